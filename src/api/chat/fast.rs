@@ -1,0 +1,219 @@
+//! The fast reading: one pass over the shapes that servers send. `None` means "not sure", never "wrong".
+
+use super::super::scan::Scan;
+use super::{EventFacts, Part, Usage};
+
+/// Which of the keys that matter an object has had. A second one is left to the plain reading,
+/// where the last of equal keys counts.
+#[derive(Default)]
+struct Seen(u32);
+
+impl Seen {
+    #[inline(always)]
+    fn first(&mut self, key: u32) -> Option<()> {
+        let fresh = self.0 & (1 << key) == 0;
+        self.0 |= 1 << key;
+        fresh.then_some(())
+    }
+}
+
+pub(super) fn read(data: &[u8], part: Part) -> Option<EventFacts> {
+    let mut facts = EventFacts::default();
+    let mut timed = None;
+    let mut seen = Seen::default();
+    let mut scan = Scan::new(data);
+    scan.object(|scan, key| match key {
+        b"choices" => {
+            seen.first(0)?;
+            choices(scan, part, &mut facts)
+        }
+        b"usage" => {
+            seen.first(1)?;
+            facts.usage = usage(scan)?;
+            Some(())
+        }
+        b"timings" => {
+            seen.first(2)?;
+            timed = timings(scan)?;
+            Some(())
+        }
+        b"object" => {
+            seen.first(3)?;
+            facts.error |= is_error(scan)?;
+            Some(())
+        }
+        b"type" => {
+            seen.first(4)?;
+            facts.error |= is_error(scan)?;
+            Some(())
+        }
+        b"error" => {
+            seen.first(5)?;
+            scan.null()
+        }
+        _ => scan.skip(),
+    })?;
+    scan.end()?;
+    facts.usage = facts.usage.or(timed);
+    Some(facts)
+}
+
+/// The string `error`, where a document says what kind it is.
+fn is_error(scan: &mut Scan) -> Option<bool> {
+    let kind = scan.string()?;
+    (!kind.escaped).then_some(kind.raw == b"error")
+}
+
+/// A string that is not empty, or null.
+#[inline(always)]
+fn has_text(scan: &mut Scan) -> Option<bool> {
+    match scan.peek()? {
+        b'"' => Some(!scan.string()?.raw.is_empty()),
+        _ => scan.null().map(|()| false),
+    }
+}
+
+#[inline(always)]
+fn choices(scan: &mut Scan, part: Part, facts: &mut EventFacts) -> Option<()> {
+    if scan.peek()? == b'n' {
+        return scan.null();
+    }
+    scan.array(|scan| {
+        let mut seen = Seen::default();
+        scan.object(|scan, key| match key {
+            b"finish_reason" => {
+                seen.first(0)?;
+                facts.finish |= has_text(scan)?;
+                Some(())
+            }
+            b"text" => {
+                seen.first(1)?;
+                answer(scan, facts)
+            }
+            _ if key == part.key().as_bytes() => {
+                seen.first(2)?;
+                piece(scan, facts)
+            }
+            _ => scan.skip(),
+        })
+    })
+}
+
+#[inline(always)]
+fn answer(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
+    let text = has_text(scan)?;
+    facts.token |= text;
+    facts.answer |= text;
+    Some(())
+}
+
+/// A delta or a message.
+#[inline(always)]
+fn piece(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
+    if scan.peek()? == b'n' {
+        return scan.null();
+    }
+    let mut seen = Seen::default();
+    scan.object(|scan, key| match key {
+        b"content" => {
+            seen.first(0)?;
+            answer(scan, facts)
+        }
+        b"refusal" => {
+            seen.first(1)?;
+            answer(scan, facts)
+        }
+        b"reasoning_content" => {
+            seen.first(2)?;
+            facts.token |= has_text(scan)?;
+            Some(())
+        }
+        b"reasoning" => {
+            seen.first(3)?;
+            facts.token |= has_text(scan)?;
+            Some(())
+        }
+        b"tool_calls" => {
+            seen.first(4)?;
+            tool_calls(scan, facts)
+        }
+        b"function_call" => {
+            seen.first(5)?;
+            call(scan, facts)
+        }
+        _ => scan.skip(),
+    })
+}
+
+fn tool_calls(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
+    if scan.peek()? == b'n' {
+        return scan.null();
+    }
+    scan.array(|scan| {
+        let mut seen = Seen::default();
+        scan.object(|scan, key| match key {
+            b"function" => {
+                seen.first(0)?;
+                call(scan, facts)
+            }
+            b"custom" => {
+                seen.first(1)?;
+                call(scan, facts)
+            }
+            _ => scan.skip(),
+        })
+    })
+}
+
+fn call(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
+    if scan.peek()? == b'n' {
+        return scan.null();
+    }
+    let mut seen = Seen::default();
+    scan.object(|scan, key| {
+        let number = match key {
+            b"name" => 0,
+            b"arguments" => 1,
+            b"input" => 2,
+            _ => return scan.skip(),
+        };
+        seen.first(number)?;
+        facts.token |= has_text(scan)?;
+        Some(())
+    })
+}
+
+/// Outer `None`: not sure. Inner: no count in it.
+fn usage(scan: &mut Scan) -> Option<Option<Usage>> {
+    let [completion, prompt] = counts(scan, [b"completion_tokens", b"prompt_tokens"])?;
+    Some(completion.map(|completion_tokens| Usage {
+        completion_tokens,
+        prompt_tokens: prompt.unwrap_or(0),
+    }))
+}
+
+fn timings(scan: &mut Scan) -> Option<Option<Usage>> {
+    let [predicted, read, cached] = counts(scan, [b"predicted_n", b"prompt_n", b"cache_n"])?;
+    Some(predicted.map(|completion_tokens| Usage {
+        completion_tokens,
+        // Both have at most nine digits: no overflow.
+        prompt_tokens: read.unwrap_or(0) + cached.unwrap_or(0),
+    }))
+}
+
+/// The whole numbers under `names` in an object, or none of them in a null.
+fn counts<const N: usize>(scan: &mut Scan, names: [&[u8]; N]) -> Option<[Option<u32>; N]> {
+    let mut found = [None; N];
+    if scan.peek()? == b'n' {
+        scan.null()?;
+        return Some(found);
+    }
+    scan.object(|scan, key| match names.iter().position(|&name| name == key) {
+        Some(i) => {
+            found[i] = Some(scan.count()?);
+            Some(())
+        }
+        None => scan.skip(),
+    })?;
+    Some(found)
+}

@@ -1,0 +1,110 @@
+//! A whole stream's verdict, fed event by event.
+
+use super::{EventFacts, Malformed, Usage, read_event};
+use crate::metrics::{Outcome, TokenSource};
+
+/// How a stream whose body came to its end has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// A `finish_reason` was given and no error.
+    Ok,
+    /// The server reported a failure inside the stream.
+    Error,
+    /// Events, but no `finish_reason`: with or without `[DONE]`, however clean the end.
+    Truncated,
+    /// Not one event.
+    NoEvents,
+}
+
+impl StreamEnd {
+    pub fn outcome(self) -> Outcome {
+        match self {
+            StreamEnd::Ok => Outcome::Ok,
+            StreamEnd::Error => Outcome::StreamError,
+            StreamEnd::Truncated => Outcome::Truncated,
+            StreamEnd::NoEvents => Outcome::NotStreamed,
+        }
+    }
+}
+
+/// What a stream has said so far. After `[DONE]` nothing counts any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamState {
+    token_events: u32,
+    usage: Option<Usage>,
+    any_event: bool,
+    finish: bool,
+    error: bool,
+    done: bool,
+}
+
+impl StreamState {
+    /// Reads one event and takes it in. After `[DONE]` the bytes are not even read, as they need not be JSON.
+    pub fn read(&mut self, name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+        if self.done {
+            return Ok(EventFacts::default());
+        }
+        let facts = read_event(name, data)?;
+        self.event(&facts);
+        Ok(facts)
+    }
+
+    pub fn event(&mut self, facts: &EventFacts) {
+        if self.done {
+            return;
+        }
+        self.any_event = true;
+        self.token_events = self.token_events.saturating_add(u32::from(facts.token));
+        self.finish |= facts.finish;
+        self.error |= facts.error;
+        self.done |= facts.done;
+        if let Some(new) = facts.usage {
+            // Counts grow along a stream, so the largest is the latest, and neither a placeholder of zeros
+            // nor one choice's share of several can take its place.
+            let old = self.usage.unwrap_or_default();
+            self.usage = Some(Usage {
+                completion_tokens: old.completion_tokens.max(new.completion_tokens),
+                prompt_tokens: old.prompt_tokens.max(new.prompt_tokens),
+            });
+        }
+    }
+
+    /// A line whose field the event-stream standard does not know: older llama.cpp sends a field named
+    /// `error` with status 200, then `[DONE]` (ggml-org/llama.cpp pull request 16109).
+    pub fn unknown_field(&mut self, name: &[u8], _value: &[u8]) {
+        self.error |= !self.done && name == b"error";
+    }
+
+    /// `[DONE]` was seen.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The verdict on what came, once the body is at its end.
+    pub fn verdict_at_end(&self) -> StreamEnd {
+        if self.error {
+            StreamEnd::Error
+        } else if self.finish {
+            StreamEnd::Ok
+        } else if self.any_event {
+            StreamEnd::Truncated
+        } else {
+            StreamEnd::NoEvents
+        }
+    }
+
+    /// The largest prompt and completion counts the server has given.
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// The server's count; the number of token-bearing events where it gives none, or gives 0 beside text.
+    pub fn output_tokens(&self) -> (u32, TokenSource) {
+        match self.usage {
+            Some(usage) if usage.completion_tokens > 0 || self.token_events == 0 => {
+                (usage.completion_tokens, TokenSource::Server)
+            }
+            _ => (self.token_events, TokenSource::Events),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+use super::*;
+use crate::units::{MILLISECOND, SECOND};
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("llmload-uring").chain(line.split_whitespace()))
+}
+
+fn mock(line: &str) -> MockArgs {
+    match parse(&format!("mock {line}")).unwrap().command {
+        Some(Command::Mock(args)) => *args,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn a_profile_stands_where_a_command_could() {
+    let cli = parse("high-concurrency --vus 1000").unwrap();
+    assert!(cli.command.is_none());
+    assert_eq!((cli.run.profile(), cli.run.vus), ("high-concurrency", Some(1000)));
+    assert_eq!((cli.run.stamp, cli.run.min_wait), (Stamp::Kernel, MILLISECOND));
+    let cli = parse("--vus 1000 high-concurrency").unwrap();
+    assert_eq!(cli.run.profile(), "high-concurrency");
+}
+
+#[test]
+fn a_profile_and_a_command_exclude_each_other() {
+    assert!(parse("quick-smoke mock").is_err());
+    assert_eq!(
+        parse("--vus 3").unwrap_err().kind(),
+        ErrorKind::MissingRequiredArgument
+    );
+    assert_eq!(
+        parse("mock --vus 3").unwrap_err().kind(),
+        ErrorKind::UnknownArgument
+    );
+    let nothing = parse("").unwrap_err();
+    assert_eq!(
+        nothing.kind(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    assert_eq!(nothing.exit_code(), 2);
+}
+
+#[test]
+fn every_option_of_a_run_has_its_variable_and_every_secret_is_hidden() {
+    for arg in Cli::command().get_arguments() {
+        let Some(long) = arg.get_long().filter(|long| !matches!(*long, "help" | "version")) else {
+            continue;
+        };
+        let expected = match long {
+            "target" => "LLMLOAD_TARGET_URL".to_owned(),
+            "k6-target-url" => "K6_TARGET_URL".to_owned(),
+            _ => format!("LLMLOAD_{}", long.replace('-', "_").to_uppercase()),
+        };
+        let variable = arg.get_env().and_then(|name| name.to_str());
+        assert_eq!(variable, Some(expected.as_str()), "--{long}");
+        let secret = ["api-key", "header", "target", "k6-target-url"].contains(&long);
+        assert!(!secret || arg.is_hide_env_values_set(), "--{long}");
+    }
+}
+
+#[test]
+fn secrets_are_not_in_the_debug_text_of_what_was_typed() {
+    let cli = parse("quick-smoke --api-key s3cret --header X:s3cret").unwrap();
+    assert!(!format!("{cli:?}").contains("s3cret"));
+}
+
+#[test]
+fn help_fits_its_purpose() {
+    let help = Cli::command().render_help().to_string();
+    for word in [
+        "Load:",
+        "Requests:",
+        "Target:",
+        "Measurement:",
+        "Output:",
+        "Examples:",
+        "mock",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+    for hidden in ["__llmsim", "verify-stamps", "--api-key ", "k6-target-url"] {
+        assert!(!help.contains(hidden), "{hidden}");
+    }
+    assert!(
+        Cli::command()
+            .render_long_help()
+            .to_string()
+            .contains("Exit codes:")
+    );
+}
+
+#[test]
+fn the_mock_has_its_defaults() {
+    let args = mock("");
+    assert_eq!(args.listen.to_string(), "127.0.0.1:0");
+    assert_eq!(
+        (args.ttft, args.gap, args.tokens),
+        (50 * MILLISECOND, 10 * MILLISECOND, 100)
+    );
+    assert_eq!(
+        (args.events_per_write, args.fault_cycle, args.max_seconds),
+        (1, 1_000, 3_600)
+    );
+    assert!(args.check().is_ok() && !args.unpaced && !args.stamp);
+}
+
+#[test]
+fn the_mocks_options_are_read() {
+    let args = mock("--listen 127.0.0.1:9000 --ttft 1s --gap 0 --unpaced --faults 503=37,hang=2 --cpus 1");
+    assert_eq!((args.listen.port(), args.ttft, args.gap), (9000, SECOND, 0));
+    assert_eq!(args.faults.as_ref().map(FaultSpec::total), Some(39));
+    assert_eq!(args.cpus, Some(CpuList(vec![1])));
+    assert!(args.check().is_ok());
+}
+
+#[test]
+fn the_mocks_limits_are_checked_together() {
+    let args =
+        mock("--ttft 2h --tokens 0 --events-per-write 1000 --faults 503=11 --fault-cycle 10 --max-seconds 0");
+    let text = args.check().unwrap_err().to_string();
+    for option in [
+        "--ttft",
+        "--tokens",
+        "--events-per-write",
+        "--faults",
+        "--max-seconds",
+    ] {
+        assert!(text.contains(&format!("error: {option}: ")), "{option} in {text}");
+    }
+}
+
+#[test]
+fn the_simulator_is_a_hidden_command() {
+    let Some(Command::Llmsim(args)) = parse("__llmsim --listen 127.0.0.1:5").unwrap().command else {
+        panic!()
+    };
+    assert_eq!(args.listen, "127.0.0.1:5".parse().unwrap());
+}

@@ -1,0 +1,127 @@
+//! Options of the mock server.
+
+use crate::cli::{CpuList, FaultSpec};
+use crate::config::{ConfigError, Mistake, Reason, check_duration, parse_duration};
+use crate::units::{MINUTE, Nanos};
+use clap::Args;
+use std::net::SocketAddr;
+
+const WAIT_MAX: Nanos = 60 * MINUTE;
+const TOKENS_MAX: u32 = 1_000_000;
+const EVENTS_PER_WRITE_MAX: u32 = 256;
+/// Of an event with its padding.
+const EVENT_BYTES_MAX: u32 = 16 << 10;
+const FAULT_CYCLE_MAX: u32 = 1_000_000;
+const SECONDS_MAX: u64 = 24 * 3_600;
+
+#[derive(Clone, Debug, Args)]
+pub struct MockArgs {
+    /// Address; port 0 takes any free one, and the real one is printed
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+
+    /// From the request to the first token
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "50ms")]
+    pub ttft: Nanos,
+
+    /// Between two tokens
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10ms")]
+    pub gap: Nanos,
+
+    /// Tokens in a response
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub tokens: u32,
+
+    /// Events sent together
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub events_per_write: u32,
+
+    /// As fast as they can be sent, --ttft and --gap do not count
+    #[arg(long)]
+    pub unpaced: bool,
+
+    /// Put the send time into each event, CLOCK_MONOTONIC nanoseconds
+    #[arg(long)]
+    pub stamp: bool,
+
+    /// Pad events to this size; 0 leaves them as they are
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub event_bytes: u32,
+
+    /// Requests of each cycle that fail, and how: 503=37,429=5,reset=11,cut=5,hang=2,error_event=3
+    #[arg(long, value_name = "SPEC")]
+    pub faults: Option<FaultSpec>,
+
+    /// Requests in a cycle of faults
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub fault_cycle: u32,
+
+    /// Which requests of a cycle meet which fault
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Leave Nagle's algorithm on, as some servers do
+    #[arg(long)]
+    pub nagle: bool,
+
+    /// CPUs to run on: 1-3,5
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<CpuList>,
+
+    /// Stop after this time
+    #[arg(long, value_name = "N", default_value_t = 3_600)]
+    pub max_seconds: u64,
+}
+
+impl MockArgs {
+    /// Everything that lies outside its limits, at once.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut mistakes: Vec<Mistake> = Vec::new();
+        for (option, nanos) in [("--ttft", self.ttft), ("--gap", self.gap)] {
+            if let Err(reason) = check_duration(nanos, &(0..=WAIT_MAX)) {
+                mistakes.push(reason.at(option, 0));
+            }
+        }
+        let counts = [
+            ("--tokens", u64::from(self.tokens), 1, u64::from(TOKENS_MAX)),
+            (
+                "--events-per-write",
+                u64::from(self.events_per_write),
+                1,
+                u64::from(EVENTS_PER_WRITE_MAX),
+            ),
+            (
+                "--event-bytes",
+                u64::from(self.event_bytes),
+                0,
+                u64::from(EVENT_BYTES_MAX),
+            ),
+            (
+                "--fault-cycle",
+                u64::from(self.fault_cycle),
+                1,
+                u64::from(FAULT_CYCLE_MAX),
+            ),
+            ("--max-seconds", self.max_seconds, 1, SECONDS_MAX),
+        ];
+        for (option, count, least, most) in counts {
+            if !(least..=most).contains(&count) {
+                mistakes.push(Reason::new(format!("`{count}` is not {least} to {most}")).at(option, 0));
+            }
+        }
+        let faulty = self.faults.as_ref().map_or(0, FaultSpec::total);
+        if faulty > u64::from(self.fault_cycle) {
+            let what = format!(
+                "{faulty} faulty requests do not fit a cycle of {}",
+                self.fault_cycle
+            );
+            let hint = "fewer faults, or a longer `--fault-cycle`";
+            mistakes.push(Reason::new(what).hint(hint).at("--faults", 0));
+        }
+        if mistakes.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::new(mistakes))
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Faults of the mock server, in exact counts: `503=37,429=5,reset=11`.
+
+use crate::config::{Reason, nearest, quoted};
+use crate::mock::fault::Fault;
+
+/// How many requests of each cycle meet which fault; each fault once, counts above 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultSpec(pub Vec<(Fault, u32)>);
+
+impl FaultSpec {
+    /// Faulty requests in one cycle.
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|(_, count)| u64::from(*count)).sum()
+    }
+}
+
+impl std::str::FromStr for FaultSpec {
+    type Err = Reason;
+
+    fn from_str(text: &str) -> Result<FaultSpec, Reason> {
+        let mut faults: Vec<(Fault, u32)> = Vec::new();
+        for part in text.split(',') {
+            let (fault, count) = entry(part.trim())?;
+            if faults.iter().any(|(other, _)| *other == fault) {
+                return Err(Reason::new(format!("fault {} is given twice", quoted(part))));
+            }
+            if count > 0 {
+                faults.push((fault, count));
+            }
+        }
+        Ok(FaultSpec(faults))
+    }
+}
+
+fn entry(text: &str) -> Result<(Fault, u32), Reason> {
+    let hint = "write `503=37,429=5,reset=11,cut=5,hang=2,error_event=3`";
+    let Some((name, count)) = text.split_once('=') else {
+        return Err(Reason::new(format!("{} is no fault with a count", quoted(text))).hint(hint));
+    };
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    let Some(count) = count.parse::<u32>().ok().filter(|_| digits(count)) else {
+        return Err(Reason::new(format!("{} has no count", quoted(text))).hint(hint));
+    };
+    if let Some(fault) = Fault::parse(name) {
+        return Ok((fault, count));
+    }
+    if digits(name) && !name.is_empty() {
+        return Err(Reason::new(format!("status {} is not 300 to 599", quoted(name))));
+    }
+    let names: Vec<&str> = Fault::names().collect();
+    let hint = match nearest(name, &names) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("faults are a status and {}", names.join(", ")),
+    };
+    Err(Reason::new(format!("unknown fault {}", quoted(name))).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_read_with_its_count() {
+        let spec: FaultSpec = "503=37,429=5,500=1,reset=11,cut=5,hang=2,error_event=3,418=0"
+            .parse()
+            .unwrap();
+        let expected = vec![
+            (Fault::Status(503), 37),
+            (Fault::Status(429), 5),
+            (Fault::Status(500), 1),
+            (Fault::Reset, 11),
+            (Fault::Cut, 5),
+            (Fault::Hang, 2),
+            (Fault::ErrorEvent, 3),
+        ];
+        assert_eq!((spec.total(), spec.0), (64, expected));
+    }
+
+    #[test]
+    fn what_is_no_fault_is_refused() {
+        let refused = |text: &str| text.parse::<FaultSpec>().unwrap_err().to_string();
+        assert!(refused("").contains("no fault"));
+        assert!(refused("503").contains("no fault with a count"));
+        assert!(refused("503=").contains("no count"));
+        assert!(refused("503=+1").contains("no count"));
+        assert!(refused("200=1").contains("300 to 599"));
+        assert!(refused("99999=1").contains("300 to 599"));
+        assert!(refused("rest=1").contains("did you mean `reset`?"));
+        assert!(refused("=1").contains("unknown fault"));
+        assert!(refused("503=1,503=2").contains("given twice"));
+    }
+}

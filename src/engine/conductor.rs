@@ -1,0 +1,101 @@
+//! The task of one core that starts and stops its VUs on schedule, cuts those whose grace is over, obeys the
+//! reporter, and sends it a snapshot every second.
+
+use std::rc::Rc;
+
+use crossbeam_channel::Receiver;
+
+use super::Command;
+use super::core::CoreState;
+use super::vu;
+use crate::net::clock;
+use crate::plan::{VuSchedule, vus_on_core};
+use crate::units::{Nanos, SECOND};
+
+const SNAPSHOT_EVERY: Nanos = SECOND;
+
+struct Conductor {
+    core: Rc<CoreState>,
+    schedule: VuSchedule,
+    next_step: usize,
+    t0: Nanos,
+    next_snapshot: Nanos,
+}
+
+pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos) {
+    let mut conductor = Conductor {
+        schedule: core.plan.executor.schedule(),
+        next_step: 0,
+        t0,
+        next_snapshot: t0 + SNAPSHOT_EVERY,
+        core,
+    };
+    loop {
+        while let Ok(command) = commands.try_recv() {
+            conductor.obey(command);
+        }
+        let now = clock::monotonic();
+        conductor.step(now);
+        vu::cut_due(&conductor.core, now);
+        if conductor.is_over() {
+            conductor.core.over.set(true);
+            return;
+        }
+        if now >= conductor.next_snapshot {
+            conductor.core.send_snapshot();
+            conductor.next_snapshot +=
+                SNAPSHOT_EVERY * (1 + (now - conductor.next_snapshot) / SNAPSHOT_EVERY);
+        }
+        let core = conductor.core.clone();
+        core.net.kicked_or(core.conductor, conductor.next()).await;
+    }
+}
+
+impl Conductor {
+    /// Applies the schedule's steps that are due.
+    fn step(&mut self, now: Nanos) {
+        let executor = &self.core.plan.executor;
+        let end = self.t0 + self.schedule.end();
+        let last_cut = end + self.core.plan.graceful_stop;
+        while let Some(step) = self.schedule.steps().get(self.next_step) {
+            let at = self.t0 + step.at;
+            if at > now {
+                return;
+            }
+            self.next_step += 1;
+            let grace = if at >= end {
+                self.core.plan.graceful_stop
+            } else {
+                executor.graceful_ramp_down()
+            };
+            let mine = vus_on_core(step.vus, u32::from(self.core.index), u32::from(self.core.cores));
+            vu::want(&self.core, mine, (at + grace).min(last_cut));
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let now = clock::monotonic();
+        match command {
+            Command::Start(_) => {}
+            Command::Stop => vu::close(&self.core, now + self.core.plan.graceful_stop),
+            Command::Abort => vu::close(&self.core, now),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let schedule_over = self.next_step == self.schedule.steps().len();
+        let table = self.core.vus.borrow();
+        table.is_over(schedule_over, self.core.plan.executor.iterations().is_some())
+    }
+
+    /// When there is something to do again.
+    fn next(&self) -> Nanos {
+        let step = self.schedule.steps().get(self.next_step).map(|s| self.t0 + s.at);
+        let cut = self.core.vus.borrow().next_cut();
+        [step, cut, Some(self.next_snapshot)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.next_snapshot)
+    }
+}

@@ -1,0 +1,205 @@
+//! One core: sets up its ring and recorder, then runs VUs, conductor and driver to the end.
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::conductor::conduct;
+use super::executor::{spawn, yield_now};
+use super::vu::VuTable;
+use super::{Command, EngineOptions, Report};
+use crate::metrics::{Recorder, Snapshot};
+use crate::net::{Net, NetCounters, Options, TaskId, clock};
+use crate::plan::{Plan, vus_on_core};
+use crate::units::Nanos;
+use crate::workload::Target;
+
+/// Connects in flight per core: enough to keep both ends busy, few enough that what is measured is the connect
+/// and not our own queue.
+const CONNECTS_IN_FLIGHT_MAX: u32 = 128;
+
+pub struct CoreSetup {
+    pub index: u16,
+    pub plan: Arc<Plan>,
+    pub target: Arc<Target>,
+    pub options: EngineOptions,
+    pub shared_iterations: Arc<AtomicU64>,
+    pub report: Sender<Report>,
+    pub recycled: Receiver<Box<Snapshot>>,
+    pub commands: Receiver<Command>,
+    pub kick_end: OwnedFd,
+}
+
+/// What the tasks of one core share.
+pub struct CoreState {
+    pub index: u16,
+    pub cores: u16,
+    pub plan: Arc<Plan>,
+    pub target: Arc<Target>,
+    pub options: EngineOptions,
+    pub net: Net,
+    pub recorder: RefCell<Recorder>,
+    pub vus: RefCell<VuTable>,
+    pub shared_iterations: Arc<AtomicU64>,
+    /// Request bodies are built here, so that it grows once per core and not per VU.
+    pub body_scratch: RefCell<Vec<u8>>,
+    /// The run is over for this core.
+    pub over: Cell<bool>,
+    /// A task of ours panicked: the run is void.
+    pub failed: RefCell<Option<String>>,
+    pub conductor: TaskId,
+    pub report: Sender<Report>,
+    pub recycled: Receiver<Box<Snapshot>>,
+    last: Cell<(NetCounters, Nanos, Nanos)>,
+}
+
+impl CoreState {
+    /// Sends what was recorded since the last time, if an empty snapshot is there to go on with: else it stays
+    /// and goes out with the next.
+    pub fn send_snapshot(&self) {
+        let Ok(empty) = self.recycled.try_recv() else {
+            return;
+        };
+        self.count();
+        let full = self.recorder.borrow_mut().take(empty);
+        self.send(Report::Snapshot(full));
+    }
+
+    /// The end of this core: everything not yet sent.
+    pub fn send_last_snapshot(&self) {
+        self.count();
+        let series = self.plan.workload.kinds.len();
+        let empty = Snapshot::new(self.index, series, false);
+        let full = self.recorder.borrow_mut().take(empty);
+        self.send(Report::Snapshot(full));
+    }
+
+    fn send(&self, report: Report) {
+        // The channel has room for every snapshot there is; it is gone only when the reporter is.
+        let _ = self.report.send(report);
+    }
+
+    /// Puts what the ring counted since the last time into the recorder.
+    fn count(&self) {
+        let now = self.net.counters();
+        let (wall, cpu) = (clock::monotonic(), clock::thread_cpu());
+        let (was, wall_was, cpu_was) = self.last.replace((now, wall, cpu));
+        let mut recorder = self.recorder.borrow_mut();
+        let c = recorder.counters();
+        c.connections_opened += now.connections_opened - was.connections_opened;
+        c.bytes_sent += now.bytes_sent - was.bytes_sent;
+        c.bytes_received += now.bytes_received - was.bytes_received;
+        c.reads += now.reads - was.reads;
+        c.buffer_shortages += now.buffer_shortages - was.buffer_shortages;
+        c.cq_overflows += now.cq_overflows - was.cq_overflows;
+        c.stamps_missing += now.stamps_missing - was.stamps_missing;
+        c.clock_steps += now.clock_steps - was.clock_steps;
+        c.loop_stalls += now.loop_stalls - was.loop_stalls;
+        c.completions += now.completions - was.completions;
+        c.waits += now.waits - was.waits;
+        c.busy_ns += cpu.saturating_sub(cpu_was);
+        c.wall_ns += wall - wall_was;
+        c.connections_peak = c.connections_peak.max(now.connections_peak);
+        c.set_connections_open(now.connections_open);
+    }
+}
+
+pub async fn run_core(setup: CoreSetup) {
+    let (report, index) = (setup.report.clone(), setup.index);
+    let failed = |reason| Report::Failed { core: index, reason };
+    let last = match run(setup).await {
+        Ok(()) => Report::Done { core: index },
+        Err(reason) => failed(reason),
+    };
+    let _ = report.send(last);
+}
+
+async fn run(setup: CoreSetup) -> Result<(), String> {
+    // Timers are late by the slack, 50 us by default.
+    let _ = rustix::thread::set_current_timer_slack(Some(std::num::NonZeroU64::MIN));
+    let commands = setup.commands.clone();
+    let core = set_up(setup)?;
+    let t0 = loop {
+        match commands.recv() {
+            Ok(Command::Start(t0)) => break t0,
+            // Told to end before the beginning.
+            Ok(Command::Stop | Command::Abort) | Err(_) => return Ok(()),
+        }
+    };
+    core.net.note_runnable();
+    spawn(conduct(core.clone(), commands, t0));
+    let over = || core.over.get();
+    core.net
+        .drive(yield_now, over)
+        .await
+        .map_err(|e| format!("the ring of core {} failed: {e}", core.index))?;
+    core.send_last_snapshot();
+    let failed = core.failed.borrow_mut().take();
+    match failed {
+        Some(reason) => Err(reason),
+        None => Ok(()),
+    }
+}
+
+fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
+    let CoreSetup {
+        index,
+        plan,
+        target,
+        options,
+        shared_iterations,
+        report,
+        recycled,
+        commands: _,
+        kick_end,
+    } = setup;
+    let cores = options.cpus.len() as u16;
+    let vus = vus_on_core(plan.executor.vus_max(), u32::from(index), u32::from(cores));
+    let net = Net::new(Options {
+        kernel_stamps: options.kernel_stamps,
+        quickack: options.quickack,
+        nagle: false,
+        // Without kernel stamps a wait would show in the figures.
+        min_wait_us: if options.kernel_stamps {
+            options.min_wait_us
+        } else {
+            0
+        },
+        connections: vus,
+        addresses: target.addresses.clone(),
+        connects_in_flight_max: CONNECTS_IN_FLIGHT_MAX,
+    })
+    .map_err(|e| format!("core {index}: no ring: {e}"))?;
+    let conductor = net.new_task();
+    net.watch_kick(kick_end, conductor)
+        .map_err(|e| format!("core {index}: no eventfd: {e}"))?;
+    let series = plan.workload.kinds.len();
+    let ready = Report::Ready {
+        core: index,
+        features: net.features(),
+        wall_offset: net.wall_offset(),
+    };
+    report.send(ready).map_err(|e| e.to_string())?;
+    Ok(Rc::new(CoreState {
+        index,
+        cores,
+        recorder: RefCell::new(Recorder::new(index, series, options.details)),
+        vus: RefCell::new(VuTable::default()),
+        body_scratch: RefCell::new(Vec::new()),
+        over: Cell::new(false),
+        failed: RefCell::new(None),
+        last: Cell::new((NetCounters::default(), clock::monotonic(), clock::thread_cpu())),
+        plan,
+        target,
+        options,
+        net,
+        shared_iterations,
+        conductor,
+        report,
+        recycled,
+    }))
+}

@@ -1,0 +1,292 @@
+//! One request's life: connect if needed, send, read to the end, one outcome.
+
+use super::core::CoreState;
+use super::response::{Expected, Progress, ResponseReader, TokenSink};
+use crate::metrics::{Outcome, Recorder, Sample};
+use crate::mock;
+use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
+use crate::units::Nanos;
+use crate::workload::{Call, Draw, Timeouts, encode_request};
+
+/// A VU's connection and what reads it.
+pub struct Session {
+    task: TaskId,
+    vu: u32,
+    conn: Option<ConnId>,
+    reader: ResponseReader,
+    /// Counts connects, so that a target's addresses are used in turn.
+    connects: u32,
+}
+
+/// How one try on one connection ended.
+enum Tried {
+    Over(Outcome, Nanos),
+    /// A reused connection closed or reset before any response byte: not the server's answer.
+    Stale,
+}
+
+/// What is collected for the sample while the request lives.
+struct Life {
+    series: u16,
+    due: Nanos,
+    /// Spent connecting, all tries together.
+    connecting: Nanos,
+    sent: Option<Nanos>,
+}
+
+impl Session {
+    pub fn new(task: TaskId, vu: u32) -> Session {
+        Session {
+            task,
+            vu,
+            conn: None,
+            reader: ResponseReader::new(),
+            connects: 0,
+        }
+    }
+
+    pub fn close(&mut self, net: &Net) {
+        if let Some(conn) = self.conn.take() {
+            net.close(conn);
+        }
+    }
+
+    /// Sends the request that `draw` says and records its sample; gives the outcome.
+    pub async fn request(&mut self, core: &CoreState, draw: &Draw, iteration: u64, due: Nanos) -> Outcome {
+        let series = draw.kind;
+        core.recorder.borrow_mut().started(series);
+        let mut life = Life {
+            series,
+            due,
+            connecting: 0,
+            sent: None,
+        };
+        let (outcome, done) = self.attempts(core, draw, &mut life).await;
+        core.net.clear_limit(self.task);
+        self.record(core, &life, outcome, done, iteration);
+        outcome
+    }
+
+    async fn attempts(&mut self, core: &CoreState, draw: &Draw, life: &mut Life) -> (Outcome, Nanos) {
+        let kind = &core.plan.workload.kinds[usize::from(draw.kind)];
+        let expected = match kind.call {
+            Call::Chat { stream: true, .. } => Expected::ChatStream,
+            Call::Chat { stream: false, .. } => Expected::ChatWhole,
+            Call::Light => Expected::Light,
+        };
+        self.reader.begin(expected);
+        loop {
+            let (conn, reused) = match self.connection(core, &kind.timeouts, life).await {
+                Ok(found) => found,
+                Err(outcome) => return (outcome, clock::monotonic()),
+            };
+            let bytes = {
+                let mut bytes = core.net.take_spare(conn);
+                let mut body = core.body_scratch.borrow_mut();
+                encode_request(&mut bytes, &mut body, &core.target, &core.plan.workload, draw);
+                bytes
+            };
+            if core.net.send(conn, bytes).is_err() {
+                self.close(&core.net);
+                return (Outcome::ClientResource, clock::monotonic());
+            }
+            self.reader.begin(expected);
+            let tried = self.read_response(core, conn, reused, &kind.timeouts, life).await;
+            match tried {
+                Tried::Over(outcome, done) => return (outcome, done),
+                Tried::Stale => {
+                    self.close(&core.net);
+                    core.recorder.borrow_mut().counters().stale_reconnects += 1;
+                }
+            }
+        }
+    }
+
+    /// The kept connection if it is still good, else a new one; and whether it was used before.
+    async fn connection(
+        &mut self,
+        core: &CoreState,
+        timeouts: &Timeouts,
+        life: &mut Life,
+    ) -> Result<(ConnId, bool), Outcome> {
+        if let Some(conn) = self.conn {
+            if !core.net.has_unread(conn) {
+                return Ok((conn, true));
+            }
+            // Closed while idle, or bytes that belong to no request: not to be used again.
+            self.close(&core.net);
+            core.recorder.borrow_mut().counters().stale_reconnects += 1;
+        }
+        let address = (self.vu as usize + self.connects as usize) % core.target.addresses.len();
+        self.connects = self.connects.wrapping_add(1);
+        let begun = clock::monotonic();
+        let total = life.due + timeouts.total;
+        let deadline = timeouts.connect.map_or(total, |t| total.min(begun + t));
+        match core.net.connect(self.task, address, deadline).await {
+            Ok((conn, took)) => {
+                self.conn = Some(conn);
+                life.connecting += took;
+                core.recorder.borrow_mut().connect(life.series, took);
+                Ok((conn, false))
+            }
+            Err(ConnectError::Failed(_)) => Err(Outcome::ConnectFailed),
+            Err(ConnectError::Resource(_)) => Err(Outcome::ClientResource),
+            Err(ConnectError::Timeout) => Err(Outcome::TimeoutConnect),
+            Err(ConnectError::Stopped) => Err(Outcome::Interrupted),
+        }
+    }
+
+    async fn read_response(
+        &mut self,
+        core: &CoreState,
+        conn: ConnId,
+        reused: bool,
+        timeouts: &Timeouts,
+        life: &mut Life,
+    ) -> Tried {
+        let begun = clock::monotonic();
+        loop {
+            let deadline = self.deadline(timeouts, life.due, begun);
+            let received = core.net.receive(self.task, conn, deadline).await;
+            if life.sent.is_none() || self.reader.arrivals.first_byte.is_none() {
+                life.sent = core.net.sent_at(conn);
+            }
+            let untouched = self.reader.arrivals.first_byte.is_none();
+            let (outcome, done) = match received {
+                Received::Data(chunk) => match self.take(core, chunk, life) {
+                    Progress::More => continue,
+                    Progress::Over { outcome, reusable } => {
+                        // An answer before the request was out leaves the connection in between two requests.
+                        if !reusable || core.net.sending(conn) {
+                            self.close(&core.net);
+                        }
+                        return Tried::Over(outcome, self.reader.arrivals.last);
+                    }
+                },
+                Received::Ended(_, _) | Received::SendFailed(_) if untouched && reused => {
+                    return Tried::Stale;
+                }
+                Received::Ended(Ended::Eof, at) => (self.reader.eof().unwrap_or(Outcome::Reset), at),
+                Received::Ended(Ended::Error(errno), at) => (broken(errno), at),
+                Received::SendFailed(errno) => (broken(errno), clock::monotonic()),
+                Received::Timeout => {
+                    let now = clock::monotonic();
+                    (self.timed_out(timeouts, life.due, begun, now), now)
+                }
+                Received::Stopped => (Outcome::Interrupted, clock::monotonic()),
+            };
+            self.close(&core.net);
+            return Tried::Over(outcome, done.max(self.reader.arrivals.last));
+        }
+    }
+
+    /// Reads a chunk; everything that is counted per read is counted here.
+    fn take(&mut self, core: &CoreState, chunk: Chunk, life: &Life) -> Progress {
+        let arrived = chunk.stamp.max(life.sent.unwrap_or(life.due));
+        let mut recorder = core.recorder.borrow_mut();
+        if chunk.kernel_stamped {
+            recorder.reap_lag(chunk.reaped.saturating_sub(chunk.stamp));
+        }
+        let mut sink = RecorderSink {
+            recorder: &mut recorder,
+            series: life.series,
+            coalesced: false,
+            verify: core.options.verify_stamps,
+        };
+        let reader = &mut self.reader;
+        let progress = core
+            .net
+            .consume(chunk, |bytes| reader.read(bytes, arrived, &mut sink));
+        if sink.coalesced {
+            core.net.note_coalesced();
+        }
+        progress
+    }
+
+    fn deadline(&self, timeouts: &Timeouts, due: Nanos, begun: Nanos) -> Nanos {
+        let mut deadline = due + timeouts.total;
+        if let Some(t) = timeouts.first_token
+            && self.reader.arrivals.first_token.is_none()
+        {
+            deadline = deadline.min(begun + t);
+        }
+        if let Some(t) = timeouts.idle {
+            deadline = deadline.min(begun.max(self.reader.arrivals.last) + t);
+        }
+        deadline
+    }
+
+    fn timed_out(&self, timeouts: &Timeouts, due: Nanos, begun: Nanos, now: Nanos) -> Outcome {
+        if now >= due + timeouts.total {
+            return Outcome::TimeoutTotal;
+        }
+        match timeouts.first_token {
+            Some(t) if self.reader.arrivals.first_token.is_none() && now >= begun + t => {
+                Outcome::TimeoutFirstToken
+            }
+            _ => Outcome::TimeoutIdle,
+        }
+    }
+
+    fn record(&self, core: &CoreState, life: &Life, outcome: Outcome, done: Nanos, iteration: u64) {
+        let arrivals = self.reader.arrivals;
+        let (output_tokens, token_source) = self.reader.output_tokens();
+        let lag = life
+            .sent
+            .map_or(0, |sent| sent.saturating_sub(life.due + life.connecting));
+        let sample = Sample {
+            vu: self.vu,
+            iteration,
+            series: life.series,
+            outcome,
+            status: self.reader.status,
+            due: life.due,
+            sent: life.sent,
+            first_byte: arrivals.first_byte,
+            first_event: arrivals.first_event,
+            first_token: arrivals.first_token,
+            last_token: arrivals.last_token,
+            done: done.max(arrivals.last).max(life.sent.unwrap_or(life.due)),
+            schedule_lag: lag,
+            output_tokens,
+            token_source,
+        };
+        core.recorder.borrow_mut().finish(&sample);
+    }
+}
+
+/// The connection broke with this errno.
+fn broken(errno: i32) -> Outcome {
+    match errno {
+        libc::ETIMEDOUT => Outcome::TimeoutIdle,
+        libc::ENOBUFS | libc::ENOMEM => Outcome::ClientResource,
+        _ => Outcome::Reset,
+    }
+}
+
+struct RecorderSink<'a> {
+    recorder: &'a mut Recorder,
+    series: u16,
+    coalesced: bool,
+    verify: bool,
+}
+
+impl TokenSink for RecorderSink<'_> {
+    fn gap(&mut self, gap: Nanos) {
+        self.recorder.gap(self.series, gap);
+    }
+
+    fn coalesced(&mut self) {
+        self.coalesced = true;
+        self.recorder.counters().coalesced_events += 1;
+    }
+
+    fn token(&mut self, data: &[u8], arrived: Nanos) {
+        self.recorder.counters().token_events += 1;
+        if self.verify
+            && let Some(sent) = mock::find_stamp(data)
+        {
+            self.recorder.stamp_lag(arrived.saturating_sub(sent));
+        }
+    }
+}

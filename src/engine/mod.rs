@@ -1,0 +1,189 @@
+//! One pinned core each: VU tasks on an executor, sockets on a ring, figures in a recorder.
+//!
+//! The engine prints nothing, writes nothing and takes no lock; it talks to the reporter by messages only.
+
+mod conductor;
+mod core;
+mod exchange;
+pub mod executor;
+pub mod response;
+mod vu;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use self::core::{CoreSetup, run_core};
+use crate::metrics::Snapshot;
+use crate::net::{Features, Kick, clock};
+use crate::plan::Plan;
+use crate::units::Nanos;
+use crate::workload::Target;
+use executor::Core;
+
+/// Snapshots of a core: one being filled, one with the reporter, one to spare while the reporter is slow.
+const SNAPSHOTS_PER_CORE: usize = 3;
+/// A core that is not ready by then has failed.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// One worker on each; not empty.
+    pub cpus: Vec<usize>,
+    pub kernel_stamps: bool,
+    pub min_wait_us: u32,
+    pub quickack: bool,
+    /// Keeps each sample for the details file.
+    pub details: bool,
+    /// Compares arrivals with the send stamps that the mock writes.
+    pub verify_stamps: bool,
+}
+
+/// What the reporter may tell a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The run begins at this instant.
+    Start(Nanos),
+    /// No new requests; what is in flight may take as long as the graceful stop.
+    Stop,
+    /// Everything ends now.
+    Abort,
+}
+
+/// What a core tells the reporter.
+#[derive(Debug)]
+pub enum Report {
+    Ready {
+        core: u16,
+        features: Features,
+        wall_offset: i64,
+    },
+    Snapshot(Box<Snapshot>),
+    /// The last of this core's reports.
+    Done {
+        core: u16,
+    },
+    Failed {
+        core: u16,
+        reason: String,
+    },
+}
+
+/// The reporter's ends of all cores.
+pub struct Engine {
+    cores: Vec<Core>,
+    commands: Vec<(Sender<Command>, Kick)>,
+    recycle: Vec<Sender<Box<Snapshot>>>,
+    pub reports: Receiver<Report>,
+    pub features: Features,
+    /// CLOCK_REALTIME less CLOCK_MONOTONIC, for labels.
+    pub wall_offset: i64,
+}
+
+impl Engine {
+    /// Starts the cores and waits until all are ready; requests go out only after `begin`.
+    pub fn start(plan: Arc<Plan>, target: Arc<Target>, options: EngineOptions) -> Result<Engine, String> {
+        let count = options.cpus.len();
+        let (report, reports) = bounded(count * (SNAPSHOTS_PER_CORE + 3));
+        let shared_iterations = Arc::new(AtomicU64::new(0));
+        let mut engine = Engine {
+            cores: Vec::new(),
+            commands: Vec::new(),
+            recycle: Vec::new(),
+            reports,
+            features: Features {
+                defer_taskrun: false,
+                min_wait: false,
+            },
+            wall_offset: 0,
+        };
+        for (index, cpu) in options.cpus.iter().enumerate() {
+            let (recycle, recycled) = bounded(SNAPSHOTS_PER_CORE);
+            for _ in 1..SNAPSHOTS_PER_CORE {
+                let empty = Snapshot::new(index as u16, plan.workload.kinds.len(), options.details);
+                recycle.send(empty).map_err(|e| e.to_string())?;
+            }
+            let (command, commands) = bounded(4);
+            let (kick, kick_end) = Kick::new().map_err(|e: io::Error| e.to_string())?;
+            let setup = CoreSetup {
+                index: index as u16,
+                plan: plan.clone(),
+                target: target.clone(),
+                options: options.clone(),
+                shared_iterations: shared_iterations.clone(),
+                report: report.clone(),
+                recycled,
+                commands,
+                kick_end,
+            };
+            let core = Core::spawn(*cpu, &format!("worker-{index}"), move || run_core(setup))?;
+            engine.cores.push(core);
+            engine.commands.push((command, kick));
+            engine.recycle.push(recycle);
+        }
+        engine.await_ready()?;
+        Ok(engine)
+    }
+
+    fn await_ready(&mut self) -> Result<(), String> {
+        for _ in 0..self.cores.len() {
+            match self.reports.recv_timeout(START_TIMEOUT) {
+                Ok(Report::Ready {
+                    features,
+                    wall_offset,
+                    ..
+                }) => {
+                    self.features = features;
+                    self.wall_offset = wall_offset;
+                }
+                Ok(Report::Failed { reason, .. }) => return Err(reason),
+                Ok(other) => return Err(format!("a core began before it was told to: {other:?}")),
+                // glommio's own setup errors come out at join only.
+                Err(_) => return Err(self.join_error()),
+            }
+        }
+        Ok(())
+    }
+
+    fn join_error(&mut self) -> String {
+        self.cores
+            .drain(..)
+            .find_map(|core| core.join().err())
+            .unwrap_or_else(|| "a core did not start in time".to_string())
+    }
+
+    /// All cores begin together; gives the instant that elapsed time counts from.
+    pub fn begin(&self) -> Nanos {
+        let t0 = clock::monotonic();
+        self.tell(Command::Start(t0));
+        t0
+    }
+
+    pub fn tell(&self, command: Command) {
+        for (commands, kick) in &self.commands {
+            // A core that is over has dropped its end; one with a full queue has been told already.
+            let _ = commands.try_send(command);
+            kick.kick();
+        }
+    }
+
+    /// Hands a snapshot back to its core, emptied.
+    pub fn recycle(&self, mut snapshot: Box<Snapshot>) {
+        let core = usize::from(snapshot.core);
+        snapshot.reset();
+        // A core that is over needs none.
+        let _ = self.recycle[core].try_send(snapshot);
+    }
+
+    /// Waits for the threads; errors that no report told.
+    pub fn join(self) -> Result<(), String> {
+        let mut result = Ok(());
+        for core in self.cores {
+            result = result.and(core.join());
+        }
+        result
+    }
+}

@@ -1,0 +1,440 @@
+//! What the bytes of one response mean, with the instants they arrived. Knows no sockets and no clock.
+
+use crate::api::chat::{self, StreamState};
+use crate::http1::{ContentType, Head, HttpError, Limits, Method, ResponseParser, Step};
+use crate::metrics::{Outcome, TokenSource};
+use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
+use crate::units::Nanos;
+
+/// A body that is read as one JSON document, at most; a longer one is `too_large`.
+const JSON_BYTES_MAX: usize = 16 << 20;
+/// Body buffers above this are given back after the request.
+const KEPT_BYTES_MAX: usize = 4 << 10;
+
+/// What was asked for, and so what the answer must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    ChatStream,
+    ChatWhole,
+    /// Any 2xx will do.
+    Light,
+}
+
+impl Expected {
+    pub fn method(self) -> Method {
+        match self {
+            Expected::ChatStream | Expected::ChatWhole => Method::Post,
+            Expected::Light => Method::Get,
+        }
+    }
+}
+
+/// Told of each token-bearing event as it is found.
+pub trait TokenSink {
+    /// Between this and the token-bearing event before it; 0 within one read.
+    fn gap(&mut self, gap: Nanos);
+    /// A token-bearing event that shares its stamp with another.
+    fn coalesced(&mut self);
+    fn token(&mut self, data: &[u8], arrived: Nanos);
+}
+
+/// Instants of arrival so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    pub first_byte: Option<Nanos>,
+    pub first_event: Option<Nanos>,
+    pub first_token: Option<Nanos>,
+    pub last_token: Option<Nanos>,
+    /// The last read, whatever it held.
+    pub last: Nanos,
+}
+
+/// After a read: go on, or the response is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    More,
+    Over {
+        outcome: Outcome,
+        /// The connection may carry another request.
+        reusable: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    /// The head has not come.
+    Awaited,
+    Events,
+    Json,
+    /// Read to its end and thrown away: the outcome is known from the head.
+    Skipped(Outcome),
+}
+
+/// Reads one response after another of one connection.
+#[derive(Debug)]
+pub struct ResponseReader {
+    http: ResponseParser,
+    sse: SseParser,
+    stream: StreamState,
+    json: Vec<u8>,
+    body: Body,
+    expected: Expected,
+    pub status: u16,
+    pub arrivals: Arrivals,
+    /// What a whole answer said.
+    tokens: (u32, TokenSource),
+}
+
+impl Default for ResponseReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ResponseReader {
+    pub fn new() -> ResponseReader {
+        ResponseReader {
+            http: ResponseParser::new(),
+            sse: SseParser::new(),
+            stream: StreamState::default(),
+            json: Vec::new(),
+            body: Body::Awaited,
+            expected: Expected::Light,
+            status: 0,
+            arrivals: Arrivals::default(),
+            tokens: (0, TokenSource::None),
+        }
+    }
+
+    /// The next request goes out.
+    pub fn begin(&mut self, expected: Expected) {
+        self.http.begin(expected.method());
+        self.sse.reset();
+        self.stream = StreamState::default();
+        self.json.clear();
+        self.json.shrink_to(KEPT_BYTES_MAX);
+        self.body = Body::Awaited;
+        self.expected = expected;
+        self.status = 0;
+        self.arrivals = Arrivals::default();
+        self.tokens = (0, TokenSource::None);
+    }
+
+    pub fn output_tokens(&self) -> (u32, TokenSource) {
+        match self.expected {
+            Expected::ChatStream if self.body == Body::Events => self.stream.output_tokens(),
+            _ => self.tokens,
+        }
+    }
+
+    /// Bytes that arrived at `arrived`, in order.
+    pub fn read(&mut self, mut input: &[u8], arrived: Nanos, sink: &mut impl TokenSink) -> Progress {
+        let arrived = arrived.max(self.arrivals.last);
+        self.arrivals.last = arrived;
+        self.arrivals.first_byte.get_or_insert(arrived);
+        let mut tokens_in_read = 0;
+        loop {
+            let step = match self.http.step(input, &Limits::DEFAULT) {
+                Ok(step) => step,
+                Err(e) => return over(outcome_of(e)),
+            };
+            match step {
+                Step::NeedMore => return Progress::More,
+                Step::Interim { consumed, .. } => input = &input[consumed..],
+                Step::Head { consumed, head } => {
+                    input = &input[consumed..];
+                    self.begin_body(&head);
+                    if let Body::Skipped(outcome) = self.body
+                        && outcome == Outcome::UnsupportedEncoding
+                    {
+                        return over(outcome);
+                    }
+                }
+                Step::Body { consumed, data } => {
+                    input = &input[consumed..];
+                    if let Err(outcome) = self.read_body(data, arrived, sink, &mut tokens_in_read) {
+                        return over(outcome);
+                    }
+                }
+                Step::End { consumed, end } => {
+                    return Progress::Over {
+                        outcome: self.verdict(),
+                        reusable: end.keep_alive && consumed == input.len(),
+                    };
+                }
+            }
+        }
+    }
+
+    /// The peer closed. `None`: not one byte of a response had come.
+    pub fn eof(&mut self) -> Option<Outcome> {
+        match self.http.eof() {
+            Ok(_) => Some(self.verdict()),
+            Err(HttpError::EmptyReply) => None,
+            Err(e) => Some(outcome_of(e)),
+        }
+    }
+
+    fn begin_body(&mut self, head: &Head) {
+        self.status = head.status;
+        self.body = match head.status {
+            200..=299 if head.content_encoded => Body::Skipped(Outcome::UnsupportedEncoding),
+            200..=299 => match (self.expected, head.content_type) {
+                (Expected::Light, _) => Body::Skipped(Outcome::Ok),
+                (Expected::ChatStream, ContentType::EventStream) if head.status == 200 => Body::Events,
+                (Expected::ChatStream, _) => Body::Skipped(Outcome::NotStreamed),
+                (Expected::ChatWhole, _) => Body::Json,
+            },
+            300..=399 => Body::Skipped(Outcome::Redirect),
+            429 => Body::Skipped(Outcome::Http429),
+            503 => Body::Skipped(Outcome::Http503),
+            400..=499 => Body::Skipped(Outcome::Http4xx),
+            500..=599 => Body::Skipped(Outcome::Http5xx),
+            _ => Body::Skipped(Outcome::Malformed),
+        };
+    }
+
+    #[inline]
+    fn read_body(
+        &mut self,
+        data: &[u8],
+        arrived: Nanos,
+        sink: &mut impl TokenSink,
+        tokens_in_read: &mut u32,
+    ) -> Result<(), Outcome> {
+        match self.body {
+            Body::Events => self.read_events(data, arrived, sink, tokens_in_read),
+            Body::Json if self.json.len() + data.len() > JSON_BYTES_MAX => Err(Outcome::TooLarge),
+            Body::Json => {
+                self.json.extend_from_slice(data);
+                Ok(())
+            }
+            Body::Skipped(_) => Ok(()),
+            Body::Awaited => unreachable!("a body comes after its head"),
+        }
+    }
+
+    fn read_events(
+        &mut self,
+        mut data: &[u8],
+        arrived: Nanos,
+        sink: &mut impl TokenSink,
+        tokens_in_read: &mut u32,
+    ) -> Result<(), Outcome> {
+        while !data.is_empty() {
+            let (consumed, item) = self
+                .sse
+                .step(data, EVENT_BYTES_MAX)
+                .map_err(|_| Outcome::TooLarge)?;
+            match item {
+                Some(Item::Event { name, data: event }) => {
+                    self.arrivals.first_event.get_or_insert(arrived);
+                    let facts = self.stream.read(name, event).map_err(|_| Outcome::Malformed)?;
+                    if facts.token {
+                        self.arrivals.first_token.get_or_insert(arrived);
+                        if let Some(last) = self.arrivals.last_token.replace(arrived) {
+                            sink.gap(arrived - last);
+                        }
+                        *tokens_in_read += 1;
+                        if *tokens_in_read > 1 {
+                            sink.coalesced();
+                        }
+                        sink.token(event, arrived);
+                    }
+                }
+                Some(Item::UnknownField { name, value }) => self.stream.unknown_field(name, value),
+                Some(Item::Comment | Item::Retry(_)) | None => {}
+            }
+            data = &data[consumed..];
+        }
+        Ok(())
+    }
+
+    /// The response came to its end as HTTP has it; what it said decides.
+    fn verdict(&mut self) -> Outcome {
+        match self.body {
+            Body::Events => {
+                // Some servers leave out the blank line behind the last event.
+                if let Some(data) = self.sse.pending_data()
+                    && !self.stream.is_done()
+                    && let Ok(facts) = chat::read_event(b"", data)
+                {
+                    self.stream.event(&facts);
+                }
+                self.stream.verdict_at_end().outcome()
+            }
+            Body::Json => match chat::read_body(&self.json) {
+                Ok(facts) => {
+                    self.tokens = facts.output_tokens();
+                    facts.outcome()
+                }
+                Err(_) => Outcome::Malformed,
+            },
+            Body::Skipped(outcome) => outcome,
+            Body::Awaited => Outcome::Malformed,
+        }
+    }
+}
+
+fn over(outcome: Outcome) -> Progress {
+    Progress::Over {
+        outcome,
+        reusable: false,
+    }
+}
+
+fn outcome_of(error: HttpError) -> Outcome {
+    match error {
+        HttpError::IncompleteHeaders | HttpError::IncompleteBody | HttpError::EmptyReply => {
+            Outcome::Truncated
+        }
+        HttpError::TooLarge | HttpError::TooManyInterim => Outcome::TooLarge,
+        HttpError::Http2Preface => Outcome::Http2Only,
+        HttpError::TlsRecord
+        | HttpError::BadStatusLine
+        | HttpError::BadVersion
+        | HttpError::BadHeader
+        | HttpError::BadContentLength
+        | HttpError::BadTransferEncoding
+        | HttpError::BadChunk
+        | HttpError::UnexpectedUpgrade => Outcome::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Sink {
+        gaps: Vec<Nanos>,
+        coalesced: u32,
+        tokens: u32,
+    }
+
+    impl TokenSink for Sink {
+        fn gap(&mut self, gap: Nanos) {
+            self.gaps.push(gap);
+        }
+        fn coalesced(&mut self) {
+            self.coalesced += 1;
+        }
+        fn token(&mut self, _: &[u8], _: Nanos) {
+            self.tokens += 1;
+        }
+    }
+
+    const HEAD: &str =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+    fn chunk(data: &str) -> String {
+        format!("{:x}\r\n{data}\r\n", data.len())
+    }
+
+    fn token(text: &str) -> String {
+        chunk(&format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
+        ))
+    }
+
+    fn finish() -> String {
+        chunk(
+            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"completion_tokens\":7}}\n\n",
+        )
+    }
+
+    #[test]
+    fn a_role_chunk_is_an_event_and_no_token() {
+        let mut reader = ResponseReader::new();
+        let mut sink = Sink::default();
+        reader.begin(Expected::ChatStream);
+        let role = chunk("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n");
+        let reads = [
+            (10, HEAD.to_string()),
+            (20, role),
+            (30, chunk(": ping\n\n")),
+            (40, token("a")),
+            (90, token("b") + &token("c")),
+        ];
+        for (at, bytes) in reads {
+            assert_eq!(reader.read(bytes.as_bytes(), at, &mut sink), Progress::More);
+        }
+        let end = finish() + &chunk("data: [DONE]\n\n") + "0\r\n\r\n";
+        let over = Progress::Over {
+            outcome: Outcome::Ok,
+            reusable: true,
+        };
+        assert_eq!(reader.read(end.as_bytes(), 100, &mut sink), over);
+        let expected = Arrivals {
+            first_byte: Some(10),
+            first_event: Some(20),
+            first_token: Some(40),
+            last_token: Some(90),
+            last: 100,
+        };
+        assert_eq!(reader.arrivals, expected);
+        assert_eq!(sink.gaps, [50, 0]);
+        assert_eq!((sink.coalesced, sink.tokens), (1, 3));
+        assert_eq!(reader.output_tokens(), (7, TokenSource::Server));
+    }
+
+    #[test]
+    fn a_clean_end_without_a_finish_is_truncated_and_bytes_behind_it_forbid_reuse() {
+        let mut reader = ResponseReader::new();
+        reader.begin(Expected::ChatStream);
+        let bytes =
+            HEAD.to_string() + &token("a") + &chunk("data: [DONE]\n\n") + "0\r\n\r\nHTTP/1.1 200 OK\r\n";
+        let over = Progress::Over {
+            outcome: Outcome::Truncated,
+            reusable: false,
+        };
+        assert_eq!(reader.read(bytes.as_bytes(), 1, &mut Sink::default()), over);
+    }
+
+    #[test]
+    fn the_status_decides_before_the_body() {
+        for (status, outcome) in [
+            (204, Outcome::Ok),
+            (302, Outcome::Redirect),
+            (404, Outcome::Http4xx),
+            (429, Outcome::Http429),
+            (500, Outcome::Http5xx),
+            (503, Outcome::Http503),
+        ] {
+            let mut reader = ResponseReader::new();
+            reader.begin(Expected::Light);
+            let bytes = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+            let over = Progress::Over {
+                outcome,
+                reusable: true,
+            };
+            assert_eq!(reader.read(bytes.as_bytes(), 1, &mut Sink::default()), over);
+        }
+    }
+
+    #[test]
+    fn json_where_a_stream_was_asked_for_is_not_streamed() {
+        let mut reader = ResponseReader::new();
+        reader.begin(Expected::ChatStream);
+        let bytes = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+        let progress = reader.read(bytes.as_bytes(), 1, &mut Sink::default());
+        assert!(matches!(
+            progress,
+            Progress::Over {
+                outcome: Outcome::NotStreamed,
+                ..
+            }
+        ));
+        assert_eq!(reader.arrivals.first_token, None);
+    }
+
+    #[test]
+    fn a_close_before_any_byte_is_told_apart_from_a_cut() {
+        let mut reader = ResponseReader::new();
+        reader.begin(Expected::ChatStream);
+        assert_eq!(reader.eof(), None);
+        reader.begin(Expected::ChatStream);
+        reader.read(&HEAD.as_bytes()[..20], 1, &mut Sink::default());
+        assert_eq!(reader.eof(), Some(Outcome::Truncated));
+    }
+}

@@ -1,0 +1,219 @@
+//! Virtual users: each a task that requests, thinks, and does so again while its schedule wants it.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use super::core::CoreState;
+use super::exchange::Session;
+use super::executor::{catch_panic, spawn};
+use crate::metrics::Outcome;
+use crate::net::{Signal, TaskId, clock};
+use crate::plan::{Executor, local_to_global};
+use crate::units::{MILLISECOND, Nanos};
+
+/// The pause after a connect that failed at once: a closed port must not become a busy loop.
+const CONNECT_BACKOFF: Nanos = 50 * MILLISECOND;
+
+/// Where a VU stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No task.
+    Idle,
+    Running(TaskId),
+    /// Told to stop; cut at this instant.
+    Stopping(TaskId, Nanos),
+}
+
+struct Vu {
+    state: State,
+    /// The schedule wants it.
+    wanted: bool,
+    /// Its next iteration.
+    iteration: u64,
+    /// It has made all its iterations.
+    spent: bool,
+}
+
+/// The VUs of one core by local index.
+#[derive(Default)]
+pub struct VuTable {
+    vus: Vec<Vu>,
+    /// VUs `0..wanted` are wanted.
+    wanted: u32,
+    tasks: u32,
+    /// No VU starts any more.
+    closed: bool,
+    /// VUs that are stopping, by the instant they will be cut.
+    stopping: Vec<(Nanos, u32)>,
+}
+
+impl VuTable {
+    /// No task is left and none will come: the schedule is over, or, where iterations are counted, all are made.
+    pub fn is_over(&self, schedule_over: bool, iterations_counted: bool) -> bool {
+        let all_made = iterations_counted && self.vus.iter().all(|vu| vu.spent);
+        self.tasks == 0 && (self.closed || schedule_over || all_made)
+    }
+
+    /// The next instant at which a stopping VU is cut.
+    pub fn next_cut(&self) -> Option<Nanos> {
+        self.stopping.iter().map(|(at, _)| *at).min()
+    }
+}
+
+/// Brings the number of wanted VUs to `wanted`: starts the lowest idle ones, stops the highest running ones
+/// (last in, first out), which may go on until `cut_at`.
+pub fn want(core: &Rc<CoreState>, wanted: u32, cut_at: Nanos) {
+    let mut table = core.vus.borrow_mut();
+    if table.closed && wanted > 0 {
+        return;
+    }
+    while (table.vus.len() as u32) < wanted {
+        table.vus.push(Vu {
+            state: State::Idle,
+            wanted: false,
+            iteration: 0,
+            spent: false,
+        });
+    }
+    let was = table.wanted;
+    table.wanted = wanted;
+    for local in was..wanted {
+        start(core, &mut table, local);
+    }
+    for local in (wanted..was).rev() {
+        stop(core, &mut table, local, cut_at);
+    }
+    let running = u64::from(table.tasks);
+    core.recorder.borrow_mut().counters().set_vus_running(running);
+}
+
+fn start(core: &Rc<CoreState>, table: &mut VuTable, local: u32) {
+    let vu = &mut table.vus[local as usize];
+    vu.wanted = true;
+    match vu.state {
+        State::Idle if vu.spent => {}
+        State::Idle => {
+            let task = core.net.new_task();
+            vu.state = State::Running(task);
+            table.tasks += 1;
+            core.net.note_runnable();
+            spawn(run(core.clone(), local, task));
+        }
+        State::Running(_) => {}
+        // Wanted again before it had stopped: it just goes on.
+        State::Stopping(task, _) => {
+            core.net.set_signal(task, Signal::None);
+            vu.state = State::Running(task);
+            table.stopping.retain(|(_, l)| *l != local);
+        }
+    }
+}
+
+fn stop(core: &Rc<CoreState>, table: &mut VuTable, local: u32, cut_at: Nanos) {
+    let vu = &mut table.vus[local as usize];
+    vu.wanted = false;
+    if let State::Running(task) = vu.state {
+        vu.state = State::Stopping(task, cut_at);
+        table.stopping.push((cut_at, local));
+        core.net.set_signal(task, Signal::Soft);
+    }
+}
+
+/// No VU starts again; those in flight are cut at `cut_at` at the latest.
+pub fn close(core: &Rc<CoreState>, cut_at: Nanos) {
+    want(core, 0, cut_at);
+    let mut table = core.vus.borrow_mut();
+    table.closed = true;
+    for (at, _) in &mut table.stopping {
+        *at = cut_at.min(*at);
+    }
+}
+
+/// Cuts the VUs whose time is up.
+pub fn cut_due(core: &Rc<CoreState>, now: Nanos) {
+    let mut table = core.vus.borrow_mut();
+    let VuTable { vus, stopping, .. } = &mut *table;
+    stopping.retain(|(at, local)| {
+        if *at > now {
+            return true;
+        }
+        if let State::Stopping(task, _) = vus[*local as usize].state {
+            core.net.set_signal(task, Signal::Hard);
+        }
+        false
+    });
+}
+
+async fn run(core: Rc<CoreState>, local: u32, task: TaskId) {
+    if let Err(panic) = catch_panic(iterate(&core, local, task)).await {
+        let reason = format!("virtual user {local} of core {} panicked: {panic}", core.index);
+        core.failed.borrow_mut().get_or_insert(reason);
+        core.over.set(true);
+        return;
+    }
+    end(&core, local, task);
+}
+
+/// The task is over. A VU that is wanted again meanwhile starts anew.
+fn end(core: &Rc<CoreState>, local: u32, task: TaskId) {
+    core.net.free_task(task);
+    let mut table = core.vus.borrow_mut();
+    table.tasks -= 1;
+    table.stopping.retain(|(_, l)| *l != local);
+    let vu = &mut table.vus[local as usize];
+    vu.state = State::Idle;
+    if vu.wanted && !table.closed {
+        start(core, &mut table, local);
+    }
+    let running = u64::from(table.tasks);
+    core.recorder.borrow_mut().counters().set_vus_running(running);
+    if table.tasks == 0 {
+        core.net.poke(core.conductor);
+    }
+}
+
+async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
+    let vu = local_to_global(u32::from(core.index), u32::from(core.cores), local);
+    let mut session = Session::new(task, vu);
+    let mut due = clock::monotonic();
+    while core.net.signal(task) == Signal::None {
+        let Some((owner, iteration)) = next_iteration(core, local, vu) else {
+            core.vus.borrow_mut().vus[local as usize].spent = true;
+            break;
+        };
+        let lights = core.target.light_paths.len();
+        let draw = core.plan.workload.draw(core.plan.seed, owner, iteration, lights);
+        let outcome = session.request(core, &draw, iteration, due).await;
+        if outcome == Outcome::Interrupted {
+            break;
+        }
+        let pause = match outcome {
+            Outcome::ConnectFailed | Outcome::ClientResource => draw.think.max(CONNECT_BACKOFF),
+            _ => draw.think,
+        };
+        let ready = clock::monotonic();
+        due = ready + pause;
+        if pause > 0 && core.net.sleep_until(task, due).await != Signal::None {
+            break;
+        }
+    }
+    session.close(&core.net);
+}
+
+/// Whose content the next request has, and its number; `None` when there is none left.
+fn next_iteration(core: &CoreState, local: u32, vu: u32) -> Option<(u32, u64)> {
+    if let Executor::SharedIterations { iterations, .. } = core.plan.executor {
+        // Keyed by the common count alone, so that content doesn't depend on who takes it.
+        let n = core.shared_iterations.fetch_add(1, Ordering::Relaxed);
+        return (n < iterations).then_some((0, n));
+    }
+    let mut table = core.vus.borrow_mut();
+    let n = &mut table.vus[local as usize].iteration;
+    if let Executor::PerVuIterations { iterations, .. } = core.plan.executor
+        && *n >= iterations
+    {
+        return None;
+    }
+    *n += 1;
+    Some((vu, *n - 1))
+}

@@ -1,0 +1,249 @@
+//! Which CPU does what.
+
+use std::fmt;
+
+/// CPUs by their kernel number. `workers` and `server` share a CPU only where there are too few.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuPlan {
+    /// One engine core each; not empty, rising, each once.
+    pub workers: Vec<usize>,
+    /// For the managed server; empty without one.
+    pub server: Vec<usize>,
+    /// For the merging thread: away from the workers where there is room.
+    pub reporter: usize,
+}
+
+impl CpuPlan {
+    /// Whether the server has to run where a worker does.
+    pub fn is_shared(&self) -> bool {
+        self.server.iter().any(|cpu| self.workers.contains(cpu))
+    }
+}
+
+/// CPUs asked for that cannot be had. Exit code 104.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CpuError {
+    NotAllowed { cpu: usize, allowed: Vec<usize> },
+    TooMany { asked: usize, allowed: Vec<usize> },
+    None,
+    Twice { cpu: usize },
+    Both,
+    List { text: String },
+}
+
+impl fmt::Display for CpuError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CpuError::NotAllowed { cpu, allowed } => write!(
+                f,
+                "--cpus: CPU {cpu} is not among those this process may use, {}",
+                cpu_list(allowed)
+            ),
+            CpuError::TooMany { asked, allowed } => write!(
+                f,
+                "--cores: asked for {asked}, this process may use {} ({})",
+                allowed.len(),
+                cpu_list(allowed)
+            ),
+            CpuError::None => f.write_str("--cores: asked for 0, the least is 1"),
+            CpuError::Twice { cpu } => write!(f, "--cpus: CPU {cpu} is named twice"),
+            CpuError::Both => f.write_str("--cores and --cpus exclude each other"),
+            CpuError::List { text } => write!(
+                f,
+                "CPU list `{}`: not numbers and ranges below {} such as 1-3,5",
+                text.escape_default(),
+                super::CPU_COUNT_MAX
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CpuError {}
+
+impl CpuError {
+    pub const EXIT_CODE: u8 = 104;
+}
+
+/// Divides the CPUs. Without a wish: all allowed ones work; a managed server takes the upper half of them,
+/// rounded down but at least one, because it spends more on an event than the client does, and because a
+/// load generator that shares CPUs with its server measures itself. With a wish (`cores` or `cpus`) the
+/// server gets what the wish leaves, or shares all of them when it leaves nothing.
+pub fn plan_cpus(
+    allowed: &[usize],
+    cores: Option<usize>,
+    cpus: Option<&[usize]>,
+    managed: bool,
+) -> Result<CpuPlan, CpuError> {
+    assert!(!allowed.is_empty(), "a process is allowed some CPU");
+    let workers = match (cores, cpus) {
+        (Some(_), Some(_)) => return Err(CpuError::Both),
+        (None, Some(cpus)) => chosen(allowed, cpus)?,
+        (Some(0), None) => return Err(CpuError::None),
+        (Some(cores), None) if cores > allowed.len() => {
+            return Err(CpuError::TooMany {
+                asked: cores,
+                allowed: allowed.to_vec(),
+            });
+        }
+        (Some(cores), None) => allowed[..cores].to_vec(),
+        (None, None) if managed => allowed[..allowed.len().div_ceil(2)].to_vec(),
+        (None, None) => allowed.to_vec(),
+    };
+    let rest: Vec<usize> = allowed
+        .iter()
+        .copied()
+        .filter(|cpu| !workers.contains(cpu))
+        .collect();
+    let reporter = rest.last().or(workers.last()).copied();
+    let server = match (managed, rest.is_empty()) {
+        (false, _) => Vec::new(),
+        (true, false) => rest,
+        (true, true) => allowed.to_vec(),
+    };
+    Ok(CpuPlan {
+        workers,
+        server,
+        reporter: reporter.expect("workers are never empty"),
+    })
+}
+
+fn chosen(allowed: &[usize], cpus: &[usize]) -> Result<Vec<usize>, CpuError> {
+    if cpus.is_empty() {
+        return Err(CpuError::List { text: String::new() });
+    }
+    if let Some(&cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu)) {
+        return Err(CpuError::NotAllowed {
+            cpu,
+            allowed: allowed.to_vec(),
+        });
+    }
+    let mut workers = cpus.to_vec();
+    workers.sort_unstable();
+    match workers.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(CpuError::Twice { cpu: pair[0] }),
+        None => Ok(workers),
+    }
+}
+
+/// Reads `1-3,5` in the kernel's notation. Order and repeats are kept.
+pub fn parse_cpu_list(text: &str) -> Result<Vec<usize>, CpuError> {
+    let refuse = || CpuError::List {
+        text: text.chars().take(80).collect(),
+    };
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |text: &str| text.trim().parse::<usize>().map_err(|_| refuse());
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last || last >= super::CPU_COUNT_MAX {
+            return Err(refuse());
+        }
+        cpus.extend(first..=last);
+        if cpus.len() > super::CPU_COUNT_MAX {
+            return Err(refuse());
+        }
+    }
+    Ok(cpus)
+}
+
+/// The kernel's notation of a rising list: `0-3,5`.
+pub fn cpu_list(cpus: &[usize]) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut rest = cpus;
+    while let Some(&first) = rest.first() {
+        let run = rest
+            .iter()
+            .enumerate()
+            .take_while(|(i, cpu)| **cpu == first + i)
+            .count();
+        parts.push(match run {
+            1 => first.to_string(),
+            _ => format!("{first}-{}", first + run - 1),
+        });
+        rest = &rest[run..];
+    }
+    parts.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(allowed: &[usize], cores: Option<usize>, managed: bool) -> CpuPlan {
+        plan_cpus(allowed, cores, None, managed).unwrap()
+    }
+
+    #[test]
+    fn without_a_server_every_allowed_cpu_works() {
+        let plan = plan(&[2, 3, 7], None, false);
+        assert_eq!(plan.workers, [2, 3, 7]);
+        assert!(plan.server.is_empty());
+        assert_eq!(plan.reporter, 7);
+    }
+
+    #[test]
+    fn a_server_gets_half_rounded_down_and_at_least_one() {
+        for (n, workers) in [(2, 1), (3, 2), (4, 2), (5, 3), (64, 32)] {
+            let allowed: Vec<usize> = (0..n).collect();
+            let plan = plan(&allowed, None, true);
+            assert_eq!((plan.workers.len(), plan.server.len()), (workers, n - workers));
+            assert!(!plan.is_shared());
+            assert!(plan.server.contains(&plan.reporter));
+        }
+    }
+
+    #[test]
+    fn on_one_cpu_all_three_share_it() {
+        let plan = plan(&[5], None, true);
+        assert_eq!(
+            (plan.workers.as_slice(), plan.server.as_slice()),
+            (&[5][..], &[5][..])
+        );
+        assert_eq!(plan.reporter, 5);
+        assert!(plan.is_shared());
+    }
+
+    #[test]
+    fn a_wish_leaves_the_rest_to_the_server() {
+        let four = [0, 1, 2, 3];
+        assert_eq!(plan(&four, Some(1), true).server, [1, 2, 3]);
+        assert_eq!(plan(&four, Some(3), false).reporter, 3);
+        let chosen = plan_cpus(&four, None, Some(&[3, 1]), true).unwrap();
+        assert_eq!(chosen.workers, [1, 3]);
+        assert_eq!(chosen.server, [0, 2]);
+        let all = plan(&four, Some(4), true);
+        assert_eq!(all.server, four);
+        assert!(all.is_shared());
+    }
+
+    #[test]
+    fn impossible_wishes_are_refused_with_what_is_allowed() {
+        let allowed = [0, 1, 2, 5];
+        let message = |cores, cpus| plan_cpus(&allowed, cores, cpus, false).unwrap_err().to_string();
+        assert_eq!(
+            message(None, Some(&[1, 4][..])),
+            "--cpus: CPU 4 is not among those this process may use, 0-2,5"
+        );
+        assert_eq!(
+            message(Some(8), None),
+            "--cores: asked for 8, this process may use 4 (0-2,5)"
+        );
+        assert_eq!(message(Some(0), None), "--cores: asked for 0, the least is 1");
+        assert_eq!(message(None, Some(&[1, 1][..])), "--cpus: CPU 1 is named twice");
+        assert!(message(None, Some(&[][..])).starts_with("CPU list ``"));
+        assert!(message(Some(1), Some(&[1][..])).contains("exclude"));
+    }
+
+    #[test]
+    fn cpu_lists_read_and_write_the_kernels_notation() {
+        assert_eq!(parse_cpu_list("1-3,5").unwrap(), [1, 2, 3, 5]);
+        assert_eq!(parse_cpu_list("0\n").unwrap(), [0]);
+        for bad in ["", ",", "a", "3-1", "1-", "-1", "0-99999999999", "1-3,", "99999"] {
+            assert!(parse_cpu_list(bad).is_err(), "{bad:?}");
+        }
+        for text in ["0", "0-3,5", "1,3,5-6"] {
+            assert_eq!(cpu_list(&parse_cpu_list(text).unwrap()), text);
+        }
+        assert_eq!(cpu_list(&[]), "");
+    }
+}

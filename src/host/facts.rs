@@ -1,0 +1,204 @@
+//! Reading the facts. Nothing here judges them.
+
+use std::fs;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::CpuSet;
+
+use super::cpus::parse_cpu_list;
+use super::uring::{self, UringFacts, UringRefusal};
+
+/// CPUs that an affinity mask of ours can name.
+pub const CPU_COUNT_MAX: usize = CpuSet::MAX_CPU;
+
+/// CAP_IPC_LOCK in the capability masks of /proc/self/status: its holder's rings are not charged to
+/// RLIMIT_MEMLOCK.
+const CAP_IPC_LOCK: u32 = 14;
+
+/// A resource limit; `None` is unlimited. Files, or bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub soft: Option<u64>,
+    pub hard: Option<u64>,
+}
+
+impl Limit {
+    fn read(resource: Resource) -> Self {
+        let Rlimit { current, maximum } = getrlimit(resource);
+        Limit {
+            soft: current,
+            hard: maximum,
+        }
+    }
+
+    /// Whether the soft limit allows `need`.
+    pub fn allows(self, need: u64) -> bool {
+        self.soft.is_none_or(|soft| soft >= need)
+    }
+}
+
+/// Everything that preflight decides on, and the `host` part of the result document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFacts {
+    /// `uname -r`.
+    pub kernel: String,
+    pub cpu_model: String,
+    /// From sched_getaffinity, rising: in a container fewer than are online.
+    pub allowed_cpus: Vec<usize>,
+    pub open_files: Limit,
+    /// Bytes.
+    pub memlock: Limit,
+    /// Whether locked memory of this process is exempt from `memlock`.
+    pub ipc_lock: bool,
+    /// First and last local port that connect() hands out.
+    pub local_ports: (u16, u16),
+    /// Longest listen queue, net.core.somaxconn.
+    pub somaxconn: u32,
+    pub uring: Result<UringFacts, UringRefusal>,
+}
+
+impl HostFacts {
+    /// A few small files of /proc and one tiny ring: under a millisecond where nothing else runs.
+    pub fn read() -> Self {
+        let status = read_text("/proc/self/status");
+        HostFacts {
+            kernel: kernel_release(),
+            cpu_model: cpu_model(),
+            allowed_cpus: allowed_cpus(),
+            open_files: Limit::read(Resource::Nofile),
+            memlock: Limit::read(Resource::Memlock),
+            ipc_lock: has_capability(&status, CAP_IPC_LOCK),
+            local_ports: parse_ports(&read_text("/proc/sys/net/ipv4/ip_local_port_range"))
+                .unwrap_or(LOCAL_PORTS_DEFAULT),
+            somaxconn: read_number("/proc/sys/net/core/somaxconn").unwrap_or(SOMAXCONN_DEFAULT),
+            uring: uring::try_ring(&status),
+        }
+    }
+
+    /// Raises the soft limits that `need` asks for as far as the hard limits allow, and reads them back.
+    pub(super) fn raise_limits(&mut self, files: u64, memlock: u64) {
+        self.open_files = raise(Resource::Nofile, files);
+        self.memlock = raise(Resource::Memlock, memlock);
+    }
+}
+
+/// Linux's own defaults, for hosts that hide /proc/sys.
+const LOCAL_PORTS_DEFAULT: (u16, u16) = (32768, 60999);
+const SOMAXCONN_DEFAULT: u32 = 4096;
+
+/// The CPUs the calling thread may use, rising: to be asked before anything is pinned. Never empty.
+pub fn allowed_cpus() -> Vec<usize> {
+    let mut ids: Vec<usize> = core_affinity::get_core_ids()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|core| core.id)
+        .collect();
+    if ids.is_empty() {
+        // Kernels built for more CPUs than the mask of core_affinity has room for refuse the call.
+        let status = read_text("/proc/self/status");
+        ids = field(&status, "Cpus_allowed_list:")
+            .and_then(|list| parse_cpu_list(list).ok())
+            .unwrap_or_default();
+    }
+    if ids.is_empty() {
+        ids.push(0);
+    }
+    ids.sort_unstable();
+    ids
+}
+
+/// Lifts the soft limit of open files to the hard one; the limit as it is then.
+pub fn raise_open_files() -> Limit {
+    raise(Resource::Nofile, u64::MAX)
+}
+
+fn raise(resource: Resource, need: u64) -> Limit {
+    let limit = Limit::read(resource);
+    if limit.allows(need) {
+        return limit;
+    }
+    let wanted = Rlimit {
+        current: limit.hard,
+        maximum: limit.hard,
+    };
+    // A refusal leaves the old limit, which is read back and judged.
+    let _ = setrlimit(resource, wanted);
+    Limit::read(resource)
+}
+
+pub(super) fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// Only the first CPU's part is read: the whole of /proc/cpuinfo costs milliseconds on a large host.
+fn cpu_model() -> String {
+    use std::io::Read;
+    let mut head = [0u8; 1024];
+    let length = fs::File::open("/proc/cpuinfo")
+        .and_then(|mut file| file.read(&mut head))
+        .unwrap_or(0);
+    let head = String::from_utf8_lossy(&head[..length]);
+    head.lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+pub(super) fn read_text(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+pub(super) fn read_number(path: &str) -> Option<u32> {
+    read_text(path).trim().parse().ok()
+}
+
+/// The value of one `Name:` line of a /proc status file.
+pub(super) fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .map(str::trim)
+}
+
+fn has_capability(status: &str, bit: u32) -> bool {
+    field(status, "CapEff:")
+        .and_then(|mask| u64::from_str_radix(mask, 16).ok())
+        .is_some_and(|mask| mask & (1 << bit) != 0)
+}
+
+fn parse_ports(text: &str) -> Option<(u16, u16)> {
+    let mut words = text.split_ascii_whitespace();
+    let first = words.next()?.parse().ok()?;
+    let last = words.next()?.parse().ok()?;
+    (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_host_has_cpus_ports_and_a_kernel() {
+        let facts = HostFacts::read();
+        assert!(!facts.allowed_cpus.is_empty());
+        assert!(facts.allowed_cpus.is_sorted());
+        assert!(facts.local_ports.0 <= facts.local_ports.1);
+        assert!(facts.kernel.contains('.'));
+    }
+
+    #[test]
+    fn fields_of_a_status_file_are_found_and_trimmed() {
+        let status = "Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t1\nCapEff:\t0000000000004000\n";
+        assert_eq!(field(status, "Seccomp:"), Some("2"));
+        assert!(has_capability(status, CAP_IPC_LOCK));
+        assert!(!has_capability("CapEff:\t0000000000003fff\n", CAP_IPC_LOCK));
+        assert!(!has_capability("", CAP_IPC_LOCK));
+    }
+
+    #[test]
+    fn port_ranges_are_read_and_nonsense_is_refused() {
+        assert_eq!(parse_ports("32768\t60999\n"), Some((32768, 60999)));
+        assert_eq!(parse_ports("60999 32768"), None);
+        assert_eq!(parse_ports("1"), None);
+        assert_eq!(parse_ports(""), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! Whether io_uring works here, found out by setting up a ring of two entries, and why not if not.
+
+use std::fmt;
+
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+
+use super::facts::{field, kernel_release, read_number};
+
+/// What a ring of this kernel can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UringFacts {
+    /// IORING_SETUP_DEFER_TASKRUN with SINGLE_ISSUER, Linux 6.1: without it a saturated ring costs 2.5 times.
+    pub defer_taskrun: bool,
+    /// IORING_FEAT_MIN_TIMEOUT, Linux 6.12: the minimum wait.
+    pub min_wait: bool,
+}
+
+/// Why no ring can be used. Each has another remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UringRefusal {
+    /// kernel.io_uring_disabled is 1 (for most users) or 2 (for all).
+    Sysctl { value: u32 },
+    /// A seccomp filter answers for the kernel, as the default profiles of container engines do.
+    Seccomp,
+    /// EPERM, with neither of the two above: a security module.
+    Forbidden,
+    /// The kernel has no io_uring at all, or none with multishot receive (Linux 6.0).
+    Kernel { release: String },
+    /// ENOMEM: the limit on locked memory, or memory.
+    Memory,
+    /// EMFILE or ENFILE.
+    Files,
+    /// Anything else, by its errno.
+    Other { errno: i32 },
+}
+
+impl fmt::Display for UringRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UringRefusal::Sysctl { value } => write!(
+                f,
+                "io_uring: switched off by kernel.io_uring_disabled = {value}, needed 0"
+            ),
+            UringRefusal::Seccomp => f.write_str(
+                "io_uring: io_uring_setup is refused by this process's seccomp filter (Seccomp: 2)",
+            ),
+            UringRefusal::Forbidden => f.write_str(
+                "io_uring: io_uring_setup is not permitted (EPERM), neither by sysctl nor by seccomp",
+            ),
+            UringRefusal::Kernel { release } => write!(
+                f,
+                "io_uring: kernel {release} has no multishot receive, needed Linux 6.0 or later"
+            ),
+            UringRefusal::Memory => f.write_str(
+                "io_uring: no memory for a ring of 2 entries (ENOMEM), the limit on locked memory is used up",
+            ),
+            UringRefusal::Files => f.write_str("io_uring: no file descriptor left for a ring of 2 entries"),
+            UringRefusal::Other { errno } => {
+                write!(f, "io_uring: io_uring_setup failed with errno {errno}")
+            }
+        }
+    }
+}
+
+impl UringRefusal {
+    /// The command that mends it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            UringRefusal::Sysctl { .. } => "sudo sysctl -w kernel.io_uring_disabled=0",
+            UringRefusal::Seccomp => {
+                "docker run --security-opt seccomp=PROFILE.json, with a profile that allows io_uring_setup, io_uring_enter and io_uring_register"
+            }
+            UringRefusal::Forbidden => {
+                "look for the security module that forbids it: sudo dmesg | grep -i -e io_uring -e avc"
+            }
+            UringRefusal::Kernel { .. } => "boot a newer kernel, 6.12 or later for the minimum wait",
+            UringRefusal::Memory => {
+                "ulimit -l unlimited, or docker run --ulimit memlock=-1:-1; rings of a run that just ended are freed within seconds"
+            }
+            UringRefusal::Files => "ulimit -n 65536",
+            UringRefusal::Other { .. } => "try another kernel, or report this with the output of uname -a",
+        }
+    }
+}
+
+/// Sets a ring up and drops it. `status` is the text of /proc/self/status.
+pub(super) fn try_ring(status: &str) -> Result<UringFacts, UringRefusal> {
+    let refusal = |errno: i32| {
+        explain(
+            errno,
+            read_number("/proc/sys/kernel/io_uring_disabled"),
+            field(status, "Seccomp:") == Some("2"),
+            &kernel_release(),
+        )
+    };
+    let ring = IoUring::new(2).map_err(|error| refusal(error.raw_os_error().unwrap_or(0)))?;
+    let mut probe = Probe::new();
+    ring.submitter()
+        .register_probe(&mut probe)
+        .map_err(|error| refusal(error.raw_os_error().unwrap_or(0)))?;
+    // Multishot receive has no flag to ask for; SendZc came with the same release, 6.0, and backports of
+    // io_uring take a whole release.
+    if !probe.is_supported(opcode::SendZc::CODE) {
+        return Err(UringRefusal::Kernel {
+            release: kernel_release(),
+        });
+    }
+    let min_wait = ring.params().is_feature_min_timeout();
+    drop(ring);
+    let defer_taskrun = IoUring::<squeue::Entry, cqueue::Entry>::builder()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .build(2)
+        .is_ok();
+    Ok(UringFacts {
+        defer_taskrun,
+        min_wait,
+    })
+}
+
+/// Tells the refusals apart. `sysctl` is kernel.io_uring_disabled, where the kernel has it (6.6).
+fn explain(errno: i32, sysctl: Option<u32>, seccomp: bool, release: &str) -> UringRefusal {
+    match errno {
+        libc::EPERM | libc::EACCES => match sysctl {
+            Some(value) if value > 0 => UringRefusal::Sysctl { value },
+            _ if seccomp => UringRefusal::Seccomp,
+            _ => UringRefusal::Forbidden,
+        },
+        // Some filters answer ENOSYS, so that programs think the kernel is old. 5.1 brought io_uring.
+        libc::ENOSYS if seccomp && at_least(release, 5, 1) => UringRefusal::Seccomp,
+        libc::ENOSYS | libc::EINVAL => UringRefusal::Kernel {
+            release: release.to_owned(),
+        },
+        libc::ENOMEM => UringRefusal::Memory,
+        libc::EMFILE | libc::ENFILE => UringRefusal::Files,
+        errno => UringRefusal::Other { errno },
+    }
+}
+
+fn at_least(release: &str, major: u32, minor: u32) -> bool {
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|n| n.parse::<u32>().unwrap_or(0));
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    found >= (major, minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_of_this_host_works_or_its_refusal_is_named() {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        if let Err(refusal) = try_ring(&status) {
+            println!("skipped: a_ring_of_this_host_works_or_its_refusal_is_named: needs io_uring: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_sysctl_a_filter_and_a_security_module_are_told_apart() {
+        let kernel = "6.18.4";
+        assert_eq!(
+            explain(libc::EPERM, Some(2), true, kernel),
+            UringRefusal::Sysctl { value: 2 }
+        );
+        assert_eq!(
+            explain(libc::EPERM, Some(1), false, kernel),
+            UringRefusal::Sysctl { value: 1 }
+        );
+        assert_eq!(explain(libc::EPERM, Some(0), true, kernel), UringRefusal::Seccomp);
+        assert_eq!(explain(libc::EPERM, None, true, "5.15.0"), UringRefusal::Seccomp);
+        assert_eq!(
+            explain(libc::EPERM, Some(0), false, kernel),
+            UringRefusal::Forbidden
+        );
+    }
+
+    #[test]
+    fn enosys_is_an_old_kernel_unless_a_filter_says_it_on_a_new_one() {
+        let old = UringRefusal::Kernel {
+            release: "4.19.0-25-amd64".into(),
+        };
+        assert_eq!(explain(libc::ENOSYS, None, true, "4.19.0-25-amd64"), old);
+        assert_eq!(
+            explain(libc::ENOSYS, Some(0), true, "6.1.0"),
+            UringRefusal::Seccomp
+        );
+        assert_eq!(
+            explain(libc::ENOSYS, Some(0), false, "6.1.0"),
+            UringRefusal::Kernel {
+                release: "6.1.0".into()
+            }
+        );
+    }
+
+    #[test]
+    fn memory_files_and_the_rest_have_their_own_names() {
+        assert_eq!(
+            explain(libc::ENOMEM, Some(0), true, "6.1.0"),
+            UringRefusal::Memory
+        );
+        assert_eq!(explain(libc::EMFILE, Some(0), true, "6.1.0"), UringRefusal::Files);
+        assert_eq!(
+            explain(libc::EIO, Some(0), true, "6.1.0"),
+            UringRefusal::Other { errno: libc::EIO }
+        );
+    }
+
+    #[test]
+    fn releases_compare_by_number() {
+        assert!(at_least("5.1", 5, 1));
+        assert!(at_least("6.0.0-rc1", 5, 1));
+        assert!(at_least("5.10.0", 5, 9));
+        assert!(!at_least("5.0.21", 5, 1));
+        assert!(!at_least("", 5, 1));
+    }
+}

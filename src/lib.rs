@@ -1,0 +1,22 @@
+//! Load generator for LLM servers. Data flows one way: command line and document -> `config` -> `plan`
+//! -> one `engine` per core over `net` -> `metrics` snapshots -> `report` -> `result` -> `output`.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod host;
+pub mod http1;
+pub mod metrics;
+pub mod mock;
+pub mod net;
+pub mod output;
+pub mod plan;
+pub mod report;
+pub mod result;
+pub mod run;
+pub mod server;
+pub mod sse;
+pub mod units;
+pub mod workload;

@@ -1,0 +1,41 @@
+//! Parses, dispatches, prints, and chooses the exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use llmload_uring::cli::{self, Command};
+use llmload_uring::net::clock;
+use llmload_uring::run::{self, Failure, Signals};
+use llmload_uring::{mock, server};
+
+fn main() -> ExitCode {
+    let begun = clock::monotonic();
+    let cli = cli::parse();
+    let result = match cli.command {
+        Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
+        Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
+        None => load(&cli.run, begun),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            say(failure.text.trim_end());
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+fn load(args: &cli::RunArgs, begun: u64) -> Result<u8, Failure> {
+    let signals = Signals::watch()?;
+    let finished = run::run(args, &signals, begun, &mut say)?;
+    // A reader that has gone away (`| head -1`) is no reason to fail.
+    let _ = std::io::stdout().lock().write_all(finished.summary.as_bytes());
+    for failure in &finished.errors {
+        say(failure.text.trim_end());
+    }
+    Ok(finished.exit.code())
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

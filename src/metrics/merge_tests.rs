@@ -1,0 +1,187 @@
+//! Split, merged, or never split: the same.
+
+use crate::metrics::{
+    CoreCounters, METRICS, Merged, Outcome, Recorder, Sample, SeriesTotals, Snapshot, TokenSource,
+};
+use crate::units::{MICROSECOND, SECOND};
+use proptest::prelude::*;
+
+const SERIES: u16 = 3;
+
+/// What the engine would offer for one request.
+#[derive(Clone, Debug)]
+struct Life {
+    sample: Sample,
+    gaps: Vec<u64>,
+    connect: Option<u64>,
+    bytes: u64,
+}
+
+fn lives() -> impl Strategy<Value = Vec<Life>> {
+    let times = prop::collection::vec(0..20 * SECOND, 6);
+    let gaps = prop::collection::vec(0..SECOND, 0..20);
+    let life = (0..SERIES, 0..Outcome::COUNT, times, gaps, any::<u16>(), 0u8..4);
+    let build = |(series, outcome, steps, gaps, small, kind): (u16, usize, Vec<u64>, _, u16, u8)| {
+        let mut at = u64::from(small);
+        let mut next = |i: usize| {
+            at += steps[i];
+            at
+        };
+        // Now and then a request of over an hour.
+        let due = next(0);
+        let seen = kind > 0;
+        Life {
+            sample: Sample {
+                vu: u32::from(small),
+                iteration: u64::from(small),
+                series,
+                outcome: Outcome::ALL[outcome],
+                status: if seen { 100 + small % 500 } else { 0 },
+                due,
+                sent: seen.then(|| next(1)),
+                first_byte: seen.then(|| next(2)),
+                first_event: None,
+                first_token: (kind > 1).then(|| next(3)),
+                last_token: (kind > 1).then(|| next(4)),
+                done: next(5) + if small % 17 == 0 { 4_000 * SECOND } else { 0 },
+                schedule_lag: u64::from(small),
+                output_tokens: u32::from(small % 7),
+                token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None]
+                    [usize::from(small % 3)],
+            },
+            gaps,
+            connect: (kind == 3).then_some(u64::from(small) * MICROSECOND),
+            bytes: u64::from(small),
+        }
+    };
+    prop::collection::vec(life.prop_map(build), 0..60)
+}
+
+fn record(recorder: &mut Recorder, life: &Life) {
+    let series = life.sample.series;
+    recorder.started(series);
+    for gap in &life.gaps {
+        recorder.gap(series, *gap);
+    }
+    if let Some(ns) = life.connect {
+        recorder.connect(series, ns);
+    }
+    recorder.counters().bytes_received += life.bytes;
+    recorder.reap_lag(life.bytes);
+    recorder.finish(&life.sample);
+}
+
+/// The lives dealt to `cores` recorders, each of which hands out a snapshot every few lives.
+fn snapshots(lives: &[Life], cores: u16) -> Vec<Snapshot> {
+    let mut out = Vec::new();
+    for core in 0..cores {
+        let mut recorder = Recorder::new(core, usize::from(SERIES), false);
+        let mine = lives.iter().skip(usize::from(core)).step_by(usize::from(cores));
+        for (i, life) in mine.enumerate() {
+            record(&mut recorder, life);
+            if i % 5 == 4 {
+                out.push(*recorder.take(Snapshot::new(core, usize::from(SERIES), false)));
+            }
+        }
+        out.push(*recorder.into_snapshot());
+    }
+    out
+}
+
+fn merge(snapshots: &[Snapshot], cores: u16) -> Merged {
+    let mut merged = Merged::new(usize::from(cores), usize::from(SERIES));
+    for snapshot in snapshots {
+        merged.add(snapshot);
+    }
+    merged
+}
+
+/// Everything there is to know about a series, histograms byte by byte.
+fn fingerprint(s: &SeriesTotals) -> String {
+    let mut text = format!("{} {} {:?}", s.started, s.output_tokens, s.by_status());
+    text += &format!(" {} {}", s.interrupted_elapsed_sum, s.interrupted_elapsed_max);
+    for source in [TokenSource::Server, TokenSource::Events, TokenSource::None] {
+        text += &format!(" {}", s.token_source(source));
+    }
+    for outcome in Outcome::ALL {
+        text += &format!(" {}", s.outcome(outcome));
+    }
+    for metric in &METRICS {
+        let d = s.metric(metric.id);
+        let encoded = d.to_v2_compressed_base64();
+        text += &format!("\n{} {d:?} {} {encoded}", metric.key, d.sum_ns());
+    }
+    text
+}
+
+fn fingerprints(merged: &Merged) -> Vec<String> {
+    let mut all: Vec<String> = merged.series.iter().map(fingerprint).collect();
+    all.push(fingerprint(&merged.total));
+    all.push(format!("{:?}", merged.counters()));
+    all.push(merged.reap_lag().to_v2_compressed_base64());
+    all
+}
+
+proptest! {
+    // Each case encodes some 400 histograms: a second in a debug build.
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn one_two_four_and_eight_parts_in_any_order_merge_to_the_same(
+        lives in lives(),
+        keys in prop::collection::vec(any::<u32>(), 64),
+    ) {
+        let whole = merge(&snapshots(&lives, 1), 1);
+        whole.invariants_at_end();
+        prop_assert_eq!(whole.total.started, lives.len() as u64);
+        for cores in [1, 2, 4, 8] {
+            let mut parts = snapshots(&lives, cores);
+            for round in 0..2 {
+                let merged = merge(&parts, cores);
+                merged.invariants_at_end();
+                prop_assert_eq!(fingerprints(&merged), fingerprints(&whole), "{} cores", cores);
+                let mut key = keys.iter().cycle().skip(round);
+                parts.sort_by_cached_key(|_| *key.next().expect("a cycle"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_value_offered_is_counted_in_range_or_out_of_it(lives in lives()) {
+        let merged = merge(&snapshots(&lives, 2), 2);
+        let above: u64 = METRICS.iter().map(|m| merged.total.metric(m.id).above()).sum();
+        prop_assert_eq!(merged.counters().out_of_range, above);
+        for metric in &METRICS {
+            let d = merged.total.metric(metric.id);
+            prop_assert_eq!(d.in_range() + d.above(), d.offered());
+        }
+        let finished = lives.iter().filter(|l| l.sample.outcome != Outcome::Interrupted).count();
+        prop_assert_eq!(merged.total.metric(METRICS[0].id).offered(), finished as u64);
+    }
+}
+
+#[test]
+fn gauges_are_the_last_value_of_each_core_and_peaks_the_largest() {
+    let mut recorder = Recorder::new(0, 0, false);
+    recorder.counters().set_vus_running(7);
+    recorder.counters().set_vus_running(3);
+    recorder.counters().connections_opened += 2;
+    let first = recorder.take(Snapshot::new(0, 0, false));
+    assert_eq!((first.counters.vus_running, first.counters.vus_peak), (3, 7));
+    let second = recorder.into_snapshot();
+    assert_eq!((second.counters.vus_running, second.counters.vus_peak), (3, 3));
+    assert_eq!(second.counters.connections_opened, 0);
+    let mut merged = Merged::new(2, 0);
+    merged.add(&first);
+    merged.add(&second);
+    let mut beside = Snapshot::new(1, 0, false);
+    beside.counters.set_vus_running(2);
+    merged.add(&beside);
+    let CoreCounters {
+        vus_running,
+        vus_peak,
+        connections_opened,
+        ..
+    } = merged.counters();
+    assert_eq!((vus_running, vus_peak, connections_opened), (5, 9, 2));
+}

@@ -1,0 +1,29 @@
+//! What is measured: the table of metrics, the per-core recorder, its snapshots and their merge.
+//!
+//! ```text
+//! core 0: Recorder -- take() --> Snapshot --+
+//! core 1: Recorder -- take() --> Snapshot --+--> Merged (per series, over all series, per core)
+//! ```
+//!
+//! Pure: no clock, no socket, no allocation per event. Times come in as nanoseconds.
+
+mod counters;
+mod distribution;
+mod merged;
+mod outcome;
+mod recorder;
+mod sample;
+mod series;
+mod table;
+
+#[cfg(test)]
+mod merge_tests;
+
+pub use counters::CoreCounters;
+pub use distribution::{Distribution, EncodingError, HIGHEST_US, SIGNIFICANT_DIGITS};
+pub use merged::{CoreTotals, Merged};
+pub use outcome::Outcome;
+pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};
+pub use sample::{Sample, TokenSource};
+pub use series::{SeriesTotals, StatusCounts};
+pub use table::{Direction, METRICS, Metric, MetricId, Source};

@@ -1,0 +1,123 @@
+//! What became of a request: exactly one of these.
+
+/// One request has one outcome. `docs/METRICS.md` says when each is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Outcome {
+    Ok,
+    Http4xx,
+    Http429,
+    Http5xx,
+    Http503,
+    ConnectFailed,
+    TlsFailed,
+    TimeoutConnect,
+    TimeoutFirstToken,
+    TimeoutIdle,
+    TimeoutTotal,
+    Reset,
+    Truncated,
+    StreamError,
+    Malformed,
+    ClientResource,
+    Redirect,
+    TooLarge,
+    NotStreamed,
+    UnsupportedEncoding,
+    Http2Only,
+    Interrupted,
+}
+
+impl Outcome {
+    pub const COUNT: usize = 22;
+
+    pub const ALL: [Outcome; Self::COUNT] = [
+        Outcome::Ok,
+        Outcome::Http4xx,
+        Outcome::Http429,
+        Outcome::Http5xx,
+        Outcome::Http503,
+        Outcome::ConnectFailed,
+        Outcome::TlsFailed,
+        Outcome::TimeoutConnect,
+        Outcome::TimeoutFirstToken,
+        Outcome::TimeoutIdle,
+        Outcome::TimeoutTotal,
+        Outcome::Reset,
+        Outcome::Truncated,
+        Outcome::StreamError,
+        Outcome::Malformed,
+        Outcome::ClientResource,
+        Outcome::Redirect,
+        Outcome::TooLarge,
+        Outcome::NotStreamed,
+        Outcome::UnsupportedEncoding,
+        Outcome::Http2Only,
+        Outcome::Interrupted,
+    ];
+
+    /// The key in the result document and in thresholds.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Http4xx => "http_4xx",
+            Outcome::Http429 => "http_429",
+            Outcome::Http5xx => "http_5xx",
+            Outcome::Http503 => "http_503",
+            Outcome::ConnectFailed => "connect_failed",
+            Outcome::TlsFailed => "tls_failed",
+            Outcome::TimeoutConnect => "timeout_connect",
+            Outcome::TimeoutFirstToken => "timeout_first_token",
+            Outcome::TimeoutIdle => "timeout_idle",
+            Outcome::TimeoutTotal => "timeout_total",
+            Outcome::Reset => "reset",
+            Outcome::Truncated => "truncated",
+            Outcome::StreamError => "stream_error",
+            Outcome::Malformed => "malformed",
+            Outcome::ClientResource => "client_resource",
+            Outcome::Redirect => "redirect",
+            Outcome::TooLarge => "too_large",
+            Outcome::NotStreamed => "not_streamed",
+            Outcome::UnsupportedEncoding => "unsupported_encoding",
+            Outcome::Http2Only => "http2_only",
+            Outcome::Interrupted => "interrupted",
+        }
+    }
+
+    /// Failed: neither ok nor cut by the end of the run.
+    pub fn is_failure(self) -> bool {
+        !matches!(self, Outcome::Ok | Outcome::Interrupted)
+    }
+
+    pub fn is_timeout(self) -> bool {
+        matches!(
+            self,
+            Outcome::TimeoutConnect
+                | Outcome::TimeoutFirstToken
+                | Outcome::TimeoutIdle
+                | Outcome::TimeoutTotal
+        )
+    }
+
+    /// The connection could not be made or was lost, as k6 scripts count `connection_errors`.
+    pub fn is_connection_error(self) -> bool {
+        matches!(
+            self,
+            Outcome::ConnectFailed | Outcome::TlsFailed | Outcome::Reset | Outcome::ClientResource
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_stands_at_its_own_index_and_has_its_own_name() {
+        let mut names = std::collections::HashSet::new();
+        for (i, outcome) in Outcome::ALL.iter().enumerate() {
+            assert_eq!(*outcome as usize, i);
+            assert!(names.insert(outcome.name()));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+use super::*;
+use crate::metrics::{Merged, Outcome, TokenSource};
+use crate::units::{MILLISECOND, SECOND};
+
+/// A streamed request with every time it can have, in milliseconds: due 0, sent 1, first byte 3, first token
+/// 10, last token 50, done 51; 21 tokens.
+fn sample(outcome: Outcome) -> Sample {
+    Sample {
+        vu: 4,
+        iteration: 9,
+        series: 0,
+        outcome,
+        status: 200,
+        due: 0,
+        sent: Some(MILLISECOND),
+        first_byte: Some(3 * MILLISECOND),
+        first_event: Some(4 * MILLISECOND),
+        first_token: Some(10 * MILLISECOND),
+        last_token: Some(50 * MILLISECOND),
+        done: 51 * MILLISECOND,
+        schedule_lag: MILLISECOND / 2,
+        output_tokens: 21,
+        token_source: TokenSource::Server,
+    }
+}
+
+/// Exact value of the one sample of a metric in microseconds.
+fn only(totals: &SeriesTotals, id: MetricId) -> Option<u64> {
+    assert!(totals.metric(id).offered() <= 1);
+    totals.metric(id).max().map(|ns| ns / 1000)
+}
+
+fn finished(sample: Sample) -> Box<Snapshot> {
+    let mut recorder = Recorder::new(0, 1, false);
+    recorder.started(0);
+    recorder.finish(&sample);
+    recorder.into_snapshot()
+}
+
+#[test]
+fn an_ok_request_gives_every_metric_that_its_times_allow() {
+    let snapshot = finished(sample(Outcome::Ok));
+    for (id, us) in [
+        (MetricId::Latency, Some(51_000)),
+        (MetricId::LatencyOk, Some(51_000)),
+        (MetricId::ServiceTime, Some(50_000)),
+        (MetricId::Ttfb, Some(2_000)),
+        (MetricId::Ttft, Some(10_000)),
+        (MetricId::Tpot, Some(2_000)),
+        (MetricId::ScheduleLag, Some(500)),
+        (MetricId::Tbt, None),
+        (MetricId::Connect, None),
+    ] {
+        assert_eq!(only(&snapshot.series[0], id), us, "{}", id.key());
+    }
+}
+
+#[test]
+fn a_failed_request_keeps_its_times_but_is_not_in_latency_ok() {
+    let snapshot = finished(sample(Outcome::Truncated));
+    let series = &snapshot.series[0];
+    assert_eq!(only(series, MetricId::Latency), Some(51_000));
+    assert_eq!(only(series, MetricId::LatencyOk), None);
+    assert_eq!(only(series, MetricId::Ttft), Some(10_000));
+    assert_eq!((series.ok(), series.failed()), (0, 1));
+}
+
+#[test]
+fn an_interrupted_request_is_a_lower_bound_and_no_latency() {
+    let snapshot = finished(Sample {
+        done: 7 * SECOND,
+        ..sample(Outcome::Interrupted)
+    });
+    let series = &snapshot.series[0];
+    assert_eq!(only(series, MetricId::Latency), None);
+    assert_eq!(only(series, MetricId::ServiceTime), None);
+    assert_eq!(only(series, MetricId::Ttft), Some(10_000));
+    assert_eq!((series.failed(), series.interrupted()), (0, 1));
+    assert_eq!(series.interrupted_elapsed_max, 7 * SECOND);
+    assert_eq!(series.failed_rate(), None);
+}
+
+#[test]
+fn a_request_that_was_never_sent_has_latency_only() {
+    let snapshot = finished(Sample {
+        sent: None,
+        first_byte: None,
+        first_event: None,
+        first_token: None,
+        last_token: None,
+        status: 0,
+        ..sample(Outcome::ConnectFailed)
+    });
+    let series = &snapshot.series[0];
+    let offered: Vec<&str> = crate::metrics::METRICS
+        .iter()
+        .filter(|m| !series.metric(m.id).is_empty())
+        .map(|m| m.key)
+        .collect();
+    assert_eq!(offered, ["latency"]);
+    assert_eq!(series.by_status().iter().count(), 0);
+}
+
+#[test]
+fn tokens_of_one_read_have_no_time_per_token() {
+    let burst = Sample {
+        last_token: Some(10 * MILLISECOND),
+        ..sample(Outcome::Ok)
+    };
+    assert_eq!(only(&finished(burst).series[0], MetricId::Tpot), None);
+    let single = Sample {
+        output_tokens: 1,
+        ..sample(Outcome::Ok)
+    };
+    assert_eq!(only(&finished(single).series[0], MetricId::Tpot), None);
+}
+
+#[test]
+fn details_past_their_maximum_are_counted_as_lost() {
+    let mut recorder = Recorder::new(0, 1, true);
+    for _ in 0..DETAILS_PER_SNAPSHOT_MAX + 3 {
+        recorder.started(0);
+        recorder.finish(&sample(Outcome::Ok));
+    }
+    let capacity = recorder.current().details.capacity();
+    let full = recorder.take(Snapshot::new(0, 1, true));
+    assert_eq!(full.details.len(), DETAILS_PER_SNAPSHOT_MAX);
+    assert_eq!(full.counters.details_lost, 3);
+    assert_eq!(full.details.capacity(), capacity);
+    assert_eq!(recorder.current().counters.details_lost, 0);
+}
+
+#[test]
+fn a_snapshot_comes_back_reset_over_a_channel_and_is_used_again() {
+    let (full_tx, full_rx) = crossbeam_channel::bounded::<Box<Snapshot>>(1);
+    let (empty_tx, empty_rx) = crossbeam_channel::bounded::<Box<Snapshot>>(1);
+    empty_tx.send(Snapshot::new(0, 1, false)).unwrap();
+    let mut recorder = Recorder::new(0, 1, false);
+    let mut merged = Merged::new(1, 1);
+    for second in 1..=5 {
+        recorder.started(0);
+        recorder.finish(&sample(Outcome::Ok));
+        recorder.started(0);
+        full_tx.send(recorder.take(empty_rx.recv().unwrap())).unwrap();
+        let mut full = full_rx.recv().unwrap();
+        merged.add(&full);
+        assert_eq!(merged.in_flight(), second);
+        full.reset();
+        assert!(full.is_empty());
+        empty_tx.send(full).unwrap();
+    }
+    assert_eq!(merged.total.ok(), 5);
+    merged.invariants();
+}
+
+#[test]
+#[should_panic(expected = "times out of order")]
+fn times_out_of_order_are_our_own_mistake() {
+    finished(Sample {
+        done: 1,
+        ..sample(Outcome::Ok)
+    });
+}

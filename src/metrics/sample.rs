@@ -1,0 +1,63 @@
+//! One finished request, as the engine hands it to the recorder.
+
+use crate::metrics::Outcome;
+use crate::units::Nanos;
+
+/// Where `output_tokens` comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TokenSource {
+    /// The server said so (`usage`, or llama.cpp's timings).
+    Server,
+    /// Counted token-bearing events.
+    Events,
+    /// Nothing that counts tokens in this kind of request.
+    None,
+}
+
+/// The times of one request, all instants on the CLOCK_MONOTONIC axis:
+/// `due <= sent <= first_byte <= first_event <= first_token <= last_token <= done`, for those that exist.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Global index of the virtual user, from 0.
+    pub vu: u32,
+    /// The VU's own count of its requests, from 0 (the global index for shared iterations).
+    pub iteration: u64,
+    /// Index into the plan's series (one per endpoint and kind of request).
+    pub series: u16,
+    pub outcome: Outcome,
+    /// HTTP status, 0 when none arrived.
+    pub status: u16,
+    pub due: Nanos,
+    pub sent: Option<Nanos>,
+    pub first_byte: Option<Nanos>,
+    pub first_event: Option<Nanos>,
+    pub first_token: Option<Nanos>,
+    pub last_token: Option<Nanos>,
+    pub done: Nanos,
+    /// `sent - due` less connecting: our own delay.
+    pub schedule_lag: Nanos,
+    pub output_tokens: u32,
+    pub token_source: TokenSource,
+}
+
+impl Sample {
+    /// The order of times that every request keeps.
+    pub fn invariants(&self) {
+        let mut last = self.due;
+        for t in [
+            self.sent,
+            self.first_byte,
+            self.first_event,
+            self.first_token,
+            self.last_token,
+            Some(self.done),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            assert!(t >= last, "times out of order: {self:?}");
+            last = t;
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Counts and distributions of one series: one endpoint and kind of request.
+
+use crate::metrics::{Distribution, METRICS, MetricId, Outcome, Sample, Source, TokenSource};
+use crate::units::Nanos;
+
+/// Everything counted about one series. Additive: the totals of parts are the parts' sums.
+#[derive(Clone, Debug)]
+pub struct SeriesTotals {
+    pub started: u64,
+    by_outcome: [u64; Outcome::COUNT],
+    by_status: StatusCounts,
+    metrics: [Distribution; MetricId::COUNT],
+    pub output_tokens: u64,
+    /// Requests whose tokens were counted by the server, by events, not at all.
+    by_token_source: [u64; 3],
+    /// Lower bounds of what the interrupted requests would have taken.
+    pub interrupted_elapsed_sum: u128,
+    pub interrupted_elapsed_max: Nanos,
+}
+
+impl Default for SeriesTotals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SeriesTotals {
+    pub fn new() -> Self {
+        SeriesTotals {
+            started: 0,
+            by_outcome: [0; Outcome::COUNT],
+            by_status: StatusCounts::new(),
+            metrics: std::array::from_fn(|_| Distribution::new()),
+            output_tokens: 0,
+            by_token_source: [0; 3],
+            interrupted_elapsed_sum: 0,
+            interrupted_elapsed_max: 0,
+        }
+    }
+
+    /// How many values were out of range.
+    pub(super) fn finish(&mut self, sample: &Sample) -> u64 {
+        self.by_outcome[sample.outcome as usize] += 1;
+        self.by_status.count(sample.status);
+        self.output_tokens += u64::from(sample.output_tokens);
+        self.by_token_source[sample.token_source as usize] += 1;
+        if sample.outcome == Outcome::Interrupted {
+            let elapsed = sample.done.saturating_sub(sample.due);
+            self.interrupted_elapsed_sum += u128::from(elapsed);
+            self.interrupted_elapsed_max = self.interrupted_elapsed_max.max(elapsed);
+        }
+        let mut out_of_range = 0;
+        for (metric, distribution) in METRICS.iter().zip(&mut self.metrics) {
+            if let Source::Sample(value) = metric.source
+                && let Some(ns) = value(sample)
+            {
+                out_of_range += u64::from(!distribution.record(ns));
+            }
+        }
+        out_of_range
+    }
+
+    /// False: out of range.
+    #[inline]
+    pub(super) fn offer(&mut self, metric: MetricId, ns: Nanos) -> bool {
+        self.metrics[metric as usize].record(ns)
+    }
+
+    pub fn merge(&mut self, other: &SeriesTotals) {
+        let SeriesTotals {
+            started,
+            by_outcome,
+            by_status,
+            metrics,
+            output_tokens,
+            by_token_source,
+            interrupted_elapsed_sum,
+            interrupted_elapsed_max,
+        } = other;
+        self.started += started;
+        add_each(&mut self.by_outcome, by_outcome);
+        self.by_status.merge(by_status);
+        for (mine, theirs) in self.metrics.iter_mut().zip(metrics) {
+            mine.merge(theirs);
+        }
+        self.output_tokens += output_tokens;
+        add_each(&mut self.by_token_source, by_token_source);
+        self.interrupted_elapsed_sum += interrupted_elapsed_sum;
+        self.interrupted_elapsed_max = self.interrupted_elapsed_max.max(*interrupted_elapsed_max);
+    }
+
+    pub fn reset(&mut self) {
+        let SeriesTotals {
+            started,
+            by_outcome,
+            by_status,
+            metrics,
+            output_tokens,
+            by_token_source,
+            interrupted_elapsed_sum,
+            interrupted_elapsed_max,
+        } = self;
+        *started = 0;
+        by_outcome.fill(0);
+        by_status.reset();
+        metrics.iter_mut().for_each(Distribution::reset);
+        *output_tokens = 0;
+        by_token_source.fill(0);
+        *interrupted_elapsed_sum = 0;
+        *interrupted_elapsed_max = 0;
+    }
+
+    pub fn metric(&self, id: MetricId) -> &Distribution {
+        &self.metrics[id as usize]
+    }
+
+    pub fn outcome(&self, outcome: Outcome) -> u64 {
+        self.by_outcome[outcome as usize]
+    }
+
+    pub fn by_status(&self) -> &StatusCounts {
+        &self.by_status
+    }
+
+    /// Requests whose `output_tokens` came from there.
+    pub fn token_source(&self, source: TokenSource) -> u64 {
+        self.by_token_source[source as usize]
+    }
+
+    pub fn ok(&self) -> u64 {
+        self.outcome(Outcome::Ok)
+    }
+
+    pub fn interrupted(&self) -> u64 {
+        self.outcome(Outcome::Interrupted)
+    }
+
+    pub fn failed(&self) -> u64 {
+        self.sum_of(Outcome::is_failure)
+    }
+
+    pub fn timeouts(&self) -> u64 {
+        self.sum_of(Outcome::is_timeout)
+    }
+
+    pub fn connection_errors(&self) -> u64 {
+        self.sum_of(Outcome::is_connection_error)
+    }
+
+    /// Ok, failed and interrupted.
+    pub fn finished(&self) -> u64 {
+        self.by_outcome.iter().sum()
+    }
+
+    /// Ran to an end of their own: ok and failed.
+    pub fn completed(&self) -> u64 {
+        self.ok() + self.failed()
+    }
+
+    /// Failed over completed; `None` while nothing completed.
+    pub fn failed_rate(&self) -> Option<f64> {
+        (self.completed() > 0).then(|| self.failed() as f64 / self.completed() as f64)
+    }
+
+    fn sum_of(&self, pick: fn(Outcome) -> bool) -> u64 {
+        Outcome::ALL
+            .iter()
+            .filter(|o| pick(**o))
+            .map(|o| self.outcome(*o))
+            .sum()
+    }
+}
+
+fn add_each(to: &mut [u64], from: &[u64]) {
+    for (a, b) in to.iter_mut().zip(from) {
+        *a += b;
+    }
+}
+
+/// Requests by HTTP status. A flat table of the three-digit statuses (8 KB), so that a server that invents
+/// hundreds of them costs no memory and the merge does not depend on order.
+#[derive(Clone)]
+pub struct StatusCounts {
+    counts: Box<[u64]>,
+}
+
+/// Three digits; 0 is no status.
+const STATUSES: usize = 1000;
+
+impl StatusCounts {
+    fn new() -> Self {
+        StatusCounts {
+            counts: vec![0; STATUSES].into_boxed_slice(),
+        }
+    }
+
+    /// 0 (none arrived) is not counted. A status above 999 is no HTTP status and counts as 999.
+    fn count(&mut self, status: u16) {
+        if status != 0 {
+            self.counts[usize::from(status).min(STATUSES - 1)] += 1;
+        }
+    }
+
+    fn merge(&mut self, other: &StatusCounts) {
+        let StatusCounts { counts } = other;
+        add_each(&mut self.counts, counts);
+    }
+
+    fn reset(&mut self) {
+        self.counts.fill(0);
+    }
+
+    /// Status and count, those that occurred, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        self.counts
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| **n > 0)
+            .map(|(status, n)| (status as u16, *n))
+    }
+}
+
+impl std::fmt::Debug for StatusCounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}

@@ -1,0 +1,53 @@
+//! `llmload-uring mock`: the mock as a process of its own.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::fault::FaultPlan;
+use super::{Mock, MockOptions};
+use crate::cli::MockArgs;
+use crate::host::{allowed_cpus, raise_open_files};
+use crate::result::ExitCode;
+use crate::run::{Failure, Signals};
+
+/// For the size of the completion queue; more connections work, too.
+const CONNECTIONS_EXPECTED: u32 = 8192;
+
+/// Serves until a signal or `--max-seconds`; prints its address on standard output first.
+pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<u8, Failure> {
+    args.check()?;
+    let signals = Signals::watch()?;
+    raise_open_files();
+    let counts = args.faults.as_ref().map_or(&[][..], |f| f.0.as_slice());
+    let options = MockOptions {
+        listen: args.listen,
+        ttft: args.ttft,
+        gap: args.gap,
+        tokens: args.tokens,
+        events_per_write: args.events_per_write,
+        unpaced: args.unpaced,
+        stamp: args.stamp,
+        event_bytes: args.event_bytes as usize,
+        faults: FaultPlan::new(counts, args.fault_cycle, args.seed),
+        nagle: args.nagle,
+        cpus: match &args.cpus {
+            Some(list) => list.0.clone(),
+            None => allowed_cpus().into_iter().take(1).collect(),
+        },
+        connections: CONNECTIONS_EXPECTED,
+    };
+    let mock = Mock::start(options).map_err(|e| {
+        let what = format!("--listen `{}`: {e}", args.listen);
+        Failure::new(ExitCode::Host, what, None, "name a free port, or port 0 for any")
+    })?;
+    let mut out = std::io::stdout().lock();
+    // Who started it may have gone; then the mock serves until its time is over.
+    let _ = writeln!(out, "listening http://{}", mock.address).and_then(|()| out.flush());
+    drop(out);
+    let wait = Duration::from_secs(args.max_seconds);
+    if signals.received.recv_timeout(wait).is_err() {
+        say("mock: its time is over");
+    }
+    mock.stop();
+    Ok(0)
+}

@@ -1,0 +1,201 @@
+//! A server with a known timeline, for tests and benchmarks: it says when it sent what, and fails on purpose.
+
+pub mod command;
+pub mod fault;
+mod request;
+mod script;
+mod serve;
+mod truth;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::engine::executor::{Core, spawn, yield_now};
+use crate::net::{Kick, Net, Options};
+use crate::units::Nanos;
+use fault::FaultPlan;
+use script::Script;
+pub use script::find_stamp;
+use serve::{MockCore, Shared, serve};
+use truth::Truth;
+
+/// As many as the kernel lets wait: a storm of 10,000 connects must not meet SYN retransmits of a second.
+const BACKLOG: i32 = 65_535;
+/// A core that has not started by then has failed.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub struct MockOptions {
+    pub listen: SocketAddr,
+    /// Arrival of a request to its first token.
+    pub ttft: Nanos,
+    /// From write to write.
+    pub gap: Nanos,
+    pub tokens: u32,
+    /// At least 1.
+    pub events_per_write: u32,
+    /// No timeline: as fast as the sockets take it.
+    pub unpaced: bool,
+    /// Puts the instant of the send into each event.
+    pub stamp: bool,
+    /// Token events are padded to this size.
+    pub event_bytes: usize,
+    pub faults: FaultPlan,
+    /// Leaves Nagle's algorithm on, as some servers do.
+    pub nagle: bool,
+    /// One thread on each; not empty.
+    pub cpus: Vec<usize>,
+    /// Expected connections.
+    pub connections: u32,
+}
+
+/// A running mock; stopped by `stop` or when dropped.
+pub struct Mock {
+    pub address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    kicks: Vec<Kick>,
+    cores: Vec<Core>,
+}
+
+impl Mock {
+    pub fn start(options: MockOptions) -> io::Result<Mock> {
+        let first = listener(options.listen)?;
+        let address = first
+            .local_addr()?
+            .as_socket()
+            .ok_or_else(|| io::Error::other("the listener has no IP address"))?;
+        let cpus = options.cpus.clone();
+        let mut listeners = vec![OwnedFd::from(first)];
+        for _ in 1..cpus.len() {
+            listeners.push(listener(address)?.into());
+        }
+        let shared = Arc::new(Shared {
+            script: Script::new(options.tokens, options.stamp, options.event_bytes),
+            faults: options.faults.clone(),
+            completions: AtomicU64::new(0),
+            truths: cpus.iter().map(|_| Mutex::new(Truth::default())).collect(),
+            options,
+        });
+        let mut mock = Mock {
+            address,
+            stop: Arc::new(AtomicBool::new(false)),
+            kicks: Vec::new(),
+            cores: Vec::new(),
+        };
+        let (ready, started) = crossbeam_channel::bounded(cpus.len());
+        for (core, (cpu, listener)) in cpus.iter().zip(listeners).enumerate() {
+            let (kick, kick_end) = Kick::new()?;
+            mock.kicks.push(kick);
+            let setup = CoreSetup {
+                shared: shared.clone(),
+                core,
+                listener,
+                kick_end,
+                stop: mock.stop.clone(),
+                ready: ready.clone(),
+            };
+            let thread = Core::spawn(*cpu, &format!("mock-{core}"), move || run_core(setup));
+            mock.cores.push(thread.map_err(io::Error::other)?);
+        }
+        for _ in &cpus {
+            started
+                .recv_timeout(START_TIMEOUT)
+                .map_err(|_| io::Error::other("a core of the mock did not start"))??;
+        }
+        Ok(mock)
+    }
+
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        for kick in &self.kicks {
+            kick.kick();
+        }
+        for core in self.cores.drain(..) {
+            // A core that failed has said so at its start, or its clients have noticed.
+            let _ = core.join();
+        }
+    }
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn listener(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+struct CoreSetup {
+    shared: Arc<Shared>,
+    core: usize,
+    listener: OwnedFd,
+    kick_end: OwnedFd,
+    stop: Arc<AtomicBool>,
+    ready: Sender<io::Result<()>>,
+}
+
+async fn run_core(setup: CoreSetup) {
+    let CoreSetup {
+        shared,
+        core,
+        listener,
+        kick_end,
+        stop,
+        ready,
+    } = setup;
+    let net = match Net::new(Options {
+        kernel_stamps: true,
+        nagle: shared.options.nagle,
+        quickack: false,
+        min_wait_us: 0,
+        connections: shared.options.connections,
+        addresses: Vec::new(),
+        connects_in_flight_max: 1,
+    }) {
+        Ok(net) => net,
+        Err(e) => {
+            let _ = ready.send(Err(e));
+            return;
+        }
+    };
+    let acceptor = net.new_task();
+    let kicked = net.new_task();
+    let armed = net
+        .listen(listener, acceptor)
+        .and_then(|()| net.watch_kick(kick_end, kicked));
+    if ready.send(armed).is_err() {
+        return;
+    }
+    let this = Rc::new(MockCore {
+        shared,
+        core,
+        net: net.clone(),
+    });
+    net.note_runnable();
+    spawn(async move {
+        while let Some((conn, task)) = this.net.accept(acceptor).await {
+            spawn(serve(this.clone(), conn, task));
+            this.net.note_runnable();
+        }
+    });
+    // The ring failing is the mock's end: its clients see it close.
+    let _ = net.drive(yield_now, || stop.load(Ordering::Acquire)).await;
+}

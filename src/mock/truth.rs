@@ -1,0 +1,105 @@
+//! What the mock did, by its own clock: the truth that a client's report stands beside.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use crate::metrics::Distribution;
+use crate::units::Nanos;
+
+#[derive(Default)]
+pub struct Truth {
+    pub requests: u64,
+    pub streams: u64,
+    pub light: u64,
+    /// Completions answered whole and right.
+    pub ok: u64,
+    pub tokens: u64,
+    pub connections: u64,
+    /// Sum of the hashes of all completion requests' bodies: the same requests in any order give the same sum.
+    pub bodies_digest: u64,
+    /// Clients that went away in the middle of an answer.
+    pub abandoned: u64,
+    pub faults: BTreeMap<String, u64>,
+    /// Arrival of the request (kernel's stamp) to the send of the first token.
+    pub ttft: Distribution,
+    /// Send to send of consecutive writes of one stream.
+    pub gap: Distribution,
+    /// How late a write went out against its timeline.
+    pub late: Distribution,
+}
+
+impl Truth {
+    pub fn fault(&mut self, fault: Fault) {
+        *self.faults.entry(fault.name()).or_default() += 1;
+    }
+
+    pub fn add(&mut self, other: &Truth) {
+        let Truth {
+            requests,
+            streams,
+            light,
+            ok,
+            tokens,
+            connections,
+            bodies_digest,
+            abandoned,
+            faults,
+            ttft,
+            gap,
+            late,
+        } = other;
+        self.requests += requests;
+        self.streams += streams;
+        self.light += light;
+        self.ok += ok;
+        self.tokens += tokens;
+        self.connections += connections;
+        self.bodies_digest = self.bodies_digest.wrapping_add(*bodies_digest);
+        self.abandoned += abandoned;
+        for (name, count) in faults {
+            *self.faults.entry(name.clone()).or_default() += count;
+        }
+        self.ttft.merge(ttft);
+        self.gap.merge(gap);
+        self.late.merge(late);
+    }
+
+    pub fn to_json(&self) -> Value {
+        json!({
+            "requests": self.requests,
+            "streams": self.streams,
+            "light": self.light,
+            "ok": self.ok,
+            "tokens": self.tokens,
+            "connections": self.connections,
+            "bodies_digest": format!("{:016x}", self.bodies_digest),
+            "abandoned": self.abandoned,
+            "faults": self.faults,
+            "ttft_ms": spread(&self.ttft),
+            "gap_ms": spread(&self.gap),
+            "late_ms": spread(&self.late),
+        })
+    }
+}
+
+/// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/.
+pub fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
+        (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+fn spread(d: &Distribution) -> Value {
+    let ms = |ns: Option<Nanos>| ns.map(crate::units::millis);
+    json!({
+        "count": d.offered(),
+        "min": ms(d.min()),
+        "p50": ms(d.quantile(0.5)),
+        "p90": ms(d.quantile(0.9)),
+        "p99": ms(d.quantile(0.99)),
+        "p999": ms(d.quantile(0.999)),
+        "max": ms(d.max()),
+    })
+}

@@ -1,0 +1,138 @@
+//! The two clocks: everything is on CLOCK_MONOTONIC; kernel stamps come in CLOCK_REALTIME and are converted.
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
+
+/// How old the offset between the clocks may get. Both are slewed alike, so only steps matter.
+const SAMPLE_EVERY: Nanos = 10 * MILLISECOND;
+/// A sample whose two monotonic readings lie further apart was interrupted and says nothing.
+const SPREAD_MAX: Nanos = 5 * MICROSECOND;
+/// A change of the offset beyond this is a stepped wall clock.
+const STEP_MIN: i64 = MILLISECOND as i64;
+
+pub fn monotonic() -> Nanos {
+    nanos(ClockId::Monotonic)
+}
+
+pub fn realtime() -> Nanos {
+    nanos(ClockId::Realtime)
+}
+
+/// CPU time of this process, all threads.
+pub fn process_cpu() -> Nanos {
+    nanos(ClockId::ProcessCPUTime)
+}
+
+/// CPU time of the calling thread.
+pub fn thread_cpu() -> Nanos {
+    nanos(ClockId::ThreadCPUTime)
+}
+
+fn nanos(clock: ClockId) -> Nanos {
+    let t = clock_gettime(clock);
+    t.tv_sec as u64 * SECOND + t.tv_nsec as u64
+}
+
+/// CLOCK_REALTIME less CLOCK_MONOTONIC, kept fresh.
+#[derive(Debug)]
+pub struct Offset {
+    offset: i64,
+    sampled_at: Nanos,
+    pub steps: u64,
+}
+
+impl Offset {
+    pub fn new() -> Offset {
+        let mut best = sample();
+        for _ in 0..8 {
+            let next = sample();
+            if next.1 < best.1 {
+                best = next;
+            }
+        }
+        Offset {
+            offset: best.0,
+            sampled_at: monotonic(),
+            steps: 0,
+        }
+    }
+
+    /// Takes a new sample if the last one is old.
+    pub fn refresh(&mut self, now: Nanos) {
+        if now < self.sampled_at + SAMPLE_EVERY {
+            return;
+        }
+        let (offset, spread) = sample();
+        self.observe(offset, spread, now);
+    }
+
+    fn observe(&mut self, offset: i64, spread: Nanos, now: Nanos) {
+        if spread > SPREAD_MAX {
+            return;
+        }
+        if (offset - self.offset).abs() > STEP_MIN {
+            self.steps += 1;
+        }
+        self.offset = offset;
+        self.sampled_at = now;
+    }
+
+    /// The monotonic instant of a wall-clock stamp, never in the future.
+    pub fn to_monotonic(&self, realtime: Nanos, now: Nanos) -> Nanos {
+        let at = (realtime as i64).saturating_sub(self.offset);
+        u64::try_from(at).unwrap_or(0).min(now)
+    }
+
+    /// Add to a monotonic instant to get the wall clock, for labels.
+    pub fn nanos(&self) -> i64 {
+        self.offset
+    }
+}
+
+impl Default for Offset {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Offset and the spread of the two readings around it.
+fn sample() -> (i64, Nanos) {
+    let before = monotonic();
+    let wall = realtime();
+    let after = monotonic();
+    let middle = before + (after - before) / 2;
+    (wall as i64 - middle as i64, after - before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_wall_clock_is_counted_and_followed() {
+        let mut offset = Offset {
+            offset: 1_000,
+            sampled_at: 0,
+            steps: 0,
+        };
+        offset.observe(1_400, 100, 1);
+        assert_eq!((offset.steps, offset.offset), (0, 1_400));
+        offset.observe(1_400 + SECOND as i64, SPREAD_MAX + 1, 2);
+        assert_eq!((offset.steps, offset.offset), (0, 1_400));
+        offset.observe(1_400 + SECOND as i64, 100, 3);
+        assert_eq!(offset.steps, 1);
+        assert_eq!(offset.to_monotonic(2 * SECOND + 1_400, 5 * SECOND), SECOND);
+    }
+
+    #[test]
+    fn a_stamp_is_never_in_the_future() {
+        let offset = Offset {
+            offset: 10,
+            sampled_at: 0,
+            steps: 0,
+        };
+        assert_eq!(offset.to_monotonic(500, 100), 100);
+        assert_eq!(offset.to_monotonic(5, 100), 0);
+    }
+}

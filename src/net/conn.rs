@@ -1,0 +1,200 @@
+//! State of the connections and tasks of one core, as the driver keeps it.
+
+use std::os::fd::OwnedFd;
+use std::task::Waker;
+
+use super::ring::BUFFERS;
+use crate::units::Nanos;
+
+pub const NO_BUFFER: u16 = u16::MAX;
+
+/// A connection of this core. Using one after `close` is a mistake of ours and panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnId {
+    pub(super) slot: u32,
+    pub(super) generation: u32,
+}
+
+/// A task that waits on this core's driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TaskId(pub(super) u32);
+
+/// Why a waiting task is called back early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Signal {
+    #[default]
+    None,
+    /// Sleeps end; exchanges go on.
+    Soft,
+    /// Everything ends.
+    Hard,
+}
+
+/// How a connection stopped delivering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Eof,
+    Error(i32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connecting {
+    No,
+    InFlight,
+    Done(i32),
+}
+
+pub struct Conn {
+    /// Here until the last operation is over; `None`: the slot is free.
+    pub fd: Option<OwnedFd>,
+    pub generation: u32,
+    pub owner: u32,
+    /// Operations submitted whose last completion has not come.
+    pub in_flight: u8,
+    pub receiving: bool,
+    /// A send is under way: the connection can't carry another request.
+    pub sending: bool,
+    /// The task waits for the end of the send.
+    pub flushing: bool,
+    pub closing: bool,
+    pub connecting: Connecting,
+    pub connect_started: Nanos,
+    pub connect_done: Nanos,
+    /// Filled buffers waiting for the task, linked through `Inbox::next`.
+    pub first: u16,
+    pub last: u16,
+    pub ended: Option<(Ended, Nanos)>,
+    pub send_error: i32,
+    pub send_from: u32,
+    /// When the current request's first byte was handed to the kernel; 0: not yet.
+    pub sent_at: Nanos,
+    /// The last send's buffer, for the next request.
+    pub spare: Vec<u8>,
+}
+
+impl Conn {
+    pub fn free() -> Conn {
+        Conn {
+            fd: None,
+            generation: 0,
+            owner: 0,
+            in_flight: 0,
+            receiving: false,
+            sending: false,
+            flushing: false,
+            closing: false,
+            connecting: Connecting::No,
+            connect_started: 0,
+            connect_done: 0,
+            first: NO_BUFFER,
+            last: NO_BUFFER,
+            ended: None,
+            send_error: 0,
+            send_from: 0,
+            sent_at: 0,
+            spare: Vec::new(),
+        }
+    }
+
+    pub fn open(&mut self, fd: OwnedFd, owner: u32) {
+        debug_assert!(self.fd.is_none() && self.in_flight == 0 && self.first == NO_BUFFER);
+        let spare = std::mem::take(&mut self.spare);
+        *self = Conn {
+            fd: Some(fd),
+            generation: self.generation,
+            owner,
+            spare,
+            ..Conn::free()
+        };
+    }
+}
+
+/// What is known of a filled buffer; `next` links the buffers of one connection.
+#[derive(Clone, Copy)]
+pub struct Filled {
+    pub next: u16,
+    pub bytes: u16,
+    /// Arrival: the kernel's stamp if there is one, else when it was reaped.
+    pub stamp: Nanos,
+    pub reaped: Nanos,
+    pub kernel_stamped: bool,
+}
+
+/// Per buffer of the ring, who holds it and what is in it.
+pub struct Inbox {
+    filled: Vec<Filled>,
+}
+
+impl Inbox {
+    pub fn new() -> Inbox {
+        let none = Filled {
+            next: NO_BUFFER,
+            bytes: 0,
+            stamp: 0,
+            reaped: 0,
+            kernel_stamped: false,
+        };
+        Inbox {
+            filled: vec![none; BUFFERS as usize],
+        }
+    }
+
+    pub fn push(&mut self, conn: &mut Conn, id: u16, filled: Filled) {
+        self.filled[id as usize] = Filled {
+            next: NO_BUFFER,
+            ..filled
+        };
+        if conn.first == NO_BUFFER {
+            conn.first = id;
+        } else {
+            self.filled[conn.last as usize].next = id;
+        }
+        conn.last = id;
+    }
+
+    pub fn pop(&mut self, conn: &mut Conn) -> Option<(u16, Filled)> {
+        if conn.first == NO_BUFFER {
+            return None;
+        }
+        let id = conn.first;
+        let filled = self.filled[id as usize];
+        conn.first = filled.next;
+        if conn.first == NO_BUFFER {
+            conn.last = NO_BUFFER;
+        }
+        Some((id, filled))
+    }
+}
+
+#[derive(Default)]
+pub struct TaskSlot {
+    pub waker: Option<Waker>,
+    pub signal: Signal,
+    pub in_use: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_come_out_in_the_order_they_came_in_per_connection() {
+        let mut inbox = Inbox::new();
+        let mut conns = [Conn::free(), Conn::free()];
+        let filled = Filled {
+            next: NO_BUFFER,
+            bytes: 0,
+            stamp: 0,
+            reaped: 0,
+            kernel_stamped: true,
+        };
+        for id in 0..10u16 {
+            inbox.push(&mut conns[(id % 2) as usize], id, filled);
+        }
+        for (c, conn) in conns.iter_mut().enumerate() {
+            let order: Vec<u16> = std::iter::from_fn(|| inbox.pop(conn).map(|(id, _)| id)).collect();
+            assert_eq!(order, (0..10).filter(|id| id % 2 == c as u16).collect::<Vec<_>>());
+            assert_eq!((conn.first, conn.last), (NO_BUFFER, NO_BUFFER));
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! Sockets and timers of one core, on one io_uring.
+//!
+//! A task holds a `TaskId` and waits through it; a connection is a `ConnId`. The rest of the engine sees only
+//! this: connect, send, next chunk with its stamp, sleep until, close. Nothing here knows HTTP or metrics.
+
+pub mod clock;
+mod conn;
+mod driver;
+mod ring;
+mod timers;
+mod wait;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+pub use conn::{ConnId, Ended, Signal, TaskId};
+pub use driver::{NetCounters, Options};
+pub use ring::{BUFFER_BYTES, BUFFERS, Features, SUBMISSIONS, completions};
+
+use crate::units::Nanos;
+use driver::Driver;
+
+/// Ends a core's wait from another thread.
+#[derive(Clone, Debug)]
+pub struct Kick(Arc<OwnedFd>);
+
+impl Kick {
+    /// Returns the sending end, and the end that the core reads.
+    pub fn new() -> io::Result<(Kick, OwnedFd)> {
+        use rustix::event::{EventfdFlags, eventfd};
+        let fd = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let read = fd.try_clone()?;
+        Ok((Kick(Arc::new(fd)), read))
+    }
+
+    pub fn kick(&self) {
+        // An eventfd refuses only when its counter is full, and then it is readable anyway.
+        let _ = rustix::io::write(self.0.as_fd(), &1u64.to_ne_bytes());
+    }
+}
+
+/// Why a connect gave no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// Refused, reset, unreachable: errno.
+    Failed(i32),
+    /// Our own host had no port, descriptor or memory: errno.
+    Resource(i32),
+    Timeout,
+    /// The task was told to stop.
+    Stopped,
+}
+
+/// Bytes that have arrived: pass it to `Net::consume` at once, before any other wait.
+#[must_use]
+#[derive(Debug)]
+pub struct Chunk {
+    buffer: u16,
+    bytes: u16,
+    /// Arrival of the last segment in it.
+    pub stamp: Nanos,
+    /// When our loop took it.
+    pub reaped: Nanos,
+    pub kernel_stamped: bool,
+}
+
+#[derive(Debug)]
+pub enum Received {
+    Data(Chunk),
+    Ended(Ended, Nanos),
+    SendFailed(i32),
+    Timeout,
+    /// The task was told to stop.
+    Stopped,
+}
+
+/// One core's driver. Cheap to clone; stays on its thread.
+#[derive(Clone)]
+pub struct Net(Rc<RefCell<Driver>>);
+
+impl Net {
+    /// On the thread that will run it.
+    pub fn new(options: Options) -> io::Result<Net> {
+        Ok(Net(Rc::new(RefCell::new(Driver::new(options)?))))
+    }
+
+    pub fn features(&self) -> Features {
+        self.0.borrow().features()
+    }
+
+    pub fn counters(&self) -> NetCounters {
+        self.0.borrow_mut().counters()
+    }
+
+    /// CLOCK_REALTIME less CLOCK_MONOTONIC.
+    pub fn wall_offset(&self) -> i64 {
+        self.0.borrow().wall_offset()
+    }
+
+    pub fn new_task(&self) -> TaskId {
+        self.0.borrow_mut().new_task()
+    }
+
+    pub fn free_task(&self, task: TaskId) {
+        self.0.borrow_mut().free_task(task);
+    }
+
+    pub fn signal(&self, task: TaskId) -> Signal {
+        self.0.borrow().signal(task)
+    }
+
+    pub fn set_signal(&self, task: TaskId, signal: Signal) {
+        self.0.borrow_mut().set_signal(task, signal);
+    }
+
+    /// A task was spawned or woken by another task: the driver must not block before it ran.
+    pub fn note_runnable(&self) {
+        self.0.borrow_mut().note_runnable();
+    }
+
+    /// A read carried several token events: the loop waits too long.
+    pub fn note_coalesced(&self) {
+        self.0.borrow_mut().note_coalesced();
+    }
+
+    /// Runs the ring until `stop` says so: reap, let the tasks run, submit and wait, again.
+    pub async fn drive(&self, yield_now: impl AsyncFn(), stop: impl Fn() -> bool) -> io::Result<()> {
+        loop {
+            self.0.borrow_mut().reap()?;
+            yield_now().await;
+            if stop() {
+                let tasks = self.0.borrow_mut().let_go();
+                drop(tasks);
+                return Ok(());
+            }
+            self.0.borrow_mut().enter()?;
+        }
+    }
+
+    /// Connects to the options' address `address`; gives the connection and how long connecting took.
+    pub async fn connect(
+        &self,
+        task: TaskId,
+        address: usize,
+        deadline: Nanos,
+    ) -> Result<(ConnId, Nanos), ConnectError> {
+        self.connect_turn(task, deadline).await?;
+        let conn = self
+            .0
+            .borrow_mut()
+            .connect(task, address)
+            .map_err(|e| ConnectError::Resource(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        let result = poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            if d.signal(task) == Signal::Hard {
+                return Poll::Ready(Err(ConnectError::Stopped));
+            }
+            match d.connect_result(conn) {
+                Some((0, took)) => Poll::Ready(Ok(took)),
+                Some((errno, _)) => Poll::Ready(Err(connect_error(errno))),
+                None if d.now() >= deadline => Poll::Ready(Err(ConnectError::Timeout)),
+                None => {
+                    d.park(task, cx.waker());
+                    d.limit(task, deadline);
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+        match result {
+            Ok(took) => Ok((conn, took)),
+            Err(e) => {
+                self.close(conn);
+                Err(e)
+            }
+        }
+    }
+
+    async fn connect_turn(&self, task: TaskId, deadline: Nanos) -> Result<(), ConnectError> {
+        poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            let gone = if d.signal(task) == Signal::Hard {
+                Some(ConnectError::Stopped)
+            } else if d.now() >= deadline {
+                Some(ConnectError::Timeout)
+            } else {
+                None
+            };
+            if let Some(e) = gone {
+                d.leave_connect_queue(task);
+                return Poll::Ready(Err(e));
+            }
+            if d.connect_permit(task) {
+                return Poll::Ready(Ok(()));
+            }
+            d.park(task, cx.waker());
+            d.limit(task, deadline);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// A buffer to build the next request in.
+    pub fn take_spare(&self, conn: ConnId) -> Vec<u8> {
+        self.0.borrow_mut().take_spare(conn)
+    }
+
+    /// Queues a request; errors of the socket show in `receive`.
+    pub fn send(&self, conn: ConnId, bytes: Vec<u8>) -> io::Result<()> {
+        self.0.borrow_mut().send(conn, bytes)
+    }
+
+    /// Sends what the socket takes at this moment, past the ring.
+    pub fn send_now(&self, conn: ConnId, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().send_now(conn, bytes)
+    }
+
+    /// When the first byte of the last `send` was handed to the kernel.
+    pub fn sent_at(&self, conn: ConnId) -> Option<Nanos> {
+        self.0.borrow_mut().sent_at(conn)
+    }
+
+    /// Whether part of the last `send` has not gone out yet.
+    pub fn sending(&self, conn: ConnId) -> bool {
+        self.0.borrow_mut().sending(conn)
+    }
+
+    /// Waits until the last `send` has gone out; false if it failed or the peer went away.
+    pub async fn flush(&self, task: TaskId, conn: ConnId) -> bool {
+        poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            if d.signal(task) == Signal::Hard || d.send_error(conn) != 0 || d.ended(conn).is_some() {
+                return Poll::Ready(false);
+            }
+            if !d.sending(conn) {
+                return Poll::Ready(true);
+            }
+            d.want_flush(conn);
+            d.park(task, cx.waker());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The peer has closed or the connection broke.
+    pub fn is_ended(&self, conn: ConnId) -> bool {
+        self.0.borrow_mut().ended(conn).is_some()
+    }
+
+    /// Bytes or an end that nobody asked for.
+    pub fn has_unread(&self, conn: ConnId) -> bool {
+        self.0.borrow_mut().has_unread(conn)
+    }
+
+    /// The next bytes of the connection, in order.
+    pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received {
+        poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            if let Some((buffer, filled)) = d.pop(conn) {
+                return Poll::Ready(Received::Data(Chunk {
+                    buffer,
+                    bytes: filled.bytes,
+                    stamp: filled.stamp,
+                    reaped: filled.reaped,
+                    kernel_stamped: filled.kernel_stamped,
+                }));
+            }
+            if let Some((ended, at)) = d.ended(conn) {
+                return Poll::Ready(Received::Ended(ended, at));
+            }
+            let errno = d.send_error(conn);
+            if errno != 0 {
+                return Poll::Ready(Received::SendFailed(errno));
+            }
+            if d.signal(task) == Signal::Hard {
+                return Poll::Ready(Received::Stopped);
+            }
+            if d.now() >= deadline {
+                return Poll::Ready(Received::Timeout);
+            }
+            d.park(task, cx.waker());
+            d.limit(task, deadline);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Reads a chunk and gives its buffer back to the kernel. `read` must not call this `Net`.
+    pub fn consume<R>(&self, chunk: Chunk, read: impl FnOnce(&[u8]) -> R) -> R {
+        let result = read(self.0.borrow().payload(chunk.buffer, chunk.bytes));
+        self.0.borrow_mut().give_back(chunk.buffer);
+        result
+    }
+
+    /// No request of this task is under way: its limit no longer counts.
+    pub fn clear_limit(&self, task: TaskId) {
+        self.0.borrow_mut().unlimit(task);
+    }
+
+    /// Sleeps until `deadline`, or until the task is told to stop.
+    pub async fn sleep_until(&self, task: TaskId, deadline: Nanos) -> Signal {
+        poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            let signal = d.signal(task);
+            if signal != Signal::None || d.now() >= deadline {
+                return Poll::Ready(signal);
+            }
+            d.park(task, cx.waker());
+            d.sleep(task, deadline);
+            Poll::Pending
+        })
+        .await
+    }
+
+    pub fn close(&self, conn: ConnId) {
+        self.0.borrow_mut().close(conn);
+    }
+
+    /// Makes the coming `close` send RST instead of FIN.
+    pub fn reset_on_close(&self, conn: ConnId) {
+        // A socket that is gone already needs no reset.
+        let _ = self.0.borrow_mut().reset_on_close(conn);
+    }
+
+    /// Accepts connections of `listener`; `accept` hands them out to `acceptor`.
+    pub fn listen(&self, listener: OwnedFd, acceptor: TaskId) -> io::Result<()> {
+        self.0.borrow_mut().listen(listener, acceptor)
+    }
+
+    /// The next accepted connection, owned by a new task; `None` when told to stop.
+    pub async fn accept(&self, acceptor: TaskId) -> Option<(ConnId, TaskId)> {
+        poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            if d.signal(acceptor) != Signal::None {
+                return Poll::Ready(None);
+            }
+            if let Some(conn) = d.pop_accepted() {
+                let owner = d.new_task();
+                d.set_owner(conn, owner);
+                return Poll::Ready(Some((conn, owner)));
+            }
+            d.park(acceptor, cx.waker());
+            Poll::Pending
+        })
+        .await
+    }
+
+    pub fn watch_kick(&self, fd: OwnedFd, task: TaskId) -> io::Result<()> {
+        self.0.borrow_mut().watch_kick(fd, task)
+    }
+
+    /// Sleeps until kicked or `deadline`; true if kicked.
+    pub async fn kicked_or(&self, task: TaskId, deadline: Nanos) -> bool {
+        poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            if std::mem::take(&mut d.kicked) {
+                return Poll::Ready(true);
+            }
+            if d.now() >= deadline {
+                return Poll::Ready(false);
+            }
+            d.park(task, cx.waker());
+            if deadline != Nanos::MAX {
+                d.sleep(task, deadline);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Ends a `kicked_or` of this core.
+    pub fn poke(&self, task: TaskId) {
+        let mut d = self.0.borrow_mut();
+        d.kicked = true;
+        d.wake_from_task(task);
+    }
+
+    /// The clock as of the driver's last turn.
+    pub fn now(&self) -> Nanos {
+        self.0.borrow().now()
+    }
+
+    pub fn invariants(&self) {
+        self.0.borrow().invariants();
+    }
+}
+
+/// Errors of our own host told apart from the target's.
+fn connect_error(errno: i32) -> ConnectError {
+    match errno {
+        libc::EADDRNOTAVAIL
+        | libc::EMFILE
+        | libc::ENFILE
+        | libc::ENOBUFS
+        | libc::ENOMEM
+        | libc::EADDRINUSE => ConnectError::Resource(errno),
+        libc::ETIMEDOUT => ConnectError::Timeout,
+        errno => ConnectError::Failed(errno),
+    }
+}

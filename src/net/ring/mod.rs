@@ -1,0 +1,461 @@
+//! The io_uring of one core: the only place with `unsafe`.
+//!
+//! Everything the kernel reads or writes while an operation is in flight is owned here: send buffers by
+//! connection slot, addresses for the run, receive buffers in the provided ring, the eventfd's eight bytes.
+//! Callers hand memory over and get it back with the completion.
+#![allow(unsafe_code)]
+
+mod buffers;
+
+use std::io;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, opcode, squeue};
+use socket2::SockAddr;
+
+use crate::units::{Nanos, SECOND};
+pub use buffers::{BUFFER_BYTES, BUFFERS, PAYLOAD_AT};
+use buffers::{BufferRing, CONTROL_BYTES};
+
+/// Submission queue entries: a burst larger than this is submitted in parts.
+pub const SUBMISSIONS: u32 = 1024;
+/// Completion queue entries, at least and at most.
+const COMPLETIONS_MIN: u32 = 1024;
+const COMPLETIONS_MAX: u32 = 16384;
+
+/// Completion queue entries for so many connections.
+pub fn completions(connections: u32) -> u32 {
+    connections
+        .saturating_mul(2)
+        .next_power_of_two()
+        .clamp(COMPLETIONS_MIN, COMPLETIONS_MAX)
+}
+
+/// What an operation is, in the top byte of `user_data`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Op {
+    Connect = 1,
+    Recv = 2,
+    Send = 3,
+    Cancel = 4,
+    Close = 5,
+    Kick = 6,
+    Accept = 7,
+}
+
+/// Operation, slot and generation in one `user_data`: a late completion can't touch a reused slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub op: Op,
+    pub slot: u32,
+    pub generation: u32,
+}
+
+/// Slots that fit into a key.
+pub const SLOTS_MAX: u32 = 1 << 24;
+
+impl Key {
+    fn pack(self) -> u64 {
+        debug_assert!(self.slot < SLOTS_MAX);
+        (self.op as u64) << 56 | (self.slot as u64) << 32 | self.generation as u64
+    }
+
+    fn unpack(bits: u64) -> Key {
+        let op = match (bits >> 56) as u8 {
+            1 => Op::Connect,
+            2 => Op::Recv,
+            3 => Op::Send,
+            4 => Op::Cancel,
+            5 => Op::Close,
+            6 => Op::Kick,
+            7 => Op::Accept,
+            other => unreachable!("completion of an operation that was never submitted: {other}"),
+        };
+        Key {
+            op,
+            slot: (bits >> 32) as u32 & (SLOTS_MAX - 1),
+            generation: bits as u32,
+        }
+    }
+}
+
+/// One completion, copied out of the ring.
+#[derive(Clone, Copy, Debug)]
+pub struct Completion {
+    pub key: Key,
+    /// Bytes, a descriptor, 0, or a negative errno.
+    pub result: i32,
+    /// The operation goes on: this is not its last completion.
+    pub more: bool,
+    /// The provided buffer it filled.
+    pub buffer: Option<u16>,
+}
+
+/// How long to wait for completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Submit, run deferred work, return.
+    No,
+    Yes {
+        /// Return at the latest after this long; `None`: no limit.
+        timeout: Option<Nanos>,
+        /// Gather completions for this long before the first one may end the wait.
+        min_wait_us: u32,
+    },
+}
+
+/// What a filled receive buffer holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Received {
+    pub payload_bytes: usize,
+    /// CLOCK_REALTIME nanoseconds of the last segment in it, if the kernel stamped it.
+    pub stamp_realtime: Option<Nanos>,
+}
+
+/// Features found at setup, for the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features {
+    pub defer_taskrun: bool,
+    pub min_wait: bool,
+}
+
+pub struct Ring {
+    // Dropped first, in this order: the io_uring before the memory that its operations point into.
+    io: IoUring,
+    buffers: BufferRing,
+    /// In-flight send buffers by connection slot: written at submission, taken at completion.
+    sends: Vec<Option<Vec<u8>>>,
+    /// Connect targets, fixed for the ring's life.
+    addresses: Box<[SockAddr]>,
+    /// Template of all receives: no name, CONTROL_BYTES of control data. Boxed: armed receives point to it.
+    receive_header: Box<libc::msghdr>,
+    kick_bytes: Box<[u8; 8]>,
+    pub features: Features,
+}
+
+impl Ring {
+    /// Must run on the thread that will use the ring (SINGLE_ISSUER binds it to its creator).
+    pub fn new(connections: u32, addresses: Vec<SockAddr>) -> io::Result<Ring> {
+        let (io, defer_taskrun) = build(completions(connections))?;
+        let min_wait = io.params().is_feature_min_timeout();
+        let buffers = BufferRing::register(&io)?;
+        // SAFETY: an all-zero msghdr is a valid one: null pointers with zero lengths.
+        let mut receive_header: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
+        receive_header.msg_controllen = CONTROL_BYTES as _;
+        Ok(Ring {
+            io,
+            buffers,
+            sends: Vec::new(),
+            addresses: addresses.into_boxed_slice(),
+            receive_header,
+            kick_bytes: Box::new([0; 8]),
+            features: Features {
+                defer_taskrun,
+                min_wait,
+            },
+        })
+    }
+
+    /// SAFETY of the caller: what the entry points to stays alive and in place until its last completion.
+    unsafe fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {
+        loop {
+            // SAFETY: passed on to our caller.
+            if unsafe { self.io.submission().push(&entry) }.is_ok() {
+                return Ok(());
+            }
+            // The queue is full: hand it to the kernel and try again.
+            match self.io.submit() {
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    pub fn connect(&mut self, fd: &OwnedFd, address: usize, key: Key) -> io::Result<()> {
+        let to = &self.addresses[address];
+        let entry = opcode::Connect::new(Fd(fd.as_raw_fd()), to.as_ptr().cast(), to.len())
+            .build()
+            .user_data(key.pack());
+        // SAFETY: the address lives in a boxed slice that is neither moved nor changed while the ring lives.
+        unsafe { self.push(entry) }
+    }
+
+    /// Arms a multishot receive; it stays armed until a completion without `more`.
+    pub fn receive(&mut self, fd: &OwnedFd, key: Key) -> io::Result<()> {
+        let group = self.buffers.group();
+        let entry = opcode::RecvMsgMulti::new(Fd(fd.as_raw_fd()), &*self.receive_header, group)
+            .build()
+            .user_data(key.pack());
+        // SAFETY: the header is boxed and lives as long as the ring; the buffers are the provided ring's.
+        unsafe { self.push(entry) }
+    }
+
+    /// Sends `bytes[from..]`. At most one send per slot is in flight; the buffer comes back by `take_sent`.
+    pub fn send(&mut self, fd: &OwnedFd, bytes: Vec<u8>, from: usize, key: Key) -> io::Result<()> {
+        let slot = key.slot as usize;
+        if self.sends.len() <= slot {
+            self.sends.resize_with(slot + 1, || None);
+        }
+        assert!(self.sends[slot].is_none(), "two sends in flight on slot {slot}");
+        let part = &bytes[from..];
+        let entry = opcode::Send::new(Fd(fd.as_raw_fd()), part.as_ptr(), part.len() as u32)
+            .flags(libc::MSG_NOSIGNAL)
+            .build()
+            .user_data(key.pack());
+        self.sends[slot] = Some(bytes);
+        // SAFETY: the bytes are the heap part of a Vec kept in `sends` untouched until `take_sent`, which is
+        // called only for the send's completion; moving the Vec itself doesn't move its heap part.
+        unsafe { self.push(entry) }
+    }
+
+    /// The buffer of a completed send.
+    pub fn take_sent(&mut self, completion: &Completion) -> Vec<u8> {
+        assert!(completion.key.op == Op::Send && !completion.more);
+        self.sends[completion.key.slot as usize]
+            .take()
+            .expect("a send completes once")
+    }
+
+    /// Accepts connections until cancelled; each completion's result is a new descriptor.
+    pub fn accept(&mut self, listener: &OwnedFd, key: Key) -> io::Result<()> {
+        let entry = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()))
+            .flags(libc::SOCK_CLOEXEC)
+            .build()
+            .user_data(key.pack());
+        // SAFETY: the operation points to no memory of ours.
+        unsafe { self.push(entry) }
+    }
+
+    /// Takes over the descriptor of a successful accept completion.
+    pub fn accepted(&self, completion: &Completion) -> OwnedFd {
+        use std::os::fd::FromRawFd;
+        assert!(completion.key.op == Op::Accept && completion.result >= 0);
+        // SAFETY: the kernel made this descriptor for this completion and nobody else has it; the driver calls
+        // this once per completion.
+        unsafe { OwnedFd::from_raw_fd(completion.result) }
+    }
+
+    /// Cancels all operations on a descriptor; each still gets its own last completion.
+    pub fn cancel_all(&mut self, fd: &OwnedFd, key: Key) -> io::Result<()> {
+        let what = CancelBuilder::fd(Fd(fd.as_raw_fd())).all();
+        let entry = opcode::AsyncCancel2::new(what).build().user_data(key.pack());
+        // SAFETY: the operation points to no memory of ours.
+        unsafe { self.push(entry) }
+    }
+
+    /// Closes a descriptor that has no operation in flight (an armed receive would keep the connection open).
+    pub fn close(&mut self, fd: OwnedFd, key: Key) -> io::Result<()> {
+        let raw: RawFd = fd.into_raw_fd();
+        let entry = opcode::Close::new(Fd(raw)).build().user_data(key.pack());
+        // SAFETY: the operation points to no memory of ours; ownership of the descriptor went to the kernel.
+        unsafe { self.push(entry) }
+    }
+
+    /// Reads an eventfd, so that another thread can end a wait.
+    pub fn read_kick(&mut self, fd: &OwnedFd, key: Key) -> io::Result<()> {
+        let at = self.kick_bytes.as_mut_ptr();
+        let entry = opcode::Read::new(Fd(fd.as_raw_fd()), at, 8)
+            .build()
+            .user_data(key.pack());
+        // SAFETY: the eight bytes are boxed, live as long as the ring, and are never read by us.
+        unsafe { self.push(entry) }
+    }
+
+    /// Submits everything queued and waits as told. A timeout and a signal are both a normal return.
+    pub fn enter(&mut self, wait: Wait, want: usize) -> io::Result<()> {
+        self.buffers.publish();
+        let result = match wait {
+            Wait::No => {
+                let timespec = Timespec::new();
+                // With a zero timeout the kernel runs deferred work and returns at once.
+                let args = SubmitArgs::new().timespec(&timespec);
+                self.io.submitter().submit_with_args(1, &args)
+            }
+            Wait::Yes { timeout, min_wait_us } => {
+                let min_wait_us = if self.features.min_wait { min_wait_us } else { 0 };
+                let want = if min_wait_us == 0 { 1 } else { want };
+                let timespec = timeout.map(|t| Timespec::new().sec(t / SECOND).nsec((t % SECOND) as u32));
+                match &timespec {
+                    Some(timespec) => {
+                        let args = SubmitArgs::new().timespec(timespec).min_wait_usec(min_wait_us);
+                        self.io.submitter().submit_with_args(want, &args)
+                    }
+                    None if min_wait_us > 0 => {
+                        let args = SubmitArgs::new().min_wait_usec(min_wait_us);
+                        self.io.submitter().submit_with_args(want, &args)
+                    }
+                    None => self.io.submitter().submit_and_wait(1),
+                }
+            }
+        };
+        match result {
+            Ok(_) => Ok(()),
+            Err(e) => match e.raw_os_error() {
+                // Timeout, signal, or completions to be drained first.
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
+                _ => Err(e),
+            },
+        }
+    }
+
+    /// Hands out the completions that are there, at most `max`.
+    pub fn drain(&mut self, out: &mut Vec<Completion>, max: usize) {
+        let mut queue = self.io.completion();
+        queue.sync();
+        for entry in queue.by_ref().take(max) {
+            let completion = Completion {
+                key: Key::unpack(entry.user_data()),
+                result: entry.result(),
+                more: cqueue::more(entry.flags()),
+                buffer: cqueue::buffer_select(entry.flags()),
+            };
+            if let Some(id) = completion.buffer {
+                self.buffers.lend(id);
+            }
+            out.push(completion);
+        }
+    }
+
+    pub fn overflows(&mut self) -> u32 {
+        self.io.completion().overflow()
+    }
+
+    pub fn buffers_lent(&self) -> u16 {
+        self.buffers.lent()
+    }
+
+    /// Reads what a multishot recvmsg wrote in front of the payload.
+    pub fn received(&self, id: u16, result: usize) -> Received {
+        let bytes = self.buffers.bytes(id, result.min(BUFFER_BYTES));
+        let control_bytes = word(bytes, 4).min(CONTROL_BYTES as u32) as usize;
+        let payload_bytes = result.saturating_sub(PAYLOAD_AT);
+        let control = bytes.get(16..16 + control_bytes).unwrap_or(&[]);
+        Received {
+            payload_bytes,
+            stamp_realtime: stamp(control),
+        }
+    }
+
+    pub fn payload(&self, id: u16, payload_bytes: usize) -> &[u8] {
+        &self.buffers.bytes(id, PAYLOAD_AT + payload_bytes)[PAYLOAD_AT..]
+    }
+
+    pub fn give_back(&mut self, id: u16) {
+        self.buffers.give_back(id);
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    bytes
+        .get(at..at + 4)
+        .map_or(0, |b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<i64> {
+    bytes
+        .get(at..at + 8)
+        .and_then(|b| b.try_into().ok())
+        .map(i64::from_ne_bytes)
+}
+
+/// Finds SCM_TIMESTAMPNS in control data: cmsghdr {len: u64, level: i32, type: i32}, then {sec: i64, nsec: i64}.
+fn stamp(control: &[u8]) -> Option<Nanos> {
+    let mut at = 0;
+    while let Some(len) = long(control, at) {
+        let len = usize::try_from(len).ok()?;
+        if len < 16 || at + len > control.len() {
+            return None;
+        }
+        let level = word(control, at + 8) as i32;
+        let kind = word(control, at + 12) as i32;
+        if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS {
+            let sec = u64::try_from(long(control, at + 16)?).ok()?;
+            let nsec = u64::try_from(long(control, at + 24)?).ok()?;
+            return Some(sec * SECOND + nsec);
+        }
+        at += len.next_multiple_of(8);
+    }
+    None
+}
+
+/// SINGLE_ISSUER and DEFER_TASKRUN where the kernel has them (6.1): a plain ring costs 2.5x when saturated.
+fn build(completions: u32) -> io::Result<(IoUring, bool)> {
+    let deferred = IoUring::builder()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_cqsize(completions)
+        .build(SUBMISSIONS);
+    match deferred {
+        Ok(io) => Ok((io, true)),
+        Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
+            let io = IoUring::builder().setup_cqsize(completions).build(SUBMISSIONS)?;
+            Ok((io, false))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Asks the kernel to stamp arriving segments (SO_TIMESTAMPNS); socket2 has no call for it.
+pub fn enable_receive_stamps(fd: &OwnedFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the option value is a live c_int of the size given.
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPNS,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_survives_packing() {
+        for op in [
+            Op::Connect,
+            Op::Recv,
+            Op::Send,
+            Op::Cancel,
+            Op::Close,
+            Op::Kick,
+            Op::Accept,
+        ] {
+            let key = Key {
+                op,
+                slot: SLOTS_MAX - 1,
+                generation: u32::MAX - 3,
+            };
+            assert_eq!(Key::unpack(key.pack()), key);
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_found_behind_another_control_message() {
+        let mut control = Vec::new();
+        for (len, kind, a, b) in [(24u64, 1i32, 7i64, 0i64), (32, libc::SCM_TIMESTAMPNS, 5, 9)] {
+            control.extend(len.to_ne_bytes());
+            control.extend(libc::SOL_SOCKET.to_ne_bytes());
+            control.extend(kind.to_ne_bytes());
+            control.extend(a.to_ne_bytes());
+            if len == 32 {
+                control.extend(b.to_ne_bytes());
+            }
+        }
+        assert_eq!(stamp(&control), Some(5 * SECOND + 9));
+        assert_eq!(stamp(&control[..20]), None);
+        assert_eq!(stamp(&[]), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! How long the driver may gather completions before it looks at them.
+//!
+//! Kernel stamps stay true while we wait, so waiting only saves wake-ups. What it costs is resolution between
+//! events of one connection, and delay of our next send: it is given up where either would show.
+
+use crate::units::Nanos;
+
+/// What one turn of the driver saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turn {
+    pub completions: u32,
+    /// Reads that carried more than one token event.
+    pub coalesced: u32,
+    /// Connects in flight: each is followed by a send that is due.
+    pub connecting: bool,
+    /// Since the turn before.
+    pub elapsed: Nanos,
+}
+
+/// Waiting pays only if more than this many completions are expected within it.
+const GATHER_MIN: f64 = 2.0;
+const GROW_US: f64 = 50.0;
+/// Below this a wait saves nothing.
+const WAIT_MIN_US: f64 = 20.0;
+/// Weight of the newest turn in the rate of completions.
+const RATE_WEIGHT: f64 = 0.1;
+/// Share of completions with several events that halves the wait.
+const COALESCED_SHARE_MAX: f64 = 0.02;
+
+#[derive(Clone, Copy, Debug)]
+pub struct WaitPolicy {
+    bound_us: f64,
+    wait_us: f64,
+    /// Completions per microsecond, smoothed.
+    rate: f64,
+}
+
+impl WaitPolicy {
+    pub fn new(bound_us: u32) -> WaitPolicy {
+        WaitPolicy {
+            bound_us: f64::from(bound_us),
+            wait_us: 0.0,
+            rate: 0.0,
+        }
+    }
+
+    /// The minimum wait for the next turn, microseconds; 0: return at the first completion.
+    pub fn next(&mut self, turn: Turn) -> u32 {
+        if self.bound_us == 0.0 {
+            return 0;
+        }
+        let elapsed_us = (turn.elapsed as f64 / 1_000.0).max(1.0);
+        let rate = f64::from(turn.completions) / elapsed_us;
+        // Long turns weigh as many short ones would.
+        let weight = 1.0 - (1.0 - RATE_WEIGHT).powf((elapsed_us / 100.0).clamp(0.1, 50.0));
+        self.rate += (rate - self.rate) * weight;
+        let share = f64::from(turn.coalesced) / f64::from(turn.completions.max(1));
+        if share > COALESCED_SHARE_MAX {
+            self.wait_us /= 2.0;
+        } else {
+            self.wait_us = (self.wait_us + GROW_US).min(self.bound_us);
+        }
+        if turn.connecting || self.rate * self.wait_us < GATHER_MIN || self.wait_us < WAIT_MIN_US {
+            return 0;
+        }
+        self.wait_us as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::MILLISECOND;
+
+    fn busy(completions: u32) -> Turn {
+        Turn {
+            completions,
+            elapsed: MILLISECOND,
+            ..Turn::default()
+        }
+    }
+
+    #[test]
+    fn a_busy_loop_grows_to_the_bound_and_stays() {
+        let mut policy = WaitPolicy::new(1_000);
+        let waits: Vec<u32> = (0..100).map(|_| policy.next(busy(20))).collect();
+        assert!(waits.is_sorted(), "{waits:?}");
+        assert_eq!(waits.last(), Some(&1_000));
+    }
+
+    #[test]
+    fn one_user_is_never_made_to_wait() {
+        let mut policy = WaitPolicy::new(1_000);
+        let turn = Turn {
+            completions: 1,
+            elapsed: 10 * MILLISECOND,
+            ..Turn::default()
+        };
+        assert!((0..1_000).all(|_| policy.next(turn) == 0));
+    }
+
+    #[test]
+    fn a_connect_in_flight_ends_the_wait_and_it_comes_back_after() {
+        let mut policy = WaitPolicy::new(1_000);
+        for _ in 0..100 {
+            policy.next(busy(20));
+        }
+        let connecting = Turn {
+            connecting: true,
+            ..busy(20)
+        };
+        assert_eq!(policy.next(connecting), 0);
+        assert_eq!(policy.next(busy(20)), 1_000);
+    }
+
+    #[test]
+    fn reads_with_several_events_shorten_the_wait() {
+        let mut policy = WaitPolicy::new(1_000);
+        for _ in 0..100 {
+            policy.next(busy(20));
+        }
+        let coalesced = Turn {
+            coalesced: 10,
+            ..busy(20)
+        };
+        let waits: Vec<u32> = (0..10).map(|_| policy.next(coalesced)).collect();
+        assert_eq!(waits.last(), Some(&0), "{waits:?}");
+    }
+
+    #[test]
+    fn a_bound_of_zero_switches_it_off() {
+        let mut policy = WaitPolicy::new(0);
+        assert!((0..100).all(|_| policy.next(busy(100)) == 0));
+    }
+}

@@ -1,0 +1,204 @@
+//! One JSON line per request, on disk while the run goes on.
+
+use crate::metrics::{Outcome, Sample};
+use crate::output::OutputError;
+use crate::units::{MICROSECOND, Nanos, SECOND, seconds};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A line without the endpoint's name is under 300 bytes; the name is bounded by the configuration.
+pub const SPOOL_LINE_BYTES_MAX: usize = 4096;
+/// Written at once: about 400 lines. Keeps the batch's memory independent of the batch's length.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// `<output>.details.jsonl`. After a kill -9 it is readable up to the last second; an orderly end moves its
+/// lines into the document and removes it. Append never panics and stops at the first failure: what follows is
+/// counted in [`Self::lost`].
+#[derive(Debug)]
+pub struct DetailSpool {
+    path: PathBuf,
+    file: File,
+    /// Each endpoint's name as a JSON string.
+    names: Vec<String>,
+    /// CLOCK_REALTIME minus CLOCK_MONOTONIC at the start of the run: times of day are labels.
+    realtime_offset: i128,
+    /// Bytes of whole lines known to be written.
+    good: u64,
+    written: u64,
+    lost: u64,
+    broken: bool,
+    buffer: Vec<u8>,
+}
+
+/// A finished spool.
+#[derive(Debug)]
+pub struct Spooled {
+    path: PathBuf,
+    good: u64,
+    pub written: u64,
+    pub lost: u64,
+}
+
+impl DetailSpool {
+    /// Of an earlier run that was killed nothing is kept.
+    pub fn create(
+        path: &Path,
+        series_names: &[String],
+        realtime_offset: i128,
+    ) -> Result<DetailSpool, OutputError> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+            .map_err(|e| OutputError::of(path, "create", e))?;
+        let names = series_names
+            .iter()
+            .map(|name| serde_json::Value::from(name.as_str()).to_string())
+            .collect();
+        Ok(DetailSpool {
+            path: path.to_path_buf(),
+            file,
+            names,
+            realtime_offset,
+            good: 0,
+            written: 0,
+            lost: 0,
+            broken: false,
+            buffer: Vec::with_capacity(CHUNK_BYTES + SPOOL_LINE_BYTES_MAX),
+        })
+    }
+
+    /// The error is given once; afterwards samples are only counted as lost.
+    pub fn append(&mut self, samples: &[Sample]) -> Result<(), OutputError> {
+        let mut unwritten = 0;
+        for (i, sample) in samples.iter().enumerate() {
+            if self.broken {
+                self.lost += (samples.len() - i) as u64;
+                return Ok(());
+            }
+            self.line(sample);
+            unwritten += 1;
+            if self.buffer.len() >= CHUNK_BYTES {
+                self.flush(std::mem::take(&mut unwritten))
+                    .inspect_err(|_| self.lost += (samples.len() - i - 1) as u64)?;
+            }
+        }
+        self.flush(unwritten)
+    }
+
+    /// Requests that could not be written.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    pub fn finish(self) -> Spooled {
+        Spooled {
+            path: self.path,
+            good: self.good,
+            written: self.written,
+            lost: self.lost,
+        }
+    }
+
+    fn flush(&mut self, lines: u64) -> Result<(), OutputError> {
+        let outcome = self.file.write_all(&self.buffer);
+        let bytes = self.buffer.len() as u64;
+        self.buffer.clear();
+        match outcome {
+            Ok(()) => {
+                self.good += bytes;
+                self.written += lines;
+                Ok(())
+            }
+            Err(e) => {
+                self.broken = true;
+                self.lost += lines;
+                // Best effort: a half line at the end is ignored by length anyway.
+                let _ = self.file.set_len(self.good);
+                Err(OutputError::of(&self.path, "write", e))
+            }
+        }
+    }
+
+    /// The shape that users' scripts read: seconds, and tokens per second of latency.
+    fn line(&mut self, s: &Sample) {
+        let latency = s.done.saturating_sub(s.due);
+        let out = &mut self.buffer;
+        put(
+            out,
+            format_args!("{{\"request_id\":\"v{}-{}\"", s.vu, s.iteration),
+        );
+        put(
+            out,
+            format_args!(",\"endpoint\":{}", self.names[usize::from(s.series)]),
+        );
+        put_wall(out, "start_ts", s.due, self.realtime_offset);
+        put_wall(out, "end_ts", s.done, self.realtime_offset);
+        match s.first_token {
+            Some(t) => put_seconds(out, "ttft", t.saturating_sub(s.due)),
+            None => put(out, format_args!(",\"ttft\":null")),
+        }
+        put_seconds(out, "latency", latency);
+        put(out, format_args!(",\"output_tokens\":{}", s.output_tokens));
+        let tps = if latency == 0 {
+            0.0
+        } else {
+            f64::from(s.output_tokens) / seconds(latency)
+        };
+        put(out, format_args!(",\"tps\":{tps:.3}"));
+        match s.outcome {
+            Outcome::Ok => put(out, format_args!(",\"error\":null}}\n")),
+            other => put(out, format_args!(",\"error\":\"{}\"}}\n", other.name())),
+        }
+    }
+}
+
+impl Spooled {
+    /// The lines as elements of a JSON array, streamed.
+    pub(super) fn copy_elements(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let mut left = File::open(&self.path)?.take(self.good);
+        let mut chunk = vec![0; CHUNK_BYTES];
+        // A line feed inside a JSON line is always escaped, so each one ends an element; the comma is due only
+        // once another element follows.
+        let mut comma_due = false;
+        loop {
+            let n = left.read(&mut chunk)?;
+            if n == 0 {
+                return Ok(());
+            }
+            for piece in chunk[..n].split_inclusive(|b| *b == b'\n') {
+                if std::mem::take(&mut comma_due) {
+                    out.write_all(b",\n")?;
+                }
+                comma_due = piece.ends_with(b"\n");
+                out.write_all(&piece[..piece.len() - usize::from(comma_due)])?;
+            }
+        }
+    }
+
+    /// After the document is in place.
+    pub(super) fn remove(&self) -> Result<(), OutputError> {
+        std::fs::remove_file(&self.path).map_err(|e| OutputError::of(&self.path, "remove", e))
+    }
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments) {
+    out.write_fmt(text).expect("writing to memory does not fail");
+}
+
+fn put_seconds(out: &mut Vec<u8>, key: &str, ns: Nanos) {
+    let us = (ns + MICROSECOND / 2) / MICROSECOND;
+    let per_second = SECOND / MICROSECOND;
+    put(
+        out,
+        format_args!(",\"{key}\":{}.{:06}", us / per_second, us % per_second),
+    );
+}
+
+/// Whole numbers all the way: a double holds a time of day only to 0.2 us.
+fn put_wall(out: &mut Vec<u8>, key: &str, monotonic: Nanos, offset: i128) {
+    let wall = (i128::from(monotonic) + offset).max(0);
+    put_seconds(out, key, u64::try_from(wall).unwrap_or(u64::MAX / 2));
+}

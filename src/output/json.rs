@@ -1,0 +1,173 @@
+//! Writes the result document: whole or not at all.
+
+use crate::output::{OutputError, Spooled};
+use crate::result::RunResult;
+use serde::Serialize;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// A place for the document that was found writable before the run.
+#[derive(Clone, Debug)]
+pub struct OutputFile {
+    path: PathBuf,
+    /// `None`: the path is a device or a pipe, written in place.
+    temporary: Option<PathBuf>,
+}
+
+impl OutputFile {
+    /// Checks what can be checked before the run: that the path is no directory and that its directory takes
+    /// a new file. An existing document stays as it is until the new one is complete.
+    pub fn prepare(path: &Path) -> Result<OutputFile, OutputError> {
+        match std::fs::metadata(path) {
+            Ok(m) if m.is_dir() => {
+                let cause = std::io::Error::from(ErrorKind::IsADirectory);
+                return Err(OutputError::of(path, "create", cause));
+            }
+            Ok(m) if !m.is_file() => {
+                OpenOptions::new()
+                    .write(true)
+                    .open(path)
+                    .map_err(|e| OutputError::of(path, "open", e))?;
+                return Ok(OutputFile {
+                    path: path.to_path_buf(),
+                    temporary: None,
+                });
+            }
+            _ => {}
+        }
+        let Some(name) = path.file_name() else {
+            let cause = std::io::Error::from(ErrorKind::InvalidFilename);
+            return Err(OutputError::of(path, "create", cause));
+        };
+        let mut temporary = std::ffi::OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}.tmp", std::process::id()));
+        let temporary = path.with_file_name(temporary);
+        create_new(&temporary).map_err(|e| OutputError::of(path, "create", e))?;
+        // Gone again until it is needed, so that a kill during the run leaves no stray file.
+        std::fs::remove_file(&temporary).map_err(|e| OutputError::of(path, "create", e))?;
+        Ok(OutputFile {
+            path: path.to_path_buf(),
+            temporary: Some(temporary),
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the details of this document are spooled. `None`: a device or a pipe has no file beside it.
+    pub fn spool_path(&self) -> Option<PathBuf> {
+        self.temporary.as_ref()?;
+        let mut path = self.path.clone().into_os_string();
+        path.push(".details.jsonl");
+        Some(path.into())
+    }
+
+    /// The document appears under its name only when it is complete; then the spool is removed. On an error
+    /// the old document, if any, and the spool are still there.
+    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), OutputError> {
+        let Some(temporary) = &self.temporary else {
+            let file = OpenOptions::new().write(true).open(&self.path);
+            return file
+                .and_then(|file| write_document(file, result, details).map(drop))
+                .map_err(|e| OutputError::of(&self.path, "write", e));
+        };
+        let complete = create_new(temporary)
+            .and_then(|file| write_document(file, result, details))
+            .and_then(|file| file.sync_data());
+        if let Err(e) = complete {
+            let _ = std::fs::remove_file(temporary);
+            return Err(OutputError::of(&self.path, "write", e));
+        }
+        std::fs::rename(temporary, &self.path).map_err(|e| {
+            let _ = std::fs::remove_file(temporary);
+            OutputError::of(&self.path, "rename to", e)
+        })?;
+        match details {
+            Some(spooled) => spooled.remove(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Never follows a link that somebody else put there: O_EXCL. A file of our own name is a dead process's.
+fn create_new(path: &Path) -> std::io::Result<File> {
+    let open = || {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(path)
+    };
+    match open() {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            std::fs::remove_file(path)?;
+            open()
+        }
+        other => other,
+    }
+}
+
+/// `config` and `details` first, what is known last comes last.
+fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> std::io::Result<File> {
+    let RunResult {
+        schema,
+        config,
+        run,
+        host,
+        totals,
+        rates,
+        metrics,
+        endpoints,
+        timeline,
+        thresholds,
+        client,
+        server,
+        warnings,
+        summary,
+    } = result;
+    let mut out = BufWriter::with_capacity(64 * 1024, file);
+    out.write_all(b"{\n  \"schema\": ")?;
+    serde_json::to_writer(&mut out, schema)?;
+    field(&mut out, "config", config)?;
+    if let Some(spooled) = details {
+        out.write_all(b",\n  \"details\": [\n")?;
+        spooled.copy_elements(&mut out)?;
+        out.write_all(b"\n  ]")?;
+    }
+    field(&mut out, "host", host)?;
+    field(&mut out, "run", run)?;
+    field(&mut out, "totals", totals)?;
+    field(&mut out, "rates", rates)?;
+    field(&mut out, "metrics", metrics)?;
+    field(&mut out, "endpoints", endpoints)?;
+    rows(&mut out, "timeline", timeline)?;
+    field(&mut out, "client", client)?;
+    if let Some(server) = server {
+        field(&mut out, "server", server)?;
+    }
+    field(&mut out, "thresholds", thresholds)?;
+    field(&mut out, "warnings", warnings)?;
+    field(&mut out, "summary", summary)?;
+    out.write_all(b"\n}\n")?;
+    out.into_inner().map_err(|e| e.into_error())
+}
+
+/// Indented; a line feed in the text is never inside a string, where JSON escapes it.
+fn field(out: &mut impl Write, name: &str, value: &impl Serialize) -> std::io::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    write!(out, ",\n  \"{name}\": {}", text.replace('\n', "\n  "))
+}
+
+/// One element a line: a long run has 86,400.
+fn rows(out: &mut impl Write, name: &str, rows: &[impl Serialize]) -> std::io::Result<()> {
+    write!(out, ",\n  \"{name}\": [")?;
+    for (i, row) in rows.iter().enumerate() {
+        out.write_all(if i == 0 { b"\n    " } else { b",\n    " })?;
+        serde_json::to_writer(&mut *out, row)?;
+    }
+    out.write_all(b"\n  ]")
+}

@@ -1,0 +1,13 @@
+//! Text for people, JSON for programs. Nothing here computes a figure.
+
+mod details;
+mod error;
+mod escape;
+mod json;
+mod text;
+
+pub use details::{DetailSpool, SPOOL_LINE_BYTES_MAX, Spooled};
+pub use error::OutputError;
+pub use escape::escape;
+pub use json::OutputFile;
+pub use text::{SUMMARY_LINES_MAX, summary};

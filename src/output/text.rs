@@ -1,0 +1,397 @@
+//! The summary on one screen.
+
+use crate::output::escape;
+use crate::result::{Endpoint, MetricFigures, RunResult, StampSource, StoppedBy, ThresholdResult};
+use std::fmt::Write as _;
+
+/// What a terminal shows at once. Rows over their section's maximum are counted, not shown; they are in the
+/// document.
+pub const SUMMARY_LINES_MAX: usize = 54;
+const ENDPOINT_ROWS_MAX: usize = 5;
+const THRESHOLD_ROWS_MAX: usize = 6;
+const WARNINGS_MAX: usize = 3;
+/// Columns.
+const WIDTH: usize = 80;
+
+/// Plain text, each line ended; free of control characters whatever the names in it.
+pub fn summary(result: &RunResult) -> String {
+    let mut text = String::new();
+    head(&mut text, result);
+    metrics(&mut text, result);
+    endpoints(&mut text, result);
+    outcomes(&mut text, result);
+    thresholds(&mut text, &result.thresholds);
+    client(&mut text, result);
+    warnings(&mut text, result);
+    escape(&text).into_owned()
+}
+
+/// Appends a formatted line.
+macro_rules! line {
+    ($text:expr, $($arg:tt)*) => {
+        writeln!($text, $($arg)*).expect("writing to a string does not fail")
+    };
+}
+
+fn head(text: &mut String, result: &RunResult) {
+    let (run, t, rates) = (&result.run, &result.totals, &result.rates);
+    let end = match run.stopped_by {
+        StoppedBy::Plan => "as planned",
+        StoppedBy::Signal => "INTERRUPTED by a signal",
+        StoppedBy::Threshold => "STOPPED by a threshold",
+        StoppedBy::Failure => "STOPPED by a failure of the generator",
+    };
+    line!(text, "{}: {:.1} s, {end}", run.profile, run.duration_seconds);
+    line!(text, "");
+    line!(
+        text,
+        "requests    {}  ok {} ({})  failed {}  interrupted {}",
+        grouped(t.traffic.requests),
+        grouped(t.traffic.ok),
+        success(t.traffic.ok, t.traffic.failed),
+        grouped(t.traffic.failed),
+        grouped(t.traffic.interrupted),
+    );
+    if t.dropped_iterations > 0 {
+        line!(
+            text,
+            "dropped     {} iterations that no VU could take",
+            grouped(t.dropped_iterations)
+        );
+    }
+    line!(
+        text,
+        "rates       {:.1} req/s  ok {:.1} req/s  {:.1} tok/s",
+        rates.requests_per_second,
+        rates.ok_requests_per_second,
+        rates.output_tokens_per_second,
+    );
+    if let Some(server) = &result.server {
+        let verdict = if server.agrees() { "agrees" } else { "DIFFERS" };
+        line!(
+            text,
+            "server      {} completions, {} errors by its own count: {verdict}",
+            grouped(server.requests),
+            grouped(server.errors),
+        );
+    }
+    line!(
+        text,
+        "transfer    sent {}  received {}  tokens by {}",
+        bytes(t.bytes_sent),
+        bytes(t.bytes_received),
+        match t.traffic.token_source {
+            "mixed" => "server and events",
+            "none" => "nobody",
+            one => one,
+        },
+    );
+    line!(
+        text,
+        "peaks       {} VUs  {} connections ({} opened, {} stale)",
+        grouped(t.peak_vus),
+        grouped(t.peak_connections),
+        grouped(t.connections_opened),
+        grouped(t.stale_reconnects),
+    );
+}
+
+fn metrics(text: &mut String, result: &RunResult) {
+    line!(text, "");
+    line!(
+        text,
+        "{:<13}{:>11}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}",
+        "",
+        "count",
+        "min",
+        "p50",
+        "p90",
+        "p95",
+        "p99",
+        "p99.9",
+        "max"
+    );
+    for (key, m) in result.metrics.iter().filter(|(_, m)| m.count > 0) {
+        let cells: String = [m.min, m.p50, m.p90, m.p95, m.p99, m.p999, m.max]
+            .into_iter()
+            .map(|ms| format!("{:>8}", duration(ms)))
+            .collect();
+        line!(text, "{key:<13}{:>11}{cells}", grouped(m.count));
+    }
+}
+
+fn endpoints(text: &mut String, result: &RunResult) {
+    let shown = result.endpoints.0.len().min(ENDPOINT_ROWS_MAX);
+    if result.endpoints.0.len() < 2 {
+        return;
+    }
+    line!(text, "");
+    line!(
+        text,
+        "{:<24}{:>10}{:>8}{:>10}{:>9}{:>9}{:>9}",
+        "by request",
+        "ok",
+        "failed",
+        "latency",
+        "p99",
+        "ttft",
+        "p99"
+    );
+    for (name, e) in result.endpoints.iter().take(shown) {
+        line!(text, "{}", endpoint_row(name, e));
+    }
+    more(text, result.endpoints.0.len() - shown, "kinds of request");
+}
+
+fn endpoint_row(name: &str, e: &Endpoint) -> String {
+    let p = |key: &str, pick: fn(&MetricFigures) -> Option<f64>| duration(e.metrics.get(key).and_then(pick));
+    format!(
+        "{:<24}{:>10}{:>8}{:>10}{:>9}{:>9}{:>9}",
+        cut(name, 23),
+        grouped(e.totals.ok),
+        grouped(e.totals.failed),
+        p("latency", |m| m.p50),
+        p("latency", |m| m.p99),
+        p("ttft", |m| m.p50),
+        p("ttft", |m| m.p99),
+    )
+}
+
+/// Outcomes and statuses that occurred, wrapped.
+fn outcomes(text: &mut String, result: &RunResult) {
+    let traffic = &result.totals.traffic;
+    line!(text, "");
+    let outcomes = traffic
+        .by_outcome
+        .iter()
+        .map(|(name, n)| format!("{name} {}", grouped(*n)));
+    wrapped(text, "outcomes", outcomes);
+    let statuses = traffic
+        .by_status
+        .iter()
+        .map(|(status, n)| format!("{status} x {}", grouped(*n)));
+    wrapped(text, "statuses", statuses);
+}
+
+/// A server can invent statuses: the list ends after two lines.
+const WRAPPED_LINES_MAX: usize = 2;
+
+fn wrapped(text: &mut String, label: &str, items: impl Iterator<Item = String>) {
+    let mut row = format!("{label:<12}");
+    let mut rows = 0;
+    let mut empty = true;
+    for item in items {
+        if !empty && row.len() + item.len() + 2 > WIDTH {
+            rows += 1;
+            if rows == WRAPPED_LINES_MAX {
+                line!(text, "{} ...", row.trim_end());
+                return;
+            }
+            line!(text, "{}", row.trim_end());
+            row = " ".repeat(12);
+        }
+        row.push_str(&item);
+        row.push_str("  ");
+        empty = false;
+    }
+    if !empty {
+        line!(text, "{}", row.trim_end());
+    }
+}
+
+/// Failed ones first, so that a cut list shows them.
+fn thresholds(text: &mut String, thresholds: &[ThresholdResult]) {
+    if thresholds.is_empty() {
+        return;
+    }
+    line!(text, "");
+    line!(text, "thresholds");
+    let failed = thresholds.iter().filter(|t| !t.ok);
+    let ordered = failed.chain(thresholds.iter().filter(|t| t.ok));
+    for t in ordered.take(THRESHOLD_ROWS_MAX) {
+        let mark = if t.ok { "pass" } else { "FAIL" };
+        let observed = match t.observed {
+            Some(n) => format!("observed {}", number(n)),
+            None => "no samples".to_string(),
+        };
+        let rule = format!("{}: {}", t.metric, t.expression);
+        line!(text, "  {mark}  {rule:<44} {observed}");
+    }
+    more(
+        text,
+        thresholds.len().saturating_sub(THRESHOLD_ROWS_MAX),
+        "thresholds",
+    );
+}
+
+fn client(text: &mut String, result: &RunResult) {
+    let c = &result.client;
+    let source = match c.stamp_source {
+        StampSource::Kernel => "kernel",
+        StampSource::User => "user",
+    };
+    let busiest = c.cores.iter().filter_map(|c| c.busy_percent).reduce(f64::max);
+    line!(text, "");
+    line!(
+        text,
+        "stamps      {source}  reap lag p50 {} p99 {}  quick ACKs {}",
+        duration(c.reap_lag.p50),
+        duration(c.reap_lag.p99),
+        if c.quickack { "on" } else { "off" },
+    );
+    let events = result.totals.token_events;
+    line!(
+        text,
+        "events      {} with tokens, {} coalesced ({:.1} %)",
+        grouped(events),
+        grouped(result.totals.coalesced_events),
+        result.totals.coalesced_events as f64 * 100.0 / events.max(1) as f64,
+    );
+    line!(
+        text,
+        "cores       {}{}  loop stalls {}",
+        c.cores.len(),
+        busiest.map_or(String::new(), |b| format!("  busiest {b:.0} %")),
+        grouped(c.cores.iter().map(|c| c.loop_stalls).sum()),
+    );
+}
+
+fn warnings(text: &mut String, result: &RunResult) {
+    if result.warnings.is_empty() {
+        return;
+    }
+    line!(text, "");
+    for w in result.warnings.iter().take(WARNINGS_MAX) {
+        line!(text, "warning: {}", w.message);
+        line!(text, "  hint: {}", w.advice);
+    }
+    more(
+        text,
+        result.warnings.len().saturating_sub(WARNINGS_MAX),
+        "warnings",
+    );
+}
+
+fn more(text: &mut String, n: usize, what: &str) {
+    if n > 0 {
+        line!(text, "  and {n} more {what} (see --output)");
+    }
+}
+
+/// `12.3us`, `1.23ms`, `12.3s`: three digits, at most seven characters up to 9999 s.
+fn duration(ms: Option<f64>) -> String {
+    let Some(ms) = ms else {
+        return "-".to_string();
+    };
+    let us = ms * 1e3;
+    // The unit changes where the digits would: 999.96 us is 1.00 ms, not 1000 us.
+    if us < 999.5 {
+        format!("{}us", three_digits(us))
+    } else if ms < 999.5 {
+        format!("{}ms", three_digits(ms))
+    } else {
+        format!("{}s", three_digits(ms / 1e3))
+    }
+}
+
+fn three_digits(x: f64) -> String {
+    if x == 0.0 {
+        "0".to_string()
+    } else if x < 9.995 {
+        format!("{x:.2}")
+    } else if x < 99.95 {
+        format!("{x:.1}")
+    } else {
+        format!("{x:.0}")
+    }
+}
+
+/// Of those that ran to an end. Never rounded up to 100 %.
+fn success(ok: u64, failed: u64) -> String {
+    if ok + failed == 0 {
+        return "-".to_string();
+    }
+    let percent = ok as f64 * 100.0 / (ok + failed) as f64;
+    let shown = if failed > 0 { percent.min(99.99) } else { percent };
+    format!("{shown:.2} %")
+}
+
+fn bytes(n: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (1 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+    ];
+    match UNITS.iter().find(|(size, _)| n >= *size) {
+        Some((size, unit)) => format!("{:.1} {unit}", n as f64 / *size as f64),
+        None => format!("{n} B"),
+    }
+}
+
+/// At most four decimals, none that are zero.
+fn number(x: f64) -> String {
+    let text = format!("{x:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn cut(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_string();
+    }
+    let kept: String = name.chars().take(width - 1).collect();
+    format!("{kept}~")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_take_the_unit_that_shows_three_digits() {
+        for (ms, shown) in [
+            (Some(0.0), "0us"),
+            (Some(0.001), "1.00us"),
+            (Some(0.0123), "12.3us"),
+            (Some(0.9994), "999us"),
+            (Some(0.9996), "1.00ms"),
+            (Some(9.9961), "10.0ms"),
+            (Some(999.4), "999ms"),
+            (Some(999.9), "1.00s"),
+            (Some(3_600_000.0), "3600s"),
+            (None, "-"),
+        ] {
+            assert_eq!(duration(ms), shown);
+        }
+    }
+
+    #[test]
+    fn one_failure_in_a_million_is_not_a_hundred_percent_success() {
+        assert_eq!(success(999_999, 1), "99.99 %");
+        assert_eq!(success(10, 0), "100.00 %");
+        assert_eq!(success(0, 0), "-");
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_trimmed() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1234567), "1,234,567");
+        assert_eq!(number(0.1), "0.1");
+        assert_eq!(number(1500.0), "1500");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(12), "12 B");
+    }
+}

@@ -1,0 +1,193 @@
+//! Config -> Plan: the checks that need more than one value at hand. All mistakes at once.
+
+use crate::config::{CallConfig, Config, Mistake, Reason, RequestConfig, format_duration};
+use crate::plan::{
+    DURATION_MAX, Executor, ITERATIONS_MAX, KINDS_MAX, Plan, STAGES_MAX, STEPS_MAX, Stage, THRESHOLDS_MAX,
+    Threshold, VUS_MAX,
+};
+use crate::units::Nanos;
+use crate::workload::{Call, RequestKind, Timeouts, Workload};
+
+impl Plan {
+    /// Everything that the plan's types promise is checked here, wherever the config came from.
+    pub fn build(config: &Config) -> Result<Plan, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        for reason in check_executor(&config.executor) {
+            mistakes.push(config.shape_place.mistake(reason));
+        }
+        if config.graceful_stop > DURATION_MAX {
+            let what = too_long("the graceful stop", config.graceful_stop);
+            mistakes.push(config.shape_place.mistake(what));
+        }
+        if config.requests.is_empty() || config.requests.len() > KINDS_MAX {
+            let count = config.requests.len();
+            let what = format!("{count} kinds of request, not 1 to {KINDS_MAX}");
+            mistakes.push(config.requests_place.mistake(Reason::new(what)));
+        }
+        let mut kinds = Vec::with_capacity(config.requests.len());
+        for request in &config.requests {
+            match build_kind(request) {
+                Ok(kind) => kinds.push(kind),
+                Err(reasons) => {
+                    mistakes.extend(reasons.into_iter().map(|reason| request.place.mistake(reason)));
+                }
+            }
+        }
+        let thresholds = build_thresholds(config, &mut mistakes);
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let workload = Workload {
+            kinds,
+            think_time: config.think_time,
+        };
+        Ok(Plan {
+            profile: config.profile.clone(),
+            seed: config.seed,
+            executor: config.executor.clone(),
+            graceful_stop: config.graceful_stop,
+            workload,
+            thresholds,
+        })
+    }
+}
+
+fn too_long(what: &str, nanos: Nanos) -> Reason {
+    let (is, most) = (format_duration(nanos), format_duration(DURATION_MAX));
+    Reason::new(format!("{what} of {is} is longer than the limit, {most}"))
+}
+
+fn check_executor(executor: &Executor) -> Vec<Reason> {
+    let mut wrong = Vec::new();
+    let vus = executor.vus_max();
+    if vus == 0 {
+        wrong.push(Reason::new("no VU ever runs").hint("one target, or the VUs at the start, above 0"));
+    }
+    if vus > VUS_MAX {
+        wrong.push(Reason::new(format!("{vus} VUs, above the limit, {VUS_MAX}")));
+    }
+    match executor {
+        Executor::RampingVus {
+            start_vus,
+            stages,
+            graceful_ramp_down,
+        } => {
+            wrong.extend(check_stages(*start_vus, stages));
+            if *graceful_ramp_down > DURATION_MAX {
+                wrong.push(too_long("the graceful ramp-down", *graceful_ramp_down));
+            }
+        }
+        Executor::PerVuIterations { iterations, .. } | Executor::SharedIterations { iterations, .. }
+            if *iterations == 0 || *iterations > ITERATIONS_MAX =>
+        {
+            wrong.push(Reason::new(format!(
+                "{iterations} iterations, not 1 to {ITERATIONS_MAX}"
+            )));
+        }
+        Executor::SharedIterations { vus, iterations, .. } if *iterations < u64::from(*vus) => {
+            let what = format!("{iterations} iterations are fewer than {vus} VUs");
+            wrong.push(Reason::new(what).hint("each VU needs one at least: fewer VUs or more iterations"));
+        }
+        _ => {}
+    }
+    // Stages are summed with care above: a total that overflows is not formed here.
+    if wrong.is_empty() && executor.duration() == 0 {
+        wrong.push(Reason::new("the run lasts no time at all").hint("a duration above 0"));
+    }
+    if wrong.is_empty() && executor.duration() > DURATION_MAX {
+        wrong.push(too_long("a run", executor.duration()));
+    }
+    wrong
+}
+
+fn check_stages(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
+    let mut wrong = Vec::new();
+    if stages.is_empty() || stages.len() > STAGES_MAX {
+        wrong.push(Reason::new(format!(
+            "{} stages, not 1 to {STAGES_MAX}",
+            stages.len()
+        )));
+    }
+    let total = stages
+        .iter()
+        .fold(0 as Nanos, |sum, stage| sum.saturating_add(stage.duration));
+    if total > DURATION_MAX {
+        wrong.push(too_long("a run", total));
+    }
+    let (mut from, mut steps) = (start_vus, 0u64);
+    for stage in stages {
+        steps += u64::from(stage.target.abs_diff(from));
+        from = stage.target;
+    }
+    if steps > STEPS_MAX {
+        let what = format!("{steps} starts and stops of VUs, above the limit, {STEPS_MAX}");
+        wrong.push(Reason::new(what).hint("fewer stages, or fewer VUs"));
+    }
+    wrong
+}
+
+fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
+    let mut wrong = Vec::new();
+    let name = &request.name;
+    let call = match &request.call {
+        CallConfig::Light => Call::Light,
+        CallConfig::Chat {
+            stream,
+            max_tokens,
+            models,
+            prompts,
+        } => {
+            if models.is_empty() {
+                let what = format!("request `{name}` has no models");
+                wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
+            }
+            if prompts.is_empty() {
+                let what = format!("request `{name}` has no prompts");
+                wrong.push(Reason::new(what).hint("add `prompts:`, or `--prompt TEXT`"));
+            }
+            Call::Chat {
+                stream: *stream,
+                max_tokens: *max_tokens,
+                models: models.clone(),
+                prompts: prompts.clone(),
+            }
+        }
+    };
+    if request.weight == 0 {
+        wrong.push(Reason::new(format!("request `{name}` has weight 0")).hint("leave it out"));
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let timeouts = Timeouts {
+        connect: Some(request.connect_timeout.min(request.timeout)),
+        first_token: request.first_token_timeout,
+        idle: request.idle_timeout,
+        total: request.timeout,
+    };
+    Ok(RequestKind {
+        name: name.clone(),
+        weight: request.weight,
+        call,
+        timeouts,
+    })
+}
+
+fn build_thresholds(config: &Config, mistakes: &mut Vec<Mistake>) -> Vec<Threshold> {
+    if config.thresholds.len() > THRESHOLDS_MAX {
+        let what = format!(
+            "{} thresholds, above the limit, {THRESHOLDS_MAX}",
+            config.thresholds.len()
+        );
+        mistakes.push(config.thresholds[0].place.mistake(Reason::new(what)));
+        return Vec::new();
+    }
+    let mut out = Vec::with_capacity(config.thresholds.len());
+    for asked in &config.thresholds {
+        match Threshold::parse(&asked.metric, &asked.expression) {
+            Ok(threshold) => out.push(threshold),
+            Err(reason) => mistakes.push(asked.place.mistake(reason)),
+        }
+    }
+    out
+}

@@ -1,0 +1,215 @@
+//! How VUs come and go: k6's closed-loop executors.
+
+use crate::config::duration_text;
+use crate::plan::VuSchedule;
+use crate::units::Nanos;
+use serde::Serialize;
+
+/// `duration` long, at whose end `target` VUs run; the count moves linearly. 0 long: a jump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    #[serde(serialize_with = "duration_text")]
+    pub duration: Nanos,
+    pub target: u32,
+}
+
+/// Serialised as a document writes it: `executor` is the name, the fields stand beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "executor", rename_all = "kebab-case")]
+pub enum Executor {
+    ConstantVus {
+        vus: u32,
+        #[serde(serialize_with = "duration_text")]
+        duration: Nanos,
+    },
+    RampingVus {
+        start_vus: u32,
+        stages: Vec<Stage>,
+        #[serde(serialize_with = "duration_text")]
+        graceful_ramp_down: Nanos,
+    },
+    /// Each VU makes `iterations` requests of its own.
+    PerVuIterations {
+        vus: u32,
+        iterations: u64,
+        #[serde(serialize_with = "duration_text")]
+        max_duration: Nanos,
+    },
+    /// The VUs take `iterations` requests from one common count, as fast as each can.
+    SharedIterations {
+        vus: u32,
+        iterations: u64,
+        #[serde(serialize_with = "duration_text")]
+        max_duration: Nanos,
+    },
+}
+
+/// Where in the shape an instant lies, for the progress line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageAt {
+    /// From 0.
+    pub index: usize,
+    pub count: usize,
+    /// VUs at the end of this stage.
+    pub target: u32,
+    /// Elapsed time at which it ends.
+    pub ends_at: Nanos,
+}
+
+impl Executor {
+    /// k6's name for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Executor::ConstantVus { .. } => "constant-vus",
+            Executor::RampingVus { .. } => "ramping-vus",
+            Executor::PerVuIterations { .. } => "per-vu-iterations",
+            Executor::SharedIterations { .. } => "shared-iterations",
+        }
+    }
+
+    /// The highest VU count that the shape names.
+    pub fn vus_max(&self) -> u32 {
+        match self {
+            Executor::ConstantVus { vus, .. }
+            | Executor::PerVuIterations { vus, .. }
+            | Executor::SharedIterations { vus, .. } => *vus,
+            Executor::RampingVus {
+                start_vus, stages, ..
+            } => {
+                let highest = stages.iter().map(|stage| stage.target).max();
+                highest.unwrap_or(0).max(*start_vus)
+            }
+        }
+    }
+
+    /// Without graceful stop. For executors that count iterations this is the limit, not the expectation.
+    pub fn duration(&self) -> Nanos {
+        match self {
+            Executor::ConstantVus { duration, .. } => *duration,
+            Executor::PerVuIterations { max_duration, .. }
+            | Executor::SharedIterations { max_duration, .. } => *max_duration,
+            Executor::RampingVus { stages, .. } => stages.iter().map(|stage| stage.duration).sum(),
+        }
+    }
+
+    /// The number of requests that ends the run before its duration does, where the executor counts them.
+    pub fn iterations(&self) -> Option<u64> {
+        match self {
+            Executor::ConstantVus { .. } | Executor::RampingVus { .. } => None,
+            Executor::SharedIterations { iterations, .. } => Some(*iterations),
+            Executor::PerVuIterations { vus, iterations, .. } => {
+                Some(iterations.saturating_mul(u64::from(*vus)))
+            }
+        }
+    }
+
+    /// How long a VU that the schedule stops before the end may finish its request. 0 where none is.
+    pub fn graceful_ramp_down(&self) -> Nanos {
+        match self {
+            Executor::RampingVus {
+                graceful_ramp_down, ..
+            } => *graceful_ramp_down,
+            _ => 0,
+        }
+    }
+
+    /// Iterations taken are the engine's own count: here their VUs run until the limit of time.
+    pub fn schedule(&self) -> VuSchedule {
+        match self {
+            Executor::RampingVus {
+                start_vus, stages, ..
+            } => VuSchedule::ramp(*start_vus, stages),
+            _ => VuSchedule::constant(self.vus_max(), self.duration()),
+        }
+    }
+
+    /// The stage that `elapsed` lies in; the last one from the end on.
+    pub fn stage_at(&self, elapsed: Nanos) -> StageAt {
+        let whole = StageAt {
+            index: 0,
+            count: 1,
+            target: self.vus_max(),
+            ends_at: self.duration(),
+        };
+        let Executor::RampingVus { stages, .. } = self else {
+            return whole;
+        };
+        let mut found = whole;
+        let mut ends_at = 0;
+        for (index, stage) in stages.iter().enumerate() {
+            ends_at += stage.duration;
+            found = StageAt {
+                index,
+                count: stages.len(),
+                target: stage.target,
+                ends_at,
+            };
+            if elapsed < ends_at {
+                break;
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{MINUTE, SECOND};
+
+    fn ramping(start_vus: u32, stages: &[(Nanos, u32)]) -> Executor {
+        let stages = stages
+            .iter()
+            .map(|&(duration, target)| Stage { duration, target });
+        Executor::RampingVus {
+            start_vus,
+            stages: stages.collect(),
+            graceful_ramp_down: 30 * SECOND,
+        }
+    }
+
+    #[test]
+    fn the_stage_of_an_instant_is_found_and_the_last_one_stays() {
+        let executor = ramping(1, &[(MINUTE, 500), (2 * MINUTE, 500), (30 * SECOND, 0)]);
+        let index = |elapsed| executor.stage_at(elapsed).index;
+        assert_eq!(index(0), 0);
+        assert_eq!(index(MINUTE - 1), 0);
+        assert_eq!(index(MINUTE), 1);
+        assert_eq!(index(3 * MINUTE), 2);
+        assert_eq!(index(99 * MINUTE), 2);
+        let last = executor.stage_at(99 * MINUTE);
+        assert_eq!((last.count, last.target, last.ends_at), (3, 0, 210 * SECOND));
+        assert_eq!((executor.vus_max(), executor.duration()), (500, 210 * SECOND));
+    }
+
+    #[test]
+    fn an_executor_without_stages_is_one_stage() {
+        let executor = Executor::SharedIterations {
+            vus: 4,
+            iterations: 100,
+            max_duration: MINUTE,
+        };
+        let whole = StageAt {
+            index: 0,
+            count: 1,
+            target: 4,
+            ends_at: MINUTE,
+        };
+        assert_eq!(executor.stage_at(5 * SECOND), whole);
+        assert_eq!(executor.iterations(), Some(100));
+        let steps = executor.schedule();
+        assert_eq!(steps.planned_at(MINUTE - 1), 4);
+        assert_eq!(steps.planned_at(MINUTE), 0);
+    }
+
+    #[test]
+    fn iterations_per_vu_are_counted_over_all_vus() {
+        let executor = Executor::PerVuIterations {
+            vus: 3,
+            iterations: 5,
+            max_duration: MINUTE,
+        };
+        assert_eq!(executor.iterations(), Some(15));
+        assert_eq!(executor.name(), "per-vu-iterations");
+    }
+}

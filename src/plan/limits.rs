@@ -1,0 +1,17 @@
+//! The largest plan that is accepted. A document or an option beyond these is refused before anything is sent.
+
+use crate::units::{MINUTE, Nanos};
+
+pub const VUS_MAX: u32 = 100_000;
+/// Of one stage, and of a whole run.
+pub const DURATION_MAX: Nanos = 24 * 60 * MINUTE;
+pub const STAGES_MAX: usize = 1_000;
+/// Changes of the VU count in one schedule: 16 MB of steps, five times 100,000 VUs up and down.
+pub const STEPS_MAX: u64 = 1_000_000;
+pub const ITERATIONS_MAX: u64 = 1_000_000_000_000;
+pub const KINDS_MAX: usize = 64;
+pub const WEIGHT_MAX: u32 = 10_000;
+pub const THRESHOLDS_MAX: usize = 256;
+
+// The ramp multiplies a stage's nanoseconds by a count of VUs.
+const _: () = assert!((DURATION_MAX as u128) * (VUS_MAX as u128) < u64::MAX as u128);

@@ -1,0 +1,32 @@
+//! What a run means, validated: nothing past this room checks it again. Pure, in simulated time.
+
+mod build;
+mod executor;
+mod limits;
+mod schedule;
+mod split;
+mod threshold;
+
+pub use executor::{Executor, Stage, StageAt};
+pub use limits::{
+    DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX,
+};
+pub use schedule::{VuSchedule, VuStep};
+pub use split::{local_to_global, vus_on_core};
+pub use threshold::{Aggregation, Op, Threshold, ThresholdMetric, Trend, Verdict};
+
+use crate::units::Nanos;
+use crate::workload::Workload;
+
+/// A run, ready to be split over cores. Made from a `Config` by `Plan::build`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Name of the profile, or the path it was read from.
+    pub profile: String,
+    pub seed: u64,
+    pub executor: Executor,
+    /// How long requests may go on after the executor's duration.
+    pub graceful_stop: Nanos,
+    pub workload: Workload,
+    pub thresholds: Vec<Threshold>,
+}

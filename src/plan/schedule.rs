@@ -1,0 +1,172 @@
+//! The planned number of VUs as a step function of elapsed time, computed before the run.
+//!
+//! ```text
+//! vus  start 1, stages 2s -> 3, 2s -> 0
+//!  3 |           +----+
+//!  2 |     +-----+    +-----+
+//!  1 +-----+                |
+//!  0 |                      +----
+//!    0     1     2    2.7  3.3  4 s     up: VU k starts when the line reaches k
+//! ```
+//! Going down, a VU stops one step late, so that nobody stops at the first instant of a stage: 3 -> 0 in two
+//! seconds stops VUs at 2.7, 3.3 and 4 s. This is k6's arithmetic (`lib/executor/ramping_vus.go`), in integer
+//! nanoseconds, divisions truncated.
+
+use crate::plan::Stage;
+use crate::units::Nanos;
+use std::collections::VecDeque;
+
+/// From `at` (elapsed since the start) on, VUs `0..vus` are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VuStep {
+    pub at: Nanos,
+    pub vus: u32,
+}
+
+/// The planned VU count of a whole run. Times ascend strictly, neighbours differ, the first step is at 0,
+/// the last one is 0 VUs. The highest index stops first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VuSchedule {
+    steps: Vec<VuStep>,
+    end: Nanos,
+    /// VUs still wanted just before the end: they get the graceful stop, not the graceful ramp-down.
+    at_end: u32,
+}
+
+impl VuSchedule {
+    /// The same number all the time.
+    pub(crate) fn constant(vus: u32, duration: Nanos) -> VuSchedule {
+        VuSchedule::close(vec![VuStep { at: 0, vus }], duration)
+    }
+
+    pub(crate) fn ramp(start_vus: u32, stages: &[Stage]) -> VuSchedule {
+        let mut steps = vec![VuStep {
+            at: 0,
+            vus: start_vus,
+        }];
+        let (mut from, mut end) = (start_vus, 0);
+        for stage in stages {
+            end += stage.duration;
+            ramp_stage(&mut steps, from, *stage, end);
+            from = stage.target;
+        }
+        VuSchedule::close(steps, end)
+    }
+
+    fn close(mut steps: Vec<VuStep>, end: Nanos) -> VuSchedule {
+        let at_end = steps.last().map_or(0, |s| s.vus);
+        push(&mut steps, VuStep { at: end, vus: 0 });
+        VuSchedule { steps, end, at_end }
+    }
+
+    pub fn steps(&self) -> &[VuStep] {
+        &self.steps
+    }
+
+    /// The planned VU count at `elapsed`; 0 from the end on.
+    pub fn planned_at(&self, elapsed: Nanos) -> u32 {
+        let after = self.steps.partition_point(|step| step.at <= elapsed);
+        // The first step is at 0, so at least one step lies at or before any instant.
+        self.steps[after - 1].vus
+    }
+
+    /// When the last stage ends, without graceful stop.
+    pub fn end(&self) -> Nanos {
+        self.end
+    }
+
+    pub fn vus_max(&self) -> u32 {
+        self.steps.iter().map(|step| step.vus).max().unwrap_or(0)
+    }
+
+    /// How many VUs may still be alive: a VU told to stop holds its place for `graceful_ramp_down`, all are gone
+    /// at `end + graceful_stop`. VU k is cut hard where this falls to k or below.
+    ///
+    /// It is the highest planned count of the last `graceful_ramp_down`, a sliding maximum.
+    pub fn requirements(&self, graceful_ramp_down: Nanos, graceful_stop: Nanos) -> Vec<VuStep> {
+        let over = self.end + graceful_stop;
+        let pieces = self.pieces();
+        let mut out: Vec<VuStep> = Vec::new();
+        // Pieces still holding places, values descending: the front is the maximum.
+        let mut held: VecDeque<(u32, Nanos)> = VecDeque::new();
+        let mut next = 0;
+        let mut now = 0;
+        loop {
+            while next < pieces.len() && pieces[next].at <= now {
+                let free_at = match pieces.get(next + 1) {
+                    Some(following) => following.at + graceful_ramp_down,
+                    None => over,
+                };
+                while held.back().is_some_and(|(vus, _)| *vus <= pieces[next].vus) {
+                    held.pop_back();
+                }
+                held.push_back((pieces[next].vus, free_at));
+                next += 1;
+            }
+            while held.front().is_some_and(|(_, free_at)| *free_at <= now) {
+                held.pop_front();
+            }
+            let vus = held.front().map_or(0, |(vus, _)| *vus);
+            push(&mut out, VuStep { at: now, vus });
+
+            let starts = pieces.get(next).map(|piece| piece.at);
+            let frees = held.front().map(|(_, free_at)| *free_at);
+            match [starts, frees].into_iter().flatten().min() {
+                Some(at) if at < over => now = at,
+                _ => break,
+            }
+        }
+        push(&mut out, VuStep { at: over, vus: 0 });
+        out
+    }
+
+    /// The steps without the 0 that only the end of the run adds.
+    fn pieces(&self) -> &[VuStep] {
+        match self.at_end {
+            0 => &self.steps,
+            _ => &self.steps[..self.steps.len() - 1],
+        }
+    }
+}
+
+fn ramp_stage(steps: &mut Vec<VuStep>, from: u32, stage: Stage, end: Nanos) {
+    let Stage { duration, target } = stage;
+    if duration == 0 {
+        push(steps, VuStep { at: end, vus: target });
+        return;
+    }
+    let change = u64::from(target.abs_diff(from));
+    let before_end = |steps_left: u32| end - duration * u64::from(steps_left) / change;
+    for vus in from.saturating_add(1)..=target {
+        push(
+            steps,
+            VuStep {
+                at: before_end(target - vus),
+                vus,
+            },
+        );
+    }
+    for vus in (target..from).rev() {
+        push(
+            steps,
+            VuStep {
+                at: before_end(vus - target),
+                vus,
+            },
+        );
+    }
+}
+
+/// Keeps times strictly ascending and neighbours different: of several steps at one instant the last counts.
+fn push(steps: &mut Vec<VuStep>, step: VuStep) {
+    if steps.last().is_some_and(|last| last.at == step.at) {
+        steps.pop();
+    }
+    if steps.last().is_none_or(|last| last.vus != step.vus) {
+        steps.push(step);
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

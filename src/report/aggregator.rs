@@ -1,0 +1,111 @@
+//! What the reporter keeps.
+
+use crate::metrics::{Merged, MetricId, Snapshot};
+use crate::report::timeline::{Spread, Timeline, TimelineRow};
+use crate::report::window::{Slot, Window, WindowFigures};
+use crate::units::Nanos;
+
+/// ```text
+/// loop, once a second:  add(snapshot of core 0), add(snapshot of core 1), ..., tick(elapsed, vus planned)
+/// at the end:           add(last snapshots), tick(elapsed, 0)
+/// ```
+/// A snapshot that comes late is in the next row. Memory is bounded by [`super::TIMELINE_ROWS_MAX`] rows.
+#[derive(Debug)]
+pub struct Aggregator {
+    merged: Merged,
+    timeline: Timeline,
+    window: Window,
+    /// Since the last tick.
+    open: Slot,
+    /// Each core's peaks since the last tick.
+    peaks: Vec<Peaks>,
+    peak_vus: u64,
+    peak_connections: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Peaks {
+    vus: u64,
+    connections: u64,
+}
+
+impl Aggregator {
+    pub fn new(cores: usize, series_count: usize) -> Aggregator {
+        Aggregator {
+            merged: Merged::new(cores, series_count),
+            timeline: Timeline::new(),
+            window: Window::new(),
+            open: Slot::default(),
+            peaks: vec![Peaks::default(); cores],
+            peak_vus: 0,
+            peak_connections: 0,
+        }
+    }
+
+    /// Afterwards the caller spools `snapshot.details`, resets the snapshot and sends it back.
+    pub fn add(&mut self, snapshot: &Snapshot) {
+        self.merged.add(snapshot);
+        for series in &snapshot.series {
+            self.open.requests += series.finished();
+            self.open.completed += series.completed();
+            self.open.errors += series.failed();
+            self.open.output_tokens += series.output_tokens;
+            self.open.latency.merge(series.metric(MetricId::Latency));
+            self.open.ttft.merge(series.metric(MetricId::Ttft));
+        }
+        let peaks = &mut self.peaks[usize::from(snapshot.core)];
+        peaks.vus = peaks.vus.max(snapshot.counters.vus_peak);
+        peaks.connections = peaks.connections.max(snapshot.counters.connections_peak);
+    }
+
+    /// Closes the row that ends at `elapsed` since the start. Rows ascend: a tick that does not come after the
+    /// previous one is taken for the next nanosecond, so that what was added is in a row all the same.
+    pub fn tick(&mut self, elapsed: Nanos, vus_planned: u64) {
+        let elapsed = elapsed.max(self.window.end() + 1);
+        let vus: u64 = self.peaks.iter().map(|p| p.vus).sum();
+        let connections: u64 = self.peaks.iter().map(|p| p.connections).sum();
+        self.peak_vus = self.peak_vus.max(vus);
+        self.peak_connections = self.peak_connections.max(connections);
+        self.peaks.fill(Peaks::default());
+        let counters = self.merged.counters();
+        self.timeline.push(TimelineRow {
+            elapsed,
+            vus_planned,
+            vus_running: counters.vus_running,
+            connections: counters.connections_open,
+            requests: self.open.requests,
+            errors: self.open.errors,
+            output_tokens: self.open.output_tokens,
+            latency: Spread::of(&self.open.latency),
+            ttft: Spread::of(&self.open.ttft),
+        });
+        self.open = self.window.push(std::mem::take(&mut self.open), elapsed);
+    }
+
+    pub fn merged(&self) -> &Merged {
+        &self.merged
+    }
+
+    pub fn timeline(&self) -> &[TimelineRow] {
+        self.timeline.rows()
+    }
+
+    /// The last ten seconds before the last tick.
+    pub fn window(&self) -> WindowFigures {
+        self.window.figures()
+    }
+
+    /// The largest sum over the cores of what each had at most within one second: exact when VUs change
+    /// slowly, otherwise an upper bound by what moved within that second.
+    pub fn peak_vus(&self) -> u64 {
+        self.peak_vus
+    }
+
+    pub fn peak_connections(&self) -> u64 {
+        self.peak_connections
+    }
+}
+
+#[cfg(test)]
+#[path = "aggregator_tests.rs"]
+mod tests;

@@ -1,0 +1,12 @@
+//! The merging side: totals, one row a second, the last ten seconds, and the progress line. Pure; the thread
+//! and its channels are the engine's.
+
+mod aggregator;
+mod progress;
+mod timeline;
+mod window;
+
+pub use aggregator::Aggregator;
+pub use progress::progress_line;
+pub use timeline::{Spread, TIMELINE_ROWS_MAX, Timeline, TimelineRow};
+pub use window::{WINDOW, WindowFigures};

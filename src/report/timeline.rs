@@ -1,0 +1,181 @@
+//! One row a second.
+
+use crate::metrics::Distribution;
+use crate::units::Nanos;
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+/// 24 h of seconds, 14 MB. A longer run merges its rows in pairs each time it gets there: two seconds a row
+/// up to 48 h, and so on.
+pub const TIMELINE_ROWS_MAX: usize = 24 * 3600;
+
+/// Count, sum and two quantiles of a metric within a row. The document shows milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spread {
+    pub count: u64,
+    pub sum_ns: u128,
+    pub p50: Option<Nanos>,
+    pub p99: Option<Nanos>,
+}
+
+impl Spread {
+    pub fn of(d: &Distribution) -> Spread {
+        Spread {
+            count: d.offered(),
+            sum_ns: d.sum_ns(),
+            p50: d.quantile(0.5),
+            p99: d.quantile(0.99),
+        }
+    }
+
+    /// Counts and sums stay exact; a quantile is the larger of the two, an upper bound of the common one.
+    fn join(self, later: Spread) -> Spread {
+        Spread {
+            count: self.count + later.count,
+            sum_ns: self.sum_ns + later.sum_ns,
+            p50: self.p50.max(later.p50),
+            p99: self.p99.max(later.p99),
+        }
+    }
+}
+
+impl Serialize for Spread {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut s = serializer.serialize_struct("Spread", 4)?;
+        s.serialize_field("count", &self.count)?;
+        s.serialize_field("sum", &(self.sum_ns as f64 / 1e6))?;
+        s.serialize_field("p50", &self.p50.map(crate::units::millis))?;
+        s.serialize_field("p99", &self.p99.map(crate::units::millis))?;
+        s.end()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimelineRow {
+    /// The row's end, seconds since the start.
+    #[serde(serialize_with = "as_seconds")]
+    pub elapsed: Nanos,
+    pub vus_planned: u64,
+    pub vus_running: u64,
+    pub connections: u64,
+    /// Finished in this row, interrupted ones too.
+    pub requests: u64,
+    pub errors: u64,
+    pub output_tokens: u64,
+    pub latency: Spread,
+    pub ttft: Spread,
+}
+
+fn as_seconds<S: Serializer>(ns: &Nanos, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_f64(crate::units::seconds(*ns))
+}
+
+impl TimelineRow {
+    fn join(&self, later: &TimelineRow) -> TimelineRow {
+        TimelineRow {
+            elapsed: later.elapsed,
+            vus_planned: later.vus_planned,
+            vus_running: later.vus_running,
+            connections: later.connections,
+            requests: self.requests + later.requests,
+            errors: self.errors + later.errors,
+            output_tokens: self.output_tokens + later.output_tokens,
+            latency: self.latency.join(later.latency),
+            ttft: self.ttft.join(later.ttft),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Timeline {
+    rows: Vec<TimelineRow>,
+    /// How many pushes make a row.
+    pushes_per_row: u32,
+    /// Pushes already in the last row.
+    in_last: u32,
+    rows_max: usize,
+}
+
+impl Timeline {
+    pub fn new() -> Timeline {
+        Timeline::with_rows_max(TIMELINE_ROWS_MAX)
+    }
+
+    fn with_rows_max(rows_max: usize) -> Timeline {
+        assert!(rows_max >= 2 && rows_max.is_multiple_of(2));
+        Timeline {
+            rows: Vec::new(),
+            pushes_per_row: 1,
+            in_last: 1,
+            rows_max,
+        }
+    }
+
+    pub fn push(&mut self, row: TimelineRow) {
+        if self.in_last < self.pushes_per_row
+            && let Some(last) = self.rows.last_mut()
+        {
+            *last = last.join(&row);
+            self.in_last += 1;
+            return;
+        }
+        if self.rows.len() == self.rows_max {
+            self.rows = self
+                .rows
+                .chunks(2)
+                .map(|pair| pair[1..].iter().fold(pair[0].clone(), |a, b| a.join(b)))
+                .collect();
+            self.pushes_per_row *= 2;
+        }
+        self.rows.push(row);
+        self.in_last = 1;
+    }
+
+    pub fn rows(&self) -> &[TimelineRow] {
+        &self.rows
+    }
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(second: u64, requests: u64) -> TimelineRow {
+        TimelineRow {
+            elapsed: second * crate::units::SECOND,
+            vus_planned: second,
+            vus_running: second,
+            connections: 1,
+            requests,
+            errors: 1,
+            output_tokens: 2,
+            latency: Spread {
+                count: requests,
+                sum_ns: 5,
+                p50: Some(second),
+                p99: None,
+            },
+            ttft: Spread::default(),
+        }
+    }
+
+    #[test]
+    fn a_timeline_that_is_full_merges_its_rows_in_pairs_and_keeps_every_count() {
+        let mut timeline = Timeline::with_rows_max(4);
+        for second in 1..=23 {
+            timeline.push(row(second, 10));
+            assert!(timeline.rows().len() <= 4);
+        }
+        let ends: Vec<u64> = timeline.rows().iter().map(|r| r.vus_planned).collect();
+        assert_eq!(ends, [8, 16, 23]);
+        assert_eq!(timeline.rows().iter().map(|r| r.requests).sum::<u64>(), 230);
+        assert_eq!(timeline.rows()[0].latency.p50, Some(8));
+        assert_eq!(timeline.rows()[0].latency.sum_ns, 40);
+    }
+}

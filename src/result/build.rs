@@ -1,0 +1,390 @@
+//! From the merged totals and the facts of the run to the result document.
+
+use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals};
+use crate::report::{Aggregator, TimelineRow};
+use crate::result::ExitCode;
+use crate::result::figures::{MetricFigures, Ordered, token_source_name};
+use crate::result::warnings::{self, Warning};
+use crate::units::{Nanos, millis, seconds};
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+pub const SCHEMA: &str = "llmload-uring/1";
+
+/// The result document but for its details, which are streamed from disk. Field order is the document's;
+/// `summary` is filled in last, by the caller, from `output::summary`.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunResult {
+    pub schema: &'static str,
+    pub config: Value,
+    pub run: Run,
+    pub host: Value,
+    pub totals: Totals,
+    pub rates: Rates,
+    pub metrics: Ordered<MetricFigures>,
+    pub endpoints: Ordered<Endpoint>,
+    pub timeline: Vec<TimelineRow>,
+    pub thresholds: Vec<ThresholdResult>,
+    pub client: Client,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerFigures>,
+    pub warnings: Vec<Warning>,
+    pub summary: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Run {
+    pub profile: String,
+    pub target: String,
+    pub started_at: String,
+    /// From the start of the program to the start of the load.
+    pub startup_seconds: f64,
+    pub duration_seconds: f64,
+    pub stopped_by: StoppedBy,
+    pub verdict: &'static str,
+    pub exit_code: ExitCode,
+    pub versions: Ordered<String>,
+}
+
+/// Why the load ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoppedBy {
+    Plan,
+    Signal,
+    Threshold,
+    /// A worker failed.
+    Failure,
+}
+
+/// What was counted about requests, of one endpoint or of all.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Traffic {
+    pub requests: u64,
+    pub ok: u64,
+    pub failed: u64,
+    pub interrupted: u64,
+    /// The outcomes that occurred.
+    pub by_outcome: Ordered<u64>,
+    pub by_status: Ordered<u64>,
+    pub output_tokens: u64,
+    pub token_source: &'static str,
+    /// The longest that an interrupted request had been under way: a lower bound, seconds.
+    pub interrupted_elapsed_max_seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Totals {
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    pub in_flight: u64,
+    pub dropped_iterations: u64,
+    pub stale_reconnects: u64,
+    pub token_events: u64,
+    pub coalesced_events: u64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    pub connections_opened: u64,
+    pub peak_connections: u64,
+    pub peak_vus: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rates {
+    /// Ok and failed.
+    pub requests_per_second: f64,
+    pub ok_requests_per_second: f64,
+    pub output_tokens_per_second: f64,
+    /// Failed over ok and failed, 0 to 1.
+    pub error_rate: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Endpoint {
+    pub totals: Traffic,
+    pub rates: Rates,
+    pub metrics: Ordered<MetricFigures>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ThresholdResult {
+    pub metric: String,
+    pub expression: String,
+    /// Trends in milliseconds; null: there were no samples, and the threshold failed.
+    pub observed: Option<f64>,
+    pub ok: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StampSource {
+    Kernel,
+    User,
+}
+
+/// What a managed simulator counted, beside our own count of the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerFigures {
+    /// Completions begun and errors answered, by the server's count, our probes subtracted.
+    pub requests: u64,
+    pub errors: u64,
+    /// Completions sent and answers of status 400 and above, by ours.
+    pub client_requests: u64,
+    pub client_errors: u64,
+}
+
+impl ServerFigures {
+    pub fn agrees(&self) -> bool {
+        self.requests == self.client_requests && self.errors == self.client_errors
+    }
+}
+
+/// How the generator itself did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Client {
+    pub stamp_source: StampSource,
+    pub quickack: bool,
+    pub stamps_missing: u64,
+    pub clock_steps: u64,
+    pub details_lost: u64,
+    pub out_of_range: u64,
+    pub reap_lag: MetricFigures,
+    pub stamp_lag: MetricFigures,
+    pub cores: Vec<CoreFigures>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CoreFigures {
+    pub core: usize,
+    /// The CPU it was pinned to.
+    pub cpu: Option<usize>,
+    pub busy_percent: Option<f64>,
+    pub loop_stalls: u64,
+    pub buffer_shortages: u64,
+    pub completion_queue_overflows: u64,
+    pub completions: u64,
+    pub waits: u64,
+    pub reads: u64,
+    pub reap_lag_ms_p50: Option<f64>,
+    pub reap_lag_ms_p99: Option<f64>,
+    pub schedule_lag_ms_p50: Option<f64>,
+    pub schedule_lag_ms_p99: Option<f64>,
+}
+
+/// What the totals don't know.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// Effective configuration, secrets already redacted.
+    pub config: Value,
+    pub host: Value,
+    pub profile: String,
+    /// Wall clock at the start, nanoseconds since 1970.
+    pub started_at_unix_ns: i128,
+    pub duration: Nanos,
+    pub stopped_by: StoppedBy,
+    pub versions: Vec<(String, String)>,
+    /// Name of each series, in order.
+    pub series_names: Vec<String>,
+    /// CPU of each core, in order; may be shorter.
+    pub cpus: Vec<usize>,
+    pub stamp_source: StampSource,
+    pub quickack: bool,
+    pub thresholds: Vec<ThresholdResult>,
+    /// Details that were recorded but could not be written (`DetailSpool::lost`).
+    pub details_unwritten: u64,
+    /// Origin of the server under test.
+    pub target: String,
+    /// A managed server's own count beside ours.
+    pub server: Option<ServerFigures>,
+    /// From the start of the program to the start of the load.
+    pub startup: Nanos,
+    /// What else went wrong; a failed threshold and a signal are added here.
+    pub problems: Vec<ExitCode>,
+}
+
+impl RunResult {
+    /// Pure. `summary` is still empty.
+    pub fn build(facts: RunFacts, aggregator: &Aggregator) -> RunResult {
+        let merged = aggregator.merged();
+        let exit_code = exit_code(&facts);
+        let client = client(merged, &facts);
+        let mut result = RunResult {
+            schema: SCHEMA,
+            run: Run {
+                profile: facts.profile,
+                target: facts.target,
+                startup_seconds: seconds(facts.startup),
+                started_at: rfc3339(facts.started_at_unix_ns),
+                duration_seconds: seconds(facts.duration),
+                stopped_by: facts.stopped_by,
+                verdict: exit_code.verdict(),
+                exit_code,
+                versions: facts.versions.into_iter().collect(),
+            },
+            totals: totals(aggregator),
+            rates: rates(&merged.total, facts.duration),
+            metrics: metrics(&merged.total),
+            endpoints: endpoints(merged, &facts.series_names, facts.duration),
+            timeline: aggregator.timeline().to_vec(),
+            thresholds: facts.thresholds,
+            client,
+            server: facts.server,
+            config: facts.config,
+            host: facts.host,
+            warnings: Vec::new(),
+            summary: String::new(),
+        };
+        result.warnings = warnings::of(&result);
+        result
+    }
+}
+
+fn exit_code(facts: &RunFacts) -> ExitCode {
+    let mut occurred = facts.problems.clone();
+    if facts.thresholds.iter().any(|t| !t.ok) {
+        occurred.push(ExitCode::ThresholdFailed);
+    }
+    match facts.stopped_by {
+        StoppedBy::Plan => {}
+        StoppedBy::Signal => occurred.push(ExitCode::Interrupted),
+        StoppedBy::Threshold => occurred.push(ExitCode::ThresholdFailed),
+        StoppedBy::Failure => occurred.push(ExitCode::Internal),
+    }
+    ExitCode::combine(&occurred)
+}
+
+/// UTC. A clock outside the years 1 to 9999 gives the epoch: the label of a run is no reason to lose the run.
+fn rfc3339(unix_ns: i128) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(unix_ns)
+        .ok()
+        .and_then(|t| t.replace_nanosecond(t.millisecond() as u32 * 1_000_000).ok())
+        .and_then(|t| t.format(&Rfc3339).ok())
+        .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_string())
+}
+
+fn traffic(series: &SeriesTotals) -> Traffic {
+    Traffic {
+        requests: series.started,
+        ok: series.ok(),
+        failed: series.failed(),
+        interrupted: series.interrupted(),
+        by_outcome: Outcome::ALL
+            .into_iter()
+            .map(|o| (o.name(), series.outcome(o)))
+            .filter(|(_, n)| *n > 0)
+            .collect(),
+        by_status: series
+            .by_status()
+            .iter()
+            .map(|(status, n)| (status.to_string(), n))
+            .collect(),
+        output_tokens: series.output_tokens,
+        token_source: token_source_name(series),
+        interrupted_elapsed_max_seconds: seconds(series.interrupted_elapsed_max),
+    }
+}
+
+fn totals(aggregator: &Aggregator) -> Totals {
+    let merged = aggregator.merged();
+    let counters = merged.counters();
+    Totals {
+        traffic: traffic(&merged.total),
+        in_flight: merged.in_flight(),
+        dropped_iterations: counters.dropped_iterations,
+        stale_reconnects: counters.stale_reconnects,
+        token_events: counters.token_events,
+        coalesced_events: counters.coalesced_events,
+        bytes_sent: counters.bytes_sent,
+        bytes_received: counters.bytes_received,
+        connections_opened: counters.connections_opened,
+        peak_connections: aggregator.peak_connections(),
+        peak_vus: aggregator.peak_vus(),
+    }
+}
+
+fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
+    let per_second = |n: u64| {
+        if duration == 0 {
+            0.0
+        } else {
+            n as f64 / seconds(duration)
+        }
+    };
+    Rates {
+        requests_per_second: per_second(series.completed()),
+        ok_requests_per_second: per_second(series.ok()),
+        output_tokens_per_second: per_second(series.output_tokens),
+        error_rate: series.failed_rate().unwrap_or(0.0),
+    }
+}
+
+fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
+    METRICS
+        .iter()
+        .map(|m| (m.key, MetricFigures::of(series.metric(m.id))))
+        .collect()
+}
+
+fn endpoints(merged: &Merged, names: &[String], duration: Nanos) -> Ordered<Endpoint> {
+    assert_eq!(names.len(), merged.series.len(), "one name for each series");
+    names
+        .iter()
+        .zip(&merged.series)
+        .map(|(name, series)| {
+            let endpoint = Endpoint {
+                totals: traffic(series),
+                rates: rates(series, duration),
+                metrics: metrics(series),
+            };
+            (name.clone(), endpoint)
+        })
+        .collect()
+}
+
+fn client(merged: &Merged, facts: &RunFacts) -> Client {
+    let sum = merged.counters();
+    Client {
+        stamp_source: facts.stamp_source,
+        quickack: facts.quickack,
+        stamps_missing: sum.stamps_missing,
+        clock_steps: sum.clock_steps,
+        details_lost: sum.details_lost + facts.details_unwritten,
+        out_of_range: sum.out_of_range,
+        reap_lag: MetricFigures::of(&merged.reap_lag()),
+        stamp_lag: MetricFigures::of(&merged.stamp_lag()),
+        cores: merged
+            .cores
+            .iter()
+            .enumerate()
+            .map(|(core, totals)| core_figures(core, facts.cpus.get(core).copied(), totals))
+            .collect(),
+    }
+}
+
+fn core_figures(core: usize, cpu: Option<usize>, totals: &CoreTotals) -> CoreFigures {
+    let c = &totals.counters;
+    CoreFigures {
+        core,
+        cpu,
+        busy_percent: c.busy().map(|share| share * 100.0),
+        loop_stalls: c.loop_stalls,
+        buffer_shortages: c.buffer_shortages,
+        completion_queue_overflows: c.cq_overflows,
+        completions: c.completions,
+        waits: c.waits,
+        reads: c.reads,
+        reap_lag_ms_p50: totals.reap_lag.quantile(0.5).map(millis),
+        reap_lag_ms_p99: totals.reap_lag.quantile(0.99).map(millis),
+        schedule_lag_ms_p50: totals.schedule_lag.quantile(0.5).map(millis),
+        schedule_lag_ms_p99: totals.schedule_lag.quantile(0.99).map(millis),
+    }
+}
+
+impl RunResult {
+    /// Figures of one of the table's metrics over all series.
+    pub fn metric(&self, id: MetricId) -> &MetricFigures {
+        &self.metrics.0[id as usize].1
+    }
+}

@@ -1,0 +1,115 @@
+//! The process's answer in one number.
+
+use serde::{Serialize, Serializer};
+
+/// Scripts depend on the values; 99, 104 and 105 are k6's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ExitCode {
+    Ok = 0,
+    Internal = 1,
+    /// Bad command line.
+    Usage = 2,
+    ThresholdFailed = 99,
+    /// Bad configuration.
+    Config = 104,
+    Interrupted = 105,
+    /// This host cannot run it: io_uring, memlock, files, ports.
+    Host = 111,
+    /// The output could not be written.
+    Output = 112,
+    /// The generator was the limit, and the user asked that this fails.
+    NotTrustworthy = 113,
+    /// The target never answered, or the managed server did not start.
+    Target = 114,
+}
+
+/// The first that occurred wins. A bad command line or configuration ends the program before anything else
+/// can happen, so their places are never contested.
+const PRECEDENCE: [ExitCode; 10] = [
+    ExitCode::Internal,
+    ExitCode::Usage,
+    ExitCode::Config,
+    ExitCode::Interrupted,
+    ExitCode::Output,
+    ExitCode::Host,
+    ExitCode::NotTrustworthy,
+    ExitCode::Target,
+    ExitCode::ThresholdFailed,
+    ExitCode::Ok,
+];
+
+impl ExitCode {
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The one that the process exits with when all of `occurred` happened; `Ok` for none.
+    pub fn combine(occurred: &[ExitCode]) -> ExitCode {
+        PRECEDENCE
+            .into_iter()
+            .find(|code| occurred.contains(code))
+            .unwrap_or(ExitCode::Ok)
+    }
+
+    /// `run.verdict` of the document.
+    pub fn verdict(self) -> &'static str {
+        match self {
+            ExitCode::Ok => "passed",
+            ExitCode::Internal => "internal_error",
+            ExitCode::Usage => "bad_command_line",
+            ExitCode::ThresholdFailed => "threshold_failed",
+            ExitCode::Config => "bad_configuration",
+            ExitCode::Interrupted => "interrupted",
+            ExitCode::Host => "host_unfit",
+            ExitCode::Output => "output_not_written",
+            ExitCode::NotTrustworthy => "not_trustworthy",
+            ExitCode::Target => "target_never_answered",
+        }
+    }
+}
+
+impl Serialize for ExitCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.code())
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        std::process::ExitCode::from(code.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_every_pair_of_codes_the_one_named_first_wins_in_both_orders() {
+        let documented = [1, 105, 112, 111, 113, 114, 99];
+        let by_code = |code: u8| {
+            PRECEDENCE
+                .into_iter()
+                .find(|c| c.code() == code)
+                .expect("a known code")
+        };
+        for (i, first) in documented.into_iter().enumerate() {
+            assert_eq!(ExitCode::combine(&[by_code(first)]).code(), first);
+            for second in &documented[i + 1..] {
+                let (a, b) = (by_code(first), by_code(*second));
+                assert_eq!(ExitCode::combine(&[a, b]), a);
+                assert_eq!(ExitCode::combine(&[b, a]), a);
+                assert_eq!(ExitCode::combine(&[b, ExitCode::Ok, a]), a);
+            }
+        }
+        assert_eq!(ExitCode::combine(&[]), ExitCode::Ok);
+    }
+
+    #[test]
+    fn every_code_has_its_own_number_and_verdict() {
+        let codes: std::collections::HashSet<u8> = PRECEDENCE.iter().map(|c| c.code()).collect();
+        let verdicts: std::collections::HashSet<_> = PRECEDENCE.iter().map(|c| c.verdict()).collect();
+        assert_eq!((codes.len(), verdicts.len()), (10, 10));
+    }
+}

@@ -1,0 +1,85 @@
+//! Figures of one metric, and maps that keep their order.
+
+use crate::metrics::{Distribution, SeriesTotals, TokenSource};
+use crate::units::millis;
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+
+/// One metric in the document: milliseconds, nulls where there are no values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricFigures {
+    pub count: u64,
+    pub min: Option<f64>,
+    pub mean: Option<f64>,
+    pub max: Option<f64>,
+    pub p50: Option<f64>,
+    pub p90: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub p999: Option<f64>,
+    /// Of `count`, those over one hour: in every figure here, not in `hdr`.
+    pub out_of_range: u64,
+    /// Base64 of the HdrHistogram V2 compressed form, microseconds.
+    pub hdr: Option<String>,
+}
+
+impl MetricFigures {
+    pub fn of(d: &Distribution) -> MetricFigures {
+        let quantile = |q| d.quantile(q).map(millis);
+        MetricFigures {
+            count: d.offered(),
+            min: d.min().map(millis),
+            mean: d.mean().map(|ns| ns / 1e6),
+            max: d.max().map(millis),
+            p50: quantile(0.5),
+            p90: quantile(0.9),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+            p999: quantile(0.999),
+            out_of_range: d.above(),
+            hdr: (!d.is_empty()).then(|| d.to_v2_compressed_base64()),
+        }
+    }
+}
+
+/// A JSON object whose keys keep the order they were given in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordered<T>(pub Vec<(String, T)>);
+
+impl<T> Ordered<T> {
+    pub fn get(&self, key: &str) -> Option<&T> {
+        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v))
+    }
+}
+
+impl<K: Into<String>, T> FromIterator<(K, T)> for Ordered<T> {
+    fn from_iter<I: IntoIterator<Item = (K, T)>>(items: I) -> Self {
+        Ordered(items.into_iter().map(|(k, v)| (k.into(), v)).collect())
+    }
+}
+
+impl<T: Serialize> Serialize for Ordered<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in &self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+/// Who counted the output tokens: `server`, `events`, `mixed` or `none`.
+pub fn token_source_name(totals: &SeriesTotals) -> &'static str {
+    let server = totals.token_source(TokenSource::Server) > 0;
+    let events = totals.token_source(TokenSource::Events) > 0;
+    match (server, events) {
+        (true, true) => "mixed",
+        (true, false) => "server",
+        (false, true) => "events",
+        (false, false) => "none",
+    }
+}

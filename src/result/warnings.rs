@@ -1,0 +1,169 @@
+//! What a reader must know before believing the figures: a table of named rules.
+
+use crate::metrics::MetricId;
+use crate::result::{RunResult, StampSource};
+use serde::Serialize;
+
+/// One thing found, in the document and under the summary.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Warning {
+    pub rule: &'static str,
+    pub message: String,
+    pub advice: &'static str,
+}
+
+pub struct Rule {
+    pub name: &'static str,
+    /// The sentence with its numbers, when it applies.
+    pub finds: fn(&RunResult) -> Option<String>,
+    pub advice: &'static str,
+}
+
+/// Events that share their read's stamp say nothing about the gaps between them.
+const COALESCED_SHARE_MAX: f64 = 0.01;
+/// With user stamps the reap lag is in every TTFT and TBT.
+const REAP_LAG_MS_P99_MAX: f64 = 5.0;
+/// With fewer samples the true p99 lies above the largest of them more often than once in 20 (0.99^299 = 0.05).
+const P99_SAMPLES_MIN: u64 = 299;
+/// k6's own advice for its generators, too.
+const BUSY_PERCENT_MAX: f64 = 80.0;
+
+pub const RULES: [Rule; 12] = [
+    Rule {
+        name: "worker_busy",
+        finds: worker_busy,
+        advice: "give it more cores (--cores) or fewer VUs: above this the generator delays itself",
+    },
+    Rule {
+        name: "completion_queue_overflow",
+        finds: |r| {
+            some(
+                r.client.cores.iter().map(|c| c.completion_queue_overflows).sum(),
+                "completion-queue overflows",
+            )
+        },
+        advice: "arrivals were late to be seen: use more cores or fewer VUs a core",
+    },
+    Rule {
+        name: "buffer_shortages",
+        finds: |r| {
+            some(
+                r.client.cores.iter().map(|c| c.buffer_shortages).sum(),
+                "receives found no free buffer",
+            )
+        },
+        advice: "our shortage, not the server's: use more cores",
+    },
+    Rule {
+        name: "reap_lag",
+        finds: reap_lag,
+        advice: "stamps taken by a late loop are late: use --stamp kernel, or less load a core",
+    },
+    Rule {
+        name: "coalesced_events",
+        finds: coalesced_events,
+        advice: "several tokens came in one read and share its stamp: read tpot rather than tbt",
+    },
+    Rule {
+        name: "stamps_missing",
+        finds: |r| some(r.client.stamps_missing, "reads without a kernel stamp"),
+        advice: "the time of reading was used for these; compare reap lag",
+    },
+    Rule {
+        name: "clock_stepped",
+        finds: |r| some(r.client.clock_steps, "steps of the wall clock"),
+        advice: "stamps around a step are off by it: stop the clock's correction during a run, or --stamp user",
+    },
+    Rule {
+        name: "few_samples",
+        finds: few_samples,
+        advice: "run longer before comparing p99",
+    },
+    Rule {
+        name: "out_of_range",
+        finds: |r| some(r.client.out_of_range, "values over one hour"),
+        advice: "they are in max, mean and quantiles, but not in the histogram",
+    },
+    Rule {
+        name: "details_lost",
+        finds: |r| some(r.client.details_lost, "requests are missing in details"),
+        advice: "the disk or the writer fell behind; all other figures include them",
+    },
+    Rule {
+        name: "stale_reconnects",
+        finds: |r| {
+            some(
+                r.totals.stale_reconnects,
+                "requests sent again after a stale connection",
+            )
+        },
+        advice: "the server closes connections it promised to keep; their reconnects are in latency",
+    },
+    Rule {
+        name: "interrupted",
+        finds: interrupted,
+        advice: "they are in no latency figure: a longer graceful stop lets them finish",
+    },
+];
+
+/// In the table's order.
+pub(super) fn of(result: &RunResult) -> Vec<Warning> {
+    RULES
+        .iter()
+        .filter_map(|rule| {
+            Some(Warning {
+                rule: rule.name,
+                message: (rule.finds)(result)?,
+                advice: rule.advice,
+            })
+        })
+        .collect()
+}
+
+fn some(n: u64, what: &str) -> Option<String> {
+    (n > 0).then(|| format!("{n} {what}"))
+}
+
+fn worker_busy(r: &RunResult) -> Option<String> {
+    let busiest = r
+        .client
+        .cores
+        .iter()
+        .filter_map(|c| c.busy_percent)
+        .fold(0.0, f64::max);
+    (busiest > BUSY_PERCENT_MAX)
+        .then(|| format!("a worker core was busy {busiest:.0} % of the time (limit {BUSY_PERCENT_MAX:.0} %)"))
+}
+
+fn reap_lag(r: &RunResult) -> Option<String> {
+    let p99 = r.client.reap_lag.p99?;
+    (r.client.stamp_source == StampSource::User && p99 > REAP_LAG_MS_P99_MAX)
+        .then(|| format!("user stamps with a reap lag p99 of {p99:.1} ms (limit {REAP_LAG_MS_P99_MAX} ms)"))
+}
+
+fn coalesced_events(r: &RunResult) -> Option<String> {
+    let (coalesced, all) = (r.totals.coalesced_events, r.totals.token_events);
+    let share = coalesced as f64 / all.max(1) as f64;
+    (share > COALESCED_SHARE_MAX).then(|| {
+        format!(
+            "{coalesced} of {all} token events ({:.1} %) share a stamp",
+            share * 100.0
+        )
+    })
+}
+
+fn few_samples(r: &RunResult) -> Option<String> {
+    let n = r.metric(MetricId::Latency).count;
+    (n > 0 && n < P99_SAMPLES_MIN)
+        .then(|| format!("latency p99 rests on {n} samples, fewer than {P99_SAMPLES_MIN}"))
+}
+
+fn interrupted(r: &RunResult) -> Option<String> {
+    let t = &r.totals.traffic;
+    (t.interrupted > 0).then(|| {
+        format!(
+            "{} requests were cut by the end, the oldest after {:.1} s",
+            t.interrupted, t.interrupted_elapsed_max_seconds
+        )
+    })
+}

@@ -1,0 +1,197 @@
+//! The reporter: takes the cores' snapshots, keeps the figures, prints progress, passes on signals.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, after, never, select};
+
+use super::{Failure, Ready, Signals, series_names};
+use crate::cli::{Progress, RunArgs};
+use crate::engine::{Command, Engine, Report};
+use crate::metrics::Snapshot;
+use crate::net::clock;
+use crate::output::{DetailSpool, OutputFile, Spooled};
+use crate::plan::{Plan, VuSchedule};
+use crate::report::{Aggregator, progress_line};
+use crate::result::{ExitCode, StoppedBy};
+use crate::units::{MILLISECOND, Nanos, SECOND, seconds};
+
+const PROGRESS_EVERY: Nanos = 10 * SECOND;
+/// Snapshots are due at whole seconds; a row is closed this much later, so that they are in.
+const ROW_DELAY: Nanos = 100 * MILLISECOND;
+/// After a second signal the cores have this long for their last snapshots.
+const ABORT_GRACE: Duration = Duration::from_millis(50);
+
+pub struct Listener<'a> {
+    plan: &'a Plan,
+    schedule: VuSchedule,
+    engine: Engine,
+    aggregator: Aggregator,
+    spool: Option<DetailSpool>,
+    failures: Vec<Failure>,
+    stopped_by: StoppedBy,
+    signals: u32,
+    t0: Nanos,
+    cores_left: usize,
+    rows: u64,
+    progress: bool,
+    say: &'a mut dyn FnMut(&str),
+    give_up: Receiver<Instant>,
+}
+
+/// What the reporter knows when the load is over.
+pub struct Listened {
+    pub aggregator: Aggregator,
+    pub spooled: Option<Spooled>,
+    pub failures: Vec<Failure>,
+    pub stopped_by: StoppedBy,
+    pub t0: Nanos,
+    pub ended: Nanos,
+    pub wall_offset: i64,
+}
+
+impl<'a> Listener<'a> {
+    pub fn new(
+        plan: &'a Plan,
+        engine: Engine,
+        file: Option<&OutputFile>,
+        ready: &Ready,
+        args: &RunArgs,
+        say: &'a mut dyn FnMut(&str),
+    ) -> Result<Listener<'a>, Failure> {
+        let cores = ready.cpus.workers.len();
+        let spool = match file.and_then(OutputFile::spool_path) {
+            Some(path) if ready.engine.details => {
+                let offset = i128::from(engine.wall_offset);
+                Some(DetailSpool::create(&path, &series_names(plan), offset)?)
+            }
+            _ => None,
+        };
+        Ok(Listener {
+            plan,
+            schedule: plan.executor.schedule(),
+            engine,
+            aggregator: Aggregator::new(cores, plan.workload.kinds.len()),
+            spool,
+            failures: Vec::new(),
+            stopped_by: StoppedBy::Plan,
+            signals: 0,
+            t0: 0,
+            cores_left: cores,
+            rows: 0,
+            progress: !args.quiet && args.progress != Progress::None,
+            say,
+            give_up: never(),
+        })
+    }
+
+    /// Begins the load and stays until all cores are done, or do not answer after a second signal.
+    pub fn listen(mut self, ready: &mut Ready, signals: &Signals) -> Listened {
+        self.t0 = self.engine.begin();
+        while self.cores_left > 0 {
+            let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
+            let wait = next_row.saturating_sub(clock::monotonic());
+            select! {
+                recv(self.engine.reports) -> report => match report {
+                    Ok(report) => self.take(report),
+                    Err(_) => break,
+                },
+                recv(signals.received) -> _ => self.signalled(),
+                recv(self.give_up) -> _ => break,
+                default(Duration::from_nanos(wait)) => self.close_row(ready),
+            }
+        }
+        self.end()
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Snapshot(snapshot) => self.add(snapshot),
+            Report::Done { .. } => self.cores_left -= 1,
+            Report::Failed { reason, .. } => {
+                self.cores_left -= 1;
+                self.failures.push(Failure::internal(reason));
+                self.stopped_by = StoppedBy::Failure;
+                self.engine.tell(Command::Abort);
+            }
+            Report::Ready { .. } => {}
+        }
+    }
+
+    fn add(&mut self, snapshot: Box<Snapshot>) {
+        self.aggregator.add(&snapshot);
+        if let Some(spool) = &mut self.spool
+            && let Err(e) = spool.append(&snapshot.details)
+        {
+            // The run goes on: the summary is still to come, and what was lost is counted.
+            let failure = Failure::from(e);
+            (self.say)(failure.text.trim_end());
+            self.failures.push(failure);
+        }
+        self.engine.recycle(snapshot);
+    }
+
+    fn signalled(&mut self) {
+        self.signals += 1;
+        if self.stopped_by == StoppedBy::Plan {
+            self.stopped_by = StoppedBy::Signal;
+        }
+        if self.signals == 1 {
+            let grace = seconds(self.plan.graceful_stop);
+            (self.say)(&format!(
+                "stopping: requests in flight have up to {grace:.0} s to finish; once more to stop at once"
+            ));
+            self.engine.tell(Command::Stop);
+        } else {
+            self.engine.tell(Command::Abort);
+            self.give_up = after(ABORT_GRACE);
+        }
+    }
+
+    fn close_row(&mut self, ready: &mut Ready) {
+        self.rows += 1;
+        let elapsed = self.rows * SECOND;
+        let planned = self.schedule.planned_at(elapsed);
+        self.aggregator.tick(elapsed, u64::from(planned));
+        if self.progress && elapsed.is_multiple_of(PROGRESS_EVERY) {
+            let left = self.plan.executor.duration().saturating_sub(elapsed);
+            (self.say)(&progress_line(&self.aggregator, elapsed, left));
+        }
+        if self.stopped_by == StoppedBy::Plan
+            && let Err(failure) = ready.check_server()
+        {
+            self.failures.push(failure);
+            self.stopped_by = StoppedBy::Failure;
+            self.engine.tell(Command::Stop);
+        }
+    }
+
+    fn end(mut self) -> Listened {
+        let ended = clock::monotonic();
+        let left = self.cores_left > 0;
+        while let Ok(report) = self.engine.reports.try_recv() {
+            self.take(report);
+        }
+        self.aggregator.tick(ended - self.t0, 0);
+        let wall_offset = self.engine.wall_offset;
+        if left {
+            // After a second signal nobody waits for threads: the process ends.
+            std::mem::forget(self.engine);
+        } else if let Err(e) = self.engine.join()
+            && self.failures.is_empty()
+        {
+            self.failures.push(Failure::internal(e));
+        }
+        if self.failures.iter().any(|f| f.exit == ExitCode::Internal) {
+            self.stopped_by = StoppedBy::Failure;
+        }
+        Listened {
+            aggregator: self.aggregator,
+            spooled: self.spool.map(DetailSpool::finish),
+            failures: self.failures,
+            stopped_by: self.stopped_by,
+            t0: self.t0,
+            ended,
+            wall_offset,
+        }
+    }
+}

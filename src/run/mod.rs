@@ -1,0 +1,181 @@
+//! A run from its plan to its exit code: check the host, find or start the server, start the engine, listen to
+//! it, build the result, write it.
+
+mod failure;
+mod listen;
+mod setup;
+mod signals;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::cli::RunArgs;
+use crate::config::{Config, load_plan};
+use crate::engine::Engine;
+use crate::metrics::Merged;
+use crate::output::{self, OutputFile};
+use crate::plan::Plan;
+use crate::result::{ExitCode, Observed, RunFacts, RunResult, ServerFigures, StampSource};
+use crate::server::ServerTotals;
+use crate::units::Nanos;
+use crate::workload::Call;
+pub use failure::Failure;
+use listen::{Listened, Listener};
+use setup::Ready;
+pub use signals::Signals;
+
+/// What a finished run shows: `main` prints it.
+#[derive(Debug)]
+pub struct Finished {
+    pub exit: ExitCode,
+    /// For standard output; empty with `--quiet`.
+    pub summary: String,
+    /// For standard error: what went wrong beside the load itself.
+    pub errors: Vec<Failure>,
+}
+
+/// `begun`: when the program started, CLOCK_MONOTONIC. `say` prints a line of progress or a note at once.
+pub fn run(
+    args: &RunArgs,
+    signals: &Signals,
+    begun: Nanos,
+    say: &mut dyn FnMut(&str),
+) -> Result<Finished, Failure> {
+    let (config, plan) = load_plan(args)?;
+    let plan = Arc::new(plan);
+    let file = match &config.run.output {
+        Some(path) => Some(OutputFile::prepare(path)?),
+        None => None,
+    };
+    let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut |note| {
+        if !args.quiet {
+            say(note);
+        }
+    })?;
+    let engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
+        .map_err(Failure::internal)?;
+    setup::pin_to(ready.cpus.reporter);
+    let listener = Listener::new(&plan, engine, file.as_ref(), &ready, args, say)?;
+    let listened = listener.listen(&mut ready, signals);
+    Ok(finish(
+        &config,
+        &plan,
+        ready,
+        file.as_ref(),
+        listened,
+        Start { begun, args },
+    ))
+}
+
+struct Start<'a> {
+    begun: Nanos,
+    args: &'a RunArgs,
+}
+
+/// Judges, builds the result, writes it, stops the server.
+fn finish(
+    config: &Config,
+    plan: &Plan,
+    mut ready: Ready,
+    file: Option<&OutputFile>,
+    mut listened: Listened,
+    start: Start<'_>,
+) -> Finished {
+    let server = setup::server_totals(&mut ready, &mut listened.failures);
+    let merged = listened.aggregator.merged();
+    let duration = listened.ended - listened.t0;
+    let never_answered = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
+    if never_answered && merged.total.interrupted() < merged.total.finished() {
+        let what = format!("{}: not one response in the whole run", ready.target.origin);
+        let hint = "see the outcomes in the summary; is the server up, and is this its port?";
+        listened
+            .failures
+            .push(Failure::new(ExitCode::Target, what, None, hint));
+    }
+    let facts = RunFacts {
+        config: serde_json::to_value(config).unwrap_or(Value::Null),
+        host: host_json(&ready),
+        profile: plan.profile.clone(),
+        started_at_unix_ns: i128::from(listened.t0) + i128::from(listened.wall_offset),
+        duration,
+        stopped_by: listened.stopped_by,
+        versions: vec![("llmload-uring".into(), env!("CARGO_PKG_VERSION").into())],
+        series_names: series_names(plan),
+        cpus: ready.cpus.workers.clone(),
+        stamp_source: if ready.engine.kernel_stamps {
+            StampSource::Kernel
+        } else {
+            StampSource::User
+        },
+        quickack: ready.engine.quickack,
+        thresholds: Observed::whole_run(merged, duration).judge(&plan.thresholds),
+        problems: listened.failures.iter().map(|f| f.exit).collect(),
+        details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
+        target: ready.target.origin.clone(),
+        server: server.map(|totals| server_figures(plan, merged, totals)),
+        startup: listened.t0.saturating_sub(start.begun),
+    };
+    let mut result = RunResult::build(facts, &listened.aggregator);
+    result.summary = output::summary(&result);
+    if let Some(file) = file
+        && let Err(e) = file.write(&result, listened.spooled.as_ref())
+    {
+        listened.failures.push(e.into());
+    }
+    ready.stop_server(&mut listened.failures);
+    let mut problems: Vec<ExitCode> = listened.failures.iter().map(|f| f.exit).collect();
+    problems.push(result.run.exit_code);
+    Finished {
+        exit: ExitCode::combine(&problems),
+        summary: if start.args.quiet {
+            String::new()
+        } else {
+            result.summary
+        },
+        errors: listened.failures,
+    }
+}
+
+pub fn series_names(plan: &Plan) -> Vec<String> {
+    plan.workload.kinds.iter().map(|k| k.name.clone()).collect()
+}
+
+fn host_json(ready: &Ready) -> Value {
+    let h = &ready.host;
+    json!({
+        "kernel": h.kernel,
+        "cpu": h.cpu_model,
+        "cpus_allowed": h.allowed_cpus,
+        "worker_cpus": ready.cpus.workers,
+        "server_cpus": ready.cpus.server,
+        "reporter_cpu": ready.cpus.reporter,
+        "open_files": h.open_files.soft,
+        "memlock_bytes": h.memlock.soft,
+        "local_ports": [h.local_ports.0, h.local_ports.1],
+        "min_wait_us": ready.engine.min_wait_us,
+    })
+}
+
+/// The managed simulator's own count beside ours. It counts completions only.
+fn server_figures(plan: &Plan, merged: &Merged, totals: ServerTotals) -> ServerFigures {
+    let kinds = plan.workload.kinds.iter().zip(&merged.series);
+    let (mut client_requests, mut client_errors) = (0, 0);
+    for (_, series) in kinds.filter(|(kind, _)| matches!(kind.call, Call::Chat { .. })) {
+        client_requests += series.started;
+        let errors = series.by_status().iter().filter(|(status, _)| *status >= 400);
+        client_errors += errors.map(|(_, n)| n).sum::<u64>();
+    }
+    ServerFigures {
+        requests: totals.total_requests,
+        errors: totals.total_errors,
+        client_requests,
+        client_errors,
+    }
+}
+
+/// The path of our own binary, for the child.
+pub fn own_exe() -> &'static Path {
+    Path::new(crate::server::managed::OWN_EXE)
+}

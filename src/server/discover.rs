@@ -1,0 +1,354 @@
+//! From what the user typed to a target: which server, which addresses, which paths.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use super::probe::{Answer, Peer, ProbeError};
+use super::totals::STATS_PATH;
+use super::url::Url;
+use super::{ServerError, printable};
+use crate::http1::check_path;
+use crate::workload::Target;
+
+/// For one question, connecting included.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// For a name: the resolver's own default is two rounds of 5 s.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(10);
+/// Addresses of one name; more are left out.
+pub const ADDRESSES_MAX: usize = 64;
+
+const CHAT: &str = "/chat/completions";
+/// Ends of paths that belong to other APIs.
+const OTHER_APIS: [&str; 5] = [
+    "/completions",
+    "/responses",
+    "/messages",
+    "/completion",
+    "/generate",
+];
+
+/// Which server the run goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// One that runs already: to be resolved.
+    Url(String),
+    /// Start the simulator on this port, 0 for a free one.
+    Start { port: u16 },
+}
+
+/// Reads `--target`, `--port` and `--no-server`. Asks the port, if one is given alone, whether a healthy
+/// server is there already.
+pub fn choose(target: Option<&str>, port: Option<u16>, no_server: bool) -> Result<Choice, ServerError> {
+    let local = |port: u16| format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
+    match (target, port, no_server) {
+        (Some(_), Some(_), _) => Err(ServerError::config(
+            "--target and --port exclude each other",
+            "write the port into the target: --target http://HOST:PORT",
+        )),
+        (_, Some(0), _) => Err(ServerError::config(
+            "--port 0: not between 1 and 65535",
+            "leave --port out for a free one",
+        )),
+        (Some(url), None, _) => Ok(Choice::Url(url.to_owned())),
+        (None, Some(port), true) => Ok(Choice::Url(local(port))),
+        (None, None, true) => Err(ServerError::config(
+            "--no-server: no target to run against",
+            "name it: --target http://HOST:PORT, or --port PORT for one on this host",
+        )),
+        (None, Some(port), false) if is_healthy(port) => Ok(Choice::Url(local(port))),
+        (None, port, false) => Ok(Choice::Start {
+            port: port.unwrap_or(0),
+        }),
+    }
+}
+
+fn is_healthy(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let peer = Peer {
+        address,
+        authority: &address.to_string(),
+        headers: &[],
+        limit: PROBE_LIMIT,
+    };
+    peer.get("/health").is_ok_and(|answer| answer.status == 200)
+}
+
+/// What answers at the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Has statistics to compare with: `ServerTotals`.
+    Llmsim,
+    Other,
+}
+
+/// A target that answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    pub target: Target,
+    pub service: Service,
+    /// What was chosen for the user, to be printed.
+    pub notes: Vec<String>,
+}
+
+/// Looks the name up, finds out which addresses answer and, unless the URL names an API path, under which
+/// prefix the models list is. `headers` are sent along.
+pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, ServerError> {
+    let url = Url::parse(url)?;
+    let prefixes = Prefixes::of(&url.path)?;
+    let mut notes = Vec::new();
+    let addresses = reachable(&url, lookup(&url)?, &mut notes)?;
+    let peer = Peer {
+        address: addresses[0],
+        authority: &url.authority,
+        headers: &headers,
+        limit: PROBE_LIMIT,
+    };
+    let health = peer.get("/health");
+    let service = match &health {
+        Ok(answer) if is_llmsim(answer) => Service::Llmsim,
+        _ => Service::Other,
+    };
+    let found = find_api(&url, &peer, &prefixes, service, &health)?;
+    if !prefixes.given {
+        notes.push(format!(
+            "target {}: chat completions at {}{CHAT}, found by its models list",
+            url.origin(),
+            found.prefix
+        ));
+    }
+    let is_healthy = health.is_ok_and(|answer| answer.status == 200);
+    let light_paths = light_paths(service, is_healthy, &found);
+    let chat_path = format!("{}{CHAT}{}", found.prefix, url.query);
+    check_path(&chat_path)
+        .map_err(|e| ServerError::config(format!("--target: {e}"), "percent-encode the path"))?;
+    Ok(Discovery {
+        target: Target {
+            origin: url.origin(),
+            authority: url.authority.clone(),
+            addresses,
+            chat_path,
+            light_paths,
+            headers,
+        },
+        service,
+        notes,
+    })
+}
+
+/// Where the API may be.
+#[derive(Debug, PartialEq, Eq)]
+struct Prefixes {
+    /// Not empty, in the order to be asked.
+    candidates: Vec<String>,
+    /// The URL names the API path, so there is nothing to find.
+    given: bool,
+}
+
+impl Prefixes {
+    fn of(path: &str) -> Result<Prefixes, ServerError> {
+        if let Some(prefix) = path.strip_suffix(CHAT) {
+            return Ok(Prefixes {
+                candidates: vec![prefix.to_owned()],
+                given: true,
+            });
+        }
+        if let Some(api) = OTHER_APIS.iter().find(|api| path.ends_with(*api)) {
+            return Err(ServerError::config(
+                format!(
+                    "--target path `{}`: this build speaks chat completions only, not `{api}`",
+                    printable(path, 80)
+                ),
+                format!("end the path with {CHAT}, or give the origin alone"),
+            ));
+        }
+        let under = |tail: &str| format!("{path}{tail}");
+        let candidates = match path {
+            "/v1" => vec![under(""), "/openai/v1".to_owned()],
+            path if path.ends_with("/v1") => vec![under("")],
+            "" => vec![under("/v1"), under("/openai/v1")],
+            _ => vec![under("/v1"), under("/openai/v1"), under("")],
+        };
+        Ok(Prefixes {
+            candidates,
+            given: false,
+        })
+    }
+}
+
+struct Api {
+    prefix: String,
+    /// The models list, if it answered 200.
+    models: Option<String>,
+}
+
+/// Asks the candidates for their models list. A given prefix is taken whatever it answers, as long as
+/// something does.
+fn find_api(
+    url: &Url,
+    peer: &Peer<'_>,
+    prefixes: &Prefixes,
+    service: Service,
+    health: &Result<Answer, ProbeError>,
+) -> Result<Api, ServerError> {
+    let mut candidates: Vec<&String> = prefixes.candidates.iter().collect();
+    if service == Service::Llmsim {
+        // llmsim has its OpenAI routes there and nowhere else: one question instead of two.
+        candidates.sort_by_key(|prefix| prefix.as_str() != "/openai/v1");
+    }
+    let mut answers = Vec::new();
+    for prefix in candidates {
+        let models = format!("{prefix}/models{}", url.query);
+        let answer = peer.get(&models);
+        if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+            return Ok(Api {
+                prefix: prefix.clone(),
+                models: Some(models),
+            });
+        }
+        answers.push((prefix, answer));
+    }
+    let silent = answers.iter().all(|(_, answer)| answer.is_err());
+    let first = answers.first().and_then(|(_, answer)| answer.as_ref().err());
+    match (first, health) {
+        (Some(reason), Err(_)) if silent => Err(never_answered(url, &reason.to_string())),
+        _ if prefixes.given => Ok(Api {
+            prefix: prefixes.candidates[0].clone(),
+            models: None,
+        }),
+        _ => Err(no_models_list(url, &answers)),
+    }
+}
+
+fn light_paths(service: Service, is_healthy: bool, api: &Api) -> Vec<String> {
+    let health = || "/health".to_owned();
+    match (service, &api.models) {
+        (Service::Llmsim, _) => vec![health(), STATS_PATH.to_owned()],
+        (_, Some(models)) if is_healthy => vec![models.clone(), health()],
+        (_, Some(models)) => vec![models.clone()],
+        (_, None) if is_healthy => vec![health()],
+        // Neither answered 200; requests to it will say so, each by its status.
+        (_, None) => vec![format!("{}/models", api.prefix)],
+    }
+}
+
+fn is_llmsim(answer: &Answer) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Health {
+        service: String,
+    }
+    answer.status == 200
+        && serde_json::from_slice::<Health>(&answer.body).is_ok_and(|h| h.service == "llmsim")
+}
+
+fn never_answered(url: &Url, reason: &str) -> ServerError {
+    ServerError::target(
+        format!("target {}: never answered: {reason}", url.origin()),
+        "check that the server runs, and its host and port",
+    )
+}
+
+fn no_models_list(url: &Url, answers: &[(&String, Result<Answer, ProbeError>)]) -> ServerError {
+    let tried: Vec<String> = answers
+        .iter()
+        .map(|(prefix, answer)| match answer {
+            Ok(answer) => format!("{prefix}/models: {}", answer.status),
+            Err(e) => format!("{prefix}/models: {e}"),
+        })
+        .collect();
+    let message = format!(
+        "target {}: no models list found ({})",
+        url.origin(),
+        printable(&tried.join(", "), 400)
+    );
+    let status = |wanted: fn(u16) -> bool| {
+        answers
+            .iter()
+            .any(|(_, answer)| answer.as_ref().is_ok_and(|a| wanted(a.status)))
+    };
+    if status(|status| status >= 500) {
+        return ServerError::target(message, "wait until the server is ready");
+    }
+    let hint = if status(|status| matches!(status, 401 | 403)) {
+        "send the key with --header, or name the whole path: --target http://HOST:PORT/PREFIX/chat/completions"
+    } else {
+        "name the whole path: --target http://HOST:PORT/PREFIX/chat/completions"
+    };
+    ServerError::config(message, hint)
+}
+
+/// All addresses of the host, each once.
+fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ServerError> {
+    let (host, port) = (url.host.clone(), url.port);
+    let found = if host.contains(':') || host.parse::<IpAddr>().is_ok() {
+        (host.as_str(), port).to_socket_addrs()
+    } else {
+        // The C library's lookup has no time limit of its own, so it runs aside and may be left behind.
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        std::thread::spawn(move || sender.send((host.as_str(), port).to_socket_addrs()));
+        receiver.recv_timeout(LOOKUP_LIMIT).map_err(|_| {
+            let limit = LOOKUP_LIMIT.as_secs();
+            never_answered(url, &format!("no answer from the name service within {limit} s"))
+        })?
+    };
+    let found = found.map_err(|e| never_answered(url, &printable(&e.to_string(), 200)))?;
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in found.take(ADDRESSES_MAX) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        return Err(never_answered(url, "the name has no address"));
+    }
+    Ok(addresses)
+}
+
+/// Those of the addresses that accept a connection; `localhost` often names one more than the server
+/// listens on.
+fn reachable(
+    url: &Url,
+    addresses: Vec<SocketAddr>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<SocketAddr>, ServerError> {
+    let connect = |address: &SocketAddr| match TcpStream::connect_timeout(address, PROBE_LIMIT) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => Err(ProbeError::Refused.to_string()),
+        Err(e) if e.kind() == std::io::ErrorKind::TimedOut => {
+            Err(ProbeError::Timeout(PROBE_LIMIT).to_string())
+        }
+        Err(e) => Err(e.to_string()),
+    };
+    let results: Vec<Result<(), String>> = match addresses.as_slice() {
+        [one] => vec![connect(one)],
+        // At once, so that several dead ones cost one limit.
+        many => std::thread::scope(|scope| {
+            let all: Vec<_> = many
+                .iter()
+                .map(|address| scope.spawn(move || connect(address)))
+                .collect();
+            all.into_iter()
+                .map(|one| one.join().unwrap_or_else(|_| Err("probe panicked".to_owned())))
+                .collect()
+        }),
+    };
+    let mut open = Vec::new();
+    let mut dead = Vec::new();
+    for (address, result) in addresses.into_iter().zip(results) {
+        match result {
+            Ok(()) => open.push(address),
+            Err(reason) => dead.push(format!("{address} {reason}")),
+        }
+    }
+    let dead = dead.join(", ");
+    if open.is_empty() {
+        return Err(never_answered(url, &dead));
+    }
+    if !dead.is_empty() {
+        notes.push(format!("target {}: left out {dead}", url.origin()));
+    }
+    Ok(open)
+}
+
+#[cfg(test)]
+#[path = "discover_tests.rs"]
+mod tests;

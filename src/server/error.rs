@@ -1,0 +1,74 @@
+//! What goes wrong with servers before a run.
+
+use std::fmt;
+
+/// Each is one line and one hint; log lines of a child come as `cause`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerError {
+    /// What was asked for makes no sense, or not in this build. Exit code 104.
+    Config { message: String, hint: String },
+    /// A managed server did not start, or went away. Exit code 114. `log` holds its last lines, escaped.
+    Managed { message: String, log: Vec<String> },
+    /// The target never answered, or not as an LLM server does. Exit code 114.
+    Target { message: String, hint: String },
+}
+
+impl ServerError {
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ServerError::Config { .. } => 104,
+            ServerError::Managed { .. } | ServerError::Target { .. } => 114,
+        }
+    }
+
+    /// The next step.
+    pub fn hint(&self) -> &str {
+        match self {
+            ServerError::Config { hint, .. } | ServerError::Target { hint, .. } => hint,
+            ServerError::Managed { .. } => {
+                "start a server yourself and name it: --no-server --target http://HOST:PORT"
+            }
+        }
+    }
+
+    /// The last lines of a managed server's log.
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            ServerError::Managed { log, .. } if !log.is_empty() => Some(log.join("\n")),
+            _ => None,
+        }
+    }
+
+    pub(super) fn config(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        ServerError::Config {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    pub(super) fn target(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        ServerError::Target {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    pub(super) fn managed(message: impl Into<String>) -> Self {
+        ServerError::Managed {
+            message: message.into(),
+            log: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerError::Config { message, .. }
+            | ServerError::Managed { message, .. }
+            | ServerError::Target { message, .. } => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}

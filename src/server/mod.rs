@@ -1,0 +1,50 @@
+//! The servers a run talks to: the embedded simulator in a child process, and targets found by their URL.
+
+pub mod args;
+pub mod discover;
+mod error;
+pub mod managed;
+pub mod probe;
+mod process;
+pub mod simulator;
+mod totals;
+mod url;
+
+pub use args::{ErrorRates, SimArgs, SimOptions};
+pub use discover::{Choice, Discovery, Service, choose, resolve};
+pub use error::ServerError;
+pub use managed::ManagedServer;
+pub use totals::ServerTotals;
+
+/// Connections that may wait to be accepted, of the simulator: a ramp that starts thousands at once then
+/// loses no SYN, which would cost each loser a second. The kernel caps it at net.core.somaxconn.
+pub const LISTEN_BACKLOG: u32 = 4096;
+
+/// Text from elsewhere, safe for a terminal: control characters and those that turn the writing direction
+/// are escaped, and it ends after `chars` characters.
+pub(crate) fn printable(text: &str, chars: usize) -> String {
+    let mut safe = String::new();
+    for c in text.chars().take(chars) {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn escape_sequences_and_direction_marks_do_not_reach_the_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[2J\u{9b}\r\u{202e}ä", 80),
+            "a\\u{1b}[2J\\u{9b}\\r\\u{202e}ä"
+        );
+        assert_eq!(printable("abcdef", 3), "abc");
+    }
+}

@@ -1,0 +1,263 @@
+//! One small request at a time over a blocking socket: health, models list, statistics. Never part of a
+//! measurement.
+
+use std::fmt;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::http1::{Body, HttpError, Limits, Method, ResponseParser, Step, encode};
+
+/// Largest body of an answer: a models list of a gateway with thousands of models fits.
+pub const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
+const LIMITS: Limits = Limits {
+    body_bytes_max: ANSWER_BYTES_MAX,
+    ..Limits::DEFAULT
+};
+/// Characters of an answer that an error shows.
+const SHOWN_CHARS_MAX: usize = 80;
+
+/// A whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Begin of the body, safe for a terminal.
+    pub fn excerpt(&self) -> String {
+        super::printable(&String::from_utf8_lossy(&self.body), SHOWN_CHARS_MAX)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeError {
+    Refused,
+    Unreachable(String),
+    Timeout(Duration),
+    /// The connection was reset before the answer ended.
+    Reset,
+    /// An answer that is cut, too long, or not HTTP/1.
+    Http(HttpError),
+}
+
+impl fmt::Display for ProbeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProbeError::Refused => f.write_str("connection refused"),
+            ProbeError::Unreachable(reason) => f.write_str(reason),
+            ProbeError::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
+            ProbeError::Reset => f.write_str("connection reset"),
+            ProbeError::Http(HttpError::TlsRecord) => {
+                f.write_str("the server answers with TLS on this port, this build speaks http only")
+            }
+            ProbeError::Http(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ProbeError {}
+
+/// Whom to ask, and for how long in all.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer<'a> {
+    pub address: SocketAddr,
+    /// Value of the Host header.
+    pub authority: &'a str,
+    /// Sent along; already validated.
+    pub headers: &'a [(String, String)],
+    pub limit: Duration,
+}
+
+impl Peer<'_> {
+    /// `GET path`.
+    pub fn get(&self, path: &str) -> Result<Answer, ProbeError> {
+        self.exchange(Method::Get, path, None)
+    }
+
+    /// `POST path` with a JSON body.
+    pub fn post(&self, path: &str, json: &[u8]) -> Result<Answer, ProbeError> {
+        let body = Body {
+            bytes: json,
+            content_type: "application/json",
+        };
+        self.exchange(Method::Post, path, Some(body))
+    }
+
+    fn exchange(&self, method: Method, path: &str, body: Option<Body<'_>>) -> Result<Answer, ProbeError> {
+        let deadline = Instant::now() + self.limit;
+        let mut headers = self.headers.to_vec();
+        headers.push(("Connection".to_owned(), "close".to_owned()));
+        let mut request = Vec::new();
+        encode(&mut request, method, path, self.authority, &headers, body);
+        let mut parser = ResponseParser::new();
+        parser.begin(method);
+        let mut stream =
+            TcpStream::connect_timeout(&self.address, self.limit).map_err(|e| self.explain(&e))?;
+        stream
+            .set_nodelay(true)
+            .and_then(|()| stream.set_write_timeout(Some(self.limit)))
+            .map_err(|e| self.explain(&e))?;
+        // A server may refuse by its answer while the request is still being sent: read it anyway.
+        let sent = stream.write_all(&request);
+        let answer = self.read(&mut stream, &mut parser, deadline);
+        match (sent, answer) {
+            (Err(e), Err(_)) => Err(self.explain(&e)),
+            (_, answer) => answer,
+        }
+    }
+
+    fn read(
+        &self,
+        stream: &mut TcpStream,
+        parser: &mut ResponseParser,
+        deadline: Instant,
+    ) -> Result<Answer, ProbeError> {
+        let mut answer = Answer {
+            status: 0,
+            body: Vec::new(),
+        };
+        let mut chunk = [0u8; 16 * 1024];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ProbeError::Timeout(self.limit));
+            }
+            stream
+                .set_read_timeout(Some(left))
+                .map_err(|e| self.explain(&e))?;
+            let n = match stream.read(&mut chunk) {
+                Ok(0) => {
+                    parser.eof().map_err(ProbeError::Http)?;
+                    return Ok(answer);
+                }
+                Ok(n) => n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => return Err(self.explain(&e)),
+            };
+            if take(parser, &chunk[..n], &mut answer)? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn explain(&self, error: &std::io::Error) -> ProbeError {
+        match error.kind() {
+            ErrorKind::ConnectionRefused => ProbeError::Refused,
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => ProbeError::Timeout(self.limit),
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => ProbeError::Reset,
+            _ => ProbeError::Unreachable(error.to_string()),
+        }
+    }
+}
+
+/// Adds `input` to the answer; whether it is complete.
+fn take(parser: &mut ResponseParser, mut input: &[u8], answer: &mut Answer) -> Result<bool, ProbeError> {
+    loop {
+        let consumed = match parser.step(input, &LIMITS).map_err(ProbeError::Http)? {
+            Step::NeedMore => return Ok(false),
+            Step::End { .. } => return Ok(true),
+            Step::Interim { consumed, .. } => consumed,
+            Step::Head { consumed, head } => {
+                answer.status = head.status;
+                consumed
+            }
+            Step::Body { consumed, data } => {
+                answer.body.extend_from_slice(data);
+                consumed
+            }
+        };
+        input = &input[consumed..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that gives `bytes` to whoever comes, in pieces of `piece` bytes.
+    fn answer(bytes: &'static [u8], piece: usize) -> Result<Answer, ProbeError> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0u8; 4096];
+            let _ = stream.read(&mut request);
+            bytes
+                .chunks(piece)
+                .for_each(|piece| stream.write_all(piece).unwrap());
+        });
+        let peer = Peer {
+            address,
+            authority: "x",
+            headers: &[("X-Key".to_owned(), "v".to_owned())],
+            limit: Duration::from_secs(20),
+        };
+        let answer = peer.get("/");
+        server.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn answers_are_read_however_they_are_framed_and_cut() {
+        for bytes in [
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"[..],
+            b"HTTP/1.0 200 OK\r\n\r\nok",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n",
+        ] {
+            for piece in [1, 7, 1000] {
+                let answer = answer(bytes, piece).unwrap();
+                assert_eq!((answer.status, answer.body.as_slice()), (200, &b"ok"[..]));
+            }
+        }
+    }
+
+    #[test]
+    fn tls_other_protocols_and_cut_answers_are_told_from_http() {
+        assert_eq!(
+            answer(&[0x15, 0x03, 0x01, 0, 2, 2, 70], 100),
+            Err(ProbeError::Http(HttpError::TlsRecord))
+        );
+        assert_eq!(
+            answer(b"SSH-2.0-x\r\n", 100),
+            Err(ProbeError::Http(HttpError::BadStatusLine))
+        );
+        assert_eq!(answer(b"", 1), Err(ProbeError::Http(HttpError::EmptyReply)));
+    }
+
+    #[test]
+    fn a_closed_port_is_refused_and_a_silent_one_times_out() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = Peer {
+            address: listener.local_addr().unwrap(),
+            authority: "x",
+            headers: &[],
+            limit: Duration::from_millis(30),
+        };
+        assert_eq!(peer.get("/"), Err(ProbeError::Timeout(peer.limit)));
+        drop(listener);
+        peer.limit = Duration::from_secs(5);
+        assert_eq!(peer.get("/"), Err(ProbeError::Refused));
+    }
+
+    #[test]
+    fn an_endless_answer_is_given_up() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while stream.write_all(&[b'x'; 65536]).is_ok() {}
+        });
+        let peer = Peer {
+            address,
+            authority: "x",
+            headers: &[],
+            limit: Duration::from_secs(20),
+        };
+        assert_eq!(peer.get("/"), Err(ProbeError::Http(HttpError::TooLarge)));
+        server.join().unwrap();
+    }
+}

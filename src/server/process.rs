@@ -1,0 +1,300 @@
+//! A child process in a group of its own, whose log is kept and which is never left behind.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+
+use super::{ServerError, printable};
+
+/// Lines of a child's log that an error shows.
+const LOG_LINES_MAX: usize = 20;
+/// Bytes of one line; the rest of it is left out.
+const LINE_BYTES_MAX: usize = 400;
+/// A dead child's last words are in the pipe already; a grandchild may keep the pipe open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Dropping it kills the whole group.
+#[derive(Debug)]
+pub(super) struct ChildProcess {
+    name: &'static str,
+    child: Child,
+    group: Pid,
+    /// Held open: the child ends when it sees the end of it.
+    stdin: Option<ChildStdin>,
+    first_line: Receiver<String>,
+    log: Arc<Mutex<VecDeque<String>>>,
+    log_ended: Receiver<()>,
+    /// A message, then nothing: the child has ended and waits to be reaped.
+    ended: Receiver<()>,
+    reaped: bool,
+}
+
+impl ChildProcess {
+    /// Starts it in its own process group, so that Ctrl-C on the terminal does not reach it. To be called
+    /// from the main thread where the child asked for a parent-death signal, which follows the thread.
+    pub(super) fn spawn(name: &'static str, mut command: Command) -> Result<Self, ServerError> {
+        let mut child = command
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| ServerError::managed(format!("{name}: cannot be started: {e}")))?;
+        let group = Pid::from_child(&child);
+        let stdin = child.stdin.take();
+        let (line_sender, first_line) = bounded(1);
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || read_stdout(stdout, &line_sender));
+        }
+        let log = Arc::new(Mutex::new(VecDeque::with_capacity(LOG_LINES_MAX)));
+        let (log_sender, log_ended) = bounded(1);
+        if let Some(stderr) = child.stderr.take() {
+            let log = log.clone();
+            std::thread::spawn(move || {
+                keep_log(stderr, &log);
+                drop(log_sender);
+            });
+        }
+        let (end_sender, ended) = bounded(1);
+        std::thread::spawn(move || {
+            // NOWAIT leaves the zombie, so that its number stays taken until the group was killed.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(group), options) {}
+            let _ = end_sender.send(());
+        });
+        Ok(ChildProcess {
+            name,
+            child,
+            group,
+            stdin,
+            first_line,
+            log,
+            log_ended,
+            ended,
+            reaped: false,
+        })
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The first line on its stdout, without the line's end.
+    pub(super) fn first_line(&mut self, limit: Duration) -> Result<String, ServerError> {
+        match self.first_line.recv_timeout(limit) {
+            Ok(line) => Ok(line),
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
+                Err(self.error(&format!("not ready within {} s", limit.as_secs_f32())))
+            }
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
+                let how = match self.wait(LAST_WORDS) {
+                    Some(status) => describe(status),
+                    None => "closed its output".to_owned(),
+                };
+                Err(self.error(&format!("{how} before it was ready")))
+            }
+        }
+    }
+
+    /// An error about it, with the end of its log.
+    pub(super) fn error(&self, what: &str) -> ServerError {
+        if self.reaped {
+            let _ = self.log_ended.recv_timeout(LAST_WORDS);
+        }
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        ServerError::Managed {
+            message: format!("{}: {what}", self.name),
+            log: log.iter().cloned().collect(),
+        }
+    }
+
+    /// `Err` when it has ended although nobody asked it to.
+    pub(super) fn check(&mut self) -> Result<(), ServerError> {
+        match self.wait(Duration::ZERO) {
+            None => Ok(()),
+            Some(status) => Err(self.error(&format!("{} during the run", describe(status)))),
+        }
+    }
+
+    /// Closes its stdin, asks it to end, waits for `grace`, then kills the group.
+    pub(super) fn stop(&mut self, grace: Duration) {
+        self.stdin = None;
+        if !self.reaped {
+            let _ = kill_process(self.group, Signal::TERM);
+            self.wait(grace);
+        }
+        self.kill();
+    }
+
+    /// Kills whatever of the group is left, and reaps.
+    fn kill(&mut self) {
+        self.stdin = None;
+        if self.reaped {
+            return;
+        }
+        let _ = kill_process_group(self.group, Signal::KILL);
+        let _ = self.child.wait();
+        self.reaped = true;
+    }
+
+    /// Waits for the end, takes the rest of the group along, and reaps. `None`: it still runs.
+    fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        if !self.reaped {
+            self.ended.recv_timeout(limit).ok()?;
+            let _ = kill_process_group(self.group, Signal::KILL);
+            self.reaped = true;
+        }
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for ChildProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// Sends the first line on, then reads on so that the child never blocks on a full pipe.
+fn read_stdout(stdout: impl Read, sender: &Sender<String>) {
+    let mut lines = BufReader::new(stdout);
+    if let Some(line) = read_line(&mut lines) {
+        let _ = sender.send(line);
+        let _ = std::io::copy(&mut lines, &mut std::io::sink());
+    }
+}
+
+fn keep_log(stderr: impl Read, log: &Mutex<VecDeque<String>>) {
+    let mut lines = BufReader::new(stderr);
+    while let Some(line) = read_line(&mut lines) {
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == LOG_LINES_MAX {
+            log.pop_front();
+        }
+        log.push_back(printable(&line, LINE_BYTES_MAX));
+    }
+}
+
+/// One line of at most `LINE_BYTES_MAX` bytes; the rest of a longer one is skipped. `None` at the end.
+fn read_line(lines: &mut impl BufRead) -> Option<String> {
+    let mut line = Vec::new();
+    let limit = LINE_BYTES_MAX as u64 + 1;
+    let taken = lines.by_ref().take(limit).read_until(b'\n', &mut line);
+    if taken.ok()? == 0 {
+        return None;
+    }
+    if line.pop_if(|last| *last == b'\n').is_none() && line.len() > LINE_BYTES_MAX {
+        line.pop();
+        lines.skip_until(b'\n').ok()?;
+    }
+    Some(String::from_utf8_lossy(&line).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn shell(script: &str) -> ChildProcess {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        ChildProcess::spawn("server", command).unwrap()
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_child_that_dies_early_is_named_with_its_last_words_escaped() {
+        let mut child = shell("printf 'one\\n\\033[31mtwo\\n' >&2; exit 3");
+        let error = child.first_line(LONG).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "server: ended with exit code 3 before it was ready"
+        );
+        assert_eq!(error.cause().unwrap(), "one\n\\u{1b}[31mtwo");
+        assert_eq!(error.exit_code(), 114);
+    }
+
+    #[test]
+    fn a_child_that_says_nothing_runs_into_the_limit() {
+        let mut child = shell("read x");
+        let error = child.first_line(Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error.to_string(), "server: not ready within 0.02 s");
+    }
+
+    #[test]
+    fn only_the_last_lines_are_kept_and_long_ones_are_cut() {
+        let mut child = shell(
+            "i=0; while [ $i -lt 50 ]; do echo line $i >&2; i=$((i+1)); done; head -c 100000 /dev/zero | tr '\\0' x >&2; echo >&2; echo end >&2",
+        );
+        let error = child.first_line(LONG).unwrap_err();
+        let ServerError::Managed { log, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(log.len(), LOG_LINES_MAX);
+        assert_eq!(log[0], "line 32");
+        assert_eq!(log[18].len(), LINE_BYTES_MAX);
+        assert_eq!(log[19], "end");
+    }
+
+    #[test]
+    fn the_end_of_stdin_ends_a_polite_child_before_any_force() {
+        let mut child = shell("trap '' TERM; echo up; read x; echo bye >&2");
+        assert_eq!(child.first_line(LONG).unwrap(), "up");
+        child.stop(LONG);
+        assert_eq!(child.child.wait().unwrap().code(), Some(0));
+    }
+
+    #[test]
+    fn a_deaf_child_and_its_own_child_are_killed_after_the_grace() {
+        let mut child = shell("trap '' TERM; sleep 1000 & echo $!; while :; do wait; done");
+        let grandchild: i32 = child.first_line(LONG).unwrap().parse().unwrap();
+        let begin = Instant::now();
+        child.stop(Duration::from_millis(50));
+        assert!(begin.elapsed() < LONG);
+        gone(grandchild);
+    }
+
+    #[test]
+    fn a_child_that_ends_by_itself_is_noticed_and_its_group_goes_with_it() {
+        let mut child = shell("sleep 1000 & echo $!; read x; exit 7");
+        let grandchild: i32 = child.first_line(LONG).unwrap().parse().unwrap();
+        assert_eq!(child.check(), Ok(()));
+        child.stdin = None;
+        assert_eq!(child.wait(LONG).unwrap().code(), Some(7));
+        assert!(
+            child
+                .check()
+                .unwrap_err()
+                .to_string()
+                .ends_with("exit code 7 during the run")
+        );
+        gone(grandchild);
+    }
+
+    /// A killed orphan is reaped by init in its own time: waits for its end through a pidfd.
+    fn gone(pid: i32) {
+        use rustix::event::{PollFd, PollFlags, poll};
+        use rustix::process::{PidfdFlags, pidfd_open};
+        let Ok(fd) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) else {
+            return;
+        };
+        let limit = LONG.try_into().unwrap();
+        let ended = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&limit)).unwrap();
+        assert_eq!(ended, 1, "process {pid} still runs");
+    }
+}

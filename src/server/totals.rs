@@ -1,0 +1,99 @@
+//! llmsim's own count of what it was asked, the ground truth for a run against it.
+
+use serde::Deserialize;
+
+use super::ServerError;
+use super::probe::Peer;
+
+/// Path of the statistics.
+pub(super) const STATS_PATH: &str = "/llmsim/stats";
+
+/// Counts since the server's start, or between two readings. Health, statistics and models lists are not
+/// counted by llmsim.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ServerTotals {
+    /// Requests begun, failed ones included.
+    pub total_requests: u64,
+    pub streaming_requests: u64,
+    pub non_streaming_requests: u64,
+    /// Of answers that were finished: a stream that the client leaves is not in it.
+    pub completion_tokens: u64,
+    pub total_errors: u64,
+    /// 429.
+    pub rate_limit_errors: u64,
+    /// 500 and 503.
+    pub server_errors: u64,
+    /// 504.
+    pub timeout_errors: u64,
+}
+
+impl ServerTotals {
+    /// Reads `/llmsim/stats` of any llmsim.
+    pub fn read(peer: &Peer<'_>) -> Result<Self, ServerError> {
+        serde_json::from_value(stats(peer)?).map_err(|e| unreadable(peer, &e.to_string()))
+    }
+
+    /// What came after `earlier`.
+    pub fn since(self, earlier: ServerTotals) -> ServerTotals {
+        let ServerTotals {
+            total_requests,
+            streaming_requests,
+            non_streaming_requests,
+            completion_tokens,
+            total_errors,
+            rate_limit_errors,
+            server_errors,
+            timeout_errors,
+        } = earlier;
+        ServerTotals {
+            total_requests: self.total_requests.saturating_sub(total_requests),
+            streaming_requests: self.streaming_requests.saturating_sub(streaming_requests),
+            non_streaming_requests: self.non_streaming_requests.saturating_sub(non_streaming_requests),
+            completion_tokens: self.completion_tokens.saturating_sub(completion_tokens),
+            total_errors: self.total_errors.saturating_sub(total_errors),
+            rate_limit_errors: self.rate_limit_errors.saturating_sub(rate_limit_errors),
+            server_errors: self.server_errors.saturating_sub(server_errors),
+            timeout_errors: self.timeout_errors.saturating_sub(timeout_errors),
+        }
+    }
+}
+
+/// The whole document.
+pub(super) fn stats(peer: &Peer<'_>) -> Result<serde_json::Value, ServerError> {
+    let answer = peer
+        .get(STATS_PATH)
+        .map_err(|e| unreadable(peer, &e.to_string()))?;
+    if answer.status != 200 {
+        return Err(unreadable(peer, &format!("status {}", answer.status)));
+    }
+    serde_json::from_slice(&answer.body).map_err(|e| unreadable(peer, &e.to_string()))
+}
+
+fn unreadable(peer: &Peer<'_>, reason: &str) -> ServerError {
+    ServerError::target(
+        format!("http://{}{STATS_PATH}: {reason}", peer.authority),
+        "the server's own counts cannot be compared",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_subtract_field_by_field_and_unknown_fields_are_ignored() {
+        let now: ServerTotals = serde_json::from_str(
+            r#"{"total_requests":10,"total_errors":3,"server_errors":2,"timeout_errors":1,"uptime_secs":9,"model_requests":{}}"#,
+        )
+        .unwrap();
+        let then = ServerTotals {
+            total_requests: 1,
+            server_errors: 2,
+            ..Default::default()
+        };
+        let between = now.since(then);
+        assert_eq!(between.total_requests, 9);
+        assert_eq!((between.server_errors, between.timeout_errors), (0, 1));
+    }
+}

@@ -1,0 +1,307 @@
+//! Which request a VU sends next.
+
+use super::random::{keyed, up_to};
+use super::types::{Call, Draw, Span, Workload};
+use crate::units::Nanos;
+
+/// Each choice's number in the key. A new choice takes a new number; none is ever given another,
+/// or the same seed would stop giving the same requests.
+#[derive(Clone, Copy)]
+enum Choice {
+    Kind = 0,
+    Model = 1,
+    Prompt = 2,
+    MaxTokens = 3,
+    Think = 4,
+}
+
+/// The key all choices of one request share.
+#[derive(Clone, Copy)]
+struct Key {
+    seed: u64,
+    vu: u32,
+    iteration: u64,
+}
+
+impl Key {
+    fn bits(self, choice: Choice) -> u64 {
+        keyed([self.seed, u64::from(self.vu), self.iteration, choice as u64])
+    }
+
+    /// A number in `0..=max`.
+    fn up_to(self, choice: Choice, max: u64) -> u64 {
+        up_to(max, self.bits(choice))
+    }
+
+    /// An index below `len`; 0 when there is nothing to choose from.
+    fn index(self, choice: Choice, len: usize) -> u32 {
+        let last = u32::try_from(len.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.up_to_u32(choice, last)
+    }
+
+    fn up_to_u32(self, choice: Choice, max: u32) -> u32 {
+        // Lossless: never above `max`.
+        self.up_to(choice, u64::from(max)) as u32
+    }
+}
+
+impl Workload {
+    /// What request `iteration` of VU `vu` is. A pure function of its arguments; `light_paths` is the length
+    /// of `Target::light_paths`.
+    pub fn draw(&self, seed: u64, vu: u32, iteration: u64, light_paths: usize) -> Draw {
+        let key = Key { seed, vu, iteration };
+        let kind = self.pick_kind(key);
+        let (model, prompt, max_tokens) = match &self.kinds[usize::from(kind)].call {
+            Call::Chat {
+                max_tokens,
+                models,
+                prompts,
+                ..
+            } => (
+                key.index(Choice::Model, models.len()),
+                key.index(Choice::Prompt, prompts.len()),
+                max_tokens.min + key.up_to_u32(Choice::MaxTokens, max_tokens.max - max_tokens.min),
+            ),
+            Call::Light => (0, key.index(Choice::Prompt, light_paths), 0),
+        };
+        Draw {
+            kind,
+            model,
+            prompt,
+            max_tokens,
+            think: self.pick_think(key),
+        }
+    }
+
+    /// By weight; a kind of weight 0 is never drawn.
+    fn pick_kind(&self, key: Key) -> u16 {
+        let total: u64 = self.kinds.iter().map(|kind| u64::from(kind.weight)).sum();
+        debug_assert!(total > 0, "the weights of a workload sum to more than 0");
+        let mut left = key.up_to(Choice::Kind, total.saturating_sub(1));
+        for (index, kind) in (0u16..).zip(&self.kinds) {
+            match left.checked_sub(u64::from(kind.weight)) {
+                Some(rest) => left = rest,
+                None => return index,
+            }
+        }
+        0
+    }
+
+    fn pick_think(&self, key: Key) -> Nanos {
+        let Span { min, max } = self.think_time;
+        min + key.up_to(Choice::Think, max - min)
+    }
+
+    /// What the drawing relies on; the plan has established it.
+    pub fn invariants(&self) {
+        assert!(!self.kinds.is_empty(), "a workload has a kind of request");
+        assert!(
+            u16::try_from(self.kinds.len()).is_ok(),
+            "kinds are numbered in 16 bits"
+        );
+        assert!(
+            self.kinds.iter().any(|kind| kind.weight > 0),
+            "some kind has a weight"
+        );
+        assert!(self.think_time.min <= self.think_time.max);
+        for kind in &self.kinds {
+            if let Call::Chat {
+                max_tokens,
+                models,
+                prompts,
+                ..
+            } = &kind.call
+            {
+                assert!(max_tokens.min <= max_tokens.max, "{}: max_tokens", kind.name);
+                assert!(!models.is_empty(), "{}: models", kind.name);
+                assert!(!prompts.is_empty(), "{}: prompts", kind.name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{MILLISECOND, SECOND};
+    use crate::workload::{RequestKind, Timeouts};
+    use std::collections::HashSet;
+
+    fn kind(name: &str, weight: u32, call: Call) -> RequestKind {
+        RequestKind {
+            name: name.to_string(),
+            weight,
+            call,
+            timeouts: Timeouts {
+                connect: None,
+                first_token: None,
+                idle: None,
+                total: 60 * SECOND,
+            },
+        }
+    }
+
+    fn chat(stream: bool, min: u32, max: u32, models: usize, prompts: usize) -> Call {
+        Call::Chat {
+            stream,
+            max_tokens: Span { min, max },
+            models: (0..models).map(|i| format!("model-{i}")).collect(),
+            prompts: (0..prompts).map(|i| format!("prompt {i}")).collect(),
+        }
+    }
+
+    /// As a high-concurrency run mixes it: 70 % whole answers, 20 % streams, 10 % light, and one never sent.
+    fn mixed() -> Workload {
+        let workload = Workload {
+            kinds: vec![
+                kind("quick", 70, chat(false, 20, 20, 7, 1)),
+                kind("never", 0, chat(false, 1, 1, 1, 1)),
+                kind("stream", 20, chat(true, 50, 149, 3, 11)),
+                kind("light", 10, Call::Light),
+            ],
+            think_time: Span {
+                min: 10 * MILLISECOND,
+                max: 60 * MILLISECOND,
+            },
+        };
+        workload.invariants();
+        workload
+    }
+
+    #[test]
+    fn the_first_draws_of_seed_42_are_these() {
+        let workload = mixed();
+        let lines: Vec<String> = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (999, 7)]
+            .into_iter()
+            .map(|(vu, iteration)| {
+                let d = workload.draw(42, vu, iteration, 2);
+                format!("{} {} {} {} {}", d.kind, d.model, d.prompt, d.max_tokens, d.think)
+            })
+            .collect();
+        assert_eq!(lines, GOLDEN);
+    }
+
+    /// Kind, model, prompt, max_tokens, think time in ns. Checked against a second implementation, in Python.
+    /// A change here is a change of every seeded run: say so in the change log under *Measurement*.
+    const GOLDEN: [&str; 6] = [
+        "2 1 3 86 55360089",
+        "0 2 0 20 57612202",
+        "0 0 0 20 19906724",
+        "0 3 0 20 26914708",
+        "2 2 5 144 17825767",
+        "0 3 0 20 12155607",
+    ];
+
+    #[test]
+    fn the_same_key_draws_the_same_request() {
+        let workload = mixed();
+        for vu in 0..50 {
+            for iteration in 0..20 {
+                let first = workload.draw(7, vu, iteration, 2);
+                assert_eq!(first, workload.clone().draw(7, vu, iteration, 2));
+            }
+        }
+    }
+
+    #[test]
+    fn seeds_vus_and_iterations_draw_different_requests() {
+        let workload = mixed();
+        let mut seen = HashSet::new();
+        for seed in 0..10 {
+            for vu in 0..100 {
+                for iteration in 0..100 {
+                    seen.insert(workload.draw(seed, vu, iteration, 2));
+                }
+            }
+        }
+        // Think times alone have 5 * 10^7 values: of 10^5 draws about 100 pairs meet, most of other kinds.
+        assert!(seen.len() > 99_800, "{} different draws of 100000", seen.len());
+    }
+
+    /// Counts over many VUs, each within 4.5 standard deviations of its share.
+    fn assert_shares(counts: &[u32], shares: &[f64], what: &str) {
+        let total = f64::from(counts.iter().sum::<u32>());
+        for (count, share) in counts.iter().zip(shares) {
+            let deviation = (total * share * (1.0 - share)).sqrt();
+            let off = (f64::from(*count) - total * share).abs();
+            assert!(off <= 4.5 * deviation, "{what}: {counts:?} against {shares:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_come_by_weight_and_the_rest_uniformly() {
+        let workload = mixed();
+        let mut kinds = [0; 4];
+        let (mut models, mut prompts, mut paths) = ([0; 3], [0; 11], [0; 2]);
+        let (mut tokens, mut thinks) = ([0; 100], [0; 10]);
+        for vu in 0..1000 {
+            for iteration in 0..100 {
+                let draw = workload.draw(1, vu, iteration, 2);
+                kinds[usize::from(draw.kind)] += 1;
+                thinks[((draw.think - 10 * MILLISECOND) / (5 * MILLISECOND + 1)) as usize] += 1;
+                match draw.kind {
+                    0 => assert_eq!((draw.prompt, draw.max_tokens), (0, 20)),
+                    2 => {
+                        models[draw.model as usize] += 1;
+                        prompts[draw.prompt as usize] += 1;
+                        tokens[(draw.max_tokens - 50) as usize] += 1;
+                    }
+                    _ => {
+                        assert_eq!((draw.model, draw.max_tokens), (0, 0));
+                        paths[draw.prompt as usize] += 1;
+                    }
+                }
+            }
+        }
+        assert_shares(&kinds, &[0.7, 0.0, 0.2, 0.1], "kinds");
+        assert_shares(&models, &[1.0 / 3.0; 3], "models");
+        assert_shares(&prompts, &[1.0 / 11.0; 11], "prompts");
+        assert_shares(&tokens, &[0.01; 100], "max_tokens");
+        assert_shares(&thinks, &[0.1; 10], "think times");
+        assert_shares(&paths, &[0.5; 2], "light paths");
+    }
+
+    #[test]
+    fn choices_of_one_request_do_not_follow_each_other() {
+        let workload = Workload {
+            kinds: vec![kind("a", 1, chat(true, 0, 1, 2, 2))],
+            think_time: Span { min: 0, max: 1 },
+        };
+        let mut counts = [0; 16];
+        for vu in 0..40_000 {
+            let d = workload.draw(3, vu, 0, 1);
+            let think = u32::try_from(d.think).unwrap();
+            counts[(d.model + 2 * d.prompt + 4 * d.max_tokens + 8 * think) as usize] += 1;
+        }
+        assert_shares(&counts, &[1.0 / 16.0; 16], "joint choices");
+    }
+
+    #[test]
+    fn the_widest_spans_do_not_overflow() {
+        let workload = Workload {
+            kinds: vec![kind("a", u32::MAX, chat(true, 0, u32::MAX, 1, 1)); 3],
+            think_time: Span {
+                min: 0,
+                max: Nanos::MAX,
+            },
+        };
+        for iteration in [0, 1, u64::MAX] {
+            workload.draw(u64::MAX, u32::MAX, iteration, usize::MAX);
+        }
+    }
+
+    #[test]
+    fn a_changed_kind_leaves_the_other_choices_alone() {
+        let few = mixed();
+        let mut more = mixed();
+        more.kinds[0].weight = 0;
+        more.kinds[3].weight = 0;
+        for iteration in 0..1000 {
+            let (a, b) = (few.draw(5, 9, iteration, 2), more.draw(5, 9, iteration, 2));
+            assert_eq!(a.think, b.think);
+            if a.kind == b.kind {
+                assert_eq!(a, b);
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Prompts, request mix, think time, request bodies: what request n of VU k is, and its bytes.
+
+mod draw;
+mod encode;
+pub(crate) mod random;
+mod types;
+
+pub use encode::{encode_chat_body, encode_request};
+pub use types::{Call, Draw, RequestKind, Span, Target, Timeouts, Workload};

@@ -1,0 +1,60 @@
+//! Random numbers by key instead of by state: every choice has a number of its own under
+//! (seed, VU, iteration, choice), so no choice can shift another.
+
+/// The increment of SplitMix64: 2^64 divided by the golden ratio, made odd. Steele, Lea and Flood, "Fast
+/// splittable pseudorandom number generators", OOPSLA 2014, https://doi.org/10.1145/2660193.2660195.
+const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The output function of SplitMix64, https://prng.di.unimi.it/splitmix64.c: Stafford's "Mix13" constants,
+/// https://zimbry.blogspot.com/2011/09/better-bit-mixing-improving-on.html.
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// 64 random bits for a key. Each step is one-to-one in its word, so keys that differ in one word never meet.
+pub(crate) fn keyed(words: [u64; 4]) -> u64 {
+    words
+        .into_iter()
+        .fold(0, |state, word| mix((state ^ word).wrapping_add(GOLDEN_GAMMA)))
+}
+
+/// `bits` scaled to `0..=max`, by the high half of the product (Lemire, "Fast random integer generation in an
+/// interval", 2019, https://arxiv.org/abs/1805.10941). Not rejecting leaves a bias of at most (max + 1) / 2^64.
+pub(crate) fn up_to(max: u64, bits: u64) -> u64 {
+    ((u128::from(bits) * (u128::from(max) + 1)) >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mixer_is_splitmix64() {
+        // First outputs of splitmix64.c for the state 1234567, where the n-th is mix(state + n * gamma).
+        let expected = [6457827717110365317, 3203168211198807973, 9817491932198370423];
+        for (n, expected) in (1..).zip(expected) {
+            assert_eq!(mix(GOLDEN_GAMMA.wrapping_mul(n).wrapping_add(1234567)), expected);
+        }
+    }
+
+    #[test]
+    fn scaling_reaches_both_ends_and_no_further() {
+        for max in [0, 1, 6, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            assert_eq!(up_to(max, 0), 0);
+            assert_eq!(up_to(max, u64::MAX), max);
+        }
+    }
+
+    #[test]
+    fn each_word_of_the_key_matters() {
+        let base = keyed([1, 2, 3, 4]);
+        for i in 0..4 {
+            let mut words = [1, 2, 3, 4];
+            words[i] += 1;
+            assert_ne!(keyed(words), base);
+        }
+        assert_ne!(keyed([2, 1, 3, 4]), base);
+    }
+}

@@ -1,0 +1,393 @@
+//! The fast reading against the plain one: on recorded streams, on generated JSON, on damaged bytes.
+//! `SEED=n` repeats a run; each random test prints its seed.
+
+use llmload_uring::api::chat::{
+    BodyFacts, EventFacts, Malformed, read_body, read_body_plain, read_event, read_event_fast,
+    read_event_plain,
+};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::path::Path;
+
+#[path = "api_differential/damage.rs"]
+mod damage;
+#[path = "api_differential/generator.rs"]
+mod generator;
+
+use damage::{Random, damage};
+
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/wire-samples");
+
+fn seed(test: &str) -> u64 {
+    let seed = match std::env::var("SEED") {
+        Ok(text) => text.parse().expect("SEED is a number"),
+        Err(_) => 20_261_121,
+    };
+    println!("{test}: SEED={seed}");
+    seed
+}
+
+/// Runs `check` on `cases` byte strings of up to `bytes` bytes; failures shrink.
+fn on_random_bytes(test: &str, cases: u32, bytes: usize, check: impl Fn(&[u8])) {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed(test).to_le_bytes());
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
+    TestRunner::new_with_rng(config, rng)
+        .run(
+            &proptest::collection::vec(proptest::num::u8::ANY, 0..bytes),
+            |choices| {
+                check(&choices);
+                Ok(())
+            },
+        )
+        .unwrap();
+}
+
+/// The fast reading is right or silent. `true` where it was sure.
+fn agree(name: &[u8], data: &[u8]) -> bool {
+    let plain = read_event_plain(name, data);
+    let shown = || String::from_utf8_lossy(data).into_owned();
+    assert_eq!(read_event(name, data), plain, "{}", shown());
+    assert_eq!(read_body(data), read_body_plain(data), "{}", shown());
+    match read_event_fast(name, data) {
+        Some(facts) => {
+            assert_eq!(Ok(facts), plain, "{}", shown());
+            true
+        }
+        None => false,
+    }
+}
+
+/// The `data:` lines of all recorded answers, and the bodies that are one JSON document.
+fn samples(test: &str) -> Vec<Vec<u8>> {
+    fn visit(folder: &Path, found: &mut Vec<Vec<u8>>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                visit(&path, found);
+            } else if path.extension().is_some_and(|e| e == "raw" || e == "txt") {
+                let bytes = std::fs::read(&path).expect("a readable sample");
+                for line in bytes.split(|&byte| byte == b'\n') {
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    match line.strip_prefix(b"data:") {
+                        Some(data) => found.push(data.trim_ascii_start().to_vec()),
+                        None if line.starts_with(b"{") => found.push(line.to_vec()),
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(Path::new(SAMPLES), &mut found);
+    if found.is_empty() {
+        println!("skipped: {test}: needs ../shared/wire-samples");
+    }
+    found
+}
+
+#[test]
+fn recorded_events_read_alike_and_the_fast_reading_takes_them() {
+    let all = samples("recorded_events_read_alike_and_the_fast_reading_takes_them");
+    let (mut chat, mut unsure) = (0, Vec::new());
+    for data in &all {
+        let sure = agree(b"", data);
+        if data.windows(21).any(|w| w == b"chat.completion.chunk") {
+            chat += 1;
+            if !sure {
+                unsure.push(String::from_utf8_lossy(data));
+            }
+        }
+    }
+    println!("{} samples, {chat} of them chat events", all.len());
+    assert!(unsure.is_empty(), "left to the plain reading: {unsure:#?}");
+    assert!(all.is_empty() || chat > 300);
+}
+
+#[test]
+fn damaged_samples_read_alike() {
+    let all = samples("damaged_samples_read_alike");
+    if all.is_empty() {
+        return;
+    }
+    // Equal shapes add nothing: one sample of each length.
+    let mut shapes = all;
+    shapes.sort_by_key(Vec::len);
+    shapes.dedup_by_key(|data| data.len());
+    let mut random = Random(seed("damaged_samples_read_alike"));
+    let mut sure = 0;
+    for round in 0..60_000 {
+        let mut data = shapes[round % shapes.len()].clone();
+        if data.len() > 3000 {
+            continue;
+        }
+        for _ in 0..1 + random.below(3) {
+            damage(&mut data, &mut random);
+        }
+        sure += u32::from(agree(b"", &data));
+    }
+    println!("{} shapes; fast on {sure} of 60000", shapes.len());
+}
+
+#[test]
+fn generated_json_reads_alike() {
+    let (sure, good, all) = (Tally::default(), Tally::default(), Tally::default());
+    on_random_bytes("generated_json_reads_alike", 60_000, 160, |choices| {
+        let data = generator::document(choices);
+        all.up();
+        good.up_if(read_event_plain(b"", &data).is_ok());
+        sure.up_if(agree(b"", &data));
+    });
+    let (sure, good, all) = (sure.0.get(), good.0.get(), all.0.get());
+    println!("{all} documents, {good} well-formed, {sure} read fast");
+    // The generator is worth something only if it feeds both readings.
+    assert!(
+        good > all / 4 && sure > all / 10 && sure < good,
+        "{all} {good} {sure}"
+    );
+}
+
+#[derive(Default)]
+struct Tally(std::cell::Cell<u32>);
+
+impl Tally {
+    fn up(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    fn up_if(&self, yes: bool) {
+        self.0.set(self.0.get() + u32::from(yes));
+    }
+}
+
+#[test]
+fn random_bytes_read_alike() {
+    on_random_bytes("random_bytes_read_alike", 20_000, 40, |bytes| {
+        agree(b"", bytes);
+        let mut string = b"{\"choices\":[{\"delta\":{\"content\":\"".to_vec();
+        string.extend_from_slice(bytes);
+        string.extend_from_slice(b"\"}}]}");
+        agree(b"", &string);
+    });
+}
+
+#[test]
+fn every_cut_of_an_event_reads_alike() {
+    let event = r#"{"id":"é\u00e9\ud83d\ude00","created":-1.5e+3,"choices":[ {"index":0,"delta":{"content":"\"hi\\"},
+        "finish_reason":"stop"}],"usage":{"completion_tokens":3,"prompt_tokens":11},"x":[[],{},{"a":[true,false,null]}]}"#;
+    assert!(agree(b"", event.as_bytes()));
+    for cut in 0..event.len() {
+        agree(b"", &event.as_bytes()[..cut]);
+        agree(b"", &event.as_bytes()[cut..]);
+    }
+}
+
+#[test]
+fn deep_nesting_is_malformed_and_no_stack_overflow() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("{\"choices\":[", "]}")] {
+        for depth in [1, 10, 60, 63, 64, 65, 66, 120, 126, 127, 128, 129, 100_000] {
+            for (open, close) in [
+                (open.repeat(depth), close.repeat(depth)),
+                (open.repeat(depth), String::new()),
+            ] {
+                agree(b"", format!("{open}1{close}").as_bytes());
+                agree(b"", format!("{{\"x\":{open}1{close}}}").as_bytes());
+                agree(
+                    b"",
+                    format!("{{\"choices\":[{{\"delta\":{{\"x\":{open}1{close}}}}}]}}").as_bytes(),
+                );
+            }
+        }
+    }
+    let deep = format!("{{\"x\":{}", "[".repeat(100_000));
+    assert!(matches!(
+        read_event(b"", deep.as_bytes()),
+        Err(Malformed::Json { line: 1, .. })
+    ));
+}
+
+#[test]
+fn one_wrong_bracket_at_any_depth_reads_alike() {
+    for depth in [2, 5, 63, 64, 65, 70, 100] {
+        for wrong in 0..depth {
+            for (open, close, other) in [("[", "]", "}"), ("{\"a\":", "}", "]")] {
+                let mut closing = vec![close; depth];
+                closing[wrong] = other;
+                let swapped = format!("{{\"x\":{}1{}}}", open.repeat(depth), closing.concat());
+                assert!(!agree(b"", swapped.as_bytes()), "{swapped}");
+                // The same with the bracket's own opening: right again.
+                let mut opening = vec![open; depth];
+                opening[depth - 1 - wrong] = if other == "}" { "{\"a\":" } else { "[" };
+                let right = format!("{{\"x\":{}1{}}}", opening.concat(), closing.concat());
+                assert_eq!(agree(b"", right.as_bytes()), depth <= 64, "{right}");
+            }
+        }
+    }
+}
+
+#[test]
+fn long_numbers_read_alike() {
+    for digits in [
+        1, 8, 9, 10, 11, 19, 20, 21, 63, 64, 65, 300, 308, 309, 310, 400, 5000,
+    ] {
+        for number in [
+            "9".repeat(digits),
+            format!("-{}", "9".repeat(digits)),
+            format!("0.{}", "9".repeat(digits)),
+            format!("{}e99", "9".repeat(digits)),
+            format!("{}e-99", "9".repeat(digits)),
+            format!("1e{}", "9".repeat(digits)),
+            format!("1e{}9", "0".repeat(digits)),
+        ] {
+            agree(b"", format!("{{\"x\":{number}}}").as_bytes());
+            agree(
+                b"",
+                format!("{{\"usage\":{{\"completion_tokens\":{number}}}}}").as_bytes(),
+            );
+        }
+    }
+}
+
+fn facts(data: &str) -> EventFacts {
+    agree(b"", data.as_bytes());
+    read_event(b"", data.as_bytes()).expect("an object")
+}
+
+#[test]
+fn text_of_every_kind_is_a_token_and_only_answers_are_answers() {
+    for (delta, token, answer) in [
+        (r#"{"role":"assistant"}"#, false, false),
+        (r#"{"role":"assistant","content":""}"#, false, false),
+        (
+            r#"{"role":"assistant","content":null,"refusal":null}"#,
+            false,
+            false,
+        ),
+        (r#"{"content":" "}"#, true, true),
+        (r#"{"content":"\n"}"#, true, true),
+        (r#"{"cont\u0065nt":"x"}"#, true, true),
+        (r#"{"content":"","content":"x"}"#, true, true),
+        (r#"{"content":"x","content":""}"#, false, false),
+        (r#"{"refusal":"no"}"#, true, true),
+        (r#"{"reasoning_content":"hm"}"#, true, false),
+        (r#"{"reasoning":"hm","content":""}"#, true, false),
+        (r#"{"content":[{"type":"text","text":"x"}]}"#, true, true),
+        (
+            r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"x"}]}]}"#,
+            true,
+            false,
+        ),
+        (
+            r#"{"tool_calls":[{"index":0,"id":"t","function":{"name":"f","arguments":""}}]}"#,
+            true,
+            false,
+        ),
+        (
+            r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\""}}]}"#,
+            true,
+            false,
+        ),
+        (
+            r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#,
+            false,
+            false,
+        ),
+        (
+            r#"{"tool_calls":[{"type":"custom","custom":{"name":"c","input":"x"}}]}"#,
+            true,
+            false,
+        ),
+        (r#"{"tool_calls":null}"#, false, false),
+        (r#"{"function_call":{"name":"f"}}"#, true, false),
+        (r#"{"x":{"content":"x"}}"#, false, false),
+        (r#"null"#, false, false),
+    ] {
+        let found = facts(&format!("{{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}"));
+        assert_eq!((found.token, found.answer), (token, answer), "{delta}");
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_text_like_any_other() {
+    let data = b"{\"choices\":[{\"delta\":{\"content\":\"\xe4\xb8\"}}]}";
+    assert!(agree(b"", data));
+    assert!(read_event(b"", data).is_ok_and(|facts| facts.token));
+    assert!(read_event(b"", b"{\xff}").is_err());
+}
+
+#[test]
+fn errors_are_seen_in_every_shape() {
+    for data in [
+        r#"{"error":{"message":"stream failed"}}"#,
+        r#"{"error":"bad"}"#,
+        r#"{"object":"error","message":"overloaded","code":503}"#,
+        r#"{"type":"error","error":{"type":"overloaded_error"}}"#,
+        r#"{"choices":[{"delta":{"content":"x"}}],"error":{"code":502}}"#,
+    ] {
+        assert!(facts(data).error, "{data}");
+    }
+    for data in [
+        r#"{"error":null}"#,
+        r#"{"error":""}"#,
+        r#"{"x":{"error":1}}"#,
+        r#"{"id":"error"}"#,
+    ] {
+        assert!(!facts(data).error, "{data}");
+    }
+    for data in ["plain words", "", "{}", "[DONE]"] {
+        assert!(read_event(b"error", data.as_bytes()).is_ok_and(|facts| facts.error));
+    }
+}
+
+#[test]
+fn what_is_no_object_is_malformed() {
+    for data in [
+        "{bad-json}",
+        "{",
+        "[]",
+        "null",
+        "1",
+        "\"x\"",
+        "{}{}",
+        "[DONE",
+        "\u{feff}{}",
+    ] {
+        let read = read_event(b"", data.as_bytes());
+        assert!(read.is_err(), "{data}: {read:?}");
+        agree(b"", data.as_bytes());
+    }
+    let said = read_event(b"", b"{bad-json}").unwrap_err().to_string();
+    assert_eq!(said, "chat answer: not JSON at line 1 column 2");
+    for data in ["", " ", "\n"] {
+        assert_eq!(read_event(b"", data.as_bytes()), Ok(EventFacts::default()));
+    }
+    assert!(read_event(b"", b"[DONE] ").is_ok_and(|facts| facts.done));
+}
+
+#[test]
+fn a_body_tells_its_text_finish_usage_and_error() {
+    let whole = br#"{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant",
+        "content":"Id in do","tool_calls":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":8,"completion_tokens":112}}"#;
+    let facts = read_body(whole).unwrap();
+    assert!(facts.text && facts.finish && !facts.error);
+    assert_eq!(facts.output_tokens().0, 112);
+    assert_eq!(facts.outcome().name(), "ok");
+    let outcome = |body: &[u8]| read_body(body).map(|facts: BodyFacts| facts.outcome().name());
+    assert_eq!(outcome(br#"{"error":{"message":"x"}}"#), Ok("stream_error"));
+    assert_eq!(
+        outcome(br#"{"choices":[{"message":{"content":"x"}}]}"#),
+        Ok("truncated")
+    );
+    assert!(outcome(b"<html>").is_err());
+    assert!(outcome(b"").is_err());
+    // A body has a message where an event has a delta.
+    assert!(
+        !read_body(br#"{"choices":[{"delta":{"content":"x"}}]}"#)
+            .unwrap()
+            .text
+    );
+}

@@ -1,0 +1,214 @@
+//! What the end-to-end tests share: a mock on an ephemeral port, an engine against it, the program itself.
+#![allow(dead_code)]
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use llmload_uring::engine::{Engine, EngineOptions, Report};
+use llmload_uring::host::allowed_cpus;
+use llmload_uring::metrics::{Merged, Sample};
+use llmload_uring::mock::fault::{Fault, FaultPlan};
+use llmload_uring::mock::{Mock, MockOptions};
+use llmload_uring::plan::{Executor, Plan};
+use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
+use llmload_uring::workload::{Call, RequestKind, Span, Target, Timeouts, Workload};
+
+pub fn mock_options() -> MockOptions {
+    MockOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        ttft: 2 * MILLISECOND,
+        gap: MILLISECOND,
+        tokens: 10,
+        events_per_write: 1,
+        unpaced: false,
+        stamp: true,
+        event_bytes: 200,
+        faults: FaultPlan::default(),
+        nagle: false,
+        cpus: vec![allowed_cpus()[0]],
+        connections: 256,
+    }
+}
+
+pub fn mock(options: MockOptions) -> Mock {
+    Mock::start(options).unwrap()
+}
+
+pub fn faults(counts: &[(Fault, u32)], cycle: u32) -> FaultPlan {
+    FaultPlan::new(counts, cycle, 7)
+}
+
+pub fn timeouts(total: Nanos) -> Timeouts {
+    Timeouts {
+        connect: Some(5 * SECOND),
+        first_token: None,
+        idle: None,
+        total,
+    }
+}
+
+pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind {
+    RequestKind {
+        name: name.into(),
+        weight,
+        call: Call::Chat {
+            stream,
+            max_tokens: Span { min: 10, max: 20 },
+            models: vec!["a".into(), "b".into(), "c".into()],
+            prompts: vec!["Hi".into(), "Tell me \"more\"\n".into()],
+        },
+        timeouts: timeouts(total),
+    }
+}
+
+pub fn light(weight: u32) -> RequestKind {
+    RequestKind {
+        name: "light".into(),
+        weight,
+        call: Call::Light,
+        timeouts: timeouts(10 * SECOND),
+    }
+}
+
+pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
+    Plan {
+        profile: "test".into(),
+        seed: 42,
+        executor,
+        graceful_stop: 5 * SECOND,
+        workload: Workload {
+            kinds,
+            think_time: Span { min: 0, max: 0 },
+        },
+        thresholds: Vec::new(),
+    }
+}
+
+pub fn shared(vus: u32, iterations: u64) -> Executor {
+    Executor::SharedIterations {
+        vus,
+        iterations,
+        max_duration: 60 * SECOND,
+    }
+}
+
+pub fn target(address: SocketAddr) -> Target {
+    Target {
+        origin: format!("http://{address}"),
+        authority: address.to_string(),
+        addresses: vec![address],
+        chat_path: "/v1/chat/completions".into(),
+        light_paths: vec!["/health".into()],
+        headers: Vec::new(),
+    }
+}
+
+/// So many workers; on a smaller machine they share CPUs.
+pub fn engine_options(cores: usize) -> EngineOptions {
+    let allowed = allowed_cpus();
+    EngineOptions {
+        cpus: (0..cores)
+            .map(|i| allowed[(allowed.len() - 1 + i) % allowed.len()])
+            .collect(),
+        kernel_stamps: true,
+        min_wait_us: 1_000,
+        quickack: true,
+        details: true,
+        verify_stamps: true,
+    }
+}
+
+pub struct Ran {
+    pub merged: Merged,
+    pub samples: Vec<Sample>,
+    pub elapsed: Duration,
+}
+
+/// Runs a plan to its end; `during` is called with each report, to send commands.
+pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, mut during: impl FnMut(&Engine)) -> Ran {
+    let series = plan.workload.kinds.len();
+    let mut left = options.cpus.len();
+    let mut merged = Merged::new(left, series);
+    let engine = Engine::start(Arc::new(plan), Arc::new(target(address)), options).unwrap();
+    let mut samples = Vec::new();
+    let begun = Instant::now();
+    engine.begin();
+    while left > 0 {
+        match engine.reports.recv_timeout(Duration::from_millis(50)) {
+            Ok(Report::Snapshot(snapshot)) => {
+                merged.add(&snapshot);
+                samples.extend_from_slice(&snapshot.details);
+                engine.recycle(snapshot);
+            }
+            Ok(Report::Done { .. }) => left -= 1,
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => {}
+        }
+        during(&engine);
+    }
+    let elapsed = begun.elapsed();
+    engine.join().unwrap();
+    merged.invariants_at_end();
+    for sample in &samples {
+        sample.invariants();
+    }
+    Ran {
+        merged,
+        samples,
+        elapsed,
+    }
+}
+
+/// A plain GET, for what the mock says of itself.
+pub fn get_json(address: SocketAddr, path: &str) -> serde_json::Value {
+    use std::io::Write;
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// The program, with nothing of our environment that could change what it does.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_llmload-uring"));
+    for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("LLMLOAD_") || n == "K6_TARGET_URL") {
+        command.env_remove(name);
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+pub fn run_program(args: &[&str]) -> Output {
+    program().args(args).output().unwrap()
+}
+
+/// Ends the child when a test fails before it did.
+pub struct Guard(pub Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks until the answer is yes; a test that waits longer than a minute has failed.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,423 @@
+//! One golden file per format. `UPDATE_GOLDEN=1 cargo test --test output_golden` writes them anew.
+
+use llmload_uring::metrics::{CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TokenSource};
+use llmload_uring::output::{DetailSpool, OutputFile, SUMMARY_LINES_MAX, Spooled, summary};
+use llmload_uring::plan::Threshold;
+use llmload_uring::report::{Aggregator, progress_line};
+use llmload_uring::result::{
+    ExitCode, Observed, RULES, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy,
+};
+use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+const SERIES: [&str; 3] = ["short", "stream", "light"];
+/// 2026-01-02 03:04:05 UTC less one second, as the run is due from second 1 of the monotonic clock.
+const REALTIME_OFFSET: i128 = 1_767_323_044_000_000_000;
+
+/// The n-th request: spread-out times and a failure now and then, all by arithmetic.
+fn request(n: u64) -> Sample {
+    let series = (n % 3) as u16;
+    let streamed = series == 1;
+    let due = SECOND + n * 10 * MILLISECOND;
+    let ttft = (5 + n * 7 % 40) * MILLISECOND;
+    let outcome = match n {
+        n if n % 97 == 96 => Outcome::Http503,
+        n if n % 113 == 112 => Outcome::TimeoutTotal,
+        598 | 599 => Outcome::Interrupted,
+        _ => Outcome::Ok,
+    };
+    let answered = outcome != Outcome::TimeoutTotal;
+    let first_token = due + ttft;
+    let last_token = first_token + (20 + n % 300) * MILLISECOND;
+    Sample {
+        vu: (n % 20) as u32,
+        iteration: n / 20,
+        series,
+        outcome,
+        status: match outcome {
+            Outcome::Http503 => 503,
+            Outcome::TimeoutTotal => 0,
+            _ => 200,
+        },
+        due,
+        sent: Some(due + 30 * MICROSECOND),
+        first_byte: answered.then_some(due + 900 * MICROSECOND),
+        first_event: (answered && streamed).then_some(due + MILLISECOND),
+        first_token: (answered && streamed).then_some(first_token),
+        last_token: (answered && streamed).then_some(last_token),
+        done: match outcome {
+            Outcome::TimeoutTotal => due + 60 * SECOND,
+            _ => last_token + 200 * MICROSECOND,
+        },
+        schedule_lag: 20 * MICROSECOND + n % 13,
+        output_tokens: if answered && series < 2 { 20 } else { 0 },
+        token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None][usize::from(series)],
+    }
+}
+
+/// 600 requests over 6 s on two cores, a row a second.
+fn run(spool: Option<&mut DetailSpool>) -> Aggregator {
+    let mut aggregator = Aggregator::new(2, SERIES.len());
+    let mut recorders = [0, 1].map(|core| Recorder::new(core, SERIES.len(), true));
+    let mut spool = spool;
+    for second in 0..6 {
+        for n in second * 100..(second + 1) * 100 {
+            let recorder = &mut recorders[(n % 20 % 2) as usize];
+            offer(recorder, &request(n));
+        }
+        for (core, recorder) in recorders.iter_mut().enumerate() {
+            recorder.counters().wall_ns += SECOND;
+            recorder.counters().busy_ns += [300, 850][core] * MILLISECOND;
+            recorder.counters().set_vus_running(10);
+            recorder.counters().set_connections_open(10);
+            let full = recorder.take(Snapshot::new(core as u16, SERIES.len(), true));
+            aggregator.add(&full);
+            if let Some(spool) = &mut spool {
+                spool.append(&full.details).unwrap();
+            }
+        }
+        aggregator.tick((second + 1) * SECOND, 20);
+    }
+    aggregator.merged().invariants_at_end();
+    aggregator
+}
+
+fn offer(recorder: &mut Recorder, sample: &Sample) {
+    recorder.started(sample.series);
+    if sample.iteration == 0 {
+        recorder.connect(sample.series, 150 * MICROSECOND);
+        recorder.counters().connections_opened += 1;
+    }
+    if let (Some(first), Some(last)) = (sample.first_token, sample.last_token) {
+        for _ in 0..19 {
+            recorder.gap(sample.series, (last - first) / 19);
+        }
+        recorder.counters().token_events += 20;
+        recorder.counters().coalesced_events += 1;
+        recorder.reap_lag(40 * MICROSECOND + last % 1000 * MICROSECOND);
+    }
+    recorder.counters().bytes_sent += 300;
+    recorder.counters().bytes_received += 4_000;
+    recorder.finish(sample);
+}
+
+fn result(aggregator: &Aggregator) -> RunResult {
+    let duration: Nanos = 6_250 * MILLISECOND;
+    let thresholds = [
+        ("failed", "rate<0.10"),
+        ("latency", "p(95)<15000"),
+        ("ttft", "p(99)<40"),
+        ("tls", "max<10"),
+    ]
+    .map(|(metric, text)| Threshold::parse(metric, text).unwrap());
+    let mut result = RunResult::build(
+        RunFacts {
+            config: json!({"profile": "golden", "vus": 20, "api_key": "***"}),
+            host: json!({"kernel": "6.18.0", "cores": [1, 2]}),
+            profile: "golden".to_string(),
+            started_at_unix_ns: REALTIME_OFFSET + i128::from(SECOND),
+            duration,
+            stopped_by: StoppedBy::Plan,
+            versions: vec![("llmload-uring".to_string(), "0.1.0".to_string())],
+            series_names: SERIES.map(str::to_string).to_vec(),
+            cpus: vec![1, 2],
+            stamp_source: StampSource::Kernel,
+            quickack: true,
+            thresholds: Observed::whole_run(aggregator.merged(), duration).judge(&thresholds),
+            details_unwritten: 0,
+            target: "http://127.0.0.1:8080".to_string(),
+            server: Some(ServerFigures {
+                requests: 590,
+                errors: 6,
+                client_requests: 590,
+                client_errors: 6,
+            }),
+            startup: 31 * MILLISECOND,
+            problems: Vec::new(),
+        },
+        aggregator,
+    );
+    result.summary = summary(&result);
+    result
+}
+
+/// A directory of this test's own, gone afterwards.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("llmload-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn spool_for(output: &OutputFile) -> DetailSpool {
+    let path = output.spool_path().unwrap();
+    DetailSpool::create(&path, &SERIES.map(str::to_string), REALTIME_OFFSET).unwrap()
+}
+
+/// Runs, spools and writes; gives the document's path.
+fn written(scratch: &Scratch) -> (PathBuf, RunResult) {
+    let path = scratch.0.join("result.json");
+    let output = OutputFile::prepare(&path).unwrap();
+    let mut spool = spool_for(&output);
+    let result = result(&run(Some(&mut spool)));
+    let spooled: Spooled = spool.finish();
+    assert_eq!((spooled.written, spooled.lost), (600, 0));
+    output.write(&result, Some(&spooled)).unwrap();
+    (path, result)
+}
+
+fn assert_golden(name: &str, found: &str) {
+    // The crate under test may be built from elsewhere: the file stands beside this one.
+    let path = Path::new(file!()).with_file_name("golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    let differs = golden.lines().zip(found.lines()).find(|(a, b)| a != b);
+    if let Some((golden, found)) = differs {
+        panic!("{name} differs: golden `{golden}`, found `{found}`");
+    }
+    assert_eq!(golden.len(), found.len(), "{name} is longer or shorter");
+}
+
+#[test]
+fn the_summary_is_as_the_golden_one_and_fits_a_screen() {
+    let text = result(&run(None)).summary;
+    assert_golden("summary.txt", &text);
+    assert!(text.lines().count() <= SUMMARY_LINES_MAX);
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80 || line.starts_with("  hint"), "{line}");
+    }
+}
+
+#[test]
+fn the_document_is_as_the_golden_one() {
+    let scratch = Scratch::new("golden");
+    let (path, _) = written(&scratch);
+    let text = std::fs::read_to_string(path).unwrap();
+    // 600 details and 45 KB of histograms say nothing to a reader: some lines and the format's mark stay.
+    let mut shown: Vec<String> = Vec::new();
+    for (i, line) in text.lines().enumerate() {
+        let cut = line.find("\"hdr\": \"").map(|at| &line[..at + 14]);
+        if !line.starts_with("{\"request_id\"") || i < 16 || !line.ends_with(',') {
+            shown.push(cut.map_or(line.to_string(), |cut| format!("{cut}...\"")));
+        }
+    }
+    assert_golden("result.json", &(shown.join("\n") + "\n"));
+}
+
+#[test]
+fn the_document_is_json_with_config_and_details_first_and_every_count_adding_up() {
+    let scratch = Scratch::new("document");
+    let (path, result) = written(&scratch);
+    assert_eq!(scratch.files(), ["result.json"]);
+    let text = std::fs::read_to_string(path).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let order = [
+        "\"schema\"",
+        "\"config\"",
+        "\"details\"",
+        "\"run\"",
+        "\"summary\"",
+    ];
+    let places: Vec<usize> = order.iter().map(|key| text.find(key).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+
+    let totals = &document["totals"];
+    let sum: u64 = totals["by_outcome"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(totals["requests"], sum);
+    assert_eq!(document["details"].as_array().unwrap().len() as u64, sum);
+    let rows = document["timeline"].as_array().unwrap();
+    assert_eq!(
+        rows.iter().map(|r| r["requests"].as_u64().unwrap()).sum::<u64>(),
+        sum
+    );
+    assert_eq!(document["summary"], result.summary);
+    assert_eq!(document["run"]["exit_code"], 99);
+    assert_eq!(document["run"]["started_at"], "2026-01-02T03:04:05Z");
+    assert_eq!(result.run.exit_code, ExitCode::ThresholdFailed);
+    let first = &document["details"][0];
+    assert_eq!(first["request_id"], "v0-0");
+    assert_eq!(first["start_ts"], 1_767_323_045.0);
+    assert_eq!(first["error"], Value::Null);
+    let mut keys: Vec<&String> = first.as_object().unwrap().keys().collect();
+    keys.sort();
+    let shape = [
+        "end_ts",
+        "endpoint",
+        "error",
+        "latency",
+        "output_tokens",
+        "request_id",
+        "start_ts",
+        "tps",
+        "ttft",
+    ];
+    assert_eq!(keys, shape);
+}
+
+#[test]
+fn a_document_without_details_and_one_with_none_are_json() {
+    let scratch = Scratch::new("empty");
+    let path = scratch.0.join("result.json");
+    let output = OutputFile::prepare(&path).unwrap();
+    let result = result(&run(None));
+    output.write(&result, None).unwrap();
+    let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(document["details"], Value::Null);
+    let spooled = spool_for(&output).finish();
+    output.write(&result, Some(&spooled)).unwrap();
+    let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(document["details"], json!([]));
+    assert_eq!(scratch.files(), ["result.json"]);
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_leaves_the_old_document_and_the_spool() {
+    let full = OutputFile::prepare(Path::new("/dev/full")).unwrap();
+    assert_eq!(full.spool_path(), None);
+    let result = result(&run(None));
+    let error = full.write(&result, None).unwrap_err();
+    assert_eq!(error.cause.kind(), std::io::ErrorKind::StorageFull);
+    assert!(error.to_string().starts_with("/dev/full: cannot write: "));
+    assert!(error.hint().contains("free space"));
+
+    // A spool that is gone stands for any failure while the document is assembled.
+    let scratch = Scratch::new("full");
+    let path = scratch.0.join("result.json");
+    std::fs::write(&path, "{}").unwrap();
+    let output = OutputFile::prepare(&path).unwrap();
+    let mut spool = spool_for(&output);
+    spool.append(&[request(1)]).unwrap();
+    let spooled = spool.finish();
+    std::fs::remove_file(output.spool_path().unwrap()).unwrap();
+    output.write(&result, Some(&spooled)).unwrap_err();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}");
+    assert_eq!(scratch.files(), ["result.json"]);
+}
+
+#[test]
+fn a_spool_on_a_full_disk_fails_once_and_counts_what_is_lost() {
+    let names = SERIES.map(str::to_string);
+    let mut spool = DetailSpool::create(Path::new("/dev/full"), &names, 0).unwrap();
+    let samples: Vec<Sample> = (0..10).map(request).collect();
+    let error = spool.append(&samples).unwrap_err();
+    assert_eq!(error.cause.kind(), std::io::ErrorKind::StorageFull);
+    spool.append(&samples).unwrap();
+    assert_eq!(spool.lost(), 20);
+    let spooled = spool.finish();
+    assert_eq!((spooled.written, spooled.lost), (0, 20));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_found_before_the_run() {
+    let scratch = Scratch::new("prepare");
+    let directory = OutputFile::prepare(&scratch.0).unwrap_err();
+    assert_eq!(directory.cause.kind(), std::io::ErrorKind::IsADirectory);
+    let missing = OutputFile::prepare(&scratch.0.join("no/result.json")).unwrap_err();
+    assert_eq!(missing.cause.kind(), std::io::ErrorKind::NotFound);
+    OutputFile::prepare(&scratch.0.join("result.json")).unwrap();
+    assert!(scratch.files().is_empty());
+}
+
+#[test]
+fn a_spool_that_was_cut_by_a_kill_is_readable_line_by_line() {
+    let scratch = Scratch::new("kill");
+    let output = OutputFile::prepare(&scratch.0.join("result.json")).unwrap();
+    let mut spool = spool_for(&output);
+    let samples: Vec<Sample> = (0..2_000).map(request).collect();
+    spool.append(&samples).unwrap();
+    // No finish: the process is gone.
+    drop(spool);
+    let text = std::fs::read_to_string(output.spool_path().unwrap()).unwrap();
+    assert_eq!(text.lines().count(), 2_000);
+    for line in text.lines() {
+        let _: Value = serde_json::from_str(line).unwrap();
+    }
+}
+
+#[test]
+fn the_summary_fits_a_screen_whatever_a_run_brings() {
+    let mut result = result(&run(None));
+    let many = |n: usize| (0..n).map(move |i| i.to_string().repeat(9));
+    result.totals.dropped_iterations = 1;
+    let (_, endpoint) = result.endpoints.0[0].clone();
+    result.endpoints = many(500).map(|name| (name, endpoint.clone())).collect();
+    result.thresholds = vec![result.thresholds[0].clone(); 50];
+    result.warnings = vec![result.warnings[0].clone(); 50];
+    result.totals.traffic.by_status = many(500).map(|s| (s, 1)).collect();
+    result.totals.traffic.by_outcome = Outcome::ALL.into_iter().map(|o| (o.name(), u64::MAX)).collect();
+    let metric = result.metrics.0[0].1.clone();
+    result.metrics.0.iter_mut().for_each(|(_, m)| *m = metric.clone());
+    let lines = summary(&result).lines().count();
+    assert_eq!(lines, SUMMARY_LINES_MAX);
+}
+
+#[test]
+fn no_control_character_from_a_name_reaches_the_summary() {
+    let aggregator = run(None);
+    let mut result = result(&aggregator);
+    result.run.profile = "evil\x1b]0;title\x07".to_string();
+    result.endpoints.0[0].0 = "\u{202e}\u{9b}2Jname\r".to_string();
+    let text = summary(&result);
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+    assert!(!text.contains('\u{202e}'));
+}
+
+#[test]
+fn the_progress_line_is_the_one_that_scripts_read() {
+    let aggregator = run(None);
+    assert_eq!(
+        progress_line(&aggregator, 6 * SECOND, 90 * SECOND),
+        "[Progress @ 6s] Active Users: 20 | Requests: 600 | RPS: 99.7 | TPS: 1320.0 tok/s | \
+         P90 Latency: 0.32s | Errors: 1.8% | Time Left: 90s"
+    );
+    assert_eq!(
+        progress_line(&Aggregator::new(1, 1), 0, 120 * SECOND),
+        "[Progress @ 0s] Active Users: 0 | Requests: 0 | RPS: 0.0 | TPS: 0.0 tok/s | \
+         P90 Latency: - | Errors: 0.0% | Time Left: 120s"
+    );
+}
+
+#[test]
+fn every_metric_outcome_and_counter_is_in_the_documentation() {
+    let docs = include_str!("../docs/METRICS.md");
+    let counters = format!("{:?}", CoreCounters::default());
+    let fields = counters
+        .split(['{', ',', ' '])
+        .filter_map(|word| word.strip_suffix(':'));
+    let mut names: Vec<String> = fields.map(str::to_string).collect();
+    assert_eq!(names.len(), 23);
+    names.extend(METRICS.iter().map(|m| m.key.to_string()));
+    names.extend(Outcome::ALL.iter().map(|o| o.name().to_string()));
+    names.extend(RULES.iter().map(|r| r.name.to_string()));
+    for name in names {
+        assert!(docs.contains(&format!("| `{name}` |")), "{name} has no row");
+    }
+}
