@@ -60,6 +60,10 @@ pub struct MockArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
+    /// Delay each connection's tokens by a phase of its own, so that they do not all come at once
+    #[arg(long)]
+    pub spread: bool,
+
     /// Leave Nagle's algorithm on, as some servers do
     #[arg(long)]
     pub nagle: bool,

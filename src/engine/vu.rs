@@ -1,5 +1,7 @@
 //! Virtual users: each a task that requests, thinks, and does so again while its schedule wants it.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -43,8 +45,9 @@ pub struct VuTable {
     tasks: u32,
     /// No VU starts any more.
     closed: bool,
-    /// VUs that are stopping, by the instant they will be cut.
-    stopping: Vec<(Nanos, u32)>,
+    /// When which VU is cut, earliest first. An entry counts only while its VU is stopping with that instant:
+    /// looking for it when a VU ends earlier would cost every end a search through all others.
+    cuts: BinaryHeap<Reverse<(Nanos, u32)>>,
 }
 
 impl VuTable {
@@ -54,9 +57,9 @@ impl VuTable {
         self.tasks == 0 && (self.closed || schedule_over || all_made)
     }
 
-    /// The next instant at which a stopping VU is cut.
+    /// The next instant at which a VU may have to be cut.
     pub fn next_cut(&self) -> Option<Nanos> {
-        self.stopping.iter().map(|(at, _)| *at).min()
+        self.cuts.peek().map(|Reverse((at, _))| *at)
     }
 }
 
@@ -104,7 +107,6 @@ fn start(core: &Rc<CoreState>, table: &mut VuTable, local: u32) {
         State::Stopping(task, _) => {
             core.net.set_signal(task, Signal::None);
             vu.state = State::Running(task);
-            table.stopping.retain(|(_, l)| *l != local);
         }
     }
 }
@@ -114,7 +116,7 @@ fn stop(core: &Rc<CoreState>, table: &mut VuTable, local: u32, cut_at: Nanos) {
     vu.wanted = false;
     if let State::Running(task) = vu.state {
         vu.state = State::Stopping(task, cut_at);
-        table.stopping.push((cut_at, local));
+        table.cuts.push(Reverse((cut_at, local)));
         core.net.set_signal(task, Signal::Soft);
     }
 }
@@ -123,25 +125,32 @@ fn stop(core: &Rc<CoreState>, table: &mut VuTable, local: u32, cut_at: Nanos) {
 pub fn close(core: &Rc<CoreState>, cut_at: Nanos) {
     want(core, 0, cut_at);
     let mut table = core.vus.borrow_mut();
-    table.closed = true;
-    for (at, _) in &mut table.stopping {
-        *at = cut_at.min(*at);
+    let VuTable { vus, cuts, closed, .. } = &mut *table;
+    *closed = true;
+    for (local, vu) in (0u32..).zip(vus) {
+        if let State::Stopping(_, at) = &mut vu.state
+            && *at > cut_at
+        {
+            *at = cut_at;
+            cuts.push(Reverse((cut_at, local)));
+        }
     }
 }
 
 /// Cuts the VUs whose time is up.
 pub fn cut_due(core: &Rc<CoreState>, now: Nanos) {
     let mut table = core.vus.borrow_mut();
-    let VuTable { vus, stopping, .. } = &mut *table;
-    stopping.retain(|(at, local)| {
-        if *at > now {
-            return true;
+    let VuTable { vus, cuts, .. } = &mut *table;
+    while let Some(&Reverse((at, local))) = cuts.peek() {
+        if at > now {
+            return;
         }
-        if let State::Stopping(task, _) = vus[*local as usize].state {
-            core.net.set_signal(task, Signal::Hard);
+        cuts.pop();
+        match vus[local as usize].state {
+            State::Stopping(task, cut_at) if cut_at == at => core.net.set_signal(task, Signal::Hard),
+            _ => {}
         }
-        false
-    });
+    }
 }
 
 async fn run(core: Rc<CoreState>, local: u32, task: TaskId) {
@@ -159,7 +168,6 @@ fn end(core: &Rc<CoreState>, local: u32, task: TaskId) {
     core.net.free_task(task);
     let mut table = core.vus.borrow_mut();
     table.tasks -= 1;
-    table.stopping.retain(|(_, l)| *l != local);
     let vu = &mut table.vus[local as usize];
     vu.state = State::Idle;
     if vu.wanted && !table.closed {

@@ -8,7 +8,7 @@ use super::{Mock, MockOptions};
 use crate::cli::MockArgs;
 use crate::host::{allowed_cpus, raise_open_files};
 use crate::result::ExitCode;
-use crate::run::{Failure, Signals};
+use crate::run::{Failure, Phase, Signals};
 
 /// For the size of the completion queue; more connections work, too.
 const CONNECTIONS_EXPECTED: u32 = 8192;
@@ -16,7 +16,7 @@ const CONNECTIONS_EXPECTED: u32 = 8192;
 /// Serves until a signal or `--max-seconds`; prints its address on standard output first.
 pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<u8, Failure> {
     args.check()?;
-    let signals = Signals::watch()?;
+    let signals = Signals::watch(Phase::Load, |_| {})?;
     raise_open_files();
     let counts = args.faults.as_ref().map_or(&[][..], |f| f.0.as_slice());
     let options = MockOptions {
@@ -29,6 +29,7 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<u8, Failure> {
         stamp: args.stamp,
         event_bytes: args.event_bytes as usize,
         faults: FaultPlan::new(counts, args.fault_cycle, args.seed),
+        spread: args.spread,
         nagle: args.nagle,
         cpus: match &args.cpus {
             Some(list) => list.0.clone(),

@@ -49,6 +49,8 @@ pub struct MockOptions {
     /// Token events are padded to this size.
     pub event_bytes: usize,
     pub faults: FaultPlan,
+    /// Spreads the connections' timelines evenly over a gap, so that they don't all send at once.
+    pub spread: bool,
     /// Leaves Nagle's algorithm on, as some servers do.
     pub nagle: bool,
     /// One thread on each; not empty.
@@ -81,6 +83,7 @@ impl Mock {
             script: Script::new(options.tokens, options.stamp, options.event_bytes),
             faults: options.faults.clone(),
             completions: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
             truths: cpus.iter().map(|_| Mutex::new(Truth::default())).collect(),
             options,
         });

@@ -20,6 +20,8 @@ pub struct Shared {
     pub faults: FaultPlan,
     /// Completion requests so far: the index into the fault plan.
     pub completions: AtomicU64,
+    /// Connections so far.
+    pub connections: AtomicU64,
     /// One per core, so that no core waits for another.
     pub truths: Vec<Mutex<Truth>>,
 }
@@ -42,14 +44,23 @@ impl MockCore {
     }
 }
 
+/// A connection's phase within a gap: the multiples of the golden ratio spread any number of points evenly
+/// (Knuth, The Art of Computer Programming, volume 3, 6.4, theorem S).
+fn phase(connection: u64, gap: Nanos) -> Nanos {
+    let fraction = connection.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((u128::from(fraction) * u128::from(gap)) >> 64) as Nanos
+}
+
 /// Serves a connection to its end.
 pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
+    let number = core.shared.connections.fetch_add(1, Ordering::Relaxed);
     core.truth(|t| t.connections += 1);
     let mut session = Session {
         core: &core,
         conn,
         task,
         scratch: Vec::new(),
+        phase: if core.shared.options.spread { phase(number, core.shared.options.gap) } else { 0 },
     };
     let mut input = Vec::new();
     let mut arrived = 0;
@@ -90,6 +101,8 @@ struct Session<'a> {
     conn: ConnId,
     task: TaskId,
     scratch: Vec<u8>,
+    /// Added to the timeline of each answer.
+    phase: Nanos,
 }
 
 impl Session<'_> {
@@ -164,7 +177,7 @@ impl Session<'_> {
                 break;
             }
             let writes = Nanos::from(sent / o.events_per_write);
-            let due = arrived + o.ttft + writes * o.gap;
+            let due = arrived + self.phase + o.ttft + writes * o.gap;
             self.pace(due).await?;
             let count = o.events_per_write.min(o.tokens - sent);
             sent += count;

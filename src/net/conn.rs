@@ -166,8 +166,19 @@ impl Inbox {
     }
 }
 
+/// A task's place among the connects in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Permit {
+    #[default]
+    None,
+    Queued,
+    /// Handed over by a connect that ended; not used yet.
+    Granted,
+}
+
 #[derive(Default)]
 pub struct TaskSlot {
+    pub permit: Permit,
     pub waker: Option<Waker>,
     pub signal: Signal,
     pub in_use: bool,

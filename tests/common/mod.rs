@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: a mock on an ephemeral port, an engine against it, the program itself.
 #![allow(dead_code)]
 
+pub mod live;
+
 use std::io::Read;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
@@ -27,6 +29,7 @@ pub fn mock_options() -> MockOptions {
         stamp: true,
         event_bytes: 200,
         faults: FaultPlan::default(),
+        spread: false,
         nagle: false,
         cpus: vec![allowed_cpus()[0]],
         connections: 256,
@@ -209,6 +212,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
-        std::thread::yield_now();
+        // Asking without a pause would take the CPU from what is waited for.
+        std::thread::sleep(Duration::from_millis(2));
     }
 }

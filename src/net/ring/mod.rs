@@ -10,7 +10,7 @@ mod buffers;
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
-use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use socket2::SockAddr;
 
@@ -238,10 +238,11 @@ impl Ring {
         unsafe { OwnedFd::from_raw_fd(completion.result) }
     }
 
-    /// Cancels all operations on a descriptor; each still gets its own last completion.
-    pub fn cancel_all(&mut self, fd: &OwnedFd, key: Key) -> io::Result<()> {
-        let what = CancelBuilder::fd(Fd(fd.as_raw_fd())).all();
-        let entry = opcode::AsyncCancel2::new(what).build().user_data(key.pack());
+    /// Cancels one operation; both it and this still get their own last completion. By key, because the kernel
+    /// finds a key in a hash table, and a descriptor only by walking all that is armed: closing 10,000
+    /// connections by descriptor kept a core busy for seconds.
+    pub fn cancel(&mut self, what: Key, key: Key) -> io::Result<()> {
+        let entry = opcode::AsyncCancel::new(what.pack()).build().user_data(key.pack());
         // SAFETY: the operation points to no memory of ours.
         unsafe { self.push(entry) }
     }

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# CPU per token event of the engine beside its floors, on one core, in one interleaved run:
+#   epoll          a bare loop: epoll_wait, read, throw away
+#   epoll-parse    the same loop with the engine's own parser behind it
+#   glommio        glommio's own TcpStream, a task per connection, throws away
+#   engine         llmload-uring as users run it (kernel stamps, minimum wait up to 1 ms)
+#   engine-nowait  llmload-uring --min-wait 0: a wake-up per event
+# Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process, medians.
+#
+#   scripts/bench-engine.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+repeats=${1:-5} seconds=${2:-6} server_cpu=${3:-0} client_cpu=${4:-1}
+connections=1000
+event_bytes=200
+chunk_bytes=$((event_bytes + 6)) # size line and line ends
+cargo build --release --quiet --bin llmload-uring --example floor
+bin=target/release/llmload-uring floor=target/release/examples/floor
+work=$(mktemp -d)
+mock_pid=
+trap '[ -z "$mock_pid" ] || kill "$mock_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+start_mock() {
+    # shellcheck disable=SC2086
+    "$bin" mock --cpus "$server_cpu" --event-bytes $event_bytes --max-seconds 120 $1 >"$work/mock" 2>&1 &
+    mock_pid=$!
+    until grep -q listening "$work/mock"; do kill -0 "$mock_pid"; done
+    address=$(sed -n 's#^listening http://##p' "$work/mock")
+}
+
+stop_mock() {
+    kill "$mock_pid"
+    wait "$mock_pid" 2>/dev/null || true
+    mock_pid=
+}
+
+# Prints CPU microseconds per event.
+measure() {
+    case $1 in
+    engine | engine-nowait)
+        local wait=1ms
+        [ "$1" = engine ] || wait=0
+        TIMEFORMAT='%U %S'
+        { time "$bin" scripts/bench-stream.yaml --vus $connections --duration "${seconds}s" \
+            --target "http://$address" --cpus "$client_cpu" --min-wait $wait \
+            --output "$work/result.json" --quiet >/dev/null 2>"$work/err"; } 2>"$work/time"
+        awk -v events="$(grep -m1 -o '"token_events": [0-9]*' "$work/result.json" | grep -o '[0-9]*')" \
+            '{ printf "%.3f\n", ($1 + $2) * 1e6 / events }' "$work/time"
+        ;;
+    *)
+        "$floor" "$1" "$address" $connections "$seconds" $chunk_bytes "$client_cpu" | awk '{ print $4 }'
+        ;;
+    esac
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f (%.2f-%.2f)", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
+
+clients="epoll epoll-parse glommio engine engine-nowait"
+echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
+echo "client on CPU $client_cpu, server on CPU $server_cpu, $connections connections, ${seconds} s a run, $repeats interleaved repeats"
+echo "CPU per event in us: median (min-max)"
+printf '| %-34s |' load
+printf ' %s |' $clients
+echo
+while IFS='|' read -r name options; do
+    start_mock "$options"
+    for repeat in $(seq "$repeats"); do
+        for client in $clients; do measure "$client" >>"$work/$client"; done
+    done
+    stop_mock
+    printf '| %-34s |' "$name"
+    for client in $clients; do
+        printf ' %s |' "$(median <"$work/$client")"
+        rm "$work/$client"
+    done
+    echo
+done <<LOADS
+paced, 10 thousand events/s|--spread --ttft 100ms --gap 100ms --tokens 50
+paced, 40 thousand events/s|--spread --ttft 25ms --gap 25ms --tokens 200
+saturated, 1 event a write|--unpaced --tokens 200
+saturated, 8 events a write|--unpaced --tokens 200 --events-per-write 8
+LOADS

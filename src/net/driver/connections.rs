@@ -1,0 +1,279 @@
+//! Connections as tasks use them: connect, send, take what came, close; and listening for new ones.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::{Driver, key, plain_key};
+use crate::net::clock;
+use crate::net::conn::{Conn, ConnId, Connecting, Ended, Filled, NO_BUFFER, Permit, TaskId};
+use crate::net::ring::{Op, enable_receive_stamps};
+use crate::units::Nanos;
+
+impl Driver {
+    pub(super) fn conn(&mut self, id: ConnId) -> &mut Conn {
+        let conn = &mut self.conns[id.slot as usize];
+        assert!(
+            conn.generation == id.generation && conn.fd.is_some() && !conn.closing,
+            "use of a closed connection"
+        );
+        conn
+    }
+
+    pub(super) fn open(&mut self, fd: OwnedFd, owner: u32) -> ConnId {
+        let slot = self.free_conns.pop().unwrap_or_else(|| {
+            self.conns.push(Conn::free());
+            self.conns.len() as u32 - 1
+        });
+        let conn = &mut self.conns[slot as usize];
+        conn.open(fd, owner);
+        self.counters.connections_open += 1;
+        ConnId {
+            slot,
+            generation: conn.generation,
+        }
+    }
+
+    /// Takes a place among the connects in flight, or queues the task for one.
+    pub fn connect_permit(&mut self, task: TaskId) -> bool {
+        let permit = &mut self.tasks[task.0 as usize].permit;
+        match *permit {
+            Permit::Granted => {
+                *permit = Permit::None;
+                true
+            }
+            Permit::Queued => false,
+            Permit::None if self.connects_in_flight < self.options.connects_in_flight_max => {
+                self.connects_in_flight += 1;
+                true
+            }
+            Permit::None => {
+                *permit = Permit::Queued;
+                self.connects_waiting.push_back(task.0);
+                false
+            }
+        }
+    }
+
+    /// The task wants no connection any more; its entry in the queue is passed over.
+    pub fn leave_connect_queue(&mut self, task: TaskId) {
+        let permit = std::mem::take(&mut self.tasks[task.0 as usize].permit);
+        if permit == Permit::Granted {
+            self.end_connect_permit();
+        }
+    }
+
+    /// Starts a connect; the caller holds a permit, which ends with the connect's completion or this error.
+    pub fn connect(&mut self, task: TaskId, address: usize) -> io::Result<ConnId> {
+        match self.start_connect(task, address) {
+            Ok(id) => Ok(id),
+            Err(e) => {
+                self.end_connect_permit();
+                Err(e)
+            }
+        }
+    }
+
+    pub(super) fn start_connect(&mut self, task: TaskId, address: usize) -> io::Result<ConnId> {
+        let to = self.options.addresses[address];
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_tcp_nodelay(!self.options.nagle)?;
+        let fd = OwnedFd::from(socket);
+        if self.options.kernel_stamps {
+            enable_receive_stamps(&fd)?;
+        }
+        let id = self.open(fd, task.0);
+        let key = key(Op::Connect, id);
+        let conn = &mut self.conns[id.slot as usize];
+        conn.connecting = Connecting::InFlight;
+        conn.connect_started = clock::monotonic();
+        conn.in_flight += 1;
+        if let Some(fd) = &conn.fd {
+            self.ring.connect(fd, address, key)?;
+        }
+        Ok(id)
+    }
+
+    /// Hands the place to the next task in the queue, if one still waits.
+    pub(super) fn end_connect_permit(&mut self) {
+        while let Some(task) = self.connects_waiting.pop_front() {
+            let permit = &mut self.tasks[task as usize].permit;
+            if *permit == Permit::Queued {
+                *permit = Permit::Granted;
+                self.wake(task);
+                self.runnable = true;
+                return;
+            }
+        }
+        self.connects_in_flight -= 1;
+    }
+
+    /// `None`: still connecting. Else errno or 0, and how long it took.
+    pub fn connect_result(&mut self, id: ConnId) -> Option<(i32, Nanos)> {
+        let conn = self.conn(id);
+        match conn.connecting {
+            Connecting::Done(errno) => Some((errno, conn.connect_done - conn.connect_started)),
+            Connecting::No | Connecting::InFlight => None,
+        }
+    }
+
+    pub(super) fn arm_receive(&mut self, id: ConnId) -> io::Result<()> {
+        let conn = &mut self.conns[id.slot as usize];
+        debug_assert!(!conn.receiving);
+        conn.receiving = true;
+        conn.in_flight += 1;
+        match &conn.fd {
+            Some(fd) => self.ring.receive(fd, key(Op::Recv, id)),
+            None => unreachable!("an open connection has a descriptor"),
+        }
+    }
+
+    /// A buffer for the next request, with the capacity of the last one.
+    pub fn take_spare(&mut self, id: ConnId) -> Vec<u8> {
+        let mut spare = std::mem::take(&mut self.conn(id).spare);
+        spare.clear();
+        spare
+    }
+
+    /// Queues a send; its first byte is stamped just before the ring is entered.
+    pub fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> io::Result<()> {
+        let conn = self.conn(id);
+        conn.sent_at = 0;
+        conn.send_error = 0;
+        conn.send_from = 0;
+        debug_assert!(!conn.sending);
+        conn.sending = true;
+        conn.in_flight += 1;
+        self.unsent.push(id.slot);
+        self.counters.bytes_sent += bytes.len() as u64;
+        let conn = &self.conns[id.slot as usize];
+        match &conn.fd {
+            Some(fd) => self.ring.send(fd, bytes, 0, key(Op::Send, id)),
+            None => unreachable!("an open connection has a descriptor"),
+        }
+    }
+
+    /// Sends what the socket takes now, past the ring: for the mock, whose events carry the instant of the call.
+    pub fn send_now(&mut self, id: ConnId, bytes: &[u8]) -> io::Result<usize> {
+        let conn = self.conn(id);
+        let Some(fd) = &conn.fd else {
+            unreachable!("an open connection has a descriptor")
+        };
+        let sent = SockRef::from(fd).send_with_flags(bytes, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)?;
+        self.counters.bytes_sent += sent as u64;
+        Ok(sent)
+    }
+
+    pub fn sent_at(&mut self, id: ConnId) -> Option<Nanos> {
+        let at = self.conn(id).sent_at;
+        (at != 0).then_some(at)
+    }
+
+    pub fn sending(&mut self, id: ConnId) -> bool {
+        self.conn(id).sending
+    }
+
+    /// Wakes the owner when the send under way has ended.
+    pub fn want_flush(&mut self, id: ConnId) {
+        self.conn(id).flushing = true;
+    }
+
+    pub fn send_error(&mut self, id: ConnId) -> i32 {
+        self.conn(id).send_error
+    }
+
+    pub fn pop(&mut self, id: ConnId) -> Option<(u16, Filled)> {
+        let conn = &mut self.conns[id.slot as usize];
+        self.inbox.pop(conn)
+    }
+
+    pub fn ended(&mut self, id: ConnId) -> Option<(Ended, Nanos)> {
+        self.conn(id).ended
+    }
+
+    pub fn has_unread(&mut self, id: ConnId) -> bool {
+        let conn = self.conn(id);
+        conn.first != NO_BUFFER || conn.ended.is_some()
+    }
+
+    pub fn payload(&self, buffer: u16, bytes: u16) -> &[u8] {
+        self.ring.payload(buffer, bytes as usize)
+    }
+
+    pub fn give_back(&mut self, buffer: u16) {
+        self.ring.give_back(buffer);
+    }
+
+    /// A close with RST instead of FIN.
+    pub fn reset_on_close(&mut self, id: ConnId) -> io::Result<()> {
+        match &self.conn(id).fd {
+            Some(fd) => SockRef::from(fd).set_linger(Some(std::time::Duration::ZERO)),
+            None => Ok(()),
+        }
+    }
+
+    pub fn close(&mut self, id: ConnId) {
+        let conn = self.conn(id);
+        conn.closing = true;
+        while let Some((buffer, _)) = self.inbox.pop(&mut self.conns[id.slot as usize]) {
+            self.ring.give_back(buffer);
+        }
+        let conn = &self.conns[id.slot as usize];
+        if conn.in_flight == 0 {
+            return self.finish_close(id.slot);
+        }
+        let under_way = [
+            (conn.connecting == Connecting::InFlight, Op::Connect),
+            (conn.receiving, Op::Recv),
+            (conn.sending, Op::Send),
+        ];
+        for (_, op) in under_way.into_iter().filter(|(is, _)| *is) {
+            self.conns[id.slot as usize].in_flight += 1;
+            // An error here is the ring's, which the next enter reports.
+            let _ = self.ring.cancel(key(op, id), key(Op::Cancel, id));
+        }
+    }
+
+    pub(super) fn finish_close(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        debug_assert!(conn.in_flight == 0 && conn.closing && conn.first == NO_BUFFER);
+        let id = ConnId {
+            slot,
+            generation: conn.generation,
+        };
+        conn.generation = conn.generation.wrapping_add(1);
+        conn.closing = false;
+        if let Some(fd) = conn.fd.take() {
+            let _ = self.ring.close(fd, key(Op::Close, id));
+            self.counters.connections_open -= 1;
+        }
+        self.free_conns.push(slot);
+    }
+
+    pub fn listen(&mut self, listener: OwnedFd, acceptor: TaskId) -> io::Result<()> {
+        if self.options.kernel_stamps {
+            // Accepted sockets inherit it.
+            enable_receive_stamps(&listener)?;
+        }
+        self.ring.accept(&listener, plain_key(Op::Accept))?;
+        self.acceptor = Some((listener, acceptor.0));
+        Ok(())
+    }
+
+    pub fn pop_accepted(&mut self) -> Option<ConnId> {
+        self.accepted.pop_front()
+    }
+
+    /// Completions of the connection wake `owner` from now on.
+    pub fn set_owner(&mut self, id: ConnId, owner: TaskId) {
+        self.conn(id).owner = owner.0;
+    }
+
+    /// From now on a write to `fd` wakes `task`.
+    pub fn watch_kick(&mut self, fd: OwnedFd, task: TaskId) -> io::Result<()> {
+        self.ring.read_kick(&fd, plain_key(Op::Kick))?;
+        self.kick = Some((fd, task.0));
+        Ok(())
+    }
+}
