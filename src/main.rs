@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use llmload_uring::cli::{self, Command};
 use llmload_uring::net::clock;
-use llmload_uring::run::{self, Failure, Signals};
+use llmload_uring::run::{self, Failure, Phase, Signals};
 use llmload_uring::{mock, server};
 
 fn main() -> ExitCode {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn load(args: &cli::RunArgs, begun: u64) -> Result<u8, Failure> {
-    let signals = Signals::watch()?;
+    let signals = Signals::watch(Phase::Setup, say)?;
     let finished = run::run(args, &signals, begun, &mut say)?;
     // A reader that has gone away (`| head -1`) is no reason to fail.
     let _ = std::io::stdout().lock().write_all(finished.summary.as_bytes());

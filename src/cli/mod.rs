@@ -11,7 +11,9 @@ pub use values::faults::FaultSpec;
 pub use values::stages::StageList;
 
 use crate::server::SimArgs;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,7 +76,14 @@ pub enum Command {
 /// Reads the command line and the environment. Help, version and bad command lines (exit code 2) end the
 /// program here, as clap does it.
 pub fn parse() -> Cli {
-    Cli::parse()
+    let matches = Cli::command().get_matches();
+    // The option exists for its environment variable only.
+    if matches.value_source("api_key") == Some(ValueSource::CommandLine) {
+        let what = "--api-key: every user of this host can read a command line; \
+                    put the key into LLMLOAD_API_KEY, or into a file for --api-key-file";
+        Cli::command().error(ErrorKind::InvalidValue, what).exit();
+    }
+    Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
 }
 
 #[cfg(test)]

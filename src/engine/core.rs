@@ -170,6 +170,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         } else {
             0
         },
+        timer_slack: 0,
         connections: vus,
         addresses: target.addresses.clone(),
         connects_in_flight_max: CONNECTS_IN_FLIGHT_MAX,

@@ -7,13 +7,22 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A place for the document that was found writable before the run.
 #[derive(Clone, Debug)]
 pub struct OutputFile {
     path: PathBuf,
-    /// `None`: the path is a device or a pipe, written in place.
-    temporary: Option<PathBuf>,
+    way: Way,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    /// Through this file, which is renamed.
+    Renamed(PathBuf),
+    /// A device or a pipe is written in place. Open from the check on: a pipe's reader leaves when its last
+    /// writer does.
+    InPlace(Arc<File>),
 }
 
 impl OutputFile {
@@ -26,13 +35,13 @@ impl OutputFile {
                 return Err(OutputError::of(path, "create", cause));
             }
             Ok(m) if !m.is_file() => {
-                OpenOptions::new()
+                let device = OpenOptions::new()
                     .write(true)
                     .open(path)
                     .map_err(|e| OutputError::of(path, "open", e))?;
                 return Ok(OutputFile {
                     path: path.to_path_buf(),
-                    temporary: None,
+                    way: Way::InPlace(Arc::new(device)),
                 });
             }
             _ => {}
@@ -50,7 +59,7 @@ impl OutputFile {
         std::fs::remove_file(&temporary).map_err(|e| OutputError::of(path, "create", e))?;
         Ok(OutputFile {
             path: path.to_path_buf(),
-            temporary: Some(temporary),
+            way: Way::Renamed(temporary),
         })
     }
 
@@ -58,9 +67,17 @@ impl OutputFile {
         &self.path
     }
 
+    /// What `write` fills before it gets its name; none for a device or a pipe.
+    pub fn temporary(&self) -> Option<&Path> {
+        match &self.way {
+            Way::Renamed(temporary) => Some(temporary),
+            Way::InPlace(_) => None,
+        }
+    }
+
     /// Where the details of this document are spooled. `None`: a device or a pipe has no file beside it.
     pub fn spool_path(&self) -> Option<PathBuf> {
-        self.temporary.as_ref()?;
+        self.temporary()?;
         let mut path = self.path.clone().into_os_string();
         path.push(".details.jsonl");
         Some(path.into())
@@ -69,11 +86,14 @@ impl OutputFile {
     /// The document appears under its name only when it is complete; then the spool is removed. On an error
     /// the old document, if any, and the spool are still there.
     pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), OutputError> {
-        let Some(temporary) = &self.temporary else {
-            let file = OpenOptions::new().write(true).open(&self.path);
-            return file
-                .and_then(|file| write_document(file, result, details).map(drop))
-                .map_err(|e| OutputError::of(&self.path, "write", e));
+        let temporary = match &self.way {
+            Way::Renamed(temporary) => temporary,
+            Way::InPlace(device) => {
+                return device
+                    .try_clone()
+                    .and_then(|file| write_document(file, result, details).map(drop))
+                    .map_err(|e| OutputError::of(&self.path, "write", e));
+            }
         };
         let complete = create_new(temporary)
             .and_then(|file| write_document(file, result, details))

@@ -39,6 +39,7 @@ fn head(text: &mut String, result: &RunResult) {
         StoppedBy::Plan => "as planned",
         StoppedBy::Signal => "INTERRUPTED by a signal",
         StoppedBy::Threshold => "STOPPED by a threshold",
+        StoppedBy::Server => "STOPPED by the end of the simulator",
         StoppedBy::Failure => "STOPPED by a failure of the generator",
     };
     line!(text, "{}: {:.1} s, {end}", run.profile, run.duration_seconds);

@@ -55,6 +55,8 @@ pub enum StoppedBy {
     Plan,
     Signal,
     Threshold,
+    /// The managed server ended by itself.
+    Server,
     /// A worker failed.
     Failure,
 }
@@ -250,6 +252,7 @@ fn exit_code(facts: &RunFacts) -> ExitCode {
         StoppedBy::Plan => {}
         StoppedBy::Signal => occurred.push(ExitCode::Interrupted),
         StoppedBy::Threshold => occurred.push(ExitCode::ThresholdFailed),
+        StoppedBy::Server => occurred.push(ExitCode::Target),
         StoppedBy::Failure => occurred.push(ExitCode::Internal),
     }
     ExitCode::combine(&occurred)

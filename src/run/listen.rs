@@ -6,6 +6,7 @@ use crossbeam_channel::{Receiver, after, never, select};
 
 use super::{Failure, Ready, Signals, series_names};
 use crate::cli::{Progress, RunArgs};
+use crate::config::format_duration;
 use crate::engine::{Command, Engine, Report};
 use crate::metrics::Snapshot;
 use crate::net::clock;
@@ -13,7 +14,7 @@ use crate::output::{DetailSpool, OutputFile, Spooled};
 use crate::plan::{Plan, VuSchedule};
 use crate::report::{Aggregator, progress_line};
 use crate::result::{ExitCode, StoppedBy};
-use crate::units::{MILLISECOND, Nanos, SECOND, seconds};
+use crate::units::{MILLISECOND, Nanos, SECOND};
 
 const PROGRESS_EVERY: Nanos = 10 * SECOND;
 /// Snapshots are due at whole seconds; a row is closed this much later, so that they are in.
@@ -44,6 +45,8 @@ pub struct Listened {
     pub spooled: Option<Spooled>,
     pub failures: Vec<Failure>,
     pub stopped_by: StoppedBy,
+    /// A second signal came.
+    pub in_a_hurry: bool,
     pub t0: Nanos,
     pub ended: Nanos,
     pub wall_offset: i64,
@@ -136,12 +139,14 @@ impl<'a> Listener<'a> {
             self.stopped_by = StoppedBy::Signal;
         }
         if self.signals == 1 {
-            let grace = seconds(self.plan.graceful_stop);
+            let grace = format_duration(self.plan.graceful_stop);
             (self.say)(&format!(
-                "stopping: requests in flight have up to {grace:.0} s to finish; once more to stop at once"
+                "stopping: requests in flight have up to {grace} to finish; Ctrl-C again stops at once"
             ));
             self.engine.tell(Command::Stop);
         } else {
+            // On a terminal it also ends the line with the `^C`, so that the report begins on its own.
+            (self.say)("stopping at once");
             self.engine.tell(Command::Abort);
             self.give_up = after(ABORT_GRACE);
         }
@@ -160,7 +165,7 @@ impl<'a> Listener<'a> {
             && let Err(failure) = ready.check_server()
         {
             self.failures.push(failure);
-            self.stopped_by = StoppedBy::Failure;
+            self.stopped_by = StoppedBy::Server;
             self.engine.tell(Command::Stop);
         }
     }
@@ -189,6 +194,7 @@ impl<'a> Listener<'a> {
             spooled: self.spool.map(DetailSpool::finish),
             failures: self.failures,
             stopped_by: self.stopped_by,
+            in_a_hurry: self.signals > 1,
             t0: self.t0,
             ended,
             wall_offset,

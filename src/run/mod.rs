@@ -17,14 +17,14 @@ use crate::engine::Engine;
 use crate::metrics::Merged;
 use crate::output::{self, OutputFile};
 use crate::plan::Plan;
-use crate::result::{ExitCode, Observed, RunFacts, RunResult, ServerFigures, StampSource};
+use crate::result::{ExitCode, Observed, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy};
 use crate::server::ServerTotals;
 use crate::units::Nanos;
 use crate::workload::Call;
 pub use failure::Failure;
 use listen::{Listened, Listener};
 use setup::Ready;
-pub use signals::Signals;
+pub use signals::{Phase, Signals};
 
 /// What a finished run shows: `main` prints it.
 #[derive(Debug)]
@@ -49,16 +49,24 @@ pub fn run(
         Some(path) => Some(OutputFile::prepare(path)?),
         None => None,
     };
-    let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut |note| {
+    let mut note = |note: &str| {
         if !args.quiet {
             say(note);
         }
-    })?;
+    };
+    if config.run.details && file.as_ref().and_then(OutputFile::spool_path).is_none() {
+        note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
+    }
+    let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
     let engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
         .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
     let listener = Listener::new(&plan, engine, file.as_ref(), &ready, args, say)?;
+    signals.enter(Phase::Load);
     let listened = listener.listen(&mut ready, signals);
+    signals.enter(Phase::Report {
+        temporary: file.as_ref().and_then(OutputFile::temporary).map(Path::to_path_buf),
+    });
     Ok(finish(
         &config,
         &plan,
@@ -83,7 +91,12 @@ fn finish(
     mut listened: Listened,
     start: Start<'_>,
 ) -> Finished {
-    let server = setup::server_totals(&mut ready, &mut listened.failures);
+    // A second signal leaves 100 ms: none for a busy server's answer, none for its graceful end.
+    let ask = !listened.in_a_hurry && listened.stopped_by != StoppedBy::Server;
+    let server = match ask {
+        true => setup::server_totals(&mut ready, &mut listened.failures),
+        false => None,
+    };
     let merged = listened.aggregator.merged();
     let duration = listened.ended - listened.t0;
     let never_answered = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
@@ -124,7 +137,10 @@ fn finish(
     {
         listened.failures.push(e.into());
     }
-    ready.stop_server(&mut listened.failures);
+    match listened.in_a_hurry {
+        true => ready.kill_server(),
+        false => ready.stop_server(&mut listened.failures),
+    }
     let mut problems: Vec<ExitCode> = listened.failures.iter().map(|f| f.exit).collect();
     problems.push(result.run.exit_code);
     Finished {

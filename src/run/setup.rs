@@ -134,6 +134,11 @@ impl Ready {
         }
     }
 
+    /// At once, by force.
+    pub fn kill_server(&mut self) {
+        self.server = None;
+    }
+
     pub fn stop_server(&mut self, failures: &mut Vec<Failure>) {
         if let Some(server) = self.server.take()
             && let Err(e) = server.stop()
