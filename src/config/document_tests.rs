@@ -242,7 +242,9 @@ fn the_executors_that_count_are_read() {
 proptest::proptest! {
     /// Lines of a good document dropped, doubled and mixed up: an answer, never a panic.
     #[test]
-    fn no_mutilated_document_makes_the_reader_panic(picks in proptest::collection::vec((0usize..11, 0usize..40), 0..14)) {
+    fn no_mutilated_document_makes_the_reader_panic(
+        picks in proptest::collection::vec((0usize..11, 0usize..40), 0..14)
+    ) {
         let lines: Vec<&str> = GOOD.lines().collect();
         let cut = |&(line, cut): &(usize, usize)| {
             let text = lines[line];

@@ -124,12 +124,9 @@ async fn run(setup: CoreSetup) -> Result<(), String> {
     let _ = rustix::thread::set_current_timer_slack(Some(std::num::NonZeroU64::MIN));
     let commands = setup.commands.clone();
     let core = set_up(setup)?;
-    let t0 = loop {
-        match commands.recv() {
-            Ok(Command::Start(t0)) => break t0,
-            // Told to end before the beginning.
-            Ok(Command::Stop | Command::Abort) | Err(_) => return Ok(()),
-        }
+    let Ok(Command::Start(t0)) = commands.recv() else {
+        // Told to end before the beginning.
+        return Ok(());
     };
     core.net.note_runnable();
     spawn(conduct(core.clone(), commands, t0));

@@ -159,6 +159,8 @@ impl Session {
                         // An answer before the request was out leaves the connection in between two requests.
                         if !reusable || core.net.sending(conn) {
                             self.close(&core.net);
+                        } else {
+                            core.net.idle(conn);
                         }
                         return Tried::Over(outcome, self.reader.arrivals.last);
                     }
@@ -168,6 +170,7 @@ impl Session {
                 }
                 Received::Ended(Ended::Eof, at) => (self.reader.eof().unwrap_or(Outcome::Reset), at),
                 Received::Ended(Ended::Error(errno), at) => (broken(errno), at),
+                Received::Ended(Ended::Unasked, at) => (Outcome::Malformed, at),
                 Received::SendFailed(errno) => (broken(errno), clock::monotonic()),
                 Received::Timeout => {
                     let now = clock::monotonic();

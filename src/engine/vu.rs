@@ -125,7 +125,9 @@ fn stop(core: &Rc<CoreState>, table: &mut VuTable, local: u32, cut_at: Nanos) {
 pub fn close(core: &Rc<CoreState>, cut_at: Nanos) {
     want(core, 0, cut_at);
     let mut table = core.vus.borrow_mut();
-    let VuTable { vus, cuts, closed, .. } = &mut *table;
+    let VuTable {
+        vus, cuts, closed, ..
+    } = &mut *table;
     *closed = true;
     for (local, vu) in (0u32..).zip(vus) {
         if let State::Stopping(_, at) = &mut vu.state

@@ -60,7 +60,11 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
         conn,
         task,
         scratch: Vec::new(),
-        phase: if core.shared.options.spread { phase(number, core.shared.options.gap) } else { 0 },
+        phase: if core.shared.options.spread {
+            phase(number, core.shared.options.gap)
+        } else {
+            0
+        },
     };
     let mut input = Vec::new();
     let mut arrived = 0;

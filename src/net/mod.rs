@@ -134,7 +134,7 @@ impl Net {
             self.0.borrow_mut().reap()?;
             yield_now().await;
             if stop() {
-                let tasks = self.0.borrow_mut().let_go();
+                let tasks = self.0.borrow_mut().let_go()?;
                 drop(tasks);
                 return Ok(());
             }
@@ -245,6 +245,11 @@ impl Net {
             Poll::Pending
         })
         .await
+    }
+
+    /// The response is over and the connection kept: what comes before the next `send` ends it.
+    pub fn idle(&self, conn: ConnId) {
+        self.0.borrow_mut().set_idle(conn);
     }
 
     /// The peer has closed or the connection broke.

@@ -89,7 +89,7 @@ fn head(text: &mut String, result: &RunResult) {
     );
     line!(
         text,
-        "peaks       {} VUs  {} connections ({} opened, {} stale)",
+        "peaks       VUs {}  connections {} ({} opened, {} stale)",
         grouped(t.peak_vus),
         grouped(t.peak_connections),
         grouped(t.connections_opened),

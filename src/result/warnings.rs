@@ -162,7 +162,7 @@ fn interrupted(r: &RunResult) -> Option<String> {
     let t = &r.totals.traffic;
     (t.interrupted > 0).then(|| {
         format!(
-            "{} requests were cut by the end, the oldest after {:.1} s",
+            "requests cut by the end: {}, the oldest after {:.1} s",
             t.interrupted, t.interrupted_elapsed_max_seconds
         )
     })

@@ -65,7 +65,10 @@ pub fn run(
     signals.enter(Phase::Load);
     let listened = listener.listen(&mut ready, signals);
     signals.enter(Phase::Report {
-        temporary: file.as_ref().and_then(OutputFile::temporary).map(Path::to_path_buf),
+        temporary: file
+            .as_ref()
+            .and_then(OutputFile::temporary)
+            .map(Path::to_path_buf),
     });
     Ok(finish(
         &config,

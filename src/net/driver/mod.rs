@@ -222,6 +222,10 @@ impl Driver {
     }
 
     fn rearm_receives(&mut self) -> io::Result<()> {
+        if self.ring.buffers_lent() == crate::net::ring::BUFFERS {
+            // Armed now they would end at once, and the loop would spin until a task reads.
+            return Ok(());
+        }
         let mut rearm = std::mem::take(&mut self.rearm);
         for (slot, generation) in rearm.drain(..) {
             let conn = &self.conns[slot as usize];
@@ -236,8 +240,11 @@ impl Driver {
 
     /// The end of the run: gives up the wakers, and with them the tasks that wait. Tasks hold the driver and the
     /// driver their wakers, so without this neither would ever be freed.
-    pub fn let_go(&mut self) -> Vec<TaskSlot> {
-        std::mem::take(&mut self.tasks)
+    ///
+    /// What the tasks queued last is submitted: a queued close is all that still knows its descriptor.
+    pub fn let_go(&mut self) -> io::Result<Vec<TaskSlot>> {
+        self.ring.enter(Wait::No, 0)?;
+        Ok(std::mem::take(&mut self.tasks))
     }
 
     /// Buffers lent are exactly those that wait in inboxes, once no task holds one.

@@ -242,7 +242,9 @@ impl Ring {
     /// finds a key in a hash table, and a descriptor only by walking all that is armed: closing 10,000
     /// connections by descriptor kept a core busy for seconds.
     pub fn cancel(&mut self, what: Key, key: Key) -> io::Result<()> {
-        let entry = opcode::AsyncCancel::new(what.pack()).build().user_data(key.pack());
+        let entry = opcode::AsyncCancel::new(what.pack())
+            .build()
+            .user_data(key.pack());
         // SAFETY: the operation points to no memory of ours.
         unsafe { self.push(entry) }
     }

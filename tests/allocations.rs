@@ -1,0 +1,241 @@
+//! What the engine allocates: nothing per event, a handful per request.
+//! The counting allocator counts all threads, so that a figure may hold a stranger's allocation, such as the test
+//! harness's: of several tries the smallest counts.
+
+mod common;
+
+use std::alloc::System;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use common::{engine_options, kind, light, mock, mock_options, plan, shared, target};
+use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
+use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
+use llmload_uring::mock::Mock;
+use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
+use llmload_uring::workload::encode_request;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const TRIES: usize = 5;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Allocations and reallocations on all threads while `work` runs.
+fn allocations(work: impl FnOnce()) -> usize {
+    let region = Region::new(ALLOCATOR);
+    work();
+    let change = region.change();
+    change.allocations + change.reallocations
+}
+
+/// The smallest of several tries; the work allocates the same each time.
+fn steady_allocations(mut work: impl FnMut()) -> usize {
+    (0..TRIES)
+        .map(|_| allocations(&mut work))
+        .min()
+        .unwrap_or(usize::MAX)
+}
+
+fn chunk(data: &str) -> String {
+    format!("{:x}\r\n{data}\r\n", data.len())
+}
+
+fn event(delta: &str, rest: &str) -> String {
+    chunk(&format!(
+        "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1795291632,\"model\":\"m\",\
+         \"choices\":[{{\"index\":0,\"delta\":{delta}{rest}}}]}}\n\n"
+    ))
+}
+
+fn streamed_answer(events: usize) -> Vec<u8> {
+    let mut bytes = String::from(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    bytes += &event("{\"role\":\"assistant\"}", "");
+    (0..events).for_each(|i| bytes += &event(&format!("{{\"content\":\"word {i} \\n\"}}"), ""));
+    bytes += &event("{}", ",\"finish_reason\":\"stop\"");
+    bytes += &chunk("data: [DONE]\n\n");
+    bytes += "0\r\n\r\n";
+    bytes.into_bytes()
+}
+
+/// Records as the engine does.
+struct Sink<'a>(&'a mut Recorder);
+
+impl TokenSink for Sink<'_> {
+    fn gap(&mut self, gap: Nanos) {
+        self.0.gap(0, gap);
+    }
+    fn coalesced(&mut self) {
+        self.0.counters().coalesced_events += 1;
+    }
+    fn token(&mut self, _: &[u8], _: Nanos) {
+        self.0.counters().token_events += 1;
+    }
+}
+
+/// One exchange, from the head to the sample.
+fn exchange(reader: &mut ResponseReader, recorder: &mut Recorder, bytes: &[u8], cut: usize, iteration: u64) {
+    reader.begin(Expected::ChatStream);
+    recorder.started(0);
+    let mut at = 1_000;
+    let mut over = None;
+    for part in bytes.chunks(cut) {
+        at += 100 * MICROSECOND;
+        recorder.reap_lag(MICROSECOND);
+        if let Progress::Over { outcome, .. } = reader.read(part, at, &mut Sink(recorder)) {
+            over = Some(outcome);
+        }
+    }
+    assert_eq!(over, Some(Outcome::Ok));
+    let arrivals = reader.arrivals;
+    let (output_tokens, token_source) = reader.output_tokens();
+    assert_eq!(token_source, TokenSource::Events);
+    recorder.finish(&Sample {
+        vu: 0,
+        iteration,
+        series: 0,
+        outcome: Outcome::Ok,
+        status: reader.status,
+        due: 0,
+        sent: Some(1),
+        first_byte: arrivals.first_byte,
+        first_event: arrivals.first_event,
+        first_token: arrivals.first_token,
+        last_token: arrivals.last_token,
+        done: at,
+        schedule_lag: 1,
+        output_tokens,
+        token_source,
+    });
+}
+
+#[test]
+fn reading_and_recording_a_stream_of_1000_events_allocates_nothing_after_the_first() {
+    let _alone = alone();
+    let bytes = streamed_answer(1_000);
+    for details in [false, true] {
+        // What a buffer of the ring holds, one segment, and cuts that leave a part of nearly every event over.
+        for cut in [1_448, 1_968, 97, 7] {
+            let mut reader = ResponseReader::new();
+            let mut recorder = Recorder::new(0, 1, details);
+            let first = allocations(|| exchange(&mut reader, &mut recorder, &bytes, cut, 0));
+            let mut iteration = 0;
+            let later = steady_allocations(|| {
+                iteration += 1;
+                exchange(&mut reader, &mut recorder, &bytes, cut, iteration);
+            });
+            println!("cut at {cut}, details {details}: first stream {first}, later {later} allocations");
+            assert_eq!(later, 0, "reads of {cut} bytes");
+        }
+    }
+}
+
+#[test]
+fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
+    let _alone = alone();
+    let kinds = vec![
+        kind("whole", 7, false, 30 * SECOND),
+        kind("stream", 2, true, 60 * SECOND),
+        light(1),
+    ];
+    let plan = plan(shared(1, 1), kinds);
+    let mut target = target("127.0.0.1:1".parse().unwrap());
+    target.headers.push(("Authorization".into(), "Bearer x".into()));
+    let (mut bytes, mut body) = (Vec::new(), Vec::new());
+    let mut encode = |from: u64| {
+        for iteration in from..from + 1_000 {
+            let draw = plan
+                .workload
+                .draw(plan.seed, 3, iteration, target.light_paths.len());
+            bytes.clear();
+            encode_request(&mut bytes, &mut body, &target, &plan.workload, &draw);
+        }
+    };
+    let first = allocations(|| encode(0));
+    let mut from = 0;
+    let later = steady_allocations(|| {
+        from += 1_000;
+        encode(from);
+    });
+    println!("1000 requests: first {first}, later {later} allocations");
+    assert_eq!(later, 0);
+}
+
+fn quick_mock(tokens: u32) -> Mock {
+    let mut options = mock_options();
+    options.tokens = tokens;
+    options.ttft = MILLISECOND;
+    options.gap = 5 * MICROSECOND;
+    mock(options)
+}
+
+/// Allocations of a whole run, mock and reporter included.
+fn run_against_mock(tokens: u32, requests: u64) -> usize {
+    let mock = quick_mock(tokens);
+    allocations(|| {
+        let plan = plan(shared(20, requests), vec![kind("stream", 1, true, 60 * SECOND)]);
+        let mut options = engine_options(1);
+        options.details = false;
+        let ran = common::run(plan, mock.address, options, |_| {});
+        assert_eq!(ran.merged.total.ok(), requests);
+    })
+}
+
+/// Allocations of the mock for each request: one connection, a client that allocates nothing.
+fn mock_per_request(tokens: u32) -> f64 {
+    const REQUESTS: usize = 500;
+    let mock = quick_mock(tokens);
+    let mut stream = TcpStream::connect(mock.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let plan = plan(shared(1, 1), vec![kind("stream", 1, true, SECOND)]);
+    let (mut request, mut body) = (Vec::new(), Vec::new());
+    let draw = plan.workload.draw(1, 0, 0, 1);
+    encode_request(
+        &mut request,
+        &mut body,
+        &target(mock.address),
+        &plan.workload,
+        &draw,
+    );
+    let mut answer = vec![0; 1 << 20];
+    let mut exchanges = || {
+        for _ in 0..REQUESTS {
+            stream.write_all(&request).unwrap();
+            let mut filled = 0;
+            while !answer[..filled].ends_with(b"\r\n0\r\n\r\n") {
+                filled += stream.read(&mut answer[filled..]).unwrap();
+            }
+        }
+    };
+    exchanges();
+    steady_allocations(exchanges) as f64 / REQUESTS as f64
+}
+
+#[test]
+fn a_run_with_ten_times_the_events_or_requests_allocates_next_to_nothing_more() {
+    let _alone = alone();
+    run_against_mock(10, 100);
+    let base = run_against_mock(50, 200);
+    let events = run_against_mock(500, 200);
+    let requests = run_against_mock(50, 2_000);
+    let per_event = events.saturating_sub(base) as f64 / (200.0 * 450.0);
+    let per_request = requests.saturating_sub(base) as f64 / 1_800.0;
+    let mocks = mock_per_request(50);
+    println!("allocations: 200 requests of 50 events {base}, of 500 {events}; 2000 of 50 {requests}");
+    println!("per event {per_event:.5}; per request {per_request:.2}, of which the mock's {mocks:.2}");
+    assert!(per_event < 0.005, "{per_event} per event");
+    assert!(
+        per_request - mocks < 1.0,
+        "{per_request} per request, the mock's {mocks}"
+    );
+}

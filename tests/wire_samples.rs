@@ -1,0 +1,425 @@
+//! Responses captured from real servers, read at every cut: outcome, tokens and the byte that gave each instant.
+//! The captures stand beside the project, in `../shared/wire-samples`.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use llmload_uring::engine::response::{Arrivals, Expected, Progress, ResponseReader, TokenSink};
+use llmload_uring::metrics::{Outcome, TokenSource};
+use llmload_uring::units::Nanos;
+
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/wire-samples");
+/// Files up to this size are cut at every byte, larger ones at every `STRIDE`th.
+const EVERY_CUT_BYTES_MAX: usize = 8 << 10;
+/// A prime, so that the cuts fall on ever new places of events of equal length.
+const STRIDE: usize = 61;
+
+/// How a connection stands after the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Kept,
+    Closed,
+    /// HTTP gave no end: the peer's close is it.
+    Eof,
+}
+use After::{Closed, Eof, Kept};
+
+/// Expectations, from reading the bytes: `first_event`, `first_token`, `last_token` are the offsets in the file of
+/// the line feed that completes the event (the second of the blank line).
+struct Stream {
+    file: &'static str,
+    outcome: Outcome,
+    after: After,
+    token_events: u32,
+    output_tokens: u32,
+    source: TokenSource,
+    first_event: usize,
+    first_token: usize,
+    last_token: usize,
+}
+
+#[rustfmt::skip]
+const fn stream(
+    file: &'static str, outcome: Outcome, after: After, token_events: u32,
+    (output_tokens, source): (u32, TokenSource), at: [usize; 3],
+) -> Stream {
+    let [first_event, first_token, last_token] = at;
+    Stream { file, outcome, after, token_events, output_tokens, source, first_event, first_token, last_token }
+}
+
+use Outcome::{Http4xx, Http5xx, Http429, Http503, Malformed, NotStreamed, Ok as Fine, Truncated};
+use TokenSource::{Events, Server};
+
+/// Chat streams, and two of the older text completions, which differ in nothing that counts here.
+/// The tokens of the server are `usage.completion_tokens`, with llama.cpp and no usage `timings.predicted_n`.
+#[rustfmt::skip]
+const STREAMS: [Stream; 18] = [
+    // file                                outcome    after   events  output_tokens  first event, first and last token
+    stream("llmsim/chat_stream_fast.raw",    Fine,      Kept,   149, (109, Server), [454,  681, 33_614]),
+    stream("llmsim/chat_stream_instant.raw", Fine,      Kept,   149, (105, Server), [454,  678, 33_615]),
+    // Its 20 reasoning tokens are in the usage and in no event.
+    stream("llmsim/scenario_lt-think.raw",   Fine,      Kept,    30, ( 30, Server), [522,  776,  7_916]),
+    stream("llmsim/scenario_lt-stall.raw",   Fine,      Kept,    30, ( 30, Server), [522,  744,  7_294]),
+    // Closed after the fourth token, in the middle of the chunked body.
+    stream("llmsim/scenario_lt-cut.raw",     Truncated, Eof,      4, (  4, Events), [520,  741,  1_418]),
+    stream("llamacpp/chat_stream.raw",       Fine,      Kept,    12, ( 12, Server), [473,  737,  3_720]),
+    // Comments `:` stand before the first event: they are none.
+    stream("llamacpp/chat_stream_ping.raw",  Fine,      Kept,     4, (  4, Server), [585,  851,  1_688]),
+    // Four events of progress come before the first token.
+    stream("llamacpp/chat_stream_progress.raw", Fine,   Kept,     6, (  6, Server), [540, 1_459, 2_828]),
+    stream("llamacpp/chat_stream_usage_timings.raw", Fine, Kept, 12, ( 12, Server), [473,  954,  6_645]),
+    stream("llamacpp/b11434_chat_stream.raw", Fine,     Kept,    24, ( 24, Server), [442,  675,  6_176]),
+    stream("llamacpp/tiny_chat_stream.raw",  Fine,      Kept,    64, ( 64, Server), [442,  676, 15_796]),
+    stream("llamacpp/completions_stream.raw", Fine,     Kept,    12, ( 12, Server), [450,  450,  3_441]),
+    // No usage was asked for.
+    stream("guidellm-mock/chat_stream.raw",  Fine,      Kept,    32, ( 32, Events), [542,  542,  7_386]),
+    stream("guidellm-mock/chat_stream_usage.raw", Fine, Kept,     8, (  8, Server), [542,  542,  2_081]),
+    stream("guidellm-mock/completions_stream_usage.raw", Fine, Kept, 8, (8, Server), [518, 518,  1_889]),
+    stream("nginx/chat_stream_tls_ec.raw",   Fine,      Kept,   149, (105, Server), [476,  699, 33_606]),
+    stream("nginx/chat_stream_tls_off.raw",  Fine,      Kept,   149, (107, Server), [476,  704, 33_613]),
+    // Proxied with buffering: the same bytes but for the sizes of the chunks.
+    stream("nginx/chat_stream_tls_on.raw",   Fine,      Kept,   149, (108, Server), [476,  703, 33_589]),
+];
+
+/// Answered to a client of HTTP/1.0: no chunks, the close is the end.
+#[rustfmt::skip]
+const CLOSE_DELIMITED: Stream =
+    stream("nginx/http10_stream.txt",        Fine,      Eof,    149, (109, Server), [439,  658, 32_704]);
+
+/// Errors: the status decides, whatever was asked for and whatever the body is.
+const ERRORS: [(&str, Outcome, After); 12] = [
+    ("llmsim/chaos_429.txt", Http429, Kept),
+    ("llmsim/chaos_500.txt", Http5xx, Kept),
+    ("llmsim/chaos_503.txt", Http503, Kept),
+    ("llmsim/chaos_504.txt", Http5xx, Kept),
+    ("llmsim/scenario_lt-429.raw", Http429, Kept),
+    // Plain text.
+    ("llmsim/err_badjson.raw", Http4xx, Kept),
+    ("llamacpp/err_404.raw", Http4xx, Closed),
+    ("llamacpp/err_badjson.raw", Http4xx, Closed),
+    ("llamacpp/err_ctx.raw", Http4xx, Closed),
+    ("guidellm-mock/err_badjson.raw", Http5xx, Kept),
+    // HTML.
+    ("nginx/429_limit_req.txt", Http429, Kept),
+    ("nginx/502_upstream_down.txt", Http5xx, Kept),
+];
+
+/// 200s with a body that is no chat answer: as light requests ok, as whole answers what is said here.
+const OTHERS: [(&str, Outcome); 15] = [
+    ("llmsim/stats.raw", Truncated),
+    ("llamacpp/get_health.raw", Truncated),
+    ("llamacpp/get_props.raw", Truncated),
+    ("llamacpp/get_v1_models.raw", Truncated),
+    ("llamacpp/b11434_get_health.raw", Truncated),
+    ("llamacpp/b11434_get_props.raw", Truncated),
+    ("llamacpp/b11434_get_v1_models.raw", Truncated),
+    // Prometheus text.
+    ("llamacpp/get_metrics.raw", Malformed),
+    ("llamacpp/b11434_get_metrics.raw", Malformed),
+    // A list.
+    ("llamacpp/get_slots.raw", Malformed),
+    ("llamacpp/b11434_get_slots.raw", Malformed),
+    // Other APIs' answers: JSON without a choice that finished.
+    ("llmsim/responses_nonstream.raw", Truncated),
+    ("llamacpp/native_completion_nonstream.raw", Truncated),
+    // Event streams where one answer was asked for.
+    ("llamacpp/chat_stream.raw", Malformed),
+    ("llmsim/anthropic_stream_fast.raw", Malformed),
+];
+
+/// Whole chat answers: file, completion tokens.
+const WHOLE: [(&str, u32); 2] = [
+    ("llmsim/chat_nonstream.raw", 112),
+    ("guidellm-mock/chat_nonstream.raw", 8),
+];
+
+/// Streams of other APIs, none of which has `choices`: events without a finish.
+const OTHER_STREAMS: [&str; 7] = [
+    "llmsim/anthropic_stream_fast.raw",
+    "llmsim/openresponses_stream_fast.raw",
+    "llmsim/responses_stream_fast.raw",
+    "llamacpp/anthropic_stream.raw",
+    "llamacpp/native_completion_stream.raw",
+    "llamacpp/responses_stream.raw",
+    "guidellm-mock/responses_stream.raw",
+];
+
+#[derive(Default)]
+struct Sink {
+    /// Instants of the token events.
+    tokens: Vec<Nanos>,
+    gaps: Vec<Nanos>,
+    coalesced: u32,
+}
+
+impl TokenSink for Sink {
+    fn gap(&mut self, gap: Nanos) {
+        self.gaps.push(gap);
+    }
+    fn coalesced(&mut self) {
+        self.coalesced += 1;
+    }
+    fn token(&mut self, _: &[u8], arrived: Nanos) {
+        self.tokens.push(arrived);
+    }
+}
+
+/// What came of one reading.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    outcome: Outcome,
+    after: After,
+    status: u16,
+    arrivals: Arrivals,
+    tokens: Vec<Nanos>,
+    gaps: Vec<Nanos>,
+    coalesced: u32,
+    output_tokens: (u32, TokenSource),
+}
+
+/// Reads `bytes` in parts that end before each of `cuts`. A part arrives at the offset of its last byte.
+fn read(reader: &mut ResponseReader, expected: Expected, bytes: &[u8], cuts: &[usize]) -> Seen {
+    let mut sink = Sink::default();
+    reader.begin(expected);
+    let mut from = 0;
+    let mut over = None;
+    for &to in cuts.iter().chain([&bytes.len()]) {
+        match reader.read(&bytes[from..to], (to - 1) as Nanos, &mut sink) {
+            Progress::More => {}
+            Progress::Over { outcome, reusable } => {
+                assert_eq!(to, bytes.len(), "over before the last byte: {outcome:?} {cuts:?}");
+                over = Some((outcome, if reusable { Kept } else { Closed }));
+            }
+        }
+        from = to;
+    }
+    let (outcome, after) = over.unwrap_or_else(|| (reader.eof().expect("bytes came"), Eof));
+    Seen {
+        outcome,
+        after,
+        status: reader.status,
+        arrivals: reader.arrivals,
+        tokens: sink.tokens,
+        gaps: sink.gaps,
+        coalesced: sink.coalesced,
+        output_tokens: reader.output_tokens(),
+    }
+}
+
+/// What cut reading must give, from what the byte-by-byte reading gave: the same, each instant moved to the last
+/// byte of the read that holds its byte.
+fn moved(single: &Seen, bytes: usize, cuts: &[usize]) -> Seen {
+    let read_of = |at: Nanos| {
+        let end = cuts.iter().copied().find(|cut| *cut as Nanos > at);
+        end.unwrap_or(bytes) as Nanos - 1
+    };
+    let tokens: Vec<Nanos> = single.tokens.iter().map(|at| read_of(*at)).collect();
+    let gaps: Vec<Nanos> = tokens.windows(2).map(|w| w[1] - w[0]).collect();
+    let a = single.arrivals;
+    Seen {
+        coalesced: gaps.iter().filter(|gap| **gap == 0).count() as u32,
+        arrivals: Arrivals {
+            first_byte: a.first_byte.map(read_of),
+            first_event: a.first_event.map(read_of),
+            first_token: a.first_token.map(read_of),
+            last_token: a.last_token.map(read_of),
+            last: read_of(a.last),
+        },
+        tokens,
+        gaps,
+        outcome: single.outcome,
+        after: single.after,
+        status: single.status,
+        output_tokens: single.output_tokens,
+    }
+}
+
+/// Reads at all cuts and gives the byte-by-byte reading, which the caller compares with the table.
+fn read_at_every_cut(file: &str, expected: Expected, bytes: &[u8]) -> Seen {
+    let mut reader = ResponseReader::new();
+    let every: Vec<usize> = (1..bytes.len()).collect();
+    let single = read(&mut reader, expected, bytes, &every);
+    assert_eq!(single, moved(&single, bytes.len(), &every), "{file}");
+    let check = |reader: &mut ResponseReader, cuts: &[usize]| {
+        let seen = read(reader, expected, bytes, cuts);
+        assert_eq!(
+            seen,
+            moved(&single, bytes.len(), cuts),
+            "{file} as {expected:?} cut at {cuts:?}"
+        );
+    };
+    check(&mut reader, &[]);
+    for size in [2, 3, 7, 100, 1_448, 1_968, 4_096] {
+        let cuts: Vec<usize> = (size..bytes.len()).step_by(size).collect();
+        check(&mut reader, &cuts);
+    }
+    let stride = if bytes.len() <= EVERY_CUT_BYTES_MAX {
+        1
+    } else {
+        STRIDE
+    };
+    for cut in (1..bytes.len()).step_by(stride) {
+        check(&mut reader, &[cut]);
+    }
+    single
+}
+
+/// The captures, or a word that they are not here.
+fn samples_are_here() -> bool {
+    let here = Path::new(SAMPLES).is_dir();
+    if !here {
+        println!("skipped: wire_samples: needs ../shared/wire-samples");
+    }
+    here
+}
+
+fn bytes_of(file: &str) -> Vec<u8> {
+    std::fs::read(format!("{SAMPLES}/{file}")).unwrap_or_else(|e| panic!("{file}: {e}"))
+}
+
+fn check_stream(s: &Stream) {
+    let seen = read_at_every_cut(s.file, Expected::ChatStream, &bytes_of(s.file));
+    assert_eq!(
+        (seen.outcome, seen.after, seen.status),
+        (s.outcome, s.after, 200),
+        "{}",
+        s.file
+    );
+    assert_eq!(seen.tokens.len(), s.token_events as usize, "{}", s.file);
+    assert_eq!(seen.output_tokens, (s.output_tokens, s.source), "{}", s.file);
+    let at = [s.first_event, s.first_token, s.last_token].map(|at| Some(at as Nanos));
+    let a = seen.arrivals;
+    assert_eq!([a.first_event, a.first_token, a.last_token], at, "{}", s.file);
+    assert_eq!(a.first_byte, Some(0), "{}", s.file);
+    assert_eq!(seen.coalesced, 0, "{}", s.file);
+}
+
+#[test]
+fn chat_streams_read_the_same_at_every_cut_and_stamp_the_right_byte() {
+    if samples_are_here() {
+        STREAMS.iter().for_each(check_stream);
+        check_stream(&CLOSE_DELIMITED);
+    }
+}
+
+#[test]
+fn whole_chat_answers_are_ok_with_the_servers_count_and_no_stream() {
+    if !samples_are_here() {
+        return;
+    }
+    for (file, tokens) in WHOLE {
+        let bytes = bytes_of(file);
+        let seen = read_at_every_cut(file, Expected::ChatWhole, &bytes);
+        assert_eq!(
+            (seen.outcome, seen.after, seen.status),
+            (Fine, Kept, 200),
+            "{file}"
+        );
+        assert_eq!(seen.output_tokens, (tokens, Server), "{file}");
+        assert!(
+            seen.tokens.is_empty() && seen.arrivals.first_event.is_none(),
+            "{file}"
+        );
+        let seen = read_at_every_cut(file, Expected::ChatStream, &bytes);
+        assert_eq!((seen.outcome, seen.after), (NotStreamed, Kept), "{file}");
+        assert_eq!(seen.output_tokens, (0, TokenSource::None), "{file}");
+    }
+}
+
+#[test]
+fn an_error_status_decides_whatever_was_asked_and_whatever_the_body_is() {
+    if !samples_are_here() {
+        return;
+    }
+    for (file, outcome, after) in ERRORS {
+        let bytes = bytes_of(file);
+        for expected in [Expected::ChatStream, Expected::ChatWhole, Expected::Light] {
+            let seen = read_at_every_cut(file, expected, &bytes);
+            assert_eq!((seen.outcome, seen.after), (outcome, after), "{file}");
+            assert_eq!(seen.status.to_string().as_bytes(), &bytes[9..12], "{file}");
+            assert!(
+                seen.tokens.is_empty() && seen.arrivals.first_event.is_none(),
+                "{file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn answers_that_are_no_chat_are_ok_only_as_light_requests() {
+    if !samples_are_here() {
+        return;
+    }
+    for (file, as_whole) in OTHERS {
+        let bytes = bytes_of(file);
+        let seen = read_at_every_cut(file, Expected::Light, &bytes);
+        assert_eq!(
+            (seen.outcome, seen.after, seen.status),
+            (Fine, Kept, 200),
+            "{file}"
+        );
+        let seen = read_at_every_cut(file, Expected::ChatWhole, &bytes);
+        assert_eq!((seen.outcome, seen.after), (as_whole, Kept), "{file}");
+    }
+}
+
+#[test]
+fn streams_of_other_apis_are_never_ok_as_chat_streams() {
+    if !samples_are_here() {
+        return;
+    }
+    for file in OTHER_STREAMS {
+        let seen = read_at_every_cut(file, Expected::ChatStream, &bytes_of(file));
+        assert_eq!((seen.outcome, seen.after), (Truncated, Kept), "{file}");
+        assert!(seen.tokens.is_empty(), "{file}");
+        assert!(seen.arrivals.first_event.is_some(), "{file}");
+    }
+}
+
+#[test]
+fn a_stream_closed_at_any_byte_is_truncated_and_before_the_first_stale() {
+    if !samples_are_here() {
+        return;
+    }
+    for file in [
+        "llamacpp/chat_stream_ping.raw",
+        "guidellm-mock/chat_stream_usage.raw",
+    ] {
+        let bytes = bytes_of(file);
+        let mut reader = ResponseReader::new();
+        for end in 1..bytes.len() {
+            let seen = read(&mut reader, Expected::ChatStream, &bytes[..end], &[]);
+            assert_eq!(
+                (seen.outcome, seen.after),
+                (Truncated, Eof),
+                "{file} closed at {end}"
+            );
+        }
+        reader.begin(Expected::ChatStream);
+        assert_eq!(reader.eof(), None);
+    }
+}
+
+#[test]
+fn every_capture_has_its_expectation() {
+    if !samples_are_here() {
+        return;
+    }
+    let streams = STREAMS.iter().map(|s| s.file).chain([CLOSE_DELIMITED.file]);
+    let whole = WHOLE.iter().map(|(file, _)| *file);
+    let errors = ERRORS.iter().map(|(file, ..)| *file);
+    let others = OTHERS.iter().map(|(file, _)| *file);
+    let known: HashSet<&str> = streams
+        .chain(whole)
+        .chain(errors)
+        .chain(others)
+        .chain(OTHER_STREAMS)
+        .collect();
+    for server in ["llmsim", "llamacpp", "guidellm-mock", "nginx"] {
+        for entry in std::fs::read_dir(format!("{SAMPLES}/{server}")).unwrap() {
+            let name = entry.unwrap().file_name();
+            let file = format!("{server}/{}", name.to_string_lossy());
+            assert!(known.contains(file.as_str()), "{file} has no expectation");
+        }
+    }
+}
