@@ -78,7 +78,7 @@ fn whole_answers_meet_the_same_faults() {
 
 #[test]
 fn the_same_seed_gives_the_same_requests_on_1_2_and_4_cores() {
-    let digests: Vec<(String, Vec<(u32, u64, u16)>)> = [1, 2, 4]
+    let digests: Vec<_> = [1, 2, 4]
         .into_iter()
         .map(|cores| {
             let mock = mock(mock_options());
