@@ -23,11 +23,12 @@ field() {
 }
 
 run() { # NAME STAMP HOG
+    rm -f "$work/mock" # or the last one's address would be found
     "$bin" mock --cpus "$server_cpu" --ttft 50ms --gap 10ms --tokens 100 --event-bytes 200 --spread --stamp \
         --max-seconds 60 >"$work/mock" 2>&1 &
     local mock=$! hog=
     pids="$pids $mock"
-    until grep -q listening "$work/mock"; do kill -0 $mock; done
+    until grep -qs listening "$work/mock"; do kill -0 $mock; done
     local address
     address=$(sed -n 's#^listening ##p' "$work/mock")
     if [ "$3" = hog ]; then

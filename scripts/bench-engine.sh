@@ -5,26 +5,28 @@
 #   glommio        glommio's own TcpStream, a task per connection, throws away
 #   engine         llmload-uring as users run it (kernel stamps, minimum wait up to 1 ms)
 #   engine-nowait  llmload-uring --min-wait 0: a wake-up per event
+#   engine-noquick llmload-uring --no-quickack: delayed ACKs, as the floors have them
 # Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process, medians.
 #
-#   scripts/bench-engine.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
+#   [CLIENTS="epoll engine"] [SKIP_BUILD=1] scripts/bench-engine.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repeats=${1:-5} seconds=${2:-6} server_cpu=${3:-0} client_cpu=${4:-1}
 connections=1000
 event_bytes=200
 chunk_bytes=$((event_bytes + 6)) # size line and line ends
-cargo build --release --quiet --bin llmload-uring --example floor
+[ -n "${SKIP_BUILD:-}" ] || cargo build --release --quiet --bin llmload-uring --example floor
 bin=target/release/llmload-uring floor=target/release/examples/floor
 work=$(mktemp -d)
 mock_pid=
 trap '[ -z "$mock_pid" ] || kill "$mock_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 start_mock() {
+    rm -f "$work/mock" # or the last one's address would be found
     # shellcheck disable=SC2086
     "$bin" mock --cpus "$server_cpu" --event-bytes $event_bytes --max-seconds 120 $1 >"$work/mock" 2>&1 &
     mock_pid=$!
-    until grep -q listening "$work/mock"; do kill -0 "$mock_pid"; done
+    until grep -qs listening "$work/mock"; do kill -0 "$mock_pid"; done
     address=$(sed -n 's#^listening http://##p' "$work/mock")
 }
 
@@ -37,12 +39,14 @@ stop_mock() {
 # Prints CPU microseconds per event.
 measure() {
     case $1 in
-    engine | engine-nowait)
-        local wait=1ms
-        [ "$1" = engine ] || wait=0
+    engine | engine-*)
+        local options=
+        [ "$1" != engine-nowait ] || options='--min-wait 0'
+        [ "$1" != engine-noquick ] || options=--no-quickack
         TIMEFORMAT='%U %S'
+        # shellcheck disable=SC2086
         { time "$bin" scripts/bench-stream.yaml --vus $connections --duration "${seconds}s" \
-            --target "http://$address" --cpus "$client_cpu" --min-wait $wait \
+            --target "http://$address" --cpus "$client_cpu" $options \
             --output "$work/result.json" --quiet >/dev/null 2>"$work/err"; } 2>"$work/time"
         awk -v events="$(grep -m1 -o '"token_events": [0-9]*' "$work/result.json" | grep -o '[0-9]*')" \
             '{ printf "%.3f\n", ($1 + $2) * 1e6 / events }' "$work/time"
@@ -55,7 +59,7 @@ measure() {
 
 median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f (%.2f-%.2f)", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
 
-clients="epoll epoll-parse glommio engine engine-nowait"
+clients=${CLIENTS:-"epoll epoll-parse glommio engine engine-noquick engine-nowait"}
 echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
 echo "client on CPU $client_cpu, server on CPU $server_cpu, $connections connections, ${seconds} s a run, $repeats interleaved repeats"
 echo "CPU per event in us: median (min-max)"

@@ -64,6 +64,7 @@ impl Session {
         let (outcome, done) = self.attempts(core, draw, &mut life).await;
         core.net.clear_limit(self.task);
         self.record(core, &life, outcome, done, iteration);
+        self.reader.release();
         outcome
     }
 
@@ -209,7 +210,7 @@ impl Session {
     fn deadline(&self, timeouts: &Timeouts, due: Nanos, begun: Nanos) -> Nanos {
         let mut deadline = due + timeouts.total;
         if let Some(t) = timeouts.first_token
-            && self.reader.arrivals.first_token.is_none()
+            && self.reader.awaits_token()
         {
             deadline = deadline.min(begun + t);
         }
@@ -224,9 +225,7 @@ impl Session {
             return Outcome::TimeoutTotal;
         }
         match timeouts.first_token {
-            Some(t) if self.reader.arrivals.first_token.is_none() && now >= begun + t => {
-                Outcome::TimeoutFirstToken
-            }
+            Some(t) if self.reader.awaits_token() && now >= begun + t => Outcome::TimeoutFirstToken,
             _ => Outcome::TimeoutIdle,
         }
     }

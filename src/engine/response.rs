@@ -109,15 +109,25 @@ impl ResponseReader {
     /// The next request goes out.
     pub fn begin(&mut self, expected: Expected) {
         self.http.begin(expected.method());
-        self.sse.reset();
+        self.release();
         self.stream = StreamState::default();
-        self.json.clear();
-        self.json.shrink_to(KEPT_BYTES_MAX);
         self.body = Body::Awaited;
         self.expected = expected;
         self.status = 0;
         self.arrivals = Arrivals::default();
         self.tokens = (0, TokenSource::None);
+    }
+
+    /// A stream whose first token has not come: a limit of the first token counts only for it.
+    pub fn awaits_token(&self) -> bool {
+        self.expected == Expected::ChatStream && self.arrivals.first_token.is_none()
+    }
+
+    /// The response has been recorded: gives back what only a large one needed.
+    pub fn release(&mut self) {
+        self.sse.reset();
+        self.json.clear();
+        self.json.shrink_to(KEPT_BYTES_MAX);
     }
 
     pub fn output_tokens(&self) -> (u32, TokenSource) {

@@ -184,7 +184,9 @@ impl Driver {
             self.arm_receive(id)?;
             self.accepted.push_back(id);
         }
-        if !completion.more {
+        let exhausted = [libc::EMFILE, libc::ENFILE].contains(&-completion.result);
+        self.accept_paused = exhausted && !completion.more;
+        if !completion.more && !exhausted {
             self.ring.accept(&listener, plain_key(Op::Accept))?;
         }
         self.acceptor = Some((listener, task));

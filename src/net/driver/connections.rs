@@ -261,6 +261,7 @@ impl Driver {
         if let Some(fd) = conn.fd.take() {
             let _ = self.ring.close(fd, key(Op::Close, id));
             self.counters.connections_open -= 1;
+            self.resume_accepting();
         }
         self.free_conns.push(slot);
     }
@@ -282,6 +283,15 @@ impl Driver {
     /// Completions of the connection wake `owner` from now on.
     pub fn set_owner(&mut self, id: ConnId, owner: TaskId) {
         self.conn(id).owner = owner.0;
+    }
+
+    fn resume_accepting(&mut self) {
+        if std::mem::take(&mut self.accept_paused)
+            && let Some((listener, _)) = &self.acceptor
+        {
+            // An error here is the ring's, which the next enter reports.
+            let _ = self.ring.accept(listener, plain_key(Op::Accept));
+        }
     }
 
     /// From now on a write to `fd` wakes `task`.

@@ -81,6 +81,8 @@ pub struct Driver {
     unsent: Vec<u32>,
     accepted: VecDeque<ConnId>,
     acceptor: Option<(OwnedFd, u32)>,
+    /// The listener ran out of descriptors: it accepts again when a connection closes.
+    accept_paused: bool,
     kick: Option<(OwnedFd, u32)>,
     pub(super) kicked: bool,
     /// A task was made runnable by another task: it stands behind the driver in the executor's queue, so the
@@ -118,6 +120,7 @@ impl Driver {
             unsent: Vec::new(),
             accepted: VecDeque::new(),
             acceptor: None,
+            accept_paused: false,
             kick: None,
             kicked: false,
             runnable: false,
