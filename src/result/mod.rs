@@ -7,7 +7,8 @@ mod observe;
 mod warnings;
 
 pub use build::{
-    Client, CoreFigures, Endpoint, Rates, Run, RunFacts, RunResult, SCHEMA, ServerFigures, StampSource,
+    Client, CoreFigures, Endpoint, Rates, Run, RunFacts, RunResult, SCHEMA, ServerCounts, ServerFigures,
+    StampSource,
     StoppedBy, ThresholdResult, Totals, Traffic,
 };
 pub use exit::ExitCode;

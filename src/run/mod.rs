@@ -3,6 +3,7 @@
 
 mod failure;
 mod listen;
+mod servers;
 mod setup;
 mod signals;
 
@@ -14,13 +15,10 @@ use serde_json::{Value, json};
 use crate::cli::RunArgs;
 use crate::config::{Config, load_plan};
 use crate::engine::Engine;
-use crate::metrics::Merged;
 use crate::output::{self, OutputFile};
 use crate::plan::Plan;
-use crate::result::{ExitCode, Observed, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy};
-use crate::server::ServerTotals;
+use crate::result::{ExitCode, Observed, RunFacts, RunResult, StampSource, StoppedBy};
 use crate::units::Nanos;
-use crate::workload::Call;
 pub use failure::Failure;
 use listen::{Listened, Listener};
 use setup::Ready;
@@ -58,6 +56,9 @@ pub fn run(
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
     let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
+    if config.validate {
+        ready.owned.validate(&plan, &ready.target, &mut note)?;
+    }
     let engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
         .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
@@ -97,9 +98,10 @@ fn finish(
     // A second signal leaves 100 ms: none for a busy server's answer, none for its graceful end.
     let ask = !listened.in_a_hurry && listened.stopped_by != StoppedBy::Server;
     let server = match ask {
-        true => setup::server_totals(&mut ready, &mut listened.failures),
+        true => ready.owned.totals(&mut listened.failures),
         false => None,
     };
+    let samples = ready.owned.samples();
     let merged = listened.aggregator.merged();
     let duration = listened.ended - listened.t0;
     let never_answered = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
@@ -130,7 +132,8 @@ fn finish(
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
         target: ready.target.origin.clone(),
-        server: server.map(|totals| server_figures(plan, merged, totals)),
+        server: servers::figures(plan, merged, server, &samples),
+        server_timeline: samples.rows,
         startup: listened.t0.saturating_sub(start.begun),
     };
     let mut result = RunResult::build(facts, &listened.aggregator);
@@ -141,8 +144,8 @@ fn finish(
         listened.failures.push(e.into());
     }
     match listened.in_a_hurry {
-        true => ready.kill_server(),
-        false => ready.stop_server(&mut listened.failures),
+        true => ready.owned.kill(),
+        false => ready.owned.stop(&mut listened.failures),
     }
     let mut problems: Vec<ExitCode> = listened.failures.iter().map(|f| f.exit).collect();
     problems.push(result.run.exit_code);
@@ -175,23 +178,6 @@ fn host_json(ready: &Ready) -> Value {
         "local_ports": [h.local_ports.0, h.local_ports.1],
         "min_wait_us": ready.engine.min_wait_us,
     })
-}
-
-/// The managed simulator's own count beside ours. It counts completions only.
-fn server_figures(plan: &Plan, merged: &Merged, totals: ServerTotals) -> ServerFigures {
-    let kinds = plan.workload.kinds.iter().zip(&merged.series);
-    let (mut client_requests, mut client_errors) = (0, 0);
-    for (_, series) in kinds.filter(|(kind, _)| matches!(kind.call, Call::Chat { .. })) {
-        client_requests += series.started;
-        let errors = series.by_status().iter().filter(|(status, _)| *status >= 400);
-        client_errors += errors.map(|(_, n)| n).sum::<u64>();
-    }
-    ServerFigures {
-        requests: totals.total_requests,
-        errors: totals.total_errors,
-        client_requests,
-        client_errors,
-    }
 }
 
 /// The path of our own binary, for the child.
