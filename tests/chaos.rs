@@ -33,19 +33,33 @@ fn with_chaos_our_counts_of_each_class_equal_the_simulators() {
     ]);
     // The profile allows a tenth of failures, and gets more.
     let ended = Live::spawn(&mut command).wait().expect(99);
-    assert!(ended.stdout.contains(" errors by its own count: agrees"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains(" errors by its own count: agrees"),
+        "{}",
+        ended.stdout
+    );
     let document = document(&output);
     let status = |code: &str| count(&document, &["totals", "by_status", code]);
     let server = |key: &str| count(&document, &["server", key]);
     assert_eq!(status("429"), server("rate_limit_errors"));
     assert_eq!(status("500") + status("503"), server("server_errors"));
     assert_eq!(status("504"), server("timeout_errors"));
-    for class in ["rate_limit_errors", "server_errors", "timeout_errors", "errors", "requests"] {
+    for class in [
+        "rate_limit_errors",
+        "server_errors",
+        "timeout_errors",
+        "errors",
+        "requests",
+    ] {
         assert_eq!(server(class), server(&format!("client_{class}")), "{class}");
     }
     let all = server("requests");
     assert!((500..=700).contains(&all), "{all} completions of 700 requests");
-    for (class, share) in [("rate_limit_errors", 0.10), ("server_errors", 0.05), ("timeout_errors", 0.02)] {
+    for (class, share) in [
+        ("rate_limit_errors", 0.10),
+        ("server_errors", 0.05),
+        ("timeout_errors", 0.02),
+    ] {
         let (expected, n) = (all as f64 * share, server(class) as f64);
         let deviation = (expected * (1.0 - share)).sqrt();
         assert!((n - expected).abs() < 5.0 * deviation, "{class}: {n} of {all}");
@@ -57,7 +71,11 @@ fn with_chaos_our_counts_of_each_class_equal_the_simulators() {
 fn a_smoke_with_chaos_is_not_validated_and_says_so() {
     let ended = ran(&["quick-smoke", "--chaos", "--think-time", "0"]);
     assert!([Some(0), Some(99)].contains(&ended.code), "{ended:?}");
-    assert!(ended.stderr.contains("validation: left out, with --chaos"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("validation: left out, with --chaos"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -70,7 +88,16 @@ fn tokens_and_the_simulators_own_document_change_its_answers() {
     );
     let tokens = |more: &[&str]| {
         let args = [
-            &["quick-smoke", "--no-validate", "--iterations", "20", "--think-time", "0", "-o", &output][..],
+            &[
+                "quick-smoke",
+                "--no-validate",
+                "--iterations",
+                "20",
+                "--think-time",
+                "0",
+                "-o",
+                &output,
+            ][..],
             more,
         ]
         .concat();
@@ -99,12 +126,24 @@ fn options_of_the_simulator_without_one_are_refused_and_nothing_is_sent() {
     let target = format!("http://{}", mock.address);
     let port = mock.address.port().to_string();
     let cases: [(&[&str], &str); 5] = [
-        (&["--chaos", "--target", &target], "--chaos: is for the simulator, but `--target`"),
-        (&["--sim-latency", "fast", "--no-server", "--port", &port], "--sim-latency: is for the simulator"),
-        (&["--sim-latency", "warp"], "--sim-latency: `warp` is no latency profile"),
+        (
+            &["--chaos", "--target", &target],
+            "--chaos: is for the simulator, but `--target`",
+        ),
+        (
+            &["--sim-latency", "fast", "--no-server", "--port", &port],
+            "--sim-latency: is for the simulator",
+        ),
+        (
+            &["--sim-latency", "warp"],
+            "--sim-latency: `warp` is no latency profile",
+        ),
         (&["--sim-tokens", "0"], "--sim-tokens: `0` is not 1 to"),
         // Somebody is there already, which only the question shows.
-        (&["--chaos", "--port", &port], "--chaos: is for the simulator, but a healthy server answers"),
+        (
+            &["--chaos", "--port", &port],
+            "--chaos: is for the simulator, but a healthy server answers",
+        ),
     ];
     for (more, part) in cases {
         let ended = ran(&[&["quick-smoke"], more].concat()).expect(104);

@@ -55,8 +55,20 @@ fn a_server_of_your_own_is_started_used_watched_and_stopped() {
     ])
     .expect(0);
     wait_until_refused(address);
-    assert!(ended.stderr.contains(&format!("healthy at http://{address} after ")), "{}", ended.stderr);
-    assert!(ended.stderr.contains("validation: POST /v1/responses: not there (404)"), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains(&format!("healthy at http://{address} after ")),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("validation: POST /v1/responses: not there (404)"),
+        "{}",
+        ended.stderr
+    );
     let document = document(&output);
     assert_eq!(document["totals"]["ok"], 3);
     assert_eq!(document["run"]["target"], format!("http://{address}"));
@@ -72,20 +84,36 @@ fn a_server_of_your_own_is_started_used_watched_and_stopped() {
 fn the_simulators_cpu_and_memory_are_in_the_report_once_a_second() {
     let dir = Dir::new();
     let output = dir.path("result.json");
-    let args = ["high-concurrency", "--vus", "4", "--duration", "3s", "--think-time", "0", "-o", &output];
+    let args = [
+        "high-concurrency",
+        "--vus",
+        "4",
+        "--duration",
+        "3s",
+        "--think-time",
+        "0",
+        "-o",
+        &output,
+    ];
     ran(&args).expect(0);
     let document = document(&output);
     let rows = document["server_timeline"].as_array().unwrap();
     // At 0 s, at each second, and at the end unless that was just then.
     assert!((4..=6).contains(&rows.len()), "{rows:?}");
     let elapsed: Vec<f64> = rows.iter().map(|row| row["elapsed"].as_f64().unwrap()).collect();
-    assert!(elapsed.is_sorted() && elapsed[0] == 0.0 && *elapsed.last().unwrap() >= 2.9, "{elapsed:?}");
+    assert!(
+        elapsed.is_sorted() && elapsed[0] == 0.0 && *elapsed.last().unwrap() >= 2.9,
+        "{elapsed:?}"
+    );
     assert!(rows[0]["cpu_percent"].is_null());
     // Four users without a pause keep it at work; its memory is tens of megabytes.
     let server = &document["server"];
     assert!(server["cpu_percent_mean"].as_f64().unwrap() > 1.0, "{server}");
     assert!(server["rss_bytes_max"].as_u64().unwrap() > 10_000_000, "{server}");
-    assert!(server["rss_bytes_max"].as_u64() >= server["rss_bytes_end"].as_u64(), "{server}");
+    assert!(
+        server["rss_bytes_max"].as_u64() >= server["rss_bytes_end"].as_u64(),
+        "{server}"
+    );
     assert_eq!(server["requests"], server["client_requests"]);
 }
 
@@ -116,12 +144,18 @@ fn a_command_that_cannot_be_started_or_dies_exits_114_with_its_last_words() {
     let address = free_address();
     let url = health(address);
     let cases = [
-        ("/nonexistent/llama-server -m x", "server `llama-server`: cannot be started: No such file"),
+        (
+            "/nonexistent/llama-server -m x",
+            "server `llama-server`: cannot be started: No such file",
+        ),
         (
             "sh -c 'echo loading; printf \"\\033[31mno such model\\n\" >&2; exit 3'",
             "server `sh`: ended with exit code 3 before it was healthy",
         ),
-        ("sh -c 'kill -SEGV $$'", "server `sh`: was killed by signal 11 before it was healthy"),
+        (
+            "sh -c 'kill -SEGV $$'",
+            "server `sh`: was killed by signal 11 before it was healthy",
+        ),
     ];
     for (command, part) in cases {
         let ended = ran(&["quick-smoke", "--server-cmd", command, "--health-url", &url]).expect(114);
@@ -130,7 +164,11 @@ fn a_command_that_cannot_be_started_or_dies_exits_114_with_its_last_words() {
         assert!(!ended.stderr.contains('\u{1b}'), "{}", ended.stderr);
         if command.contains("loading") {
             assert!(ended.stderr.contains("loading\n"), "{}", ended.stderr);
-            assert!(ended.stderr.contains("\\u{1b}[31mno such model"), "{}", ended.stderr);
+            assert!(
+                ended.stderr.contains("\\u{1b}[31mno such model"),
+                "{}",
+                ended.stderr
+            );
         }
     }
 }
@@ -142,7 +180,15 @@ fn a_server_that_never_gets_ready_exits_114_after_the_wait_and_is_gone() {
     let address = free_address();
     let command = format!("sh -c 'echo warming up; echo $$ > {pid}; exec sleep 1000'");
     let url = health(address);
-    let args = ["quick-smoke", "--server-cmd", &command, "--health-url", &url, "--server-wait", "300ms"];
+    let args = [
+        "quick-smoke",
+        "--server-cmd",
+        &command,
+        "--health-url",
+        &url,
+        "--server-wait",
+        "300ms",
+    ];
     let ended = ran(&args).expect(114);
     ended.one_error("server `sh`: not healthy within 0.3 s");
     assert!(ended.stderr.contains("connection refused"), "{}", ended.stderr);
@@ -171,9 +217,21 @@ fn loading() {
 #[test]
 fn a_server_that_is_still_loading_is_waited_for() {
     let address = free_address();
-    let own = std::env::current_exe().unwrap().into_os_string().into_string().unwrap();
+    let own = std::env::current_exe()
+        .unwrap()
+        .into_os_string()
+        .into_string()
+        .unwrap();
     let place = format!("LOADING_ADDRESS={address}");
-    let words = ["env", &place, &own, "--exact", "loading", "--ignored", "--nocapture"];
+    let words = [
+        "env",
+        &place,
+        &own,
+        "--exact",
+        "loading",
+        "--ignored",
+        "--nocapture",
+    ];
     let options = CommandOptions {
         words: words.map(str::to_owned).to_vec(),
         health_url: format!("http://{address}"),
@@ -181,7 +239,11 @@ fn a_server_that_is_still_loading_is_waited_for() {
     };
     let mut server = CommandServer::start(EXE.as_ref(), &options, &[]).unwrap();
     // Three answers that it is not ready, and a tenth of a second after each.
-    assert!(server.startup() >= Duration::from_millis(300), "{:?}", server.startup());
+    assert!(
+        server.startup() >= Duration::from_millis(300),
+        "{:?}",
+        server.startup()
+    );
     server.check().unwrap();
     server.stop().unwrap();
     wait_until_refused(address);
@@ -216,7 +278,15 @@ fn stubborn(dir: &Dir, address: SocketAddr) -> (String, [String; 2]) {
 fn start_stubborn(dir: &Dir, address: SocketAddr, more: &[&str]) -> (Live, [u32; 2]) {
     let (command, files) = stubborn(dir, address);
     let url = health(address);
-    let args = ["high-concurrency", "--vus", "2", "--duration", "1h", "--server-cmd", &command];
+    let args = [
+        "high-concurrency",
+        "--vus",
+        "2",
+        "--duration",
+        "1h",
+        "--server-cmd",
+        &command,
+    ];
     let args = [&args[..], &["--health-url", &url], more].concat();
     let live = Live::start(&args);
     let pids = files.each_ref().map(|file| pid_in(file));
@@ -269,7 +339,13 @@ fn a_signal_while_the_server_loads_leaves_nothing() {
     let (dir, address) = (Dir::new(), free_address());
     let pid = dir.path("pid");
     let command = format!("sh -c 'echo $$ > {pid}; exec sleep 1000'");
-    let live = Live::start(&["quick-smoke", "--server-cmd", &command, "--health-url", &health(address)]);
+    let live = Live::start(&[
+        "quick-smoke",
+        "--server-cmd",
+        &command,
+        "--health-url",
+        &health(address),
+    ]);
     let server = pid_in(&pid);
     live.signal(Signal::INT);
     live.wait().expect(105);
@@ -285,7 +361,15 @@ fn a_server_of_your_own_that_dies_in_the_run_ends_it_with_114_and_a_report() {
         &format!("echo $$ > {pid}\necho last words\nexec '{EXE}' mock --listen {address}\n"),
     );
     let (command, url) = (format!("sh {script}"), health(address));
-    let args = ["high-concurrency", "--vus", "2", "--duration", "1h", "-o", &output];
+    let args = [
+        "high-concurrency",
+        "--vus",
+        "2",
+        "--duration",
+        "1h",
+        "-o",
+        &output,
+    ];
     let live = Live::start(&[&args[..], &["--server-cmd", &command, "--health-url", &url]].concat());
     let server = pid_in(&pid);
     wait_until("requests flow", || {
@@ -322,23 +406,44 @@ fn a_failed_threshold_beside_a_server_that_died_is_114() {
     let server = rustix::process::Pid::from_raw(server as i32).unwrap();
     rustix::process::kill_process(server, Signal::KILL).unwrap();
     let ended = live.wait().expect(114);
-    assert!(ended.stdout.contains("FAIL  latency: p(95)<0.001"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("FAIL  latency: p(95)<0.001"),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[test]
 fn options_of_a_command_that_contradict_each_other_are_104() {
     let cases: [(&[&str], &str); 5] = [
         (&["--server-cmd", "x"], "--server-cmd: needs `--health-url`"),
-        (&["--health-url", "http://127.0.0.1:1/"], "--health-url: has no meaning without"),
-        (&["--server-cmd", "a 'b", "--health-url", "http://127.0.0.1:1/"], "--server-cmd: is no command line"),
-        (&["--server-cmd", "a", "--health-url", "nowhere"], "--health-url `nowhere`: no http://"),
         (
-            &["--server-cmd", "a", "--health-url", "http://127.0.0.1:1/", "--no-server"],
+            &["--health-url", "http://127.0.0.1:1/"],
+            "--health-url: has no meaning without",
+        ),
+        (
+            &["--server-cmd", "a 'b", "--health-url", "http://127.0.0.1:1/"],
+            "--server-cmd: is no command line",
+        ),
+        (
+            &["--server-cmd", "a", "--health-url", "nowhere"],
+            "--health-url `nowhere`: no http://",
+        ),
+        (
+            &[
+                "--server-cmd",
+                "a",
+                "--health-url",
+                "http://127.0.0.1:1/",
+                "--no-server",
+            ],
             "--no-server: contradicts `--server-cmd`",
         ),
     ];
     for (more, part) in cases {
-        ran(&[&["quick-smoke"], more].concat()).expect(104).one_error(part);
+        ran(&[&["quick-smoke"], more].concat())
+            .expect(104)
+            .one_error(part);
     }
 }
 
@@ -356,10 +461,15 @@ fn a_port_in_use_by_something_unhealthy_is_one_error_that_says_what_to_do() {
             let _ = stream.unwrap().write_all(b"SSH-2.0-x\r\n");
         }
     });
-    for (address, says) in [(loading, "GET /health answers 503"), (other_address, "GET /health says: ")] {
+    for (address, says) in [
+        (loading, "GET /health answers 503"),
+        (other_address, "GET /health says: "),
+    ] {
         let port = address.port().to_string();
         let ended = ran(&["quick-smoke", "--port", &port]).expect(114);
-        ended.one_error(&format!("--port {port}: in use by something that is no healthy server: {says}"));
+        ended.one_error(&format!(
+            "--port {port}: in use by something that is no healthy server: {says}"
+        ));
         let hint = format!("--no-server --target http://127.0.0.1:{port}");
         assert!(ended.stderr.contains(&hint), "{}", ended.stderr);
         assert_eq!(ended.stdout, "");
@@ -370,11 +480,23 @@ fn a_port_in_use_by_something_unhealthy_is_one_error_that_says_what_to_do() {
 fn a_free_port_gets_the_simulator_and_a_second_run_uses_it() {
     let address = free_address();
     let port = address.port().to_string();
-    let mut first = Live::start(&["high-concurrency", "--vus", "1", "--duration", "1h", "--port", &port]);
+    let mut first = Live::start(&[
+        "high-concurrency",
+        "--vus",
+        "1",
+        "--duration",
+        "1h",
+        "--port",
+        &port,
+    ]);
     assert_eq!(first.simulator(), address);
     wait_until("requests flow", || simulator_requests(address) >= 1);
     let second = ran(&["quick-smoke", "--port", &port, "--think-time", "0"]).expect(0);
-    assert!(!second.stderr.contains("simulator llmsim at"), "{}", second.stderr);
+    assert!(
+        !second.stderr.contains("simulator llmsim at"),
+        "{}",
+        second.stderr
+    );
     // It is the first run's: still there.
     assert!(simulator_requests(address) >= 4);
     first.signal(Signal::INT);

@@ -11,7 +11,13 @@ const SERVER: &str = "Managed server";
 #[derive(Clone, Debug, Args)]
 pub struct ServerArgs {
     /// The simulator fails on purpose: 429 10 %, 5xx 5 %, 504 2 % of completions
-    #[arg(long, env = "LLMLOAD_CHAOS", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = SERVER)]
+    #[arg(
+        long,
+        env = "LLMLOAD_CHAOS",
+        hide_env = true,
+        value_parser = BoolishValueParser::new(),
+        help_heading = SERVER
+    )]
     pub chaos: bool,
 
     /// Latency profile of the simulator: instant, fast, gpt-4o, claude-sonnet, ... [fast]
@@ -38,14 +44,34 @@ pub struct ServerArgs {
     pub server_cmd: Option<Secret>,
 
     /// Where that server answers 200 once it is ready
-    #[arg(long, env = "LLMLOAD_HEALTH_URL", hide_env = true, hide_env_values = true, value_name = "URL", help_heading = SERVER)]
+    #[arg(
+        long,
+        env = "LLMLOAD_HEALTH_URL",
+        hide_env = true,
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = SERVER
+    )]
     pub health_url: Option<String>,
 
     /// How long that may take [120s]
-    #[arg(long, env = "LLMLOAD_SERVER_WAIT", hide_env = true, value_name = "DURATION", value_parser = parse_duration, help_heading = SERVER)]
+    #[arg(
+        long,
+        env = "LLMLOAD_SERVER_WAIT",
+        hide_env = true,
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        help_heading = SERVER
+    )]
     pub server_wait: Option<Nanos>,
 
     /// Start the load of a smoke profile without asking each endpoint first
-    #[arg(long, env = "LLMLOAD_NO_VALIDATE", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = SERVER)]
+    #[arg(
+        long,
+        env = "LLMLOAD_NO_VALIDATE",
+        hide_env = true,
+        value_parser = BoolishValueParser::new(),
+        help_heading = SERVER
+    )]
     pub no_validate: bool,
 }

@@ -99,8 +99,14 @@ fn simulator_mistakes(args: &RunArgs, settings: &ServerSettings, mistakes: &mut 
     if let Some(option) = settings.simulator_option() {
         // A port without more may turn out to be a server's: then it is refused when that is known.
         let others = [
-            (args.server.server_cmd.is_some(), "`--server-cmd` starts another server"),
-            (args.target().is_some(), "`--target` names a server that runs already"),
+            (
+                args.server.server_cmd.is_some(),
+                "`--server-cmd` starts another server",
+            ),
+            (
+                args.target().is_some(),
+                "`--target` names a server that runs already",
+            ),
             (args.no_server, "`--no-server` starts none"),
         ];
         let instead = others.into_iter().find_map(|(given, what)| given.then_some(what));
@@ -257,7 +263,10 @@ mod tests {
         let (config, _) = load_plan(&args(&["--chaos", "--sim-tokens", "7"])).unwrap();
         let options = config.run.server.simulator(&[1]);
         let rates = options.errors.unwrap();
-        assert_eq!((rates.rate_limit, rates.server_error, rates.timeout), (0.10, 0.05, 0.02));
+        assert_eq!(
+            (rates.rate_limit, rates.server_error, rates.timeout),
+            (0.10, 0.05, 0.02)
+        );
         assert_eq!((options.target_tokens, options.cpus), (Some(7), vec![1]));
     }
 }

@@ -239,7 +239,16 @@ mod tests {
 
     #[test]
     fn lines_that_are_no_command_are_refused() {
-        for line in ["", "  ", "a 'b", "a \"b", "a \\", "''", "a\0b", "# only a comment"] {
+        for line in [
+            "",
+            "  ",
+            "a 'b",
+            "a \"b",
+            "a \\",
+            "''",
+            "a\0b",
+            "# only a comment",
+        ] {
             assert!(split(line).is_err(), "{line:?}");
         }
     }

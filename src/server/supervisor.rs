@@ -104,7 +104,11 @@ fn watch(mut signals: Signals, server: Pid, sender: &Sender<Event>) -> Result<()
     let on_signal = sender.clone();
     spawn("signals", move || {
         for signal in signals.forever() {
-            let event = if signal == SIGINT { Event::Kill } else { Event::Stop };
+            let event = if signal == SIGINT {
+                Event::Kill
+            } else {
+                Event::Stop
+            };
             // Full: there is something to do already, and SIGKILL comes after the grace.
             let _ = on_signal.try_send(event);
         }
@@ -160,7 +164,8 @@ fn supervise(events: &Receiver<Event>) -> u8 {
                 kill_all(events);
                 return 0;
             }
-            Ok(Event::Alone) | Err(_) => break false,
+            // Nobody to end: it can only be that the server was reaped before.
+            Ok(Event::Alone) | Err(_) => return server.map_or(1, end_alike),
         }
         if server.is_some() {
             break false;

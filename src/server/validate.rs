@@ -60,8 +60,8 @@ pub fn validate(
     let deadline = Instant::now() + limit;
     for check in checks(target, question) {
         let left = deadline.saturating_duration_since(Instant::now());
-        let answer = ask(target, &check, left)
-            .map_err(|(answer, what)| check.error(target, &answer, &what))?;
+        let answer =
+            ask(target, &check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
         let method = check.method.as_str();
         let what = format!("{method} {}{}", check.shown_path(), check.note);
         match (check.judge)(&answer) {
@@ -124,7 +124,10 @@ fn ask(target: &Target, check: &Check, limit: Duration) -> Result<Answer, (Answe
     let mut answer = Answer::default();
     if limit.is_zero() {
         let seconds = VALIDATION_LIMIT.as_secs();
-        return Err((answer, format!("not asked: the checks before it took all of {seconds} s")));
+        return Err((
+            answer,
+            format!("not asked: the checks before it took all of {seconds} s"),
+        ));
     }
     let peer = Peer {
         address: target.addresses[0],
@@ -194,7 +197,9 @@ fn shown(text: &str, target: &Target) -> String {
 fn hint(status: u16) -> &'static str {
     match status {
         401 | 403 => "send the key: LLMLOAD_API_KEY, --api-key-file FILE or --header",
-        400 | 404 | 422 => "name a model that the server has (--model NAME), or its whole path (--target URL)",
+        400 | 404 | 422 => {
+            "name a model that the server has (--model NAME), or its whole path (--target URL)"
+        }
         429 => "the server is at its limit before the load: wait, or raise its limit",
         502..=504 => "wait until the server is ready",
         _ => "see the server's log; --no-validate starts the load all the same",

@@ -25,7 +25,8 @@ const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
 const FINISH: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
 const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"completion_tokens\":7,\"prompt_tokens\":1}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
-const ANSWER: &str = r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"completion_tokens":3}}"#;
+const ANSWER: &str =
+    r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"completion_tokens":3}}"#;
 
 fn events(parts: &[&str]) -> Vec<u8> {
     http(200, "text/event-stream", &parts.concat())
@@ -39,10 +40,22 @@ fn good() -> Vec<Says> {
     };
     vec![
         says("/health", false, json(200, "{}")),
-        says("/v1/models", false, json(200, r#"{"data":[{"id":"m"},{"id":"n"}]}"#)),
+        says(
+            "/v1/models",
+            false,
+            json(200, r#"{"data":[{"id":"m"},{"id":"n"}]}"#),
+        ),
         says("/v1/chat/completions", false, json(200, ANSWER)),
-        says("/v1/chat/completions", true, events(&[TOKEN, FINISH, USAGE, DONE])),
-        says("/v1/responses", false, json(200, r#"{"status":"completed","output":[],"error":null}"#)),
+        says(
+            "/v1/chat/completions",
+            true,
+            events(&[TOKEN, FINISH, USAGE, DONE]),
+        ),
+        says(
+            "/v1/responses",
+            false,
+            json(200, r#"{"status":"completed","output":[],"error":null}"#),
+        ),
     ]
 }
 
@@ -85,7 +98,9 @@ fn serve(listener: TcpListener, table: Vec<Says>) -> Vec<String> {
         }
         let streaming = text.contains("\"stream\":true");
         let path = path.split('?').next().unwrap();
-        let said = table.iter().find(|says| says.path == path && says.streaming == streaming);
+        let said = table
+            .iter()
+            .find(|says| says.path == path && says.streaming == streaming);
         let bytes = said.map_or_else(|| json(404, "{}"), |says| says.bytes.clone());
         stream.write_all(&bytes).unwrap();
         heads.push(text);
@@ -119,9 +134,14 @@ fn run(table: Vec<Says>) -> Validated {
         model: "m",
         prompt: "Hi",
     };
-    let result = validate(&target(address), Some(question), Duration::from_secs(20), &mut |line| {
-        said.push(line.to_owned());
-    });
+    let result = validate(
+        &target(address),
+        Some(question),
+        Duration::from_secs(20),
+        &mut |line| {
+            said.push(line.to_owned());
+        },
+    );
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.write_all(b"GET /quit HTTP/1.1\r\n\r\n").unwrap();
     Validated {
@@ -145,7 +165,10 @@ fn a_good_server_is_asked_five_times_with_the_key_and_says_a_line_for_each() {
     assert_eq!(ran.said, expected);
     assert_eq!(ran.requests.len(), 5);
     for request in &ran.requests {
-        assert!(request.contains("authorization: Bearer sk-CANARY-2\r\n"), "{request}");
+        assert!(
+            request.contains("authorization: Bearer sk-CANARY-2\r\n"),
+            "{request}"
+        );
     }
     assert!(ran.requests[4].starts_with("POST /v1/responses?key=CANARY HTTP/1.1"));
 }
@@ -159,7 +182,10 @@ fn what_a_server_need_not_have_is_not_there_and_no_failure() {
         }
         let ran = run(table);
         ran.result.unwrap();
-        assert_eq!(ran.said[0], format!("validation: GET /health: not there ({status})"));
+        assert_eq!(
+            ran.said[0],
+            format!("validation: GET /health: not there ({status})")
+        );
         assert_eq!(
             ran.said[4],
             format!("validation: POST /v1/responses: not there ({status})")
@@ -174,29 +200,91 @@ fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
     let stream = |parts: &[&str]| but(chat, true, events(parts));
     let error = "data: {\"error\":{\"message\":\"out of memory\"}}\n\n";
     let cases: [(Vec<Says>, &str); 16] = [
-        (but("/health", false, json(503, "loading")), "GET ORIGIN/health: status 503; its body begins `loading`"),
-        (but("/v1/models", false, json(200, "[]")), "GET ORIGIN/v1/models: status 200: no list of models; its body begins `[]`"),
-        (but("/v1/models", false, json(500, "")), "GET ORIGIN/v1/models: status 500; its body is empty"),
-        (whole(json(503, "busy")), "POST ORIGIN/v1/chat/completions: status 503; its body begins `busy`"),
-        (whole(json(200, "{\"choices\":[")), "status 200: chat answer: not JSON at line 1"),
-        (whole(json(200, r#"{"choices":[{"message":{"content":"a"},"finish_reason":null}]}"#)), "status 200: no finish_reason;"),
-        (whole(json(200, r#"{"error":{"message":"x"}}"#)), "status 200: an error in a good answer; its body begins `{\"error\""),
-        (whole(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec()), "status 200: the answer broke off after 4 bytes"),
-        (stream(&[TOKEN, error]), "POST ORIGIN/v1/chat/completions streaming: status 200: an error event, `{\"error\":{\"message\":\"out of memory\"}}`"),
-        (stream(&[TOKEN, USAGE, DONE]), "streaming: status 200: no finish_reason; its body begins `data: {"),
-        (stream(&[TOKEN, FINISH, DONE]), "streaming: status 200: no usage, which was asked for;"),
-        (stream(&[FINISH, USAGE, DONE]), "streaming: status 200: no token: no event carries text;"),
-        (stream(&[]), "streaming: status 200: no token: no event carries text, no finish_reason, no usage"),
-        (stream(&["data: {\"choi\n\n"]), "streaming: status 200: chat answer: not JSON at line 1"),
-        (but(chat, true, json(200, ANSWER)), "streaming: status 200: no event stream: its content type"),
-        (but("/v1/responses", false, json(200, r#"{"status":"failed","output":[]}"#)), "POST ORIGIN/v1/responses: status 200: no completed response;"),
+        (
+            but("/health", false, json(503, "loading")),
+            "GET ORIGIN/health: status 503; its body begins `loading`",
+        ),
+        (
+            but("/v1/models", false, json(200, "[]")),
+            "GET ORIGIN/v1/models: status 200: no list of models; its body begins `[]`",
+        ),
+        (
+            but("/v1/models", false, json(500, "")),
+            "GET ORIGIN/v1/models: status 500; its body is empty",
+        ),
+        (
+            whole(json(503, "busy")),
+            "POST ORIGIN/v1/chat/completions: status 503; its body begins `busy`",
+        ),
+        (
+            whole(json(200, "{\"choices\":[")),
+            "status 200: chat answer: not JSON at line 1",
+        ),
+        (
+            whole(json(
+                200,
+                r#"{"choices":[{"message":{"content":"a"},"finish_reason":null}]}"#,
+            )),
+            "status 200: no finish_reason;",
+        ),
+        (
+            whole(json(200, r#"{"error":{"message":"x"}}"#)),
+            "status 200: an error in a good answer; its body begins `{\"error\"",
+        ),
+        (
+            whole(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec()),
+            "status 200: the answer broke off after 4 bytes",
+        ),
+        (
+            stream(&[TOKEN, error]),
+            "POST ORIGIN/v1/chat/completions streaming: status 200: an error event, `{\"error\":{\"message\":\"out of memory\"}}`",
+        ),
+        (
+            stream(&[TOKEN, USAGE, DONE]),
+            "streaming: status 200: no finish_reason; its body begins `data: {",
+        ),
+        (
+            stream(&[TOKEN, FINISH, DONE]),
+            "streaming: status 200: no usage, which was asked for;",
+        ),
+        (
+            stream(&[FINISH, USAGE, DONE]),
+            "streaming: status 200: no token: no event carries text;",
+        ),
+        (
+            stream(&[]),
+            "streaming: status 200: no token: no event carries text, no finish_reason, no usage",
+        ),
+        (
+            stream(&["data: {\"choi\n\n"]),
+            "streaming: status 200: chat answer: not JSON at line 1",
+        ),
+        (
+            but(chat, true, json(200, ANSWER)),
+            "streaming: status 200: no event stream: its content type",
+        ),
+        (
+            but(
+                "/v1/responses",
+                false,
+                json(200, r#"{"status":"failed","output":[]}"#),
+            ),
+            "POST ORIGIN/v1/responses: status 200: no completed response;",
+        ),
     ];
     for (table, part) in cases {
         let ran = run(table);
         let error = ran.result.unwrap_err();
         assert_eq!(error.exit_code(), 114);
         let text = error.to_string();
-        let origin = text.split_once("http://").unwrap().1.split_once('/').unwrap().0.to_owned();
+        let origin = text
+            .split_once("http://")
+            .unwrap()
+            .1
+            .split_once('/')
+            .unwrap()
+            .0
+            .to_owned();
         let part = part.replace("ORIGIN", &format!("http://{origin}"));
         assert!(text.contains(&part), "`{part}` is not in: {text}");
         assert!(text.starts_with("validation: "), "{text}");
@@ -221,6 +309,9 @@ fn a_server_that_says_nothing_runs_into_the_limit() {
     let target = target(listener.local_addr().unwrap());
     let limit = Duration::from_millis(30);
     let error = validate(&target, None, limit, &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("/health: no answer within 0.0"), "{error}");
+    assert!(
+        error.to_string().contains("/health: no answer within 0.0"),
+        "{error}"
+    );
     assert_eq!(error.exit_code(), 114);
 }
