@@ -298,7 +298,9 @@ fn start_stubborn(dir: &Dir, address: SocketAddr, more: &[&str]) -> (Live, [u32;
 
 fn all_gone(address: SocketAddr, pids: [u32; 2]) {
     wait_until_refused(address);
-    pids.map(wait_until_gone);
+    for pid in pids {
+        wait_until_gone(pid);
+    }
 }
 
 #[test]
