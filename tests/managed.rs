@@ -332,7 +332,10 @@ fn a_second_signal_ends_the_program_at_once_and_the_server_soon_after() {
     live.signal(Signal::INT);
     live.wait().expect(105);
     println!("out after {:?}", begun.elapsed());
-    document(&output);
+    // There was little time for it: whole, or not at all.
+    if std::path::Path::new(&output).exists() {
+        document(&output);
+    }
     all_gone(address, pids);
 }
 

@@ -78,13 +78,14 @@ impl Default for Settings {
 
 /// Reads the key file, if one is named; touches nothing else.
 pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
+    let server = server_settings(args, mistakes);
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     let target = args.target();
     if target.is_some() && args.port.is_some() {
         let what = "contradicts `--target`, whose URL has the port";
         wrong("--port", Reason::new(what).hint("put the port into the URL"));
     }
-    if args.no_server && target.is_none() && args.port.is_none() {
+    if args.no_server && target.is_none() && args.port.is_none() && server.command.is_none() {
         let what = "no server is started and none is named";
         wrong(
             "--no-server",
@@ -110,7 +111,6 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     if let Err(reason) = check_duration(args.min_wait, &(0..=MIN_WAIT_MAX)) {
         wrong("--min-wait", reason);
     }
-    let server = server_settings(args, mistakes);
     let headers = headers(args, mistakes);
     Settings {
         manage_server: (target.is_none() && !args.no_server) || server.command.is_some(),

@@ -104,7 +104,9 @@ impl<'a> Listener<'a> {
                 default(Duration::from_nanos(wait)) => self.close_row(ready),
             }
         }
-        ready.owned.sample(clock::monotonic() - self.t0);
+        if self.signals < 2 {
+            ready.owned.sample(clock::monotonic() - self.t0);
+        }
         self.end()
     }
 

@@ -56,8 +56,12 @@ pub fn run(
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
     let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
-    if config.validate {
-        ready.owned.validate(&plan, &ready.target, &mut note)?;
+    if config.validate
+        && let Err(e) = ready.owned.validate(&plan, &ready.target, &mut note)
+    {
+        let mut failures = vec![Failure::from(e)];
+        ready.owned.stop(&mut failures);
+        return Err(failures.remove(0));
     }
     let engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
         .map_err(Failure::internal)?;

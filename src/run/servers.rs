@@ -177,7 +177,9 @@ impl Owned {
 
     /// At once, by force.
     pub fn kill(&mut self) {
-        self.server = None;
+        if let Some(server) = self.server.take() {
+            server.kill();
+        }
     }
 
     pub fn stop(&mut self, failures: &mut Vec<Failure>) {

@@ -20,8 +20,8 @@ const HEALTH_LIMIT: Duration = Duration::from_secs(2);
 const HEALTH_EVERY: Duration = Duration::from_millis(100);
 /// The keeper gives the server five seconds to end, then what is left of it as long again to be killed.
 const STOP_GRACE: Duration = Duration::from_secs(11);
-/// In a hurry nobody waits longer: the keeper does its work by itself.
-const KILL_GRACE: Duration = Duration::from_millis(40);
+/// The keeper kills in milliseconds. Longer nobody waits: it does its work by itself.
+const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// How a server of the user's is started, and how one sees that it is ready.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +148,12 @@ impl CommandServer {
         let alive = self.process.check();
         self.end();
         alive
+    }
+
+    /// Has it killed, and waits for nothing: for a program that must be gone at once.
+    pub fn abandon(mut self) {
+        self.stopped = true;
+        self.process.leave_to_keeper(Duration::ZERO);
     }
 
     fn end(&mut self) {

@@ -40,6 +40,14 @@ impl OwnedServer {
         }
     }
 
+    /// At once, by force.
+    pub fn kill(self) {
+        match self {
+            OwnedServer::Simulator(server) => drop(server),
+            OwnedServer::Command(server) => server.abandon(),
+        }
+    }
+
     /// Ends it; `Err` when it had ended before, by itself.
     pub fn stop(self) -> Result<(), ServerError> {
         match self {
