@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::cli::RunArgs;
 use crate::config::{Config, load_plan};
 use crate::engine::Engine;
+use crate::metrics::Merged;
 use crate::output::{self, OutputFile};
 use crate::plan::Plan;
 use crate::result::{ExitCode, Observed, RunFacts, RunResult, StampSource, StoppedBy};
@@ -108,14 +109,7 @@ fn finish(
     let samples = ready.owned.samples();
     let merged = listened.aggregator.merged();
     let duration = listened.ended - listened.t0;
-    let never_answered = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
-    if never_answered && merged.total.interrupted() < merged.total.finished() {
-        let what = format!("{}: not one response in the whole run", ready.target.origin);
-        let hint = "see the outcomes in the summary; is the server up, and is this its port?";
-        listened
-            .failures
-            .push(Failure::new(ExitCode::Target, what, None, hint));
-    }
+    listened.failures.extend(never_answered(merged, &ready));
     let facts = RunFacts {
         config: serde_json::to_value(config).unwrap_or(Value::Null),
         host: host_json(&ready),
@@ -162,6 +156,16 @@ fn finish(
         },
         errors: listened.failures,
     }
+}
+
+/// Not one response in the whole run, although requests came to an end.
+fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
+    let silent = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
+    (silent && merged.total.interrupted() < merged.total.finished()).then(|| {
+        let what = format!("{}: not one response in the whole run", ready.target.origin);
+        let hint = "see the outcomes in the summary; is the server up, and is this its port?";
+        Failure::new(ExitCode::Target, what, None, hint)
+    })
 }
 
 pub fn series_names(plan: &Plan) -> Vec<String> {

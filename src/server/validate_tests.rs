@@ -193,13 +193,23 @@ fn what_a_server_need_not_have_is_not_there_and_no_failure() {
     }
 }
 
+/// Each answer table and a part of the error that it gives; ORIGIN stands for the server's.
+#[track_caller]
+fn fail(cases: Vec<(Vec<Says>, &str)>) {
+    for (table, part) in cases {
+        let error = run(table).result.unwrap_err();
+        assert_eq!(error.exit_code(), 114);
+        let text = error.to_string();
+        assert!(text.starts_with("validation: "), "{text}");
+        let address = text.split("http://").nth(1).unwrap().split('/').next().unwrap();
+        let part = part.replace("ORIGIN", &format!("http://{address}"));
+        assert!(text.contains(&part), "`{part}` is not in: {text}");
+    }
+}
+
 #[test]
 fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
-    let chat = "/v1/chat/completions";
-    let whole = |bytes| but(chat, false, bytes);
-    let stream = |parts: &[&str]| but(chat, true, events(parts));
-    let error = "data: {\"error\":{\"message\":\"out of memory\"}}\n\n";
-    let cases: [(Vec<Says>, &str); 16] = [
+    fail(vec![
         (
             but("/health", false, json(503, "loading")),
             "GET ORIGIN/health: status 503; its body begins `loading`",
@@ -212,6 +222,21 @@ fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
             but("/v1/models", false, json(500, "")),
             "GET ORIGIN/v1/models: status 500; its body is empty",
         ),
+        (
+            but(
+                "/v1/responses",
+                false,
+                json(200, r#"{"status":"failed","output":[]}"#),
+            ),
+            "POST ORIGIN/v1/responses: status 200: no completed response;",
+        ),
+    ]);
+}
+
+#[test]
+fn a_whole_answer_that_is_refused_broken_or_unfinished_is_named_so() {
+    let whole = |bytes| but("/v1/chat/completions", false, bytes);
+    fail(vec![
         (
             whole(json(503, "busy")),
             "POST ORIGIN/v1/chat/completions: status 503; its body begins `busy`",
@@ -235,6 +260,15 @@ fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
             whole(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec()),
             "status 200: the answer broke off after 4 bytes",
         ),
+    ]);
+}
+
+#[test]
+fn a_stream_without_token_finish_usage_or_with_an_error_is_named_so() {
+    let chat = "/v1/chat/completions";
+    let stream = |parts: &[&str]| but(chat, true, events(parts));
+    let error = "data: {\"error\":{\"message\":\"out of memory\"}}\n\n";
+    fail(vec![
         (
             stream(&[TOKEN, error]),
             "POST ORIGIN/v1/chat/completions streaming: status 200: an error event, `{\"error\":{\"message\":\"out of memory\"}}`",
@@ -263,32 +297,7 @@ fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
             but(chat, true, json(200, ANSWER)),
             "streaming: status 200: no event stream: its content type",
         ),
-        (
-            but(
-                "/v1/responses",
-                false,
-                json(200, r#"{"status":"failed","output":[]}"#),
-            ),
-            "POST ORIGIN/v1/responses: status 200: no completed response;",
-        ),
-    ];
-    for (table, part) in cases {
-        let ran = run(table);
-        let error = ran.result.unwrap_err();
-        assert_eq!(error.exit_code(), 114);
-        let text = error.to_string();
-        let origin = text
-            .split_once("http://")
-            .unwrap()
-            .1
-            .split_once('/')
-            .unwrap()
-            .0
-            .to_owned();
-        let part = part.replace("ORIGIN", &format!("http://{origin}"));
-        assert!(text.contains(&part), "`{part}` is not in: {text}");
-        assert!(text.starts_with("validation: "), "{text}");
-    }
+    ]);
 }
 
 #[test]
