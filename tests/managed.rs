@@ -389,6 +389,24 @@ fn a_server_of_your_own_that_dies_in_the_run_ends_it_with_114_and_a_report() {
 }
 
 #[test]
+fn a_keeper_that_is_killed_takes_its_server_along() {
+    let address = free_address();
+    let (command, url) = (mock_command(address), health(address));
+    let args = ["high-concurrency", "--vus", "2", "--duration", "1h"];
+    let live = Live::start(&[&args[..], &["--server-cmd", &command, "--health-url", &url]].concat());
+    wait_until("requests flow", || {
+        std::net::TcpStream::connect(address).is_ok() && mock_requests(address) >= 4
+    });
+    let keeper = live.children()[0];
+    let keeper = rustix::process::Pid::from_raw(keeper as i32).unwrap();
+    rustix::process::kill_process(keeper, Signal::KILL).unwrap();
+    live.wait()
+        .expect(114)
+        .one_error("was killed by signal 9 during the run");
+    wait_until_refused(address);
+}
+
+#[test]
 fn a_failed_threshold_beside_a_server_that_died_is_114() {
     let (dir, address) = (Dir::new(), free_address());
     let pid = dir.path("pid");

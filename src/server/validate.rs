@@ -20,7 +20,7 @@ pub const VALIDATION_LIMIT: Duration = Duration::from_secs(18);
 const TOKENS: u32 = 16;
 /// Characters of a body that an error shows.
 const SHOWN_CHARS_MAX: usize = 160;
-/// Shorter header values are no secrets, and would blot out half of a message.
+/// Shorter values are no secrets, and would blot out half of a message.
 const SECRET_CHARS_MIN: usize = 6;
 
 /// What a completion is asked with.
@@ -183,12 +183,14 @@ impl Check {
 /// Safe for a terminal, cut, and without our own secrets: servers repeat a key that they refuse.
 fn shown(text: &str, target: &Target) -> String {
     let mut text = text.to_owned();
-    for (_, value) in &target.headers {
-        // `Bearer KEY`: the key alone, too.
-        for secret in [value.as_str(), value.rsplit(' ').next().unwrap_or("")] {
-            if secret.chars().count() >= SECRET_CHARS_MIN {
-                text = text.replace(secret, "***");
-            }
+    let (_, query) = target.chat_path.split_once('?').unwrap_or_default();
+    let values = query.split('&').filter_map(|pair| pair.split('=').nth(1));
+    // `Bearer KEY`: the key alone, too.
+    let headers = target.headers.iter();
+    let headers = headers.flat_map(|(_, value)| [value.as_str(), value.rsplit(' ').next().unwrap_or("")]);
+    for secret in headers.chain(values) {
+        if secret.chars().count() >= SECRET_CHARS_MIN {
+            text = text.replace(secret, "***");
         }
     }
     printable(text.trim_end(), SHOWN_CHARS_MAX)

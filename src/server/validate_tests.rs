@@ -302,11 +302,14 @@ fn a_stream_without_token_finish_usage_or_with_an_error_is_named_so() {
 
 #[test]
 fn neither_escape_sequences_nor_our_own_key_come_back_from_a_body() {
-    let body = "wrong key sk-CANARY-2\u{1b}[2J\u{202e}";
+    let body = "wrong key sk-CANARY-2 in ?key=CANARY\u{1b}[2J\u{202e}";
     let ran = run(but("/v1/chat/completions", false, json(401, body)));
     let error = ran.result.unwrap_err();
     let text = format!("{error} {}", error.hint());
-    assert!(text.contains("`wrong key ***\\u{1b}[2J\\u{202e}`"), "{text}");
+    assert!(
+        text.contains("`wrong key *** in ?key=***\\u{1b}[2J\\u{202e}`"),
+        "{text}"
+    );
     assert!(!text.contains("CANARY"), "{text}");
     assert!(text.contains("LLMLOAD_API_KEY"), "{text}");
     assert_eq!(ran.said.len(), 2);
