@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     let cli = cli::parse();
     let result = match cli.command {
         Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
+        Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
         Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
         None => load(&cli.run, begun),
     };

@@ -69,6 +69,7 @@ fn a_server_named_by_url_or_by_port_is_asked_exactly_as_often_as_reported() {
             "40",
             "--think-time",
             "0",
+            "--no-validate",
         ];
         args.extend(place.iter().map(String::as_str));
         args.extend(["--output", &output]);
@@ -88,7 +89,8 @@ fn a_healthy_server_on_the_port_is_used_in_place_of_a_simulator() {
     let port = mock.address.port().to_string();
     let ended = ran(&["quick-smoke", "--port", &port, "--think-time", "0"]).expect(0);
     assert!(!ended.stderr.contains("simulator"), "{}", ended.stderr);
-    assert_eq!(mock_requests(mock.address), 3);
+    // Three, and two of the validation before them.
+    assert_eq!(mock_requests(mock.address), 5);
 }
 
 #[test]
@@ -117,7 +119,8 @@ fn a_server_that_refuses_everything_with_503_fails_the_threshold() {
     let mock = mock(options);
     let dir = Dir::new();
     let output = dir.path("result.json");
-    ran(&["quick-smoke", "--target", &url(mock.address), "-o", &output]).expect(99);
+    let target = url(mock.address);
+    ran(&["quick-smoke", "--no-validate", "--target", &target, "-o", &output]).expect(99);
     let document = document(&output);
     assert_eq!(document["totals"]["by_outcome"]["http_503"], 3);
     assert_eq!(document["run"]["exit_code"], 99);
@@ -366,7 +369,7 @@ fn the_mock_prints_its_address_serves_and_ends_with_0_on_sigterm() {
     stdout.read_line(&mut line).unwrap();
     let address = line.trim_end().strip_prefix("listening http://").unwrap();
     let address: SocketAddr = address.parse().unwrap();
-    ran(&["quick-smoke", "--target", &url(address)]).expect(0);
+    ran(&["quick-smoke", "--target", &url(address), "--no-validate"]).expect(0);
     assert_eq!(mock_requests(address), 3);
     let pid = rustix::process::Pid::from_child(&child.0);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
@@ -483,6 +486,7 @@ fn the_api_key_is_sent_and_never_shown_not_even_by_a_server_that_echoes_it() {
     let mut command = program();
     command.env("LLMLOAD_API_KEY", CANARY).args([
         "quick-smoke",
+        "--no-validate",
         "--details",
         "-o",
         &output,

@@ -5,8 +5,9 @@ use llmload_uring::output::{DetailSpool, OutputFile, SUMMARY_LINES_MAX, Spooled,
 use llmload_uring::plan::Threshold;
 use llmload_uring::report::{Aggregator, progress_line};
 use llmload_uring::result::{
-    ExitCode, Observed, RULES, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy,
+    ExitCode, Observed, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, StampSource, StoppedBy,
 };
+use llmload_uring::server::{ServerSample, ServerSamples};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -102,6 +103,18 @@ fn offer(recorder: &mut Recorder, sample: &Sample) {
     recorder.finish(sample);
 }
 
+fn server_samples() -> ServerSamples {
+    let mut samples = ServerSamples::default();
+    for second in 0..=6 {
+        samples.push(ServerSample {
+            elapsed: second * SECOND,
+            cpu_percent: (second > 0).then_some(40.0 + second as f64),
+            rss_bytes: (50 + second % 4) << 20,
+        });
+    }
+    samples
+}
+
 fn result(aggregator: &Aggregator) -> RunResult {
     let duration: Nanos = 6_250 * MILLISECOND;
     let thresholds = [
@@ -128,11 +141,18 @@ fn result(aggregator: &Aggregator) -> RunResult {
             details_unwritten: 0,
             target: "http://127.0.0.1:8080".to_string(),
             server: Some(ServerFigures {
-                requests: 590,
-                errors: 6,
-                client_requests: 590,
-                client_errors: 6,
+                counts: Some(ServerCounts {
+                    requests: 590,
+                    errors: 6,
+                    server_errors: 6,
+                    client_requests: 590,
+                    client_errors: 6,
+                    client_server_errors: 6,
+                    ..ServerCounts::default()
+                }),
+                resources: server_samples().summary(),
             }),
+            server_timeline: server_samples().rows,
             startup: 31 * MILLISECOND,
             problems: Vec::new(),
         },

@@ -61,7 +61,15 @@ fn every_option_of_a_run_has_its_variable_and_every_secret_is_hidden() {
         };
         let variable = arg.get_env().and_then(|name| name.to_str());
         assert_eq!(variable, Some(expected.as_str()), "--{long}");
-        let secret = ["api-key", "header", "target", "k6-target-url"].contains(&long);
+        let secrets = [
+            "api-key",
+            "header",
+            "target",
+            "k6-target-url",
+            "server-cmd",
+            "health-url",
+        ];
+        let secret = secrets.contains(&long);
         assert!(!secret || arg.is_hide_env_values_set(), "--{long}");
     }
 }
@@ -79,6 +87,7 @@ fn help_fits_its_purpose() {
         "Load:",
         "Requests:",
         "Target:",
+        "Managed server:",
         "Measurement:",
         "Output:",
         "Examples:",
@@ -86,7 +95,13 @@ fn help_fits_its_purpose() {
     ] {
         assert!(help.contains(word), "{word}");
     }
-    for hidden in ["__llmsim", "verify-stamps", "--api-key ", "k6-target-url"] {
+    for hidden in [
+        "__llmsim",
+        "__supervise",
+        "verify-stamps",
+        "--api-key ",
+        "k6-target-url",
+    ] {
         assert!(!help.contains(hidden), "{hidden}");
     }
     assert!(

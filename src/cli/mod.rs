@@ -2,15 +2,17 @@
 
 mod mock_args;
 mod run_args;
+mod server_args;
 mod values;
 
 pub use mock_args::MockArgs;
 pub use run_args::{Progress, RunArgs, Stamp};
+pub use server_args::ServerArgs;
 pub use values::cpus::CpuList;
 pub use values::faults::FaultSpec;
 pub use values::stages::StageList;
 
-use crate::server::SimArgs;
+use crate::server::{SimArgs, SuperviseArgs};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -27,6 +29,8 @@ Examples:
       50 users for 30 seconds, the result in a file
   llmload-uring ./my-profile.yaml --streaming-ratio 0.8 --think-time 100ms-300ms
       a profile of your own, with other requests in the mix
+  llmload-uring quick-smoke --server-cmd 'llama-server -m m.gguf' --health-url http://127.0.0.1:8080/health
+      a server of your own, started and stopped
   llmload-uring mock --ttft 20ms --gap 5ms
       a fast server with a known timeline, to test against
 
@@ -71,6 +75,9 @@ pub enum Command {
     /// The embedded simulator: the program runs itself with this
     #[command(name = "__llmsim", hide = true)]
     Llmsim(SimArgs),
+    /// The keeper of a server that `--server-cmd` names: the program runs itself with this
+    #[command(name = "__supervise", hide = true)]
+    Supervise(SuperviseArgs),
 }
 
 /// Reads the command line and the environment. Help, version and bad command lines (exit code 2) end the

@@ -1,6 +1,6 @@
 //! Options of a run.
 
-use crate::cli::{CpuList, StageList};
+use crate::cli::{CpuList, ServerArgs, StageList};
 use crate::config::{Secret, parse_count_span, parse_duration, parse_duration_span};
 use crate::units::Nanos;
 use crate::workload::Span;
@@ -110,6 +110,9 @@ pub struct RunArgs {
     /// Port of the simulator on this host [any free one]
     #[arg(long, env = "LLMLOAD_PORT", hide_env = true, value_name = "N", help_heading = TARGET)]
     pub port: Option<u16>,
+
+    #[command(flatten)]
+    pub server: ServerArgs,
 
     /// Header of every request, 'Name: value'; several times for more
     #[arg(long = "header", env = "LLMLOAD_HEADER", hide_env = true, hide_env_values = true, value_name = "HEADER", help_heading = TARGET)]

@@ -33,8 +33,9 @@ pub const PROMPT_BYTES_MAX: usize = 256 << 10;
 const NAME_BYTES_MAX: usize = 64;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "description",
+    "validate",
     "executor",
     "vus",
     "duration",
@@ -101,11 +102,13 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         check_duration(span.max, &(0..=THINK_TIME_MAX))?;
         Ok(span)
     });
+    let validate = reader.boolean(&fields, "validate");
     let requests = read_requests(&mut reader, &fields, file);
     let thresholds = read_thresholds(&mut reader, &fields, file);
     let config = Config {
         profile: profile.to_owned(),
         description,
+        validate: validate.unwrap_or(false),
         seed: seed.unwrap_or(SEED_DEFAULT),
         executor,
         graceful_stop: graceful_stop.unwrap_or(GRACEFUL_DEFAULT),

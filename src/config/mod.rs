@@ -8,6 +8,7 @@ mod mix;
 mod overlay;
 mod reader;
 mod secret;
+mod server;
 mod settings;
 mod tree;
 mod types;
@@ -19,6 +20,7 @@ pub use duration::{
 pub use error::{ConfigError, Mistake, Reason, nearest, quoted};
 pub use reader::check_duration;
 pub use secret::Secret;
+pub use server::{CommandSettings, ServerSettings};
 pub use settings::{Header, MIN_WAIT_DEFAULT, Settings, redact};
 pub use tree::DOCUMENT_BYTES_MAX;
 pub use types::{CallConfig, Config, Place, RequestConfig, ThresholdConfig, duration_text};

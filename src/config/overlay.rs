@@ -17,6 +17,7 @@ const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
 pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     overlay_shape(config, args, mistakes);
     overlay_requests(config, args, mistakes);
+    config.validate &= !args.server.no_validate;
     if let Some(seed) = args.seed {
         config.seed = seed;
     }

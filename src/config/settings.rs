@@ -1,7 +1,8 @@
 //! Where a run goes and how it is measured: the options beside the load itself.
 
 use crate::cli::{CpuList, RunArgs, Stamp};
-use crate::config::{Mistake, Reason, Secret, check_duration, duration_text, quoted};
+use crate::config::server::server_settings;
+use crate::config::{Mistake, Reason, Secret, ServerSettings, check_duration, duration_text, quoted};
 use crate::units::{MILLISECOND, Nanos};
 use serde::{Serialize, Serializer};
 use std::io::Read;
@@ -36,6 +37,7 @@ pub struct Settings {
     /// A server is started and stopped by the program.
     pub manage_server: bool,
     pub port: Option<u16>,
+    pub server: ServerSettings,
     pub cores: Option<u32>,
     pub cpus: Option<CpuList>,
     pub stamp: Stamp,
@@ -61,6 +63,7 @@ impl Default for Settings {
             target: None,
             manage_server: true,
             port: None,
+            server: ServerSettings::default(),
             cores: None,
             cpus: None,
             stamp: Stamp::Kernel,
@@ -75,13 +78,14 @@ impl Default for Settings {
 
 /// Reads the key file, if one is named; touches nothing else.
 pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
+    let server = server_settings(args, mistakes);
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     let target = args.target();
     if target.is_some() && args.port.is_some() {
         let what = "contradicts `--target`, whose URL has the port";
         wrong("--port", Reason::new(what).hint("put the port into the URL"));
     }
-    if args.no_server && target.is_none() && args.port.is_none() {
+    if args.no_server && target.is_none() && args.port.is_none() && server.command.is_none() {
         let what = "no server is started and none is named";
         wrong(
             "--no-server",
@@ -109,9 +113,10 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     }
     let headers = headers(args, mistakes);
     Settings {
-        manage_server: target.is_none() && !args.no_server,
+        manage_server: (target.is_none() && !args.no_server) || server.command.is_some(),
         target: target.map(str::to_owned),
         port: args.port,
+        server,
         cores: args.cores,
         cpus: args.cpus.clone(),
         stamp: args.stamp,

@@ -15,6 +15,8 @@ pub struct Config {
     pub profile: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Each endpoint is asked once before the load.
+    pub validate: bool,
     pub seed: u64,
     #[serde(flatten)]
     pub executor: Executor,

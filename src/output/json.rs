@@ -143,6 +143,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         metrics,
         endpoints,
         timeline,
+        server_timeline,
         thresholds,
         client,
         server,
@@ -165,6 +166,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     field(&mut out, "metrics", metrics)?;
     field(&mut out, "endpoints", endpoints)?;
     rows(&mut out, "timeline", timeline)?;
+    if !server_timeline.is_empty() {
+        rows(&mut out, "server_timeline", server_timeline)?;
+    }
     field(&mut out, "client", client)?;
     if let Some(server) = server {
         field(&mut out, "server", server)?;

@@ -1,12 +1,14 @@
 //! The summary on one screen.
 
 use crate::output::escape;
-use crate::result::{Endpoint, MetricFigures, RunResult, StampSource, StoppedBy, ThresholdResult};
+use crate::result::{
+    Endpoint, MetricFigures, RunResult, ServerFigures, StampSource, StoppedBy, ThresholdResult,
+};
 use std::fmt::Write as _;
 
 /// What a terminal shows at once. Rows over their section's maximum are counted, not shown; they are in the
 /// document.
-pub const SUMMARY_LINES_MAX: usize = 54;
+pub const SUMMARY_LINES_MAX: usize = 55;
 const ENDPOINT_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
 const WARNINGS_MAX: usize = 3;
@@ -39,7 +41,7 @@ fn head(text: &mut String, result: &RunResult) {
         StoppedBy::Plan => "as planned",
         StoppedBy::Signal => "INTERRUPTED by a signal",
         StoppedBy::Threshold => "STOPPED by a threshold",
-        StoppedBy::Server => "STOPPED by the end of the simulator",
+        StoppedBy::Server => "STOPPED by the end of the server",
         StoppedBy::Failure => "STOPPED by a failure of the generator",
     };
     line!(text, "{}: {:.1} s, {end}", run.profile, run.duration_seconds);
@@ -67,14 +69,8 @@ fn head(text: &mut String, result: &RunResult) {
         rates.ok_requests_per_second,
         rates.output_tokens_per_second,
     );
-    if let Some(server) = &result.server {
-        let verdict = if server.agrees() { "agrees" } else { "DIFFERS" };
-        line!(
-            text,
-            "server      {} completions, {} errors by its own count: {verdict}",
-            grouped(server.requests),
-            grouped(server.errors),
-        );
+    if let Some(figures) = &result.server {
+        server(text, figures);
     }
     line!(
         text,
@@ -95,6 +91,33 @@ fn head(text: &mut String, result: &RunResult) {
         grouped(t.connections_opened),
         grouped(t.stale_reconnects),
     );
+}
+
+fn server(text: &mut String, figures: &ServerFigures) {
+    if let Some(counts) = &figures.counts {
+        let verdict = match counts.difference() {
+            None => "agrees".to_owned(),
+            Some((what, theirs, ours)) => format!("DIFFERS ({what}: {theirs}, ours {ours})"),
+        };
+        line!(
+            text,
+            "server      {} completions, {} errors by its own count: {verdict}",
+            grouped(counts.requests),
+            grouped(counts.errors),
+        );
+    }
+    if let Some(used) = &figures.resources {
+        let percent = |share: Option<f64>| share.map_or("-".to_owned(), |p| format!("{p:.0} %"));
+        line!(
+            text,
+            "server      CPU mean {} max {}  memory {} to {}, max {}",
+            percent(used.cpu_percent_mean),
+            percent(used.cpu_percent_max),
+            bytes(used.rss_bytes_start),
+            bytes(used.rss_bytes_end),
+            bytes(used.rss_bytes_max),
+        );
+    }
 }
 
 fn metrics(text: &mut String, result: &RunResult) {

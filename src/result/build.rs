@@ -5,6 +5,7 @@ use crate::report::{Aggregator, TimelineRow};
 use crate::result::ExitCode;
 use crate::result::figures::{MetricFigures, Ordered, token_source_name};
 use crate::result::warnings::{self, Warning};
+use crate::server::{ServerResources, ServerSample};
 use crate::units::{Nanos, millis, seconds};
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +27,9 @@ pub struct RunResult {
     pub metrics: Ordered<MetricFigures>,
     pub endpoints: Ordered<Endpoint>,
     pub timeline: Vec<TimelineRow>,
+    /// CPU and memory of a server that the run has started, about a row a second.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub server_timeline: Vec<ServerSample>,
     pub thresholds: Vec<ThresholdResult>,
     pub client: Client,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,20 +130,61 @@ pub enum StampSource {
     User,
 }
 
-/// What a managed simulator counted, beside our own count of the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Of a server that the run has started.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ServerFigures {
+    /// Of the simulator only: others do not count for us.
+    #[serde(flatten)]
+    pub counts: Option<ServerCounts>,
+    #[serde(flatten)]
+    pub resources: Option<ServerResources>,
+}
+
+/// What a managed simulator counted, beside our own count of the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ServerCounts {
     /// Completions begun and errors answered, by the server's count, our probes subtracted.
     pub requests: u64,
     pub errors: u64,
+    /// Of the errors: 429, 500 and 503, 504.
+    pub rate_limit_errors: u64,
+    pub server_errors: u64,
+    pub timeout_errors: u64,
     /// Completions sent and answers of status 400 and above, by ours.
     pub client_requests: u64,
     pub client_errors: u64,
+    pub client_rate_limit_errors: u64,
+    pub client_server_errors: u64,
+    pub client_timeout_errors: u64,
 }
 
-impl ServerFigures {
-    pub fn agrees(&self) -> bool {
-        self.requests == self.client_requests && self.errors == self.client_errors
+impl ServerCounts {
+    /// What is counted, the server's count, ours.
+    fn pairs(&self) -> [(&'static str, u64, u64); 5] {
+        let ServerCounts {
+            requests,
+            errors,
+            rate_limit_errors,
+            server_errors,
+            timeout_errors,
+            client_requests,
+            client_errors,
+            client_rate_limit_errors,
+            client_server_errors,
+            client_timeout_errors,
+        } = *self;
+        [
+            ("completions", requests, client_requests),
+            ("429", rate_limit_errors, client_rate_limit_errors),
+            ("500 and 503", server_errors, client_server_errors),
+            ("504", timeout_errors, client_timeout_errors),
+            ("errors", errors, client_errors),
+        ]
+    }
+
+    /// The first count that is not the same: what, the server's, ours.
+    pub fn difference(&self) -> Option<(&'static str, u64, u64)> {
+        self.pairs().into_iter().find(|(_, theirs, ours)| theirs != ours)
     }
 }
 
@@ -198,8 +243,9 @@ pub struct RunFacts {
     pub details_unwritten: u64,
     /// Origin of the server under test.
     pub target: String,
-    /// A managed server's own count beside ours.
+    /// A managed server's figures.
     pub server: Option<ServerFigures>,
+    pub server_timeline: Vec<ServerSample>,
     /// From the start of the program to the start of the load.
     pub startup: Nanos,
     /// What else went wrong; a failed threshold and a signal are added here.
@@ -230,6 +276,7 @@ impl RunResult {
             metrics: metrics(&merged.total),
             endpoints: endpoints(merged, &facts.series_names, facts.duration),
             timeline: aggregator.timeline().to_vec(),
+            server_timeline: facts.server_timeline,
             thresholds: facts.thresholds,
             client,
             server: facts.server,

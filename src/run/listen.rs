@@ -90,6 +90,7 @@ impl<'a> Listener<'a> {
     /// Begins the load and stays until all cores are done, or do not answer after a second signal.
     pub fn listen(mut self, ready: &mut Ready, signals: &Signals) -> Listened {
         self.t0 = self.engine.begin();
+        ready.owned.sample(0);
         while self.cores_left > 0 {
             let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
             let wait = next_row.saturating_sub(clock::monotonic());
@@ -102,6 +103,9 @@ impl<'a> Listener<'a> {
                 recv(self.give_up) -> _ => break,
                 default(Duration::from_nanos(wait)) => self.close_row(ready),
             }
+        }
+        if self.signals < 2 {
+            ready.owned.sample(clock::monotonic() - self.t0);
         }
         self.end()
     }
@@ -155,6 +159,7 @@ impl<'a> Listener<'a> {
     fn close_row(&mut self, ready: &mut Ready) {
         self.rows += 1;
         let elapsed = self.rows * SECOND;
+        ready.owned.sample(clock::monotonic() - self.t0);
         let planned = self.schedule.planned_at(elapsed);
         self.aggregator.tick(elapsed, u64::from(planned));
         if self.progress && elapsed.is_multiple_of(PROGRESS_EVERY) {
@@ -162,9 +167,9 @@ impl<'a> Listener<'a> {
             (self.say)(&progress_line(&self.aggregator, elapsed, left));
         }
         if self.stopped_by == StoppedBy::Plan
-            && let Err(failure) = ready.check_server()
+            && let Err(e) = ready.owned.check()
         {
-            self.failures.push(failure);
+            self.failures.push(e.into());
             self.stopped_by = StoppedBy::Server;
             self.engine.tell(Command::Stop);
         }

@@ -3,6 +3,7 @@
 
 mod failure;
 mod listen;
+mod servers;
 mod setup;
 mod signals;
 
@@ -17,10 +18,8 @@ use crate::engine::Engine;
 use crate::metrics::Merged;
 use crate::output::{self, OutputFile};
 use crate::plan::Plan;
-use crate::result::{ExitCode, Observed, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy};
-use crate::server::ServerTotals;
+use crate::result::{ExitCode, Observed, RunFacts, RunResult, StampSource, StoppedBy};
 use crate::units::Nanos;
-use crate::workload::Call;
 pub use failure::Failure;
 use listen::{Listened, Listener};
 use setup::Ready;
@@ -58,6 +57,13 @@ pub fn run(
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
     let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
+    if config.validate
+        && let Err(e) = ready.owned.validate(&plan, &ready.target, &mut note)
+    {
+        let mut failures = vec![Failure::from(e)];
+        ready.owned.stop(&mut failures);
+        return Err(failures.remove(0));
+    }
     let engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
         .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
@@ -97,19 +103,13 @@ fn finish(
     // A second signal leaves 100 ms: none for a busy server's answer, none for its graceful end.
     let ask = !listened.in_a_hurry && listened.stopped_by != StoppedBy::Server;
     let server = match ask {
-        true => setup::server_totals(&mut ready, &mut listened.failures),
+        true => ready.owned.totals(&mut listened.failures),
         false => None,
     };
+    let samples = ready.owned.samples();
     let merged = listened.aggregator.merged();
     let duration = listened.ended - listened.t0;
-    let never_answered = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
-    if never_answered && merged.total.interrupted() < merged.total.finished() {
-        let what = format!("{}: not one response in the whole run", ready.target.origin);
-        let hint = "see the outcomes in the summary; is the server up, and is this its port?";
-        listened
-            .failures
-            .push(Failure::new(ExitCode::Target, what, None, hint));
-    }
+    listened.failures.extend(never_answered(merged, &ready));
     let facts = RunFacts {
         config: serde_json::to_value(config).unwrap_or(Value::Null),
         host: host_json(&ready),
@@ -130,7 +130,8 @@ fn finish(
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
         target: ready.target.origin.clone(),
-        server: server.map(|totals| server_figures(plan, merged, totals)),
+        server: servers::figures(plan, merged, server, &samples),
+        server_timeline: samples.rows,
         startup: listened.t0.saturating_sub(start.begun),
     };
     let mut result = RunResult::build(facts, &listened.aggregator);
@@ -141,8 +142,8 @@ fn finish(
         listened.failures.push(e.into());
     }
     match listened.in_a_hurry {
-        true => ready.kill_server(),
-        false => ready.stop_server(&mut listened.failures),
+        true => ready.owned.kill(),
+        false => ready.owned.stop(&mut listened.failures),
     }
     let mut problems: Vec<ExitCode> = listened.failures.iter().map(|f| f.exit).collect();
     problems.push(result.run.exit_code);
@@ -155,6 +156,16 @@ fn finish(
         },
         errors: listened.failures,
     }
+}
+
+/// Not one response in the whole run, although requests came to an end.
+fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
+    let silent = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
+    (silent && merged.total.interrupted() < merged.total.finished()).then(|| {
+        let what = format!("{}: not one response in the whole run", ready.target.origin);
+        let hint = "see the outcomes in the summary; is the server up, and is this its port?";
+        Failure::new(ExitCode::Target, what, None, hint)
+    })
 }
 
 pub fn series_names(plan: &Plan) -> Vec<String> {
@@ -175,23 +186,6 @@ fn host_json(ready: &Ready) -> Value {
         "local_ports": [h.local_ports.0, h.local_ports.1],
         "min_wait_us": ready.engine.min_wait_us,
     })
-}
-
-/// The managed simulator's own count beside ours. It counts completions only.
-fn server_figures(plan: &Plan, merged: &Merged, totals: ServerTotals) -> ServerFigures {
-    let kinds = plan.workload.kinds.iter().zip(&merged.series);
-    let (mut client_requests, mut client_errors) = (0, 0);
-    for (_, series) in kinds.filter(|(kind, _)| matches!(kind.call, Call::Chat { .. })) {
-        client_requests += series.started;
-        let errors = series.by_status().iter().filter(|(status, _)| *status >= 400);
-        client_errors += errors.map(|(_, n)| n).sum::<u64>();
-    }
-    ServerFigures {
-        requests: totals.total_requests,
-        errors: totals.total_errors,
-        client_requests,
-        client_errors,
-    }
 }
 
 /// The path of our own binary, for the child.

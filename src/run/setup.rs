@@ -7,11 +7,12 @@ use crate::host::preflight::ring_bytes;
 use crate::host::{self, CpuPlan, HostFacts, Need, plan_cpus};
 use crate::net;
 use crate::plan::Plan;
-use crate::server::{self, Choice, Discovery, ManagedServer, ServerTotals, SimOptions};
+use crate::server;
 use crate::units::MICROSECOND;
 use crate::workload::Target;
 
-use super::{Failure, own_exe};
+use super::Failure;
+use super::servers::{self, Owned, Way};
 
 /// Everything that the run stands on.
 pub struct Ready {
@@ -19,7 +20,7 @@ pub struct Ready {
     pub cpus: CpuPlan,
     pub target: Target,
     pub engine: EngineOptions,
-    server: Option<ManagedServer>,
+    pub owned: Owned,
 }
 
 pub fn set_up(
@@ -29,9 +30,9 @@ pub fn set_up(
     note: &mut dyn FnMut(&str),
 ) -> Result<Ready, Failure> {
     let run = &config.run;
-    let choice = server::choose(run.target.as_deref(), run.port, !run.manage_server)?;
+    let way = servers::way(run)?;
     let mut host = HostFacts::read();
-    let managed = matches!(choice, Choice::Start { .. });
+    let managed = !matches!(way, Way::Running(_));
     let cpus = plan_cpus(
         &host.allowed_cpus,
         run.cores.map(|n| n as usize),
@@ -44,7 +45,10 @@ pub fn set_up(
         cores: cpus.workers.len() as u32,
         addresses: 1,
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completions(vus)),
-        backlog: if managed { server::LISTEN_BACKLOG } else { 0 },
+        backlog: match way {
+            Way::Simulator { .. } => server::LISTEN_BACKLOG,
+            Way::Running(_) | Way::Command => 0,
+        },
     };
     // What can be refused without a server is refused before one is started.
     for n in host::check(&mut host, &need).map_err(|e| Failure::host(&e))? {
@@ -55,7 +59,7 @@ pub fn set_up(
         .iter()
         .map(|h| (h.name.clone(), h.value.expose().to_owned()))
         .collect();
-    let (server, found) = reach(choice, &cpus, headers, note)?;
+    let (owned, found) = servers::reach(way, run, &cpus, headers, note)?;
     need.addresses = found.target.addresses.len() as u32;
     if need.addresses > 1 {
         host::check(&mut host, &need).map_err(|e| Failure::host(&e))?;
@@ -75,76 +79,12 @@ pub fn set_up(
         },
         cpus,
         target: found.target,
-        server,
+        owned,
     })
-}
-
-fn reach(
-    choice: Choice,
-    cpus: &CpuPlan,
-    headers: Vec<(String, String)>,
-    note: &mut dyn FnMut(&str),
-) -> Result<(Option<ManagedServer>, Discovery), Failure> {
-    let port = match choice {
-        Choice::Url(url) => return Ok((None, server::resolve(&url, headers)?)),
-        Choice::Start { port } => port,
-    };
-    let options = SimOptions {
-        cpus: cpus.server.clone(),
-        ..SimOptions::default()
-    };
-    let server = ManagedServer::start(own_exe(), port, &options)?;
-    note(&format!(
-        "simulator llmsim at {} on CPU {}, ready after {:.1} s",
-        server.url(),
-        host::cpus::cpu_list(&cpus.server),
-        server.startup().as_secs_f64()
-    ));
-    if cpus.is_shared() {
-        note("the simulator shares its CPUs with the workers: figures measure both");
-    }
-    let found = server::resolve(&server.url(), headers)?;
-    Ok((Some(server), found))
 }
 
 /// Moves this thread to a CPU where it disturbs no worker.
 pub fn pin_to(cpu: usize) {
     // A refusal leaves the thread where it is: it only costs the workers some time.
     core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
-}
-
-/// The managed simulator's own count, if there is one.
-pub fn server_totals(ready: &mut Ready, failures: &mut Vec<Failure>) -> Option<ServerTotals> {
-    let server = ready.server.as_mut()?;
-    match server.totals() {
-        Ok(totals) => Some(totals),
-        Err(e) => {
-            failures.push(e.into());
-            None
-        }
-    }
-}
-
-impl Ready {
-    /// The managed server died: with its last log lines.
-    pub fn check_server(&mut self) -> Result<(), Failure> {
-        match &mut self.server {
-            Some(server) => server.check().map_err(Failure::from),
-            None => Ok(()),
-        }
-    }
-
-    /// At once, by force.
-    pub fn kill_server(&mut self) {
-        self.server = None;
-    }
-
-    pub fn stop_server(&mut self, failures: &mut Vec<Failure>) {
-        if let Some(server) = self.server.take()
-            && let Err(e) = server.stop()
-            && failures.is_empty()
-        {
-            failures.push(e.into());
-        }
-    }
 }

@@ -17,7 +17,7 @@ const LOOKUP_LIMIT: Duration = Duration::from_secs(10);
 /// Addresses of one name; more are left out.
 pub const ADDRESSES_MAX: usize = 64;
 
-const CHAT: &str = "/chat/completions";
+pub(super) const CHAT: &str = "/chat/completions";
 /// Ends of paths that belong to other APIs.
 const OTHER_APIS: [&str; 5] = [
     "/completions",
@@ -55,14 +55,27 @@ pub fn choose(target: Option<&str>, port: Option<u16>, no_server: bool) -> Resul
             "--no-server: no target to run against",
             "name it: --target http://HOST:PORT, or --port PORT for one on this host",
         )),
-        (None, Some(port), false) if is_healthy(port) => Ok(Choice::Url(local(port))),
-        (None, port, false) => Ok(Choice::Start {
-            port: port.unwrap_or(0),
-        }),
+        (None, None, false) => Ok(Choice::Start { port: 0 }),
+        (None, Some(port), false) => match health_of(port) {
+            Ok(answer) if answer.status == 200 => Ok(Choice::Url(local(port))),
+            Err(ProbeError::Refused) => Ok(Choice::Start { port }),
+            Ok(answer) => Err(taken(port, &format!("answers {}", answer.status))),
+            Err(e) => Err(taken(port, &format!("says: {e}"))),
+        },
     }
 }
 
-fn is_healthy(port: u16) -> bool {
+fn taken(port: u16, says: &str) -> ServerError {
+    ServerError::target(
+        format!("--port {port}: in use by something that is no healthy server: GET /health {says}"),
+        format!(
+            "stop it, choose another --port, or run against it as it is: \
+             --no-server --target http://127.0.0.1:{port}"
+        ),
+    )
+}
+
+fn health_of(port: u16) -> Result<Answer, ProbeError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let peer = Peer {
         address,
@@ -70,7 +83,7 @@ fn is_healthy(port: u16) -> bool {
         headers: &[],
         limit: PROBE_LIMIT,
     };
-    peer.get("/health").is_ok_and(|answer| answer.status == 200)
+    peer.get("/health")
 }
 
 /// What answers at the target.
@@ -277,7 +290,7 @@ fn no_models_list(url: &Url, answers: &[(&String, Result<Answer, ProbeError>)]) 
 }
 
 /// All addresses of the host, each once.
-fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ServerError> {
+pub(super) fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ServerError> {
     let (host, port) = (url.host.clone(), url.port);
     let found = if host.contains(':') || host.parse::<IpAddr>().is_ok() {
         (host.as_str(), port).to_socket_addrs()

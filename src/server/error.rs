@@ -53,6 +53,18 @@ impl ServerError {
         }
     }
 
+    /// The same mistake in another option.
+    pub(super) fn renamed(mut self, from: &str, to: &str) -> Self {
+        match &mut self {
+            ServerError::Config { message, hint } | ServerError::Target { message, hint } => {
+                *message = message.replacen(from, to, 1);
+                *hint = hint.replacen(from, to, 1);
+            }
+            ServerError::Managed { .. } => {}
+        }
+        self
+    }
+
     pub(super) fn managed(message: impl Into<String>) -> Self {
         ServerError::Managed {
             message: message.into(),

@@ -41,6 +41,8 @@ impl ManagedServer {
     /// it ends.
     pub fn start(exe: &Path, port: u16, options: &SimOptions) -> Result<Self, ServerError> {
         options.validate()?;
+        // The child would say it, too, but as a server that did not start.
+        super::simulator::check(options)?;
         let begin = Instant::now();
         let mut command = Command::new(exe);
         command
@@ -110,9 +112,15 @@ impl ManagedServer {
         totals::stats(&self.peer())
     }
 
-    /// Its counts since `start` returned: our own probes are not in them.
+    /// Its counts since `start` returned, or since `rebase`: our own probes are not in them.
     pub fn totals(&self) -> Result<ServerTotals, ServerError> {
         Ok(ServerTotals::read(&self.peer())?.since(self.baseline))
+    }
+
+    /// What was counted until now does not count.
+    pub fn rebase(&mut self) -> Result<(), ServerError> {
+        self.baseline = ServerTotals::read(&self.peer())?;
+        Ok(())
     }
 
     /// Ends it; `Err` when it had ended before, by itself.

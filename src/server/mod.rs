@@ -1,20 +1,31 @@
 //! The servers a run talks to: the embedded simulator in a child process, and targets found by their URL.
 
 pub mod args;
+pub mod command;
 pub mod discover;
 mod error;
 pub mod managed;
+mod owned;
 pub mod probe;
 mod process;
+pub mod resources;
 pub mod simulator;
+pub mod supervisor;
 mod totals;
+mod tree;
 mod url;
+mod validate;
 
 pub use args::{ErrorRates, SimArgs, SimOptions};
+pub use command::{CommandOptions, CommandServer};
 pub use discover::{Choice, Discovery, Service, choose, resolve};
 pub use error::ServerError;
 pub use managed::ManagedServer;
+pub use owned::OwnedServer;
+pub use resources::{Sampler, ServerResources, ServerSample, ServerSamples};
+pub use supervisor::SuperviseArgs;
 pub use totals::ServerTotals;
+pub use validate::{Question, VALIDATION_LIMIT, validate};
 
 /// Connections that may wait to be accepted, of the simulator: a ramp that starts thousands at once then
 /// loses no SYN, which would cost each loser a second. The kernel caps it at net.core.somaxconn.

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::http1::{Body, HttpError, Limits, Method, ResponseParser, Step, encode};
+use crate::http1::{Body, ContentType, HttpError, Limits, Method, ResponseParser, Step, encode};
 
 /// Largest body of an answer: a models list of a gateway with thousands of models fits.
 pub const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
@@ -18,9 +18,11 @@ const LIMITS: Limits = Limits {
 const SHOWN_CHARS_MAX: usize = 80;
 
 /// A whole answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
+    /// 0 before there is one.
     pub status: u16,
+    pub content_type: ContentType,
     pub body: Vec<u8>,
 }
 
@@ -87,6 +89,19 @@ impl Peer<'_> {
     }
 
     fn exchange(&self, method: Method, path: &str, body: Option<Body<'_>>) -> Result<Answer, ProbeError> {
+        let mut answer = Answer::default();
+        self.exchange_into(&mut answer, method, path, body)?;
+        Ok(answer)
+    }
+
+    /// Leaves in `answer` what has come, whatever happens then.
+    pub fn exchange_into(
+        &self,
+        answer: &mut Answer,
+        method: Method,
+        path: &str,
+        body: Option<Body<'_>>,
+    ) -> Result<(), ProbeError> {
         let deadline = Instant::now() + self.limit;
         let mut headers = self.headers.to_vec();
         headers.push(("Connection".to_owned(), "close".to_owned()));
@@ -102,10 +117,10 @@ impl Peer<'_> {
             .map_err(|e| self.explain(&e))?;
         // A server may refuse by its answer while the request is still being sent: read it anyway.
         let sent = stream.write_all(&request);
-        let answer = self.read(&mut stream, &mut parser, deadline);
-        match (sent, answer) {
+        let read = self.read(&mut stream, &mut parser, deadline, answer);
+        match (sent, read) {
             (Err(e), Err(_)) => Err(self.explain(&e)),
-            (_, answer) => answer,
+            (_, read) => read,
         }
     }
 
@@ -114,11 +129,8 @@ impl Peer<'_> {
         stream: &mut TcpStream,
         parser: &mut ResponseParser,
         deadline: Instant,
-    ) -> Result<Answer, ProbeError> {
-        let mut answer = Answer {
-            status: 0,
-            body: Vec::new(),
-        };
+        answer: &mut Answer,
+    ) -> Result<(), ProbeError> {
         let mut chunk = [0u8; 16 * 1024];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -131,14 +143,14 @@ impl Peer<'_> {
             let n = match stream.read(&mut chunk) {
                 Ok(0) => {
                     parser.eof().map_err(ProbeError::Http)?;
-                    return Ok(answer);
+                    return Ok(());
                 }
                 Ok(n) => n,
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(e) => return Err(self.explain(&e)),
             };
-            if take(parser, &chunk[..n], &mut answer)? {
-                return Ok(answer);
+            if take(parser, &chunk[..n], answer)? {
+                return Ok(());
             }
         }
     }
@@ -162,6 +174,7 @@ fn take(parser: &mut ResponseParser, mut input: &[u8], answer: &mut Answer) -> R
             Step::Interim { consumed, .. } => consumed,
             Step::Head { consumed, head } => {
                 answer.status = head.status;
+                answer.content_type = head.content_type;
                 consumed
             }
             Step::Body { consumed, data } => {

@@ -22,7 +22,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Dropping it kills the whole group.
 #[derive(Debug)]
 pub(super) struct ChildProcess {
-    name: &'static str,
+    name: String,
     child: Child,
     group: Pid,
     /// Held open: the child ends when it sees the end of it.
@@ -38,7 +38,8 @@ pub(super) struct ChildProcess {
 impl ChildProcess {
     /// Starts it in its own process group, so that Ctrl-C on the terminal does not reach it. To be called
     /// from the main thread where the child asked for a parent-death signal, which follows the thread.
-    pub(super) fn spawn(name: &'static str, mut command: Command) -> Result<Self, ServerError> {
+    pub(super) fn spawn(name: impl Into<String>, mut command: Command) -> Result<Self, ServerError> {
+        let name = name.into();
         let mut child = command
             .process_group(0)
             .stdin(Stdio::piped())
@@ -120,6 +121,23 @@ impl ChildProcess {
             None => Ok(()),
             Some(status) => Err(self.error(&format!("{} during the run", describe(status)))),
         }
+    }
+
+    /// How it has ended, if it does within `limit`.
+    pub(super) fn ended_within(&mut self, limit: Duration) -> Option<String> {
+        self.wait(limit).map(describe)
+    }
+
+    /// Of a child that is a keeper: tells it to end its own without grace, and waits for `limit`. After that it
+    /// is on its own: killing it would leave what it keeps.
+    pub(super) fn leave_to_keeper(&mut self, limit: Duration) {
+        if self.reaped {
+            return;
+        }
+        let _ = kill_process(self.group, Signal::INT);
+        self.stdin = None;
+        self.wait(limit);
+        self.reaped = true;
     }
 
     /// Closes its stdin, asks it to end, waits for `grace`, then kills the group.

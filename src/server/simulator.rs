@@ -93,6 +93,14 @@ fn pin(cpus: &[usize]) -> Result<(), ServerError> {
     }
 }
 
+/// Reads the files that the options name. An `Err` is a mistake of the user's, exit code 104.
+pub fn check(options: &SimOptions) -> Result<(), ServerError> {
+    match options.config {
+        Some(_) => state(options).map(drop),
+        None => Ok(()),
+    }
+}
+
 fn state(options: &SimOptions) -> Result<Arc<AppState>, ServerError> {
     let config = config(options)?;
     let place = |what: &str, path: &str, error: &dyn std::fmt::Display| {

@@ -1,0 +1,77 @@
+//! Options of the server that a run starts itself.
+
+use crate::config::{Secret, parse_duration};
+use crate::units::Nanos;
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use std::path::PathBuf;
+
+const SERVER: &str = "Managed server";
+
+#[derive(Clone, Debug, Args)]
+pub struct ServerArgs {
+    /// The simulator fails on purpose: 429 10 %, 5xx 5 %, 504 2 % of completions
+    #[arg(
+        long,
+        env = "LLMLOAD_CHAOS",
+        hide_env = true,
+        value_parser = BoolishValueParser::new(),
+        help_heading = SERVER
+    )]
+    pub chaos: bool,
+
+    /// Latency profile of the simulator: instant, fast, gpt-4o, claude-sonnet, ... [fast]
+    #[arg(long, env = "LLMLOAD_SIM_LATENCY", hide_env = true, value_name = "NAME", help_heading = SERVER)]
+    pub sim_latency: Option<String>,
+
+    /// Tokens of each answer of the simulator [20]
+    #[arg(long, env = "LLMLOAD_SIM_TOKENS", hide_env = true, value_name = "N", help_heading = SERVER)]
+    pub sim_tokens: Option<usize>,
+
+    /// The simulator's own TOML document, under the options above
+    #[arg(long, env = "LLMLOAD_SIM_CONFIG", hide_env = true, value_name = "FILE", help_heading = SERVER)]
+    pub sim_config: Option<PathBuf>,
+
+    /// Start this server in place of the simulator, and stop it in the end; no shell runs it
+    #[arg(
+        long,
+        env = "LLMLOAD_SERVER_CMD",
+        hide_env = true,
+        hide_env_values = true,
+        value_name = "COMMAND",
+        help_heading = SERVER
+    )]
+    pub server_cmd: Option<Secret>,
+
+    /// Where that server answers 200 once it is ready
+    #[arg(
+        long,
+        env = "LLMLOAD_HEALTH_URL",
+        hide_env = true,
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = SERVER
+    )]
+    pub health_url: Option<String>,
+
+    /// How long that may take [120s]
+    #[arg(
+        long,
+        env = "LLMLOAD_SERVER_WAIT",
+        hide_env = true,
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        help_heading = SERVER
+    )]
+    pub server_wait: Option<Nanos>,
+
+    /// Start the load of a smoke profile without asking each endpoint first
+    #[arg(
+        long,
+        env = "LLMLOAD_NO_VALIDATE",
+        hide_env = true,
+        value_parser = BoolishValueParser::new(),
+        help_heading = SERVER
+    )]
+    pub no_validate: bool,
+}

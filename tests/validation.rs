@@ -1,0 +1,188 @@
+//! What a smoke profile asks before its load, against good servers and faulty ones.
+
+mod common;
+
+use common::live::*;
+use common::*;
+use llmload_uring::mock::fault::{Fault, FaultPlan};
+use std::time::{Duration, Instant};
+
+/// Lines of the validation on stderr.
+fn validation(ended: &Ended) -> Vec<&str> {
+    let lines = ended.stderr.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("validation: "))
+        .collect()
+}
+
+#[test]
+fn the_simulator_passes_all_five_checks_and_its_count_is_of_the_load_alone() {
+    let begun = Instant::now();
+    let ended = ran(&["quick-smoke"]).expect(0);
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let lines = validation(&ended);
+    let starts = [
+        "GET /health: 200",
+        "GET /openai/v1/models: 200, models ",
+        "POST /openai/v1/chat/completions: 200, finished, ",
+        "POST /openai/v1/chat/completions streaming: 200, ",
+        "POST /openai/v1/responses: 200, completed",
+    ];
+    assert_eq!(lines.len(), starts.len(), "{lines:?}");
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start), "{line}");
+    }
+    assert!(lines[3].contains(" token events, finished, usage "), "{lines:?}");
+    assert!(
+        ended
+            .stdout
+            .contains("server      3 completions, 0 errors by its own count: agrees"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn a_server_without_responses_passes_and_quiet_prints_no_line_of_it() {
+    let mock = mock(mock_options());
+    let target = format!("http://{}", mock.address);
+    let ended = ran(&["quick-smoke", "--target", &target, "--think-time", "0"]).expect(0);
+    assert_eq!(
+        validation(&ended).last(),
+        Some(&"POST /v1/responses: not there (404)")
+    );
+    assert_eq!(mock_requests(mock.address), 5);
+    let ended = ran(&["quick-smoke", "--target", &target, "--think-time", "0", "--quiet"]).expect(0);
+    assert_eq!(ended.stderr, "");
+    assert_eq!(mock_requests(mock.address), 10);
+}
+
+#[test]
+fn a_profile_says_whether_it_validates_and_an_option_that_it_does_not() {
+    let mock = mock(mock_options());
+    let target = format!("http://{}", mock.address);
+    let dir = Dir::new();
+    let profile = |name: &str, key: &str| {
+        let text = format!(
+            "executor: per-vu-iterations\niterations: 1\nmodels: [m]\nprompts: [Hi]\n{key}requests:\n  \
+             - {{ name: stream, stream: true, max_tokens: 10 }}\n"
+        );
+        dir.write(name, &text)
+    };
+    let (plain, asks) = (
+        profile("plain.yaml", ""),
+        profile("asks.yaml", "validate: true\n"),
+    );
+    let denies = profile("denies.yaml", "validate: false\n");
+    for (args, lines) in [
+        (&[&plain, "--target", &target][..], 0),
+        (&[&denies, "--target", &target], 0),
+        (&[&asks, "--target", &target], 5),
+        (&[&asks, "--target", &target, "--no-validate"], 0),
+    ] {
+        let ended = ran(args).expect(0);
+        assert_eq!(validation(&ended).len(), lines, "{args:?}");
+    }
+    let wrong = profile("wrong.yaml", "validate: maybe\n");
+    ran(&[&wrong, "--target", &target])
+        .expect(104)
+        .one_error("wrong.yaml:5: ");
+}
+
+/// A mock whose first completion, or whose second, meets the fault. The first is whole, the second a stream.
+fn faulty(fault: Fault, place: u64) -> llmload_uring::mock::Mock {
+    let plan = (0..1_000)
+        .map(|seed| FaultPlan::new(&[(fault, 1)], 2, seed))
+        .find(|plan| plan.fault_of(place).is_some())
+        .unwrap();
+    let mut options = mock_options();
+    options.faults = plan;
+    mock(options)
+}
+
+#[test]
+fn each_fault_of_a_server_has_its_message_and_the_load_does_not_begin() {
+    let cases = [
+        (
+            Fault::Status(503),
+            0,
+            "status 503; its body begins `{\"error\":{\"message\":\"injected\"",
+        ),
+        (Fault::Status(429), 0, "status 429; its body begins `{\"error\""),
+        (
+            Fault::ErrorEvent,
+            0,
+            "status 200: an error in a good answer; its body begins `{\"error\"",
+        ),
+        (
+            Fault::Unfinished,
+            0,
+            "status 200: no finish_reason; its body begins `{\"id\":\"m\"",
+        ),
+        (
+            Fault::BadJson,
+            0,
+            "status 200: chat answer: not JSON at line 1 column",
+        ),
+        (Fault::Cut, 0, "status 200: the answer broke off after "),
+        (
+            Fault::BadChunk,
+            0,
+            "chat/completions: the response does not begin with an HTTP/1 status line",
+        ),
+        (
+            Fault::Status(500),
+            1,
+            "streaming: status 500; its body begins `{\"error\"",
+        ),
+        (
+            Fault::ErrorEvent,
+            1,
+            "streaming: status 200: an error event, `{\"error\":{\"message\":\"injected\"",
+        ),
+        (
+            Fault::Unfinished,
+            1,
+            "streaming: status 200: no finish_reason, no usage, which was asked for; its body",
+        ),
+        (
+            Fault::BadJson,
+            1,
+            "streaming: status 200: chat answer: not JSON at line 1 column",
+        ),
+        (
+            Fault::Cut,
+            1,
+            "streaming: status 200: the answer broke off after ",
+        ),
+        (
+            Fault::Reset,
+            1,
+            "streaming: status 200: the answer broke off after ",
+        ),
+    ];
+    for (fault, place, part) in cases {
+        let mock = faulty(fault, place);
+        let target = format!("http://{}", mock.address);
+        let ended = ran(&["quick-smoke", "--target", &target]).expect(114);
+        ended.one_error(&format!("validation: POST {target}/v1/chat/completions"));
+        ended.one_error(part);
+        assert_eq!(ended.stdout, "", "{fault:?}");
+        assert_eq!(
+            mock_requests(mock.address),
+            place + 1,
+            "{fault:?}: the load has begun"
+        );
+    }
+}
+
+/// The pair: nothing was measured, so nothing that the result says can win over 114.
+#[test]
+fn a_validation_that_fails_is_114_whatever_the_thresholds_and_writes_no_document() {
+    let mock = faulty(Fault::Status(503), 0);
+    let target = format!("http://{}", mock.address);
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    ran(&["quick-smoke", "--target", &target, "-o", &output]).expect(114);
+    assert_eq!(dir.names(), [""; 0]);
+}
