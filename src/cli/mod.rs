@@ -1,11 +1,13 @@
 //! What was typed. What it means is found out in `config`.
 
 mod mock_args;
+mod profiles_args;
 mod run_args;
 mod server_args;
 mod values;
 
 pub use mock_args::MockArgs;
+pub use profiles_args::{ProfilesAction, ProfilesArgs};
 pub use run_args::{Progress, RunArgs, Stamp};
 pub use server_args::ServerArgs;
 pub use values::cpus::CpuList;
@@ -31,6 +33,8 @@ Examples:
       a profile of your own, with other requests in the mix
   llmload-uring quick-smoke --server-cmd 'llama-server -m m.gguf' --health-url http://127.0.0.1:8080/health
       a server of your own, started and stopped
+  llmload-uring stress --threshold 'ttft{stream:true}: p(99)<500'
+      at how many users does the p99 of the first token exceed half a second?
   llmload-uring mock --ttft 20ms --gap 5ms
       a fast server with a known timeline, to test against
 
@@ -72,6 +76,8 @@ pub struct Cli {
 pub enum Command {
     /// A fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
+    /// List the built-in profiles, or show one as a document
+    Profiles(ProfilesArgs),
     /// The embedded simulator: the program runs itself with this
     #[command(name = "__llmsim", hide = true)]
     Llmsim(SimArgs),

@@ -44,6 +44,15 @@ pub enum Executor {
     },
 }
 
+/// A time in which the number of VUs is to stay the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plateau {
+    pub vus: u32,
+    /// Elapsed time.
+    pub start: Nanos,
+    pub end: Nanos,
+}
+
 /// Where in the shape an instant lies, for the progress line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageAt {
@@ -123,6 +132,54 @@ impl Executor {
         }
     }
 
+    /// Elapsed time at which the last way down begins: the stages at the end that only lower the count, down to
+    /// nothing. What comes after it is no load that a server could fail under for good. The end of executors
+    /// whose VUs stop together.
+    pub fn load_end(&self) -> Nanos {
+        let Executor::RampingVus {
+            start_vus, stages, ..
+        } = self
+        else {
+            return self.duration();
+        };
+        let mut begins = self.duration();
+        for (index, stage) in stages.iter().enumerate().rev() {
+            let from = index
+                .checked_sub(1)
+                .map_or(*start_vus, |before| stages[before].target);
+            let goes_down = stage.target < from || (stage.target, from) == (0, 0);
+            if !goes_down {
+                break;
+            }
+            begins -= stage.duration;
+        }
+        begins
+    }
+
+    /// The stages that hold their VUs, in order; a level that several hold in a row is one. Executors without
+    /// stages have none.
+    pub fn plateaus(&self) -> Vec<Plateau> {
+        let Executor::RampingVus {
+            start_vus, stages, ..
+        } = self
+        else {
+            return Vec::new();
+        };
+        let mut out: Vec<Plateau> = Vec::new();
+        let (mut vus, mut start) = (*start_vus, 0);
+        for stage in stages {
+            let end = start + stage.duration;
+            if stage.target == vus && vus > 0 && end > start {
+                match out.last_mut() {
+                    Some(last) if last.vus == vus && last.end == start => last.end = end,
+                    _ => out.push(Plateau { vus, start, end }),
+                }
+            }
+            (vus, start) = (stage.target, end);
+        }
+        out
+    }
+
     /// The stage that `elapsed` lies in; the last one from the end on.
     pub fn stage_at(&self, elapsed: Nanos) -> StageAt {
         let whole = StageAt {
@@ -180,6 +237,48 @@ mod tests {
         let last = executor.stage_at(99 * MINUTE);
         assert_eq!((last.count, last.target, last.ends_at), (3, 0, 210 * SECOND));
         assert_eq!((executor.vus_max(), executor.duration()), (500, 210 * SECOND));
+    }
+
+    #[test]
+    fn the_load_ends_where_the_last_way_down_begins() {
+        let end = |stages: &[(Nanos, u32)]| {
+            let stages: Vec<(Nanos, u32)> = stages.iter().map(|(s, vus)| (s * SECOND, *vus)).collect();
+            ramping(0, &stages).load_end() / SECOND
+        };
+        assert_eq!(end(&[(10, 5), (10, 5), (10, 0)]), 20);
+        // Two stages down in a row are one way down; a level between them is load.
+        assert_eq!(end(&[(10, 5), (3, 2), (2, 0)]), 10);
+        assert_eq!(end(&[(10, 5), (3, 2), (5, 2), (2, 0)]), 18);
+        // Nobody is no load.
+        assert_eq!(end(&[(10, 5), (3, 0), (5, 0)]), 10);
+        assert_eq!(end(&[(10, 5)]), 10);
+        let constant = Executor::ConstantVus {
+            vus: 5,
+            duration: 9 * SECOND,
+        };
+        assert_eq!(constant.load_end(), 9 * SECOND);
+    }
+
+    #[test]
+    fn plateaus_are_the_stages_that_hold_their_vus() {
+        let executor = ramping(
+            16,
+            &[
+                (10 * SECOND, 16),
+                (0, 32),
+                (5 * SECOND, 32),
+                (5 * SECOND, 32),
+                (SECOND, 0),
+                (SECOND, 0),
+            ],
+        );
+        let plateau = |vus, start, end| Plateau {
+            vus,
+            start: start * SECOND,
+            end: end * SECOND,
+        };
+        assert_eq!(executor.plateaus(), [plateau(16, 0, 10), plateau(32, 10, 20)]);
+        assert_eq!(ramping(1, &[(MINUTE, 500), (MINUTE, 0)]).plateaus(), []);
     }
 
     #[test]

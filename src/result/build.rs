@@ -1,5 +1,6 @@
 //! From the merged totals and the facts of the run to the result document.
 
+use crate::judge::{Judged, StepsResult, ThresholdResult};
 use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals};
 use crate::report::{Aggregator, TimelineRow};
 use crate::result::ExitCode;
@@ -31,6 +32,9 @@ pub struct RunResult {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub server_timeline: Vec<ServerSample>,
     pub thresholds: Vec<ThresholdResult>,
+    /// Where the profile judges step by step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<StepsResult>,
     pub client: Client,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerFigures>,
@@ -112,15 +116,6 @@ pub struct Endpoint {
     pub totals: Traffic,
     pub rates: Rates,
     pub metrics: Ordered<MetricFigures>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ThresholdResult {
-    pub metric: String,
-    pub expression: String,
-    /// Trends in milliseconds; null: there were no samples, and the threshold failed.
-    pub observed: Option<f64>,
-    pub ok: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -238,7 +233,7 @@ pub struct RunFacts {
     pub cpus: Vec<usize>,
     pub stamp_source: StampSource,
     pub quickack: bool,
-    pub thresholds: Vec<ThresholdResult>,
+    pub judged: Judged,
     /// Details that were recorded but could not be written (`DetailSpool::lost`).
     pub details_unwritten: u64,
     /// Origin of the server under test.
@@ -277,7 +272,8 @@ impl RunResult {
             endpoints: endpoints(merged, &facts.series_names, facts.duration),
             timeline: aggregator.timeline().to_vec(),
             server_timeline: facts.server_timeline,
-            thresholds: facts.thresholds,
+            thresholds: facts.judged.thresholds,
+            steps: facts.judged.steps,
             client,
             server: facts.server,
             config: facts.config,
@@ -292,7 +288,7 @@ impl RunResult {
 
 fn exit_code(facts: &RunFacts) -> ExitCode {
     let mut occurred = facts.problems.clone();
-    if facts.thresholds.iter().any(|t| !t.ok) {
+    if facts.judged.thresholds.iter().any(|t| !t.ok) {
         occurred.push(ExitCode::ThresholdFailed);
     }
     match facts.stopped_by {

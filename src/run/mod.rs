@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::metrics::Merged;
 use crate::output::{self, OutputFile};
 use crate::plan::Plan;
-use crate::result::{ExitCode, Observed, RunFacts, RunResult, StampSource, StoppedBy};
+use crate::result::{ExitCode, RunFacts, RunResult, StampSource, StoppedBy};
 use crate::units::Nanos;
 pub use failure::Failure;
 use listen::{Listened, Listener};
@@ -126,7 +126,7 @@ fn finish(
             StampSource::User
         },
         quickack: ready.engine.quickack,
-        thresholds: Observed::whole_run(merged, duration).judge(&plan.thresholds),
+        judged: listened.judge.finish(duration, &samples.rss_over_time()),
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
         target: ready.target.origin.clone(),

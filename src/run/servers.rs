@@ -1,6 +1,6 @@
 //! The server of a run: found, or started; asked whether it does what the load needs; watched; stopped.
 
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::host::{self, CpuPlan};
 use crate::metrics::Merged;
 use crate::output::escape;
@@ -54,11 +54,12 @@ pub fn way(run: &Settings) -> Result<Way, Failure> {
 
 pub fn reach(
     way: Way,
-    run: &Settings,
+    config: &Config,
     cpus: &CpuPlan,
     headers: Vec<(String, String)>,
     note: &mut dyn FnMut(&str),
 ) -> Result<(Owned, Discovery), Failure> {
+    let run = &config.run;
     let (server, url) = match way {
         Way::Running(url) => {
             let none = Owned {
@@ -68,7 +69,7 @@ pub fn reach(
             };
             return Ok((none, server::resolve(&url, headers)?));
         }
-        Way::Simulator { port } => start_simulator(port, run, cpus, note)?,
+        Way::Simulator { port } => start_simulator(port, config, cpus, note)?,
         Way::Command => start_command(run, &headers, note)?,
     };
     let owned = Owned {
@@ -82,11 +83,17 @@ pub fn reach(
 
 fn start_simulator(
     port: u16,
-    run: &Settings,
+    config: &Config,
     cpus: &CpuPlan,
     note: &mut dyn FnMut(&str),
 ) -> Result<(OwnedServer, String), Failure> {
-    let server = ManagedServer::start(own_exe(), port, &run.server.simulator(&cpus.server))?;
+    let mut options = config.run.server.simulator(&cpus.server);
+    // What the profile wants, where no option says otherwise.
+    if let Some(simulator) = &config.simulator {
+        options.latency = options.latency.or(simulator.latency.clone());
+        options.target_tokens = options.target_tokens.or(simulator.tokens);
+    }
+    let server = ManagedServer::start(own_exe(), port, &options)?;
     note(&format!(
         "simulator llmsim at {} on CPU {}, ready after {:.1} s",
         server.url(),
@@ -199,7 +206,7 @@ fn question(plan: &Plan) -> Option<Question<'_>> {
             model: models.first()?,
             prompt: prompts.first()?,
         }),
-        Call::Light => None,
+        Call::Light | Call::Get { .. } => None,
     })
 }
 

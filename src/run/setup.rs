@@ -59,7 +59,7 @@ pub fn set_up(
         .iter()
         .map(|h| (h.name.clone(), h.value.expose().to_owned()))
         .collect();
-    let (owned, found) = servers::reach(way, run, &cpus, headers, note)?;
+    let (owned, found) = servers::reach(way, config, &cpus, headers, note)?;
     need.addresses = found.target.addresses.len() as u32;
     if need.addresses > 1 {
         host::check(&mut host, &need).map_err(|e| Failure::host(&e))?;
