@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use std::io::Read;
 
 /// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 1] = ["mock"];
+const COMMANDS: [&str; 4] = ["completions", "man", "mock", "probe"];
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.

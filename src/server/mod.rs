@@ -11,7 +11,7 @@ mod totals;
 mod url;
 
 pub use args::{ErrorRates, SimArgs, SimOptions};
-pub use discover::{Choice, Discovery, Service, choose, resolve};
+pub use discover::{Choice, Discovery, Service, addresses, choose, resolve};
 pub use error::ServerError;
 pub use managed::ManagedServer;
 pub use totals::ServerTotals;
