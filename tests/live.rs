@@ -461,3 +461,19 @@ fn a_second_profile_and_a_wrong_variable_are_told_clearly() {
         ended.stderr
     );
 }
+
+#[test]
+fn details_that_cannot_be_written_are_told_once_and_the_rest_of_the_document_is_there() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    // A disk that is full, in place of the spool.
+    std::os::unix::fs::symlink("/dev/full", format!("{output}.details.jsonl")).unwrap();
+    let target = format!("http://{}", mock.address);
+    let ended = ran(&["quick-smoke", "--details", "-o", &output, "--target", &target]).expect(112);
+    ended.one_error("result.json.details.jsonl: cannot write");
+    assert!(!ended.stderr.contains("\n\n"), "{}", ended.stderr);
+    let document = document(&output);
+    assert_eq!(document["totals"]["requests"], 3);
+    assert_eq!(document["run"]["exit_code"], 112);
+}

@@ -144,24 +144,8 @@ fn text(found: &Findings) -> String {
             format!("{q:.2} CPUs' time by the control group")
         }),
     );
-    match &found.ring {
-        Ok(features) => {
-            let has = |there: bool| if there { "yes" } else { "no" };
-            row("io_uring", "allowed".to_owned());
-            row("  multishot", "yes, recvmsg into provided buffers".to_owned());
-            row(
-                "  deferred work",
-                format!(
-                    "{} (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1)",
-                    has(features.defer_taskrun)
-                ),
-            );
-            row(
-                "  minimum wait",
-                format!("{} (Linux 6.12)", has(features.min_wait)),
-            );
-        }
-        Err(reason) => row("io_uring", format!("NO: {reason}")),
+    for (name, value) in ring_rows(found) {
+        row(name, value);
     }
     row("open files", limit(facts.open_files, files_needed(need), 1, ""));
     let exempt = if facts.ipc_lock {
@@ -196,6 +180,27 @@ fn text(found: &Findings) -> String {
         row("note", line);
     }
     out
+}
+
+fn ring_rows(found: &Findings) -> Vec<(&'static str, String)> {
+    let features = match &found.ring {
+        Ok(features) => features,
+        Err(reason) => return vec![("io_uring", format!("NO: {reason}"))],
+    };
+    let has = |there: bool| if there { "yes" } else { "no" };
+    let deferred = has(features.defer_taskrun);
+    vec![
+        ("io_uring", "allowed".to_owned()),
+        ("  multishot", "yes, recvmsg into provided buffers".to_owned()),
+        (
+            "  deferred work",
+            format!("{deferred} (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1)"),
+        ),
+        (
+            "  minimum wait",
+            format!("{} (Linux 6.12)", has(features.min_wait)),
+        ),
+    ]
 }
 
 fn size(need: &Need) -> String {
