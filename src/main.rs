@@ -15,10 +15,10 @@ fn main() -> ExitCode {
         Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
         Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
         Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
-        Some(Command::Profiles(args)) => config::profiles(&args).map_err(Failure::from).map(|text| {
-            let _ = std::io::stdout().lock().write_all(text.as_bytes());
-            0
-        }),
+        Some(Command::Profiles(args)) => config::profiles(&args).map_err(Failure::from).map(|text| print(text.as_bytes())),
+        Some(Command::Probe(args)) => Ok(probe(&args)),
+        Some(Command::Completions { shell }) => Ok(print(&cli::completions(shell))),
+        Some(Command::Man) => cli::man().map(|page| print(&page)).map_err(Failure::internal),
         None => load(&cli.run, begun),
     };
     match result {
@@ -35,10 +35,28 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<u8, Failure> {
     let finished = run::run(args, &signals, begun, &mut say)?;
     // A reader that has gone away (`| head -1`) is no reason to fail.
     let _ = std::io::stdout().lock().write_all(finished.summary.as_bytes());
-    for failure in &finished.errors {
+    for failure in finished.errors.iter().filter(|f| !f.text.is_empty()) {
         say(failure.text.trim_end());
     }
     Ok(finished.exit.code())
+}
+
+fn probe(args: &cli::ProbeArgs) -> u8 {
+    let probed = run::probe(args);
+    print(probed.text.as_bytes());
+    match probed.lacks {
+        Some(failure) => {
+            say(failure.text.trim_end());
+            failure.exit.code()
+        }
+        None => 0,
+    }
+}
+
+/// A reader that has gone away is no reason to fail.
+fn print(bytes: &[u8]) -> u8 {
+    let _ = std::io::stdout().lock().write_all(bytes);
+    0
 }
 
 fn say(line: &str) {

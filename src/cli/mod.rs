@@ -1,12 +1,15 @@
 //! What was typed. What it means is found out in `config`.
 
+mod explain;
 mod mock_args;
+mod probe_args;
 mod profiles_args;
 mod run_args;
 mod server_args;
 mod values;
 
 pub use mock_args::MockArgs;
+pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};
 pub use run_args::{Progress, RunArgs, Stamp};
 pub use server_args::ServerArgs;
@@ -37,6 +40,10 @@ Examples:
       at how many users does the p99 of the first token exceed half a second?
   llmload-uring mock --ttft 20ms --gap 5ms
       a fast server with a known timeline, to test against
+  llmload-uring probe --vus 10000
+      does this host allow that many users, and if not, which command mends it
+  llmload-uring completions bash > ~/.local/share/bash-completion/completions/llmload-uring
+      completion of options in the shell
 
 Each option is also read from the environment, as LLMLOAD_ and its name: LLMLOAD_VUS, LLMLOAD_THINK_TIME, ...
 (LLMLOAD_TARGET_URL or K6_TARGET_URL for --target). An API key comes from LLMLOAD_API_KEY or --api-key-file
@@ -78,6 +85,16 @@ pub enum Command {
     Mock(Box<MockArgs>),
     /// List the built-in profiles, or show one as a document
     Profiles(ProfilesArgs),
+    /// What this host allows, and the command that mends each lack (exit code 111)
+    Probe(ProbeArgs),
+    /// A completion script for a shell, on standard output
+    Completions {
+        /// Shell to complete in
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, on standard output: `llmload-uring man | man -l -`
+    Man,
     /// The embedded simulator: the program runs itself with this
     #[command(name = "__llmsim", hide = true)]
     Llmsim(SimArgs),
@@ -89,7 +106,9 @@ pub enum Command {
 /// Reads the command line and the environment. Help, version and bad command lines (exit code 2) end the
 /// program here, as clap does it.
 pub fn parse() -> Cli {
-    let matches = Cli::command().get_matches();
+    let matches = Cli::command()
+        .try_get_matches()
+        .unwrap_or_else(|e| explain::explain(e, std::env::args_os(), |name| std::env::var(name).ok()).exit());
     // The option exists for its environment variable only.
     if matches.value_source("api_key") == Some(ValueSource::CommandLine) {
         let what = "--api-key: every user of this host can read a command line; \
@@ -97,6 +116,45 @@ pub fn parse() -> Cli {
         Cli::command().error(ErrorKind::InvalidValue, what).exit();
     }
     Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
+}
+
+/// The script that completes this program's options in `shell`.
+pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "llmload-uring", &mut script);
+    script
+}
+
+/// The manual page in roff, with the options of each command behind those of a run.
+pub fn man() -> std::io::Result<Vec<u8>> {
+    let mut command = Cli::command();
+    command.build();
+    let page = clap_mangen::Man::new(command.clone());
+    let mut out = Vec::new();
+    page.render_title(&mut out)?;
+    page.render_name_section(&mut out)?;
+    page.render_synopsis_section(&mut out)?;
+    page.render_description_section(&mut out)?;
+    page.render_options_section(&mut out)?;
+    for sub in command
+        .get_subcommands()
+        .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+    {
+        let mut options = Vec::new();
+        clap_mangen::Man::new(sub.clone()).render_options_section(&mut options)?;
+        let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+        let section = format!(".SH \"COMMAND {}\"\n{about}\n.PP", sub.get_name().to_uppercase());
+        let options = String::from_utf8_lossy(&options);
+        out.extend(options.replacen(".SH OPTIONS", &section, 1).into_bytes());
+    }
+    // Examples and exit codes are lines, not a text to be filled.
+    let mut examples = Vec::new();
+    page.render_extra_section(&mut examples)?;
+    let examples = String::from_utf8_lossy(&examples).replacen(".SH EXTRA", ".SH EXAMPLES\n.nf", 1);
+    out.extend(examples.replace("Examples:\n", "").into_bytes());
+    out.extend(b".fi\n");
+    page.render_version_section(&mut out)?;
+    Ok(out)
 }
 
 #[cfg(test)]

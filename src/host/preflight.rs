@@ -55,6 +55,7 @@ pub enum HostError {
         hard: Option<u64>,
         needed: u64,
         vus: u32,
+        cores: u32,
     },
     Ports {
         found: u64,
@@ -75,8 +76,22 @@ impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HostError::OpenFiles {
-                found, needed, vus, ..
-            } => write!(f, "open files: limit is {found}, {vus} connections need {needed}"),
+                found,
+                needed,
+                vus,
+                cores,
+                ..
+            } => write!(
+                f,
+                "open files: limit is {found}, needed {needed}: {vus} for connections, {FILES_RESERVED} for the \
+                 program, {FILES_PER_CORE} for {} core{}",
+                if *cores == 1 {
+                    "the".to_owned()
+                } else {
+                    format!("each of {cores}")
+                },
+                if *cores == 1 { "" } else { "s" }
+            ),
             HostError::Ports {
                 found,
                 needed,
@@ -177,7 +192,8 @@ pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError
     }
 }
 
-fn files_needed(need: &Need) -> u64 {
+/// Open files of a run.
+pub fn files_needed(need: &Need) -> u64 {
     u64::from(need.vus) + FILES_RESERVED + u64::from(need.cores) * FILES_PER_CORE
 }
 
@@ -189,6 +205,7 @@ fn lack_of_files(facts: &HostFacts, need: &Need) -> Option<HostError> {
         hard: facts.open_files.hard,
         needed,
         vus: need.vus,
+        cores: need.cores,
     })
 }
 
@@ -205,7 +222,8 @@ fn lack_of_ports(facts: &HostFacts, need: &Need) -> Option<HostError> {
     })
 }
 
-fn memlock_needed(ipc_lock: bool, need: &Need) -> u64 {
+/// Bytes of locked memory of a run.
+pub fn memlock_needed(ipc_lock: bool, need: &Need) -> u64 {
     if ipc_lock {
         EXECUTOR_MEMLOCK_BYTES_MIN
     } else {
@@ -303,7 +321,13 @@ mod tests {
         let error = decide(&facts, &NEED).unwrap_err().remove(0);
         assert_eq!(
             error.to_string(),
-            "open files: limit is 10079, 10000 connections need 10080"
+            "open files: limit is 10079, needed 10080: 10000 for connections, 64 for the program, 16 for the core"
+        );
+        let two = decide(&facts, &Need { cores: 2, ..NEED }).unwrap_err().remove(0);
+        assert!(
+            two.to_string()
+                .ends_with("64 for the program, 16 for each of 2 cores"),
+            "{two}"
         );
         assert!(error.hint().contains("prlimit --pid $$ --nofile=10080"));
         facts.open_files.hard = None;

@@ -4,10 +4,14 @@ mod details;
 mod error;
 mod escape;
 mod json;
+mod live;
+mod terminal;
 mod text;
 
 pub use details::{DetailSpool, SPOOL_LINE_BYTES_MAX, Spooled};
 pub use error::OutputError;
 pub use escape::escape;
 pub use json::OutputFile;
+pub use live::block;
+pub use terminal::Screen;
 pub use text::{SUMMARY_LINES_MAX, summary};

@@ -369,7 +369,7 @@ fn more(text: &mut String, n: usize, what: &str) {
 }
 
 /// `12.3us`, `1.23ms`, `12.3s`: three digits, at most seven characters up to 9999 s.
-fn duration(ms: Option<f64>) -> String {
+pub(super) fn duration(ms: Option<f64>) -> String {
     let Some(ms) = ms else {
         return "-".to_string();
     };
@@ -425,7 +425,7 @@ fn number(x: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {

@@ -2,11 +2,13 @@
 //! and its channels are the engine's.
 
 mod aggregator;
+mod live;
 mod progress;
 mod timeline;
 mod window;
 
 pub use aggregator::Aggregator;
+pub use live::{LiveFigures, LivePhase, LiveSpread, LiveView};
 pub use progress::progress_line;
 pub use timeline::{Spread, TIMELINE_ROWS_MAX, Timeline, TimelineRow};
 pub use window::{WINDOW, WindowFigures};

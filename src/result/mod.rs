@@ -11,4 +11,4 @@ pub use build::{
 };
 pub use exit::ExitCode;
 pub use figures::{MetricFigures, Ordered, token_source_name};
-pub use warnings::{RULES, Rule, Warning};
+pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};

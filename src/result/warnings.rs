@@ -26,7 +26,7 @@ const REAP_LAG_MS_P99_MAX: f64 = 5.0;
 /// With fewer samples the true p99 lies above the largest of them more often than once in 20 (0.99^299 = 0.05).
 const P99_SAMPLES_MIN: u64 = 299;
 /// k6's own advice for its generators, too.
-const BUSY_PERCENT_MAX: f64 = 80.0;
+pub const BUSY_PERCENT_MAX: f64 = 80.0;
 
 pub const RULES: [Rule; 12] = [
     Rule {

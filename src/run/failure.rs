@@ -34,6 +34,14 @@ impl Failure {
         Failure::new(ExitCode::Internal, what, None, hint)
     }
 
+    /// One that was printed when it happened: only its exit code is left to count.
+    pub fn told(exit: ExitCode) -> Failure {
+        Failure {
+            exit,
+            text: String::new(),
+        }
+    }
+
     pub fn host(errors: &[HostError]) -> Failure {
         let texts = errors
             .iter()

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, after, never, select};
 
+use super::progress::{Shown, Tick};
 use super::{Failure, Ready, Signals, series_names};
-use crate::cli::{Progress, RunArgs};
 use crate::config::format_duration;
 use crate::engine::{Command, Engine, Report};
 use crate::judge::{Judge, Vus};
@@ -13,11 +13,10 @@ use crate::metrics::Snapshot;
 use crate::net::clock;
 use crate::output::{DetailSpool, OutputFile, Spooled};
 use crate::plan::{Plan, VuSchedule};
-use crate::report::{Aggregator, progress_line};
+use crate::report::Aggregator;
 use crate::result::{ExitCode, StoppedBy};
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
-const PROGRESS_EVERY: Nanos = 10 * SECOND;
 /// Snapshots are due at whole seconds; a row is closed this much later, so that they are in.
 const ROW_DELAY: Nanos = 100 * MILLISECOND;
 /// After a second signal the cores have this long for their last snapshots.
@@ -36,7 +35,7 @@ pub struct Listener<'a> {
     t0: Nanos,
     cores_left: usize,
     rows: u64,
-    progress: bool,
+    shown: Shown<'a>,
     say: &'a mut dyn FnMut(&str),
     give_up: Receiver<Instant>,
 }
@@ -61,7 +60,7 @@ impl<'a> Listener<'a> {
         engine: Engine,
         file: Option<&OutputFile>,
         ready: &Ready,
-        args: &RunArgs,
+        shown: Shown<'a>,
         say: &'a mut dyn FnMut(&str),
     ) -> Result<Listener<'a>, Failure> {
         let cores = ready.cpus.workers.len();
@@ -85,7 +84,7 @@ impl<'a> Listener<'a> {
             t0: 0,
             cores_left: cores,
             rows: 0,
-            progress: !args.quiet && args.progress != Progress::None,
+            shown,
             say,
             give_up: never(),
         })
@@ -134,10 +133,11 @@ impl<'a> Listener<'a> {
         if let Some(spool) = &mut self.spool
             && let Err(e) = spool.append(&snapshot.details)
         {
-            // The run goes on: the summary is still to come, and what was lost is counted.
+            // The run goes on: the summary is still to come, and what was lost is counted. It is told now, when
+            // something can be done about it, and not once more at the end.
             let failure = Failure::from(e);
             (self.say)(failure.text.trim_end());
-            self.failures.push(failure);
+            self.failures.push(Failure::told(failure.exit));
         }
         self.engine.recycle(snapshot);
     }
@@ -168,10 +168,14 @@ impl<'a> Listener<'a> {
         let planned = self.schedule.planned_at(elapsed);
         self.aggregator.tick(elapsed, u64::from(planned));
         self.judge(elapsed);
-        if self.progress && elapsed.is_multiple_of(PROGRESS_EVERY) {
-            let left = self.plan.executor.duration().saturating_sub(elapsed);
-            (self.say)(&progress_line(&self.aggregator, elapsed, left));
-        }
+        let tick = Tick {
+            plan: self.plan,
+            aggregator: &self.aggregator,
+            elapsed,
+            vus_planned: u64::from(planned),
+            stopping: self.stopped_by != StoppedBy::Plan,
+        };
+        self.shown.tick(&tick, self.say);
         if self.stopped_by == StoppedBy::Plan
             && let Err(e) = ready.owned.check()
         {

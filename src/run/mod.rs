@@ -3,6 +3,9 @@
 
 mod failure;
 mod listen;
+mod notice;
+mod probe;
+mod progress;
 mod servers;
 mod setup;
 mod signals;
@@ -22,6 +25,8 @@ use crate::result::{ExitCode, RunFacts, RunResult, StampSource, StoppedBy};
 use crate::units::Nanos;
 pub use failure::Failure;
 use listen::{Listened, Listener};
+pub use probe::{Probed, probe};
+use progress::Shown;
 use setup::Ready;
 pub use signals::{Phase, Signals};
 
@@ -56,6 +61,7 @@ pub fn run(
     if config.run.details && file.as_ref().and_then(OutputFile::spool_path).is_none() {
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
+    notice::announce(&config, &plan, args, &mut note);
     let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
     if config.validate
         && let Err(e) = ready.owned.validate(&plan, &ready.target, &mut note)
@@ -67,9 +73,19 @@ pub fn run(
     let engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
         .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
-    let listener = Listener::new(&plan, engine, file.as_ref(), &ready, args, say)?;
+    let screen = progress::screen(args);
+    let mut say = |line: &str| match &screen {
+        Some(screen) => screen.above(|| say(line)),
+        None => say(line),
+    };
+    let cores = ready.cpus.workers.len();
+    let shown = Shown::new(args, screen.as_ref(), cores, ready.engine.kernel_stamps);
+    let listener = Listener::new(&plan, engine, file.as_ref(), &ready, shown, &mut say)?;
     signals.enter(Phase::Load);
     let listened = listener.listen(&mut ready, signals);
+    if let Some(screen) = &screen {
+        screen.clear();
+    }
     signals.enter(Phase::Report {
         temporary: file
             .as_ref()

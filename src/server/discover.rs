@@ -150,6 +150,11 @@ pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, S
     })
 }
 
+/// The addresses behind a URL: asks the name service, and nobody else.
+pub fn addresses(url: &str) -> Result<Vec<SocketAddr>, ServerError> {
+    lookup(&Url::parse(url)?)
+}
+
 /// Where the API may be.
 #[derive(Debug, PartialEq, Eq)]
 struct Prefixes {

@@ -18,7 +18,7 @@ mod validate;
 
 pub use args::{ErrorRates, SimArgs, SimOptions};
 pub use command::{CommandOptions, CommandServer};
-pub use discover::{Choice, Discovery, Service, choose, resolve};
+pub use discover::{Choice, Discovery, Service, addresses, choose, resolve};
 pub use error::ServerError;
 pub use managed::ManagedServer;
 pub use owned::OwnedServer;

@@ -52,6 +52,15 @@ impl Live {
         }
     }
 
+    /// Its standard error is somebody else's.
+    pub fn without_stderr(mut child: Child) -> Live {
+        Live {
+            stdout: Stream::of(child.stdout.take().unwrap()),
+            stderr: Stream::of(std::io::empty()),
+            child,
+        }
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

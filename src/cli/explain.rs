@@ -1,0 +1,159 @@
+//! Bad command lines whose message from clap leaves out what the user needs.
+
+use std::ffi::OsString;
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, CommandFactory, Error};
+
+use super::Cli;
+use crate::config::{profile_names, quoted};
+
+/// The same error, or a clearer one. `env` looks a variable up.
+pub fn explain(
+    error: Error,
+    words: impl Iterator<Item = OsString>,
+    env: impl Fn(&str) -> Option<String>,
+) -> Error {
+    let words: Vec<String> = words.skip(1).map(|w| w.to_string_lossy().into_owned()).collect();
+    match two_profiles(&words) {
+        Some(second) if is_conflict(&error) => two_profiles_error(&words[0], second),
+        _ => name_the_variable(error, &words, env),
+    }
+}
+
+fn is_conflict(error: &Error) -> bool {
+    use ErrorKind::{ArgumentConflict, InvalidSubcommand, UnknownArgument};
+    matches!(
+        error.kind(),
+        ArgumentConflict | InvalidSubcommand | UnknownArgument
+    )
+}
+
+/// The second of two words at the beginning that both name a profile, or could.
+fn two_profiles(words: &[String]) -> Option<&str> {
+    let [first, second, ..] = words else { return None };
+    let is_option = |word: &str| word.starts_with('-');
+    let is_command = |word: &str| Cli::command().find_subcommand(word).is_some();
+    (!is_option(first) && !is_option(second) && !is_command(first)).then_some(second)
+}
+
+fn two_profiles_error(first: &str, second: &str) -> Error {
+    let command = Cli::command();
+    let what = match command.find_subcommand(second) {
+        Some(_) => format!("{}: a command, and stands first", quoted(second)),
+        None => format!(
+            "{}: one profile at a time, {} is given already",
+            quoted(second),
+            quoted(first)
+        ),
+    };
+    let known: Vec<&str> = profile_names().collect();
+    let hint = format!("\nhint: profiles are {}", known.join(", "));
+    Cli::command().error(ErrorKind::ArgumentConflict, format!("{what}{hint}"))
+}
+
+/// A wrong value out of the environment: clap blames the option, which nobody typed.
+fn name_the_variable(mut error: Error, words: &[String], env: impl Fn(&str) -> Option<String>) -> Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let (Some(shown), Some(value)) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) else {
+        return error;
+    };
+    let command = Cli::command();
+    let found = command
+        .get_arguments()
+        .find(|arg| is_shown_as(arg, &shown) && !is_typed(arg, words));
+    let name = found
+        .and_then(|arg| arg.get_env())
+        .map(|name| name.to_string_lossy().into_owned());
+    if let Some(name) = name
+        && env(&name) == Some(value)
+    {
+        let tip = StyledStr::from(format!("the value comes from the environment variable {name}"));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
+}
+
+/// clap shows an option as `--vus <N>`.
+fn is_shown_as(arg: &Arg, shown: &str) -> bool {
+    let first = shown.split([' ', '=', '[']).next().unwrap_or("");
+    arg.get_long()
+        .is_some_and(|long| first.strip_prefix("--") == Some(long))
+}
+
+fn is_typed(arg: &Arg, words: &[String]) -> bool {
+    let long = arg.get_long().map(|long| format!("--{long}"));
+    words.iter().any(|word| {
+        let name = word.split('=').next().unwrap_or("");
+        let is_long = long.as_deref() == Some(name);
+        let is_short = arg
+            .get_short()
+            .is_some_and(|c| word.starts_with(&format!("-{c}")) && !word.starts_with("--"));
+        is_long || is_short
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(line: &str) -> String {
+        explained_with(line, |_| None)
+    }
+
+    fn explained_with(line: &str, env: impl Fn(&str) -> Option<String>) -> String {
+        let words = || {
+            std::iter::once("llmload-uring")
+                .chain(line.split(' '))
+                .map(OsString::from)
+        };
+        let error = Cli::command().try_get_matches_from(words()).unwrap_err();
+        let error = explain(error, words(), env);
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_second_profile_is_called_that() {
+        let text = explained("quick-smoke high-concurrency --vus 3");
+        assert!(
+            text.starts_with(
+                "error: `high-concurrency`: one profile at a time, `quick-smoke` is given already"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("hint: profiles are "), "{text}");
+        assert!(explained("quick-smoke mock").starts_with("error: `mock`: a command, and stands first"));
+    }
+
+    #[test]
+    fn a_wrong_value_out_of_the_environment_names_the_variable() {
+        // The value is typed here, where clap must find it wrong, and looked for in a made-up environment.
+        let error = || {
+            Cli::command()
+                .try_get_matches_from(["x", "quick-smoke", "--vus", "abc"])
+                .unwrap_err()
+        };
+        let env = |name: &str| (name == "LLMLOAD_VUS").then(|| "abc".to_owned());
+        let words = |words: &[&str]| -> Vec<OsString> { words.iter().map(OsString::from).collect() };
+        let from_env = explain(error(), words(&["x", "quick-smoke"]).into_iter(), env);
+        let text = from_env.to_string();
+        assert!(text.contains("environment variable LLMLOAD_VUS"), "{text}");
+        let typed = explain(error(), words(&["x", "quick-smoke", "-uabc"]).into_iter(), env);
+        assert!(!typed.to_string().contains("LLMLOAD_VUS"));
+        let other = explain(error(), words(&["x", "quick-smoke"]).into_iter(), |_| {
+            Some("7".to_owned())
+        });
+        assert!(!other.to_string().contains("LLMLOAD_VUS"));
+    }
+
+    #[test]
+    fn other_mistakes_stay_as_clap_tells_them() {
+        assert!(explained("quick-smoke --no-such-option").contains("--no-such-option"));
+        assert!(explained("quick-smoke --vus abc").contains("invalid value 'abc' for '--vus <N>'"));
+    }
+}

@@ -1,0 +1,200 @@
+//! Before load goes to an address that all the world can reach: who gets it, how much, for how long.
+
+use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::cli::RunArgs;
+use crate::config::{Config, format_duration, redact};
+use crate::plan::Plan;
+use crate::server;
+
+/// Long enough to read the line and to find the keys.
+const WAIT: Duration = Duration::from_secs(3);
+/// More addresses are counted, not named.
+const ADDRESSES_SHOWN: usize = 3;
+
+/// Prints the notice for a public target and, on a terminal, waits. A signal meanwhile ends the program with
+/// nothing sent: nobody but the name service was asked. What else is wrong with the target is told later, by
+/// those who connect to it.
+pub fn announce(config: &Config, plan: &Plan, args: &RunArgs, note: &mut dyn FnMut(&str)) {
+    let Some(url) = &config.run.target else { return };
+    let Ok(addresses) = server::addresses(url) else {
+        return;
+    };
+    let Some(text) = text(&redact(url), &addresses, plan) else {
+        return;
+    };
+    note(&text);
+    let terminal = std::io::stderr().is_terminal();
+    if waits(args.yes, args.quiet, terminal) {
+        note(&format!(
+            "starting in {} s; Ctrl-C leaves with nothing sent, --yes skips this wait",
+            WAIT.as_secs()
+        ));
+        std::thread::sleep(WAIT);
+    }
+}
+
+fn waits(yes: bool, quiet: bool, terminal: bool) -> bool {
+    terminal && !yes && !quiet
+}
+
+/// `None` where no address is public.
+fn text(target: &str, addresses: &[SocketAddr], plan: &Plan) -> Option<String> {
+    let mut public: Vec<String> = addresses
+        .iter()
+        .filter(|a| is_public(a.ip()))
+        .map(SocketAddr::to_string)
+        .collect();
+    let count = public.len();
+    if count == 0 {
+        return None;
+    }
+    public.truncate(ADDRESSES_SHOWN);
+    let more = match count - public.len() {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let vus = plan.executor.vus_max();
+    let duration = format_duration(plan.executor.duration());
+    Some(format!(
+        "target {target} is on a public address ({}{more}): up to {vus} VU{} for {}{duration}",
+        public.join(", "),
+        if vus == 1 { "" } else { "s" },
+        match plan.executor.iterations() {
+            Some(n) => format!("{n} requests, at most "),
+            None => String::new(),
+        },
+    ))
+}
+
+/// Whether others than this host and its own networks may be behind it.
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => is_public_v4(ip),
+            None => is_public_v6(ip),
+        },
+    }
+}
+
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    // RFC 6598, carrier-grade NAT; 0.0.0.0/8 is this host.
+    let shared = a == 100 && (64..128).contains(&b);
+    !(ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared || a == 0)
+}
+
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Executor;
+    use crate::units::SECOND;
+    use crate::workload::{Span, Workload};
+
+    fn plan(executor: Executor) -> Plan {
+        Plan {
+            profile: "test".into(),
+            seed: 1,
+            executor,
+            graceful_stop: SECOND,
+            workload: Workload {
+                kinds: Vec::new(),
+                think_time: Span { min: 0, max: 0 },
+            },
+            thresholds: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn own_networks_are_not_public_and_their_neighbours_are() {
+        for own in [
+            "127.0.0.1",
+            "127.255.255.255",
+            "0.0.0.0",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "100.127.255.255",
+            "::1",
+            "::",
+            "fd00::1",
+            "fc00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(!is_public(own.parse().unwrap()), "{own}");
+        }
+        for public in [
+            "8.8.8.8",
+            "126.255.255.255",
+            "128.0.0.1",
+            "11.0.0.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.167.1.1",
+            "100.63.255.255",
+            "100.128.0.0",
+            "2001:db8::1",
+            "fec0::1",
+            "::ffff:8.8.8.8",
+        ] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+    }
+
+    #[test]
+    fn the_notice_names_the_addresses_the_users_and_the_time() {
+        let plan = plan(Executor::ConstantVus {
+            vus: 200,
+            duration: 90 * SECOND,
+        });
+        let addresses =
+            |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|t| t.parse().unwrap()).collect() };
+        let two = addresses(&["10.0.0.1:443", "203.0.113.5:443", "[2001:db8::1]:443"]);
+        assert_eq!(
+            text("https://llm.example.com", &two, &plan).unwrap(),
+            "target https://llm.example.com is on a public address (203.0.113.5:443, [2001:db8::1]:443): \
+             up to 200 VUs for 1m30s"
+        );
+        let five = addresses(&["1.0.0.1:1", "1.0.0.2:1", "1.0.0.3:1", "1.0.0.4:1", "1.0.0.5:1"]);
+        let shown = text("http://x", &five, &plan).unwrap();
+        assert!(shown.contains("1.0.0.3:1 and 2 more)"), "{shown}");
+        assert_eq!(
+            text("http://x", &addresses(&["127.0.0.1:80", "[::1]:80"]), &plan),
+            None
+        );
+    }
+
+    #[test]
+    fn a_run_that_counts_requests_says_how_many() {
+        let plan = plan(Executor::SharedIterations {
+            vus: 1,
+            iterations: 3,
+            max_duration: 60 * SECOND,
+        });
+        let shown = text("http://x", &["1.0.0.1:1".parse().unwrap()], &plan).unwrap();
+        assert!(
+            shown.ends_with("up to 1 VU for 3 requests, at most 1m"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn only_somebody_who_can_read_the_notice_is_waited_for() {
+        assert!(waits(false, false, true));
+        assert!(!waits(true, false, true), "--yes");
+        assert!(!waits(false, true, true), "--quiet shows no notice");
+        assert!(!waits(false, false, false), "a pipe or a file");
+    }
+}
