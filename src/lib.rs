@@ -8,6 +8,7 @@ pub mod config;
 pub mod engine;
 pub mod host;
 pub mod http1;
+pub mod judge;
 pub mod metrics;
 pub mod mock;
 pub mod net;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use llmload_uring::cli::{self, Command};
 use llmload_uring::net::clock;
 use llmload_uring::run::{self, Failure, Phase, Signals};
-use llmload_uring::{mock, server};
+use llmload_uring::{config, mock, server};
 
 fn main() -> ExitCode {
     let begun = clock::monotonic();
@@ -14,6 +14,10 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
         Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
+        Some(Command::Profiles(args)) => config::profiles(&args).map_err(Failure::from).map(|text| {
+            let _ = std::io::stdout().lock().write_all(text.as_bytes());
+            0
+        }),
         None => load(&cli.run, begun),
     };
     match result {

@@ -1,11 +1,14 @@
 //! One golden file per format. `UPDATE_GOLDEN=1 cargo test --test output_golden` writes them anew.
 
+mod common;
+
 use llmload_uring::metrics::{CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TokenSource};
 use llmload_uring::output::{DetailSpool, OutputFile, SUMMARY_LINES_MAX, Spooled, summary};
-use llmload_uring::plan::Threshold;
+use llmload_uring::judge::{Judge, Judged, Vus};
+use llmload_uring::plan::{Executor, Threshold};
 use llmload_uring::report::{Aggregator, progress_line};
 use llmload_uring::result::{
-    ExitCode, Observed, RULES, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy,
+    ExitCode, RULES, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy,
 };
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use serde_json::{Value, json};
@@ -102,15 +105,37 @@ fn offer(recorder: &mut Recorder, sample: &Sample) {
     recorder.finish(sample);
 }
 
-fn result(aggregator: &Aggregator) -> RunResult {
-    let duration: Nanos = 6_250 * MILLISECOND;
+/// All of it in one window of 6 s.
+fn judged(aggregator: &Aggregator, duration: Nanos) -> Judged {
     let thresholds = [
         ("failed", "rate<0.10"),
         ("latency", "p(95)<15000"),
-        ("ttft", "p(99)<40"),
+        ("ttft{stream:true}", "p(99)<40"),
         ("tls", "max<10"),
+        ("server_rss_growth", "value<1024"),
     ]
     .map(|(metric, text)| Threshold::parse(metric, text).unwrap());
+    let kinds = [
+        common::kind("short", 1, false, SECOND),
+        common::kind("stream", 1, true, SECOND),
+        common::light(1),
+    ];
+    let executor = Executor::ConstantVus {
+        vus: 20,
+        duration: 6 * SECOND,
+    };
+    let mut judge = Judge::new(thresholds.to_vec(), &kinds, &executor.schedule(), Vec::new());
+    judge.add_series(&aggregator.merged().series);
+    let vus = Vus {
+        planned: 20,
+        running: 20,
+    };
+    assert_eq!(judge.tick(6 * SECOND, vus), None);
+    judge.finish(duration, &[])
+}
+
+fn result(aggregator: &Aggregator) -> RunResult {
+    let duration: Nanos = 6_250 * MILLISECOND;
     let mut result = RunResult::build(
         RunFacts {
             config: json!({"profile": "golden", "vus": 20, "api_key": "***"}),
@@ -124,7 +149,7 @@ fn result(aggregator: &Aggregator) -> RunResult {
             cpus: vec![1, 2],
             stamp_source: StampSource::Kernel,
             quickack: true,
-            thresholds: Observed::whole_run(aggregator.merged(), duration).judge(&thresholds),
+            judged: judged(aggregator, duration),
             details_unwritten: 0,
             target: "http://127.0.0.1:8080".to_string(),
             server: Some(ServerFigures {

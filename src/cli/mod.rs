@@ -1,10 +1,12 @@
 //! What was typed. What it means is found out in `config`.
 
 mod mock_args;
+mod profiles_args;
 mod run_args;
 mod values;
 
 pub use mock_args::MockArgs;
+pub use profiles_args::{ProfilesAction, ProfilesArgs};
 pub use run_args::{Progress, RunArgs, Stamp};
 pub use values::cpus::CpuList;
 pub use values::faults::FaultSpec;
@@ -27,6 +29,8 @@ Examples:
       50 users for 30 seconds, the result in a file
   llmload-uring ./my-profile.yaml --streaming-ratio 0.8 --think-time 100ms-300ms
       a profile of your own, with other requests in the mix
+  llmload-uring stress --threshold 'ttft{stream:true}: p(99)<500'
+      at how many users does the p99 of the first token exceed half a second?
   llmload-uring mock --ttft 20ms --gap 5ms
       a fast server with a known timeline, to test against
 
@@ -68,6 +72,8 @@ pub struct Cli {
 pub enum Command {
     /// A fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
+    /// List the built-in profiles, or show one as a document
+    Profiles(ProfilesArgs),
     /// The embedded simulator: the program runs itself with this
     #[command(name = "__llmsim", hide = true)]
     Llmsim(SimArgs),

@@ -37,7 +37,7 @@ pub enum Progress {
 
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Built-in profile (high-concurrency, quick-smoke) or path of a YAML file
+    /// Built-in profile (see `llmload-uring profiles`) or path of a YAML file
     #[arg(required = true, value_name = "PROFILE")]
     pub profile: Option<String>,
 
@@ -156,6 +156,11 @@ pub struct RunArgs {
     /// Compare arrivals with the send stamps of `mock --stamp`.
     #[arg(long, env = "LLMLOAD_VERIFY_STAMPS", hide_env = true, value_parser = BoolishValueParser::new(), hide = true)]
     pub verify_stamps: bool,
+
+    /// Pass or fail (exit code 99) by 'METRIC: EXPRESSION' or 'METRIC{TAG:VALUE}: EXPRESSION'; several times for
+    /// more, or parted by `;`. Beside the profile's
+    #[arg(long = "threshold", env = "LLMLOAD_THRESHOLD", hide_env = true, value_name = "THRESHOLD", help_heading = MEASUREMENT)]
+    pub thresholds: Vec<String>,
 
     /// Write the result as JSON
     #[arg(short, long, env = "LLMLOAD_OUTPUT", hide_env = true, value_name = "FILE", help_heading = OUTPUT)]

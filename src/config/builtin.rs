@@ -1,12 +1,19 @@
 //! The profiles that travel inside the binary.
 
 /// Name and text of every built-in profile.
-pub const PROFILES: [(&str, &str); 2] = [
+pub const PROFILES: [(&str, &str); 9] = [
     ("quick-smoke", include_str!("../../profiles/quick-smoke.yaml")),
+    ("smoke", include_str!("../../profiles/smoke.yaml")),
+    ("load", include_str!("../../profiles/load.yaml")),
+    ("stress", include_str!("../../profiles/stress.yaml")),
+    ("spike", include_str!("../../profiles/spike.yaml")),
+    ("soak", include_str!("../../profiles/soak.yaml")),
     (
         "high-concurrency",
         include_str!("../../profiles/high-concurrency.yaml"),
     ),
+    ("endpoints", include_str!("../../profiles/endpoints.yaml")),
+    ("throughput", include_str!("../../profiles/throughput.yaml")),
 ];
 
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -19,3 +26,7 @@ pub fn text(name: &str) -> Option<&'static str> {
         .find(|(known, _)| *known == name)
         .map(|(_, text)| *text)
 }
+
+#[cfg(test)]
+#[path = "builtin_tests.rs"]
+mod tests;

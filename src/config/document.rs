@@ -5,15 +5,17 @@
 
 use crate::config::duration::{parse_count_span, parse_duration_span};
 use crate::config::reader::{Fields, Node, Reader, check_duration, line};
+use crate::config::thresholds::read_thresholds;
 use crate::config::tree::read_tree;
 use crate::config::{
-    CallConfig, Config, ConfigError, Mistake, Place, Reason, RequestConfig, Settings, ThresholdConfig,
+    CallConfig, Config, ConfigError, Mistake, Place, Reason, RequestConfig, Settings, SimulatorConfig,
 };
 use crate::plan::{
-    DURATION_MAX, Executor, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, Stage, THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX,
+    DURATION_MAX, Executor, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, Stage, VUS_MAX, WEIGHT_MAX,
 };
+use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
-use crate::workload::Span;
+use crate::workload::{LightPath, Span};
 
 pub const SEED_DEFAULT: u64 = 1;
 /// k6's.
@@ -33,7 +35,7 @@ pub const PROMPT_BYTES_MAX: usize = 256 << 10;
 const NAME_BYTES_MAX: usize = 64;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "description",
     "executor",
     "vus",
@@ -49,18 +51,20 @@ const KEYS: [&str; 15] = [
     "models",
     "prompts",
     "requests",
+    "steps",
+    "simulator",
 ];
 const THRESHOLDS: &str = "thresholds";
 
 /// Executor, the keys it must have, the keys it may have.
 const SHAPES: [(&str, &[&str], &[&str]); 4] = [
     ("constant-vus", &["duration"], &["vus"]),
-    ("ramping-vus", &["stages"], &["start_vus", "graceful_ramp_down"]),
+    ("ramping-vus", &["stages"], &["start_vus", "graceful_ramp_down", "steps"]),
     ("per-vu-iterations", &[], &["vus", "iterations", "max_duration"]),
     ("shared-iterations", &[], &["vus", "iterations", "max_duration"]),
 ];
 
-const REQUEST_KEYS: [&str; 11] = [
+const REQUEST_KEYS: [&str; 12] = [
     "name",
     "weight",
     "kind",
@@ -72,6 +76,7 @@ const REQUEST_KEYS: [&str; 11] = [
     "prompts",
     "first_token_timeout",
     "idle_timeout",
+    "path",
 ];
 /// Of these keys, those that a light GET has no use for.
 const CHAT_ONLY: [&str; 6] = [
@@ -102,7 +107,9 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         Ok(span)
     });
     let requests = read_requests(&mut reader, &fields, file);
-    let thresholds = read_thresholds(&mut reader, &fields, file);
+    let steps = reader.boolean(&fields, "steps");
+    let simulator = read_simulator(&mut reader, &fields);
+    let thresholds = read_thresholds(&mut reader, &fields, THRESHOLDS, file);
     let config = Config {
         profile: profile.to_owned(),
         description,
@@ -111,6 +118,8 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         graceful_stop: graceful_stop.unwrap_or(GRACEFUL_DEFAULT),
         think_time: think_time.unwrap_or(Span { min: 0, max: 0 }),
         requests,
+        steps: steps.unwrap_or(false),
+        simulator,
         thresholds,
         run: Settings::default(),
         shape_place: Place::file(file, fields.line_of("executor")),
@@ -307,10 +316,17 @@ fn read_request(
         false => Some("chat"),
     };
     let call = match kind {
-        Some("chat") => read_chat(reader, &fields, inherited),
+        Some("chat") => {
+            if fields.has("path") {
+                let what = format!("key `{}path` has no meaning for kind `chat`", fields.path);
+                let hint = "the target's URL says where chat completions are; write `kind: light`";
+                reader.mistake(fields.line_of("path"), Reason::new(what).hint(hint));
+            }
+            read_chat(reader, &fields, inherited)
+        }
         Some(_) => {
             refuse_chat_keys(reader, &fields);
-            CallConfig::Light
+            read_light(reader, &fields)
         }
         None => CallConfig::Light,
     };
@@ -323,6 +339,25 @@ fn read_request(
         first_token_timeout,
         idle_timeout,
         place: Place::file(file, fields.line),
+    })
+}
+
+fn read_light(reader: &mut Reader<'_>, fields: &Fields<'_>) -> CallConfig {
+    let name = reader.choice(fields, "path", &LightPath::ALL.map(LightPath::name));
+    match LightPath::ALL.into_iter().find(|path| Some(path.name()) == name) {
+        Some(path) => CallConfig::Get { path },
+        None => CallConfig::Light,
+    }
+}
+
+fn read_simulator(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<SimulatorConfig> {
+    let node = fields.node("simulator")?;
+    let known = ["latency", "tokens"];
+    let simulator = reader.mapping("simulator.", "simulator", node, &known)?;
+    let latency = reader.choice(&simulator, "latency", &LATENCY_PROFILES);
+    Some(SimulatorConfig {
+        latency: latency.map(str::to_owned),
+        tokens: reader.count(&simulator, "tokens", 1..=TARGET_TOKENS_MAX),
     })
 }
 
@@ -380,27 +415,6 @@ fn request_name(text: &str) -> Result<String, Reason> {
         return Err(Reason::new(what).hint(hint));
     }
     Ok(text.to_owned())
-}
-
-fn read_thresholds(reader: &mut Reader<'_>, fields: &Fields<'_>, file: &str) -> Vec<ThresholdConfig> {
-    let Some(node) = fields.node(THRESHOLDS) else {
-        return Vec::new();
-    };
-    let Some(thresholds) = reader.open_mapping("thresholds.", "thresholds", node) else {
-        return Vec::new();
-    };
-    let mut out = Vec::new();
-    for metric in thresholds.keys() {
-        for (expression, at) in reader.one_or_more(&thresholds, metric, THRESHOLDS_MAX) {
-            let place = Place::file(file, at);
-            out.push(ThresholdConfig {
-                metric: metric.to_owned(),
-                expression,
-                place,
-            });
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -172,11 +172,27 @@ fn wrong_types_are_named_with_what_stands_there() {
             "kind: light, stream: true",
             "has no meaning for kind `light`",
         ),
+        ("kind: light", "kind: light, path: model5", "did you mean `model`?"),
+        (
+            "max_tokens: 20",
+            "max_tokens: 20, path: models",
+            "`requests[0].path` has no meaning for kind `chat`",
+        ),
+        (
+            "prompts: [Hi]",
+            "prompts: [Hi]\nsimulator: {latency: instand}",
+            "did you mean `instant`?",
+        ),
+        (
+            "prompts: [Hi]",
+            "prompts: [Hi]\nsteps: true",
+            "`steps` has no meaning for executor `constant-vus`",
+        ),
         ("name: light", "name: 'a b'", "`a b` is no name"),
         (
             "failed: rate<1%",
-            "failed: {rate: 1}",
-            "`thresholds.failed` is a mapping, not a list",
+            "failed: [[1]]",
+            "`thresholds.failed[0]` is a list, not a text",
         ),
         ("failed: rate<1%", "failed: count<1", "no figure of `failed`"),
         (

@@ -60,7 +60,7 @@ fn high_concurrency_is_the_k6_scripts_run() {
 
     let row = |kind: &RequestKind| {
         let call = match &kind.call {
-            Call::Light => None,
+            Call::Light | Call::Get { .. } => None,
             Call::Chat {
                 stream, max_tokens, ..
             } => Some((*stream, max_tokens.max)),

@@ -56,7 +56,7 @@ pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Res
 fn streams(request: &RequestConfig) -> Option<bool> {
     match request.call {
         CallConfig::Chat { stream, .. } => Some(stream),
-        CallConfig::Light => None,
+        CallConfig::Light | CallConfig::Get { .. } => None,
     }
 }
 

@@ -4,11 +4,13 @@ mod builtin;
 mod document;
 mod duration;
 mod error;
+mod listing;
 mod mix;
 mod overlay;
 mod reader;
 mod secret;
 mod settings;
+mod thresholds;
 mod tree;
 mod types;
 
@@ -17,18 +19,21 @@ pub use duration::{
     format_duration, format_duration_span, parse_count_span, parse_duration, parse_duration_span,
 };
 pub use error::{ConfigError, Mistake, Reason, nearest, quoted};
+pub use listing::profiles;
 pub use reader::check_duration;
 pub use secret::Secret;
 pub use settings::{Header, MIN_WAIT_DEFAULT, Settings, redact};
 pub use tree::DOCUMENT_BYTES_MAX;
-pub use types::{CallConfig, Config, Place, RequestConfig, ThresholdConfig, duration_text};
+pub use types::{
+    CallConfig, Config, Place, RequestConfig, SimulatorConfig, ThresholdConfig, duration_text,
+};
 
 use crate::cli::RunArgs;
 use crate::plan::Plan;
 use std::io::Read;
 
 /// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 1] = ["mock"];
+const COMMANDS: [&str; 2] = ["mock", "profiles"];
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.

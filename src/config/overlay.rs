@@ -6,6 +6,7 @@ use crate::config::document::{
 };
 use crate::config::mix::set_streaming_ratio;
 use crate::config::reader::{check_duration, check_text, within};
+use crate::config::thresholds::read_options;
 use crate::config::{CallConfig, Config, Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, Stage, VUS_MAX};
 use crate::units::{MILLISECOND, Nanos};
@@ -17,6 +18,7 @@ const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
 pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     overlay_shape(config, args, mistakes);
     overlay_requests(config, args, mistakes);
+    read_options(&args.thresholds, &mut config.thresholds, mistakes);
     if let Some(seed) = args.seed {
         config.seed = seed;
     }
@@ -226,7 +228,7 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
     let any_chat = config
         .requests
         .iter()
-        .any(|request| request.call != CallConfig::Light);
+        .any(|request| matches!(request.call, CallConfig::Chat { .. }));
     for (_, option) in chat_options.into_iter().filter(|(given, _)| *given && !any_chat) {
         check(
             option,

@@ -307,6 +307,15 @@ impl<'f> Reader<'f> {
         Some(out)
     }
 
+    /// The text of a list's item that errors call `name`.
+    pub fn item_text<'t>(&mut self, name: &str, item: &'t Node<'t>) -> Option<&'t str> {
+        let text = scalar(item).filter(|_| !is_empty(item));
+        if text.is_none() {
+            self.wrong_type(name, line(item), "a text", item);
+        }
+        text
+    }
+
     /// One text or a list of texts, each with its line.
     pub fn one_or_more(&mut self, fields: &Fields<'_>, key: &str, count_max: usize) -> Vec<(String, usize)> {
         let Some(entry) = fields.entry(key) else {

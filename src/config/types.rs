@@ -4,7 +4,7 @@ use crate::config::duration::{format_duration, format_duration_span, format_span
 use crate::config::{Mistake, Reason, Settings};
 use crate::plan::Executor;
 use crate::units::Nanos;
-use crate::workload::Span;
+use crate::workload::{LightPath, Span};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -23,6 +23,12 @@ pub struct Config {
     #[serde(serialize_with = "duration_span_text")]
     pub think_time: Span<Nanos>,
     pub requests: Vec<RequestConfig>,
+    /// Thresholds are judged step by step.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub steps: bool,
+    /// How the built-in simulator is set up where no option says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulator: Option<SimulatorConfig>,
     #[serde(serialize_with = "threshold_map", skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<ThresholdConfig>,
     pub run: Settings,
@@ -69,12 +75,31 @@ pub enum CallConfig {
         prompts: Vec<String>,
     },
     Light,
+    /// In a document it is a light request with a path.
+    #[serde(rename = "light")]
+    Get {
+        path: LightPath,
+    },
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SimulatorConfig {
+    /// Name of a latency profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<String>,
+    /// Tokens of each answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThresholdConfig {
     pub metric: String,
     pub expression: String,
+    /// The run ends when it fails.
+    pub abort_on_fail: bool,
+    /// But not before this much of the run.
+    pub delay_abort_eval: Option<Nanos>,
     pub place: Place,
 }
 
@@ -136,8 +161,39 @@ fn threshold_map<S: Serializer>(list: &[ThresholdConfig], to: S) -> Result<S::Ok
             continue;
         }
         let same = list.iter().filter(|other| other.metric == first.metric);
-        let expressions: Vec<&str> = same.map(|threshold| threshold.expression.as_str()).collect();
-        map.serialize_entry(&first.metric, &expressions)?;
+        let forms: Vec<ThresholdForm<'_>> = same.map(ThresholdForm::of).collect();
+        map.serialize_entry(&first.metric, &forms)?;
     }
     map.end()
+}
+
+/// k6's two forms.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ThresholdForm<'a> {
+    Short(&'a str),
+    Long {
+        threshold: &'a str,
+        #[serde(rename = "abortOnFail")]
+        abort_on_fail: bool,
+        #[serde(
+            rename = "delayAbortEval",
+            serialize_with = "optional_duration_text",
+            skip_serializing_if = "Option::is_none"
+        )]
+        delay_abort_eval: Option<Nanos>,
+    },
+}
+
+impl ThresholdForm<'_> {
+    fn of(threshold: &ThresholdConfig) -> ThresholdForm<'_> {
+        match threshold.abort_on_fail {
+            false => ThresholdForm::Short(&threshold.expression),
+            true => ThresholdForm::Long {
+                threshold: &threshold.expression,
+                abort_on_fail: true,
+                delay_abort_eval: threshold.delay_abort_eval,
+            },
+        }
+    }
 }

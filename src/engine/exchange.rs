@@ -72,7 +72,7 @@ impl Session {
         let expected = match kind.call {
             Call::Chat { stream: true, .. } => Expected::ChatStream,
             Call::Chat { stream: false, .. } => Expected::ChatWhole,
-            Call::Light => Expected::Light,
+            Call::Light | Call::Get { .. } => Expected::Light,
         };
         self.reader.begin(expected);
         loop {

@@ -10,6 +10,8 @@ pub struct SeriesTotals {
     by_outcome: [u64; Outcome::COUNT],
     by_status: StatusCounts,
     metrics: [Distribution; MetricId::COUNT],
+    /// Of `metrics`, the values of failed requests; without those that are known before the outcome is.
+    failed_metrics: [Distribution; MetricId::COUNT],
     pub output_tokens: u64,
     /// Requests whose tokens were counted by the server, by events, not at all.
     by_token_source: [u64; 3],
@@ -31,6 +33,7 @@ impl SeriesTotals {
             by_outcome: [0; Outcome::COUNT],
             by_status: StatusCounts::new(),
             metrics: std::array::from_fn(|_| Distribution::new()),
+            failed_metrics: std::array::from_fn(|_| Distribution::new()),
             output_tokens: 0,
             by_token_source: [0; 3],
             interrupted_elapsed_sum: 0,
@@ -50,11 +53,15 @@ impl SeriesTotals {
             self.interrupted_elapsed_max = self.interrupted_elapsed_max.max(elapsed);
         }
         let mut out_of_range = 0;
-        for (metric, distribution) in METRICS.iter().zip(&mut self.metrics) {
+        let failed = sample.outcome.is_failure();
+        for (index, metric) in METRICS.iter().enumerate() {
             if let Source::Sample(value) = metric.source
                 && let Some(ns) = value(sample)
             {
-                out_of_range += u64::from(!distribution.record(ns));
+                out_of_range += u64::from(!self.metrics[index].record(ns));
+                if failed {
+                    self.failed_metrics[index].record(ns);
+                }
             }
         }
         out_of_range
@@ -72,6 +79,7 @@ impl SeriesTotals {
             by_outcome,
             by_status,
             metrics,
+            failed_metrics,
             output_tokens,
             by_token_source,
             interrupted_elapsed_sum,
@@ -81,6 +89,9 @@ impl SeriesTotals {
         add_each(&mut self.by_outcome, by_outcome);
         self.by_status.merge(by_status);
         for (mine, theirs) in self.metrics.iter_mut().zip(metrics) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.failed_metrics.iter_mut().zip(failed_metrics) {
             mine.merge(theirs);
         }
         self.output_tokens += output_tokens;
@@ -95,6 +106,7 @@ impl SeriesTotals {
             by_outcome,
             by_status,
             metrics,
+            failed_metrics,
             output_tokens,
             by_token_source,
             interrupted_elapsed_sum,
@@ -104,6 +116,7 @@ impl SeriesTotals {
         by_outcome.fill(0);
         by_status.reset();
         metrics.iter_mut().for_each(Distribution::reset);
+        failed_metrics.iter_mut().for_each(Distribution::reset);
         *output_tokens = 0;
         by_token_source.fill(0);
         *interrupted_elapsed_sum = 0;
@@ -112,6 +125,11 @@ impl SeriesTotals {
 
     pub fn metric(&self, id: MetricId) -> &Distribution {
         &self.metrics[id as usize]
+    }
+
+    /// The values of failed requests. Empty for metrics of `Source::Engine`, whose requests have no outcome yet.
+    pub fn failed_metric(&self, id: MetricId) -> &Distribution {
+        &self.failed_metrics[id as usize]
     }
 
     pub fn outcome(&self, outcome: Outcome) -> u64 {

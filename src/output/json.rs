@@ -144,6 +144,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         endpoints,
         timeline,
         thresholds,
+        steps,
         client,
         server,
         warnings,
@@ -170,6 +171,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         field(&mut out, "server", server)?;
     }
     field(&mut out, "thresholds", thresholds)?;
+    if let Some(steps) = steps {
+        field(&mut out, "steps", steps)?;
+    }
     field(&mut out, "warnings", warnings)?;
     field(&mut out, "summary", summary)?;
     out.write_all(b"\n}\n")?;

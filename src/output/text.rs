@@ -1,14 +1,16 @@
 //! The summary on one screen.
 
+use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
 use crate::output::escape;
-use crate::result::{Endpoint, MetricFigures, RunResult, StampSource, StoppedBy, ThresholdResult};
+use crate::result::{Endpoint, MetricFigures, RunResult, StampSource, StoppedBy};
 use std::fmt::Write as _;
 
-/// What a terminal shows at once. Rows over their section's maximum are counted, not shown; they are in the
+/// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's maximum are counted, not shown; they are in the
 /// document.
 pub const SUMMARY_LINES_MAX: usize = 54;
 const ENDPOINT_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
+const STEP_ROWS_MAX: usize = 8;
 const WARNINGS_MAX: usize = 3;
 /// Columns.
 const WIDTH: usize = 80;
@@ -21,6 +23,9 @@ pub fn summary(result: &RunResult) -> String {
     endpoints(&mut text, result);
     outcomes(&mut text, result);
     thresholds(&mut text, &result.thresholds);
+    if let Some(found) = &result.steps {
+        steps(&mut text, found);
+    }
     client(&mut text, result);
     warnings(&mut text, result);
     escape(&text).into_owned()
@@ -206,23 +211,74 @@ fn thresholds(text: &mut String, thresholds: &[ThresholdResult]) {
         return;
     }
     line!(text, "");
-    line!(text, "thresholds");
+    line!(
+        text,
+        "{:<46} {:>12}  {}",
+        "thresholds",
+        "observed",
+        "breaking point"
+    );
     let failed = thresholds.iter().filter(|t| !t.ok);
     let ordered = failed.chain(thresholds.iter().filter(|t| t.ok));
     for t in ordered.take(THRESHOLD_ROWS_MAX) {
-        let mark = if t.ok { "pass" } else { "FAIL" };
+        let mark = match (t.ok, t.not_applicable) {
+            (_, true) => "n/a ",
+            (true, _) => "pass",
+            (false, _) => "FAIL",
+        };
         let observed = match t.observed {
-            Some(n) => format!("observed {}", number(n)),
+            Some(n) => number(n),
+            None if t.not_applicable => "-".to_string(),
             None => "no samples".to_string(),
         };
         let rule = format!("{}: {}", t.metric, t.expression);
-        line!(text, "  {mark}  {rule:<44} {observed}");
+        let point = breaking_point(t);
+        line!(text, "  {mark}  {rule:<38} {observed:>12}  {point}");
     }
     more(
         text,
         thresholds.len().saturating_sub(THRESHOLD_ROWS_MAX),
         "thresholds",
     );
+}
+
+fn breaking_point(t: &ThresholdResult) -> String {
+    match t.breaking_point {
+        _ if t.not_applicable => "-".to_string(),
+        Some(BreakingPoint { elapsed, vus, .. }) => format!("{} VUs, {elapsed:.0} s", grouped(vus)),
+        None => "not reached".to_string(),
+    }
+}
+
+fn steps(text: &mut String, steps: &StepsResult) {
+    line!(text, "");
+    line!(text, "{:<10}{:>8}{:>14}{:>12}", "steps", "VUs", "requests", "req/s");
+    for step in steps.judged.iter().take(STEP_ROWS_MAX) {
+        line!(text, "{}", step_row(step));
+    }
+    more(text, steps.judged.len().saturating_sub(STEP_ROWS_MAX), "steps");
+    match steps.peak_vus {
+        Some(vus) => line!(text, "peak        {} VUs pass every threshold", grouped(u64::from(vus))),
+        None if steps.judged.is_empty() => {
+            line!(text, "peak        no step lasted long enough to be judged");
+        }
+        None => line!(text, "peak        none: not even the first step passes"),
+    }
+}
+
+fn step_row(step: &StepResult) -> String {
+    let mark = if step.ok { "pass" } else { "FAIL" };
+    let mut row = format!(
+        "  {mark:<8}{:>8}{:>14}{:>12.1}",
+        grouped(u64::from(step.vus)),
+        grouped(step.requests),
+        step.requests_per_second
+    );
+    if let Some(failed) = step.thresholds.iter().find(|t| !t.ok) {
+        let observed = failed.observed.map_or("no samples".to_string(), number);
+        row.push_str(&format!("  {} {observed}", failed.metric));
+    }
+    row
 }
 
 fn client(text: &mut String, result: &RunResult) {

@@ -2,8 +2,8 @@
 
 use crate::config::{CallConfig, Config, Mistake, Reason, RequestConfig, format_duration};
 use crate::plan::{
-    DURATION_MAX, Executor, ITERATIONS_MAX, KINDS_MAX, Plan, STAGES_MAX, STEPS_MAX, Stage, THRESHOLDS_MAX,
-    Threshold, VUS_MAX,
+    DURATION_MAX, Executor, ITERATIONS_MAX, KINDS_MAX, Plan, STAGES_MAX, STEPS_MAX, Selector, Stage,
+    THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold, ThresholdMetric, VUS_MAX,
 };
 use crate::units::Nanos;
 use crate::workload::{Call, RequestKind, Timeouts, Workload};
@@ -33,7 +33,7 @@ impl Plan {
                 }
             }
         }
-        let thresholds = build_thresholds(config, &mut mistakes);
+        let thresholds = build_thresholds(config, &kinds, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -48,6 +48,10 @@ impl Plan {
             graceful_stop: config.graceful_stop,
             workload,
             thresholds,
+            steps: match config.steps {
+                true => config.executor.plateaus(),
+                false => Vec::new(),
+            },
         })
     }
 }
@@ -131,6 +135,7 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     let name = &request.name;
     let call = match &request.call {
         CallConfig::Light => Call::Light,
+        CallConfig::Get { path } => Call::Get { path: *path },
         CallConfig::Chat {
             stream,
             max_tokens,
@@ -173,7 +178,12 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     })
 }
 
-fn build_thresholds(config: &Config, mistakes: &mut Vec<Mistake>) -> Vec<Threshold> {
+/// `kinds` are those of the mix that could be built.
+fn build_thresholds(
+    config: &Config,
+    kinds: &[RequestKind],
+    mistakes: &mut Vec<Mistake>,
+) -> Vec<Threshold> {
     if config.thresholds.len() > THRESHOLDS_MAX {
         let what = format!(
             "{} thresholds, above the limit, {THRESHOLDS_MAX}",
@@ -184,10 +194,42 @@ fn build_thresholds(config: &Config, mistakes: &mut Vec<Mistake>) -> Vec<Thresho
     }
     let mut out = Vec::with_capacity(config.thresholds.len());
     for asked in &config.thresholds {
-        match Threshold::parse(&asked.metric, &asked.expression) {
-            Ok(threshold) => out.push(threshold),
+        let parsed = Threshold::parse(&asked.metric, &asked.expression).and_then(|threshold| {
+            // Of a mix with a faulty kind nothing can be said to be missing.
+            if kinds.len() == config.requests.len() {
+                threshold.selector.check(kinds)?;
+            }
+            Ok(threshold)
+        });
+        match parsed {
+            Ok(threshold) => out.push(Threshold {
+                abort_after: asked.abort_on_fail.then(|| asked.delay_abort_eval.unwrap_or(0)),
+                ..threshold
+            }),
             Err(reason) => mistakes.push(asked.place.mistake(reason)),
         }
     }
+    if let (Some(first), Err(reason)) = (config.thresholds.first(), check_distributions(&out)) {
+        mistakes.push(first.place.mistake(reason));
+    }
     out
+}
+
+/// Thresholds on the same metric of the same requests share its distributions.
+fn check_distributions(thresholds: &[Threshold]) -> Result<(), Reason> {
+    let mut seen: Vec<(ThresholdMetric, &Selector)> = Vec::new();
+    for threshold in thresholds {
+        let key = (threshold.metric, &threshold.selector);
+        if matches!(threshold.metric, ThresholdMetric::Trend(_)) && !seen.contains(&key) {
+            seen.push(key);
+        }
+    }
+    if seen.len() <= THRESHOLD_TRENDS_MAX {
+        return Ok(());
+    }
+    let what = format!(
+        "thresholds on {} different distributions, above the limit, {THRESHOLD_TRENDS_MAX}",
+        seen.len()
+    );
+    Err(Reason::new(what).hint("fewer combinations of metric and tags"))
 }

@@ -44,6 +44,15 @@ pub enum Executor {
     },
 }
 
+/// A time in which the number of VUs is to stay the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plateau {
+    pub vus: u32,
+    /// Elapsed time.
+    pub start: Nanos,
+    pub end: Nanos,
+}
+
 /// Where in the shape an instant lies, for the progress line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageAt {
@@ -123,6 +132,30 @@ impl Executor {
         }
     }
 
+    /// The stages that hold their VUs, in order; a level that several hold in a row is one. Executors without
+    /// stages have none.
+    pub fn plateaus(&self) -> Vec<Plateau> {
+        let Executor::RampingVus {
+            start_vus, stages, ..
+        } = self
+        else {
+            return Vec::new();
+        };
+        let mut out: Vec<Plateau> = Vec::new();
+        let (mut vus, mut start) = (*start_vus, 0);
+        for stage in stages {
+            let end = start + stage.duration;
+            if stage.target == vus && vus > 0 && end > start {
+                match out.last_mut() {
+                    Some(last) if last.vus == vus && last.end == start => last.end = end,
+                    _ => out.push(Plateau { vus, start, end }),
+                }
+            }
+            (vus, start) = (stage.target, end);
+        }
+        out
+    }
+
     /// The stage that `elapsed` lies in; the last one from the end on.
     pub fn stage_at(&self, elapsed: Nanos) -> StageAt {
         let whole = StageAt {
@@ -180,6 +213,28 @@ mod tests {
         let last = executor.stage_at(99 * MINUTE);
         assert_eq!((last.count, last.target, last.ends_at), (3, 0, 210 * SECOND));
         assert_eq!((executor.vus_max(), executor.duration()), (500, 210 * SECOND));
+    }
+
+    #[test]
+    fn plateaus_are_the_stages_that_hold_their_vus() {
+        let executor = ramping(
+            16,
+            &[
+                (10 * SECOND, 16),
+                (0, 32),
+                (5 * SECOND, 32),
+                (5 * SECOND, 32),
+                (SECOND, 0),
+                (SECOND, 0),
+            ],
+        );
+        let plateau = |vus, start, end| Plateau {
+            vus,
+            start: start * SECOND,
+            end: end * SECOND,
+        };
+        assert_eq!(executor.plateaus(), [plateau(16, 0, 10), plateau(32, 10, 20)]);
+        assert_eq!(ramping(1, &[(MINUTE, 500), (MINUTE, 0)]).plateaus(), []);
     }
 
     #[test]

@@ -12,6 +12,9 @@ pub const ITERATIONS_MAX: u64 = 1_000_000_000_000;
 pub const KINDS_MAX: usize = 64;
 pub const WEIGHT_MAX: u32 = 10_000;
 pub const THRESHOLDS_MAX: usize = 256;
+/// Metrics with a distribution, told apart by their tags, that thresholds look at. Each is kept for every second
+/// of the sliding window and three times besides: 190 KB x 19, so 115 MB at most.
+pub const THRESHOLD_TRENDS_MAX: usize = 32;
 
 // The ramp multiplies a stage's nanoseconds by a count of VUs.
 const _: () = assert!((DURATION_MAX as u128) * (VUS_MAX as u128) < u64::MAX as u128);

@@ -4,16 +4,19 @@ mod build;
 mod executor;
 mod limits;
 mod schedule;
+mod selector;
 mod split;
 mod threshold;
 
-pub use executor::{Executor, Stage, StageAt};
+pub use executor::{Executor, Plateau, Stage, StageAt};
 pub use limits::{
-    DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX,
+    DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX,
+    VUS_MAX, WEIGHT_MAX,
 };
 pub use schedule::{VuSchedule, VuStep};
+pub use selector::Selector;
 pub use split::{local_to_global, vus_on_core};
-pub use threshold::{Aggregation, Op, Threshold, ThresholdMetric, Trend, Verdict};
+pub use threshold::{Aggregation, Op, Threshold, ThresholdMetric};
 
 use crate::units::Nanos;
 use crate::workload::Workload;
@@ -29,4 +32,6 @@ pub struct Plan {
     pub graceful_stop: Nanos,
     pub workload: Workload,
     pub thresholds: Vec<Threshold>,
+    /// The steps that thresholds are judged by, one by one; empty: by the whole run.
+    pub steps: Vec<Plateau>,
 }

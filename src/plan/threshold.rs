@@ -1,59 +1,20 @@
-//! Thresholds in k6's grammar: `p(95)<15000`, `rate<0.10`, `count<100`. Times are milliseconds.
+//! Thresholds in k6's grammar: `p(95)<15000`, `rate<0.10`, `count<100`, of a metric or of those of its requests
+//! that `{tag:value}` chooses. Times are milliseconds.
 
 use crate::config::{Reason, nearest, quoted};
-use crate::metrics::Outcome;
-
-/// Metrics that have a distribution, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trend {
-    Latency,
-    LatencyOk,
-    ServiceTime,
-    Ttfb,
-    Ttft,
-    Tbt,
-    Tpot,
-    Connect,
-    Tls,
-    ScheduleLag,
-}
-
-impl Trend {
-    pub const ALL: [Trend; 10] = [
-        Trend::Latency,
-        Trend::LatencyOk,
-        Trend::ServiceTime,
-        Trend::Ttfb,
-        Trend::Ttft,
-        Trend::Tbt,
-        Trend::Tpot,
-        Trend::Connect,
-        Trend::Tls,
-        Trend::ScheduleLag,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Trend::Latency => "latency",
-            Trend::LatencyOk => "latency_ok",
-            Trend::ServiceTime => "service_time",
-            Trend::Ttfb => "ttfb",
-            Trend::Ttft => "ttft",
-            Trend::Tbt => "tbt",
-            Trend::Tpot => "tpot",
-            Trend::Connect => "connect",
-            Trend::Tls => "tls",
-            Trend::ScheduleLag => "schedule_lag",
-        }
-    }
-}
+use crate::metrics::{METRICS, MetricId, Outcome, Source};
+use crate::plan::selector::{Selector, split_key};
+use crate::units::Nanos;
 
 /// What a threshold looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ThresholdMetric {
-    Trend(Trend),
+    /// One of the table's, in milliseconds.
+    Trend(MetricId),
     /// Failed requests over finished ones, 0 to 1.
     Failed,
+    /// Requests that are ok over finished ones, 0 to 1.
+    Checks,
     /// Requests with this outcome.
     Outcome(Outcome),
     /// Requests whose outcome `Outcome::is_connection_error`.
@@ -62,25 +23,43 @@ pub enum ThresholdMetric {
     Timeouts,
     Requests,
     Iterations,
+    /// How fast a managed server's memory grows, KiB a minute: not of requests.
+    ServerRssGrowth,
 }
+
+/// k6's names for what we name otherwise.
+const ALIASES: [(&str, ThresholdMetric); 6] = [
+    (
+        "http_req_duration",
+        ThresholdMetric::Trend(MetricId::ServiceTime),
+    ),
+    ("http_req_waiting", ThresholdMetric::Trend(MetricId::Ttfb)),
+    ("http_req_connecting", ThresholdMetric::Trend(MetricId::Connect)),
+    ("http_req_tls_handshaking", ThresholdMetric::Trend(MetricId::Tls)),
+    ("http_req_failed", ThresholdMetric::Failed),
+    ("http_reqs", ThresholdMetric::Requests),
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MetricKind {
     Trend,
     Rate,
     Counter,
+    Gauge,
 }
 
 impl ThresholdMetric {
     /// Every metric, in the order that help and errors list them.
     pub fn all() -> impl Iterator<Item = ThresholdMetric> {
-        let trends = Trend::ALL.into_iter().map(ThresholdMetric::Trend);
+        let trends = METRICS.iter().map(|metric| ThresholdMetric::Trend(metric.id));
         let counts = [
             ThresholdMetric::Failed,
+            ThresholdMetric::Checks,
             ThresholdMetric::ConnectionErrors,
             ThresholdMetric::Timeouts,
             ThresholdMetric::Requests,
             ThresholdMetric::Iterations,
+            ThresholdMetric::ServerRssGrowth,
         ];
         let outcomes = Outcome::ALL.into_iter().map(ThresholdMetric::Outcome);
         trends.chain(counts).chain(outcomes)
@@ -88,24 +67,30 @@ impl ThresholdMetric {
 
     pub fn name(self) -> &'static str {
         match self {
-            ThresholdMetric::Trend(trend) => trend.name(),
+            ThresholdMetric::Trend(id) => id.key(),
             ThresholdMetric::Failed => "failed",
+            ThresholdMetric::Checks => "checks",
             ThresholdMetric::Outcome(outcome) => outcome.name(),
             ThresholdMetric::ConnectionErrors => "connection_errors",
             ThresholdMetric::Timeouts => "timeouts",
             ThresholdMetric::Requests => "requests",
             ThresholdMetric::Iterations => "iterations",
+            ThresholdMetric::ServerRssGrowth => "server_rss_growth",
         }
     }
 
     fn named(name: &str) -> Option<ThresholdMetric> {
-        ThresholdMetric::all().find(|metric| metric.name() == name)
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+        alias
+            .map(|(_, metric)| *metric)
+            .or_else(|| ThresholdMetric::all().find(|metric| metric.name() == name))
     }
 
     fn kind(self) -> MetricKind {
         match self {
             ThresholdMetric::Trend(_) => MetricKind::Trend,
-            ThresholdMetric::Failed => MetricKind::Rate,
+            ThresholdMetric::Failed | ThresholdMetric::Checks => MetricKind::Rate,
+            ThresholdMetric::ServerRssGrowth => MetricKind::Gauge,
             ThresholdMetric::Outcome(_)
             | ThresholdMetric::ConnectionErrors
             | ThresholdMetric::Timeouts
@@ -113,10 +98,28 @@ impl ThresholdMetric {
             | ThresholdMetric::Iterations => MetricKind::Counter,
         }
     }
+
+    /// Why these tags say nothing about this metric.
+    fn check_tags(self, selector: &Selector) -> Result<(), Reason> {
+        let name = self.name();
+        if self.kind() == MetricKind::Gauge && !selector.is_empty() {
+            let what = format!("`{name}` is a figure of the server, not of requests: it has no tags");
+            return Err(Reason::new(what));
+        }
+        match self {
+            ThresholdMetric::Trend(id)
+                if matches!(id.row().source, Source::Engine) && selector.expected_response.is_some() =>
+            {
+                let what = format!("`{name}` is measured before the outcome is known");
+                Err(Reason::new(what).hint("leave out the tag expected_response"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Which figure of the metric. `Med` is the 50th percentile. `Rate` is per second for a counter and a share
-/// from 0 to 1 for `failed`.
+/// from 0 to 1 for `failed` and `checks`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aggregation {
     Avg,
@@ -127,6 +130,8 @@ pub enum Aggregation {
     Percentile(f64),
     Count,
     Rate,
+    /// Of a gauge.
+    Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,26 +171,27 @@ impl Op {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
     pub metric: ThresholdMetric,
+    pub selector: Selector,
     pub aggregation: Aggregation,
     pub op: Op,
-    /// Milliseconds for a trend, a share from 0 to 1 for `failed`, else a count or a count per second.
+    /// Milliseconds for a trend, a share from 0 to 1 for `failed` and `checks`, KiB a minute for
+    /// `server_rss_growth`, else a count or a count per second.
     pub value: f64,
-    /// As written.
+    /// When it fails during the run, not before this much of it, the run ends.
+    pub abort_after: Option<Nanos>,
+    /// The metric with its tags, as written.
+    pub key: String,
+    /// The expression as written.
     pub text: String,
 }
 
-/// What became of a threshold.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Verdict {
-    /// `None`: the metric has no samples, which fails.
-    pub observed: Option<f64>,
-    pub ok: bool,
-}
-
 impl Threshold {
-    /// `metric` and its expression. The error says what is wrong and names the nearest that would do.
-    pub fn parse(metric: &str, text: &str) -> Result<Threshold, Reason> {
+    /// `metric` or `metric{tag:value}`, and its expression. The error says what is wrong and names the nearest
+    /// that would do.
+    pub fn parse(key: &str, text: &str) -> Result<Threshold, Reason> {
+        let (metric, selector) = split_key(key)?;
         let found = ThresholdMetric::named(metric).ok_or_else(|| unknown_metric(metric))?;
+        found.check_tags(&selector)?;
         let wrong = |what: String| {
             let forms = forms(found.kind());
             Reason::new(format!("threshold {}: {what}", quoted(text)))
@@ -203,23 +209,27 @@ impl Threshold {
         let value = parse_value(found.kind(), right).map_err(wrong)?;
         Ok(Threshold {
             metric: found,
+            selector,
             aggregation,
             op,
             value,
+            abort_after: None,
+            key: key.trim().to_owned(),
             text: text.trim().to_owned(),
         })
     }
 
-    /// `observe` gives the figure, or `None` where the metric has no samples.
-    pub fn judge(&self, observe: impl FnOnce(ThresholdMetric, Aggregation) -> Option<f64>) -> Verdict {
-        let observed = observe(self.metric, self.aggregation).filter(|value| !value.is_nan());
-        let ok = observed.is_some_and(|value| self.op.holds(value, self.value));
-        Verdict { observed, ok }
+    pub fn holds(&self, observed: f64) -> bool {
+        !observed.is_nan() && self.op.holds(observed, self.value)
     }
 }
 
 fn unknown_metric(metric: &str) -> Reason {
-    let names: Vec<&str> = ThresholdMetric::all().map(ThresholdMetric::name).collect();
+    let aliases = ALIASES.iter().map(|(alias, _)| *alias);
+    let names: Vec<&str> = ThresholdMetric::all()
+        .map(ThresholdMetric::name)
+        .chain(aliases)
+        .collect();
     let hint = match nearest(metric, &names) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("one of {}", names.join(", ")),
@@ -229,9 +239,13 @@ fn unknown_metric(metric: &str) -> Reason {
 
 fn suits(kind: MetricKind, aggregation: Aggregation) -> bool {
     match kind {
-        MetricKind::Trend => !matches!(aggregation, Aggregation::Count | Aggregation::Rate),
+        MetricKind::Trend => !matches!(
+            aggregation,
+            Aggregation::Count | Aggregation::Rate | Aggregation::Value
+        ),
         MetricKind::Rate => aggregation == Aggregation::Rate,
         MetricKind::Counter => matches!(aggregation, Aggregation::Count | Aggregation::Rate),
+        MetricKind::Gauge => aggregation == Aggregation::Value,
     }
 }
 
@@ -239,6 +253,7 @@ fn forms(kind: MetricKind) -> &'static str {
     match kind {
         MetricKind::Trend => "avg, min, med, max or p(N), in ms: `p(95)<15000`",
         MetricKind::Rate => "rate, a share from 0 to 1: `rate<0.10`",
+        MetricKind::Gauge => "value: `value<1024`",
         MetricKind::Counter => "count, or rate for a count per second: `count<100`",
     }
 }
@@ -251,6 +266,7 @@ fn parse_aggregation(text: &str) -> Result<Aggregation, String> {
         "max" => Aggregation::Max,
         "count" => Aggregation::Count,
         "rate" => Aggregation::Rate,
+        "value" => Aggregation::Value,
         _ => {
             let rank = text.strip_prefix("p(").and_then(|rest| rest.strip_suffix(')'));
             let rank = rank.ok_or_else(|| format!("unknown figure {}", quoted(text)))?;
@@ -290,7 +306,7 @@ mod tests {
     #[test]
     fn the_profiles_thresholds_are_read() {
         let latency = parse("latency", "p(95)<15000");
-        assert_eq!(latency.metric, ThresholdMetric::Trend(Trend::Latency));
+        assert_eq!(latency.metric, ThresholdMetric::Trend(MetricId::Latency));
         assert_eq!(latency.aggregation, Aggregation::Percentile(95.0));
         assert_eq!((latency.op, latency.value), (Op::Below, 15_000.0));
         assert_eq!(parse("failed", "rate<0.10").value, 0.10);
@@ -341,33 +357,64 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_without_samples_fails() {
-        let threshold = parse("ttft", "p(99)>0");
-        assert_eq!(
-            threshold.judge(|_, _| None),
-            Verdict {
-                observed: None,
-                ok: false
-            }
-        );
-        assert!(!threshold.judge(|_, _| Some(f64::NAN)).ok);
+    fn k6s_names_are_ours() {
+        for (alias, name) in [
+            ("http_req_duration", "service_time"),
+            ("http_req_waiting", "ttfb"),
+            ("http_req_connecting", "connect"),
+            ("http_req_tls_handshaking", "tls"),
+        ] {
+            let threshold = parse(alias, "p(95)<1");
+            assert_eq!(threshold.metric, parse(name, "p(95)<1").metric);
+            assert_eq!(threshold.key, alias);
+        }
+        assert_eq!(parse("http_req_failed", "rate<0.01").metric, ThresholdMetric::Failed);
+        assert_eq!(parse("http_reqs", "count>10").metric, ThresholdMetric::Requests);
+        assert_eq!(parse("iterations", "count>10").metric, ThresholdMetric::Iterations);
+        assert_eq!(parse("checks", "rate>0.95").metric, ThresholdMetric::Checks);
     }
 
     #[test]
-    fn the_figure_asked_for_is_the_one_judged() {
-        let threshold = parse("ttft", "p(99)<500");
-        let judged = threshold.judge(|metric, aggregation| {
-            assert_eq!(metric, ThresholdMetric::Trend(Trend::Ttft));
-            assert_eq!(aggregation, Aggregation::Percentile(99.0));
-            Some(499.9)
-        });
-        assert_eq!(
-            judged,
-            Verdict {
-                observed: Some(499.9),
-                ok: true
-            }
-        );
-        assert!(!threshold.judge(|_, _| Some(500.0)).ok);
+    fn blanks_are_tolerated_where_k6_tolerates_them() {
+        for text in ["p(95)<500", "p(95) < 500", "  p(95)<  500 ", "p( 95 )<500"] {
+            let threshold = parse("latency", text);
+            assert_eq!(threshold.aggregation, Aggregation::Percentile(95.0), "{text}");
+            assert_eq!(threshold.value, 500.0, "{text}");
+        }
+        assert_eq!(parse("latency", "p(99.9)<1").aggregation, Aggregation::Percentile(99.9));
+        assert_eq!(parse("latency", "med<1").aggregation, Aggregation::Med);
+    }
+
+    #[test]
+    fn tags_are_kept_with_the_metric() {
+        let threshold = parse("http_req_duration{expected_response:true}", "p(99)<500");
+        assert_eq!(threshold.metric, ThresholdMetric::Trend(MetricId::ServiceTime));
+        assert_eq!(threshold.selector.expected_response, Some(true));
+        assert_eq!(threshold.key, "http_req_duration{expected_response:true}");
+        assert!(refused("latencey{stream:true}", "max<1").contains("did you mean `latency`?"));
+    }
+
+    #[test]
+    fn tags_that_say_nothing_about_a_metric_are_refused() {
+        for metric in ["tbt", "connect", "tls"] {
+            let key = format!("{metric}{{expected_response:true}}");
+            assert!(refused(&key, "max<1").contains("before the outcome is known"), "{key}");
+            parse(&format!("{metric}{{stream:true}}"), "max<1");
+        }
+        assert!(refused("server_rss_growth{stream:true}", "value<1").contains("it has no tags"));
+    }
+
+    #[test]
+    fn the_growth_of_a_servers_memory_is_a_gauge() {
+        assert_eq!(parse("server_rss_growth", "value<1024").aggregation, Aggregation::Value);
+        assert!(refused("server_rss_growth", "p(95)<1").contains("value<1024"));
+        assert!(refused("latency", "value<1").contains("no figure of `latency`"));
+    }
+
+    #[test]
+    fn no_threshold_holds_for_what_is_no_number() {
+        assert!(!parse("ttft", "p(99)!=0").holds(f64::NAN));
+        assert!(parse("ttft", "p(99)<500").holds(499.9));
+        assert!(!parse("ttft", "p(99)<500").holds(500.0));
     }
 }

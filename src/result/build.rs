@@ -1,5 +1,6 @@
 //! From the merged totals and the facts of the run to the result document.
 
+use crate::judge::{Judged, StepsResult, ThresholdResult};
 use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals};
 use crate::report::{Aggregator, TimelineRow};
 use crate::result::ExitCode;
@@ -27,6 +28,9 @@ pub struct RunResult {
     pub endpoints: Ordered<Endpoint>,
     pub timeline: Vec<TimelineRow>,
     pub thresholds: Vec<ThresholdResult>,
+    /// Where the profile judges step by step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<StepsResult>,
     pub client: Client,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerFigures>,
@@ -110,15 +114,6 @@ pub struct Endpoint {
     pub metrics: Ordered<MetricFigures>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ThresholdResult {
-    pub metric: String,
-    pub expression: String,
-    /// Trends in milliseconds; null: there were no samples, and the threshold failed.
-    pub observed: Option<f64>,
-    pub ok: bool,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StampSource {
@@ -193,7 +188,7 @@ pub struct RunFacts {
     pub cpus: Vec<usize>,
     pub stamp_source: StampSource,
     pub quickack: bool,
-    pub thresholds: Vec<ThresholdResult>,
+    pub judged: Judged,
     /// Details that were recorded but could not be written (`DetailSpool::lost`).
     pub details_unwritten: u64,
     /// Origin of the server under test.
@@ -230,7 +225,8 @@ impl RunResult {
             metrics: metrics(&merged.total),
             endpoints: endpoints(merged, &facts.series_names, facts.duration),
             timeline: aggregator.timeline().to_vec(),
-            thresholds: facts.thresholds,
+            thresholds: facts.judged.thresholds,
+            steps: facts.judged.steps,
             client,
             server: facts.server,
             config: facts.config,
@@ -245,7 +241,7 @@ impl RunResult {
 
 fn exit_code(facts: &RunFacts) -> ExitCode {
     let mut occurred = facts.problems.clone();
-    if facts.thresholds.iter().any(|t| !t.ok) {
+    if facts.judged.thresholds.iter().any(|t| !t.ok) {
         occurred.push(ExitCode::ThresholdFailed);
     }
     match facts.stopped_by {

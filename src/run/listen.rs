@@ -8,6 +8,7 @@ use super::{Failure, Ready, Signals, series_names};
 use crate::cli::{Progress, RunArgs};
 use crate::config::format_duration;
 use crate::engine::{Command, Engine, Report};
+use crate::judge::{Judge, Vus};
 use crate::metrics::Snapshot;
 use crate::net::clock;
 use crate::output::{DetailSpool, OutputFile, Spooled};
@@ -27,6 +28,7 @@ pub struct Listener<'a> {
     schedule: VuSchedule,
     engine: Engine,
     aggregator: Aggregator,
+    judge: Judge,
     spool: Option<DetailSpool>,
     failures: Vec<Failure>,
     stopped_by: StoppedBy,
@@ -42,6 +44,7 @@ pub struct Listener<'a> {
 /// What the reporter knows when the load is over.
 pub struct Listened {
     pub aggregator: Aggregator,
+    pub judge: Judge,
     pub spooled: Option<Spooled>,
     pub failures: Vec<Failure>,
     pub stopped_by: StoppedBy,
@@ -74,6 +77,7 @@ impl<'a> Listener<'a> {
             schedule: plan.executor.schedule(),
             engine,
             aggregator: Aggregator::new(cores, plan.workload.kinds.len()),
+            judge: Judge::of(plan),
             spool,
             failures: Vec::new(),
             stopped_by: StoppedBy::Plan,
@@ -122,6 +126,7 @@ impl<'a> Listener<'a> {
 
     fn add(&mut self, snapshot: Box<Snapshot>) {
         self.aggregator.add(&snapshot);
+        self.judge.add(&snapshot);
         if let Some(spool) = &mut self.spool
             && let Err(e) = spool.append(&snapshot.details)
         {
@@ -157,6 +162,7 @@ impl<'a> Listener<'a> {
         let elapsed = self.rows * SECOND;
         let planned = self.schedule.planned_at(elapsed);
         self.aggregator.tick(elapsed, u64::from(planned));
+        self.judge(elapsed);
         if self.progress && elapsed.is_multiple_of(PROGRESS_EVERY) {
             let left = self.plan.executor.duration().saturating_sub(elapsed);
             (self.say)(&progress_line(&self.aggregator, elapsed, left));
@@ -170,6 +176,28 @@ impl<'a> Listener<'a> {
         }
     }
 
+    /// Looks at the thresholds; one that aborts ends the run as a first Ctrl-C does.
+    fn judge(&mut self, elapsed: Nanos) {
+        if self.stopped_by != StoppedBy::Plan {
+            self.judge.end_load();
+        }
+        let vus = Vus {
+            planned: u64::from(self.schedule.planned_at(elapsed)),
+            running: self.aggregator.merged().counters().vus_running,
+        };
+        let Some(failed) = self.judge.tick(elapsed, vus) else {
+            return;
+        };
+        if self.stopped_by == StoppedBy::Plan && self.cores_left > 0 {
+            self.stopped_by = StoppedBy::Threshold;
+            let grace = format_duration(self.plan.graceful_stop);
+            (self.say)(&format!(
+                "stopping: threshold {failed}; requests in flight have up to {grace} to finish"
+            ));
+            self.engine.tell(Command::Stop);
+        }
+    }
+
     fn end(mut self) -> Listened {
         let ended = clock::monotonic();
         let left = self.cores_left > 0;
@@ -177,6 +205,7 @@ impl<'a> Listener<'a> {
             self.take(report);
         }
         self.aggregator.tick(ended - self.t0, 0);
+        self.judge(ended - self.t0);
         let wall_offset = self.engine.wall_offset;
         if left {
             // After a second signal nobody waits for threads: the process ends.
@@ -191,6 +220,7 @@ impl<'a> Listener<'a> {
         }
         Listened {
             aggregator: self.aggregator,
+            judge: self.judge,
             spooled: self.spool.map(DetailSpool::finish),
             failures: self.failures,
             stopped_by: self.stopped_by,

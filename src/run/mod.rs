@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::metrics::Merged;
 use crate::output::{self, OutputFile};
 use crate::plan::Plan;
-use crate::result::{ExitCode, Observed, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy};
+use crate::result::{ExitCode, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy};
 use crate::server::ServerTotals;
 use crate::units::Nanos;
 use crate::workload::Call;
@@ -126,7 +126,7 @@ fn finish(
             StampSource::User
         },
         quickack: ready.engine.quickack,
-        thresholds: Observed::whole_run(merged, duration).judge(&plan.thresholds),
+        judged: listened.judge.finish(duration, &ready.server_rss),
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
         target: ready.target.origin.clone(),

@@ -8,7 +8,7 @@ use crate::host::{self, CpuPlan, HostFacts, Need, plan_cpus};
 use crate::net;
 use crate::plan::Plan;
 use crate::server::{self, Choice, Discovery, ManagedServer, ServerTotals, SimOptions};
-use crate::units::MICROSECOND;
+use crate::units::{MICROSECOND, Nanos};
 use crate::workload::Target;
 
 use super::{Failure, own_exe};
@@ -19,6 +19,8 @@ pub struct Ready {
     pub cpus: CpuPlan,
     pub target: Target,
     pub engine: EngineOptions,
+    /// A managed server's resident bytes over elapsed time; empty where nothing is sampled.
+    pub server_rss: Vec<(Nanos, u64)>,
     server: Option<ManagedServer>,
 }
 
@@ -55,7 +57,7 @@ pub fn set_up(
         .iter()
         .map(|h| (h.name.clone(), h.value.expose().to_owned()))
         .collect();
-    let (server, found) = reach(choice, &cpus, headers, note)?;
+    let (server, found) = reach(choice, &cpus, headers, config, note)?;
     need.addresses = found.target.addresses.len() as u32;
     if need.addresses > 1 {
         host::check(&mut host, &need).map_err(|e| Failure::host(&e))?;
@@ -75,6 +77,7 @@ pub fn set_up(
         },
         cpus,
         target: found.target,
+        server_rss: Vec::new(),
         server,
     })
 }
@@ -83,16 +86,22 @@ fn reach(
     choice: Choice,
     cpus: &CpuPlan,
     headers: Vec<(String, String)>,
+    config: &Config,
     note: &mut dyn FnMut(&str),
 ) -> Result<(Option<ManagedServer>, Discovery), Failure> {
     let port = match choice {
         Choice::Url(url) => return Ok((None, server::resolve(&url, headers)?)),
         Choice::Start { port } => port,
     };
-    let options = SimOptions {
+    let mut options = SimOptions {
         cpus: cpus.server.clone(),
         ..SimOptions::default()
     };
+    // What the profile wants, where no option says otherwise.
+    if let Some(simulator) = config.simulator.clone() {
+        options.latency = options.latency.or(simulator.latency);
+        options.target_tokens = options.target_tokens.or(simulator.tokens);
+    }
     let server = ManagedServer::start(own_exe(), port, &options)?;
     note(&format!(
         "simulator llmsim at {} on CPU {}, ready after {:.1} s",

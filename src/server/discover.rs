@@ -8,7 +8,7 @@ use super::totals::STATS_PATH;
 use super::url::Url;
 use super::{ServerError, printable};
 use crate::http1::check_path;
-use crate::workload::Target;
+use crate::workload::{NamedPaths, Target};
 
 /// For one question, connecting included.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
@@ -118,6 +118,7 @@ pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, S
     }
     let is_healthy = health.is_ok_and(|answer| answer.status == 200);
     let light_paths = light_paths(service, is_healthy, &found);
+    let named_paths = named_paths(service, &found, &light_paths[0]);
     let chat_path = format!("{}{CHAT}{}", found.prefix, url.query);
     check_path(&chat_path)
         .map_err(|e| ServerError::config(format!("--target: {e}"), "percent-encode the path"))?;
@@ -128,6 +129,7 @@ pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, S
             addresses,
             chat_path,
             light_paths,
+            named_paths,
             headers,
         },
         service,
@@ -179,6 +181,8 @@ struct Api {
     prefix: String,
     /// The models list, if it answered 200.
     models: Option<String>,
+    /// The first model of that list.
+    model: Option<String>,
 }
 
 /// Asks the candidates for their models list. A given prefix is taken whatever it answers, as long as
@@ -199,9 +203,13 @@ fn find_api(
     for prefix in candidates {
         let models = format!("{prefix}/models{}", url.query);
         let answer = peer.get(&models);
-        if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+        if let Ok(answer) = &answer
+            && answer.status == 200
+        {
+            let model = first_model(&answer.body);
             return Ok(Api {
                 prefix: prefix.clone(),
+                model: model.map(|id| format!("{prefix}/models/{id}{}", url.query)),
                 models: Some(models),
             });
         }
@@ -214,6 +222,7 @@ fn find_api(
         _ if prefixes.given => Ok(Api {
             prefix: prefixes.candidates[0].clone(),
             models: None,
+            model: None,
         }),
         _ => Err(no_models_list(url, &answers)),
     }
@@ -229,6 +238,37 @@ fn light_paths(service: Service, is_healthy: bool, api: &Api) -> Vec<String> {
         // Neither answered 200; requests to it will say so, each by its status.
         (_, None) => vec![format!("{}/models", api.prefix)],
     }
+}
+
+/// Where GETs that name their path go: at llmsim each to its own, elsewhere all to the models list, or to the
+/// light path that there is.
+fn named_paths(service: Service, api: &Api, light: &str) -> NamedPaths {
+    let models = api.models.as_deref().unwrap_or(light);
+    if service != Service::Llmsim {
+        return NamedPaths::all(models);
+    }
+    NamedPaths {
+        health: "/health".to_owned(),
+        models: models.to_owned(),
+        model: api.model.as_deref().unwrap_or(models).to_owned(),
+        stats: STATS_PATH.to_owned(),
+    }
+}
+
+/// Fit for a path as it is: an identifier that would have to be encoded is not used.
+fn first_model(list: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct List {
+        data: Vec<Model>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Model {
+        id: String,
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+    let list = serde_json::from_slice::<List>(list).ok()?;
+    let id = list.data.into_iter().next()?.id;
+    (!id.is_empty() && id.bytes().all(plain)).then_some(id)
 }
 
 fn is_llmsim(answer: &Answer) -> bool {

@@ -163,3 +163,33 @@ fn options_choose_between_a_target_and_the_simulator() {
         assert_eq!(error.exit_code(), 104);
     }
 }
+
+const LLMSIM_MODELS: &[(&str, u16, &str)] = &[
+    ("/health", 200, r#"{"status":"ok","service":"llmsim"}"#),
+    ("/openai/v1/models", 200, r#"{"object":"list","data":[{"id":"gpt-5"},{"id":"o3"}]}"#),
+];
+
+#[test]
+fn named_gets_go_to_their_own_paths_at_llmsim_and_to_the_models_list_elsewhere() {
+    let found = Fake::new(LLMSIM_MODELS).resolve("").unwrap();
+    let own = NamedPaths {
+        health: "/health".into(),
+        models: "/openai/v1/models".into(),
+        model: "/openai/v1/models/gpt-5".into(),
+        stats: "/llmsim/stats".into(),
+    };
+    assert_eq!(found.target.named_paths, own);
+    // No model can be read from this list, so the list stands in for it.
+    let found = Fake::new(LLMSIM).resolve("").unwrap();
+    assert_eq!(found.target.named_paths.model, "/openai/v1/models");
+    let found = Fake::new(VLLM).resolve("").unwrap();
+    assert_eq!(found.target.named_paths, NamedPaths::all("/v1/models"));
+}
+
+#[test]
+fn a_model_whose_name_is_no_path_is_not_asked_for() {
+    for list in [r#"{"data":[{"id":"a/b"}]}"#, r#"{"data":[{"id":""}]}"#, r#"{"data":[]}"#, "{}", "x"] {
+        assert_eq!(first_model(list.as_bytes()), None, "{list}");
+    }
+    assert_eq!(first_model(br#"{"data":[{"id":"qwen2.5:7b"}]}"#), Some("qwen2.5:7b".into()));
+}

@@ -63,6 +63,7 @@ impl Workload {
                 max_tokens.min + key.up_to_u32(Choice::MaxTokens, max_tokens.max - max_tokens.min),
             ),
             Call::Light => (0, key.index(Choice::Prompt, light_paths), 0),
+            Call::Get { .. } => (0, 0, 0),
         };
         Draw {
             kind,

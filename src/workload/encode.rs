@@ -48,6 +48,7 @@ pub fn encode_request(
             (Method::Post, &target.chat_path)
         }
         Call::Light => (Method::Get, &target.light_paths[draw.prompt as usize]),
+        Call::Get { path } => (Method::Get, target.named_paths.of(*path)),
     };
     let body = (!body.is_empty()).then_some(Body {
         bytes: body,
@@ -60,7 +61,7 @@ pub fn encode_request(
 mod tests {
     use super::*;
     use crate::units::SECOND;
-    use crate::workload::{RequestKind, Span, Timeouts};
+    use crate::workload::{LightPath, NamedPaths, RequestKind, Span, Timeouts};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -146,6 +147,12 @@ mod tests {
             addresses: vec![([127, 0, 0, 1], 1).into()],
             chat_path: "/v1/chat/completions".to_string(),
             light_paths: vec!["/health".to_string(), "/stats".to_string()],
+            named_paths: NamedPaths {
+                health: "/h".to_string(),
+                models: "/v1/models".to_string(),
+                model: "/v1/models/m".to_string(),
+                stats: "/s".to_string(),
+            },
             headers: vec![("Authorization".to_string(), "Bearer x".to_string())],
         };
         (workload, target)
@@ -189,6 +196,28 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("GET /stats HTTP/1.1\r\n") && text.ends_with("\r\n\r\n"));
         assert!(!text.contains("Content-"));
+    }
+
+    #[test]
+    fn a_get_that_names_its_path_goes_there() {
+        let (mut workload, target) = two_kinds();
+        let draw = Draw {
+            kind: 1,
+            model: 0,
+            prompt: 0,
+            max_tokens: 0,
+            think: 0,
+        };
+        for (path, line) in LightPath::ALL
+            .into_iter()
+            .zip(["/h", "/v1/models", "/v1/models/m", "/s"])
+        {
+            workload.kinds[1].call = Call::Get { path };
+            let (mut out, mut scratch) = (Vec::new(), Vec::new());
+            encode_request(&mut out, &mut scratch, &target, &workload, &draw);
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.starts_with(&format!("GET {line} HTTP/1.1\r\n")), "{text}");
+        }
     }
 
     #[test]

@@ -6,4 +6,4 @@ pub(crate) mod random;
 mod types;
 
 pub use encode::{encode_chat_body, encode_request};
-pub use types::{Call, Draw, RequestKind, Span, Target, Timeouts, Workload};
+pub use types::{Call, Draw, LightPath, NamedPaths, RequestKind, Span, Target, Timeouts, Workload};

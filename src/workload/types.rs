@@ -1,6 +1,7 @@
 //! The request mix, validated. Owned by the plan, read by every core.
 
 use crate::units::Nanos;
+use serde::Serialize;
 
 /// Inclusive range; `min <= max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,89 @@ pub enum Call {
     },
     /// A light GET, one of `Target::light_paths`.
     Light,
+    /// A light GET of this path.
+    Get { path: LightPath },
+}
+
+impl Call {
+    /// Tag `endpoint`.
+    pub fn endpoint(&self) -> &'static str {
+        match self {
+            Call::Chat { .. } => "chat",
+            Call::Light => "light",
+            Call::Get { path } => path.name(),
+        }
+    }
+
+    /// Tag `stream`; a GET has none.
+    pub fn stream(&self) -> Option<bool> {
+        match self {
+            Call::Chat { stream, .. } => Some(*stream),
+            Call::Light | Call::Get { .. } => None,
+        }
+    }
+}
+
+/// What a light GET asks for. A server that is not llmsim is asked for its models list in place of all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LightPath {
+    Health,
+    /// The models list.
+    Models,
+    /// One model of that list.
+    Model,
+    /// The server's statistics.
+    Stats,
+}
+
+impl LightPath {
+    pub const ALL: [LightPath; 4] = [
+        LightPath::Health,
+        LightPath::Models,
+        LightPath::Model,
+        LightPath::Stats,
+    ];
+
+    /// As documents and the tag `endpoint` call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            LightPath::Health => "health",
+            LightPath::Models => "models",
+            LightPath::Model => "model",
+            LightPath::Stats => "stats",
+        }
+    }
+}
+
+/// The path of each `LightPath` at one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPaths {
+    pub health: String,
+    pub models: String,
+    pub model: String,
+    pub stats: String,
+}
+
+impl NamedPaths {
+    /// The same path for all.
+    pub fn all(path: &str) -> NamedPaths {
+        NamedPaths {
+            health: path.to_owned(),
+            models: path.to_owned(),
+            model: path.to_owned(),
+            stats: path.to_owned(),
+        }
+    }
+
+    pub fn of(&self, path: LightPath) -> &String {
+        match path {
+            LightPath::Health => &self.health,
+            LightPath::Models => &self.models,
+            LightPath::Model => &self.model,
+            LightPath::Stats => &self.stats,
+        }
+    }
 }
 
 /// One kind of request in the mix.
@@ -75,8 +159,10 @@ pub struct Target {
     pub addresses: Vec<std::net::SocketAddr>,
     /// Path of chat completions, with query if any.
     pub chat_path: String,
-    /// Paths of light GETs; not empty.
+    /// Paths of light GETs that name none; not empty.
     pub light_paths: Vec<String>,
+    /// Paths of light GETs that name theirs.
+    pub named_paths: NamedPaths,
     /// Extra headers, name and value, already validated. Values may be secrets: never printed.
     pub headers: Vec<(String, String)>,
 }

@@ -16,7 +16,7 @@ use llmload_uring::mock::fault::{Fault, FaultPlan};
 use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::plan::{Executor, Plan};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::{Call, RequestKind, Span, Target, Timeouts, Workload};
+use llmload_uring::workload::{Call, NamedPaths, RequestKind, Span, Target, Timeouts, Workload};
 
 pub fn mock_options() -> MockOptions {
     MockOptions {
@@ -87,6 +87,7 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
             think_time: Span { min: 0, max: 0 },
         },
         thresholds: Vec::new(),
+        steps: Vec::new(),
     }
 }
 
@@ -105,6 +106,7 @@ pub fn target(address: SocketAddr) -> Target {
         addresses: vec![address],
         chat_path: "/v1/chat/completions".into(),
         light_paths: vec!["/health".into()],
+        named_paths: NamedPaths::all("/v1/models"),
         headers: Vec::new(),
     }
 }

@@ -1,0 +1,51 @@
+//! What `llmload-uring profiles` prints.
+
+use crate::cli::{ProfilesAction, ProfilesArgs};
+use crate::config::document::read_document;
+use crate::config::{ConfigError, builtin, unknown_profile};
+
+/// Names with their descriptions, or the document of one.
+pub fn profiles(args: &ProfilesArgs) -> Result<String, ConfigError> {
+    if let Some(ProfilesAction::Show { name }) = &args.action {
+        let text = builtin::text(name).ok_or_else(|| unknown_profile(name))?;
+        return Ok(text.to_owned());
+    }
+    let mut out = String::new();
+    for name in builtin::names() {
+        let text = builtin::text(name).unwrap_or_default();
+        let (config, _) = read_document(name, name, text)?;
+        let description = config.description.unwrap_or_default();
+        out.push_str(&format!("{name:<18}{description}\n"));
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_profile_is_listed_with_its_description_in_one_line() {
+        let text = profiles(&ProfilesArgs { action: None }).unwrap();
+        assert_eq!(text.lines().count(), builtin::names().count());
+        for (line, name) in text.lines().zip(builtin::names()) {
+            let (listed, description) = line.split_at(18);
+            assert_eq!(listed.trim_end(), name);
+            assert!(!description.is_empty() && line.len() <= 100, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_profile_is_shown_as_the_document_that_runs() {
+        let show = |name: &str| {
+            let name = name.to_owned();
+            profiles(&ProfilesArgs {
+                action: Some(ProfilesAction::Show { name }),
+            })
+        };
+        let text = show("spike").unwrap();
+        assert!(text.contains("\nexecutor: ramping-vus\n"), "{text}");
+        let error = show("spiek").unwrap_err().to_string();
+        assert!(error.contains("did you mean `spike`?"), "{error}");
+    }
+}

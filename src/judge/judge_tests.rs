@@ -1,0 +1,397 @@
+use super::*;
+use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
+use crate::plan::{Executor, Stage};
+use crate::units::MILLISECOND;
+use crate::workload::{Call, Span, Timeouts};
+
+fn kinds() -> Vec<RequestKind> {
+    let kind = |name: &str, stream| RequestKind {
+        name: name.into(),
+        weight: 1,
+        call: Call::Chat {
+            stream,
+            max_tokens: Span { min: 1, max: 1 },
+            models: vec!["m".into()],
+            prompts: vec!["p".into()],
+        },
+        timeouts: Timeouts {
+            connect: None,
+            first_token: None,
+            idle: None,
+            total: 60 * SECOND,
+        },
+    };
+    vec![kind("stream", true), kind("plain", false)]
+}
+
+fn schedule(stages: &[(u64, u32)]) -> VuSchedule {
+    let stages = stages.iter().map(|&(seconds, target)| Stage {
+        duration: seconds * SECOND,
+        target,
+    });
+    let executor = Executor::RampingVus {
+        start_vus: 0,
+        stages: stages.collect(),
+        graceful_ramp_down: 0,
+    };
+    executor.schedule()
+}
+
+fn threshold(key: &str, text: &str) -> Threshold {
+    Threshold::parse(key, text).unwrap()
+}
+
+fn judge(thresholds: &[(&str, &str)], schedule: &VuSchedule) -> Judge {
+    let thresholds = thresholds.iter().map(|(key, text)| threshold(key, text));
+    Judge::new(thresholds.collect(), &kinds(), schedule, Vec::new())
+}
+
+/// `n` requests of a series that took so many milliseconds each.
+fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n: u64, ms: u64) {
+    for iteration in 0..n {
+        recorder.started(series);
+        recorder.finish(&Sample {
+            vu: 0,
+            iteration,
+            series,
+            outcome,
+            status: 200,
+            due: 0,
+            sent: Some(0),
+            first_byte: None,
+            first_event: None,
+            first_token: None,
+            last_token: None,
+            done: ms * MILLISECOND,
+            schedule_lag: 0,
+            output_tokens: 0,
+            token_source: TokenSource::None,
+        });
+    }
+}
+
+/// Second after second: what the server does with so many VUs, then the tick. Gives the texts of aborts.
+fn run(
+    judge: &mut Judge,
+    schedule: &VuSchedule,
+    seconds: u64,
+    mut server: impl FnMut(&mut Recorder, u64, u32),
+) -> Vec<(u64, String)> {
+    let mut aborts = Vec::new();
+    for second in 1..=seconds {
+        let mut recorder = Recorder::new(0, 2, false);
+        let elapsed = second * SECOND;
+        server(&mut recorder, second, schedule.planned_at(elapsed - SECOND));
+        judge.add(&recorder.into_snapshot());
+        let planned = u64::from(schedule.planned_at(elapsed));
+        let vus = Vus {
+            planned,
+            running: planned + 1,
+        };
+        aborts.extend(judge.tick(elapsed, vus).map(|text| (second, text)));
+    }
+    aborts
+}
+
+fn points(judge: Judge, seconds: u64) -> Vec<Option<BreakingPoint>> {
+    let judged = judge.finish(seconds * SECOND, &[]);
+    judged.thresholds.iter().map(|t| t.breaking_point).collect()
+}
+
+/// 20 ms up to 60 VUs, 50 ms more for each one beyond.
+fn degrading(vus: u32) -> u64 {
+    20 + 50 * u64::from(vus.saturating_sub(60))
+}
+
+#[test]
+fn the_breaking_point_is_where_a_server_that_degrades_has_failed_for_good() {
+    let schedule = schedule(&[(100, 100), (30, 100), (20, 0)]);
+    let mut judge = judge(&[("latency", "p(95)<500"), ("latency", "p(95)<9000")], &schedule);
+    let mut by_second: Vec<(u64, u64)> = Vec::new();
+    run(&mut judge, &schedule, 150, |recorder, _, vus| {
+        requests(recorder, 0, Outcome::Ok, u64::from(vus), degrading(vus));
+        by_second.push((u64::from(vus), degrading(vus)));
+    });
+    let found = points(judge, 150);
+    // A twin that sorts all values of each ten seconds. The load ends with the first step down, at 130.2 s.
+    let p95 = |second: usize| {
+        let mut values: Vec<u64> = by_second[second.saturating_sub(10)..second]
+            .iter()
+            .flat_map(|(n, ms)| std::iter::repeat_n(*ms, *n as usize))
+            .collect();
+        values.sort_unstable();
+        let rank = (values.len() * 95).div_ceil(100).max(1);
+        values.get(rank - 1).copied().unwrap_or(0)
+    };
+    let last_good = (1..=130).rev().find(|second| p95(*second) < 500).unwrap();
+    let expected = last_good as u64 + 1;
+    assert_eq!(expected, 71);
+    let point = found[0].unwrap();
+    assert_eq!(point.elapsed, expected as f64);
+    assert_eq!((point.vus, point.vus_running), (expected, expected + 1));
+    assert_eq!(found[1], None);
+}
+
+#[test]
+fn the_way_down_neither_makes_nor_mends_a_breaking_point() {
+    let schedule = schedule(&[(10, 50), (40, 50), (20, 0)]);
+    let mut judge = judge(&[("latency", "p(95)<500"), ("timeouts", "count<5")], &schedule);
+    run(&mut judge, &schedule, 70, |recorder, second, vus| {
+        // Slow from second 30 on, fast again on the way down, when all that was left times out.
+        let ms = if (30..=50).contains(&second) { 800 } else { 10 };
+        requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
+        if second > 52 {
+            requests(recorder, 0, Outcome::TimeoutTotal, 9, 10);
+        }
+    });
+    let found = points(judge, 70);
+    // One second of ten is 10 % of the values: more than the p95 passes over.
+    assert_eq!(found[0].map(|point| (point.elapsed, point.vus)), Some((30.0, 50)));
+    assert_eq!(found[1], None);
+}
+
+#[test]
+fn a_server_that_recovers_has_no_breaking_point_though_the_run_fails() {
+    let schedule = schedule(&[(10, 50), (60, 50), (10, 0)]);
+    let mut judge = judge(&[("latency", "p(95)<500")], &schedule);
+    run(&mut judge, &schedule, 80, |recorder, second, vus| {
+        let ms = if (20..40).contains(&second) { 900 } else { 10 };
+        requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
+    });
+    let judged = judge.finish(80 * SECOND, &[]);
+    assert!(!judged.thresholds[0].ok);
+    assert_eq!(judged.thresholds[0].breaking_point, None);
+}
+
+#[test]
+fn a_server_that_hangs_fails_after_a_whole_window_of_silence() {
+    let schedule = schedule(&[(10, 50), (60, 50), (10, 0)]);
+    let mut judge = judge(
+        &[("latency", "p(95)<500"), ("failed", "rate<0.1"), ("connect", "max<1")],
+        &schedule,
+    );
+    run(&mut judge, &schedule, 80, |recorder, second, vus| {
+        if second <= 30 {
+            requests(recorder, 0, Outcome::Ok, u64::from(vus), 10);
+        }
+    });
+    let found = points(judge, 80);
+    assert_eq!(found[0].map(|point| point.elapsed), Some(40.0));
+    assert_eq!(found[1].map(|point| point.elapsed), Some(40.0));
+}
+
+#[test]
+fn a_metric_that_pauses_while_requests_go_on_keeps_its_verdict() {
+    let schedule = schedule(&[(10, 50), (60, 50), (10, 0)]);
+    let mut judge = judge(&[("connect", "max<5")], &schedule);
+    run(&mut judge, &schedule, 80, |recorder, second, vus| {
+        requests(recorder, 0, Outcome::Ok, u64::from(vus), 10);
+        if second <= 3 {
+            recorder.connect(0, MILLISECOND);
+        }
+    });
+    assert_eq!(points(judge, 80), [None]);
+}
+
+#[test]
+fn tags_choose_whose_figures_are_judged() {
+    let schedule = schedule(&[(10, 10), (20, 10)]);
+    let keys = [
+        ("latency{stream:true}", "max<50"),
+        ("latency{request:plain}", "max<50"),
+        ("latency{endpoint:chat,expected_response:true}", "max<500"),
+        ("requests{stream:false}", "count==60"),
+        ("http_req_failed{stream:false}", "rate<0.4"),
+        ("latency", "max<50"),
+    ];
+    let mut judge = judge(&keys, &schedule);
+    run(&mut judge, &schedule, 30, |recorder, _, _| {
+        requests(recorder, 0, Outcome::Ok, 3, 10);
+        requests(recorder, 1, Outcome::Ok, 1, 100);
+        requests(recorder, 1, Outcome::Http5xx, 1, 900);
+    });
+    let judged = judge.finish(30 * SECOND, &[]);
+    let ok: Vec<bool> = judged.thresholds.iter().map(|t| t.ok).collect();
+    assert_eq!(ok, [true, false, true, true, false, false]);
+    let observed: Vec<f64> = judged.thresholds.iter().map(|t| t.observed.unwrap()).collect();
+    assert_eq!(observed, [10.0, 900.0, 100.0, 60.0, 0.5, 900.0]);
+    assert_eq!(judged.thresholds[2].metric, "latency{endpoint:chat,expected_response:true}");
+}
+
+#[test]
+fn a_threshold_without_samples_fails_and_has_no_breaking_point() {
+    let schedule = schedule(&[(10, 10), (20, 10)]);
+    let mut judge = judge(&[("ttft", "p(99)>0"), ("timeouts", "count<5")], &schedule);
+    run(&mut judge, &schedule, 30, |recorder, _, _| {
+        requests(recorder, 0, Outcome::Ok, 3, 10);
+    });
+    let judged = judge.finish(30 * SECOND, &[]);
+    let ttft = &judged.thresholds[0];
+    assert_eq!((ttft.ok, ttft.observed, ttft.breaking_point), (false, None, None));
+    assert!(!ttft.not_applicable);
+    assert!(judged.thresholds[1].ok);
+}
+
+#[test]
+fn a_threshold_aborts_once_after_its_delay_by_what_the_whole_run_saw() {
+    let schedule = schedule(&[(10, 10), (50, 10)]);
+    let aborting = Threshold {
+        abort_after: Some(12 * SECOND),
+        ..threshold("failed", "rate<0.2")
+    };
+    let thresholds = vec![threshold("failed", "rate<0.01"), aborting];
+    let mut judge = Judge::new(thresholds, &kinds(), &schedule, Vec::new());
+    // All fails up to second 4; the share of the whole run falls slowly: 4/12 in second 12, under 0.2 later.
+    let aborts = run(&mut judge, &schedule, 40, |recorder, second, _| {
+        let outcome = if second <= 4 { Outcome::Http503 } else { Outcome::Ok };
+        requests(recorder, 0, outcome, 1, 10);
+    });
+    let text = "failed: rate<0.2 failed, observed 0.3333".to_owned();
+    assert_eq!(aborts, [(12, text)]);
+    let judged = judge.finish(40 * SECOND, &[]);
+    // By now the run as a whole would pass; what ended it stays the verdict.
+    assert!(!judged.thresholds[1].ok);
+    assert_eq!(judged.thresholds[1].observed, Some(4.0 / 12.0));
+}
+
+#[test]
+fn nothing_aborts_before_there_is_a_sample() {
+    let schedule = schedule(&[(10, 10), (50, 10)]);
+    let aborting = Threshold {
+        abort_after: Some(0),
+        ..threshold("latency", "p(95)<1")
+    };
+    let mut judge = Judge::new(vec![aborting], &kinds(), &schedule, Vec::new());
+    let aborts = run(&mut judge, &schedule, 10, |recorder, second, _| {
+        requests(recorder, 0, Outcome::Ok, u64::from(second >= 5), 10);
+    });
+    assert_eq!(aborts.len(), 1);
+    assert_eq!(aborts[0].0, 5);
+}
+
+#[test]
+fn after_an_early_end_the_windows_are_not_judged() {
+    let schedule = schedule(&[(10, 10), (50, 10)]);
+    let mut judge = judge(&[("latency", "p(95)<50")], &schedule);
+    run(&mut judge, &schedule, 5, |recorder, _, _| {
+        requests(recorder, 0, Outcome::Ok, 1, 10);
+    });
+    judge.end_load();
+    let mut recorder = Recorder::new(0, 2, false);
+    requests(&mut recorder, 0, Outcome::Ok, 9, 900);
+    judge.add(&recorder.into_snapshot());
+    judge.tick(6 * SECOND, Vus::default());
+    let judged = judge.finish(6 * SECOND, &[]);
+    assert!(!judged.thresholds[0].ok);
+    assert_eq!(judged.thresholds[0].breaking_point, None);
+}
+
+#[test]
+fn a_servers_memory_is_judged_where_it_was_sampled_long_enough() {
+    let schedule = schedule(&[(10, 10), (50, 10)]);
+    let judged = |samples: &[(Nanos, u64)]| {
+        let mut judge = judge(&[("server_rss_growth", "value<1024")], &schedule);
+        // Not even silence says anything about it.
+        run(&mut judge, &schedule, 60, |_, _, _| {});
+        judge.finish(600 * SECOND, samples).thresholds.remove(0)
+    };
+    let none = judged(&[]);
+    assert_eq!((none.ok, none.not_applicable, none.observed), (true, true, None));
+    assert_eq!(none.breaking_point, None);
+    let growing = |kib_a_second: u64| -> Vec<(Nanos, u64)> {
+        (0..=600).map(|t| (t * SECOND, (50_000 + t * kib_a_second) * 1024)).collect()
+    };
+    let flat = judged(&growing(0));
+    assert_eq!((flat.ok, flat.not_applicable, flat.observed), (true, false, Some(0.0)));
+    let leak = judged(&growing(30));
+    assert!(!leak.ok && (leak.observed.unwrap() - 1800.0).abs() < 1e-3, "{leak:?}");
+}
+
+/// 16, 32 and 64 VUs for ten seconds each, at once.
+fn stepped() -> (VuSchedule, Judge) {
+    let stage = |seconds: u64, target| Stage {
+        duration: seconds * SECOND,
+        target,
+    };
+    let stages = vec![stage(10, 16), stage(0, 32), stage(10, 32), stage(0, 64), stage(10, 64)];
+    let executor = Executor::RampingVus {
+        start_vus: 16,
+        stages,
+        graceful_ramp_down: 0,
+    };
+    let thresholds = vec![threshold("latency", "p(99)<50"), threshold("failed", "rate<0.001")];
+    let schedule = executor.schedule();
+    let judge = Judge::new(thresholds, &kinds(), &schedule, executor.plateaus());
+    (schedule, judge)
+}
+
+#[test]
+fn steps_are_judged_one_by_one_and_the_peak_is_the_highest_that_passes() {
+    let (schedule, mut judge) = stepped();
+    run(&mut judge, &schedule, 30, |recorder, second, vus| {
+        // The first second of a step is rough: it is not judged.
+        let ms = if second % 10 == 1 { 500 } else { u64::from(vus) };
+        requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
+    });
+    let judged = judge.finish(30 * SECOND, &[]);
+    let steps = judged.steps.unwrap();
+    let rows: Vec<(u32, f64, f64, u64, bool)> = steps
+        .judged
+        .iter()
+        .map(|s| (s.vus, s.from, s.to, s.requests, s.ok))
+        .collect();
+    let expected = [
+        (16, 1.0, 10.0, 144, true),
+        (32, 11.0, 20.0, 288, true),
+        (64, 21.0, 30.0, 576, false),
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(steps.judged[0].requests_per_second, 16.0);
+    assert_eq!(steps.peak_vus, Some(32));
+    // The run passes by its peak, and says what it saw there.
+    assert!(judged.thresholds.iter().all(|t| t.ok));
+    assert_eq!(judged.thresholds[0].observed, Some(32.0));
+}
+
+#[test]
+fn a_run_of_which_no_step_passes_fails_by_its_first() {
+    let (schedule, mut judge) = stepped();
+    run(&mut judge, &schedule, 30, |recorder, _, vus| {
+        requests(recorder, 0, Outcome::Ok, 1, 50 + u64::from(vus));
+    });
+    let judged = judge.finish(30 * SECOND, &[]);
+    assert_eq!(judged.steps.unwrap().peak_vus, None);
+    assert_eq!(judged.thresholds[0].observed, Some(66.0));
+    assert!(!judged.thresholds[0].ok && judged.thresholds[1].ok);
+}
+
+#[test]
+fn steps_too_short_to_be_judged_leave_it_to_the_whole_run() {
+    let (_, mut judge) = stepped();
+    let mut recorder = Recorder::new(0, 2, false);
+    requests(&mut recorder, 0, Outcome::Ok, 5, 90);
+    judge.add(&recorder.into_snapshot());
+    // One row over all: no step holds it.
+    judge.tick(30 * SECOND, Vus::default());
+    let judged = judge.finish(30 * SECOND, &[]);
+    assert_eq!(judged.steps, Some(StepsResult::default()));
+    assert_eq!(judged.thresholds[0].observed, Some(90.0));
+    assert!(!judged.thresholds[0].ok);
+}
+
+#[test]
+fn late_and_frequent_ticks_keep_the_memory_bounded_and_lose_nothing() {
+    let schedule = schedule(&[(1000, 10)]);
+    let mut judge = judge(&[("requests", "count==1000")], &schedule);
+    for tick in 1..=1000u64 {
+        let mut recorder = Recorder::new(0, 2, false);
+        requests(&mut recorder, 0, Outcome::Ok, 1, 10);
+        judge.add(&recorder.into_snapshot());
+        // Ten a second; every hundredth does not advance.
+        let elapsed = (tick - u64::from(tick % 100 == 0)) * SECOND / 10;
+        judge.tick(elapsed, Vus::default());
+        assert!(judge.slots.len() <= SLOTS_MAX);
+        assert_eq!(judge.watches[0].slots.len(), judge.slots.len());
+    }
+    assert!(judge.finish(100 * SECOND, &[]).thresholds[0].ok);
+}

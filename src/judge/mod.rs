@@ -1,0 +1,368 @@
+//! Thresholds judged: over the whole run, over a sliding window of ten seconds while it goes on, step by step.
+//!
+//! ```text
+//! once a second:  add(snapshot of core 0), add(snapshot of core 1), ..., tick(elapsed, VUs)
+//! at the end:     add(last snapshots), tick(elapsed, VUs), finish(duration, ..)
+//! ```
+//! Pure: times come in as arguments. Memory: `plan::THRESHOLD_TRENDS_MAX` says how much at most.
+
+mod growth;
+mod steps;
+mod tally;
+
+pub use growth::{GROWTH_SPAN_MIN, rss_growth};
+pub use steps::{SETTLE, StepResult, StepsResult};
+pub use tally::Tally;
+
+use crate::metrics::{SeriesTotals, Snapshot};
+use crate::plan::{Plan, Plateau, Selector, Threshold, ThresholdMetric, VuSchedule};
+use crate::report::WINDOW;
+use crate::units::{Nanos, SECOND, seconds};
+use crate::workload::RequestKind;
+use serde::Serialize;
+use std::collections::VecDeque;
+use steps::Steps;
+
+/// One a tick, a tick a second, and some to spare. Faster ticks make the window shorter, never larger.
+const SLOTS_MAX: usize = 16;
+/// Ticks that come a little late must not make the window nine seconds long.
+const TICK_JITTER_MAX: Nanos = SECOND / 2;
+
+/// What became of a threshold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ThresholdResult {
+    /// With its tags, as written.
+    pub metric: String,
+    pub expression: String,
+    /// Trends in milliseconds; null: there were no samples, and the threshold failed, unless it does not apply.
+    pub observed: Option<f64>,
+    pub ok: bool,
+    /// It is about something that this run did not have.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_applicable: bool,
+    /// Null: not reached.
+    pub breaking_point: Option<BreakingPoint>,
+}
+
+/// The end of the first window that failed for good, and the users at that time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BreakingPoint {
+    /// Seconds since the start.
+    pub elapsed: f64,
+    /// Planned.
+    pub vus: u64,
+    pub vus_running: u64,
+}
+
+/// How many VUs there are at a tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vus {
+    pub planned: u64,
+    pub running: u64,
+}
+
+/// Everything that was judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// In the plan's order.
+    pub thresholds: Vec<ThresholdResult>,
+    pub steps: Option<StepsResult>,
+}
+
+/// What the thresholds on one metric of the same requests share.
+#[derive(Debug)]
+struct Watch {
+    metric: ThresholdMetric,
+    selector: Selector,
+    /// The series it looks at.
+    series: Vec<usize>,
+    /// Since the last tick.
+    open: Tally,
+    /// One a tick, the newest last.
+    slots: VecDeque<Tally>,
+    /// Since the current step has settled.
+    step: Tally,
+    /// Since the start, up to the last tick.
+    total: Tally,
+}
+
+/// The time of one slot.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    start: Nanos,
+    end: Nanos,
+    completed: u64,
+    vus_planned: u64,
+}
+
+#[derive(Debug)]
+pub struct Judge {
+    thresholds: Vec<Threshold>,
+    /// Index of each threshold's watch.
+    watch_of: Vec<usize>,
+    watches: Vec<Watch>,
+    slots: VecDeque<Slot>,
+    /// Requests that ended since the last tick.
+    completed: u64,
+    end: Nanos,
+    /// From here on windows are not judged: the final way down.
+    load_end: Nanos,
+    load_is_over: bool,
+    /// Each threshold's first failed window of those that failed since.
+    failing: Vec<Option<BreakingPoint>>,
+    /// The threshold that ended the run, and what it saw then.
+    aborted: Option<(usize, f64)>,
+    steps: Steps,
+}
+
+impl Judge {
+    pub fn of(plan: &Plan) -> Judge {
+        let schedule = plan.executor.schedule();
+        let thresholds = plan.thresholds.clone();
+        Judge::new(thresholds, &plan.workload.kinds, &schedule, plan.steps.clone())
+    }
+
+    /// `kinds` are the series of the snapshots to come.
+    pub fn new(
+        thresholds: Vec<Threshold>,
+        kinds: &[RequestKind],
+        schedule: &VuSchedule,
+        steps: Vec<Plateau>,
+    ) -> Judge {
+        let mut watches: Vec<Watch> = Vec::new();
+        let mut watch_of = Vec::with_capacity(thresholds.len());
+        for threshold in &thresholds {
+            let same = |w: &Watch| w.metric == threshold.metric && w.selector == threshold.selector;
+            let known = watches.iter().position(same);
+            watch_of.push(known.unwrap_or(watches.len()));
+            if known.is_none() {
+                watches.push(Watch::new(threshold, kinds));
+            }
+        }
+        Judge {
+            failing: vec![None; thresholds.len()],
+            thresholds,
+            watch_of,
+            watches,
+            slots: VecDeque::with_capacity(SLOTS_MAX),
+            completed: 0,
+            end: 0,
+            load_end: schedule.final_descent(),
+            load_is_over: false,
+            aborted: None,
+            steps: Steps::new(steps),
+        }
+    }
+
+    pub fn add(&mut self, snapshot: &Snapshot) {
+        self.add_series(&snapshot.series);
+    }
+
+    pub fn add_series(&mut self, series: &[SeriesTotals]) {
+        self.completed += series.iter().map(SeriesTotals::completed).sum::<u64>();
+        for watch in &mut self.watches {
+            for index in &watch.series {
+                let expected = watch.selector.expected_response;
+                watch.open.add(watch.metric, expected, &series[*index]);
+            }
+        }
+    }
+
+    /// The load was ended before its plan: windows are not judged any more.
+    pub fn end_load(&mut self) {
+        self.load_is_over = true;
+    }
+
+    /// Closes the second that ends at `elapsed`. A text: a threshold with `abortOnFail` has failed, for the first
+    /// time, and the run is to end.
+    pub fn tick(&mut self, elapsed: Nanos, vus: Vus) -> Option<String> {
+        let start = self.end;
+        let end = elapsed.max(start + 1);
+        self.end = end;
+        let completed = std::mem::take(&mut self.completed);
+        if self.steps.leaves(start, end) {
+            self.close_step();
+        }
+        let leaving = self.push(Slot {
+            start,
+            end,
+            completed,
+            vus_planned: vus.planned,
+        });
+        let in_step = self.steps.enters(start, end, completed);
+        for watch in &mut self.watches {
+            watch.close(leaving, in_step);
+        }
+        self.load_is_over |= end > self.load_end;
+        if !self.load_is_over {
+            self.judge_window(vus);
+        }
+        self.abort()
+    }
+
+    /// How many of the oldest slots fell out of the window.
+    fn push(&mut self, slot: Slot) -> usize {
+        let mut leaving = 0;
+        while let Some(oldest) = self.slots.front()
+            && (oldest.start + WINDOW + TICK_JITTER_MAX < slot.end || self.slots.len() == SLOTS_MAX)
+        {
+            self.slots.pop_front();
+            leaving += 1;
+        }
+        self.slots.push_back(slot);
+        leaving
+    }
+
+    fn judge_window(&mut self, vus: Vus) {
+        let span = self.slots.front().map_or(0, |oldest| self.end - oldest.start);
+        let is_silent = self.is_silent(span);
+        let point = BreakingPoint {
+            elapsed: seconds(self.end),
+            vus: vus.planned,
+            vus_running: vus.running,
+        };
+        for (index, watch) in self.watches.iter().enumerate() {
+            let mut tally = Tally::default();
+            watch.slots.iter().for_each(|slot| tally.merge(slot));
+            let judged = self.watch_of.iter().zip(&self.thresholds).zip(&mut self.failing);
+            for ((_, threshold), failing) in judged.filter(|((watch, _), _)| **watch == index) {
+                let is_ok = tally
+                    .figure(threshold.metric, threshold.aggregation, span)
+                    .map(|observed| threshold.holds(observed));
+                match is_ok {
+                    Some(true) => *failing = None,
+                    Some(false) => drop(failing.get_or_insert(point)),
+                    None if is_silent && threshold.metric != ThresholdMetric::ServerRssGrowth => {
+                        drop(failing.get_or_insert(point));
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// Users were there all through a whole window, and nothing ended: the server hangs.
+    fn is_silent(&self, span: Nanos) -> bool {
+        span + TICK_JITTER_MAX >= WINDOW && self.slots.iter().all(|s| s.completed == 0 && s.vus_planned > 0)
+    }
+
+    fn abort(&mut self) -> Option<String> {
+        if self.aborted.is_some() {
+            return None;
+        }
+        let thresholds = self.thresholds.iter().zip(&self.watch_of).enumerate();
+        for (index, (threshold, watch)) in thresholds {
+            let total = &self.watches[*watch].total;
+            if threshold.abort_after.is_some_and(|after| self.end >= after)
+                && let Some(observed) = total.figure(threshold.metric, threshold.aggregation, self.end)
+                && !threshold.holds(observed)
+            {
+                self.aborted = Some((index, observed));
+                let Threshold { key, text, .. } = threshold;
+                let observed = format!("{observed:.4}");
+                let observed = observed.trim_end_matches('0').trim_end_matches('.');
+                return Some(format!("{key}: {text} failed, observed {observed}"));
+            }
+        }
+        None
+    }
+
+    fn close_step(&mut self) {
+        let span = self.steps.span();
+        let results = self.results(|watch| &watch.step, span);
+        self.steps.close(results);
+        for watch in &mut self.watches {
+            watch.step.reset();
+        }
+    }
+
+    /// One result for each threshold by the tallies that `pick` takes, without breaking points.
+    fn results(&self, pick: fn(&Watch) -> &Tally, span: Nanos) -> Vec<ThresholdResult> {
+        let thresholds = self.thresholds.iter().zip(&self.watch_of);
+        let result = |(threshold, watch): (&Threshold, &usize)| {
+            let tally = pick(&self.watches[*watch]);
+            let observed = tally.figure(threshold.metric, threshold.aggregation, span);
+            let not_applicable = threshold.metric == ThresholdMetric::ServerRssGrowth;
+            ThresholdResult {
+                metric: threshold.key.clone(),
+                expression: threshold.text.clone(),
+                observed,
+                ok: not_applicable || observed.is_some_and(|observed| threshold.holds(observed)),
+                not_applicable,
+                breaking_point: None,
+            }
+        };
+        thresholds.map(result).collect()
+    }
+
+    /// `server_rss`: a managed server's resident bytes over elapsed time; empty where there is none.
+    pub fn finish(mut self, duration: Nanos, server_rss: &[(Nanos, u64)]) -> Judged {
+        self.close_step();
+        for watch in &mut self.watches {
+            watch.total.merge(&watch.open);
+        }
+        let mut results = self.results(|watch| &watch.total, duration);
+        let steps = std::mem::replace(&mut self.steps, Steps::new(Vec::new())).finish();
+        let decisive = steps.as_ref().and_then(StepsResult::decisive);
+        let growth = rss_growth(server_rss, duration);
+        for (index, result) in results.iter_mut().enumerate() {
+            let threshold = &self.thresholds[index];
+            if let (ThresholdMetric::ServerRssGrowth, Some(kib)) = (threshold.metric, growth) {
+                result.observed = growth;
+                result.ok = threshold.holds(kib);
+                result.not_applicable = false;
+            } else if let Some(step) = decisive {
+                result.observed = step.thresholds[index].observed;
+                result.ok = step.thresholds[index].ok;
+            }
+            if let Some((_, observed)) = self.aborted.filter(|(aborted, _)| *aborted == index) {
+                result.observed = Some(observed);
+                result.ok = false;
+            }
+            result.breaking_point = self.failing[index];
+        }
+        Judged {
+            thresholds: results,
+            steps,
+        }
+    }
+}
+
+impl Watch {
+    fn new(threshold: &Threshold, kinds: &[RequestKind]) -> Watch {
+        let selector = threshold.selector.clone();
+        let kinds = kinds.iter().enumerate();
+        Watch {
+            metric: threshold.metric,
+            series: kinds
+                .filter(|(_, kind)| selector.selects(kind))
+                .map(|(index, _)| index)
+                .collect(),
+            selector,
+            open: Tally::default(),
+            slots: VecDeque::with_capacity(SLOTS_MAX),
+            step: Tally::default(),
+            total: Tally::default(),
+        }
+    }
+
+    /// What came since the last tick becomes the newest slot; `leaving` of the oldest go, one is recycled.
+    fn close(&mut self, leaving: usize, in_step: bool) {
+        let mut free = None;
+        for _ in 0..leaving {
+            free = self.slots.pop_front();
+        }
+        let mut free = free.unwrap_or_default();
+        free.reset();
+        let full = std::mem::replace(&mut self.open, free);
+        self.total.merge(&full);
+        if in_step {
+            self.step.merge(&full);
+        }
+        self.slots.push_back(full);
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -1,0 +1,130 @@
+//! Thresholds judged step by step, where a plan asks for it: the peak that still passes.
+
+use crate::judge::ThresholdResult;
+use crate::plan::Plateau;
+use crate::units::{Nanos, SECOND, seconds};
+use serde::Serialize;
+
+/// The first second of a step is not judged: connections of the users who come are made in it, and requests of
+/// the step before end in it.
+pub const SETTLE: Nanos = SECOND;
+
+/// One step and its verdict.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepResult {
+    pub vus: u32,
+    /// What was judged, seconds since the start.
+    pub from: f64,
+    pub to: f64,
+    /// Requests that ended in it, ok and failed.
+    pub requests: u64,
+    pub requests_per_second: f64,
+    /// All thresholds hold.
+    pub ok: bool,
+    pub thresholds: Vec<ThresholdResult>,
+}
+
+/// All steps that lasted long enough.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StepsResult {
+    /// The most users at which all thresholds hold.
+    pub peak_vus: Option<u32>,
+    pub judged: Vec<StepResult>,
+}
+
+/// Where in the steps the run is.
+#[derive(Debug)]
+pub(super) struct Steps {
+    plateaus: Vec<Plateau>,
+    current: Option<Current>,
+    judged: Vec<StepResult>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    index: usize,
+    from: Nanos,
+    to: Nanos,
+    requests: u64,
+}
+
+impl Steps {
+    pub fn new(plateaus: Vec<Plateau>) -> Steps {
+        Steps {
+            plateaus,
+            current: None,
+            judged: Vec::new(),
+        }
+    }
+
+    /// The step that the time from `start` to `end` lies in as a whole.
+    fn at(&self, start: Nanos, end: Nanos) -> Option<usize> {
+        let settled = |p: &Plateau| start >= p.start + SETTLE && end <= p.end;
+        self.plateaus.iter().position(settled)
+    }
+
+    /// True: a step has ended before this time, and is to be closed.
+    pub fn leaves(&self, start: Nanos, end: Nanos) -> bool {
+        let now = self.at(start, end);
+        self.current.is_some_and(|current| Some(current.index) != now)
+    }
+
+    /// True: what ended in this time belongs to a step.
+    pub fn enters(&mut self, start: Nanos, end: Nanos, requests: u64) -> bool {
+        let Some(index) = self.at(start, end) else {
+            return false;
+        };
+        let current = self.current.get_or_insert(Current {
+            index,
+            from: start,
+            to: end,
+            requests: 0,
+        });
+        current.to = end;
+        current.requests += requests;
+        true
+    }
+
+    /// How long the current step has been judged; 0 without one.
+    pub fn span(&self) -> Nanos {
+        self.current.map_or(0, |current| current.to - current.from)
+    }
+
+    pub fn close(&mut self, thresholds: Vec<ThresholdResult>) {
+        let Some(Current {
+            index,
+            from,
+            to,
+            requests,
+        }) = self.current.take()
+        else {
+            return;
+        };
+        self.judged.push(StepResult {
+            vus: self.plateaus[index].vus,
+            from: seconds(from),
+            to: seconds(to),
+            requests,
+            requests_per_second: requests as f64 / seconds(to - from),
+            ok: thresholds.iter().all(|threshold| threshold.ok),
+            thresholds,
+        });
+    }
+
+    /// `None` where no steps were asked for.
+    pub fn finish(self) -> Option<StepsResult> {
+        let passed = self.judged.iter().filter(|step| step.ok);
+        (!self.plateaus.is_empty()).then_some(StepsResult {
+            peak_vus: passed.map(|step| step.vus).max(),
+            judged: self.judged,
+        })
+    }
+}
+
+impl StepsResult {
+    /// The step that the run is judged by: the highest that passes, or else the first.
+    pub(super) fn decisive(&self) -> Option<&StepResult> {
+        let peak = |step: &&StepResult| step.ok && Some(step.vus) == self.peak_vus;
+        self.judged.iter().find(peak).or_else(|| self.judged.first())
+    }
+}

@@ -1,0 +1,102 @@
+//! What a threshold's metric counts, of some requests in some time.
+
+use crate::metrics::{Distribution, MetricId, SeriesTotals};
+use crate::plan::{Aggregation, ThresholdMetric};
+use crate::units::{Nanos, millis, seconds};
+
+/// Additive, so that the tally of a time is the sum of its parts'. Which field is used depends on the metric.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Requests that the metric counts.
+    hits: u64,
+    /// Of so many, for a share.
+    base: u64,
+    values: Distribution,
+}
+
+impl Tally {
+    /// Adds what `metric` counts in `series`; `expected`: only requests that did not fail (true) or did (false).
+    pub fn add(&mut self, metric: ThresholdMetric, expected: Option<bool>, series: &SeriesTotals) {
+        let (ok, failed) = match expected {
+            None => (series.ok(), series.failed()),
+            Some(true) => (series.ok(), 0),
+            Some(false) => (0, series.failed()),
+        };
+        let interrupted = if expected == Some(false) { 0 } else { series.interrupted() };
+        let if_failed = |n: u64| if expected == Some(true) { 0 } else { n };
+        self.hits += match metric {
+            ThresholdMetric::Trend(id) => return self.add_values(id, expected, series),
+            ThresholdMetric::Failed => failed,
+            ThresholdMetric::Checks => ok,
+            ThresholdMetric::Outcome(outcome) if outcome.is_failure() => if_failed(series.outcome(outcome)),
+            ThresholdMetric::Outcome(_) if expected == Some(false) => 0,
+            ThresholdMetric::Outcome(outcome) => series.outcome(outcome),
+            ThresholdMetric::ConnectionErrors => if_failed(series.connection_errors()),
+            ThresholdMetric::Timeouts => if_failed(series.timeouts()),
+            ThresholdMetric::Requests => ok + failed + interrupted,
+            // One request is one iteration; a cut one is none.
+            ThresholdMetric::Iterations => ok + failed,
+            // Not of requests.
+            ThresholdMetric::ServerRssGrowth => 0,
+        };
+        self.base += ok + failed;
+    }
+
+    fn add_values(&mut self, id: MetricId, expected: Option<bool>, series: &SeriesTotals) {
+        match (expected, id) {
+            (None, _) => self.values.merge(series.metric(id)),
+            (Some(false), _) => self.values.merge(series.failed_metric(id)),
+            (Some(true), MetricId::Latency) => self.values.merge(series.metric(MetricId::LatencyOk)),
+            (Some(true), _) => {
+                let all = series.metric(id);
+                self.values.merge(&all.minus(series.failed_metric(id)));
+            }
+        }
+    }
+
+    pub fn merge(&mut self, other: &Tally) {
+        let Tally { hits, base, values } = other;
+        self.hits += hits;
+        self.base += base;
+        self.values.merge(values);
+    }
+
+    /// Empty again; keeps its memory.
+    pub fn reset(&mut self) {
+        let Tally { hits, base, values } = self;
+        (*hits, *base) = (0, 0);
+        values.reset();
+    }
+
+    /// Trends in milliseconds, `failed` and `checks` as a share from 0 to 1, counters as a count or per second of
+    /// `span`. `None`: no samples, or an aggregation that the metric does not have.
+    pub fn figure(&self, metric: ThresholdMetric, aggregation: Aggregation, span: Nanos) -> Option<f64> {
+        match (metric, aggregation) {
+            (ThresholdMetric::Trend(_), _) => self.trend(aggregation),
+            (ThresholdMetric::ServerRssGrowth, _) => None,
+            (ThresholdMetric::Failed | ThresholdMetric::Checks, Aggregation::Rate) => {
+                (self.base > 0).then(|| self.hits as f64 / self.base as f64)
+            }
+            (ThresholdMetric::Failed | ThresholdMetric::Checks, _) => None,
+            (_, Aggregation::Count) => Some(self.hits as f64),
+            (_, Aggregation::Rate) if span > 0 => Some(self.hits as f64 / seconds(span)),
+            _ => None,
+        }
+    }
+
+    fn trend(&self, aggregation: Aggregation) -> Option<f64> {
+        let d = &self.values;
+        match aggregation {
+            Aggregation::Percentile(percent) => d.quantile(percent / 100.0).map(millis),
+            Aggregation::Med => d.quantile(0.5).map(millis),
+            Aggregation::Avg => d.mean().map(|ns| ns / 1e6),
+            Aggregation::Min => d.min().map(millis),
+            Aggregation::Max => d.max().map(millis),
+            Aggregation::Count | Aggregation::Rate | Aggregation::Value => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tally_tests.rs"]
+mod tests;

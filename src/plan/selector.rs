@@ -1,0 +1,210 @@
+//! Which requests a threshold looks at: `metric{tag:value,...}`, as k6 writes sub-metrics.
+
+use crate::config::{Reason, nearest, quoted};
+use crate::workload::RequestKind;
+
+const TAGS: [&str; 4] = ["endpoint", "stream", "expected_response", "request"];
+
+/// Each tag narrows the choice; none: all requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Selector {
+    /// `Call::endpoint`.
+    pub endpoint: Option<String>,
+    /// `Call::stream`: a GET is neither a stream nor a whole answer.
+    pub stream: Option<bool>,
+    /// True: requests that did not fail, false: those that did.
+    pub expected_response: Option<bool>,
+    /// Name in the mix.
+    pub request: Option<String>,
+}
+
+impl Selector {
+    /// Whether requests of this kind are among the chosen ones; what they came to is `expected_response`'s.
+    pub fn selects(&self, kind: &RequestKind) -> bool {
+        let endpoint = self.endpoint.as_deref();
+        endpoint.is_none_or(|endpoint| endpoint == kind.call.endpoint())
+            && self.stream.is_none_or(|stream| kind.call.stream() == Some(stream))
+            && self.request.as_ref().is_none_or(|request| *request == kind.name)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        *self == Selector::default()
+    }
+
+    /// What is wrong with a selector that chooses none of the kinds of a mix.
+    pub fn check(&self, kinds: &[RequestKind]) -> Result<(), Reason> {
+        if kinds.iter().any(|kind| self.selects(kind)) {
+            return Ok(());
+        }
+        let of = |pick: &dyn Fn(&RequestKind) -> String| -> Vec<String> {
+            let mut names: Vec<String> = kinds.iter().map(pick).collect();
+            names.dedup();
+            names
+        };
+        let requests = of(&|kind| kind.name.clone());
+        let endpoints = of(&|kind| kind.call.endpoint().to_owned());
+        let unknown = |tag: &str, asked: &Option<String>, known: &[String]| {
+            let asked = asked.as_ref().filter(|asked| !known.contains(asked))?;
+            let words: Vec<&str> = known.iter().map(String::as_str).collect();
+            let hint = match nearest(asked, &words) {
+                Some(word) => format!("did you mean `{word}`?"),
+                None => format!("the mix has {}", words.join(", ")),
+            };
+            Some(Reason::new(format!("no {tag} {} in the mix", quoted(asked))).hint(hint))
+        };
+        let wrong = unknown("request", &self.request, &requests)
+            .or_else(|| unknown("endpoint", &self.endpoint, &endpoints));
+        Err(wrong.unwrap_or_else(|| {
+            let hint = format!("the mix has the requests {}", requests.join(", "));
+            Reason::new("the tags choose none of the requests in the mix").hint(hint)
+        }))
+    }
+
+    fn set(&mut self, tag: &str, value: &str) -> Result<(), Reason> {
+        let twice = match tag {
+            "endpoint" => self.endpoint.replace(value.to_owned()).is_some(),
+            "request" => self.request.replace(value.to_owned()).is_some(),
+            "stream" => self.stream.replace(truth(tag, value)?).is_some(),
+            "expected_response" => self.expected_response.replace(truth(tag, value)?).is_some(),
+            _ => {
+                let hint = match nearest(tag, &TAGS) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => format!("tags are {}", TAGS.join(", ")),
+                };
+                return Err(Reason::new(format!("unknown tag {}", quoted(tag))).hint(hint));
+            }
+        };
+        match twice {
+            true => Err(Reason::new(format!("tag `{tag}` stands there twice"))),
+            false => Ok(()),
+        }
+    }
+}
+
+fn truth(tag: &str, value: &str) -> Result<bool, Reason> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Reason::new(format!(
+            "tag `{tag}` is {}, neither true nor false",
+            quoted(value)
+        ))),
+    }
+}
+
+/// `metric{tag:value,...}` -> the metric's name and the tags. Blanks around names and values, and quotes around
+/// values, are not part of them (k6's `metrics.ParseMetricName`).
+pub fn split_key(key: &str) -> Result<(&str, Selector), Reason> {
+    let Some((name, rest)) = key.split_once('{') else {
+        return Ok((key.trim(), Selector::default()));
+    };
+    let malformed = |what: &str| {
+        Reason::new(format!("{}: {what}", quoted(key))).hint("write `metric{tag:value,...}`")
+    };
+    let Some(tags) = rest.trim_end().strip_suffix('}') else {
+        return Err(malformed("the tags do not end with `}`"));
+    };
+    let mut selector = Selector::default();
+    for pair in tags.split(',') {
+        let (tag, value) = pair.split_once(':').ok_or_else(|| malformed("a tag has no value"))?;
+        let bare = |text: &str| text.trim().trim_matches(['"', '\'']).trim().to_owned();
+        let (tag, value) = (bare(tag), bare(value));
+        if value.is_empty() {
+            return Err(malformed("a tag has no value"));
+        }
+        selector.set(&tag, &value)?;
+    }
+    Ok((name.trim(), selector))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::SECOND;
+    use crate::workload::{Call, LightPath, Span, Timeouts};
+
+    fn kind(name: &str, call: Call) -> RequestKind {
+        RequestKind {
+            name: name.into(),
+            weight: 1,
+            call,
+            timeouts: Timeouts {
+                connect: None,
+                first_token: None,
+                idle: None,
+                total: SECOND,
+            },
+        }
+    }
+
+    fn kinds() -> Vec<RequestKind> {
+        let chat = |stream| Call::Chat {
+            stream,
+            max_tokens: Span { min: 1, max: 1 },
+            models: vec!["m".into()],
+            prompts: vec!["p".into()],
+        };
+        let path = LightPath::Models;
+        vec![
+            kind("slow", chat(true)),
+            kind("plain", chat(false)),
+            kind("list", Call::Get { path }),
+            kind("light", Call::Light),
+        ]
+    }
+
+    fn chosen(key: &str) -> Vec<String> {
+        let (_, selector) = split_key(key).unwrap();
+        let kinds = kinds();
+        let chosen = kinds.iter().filter(|kind| selector.selects(kind));
+        chosen.map(|kind| kind.name.clone()).collect()
+    }
+
+    fn refused(key: &str) -> String {
+        split_key(key).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_tag_narrows_the_choice() {
+        assert_eq!(chosen("latency").len(), 4);
+        assert_eq!(chosen("latency{stream:true}"), ["slow"]);
+        assert_eq!(chosen("latency{stream:false}"), ["plain"]);
+        assert_eq!(chosen("latency{endpoint:chat}"), ["slow", "plain"]);
+        assert_eq!(chosen("latency{endpoint:models}"), ["list"]);
+        assert_eq!(chosen("latency{request:light}"), ["light"]);
+        assert_eq!(chosen("latency{endpoint:chat,stream:false,request:plain}"), ["plain"]);
+        assert_eq!(chosen("latency{expected_response:true}").len(), 4);
+    }
+
+    #[test]
+    fn blanks_and_quotes_are_no_part_of_names_and_values() {
+        let (name, selector) = split_key(" ttft { stream : true , request:'slow' } ").unwrap();
+        assert_eq!((name, selector.stream), ("ttft", Some(true)));
+        assert_eq!(selector.request.as_deref(), Some("slow"));
+        assert_eq!(split_key("ttft{request:\"slow\"}").unwrap().1.request.as_deref(), Some("slow"));
+    }
+
+    #[test]
+    fn what_is_no_tag_is_refused_with_what_would_do() {
+        assert!(refused("ttft{stream:yes}").contains("neither true nor false"));
+        assert!(refused("ttft{strem:true}").contains("did you mean `stream`?"));
+        assert!(refused("ttft{status:200}").contains("tags are endpoint, stream"));
+        assert!(refused("ttft{stream:true").contains("do not end with `}`"));
+        assert!(refused("ttft{}").contains("no value"));
+        assert!(refused("ttft{stream:}").contains("no value"));
+        assert!(refused("ttft{stream}").contains("no value"));
+        assert!(refused("ttft{stream:true,stream:true}").contains("twice"));
+    }
+
+    #[test]
+    fn a_choice_of_nothing_is_refused_with_what_there_is() {
+        let check = |key: &str| {
+            let (_, selector) = split_key(key).unwrap();
+            selector.check(&kinds()).map_err(|reason| reason.to_string())
+        };
+        assert_eq!(check("latency{request:plain}"), Ok(()));
+        assert!(check("latency{request:plian}").unwrap_err().contains("did you mean `plain`?"));
+        assert!(check("latency{endpoint:stats}").unwrap_err().contains("the mix has chat, models, light"));
+        assert!(check("latency{request:plain,stream:true}").unwrap_err().contains("choose none"));
+    }
+}

@@ -1,0 +1,192 @@
+//! The built-in profiles from outside: each runs, in little time, against the mock; thresholds end and judge runs.
+
+mod common;
+
+use common::live::*;
+use common::*;
+use llmload_uring::config::profile_names;
+use llmload_uring::mock::fault::Fault;
+use serde_json::Value;
+
+/// Of one user who goes on for as long as `duration`.
+fn profile(duration: &str, thresholds: &str) -> String {
+    format!(
+        "executor: constant-vus\nvus: 2\nduration: {duration}\ngraceful_stop: 5s\nthink_time: 5ms\n\
+         models: [m]\nprompts: [Hi]\n\
+         requests:\n  - {{ name: stream, weight: 1, stream: true, max_tokens: 10, timeout: 5s }}\n  \
+         - {{ name: plain, weight: 1, max_tokens: 10, timeout: 5s }}\nthresholds:\n{thresholds}"
+    )
+}
+
+fn threshold<'a>(document: &'a Value, metric: &str) -> &'a Value {
+    let thresholds = document["thresholds"].as_array().unwrap();
+    let found = thresholds.iter().find(|t| t["metric"] == metric);
+    found.unwrap_or_else(|| panic!("no threshold on {metric}: {thresholds:#?}"))
+}
+
+#[test]
+fn every_profile_runs_in_a_hundredth_of_its_time() {
+    let mock = mock(mock_options());
+    let target = format!("http://{}", mock.address);
+    let dir = Dir::new();
+    for name in profile_names() {
+        let output = dir.path(&format!("{name}.json"));
+        let mut args = vec![name, "--target", &target, "--output", &output, "--time-scale"];
+        // What is a thousandth for soak is two seconds; smoke must be long enough to ask at all.
+        args.push(match name {
+            "soak" => "0.001",
+            "smoke" | "endpoints" => "0.1",
+            _ => "0.01",
+        });
+        if !name.ends_with("smoke") && name != "endpoints" {
+            args.extend(["--vus", "16"]);
+        }
+        let ended = ran(&args).expect(0);
+        let document = document(&output);
+        assert!(document["totals"]["ok"].as_u64().unwrap() >= 3, "{name}: {document:#}");
+        assert_eq!(document["totals"]["failed"], 0, "{name}");
+        assert!(document["thresholds"].as_array().unwrap().iter().all(|t| t["ok"] == true));
+        assert!(ended.stdout.starts_with(&format!("{name}: ")), "{}", ended.stdout);
+        if name == "soak" {
+            assert_eq!(threshold(&document, "server_rss_growth")["not_applicable"], true);
+            assert!(ended.stdout.contains("n/a   server_rss_growth: value<1024"), "{}", ended.stdout);
+        }
+    }
+}
+
+#[test]
+fn endpoints_of_the_simulator_are_each_asked_and_counted_as_the_server_does() {
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let args = ["endpoints", "--vus", "2", "--iterations", "120", "--think-time", "0", "-o", &output];
+    let ended = ran(&args).expect(0);
+    assert!(ended.stdout.contains("by its own count: agrees"), "{}", ended.stdout);
+    let document = document(&output);
+    for name in ["health", "models", "model", "stats", "stream", "plain"] {
+        let totals = &document["endpoints"][name]["totals"];
+        assert!(totals["ok"].as_u64().unwrap() > 0, "{name}: {totals}");
+        assert_eq!(totals["failed"], 0, "{name}: {totals}");
+    }
+}
+
+#[test]
+fn throughput_prints_its_steps_and_the_peak_that_passes() {
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    // Steps of 3 s with 1 to 4 users; the limits are wide, since a debug build on a busy host is no measurement.
+    let path = dir.write(
+        "steps.yaml",
+        "executor: ramping-vus\nstart_vus: 1\nstages:\n  - { duration: 3s, target: 1 }\n  \
+         - { duration: 0s, target: 4 }\n  - { duration: 3s, target: 4 }\nsteps: true\n\
+         simulator: { latency: instant, tokens: 16 }\nthink_time: 1ms\nmodels: [gpt-4o]\nprompts: [Hi]\n\
+         requests:\n  - { name: stream, stream: true, max_tokens: 16 }\n\
+         thresholds:\n  failed: rate<0.5\n  latency: p(50)<2000\n",
+    );
+    let ended = ran(&[&path, "-o", &output]).expect(0);
+    assert!(ended.stdout.contains("peak        4 VUs pass every threshold"), "{}", ended.stdout);
+    let document = document(&output);
+    assert_eq!(document["steps"]["peak_vus"], 4);
+    let steps = document["steps"]["judged"].as_array().unwrap();
+    let vus: Vec<&Value> = steps.iter().map(|step| &step["vus"]).collect();
+    assert_eq!(vus, [1, 4]);
+    assert_eq!(document["config"]["simulator"]["latency"], "instant");
+}
+
+#[test]
+fn a_threshold_of_the_command_line_or_the_environment_fails_a_run_that_passes_without() {
+    let mock = mock(mock_options());
+    let target = format!("http://{}", mock.address);
+    let args = ["quick-smoke", "--think-time", "0", "--target", &target];
+    ran(&args).expect(0);
+    let mut option = args.to_vec();
+    option.extend(["--threshold", "latency: p(95)<1"]);
+    let ended = ran(&option).expect(99);
+    assert!(ended.stdout.contains("FAIL  latency: p(95)<1"), "{}", ended.stdout);
+    let mut command = program();
+    command
+        .args(args)
+        .env("LLMLOAD_THRESHOLD", "checks: rate>0.5; http_req_duration: max<1");
+    let ended = Live::spawn(&mut command).wait().expect(99);
+    assert!(ended.stdout.contains("FAIL  http_req_duration: max<1"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("pass  checks: rate>0.5"), "{}", ended.stdout);
+    let mut none = args.to_vec();
+    none.extend(["--threshold", "tls: max<1000"]);
+    let ended = ran(&none).expect(99);
+    assert!(ended.stdout.contains("no samples"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_threshold_that_aborts_ends_a_long_run_early_with_99() {
+    let mut options = mock_options();
+    options.faults = faults(&[(Fault::Status(503), 10)], 10);
+    let mock = mock(options);
+    let target = format!("http://{}", mock.address);
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let text = profile(
+        "10m",
+        "  failed:\n    - { threshold: rate<0.5, abortOnFail: true, delayAbortEval: 2s }\n",
+    );
+    let path = dir.write("abort.yaml", &text);
+    let ended = ran(&[&path, "--target", &target, "-o", &output]).expect(99);
+    let said = "stopping: threshold failed: rate<0.5 failed, observed 1;";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(ended.stdout.contains("STOPPED by a threshold"), "{}", ended.stdout);
+    let document = document(&output);
+    assert_eq!(document["run"]["stopped_by"], "threshold");
+    assert_eq!(document["run"]["verdict"], "threshold_failed");
+    assert_eq!(document["run"]["exit_code"], 99);
+    let duration = document["run"]["duration_seconds"].as_f64().unwrap();
+    assert!((2.0..30.0).contains(&duration), "{duration}");
+    assert_eq!(threshold(&document, "failed")["ok"], false);
+    // It failed from the first window on.
+    assert_eq!(threshold(&document, "failed")["breaking_point"]["elapsed"], 1.0);
+    assert_eq!(threshold(&document, "failed")["breaking_point"]["vus"], 2);
+}
+
+#[test]
+fn thresholds_with_tags_are_judged_by_their_requests_alone() {
+    let mock = mock(mock_options());
+    let target = format!("http://{}", mock.address);
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    // A stream of the mock takes ten events of 1 ms, a whole answer none of that.
+    let path = dir.write(
+        "tags.yaml",
+        &profile(
+            "1s",
+            "  latency{stream:true}: min>5\n  ttft{request:plain}: max<60000\n  \
+             http_req_failed{expected_response:true}: rate==0\n",
+        ),
+    );
+    let ended = ran(&[&path, "--target", &target, "-o", &output]).expect(99);
+    let document = document(&output);
+    assert_eq!(threshold(&document, "latency{stream:true}")["ok"], true, "{}", ended.stdout);
+    // A whole answer has no first token.
+    assert_eq!(threshold(&document, "ttft{request:plain}")["observed"], Value::Null);
+    assert_eq!(threshold(&document, "ttft{request:plain}")["ok"], false);
+    assert_eq!(threshold(&document, "http_req_failed{expected_response:true}")["ok"], true);
+}
+
+#[test]
+fn profiles_are_listed_and_shown() {
+    let ended = ran(&["profiles"]).expect(0);
+    let names: Vec<&str> = ended.stdout.lines().filter_map(|l| l.split(' ').next()).collect();
+    assert_eq!(names, profile_names().collect::<Vec<_>>());
+    for name in names {
+        let shown = ran(&["profiles", "show", name]).expect(0);
+        assert!(shown.stdout.contains("\nthresholds:\n"), "{}", shown.stdout);
+    }
+    ran(&["profiles", "show", "spiek"]).expect(104).one_error("`spiek`: unknown profile");
+}
+
+#[test]
+fn a_shown_profile_runs_from_a_file_as_the_built_in_one() {
+    let mock = mock(mock_options());
+    let target = format!("http://{}", mock.address);
+    let dir = Dir::new();
+    let shown = ran(&["profiles", "show", "quick-smoke"]).expect(0);
+    let path = dir.write("mine.yaml", &shown.stdout);
+    ran(&[&path, "--target", &target]).expect(0);
+    assert_eq!(mock_requests(mock.address), 3);
+}
