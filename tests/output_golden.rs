@@ -124,7 +124,7 @@ fn judged(aggregator: &Aggregator, duration: Nanos) -> Judged {
         vus: 20,
         duration: 6 * SECOND,
     };
-    let mut judge = Judge::new(thresholds.to_vec(), &kinds, &executor.schedule(), Vec::new());
+    let mut judge = Judge::new(thresholds.to_vec(), &kinds, &executor, Vec::new());
     judge.add_series(&aggregator.merged().series);
     let vus = Vus {
         planned: 20,

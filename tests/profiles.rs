@@ -43,13 +43,26 @@ fn every_profile_runs_in_a_hundredth_of_its_time() {
         }
         let ended = ran(&args).expect(0);
         let document = document(&output);
-        assert!(document["totals"]["ok"].as_u64().unwrap() >= 3, "{name}: {document:#}");
+        assert!(
+            document["totals"]["ok"].as_u64().unwrap() >= 3,
+            "{name}: {document:#}"
+        );
         assert_eq!(document["totals"]["failed"], 0, "{name}");
-        assert!(document["thresholds"].as_array().unwrap().iter().all(|t| t["ok"] == true));
+        assert!(
+            document["thresholds"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|t| t["ok"] == true)
+        );
         assert!(ended.stdout.starts_with(&format!("{name}: ")), "{}", ended.stdout);
         if name == "soak" {
             assert_eq!(threshold(&document, "server_rss_growth")["not_applicable"], true);
-            assert!(ended.stdout.contains("n/a   server_rss_growth: value<1024"), "{}", ended.stdout);
+            assert!(
+                ended.stdout.contains("n/a   server_rss_growth: value<1024"),
+                "{}",
+                ended.stdout
+            );
         }
     }
 }
@@ -58,9 +71,23 @@ fn every_profile_runs_in_a_hundredth_of_its_time() {
 fn endpoints_of_the_simulator_are_each_asked_and_counted_as_the_server_does() {
     let dir = Dir::new();
     let output = dir.path("result.json");
-    let args = ["endpoints", "--vus", "2", "--iterations", "120", "--think-time", "0", "-o", &output];
+    let args = [
+        "endpoints",
+        "--vus",
+        "2",
+        "--iterations",
+        "120",
+        "--think-time",
+        "0",
+        "-o",
+        &output,
+    ];
     let ended = ran(&args).expect(0);
-    assert!(ended.stdout.contains("by its own count: agrees"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("by its own count: agrees"),
+        "{}",
+        ended.stdout
+    );
     let document = document(&output);
     for name in ["health", "models", "model", "stats", "stream", "plain"] {
         let totals = &document["endpoints"][name]["totals"];
@@ -83,7 +110,11 @@ fn throughput_prints_its_steps_and_the_peak_that_passes() {
          thresholds:\n  failed: rate<0.5\n  latency: p(50)<2000\n",
     );
     let ended = ran(&[&path, "-o", &output]).expect(0);
-    assert!(ended.stdout.contains("peak        4 VUs pass every threshold"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("peak        4 VUs pass every threshold"),
+        "{}",
+        ended.stdout
+    );
     let document = document(&output);
     assert_eq!(document["steps"]["peak_vus"], 4);
     let steps = document["steps"]["judged"].as_array().unwrap();
@@ -101,14 +132,26 @@ fn a_threshold_of_the_command_line_or_the_environment_fails_a_run_that_passes_wi
     let mut option = args.to_vec();
     option.extend(["--threshold", "latency: p(95)<1"]);
     let ended = ran(&option).expect(99);
-    assert!(ended.stdout.contains("FAIL  latency: p(95)<1"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("FAIL  latency: p(95)<1"),
+        "{}",
+        ended.stdout
+    );
     let mut command = program();
     command
         .args(args)
         .env("LLMLOAD_THRESHOLD", "checks: rate>0.5; http_req_duration: max<1");
     let ended = Live::spawn(&mut command).wait().expect(99);
-    assert!(ended.stdout.contains("FAIL  http_req_duration: max<1"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("pass  checks: rate>0.5"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("FAIL  http_req_duration: max<1"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("pass  checks: rate>0.5"),
+        "{}",
+        ended.stdout
+    );
     let mut none = args.to_vec();
     none.extend(["--threshold", "tls: max<1000"]);
     let ended = ran(&none).expect(99);
@@ -131,7 +174,11 @@ fn a_threshold_that_aborts_ends_a_long_run_early_with_99() {
     let ended = ran(&[&path, "--target", &target, "-o", &output]).expect(99);
     let said = "stopping: threshold failed: rate<0.5 failed, observed 1;";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
-    assert!(ended.stdout.contains("STOPPED by a threshold"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("STOPPED by a threshold"),
+        "{}",
+        ended.stdout
+    );
     let document = document(&output);
     assert_eq!(document["run"]["stopped_by"], "threshold");
     assert_eq!(document["run"]["verdict"], "threshold_failed");
@@ -161,11 +208,22 @@ fn thresholds_with_tags_are_judged_by_their_requests_alone() {
     );
     let ended = ran(&[&path, "--target", &target, "-o", &output]).expect(99);
     let document = document(&output);
-    assert_eq!(threshold(&document, "latency{stream:true}")["ok"], true, "{}", ended.stdout);
+    assert_eq!(
+        threshold(&document, "latency{stream:true}")["ok"],
+        true,
+        "{}",
+        ended.stdout
+    );
     // A whole answer has no first token.
-    assert_eq!(threshold(&document, "ttft{request:plain}")["observed"], Value::Null);
+    assert_eq!(
+        threshold(&document, "ttft{request:plain}")["observed"],
+        Value::Null
+    );
     assert_eq!(threshold(&document, "ttft{request:plain}")["ok"], false);
-    assert_eq!(threshold(&document, "http_req_failed{expected_response:true}")["ok"], true);
+    assert_eq!(
+        threshold(&document, "http_req_failed{expected_response:true}")["ok"],
+        true
+    );
 }
 
 #[test]
@@ -177,7 +235,9 @@ fn profiles_are_listed_and_shown() {
         let shown = ran(&["profiles", "show", name]).expect(0);
         assert!(shown.stdout.contains("\nthresholds:\n"), "{}", shown.stdout);
     }
-    ran(&["profiles", "show", "spiek"]).expect(104).one_error("`spiek`: unknown profile");
+    ran(&["profiles", "show", "spiek"])
+        .expect(104)
+        .one_error("`spiek`: unknown profile");
 }
 
 #[test]

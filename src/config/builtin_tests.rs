@@ -3,7 +3,7 @@ use crate::cli::Cli;
 use crate::config::load_plan;
 use crate::plan::{Executor, Plan};
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
-use crate::workload::Call;
+use crate::workload::{Call, RequestKind};
 use clap::Parser;
 
 fn plan(words: &str) -> Plan {
@@ -17,7 +17,9 @@ fn shape(plan: &Plan) -> String {
         Executor::ConstantVus { vus, duration } => format!("{vus} VU, {} s", duration / SECOND),
         Executor::PerVuIterations { vus, iterations, .. } => format!("{vus} VU x {iterations}"),
         Executor::RampingVus { stages, .. } => {
-            let stage = stages.iter().map(|s| format!("{}->{}", s.duration / SECOND, s.target));
+            let stage = stages
+                .iter()
+                .map(|s| format!("{}->{}", s.duration / SECOND, s.target));
             stage.collect::<Vec<_>>().join(" ")
         }
         other => panic!("{other:?}"),
@@ -25,44 +27,46 @@ fn shape(plan: &Plan) -> String {
 }
 
 fn thresholds(plan: &Plan) -> Vec<String> {
-    plan.thresholds.iter().map(|t| format!("{}: {}", t.key, t.text)).collect()
+    plan.thresholds
+        .iter()
+        .map(|t| format!("{}: {}", t.key, t.text))
+        .collect()
 }
 
 /// Name, weight in per cent, stream, tokens asked for, timeout in seconds.
 type Row<'a> = (&'a str, u32, Option<bool>, (u32, u32), Nanos);
 
+fn row(kind: &RequestKind, total: u32) -> Row<'_> {
+    let tokens = match &kind.call {
+        Call::Chat {
+            max_tokens,
+            models,
+            prompts,
+            ..
+        } => {
+            assert!(!models.is_empty() && !prompts.is_empty());
+            (max_tokens.min, max_tokens.max)
+        }
+        Call::Light | Call::Get { .. } => (0, 0),
+    };
+    let (share, timeout) = (kind.weight * 100 / total, kind.timeouts.total / SECOND);
+    (kind.name.as_str(), share, kind.call.stream(), tokens, timeout)
+}
+
 fn mix(plan: &Plan) -> Vec<Row<'_>> {
     let total: u32 = plan.workload.kinds.iter().map(|kind| kind.weight).sum();
-    let row = |kind| {
-        let crate::workload::RequestKind {
-            name,
-            weight,
-            call,
-            timeouts,
-        } = kind;
-        let tokens = match call {
-            Call::Chat {
-                max_tokens,
-                models,
-                prompts,
-                ..
-            } => {
-                assert!(!models.is_empty() && !prompts.is_empty());
-                (max_tokens.min, max_tokens.max)
-            }
-            Call::Light | Call::Get { .. } => (0, 0),
-        };
-        let share = weight * 100 / total;
-        (name.as_str(), share, call.stream(), tokens, timeouts.total / SECOND)
-    };
-    plan.workload.kinds.iter().map(row).collect()
+    plan.workload.kinds.iter().map(|kind| row(kind, total)).collect()
 }
 
 #[test]
 fn every_profile_has_its_shape_and_its_thresholds() {
     let table: [(&str, &str, &[&str]); 9] = [
         ("quick-smoke", "1 VU x 3", &["failed: rate<0.01"]),
-        ("smoke", "1 VU, 10 s", &["failed: rate<0.01", "latency: p(95)<2000"]),
+        (
+            "smoke",
+            "1 VU, 10 s",
+            &["failed: rate<0.01", "latency: p(95)<2000"],
+        ),
         (
             "load",
             "30->10 60->10 30->50 120->50 30->0",
@@ -81,7 +85,11 @@ fn every_profile_has_its_shape_and_its_thresholds() {
         (
             "soak",
             "60->50 1800->50 60->0",
-            &["failed: rate<0.01", "latency: p(95)<3000", "server_rss_growth: value<1024"],
+            &[
+                "failed: rate<0.01",
+                "latency: p(95)<3000",
+                "server_rss_growth: value<1024",
+            ],
         ),
         (
             "high-concurrency",
@@ -114,7 +122,11 @@ fn every_profile_has_its_shape_and_its_thresholds() {
         assert_eq!(shape(&plan), expected, "{name}");
         assert_eq!(thresholds(&plan), expressions, "{name}");
         assert_eq!(plan.graceful_stop, 30 * SECOND, "{name}");
-        assert_eq!(plan.steps.len(), if name == "throughput" { 5 } else { 0 }, "{name}");
+        assert_eq!(
+            plan.steps.len(),
+            if name == "throughput" { 5 } else { 0 },
+            "{name}"
+        );
         assert!(plan.thresholds.iter().all(|t| t.abort_after.is_none()), "{name}");
     }
 }
@@ -129,7 +141,11 @@ fn load_stress_spike_and_soak_mix_the_same_requests() {
         ];
         assert_eq!(mix(&plan), expected, "{name}");
         let think = plan.workload.think_time;
-        assert_eq!((think.min, think.max), (100 * MILLISECOND, 300 * MILLISECOND), "{name}");
+        assert_eq!(
+            (think.min, think.max),
+            (100 * MILLISECOND, 300 * MILLISECOND),
+            "{name}"
+        );
         assert_eq!(plan.executor.graceful_ramp_down(), 30 * SECOND, "{name}");
         let Call::Chat { models, prompts, .. } = &plan.workload.kinds[0].call else {
             panic!("{name}");
@@ -162,13 +178,20 @@ fn endpoints_asks_each_light_path_as_often_as_the_others() {
 #[test]
 fn throughput_has_steps_of_equal_length_and_an_instant_simulator() {
     let throughput = plan("throughput");
-    let steps: Vec<(u32, Nanos)> = throughput.steps.iter().map(|s| (s.vus, s.end - s.start)).collect();
+    let steps: Vec<(u32, Nanos)> = throughput
+        .steps
+        .iter()
+        .map(|s| (s.vus, s.end - s.start))
+        .collect();
     let step = |vus| (vus, 30 * SECOND);
     assert_eq!(steps, [step(16), step(32), step(64), step(128), step(256)]);
     let words = ["llmload-uring", "throughput"];
     let (config, _) = load_plan(&Cli::try_parse_from(words).unwrap().run).unwrap();
     let simulator = config.simulator.unwrap();
-    assert_eq!((simulator.latency.as_deref(), simulator.tokens), (Some("instant"), Some(16)));
+    assert_eq!(
+        (simulator.latency.as_deref(), simulator.tokens),
+        (Some("instant"), Some(16))
+    );
     // Steps scale with the rest of the shape.
     let small = plan("throughput --vus 32 --time-scale 0.1");
     let steps: Vec<(u32, Nanos)> = small.steps.iter().map(|s| (s.vus, s.end - s.start)).collect();
@@ -204,7 +227,14 @@ fn thresholds_of_the_command_line_stand_beside_the_profiles() {
 
 #[test]
 fn the_peak_of_every_ramp_follows_vus() {
-    for name in ["load", "stress", "spike", "soak", "high-concurrency", "throughput"] {
+    for name in [
+        "load",
+        "stress",
+        "spike",
+        "soak",
+        "high-concurrency",
+        "throughput",
+    ] {
         let plan = plan(&format!("{name} --vus 20"));
         assert_eq!(plan.executor.vus_max(), 20, "{name}");
         assert!(plan.executor.duration() > MINUTE, "{name}");

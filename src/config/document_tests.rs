@@ -172,7 +172,7 @@ fn wrong_types_are_named_with_what_stands_there() {
             "kind: light, stream: true",
             "has no meaning for kind `light`",
         ),
-        ("kind: light", "kind: light, path: model5", "did you mean `model`?"),
+        ("kind: light", "kind: light, path: model5", "did you mean `models`?"),
         (
             "max_tokens: 20",
             "max_tokens: 20, path: models",

@@ -29,7 +29,9 @@ pub fn read_thresholds(
         match &value.data {
             YamlData::Mapping(_) => out.extend(read_long(reader, metric, &name, value, file)),
             YamlData::Sequence(_) => {
-                let items = reader.list(&thresholds, metric, THRESHOLDS_MAX).unwrap_or_default();
+                let items = reader
+                    .list(&thresholds, metric, THRESHOLDS_MAX)
+                    .unwrap_or_default();
                 for (i, item) in items.iter().enumerate() {
                     let name = format!("{name}[{i}]");
                     match &item.data {
@@ -89,7 +91,11 @@ pub fn read_options(texts: &[String], list: &mut Vec<ThresholdConfig>, mistakes:
         match text[tags_end..].find(':') {
             Some(at) => {
                 let (metric, rest) = text.split_at(tags_end + at);
-                list.push(short(metric.trim(), rest[1..].trim(), Place::option("--threshold")));
+                list.push(short(
+                    metric.trim(),
+                    rest[1..].trim(),
+                    Place::option("--threshold"),
+                ));
             }
             None => {
                 let reason = Reason::new(format!("{} has no metric and expression", quoted(text)))
@@ -161,15 +167,24 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_their_line() {
         let text = refused("  latency:\n    - { threshold: p(95)<1, abortOnFial: true }\n");
-        assert!(text.contains("p.yaml:9: unknown key `thresholds.latency[0].abortOnFial`"), "{text}");
+        assert!(
+            text.contains("p.yaml:9: unknown key `thresholds.latency[0].abortOnFial`"),
+            "{text}"
+        );
         assert!(text.contains("did you mean `abortOnFail`?"), "{text}");
         let text = refused("  latency: { abortOnFail: true }\n");
-        assert!(text.contains("missing key `thresholds.latency.threshold`"), "{text}");
+        assert!(
+            text.contains("missing key `thresholds.latency.threshold`"),
+            "{text}"
+        );
         let text = refused("  latency{request:slwo}: p(95)<1\n");
         assert!(text.contains("p.yaml:8: no request `slwo` in the mix"), "{text}");
         assert!(text.contains("did you mean `slow`?"), "{text}");
         let text = refused("  latency: [[1]]\n");
-        assert!(text.contains("`thresholds.latency[0]` is a list, not a text"), "{text}");
+        assert!(
+            text.contains("`thresholds.latency[0]` is a list, not a text"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -194,6 +209,10 @@ mod tests {
         assert_eq!(rows, expected);
         read_options(&["p(95)<1".to_owned()], &mut list, &mut mistakes);
         assert_eq!((list.len(), mistakes.len()), (3, 1));
-        assert!(mistakes[0].to_string().contains("write `--threshold 'latency: p(95)<500'`"));
+        assert!(
+            mistakes[0]
+                .to_string()
+                .contains("write `--threshold 'latency: p(95)<500'`")
+        );
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
-use crate::plan::{Executor, Stage};
+use crate::plan::Stage;
 use crate::units::MILLISECOND;
 use crate::workload::{Call, Span, Timeouts};
 
@@ -24,26 +24,25 @@ fn kinds() -> Vec<RequestKind> {
     vec![kind("stream", true), kind("plain", false)]
 }
 
-fn schedule(stages: &[(u64, u32)]) -> VuSchedule {
+fn ramp(stages: &[(u64, u32)]) -> Executor {
     let stages = stages.iter().map(|&(seconds, target)| Stage {
         duration: seconds * SECOND,
         target,
     });
-    let executor = Executor::RampingVus {
+    Executor::RampingVus {
         start_vus: 0,
         stages: stages.collect(),
         graceful_ramp_down: 0,
-    };
-    executor.schedule()
+    }
 }
 
 fn threshold(key: &str, text: &str) -> Threshold {
     Threshold::parse(key, text).unwrap()
 }
 
-fn judge(thresholds: &[(&str, &str)], schedule: &VuSchedule) -> Judge {
+fn judge(thresholds: &[(&str, &str)], executor: &Executor) -> Judge {
     let thresholds = thresholds.iter().map(|(key, text)| threshold(key, text));
-    Judge::new(thresholds.collect(), &kinds(), schedule, Vec::new())
+    Judge::new(thresholds.collect(), &kinds(), executor, Vec::new())
 }
 
 /// `n` requests of a series that took so many milliseconds each.
@@ -73,10 +72,11 @@ fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n: u64, ms: 
 /// Second after second: what the server does with so many VUs, then the tick. Gives the texts of aborts.
 fn run(
     judge: &mut Judge,
-    schedule: &VuSchedule,
+    executor: &Executor,
     seconds: u64,
     mut server: impl FnMut(&mut Recorder, u64, u32),
 ) -> Vec<(u64, String)> {
+    let schedule = executor.schedule();
     let mut aborts = Vec::new();
     for second in 1..=seconds {
         let mut recorder = Recorder::new(0, 2, false);
@@ -105,15 +105,15 @@ fn degrading(vus: u32) -> u64 {
 
 #[test]
 fn the_breaking_point_is_where_a_server_that_degrades_has_failed_for_good() {
-    let schedule = schedule(&[(100, 100), (30, 100), (20, 0)]);
-    let mut judge = judge(&[("latency", "p(95)<500"), ("latency", "p(95)<9000")], &schedule);
+    let executor = ramp(&[(100, 100), (30, 100), (20, 0)]);
+    let mut judge = judge(&[("latency", "p(95)<500"), ("latency", "p(95)<9000")], &executor);
     let mut by_second: Vec<(u64, u64)> = Vec::new();
-    run(&mut judge, &schedule, 150, |recorder, _, vus| {
+    run(&mut judge, &executor, 150, |recorder, _, vus| {
         requests(recorder, 0, Outcome::Ok, u64::from(vus), degrading(vus));
         by_second.push((u64::from(vus), degrading(vus)));
     });
     let found = points(judge, 150);
-    // A twin that sorts all values of each ten seconds. The load ends with the first step down, at 130.2 s.
+    // A twin that sorts all values of each ten seconds. The load ends with the last way down, at 130 s.
     let p95 = |second: usize| {
         let mut values: Vec<u64> = by_second[second.saturating_sub(10)..second]
             .iter()
@@ -134,9 +134,9 @@ fn the_breaking_point_is_where_a_server_that_degrades_has_failed_for_good() {
 
 #[test]
 fn the_way_down_neither_makes_nor_mends_a_breaking_point() {
-    let schedule = schedule(&[(10, 50), (40, 50), (20, 0)]);
-    let mut judge = judge(&[("latency", "p(95)<500"), ("timeouts", "count<5")], &schedule);
-    run(&mut judge, &schedule, 70, |recorder, second, vus| {
+    let executor = ramp(&[(10, 50), (40, 50), (20, 0)]);
+    let mut judge = judge(&[("latency", "p(95)<500"), ("timeouts", "count<5")], &executor);
+    run(&mut judge, &executor, 70, |recorder, second, vus| {
         // Slow from second 30 on, fast again on the way down, when all that was left times out.
         let ms = if (30..=50).contains(&second) { 800 } else { 10 };
         requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
@@ -152,9 +152,9 @@ fn the_way_down_neither_makes_nor_mends_a_breaking_point() {
 
 #[test]
 fn a_server_that_recovers_has_no_breaking_point_though_the_run_fails() {
-    let schedule = schedule(&[(10, 50), (60, 50), (10, 0)]);
-    let mut judge = judge(&[("latency", "p(95)<500")], &schedule);
-    run(&mut judge, &schedule, 80, |recorder, second, vus| {
+    let executor = ramp(&[(10, 50), (60, 50), (10, 0)]);
+    let mut judge = judge(&[("latency", "p(95)<500")], &executor);
+    run(&mut judge, &executor, 80, |recorder, second, vus| {
         let ms = if (20..40).contains(&second) { 900 } else { 10 };
         requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
     });
@@ -165,12 +165,16 @@ fn a_server_that_recovers_has_no_breaking_point_though_the_run_fails() {
 
 #[test]
 fn a_server_that_hangs_fails_after_a_whole_window_of_silence() {
-    let schedule = schedule(&[(10, 50), (60, 50), (10, 0)]);
+    let executor = ramp(&[(10, 50), (60, 50), (10, 0)]);
     let mut judge = judge(
-        &[("latency", "p(95)<500"), ("failed", "rate<0.1"), ("connect", "max<1")],
-        &schedule,
+        &[
+            ("latency", "p(95)<500"),
+            ("failed", "rate<0.1"),
+            ("connect", "max<1"),
+        ],
+        &executor,
     );
-    run(&mut judge, &schedule, 80, |recorder, second, vus| {
+    run(&mut judge, &executor, 80, |recorder, second, vus| {
         if second <= 30 {
             requests(recorder, 0, Outcome::Ok, u64::from(vus), 10);
         }
@@ -182,9 +186,9 @@ fn a_server_that_hangs_fails_after_a_whole_window_of_silence() {
 
 #[test]
 fn a_metric_that_pauses_while_requests_go_on_keeps_its_verdict() {
-    let schedule = schedule(&[(10, 50), (60, 50), (10, 0)]);
-    let mut judge = judge(&[("connect", "max<5")], &schedule);
-    run(&mut judge, &schedule, 80, |recorder, second, vus| {
+    let executor = ramp(&[(10, 50), (60, 50), (10, 0)]);
+    let mut judge = judge(&[("connect", "max<5")], &executor);
+    run(&mut judge, &executor, 80, |recorder, second, vus| {
         requests(recorder, 0, Outcome::Ok, u64::from(vus), 10);
         if second <= 3 {
             recorder.connect(0, MILLISECOND);
@@ -195,7 +199,7 @@ fn a_metric_that_pauses_while_requests_go_on_keeps_its_verdict() {
 
 #[test]
 fn tags_choose_whose_figures_are_judged() {
-    let schedule = schedule(&[(10, 10), (20, 10)]);
+    let executor = ramp(&[(10, 10), (20, 10)]);
     let keys = [
         ("latency{stream:true}", "max<50"),
         ("latency{request:plain}", "max<50"),
@@ -204,8 +208,8 @@ fn tags_choose_whose_figures_are_judged() {
         ("http_req_failed{stream:false}", "rate<0.4"),
         ("latency", "max<50"),
     ];
-    let mut judge = judge(&keys, &schedule);
-    run(&mut judge, &schedule, 30, |recorder, _, _| {
+    let mut judge = judge(&keys, &executor);
+    run(&mut judge, &executor, 30, |recorder, _, _| {
         requests(recorder, 0, Outcome::Ok, 3, 10);
         requests(recorder, 1, Outcome::Ok, 1, 100);
         requests(recorder, 1, Outcome::Http5xx, 1, 900);
@@ -215,14 +219,17 @@ fn tags_choose_whose_figures_are_judged() {
     assert_eq!(ok, [true, false, true, true, false, false]);
     let observed: Vec<f64> = judged.thresholds.iter().map(|t| t.observed.unwrap()).collect();
     assert_eq!(observed, [10.0, 900.0, 100.0, 60.0, 0.5, 900.0]);
-    assert_eq!(judged.thresholds[2].metric, "latency{endpoint:chat,expected_response:true}");
+    assert_eq!(
+        judged.thresholds[2].metric,
+        "latency{endpoint:chat,expected_response:true}"
+    );
 }
 
 #[test]
 fn a_threshold_without_samples_fails_and_has_no_breaking_point() {
-    let schedule = schedule(&[(10, 10), (20, 10)]);
-    let mut judge = judge(&[("ttft", "p(99)>0"), ("timeouts", "count<5")], &schedule);
-    run(&mut judge, &schedule, 30, |recorder, _, _| {
+    let executor = ramp(&[(10, 10), (20, 10)]);
+    let mut judge = judge(&[("ttft", "p(99)>0"), ("timeouts", "count<5")], &executor);
+    run(&mut judge, &executor, 30, |recorder, _, _| {
         requests(recorder, 0, Outcome::Ok, 3, 10);
     });
     let judged = judge.finish(30 * SECOND, &[]);
@@ -234,16 +241,20 @@ fn a_threshold_without_samples_fails_and_has_no_breaking_point() {
 
 #[test]
 fn a_threshold_aborts_once_after_its_delay_by_what_the_whole_run_saw() {
-    let schedule = schedule(&[(10, 10), (50, 10)]);
+    let executor = ramp(&[(10, 10), (50, 10)]);
     let aborting = Threshold {
         abort_after: Some(12 * SECOND),
         ..threshold("failed", "rate<0.2")
     };
     let thresholds = vec![threshold("failed", "rate<0.01"), aborting];
-    let mut judge = Judge::new(thresholds, &kinds(), &schedule, Vec::new());
+    let mut judge = Judge::new(thresholds, &kinds(), &executor, Vec::new());
     // All fails up to second 4; the share of the whole run falls slowly: 4/12 in second 12, under 0.2 later.
-    let aborts = run(&mut judge, &schedule, 40, |recorder, second, _| {
-        let outcome = if second <= 4 { Outcome::Http503 } else { Outcome::Ok };
+    let aborts = run(&mut judge, &executor, 40, |recorder, second, _| {
+        let outcome = if second <= 4 {
+            Outcome::Http503
+        } else {
+            Outcome::Ok
+        };
         requests(recorder, 0, outcome, 1, 10);
     });
     let text = "failed: rate<0.2 failed, observed 0.3333".to_owned();
@@ -256,13 +267,13 @@ fn a_threshold_aborts_once_after_its_delay_by_what_the_whole_run_saw() {
 
 #[test]
 fn nothing_aborts_before_there_is_a_sample() {
-    let schedule = schedule(&[(10, 10), (50, 10)]);
+    let executor = ramp(&[(10, 10), (50, 10)]);
     let aborting = Threshold {
         abort_after: Some(0),
         ..threshold("latency", "p(95)<1")
     };
-    let mut judge = Judge::new(vec![aborting], &kinds(), &schedule, Vec::new());
-    let aborts = run(&mut judge, &schedule, 10, |recorder, second, _| {
+    let mut judge = Judge::new(vec![aborting], &kinds(), &executor, Vec::new());
+    let aborts = run(&mut judge, &executor, 10, |recorder, second, _| {
         requests(recorder, 0, Outcome::Ok, u64::from(second >= 5), 10);
     });
     assert_eq!(aborts.len(), 1);
@@ -271,9 +282,9 @@ fn nothing_aborts_before_there_is_a_sample() {
 
 #[test]
 fn after_an_early_end_the_windows_are_not_judged() {
-    let schedule = schedule(&[(10, 10), (50, 10)]);
-    let mut judge = judge(&[("latency", "p(95)<50")], &schedule);
-    run(&mut judge, &schedule, 5, |recorder, _, _| {
+    let executor = ramp(&[(10, 10), (50, 10)]);
+    let mut judge = judge(&[("latency", "p(95)<50")], &executor);
+    run(&mut judge, &executor, 5, |recorder, _, _| {
         requests(recorder, 0, Outcome::Ok, 1, 10);
     });
     judge.end_load();
@@ -288,47 +299,63 @@ fn after_an_early_end_the_windows_are_not_judged() {
 
 #[test]
 fn a_servers_memory_is_judged_where_it_was_sampled_long_enough() {
-    let schedule = schedule(&[(10, 10), (50, 10)]);
+    let executor = ramp(&[(10, 10), (50, 10)]);
     let judged = |samples: &[(Nanos, u64)]| {
-        let mut judge = judge(&[("server_rss_growth", "value<1024")], &schedule);
+        let mut judge = judge(&[("server_rss_growth", "value<1024")], &executor);
         // Not even silence says anything about it.
-        run(&mut judge, &schedule, 60, |_, _, _| {});
+        run(&mut judge, &executor, 60, |_, _, _| {});
         judge.finish(600 * SECOND, samples).thresholds.remove(0)
     };
     let none = judged(&[]);
     assert_eq!((none.ok, none.not_applicable, none.observed), (true, true, None));
     assert_eq!(none.breaking_point, None);
     let growing = |kib_a_second: u64| -> Vec<(Nanos, u64)> {
-        (0..=600).map(|t| (t * SECOND, (50_000 + t * kib_a_second) * 1024)).collect()
+        (0..=600)
+            .map(|t| (t * SECOND, (50_000 + t * kib_a_second) * 1024))
+            .collect()
     };
     let flat = judged(&growing(0));
-    assert_eq!((flat.ok, flat.not_applicable, flat.observed), (true, false, Some(0.0)));
+    assert_eq!(
+        (flat.ok, flat.not_applicable, flat.observed),
+        (true, false, Some(0.0))
+    );
     let leak = judged(&growing(30));
-    assert!(!leak.ok && (leak.observed.unwrap() - 1800.0).abs() < 1e-3, "{leak:?}");
+    assert!(
+        !leak.ok && (leak.observed.unwrap() - 1800.0).abs() < 1e-3,
+        "{leak:?}"
+    );
 }
 
 /// 16, 32 and 64 VUs for ten seconds each, at once.
-fn stepped() -> (VuSchedule, Judge) {
+fn stepped() -> (Executor, Judge) {
     let stage = |seconds: u64, target| Stage {
         duration: seconds * SECOND,
         target,
     };
-    let stages = vec![stage(10, 16), stage(0, 32), stage(10, 32), stage(0, 64), stage(10, 64)];
+    let stages = vec![
+        stage(10, 16),
+        stage(0, 32),
+        stage(10, 32),
+        stage(0, 64),
+        stage(10, 64),
+    ];
     let executor = Executor::RampingVus {
         start_vus: 16,
         stages,
         graceful_ramp_down: 0,
     };
-    let thresholds = vec![threshold("latency", "p(99)<50"), threshold("failed", "rate<0.001")];
-    let schedule = executor.schedule();
-    let judge = Judge::new(thresholds, &kinds(), &schedule, executor.plateaus());
-    (schedule, judge)
+    let thresholds = vec![
+        threshold("latency", "p(99)<50"),
+        threshold("failed", "rate<0.001"),
+    ];
+    let judge = Judge::new(thresholds, &kinds(), &executor, executor.plateaus());
+    (executor, judge)
 }
 
 #[test]
 fn steps_are_judged_one_by_one_and_the_peak_is_the_highest_that_passes() {
-    let (schedule, mut judge) = stepped();
-    run(&mut judge, &schedule, 30, |recorder, second, vus| {
+    let (executor, mut judge) = stepped();
+    run(&mut judge, &executor, 30, |recorder, second, vus| {
         // The first second of a step is rough: it is not judged.
         let ms = if second % 10 == 1 { 500 } else { u64::from(vus) };
         requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
@@ -355,8 +382,8 @@ fn steps_are_judged_one_by_one_and_the_peak_is_the_highest_that_passes() {
 
 #[test]
 fn a_run_of_which_no_step_passes_fails_by_its_first() {
-    let (schedule, mut judge) = stepped();
-    run(&mut judge, &schedule, 30, |recorder, _, vus| {
+    let (executor, mut judge) = stepped();
+    run(&mut judge, &executor, 30, |recorder, _, vus| {
         requests(recorder, 0, Outcome::Ok, 1, 50 + u64::from(vus));
     });
     let judged = judge.finish(30 * SECOND, &[]);
@@ -381,8 +408,8 @@ fn steps_too_short_to_be_judged_leave_it_to_the_whole_run() {
 
 #[test]
 fn late_and_frequent_ticks_keep_the_memory_bounded_and_lose_nothing() {
-    let schedule = schedule(&[(1000, 10)]);
-    let mut judge = judge(&[("requests", "count==1000")], &schedule);
+    let executor = ramp(&[(1000, 10)]);
+    let mut judge = judge(&[("requests", "count==1000")], &executor);
     for tick in 1..=1000u64 {
         let mut recorder = Recorder::new(0, 2, false);
         requests(&mut recorder, 0, Outcome::Ok, 1, 10);

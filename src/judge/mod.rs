@@ -15,7 +15,7 @@ pub use steps::{SETTLE, StepResult, StepsResult};
 pub use tally::Tally;
 
 use crate::metrics::{SeriesTotals, Snapshot};
-use crate::plan::{Plan, Plateau, Selector, Threshold, ThresholdMetric, VuSchedule};
+use crate::plan::{Executor, Plan, Plateau, Selector, Threshold, ThresholdMetric};
 use crate::report::WINDOW;
 use crate::units::{Nanos, SECOND, seconds};
 use crate::workload::RequestKind;
@@ -117,16 +117,20 @@ pub struct Judge {
 
 impl Judge {
     pub fn of(plan: &Plan) -> Judge {
-        let schedule = plan.executor.schedule();
         let thresholds = plan.thresholds.clone();
-        Judge::new(thresholds, &plan.workload.kinds, &schedule, plan.steps.clone())
+        Judge::new(
+            thresholds,
+            &plan.workload.kinds,
+            &plan.executor,
+            plan.steps.clone(),
+        )
     }
 
     /// `kinds` are the series of the snapshots to come.
     pub fn new(
         thresholds: Vec<Threshold>,
         kinds: &[RequestKind],
-        schedule: &VuSchedule,
+        executor: &Executor,
         steps: Vec<Plateau>,
     ) -> Judge {
         let mut watches: Vec<Watch> = Vec::new();
@@ -147,7 +151,7 @@ impl Judge {
             slots: VecDeque::with_capacity(SLOTS_MAX),
             completed: 0,
             end: 0,
-            load_end: schedule.final_descent(),
+            load_end: executor.load_end(),
             load_is_over: false,
             aborted: None,
             steps: Steps::new(steps),
@@ -226,15 +230,14 @@ impl Judge {
             watch.slots.iter().for_each(|slot| tally.merge(slot));
             let judged = self.watch_of.iter().zip(&self.thresholds).zip(&mut self.failing);
             for ((_, threshold), failing) in judged.filter(|((watch, _), _)| **watch == index) {
-                let is_ok = tally
+                let holds = tally
                     .figure(threshold.metric, threshold.aggregation, span)
                     .map(|observed| threshold.holds(observed));
-                match is_ok {
+                let is_silent = is_silent && threshold.metric != ThresholdMetric::ServerRssGrowth;
+                match holds {
                     Some(true) => *failing = None,
-                    Some(false) => drop(failing.get_or_insert(point)),
-                    None if is_silent && threshold.metric != ThresholdMetric::ServerRssGrowth => {
-                        drop(failing.get_or_insert(point));
-                    }
+                    Some(false) => *failing = failing.or(Some(point)),
+                    None if is_silent => *failing = failing.or(Some(point)),
                     None => {}
                 }
             }

@@ -22,7 +22,11 @@ impl Tally {
             Some(true) => (series.ok(), 0),
             Some(false) => (0, series.failed()),
         };
-        let interrupted = if expected == Some(false) { 0 } else { series.interrupted() };
+        let interrupted = if expected == Some(false) {
+            0
+        } else {
+            series.interrupted()
+        };
         let if_failed = |n: u64| if expected == Some(true) { 0 } else { n };
         self.hits += match metric {
             ThresholdMetric::Trend(id) => return self.add_values(id, expected, series),

@@ -12,7 +12,11 @@ fn series(n: u64) -> SeriesTotals {
             vu: 0,
             iteration: i,
             series: 0,
-            outcome: if i % 10 == 0 { Outcome::TimeoutTotal } else { Outcome::Ok },
+            outcome: if i % 10 == 0 {
+                Outcome::TimeoutTotal
+            } else {
+                Outcome::Ok
+            },
             status: 200,
             due: 0,
             sent: Some(0),
@@ -45,7 +49,10 @@ fn each_aggregation_of_a_trend_is_in_milliseconds() {
     assert_eq!(figure("latency", "avg<1", &series), Some(500.5));
     let p95 = figure("latency", "p(95)<1", &series).unwrap();
     assert!((950.0..=950.95).contains(&p95), "{p95}");
-    assert_eq!(figure("latency", "med<1", &series), figure("latency", "p(50)<1", &series));
+    assert_eq!(
+        figure("latency", "med<1", &series),
+        figure("latency", "p(50)<1", &series)
+    );
 }
 
 #[test]
@@ -103,7 +110,10 @@ fn without_samples_a_trend_and_a_share_are_unknown_and_a_counter_is_zero() {
     // Nothing failed, nothing is left of those that did.
     let good = series(9);
     assert_eq!(figure("latency{expected_response:false}", "max<1", &good), None);
-    assert_eq!(figure("service_time{expected_response:true}", "max<1", &good), Some(9.0));
+    assert_eq!(
+        figure("service_time{expected_response:true}", "max<1", &good),
+        Some(9.0)
+    );
 }
 
 #[test]

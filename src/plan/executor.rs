@@ -132,6 +132,30 @@ impl Executor {
         }
     }
 
+    /// Elapsed time at which the last way down begins: the stages at the end that only lower the count, down to
+    /// nothing. What comes after it is no load that a server could fail under for good. The end of executors
+    /// whose VUs stop together.
+    pub fn load_end(&self) -> Nanos {
+        let Executor::RampingVus {
+            start_vus, stages, ..
+        } = self
+        else {
+            return self.duration();
+        };
+        let mut begins = self.duration();
+        for (index, stage) in stages.iter().enumerate().rev() {
+            let from = index
+                .checked_sub(1)
+                .map_or(*start_vus, |before| stages[before].target);
+            let goes_down = stage.target < from || (stage.target, from) == (0, 0);
+            if !goes_down {
+                break;
+            }
+            begins -= stage.duration;
+        }
+        begins
+    }
+
     /// The stages that hold their VUs, in order; a level that several hold in a row is one. Executors without
     /// stages have none.
     pub fn plateaus(&self) -> Vec<Plateau> {
@@ -213,6 +237,26 @@ mod tests {
         let last = executor.stage_at(99 * MINUTE);
         assert_eq!((last.count, last.target, last.ends_at), (3, 0, 210 * SECOND));
         assert_eq!((executor.vus_max(), executor.duration()), (500, 210 * SECOND));
+    }
+
+    #[test]
+    fn the_load_ends_where_the_last_way_down_begins() {
+        let end = |stages: &[(Nanos, u32)]| {
+            let stages: Vec<(Nanos, u32)> = stages.iter().map(|(s, vus)| (s * SECOND, *vus)).collect();
+            ramping(0, &stages).load_end() / SECOND
+        };
+        assert_eq!(end(&[(10, 5), (10, 5), (10, 0)]), 20);
+        // Two stages down in a row are one way down; a level between them is load.
+        assert_eq!(end(&[(10, 5), (3, 2), (2, 0)]), 10);
+        assert_eq!(end(&[(10, 5), (3, 2), (5, 2), (2, 0)]), 18);
+        // Nobody is no load.
+        assert_eq!(end(&[(10, 5), (3, 0), (5, 0)]), 10);
+        assert_eq!(end(&[(10, 5)]), 10);
+        let constant = Executor::ConstantVus {
+            vus: 5,
+            duration: 9 * SECOND,
+        };
+        assert_eq!(constant.load_end(), 9 * SECOND);
     }
 
     #[test]

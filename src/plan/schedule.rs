@@ -75,15 +75,6 @@ impl VuSchedule {
         self.end
     }
 
-    /// From here on the count only falls, down to nothing: what comes after is no load that a server could fail
-    /// under for good. The end where the last VUs stop together.
-    pub fn final_descent(&self) -> Nanos {
-        let falls = |pair: &[VuStep]| pair[1].vus < pair[0].vus;
-        let falling = self.steps.windows(2).rev().take_while(|pair| falls(pair)).count();
-        let first = self.steps.len() - falling.max(1);
-        self.steps.get(first).map_or(self.end, |step| step.at)
-    }
-
     pub fn vus_max(&self) -> u32 {
         self.steps.iter().map(|step| step.vus).max().unwrap_or(0)
     }

@@ -271,22 +271,3 @@ proptest! {
         prop_assert_eq!(at(over), 0);
     }
 }
-
-#[test]
-fn the_final_descent_begins_with_the_first_stop_of_the_last_way_down() {
-    let stage = |seconds: u64, target| Stage {
-        duration: seconds * SECOND,
-        target,
-    };
-    assert_eq!(VuSchedule::constant(5, 9 * SECOND).final_descent(), 9 * SECOND);
-    // Down to 0 in five steps of 2 s: the first is at the end of its step.
-    let ramp = VuSchedule::ramp(0, &[stage(10, 5), stage(10, 5), stage(10, 0)]);
-    assert_eq!(ramp.final_descent(), 22 * SECOND);
-    // Two stages down in a row are one way down; a level between them is not.
-    let twice = VuSchedule::ramp(0, &[stage(10, 5), stage(3, 2), stage(2, 0)]);
-    assert_eq!(twice.final_descent(), 11 * SECOND);
-    let level = VuSchedule::ramp(0, &[stage(10, 5), stage(3, 2), stage(5, 2), stage(2, 0)]);
-    assert_eq!(level.final_descent(), 19 * SECOND);
-    // Without a way down the end of the schedule is it.
-    assert_eq!(VuSchedule::ramp(0, &[stage(10, 5)]).final_descent(), 10 * SECOND);
-}

@@ -23,7 +23,9 @@ impl Selector {
     pub fn selects(&self, kind: &RequestKind) -> bool {
         let endpoint = self.endpoint.as_deref();
         endpoint.is_none_or(|endpoint| endpoint == kind.call.endpoint())
-            && self.stream.is_none_or(|stream| kind.call.stream() == Some(stream))
+            && self
+                .stream
+                .is_none_or(|stream| kind.call.stream() == Some(stream))
             && self.request.as_ref().is_none_or(|request| *request == kind.name)
     }
 
@@ -98,15 +100,16 @@ pub fn split_key(key: &str) -> Result<(&str, Selector), Reason> {
     let Some((name, rest)) = key.split_once('{') else {
         return Ok((key.trim(), Selector::default()));
     };
-    let malformed = |what: &str| {
-        Reason::new(format!("{}: {what}", quoted(key))).hint("write `metric{tag:value,...}`")
-    };
+    let malformed =
+        |what: &str| Reason::new(format!("{}: {what}", quoted(key))).hint("write `metric{tag:value,...}`");
     let Some(tags) = rest.trim_end().strip_suffix('}') else {
         return Err(malformed("the tags do not end with `}`"));
     };
     let mut selector = Selector::default();
     for pair in tags.split(',') {
-        let (tag, value) = pair.split_once(':').ok_or_else(|| malformed("a tag has no value"))?;
+        let (tag, value) = pair
+            .split_once(':')
+            .ok_or_else(|| malformed("a tag has no value"))?;
         let bare = |text: &str| text.trim().trim_matches(['"', '\'']).trim().to_owned();
         let (tag, value) = (bare(tag), bare(value));
         if value.is_empty() {
@@ -172,7 +175,10 @@ mod tests {
         assert_eq!(chosen("latency{endpoint:chat}"), ["slow", "plain"]);
         assert_eq!(chosen("latency{endpoint:models}"), ["list"]);
         assert_eq!(chosen("latency{request:light}"), ["light"]);
-        assert_eq!(chosen("latency{endpoint:chat,stream:false,request:plain}"), ["plain"]);
+        assert_eq!(
+            chosen("latency{endpoint:chat,stream:false,request:plain}"),
+            ["plain"]
+        );
         assert_eq!(chosen("latency{expected_response:true}").len(), 4);
     }
 
@@ -181,7 +187,10 @@ mod tests {
         let (name, selector) = split_key(" ttft { stream : true , request:'slow' } ").unwrap();
         assert_eq!((name, selector.stream), ("ttft", Some(true)));
         assert_eq!(selector.request.as_deref(), Some("slow"));
-        assert_eq!(split_key("ttft{request:\"slow\"}").unwrap().1.request.as_deref(), Some("slow"));
+        assert_eq!(
+            split_key("ttft{request:\"slow\"}").unwrap().1.request.as_deref(),
+            Some("slow")
+        );
     }
 
     #[test]
@@ -203,8 +212,20 @@ mod tests {
             selector.check(&kinds()).map_err(|reason| reason.to_string())
         };
         assert_eq!(check("latency{request:plain}"), Ok(()));
-        assert!(check("latency{request:plian}").unwrap_err().contains("did you mean `plain`?"));
-        assert!(check("latency{endpoint:stats}").unwrap_err().contains("the mix has chat, models, light"));
-        assert!(check("latency{request:plain,stream:true}").unwrap_err().contains("choose none"));
+        assert!(
+            check("latency{request:plian}")
+                .unwrap_err()
+                .contains("did you mean `plain`?")
+        );
+        assert!(
+            check("latency{endpoint:stats}")
+                .unwrap_err()
+                .contains("the mix has chat, models, light")
+        );
+        assert!(
+            check("latency{request:plain,stream:true}")
+                .unwrap_err()
+                .contains("choose none")
+        );
     }
 }
