@@ -2,14 +2,12 @@
 
 mod common;
 
+use llmload_uring::judge::{Judge, Judged, Vus};
 use llmload_uring::metrics::{CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TokenSource};
 use llmload_uring::output::{DetailSpool, OutputFile, SUMMARY_LINES_MAX, Spooled, summary};
-use llmload_uring::judge::{Judge, Judged, Vus};
 use llmload_uring::plan::{Executor, Threshold};
 use llmload_uring::report::{Aggregator, progress_line};
-use llmload_uring::result::{
-    ExitCode, RULES, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy,
-};
+use llmload_uring::result::{ExitCode, RULES, RunFacts, RunResult, ServerFigures, StampSource, StoppedBy};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -58,66 +58,68 @@ fn mix(plan: &Plan) -> Vec<Row<'_>> {
     plan.workload.kinds.iter().map(|kind| row(kind, total)).collect()
 }
 
+/// Name, shape, thresholds.
+const TABLE: [(&str, &str, &[&str]); 9] = [
+    ("quick-smoke", "1 VU x 3", &["failed: rate<0.01"]),
+    (
+        "smoke",
+        "1 VU, 10 s",
+        &["failed: rate<0.01", "latency: p(95)<2000"],
+    ),
+    (
+        "load",
+        "30->10 60->10 30->50 120->50 30->0",
+        &["failed: rate<0.05", "latency: p(95)<3000", "latency: p(99)<5000"],
+    ),
+    (
+        "stress",
+        "30->50 60->100 60->200 120->200 30->500 60->500 60->0",
+        &["failed: rate<0.15", "latency: p(95)<10000"],
+    ),
+    (
+        "spike",
+        "10->10 5->500 30->500 10->10 30->10 10->0",
+        &["failed: rate<0.20"],
+    ),
+    (
+        "soak",
+        "60->50 1800->50 60->0",
+        &[
+            "failed: rate<0.01",
+            "latency: p(95)<3000",
+            "server_rss_growth: value<1024",
+        ],
+    ),
+    (
+        "high-concurrency",
+        "60->500 120->500 30->0",
+        &[
+            "failed: rate<0.10",
+            "latency: p(95)<15000",
+            "connection_errors: count<100",
+            "timeouts: count<50",
+        ],
+    ),
+    (
+        "endpoints",
+        "1 VU, 10 s",
+        &["failed: rate<0.05", "latency: p(95)<5000"],
+    ),
+    (
+        "throughput",
+        "30->16 0->32 30->32 0->64 30->64 0->128 30->128 0->256 30->256",
+        &[
+            "failed: rate<0.001",
+            "latency{stream:true}: p(99)<50",
+            "latency{stream:false}: p(99)<50",
+        ],
+    ),
+];
+
 #[test]
 fn every_profile_has_its_shape_and_its_thresholds() {
-    let table: [(&str, &str, &[&str]); 9] = [
-        ("quick-smoke", "1 VU x 3", &["failed: rate<0.01"]),
-        (
-            "smoke",
-            "1 VU, 10 s",
-            &["failed: rate<0.01", "latency: p(95)<2000"],
-        ),
-        (
-            "load",
-            "30->10 60->10 30->50 120->50 30->0",
-            &["failed: rate<0.05", "latency: p(95)<3000", "latency: p(99)<5000"],
-        ),
-        (
-            "stress",
-            "30->50 60->100 60->200 120->200 30->500 60->500 60->0",
-            &["failed: rate<0.15", "latency: p(95)<10000"],
-        ),
-        (
-            "spike",
-            "10->10 5->500 30->500 10->10 30->10 10->0",
-            &["failed: rate<0.20"],
-        ),
-        (
-            "soak",
-            "60->50 1800->50 60->0",
-            &[
-                "failed: rate<0.01",
-                "latency: p(95)<3000",
-                "server_rss_growth: value<1024",
-            ],
-        ),
-        (
-            "high-concurrency",
-            "60->500 120->500 30->0",
-            &[
-                "failed: rate<0.10",
-                "latency: p(95)<15000",
-                "connection_errors: count<100",
-                "timeouts: count<50",
-            ],
-        ),
-        (
-            "endpoints",
-            "1 VU, 10 s",
-            &["failed: rate<0.05", "latency: p(95)<5000"],
-        ),
-        (
-            "throughput",
-            "30->16 0->32 30->32 0->64 30->64 0->128 30->128 0->256 30->256",
-            &[
-                "failed: rate<0.001",
-                "latency{stream:true}: p(99)<50",
-                "latency{stream:false}: p(99)<50",
-            ],
-        ),
-    ];
-    assert_eq!(table.map(|row| row.0), PROFILES.map(|row| row.0));
-    for (name, expected, expressions) in table {
+    assert_eq!(TABLE.map(|row| row.0), PROFILES.map(|row| row.0));
+    for (name, expected, expressions) in TABLE {
         let plan = plan(name);
         assert_eq!(shape(&plan), expected, "{name}");
         assert_eq!(thresholds(&plan), expressions, "{name}");

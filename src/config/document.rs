@@ -59,7 +59,11 @@ const THRESHOLDS: &str = "thresholds";
 /// Executor, the keys it must have, the keys it may have.
 const SHAPES: [(&str, &[&str], &[&str]); 4] = [
     ("constant-vus", &["duration"], &["vus"]),
-    ("ramping-vus", &["stages"], &["start_vus", "graceful_ramp_down", "steps"]),
+    (
+        "ramping-vus",
+        &["stages"],
+        &["start_vus", "graceful_ramp_down", "steps"],
+    ),
     ("per-vu-iterations", &[], &["vus", "iterations", "max_duration"]),
     ("shared-iterations", &[], &["vus", "iterations", "max_duration"]),
 ];

@@ -172,22 +172,6 @@ fn wrong_types_are_named_with_what_stands_there() {
             "kind: light, stream: true",
             "has no meaning for kind `light`",
         ),
-        ("kind: light", "kind: light, path: model5", "did you mean `models`?"),
-        (
-            "max_tokens: 20",
-            "max_tokens: 20, path: models",
-            "`requests[0].path` has no meaning for kind `chat`",
-        ),
-        (
-            "prompts: [Hi]",
-            "prompts: [Hi]\nsimulator: {latency: instand}",
-            "did you mean `instant`?",
-        ),
-        (
-            "prompts: [Hi]",
-            "prompts: [Hi]\nsteps: true",
-            "`steps` has no meaning for executor `constant-vus`",
-        ),
         ("name: light", "name: 'a b'", "`a b` is no name"),
         (
             "failed: rate<1%",
@@ -206,14 +190,45 @@ fn wrong_types_are_named_with_what_stands_there() {
             "`key` is a list, not a word",
         ),
     ];
+    refuse_each(&cases);
+    assert!(mistakes("[1, 2]")[0].contains("`document` is a list, not a mapping"));
+    assert!(mistakes("just words")[0].contains("`document` is `just words`"));
+}
+
+/// What is good, what it is replaced with, and what is then the one mistake.
+fn refuse_each(cases: &[(&str, &str, &str)]) {
     for (good, bad, expected) in cases {
         assert!(GOOD.contains(good), "{good}");
         let found = mistakes(&GOOD.replace(good, bad));
         assert_eq!(found.len(), 1, "{bad}: {found:?}");
         assert!(found[0].contains(expected), "{bad}: {}", found[0]);
     }
-    assert!(mistakes("[1, 2]")[0].contains("`document` is a list, not a mapping"));
-    assert!(mistakes("just words")[0].contains("`document` is `just words`"));
+}
+
+#[test]
+fn paths_steps_and_the_simulator_are_checked() {
+    refuse_each(&[
+        (
+            "kind: light",
+            "kind: light, path: model5",
+            "did you mean `models`?",
+        ),
+        (
+            "max_tokens: 20",
+            "max_tokens: 20, path: models",
+            "`requests[0].path` has no meaning for kind `chat`",
+        ),
+        (
+            "prompts: [Hi]",
+            "prompts: [Hi]\nsimulator: {latency: instand}",
+            "did you mean `instant`?",
+        ),
+        (
+            "prompts: [Hi]",
+            "prompts: [Hi]\nsteps: true",
+            "`steps` has no meaning for executor `constant-vus`",
+        ),
+    ]);
 }
 
 #[test]

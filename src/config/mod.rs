@@ -24,9 +24,7 @@ pub use reader::check_duration;
 pub use secret::Secret;
 pub use settings::{Header, MIN_WAIT_DEFAULT, Settings, redact};
 pub use tree::DOCUMENT_BYTES_MAX;
-pub use types::{
-    CallConfig, Config, Place, RequestConfig, SimulatorConfig, ThresholdConfig, duration_text,
-};
+pub use types::{CallConfig, Config, Place, RequestConfig, SimulatorConfig, ThresholdConfig, duration_text};
 
 use crate::cli::RunArgs;
 use crate::plan::Plan;

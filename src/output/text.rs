@@ -5,8 +5,8 @@ use crate::output::escape;
 use crate::result::{Endpoint, MetricFigures, RunResult, StampSource, StoppedBy};
 use std::fmt::Write as _;
 
-/// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's maximum are counted, not shown; they are in the
-/// document.
+/// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
+/// maximum are counted, not shown; they are in the document.
 pub const SUMMARY_LINES_MAX: usize = 54;
 const ENDPOINT_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
@@ -246,19 +246,31 @@ fn breaking_point(t: &ThresholdResult) -> String {
     match t.breaking_point {
         _ if t.not_applicable => "-".to_string(),
         Some(BreakingPoint { elapsed, vus, .. }) => format!("{} VUs, {elapsed:.0} s", grouped(vus)),
+        None if t.observed.is_none() => "-".to_string(),
         None => "not reached".to_string(),
     }
 }
 
 fn steps(text: &mut String, steps: &StepsResult) {
     line!(text, "");
-    line!(text, "{:<10}{:>8}{:>14}{:>12}", "steps", "VUs", "requests", "req/s");
+    line!(
+        text,
+        "{:<10}{:>8}{:>14}{:>12}",
+        "steps",
+        "VUs",
+        "requests",
+        "req/s"
+    );
     for step in steps.judged.iter().take(STEP_ROWS_MAX) {
         line!(text, "{}", step_row(step));
     }
     more(text, steps.judged.len().saturating_sub(STEP_ROWS_MAX), "steps");
     match steps.peak_vus {
-        Some(vus) => line!(text, "peak        {} VUs pass every threshold", grouped(u64::from(vus))),
+        Some(vus) => line!(
+            text,
+            "peak        {} VUs pass every threshold",
+            grouped(u64::from(vus))
+        ),
         None if steps.judged.is_empty() => {
             line!(text, "peak        no step lasted long enough to be judged");
         }

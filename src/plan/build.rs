@@ -179,11 +179,7 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
 }
 
 /// `kinds` are those of the mix that could be built.
-fn build_thresholds(
-    config: &Config,
-    kinds: &[RequestKind],
-    mistakes: &mut Vec<Mistake>,
-) -> Vec<Threshold> {
+fn build_thresholds(config: &Config, kinds: &[RequestKind], mistakes: &mut Vec<Mistake>) -> Vec<Threshold> {
     if config.thresholds.len() > THRESHOLDS_MAX {
         let what = format!(
             "{} thresholds, above the limit, {THRESHOLDS_MAX}",

@@ -29,10 +29,7 @@ pub enum ThresholdMetric {
 
 /// k6's names for what we name otherwise.
 const ALIASES: [(&str, ThresholdMetric); 6] = [
-    (
-        "http_req_duration",
-        ThresholdMetric::Trend(MetricId::ServiceTime),
-    ),
+    ("http_req_duration", ThresholdMetric::Trend(MetricId::ServiceTime)),
     ("http_req_waiting", ThresholdMetric::Trend(MetricId::Ttfb)),
     ("http_req_connecting", ThresholdMetric::Trend(MetricId::Connect)),
     ("http_req_tls_handshaking", ThresholdMetric::Trend(MetricId::Tls)),
@@ -368,9 +365,15 @@ mod tests {
             assert_eq!(threshold.metric, parse(name, "p(95)<1").metric);
             assert_eq!(threshold.key, alias);
         }
-        assert_eq!(parse("http_req_failed", "rate<0.01").metric, ThresholdMetric::Failed);
+        assert_eq!(
+            parse("http_req_failed", "rate<0.01").metric,
+            ThresholdMetric::Failed
+        );
         assert_eq!(parse("http_reqs", "count>10").metric, ThresholdMetric::Requests);
-        assert_eq!(parse("iterations", "count>10").metric, ThresholdMetric::Iterations);
+        assert_eq!(
+            parse("iterations", "count>10").metric,
+            ThresholdMetric::Iterations
+        );
         assert_eq!(parse("checks", "rate>0.95").metric, ThresholdMetric::Checks);
     }
 
@@ -381,7 +384,10 @@ mod tests {
             assert_eq!(threshold.aggregation, Aggregation::Percentile(95.0), "{text}");
             assert_eq!(threshold.value, 500.0, "{text}");
         }
-        assert_eq!(parse("latency", "p(99.9)<1").aggregation, Aggregation::Percentile(99.9));
+        assert_eq!(
+            parse("latency", "p(99.9)<1").aggregation,
+            Aggregation::Percentile(99.9)
+        );
         assert_eq!(parse("latency", "med<1").aggregation, Aggregation::Med);
     }
 
@@ -398,7 +404,10 @@ mod tests {
     fn tags_that_say_nothing_about_a_metric_are_refused() {
         for metric in ["tbt", "connect", "tls"] {
             let key = format!("{metric}{{expected_response:true}}");
-            assert!(refused(&key, "max<1").contains("before the outcome is known"), "{key}");
+            assert!(
+                refused(&key, "max<1").contains("before the outcome is known"),
+                "{key}"
+            );
             parse(&format!("{metric}{{stream:true}}"), "max<1");
         }
         assert!(refused("server_rss_growth{stream:true}", "value<1").contains("it has no tags"));
@@ -406,7 +415,10 @@ mod tests {
 
     #[test]
     fn the_growth_of_a_servers_memory_is_a_gauge() {
-        assert_eq!(parse("server_rss_growth", "value<1024").aggregation, Aggregation::Value);
+        assert_eq!(
+            parse("server_rss_growth", "value<1024").aggregation,
+            Aggregation::Value
+        );
         assert!(refused("server_rss_growth", "p(95)<1").contains("value<1024"));
         assert!(refused("latency", "value<1").contains("no figure of `latency`"));
     }

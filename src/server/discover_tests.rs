@@ -166,7 +166,11 @@ fn options_choose_between_a_target_and_the_simulator() {
 
 const LLMSIM_MODELS: &[(&str, u16, &str)] = &[
     ("/health", 200, r#"{"status":"ok","service":"llmsim"}"#),
-    ("/openai/v1/models", 200, r#"{"object":"list","data":[{"id":"gpt-5"},{"id":"o3"}]}"#),
+    (
+        "/openai/v1/models",
+        200,
+        r#"{"object":"list","data":[{"id":"gpt-5"},{"id":"o3"}]}"#,
+    ),
 ];
 
 #[test]
@@ -188,8 +192,17 @@ fn named_gets_go_to_their_own_paths_at_llmsim_and_to_the_models_list_elsewhere()
 
 #[test]
 fn a_model_whose_name_is_no_path_is_not_asked_for() {
-    for list in [r#"{"data":[{"id":"a/b"}]}"#, r#"{"data":[{"id":""}]}"#, r#"{"data":[]}"#, "{}", "x"] {
+    for list in [
+        r#"{"data":[{"id":"a/b"}]}"#,
+        r#"{"data":[{"id":""}]}"#,
+        r#"{"data":[]}"#,
+        "{}",
+        "x",
+    ] {
         assert_eq!(first_model(list.as_bytes()), None, "{list}");
     }
-    assert_eq!(first_model(br#"{"data":[{"id":"qwen2.5:7b"}]}"#), Some("qwen2.5:7b".into()));
+    assert_eq!(
+        first_model(br#"{"data":[{"id":"qwen2.5:7b"}]}"#),
+        Some("qwen2.5:7b".into())
+    );
 }
