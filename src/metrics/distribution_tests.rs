@@ -143,6 +143,25 @@ proptest! {
     }
 
     #[test]
+    fn without_a_part_the_rest_is_left(
+        part in prop::collection::vec(any_nanos(), 0..60),
+        rest in prop::collection::vec(any_nanos(), 0..60),
+    ) {
+        let whole: Vec<Nanos> = part.iter().chain(&rest).copied().collect();
+        let (left, expected) = (of(&whole).minus(&of(&part)), of(&rest));
+        prop_assert_eq!(left.offered(), expected.offered());
+        prop_assert_eq!(left.above(), expected.above());
+        prop_assert_eq!(left.sum_ns(), expected.sum_ns());
+        prop_assert_eq!(left.to_v2_compressed_base64(), expected.to_v2_compressed_base64());
+        let near = |found: Option<Nanos>, exact: Option<Nanos>| match (found, exact) {
+            (Some(found), Some(exact)) => found.abs_diff(exact) <= exact / 1000 + MICROSECOND,
+            (found, exact) => found == exact,
+        };
+        prop_assert!(near(left.min(), expected.min()) || expected.in_range() == 0);
+        prop_assert!(near(left.max(), expected.max()) || expected.above() > 0);
+    }
+
+    #[test]
     fn a_quantile_is_within_a_thousandth_of_the_sorted_values(
         values in prop::collection::vec(0..1_000 * SECOND, 1..300),
         q in 0.0..=1.0f64,

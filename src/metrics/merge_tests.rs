@@ -1,7 +1,7 @@
 //! Split, merged, or never split: the same.
 
 use crate::metrics::{
-    CoreCounters, METRICS, Merged, Outcome, Recorder, Sample, SeriesTotals, Snapshot, TokenSource,
+    CoreCounters, METRICS, Merged, MetricId, Outcome, Recorder, Sample, SeriesTotals, Snapshot, TokenSource,
 };
 use crate::units::{MICROSECOND, SECOND};
 use proptest::prelude::*;
@@ -110,6 +110,8 @@ fn fingerprint(s: &SeriesTotals) -> String {
         let d = s.metric(metric.id);
         let encoded = d.to_v2_compressed_base64();
         text += &format!("\n{} {d:?} {} {encoded}", metric.key, d.sum_ns());
+        let failed = s.failed_metric(metric.id);
+        text += &format!(" {failed:?} {}", failed.sum_ns());
     }
     text
 }
@@ -144,6 +146,18 @@ proptest! {
                 parts.sort_by_cached_key(|_| *key.next().expect("a cycle"));
             }
         }
+    }
+
+    #[test]
+    fn failed_values_and_the_rest_are_all(lives in lives()) {
+        let merged = merge(&snapshots(&lives, 2), 2);
+        let failed = lives.iter().filter(|l| l.sample.outcome.is_failure()).count() as u64;
+        let latency = MetricId::Latency;
+        prop_assert_eq!(merged.total.failed_metric(latency).offered(), failed);
+        let rest = merged.total.metric(latency).minus(merged.total.failed_metric(latency));
+        let ok = merged.total.metric(MetricId::LatencyOk);
+        prop_assert_eq!((rest.offered(), rest.sum_ns()), (ok.offered(), ok.sum_ns()));
+        prop_assert!(merged.total.failed_metric(MetricId::Tbt).is_empty());
     }
 
     #[test]
