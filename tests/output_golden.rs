@@ -124,6 +124,7 @@ fn result(aggregator: &Aggregator) -> RunResult {
             cpus: vec![1, 2],
             stamp_source: StampSource::Kernel,
             quickack: true,
+            tls_verified: None,
             thresholds: Observed::whole_run(aggregator.merged(), duration).judge(&thresholds),
             details_unwritten: 0,
             target: "http://127.0.0.1:8080".to_string(),

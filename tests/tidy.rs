@@ -21,7 +21,9 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 7] = ["plan", "workload", "http1", "sse", "api", "metrics", "result"];
+const PURE_ROOMS: [&str; 8] = [
+    "plan", "workload", "http1", "sse", "api", "metrics", "result", "tls",
+];
 const IMPURE_WORDS: [&str; 11] = [
     "glommio",
     "TcpStream",

@@ -36,6 +36,10 @@ pub struct Settings {
     /// A server is started and stopped by the program.
     pub manage_server: bool,
     pub port: Option<u16>,
+    /// PEM file with certificates to trust beside the system's.
+    pub cacert: Option<PathBuf>,
+    /// Any certificate will do.
+    pub insecure: bool,
     pub cores: Option<u32>,
     pub cpus: Option<CpuList>,
     pub stamp: Stamp,
@@ -61,6 +65,8 @@ impl Default for Settings {
             target: None,
             manage_server: true,
             port: None,
+            cacert: None,
+            insecure: false,
             cores: None,
             cpus: None,
             stamp: Stamp::Kernel,
@@ -88,6 +94,10 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
             Reason::new(what).hint("add `--target URL`, or `--port N` for one on this host"),
         );
     }
+    if args.insecure && args.cacert.is_some() {
+        let what = "contradicts `--cacert`: it accepts any certificate";
+        wrong("--insecure", Reason::new(what).hint("drop one of the two"));
+    }
     if args.cores.is_some() && args.cpus.is_some() {
         let what = "contradicts `--cpus`, which says how many by naming them";
         wrong("--cores", Reason::new(what).hint("drop one of the two"));
@@ -112,6 +122,8 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         manage_server: target.is_none() && !args.no_server,
         target: target.map(str::to_owned),
         port: args.port,
+        cacert: args.cacert.clone(),
+        insecure: args.insecure,
         cores: args.cores,
         cpus: args.cpus.clone(),
         stamp: args.stamp,

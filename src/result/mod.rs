@@ -8,7 +8,7 @@ mod warnings;
 
 pub use build::{
     Client, CoreFigures, Endpoint, Rates, Run, RunFacts, RunResult, SCHEMA, ServerFigures, StampSource,
-    StoppedBy, ThresholdResult, Totals, Traffic,
+    StoppedBy, ThresholdResult, TlsFigures, Totals, Traffic,
 };
 pub use exit::ExitCode;
 pub use figures::{MetricFigures, Ordered, token_source_name};

@@ -126,6 +126,7 @@ fn finish(
             StampSource::User
         },
         quickack: ready.engine.quickack,
+        tls_verified: ready.engine.tls.as_ref().map(|tls| tls.verified),
         thresholds: Observed::whole_run(merged, duration).judge(&plan.thresholds),
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),

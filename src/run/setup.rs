@@ -8,6 +8,7 @@ use crate::host::{self, CpuPlan, HostFacts, Need, plan_cpus};
 use crate::net;
 use crate::plan::Plan;
 use crate::server::{self, Choice, Discovery, ManagedServer, ServerTotals, SimOptions};
+use crate::tls::TlsOptions;
 use crate::units::MICROSECOND;
 use crate::workload::Target;
 
@@ -55,7 +56,11 @@ pub fn set_up(
         .iter()
         .map(|h| (h.name.clone(), h.value.expose().to_owned()))
         .collect();
-    let (server, found) = reach(choice, &cpus, headers, note)?;
+    let tls = TlsOptions {
+        cacert: run.cacert.clone(),
+        insecure: run.insecure,
+    };
+    let (server, found) = reach(choice, &cpus, headers, &tls, note)?;
     need.addresses = found.target.addresses.len() as u32;
     if need.addresses > 1 {
         host::check(&mut host, &need).map_err(|e| Failure::host(&e))?;
@@ -72,6 +77,7 @@ pub fn set_up(
             quickack: run.quickack,
             details: run.details && run.output.is_some(),
             verify_stamps,
+            tls: found.tls,
         },
         cpus,
         target: found.target,
@@ -83,10 +89,11 @@ fn reach(
     choice: Choice,
     cpus: &CpuPlan,
     headers: Vec<(String, String)>,
+    tls: &TlsOptions,
     note: &mut dyn FnMut(&str),
 ) -> Result<(Option<ManagedServer>, Discovery), Failure> {
     let port = match choice {
-        Choice::Url(url) => return Ok((None, server::resolve(&url, headers)?)),
+        Choice::Url(url) => return Ok((None, server::resolve_over(&url, headers, tls)?)),
         Choice::Start { port } => port,
     };
     let options = SimOptions {

@@ -9,9 +9,10 @@ mod process;
 pub mod simulator;
 mod totals;
 mod url;
+mod wire;
 
 pub use args::{ErrorRates, SimArgs, SimOptions};
-pub use discover::{Choice, Discovery, Service, choose, resolve};
+pub use discover::{Choice, Discovery, Service, choose, resolve, resolve_over};
 pub use error::ServerError;
 pub use managed::ManagedServer;
 pub use totals::ServerTotals;

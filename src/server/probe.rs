@@ -2,11 +2,14 @@
 //! measurement.
 
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::wire::Wire;
+
 use crate::http1::{Body, HttpError, Limits, Method, ResponseParser, Step, encode};
+use crate::metrics::TlsFailure;
+use crate::tls::TlsTarget;
 
 /// Largest body of an answer: a models list of a gateway with thousands of models fits.
 pub const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
@@ -39,6 +42,8 @@ pub enum ProbeError {
     Timeout(Duration),
     /// The connection was reset before the answer ended.
     Reset,
+    /// TLS came to no connection, or broke.
+    Tls(TlsFailure),
     /// An answer that is cut, too long, or not HTTP/1.
     Http(HttpError),
 }
@@ -51,8 +56,9 @@ impl fmt::Display for ProbeError {
             ProbeError::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
             ProbeError::Reset => f.write_str("connection reset"),
             ProbeError::Http(HttpError::TlsRecord) => {
-                f.write_str("the server answers with TLS on this port, this build speaks http only")
+                f.write_str("the server answers with TLS on this port: write https:// in place of http://")
             }
+            ProbeError::Tls(reason) => write!(f, "tls_failed ({}): {}", reason.name(), reason.text()),
             ProbeError::Http(error) => error.fmt(f),
         }
     }
@@ -69,6 +75,8 @@ pub struct Peer<'a> {
     /// Sent along; already validated.
     pub headers: &'a [(String, String)],
     pub limit: Duration,
+    /// `None`: in plain text.
+    pub tls: Option<&'a TlsTarget>,
 }
 
 impl Peer<'_> {
@@ -94,61 +102,30 @@ impl Peer<'_> {
         encode(&mut request, method, path, self.authority, &headers, body);
         let mut parser = ResponseParser::new();
         parser.begin(method);
-        let mut stream =
-            TcpStream::connect_timeout(&self.address, self.limit).map_err(|e| self.explain(&e))?;
-        stream
-            .set_nodelay(true)
-            .and_then(|()| stream.set_write_timeout(Some(self.limit)))
-            .map_err(|e| self.explain(&e))?;
+        let mut wire = Wire::connect(self, deadline)?;
         // A server may refuse by its answer while the request is still being sent: read it anyway.
-        let sent = stream.write_all(&request);
-        let answer = self.read(&mut stream, &mut parser, deadline);
+        let sent = wire.send(&request);
+        let answer = read(&mut wire, &mut parser);
         match (sent, answer) {
-            (Err(e), Err(_)) => Err(self.explain(&e)),
+            (Err(e), Err(_)) => Err(e),
             (_, answer) => answer,
         }
     }
+}
 
-    fn read(
-        &self,
-        stream: &mut TcpStream,
-        parser: &mut ResponseParser,
-        deadline: Instant,
-    ) -> Result<Answer, ProbeError> {
-        let mut answer = Answer {
-            status: 0,
-            body: Vec::new(),
-        };
-        let mut chunk = [0u8; 16 * 1024];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(ProbeError::Timeout(self.limit));
-            }
-            stream
-                .set_read_timeout(Some(left))
-                .map_err(|e| self.explain(&e))?;
-            let n = match stream.read(&mut chunk) {
-                Ok(0) => {
-                    parser.eof().map_err(ProbeError::Http)?;
-                    return Ok(answer);
-                }
-                Ok(n) => n,
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) => return Err(self.explain(&e)),
-            };
-            if take(parser, &chunk[..n], &mut answer)? {
-                return Ok(answer);
-            }
+fn read(wire: &mut Wire, parser: &mut ResponseParser) -> Result<Answer, ProbeError> {
+    let mut answer = Answer {
+        status: 0,
+        body: Vec::new(),
+    };
+    loop {
+        let bytes = wire.receive()?;
+        if bytes.is_empty() {
+            parser.eof().map_err(ProbeError::Http)?;
+            return Ok(answer);
         }
-    }
-
-    fn explain(&self, error: &std::io::Error) -> ProbeError {
-        match error.kind() {
-            ErrorKind::ConnectionRefused => ProbeError::Refused,
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => ProbeError::Timeout(self.limit),
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => ProbeError::Reset,
-            _ => ProbeError::Unreachable(error.to_string()),
+        if take(parser, bytes, &mut answer)? {
+            return Ok(answer);
         }
     }
 }
@@ -176,6 +153,7 @@ fn take(parser: &mut ResponseParser, mut input: &[u8], answer: &mut Answer) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
 
     /// A server that gives `bytes` to whoever comes, in pieces of `piece` bytes.
     fn answer(bytes: &'static [u8], piece: usize) -> Result<Answer, ProbeError> {
@@ -194,6 +172,7 @@ mod tests {
             authority: "x",
             headers: &[("X-Key".to_owned(), "v".to_owned())],
             limit: Duration::from_secs(20),
+            tls: None,
         };
         let answer = peer.get("/");
         server.join().unwrap();
@@ -235,6 +214,7 @@ mod tests {
             authority: "x",
             headers: &[],
             limit: Duration::from_millis(30),
+            tls: None,
         };
         assert_eq!(peer.get("/"), Err(ProbeError::Timeout(peer.limit)));
         drop(listener);
@@ -256,6 +236,7 @@ mod tests {
             authority: "x",
             headers: &[],
             limit: Duration::from_secs(20),
+            tls: None,
         };
         assert_eq!(peer.get("/"), Err(ProbeError::Http(HttpError::TooLarge)));
         server.join().unwrap();
