@@ -232,7 +232,7 @@ fn what_a_server_says_between_two_requests_is_read_while_the_user_thinks() {
     assert_eq!(merged.total.ok(), 200);
     let counters = merged.counters();
     assert_eq!((counters.connections_opened, counters.stale_reconnects), (8, 0));
-    // A close behind each answer: as stale as in plain text.
+    // A close behind each answer: stale, unless it came in one read with the answer.
     let closing = || {
         let mut options = mock_options();
         options.faults = faults(&[(Fault::Close, 1)], 1);
@@ -249,10 +249,8 @@ fn what_a_server_says_between_two_requests_is_read_while_the_user_thinks() {
         let merged = thinking(tls, address);
         assert_eq!(merged.total.ok(), 200);
         let counters = merged.counters();
-        assert_eq!(
-            (counters.connections_opened, counters.stale_reconnects),
-            (200, 192)
-        );
+        assert_eq!(counters.connections_opened, 200);
+        assert!(counters.stale_reconnects <= 192);
     }
 }
 
