@@ -1,6 +1,8 @@
 //! One golden file per format. `UPDATE_GOLDEN=1 cargo test --test output_golden` writes them anew.
 
-use llmload_uring::metrics::{CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TokenSource};
+use llmload_uring::metrics::{
+    CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
+};
 use llmload_uring::output::{DetailSpool, OutputFile, SUMMARY_LINES_MAX, Spooled, summary};
 use llmload_uring::plan::Threshold;
 use llmload_uring::report::{Aggregator, progress_line};
@@ -414,11 +416,14 @@ fn every_metric_outcome_and_counter_is_in_the_documentation() {
         .split(['{', ',', ' '])
         .filter_map(|word| word.strip_suffix(':'));
     let mut names: Vec<String> = fields.map(str::to_string).collect();
-    assert_eq!(names.len(), 23);
+    assert_eq!(names.len(), 26);
     names.extend(METRICS.iter().map(|m| m.key.to_string()));
     names.extend(Outcome::ALL.iter().map(|o| o.name().to_string()));
     names.extend(RULES.iter().map(|r| r.name.to_string()));
     for name in names {
         assert!(docs.contains(&format!("| `{name}` |")), "{name} has no row");
+    }
+    for name in TlsFailure::ALL.map(TlsFailure::name) {
+        assert!(docs.contains(&format!("`{name}`")), "{name} is not explained");
     }
 }

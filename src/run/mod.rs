@@ -120,11 +120,7 @@ fn finish(
         versions: vec![("llmload-uring".into(), env!("CARGO_PKG_VERSION").into())],
         series_names: series_names(plan),
         cpus: ready.cpus.workers.clone(),
-        stamp_source: if ready.engine.kernel_stamps {
-            StampSource::Kernel
-        } else {
-            StampSource::User
-        },
+        stamp_source: stamp_source(&ready),
         quickack: ready.engine.quickack,
         tls_verified: ready.engine.tls.as_ref().map(|tls| tls.verified),
         thresholds: Observed::whole_run(merged, duration).judge(&plan.thresholds),
@@ -155,6 +151,13 @@ fn finish(
             result.summary
         },
         errors: listened.failures,
+    }
+}
+
+fn stamp_source(ready: &Ready) -> StampSource {
+    match ready.engine.kernel_stamps {
+        true => StampSource::Kernel,
+        false => StampSource::User,
     }
 }
 
