@@ -156,11 +156,15 @@ done
 code=0
 "$bin" quick-smoke --no-server --cpus "$client_cpu" --target "https://localhost:$self_signed" --insecure \
     >"$work/out" 2>"$work/err" || code=$?
-printf '| self-signed, --insecure | exit %s | %s |\n' $code "$(grep '^tls ' "$work/out")"
+printf '| self-signed, --insecure | exit %s | %s |\n' $code "$(grep '^tls .*handshakes' "$work/out")"
 echo
 stop "$server_pid"
-server_pid=
+stop "$nginx_pid"
+server_pid= nginx_pid=
 
+# Connections of the simulator still linger on its port.
+behind=$((port + 8))
+start_nginx
 start_server "$bin" mock --listen "127.0.0.1:$behind" --cpus "$server_cpu" --event-bytes 200 --spread --ttft 200ms \
     --gap 200ms --tokens 25 --max-seconds 600
 
@@ -168,7 +172,7 @@ start_server "$bin" mock --listen "127.0.0.1:$behind" --cpus "$server_cpu" --eve
 measure() {
     "$bin" scripts/bench-stream.yaml --vus $streams --duration "${seconds}s" --target "$1" --no-server \
         --cpus "$client_cpu" --cacert "$work/ca.pem" --output "$work/r.json" --quiet >"$work/out" 2>"$work/err" &
-    local pid=$! ticks
+    local pid=$!
     sleep $((seconds - 1)) # the length of the run is fixed; this is a point in it
     awk '/^VmRSS/ { print $2 }' "/proc/$pid/status" >"$work/rss"
     wait $pid || cat "$work/err" >&2

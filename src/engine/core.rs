@@ -49,7 +49,6 @@ pub struct CoreState {
     pub shared_iterations: Arc<AtomicU64>,
     /// Request bodies are built here, so that it grows once per core and not per VU.
     pub body_scratch: RefCell<Vec<u8>>,
-    /// With sessions of this core's own.
     pub tls: Option<TlsTarget>,
     /// A request before it is encrypted, or what a read was decrypted to.
     pub plain_scratch: RefCell<Vec<u8>>,
@@ -194,7 +193,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         recorder: RefCell::new(Recorder::new(index, series, options.details)),
         vus: RefCell::new(VuTable::default()),
         body_scratch: RefCell::new(Vec::new()),
-        tls: options.tls.as_ref().map(|tls| tls.for_core(vus)),
+        tls: options.tls.clone(),
         plain_scratch: RefCell::new(Vec::new()),
         over: Cell::new(false),
         failed: RefCell::new(None),

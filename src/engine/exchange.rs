@@ -6,7 +6,7 @@ use super::secure::take_sealed;
 use crate::metrics::{Outcome, Recorder, Sample};
 use crate::mock;
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
-use crate::tls::{TlsEnd, TlsSession};
+use crate::tls::{TlsEnd, TlsSession, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Call, Draw, Timeouts, encode_request};
 
@@ -15,8 +15,9 @@ pub struct Session {
     pub(super) task: TaskId,
     vu: u32,
     pub(super) conn: Option<ConnId>,
-    /// Of `conn`, where the target speaks TLS.
+    /// Where the target speaks TLS: of `conn`, and the target with what this user may resume.
     pub(super) tls: Option<Box<TlsSession>>,
+    pub(super) user: Option<Box<TlsTarget>>,
     /// The connection ended while nobody used it, and was closed.
     pub(super) stale: bool,
     pub(super) reader: ResponseReader,
@@ -49,6 +50,7 @@ impl Session {
             vu,
             conn: None,
             tls: None,
+            user: None,
             stale: false,
             reader: ResponseReader::new(),
             connects: 0,

@@ -6,7 +6,7 @@ use super::exchange::{Life, Session};
 use super::response::Progress;
 use crate::metrics::{Outcome, TlsFailure};
 use crate::net::{Chunk, ConnId, Net, Received, Signal, clock};
-use crate::tls::{TlsEnd, TlsSession, TlsTarget};
+use crate::tls::{TlsEnd, TlsSession};
 use crate::units::Nanos;
 
 impl Session {
@@ -23,7 +23,12 @@ impl Session {
         };
         let begun = clock::monotonic();
         core.net.begin_handshake();
-        let done = self.handshake(core, target, conn, deadline).await;
+        let user = self.user.get_or_insert_with(|| Box::new(target.for_user()));
+        let new = TlsSession::new(user).map_err(|reason| failed(core, reason));
+        let done = match new {
+            Ok(new) => self.handshake(core, new, conn, deadline).await,
+            Err(outcome) => Err(outcome),
+        };
         core.net.end_handshake();
         let took = clock::monotonic() - begun;
         life.connecting += took;
@@ -48,11 +53,10 @@ impl Session {
     async fn handshake(
         &mut self,
         core: &CoreState,
-        target: &TlsTarget,
+        new: TlsSession,
         conn: ConnId,
         deadline: Nanos,
     ) -> Result<bool, Outcome> {
-        let new = TlsSession::new(target).map_err(|reason| failed(core, reason))?;
         let tls = self.tls.insert(Box::new(new));
         while tls.is_handshaking() {
             // A send must have gone out before the next one.

@@ -105,10 +105,10 @@ impl TlsTarget {
         })
     }
 
-    /// The same with sessions of its own to resume, one for each of `connections`: cores share nothing.
-    pub fn for_core(&self, connections: u32) -> TlsTarget {
+    /// The same for one user, who resumes sessions of its own and nobody else's.
+    pub fn for_user(&self) -> TlsTarget {
         let mut config = (*self.config).clone();
-        config.resumption = Resumption::store(Arc::new(Tickets::new(connections as usize)));
+        config.resumption = Resumption::store(Arc::new(Tickets::default()));
         TlsTarget {
             config: Arc::new(config),
             ..self.clone()

@@ -1,5 +1,5 @@
-//! The sessions of one core that may be resumed. rustls' own store keeps eight tickets of a server, so most of
-//! a thousand users that reconnect together would start from nothing; this one keeps one for each connection.
+//! The sessions that one user may resume. Users are strangers to each other: a new one that took up another's
+//! session would spare the server work that it has with real ones.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,15 +8,12 @@ use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
 
-/// A server sends two or more at once: with fewer a single user would lose them.
-const TICKETS_MIN: usize = 8;
+/// A user has one connection at a time and so needs one; servers send two.
+const TICKETS_MAX: usize = 2;
 
 /// Of one server: its name is not looked at. The lock is there for the trait; one core alone takes it.
-#[derive(Debug)]
-pub struct Tickets {
-    kept: Mutex<Kept>,
-    tickets_max: usize,
-}
+#[derive(Debug, Default)]
+pub struct Tickets(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -27,15 +24,8 @@ struct Kept {
 }
 
 impl Tickets {
-    pub fn new(connections: usize) -> Tickets {
-        Tickets {
-            kept: Mutex::default(),
-            tickets_max: connections.max(TICKETS_MIN),
-        }
-    }
-
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,7 +52,7 @@ impl ClientSessionStore for Tickets {
 
     fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
         let mut kept = self.kept();
-        if kept.tls13.len() == self.tickets_max {
+        if kept.tls13.len() == TICKETS_MAX {
             kept.tls13.pop_front();
         }
         kept.tls13.push_back(value);

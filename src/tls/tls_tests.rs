@@ -118,7 +118,7 @@ impl Pair {
 fn trusted(versions: &[&'static SupportedProtocolVersion]) -> (TlsTarget, Arc<ServerConfig>) {
     let authority = Authority::new();
     let identity = authority.sign(&["localhost", "127.0.0.1", "::1"], Validity::Now);
-    let target = target_for("localhost", &authority.pem).for_core(1);
+    let target = target_for("localhost", &authority.pem).for_user();
     (target, Arc::new(identity.server(versions)))
 }
 
@@ -129,7 +129,7 @@ fn a_flight_of_the_handshake_may_be_cut_at_every_byte() {
         let mut cut = 1;
         loop {
             // Without a session to resume: the whole handshake each time.
-            let mut pair = Pair::new(&target.for_core(1), &server);
+            let mut pair = Pair::new(&target.for_user(), &server);
             let flight = pair.to_server();
             if cut >= flight.len() {
                 break;
@@ -185,9 +185,9 @@ fn a_second_connection_resumes_the_session_of_the_first() {
             assert_eq!(pair.plain, b"ok");
             assert_eq!(pair.client.is_resumed(), expected, "{version:?}");
         }
-        let mut other = Pair::new(&target.for_core(1), &server);
+        let mut other = Pair::new(&target.for_user(), &server);
         other.handshake(usize::MAX);
-        assert!(!other.client.is_resumed(), "cores share nothing");
+        assert!(!other.client.is_resumed(), "users share nothing");
     }
 }
 
