@@ -168,32 +168,42 @@ start_nginx
 start_server "$bin" mock --listen "127.0.0.1:$behind" --cpus "$server_cpu" --event-bytes 200 --spread --ttft 200ms \
     --gap 200ms --tokens 25 --max-seconds 600
 
-# measure URL: CPU microseconds per token event, resident KiB at the middle of the run
+# measure NAME URL SECONDS: appends CPU seconds of the worker, token events, resident KiB near the end of the run
 measure() {
-    "$bin" scripts/bench-stream.yaml --vus $streams --duration "${seconds}s" --target "$1" --no-server \
+    "$bin" scripts/bench-stream.yaml --vus $streams --duration "${3}s" --target "$2" --no-server \
         --cpus "$client_cpu" --cacert "$work/ca.pem" --output "$work/r.json" --quiet >"$work/out" 2>"$work/err" &
     local pid=$!
-    sleep $((seconds - 1)) # the length of the run is fixed; this is a point in it
-    awk '/^VmRSS/ { print $2 }' "/proc/$pid/status" >"$work/rss"
+    sleep $(($3 - 1)) # the length of the run is fixed; this is a point in it
+    local resident
+    resident=$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")
     wait $pid || cat "$work/err" >&2
-    # Busy share of the worker core times the run, over its events: the handshakes are in it.
     awk -v busy="$(field client busy_percent)" -v s="$(field run duration_seconds)" -v n="$(field totals token_events)" \
-        'BEGIN { printf "%.3f", busy / 100 * s * 1e6 / n }'
-    printf ' %s %s\n' "$(cat "$work/rss")" "$(awk -v n="$(field totals token_events)" -v s="$(field run duration_seconds)" 'BEGIN { printf "%.0f", n / s }')"
+        -v resident="$resident" 'BEGIN { print busy / 100 * s, n, resident, n / s }' >>"$work/$1"
 }
 
+long=$((3 * seconds))
 for repeat in $(seq "$repeats"); do
-    measure "http://localhost:$plain" >>"$work/plain"
-    measure "https://localhost:$unbuffered" >>"$work/tls"
+    measure plain-short "http://localhost:$plain" "$seconds"
+    measure tls-short "https://localhost:$unbuffered" "$seconds"
+    measure plain-long "http://localhost:$plain" $long
+    measure tls-long "https://localhost:$unbuffered" $long
 done
-median() { awk -v c="$2" '{ print $c }' "$work/$1" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-spread() { awk -v c="$2" '{ print $c }' "$work/$1" | sort -n | awk '{ v[NR] = $1 } END { printf "%s-%s", v[1], v[NR] }'; }
-echo "$streams paced streams through nginx, ${seconds} s a run, $repeats interleaved repeats: medians (min-max)"
-echo
-echo '| transport | events/s | client CPU per event, us | resident memory, KiB |'
-echo '| --- | --- | --- | --- |'
+# What the longer run adds is events alone: connecting and handshakes are in both.
 for transport in plain tls; do
-    printf '| %s | %s | %s (%s) | %s |\n' $transport "$(median $transport 3)" "$(median $transport 1)" "$(spread $transport 1)" "$(median $transport 2)"
+    paste -d' ' "$work/$transport-short" "$work/$transport-long" |
+        awk -v users=$streams '{ each = ($5 - $1) / ($6 - $2); print each * 1e6, ($1 - each * $2) * 1e6 / users, $7, $8 }' \
+            >"$work/$transport"
 done
-awk -v a="$(median plain 1)" -v b="$(median tls 1)" -v m="$(median plain 2)" -v n="$(median tls 2)" -v vus=$streams \
-    'BEGIN { printf "\nTLS costs %.2f times the CPU of plain text, and %.1f KiB more of resident memory a user\n", b / a, (n - m) / vus }'
+sorted() { awk -v c="$2" '{ print $c }' "$work/$1" | sort -n; }
+median() { sorted "$1" "$2" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+cell() { sorted "$1" "$2" | awk '{ v[NR] = $1 } END { printf "%.1f (%.1f-%.1f)", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
+echo "$streams paced streams through nginx, runs of ${seconds} s and $long s, $repeats interleaved repeats: medians (min-max)"
+echo
+echo '| transport | events/s | client CPU per event, us | client CPU per connection, us | resident memory, KiB |'
+echo '| --- | --- | --- | --- | --- |'
+for transport in plain tls; do
+    printf '| %s | %.0f | %s | %s | %.0f |\n' $transport "$(median $transport 4)" "$(cell $transport 1)" \
+        "$(cell $transport 2)" "$(median $transport 3)"
+done
+awk -v a="$(median plain 1)" -v b="$(median tls 1)" -v m="$(median plain 3)" -v n="$(median tls 3)" -v users=$streams \
+    'BEGIN { printf "\nan event costs %.2f times as much under TLS, a user %.1f KiB more of resident memory\n", b / a, (n - m) / users }'
