@@ -63,9 +63,7 @@ impl Session {
             if tls.wants_write() && core.net.flush_by(self.task, conn, deadline).await {
                 let mut bytes = core.net.take_spare(conn);
                 tls.take_output(&mut bytes);
-                core.net
-                    .send(conn, bytes)
-                    .map_err(|_| Outcome::ClientResource)?;
+                core.net.send(conn, bytes).map_err(|_| Outcome::ClientResource)?;
             }
             match core.net.receive(self.task, conn, deadline).await {
                 Received::Data(chunk) => {
