@@ -19,5 +19,6 @@ pub mod result;
 pub mod run;
 pub mod server;
 pub mod sse;
+pub mod tls;
 pub mod units;
 pub mod workload;

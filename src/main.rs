@@ -15,7 +15,9 @@ fn main() -> ExitCode {
         Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
         Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
         Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
-        Some(Command::Profiles(args)) => config::profiles(&args).map_err(Failure::from).map(|text| print(text.as_bytes())),
+        Some(Command::Profiles(args)) => config::profiles(&args)
+            .map_err(Failure::from)
+            .map(|text| print(text.as_bytes())),
         Some(Command::Probe(args)) => Ok(probe(&args)),
         Some(Command::Completions { shell }) => Ok(print(&cli::completions(shell))),
         Some(Command::Man) => cli::man().map(|page| print(&page)).map_err(Failure::internal),

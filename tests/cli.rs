@@ -162,7 +162,10 @@ fn bad_configurations_exit_104_with_one_error_and_nothing_sent() {
         (&[&broken], "broken.yaml:"),
         (&["quick-smoke", "--no-server"], "--no-server: "),
         (&["quick-smoke", "--target", "nowhere"], "--target `nowhere`: "),
-        (&["quick-smoke", "--target", &https], "--target https://"),
+        (
+            &["quick-smoke", "--target", &https, "--cacert", &missing],
+            "--cacert `",
+        ),
         (&["quick-smoke", "--target", &target, "--port", &port], "--port: "),
         (
             &["quick-smoke", "--target", &target, "--cores", "1", "--cpus", "0"],

@@ -3,7 +3,9 @@
 mod common;
 
 use llmload_uring::judge::{Judge, Judged, Vus};
-use llmload_uring::metrics::{CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TokenSource};
+use llmload_uring::metrics::{
+    CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
+};
 use llmload_uring::output::{DetailSpool, OutputFile, SUMMARY_LINES_MAX, Spooled, summary};
 use llmload_uring::plan::{Executor, Threshold};
 use llmload_uring::report::{Aggregator, progress_line};
@@ -163,6 +165,7 @@ fn result(aggregator: &Aggregator) -> RunResult {
             stamp_source: StampSource::Kernel,
             quickack: true,
             judged: judged(aggregator, duration),
+            tls_verified: None,
             details_unwritten: 0,
             target: "http://127.0.0.1:8080".to_string(),
             server: Some(ServerFigures {
@@ -458,11 +461,14 @@ fn every_metric_outcome_and_counter_is_in_the_documentation() {
         .split(['{', ',', ' '])
         .filter_map(|word| word.strip_suffix(':'));
     let mut names: Vec<String> = fields.map(str::to_string).collect();
-    assert_eq!(names.len(), 23);
+    assert_eq!(names.len(), 26);
     names.extend(METRICS.iter().map(|m| m.key.to_string()));
     names.extend(Outcome::ALL.iter().map(|o| o.name().to_string()));
     names.extend(RULES.iter().map(|r| r.name.to_string()));
     for name in names {
         assert!(docs.contains(&format!("| `{name}` |")), "{name} has no row");
+    }
+    for name in TlsFailure::ALL.map(TlsFailure::name) {
+        assert!(docs.contains(&format!("`{name}`")), "{name} is not explained");
     }
 }

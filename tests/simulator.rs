@@ -31,6 +31,7 @@ fn chat(address: std::net::SocketAddr, model: &str, stream: bool) -> (u16, Strin
         authority: "simulator",
         headers: &[],
         limit: LONG,
+        tls: None,
     };
     let body =
         format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"Hi"}}]}}"#);
@@ -44,6 +45,7 @@ fn is_refused(address: std::net::SocketAddr) -> bool {
         authority: "simulator",
         headers: &[],
         limit: LONG,
+        tls: None,
     };
     peer.get("/health") == Err(ProbeError::Refused)
 }
@@ -134,6 +136,7 @@ fn stopping_with_an_open_stream_takes_no_longer_than_the_drain() {
             authority: "simulator",
             headers: &[],
             limit: LONG,
+            tls: None,
         };
         peer.post(CHAT, br#"{"model":"gpt-4o","stream":true,"messages":[]}"#)
     });

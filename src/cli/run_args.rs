@@ -132,6 +132,14 @@ pub struct RunArgs {
     )]
     pub api_key: Option<Secret>,
 
+    /// PEM file with certificates to trust beside the system's, for an https target
+    #[arg(long, env = "LLMLOAD_CACERT", hide_env = true, value_name = "FILE", help_heading = TARGET)]
+    pub cacert: Option<PathBuf>,
+
+    /// Accept any certificate of an https target; the report says so
+    #[arg(long, env = "LLMLOAD_INSECURE", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
+    pub insecure: bool,
+
     /// Do not ask or wait before loading a public address
     #[arg(long, env = "LLMLOAD_YES", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
     pub yes: bool,

@@ -38,6 +38,10 @@ pub struct Settings {
     pub manage_server: bool,
     pub port: Option<u16>,
     pub server: ServerSettings,
+    /// PEM file with certificates to trust beside the system's.
+    pub cacert: Option<PathBuf>,
+    /// Any certificate will do.
+    pub insecure: bool,
     pub cores: Option<u32>,
     pub cpus: Option<CpuList>,
     pub stamp: Stamp,
@@ -64,6 +68,8 @@ impl Default for Settings {
             manage_server: true,
             port: None,
             server: ServerSettings::default(),
+            cacert: None,
+            insecure: false,
             cores: None,
             cpus: None,
             stamp: Stamp::Kernel,
@@ -92,6 +98,10 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
             Reason::new(what).hint("add `--target URL`, or `--port N` for one on this host"),
         );
     }
+    if args.insecure && args.cacert.is_some() {
+        let what = "contradicts `--cacert`: it accepts any certificate";
+        wrong("--insecure", Reason::new(what).hint("drop one of the two"));
+    }
     if args.cores.is_some() && args.cpus.is_some() {
         let what = "contradicts `--cpus`, which says how many by naming them";
         wrong("--cores", Reason::new(what).hint("drop one of the two"));
@@ -117,6 +127,8 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         target: target.map(str::to_owned),
         port: args.port,
         server,
+        cacert: args.cacert.clone(),
+        insecure: args.insecure,
         cores: args.cores,
         cpus: args.cpus.clone(),
         stamp: args.stamp,

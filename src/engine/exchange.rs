@@ -2,36 +2,45 @@
 
 use super::core::CoreState;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
+use super::secure::take_sealed;
 use crate::metrics::{Outcome, Recorder, Sample};
 use crate::mock;
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
+use crate::tls::{TlsEnd, TlsSession, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Call, Draw, Timeouts, encode_request};
 
 /// A VU's connection and what reads it.
 pub struct Session {
-    task: TaskId,
+    pub(super) task: TaskId,
     vu: u32,
-    conn: Option<ConnId>,
-    reader: ResponseReader,
+    pub(super) conn: Option<ConnId>,
+    /// Where the target speaks TLS: of `conn`, and the target with what this user may resume.
+    pub(super) tls: Option<Box<TlsSession>>,
+    pub(super) user: Option<Box<TlsTarget>>,
+    /// The connection ended while nobody used it, and was closed.
+    pub(super) stale: bool,
+    pub(super) reader: ResponseReader,
     /// Counts connects, so that a target's addresses are used in turn.
     connects: u32,
 }
 
 /// How one try on one connection ended.
-enum Tried {
+pub(super) enum Tried {
     Over(Outcome, Nanos),
     /// A reused connection closed or reset before any response byte: not the server's answer.
     Stale,
 }
 
 /// What is collected for the sample while the request lives.
-struct Life {
-    series: u16,
+pub(super) struct Life {
+    pub series: u16,
     due: Nanos,
-    /// Spent connecting, all tries together.
-    connecting: Nanos,
-    sent: Option<Nanos>,
+    /// Spent connecting, TLS included, all tries together.
+    pub connecting: Nanos,
+    pub sent: Option<Nanos>,
+    /// TLS has sent something of its own since the request: `sent` stays as it is.
+    pub answered: bool,
 }
 
 impl Session {
@@ -40,6 +49,9 @@ impl Session {
             task,
             vu,
             conn: None,
+            tls: None,
+            user: None,
+            stale: false,
             reader: ResponseReader::new(),
             connects: 0,
         }
@@ -47,6 +59,7 @@ impl Session {
 
     pub fn close(&mut self, net: &Net) {
         if let Some(conn) = self.conn.take() {
+            self.farewell(net, conn);
             net.close(conn);
         }
     }
@@ -60,6 +73,7 @@ impl Session {
             due,
             connecting: 0,
             sent: None,
+            answered: false,
         };
         let (outcome, done) = self.attempts(core, draw, &mut life).await;
         core.net.clear_limit(self.task);
@@ -84,9 +98,13 @@ impl Session {
             let bytes = {
                 let mut bytes = core.net.take_spare(conn);
                 let mut body = core.body_scratch.borrow_mut();
-                encode_request(&mut bytes, &mut body, &core.target, &core.plan.workload, draw);
+                let plan = &core.plan.workload;
+                self.seal(core, &mut bytes, |out| {
+                    encode_request(out, &mut body, &core.target, plan, draw);
+                });
                 bytes
             };
+            life.answered = false;
             if core.net.send(conn, bytes).is_err() {
                 self.close(&core.net);
                 return (Outcome::ClientResource, clock::monotonic());
@@ -111,11 +129,14 @@ impl Session {
         life: &mut Life,
     ) -> Result<(ConnId, bool), Outcome> {
         if let Some(conn) = self.conn {
-            if !core.net.has_unread(conn) {
+            if self.is_quiet(core, conn) {
                 return Ok((conn, true));
             }
             // Closed while idle, or bytes that belong to no request: not to be used again.
             self.close(&core.net);
+            self.stale = true;
+        }
+        if std::mem::take(&mut self.stale) {
             core.recorder.borrow_mut().counters().stale_reconnects += 1;
         }
         let address = (self.vu as usize + self.connects as usize) % core.target.addresses.len();
@@ -128,6 +149,7 @@ impl Session {
                 self.conn = Some(conn);
                 life.connecting += took;
                 core.recorder.borrow_mut().connect(life.series, took);
+                self.secure(core, conn, deadline, life).await?;
                 Ok((conn, false))
             }
             Err(ConnectError::Failed(_)) => Err(Outcome::ConnectFailed),
@@ -149,18 +171,29 @@ impl Session {
         loop {
             let deadline = self.deadline(timeouts, life.due, begun);
             let received = core.net.receive(self.task, conn, deadline).await;
-            if life.sent.is_none() || self.reader.arrivals.first_byte.is_none() {
+            if !life.answered && (life.sent.is_none() || self.reader.arrivals.first_byte.is_none()) {
                 life.sent = core.net.sent_at(conn);
             }
             let untouched = self.reader.arrivals.first_byte.is_none();
+            let arrived = match &received {
+                Received::Data(chunk) => chunk.stamp,
+                _ => 0,
+            };
             let (outcome, done) = match received {
                 Received::Data(chunk) => match self.take(core, chunk, life) {
-                    Progress::More => continue,
+                    Progress::More => match self.tls_end() {
+                        None => {
+                            self.answer(core, conn, life);
+                            continue;
+                        }
+                        Some(TlsEnd::Closed) if untouched && reused => return Tried::Stale,
+                        Some(end) => (self.outcome_of_end(core, end), arrived),
+                    },
                     Progress::Over { outcome, reusable } => {
                         // An answer before the request was out leaves the connection in between two requests.
                         if !reusable || core.net.sending(conn) {
                             self.close(&core.net);
-                        } else {
+                        } else if self.tls.is_none() {
                             core.net.idle(conn);
                         }
                         return Tried::Over(outcome, self.reader.arrivals.last);
@@ -169,7 +202,7 @@ impl Session {
                 Received::Ended(_, _) | Received::SendFailed(_) if untouched && reused => {
                     return Tried::Stale;
                 }
-                Received::Ended(Ended::Eof, at) => (self.reader.eof().unwrap_or(Outcome::Reset), at),
+                Received::Ended(Ended::Eof, at) => (self.outcome_of_eof(), at),
                 Received::Ended(Ended::Error(errno), at) => (broken(errno), at),
                 Received::Ended(Ended::Unasked, at) => (Outcome::Malformed, at),
                 Received::SendFailed(errno) => (broken(errno), clock::monotonic()),
@@ -198,9 +231,15 @@ impl Session {
             verify: core.options.verify_stamps,
         };
         let reader = &mut self.reader;
-        let progress = core
-            .net
-            .consume(chunk, |bytes| reader.read(bytes, arrived, &mut sink));
+        let progress = match &mut self.tls {
+            None => core
+                .net
+                .consume(chunk, |bytes| reader.read(bytes, arrived, &mut sink)),
+            Some(tls) => {
+                let read = |plain: &[u8]| reader.read(plain, arrived, &mut sink);
+                take_sealed(core, tls, chunk, read)
+            }
+        };
         if sink.coalesced {
             core.net.note_coalesced();
         }

@@ -7,6 +7,7 @@ mod core;
 mod exchange;
 pub mod executor;
 pub mod response;
+mod secure;
 mod vu;
 
 use std::io;
@@ -20,6 +21,7 @@ use self::core::{CoreSetup, run_core};
 use crate::metrics::Snapshot;
 use crate::net::{Features, Kick, clock};
 use crate::plan::Plan;
+use crate::tls::TlsTarget;
 use crate::units::Nanos;
 use crate::workload::Target;
 use executor::Core;
@@ -40,6 +42,8 @@ pub struct EngineOptions {
     pub details: bool,
     /// Compares arrivals with the send stamps that the mock writes.
     pub verify_stamps: bool,
+    /// Every connection speaks TLS with this server.
+    pub tls: Option<TlsTarget>,
 }
 
 /// What the reporter may tell a core.

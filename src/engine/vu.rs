@@ -198,12 +198,14 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
             break;
         }
         let pause = match outcome {
-            Outcome::ConnectFailed | Outcome::ClientResource => draw.think.max(CONNECT_BACKOFF),
+            Outcome::ConnectFailed | Outcome::TlsFailed | Outcome::ClientResource => {
+                draw.think.max(CONNECT_BACKOFF)
+            }
             _ => draw.think,
         };
         let ready = clock::monotonic();
         due = ready + pause;
-        if pause > 0 && core.net.sleep_until(task, due).await != Signal::None {
+        if pause > 0 && session.rest(core, due).await != Signal::None {
             break;
         }
     }

@@ -1,5 +1,7 @@
 //! What a core counts about itself and its connections.
 
+use crate::metrics::TlsFailure;
+
 /// Counts of one core: since the last snapshot in the recorder, since the start in the merge.
 /// The engine adds to the fields directly; gauges are set by [`Self::set_vus_running`] and
 /// [`Self::set_connections_open`], which keep the peaks.
@@ -34,6 +36,12 @@ pub struct CoreCounters {
     pub dropped_iterations: u64,
     /// Values over the range of a distribution.
     pub out_of_range: u64,
+    /// TLS handshakes that were done.
+    pub tls_handshakes: u64,
+    /// Of these, those that resumed an earlier session.
+    pub tls_resumed: u64,
+    /// By reason; in the order of `TlsFailure::ALL`.
+    pub tls_failures: [u64; TlsFailure::COUNT],
     /// Gauge.
     pub vus_running: u64,
     /// Gauge.
@@ -51,6 +59,10 @@ impl CoreCounters {
     pub fn set_connections_open(&mut self, n: u64) {
         self.connections_open = n;
         self.connections_peak = self.connections_peak.max(n);
+    }
+
+    pub fn tls_failed(&mut self, reason: TlsFailure) {
+        self.tls_failures[reason as usize] += 1;
     }
 
     /// The next interval of the same core: counts from 0, gauges go on, peaks start at the gauges.
@@ -104,6 +116,9 @@ impl CoreCounters {
             waits,
             dropped_iterations,
             out_of_range,
+            tls_handshakes,
+            tls_resumed,
+            tls_failures,
             vus_running: _,
             connections_open: _,
             vus_peak: _,
@@ -128,6 +143,11 @@ impl CoreCounters {
         self.waits += waits;
         self.dropped_iterations += dropped_iterations;
         self.out_of_range += out_of_range;
+        self.tls_handshakes += tls_handshakes;
+        self.tls_resumed += tls_resumed;
+        for (mine, theirs) in self.tls_failures.iter_mut().zip(tls_failures) {
+            *mine += theirs;
+        }
     }
 
     /// Share of the time this core was not waiting, 0 to 1; `None` before the first interval.

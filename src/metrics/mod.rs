@@ -15,6 +15,7 @@ mod recorder;
 mod sample;
 mod series;
 mod table;
+mod tls;
 
 #[cfg(test)]
 mod merge_tests;
@@ -27,3 +28,4 @@ pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};
 pub use sample::{Sample, TokenSource};
 pub use series::{SeriesTotals, StatusCounts};
 pub use table::{Direction, METRICS, Metric, MetricId, Source};
+pub use tls::TlsFailure;

@@ -18,6 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use conn::Filled;
 pub use conn::{ConnId, Ended, Signal, TaskId};
 pub use driver::{NetCounters, Options};
 pub use ring::{BUFFER_BYTES, BUFFERS, Features, SUBMISSIONS, completions};
@@ -67,6 +68,18 @@ pub struct Chunk {
     /// When our loop took it.
     pub reaped: Nanos,
     pub kernel_stamped: bool,
+}
+
+impl Chunk {
+    fn of(buffer: u16, filled: Filled) -> Chunk {
+        Chunk {
+            buffer,
+            bytes: filled.bytes,
+            stamp: filled.stamp,
+            reaped: filled.reaped,
+            kernel_stamped: filled.kernel_stamped,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -247,6 +260,34 @@ impl Net {
         .await
     }
 
+    /// The same, waiting until `deadline` at most.
+    pub async fn flush_by(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> bool {
+        poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            let hard = d.signal(task) == Signal::Hard;
+            if hard || d.now() >= deadline || d.send_error(conn) != 0 || d.ended(conn).is_some() {
+                return Poll::Ready(false);
+            }
+            if !d.sending(conn) {
+                return Poll::Ready(true);
+            }
+            d.want_flush(conn);
+            d.park(task, cx.waker());
+            d.limit(task, deadline);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// A handshake begins that a send follows as soon as its bytes are there: no wait until `end_handshake`.
+    pub fn begin_handshake(&self) {
+        self.0.borrow_mut().handshakes += 1;
+    }
+
+    pub fn end_handshake(&self) {
+        self.0.borrow_mut().handshakes -= 1;
+    }
+
     /// The response is over and the connection kept: what comes before the next `send` ends it.
     pub fn idle(&self, conn: ConnId) {
         self.0.borrow_mut().set_idle(conn);
@@ -267,13 +308,7 @@ impl Net {
         poll_fn(|cx| {
             let mut d = self.0.borrow_mut();
             if let Some((buffer, filled)) = d.pop(conn) {
-                return Poll::Ready(Received::Data(Chunk {
-                    buffer,
-                    bytes: filled.bytes,
-                    stamp: filled.stamp,
-                    reaped: filled.reaped,
-                    kernel_stamped: filled.kernel_stamped,
-                }));
+                return Poll::Ready(Received::Data(Chunk::of(buffer, filled)));
             }
             if let Some((ended, at)) = d.ended(conn) {
                 return Poll::Ready(Received::Ended(ended, at));
@@ -295,6 +330,12 @@ impl Net {
         .await
     }
 
+    /// What has come already, without waiting.
+    pub fn receive_now(&self, conn: ConnId) -> Option<Chunk> {
+        let popped = self.0.borrow_mut().pop(conn);
+        popped.map(|(buffer, filled)| Chunk::of(buffer, filled))
+    }
+
     /// Reads a chunk and gives its buffer back to the kernel. `read` must not call this `Net`.
     pub fn consume<R>(&self, chunk: Chunk, read: impl FnOnce(&[u8]) -> R) -> R {
         let result = read(self.0.borrow().payload(chunk.buffer, chunk.bytes));
@@ -314,6 +355,24 @@ impl Net {
             let signal = d.signal(task);
             if signal != Signal::None || d.now() >= deadline {
                 return Poll::Ready(signal);
+            }
+            d.park(task, cx.waker());
+            d.sleep(task, deadline);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Sleeps like `sleep_until`; `None`: bytes or the end of `conn` came before.
+    pub async fn sleep_unless_unread(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Option<Signal> {
+        poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            let signal = d.signal(task);
+            if signal != Signal::None || d.now() >= deadline {
+                return Poll::Ready(Some(signal));
+            }
+            if d.has_unread(conn) {
+                return Poll::Ready(None);
             }
             d.park(task, cx.waker());
             d.sleep(task, deadline);

@@ -198,6 +198,29 @@ fn outcomes(text: &mut String, result: &RunResult) {
         .iter()
         .map(|(status, n)| format!("{status} x {}", grouped(*n)));
     wrapped(text, "statuses", statuses);
+    tls(text, result);
+}
+
+fn tls(text: &mut String, result: &RunResult) {
+    let Some(tls) = &result.client.tls else {
+        return;
+    };
+    line!(
+        text,
+        "tls         {} handshakes ({} resumed)  certificates {}",
+        grouped(tls.handshakes),
+        grouped(tls.resumed),
+        if tls.verified {
+            "verified"
+        } else {
+            "NOT VERIFIED (--insecure)"
+        },
+    );
+    let failures = tls
+        .failures
+        .iter()
+        .map(|(name, n)| format!("{name} {}", grouped(*n)));
+    wrapped(text, "tls failed", failures);
 }
 
 /// A server can invent statuses: the list ends after two lines.

@@ -1,7 +1,7 @@
 //! From the merged totals and the facts of the run to the result document.
 
 use crate::judge::{Judged, StepsResult, ThresholdResult};
-use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals};
+use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals, TlsFailure};
 use crate::report::{Aggregator, TimelineRow};
 use crate::result::ExitCode;
 use crate::result::figures::{MetricFigures, Ordered, token_source_name};
@@ -194,7 +194,21 @@ pub struct Client {
     pub out_of_range: u64,
     pub reap_lag: MetricFigures,
     pub stamp_lag: MetricFigures,
+    /// Only where the target speaks TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFigures>,
     pub cores: Vec<CoreFigures>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TlsFigures {
+    /// False: any certificate was accepted (`--insecure`).
+    pub verified: bool,
+    pub handshakes: u64,
+    /// Of these, those that took up an earlier session.
+    pub resumed: u64,
+    /// The reasons that occurred.
+    pub failures: Ordered<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -234,6 +248,8 @@ pub struct RunFacts {
     pub stamp_source: StampSource,
     pub quickack: bool,
     pub judged: Judged,
+    /// Whether certificates were verified; `None`: no TLS.
+    pub tls_verified: Option<bool>,
     /// Details that were recorded but could not be written (`DetailSpool::lost`).
     pub details_unwritten: u64,
     /// Origin of the server under test.
@@ -400,6 +416,16 @@ fn client(merged: &Merged, facts: &RunFacts) -> Client {
         out_of_range: sum.out_of_range,
         reap_lag: MetricFigures::of(&merged.reap_lag()),
         stamp_lag: MetricFigures::of(&merged.stamp_lag()),
+        tls: facts.tls_verified.map(|verified| TlsFigures {
+            verified,
+            handshakes: sum.tls_handshakes,
+            resumed: sum.tls_resumed,
+            failures: TlsFailure::ALL
+                .into_iter()
+                .map(|reason| (reason.name(), sum.tls_failures[reason as usize]))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
+        }),
         cores: merged
             .cores
             .iter()

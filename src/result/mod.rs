@@ -7,7 +7,7 @@ mod warnings;
 
 pub use build::{
     Client, CoreFigures, Endpoint, Rates, Run, RunFacts, RunResult, SCHEMA, ServerCounts, ServerFigures,
-    StampSource, StoppedBy, Totals, Traffic,
+    StampSource, StoppedBy, TlsFigures, Totals, Traffic,
 };
 pub use exit::ExitCode;
 pub use figures::{MetricFigures, Ordered, token_source_name};

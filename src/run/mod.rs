@@ -64,7 +64,9 @@ pub fn run(
     notice::announce(&config, &plan, args, &mut note);
     let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
     if config.validate
-        && let Err(e) = ready.owned.validate(&plan, &ready.target, &mut note)
+        && let Err(e) = ready
+            .owned
+            .validate(&plan, &ready.target, ready.engine.tls.as_ref(), &mut note)
     {
         let mut failures = vec![Failure::from(e)];
         ready.owned.stop(&mut failures);
@@ -136,13 +138,10 @@ fn finish(
         versions: vec![("llmload-uring".into(), env!("CARGO_PKG_VERSION").into())],
         series_names: series_names(plan),
         cpus: ready.cpus.workers.clone(),
-        stamp_source: if ready.engine.kernel_stamps {
-            StampSource::Kernel
-        } else {
-            StampSource::User
-        },
+        stamp_source: stamp_source(&ready),
         quickack: ready.engine.quickack,
         judged: listened.judge.finish(duration, &samples.rss_over_time()),
+        tls_verified: ready.engine.tls.as_ref().map(|tls| tls.verified),
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
         target: ready.target.origin.clone(),
@@ -182,6 +181,13 @@ fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
         let hint = "see the outcomes in the summary; is the server up, and is this its port?";
         Failure::new(ExitCode::Target, what, None, hint)
     })
+}
+
+fn stamp_source(ready: &Ready) -> StampSource {
+    match ready.engine.kernel_stamps {
+        true => StampSource::Kernel,
+        false => StampSource::User,
+    }
 }
 
 pub fn series_names(plan: &Plan) -> Vec<String> {

@@ -10,6 +10,7 @@ use crate::server::{
     self, Choice, CommandServer, Discovery, ManagedServer, OwnedServer, Question, Sampler, ServerError,
     ServerSamples, ServerTotals, VALIDATION_LIMIT,
 };
+use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Call, Target};
 
@@ -57,6 +58,7 @@ pub fn reach(
     config: &Config,
     cpus: &CpuPlan,
     headers: Vec<(String, String)>,
+    tls: &TlsOptions,
     note: &mut dyn FnMut(&str),
 ) -> Result<(Owned, Discovery), Failure> {
     let run = &config.run;
@@ -67,7 +69,7 @@ pub fn reach(
                 sampler: None,
                 chaos: false,
             };
-            return Ok((none, server::resolve(&url, headers)?));
+            return Ok((none, server::resolve_over(&url, headers, tls)?));
         }
         Way::Simulator { port } => start_simulator(port, config, cpus, note)?,
         Way::Command => start_command(run, &headers, note)?,
@@ -77,7 +79,7 @@ pub fn reach(
         server: Some(server),
         chaos: run.server.chaos,
     };
-    let found = server::resolve(&url, headers)?;
+    let found = server::resolve_over(&url, headers, tls)?;
     Ok((owned, found))
 }
 
@@ -141,13 +143,14 @@ impl Owned {
         &mut self,
         plan: &Plan,
         target: &Target,
+        tls: Option<&TlsTarget>,
         note: &mut dyn FnMut(&str),
     ) -> Result<(), ServerError> {
         if self.chaos {
             note("validation: left out, with --chaos answers fail on purpose");
             return Ok(());
         }
-        let validated = server::validate(target, question(plan), VALIDATION_LIMIT, note);
+        let validated = server::validate(target, tls, question(plan), VALIDATION_LIMIT, note);
         if validated.is_err() {
             // A server that is gone answers nothing: that is the reason to tell.
             self.check()?;

@@ -8,6 +8,7 @@ use crate::host::{self, CpuPlan, HostFacts, Need, plan_cpus};
 use crate::net;
 use crate::plan::Plan;
 use crate::server;
+use crate::tls::TlsOptions;
 use crate::units::MICROSECOND;
 use crate::workload::Target;
 
@@ -59,7 +60,11 @@ pub fn set_up(
         .iter()
         .map(|h| (h.name.clone(), h.value.expose().to_owned()))
         .collect();
-    let (owned, found) = servers::reach(way, config, &cpus, headers, note)?;
+    let tls = TlsOptions {
+        cacert: run.cacert.clone(),
+        insecure: run.insecure,
+    };
+    let (owned, found) = servers::reach(way, config, &cpus, headers, &tls, note)?;
     need.addresses = found.target.addresses.len() as u32;
     if need.addresses > 1 {
         host::check(&mut host, &need).map_err(|e| Failure::host(&e))?;
@@ -76,6 +81,7 @@ pub fn set_up(
             quickack: run.quickack,
             details: run.details && run.output.is_some(),
             verify_stamps,
+            tls: found.tls,
         },
         cpus,
         target: found.target,

@@ -199,6 +199,7 @@ fn ask(url: &Url, path: &str, headers: &[(String, String)], limit: Duration) -> 
             authority: &url.authority,
             headers,
             limit,
+            tls: None,
         };
         match peer.get(path) {
             Ok(answer) => return Ok(answer.status),

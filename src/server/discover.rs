@@ -8,6 +8,7 @@ use super::totals::STATS_PATH;
 use super::url::Url;
 use super::{ServerError, printable};
 use crate::http1::check_path;
+use crate::tls::{TlsOptions, TlsTarget};
 use crate::workload::{NamedPaths, Target};
 
 /// For one question, connecting included.
@@ -82,6 +83,7 @@ fn health_of(port: u16) -> Result<Answer, ProbeError> {
         authority: &address.to_string(),
         headers: &[],
         limit: PROBE_LIMIT,
+        tls: None,
     };
     peer.get("/health")
 }
@@ -99,6 +101,8 @@ pub enum Service {
 pub struct Discovery {
     pub target: Target,
     pub service: Service,
+    /// How it is reached over TLS; `None`: in plain text.
+    pub tls: Option<TlsTarget>,
     /// What was chosen for the user, to be printed.
     pub notes: Vec<String>,
 }
@@ -106,15 +110,26 @@ pub struct Discovery {
 /// Looks the name up, finds out which addresses answer and, unless the URL names an API path, under which
 /// prefix the models list is. `headers` are sent along.
 pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, ServerError> {
+    resolve_over(url, headers, &TlsOptions::default())
+}
+
+/// The same; `options` are for an https URL.
+pub fn resolve_over(
+    url: &str,
+    headers: Vec<(String, String)>,
+    options: &TlsOptions,
+) -> Result<Discovery, ServerError> {
     let url = Url::parse(url)?;
     let prefixes = Prefixes::of(&url.path)?;
     let mut notes = Vec::new();
+    let tls = tls_target(&url, options, &mut notes)?;
     let addresses = reachable(&url, lookup(&url)?, &mut notes)?;
     let peer = Peer {
         address: addresses[0],
         authority: &url.authority,
         headers: &headers,
         limit: PROBE_LIMIT,
+        tls: tls.as_ref(),
     };
     let health = peer.get("/health");
     let service = match &health {
@@ -146,6 +161,7 @@ pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, S
             headers,
         },
         service,
+        tls,
         notes,
     })
 }
@@ -153,6 +169,31 @@ pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, S
 /// The addresses behind a URL: asks the name service, and nobody else.
 pub fn addresses(url: &str) -> Result<Vec<SocketAddr>, ServerError> {
     lookup(&Url::parse(url)?)
+}
+
+/// Reads the trusted certificates, if the URL needs them.
+fn tls_target(
+    url: &Url,
+    options: &TlsOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<TlsTarget>, ServerError> {
+    if !url.tls {
+        if *options != TlsOptions::default() {
+            let origin = url.origin();
+            notes.push(format!(
+                "target {origin}: plain text, --cacert and --insecure change nothing"
+            ));
+        }
+        return Ok(None);
+    }
+    let target = TlsTarget::new(&url.host, options).map_err(|e| ServerError::config(e.message, e.hint))?;
+    if !target.verified {
+        let origin = url.origin();
+        notes.push(format!(
+            "target {origin}: its certificate is NOT VERIFIED (--insecure)"
+        ));
+    }
+    Ok(Some(target))
 }
 
 /// Where the API may be.
@@ -236,6 +277,10 @@ fn find_api(
     let silent = answers.iter().all(|(_, answer)| answer.is_err());
     let first = answers.first().and_then(|(_, answer)| answer.as_ref().err());
     match (first, health) {
+        (Some(ProbeError::Tls(reason)), Err(_)) if silent => Err(ServerError::target(
+            never_answered(url, &ProbeError::Tls(*reason).to_string()).to_string(),
+            reason.hint(),
+        )),
         (Some(reason), Err(_)) if silent => Err(never_answered(url, &reason.to_string())),
         _ if prefixes.given => Ok(Api {
             prefix: prefixes.candidates[0].clone(),

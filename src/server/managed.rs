@@ -81,6 +81,7 @@ impl ManagedServer {
             authority: &self.authority,
             headers: &[],
             limit: ANSWER_LIMIT,
+            tls: None,
         }
     }
 

@@ -15,10 +15,11 @@ mod totals;
 mod tree;
 mod url;
 mod validate;
+mod wire;
 
 pub use args::{ErrorRates, SimArgs, SimOptions};
 pub use command::{CommandOptions, CommandServer};
-pub use discover::{Choice, Discovery, Service, addresses, choose, resolve};
+pub use discover::{Choice, Discovery, Service, addresses, choose, resolve, resolve_over};
 pub use error::ServerError;
 pub use managed::ManagedServer;
 pub use owned::OwnedServer;

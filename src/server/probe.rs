@@ -2,11 +2,14 @@
 //! measurement.
 
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::wire::Wire;
+
 use crate::http1::{Body, ContentType, HttpError, Limits, Method, ResponseParser, Step, encode};
+use crate::metrics::TlsFailure;
+use crate::tls::TlsTarget;
 
 /// Largest body of an answer: a models list of a gateway with thousands of models fits.
 pub const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
@@ -41,6 +44,8 @@ pub enum ProbeError {
     Timeout(Duration),
     /// The connection was reset before the answer ended.
     Reset,
+    /// TLS came to no connection, or broke.
+    Tls(TlsFailure),
     /// An answer that is cut, too long, or not HTTP/1.
     Http(HttpError),
 }
@@ -53,8 +58,9 @@ impl fmt::Display for ProbeError {
             ProbeError::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
             ProbeError::Reset => f.write_str("connection reset"),
             ProbeError::Http(HttpError::TlsRecord) => {
-                f.write_str("the server answers with TLS on this port, this build speaks http only")
+                f.write_str("the server answers with TLS on this port: write https:// in place of http://")
             }
+            ProbeError::Tls(reason) => write!(f, "tls_failed ({}): {}", reason.name(), reason.text()),
             ProbeError::Http(error) => error.fmt(f),
         }
     }
@@ -71,6 +77,8 @@ pub struct Peer<'a> {
     /// Sent along; already validated.
     pub headers: &'a [(String, String)],
     pub limit: Duration,
+    /// `None`: in plain text.
+    pub tls: Option<&'a TlsTarget>,
 }
 
 impl Peer<'_> {
@@ -109,58 +117,26 @@ impl Peer<'_> {
         encode(&mut request, method, path, self.authority, &headers, body);
         let mut parser = ResponseParser::new();
         parser.begin(method);
-        let mut stream =
-            TcpStream::connect_timeout(&self.address, self.limit).map_err(|e| self.explain(&e))?;
-        stream
-            .set_nodelay(true)
-            .and_then(|()| stream.set_write_timeout(Some(self.limit)))
-            .map_err(|e| self.explain(&e))?;
+        let mut wire = Wire::connect(self, deadline)?;
         // A server may refuse by its answer while the request is still being sent: read it anyway.
-        let sent = stream.write_all(&request);
-        let read = self.read(&mut stream, &mut parser, deadline, answer);
-        match (sent, read) {
-            (Err(e), Err(_)) => Err(self.explain(&e)),
-            (_, read) => read,
+        let sent = wire.send(&request);
+        let received = read(&mut wire, &mut parser, answer);
+        match (sent, received) {
+            (Err(e), Err(_)) => Err(e),
+            (_, received) => received,
         }
     }
+}
 
-    fn read(
-        &self,
-        stream: &mut TcpStream,
-        parser: &mut ResponseParser,
-        deadline: Instant,
-        answer: &mut Answer,
-    ) -> Result<(), ProbeError> {
-        let mut chunk = [0u8; 16 * 1024];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(ProbeError::Timeout(self.limit));
-            }
-            stream
-                .set_read_timeout(Some(left))
-                .map_err(|e| self.explain(&e))?;
-            let n = match stream.read(&mut chunk) {
-                Ok(0) => {
-                    parser.eof().map_err(ProbeError::Http)?;
-                    return Ok(());
-                }
-                Ok(n) => n,
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) => return Err(self.explain(&e)),
-            };
-            if take(parser, &chunk[..n], answer)? {
-                return Ok(());
-            }
+fn read(wire: &mut Wire, parser: &mut ResponseParser, answer: &mut Answer) -> Result<(), ProbeError> {
+    loop {
+        let bytes = wire.receive()?;
+        if bytes.is_empty() {
+            parser.eof().map_err(ProbeError::Http)?;
+            return Ok(());
         }
-    }
-
-    fn explain(&self, error: &std::io::Error) -> ProbeError {
-        match error.kind() {
-            ErrorKind::ConnectionRefused => ProbeError::Refused,
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => ProbeError::Timeout(self.limit),
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => ProbeError::Reset,
-            _ => ProbeError::Unreachable(error.to_string()),
+        if take(parser, bytes, answer)? {
+            return Ok(());
         }
     }
 }
@@ -189,6 +165,7 @@ fn take(parser: &mut ResponseParser, mut input: &[u8], answer: &mut Answer) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
 
     /// A server that gives `bytes` to whoever comes, in pieces of `piece` bytes.
     fn answer(bytes: &'static [u8], piece: usize) -> Result<Answer, ProbeError> {
@@ -207,6 +184,7 @@ mod tests {
             authority: "x",
             headers: &[("X-Key".to_owned(), "v".to_owned())],
             limit: Duration::from_secs(20),
+            tls: None,
         };
         let answer = peer.get("/");
         server.join().unwrap();
@@ -248,6 +226,7 @@ mod tests {
             authority: "x",
             headers: &[],
             limit: Duration::from_millis(30),
+            tls: None,
         };
         assert_eq!(peer.get("/"), Err(ProbeError::Timeout(peer.limit)));
         drop(listener);
@@ -269,6 +248,7 @@ mod tests {
             authority: "x",
             headers: &[],
             limit: Duration::from_secs(20),
+            tls: None,
         };
         assert_eq!(peer.get("/"), Err(ProbeError::Http(HttpError::TooLarge)));
         server.join().unwrap();

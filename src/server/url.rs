@@ -1,4 +1,4 @@
-//! `http://host[:port][/path][?query]`, and nothing that HTTP/1.1 could not carry.
+//! `http[s]://host[:port][/path][?query]`, and nothing that HTTP/1.1 could not carry.
 
 use super::{ServerError, printable};
 
@@ -11,7 +11,9 @@ pub(super) struct Url {
     /// As name lookup takes it: no brackets, a scope after `%`.
     pub host: String,
     pub port: u16,
-    /// Value of the Host header: brackets, no scope, no port 80.
+    /// `https`.
+    pub tls: bool,
+    /// Value of the Host header: brackets, no scope, no port that the scheme implies.
     pub authority: String,
     /// Without a slash at the end; may be empty.
     pub path: String,
@@ -19,7 +21,7 @@ pub(super) struct Url {
     pub query: String,
 }
 
-const HINT: &str = "write --target http://HOST:PORT, with or without a path";
+const HINT: &str = "write --target http://HOST:PORT or https://HOST, with or without a path";
 
 impl Url {
     pub(super) fn parse(text: &str) -> Result<Url, ServerError> {
@@ -38,17 +40,14 @@ impl Url {
                 c.escape_unicode()
             )));
         }
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| refuse("no http://"))?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" => {}
-            "https" => {
-                return Err(ServerError::config(
-                    "--target https://: this build speaks http only",
-                    "put a TLS-terminating proxy in front of it, or name its http port",
-                ));
-            }
-            _ => return Err(refuse("the scheme is not http")),
-        }
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| refuse("no http:// or https://"))?;
+        let (tls, usual_port) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => (false, 80),
+            "https" => (true, 443),
+            _ => return Err(refuse("the scheme is not http or https")),
+        };
         let rest = rest.split('#').next().unwrap_or("");
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (place, rest) = rest.split_at(end);
@@ -61,7 +60,7 @@ impl Url {
         let (host, port) = split_port(place).ok_or_else(|| refuse("not HOST or HOST:PORT"))?;
         let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
         let port = match port {
-            "" => 80,
+            "" => usual_port,
             digits => digits
                 .parse()
                 .ok()
@@ -72,7 +71,8 @@ impl Url {
         Ok(Url {
             host,
             port,
-            authority: if port == 80 {
+            tls,
+            authority: if port == usual_port {
                 bare
             } else {
                 format!("{bare}:{port}")
@@ -84,7 +84,8 @@ impl Url {
 
     /// As printed.
     pub(super) fn origin(&self) -> String {
-        format!("http://{}", self.authority)
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
     }
 }
 
@@ -164,6 +165,23 @@ mod tests {
     }
 
     #[test]
+    fn https_has_its_own_usual_port() {
+        for (text, port, authority) in [
+            ("https://h", 443, "h"),
+            ("HTTPS://h:443/", 443, "h"),
+            ("https://h:80", 80, "h:80"),
+            ("https://[::1]/v1", 443, "[::1]"),
+            ("http://h:443", 443, "h:443"),
+        ] {
+            let url = Url::parse(text).unwrap();
+            assert_eq!((url.port, url.authority.as_str()), (port, authority), "{text}");
+            assert_eq!(url.tls, text.to_lowercase().starts_with("https"));
+            let scheme = if url.tls { "https" } else { "http" };
+            assert_eq!(url.origin(), format!("{scheme}://{authority}"));
+        }
+    }
+
+    #[test]
     fn mistakes_are_refused_with_exit_code_104() {
         for bad in [
             "",
@@ -184,17 +202,14 @@ mod tests {
             "http://h/ä",
             "http://a,b",
             "http://h:80:80",
+            "https://",
+            "https://h:0",
+            "httpss://h",
         ] {
             let error = Url::parse(bad).unwrap_err();
             assert_eq!(error.exit_code(), 104, "{bad:?}");
             assert!(!error.to_string().contains(['\r', '\n']), "{bad:?}");
         }
-        assert!(
-            Url::parse("https://h")
-                .unwrap_err()
-                .to_string()
-                .contains("http only")
-        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::api::chat::{self, StreamEnd, StreamState};
 use crate::http1::{Body, ContentType, Method};
 use crate::metrics::Outcome;
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
+use crate::tls::TlsTarget;
 use crate::workload::{Target, encode_chat_body};
 
 /// For all checks together: with a smoke run of ten seconds it ends within thirty.
@@ -53,6 +54,7 @@ use Judgement::{Absent, Bad, Good};
 /// only. `say` gets a line for each. The first that fails is the error, exit code 114.
 pub fn validate(
     target: &Target,
+    tls: Option<&TlsTarget>,
     question: Option<Question<'_>>,
     limit: Duration,
     say: &mut dyn FnMut(&str),
@@ -61,7 +63,7 @@ pub fn validate(
     for check in checks(target, question) {
         let left = deadline.saturating_duration_since(Instant::now());
         let answer =
-            ask(target, &check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
+            ask(target, tls, &check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
         let method = check.method.as_str();
         let what = format!("{method} {}{}", check.shown_path(), check.note);
         match (check.judge)(&answer) {
@@ -120,7 +122,12 @@ fn checks(target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
 }
 
 /// On failure, what has come until then and why there is no more.
-fn ask(target: &Target, check: &Check, limit: Duration) -> Result<Answer, (Answer, String)> {
+fn ask(
+    target: &Target,
+    tls: Option<&TlsTarget>,
+    check: &Check,
+    limit: Duration,
+) -> Result<Answer, (Answer, String)> {
     let mut answer = Answer::default();
     if limit.is_zero() {
         let seconds = VALIDATION_LIMIT.as_secs();
@@ -134,6 +141,7 @@ fn ask(target: &Target, check: &Check, limit: Duration) -> Result<Answer, (Answe
         authority: &target.authority,
         headers: &target.headers,
         limit,
+        tls,
     };
     let body = check.body.as_deref().map(|bytes| Body {
         bytes,

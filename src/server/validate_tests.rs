@@ -137,6 +137,7 @@ fn run(table: Vec<Says>) -> Validated {
     };
     let result = validate(
         &target(address),
+        None,
         Some(question),
         Duration::from_secs(20),
         &mut |line| {
@@ -321,7 +322,7 @@ fn a_server_that_says_nothing_runs_into_the_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = target(listener.local_addr().unwrap());
     let limit = Duration::from_millis(30);
-    let error = validate(&target, None, limit, &mut |_| {}).unwrap_err();
+    let error = validate(&target, None, None, limit, &mut |_| {}).unwrap_err();
     assert!(
         error.to_string().contains("/health: no answer within 0.0"),
         "{error}"

@@ -123,6 +123,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         quickack: true,
         details: true,
         verify_stamps: true,
+        tls: None,
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Driver {
     sleeps: Timers,
     connects_in_flight: u32,
     connects_waiting: VecDeque<u32>,
+    /// Exchanges that precede a request: like a connect, each is followed by a send that is due.
+    pub(super) handshakes: u32,
     /// Receives to arm again once buffers have been given back.
     rearm: Vec<(u32, u32)>,
     /// Sends queued since the ring was last entered: stamped just before it is.
@@ -116,6 +118,7 @@ impl Driver {
             sleeps: Timers::default(),
             connects_in_flight: 0,
             connects_waiting: VecDeque::new(),
+            handshakes: 0,
             rearm: Vec::new(),
             unsent: Vec::new(),
             accepted: VecDeque::new(),
@@ -177,7 +180,7 @@ impl Driver {
 
     fn wait(&mut self, now: Nanos) -> Wait {
         let turn = Turn {
-            connecting: self.connects_in_flight > 0,
+            connecting: self.connects_in_flight > 0 || self.handshakes > 0,
             elapsed: now - self.turn_at,
             ..self.turn
         };

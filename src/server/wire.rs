@@ -1,0 +1,142 @@
+//! A blocking connection of the probes, with TLS where the target has it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::probe::{Peer, ProbeError};
+use crate::metrics::TlsFailure;
+use crate::tls::{TlsEnd, TlsSession};
+
+const CHUNK_BYTES: usize = 16 * 1024;
+
+pub(super) struct Wire {
+    stream: TcpStream,
+    tls: Option<Box<TlsSession>>,
+    deadline: Instant,
+    limit: Duration,
+    /// What was read last.
+    chunk: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Wire {
+    /// Connected, and past the handshake.
+    pub(super) fn connect(peer: &Peer<'_>, deadline: Instant) -> Result<Wire, ProbeError> {
+        let explain = |e: std::io::Error| explain(&e, peer.limit);
+        let stream = TcpStream::connect_timeout(&peer.address, peer.limit).map_err(explain)?;
+        stream
+            .set_nodelay(true)
+            .and_then(|()| stream.set_write_timeout(Some(peer.limit)))
+            .map_err(explain)?;
+        let mut wire = Wire {
+            stream,
+            tls: None,
+            deadline,
+            limit: peer.limit,
+            chunk: vec![0; CHUNK_BYTES],
+            plain: Vec::new(),
+        };
+        if let Some(target) = peer.tls {
+            wire.tls = Some(Box::new(TlsSession::new(target).map_err(ProbeError::Tls)?));
+            wire.handshake()?;
+        }
+        Ok(wire)
+    }
+
+    fn handshake(&mut self) -> Result<(), ProbeError> {
+        while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            self.flush()?;
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) | Err(ProbeError::Reset) => return Err(ProbeError::Tls(TlsFailure::Closed)),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what TLS has to say.
+    fn flush(&mut self) -> Result<(), ProbeError> {
+        let mut bytes = Vec::new();
+        if let Some(tls) = &mut self.tls {
+            tls.take_output(&mut bytes);
+        }
+        self.write(&bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), ProbeError> {
+        self.stream.write_all(bytes).map_err(|e| explain(&e, self.limit))
+    }
+
+    pub(super) fn send(&mut self, request: &[u8]) -> Result<(), ProbeError> {
+        match &mut self.tls {
+            None => self.write(request),
+            Some(tls) => {
+                let mut bytes = Vec::new();
+                tls.encrypt(request, &mut bytes);
+                self.write(&bytes)
+            }
+        }
+    }
+
+    /// The next bytes; none at the end.
+    pub(super) fn receive(&mut self) -> Result<&[u8], ProbeError> {
+        if self.tls.is_none() {
+            let read = self.read()?;
+            return Ok(&self.chunk[..read]);
+        }
+        while self.step()? && self.plain.is_empty() {}
+        Ok(&self.plain)
+    }
+
+    /// One read through TLS; false: the peer has said that no more comes.
+    fn step(&mut self) -> Result<bool, ProbeError> {
+        self.plain.clear();
+        let read = self.read()?;
+        let Some(tls) = &mut self.tls else {
+            return Ok(read > 0);
+        };
+        tls.feed(&self.chunk[..read], &mut self.plain);
+        match tls.end() {
+            _ if !self.plain.is_empty() => Ok(true),
+            Some(TlsEnd::Closed) => Ok(false),
+            Some(TlsEnd::Failed(reason)) => {
+                let mut bytes = Vec::new();
+                tls.farewell(&mut bytes);
+                // The server should hear why; if it doesn't, we still know.
+                let _ = self.write(&bytes);
+                Err(ProbeError::Tls(reason))
+            }
+            // Without its announcement an end may be anyone's cut.
+            None if read == 0 => Err(ProbeError::Reset),
+            None => Ok(true),
+        }
+    }
+
+    fn read(&mut self) -> Result<usize, ProbeError> {
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ProbeError::Timeout(self.limit));
+            }
+            let read = self
+                .stream
+                .set_read_timeout(Some(left))
+                .and_then(|()| self.stream.read(&mut self.chunk));
+            match read {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                read => return read.map_err(|e| explain(&e, self.limit)),
+            }
+        }
+    }
+}
+
+fn explain(error: &std::io::Error, limit: Duration) -> ProbeError {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => ProbeError::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => ProbeError::Timeout(limit),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => ProbeError::Reset,
+        _ => ProbeError::Unreachable(error.to_string()),
+    }
+}

@@ -1,0 +1,167 @@
+//! TLS of the client, driven by hand: ciphertext in, plaintext and ciphertext out. Knows no sockets, and of
+//! clocks only the one that rustls checks certificates by.
+//!
+//! ```text
+//! bytes read  -> TlsSession::feed    -> plaintext, in the caller's buffer
+//! plaintext   -> TlsSession::encrypt -> bytes to send, in the caller's buffer
+//! ```
+
+mod failure;
+mod session;
+mod tickets;
+mod verify;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+
+pub use session::{TlsEnd, TlsSession};
+use tickets::Tickets;
+use verify::{AnyCertificate, SystemVerifier};
+
+/// Bytes of a `--cacert` file: the whole bundle of a distribution has 250 KB.
+const CACERT_BYTES_MAX: u64 = 16 << 20;
+
+/// Whom to trust.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// PEM certificates to trust beside the system's.
+    pub cacert: Option<PathBuf>,
+    /// Any certificate will do.
+    pub insecure: bool,
+}
+
+/// A server to be reached over TLS: its name, and how its certificate is judged. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct TlsTarget {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    /// False: `--insecure`.
+    pub verified: bool,
+}
+
+impl PartialEq for TlsTarget {
+    fn eq(&self, other: &TlsTarget) -> bool {
+        self.name == other.name && self.verified == other.verified
+    }
+}
+
+impl Eq for TlsTarget {}
+
+/// What makes a TLS target impossible before anything is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsError {
+    pub message: String,
+    pub hint: &'static str,
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for TlsError {}
+
+impl TlsTarget {
+    /// `host`: a name or an address, without brackets; a scope is left out. Reads the trusted certificates.
+    pub fn new(host: &str, options: &TlsOptions) -> Result<TlsTarget, TlsError> {
+        let bare = host.split('%').next().unwrap_or_default().to_owned();
+        let name = ServerName::try_from(bare).map_err(|_| TlsError {
+            message: format!("https target `{host}`: not a name that a certificate can be for"),
+            hint: "name the host by letters, digits, `-` and `.`, or by its address",
+        })?;
+        let provider = Arc::new(ring::default_provider());
+        let broken = |what: &dyn fmt::Display| TlsError {
+            message: format!("TLS cannot be set up: {what}"),
+            hint: "this is a mistake of llmload-uring: please report it with the command line",
+        };
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|e| broken(&e))?
+            .dangerous();
+        let builder = if options.insecure {
+            builder.with_custom_certificate_verifier(Arc::new(AnyCertificate::new(&provider)))
+        } else {
+            let roots = Arc::new(roots(options.cacert.as_deref())?);
+            let inner = WebPkiServerVerifier::builder_with_provider(roots, provider)
+                .build()
+                .map_err(|e| broken(&e))?;
+            builder.with_custom_certificate_verifier(Arc::new(SystemVerifier::new(inner)))
+        };
+        let mut config = builder.with_no_client_auth();
+        // Without it a server may choose h2.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(TlsTarget {
+            config: Arc::new(config),
+            name,
+            verified: !options.insecure,
+        })
+    }
+
+    /// The same for one user, who resumes sessions of its own and nobody else's.
+    pub fn for_user(&self) -> TlsTarget {
+        let mut config = (*self.config).clone();
+        config.resumption = Resumption::store(Arc::new(Tickets::default()));
+        TlsTarget {
+            config: Arc::new(config),
+            ..self.clone()
+        }
+    }
+}
+
+/// The system's certificates and those of `cacert`.
+fn roots(cacert: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = cacert {
+        add_file(&mut roots, path)?;
+    }
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    if roots.is_empty() {
+        let cause = system
+            .errors
+            .first()
+            .map(|e| format!(": {e}"))
+            .unwrap_or_default();
+        return Err(TlsError {
+            message: format!("https target: no trusted certificates found on this host{cause}"),
+            hint: "install the package ca-certificates, name a PEM file with --cacert FILE, or --insecure",
+        });
+    }
+    Ok(roots)
+}
+
+fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
+    let wrong = |what: String| TlsError {
+        message: format!("--cacert `{}`: {what}", path.display()),
+        hint: "a PEM file: -----BEGIN CERTIFICATE-----",
+    };
+    let unreadable = |e: std::io::Error| wrong(format!("cannot be read: {e}"));
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    if length > CACERT_BYTES_MAX {
+        return Err(wrong(format!("larger than the limit, {CACERT_BYTES_MAX} bytes")));
+    }
+    let pem = std::fs::read(path).map_err(unreadable)?;
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        count += 1;
+        let certificate = certificate.map_err(|e| wrong(format!("certificate {count}: {e}")))?;
+        let added = roots.add(certificate);
+        added.map_err(|e| wrong(format!("certificate {count}: {e}")))?;
+    }
+    if count == 0 {
+        return Err(wrong("holds no certificate".to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;
