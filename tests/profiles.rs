@@ -6,6 +6,8 @@ use common::live::*;
 use common::*;
 use llmload_uring::config::profile_names;
 use llmload_uring::mock::fault::Fault;
+use llmload_uring::plan::{Executor, Stage};
+use llmload_uring::units::SECOND;
 use serde_json::Value;
 
 /// Of one user who goes on for as long as `duration`.
@@ -249,4 +251,45 @@ fn a_shown_profile_runs_from_a_file_as_the_built_in_one() {
     let path = dir.write("mine.yaml", &shown.stdout);
     ran(&[&path, "--target", &target, "--no-validate"]).expect(0);
     assert_eq!(mock_requests(mock.address), 3);
+}
+
+#[test]
+fn each_row_of_the_timeline_has_the_vus_of_the_schedule_at_its_instant() {
+    let mock = mock(mock_options());
+    let target = format!("http://{}", mock.address);
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    ran(&[
+        "load",
+        "--stages",
+        "2s:20,1s:20,2s:0",
+        "--think-time",
+        "0",
+        "--target",
+        &target,
+        "--output",
+        &output,
+        "--quiet",
+    ])
+    .expect(0);
+    let result: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&output).unwrap()).unwrap();
+    let stage = |seconds: u64, target: u32| Stage {
+        duration: seconds * SECOND,
+        target,
+    };
+    let executor = Executor::RampingVus {
+        start_vus: 1,
+        stages: vec![stage(2, 20), stage(1, 20), stage(2, 0)],
+        graceful_ramp_down: 30 * SECOND,
+    };
+    let schedule = executor.schedule();
+    let rows = result["timeline"].as_array().unwrap();
+    assert!(rows.len() >= 5, "{rows:?}");
+    for row in rows {
+        let elapsed = (row["elapsed"].as_f64().unwrap() * SECOND as f64).round() as u64;
+        let planned = u64::from(schedule.planned_at(elapsed));
+        assert_eq!(row["vus_planned"].as_u64().unwrap(), planned, "{row}");
+        // Those in graceful ramp-down may still run; the mock answers within 12 ms, so few do.
+        assert!(row["vus_running"].as_u64().unwrap() <= planned + 10, "{row}");
+    }
 }

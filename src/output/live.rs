@@ -4,7 +4,7 @@
 //! terminal shows fewer of them; no line is ever wider than the terminal.
 
 use crate::config::format_duration;
-use crate::output::text::{duration, grouped};
+use crate::output::numbers::{duration, grouped};
 use crate::report::{LiveFigures, LivePhase, LiveSpread};
 use crate::units::{Nanos, SECOND, millis};
 

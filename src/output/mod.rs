@@ -5,6 +5,7 @@ mod error;
 mod escape;
 mod json;
 mod live;
+mod numbers;
 mod terminal;
 mod text;
 

@@ -1,0 +1,119 @@
+//! Numbers as people read them.
+
+/// `12.3us`, `1.23ms`, `12.3s`: three digits, at most seven characters up to 9999 s.
+pub(super) fn duration(ms: Option<f64>) -> String {
+    let Some(ms) = ms else {
+        return "-".to_string();
+    };
+    let us = ms * 1e3;
+    // The unit changes where the digits would: 999.96 us is 1.00 ms, not 1000 us.
+    if us < 999.5 {
+        format!("{}us", three_digits(us))
+    } else if ms < 999.5 {
+        format!("{}ms", three_digits(ms))
+    } else {
+        format!("{}s", three_digits(ms / 1e3))
+    }
+}
+
+fn three_digits(x: f64) -> String {
+    if x == 0.0 {
+        "0".to_string()
+    } else if x < 9.995 {
+        format!("{x:.2}")
+    } else if x < 99.95 {
+        format!("{x:.1}")
+    } else {
+        format!("{x:.0}")
+    }
+}
+
+/// Of those that ran to an end. Never rounded up to 100 %.
+pub(super) fn success(ok: u64, failed: u64) -> String {
+    if ok + failed == 0 {
+        return "-".to_string();
+    }
+    let percent = ok as f64 * 100.0 / (ok + failed) as f64;
+    let shown = if failed > 0 { percent.min(99.99) } else { percent };
+    format!("{shown:.2} %")
+}
+
+pub(super) fn bytes(n: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (1 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+    ];
+    match UNITS.iter().find(|(size, _)| n >= *size) {
+        Some((size, unit)) => format!("{:.1} {unit}", n as f64 / *size as f64),
+        None => format!("{n} B"),
+    }
+}
+
+/// At most four decimals, none that are zero.
+pub(super) fn number(x: f64) -> String {
+    let text = format!("{x:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+pub(super) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+pub(super) fn cut(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_string();
+    }
+    let kept: String = name.chars().take(width - 1).collect();
+    format!("{kept}~")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_take_the_unit_that_shows_three_digits() {
+        for (ms, shown) in [
+            (Some(0.0), "0us"),
+            (Some(0.001), "1.00us"),
+            (Some(0.0123), "12.3us"),
+            (Some(0.9994), "999us"),
+            (Some(0.9996), "1.00ms"),
+            (Some(9.9961), "10.0ms"),
+            (Some(999.4), "999ms"),
+            (Some(999.9), "1.00s"),
+            (Some(3_600_000.0), "3600s"),
+            (None, "-"),
+        ] {
+            assert_eq!(duration(ms), shown);
+        }
+    }
+
+    #[test]
+    fn one_failure_in_a_million_is_not_a_hundred_percent_success() {
+        assert_eq!(success(999_999, 1), "99.99 %");
+        assert_eq!(success(10, 0), "100.00 %");
+        assert_eq!(success(0, 0), "-");
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_trimmed() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1234567), "1,234,567");
+        assert_eq!(number(0.1), "0.1");
+        assert_eq!(number(1500.0), "1500");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(12), "12 B");
+    }
+}
