@@ -3,7 +3,10 @@
 mod common;
 
 use common::*;
-use llmload_uring::engine::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use llmload_uring::engine::{Command, Engine, Report};
 use llmload_uring::metrics::{MetricId, Outcome};
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::plan::{Executor, Stage};
@@ -367,4 +370,28 @@ fn user_stamps_are_used_when_asked_for() {
     assert_eq!(ran.merged.total.ok(), 20);
     assert!(ran.merged.reap_lag().is_empty());
     assert_eq!(ran.merged.counters().stamps_missing, 0);
+}
+
+#[test]
+fn a_panic_in_a_user_is_reported_and_ends_its_core() {
+    let mock = mock(mock_options());
+    // A mix without kinds cannot come out of a document: drawing from it is a mistake of ours.
+    let broken = plan(shared(2, 10), Vec::new());
+    let engine = Engine::start(
+        Arc::new(broken),
+        Arc::new(target(mock.address)),
+        engine_options(1),
+    )
+    .unwrap();
+    engine.begin();
+    let reason = loop {
+        match engine.reports.recv_timeout(Duration::from_secs(30)).unwrap() {
+            Report::Failed { reason, .. } => break reason,
+            Report::Done { .. } => panic!("the core ended as if nothing had happened"),
+            _ => {}
+        }
+    };
+    assert!(reason.contains("virtual user"), "{reason}");
+    assert!(reason.contains("panicked"), "{reason}");
+    engine.join().unwrap();
 }
