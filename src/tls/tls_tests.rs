@@ -54,11 +54,11 @@ impl Pair {
     }
 
     /// Client to server; what the server answers is returned, not yet delivered.
-    fn to_server(&mut self) -> Vec<u8> {
+    fn client_says(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.client.take_output(&mut bytes);
         self.deliver_to_server(&bytes);
-        self.from_server()
+        self.server_says()
     }
 
     fn deliver_to_server(&mut self, mut bytes: &[u8]) {
@@ -69,7 +69,7 @@ impl Pair {
         }
     }
 
-    fn from_server(&mut self) -> Vec<u8> {
+    fn server_says(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         while self.server.wants_write() {
             self.server.write_tls(&mut bytes).unwrap();
@@ -85,7 +85,7 @@ impl Pair {
 
     fn handshake(&mut self, piece: usize) {
         while self.client.is_handshaking() && self.client.end().is_none() {
-            let flight = self.to_server();
+            let flight = self.client_says();
             assert!(!flight.is_empty() || self.client.end().is_some(), "stuck");
             self.feed(&flight, piece);
         }
@@ -106,10 +106,10 @@ impl Pair {
 
     /// The server's records with `answer`, and what it had to say before.
     fn answer(&mut self, answer: &[u8]) -> Vec<u8> {
-        let mut bytes = self.from_server();
+        let mut bytes = self.server_says();
         for part in answer.chunks(16_000) {
             self.server.writer().write_all(part).unwrap();
-            bytes.extend(self.from_server());
+            bytes.extend(self.server_says());
         }
         bytes
     }
@@ -130,7 +130,7 @@ fn a_flight_of_the_handshake_may_be_cut_at_every_byte() {
         loop {
             // Without a session to resume: the whole handshake each time.
             let mut pair = Pair::new(&target.for_user(), &server);
-            let flight = pair.to_server();
+            let flight = pair.client_says();
             if cut >= flight.len() {
                 break;
             }
@@ -202,7 +202,7 @@ fn an_announced_end_is_told_from_a_cut_and_keeps_what_came_before() {
     assert_eq!((pair.plain.as_slice(), pair.client.end()), (&b""[..], None));
     bytes.drain(..bytes.len() - 1);
     pair.server.send_close_notify();
-    bytes.extend(pair.from_server());
+    bytes.extend(pair.server_says());
     bytes.extend(b"and what nobody should read");
     pair.feed(&bytes, usize::MAX);
     assert_eq!(pair.plain, b"last words");
