@@ -31,7 +31,7 @@ fn a_close_while_a_receive_is_armed_sends_fin() {
         let task = net.new_task();
         let conn = connected(&net, task).await;
         net.send(conn, b"bye".to_vec()).unwrap();
-        assert!(net.flush(task, conn).await);
+        assert!(net.flush(task, conn, Nanos::MAX).await);
         net.close(conn);
     });
     assert_eq!(reader.join().unwrap().unwrap(), b"bye");
@@ -85,7 +85,7 @@ fn reset_on_close_sends_rst() {
         let task = net.new_task();
         let conn = connected(&net, task).await;
         net.send(conn, b"bye".to_vec()).unwrap();
-        assert!(net.flush(task, conn).await);
+        assert!(net.flush(task, conn, Nanos::MAX).await);
         net.reset_on_close(conn);
         net.close(conn);
     });
@@ -365,7 +365,7 @@ async fn open_and_close(net: Net, cycles: usize) {
             2 => net.reset_on_close(conn),
             _ => {
                 net.send(conn, vec![7; 100]).unwrap();
-                assert!(net.flush(task, conn).await);
+                assert!(net.flush(task, conn, Nanos::MAX).await);
             }
         }
         net.close(conn);

@@ -15,7 +15,6 @@ use super::{Command, EngineOptions, Report};
 use crate::metrics::{Recorder, Snapshot};
 use crate::net::{Net, NetCounters, Options, TaskId, clock};
 use crate::plan::{Plan, vus_on_core};
-use crate::tls::TlsTarget;
 use crate::units::Nanos;
 use crate::workload::Target;
 
@@ -49,7 +48,6 @@ pub struct CoreState {
     pub shared_iterations: Arc<AtomicU64>,
     /// Request bodies are built here, so that it grows once per core and not per VU.
     pub body_scratch: RefCell<Vec<u8>>,
-    pub tls: Option<TlsTarget>,
     /// A request before it is encrypted, or what a read was decrypted to.
     pub plain_scratch: RefCell<Vec<u8>>,
     /// The run is over for this core.
@@ -193,7 +191,6 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         recorder: RefCell::new(Recorder::new(index, series, options.details)),
         vus: RefCell::new(VuTable::default()),
         body_scratch: RefCell::new(Vec::new()),
-        tls: options.tls.clone(),
         plain_scratch: RefCell::new(Vec::new()),
         over: Cell::new(false),
         failed: RefCell::new(None),

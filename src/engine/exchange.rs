@@ -89,8 +89,8 @@ impl Session {
             Call::Chat { stream: false, .. } => Expected::ChatWhole,
             Call::Light | Call::Get { .. } => Expected::Light,
         };
-        self.reader.begin(expected);
         loop {
+            self.reader.begin(expected);
             let (conn, reused) = match self.connection(core, &kind.timeouts, life).await {
                 Ok(found) => found,
                 Err(outcome) => return (outcome, clock::monotonic()),
@@ -109,7 +109,6 @@ impl Session {
                 self.close(&core.net);
                 return (Outcome::ClientResource, clock::monotonic());
             }
-            self.reader.begin(expected);
             let tried = self.read_response(core, conn, reused, &kind.timeouts, life).await;
             match tried {
                 Tried::Over(outcome, done) => return (outcome, done),
@@ -193,8 +192,6 @@ impl Session {
                         // An answer before the request was out leaves the connection in between two requests.
                         if !reusable || core.net.sending(conn) {
                             self.close(&core.net);
-                        } else if self.tls.is_none() {
-                            core.net.idle(conn);
                         }
                         return Tried::Over(outcome, self.reader.arrivals.last);
                     }
@@ -204,7 +201,6 @@ impl Session {
                 }
                 Received::Ended(Ended::Eof, at) => (self.outcome_of_eof(), at),
                 Received::Ended(Ended::Error(errno), at) => (broken(errno), at),
-                Received::Ended(Ended::Unasked, at) => (Outcome::Malformed, at),
                 Received::SendFailed(errno) => (broken(errno), clock::monotonic()),
                 Received::Timeout => {
                     let now = clock::monotonic();

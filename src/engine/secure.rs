@@ -18,7 +18,7 @@ impl Session {
         deadline: Nanos,
         life: &mut Life,
     ) -> Result<(), Outcome> {
-        let Some(target) = &core.tls else {
+        let Some(target) = &core.options.tls else {
             return Ok(());
         };
         let begun = clock::monotonic();
@@ -60,7 +60,7 @@ impl Session {
         let tls = self.tls.insert(Box::new(new));
         while tls.is_handshaking() {
             // A send must have gone out before the next one.
-            if tls.wants_write() && core.net.flush_by(self.task, conn, deadline).await {
+            if tls.wants_write() && core.net.flush(self.task, conn, deadline).await {
                 let mut bytes = core.net.take_spare(conn);
                 tls.take_output(&mut bytes);
                 core.net.send(conn, bytes).map_err(|_| Outcome::ClientResource)?;
@@ -86,7 +86,7 @@ impl Session {
             }
         }
         let resumed = tls.is_resumed();
-        if core.net.sending(conn) && !core.net.flush_by(self.task, conn, deadline).await {
+        if core.net.sending(conn) && !core.net.flush(self.task, conn, deadline).await {
             return Err(match core.net.signal(self.task) {
                 Signal::Hard => Outcome::Interrupted,
                 _ if core.net.now() >= deadline => Outcome::TimeoutConnect,
@@ -142,10 +142,10 @@ impl Session {
         tls.end().is_none() && !core.net.is_ended(conn)
     }
 
-    /// Sleeps until `until`, or until the task is told to stop. What a TLS peer sends meanwhile is read at once, so
-    /// that it keeps no buffer from others.
+    /// Sleeps until `until`, or until the task is told to stop. What a peer sends meanwhile is looked at at once, so
+    /// that it keeps no buffer from others; a connection that is no longer fit for a request is closed.
     pub async fn rest(&mut self, core: &CoreState, until: Nanos) -> Signal {
-        while let (Some(conn), true) = (self.conn, self.tls.is_some()) {
+        while let Some(conn) = self.conn {
             if let Some(signal) = core.net.sleep_unless_unread(self.task, conn, until).await {
                 return signal;
             }

@@ -299,7 +299,7 @@ impl Session<'_> {
         let mut rest = net.take_spare(self.conn);
         rest.extend_from_slice(&bytes[sent..]);
         net.send(self.conn, rest).map_err(|_| Over)?;
-        if net.flush(self.task, self.conn).await {
+        if net.flush(self.task, self.conn, Nanos::MAX).await {
             Ok(())
         } else {
             Err(Over)

@@ -35,8 +35,6 @@ pub enum Signal {
 pub enum Ended {
     Eof,
     Error(i32),
-    /// Bytes came that no request had asked for.
-    Unasked,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +57,6 @@ pub struct Conn {
     /// The task waits for the end of the send.
     pub flushing: bool,
     pub closing: bool,
-    /// No request is under way: what arrives belongs to none.
-    pub idle: bool,
     pub connecting: Connecting,
     pub connect_started: Nanos,
     pub connect_done: Nanos,
@@ -87,7 +83,6 @@ impl Conn {
             sending: false,
             flushing: false,
             closing: false,
-            idle: false,
             connecting: Connecting::No,
             connect_started: 0,
             connect_done: 0,

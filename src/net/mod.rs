@@ -243,25 +243,8 @@ impl Net {
         self.0.borrow_mut().sending(conn)
     }
 
-    /// Waits until the last `send` has gone out; false if it failed or the peer went away.
-    pub async fn flush(&self, task: TaskId, conn: ConnId) -> bool {
-        poll_fn(|cx| {
-            let mut d = self.0.borrow_mut();
-            if d.signal(task) == Signal::Hard || d.send_error(conn) != 0 || d.ended(conn).is_some() {
-                return Poll::Ready(false);
-            }
-            if !d.sending(conn) {
-                return Poll::Ready(true);
-            }
-            d.want_flush(conn);
-            d.park(task, cx.waker());
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// The same, waiting until `deadline` at most.
-    pub async fn flush_by(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> bool {
+    /// Waits until the last `send` has gone out; false if it failed, the peer went away or `deadline` passed.
+    pub async fn flush(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> bool {
         poll_fn(|cx| {
             let mut d = self.0.borrow_mut();
             let hard = d.signal(task) == Signal::Hard;
@@ -286,11 +269,6 @@ impl Net {
 
     pub fn end_handshake(&self) {
         self.0.borrow_mut().handshakes -= 1;
-    }
-
-    /// The response is over and the connection kept: what comes before the next `send` ends it.
-    pub fn idle(&self, conn: ConnId) {
-        self.0.borrow_mut().set_idle(conn);
     }
 
     /// The peer has closed or the connection broke.

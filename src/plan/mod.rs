@@ -35,3 +35,24 @@ pub struct Plan {
     /// The steps that thresholds are judged by, one by one; empty: by the whole run.
     pub steps: Vec<Plateau>,
 }
+
+#[cfg(test)]
+impl Plan {
+    /// A plan of which only the executor matters.
+    pub(crate) fn with(executor: Executor) -> Plan {
+        use crate::units::SECOND;
+        use crate::workload::Span;
+        Plan {
+            profile: "test".into(),
+            seed: 1,
+            executor,
+            graceful_stop: SECOND,
+            workload: Workload {
+                kinds: Vec::new(),
+                think_time: Span { min: 0, max: 0 },
+            },
+            thresholds: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+}

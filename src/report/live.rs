@@ -167,24 +167,12 @@ mod tests {
     use crate::metrics::{Recorder, Snapshot};
     use crate::plan::Executor;
     use crate::units::SECOND;
-    use crate::workload::{Span, Workload};
 
     fn plan() -> Plan {
-        Plan {
-            profile: "test".into(),
-            seed: 1,
-            executor: Executor::ConstantVus {
-                vus: 4,
-                duration: 10 * SECOND,
-            },
-            graceful_stop: SECOND,
-            workload: Workload {
-                kinds: Vec::new(),
-                think_time: Span { min: 0, max: 0 },
-            },
-            thresholds: Vec::new(),
-            steps: Vec::new(),
-        }
+        Plan::with(Executor::ConstantVus {
+            vus: 4,
+            duration: 10 * SECOND,
+        })
     }
 
     #[test]

@@ -96,22 +96,6 @@ mod tests {
     use super::*;
     use crate::plan::Executor;
     use crate::units::SECOND;
-    use crate::workload::{Span, Workload};
-
-    fn plan(executor: Executor) -> Plan {
-        Plan {
-            profile: "test".into(),
-            seed: 1,
-            executor,
-            graceful_stop: SECOND,
-            workload: Workload {
-                kinds: Vec::new(),
-                think_time: Span { min: 0, max: 0 },
-            },
-            thresholds: Vec::new(),
-            steps: Vec::new(),
-        }
-    }
 
     #[test]
     fn own_networks_are_not_public_and_their_neighbours_are() {
@@ -155,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_notice_names_the_addresses_the_users_and_the_time() {
-        let plan = plan(Executor::ConstantVus {
+        let plan = Plan::with(Executor::ConstantVus {
             vus: 200,
             duration: 90 * SECOND,
         });
@@ -178,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_run_that_counts_requests_says_how_many() {
-        let plan = plan(Executor::SharedIterations {
+        let plan = Plan::with(Executor::SharedIterations {
             vus: 1,
             iterations: 3,
             max_duration: 60 * SECOND,

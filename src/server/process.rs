@@ -222,6 +222,20 @@ fn read_line(lines: &mut impl BufRead) -> Option<String> {
     Some(String::from_utf8_lossy(&line).into_owned())
 }
 
+/// In a child of ours: returns when the parent has closed its end of standard input, which the kernel does for one
+/// that is killed. Interrupted reads are retried; every other error means, too, that nobody holds the pipe.
+pub(super) fn await_end_of_stdin() {
+    let mut ignored = [0u8; 256];
+    let mut stdin = std::io::stdin().lock();
+    loop {
+        match stdin.read(&mut ignored) {
+            Ok(1..) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            _ => return,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The child's side: llmsim's router on a tokio runtime of its own, until the parent is gone.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Notify;
 
 use super::args::{LATENCY_DEFAULT, TARGET_TOKENS_DEFAULT};
-use super::{LISTEN_BACKLOG, ServerError, SimArgs, SimOptions};
+use super::{LISTEN_BACKLOG, ServerError, SimArgs, SimOptions, process};
 
 /// What the one line on stdout begins with; the address follows.
 pub const READY: &str = "listening ";
@@ -179,16 +179,8 @@ fn watch_for_the_end(stop: &Arc<Notify>) -> Result<(), ServerError> {
     })?;
     let on_eof = stop.clone();
     spawn("sim-stdin", move || {
-        let mut ignored = [0u8; 256];
-        let mut stdin = std::io::stdin().lock();
-        // Interrupted reads are retried; the end and every other error mean that nobody holds the pipe.
-        loop {
-            match stdin.read(&mut ignored) {
-                Ok(1..) => {}
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                _ => return end(&on_eof),
-            }
-        }
+        process::await_end_of_stdin();
+        end(&on_eof);
     })
 }
 

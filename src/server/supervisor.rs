@@ -3,7 +3,7 @@
 //! to ask. A server of somebody else's cannot be told to die with us; its keeper can.
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use rustix::process::{
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{ServerError, printable, tree};
+use super::{ServerError, printable, process, tree};
 
 /// Name of the hidden subcommand.
 pub const SUBCOMMAND: &str = "__supervise";
@@ -115,15 +115,7 @@ fn watch(mut signals: Signals, server: Pid, sender: &Sender<Event>) -> Result<()
     })?;
     let on_end = sender.clone();
     spawn("stdin", move || {
-        let mut ignored = [0u8; 256];
-        let mut stdin = std::io::stdin().lock();
-        loop {
-            match stdin.read(&mut ignored) {
-                Ok(1..) => {}
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                _ => break,
-            }
-        }
+        process::await_end_of_stdin();
         let _ = on_end.send(Event::Stop);
     })?;
     let on_child = sender.clone();

@@ -43,7 +43,7 @@ fn short_and_large_sends_arrive_byte_for_byte_at_a_slow_reader() {
             assert!(net.sending(conn) || len < LARGEST, "nobody reads");
             let sent = net.sent_at(conn).unwrap();
             go.send(()).unwrap();
-            assert!(net.flush(task, conn).await);
+            assert!(net.flush(task, conn, Nanos::MAX).await);
             assert!(!net.sending(conn));
             // Of the first byte, however many parts it took.
             assert_eq!(net.sent_at(conn), Some(sent));

@@ -75,7 +75,9 @@ impl Driver {
         let mut ended = None;
         match (completion.result, completion.buffer) {
             (n, Some(buffer)) if n > 0 => {
-                ended = self.deliver(slot, buffer, n as usize);
+                if !self.deliver(slot, buffer, n as usize) {
+                    ended = Some(Ended::Eof);
+                }
             }
             (n, Some(buffer)) => {
                 self.ring.give_back(buffer);
@@ -94,16 +96,12 @@ impl Driver {
         Ok(())
     }
 
-    /// Puts a filled buffer into the connection's inbox; or says why the connection is over.
-    pub(super) fn deliver(&mut self, slot: usize, buffer: u16, result: usize) -> Option<Ended> {
+    /// Puts a filled buffer into the connection's inbox; false if it holds nothing: the peer has closed.
+    pub(super) fn deliver(&mut self, slot: usize, buffer: u16, result: usize) -> bool {
         let received = self.ring.received(buffer, result);
-        if received.payload_bytes == 0 || self.conns[slot].idle {
+        if received.payload_bytes == 0 {
             self.ring.give_back(buffer);
-            return Some(if received.payload_bytes == 0 {
-                Ended::Eof
-            } else {
-                Ended::Unasked
-            });
+            return false;
         }
         let stamp = received
             .stamp_realtime
@@ -121,7 +119,7 @@ impl Driver {
             kernel_stamped: stamp.is_some(),
         };
         self.inbox.push(&mut self.conns[slot], buffer, filled);
-        None
+        true
     }
 
     pub(super) fn complete_send(&mut self, id: ConnId, completion: &Completion) -> io::Result<()> {

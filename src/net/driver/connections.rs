@@ -143,7 +143,6 @@ impl Driver {
         conn.send_error = 0;
         conn.send_from = 0;
         debug_assert!(!conn.sending);
-        conn.idle = false;
         conn.sending = true;
         conn.in_flight += 1;
         self.unsent.push(id.slot);
@@ -196,19 +195,6 @@ impl Driver {
     pub fn has_unread(&mut self, id: ConnId) -> bool {
         let conn = self.conn(id);
         conn.first != NO_BUFFER || conn.ended.is_some()
-    }
-
-    /// The response is over: bytes that come now are nobody's. They must not keep buffers from others while the
-    /// task thinks, so they end the connection.
-    pub fn set_idle(&mut self, id: ConnId) {
-        self.conn(id).idle = true;
-        let now = self.now;
-        while let Some((buffer, _)) = self.inbox.pop(&mut self.conns[id.slot as usize]) {
-            self.ring.give_back(buffer);
-            self.conns[id.slot as usize]
-                .ended
-                .get_or_insert((Ended::Unasked, now));
-        }
     }
 
     pub fn payload(&self, buffer: u16, bytes: u16) -> &[u8] {
