@@ -148,7 +148,10 @@ impl Session {
                 self.conn = Some(conn);
                 life.connecting += took;
                 core.recorder.borrow_mut().connect(life.series, took);
-                self.secure(core, conn, deadline, life).await?;
+                if core.options.tls.is_some() {
+                    // Boxed: otherwise every plain user's task carries 9 KiB of a handshake's state (scripts/many-users.sh).
+                    Box::pin(self.secure(core, conn, deadline, life)).await?;
+                }
                 Ok((conn, false))
             }
             Err(ConnectError::Failed(_)) => Err(Outcome::ConnectFailed),
