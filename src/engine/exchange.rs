@@ -149,7 +149,7 @@ impl Session {
                 life.connecting += took;
                 core.recorder.borrow_mut().connect(life.series, took);
                 if core.options.tls.is_some() {
-                    // Boxed: otherwise every plain user's task carries 9 KiB of a handshake's state (scripts/many-users.sh).
+                    // Boxed: or each plain user's task would carry 9 KiB of handshake (scripts/many-users.sh).
                     Box::pin(self.secure(core, conn, deadline, life)).await?;
                 }
                 Ok((conn, false))
