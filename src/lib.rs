@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod engine;
 pub mod host;
