@@ -15,7 +15,7 @@ use crate::plan::{
 };
 use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
-use crate::workload::{LightPath, Span};
+use crate::workload::{LightPath, Prompts, Span};
 
 pub const SEED_DEFAULT: u64 = 1;
 /// k6's.
@@ -280,7 +280,8 @@ fn harmless_chat(stream: bool) -> RequestConfig {
             stream,
             max_tokens: Span { min: 1, max: 1 },
             models: vec!["faulty".to_owned()],
-            prompts: vec!["faulty".to_owned()],
+            prompts: Prompts::List(vec!["faulty".to_owned()]),
+            cache_prompt: false,
         },
         timeout: TIMEOUT_DEFAULT,
         connect_timeout: CONNECT_TIMEOUT_DEFAULT,
@@ -388,7 +389,13 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         stream: reader.boolean(fields, "stream").unwrap_or(false),
         max_tokens: max_tokens.unwrap_or(Span { min: 1, max: 1 }),
         models: given(models, "models", &inherited.models, inherited.models_given),
-        prompts: given(prompts, "prompts", &inherited.prompts, inherited.prompts_given),
+        prompts: Prompts::List(given(
+            prompts,
+            "prompts",
+            &inherited.prompts,
+            inherited.prompts_given,
+        )),
+        cache_prompt: false,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::config::duration::{format_duration, format_duration_span, format_span
 use crate::config::{Mistake, Reason, Settings};
 use crate::plan::Executor;
 use crate::units::Nanos;
-use crate::workload::{LightPath, Span};
+use crate::workload::{LightPath, Prompts, Span};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -74,7 +74,10 @@ pub enum CallConfig {
         #[serde(serialize_with = "count_span_text")]
         max_tokens: Span<u32>,
         models: Vec<String>,
-        prompts: Vec<String>,
+        #[serde(serialize_with = "prompts_form")]
+        prompts: Prompts,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        cache_prompt: bool,
     },
     Light,
     /// In a document it is a light request with a path.
@@ -153,6 +156,19 @@ fn duration_span_text<S: Serializer>(span: &Span<Nanos>, to: S) -> Result<S::Ok,
 
 fn count_span_text<S: Serializer>(span: &Span<u32>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&format_span(*span, |count| count.to_string()))
+}
+
+/// A list of texts, or what made ones are made of.
+fn prompts_form<S: Serializer>(prompts: &Prompts, to: S) -> Result<S::Ok, S::Error> {
+    match prompts {
+        Prompts::List(texts) => texts.serialize(to),
+        Prompts::Made { prefix, min_tokens } => {
+            let mut map = to.serialize_map(Some(2))?;
+            map.serialize_entry("prefix", prefix)?;
+            map.serialize_entry("min_tokens", min_tokens)?;
+            map.end()
+        }
+    }
 }
 
 /// Metric -> its expressions, as in the document.

@@ -2,7 +2,7 @@ use super::*;
 use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
 use crate::plan::Stage;
 use crate::units::MILLISECOND;
-use crate::workload::{Call, Span, Timeouts};
+use crate::workload::{Call, Prompts, Span, Timeouts};
 
 fn kinds() -> Vec<RequestKind> {
     let kind = |name: &str, stream| RequestKind {
@@ -12,7 +12,8 @@ fn kinds() -> Vec<RequestKind> {
             stream,
             max_tokens: Span { min: 1, max: 1 },
             models: vec!["m".into()],
-            prompts: vec!["p".into()],
+            prompts: Prompts::List(vec!["p".into()]),
+            cache_prompt: false,
         },
         timeouts: Timeouts {
             connect: None,
@@ -20,6 +21,7 @@ fn kinds() -> Vec<RequestKind> {
             idle: None,
             total: 60 * SECOND,
         },
+        endpoint: 0,
     };
     vec![kind("stream", true), kind("plain", false)]
 }

@@ -6,7 +6,7 @@ use crate::plan::{
     THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold, ThresholdMetric, VUS_MAX,
 };
 use crate::units::Nanos;
-use crate::workload::{Call, RequestKind, Timeouts, Workload};
+use crate::workload::{Call, Endpoint, Prompts, RequestKind, Timeouts, Workload};
 
 impl Plan {
     /// Everything that the plan's types promise is checked here, wherever the config came from.
@@ -38,6 +38,10 @@ impl Plan {
             return Err(mistakes);
         }
         let workload = Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds,
             think_time: config.think_time,
         };
@@ -141,12 +145,13 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
             max_tokens,
             models,
             prompts,
+            cache_prompt,
         } => {
             if models.is_empty() {
                 let what = format!("request `{name}` has no models");
                 wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
             }
-            if prompts.is_empty() {
+            if matches!(prompts, Prompts::List(texts) if texts.is_empty()) {
                 let what = format!("request `{name}` has no prompts");
                 wrong.push(Reason::new(what).hint("add `prompts:`, or `--prompt TEXT`"));
             }
@@ -155,6 +160,7 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
                 max_tokens: *max_tokens,
                 models: models.clone(),
                 prompts: prompts.clone(),
+                cache_prompt: *cache_prompt,
             }
         }
     };
@@ -175,6 +181,7 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
         weight: request.weight,
         call,
         timeouts,
+        endpoint: 0,
     })
 }
 

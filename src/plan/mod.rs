@@ -48,6 +48,7 @@ impl Plan {
             executor,
             graceful_stop: SECOND,
             workload: Workload {
+                endpoints: Vec::new(),
                 kinds: Vec::new(),
                 think_time: Span { min: 0, max: 0 },
             },

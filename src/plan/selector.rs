@@ -124,7 +124,7 @@ pub fn split_key(key: &str) -> Result<(&str, Selector), Reason> {
 mod tests {
     use super::*;
     use crate::units::SECOND;
-    use crate::workload::{Call, LightPath, Span, Timeouts};
+    use crate::workload::{Call, LightPath, Prompts, Span, Timeouts};
 
     fn kind(name: &str, call: Call) -> RequestKind {
         RequestKind {
@@ -137,6 +137,7 @@ mod tests {
                 idle: None,
                 total: SECOND,
             },
+            endpoint: 0,
         }
     }
 
@@ -145,7 +146,8 @@ mod tests {
             stream,
             max_tokens: Span { min: 1, max: 1 },
             models: vec!["m".into()],
-            prompts: vec!["p".into()],
+            prompts: Prompts::List(vec!["p".into()]),
+            cache_prompt: false,
         };
         let path = LightPath::Models;
         vec![

@@ -12,7 +12,7 @@ use crate::server::{
 };
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::Nanos;
-use crate::workload::{Call, Target};
+use crate::workload::{Call, Prompts, Target};
 
 use super::{Failure, own_exe};
 
@@ -207,7 +207,10 @@ fn question(plan: &Plan) -> Option<Question<'_>> {
     plan.workload.kinds.iter().find_map(|kind| match &kind.call {
         Call::Chat { models, prompts, .. } => Some(Question {
             model: models.first()?,
-            prompt: prompts.first()?,
+            prompt: match prompts {
+                Prompts::List(texts) => texts.first()?,
+                Prompts::Made { prefix, .. } => prefix,
+            },
         }),
         Call::Light | Call::Get { .. } => None,
     })

@@ -9,7 +9,7 @@ use super::url::Url;
 use super::{ServerError, printable};
 use crate::http1::check_path;
 use crate::tls::{TlsOptions, TlsTarget};
-use crate::workload::{NamedPaths, Target};
+use crate::workload::{self, NamedPaths, Target};
 
 /// For one question, connecting included.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
@@ -152,6 +152,7 @@ pub fn resolve_over(
         .map_err(|e| ServerError::config(format!("--target: {e}"), "percent-encode the path"))?;
     Ok(Discovery {
         target: Target {
+            api: workload::Api::Chat,
             origin: url.origin(),
             authority: url.authority.clone(),
             addresses,

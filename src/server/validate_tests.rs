@@ -1,4 +1,5 @@
 use super::*;
+use crate::workload::Api;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
@@ -119,6 +120,7 @@ fn target(address: SocketAddr) -> Target {
         origin: format!("http://{address}"),
         authority: address.to_string(),
         addresses: vec![address],
+        api: Api::Chat,
         chat_path: "/v1/chat/completions?key=CANARY".to_owned(),
         light_paths: vec!["/health".to_owned()],
         named_paths: crate::workload::NamedPaths::all("/v1/models"),

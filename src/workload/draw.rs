@@ -1,7 +1,7 @@
 //! Which request a VU sends next.
 
 use super::random::{keyed, up_to};
-use super::types::{Call, Draw, Span, Workload};
+use super::types::{Call, Draw, Prompts, Span, Workload};
 use crate::units::Nanos;
 
 /// Each choice's number in the key. A new choice takes a new number; none is ever given another,
@@ -59,7 +59,10 @@ impl Workload {
                 ..
             } => (
                 key.index(Choice::Model, models.len()),
-                key.index(Choice::Prompt, prompts.len()),
+                match prompts {
+                    Prompts::List(texts) => key.index(Choice::Prompt, texts.len()),
+                    Prompts::Made { .. } => key.up_to_u32(Choice::Prompt, u32::MAX),
+                },
                 max_tokens.min + key.up_to_u32(Choice::MaxTokens, max_tokens.max - max_tokens.min),
             ),
             Call::Light => (0, key.index(Choice::Prompt, light_paths), 0),
@@ -115,7 +118,8 @@ impl Workload {
             {
                 assert!(max_tokens.min <= max_tokens.max, "{}: max_tokens", kind.name);
                 assert!(!models.is_empty(), "{}: models", kind.name);
-                assert!(!prompts.is_empty(), "{}: prompts", kind.name);
+                let empty = matches!(prompts, Prompts::List(texts) if texts.is_empty());
+                assert!(!empty, "{}: prompts", kind.name);
             }
         }
     }
@@ -125,7 +129,7 @@ impl Workload {
 mod tests {
     use super::*;
     use crate::units::{MILLISECOND, SECOND};
-    use crate::workload::{RequestKind, Timeouts};
+    use crate::workload::{Endpoint, RequestKind, Timeouts};
     use std::collections::HashSet;
 
     fn kind(name: &str, weight: u32, call: Call) -> RequestKind {
@@ -139,6 +143,7 @@ mod tests {
                 idle: None,
                 total: 60 * SECOND,
             },
+            endpoint: 0,
         }
     }
 
@@ -147,13 +152,18 @@ mod tests {
             stream,
             max_tokens: Span { min, max },
             models: (0..models).map(|i| format!("model-{i}")).collect(),
-            prompts: (0..prompts).map(|i| format!("prompt {i}")).collect(),
+            prompts: Prompts::List((0..prompts).map(|i| format!("prompt {i}")).collect()),
+            cache_prompt: false,
         }
     }
 
     /// As a high-concurrency run mixes it: 70 % whole answers, 20 % streams, 10 % light, and one never sent.
     fn mixed() -> Workload {
         let workload = Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds: vec![
                 kind("quick", 70, chat(false, 20, 20, 7, 1)),
                 kind("never", 0, chat(false, 1, 1, 1, 1)),
@@ -265,6 +275,10 @@ mod tests {
     #[test]
     fn choices_of_one_request_do_not_follow_each_other() {
         let workload = Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds: vec![kind("a", 1, chat(true, 0, 1, 2, 2))],
             think_time: Span { min: 0, max: 1 },
         };
@@ -280,6 +294,10 @@ mod tests {
     #[test]
     fn the_widest_spans_do_not_overflow() {
         let workload = Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds: vec![kind("a", u32::MAX, chat(true, 0, u32::MAX, 1, 1)); 3],
             think_time: Span {
                 min: 0,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::types::{Call, Draw, Target, Workload};
+use super::types::{Call, Draw, Prompts, Target, Workload};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
 
@@ -43,7 +43,11 @@ pub fn encode_request(
             prompts,
             ..
         } => {
-            let (model, prompt) = (&models[draw.model as usize], &prompts[draw.prompt as usize]);
+            let model = &models[draw.model as usize];
+            let prompt = match prompts {
+                Prompts::List(texts) => texts[draw.prompt as usize].as_str(),
+                Prompts::Made { prefix, .. } => prefix,
+            };
             encode_chat_body(body, model, prompt, draw.max_tokens, *stream);
             (Method::Post, &target.chat_path)
         }
@@ -61,7 +65,7 @@ pub fn encode_request(
 mod tests {
     use super::*;
     use crate::units::SECOND;
-    use crate::workload::{LightPath, NamedPaths, RequestKind, Span, Timeouts};
+    use crate::workload::{Api, Endpoint, LightPath, NamedPaths, RequestKind, Span, Timeouts};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -130,14 +134,20 @@ mod tests {
             weight: 1,
             call,
             timeouts,
+            endpoint: 0,
         };
         let chat = Call::Chat {
             stream: true,
             max_tokens: Span { min: 5, max: 9 },
             models: vec!["a".to_string(), "b".to_string()],
-            prompts: vec!["Hi".to_string(), "x".repeat(2000)],
+            prompts: Prompts::List(vec!["Hi".to_string(), "x".repeat(2000)]),
+            cache_prompt: false,
         };
         let workload = Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds: vec![kind("stream", chat), kind("light", Call::Light)],
             think_time: Span { min: 0, max: 0 },
         };
@@ -145,6 +155,7 @@ mod tests {
             origin: "http://h:1".to_string(),
             authority: "h:1".to_string(),
             addresses: vec![([127, 0, 0, 1], 1).into()],
+            api: Api::Chat,
             chat_path: "/v1/chat/completions".to_string(),
             light_paths: vec!["/health".to_string(), "/stats".to_string()],
             named_paths: NamedPaths {

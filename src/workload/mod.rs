@@ -6,4 +6,6 @@ pub(crate) mod random;
 mod types;
 
 pub use encode::{encode_chat_body, encode_request};
-pub use types::{Call, Draw, LightPath, NamedPaths, RequestKind, Span, Target, Timeouts, Workload};
+pub use types::{
+    Api, Call, Draw, Endpoint, LightPath, NamedPaths, Prompts, RequestKind, Span, Target, Timeouts, Workload,
+};

@@ -16,7 +16,9 @@ use llmload_uring::mock::fault::{Fault, FaultPlan};
 use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::plan::{Executor, Plan};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::{Call, NamedPaths, RequestKind, Span, Target, Timeouts, Workload};
+use llmload_uring::workload::{
+    Api, Call, Endpoint, NamedPaths, Prompts, RequestKind, Span, Target, Timeouts, Workload,
+};
 
 pub fn mock_options() -> MockOptions {
     MockOptions {
@@ -61,9 +63,11 @@ pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind 
             stream,
             max_tokens: Span { min: 10, max: 20 },
             models: vec!["a".into(), "b".into(), "c".into()],
-            prompts: vec!["Hi".into(), "Tell me \"more\"\n".into()],
+            prompts: Prompts::List(vec!["Hi".into(), "Tell me \"more\"\n".into()]),
+            cache_prompt: false,
         },
         timeouts: timeouts(total),
+        endpoint: 0,
     }
 }
 
@@ -73,6 +77,7 @@ pub fn light(weight: u32) -> RequestKind {
         weight,
         call: Call::Light,
         timeouts: timeouts(10 * SECOND),
+        endpoint: 0,
     }
 }
 
@@ -83,6 +88,10 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
         executor,
         graceful_stop: 5 * SECOND,
         workload: Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds,
             think_time: Span { min: 0, max: 0 },
         },
@@ -104,6 +113,7 @@ pub fn target(address: SocketAddr) -> Target {
         origin: format!("http://{address}"),
         authority: address.to_string(),
         addresses: vec![address],
+        api: Api::Chat,
         chat_path: "/v1/chat/completions".into(),
         light_paths: vec!["/health".into()],
         named_paths: NamedPaths::all("/v1/models"),
