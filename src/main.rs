@@ -15,6 +15,10 @@ fn main() -> ExitCode {
         Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
         Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
         Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
+        Some(Command::Run(args)) => load(&args, begun),
+        Some(Command::Config(args)) => config::check(&args)
+            .map_err(Failure::from)
+            .map(|text| print(text.as_bytes())),
         Some(Command::Profiles(args)) => config::profiles(&args)
             .map_err(Failure::from)
             .map(|text| print(text.as_bytes())),

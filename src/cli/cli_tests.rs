@@ -49,6 +49,25 @@ fn a_profile_and_a_command_exclude_each_other() {
 }
 
 #[test]
+fn a_run_by_command_has_the_options_of_one_without() {
+    let run = |line: &str| match parse(line).unwrap().command {
+        Some(Command::Run(args)) => *args,
+        other => panic!("{other:?}"),
+    };
+    let args = run("run --config w.yaml --vus 7 --repeat 3 --results-dir r");
+    assert_eq!(args.document.config.as_deref(), Some("w.yaml".as_ref()));
+    assert_eq!((args.vus, args.document.repeat, args.profile()), (Some(7), Some(3), ""));
+    assert_eq!(run("run high-concurrency --vus 7").profile(), "high-concurrency");
+    let nothing = parse("run --vus 7").unwrap_err().kind();
+    assert_eq!(nothing, ErrorKind::MissingRequiredArgument);
+    let Some(Command::Config(args)) = parse("config check w.yaml --vus 3").unwrap().command else {
+        panic!()
+    };
+    let ConfigAction::Check(run) = args.action;
+    assert_eq!((run.profile(), run.vus), ("w.yaml", Some(3)));
+}
+
+#[test]
 fn every_option_of_a_run_has_its_variable_and_every_secret_is_hidden() {
     for arg in Cli::command().get_arguments() {
         let Some(long) = arg.get_long().filter(|long| !matches!(*long, "help" | "version")) else {

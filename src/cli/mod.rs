@@ -1,5 +1,6 @@
 //! What was typed. What it means is found out in `config`.
 
+mod config_args;
 mod explain;
 mod mock_args;
 mod probe_args;
@@ -8,6 +9,7 @@ mod run_args;
 mod server_args;
 mod values;
 
+pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs};
 pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};
@@ -38,6 +40,10 @@ Examples:
       a server of your own, started and stopped
   llmload-uring stress --threshold 'ttft{stream:true}: p(99)<500'
       at how many users does the p99 of the first token exceed half a second?
+  llmload-uring run --config workload.yaml
+      one server or several, as the document has it; each request into a file under results/
+  llmload-uring config check workload.yaml
+      is the document right, and what does it mean?
   llmload-uring mock --ttft 20ms --gap 5ms
       a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000
@@ -81,6 +87,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a profile, or the document that `--config FILE` names: all options are those of a run
+    Run(Box<RunArgs>),
+    /// Validate a document and print the run that it means
+    Config(ConfigArgs),
     /// A fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
     /// List the built-in profiles, or show one as a document
@@ -138,7 +148,8 @@ pub fn man() -> std::io::Result<Vec<u8>> {
     page.render_options_section(&mut out)?;
     for sub in command
         .get_subcommands()
-        .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+        // `run` has the options of the page itself.
+        .filter(|sub| !sub.is_hide_set() && !["help", "run"].contains(&sub.get_name()))
     {
         let mut options = Vec::new();
         clap_mangen::Man::new(sub.clone()).render_options_section(&mut options)?;

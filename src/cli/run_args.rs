@@ -1,6 +1,6 @@
 //! Options of a run.
 
-use crate::cli::{CpuList, ServerArgs, StageList};
+use crate::cli::{CpuList, DocumentArgs, ServerArgs, StageList};
 use crate::config::{Secret, parse_count_span, parse_duration, parse_duration_span};
 use crate::units::Nanos;
 use crate::workload::Span;
@@ -38,8 +38,11 @@ pub enum Progress {
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Built-in profile (see `llmload-uring profiles`) or path of a YAML file
-    #[arg(required = true, value_name = "PROFILE")]
+    #[arg(required_unless_present = "config", value_name = "PROFILE")]
     pub profile: Option<String>,
+
+    #[command(flatten)]
+    pub document: DocumentArgs,
 
     /// Virtual users: scales a ramp so that this is its peak
     #[arg(short = 'u', long, env = "LLMLOAD_VUS", hide_env = true, value_name = "N", help_heading = LOAD)]
@@ -191,7 +194,7 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Not empty where no subcommand was given: clap sees to it.
+    /// Not empty where there is no `--config` and no subcommand: clap sees to it.
     pub fn profile(&self) -> &str {
         self.profile.as_deref().unwrap_or_default()
     }

@@ -59,7 +59,7 @@ fn mix(plan: &Plan) -> Vec<Row<'_>> {
 }
 
 /// Name, shape, thresholds.
-const TABLE: [(&str, &str, &[&str]); 9] = [
+const TABLE: [(&str, &str, &[&str]); 11] = [
     ("quick-smoke", "1 VU x 3", &["failed: rate<0.01"]),
     (
         "smoke",
@@ -114,6 +114,8 @@ const TABLE: [(&str, &str, &[&str]); 9] = [
             "latency{stream:false}: p(99)<50",
         ],
     ),
+    ("workload", "10->20 110->20", &[]),
+    ("mixed_warfare", "10->20 110->20", &[]),
 ];
 
 #[test]

@@ -1,5 +1,7 @@
 use super::*;
-use crate::plan::Plan;
+use crate::config::CallConfig;
+use crate::plan::{Executor, Plan};
+use crate::workload::Prompts;
 
 const GOOD: &str = "\
 executor: constant-vus

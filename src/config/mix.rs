@@ -97,6 +97,7 @@ mod tests {
             name: format!("{stream:?}{weight}"),
             weight,
             call,
+            prompts_file: None,
             timeout: 1,
             connect_timeout: 1,
             first_token_timeout: None,

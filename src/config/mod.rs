@@ -1,24 +1,35 @@
 //! What was asked for: a built-in profile or a YAML document, with the command line laid over it.
 
+mod analysis;
+mod analysis_keys;
 mod builtin;
 mod document;
 mod duration;
+mod effective;
+mod endpoints;
 mod error;
 mod listing;
 mod mix;
 mod overlay;
+mod prompts_keys;
 mod reader;
+mod requests;
 mod secret;
 mod server;
+mod session;
 mod settings;
+mod shape;
 mod thresholds;
 mod tree;
 mod types;
+mod workload_keys;
 
+pub use analysis::AnalysisLimits;
 pub use builtin::{names as profile_names, text as profile_text};
 pub use duration::{
     format_duration, format_duration_span, parse_count_span, parse_duration, parse_duration_span,
 };
+pub use effective::check;
 pub use error::{ConfigError, Mistake, Reason, nearest, quoted};
 pub use listing::profiles;
 pub use reader::check_duration;
@@ -26,23 +37,26 @@ pub use secret::Secret;
 pub use server::{CommandSettings, ServerSettings};
 pub use settings::{Header, MIN_WAIT_DEFAULT, Settings, redact};
 pub use tree::DOCUMENT_BYTES_MAX;
-pub use types::{CallConfig, Config, Place, RequestConfig, SimulatorConfig, ThresholdConfig, duration_text};
+pub use types::{
+    CallConfig, Config, Place, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig,
+    duration_text,
+};
 
 use crate::cli::RunArgs;
 use crate::plan::Plan;
 use std::io::Read;
 
 /// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 5] = ["completions", "man", "mock", "probe", "profiles"];
+const COMMANDS: [&str; 7] = ["completions", "config", "man", "mock", "probe", "profiles", "run"];
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.
 pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
-    let name = args.profile();
-    let source = find(name)?;
-    let (mut config, mut mistakes) = document::read_document(name, &source.file, &source.text)?;
-    config.run = settings::settings(args, &mut mistakes);
+    let source = source(args)?;
+    let (mut config, mut mistakes) = document::read_document(&source.name, &source.file, &source.text)?;
+    config.run = settings::settings(args, &config.servers, &mut mistakes);
     overlay::overlay(&mut config, args, &mut mistakes);
+    session::overlay_session(&mut config, args, &mut mistakes);
     let plan = match Plan::build(&config) {
         Ok(plan) if mistakes.is_empty() => return Ok((config, plan)),
         Ok(_) => Vec::new(),
@@ -53,14 +67,34 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
 }
 
 struct Source {
+    /// What was asked for.
+    name: String,
     /// As errors name it.
     file: String,
     text: String,
 }
 
+/// By its name or path, or by `--config`, which only takes a path.
+fn source(args: &RunArgs) -> Result<Source, ConfigError> {
+    let Some(path) = &args.document.config else {
+        return find(args.profile());
+    };
+    if let Some(profile) = &args.profile {
+        let what = format!("contradicts the profile {}: one document a run", quoted(profile));
+        let reason = Reason::new(what).hint("drop one of the two, in the environment too");
+        return Err(reason.at("--config", 0).into());
+    }
+    let Some(path) = path.to_str() else {
+        let what = format!("{} is no UTF-8 path", quoted(&path.to_string_lossy()));
+        return Err(Reason::new(what).at("--config", 0).into());
+    };
+    read_file(path)
+}
+
 fn find(name: &str) -> Result<Source, ConfigError> {
     if let Some(text) = builtin::text(name) {
         return Ok(Source {
+            name: name.to_owned(),
             file: format!("profiles/{name}.yaml"),
             text: text.to_owned(),
         });
@@ -97,7 +131,11 @@ fn read_file(path: &str) -> Result<Source, ConfigError> {
     let limit = DOCUMENT_BYTES_MAX as u64 + 1;
     let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
     let wrong = |what: String| ConfigError::from(Reason::new(what).at(path, 0));
-    read.map_err(|e| wrong(format!("cannot be read: {e}")))?;
+    read.map_err(|e| {
+        let reason = Reason::new(format!("cannot be read: {e}"));
+        let hint = "`llmload-uring profiles show workload` prints a document to begin with";
+        ConfigError::from(reason.hint(hint).at(path, 0))
+    })?;
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(wrong(format!(
             "larger than the limit, {DOCUMENT_BYTES_MAX} bytes"
@@ -110,6 +148,7 @@ fn read_file(path: &str) -> Result<Source, ConfigError> {
         ))
     })?;
     Ok(Source {
+        name: path.to_owned(),
         file: path.to_owned(),
         text,
     })

@@ -253,6 +253,7 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
             }
             if !args.prompts.is_empty() {
                 *prompts = Prompts::List(args.prompts.clone());
+                request.prompts_file = None;
             }
             if let Some(span) = args.max_tokens {
                 *max_tokens = span;

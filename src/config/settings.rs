@@ -2,7 +2,10 @@
 
 use crate::cli::{CpuList, RunArgs, Stamp};
 use crate::config::server::server_settings;
-use crate::config::{Mistake, Reason, Secret, ServerSettings, check_duration, duration_text, quoted};
+use crate::config::session::names_a_server;
+use crate::config::{
+    Mistake, Reason, Secret, ServerEntry, ServerSettings, check_duration, duration_text, quoted,
+};
 use crate::units::{MILLISECOND, Nanos};
 use serde::{Serialize, Serializer};
 use std::io::Read;
@@ -82,16 +85,22 @@ impl Default for Settings {
     }
 }
 
-/// Reads the key file, if one is named; touches nothing else.
-pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
-    let server = server_settings(args, mistakes);
+/// Reads the key file, if one is named; touches nothing else. `servers` are the document's.
+pub fn settings(args: &RunArgs, servers: &[ServerEntry], mistakes: &mut Vec<Mistake>) -> Settings {
+    let server = server_settings(args, servers, mistakes);
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     let target = args.target();
     if target.is_some() && args.port.is_some() {
         let what = "contradicts `--target`, whose URL has the port";
         wrong("--port", Reason::new(what).hint("put the port into the URL"));
     }
-    if args.no_server && target.is_none() && args.port.is_none() && server.command.is_none() {
+    if let (Some(named), Some(_), None, None) = (names_a_server(servers), args.port, target, &server.command)
+    {
+        let what = format!("is for the simulator, but {named}");
+        wrong("--port", Reason::new(what).hint("drop one of the two"));
+    }
+    let named = target.is_some() || !servers.is_empty();
+    if args.no_server && !named && args.port.is_none() && server.command.is_none() {
         let what = "no server is started and none is named";
         wrong(
             "--no-server",
@@ -123,7 +132,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     }
     let headers = headers(args, mistakes);
     Settings {
-        manage_server: (target.is_none() && !args.no_server) || server.command.is_some(),
+        manage_server: (!named && !args.no_server) || server.command.is_some(),
         target: target.map(str::to_owned),
         port: args.port,
         server,

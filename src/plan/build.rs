@@ -51,6 +51,7 @@ impl Plan {
             executor: config.executor.clone(),
             graceful_stop: config.graceful_stop,
             workload,
+            warmup: config.warmup,
             thresholds,
             steps: match config.steps {
                 true => config.executor.plateaus(),

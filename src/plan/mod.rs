@@ -31,6 +31,8 @@ pub struct Plan {
     /// How long requests may go on after the executor's duration.
     pub graceful_stop: Nanos,
     pub workload: Workload,
+    /// Load of this length comes before the executor's and is in no figure.
+    pub warmup: Nanos,
     pub thresholds: Vec<Threshold>,
     /// The steps that thresholds are judged by, one by one; empty: by the whole run.
     pub steps: Vec<Plateau>,
@@ -52,6 +54,7 @@ impl Plan {
                 kinds: Vec::new(),
                 think_time: Span { min: 0, max: 0 },
             },
+            warmup: 0,
             thresholds: Vec::new(),
             steps: Vec::new(),
         }

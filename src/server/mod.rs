@@ -32,6 +32,11 @@ pub use validate::{Question, VALIDATION_LIMIT, validate};
 /// loses no SYN, which would cost each loser a second. The kernel caps it at net.core.somaxconn.
 pub const LISTEN_BACKLOG: u32 = 4096;
 
+/// Whether a run could go to this URL. What is wrong, without its user and query, and a hint.
+pub fn check_url(text: &str) -> Result<(), (String, &'static str)> {
+    url::Url::read(text).map(drop)
+}
+
 /// Text from elsewhere, safe for a terminal: control characters and those that turn the writing direction
 /// are escaped, and it ends after `chars` characters.
 pub(crate) fn printable(text: &str, chars: usize) -> String {

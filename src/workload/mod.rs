@@ -2,6 +2,7 @@
 
 mod draw;
 mod encode;
+pub mod prompts;
 pub(crate) mod random;
 mod types;
 

@@ -95,6 +95,7 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
             kinds,
             think_time: Span { min: 0, max: 0 },
         },
+        warmup: 0,
         thresholds: Vec::new(),
         steps: Vec::new(),
     }
