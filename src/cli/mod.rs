@@ -22,7 +22,7 @@ pub use values::stages::StageList;
 use crate::server::{SimArgs, SuperviseArgs};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -120,12 +120,19 @@ pub fn parse() -> Cli {
         .try_get_matches()
         .unwrap_or_else(|e| explain::explain(e, std::env::args_os(), |name| std::env::var(name).ok()).exit());
     // The option exists for its environment variable only.
-    if matches.value_source("api_key") == Some(ValueSource::CommandLine) {
+    if is_typed(&matches, "api_key") {
         let what = "--api-key: every user of this host can read a command line; \
                     put the key into LLMLOAD_API_KEY, or into a file for --api-key-file";
         Cli::command().error(ErrorKind::InvalidValue, what).exit();
     }
     Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
+}
+
+/// Whether the option stands on the command line, behind whichever command.
+fn is_typed(matches: &ArgMatches, id: &str) -> bool {
+    let known = matches.try_contains_id(id).is_ok();
+    (known && matches.value_source(id) == Some(ValueSource::CommandLine))
+        || matches.subcommand().is_some_and(|(_, below)| is_typed(below, id))
 }
 
 /// The script that completes this program's options in `shell`.

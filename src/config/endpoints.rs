@@ -3,12 +3,10 @@
 use crate::config::reader::{Fields, Node, Reader, check_text, line};
 use crate::config::types::WEIGHT_ONE;
 use crate::config::{Place, Reason, ServerEntry, quoted};
-use crate::plan::KINDS_MAX;
 use crate::server::check_url;
 use crate::workload::Api;
 
-/// Each needs a kind of request of its own.
-pub const SERVERS_MAX: usize = KINDS_MAX;
+const SERVERS_MAX: usize = 16;
 /// Times a million still a u32.
 const WEIGHT_MAX: f64 = 1_000.0;
 const NAME_BYTES_MAX: usize = 64;
@@ -39,7 +37,7 @@ pub fn read_servers(reader: &mut Reader<'_>, fields: &Fields<'_>, file: &str) ->
     let several = reader.list(fields, "servers", SERVERS_MAX).unwrap_or_default();
     for (i, node) in several.iter().enumerate() {
         let what = format!("servers[{i}]");
-        let Some(server) = read_server(reader, &what, node, several.len() > 1, file) else {
+        let Some(mut server) = read_server(reader, &what, node, several.len() > 1, file) else {
             continue;
         };
         let taken = |other: &&ServerEntry| other.name.is_some() && other.name == server.name;
@@ -47,6 +45,11 @@ pub fn read_servers(reader: &mut Reader<'_>, fields: &Fields<'_>, file: &str) ->
             let what = format!("{what}: name {} is taken", quoted(name));
             let hint = format!("line {} has it", first.place.line);
             reader.mistake(line(node), Reason::new(what).hint(hint));
+            server.name = None;
+        }
+        if several.len() > 1 && server.name.is_none() {
+            // Reported: not to look wrong a second time.
+            server.name = Some(format!("faulty {i}"));
         }
         servers.push(server);
     }
@@ -107,9 +110,9 @@ fn weight(text: &str) -> Result<u32, Reason> {
 /// It becomes a tag, a row and a key in files.
 fn server_name(text: &str) -> Result<String, Reason> {
     let text = check_text(text, NAME_BYTES_MAX)?;
-    let unfit = |c: char| c.is_control() || "{},:;\"'\\`".contains(c);
+    let unfit = |c: char| c.is_control() || "{},:;/\"'\\`".contains(c);
     if text.trim() != text || text.contains(unfit) {
-        let hint = "no control characters, none of {},:;\"'\\` and no blanks around it";
+        let hint = "no control characters, none of {},:;/\"'\\` and no blanks around it";
         return Err(Reason::new(format!("{} is no name", quoted(&text))).hint(hint));
     }
     Ok(text)

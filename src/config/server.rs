@@ -88,7 +88,7 @@ pub fn server_settings(
     mistakes: &mut Vec<Mistake>,
 ) -> ServerSettings {
     let asked = &args.server;
-    let settings = ServerSettings {
+    let mut settings = ServerSettings {
         chaos: asked.chaos,
         sim_latency: asked.sim_latency.clone(),
         sim_tokens: asked.sim_tokens,
@@ -96,6 +96,13 @@ pub fn server_settings(
         command: command_settings(args, mistakes),
     };
     simulator_mistakes(args, &settings, servers, mistakes);
+    if !servers.is_empty() {
+        // Reported: not to look wrong a second time.
+        settings = ServerSettings {
+            command: settings.command,
+            ..ServerSettings::default()
+        };
+    }
     settings
 }
 

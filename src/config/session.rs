@@ -34,6 +34,8 @@ pub fn overlay_session(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<M
     }
 }
 
+/// What is reported here is taken out of the configuration, so that later checks do not report it again.
+///
 /// A document with one server may be run against another; with several nobody knows which one is meant.
 fn overlay_servers(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     let Some(first) = config.servers.first() else {
@@ -51,13 +53,13 @@ fn overlay_servers(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mista
         let what = format!("contradicts {named}: which of them it replaces is not said");
         let hint = "drop it, in the environment too, or change the document";
         wrong("--target", Reason::new(what).hint(hint));
+        config.run.target = None;
     }
     if several && args.server.server_cmd.is_some() {
         let what = format!("starts one server, but the load is for {named}");
-        wrong(
-            "--server-cmd",
-            Reason::new(what).hint("start them beforehand and drop it"),
-        );
+        let hint = "start them beforehand and drop it";
+        wrong("--server-cmd", Reason::new(what).hint(hint));
+        config.run.server.command = None;
     }
     if several {
         return;
@@ -105,7 +107,7 @@ fn check_length(config: &Config, mistakes: &mut Vec<Mistake>) {
 }
 
 /// Each server has each kind of request for itself.
-fn check_kinds(config: &Config, mistakes: &mut Vec<Mistake>) {
+fn check_kinds(config: &mut Config, mistakes: &mut Vec<Mistake>) {
     let (servers, requests) = (config.servers.len(), config.requests.len());
     if servers * requests > KINDS_MAX && requests <= KINDS_MAX {
         let what = format!(
@@ -114,6 +116,7 @@ fn check_kinds(config: &Config, mistakes: &mut Vec<Mistake>) {
         );
         let reason = Reason::new(what).hint("fewer servers, or fewer kinds of request");
         mistakes.push(config.requests_place.mistake(reason));
+        config.servers.truncate(KINDS_MAX / requests);
     }
 }
 

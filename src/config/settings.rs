@@ -134,7 +134,8 @@ pub fn settings(args: &RunArgs, servers: &[ServerEntry], mistakes: &mut Vec<Mist
     Settings {
         manage_server: (!named && !args.no_server) || server.command.is_some(),
         target: target.map(str::to_owned),
-        port: args.port,
+        // Beside a server of the document it is reported: not to look wrong a second time.
+        port: args.port.filter(|_| servers.is_empty()),
         server,
         cacert: args.cacert.clone(),
         insecure: args.insecure,

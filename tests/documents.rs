@@ -1,0 +1,101 @@
+//! Documents from outside: `run --config`, `config check`, and what is wrong with documents.
+
+mod common;
+
+use common::live::*;
+use common::*;
+
+/// Ten mistakes, and none that follows from another.
+const TEN: &str = "\
+servers:
+  - name: Thinker
+    base_url: 127.0.0.1:8080/completion
+    weight: -0.3
+  - name: Thinker
+    base_url: http://127.0.0.1:8081/completion
+    wieght: 0.7
+workload:
+  users: 0
+  duration_seconds: two minutes
+  ramp_up: 10
+prompts:
+  min_tokens: 50
+  max_tokens: [200]
+  cache_prompt: sometimes
+analysis:
+  p90_latency: 2s
+";
+
+#[test]
+fn ten_mistakes_are_told_with_their_lines_before_anything_is_sent() {
+    let dir = Dir::new();
+    let file = dir.write("ten.yaml", TEN);
+    for words in [
+        &["run", "--config", &file][..],
+        &["run", &file],
+        &["config", "check", &file],
+    ] {
+        let ended = ran(words).expect(104);
+        assert!(ended.stdout.is_empty(), "{}", ended.stdout);
+        let lines = ended
+            .stderr
+            .lines()
+            .filter_map(|line| line.strip_prefix("error: "));
+        let at: Vec<&str> = lines
+            .filter_map(|line| line.strip_prefix(&format!("{file}:"))?.split(':').next())
+            .collect();
+        assert_eq!(
+            at,
+            ["3", "4", "5", "7", "9", "10", "11", "14", "15", "17"],
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn a_document_is_checked_and_what_is_printed_can_be_checked_again() {
+    let dir = Dir::new();
+    let first = ran(&["config", "check", "mixed_warfare", "--vus", "7", "--seed", "5"]).expect(0);
+    assert!(first.stdout.contains("\nseed: 5\n"), "{}", first.stdout);
+    let file = dir.write("again.yaml", &first.stdout);
+    let again = ran(&["config", "check", &file]).expect(0);
+    let document = |text: &str| text.split_once("\n---\n").map(|(_, yaml)| yaml.to_owned());
+    assert!(document(&first.stdout).is_some(), "{}", first.stdout);
+    assert_eq!(document(&first.stdout), document(&again.stdout));
+}
+
+#[test]
+fn a_document_that_cannot_be_read_is_one_error() {
+    ran(&["run", "--config", "/not/there.yaml"])
+        .expect(104)
+        .one_error("/not/there.yaml: cannot be read: No such file");
+    // Anchors would let a small file grow without bounds.
+    let dir = Dir::new();
+    let bomb = dir.write("bomb.yaml", "a: &a [x, x]\nb: &b [*a, *a]\nservers: [*b, *b]\n");
+    ran(&["run", "--config", &bomb])
+        .expect(104)
+        .one_error(":1: anchors and aliases are not supported");
+}
+
+#[test]
+fn a_document_with_one_server_is_run_against_it() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let text = format!(
+        "server: {{base_url: 'http://{}/v1/chat/completions', model_alias: m}}\n\
+         workload: {{users: 3, duration_seconds: 0.5, ramp_up_seconds: 0.1, think_time: 5ms}}\n\
+         prompts: {{min_tokens: 8, max_tokens: 10}}\nresults_dir: '{}'\noutput: '{output}'\n",
+        mock.address,
+        dir.path("results"),
+    );
+    let file = dir.write("one.yaml", &text);
+    let ended = ran(&["run", "--config", &file]).expect(0);
+    assert!(!ended.stderr.contains("simulator"), "{}", ended.stderr);
+    let document = document(&output);
+    assert!(document["totals"]["ok"].as_u64().unwrap() >= 3, "{document:#}");
+    assert_eq!(document["totals"]["failed"], 0);
+    assert_eq!(document["config"]["server"]["model_alias"], "m");
+    assert_eq!(document["config"]["requests"][0]["name"], "stream");
+}
