@@ -5,7 +5,7 @@ use crate::config::Reason;
 use crate::config::reader::{Fields, Reader};
 use crate::units::{MILLISECOND, MINUTE, Nanos};
 
-const KEYS: [&str; 8] = [
+pub const KEYS: [&str; 8] = [
     "error_rate_max",
     "p90_latency_max",
     "ttft_p50_good",

@@ -12,7 +12,7 @@ const WEIGHT_MAX: f64 = 1_000.0;
 const NAME_BYTES_MAX: usize = 64;
 const MODEL_BYTES_MAX: usize = super::document::MODEL_BYTES_MAX;
 
-const KEYS: [&str; 5] = ["name", "base_url", "model_alias", "weight", "api"];
+pub const KEYS: [&str; 5] = ["name", "base_url", "model_alias", "weight", "api"];
 const APIS: [(&str, Api); 3] = [
     ("chat", Api::Chat),
     ("completions", Api::Completions),

@@ -17,7 +17,7 @@ const MIN_TOKENS_MAX: u32 = 100_000;
 pub const PROMPTS_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// What the document's own `prompts` may hold; that of a request, whose limits are keys beside it, less.
-const KEYS: [&str; 5] = ["min_tokens", "prefix", "file", "max_tokens", "cache_prompt"];
+pub const KEYS: [&str; 5] = ["min_tokens", "prefix", "file", "max_tokens", "cache_prompt"];
 const REQUEST_KEYS: [&str; 3] = ["min_tokens", "prefix", "file"];
 
 #[derive(Default)]

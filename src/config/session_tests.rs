@@ -220,6 +220,15 @@ fn servers_times_requests_are_bounded_and_both_are_named() {
 }
 
 #[test]
+fn prompts_of_the_command_line_replace_those_of_a_file() {
+    let prompts = TempFile::new("One\nTwo\n");
+    let text = format!("{ONE}prompts: {{file: '{}'}}\n", prompts.path());
+    let file = |config: &Config| config.requests[0].prompts_file.is_some();
+    assert!(file(&load(&text, &[]).unwrap()));
+    assert!(!file(&load(&text, &["--prompt", "Hi"]).unwrap()));
+}
+
+#[test]
 fn the_options_of_a_run_change_what_workload_says() {
     let config = load(TWO, &["--vus", "5", "--time-scale", "0.1", "--seed", "7"]).unwrap();
     let expected = Executor::ConstantVus {

@@ -6,7 +6,7 @@ use crate::config::{Reason, format_duration};
 use crate::plan::{DURATION_MAX, Executor, Stage, VUS_MAX};
 use crate::units::{MILLISECOND, SECOND};
 
-const KEYS: [&str; 7] = [
+pub const KEYS: [&str; 7] = [
     "users",
     "duration_seconds",
     "ramp_up_seconds",

@@ -1,7 +1,9 @@
 //! The Python tool's two documents, as they are, and what is wrong with documents like them.
 
 use crate::config::document::read_document;
-use crate::config::{AnalysisLimits, CallConfig, Config, Mistake, PromptsFile, profile_text};
+use crate::config::{
+    AnalysisLimits, CallConfig, Config, Mistake, PromptsFile, format_duration, profile_text,
+};
 use crate::plan::{Executor, Plan, Stage};
 use crate::units::{MILLISECOND, MINUTE, SECOND};
 use crate::workload::{Prompts, Span};
@@ -393,4 +395,81 @@ fn limits_of_the_analysis_are_changed_by_their_names() {
     assert!(refused("ttft_p50_good: 0").contains("shorter than the limit, 1ms"));
     assert!(refused("ttft_p50_good: 3s").contains("is longer than `analysis.ttft_p50_max`"));
     assert!(refused("error_rate: 1").contains("did you mean `error_rate_max`?"));
+}
+
+#[test]
+fn every_key_and_its_default_stands_in_the_manual() {
+    let manual = include_str!("../../docs/WORKLOADS.md");
+    let keys = [
+        &crate::config::workload_keys::KEYS[..],
+        &crate::config::endpoints::KEYS,
+        &crate::config::prompts_keys::KEYS,
+        &crate::config::analysis_keys::KEYS,
+    ];
+    for key in keys.concat() {
+        assert!(manual.contains(&format!("\n| `{key}` | ")), "{key}");
+    }
+    for key in [
+        "results_dir",
+        "output",
+        "details",
+        "contention",
+        "warmup",
+        "repeat",
+        "analysis",
+        "prometheus",
+    ] {
+        assert!(manual.contains(&format!("`{key}`")), "{key}");
+    }
+    let AnalysisLimits {
+        error_rate_max,
+        p90_latency_max,
+        ttft_p50_good,
+        ttft_p50_max,
+        tail_ratio_max,
+        contention_error_rate_max,
+        coalesced_max,
+        stamps_missing_max,
+    } = AnalysisLimits::default();
+    let rows = [
+        ("error_rate_max", error_rate_max.to_string()),
+        ("p90_latency_max", format_duration(p90_latency_max)),
+        ("ttft_p50_good", format_duration(ttft_p50_good)),
+        ("ttft_p50_max", format_duration(ttft_p50_max)),
+        ("tail_ratio_max", tail_ratio_max.to_string()),
+        ("contention_error_rate_max", contention_error_rate_max.to_string()),
+        ("coalesced_max", coalesced_max.to_string()),
+        ("stamps_missing_max", stamps_missing_max.to_string()),
+    ];
+    for (key, default) in rows {
+        let row = manual
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{key}` | ")));
+        assert!(
+            row.is_some_and(|row| row.ends_with(&format!(" | {default} |"))),
+            "{key}: {default}"
+        );
+    }
+}
+
+proptest::proptest! {
+    /// Lines of both documents dropped, doubled, cut and mixed up: an answer, never a panic.
+    #[test]
+    fn no_mutilated_document_makes_the_reader_panic(
+        picks in proptest::collection::vec((0usize..33, 0usize..40), 0..30)
+    ) {
+        let whole = format!("{WORKLOAD}{WARFARE}analysis: {{coalesced_max: 0.5}}\n");
+        let lines: Vec<&str> = whole.lines().collect();
+        let cut = |&(line, cut): &(usize, usize)| {
+            let text = lines[line % lines.len()];
+            // Most lines whole.
+            text[..text.len().saturating_sub(cut.saturating_sub(25))].to_owned()
+        };
+        let text = picks.iter().map(cut).collect::<Vec<_>>().join("\n");
+        if let Ok((config, mistakes)) = read_document("p", "p.yaml", &text) {
+            let plan = Plan::build(&config);
+            // What a faulty document is replaced with is harmless: nothing follows from a mistake.
+            proptest::prop_assert!(mistakes.is_empty() || plan.is_ok(), "{text}\n{mistakes:?}\n{plan:?}");
+        }
+    }
 }
