@@ -8,7 +8,8 @@ use crate::config::reader::{Fields, Node, Reader, check_duration, line};
 use crate::config::thresholds::read_thresholds;
 use crate::config::tree::read_tree;
 use crate::config::{
-    CallConfig, Config, ConfigError, Mistake, Place, Reason, RequestConfig, Settings, SimulatorConfig,
+    AnalysisLimits, CallConfig, Config, ConfigError, Mistake, Place, Reason, RequestConfig, Settings,
+    SimulatorConfig,
 };
 use crate::plan::{
     DURATION_MAX, Executor, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, Stage, VUS_MAX, WEIGHT_MAX,
@@ -128,6 +129,8 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         steps: steps.unwrap_or(false),
         simulator,
         thresholds,
+        analysis: AnalysisLimits::default(),
+        results_dir: None,
         run: Settings::default(),
         shape_place: Place::file(file, fields.line_of("executor")),
         requests_place: Place::file(file, fields.line_of("requests")),

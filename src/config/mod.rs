@@ -1,5 +1,6 @@
 //! What was asked for: a built-in profile or a YAML document, with the command line laid over it.
 
+mod analysis;
 mod builtin;
 mod document;
 mod duration;
@@ -15,6 +16,7 @@ mod thresholds;
 mod tree;
 mod types;
 
+pub use analysis::AnalysisLimits;
 pub use builtin::{names as profile_names, text as profile_text};
 pub use duration::{
     format_duration, format_duration_span, parse_count_span, parse_duration, parse_duration_span,

@@ -1,12 +1,13 @@
 //! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
 
 use crate::config::duration::{format_duration, format_duration_span, format_span};
-use crate::config::{Mistake, Reason, Settings};
+use crate::config::{AnalysisLimits, Mistake, Reason, Settings};
 use crate::plan::Executor;
 use crate::units::Nanos;
 use crate::workload::{LightPath, Prompts, Span};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use std::path::PathBuf;
 
 /// Serialised, and without `profile` and `run`, it is a document that reads back as itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,6 +34,10 @@ pub struct Config {
     pub simulator: Option<SimulatorConfig>,
     #[serde(serialize_with = "threshold_map", skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<ThresholdConfig>,
+    pub analysis: AnalysisLimits,
+    /// A folder for the result document of each run, beside `--output`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub results_dir: Option<PathBuf>,
     pub run: Settings,
     /// Where the shape was given.
     #[serde(skip)]
