@@ -2,15 +2,17 @@
 
 mod common;
 
+use llmload_uring::config::AnalysisLimits;
 use llmload_uring::judge::{Judge, Judged, Vus};
 use llmload_uring::metrics::{
     CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
 };
-use llmload_uring::output::{DetailSpool, OutputFile, SUMMARY_LINES_MAX, Spooled, summary};
+use llmload_uring::output::{DetailSpool, OutputFile, OutputFiles, SUMMARY_LINES_MAX, Spooled, summary};
 use llmload_uring::plan::{Executor, Threshold};
 use llmload_uring::report::{Aggregator, progress_line};
 use llmload_uring::result::{
-    ExitCode, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, StampSource, StoppedBy,
+    ExitCode, Grade, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, Shape, StampSource, StoppedBy,
+    analyse,
 };
 use llmload_uring::server::{ServerSample, ServerSamples};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
@@ -74,6 +76,7 @@ fn run(spool: Option<&mut DetailSpool>) -> Aggregator {
         }
         for (core, recorder) in recorders.iter_mut().enumerate() {
             recorder.counters().wall_ns += SECOND;
+            recorder.counters().reads += 330;
             recorder.counters().busy_ns += [300, 850][core] * MILLISECOND;
             recorder.counters().set_vus_running(10);
             recorder.counters().set_connections_open(10);
@@ -182,6 +185,8 @@ fn result(aggregator: &Aggregator) -> RunResult {
             }),
             server_timeline: server_samples().rows,
             startup: 31 * MILLISECOND,
+            analysis: AnalysisLimits::default(),
+            shape: Shape::Profile,
             problems: Vec::new(),
         },
         aggregator,
@@ -217,7 +222,11 @@ impl Drop for Scratch {
     }
 }
 
-fn spool_for(output: &OutputFile) -> DetailSpool {
+fn prepared(path: &Path) -> OutputFiles {
+    OutputFiles::prepare(Some(path), None).unwrap()
+}
+
+fn spool_for(output: &OutputFiles) -> DetailSpool {
     let path = output.spool_path().unwrap();
     DetailSpool::create(&path, &SERIES.map(str::to_string), REALTIME_OFFSET).unwrap()
 }
@@ -225,12 +234,12 @@ fn spool_for(output: &OutputFile) -> DetailSpool {
 /// Runs, spools and writes; gives the document's path.
 fn written(scratch: &Scratch) -> (PathBuf, RunResult) {
     let path = scratch.0.join("result.json");
-    let output = OutputFile::prepare(&path).unwrap();
+    let output = prepared(&path);
     let mut spool = spool_for(&output);
     let result = result(&run(Some(&mut spool)));
     let spooled: Spooled = spool.finish();
     assert_eq!((spooled.written, spooled.lost), (600, 0));
-    output.write(&result, Some(&spooled)).unwrap();
+    assert!(output.write(&result, Some(&spooled)).is_empty());
     (path, result)
 }
 
@@ -257,6 +266,65 @@ fn the_summary_is_as_the_golden_one_and_fits_a_screen() {
     for line in text.lines() {
         assert!(line.chars().count() <= 80 || line.starts_with("  hint"), "{line}");
     }
+}
+
+#[test]
+fn the_summary_of_a_workload_has_the_sections_that_its_users_know() {
+    let mut result = result(&run(None));
+    result.shape = Shape::Workload;
+    assert_golden("summary_workload.txt", &summary(&result));
+}
+
+#[test]
+fn each_rule_of_the_analysis_passes_and_warns_by_its_limit() {
+    let result = result(&run(None));
+    let grades = |limits: &AnalysisLimits| -> Vec<Grade> {
+        analyse(&result, limits).iter().map(|f| f.grade).collect()
+    };
+    let loose = AnalysisLimits {
+        error_rate_max: 1.0,
+        p90_latency_max: 3600 * SECOND,
+        ttft_p50_good: 3600 * SECOND,
+        ttft_p50_max: 3600 * SECOND,
+        tail_ratio_max: 1e6,
+        contention_error_rate_max: 1.0,
+        coalesced_max: 1.0,
+        stamps_missing_max: 1.0,
+    };
+    assert_eq!(grades(&loose), [Grade::Pass; 7]);
+    let strict = AnalysisLimits {
+        error_rate_max: 0.0,
+        p90_latency_max: 1,
+        ttft_p50_good: 1,
+        ttft_p50_max: 1,
+        tail_ratio_max: 1.0,
+        contention_error_rate_max: 0.0,
+        coalesced_max: 0.0,
+        stamps_missing_max: 0.0,
+    };
+    use Grade::{Fail, Pass, Warning};
+    // No stamp is missing in this run.
+    assert_eq!(
+        grades(&strict),
+        [Fail, Warning, Warning, Warning, Fail, Pass, Warning]
+    );
+}
+
+#[test]
+fn two_documents_share_one_spool_which_goes_when_both_are_there() {
+    let scratch = Scratch::new("two");
+    let folder = scratch.0.join("results");
+    let now = time::OffsetDateTime::from_unix_timestamp(1_767_323_045).unwrap();
+    let named = scratch.0.join("named.json");
+    let output = OutputFiles::prepare(Some(&named), Some((&folder, now))).unwrap();
+    let mut spool = spool_for(&output);
+    spool.append(&[request(1)]).unwrap();
+    let spooled = spool.finish();
+    assert!(output.write(&result(&run(None)), Some(&spooled)).is_empty());
+    let own = folder.join("test_run_20260102_030405.json");
+    assert_eq!(std::fs::read(&named).unwrap(), std::fs::read(&own).unwrap());
+    assert_eq!(scratch.files(), ["named.json", "results"]);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
 }
 
 #[test]
@@ -334,13 +402,13 @@ fn the_document_is_json_with_config_and_details_first_and_every_count_adding_up(
 fn a_document_without_details_and_one_with_none_are_json() {
     let scratch = Scratch::new("empty");
     let path = scratch.0.join("result.json");
-    let output = OutputFile::prepare(&path).unwrap();
+    let output = prepared(&path);
     let result = result(&run(None));
-    output.write(&result, None).unwrap();
+    assert!(output.write(&result, None).is_empty());
     let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(document["details"], Value::Null);
     let spooled = spool_for(&output).finish();
-    output.write(&result, Some(&spooled)).unwrap();
+    assert!(output.write(&result, Some(&spooled)).is_empty());
     let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(document["details"], json!([]));
     assert_eq!(scratch.files(), ["result.json"]);
@@ -348,10 +416,10 @@ fn a_document_without_details_and_one_with_none_are_json() {
 
 #[test]
 fn a_full_disk_is_an_error_and_leaves_the_old_document_and_the_spool() {
-    let full = OutputFile::prepare(Path::new("/dev/full")).unwrap();
+    let full = prepared(Path::new("/dev/full"));
     assert_eq!(full.spool_path(), None);
     let result = result(&run(None));
-    let error = full.write(&result, None).unwrap_err();
+    let error = full.write(&result, None).remove(0);
     assert_eq!(error.cause.kind(), std::io::ErrorKind::StorageFull);
     assert!(error.to_string().starts_with("/dev/full: cannot write: "));
     assert!(error.hint().contains("free space"));
@@ -360,12 +428,12 @@ fn a_full_disk_is_an_error_and_leaves_the_old_document_and_the_spool() {
     let scratch = Scratch::new("full");
     let path = scratch.0.join("result.json");
     std::fs::write(&path, "{}").unwrap();
-    let output = OutputFile::prepare(&path).unwrap();
+    let output = prepared(&path);
     let mut spool = spool_for(&output);
     spool.append(&[request(1)]).unwrap();
     let spooled = spool.finish();
     std::fs::remove_file(output.spool_path().unwrap()).unwrap();
-    output.write(&result, Some(&spooled)).unwrap_err();
+    assert_eq!(output.write(&result, Some(&spooled)).len(), 1);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}");
     assert_eq!(scratch.files(), ["result.json"]);
 }
@@ -397,7 +465,7 @@ fn a_place_that_cannot_be_written_is_found_before_the_run() {
 #[test]
 fn a_spool_that_was_cut_by_a_kill_is_readable_line_by_line() {
     let scratch = Scratch::new("kill");
-    let output = OutputFile::prepare(&scratch.0.join("result.json")).unwrap();
+    let output = prepared(&scratch.0.join("result.json"));
     let mut spool = spool_for(&output);
     let samples: Vec<Sample> = (0..2_000).map(request).collect();
     spool.append(&samples).unwrap();

@@ -86,11 +86,11 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
     let servers = read_servers(&mut reader, &fields, file);
     let requests = read_requests(&mut reader, &fields, &servers, file);
     let simulator = read_simulator(&mut reader, &fields, &servers);
-    let reader_ = &mut reader;
-    let (holds_seed, seed) = either(reader_, (&fields, "seed"), workload.as_ref(), "seed");
-    let (holds_think, think) = either(reader_, (&fields, "think_time"), workload.as_ref(), "think_time");
-    let (holds_warmup, warmup) = either(reader_, (&fields, "warmup"), workload.as_ref(), "warmup_seconds");
-    let (holds_repeat, repeat) = either(reader_, (&fields, "repeat"), workload.as_ref(), "repeat");
+    let inside = workload.as_ref();
+    let (holds_seed, seed) = either(&mut reader, (&fields, "seed"), inside, "seed");
+    let (holds_think, think) = either(&mut reader, (&fields, "think_time"), inside, "think_time");
+    let (holds_warmup, warmup) = either(&mut reader, (&fields, "warmup"), inside, "warmup_seconds");
+    let (holds_repeat, repeat) = either(&mut reader, (&fields, "repeat"), inside, "repeat");
     let config = Config {
         profile: profile.to_owned(),
         description: reader.string(&fields, "description", DESCRIPTION_BYTES_MAX),

@@ -180,6 +180,12 @@ impl SeriesTotals {
         (self.completed() > 0).then(|| self.failed() as f64 / self.completed() as f64)
     }
 
+    /// Timeouts and 503s over completed: what too much load is answered with. `None` while nothing completed.
+    pub fn contention_error_rate(&self) -> Option<f64> {
+        let errors = self.sum_of(Outcome::is_contention_error);
+        (self.completed() > 0).then(|| errors as f64 / self.completed() as f64)
+    }
+
     fn sum_of(&self, pick: fn(Outcome) -> bool) -> u64 {
         Outcome::ALL
             .iter()

@@ -83,8 +83,8 @@ impl OutputFile {
         Some(path.into())
     }
 
-    /// The document appears under its name only when it is complete; then the spool is removed. On an error
-    /// the old document, if any, and the spool are still there.
+    /// The document appears under its name only when it is complete. On an error the old document, if any, is
+    /// still there.
     pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), OutputError> {
         let temporary = match &self.way {
             Way::Renamed(temporary) => temporary,
@@ -105,11 +105,7 @@ impl OutputFile {
         std::fs::rename(temporary, &self.path).map_err(|e| {
             let _ = std::fs::remove_file(temporary);
             OutputError::of(&self.path, "rename to", e)
-        })?;
-        match details {
-            Some(spooled) => spooled.remove(),
-            None => Ok(()),
-        }
+        })
     }
 }
 
@@ -149,7 +145,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         client,
         server,
         warnings,
+        analysis,
         summary,
+        shape: _,
     } = result;
     let mut out = BufWriter::with_capacity(64 * 1024, file);
     out.write_all(b"{\n  \"schema\": ")?;
@@ -179,6 +177,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         field(&mut out, "steps", steps)?;
     }
     field(&mut out, "warnings", warnings)?;
+    field(&mut out, "analysis", analysis)?;
     field(&mut out, "summary", summary)?;
     out.write_all(b"\n}\n")?;
     out.into_inner().map_err(|e| e.into_error())

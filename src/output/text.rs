@@ -3,7 +3,8 @@
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
 use crate::output::escape;
 use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
-use crate::result::{Endpoint, MetricFigures, RunResult, ServerFigures, StampSource, StoppedBy};
+use crate::output::workload;
+use crate::result::{Endpoint, MetricFigures, RunResult, ServerFigures, Shape, StampSource, StoppedBy};
 use std::fmt::Write as _;
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
@@ -16,12 +17,29 @@ const WARNINGS_MAX: usize = 3;
 /// Columns.
 const WIDTH: usize = 80;
 
+/// Appends a formatted line.
+macro_rules! line {
+    ($text:expr, $($arg:tt)*) => {
+        writeln!($text, $($arg)*).expect("writing to a string does not fail")
+    };
+}
+pub(super) use line;
+
 /// Plain text, each line ended; free of control characters whatever the names in it.
 pub fn summary(result: &RunResult) -> String {
     let mut text = String::new();
-    head(&mut text, result);
+    match result.shape {
+        Shape::Profile => head(&mut text, result),
+        Shape::Workload => {
+            workload::summary(&mut text, result);
+            line!(text, "=== Details ===");
+            head(&mut text, result);
+        }
+    }
     metrics(&mut text, result);
-    endpoints(&mut text, result);
+    if result.shape == Shape::Profile {
+        endpoints(&mut text, result);
+    }
     outcomes(&mut text, result);
     thresholds(&mut text, &result.thresholds);
     if let Some(found) = &result.steps {
@@ -30,13 +48,6 @@ pub fn summary(result: &RunResult) -> String {
     client(&mut text, result);
     warnings(&mut text, result);
     escape(&text).into_owned()
-}
-
-/// Appends a formatted line.
-macro_rules! line {
-    ($text:expr, $($arg:tt)*) => {
-        writeln!($text, $($arg)*).expect("writing to a string does not fail")
-    };
 }
 
 fn head(text: &mut String, result: &RunResult) {

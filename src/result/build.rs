@@ -1,9 +1,11 @@
 //! From the merged totals and the facts of the run to the result document.
 
+use crate::config::AnalysisLimits;
 use crate::judge::{Judged, StepsResult, ThresholdResult};
 use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals, TlsFailure};
 use crate::report::{Aggregator, TimelineRow};
 use crate::result::ExitCode;
+use crate::result::analysis::{Finding, analyse};
 use crate::result::figures::{MetricFigures, Ordered, token_source_name};
 use crate::result::warnings::{self, Warning};
 use crate::server::{ServerResources, ServerSample};
@@ -39,7 +41,10 @@ pub struct RunResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerFigures>,
     pub warnings: Vec<Warning>,
+    pub analysis: Vec<Finding>,
     pub summary: String,
+    #[serde(skip)]
+    pub shape: Shape,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,6 +59,15 @@ pub struct Run {
     pub verdict: &'static str,
     pub exit_code: ExitCode,
     pub versions: Ordered<String>,
+}
+
+/// How the summary is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    #[default]
+    Profile,
+    /// Of a document that names its servers: as the Python tool printed it, with our rows behind.
+    Workload,
 }
 
 /// Why the load ended.
@@ -109,6 +123,8 @@ pub struct Rates {
     pub output_tokens_per_second: f64,
     /// Failed over ok and failed, 0 to 1.
     pub error_rate: f64,
+    /// Timeouts and 503s over ok and failed, 0 to 1.
+    pub contention_error_rate: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -259,6 +275,8 @@ pub struct RunFacts {
     pub server_timeline: Vec<ServerSample>,
     /// From the start of the program to the start of the load.
     pub startup: Nanos,
+    pub analysis: AnalysisLimits,
+    pub shape: Shape,
     /// What else went wrong; a failed threshold and a signal are added here.
     pub problems: Vec<ExitCode>,
 }
@@ -295,9 +313,12 @@ impl RunResult {
             config: facts.config,
             host: facts.host,
             warnings: Vec::new(),
+            analysis: Vec::new(),
             summary: String::new(),
+            shape: facts.shape,
         };
         result.warnings = warnings::of(&result);
+        result.analysis = analyse(&result, &facts.analysis);
         result
     }
 }
@@ -379,6 +400,7 @@ fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
         ok_requests_per_second: per_second(series.ok()),
         output_tokens_per_second: per_second(series.output_tokens),
         error_rate: series.failed_rate().unwrap_or(0.0),
+        contention_error_rate: series.contention_error_rate().unwrap_or(0.0),
     }
 }
 

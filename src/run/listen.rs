@@ -11,7 +11,7 @@ use crate::engine::{Command, Engine, Report};
 use crate::judge::{Judge, Vus};
 use crate::metrics::Snapshot;
 use crate::net::clock;
-use crate::output::{DetailSpool, OutputFile, Spooled};
+use crate::output::{DetailSpool, OutputFiles, Spooled};
 use crate::plan::{Plan, VuSchedule};
 use crate::report::Aggregator;
 use crate::result::{ExitCode, StoppedBy};
@@ -58,13 +58,13 @@ impl<'a> Listener<'a> {
     pub fn new(
         plan: &'a Plan,
         engine: Engine,
-        file: Option<&OutputFile>,
+        files: &OutputFiles,
         ready: &Ready,
         shown: Shown<'a>,
         say: &'a mut dyn FnMut(&str),
     ) -> Result<Listener<'a>, Failure> {
         let cores = ready.cpus.workers.len();
-        let spool = match file.and_then(OutputFile::spool_path) {
+        let spool = match files.spool_path() {
             Some(path) if ready.engine.details => {
                 let offset = i128::from(engine.wall_offset);
                 Some(DetailSpool::create(&path, &series_names(plan), offset)?)

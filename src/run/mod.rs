@@ -14,14 +14,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::cli::RunArgs;
 use crate::config::{Config, load_plan};
 use crate::engine::Engine;
 use crate::metrics::Merged;
-use crate::output::{self, OutputFile};
+use crate::output::{self, OutputFiles};
 use crate::plan::Plan;
-use crate::result::{ExitCode, RunFacts, RunResult, StampSource, StoppedBy};
+use crate::result::{ExitCode, RunFacts, RunResult, Shape, StampSource, StoppedBy};
 use crate::units::Nanos;
 pub use failure::Failure;
 use listen::{Listened, Listener};
@@ -49,16 +50,15 @@ pub fn run(
 ) -> Result<Finished, Failure> {
     let (config, plan) = load_plan(args)?;
     let plan = Arc::new(plan);
-    let file = match &config.run.output {
-        Some(path) => Some(OutputFile::prepare(path)?),
-        None => None,
-    };
+    let now = OffsetDateTime::now_utc();
+    let results = config.results_dir.as_deref().map(|folder| (folder, now));
+    let files = OutputFiles::prepare(config.run.output.as_deref(), results)?;
     let mut note = |note: &str| {
         if !args.quiet {
             say(note);
         }
     };
-    if config.run.details && file.as_ref().and_then(OutputFile::spool_path).is_none() {
+    if config.run.details && files.spool_path().is_none() {
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
     notice::announce(&config, &plan, args, &mut note);
@@ -82,23 +82,20 @@ pub fn run(
     };
     let cores = ready.cpus.workers.len();
     let shown = Shown::new(args, screen.as_ref(), cores, ready.engine.kernel_stamps);
-    let listener = Listener::new(&plan, engine, file.as_ref(), &ready, shown, &mut say)?;
+    let listener = Listener::new(&plan, engine, &files, &ready, shown, &mut say)?;
     signals.enter(Phase::Load);
     let listened = listener.listen(&mut ready, signals);
     if let Some(screen) = &screen {
         screen.clear();
     }
     signals.enter(Phase::Report {
-        temporary: file
-            .as_ref()
-            .and_then(OutputFile::temporary)
-            .map(Path::to_path_buf),
+        temporaries: files.temporaries(),
     });
     Ok(finish(
         &config,
         &plan,
         ready,
-        file.as_ref(),
+        &files,
         listened,
         Start { begun, args },
     ))
@@ -114,7 +111,7 @@ fn finish(
     config: &Config,
     plan: &Plan,
     mut ready: Ready,
-    file: Option<&OutputFile>,
+    files: &OutputFiles,
     mut listened: Listened,
     start: Start<'_>,
 ) -> Finished {
@@ -148,14 +145,13 @@ fn finish(
         server: servers::figures(plan, merged, server, &samples),
         server_timeline: samples.rows,
         startup: listened.t0.saturating_sub(start.begun),
+        analysis: config.analysis.clone(),
+        shape: Shape::Profile,
     };
     let mut result = RunResult::build(facts, &listened.aggregator);
     result.summary = output::summary(&result);
-    if let Some(file) = file
-        && let Err(e) = file.write(&result, listened.spooled.as_ref())
-    {
-        listened.failures.push(e.into());
-    }
+    let unwritten = files.write(&result, listened.spooled.as_ref());
+    listened.failures.extend(unwritten.into_iter().map(Failure::from));
     match listened.in_a_hurry {
         true => ready.owned.kill(),
         false => ready.owned.stop(&mut listened.failures),

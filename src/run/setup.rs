@@ -79,7 +79,7 @@ pub fn set_up(
             kernel_stamps: run.stamp == Stamp::Kernel,
             min_wait_us: (run.min_wait / MICROSECOND) as u32,
             quickack: run.quickack,
-            details: run.details && run.output.is_some(),
+            details: run.details && (run.output.is_some() || config.results_dir.is_some()),
             verify_stamps,
             tls: found.tls,
         },
