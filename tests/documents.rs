@@ -93,6 +93,19 @@ fn a_document_with_one_server_is_run_against_it() {
     let file = dir.write("one.yaml", &text);
     let ended = ran(&["run", "--config", &file]).expect(0);
     assert!(!ended.stderr.contains("simulator"), "{}", ended.stderr);
+    assert!(
+        ended.stdout.starts_with("=== Test Summary ===\n"),
+        "{}",
+        ended.stdout
+    );
+    let results = std::fs::read_dir(dir.path("results")).unwrap();
+    let files: Vec<_> = results.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let name = files[0].file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("test_run_") && name.ends_with(".json"), "{name}");
+    let result = document(&files[0]);
+    let details = result["details"].as_array().unwrap().len() as u64;
+    assert_eq!(Some(details), result["totals"]["requests"].as_u64());
     let document = document(&output);
     assert!(document["totals"]["ok"].as_u64().unwrap() >= 3, "{document:#}");
     assert_eq!(document["totals"]["failed"], 0);

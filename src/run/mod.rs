@@ -146,7 +146,10 @@ fn finish(
         server_timeline: samples.rows,
         startup: listened.t0.saturating_sub(start.begun),
         analysis: config.analysis.clone(),
-        shape: Shape::Profile,
+        shape: match config.servers.is_empty() {
+            true => Shape::Profile,
+            false => Shape::Workload,
+        },
     };
     let mut result = RunResult::build(facts, &listened.aggregator);
     result.summary = output::summary(&result);
