@@ -125,6 +125,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         executor,
         graceful_stop: graceful_stop.unwrap_or(GRACEFUL_DEFAULT),
         think_time: think_time.unwrap_or(Span { min: 0, max: 0 }),
+        servers: Vec::new(),
         requests,
         steps: steps.unwrap_or(false),
         simulator,

@@ -28,7 +28,9 @@ pub use secret::Secret;
 pub use server::{CommandSettings, ServerSettings};
 pub use settings::{Header, MIN_WAIT_DEFAULT, Settings, redact};
 pub use tree::DOCUMENT_BYTES_MAX;
-pub use types::{CallConfig, Config, Place, RequestConfig, SimulatorConfig, ThresholdConfig, duration_text};
+pub use types::{
+    CallConfig, Config, Place, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig, duration_text,
+};
 
 use crate::cli::RunArgs;
 use crate::plan::Plan;

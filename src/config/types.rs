@@ -1,10 +1,10 @@
 //! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
 
 use crate::config::duration::{format_duration, format_duration_span, format_span};
-use crate::config::{AnalysisLimits, Mistake, Reason, Settings};
+use crate::config::{AnalysisLimits, Mistake, Reason, Settings, redact};
 use crate::plan::Executor;
 use crate::units::Nanos;
-use crate::workload::{LightPath, Prompts, Span};
+use crate::workload::{Api, LightPath, Prompts, Span};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
@@ -25,6 +25,9 @@ pub struct Config {
     pub graceful_stop: Nanos,
     #[serde(serialize_with = "duration_span_text")]
     pub think_time: Span<Nanos>,
+    /// Where the load goes, each with its own row; empty: to what the options name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerEntry>,
     pub requests: Vec<RequestConfig>,
     /// Thresholds are judged step by step.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -44,6 +47,32 @@ pub struct Config {
     pub shape_place: Place,
     #[serde(skip)]
     pub requests_place: Place,
+}
+
+/// One server of the document.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerEntry {
+    /// Row in the breakdown; several servers must have one each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(serialize_with = "shown_url")]
+    pub base_url: String,
+    /// In place of the models of the mix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_alias: Option<String>,
+    /// Share of the requests, in millionths; 1_000_000 where absent.
+    #[serde(serialize_with = "millionths_text")]
+    pub weight: u32,
+    /// `None`: by the path of `base_url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<Api>,
+    #[serde(skip)]
+    pub place: Place,
+}
+
+impl ServerEntry {
+    /// The weight of a server that names none.
+    pub const WEIGHT_DEFAULT: u32 = 1_000_000;
 }
 
 /// One kind of request in the mix, with what it inherits from the document filled in.
@@ -157,6 +186,15 @@ fn optional_duration_text<S: Serializer>(nanos: &Option<Nanos>, to: S) -> Result
 
 fn duration_span_text<S: Serializer>(span: &Span<Nanos>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&format_duration_span(*span))
+}
+
+fn shown_url<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&redact(url))
+}
+
+/// As a document writes it: 0.3.
+fn millionths_text<S: Serializer>(weight: &u32, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(f64::from(*weight) / f64::from(ServerEntry::WEIGHT_DEFAULT))
 }
 
 fn count_span_text<S: Serializer>(span: &Span<u32>, to: S) -> Result<S::Ok, S::Error> {

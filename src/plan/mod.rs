@@ -1,6 +1,8 @@
 //! What a run means, validated: nothing past this room checks it again. Pure, in simulated time.
 
+mod assignment;
 mod build;
+mod endpoints;
 mod executor;
 mod limits;
 mod schedule;
@@ -8,9 +10,10 @@ mod selector;
 mod split;
 mod threshold;
 
+pub use assignment::Assignment;
 pub use executor::{Executor, Plateau, Stage, StageAt};
 pub use limits::{
-    DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX,
+    DURATION_MAX, ENDPOINTS_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX,
     VUS_MAX, WEIGHT_MAX,
 };
 pub use schedule::{VuSchedule, VuStep};
@@ -31,6 +34,8 @@ pub struct Plan {
     /// How long requests may go on after the executor's duration.
     pub graceful_stop: Nanos,
     pub workload: Workload,
+    /// How users and endpoints go together, where there are several.
+    pub assignment: Assignment,
     pub thresholds: Vec<Threshold>,
     /// The steps that thresholds are judged by, one by one; empty: by the whole run.
     pub steps: Vec<Plateau>,
@@ -52,6 +57,7 @@ impl Plan {
                 kinds: Vec::new(),
                 think_time: Span { min: 0, max: 0 },
             },
+            assignment: Assignment::Weighted,
             thresholds: Vec::new(),
             steps: Vec::new(),
         }
