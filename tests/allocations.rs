@@ -156,7 +156,7 @@ fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
         for iteration in from..from + 1_000 {
             let draw = plan
                 .workload
-                .draw(plan.seed, 3, iteration, target.light_paths.len());
+                .draw(plan.seed, 3, iteration, 0, target.light_paths.len());
             bytes.clear();
             encode_request(&mut bytes, &mut body, &target, &plan.workload, &draw);
         }
@@ -199,7 +199,7 @@ fn mock_per_request(tokens: u32) -> f64 {
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let plan = plan(shared(1, 1), vec![kind("stream", 1, true, SECOND)]);
     let (mut request, mut body) = (Vec::new(), Vec::new());
-    let draw = plan.workload.draw(1, 0, 0, 1);
+    let draw = plan.workload.draw(1, 0, 0, 0, 1);
     encode_request(
         &mut request,
         &mut body,

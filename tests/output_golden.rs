@@ -164,6 +164,8 @@ fn result(aggregator: &Aggregator) -> RunResult {
             stopped_by: StoppedBy::Plan,
             versions: vec![("llmload-uring".to_string(), "0.1.0".to_string())],
             series_names: SERIES.map(str::to_string).to_vec(),
+            server_names: Vec::new(),
+            server_of_series: vec![0; SERIES.len()],
             cpus: vec![1, 2],
             stamp_source: StampSource::Kernel,
             quickack: true,

@@ -61,7 +61,7 @@ impl Trust {
 
 fn run_over(tls: Option<TlsTarget>, executor: Executor, kinds: Vec<Kind>, address: SocketAddr) -> Ran {
     let mut options = engine_options(1);
-    options.tls = tls;
+    options.tls = vec![tls];
     run(plan(executor, kinds), address, options, |_| {})
 }
 
@@ -218,7 +218,7 @@ fn what_a_server_says_between_two_requests_is_read_while_the_user_thinks() {
             max: 10 * MILLISECOND,
         };
         let mut options = engine_options(1);
-        options.tls = tls;
+        options.tls = vec![tls];
         run(plan, address, options, |_| {}).merged
     };
     // New keys behind each answer: the connection stays.
@@ -395,7 +395,7 @@ fn names_and_addresses_of_both_families_are_resolved_over_tls() {
         format!("https://{}/v1", v4.address),
         format!("https://{}", v6.address),
     ] {
-        let found = resolve_over(&url, Vec::new(), &trust.options()).unwrap();
+        let found = resolve_over(&url, None, Vec::new(), &trust.options()).unwrap();
         assert_eq!(found.target.origin, url.trim_end_matches("/v1"));
         assert_eq!(found.target.chat_path, "/v1/chat/completions");
         assert!(found.tls.unwrap().verified);

@@ -1,12 +1,11 @@
 //! `server` and `servers`: where a document's load goes.
 
 use crate::config::reader::{Fields, Node, Reader, check_text, line};
-use crate::config::types::WEIGHT_ONE;
 use crate::config::{Place, Reason, ServerEntry, quoted};
+use crate::plan::ENDPOINTS_MAX;
 use crate::server::check_url;
 use crate::workload::Api;
 
-const SERVERS_MAX: usize = 16;
 /// Times a million still a u32.
 const WEIGHT_MAX: f64 = 1_000.0;
 const NAME_BYTES_MAX: usize = 64;
@@ -34,7 +33,7 @@ pub fn read_servers(reader: &mut Reader<'_>, fields: &Fields<'_>, file: &str) ->
     if let Some(node) = fields.node("server") {
         servers.extend(read_server(reader, "server", node, false, file));
     }
-    let several = reader.list(fields, "servers", SERVERS_MAX).unwrap_or_default();
+    let several = reader.list(fields, "servers", ENDPOINTS_MAX).unwrap_or_default();
     for (i, node) in several.iter().enumerate() {
         let what = format!("servers[{i}]");
         let Some(mut server) = read_server(reader, &what, node, several.len() > 1, file) else {
@@ -81,7 +80,7 @@ fn read_server(
         name,
         base_url: base_url.unwrap_or_else(|| FAULTY.to_owned()),
         model_alias,
-        weight: weight.unwrap_or(WEIGHT_ONE),
+        weight: weight.unwrap_or(ServerEntry::WEIGHT_DEFAULT),
         api: APIS
             .into_iter()
             .find(|(name, _)| Some(*name) == api)
@@ -100,7 +99,7 @@ fn weight(text: &str) -> Result<u32, Reason> {
         Some(number) if number > WEIGHT_MAX => {
             wrong(format!("{} is above the limit, {WEIGHT_MAX}", quoted(text)))
         }
-        Some(number) => match (number * f64::from(WEIGHT_ONE)).round() as u32 {
+        Some(number) => match (number * f64::from(ServerEntry::WEIGHT_DEFAULT)).round() as u32 {
             0 => wrong(format!("{} is below the limit, 0.000001", quoted(text))),
             millionths => Ok(millionths),
         },

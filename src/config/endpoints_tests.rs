@@ -72,7 +72,7 @@ fn a_document_with_a_server_needs_nothing_but_users_and_time() {
     assert_eq!(config.servers[0].api, Some(Api::Chat));
     assert_eq!(
         (config.servers[0].weight, &config.servers[0].name),
-        (WEIGHT_ONE, &None)
+        (ServerEntry::WEIGHT_DEFAULT, &None)
     );
     let request = &config.requests[0];
     assert_eq!((config.requests.len(), request.name.as_str()), (1, "stream"));

@@ -64,13 +64,10 @@ fn overlay_servers(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mista
     if several {
         return;
     }
-    match args.target() {
+    if let Some(target) = args.target() {
         // Another server has a path of its own, which says what it speaks.
-        Some(target) => {
-            config.servers[0].base_url = target.to_owned();
-            config.servers[0].api = None;
-        }
-        None => config.run.target = Some(first.base_url.clone()),
+        config.servers[0].base_url = target.to_owned();
+        config.servers[0].api = None;
     }
 }
 

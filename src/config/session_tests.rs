@@ -115,9 +115,9 @@ fn a_document_that_is_not_there_is_one_clear_error() {
 }
 
 #[test]
-fn the_only_server_is_the_target_and_another_may_take_its_place() {
+fn another_server_may_take_the_place_of_the_only_one() {
     let config = load(ONE, &[]).unwrap();
-    assert_eq!(config.run.target.as_deref(), Some("http://127.0.0.1:1/x"));
+    assert_eq!(config.run.target, None);
     assert_eq!(
         (config.run.manage_server, config.servers[0].api),
         (false, Some(Api::LlamaCpp))

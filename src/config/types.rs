@@ -9,9 +9,6 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 
-/// The weight 1 of a server.
-pub const WEIGHT_ONE: u32 = 1_000_000;
-
 /// Serialised, and without `profile` and `run`, it is a document that reads back as itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
@@ -19,7 +16,8 @@ pub struct Config {
     pub profile: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where the load goes, if the document says so: `server` or `servers` in it.
+    /// Where the load goes, each with its own row; empty: to what the options name. `server` or `servers` in a
+    /// document.
     #[serde(flatten, serialize_with = "server_forms")]
     pub servers: Vec<ServerEntry>,
     /// Each endpoint is asked once before the load.
@@ -66,19 +64,30 @@ pub struct Config {
     pub requests_place: Place,
 }
 
-/// One server of the document. With a weight of 300,000 and another of 700,000 it gets three requests of ten.
-#[derive(Clone, Debug, PartialEq)]
+/// One server of the document.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServerEntry {
-    /// Of the only server there may be none.
+    /// Row in the breakdown; several servers must have one each.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    #[serde(serialize_with = "shown_url")]
     pub base_url: String,
-    /// The model to ask this server for, in place of those of the requests.
+    /// In place of the models of the mix.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model_alias: Option<String>,
-    /// In millionths; not 0.
+    /// Share of the requests, in millionths; 1_000_000 where absent.
+    #[serde(serialize_with = "millionths_text")]
     pub weight: u32,
-    /// `None`: as the URL's path says.
+    /// `None`: by the path of `base_url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
+    #[serde(skip)]
     pub place: Place,
+}
+
+impl ServerEntry {
+    /// The weight of a server that names none.
+    pub const WEIGHT_DEFAULT: u32 = 1_000_000;
 }
 
 /// One kind of request in the mix, with what it inherits from the document filled in.
@@ -243,6 +252,15 @@ fn duration_span_text<S: Serializer>(span: &Span<Nanos>, to: S) -> Result<S::Ok,
     to.serialize_str(&format_duration_span(*span))
 }
 
+fn shown_url<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&redact(url))
+}
+
+/// As a document writes it: 0.3.
+fn millionths_text<S: Serializer>(weight: &u32, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(f64::from(*weight) / f64::from(ServerEntry::WEIGHT_DEFAULT))
+}
+
 fn is_zero(nanos: &Nanos) -> bool {
     *nanos == 0
 }
@@ -254,37 +272,12 @@ fn is_one(count: &u32) -> bool {
 /// `server` for the only one without a name, `servers` for a list. Its URL may hold a secret: never shown.
 fn server_forms<S: Serializer>(servers: &[ServerEntry], to: S) -> Result<S::Ok, S::Error> {
     let mut map = to.serialize_map(None)?;
-    let forms: Vec<ServerForm<'_>> = servers.iter().map(ServerForm::of).collect();
-    match forms.as_slice() {
+    match servers {
         [] => {}
         [only] if only.name.is_none() => map.serialize_entry("server", only)?,
         several => map.serialize_entry("servers", several)?,
     }
     map.end()
-}
-
-#[derive(Serialize)]
-struct ServerForm<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    base_url: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model_alias: Option<&'a str>,
-    weight: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    api: Option<Api>,
-}
-
-impl ServerForm<'_> {
-    fn of(server: &ServerEntry) -> ServerForm<'_> {
-        ServerForm {
-            name: server.name.as_deref(),
-            base_url: redact(&server.base_url),
-            model_alias: server.model_alias.as_deref(),
-            weight: f64::from(server.weight) / f64::from(WEIGHT_ONE),
-            api: server.api,
-        }
-    }
 }
 
 /// Metric -> its expressions, as in the document.

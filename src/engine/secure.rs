@@ -18,7 +18,7 @@ impl Session {
         deadline: Nanos,
         life: &mut Life,
     ) -> Result<(), Outcome> {
-        let Some(target) = &core.options.tls else {
+        let Some(target) = &core.options.tls[usize::from(self.endpoint)] else {
             return Ok(());
         };
         let begun = clock::monotonic();
@@ -155,6 +155,25 @@ impl Session {
             }
         }
         core.net.sleep_until(self.task, until).await
+    }
+
+    /// Another endpoint's turn comes: what this one's server sends until its next use keeps no buffer.
+    pub(super) fn put_aside(&mut self, core: &CoreState) {
+        let Some(conn) = self.conn else { return };
+        match self.is_quiet(core, conn) {
+            true => core.net.set_idle(conn, true),
+            false => {
+                self.close(&core.net);
+                self.stale = true;
+            }
+        }
+    }
+
+    /// Its turn has come again.
+    pub(super) fn take_up(&mut self, core: &CoreState) {
+        if let Some(conn) = self.conn {
+            core.net.set_idle(conn, false);
+        }
     }
 
     pub(super) fn tls_end(&self) -> Option<TlsEnd> {

@@ -281,6 +281,12 @@ impl Net {
         self.0.borrow_mut().has_unread(conn)
     }
 
+    /// Puts a connection aside, all of whose bytes have been read, or takes it up again. Whatever comes meanwhile
+    /// ends it: its bytes are thrown away, and nobody is woken.
+    pub fn set_idle(&self, conn: ConnId, idle: bool) {
+        self.0.borrow_mut().set_idle(conn, idle);
+    }
+
     /// The next bytes of the connection, in order.
     pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received {
         poll_fn(|cx| {

@@ -138,6 +138,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         rates,
         metrics,
         endpoints,
+        requests,
         timeline,
         server_timeline,
         thresholds,
@@ -164,6 +165,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     field(&mut out, "rates", rates)?;
     field(&mut out, "metrics", metrics)?;
     field(&mut out, "endpoints", endpoints)?;
+    if let Some(requests) = requests {
+        field(&mut out, "requests", requests)?;
+    }
     rows(&mut out, "timeline", timeline)?;
     if !server_timeline.is_empty() {
         rows(&mut out, "server_timeline", server_timeline)?;

@@ -1,12 +1,13 @@
 //! Config -> Plan: the checks that need more than one value at hand. All mistakes at once.
 
 use crate::config::{CallConfig, Config, Mistake, Reason, RequestConfig, format_duration};
+use crate::plan::endpoints::{self, Built};
 use crate::plan::{
-    DURATION_MAX, Executor, ITERATIONS_MAX, KINDS_MAX, Plan, STAGES_MAX, STEPS_MAX, Selector, Stage,
+    Assignment, DURATION_MAX, Executor, ITERATIONS_MAX, Plan, STAGES_MAX, STEPS_MAX, Selector, Stage,
     THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold, ThresholdMetric, VUS_MAX,
 };
 use crate::units::Nanos;
-use crate::workload::{Call, Endpoint, Prompts, RequestKind, Timeouts, Workload};
+use crate::workload::{Call, Prompts, RequestKind, Timeouts, Workload};
 
 impl Plan {
     /// Everything that the plan's types promise is checked here, wherever the config came from.
@@ -19,30 +20,14 @@ impl Plan {
             let what = too_long("the graceful stop", config.graceful_stop);
             mistakes.push(config.shape_place.mistake(what));
         }
-        if config.requests.is_empty() || config.requests.len() > KINDS_MAX {
-            let count = config.requests.len();
-            let what = format!("{count} kinds of request, not 1 to {KINDS_MAX}");
-            mistakes.push(config.requests_place.mistake(Reason::new(what)));
-        }
-        let mut kinds = Vec::with_capacity(config.requests.len());
-        for request in &config.requests {
-            match build_kind(request) {
-                Ok(kind) => kinds.push(kind),
-                Err(reasons) => {
-                    mistakes.extend(reasons.into_iter().map(|reason| request.place.mistake(reason)));
-                }
-            }
-        }
-        let thresholds = build_thresholds(config, &kinds, &mut mistakes);
+        let built = endpoints::build(config, &mut mistakes);
+        let thresholds = build_thresholds(config, &built, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         let workload = Workload {
-            endpoints: vec![Endpoint {
-                name: None,
-                weight: 1,
-            }],
-            kinds,
+            endpoints: built.endpoints,
+            kinds: built.kinds,
             think_time: config.think_time,
         };
         Ok(Plan {
@@ -52,6 +37,7 @@ impl Plan {
             graceful_stop: config.graceful_stop,
             workload,
             warmup: config.warmup,
+            assignment: Assignment::Weighted,
             thresholds,
             steps: match config.steps {
                 true => config.executor.plateaus(),
@@ -135,7 +121,8 @@ fn check_stages(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
     wrong
 }
 
-fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
+/// At endpoint 0.
+pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     let mut wrong = Vec::new();
     let name = &request.name;
     let call = match &request.call {
@@ -186,8 +173,7 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     })
 }
 
-/// `kinds` are those of the mix that could be built.
-fn build_thresholds(config: &Config, kinds: &[RequestKind], mistakes: &mut Vec<Mistake>) -> Vec<Threshold> {
+fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>) -> Vec<Threshold> {
     if config.thresholds.len() > THRESHOLDS_MAX {
         let what = format!(
             "{} thresholds, above the limit, {THRESHOLDS_MAX}",
@@ -198,10 +184,11 @@ fn build_thresholds(config: &Config, kinds: &[RequestKind], mistakes: &mut Vec<M
     }
     let mut out = Vec::with_capacity(config.thresholds.len());
     for asked in &config.thresholds {
-        let parsed = Threshold::parse(&asked.metric, &asked.expression).and_then(|threshold| {
+        let parsed = Threshold::parse(&asked.metric, &asked.expression).and_then(|mut threshold| {
+            threshold.selector.resolve(&built.endpoints);
             // Of a mix with a faulty kind nothing can be said to be missing.
-            if kinds.len() == config.requests.len() {
-                threshold.selector.check(kinds)?;
+            if built.complete {
+                threshold.selector.check(&built.kinds)?;
             }
             Ok(threshold)
         });

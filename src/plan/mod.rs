@@ -1,6 +1,8 @@
 //! What a run means, validated: nothing past this room checks it again. Pure, in simulated time.
 
+mod assignment;
 mod build;
+mod endpoints;
 mod executor;
 mod limits;
 mod schedule;
@@ -8,9 +10,10 @@ mod selector;
 mod split;
 mod threshold;
 
+pub use assignment::Assignment;
 pub use executor::{Executor, Plateau, Stage, StageAt};
 pub use limits::{
-    DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX,
+    DURATION_MAX, ENDPOINTS_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX,
     VUS_MAX, WEIGHT_MAX,
 };
 pub use schedule::{VuSchedule, VuStep};
@@ -33,6 +36,8 @@ pub struct Plan {
     pub workload: Workload,
     /// Load of this length comes before the executor's and is in no figure.
     pub warmup: Nanos,
+    /// How users and endpoints go together, where there are several.
+    pub assignment: Assignment,
     pub thresholds: Vec<Threshold>,
     /// The steps that thresholds are judged by, one by one; empty: by the whole run.
     pub steps: Vec<Plateau>,
@@ -55,6 +60,7 @@ impl Plan {
                 think_time: Span { min: 0, max: 0 },
             },
             warmup: 0,
+            assignment: Assignment::Weighted,
             thresholds: Vec::new(),
             steps: Vec::new(),
         }

@@ -59,6 +59,22 @@ impl VuSchedule {
         VuSchedule { steps, end, at_end }
     }
 
+    /// The same times with other counts of VUs; 0 stays 0.
+    pub(crate) fn map(&self, count: impl Fn(u32) -> u32) -> VuSchedule {
+        let mut steps: Vec<VuStep> = Vec::new();
+        for step in &self.steps {
+            let vus = count(step.vus);
+            if steps.last().is_none_or(|last| last.vus != vus) {
+                steps.push(VuStep { at: step.at, vus });
+            }
+        }
+        VuSchedule {
+            steps,
+            end: self.end,
+            at_end: count(self.at_end),
+        }
+    }
+
     pub fn steps(&self) -> &[VuStep] {
         &self.steps
     }

@@ -28,7 +28,11 @@ pub struct RunResult {
     pub totals: Totals,
     pub rates: Rates,
     pub metrics: Ordered<MetricFigures>,
+    /// With one server by kind of request, with several by server.
     pub endpoints: Ordered<Endpoint>,
+    /// With several servers: by server and kind of request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Ordered<Endpoint>>,
     pub timeline: Vec<TimelineRow>,
     /// CPU and memory of a server that the run has started, about a row a second.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -259,6 +263,10 @@ pub struct RunFacts {
     pub versions: Vec<(String, String)>,
     /// Name of each series, in order.
     pub series_names: Vec<String>,
+    /// Name of each server where there are several, else empty.
+    pub server_names: Vec<String>,
+    /// Index of each series' server.
+    pub server_of_series: Vec<u16>,
     /// CPU of each core, in order; may be shorter.
     pub cpus: Vec<usize>,
     pub stamp_source: StampSource,
@@ -287,6 +295,10 @@ impl RunResult {
         let merged = aggregator.merged();
         let exit_code = exit_code(&facts);
         let client = client(merged, &facts);
+        let (endpoints, requests) = match facts.server_names.is_empty() {
+            true => (requests(merged, &facts), None),
+            false => (servers(merged, &facts), Some(requests(merged, &facts))),
+        };
         let mut result = RunResult {
             schema: SCHEMA,
             run: Run {
@@ -303,7 +315,8 @@ impl RunResult {
             totals: totals(aggregator),
             rates: rates(&merged.total, facts.duration),
             metrics: metrics(&merged.total),
-            endpoints: endpoints(merged, &facts.series_names, facts.duration),
+            endpoints,
+            requests,
             timeline: aggregator.timeline().to_vec(),
             server_timeline: facts.server_timeline,
             thresholds: facts.judged.thresholds,
@@ -411,20 +424,38 @@ fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
         .collect()
 }
 
-fn endpoints(merged: &Merged, names: &[String], duration: Nanos) -> Ordered<Endpoint> {
+fn requests(merged: &Merged, facts: &RunFacts) -> Ordered<Endpoint> {
+    let names = &facts.series_names;
     assert_eq!(names.len(), merged.series.len(), "one name for each series");
     names
         .iter()
         .zip(&merged.series)
-        .map(|(name, series)| {
-            let endpoint = Endpoint {
-                totals: traffic(series),
-                rates: rates(series, duration),
-                metrics: metrics(series),
-            };
-            (name.clone(), endpoint)
+        .map(|(name, series)| (name.clone(), endpoint(series, facts.duration)))
+        .collect()
+}
+
+/// Each server's kinds of request together.
+fn servers(merged: &Merged, facts: &RunFacts) -> Ordered<Endpoint> {
+    let of = &facts.server_of_series;
+    assert_eq!(of.len(), merged.series.len(), "one server for each series");
+    (0u16..)
+        .zip(&facts.server_names)
+        .map(|(index, name)| {
+            let mut sum = SeriesTotals::new();
+            for (_, series) in of.iter().zip(&merged.series).filter(|(server, _)| **server == index) {
+                sum.merge(series);
+            }
+            (name.clone(), endpoint(&sum, facts.duration))
         })
         .collect()
+}
+
+fn endpoint(series: &SeriesTotals, duration: Nanos) -> Endpoint {
+    Endpoint {
+        totals: traffic(series),
+        rates: rates(series, duration),
+        metrics: metrics(series),
+    }
 }
 
 fn client(merged: &Merged, facts: &RunFacts) -> Client {

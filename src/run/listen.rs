@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, after, never, select};
 
 use super::progress::{Shown, Tick};
-use super::{Failure, Ready, Signals, series_names};
+use super::{Failure, Ready, Signals, detail_names};
 use crate::config::format_duration;
 use crate::engine::{Command, Engine, Report};
 use crate::judge::{Judge, Vus};
@@ -67,13 +67,13 @@ impl<'a> Listener<'a> {
         let spool = match files.spool_path() {
             Some(path) if ready.engine.details => {
                 let offset = i128::from(engine.wall_offset);
-                Some(DetailSpool::create(&path, &series_names(plan), offset)?)
+                Some(DetailSpool::create(&path, &detail_names(plan), offset)?)
             }
             _ => None,
         };
         Ok(Listener {
             plan,
-            schedule: plan.executor.schedule(),
+            schedule: plan.schedule(),
             engine,
             aggregator: Aggregator::new(cores, plan.workload.kinds.len()),
             judge: Judge::of(plan),

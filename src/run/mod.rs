@@ -66,13 +66,13 @@ pub fn run(
     if config.validate
         && let Err(e) = ready
             .owned
-            .validate(&plan, &ready.target, ready.engine.tls.as_ref(), &mut note)
+            .validate(&plan, &ready.targets, &ready.engine.tls, &mut note)
     {
         let mut failures = vec![Failure::from(e)];
         ready.owned.stop(&mut failures);
         return Err(failures.remove(0));
     }
-    let engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
+    let engine = Engine::start(plan.clone(), ready.targets.clone(), ready.engine.clone())
         .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
     let screen = progress::screen(args);
@@ -134,14 +134,16 @@ fn finish(
         stopped_by: listened.stopped_by,
         versions: vec![("llmload-uring".into(), env!("CARGO_PKG_VERSION").into())],
         series_names: series_names(plan),
+        server_names: server_names(plan),
+        server_of_series: plan.workload.kinds.iter().map(|kind| kind.endpoint).collect(),
         cpus: ready.cpus.workers.clone(),
         stamp_source: stamp_source(&ready),
         quickack: ready.engine.quickack,
         judged: listened.judge.finish(duration, &samples.rss_over_time()),
-        tls_verified: ready.engine.tls.as_ref().map(|tls| tls.verified),
+        tls_verified: tls_verified(&ready),
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
-        target: ready.target.origin.clone(),
+        target: origins(&ready),
         server: servers::figures(plan, merged, server, &samples),
         server_timeline: samples.rows,
         startup: listened.t0.saturating_sub(start.begun),
@@ -176,10 +178,23 @@ fn finish(
 fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
     let silent = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
     (silent && merged.total.interrupted() < merged.total.finished()).then(|| {
-        let what = format!("{}: not one response in the whole run", ready.target.origin);
+        let what = format!("{}: not one response in the whole run", origins(ready));
         let hint = "see the outcomes in the summary; is the server up, and is this its port?";
         Failure::new(ExitCode::Target, what, None, hint)
     })
+}
+
+/// As printed, each once.
+fn origins(ready: &Ready) -> String {
+    let mut origins: Vec<&str> = ready.targets.iter().map(|target| target.origin.as_str()).collect();
+    origins.dedup();
+    origins.join(", ")
+}
+
+/// `None`: no TLS at all; false: some server's certificate was not looked at.
+fn tls_verified(ready: &Ready) -> Option<bool> {
+    let verified = ready.engine.tls.iter().flatten().map(|tls| tls.verified);
+    verified.reduce(|all, one| all && one)
 }
 
 fn stamp_source(ready: &Ready) -> StampSource {
@@ -191,6 +206,23 @@ fn stamp_source(ready: &Ready) -> StampSource {
 
 pub fn series_names(plan: &Plan) -> Vec<String> {
     plan.workload.kinds.iter().map(|k| k.name.clone()).collect()
+}
+
+/// Names of several servers; empty where there is one.
+fn server_names(plan: &Plan) -> Vec<String> {
+    let endpoints = &plan.workload.endpoints;
+    let names = endpoints.iter().map(|endpoint| endpoint.name.clone().unwrap_or_default());
+    if endpoints.len() > 1 { names.collect() } else { Vec::new() }
+}
+
+/// What each request of a series is said to have gone to: with several servers, the server.
+pub fn detail_names(plan: &Plan) -> Vec<String> {
+    let servers = server_names(plan);
+    if servers.is_empty() {
+        return series_names(plan);
+    }
+    let kinds = plan.workload.kinds.iter();
+    kinds.map(|kind| servers[usize::from(kind.endpoint)].clone()).collect()
 }
 
 fn host_json(ready: &Ready) -> Value {

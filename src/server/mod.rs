@@ -6,6 +6,7 @@ pub mod discover;
 mod error;
 pub mod managed;
 mod owned;
+mod paths;
 pub mod probe;
 mod process;
 pub mod resources;

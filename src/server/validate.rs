@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::discover::CHAT;
+use super::paths::CHAT;
 use super::probe::{Answer, Peer};
 use super::{ServerError, printable};
 use crate::api::chat::{self, StreamEnd, StreamState};

@@ -46,11 +46,11 @@ impl Key {
 }
 
 impl Workload {
-    /// What request `iteration` of VU `vu` is. A pure function of its arguments; `light_paths` is the length
-    /// of `Target::light_paths`.
-    pub fn draw(&self, seed: u64, vu: u32, iteration: u64, light_paths: usize) -> Draw {
+    /// What request `iteration` of VU `vu` is, if it goes to `endpoint`. A pure function of its arguments;
+    /// `light_paths` is the length of that target's `Target::light_paths`.
+    pub fn draw(&self, seed: u64, vu: u32, iteration: u64, endpoint: u16, light_paths: usize) -> Draw {
         let key = Key { seed, vu, iteration };
-        let kind = self.pick_kind(key);
+        let kind = self.pick_kind(key, endpoint);
         let (model, prompt, max_tokens) = match &self.kinds[usize::from(kind)].call {
             Call::Chat {
                 max_tokens,
@@ -77,12 +77,13 @@ impl Workload {
         }
     }
 
-    /// By weight; a kind of weight 0 is never drawn.
-    fn pick_kind(&self, key: Key) -> u16 {
-        let total: u64 = self.kinds.iter().map(|kind| u64::from(kind.weight)).sum();
-        debug_assert!(total > 0, "the weights of a workload sum to more than 0");
+    /// Of those of the endpoint, by weight; a kind of weight 0 is never drawn.
+    fn pick_kind(&self, key: Key, endpoint: u16) -> u16 {
+        let kinds = || (0u16..).zip(&self.kinds).filter(|(_, kind)| kind.endpoint == endpoint);
+        let total: u64 = kinds().map(|(_, kind)| u64::from(kind.weight)).sum();
+        debug_assert!(total > 0, "the weights of an endpoint's kinds sum to more than 0");
         let mut left = key.up_to(Choice::Kind, total.saturating_sub(1));
-        for (index, kind) in (0u16..).zip(&self.kinds) {
+        for (index, kind) in kinds() {
             match left.checked_sub(u64::from(kind.weight)) {
                 Some(rest) => left = rest,
                 None => return index,
@@ -103,10 +104,12 @@ impl Workload {
             u16::try_from(self.kinds.len()).is_ok(),
             "kinds are numbered in 16 bits"
         );
-        assert!(
-            self.kinds.iter().any(|kind| kind.weight > 0),
-            "some kind has a weight"
-        );
+        assert!(!self.endpoints.is_empty(), "a workload has an endpoint");
+        for (index, endpoint) in (0u16..).zip(&self.endpoints) {
+            assert!(endpoint.weight > 0, "an endpoint has a share");
+            let mut own = self.kinds.iter().filter(|kind| kind.endpoint == index);
+            assert!(own.any(|kind| kind.weight > 0), "some kind has a weight");
+        }
         assert!(self.think_time.min <= self.think_time.max);
         for kind in &self.kinds {
             if let Call::Chat {
@@ -185,7 +188,7 @@ mod tests {
         let lines: Vec<String> = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (999, 7)]
             .into_iter()
             .map(|(vu, iteration)| {
-                let d = workload.draw(42, vu, iteration, 2);
+                let d = workload.draw(42, vu, iteration, 0, 2);
                 format!("{} {} {} {} {}", d.kind, d.model, d.prompt, d.max_tokens, d.think)
             })
             .collect();
@@ -208,8 +211,8 @@ mod tests {
         let workload = mixed();
         for vu in 0..50 {
             for iteration in 0..20 {
-                let first = workload.draw(7, vu, iteration, 2);
-                assert_eq!(first, workload.clone().draw(7, vu, iteration, 2));
+                let first = workload.draw(7, vu, iteration, 0, 2);
+                assert_eq!(first, workload.clone().draw(7, vu, iteration, 0, 2));
             }
         }
     }
@@ -221,7 +224,7 @@ mod tests {
         for seed in 0..10 {
             for vu in 0..100 {
                 for iteration in 0..100 {
-                    seen.insert(workload.draw(seed, vu, iteration, 2));
+                    seen.insert(workload.draw(seed, vu, iteration, 0, 2));
                 }
             }
         }
@@ -247,7 +250,7 @@ mod tests {
         let (mut tokens, mut thinks) = ([0; 100], [0; 10]);
         for vu in 0..1000 {
             for iteration in 0..100 {
-                let draw = workload.draw(1, vu, iteration, 2);
+                let draw = workload.draw(1, vu, iteration, 0, 2);
                 kinds[usize::from(draw.kind)] += 1;
                 thinks[((draw.think - 10 * MILLISECOND) / (5 * MILLISECOND + 1)) as usize] += 1;
                 match draw.kind {
@@ -284,7 +287,7 @@ mod tests {
         };
         let mut counts = [0; 16];
         for vu in 0..40_000 {
-            let d = workload.draw(3, vu, 0, 1);
+            let d = workload.draw(3, vu, 0, 0, 1);
             let think = u32::try_from(d.think).unwrap();
             counts[(d.model + 2 * d.prompt + 4 * d.max_tokens + 8 * think) as usize] += 1;
         }
@@ -305,7 +308,7 @@ mod tests {
             },
         };
         for iteration in [0, 1, u64::MAX] {
-            workload.draw(u64::MAX, u32::MAX, iteration, usize::MAX);
+            workload.draw(u64::MAX, u32::MAX, iteration, 0, usize::MAX);
         }
     }
 
@@ -316,7 +319,7 @@ mod tests {
         more.kinds[0].weight = 0;
         more.kinds[3].weight = 0;
         for iteration in 0..1000 {
-            let (a, b) = (few.draw(5, 9, iteration, 2), more.draw(5, 9, iteration, 2));
+            let (a, b) = (few.draw(5, 9, iteration, 0, 2), more.draw(5, 9, iteration, 0, 2));
             assert_eq!(a.think, b.think);
             if a.kind == b.kind {
                 assert_eq!(a, b);

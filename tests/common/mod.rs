@@ -14,7 +14,7 @@ use llmload_uring::host::allowed_cpus;
 use llmload_uring::metrics::{Merged, Sample};
 use llmload_uring::mock::fault::{Fault, FaultPlan};
 use llmload_uring::mock::{Mock, MockOptions};
-use llmload_uring::plan::{Executor, Plan};
+use llmload_uring::plan::{Assignment, Executor, Plan};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::{
     Api, Call, Endpoint, NamedPaths, Prompts, RequestKind, Span, Target, Timeouts, Workload,
@@ -96,6 +96,7 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
             think_time: Span { min: 0, max: 0 },
         },
         warmup: 0,
+        assignment: Assignment::Weighted,
         thresholds: Vec::new(),
         steps: Vec::new(),
     }
@@ -134,7 +135,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         quickack: true,
         details: true,
         verify_stamps: true,
-        tls: None,
+        tls: vec![None],
     }
 }
 
@@ -149,7 +150,7 @@ pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, mut during: 
     let series = plan.workload.kinds.len();
     let mut left = options.cpus.len();
     let mut merged = Merged::new(left, series);
-    let engine = Engine::start(Arc::new(plan), Arc::new(target(address)), options).unwrap();
+    let engine = Engine::start(Arc::new(plan), Arc::from([target(address)]), options).unwrap();
     let mut samples = Vec::new();
     let begun = Instant::now();
     engine.begin();
