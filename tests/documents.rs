@@ -112,3 +112,32 @@ fn a_document_with_one_server_is_run_against_it() {
     assert_eq!(document["config"]["server"]["model_alias"], "m");
     assert_eq!(document["config"]["requests"][0]["name"], "stream");
 }
+
+#[test]
+fn a_document_with_two_servers_gives_each_its_share() {
+    let (thinker, flash) = (mock(mock_options()), mock(mock_options()));
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let text = format!(
+        "servers:\n\
+         - {{name: Thinker, base_url: 'http://{}/v1/chat/completions', weight: 0.3}}\n\
+         - {{name: Flash, base_url: 'http://{}/v1/chat/completions', weight: 0.7}}\n\
+         executor: shared-iterations\nvus: 2\niterations: 200\n\
+         prompts: {{min_tokens: 8, max_tokens: 10}}\noutput: '{output}'\n",
+        thinker.address, flash.address,
+    );
+    let file = dir.write("two.yaml", &text);
+    let ended = ran(&["run", &file]).expect(0);
+    assert!(
+        ended.stdout.contains("\n=== Per-Endpoint Breakdown ===\n"),
+        "{}",
+        ended.stdout
+    );
+    let (a, b) = (mock_requests(thinker.address), mock_requests(flash.address));
+    // Each of the two users follows the weights within one request.
+    assert!((58..=62).contains(&a), "{a} and {b}");
+    assert_eq!(a + b, 200);
+    let document = document(&output);
+    assert_eq!(document["totals"]["ok"], 200);
+    assert_eq!(document["config"]["servers"][0]["weight"], 0.3);
+}
