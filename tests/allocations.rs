@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::{engine_options, kind, light, mock, mock_options, plan, shared, target};
+use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
 use llmload_uring::mock::Mock;
@@ -85,7 +86,7 @@ impl TokenSink for Sink<'_> {
 
 /// One exchange, from the head to the sample.
 fn exchange(reader: &mut ResponseReader, recorder: &mut Recorder, bytes: &[u8], cut: usize, iteration: u64) {
-    reader.begin(Expected::ChatStream);
+    reader.begin(Expected::Stream(Api::Chat));
     recorder.started(0);
     let mut at = 1_000;
     let mut over = None;
@@ -116,6 +117,8 @@ fn exchange(reader: &mut ResponseReader, recorder: &mut Recorder, bytes: &[u8], 
         schedule_lag: 1,
         output_tokens,
         token_source,
+        server_prompt: None,
+        server_decode: None,
     });
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Arrivals, Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::metrics::{Outcome, TokenSource};
 use llmload_uring::units::Nanos;
@@ -278,7 +279,7 @@ fn bytes_of(file: &str) -> Vec<u8> {
 }
 
 fn check_stream(s: &Stream) {
-    let seen = read_at_every_cut(s.file, Expected::ChatStream, &bytes_of(s.file));
+    let seen = read_at_every_cut(s.file, Expected::Stream(Api::Chat), &bytes_of(s.file));
     assert_eq!(
         (seen.outcome, seen.after, seen.status),
         (s.outcome, s.after, 200),
@@ -309,7 +310,7 @@ fn whole_chat_answers_are_ok_with_the_servers_count_and_no_stream() {
     }
     for (file, tokens) in WHOLE {
         let bytes = bytes_of(file);
-        let seen = read_at_every_cut(file, Expected::ChatWhole, &bytes);
+        let seen = read_at_every_cut(file, Expected::Whole(Api::Chat), &bytes);
         assert_eq!(
             (seen.outcome, seen.after, seen.status),
             (Fine, Kept, 200),
@@ -320,7 +321,7 @@ fn whole_chat_answers_are_ok_with_the_servers_count_and_no_stream() {
             seen.tokens.is_empty() && seen.arrivals.first_event.is_none(),
             "{file}"
         );
-        let seen = read_at_every_cut(file, Expected::ChatStream, &bytes);
+        let seen = read_at_every_cut(file, Expected::Stream(Api::Chat), &bytes);
         assert_eq!((seen.outcome, seen.after), (NotStreamed, Kept), "{file}");
         assert_eq!(seen.output_tokens, (0, TokenSource::None), "{file}");
     }
@@ -333,7 +334,7 @@ fn an_error_status_decides_whatever_was_asked_and_whatever_the_body_is() {
     }
     for (file, outcome, after) in ERRORS {
         let bytes = bytes_of(file);
-        for expected in [Expected::ChatStream, Expected::ChatWhole, Expected::Light] {
+        for expected in [Expected::Stream(Api::Chat), Expected::Whole(Api::Chat), Expected::Light] {
             let seen = read_at_every_cut(file, expected, &bytes);
             assert_eq!((seen.outcome, seen.after), (outcome, after), "{file}");
             assert_eq!(seen.status.to_string().as_bytes(), &bytes[9..12], "{file}");
@@ -358,7 +359,7 @@ fn answers_that_are_no_chat_are_ok_only_as_light_requests() {
             (Fine, Kept, 200),
             "{file}"
         );
-        let seen = read_at_every_cut(file, Expected::ChatWhole, &bytes);
+        let seen = read_at_every_cut(file, Expected::Whole(Api::Chat), &bytes);
         assert_eq!((seen.outcome, seen.after), (as_whole, Kept), "{file}");
     }
 }
@@ -369,7 +370,7 @@ fn streams_of_other_apis_are_never_ok_as_chat_streams() {
         return;
     }
     for file in OTHER_STREAMS {
-        let seen = read_at_every_cut(file, Expected::ChatStream, &bytes_of(file));
+        let seen = read_at_every_cut(file, Expected::Stream(Api::Chat), &bytes_of(file));
         assert_eq!((seen.outcome, seen.after), (Truncated, Kept), "{file}");
         assert!(seen.tokens.is_empty(), "{file}");
         assert!(seen.arrivals.first_event.is_some(), "{file}");
@@ -388,14 +389,14 @@ fn a_stream_closed_at_any_byte_is_truncated_and_before_the_first_stale() {
         let bytes = bytes_of(file);
         let mut reader = ResponseReader::new();
         for end in 1..bytes.len() {
-            let seen = read(&mut reader, Expected::ChatStream, &bytes[..end], &[]);
+            let seen = read(&mut reader, Expected::Stream(Api::Chat), &bytes[..end], &[]);
             assert_eq!(
                 (seen.outcome, seen.after),
                 (Truncated, Eof),
                 "{file} closed at {end}"
             );
         }
-        reader.begin(Expected::ChatStream);
+        reader.begin(Expected::Stream(Api::Chat));
         assert_eq!(reader.eof(), None);
     }
 }

@@ -85,8 +85,8 @@ impl Session {
     async fn attempts(&mut self, core: &CoreState, draw: &Draw, life: &mut Life) -> (Outcome, Nanos) {
         let kind = &core.plan.workload.kinds[usize::from(draw.kind)];
         let expected = match kind.call {
-            Call::Chat { stream: true, .. } => Expected::ChatStream,
-            Call::Chat { stream: false, .. } => Expected::ChatWhole,
+            Call::Chat { stream: true, .. } => Expected::Stream(core.target.api),
+            Call::Chat { stream: false, .. } => Expected::Whole(core.target.api),
             Call::Light | Call::Get { .. } => Expected::Light,
         };
         loop {
@@ -271,6 +271,7 @@ impl Session {
     fn record(&self, core: &CoreState, life: &Life, outcome: Outcome, done: Nanos, iteration: u64) {
         let arrivals = self.reader.arrivals;
         let (output_tokens, token_source) = self.reader.output_tokens();
+        let times = self.reader.server_times();
         let lag = life
             .sent
             .map_or(0, |sent| sent.saturating_sub(life.due + life.connecting));
@@ -290,6 +291,8 @@ impl Session {
             schedule_lag: lag,
             output_tokens,
             token_source,
+            server_prompt: times.prompt,
+            server_decode: times.decode,
         };
         core.recorder.borrow_mut().finish(&sample);
     }

@@ -142,6 +142,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         rates,
         metrics,
         endpoints,
+        server_timings,
         timeline,
         server_timeline,
         thresholds,
@@ -166,6 +167,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     field(&mut out, "rates", rates)?;
     field(&mut out, "metrics", metrics)?;
     field(&mut out, "endpoints", endpoints)?;
+    if let Some(timings) = server_timings {
+        field(&mut out, "server_timings", timings)?;
+    }
     rows(&mut out, "timeline", timeline)?;
     if !server_timeline.is_empty() {
         rows(&mut out, "server_timeline", server_timeline)?;

@@ -8,6 +8,7 @@ mod live;
 mod numbers;
 mod terminal;
 mod text;
+mod timings;
 
 pub use details::{DetailSpool, SPOOL_LINE_BYTES_MAX, Spooled};
 pub use error::OutputError;

@@ -2,6 +2,7 @@
 
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
 use crate::output::escape;
+use crate::output::timings;
 use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
 use crate::result::{Endpoint, MetricFigures, RunResult, ServerFigures, StampSource, StoppedBy};
 use std::fmt::Write as _;
@@ -22,6 +23,7 @@ pub fn summary(result: &RunResult) -> String {
     head(&mut text, result);
     metrics(&mut text, result);
     endpoints(&mut text, result);
+    timings::rows(&mut text, result);
     outcomes(&mut text, result);
     thresholds(&mut text, &result.thresholds);
     if let Some(found) = &result.steps {

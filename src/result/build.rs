@@ -5,6 +5,7 @@ use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotal
 use crate::report::{Aggregator, TimelineRow};
 use crate::result::ExitCode;
 use crate::result::figures::{MetricFigures, Ordered, token_source_name};
+use crate::result::timings::ServerTimings;
 use crate::result::warnings::{self, Warning};
 use crate::server::{ServerResources, ServerSample};
 use crate::units::{Nanos, millis, seconds};
@@ -27,6 +28,9 @@ pub struct RunResult {
     pub rates: Rates,
     pub metrics: Ordered<MetricFigures>,
     pub endpoints: Ordered<Endpoint>,
+    /// Where the server states its own times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_timings: Option<ServerTimings>,
     pub timeline: Vec<TimelineRow>,
     /// CPU and memory of a server that the run has started, about a row a second.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -286,6 +290,7 @@ impl RunResult {
             rates: rates(&merged.total, facts.duration),
             metrics: metrics(&merged.total),
             endpoints: endpoints(merged, &facts.series_names, facts.duration),
+            server_timings: ServerTimings::of(&merged.total),
             timeline: aggregator.timeline().to_vec(),
             server_timeline: facts.server_timeline,
             thresholds: facts.judged.thresholds,
@@ -385,6 +390,7 @@ fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
 fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
     METRICS
         .iter()
+        .filter(|m| !m.rare || !series.metric(m.id).is_empty())
         .map(|m| (m.key, MetricFigures::of(series.metric(m.id))))
         .collect()
 }
