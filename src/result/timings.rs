@@ -51,11 +51,7 @@ impl ServerTimings {
 }
 
 impl TwoClocks {
-    fn of(
-        series: &SeriesTotals,
-        [server, client, difference]: [MetricId; 3],
-        server_over: u64,
-    ) -> TwoClocks {
+    fn of(series: &SeriesTotals, [server, client, difference]: [MetricId; 3], server_over: u64) -> TwoClocks {
         let at = |id, q| series.metric(id).quantile(q).map(millis);
         TwoClocks {
             stated: series.metric(server).offered(),

@@ -2,10 +2,13 @@
 
 mod draw;
 mod encode;
+mod prompts;
 pub(crate) mod random;
 mod types;
+mod words;
 
 pub use encode::{encode_chat_body, encode_request};
+pub use prompts::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
 pub use types::{
     Api, Call, Draw, Endpoint, LightPath, NamedPaths, Prompts, RequestKind, Span, Target, Timeouts, Workload,
 };

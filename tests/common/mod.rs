@@ -32,6 +32,8 @@ pub fn mock_options() -> MockOptions {
         event_bytes: 200,
         faults: FaultPlan::default(),
         spread: false,
+        close_after_stream: false,
+        budget: None,
         nagle: false,
         cpus: vec![allowed_cpus()[0]],
         connections: 256,
