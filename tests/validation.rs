@@ -122,7 +122,7 @@ fn each_fault_of_a_server_has_its_message_and_the_load_does_not_begin() {
         (
             Fault::BadJson,
             0,
-            "status 200: chat answer: not JSON at line 1 column",
+            "status 200: answer: not JSON at line 1 column",
         ),
         (Fault::Cut, 0, "status 200: the answer broke off after "),
         (
@@ -148,7 +148,7 @@ fn each_fault_of_a_server_has_its_message_and_the_load_does_not_begin() {
         (
             Fault::BadJson,
             1,
-            "streaming: status 200: chat answer: not JSON at line 1 column",
+            "streaming: status 200: answer: not JSON at line 1 column",
         ),
         (
             Fault::Cut,

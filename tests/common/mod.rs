@@ -123,6 +123,20 @@ pub fn target(address: SocketAddr) -> Target {
     }
 }
 
+/// The same server over another of its APIs.
+pub fn target_of(address: SocketAddr, api: Api) -> Target {
+    let path = match api {
+        Api::Chat => "/v1/chat/completions",
+        Api::Completions => "/v1/completions",
+        Api::LlamaCpp => "/completion",
+    };
+    Target {
+        api,
+        chat_path: path.into(),
+        ..target(address)
+    }
+}
+
 /// So many workers; on a smaller machine they share CPUs.
 pub fn engine_options(cores: usize) -> EngineOptions {
     let allowed = allowed_cpus();
@@ -146,11 +160,16 @@ pub struct Ran {
 }
 
 /// Runs a plan to its end; `during` is called with each report, to send commands.
-pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, mut during: impl FnMut(&Engine)) -> Ran {
+pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, during: impl FnMut(&Engine)) -> Ran {
+    run_on(plan, target(address), options, during)
+}
+
+/// The same against a target of one's own.
+pub fn run_on(plan: Plan, target: Target, options: EngineOptions, mut during: impl FnMut(&Engine)) -> Ran {
     let series = plan.workload.kinds.len();
     let mut left = options.cpus.len();
     let mut merged = Merged::new(left, series);
-    let engine = Engine::start(Arc::new(plan), Arc::new(target(address)), options).unwrap();
+    let engine = Engine::start(Arc::new(plan), Arc::new(target), options).unwrap();
     let mut samples = Vec::new();
     let begun = Instant::now();
     engine.begin();
