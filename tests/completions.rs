@@ -36,10 +36,10 @@ fn two_hundred_tokens_are_counted_and_timed_over_each_api() {
         assert_eq!(total.metric(MetricId::Tbt).offered(), 12 * 199, "{api:?}");
         for sample in &ran.samples {
             let ttft = sample.first_token.unwrap() - sample.due;
-            let decode = sample.last_token.unwrap() - sample.first_token.unwrap();
-            // 199 gaps of 1 ms; a busy machine makes them longer, nothing makes them shorter than the timeline.
+            let last = sample.last_token.unwrap() - sample.due;
+            // A busy machine makes a write late, nothing makes it early: 199 gaps of 1 ms behind the first token.
             assert!(
-                ttft >= 20 * MILLISECOND && decode >= 190 * MILLISECOND,
+                ttft >= 20 * MILLISECOND && last >= 219 * MILLISECOND,
                 "{api:?} {sample:?}"
             );
             assert_eq!(sample.server_prompt.is_some(), api == Api::LlamaCpp);
@@ -62,13 +62,12 @@ fn what_llama_cpp_says_of_its_times_is_within_what_we_measured() {
     for sample in &ran.samples {
         let (prompt, decode) = (sample.server_prompt.unwrap(), sample.server_decode.unwrap());
         let ttft = sample.first_token.unwrap() - sample.due;
-        let ours = sample.last_token.unwrap() - sample.first_token.unwrap();
         assert!(prompt >= 30 * MILLISECOND && prompt <= ttft, "{sample:?}");
-        assert!(
-            decode >= 90 * MILLISECOND && decode.abs_diff(ours) < 20 * MILLISECOND,
-            "{sample:?}"
-        );
+        assert!(prompt + decode >= 128 * MILLISECOND, "{sample:?}");
     }
+    // The mock may be held up between its look at the clock and its send: so the median.
+    let off = total.metric(MetricId::DecodeDiff).quantile(0.5).unwrap();
+    assert!(off < 5 * MILLISECOND, "{off} ns");
     for id in [
         MetricId::Decode,
         MetricId::ServerPrompt,
