@@ -11,11 +11,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::{engine_options, kind, light, mock, mock_options, plan, shared, target};
+use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
 use llmload_uring::mock::Mock;
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::encode_request;
+use llmload_uring::workload::{Call, Prompts, RequestKind, encode_request};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -68,6 +69,29 @@ fn streamed_answer(events: usize) -> Vec<u8> {
     bytes.into_bytes()
 }
 
+/// As llama.cpp's own API streams it; 1.7 KB of settings come with the end.
+fn native_answer(events: usize) -> Vec<u8> {
+    let mut bytes = String::from(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    for i in 1..=events {
+        bytes += &chunk(&format!(
+            "data: {{\"index\":0,\"content\":\" word {i}\",\"tokens\":[28],\"stop\":false,\"id_slot\":-1,\
+             \"tokens_predicted\":{i},\"tokens_evaluated\":4}}\n\n"
+        ));
+    }
+    let settings: String = (0..50)
+        .map(|i| format!("\"key_{i}\":0.949999988079071,"))
+        .collect();
+    bytes += &chunk(&format!(
+        "data: {{\"index\":0,\"content\":\"\",\"tokens\":[],\"stop\":true,\"tokens_predicted\":{events},\
+         \"generation_settings\":{{{settings}\"stop\":[]}},\"timings\":{{\"prompt_n\":4,\"prompt_ms\":239.71,\
+         \"predicted_n\":{events},\"predicted_ms\":1684.047}}}}\n\n"
+    ));
+    bytes += "0\r\n\r\n";
+    bytes.into_bytes()
+}
+
 /// Records as the engine does.
 struct Sink<'a>(&'a mut Recorder);
 
@@ -84,8 +108,14 @@ impl TokenSink for Sink<'_> {
 }
 
 /// One exchange, from the head to the sample.
-fn exchange(reader: &mut ResponseReader, recorder: &mut Recorder, bytes: &[u8], cut: usize, iteration: u64) {
-    reader.begin(Expected::ChatStream);
+fn exchange(
+    reader: &mut ResponseReader,
+    recorder: &mut Recorder,
+    (api, bytes): (Api, &[u8]),
+    cut: usize,
+    iteration: u64,
+) {
+    reader.begin(Expected::Stream(api));
     recorder.started(0);
     let mut at = 1_000;
     let mut over = None;
@@ -99,7 +129,12 @@ fn exchange(reader: &mut ResponseReader, recorder: &mut Recorder, bytes: &[u8], 
     assert_eq!(over, Some(Outcome::Ok));
     let arrivals = reader.arrivals;
     let (output_tokens, token_source) = reader.output_tokens();
-    assert_eq!(token_source, TokenSource::Events);
+    let expected = match api {
+        Api::LlamaCpp => TokenSource::Server,
+        _ => TokenSource::Events,
+    };
+    assert_eq!(token_source, expected);
+    let times = reader.server_times();
     recorder.finish(&Sample {
         vu: 0,
         iteration,
@@ -116,28 +151,49 @@ fn exchange(reader: &mut ResponseReader, recorder: &mut Recorder, bytes: &[u8], 
         schedule_lag: 1,
         output_tokens,
         token_source,
+        server_prompt: times.prompt,
+        server_decode: times.decode,
     });
 }
 
 #[test]
 fn reading_and_recording_a_stream_of_1000_events_allocates_nothing_after_the_first() {
     let _alone = alone();
-    let bytes = streamed_answer(1_000);
-    for details in [false, true] {
+    let (chat, native) = (streamed_answer(1_000), native_answer(1_000));
+    for (answer, details) in [
+        ((Api::Chat, &*chat), false),
+        ((Api::Chat, &*chat), true),
+        ((Api::LlamaCpp, &*native), true),
+    ] {
         // What a buffer of the ring holds, one segment, and cuts that leave a part of nearly every event over.
         for cut in [1_448, 1_968, 97, 7] {
             let mut reader = ResponseReader::new();
             let mut recorder = Recorder::new(0, 1, details);
-            let first = allocations(|| exchange(&mut reader, &mut recorder, &bytes, cut, 0));
+            let first = allocations(|| exchange(&mut reader, &mut recorder, answer, cut, 0));
             let mut iteration = 0;
             let later = steady_allocations(|| {
                 iteration += 1;
-                exchange(&mut reader, &mut recorder, &bytes, cut, iteration);
+                exchange(&mut reader, &mut recorder, answer, cut, iteration);
             });
-            println!("cut at {cut}, details {details}: first stream {first}, later {later} allocations");
+            println!(
+                "{:?} cut at {cut}, details {details}: first stream {first}, later {later} allocations",
+                answer.0
+            );
             assert_eq!(later, 0, "reads of {cut} bytes");
         }
     }
+}
+
+/// A kind with prompts made anew for each request.
+fn made() -> RequestKind {
+    let mut made = kind("made", 2, true, 60 * SECOND);
+    if let Call::Chat { prompts, .. } = &mut made.call {
+        *prompts = Prompts::Made {
+            prefix: "Sum up: ".into(),
+            min_tokens: 300,
+        };
+    }
+    made
 }
 
 #[test]
@@ -146,6 +202,7 @@ fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
     let kinds = vec![
         kind("whole", 7, false, 30 * SECOND),
         kind("stream", 2, true, 60 * SECOND),
+        made(),
         light(1),
     ];
     let plan = plan(shared(1, 1), kinds);

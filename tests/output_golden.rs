@@ -61,6 +61,8 @@ fn request(n: u64) -> Sample {
         schedule_lag: 20 * MICROSECOND + n % 13,
         output_tokens: if answered && series < 2 { 20 } else { 0 },
         token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None][usize::from(series)],
+        server_prompt: None,
+        server_decode: None,
     }
 }
 

@@ -238,7 +238,11 @@ fn profiles_are_listed_and_shown() {
     for name in names {
         let shown = ran(&["profiles", "show", name]).expect(0);
         let keys = ["\nthresholds:\n", "\nworkload:\n"];
-        assert!(keys.iter().any(|key| shown.stdout.contains(key)), "{}", shown.stdout);
+        assert!(
+            keys.iter().any(|key| shown.stdout.contains(key)),
+            "{}",
+            shown.stdout
+        );
     }
     ran(&["profiles", "show", "spiek"])
         .expect(104)

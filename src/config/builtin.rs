@@ -15,10 +15,7 @@ pub const PROFILES: [(&str, &str); 11] = [
     ("endpoints", include_str!("../../profiles/endpoints.yaml")),
     ("throughput", include_str!("../../profiles/throughput.yaml")),
     ("workload", include_str!("../../profiles/workload.yaml")),
-    (
-        "mixed_warfare",
-        include_str!("../../profiles/mixed_warfare.yaml"),
-    ),
+    ("mixed_warfare", include_str!("../../profiles/mixed_warfare.yaml")),
 ];
 
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -4,7 +4,7 @@ use crate::config::document::{PROMPT_BYTES_MAX, PROMPTS_MAX, check_max_tokens};
 use crate::config::duration::parse_count_span;
 use crate::config::reader::{Fields, Reader};
 use crate::config::{PromptsFile, Reason, quoted};
-use crate::workload::prompts::parse_prompts;
+use crate::workload::parse_prompts;
 use crate::workload::{Prompts, Span};
 use saphyr::YamlData;
 use std::io::Read;

@@ -233,12 +233,7 @@ impl<'f> Reader<'f> {
         })
     }
 
-    pub fn decimal(
-        &mut self,
-        fields: &Fields<'_>,
-        key: &str,
-        range: RangeInclusive<f64>,
-    ) -> Option<f64> {
+    pub fn decimal(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
         self.parsed(fields, key, "a number", |text| {
             match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
                 Some(number) => within(Some(number), text, &range),

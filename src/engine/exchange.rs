@@ -69,7 +69,10 @@ impl Session {
     /// Sends the request that `draw` says and records its sample; gives the outcome.
     pub async fn request(&mut self, core: &CoreState, draw: &Draw, iteration: u64, due: Nanos) -> Outcome {
         let series = draw.kind;
-        debug_assert_eq!(core.plan.workload.kinds[usize::from(series)].endpoint, self.endpoint);
+        debug_assert_eq!(
+            core.plan.workload.kinds[usize::from(series)].endpoint,
+            self.endpoint
+        );
         core.recorder.borrow_mut().started(series);
         let mut life = Life {
             series,
@@ -87,9 +90,10 @@ impl Session {
 
     async fn attempts(&mut self, core: &CoreState, draw: &Draw, life: &mut Life) -> (Outcome, Nanos) {
         let kind = &core.plan.workload.kinds[usize::from(draw.kind)];
+        let api = core.targets[usize::from(self.endpoint)].api;
         let expected = match kind.call {
-            Call::Chat { stream: true, .. } => Expected::ChatStream,
-            Call::Chat { stream: false, .. } => Expected::ChatWhole,
+            Call::Chat { stream: true, .. } => Expected::Stream(api),
+            Call::Chat { stream: false, .. } => Expected::Whole(api),
             Call::Light | Call::Get { .. } => Expected::Light,
         };
         loop {
@@ -276,6 +280,7 @@ impl Session {
     fn record(&self, core: &CoreState, life: &Life, outcome: Outcome, done: Nanos, iteration: u64) {
         let arrivals = self.reader.arrivals;
         let (output_tokens, token_source) = self.reader.output_tokens();
+        let times = self.reader.server_times();
         let lag = life
             .sent
             .map_or(0, |sent| sent.saturating_sub(life.due + life.connecting));
@@ -295,6 +300,8 @@ impl Session {
             schedule_lag: lag,
             output_tokens,
             token_source,
+            server_prompt: times.prompt,
+            server_decode: times.decode,
         };
         core.recorder.borrow_mut().finish(&sample);
     }

@@ -67,6 +67,8 @@ fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n: u64, ms: 
             schedule_lag: 0,
             output_tokens: 0,
             token_source: TokenSource::None,
+            server_prompt: None,
+            server_decode: None,
         });
     }
 }

@@ -28,6 +28,8 @@ fn series(n: u64) -> SeriesTotals {
             schedule_lag: 0,
             output_tokens: 0,
             token_source: TokenSource::None,
+            server_prompt: None,
+            server_decode: None,
         });
     }
     recorder.into_snapshot().series.remove(0)

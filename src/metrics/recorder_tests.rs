@@ -21,6 +21,8 @@ fn sample(outcome: Outcome) -> Sample {
         schedule_lag: MILLISECOND / 2,
         output_tokens: 21,
         token_source: TokenSource::Server,
+        server_prompt: None,
+        server_decode: None,
     }
 }
 

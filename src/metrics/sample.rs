@@ -39,9 +39,36 @@ pub struct Sample {
     pub schedule_lag: Nanos,
     pub output_tokens: u32,
     pub token_source: TokenSource,
+    /// What the server says it took to read the prompt (llama.cpp's `prompt_ms`).
+    pub server_prompt: Option<Nanos>,
+    /// What the server says it took to generate the answer (`predicted_ms`).
+    pub server_decode: Option<Nanos>,
+}
+
+/// One stretch of a request by two clocks: the server's own figure, and ours of what holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TwoClocks {
+    pub server: Nanos,
+    pub client: Nanos,
 }
 
 impl Sample {
+    /// The server's reading of the prompt within our TTFT.
+    pub(super) fn prompt_clocks(&self) -> Option<TwoClocks> {
+        Some(TwoClocks {
+            server: self.server_prompt?,
+            client: self.first_token?.saturating_sub(self.due),
+        })
+    }
+
+    /// The server's generating against our first to last token.
+    pub(super) fn decode_clocks(&self) -> Option<TwoClocks> {
+        Some(TwoClocks {
+            server: self.server_decode?,
+            client: self.last_token?.saturating_sub(self.first_token?),
+        })
+    }
+
     /// The order of times that every request keeps.
     pub fn invariants(&self) {
         let mut last = self.due;

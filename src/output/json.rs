@@ -139,6 +139,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         metrics,
         endpoints,
         requests,
+        server_timings,
         timeline,
         server_timeline,
         thresholds,
@@ -167,6 +168,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     field(&mut out, "endpoints", endpoints)?;
     if let Some(requests) = requests {
         field(&mut out, "requests", requests)?;
+    }
+    if let Some(timings) = server_timings {
+        field(&mut out, "server_timings", timings)?;
     }
     rows(&mut out, "timeline", timeline)?;
     if !server_timeline.is_empty() {

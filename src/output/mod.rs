@@ -9,6 +9,7 @@ mod live;
 mod numbers;
 mod terminal;
 mod text;
+mod timings;
 mod workload;
 
 pub use details::{DetailSpool, SPOOL_LINE_BYTES_MAX, Spooled};

@@ -3,6 +3,7 @@
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
 use crate::output::escape;
 use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
+use crate::output::timings;
 use crate::output::workload;
 use crate::result::{Endpoint, MetricFigures, RunResult, ServerFigures, Shape, StampSource, StoppedBy};
 use std::fmt::Write as _;
@@ -40,6 +41,7 @@ pub fn summary(result: &RunResult) -> String {
     if result.shape == Shape::Profile {
         endpoints(&mut text, result);
     }
+    timings::rows(&mut text, result);
     outcomes(&mut text, result);
     thresholds(&mut text, &result.thresholds);
     if let Some(found) = &result.steps {

@@ -20,6 +20,8 @@ fn finish(recorder: &mut Recorder, outcome: Outcome, ms: u64) {
         schedule_lag: 0,
         output_tokens: 3,
         token_source: TokenSource::Events,
+        server_prompt: None,
+        server_decode: None,
     });
 }
 

@@ -7,6 +7,7 @@ use crate::report::{Aggregator, TimelineRow};
 use crate::result::ExitCode;
 use crate::result::analysis::{Finding, analyse};
 use crate::result::figures::{MetricFigures, Ordered, token_source_name};
+use crate::result::timings::ServerTimings;
 use crate::result::warnings::{self, Warning};
 use crate::server::{ServerResources, ServerSample};
 use crate::units::{Nanos, millis, seconds};
@@ -33,6 +34,9 @@ pub struct RunResult {
     /// With several servers: by server and kind of request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Ordered<Endpoint>>,
+    /// Where the server states its own times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_timings: Option<ServerTimings>,
     pub timeline: Vec<TimelineRow>,
     /// CPU and memory of a server that the run has started, about a row a second.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -317,6 +321,7 @@ impl RunResult {
             metrics: metrics(&merged.total),
             endpoints,
             requests,
+            server_timings: ServerTimings::of(&merged.total),
             timeline: aggregator.timeline().to_vec(),
             server_timeline: facts.server_timeline,
             thresholds: facts.judged.thresholds,
@@ -420,6 +425,7 @@ fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
 fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
     METRICS
         .iter()
+        .filter(|m| !m.rare || !series.metric(m.id).is_empty())
         .map(|m| (m.key, MetricFigures::of(series.metric(m.id))))
         .collect()
 }
@@ -442,7 +448,11 @@ fn servers(merged: &Merged, facts: &RunFacts) -> Ordered<Endpoint> {
         .zip(&facts.server_names)
         .map(|(index, name)| {
             let mut sum = SeriesTotals::new();
-            for (_, series) in of.iter().zip(&merged.series).filter(|(server, _)| **server == index) {
+            for (_, series) in of
+                .iter()
+                .zip(&merged.series)
+                .filter(|(server, _)| **server == index)
+            {
                 sum.merge(series);
             }
             (name.clone(), endpoint(&sum, facts.duration))

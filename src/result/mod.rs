@@ -4,6 +4,7 @@ mod analysis;
 mod build;
 mod exit;
 mod figures;
+mod timings;
 mod warnings;
 
 pub use analysis::{ANALYSIS_RULES, AnalysisRule, Finding, Grade, analyse};
@@ -13,4 +14,5 @@ pub use build::{
 };
 pub use exit::ExitCode;
 pub use figures::{MetricFigures, Ordered, token_source_name};
+pub use timings::{ServerTimings, TwoClocks};
 pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};

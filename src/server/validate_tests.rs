@@ -247,7 +247,7 @@ fn a_whole_answer_that_is_refused_broken_or_unfinished_is_named_so() {
         ),
         (
             whole(json(200, "{\"choices\":[")),
-            "status 200: chat answer: not JSON at line 1",
+            "status 200: answer: not JSON at line 1",
         ),
         (
             whole(json(
@@ -295,7 +295,7 @@ fn a_stream_without_token_finish_usage_or_with_an_error_is_named_so() {
         ),
         (
             stream(&["data: {\"choi\n\n"]),
-            "streaming: status 200: chat answer: not JSON at line 1",
+            "streaming: status 200: answer: not JSON at line 1",
         ),
         (
             but(chat, true, json(200, ANSWER)),

@@ -1,5 +1,6 @@
 //! Which request a VU sends next.
 
+use super::prompts::prompt_key;
 use super::random::{keyed, up_to};
 use super::types::{Call, Draw, Prompts, Span, Workload};
 use crate::units::Nanos;
@@ -60,12 +61,12 @@ impl Workload {
             } => (
                 key.index(Choice::Model, models.len()),
                 match prompts {
-                    Prompts::List(texts) => key.index(Choice::Prompt, texts.len()),
-                    Prompts::Made { .. } => key.up_to_u32(Choice::Prompt, u32::MAX),
+                    Prompts::List(texts) => u64::from(key.index(Choice::Prompt, texts.len())),
+                    Prompts::Made { .. } => prompt_key(seed, vu, iteration),
                 },
                 max_tokens.min + key.up_to_u32(Choice::MaxTokens, max_tokens.max - max_tokens.min),
             ),
-            Call::Light => (0, key.index(Choice::Prompt, light_paths), 0),
+            Call::Light => (0, u64::from(key.index(Choice::Prompt, light_paths)), 0),
             Call::Get { .. } => (0, 0, 0),
         };
         Draw {
@@ -79,7 +80,11 @@ impl Workload {
 
     /// Of those of the endpoint, by weight; a kind of weight 0 is never drawn.
     fn pick_kind(&self, key: Key, endpoint: u16) -> u16 {
-        let kinds = || (0u16..).zip(&self.kinds).filter(|(_, kind)| kind.endpoint == endpoint);
+        let kinds = || {
+            (0u16..)
+                .zip(&self.kinds)
+                .filter(|(_, kind)| kind.endpoint == endpoint)
+        };
         let total: u64 = kinds().map(|(_, kind)| u64::from(kind.weight)).sum();
         debug_assert!(total > 0, "the weights of an endpoint's kinds sum to more than 0");
         let mut left = key.up_to(Choice::Kind, total.saturating_sub(1));
@@ -289,7 +294,7 @@ mod tests {
         for vu in 0..40_000 {
             let d = workload.draw(3, vu, 0, 0, 1);
             let think = u32::try_from(d.think).unwrap();
-            counts[(d.model + 2 * d.prompt + 4 * d.max_tokens + 8 * think) as usize] += 1;
+            counts[(d.model + 2 * d.prompt as u32 + 4 * d.max_tokens + 8 * think) as usize] += 1;
         }
         assert_shares(&counts, &[1.0 / 16.0; 16], "joint choices");
     }

@@ -2,12 +2,14 @@
 
 mod draw;
 mod encode;
-pub mod prompts;
+mod prompts;
 pub(crate) mod random;
 mod turns;
 mod types;
+mod words;
 
 pub use encode::{encode_chat_body, encode_request};
+pub use prompts::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
 pub use turns::{Shares, Turns, TurnsAt};
 pub use types::{
     Api, Call, Draw, Endpoint, LightPath, NamedPaths, Prompts, RequestKind, Span, Target, Timeouts, Workload,

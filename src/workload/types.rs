@@ -179,9 +179,9 @@ pub struct Draw {
     pub kind: u16,
     /// Index into the kind's models, 0 for a light GET.
     pub model: u32,
-    /// Index into the kind's prompts, or into `Target::light_paths`, which has its own length; what a made
-    /// prompt is made from.
-    pub prompt: u32,
+    /// Index into the kind's prompts, or into `Target::light_paths`, which has its own length; for a made prompt
+    /// the key that it is made from.
+    pub prompt: u64,
     pub max_tokens: u32,
     /// The pause after this request.
     pub think: Nanos,

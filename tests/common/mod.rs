@@ -32,6 +32,8 @@ pub fn mock_options() -> MockOptions {
         event_bytes: 200,
         faults: FaultPlan::default(),
         spread: false,
+        close_after_stream: false,
+        budget: None,
         nagle: false,
         cpus: vec![allowed_cpus()[0]],
         connections: 256,
@@ -123,6 +125,20 @@ pub fn target(address: SocketAddr) -> Target {
     }
 }
 
+/// The same server over another of its APIs.
+pub fn target_of(address: SocketAddr, api: Api) -> Target {
+    let path = match api {
+        Api::Chat => "/v1/chat/completions",
+        Api::Completions => "/v1/completions",
+        Api::LlamaCpp => "/completion",
+    };
+    Target {
+        api,
+        chat_path: path.into(),
+        ..target(address)
+    }
+}
+
 /// So many workers; on a smaller machine they share CPUs.
 pub fn engine_options(cores: usize) -> EngineOptions {
     let allowed = allowed_cpus();
@@ -146,11 +162,16 @@ pub struct Ran {
 }
 
 /// Runs a plan to its end; `during` is called with each report, to send commands.
-pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, mut during: impl FnMut(&Engine)) -> Ran {
+pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, during: impl FnMut(&Engine)) -> Ran {
+    run_on(plan, target(address), options, during)
+}
+
+/// The same against a target of one's own.
+pub fn run_on(plan: Plan, target: Target, options: EngineOptions, mut during: impl FnMut(&Engine)) -> Ran {
     let series = plan.workload.kinds.len();
     let mut left = options.cpus.len();
     let mut merged = Merged::new(left, series);
-    let engine = Engine::start(Arc::new(plan), Arc::from([target(address)]), options).unwrap();
+    let engine = Engine::start(Arc::new(plan), Arc::from([target]), options).unwrap();
     let mut samples = Vec::new();
     let begun = Instant::now();
     engine.begin();
