@@ -167,6 +167,7 @@ fn result(aggregator: &Aggregator) -> RunResult {
             judged: judged(aggregator, duration),
             tls_verified: None,
             details_unwritten: 0,
+            pushes: None,
             target: "http://127.0.0.1:8080".to_string(),
             server: Some(ServerFigures {
                 counts: Some(ServerCounts {

@@ -4,6 +4,7 @@
 //! and none that only follow from it. With a mistake reported, nothing read here is ever run.
 
 use crate::config::duration::{parse_count_span, parse_duration_span};
+use crate::config::push::read_push;
 use crate::config::reader::{Fields, Node, Reader, check_duration, line};
 use crate::config::thresholds::read_thresholds;
 use crate::config::tree::read_tree;
@@ -35,7 +36,7 @@ pub const PROMPT_BYTES_MAX: usize = 256 << 10;
 const NAME_BYTES_MAX: usize = 64;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "description",
     "validate",
     "executor",
@@ -54,6 +55,7 @@ const KEYS: [&str; 18] = [
     "requests",
     "steps",
     "simulator",
+    "prometheus",
 ];
 const THRESHOLDS: &str = "thresholds";
 
@@ -128,6 +130,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         steps: steps.unwrap_or(false),
         simulator,
         thresholds,
+        push: read_push(&mut reader, &fields),
         run: Settings::default(),
         shape_place: Place::file(file, fields.line_of("executor")),
         requests_place: Place::file(file, fields.line_of("requests")),

@@ -7,6 +7,7 @@ mod error;
 mod listing;
 mod mix;
 mod overlay;
+mod push;
 mod reader;
 mod secret;
 mod server;
@@ -21,6 +22,7 @@ pub use duration::{
 };
 pub use error::{ConfigError, Mistake, Reason, nearest, quoted};
 pub use listing::profiles;
+pub use push::PushConfig;
 pub use reader::check_duration;
 pub use secret::Secret;
 pub use server::{CommandSettings, ServerSettings};
@@ -43,6 +45,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
     let (mut config, mut mistakes) = document::read_document(name, &source.file, &source.text)?;
     config.run = settings::settings(args, &mut mistakes);
     overlay::overlay(&mut config, args, &mut mistakes);
+    push::overlay_push(&mut config.push, &args.push, &mut mistakes);
     let plan = match Plan::build(&config) {
         Ok(plan) if mistakes.is_empty() => return Ok((config, plan)),
         Ok(_) => Vec::new(),

@@ -1,7 +1,7 @@
 //! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
 
 use crate::config::duration::{format_duration, format_duration_span, format_span};
-use crate::config::{Mistake, Reason, Settings};
+use crate::config::{Mistake, PushConfig, Reason, Settings};
 use crate::plan::Executor;
 use crate::units::Nanos;
 use crate::workload::{LightPath, Prompts, Span};
@@ -33,6 +33,9 @@ pub struct Config {
     pub simulator: Option<SimulatorConfig>,
     #[serde(serialize_with = "threshold_map", skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<ThresholdConfig>,
+    /// `None`: nothing is pushed.
+    #[serde(rename = "prometheus", skip_serializing_if = "Option::is_none")]
+    pub push: Option<PushConfig>,
     pub run: Settings,
     /// Where the shape was given.
     #[serde(skip)]

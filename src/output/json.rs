@@ -148,6 +148,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         steps,
         client,
         server,
+        pushes,
         warnings,
         summary,
     } = result;
@@ -173,6 +174,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     field(&mut out, "client", client)?;
     if let Some(server) = server {
         field(&mut out, "server", server)?;
+    }
+    if let Some(pushes) = pushes {
+        field(&mut out, "pushes", pushes)?;
     }
     field(&mut out, "thresholds", thresholds)?;
     if let Some(steps) = steps {

@@ -368,6 +368,15 @@ fn client(text: &mut String, result: &RunResult) {
         busiest.map_or(String::new(), |b| format!("  busiest {b:.0} %")),
         grouped(c.cores.iter().map(|c| c.loop_stalls).sum()),
     );
+    if let Some(pushes) = &result.pushes {
+        line!(
+            text,
+            "pushes      sent {}  failed {}  dropped {}",
+            grouped(pushes.sent),
+            grouped(pushes.failed),
+            grouped(pushes.dropped),
+        );
+    }
 }
 
 fn warnings(text: &mut String, result: &RunResult) {

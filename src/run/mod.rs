@@ -6,6 +6,7 @@ mod listen;
 mod notice;
 mod probe;
 mod progress;
+mod push;
 mod servers;
 mod setup;
 mod signals;
@@ -21,6 +22,7 @@ use crate::engine::Engine;
 use crate::metrics::Merged;
 use crate::output::{self, OutputFile};
 use crate::plan::Plan;
+use crate::push::Pushes;
 use crate::result::{ExitCode, RunFacts, RunResult, StampSource, StoppedBy};
 use crate::units::Nanos;
 pub use failure::Failure;
@@ -62,6 +64,7 @@ pub fn run(
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
     notice::announce(&config, &plan, args, &mut note);
+    let gateway = push::gateway(&config)?;
     let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
     if config.validate
         && let Err(e) = ready
@@ -75,6 +78,7 @@ pub fn run(
     let engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
         .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
+    let pusher = push::start(gateway, &config, &plan, args.quiet)?;
     let screen = progress::screen(args);
     let mut say = |line: &str| match &screen {
         Some(screen) => screen.above(|| say(line)),
@@ -84,10 +88,11 @@ pub fn run(
     let shown = Shown::new(args, screen.as_ref(), cores, ready.engine.kernel_stamps);
     let listener = Listener::new(&plan, engine, file.as_ref(), &ready, shown, &mut say)?;
     signals.enter(Phase::Load);
-    let listened = listener.listen(&mut ready, signals);
+    let mut listened = listener.push_by(pusher).listen(&mut ready, signals);
     if let Some(screen) = &screen {
         screen.clear();
     }
+    let pushed = push::finish(&mut listened, &config, signals, &mut say);
     signals.enter(Phase::Report {
         temporary: file
             .as_ref()
@@ -100,13 +105,18 @@ pub fn run(
         ready,
         file.as_ref(),
         listened,
-        Start { begun, args },
+        Start {
+            begun,
+            args,
+            pushes: pushed.map(|pushed| pushed.pushes),
+        },
     ))
 }
 
 struct Start<'a> {
     begun: Nanos,
     args: &'a RunArgs,
+    pushes: Option<Pushes>,
 }
 
 /// Judges, builds the result, writes it, stops the server.
@@ -144,6 +154,7 @@ fn finish(
         tls_verified: ready.engine.tls.as_ref().map(|tls| tls.verified),
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
+        pushes: start.pushes,
         target: ready.target.origin.clone(),
         server: servers::figures(plan, merged, server, &samples),
         server_timeline: samples.rows,
