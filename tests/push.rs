@@ -321,12 +321,16 @@ fn a_second_signal_does_not_wait_for_the_last_push() {
     wait_until("a push is under way", || !gateway.pushes().is_empty());
     live.signal(Signal::INT);
     live.wait_for_stderr("stopping: ");
-    // The load of a few milliseconds a request is over by then: what is waited for is the gateway.
-    wait_until("no VU is left", || {
-        get_json(mock.address, "/mock/stats")["open"]
-            .as_u64()
-            .unwrap_or(1)
-            <= 1
+    // No request any more for a tenth of a second: what is waited for is the gateway.
+    let mut last = (0, 0);
+    wait_until("the load is over", || {
+        let requests = mock_requests(mock.address);
+        last = if requests == last.0 {
+            (requests, last.1 + 1)
+        } else {
+            (requests, 0)
+        };
+        last.1 >= 50
     });
     let second = Instant::now();
     live.signal(Signal::INT);
@@ -336,9 +340,12 @@ fn a_second_signal_does_not_wait_for_the_last_push() {
         "{:?}",
         second.elapsed()
     );
-    let document = document(&output);
-    assert_eq!(document["run"]["stopped_by"], "signal");
-    assert!(ended.stdout.contains("pushes      sent 0"), "{}", ended.stdout);
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    // There are 100 ms for the report: whole or absent, as after every second signal.
+    if std::path::Path::new(&output).exists() {
+        assert_eq!(document(&output)["run"]["stopped_by"], "signal");
+        assert_eq!(document(&output)["pushes"]["sent"], 0);
+    }
 }
 
 #[test]
