@@ -39,11 +39,11 @@ prometheus:
   instance_name: "rack/7"
   push_interval_seconds: 3
 YAML
-echo "\$ llmload-uring pushed.yaml --target $address --push-required"
-"$bin" "$work/pushed.yaml" --target "$address" --push-required
+echo "\$ llmload-uring ./pushed.yaml --target $address --push-required"
+bin=$(realpath "$bin")
+(cd "$work" && "$bin" ./pushed.yaml --target "$address" --push-required)
 echo
 echo "\$ curl -s http://127.0.0.1:$port/metrics | grep -E '^(# TYPE )?llm_'"
-curl -s "http://127.0.0.1:$port/metrics" | grep -E '^(# TYPE )?llm_' | awk '
-    /_bucket/ { seen[$0 ~ /le="\+Inf"/ ? "inf" NR : name($0)]++; if (seen[name($0)] != 20 && $0 !~ /\+Inf/) next }
-    { print }
-    function name(line) { return substr(line, 1, index(line, "le=")) }'
+# Of the 44 buckets those around which something lies.
+curl -s "http://127.0.0.1:$port/metrics" | grep -E '^(# TYPE )?llm_' |
+    awk '!/_bucket/ || /le="(0.0015|0.002|0.003|0.02|0.03|0.05|0.07|[+]Inf)"/'

@@ -8,6 +8,7 @@ use llmload_uring::metrics::{
 };
 use llmload_uring::output::{DetailSpool, OutputFile, SUMMARY_LINES_MAX, Spooled, summary};
 use llmload_uring::plan::{Executor, Threshold};
+use llmload_uring::push::Pushes;
 use llmload_uring::report::{Aggregator, progress_line};
 use llmload_uring::result::{
     ExitCode, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, StampSource, StoppedBy,
@@ -416,6 +417,7 @@ fn the_summary_fits_a_screen_whatever_a_run_brings() {
     let mut result = result(&run(None));
     let many = |n: usize| (0..n).map(move |i| i.to_string().repeat(9));
     result.totals.dropped_iterations = 1;
+    result.pushes = Some(Pushes::default());
     let (_, endpoint) = result.endpoints.0[0].clone();
     result.endpoints = many(500).map(|name| (name, endpoint.clone())).collect();
     result.thresholds = vec![result.thresholds[0].clone(); 50];

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
 /// maximum are counted, not shown; they are in the document.
-pub const SUMMARY_LINES_MAX: usize = 55;
+pub const SUMMARY_LINES_MAX: usize = 56;
 const ENDPOINT_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
 const STEP_ROWS_MAX: usize = 8;
