@@ -10,12 +10,15 @@ use super::figures::{BOUNDS, Buckets, EndpointFigures, Gauges, PushFigures};
 /// What the body of a push is.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-type Pick<F, V> = fn(&F) -> V;
-type PickBuckets = for<'a> fn(&'a EndpointFigures) -> &'a Buckets;
+/// Name, help, where the value comes from.
+type Row<F> = (&'static str, &'static str, F);
+type Gauge = fn(&Gauges) -> Option<f64>;
+type Counter = fn(&EndpointFigures) -> u64;
+type Histogram = for<'a> fn(&'a EndpointFigures) -> &'a Buckets;
 
-/// Name, help, value. One without a value is left out. The names are those of the Python tool, where
+/// One without a value is left out. The names are those of the Python tool, where
 /// `client_lag` is the latency.
-const GAUGES: [(&str, &str, Pick<Gauges, Option<f64>>); 11] = [
+const GAUGES: [Row<Gauge>; 11] = [
     (
         "llm_client_lag_p50_seconds",
         "Latency, due to done, median",
@@ -69,7 +72,7 @@ const GAUGES: [(&str, &str, Pick<Gauges, Option<f64>>); 11] = [
     }),
 ];
 
-const COUNTERS: [(&str, &str, Pick<EndpointFigures, u64>); 3] = [
+const COUNTERS: [Row<Counter>; 3] = [
     ("llm_requests_total", "Requests that ended, ok and failed", |e| {
         e.requests
     }),
@@ -81,7 +84,7 @@ const COUNTERS: [(&str, &str, Pick<EndpointFigures, u64>); 3] = [
     ),
 ];
 
-const HISTOGRAMS: [(&str, &str, PickBuckets); 3] = [
+const HISTOGRAMS: [Row<Histogram>; 3] = [
     (
         "llm_latency_seconds",
         "Due to done, every finished request, failed ones too",
