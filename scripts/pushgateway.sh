@@ -44,6 +44,7 @@ bin=$(realpath "$bin")
 (cd "$work" && "$bin" ./pushed.yaml --target "$address" --push-required)
 echo
 echo "\$ curl -s http://127.0.0.1:$port/metrics | grep -E '^(# TYPE )?llm_'"
-# Of the 44 buckets those around which something lies.
+# Histograms of one endpoint, and of their 44 buckets those around which something lies.
 curl -s "http://127.0.0.1:$port/metrics" | grep -E '^(# TYPE )?llm_' |
-    awk '!/_bucket/ || /le="(0.0015|0.002|0.003|0.02|0.03|0.05|0.07|[+]Inf)"/'
+    awk '!/_(bucket|sum|count)[{]endpoint="plain"/ &&
+        (!/_bucket/ || /le="(0.0015|0.002|0.003|0.02|0.03|0.05|0.07|[+]Inf)"/)'
