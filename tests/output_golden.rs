@@ -9,6 +9,7 @@ use llmload_uring::metrics::{
 };
 use llmload_uring::output::{DetailSpool, OutputFile, OutputFiles, SUMMARY_LINES_MAX, Spooled, summary};
 use llmload_uring::plan::{Executor, Threshold};
+use llmload_uring::push::Pushes;
 use llmload_uring::report::{Aggregator, progress_line};
 use llmload_uring::result::{
     ExitCode, Grade, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, Shape, StampSource, StoppedBy,
@@ -174,6 +175,7 @@ fn result(aggregator: &Aggregator) -> RunResult {
             judged: judged(aggregator, duration),
             tls_verified: None,
             details_unwritten: 0,
+            pushes: None,
             target: "http://127.0.0.1:8080".to_string(),
             server: Some(ServerFigures {
                 counts: Some(ServerCounts {
@@ -487,6 +489,7 @@ fn the_summary_fits_a_screen_whatever_a_run_brings() {
     let mut result = result(&run(None));
     let many = |n: usize| (0..n).map(move |i| i.to_string().repeat(9));
     result.totals.dropped_iterations = 1;
+    result.pushes = Some(Pushes::default());
     let (_, endpoint) = result.endpoints.0[0].clone();
     result.endpoints = many(500).map(|name| (name, endpoint.clone())).collect();
     result.thresholds = vec![result.thresholds[0].clone(); 50];

@@ -5,6 +5,7 @@ mod explain;
 mod mock_args;
 mod probe_args;
 mod profiles_args;
+mod push_args;
 mod run_args;
 mod server_args;
 mod values;
@@ -13,6 +14,7 @@ pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs};
 pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};
+pub use push_args::PushArgs;
 pub use run_args::{Progress, RunArgs, Stamp};
 pub use server_args::ServerArgs;
 pub use values::cpus::CpuList;
@@ -119,11 +121,23 @@ pub fn parse() -> Cli {
     let matches = Cli::command()
         .try_get_matches()
         .unwrap_or_else(|e| explain::explain(e, std::env::args_os(), |name| std::env::var(name).ok()).exit());
-    // The option exists for its environment variable only.
-    if is_typed(&matches, "api_key") {
-        let what = "--api-key: every user of this host can read a command line; \
-                    put the key into LLMLOAD_API_KEY, or into a file for --api-key-file";
-        Cli::command().error(ErrorKind::InvalidValue, what).exit();
+    // These options exist for their environment variables only.
+    let secrets = [
+        (
+            "api_key",
+            "--api-key: every user of this host can read a command line; \
+             put the key into LLMLOAD_API_KEY, or into a file for --api-key-file",
+        ),
+        (
+            "pushgateway_password",
+            "--pushgateway-password: every user of this host can read a command line; \
+             put the password into LLMLOAD_PUSHGATEWAY_PASSWORD",
+        ),
+    ];
+    for (id, what) in secrets {
+        if is_typed(&matches, id) {
+            Cli::command().error(ErrorKind::InvalidValue, what).exit();
+        }
     }
     Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
 }

@@ -1,6 +1,6 @@
 //! Options of a run.
 
-use crate::cli::{CpuList, DocumentArgs, ServerArgs, StageList};
+use crate::cli::{CpuList, DocumentArgs, PushArgs, ServerArgs, StageList};
 use crate::config::{Secret, parse_count_span, parse_duration, parse_duration_span};
 use crate::units::Nanos;
 use crate::workload::Span;
@@ -183,6 +183,9 @@ pub struct RunArgs {
     /// Every request in that file, too
     #[arg(long, env = "LLMLOAD_DETAILS", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = OUTPUT)]
     pub details: bool,
+
+    #[command(flatten)]
+    pub push: PushArgs,
 
     /// While it runs
     #[arg(long, env = "LLMLOAD_PROGRESS", hide_env = true, value_enum, default_value_t = Progress::Auto, help_heading = OUTPUT)]

@@ -6,6 +6,7 @@
 use crate::config::analysis_keys::read_analysis;
 use crate::config::duration::parse_duration_span;
 use crate::config::endpoints::read_servers;
+use crate::config::push::read_push;
 use crate::config::reader::{Fields, Reader, check_duration};
 use crate::config::requests::read_requests;
 use crate::config::shape::read_shape;
@@ -117,6 +118,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         output: read_path(&mut reader, &fields, "output"),
         details: reader.boolean(&fields, "details"),
         analysis: read_analysis(&mut reader, &fields),
+        push: read_push(&mut reader, &fields),
         run: Settings::default(),
         shape_place: Place::file(file, shape_line),
         requests_place: Place::file(file, fields.line_of("requests")),

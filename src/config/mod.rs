@@ -12,6 +12,7 @@ mod listing;
 mod mix;
 mod overlay;
 mod prompts_keys;
+mod push;
 mod reader;
 mod requests;
 mod secret;
@@ -32,6 +33,7 @@ pub use duration::{
 pub use effective::check;
 pub use error::{ConfigError, Mistake, Reason, nearest, quoted};
 pub use listing::profiles;
+pub use push::PushConfig;
 pub use reader::check_duration;
 pub use secret::Secret;
 pub use server::{CommandSettings, ServerSettings};
@@ -57,6 +59,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
     config.run = settings::settings(args, &config.servers, &mut mistakes);
     overlay::overlay(&mut config, args, &mut mistakes);
     session::overlay_session(&mut config, args, &mut mistakes);
+    push::overlay_push(&mut config.push, &args.push, &mut mistakes);
     let plan = match Plan::build(&config) {
         Ok(plan) if mistakes.is_empty() => return Ok((config, plan)),
         Ok(_) => Vec::new(),

@@ -2,7 +2,7 @@
 //! goes on and all mistakes of a document are found at once.
 
 use crate::config::duration::{format_duration, parse_duration};
-use crate::config::{Mistake, Reason, nearest, quoted};
+use crate::config::{Mistake, Place, Reason, nearest, quoted};
 use crate::units::Nanos;
 use saphyr::{MarkedYaml, YamlData};
 use std::fmt::Display;
@@ -95,6 +95,10 @@ impl<'f> Reader<'f> {
             file,
             mistakes: Vec::new(),
         }
+    }
+
+    pub fn place(&self, line: usize) -> Place {
+        Place::file(self.file, line)
     }
 
     pub fn mistake(&mut self, line: usize, reason: Reason) {

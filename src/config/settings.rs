@@ -53,6 +53,9 @@ pub struct Settings {
     pub quickack: bool,
     pub details: bool,
     pub output: Option<PathBuf>,
+    /// A push that fails is an output that could not be written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub push_required: bool,
     /// The API key is among them, as `authorization`.
     pub headers: Vec<Header>,
 }
@@ -80,6 +83,7 @@ impl Default for Settings {
             quickack: true,
             details: false,
             output: None,
+            push_required: false,
             headers: Vec::new(),
         }
     }
@@ -146,6 +150,7 @@ pub fn settings(args: &RunArgs, servers: &[ServerEntry], mistakes: &mut Vec<Mist
         quickack: !args.no_quickack,
         details: args.details,
         output: args.output.clone(),
+        push_required: args.push.push_required,
         headers,
     }
 }

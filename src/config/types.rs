@@ -1,7 +1,7 @@
 //! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
 
 use crate::config::duration::{format_duration, format_duration_span, format_span};
-use crate::config::{AnalysisLimits, Mistake, Reason, Settings, redact};
+use crate::config::{AnalysisLimits, Mistake, PushConfig, Reason, Settings, redact};
 use crate::plan::Executor;
 use crate::units::Nanos;
 use crate::workload::{Api, LightPath, Prompts, Span};
@@ -56,6 +56,9 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<bool>,
     pub analysis: AnalysisLimits,
+    /// `None`: nothing is pushed.
+    #[serde(rename = "prometheus", skip_serializing_if = "Option::is_none")]
+    pub push: Option<PushConfig>,
     pub run: Settings,
     /// Where the shape was given.
     #[serde(skip)]

@@ -193,6 +193,25 @@ impl Distribution {
         Some((us * MICROSECOND).clamp(self.min_ns, self.max_ns))
     }
 
+    /// Adds to `counts[i]` how many values lie above `bounds[i - 1]` up to `bounds[i]`, to 0.1 % of a bound. Bounds
+    /// ascend; what is above the last of them is in no count.
+    pub fn count_into(&self, bounds: &[Nanos], counts: &mut [u64]) {
+        let Some(h) = self.histogram.as_ref().filter(|_| self.in_range > 0) else {
+            return;
+        };
+        let mut at = 0;
+        for step in h.iter_recorded() {
+            let ns = h.lowest_equivalent(step.value_iterated_to()) * MICROSECOND;
+            while at < bounds.len() && bounds[at] < ns {
+                at += 1;
+            }
+            if at == bounds.len() {
+                return;
+            }
+            counts[at] += step.count_at_value();
+        }
+    }
+
     /// Base64 of the HdrHistogram V2 compressed form, microseconds; what is above the range is not in it.
     pub fn to_v2_compressed_base64(&self) -> String {
         let mut bytes = Vec::new();

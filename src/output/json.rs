@@ -146,6 +146,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         steps,
         client,
         server,
+        pushes,
         warnings,
         analysis,
         summary,
@@ -179,6 +180,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     field(&mut out, "client", client)?;
     if let Some(server) = server {
         field(&mut out, "server", server)?;
+    }
+    if let Some(pushes) = pushes {
+        field(&mut out, "pushes", pushes)?;
     }
     field(&mut out, "thresholds", thresholds)?;
     if let Some(steps) = steps {

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
 /// maximum are counted, not shown; they are in the document.
-pub const SUMMARY_LINES_MAX: usize = 55;
+pub const SUMMARY_LINES_MAX: usize = 56;
 const ENDPOINT_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
 const STEP_ROWS_MAX: usize = 8;
@@ -381,6 +381,15 @@ fn client(text: &mut String, result: &RunResult) {
         busiest.map_or(String::new(), |b| format!("  busiest {b:.0} %")),
         grouped(c.cores.iter().map(|c| c.loop_stalls).sum()),
     );
+    if let Some(pushes) = &result.pushes {
+        line!(
+            text,
+            "pushes      sent {}  failed {}  dropped {}",
+            grouped(pushes.sent),
+            grouped(pushes.failed),
+            grouped(pushes.dropped),
+        );
+    }
 }
 
 fn warnings(text: &mut String, result: &RunResult) {

@@ -3,6 +3,7 @@
 use crate::config::AnalysisLimits;
 use crate::judge::{Judged, StepsResult, ThresholdResult};
 use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals, TlsFailure};
+use crate::push::Pushes;
 use crate::report::{Aggregator, TimelineRow};
 use crate::result::ExitCode;
 use crate::result::analysis::{Finding, analyse};
@@ -48,6 +49,9 @@ pub struct RunResult {
     pub client: Client,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerFigures>,
+    /// To a Pushgateway, where one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pushes: Option<Pushes>,
     pub warnings: Vec<Warning>,
     pub analysis: Vec<Finding>,
     pub summary: String,
@@ -280,6 +284,7 @@ pub struct RunFacts {
     pub tls_verified: Option<bool>,
     /// Details that were recorded but could not be written (`DetailSpool::lost`).
     pub details_unwritten: u64,
+    pub pushes: Option<Pushes>,
     /// Origin of the server under test.
     pub target: String,
     /// A managed server's figures.
@@ -328,6 +333,7 @@ impl RunResult {
             steps: facts.judged.steps,
             client,
             server: facts.server,
+            pushes: facts.pushes,
             config: facts.config,
             host: facts.host,
             warnings: Vec::new(),

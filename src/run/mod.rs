@@ -6,6 +6,7 @@ mod listen;
 mod notice;
 mod probe;
 mod progress;
+mod push;
 mod servers;
 mod setup;
 mod signals;
@@ -22,6 +23,7 @@ use crate::engine::Engine;
 use crate::metrics::Merged;
 use crate::output::{self, OutputFiles};
 use crate::plan::Plan;
+use crate::push::Pushes;
 use crate::result::{ExitCode, RunFacts, RunResult, Shape, StampSource, StoppedBy};
 use crate::units::Nanos;
 pub use failure::Failure;
@@ -62,6 +64,7 @@ pub fn run(
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
     notice::announce(&config, &plan, args, &mut note);
+    let gateway = push::gateway(&config)?;
     let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
     if config.validate
         && let Err(e) = ready
@@ -75,6 +78,7 @@ pub fn run(
     let engine = Engine::start(plan.clone(), ready.targets.clone(), ready.engine.clone())
         .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
+    let pusher = push::start(gateway, &config, &plan, args.quiet)?;
     let screen = progress::screen(args);
     let mut say = |line: &str| match &screen {
         Some(screen) => screen.above(|| say(line)),
@@ -84,10 +88,11 @@ pub fn run(
     let shown = Shown::new(args, screen.as_ref(), cores, ready.engine.kernel_stamps);
     let listener = Listener::new(&plan, engine, &files, &ready, shown, &mut say)?;
     signals.enter(Phase::Load);
-    let listened = listener.listen(&mut ready, signals);
+    let mut listened = listener.push_by(pusher).listen(&mut ready, signals);
     if let Some(screen) = &screen {
         screen.clear();
     }
+    let pushed = push::finish(&mut listened, &config, signals, &mut say);
     signals.enter(Phase::Report {
         temporaries: files.temporaries(),
     });
@@ -97,13 +102,18 @@ pub fn run(
         ready,
         &files,
         listened,
-        Start { begun, args },
+        Start {
+            begun,
+            args,
+            pushes: pushed.map(|pushed| pushed.pushes),
+        },
     ))
 }
 
 struct Start<'a> {
     begun: Nanos,
     args: &'a RunArgs,
+    pushes: Option<Pushes>,
 }
 
 /// Judges, builds the result, writes it, stops the server.
@@ -143,6 +153,7 @@ fn finish(
         tls_verified: tls_verified(&ready),
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
+        pushes: start.pushes,
         target: origins(&ready),
         server: servers::figures(plan, merged, server, &samples),
         server_timeline: samples.rows,

@@ -27,6 +27,7 @@ pub use owned::OwnedServer;
 pub use resources::{Sampler, ServerResources, ServerSample, ServerSamples};
 pub use supervisor::SuperviseArgs;
 pub use totals::ServerTotals;
+pub(crate) use url::Url;
 pub use validate::{Question, VALIDATION_LIMIT, validate};
 
 /// Connections that may wait to be accepted, of the simulator: a ramp that starts thousands at once then

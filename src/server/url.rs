@@ -7,7 +7,7 @@ const URL_BYTES_MAX: usize = 8192;
 
 /// A parsed target. The query may be a secret: never printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
+pub(crate) struct Url {
     /// As name lookup takes it: no brackets, a scope after `%`.
     pub host: String,
     pub port: u16,
@@ -24,12 +24,12 @@ pub(super) struct Url {
 const HINT: &str = "write http://HOST:PORT or https://HOST, with or without a path";
 
 impl Url {
-    pub(super) fn parse(text: &str) -> Result<Url, ServerError> {
+    pub(crate) fn parse(text: &str) -> Result<Url, ServerError> {
         Url::read(text).map_err(|(what, hint)| ServerError::config(format!("--target {what}"), hint))
     }
 
     /// What is wrong names the URL, but not where it was given, and comes with a hint.
-    pub(super) fn read(text: &str) -> Result<Url, (String, &'static str)> {
+    pub(crate) fn read(text: &str) -> Result<Url, (String, &'static str)> {
         // Userinfo and query may be secrets, so errors name the URL without them.
         let shown = match text.split(['?', '#']).next().unwrap_or("") {
             with_userinfo if with_userinfo.contains('@') => "***@***".to_owned(),
@@ -88,7 +88,7 @@ impl Url {
     }
 
     /// As printed.
-    pub(super) fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}", self.authority)
     }

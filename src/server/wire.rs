@@ -25,10 +25,7 @@ impl Wire {
     pub(super) fn connect(peer: &Peer<'_>, deadline: Instant) -> Result<Wire, ProbeError> {
         let explain = |e: std::io::Error| explain(&e, peer.limit);
         let stream = TcpStream::connect_timeout(&peer.address, peer.limit).map_err(explain)?;
-        stream
-            .set_nodelay(true)
-            .and_then(|()| stream.set_write_timeout(Some(peer.limit)))
-            .map_err(explain)?;
+        stream.set_nodelay(true).map_err(explain)?;
         let mut wire = Wire {
             stream,
             tls: None,
@@ -65,8 +62,30 @@ impl Wire {
         self.write(&bytes)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), ProbeError> {
-        self.stream.write_all(bytes).map_err(|e| explain(&e, self.limit))
+    /// A peer that takes a few bytes now and then gets no new deadline for each.
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), ProbeError> {
+        while !bytes.is_empty() {
+            let left = self.left()?;
+            let written = self
+                .stream
+                .set_write_timeout(Some(left))
+                .and_then(|()| self.stream.write(bytes));
+            match written {
+                Ok(0) => return Err(ProbeError::Reset),
+                Ok(n) => bytes = &bytes[n..],
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(explain(&e, self.limit)),
+            }
+        }
+        Ok(())
+    }
+
+    fn left(&self) -> Result<Duration, ProbeError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(ProbeError::Timeout(self.limit)),
+            false => Ok(left),
+        }
     }
 
     pub(super) fn send(&mut self, request: &[u8]) -> Result<(), ProbeError> {
@@ -116,10 +135,7 @@ impl Wire {
 
     fn read(&mut self) -> Result<usize, ProbeError> {
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(ProbeError::Timeout(self.limit));
-            }
+            let left = self.left()?;
             let read = self
                 .stream
                 .set_read_timeout(Some(left))
