@@ -43,7 +43,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
     let name = args.profile();
     let source = find(name)?;
     let (mut config, mut mistakes) = document::read_document(name, &source.file, &source.text)?;
-    config.run = settings::settings(args, &mut mistakes);
+    config.run = settings::settings(args, !config.servers.is_empty(), &mut mistakes);
     overlay::overlay(&mut config, args, &mut mistakes);
     let plan = match Plan::build(&config) {
         Ok(plan) if mistakes.is_empty() => return Ok((config, plan)),

@@ -82,8 +82,8 @@ impl Default for Settings {
     }
 }
 
-/// Reads the key file, if one is named; touches nothing else.
-pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
+/// Reads the key file, if one is named; touches nothing else. `servers_named`: by the document.
+pub fn settings(args: &RunArgs, servers_named: bool, mistakes: &mut Vec<Mistake>) -> Settings {
     let server = server_settings(args, mistakes);
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     let target = args.target();
@@ -91,7 +91,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         let what = "contradicts `--target`, whose URL has the port";
         wrong("--port", Reason::new(what).hint("put the port into the URL"));
     }
-    if args.no_server && target.is_none() && args.port.is_none() && server.command.is_none() {
+    if args.no_server && !servers_named && target.is_none() && args.port.is_none() && server.command.is_none() {
         let what = "no server is started and none is named";
         wrong(
             "--no-server",
@@ -123,7 +123,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     }
     let headers = headers(args, mistakes);
     Settings {
-        manage_server: (target.is_none() && !args.no_server) || server.command.is_some(),
+        manage_server: (target.is_none() && !args.no_server && !servers_named) || server.command.is_some(),
         target: target.map(str::to_owned),
         port: args.port,
         server,

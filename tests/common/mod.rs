@@ -145,11 +145,22 @@ pub struct Ran {
 }
 
 /// Runs a plan to its end; `during` is called with each report, to send commands.
-pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, mut during: impl FnMut(&Engine)) -> Ran {
+pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, during: impl FnMut(&Engine)) -> Ran {
+    run_against(plan, &[target(address)], options, during)
+}
+
+/// The same against a target for each endpoint.
+pub fn run_against(
+    plan: Plan,
+    targets: &[Target],
+    mut options: EngineOptions,
+    mut during: impl FnMut(&Engine),
+) -> Ran {
+    options.tls.resize(targets.len(), None);
     let series = plan.workload.kinds.len();
     let mut left = options.cpus.len();
     let mut merged = Merged::new(left, series);
-    let engine = Engine::start(Arc::new(plan), Arc::from([target(address)]), options).unwrap();
+    let engine = Engine::start(Arc::new(plan), Arc::from(targets), options).unwrap();
     let mut samples = Vec::new();
     let begun = Instant::now();
     engine.begin();
