@@ -169,7 +169,10 @@ fn other_seeds_begin_elsewhere() {
         sequences(&ran.samples)[&0].clone()
     };
     let begun: Vec<Vec<usize>> = (0..8).map(firsts).collect();
-    assert!(begun.iter().any(|s| s[0] == 0) && begun.iter().any(|s| s[0] == 1), "{begun:?}");
+    assert!(
+        begun.iter().any(|s| s[0] == 0) && begun.iter().any(|s| s[0] == 1),
+        "{begun:?}"
+    );
 }
 
 #[test]
@@ -205,7 +208,11 @@ fn connections_that_close_while_another_endpoint_is_used_are_found_at_their_next
     assert_eq!(ran.merged.total.ok(), 400);
     let counters = ran.merged.counters();
     // All but each user's first connection there, and one to the other endpoint for each.
-    assert!((116..=119).contains(&counters.stale_reconnects), "{}", counters.stale_reconnects);
+    assert!(
+        (116..=119).contains(&counters.stale_reconnects),
+        "{}",
+        counters.stale_reconnects
+    );
     assert_eq!(counters.connections_opened, 120 + 4);
 }
 
@@ -221,7 +228,10 @@ fn fixed_users_stay_at_their_endpoint_and_one_endpoint_can_run_alone() {
         let counts = at.map(requests_at);
         let mut home = BTreeMap::new();
         for (vu, sequence) in sequences(&ran.samples) {
-            assert!(sequence.iter().all(|endpoint| *endpoint == sequence[0]), "user {vu}");
+            assert!(
+                sequence.iter().all(|endpoint| *endpoint == sequence[0]),
+                "user {vu}"
+            );
             home.insert(vu, sequence[0]);
         }
         (home, counts)

@@ -182,7 +182,10 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         },
         timer_slack: 0,
         connections: vus.saturating_mul(plan.endpoints_per_user()),
-        addresses: targets.iter().flat_map(|target| target.addresses.clone()).collect(),
+        addresses: targets
+            .iter()
+            .flat_map(|target| target.addresses.clone())
+            .collect(),
         connects_in_flight_max: CONNECTS_IN_FLIGHT_MAX,
     })
     .map_err(|e| format!("core {index}: no ring: {e}"))?;

@@ -69,7 +69,10 @@ impl Session {
     /// Sends the request that `draw` says and records its sample; gives the outcome.
     pub async fn request(&mut self, core: &CoreState, draw: &Draw, iteration: u64, due: Nanos) -> Outcome {
         let series = draw.kind;
-        debug_assert_eq!(core.plan.workload.kinds[usize::from(series)].endpoint, self.endpoint);
+        debug_assert_eq!(
+            core.plan.workload.kinds[usize::from(series)].endpoint,
+            self.endpoint
+        );
         core.recorder.borrow_mut().started(series);
         let mut life = Life {
             series,

@@ -86,12 +86,7 @@ mod tests {
             ],
             graceful_ramp_down: 0,
         });
-        plan.workload.endpoints = [3, 7]
-            .map(|weight| Endpoint {
-                name: None,
-                weight,
-            })
-            .to_vec();
+        plan.workload.endpoints = [3, 7].map(|weight| Endpoint { name: None, weight }).to_vec();
         plan.assignment = Assignment::Fixed { only };
         plan
     }

@@ -74,9 +74,10 @@ fn kind_name(config: &Config, server: Option<&ServerEntry>, request: &RequestCon
 
 fn with_alias(request: &RequestConfig, server: Option<&ServerEntry>) -> RequestConfig {
     let mut request = request.clone();
-    if let (Some(alias), CallConfig::Chat { models, .. }) =
-        (server.and_then(|server| server.model_alias.as_ref()), &mut request.call)
-    {
+    if let (Some(alias), CallConfig::Chat { models, .. }) = (
+        server.and_then(|server| server.model_alias.as_ref()),
+        &mut request.call,
+    ) {
         *models = vec![alias.clone()];
     }
     request
@@ -117,7 +118,10 @@ fn check_options(config: &Config, mistakes: &mut Vec<Mistake>) {
         contradicts("--port", "change the port in the document");
     }
     if let Some(option) = run.server.simulator_option() {
-        contradicts(option, "it is for the built-in simulator, and none is started: drop it");
+        contradicts(
+            option,
+            "it is for the built-in simulator, and none is started: drop it",
+        );
     }
     if config.servers.len() == 1 {
         return;
@@ -146,8 +150,13 @@ fn check_servers(servers: &[ServerEntry], mistakes: &mut Vec<Mistake>) {
             let what = format!("{} is no server's name", quoted(name));
             wrong(Reason::new(what).hint("at least one character, and no `/`, which parts it from requests"));
         }
-        if servers[..index].iter().any(|before| before.name.as_ref() == Some(name)) {
-            wrong(Reason::new(format!("a second server {}", quoted(name))).hint("each needs a name of its own"));
+        if servers[..index]
+            .iter()
+            .any(|before| before.name.as_ref() == Some(name))
+        {
+            wrong(
+                Reason::new(format!("a second server {}", quoted(name))).hint("each needs a name of its own"),
+            );
         }
     }
 }

@@ -47,7 +47,10 @@ fn each_server_gets_the_whole_mix_under_its_name() {
     for (index, kind) in plan.workload.kinds.iter().enumerate() {
         let (server, alone) = (index / mix, &one.workload.kinds[index % mix]);
         assert_eq!(usize::from(kind.endpoint), server);
-        assert_eq!(kind.name, format!("{}/{}", ["Thinker", "Flash"][server], alone.name));
+        assert_eq!(
+            kind.name,
+            format!("{}/{}", ["Thinker", "Flash"][server], alone.name)
+        );
         assert_eq!((kind.weight, kind.timeouts), (alone.weight, alone.timeouts));
         if let (Call::Chat { models, .. }, Call::Chat { models: before, .. }) = (&kind.call, &alone.call) {
             match server {
@@ -64,7 +67,10 @@ fn each_server_gets_the_whole_mix_under_its_name() {
 fn a_mix_of_one_kind_is_called_by_the_server_and_one_server_by_the_mix() {
     let mut asked = config("high-concurrency", &WARFARE);
     asked.requests.truncate(1);
-    assert_eq!(names(&Plan::build(&asked).unwrap()), [("Thinker", 0), ("Flash", 1)]);
+    assert_eq!(
+        names(&Plan::build(&asked).unwrap()),
+        [("Thinker", 0), ("Flash", 1)]
+    );
     let alone = Plan::build(&config("high-concurrency", &[])).unwrap();
     let single = Plan::build(&config("high-concurrency", &WARFARE[..1])).unwrap();
     assert_eq!(names(&single), names(&alone));
@@ -103,7 +109,10 @@ fn a_mistake_in_the_mix_is_told_once_and_a_mix_too_wide_for_its_servers_is_refus
         })
         .collect();
     let text = refused(&wide);
-    assert!(text.contains("at each of 2 servers are 66, above the limit, 64"), "{text}");
+    assert!(
+        text.contains("at each of 2 servers are 66, above the limit, 64"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -149,11 +158,17 @@ fn thresholds_select_a_servers_requests_by_its_name() {
         kinds.map(|kind| kind.name.clone()).collect()
     };
     let flash = chosen("latency{endpoint:Flash}", &WARFARE);
-    assert!(flash.len() > 1 && flash.iter().all(|name| name.starts_with("Flash/")), "{flash:?}");
+    assert!(
+        flash.len() > 1 && flash.iter().all(|name| name.starts_with("Flash/")),
+        "{flash:?}"
+    );
     let kind = flash[0].strip_prefix("Flash/").unwrap();
     let both = [format!("Thinker/{kind}"), format!("Flash/{kind}")];
     assert_eq!(chosen(&format!("latency{{request:{kind}}}"), &WARFARE), both);
-    assert_eq!(chosen(&format!("latency{{request:Flash/{kind}}}"), &WARFARE), both[1..]);
+    assert_eq!(
+        chosen(&format!("latency{{request:Flash/{kind}}}"), &WARFARE),
+        both[1..]
+    );
     let chats = chosen("latency{endpoint:chat}", &WARFARE);
     let of = |server: &str| chats.iter().filter(|name| name.starts_with(server)).count();
     assert!(of("Thinker/") > 0 && of("Thinker/") == of("Flash/"), "{chats:?}");

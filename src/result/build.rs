@@ -420,7 +420,11 @@ fn servers(merged: &Merged, facts: &RunFacts) -> Ordered<Endpoint> {
         .zip(&facts.server_names)
         .map(|(index, name)| {
             let mut sum = SeriesTotals::new();
-            for (_, series) in of.iter().zip(&merged.series).filter(|(server, _)| **server == index) {
+            for (_, series) in of
+                .iter()
+                .zip(&merged.series)
+                .filter(|(server, _)| **server == index)
+            {
                 sum.merge(series);
             }
             (name.clone(), endpoint(&sum, facts.duration))

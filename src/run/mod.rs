@@ -187,7 +187,11 @@ fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
 
 /// As printed, each once.
 fn origins(ready: &Ready) -> String {
-    let mut origins: Vec<&str> = ready.targets.iter().map(|target| target.origin.as_str()).collect();
+    let mut origins: Vec<&str> = ready
+        .targets
+        .iter()
+        .map(|target| target.origin.as_str())
+        .collect();
     origins.dedup();
     origins.join(", ")
 }
@@ -212,8 +216,14 @@ pub fn series_names(plan: &Plan) -> Vec<String> {
 /// Names of several servers; empty where there is one.
 fn server_names(plan: &Plan) -> Vec<String> {
     let endpoints = &plan.workload.endpoints;
-    let names = endpoints.iter().map(|endpoint| endpoint.name.clone().unwrap_or_default());
-    if endpoints.len() > 1 { names.collect() } else { Vec::new() }
+    let names = endpoints
+        .iter()
+        .map(|endpoint| endpoint.name.clone().unwrap_or_default());
+    if endpoints.len() > 1 {
+        names.collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// What each request of a series is said to have gone to: with several servers, the server.
@@ -223,7 +233,9 @@ pub fn detail_names(plan: &Plan) -> Vec<String> {
         return series_names(plan);
     }
     let kinds = plan.workload.kinds.iter();
-    kinds.map(|kind| servers[usize::from(kind.endpoint)].clone()).collect()
+    kinds
+        .map(|kind| servers[usize::from(kind.endpoint)].clone())
+        .collect()
 }
 
 fn host_json(ready: &Ready) -> Value {

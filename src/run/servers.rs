@@ -28,7 +28,9 @@ pub struct Owned {
 pub enum Way {
     /// Not empty.
     Running(Vec<Site>),
-    Simulator { port: u16 },
+    Simulator {
+        port: u16,
+    },
     Command,
 }
 
@@ -144,7 +146,10 @@ fn resolve_all(
             .map(|site| scope.spawn(|| site.resolve(headers.to_vec(), tls)))
             .collect();
         all.into_iter()
-            .map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|one| {
+                one.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .collect()
     })
 }
@@ -294,17 +299,23 @@ fn validate_all(
             continue;
         }
         let asked = question(plan, index);
-        server::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say).map_err(|e| match name {
-            Some(name) => e.of_server(name),
-            None => e,
-        })?;
+        server::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say).map_err(
+            |e| match name {
+                Some(name) => e.of_server(name),
+                None => e,
+            },
+        )?;
     }
     Ok(())
 }
 
 /// Of the first kind of chat in an endpoint's mix.
 fn question(plan: &Plan, endpoint: u16) -> Option<Question<'_>> {
-    let mut kinds = plan.workload.kinds.iter().filter(|kind| kind.endpoint == endpoint);
+    let mut kinds = plan
+        .workload
+        .kinds
+        .iter()
+        .filter(|kind| kind.endpoint == endpoint);
     kinds.find_map(|kind| match &kind.call {
         Call::Chat { models, prompts, .. } => Some(Question {
             model: models.first()?,

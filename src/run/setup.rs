@@ -105,7 +105,9 @@ fn addresses_in_use(found: &[Discovery], plan: &Plan) -> u32 {
         .map(|address| -> u32 {
             let sharing = found.iter().map(|server| &server.target.addresses);
             let sharing = sharing.filter(|addresses| addresses.contains(address));
-            sharing.map(|addresses| users.div_ceil(addresses.len() as u32)).sum()
+            sharing
+                .map(|addresses| users.div_ceil(addresses.len() as u32))
+                .sum()
         })
         .max();
     (plan.connections_max() / most.unwrap_or(1).max(1)).max(1)

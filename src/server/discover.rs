@@ -251,7 +251,9 @@ fn note_of_api(url: &Url, places: &Places, prefix: &str) -> Option<String> {
         workload::Api::Chat => Some(format!(
             "target {origin}: chat completions at {prefix}{end}, found by its models list"
         )),
-        workload::Api::Completions if places.given => Some(format!("target {origin}: completions at {prefix}{end}")),
+        workload::Api::Completions if places.given => {
+            Some(format!("target {origin}: completions at {prefix}{end}"))
+        }
         workload::Api::Completions => Some(format!(
             "target {origin}: completions at {prefix}{end}, found by its models list"
         )),

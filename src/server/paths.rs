@@ -105,14 +105,20 @@ mod tests {
         ] {
             assert_eq!(found(path, None), (api, path.to_owned(), true));
         }
-        assert_eq!(found("", None), (Api::Chat, "/v1/chat/completions".to_owned(), false));
+        assert_eq!(
+            found("", None),
+            (Api::Chat, "/v1/chat/completions".to_owned(), false)
+        );
     }
 
     #[test]
     fn an_api_that_is_named_wins_and_a_base_gets_its_end() {
         let llama = Some(Api::LlamaCpp);
         assert_eq!(found("", llama), (Api::LlamaCpp, "/completion".to_owned(), true));
-        assert_eq!(found("/x", llama), (Api::LlamaCpp, "/x/completion".to_owned(), true));
+        assert_eq!(
+            found("/x", llama),
+            (Api::LlamaCpp, "/x/completion".to_owned(), true)
+        );
         let odd = found("/gateway/completions", llama);
         assert_eq!(odd, (Api::LlamaCpp, "/gateway/completions".to_owned(), true));
         let base = found("/v1", Some(Api::Completions));

@@ -79,7 +79,11 @@ impl Workload {
 
     /// Of those of the endpoint, by weight; a kind of weight 0 is never drawn.
     fn pick_kind(&self, key: Key, endpoint: u16) -> u16 {
-        let kinds = || (0u16..).zip(&self.kinds).filter(|(_, kind)| kind.endpoint == endpoint);
+        let kinds = || {
+            (0u16..)
+                .zip(&self.kinds)
+                .filter(|(_, kind)| kind.endpoint == endpoint)
+        };
         let total: u64 = kinds().map(|(_, kind)| u64::from(kind.weight)).sum();
         debug_assert!(total > 0, "the weights of an endpoint's kinds sum to more than 0");
         let mut left = key.up_to(Choice::Kind, total.saturating_sub(1));

@@ -40,7 +40,12 @@ fn check_bounds(weights: &[u32], sequence: impl Iterator<Item = u16>) -> Result<
 }
 
 fn weights() -> impl Strategy<Value = Vec<u32>> {
-    let weight = prop_oneof![1u32..20, 1u32..1_000_001, Just(1_000_000), any::<u32>().prop_map(|w| w | 1)];
+    let weight = prop_oneof![
+        1u32..20,
+        1u32..1_000_001,
+        Just(1_000_000),
+        any::<u32>().prop_map(|w| w | 1)
+    ];
     proptest::collection::vec(weight, 1..17)
 }
 

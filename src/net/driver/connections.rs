@@ -200,7 +200,10 @@ impl Driver {
     /// Its inbox is empty.
     pub fn set_idle(&mut self, id: ConnId, idle: bool) {
         let conn = self.conn(id);
-        debug_assert!(conn.first == NO_BUFFER, "what came is read before a connection is put aside");
+        debug_assert!(
+            conn.first == NO_BUFFER,
+            "what came is read before a connection is put aside"
+        );
         conn.idle = idle;
     }
 
