@@ -20,8 +20,8 @@ fn taken(weights: &[u32], first: u16, slots: usize) -> Vec<u16> {
 
 #[test]
 fn three_of_ten_and_seven_of_ten_come_like_this() {
-    assert_eq!(taken(&[300_000, 700_000], 1, 10), [1, 1, 1, 0, 1, 1, 0, 1, 1, 0]);
-    assert_eq!(taken(&[300_000, 700_000], 0, 10), [0, 1, 1, 0, 1, 1, 0, 1, 1, 1]);
+    assert_eq!(taken(&[300_000, 700_000], 1, 10), [1, 1, 0, 1, 1, 0, 1, 1, 0, 1]);
+    assert_eq!(taken(&[300_000, 700_000], 0, 10), [0, 1, 1, 1, 1, 0, 1, 1, 0, 1]);
     assert_eq!(taken(&[5], 0, 3), [0, 0, 0]);
 }
 

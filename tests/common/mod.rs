@@ -163,15 +163,26 @@ pub struct Ran {
 
 /// Runs a plan to its end; `during` is called with each report, to send commands.
 pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, during: impl FnMut(&Engine)) -> Ran {
-    run_on(plan, target(address), options, during)
+    run_against(plan, &[target(address)], options, during)
 }
 
 /// The same against a target of one's own.
-pub fn run_on(plan: Plan, target: Target, options: EngineOptions, mut during: impl FnMut(&Engine)) -> Ran {
+pub fn run_on(plan: Plan, target: Target, options: EngineOptions, during: impl FnMut(&Engine)) -> Ran {
+    run_against(plan, &[target], options, during)
+}
+
+/// The same against a target for each endpoint.
+pub fn run_against(
+    plan: Plan,
+    targets: &[Target],
+    mut options: EngineOptions,
+    mut during: impl FnMut(&Engine),
+) -> Ran {
+    options.tls.resize(targets.len(), None);
     let series = plan.workload.kinds.len();
     let mut left = options.cpus.len();
     let mut merged = Merged::new(left, series);
-    let engine = Engine::start(Arc::new(plan), Arc::from([target]), options).unwrap();
+    let engine = Engine::start(Arc::new(plan), Arc::from(targets), options).unwrap();
     let mut samples = Vec::new();
     let begun = Instant::now();
     engine.begin();
