@@ -91,7 +91,8 @@ pub fn settings(args: &RunArgs, servers_named: bool, mistakes: &mut Vec<Mistake>
         let what = "contradicts `--target`, whose URL has the port";
         wrong("--port", Reason::new(what).hint("put the port into the URL"));
     }
-    if args.no_server && !servers_named && target.is_none() && args.port.is_none() && server.command.is_none() {
+    if args.no_server && !servers_named && target.is_none() && args.port.is_none() && server.command.is_none()
+    {
         let what = "no server is started and none is named";
         wrong(
             "--no-server",

@@ -92,12 +92,12 @@ pub struct Engine {
 impl Engine {
     /// Starts the cores and waits until all are ready; requests go out only after `begin`. `targets` are those of
     /// the plan's endpoints, in order.
-    pub fn start(
-        plan: Arc<Plan>,
-        targets: Arc<[Target]>,
-        options: EngineOptions,
-    ) -> Result<Engine, String> {
-        assert_eq!(targets.len(), plan.workload.endpoints.len(), "a target for each endpoint");
+    pub fn start(plan: Arc<Plan>, targets: Arc<[Target]>, options: EngineOptions) -> Result<Engine, String> {
+        assert_eq!(
+            targets.len(),
+            plan.workload.endpoints.len(),
+            "a target for each endpoint"
+        );
         assert_eq!(targets.len(), options.tls.len(), "TLS or not for each target");
         let count = options.cpus.len();
         let (report, reports) = bounded(count * (SNAPSHOTS_PER_CORE + 3));

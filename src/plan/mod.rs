@@ -13,8 +13,8 @@ mod threshold;
 pub use assignment::Assignment;
 pub use executor::{Executor, Plateau, Stage, StageAt};
 pub use limits::{
-    DURATION_MAX, ENDPOINTS_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX,
-    VUS_MAX, WEIGHT_MAX,
+    DURATION_MAX, ENDPOINTS_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX,
+    THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX,
 };
 pub use schedule::{VuSchedule, VuStep};
 pub use selector::Selector;
