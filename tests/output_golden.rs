@@ -12,8 +12,8 @@ use llmload_uring::plan::{Executor, Threshold};
 use llmload_uring::push::Pushes;
 use llmload_uring::report::{Aggregator, progress_line};
 use llmload_uring::result::{
-    ExitCode, Grade, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, Shape, StampSource, StoppedBy,
-    analyse,
+    Endpoint, ExitCode, Grade, Ordered, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, Shape,
+    StampSource, StoppedBy, analyse,
 };
 use llmload_uring::server::{ServerSample, ServerSamples};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
@@ -156,6 +156,10 @@ fn judged(aggregator: &Aggregator, duration: Nanos) -> Judged {
 }
 
 fn result(aggregator: &Aggregator) -> RunResult {
+    result_of(aggregator, &[], &[0; SERIES.len()])
+}
+
+fn result_of(aggregator: &Aggregator, servers: &[&str], server_of_series: &[u16]) -> RunResult {
     let duration: Nanos = 6_250 * MILLISECOND;
     let mut result = RunResult::build(
         RunFacts {
@@ -167,8 +171,8 @@ fn result(aggregator: &Aggregator) -> RunResult {
             stopped_by: StoppedBy::Plan,
             versions: vec![("llmload-uring".to_string(), "0.1.0".to_string())],
             series_names: SERIES.map(str::to_string).to_vec(),
-            server_names: Vec::new(),
-            server_of_series: vec![0; SERIES.len()],
+            server_names: servers.iter().map(|name| (*name).to_string()).collect(),
+            server_of_series: server_of_series.to_vec(),
             cpus: vec![1, 2],
             stamp_source: StampSource::Kernel,
             quickack: true,
@@ -482,6 +486,35 @@ fn a_spool_that_was_cut_by_a_kill_is_readable_line_by_line() {
     for line in text.lines() {
         let _: Value = serde_json::from_str(line).unwrap();
     }
+}
+
+#[test]
+fn with_several_servers_there_is_a_row_for_each_and_one_for_each_of_their_kinds() {
+    let aggregator = run(None);
+    let alone = result(&aggregator);
+    assert_eq!(alone.requests, None);
+    let result = result_of(&aggregator, &["Thinker", "Flash"], &[1, 0, 1]);
+    let names =
+        |rows: &Ordered<Endpoint>| -> Vec<String> { rows.0.iter().map(|(name, _)| name.clone()).collect() };
+    assert_eq!(names(&result.endpoints), ["Thinker", "Flash"]);
+    let kinds = result.requests.as_ref().unwrap();
+    assert_eq!(
+        *kinds, alone.endpoints,
+        "the kinds' rows are those of a run with one server"
+    );
+    let row = |index: usize| &kinds.0[index].1;
+    let [thinker, flash] = [0, 1].map(|index| &result.endpoints.0[index].1);
+    assert_eq!(thinker, row(1));
+    let requests = |index: usize| row(index).totals.requests;
+    assert_eq!(flash.totals.requests, requests(0) + requests(2));
+    assert!(requests(0) > 0 && requests(1) > 0 && requests(2) > 0);
+    let count = |endpoint: &Endpoint| endpoint.metrics.0[0].1.count;
+    assert_eq!(count(flash), count(row(0)) + count(row(2)));
+    let document: Value = serde_json::to_value(&result).unwrap();
+    assert_eq!(
+        document["endpoints"]["Flash"]["totals"]["requests"],
+        flash.totals.requests
+    );
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) fn push_words(out: &mut Vec<u8>, key: u64, min_tokens: u32) {
 
 /// The prompts of a file, in its order. JSON Lines where the first line that is not blank is an object or a string:
 /// each line `{"prompt": "..."}`, `{"text": "..."}` or `"..."`, other members are passed over. Otherwise plain text,
-/// a prompt a line. Blank lines are passed over in both.
+/// a prompt a line. Blank lines are passed over in both, so a file may hold none.
 ///
 /// # Errors
 /// The first mistake: its line, counted from 1, and what is wrong with it.
@@ -62,10 +62,7 @@ pub fn parse_prompts(text: &str) -> Result<Vec<String>, (usize, String)> {
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
         .peekable();
-    let Some((_, first)) = lines.peek() else {
-        return Err((1, "no prompt: the file is empty".to_owned()));
-    };
-    let json = is_json_line(first.trim());
+    let json = lines.peek().is_some_and(|(_, first)| is_json_line(first.trim()));
     let mut prompts = Vec::new();
     for (index, line) in lines {
         let line_number = index + 1;

@@ -124,7 +124,6 @@ fn a_flood_that_takes_all_buffers_is_our_shortage_and_loses_nothing() {
     writers.join().unwrap();
 }
 
-/// Sends back the byte it is told, up to 256 KiB of it, until the client goes away.
 #[test]
 fn what_comes_for_connections_put_aside_keeps_no_buffer_and_ends_them() {
     let _alone = alone();
@@ -169,6 +168,7 @@ fn what_comes_for_connections_put_aside_keeps_no_buffer_and_ends_them() {
     drop(server.join().unwrap());
 }
 
+/// Sends back the byte it is told, up to 256 KiB of it, until the client goes away.
 fn canary_server(listener: TcpListener, count: usize) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let threads: Vec<_> = (0..count)
