@@ -35,9 +35,10 @@ pub const PROMPT_BYTES_MAX: usize = 256 << 10;
 const NAME_BYTES_MAX: usize = 64;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "description",
     "validate",
+    "require_fit",
     "executor",
     "vus",
     "duration",
@@ -112,6 +113,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         Ok(span)
     });
     let validate = reader.boolean(&fields, "validate");
+    let require_fit = reader.boolean(&fields, "require_fit");
     let requests = read_requests(&mut reader, &fields, file);
     let steps = reader.boolean(&fields, "steps");
     let simulator = read_simulator(&mut reader, &fields);
@@ -120,6 +122,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         profile: profile.to_owned(),
         description,
         validate: validate.unwrap_or(false),
+        require_fit: require_fit.unwrap_or(false),
         seed: seed.unwrap_or(SEED_DEFAULT),
         executor,
         graceful_stop: graceful_stop.unwrap_or(GRACEFUL_DEFAULT),

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
 /// maximum are counted, not shown; they are in the document.
-pub const SUMMARY_LINES_MAX: usize = 55;
+pub const SUMMARY_LINES_MAX: usize = 57;
 const ENDPOINT_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
 const STEP_ROWS_MAX: usize = 8;
@@ -28,6 +28,7 @@ pub fn summary(result: &RunResult) -> String {
         steps(&mut text, found);
     }
     client(&mut text, result);
+    fitness(&mut text, result);
     warnings(&mut text, result);
     escape(&text).into_owned()
 }
@@ -368,6 +369,13 @@ fn client(text: &mut String, result: &RunResult) {
         busiest.map_or(String::new(), |b| format!("  busiest {b:.0} %")),
         grouped(c.cores.iter().map(|c| c.loop_stalls).sum()),
     );
+}
+
+fn fitness(text: &mut String, result: &RunResult) {
+    if let Some(verdict) = result.client.fitness.verdict() {
+        line!(text, "");
+        line!(text, "{verdict}");
+    }
 }
 
 fn warnings(text: &mut String, result: &RunResult) {

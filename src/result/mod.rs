@@ -3,6 +3,7 @@
 mod build;
 mod exit;
 mod figures;
+mod fitness;
 mod warnings;
 
 pub use build::{
@@ -11,4 +12,5 @@ pub use build::{
 };
 pub use exit::ExitCode;
 pub use figures::{MetricFigures, Ordered, token_source_name};
+pub use fitness::{Fitness, LimitReason};
 pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};

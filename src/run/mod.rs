@@ -142,6 +142,7 @@ fn finish(
         quickack: ready.engine.quickack,
         judged: listened.judge.finish(duration, &samples.rss_over_time()),
         tls_verified: ready.engine.tls.as_ref().map(|tls| tls.verified),
+        fit_required: config.require_fit,
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
         target: ready.target.origin.clone(),
