@@ -7,6 +7,8 @@ mod core;
 mod exchange;
 pub mod executor;
 pub mod response;
+#[cfg(debug_assertions)]
+mod sabotage;
 mod secure;
 mod vu;
 

@@ -194,6 +194,8 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         let lights = core.target.light_paths.len();
         let draw = core.plan.workload.draw(core.plan.seed, owner, iteration, lights);
         let outcome = session.request(core, &draw, iteration, due).await;
+        #[cfg(debug_assertions)]
+        super::sabotage::panic_after(vu, iteration);
         if outcome == Outcome::Interrupted {
             break;
         }
