@@ -339,11 +339,11 @@ fn a_server_that_never_answers_is_114_before_a_failed_threshold() {
 fn what_ends_the_program_before_the_load_has_its_code_and_sends_nothing() {
     let mock = mock(mock_options());
     let (dir, target) = (Dir::new(), format!("http://{}", mock.address));
-    let poor = |more: &[&str]| {
+    let poor = |target: &str, more: &[&str]| {
         let mut limited = Command::new("/bin/sh");
         limited
             .args(["-c", "ulimit -n 64; ulimit -Hn 64; exec \"$@\"", "sh", EXE])
-            .args(["high-concurrency", "--vus", "1000", "--target", &target])
+            .args(["high-concurrency", "--vus", "1000", "--target", target])
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -352,11 +352,16 @@ fn what_ends_the_program_before_the_load_has_its_code_and_sends_nothing() {
     };
     ran(&["quick-smoke", "--vus", "many", "--target", &target]).expect(2);
     ran(&["quick-smoke", "--vus", "0", "--target", &target]).expect(104);
-    poor(&[]).expect(111).one_error("open files: limit is 64");
+    poor(&target, &[])
+        .expect(111)
+        .one_error("open files: limit is 64");
     // Both are wrong: the order of the documentation.
-    poor(&["--output", &dir.path("missing/result.json")])
+    poor(&target, &["--output", &dir.path("missing/result.json")])
         .expect(112)
         .one_error("cannot create");
+    // TEST-NET-3 of RFC 5737, and nobody connects to it: no notice, and no wait, for what is refused.
+    let refused = poor("http://203.0.113.1", &[]).expect(111);
+    assert!(!refused.stderr.contains("public address"), "{}", refused.stderr);
     assert_eq!(get_json(mock.address, "/mock/stats")["connections"], 1);
 }
 

@@ -61,8 +61,7 @@ pub fn run(
     if config.run.details && file.as_ref().and_then(OutputFile::spool_path).is_none() {
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
-    notice::announce(&config, &plan, args, &mut note);
-    let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
+    let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     if config.validate
         && let Err(e) = ready
             .owned
