@@ -2,12 +2,14 @@
 //! The counting allocator counts all threads, so that a figure may hold a stranger's allocation, such as the test
 //! harness's: of several tries the smallest counts.
 
+#[path = "common/certificates.rs"]
+mod certificates;
 mod common;
 
 use std::alloc::System;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::{engine_options, kind, light, mock, mock_options, plan, shared, target};
@@ -15,6 +17,7 @@ use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
 use llmload_uring::mock::Mock;
+use llmload_uring::tls::{Pool, TlsOptions, TlsSession, TlsTarget};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::{Call, Prompts, RequestKind, encode_request};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -23,6 +26,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const TRIES: usize = 5;
+/// 6.3 KB are taken by TLS 1.3, 4.8 KB by TLS 1.2: a buffer of 4 KiB a connection would not fit.
+const TLS_USER_BYTES_MAX: isize = 8_000;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -295,4 +300,71 @@ fn a_run_with_ten_times_the_events_or_requests_allocates_next_to_nothing_more() 
         per_request - mocks < 1.0,
         "{per_request} per request, the mock's {mocks}"
     );
+}
+
+/// Bytes that the client of one connection still has when it has shaken hands, sent a request, taken the tickets and
+/// read an answer: `TlsSession` itself, the user's own target, and what they point to.
+fn tls_user_bytes(server: &TlsTarget, config: &Arc<rustls::ServerConfig>, pool: &Pool) -> isize {
+    let mut held = 0;
+    let mut client = |work: &mut dyn FnMut()| {
+        let region = Region::new(ALLOCATOR);
+        work();
+        let change = region.change();
+        held += change.bytes_allocated as isize - change.bytes_deallocated as isize;
+    };
+    let mut server_side = rustls::ServerConnection::new(config.clone()).unwrap();
+    let (mut user, mut tls) = (None, None);
+    client(&mut || {
+        let own = user.insert(Box::new(server.for_user()));
+        tls = Some(Box::new(TlsSession::new(own, pool).unwrap()));
+    });
+    let mut tls = tls.unwrap();
+    // Filled by the client, as long as ever needed: the core's own buffers are in no user's bytes.
+    let (mut output, mut plain) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
+    for round in 0..4 {
+        output.clear();
+        client(&mut || match tls.is_handshaking() {
+            true => tls.take_output(&mut output),
+            false => tls.encrypt(b"GET / HTTP/1.1\r\n\r\n", &mut output),
+        });
+        let mut rest = &output[..];
+        while !rest.is_empty() {
+            server_side.read_tls(&mut rest).unwrap();
+            server_side.process_new_packets().unwrap();
+        }
+        if round > 1 {
+            server_side.writer().write_all(&[b'x'; 5_000]).unwrap();
+        }
+        let mut answer = Vec::new();
+        while server_side.wants_write() {
+            server_side.write_tls(&mut answer).unwrap();
+        }
+        for piece in answer.chunks_mut(2_000) {
+            client(&mut || tls.feed(piece, &mut plain));
+        }
+    }
+    assert_eq!((plain.len(), tls.end(), pool.lent()), (10_000, None, 0));
+    held
+}
+
+#[test]
+fn a_user_over_tls_keeps_what_its_session_needs_and_no_buffer() {
+    let _alone = alone();
+    let identity = certificates::Authority::new().sign(&["localhost"], certificates::Validity::Now);
+    let options = TlsOptions {
+        cacert: None,
+        insecure: true,
+    };
+    let target = TlsTarget::new("localhost", &options).unwrap();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (config, pool) = (Arc::new(identity.server(&[version])), Pool::default());
+        // The first has the pool's buffers made.
+        let bytes = (0..=TRIES).map(|_| tls_user_bytes(&target, &config, &pool));
+        let bytes = bytes.skip(1).min().unwrap();
+        println!("{version:?}: {bytes} bytes");
+        assert!(
+            (1_000..TLS_USER_BYTES_MAX).contains(&bytes),
+            "{version:?}: {bytes}"
+        );
+    }
 }

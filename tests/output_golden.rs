@@ -197,6 +197,7 @@ fn result_of(aggregator: &Aggregator, servers: &[&str], server_of_series: &[u16]
             startup: 31 * MILLISECOND,
             analysis: AnalysisLimits::default(),
             shape: Shape::Profile,
+            fit_required: false,
             problems: Vec::new(),
         },
         aggregator,
@@ -531,6 +532,7 @@ fn the_summary_fits_a_screen_whatever_a_run_brings() {
     result.totals.traffic.by_outcome = Outcome::ALL.into_iter().map(|o| (o.name(), u64::MAX)).collect();
     let metric = result.metrics.0[0].1.clone();
     result.metrics.0.iter_mut().for_each(|(_, m)| *m = metric.clone());
+    result.client.fitness.fit_required = true;
     let lines = summary(&result).lines().count();
     assert_eq!(lines, SUMMARY_LINES_MAX);
 }

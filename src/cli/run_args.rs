@@ -176,6 +176,10 @@ pub struct RunArgs {
     #[arg(long = "threshold", env = "LLMLOAD_THRESHOLD", hide_env = true, value_name = "THRESHOLD", help_heading = MEASUREMENT)]
     pub thresholds: Vec<String>,
 
+    /// Exit code 113 where the generator could have spoilt the figures, and not the server
+    #[arg(long, env = "LLMLOAD_REQUIRE_FIT", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
+    pub require_fit: bool,
+
     /// Write the result as JSON
     #[arg(short, long, env = "LLMLOAD_OUTPUT", hide_env = true, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,

@@ -40,9 +40,10 @@ const PATH_BYTES_MAX: usize = 4_096;
 pub const REPEAT_MAX: u32 = 100;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 30] = [
     "description",
     "validate",
+    "require_fit",
     "executor",
     "vus",
     "duration",
@@ -96,6 +97,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         profile: profile.to_owned(),
         description: reader.string(&fields, "description", DESCRIPTION_BYTES_MAX),
         servers,
+        require_fit: reader.boolean(&fields, "require_fit").unwrap_or(false),
         validate: reader.boolean(&fields, "validate").unwrap_or(false),
         seed: reader
             .count(holds_seed, seed, 0..=u64::MAX)

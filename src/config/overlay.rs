@@ -20,6 +20,7 @@ pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>)
     overlay_shape(config, args, mistakes);
     overlay_requests(config, args, mistakes);
     config.validate &= !args.server.no_validate;
+    config.require_fit |= args.require_fit;
     read_options(&args.thresholds, &mut config.thresholds, mistakes);
     if let Some(seed) = args.seed {
         config.seed = seed;

@@ -22,6 +22,9 @@ pub struct Config {
     pub servers: Vec<ServerEntry>,
     /// Each endpoint is asked once before the load.
     pub validate: bool,
+    /// A generator that was the limit is exit code 113.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_fit: bool,
     pub seed: u64,
     #[serde(flatten)]
     pub executor: Executor,

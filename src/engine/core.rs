@@ -54,6 +54,8 @@ pub struct CoreState {
     pub body_scratch: RefCell<Vec<u8>>,
     /// A request before it is encrypted, or what a read was decrypted to.
     pub plain_scratch: RefCell<Vec<u8>>,
+    /// What connections have of incomplete TLS records.
+    pub tls_pool: crate::tls::Pool,
     /// The run is over for this core.
     pub over: Cell<bool>,
     /// A task of ours panicked: the run is void.
@@ -206,6 +208,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         vus: RefCell::new(VuTable::default()),
         body_scratch: RefCell::new(Vec::new()),
         plain_scratch: RefCell::new(Vec::new()),
+        tls_pool: crate::tls::Pool::default(),
         over: Cell::new(false),
         failed: RefCell::new(None),
         last: Cell::new((NetCounters::default(), clock::monotonic(), clock::thread_cpu())),

@@ -8,6 +8,8 @@ mod exchange;
 pub mod executor;
 pub mod response;
 mod routes;
+#[cfg(debug_assertions)]
+mod sabotage;
 mod secure;
 mod sessions;
 mod vu;

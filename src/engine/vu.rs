@@ -199,6 +199,8 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         let draw = workload.draw(core.plan.seed, owner, iteration, endpoint, lights);
         let session = sessions.of(core, endpoint);
         let outcome = session.request(core, &draw, iteration, due).await;
+        #[cfg(debug_assertions)]
+        super::sabotage::panic_after(vu, iteration);
         if outcome == Outcome::Interrupted {
             break;
         }

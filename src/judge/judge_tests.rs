@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
+use crate::metrics::{Outcome, Recorder, Sample};
 use crate::plan::Stage;
 use crate::units::MILLISECOND;
 use crate::workload::{Call, Prompts, Span, Timeouts};
@@ -52,23 +52,9 @@ fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n: u64, ms: 
     for iteration in 0..n {
         recorder.started(series);
         recorder.finish(&Sample {
-            vu: 0,
             iteration,
             series,
-            outcome,
-            status: 200,
-            due: 0,
-            sent: Some(0),
-            first_byte: None,
-            first_event: None,
-            first_token: None,
-            last_token: None,
-            done: ms * MILLISECOND,
-            schedule_lag: 0,
-            output_tokens: 0,
-            token_source: TokenSource::None,
-            server_prompt: None,
-            server_decode: None,
+            ..Sample::ended(outcome, ms * MILLISECOND)
         });
     }
 }

@@ -69,6 +69,30 @@ impl Sample {
         })
     }
 
+    /// For tests: the first request of the first VU, due and sent at 0, answered with status 200, without a token.
+    #[cfg(test)]
+    pub fn ended(outcome: Outcome, done: Nanos) -> Sample {
+        Sample {
+            vu: 0,
+            iteration: 0,
+            series: 0,
+            outcome,
+            status: 200,
+            due: 0,
+            sent: Some(0),
+            first_byte: None,
+            first_event: None,
+            first_token: None,
+            last_token: None,
+            done,
+            schedule_lag: 0,
+            output_tokens: 0,
+            token_source: TokenSource::None,
+            server_prompt: None,
+            server_decode: None,
+        }
+    }
+
     /// The order of times that every request keeps.
     pub fn invariants(&self) {
         let mut last = self.due;

@@ -327,6 +327,14 @@ impl Net {
         result
     }
 
+    /// The same for one who changes the bytes while reading them.
+    pub fn consume_mut<R>(&self, chunk: Chunk, read: impl FnOnce(&mut [u8]) -> R) -> R {
+        let mut driver = self.0.borrow_mut();
+        let result = read(driver.payload_mut(chunk.buffer, chunk.bytes));
+        driver.give_back(chunk.buffer);
+        result
+    }
+
     /// No request of this task is under way: its limit no longer counts.
     pub fn clear_limit(&self, task: TaskId) {
         self.0.borrow_mut().unlimit(task);

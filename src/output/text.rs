@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
 /// maximum are counted, not shown; they are in the document.
-pub const SUMMARY_LINES_MAX: usize = 56;
+pub const SUMMARY_LINES_MAX: usize = 58;
 const ENDPOINT_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
 const STEP_ROWS_MAX: usize = 8;
@@ -48,6 +48,7 @@ pub fn summary(result: &RunResult) -> String {
         steps(&mut text, found);
     }
     client(&mut text, result);
+    fitness(&mut text, result);
     warnings(&mut text, result);
     escape(&text).into_owned()
 }
@@ -389,6 +390,13 @@ fn client(text: &mut String, result: &RunResult) {
             grouped(pushes.failed),
             grouped(pushes.dropped),
         );
+    }
+}
+
+fn fitness(text: &mut String, result: &RunResult) {
+    if let Some(verdict) = result.client.fitness.verdict() {
+        line!(text, "");
+        line!(text, "{verdict}");
     }
 }
 

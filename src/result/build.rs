@@ -5,11 +5,11 @@ use crate::judge::{Judged, StepsResult, ThresholdResult};
 use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals, TlsFailure};
 use crate::push::Pushes;
 use crate::report::{Aggregator, TimelineRow};
-use crate::result::ExitCode;
 use crate::result::analysis::{Finding, analyse};
 use crate::result::figures::{MetricFigures, Ordered, token_source_name};
 use crate::result::timings::ServerTimings;
 use crate::result::warnings::{self, Warning};
+use crate::result::{ExitCode, Fitness};
 use crate::server::{ServerResources, ServerSample};
 use crate::units::{Nanos, millis, seconds};
 use serde::Serialize;
@@ -214,6 +214,8 @@ impl ServerCounts {
 /// How the generator itself did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Client {
+    #[serde(flatten)]
+    pub fitness: Fitness,
     pub stamp_source: StampSource,
     pub quickack: bool,
     pub stamps_missing: u64,
@@ -294,6 +296,8 @@ pub struct RunFacts {
     pub startup: Nanos,
     pub analysis: AnalysisLimits,
     pub shape: Shape,
+    /// A generator that was the limit fails the run.
+    pub fit_required: bool,
     /// What else went wrong; a failed threshold and a signal are added here.
     pub problems: Vec<ExitCode>,
 }
@@ -302,7 +306,8 @@ impl RunResult {
     /// Pure. `summary` is still empty.
     pub fn build(facts: RunFacts, aggregator: &Aggregator) -> RunResult {
         let merged = aggregator.merged();
-        let exit_code = exit_code(&facts);
+        let (fit_required, occurred) = (facts.fit_required, occurred(&facts));
+        let exit_code = ExitCode::combine(&occurred);
         let client = client(merged, &facts);
         let (endpoints, requests) = match facts.server_names.is_empty() {
             true => (requests(merged, &facts), None),
@@ -343,11 +348,22 @@ impl RunResult {
         };
         result.warnings = warnings::of(&result);
         result.analysis = analyse(&result, &facts.analysis);
+        result.judge_generator(fit_required, occurred);
         result
+    }
+
+    /// Whether it was the limit, and what that does to the exit code.
+    fn judge_generator(&mut self, fit_required: bool, mut occurred: Vec<ExitCode>) {
+        self.client.fitness = Fitness::of(&self.warnings, fit_required);
+        if self.client.fitness.fails() {
+            occurred.push(ExitCode::NotTrustworthy);
+        }
+        self.run.exit_code = ExitCode::combine(&occurred);
+        self.run.verdict = self.run.exit_code.verdict();
     }
 }
 
-fn exit_code(facts: &RunFacts) -> ExitCode {
+fn occurred(facts: &RunFacts) -> Vec<ExitCode> {
     let mut occurred = facts.problems.clone();
     if facts.judged.thresholds.iter().any(|t| !t.ok) {
         occurred.push(ExitCode::ThresholdFailed);
@@ -359,7 +375,7 @@ fn exit_code(facts: &RunFacts) -> ExitCode {
         StoppedBy::Server => occurred.push(ExitCode::Target),
         StoppedBy::Failure => occurred.push(ExitCode::Internal),
     }
-    ExitCode::combine(&occurred)
+    occurred
 }
 
 /// UTC. A clock outside the years 1 to 9999 gives the epoch: the label of a run is no reason to lose the run.
@@ -477,6 +493,7 @@ fn endpoint(series: &SeriesTotals, duration: Nanos) -> Endpoint {
 fn client(merged: &Merged, facts: &RunFacts) -> Client {
     let sum = merged.counters();
     Client {
+        fitness: Fitness::default(),
         stamp_source: facts.stamp_source,
         quickack: facts.quickack,
         stamps_missing: sum.stamps_missing,
@@ -499,17 +516,17 @@ fn client(merged: &Merged, facts: &RunFacts) -> Client {
             .cores
             .iter()
             .enumerate()
-            .map(|(core, totals)| core_figures(core, facts.cpus.get(core).copied(), totals))
+            .map(|(core, totals)| core_figures(core, totals, facts))
             .collect(),
     }
 }
 
-fn core_figures(core: usize, cpu: Option<usize>, totals: &CoreTotals) -> CoreFigures {
+fn core_figures(core: usize, totals: &CoreTotals, facts: &RunFacts) -> CoreFigures {
     let c = &totals.counters;
     CoreFigures {
         core,
-        cpu,
-        busy_percent: c.busy().map(|share| share * 100.0),
+        cpu: facts.cpus.get(core).copied(),
+        busy_percent: c.busy(facts.duration).map(|share| share * 100.0),
         loop_stalls: c.loop_stalls,
         buffer_shortages: c.buffer_shortages,
         completion_queue_overflows: c.cq_overflows,

@@ -4,6 +4,7 @@ mod analysis;
 mod build;
 mod exit;
 mod figures;
+mod fitness;
 mod timings;
 mod warnings;
 
@@ -14,5 +15,6 @@ pub use build::{
 };
 pub use exit::ExitCode;
 pub use figures::{MetricFigures, Ordered, token_source_name};
+pub use fitness::{Fitness, LimitReason};
 pub use timings::{ServerTimings, TwoClocks};
 pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};

@@ -63,9 +63,8 @@ pub fn run(
     if config.run.details && files.spool_path().is_none() {
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
-    notice::announce(&config, &plan, args, &mut note);
     let gateway = push::gateway(&config)?;
-    let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
+    let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     if config.validate
         && let Err(e) = ready
             .owned
@@ -151,6 +150,7 @@ fn finish(
         quickack: ready.engine.quickack,
         judged: listened.judge.finish(duration, &samples.rss_over_time()),
         tls_verified: tls_verified(&ready),
+        fit_required: config.require_fit,
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
         pushes: start.pushes,

@@ -1,6 +1,6 @@
 //! Before the load: which CPUs, which server, does the host carry it.
 
-use crate::cli::Stamp;
+use crate::cli::{RunArgs, Stamp};
 use crate::config::Config;
 use crate::engine::EngineOptions;
 use crate::host::preflight::ring_bytes;
@@ -14,8 +14,8 @@ use crate::workload::Target;
 
 use std::sync::Arc;
 
-use super::Failure;
 use super::servers::{self, Owned, Way};
+use super::{Failure, notice};
 
 /// Everything that the run stands on.
 pub struct Ready {
@@ -30,7 +30,7 @@ pub struct Ready {
 pub fn set_up(
     config: &Config,
     plan: &Plan,
-    verify_stamps: bool,
+    args: &RunArgs,
     note: &mut dyn FnMut(&str),
 ) -> Result<Ready, Failure> {
     let run = &config.run;
@@ -59,6 +59,8 @@ pub fn set_up(
     for n in host::check(&mut host, &need).map_err(|e| Failure::host(&e))? {
         note(&n.to_string());
     }
+    // Nobody waits for a run that this host refuses; nobody but the name service is asked before.
+    notice::announce(config, plan, args, note);
     let headers = run
         .headers
         .iter()
@@ -86,7 +88,7 @@ pub fn set_up(
             min_wait_us: (run.min_wait / MICROSECOND) as u32,
             quickack: run.quickack,
             details: run.details && (run.output.is_some() || config.results_dir.is_some()),
-            verify_stamps,
+            verify_stamps: args.verify_stamps,
             tls,
         },
         cpus,

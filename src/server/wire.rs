@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::probe::{Peer, ProbeError};
 use crate::metrics::TlsFailure;
-use crate::tls::{TlsEnd, TlsSession};
+use crate::tls::{Pool, TlsEnd, TlsSession};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -35,7 +35,9 @@ impl Wire {
             plain: Vec::new(),
         };
         if let Some(target) = peer.tls {
-            wire.tls = Some(Box::new(TlsSession::new(target).map_err(ProbeError::Tls)?));
+            wire.tls = Some(Box::new(
+                TlsSession::new(target, &Pool::default()).map_err(ProbeError::Tls)?,
+            ));
             wire.handshake()?;
         }
         Ok(wire)
@@ -116,7 +118,7 @@ impl Wire {
         let Some(tls) = &mut self.tls else {
             return Ok(read > 0);
         };
-        tls.feed(&self.chunk[..read], &mut self.plain);
+        tls.feed(&mut self.chunk[..read], &mut self.plain);
         match tls.end() {
             _ if !self.plain.is_empty() => Ok(true),
             Some(TlsEnd::Closed) => Ok(false),

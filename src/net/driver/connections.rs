@@ -211,6 +211,10 @@ impl Driver {
         self.ring.payload(buffer, bytes as usize)
     }
 
+    pub fn payload_mut(&mut self, buffer: u16, bytes: u16) -> &mut [u8] {
+        self.ring.payload_mut(buffer, bytes as usize)
+    }
+
     pub fn give_back(&mut self, buffer: u16) {
         self.ring.give_back(buffer);
     }
