@@ -105,7 +105,10 @@ pub enum Figure {
     Values(Values),
     Number(f64),
     /// 0 to 1, of how many where the file says so.
-    Share { share: f64, of: Option<u64> },
+    Share {
+        share: f64,
+        of: Option<u64>,
+    },
 }
 
 /// One second of a trend, or more where the run was longer than a day.

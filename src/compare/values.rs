@@ -129,6 +129,9 @@ mod tests {
         let p50 = h.percentile(50.0).unwrap();
         assert!((500.0..500.256).contains(&p50), "{p50}");
         assert_eq!(h.bucket_width(50.0), Some(0.256));
-        assert_eq!((h.min(), h.mean(), h.max()), (Some(1.0), Some(500.5), Some(1000.0)));
+        assert_eq!(
+            (h.min(), h.mean(), h.max()),
+            (Some(1.0), Some(500.5), Some(1000.0))
+        );
     }
 }

@@ -52,7 +52,8 @@ impl Records {
             let place = || format!("line {}", self.line);
             let input = self.from.fill_buf().map_err(|e| ReadError::io(&e, place()))?;
             let (result, used, bytes, ends) =
-                self.reader.read_record(input, &mut self.fields[written..], &mut self.ends[ended..]);
+                self.reader
+                    .read_record(input, &mut self.fields[written..], &mut self.ends[ended..]);
             self.from.consume(used);
             (written, ended) = (written + bytes, ended + ends);
             match result {
@@ -138,7 +139,8 @@ fn finish(samples: Samples, format: Time, label: &str) -> Result<Run> {
             .to_string(),
     );
     if is_coarse {
-        run.notes.push("time stamps are whole seconds, so the duration is off by up to one".to_string());
+        run.notes
+            .push("time stamps are whole seconds, so the duration is off by up to one".to_string());
     }
     run.into_run(label, Format::K6Csv)
 }

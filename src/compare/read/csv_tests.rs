@@ -24,15 +24,34 @@ fn every_time_format_of_the_csv_gives_the_same_run() {
         ["1795291790", "1795291791", "1795291792"],
         ["1795291790000", "1795291791000", "1795291792000"],
         ["1795291790000000", "1795291791000000", "1795291792000000"],
-        ["1795291790000000000", "1795291791000000000", "1795291792000000000"],
-        ["2026-11-21T20:09:50Z", "2026-11-21T20:09:51Z", "2026-11-21T20:09:52Z"],
-        ["2026-11-21T21:09:50+01:00", "2026-11-21T20:09:51.000000000Z", "2026-11-21T20:09:52Z"],
+        [
+            "1795291790000000000",
+            "1795291791000000000",
+            "1795291792000000000",
+        ],
+        [
+            "2026-11-21T20:09:50Z",
+            "2026-11-21T20:09:51Z",
+            "2026-11-21T20:09:52Z",
+        ],
+        [
+            "2026-11-21T21:09:50+01:00",
+            "2026-11-21T20:09:51.000000000Z",
+            "2026-11-21T20:09:52Z",
+        ],
     ];
     for form in forms {
         let run = try_read(file(form).as_bytes()).unwrap();
         // The first request began 10 ms before it ended.
-        assert!((run.facts.duration_seconds.unwrap() - 2.01).abs() < 1e-9, "{form:?}");
-        assert_eq!(run.facts.started_at.as_deref(), Some("2026-11-21T20:09:49.99Z"), "{form:?}");
+        assert!(
+            (run.facts.duration_seconds.unwrap() - 2.01).abs() < 1e-9,
+            "{form:?}"
+        );
+        assert_eq!(
+            run.facts.started_at.as_deref(),
+            Some("2026-11-21T20:09:49.99Z"),
+            "{form:?}"
+        );
         assert_eq!(run.facts.target.as_deref(), Some("http://[::1]:80"));
         assert_eq!((run.facts.peak_vus, run.facts.requests), (Some(4), Some(1)));
         let service = &run.trends[0];

@@ -168,7 +168,9 @@ impl Members {
 
     pub fn count(&self, path: &str) -> Result<Option<u64>> {
         let expected = |v: &Value| mistyped(path, v, "a whole number of 0 or more");
-        self.get(path).map(|v| v.as_u64().ok_or_else(|| expected(v))).transpose()
+        self.get(path)
+            .map(|v| v.as_u64().ok_or_else(|| expected(v)))
+            .transpose()
     }
 
     /// A document that no reader knows.
@@ -179,8 +181,14 @@ impl Members {
         };
         let what = format!("is a JSON object of no format known here: {keys}");
         let foreign = [
-            ("latencies", "this looks like vegeta's report, which is not read; "),
-            ("DurationHistogram", "this looks like fortio's result, which is not read; "),
+            (
+                "latencies",
+                "this looks like vegeta's report, which is not read; ",
+            ),
+            (
+                "DurationHistogram",
+                "this looks like fortio's result, which is not read; ",
+            ),
         ];
         let known = foreign.iter().find(|(key, _)| self.values.contains_key(*key));
         ReadError::new(what, format!("{}{TAKES}", known.map_or("", |(_, name)| name)))

@@ -41,7 +41,11 @@ impl ReadError {
     /// The file ends where more was due.
     pub(super) fn cut(place: impl Into<String>, expected: &str) -> ReadError {
         let what = format!("the file ends here, expected {expected}");
-        ReadError::new(what, "the file is cut: copy it again, or repeat the run that wrote it").at(place)
+        ReadError::new(
+            what,
+            "the file is cut: copy it again, or repeat the run that wrote it",
+        )
+        .at(place)
     }
 
     /// Reading failed, or unpacking did.
@@ -55,7 +59,10 @@ impl ReadError {
                 format!("the gzip data is damaged: {cause}"),
                 "copy the file again, or repeat the run that wrote it",
             ),
-            _ => (format!("cannot be read: {cause}"), "check the disk and the file's permissions"),
+            _ => (
+                format!("cannot be read: {cause}"),
+                "check the disk and the file's permissions",
+            ),
         };
         ReadError::new(what, hint).at(place)
     }

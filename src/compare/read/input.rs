@@ -34,7 +34,10 @@ pub fn open(path: &Path) -> Result<Content> {
         ReadError::new(format!("cannot be opened: {e}"), hint)
     })?;
     if file.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(ReadError::new("is a directory", format!("name a file in it; {TAKES}")));
+        return Err(ReadError::new(
+            "is a directory",
+            format!("name a file in it; {TAKES}"),
+        ));
     }
     content(Box::new(BufReader::with_capacity(HEAD_BYTES, file)))
 }
@@ -84,10 +87,16 @@ fn tell(mut head: Vec<u8>, rest: Bytes) -> Result<Content> {
 /// `{"type":"Metric",...}` or `{"metric":"...","type":"Point",...}` on one line. Cut short it still counts, so that
 /// the reader of points names the line.
 fn is_point(line: &[u8]) -> bool {
-    let compact: Vec<u8> = line.iter().take(400).filter(|b| !b.is_ascii_whitespace()).copied().collect();
+    let compact: Vec<u8> = line
+        .iter()
+        .take(400)
+        .filter(|b| !b.is_ascii_whitespace())
+        .copied()
+        .collect();
     let has = |what: &[u8]| memchr::memmem::find(&compact, what).is_some();
     let begins = [&b"{\"type\":\""[..], b"{\"metric\":\"", b"{\"data\":{"];
-    begins.iter().any(|b| compact.starts_with(b)) && (has(b"\"type\":\"Metric\"") || has(b"\"type\":\"Point\""))
+    begins.iter().any(|b| compact.starts_with(b))
+        && (has(b"\"type\":\"Metric\"") || has(b"\"type\":\"Point\""))
 }
 
 /// Neither JSON object nor k6's CSV: says what it is where that is easy.
@@ -102,7 +111,10 @@ fn foreign(text: &[u8]) -> ReadError {
     if let Some((_, what)) = PACKED.iter().find(|(magic, _)| text.starts_with(magic)) {
         return ReadError::new(format!("is {what}, {expected}"), "unpack it first").at("byte 0");
     }
-    let is_binary = text.iter().take(1024).any(|b| *b < 0x20 && !b.is_ascii_whitespace());
+    let is_binary = text
+        .iter()
+        .take(1024)
+        .any(|b| *b < 0x20 && !b.is_ascii_whitespace());
     if is_binary || std::str::from_utf8(&text[..text.len().min(64)]).is_err_and(|e| e.error_len().is_some()) {
         return ReadError::new(format!("is binary, {expected}"), TAKES).at("byte 0");
     }

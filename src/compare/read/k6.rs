@@ -16,10 +16,20 @@ pub struct K6Metric {
 
 #[derive(Clone, Debug)]
 pub enum Shape {
-    Counter { count: f64, rate: Option<f64> },
-    Gauge { last: Option<f64>, max: Option<f64> },
+    Counter {
+        count: f64,
+        rate: Option<f64>,
+    },
+    Gauge {
+        last: Option<f64>,
+        max: Option<f64>,
+    },
     /// `hits` are samples that are not 0: k6 calls them passes or matches, and of http_req_failed they failed.
-    Rate { share: f64, hits: Option<u64>, of: Option<u64> },
+    Rate {
+        share: f64,
+        hits: Option<u64>,
+        of: Option<u64>,
+    },
     Trend(Values),
 }
 
@@ -40,7 +50,11 @@ struct Meaning {
 }
 
 const fn means(name: &'static str, metric: &'static str, differs: Option<&'static str>) -> Meaning {
-    Meaning { name, metric, differs }
+    Meaning {
+        name,
+        metric,
+        differs,
+    }
 }
 
 /// Trends. What of ours is meant; http_req_waiting is never ttft: it ends with the first byte of the head, which a
@@ -49,12 +63,32 @@ const TRENDS: [Meaning; 9] = [
     means("http_req_duration", "service_time", None),
     means("http_req_waiting", "ttfb", Some("from the last byte sent")),
     means("iteration_duration", "iteration", Some("includes think time")),
-    means("http_req_connecting", "connect", Some("0 for each request on an open connection")),
-    means("http_req_tls_handshaking", "tls", Some("0 for each request on an open connection")),
-    means("llm_request_duration", "service_time", Some("xk6-llm: by its own HTTP client, connecting included")),
-    means("llm_ttft", "ttft", Some("from the call, not from when it was due; stamped after parsing")),
+    means(
+        "http_req_connecting",
+        "connect",
+        Some("0 for each request on an open connection"),
+    ),
+    means(
+        "http_req_tls_handshaking",
+        "tls",
+        Some("0 for each request on an open connection"),
+    ),
+    means(
+        "llm_request_duration",
+        "service_time",
+        Some("xk6-llm: by its own HTTP client, connecting included"),
+    ),
+    means(
+        "llm_ttft",
+        "ttft",
+        Some("from the call, not from when it was due; stamped after parsing"),
+    ),
     means("llm_itl", "tbt", Some("stamped after parsing")),
-    means("llm_tpot", "tpot", Some("to the end of the response, not to the last token")),
+    means(
+        "llm_tpot",
+        "tpot",
+        Some("to the end of the response, not to the last token"),
+    ),
 ];
 
 /// Counters: metric, its rate per second.
@@ -66,11 +100,20 @@ const COUNTERS: [(&str, &str, Option<&str>); 8] = [
     ("data_received", "bytes_received", None),
     ("llm_requests", "requests", Some("requests_per_second")),
     ("llm_errors", "failed", None),
-    ("llm_completion_tokens", "output_tokens", Some("output_tokens_per_second")),
+    (
+        "llm_completion_tokens",
+        "output_tokens",
+        Some("output_tokens_per_second"),
+    ),
 ];
 
 /// Built-in trends of time that have no counterpart of ours.
-const OTHER_TIMES: [&str; 4] = ["http_req_blocked", "http_req_sending", "http_req_receiving", "group_duration"];
+const OTHER_TIMES: [&str; 4] = [
+    "http_req_blocked",
+    "http_req_sending",
+    "http_req_receiving",
+    "group_duration",
+];
 /// Where xk6-llm's metric is there, k6's own of that meaning covers only what went beside it: a health check.
 const OUTRANKED: [(&str, &str); 3] = [
     ("http_req_duration", "llm_request_duration"),
@@ -93,7 +136,9 @@ pub fn builtin(name: &str) -> Option<Builtin> {
         "vus" | "vus_max" => Builtin::Gauge,
         "http_req_failed" | "checks" => Builtin::Rate,
         _ if OTHER_TIMES.contains(&name) || TRENDS.iter().any(|t| t.name == name) => Builtin::Trend,
-        _ if COUNTERS.iter().any(|(n, ..)| *n == name) || is(&["sse_event", "llm_prompt_tokens"]) => Builtin::Counter,
+        _ if COUNTERS.iter().any(|(n, ..)| *n == name) || is(&["sse_event", "llm_prompt_tokens"]) => {
+            Builtin::Counter
+        }
         _ => return None,
     })
 }
@@ -136,7 +181,9 @@ impl K6Run {
     }
 
     fn is_outranked(&self, name: &str) -> bool {
-        OUTRANKED.iter().any(|(own, by)| *own == name && self.find(by).is_some())
+        OUTRANKED
+            .iter()
+            .any(|(own, by)| *own == name && self.find(by).is_some())
     }
 
     fn has_sse(&self) -> bool {
@@ -260,7 +307,9 @@ impl K6Run {
         let mut notes = self.notes.clone();
         for (own, by) in OUTRANKED {
             if self.is_outranked(own) {
-                notes.push(format!("`{own}` is not compared: xk6-llm's `{by}` has the requests to the model"));
+                notes.push(format!(
+                    "`{own}` is not compared: xk6-llm's `{by}` has the requests to the model"
+                ));
             }
         }
         if self.has_sse() {
@@ -293,14 +342,21 @@ impl K6Run {
 fn names_first_token(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let own = TRENDS.iter().all(|t| t.name != name) && !name.contains('{');
-    own && ["ttft", "first_token", "firsttoken", "time_to_first"].iter().any(|word| lower.contains(word))
+    own && ["ttft", "first_token", "firsttoken", "time_to_first"]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
 fn extremes(shape: &Shape) -> Vec<u64> {
     match shape {
         Shape::Trend(values) => {
             let figures = [values.min(), values.max(), values.percentile(50.0)];
-            figures.into_iter().flatten().filter(|v| *v > 0.0).map(f64::to_bits).collect()
+            figures
+                .into_iter()
+                .flatten()
+                .filter(|v| *v > 0.0)
+                .map(f64::to_bits)
+                .collect()
         }
         _ => Vec::new(),
     }

@@ -21,14 +21,18 @@ pub fn format(members: &Members) -> Option<Format> {
     if metrics.values().any(is_one) {
         return Some(Format::K6HandleSummary);
     }
-    let is_flat = |m: &Value| m.as_object().is_some_and(|m| m.iter().all(|(k, v)| is_stat_of_export(k, v)));
+    let is_flat = |m: &Value| {
+        m.as_object()
+            .is_some_and(|m| m.iter().all(|(k, v)| is_stat_of_export(k, v)))
+    };
     let all_flat = metrics.values().all(is_flat) && metrics.values().any(|m| m != &Value::Object(Map::new()));
     (all_flat && !members.values.contains_key("summary")).then_some(Format::K6SummaryExport)
 }
 
 fn is_stat_of_export(key: &str, value: &Value) -> bool {
     const KNOWN: [&str; 5] = ["count", "rate", "value", "passes", "fails"];
-    key == "thresholds" || ((KNOWN.contains(&key) || stat(key).is_some()) && (value.is_number() || value.is_null()))
+    key == "thresholds"
+        || ((KNOWN.contains(&key) || stat(key).is_some()) && (value.is_number() || value.is_null()))
 }
 
 pub fn run(members: &Members, format: Format, label: &str) -> Result<Run> {
@@ -51,7 +55,9 @@ fn export(members: &Members) -> Result<K6Run> {
         let path = format!("metrics.{name}");
         let fields = object(Some(metric), &path)?;
         let shape = shape(fields, inferred(fields), &path, &mut run.notes)?;
-        thresholds(name, fields, &path, &mut run.thresholds, |v| v.as_bool().map(|crossed| !crossed))?;
+        thresholds(name, fields, &path, &mut run.thresholds, |v| {
+            v.as_bool().map(|crossed| !crossed)
+        })?;
         run.metrics.extend(shape.map(|shape| metric_of(name, shape, "")));
     }
     run.facts.duration_seconds = duration_from_rates(&run);
@@ -63,11 +69,16 @@ fn duration_from_rates(run: &K6Run) -> Option<f64> {
     let of = |name: &str| {
         let metric = run.metrics.iter().find(|m| m.name == name)?;
         match metric.shape {
-            Shape::Counter { count, rate: Some(rate) } if count > 0.0 && rate > 0.0 => Some(count / rate),
+            Shape::Counter {
+                count,
+                rate: Some(rate),
+            } if count > 0.0 && rate > 0.0 => Some(count / rate),
             _ => None,
         }
     };
-    of("http_reqs").or_else(|| of("iterations")).or_else(|| of("data_received"))
+    of("http_reqs")
+        .or_else(|| of("iterations"))
+        .or_else(|| of("data_received"))
 }
 
 fn handle(members: &Members) -> Result<K6Run> {
@@ -80,8 +91,11 @@ fn handle(members: &Members) -> Result<K6Run> {
         let path = format!("metrics.{name}");
         let fields = object(Some(metric), &path)?;
         let (shape, unit) = typed(fields, &path, &mut run.notes)?;
-        thresholds(name, fields, &path, &mut run.thresholds, |v| v.get("ok")?.as_bool())?;
-        run.metrics.extend(shape.map(|shape| metric_of(name, shape, unit)));
+        thresholds(name, fields, &path, &mut run.thresholds, |v| {
+            v.get("ok")?.as_bool()
+        })?;
+        run.metrics
+            .extend(shape.map(|shape| metric_of(name, shape, unit)));
     }
     if run.facts.duration_seconds.is_none() {
         run.facts.duration_seconds = duration_from_rates(&run);
@@ -102,10 +116,19 @@ fn machine(members: &Members) -> Result<K6Run> {
     };
     let checks = members.get("results.checks.metrics");
     let lists = [members.get("results.metrics"), checks];
-    for (i, entry) in lists.into_iter().flatten().filter_map(Value::as_array).flatten().enumerate() {
+    for (i, entry) in lists
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_array)
+        .flatten()
+        .enumerate()
+    {
         let path = format!("results.metrics[{i}]");
         let fields = object(Some(entry), &path)?;
-        let name = fields.get("name").and_then(Value::as_str).ok_or_else(|| missing(&format!("{path}.name")))?;
+        let name = fields
+            .get("name")
+            .and_then(Value::as_str)
+            .ok_or_else(|| missing(&format!("{path}.name")))?;
         // Its own two and a total are one metric in the other forms.
         let name = match name {
             "checks_succeeded" => "checks",
@@ -113,14 +136,16 @@ fn machine(members: &Members) -> Result<K6Run> {
             name => name,
         };
         let (shape, unit) = typed(fields, &path, &mut run.notes)?;
-        run.metrics.extend(shape.map(|shape| metric_of(name, shape, unit)));
+        run.metrics
+            .extend(shape.map(|shape| metric_of(name, shape, unit)));
     }
     if run.metrics.iter().all(|m| m.name != "http_req_waiting") {
         let hint = "`http_req_waiting` and the other parts of a request are missing: k6 leaves them out of the \
                     machine-readable summary unless it runs with --summary-mode=full";
         run.notes.push(hint.to_string());
     }
-    run.notes.push("this form of k6's summary has no thresholds".to_string());
+    run.notes
+        .push("this form of k6's summary has no thresholds".to_string());
     Ok(run)
 }
 
@@ -143,7 +168,9 @@ fn metric_of(name: &str, shape: Shape, unit: &'static str) -> K6Metric {
 
 fn object<'a>(value: Option<&'a Value>, path: &str) -> Result<&'a Object> {
     let value = value.ok_or_else(|| missing(path))?;
-    value.as_object().ok_or_else(|| mistyped(path, value, "an object"))
+    value
+        .as_object()
+        .ok_or_else(|| mistyped(path, value, "an object"))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -156,13 +183,21 @@ enum Kind {
 
 /// `type`, `contains`, `values`.
 fn typed(fields: &Object, path: &str, notes: &mut Vec<String>) -> Result<(Option<Shape>, &'static str)> {
-    let kind = fields.get("type").ok_or_else(|| missing(&format!("{path}.type")))?;
+    let kind = fields
+        .get("type")
+        .ok_or_else(|| missing(&format!("{path}.type")))?;
     let kind = match kind.as_str() {
         Some("counter") => Kind::Counter,
         Some("gauge") => Kind::Gauge,
         Some("rate") => Kind::Rate,
         Some("trend") => Kind::Trend,
-        _ => return Err(mistyped(&format!("{path}.type"), kind, "counter, gauge, rate or trend")),
+        _ => {
+            return Err(mistyped(
+                &format!("{path}.type"),
+                kind,
+                "counter, gauge, rate or trend",
+            ));
+        }
     };
     let unit = match fields.get("contains").and_then(Value::as_str) {
         Some("time") => "ms",
@@ -177,7 +212,11 @@ fn typed(fields: &Object, path: &str, notes: &mut Vec<String>) -> Result<(Option
 /// The export does not say: a trend has an average, a rate passes, a gauge a value, the rest counts.
 fn inferred(fields: &Object) -> Kind {
     let has = |key: &str| fields.contains_key(key);
-    let is_trend = has("avg") || has("med") || fields.keys().any(|k| matches!(stat(k), Some(Stat::Percentile(_))));
+    let is_trend = has("avg")
+        || has("med")
+        || fields
+            .keys()
+            .any(|k| matches!(stat(k), Some(Stat::Percentile(_))));
     match () {
         () if is_trend => Kind::Trend,
         () if has("passes") || has("fails") => Kind::Rate,
@@ -197,9 +236,11 @@ fn shape(fields: &Object, kind: Kind, path: &str, notes: &mut Vec<String>) -> Re
             .ok_or_else(|| mistyped(&format!("{path}.{key}"), v, "a number")),
     };
     let whole = |key: &str| match number(key)? {
-        Some(n) if n < 0.0 || n.fract() != 0.0 || n > 2f64.powi(53) => {
-            Err(mistyped(&format!("{path}.{key}"), &fields[key], "a whole number of 0 or more"))
-        }
+        Some(n) if n < 0.0 || n.fract() != 0.0 || n > 2f64.powi(53) => Err(mistyped(
+            &format!("{path}.{key}"),
+            &fields[key],
+            "a whole number of 0 or more",
+        )),
         n => Ok(n.map(|n| n as u64)),
     };
     if fields.iter().any(|(k, v)| v.is_null() && k != "thresholds") {
@@ -248,7 +289,9 @@ fn rate(
     if let (Some(stated), Some(counted)) = (stated, counted)
         && (stated - counted).abs() > 1e-9
     {
-        notes.push(format!("`{path}` says {stated}, its own counts give {counted}: the counts are taken"));
+        notes.push(format!(
+            "`{path}` says {stated}, its own counts give {counted}: the counts are taken"
+        ));
     }
     let share = counted.or(stated);
     Ok(share.map(|share| Shape::Rate { share, hits, of }))

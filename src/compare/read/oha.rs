@@ -10,6 +10,7 @@ use serde_json::Value;
 const CUT: &str = "aborted due to deadline";
 const LATENCY: &str = "of answered requests; from the send, or with --latency-correction from when it was due: the \
                        file does not say which";
+const BOTH: &str = "statusCodeDistribution, errorDistribution";
 const FIRST_BYTE: &str = "from the start of the request, on a new connection with connecting";
 const DIALUP: &str = "includes the look-up of the name";
 
@@ -22,7 +23,11 @@ pub fn run(members: &Members, label: &str) -> Result<Run> {
     let statuses = counts(members, "statusCodeDistribution")?;
     let errors = counts(members, "errorDistribution")?;
     let answered: u64 = statuses.iter().map(|(_, n)| n).sum();
-    let bad: u64 = statuses.iter().filter(|(s, _)| s.parse().is_ok_and(|s: u32| s >= 400)).map(|(_, n)| n).sum();
+    let bad: u64 = statuses
+        .iter()
+        .filter(|(s, _)| s.parse().is_ok_and(|s: u32| s >= 400))
+        .map(|(_, n)| n)
+        .sum();
     let cut: u64 = errors.iter().filter(|(e, _)| e == CUT).map(|(_, n)| n).sum();
     let failed: u64 = bad + errors.iter().map(|(_, n)| n).sum::<u64>() - cut;
     let finished = answered + failed - bad;
@@ -54,38 +59,65 @@ pub fn run(members: &Members, label: &str) -> Result<Run> {
             slices: Vec::new(),
         });
     };
-    let sources = "statusCodeDistribution, errorDistribution";
-    scalar("requests", sources, "", (finished + cut) as f64, None, None);
-    let rate = members.number("summary.requestsPerSec")?;
-    let rate = rate.map_or_else(|| members.number("metrics.requests_per_sec"), |r| Ok(Some(r)))?;
-    if let Some(rate) = rate {
+    scalar("requests", BOTH, "", (finished + cut) as f64, None, None);
+    if let Some(rate) = per_second(members)? {
         let differs = (cut > 0).then_some("counts requests cut by the end");
         scalar("requests_per_second", "requestsPerSec", "/s", rate, None, differs);
     }
-    scalar("failed", sources, "", failed as f64, None, None);
+    scalar("failed", BOTH, "", failed as f64, None, None);
     if finished > 0 {
-        scalar("error_rate", sources, "", failed as f64 / finished as f64, Some(finished), None);
+        scalar(
+            "error_rate",
+            BOTH,
+            "",
+            failed as f64 / finished as f64,
+            Some(finished),
+            None,
+        );
     }
     if let Some(bytes) = members.number("summary.totalData")? {
-        scalar("bytes_received", "totalData", "bytes", bytes, None, Some("bodies only"));
+        scalar(
+            "bytes_received",
+            "totalData",
+            "bytes",
+            bytes,
+            None,
+            Some("bodies only"),
+        );
     }
     remarks(members, bad, cut, &mut run.notes)?;
     Ok(run)
 }
 
+fn per_second(members: &Members) -> Result<Option<f64>> {
+    match members.number("summary.requestsPerSec")? {
+        None => members.number("metrics.requests_per_sec"),
+        rate => Ok(rate),
+    }
+}
+
 fn remarks(members: &Members, bad: u64, cut: u64, notes: &mut Vec<String>) -> Result<()> {
     if bad > 0 {
-        notes.push(format!("oha's success rate counts answers of status 400 and above as successes: here {bad} failed"));
+        notes.push(format!(
+            "oha's success rate counts answers of status 400 and above as successes: here {bad} failed"
+        ));
     }
     if cut > 0 {
-        notes.push(format!("{cut} requests were cut by the end of the run: in no latency, and not failed"));
+        notes.push(format!(
+            "{cut} requests were cut by the end of the run: in no latency, and not failed"
+        ));
     }
     // One figure in two units: they say whether this is what it seems.
-    let pair = (members.number("summary.average")?, members.number("metrics.latency_ms.mean")?);
+    let pair = (
+        members.number("summary.average")?,
+        members.number("metrics.latency_ms.mean")?,
+    );
     if let (Some(s), Some(ms)) = pair
         && (s * 1e3 - ms).abs() > 1e-6 * ms.abs()
     {
-        notes.push(format!("`summary.average` is {s} s, `metrics.latency_ms.mean` {ms} ms: the seconds are taken"));
+        notes.push(format!(
+            "`summary.average` is {s} s, `metrics.latency_ms.mean` {ms} ms: the seconds are taken"
+        ));
     }
     Ok(())
 }
@@ -103,7 +135,11 @@ fn trends(members: &Members, answered: u64) -> Result<Vec<Trend>> {
             });
         }
     };
-    let latency = [("fastest", Stat::Min), ("average", Stat::Mean), ("slowest", Stat::Max)];
+    let latency = [
+        ("fastest", Stat::Min),
+        ("average", Stat::Mean),
+        ("slowest", Stat::Max),
+    ];
     let mut stats = three(members, "summary", latency)?;
     stats.extend(percentiles(members, "latencyPercentiles")?);
     if stats.is_empty() {
@@ -137,10 +173,14 @@ fn percentiles(members: &Members, path: &str) -> Result<Vec<(Stat, f64)>> {
     let Some(value) = members.get(path) else {
         return Ok(Vec::new());
     };
-    let list = value.as_object().ok_or_else(|| mistyped(path, value, "an object"))?;
+    let list = value
+        .as_object()
+        .ok_or_else(|| mistyped(path, value, "an object"))?;
     let mut stats = Vec::new();
     for (key, value) in list.iter().filter(|(_, v)| !v.is_null()) {
-        let seconds = value.as_f64().ok_or_else(|| mistyped(&format!("{path}.{key}"), value, "a number"))?;
+        let seconds = value
+            .as_f64()
+            .ok_or_else(|| mistyped(&format!("{path}.{key}"), value, "a number"))?;
         stats.extend(stat(key).map(|stat| (stat, seconds * 1e3)));
     }
     Ok(stats)
@@ -160,7 +200,9 @@ fn counts(members: &Members, path: &str) -> Result<Vec<(String, u64)>> {
     let Some(value) = members.get(path) else {
         return Err(missing(path));
     };
-    let list = value.as_object().ok_or_else(|| mistyped(path, value, "an object"))?;
+    let list = value
+        .as_object()
+        .ok_or_else(|| mistyped(path, value, "an object"))?;
     let count = |(key, v): (&String, &Value)| {
         // A sum of 2^32 of these stays below 2^64.
         let n = v.as_u64().filter(|n| *n <= u64::from(u32::MAX));

@@ -29,11 +29,23 @@ fn seconds_become_milliseconds_and_the_percentiles_keep_their_names() {
     let trend = |metric| &run.trends.iter().find(|t| t.metric == metric).unwrap().values;
     let service = trend("service_time");
     assert_eq!(service.count(), Some(100));
-    assert_eq!((service.min(), service.mean(), service.max()), (Some(1.0), Some(20.0), Some(900.0)));
-    assert_eq!((service.percentile(50.0), service.percentile(99.9)), (Some(15.0), Some(500.0)));
+    assert_eq!(
+        (service.min(), service.mean(), service.max()),
+        (Some(1.0), Some(20.0), Some(900.0))
+    );
+    assert_eq!(
+        (service.percentile(50.0), service.percentile(99.9)),
+        (Some(15.0), Some(500.0))
+    );
     assert_eq!(service.percentile(99.0), None, "null");
-    assert_eq!((trend("ttfb").percentile(50.0), trend("ttfb").max()), (Some(4.0), Some(400.0)));
-    assert_eq!((trend("connect").mean(), trend("connect").count()), (Some(1.0), None));
+    assert_eq!(
+        (trend("ttfb").percentile(50.0), trend("ttfb").max()),
+        (Some(4.0), Some(400.0))
+    );
+    assert_eq!(
+        (trend("connect").mean(), trend("connect").count()),
+        (Some(1.0), None)
+    );
     assert!(run.trends.iter().all(|t| t.differs.is_some()));
 }
 
@@ -42,9 +54,15 @@ fn answers_of_500_are_failures_and_requests_cut_by_the_end_are_not() {
     let run = read(NEW);
     let scalar = |metric| run.scalars.iter().find(|s| s.metric == metric).unwrap();
     assert_eq!(scalar("failed").value, 9.0);
-    assert_eq!((scalar("error_rate").value, scalar("error_rate").of), (9.0 / 101.0, Some(101)));
+    assert_eq!(
+        (scalar("error_rate").value, scalar("error_rate").of),
+        (9.0 / 101.0, Some(101))
+    );
     assert_eq!((scalar("requests").value, run.facts.requests), (111.0, Some(111)));
-    assert_eq!(scalar("requests_per_second").differs, Some("counts requests cut by the end"));
+    assert_eq!(
+        scalar("requests_per_second").differs,
+        Some("counts requests cut by the end")
+    );
     assert_eq!(run.notes.len(), 2, "{:?}", run.notes);
 }
 
@@ -64,5 +82,9 @@ fn the_older_shape_without_metrics_is_read() {
 #[test]
 fn a_figure_in_two_units_that_disagree_is_said() {
     let run = read(&NEW.replace("\"mean\":20.0", "\"mean\":0.02"));
-    assert!(run.notes.iter().any(|n| n.contains("the seconds are taken")), "{:?}", run.notes);
+    assert!(
+        run.notes.iter().any(|n| n.contains("the seconds are taken")),
+        "{:?}",
+        run.notes
+    );
 }

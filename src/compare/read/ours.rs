@@ -23,10 +23,15 @@ pub fn is_ours(members: &Members) -> bool {
 pub fn read_document(path: &Path) -> Result<Members> {
     let members = match input::open(path) {
         Ok(Content::Object(bytes)) => Members::read(bytes),
-        Ok(_) => Err(ReadError::new("is not a result document", "pass what --output wrote")),
+        Ok(_) => Err(ReadError::new(
+            "is not a result document",
+            "pass what --output wrote",
+        )),
         Err(e) => Err(e),
     };
-    members.and_then(|m| check(&m).map(|()| m)).map_err(|e| e.in_file(path))
+    members
+        .and_then(|m| check(&m).map(|()| m))
+        .map_err(|e| e.in_file(path))
 }
 
 /// Calls `detail` with each element of `details`, one at a time, as it is in the file.
@@ -91,7 +96,10 @@ fn part(members: &Members, label: &str) -> Result<Run> {
         repeats: Vec::new(),
     };
     let rows = &members.timeline;
-    if let Some(bad) = rows.iter().find(|r| !r.elapsed.is_finite() || !r.latency.sum.is_finite()) {
+    if let Some(bad) = rows
+        .iter()
+        .find(|r| !r.elapsed.is_finite() || !r.latency.sum.is_finite())
+    {
         let what = format!("has a row at {} s that is no figure", bad.elapsed);
         return Err(ReadError::new(what, "write the document anew").at("`timeline`"));
     }
@@ -228,7 +236,9 @@ fn scalars(members: &Members) -> Result<Vec<Scalar>> {
     let finished = finished.and_then(|(ok, failed)| ok.checked_add(failed));
     let mut scalars = Vec::new();
     for (metric, path, unit) in SCALARS {
-        let Some(value) = members.number(path)? else { continue };
+        let Some(value) = members.number(path)? else {
+            continue;
+        };
         scalars.push(Scalar {
             metric,
             source: path.to_string(),
@@ -253,7 +263,9 @@ fn thresholds(members: &Members) -> Result<Vec<Verdict>> {
             ok: t.get("ok")?.as_bool()?,
         })
     };
-    let list = list.as_array().ok_or_else(|| mistyped("thresholds", list, "an array"))?;
+    let list = list
+        .as_array()
+        .ok_or_else(|| mistyped("thresholds", list, "an array"))?;
     let each = list
         .iter()
         .map(|t| verdict(t).ok_or_else(|| mistyped("thresholds", t, "metric, expression and ok")));
@@ -263,7 +275,10 @@ fn thresholds(members: &Members) -> Result<Vec<Verdict>> {
 /// The run's own warnings.
 fn notes(members: &Members) -> Vec<String> {
     let list = members.get("warnings").and_then(Value::as_array);
-    let messages = list.into_iter().flatten().filter_map(|w| w.get("message")?.as_str());
+    let messages = list
+        .into_iter()
+        .flatten()
+        .filter_map(|w| w.get("message")?.as_str());
     messages.map(|m| format!("warned: {m}")).collect()
 }
 

@@ -41,8 +41,19 @@ fn read(document: &Value) -> Result<Run> {
 #[test]
 fn a_result_document_gives_its_exact_figures_and_its_timeline() {
     let run = read(&document()).unwrap();
-    let RunFacts { profile, seed, stamp_source, host, tool, exit_code, .. } = &run.facts;
-    assert_eq!((profile.as_deref(), *seed, *exit_code), (Some("load"), Some(7), Some(99)));
+    let RunFacts {
+        profile,
+        seed,
+        stamp_source,
+        host,
+        tool,
+        exit_code,
+        ..
+    } = &run.facts;
+    assert_eq!(
+        (profile.as_deref(), *seed, *exit_code),
+        (Some("load"), Some(7), Some(99))
+    );
     assert_eq!(stamp_source.as_deref(), Some("kernel"));
     assert_eq!(host.as_deref(), Some("Linux 6.18.0, Some CPU, 2 CPUs"));
     assert_eq!(tool.as_deref(), Some("llmload-uring 0.1.0"));
@@ -50,11 +61,28 @@ fn a_result_document_gives_its_exact_figures_and_its_timeline() {
     assert_eq!(names, ["latency", "ttft"], "one without values is left out");
     let latency = &run.trends[0];
     let values = &latency.values;
-    assert_eq!((values.min(), values.mean(), values.max()), (Some(1.0), Some(5.5), Some(10.0)));
-    assert_eq!(values.percentile(50.0), Some(5.003), "the upper end of its bucket");
-    assert_eq!(latency.slices.iter().map(|s| (s.count, s.sum)).collect::<Vec<_>>(), [(4, 10.0), (6, 45.0)]);
+    assert_eq!(
+        (values.min(), values.mean(), values.max()),
+        (Some(1.0), Some(5.5), Some(10.0))
+    );
+    assert_eq!(
+        values.percentile(50.0),
+        Some(5.003),
+        "the upper end of its bucket"
+    );
+    assert_eq!(
+        latency
+            .slices
+            .iter()
+            .map(|s| (s.count, s.sum))
+            .collect::<Vec<_>>(),
+        [(4, 10.0), (6, 45.0)]
+    );
     let scalar = |metric| run.scalars.iter().find(|s| s.metric == metric).unwrap();
-    assert_eq!((scalar("error_rate").value, scalar("error_rate").of), (0.1, Some(10)));
+    assert_eq!(
+        (scalar("error_rate").value, scalar("error_rate").of),
+        (0.1, Some(10))
+    );
     assert_eq!(scalar("output_tokens").slices[1].sum, 10.0);
     assert_eq!((run.thresholds.len(), run.thresholds[0].ok), (1, false));
     assert_eq!(run.notes, ["warned: requests cut by the end: 2"]);
@@ -102,4 +130,65 @@ fn every_metric_of_the_table_is_read_under_its_key() {
     }
     let run = read(&document).unwrap();
     assert_eq!(run.trends.len(), MetricId::COUNT);
+}
+
+fn written(name: &str, text: &[u8]) -> std::path::PathBuf {
+    let path = std::env::temp_dir().join(format!("llmload-{name}-{}.json", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn details_are_handed_on_one_by_one_as_they_are() {
+    let path = written("details", &serde_json::to_vec_pretty(&document()).unwrap());
+    let mut ids = Vec::new();
+    each_detail(&path, |detail| {
+        let detail: Value = serde_json::from_slice(detail).unwrap();
+        ids.push(detail["request_id"].as_str().unwrap().to_string());
+    })
+    .unwrap();
+    assert!(!read_document(&path).unwrap().values.contains_key("details"));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(ids, ["v0-0", "v0-1"]);
+}
+
+/// By itself, for it reads the peak of the whole process:
+/// `cargo test --lib a_million_details -- --ignored`
+#[test]
+#[ignore = "writes 100 MB"]
+fn a_million_details_twice_stay_under_100_mib() {
+    let mut text = b"{\"details\": [\n".to_vec();
+    let line = format!("{{\"request_id\":\"v0-0\",\"error\":\"{}\"}}", "x".repeat(60));
+    let path = written("million", b"");
+    {
+        use std::io::Write;
+        let mut out = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
+        out.write_all(&text).unwrap();
+        for i in 0..1_000_000 {
+            let comma = if i == 0 { "" } else { ",\n" };
+            write!(out, "{comma}{line}").unwrap();
+        }
+        let rest = serde_json::to_string(&document()).unwrap();
+        write!(
+            out,
+            "],{}",
+            rest.trim_start_matches('{').replace("\"details\"", "\"other\"")
+        )
+        .unwrap();
+    }
+    text.clear();
+    for _ in 0..2 {
+        assert_eq!(
+            crate::compare::read::read_run(&path, "million")
+                .unwrap()
+                .trends
+                .len(),
+            2
+        );
+    }
+    std::fs::remove_file(&path).unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < 100 * 1024, "{kib} KiB");
 }

@@ -75,7 +75,11 @@ pub fn run(mut from: Bytes, label: &str) -> Result<Run> {
     if points.points == 0 {
         return Err(ReadError::new("holds no samples: no line of type `Point`", TAKES));
     }
-    points.samples.into_run(Some("over the time from the first sample's begin to the last sample"))
+    points
+        .samples
+        .into_run(Some(
+            "over the time from the first sample's begin to the last sample",
+        ))
         .into_run(label, Format::K6Points)
 }
 
@@ -111,8 +115,15 @@ impl Points {
         };
         self.samples.series(name, Some(kind), unit);
         let known = self.parts.get(name).map_or(0, Vec::len);
-        for part in definition.submetrics.into_iter().flatten().take(SUBMETRICS_MAX - known.min(SUBMETRICS_MAX)) {
-            let Some(tags) = part.tags.filter(|t| !t.is_empty()) else { continue };
+        for part in definition
+            .submetrics
+            .into_iter()
+            .flatten()
+            .take(SUBMETRICS_MAX - known.min(SUBMETRICS_MAX))
+        {
+            let Some(tags) = part.tags.filter(|t| !t.is_empty()) else {
+                continue;
+            };
             if let Some(i) = self.samples.series(&part.name, Some(kind), unit) {
                 self.parts.entry(name.to_string()).or_default().push((tags, i));
             }

@@ -95,7 +95,11 @@ impl Samples {
         let series = &mut self.series[series];
         series.add(at, value);
         let is_time = series.kind == Kind::Trend && series.unit_of_time();
-        let length = if is_time { (value.max(0.0) * 1e6) as i128 } else { 0 };
+        let length = if is_time {
+            (value.max(0.0) * 1e6) as i128
+        } else {
+            0
+        };
         let begin = at.saturating_sub(length);
         let (first, last) = self.span.get_or_insert((begin, at));
         (*first, *last) = ((*first).min(begin), (*last).max(at));
@@ -121,11 +125,14 @@ impl Samples {
         };
         if self.around > 0 {
             let n = self.around;
-            run.notes.push(format!("{n} of the requests were made by setup() and teardown()"));
+            run.notes
+                .push(format!("{n} of the requests were made by setup() and teardown()"));
         }
         if self.left_out > 0 {
             let n = self.left_out;
-            let text = format!("{n} samples of further metrics were left out: {OWN_METRICS_MAX} of a script's own are kept");
+            let text = format!(
+                "{n} samples of further metrics were left out: {OWN_METRICS_MAX} of a script's own are kept"
+            );
             run.notes.push(text);
         }
         for series in self.series.into_iter().filter(|s| s.count > 0) {
@@ -184,7 +191,9 @@ impl Series {
         }
         if self.negative > 0 {
             let n = self.negative;
-            notes.push(format!("`{name}` has {n} negative values (a clock was set back): counted as 0"));
+            notes.push(format!(
+                "`{name}` has {n} negative values (a clock was set back): counted as 0"
+            ));
         }
     }
 

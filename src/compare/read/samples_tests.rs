@@ -7,7 +7,9 @@ fn trend(values: impl Iterator<Item = f64>) -> (Values, Vec<String>) {
         samples.add(i, n as i128 * 1_000_000, value);
     }
     let run = samples.into_run(None);
-    let Shape::Trend(values) = run.metrics.into_iter().next().unwrap().shape else { panic!() };
+    let Shape::Trend(values) = run.metrics.into_iter().next().unwrap().shape else {
+        panic!()
+    };
     (values, run.notes)
 }
 
@@ -22,8 +24,14 @@ fn values_are_kept_up_to_the_limit_and_are_a_histogram_beyond() {
     assert!(matches!(&histogram, Values::Histogram(_)));
     assert_eq!(histogram.count(), Some(n + 1));
     assert_eq!((histogram.min(), histogram.max()), (Some(0.1), Some(10_000.1)));
-    let (p95, width) = (histogram.percentile(95.0).unwrap(), histogram.bucket_width(95.0).unwrap());
-    assert!((p95 - 9_500.1).abs() <= width && width > 0.0 && width < 10.0, "{p95} {width}");
+    let (p95, width) = (
+        histogram.percentile(95.0).unwrap(),
+        histogram.bucket_width(95.0).unwrap(),
+    );
+    assert!(
+        (p95 - 9_500.1).abs() <= width && width > 0.0 && width < 10.0,
+        "{p95} {width}"
+    );
     assert!(notes[0].contains("100001 values, over 100000"), "{notes:?}");
 }
 

@@ -187,7 +187,9 @@ impl<R: BufRead> Scanner<R> {
                 return Err(ReadError::io(&e, format!("byte {}", self.at)));
             }
         }
-        self.input.fill_buf().map_err(|e| ReadError::io(&e, format!("byte {}", self.at)))
+        self.input
+            .fill_buf()
+            .map_err(|e| ReadError::io(&e, format!("byte {}", self.at)))
     }
 
     fn consume(&mut self, n: usize) {
@@ -268,7 +270,9 @@ impl Walk {
             i += 1;
             match byte {
                 b'"' => self.in_string = true,
-                b'{' | b'[' if self.open.len() >= DEPTH_MAX => return Step::bad(i, "is nested deeper than 64"),
+                b'{' | b'[' if self.open.len() >= DEPTH_MAX => {
+                    return Step::bad(i, "is nested deeper than 64");
+                }
                 b'{' | b'[' => self.open.push(byte),
                 b'}' | b']' => {
                     // `{` and `}` are two apart, as `[` and `]` are.
@@ -324,7 +328,9 @@ fn is_blank(byte: u8) -> bool {
 
 /// Line and column count from 1; a column of 0 is the end of the line before.
 fn offset(bytes: &[u8], line: usize, column: usize) -> u64 {
-    let before = bytes.split_inclusive(|b| *b == b'\n').take(line.saturating_sub(1));
+    let before = bytes
+        .split_inclusive(|b| *b == b'\n')
+        .take(line.saturating_sub(1));
     let lines: usize = before.map(<[u8]>::len).sum();
     (lines + column.saturating_sub(1)) as u64
 }
