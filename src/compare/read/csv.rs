@@ -150,12 +150,13 @@ fn time_format(text: &str) -> Result<Time> {
         return rfc3339(text).map(|_| Time::Rfc3339);
     }
     let n = whole(text)?.unsigned_abs();
-    Ok(Time::Unix(match n {
-        ..100_000_000_000 => 1_000_000_000,
-        ..100_000_000_000_000 => 1_000_000,
-        ..100_000_000_000_000_000 => 1_000,
+    let unit = match n {
+        0..=99_999_999_999 => 1_000_000_000,
+        100_000_000_000..=99_999_999_999_999 => 1_000_000,
+        100_000_000_000_000..=99_999_999_999_999_999 => 1_000,
         _ => 1,
-    }))
+    };
+    Ok(Time::Unix(unit))
 }
 
 fn moment(text: &str, format: Time) -> Result<UnixNanos> {

@@ -180,7 +180,8 @@ fn a_wrong_share_of_old_checks_is_computed_anew() {
 fn null_statistics_are_left_out_and_said() {
     let run = read(
         r#"{"metrics":{"http_req_duration":{"avg":null,"min":1,"p(95)":null},
-        "http_req_waiting":{"avg":null,"max":null},"http_reqs":{"count":1,"rate":null}},"state":{"testRunDurationMs":null}}"#,
+        "http_req_waiting":{"avg":null,"max":null},"http_reqs":{"count":1,"rate":null}},
+        "state":{"testRunDurationMs":null}}"#,
     );
     let values = &trend(&run, "service_time").unwrap().values;
     assert_eq!(
@@ -267,8 +268,10 @@ fn a_script_s_own_first_token_trend_is_not_compared_with_ttft_and_why_is_said() 
 fn xk6_llm_s_metrics_are_ours_and_outrank_those_of_a_health_check() {
     let run = read(
         r#"{"metrics":{"llm_requests":{"count":20,"rate":2},"llm_errors":{"count":1,"rate":0.1},
-        "llm_ttft":{"avg":50,"p(95)":80},"llm_itl":{"avg":5},"llm_tpot":{"avg":6},"llm_request_duration":{"avg":900},
-        "llm_completion_tokens":{"count":400,"rate":40},"http_req_duration":{"avg":1},"http_reqs":{"count":1,"rate":0.1},
+        "llm_ttft":{"avg":50,"p(95)":80},"llm_itl":{"avg":5},"llm_tpot":{"avg":6},
+        "llm_request_duration":{"avg":900},
+        "llm_completion_tokens":{"count":400,"rate":40},"http_req_duration":{"avg":1},
+        "http_reqs":{"count":1,"rate":0.1},
         "http_req_failed":{"value":0,"passes":0,"fails":1}}}"#,
     );
     let named = |metric| trend(&run, metric).map(|t| (&*t.source, t.differs.is_some()));

@@ -53,11 +53,14 @@ struct Submetric {
 
 type Tags<'a> = HashMap<Cow<'a, str>, Cow<'a, str>>;
 
+/// Tags that a sample must have, and the number of the sub-metric that it then belongs to.
+type Part = (BTreeMap<String, String>, usize);
+
 #[derive(Default)]
 struct Points {
     samples: Samples,
     /// Of a metric: each sub-metric's tags and its own number.
-    parts: HashMap<String, Vec<(BTreeMap<String, String>, usize)>>,
+    parts: HashMap<String, Vec<Part>>,
     points: u64,
 }
 
