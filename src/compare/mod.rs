@@ -2,5 +2,9 @@
 //! for the readers of files.
 
 mod model;
+pub mod read;
+mod values;
 
-pub use model::{Format, Moments, Run, RunFacts, Scalar, Slice, Stat, Trend, Values, Verdict};
+pub use model::{
+    Figure, Format, Moments, Other, RAW_VALUES_MAX, Run, RunFacts, Scalar, Slice, Stat, Trend, Values, Verdict,
+};
