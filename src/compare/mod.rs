@@ -2,5 +2,6 @@
 //! for the readers of files.
 
 mod model;
+pub mod stats;
 
 pub use model::{Format, Moments, Run, RunFacts, Scalar, Slice, Stat, Trend, Values, Verdict};
