@@ -125,11 +125,11 @@ impl Serial {
 
 /// The intervals of both quantiles by order statistics (David and Nagaraja, Order Statistics, 2003, 7.1), put
 /// together as those of a difference of logarithms (Zou and Donner 2008), and the level's.
-pub fn quantile_change(q: f64, a: Side, b: Side, serial: Option<Serial>) -> Change {
+pub fn quantile_change(q: f64, a: Side, b: Side, serial: Result<Serial, Why>) -> Change {
     let (at_a, at_b) = (a.ecdf.quantile(q), b.ecdf.quantile(q));
     let interval = || {
         let ((down_a, up_a), (down_b, up_b)) = a.reach(q).zip(b.reach(q)).ok_or(Why::TooFew)?;
-        let level = serial.ok_or(Why::NoTimeline)?.level.half();
+        let level = serial?.level.half();
         let log = at_b.max(LEAST_MS).ln() - at_a.max(LEAST_MS).ln();
         let low = log - down_b.hypot(up_a).hypot(level);
         Ok((low, log + up_b.hypot(down_a).hypot(level)))
@@ -142,13 +142,13 @@ pub fn has_interval(q: f64, n: u64) -> bool {
     ranks(q, n).is_some()
 }
 
-pub fn mean_change(a: Side, b: Side, serial: Option<Serial>) -> Change {
+pub fn mean_change(a: Side, b: Side, serial: Result<Serial, Why>) -> Change {
     let (at_a, at_b) = (a.ecdf.mean(), b.ecdf.mean());
     let interval = || {
         if a.n().min(b.n()) < MEAN_VALUES_MIN {
             return Err(Why::TooFew);
         }
-        let half = serial.ok_or(Why::NoTimeline)?.mean.half();
+        let half = serial?.mean.half();
         let bucket = a.ecdf.resolution().hypot(b.ecdf.resolution());
         let half = half.hypot(bucket);
         let log = at_b.max(LEAST_MS).ln() - at_a.max(LEAST_MS).ln();

@@ -23,9 +23,9 @@ fn steady(mean: f64) -> Vec<Slice> {
     (0..100).map(row).collect()
 }
 
-fn steady_serial(a: &Ecdf, b: &Ecdf) -> Option<Serial> {
+fn steady_serial(a: &Ecdf, b: &Ecdf) -> Result<Serial, Why> {
     let (rows_a, rows_b) = (steady(a.mean()), steady(b.mean()));
-    Serial::of((side(a), &rows_a), (side(b), &rows_b))
+    Serial::of((side(a), &rows_a), (side(b), &rows_b)).ok_or(Why::TooFew)
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn tails_of_few_values_have_no_interval() {
     assert!(has_interval(0.99, 368) && !has_interval(0.99, 367) && has_interval(0.999, 3_688));
     let few = ecdf((1..20).map(f64::from));
     assert_eq!(mean_change(side(&few), side(&few), serial).interval, Err(Why::TooFew));
-    assert_eq!(mean_change(side(&a), side(&a), None).interval, Err(Why::NoTimeline));
+    assert_eq!(mean_change(side(&a), side(&a), Err(Why::NoTimeline)).interval, Err(Why::NoTimeline));
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn values_of_one_bucket_differ_by_less_than_it_is_wide() {
 #[test]
 fn a_base_of_zero_has_no_change_in_percent() {
     let (zero, one) = (ecdf([0.0; 100]), ecdf([1.0; 100]));
-    assert_eq!(quantile_change(0.5, side(&zero), side(&one), None).change, None);
-    assert_eq!(quantile_change(0.5, side(&zero), side(&zero), None).change, Some(0.0));
+    assert_eq!(quantile_change(0.5, side(&zero), side(&one), Err(Why::NoTimeline)).change, None);
+    assert_eq!(quantile_change(0.5, side(&zero), side(&zero), Err(Why::NoTimeline)).change, Some(0.0));
 }
 
 fn errors(every: usize, n: u64) -> Vec<Slice> {
