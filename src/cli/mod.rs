@@ -1,5 +1,7 @@
 //! What was typed. What it means is found out in `config`.
 
+mod baseline_args;
+mod compare_args;
 mod explain;
 mod mock_args;
 mod probe_args;
@@ -8,6 +10,8 @@ mod run_args;
 mod server_args;
 mod values;
 
+pub use baseline_args::{BaselineAction, BaselineArgs};
+pub use compare_args::{CompareArgs, CompareFormat};
 pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};
@@ -42,6 +46,8 @@ Examples:
       a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000
       does this host allow that many users, and if not, which command mends it
+  llmload-uring compare base.json new.json --fail-on 'latency p95 > +10%'
+      did it get worse, and is that more than chance?
   llmload-uring completions bash > ~/.local/share/bash-completion/completions/llmload-uring
       completion of options in the shell
 
@@ -81,6 +87,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Runs of this tool, k6 and oha beside each other, and whether one got worse
+    Compare(CompareArgs),
+    /// Keep runs to compare with
+    Baseline(BaselineArgs),
     /// A fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
     /// List the built-in profiles, or show one as a document

@@ -1,12 +1,13 @@
 //! One run made ready: its figures, and their changes against another run's.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
 use crate::compare::stats::{
     Change, Ecdf, Serial, Side, Why, has_interval, mean_change, quantile_change, welch_change,
 };
-use crate::compare::{Run, Scalar, Stat, Trend, Values, matching};
+use crate::compare::{Run, Scalar, Slice, Stat, Trend, Values, matching};
 
 /// A figure of a trend.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,6 +68,12 @@ impl ReadyTrend<'_> {
     }
 }
 
+/// A distribution to be drawn: (milliseconds, share of the values up to it).
+pub enum Curve {
+    Whole(Vec<(f64, f64)>),
+    Points(Vec<(f64, f64)>),
+}
+
 pub struct Prepared<'a> {
     pub run: &'a Run,
     trends: HashMap<&'static str, ReadyTrend<'a>>,
@@ -105,6 +112,29 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    /// What came in each second; a rate has the rows of its count.
+    pub fn rate_rows(&self, metric: &str) -> Cow<'a, [Slice]> {
+        let rows = |name: &str| self.scalar(name).map_or(&[][..], |s| &s.slices);
+        let own = rows(metric);
+        if !own.is_empty() {
+            return Cow::Borrowed(own);
+        }
+        match metric {
+            "requests_per_second" => Cow::Borrowed(rows("requests")),
+            "iterations_per_second" => Cow::Borrowed(rows("iterations")),
+            "output_tokens_per_second" => Cow::Borrowed(rows("output_tokens")),
+            "ok_requests_per_second" => {
+                let pairs = rows("requests").iter().zip(rows("error_rate"));
+                let ok = |(all, failed): (&Slice, &Slice)| Slice {
+                    sum: all.sum - failed.sum,
+                    ..*all
+                };
+                pairs.map(ok).collect()
+            }
+            _ => Cow::Borrowed(&[]),
+        }
+    }
+
     pub fn scalar_repeats(&self, metric: &str) -> Option<Vec<f64>> {
         let values = self.repeats.iter().map(|run| run.scalar(metric).map(|s| s.value));
         let values: Option<Vec<f64>> = values.collect();
@@ -133,6 +163,24 @@ impl<'a> Prepared<'a> {
         let Statistic::Percentile(p) = stat else { return true };
         let ecdf = self.trend(metric).and_then(|t| t.ecdf.as_ref());
         stat != Statistic::RARE || ecdf.is_none_or(|ecdf| has_interval(p / 100.0, ecdf.count()))
+    }
+
+    /// Milliseconds with the share of values that are not above them; of a summary its percentiles.
+    pub fn curve(&self, metric: &str) -> Option<Curve> {
+        let ready = self.trend(metric)?;
+        Some(match (&ready.ecdf, &ready.trend.values) {
+            (Some(ecdf), _) => Curve::Whole(ecdf.points().collect()),
+            (None, Values::Summary { stats, .. }) => {
+                let point = |(stat, ms): &(Stat, f64)| match stat {
+                    Stat::Percentile(p) if *p < 100.0 => Some((*ms, p / 100.0)),
+                    _ => None,
+                };
+                let mut points: Vec<(f64, f64)> = stats.iter().filter_map(point).collect();
+                points.sort_by(|a, b| a.1.total_cmp(&b.1));
+                Curve::Points(points)
+            }
+            (None, _) => return None,
+        })
     }
 
     /// No metric has its values.

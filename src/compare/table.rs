@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::compare::figures::{Prepared, Statistic};
-use crate::compare::matching::{self, Difference, Kind, letter};
+use crate::compare::matching::{self, Difference, Kind};
 use crate::compare::stats::{Change, RateSample, ShareSample, Why, rate_change, share_change};
 use crate::compare::stats::{welch_change, welch_difference};
 use crate::compare::{Run, Scalar};
@@ -213,11 +213,10 @@ impl Table<'_> {
             Kind::Count => without(Why::Count),
             Kind::Rate if summary => without(Why::OnlySummary),
             Kind::Rate => {
-                let of = |s: &'_ Scalar| s.value;
-                let (a, b) = ((of(a), &a.slices[..]), (of(b), &b.slices[..]));
+                let (rows_a, rows_b) = (base.rate_rows(metric), run.rate_rows(metric));
                 rate_change(
-                    RateSample { value: a.0, slices: a.1 },
-                    RateSample { value: b.0, slices: b.1 },
+                    RateSample { value: at_a, slices: &rows_a },
+                    RateSample { value: at_b, slices: &rows_b },
                 )
             }
             Kind::Share => share_of(a, b, summary),
@@ -324,12 +323,6 @@ fn share_of(a: &Scalar, b: &Scalar, summary: bool) -> Change {
         ShareSample { value: a.value, of: of_a, slices: &a.slices },
         ShareSample { value: b.value, of: of_b, slices: &b.slices },
     )
-}
-
-/// `A, B`.
-pub fn letters(runs: &[usize]) -> String {
-    let names: Vec<String> = runs.iter().map(|run| letter(*run)).collect();
-    names.join(", ")
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ use crate::plan::Plan;
 use std::io::Read;
 
 /// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 5] = ["completions", "man", "mock", "probe", "profiles"];
+const COMMANDS: [&str; 7] = ["baseline", "compare", "completions", "man", "mock", "probe", "profiles"];
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.
