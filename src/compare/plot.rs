@@ -57,7 +57,9 @@ pub fn svg(runs: &[Run]) -> String {
     );
     put!(out, "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>");
     for (i, run) in runs.iter().enumerate() {
-        legend(&mut out, i, &run.label);
+        let mut curves = panels.iter().flat_map(|p| &p.curves).filter(|drawn| drawn.run == i);
+        let dots = curves.any(|drawn| matches!(drawn.curve, Curve::Points(_)));
+        legend(&mut out, i, &run.label, dots);
     }
     if panels.is_empty() {
         put!(out, "<text x=\"{LEFT}\" y=\"{top}\">no run has latencies or times to the first token</text>");
@@ -96,18 +98,22 @@ fn colour(run: usize) -> (&'static str, &'static str) {
     (COLOURS[run % COLOURS.len()], dash)
 }
 
-fn legend(out: &mut String, run: usize, label: &str) {
+/// A run of which only percentiles are known is drawn as dots.
+fn legend(out: &mut String, run: usize, label: &str, dots: bool) {
     let y = 24.0 + LEGEND_LINE * run as f64;
     let (colour, dash) = colour(run);
-    put!(
-        out,
-        "<path d=\"M{LEFT} {:.1}h28\" stroke=\"{colour}\" stroke-width=\"2.5\"{dash}/><text x=\"{}\" y=\"{}\">{}  {}</text>",
-        y - 4.5,
-        LEFT + 38.0,
-        y,
-        letter(run),
-        inert(label)
-    );
+    let middle = y - 4.5;
+    if dots {
+        let x = LEFT + 14.0;
+        put!(out, "<circle cx=\"{x}\" cy=\"{middle}\" r=\"4.5\" fill=\"{colour}\"/>");
+    } else {
+        put!(
+            out,
+            "<path d=\"M{LEFT} {middle}h28\" stroke=\"{colour}\" stroke-width=\"2.5\"{dash}/>"
+        );
+    }
+    let x = LEFT + 38.0;
+    put!(out, "<text x=\"{x}\" y=\"{y}\">{}  {}</text>", letter(run), inert(label));
 }
 
 /// Where a value and a share stand.

@@ -8,9 +8,9 @@ use crate::compare::{Cell, Comparison, Head, Row, Word};
 /// Columns of the table of two runs.
 pub const WIDTH: usize = 100;
 const METRIC_COLUMNS: usize = 25;
-const VALUE_COLUMNS: usize = 10;
-const CHANGE_COLUMNS: usize = 10;
-const INTERVAL_COLUMNS: usize = 19;
+const VALUE_COLUMNS: usize = 9;
+const CHANGE_COLUMNS: usize = 9;
+const INTERVAL_COLUMNS: usize = 17;
 const NO_CHANGE: &str = "-";
 
 const RED: &str = "\x1b[31m";
