@@ -80,7 +80,10 @@ impl Baselines {
             (None, true) => "there are none: `llmload-uring baseline save NAME FILE` keeps one".to_owned(),
         };
         let folder = self.folder.display();
-        Err(BaselineError::wrong(format!("no baseline {} in {folder}", quoted(name)), hint))
+        Err(BaselineError::wrong(
+            format!("no baseline {} in {folder}", quoted(name)),
+            hint,
+        ))
     }
 
     /// Copies `file` as it is. An existing one stays, but with `force`.
@@ -88,7 +91,10 @@ impl Baselines {
         let path = self.path(&facts.name)?;
         if path.exists() && !force {
             let what = format!("baseline {} exists", quoted(&facts.name));
-            return Err(BaselineError::wrong(what, "--force replaces it; or take another name"));
+            return Err(BaselineError::wrong(
+                what,
+                "--force replaces it; or take another name",
+            ));
         }
         let unwritable = |path: &Path, cause: &std::io::Error| BaselineError::Unwritable {
             what: format!("{}: cannot write: {cause}", path.display()),
@@ -98,7 +104,9 @@ impl Baselines {
         let mut json = serde_json::to_string_pretty(facts).expect("strings are JSON");
         json.push('\n');
         // Whole or not at all: under its own name only when it is complete.
-        let temporary = self.folder.join(format!(".{}.{}.tmp", facts.name, std::process::id()));
+        let temporary = self
+            .folder
+            .join(format!(".{}.{}.tmp", facts.name, std::process::id()));
         let placed = copied(file, &temporary)
             .and_then(|()| fs::write(self.facts_path(&facts.name), json))
             .and_then(|()| fs::rename(&temporary, &path));
@@ -116,7 +124,10 @@ impl Baselines {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => {
                 let what = format!("{}: cannot be read: {e}", self.folder.display());
-                return Err(BaselineError::wrong(what, "name the folder of the baselines with --folder"));
+                return Err(BaselineError::wrong(
+                    what,
+                    "name the folder of the baselines with --folder",
+                ));
             }
         };
         let name = |entry: std::io::Result<fs::DirEntry>| {
@@ -147,7 +158,8 @@ impl Baselines {
         }
         let rows = names.iter().map(|name| {
             let facts = self.facts(name);
-            let of = |pick: fn(&Facts) -> Option<&str>| facts.as_ref().and_then(pick).unwrap_or("-").to_owned();
+            let of =
+                |pick: fn(&Facts) -> Option<&str>| facts.as_ref().and_then(pick).unwrap_or("-").to_owned();
             let commit: String = of(|f| f.commit.as_deref()).chars().take(12).collect();
             format!(
                 "{name:<24} {:<21} {commit:<13} {:<16} {:<22} {}\n",

@@ -31,7 +31,9 @@ fn facts(name: &str) -> Facts {
 
 fn what(error: BaselineError) -> String {
     match error {
-        BaselineError::Wrong { what, hint } | BaselineError::Unwritable { what, hint } => format!("{what}; {hint}"),
+        BaselineError::Wrong { what, hint } | BaselineError::Unwritable { what, hint } => {
+            format!("{what}; {hint}")
+        }
     }
 }
 
@@ -43,7 +45,10 @@ fn what_is_saved_is_found_listed_and_not_replaced_unasked() {
     let kept = Baselines::in_folder(&scratch.0.join("new/folder"));
     assert!(kept.list().unwrap().starts_with("no baselines in "));
     kept.save(&facts("main"), &file, false).unwrap();
-    assert_eq!(fs::read_to_string(kept.document("main").unwrap()).unwrap(), "{\"a\":1}");
+    assert_eq!(
+        fs::read_to_string(kept.document("main").unwrap()).unwrap(),
+        "{\"a\":1}"
+    );
     assert_eq!(kept.facts("main"), Some(facts("main")));
     assert_eq!(kept.names().unwrap(), ["main"]);
     assert!(kept.list().unwrap().lines().nth(1).unwrap().starts_with("main "));
@@ -52,8 +57,14 @@ fn what_is_saved_is_found_listed_and_not_replaced_unasked() {
     let error = kept.save(&facts("main"), &file, false).unwrap_err();
     assert!(what(error).contains("--force replaces it"));
     kept.save(&facts("main"), &file, true).unwrap();
-    assert_eq!(fs::read_to_string(kept.document("main").unwrap()).unwrap(), "{\"a\":2}");
-    let mut files: Vec<_> = fs::read_dir(scratch.0.join("new/folder")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(
+        fs::read_to_string(kept.document("main").unwrap()).unwrap(),
+        "{\"a\":2}"
+    );
+    let mut files: Vec<_> = fs::read_dir(scratch.0.join("new/folder"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
     files.sort();
     assert_eq!(files, ["main.facts.json", "main.json"]);
 }
@@ -72,10 +83,15 @@ fn a_missing_baseline_names_its_neighbours() {
 #[test]
 fn names_do_not_leave_the_folder() {
     let long = "x".repeat(65);
-    for name in ["", "..", "../x", "a/b", ".hidden", "-x", "a b", "a\0b", "ä", "x.facts", &long] {
+    for name in [
+        "", "..", "../x", "a/b", ".hidden", "-x", "a b", "a\0b", "ä", "x.facts", &long,
+    ] {
         assert!(check_name(name).is_err(), "{name:?}");
         let kept = Baselines::in_folder(Path::new("nowhere"));
-        assert!(what(kept.document(name).unwrap_err()).contains("no name of a baseline"), "{name:?}");
+        assert!(
+            what(kept.document(name).unwrap_err()).contains("no name of a baseline"),
+            "{name:?}"
+        );
     }
     for name in ["main", "v1.2.3", "2026-01-02_x", "a"] {
         assert!(check_name(name).is_ok(), "{name}");
@@ -88,7 +104,9 @@ fn a_folder_that_cannot_be_written_is_an_error_of_the_output() {
     let file = scratch.0.join("file");
     fs::write(&file, "{}").unwrap();
     // A file where the folder should be.
-    let error = Baselines::in_folder(&file).save(&facts("main"), &file, false).unwrap_err();
+    let error = Baselines::in_folder(&file)
+        .save(&facts("main"), &file, false)
+        .unwrap_err();
     assert!(matches!(error, BaselineError::Unwritable { .. }), "{error:?}");
 }
 

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{BaselineAction, BaselineArgs, CompareArgs, CompareFormat};
-use crate::compare::baseline::{Baselines, BaselineError, Facts, check_name, commit, newest_result};
+use crate::compare::baseline::{BaselineError, Baselines, Facts, check_name, commit, newest_result};
 use crate::compare::fail_on::{Judged, RuleError, RuleVerdict, judge};
 use crate::compare::read::{ReadError, read_run};
 use crate::compare::{Comparison, Run, csv, json, markdown, plot, text};
@@ -30,7 +30,9 @@ pub struct Compared {
 pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
     let baselines = Baselines::in_folder(&args.folder);
     let runs = std::iter::once(&args.base).chain(&args.new);
-    let runs: Vec<Run> = runs.map(|name| read(name, &baselines)).collect::<Result<_, Failure>>()?;
+    let runs: Vec<Run> = runs
+        .map(|name| read(name, &baselines))
+        .collect::<Result<_, Failure>>()?;
     let comparison = Comparison::of(&runs);
     let judged = judge(&args.fail_on, &comparison, !args.no_significance)?;
     if let Some(path) = &args.plot {
@@ -45,7 +47,11 @@ pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
         CompareFormat::Csv => (csv::csv(&comparison), lines),
     };
     Ok(Compared {
-        exit: if failed { ExitCode::ThresholdFailed } else { ExitCode::Ok },
+        exit: if failed {
+            ExitCode::ThresholdFailed
+        } else {
+            ExitCode::Ok
+        },
         text,
         notes,
     })

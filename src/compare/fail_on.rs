@@ -30,6 +30,8 @@ pub enum Op {
 
 const GRAMMAR: &str = "METRIC STAT > +CHANGE% or METRIC STAT < -CHANGE%, without STAT for a rate: 'latency p95 > +10%', \
      'requests_per_second < -5%', 'error_rate > +1pp'";
+/// k6's iterations, think time included: none of ours, but two runs of k6 both have it.
+const ITERATION: &str = "iteration";
 const STATS: &str = "p50, p90, p95, p99, p99.9 or mean";
 
 impl FromStr for Rule {
@@ -37,9 +39,15 @@ impl FromStr for Rule {
 
     fn from_str(text: &str) -> Result<Rule, String> {
         let wrong = |what: String| format!("{what}; a rule is {GRAMMAR}");
-        let at = text.find(['<', '>']).ok_or_else(|| wrong("no `<` or `>`".to_owned()))?;
+        let at = text
+            .find(['<', '>'])
+            .ok_or_else(|| wrong("no `<` or `>`".to_owned()))?;
         let (figure, rest) = text.split_at(at);
-        let op = if rest.starts_with('>') { Op::Above } else { Op::Below };
+        let op = if rest.starts_with('>') {
+            Op::Above
+        } else {
+            Op::Below
+        };
         let (limit, points) = limit(rest[1..].trim()).map_err(wrong)?;
         let mut words = figure.split_whitespace();
         let metric = words.next().ok_or_else(|| wrong("no metric".to_owned()))?;
@@ -51,7 +59,11 @@ impl FromStr for Rule {
         known_metric(metric, stat)?;
         let is_share = scalar_kind(metric).1 == Kind::Share;
         if is_share != points {
-            let unit = if is_share { "points of a share: write pp" } else { "percent: write %" };
+            let unit = if is_share {
+                "points of a share: write pp"
+            } else {
+                "percent: write %"
+            };
             return Err(wrong(format!("the change of {metric} is in {unit}")));
         }
         Ok(Rule {
@@ -90,7 +102,7 @@ fn known_stat(text: &str) -> Result<Statistic, String> {
 /// Names that a rule may have; whether the runs have the metric is seen later.
 fn known_metric(metric: &str, stat: Option<Statistic>) -> Result<(), String> {
     let is_scalar = SCALARS.iter().any(|s| s.key == metric);
-    let trends: Vec<&str> = METRICS.iter().map(|m| m.key).chain(["iteration_duration"]).collect();
+    let trends: Vec<&str> = METRICS.iter().map(|m| m.key).chain([ITERATION]).collect();
     match (is_scalar, trends.contains(&metric), stat) {
         (true, _, None) | (_, true, Some(_)) => Ok(()),
         (true, _, Some(stat)) => Err(format!("`{metric}` is one number and has no {stat}")),
@@ -146,12 +158,20 @@ impl RuleVerdict {
 impl Judged {
     /// `FAIL  latency p95 > +10%  B +12.3 %`
     pub fn line(&self) -> String {
-        let change = self.change.map_or("no base".to_owned(), |c| format!("{:+.2}", c * 100.0));
+        let change = self
+            .change
+            .map_or("no base".to_owned(), |c| format!("{:+.2}", c * 100.0));
         let (mark, why) = match self.verdict {
             RuleVerdict::Holds => ("FAIL", ""),
             RuleVerdict::Within => ("pass", ""),
-            RuleVerdict::NotSignificant => ("pass", ": beyond the limit, but the interval holds no change at all"),
-            RuleVerdict::TooFew => ("????", ": too few samples to decide (--no-significance decides by the figure)"),
+            RuleVerdict::NotSignificant => (
+                "pass",
+                ": beyond the limit, but the interval holds no change at all",
+            ),
+            RuleVerdict::TooFew => (
+                "????",
+                ": too few samples to decide (--no-significance decides by the figure)",
+            ),
         };
         let unit = if self.rule.ends_with("pp") { "pp" } else { "%" };
         format!("{mark}  {}  {} {change} {unit}{why}", self.rule, letter(self.run))
@@ -176,11 +196,19 @@ pub fn judge(rules: &[Rule], comparison: &Comparison, significance: bool) -> Res
 }
 
 fn find<'a>(rule: &Rule, comparison: &'a Comparison, run: usize) -> Result<(&'a Row, Cell), RuleError> {
-    let row = comparison.rows.iter().find(|r| r.metric == rule.metric && r.stat == rule.stat);
+    let row = comparison
+        .rows
+        .iter()
+        .find(|r| r.metric == rule.metric && r.stat == rule.stat);
     let found = row.and_then(|row| Some((row, row.cells[run - 1]?)));
     found.ok_or_else(|| RuleError {
-        what: format!("--fail-on `{rule}`: not in both {} and {}", letter(0), letter(run)),
-        hint: "without the figure the rule would pass unseen: take it out, or compare runs that have it".to_owned(),
+        what: format!(
+            "--fail-on `{rule}`: not in both {} and {}",
+            letter(0),
+            letter(run)
+        ),
+        hint: "without the figure the rule would pass unseen: take it out, or compare runs that have it"
+            .to_owned(),
     })
 }
 
@@ -199,12 +227,22 @@ fn verdict(
         Op::Below => change < rule.limit,
     };
     if !significance {
-        return Ok(if beyond { RuleVerdict::Holds } else { RuleVerdict::Within });
+        return Ok(if beyond {
+            RuleVerdict::Holds
+        } else {
+            RuleVerdict::Within
+        });
     }
     let why = match cell.word {
         Word::Cannot(why) => why,
         Word::NoDifference if beyond => return Ok(RuleVerdict::NotSignificant),
-        _ => return Ok(if beyond { RuleVerdict::Holds } else { RuleVerdict::Within }),
+        _ => {
+            return Ok(if beyond {
+                RuleVerdict::Holds
+            } else {
+                RuleVerdict::Within
+            });
+        }
     };
     let what = match why {
         Why::TooFew => return Ok(RuleVerdict::TooFew),

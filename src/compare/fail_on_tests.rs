@@ -18,7 +18,10 @@ fn verdicts(text: &str, runs: &[Run], significance: bool) -> Vec<RuleVerdict> {
 #[test]
 fn rules_are_read() {
     let p95 = rule("latency p95 > +10%");
-    assert_eq!((p95.stat, p95.op, p95.limit), (Some(Statistic::Percentile(95.0)), Op::Above, 0.1));
+    assert_eq!(
+        (p95.stat, p95.op, p95.limit),
+        (Some(Statistic::Percentile(95.0)), Op::Above, 0.1)
+    );
     assert_eq!(rule("ttft p99.9>+2.5 %").stat, Some(Statistic::Percentile(99.9)));
     assert_eq!(rule("tbt mean > -1%").limit, -0.01);
     let rate = rule(" requests_per_second < -5% ");
@@ -40,7 +43,10 @@ fn what_is_no_rule_says_why() {
         ("latency p95 > +%", "is no number"),
         ("latency p95 now > +10%", "`now` is one word too many"),
         ("latency p94 > +10%", "unknown statistic `p94`: p50, p90"),
-        ("latncy p95 > +10%", "unknown metric `latncy`: did you mean `latency`?"),
+        (
+            "latncy p95 > +10%",
+            "unknown metric `latncy`: did you mean `latency`?",
+        ),
         ("zzz p95 > +10%", "known are"),
         ("latency > +10%", "`latency` needs a statistic"),
         ("failed p95 > +10%", "`failed` is one number and has no p95"),
@@ -64,7 +70,11 @@ fn a_significant_change_beyond_the_limit_fails() {
 #[test]
 fn a_change_that_may_be_chance_fails_without_significance_only() {
     let runs = [minute("a", 1, 0), minute("b", 2, 0)];
-    let change = Comparison::of(&runs).rows[0].cells[0].unwrap().change.change.unwrap();
+    let change = Comparison::of(&runs).rows[0].cells[0]
+        .unwrap()
+        .change
+        .change
+        .unwrap();
     let text = format!("requests_per_second > {:+.6}%", (change - 0.0001) * 100.0);
     assert_eq!(verdicts(&text, &runs, true), [RuleVerdict::NotSignificant]);
     assert_eq!(verdicts(&text, &runs, false), [RuleVerdict::Holds]);
@@ -86,7 +96,12 @@ fn what_significance_can_never_decide_is_an_error() {
     assert!(error.what.contains("only a summary") && error.hint.contains("--no-significance"));
     assert!(judge(&[rule("service_time p95 > +5%")], &comparison, false).is_ok());
     let counts = Comparison::of(&[minute("a", 1, 0), minute("b", 2, 0)]);
-    assert!(judge(&[rule("failed > +5%")], &counts, true).unwrap_err().what.contains("plain count"));
+    assert!(
+        judge(&[rule("failed > +5%")], &counts, true)
+            .unwrap_err()
+            .what
+            .contains("plain count")
+    );
     assert!(judge(&[rule("failed > +500%")], &counts, false).is_ok());
 }
 
@@ -100,5 +115,9 @@ fn too_few_samples_are_named_as_that() {
     let runs = [short(1), short(2)];
     assert_eq!(verdicts("latency p95 > +5%", &runs, true), [RuleVerdict::TooFew]);
     let judged = judge(&[rule("latency p95 > +5%")], &Comparison::of(&runs), true).unwrap();
-    assert!(judged[0].line().starts_with("????  latency p95 > +5%  B "), "{}", judged[0].line());
+    assert!(
+        judged[0].line().starts_with("????  latency p95 > +5%  B "),
+        "{}",
+        judged[0].line()
+    );
 }

@@ -160,7 +160,9 @@ impl<'a> Prepared<'a> {
 
     /// Whether the statistic is one to show: where the run has the metric, there are values enough.
     pub fn shows(&self, metric: &str, stat: Statistic) -> bool {
-        let Statistic::Percentile(p) = stat else { return true };
+        let Statistic::Percentile(p) = stat else {
+            return true;
+        };
         let ecdf = self.trend(metric).and_then(|t| t.ecdf.as_ref());
         stat != Statistic::RARE || ecdf.is_none_or(|ecdf| has_interval(p / 100.0, ecdf.count()))
     }
@@ -190,7 +192,10 @@ impl<'a> Prepared<'a> {
 
     fn side(&self, metric: &str) -> Option<Side<'_>> {
         let ecdf = self.trend(metric)?.ecdf.as_ref()?;
-        let latency = self.trend("latency").and_then(|t| t.ecdf.as_ref()).map(Ecdf::count);
+        let latency = self
+            .trend("latency")
+            .and_then(|t| t.ecdf.as_ref())
+            .map(Ecdf::count);
         let independent = self.run.facts.requests.or(latency).unwrap_or(u64::MAX).max(1);
         Some(Side { ecdf, independent })
     }
@@ -227,14 +232,14 @@ impl<'a> Prepared<'a> {
 
     fn own_serial(&self, new: &Prepared, metric: &str) -> Option<Serial> {
         let (a, b) = (self.trend(metric)?.trend, new.trend(metric)?.trend);
-        Serial::of(
-            (self.side(metric)?, &a.slices),
-            (new.side(metric)?, &b.slices),
-        )
+        Serial::of((self.side(metric)?, &a.slices), (new.side(metric)?, &b.slices))
     }
 
     fn has_rows(&self, new: &Prepared, metric: &str) -> bool {
-        let rows = |run: &Prepared| run.trend(metric).is_some_and(|t| !t.trend.slices.is_empty() && t.ecdf.is_some());
+        let rows = |run: &Prepared| {
+            run.trend(metric)
+                .is_some_and(|t| !t.trend.slices.is_empty() && t.ecdf.is_some())
+        };
         rows(self) && rows(new)
     }
 

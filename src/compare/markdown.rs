@@ -22,7 +22,11 @@ pub fn markdown(comparison: &Comparison) -> String {
     for row in &comparison.rows {
         for (i, cell) in row.cells.iter().enumerate() {
             let Some(cell) = cell else { continue };
-            let run = if several { format!(" {} |", letter(i + 1)) } else { String::new() };
+            let run = if several {
+                format!(" {} |", letter(i + 1))
+            } else {
+                String::new()
+            };
             out.push_str(&line(row, cell, &run));
         }
     }

@@ -27,7 +27,7 @@ pub struct ScalarKind {
 const UP: Option<Direction> = Some(Direction::HigherIsBetter);
 const DOWN: Option<Direction> = Some(Direction::LowerIsBetter);
 
-pub const SCALARS: [ScalarKind; 18] = [
+pub const SCALARS: [ScalarKind; 20] = [
     scalar("requests_per_second", Kind::Rate, UP),
     scalar("ok_requests_per_second", Kind::Rate, UP),
     scalar("iterations_per_second", Kind::Rate, UP),
@@ -46,6 +46,8 @@ pub const SCALARS: [ScalarKind; 18] = [
     scalar("bytes_sent", Kind::Count, None),
     scalar("bytes_received", Kind::Count, None),
     scalar("connections_opened", Kind::Count, None),
+    scalar("peak_connections", Kind::Count, None),
+    scalar("peak_vus", Kind::Count, None),
 ];
 
 const fn scalar(key: &'static str, kind: Kind, direction: Option<Direction>) -> ScalarKind {
@@ -111,7 +113,11 @@ pub fn differences(runs: &[Run]) -> (Vec<Difference>, Vec<Difference>) {
     }
     let lengths: Vec<Option<f64>> = runs.iter().map(|run| run.facts.duration_seconds).collect();
     let longest = lengths.iter().flatten().fold(0.0, |a: f64, b| a.max(*b));
-    if lengths.iter().flatten().any(|s| longest - s > DURATION_MAX * longest) {
+    if lengths
+        .iter()
+        .flatten()
+        .any(|s| longest - s > DURATION_MAX * longest)
+    {
         let text = |s: &Option<f64>| s.map(|s| format!("{s:.1} s"));
         differ.push(Difference {
             what: "duration",

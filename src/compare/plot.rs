@@ -46,7 +46,10 @@ pub fn svg(runs: &[Run]) -> String {
     let ready: Vec<Prepared> = runs.iter().map(|run| Prepared::of(run, false)).collect();
     let latency = panel("latency", &["latency", "service_time"], &ready);
     let ttft = panel("ttft", &["ttft"], &ready);
-    let panels: Vec<Panel> = [latency, ttft].into_iter().filter(|p| !p.curves.is_empty()).collect();
+    let panels: Vec<Panel> = [latency, ttft]
+        .into_iter()
+        .filter(|p| !p.curves.is_empty())
+        .collect();
     let top = 24.0 + LEGEND_LINE * runs.len() as f64 + 40.0;
     let height = top + panels.len().max(1) as f64 * (PANEL + PANEL_GAP);
     let mut out = String::new();
@@ -57,12 +60,18 @@ pub fn svg(runs: &[Run]) -> String {
     );
     put!(out, "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>");
     for (i, run) in runs.iter().enumerate() {
-        let mut curves = panels.iter().flat_map(|p| &p.curves).filter(|drawn| drawn.run == i);
+        let mut curves = panels
+            .iter()
+            .flat_map(|p| &p.curves)
+            .filter(|drawn| drawn.run == i);
         let dots = curves.any(|drawn| matches!(drawn.curve, Curve::Points(_)));
         legend(&mut out, i, &run.label, dots);
     }
     if panels.is_empty() {
-        put!(out, "<text x=\"{LEFT}\" y=\"{top}\">no run has latencies or times to the first token</text>");
+        put!(
+            out,
+            "<text x=\"{LEFT}\" y=\"{top}\">no run has latencies or times to the first token</text>"
+        );
     }
     for (i, panel) in panels.iter().enumerate() {
         draw(&mut out, panel, top + i as f64 * (PANEL + PANEL_GAP));
@@ -73,14 +82,19 @@ pub fn svg(runs: &[Run]) -> String {
 
 /// The first of `metrics` that all runs have, else each run's first.
 fn panel(title: &'static str, metrics: &[&'static str], runs: &[Prepared]) -> Panel {
-    let common = metrics.iter().find(|m| runs.iter().all(|run| run.trend(m).is_some()));
+    let common = metrics
+        .iter()
+        .find(|m| runs.iter().all(|run| run.trend(m).is_some()));
     let mut panel = Panel {
         title: common.copied().unwrap_or(title),
         curves: Vec::new(),
         lacking: Vec::new(),
     };
     for (i, run) in runs.iter().enumerate() {
-        let found = common.into_iter().chain(metrics).find_map(|m| Some((*m, run.curve(m)?)));
+        let found = common
+            .into_iter()
+            .chain(metrics)
+            .find_map(|m| Some((*m, run.curve(m)?)));
         match found {
             Some((metric, curve)) => panel.curves.push(Drawn {
                 run: i,
@@ -94,7 +108,11 @@ fn panel(title: &'static str, metrics: &[&'static str], runs: &[Prepared]) -> Pa
 }
 
 fn colour(run: usize) -> (&'static str, &'static str) {
-    let dash = if run < COLOURS.len() { "" } else { " stroke-dasharray=\"7 4\"" };
+    let dash = if run < COLOURS.len() {
+        ""
+    } else {
+        " stroke-dasharray=\"7 4\""
+    };
     (COLOURS[run % COLOURS.len()], dash)
 }
 
@@ -105,7 +123,10 @@ fn legend(out: &mut String, run: usize, label: &str, dots: bool) {
     let middle = y - 4.5;
     if dots {
         let x = LEFT + 14.0;
-        put!(out, "<circle cx=\"{x}\" cy=\"{middle}\" r=\"4.5\" fill=\"{colour}\"/>");
+        put!(
+            out,
+            "<circle cx=\"{x}\" cy=\"{middle}\" r=\"4.5\" fill=\"{colour}\"/>"
+        );
     } else {
         put!(
             out,
@@ -113,7 +134,12 @@ fn legend(out: &mut String, run: usize, label: &str, dots: bool) {
         );
     }
     let x = LEFT + 38.0;
-    put!(out, "<text x=\"{x}\" y=\"{y}\">{}  {}</text>", letter(run), inert(label));
+    put!(
+        out,
+        "<text x=\"{x}\" y=\"{y}\">{}  {}</text>",
+        letter(run),
+        inert(label)
+    );
 }
 
 /// Where a value and a share stand.
@@ -190,13 +216,17 @@ fn axes(panel: &Panel, top: f64) -> Axes {
 /// To 1, 2 or 5 times a power of ten.
 fn round_down(x: f64) -> f64 {
     let power = 10f64.powf(x.log10().floor());
-    let step = [5.0, 2.0, 1.0].into_iter().find(|s| s * power <= x * (1.0 + 1e-9));
+    let step = [5.0, 2.0, 1.0]
+        .into_iter()
+        .find(|s| s * power <= x * (1.0 + 1e-9));
     step.unwrap_or(1.0) * power
 }
 
 fn round_up(x: f64) -> f64 {
     let power = 10f64.powf(x.log10().floor());
-    let step = [1.0, 2.0, 5.0].into_iter().find(|s| s * power >= x * (1.0 - 1e-9));
+    let step = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|s| s * power >= x * (1.0 - 1e-9));
     step.unwrap_or(10.0) * power
 }
 
@@ -214,7 +244,11 @@ fn grid(out: &mut String, axes: &Axes) {
             tick(ms)
         );
         // Over four decades only whole ones have room.
-        ms = if decades > 4.0 { round_up(ms * 9.0) } else { round_up(ms * 1.9) };
+        ms = if decades > 4.0 {
+            round_up(ms * 9.0)
+        } else {
+            round_up(ms * 1.9)
+        };
     }
     let mut shares = vec![(0.0, "0 %".to_owned()), (0.5, "50 %".to_owned())];
     for nines in 1..=axes.nines as i32 {
@@ -235,7 +269,7 @@ fn grid(out: &mut String, axes: &Axes) {
     }
     put!(
         out,
-        "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#666\">share of values up to this</text>",
+        "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#666\">share of the values up to this one</text>",
         bottom + 40.0
     );
 }
@@ -259,7 +293,10 @@ fn line(out: &mut String, axes: &Axes, drawn: &Drawn) {
         Curve::Points(points) => {
             for (ms, share) in points {
                 let (x, y) = (axes.x(*share), axes.y(*ms));
-                put!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\" fill=\"{colour}\"/>");
+                put!(
+                    out,
+                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\" fill=\"{colour}\"/>"
+                );
             }
         }
     }
@@ -272,7 +309,11 @@ fn path(axes: &Axes, points: &[(f64, f64)]) -> String {
     let mut last: Option<(f64, f64)> = None;
     for (ms, share) in points {
         // The largest value belongs to a share of 1, which lies at infinity: half of what is left stands for it.
-        let end = if *share >= 1.0 { 1.0 - (1.0 - before) / 2.0 } else { *share };
+        let end = if *share >= 1.0 {
+            1.0 - (1.0 - before) / 2.0
+        } else {
+            *share
+        };
         for at in [before, end] {
             let (x, y) = (axes.x(at), axes.y(*ms));
             let close = last.is_some_and(|(a, b)| (a - x).abs() < PIXEL && (b - y).abs() < PIXEL);

@@ -7,7 +7,9 @@ use crate::compare::text::WIDTH;
 use crate::compare::{Comparison, Rule, Run, csv, json, judge, markdown, plot, text};
 
 fn assert_golden(name: &str, found: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, found).unwrap();
     }
@@ -70,8 +72,12 @@ fn rounded(line: &str) -> String {
     let Some(at) = line.rfind('.').filter(|_| !value.trim_start().starts_with('"')) else {
         return line.to_owned();
     };
-    let begin = line[..at].rfind(|c: char| !c.is_ascii_digit() && c != '-').map_or(0, |i| i + 1);
-    let end = line[at + 1..].find(|c: char| !"0123456789e-".contains(c)).map_or(line.len(), |i| at + 1 + i);
+    let begin = line[..at]
+        .rfind(|c: char| !c.is_ascii_digit() && c != '-')
+        .map_or(0, |i| i + 1);
+    let end = line[at + 1..]
+        .find(|c: char| !"0123456789e-".contains(c))
+        .map_or(line.len(), |i| at + 1 + i);
     match line[begin..end].parse::<f64>() {
         Ok(x) => format!("{}{x:.6}{}", &line[..begin], &line[end..]),
         Err(_) => line.to_owned(),
@@ -100,7 +106,11 @@ fn labels_command_neither_the_terminal_nor_markdown_nor_svg_nor_a_spreadsheet() 
     assert!(!markdown.contains("<script") && !markdown.contains("<img") && !markdown.contains("[x]("));
     assert!(markdown.contains("\\|\\`\\*"));
     let csv = csv::csv(&comparison);
-    assert!(csv.contains(",\"'=cmd,\"\"x\"\" \u{fffd}\","), "{}", csv.lines().nth(1).unwrap());
+    assert!(
+        csv.contains(",\"'=cmd,\"\"x\"\" \u{fffd}\","),
+        "{}",
+        csv.lines().nth(1).unwrap()
+    );
     let svg = plot::svg(&runs);
     assert!(!svg.contains("<script") && !svg.contains('\x1b') && svg.contains("&lt;script&gt;"));
 }

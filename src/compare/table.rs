@@ -215,8 +215,14 @@ impl Table<'_> {
             Kind::Rate => {
                 let (rows_a, rows_b) = (base.rate_rows(metric), run.rate_rows(metric));
                 rate_change(
-                    RateSample { value: at_a, slices: &rows_a },
-                    RateSample { value: at_b, slices: &rows_b },
+                    RateSample {
+                        value: at_a,
+                        slices: &rows_a,
+                    },
+                    RateSample {
+                        value: at_b,
+                        slices: &rows_b,
+                    },
                 )
             }
             Kind::Share => share_of(a, b, summary),
@@ -231,11 +237,16 @@ impl Table<'_> {
                 order.push(trend.metric);
             }
         }
-        order.sort_by(|a, b| match (matching::trend_kind(a).0, matching::trend_kind(b).0) {
-            (x, y) if x == y => Ordering::Equal,
-            (x, y) => x.cmp(&y),
-        });
-        order.into_iter().flat_map(|metric| self.trend_rows(metric)).collect()
+        order.sort_by(
+            |a, b| match (matching::trend_kind(a).0, matching::trend_kind(b).0) {
+                (x, y) if x == y => Ordering::Equal,
+                (x, y) => x.cmp(&y),
+            },
+        );
+        order
+            .into_iter()
+            .flat_map(|metric| self.trend_rows(metric))
+            .collect()
     }
 
     fn trend_rows(&mut self, metric: &'static str) -> Vec<Row> {
@@ -314,14 +325,26 @@ fn share_of(a: &Scalar, b: &Scalar, summary: bool) -> Change {
         interval: Err(why),
     };
     let (Some(of_a), Some(of_b)) = (a.of, b.of) else {
-        return points(if summary { Why::OnlySummary } else { Why::NoTimeline });
+        return points(if summary {
+            Why::OnlySummary
+        } else {
+            Why::NoTimeline
+        });
     };
     if summary {
         return points(Why::OnlySummary);
     }
     share_change(
-        ShareSample { value: a.value, of: of_a, slices: &a.slices },
-        ShareSample { value: b.value, of: of_b, slices: &b.slices },
+        ShareSample {
+            value: a.value,
+            of: of_a,
+            slices: &a.slices,
+        },
+        ShareSample {
+            value: b.value,
+            of: of_b,
+            slices: &b.slices,
+        },
     )
 }
 

@@ -20,7 +20,13 @@ fn word(comparison: &Comparison, name: &str) -> Word {
 fn a_slower_run_is_worse_in_times_and_the_base_of_it_better() {
     let runs = [minute("a", 1, 0), minute("b", 2, 10)];
     let found = Comparison::of(&runs);
-    for name in ["latency p50", "latency p95", "latency mean", "service_time p90", "ttft p50"] {
+    for name in [
+        "latency p50",
+        "latency p95",
+        "latency mean",
+        "service_time p90",
+        "ttft p50",
+    ] {
         assert_eq!(word(&found, name), Word::Worse, "{name}");
         let change = row(&found, name).cells[0].unwrap().change;
         let Interval { low, high } = change.interval.unwrap();
@@ -48,10 +54,22 @@ fn a_rate_is_better_when_it_rises() {
 fn rows_are_scalars_first_and_in_the_order_of_the_tables_of_metrics() {
     let found = Comparison::of(&[minute("a", 1, 0), minute("b", 2, 0)]);
     let names = names(&found);
-    assert_eq!(names[..4], ["requests_per_second", "error_rate", "requests", "failed"]);
-    assert_eq!(names[4..11], [
-        "latency p50", "latency p90", "latency p95", "latency p99", "latency p99.9", "latency mean", "service_time p50",
-    ]);
+    assert_eq!(
+        names[..4],
+        ["requests_per_second", "error_rate", "requests", "failed"]
+    );
+    assert_eq!(
+        names[4..11],
+        [
+            "latency p50",
+            "latency p90",
+            "latency p95",
+            "latency p99",
+            "latency p99.9",
+            "latency mean",
+            "service_time p50",
+        ]
+    );
 }
 
 #[test]
@@ -60,11 +78,17 @@ fn of_summaries_there_is_a_change_and_no_verdict() {
     let p95 = row(&found, "service_time p95");
     assert_eq!(p95.cells[0].unwrap().word, Word::Cannot(Why::OnlySummary));
     assert!(p95.cells[0].unwrap().change.change.is_some());
-    assert_eq!(word(&found, "requests_per_second"), Word::Cannot(Why::OnlySummary));
+    assert_eq!(
+        word(&found, "requests_per_second"),
+        Word::Cannot(Why::OnlySummary)
+    );
     // Not in a summary with these percentiles.
     assert!(!names(&found).contains(&"service_time p99".to_owned()));
     let lacking: Vec<&str> = found.unmatched.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(lacking, ["requests", "failed", "error_rate", "latency", "ttft", "iteration_duration"]);
+    assert_eq!(
+        lacking,
+        ["requests", "failed", "error_rate", "latency", "ttft", "iteration"]
+    );
     assert_eq!(found.unmatched[5].1, [1]);
 }
 
@@ -88,7 +112,10 @@ fn what_runs_do_not_share_is_said() {
     let found = Comparison::of(&[a.clone(), b.clone()]);
     let what: Vec<&str> = found.differences.iter().map(|d| d.what).collect();
     assert_eq!(what, ["target"]);
-    assert_eq!(found.differences[0].values[1].as_deref(), Some("http://10.0.0.5\u{fffd}[31m"));
+    assert_eq!(
+        found.differences[0].values[1].as_deref(),
+        Some("http://10.0.0.5\u{fffd}[31m")
+    );
     assert_eq!(found.unsaid[0].what, "seed");
     b.facts.duration_seconds = Some(50.0);
     let what = Comparison::of(&[a, b]).differences.last().map(|d| d.what);
@@ -116,7 +143,9 @@ fn the_variance_between_repeats_rules_where_each_side_has_three() {
     let repeated = |label: &str, slower: [u64; 3]| {
         let mut whole = minute(label, 1, slower[1]);
         let each = slower.iter().zip(10..);
-        whole.repeats = each.map(|(s, seed)| minute(label, seed + slower[1], *s)).collect();
+        whole.repeats = each
+            .map(|(s, seed)| minute(label, seed + slower[1], *s))
+            .collect();
         whole
     };
     let (a, b) = (repeated("a", [0, 5, 10]), repeated("b", [5, 10, 15]));
@@ -125,7 +154,10 @@ fn the_variance_between_repeats_rules_where_each_side_has_three() {
     // Within each run 5 % is plain to see; between runs that differ by 5 % themselves it is not.
     assert_eq!(word(&found, "latency p95"), Word::NoDifference);
     let single = Comparison::of(&[a.repeats[0].clone(), b.repeats[0].clone()]);
-    assert_eq!((single.repeats, word(&single, "latency p95")), (false, Word::Worse));
+    assert_eq!(
+        (single.repeats, word(&single, "latency p95")),
+        (false, Word::Worse)
+    );
     let alike = Comparison::of(&[repeated("a", [0, 0, 0]), repeated("b", [5, 5, 5])]);
     assert_eq!(word(&alike, "latency p95"), Word::Worse);
     let mut two = b;

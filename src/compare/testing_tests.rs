@@ -27,7 +27,13 @@ pub fn trend(metric: &'static str, values: Values, slices: Vec<Slice>) -> Trend 
     }
 }
 
-pub fn scalar(metric: &'static str, unit: &'static str, value: f64, of: Option<u64>, slices: Vec<Slice>) -> Scalar {
+pub fn scalar(
+    metric: &'static str,
+    unit: &'static str,
+    value: f64,
+    of: Option<u64>,
+    slices: Vec<Slice>,
+) -> Scalar {
     Scalar {
         metric,
         source: metric.to_owned(),
@@ -45,10 +51,13 @@ pub fn minute(label: &str, seed: u64, slower: u64) -> Run {
     const A_SECOND: u64 = 100;
     let mut state = seed;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         state >> 40
     };
-    let (mut all, mut rows, mut counts, mut errors) = (Distribution::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut all, mut rows, mut counts, mut errors) =
+        (Distribution::new(), Vec::new(), Vec::new(), Vec::new());
     for second in 1..=60u64 {
         let n = A_SECOND - next() % 5;
         let (mut sum, mut failed) = (0, 0);
@@ -62,7 +71,11 @@ pub fn minute(label: &str, seed: u64, slower: u64) -> Run {
             failed += u64::from(next() % 50 == 0);
         }
         let elapsed = second as f64;
-        let row = |sum: f64| Slice { elapsed, count: n, sum };
+        let row = |sum: f64| Slice {
+            elapsed,
+            count: n,
+            sum,
+        };
         rows.push(row(sum as f64 / MILLISECOND as f64));
         counts.push(row(n as f64));
         errors.push(row(failed as f64));
@@ -113,7 +126,7 @@ pub fn k6_summary(label: &str) -> Run {
     };
     let mut service = trend("service_time", values.clone(), Vec::new());
     service.source = "http_req_duration".to_owned();
-    let mut iterations = trend("iteration_duration", values, Vec::new());
+    let mut iterations = trend("iteration", values, Vec::new());
     (iterations.source, iterations.differs) = ("iteration_duration".to_owned(), Some("includes think time"));
     let facts = RunFacts {
         tool: Some("k6".to_owned()),

@@ -59,7 +59,9 @@ pub fn about(head: &Head) -> String {
         (head.repeats > 0).then(|| format!("{} repeats", head.repeats)),
     ];
     let facts: Vec<String> = facts.into_iter().flatten().collect();
-    format!("{}  {}", head.label, facts.join(", ")).trim_end().to_owned()
+    format!("{}  {}", head.label, facts.join(", "))
+        .trim_end()
+        .to_owned()
 }
 
 /// What must be known before any figure is read, one sentence each.
@@ -70,7 +72,10 @@ pub fn warnings(comparison: &Comparison) -> Vec<String> {
             let value = value.as_ref()?;
             Some(format!("{} {value}", letter(run)))
         });
-        out.push(format!("differs: {what}: {}", each.collect::<Vec<_>>().join(", ")));
+        out.push(format!(
+            "differs: {what}: {}",
+            each.collect::<Vec<_>>().join(", ")
+        ));
     }
     if !comparison.unsaid.is_empty() {
         let each = comparison.unsaid.iter().map(|Difference { what, values }| {
@@ -87,10 +92,17 @@ pub fn warnings(comparison: &Comparison) -> Vec<String> {
         out.push(format!("only in some: {}", each.collect::<Vec<_>>().join(", ")));
     }
     if comparison.repeats {
-        out.push("repeated runs: figures are means over the repeats, intervals from the variance between them".into());
+        out.push(
+            "repeated runs: figures are means over the repeats, intervals from the variance between them"
+                .into(),
+        );
     }
     for (i, head) in comparison.runs.iter().enumerate() {
-        out.extend(head.notes.iter().map(|note| format!("note: {}: {note}", letter(i))));
+        out.extend(
+            head.notes
+                .iter()
+                .map(|note| format!("note: {}: {note}", letter(i))),
+        );
     }
     out
 }
@@ -121,19 +133,29 @@ fn row_line(row: &Row, cell: &Cell, first: bool, new: &str, colour: bool) -> Str
         false => Default::default(),
     };
     let shown = value(row, cell.value);
-    let shown = if new.is_empty() { shown } else { format!("{new} {shown}") };
+    let shown = if new.is_empty() {
+        shown
+    } else {
+        format!("{new} {shown}")
+    };
     let mut text = format!(
         "{name:<METRIC_COLUMNS$}{unit:<5}{base:>VALUE_COLUMNS$}{shown:>VALUE_COLUMNS$}{:>CHANGE_COLUMNS$}",
         change(row, cell)
     );
     let word = cell.word.text();
     match (interval(row, cell), cell.word) {
-        (Some(interval), _) => write!(text, "{interval:>INTERVAL_COLUMNS$}  {}", coloured(word, cell.word, colour)),
+        (Some(interval), _) => write!(
+            text,
+            "{interval:>INTERVAL_COLUMNS$}  {}",
+            coloured(word, cell.word, colour)
+        ),
         (None, _) => write!(text, "  {word}"),
     }
     .expect("writing to a string does not fail");
     if first {
-        row.notes.iter().for_each(|note| text.push_str(&format!(" [{note}]")));
+        row.notes
+            .iter()
+            .for_each(|note| text.push_str(&format!(" [{note}]")));
     }
     text
 }
@@ -155,7 +177,11 @@ pub fn unit(row: &Row) -> String {
 
 /// Four digits, whole numbers whole.
 pub fn value(row: &Row, x: f64) -> String {
-    let x = if row.kind == Some(Kind::Share) { x * 100.0 } else { x };
+    let x = if row.kind == Some(Kind::Share) {
+        x * 100.0
+    } else {
+        x
+    };
     if x == x.trunc() && x.abs() < 1e15 && row.kind == Some(Kind::Count) {
         return format!("{x:.0}");
     }

@@ -50,8 +50,14 @@ fn tails_of_few_values_have_no_interval() {
     assert_eq!((p99.change, p99.interval), (Some(0.0), Err(Why::TooFew)));
     assert!(has_interval(0.99, 368) && !has_interval(0.99, 367) && has_interval(0.999, 3_688));
     let few = ecdf((1..20).map(f64::from));
-    assert_eq!(mean_change(side(&few), side(&few), serial).interval, Err(Why::TooFew));
-    assert_eq!(mean_change(side(&a), side(&a), Err(Why::NoTimeline)).interval, Err(Why::NoTimeline));
+    assert_eq!(
+        mean_change(side(&few), side(&few), serial).interval,
+        Err(Why::TooFew)
+    );
+    assert_eq!(
+        mean_change(side(&a), side(&a), Err(Why::NoTimeline)).interval,
+        Err(Why::NoTimeline)
+    );
 }
 
 #[test]
@@ -59,7 +65,10 @@ fn gaps_of_a_request_do_not_count_as_independent_values() {
     let a = ecdf((0..10_000).map(|i| 10.0 + f64::from(i % 100)));
     let serial = steady_serial(&a, &a);
     let width = |independent: u64| {
-        let side = Side { ecdf: &a, independent };
+        let side = Side {
+            ecdf: &a,
+            independent,
+        };
         let interval = quantile_change(0.5, side, side, serial).interval.unwrap();
         interval.high - interval.low
     };
@@ -76,15 +85,23 @@ fn values_of_one_bucket_differ_by_less_than_it_is_wide() {
         Ecdf::of(&Values::Histogram(Box::new(d))).unwrap()
     };
     let (a, b) = (of(100_000), of(100_100));
-    let interval = quantile_change(0.5, side(&a), side(&b), steady_serial(&a, &b)).interval.unwrap();
+    let interval = quantile_change(0.5, side(&a), side(&b), steady_serial(&a, &b))
+        .interval
+        .unwrap();
     assert!(interval.low < 0.0 && interval.high < 0.004, "{interval:?}");
 }
 
 #[test]
 fn a_base_of_zero_has_no_change_in_percent() {
     let (zero, one) = (ecdf([0.0; 100]), ecdf([1.0; 100]));
-    assert_eq!(quantile_change(0.5, side(&zero), side(&one), Err(Why::NoTimeline)).change, None);
-    assert_eq!(quantile_change(0.5, side(&zero), side(&zero), Err(Why::NoTimeline)).change, Some(0.0));
+    assert_eq!(
+        quantile_change(0.5, side(&zero), side(&one), Err(Why::NoTimeline)).change,
+        None
+    );
+    assert_eq!(
+        quantile_change(0.5, side(&zero), side(&zero), Err(Why::NoTimeline)).change,
+        Some(0.0)
+    );
 }
 
 fn errors(every: usize, n: u64) -> Vec<Slice> {
@@ -100,20 +117,39 @@ fn errors(every: usize, n: u64) -> Vec<Slice> {
 fn newcombes_interval_of_two_shares_is_as_printed_by_him() {
     // Newcombe 1998, table II, (a): 56/70 less 48/80 by method 10 is 0.0524 to 0.3339.
     let flat = |share: f64| -> Vec<Slice> {
-        let row = |i: u32| Slice { elapsed: f64::from(i) + 1.0, count: 1, sum: share };
+        let row = |i: u32| Slice {
+            elapsed: f64::from(i) + 1.0,
+            count: 1,
+            sum: share,
+        };
         (0..20).map(row).collect()
     };
     let (rows_a, rows_b) = (flat(0.6), flat(0.8));
-    let a = ShareSample { value: 48.0 / 80.0, of: 80, slices: &rows_a };
-    let b = ShareSample { value: 56.0 / 70.0, of: 70, slices: &rows_b };
+    let a = ShareSample {
+        value: 48.0 / 80.0,
+        of: 80,
+        slices: &rows_a,
+    };
+    let b = ShareSample {
+        value: 56.0 / 70.0,
+        of: 70,
+        slices: &rows_b,
+    };
     let interval = share_change(a, b).interval.unwrap();
-    assert!((interval.low - 0.0524).abs() < 5e-5 && (interval.high - 0.3339).abs() < 5e-5, "{interval:?}");
+    assert!(
+        (interval.low - 0.0524).abs() < 5e-5 && (interval.high - 0.3339).abs() < 5e-5,
+        "{interval:?}"
+    );
 }
 
 #[test]
 fn bursts_of_failures_are_less_sure_than_single_ones() {
     let of = |slices: &[Slice], value| {
-        let sample = ShareSample { value, of: 10_000, slices };
+        let sample = ShareSample {
+            value,
+            of: 10_000,
+            slices,
+        };
         let interval = share_change(sample, sample).interval.unwrap();
         interval.high - interval.low
     };
@@ -141,5 +177,8 @@ fn a_rate_is_judged_by_its_seconds() {
     let found = rate_change(sample(10.0, &a), sample(9.0, &a));
     assert!((found.change.unwrap() + 0.1).abs() < 1e-12);
     assert!(found.interval.unwrap().high < -0.099);
-    assert_eq!(rate_change(sample(10.0, &[]), sample(9.0, &a)).interval, Err(Why::NoTimeline));
+    assert_eq!(
+        rate_change(sample(10.0, &[]), sample(9.0, &a)).interval,
+        Err(Why::NoTimeline)
+    );
 }

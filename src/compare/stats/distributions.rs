@@ -67,7 +67,10 @@ mod tests {
     fn the_normal_ranks_meet_the_exact_ones_where_they_take_over() {
         for q in [0.5, 0.95, 0.999] {
             let (exact, near) = (ranks(q, EXACT_MAX).unwrap(), ranks(q, EXACT_MAX + 1).unwrap());
-            assert!(exact.0.abs_diff(near.0) <= 3 && exact.1.abs_diff(near.1) <= 3, "{exact:?} {near:?}");
+            assert!(
+                exact.0.abs_diff(near.0) <= 3 && exact.1.abs_diff(near.1) <= 3,
+                "{exact:?} {near:?}"
+            );
         }
     }
 }

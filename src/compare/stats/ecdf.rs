@@ -118,8 +118,14 @@ mod tests {
     #[test]
     fn raw_quantiles_are_interpolated_as_k6_does() {
         let ecdf = Ecdf::of(&Values::Raw(vec![1.0, 2.0, 3.0, 4.0])).unwrap();
-        assert_eq!((ecdf.quantile(0.5), ecdf.quantile(0.95)), (2.5, 3.8499999999999996));
-        assert_eq!((ecdf.quantile(0.0), ecdf.quantile(1.0), ecdf.mean()), (1.0, 4.0, 2.5));
+        assert_eq!(
+            (ecdf.quantile(0.5), ecdf.quantile(0.95)),
+            (2.5, 3.8499999999999996)
+        );
+        assert_eq!(
+            (ecdf.quantile(0.0), ecdf.quantile(1.0), ecdf.mean()),
+            (1.0, 4.0, 2.5)
+        );
         assert!((ecdf.relative_variance(false) - 1.25 / 6.25).abs() < 1e-12);
     }
 

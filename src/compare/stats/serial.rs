@@ -68,7 +68,11 @@ fn between(
     parts: impl Fn(&[Slice]) -> Vec<Part>,
     counts: impl Fn(&&Slice) -> bool,
 ) -> Option<LogVariance> {
-    let rows = a.iter().filter(&counts).count().min(b.iter().filter(&counts).count());
+    let rows = a
+        .iter()
+        .filter(&counts)
+        .count()
+        .min(b.iter().filter(&counts).count());
     if rows < ROWS_MIN || totals(a).1 <= 0.0 || totals(b).1 <= 0.0 {
         return None;
     }
@@ -127,7 +131,9 @@ fn span(rows: &[Slice]) -> f64 {
 /// Each row with its length in seconds.
 fn with_lengths(rows: &[Slice]) -> impl Iterator<Item = (&Slice, f64)> {
     let starts = std::iter::once(0.0).chain(rows.iter().map(|row| row.elapsed));
-    rows.iter().zip(starts).map(|(row, start)| (row, row.elapsed - start))
+    rows.iter()
+        .zip(starts)
+        .map(|(row, start)| (row, row.elapsed - start))
 }
 
 /// The linear part of ln(sum / count): (sum - mean x count) / sum of all.
@@ -161,10 +167,9 @@ fn cut_rows(rows: &[Slice]) -> Vec<Slice> {
         around.sort_unstable_by(f64::total_cmp);
         let usual = around[around.len() / 2];
         Slice {
-            sum: row.sum.clamp(
-                usual / CUT * row.count as f64,
-                usual * CUT * row.count as f64,
-            ),
+            sum: row
+                .sum
+                .clamp(usual / CUT * row.count as f64, usual * CUT * row.count as f64),
             ..**row
         }
     };
