@@ -49,7 +49,7 @@ fn line(row: &Row, cell: &Cell, run: &str) -> String {
         value(row, row.base),
         value(row, cell.value),
         change(row, cell),
-        interval(row, cell).unwrap_or_default(),
+        interval(cell).unwrap_or_default(),
         cell.word.text(),
     )
 }

@@ -127,9 +127,23 @@ pub fn differences(runs: &[Run]) -> (Vec<Difference>, Vec<Difference>) {
     (differ, unsaid)
 }
 
-/// What a footnote says of a metric that means something else in one of two runs.
-pub fn meaning(run: usize, source: &str, differs: Option<&'static str>) -> Option<String> {
-    differs.map(|what| format!("{} calls it {}: {what}", letter(run), escape(source)))
+/// Footnotes of a metric that means something else in some runs: each meaning once, with the runs that have it.
+/// `found` has of each run how its file calls the metric, and where that means something else.
+pub fn meanings<'s>(found: impl Iterator<Item = Option<(&'s str, Option<&'static str>)>>) -> Vec<String> {
+    let mut said: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for (run, found) in found.enumerate() {
+        let Some((source, Some(what))) = found else {
+            continue;
+        };
+        match said.iter_mut().find(|(s, w, _)| *s == source && *w == what) {
+            Some((_, _, runs)) => runs.push(letter(run)),
+            None => said.push((source, what, vec![letter(run)])),
+        }
+    }
+    let text = |(source, what, runs): (&str, &str, Vec<String>)| {
+        format!("{}: {}: {what}", runs.join(", "), escape(source))
+    };
+    said.into_iter().map(text).collect()
 }
 
 /// Metrics that at least one run lacks, with the runs that have them.

@@ -168,7 +168,7 @@ impl Table<'_> {
                 continue;
             }
             let sources = found.iter().map(|s| s.map(|s| (s.source.as_str(), s.differs)));
-            let meanings = meanings(sources);
+            let meanings = matching::meanings(sources);
             let cell = |new: usize| {
                 found[new]?;
                 let change = self.scalar_change(base.metric, kind, new)?;
@@ -233,7 +233,10 @@ impl Table<'_> {
         let mut order: Vec<&'static str> = Vec::new();
         for trend in &self.runs[0].run.trends {
             let elsewhere = self.runs[1..].iter().any(|run| run.trend(trend.metric).is_some());
-            if self.runs[0].trend(trend.metric).is_some() && elsewhere {
+            // No handshakes in any run are no row.
+            let zero = |run: &Prepared| run.figure(trend.metric, Statistic::Mean) == Some(0.0);
+            let here = self.runs[0].trend(trend.metric).is_some() && !self.runs.iter().all(zero);
+            if here && elsewhere {
                 order.push(trend.metric);
             }
         }
@@ -250,7 +253,7 @@ impl Table<'_> {
     }
 
     fn trend_rows(&mut self, metric: &'static str) -> Vec<Row> {
-        let mut texts: Vec<String> = meanings(self.runs.iter().map(|run| {
+        let mut texts: Vec<String> = matching::meanings(self.runs.iter().map(|run| {
             let trend = run.trend(metric)?.trend;
             Some((trend.source.as_str(), trend.differs))
         }));
@@ -308,15 +311,6 @@ impl Table<'_> {
         }
         numbers
     }
-}
-
-/// `values` per run: as the file calls it, and where it means something else.
-fn meanings<'s>(values: impl Iterator<Item = Option<(&'s str, Option<&'static str>)>>) -> Vec<String> {
-    let text = |(run, found): (usize, Option<(&str, Option<&'static str>)>)| {
-        let (source, differs) = found?;
-        matching::meaning(run, source, differs)
-    };
-    values.enumerate().filter_map(text).collect()
 }
 
 fn share_of(a: &Scalar, b: &Scalar, summary: bool) -> Change {

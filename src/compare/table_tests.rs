@@ -99,7 +99,7 @@ fn another_meaning_is_a_footnote_of_its_row() {
     assert_eq!(notes, &[1]);
     assert_eq!(
         found.footnotes[0],
-        "B calls it http_reqs: over the time of the whole test, setup included"
+        "B: http_reqs: over the time of the whole test, setup included"
     );
 }
 
@@ -163,4 +163,30 @@ fn the_variance_between_repeats_rules_where_each_side_has_three() {
     let mut two = b;
     two.repeats.pop();
     assert!(!Comparison::of(&[a, two]).repeats);
+}
+
+#[test]
+fn a_meaning_that_runs_share_is_told_once() {
+    let found = Comparison::of(&[k6_summary("a"), k6_summary("b")]);
+    let iteration = row(&found, "iteration p50");
+    let note = &found.footnotes[iteration.notes[0] - 1];
+    assert_eq!(
+        (iteration.notes.len(), note.as_str()),
+        (1, "A, B: iteration_duration: includes think time")
+    );
+}
+
+#[test]
+fn a_time_that_is_zero_in_every_run_has_no_rows() {
+    let with_tls = |label: &str, ms: f64| {
+        let mut run = minute(label, 1, 0);
+        run.trends
+            .push(trend("tls", Values::Raw(vec![ms; 100]), Vec::new()));
+        run
+    };
+    let has_tls = |a: f64, b: f64| {
+        let found = Comparison::of(&[with_tls("a", a), with_tls("b", b)]);
+        found.rows.iter().any(|row| row.metric == "tls")
+    };
+    assert!(!has_tls(0.0, 0.0) && has_tls(0.0, 1.0));
 }

@@ -143,7 +143,7 @@ fn row_line(row: &Row, cell: &Cell, first: bool, new: &str, colour: bool) -> Str
         change(row, cell)
     );
     let word = cell.word.text();
-    match (interval(row, cell), cell.word) {
+    match (interval(cell), cell.word) {
         (Some(interval), _) => write!(
             text,
             "{interval:>INTERVAL_COLUMNS$}  {}",
@@ -175,17 +175,19 @@ pub fn unit(row: &Row) -> String {
     }
 }
 
-/// Four digits, whole numbers whole.
+/// Four digits, counts whole up to ten millions.
 pub fn value(row: &Row, x: f64) -> String {
     let x = if row.kind == Some(Kind::Share) {
         x * 100.0
     } else {
         x
     };
-    if x == x.trunc() && x.abs() < 1e15 && row.kind == Some(Kind::Count) {
+    if x == x.trunc() && x.abs() < 1e7 && row.kind == Some(Kind::Count) {
         return format!("{x:.0}");
     }
     match x.abs() {
+        a if a >= 1e10 => format!("{:.2}G", x / 1e9),
+        a if a >= 1e7 => format!("{:.2}M", x / 1e6),
         a if a >= 999.95 => format!("{x:.0}"),
         a if a >= 99.995 => format!("{x:.1}"),
         a if a >= 9.9995 => format!("{x:.2}"),
@@ -203,7 +205,7 @@ pub fn change(row: &Row, cell: &Cell) -> String {
 }
 
 /// `-1.2 .. +3.4`, in the unit of the change.
-pub fn interval(_row: &Row, cell: &Cell) -> Option<String> {
+pub fn interval(cell: &Cell) -> Option<String> {
     let found = cell.change.interval.ok()?;
     Some(format!("{} .. {}", signed(found.low), signed(found.high)))
 }
