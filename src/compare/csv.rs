@@ -13,7 +13,7 @@ pub fn csv(comparison: &Comparison) -> String {
         for (cell, run) in row.cells.iter().zip(&comparison.runs[1..]) {
             let Some(cell) = cell else { continue };
             let percent = |x: Option<f64>| x.map_or(String::new(), |x| number(x * 100.0));
-            let interval = cell.change.interval.ok();
+            let interval = cell.change.shown_interval();
             let cells = [
                 row.metric.to_owned(),
                 row.stat.map(|s| s.to_string()).unwrap_or_default(),

@@ -48,7 +48,7 @@ pub fn json(comparison: &Comparison, judged: &[Judged]) -> String {
 fn row(row: &Row) -> Value {
     let cells = row.cells.iter().enumerate().filter_map(|(i, cell)| {
         let cell = cell.as_ref()?;
-        let interval = cell.change.interval.ok().map(|i| [i.low, i.high]);
+        let interval = cell.change.shown_interval().map(|i| [i.low, i.high]);
         Some(json!({
             "run": i + 1, "value": cell.value, "change": cell.change.change, "interval": interval,
             "verdict": verdict(cell.word),

@@ -190,3 +190,27 @@ fn a_time_that_is_zero_in_every_run_has_no_rows() {
     };
     assert!(!has_tls(0.0, 0.0) && has_tls(0.0, 1.0));
 }
+
+#[test]
+fn a_time_that_was_zero_and_is_not_any_more_is_worse_without_a_percentage() {
+    let with_connect = |label: &str, ms: f64| {
+        let mut run = minute(label, 1, 0);
+        run.trends
+            .push(trend("connect", Values::Raw(vec![ms; 100]), Vec::new()));
+        run
+    };
+    let found = Comparison::of(&[with_connect("a", 0.0), with_connect("b", 1.0)]);
+    let cell = row(&found, "connect p50").cells[0].unwrap();
+    assert_eq!(
+        (cell.word, cell.change.change, cell.change.shown_interval()),
+        (Word::Worse, None, None)
+    );
+    for row in &found.rows {
+        let interval = row.cells[0].unwrap().change.interval;
+        assert!(
+            interval.is_err() || interval.is_ok_and(|i| i.low <= i.high),
+            "{}: {interval:?}",
+            row.name()
+        );
+    }
+}

@@ -149,7 +149,7 @@ fn row_line(row: &Row, cell: &Cell, first: bool, new: &str, colour: bool) -> Str
             "{interval:>INTERVAL_COLUMNS$}  {}",
             coloured(word, cell.word, colour)
         ),
-        (None, _) => write!(text, "  {word}"),
+        (None, _) => write!(text, "  {}", coloured(word, cell.word, colour)),
     }
     .expect("writing to a string does not fail");
     if first {
@@ -206,7 +206,7 @@ pub fn change(row: &Row, cell: &Cell) -> String {
 
 /// `-1.2 .. +3.4`, in the unit of the change.
 pub fn interval(cell: &Cell) -> Option<String> {
-    let found = cell.change.interval.ok()?;
+    let found = cell.change.shown_interval()?;
     Some(format!("{} .. {}", signed(found.low), signed(found.high)))
 }
 

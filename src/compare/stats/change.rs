@@ -36,6 +36,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// To be shown: from a base of 0 there is no way in percent.
+    pub fn shown_interval(&self) -> Option<Interval> {
+        self.interval.ok().filter(|_| self.change.is_some())
+    }
+
     pub fn without_interval(a: f64, b: f64, why: Why) -> Change {
         Change {
             change: relative(a, b),

@@ -108,7 +108,7 @@ fn errors(every: usize, n: u64) -> Vec<Slice> {
     let row = |i: usize| Slice {
         elapsed: i as f64 + 1.0,
         count: n / 100,
-        sum: if i % every == 0 { every as f64 } else { 0.0 },
+        sum: if i.is_multiple_of(every) { every as f64 } else { 0.0 },
     };
     (0..100).map(row).collect()
 }

@@ -84,8 +84,11 @@ impl Ecdf {
         below + (above - below) * place.fract()
     }
 
-    /// Over the square of the mean. With `cut` the largest hundredth of the values counts as its smallest.
+    /// Over the square of the mean; 0 where all values are. With `cut` the largest hundredth of the values counts as its smallest.
     pub fn relative_variance(&self, cut: bool) -> f64 {
+        if self.mean <= 0.0 {
+            return 0.0;
+        }
         let top = if cut { self.quantile(CUT) } else { f64::INFINITY };
         let (mut before, mut sum, mut squares) = (0, 0.0, 0.0);
         for (value, upto) in self.values.iter().zip(&self.upto) {
