@@ -21,10 +21,13 @@ mod table;
 #[cfg(test)]
 mod testing_tests;
 mod text;
+mod values;
 
 pub use fail_on::{Judged, Rule, RuleError, RuleVerdict, judge};
 pub use figures::Statistic;
 pub use matching::Difference;
-pub use model::{Format, Moments, Run, RunFacts, Scalar, Slice, Stat, Trend, Values, Verdict};
+pub use model::{
+    Figure, Format, Moments, Other, RAW_VALUES_MAX, Run, RunFacts, Scalar, Slice, Stat, Trend, Values, Verdict,
+};
 pub use stats::{Change, Interval, Why};
 pub use table::{Cell, Comparison, Head, Row, Word};

@@ -11,6 +11,7 @@ pub fn run(label: &str, facts: RunFacts, trends: Vec<Trend>, scalars: Vec<Scalar
         facts,
         trends,
         scalars,
+        others: Vec::new(),
         thresholds: Vec::new(),
         notes: Vec::new(),
         repeats: Vec::new(),

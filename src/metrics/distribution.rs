@@ -6,6 +6,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
+mod restore;
+
+pub use restore::Exact;
+
 /// 1 h. Longer values are counted in `above`.
 pub const HIGHEST_US: u64 = 3_600 * SECOND / MICROSECOND;
 /// A bucket is at most 0.1 % of its value wide.
@@ -226,9 +230,14 @@ impl Distribution {
             return Err(EncodingError::TooLong { bytes: text.len() });
         }
         let bytes = BASE64.decode(text).map_err(|_| EncodingError::NotBase64)?;
+        let payload = restore::unpacked(&bytes)?;
         let read: Histogram<u64> = Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
+            .deserialize(&mut payload.as_slice())
             .map_err(|_| EncodingError::NotHdrV2)?;
+        let total = read
+            .iter_recorded()
+            .try_fold(0u64, |sum, step| sum.checked_add(step.count_at_value()));
+        total.ok_or(EncodingError::NotHdrV2)?;
         let mut d = Distribution::new();
         for step in read.iter_recorded() {
             let (us, count) = (step.value_iterated_to(), step.count_at_value());
@@ -274,6 +283,8 @@ pub enum EncodingError {
     TooLong { bytes: usize },
     NotBase64,
     NotHdrV2,
+    /// The figures beside the histogram are not those of its values.
+    Disagrees,
 }
 
 impl std::fmt::Display for EncodingError {
@@ -287,6 +298,10 @@ impl std::fmt::Display for EncodingError {
             EncodingError::NotHdrV2 => {
                 write!(f, "encoded histogram: not an HdrHistogram V2 compressed form")
             }
+            EncodingError::Disagrees => write!(
+                f,
+                "encoded histogram: count, min, mean or max beside it are not those of its values"
+            ),
         }
     }
 }
