@@ -84,7 +84,8 @@ impl Ecdf {
         below + (above - below) * place.fract()
     }
 
-    /// Over the square of the mean; 0 where all values are. With `cut` the largest hundredth of the values counts as its smallest.
+    /// Over the square of the mean; 0 where all values are. With `cut` the largest hundredth of the values counts
+    /// as its smallest.
     pub fn relative_variance(&self, cut: bool) -> f64 {
         if self.mean <= 0.0 {
             return 0.0;
