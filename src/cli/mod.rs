@@ -1,5 +1,7 @@
 //! What was typed. What it means is found out in `config`.
 
+mod baseline_args;
+mod compare_args;
 mod config_args;
 mod explain;
 mod mock_args;
@@ -10,6 +12,8 @@ mod run_args;
 mod server_args;
 mod values;
 
+pub use baseline_args::{BaselineAction, BaselineArgs};
+pub use compare_args::{CompareArgs, CompareFormat};
 pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs};
 pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
@@ -50,6 +54,8 @@ Examples:
       a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000
       does this host allow that many users, and if not, which command mends it
+  llmload-uring compare base.json new.json --fail-on 'latency p95 > +10%'
+      did it get worse, and is that more than chance?
   llmload-uring completions bash > ~/.local/share/bash-completion/completions/llmload-uring
       completion of options in the shell
 
@@ -93,6 +99,10 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Validate a document and print the run that it means
     Config(ConfigArgs),
+    /// Runs of this tool, k6 and oha beside each other, and whether one got worse
+    Compare(CompareArgs),
+    /// Keep runs to compare with
+    Baseline(BaselineArgs),
     /// A fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
     /// List the built-in profiles, or show one as a document

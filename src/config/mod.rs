@@ -49,7 +49,17 @@ use crate::plan::Plan;
 use std::io::Read;
 
 /// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 7] = ["completions", "config", "man", "mock", "probe", "profiles", "run"];
+const COMMANDS: [&str; 9] = [
+    "baseline",
+    "compare",
+    "completions",
+    "config",
+    "man",
+    "mock",
+    "probe",
+    "profiles",
+    "run",
+];
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.

@@ -216,6 +216,21 @@ impl Distribution {
         }
     }
 
+    /// The values in ascending order, as (value, how often): upper ends of buckets, kept between the exact min and
+    /// max as [`Self::quantile`] does; what is over 1 h comes last, as the max.
+    pub fn steps(&self) -> Vec<(Nanos, u64)> {
+        let clamped = |us: u64| (us * MICROSECOND).clamp(self.min_ns, self.max_ns);
+        let recorded = self.histogram.iter().filter(|_| self.in_range > 0);
+        let in_range = recorded.flat_map(|h| h.iter_recorded());
+        let mut steps: Vec<(Nanos, u64)> = in_range
+            .map(|step| (clamped(step.value_iterated_to()), step.count_at_value()))
+            .collect();
+        if self.above > 0 {
+            steps.push((self.max_ns, self.above));
+        }
+        steps
+    }
+
     /// Base64 of the HdrHistogram V2 compressed form, microseconds; what is above the range is not in it.
     pub fn to_v2_compressed_base64(&self) -> String {
         let mut bytes = Vec::new();
@@ -284,7 +299,9 @@ impl std::fmt::Debug for Distribution {
 /// Why a text is no distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EncodingError {
-    TooLong { bytes: usize },
+    TooLong {
+        bytes: usize,
+    },
     NotBase64,
     NotHdrV2,
     /// The figures beside the histogram are not those of its values.
