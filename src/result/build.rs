@@ -7,6 +7,7 @@ use crate::push::Pushes;
 use crate::report::{Aggregator, TimelineRow};
 use crate::result::analysis::{Finding, analyse};
 use crate::result::figures::{MetricFigures, Ordered, token_source_name};
+use crate::result::passes::PassFigures;
 use crate::result::timings::ServerTimings;
 use crate::result::warnings::{self, Warning};
 use crate::result::{ExitCode, Fitness};
@@ -46,6 +47,7 @@ pub struct RunResult {
     /// Where the profile judges step by step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<StepsResult>,
+    pub passes: PassFigures,
     pub client: Client,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerFigures>,
@@ -296,6 +298,7 @@ pub struct RunFacts {
     pub startup: Nanos,
     pub analysis: AnalysisLimits,
     pub shape: Shape,
+    pub passes: PassFigures,
     /// A generator that was the limit fails the run.
     pub fit_required: bool,
     /// What else went wrong; a failed threshold and a signal are added here.
@@ -311,7 +314,15 @@ impl RunResult {
         let client = client(merged, &facts);
         let (endpoints, requests) = match facts.server_names.is_empty() {
             true => (requests(merged, &facts), None),
-            false => (servers(merged, &facts), Some(requests(merged, &facts))),
+            false => (
+                servers(
+                    merged,
+                    &facts.server_names,
+                    &facts.server_of_series,
+                    facts.duration,
+                ),
+                Some(requests(merged, &facts)),
+            ),
         };
         let mut result = RunResult {
             schema: SCHEMA,
@@ -336,6 +347,7 @@ impl RunResult {
             server_timeline: facts.server_timeline,
             thresholds: facts.judged.thresholds,
             steps: facts.judged.steps,
+            passes: facts.passes,
             client,
             server: facts.server,
             pushes: facts.pushes,
@@ -379,7 +391,7 @@ fn occurred(facts: &RunFacts) -> Vec<ExitCode> {
 }
 
 /// UTC. A clock outside the years 1 to 9999 gives the epoch: the label of a run is no reason to lose the run.
-fn rfc3339(unix_ns: i128) -> String {
+pub(super) fn rfc3339(unix_ns: i128) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(unix_ns)
         .ok()
         .and_then(|t| t.replace_nanosecond(t.millisecond() as u32 * 1_000_000).ok())
@@ -409,7 +421,7 @@ fn traffic(series: &SeriesTotals) -> Traffic {
     }
 }
 
-fn totals(aggregator: &Aggregator) -> Totals {
+pub(super) fn totals(aggregator: &Aggregator) -> Totals {
     let merged = aggregator.merged();
     let counters = merged.counters();
     Totals {
@@ -427,7 +439,7 @@ fn totals(aggregator: &Aggregator) -> Totals {
     }
 }
 
-fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
+pub(super) fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
     let per_second = |n: u64| {
         if duration == 0 {
             0.0
@@ -444,7 +456,7 @@ fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
     }
 }
 
-fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
+pub(super) fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
     METRICS
         .iter()
         .filter(|m| !m.rare || !series.metric(m.id).is_empty())
@@ -463,11 +475,10 @@ fn requests(merged: &Merged, facts: &RunFacts) -> Ordered<Endpoint> {
 }
 
 /// Each server's kinds of request together.
-fn servers(merged: &Merged, facts: &RunFacts) -> Ordered<Endpoint> {
-    let of = &facts.server_of_series;
+pub fn servers(merged: &Merged, names: &[String], of: &[u16], duration: Nanos) -> Ordered<Endpoint> {
     assert_eq!(of.len(), merged.series.len(), "one server for each series");
     (0u16..)
-        .zip(&facts.server_names)
+        .zip(names)
         .map(|(index, name)| {
             let mut sum = SeriesTotals::new();
             for (_, series) in of
@@ -477,7 +488,7 @@ fn servers(merged: &Merged, facts: &RunFacts) -> Ordered<Endpoint> {
             {
                 sum.merge(series);
             }
-            (name.clone(), endpoint(&sum, facts.duration))
+            (name.clone(), endpoint(&sum, duration))
         })
         .collect()
 }
