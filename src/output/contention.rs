@@ -5,6 +5,9 @@ use crate::output::text::line;
 use crate::result::{Contended, Contention};
 use std::fmt::Write as _;
 
+/// Columns.
+const WIDTH: usize = 80;
+
 /// Appends the section; it ends with an empty line.
 pub(super) fn contention(text: &mut String, found: &Contention) {
     line!(text, "=== Contention ===");
@@ -38,6 +41,25 @@ pub(super) fn contention(text: &mut String, found: &Contention) {
         found.verdict
     );
     line!(text, "");
+}
+
+/// Words in lines of a terminal's width.
+fn filled(text: &mut String, words: &str) {
+    let mut columns = 0;
+    for word in words.split(' ') {
+        let width = word.chars().count();
+        if columns > 0 && columns + 1 + width > WIDTH {
+            text.push('\n');
+            columns = 0;
+        }
+        if columns > 0 {
+            text.push(' ');
+            columns += 1;
+        }
+        text.push_str(word);
+        columns += width;
+    }
+    text.push('\n');
 }
 
 fn rows(text: &mut String, endpoint: &Contended) {

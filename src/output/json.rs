@@ -1,7 +1,7 @@
 //! Writes the result document: whole or not at all.
 
 use crate::output::{OutputError, Spooled};
-use crate::result::RunResult;
+use crate::result::{PassFigures, RunResult};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -178,16 +178,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     if !server_timeline.is_empty() {
         rows(&mut out, "server_timeline", server_timeline)?;
     }
-    if let Some(warmup) = &passes.warmup {
-        field(&mut out, "warmup", warmup)?;
-    }
-    if !passes.repeats.is_empty() {
-        field(&mut out, "spread", &passes.spread)?;
-        rows(&mut out, "repeats", &passes.repeats)?;
-    }
-    if let Some(contention) = &passes.contention {
-        field(&mut out, "contention", contention)?;
-    }
+    write_passes(&mut out, passes)?;
     field(&mut out, "client", client)?;
     if let Some(server) = server {
         field(&mut out, "server", server)?;
@@ -204,6 +195,20 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     field(&mut out, "summary", summary)?;
     out.write_all(b"\n}\n")?;
     out.into_inner().map_err(|e| e.into_error())
+}
+
+fn write_passes(out: &mut impl Write, passes: &PassFigures) -> std::io::Result<()> {
+    if let Some(warmup) = &passes.warmup {
+        field(out, "warmup", warmup)?;
+    }
+    if !passes.repeats.is_empty() {
+        field(out, "spread", &passes.spread)?;
+        rows(out, "repeats", &passes.repeats)?;
+    }
+    match &passes.contention {
+        Some(contention) => field(out, "contention", contention),
+        None => Ok(()),
+    }
 }
 
 /// Indented; a line feed in the text is never inside a string, where JSON escapes it.
