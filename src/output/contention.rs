@@ -34,12 +34,8 @@ pub(super) fn contention(text: &mut String, found: &Contention) {
         found.tokens_per_second_together,
         change
     );
-    line!(
-        text,
-        "{}: {}",
-        if found.found { "FOUND" } else { "NONE" },
-        found.verdict
-    );
+    let word = if found.found { "FOUND" } else { "NONE" };
+    filled(text, &format!("{word}: {}", found.verdict));
     line!(text, "");
 }
 
