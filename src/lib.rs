@@ -10,6 +10,7 @@ pub mod engine;
 pub mod host;
 pub mod http1;
 pub mod judge;
+pub mod merge;
 pub mod metrics;
 pub mod mock;
 pub mod net;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use llmload_uring::cli::{self, Command};
 use llmload_uring::net::clock;
 use llmload_uring::run::{self, Failure, Phase, Signals};
-use llmload_uring::{config, mock, server};
+use llmload_uring::{config, merge, mock, server};
 
 fn main() -> ExitCode {
     let begun = clock::monotonic();
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
         Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
+        Some(Command::Merge(args)) => merge(&args),
         Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
         Some(Command::Profiles(args)) => config::profiles(&args)
             .map_err(Failure::from)
@@ -41,6 +42,12 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<u8, Failure> {
         say(failure.text.trim_end());
     }
     Ok(finished.exit.code())
+}
+
+fn merge(args: &cli::MergeArgs) -> Result<u8, Failure> {
+    let merged = merge::run(args)?;
+    print(merged.summary.as_bytes());
+    Ok(merged.exit.code())
 }
 
 fn probe(args: &cli::ProbeArgs) -> u8 {

@@ -181,6 +181,8 @@ fn result(aggregator: &Aggregator) -> RunResult {
                 resources: server_samples().summary(),
             }),
             server_timeline: server_samples().rows,
+            shard: None,
+            start_at_unix_ns: None,
             startup: 31 * MILLISECOND,
             problems: Vec::new(),
         },

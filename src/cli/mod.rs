@@ -1,21 +1,27 @@
 //! What was typed. What it means is found out in `config`.
 
 mod explain;
+mod merge_args;
 mod mock_args;
 mod probe_args;
 mod profiles_args;
 mod run_args;
 mod server_args;
+mod shard_args;
 mod values;
 
+pub use merge_args::MergeArgs;
 pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};
 pub use run_args::{Progress, RunArgs, Stamp};
 pub use server_args::ServerArgs;
+pub use shard_args::ShardArgs;
 pub use values::cpus::CpuList;
 pub use values::faults::FaultSpec;
+pub use values::shard::ShardSpec;
 pub use values::stages::StageList;
+pub use values::start_at::StartAt;
 
 use crate::server::{SimArgs, SuperviseArgs};
 use clap::error::ErrorKind;
@@ -81,6 +87,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Join the result documents of one run that several processes shared (--shard)
+    Merge(MergeArgs),
     /// A fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
     /// List the built-in profiles, or show one as a document

@@ -11,6 +11,7 @@ mod reader;
 mod secret;
 mod server;
 mod settings;
+mod shard;
 mod thresholds;
 mod tree;
 mod types;
@@ -33,7 +34,7 @@ use crate::plan::Plan;
 use std::io::Read;
 
 /// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 5] = ["completions", "man", "mock", "probe", "profiles"];
+const COMMANDS: [&str; 6] = ["completions", "man", "merge", "mock", "probe", "profiles"];
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.
@@ -50,6 +51,24 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
     };
     mistakes.extend(plan);
     Err(ConfigError::new(mistakes))
+}
+
+/// The configuration of a result document, without what only a run has, is a profile: the plan of that run.
+pub fn reread(config: &serde_json::Value, file: &str) -> Result<Plan, ConfigError> {
+    let mut config = config.clone();
+    let mut profile = String::new();
+    if let Some(fields) = config.as_object_mut() {
+        fields.remove("run");
+        if let Some(serde_json::Value::String(name)) = fields.remove("profile") {
+            profile = name;
+        }
+    }
+    let (config, mistakes) = document::read_document(&profile, file, &config.to_string())?;
+    match Plan::build(&config) {
+        Ok(plan) if mistakes.is_empty() => Ok(plan),
+        Ok(_) => Err(ConfigError::new(mistakes)),
+        Err(more) => Err(ConfigError::new(mistakes.into_iter().chain(more).collect())),
+    }
 }
 
 struct Source {

@@ -2,7 +2,9 @@
 
 use crate::cli::{CpuList, RunArgs, Stamp};
 use crate::config::server::server_settings;
+use crate::config::shard::shard;
 use crate::config::{Mistake, Reason, Secret, ServerSettings, check_duration, duration_text, quoted};
+use crate::plan::Shard;
 use crate::units::{MILLISECOND, Nanos};
 use serde::{Serialize, Serializer};
 use std::io::Read;
@@ -52,6 +54,9 @@ pub struct Settings {
     pub output: Option<PathBuf>,
     /// The API key is among them, as `authorization`.
     pub headers: Vec<Header>,
+    /// The part of the plan that this process runs; `None`: all of it.
+    #[serde(serialize_with = "shard_text", skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 /// Fit to be sent: a token, a colon, no control characters.
@@ -78,6 +83,7 @@ impl Default for Settings {
             details: false,
             output: None,
             headers: Vec::new(),
+            shard: None,
         }
     }
 }
@@ -122,6 +128,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         wrong("--min-wait", reason);
     }
     let headers = headers(args, mistakes);
+    let shard = shard(&args.sharding, |name| std::env::var(name).ok(), mistakes);
     Settings {
         manage_server: (target.is_none() && !args.no_server) || server.command.is_some(),
         target: target.map(str::to_owned),
@@ -137,6 +144,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         details: args.details,
         output: args.output.clone(),
         headers,
+        shard,
     }
 }
 
@@ -235,6 +243,10 @@ fn check_key(text: &str) -> Result<String, Reason> {
         return Err(Reason::new("the key has blanks or characters outside ASCII").hint("one key, one line"));
     }
     Ok(key.to_owned())
+}
+
+fn shard_text<S: Serializer>(shard: &Option<Shard>, to: S) -> Result<S::Ok, S::Error> {
+    shard.map(|shard| shard.to_string()).serialize(to)
 }
 
 /// Without user, password and query, any of which may be a secret.

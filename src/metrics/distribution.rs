@@ -222,6 +222,25 @@ impl Distribution {
         Ok(d)
     }
 
+    /// What [`Self::to_v2_compressed_base64`] wrote, with what it leaves out told beside it: so these are exact, as
+    /// they were in the distribution that was written.
+    pub fn restore(
+        encoded: Option<&str>,
+        above: u64,
+        sum_ns: u128,
+        (min_ns, max_ns): (Nanos, Nanos),
+    ) -> Result<Distribution, EncodingError> {
+        let mut d = match encoded {
+            Some(text) => Distribution::from_v2_compressed_base64(text)?,
+            None => Distribution::new(),
+        };
+        d.above += above;
+        if !d.is_empty() {
+            (d.sum_ns, d.min_ns, d.max_ns) = (sum_ns, min_ns, max_ns);
+        }
+        Ok(d)
+    }
+
     fn record_decoded(&mut self, us: u64, count: u64) {
         let ns = us.saturating_mul(MICROSECOND);
         if self.is_empty() {

@@ -149,6 +149,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         client,
         server,
         warnings,
+        parts,
         summary,
     } = result;
     let mut out = BufWriter::with_capacity(64 * 1024, file);
@@ -179,6 +180,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         field(&mut out, "steps", steps)?;
     }
     field(&mut out, "warnings", warnings)?;
+    if !parts.is_empty() {
+        rows(&mut out, "parts", parts)?;
+    }
     field(&mut out, "summary", summary)?;
     out.write_all(b"\n}\n")?;
     out.into_inner().map_err(|e| e.into_error())

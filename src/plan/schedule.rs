@@ -12,7 +12,7 @@
 //! seconds stops VUs at 2.7, 3.3 and 4 s. This is k6's arithmetic (`lib/executor/ramping_vus.go`), in integer
 //! nanoseconds, divisions truncated.
 
-use crate::plan::Stage;
+use crate::plan::{Shard, Stage};
 use crate::units::Nanos;
 use std::collections::VecDeque;
 
@@ -57,6 +57,20 @@ impl VuSchedule {
         let at_end = steps.last().map_or(0, |s| s.vus);
         push(&mut steps, VuStep { at: end, vus: 0 });
         VuSchedule { steps, end, at_end }
+    }
+
+    /// The part of one shard: over all shards the counts add up to this schedule's at every instant.
+    pub fn of_shard(&self, shard: Shard) -> VuSchedule {
+        let mut steps: Vec<VuStep> = Vec::new();
+        for step in &self.steps {
+            let vus = shard.vus_of(step.vus);
+            push(&mut steps, VuStep { at: step.at, vus });
+        }
+        VuSchedule {
+            steps,
+            end: self.end,
+            at_end: shard.vus_of(self.at_end),
+        }
     }
 
     pub fn steps(&self) -> &[VuStep] {

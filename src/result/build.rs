@@ -2,13 +2,15 @@
 
 use crate::judge::{Judged, StepsResult, ThresholdResult};
 use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals, TlsFailure};
+use crate::plan::Shard;
 use crate::report::{Aggregator, TimelineRow};
-use crate::result::ExitCode;
 use crate::result::figures::{MetricFigures, Ordered, token_source_name};
+use crate::result::server::ServerFigures;
 use crate::result::warnings::{self, Warning};
-use crate::server::{ServerResources, ServerSample};
+use crate::result::{ExitCode, MergedFigures, ShardFigures, StartFigures};
+use crate::server::ServerSample;
 use crate::units::{Nanos, millis, seconds};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -39,6 +41,9 @@ pub struct RunResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerFigures>,
     pub warnings: Vec<Warning>,
+    /// Of a document that joins several: what each says of its own process.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Value>,
     pub summary: String,
 }
 
@@ -51,13 +56,21 @@ pub struct Run {
     pub startup_seconds: f64,
     pub duration_seconds: f64,
     pub stopped_by: StoppedBy,
+    /// The part of the plan that this process ran, where several share it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartFigures>,
+    /// Of a document that joins several.
+    #[serde(flatten)]
+    pub merged: Option<MergedFigures>,
     pub verdict: &'static str,
     pub exit_code: ExitCode,
     pub versions: Ordered<String>,
 }
 
 /// Why the load ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoppedBy {
     Plan,
@@ -118,69 +131,11 @@ pub struct Endpoint {
     pub metrics: Ordered<MetricFigures>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StampSource {
     Kernel,
     User,
-}
-
-/// Of a server that the run has started.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ServerFigures {
-    /// Of the simulator only: others do not count for us.
-    #[serde(flatten)]
-    pub counts: Option<ServerCounts>,
-    #[serde(flatten)]
-    pub resources: Option<ServerResources>,
-}
-
-/// What a managed simulator counted, beside our own count of the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ServerCounts {
-    /// Completions begun and errors answered, by the server's count, our probes subtracted.
-    pub requests: u64,
-    pub errors: u64,
-    /// Of the errors: 429, 500 and 503, 504.
-    pub rate_limit_errors: u64,
-    pub server_errors: u64,
-    pub timeout_errors: u64,
-    /// Completions sent and answers of status 400 and above, by ours.
-    pub client_requests: u64,
-    pub client_errors: u64,
-    pub client_rate_limit_errors: u64,
-    pub client_server_errors: u64,
-    pub client_timeout_errors: u64,
-}
-
-impl ServerCounts {
-    /// What is counted, the server's count, ours.
-    fn pairs(&self) -> [(&'static str, u64, u64); 5] {
-        let ServerCounts {
-            requests,
-            errors,
-            rate_limit_errors,
-            server_errors,
-            timeout_errors,
-            client_requests,
-            client_errors,
-            client_rate_limit_errors,
-            client_server_errors,
-            client_timeout_errors,
-        } = *self;
-        [
-            ("completions", requests, client_requests),
-            ("429", rate_limit_errors, client_rate_limit_errors),
-            ("500 and 503", server_errors, client_server_errors),
-            ("504", timeout_errors, client_timeout_errors),
-            ("errors", errors, client_errors),
-        ]
-    }
-
-    /// The first count that is not the same: what, the server's, ours.
-    pub fn difference(&self) -> Option<(&'static str, u64, u64)> {
-        self.pairs().into_iter().find(|(_, theirs, ours)| theirs != ours)
-    }
 }
 
 /// How the generator itself did.
@@ -211,8 +166,11 @@ pub struct TlsFigures {
     pub failures: Ordered<u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CoreFigures {
+    /// Of a document that joins several: the number of the process it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
     pub core: usize,
     /// The CPU it was pinned to.
     pub cpu: Option<usize>,
@@ -257,6 +215,10 @@ pub struct RunFacts {
     /// A managed server's figures.
     pub server: Option<ServerFigures>,
     pub server_timeline: Vec<ServerSample>,
+    /// The part of the plan that was run, where several processes share it.
+    pub shard: Option<Shard>,
+    /// The instant at which the load was to begin, nanoseconds since 1970.
+    pub start_at_unix_ns: Option<i128>,
     /// From the start of the program to the start of the load.
     pub startup: Nanos,
     /// What else went wrong; a failed threshold and a signal are added here.
@@ -269,6 +231,9 @@ impl RunResult {
         let merged = aggregator.merged();
         let exit_code = exit_code(&facts);
         let client = client(merged, &facts);
+        let start = facts
+            .start_at_unix_ns
+            .map(|at| StartFigures::of(at, rfc3339(at), facts.started_at_unix_ns));
         let mut result = RunResult {
             schema: SCHEMA,
             run: Run {
@@ -278,6 +243,9 @@ impl RunResult {
                 started_at: rfc3339(facts.started_at_unix_ns),
                 duration_seconds: seconds(facts.duration),
                 stopped_by: facts.stopped_by,
+                shard: facts.shard.map(ShardFigures::of),
+                start,
+                merged: None,
                 verdict: exit_code.verdict(),
                 exit_code,
                 versions: facts.versions.into_iter().collect(),
@@ -285,7 +253,7 @@ impl RunResult {
             totals: totals(aggregator),
             rates: rates(&merged.total, facts.duration),
             metrics: metrics(&merged.total),
-            endpoints: endpoints(merged, &facts.series_names, facts.duration),
+            endpoints: endpoints(&merged.series, &facts.series_names, facts.duration),
             timeline: aggregator.timeline().to_vec(),
             server_timeline: facts.server_timeline,
             thresholds: facts.judged.thresholds,
@@ -295,6 +263,7 @@ impl RunResult {
             config: facts.config,
             host: facts.host,
             warnings: Vec::new(),
+            parts: Vec::new(),
             summary: String::new(),
         };
         result.warnings = warnings::of(&result);
@@ -318,7 +287,7 @@ fn exit_code(facts: &RunFacts) -> ExitCode {
 }
 
 /// UTC. A clock outside the years 1 to 9999 gives the epoch: the label of a run is no reason to lose the run.
-fn rfc3339(unix_ns: i128) -> String {
+pub fn rfc3339(unix_ns: i128) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(unix_ns)
         .ok()
         .and_then(|t| t.replace_nanosecond(t.millisecond() as u32 * 1_000_000).ok())
@@ -326,7 +295,7 @@ fn rfc3339(unix_ns: i128) -> String {
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_string())
 }
 
-fn traffic(series: &SeriesTotals) -> Traffic {
+pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
     Traffic {
         requests: series.started,
         ok: series.ok(),
@@ -366,7 +335,7 @@ fn totals(aggregator: &Aggregator) -> Totals {
     }
 }
 
-fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
+pub(crate) fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
     let per_second = |n: u64| {
         if duration == 0 {
             0.0
@@ -382,18 +351,18 @@ fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
     }
 }
 
-fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
+pub(crate) fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
     METRICS
         .iter()
         .map(|m| (m.key, MetricFigures::of(series.metric(m.id))))
         .collect()
 }
 
-fn endpoints(merged: &Merged, names: &[String], duration: Nanos) -> Ordered<Endpoint> {
-    assert_eq!(names.len(), merged.series.len(), "one name for each series");
+pub(crate) fn endpoints(all: &[SeriesTotals], names: &[String], duration: Nanos) -> Ordered<Endpoint> {
+    assert_eq!(names.len(), all.len(), "one name for each series");
     names
         .iter()
-        .zip(&merged.series)
+        .zip(all)
         .map(|(name, series)| {
             let endpoint = Endpoint {
                 totals: traffic(series),
@@ -438,6 +407,7 @@ fn client(merged: &Merged, facts: &RunFacts) -> Client {
 fn core_figures(core: usize, cpu: Option<usize>, totals: &CoreTotals) -> CoreFigures {
     let c = &totals.counters;
     CoreFigures {
+        shard: None,
         core,
         cpu,
         busy_percent: c.busy().map(|share| share * 100.0),

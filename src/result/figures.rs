@@ -1,6 +1,6 @@
 //! Figures of one metric, and maps that keep their order.
 
-use crate::metrics::{Distribution, SeriesTotals, TokenSource};
+use crate::metrics::{Distribution, EncodingError, SeriesTotals, TokenSource};
 use crate::units::millis;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,16 @@ impl MetricFigures {
             out_of_range: d.above(),
             hdr: (!d.is_empty()).then(|| d.to_v2_compressed_base64()),
         }
+    }
+}
+
+impl MetricFigures {
+    /// The distribution back: histogram, extremes and counts exactly, the sum by the mean's 15 digits.
+    pub fn distribution(&self) -> Result<Distribution, EncodingError> {
+        let ns = |ms: Option<f64>| ms.map_or(0, |ms| (ms * 1e6).round() as u64);
+        let sum_ns = self.mean.map_or(0.0, |ms| ms * 1e6 * self.count as f64).round() as u128;
+        let extremes = (ns(self.min), ns(self.max));
+        Distribution::restore(self.hdr.as_deref(), self.out_of_range, sum_ns, extremes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a reader must know before believing the figures: a table of named rules.
 
 use crate::metrics::MetricId;
-use crate::result::{RunResult, StampSource};
+use crate::result::{RunResult, StampSource, StartFigures};
 use serde::Serialize;
 
 /// One thing found, in the document and under the summary.
@@ -107,7 +107,7 @@ pub const RULES: [Rule; 12] = [
 ];
 
 /// In the table's order.
-pub(super) fn of(result: &RunResult) -> Vec<Warning> {
+pub(crate) fn of(result: &RunResult) -> Vec<Warning> {
     RULES
         .iter()
         .filter_map(|rule| {
@@ -117,6 +117,7 @@ pub(super) fn of(result: &RunResult) -> Vec<Warning> {
                 advice: rule.advice,
             })
         })
+        .chain(result.run.start.iter().filter_map(StartFigures::warning))
         .collect()
 }
 

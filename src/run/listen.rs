@@ -73,7 +73,7 @@ impl<'a> Listener<'a> {
         };
         Ok(Listener {
             plan,
-            schedule: plan.executor.schedule(),
+            schedule: plan.schedule(),
             engine,
             aggregator: Aggregator::new(cores, plan.workload.kinds.len()),
             judge: Judge::of(plan),

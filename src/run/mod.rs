@@ -9,6 +9,7 @@ mod progress;
 mod servers;
 mod setup;
 mod signals;
+mod start;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::cli::RunArgs;
 use crate::config::{Config, load_plan};
 use crate::engine::Engine;
 use crate::metrics::Merged;
+use crate::net::clock;
 use crate::output::{self, OutputFile};
 use crate::plan::Plan;
 use crate::result::{ExitCode, RunFacts, RunResult, StampSource, StoppedBy};
@@ -48,6 +50,7 @@ pub fn run(
     say: &mut dyn FnMut(&str),
 ) -> Result<Finished, Failure> {
     let (config, plan) = load_plan(args)?;
+    let start_at = start::instant(args.sharding.start_at, clock::realtime())?;
     let plan = Arc::new(plan);
     let file = match &config.run.output {
         Some(path) => Some(OutputFile::prepare(path)?),
@@ -61,6 +64,7 @@ pub fn run(
     if config.run.details && file.as_ref().and_then(OutputFile::spool_path).is_none() {
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
+    notice::shard(&plan, &mut note);
     notice::announce(&config, &plan, args, &mut note);
     let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
     if config.validate
@@ -82,6 +86,14 @@ pub fn run(
     };
     let cores = ready.cpus.workers.len();
     let shown = Shown::new(args, screen.as_ref(), cores, ready.engine.kernel_stamps);
+    if let Some(at) = start_at {
+        let mut note = |text: &str| {
+            if !args.quiet {
+                say(text);
+            }
+        };
+        start::wait(at, &mut ready, &mut note)?;
+    }
     let listener = Listener::new(&plan, engine, file.as_ref(), &ready, shown, &mut say)?;
     signals.enter(Phase::Load);
     let listened = listener.listen(&mut ready, signals);
@@ -100,12 +112,13 @@ pub fn run(
         ready,
         file.as_ref(),
         listened,
-        Start { begun, args },
+        Start { begun, at: start_at, args },
     ))
 }
 
 struct Start<'a> {
     begun: Nanos,
+    at: Option<Nanos>,
     args: &'a RunArgs,
 }
 
@@ -147,6 +160,8 @@ fn finish(
         target: ready.target.origin.clone(),
         server: servers::figures(plan, merged, server, &samples),
         server_timeline: samples.rows,
+        shard: config.run.shard,
+        start_at_unix_ns: start.at.map(i128::from),
         startup: listened.t0.saturating_sub(start.begun),
     };
     let mut result = RunResult::build(facts, &listened.aggregator);

@@ -40,7 +40,7 @@ pub fn set_up(
         run.cpus.as_ref().map(|list| list.0.as_slice()),
         managed,
     )?;
-    let vus = plan.executor.vus_max();
+    let vus = plan.vus_max();
     let mut need = Need {
         vus,
         cores: cpus.workers.len() as u32,

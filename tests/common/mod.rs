@@ -88,6 +88,7 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
         },
         thresholds: Vec::new(),
         steps: Vec::new(),
+        shard: llmload_uring::plan::Shard::WHOLE,
     }
 }
 

@@ -1,0 +1,357 @@
+//! The merged document out of its parts.
+
+use crate::config::reread;
+use crate::merge::belong::{check, listed};
+use crate::merge::part::PartTraffic;
+use crate::merge::{Part, Refusal, timeline, verdict};
+use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure, TokenSource};
+use crate::plan::Plan;
+use crate::result::{
+    Client, CoreFigures, MergedFigures, MetricFigures, Ordered, RULES, Run, RunResult, SCHEMA, ServerCounts,
+    ServerFigures, StampSource, TlsFigures, Totals, Warning, endpoints, metrics, rates, rfc3339, traffic,
+    warnings_of,
+};
+use crate::units::Nanos;
+use serde_json::{Map, Value};
+
+/// Processes that began further apart did not load the server together.
+const SKEW_MAX_SECONDS: f64 = 1.0;
+/// Of a sample that is too small, said of a part, nothing is left to say when the whole is large enough.
+const RULES_OF_THE_WHOLE: [&str; 1] = ["few_samples"];
+
+/// `summary` is still empty, `details` are the caller's. `parts` are in order of their shards afterwards.
+pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
+    let missing = check(parts, partial)?;
+    let parts = &*parts;
+    let plan = reread(&parts[0].config, &parts[0].name).map_err(|e| {
+        let what = format!("{}: its configuration cannot be read back: {e}", parts[0].name);
+        Refusal::new(what, "merge documents with the version that wrote them")
+    })?;
+    let series = series(parts, &plan)?;
+    let mut total = SeriesTotals::new();
+    series.iter().for_each(|s| total.merge(s));
+    for part in parts {
+        part.adds_up()?;
+    }
+
+    let begun = parts.iter().map(|part| part.started_at).min().unwrap_or(0);
+    let offsets: Vec<f64> = parts
+        .iter()
+        .map(|part| (part.started_at - begun) as f64 / 1e9)
+        .collect();
+    let ends = parts
+        .iter()
+        .zip(&offsets)
+        .map(|(part, offset)| part.run.duration_seconds + offset);
+    let duration: Nanos = timeline::nanos(ends.fold(0.0, f64::max));
+    let skew = offsets.iter().copied().fold(0.0, f64::max);
+    let thresholds = verdict::thresholds(&plan, parts, &series, duration);
+    let exit_code = verdict::exit_code(parts, &thresholds);
+    let names: Vec<String> = plan.workload.kinds.iter().map(|kind| kind.name.clone()).collect();
+
+    let mut result = RunResult {
+        schema: SCHEMA,
+        config: config(parts),
+        run: Run {
+            profile: parts[0].run.profile.clone(),
+            target: targets(parts).join(", "),
+            started_at: rfc3339(begun),
+            startup_seconds: parts
+                .iter()
+                .map(|part| part.run.startup_seconds)
+                .fold(0.0, f64::max),
+            duration_seconds: crate::units::seconds(duration),
+            stopped_by: verdict::stopped_by(parts),
+            shard: None,
+            start: None,
+            merged: Some(MergedFigures {
+                shards: parts[0].shard.count(),
+                missing_shards: missing.clone(),
+                start_skew_seconds: skew,
+            }),
+            verdict: exit_code.verdict(),
+            exit_code,
+            versions: parts[0].run.versions.clone().into_iter().collect(),
+        },
+        host: side_by_side(parts),
+        totals: totals(parts, &total),
+        rates: rates(&total, duration),
+        metrics: metrics(&total),
+        endpoints: endpoints(&series, &names, duration),
+        timeline: timeline::join(parts, &offsets),
+        // Of each process, in its part.
+        server_timeline: Vec::new(),
+        thresholds,
+        steps: None,
+        client: client(parts)?,
+        server: server(parts),
+        warnings: Vec::new(),
+        parts: parts.iter().map(|part| part.own.clone()).collect(),
+        summary: String::new(),
+    };
+    result.warnings = warnings(&result, parts, &missing, skew);
+    Ok(result)
+}
+
+/// One of each of the plan's kinds, all parts together.
+fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Refusal> {
+    let kinds = plan.workload.kinds.iter();
+    kinds
+        .map(|kind| {
+            let mut sum = SeriesTotals::new();
+            for part in parts {
+                let wrong = |what: String| {
+                    let hint = "was it changed? merge takes what --output FILE wrote";
+                    Refusal::new(format!("{}: endpoint `{}`: {what}", part.name, kind.name), hint)
+                };
+                let endpoint = part
+                    .endpoints
+                    .get(&kind.name)
+                    .ok_or_else(|| wrong("missing".into()))?;
+                sum.add_counts(&counts(&endpoint.totals))
+                    .map_err(|outcome| wrong(format!("unknown outcome `{outcome}`")))?;
+                for metric in &METRICS {
+                    let figures = endpoint.metrics.get(metric.key);
+                    let figures = figures.ok_or_else(|| wrong(format!("no metric `{}`", metric.key)))?;
+                    let values =
+                        distribution(figures).map_err(|e| wrong(format!("`{}`: {e}", metric.key)))?;
+                    sum.add_values(metric.id, &values);
+                }
+            }
+            Ok(sum)
+        })
+        .collect()
+}
+
+/// A histogram that does not hold as many values as the figures beside it say is refused.
+fn distribution(figures: &MetricFigures) -> Result<Distribution, String> {
+    let values = figures.distribution().map_err(|e| e.to_string())?;
+    match values.offered() == figures.count {
+        true => Ok(values),
+        false => Err(format!(
+            "its histogram holds {} values, its count is {}",
+            values.offered(),
+            figures.count
+        )),
+    }
+}
+
+fn counts(from: &PartTraffic) -> SeriesCounts {
+    SeriesCounts {
+        started: from.requests,
+        by_outcome: from
+            .by_outcome
+            .iter()
+            .map(|(name, n)| (name.clone(), *n))
+            .collect(),
+        by_status: from.by_status.iter().map(|(status, n)| (*status, *n)).collect(),
+        output_tokens: from.output_tokens,
+        token_sources: match from.token_source.as_str() {
+            "server" => vec![TokenSource::Server],
+            "events" => vec![TokenSource::Events],
+            "mixed" => vec![TokenSource::Server, TokenSource::Events],
+            _ => Vec::new(),
+        },
+        interrupted_elapsed_max: timeline::nanos(from.interrupted_elapsed_max_seconds),
+    }
+}
+
+impl Part {
+    /// Its endpoints are all of its requests.
+    fn adds_up(&self) -> Result<(), Refusal> {
+        let sum: u64 = self.endpoints.values().map(|e| e.totals.requests).sum();
+        if sum == self.totals.requests {
+            return Ok(());
+        }
+        let what = format!(
+            "{}: {} requests in all, {sum} over its endpoints",
+            self.name, self.totals.requests
+        );
+        Err(Refusal::new(
+            what,
+            "was it changed? merge takes what --output FILE wrote",
+        ))
+    }
+}
+
+fn totals(parts: &[Part], total: &SeriesTotals) -> Totals {
+    let sum = |pick: fn(&Part) -> u64| parts.iter().map(pick).sum::<u64>();
+    Totals {
+        traffic: traffic(total),
+        in_flight: total.started - total.finished(),
+        dropped_iterations: sum(|p| p.totals.dropped_iterations),
+        stale_reconnects: sum(|p| p.totals.stale_reconnects),
+        token_events: sum(|p| p.totals.token_events),
+        coalesced_events: sum(|p| p.totals.coalesced_events),
+        bytes_sent: sum(|p| p.totals.bytes_sent),
+        bytes_received: sum(|p| p.totals.bytes_received),
+        connections_opened: sum(|p| p.totals.connections_opened),
+        // Upper bounds, as over the cores of one process.
+        peak_connections: sum(|p| p.totals.peak_connections),
+        peak_vus: sum(|p| p.totals.peak_vus),
+    }
+}
+
+fn client(parts: &[Part]) -> Result<Client, Refusal> {
+    let sum = |pick: fn(&Part) -> u64| parts.iter().map(pick).sum::<u64>();
+    let lag = |name: &str, pick: fn(&Part) -> &MetricFigures| {
+        let mut all = Distribution::new();
+        for part in parts {
+            let values = distribution(pick(part)).map_err(|e| {
+                let hint = "was it changed? merge takes what --output FILE wrote";
+                Refusal::new(format!("{}: client.{name}: {e}", part.name), hint)
+            })?;
+            all.merge(&values);
+        }
+        Ok(MetricFigures::of(&all))
+    };
+    let user_stamps = parts.iter().any(|p| p.client.stamp_source == StampSource::User);
+    Ok(Client {
+        stamp_source: match user_stamps {
+            true => StampSource::User,
+            false => StampSource::Kernel,
+        },
+        quickack: parts.iter().all(|p| p.client.quickack),
+        stamps_missing: sum(|p| p.client.stamps_missing),
+        clock_steps: sum(|p| p.client.clock_steps),
+        details_lost: sum(|p| p.client.details_lost),
+        out_of_range: sum(|p| p.client.out_of_range),
+        reap_lag: lag("reap_lag", |p| &p.client.reap_lag)?,
+        stamp_lag: lag("stamp_lag", |p| &p.client.stamp_lag)?,
+        tls: tls(parts),
+        cores: parts.iter().flat_map(cores).collect(),
+    })
+}
+
+fn cores(part: &Part) -> impl Iterator<Item = CoreFigures> {
+    let shard = Some(part.shard.number());
+    let cores = part.client.cores.iter();
+    cores.map(move |core| CoreFigures {
+        shard,
+        ..core.clone()
+    })
+}
+
+fn tls(parts: &[Part]) -> Option<TlsFigures> {
+    let figures: Vec<_> = parts.iter().filter_map(|part| part.client.tls.as_ref()).collect();
+    if figures.is_empty() {
+        return None;
+    }
+    let of = |name: &str| {
+        figures
+            .iter()
+            .filter_map(|tls| tls.failures.get(name))
+            .sum::<u64>()
+    };
+    Some(TlsFigures {
+        verified: figures.iter().all(|tls| tls.verified),
+        handshakes: figures.iter().map(|tls| tls.handshakes).sum(),
+        resumed: figures.iter().map(|tls| tls.resumed).sum(),
+        failures: TlsFailure::ALL
+            .into_iter()
+            .map(|reason| (reason.name(), of(reason.name())))
+            .filter(|(_, n)| *n > 0)
+            .collect::<Ordered<u64>>(),
+    })
+}
+
+/// What servers of the shards' own counted; their memory and CPU do not add, and stay in the parts.
+fn server(parts: &[Part]) -> Option<ServerFigures> {
+    let counts: Vec<ServerCounts> = parts.iter().filter_map(|part| part.server_counts).collect();
+    (counts.len() == parts.len()).then(|| ServerFigures {
+        counts: Some(
+            counts
+                .into_iter()
+                .fold(ServerCounts::default(), ServerCounts::plus),
+        ),
+        resources: None,
+    })
+}
+
+/// That of the plan as a whole: what belongs to one process is in the parts.
+fn config(parts: &[Part]) -> Value {
+    let mut config = parts[0].config.clone();
+    if let Some(run) = config.get_mut("run").and_then(Value::as_object_mut) {
+        run.remove("shard");
+        run.remove("output");
+    }
+    config
+}
+
+/// Each key of the hosts: its value where all agree, else those of the parts in order.
+fn side_by_side(parts: &[Part]) -> Value {
+    let Value::Object(first) = &parts[0].host else {
+        return parts[0].host.clone();
+    };
+    let mut out = Map::new();
+    for (key, value) in first {
+        let all: Vec<Value> = parts.iter().map(|part| part.host[key].clone()).collect();
+        let joined = match all.iter().all(|other| other == value) {
+            true => value.clone(),
+            false => Value::Array(all),
+        };
+        out.insert(key.clone(), joined);
+    }
+    Value::Object(out)
+}
+
+/// In order, each once.
+fn targets(parts: &[Part]) -> Vec<String> {
+    let mut targets: Vec<String> = Vec::new();
+    for part in parts {
+        if !targets.contains(&part.run.target) {
+            targets.push(part.run.target.clone());
+        }
+    }
+    targets
+}
+
+/// Those of the whole, then what only a part has to say.
+fn warnings(result: &RunResult, parts: &[Part], missing: &[u32], skew: f64) -> Vec<Warning> {
+    let mut out = Vec::new();
+    if !missing.is_empty() {
+        out.push(Warning {
+            rule: "shards_missing",
+            message: format!("shards {} of {} are not in here", listed(missing), parts[0].shard.count()),
+            advice: "all figures are of the shards that are: the plan's whole load was higher, if the others ran",
+        });
+    }
+    if skew > SKEW_MAX_SECONDS {
+        out.push(Warning {
+            rule: "start_skew",
+            message: format!("the shards began {skew:.3} s apart"),
+            advice: "their ramps do not add up to the plan's: start them with the same --start-at",
+        });
+    }
+    if targets(parts).len() > 1 {
+        out.push(Warning {
+            rule: "several_targets",
+            message: format!(
+                "the shards loaded different servers: {}",
+                targets(parts).join(", ")
+            ),
+            advice: "name one server for all with --target",
+        });
+    }
+    out.extend(warnings_of(result));
+    for part in parts {
+        for warning in &part.warnings {
+            let known = out.iter().any(|w| w.rule == warning.rule);
+            let rule = RULES.iter().find(|rule| rule.name == warning.rule);
+            if let Some(rule) = rule.filter(|r| !known && !RULES_OF_THE_WHOLE.contains(&r.name)) {
+                out.push(Warning {
+                    rule: rule.name,
+                    message: format!("shard {}: {}", part.shard, warning.message),
+                    advice: rule.advice,
+                });
+            } else if warning.rule == "started_late" {
+                out.push(Warning {
+                    rule: "started_late",
+                    message: format!("shard {}: {}", part.shard, warning.message),
+                    advice: "start the program earlier",
+                });
+            }
+        }
+    }
+    out
+}
