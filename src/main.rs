@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use llmload_uring::cli::{self, Command};
 use llmload_uring::net::clock;
 use llmload_uring::run::{self, Failure, Phase, Signals};
-use llmload_uring::{config, merge, mock, server};
+use llmload_uring::{config, k6, merge, mock, server};
 
 fn main() -> ExitCode {
     let begun = clock::monotonic();
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
         Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
         Some(Command::Merge(args)) => merge(&args),
+        Some(Command::ImportK6(args)) => import_k6(&args),
         Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
         Some(Command::Profiles(args)) => config::profiles(&args)
             .map_err(Failure::from)
@@ -48,6 +49,12 @@ fn merge(args: &cli::MergeArgs) -> Result<u8, Failure> {
     let merged = merge::run(args)?;
     print(merged.summary.as_bytes());
     Ok(merged.exit.code())
+}
+
+fn import_k6(args: &cli::ImportK6Args) -> Result<u8, Failure> {
+    let imported = k6::run(args)?;
+    imported.notes.iter().for_each(|note| say(note));
+    Ok(print(imported.profile.as_bytes()))
 }
 
 fn probe(args: &cli::ProbeArgs) -> u8 {

@@ -1,6 +1,7 @@
 //! What was typed. What it means is found out in `config`.
 
 mod explain;
+mod import_k6_args;
 mod merge_args;
 mod mock_args;
 mod probe_args;
@@ -10,6 +11,7 @@ mod server_args;
 mod shard_args;
 mod values;
 
+pub use import_k6_args::ImportK6Args;
 pub use merge_args::MergeArgs;
 pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
@@ -89,6 +91,9 @@ pub struct Cli {
 pub enum Command {
     /// Join the result documents of one run that several processes shared (--shard)
     Merge(MergeArgs),
+    /// Turn k6 options (stages, scenarios, thresholds) into a profile
+    #[command(name = "import-k6")]
+    ImportK6(ImportK6Args),
     /// A fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
     /// List the built-in profiles, or show one as a document

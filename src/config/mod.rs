@@ -34,7 +34,7 @@ use crate::plan::Plan;
 use std::io::Read;
 
 /// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 6] = ["completions", "man", "merge", "mock", "probe", "profiles"];
+const COMMANDS: [&str; 7] = ["completions", "import-k6", "man", "merge", "mock", "probe", "profiles"];
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.
@@ -63,7 +63,16 @@ pub fn reread(config: &serde_json::Value, file: &str) -> Result<Plan, ConfigErro
             profile = name;
         }
     }
-    let (config, mistakes) = document::read_document(&profile, file, &config.to_string())?;
+    read_plan(&profile, file, &config.to_string())
+}
+
+/// The plan of a profile's text, as it is; `file` names it in errors.
+pub fn read_profile(file: &str, text: &str) -> Result<Plan, ConfigError> {
+    read_plan(file, file, text)
+}
+
+fn read_plan(profile: &str, file: &str, text: &str) -> Result<Plan, ConfigError> {
+    let (config, mistakes) = document::read_document(profile, file, text)?;
     match Plan::build(&config) {
         Ok(plan) if mistakes.is_empty() => Ok(plan),
         Ok(_) => Err(ConfigError::new(mistakes)),

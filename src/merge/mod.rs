@@ -9,7 +9,7 @@ mod part;
 mod timeline;
 mod verdict;
 
-pub use command::run;
+pub use command::{Merged, run};
 pub use join::merge;
 pub use part::{Part, stream_details};
 
