@@ -46,6 +46,12 @@ Examples:
       a server of your own, started and stopped
   llmload-uring stress --threshold 'ttft{stream:true}: p(99)<500'
       at how many users does the p99 of the first token exceed half a second?
+  llmload-uring load --target http://10.0.0.5:8000 --shard 1/2 --start-at 2026-12-01T10:00:00Z -o 1.json
+      the first half of the load, together with another host that runs the second
+  llmload-uring merge 1.json 2.json --output both.json
+      the two as one result
+  llmload-uring import-k6 options.json -o mine.yaml
+      a profile out of k6's stages and thresholds
   llmload-uring mock --ttft 20ms --gap 5ms
       a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000

@@ -196,8 +196,8 @@ import http from 'k6/http';
 /* const options = { vus: 98 } */
 export const options = {
   vus: 7, // { not a brace
-  duration: '30s',
-  thresholds: { http_req_failed: ['rate<0.01'], 'http_req_duration{expected_response:true}': [`p(99)<5`].length },
+  duration:'30s',
+  thresholds: { http_req_failed: [{threshold:'rate<0.01',abortOnFail:true}], 'http_req_duration{expected_response:true}': [`p(99)<5`].length },
 };
 export default function () { http.get('http://x/{}'); }
 ";
@@ -216,6 +216,24 @@ export default function () { http.get('http://x/{}'); }
     );
 }
 
+/// As `k6 inspect --execution-requirements` of k6 1.1.0 prints it, nulls left out.
+#[test]
+fn what_k6_inspect_prints_of_shortcuts_is_their_scenario_once() {
+    let options = json!({
+        "stages": [{"duration": "30s", "target": 10}, {"duration": "1m30s", "target": 10}],
+        "scenarios": {"default": {"executor": "ramping-vus", "startVUs": null, "gracefulRampDown": null,
+            "stages": [{"duration": "30s", "target": 10}, {"duration": "1m30s", "target": 10}]}},
+        "totalDuration": "2m30s", "maxVUs": 10,
+    });
+    let (plan, left_out) = imported(&options.to_string());
+    let ramping = Executor::RampingVus {
+        start_vus: 1,
+        stages: vec![stage(30, 10), stage(90, 10)],
+        graceful_ramp_down: 30 * SECOND,
+    };
+    assert_eq!((plan.executor, left_out.len()), (ramping, 0), "{left_out:?}");
+}
+
 #[test]
 fn what_holds_no_load_is_refused_with_what_it_is() {
     for (options, what) in [
@@ -225,10 +243,10 @@ fn what_holds_no_load_is_refused_with_what_it_is() {
         ("{}", "no load: none of"),
         (r#"{"vus": 10}"#, "no load: none of"),
         (r#"{"options": 3}"#, "`options` is no object"),
-        (r#"{"metrics": {}}"#, "a k6 summary, which does not say"),
+        (r#"{"metrics": {}}"#, "results, not options"),
         (
             r#"{"options": {"summaryTrendStats": ["avg"]}, "metrics": {}}"#,
-            "a k6 summary, whose options do not say",
+            "results, whose options do not say",
         ),
         (
             r#"{"stages": [], "duration": "1s"}"#,
@@ -292,7 +310,7 @@ fn the_whole_options_of_a_run_are_read_through_their_nulls_and_every_mix_will_do
             "scenarios": {"default": {"executor": "ramping-vus", "startVUs": null, "gracefulRampDown": null,
                 "stages": [{"duration": "1s", "target": 4}], "exec": null, "env": null, "tags": null}},
             "systemTags": [], "tags": null, "thresholds": {"http_req_failed": ["rate<0.1"]},
-            "noConnectionReuse": false, "rps": null,
+            "noConnectionReuse": false, "rps": null, "dns": {"ttl": null, "select": null},
         }
     });
     let (plan, left_out) = imported(&options.to_string());

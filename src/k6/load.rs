@@ -26,8 +26,10 @@ pub fn load(options: &Map<String, Value>) -> Result<Load, Refusal> {
     match options.get("scenarios") {
         None | Some(Value::Null) => shortcut(options, &given),
         Some(Value::Object(scenarios)) if !scenarios.is_empty() => {
-            // The consolidated options of a run repeat nothing here; a script that has both is refused by k6, too.
-            if let Some(first) = given.first() {
+            // `k6 inspect --execution-requirements` shows the scenario that it has made of shortcuts beside them. A
+            // script that has both is refused by k6, too.
+            let made_of_them = scenarios.len() == 1 && scenarios.contains_key("default");
+            if let Some(first) = given.first().filter(|_| !made_of_them) {
                 let what = format!("`scenarios` and `{first}` are both there");
                 return Err(Refusal::new(what, "k6 refuses that: drop one of the two"));
             }

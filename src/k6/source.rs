@@ -24,12 +24,12 @@ pub fn options(text: &str) -> Result<Map<String, Value>, Refusal> {
     // The data that handleSummary gets has them under this key, beside `metrics`.
     match object.remove("options") {
         Some(Value::Object(inner)) if object.contains_key("metrics") && !names_load(&inner) => Err(
-            Refusal::new("a k6 summary, whose options do not say what the load was", HINT),
+            Refusal::new("results, whose options do not say what the load was", HINT),
         ),
         Some(Value::Object(inner)) => Ok(inner),
         Some(_) => Err(Refusal::new("no k6 options: `options` is no object", HINT)),
         None if object.contains_key("metrics") => Err(Refusal::new(
-            "a k6 summary, which does not say what the load was",
+            "results, not options: they do not say what the load was",
             HINT,
         )),
         None => Ok(object),
@@ -113,10 +113,28 @@ fn braced(text: &str) -> Option<&str> {
     None
 }
 
+/// On one line, with a blank behind each colon: only then a bare key is one in YAML, and no indentation counts.
+fn spaced(object: &str) -> String {
+    let mut out = String::with_capacity(object.len());
+    let mut rest = object;
+    while let Some(first) = rest.chars().next() {
+        let end = match first {
+            '"' | '\'' | '`' => string_end(rest),
+            _ => first.len_utf8(),
+        };
+        match first {
+            ':' => out.push_str(": "),
+            _ if first.is_whitespace() => out.push(' '),
+            _ => out.push_str(&rest[..end]),
+        }
+        rest = &rest[end..];
+    }
+    out
+}
+
 /// An object literal whose values are written out is a flow mapping of YAML.
 fn literal(object: &str) -> Result<Value, Refusal> {
-    // A key that stands at the colon is a key only with a blank behind it.
-    let one_line: String = object.split_whitespace().collect::<Vec<_>>().join(" ");
+    let one_line = spaced(object);
     let wrong = |what: String| Refusal::new(format!("the script's options: {what}"), HINT);
     let documents = Yaml::load_from_str(&one_line).map_err(|e| wrong(e.to_string()))?;
     let root = documents.first().ok_or_else(|| wrong("empty".into()))?;

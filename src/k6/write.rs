@@ -76,6 +76,8 @@ const CARRIED: [&str; 8] = [
     "gracefulStop",
     "gracefulRampDown",
 ];
+/// What `k6 inspect --execution-requirements` adds: it follows from the rest.
+const FOLLOWS: [&str; 2] = ["totalDuration", "maxVUs"];
 /// What a profile has beside its load.
 const OF_THE_MIX: [&str; 4] = ["think_time", "models", "prompts", "requests"];
 
@@ -214,7 +216,7 @@ fn threshold_block(carried: &[Carried]) -> String {
 fn others(options: &Map<String, Value>) -> Vec<String> {
     let given = options.iter().filter(|(_, value)| is_said(value));
     given
-        .filter(|(key, _)| !CARRIED.contains(&key.as_str()))
+        .filter(|(key, _)| !CARRIED.contains(&key.as_str()) && !FOLLOWS.contains(&key.as_str()))
         .map(|(key, _)| match OTHERS.iter().find(|(known, _)| known == key) {
             Some((_, why)) => format!("`{key}`: {why}"),
             None => {
@@ -230,7 +232,7 @@ fn is_said(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Array(list) => !list.is_empty(),
-        Value::Object(map) => !map.is_empty(),
+        Value::Object(map) => map.values().any(is_said),
         Value::Bool(truth) => *truth,
         _ => true,
     }
