@@ -173,12 +173,12 @@ fn scenario(name: &str, fields: &Map<String, Value>) -> Result<Result<Load, Stri
         },
         Some("per-vu-iterations") => Executor::PerVuIterations {
             vus,
-            iterations: iterations,
+            iterations,
             max_duration,
         },
         Some("shared-iterations") => Executor::SharedIterations {
             vus,
-            iterations: iterations,
+            iterations,
             max_duration,
         },
         Some(other @ ("constant-arrival-rate" | "ramping-arrival-rate" | "externally-controlled")) => {

@@ -7,9 +7,9 @@ use crate::merge::{Part, Refusal, timeline, verdict};
 use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure, TokenSource};
 use crate::plan::Plan;
 use crate::result::{
-    Client, CoreFigures, MergedFigures, MetricFigures, Ordered, RULES, Run, RunResult, SCHEMA, ServerCounts,
-    ServerFigures, StampSource, TlsFigures, Totals, Warning, endpoints, metrics, rates, rfc3339, traffic,
-    warnings_of,
+    Client, CoreFigures, ExitCode, MergedFigures, MetricFigures, Ordered, RULES, Run, RunResult, SCHEMA,
+    ServerCounts, ServerFigures, StampSource, TlsFigures, Totals, Warning, endpoints, metrics, rates,
+    rfc3339, traffic, warnings_of,
 };
 use crate::units::Nanos;
 use serde_json::{Map, Value};
@@ -34,10 +34,11 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
         part.adds_up()?;
     }
 
-    let begun = parts.iter().map(|part| part.started_at).min().unwrap_or(0);
+    let begun = begun(parts);
+    // A shard without VUs has no load that could have begun too early.
     let offsets: Vec<f64> = parts
         .iter()
-        .map(|part| (part.started_at - begun) as f64 / 1e9)
+        .map(|part| (part.started_at - begun).max(0) as f64 / 1e9)
         .collect();
     let ends = parts
         .iter()
@@ -46,33 +47,22 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
     let duration: Nanos = timeline::nanos(ends.fold(0.0, f64::max));
     let skew = offsets.iter().copied().fold(0.0, f64::max);
     let thresholds = verdict::thresholds(&plan, parts, &series, duration);
-    let exit_code = verdict::exit_code(parts, &thresholds);
+    let run = Run {
+        started_at: rfc3339(begun),
+        duration_seconds: crate::units::seconds(duration),
+        merged: Some(MergedFigures {
+            shards: parts[0].shard.count(),
+            missing_shards: missing.clone(),
+            start_skew_seconds: skew,
+        }),
+        ..run(parts, verdict::exit_code(parts, &thresholds))
+    };
     let names: Vec<String> = plan.workload.kinds.iter().map(|kind| kind.name.clone()).collect();
 
     let mut result = RunResult {
         schema: SCHEMA,
         config: config(parts),
-        run: Run {
-            profile: parts[0].run.profile.clone(),
-            target: targets(parts).join(", "),
-            started_at: rfc3339(begun),
-            startup_seconds: parts
-                .iter()
-                .map(|part| part.run.startup_seconds)
-                .fold(0.0, f64::max),
-            duration_seconds: crate::units::seconds(duration),
-            stopped_by: verdict::stopped_by(parts),
-            shard: None,
-            start: None,
-            merged: Some(MergedFigures {
-                shards: parts[0].shard.count(),
-                missing_shards: missing.clone(),
-                start_skew_seconds: skew,
-            }),
-            verdict: exit_code.verdict(),
-            exit_code,
-            versions: parts[0].run.versions.clone().into_iter().collect(),
-        },
+        run,
         host: side_by_side(parts),
         totals: totals(parts, &total),
         rates: rates(&total, duration),
@@ -91,6 +81,37 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
     };
     result.warnings = warnings(&result, parts, &missing, skew);
     Ok(result)
+}
+
+/// When the first load began, nanoseconds since 1970.
+fn begun(parts: &[Part]) -> i128 {
+    let loaded = parts.iter().filter(|part| part.totals.requests > 0);
+    let first = loaded.map(|part| part.started_at).min();
+    first
+        .or_else(|| parts.iter().map(|part| part.started_at).min())
+        .unwrap_or(0)
+}
+
+/// What needs no reckoning of time.
+fn run(parts: &[Part], exit_code: ExitCode) -> Run {
+    let first = &parts[0].run;
+    Run {
+        profile: first.profile.clone(),
+        target: targets(parts).join(", "),
+        started_at: String::new(),
+        startup_seconds: parts
+            .iter()
+            .map(|part| part.run.startup_seconds)
+            .fold(0.0, f64::max),
+        duration_seconds: 0.0,
+        stopped_by: verdict::stopped_by(parts),
+        shard: None,
+        start: None,
+        merged: None,
+        verdict: exit_code.verdict(),
+        exit_code,
+        versions: first.versions.clone().into_iter().collect(),
+    }
 }
 
 /// One of each of the plan's kinds, all parts together.

@@ -206,6 +206,27 @@ proptest! {
     }
 
     #[test]
+    fn the_shards_of_a_schedule_add_up_to_it_at_every_step(
+        (start, stages) in any_shape(), count in 1u32..9, at in 0u64..160_000_000,
+    ) {
+        let whole = VuSchedule::ramp(start, &stages);
+        let shards: Vec<VuSchedule> =
+            (0..count).map(|index| whole.of_shard(Shard::new(index, count).unwrap())).collect();
+        let instants = whole.steps().iter().map(|step| step.at).chain([at]);
+        for at in instants {
+            let planned: Vec<u32> = shards.iter().map(|shard| shard.planned_at(at)).collect();
+            prop_assert_eq!(planned.iter().sum::<u32>(), whole.planned_at(at));
+            prop_assert!(planned.iter().max().unwrap() - planned.iter().min().unwrap() <= 1);
+        }
+        for shard in &shards {
+            let steps = shard.steps();
+            prop_assert_eq!((steps[0].at, shard.end()), (0, whole.end()));
+            prop_assert!(steps.windows(2).all(|two| two[0].at < two[1].at && two[0].vus != two[1].vus));
+            prop_assert_eq!(steps[steps.len() - 1].vus, 0);
+        }
+    }
+
+    #[test]
     fn steps_ascend_differ_and_are_what_planned_at_says((start, stages) in any_shape()) {
         let schedule = VuSchedule::ramp(start, &stages);
         let steps = schedule.steps();

@@ -76,7 +76,7 @@ pub fn run(
         ready.owned.stop(&mut failures);
         return Err(failures.remove(0));
     }
-    let engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
+    let mut engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
         .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
     let screen = progress::screen(args);
@@ -87,12 +87,7 @@ pub fn run(
     let cores = ready.cpus.workers.len();
     let shown = Shown::new(args, screen.as_ref(), cores, ready.engine.kernel_stamps);
     if let Some(at) = start_at {
-        let mut note = |text: &str| {
-            if !args.quiet {
-                say(text);
-            }
-        };
-        start::wait(at, &mut ready, &mut note)?;
+        engine.wall_offset = start::wait(at, &mut ready, args.quiet, &mut say)?;
     }
     let listener = Listener::new(&plan, engine, file.as_ref(), &ready, shown, &mut say)?;
     signals.enter(Phase::Load);

@@ -45,16 +45,17 @@ fn rounded(length: Nanos) -> String {
 }
 
 /// Returns at the instant, or at once where it has passed: the result says how late. A signal meanwhile ends the
-/// program, as all through its setup.
-pub fn wait(at: Nanos, ready: &mut Ready, note: &mut dyn FnMut(&str)) -> Result<(), Failure> {
-    let mut told = false;
+/// program, as all through its setup. Gives CLOCK_REALTIME less CLOCK_MONOTONIC as they are now: over hours of
+/// waiting the one that was taken at the setup has grown old.
+pub fn wait(at: Nanos, ready: &mut Ready, quiet: bool, say: &mut dyn FnMut(&str)) -> Result<i64, Failure> {
+    let mut told = quiet;
     loop {
         let left = at.saturating_sub(clock::realtime());
         if left == 0 {
-            return Ok(());
+            return Ok(clock::realtime() as i64 - clock::monotonic() as i64);
         }
         if !told {
-            note(&format!("ready; the load begins in {}", rounded(left)));
+            say(&format!("ready; the load begins in {}", rounded(left)));
             told = true;
         }
         if let Err(e) = ready.owned.check() {
