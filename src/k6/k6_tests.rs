@@ -321,3 +321,34 @@ fn the_whole_options_of_a_run_are_read_through_their_nulls_and_every_mix_will_do
         assert_eq!(plan.executor.vus_max(), 4, "{mix}");
     }
 }
+
+/// The right column of the guide's table of flags names nothing that this program has not.
+#[test]
+fn every_flag_that_the_guide_offers_is_one_of_ours() {
+    use clap::CommandFactory;
+    let guide = include_str!("../../docs/FROM-K6.md");
+    let section = guide
+        .split("## Flags of")
+        .nth(1)
+        .unwrap()
+        .split("## ")
+        .next()
+        .unwrap();
+    let command = crate::cli::Cli::command();
+    let known: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    let mut offered = 0;
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let ours = row
+            .split(" | ")
+            .nth(1)
+            .unwrap_or_else(|| panic!("no second column: {row}"));
+        for after in ours.split("--").skip(1) {
+            let end = after
+                .find(|c: char| !c.is_ascii_lowercase() && c != '-')
+                .unwrap_or(after.len());
+            assert!(known.contains(&&after[..end]), "--{} in {row}", &after[..end]);
+            offered += 1;
+        }
+    }
+    assert!(offered >= 20, "{offered}");
+}
