@@ -105,7 +105,7 @@ fn parts(text: &mut String, run: &Run) {
     if let Some(ShardFigures { number, count }) = run.shard {
         line!(
             text,
-            "shard {number} of {count}: its own requests only, thresholds too; `merge` joins the documents"
+            "shard {number} of {count}: its own requests only, thresholds too (`merge` joins all)"
         );
     }
     if let Some(merged) = &run.merged {
