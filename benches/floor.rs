@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::net::clock;
 use rustix::event::epoll;
@@ -82,7 +83,7 @@ fn run_epoll(options: &Options, parse: bool) -> u64 {
         stream.write_all(REQUEST).expect("send");
         streams.push(stream);
         let mut reader = ResponseReader::new();
-        reader.begin(Expected::ChatStream);
+        reader.begin(Expected::Stream(Api::Chat));
         readers.push(reader);
     }
     let mut events: Vec<epoll::Event> = Vec::with_capacity(BATCH);
@@ -109,7 +110,7 @@ fn run_epoll(options: &Options, parse: bool) -> u64 {
                 buffer[..n].ends_with(END)
             };
             if over {
-                readers[i].begin(Expected::ChatStream);
+                readers[i].begin(Expected::Stream(Api::Chat));
                 streams[i].write_all(REQUEST).expect("send");
             }
         }

@@ -8,10 +8,16 @@
 # is not there. Certificates are made by openssl.
 #
 #   scripts/tls-nginx.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
+#   scripts/tls-nginx.sh memory [SERVER_CPU] [CLIENT_CPU]      only the memory that a user takes, in a minute
 #
 # PORT is the first of ten ports, 18443 by default. BIN is a program that is built already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+part=all
+if [ "${1:-}" = memory ]; then
+    part=memory
+    set -- 1 8 "${@:2}"
+fi
 repeats=${1:-3} seconds=${2:-5} server_cpu=${3:-0} client_cpu=${4:-1}
 port=${PORT:-18443}
 streams=1000
@@ -121,6 +127,46 @@ traffic() { # NAME ARGS...
     [ $code = 0 ] || cat "$work/err"
 }
 
+# measure NAME URL SECONDS: appends CPU seconds of the worker, token events, resident KiB near the end of the run
+measure() {
+    "$bin" scripts/bench-stream.yaml --vus $streams --duration "${3}s" --target "$2" --no-server \
+        --cpus "$client_cpu" --cacert "$work/ca.pem" --output "$work/r.json" --quiet >"$work/out" 2>"$work/err" &
+    local pid=$!
+    sleep $(($3 - 1)) # the length of the run is fixed; this is a point in it
+    local resident
+    resident=$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")
+    wait $pid || cat "$work/err" >&2
+    awk -v busy="$(field client busy_percent)" -v s="$(field run duration_seconds)" -v n="$(field totals token_events)" \
+        -v resident="$resident" 'BEGIN { print busy / 100 * s, n, resident, n / s }' >>"$work/$1"
+}
+
+# A mock behind nginx: paced streams of 25 events.
+start_streams() {
+    behind=$((port + 8)) # connections of the simulator still linger on its port
+    start_nginx
+    start_server "$bin" mock --listen "127.0.0.1:$behind" --cpus "$server_cpu" --event-bytes 200 --spread --ttft 200ms \
+        --gap 200ms --tokens 25 --max-seconds 600
+}
+
+# Resident memory per user, plain and TLS: what more users add, so that histograms and code are in neither.
+memory() {
+    start_streams
+    echo "resident memory of the client in KiB, runs of 8 s of paced streams through nginx"
+    echo
+    echo '| transport | 250 users | 1000 users | a user more |'
+    echo '| --- | --- | --- | --- |'
+    local transport url
+    for transport in plain tls; do
+        url="http://localhost:$plain"
+        [ $transport = plain ] || url="https://localhost:$unbuffered"
+        for streams in 250 1000; do
+            measure "$transport-$streams" "$url" 8
+        done
+        paste -d' ' "$work/$transport-250" "$work/$transport-1000" |
+            awk -v t=$transport '{ printf "| %s | %d | %d | %.1f |\n", t, $3, $7, ($7 - $3) / 750 }'
+    done
+}
+
 install_nginx
 make_certificates
 mkfifo "$work/stdin"
@@ -129,6 +175,11 @@ echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc
 nginx -v 2>&1 | sed 's/^nginx version/nginx/'
 echo "server and nginx on CPU $server_cpu, client on CPU $client_cpu"
 echo
+
+if [ "$part" = memory ]; then
+    memory
+    exit
+fi
 
 start_server "$bin" __llmsim --listen "127.0.0.1:$behind" --cpus "$server_cpu" --latency fast --tokens 20
 start_nginx
@@ -162,24 +213,7 @@ stop "$server_pid"
 stop "$nginx_pid"
 server_pid= nginx_pid=
 
-# Connections of the simulator still linger on its port.
-behind=$((port + 8))
-start_nginx
-start_server "$bin" mock --listen "127.0.0.1:$behind" --cpus "$server_cpu" --event-bytes 200 --spread --ttft 200ms \
-    --gap 200ms --tokens 25 --max-seconds 600
-
-# measure NAME URL SECONDS: appends CPU seconds of the worker, token events, resident KiB near the end of the run
-measure() {
-    "$bin" scripts/bench-stream.yaml --vus $streams --duration "${3}s" --target "$2" --no-server \
-        --cpus "$client_cpu" --cacert "$work/ca.pem" --output "$work/r.json" --quiet >"$work/out" 2>"$work/err" &
-    local pid=$!
-    sleep $(($3 - 1)) # the length of the run is fixed; this is a point in it
-    local resident
-    resident=$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")
-    wait $pid || cat "$work/err" >&2
-    awk -v busy="$(field client busy_percent)" -v s="$(field run duration_seconds)" -v n="$(field totals token_events)" \
-        -v resident="$resident" 'BEGIN { print busy / 100 * s, n, resident, n / s }' >>"$work/$1"
-}
+start_streams
 
 long=$((3 * seconds))
 for repeat in $(seq "$repeats"); do

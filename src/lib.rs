@@ -17,6 +17,7 @@ pub mod mock;
 pub mod net;
 pub mod output;
 pub mod plan;
+pub mod push;
 pub mod report;
 pub mod result;
 pub mod run;

@@ -1,10 +1,12 @@
 //! Parses, dispatches, prints, and chooses the exit code.
 
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use llmload_uring::cli::{self, Command};
+use llmload_uring::compare::command;
 use llmload_uring::net::clock;
+use llmload_uring::result::ExitCode as Exit;
 use llmload_uring::run::{self, Failure, Phase, Signals};
 use llmload_uring::{config, k6, merge, mock, server};
 
@@ -14,9 +16,15 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
         Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
+        Some(Command::Compare(args)) => compare(&args),
+        Some(Command::Baseline(args)) => command::baseline(&args).and_then(|text| deliver(&text)),
         Some(Command::Merge(args)) => merge(&args),
         Some(Command::ImportK6(args)) => import_k6(&args),
         Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
+        Some(Command::Run(args)) => load(&args, begun),
+        Some(Command::Config(args)) => config::check(&args)
+            .map_err(Failure::from)
+            .map(|text| print(text.as_bytes())),
         Some(Command::Profiles(args)) => config::profiles(&args)
             .map_err(Failure::from)
             .map(|text| print(text.as_bytes())),
@@ -55,6 +63,31 @@ fn import_k6(args: &cli::ImportK6Args) -> Result<u8, Failure> {
     let imported = k6::run(args)?;
     imported.notes.iter().for_each(|note| say(note));
     Ok(print(imported.profile.as_bytes()))
+}
+
+fn compare(args: &cli::CompareArgs) -> Result<u8, Failure> {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let compared = command::compare(args, std::io::stdout().is_terminal() && !no_color)?;
+    deliver(&compared.text)?;
+    compared.notes.iter().for_each(|note| say(note));
+    Ok(compared.exit.code())
+}
+
+/// Output that was asked for and did not arrive is an error, but for a reader that has gone away.
+fn deliver(text: &str) -> Result<u8, Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            let what = format!("standard output: cannot write: {e}");
+            Err(Failure::new(
+                Exit::Output,
+                what,
+                None,
+                "free space, or send it elsewhere",
+            ))
+        }
+        _ => Ok(0),
+    }
 }
 
 fn probe(args: &cli::ProbeArgs) -> u8 {

@@ -8,6 +8,12 @@ pub const MILLISECOND: Nanos = 1_000_000;
 pub const SECOND: Nanos = 1_000_000_000;
 pub const MINUTE: Nanos = 60 * SECOND;
 
+/// A number as people read it: at most four decimals, none that are zero.
+pub fn decimal(x: f64) -> String {
+    let text = format!("{x:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
 /// Seconds as a float, for people and for JSON.
 pub fn seconds(nanos: Nanos) -> f64 {
     nanos as f64 / SECOND as f64

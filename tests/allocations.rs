@@ -2,26 +2,32 @@
 //! The counting allocator counts all threads, so that a figure may hold a stranger's allocation, such as the test
 //! harness's: of several tries the smallest counts.
 
+#[path = "common/certificates.rs"]
+mod certificates;
 mod common;
 
 use std::alloc::System;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::{engine_options, kind, light, mock, mock_options, plan, shared, target};
+use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
 use llmload_uring::mock::Mock;
+use llmload_uring::tls::{Pool, TlsOptions, TlsSession, TlsTarget};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::encode_request;
+use llmload_uring::workload::{Call, Prompts, RequestKind, encode_request};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const TRIES: usize = 5;
+/// 6.3 KB are taken by TLS 1.3, 4.8 KB by TLS 1.2: a buffer of 4 KiB a connection would not fit.
+const TLS_USER_BYTES_MAX: isize = 8_000;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -68,6 +74,29 @@ fn streamed_answer(events: usize) -> Vec<u8> {
     bytes.into_bytes()
 }
 
+/// As llama.cpp's own API streams it; 1.7 KB of settings come with the end.
+fn native_answer(events: usize) -> Vec<u8> {
+    let mut bytes = String::from(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    for i in 1..=events {
+        bytes += &chunk(&format!(
+            "data: {{\"index\":0,\"content\":\" word {i}\",\"tokens\":[28],\"stop\":false,\"id_slot\":-1,\
+             \"tokens_predicted\":{i},\"tokens_evaluated\":4}}\n\n"
+        ));
+    }
+    let settings: String = (0..50)
+        .map(|i| format!("\"key_{i}\":0.949999988079071,"))
+        .collect();
+    bytes += &chunk(&format!(
+        "data: {{\"index\":0,\"content\":\"\",\"tokens\":[],\"stop\":true,\"tokens_predicted\":{events},\
+         \"generation_settings\":{{{settings}\"stop\":[]}},\"timings\":{{\"prompt_n\":4,\"prompt_ms\":239.71,\
+         \"predicted_n\":{events},\"predicted_ms\":1684.047}}}}\n\n"
+    ));
+    bytes += "0\r\n\r\n";
+    bytes.into_bytes()
+}
+
 /// Records as the engine does.
 struct Sink<'a>(&'a mut Recorder);
 
@@ -84,8 +113,14 @@ impl TokenSink for Sink<'_> {
 }
 
 /// One exchange, from the head to the sample.
-fn exchange(reader: &mut ResponseReader, recorder: &mut Recorder, bytes: &[u8], cut: usize, iteration: u64) {
-    reader.begin(Expected::ChatStream);
+fn exchange(
+    reader: &mut ResponseReader,
+    recorder: &mut Recorder,
+    (api, bytes): (Api, &[u8]),
+    cut: usize,
+    iteration: u64,
+) {
+    reader.begin(Expected::Stream(api));
     recorder.started(0);
     let mut at = 1_000;
     let mut over = None;
@@ -99,7 +134,12 @@ fn exchange(reader: &mut ResponseReader, recorder: &mut Recorder, bytes: &[u8], 
     assert_eq!(over, Some(Outcome::Ok));
     let arrivals = reader.arrivals;
     let (output_tokens, token_source) = reader.output_tokens();
-    assert_eq!(token_source, TokenSource::Events);
+    let expected = match api {
+        Api::LlamaCpp => TokenSource::Server,
+        _ => TokenSource::Events,
+    };
+    assert_eq!(token_source, expected);
+    let times = reader.server_times();
     recorder.finish(&Sample {
         vu: 0,
         iteration,
@@ -116,28 +156,49 @@ fn exchange(reader: &mut ResponseReader, recorder: &mut Recorder, bytes: &[u8], 
         schedule_lag: 1,
         output_tokens,
         token_source,
+        server_prompt: times.prompt,
+        server_decode: times.decode,
     });
 }
 
 #[test]
 fn reading_and_recording_a_stream_of_1000_events_allocates_nothing_after_the_first() {
     let _alone = alone();
-    let bytes = streamed_answer(1_000);
-    for details in [false, true] {
+    let (chat, native) = (streamed_answer(1_000), native_answer(1_000));
+    for (answer, details) in [
+        ((Api::Chat, &*chat), false),
+        ((Api::Chat, &*chat), true),
+        ((Api::LlamaCpp, &*native), true),
+    ] {
         // What a buffer of the ring holds, one segment, and cuts that leave a part of nearly every event over.
         for cut in [1_448, 1_968, 97, 7] {
             let mut reader = ResponseReader::new();
             let mut recorder = Recorder::new(0, 1, details);
-            let first = allocations(|| exchange(&mut reader, &mut recorder, &bytes, cut, 0));
+            let first = allocations(|| exchange(&mut reader, &mut recorder, answer, cut, 0));
             let mut iteration = 0;
             let later = steady_allocations(|| {
                 iteration += 1;
-                exchange(&mut reader, &mut recorder, &bytes, cut, iteration);
+                exchange(&mut reader, &mut recorder, answer, cut, iteration);
             });
-            println!("cut at {cut}, details {details}: first stream {first}, later {later} allocations");
+            println!(
+                "{:?} cut at {cut}, details {details}: first stream {first}, later {later} allocations",
+                answer.0
+            );
             assert_eq!(later, 0, "reads of {cut} bytes");
         }
     }
+}
+
+/// A kind with prompts made anew for each request.
+fn made() -> RequestKind {
+    let mut made = kind("made", 2, true, 60 * SECOND);
+    if let Call::Chat { prompts, .. } = &mut made.call {
+        *prompts = Prompts::Made {
+            prefix: "Sum up: ".into(),
+            min_tokens: 300,
+        };
+    }
+    made
 }
 
 #[test]
@@ -146,6 +207,7 @@ fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
     let kinds = vec![
         kind("whole", 7, false, 30 * SECOND),
         kind("stream", 2, true, 60 * SECOND),
+        made(),
         light(1),
     ];
     let plan = plan(shared(1, 1), kinds);
@@ -156,7 +218,7 @@ fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
         for iteration in from..from + 1_000 {
             let draw = plan
                 .workload
-                .draw(plan.seed, 3, iteration, target.light_paths.len());
+                .draw(plan.seed, 3, iteration, 0, target.light_paths.len());
             bytes.clear();
             encode_request(&mut bytes, &mut body, &target, &plan.workload, &draw);
         }
@@ -199,7 +261,7 @@ fn mock_per_request(tokens: u32) -> f64 {
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let plan = plan(shared(1, 1), vec![kind("stream", 1, true, SECOND)]);
     let (mut request, mut body) = (Vec::new(), Vec::new());
-    let draw = plan.workload.draw(1, 0, 0, 1);
+    let draw = plan.workload.draw(1, 0, 0, 0, 1);
     encode_request(
         &mut request,
         &mut body,
@@ -238,4 +300,71 @@ fn a_run_with_ten_times_the_events_or_requests_allocates_next_to_nothing_more() 
         per_request - mocks < 1.0,
         "{per_request} per request, the mock's {mocks}"
     );
+}
+
+/// Bytes that the client of one connection still has when it has shaken hands, sent a request, taken the tickets and
+/// read an answer: `TlsSession` itself, the user's own target, and what they point to.
+fn tls_user_bytes(server: &TlsTarget, config: &Arc<rustls::ServerConfig>, pool: &Pool) -> isize {
+    let mut held = 0;
+    let mut client = |work: &mut dyn FnMut()| {
+        let region = Region::new(ALLOCATOR);
+        work();
+        let change = region.change();
+        held += change.bytes_allocated as isize - change.bytes_deallocated as isize;
+    };
+    let mut server_side = rustls::ServerConnection::new(config.clone()).unwrap();
+    let (mut user, mut tls) = (None, None);
+    client(&mut || {
+        let own = user.insert(Box::new(server.for_user()));
+        tls = Some(Box::new(TlsSession::new(own, pool).unwrap()));
+    });
+    let mut tls = tls.unwrap();
+    // Filled by the client, as long as ever needed: the core's own buffers are in no user's bytes.
+    let (mut output, mut plain) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
+    for round in 0..4 {
+        output.clear();
+        client(&mut || match tls.is_handshaking() {
+            true => tls.take_output(&mut output),
+            false => tls.encrypt(b"GET / HTTP/1.1\r\n\r\n", &mut output),
+        });
+        let mut rest = &output[..];
+        while !rest.is_empty() {
+            server_side.read_tls(&mut rest).unwrap();
+            server_side.process_new_packets().unwrap();
+        }
+        if round > 1 {
+            server_side.writer().write_all(&[b'x'; 5_000]).unwrap();
+        }
+        let mut answer = Vec::new();
+        while server_side.wants_write() {
+            server_side.write_tls(&mut answer).unwrap();
+        }
+        for piece in answer.chunks_mut(2_000) {
+            client(&mut || tls.feed(piece, &mut plain));
+        }
+    }
+    assert_eq!((plain.len(), tls.end(), pool.lent()), (10_000, None, 0));
+    held
+}
+
+#[test]
+fn a_user_over_tls_keeps_what_its_session_needs_and_no_buffer() {
+    let _alone = alone();
+    let identity = certificates::Authority::new().sign(&["localhost"], certificates::Validity::Now);
+    let options = TlsOptions {
+        cacert: None,
+        insecure: true,
+    };
+    let target = TlsTarget::new("localhost", &options).unwrap();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (config, pool) = (Arc::new(identity.server(&[version])), Pool::default());
+        // The first has the pool's buffers made.
+        let bytes = (0..=TRIES).map(|_| tls_user_bytes(&target, &config, &pool));
+        let bytes = bytes.skip(1).min().unwrap();
+        println!("{version:?}: {bytes} bytes");
+        assert!(
+            (1_000..TLS_USER_BYTES_MAX).contains(&bytes),
+            "{version:?}: {bytes}"
+        );
+    }
 }

@@ -1,10 +1,8 @@
 //! The fast reading against the plain one: on recorded streams, on generated JSON, on damaged bytes.
 //! `SEED=n` repeats a run; each random test prints its seed.
 
-use llmload_uring::api::chat::{
-    BodyFacts, EventFacts, Malformed, read_body, read_body_plain, read_event, read_event_fast,
-    read_event_plain,
-};
+use llmload_uring::api::chat::{read_body, read_body_plain, read_event, read_event_fast, read_event_plain};
+use llmload_uring::api::{BodyFacts, EventFacts, Malformed, ServerTimes, llamacpp};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::path::Path;
 
@@ -47,19 +45,35 @@ fn on_random_bytes(test: &str, cases: u32, bytes: usize, check: impl Fn(&[u8])) 
         .unwrap();
 }
 
-/// The fast reading is right or silent. `true` where it was sure.
+/// The fast reading of chat events is right or silent, and that of llama.cpp's own: every document goes through both.
+/// `true` where the one for chat was sure.
 fn agree(name: &[u8], data: &[u8]) -> bool {
+    agree_native(name, data);
     let plain = read_event_plain(name, data);
     let shown = || String::from_utf8_lossy(data).into_owned();
     assert_eq!(read_event(name, data), plain, "{}", shown());
     assert_eq!(read_body(data), read_body_plain(data), "{}", shown());
-    match read_event_fast(name, data) {
-        Some(facts) => {
-            assert_eq!(Ok(facts), plain, "{}", shown());
-            true
-        }
-        None => false,
+    sure(read_event_fast(name, data), plain, data)
+}
+
+fn agree_native(name: &[u8], data: &[u8]) -> bool {
+    let plain = llamacpp::read_event_plain(name, data);
+    let shown = || String::from_utf8_lossy(data).into_owned();
+    assert_eq!(llamacpp::read_event(name, data), plain, "{}", shown());
+    assert_eq!(
+        llamacpp::read_body(data),
+        llamacpp::read_body_plain(data),
+        "{}",
+        shown()
+    );
+    sure(llamacpp::read_event_fast(name, data), plain, data)
+}
+
+fn sure(fast: Option<EventFacts>, plain: Result<EventFacts, Malformed>, data: &[u8]) -> bool {
+    if let Some(facts) = fast {
+        assert_eq!(Ok(facts), plain, "{}", String::from_utf8_lossy(data));
     }
+    fast.is_some()
 }
 
 /// The `data:` lines of all recorded answers, and the bodies that are one JSON document.
@@ -93,9 +107,15 @@ fn samples(test: &str) -> Vec<Vec<u8>> {
 #[test]
 fn recorded_events_read_alike_and_the_fast_reading_takes_them() {
     let all = samples("recorded_events_read_alike_and_the_fast_reading_takes_them");
-    let (mut chat, mut unsure) = (0, Vec::new());
+    let (mut chat, mut native, mut unsure) = (0, 0, Vec::new());
     for data in &all {
         let sure = agree(b"", data);
+        if data.windows(18).any(|w| w == b"\"tokens_evaluated\"") {
+            native += 1;
+            if !agree_native(b"", data) {
+                unsure.push(String::from_utf8_lossy(data));
+            }
+        }
         if data.windows(21).any(|w| w == b"chat.completion.chunk") {
             chat += 1;
             if !sure {
@@ -105,7 +125,8 @@ fn recorded_events_read_alike_and_the_fast_reading_takes_them() {
     }
     println!("{} samples, {chat} of them chat events", all.len());
     assert!(unsure.is_empty(), "left to the plain reading: {unsure:#?}");
-    assert!(all.is_empty() || chat > 300);
+    // 13 events of a stream and one whole answer.
+    assert!(all.is_empty() || chat > 300 && native >= 14, "{chat} {native}");
 }
 
 #[test]
@@ -136,19 +157,23 @@ fn damaged_samples_read_alike() {
 #[test]
 fn generated_json_reads_alike() {
     let (sure, good, all) = (Tally::default(), Tally::default(), Tally::default());
+    let native = Tally::default();
     on_random_bytes("generated_json_reads_alike", 60_000, 160, |choices| {
         let data = generator::document(choices);
         all.up();
         good.up_if(read_event_plain(b"", &data).is_ok());
         sure.up_if(agree(b"", &data));
+        native.up_if(agree_native(b"", &data));
     });
+    let native = native.0.get();
     let (sure, good, all) = (sure.0.get(), good.0.get(), all.0.get());
-    println!("{all} documents, {good} well-formed, {sure} read fast");
+    println!("{all} documents, {good} well-formed, {sure} read fast as chat, {native} as llama.cpp's");
     // The generator is worth something only if it feeds both readings.
     assert!(
         good > all / 4 && sure > all / 10 && sure < good,
         "{all} {good} {sure}"
     );
+    assert!(native > all / 10 && native < good, "{all} {good} {native}");
 }
 
 #[derive(Default)]
@@ -225,6 +250,79 @@ fn one_wrong_bracket_at_any_depth_reads_alike() {
                 let right = format!("{{\"x\":{}1{}}}", opening.concat(), closing.concat());
                 assert_eq!(agree(b"", right.as_bytes()), depth <= 64, "{right}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_native_stream_ends_with_stop_and_tells_its_counts_and_times() {
+    let read = |data: &str| {
+        agree(b"", data.as_bytes());
+        llamacpp::read_event(b"", data.as_bytes()).expect("an object")
+    };
+    let word = read(r#"{"index":0,"content":" the","stop":false,"tokens_predicted":2,"tokens_evaluated":4}"#);
+    assert!(word.token && word.answer && !word.finish);
+    assert_eq!(
+        word.usage.map(|u| (u.completion_tokens, u.prompt_tokens)),
+        Some((2, 4))
+    );
+    let end = read(
+        r#"{"content":"","stop":true,"timings":{"cache_n":3,"prompt_n":1,"prompt_ms":239.71,"predicted_n":12,"predicted_ms":1684}}"#,
+    );
+    assert!(!end.token && end.finish && !end.error);
+    assert_eq!(
+        end.usage.map(|u| (u.completion_tokens, u.prompt_tokens)),
+        Some((12, 4))
+    );
+    let times = ServerTimes {
+        prompt: Some(239_710_000),
+        decode: Some(1_684_000_000),
+    };
+    assert_eq!(end.times, times);
+    let progress =
+        read(r#"{"content":"","stop":false,"prompt_progress":{"total":52,"cache":0,"processed":0}}"#);
+    assert!(!progress.token && !progress.finish);
+    assert!(read(r#"{"error":{"code":500,"message":"x","type":"server_error"}}"#).error);
+    // Only true is the end, and only a string is text.
+    for data in [
+        r#"{"stop":1,"content":null}"#,
+        r#"{"stop":"true","content":["x"]}"#,
+        "{}",
+    ] {
+        let facts = read(data);
+        assert!(!facts.finish && !facts.token, "{data}");
+    }
+    // A time that is none, and one that no clock has.
+    let odd = read(r#"{"timings":{"prompt_ms":-1,"predicted_ms":1e99}}"#);
+    assert_eq!((odd.times.prompt, odd.times.decode), (None, Some(u64::MAX)));
+}
+
+#[test]
+fn times_of_any_spelling_are_rounded_alike() {
+    for number in [
+        "0",
+        "-0",
+        "-0.0",
+        "0.1",
+        "1e-7",
+        "239.71",
+        "0.30000000000000004",
+        "9007199254740993",
+        "1.7976931348623157e99",
+        "123456789.123456789123456789",
+        "18446744073709.551615",
+        "4.9e-99",
+        "1E2",
+        "null",
+        "\"1\"",
+        "true",
+    ] {
+        for key in ["prompt_ms", "predicted_ms", "predicted_n"] {
+            agree(b"", format!("{{\"timings\":{{\"{key}\":{number}}}}}").as_bytes());
+            agree(
+                b"",
+                format!("{{\"timings\":{{\"{key}\":7,\"{key}\":{number}}}}}").as_bytes(),
+            );
         }
     }
 }
@@ -361,7 +459,7 @@ fn what_is_no_object_is_malformed() {
         agree(b"", data.as_bytes());
     }
     let said = read_event(b"", b"{bad-json}").unwrap_err().to_string();
-    assert_eq!(said, "chat answer: not JSON at line 1 column 2");
+    assert_eq!(said, "answer: not JSON at line 1 column 2");
     for data in ["", " ", "\n"] {
         assert_eq!(read_event(b"", data.as_bytes()), Ok(EventFacts::default()));
     }

@@ -135,6 +135,7 @@ fn a_bad_command_line_exits_2() {
         &["quick-smoke", "--stages", "10s"],
         &["quick-smoke", "--duration", "5 parsecs"],
         &["quick-smoke", "--api-key", "secret"],
+        &["run", "quick-smoke", "--api-key", "secret"],
         &["mock", "--listen", "nowhere"],
         &[],
     ] {

@@ -379,7 +379,7 @@ fn a_panic_in_a_user_is_reported_and_ends_its_core() {
     let broken = plan(shared(2, 10), Vec::new());
     let engine = Engine::start(
         Arc::new(broken),
-        Arc::new(target(mock.address)),
+        Arc::from([target(mock.address)]),
         engine_options(1),
     )
     .unwrap();

@@ -13,7 +13,7 @@ use llmload_uring::metrics::{Outcome, Recorder, Sample, Snapshot, TokenSource};
 use llmload_uring::output::{DetailSpool, OutputFile, summary};
 use llmload_uring::plan::{Executor, Plan};
 use llmload_uring::report::Aggregator;
-use llmload_uring::result::{RunFacts, RunResult, StampSource, StoppedBy};
+use llmload_uring::result::{RunFacts, RunResult, Shape, StampSource, StoppedBy};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::Draw;
 use serde_json::{Value, json};
@@ -92,11 +92,13 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         } else {
             TokenSource::None
         },
+        server_prompt: None,
+        server_decode: None,
     }
 }
 
 /// What a request asks for, of whom.
-type Asked = (u32, u64, u16, u32, u32, u32, Nanos);
+type Asked = (u32, u64, u16, u32, u64, u32, Nanos);
 
 struct Simulated {
     samples: Vec<(u32, Sample)>,
@@ -133,7 +135,7 @@ fn simulate(plan: &Plan) -> Simulated {
             _ => (vu, *own),
         };
         *own += 1;
-        let draw = plan.workload.draw(plan.seed, owner, iteration, 1);
+        let draw = plan.workload.draw(plan.seed, owner, iteration, 0, 1);
         let sample = answer(plan, &draw, owner, vu, iteration, at);
         asked.push((
             owner,
@@ -213,18 +215,24 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
         stopped_by: StoppedBy::Plan,
         versions: vec![("llmload-uring".into(), "0.1.0".into())],
         series_names: series,
+        server_names: plan.server_names(),
+        server_of_series: plan.workload.kinds.iter().map(|kind| kind.endpoint).collect(),
         cpus: vec![1, 2],
         stamp_source: StampSource::Kernel,
         quickack: true,
         judged: judge.finish(end, &[]),
         tls_verified: None,
         details_unwritten: 0,
+        pushes: None,
         target: "http://127.0.0.1:8080".into(),
         server: None,
         server_timeline: Vec::new(),
         shard: config.run.shard,
         start_at_unix_ns: None,
         startup: 31 * MILLISECOND,
+        analysis: config.analysis.clone(),
+        shape: Shape::of(&config),
+        fit_required: config.require_fit,
         problems: Vec::new(),
     };
     let mut result = RunResult::build(facts, &aggregator);
@@ -507,11 +515,11 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
         ),
         (
             changed(&two, "/totals/requests", json!(1)),
-            "1 requests in all, 10 over its endpoints",
+            "1 requests in all, 10 over its kinds",
         ),
         (
             changed(&two, "/endpoints/plain/metrics/latency/count", json!(999)),
-            "its count is 999",
+            "are not those of its values",
         ),
         (
             changed(&two, "/endpoints/plain/metrics/latency/hdr", json!("AAAA")),

@@ -2,15 +2,18 @@
 
 mod common;
 
+use llmload_uring::config::AnalysisLimits;
 use llmload_uring::judge::{Judge, Judged, Vus};
 use llmload_uring::metrics::{
     CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
 };
-use llmload_uring::output::{DetailSpool, OutputFile, SUMMARY_LINES_MAX, Spooled, summary};
+use llmload_uring::output::{DetailSpool, OutputFile, OutputFiles, SUMMARY_LINES_MAX, Spooled, summary};
 use llmload_uring::plan::{Executor, Threshold};
+use llmload_uring::push::Pushes;
 use llmload_uring::report::{Aggregator, progress_line};
 use llmload_uring::result::{
-    ExitCode, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, StampSource, StoppedBy,
+    Endpoint, ExitCode, Grade, Ordered, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, Shape,
+    StampSource, StoppedBy, analyse,
 };
 use llmload_uring::server::{ServerSample, ServerSamples};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
@@ -59,6 +62,8 @@ fn request(n: u64) -> Sample {
         schedule_lag: 20 * MICROSECOND + n % 13,
         output_tokens: if answered && series < 2 { 20 } else { 0 },
         token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None][usize::from(series)],
+        server_prompt: None,
+        server_decode: None,
     }
 }
 
@@ -74,6 +79,7 @@ fn run(spool: Option<&mut DetailSpool>) -> Aggregator {
         }
         for (core, recorder) in recorders.iter_mut().enumerate() {
             recorder.counters().wall_ns += SECOND;
+            recorder.counters().reads += 330;
             recorder.counters().busy_ns += [300, 850][core] * MILLISECOND;
             recorder.counters().set_vus_running(10);
             recorder.counters().set_connections_open(10);
@@ -150,6 +156,10 @@ fn judged(aggregator: &Aggregator, duration: Nanos) -> Judged {
 }
 
 fn result(aggregator: &Aggregator) -> RunResult {
+    result_of(aggregator, &[], &[0; SERIES.len()])
+}
+
+fn result_of(aggregator: &Aggregator, servers: &[&str], server_of_series: &[u16]) -> RunResult {
     let duration: Nanos = 6_250 * MILLISECOND;
     let mut result = RunResult::build(
         RunFacts {
@@ -161,12 +171,15 @@ fn result(aggregator: &Aggregator) -> RunResult {
             stopped_by: StoppedBy::Plan,
             versions: vec![("llmload-uring".to_string(), "0.1.0".to_string())],
             series_names: SERIES.map(str::to_string).to_vec(),
+            server_names: servers.iter().map(|name| (*name).to_string()).collect(),
+            server_of_series: server_of_series.to_vec(),
             cpus: vec![1, 2],
             stamp_source: StampSource::Kernel,
             quickack: true,
             judged: judged(aggregator, duration),
             tls_verified: None,
             details_unwritten: 0,
+            pushes: None,
             target: "http://127.0.0.1:8080".to_string(),
             server: Some(ServerFigures {
                 counts: Some(ServerCounts {
@@ -184,6 +197,9 @@ fn result(aggregator: &Aggregator) -> RunResult {
             shard: None,
             start_at_unix_ns: None,
             startup: 31 * MILLISECOND,
+            analysis: AnalysisLimits::default(),
+            shape: Shape::Profile,
+            fit_required: false,
             problems: Vec::new(),
         },
         aggregator,
@@ -219,7 +235,11 @@ impl Drop for Scratch {
     }
 }
 
-fn spool_for(output: &OutputFile) -> DetailSpool {
+fn prepared(path: &Path) -> OutputFiles {
+    OutputFiles::prepare(Some(path), None).unwrap()
+}
+
+fn spool_for(output: &OutputFiles) -> DetailSpool {
     let path = output.spool_path().unwrap();
     DetailSpool::create(&path, &SERIES.map(str::to_string), REALTIME_OFFSET).unwrap()
 }
@@ -227,12 +247,12 @@ fn spool_for(output: &OutputFile) -> DetailSpool {
 /// Runs, spools and writes; gives the document's path.
 fn written(scratch: &Scratch) -> (PathBuf, RunResult) {
     let path = scratch.0.join("result.json");
-    let output = OutputFile::prepare(&path).unwrap();
+    let output = prepared(&path);
     let mut spool = spool_for(&output);
     let result = result(&run(Some(&mut spool)));
     let spooled: Spooled = spool.finish();
     assert_eq!((spooled.written, spooled.lost), (600, 0));
-    output.write(&result, Some(&spooled)).unwrap();
+    assert!(output.write(&result, Some(&spooled)).is_empty());
     (path, result)
 }
 
@@ -259,6 +279,65 @@ fn the_summary_is_as_the_golden_one_and_fits_a_screen() {
     for line in text.lines() {
         assert!(line.chars().count() <= 80 || line.starts_with("  hint"), "{line}");
     }
+}
+
+#[test]
+fn the_summary_of_a_workload_has_the_sections_that_its_users_know() {
+    let mut result = result(&run(None));
+    result.shape = Shape::Workload;
+    assert_golden("summary_workload.txt", &summary(&result));
+}
+
+#[test]
+fn each_rule_of_the_analysis_passes_and_warns_by_its_limit() {
+    let result = result(&run(None));
+    let grades = |limits: &AnalysisLimits| -> Vec<Grade> {
+        analyse(&result, limits).iter().map(|f| f.grade).collect()
+    };
+    let loose = AnalysisLimits {
+        error_rate_max: 1.0,
+        p90_latency_max: 3600 * SECOND,
+        ttft_p50_good: 3600 * SECOND,
+        ttft_p50_max: 3600 * SECOND,
+        tail_ratio_max: 1e6,
+        contention_error_rate_max: 1.0,
+        coalesced_max: 1.0,
+        stamps_missing_max: 1.0,
+    };
+    assert_eq!(grades(&loose), [Grade::Pass; 7]);
+    let strict = AnalysisLimits {
+        error_rate_max: 0.0,
+        p90_latency_max: 1,
+        ttft_p50_good: 1,
+        ttft_p50_max: 1,
+        tail_ratio_max: 1.0,
+        contention_error_rate_max: 0.0,
+        coalesced_max: 0.0,
+        stamps_missing_max: 0.0,
+    };
+    use Grade::{Fail, Pass, Warning};
+    // No stamp is missing in this run.
+    assert_eq!(
+        grades(&strict),
+        [Fail, Warning, Warning, Warning, Fail, Pass, Warning]
+    );
+}
+
+#[test]
+fn two_documents_share_one_spool_which_goes_when_both_are_there() {
+    let scratch = Scratch::new("two");
+    let folder = scratch.0.join("results");
+    let now = time::OffsetDateTime::from_unix_timestamp(1_767_323_045).unwrap();
+    let named = scratch.0.join("named.json");
+    let output = OutputFiles::prepare(Some(&named), Some((&folder, now))).unwrap();
+    let mut spool = spool_for(&output);
+    spool.append(&[request(1)]).unwrap();
+    let spooled = spool.finish();
+    assert!(output.write(&result(&run(None)), Some(&spooled)).is_empty());
+    let own = folder.join("test_run_20260102_030405.json");
+    assert_eq!(std::fs::read(&named).unwrap(), std::fs::read(&own).unwrap());
+    assert_eq!(scratch.files(), ["named.json", "results"]);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
 }
 
 #[test]
@@ -336,13 +415,13 @@ fn the_document_is_json_with_config_and_details_first_and_every_count_adding_up(
 fn a_document_without_details_and_one_with_none_are_json() {
     let scratch = Scratch::new("empty");
     let path = scratch.0.join("result.json");
-    let output = OutputFile::prepare(&path).unwrap();
+    let output = prepared(&path);
     let result = result(&run(None));
-    output.write(&result, None).unwrap();
+    assert!(output.write(&result, None).is_empty());
     let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(document["details"], Value::Null);
     let spooled = spool_for(&output).finish();
-    output.write(&result, Some(&spooled)).unwrap();
+    assert!(output.write(&result, Some(&spooled)).is_empty());
     let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(document["details"], json!([]));
     assert_eq!(scratch.files(), ["result.json"]);
@@ -350,10 +429,10 @@ fn a_document_without_details_and_one_with_none_are_json() {
 
 #[test]
 fn a_full_disk_is_an_error_and_leaves_the_old_document_and_the_spool() {
-    let full = OutputFile::prepare(Path::new("/dev/full")).unwrap();
+    let full = prepared(Path::new("/dev/full"));
     assert_eq!(full.spool_path(), None);
     let result = result(&run(None));
-    let error = full.write(&result, None).unwrap_err();
+    let error = full.write(&result, None).remove(0);
     assert_eq!(error.cause.kind(), std::io::ErrorKind::StorageFull);
     assert!(error.to_string().starts_with("/dev/full: cannot write: "));
     assert!(error.hint().contains("free space"));
@@ -362,12 +441,12 @@ fn a_full_disk_is_an_error_and_leaves_the_old_document_and_the_spool() {
     let scratch = Scratch::new("full");
     let path = scratch.0.join("result.json");
     std::fs::write(&path, "{}").unwrap();
-    let output = OutputFile::prepare(&path).unwrap();
+    let output = prepared(&path);
     let mut spool = spool_for(&output);
     spool.append(&[request(1)]).unwrap();
     let spooled = spool.finish();
     std::fs::remove_file(output.spool_path().unwrap()).unwrap();
-    output.write(&result, Some(&spooled)).unwrap_err();
+    assert_eq!(output.write(&result, Some(&spooled)).len(), 1);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}");
     assert_eq!(scratch.files(), ["result.json"]);
 }
@@ -399,7 +478,7 @@ fn a_place_that_cannot_be_written_is_found_before_the_run() {
 #[test]
 fn a_spool_that_was_cut_by_a_kill_is_readable_line_by_line() {
     let scratch = Scratch::new("kill");
-    let output = OutputFile::prepare(&scratch.0.join("result.json")).unwrap();
+    let output = prepared(&scratch.0.join("result.json"));
     let mut spool = spool_for(&output);
     let samples: Vec<Sample> = (0..2_000).map(request).collect();
     spool.append(&samples).unwrap();
@@ -413,10 +492,40 @@ fn a_spool_that_was_cut_by_a_kill_is_readable_line_by_line() {
 }
 
 #[test]
+fn with_several_servers_there_is_a_row_for_each_and_one_for_each_of_their_kinds() {
+    let aggregator = run(None);
+    let alone = result(&aggregator);
+    assert_eq!(alone.requests, None);
+    let result = result_of(&aggregator, &["Thinker", "Flash"], &[1, 0, 1]);
+    let names =
+        |rows: &Ordered<Endpoint>| -> Vec<String> { rows.0.iter().map(|(name, _)| name.clone()).collect() };
+    assert_eq!(names(&result.endpoints), ["Thinker", "Flash"]);
+    let kinds = result.requests.as_ref().unwrap();
+    assert_eq!(
+        *kinds, alone.endpoints,
+        "the kinds' rows are those of a run with one server"
+    );
+    let row = |index: usize| &kinds.0[index].1;
+    let [thinker, flash] = [0, 1].map(|index| &result.endpoints.0[index].1);
+    assert_eq!(thinker, row(1));
+    let requests = |index: usize| row(index).totals.requests;
+    assert_eq!(flash.totals.requests, requests(0) + requests(2));
+    assert!(requests(0) > 0 && requests(1) > 0 && requests(2) > 0);
+    let count = |endpoint: &Endpoint| endpoint.metrics.0[0].1.count;
+    assert_eq!(count(flash), count(row(0)) + count(row(2)));
+    let document: Value = serde_json::to_value(&result).unwrap();
+    assert_eq!(
+        document["endpoints"]["Flash"]["totals"]["requests"],
+        flash.totals.requests
+    );
+}
+
+#[test]
 fn the_summary_fits_a_screen_whatever_a_run_brings() {
     let mut result = result(&run(None));
     let many = |n: usize| (0..n).map(move |i| i.to_string().repeat(9));
     result.totals.dropped_iterations = 1;
+    result.pushes = Some(Pushes::default());
     let (_, endpoint) = result.endpoints.0[0].clone();
     result.endpoints = many(500).map(|name| (name, endpoint.clone())).collect();
     result.thresholds = vec![result.thresholds[0].clone(); 50];
@@ -425,6 +534,7 @@ fn the_summary_fits_a_screen_whatever_a_run_brings() {
     result.totals.traffic.by_outcome = Outcome::ALL.into_iter().map(|o| (o.name(), u64::MAX)).collect();
     let metric = result.metrics.0[0].1.clone();
     result.metrics.0.iter_mut().for_each(|(_, m)| *m = metric.clone());
+    result.client.fitness.fit_required = true;
     let lines = summary(&result).lines().count();
     assert_eq!(lines, SUMMARY_LINES_MAX);
 }

@@ -21,8 +21,19 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 11] = [
-    "plan", "workload", "http1", "sse", "api", "metrics", "judge", "result", "tls", "merge", "k6",
+const PURE_ROOMS: [&str; 12] = [
+    "plan",
+    "workload",
+    "http1",
+    "sse",
+    "api",
+    "metrics",
+    "judge",
+    "result",
+    "tls",
+    "merge",
+    "k6",
+    "compare/stats",
 ];
 const IMPURE_WORDS: [&str; 11] = [
     "glommio",

@@ -61,7 +61,7 @@ impl Trust {
 
 fn run_over(tls: Option<TlsTarget>, executor: Executor, kinds: Vec<Kind>, address: SocketAddr) -> Ran {
     let mut options = engine_options(1);
-    options.tls = tls;
+    options.tls = vec![tls];
     run(plan(executor, kinds), address, options, |_| {})
 }
 
@@ -218,7 +218,7 @@ fn what_a_server_says_between_two_requests_is_read_while_the_user_thinks() {
             max: 10 * MILLISECOND,
         };
         let mut options = engine_options(1);
-        options.tls = tls;
+        options.tls = vec![tls];
         run(plan, address, options, |_| {}).merged
     };
     // New keys behind each answer: the connection stays.
@@ -252,6 +252,36 @@ fn what_a_server_says_between_two_requests_is_read_while_the_user_thinks() {
         assert_eq!(counters.connections_opened, 200);
         assert!(counters.stale_reconnects <= 192);
     }
+}
+
+#[test]
+fn two_endpoints_over_tls_and_one_in_plain_text_each_keep_a_connection_per_user() {
+    let trust = Trust::new();
+    let mocks = [(); 3].map(|()| mock(mock_options()));
+    let front = |index: usize| {
+        let server = trust.good().server(&VERSIONS);
+        Terminator::new(server, mocks[index].address, Manners::default())
+    };
+    let fronts = [front(0), front(1)];
+    let at = [fronts[0].address, fronts[1].address, mocks[2].address];
+    let kinds = (0..3).map(|endpoint| Kind {
+        endpoint,
+        ..kind("stream", 1, true, 30 * SECOND)
+    });
+    let mut plan = plan(per_vu(), kinds.collect());
+    let endpoint = plan.workload.endpoints[0].clone();
+    plan.workload.endpoints = vec![endpoint; 3];
+    let mut options = engine_options(1);
+    options.tls = vec![
+        Some(trust.target("localhost")),
+        Some(trust.target("localhost")),
+        None,
+    ];
+    let merged = run_against(plan, &at.map(target), options, |_| {}).merged;
+    assert_eq!(merged.total.ok(), 200);
+    let counters = merged.counters();
+    assert_eq!((counters.connections_opened, counters.stale_reconnects), (24, 0));
+    assert_eq!((counters.tls_handshakes, counters.tls_resumed), (16, 0));
 }
 
 #[test]
@@ -395,7 +425,7 @@ fn names_and_addresses_of_both_families_are_resolved_over_tls() {
         format!("https://{}/v1", v4.address),
         format!("https://{}", v6.address),
     ] {
-        let found = resolve_over(&url, Vec::new(), &trust.options()).unwrap();
+        let found = resolve_over(&url, None, Vec::new(), &trust.options()).unwrap();
         assert_eq!(found.target.origin, url.trim_end_matches("/v1"));
         assert_eq!(found.target.chat_path, "/v1/chat/completions");
         assert!(found.tls.unwrap().verified);

@@ -119,11 +119,7 @@ fn each_fault_of_a_server_has_its_message_and_the_load_does_not_begin() {
             0,
             "status 200: no finish_reason; its body begins `{\"id\":\"m\"",
         ),
-        (
-            Fault::BadJson,
-            0,
-            "status 200: chat answer: not JSON at line 1 column",
-        ),
+        (Fault::BadJson, 0, "status 200: answer: not JSON at line 1 column"),
         (Fault::Cut, 0, "status 200: the answer broke off after "),
         (
             Fault::BadChunk,
@@ -148,7 +144,7 @@ fn each_fault_of_a_server_has_its_message_and_the_load_does_not_begin() {
         (
             Fault::BadJson,
             1,
-            "streaming: status 200: chat answer: not JSON at line 1 column",
+            "streaming: status 200: answer: not JSON at line 1 column",
         ),
         (
             Fault::Cut,

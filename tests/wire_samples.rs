@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use llmload_uring::api::{Api, ServerTimes};
 use llmload_uring::engine::response::{Arrivals, Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::metrics::{Outcome, TokenSource};
 use llmload_uring::units::Nanos;
@@ -85,6 +86,16 @@ const STREAMS: [Stream; 18] = [
 #[rustfmt::skip]
 const CLOSE_DELIMITED: Stream =
     stream("nginx/http10_stream.txt",        Fine,      Eof,    149, (109, Server), [439,  658, 32_704]);
+
+/// llama.cpp's own stream, without `[DONE]`, and its older text completions, read as what they are.
+#[rustfmt::skip]
+const NATIVE: Stream =
+    stream("llamacpp/native_completion_stream.raw", Fine, Kept, 12, (12, Server), [303, 303, 1_698]);
+#[rustfmt::skip]
+const TEXTS: [Stream; 2] = [
+    stream("llamacpp/completions_stream.raw", Fine,     Kept,    12, ( 12, Server), [450,  450,  3_441]),
+    stream("guidellm-mock/completions_stream_usage.raw", Fine, Kept, 8, (8, Server), [518, 518,  1_889]),
+];
 
 /// Errors: the status decides, whatever was asked for and whatever the body is.
 const ERRORS: [(&str, Outcome, After); 12] = [
@@ -175,6 +186,7 @@ struct Seen {
     gaps: Vec<Nanos>,
     coalesced: u32,
     output_tokens: (u32, TokenSource),
+    times: ServerTimes,
 }
 
 /// Reads `bytes` in parts that end before each of `cuts`. A part arrives at the offset of its last byte.
@@ -203,6 +215,7 @@ fn read(reader: &mut ResponseReader, expected: Expected, bytes: &[u8], cuts: &[u
         gaps: sink.gaps,
         coalesced: sink.coalesced,
         output_tokens: reader.output_tokens(),
+        times: reader.server_times(),
     }
 }
 
@@ -231,6 +244,7 @@ fn moved(single: &Seen, bytes: usize, cuts: &[usize]) -> Seen {
         after: single.after,
         status: single.status,
         output_tokens: single.output_tokens,
+        times: single.times,
     }
 }
 
@@ -278,7 +292,11 @@ fn bytes_of(file: &str) -> Vec<u8> {
 }
 
 fn check_stream(s: &Stream) {
-    let seen = read_at_every_cut(s.file, Expected::ChatStream, &bytes_of(s.file));
+    check_stream_as(Api::Chat, s);
+}
+
+fn check_stream_as(api: Api, s: &Stream) -> Seen {
+    let seen = read_at_every_cut(s.file, Expected::Stream(api), &bytes_of(s.file));
     assert_eq!(
         (seen.outcome, seen.after, seen.status),
         (s.outcome, s.after, 200),
@@ -292,6 +310,7 @@ fn check_stream(s: &Stream) {
     assert_eq!([a.first_event, a.first_token, a.last_token], at, "{}", s.file);
     assert_eq!(a.first_byte, Some(0), "{}", s.file);
     assert_eq!(seen.coalesced, 0, "{}", s.file);
+    seen
 }
 
 #[test]
@@ -309,7 +328,7 @@ fn whole_chat_answers_are_ok_with_the_servers_count_and_no_stream() {
     }
     for (file, tokens) in WHOLE {
         let bytes = bytes_of(file);
-        let seen = read_at_every_cut(file, Expected::ChatWhole, &bytes);
+        let seen = read_at_every_cut(file, Expected::Whole(Api::Chat), &bytes);
         assert_eq!(
             (seen.outcome, seen.after, seen.status),
             (Fine, Kept, 200),
@@ -320,10 +339,79 @@ fn whole_chat_answers_are_ok_with_the_servers_count_and_no_stream() {
             seen.tokens.is_empty() && seen.arrivals.first_event.is_none(),
             "{file}"
         );
-        let seen = read_at_every_cut(file, Expected::ChatStream, &bytes);
+        let seen = read_at_every_cut(file, Expected::Stream(Api::Chat), &bytes);
         assert_eq!((seen.outcome, seen.after), (NotStreamed, Kept), "{file}");
         assert_eq!(seen.output_tokens, (0, TokenSource::None), "{file}");
     }
+}
+
+/// Nanoseconds of `prompt_ms` and `predicted_ms`.
+fn times(prompt: Nanos, decode: Nanos) -> ServerTimes {
+    ServerTimes {
+        prompt: Some(prompt),
+        decode: Some(decode),
+    }
+}
+
+#[test]
+fn llama_cpps_own_stream_and_text_completions_are_read_as_what_they_are() {
+    if !samples_are_here() {
+        return;
+    }
+    let seen = check_stream_as(Api::LlamaCpp, &NATIVE);
+    assert_eq!(seen.times, times(239_710_000, 1_684_047_000));
+    let [ours, theirs] = TEXTS.map(|s| check_stream_as(Api::Completions, &s).times);
+    assert_eq!(ours, times(569_931_000, 15_439_786_000));
+    assert_eq!(theirs, ServerTimes::default());
+    // A chat stream may have the times too.
+    let chat = read_at_every_cut("chat", Expected::Stream(Api::Chat), &bytes_of(STREAMS[8].file));
+    assert_eq!(chat.times, times(13_928_000, 18_010_426_000));
+}
+
+#[test]
+fn llama_cpps_own_whole_answer_is_ok_with_its_counts_and_times() {
+    if !samples_are_here() {
+        return;
+    }
+    let file = "llamacpp/native_completion_nonstream.raw";
+    let seen = read_at_every_cut(file, Expected::Whole(Api::LlamaCpp), &bytes_of(file));
+    assert_eq!((seen.outcome, seen.after, seen.status), (Fine, Kept, 200));
+    assert_eq!(seen.output_tokens, (12, Server));
+    assert_eq!(seen.times, times(56_257_000, 3_375_089_000));
+    assert!(seen.tokens.is_empty());
+}
+
+#[test]
+fn streams_of_other_apis_are_never_ok_as_llama_cpps_own() {
+    if !samples_are_here() {
+        return;
+    }
+    let others = OTHER_STREAMS.into_iter().filter(|file| *file != NATIVE.file);
+    for file in STREAMS.iter().map(|s| s.file).chain(others) {
+        let seen = read_at_every_cut(file, Expected::Stream(Api::LlamaCpp), &bytes_of(file));
+        assert_eq!(seen.outcome, Truncated, "{file}");
+    }
+}
+
+#[test]
+fn a_native_stream_without_its_stop_is_truncated_however_clean_its_end() {
+    if !samples_are_here() {
+        return;
+    }
+    let bytes = bytes_of(NATIVE.file);
+    let last = b"690\r\ndata: ";
+    let from = bytes
+        .windows(last.len())
+        .position(|w| w == last)
+        .expect("the last event");
+    let cut = [&bytes[..from], b"0\r\n\r\n"].concat();
+    let seen = read_at_every_cut("native without stop", Expected::Stream(Api::LlamaCpp), &cut);
+    assert_eq!(
+        (seen.outcome, seen.after, seen.times),
+        (Truncated, Kept, ServerTimes::default())
+    );
+    // Its events have counted the tokens so far.
+    assert_eq!(seen.output_tokens, (12, Server));
 }
 
 #[test]
@@ -333,7 +421,13 @@ fn an_error_status_decides_whatever_was_asked_and_whatever_the_body_is() {
     }
     for (file, outcome, after) in ERRORS {
         let bytes = bytes_of(file);
-        for expected in [Expected::ChatStream, Expected::ChatWhole, Expected::Light] {
+        for expected in [
+            Expected::Stream(Api::Chat),
+            Expected::Whole(Api::Chat),
+            Expected::Stream(Api::LlamaCpp),
+            Expected::Whole(Api::LlamaCpp),
+            Expected::Light,
+        ] {
             let seen = read_at_every_cut(file, expected, &bytes);
             assert_eq!((seen.outcome, seen.after), (outcome, after), "{file}");
             assert_eq!(seen.status.to_string().as_bytes(), &bytes[9..12], "{file}");
@@ -358,7 +452,7 @@ fn answers_that_are_no_chat_are_ok_only_as_light_requests() {
             (Fine, Kept, 200),
             "{file}"
         );
-        let seen = read_at_every_cut(file, Expected::ChatWhole, &bytes);
+        let seen = read_at_every_cut(file, Expected::Whole(Api::Chat), &bytes);
         assert_eq!((seen.outcome, seen.after), (as_whole, Kept), "{file}");
     }
 }
@@ -369,7 +463,7 @@ fn streams_of_other_apis_are_never_ok_as_chat_streams() {
         return;
     }
     for file in OTHER_STREAMS {
-        let seen = read_at_every_cut(file, Expected::ChatStream, &bytes_of(file));
+        let seen = read_at_every_cut(file, Expected::Stream(Api::Chat), &bytes_of(file));
         assert_eq!((seen.outcome, seen.after), (Truncated, Kept), "{file}");
         assert!(seen.tokens.is_empty(), "{file}");
         assert!(seen.arrivals.first_event.is_some(), "{file}");
@@ -381,21 +475,23 @@ fn a_stream_closed_at_any_byte_is_truncated_and_before_the_first_stale() {
     if !samples_are_here() {
         return;
     }
-    for file in [
-        "llamacpp/chat_stream_ping.raw",
-        "guidellm-mock/chat_stream_usage.raw",
+    for (file, api) in [
+        ("llamacpp/chat_stream_ping.raw", Api::Chat),
+        ("guidellm-mock/chat_stream_usage.raw", Api::Chat),
+        (NATIVE.file, Api::LlamaCpp),
+        (TEXTS[0].file, Api::Completions),
     ] {
         let bytes = bytes_of(file);
         let mut reader = ResponseReader::new();
         for end in 1..bytes.len() {
-            let seen = read(&mut reader, Expected::ChatStream, &bytes[..end], &[]);
+            let seen = read(&mut reader, Expected::Stream(api), &bytes[..end], &[]);
             assert_eq!(
                 (seen.outcome, seen.after),
                 (Truncated, Eof),
                 "{file} closed at {end}"
             );
         }
-        reader.begin(Expected::ChatStream);
+        reader.begin(Expected::Stream(Api::Chat));
         assert_eq!(reader.eof(), None);
     }
 }

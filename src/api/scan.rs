@@ -14,12 +14,12 @@ const COUNT_DIGITS_MAX: usize = 9;
 
 /// The inside of a string as it was sent.
 #[derive(Clone, Copy)]
-pub(super) struct Text<'a> {
+pub(in crate::api) struct Text<'a> {
     pub raw: &'a [u8],
     pub escaped: bool,
 }
 
-pub(super) struct Scan<'a> {
+pub(in crate::api) struct Scan<'a> {
     data: &'a [u8],
     at: usize,
 }
@@ -186,6 +186,23 @@ impl<'a> Scan<'a> {
         digits.iter().try_fold(0u32, |sum, &digit| {
             digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'))
         })
+    }
+
+    /// A number, as `serde_json` rounds it. Numbers take no memory there.
+    pub fn float(&mut self) -> Option<f64> {
+        self.peek()?;
+        let start = self.at;
+        self.number()?;
+        serde_json::from_slice(self.data.get(start..self.at)?).ok()
+    }
+
+    /// `true` or `false`.
+    #[inline(always)]
+    pub fn truth(&mut self) -> Option<bool> {
+        match self.peek()? {
+            b't' => self.literal(b"true").map(|()| true),
+            _ => self.literal(b"false").map(|()| false),
+        }
     }
 
     fn number(&mut self) -> Option<()> {

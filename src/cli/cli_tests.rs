@@ -49,6 +49,28 @@ fn a_profile_and_a_command_exclude_each_other() {
 }
 
 #[test]
+fn a_run_by_command_has_the_options_of_one_without() {
+    let run = |line: &str| match parse(line).unwrap().command {
+        Some(Command::Run(args)) => *args,
+        other => panic!("{other:?}"),
+    };
+    let args = run("run --config w.yaml --vus 7 --repeat 3 --results-dir r");
+    assert_eq!(args.document.config.as_deref(), Some("w.yaml".as_ref()));
+    assert_eq!(
+        (args.vus, args.document.repeat, args.profile()),
+        (Some(7), Some(3), "")
+    );
+    assert_eq!(run("run high-concurrency --vus 7").profile(), "high-concurrency");
+    let nothing = parse("run --vus 7").unwrap_err().kind();
+    assert_eq!(nothing, ErrorKind::MissingRequiredArgument);
+    let Some(Command::Config(args)) = parse("config check w.yaml --vus 3").unwrap().command else {
+        panic!()
+    };
+    let ConfigAction::Check(run) = args.action;
+    assert_eq!((run.profile(), run.vus), ("w.yaml", Some(3)));
+}
+
+#[test]
 fn every_option_of_a_run_has_its_variable_and_every_secret_is_hidden() {
     for arg in Cli::command().get_arguments() {
         let Some(long) = arg.get_long().filter(|long| !matches!(*long, "help" | "version")) else {
@@ -115,7 +137,7 @@ fn help_fits_its_purpose() {
 #[test]
 fn the_mock_has_its_defaults() {
     let args = mock("");
-    assert_eq!(args.listen.to_string(), "127.0.0.1:0");
+    assert_eq!(args.listen, ["127.0.0.1:0".parse().unwrap()]);
     assert_eq!(
         (args.ttft, args.gap, args.tokens),
         (50 * MILLISECOND, 10 * MILLISECOND, 100)
@@ -129,8 +151,12 @@ fn the_mock_has_its_defaults() {
 
 #[test]
 fn the_mocks_options_are_read() {
-    let args = mock("--listen 127.0.0.1:9000 --ttft 1s --gap 0 --unpaced --faults 503=37,hang=2 --cpus 1");
-    assert_eq!((args.listen.port(), args.ttft, args.gap), (9000, SECOND, 0));
+    let args = mock(
+        "--listen 127.0.0.1:9000 --listen [::1]:0 --token-rate 500 --close-after-stream --ttft 1s --gap 0 --unpaced --faults 503=37,hang=2 --cpus 1",
+    );
+    assert_eq!((args.listen[0].port(), args.ttft, args.gap), (9000, SECOND, 0));
+    assert_eq!((args.listen.len(), args.token_rate), (2, Some(500)));
+    assert!(args.close_after_stream);
     assert_eq!(args.faults.as_ref().map(FaultSpec::total), Some(39));
     assert_eq!(args.cpus, Some(CpuList(vec![1])));
     assert!(args.check().is_ok());

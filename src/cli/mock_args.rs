@@ -7,6 +7,8 @@ use clap::Args;
 use std::net::SocketAddr;
 
 const WAIT_MAX: Nanos = 60 * MINUTE;
+const TOKEN_RATE_MAX: u32 = 1_000_000_000;
+const LISTENERS_MAX: u64 = 16;
 const TOKENS_MAX: u32 = 1_000_000;
 const EVENTS_PER_WRITE_MAX: u32 = 256;
 /// Of an event with its padding.
@@ -16,9 +18,9 @@ const SECONDS_MAX: u64 = 24 * 3_600;
 
 #[derive(Clone, Debug, Args)]
 pub struct MockArgs {
-    /// Address; port 0 takes any free one, and the real one is printed
+    /// Address; port 0 takes any free one, and the real one is printed. Several share one --token-rate
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub listen: SocketAddr,
+    pub listen: Vec<SocketAddr>,
 
     /// From the request to the first token
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "50ms")]
@@ -35,6 +37,10 @@ pub struct MockArgs {
     /// Events sent together
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub events_per_write: u32,
+
+    /// Tokens a second of all streams together, which take turns: what one GPU has to give
+    #[arg(long, value_name = "N")]
+    pub token_rate: Option<u32>,
 
     /// As fast as they can be sent, --ttft and --gap do not count
     #[arg(long)]
@@ -63,6 +69,10 @@ pub struct MockArgs {
     /// Delay each connection's tokens by a phase of its own, so that they do not all come at once
     #[arg(long)]
     pub spread: bool,
+
+    /// Close after each stream without announcing it, as llama.cpp does
+    #[arg(long)]
+    pub close_after_stream: bool,
 
     /// Leave Nagle's algorithm on, as some servers do
     #[arg(long)]
@@ -106,6 +116,13 @@ impl MockArgs {
                 1,
                 u64::from(FAULT_CYCLE_MAX),
             ),
+            (
+                "--token-rate",
+                u64::from(self.token_rate.unwrap_or(1)),
+                1,
+                u64::from(TOKEN_RATE_MAX),
+            ),
+            ("--listen", self.listen.len() as u64, 1, LISTENERS_MAX),
             ("--max-seconds", self.max_seconds, 1, SECONDS_MAX),
         ];
         for (option, count, least, most) in counts {

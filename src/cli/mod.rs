@@ -1,21 +1,29 @@
 //! What was typed. What it means is found out in `config`.
 
+mod baseline_args;
+mod compare_args;
+mod config_args;
 mod explain;
 mod import_k6_args;
 mod merge_args;
 mod mock_args;
 mod probe_args;
 mod profiles_args;
+mod push_args;
 mod run_args;
 mod server_args;
 mod shard_args;
 mod values;
 
+pub use baseline_args::{BaselineAction, BaselineArgs};
+pub use compare_args::{CompareArgs, CompareFormat};
+pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs};
 pub use import_k6_args::ImportK6Args;
 pub use merge_args::MergeArgs;
 pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};
+pub use push_args::PushArgs;
 pub use run_args::{Progress, RunArgs, Stamp};
 pub use server_args::ServerArgs;
 pub use shard_args::ShardArgs;
@@ -28,7 +36,7 @@ pub use values::start_at::StartAt;
 use crate::server::{SimArgs, SuperviseArgs};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +54,10 @@ Examples:
       a server of your own, started and stopped
   llmload-uring stress --threshold 'ttft{stream:true}: p(99)<500'
       at how many users does the p99 of the first token exceed half a second?
+  llmload-uring run --config workload.yaml
+      one server or several, as the document has it; each request into a file under results/
+  llmload-uring config check workload.yaml
+      is the document right, and what does it mean?
   llmload-uring load --target http://10.0.0.5:8000 --shard 1/2 --start-at 2026-12-01T10:00:00Z -o 1.json
       the first half of the load, together with another host that runs the second
   llmload-uring merge 1.json 2.json --output both.json
@@ -56,6 +68,8 @@ Examples:
       a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000
       does this host allow that many users, and if not, which command mends it
+  llmload-uring compare base.json new.json --fail-on 'latency p95 > +10%'
+      did it get worse, and is that more than chance?
   llmload-uring completions bash > ~/.local/share/bash-completion/completions/llmload-uring
       completion of options in the shell
 
@@ -95,6 +109,14 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a profile, or the document that `--config FILE` names: all options are those of a run
+    Run(Box<RunArgs>),
+    /// Validate a document and print the run that it means
+    Config(ConfigArgs),
+    /// Runs of this tool, k6 and oha beside each other, and whether one got worse
+    Compare(CompareArgs),
+    /// Keep runs to compare with
+    Baseline(BaselineArgs),
     /// Join the result documents of one run that several processes shared (--shard)
     Merge(MergeArgs),
     /// Turn k6 options (stages, scenarios, thresholds) into a profile
@@ -128,13 +150,32 @@ pub fn parse() -> Cli {
     let matches = Cli::command()
         .try_get_matches()
         .unwrap_or_else(|e| explain::explain(e, std::env::args_os(), |name| std::env::var(name).ok()).exit());
-    // The option exists for its environment variable only.
-    if matches.value_source("api_key") == Some(ValueSource::CommandLine) {
-        let what = "--api-key: every user of this host can read a command line; \
-                    put the key into LLMLOAD_API_KEY, or into a file for --api-key-file";
-        Cli::command().error(ErrorKind::InvalidValue, what).exit();
+    // These options exist for their environment variables only.
+    let secrets = [
+        (
+            "api_key",
+            "--api-key: every user of this host can read a command line; \
+             put the key into LLMLOAD_API_KEY, or into a file for --api-key-file",
+        ),
+        (
+            "pushgateway_password",
+            "--pushgateway-password: every user of this host can read a command line; \
+             put the password into LLMLOAD_PUSHGATEWAY_PASSWORD",
+        ),
+    ];
+    for (id, what) in secrets {
+        if is_typed(&matches, id) {
+            Cli::command().error(ErrorKind::InvalidValue, what).exit();
+        }
     }
     Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
+}
+
+/// Whether the option stands on the command line, behind whichever command.
+fn is_typed(matches: &ArgMatches, id: &str) -> bool {
+    let known = matches.try_contains_id(id).is_ok();
+    (known && matches.value_source(id) == Some(ValueSource::CommandLine))
+        || matches.subcommand().is_some_and(|(_, below)| is_typed(below, id))
 }
 
 /// The script that completes this program's options in `shell`.
@@ -157,7 +198,8 @@ pub fn man() -> std::io::Result<Vec<u8>> {
     page.render_options_section(&mut out)?;
     for sub in command
         .get_subcommands()
-        .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+        // `run` has the options of the page itself.
+        .filter(|sub| !sub.is_hide_set() && !["help", "run"].contains(&sub.get_name()))
     {
         let mut options = Vec::new();
         clap_mangen::Man::new(sub.clone()).render_options_section(&mut options)?;

@@ -1,6 +1,6 @@
 //! Options of a run.
 
-use crate::cli::{CpuList, ServerArgs, ShardArgs, StageList};
+use crate::cli::{CpuList, DocumentArgs, PushArgs, ServerArgs, ShardArgs, StageList};
 use crate::config::{Secret, parse_count_span, parse_duration, parse_duration_span};
 use crate::units::Nanos;
 use crate::workload::Span;
@@ -38,8 +38,11 @@ pub enum Progress {
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Built-in profile (see `llmload-uring profiles`) or path of a YAML file
-    #[arg(required = true, value_name = "PROFILE")]
+    #[arg(required_unless_present = "config", value_name = "PROFILE")]
     pub profile: Option<String>,
+
+    #[command(flatten)]
+    pub document: DocumentArgs,
 
     /// Virtual users: scales a ramp so that this is its peak
     #[arg(short = 'u', long, env = "LLMLOAD_VUS", hide_env = true, value_name = "N", help_heading = LOAD)]
@@ -176,6 +179,10 @@ pub struct RunArgs {
     #[arg(long = "threshold", env = "LLMLOAD_THRESHOLD", hide_env = true, value_name = "THRESHOLD", help_heading = MEASUREMENT)]
     pub thresholds: Vec<String>,
 
+    /// Exit code 113 where the generator could have spoilt the figures, and not the server
+    #[arg(long, env = "LLMLOAD_REQUIRE_FIT", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
+    pub require_fit: bool,
+
     /// Write the result as JSON
     #[arg(short, long, env = "LLMLOAD_OUTPUT", hide_env = true, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
@@ -183,6 +190,9 @@ pub struct RunArgs {
     /// Every request in that file, too
     #[arg(long, env = "LLMLOAD_DETAILS", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = OUTPUT)]
     pub details: bool,
+
+    #[command(flatten)]
+    pub push: PushArgs,
 
     /// While it runs
     #[arg(long, env = "LLMLOAD_PROGRESS", hide_env = true, value_enum, default_value_t = Progress::Auto, help_heading = OUTPUT)]
@@ -194,7 +204,7 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Not empty where no subcommand was given: clap sees to it.
+    /// Not empty where there is no `--config` and no subcommand: clap sees to it.
     pub fn profile(&self) -> &str {
         self.profile.as_deref().unwrap_or_default()
     }

@@ -2,6 +2,9 @@
 
 use crate::metrics::Distribution;
 
+/// So many values of a metric are kept as they are; 800 KB.
+pub const RAW_VALUES_MAX: usize = 100_000;
+
 /// What a file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -24,6 +27,8 @@ pub struct Run {
     pub facts: RunFacts,
     pub trends: Vec<Trend>,
     pub scalars: Vec<Scalar>,
+    /// What has no counterpart among our metrics: a script's own trends and counters, k6's sub-metrics.
+    pub others: Vec<Other>,
     pub thresholds: Vec<Verdict>,
     /// What could not be read, or reads otherwise than it looks.
     pub notes: Vec<String>,
@@ -67,7 +72,7 @@ pub struct Trend {
 pub enum Values {
     /// Every value, to 0.1 %.
     Histogram(Box<Distribution>),
-    /// Every value, ascending, milliseconds: at most `RAW_VALUES_MAX`, beyond that a histogram.
+    /// Every value, ascending, milliseconds: at most [`RAW_VALUES_MAX`], beyond that a histogram.
     Raw(Vec<f64>),
     /// Only what a summary says.
     Summary {
@@ -85,7 +90,28 @@ pub enum Stat {
     Percentile(f64),
 }
 
-/// One second of a trend.
+/// A metric that is kept under its own name, and compared with nothing but itself.
+#[derive(Clone, Debug)]
+pub struct Other {
+    pub source: String,
+    /// `ms`, `bytes`, or empty where the file does not say.
+    pub unit: &'static str,
+    pub figure: Figure,
+}
+
+#[derive(Clone, Debug)]
+pub enum Figure {
+    /// In the metric's own unit.
+    Values(Values),
+    Number(f64),
+    /// 0 to 1, of how many where the file says so.
+    Share {
+        share: f64,
+        of: Option<u64>,
+    },
+}
+
+/// One second of a trend, or more where the run was longer than a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Slice {
     /// The end of the slice, seconds since the start.
@@ -106,7 +132,8 @@ pub struct Scalar {
     pub value: f64,
     /// Where it is a share: of how many.
     pub of: Option<u64>,
-    /// Per second where the file has it.
+    /// Per second where the file has it: `sum` is the amount in that second (of a share: the hits), `count` the
+    /// requests finished in it.
     pub slices: Vec<Slice>,
 }
 

@@ -1,7 +1,7 @@
 //! The profiles that travel inside the binary.
 
 /// Name and text of every built-in profile.
-pub const PROFILES: [(&str, &str); 9] = [
+pub const PROFILES: [(&str, &str); 11] = [
     ("quick-smoke", include_str!("../../profiles/quick-smoke.yaml")),
     ("smoke", include_str!("../../profiles/smoke.yaml")),
     ("load", include_str!("../../profiles/load.yaml")),
@@ -14,6 +14,8 @@ pub const PROFILES: [(&str, &str); 9] = [
     ),
     ("endpoints", include_str!("../../profiles/endpoints.yaml")),
     ("throughput", include_str!("../../profiles/throughput.yaml")),
+    ("workload", include_str!("../../profiles/workload.yaml")),
+    ("mixed_warfare", include_str!("../../profiles/mixed_warfare.yaml")),
 ];
 
 pub fn names() -> impl Iterator<Item = &'static str> {

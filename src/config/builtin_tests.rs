@@ -3,7 +3,7 @@ use crate::cli::Cli;
 use crate::config::load_plan;
 use crate::plan::{Executor, Plan};
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
-use crate::workload::{Call, RequestKind};
+use crate::workload::{Call, Prompts, RequestKind};
 use clap::Parser;
 
 fn plan(words: &str) -> Plan {
@@ -44,7 +44,7 @@ fn row(kind: &RequestKind, total: u32) -> Row<'_> {
             prompts,
             ..
         } => {
-            assert!(!models.is_empty() && !prompts.is_empty());
+            assert!(!models.is_empty() && *prompts != Prompts::List(Vec::new()));
             (max_tokens.min, max_tokens.max)
         }
         Call::Light | Call::Get { .. } => (0, 0),
@@ -59,7 +59,7 @@ fn mix(plan: &Plan) -> Vec<Row<'_>> {
 }
 
 /// Name, shape, thresholds.
-const TABLE: [(&str, &str, &[&str]); 9] = [
+const TABLE: [(&str, &str, &[&str]); 11] = [
     ("quick-smoke", "1 VU x 3", &["failed: rate<0.01"]),
     (
         "smoke",
@@ -114,6 +114,8 @@ const TABLE: [(&str, &str, &[&str]); 9] = [
             "latency{stream:false}: p(99)<50",
         ],
     ),
+    ("workload", "10->20 110->20", &[]),
+    ("mixed_warfare", "10->20 110->20", &[]),
 ];
 
 #[test]
@@ -152,7 +154,10 @@ fn load_stress_spike_and_soak_mix_the_same_requests() {
         let Call::Chat { models, prompts, .. } = &plan.workload.kinds[0].call else {
             panic!("{name}");
         };
-        assert_eq!((models.len(), prompts.len()), (7, 7), "{name}");
+        let Prompts::List(texts) = prompts else {
+            panic!("{name}: made prompts");
+        };
+        assert_eq!((models.len(), texts.len()), (7, 7), "{name}");
     }
 }
 

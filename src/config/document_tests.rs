@@ -1,5 +1,7 @@
 use super::*;
-use crate::plan::Plan;
+use crate::config::CallConfig;
+use crate::plan::{Executor, Plan};
+use crate::workload::Prompts;
 
 const GOOD: &str = "\
 executor: constant-vus
@@ -49,12 +51,17 @@ fn a_good_document_is_read_with_its_defaults() {
         max_tokens,
         models,
         prompts,
+        cache_prompt,
     } = &short.call
     else {
         panic!("{short:?}");
     };
+    assert!(!cache_prompt);
     assert_eq!((*stream, max_tokens.min, max_tokens.max), (false, 20, 20));
-    assert_eq!((models.len(), prompts[0].as_str()), (2, "Hi"));
+    assert_eq!(
+        (models.len(), prompts),
+        (2, &Prompts::List(vec!["Hi".to_owned()]))
+    );
     assert_eq!(config.requests[1].call, CallConfig::Light);
     assert_eq!(config.requests[1].connect_timeout, 5 * SECOND);
     let expressions: Vec<&str> = config.thresholds.iter().map(|t| t.expression.as_str()).collect();

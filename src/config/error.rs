@@ -148,7 +148,20 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(1);
     let distances = known.iter().map(|name| (distance(word, name), *name));
     let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= limit).then_some(name)
+    (distance <= limit)
+        .then_some(name)
+        .or_else(|| begins_with(word, known))
+}
+
+/// The only known word that goes on where `word` ends: `ramp_up` for `ramp_up_seconds`.
+fn begins_with<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let longer = |name: &&&str| {
+        name.strip_prefix(word)
+            .is_some_and(|rest| rest.starts_with(['_', '-']))
+    };
+    let mut found = known.iter().filter(longer);
+    let first = found.next().filter(|_| !word.is_empty())?;
+    found.next().is_none().then_some(first)
 }
 
 /// Letters inserted, dropped, exchanged or swapped with their neighbour.
@@ -182,6 +195,17 @@ mod tests {
         assert_eq!(nearest("start-vus", &known), Some("start_vus"));
         assert_eq!(nearest("vu", &known), Some("vus"));
         assert_eq!(nearest("weight", &known), None);
+        let known = [
+            "ramp_up_seconds",
+            "p90_latency_max",
+            "ttft_p50_good",
+            "ttft_p50_max",
+        ];
+        assert_eq!(nearest("ramp_up", &known), Some("ramp_up_seconds"));
+        // Which of two is not said.
+        assert_eq!(nearest("ttft_p50", &known), None);
+        assert_eq!(nearest("ramp", &["ramping"]), None);
+        let known = ["duration", "stages", "start_vus", "vus"];
         assert_eq!(nearest("", &known), None);
         assert_eq!(distance("ab", "ba"), 1);
         assert_eq!(distance("", "abc"), 3);

@@ -2,7 +2,7 @@
 
 use crate::cli::{ProfilesAction, ProfilesArgs};
 use crate::config::document::read_document;
-use crate::config::{ConfigError, builtin, unknown_profile};
+use crate::config::{Config, ConfigError, builtin, format_duration, unknown_profile};
 
 /// Names with their descriptions, or the document of one.
 pub fn profiles(args: &ProfilesArgs) -> Result<String, ConfigError> {
@@ -14,10 +14,28 @@ pub fn profiles(args: &ProfilesArgs) -> Result<String, ConfigError> {
     for name in builtin::names() {
         let text = builtin::text(name).unwrap_or_default();
         let (config, _) = read_document(name, name, text)?;
-        let description = config.description.unwrap_or_default();
+        let description = description(&config);
         out.push_str(&format!("{name:<18}{description}\n"));
     }
     Ok(out)
+}
+
+/// Its own, or what can be said of it.
+fn description(config: &Config) -> String {
+    if let Some(description) = &config.description {
+        return description.clone();
+    }
+    let urls: Vec<&str> = config
+        .servers
+        .iter()
+        .map(|server| server.base_url.as_str())
+        .collect();
+    let vus = config.executor.vus_max();
+    let duration = format_duration(config.executor.duration());
+    match urls.as_slice() {
+        [only] => format!("{vus} users for {duration}, one server: {only}"),
+        several => format!("{vus} users for {duration}, {} servers at once", several.len()),
+    }
 }
 
 #[cfg(test)]

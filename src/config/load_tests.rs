@@ -2,7 +2,7 @@ use super::*;
 use crate::cli::Cli;
 use crate::plan::{Executor, Stage, Threshold};
 use crate::units::{MILLISECOND, MINUTE, SECOND};
-use crate::workload::{Call, RequestKind, Span, Timeouts};
+use crate::workload::{Call, Prompts, RequestKind, Span, Timeouts};
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -87,7 +87,10 @@ fn high_concurrency_is_the_k6_scripts_run() {
     let Call::Chat { prompts, models, .. } = &plan.workload.kinds[0].call else {
         panic!()
     };
-    assert_eq!((prompts.as_slice(), models.len()), (&["Hi".to_owned()][..], 7));
+    assert_eq!(
+        (prompts, models.len()),
+        (&Prompts::List(vec!["Hi".to_owned()]), 7)
+    );
 
     let thresholds = [
         ("failed", "rate<0.10"),

@@ -79,7 +79,7 @@ fn gcd(a: u128, b: u128) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::Span;
+    use crate::workload::{Prompts, Span};
     use proptest::prelude::*;
 
     fn request(weight: u32, stream: Option<bool>) -> RequestConfig {
@@ -89,13 +89,15 @@ mod tests {
                 stream,
                 max_tokens: Span { min: 1, max: 1 },
                 models: vec!["m".into()],
-                prompts: vec!["p".into()],
+                prompts: Prompts::List(vec!["p".into()]),
+                cache_prompt: false,
             },
         };
         RequestConfig {
             name: format!("{stream:?}{weight}"),
             weight,
             call,
+            prompts_file: None,
             timeout: 1,
             connect_timeout: 1,
             first_token_timeout: None,

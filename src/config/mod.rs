@@ -1,49 +1,79 @@
 //! What was asked for: a built-in profile or a YAML document, with the command line laid over it.
 
+mod analysis;
+mod analysis_keys;
 mod builtin;
 mod document;
 mod duration;
+mod effective;
+mod endpoints;
 mod error;
 mod listing;
 mod mix;
 mod overlay;
+mod prompts_keys;
+mod push;
 mod reader;
+mod requests;
 mod secret;
 mod server;
+mod session;
 mod settings;
+mod shape;
 mod shard;
 mod thresholds;
 mod tree;
 mod types;
+mod workload_keys;
 
+pub use analysis::AnalysisLimits;
 pub use builtin::{names as profile_names, text as profile_text};
 pub use duration::{
     format_duration, format_duration_span, parse_count_span, parse_duration, parse_duration_span,
 };
+pub use effective::check;
 pub use error::{ConfigError, Mistake, Reason, nearest, quoted};
 pub use listing::profiles;
+pub use push::PushConfig;
 pub use reader::check_duration;
 pub use secret::Secret;
 pub use server::{CommandSettings, ServerSettings};
 pub use settings::{Header, MIN_WAIT_DEFAULT, Settings, redact};
 pub use tree::DOCUMENT_BYTES_MAX;
-pub use types::{CallConfig, Config, Place, RequestConfig, SimulatorConfig, ThresholdConfig, duration_text};
+pub use types::{
+    CallConfig, Config, Place, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig,
+    duration_text,
+};
 
 use crate::cli::RunArgs;
 use crate::plan::Plan;
 use std::io::Read;
 
 /// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 7] = ["completions", "import-k6", "man", "merge", "mock", "probe", "profiles"];
+const COMMANDS: [&str; 11] = [
+    "baseline",
+    "compare",
+    "completions",
+    "config",
+    "import-k6",
+    "man",
+    "merge",
+    "mock",
+    "probe",
+    "profiles",
+    "run",
+];
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.
 pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
-    let name = args.profile();
-    let source = find(name)?;
-    let (mut config, mut mistakes) = document::read_document(name, &source.file, &source.text)?;
-    config.run = settings::settings(args, &mut mistakes);
+    let source = source(args)?;
+    let (mut config, mut mistakes) = document::read_document(&source.name, &source.file, &source.text)?;
+    config.run = settings::settings(args, &config.servers, &mut mistakes);
     overlay::overlay(&mut config, args, &mut mistakes);
+    session::overlay_session(&mut config, args, &mut mistakes);
+    push::overlay_push(&mut config.push, &args.push, &mut mistakes);
+    shard::check_shard(&config, &mut mistakes);
     let plan = match Plan::build(&config) {
         Ok(plan) if mistakes.is_empty() => return Ok((config, plan)),
         Ok(_) => Vec::new(),
@@ -53,8 +83,8 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
     Err(ConfigError::new(mistakes))
 }
 
-/// The configuration of a result document, without what only a run has, is a profile: the plan of that run.
-pub fn reread(config: &serde_json::Value, file: &str) -> Result<Plan, ConfigError> {
+/// The configuration of a result document, without what only a run has, is a profile: that run's, and its plan.
+pub fn reread(config: &serde_json::Value, file: &str) -> Result<(Config, Plan), ConfigError> {
     let mut config = config.clone();
     let mut profile = String::new();
     if let Some(fields) = config.as_object_mut() {
@@ -68,27 +98,47 @@ pub fn reread(config: &serde_json::Value, file: &str) -> Result<Plan, ConfigErro
 
 /// The plan of a profile's text, as it is; `file` names it in errors.
 pub fn read_profile(file: &str, text: &str) -> Result<Plan, ConfigError> {
-    read_plan(file, file, text)
+    Ok(read_plan(file, file, text)?.1)
 }
 
-fn read_plan(profile: &str, file: &str, text: &str) -> Result<Plan, ConfigError> {
+fn read_plan(profile: &str, file: &str, text: &str) -> Result<(Config, Plan), ConfigError> {
     let (config, mistakes) = document::read_document(profile, file, text)?;
     match Plan::build(&config) {
-        Ok(plan) if mistakes.is_empty() => Ok(plan),
+        Ok(plan) if mistakes.is_empty() => Ok((config, plan)),
         Ok(_) => Err(ConfigError::new(mistakes)),
         Err(more) => Err(ConfigError::new(mistakes.into_iter().chain(more).collect())),
     }
 }
 
 struct Source {
+    /// What was asked for.
+    name: String,
     /// As errors name it.
     file: String,
     text: String,
 }
 
+/// By its name or path, or by `--config`, which only takes a path.
+fn source(args: &RunArgs) -> Result<Source, ConfigError> {
+    let Some(path) = &args.document.config else {
+        return find(args.profile());
+    };
+    if let Some(profile) = &args.profile {
+        let what = format!("contradicts the profile {}: one document a run", quoted(profile));
+        let reason = Reason::new(what).hint("drop one of the two, in the environment too");
+        return Err(reason.at("--config", 0).into());
+    }
+    let Some(path) = path.to_str() else {
+        let what = format!("{} is no UTF-8 path", quoted(&path.to_string_lossy()));
+        return Err(Reason::new(what).at("--config", 0).into());
+    };
+    read_file(path)
+}
+
 fn find(name: &str) -> Result<Source, ConfigError> {
     if let Some(text) = builtin::text(name) {
         return Ok(Source {
+            name: name.to_owned(),
             file: format!("profiles/{name}.yaml"),
             text: text.to_owned(),
         });
@@ -125,7 +175,11 @@ fn read_file(path: &str) -> Result<Source, ConfigError> {
     let limit = DOCUMENT_BYTES_MAX as u64 + 1;
     let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
     let wrong = |what: String| ConfigError::from(Reason::new(what).at(path, 0));
-    read.map_err(|e| wrong(format!("cannot be read: {e}")))?;
+    read.map_err(|e| {
+        let reason = Reason::new(format!("cannot be read: {e}"));
+        let hint = "`llmload-uring profiles show workload` prints a document to begin with";
+        ConfigError::from(reason.hint(hint).at(path, 0))
+    })?;
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(wrong(format!(
             "larger than the limit, {DOCUMENT_BYTES_MAX} bytes"
@@ -138,6 +192,7 @@ fn read_file(path: &str) -> Result<Source, ConfigError> {
         ))
     })?;
     Ok(Source {
+        name: path.to_owned(),
         file: path.to_owned(),
         text,
     })

@@ -10,6 +10,7 @@ use crate::config::thresholds::read_options;
 use crate::config::{CallConfig, Config, Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, Stage, VUS_MAX};
 use crate::units::{MILLISECOND, Nanos};
+use crate::workload::Prompts;
 
 /// Above 1 it stretches. A thousandth of a day is still a minute and a half.
 const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
@@ -19,6 +20,7 @@ pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>)
     overlay_shape(config, args, mistakes);
     overlay_requests(config, args, mistakes);
     config.validate &= !args.server.no_validate;
+    config.require_fit |= args.require_fit;
     read_options(&args.thresholds, &mut config.thresholds, mistakes);
     if let Some(seed) = args.seed {
         config.seed = seed;
@@ -251,7 +253,8 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
                 models.clone_from(&args.models);
             }
             if !args.prompts.is_empty() {
-                prompts.clone_from(&args.prompts);
+                *prompts = Prompts::List(args.prompts.clone());
+                request.prompts_file = None;
             }
             if let Some(span) = args.max_tokens {
                 *max_tokens = span;

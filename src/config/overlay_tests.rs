@@ -2,7 +2,7 @@ use crate::cli::Cli;
 use crate::config::{CallConfig, Config, load_plan};
 use crate::plan::{Executor, Plan, Stage};
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
-use crate::workload::Call;
+use crate::workload::{Call, Prompts};
 use clap::Parser;
 
 fn load(line: &str) -> Result<(Config, Plan), String> {
@@ -159,8 +159,11 @@ fn requests_are_changed_where_they_are_chat() {
         };
         assert_eq!((max_tokens.min, max_tokens.max), (5, 9));
         assert_eq!(
-            (models.as_slice(), prompts.as_slice()),
-            (&["x".to_owned(), "y".into()][..], &["Hello".to_owned()][..])
+            (models.as_slice(), prompts),
+            (
+                &["x".to_owned(), "y".into()][..],
+                &Prompts::List(vec!["Hello".to_owned()])
+            )
         );
     }
     let think = load("quick-smoke --think-time 10ms-60ms")

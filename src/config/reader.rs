@@ -2,7 +2,7 @@
 //! goes on and all mistakes of a document are found at once.
 
 use crate::config::duration::{format_duration, parse_duration};
-use crate::config::{Mistake, Reason, nearest, quoted};
+use crate::config::{Mistake, Place, Reason, nearest, quoted};
 use crate::units::Nanos;
 use saphyr::{MarkedYaml, YamlData};
 use std::fmt::Display;
@@ -95,6 +95,10 @@ impl<'f> Reader<'f> {
             file,
             mistakes: Vec::new(),
         }
+    }
+
+    pub fn place(&self, line: usize) -> Place {
+        Place::file(self.file, line)
     }
 
     pub fn mistake(&mut self, line: usize, reason: Reason) {
@@ -230,6 +234,15 @@ impl<'f> Reader<'f> {
                 number => number,
             };
             within(number, text, &range)
+        })
+    }
+
+    pub fn decimal(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        self.parsed(fields, key, "a number", |text| {
+            match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
+                Some(number) => within(Some(number), text, &range),
+                None => Err(Reason::new(format!("{} is no number", quoted(text)))),
+            }
         })
     }
 

@@ -1,8 +1,9 @@
 //! The server that a run starts itself: what was asked of it, and what contradicts that.
 
 use crate::cli::RunArgs;
+use crate::config::session::names_a_server;
 use crate::config::settings::redact;
-use crate::config::{Mistake, Reason, Secret, check_duration, duration_text, quoted};
+use crate::config::{Mistake, Reason, Secret, ServerEntry, check_duration, duration_text, quoted};
 use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::server::{CommandOptions, ErrorRates, SimOptions, command};
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
@@ -81,23 +82,40 @@ impl CommandSettings {
 }
 
 /// Opens no file and no connection.
-pub fn server_settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> ServerSettings {
+pub fn server_settings(
+    args: &RunArgs,
+    servers: &[ServerEntry],
+    mistakes: &mut Vec<Mistake>,
+) -> ServerSettings {
     let asked = &args.server;
-    let settings = ServerSettings {
+    let mut settings = ServerSettings {
         chaos: asked.chaos,
         sim_latency: asked.sim_latency.clone(),
         sim_tokens: asked.sim_tokens,
         sim_config: asked.sim_config.clone(),
         command: command_settings(args, mistakes),
     };
-    simulator_mistakes(args, &settings, mistakes);
+    simulator_mistakes(args, &settings, servers, mistakes);
+    if !servers.is_empty() {
+        // Reported: not to look wrong a second time.
+        settings = ServerSettings {
+            command: settings.command,
+            ..ServerSettings::default()
+        };
+    }
     settings
 }
 
-fn simulator_mistakes(args: &RunArgs, settings: &ServerSettings, mistakes: &mut Vec<Mistake>) {
+fn simulator_mistakes(
+    args: &RunArgs,
+    settings: &ServerSettings,
+    servers: &[ServerEntry],
+    mistakes: &mut Vec<Mistake>,
+) {
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     if let Some(option) = settings.simulator_option() {
         // A port without more may turn out to be a server's: then it is refused when that is known.
+        let named = names_a_server(servers);
         let others = [
             (
                 args.server.server_cmd.is_some(),
@@ -108,6 +126,7 @@ fn simulator_mistakes(args: &RunArgs, settings: &ServerSettings, mistakes: &mut 
                 "`--target` names a server that runs already",
             ),
             (args.no_server, "`--no-server` starts none"),
+            (named.is_some(), named.as_deref().unwrap_or_default()),
         ];
         let instead = others.into_iter().find_map(|(given, what)| given.then_some(what));
         if let Some(instead) = instead {
@@ -194,7 +213,7 @@ mod tests {
 
     fn mistakes(words: &[&str]) -> Vec<String> {
         let mut mistakes = Vec::new();
-        server_settings(&args(words), &mut mistakes);
+        server_settings(&args(words), &[], &mut mistakes);
         mistakes.iter().map(ToString::to_string).collect()
     }
 

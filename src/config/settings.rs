@@ -2,8 +2,11 @@
 
 use crate::cli::{CpuList, RunArgs, Stamp};
 use crate::config::server::server_settings;
+use crate::config::session::names_a_server;
 use crate::config::shard::shard;
-use crate::config::{Mistake, Reason, Secret, ServerSettings, check_duration, duration_text, quoted};
+use crate::config::{
+    Mistake, Reason, Secret, ServerEntry, ServerSettings, check_duration, duration_text, quoted,
+};
 use crate::plan::Shard;
 use crate::units::{MILLISECOND, Nanos};
 use serde::{Serialize, Serializer};
@@ -52,6 +55,9 @@ pub struct Settings {
     pub quickack: bool,
     pub details: bool,
     pub output: Option<PathBuf>,
+    /// A push that fails is an output that could not be written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub push_required: bool,
     /// The API key is among them, as `authorization`.
     pub headers: Vec<Header>,
     /// The part of the plan that this process runs; `None`: all of it.
@@ -82,22 +88,29 @@ impl Default for Settings {
             quickack: true,
             details: false,
             output: None,
+            push_required: false,
             headers: Vec::new(),
             shard: None,
         }
     }
 }
 
-/// Reads the key file, if one is named; touches nothing else.
-pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
-    let server = server_settings(args, mistakes);
+/// Reads the key file, if one is named; touches nothing else. `servers` are the document's.
+pub fn settings(args: &RunArgs, servers: &[ServerEntry], mistakes: &mut Vec<Mistake>) -> Settings {
+    let server = server_settings(args, servers, mistakes);
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     let target = args.target();
     if target.is_some() && args.port.is_some() {
         let what = "contradicts `--target`, whose URL has the port";
         wrong("--port", Reason::new(what).hint("put the port into the URL"));
     }
-    if args.no_server && target.is_none() && args.port.is_none() && server.command.is_none() {
+    if let (Some(named), Some(_), None, None) = (names_a_server(servers), args.port, target, &server.command)
+    {
+        let what = format!("is for the simulator, but {named}");
+        wrong("--port", Reason::new(what).hint("drop one of the two"));
+    }
+    let named = target.is_some() || !servers.is_empty();
+    if args.no_server && !named && args.port.is_none() && server.command.is_none() {
         let what = "no server is started and none is named";
         wrong(
             "--no-server",
@@ -130,9 +143,10 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     let headers = headers(args, mistakes);
     let shard = shard(&args.sharding, |name| std::env::var(name).ok(), mistakes);
     Settings {
-        manage_server: (target.is_none() && !args.no_server) || server.command.is_some(),
+        manage_server: (!named && !args.no_server) || server.command.is_some(),
         target: target.map(str::to_owned),
-        port: args.port,
+        // Beside a server of the document it is reported: not to look wrong a second time.
+        port: args.port.filter(|_| servers.is_empty()),
         server,
         cacert: args.cacert.clone(),
         insecure: args.insecure,
@@ -143,6 +157,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         quickack: !args.no_quickack,
         details: args.details,
         output: args.output.clone(),
+        push_required: args.push.push_required,
         headers,
         shard,
     }

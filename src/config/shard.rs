@@ -1,7 +1,7 @@
 //! Which part of the plan this process runs.
 
 use crate::cli::{ShardArgs, ShardSpec};
-use crate::config::{Mistake, Reason, quoted};
+use crate::config::{Config, Mistake, Reason, quoted};
 use crate::plan::{SHARDS_MAX, Shard};
 
 /// `None`: all of it. `env` looks a variable up.
@@ -21,6 +21,29 @@ pub fn shard(
                 None
             }
         },
+    }
+}
+
+/// One document has one run of one part: several runs in a row, each in parts, are no result that `merge` knows.
+pub fn check_shard(config: &Config, mistakes: &mut Vec<Mistake>) {
+    let Some(shard) = config.run.shard else {
+        return;
+    };
+    let mut refuse = |what: String, hint: String| {
+        let reason = Reason::new(format!("shard {shard} is a part of one run, and {what}"));
+        mistakes.push(reason.hint(hint).at("--shard", 0));
+    };
+    if config.repeat > 1 {
+        let n = config.repeat;
+        refuse(
+            format!("`repeat` asks for {n} runs"),
+            format!("`--repeat 1`, and start the shards {n} times"),
+        );
+    }
+    if config.contention {
+        let what = "`contention` asks for a run of each server alone and one of all";
+        let hint = "drop it, and start the shards once for each";
+        refuse(what.to_owned(), hint.to_owned());
     }
 }
 

@@ -1,12 +1,13 @@
 //! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
 
 use crate::config::duration::{format_duration, format_duration_span, format_span};
-use crate::config::{Mistake, Reason, Settings};
+use crate::config::{AnalysisLimits, Mistake, PushConfig, Reason, Settings, redact};
 use crate::plan::Executor;
 use crate::units::Nanos;
-use crate::workload::{LightPath, Span};
+use crate::workload::{Api, LightPath, Prompts, Span};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use std::path::PathBuf;
 
 /// Serialised, and without `profile` and `run`, it is a document that reads back as itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,8 +16,15 @@ pub struct Config {
     pub profile: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Where the load goes, each with its own row; empty: to what the options name. `server` or `servers` in a
+    /// document.
+    #[serde(flatten, serialize_with = "server_forms")]
+    pub servers: Vec<ServerEntry>,
     /// Each endpoint is asked once before the load.
     pub validate: bool,
+    /// A generator that was the limit is exit code 113.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_fit: bool,
     pub seed: u64,
     #[serde(flatten)]
     pub executor: Executor,
@@ -33,6 +41,27 @@ pub struct Config {
     pub simulator: Option<SimulatorConfig>,
     #[serde(serialize_with = "threshold_map", skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<ThresholdConfig>,
+    /// Load of this length comes first and is in no figure.
+    #[serde(serialize_with = "duration_text", skip_serializing_if = "is_zero")]
+    pub warmup: Nanos,
+    /// So many runs, one after the other; 1 is one.
+    #[serde(skip_serializing_if = "is_one")]
+    pub repeat: u32,
+    /// Each server alone, then all together.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub contention: bool,
+    /// Directory of the files that a run writes besides `output`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub results_dir: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<PathBuf>,
+    /// Every request in the files; `None`: where there is a `results_dir`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<bool>,
+    pub analysis: AnalysisLimits,
+    /// `None`: nothing is pushed.
+    #[serde(rename = "prometheus", skip_serializing_if = "Option::is_none")]
+    pub push: Option<PushConfig>,
     pub run: Settings,
     /// Where the shape was given.
     #[serde(skip)]
@@ -41,47 +70,125 @@ pub struct Config {
     pub requests_place: Place,
 }
 
-/// One kind of request in the mix, with what it inherits from the document filled in.
+/// One server of the document.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RequestConfig {
-    pub name: String,
+pub struct ServerEntry {
+    /// Row in the breakdown; several servers must have one each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(serialize_with = "shown_url")]
+    pub base_url: String,
+    /// In place of the models of the mix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_alias: Option<String>,
+    /// Share of the requests, in millionths; 1_000_000 where absent.
+    #[serde(serialize_with = "millionths_text")]
     pub weight: u32,
-    #[serde(flatten)]
-    pub call: CallConfig,
-    #[serde(serialize_with = "duration_text")]
-    pub timeout: Nanos,
-    #[serde(serialize_with = "duration_text")]
-    pub connect_timeout: Nanos,
-    #[serde(
-        serialize_with = "optional_duration_text",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub first_token_timeout: Option<Nanos>,
-    #[serde(
-        serialize_with = "optional_duration_text",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub idle_timeout: Option<Nanos>,
+    /// `None`: by the path of `base_url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<Api>,
     #[serde(skip)]
     pub place: Place,
 }
 
+impl ServerEntry {
+    /// The weight of a server that names none.
+    pub const WEIGHT_DEFAULT: u32 = 1_000_000;
+}
+
+/// One kind of request in the mix, with what it inherits from the document filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestConfig {
+    pub name: String,
+    pub weight: u32,
+    pub call: CallConfig,
+    /// Where the prompts come from, if from a file.
+    pub prompts_file: Option<PromptsFile>,
+    pub timeout: Nanos,
+    pub connect_timeout: Nanos,
+    pub first_token_timeout: Option<Nanos>,
+    pub idle_timeout: Option<Nanos>,
+    pub place: Place,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+pub struct PromptsFile {
+    /// Before each of its prompts.
+    pub prefix: String,
+    pub file: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub enum CallConfig {
     Chat {
         stream: bool,
-        #[serde(serialize_with = "count_span_text")]
         max_tokens: Span<u32>,
         models: Vec<String>,
-        prompts: Vec<String>,
+        prompts: Prompts,
+        cache_prompt: bool,
     },
     Light,
     /// In a document it is a light request with a path.
-    #[serde(rename = "light")]
     Get {
         path: LightPath,
     },
+}
+
+/// As a document has it: a mapping of all its keys.
+impl Serialize for RequestConfig {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("weight", &self.weight)?;
+        match &self.call {
+            CallConfig::Light => map.serialize_entry("kind", "light")?,
+            CallConfig::Get { path } => {
+                map.serialize_entry("kind", "light")?;
+                map.serialize_entry("path", path)?;
+            }
+            CallConfig::Chat {
+                stream,
+                max_tokens,
+                models,
+                prompts,
+                cache_prompt,
+            } => {
+                map.serialize_entry("kind", "chat")?;
+                map.serialize_entry("stream", stream)?;
+                let tokens = format_span(*max_tokens, |count| count.to_string());
+                map.serialize_entry("max_tokens", &tokens)?;
+                map.serialize_entry("models", models)?;
+                match (&self.prompts_file, prompts) {
+                    (Some(file), _) => map.serialize_entry("prompts", file)?,
+                    (None, Prompts::List(texts)) => map.serialize_entry("prompts", texts)?,
+                    (None, Prompts::Made { prefix, min_tokens }) => {
+                        map.serialize_entry("prompts", &MadeForm { prefix, min_tokens })?;
+                    }
+                }
+                if *cache_prompt {
+                    map.serialize_entry("cache_prompt", cache_prompt)?;
+                }
+            }
+        }
+        let times = [
+            ("timeout", Some(self.timeout)),
+            ("connect_timeout", Some(self.connect_timeout)),
+            ("first_token_timeout", self.first_token_timeout),
+            ("idle_timeout", self.idle_timeout),
+        ];
+        for (key, nanos) in times {
+            if let Some(nanos) = nanos {
+                map.serialize_entry(key, &format_duration(nanos))?;
+            }
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct MadeForm<'a> {
+    prefix: &'a str,
+    min_tokens: &'a u32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -151,8 +258,32 @@ fn duration_span_text<S: Serializer>(span: &Span<Nanos>, to: S) -> Result<S::Ok,
     to.serialize_str(&format_duration_span(*span))
 }
 
-fn count_span_text<S: Serializer>(span: &Span<u32>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&format_span(*span, |count| count.to_string()))
+fn shown_url<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&redact(url))
+}
+
+/// As a document writes it: 0.3.
+fn millionths_text<S: Serializer>(weight: &u32, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(f64::from(*weight) / f64::from(ServerEntry::WEIGHT_DEFAULT))
+}
+
+fn is_zero(nanos: &Nanos) -> bool {
+    *nanos == 0
+}
+
+fn is_one(count: &u32) -> bool {
+    *count == 1
+}
+
+/// `server` for the only one without a name, `servers` for a list. Its URL may hold a secret: never shown.
+fn server_forms<S: Serializer>(servers: &[ServerEntry], to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(None)?;
+    match servers {
+        [] => {}
+        [only] if only.name.is_none() => map.serialize_entry("server", only)?,
+        several => map.serialize_entry("servers", several)?,
+    }
+    map.end()
 }
 
 /// Metric -> its expressions, as in the document.

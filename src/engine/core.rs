@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::conductor::conduct;
 use super::executor::{spawn, yield_now};
+use super::routes::Routes;
 use super::vu::VuTable;
 use super::{Command, EngineOptions, Report};
 use crate::metrics::{Recorder, Snapshot};
@@ -26,7 +27,7 @@ const CONNECTS_IN_FLIGHT_MAX: u32 = 32;
 pub struct CoreSetup {
     pub index: u16,
     pub plan: Arc<Plan>,
-    pub target: Arc<Target>,
+    pub targets: Arc<[Target]>,
     pub options: EngineOptions,
     pub shared_iterations: Arc<AtomicU64>,
     pub report: Sender<Report>,
@@ -40,8 +41,11 @@ pub struct CoreState {
     pub index: u16,
     pub cores: u16,
     pub plan: Arc<Plan>,
-    pub target: Arc<Target>,
+    /// Of each endpoint of the plan.
+    pub targets: Arc<[Target]>,
     pub options: EngineOptions,
+    /// Which endpoint a request goes to.
+    pub routes: RefCell<Routes>,
     pub net: Net,
     pub recorder: RefCell<Recorder>,
     pub vus: RefCell<VuTable>,
@@ -50,6 +54,8 @@ pub struct CoreState {
     pub body_scratch: RefCell<Vec<u8>>,
     /// A request before it is encrypted, or what a read was decrypted to.
     pub plain_scratch: RefCell<Vec<u8>>,
+    /// What connections have of incomplete TLS records.
+    pub tls_pool: crate::tls::Pool,
     /// The run is over for this core.
     pub over: Cell<bool>,
     /// A task of ours panicked: the run is void.
@@ -61,6 +67,13 @@ pub struct CoreState {
 }
 
 impl CoreState {
+    /// Where the `turn`-th connect to an endpoint goes, among the addresses of all targets: its own in turn.
+    pub fn address(&self, endpoint: u16, turn: usize) -> usize {
+        let (before, rest) = self.targets.split_at(usize::from(endpoint));
+        let first: usize = before.iter().map(|target| target.addresses.len()).sum();
+        first + turn % rest[0].addresses.len()
+    }
+
     /// Sends what was recorded since the last time, if an empty snapshot is there to go on with: else it stays
     /// and goes out with the next.
     pub fn send_snapshot(&self) {
@@ -149,7 +162,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
     let CoreSetup {
         index,
         plan,
-        target,
+        targets,
         options,
         shared_iterations,
         report,
@@ -170,8 +183,11 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
             0
         },
         timer_slack: 0,
-        connections: vus,
-        addresses: target.addresses.clone(),
+        connections: vus.saturating_mul(plan.endpoints_per_user()),
+        addresses: targets
+            .iter()
+            .flat_map(|target| target.addresses.clone())
+            .collect(),
         connects_in_flight_max: CONNECTS_IN_FLIGHT_MAX,
     })
     .map_err(|e| format!("core {index}: no ring: {e}"))?;
@@ -192,11 +208,13 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         vus: RefCell::new(VuTable::default()),
         body_scratch: RefCell::new(Vec::new()),
         plain_scratch: RefCell::new(Vec::new()),
+        tls_pool: crate::tls::Pool::default(),
         over: Cell::new(false),
         failed: RefCell::new(None),
         last: Cell::new((NetCounters::default(), clock::monotonic(), clock::thread_cpu())),
+        routes: RefCell::new(Routes::new(&plan, u32::from(index), u32::from(cores))),
         plan,
-        target,
+        targets,
         options,
         net,
         shared_iterations,

@@ -10,10 +10,11 @@ use crate::tls::{TlsEnd, TlsSession, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Call, Draw, Timeouts, encode_request};
 
-/// A VU's connection and what reads it.
+/// A VU's connection to one endpoint and what reads it.
 pub struct Session {
     pub(super) task: TaskId,
     vu: u32,
+    pub(super) endpoint: u16,
     pub(super) conn: Option<ConnId>,
     /// Where the target speaks TLS: of `conn`, and the target with what this user may resume.
     pub(super) tls: Option<Box<TlsSession>>,
@@ -44,10 +45,11 @@ pub(super) struct Life {
 }
 
 impl Session {
-    pub fn new(task: TaskId, vu: u32) -> Session {
+    pub fn new(task: TaskId, vu: u32, endpoint: u16) -> Session {
         Session {
             task,
             vu,
+            endpoint,
             conn: None,
             tls: None,
             user: None,
@@ -67,6 +69,10 @@ impl Session {
     /// Sends the request that `draw` says and records its sample; gives the outcome.
     pub async fn request(&mut self, core: &CoreState, draw: &Draw, iteration: u64, due: Nanos) -> Outcome {
         let series = draw.kind;
+        debug_assert_eq!(
+            core.plan.workload.kinds[usize::from(series)].endpoint,
+            self.endpoint
+        );
         core.recorder.borrow_mut().started(series);
         let mut life = Life {
             series,
@@ -84,9 +90,10 @@ impl Session {
 
     async fn attempts(&mut self, core: &CoreState, draw: &Draw, life: &mut Life) -> (Outcome, Nanos) {
         let kind = &core.plan.workload.kinds[usize::from(draw.kind)];
+        let api = core.targets[usize::from(self.endpoint)].api;
         let expected = match kind.call {
-            Call::Chat { stream: true, .. } => Expected::ChatStream,
-            Call::Chat { stream: false, .. } => Expected::ChatWhole,
+            Call::Chat { stream: true, .. } => Expected::Stream(api),
+            Call::Chat { stream: false, .. } => Expected::Whole(api),
             Call::Light | Call::Get { .. } => Expected::Light,
         };
         loop {
@@ -98,9 +105,10 @@ impl Session {
             let bytes = {
                 let mut bytes = core.net.take_spare(conn);
                 let mut body = core.body_scratch.borrow_mut();
-                let plan = &core.plan.workload;
+                let (plan, endpoint) = (&core.plan.workload, self.endpoint);
                 self.seal(core, &mut bytes, |out| {
-                    encode_request(out, &mut body, &core.target, plan, draw);
+                    let target = &core.targets[usize::from(endpoint)];
+                    encode_request(out, &mut body, target, plan, draw);
                 });
                 bytes
             };
@@ -138,7 +146,8 @@ impl Session {
         if std::mem::take(&mut self.stale) {
             core.recorder.borrow_mut().counters().stale_reconnects += 1;
         }
-        let address = (self.vu as usize + self.connects as usize) % core.target.addresses.len();
+        let turn = self.vu as usize + self.connects as usize;
+        let address = core.address(self.endpoint, turn);
         self.connects = self.connects.wrapping_add(1);
         let begun = clock::monotonic();
         let total = life.due + timeouts.total;
@@ -148,7 +157,7 @@ impl Session {
                 self.conn = Some(conn);
                 life.connecting += took;
                 core.recorder.borrow_mut().connect(life.series, took);
-                if core.options.tls.is_some() {
+                if core.options.tls[usize::from(self.endpoint)].is_some() {
                     // Boxed: or each plain user's task would carry 9 KiB of handshake (scripts/many-users.sh).
                     Box::pin(self.secure(core, conn, deadline, life)).await?;
                 }
@@ -271,6 +280,7 @@ impl Session {
     fn record(&self, core: &CoreState, life: &Life, outcome: Outcome, done: Nanos, iteration: u64) {
         let arrivals = self.reader.arrivals;
         let (output_tokens, token_source) = self.reader.output_tokens();
+        let times = self.reader.server_times();
         let lag = life
             .sent
             .map_or(0, |sent| sent.saturating_sub(life.due + life.connecting));
@@ -290,6 +300,8 @@ impl Session {
             schedule_lag: lag,
             output_tokens,
             token_source,
+            server_prompt: times.prompt,
+            server_decode: times.decode,
         };
         core.recorder.borrow_mut().finish(&sample);
     }

@@ -7,7 +7,11 @@ mod core;
 mod exchange;
 pub mod executor;
 pub mod response;
+mod routes;
+#[cfg(debug_assertions)]
+mod sabotage;
 mod secure;
+mod sessions;
 mod vu;
 
 use std::io;
@@ -42,8 +46,8 @@ pub struct EngineOptions {
     pub details: bool,
     /// Compares arrivals with the send stamps that the mock writes.
     pub verify_stamps: bool,
-    /// Every connection speaks TLS with this server.
-    pub tls: Option<TlsTarget>,
+    /// For each target; `None`: it is spoken to in plain text.
+    pub tls: Vec<Option<TlsTarget>>,
 }
 
 /// What the reporter may tell a core.
@@ -88,8 +92,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the cores and waits until all are ready; requests go out only after `begin`.
-    pub fn start(plan: Arc<Plan>, target: Arc<Target>, options: EngineOptions) -> Result<Engine, String> {
+    /// Starts the cores and waits until all are ready; requests go out only after `begin`. `targets` are those of
+    /// the plan's endpoints, in order.
+    pub fn start(plan: Arc<Plan>, targets: Arc<[Target]>, options: EngineOptions) -> Result<Engine, String> {
+        assert_eq!(
+            targets.len(),
+            plan.workload.endpoints.len(),
+            "a target for each endpoint"
+        );
+        assert_eq!(targets.len(), options.tls.len(), "TLS or not for each target");
         let count = options.cpus.len();
         let (report, reports) = bounded(count * (SNAPSHOTS_PER_CORE + 3));
         let shared_iterations = Arc::new(AtomicU64::new(0));
@@ -115,7 +126,7 @@ impl Engine {
             let setup = CoreSetup {
                 index: index as u16,
                 plan: plan.clone(),
-                target: target.clone(),
+                targets: targets.clone(),
                 options: options.clone(),
                 shared_iterations: shared_iterations.clone(),
                 report: report.clone(),

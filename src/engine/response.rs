@@ -1,6 +1,6 @@
 //! What the bytes of one response mean, with the instants they arrived. Knows no sockets and no clock.
 
-use crate::api::chat::{self, StreamState};
+use crate::api::{self, Api, ServerTimes, StreamState};
 use crate::http1::{ContentType, Head, HttpError, Limits, Method, ResponseParser, Step};
 use crate::metrics::{Outcome, TokenSource};
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
@@ -14,8 +14,8 @@ const KEPT_BYTES_MAX: usize = 4 << 10;
 /// What was asked for, and so what the answer must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    ChatStream,
-    ChatWhole,
+    Stream(Api),
+    Whole(Api),
     /// Any 2xx will do.
     Light,
 }
@@ -23,7 +23,7 @@ pub enum Expected {
 impl Expected {
     pub fn method(self) -> Method {
         match self {
-            Expected::ChatStream | Expected::ChatWhole => Method::Post,
+            Expected::Stream(_) | Expected::Whole(_) => Method::Post,
             Expected::Light => Method::Get,
         }
     }
@@ -83,6 +83,7 @@ pub struct ResponseReader {
     pub arrivals: Arrivals,
     /// What a whole answer said.
     tokens: (u32, TokenSource),
+    times: ServerTimes,
 }
 
 impl Default for ResponseReader {
@@ -96,13 +97,14 @@ impl ResponseReader {
         ResponseReader {
             http: ResponseParser::new(),
             sse: SseParser::new(),
-            stream: StreamState::default(),
+            stream: StreamState::new(Api::Chat),
             json: Vec::new(),
             body: Body::Awaited,
             expected: Expected::Light,
             status: 0,
             arrivals: Arrivals::default(),
             tokens: (0, TokenSource::None),
+            times: ServerTimes::default(),
         }
     }
 
@@ -110,17 +112,20 @@ impl ResponseReader {
     pub fn begin(&mut self, expected: Expected) {
         self.http.begin(expected.method());
         self.release();
-        self.stream = StreamState::default();
+        if let Expected::Stream(api) = expected {
+            self.stream = StreamState::new(api);
+        }
         self.body = Body::Awaited;
         self.expected = expected;
         self.status = 0;
         self.arrivals = Arrivals::default();
         self.tokens = (0, TokenSource::None);
+        self.times = ServerTimes::default();
     }
 
     /// A stream whose first token has not come: a limit of the first token counts only for it.
     pub fn awaits_token(&self) -> bool {
-        self.expected == Expected::ChatStream && self.arrivals.first_token.is_none()
+        matches!(self.expected, Expected::Stream(_)) && self.arrivals.first_token.is_none()
     }
 
     /// The response has been recorded: gives back what only a large one needed.
@@ -132,8 +137,16 @@ impl ResponseReader {
 
     pub fn output_tokens(&self) -> (u32, TokenSource) {
         match self.expected {
-            Expected::ChatStream if self.body == Body::Events => self.stream.output_tokens(),
+            Expected::Stream(_) if self.body == Body::Events => self.stream.output_tokens(),
             _ => self.tokens,
+        }
+    }
+
+    /// What the server says of its own times.
+    pub fn server_times(&self) -> ServerTimes {
+        match self.expected {
+            Expected::Stream(_) if self.body == Body::Events => self.stream.times(),
+            _ => self.times,
         }
     }
 
@@ -191,9 +204,9 @@ impl ResponseReader {
             200..=299 if head.content_encoded => Body::Skipped(Outcome::UnsupportedEncoding),
             200..=299 => match (self.expected, head.content_type) {
                 (Expected::Light, _) => Body::Skipped(Outcome::Ok),
-                (Expected::ChatStream, ContentType::EventStream) if head.status == 200 => Body::Events,
-                (Expected::ChatStream, _) => Body::Skipped(Outcome::NotStreamed),
-                (Expected::ChatWhole, _) => Body::Json,
+                (Expected::Stream(_), ContentType::EventStream) if head.status == 200 => Body::Events,
+                (Expected::Stream(_), _) => Body::Skipped(Outcome::NotStreamed),
+                (Expected::Whole(_), _) => Body::Json,
             },
             300..=399 => Body::Skipped(Outcome::Redirect),
             429 => Body::Skipped(Outcome::Http429),
@@ -267,21 +280,29 @@ impl ResponseReader {
                 // Some servers leave out the blank line behind the last event.
                 if let Some(data) = self.sse.pending_data()
                     && !self.stream.is_done()
-                    && let Ok(facts) = chat::read_event(b"", data)
                 {
-                    self.stream.event(&facts);
+                    // What cannot be read is the rest of a cut event.
+                    let _ = self.stream.read(b"", data);
                 }
                 self.stream.verdict_at_end().outcome()
             }
-            Body::Json => match chat::read_body(&self.json) {
-                Ok(facts) => {
-                    self.tokens = facts.output_tokens();
-                    facts.outcome()
-                }
-                Err(_) => Outcome::Malformed,
-            },
+            Body::Json => self.verdict_of_json(),
             Body::Skipped(outcome) => outcome,
             Body::Awaited => Outcome::Malformed,
+        }
+    }
+
+    fn verdict_of_json(&mut self) -> Outcome {
+        let Expected::Whole(api) = self.expected else {
+            unreachable!("only whole answers are read as JSON")
+        };
+        match api::read_body(api, &self.json) {
+            Ok(facts) => {
+                self.tokens = facts.output_tokens();
+                self.times = facts.times;
+                facts.outcome()
+            }
+            Err(_) => Outcome::Malformed,
         }
     }
 }
@@ -357,7 +378,7 @@ mod tests {
     fn a_role_chunk_is_an_event_and_no_token() {
         let mut reader = ResponseReader::new();
         let mut sink = Sink::default();
-        reader.begin(Expected::ChatStream);
+        reader.begin(Expected::Stream(Api::Chat));
         let role = chunk("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n");
         let reads = [
             (10, HEAD.to_string()),
@@ -391,7 +412,7 @@ mod tests {
     #[test]
     fn a_clean_end_without_a_finish_is_truncated_and_bytes_behind_it_forbid_reuse() {
         let mut reader = ResponseReader::new();
-        reader.begin(Expected::ChatStream);
+        reader.begin(Expected::Stream(Api::Chat));
         let bytes =
             HEAD.to_string() + &token("a") + &chunk("data: [DONE]\n\n") + "0\r\n\r\nHTTP/1.1 200 OK\r\n";
         let over = Progress::Over {
@@ -425,7 +446,7 @@ mod tests {
     #[test]
     fn json_where_a_stream_was_asked_for_is_not_streamed() {
         let mut reader = ResponseReader::new();
-        reader.begin(Expected::ChatStream);
+        reader.begin(Expected::Stream(Api::Chat));
         let bytes = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
         let progress = reader.read(bytes.as_bytes(), 1, &mut Sink::default());
         assert!(matches!(
@@ -441,9 +462,9 @@ mod tests {
     #[test]
     fn a_close_before_any_byte_is_told_apart_from_a_cut() {
         let mut reader = ResponseReader::new();
-        reader.begin(Expected::ChatStream);
+        reader.begin(Expected::Stream(Api::Chat));
         assert_eq!(reader.eof(), None);
-        reader.begin(Expected::ChatStream);
+        reader.begin(Expected::Stream(Api::Chat));
         reader.read(&HEAD.as_bytes()[..20], 1, &mut Sink::default());
         assert_eq!(reader.eof(), Some(Outcome::Truncated));
     }

@@ -18,13 +18,13 @@ impl Session {
         deadline: Nanos,
         life: &mut Life,
     ) -> Result<(), Outcome> {
-        let Some(target) = &core.options.tls else {
+        let Some(target) = &core.options.tls[usize::from(self.endpoint)] else {
             return Ok(());
         };
         let begun = clock::monotonic();
         core.net.begin_handshake();
         let user = self.user.get_or_insert_with(|| Box::new(target.for_user()));
-        let new = TlsSession::new(user).map_err(|reason| failed(core, reason));
+        let new = TlsSession::new(user, &core.tls_pool).map_err(|reason| failed(core, reason));
         let done = match new {
             Ok(new) => self.handshake(core, new, conn, deadline).await,
             Err(outcome) => Err(outcome),
@@ -69,7 +69,7 @@ impl Session {
                 Received::Data(chunk) => {
                     let mut plain = core.plain_scratch.borrow_mut();
                     plain.clear();
-                    core.net.consume(chunk, |bytes| tls.feed(bytes, &mut plain));
+                    core.net.consume_mut(chunk, |bytes| tls.feed(bytes, &mut plain));
                     match tls.end() {
                         None if plain.is_empty() => {}
                         // An answer before the request.
@@ -134,7 +134,7 @@ impl Session {
         let mut plain = core.plain_scratch.borrow_mut();
         while let Some(chunk) = core.net.receive_now(conn) {
             plain.clear();
-            core.net.consume(chunk, |bytes| tls.feed(bytes, &mut plain));
+            core.net.consume_mut(chunk, |bytes| tls.feed(bytes, &mut plain));
             if !plain.is_empty() {
                 return false;
             }
@@ -155,6 +155,25 @@ impl Session {
             }
         }
         core.net.sleep_until(self.task, until).await
+    }
+
+    /// Another endpoint's turn comes: what this one's server sends until its next use keeps no buffer.
+    pub(super) fn put_aside(&mut self, core: &CoreState) {
+        let Some(conn) = self.conn else { return };
+        match self.is_quiet(core, conn) {
+            true => core.net.set_idle(conn, true),
+            false => {
+                self.close(&core.net);
+                self.stale = true;
+            }
+        }
+    }
+
+    /// Its turn has come again.
+    pub(super) fn take_up(&mut self, core: &CoreState) {
+        if let Some(conn) = self.conn {
+            core.net.set_idle(conn, false);
+        }
     }
 
     pub(super) fn tls_end(&self) -> Option<TlsEnd> {
@@ -204,7 +223,7 @@ pub(super) fn take_sealed(
 ) -> Progress {
     let mut plain = core.plain_scratch.borrow_mut();
     plain.clear();
-    core.net.consume(chunk, |bytes| tls.feed(bytes, &mut plain));
+    core.net.consume_mut(chunk, |bytes| tls.feed(bytes, &mut plain));
     let progress = if plain.is_empty() {
         Progress::More
     } else {

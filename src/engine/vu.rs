@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use super::core::CoreState;
-use super::exchange::Session;
 use super::executor::{catch_panic, spawn};
+use super::sessions::Sessions;
 use crate::metrics::Outcome;
 use crate::net::{Signal, TaskId, clock};
 use crate::plan::{Executor, local_to_global};
@@ -32,7 +32,7 @@ struct Vu {
     wanted: bool,
     /// Its next iteration.
     iteration: u64,
-    /// It has made all its iterations.
+    /// It has made all its iterations, or takes no part: never again a task.
     spent: bool,
 }
 
@@ -71,11 +71,13 @@ pub fn want(core: &Rc<CoreState>, wanted: u32, cut_at: Nanos) {
         return;
     }
     while (table.vus.len() as u32) < wanted {
+        let local = table.vus.len() as u32;
+        let takes_part = core.routes.borrow_mut().takes_part(local);
         table.vus.push(Vu {
             state: State::Idle,
             wanted: false,
             iteration: 0,
-            spent: false,
+            spent: !takes_part,
         });
     }
     let was = table.wanted;
@@ -185,16 +187,21 @@ fn end(core: &Rc<CoreState>, local: u32, task: TaskId) {
 async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
     let in_process = local_to_global(u32::from(core.index), u32::from(core.cores), local);
     let vu = core.plan.shard.vu(in_process);
-    let mut session = Session::new(task, vu);
+    let mut sessions = Sessions::new(task, vu);
     let mut due = clock::monotonic();
     while core.net.signal(task) == Signal::None {
         let Some((owner, iteration)) = next_iteration(core, local, vu) else {
             core.vus.borrow_mut().vus[local as usize].spent = true;
             break;
         };
-        let lights = core.target.light_paths.len();
-        let draw = core.plan.workload.draw(core.plan.seed, owner, iteration, lights);
+        let endpoint = core.routes.borrow_mut().next(local, iteration);
+        let lights = core.targets[usize::from(endpoint)].light_paths.len();
+        let workload = &core.plan.workload;
+        let draw = workload.draw(core.plan.seed, owner, iteration, endpoint, lights);
+        let session = sessions.of(core, endpoint);
         let outcome = session.request(core, &draw, iteration, due).await;
+        #[cfg(debug_assertions)]
+        super::sabotage::panic_after(vu, iteration);
         if outcome == Outcome::Interrupted {
             break;
         }
@@ -206,11 +213,11 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         };
         let ready = clock::monotonic();
         due = ready + pause;
-        if pause > 0 && session.rest(core, due).await != Signal::None {
+        if pause > 0 && sessions.rest(core, due).await != Signal::None {
             break;
         }
     }
-    session.close(&core.net);
+    sessions.close(&core.net);
 }
 
 /// Whose content the next request has, and its number; `None` when there is none left.

@@ -1,8 +1,8 @@
 use super::*;
-use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
+use crate::metrics::{Outcome, Recorder, Sample};
 use crate::plan::Stage;
 use crate::units::MILLISECOND;
-use crate::workload::{Call, Span, Timeouts};
+use crate::workload::{Call, Prompts, Span, Timeouts};
 
 fn kinds() -> Vec<RequestKind> {
     let kind = |name: &str, stream| RequestKind {
@@ -12,7 +12,8 @@ fn kinds() -> Vec<RequestKind> {
             stream,
             max_tokens: Span { min: 1, max: 1 },
             models: vec!["m".into()],
-            prompts: vec!["p".into()],
+            prompts: Prompts::List(vec!["p".into()]),
+            cache_prompt: false,
         },
         timeouts: Timeouts {
             connect: None,
@@ -20,6 +21,7 @@ fn kinds() -> Vec<RequestKind> {
             idle: None,
             total: 60 * SECOND,
         },
+        endpoint: 0,
     };
     vec![kind("stream", true), kind("plain", false)]
 }
@@ -50,21 +52,9 @@ fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n: u64, ms: 
     for iteration in 0..n {
         recorder.started(series);
         recorder.finish(&Sample {
-            vu: 0,
             iteration,
             series,
-            outcome,
-            status: 200,
-            due: 0,
-            sent: Some(0),
-            first_byte: None,
-            first_event: None,
-            first_token: None,
-            last_token: None,
-            done: ms * MILLISECOND,
-            schedule_lag: 0,
-            output_tokens: 0,
-            token_source: TokenSource::None,
+            ..Sample::ended(outcome, ms * MILLISECOND)
         });
     }
 }

@@ -17,7 +17,7 @@ pub use tally::Tally;
 use crate::metrics::{SeriesTotals, Snapshot};
 use crate::plan::{Executor, Plan, Plateau, Selector, Threshold, ThresholdMetric};
 use crate::report::WINDOW;
-use crate::units::{Nanos, SECOND, seconds};
+use crate::units::{Nanos, SECOND, decimal, seconds};
 use crate::workload::RequestKind;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -269,8 +269,7 @@ impl Judge {
             {
                 self.aborted = Some((index, observed));
                 let Threshold { key, text, .. } = threshold;
-                let observed = format!("{observed:.4}");
-                let observed = observed.trim_end_matches('0').trim_end_matches('.');
+                let observed = decimal(observed);
                 return Some(format!("{key}: {text} failed, observed {observed}"));
             }
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
+use crate::metrics::{Outcome, Recorder, Sample};
 use crate::plan::Threshold;
 use crate::units::{MILLISECOND, SECOND};
 
@@ -8,26 +8,14 @@ fn series(n: u64) -> SeriesTotals {
     let mut recorder = Recorder::new(0, 1, false);
     for i in 1..=n {
         recorder.started(0);
+        let outcome = match i % 10 {
+            0 => Outcome::TimeoutTotal,
+            _ => Outcome::Ok,
+        };
         recorder.finish(&Sample {
-            vu: 0,
             iteration: i,
-            series: 0,
-            outcome: if i % 10 == 0 {
-                Outcome::TimeoutTotal
-            } else {
-                Outcome::Ok
-            },
-            status: 200,
-            due: 0,
-            sent: Some(0),
             first_byte: Some(i * MILLISECOND / 2),
-            first_event: None,
-            first_token: None,
-            last_token: None,
-            done: i * MILLISECOND,
-            schedule_lag: 0,
-            output_tokens: 0,
-            token_source: TokenSource::None,
+            ..Sample::ended(outcome, i * MILLISECOND)
         });
     }
     recorder.into_snapshot().series.remove(0)

@@ -4,7 +4,18 @@ use crate::merge::{Part, Refusal};
 use serde_json::Value;
 
 /// What may differ between the processes of one run: where they ran and what they wrote.
-const OF_THE_PROCESS: [&str; 7] = ["shard", "output", "details", "cores", "cpus", "cacert", "port"];
+const OF_THE_PROCESS: [&str; 8] = [
+    "shard",
+    "output",
+    "details",
+    "cores",
+    "cpus",
+    "cacert",
+    "port",
+    "push_required",
+];
+/// The same of what a document says: processes that push figures do so under names of their own.
+pub const WHERE_IT_GOES: [&str; 4] = ["output", "results_dir", "details", "prometheus"];
 
 /// Names of numbers shown at most.
 const SHOWN_MAX: usize = 8;
@@ -98,6 +109,9 @@ fn same_run(a: &Part, b: &Part) -> Result<(), Refusal> {
 /// The configuration without what belongs to the process.
 fn common(config: &Value) -> Value {
     let mut config = config.clone();
+    if let Some(fields) = config.as_object_mut() {
+        WHERE_IT_GOES.iter().for_each(|key| drop(fields.remove(*key)));
+    }
     if let Some(run) = config.get_mut("run").and_then(Value::as_object_mut) {
         for key in OF_THE_PROCESS {
             run.remove(key);

@@ -1,15 +1,15 @@
 //! The merged document out of its parts.
 
 use crate::config::reread;
-use crate::merge::belong::{check, listed};
+use crate::merge::belong::{self, check, listed};
 use crate::merge::part::PartTraffic;
 use crate::merge::{Part, Refusal, timeline, verdict};
 use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure, TokenSource};
 use crate::plan::Plan;
 use crate::result::{
-    Client, CoreFigures, ExitCode, MergedFigures, MetricFigures, Ordered, RULES, Run, RunResult, SCHEMA,
-    ServerCounts, ServerFigures, StampSource, TlsFigures, Totals, Warning, endpoints, metrics, rates,
-    rfc3339, traffic, warnings_of,
+    Client, CoreFigures, ExitCode, Fitness, Grouping, MergedFigures, MetricFigures, Ordered, RULES, Rows,
+    Run, RunResult, SCHEMA, ServerCounts, ServerFigures, ServerTimings, Shape, StampSource, TlsFigures,
+    Totals, Warning, analyse, metrics, rates, rfc3339, traffic, warnings_of,
 };
 use crate::units::Nanos;
 use serde_json::{Map, Value};
@@ -23,7 +23,7 @@ const RULES_OF_THE_WHOLE: [&str; 1] = ["few_samples"];
 pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
     let missing = check(parts, partial)?;
     let parts = &*parts;
-    let plan = reread(&parts[0].config, &parts[0].name).map_err(|e| {
+    let (config, plan) = reread(&parts[0].config, &parts[0].name).map_err(|e| {
         let what = format!("{}: its configuration cannot be read back: {e}", parts[0].name);
         Refusal::new(what, "merge documents with the version that wrote them")
     })?;
@@ -32,6 +32,11 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
     series.iter().for_each(|s| total.merge(s));
     for part in parts {
         part.adds_up()?;
+        // Counted by request, and in no histogram.
+        if let Some(timings) = part.server_timings {
+            total.server_prompt_over += timings.prompt.server_over;
+            total.server_decode_over += timings.decode.server_over;
+        }
     }
 
     let begun = begun(parts);
@@ -55,19 +60,21 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
             missing_shards: missing.clone(),
             start_skew_seconds: skew,
         }),
-        ..run(parts, verdict::exit_code(parts, &thresholds))
+        ..run(parts)
     };
-    let names: Vec<String> = plan.workload.kinds.iter().map(|kind| kind.name.clone()).collect();
-
+    let occurred = verdict::occurred(parts, &thresholds);
+    let (endpoints, requests) = rows(&plan, &series, duration);
     let mut result = RunResult {
         schema: SCHEMA,
-        config: config(parts),
+        config: of_the_whole(parts),
         run,
         host: side_by_side(parts),
         totals: totals(parts, &total),
         rates: rates(&total, duration),
         metrics: metrics(&total),
-        endpoints: endpoints(&series, &names, duration),
+        endpoints,
+        requests,
+        server_timings: ServerTimings::of(&total),
         timeline: timeline::join(parts, &offsets),
         // Of each process, in its part.
         server_timeline: Vec::new(),
@@ -75,12 +82,30 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
         steps: None,
         client: client(parts)?,
         server: server(parts),
+        // Of each process, in its part.
+        pushes: None,
         warnings: Vec::new(),
+        analysis: Vec::new(),
         parts: parts.iter().map(|part| part.own.clone()).collect(),
         summary: String::new(),
+        shape: Shape::of(&config),
     };
     result.warnings = warnings(&result, parts, &missing, skew);
+    result.analysis = analyse(&result, &config.analysis);
+    result.judge_generator(config.require_fit, occurred);
     Ok(result)
+}
+
+fn rows(plan: &Plan, series: &[SeriesTotals], duration: Nanos) -> Rows {
+    let kinds = &plan.workload.kinds;
+    let names: Vec<String> = kinds.iter().map(|kind| kind.name.clone()).collect();
+    let servers: Vec<u16> = kinds.iter().map(|kind| kind.endpoint).collect();
+    let grouping = Grouping {
+        kinds: &names,
+        servers: &plan.server_names(),
+        server_of_kind: &servers,
+    };
+    grouping.rows(series, duration)
 }
 
 /// When the first load began, nanoseconds since 1970.
@@ -93,7 +118,7 @@ fn begun(parts: &[Part]) -> i128 {
 }
 
 /// What needs no reckoning of time.
-fn run(parts: &[Part], exit_code: ExitCode) -> Run {
+fn run(parts: &[Part]) -> Run {
     let first = &parts[0].run;
     Run {
         profile: first.profile.clone(),
@@ -108,8 +133,9 @@ fn run(parts: &[Part], exit_code: ExitCode) -> Run {
         shard: None,
         start: None,
         merged: None,
-        verdict: exit_code.verdict(),
-        exit_code,
+        // Of the whole, once its figures are known.
+        verdict: ExitCode::Ok.verdict(),
+        exit_code: ExitCode::Ok,
         versions: first.versions.clone().into_iter().collect(),
     }
 }
@@ -123,38 +149,28 @@ fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Refusal> {
             for part in parts {
                 let wrong = |what: String| {
                     let hint = "was it changed? merge takes what --output FILE wrote";
-                    Refusal::new(format!("{}: endpoint `{}`: {what}", part.name, kind.name), hint)
+                    Refusal::new(format!("{}: requests `{}`: {what}", part.name, kind.name), hint)
                 };
                 let endpoint = part
-                    .endpoints
+                    .kinds
                     .get(&kind.name)
                     .ok_or_else(|| wrong("missing".into()))?;
                 sum.add_counts(&counts(&endpoint.totals))
                     .map_err(|outcome| wrong(format!("unknown outcome `{outcome}`")))?;
                 for metric in &METRICS {
-                    let figures = endpoint.metrics.get(metric.key);
-                    let figures = figures.ok_or_else(|| wrong(format!("no metric `{}`", metric.key)))?;
-                    let values =
-                        distribution(figures).map_err(|e| wrong(format!("`{}`: {e}", metric.key)))?;
+                    let figures = match endpoint.metrics.get(metric.key) {
+                        Some(figures) => figures,
+                        None if metric.rare => continue,
+                        None => return Err(wrong(format!("no metric `{}`", metric.key))),
+                    };
+                    let values = figures.distribution();
+                    let values = values.map_err(|e| wrong(format!("`{}`: {e}", metric.key)))?;
                     sum.add_values(metric.id, &values);
                 }
             }
             Ok(sum)
         })
         .collect()
-}
-
-/// A histogram that does not hold as many values as the figures beside it say is refused.
-fn distribution(figures: &MetricFigures) -> Result<Distribution, String> {
-    let values = figures.distribution().map_err(|e| e.to_string())?;
-    match values.offered() == figures.count {
-        true => Ok(values),
-        false => Err(format!(
-            "its histogram holds {} values, its count is {}",
-            values.offered(),
-            figures.count
-        )),
-    }
 }
 
 fn counts(from: &PartTraffic) -> SeriesCounts {
@@ -178,14 +194,14 @@ fn counts(from: &PartTraffic) -> SeriesCounts {
 }
 
 impl Part {
-    /// Its endpoints are all of its requests.
+    /// Its kinds are all of its requests.
     fn adds_up(&self) -> Result<(), Refusal> {
-        let sum: u64 = self.endpoints.values().map(|e| e.totals.requests).sum();
+        let sum: u64 = self.kinds.values().map(|e| e.totals.requests).sum();
         if sum == self.totals.requests {
             return Ok(());
         }
         let what = format!(
-            "{}: {} requests in all, {sum} over its endpoints",
+            "{}: {} requests in all, {sum} over its kinds",
             self.name, self.totals.requests
         );
         Err(Refusal::new(
@@ -218,7 +234,7 @@ fn client(parts: &[Part]) -> Result<Client, Refusal> {
     let lag = |name: &str, pick: fn(&Part) -> &MetricFigures| {
         let mut all = Distribution::new();
         for part in parts {
-            let values = distribution(pick(part)).map_err(|e| {
+            let values = pick(part).distribution().map_err(|e| {
                 let hint = "was it changed? merge takes what --output FILE wrote";
                 Refusal::new(format!("{}: client.{name}: {e}", part.name), hint)
             })?;
@@ -228,6 +244,7 @@ fn client(parts: &[Part]) -> Result<Client, Refusal> {
     };
     let user_stamps = parts.iter().any(|p| p.client.stamp_source == StampSource::User);
     Ok(Client {
+        fitness: Fitness::default(),
         stamp_source: match user_stamps {
             true => StampSource::User,
             false => StampSource::Kernel,
@@ -290,8 +307,13 @@ fn server(parts: &[Part]) -> Option<ServerFigures> {
 }
 
 /// That of the plan as a whole: what belongs to one process is in the parts.
-fn config(parts: &[Part]) -> Value {
+fn of_the_whole(parts: &[Part]) -> Value {
     let mut config = parts[0].config.clone();
+    if let Some(fields) = config.as_object_mut() {
+        belong::WHERE_IT_GOES
+            .iter()
+            .for_each(|key| drop(fields.remove(*key)));
+    }
     if let Some(run) = config.get_mut("run").and_then(Value::as_object_mut) {
         run.remove("shard");
         run.remove("output");

@@ -21,12 +21,16 @@ struct Sections {
     run: Option<Value>,
     totals: Option<Value>,
     endpoints: Option<Value>,
+    /// With several servers, whose rows `endpoints` then are.
+    requests: Option<Value>,
+    server_timings: Option<Value>,
     timeline: Option<Vec<Row>>,
     server_timeline: Option<Value>,
     thresholds: Option<Value>,
     steps: Option<Value>,
     client: Option<Value>,
     server: Option<Value>,
+    pushes: Option<Value>,
     warnings: Option<Value>,
 }
 
@@ -42,8 +46,9 @@ pub struct Part {
     pub host: Value,
     pub run: PartRun,
     pub totals: PartTotals,
-    /// By name; `totals` and `metrics` of each.
-    pub endpoints: HashMap<String, PartEndpoint>,
+    /// Of each of the plan's kinds of request, by its name.
+    pub kinds: HashMap<String, PartEndpoint>,
+    pub server_timings: Option<PartTimings>,
     pub timeline: Vec<Row>,
     pub thresholds: Vec<PartThreshold>,
     pub client: PartClient,
@@ -96,6 +101,18 @@ pub struct PartTotals {
 pub struct PartEndpoint {
     pub totals: PartTraffic,
     pub metrics: HashMap<String, MetricFigures>,
+}
+
+/// Of what a server says of its own times, all that its histograms do not.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct PartTimings {
+    pub prompt: PartClocks,
+    pub decode: PartClocks,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct PartClocks {
+    pub server_over: u64,
 }
 
 /// A row of the timeline; times in seconds, sums and quantiles in milliseconds.
@@ -207,7 +224,14 @@ impl Part {
             config: section(name, "config", sections.config)?,
             host: section(name, "host", sections.host)?,
             totals: section(name, "totals", sections.totals)?,
-            endpoints: section(name, "endpoints", sections.endpoints)?,
+            kinds: match sections.requests {
+                None => section(name, "endpoints", sections.endpoints)?,
+                by_kind => section(name, "requests", by_kind)?,
+            },
+            server_timings: match sections.server_timings {
+                None => None,
+                timings => Some(section(name, "server_timings", timings)?),
+            },
             timeline: sections.timeline.unwrap_or_default(),
             thresholds: section(name, "thresholds", sections.thresholds)?,
             client: section(name, "client", sections.client)?,
@@ -236,6 +260,7 @@ fn own(name: &str, sections: &Sections) -> Value {
         ("steps", &sections.steps),
         ("server", &sections.server),
         ("server_timeline", &sections.server_timeline),
+        ("pushes", &sections.pushes),
         ("warnings", &sections.warnings),
     ] {
         if let Some(value) = value {

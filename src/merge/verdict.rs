@@ -108,7 +108,7 @@ pub fn stopped_by(parts: &[Part]) -> StoppedBy {
 }
 
 /// A threshold that failed in one part only is no failure of the whole, unless it ended that part.
-pub fn exit_code(parts: &[Part], thresholds: &[ThresholdResult]) -> ExitCode {
+pub fn occurred(parts: &[Part], thresholds: &[ThresholdResult]) -> Vec<ExitCode> {
     let codes = parts.iter().filter_map(|part| ExitCode::of(part.run.exit_code));
     let mut occurred: Vec<ExitCode> = codes.filter(|code| *code != ExitCode::ThresholdFailed).collect();
     let ended = parts
@@ -117,5 +117,5 @@ pub fn exit_code(parts: &[Part], thresholds: &[ThresholdResult]) -> ExitCode {
     if ended || thresholds.iter().any(|t| !t.ok) {
         occurred.push(ExitCode::ThresholdFailed);
     }
-    ExitCode::combine(&occurred)
+    occurred
 }

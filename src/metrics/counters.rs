@@ -1,6 +1,7 @@
 //! What a core counts about itself and its connections.
 
 use crate::metrics::TlsFailure;
+use crate::units::Nanos;
 
 /// Counts of one core: since the last snapshot in the recorder, since the start in the merge.
 /// The engine adds to the fields directly; gauges are set by [`Self::set_vus_running`] and
@@ -150,8 +151,27 @@ impl CoreCounters {
         }
     }
 
-    /// Share of the time this core was not waiting, 0 to 1; `None` before the first interval.
-    pub fn busy(&self) -> Option<f64> {
-        (self.wall_ns > 0).then(|| self.busy_ns as f64 / self.wall_ns as f64)
+    /// Share of the run's `duration` that this core was not waiting, 0 to 1; `None` before the first interval. A
+    /// core without a VU is over at once: of its own few milliseconds it was busy with starting for nearly all.
+    pub fn busy(&self, duration: Nanos) -> Option<f64> {
+        (self.wall_ns > 0).then(|| self.busy_ns as f64 / self.wall_ns.max(duration) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{MILLISECOND, SECOND};
+
+    #[test]
+    fn a_core_that_was_over_at_once_was_idle_for_the_rest_of_the_run() {
+        let idle = CoreCounters {
+            busy_ns: MILLISECOND,
+            wall_ns: MILLISECOND,
+            ..CoreCounters::default()
+        };
+        assert_eq!(idle.busy(SECOND), Some(0.001));
+        assert_eq!(idle.busy(0), Some(1.0));
+        assert_eq!(CoreCounters::default().busy(SECOND), None);
     }
 }

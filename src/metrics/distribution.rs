@@ -6,6 +6,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
+mod restore;
+
+pub use restore::Exact;
+
 /// 1 h. Longer values are counted in `above`.
 pub const HIGHEST_US: u64 = 3_600 * SECOND / MICROSECOND;
 /// A bucket is at most 0.1 % of its value wide.
@@ -193,6 +197,40 @@ impl Distribution {
         Some((us * MICROSECOND).clamp(self.min_ns, self.max_ns))
     }
 
+    /// Adds to `counts[i]` how many values lie above `bounds[i - 1]` up to `bounds[i]`, to 0.1 % of a bound. Bounds
+    /// ascend; what is above the last of them is in no count.
+    pub fn count_into(&self, bounds: &[Nanos], counts: &mut [u64]) {
+        let Some(h) = self.histogram.as_ref().filter(|_| self.in_range > 0) else {
+            return;
+        };
+        let mut at = 0;
+        for step in h.iter_recorded() {
+            let ns = h.lowest_equivalent(step.value_iterated_to()) * MICROSECOND;
+            while at < bounds.len() && bounds[at] < ns {
+                at += 1;
+            }
+            if at == bounds.len() {
+                return;
+            }
+            counts[at] += step.count_at_value();
+        }
+    }
+
+    /// The values in ascending order, as (value, how often): upper ends of buckets, kept between the exact min and
+    /// max as [`Self::quantile`] does; what is over 1 h comes last, as the max.
+    pub fn steps(&self) -> Vec<(Nanos, u64)> {
+        let clamped = |us: u64| (us * MICROSECOND).clamp(self.min_ns, self.max_ns);
+        let recorded = self.histogram.iter().filter(|_| self.in_range > 0);
+        let in_range = recorded.flat_map(|h| h.iter_recorded());
+        let mut steps: Vec<(Nanos, u64)> = in_range
+            .map(|step| (clamped(step.value_iterated_to()), step.count_at_value()))
+            .collect();
+        if self.above > 0 {
+            steps.push((self.max_ns, self.above));
+        }
+        steps
+    }
+
     /// Base64 of the HdrHistogram V2 compressed form, microseconds; what is above the range is not in it.
     pub fn to_v2_compressed_base64(&self) -> String {
         let mut bytes = Vec::new();
@@ -211,32 +249,18 @@ impl Distribution {
             return Err(EncodingError::TooLong { bytes: text.len() });
         }
         let bytes = BASE64.decode(text).map_err(|_| EncodingError::NotBase64)?;
+        let payload = restore::unpacked(&bytes)?;
         let read: Histogram<u64> = Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
+            .deserialize(&mut payload.as_slice())
             .map_err(|_| EncodingError::NotHdrV2)?;
+        let total = read
+            .iter_recorded()
+            .try_fold(0u64, |sum, step| sum.checked_add(step.count_at_value()));
+        total.ok_or(EncodingError::NotHdrV2)?;
         let mut d = Distribution::new();
         for step in read.iter_recorded() {
             let (us, count) = (step.value_iterated_to(), step.count_at_value());
             d.record_decoded(read.lowest_equivalent(us), count);
-        }
-        Ok(d)
-    }
-
-    /// What [`Self::to_v2_compressed_base64`] wrote, with what it leaves out told beside it: so these are exact, as
-    /// they were in the distribution that was written.
-    pub fn restore(
-        encoded: Option<&str>,
-        above: u64,
-        sum_ns: u128,
-        (min_ns, max_ns): (Nanos, Nanos),
-    ) -> Result<Distribution, EncodingError> {
-        let mut d = match encoded {
-            Some(text) => Distribution::from_v2_compressed_base64(text)?,
-            None => Distribution::new(),
-        };
-        d.above += above;
-        if !d.is_empty() {
-            (d.sum_ns, d.min_ns, d.max_ns) = (sum_ns, min_ns, max_ns);
         }
         Ok(d)
     }
@@ -275,9 +299,13 @@ impl std::fmt::Debug for Distribution {
 /// Why a text is no distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EncodingError {
-    TooLong { bytes: usize },
+    TooLong {
+        bytes: usize,
+    },
     NotBase64,
     NotHdrV2,
+    /// The figures beside the histogram are not those of its values.
+    Disagrees,
 }
 
 impl std::fmt::Display for EncodingError {
@@ -291,6 +319,10 @@ impl std::fmt::Display for EncodingError {
             EncodingError::NotHdrV2 => {
                 write!(f, "encoded histogram: not an HdrHistogram V2 compressed form")
             }
+            EncodingError::Disagrees => write!(
+                f,
+                "encoded histogram: count, min, mean or max beside it are not those of its values"
+            ),
         }
     }
 }

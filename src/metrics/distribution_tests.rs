@@ -187,3 +187,25 @@ proptest! {
         prop_assert_eq!(back.to_v2_compressed_base64(), text);
     }
 }
+
+#[test]
+fn the_steps_hold_every_value_and_give_the_quantiles() {
+    let mut d = Distribution::new();
+    assert!(d.steps().is_empty());
+    for i in 1..=1_000u64 {
+        d.record(i * 1_234_567);
+    }
+    d.record(2 * 3_600 * crate::units::SECOND);
+    let steps = d.steps();
+    assert!(steps.is_sorted());
+    assert_eq!(steps.iter().map(|s| s.1).sum::<u64>(), d.offered());
+    for q in [0.001, 0.5, 0.9, 0.99, 1.0] {
+        let rank = (q * d.offered() as f64).ceil() as u64;
+        let mut seen = 0;
+        let step = steps.iter().find(|(_, count)| {
+            seen += count;
+            seen >= rank
+        });
+        assert_eq!(step.map(|s| s.0), d.quantile(q), "{q}");
+    }
+}

@@ -48,6 +48,8 @@ fn lives() -> impl Strategy<Value = Vec<Life>> {
                 output_tokens: u32::from(small % 7),
                 token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None]
                     [usize::from(small % 3)],
+                server_prompt: (kind > 1).then(|| u64::from(small) * MICROSECOND),
+                server_decode: (kind == 3).then(|| u64::from(small) * SECOND),
             },
             gaps,
             connect: (kind == 3).then_some(u64::from(small) * MICROSECOND),
@@ -100,6 +102,7 @@ fn merge(snapshots: &[Snapshot], cores: u16) -> Merged {
 fn fingerprint(s: &SeriesTotals) -> String {
     let mut text = format!("{} {} {:?}", s.started, s.output_tokens, s.by_status());
     text += &format!(" {} {}", s.interrupted_elapsed_sum, s.interrupted_elapsed_max);
+    text += &format!(" {} {}", s.server_prompt_over, s.server_decode_over);
     for source in [TokenSource::Server, TokenSource::Events, TokenSource::None] {
         text += &format!(" {}", s.token_source(source));
     }

@@ -21,7 +21,7 @@ mod tls;
 mod merge_tests;
 
 pub use counters::CoreCounters;
-pub use distribution::{Distribution, EncodingError, HIGHEST_US, SIGNIFICANT_DIGITS};
+pub use distribution::{Distribution, EncodingError, Exact, HIGHEST_US, SIGNIFICANT_DIGITS};
 pub use merged::{CoreTotals, Merged};
 pub use outcome::Outcome;
 pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};

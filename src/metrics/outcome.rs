@@ -99,6 +99,11 @@ impl Outcome {
         )
     }
 
+    /// The server had more to do than it could: a timeout or a 503.
+    pub fn is_contention_error(self) -> bool {
+        self.is_timeout() || self == Outcome::Http503
+    }
+
     /// The connection could not be made or was lost, as k6 scripts count `connection_errors`.
     pub fn is_connection_error(self) -> bool {
         matches!(

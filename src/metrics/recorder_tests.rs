@@ -8,19 +8,15 @@ fn sample(outcome: Outcome) -> Sample {
     Sample {
         vu: 4,
         iteration: 9,
-        series: 0,
-        outcome,
-        status: 200,
-        due: 0,
         sent: Some(MILLISECOND),
         first_byte: Some(3 * MILLISECOND),
         first_event: Some(4 * MILLISECOND),
         first_token: Some(10 * MILLISECOND),
         last_token: Some(50 * MILLISECOND),
-        done: 51 * MILLISECOND,
         schedule_lag: MILLISECOND / 2,
         output_tokens: 21,
         token_source: TokenSource::Server,
+        ..Sample::ended(outcome, 51 * MILLISECOND)
     }
 }
 

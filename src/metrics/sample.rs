@@ -39,9 +39,60 @@ pub struct Sample {
     pub schedule_lag: Nanos,
     pub output_tokens: u32,
     pub token_source: TokenSource,
+    /// What the server says it took to read the prompt (llama.cpp's `prompt_ms`).
+    pub server_prompt: Option<Nanos>,
+    /// What the server says it took to generate the answer (`predicted_ms`).
+    pub server_decode: Option<Nanos>,
+}
+
+/// One stretch of a request by two clocks: the server's own figure, and ours of what holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TwoClocks {
+    pub server: Nanos,
+    pub client: Nanos,
 }
 
 impl Sample {
+    /// The server's reading of the prompt within our TTFT.
+    pub(super) fn prompt_clocks(&self) -> Option<TwoClocks> {
+        Some(TwoClocks {
+            server: self.server_prompt?,
+            client: self.first_token?.saturating_sub(self.due),
+        })
+    }
+
+    /// The server's generating against our first to last token.
+    pub(super) fn decode_clocks(&self) -> Option<TwoClocks> {
+        Some(TwoClocks {
+            server: self.server_decode?,
+            client: self.last_token?.saturating_sub(self.first_token?),
+        })
+    }
+
+    /// For tests: the first request of the first VU, due and sent at 0, answered with status 200, without a token.
+    #[cfg(test)]
+    pub fn ended(outcome: Outcome, done: Nanos) -> Sample {
+        Sample {
+            vu: 0,
+            iteration: 0,
+            series: 0,
+            outcome,
+            status: 200,
+            due: 0,
+            sent: Some(0),
+            first_byte: None,
+            first_event: None,
+            first_token: None,
+            last_token: None,
+            done,
+            schedule_lag: 0,
+            output_tokens: 0,
+            token_source: TokenSource::None,
+            server_prompt: None,
+            server_decode: None,
+        }
+    }
+
     /// The order of times that every request keeps.
     pub fn invariants(&self) {
         let mut last = self.due;

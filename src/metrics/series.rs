@@ -1,5 +1,6 @@
 //! Counts and distributions of one series: one endpoint and kind of request.
 
+use super::sample::TwoClocks;
 use crate::metrics::{Distribution, METRICS, MetricId, Outcome, Sample, Source, TokenSource};
 use crate::units::Nanos;
 
@@ -18,6 +19,10 @@ pub struct SeriesTotals {
     /// Lower bounds of what the interrupted requests would have taken.
     pub interrupted_elapsed_sum: u128,
     pub interrupted_elapsed_max: Nanos,
+    /// Requests whose `server_prompt` is over our `ttft`: the clocks contradict each other.
+    pub server_prompt_over: u64,
+    /// Requests whose `server_decode` is over our `decode`.
+    pub server_decode_over: u64,
 }
 
 /// What a document says of a series beside its distributions.
@@ -50,6 +55,8 @@ impl SeriesTotals {
             by_token_source: [0; 3],
             interrupted_elapsed_sum: 0,
             interrupted_elapsed_max: 0,
+            server_prompt_over: 0,
+            server_decode_over: 0,
         }
     }
 
@@ -64,6 +71,9 @@ impl SeriesTotals {
             self.interrupted_elapsed_sum += u128::from(elapsed);
             self.interrupted_elapsed_max = self.interrupted_elapsed_max.max(elapsed);
         }
+        let over = |clocks: Option<TwoClocks>| u64::from(clocks.is_some_and(|c| c.server > c.client));
+        self.server_prompt_over += over(sample.prompt_clocks());
+        self.server_decode_over += over(sample.decode_clocks());
         let mut out_of_range = 0;
         let failed = sample.outcome.is_failure();
         for (index, metric) in METRICS.iter().enumerate() {
@@ -96,6 +106,8 @@ impl SeriesTotals {
             by_token_source,
             interrupted_elapsed_sum,
             interrupted_elapsed_max,
+            server_prompt_over,
+            server_decode_over,
         } = other;
         self.started += started;
         add_each(&mut self.by_outcome, by_outcome);
@@ -110,6 +122,8 @@ impl SeriesTotals {
         add_each(&mut self.by_token_source, by_token_source);
         self.interrupted_elapsed_sum += interrupted_elapsed_sum;
         self.interrupted_elapsed_max = self.interrupted_elapsed_max.max(*interrupted_elapsed_max);
+        self.server_prompt_over += server_prompt_over;
+        self.server_decode_over += server_decode_over;
     }
 
     pub fn reset(&mut self) {
@@ -123,6 +137,8 @@ impl SeriesTotals {
             by_token_source,
             interrupted_elapsed_sum,
             interrupted_elapsed_max,
+            server_prompt_over,
+            server_decode_over,
         } = self;
         *started = 0;
         by_outcome.fill(0);
@@ -133,6 +149,8 @@ impl SeriesTotals {
         by_token_source.fill(0);
         *interrupted_elapsed_sum = 0;
         *interrupted_elapsed_max = 0;
+        *server_prompt_over = 0;
+        *server_decode_over = 0;
     }
 
     /// Adds what a document says of a series. What it does not say stays empty: the values of failed requests
@@ -222,6 +240,12 @@ impl SeriesTotals {
     /// Failed over completed; `None` while nothing completed.
     pub fn failed_rate(&self) -> Option<f64> {
         (self.completed() > 0).then(|| self.failed() as f64 / self.completed() as f64)
+    }
+
+    /// Timeouts and 503s over completed: what too much load is answered with. `None` while nothing completed.
+    pub fn contention_error_rate(&self) -> Option<f64> {
+        let errors = self.sum_of(Outcome::is_contention_error);
+        (self.completed() > 0).then(|| errors as f64 / self.completed() as f64)
     }
 
     fn sum_of(&self, pick: fn(Outcome) -> bool) -> u64 {

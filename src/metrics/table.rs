@@ -17,10 +17,15 @@ pub enum MetricId {
     Connect,
     Tls,
     ScheduleLag,
+    Decode,
+    ServerPrompt,
+    ServerDecode,
+    PromptDiff,
+    DecodeDiff,
 }
 
 impl MetricId {
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 15;
 
     pub fn row(self) -> &'static Metric {
         &METRICS[self as usize]
@@ -59,6 +64,8 @@ pub struct Metric {
     pub direction: Direction,
     pub source: Source,
     pub meaning: &'static str,
+    /// In documents only where there are values: most servers say nothing of their own times.
+    pub rare: bool,
 }
 
 // Times of a sample ascend, which debug builds assert (`Sample::invariants`). The differences saturate, so that
@@ -124,6 +131,36 @@ pub const METRICS: [Metric; MetricId::COUNT] = [
         Source::Sample(|s| s.sent.map(|_| s.schedule_lag)),
         "due to sent less connecting: the generator's own delay",
     ),
+    rare(
+        MetricId::Decode,
+        "decode",
+        Source::Sample(|s| Some(s.decode_clocks()?.client)),
+        "first to last token by our clock, where the server has a figure of its own",
+    ),
+    rare(
+        MetricId::ServerPrompt,
+        "server_prompt",
+        Source::Sample(|s| s.server_prompt),
+        "reading the prompt, as the server says",
+    ),
+    rare(
+        MetricId::ServerDecode,
+        "server_decode",
+        Source::Sample(|s| s.server_decode),
+        "generating the answer, as the server says",
+    ),
+    rare(
+        MetricId::PromptDiff,
+        "prompt_diff",
+        Source::Sample(|s| s.prompt_clocks().map(|c| c.client.saturating_sub(c.server))),
+        "ttft less server_prompt, of each request",
+    ),
+    rare(
+        MetricId::DecodeDiff,
+        "decode_diff",
+        Source::Sample(|s| s.decode_clocks().map(|c| c.client.abs_diff(c.server))),
+        "decode against server_decode, of each request, without sign",
+    ),
 ];
 
 const fn row(id: MetricId, key: &'static str, source: Source, meaning: &'static str) -> Metric {
@@ -134,6 +171,14 @@ const fn row(id: MetricId, key: &'static str, source: Source, meaning: &'static 
         direction: Direction::LowerIsBetter,
         source,
         meaning,
+        rare: false,
+    }
+}
+
+const fn rare(id: MetricId, key: &'static str, source: Source, meaning: &'static str) -> Metric {
+    Metric {
+        rare: true,
+        ..row(id, key, source, meaning)
     }
 }
 

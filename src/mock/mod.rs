@@ -1,6 +1,8 @@
 //! A server with a known timeline, for tests and benchmarks: it says when it sent what, and fails on purpose.
 
+pub mod budget;
 pub mod command;
+mod dialect;
 pub mod fault;
 mod request;
 mod script;
@@ -21,6 +23,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::engine::executor::{Core, spawn, yield_now};
 use crate::net::{Kick, Net, Options};
 use crate::units::{MICROSECOND, Nanos};
+use crate::workload::Api;
+use budget::Budget;
 use fault::FaultPlan;
 use script::Script;
 pub use script::find_stamp;
@@ -54,6 +58,10 @@ pub struct MockOptions {
     pub faults: FaultPlan,
     /// Spreads the connections' timelines evenly over a gap, so that they don't all send at once.
     pub spread: bool,
+    /// Closes after each whole stream, though it promised to keep the connection: llama.cpp does.
+    pub close_after_stream: bool,
+    /// Tokens for all streams together, and of all mocks that have the same one.
+    pub budget: Option<Arc<Budget>>,
     /// Leaves Nagle's algorithm on, as some servers do.
     pub nagle: bool,
     /// One thread on each; not empty.
@@ -83,7 +91,8 @@ impl Mock {
             listeners.push(listener(address)?.into());
         }
         let shared = Arc::new(Shared {
-            script: Script::new(options.tokens, options.stamp, options.event_bytes),
+            scripts: [Api::Chat, Api::Completions, Api::LlamaCpp]
+                .map(|api| Script::new(api, options.tokens, options.stamp, options.event_bytes)),
             faults: options.faults.clone(),
             completions: AtomicU64::new(0),
             connections: AtomicU64::new(0),

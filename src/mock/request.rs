@@ -1,5 +1,7 @@
 //! Reads what the mock is asked for.
 
+use crate::workload::Api;
+
 /// A request head, at most.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// A request body, at most.
@@ -8,7 +10,11 @@ const HEADERS_MAX: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    Chat { stream: bool },
+    /// Generated text, in the words of an API.
+    Completion {
+        api: Api,
+        stream: bool,
+    },
     Health,
     Models,
     Stats,
@@ -65,18 +71,36 @@ pub fn parse(input: &[u8]) -> Result<Option<Request>, BadRequest> {
 fn route(method: &str, path: &str, body: &[u8]) -> Route {
     let path = path.split('?').next().unwrap_or("");
     match (method, path) {
-        ("POST", p) if p.ends_with("/chat/completions") => {
-            let stream = serde_json::from_slice::<serde_json::Value>(body)
-                .ok()
-                .and_then(|v| v.get("stream").and_then(|s| s.as_bool()))
-                .unwrap_or(false);
-            Route::Chat { stream }
-        }
+        ("POST", p) => match api_of(p) {
+            Some(api) => Route::Completion {
+                api,
+                stream: asks_for_stream(body),
+            },
+            None => Route::Unknown,
+        },
         ("GET", "/health") => Route::Health,
         ("GET", "/mock/stats") => Route::Stats,
         ("GET", p) if p.ends_with("/v1/models") => Route::Models,
         _ => Route::Unknown,
     }
+}
+
+fn asks_for_stream(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body)
+        .ok()
+        .and_then(|v| v.get("stream").and_then(|s| s.as_bool()))
+        .unwrap_or(false)
+}
+
+/// The API follows from the path.
+fn api_of(path: &str) -> Option<Api> {
+    [
+        ("/chat/completions", Api::Chat),
+        ("/v1/completions", Api::Completions),
+        ("/completion", Api::LlamaCpp),
+    ]
+    .into_iter()
+    .find_map(|(end, api)| path.ends_with(end).then_some(api))
 }
 
 #[cfg(test)]
@@ -92,7 +116,13 @@ mod tests {
         }
         let request = parse(text).unwrap().unwrap();
         assert_eq!(request.bytes, whole);
-        assert_eq!(request.route, Route::Chat { stream: true });
+        assert_eq!(
+            request.route,
+            Route::Completion {
+                api: Api::Chat,
+                stream: true
+            }
+        );
         assert!(request.keep_alive);
     }
 
@@ -108,6 +138,20 @@ mod tests {
         assert_eq!(get("/openai/v1/models"), Route::Models);
         assert_eq!(get("/mock/stats?x=1"), Route::Stats);
         assert_eq!(get("/other"), Route::Unknown);
+        let post = |path: &str| {
+            parse(format!("POST {path} HTTP/1.1\r\nContent-Length: 0\r\n\r\n").as_bytes())
+                .unwrap()
+                .unwrap()
+                .route
+        };
+        for (path, api) in [
+            ("/v1/chat/completions", Api::Chat),
+            ("/v1/completions?x", Api::Completions),
+            ("/completion", Api::LlamaCpp),
+        ] {
+            assert_eq!(post(path), Route::Completion { api, stream: false });
+        }
+        assert_eq!(post("/health"), Route::Unknown);
         assert_eq!(parse(b"\x00\x01\r\n\r\n"), Err(BadRequest));
     }
 }

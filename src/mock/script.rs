@@ -1,28 +1,76 @@
 //! The bytes that the mock sends: built once, patched with the instant of each send.
 
+use std::io::Write;
+
+use super::dialect::{self, COUNT_KEY, COUNT_WIDTH, DECODE_KEY, MS_WIDTH, PROMPT_KEY};
 use crate::units::Nanos;
+use crate::workload::Api;
 
 /// Digits of a stamp: every u64 fits, and the size of an event never changes.
 const STAMP_DIGITS: usize = 20;
 /// Where a stamp stands in an event; the client looks for it with `--verify-stamps`.
 pub const STAMP_KEY: &str = "\"sent_ns\":\"";
 
-/// Templates of one configuration.
+/// How long the mock itself took for an answer, so far as an API says so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Took {
+    /// Arrival of the request to the first token.
+    pub prompt: Nanos,
+    /// First token to the last.
+    pub decode: Nanos,
+}
+
+/// Bytes with room for the times.
+pub struct Timed {
+    bytes: Vec<u8>,
+    prompt_at: Option<usize>,
+    decode_at: Option<usize>,
+}
+
+impl Timed {
+    fn new(bytes: Vec<u8>) -> Timed {
+        Timed {
+            prompt_at: place(&bytes, PROMPT_KEY),
+            decode_at: place(&bytes, DECODE_KEY),
+            bytes,
+        }
+    }
+
+    pub fn append(&self, out: &mut Vec<u8>, took: Took) {
+        let start = out.len();
+        out.extend_from_slice(&self.bytes);
+        for (at, time) in [(self.prompt_at, took.prompt), (self.decode_at, took.decode)] {
+            if let Some(at) = at {
+                let mut room = &mut out[start + at..start + at + MS_WIDTH];
+                // Times up to 10,000 days fit; an answer has an hour.
+                let _ = write!(room, "{:>MS_WIDTH$.6}", time as f64 / 1e6);
+            }
+        }
+    }
+}
+
+/// Where the value of `key` begins.
+fn place(bytes: &[u8], key: &str) -> Option<usize> {
+    memchr::memmem::find(bytes, key.as_bytes()).map(|at| at + key.len())
+}
+
+/// Templates of one configuration and API.
 pub struct Script {
-    /// Head of a streamed answer and its role event.
+    /// Head of a streamed answer, and the event before its tokens.
     pub stream_head: Vec<u8>,
     /// One token event as a chunk.
     token: Vec<u8>,
-    /// Where the stamp's digits stand in `token`.
+    /// Where the stamp's digits stand in `token`, and the count of tokens so far.
     stamp_at: Option<usize>,
-    /// Finish event with usage, `[DONE]`, last chunk.
-    pub stream_end: Vec<u8>,
-    /// `[DONE]` and last chunk, without a finish.
+    count_at: Option<usize>,
+    /// Finish event with the counts, `[DONE]` if the API has it, last chunk.
+    pub stream_end: Timed,
+    /// The same without a finish.
     pub stream_unfinished: Vec<u8>,
     pub stream_error: Vec<u8>,
     pub stream_bad_json: Vec<u8>,
     /// A whole answer to a non-streamed request.
-    pub answer: Vec<u8>,
+    pub answer: Timed,
     pub answer_unfinished: Vec<u8>,
     pub answer_error: Vec<u8>,
     pub answer_bad_json: Vec<u8>,
@@ -30,43 +78,46 @@ pub struct Script {
 
 impl Script {
     /// `event_bytes`: size of a token event's chunk data, padded to it if the event is shorter.
-    pub fn new(tokens: u32, stamp: bool, event_bytes: usize) -> Script {
-        let role = event(r#"{"role":"assistant","content":""}"#, "null", "");
+    pub fn new(api: Api, tokens: u32, stamp: bool, event_bytes: usize) -> Script {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
                     Transfer-Encoding: chunked\r\n\r\n";
         let mut stream_head = head.as_bytes().to_vec();
-        stream_head.extend(chunk(&role));
-        let usage = format!(
-            r#","usage":{{"prompt_tokens":8,"completion_tokens":{tokens},"total_tokens":{}}}"#,
-            tokens + 8
-        );
-        let done = [chunk("data: [DONE]\n\n"), b"0\r\n\r\n".to_vec()].concat();
-        let finish = chunk(&event("{}", "\"stop\"", &usage));
+        if let Some(opening) = dialect::opening(api) {
+            stream_head.extend(chunk(&opening));
+        }
+        let mut done = dialect::done(api).map_or(Vec::new(), chunk);
+        done.extend_from_slice(b"0\r\n\r\n");
+        let finish = chunk(&dialect::finish(api, tokens));
         let error = chunk("data: {\"error\":{\"message\":\"injected\",\"type\":\"server_error\"}}\n\n");
-        let (token, stamp_at) = token(stamp, event_bytes);
-        let text = "tok ".repeat(tokens as usize);
+        let token = token(api, stamp, event_bytes);
         Script {
             stream_head,
+            stamp_at: place(&token, STAMP_KEY),
+            count_at: place(&token, COUNT_KEY),
             token,
-            stamp_at,
-            stream_end: [finish, done.clone()].concat(),
+            stream_end: Timed::new([finish, done.clone()].concat()),
             stream_unfinished: done.clone(),
             stream_error: [error, done].concat(),
             stream_bad_json: chunk("data: {\"choices\":[{\"delta\":\n\n"),
-            answer: json(200, &body(&text, "\"stop\"", &usage)),
-            answer_unfinished: json(200, &body(&text, "null", &usage)),
+            answer: Timed::new(json(200, &dialect::body(api, tokens, true))),
+            answer_unfinished: json(200, &dialect::body(api, tokens, false)),
             answer_error: json(200, r#"{"error":{"message":"injected","type":"server_error"}}"#),
             answer_bad_json: json(200, "{\"choices\":[{\"message\":"),
         }
     }
 
-    /// Appends `count` token events stamped `now`.
-    pub fn tokens(&self, out: &mut Vec<u8>, count: u32, now: Nanos) {
-        for _ in 0..count {
+    /// Appends `count` token events stamped `now`, of which the first is number `from` of its stream.
+    pub fn tokens(&self, out: &mut Vec<u8>, from: u32, count: u32, now: Nanos) {
+        for number in from..from + count {
             let start = out.len();
             out.extend_from_slice(&self.token);
             if let Some(at) = self.stamp_at {
                 write_stamp(&mut out[start + at..start + at + STAMP_DIGITS], now);
+            }
+            if let Some(at) = self.count_at {
+                let mut room = &mut out[start + at..start + at + COUNT_WIDTH];
+                // As wide as the widest u32.
+                let _ = write!(room, "{:>COUNT_WIDTH$}", number + 1);
             }
         }
     }
@@ -86,37 +137,18 @@ pub fn find_stamp(data: &[u8]) -> Option<Nanos> {
     digits.parse().ok()
 }
 
-fn token(stamp: bool, event_bytes: usize) -> (Vec<u8>, Option<usize>) {
-    let delta = r#"{"content":"tok "}"#;
+fn token(api: Api, stamp: bool, event_bytes: usize) -> Vec<u8> {
     let mut extra = String::new();
     if stamp {
         extra = format!(",{STAMP_KEY}{}\"", "0".repeat(STAMP_DIGITS));
     }
-    let plain = event(delta, "null", &extra).len();
+    let plain = dialect::token(api, &extra).len();
     let pad_frame = r#","pad":"""#.len();
     if plain + pad_frame < event_bytes {
         let pad = "x".repeat(event_bytes - plain - pad_frame);
         extra.push_str(&format!(",\"pad\":\"{pad}\""));
     }
-    let bytes = chunk(&event(delta, "null", &extra));
-    let at = stamp
-        .then(|| memchr::memmem::find(&bytes, STAMP_KEY.as_bytes()).map(|at| at + STAMP_KEY.len()))
-        .flatten();
-    (bytes, at)
-}
-
-fn event(delta: &str, finish: &str, extra: &str) -> String {
-    format!(
-        "data: {{\"id\":\"m\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"mock\",\
-         \"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]{extra}}}\n\n"
-    )
-}
-
-fn body(text: &str, finish: &str, usage: &str) -> String {
-    format!(
-        "{{\"id\":\"m\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"mock\",\"choices\":[{{\"index\":0,\
-         \"message\":{{\"role\":\"assistant\",\"content\":\"{text}\"}},\"finish_reason\":{finish}}}]{usage}}}"
-    )
+    chunk(&dialect::token(api, &extra))
 }
 
 fn chunk(data: &str) -> Vec<u8> {
@@ -150,30 +182,71 @@ pub fn json(status: u16, body: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const APIS: [Api; 3] = [Api::Chat, Api::Completions, Api::LlamaCpp];
+
     #[test]
     fn an_event_has_the_size_asked_for_and_its_stamp_is_found_again() {
-        for (stamp, size) in [(true, 300), (false, 200), (true, 0)] {
-            let script = Script::new(3, stamp, size);
-            let mut out = Vec::new();
-            script.tokens(&mut out, 2, 1_234_567_890_123);
-            assert_eq!(out.len(), 2 * script.token.len());
-            let found = find_stamp(&out);
-            assert_eq!(found, stamp.then_some(1_234_567_890_123));
-            if size > 0 {
-                let text = String::from_utf8(out).unwrap();
-                let data = text.split("\r\n").nth(1).unwrap();
-                assert_eq!(data.len(), size);
+        for api in APIS {
+            for (stamp, size) in [(true, 300), (false, 200), (true, 0)] {
+                let script = Script::new(api, 3, stamp, size);
+                let mut out = Vec::new();
+                script.tokens(&mut out, 0, 2, 1_234_567_890_123);
+                assert_eq!(out.len(), 2 * script.token.len());
+                let found = find_stamp(&out);
+                assert_eq!(found, stamp.then_some(1_234_567_890_123));
+                if size > 0 {
+                    let text = String::from_utf8(out).unwrap();
+                    let data = text.split("\r\n").nth(1).unwrap();
+                    assert_eq!(data.len(), size);
+                }
             }
         }
     }
 
+    fn data(chunks: &[u8]) -> serde_json::Value {
+        let text = std::str::from_utf8(chunks).unwrap();
+        let from = text.find("data: ").unwrap() + 6;
+        serde_json::from_str(text[from..].split("\n\n").next().unwrap()).unwrap()
+    }
+
+    const TOOK: Took = Took {
+        prompt: 12_345_678,
+        decode: 3_600_000_000_000,
+    };
+
+    #[test]
+    fn llama_cpps_events_count_along_and_its_end_says_what_it_took() {
+        let script = Script::new(Api::LlamaCpp, 3, false, 0);
+        let mut out = Vec::new();
+        script.tokens(&mut out, 2, 1, 0);
+        assert_eq!(data(&out)["tokens_predicted"], 3);
+        out.clear();
+        script.stream_end.append(&mut out, TOOK);
+        let end = data(&out);
+        assert_eq!(
+            (&end["stop"], &end["tokens_predicted"]),
+            (&true.into(), &3.into())
+        );
+        assert_eq!(end["timings"]["prompt_ms"], 12.345678);
+        assert_eq!(end["timings"]["predicted_ms"], 3_600_000.0);
+        assert!(!out.windows(6).any(|w| w == b"[DONE]"));
+    }
+
     #[test]
     fn answers_are_json_with_a_true_length() {
-        let script = Script::new(3, false, 0);
-        let text = String::from_utf8(script.answer).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("Content-Length: {}", body.len())));
-        let value: serde_json::Value = serde_json::from_str(body).unwrap();
-        assert_eq!(value["usage"]["completion_tokens"], 3);
+        for (api, pointer) in APIS.into_iter().zip([
+            "/usage/completion_tokens",
+            "/usage/completion_tokens",
+            "/tokens_predicted",
+        ]) {
+            let script = Script::new(api, 3, false, 0);
+            let mut bytes = Vec::new();
+            script.answer.append(&mut bytes, TOOK);
+            let text = String::from_utf8(bytes).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains(&format!("Content-Length: {}", body.len())));
+            let value: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!(value.pointer(pointer), Some(&3.into()));
+        }
     }
 }

@@ -7,16 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::MockOptions;
 use super::fault::{Fault, FaultPlan};
 use super::request::{self, Request, Route};
-use super::script::{self, Script};
+use super::script::{self, Script, Took};
 use super::truth::{self, Truth};
 use crate::engine::executor::yield_now;
 use crate::net::{ConnId, Net, Received, TaskId, clock};
 use crate::units::Nanos;
+use crate::workload::Api;
 
 /// What the cores of one mock share.
 pub struct Shared {
     pub options: MockOptions,
-    pub script: Script,
+    /// By `Api as usize`.
+    pub scripts: [Script; 3],
     pub faults: FaultPlan,
     /// Completion requests so far: the index into the fault plan.
     pub completions: AtomicU64,
@@ -73,7 +75,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
             Ok(Some(request)) => {
                 let digest = truth::hash(&input[request.body_from..request.bytes]);
                 input.drain(..request.bytes);
-                if let Route::Chat { .. } = request.route {
+                if let Route::Completion { .. } = request.route {
                     core.truth(|t| t.bodies_digest = t.bodies_digest.wrapping_add(digest));
                 }
                 let done = session.answer(request, arrived).await;
@@ -100,6 +102,40 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
     core.net.free_task(task);
 }
 
+/// What of an answer has gone out.
+struct Writes {
+    arrived: Nanos,
+    tokens: u32,
+    first: Option<Nanos>,
+    last: Option<Nanos>,
+}
+
+impl Writes {
+    fn new(arrived: Nanos) -> Writes {
+        Writes {
+            arrived,
+            tokens: 0,
+            first: None,
+            last: None,
+        }
+    }
+
+    fn wrote(&mut self, tokens: u32, now: Nanos) {
+        self.tokens += tokens;
+        self.first.get_or_insert(now);
+        self.last = Some(now);
+    }
+
+    /// As the server of a llama.cpp measures itself, with the last token at `now`.
+    fn took(&self, now: Nanos) -> Took {
+        let first = self.first.unwrap_or(now);
+        Took {
+            prompt: first.saturating_sub(self.arrived),
+            decode: now.saturating_sub(first),
+        }
+    }
+}
+
 struct Session<'a> {
     core: &'a MockCore,
     conn: ConnId,
@@ -111,8 +147,8 @@ struct Session<'a> {
 
 impl Session<'_> {
     async fn answer(&mut self, request: Request, arrived: Nanos) -> Result<(), Over> {
-        let stream = match request.route {
-            Route::Chat { stream } => stream,
+        let (api, stream) = match request.route {
+            Route::Completion { api, stream } => (api, stream),
             route => return self.answer_light(route).await,
         };
         let shared = &self.core.shared;
@@ -131,8 +167,8 @@ impl Session<'_> {
                 return self.write(&script::json(code, body)).await;
             }
             (Some(Fault::Hang), _) => return self.hang().await,
-            (fault, true) => self.stream(arrived, fault).await,
-            (fault, false) => self.whole(arrived, fault).await,
+            (fault, true) => self.stream(api, arrived, fault).await,
+            (fault, false) => self.whole(api, arrived, fault).await,
         };
         match (&result, fault) {
             (Ok(()), None | Some(Fault::Close)) => self.core.truth(|t| t.ok += 1),
@@ -141,6 +177,7 @@ impl Session<'_> {
         }
         match fault {
             Some(Fault::Close) => Err(Over),
+            None if stream && shared.options.close_after_stream => Err(Over),
             _ => result,
         }
     }
@@ -160,73 +197,96 @@ impl Session<'_> {
                 }
                 script::json(200, &sum.to_json().to_string())
             }
-            Route::Chat { .. } | Route::Unknown => script::json(404, r#"{"error":"no such path"}"#),
+            Route::Completion { .. } | Route::Unknown => script::json(404, r#"{"error":"no such path"}"#),
         };
         self.write(&bytes).await
     }
 
     /// A streamed answer: head at once, tokens on the timeline, the end with the last token.
-    async fn stream(&mut self, arrived: Nanos, fault: Option<Fault>) -> Result<(), Over> {
+    async fn stream(&mut self, api: Api, arrived: Nanos, fault: Option<Fault>) -> Result<(), Over> {
         let shared = self.core.shared.clone();
-        let o = &shared.options;
-        self.write(&shared.script.stream_head).await?;
+        let (o, script) = (&shared.options, &shared.scripts[api as usize]);
+        self.write(&script.stream_head).await?;
         if fault == Some(Fault::ErrorEvent) {
-            return self.write(&shared.script.stream_error).await;
+            return self.write(&script.stream_error).await;
         }
-        let fails_after = fault.filter(|f| *f != Fault::Close).map(|_| o.tokens / 2);
-        let mut sent = 0;
-        let mut last_write: Option<Nanos> = None;
-        while sent < o.tokens {
-            if fails_after.is_some_and(|n| sent >= n) {
-                break;
-            }
-            let writes = Nanos::from(sent / o.events_per_write);
-            let due = arrived + self.phase + o.ttft + writes * o.gap;
-            self.pace(due).await?;
-            let count = o.events_per_write.min(o.tokens - sent);
-            sent += count;
-            let ends = sent == o.tokens && fails_after.is_none();
-            let now = self.write_tokens(count, ends).await?;
+        let fault = fault.filter(|f| *f != Fault::Close);
+        let until = if fault.is_some() { o.tokens / 2 } else { o.tokens };
+        let mut writes = Writes::new(arrived);
+        while writes.tokens < until {
+            let count = o.events_per_write.min(o.tokens - writes.tokens);
+            let due = self.turn(&writes, count).await?;
+            let ends = writes.tokens + count == o.tokens && fault.is_none();
+            let now = self.write_tokens(script, &writes, count, ends).await?;
             self.core.truth(|t| {
                 t.tokens += u64::from(count);
-                match last_write {
+                match writes.last {
                     None => t.ttft.record(now.saturating_sub(arrived)),
                     Some(last) => t.gap.record(now - last),
                 };
                 t.late.record(now.saturating_sub(due));
             });
-            last_write = Some(now);
+            writes.wrote(count, now);
         }
-        match fault.filter(|f| *f != Fault::Close) {
-            Some(fault) => self.break_off(fault, true).await,
+        match fault {
+            Some(fault) => self.break_off(fault, Some(script)).await,
             None => Ok(()),
         }
     }
 
+    /// Waits until the next `count` tokens may go out; gives the instant that they were to.
+    async fn turn(&self, writes: &Writes, count: u32) -> Result<Nanos, Over> {
+        let o = &self.core.shared.options;
+        let step = Nanos::from(writes.tokens / o.events_per_write);
+        let due = writes.arrived + self.phase + o.ttft + step * o.gap;
+        let Some(budget) = &o.budget else {
+            self.pace(due).await?;
+            return Ok(due);
+        };
+        // A GPU does not catch up: the gap counts from the last write, not from the timeline.
+        let due = writes.last.map_or(due, |last| last + o.gap);
+        self.pace(due).await?;
+        let due = budget.take(count, clock::monotonic());
+        self.wait(due).await?;
+        Ok(due)
+    }
+
     /// Waits for the timeline's next instant; without one, lets the others run.
-    async fn pace(&mut self, due: Nanos) -> Result<(), Over> {
-        let net = &self.core.net;
-        if self.core.shared.options.unpaced {
-            net.note_runnable();
-            yield_now().await;
-        } else {
-            net.sleep_until(self.task, due).await;
+    async fn pace(&self, due: Nanos) -> Result<(), Over> {
+        if !self.core.shared.options.unpaced {
+            return self.wait(due).await;
         }
-        if net.is_ended(self.conn) {
+        self.core.net.note_runnable();
+        yield_now().await;
+        self.still_there()
+    }
+
+    async fn wait(&self, until: Nanos) -> Result<(), Over> {
+        self.core.net.sleep_until(self.task, until).await;
+        self.still_there()
+    }
+
+    fn still_there(&self) -> Result<(), Over> {
+        if self.core.net.is_ended(self.conn) {
             return Err(Over);
         }
         Ok(())
     }
 
     /// Writes token events stamped with the instant before the send; gives that instant.
-    async fn write_tokens(&mut self, count: u32, ends: bool) -> Result<Nanos, Over> {
-        let shared = self.core.shared.clone();
+    async fn write_tokens(
+        &mut self,
+        script: &Script,
+        writes: &Writes,
+        count: u32,
+        ends: bool,
+    ) -> Result<Nanos, Over> {
         let mut out = std::mem::take(&mut self.scratch);
         out.clear();
         let now = clock::monotonic();
-        shared.script.tokens(&mut out, count, now);
+        script.tokens(&mut out, writes.tokens, count, now);
         if ends {
-            out.extend_from_slice(&shared.script.stream_end);
+            script.stream_end.append(&mut out, writes.took(now));
         }
         let result = self.write(&out).await;
         self.scratch = out;
@@ -234,42 +294,53 @@ impl Session<'_> {
     }
 
     /// An answer in one piece, after as long as a stream of it would have taken.
-    async fn whole(&mut self, arrived: Nanos, fault: Option<Fault>) -> Result<(), Over> {
+    async fn whole(&mut self, api: Api, arrived: Nanos, fault: Option<Fault>) -> Result<(), Over> {
         let shared = self.core.shared.clone();
-        let o = &shared.options;
-        let writes = Nanos::from(o.tokens.saturating_sub(1) / o.events_per_write);
-        self.pace(arrived + o.ttft + writes * o.gap).await?;
-        let s = &shared.script;
-        match fault {
-            None | Some(Fault::Close) => self.write(&s.answer).await,
+        let (o, s) = (&shared.options, &shared.scripts[api as usize]);
+        let mut writes = Writes::new(arrived);
+        if o.budget.is_some() {
+            while writes.tokens < o.tokens {
+                let count = o.events_per_write.min(o.tokens - writes.tokens);
+                self.turn(&writes, count).await?;
+                writes.wrote(count, clock::monotonic());
+            }
+        } else {
+            let steps = Nanos::from(o.tokens.saturating_sub(1) / o.events_per_write);
+            self.pace(arrived + o.ttft + steps * o.gap).await?;
+            writes.first = Some(clock::monotonic().min(arrived + o.ttft));
+        }
+        let mut answer = std::mem::take(&mut self.scratch);
+        answer.clear();
+        s.answer.append(&mut answer, writes.took(clock::monotonic()));
+        let result = match fault {
+            None | Some(Fault::Close) => self.write(&answer).await,
             Some(Fault::ErrorEvent) => self.write(&s.answer_error).await,
             Some(Fault::Unfinished) => self.write(&s.answer_unfinished).await,
             Some(Fault::BadJson) => self.write(&s.answer_bad_json).await,
-            Some(Fault::BadChunk) => {
-                self.write(b"HTTX/1.1 200 OK\r\n\r\n").await?;
-                Err(Over)
-            }
-            Some(fault) => {
-                self.write(&s.answer[..s.answer.len() / 2]).await?;
-                self.break_off(fault, false).await
-            }
-        }
+            Some(Fault::BadChunk) => self.write(b"HTTX/1.1 200 OK\r\n\r\n").await.and(Err(Over)),
+            Some(fault) => match self.write(&answer[..answer.len() / 2]).await {
+                Ok(()) => self.break_off(fault, None).await,
+                Err(over) => Err(over),
+            },
+        };
+        self.scratch = answer;
+        result
     }
 
-    async fn break_off(&mut self, fault: Fault, stream: bool) -> Result<(), Over> {
-        let shared = self.core.shared.clone();
-        match fault {
-            Fault::Reset => {
+    /// Ends an answer in its middle; `stream` is the script of a streamed one.
+    async fn break_off(&mut self, fault: Fault, stream: Option<&Script>) -> Result<(), Over> {
+        match (fault, stream) {
+            (Fault::Reset, _) => {
                 self.core.net.reset_on_close(self.conn);
                 Err(Over)
             }
-            Fault::Stall => self.hang().await,
-            Fault::Unfinished if stream => self.write(&shared.script.stream_unfinished).await,
-            Fault::BadJson if stream => {
-                self.write(&shared.script.stream_bad_json).await?;
-                self.write(&shared.script.stream_end).await
+            (Fault::Stall, _) => self.hang().await,
+            (Fault::Unfinished, Some(script)) => self.write(&script.stream_unfinished).await,
+            (Fault::BadJson, Some(script)) => {
+                self.write(&script.stream_bad_json).await?;
+                self.write(&script.stream_unfinished).await
             }
-            Fault::BadChunk if stream => {
+            (Fault::BadChunk, Some(_)) => {
                 self.write(b"zz\r\n").await?;
                 Err(Over)
             }

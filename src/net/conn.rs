@@ -57,6 +57,8 @@ pub struct Conn {
     /// The task waits for the end of the send.
     pub flushing: bool,
     pub closing: bool,
+    /// Put aside: what comes keeps no buffer, and makes the connection unfit.
+    pub idle: bool,
     pub connecting: Connecting,
     pub connect_started: Nanos,
     pub connect_done: Nanos,
@@ -83,6 +85,7 @@ impl Conn {
             sending: false,
             flushing: false,
             closing: false,
+            idle: false,
             connecting: Connecting::No,
             connect_started: 0,
             connect_done: 0,

@@ -281,6 +281,12 @@ impl Net {
         self.0.borrow_mut().has_unread(conn)
     }
 
+    /// Puts a connection aside, all of whose bytes have been read, or takes it up again. Whatever comes meanwhile
+    /// ends it: its bytes are thrown away, and nobody is woken.
+    pub fn set_idle(&self, conn: ConnId, idle: bool) {
+        self.0.borrow_mut().set_idle(conn, idle);
+    }
+
     /// The next bytes of the connection, in order.
     pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received {
         poll_fn(|cx| {
@@ -318,6 +324,14 @@ impl Net {
     pub fn consume<R>(&self, chunk: Chunk, read: impl FnOnce(&[u8]) -> R) -> R {
         let result = read(self.0.borrow().payload(chunk.buffer, chunk.bytes));
         self.0.borrow_mut().give_back(chunk.buffer);
+        result
+    }
+
+    /// The same for one who changes the bytes while reading them.
+    pub fn consume_mut<R>(&self, chunk: Chunk, read: impl FnOnce(&mut [u8]) -> R) -> R {
+        let mut driver = self.0.borrow_mut();
+        let result = read(driver.payload_mut(chunk.buffer, chunk.bytes));
+        driver.give_back(chunk.buffer);
         result
     }
 

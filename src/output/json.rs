@@ -83,8 +83,8 @@ impl OutputFile {
         Some(path.into())
     }
 
-    /// The document appears under its name only when it is complete; then the spool is removed. On an error
-    /// the old document, if any, and the spool are still there.
+    /// The document appears under its name only when it is complete. On an error the old document, if any, is
+    /// still there.
     pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), OutputError> {
         let temporary = match &self.way {
             Way::Renamed(temporary) => temporary,
@@ -105,11 +105,7 @@ impl OutputFile {
         std::fs::rename(temporary, &self.path).map_err(|e| {
             let _ = std::fs::remove_file(temporary);
             OutputError::of(&self.path, "rename to", e)
-        })?;
-        match details {
-            Some(spooled) => spooled.remove(),
-            None => Ok(()),
-        }
+        })
     }
 }
 
@@ -142,15 +138,20 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         rates,
         metrics,
         endpoints,
+        requests,
+        server_timings,
         timeline,
         server_timeline,
         thresholds,
         steps,
         client,
         server,
+        pushes,
         warnings,
+        analysis,
         parts,
         summary,
+        shape: _,
     } = result;
     let mut out = BufWriter::with_capacity(64 * 1024, file);
     out.write_all(b"{\n  \"schema\": ")?;
@@ -167,6 +168,12 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     field(&mut out, "rates", rates)?;
     field(&mut out, "metrics", metrics)?;
     field(&mut out, "endpoints", endpoints)?;
+    if let Some(requests) = requests {
+        field(&mut out, "requests", requests)?;
+    }
+    if let Some(timings) = server_timings {
+        field(&mut out, "server_timings", timings)?;
+    }
     rows(&mut out, "timeline", timeline)?;
     if !server_timeline.is_empty() {
         rows(&mut out, "server_timeline", server_timeline)?;
@@ -175,11 +182,15 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     if let Some(server) = server {
         field(&mut out, "server", server)?;
     }
+    if let Some(pushes) = pushes {
+        field(&mut out, "pushes", pushes)?;
+    }
     field(&mut out, "thresholds", thresholds)?;
     if let Some(steps) = steps {
         field(&mut out, "steps", steps)?;
     }
     field(&mut out, "warnings", warnings)?;
+    field(&mut out, "analysis", analysis)?;
     if !parts.is_empty() {
         rows(&mut out, "parts", parts)?;
     }

@@ -3,15 +3,19 @@
 mod details;
 mod error;
 mod escape;
+mod files;
 mod json;
 mod live;
 mod numbers;
 mod terminal;
 mod text;
+mod timings;
+mod workload;
 
 pub use details::{DetailSpool, SPOOL_LINE_BYTES_MAX, Spooled};
 pub use error::OutputError;
 pub use escape::escape;
+pub use files::OutputFiles;
 pub use json::OutputFile;
 pub use live::block;
 pub use terminal::Screen;

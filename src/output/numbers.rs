@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+pub(super) use crate::units::decimal as number;
+
 /// `12.3us`, `1.23ms`, `12.3s`: three digits, at most seven characters up to 9999 s.
 pub(super) fn duration(ms: Option<f64>) -> String {
     let Some(ms) = ms else {
@@ -49,12 +51,6 @@ pub(super) fn bytes(n: u64) -> String {
         Some((size, unit)) => format!("{:.1} {unit}", n as f64 / *size as f64),
         None => format!("{n} B"),
     }
-}
-
-/// At most four decimals, none that are zero.
-pub(super) fn number(x: f64) -> String {
-    let text = format!("{x:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
 pub(super) fn grouped(n: u64) -> String {

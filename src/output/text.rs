@@ -3,14 +3,16 @@
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
 use crate::output::escape;
 use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
+use crate::output::timings;
+use crate::output::workload;
 use crate::result::{
-    Endpoint, MetricFigures, Run, RunResult, ServerFigures, ShardFigures, StampSource, StoppedBy,
+    Endpoint, MetricFigures, Run, RunResult, ServerFigures, Shape, ShardFigures, StampSource, StoppedBy,
 };
 use std::fmt::Write as _;
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
 /// maximum are counted, not shown; they are in the document.
-pub const SUMMARY_LINES_MAX: usize = 55;
+pub const SUMMARY_LINES_MAX: usize = 58;
 const ENDPOINT_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
 const STEP_ROWS_MAX: usize = 8;
@@ -18,27 +20,39 @@ const WARNINGS_MAX: usize = 3;
 /// Columns.
 const WIDTH: usize = 80;
 
+/// Appends a formatted line.
+macro_rules! line {
+    ($text:expr, $($arg:tt)*) => {
+        writeln!($text, $($arg)*).expect("writing to a string does not fail")
+    };
+}
+pub(super) use line;
+
 /// Plain text, each line ended; free of control characters whatever the names in it.
 pub fn summary(result: &RunResult) -> String {
     let mut text = String::new();
-    head(&mut text, result);
+    match result.shape {
+        Shape::Profile => head(&mut text, result),
+        Shape::Workload => {
+            workload::summary(&mut text, result);
+            line!(text, "=== Details ===");
+            head(&mut text, result);
+        }
+    }
     metrics(&mut text, result);
-    endpoints(&mut text, result);
+    if result.shape == Shape::Profile {
+        endpoints(&mut text, result);
+    }
+    timings::rows(&mut text, result);
     outcomes(&mut text, result);
     thresholds(&mut text, &result.thresholds);
     if let Some(found) = &result.steps {
         steps(&mut text, found);
     }
     client(&mut text, result);
+    fitness(&mut text, result);
     warnings(&mut text, result);
     escape(&text).into_owned()
-}
-
-/// Appends a formatted line.
-macro_rules! line {
-    ($text:expr, $($arg:tt)*) => {
-        writeln!($text, $($arg)*).expect("writing to a string does not fail")
-    };
 }
 
 fn head(text: &mut String, result: &RunResult) {
@@ -392,6 +406,22 @@ fn client(text: &mut String, result: &RunResult) {
         busiest.map_or(String::new(), |b| format!("  busiest {b:.0} %")),
         grouped(c.cores.iter().map(|c| c.loop_stalls).sum()),
     );
+    if let Some(pushes) = &result.pushes {
+        line!(
+            text,
+            "pushes      sent {}  failed {}  dropped {}",
+            grouped(pushes.sent),
+            grouped(pushes.failed),
+            grouped(pushes.dropped),
+        );
+    }
+}
+
+fn fitness(text: &mut String, result: &RunResult) {
+    if let Some(verdict) = result.client.fitness.verdict() {
+        line!(text, "");
+        line!(text, "{verdict}");
+    }
 }
 
 fn warnings(text: &mut String, result: &RunResult) {

@@ -1,12 +1,13 @@
 //! Config -> Plan: the checks that need more than one value at hand. All mistakes at once.
 
 use crate::config::{CallConfig, Config, Mistake, Reason, RequestConfig, format_duration};
+use crate::plan::endpoints::{self, Built};
 use crate::plan::{
-    DURATION_MAX, Executor, ITERATIONS_MAX, KINDS_MAX, Plan, Plateau, STAGES_MAX, STEPS_MAX, Selector, Shard, Stage,
-    THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold, ThresholdMetric, VUS_MAX,
+    Assignment, DURATION_MAX, Executor, ITERATIONS_MAX, Plan, Plateau, STAGES_MAX, STEPS_MAX, Selector,
+    Shard, Stage, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold, ThresholdMetric, VUS_MAX,
 };
 use crate::units::Nanos;
-use crate::workload::{Call, RequestKind, Timeouts, Workload};
+use crate::workload::{Call, Prompts, RequestKind, Timeouts, Workload};
 
 impl Plan {
     /// Everything that the plan's types promise is checked here, wherever the config came from.
@@ -19,26 +20,14 @@ impl Plan {
             let what = too_long("the graceful stop", config.graceful_stop);
             mistakes.push(config.shape_place.mistake(what));
         }
-        if config.requests.is_empty() || config.requests.len() > KINDS_MAX {
-            let count = config.requests.len();
-            let what = format!("{count} kinds of request, not 1 to {KINDS_MAX}");
-            mistakes.push(config.requests_place.mistake(Reason::new(what)));
-        }
-        let mut kinds = Vec::with_capacity(config.requests.len());
-        for request in &config.requests {
-            match build_kind(request) {
-                Ok(kind) => kinds.push(kind),
-                Err(reasons) => {
-                    mistakes.extend(reasons.into_iter().map(|reason| request.place.mistake(reason)));
-                }
-            }
-        }
-        let thresholds = build_thresholds(config, &kinds, &mut mistakes);
+        let built = endpoints::build(config, &mut mistakes);
+        let thresholds = build_thresholds(config, &built, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         let workload = Workload {
-            kinds,
+            endpoints: built.endpoints,
+            kinds: built.kinds,
             think_time: config.think_time,
         };
         let shard = config.run.shard.unwrap_or(Shard::WHOLE);
@@ -48,6 +37,8 @@ impl Plan {
             executor: config.executor.clone(),
             graceful_stop: config.graceful_stop,
             workload,
+            warmup: config.warmup,
+            assignment: Assignment::Weighted,
             thresholds,
             steps: match config.steps {
                 true => plateaus(&config.executor, shard),
@@ -142,7 +133,8 @@ fn check_stages(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
     wrong
 }
 
-fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
+/// At endpoint 0.
+pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     let mut wrong = Vec::new();
     let name = &request.name;
     let call = match &request.call {
@@ -153,12 +145,13 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
             max_tokens,
             models,
             prompts,
+            cache_prompt,
         } => {
             if models.is_empty() {
                 let what = format!("request `{name}` has no models");
                 wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
             }
-            if prompts.is_empty() {
+            if matches!(prompts, Prompts::List(texts) if texts.is_empty()) {
                 let what = format!("request `{name}` has no prompts");
                 wrong.push(Reason::new(what).hint("add `prompts:`, or `--prompt TEXT`"));
             }
@@ -167,6 +160,7 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
                 max_tokens: *max_tokens,
                 models: models.clone(),
                 prompts: prompts.clone(),
+                cache_prompt: *cache_prompt,
             }
         }
     };
@@ -187,11 +181,11 @@ fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
         weight: request.weight,
         call,
         timeouts,
+        endpoint: 0,
     })
 }
 
-/// `kinds` are those of the mix that could be built.
-fn build_thresholds(config: &Config, kinds: &[RequestKind], mistakes: &mut Vec<Mistake>) -> Vec<Threshold> {
+fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>) -> Vec<Threshold> {
     if config.thresholds.len() > THRESHOLDS_MAX {
         let what = format!(
             "{} thresholds, above the limit, {THRESHOLDS_MAX}",
@@ -202,10 +196,11 @@ fn build_thresholds(config: &Config, kinds: &[RequestKind], mistakes: &mut Vec<M
     }
     let mut out = Vec::with_capacity(config.thresholds.len());
     for asked in &config.thresholds {
-        let parsed = Threshold::parse(&asked.metric, &asked.expression).and_then(|threshold| {
+        let parsed = Threshold::parse(&asked.metric, &asked.expression).and_then(|mut threshold| {
+            threshold.selector.resolve(&built.endpoints);
             // Of a mix with a faulty kind nothing can be said to be missing.
-            if kinds.len() == config.requests.len() {
-                threshold.selector.check(kinds)?;
+            if built.complete {
+                threshold.selector.check(&built.kinds)?;
             }
             Ok(threshold)
         });

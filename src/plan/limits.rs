@@ -10,6 +10,8 @@ pub const STAGES_MAX: usize = 1_000;
 pub const STEPS_MAX: u64 = 1_000_000;
 pub const ITERATIONS_MAX: u64 = 1_000_000_000_000;
 pub const KINDS_MAX: usize = 64;
+/// Servers under test in one run.
+pub const ENDPOINTS_MAX: usize = 16;
 pub const WEIGHT_MAX: u32 = 10_000;
 pub const THRESHOLDS_MAX: usize = 256;
 /// Metrics with a distribution, told apart by their tags, that thresholds look at. Each is kept for every second

@@ -1,6 +1,8 @@
 //! What a run means, validated: nothing past this room checks it again. Pure, in simulated time.
 
+mod assignment;
 mod build;
+mod endpoints;
 mod executor;
 mod limits;
 mod schedule;
@@ -8,10 +10,11 @@ mod selector;
 mod split;
 mod threshold;
 
+pub use assignment::Assignment;
 pub use executor::{Executor, Plateau, Stage, StageAt};
 pub use limits::{
-    DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX,
-    VUS_MAX, WEIGHT_MAX,
+    DURATION_MAX, ENDPOINTS_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX,
+    THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX,
 };
 pub use schedule::{VuSchedule, VuStep};
 pub use selector::Selector;
@@ -31,6 +34,10 @@ pub struct Plan {
     /// How long requests may go on after the executor's duration.
     pub graceful_stop: Nanos,
     pub workload: Workload,
+    /// Load of this length comes before the executor's and is in no figure.
+    pub warmup: Nanos,
+    /// How users and endpoints go together, where there are several.
+    pub assignment: Assignment,
     pub thresholds: Vec<Threshold>,
     /// The steps that thresholds are judged by, one by one; empty: by the whole run.
     pub steps: Vec<Plateau>,
@@ -39,14 +46,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The planned VUs of this process's part.
-    pub fn schedule(&self) -> VuSchedule {
-        self.executor.schedule().of_shard(self.shard)
-    }
-
     /// The most VUs of this process's part. 0: there are more shards than VUs, and this one has nothing to do.
     pub fn vus_max(&self) -> u32 {
         self.shard.vus_of(self.executor.vus_max())
+    }
+
+    /// Names of several servers; empty where there is one.
+    pub fn server_names(&self) -> Vec<String> {
+        match self.workload.endpoints.as_slice() {
+            [] | [_] => Vec::new(),
+            several => several
+                .iter()
+                .map(|endpoint| endpoint.name.clone().unwrap_or_default())
+                .collect(),
+        }
     }
 
     /// Of this process's part, where the executor counts requests.
@@ -73,9 +86,12 @@ impl Plan {
             executor,
             graceful_stop: SECOND,
             workload: Workload {
+                endpoints: Vec::new(),
                 kinds: Vec::new(),
                 think_time: Span { min: 0, max: 0 },
             },
+            warmup: 0,
+            assignment: Assignment::Weighted,
             thresholds: Vec::new(),
             steps: Vec::new(),
             shard: Shard::WHOLE,

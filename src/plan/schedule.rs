@@ -12,7 +12,7 @@
 //! seconds stops VUs at 2.7, 3.3 and 4 s. This is k6's arithmetic (`lib/executor/ramping_vus.go`), in integer
 //! nanoseconds, divisions truncated.
 
-use crate::plan::{Shard, Stage};
+use crate::plan::Stage;
 use crate::units::Nanos;
 use std::collections::VecDeque;
 
@@ -59,17 +59,19 @@ impl VuSchedule {
         VuSchedule { steps, end, at_end }
     }
 
-    /// The part of one shard: over all shards the counts add up to this schedule's at every instant.
-    pub fn of_shard(&self, shard: Shard) -> VuSchedule {
+    /// The same times with other counts of VUs; 0 stays 0.
+    pub(crate) fn map(&self, count: impl Fn(u32) -> u32) -> VuSchedule {
         let mut steps: Vec<VuStep> = Vec::new();
         for step in &self.steps {
-            let vus = shard.vus_of(step.vus);
-            push(&mut steps, VuStep { at: step.at, vus });
+            let vus = count(step.vus);
+            if steps.last().is_none_or(|last| last.vus != vus) {
+                steps.push(VuStep { at: step.at, vus });
+            }
         }
         VuSchedule {
             steps,
             end: self.end,
-            at_end: shard.vus_of(self.at_end),
+            at_end: count(self.at_end),
         }
     }
 

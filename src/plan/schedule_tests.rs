@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::{local_to_global, vus_on_core};
+use crate::plan::{Shard, local_to_global, vus_on_core};
 use crate::units::{MILLISECOND, MINUTE, SECOND};
 use proptest::prelude::*;
 
@@ -211,7 +211,7 @@ proptest! {
     ) {
         let whole = VuSchedule::ramp(start, &stages);
         let shards: Vec<VuSchedule> =
-            (0..count).map(|index| whole.of_shard(Shard::new(index, count).unwrap())).collect();
+            (0..count).map(|index| whole.map(|vus| Shard::new(index, count).unwrap().vus_of(vus))).collect();
         let instants = whole.steps().iter().map(|step| step.at).chain([at]);
         for at in instants {
             let planned: Vec<u32> = shards.iter().map(|shard| shard.planned_at(at)).collect();

@@ -1,7 +1,7 @@
 //! Which requests a threshold looks at: `metric{tag:value,...}`, as k6 writes sub-metrics.
 
 use crate::config::{Reason, nearest, quoted};
-use crate::workload::RequestKind;
+use crate::workload::{Endpoint, RequestKind};
 
 const TAGS: [&str; 4] = ["endpoint", "stream", "expected_response", "request"];
 
@@ -14,8 +14,12 @@ pub struct Selector {
     pub stream: Option<bool>,
     /// True: requests that did not fail, false: those that did.
     pub expected_response: Option<bool>,
-    /// Name in the mix.
+    /// Name in the mix, the server's before it or not.
     pub request: Option<String>,
+    /// Index of the server that the tag `endpoint` has named, where the run has several.
+    server: Option<u16>,
+    /// The run has several servers: names of kinds begin with theirs.
+    several: bool,
 }
 
 impl Selector {
@@ -26,7 +30,23 @@ impl Selector {
             && self
                 .stream
                 .is_none_or(|stream| kind.call.stream() == Some(stream))
-            && self.request.as_ref().is_none_or(|request| *request == kind.name)
+            && self.server.is_none_or(|server| server == kind.endpoint)
+            && self
+                .request
+                .as_ref()
+                .is_none_or(|request| *request == kind.name || self.several && *request == base_name(kind))
+    }
+
+    /// The tag `endpoint` names a server where one is called so, and a kind of path elsewhere.
+    pub(super) fn resolve(&mut self, endpoints: &[Endpoint]) {
+        let asked = |endpoint: &Endpoint| endpoint.name.is_some() && endpoint.name == self.endpoint;
+        self.several = endpoints.len() > 1;
+        if self.several
+            && let Some(index) = endpoints.iter().position(asked)
+        {
+            self.endpoint = None;
+            self.server = u16::try_from(index).ok();
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -83,6 +103,11 @@ impl Selector {
     }
 }
 
+/// The name in the mix of a kind that is called `server/name`; a server's name has no slash.
+fn base_name(kind: &RequestKind) -> &str {
+    kind.name.split_once('/').map_or("", |(_, name)| name)
+}
+
 fn truth(tag: &str, value: &str) -> Result<bool, Reason> {
     match value {
         "true" => Ok(true),
@@ -124,7 +149,7 @@ pub fn split_key(key: &str) -> Result<(&str, Selector), Reason> {
 mod tests {
     use super::*;
     use crate::units::SECOND;
-    use crate::workload::{Call, LightPath, Span, Timeouts};
+    use crate::workload::{Call, LightPath, Prompts, Span, Timeouts};
 
     fn kind(name: &str, call: Call) -> RequestKind {
         RequestKind {
@@ -137,6 +162,7 @@ mod tests {
                 idle: None,
                 total: SECOND,
             },
+            endpoint: 0,
         }
     }
 
@@ -145,7 +171,8 @@ mod tests {
             stream,
             max_tokens: Span { min: 1, max: 1 },
             models: vec!["m".into()],
-            prompts: vec!["p".into()],
+            prompts: Prompts::List(vec!["p".into()]),
+            cache_prompt: false,
         };
         let path = LightPath::Models;
         vec![

@@ -53,6 +53,7 @@ impl Aggregator {
             self.open.latency.merge(series.metric(MetricId::Latency));
             self.open.ttft.merge(series.metric(MetricId::Ttft));
         }
+        self.open.reap_lag.merge(&snapshot.reap_lag);
         let peaks = &mut self.peaks[usize::from(snapshot.core)];
         peaks.vus = peaks.vus.max(snapshot.counters.vus_peak);
         peaks.connections = peaks.connections.max(snapshot.counters.connections_peak);

@@ -5,21 +5,9 @@ use crate::units::{MILLISECOND, SECOND};
 fn finish(recorder: &mut Recorder, outcome: Outcome, ms: u64) {
     recorder.started(0);
     recorder.finish(&Sample {
-        vu: 0,
-        iteration: 0,
-        series: 0,
-        outcome,
-        status: 200,
-        due: 0,
-        sent: Some(0),
-        first_byte: None,
-        first_event: None,
-        first_token: None,
-        last_token: None,
-        done: ms * MILLISECOND,
-        schedule_lag: 0,
         output_tokens: 3,
         token_source: TokenSource::Events,
+        ..Sample::ended(outcome, ms * MILLISECOND)
     });
 }
 

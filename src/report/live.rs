@@ -69,7 +69,7 @@ pub struct LiveFigures {
     pub kernel_stamps: bool,
     /// Reads without a kernel stamp where one was asked for.
     pub stamps_missing: u64,
-    /// Since the start.
+    /// Of the last ten seconds.
     pub reap_lag_p99: Option<Nanos>,
 }
 
@@ -142,7 +142,7 @@ impl LiveView {
             cores_busy: self.cores_busy(aggregator),
             kernel_stamps: self.kernel_stamps,
             stamps_missing: counters.stamps_missing,
-            reap_lag_p99: merged.reap_lag().quantile(0.99),
+            reap_lag_p99: window.reap_lag.quantile(0.99),
         }
     }
 

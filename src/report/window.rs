@@ -21,6 +21,8 @@ pub(super) struct Slot {
     pub output_tokens: u64,
     pub latency: Distribution,
     pub ttft: Distribution,
+    /// Of reads, not of requests.
+    pub reap_lag: Distribution,
 }
 
 impl Slot {
@@ -34,12 +36,14 @@ impl Slot {
             output_tokens,
             latency,
             ttft,
+            reap_lag,
         } = self;
         for n in [start, end, requests, completed, errors, output_tokens] {
             *n = 0;
         }
         latency.reset();
         ttft.reset();
+        reap_lag.reset();
     }
 }
 
@@ -54,6 +58,7 @@ pub struct WindowFigures {
     pub output_tokens_per_second: f64,
     pub latency: Distribution,
     pub ttft: Distribution,
+    pub reap_lag: Distribution,
 }
 
 #[derive(Debug)]
@@ -100,6 +105,7 @@ impl Window {
             all.output_tokens += slot.output_tokens;
             all.latency.merge(&slot.latency);
             all.ttft.merge(&slot.ttft);
+            all.reap_lag.merge(&slot.reap_lag);
         }
         let span = self.slots.front().map_or(0, |s| self.end - s.start);
         let per_second = |n: u64| {
@@ -113,6 +119,7 @@ impl Window {
             output_tokens_per_second: per_second(all.output_tokens),
             latency: all.latency,
             ttft: all.ttft,
+            reap_lag: all.reap_lag,
         }
     }
 }

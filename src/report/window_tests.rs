@@ -10,9 +10,10 @@ fn window(seconds: u64, per_second: u64, jitter: Nanos) -> Window {
         slot.output_tokens = 2 * per_second;
         for _ in 0..per_second {
             slot.latency.record(second * 1_000_000);
+            slot.reap_lag.record(second * 1_000);
         }
         slot = window.push(slot, second * SECOND + jitter * (second % 3));
-        assert!(slot.latency.is_empty() && slot.requests == 0);
+        assert!(slot.latency.is_empty() && slot.reap_lag.is_empty() && slot.requests == 0);
         assert!(window.slots.len() <= SLOTS_MAX);
     }
     window
@@ -26,6 +27,10 @@ fn the_window_holds_the_last_ten_seconds() {
     assert_eq!(figures.output_tokens_per_second, 8.0);
     assert_eq!(figures.latency.min(), Some(16 * 1_000_000));
     assert_eq!(figures.latency.max(), Some(25 * 1_000_000));
+    assert_eq!(
+        (figures.reap_lag.min(), figures.reap_lag.max()),
+        (Some(16_000), Some(25_000))
+    );
 }
 
 #[test]

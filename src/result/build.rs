@@ -1,13 +1,18 @@
 //! From the merged totals and the facts of the run to the result document.
 
+use crate::config::{AnalysisLimits, Config};
 use crate::judge::{Judged, StepsResult, ThresholdResult};
-use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals, TlsFailure};
+use crate::metrics::{CoreTotals, Merged, MetricId, TlsFailure};
 use crate::plan::Shard;
+use crate::push::Pushes;
 use crate::report::{Aggregator, TimelineRow};
-use crate::result::figures::{MetricFigures, Ordered, token_source_name};
+use crate::result::analysis::{Finding, analyse};
+use crate::result::endpoints::{Endpoint, Grouping, Rates, Traffic, metrics, rates, traffic};
+use crate::result::figures::{MetricFigures, Ordered};
 use crate::result::server::ServerFigures;
+use crate::result::timings::ServerTimings;
 use crate::result::warnings::{self, Warning};
-use crate::result::{ExitCode, MergedFigures, ShardFigures, StartFigures};
+use crate::result::{ExitCode, Fitness, MergedFigures, ShardFigures, StartFigures};
 use crate::server::ServerSample;
 use crate::units::{Nanos, millis, seconds};
 use serde::{Deserialize, Serialize};
@@ -28,7 +33,14 @@ pub struct RunResult {
     pub totals: Totals,
     pub rates: Rates,
     pub metrics: Ordered<MetricFigures>,
+    /// With one server by kind of request, with several by server.
     pub endpoints: Ordered<Endpoint>,
+    /// With several servers: by server and kind of request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Ordered<Endpoint>>,
+    /// Where the server states its own times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_timings: Option<ServerTimings>,
     pub timeline: Vec<TimelineRow>,
     /// CPU and memory of a server that the run has started, about a row a second.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -40,11 +52,17 @@ pub struct RunResult {
     pub client: Client,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerFigures>,
+    /// To a Pushgateway, where one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pushes: Option<Pushes>,
     pub warnings: Vec<Warning>,
+    pub analysis: Vec<Finding>,
     /// Of a document that joins several: what each says of its own process.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Value>,
     pub summary: String,
+    #[serde(skip)]
+    pub shape: Shape,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -69,6 +87,24 @@ pub struct Run {
     pub versions: Ordered<String>,
 }
 
+/// How the summary is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    #[default]
+    Profile,
+    /// Of a document that names its servers: as the Python tool printed it, with our rows behind.
+    Workload,
+}
+
+impl Shape {
+    pub fn of(config: &Config) -> Shape {
+        match config.servers.is_empty() {
+            true => Shape::Profile,
+            false => Shape::Workload,
+        }
+    }
+}
+
 /// Why the load ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,22 +116,6 @@ pub enum StoppedBy {
     Server,
     /// A worker failed.
     Failure,
-}
-
-/// What was counted about requests, of one endpoint or of all.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Traffic {
-    pub requests: u64,
-    pub ok: u64,
-    pub failed: u64,
-    pub interrupted: u64,
-    /// The outcomes that occurred.
-    pub by_outcome: Ordered<u64>,
-    pub by_status: Ordered<u64>,
-    pub output_tokens: u64,
-    pub token_source: &'static str,
-    /// The longest that an interrupted request had been under way: a lower bound, seconds.
-    pub interrupted_elapsed_max_seconds: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -114,23 +134,6 @@ pub struct Totals {
     pub peak_vus: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Rates {
-    /// Ok and failed.
-    pub requests_per_second: f64,
-    pub ok_requests_per_second: f64,
-    pub output_tokens_per_second: f64,
-    /// Failed over ok and failed, 0 to 1.
-    pub error_rate: f64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Endpoint {
-    pub totals: Traffic,
-    pub rates: Rates,
-    pub metrics: Ordered<MetricFigures>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StampSource {
@@ -141,6 +144,8 @@ pub enum StampSource {
 /// How the generator itself did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Client {
+    #[serde(flatten)]
+    pub fitness: Fitness,
     pub stamp_source: StampSource,
     pub quickack: bool,
     pub stamps_missing: u64,
@@ -201,6 +206,10 @@ pub struct RunFacts {
     pub versions: Vec<(String, String)>,
     /// Name of each series, in order.
     pub series_names: Vec<String>,
+    /// Name of each server where there are several, else empty.
+    pub server_names: Vec<String>,
+    /// Index of each series' server.
+    pub server_of_series: Vec<u16>,
     /// CPU of each core, in order; may be shorter.
     pub cpus: Vec<usize>,
     pub stamp_source: StampSource,
@@ -210,6 +219,7 @@ pub struct RunFacts {
     pub tls_verified: Option<bool>,
     /// Details that were recorded but could not be written (`DetailSpool::lost`).
     pub details_unwritten: u64,
+    pub pushes: Option<Pushes>,
     /// Origin of the server under test.
     pub target: String,
     /// A managed server's figures.
@@ -221,6 +231,10 @@ pub struct RunFacts {
     pub start_at_unix_ns: Option<i128>,
     /// From the start of the program to the start of the load.
     pub startup: Nanos,
+    pub analysis: AnalysisLimits,
+    pub shape: Shape,
+    /// A generator that was the limit fails the run.
+    pub fit_required: bool,
     /// What else went wrong; a failed threshold and a signal are added here.
     pub problems: Vec<ExitCode>,
 }
@@ -229,11 +243,18 @@ impl RunResult {
     /// Pure. `summary` is still empty.
     pub fn build(facts: RunFacts, aggregator: &Aggregator) -> RunResult {
         let merged = aggregator.merged();
-        let exit_code = exit_code(&facts);
+        let (fit_required, occurred) = (facts.fit_required, occurred(&facts));
+        let exit_code = ExitCode::combine(&occurred);
         let client = client(merged, &facts);
         let start = facts
             .start_at_unix_ns
             .map(|at| StartFigures::of(at, rfc3339(at), facts.started_at_unix_ns));
+        let grouping = Grouping {
+            kinds: &facts.series_names,
+            servers: &facts.server_names,
+            server_of_kind: &facts.server_of_series,
+        };
+        let (endpoints, requests) = grouping.rows(&merged.series, facts.duration);
         let mut result = RunResult {
             schema: SCHEMA,
             run: Run {
@@ -253,25 +274,42 @@ impl RunResult {
             totals: totals(aggregator),
             rates: rates(&merged.total, facts.duration),
             metrics: metrics(&merged.total),
-            endpoints: endpoints(&merged.series, &facts.series_names, facts.duration),
+            endpoints,
+            requests,
+            server_timings: ServerTimings::of(&merged.total),
             timeline: aggregator.timeline().to_vec(),
             server_timeline: facts.server_timeline,
             thresholds: facts.judged.thresholds,
             steps: facts.judged.steps,
             client,
             server: facts.server,
+            pushes: facts.pushes,
             config: facts.config,
             host: facts.host,
             warnings: Vec::new(),
+            analysis: Vec::new(),
             parts: Vec::new(),
             summary: String::new(),
+            shape: facts.shape,
         };
         result.warnings = warnings::of(&result);
+        result.analysis = analyse(&result, &facts.analysis);
+        result.judge_generator(fit_required, occurred);
         result
+    }
+
+    /// Whether the generator was the limit, and what that and what else occurred does to the exit code.
+    pub(crate) fn judge_generator(&mut self, fit_required: bool, mut occurred: Vec<ExitCode>) {
+        self.client.fitness = Fitness::of(&self.warnings, fit_required);
+        if self.client.fitness.fails() {
+            occurred.push(ExitCode::NotTrustworthy);
+        }
+        self.run.exit_code = ExitCode::combine(&occurred);
+        self.run.verdict = self.run.exit_code.verdict();
     }
 }
 
-fn exit_code(facts: &RunFacts) -> ExitCode {
+fn occurred(facts: &RunFacts) -> Vec<ExitCode> {
     let mut occurred = facts.problems.clone();
     if facts.judged.thresholds.iter().any(|t| !t.ok) {
         occurred.push(ExitCode::ThresholdFailed);
@@ -283,7 +321,7 @@ fn exit_code(facts: &RunFacts) -> ExitCode {
         StoppedBy::Server => occurred.push(ExitCode::Target),
         StoppedBy::Failure => occurred.push(ExitCode::Internal),
     }
-    ExitCode::combine(&occurred)
+    occurred
 }
 
 /// UTC. A clock outside the years 1 to 9999 gives the epoch: the label of a run is no reason to lose the run.
@@ -293,28 +331,6 @@ pub fn rfc3339(unix_ns: i128) -> String {
         .and_then(|t| t.replace_nanosecond(t.millisecond() as u32 * 1_000_000).ok())
         .and_then(|t| t.format(&Rfc3339).ok())
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_string())
-}
-
-pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
-    Traffic {
-        requests: series.started,
-        ok: series.ok(),
-        failed: series.failed(),
-        interrupted: series.interrupted(),
-        by_outcome: Outcome::ALL
-            .into_iter()
-            .map(|o| (o.name(), series.outcome(o)))
-            .filter(|(_, n)| *n > 0)
-            .collect(),
-        by_status: series
-            .by_status()
-            .iter()
-            .map(|(status, n)| (status.to_string(), n))
-            .collect(),
-        output_tokens: series.output_tokens,
-        token_source: token_source_name(series),
-        interrupted_elapsed_max_seconds: seconds(series.interrupted_elapsed_max),
-    }
 }
 
 fn totals(aggregator: &Aggregator) -> Totals {
@@ -335,48 +351,10 @@ fn totals(aggregator: &Aggregator) -> Totals {
     }
 }
 
-pub(crate) fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
-    let per_second = |n: u64| {
-        if duration == 0 {
-            0.0
-        } else {
-            n as f64 / seconds(duration)
-        }
-    };
-    Rates {
-        requests_per_second: per_second(series.completed()),
-        ok_requests_per_second: per_second(series.ok()),
-        output_tokens_per_second: per_second(series.output_tokens),
-        error_rate: series.failed_rate().unwrap_or(0.0),
-    }
-}
-
-pub(crate) fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
-    METRICS
-        .iter()
-        .map(|m| (m.key, MetricFigures::of(series.metric(m.id))))
-        .collect()
-}
-
-pub(crate) fn endpoints(all: &[SeriesTotals], names: &[String], duration: Nanos) -> Ordered<Endpoint> {
-    assert_eq!(names.len(), all.len(), "one name for each series");
-    names
-        .iter()
-        .zip(all)
-        .map(|(name, series)| {
-            let endpoint = Endpoint {
-                totals: traffic(series),
-                rates: rates(series, duration),
-                metrics: metrics(series),
-            };
-            (name.clone(), endpoint)
-        })
-        .collect()
-}
-
 fn client(merged: &Merged, facts: &RunFacts) -> Client {
     let sum = merged.counters();
     Client {
+        fitness: Fitness::default(),
         stamp_source: facts.stamp_source,
         quickack: facts.quickack,
         stamps_missing: sum.stamps_missing,
@@ -399,18 +377,18 @@ fn client(merged: &Merged, facts: &RunFacts) -> Client {
             .cores
             .iter()
             .enumerate()
-            .map(|(core, totals)| core_figures(core, facts.cpus.get(core).copied(), totals))
+            .map(|(core, totals)| core_figures(core, totals, facts))
             .collect(),
     }
 }
 
-fn core_figures(core: usize, cpu: Option<usize>, totals: &CoreTotals) -> CoreFigures {
+fn core_figures(core: usize, totals: &CoreTotals, facts: &RunFacts) -> CoreFigures {
     let c = &totals.counters;
     CoreFigures {
         shard: None,
         core,
-        cpu,
-        busy_percent: c.busy().map(|share| share * 100.0),
+        cpu: facts.cpus.get(core).copied(),
+        busy_percent: c.busy(facts.duration).map(|share| share * 100.0),
         loop_stalls: c.loop_stalls,
         buffer_shortages: c.buffer_shortages,
         completion_queue_overflows: c.cq_overflows,

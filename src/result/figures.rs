@@ -1,7 +1,7 @@
 //! Figures of one metric, and maps that keep their order.
 
-use crate::metrics::{Distribution, EncodingError, SeriesTotals, TokenSource};
-use crate::units::millis;
+use crate::metrics::{Distribution, Exact, SeriesTotals, TokenSource};
+use crate::units::{MILLISECOND, millis};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
@@ -43,12 +43,24 @@ impl MetricFigures {
 }
 
 impl MetricFigures {
-    /// The distribution back: histogram, extremes and counts exactly, the sum by the mean's 15 digits.
-    pub fn distribution(&self) -> Result<Distribution, EncodingError> {
-        let ns = |ms: Option<f64>| ms.map_or(0, |ms| (ms * 1e6).round() as u64);
-        let sum_ns = self.mean.map_or(0.0, |ms| ms * 1e6 * self.count as f64).round() as u128;
-        let extremes = (ns(self.min), ns(self.max));
-        Distribution::restore(self.hdr.as_deref(), self.out_of_range, sum_ns, extremes)
+    /// The distribution back: with the exact figures that stand beside the histogram, the sum by the mean's 15
+    /// digits.
+    pub fn distribution(&self) -> Result<Distribution, String> {
+        if self.count == 0 {
+            return Ok(Distribution::new());
+        }
+        let (Some(hdr), Some(min), Some(mean), Some(max)) = (&self.hdr, self.min, self.mean, self.max) else {
+            return Err(format!("counts {} values and lacks their figures", self.count));
+        };
+        let ns = |ms: f64| (ms * MILLISECOND as f64).round() as u64;
+        let exact = Exact {
+            count: self.count,
+            above: self.out_of_range,
+            min: ns(min),
+            max: ns(max),
+            mean: mean * MILLISECOND as f64,
+        };
+        Distribution::restored(hdr, exact).map_err(|e| e.to_string())
     }
 }
 

@@ -1,20 +1,28 @@
 //! The result of a run: numbers only, computed once, printed by `output`.
 
+mod analysis;
 mod build;
+mod endpoints;
 mod exit;
 mod figures;
+mod fitness;
 mod server;
 mod sharded;
+mod timings;
 mod warnings;
 
+pub use analysis::{ANALYSIS_RULES, AnalysisRule, Finding, Grade, analyse};
 pub use build::{
-    Client, CoreFigures, Endpoint, Rates, Run, RunFacts, RunResult, SCHEMA, StampSource, StoppedBy,
-    TlsFigures, Totals, Traffic, rfc3339,
+    Client, CoreFigures, Run, RunFacts, RunResult, SCHEMA, Shape, StampSource, StoppedBy, TlsFigures, Totals,
+    rfc3339,
 };
-pub(crate) use build::{endpoints, metrics, rates, traffic};
+pub use endpoints::{Endpoint, Rates, Traffic};
+pub(crate) use endpoints::{Grouping, Rows, metrics, rates, traffic};
 pub use exit::ExitCode;
 pub use figures::{MetricFigures, Ordered, token_source_name};
+pub use fitness::{Fitness, LimitReason};
 pub use server::{ServerCounts, ServerFigures};
 pub use sharded::{MergedFigures, ShardFigures, StartFigures};
+pub use timings::{ServerTimings, TwoClocks};
 pub(crate) use warnings::of as warnings_of;
 pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};

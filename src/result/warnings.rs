@@ -1,6 +1,6 @@
 //! What a reader must know before believing the figures: a table of named rules.
 
-use crate::metrics::MetricId;
+use crate::metrics::{MetricId, Outcome};
 use crate::result::{RunResult, StampSource, StartFigures};
 use serde::Serialize;
 
@@ -16,6 +16,8 @@ pub struct Rule {
     pub name: &'static str,
     /// The sentence with its numbers, when it applies.
     pub finds: fn(&RunResult) -> Option<String>,
+    /// The generator itself could have spoilt the figures, whatever the server did.
+    pub generator: bool,
     pub advice: &'static str,
 }
 
@@ -28,10 +30,11 @@ const P99_SAMPLES_MIN: u64 = 299;
 /// k6's own advice for its generators, too.
 pub const BUSY_PERCENT_MAX: f64 = 80.0;
 
-pub const RULES: [Rule; 12] = [
+pub const RULES: [Rule; 13] = [
     Rule {
         name: "worker_busy",
         finds: worker_busy,
+        generator: true,
         advice: "give it more cores (--cores) or fewer VUs: above this the generator delays itself",
     },
     Rule {
@@ -39,9 +42,10 @@ pub const RULES: [Rule; 12] = [
         finds: |r| {
             some(
                 r.client.cores.iter().map(|c| c.completion_queue_overflows).sum(),
-                "completion-queue overflows",
+                "completion-queue overflows (limit 0)",
             )
         },
+        generator: true,
         advice: "arrivals were late to be seen: use more cores or fewer VUs a core",
     },
     Rule {
@@ -49,44 +53,64 @@ pub const RULES: [Rule; 12] = [
         finds: |r| {
             some(
                 r.client.cores.iter().map(|c| c.buffer_shortages).sum(),
-                "receives found no free buffer",
+                "receives found no free buffer (limit 0)",
             )
         },
+        generator: true,
         advice: "our shortage, not the server's: use more cores",
+    },
+    Rule {
+        name: "client_resource",
+        finds: |r| {
+            let failed = r.totals.traffic.by_outcome.get(Outcome::ClientResource.name());
+            some(
+                failed.copied().unwrap_or(0),
+                "requests found no port, file or memory here (limit 0)",
+            )
+        },
+        generator: true,
+        advice: "this host ran out, not the server: `llmload-uring probe` names the limit",
     },
     Rule {
         name: "reap_lag",
         finds: reap_lag,
+        generator: true,
         advice: "stamps taken by a late loop are late: use --stamp kernel, or less load a core",
     },
     Rule {
         name: "coalesced_events",
         finds: coalesced_events,
+        generator: false,
         advice: "several tokens came in one read and share its stamp: read tpot rather than tbt",
     },
     Rule {
         name: "stamps_missing",
-        finds: |r| some(r.client.stamps_missing, "reads without a kernel stamp"),
+        finds: |r| some(r.client.stamps_missing, "reads without a kernel stamp (limit 0)"),
+        generator: true,
         advice: "the time of reading was used for these; compare reap lag",
     },
     Rule {
         name: "clock_stepped",
-        finds: |r| some(r.client.clock_steps, "steps of the wall clock"),
+        finds: |r| some(r.client.clock_steps, "steps of the wall clock (limit 0)"),
+        generator: true,
         advice: "stamps around a step are off by it: stop the clock's correction during a run, or --stamp user",
     },
     Rule {
         name: "few_samples",
         finds: few_samples,
+        generator: false,
         advice: "run longer before comparing p99",
     },
     Rule {
         name: "out_of_range",
         finds: |r| some(r.client.out_of_range, "values over one hour"),
+        generator: false,
         advice: "they are in max, mean and quantiles, but not in the histogram",
     },
     Rule {
         name: "details_lost",
-        finds: |r| some(r.client.details_lost, "requests are missing in details"),
+        finds: |r| some(r.client.details_lost, "requests are missing in details (limit 0)"),
+        generator: true,
         advice: "the disk or the writer fell behind; all other figures include them",
     },
     Rule {
@@ -97,11 +121,13 @@ pub const RULES: [Rule; 12] = [
                 "requests sent again after a stale connection",
             )
         },
+        generator: false,
         advice: "the server closes connections it promised to keep; their reconnects are in latency",
     },
     Rule {
         name: "interrupted",
         finds: interrupted,
+        generator: false,
         advice: "they are in no latency figure: a longer graceful stop lets them finish",
     },
 ];

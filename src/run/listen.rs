@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, after, never, select};
 
 use super::progress::{Shown, Tick};
-use super::{Failure, Ready, Signals, series_names};
+use super::{Failure, Ready, Signals, detail_names};
 use crate::config::format_duration;
 use crate::engine::{Command, Engine, Report};
 use crate::judge::{Judge, Vus};
 use crate::metrics::Snapshot;
 use crate::net::clock;
-use crate::output::{DetailSpool, OutputFile, Spooled};
+use crate::output::{DetailSpool, OutputFiles, Spooled};
 use crate::plan::{Plan, VuSchedule};
+use crate::push::Pusher;
 use crate::report::Aggregator;
 use crate::result::{ExitCode, StoppedBy};
 use crate::units::{MILLISECOND, Nanos, SECOND};
@@ -29,6 +30,7 @@ pub struct Listener<'a> {
     aggregator: Aggregator,
     judge: Judge,
     spool: Option<DetailSpool>,
+    pusher: Option<Pusher>,
     failures: Vec<Failure>,
     stopped_by: StoppedBy,
     signals: u32,
@@ -49,6 +51,8 @@ pub struct Listened {
     pub stopped_by: StoppedBy,
     /// A second signal came.
     pub in_a_hurry: bool,
+    pub signals: u32,
+    pub pusher: Option<Pusher>,
     pub t0: Nanos,
     pub ended: Nanos,
     pub wall_offset: i64,
@@ -58,16 +62,16 @@ impl<'a> Listener<'a> {
     pub fn new(
         plan: &'a Plan,
         engine: Engine,
-        file: Option<&OutputFile>,
+        files: &OutputFiles,
         ready: &Ready,
         shown: Shown<'a>,
         say: &'a mut dyn FnMut(&str),
     ) -> Result<Listener<'a>, Failure> {
         let cores = ready.cpus.workers.len();
-        let spool = match file.and_then(OutputFile::spool_path) {
+        let spool = match files.spool_path() {
             Some(path) if ready.engine.details => {
                 let offset = i128::from(engine.wall_offset);
-                Some(DetailSpool::create(&path, &series_names(plan), offset)?)
+                Some(DetailSpool::create(&path, &detail_names(plan), offset)?)
             }
             _ => None,
         };
@@ -78,6 +82,7 @@ impl<'a> Listener<'a> {
             aggregator: Aggregator::new(cores, plan.workload.kinds.len()),
             judge: Judge::of(plan),
             spool,
+            pusher: None,
             failures: Vec::new(),
             stopped_by: StoppedBy::Plan,
             signals: 0,
@@ -88,6 +93,10 @@ impl<'a> Listener<'a> {
             say,
             give_up: never(),
         })
+    }
+
+    pub fn push_by(self, pusher: Option<Pusher>) -> Listener<'a> {
+        Listener { pusher, ..self }
     }
 
     /// Begins the load and stays until all cores are done, or do not answer after a second signal.
@@ -130,6 +139,9 @@ impl<'a> Listener<'a> {
     fn add(&mut self, snapshot: Box<Snapshot>) {
         self.aggregator.add(&snapshot);
         self.judge.add(&snapshot);
+        if let Some(pusher) = &mut self.pusher {
+            pusher.add(&snapshot);
+        }
         if let Some(spool) = &mut self.spool
             && let Err(e) = spool.append(&snapshot.details)
         {
@@ -176,6 +188,11 @@ impl<'a> Listener<'a> {
             stopping: self.stopped_by != StoppedBy::Plan,
         };
         self.shown.tick(&tick, self.say);
+        if let Some(pusher) = &mut self.pusher
+            && let Some(warning) = pusher.tick(self.aggregator.merged(), elapsed)
+        {
+            (self.say)(&warning);
+        }
         if self.stopped_by == StoppedBy::Plan
             && let Err(e) = ready.owned.check()
         {
@@ -234,6 +251,8 @@ impl<'a> Listener<'a> {
             failures: self.failures,
             stopped_by: self.stopped_by,
             in_a_hurry: self.signals > 1,
+            signals: self.signals,
+            pusher: self.pusher,
             t0: self.t0,
             ended,
             wall_offset,

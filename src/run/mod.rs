@@ -6,6 +6,7 @@ mod listen;
 mod notice;
 mod probe;
 mod progress;
+mod push;
 mod servers;
 mod setup;
 mod signals;
@@ -15,15 +16,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::cli::RunArgs;
 use crate::config::{Config, load_plan};
 use crate::engine::Engine;
 use crate::metrics::Merged;
 use crate::net::clock;
-use crate::output::{self, OutputFile};
+use crate::output::{self, OutputFiles};
 use crate::plan::Plan;
-use crate::result::{ExitCode, RunFacts, RunResult, StampSource, StoppedBy};
+use crate::push::Pushes;
+use crate::result::{ExitCode, RunFacts, RunResult, Shape, StampSource, StoppedBy};
 use crate::units::Nanos;
 pub use failure::Failure;
 use listen::{Listened, Listener};
@@ -52,33 +55,33 @@ pub fn run(
     let (config, plan) = load_plan(args)?;
     let start_at = start::instant(args.sharding.start_at, clock::realtime())?;
     let plan = Arc::new(plan);
-    let file = match &config.run.output {
-        Some(path) => Some(OutputFile::prepare(path)?),
-        None => None,
-    };
+    let now = OffsetDateTime::now_utc();
+    let results = config.results_dir.as_deref().map(|folder| (folder, now));
+    let files = OutputFiles::prepare(config.run.output.as_deref(), results)?;
     let mut note = |note: &str| {
         if !args.quiet {
             say(note);
         }
     };
-    if config.run.details && file.as_ref().and_then(OutputFile::spool_path).is_none() {
+    if config.run.details && files.spool_path().is_none() {
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
     notice::shard(&plan, &mut note);
-    notice::announce(&config, &plan, args, &mut note);
-    let mut ready = setup::set_up(&config, &plan, args.verify_stamps, &mut note)?;
+    let gateway = push::gateway(&config)?;
+    let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     if config.validate
         && let Err(e) = ready
             .owned
-            .validate(&plan, &ready.target, ready.engine.tls.as_ref(), &mut note)
+            .validate(&plan, &ready.targets, &ready.engine.tls, &mut note)
     {
         let mut failures = vec![Failure::from(e)];
         ready.owned.stop(&mut failures);
         return Err(failures.remove(0));
     }
-    let mut engine = Engine::start(plan.clone(), Arc::new(ready.target.clone()), ready.engine.clone())
+    let mut engine = Engine::start(plan.clone(), ready.targets.clone(), ready.engine.clone())
         .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
+    let pusher = push::start(gateway, &config, &plan, args.quiet)?;
     let screen = progress::screen(args);
     let mut say = |line: &str| match &screen {
         Some(screen) => screen.above(|| say(line)),
@@ -89,25 +92,28 @@ pub fn run(
     if let Some(at) = start_at {
         engine.wall_offset = start::wait(at, &mut ready, args.quiet, &mut say)?;
     }
-    let listener = Listener::new(&plan, engine, file.as_ref(), &ready, shown, &mut say)?;
+    let listener = Listener::new(&plan, engine, &files, &ready, shown, &mut say)?;
     signals.enter(Phase::Load);
-    let listened = listener.listen(&mut ready, signals);
+    let mut listened = listener.push_by(pusher).listen(&mut ready, signals);
     if let Some(screen) = &screen {
         screen.clear();
     }
+    let pushed = push::finish(&mut listened, &config, signals, &mut say);
     signals.enter(Phase::Report {
-        temporary: file
-            .as_ref()
-            .and_then(OutputFile::temporary)
-            .map(Path::to_path_buf),
+        temporaries: files.temporaries(),
     });
     Ok(finish(
         &config,
         &plan,
         ready,
-        file.as_ref(),
+        &files,
         listened,
-        Start { begun, at: start_at, args },
+        Start {
+            begun,
+            at: start_at,
+            args,
+            pushes: pushed.map(|pushed| pushed.pushes),
+        },
     ))
 }
 
@@ -115,6 +121,7 @@ struct Start<'a> {
     begun: Nanos,
     at: Option<Nanos>,
     args: &'a RunArgs,
+    pushes: Option<Pushes>,
 }
 
 /// Judges, builds the result, writes it, stops the server.
@@ -122,7 +129,7 @@ fn finish(
     config: &Config,
     plan: &Plan,
     mut ready: Ready,
-    file: Option<&OutputFile>,
+    files: &OutputFiles,
     mut listened: Listened,
     start: Start<'_>,
 ) -> Finished {
@@ -145,27 +152,30 @@ fn finish(
         stopped_by: listened.stopped_by,
         versions: vec![("llmload-uring".into(), env!("CARGO_PKG_VERSION").into())],
         series_names: series_names(plan),
+        server_names: plan.server_names(),
+        server_of_series: plan.workload.kinds.iter().map(|kind| kind.endpoint).collect(),
         cpus: ready.cpus.workers.clone(),
         stamp_source: stamp_source(&ready),
         quickack: ready.engine.quickack,
         judged: listened.judge.finish(duration, &samples.rss_over_time()),
-        tls_verified: ready.engine.tls.as_ref().map(|tls| tls.verified),
+        tls_verified: tls_verified(&ready),
+        fit_required: config.require_fit,
         problems: listened.failures.iter().map(|f| f.exit).collect(),
         details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
-        target: ready.target.origin.clone(),
+        pushes: start.pushes,
+        target: origins(&ready),
         server: servers::figures(plan, merged, server, &samples),
         server_timeline: samples.rows,
         shard: config.run.shard,
         start_at_unix_ns: start.at.map(i128::from),
         startup: listened.t0.saturating_sub(start.begun),
+        analysis: config.analysis.clone(),
+        shape: Shape::of(config),
     };
     let mut result = RunResult::build(facts, &listened.aggregator);
     result.summary = output::summary(&result);
-    if let Some(file) = file
-        && let Err(e) = file.write(&result, listened.spooled.as_ref())
-    {
-        listened.failures.push(e.into());
-    }
+    let unwritten = files.write(&result, listened.spooled.as_ref());
+    listened.failures.extend(unwritten.into_iter().map(Failure::from));
     match listened.in_a_hurry {
         true => ready.owned.kill(),
         false => ready.owned.stop(&mut listened.failures),
@@ -187,10 +197,27 @@ fn finish(
 fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
     let silent = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
     (silent && merged.total.interrupted() < merged.total.finished()).then(|| {
-        let what = format!("{}: not one response in the whole run", ready.target.origin);
+        let what = format!("{}: not one response in the whole run", origins(ready));
         let hint = "see the outcomes in the summary; is the server up, and is this its port?";
         Failure::new(ExitCode::Target, what, None, hint)
     })
+}
+
+/// As printed, each once.
+fn origins(ready: &Ready) -> String {
+    let mut origins: Vec<&str> = ready
+        .targets
+        .iter()
+        .map(|target| target.origin.as_str())
+        .collect();
+    origins.dedup();
+    origins.join(", ")
+}
+
+/// `None`: no TLS at all; false: some server's certificate was not looked at.
+fn tls_verified(ready: &Ready) -> Option<bool> {
+    let verified = ready.engine.tls.iter().flatten().map(|tls| tls.verified);
+    verified.reduce(|all, one| all && one)
 }
 
 fn stamp_source(ready: &Ready) -> StampSource {
@@ -202,6 +229,18 @@ fn stamp_source(ready: &Ready) -> StampSource {
 
 pub fn series_names(plan: &Plan) -> Vec<String> {
     plan.workload.kinds.iter().map(|k| k.name.clone()).collect()
+}
+
+/// What each request of a series is said to have gone to: with several servers, the server.
+pub fn detail_names(plan: &Plan) -> Vec<String> {
+    let servers = plan.server_names();
+    if servers.is_empty() {
+        return series_names(plan);
+    }
+    let kinds = plan.workload.kinds.iter();
+    kinds
+        .map(|kind| servers[usize::from(kind.endpoint)].clone())
+        .collect()
 }
 
 fn host_json(ready: &Ready) -> Value {

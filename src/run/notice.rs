@@ -18,14 +18,21 @@ const ADDRESSES_SHOWN: usize = 3;
 /// nothing sent: nobody but the name service was asked. What else is wrong with the target is told later, by
 /// those who connect to it.
 pub fn announce(config: &Config, plan: &Plan, args: &RunArgs, note: &mut dyn FnMut(&str)) {
-    let Some(url) = &config.run.target else { return };
-    let Ok(addresses) = server::addresses(url) else {
-        return;
+    let urls: Vec<&String> = match (&config.run.target, config.servers.as_slice()) {
+        (Some(url), _) => vec![url],
+        (None, servers) => servers.iter().map(|server| &server.base_url).collect(),
     };
-    let Some(text) = text(&redact(url), &addresses, plan) else {
+    let texts = urls.into_iter().filter_map(|url| {
+        let addresses = server::addresses(url).ok()?;
+        text(&redact(url), &addresses, plan)
+    });
+    let texts: Vec<String> = texts.collect();
+    if texts.is_empty() {
         return;
-    };
-    note(&text);
+    }
+    for text in &texts {
+        note(text);
+    }
     let terminal = std::io::stderr().is_terminal();
     if waits(args.yes, args.quiet, terminal) {
         note(&format!(
@@ -43,7 +50,9 @@ pub fn shard(plan: &Plan, note: &mut dyn FnMut(&str)) {
     }
     let (shard, all) = (plan.shard, plan.executor.vus_max());
     match plan.vus_max() {
-        0 => note(&format!("shard {shard} of the plan has none of its {all} VUs: nothing is sent")),
+        0 => note(&format!(
+            "shard {shard} of the plan has none of its {all} VUs: nothing is sent"
+        )),
         mine => note(&format!("shard {shard} of the plan: {mine} of {all} VUs at most")),
     }
 }

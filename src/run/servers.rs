@@ -1,6 +1,6 @@
 //! The server of a run: found, or started; asked whether it does what the load needs; watched; stopped.
 
-use crate::config::{Config, Settings};
+use crate::config::Config;
 use crate::host::{self, CpuPlan};
 use crate::metrics::Merged;
 use crate::output::escape;
@@ -12,7 +12,7 @@ use crate::server::{
 };
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::Nanos;
-use crate::workload::{Call, Target};
+use crate::workload::{Api, Call, Prompts, Target};
 
 use super::{Failure, own_exe};
 
@@ -26,15 +26,67 @@ pub struct Owned {
 
 /// Which server, as far as it can be said before one is started.
 pub enum Way {
-    Running(String),
-    Simulator { port: u16 },
+    /// Not empty.
+    Running(Vec<Site>),
+    Simulator {
+        port: u16,
+    },
     Command,
 }
 
+/// A server that runs already.
+pub struct Site {
+    name: Option<String>,
+    url: String,
+    api: Option<Api>,
+}
+
+impl Site {
+    fn at(url: &str) -> Site {
+        Site {
+            name: None,
+            url: url.to_owned(),
+            api: None,
+        }
+    }
+
+    /// With the server's name in front of what is said of it, if it has one.
+    fn resolve(&self, headers: Vec<(String, String)>, tls: &TlsOptions) -> Result<Discovery, ServerError> {
+        let found = server::resolve_over(&self.url, self.api, headers, tls);
+        let Some(name) = &self.name else { return found };
+        let mut found = found.map_err(|e| e.of_server(name))?;
+        for note in &mut found.notes {
+            *note = format!("server `{}`, {note}", escape(name));
+        }
+        Ok(found)
+    }
+}
+
+/// The document's servers; where it has one, `--target` stands for its URL.
+fn sites(config: &Config) -> Vec<Site> {
+    let mut sites: Vec<Site> = config
+        .servers
+        .iter()
+        .map(|server| Site {
+            name: server.name.clone(),
+            url: server.base_url.clone(),
+            api: server.api,
+        })
+        .collect();
+    if let ([only], Some(url)) = (sites.as_mut_slice(), &config.run.target) {
+        *only = Site::at(url);
+    }
+    sites
+}
+
 /// Refuses what the options say about a simulator where none will be started.
-pub fn way(run: &Settings) -> Result<Way, Failure> {
+pub fn way(config: &Config) -> Result<Way, Failure> {
+    let run = &config.run;
     if run.server.command.is_some() {
         return Ok(Way::Command);
+    }
+    if !config.servers.is_empty() {
+        return Ok(Way::Running(sites(config)));
     }
     let url = match server::choose(run.target.as_deref(), run.port, !run.manage_server)? {
         Choice::Start { port } => return Ok(Way::Simulator { port }),
@@ -49,7 +101,7 @@ pub fn way(run: &Settings) -> Result<Way, Failure> {
             let hint = "drop the option, stop that server, or choose another --port";
             Err(Failure::new(crate::result::ExitCode::Config, what, None, hint))
         }
-        _ => Ok(Way::Running(url)),
+        _ => Ok(Way::Running(vec![Site::at(&url)])),
     }
 }
 
@@ -60,27 +112,46 @@ pub fn reach(
     headers: Vec<(String, String)>,
     tls: &TlsOptions,
     note: &mut dyn FnMut(&str),
-) -> Result<(Owned, Discovery), Failure> {
+) -> Result<(Owned, Vec<Discovery>), Failure> {
     let run = &config.run;
-    let (server, url) = match way {
-        Way::Running(url) => {
+    let (server, site) = match way {
+        Way::Running(sites) => {
             let none = Owned {
                 server: None,
                 sampler: None,
                 chaos: false,
             };
-            return Ok((none, server::resolve_over(&url, headers, tls)?));
+            return Ok((none, resolve_all(&sites, &headers, tls)?));
         }
         Way::Simulator { port } => start_simulator(port, config, cpus, note)?,
-        Way::Command => start_command(run, &headers, note)?,
+        Way::Command => start_command(config, &headers, note)?,
     };
     let owned = Owned {
         sampler: Some(server.sampler()),
         server: Some(server),
         chaos: run.server.chaos,
     };
-    let found = server::resolve_over(&url, headers, tls)?;
-    Ok((owned, found))
+    Ok((owned, vec![site.resolve(headers, tls)?]))
+}
+
+/// All at once, so that several slow ones cost one limit; the first in the document that fails is told.
+fn resolve_all(
+    sites: &[Site],
+    headers: &[(String, String)],
+    tls: &TlsOptions,
+) -> Result<Vec<Discovery>, ServerError> {
+    std::thread::scope(|scope| {
+        let all: Vec<_> = sites
+            .iter()
+            .map(|site| scope.spawn(|| site.resolve(headers.to_vec(), tls)))
+            .collect();
+        all.into_iter()
+            .map(|one| {
+                one.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
 }
 
 fn start_simulator(
@@ -88,7 +159,7 @@ fn start_simulator(
     config: &Config,
     cpus: &CpuPlan,
     note: &mut dyn FnMut(&str),
-) -> Result<(OwnedServer, String), Failure> {
+) -> Result<(OwnedServer, Site), Failure> {
     let mut options = config.run.server.simulator(&cpus.server);
     // What the profile wants, where no option says otherwise.
     if let Some(simulator) = &config.simulator {
@@ -105,16 +176,17 @@ fn start_simulator(
     if cpus.is_shared() {
         note("the simulator shares its CPUs with the workers: figures measure both");
     }
-    let url = server.url();
-    Ok((OwnedServer::Simulator(server), url))
+    let site = Site::at(&server.url());
+    Ok((OwnedServer::Simulator(server), site))
 }
 
-/// The load goes to `--target`, else to where the health URL is.
+/// The load goes to `--target`, else to the document's server, else to where the health URL is.
 fn start_command(
-    run: &Settings,
+    config: &Config,
     headers: &[(String, String)],
     note: &mut dyn FnMut(&str),
-) -> Result<(OwnedServer, String), Failure> {
+) -> Result<(OwnedServer, Site), Failure> {
+    let run = &config.run;
     let command = run.server.command.as_ref();
     let command = command.ok_or_else(|| Failure::internal("no server command"))?;
     note(&format!("starting the server `{}`", escape(&command.program)));
@@ -125,8 +197,12 @@ fn start_command(
         server.origin(),
         server.startup().as_secs_f64()
     ));
-    let url = run.target.clone().unwrap_or_else(|| server.origin().to_owned());
-    Ok((OwnedServer::Command(server), url))
+    let site = match (&run.target, sites(config).pop()) {
+        (Some(url), _) => Site::at(url),
+        (None, Some(site)) => site,
+        (None, None) => Site::at(server.origin()),
+    };
+    Ok((OwnedServer::Command(server), site))
 }
 
 impl Owned {
@@ -138,19 +214,20 @@ impl Owned {
         }
     }
 
-    /// Asks each endpoint once, then forgets what the server counted of it.
+    /// Asks each server whose API is chat completions, each endpoint once; then forgets what the server counted of
+    /// it.
     pub fn validate(
         &mut self,
         plan: &Plan,
-        target: &Target,
-        tls: Option<&TlsTarget>,
+        targets: &[Target],
+        tls: &[Option<TlsTarget>],
         note: &mut dyn FnMut(&str),
     ) -> Result<(), ServerError> {
         if self.chaos {
             note("validation: left out, with --chaos answers fail on purpose");
             return Ok(());
         }
-        let validated = server::validate(target, tls, question(plan), VALIDATION_LIMIT, note);
+        let validated = validate_all(plan, targets, tls, note);
         if validated.is_err() {
             // A server that is gone answers nothing: that is the reason to tell.
             self.check()?;
@@ -202,12 +279,50 @@ impl Owned {
     }
 }
 
-/// Of the first kind of chat in the mix.
-fn question(plan: &Plan) -> Option<Question<'_>> {
-    plan.workload.kinds.iter().find_map(|kind| match &kind.call {
+fn validate_all(
+    plan: &Plan,
+    targets: &[Target],
+    tls: &[Option<TlsTarget>],
+    note: &mut dyn FnMut(&str),
+) -> Result<(), ServerError> {
+    for (index, (target, tls)) in (0u16..).zip(targets.iter().zip(tls)) {
+        let name = match targets.len() {
+            1 => None,
+            _ => plan.workload.endpoints[usize::from(index)].name.as_deref(),
+        };
+        let mut say = |line: &str| match name {
+            Some(name) => note(&format!("server `{}`, {line}", escape(name))),
+            None => note(line),
+        };
+        if target.api != Api::Chat {
+            say("validation: left out, it is for chat completions");
+            continue;
+        }
+        let asked = question(plan, index);
+        server::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say).map_err(
+            |e| match name {
+                Some(name) => e.of_server(name),
+                None => e,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Of the first kind of chat in an endpoint's mix.
+fn question(plan: &Plan, endpoint: u16) -> Option<Question<'_>> {
+    let mut kinds = plan
+        .workload
+        .kinds
+        .iter()
+        .filter(|kind| kind.endpoint == endpoint);
+    kinds.find_map(|kind| match &kind.call {
         Call::Chat { models, prompts, .. } => Some(Question {
             model: models.first()?,
-            prompt: prompts.first()?,
+            prompt: match prompts {
+                Prompts::List(texts) => texts.first()?,
+                Prompts::Made { prefix, .. } => prefix,
+            },
         }),
         Call::Light | Call::Get { .. } => None,
     })

@@ -1,25 +1,28 @@
 //! Before the load: which CPUs, which server, does the host carry it.
 
-use crate::cli::Stamp;
+use crate::cli::{RunArgs, Stamp};
 use crate::config::Config;
 use crate::engine::EngineOptions;
 use crate::host::preflight::ring_bytes;
 use crate::host::{self, CpuPlan, HostFacts, Need, plan_cpus};
 use crate::net;
 use crate::plan::Plan;
-use crate::server;
-use crate::tls::TlsOptions;
+use crate::server::{self, Discovery};
+use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::MICROSECOND;
 use crate::workload::Target;
 
-use super::Failure;
+use std::sync::Arc;
+
 use super::servers::{self, Owned, Way};
+use super::{Failure, notice};
 
 /// Everything that the run stands on.
 pub struct Ready {
     pub host: HostFacts,
     pub cpus: CpuPlan,
-    pub target: Target,
+    /// Of each endpoint of the plan.
+    pub targets: Arc<[Target]>,
     pub engine: EngineOptions,
     pub owned: Owned,
 }
@@ -27,11 +30,11 @@ pub struct Ready {
 pub fn set_up(
     config: &Config,
     plan: &Plan,
-    verify_stamps: bool,
+    args: &RunArgs,
     note: &mut dyn FnMut(&str),
 ) -> Result<Ready, Failure> {
     let run = &config.run;
-    let way = servers::way(run)?;
+    let way = servers::way(config)?;
     let mut host = HostFacts::read();
     let managed = !matches!(way, Way::Running(_));
     let cpus = plan_cpus(
@@ -40,11 +43,12 @@ pub fn set_up(
         run.cpus.as_ref().map(|list| list.0.as_slice()),
         managed,
     )?;
-    let vus = plan.vus_max();
+    let vus = plan.connections_max();
     let mut need = Need {
         vus,
         cores: cpus.workers.len() as u32,
-        addresses: 1,
+        // One each at least, and each server its own: what is known before they are looked up.
+        addresses: plan.endpoints_per_user(),
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completions(vus)),
         backlog: match way {
             Way::Simulator { .. } => server::LISTEN_BACKLOG,
@@ -55,6 +59,8 @@ pub fn set_up(
     for n in host::check(&mut host, &need).map_err(|e| Failure::host(&e))? {
         note(&n.to_string());
     }
+    // Nobody waits for a run that this host refuses; nobody but the name service is asked before.
+    notice::announce(config, plan, args, note);
     let headers = run
         .headers
         .iter()
@@ -65,13 +71,15 @@ pub fn set_up(
         insecure: run.insecure,
     };
     let (owned, found) = servers::reach(way, config, &cpus, headers, &tls, note)?;
-    need.addresses = found.target.addresses.len() as u32;
-    if need.addresses > 1 {
+    let before = std::mem::replace(&mut need.addresses, addresses_in_use(&found, plan));
+    if need.addresses != before {
         host::check(&mut host, &need).map_err(|e| Failure::host(&e))?;
     }
-    for n in &found.notes {
+    for n in found.iter().flat_map(|found| &found.notes) {
         note(n);
     }
+    let (targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
+        found.into_iter().map(|found| (found.target, found.tls)).unzip();
     Ok(Ready {
         host,
         engine: EngineOptions {
@@ -79,14 +87,32 @@ pub fn set_up(
             kernel_stamps: run.stamp == Stamp::Kernel,
             min_wait_us: (run.min_wait / MICROSECOND) as u32,
             quickack: run.quickack,
-            details: run.details && run.output.is_some(),
-            verify_stamps,
-            tls: found.tls,
+            details: run.details && (run.output.is_some() || config.results_dir.is_some()),
+            verify_stamps: args.verify_stamps,
+            tls,
         },
         cpus,
-        target: found.target,
+        targets: targets.into(),
         owned,
     })
+}
+
+/// Over how many addresses the connections are spread: all of them over the most that one address gets, since local
+/// ports are counted for each address. Servers of one run may share one.
+fn addresses_in_use(found: &[Discovery], plan: &Plan) -> u32 {
+    let users = plan.vus_max();
+    let most = found
+        .iter()
+        .flat_map(|server| &server.target.addresses)
+        .map(|address| -> u32 {
+            let sharing = found.iter().map(|server| &server.target.addresses);
+            let sharing = sharing.filter(|addresses| addresses.contains(address));
+            sharing
+                .map(|addresses| users.div_ceil(addresses.len() as u32))
+                .sum()
+        })
+        .max();
+    (plan.connections_max() / most.unwrap_or(1).max(1)).max(1)
 }
 
 /// Moves this thread to a CPU where it disturbs no worker.

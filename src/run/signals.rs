@@ -23,9 +23,9 @@ pub enum Phase {
     Setup,
     /// Somebody listens: the first signal is a message, the second as well, but with a time limit.
     Load,
-    /// The report is being written, for which a pipe or a disk may take its time. The file that is there until
-    /// the document is complete goes with the process.
-    Report { temporary: Option<PathBuf> },
+    /// The report is being written, for which a pipe or a disk may take its time. The files that are there until
+    /// a document is complete go with the process.
+    Report { temporaries: Vec<PathBuf> },
 }
 
 /// SIGINT, SIGTERM and SIGHUP from the moment it is made; they no longer end the process by themselves.
@@ -80,11 +80,10 @@ impl Signals {
 /// Ends the process from beside the main thread. A simulator ends with us by itself; documents are renamed into
 /// place when they are complete, so what is on disk is whole.
 fn leave(phase: &Phase) {
-    if let Phase::Report {
-        temporary: Some(path),
-    } = phase
-    {
-        let _ = std::fs::remove_file(path);
+    if let Phase::Report { temporaries } = phase {
+        for path in temporaries {
+            let _ = std::fs::remove_file(path);
+        }
     }
     std::process::exit(i32::from(ExitCode::Interrupted.code()));
 }

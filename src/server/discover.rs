@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use super::paths::Places;
 use super::probe::{Answer, Peer, ProbeError};
 use super::totals::STATS_PATH;
 use super::url::Url;
 use super::{ServerError, printable};
 use crate::http1::check_path;
 use crate::tls::{TlsOptions, TlsTarget};
-use crate::workload::{NamedPaths, Target};
+use crate::workload::{self, NamedPaths, Target};
 
 /// For one question, connecting included.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
@@ -17,16 +18,6 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const LOOKUP_LIMIT: Duration = Duration::from_secs(10);
 /// Addresses of one name; more are left out.
 pub const ADDRESSES_MAX: usize = 64;
-
-pub(super) const CHAT: &str = "/chat/completions";
-/// Ends of paths that belong to other APIs.
-const OTHER_APIS: [&str; 5] = [
-    "/completions",
-    "/responses",
-    "/messages",
-    "/completion",
-    "/generate",
-];
 
 /// Which server the run goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,17 +101,18 @@ pub struct Discovery {
 /// Looks the name up, finds out which addresses answer and, unless the URL names an API path, under which
 /// prefix the models list is. `headers` are sent along.
 pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, ServerError> {
-    resolve_over(url, headers, &TlsOptions::default())
+    resolve_over(url, None, headers, &TlsOptions::default())
 }
 
-/// The same; `options` are for an https URL.
+/// The same; `api` is what it speaks, whatever its path says, and `options` are for an https URL.
 pub fn resolve_over(
     url: &str,
+    api: Option<workload::Api>,
     headers: Vec<(String, String)>,
     options: &TlsOptions,
 ) -> Result<Discovery, ServerError> {
     let url = Url::parse(url)?;
-    let prefixes = Prefixes::of(&url.path)?;
+    let places = Places::of(&url.path, api)?;
     let mut notes = Vec::new();
     let tls = tls_target(&url, options, &mut notes)?;
     let addresses = reachable(&url, lookup(&url)?, &mut notes)?;
@@ -136,22 +128,19 @@ pub fn resolve_over(
         Ok(answer) if is_llmsim(answer) => Service::Llmsim,
         _ => Service::Other,
     };
-    let found = find_api(&url, &peer, &prefixes, service, &health)?;
-    if !prefixes.given {
-        notes.push(format!(
-            "target {}: chat completions at {}{CHAT}, found by its models list",
-            url.origin(),
-            found.prefix
-        ));
+    let found = find_api(&url, &peer, &places, service, &health)?;
+    if let Some(note) = note_of_api(&url, &places, &found.prefix) {
+        notes.push(note);
     }
     let is_healthy = health.is_ok_and(|answer| answer.status == 200);
     let light_paths = light_paths(service, is_healthy, &found);
     let named_paths = named_paths(service, &found, &light_paths[0]);
-    let chat_path = format!("{}{CHAT}{}", found.prefix, url.query);
+    let chat_path = format!("{}{}{}", found.prefix, places.end, url.query);
     check_path(&chat_path)
         .map_err(|e| ServerError::config(format!("--target: {e}"), "percent-encode the path"))?;
     Ok(Discovery {
         target: Target {
+            api: places.api,
             origin: url.origin(),
             authority: url.authority.clone(),
             addresses,
@@ -196,46 +185,6 @@ fn tls_target(
     Ok(Some(target))
 }
 
-/// Where the API may be.
-#[derive(Debug, PartialEq, Eq)]
-struct Prefixes {
-    /// Not empty, in the order to be asked.
-    candidates: Vec<String>,
-    /// The URL names the API path, so there is nothing to find.
-    given: bool,
-}
-
-impl Prefixes {
-    fn of(path: &str) -> Result<Prefixes, ServerError> {
-        if let Some(prefix) = path.strip_suffix(CHAT) {
-            return Ok(Prefixes {
-                candidates: vec![prefix.to_owned()],
-                given: true,
-            });
-        }
-        if let Some(api) = OTHER_APIS.iter().find(|api| path.ends_with(*api)) {
-            return Err(ServerError::config(
-                format!(
-                    "--target path `{}`: this build speaks chat completions only, not `{api}`",
-                    printable(path, 80)
-                ),
-                format!("end the path with {CHAT}, or give the origin alone"),
-            ));
-        }
-        let under = |tail: &str| format!("{path}{tail}");
-        let candidates = match path {
-            "/v1" => vec![under(""), "/openai/v1".to_owned()],
-            path if path.ends_with("/v1") => vec![under("")],
-            "" => vec![under("/v1"), under("/openai/v1")],
-            _ => vec![under("/v1"), under("/openai/v1"), under("")],
-        };
-        Ok(Prefixes {
-            candidates,
-            given: false,
-        })
-    }
-}
-
 struct Api {
     prefix: String,
     /// The models list, if it answered 200.
@@ -249,11 +198,22 @@ struct Api {
 fn find_api(
     url: &Url,
     peer: &Peer<'_>,
-    prefixes: &Prefixes,
+    places: &Places,
     service: Service,
     health: &Result<Answer, ProbeError>,
 ) -> Result<Api, ServerError> {
-    let mut candidates: Vec<&String> = prefixes.candidates.iter().collect();
+    let given = || Api {
+        prefix: places.candidates[0].clone(),
+        models: None,
+        model: None,
+    };
+    if !places.asks_models() {
+        return match health {
+            Ok(_) => Ok(given()),
+            Err(e) => Err(silent(url, e)),
+        };
+    }
+    let mut candidates: Vec<&String> = places.candidates.iter().collect();
     if service == Service::Llmsim {
         // llmsim has its OpenAI routes there and nowhere else: one question instead of two.
         candidates.sort_by_key(|prefix| prefix.as_str() != "/openai/v1");
@@ -274,20 +234,32 @@ fn find_api(
         }
         answers.push((prefix, answer));
     }
-    let silent = answers.iter().all(|(_, answer)| answer.is_err());
+    let unanswered = answers.iter().all(|(_, answer)| answer.is_err());
     let first = answers.first().and_then(|(_, answer)| answer.as_ref().err());
     match (first, health) {
-        (Some(ProbeError::Tls(reason)), Err(_)) if silent => Err(ServerError::target(
-            never_answered(url, &ProbeError::Tls(*reason).to_string()).to_string(),
-            reason.hint(),
-        )),
-        (Some(reason), Err(_)) if silent => Err(never_answered(url, &reason.to_string())),
-        _ if prefixes.given => Ok(Api {
-            prefix: prefixes.candidates[0].clone(),
-            models: None,
-            model: None,
-        }),
+        (Some(reason), Err(_)) if unanswered => Err(silent(url, reason)),
+        _ if places.given => Ok(given()),
         _ => Err(no_models_list(url, &answers)),
+    }
+}
+
+/// What was chosen for the user, where the path left something to choose.
+fn note_of_api(url: &Url, places: &Places, prefix: &str) -> Option<String> {
+    let (origin, end) = (url.origin(), places.end);
+    match places.api {
+        workload::Api::Chat if places.given => None,
+        workload::Api::Chat => Some(format!(
+            "target {origin}: chat completions at {prefix}{end}, found by its models list"
+        )),
+        workload::Api::Completions if places.given => {
+            Some(format!("target {origin}: completions at {prefix}{end}"))
+        }
+        workload::Api::Completions => Some(format!(
+            "target {origin}: completions at {prefix}{end}, found by its models list"
+        )),
+        workload::Api::LlamaCpp => Some(format!(
+            "target {origin}: llama.cpp's own completions at {prefix}{end}"
+        )),
     }
 }
 
@@ -348,6 +320,14 @@ fn never_answered(url: &Url, reason: &str) -> ServerError {
         format!("target {}: never answered: {reason}", url.origin()),
         "check that the server runs, and its host and port",
     )
+}
+
+fn silent(url: &Url, reason: &ProbeError) -> ServerError {
+    let error = never_answered(url, &reason.to_string());
+    match reason {
+        ProbeError::Tls(tls) => ServerError::target(error.to_string(), tls.hint()),
+        _ => error,
+    }
 }
 
 fn no_models_list(url: &Url, answers: &[(&String, Result<Answer, ProbeError>)]) -> ServerError {

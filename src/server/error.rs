@@ -1,5 +1,6 @@
 //! What goes wrong with servers before a run.
 
+use super::printable;
 use std::fmt;
 
 /// Each is one line and one hint; log lines of a child come as `cause`.
@@ -63,6 +64,19 @@ impl ServerError {
             ServerError::Managed { .. } => {}
         }
         self
+    }
+
+    /// Which of several servers it is, in front; its URL stands in the document.
+    pub fn of_server(self, name: &str) -> Self {
+        let mut error = self.renamed("--target", "base_url");
+        match &mut error {
+            ServerError::Config { message, .. }
+            | ServerError::Target { message, .. }
+            | ServerError::Managed { message, .. } => {
+                *message = format!("server `{}`: {message}", printable(name, 80));
+            }
+        }
+        error
     }
 
     pub(super) fn managed(message: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@ pub mod discover;
 mod error;
 pub mod managed;
 mod owned;
+mod paths;
 pub mod probe;
 mod process;
 pub mod resources;
@@ -26,11 +27,17 @@ pub use owned::OwnedServer;
 pub use resources::{Sampler, ServerResources, ServerSample, ServerSamples};
 pub use supervisor::SuperviseArgs;
 pub use totals::ServerTotals;
+pub(crate) use url::Url;
 pub use validate::{Question, VALIDATION_LIMIT, validate};
 
 /// Connections that may wait to be accepted, of the simulator: a ramp that starts thousands at once then
 /// loses no SYN, which would cost each loser a second. The kernel caps it at net.core.somaxconn.
 pub const LISTEN_BACKLOG: u32 = 4096;
+
+/// Whether a run could go to this URL. What is wrong, without its user and query, and a hint.
+pub fn check_url(text: &str) -> Result<(), (String, &'static str)> {
+    url::Url::read(text).map(drop)
+}
 
 /// Text from elsewhere, safe for a terminal: control characters and those that turn the writing direction
 /// are escaped, and it ends after `chars` characters.

@@ -7,7 +7,7 @@ const URL_BYTES_MAX: usize = 8192;
 
 /// A parsed target. The query may be a secret: never printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
+pub(crate) struct Url {
     /// As name lookup takes it: no brackets, a scope after `%`.
     pub host: String,
     pub port: u16,
@@ -21,16 +21,21 @@ pub(super) struct Url {
     pub query: String,
 }
 
-const HINT: &str = "write --target http://HOST:PORT or https://HOST, with or without a path";
+const HINT: &str = "write http://HOST:PORT or https://HOST, with or without a path";
 
 impl Url {
-    pub(super) fn parse(text: &str) -> Result<Url, ServerError> {
+    pub(crate) fn parse(text: &str) -> Result<Url, ServerError> {
+        Url::read(text).map_err(|(what, hint)| ServerError::config(format!("--target {what}"), hint))
+    }
+
+    /// What is wrong names the URL, but not where it was given, and comes with a hint.
+    pub(crate) fn read(text: &str) -> Result<Url, (String, &'static str)> {
         // Userinfo and query may be secrets, so errors name the URL without them.
         let shown = match text.split(['?', '#']).next().unwrap_or("") {
             with_userinfo if with_userinfo.contains('@') => "***@***".to_owned(),
             plain => printable(plain, 120),
         };
-        let refuse = |why: &str| ServerError::config(format!("--target `{shown}`: {why}"), HINT);
+        let refuse = |why: &str| (format!("`{shown}`: {why}"), HINT);
         if text.len() > URL_BYTES_MAX {
             return Err(refuse(&format!("longer than {URL_BYTES_MAX} bytes")));
         }
@@ -52,8 +57,8 @@ impl Url {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (place, rest) = rest.split_at(end);
         if place.contains('@') {
-            return Err(ServerError::config(
-                "--target: user and password in the URL are not supported",
+            return Err((
+                format!("`{shown}`: user and password in the URL are not supported"),
                 "send them as a header: --header 'Authorization: Basic ...'",
             ));
         }
@@ -83,7 +88,7 @@ impl Url {
     }
 
     /// As printed.
-    pub(super) fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}", self.authority)
     }

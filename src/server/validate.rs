@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::discover::CHAT;
+use super::paths::CHAT;
 use super::probe::{Answer, Peer};
 use super::{ServerError, printable};
-use crate::api::chat::{self, StreamEnd, StreamState};
+use crate::api::{Api, StreamEnd, StreamState, chat};
 use crate::http1::{Body, ContentType, Method};
 use crate::metrics::Outcome;
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
@@ -263,7 +263,7 @@ fn judge_stream(answer: &Answer) -> Judgement {
         return Bad("no event stream: its content type is not text/event-stream".to_owned());
     }
     let mut sse = SseParser::new();
-    let mut stream = StreamState::default();
+    let mut stream = StreamState::new(Api::Chat);
     let mut tokens = 0u32;
     let mut rest = answer.body.as_slice();
     while !rest.is_empty() {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::workload::Api;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
@@ -119,6 +120,7 @@ fn target(address: SocketAddr) -> Target {
         origin: format!("http://{address}"),
         authority: address.to_string(),
         addresses: vec![address],
+        api: Api::Chat,
         chat_path: "/v1/chat/completions?key=CANARY".to_owned(),
         light_paths: vec!["/health".to_owned()],
         named_paths: crate::workload::NamedPaths::all("/v1/models"),
@@ -245,7 +247,7 @@ fn a_whole_answer_that_is_refused_broken_or_unfinished_is_named_so() {
         ),
         (
             whole(json(200, "{\"choices\":[")),
-            "status 200: chat answer: not JSON at line 1",
+            "status 200: answer: not JSON at line 1",
         ),
         (
             whole(json(
@@ -293,7 +295,7 @@ fn a_stream_without_token_finish_usage_or_with_an_error_is_named_so() {
         ),
         (
             stream(&["data: {\"choi\n\n"]),
-            "streaming: status 200: chat answer: not JSON at line 1",
+            "streaming: status 200: answer: not JSON at line 1",
         ),
         (
             but(chat, true, json(200, ANSWER)),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::probe::{Peer, ProbeError};
 use crate::metrics::TlsFailure;
-use crate::tls::{TlsEnd, TlsSession};
+use crate::tls::{Pool, TlsEnd, TlsSession};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -25,10 +25,7 @@ impl Wire {
     pub(super) fn connect(peer: &Peer<'_>, deadline: Instant) -> Result<Wire, ProbeError> {
         let explain = |e: std::io::Error| explain(&e, peer.limit);
         let stream = TcpStream::connect_timeout(&peer.address, peer.limit).map_err(explain)?;
-        stream
-            .set_nodelay(true)
-            .and_then(|()| stream.set_write_timeout(Some(peer.limit)))
-            .map_err(explain)?;
+        stream.set_nodelay(true).map_err(explain)?;
         let mut wire = Wire {
             stream,
             tls: None,
@@ -38,7 +35,9 @@ impl Wire {
             plain: Vec::new(),
         };
         if let Some(target) = peer.tls {
-            wire.tls = Some(Box::new(TlsSession::new(target).map_err(ProbeError::Tls)?));
+            wire.tls = Some(Box::new(
+                TlsSession::new(target, &Pool::default()).map_err(ProbeError::Tls)?,
+            ));
             wire.handshake()?;
         }
         Ok(wire)
@@ -65,8 +64,30 @@ impl Wire {
         self.write(&bytes)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), ProbeError> {
-        self.stream.write_all(bytes).map_err(|e| explain(&e, self.limit))
+    /// A peer that takes a few bytes now and then gets no new deadline for each.
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), ProbeError> {
+        while !bytes.is_empty() {
+            let left = self.left()?;
+            let written = self
+                .stream
+                .set_write_timeout(Some(left))
+                .and_then(|()| self.stream.write(bytes));
+            match written {
+                Ok(0) => return Err(ProbeError::Reset),
+                Ok(n) => bytes = &bytes[n..],
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(explain(&e, self.limit)),
+            }
+        }
+        Ok(())
+    }
+
+    fn left(&self) -> Result<Duration, ProbeError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(ProbeError::Timeout(self.limit)),
+            false => Ok(left),
+        }
     }
 
     pub(super) fn send(&mut self, request: &[u8]) -> Result<(), ProbeError> {
@@ -97,7 +118,7 @@ impl Wire {
         let Some(tls) = &mut self.tls else {
             return Ok(read > 0);
         };
-        tls.feed(&self.chunk[..read], &mut self.plain);
+        tls.feed(&mut self.chunk[..read], &mut self.plain);
         match tls.end() {
             _ if !self.plain.is_empty() => Ok(true),
             Some(TlsEnd::Closed) => Ok(false),
@@ -116,10 +137,7 @@ impl Wire {
 
     fn read(&mut self) -> Result<usize, ProbeError> {
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(ProbeError::Timeout(self.limit));
-            }
+            let left = self.left()?;
             let read = self
                 .stream
                 .set_read_timeout(Some(left))

@@ -2,11 +2,12 @@
 //! clocks only the one that rustls checks certificates by.
 //!
 //! ```text
-//! bytes read  -> TlsSession::feed    -> plaintext, in the caller's buffer
+//! bytes read  -> TlsSession::feed    -> plaintext, in the caller's buffer; an incomplete record in one of a Pool
 //! plaintext   -> TlsSession::encrypt -> bytes to send, in the caller's buffer
 //! ```
 
 mod failure;
+mod pool;
 mod session;
 mod tickets;
 mod verify;
@@ -21,6 +22,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
+pub use pool::Pool;
 pub use session::{TlsEnd, TlsSession};
 use tickets::Tickets;
 use verify::{AnyCertificate, SystemVerifier};

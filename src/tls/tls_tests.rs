@@ -8,6 +8,9 @@ use std::io::{Read, Write};
 mod certificates;
 use certificates::{Authority, Identity, Validity};
 
+#[path = "record_tests.rs"]
+mod records;
+
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
 /// A file that is gone with the test.
@@ -40,14 +43,17 @@ fn target_for(host: &str, pem: &str) -> TlsTarget {
 
 struct Pair {
     client: TlsSession,
+    pool: Pool,
     server: ServerConnection,
     plain: Vec<u8>,
 }
 
 impl Pair {
     fn new(target: &TlsTarget, server: &Arc<ServerConfig>) -> Pair {
+        let pool = Pool::default();
         Pair {
-            client: TlsSession::new(target).unwrap(),
+            client: TlsSession::new(target, &pool).unwrap(),
+            pool,
             server: ServerConnection::new(server.clone()).unwrap(),
             plain: Vec::new(),
         }
@@ -79,7 +85,7 @@ impl Pair {
 
     fn feed(&mut self, bytes: &[u8], piece: usize) {
         for piece in bytes.chunks(piece) {
-            self.client.feed(piece, &mut self.plain);
+            self.client.feed(&mut piece.to_vec(), &mut self.plain);
         }
     }
 
@@ -102,6 +108,14 @@ impl Pair {
             let _ = self.server.reader().read_to_end(&mut read);
         }
         read
+    }
+
+    /// One record with all of `answer`, behind what the server had to say before.
+    fn answer_in_one(&mut self, answer: &[u8]) -> Vec<u8> {
+        let mut bytes = self.server_says();
+        self.server.writer().write_all(answer).unwrap();
+        bytes.extend(self.server_says());
+        bytes
     }
 
     /// The server's records with `answer`, and what it had to say before.
@@ -338,8 +352,8 @@ fn a_server_without_http_1_or_a_common_version_says_so() {
     h2.alpn_protocols = vec![b"h2".to_vec()];
     assert_eq!(outcome(&target, h2), Some(TlsEnd::Failed(TlsFailure::NoHttp1)));
     // A fatal alert as a server of TLS 1.0 sends it: level 2, description 70.
-    let mut session = TlsSession::new(&target).unwrap();
-    session.feed(&[21, 3, 1, 0, 2, 2, 70], &mut Vec::new());
+    let mut session = TlsSession::new(&target, &Pool::default()).unwrap();
+    session.feed(&mut [21, 3, 1, 0, 2, 2, 70], &mut Vec::new());
     assert_eq!(session.end(), Some(TlsEnd::Failed(TlsFailure::ProtocolMismatch)));
 }
 

@@ -1,7 +1,8 @@
 //! Which request a VU sends next.
 
+use super::prompts::prompt_key;
 use super::random::{keyed, up_to};
-use super::types::{Call, Draw, Span, Workload};
+use super::types::{Call, Draw, Prompts, Span, Workload};
 use crate::units::Nanos;
 
 /// Each choice's number in the key. A new choice takes a new number; none is ever given another,
@@ -46,11 +47,11 @@ impl Key {
 }
 
 impl Workload {
-    /// What request `iteration` of VU `vu` is. A pure function of its arguments; `light_paths` is the length
-    /// of `Target::light_paths`.
-    pub fn draw(&self, seed: u64, vu: u32, iteration: u64, light_paths: usize) -> Draw {
+    /// What request `iteration` of VU `vu` is, if it goes to `endpoint`. A pure function of its arguments;
+    /// `light_paths` is the length of that target's `Target::light_paths`.
+    pub fn draw(&self, seed: u64, vu: u32, iteration: u64, endpoint: u16, light_paths: usize) -> Draw {
         let key = Key { seed, vu, iteration };
-        let kind = self.pick_kind(key);
+        let kind = self.pick_kind(key, endpoint);
         let (model, prompt, max_tokens) = match &self.kinds[usize::from(kind)].call {
             Call::Chat {
                 max_tokens,
@@ -59,10 +60,13 @@ impl Workload {
                 ..
             } => (
                 key.index(Choice::Model, models.len()),
-                key.index(Choice::Prompt, prompts.len()),
+                match prompts {
+                    Prompts::List(texts) => u64::from(key.index(Choice::Prompt, texts.len())),
+                    Prompts::Made { .. } => prompt_key(seed, vu, iteration),
+                },
                 max_tokens.min + key.up_to_u32(Choice::MaxTokens, max_tokens.max - max_tokens.min),
             ),
-            Call::Light => (0, key.index(Choice::Prompt, light_paths), 0),
+            Call::Light => (0, u64::from(key.index(Choice::Prompt, light_paths)), 0),
             Call::Get { .. } => (0, 0, 0),
         };
         Draw {
@@ -74,12 +78,17 @@ impl Workload {
         }
     }
 
-    /// By weight; a kind of weight 0 is never drawn.
-    fn pick_kind(&self, key: Key) -> u16 {
-        let total: u64 = self.kinds.iter().map(|kind| u64::from(kind.weight)).sum();
-        debug_assert!(total > 0, "the weights of a workload sum to more than 0");
+    /// Of those of the endpoint, by weight; a kind of weight 0 is never drawn.
+    fn pick_kind(&self, key: Key, endpoint: u16) -> u16 {
+        let kinds = || {
+            (0u16..)
+                .zip(&self.kinds)
+                .filter(|(_, kind)| kind.endpoint == endpoint)
+        };
+        let total: u64 = kinds().map(|(_, kind)| u64::from(kind.weight)).sum();
+        debug_assert!(total > 0, "the weights of an endpoint's kinds sum to more than 0");
         let mut left = key.up_to(Choice::Kind, total.saturating_sub(1));
-        for (index, kind) in (0u16..).zip(&self.kinds) {
+        for (index, kind) in kinds() {
             match left.checked_sub(u64::from(kind.weight)) {
                 Some(rest) => left = rest,
                 None => return index,
@@ -100,10 +109,12 @@ impl Workload {
             u16::try_from(self.kinds.len()).is_ok(),
             "kinds are numbered in 16 bits"
         );
-        assert!(
-            self.kinds.iter().any(|kind| kind.weight > 0),
-            "some kind has a weight"
-        );
+        assert!(!self.endpoints.is_empty(), "a workload has an endpoint");
+        for (index, endpoint) in (0u16..).zip(&self.endpoints) {
+            assert!(endpoint.weight > 0, "an endpoint has a share");
+            let mut own = self.kinds.iter().filter(|kind| kind.endpoint == index);
+            assert!(own.any(|kind| kind.weight > 0), "some kind has a weight");
+        }
         assert!(self.think_time.min <= self.think_time.max);
         for kind in &self.kinds {
             if let Call::Chat {
@@ -115,7 +126,8 @@ impl Workload {
             {
                 assert!(max_tokens.min <= max_tokens.max, "{}: max_tokens", kind.name);
                 assert!(!models.is_empty(), "{}: models", kind.name);
-                assert!(!prompts.is_empty(), "{}: prompts", kind.name);
+                let empty = matches!(prompts, Prompts::List(texts) if texts.is_empty());
+                assert!(!empty, "{}: prompts", kind.name);
             }
         }
     }
@@ -125,7 +137,7 @@ impl Workload {
 mod tests {
     use super::*;
     use crate::units::{MILLISECOND, SECOND};
-    use crate::workload::{RequestKind, Timeouts};
+    use crate::workload::{Endpoint, RequestKind, Timeouts};
     use std::collections::HashSet;
 
     fn kind(name: &str, weight: u32, call: Call) -> RequestKind {
@@ -139,6 +151,7 @@ mod tests {
                 idle: None,
                 total: 60 * SECOND,
             },
+            endpoint: 0,
         }
     }
 
@@ -147,13 +160,18 @@ mod tests {
             stream,
             max_tokens: Span { min, max },
             models: (0..models).map(|i| format!("model-{i}")).collect(),
-            prompts: (0..prompts).map(|i| format!("prompt {i}")).collect(),
+            prompts: Prompts::List((0..prompts).map(|i| format!("prompt {i}")).collect()),
+            cache_prompt: false,
         }
     }
 
     /// As a high-concurrency run mixes it: 70 % whole answers, 20 % streams, 10 % light, and one never sent.
     fn mixed() -> Workload {
         let workload = Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds: vec![
                 kind("quick", 70, chat(false, 20, 20, 7, 1)),
                 kind("never", 0, chat(false, 1, 1, 1, 1)),
@@ -175,7 +193,7 @@ mod tests {
         let lines: Vec<String> = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (999, 7)]
             .into_iter()
             .map(|(vu, iteration)| {
-                let d = workload.draw(42, vu, iteration, 2);
+                let d = workload.draw(42, vu, iteration, 0, 2);
                 format!("{} {} {} {} {}", d.kind, d.model, d.prompt, d.max_tokens, d.think)
             })
             .collect();
@@ -198,8 +216,8 @@ mod tests {
         let workload = mixed();
         for vu in 0..50 {
             for iteration in 0..20 {
-                let first = workload.draw(7, vu, iteration, 2);
-                assert_eq!(first, workload.clone().draw(7, vu, iteration, 2));
+                let first = workload.draw(7, vu, iteration, 0, 2);
+                assert_eq!(first, workload.clone().draw(7, vu, iteration, 0, 2));
             }
         }
     }
@@ -211,7 +229,7 @@ mod tests {
         for seed in 0..10 {
             for vu in 0..100 {
                 for iteration in 0..100 {
-                    seen.insert(workload.draw(seed, vu, iteration, 2));
+                    seen.insert(workload.draw(seed, vu, iteration, 0, 2));
                 }
             }
         }
@@ -237,7 +255,7 @@ mod tests {
         let (mut tokens, mut thinks) = ([0; 100], [0; 10]);
         for vu in 0..1000 {
             for iteration in 0..100 {
-                let draw = workload.draw(1, vu, iteration, 2);
+                let draw = workload.draw(1, vu, iteration, 0, 2);
                 kinds[usize::from(draw.kind)] += 1;
                 thinks[((draw.think - 10 * MILLISECOND) / (5 * MILLISECOND + 1)) as usize] += 1;
                 match draw.kind {
@@ -265,14 +283,18 @@ mod tests {
     #[test]
     fn choices_of_one_request_do_not_follow_each_other() {
         let workload = Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds: vec![kind("a", 1, chat(true, 0, 1, 2, 2))],
             think_time: Span { min: 0, max: 1 },
         };
         let mut counts = [0; 16];
         for vu in 0..40_000 {
-            let d = workload.draw(3, vu, 0, 1);
+            let d = workload.draw(3, vu, 0, 0, 1);
             let think = u32::try_from(d.think).unwrap();
-            counts[(d.model + 2 * d.prompt + 4 * d.max_tokens + 8 * think) as usize] += 1;
+            counts[(d.model + 2 * d.prompt as u32 + 4 * d.max_tokens + 8 * think) as usize] += 1;
         }
         assert_shares(&counts, &[1.0 / 16.0; 16], "joint choices");
     }
@@ -280,6 +302,10 @@ mod tests {
     #[test]
     fn the_widest_spans_do_not_overflow() {
         let workload = Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds: vec![kind("a", u32::MAX, chat(true, 0, u32::MAX, 1, 1)); 3],
             think_time: Span {
                 min: 0,
@@ -287,7 +313,7 @@ mod tests {
             },
         };
         for iteration in [0, 1, u64::MAX] {
-            workload.draw(u64::MAX, u32::MAX, iteration, usize::MAX);
+            workload.draw(u64::MAX, u32::MAX, iteration, 0, usize::MAX);
         }
     }
 
@@ -298,7 +324,7 @@ mod tests {
         more.kinds[0].weight = 0;
         more.kinds[3].weight = 0;
         for iteration in 0..1000 {
-            let (a, b) = (few.draw(5, 9, iteration, 2), more.draw(5, 9, iteration, 2));
+            let (a, b) = (few.draw(5, 9, iteration, 0, 2), more.draw(5, 9, iteration, 0, 2));
             assert_eq!(a.think, b.think);
             if a.kind == b.kind {
                 assert_eq!(a, b);

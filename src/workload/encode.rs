@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use super::types::{Call, Draw, Target, Workload};
+use super::prompts::push_words;
+use super::types::{Api, Call, Draw, Prompts, Target, Workload};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
 
@@ -12,15 +13,79 @@ const INFALLIBLE: &str = "writing JSON into memory does not fail";
 /// Appends the JSON body of a chat completion with one user message.
 /// A stream is asked to report its token counts in the end.
 pub fn encode_chat_body(out: &mut Vec<u8>, model: &str, prompt: &str, max_tokens: u32, stream: bool) {
+    let body = Generate {
+        model,
+        prompt: Text::Given(prompt),
+        max_tokens,
+        stream,
+        cache_prompt: false,
+    };
+    encode_body(out, Api::Chat, &body);
+}
+
+/// A request for generated text, before it is put into an API's words.
+struct Generate<'a> {
+    model: &'a str,
+    prompt: Text<'a>,
+    max_tokens: u32,
+    stream: bool,
+    cache_prompt: bool,
+}
+
+enum Text<'a> {
+    Given(&'a str),
+    /// `prefix`, then the words of `key`.
+    Made {
+        prefix: &'a str,
+        key: u64,
+        min_tokens: u32,
+    },
+}
+
+/// `cache_prompt` goes to llama.cpp's own API only: others may refuse a key that they do not know.
+fn encode_body(out: &mut Vec<u8>, api: Api, body: &Generate) {
     out.extend_from_slice(b"{\"model\":");
-    string(out, model);
-    out.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":");
-    string(out, prompt);
-    write!(out, "}}],\"max_tokens\":{max_tokens},\"stream\":{stream}").expect(INFALLIBLE);
-    if stream {
-        out.extend_from_slice(b",\"stream_options\":{\"include_usage\":true}");
+    string(out, body.model);
+    match api {
+        Api::Chat => out.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":"),
+        Api::Completions | Api::LlamaCpp => out.extend_from_slice(b",\"prompt\":"),
+    }
+    text(out, &body.prompt);
+    let limit = match api {
+        Api::Chat => "}],\"max_tokens\"",
+        Api::Completions => ",\"max_tokens\"",
+        Api::LlamaCpp => ",\"n_predict\"",
+    };
+    let (max_tokens, stream) = (body.max_tokens, body.stream);
+    write!(out, "{limit}:{max_tokens},\"stream\":{stream}").expect(INFALLIBLE);
+    match api {
+        Api::LlamaCpp => write!(out, ",\"cache_prompt\":{}", body.cache_prompt).expect(INFALLIBLE),
+        Api::Chat | Api::Completions if stream => {
+            out.extend_from_slice(b",\"stream_options\":{\"include_usage\":true}");
+        }
+        Api::Chat | Api::Completions => {}
     }
     out.push(b'}');
+}
+
+fn text(out: &mut Vec<u8>, prompt: &Text) {
+    match *prompt {
+        Text::Given(given) => string(out, given),
+        Text::Made {
+            prefix,
+            key,
+            min_tokens,
+        } => {
+            string(out, prefix);
+            // The words come before the closing quote.
+            out.pop();
+            if !prefix.is_empty() && !prefix.ends_with(char::is_whitespace) {
+                out.push(b' ');
+            }
+            push_words(out, key, min_tokens);
+            out.push(b'"');
+        }
+    }
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {
@@ -41,10 +106,25 @@ pub fn encode_request(
             stream,
             models,
             prompts,
-            ..
+            cache_prompt,
+            max_tokens: _,
         } => {
-            let (model, prompt) = (&models[draw.model as usize], &prompts[draw.prompt as usize]);
-            encode_chat_body(body, model, prompt, draw.max_tokens, *stream);
+            let prompt = match prompts {
+                Prompts::List(texts) => Text::Given(&texts[draw.prompt as usize]),
+                Prompts::Made { prefix, min_tokens } => Text::Made {
+                    prefix,
+                    key: draw.prompt,
+                    min_tokens: *min_tokens,
+                },
+            };
+            let generate = Generate {
+                model: &models[draw.model as usize],
+                prompt,
+                max_tokens: draw.max_tokens,
+                stream: *stream,
+                cache_prompt: *cache_prompt,
+            };
+            encode_body(body, target.api, &generate);
             (Method::Post, &target.chat_path)
         }
         Call::Light => (Method::Get, &target.light_paths[draw.prompt as usize]),
@@ -58,185 +138,5 @@ pub fn encode_request(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::units::SECOND;
-    use crate::workload::{LightPath, NamedPaths, RequestKind, Span, Timeouts};
-    use proptest::prelude::*;
-    use serde_json::{Value, json};
-
-    fn body(model: &str, prompt: &str, max_tokens: u32, stream: bool) -> String {
-        let mut out = b"before".to_vec();
-        encode_chat_body(&mut out, model, prompt, max_tokens, stream);
-        let text = String::from_utf8(out).unwrap();
-        text.strip_prefix("before").unwrap().to_string()
-    }
-
-    #[test]
-    fn bodies_are_these() {
-        assert_eq!(
-            body("gpt-4o", "Say \"hi\"\n", 20, false),
-            r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Say \"hi\"\n"}],"max_tokens":20,"stream":false}"#
-        );
-        assert_eq!(
-            body("m", "é", u32::MAX, true),
-            r#"{"model":"m","messages":[{"role":"user","content":"é"}],"max_tokens":4294967295,"stream":true,"stream_options":{"include_usage":true}}"#
-        );
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig {
-            failure_persistence: None,
-            rng_seed: proptest::test_runner::RngSeed::Fixed(seed()),
-            ..ProptestConfig::default()
-        })]
-
-        #[test]
-        fn a_body_reads_back_as_what_was_put_in(
-            model in any::<String>(),
-            prompt in "\\PC*|[\\x00-\\x7f]*",
-            max_tokens: u32,
-            stream: bool,
-        ) {
-            let read: Value = serde_json::from_str(&body(&model, &prompt, max_tokens, stream)).unwrap();
-            let mut wanted = json!({
-                "model": model,
-                "messages": [{"role": "user", "content": prompt}],
-                "max_tokens": max_tokens,
-                "stream": stream,
-            });
-            if stream {
-                wanted["stream_options"] = json!({"include_usage": true});
-            }
-            prop_assert_eq!(read, wanted);
-        }
-    }
-
-    fn seed() -> u64 {
-        let seed = std::env::var("SEED").map_or(1, |text| text.parse().expect("SEED is a number"));
-        println!("SEED={seed}");
-        seed
-    }
-
-    fn two_kinds() -> (Workload, Target) {
-        let timeouts = Timeouts {
-            connect: None,
-            first_token: None,
-            idle: None,
-            total: SECOND,
-        };
-        let kind = |name: &str, call| RequestKind {
-            name: name.to_string(),
-            weight: 1,
-            call,
-            timeouts,
-        };
-        let chat = Call::Chat {
-            stream: true,
-            max_tokens: Span { min: 5, max: 9 },
-            models: vec!["a".to_string(), "b".to_string()],
-            prompts: vec!["Hi".to_string(), "x".repeat(2000)],
-        };
-        let workload = Workload {
-            kinds: vec![kind("stream", chat), kind("light", Call::Light)],
-            think_time: Span { min: 0, max: 0 },
-        };
-        let target = Target {
-            origin: "http://h:1".to_string(),
-            authority: "h:1".to_string(),
-            addresses: vec![([127, 0, 0, 1], 1).into()],
-            chat_path: "/v1/chat/completions".to_string(),
-            light_paths: vec!["/health".to_string(), "/stats".to_string()],
-            named_paths: NamedPaths {
-                health: "/h".to_string(),
-                models: "/v1/models".to_string(),
-                model: "/v1/models/m".to_string(),
-                stats: "/s".to_string(),
-            },
-            headers: vec![("Authorization".to_string(), "Bearer x".to_string())],
-        };
-        (workload, target)
-    }
-
-    #[test]
-    fn a_request_is_the_one_drawn() {
-        let (workload, target) = two_kinds();
-        let (mut out, mut scratch) = (Vec::new(), b"left over".to_vec());
-        let draw = Draw {
-            kind: 0,
-            model: 1,
-            prompt: 0,
-            max_tokens: 7,
-            think: 0,
-        };
-        encode_request(&mut out, &mut scratch, &target, &workload, &draw);
-        let text = String::from_utf8(out.clone()).unwrap();
-        let (head, sent) = text.split_once("\r\n\r\n").unwrap();
-        assert!(
-            head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"),
-            "{head}"
-        );
-        assert!(head.contains("\r\nHost: h:1\r\n") && head.contains("Authorization: Bearer x"));
-        assert!(head.contains("\r\nContent-Type: application/json\r\n"), "{head}");
-        assert!(
-            head.contains(&format!("Content-Length: {}", sent.len())),
-            "{head}"
-        );
-        assert_eq!(sent, body("b", "Hi", 7, true));
-
-        out.clear();
-        let light = Draw {
-            kind: 1,
-            model: 0,
-            prompt: 1,
-            max_tokens: 0,
-            think: 0,
-        };
-        encode_request(&mut out, &mut scratch, &target, &workload, &light);
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with("GET /stats HTTP/1.1\r\n") && text.ends_with("\r\n\r\n"));
-        assert!(!text.contains("Content-"));
-    }
-
-    #[test]
-    fn a_get_that_names_its_path_goes_there() {
-        let (mut workload, target) = two_kinds();
-        let draw = Draw {
-            kind: 1,
-            model: 0,
-            prompt: 0,
-            max_tokens: 0,
-            think: 0,
-        };
-        for (path, line) in LightPath::ALL
-            .into_iter()
-            .zip(["/h", "/v1/models", "/v1/models/m", "/s"])
-        {
-            workload.kinds[1].call = Call::Get { path };
-            let (mut out, mut scratch) = (Vec::new(), Vec::new());
-            encode_request(&mut out, &mut scratch, &target, &workload, &draw);
-            let text = String::from_utf8(out).unwrap();
-            assert!(text.starts_with(&format!("GET {line} HTTP/1.1\r\n")), "{text}");
-        }
-    }
-
-    #[test]
-    fn buffers_once_grown_stay_as_they_are() {
-        let (workload, target) = two_kinds();
-        let (mut out, mut scratch) = (Vec::new(), Vec::new());
-        let mut grown = None;
-        for (prompt, model) in [(1, 0), (0, 1), (1, 1), (0, 0)] {
-            let draw = Draw {
-                kind: 0,
-                model,
-                prompt,
-                max_tokens: 9,
-                think: 0,
-            };
-            out.clear();
-            encode_request(&mut out, &mut scratch, &target, &workload, &draw);
-            let now = (out.as_ptr(), out.capacity(), scratch.as_ptr(), scratch.capacity());
-            assert_eq!(*grown.get_or_insert(now), now);
-        }
-    }
-}
+#[path = "encode_tests.rs"]
+mod tests;

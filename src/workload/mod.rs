@@ -2,8 +2,15 @@
 
 mod draw;
 mod encode;
+mod prompts;
 pub(crate) mod random;
+mod turns;
 mod types;
+mod words;
 
 pub use encode::{encode_chat_body, encode_request};
-pub use types::{Call, Draw, LightPath, NamedPaths, RequestKind, Span, Target, Timeouts, Workload};
+pub use prompts::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
+pub use turns::{Shares, Turns, TurnsAt};
+pub use types::{
+    Api, Call, Draw, Endpoint, LightPath, NamedPaths, Prompts, RequestKind, Span, Target, Timeouts, Workload,
+};

@@ -20,6 +20,12 @@ pub(crate) fn keyed(words: [u64; 4]) -> u64 {
         .fold(0, |state, word| mix((state ^ word).wrapping_add(GOLDEN_GAMMA)))
 }
 
+/// `word` under `key`, one-to-one: two words never meet under one key. Two rounds, so that neighbours part.
+pub(crate) fn permuted(key: u64, word: u64) -> u64 {
+    let key = mix(key.wrapping_add(GOLDEN_GAMMA));
+    mix(mix(word ^ key).wrapping_add(key))
+}
+
 /// `bits` scaled to `0..=max`, by the high half of the product (Lemire, "Fast random integer generation in an
 /// interval", 2019, https://arxiv.org/abs/1805.10941). Not rejecting leaves a bias of at most (max + 1) / 2^64.
 pub(crate) fn up_to(max: u64, bits: u64) -> u64 {

@@ -21,14 +21,38 @@ pub struct Timeouts {
     pub total: Nanos,
 }
 
+/// What a server that generates text speaks; each target has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// OpenAI's `/v1/chat/completions`.
+    Chat,
+    /// OpenAI's older `/v1/completions`.
+    Completions,
+    /// llama.cpp's own `/completion`.
+    LlamaCpp,
+}
+
+/// Where the prompts of a kind of request come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prompts {
+    /// One of these, drawn; not empty.
+    List(Vec<String>),
+    /// Made anew for each request from the seed: `prefix`, then words of about `min_tokens` tokens or more.
+    Made { prefix: String, min_tokens: u32 },
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
-    /// A chat completion.
+    /// Generated text, over the API of the target.
     Chat {
         stream: bool,
         max_tokens: Span<u32>,
+        /// One of these, drawn; not empty.
         models: Vec<String>,
-        prompts: Vec<String>,
+        prompts: Prompts,
+        /// llama.cpp may answer from its prompt cache.
+        cache_prompt: bool,
     },
     /// A light GET, one of `Target::light_paths`.
     Light,
@@ -122,14 +146,28 @@ impl NamedPaths {
 pub struct RequestKind {
     /// Tag `request`, and the row in the breakdown.
     pub name: String,
+    /// Within its endpoint.
     pub weight: u32,
     pub call: Call,
     pub timeouts: Timeouts,
+    /// Index into `Workload::endpoints`: where it goes.
+    pub endpoint: u16,
 }
 
-/// `kinds` is not empty, its weights sum to more than 0. Series i of the metrics is `kinds[i]`.
+/// One server of several under test, or the only one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// Row in the breakdown. The only endpoint of a run may have none.
+    pub name: Option<String>,
+    /// Its share of the requests, against the other endpoints' weights; not 0.
+    pub weight: u32,
+}
+
+/// `kinds` is not empty, its weights sum to more than 0 for each endpoint. Series i of the metrics is `kinds[i]`.
+/// `endpoints` is not empty; target i of the run is `endpoints[i]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
+    pub endpoints: Vec<Endpoint>,
     pub kinds: Vec<RequestKind>,
     pub think_time: Span<Nanos>,
 }
@@ -141,8 +179,9 @@ pub struct Draw {
     pub kind: u16,
     /// Index into the kind's models, 0 for a light GET.
     pub model: u32,
-    /// Index into the kind's prompts, or into `Target::light_paths`, which has its own length.
-    pub prompt: u32,
+    /// Index into the kind's prompts, or into `Target::light_paths`, which has its own length; for a made prompt
+    /// the key that it is made from.
+    pub prompt: u64,
     pub max_tokens: u32,
     /// The pause after this request.
     pub think: Nanos,
@@ -157,7 +196,9 @@ pub struct Target {
     pub authority: String,
     /// Resolved addresses, used in turn; not empty.
     pub addresses: Vec<std::net::SocketAddr>,
-    /// Path of chat completions, with query if any.
+    /// What it speaks.
+    pub api: Api,
+    /// Path of that API's completions, with query if any.
     pub chat_path: String,
     /// Paths of light GETs that name none; not empty.
     pub light_paths: Vec<String>,

@@ -121,6 +121,9 @@ impl Writer<'_> {
         self.object(0, &EVENT_KEYS, |w, depth, key| match key {
             "choices" => w.list(depth, Self::choice),
             "usage" | "timings" => w.object(depth, &COUNT_KEYS, |w, _, _| w.number()),
+            "content" => w.string(),
+            "stop" => w.one_of(&["false", "true", "null", "1"]),
+            "tokens_predicted" | "tokens_evaluated" => w.number(),
             "object" | "type" => {
                 w.one_of(&["\"chat.completion.chunk\"", "\"error\"", "\"\\u0065rror\"", "1"]);
             }
@@ -239,7 +242,12 @@ const BAD_NUMBERS: [&str; 13] = [
     "1.5.5",
     "--1",
 ];
-const EVENT_KEYS: [&str; 13] = [
+const EVENT_KEYS: [&str; 18] = [
+    "content",
+    "stop",
+    "stop",
+    "tokens_predicted",
+    "tokens_evaluated",
     "choices",
     "id",
     "object",
@@ -254,7 +262,9 @@ const EVENT_KEYS: [&str; 13] = [
     "delta",
     "x\\n",
 ];
-const COUNT_KEYS: [&str; 8] = [
+const COUNT_KEYS: [&str; 10] = [
+    "prompt_ms",
+    "predicted_ms",
     "completion_tokens",
     "prompt_tokens",
     "total_tokens",

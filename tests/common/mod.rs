@@ -14,9 +14,11 @@ use llmload_uring::host::allowed_cpus;
 use llmload_uring::metrics::{Merged, Sample};
 use llmload_uring::mock::fault::{Fault, FaultPlan};
 use llmload_uring::mock::{Mock, MockOptions};
-use llmload_uring::plan::{Executor, Plan};
+use llmload_uring::plan::{Assignment, Executor, Plan};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::{Call, NamedPaths, RequestKind, Span, Target, Timeouts, Workload};
+use llmload_uring::workload::{
+    Api, Call, Endpoint, NamedPaths, Prompts, RequestKind, Span, Target, Timeouts, Workload,
+};
 
 pub fn mock_options() -> MockOptions {
     MockOptions {
@@ -30,6 +32,8 @@ pub fn mock_options() -> MockOptions {
         event_bytes: 200,
         faults: FaultPlan::default(),
         spread: false,
+        close_after_stream: false,
+        budget: None,
         nagle: false,
         cpus: vec![allowed_cpus()[0]],
         connections: 256,
@@ -61,9 +65,11 @@ pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind 
             stream,
             max_tokens: Span { min: 10, max: 20 },
             models: vec!["a".into(), "b".into(), "c".into()],
-            prompts: vec!["Hi".into(), "Tell me \"more\"\n".into()],
+            prompts: Prompts::List(vec!["Hi".into(), "Tell me \"more\"\n".into()]),
+            cache_prompt: false,
         },
         timeouts: timeouts(total),
+        endpoint: 0,
     }
 }
 
@@ -73,6 +79,7 @@ pub fn light(weight: u32) -> RequestKind {
         weight,
         call: Call::Light,
         timeouts: timeouts(10 * SECOND),
+        endpoint: 0,
     }
 }
 
@@ -83,9 +90,15 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
         executor,
         graceful_stop: 5 * SECOND,
         workload: Workload {
+            endpoints: vec![Endpoint {
+                name: None,
+                weight: 1,
+            }],
             kinds,
             think_time: Span { min: 0, max: 0 },
         },
+        warmup: 0,
+        assignment: Assignment::Weighted,
         thresholds: Vec::new(),
         steps: Vec::new(),
         shard: llmload_uring::plan::Shard::WHOLE,
@@ -105,10 +118,25 @@ pub fn target(address: SocketAddr) -> Target {
         origin: format!("http://{address}"),
         authority: address.to_string(),
         addresses: vec![address],
+        api: Api::Chat,
         chat_path: "/v1/chat/completions".into(),
         light_paths: vec!["/health".into()],
         named_paths: NamedPaths::all("/v1/models"),
         headers: Vec::new(),
+    }
+}
+
+/// The same server over another of its APIs.
+pub fn target_of(address: SocketAddr, api: Api) -> Target {
+    let path = match api {
+        Api::Chat => "/v1/chat/completions",
+        Api::Completions => "/v1/completions",
+        Api::LlamaCpp => "/completion",
+    };
+    Target {
+        api,
+        chat_path: path.into(),
+        ..target(address)
     }
 }
 
@@ -124,7 +152,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         quickack: true,
         details: true,
         verify_stamps: true,
-        tls: None,
+        tls: vec![None],
     }
 }
 
@@ -135,11 +163,27 @@ pub struct Ran {
 }
 
 /// Runs a plan to its end; `during` is called with each report, to send commands.
-pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, mut during: impl FnMut(&Engine)) -> Ran {
+pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, during: impl FnMut(&Engine)) -> Ran {
+    run_against(plan, &[target(address)], options, during)
+}
+
+/// The same against a target of one's own.
+pub fn run_on(plan: Plan, target: Target, options: EngineOptions, during: impl FnMut(&Engine)) -> Ran {
+    run_against(plan, &[target], options, during)
+}
+
+/// The same against a target for each endpoint.
+pub fn run_against(
+    plan: Plan,
+    targets: &[Target],
+    mut options: EngineOptions,
+    mut during: impl FnMut(&Engine),
+) -> Ran {
+    options.tls.resize(targets.len(), None);
     let series = plan.workload.kinds.len();
     let mut left = options.cpus.len();
     let mut merged = Merged::new(left, series);
-    let engine = Engine::start(Arc::new(plan), Arc::new(target(address)), options).unwrap();
+    let engine = Engine::start(Arc::new(plan), Arc::from(targets), options).unwrap();
     let mut samples = Vec::new();
     let begun = Instant::now();
     engine.begin();

@@ -124,6 +124,50 @@ fn a_flood_that_takes_all_buffers_is_our_shortage_and_loses_nothing() {
     writers.join().unwrap();
 }
 
+#[test]
+fn what_comes_for_connections_put_aside_keeps_no_buffer_and_ends_them() {
+    let _alone = alone();
+    const ASIDE: usize = BUFFERS as usize + 8;
+    let (listener, address) = listener();
+    let (go, gone) = channel::<()>();
+    let server = std::thread::spawn(move || {
+        let mut streams: Vec<TcpStream> = (0..=ASIDE).map(|_| listener.accept().unwrap().0).collect();
+        gone.recv().unwrap();
+        for stream in &mut streams[..ASIDE] {
+            stream.write_all(b"goodbye").unwrap();
+        }
+        streams[ASIDE].write_all(b"wanted").unwrap();
+        streams
+    });
+    on_core(options(vec![address]), move |net| async move {
+        let (task, owner) = (net.new_task(), net.new_task());
+        let mut aside = Vec::new();
+        // One by one, so that the server accepts them in this order.
+        for _ in 0..ASIDE {
+            let conn = connected(&net, owner).await;
+            net.set_idle(conn, true);
+            aside.push(conn);
+        }
+        let conn = connected(&net, task).await;
+        go.send(()).unwrap();
+        match net.receive(task, conn, clock::monotonic() + SOON).await {
+            Received::Data(chunk) => net.consume(chunk, |bytes| assert_eq!(bytes, b"wanted")),
+            other => panic!("{other:?}: no buffer was left"),
+        }
+        for &conn in &aside {
+            while !net.is_ended(conn) {
+                pause(&net, task, MILLISECOND).await;
+            }
+            assert!(net.receive_now(conn).is_none(), "its bytes belong to nobody");
+            net.set_idle(conn, false);
+            net.close(conn);
+        }
+        assert_eq!(net.counters().buffer_shortages, 0);
+        net.close(conn);
+    });
+    drop(server.join().unwrap());
+}
+
 /// Sends back the byte it is told, up to 256 KiB of it, until the client goes away.
 fn canary_server(listener: TcpListener, count: usize) -> JoinHandle<()> {
     std::thread::spawn(move || {

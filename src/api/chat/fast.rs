@@ -1,16 +1,17 @@
 //! The fast reading: one pass over the shapes that servers send. `None` means "not sure", never "wrong".
 
 use super::super::scan::Scan;
-use super::{EventFacts, Part, Usage};
+use super::Part;
+use crate::api::{EventFacts, ServerTimes, Usage};
 
 /// Which of the keys that matter an object has had. A second one is left to the plain reading,
 /// where the last of equal keys counts.
 #[derive(Default)]
-struct Seen(u32);
+pub(in crate::api) struct Seen(u32);
 
 impl Seen {
     #[inline(always)]
-    fn first(&mut self, key: u32) -> Option<()> {
+    pub fn first(&mut self, key: u32) -> Option<()> {
         let fresh = self.0 & (1 << key) == 0;
         self.0 |= 1 << key;
         fresh.then_some(())
@@ -34,7 +35,7 @@ pub(super) fn read(data: &[u8], part: Part) -> Option<EventFacts> {
         }
         b"timings" => {
             seen.first(2)?;
-            timed = timings(scan)?;
+            (timed, facts.times) = timings(scan)?;
             Some(())
         }
         b"object" => {
@@ -59,14 +60,14 @@ pub(super) fn read(data: &[u8], part: Part) -> Option<EventFacts> {
 }
 
 /// The string `error`, where a document says what kind it is.
-fn is_error(scan: &mut Scan) -> Option<bool> {
+pub(in crate::api) fn is_error(scan: &mut Scan) -> Option<bool> {
     let kind = scan.string()?;
     (!kind.escaped).then_some(kind.raw == b"error")
 }
 
 /// A string that is not empty, or null.
 #[inline(always)]
-fn has_text(scan: &mut Scan) -> Option<bool> {
+pub(in crate::api) fn has_text(scan: &mut Scan) -> Option<bool> {
     match scan.peek()? {
         b'"' => Some(!scan.string()?.raw.is_empty()),
         _ => scan.null().map(|()| false),
@@ -192,13 +193,31 @@ fn usage(scan: &mut Scan) -> Option<Option<Usage>> {
     }))
 }
 
-fn timings(scan: &mut Scan) -> Option<Option<Usage>> {
-    let [predicted, read, cached] = counts(scan, [b"predicted_n", b"prompt_n", b"cache_n"])?;
-    Some(predicted.map(|completion_tokens| Usage {
+/// llama.cpp's: counts, unless there is none of generated tokens, and times.
+pub(in crate::api) fn timings(scan: &mut Scan) -> Option<(Option<Usage>, ServerTimes)> {
+    let (mut read, mut cached, mut predicted) = (None, None, None);
+    let mut times = ServerTimes::default();
+    if scan.peek()? == b'n' {
+        scan.null()?;
+        return Some((None, times));
+    }
+    scan.object(|scan, key| {
+        match key {
+            b"prompt_n" => read = Some(scan.count()?),
+            b"cache_n" => cached = Some(scan.count()?),
+            b"predicted_n" => predicted = Some(scan.count()?),
+            b"prompt_ms" => times.prompt = ServerTimes::nanos(scan.float()?),
+            b"predicted_ms" => times.decode = ServerTimes::nanos(scan.float()?),
+            _ => scan.skip()?,
+        }
+        Some(())
+    })?;
+    let usage = predicted.map(|completion_tokens| Usage {
         completion_tokens,
         // Both have at most nine digits: no overflow.
         prompt_tokens: read.unwrap_or(0) + cached.unwrap_or(0),
-    }))
+    });
+    Some((usage, times))
 }
 
 /// The whole numbers under `names` in an object, or none of them in a null.

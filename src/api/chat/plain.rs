@@ -2,21 +2,15 @@
 
 use serde_json::Value;
 
-use super::{EventFacts, Malformed, Part, Usage};
+use super::Part;
+use crate::api::{EventFacts, Malformed, ServerTimes, Usage};
 
 pub(super) fn read(data: &[u8], part: Part) -> Result<EventFacts, Malformed> {
-    let text = String::from_utf8_lossy(data);
-    let document: Value = serde_json::from_str(&text).map_err(|error| Malformed::Json {
-        line: error.line(),
-        column: error.column(),
-    })?;
-    if !document.is_object() {
-        return Err(Malformed::NotAnObject);
-    }
+    let document = document(data)?;
     let mut facts = EventFacts {
-        // `object` as vLLM, `type` as the newer APIs and the gateways before them.
-        error: is_set(&document["error"]) || document["object"] == "error" || document["type"] == "error",
+        error: is_error(&document),
         usage: usage(&document["usage"]).or_else(|| timings(&document["timings"])),
+        times: times(&document["timings"]),
         ..EventFacts::default()
     };
     for choice in document["choices"].as_array().into_iter().flatten() {
@@ -28,12 +22,30 @@ pub(super) fn read(data: &[u8], part: Part) -> Result<EventFacts, Malformed> {
     Ok(facts)
 }
 
+pub(in crate::api) fn document(data: &[u8]) -> Result<Value, Malformed> {
+    let text = String::from_utf8_lossy(data);
+    let document: Value = serde_json::from_str(&text).map_err(|error| Malformed::Json {
+        line: error.line(),
+        column: error.column(),
+    })?;
+    if document.is_object() {
+        Ok(document)
+    } else {
+        Err(Malformed::NotAnObject)
+    }
+}
+
+/// `object` as vLLM, `type` as the newer APIs and the gateways before them.
+pub(in crate::api) fn is_error(document: &Value) -> bool {
+    is_set(&document["error"]) || document["object"] == "error" || document["type"] == "error"
+}
+
 /// Null, false and "" all stand for "none" in one dialect or another.
 fn is_set(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false)) && value != ""
 }
 
-fn count(value: &Value) -> Option<u32> {
+pub(in crate::api) fn count(value: &Value) -> Option<u32> {
     value.as_u64().map(|n| u32::try_from(n).unwrap_or(u32::MAX))
 }
 
@@ -45,13 +57,22 @@ fn usage(value: &Value) -> Option<Usage> {
 }
 
 /// llama.cpp: tokens taken from its prompt cache are prompt tokens too.
-fn timings(value: &Value) -> Option<Usage> {
+pub(in crate::api) fn timings(value: &Value) -> Option<Usage> {
     let read = count(&value["prompt_n"]).unwrap_or(0);
     let cached = count(&value["cache_n"]).unwrap_or(0);
     Some(Usage {
         completion_tokens: count(&value["predicted_n"])?,
         prompt_tokens: read.saturating_add(cached),
     })
+}
+
+/// Of llama.cpp's `timings`.
+pub(in crate::api) fn times(value: &Value) -> ServerTimes {
+    let nanos = |key| ServerTimes::nanos(value[key].as_f64()?);
+    ServerTimes {
+        prompt: nanos("prompt_ms"),
+        decode: nanos("predicted_ms"),
+    }
 }
 
 /// A delta or a message.

@@ -72,6 +72,9 @@ impl Driver {
             }
             return Ok(());
         }
+        if self.conns[slot].idle {
+            return self.complete_idle_receive(id, completion);
+        }
         let mut ended = None;
         match (completion.result, completion.buffer) {
             (n, Some(buffer)) if n > 0 => {
@@ -93,6 +96,26 @@ impl Driver {
         }
         let owner = self.conns[slot].owner;
         self.wake(owner);
+        Ok(())
+    }
+
+    /// Nobody reads a connection that was put aside, for as long as a request elsewhere takes: its bytes would keep
+    /// a buffer from those who wait for one. They belong to no request; that something came is all that counts.
+    fn complete_idle_receive(&mut self, id: ConnId, completion: &Completion) -> io::Result<()> {
+        let came = match completion.buffer {
+            Some(buffer) => {
+                self.ring.give_back(buffer);
+                end_of(completion.result.min(0))
+            }
+            None if -completion.result == libc::ENOBUFS => {
+                self.counters.buffer_shortages += 1;
+                self.rearm.push((id.slot, id.generation));
+                return Ok(());
+            }
+            None => end_of(completion.result),
+        };
+        let conn = &mut self.conns[id.slot as usize];
+        conn.ended.get_or_insert((came, self.now));
         Ok(())
     }
 

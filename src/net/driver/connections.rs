@@ -197,8 +197,22 @@ impl Driver {
         conn.first != NO_BUFFER || conn.ended.is_some()
     }
 
+    /// Its inbox is empty.
+    pub fn set_idle(&mut self, id: ConnId, idle: bool) {
+        let conn = self.conn(id);
+        debug_assert!(
+            conn.first == NO_BUFFER,
+            "what came is read before a connection is put aside"
+        );
+        conn.idle = idle;
+    }
+
     pub fn payload(&self, buffer: u16, bytes: u16) -> &[u8] {
         self.ring.payload(buffer, bytes as usize)
+    }
+
+    pub fn payload_mut(&mut self, buffer: u16, bytes: u16) -> &mut [u8] {
+        self.ring.payload_mut(buffer, bytes as usize)
     }
 
     pub fn give_back(&mut self, buffer: u16) {

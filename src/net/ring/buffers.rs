@@ -118,6 +118,14 @@ impl BufferRing {
         unsafe { std::slice::from_raw_parts(self.memory.at.add(id as usize * BUFFER_BYTES), len) }
     }
 
+    /// The same, to be changed: the kernel writes over it anyway.
+    pub fn bytes_mut(&mut self, id: u16, len: usize) -> &mut [u8] {
+        assert!(self.is_lent[id as usize], "buffer {id} is with the kernel");
+        assert!(len <= BUFFER_BYTES);
+        // SAFETY: as above; `&mut self` keeps every other view of the buffers away for as long as this one lives.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.at.add(id as usize * BUFFER_BYTES), len) }
+    }
+
     /// Queues a lent buffer for the kernel; it sees it after `publish`.
     pub fn give_back(&mut self, id: u16) {
         assert!(

@@ -346,6 +346,10 @@ impl Ring {
         &self.buffers.bytes(id, PAYLOAD_AT + payload_bytes)[PAYLOAD_AT..]
     }
 
+    pub fn payload_mut(&mut self, id: u16, payload_bytes: usize) -> &mut [u8] {
+        &mut self.buffers.bytes_mut(id, PAYLOAD_AT + payload_bytes)[PAYLOAD_AT..]
+    }
+
     pub fn give_back(&mut self, id: u16) {
         self.buffers.give_back(id);
     }

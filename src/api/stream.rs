@@ -1,16 +1,16 @@
 //! A whole stream's verdict, fed event by event.
 
-use super::{EventFacts, Malformed, Usage, read_event};
+use super::{Api, EventFacts, Malformed, ServerTimes, Usage, read_event};
 use crate::metrics::{Outcome, TokenSource};
 
 /// How a stream whose body came to its end has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamEnd {
-    /// A `finish_reason` was given and no error.
+    /// The end that the API has for a good stream (`finish_reason`, `"stop": true`), and no error.
     Ok,
     /// The server reported a failure inside the stream.
     Error,
-    /// Events, but no `finish_reason`: with or without `[DONE]`, however clean the end.
+    /// Events, but not that end: with or without `[DONE]`, however clean the end.
     Truncated,
     /// Not one event.
     NoEvents,
@@ -28,10 +28,12 @@ impl StreamEnd {
 }
 
 /// What a stream has said so far. After `[DONE]` nothing counts any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamState {
+    api: Api,
     token_events: u32,
     usage: Option<Usage>,
+    times: ServerTimes,
     any_event: bool,
     finish: bool,
     error: bool,
@@ -39,12 +41,25 @@ pub struct StreamState {
 }
 
 impl StreamState {
+    pub fn new(api: Api) -> StreamState {
+        StreamState {
+            api,
+            token_events: 0,
+            usage: None,
+            times: ServerTimes::default(),
+            any_event: false,
+            finish: false,
+            error: false,
+            done: false,
+        }
+    }
+
     /// Reads one event and takes it in. After `[DONE]` the bytes are not even read, as they need not be JSON.
     pub fn read(&mut self, name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
         if self.done {
             return Ok(EventFacts::default());
         }
-        let facts = read_event(name, data)?;
+        let facts = read_event(self.api, name, data)?;
         self.event(&facts);
         Ok(facts)
     }
@@ -58,6 +73,10 @@ impl StreamState {
         self.finish |= facts.finish;
         self.error |= facts.error;
         self.done |= facts.done;
+        self.times = ServerTimes {
+            prompt: facts.times.prompt.or(self.times.prompt),
+            decode: facts.times.decode.or(self.times.decode),
+        };
         if let Some(new) = facts.usage {
             // Counts grow along a stream, so the largest is the latest, and neither a placeholder of zeros
             // nor one choice's share of several can take its place.
@@ -96,6 +115,11 @@ impl StreamState {
     /// The largest prompt and completion counts the server has given.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+
+    /// The latest times the server has given.
+    pub fn times(&self) -> ServerTimes {
+        self.times
     }
 
     /// The server's count; the number of token-bearing events where it gives none, or gives 0 beside text.

@@ -1,0 +1,62 @@
+//! The fast reading: one pass over the shapes that llama.cpp sends. `None` means "not sure", never "wrong".
+
+use crate::api::chat::fast::{Seen, has_text, is_error, timings};
+use crate::api::scan::Scan;
+use crate::api::{EventFacts, Usage};
+
+pub(super) fn read(data: &[u8]) -> Option<EventFacts> {
+    let mut facts = EventFacts::default();
+    let (mut predicted, mut evaluated, mut timed) = (None, None, None);
+    let mut seen = Seen::default();
+    let mut scan = Scan::new(data);
+    scan.object(|scan, key| match key {
+        b"content" => {
+            seen.first(0)?;
+            facts.token = has_text(scan)?;
+            facts.answer = facts.token;
+            Some(())
+        }
+        b"stop" => {
+            seen.first(1)?;
+            facts.finish = scan.truth()?;
+            Some(())
+        }
+        b"tokens_predicted" => {
+            seen.first(2)?;
+            predicted = Some(scan.count()?);
+            Some(())
+        }
+        b"tokens_evaluated" => {
+            seen.first(3)?;
+            evaluated = Some(scan.count()?);
+            Some(())
+        }
+        b"timings" => {
+            seen.first(4)?;
+            (timed, facts.times) = timings(scan)?;
+            Some(())
+        }
+        b"error" => {
+            seen.first(5)?;
+            scan.null()
+        }
+        b"object" => {
+            seen.first(6)?;
+            facts.error |= is_error(scan)?;
+            Some(())
+        }
+        b"type" => {
+            seen.first(7)?;
+            facts.error |= is_error(scan)?;
+            Some(())
+        }
+        _ => scan.skip(),
+    })?;
+    scan.end()?;
+    let counted = predicted.map(|completion_tokens| Usage {
+        completion_tokens,
+        prompt_tokens: evaluated.unwrap_or(0),
+    });
+    facts.usage = counted.or(timed);
+    Some(facts)
+}

@@ -1,0 +1,52 @@
+//! llama.cpp's own `/completion`: what one event of a stream says, and what a body says.
+//!
+//! ```text
+//! {"index":0,"content":" the","tokens":[260],"stop":false,...,"tokens_predicted":2,"tokens_evaluated":4}
+//! {"index":0,"content":"","tokens":[],"stop":true,...,"timings":{"prompt_ms":...,"predicted_ms":...}}
+//! ```
+//!
+//! `"stop": true` is the end; there is no `[DONE]`. Events of progress (`return_progress`) have an empty `content`.
+//! Two readings, as for `chat`: `fast` is sure or silent, `plain` builds the document.
+
+mod fast;
+mod plain;
+
+use super::facts::body_facts;
+use super::{BodyFacts, EventFacts, Malformed, said_without_json};
+
+/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
+pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match read_event_fast(name, data) {
+        Some(facts) => Ok(facts),
+        None => read_event_plain(name, data),
+    }
+}
+
+/// The fast reading alone; `None` where it is not sure. Allocates nothing.
+pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
+    if data.first() != Some(&b'{') || name == b"error" {
+        return None;
+    }
+    fast::read(data)
+}
+
+/// The plain reading alone.
+pub fn read_event_plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match said_without_json(name, data) {
+        Some(facts) => Ok(facts),
+        None => plain::read(data),
+    }
+}
+
+/// Reads the body of a non-streaming answer.
+pub fn read_body(body: &[u8]) -> Result<BodyFacts, Malformed> {
+    match fast::read(body) {
+        Some(facts) => Ok(body_facts(facts)),
+        None => read_body_plain(body),
+    }
+}
+
+/// The plain reading alone.
+pub fn read_body_plain(body: &[u8]) -> Result<BodyFacts, Malformed> {
+    plain::read(body).map(body_facts)
+}

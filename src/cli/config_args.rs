@@ -1,0 +1,87 @@
+//! The document that a run is made from, and what it can say beside its load.
+
+use crate::cli::RunArgs;
+use crate::config::parse_duration;
+use crate::units::Nanos;
+use clap::builder::BoolishValueParser;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+const LOAD: &str = "Load";
+const OUTPUT: &str = "Output";
+
+#[derive(Clone, Debug, Args)]
+pub struct DocumentArgs {
+    /// YAML document of the run, in place of a profile; writes every request into a file under `results`
+    #[arg(
+        long,
+        env = "LLMLOAD_CONFIG",
+        hide_env = true,
+        value_name = "FILE",
+        help_heading = LOAD,
+    )]
+    pub config: Option<PathBuf>,
+
+    /// Load first for this long, left out of the figures [document's, or 0]
+    #[arg(
+        long,
+        env = "LLMLOAD_WARMUP",
+        hide_env = true,
+        value_name = "DURATION",
+        value_parser = parse_duration,
+        help_heading = LOAD,
+    )]
+    pub warmup: Option<Nanos>,
+
+    /// Run N times, 1 to 100, and report mean and spread [document's, or 1]
+    #[arg(
+        long,
+        env = "LLMLOAD_REPEAT",
+        hide_env = true,
+        value_name = "N",
+        help_heading = LOAD,
+    )]
+    pub repeat: Option<u32>,
+
+    /// Load each server of the document alone, then all together, and report what that costs each
+    #[arg(
+        long,
+        env = "LLMLOAD_CONTENTION",
+        hide_env = true,
+        value_parser = BoolishValueParser::new(),
+        help_heading = LOAD,
+    )]
+    pub contention: bool,
+
+    /// Write each run into a file of its own in this directory [document's; with --config `results`]
+    #[arg(
+        long,
+        env = "LLMLOAD_RESULTS_DIR",
+        hide_env = true,
+        value_name = "DIR",
+        help_heading = OUTPUT,
+    )]
+    pub results_dir: Option<PathBuf>,
+
+    /// Leave the single requests out of the result files
+    #[arg(
+        long,
+        env = "LLMLOAD_NO_DETAILS",
+        hide_env = true,
+        value_parser = BoolishValueParser::new(),
+        help_heading = OUTPUT,
+    )]
+    pub no_details: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Validate a profile or document and print the run that it means; nothing is sent (exit code 0 or 104)
+    Check(Box<RunArgs>),
+}

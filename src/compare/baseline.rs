@@ -1,0 +1,239 @@
+//! Runs that are kept to be compared with: a folder of documents, each with a small file of facts beside it.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{nearest, quoted};
+use crate::output::escape;
+
+const NAME_CHARS_MAX: usize = 64;
+const FACTS_BYTES_MAX: u64 = 64 * 1024;
+/// The name of a baseline has no such end: it would be another one's facts.
+const FACTS_END: &str = ".facts";
+/// Where a run of a document puts its results; names end in the time, so the last one is the newest.
+const RESULTS: &str = "results";
+const RESULTS_BEGIN: &str = "test_run_";
+
+/// What stands beside the document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    pub name: String,
+    /// As it was named when it was saved.
+    pub file: String,
+    /// Of the tool that wrote it.
+    pub tool: Option<String>,
+    pub profile: Option<String>,
+    /// Absent outside a git repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    pub host: String,
+    /// RFC 3339.
+    pub saved_at: String,
+}
+
+/// What went wrong, and what to do.
+#[derive(Debug)]
+pub enum BaselineError {
+    /// A name, a file that is not there: exit code 104.
+    Wrong { what: String, hint: String },
+    /// Exit code 112.
+    Unwritable { what: String, hint: String },
+}
+
+impl BaselineError {
+    pub fn wrong(what: impl Into<String>, hint: impl Into<String>) -> BaselineError {
+        BaselineError::Wrong {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+/// A folder of baselines.
+#[derive(Clone, Debug)]
+pub struct Baselines {
+    folder: PathBuf,
+}
+
+impl Baselines {
+    pub fn in_folder(folder: &Path) -> Baselines {
+        Baselines {
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// The document of that name.
+    pub fn document(&self, name: &str) -> Result<PathBuf, BaselineError> {
+        let path = self.path(name)?;
+        if path.is_file() {
+            return Ok(path);
+        }
+        let known = self.names()?;
+        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        let hint = match (nearest(name, &names), names.is_empty()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, false) => format!("there are {}", names.join(", ")),
+            (None, true) => "there are none: `llmload-uring baseline save NAME FILE` keeps one".to_owned(),
+        };
+        let folder = self.folder.display();
+        Err(BaselineError::wrong(
+            format!("no baseline {} in {folder}", quoted(name)),
+            hint,
+        ))
+    }
+
+    /// Copies `file` as it is. An existing one stays, but with `force`.
+    pub fn save(&self, facts: &Facts, file: &Path, force: bool) -> Result<PathBuf, BaselineError> {
+        let path = self.path(&facts.name)?;
+        if path.exists() && !force {
+            let what = format!("baseline {} exists", quoted(&facts.name));
+            return Err(BaselineError::wrong(
+                what,
+                "--force replaces it; or take another name",
+            ));
+        }
+        let unwritable = |path: &Path, cause: &std::io::Error| BaselineError::Unwritable {
+            what: format!("{}: cannot write: {cause}", path.display()),
+            hint: "name a folder that you may write to with --folder".to_owned(),
+        };
+        fs::create_dir_all(&self.folder).map_err(|e| unwritable(&self.folder, &e))?;
+        let mut json = serde_json::to_string_pretty(facts).expect("strings are JSON");
+        json.push('\n');
+        // Whole or not at all: under its own name only when it is complete.
+        let temporary = self
+            .folder
+            .join(format!(".{}.{}.tmp", facts.name, std::process::id()));
+        let placed = copied(file, &temporary)
+            .and_then(|()| fs::write(self.facts_path(&facts.name), json))
+            .and_then(|()| fs::rename(&temporary, &path));
+        placed.map_err(|e| {
+            let _ = fs::remove_file(&temporary);
+            unwritable(&path, &e)
+        })?;
+        Ok(path)
+    }
+
+    /// In alphabetical order; none where there is no folder.
+    pub fn names(&self) -> Result<Vec<String>, BaselineError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => {
+                let what = format!("{}: cannot be read: {e}", self.folder.display());
+                return Err(BaselineError::wrong(
+                    what,
+                    "name the folder of the baselines with --folder",
+                ));
+            }
+        };
+        let name = |entry: std::io::Result<fs::DirEntry>| {
+            let file = entry.ok()?.file_name().into_string().ok()?;
+            let name = file.strip_suffix(".json")?.to_owned();
+            check_name(&name).is_ok().then_some(name)
+        };
+        let mut names: Vec<String> = entries.filter_map(name).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// What was noted when it was saved; none where that file is missing or not ours.
+    pub fn facts(&self, name: &str) -> Option<Facts> {
+        use std::io::Read as _;
+        let file = File::open(self.facts_path(name)).ok()?;
+        let mut text = String::new();
+        file.take(FACTS_BYTES_MAX).read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// A table of what there is.
+    pub fn list(&self) -> Result<String, BaselineError> {
+        let names = self.names()?;
+        if names.is_empty() {
+            let folder = self.folder.display().to_string();
+            return Ok(format!("no baselines in {}\n", escape(&folder)));
+        }
+        let rows = names.iter().map(|name| {
+            let facts = self.facts(name);
+            let of =
+                |pick: fn(&Facts) -> Option<&str>| facts.as_ref().and_then(pick).unwrap_or("-").to_owned();
+            let commit: String = of(|f| f.commit.as_deref()).chars().take(12).collect();
+            format!(
+                "{name:<24} {:<21} {commit:<13} {:<16} {:<22} {}\n",
+                of(|f| Some(&f.saved_at)),
+                of(|f| Some(&f.host)),
+                of(|f| f.tool.as_deref()),
+                of(|f| f.profile.as_deref()),
+            )
+        });
+        let head = format!(
+            "{:<24} {:<21} {:<13} {:<16} {:<22} {}\n",
+            "name", "saved", "commit", "host", "tool", "profile"
+        );
+        let text = head + &rows.collect::<String>();
+        Ok(escape(&text).into_owned())
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, BaselineError> {
+        check_name(name)?;
+        Ok(self.folder.join(format!("{name}.json")))
+    }
+
+    fn facts_path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}{FACTS_END}.json"))
+    }
+}
+
+/// Letters, digits and `._-`, beginning with a letter or digit: no way out of the folder, no hidden file.
+pub fn check_name(name: &str) -> Result<(), BaselineError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if begins && name.len() <= NAME_CHARS_MAX && name.chars().all(allowed) && !name.ends_with(FACTS_END) {
+        return Ok(());
+    }
+    let what = format!("{} is no name of a baseline", quoted(name));
+    let hint = format!(
+        "letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most {NAME_CHARS_MAX}, \
+         not ending in `{FACTS_END}`"
+    );
+    Err(BaselineError::wrong(what, hint))
+}
+
+fn copied(from: &Path, to: &Path) -> std::io::Result<()> {
+    let mut source = File::open(from)?;
+    let mut target = File::create(to)?;
+    std::io::copy(&mut source, &mut target)?;
+    target.sync_data()
+}
+
+/// The commit that is checked out here; none without git or outside a repository.
+pub fn commit() -> Option<String> {
+    let found = Command::new("git")
+        .args(["rev-parse", "--verify", "--quiet", "HEAD"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(found.stdout).ok()?;
+    let text = text.trim();
+    let is_hash = text.len() >= 40 && text.chars().all(|c| c.is_ascii_hexdigit());
+    (found.status.success() && is_hash).then(|| text.to_owned())
+}
+
+/// The newest result that a run of a document has left in `results/` of this folder.
+pub fn newest_result() -> Option<PathBuf> {
+    let entries = fs::read_dir(RESULTS).ok()?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_result = |path: &PathBuf| {
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        name.starts_with(RESULTS_BEGIN) && name.ends_with(".json")
+    };
+    paths.filter(is_result).max()
+}
+
+#[cfg(test)]
+#[path = "baseline_tests.rs"]
+mod tests;

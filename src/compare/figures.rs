@@ -1,0 +1,255 @@
+//! One run made ready: its figures, and their changes against another run's.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::compare::stats::{
+    Change, Ecdf, Serial, Side, Why, has_interval, mean_change, quantile_change, welch_change,
+};
+use crate::compare::{Run, Scalar, Slice, Stat, Trend, Values, matching};
+
+/// A figure of a trend.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Statistic {
+    /// Percent, 0 to 100.
+    Percentile(f64),
+    Mean,
+}
+
+impl Statistic {
+    pub const ALL: [Statistic; 6] = [
+        Statistic::Percentile(50.0),
+        Statistic::Percentile(90.0),
+        Statistic::Percentile(95.0),
+        Statistic::Percentile(99.0),
+        Statistic::Percentile(99.9),
+        Statistic::Mean,
+    ];
+    /// Shown only where there are values enough for its interval.
+    const RARE: Statistic = Statistic::Percentile(99.9);
+
+    /// `p50`, ..., `p99.9`, `mean`.
+    pub fn parse(text: &str) -> Option<Statistic> {
+        Statistic::ALL.into_iter().find(|stat| stat.to_string() == text)
+    }
+}
+
+impl fmt::Display for Statistic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Statistic::Percentile(p) => write!(f, "p{p}"),
+            Statistic::Mean => f.write_str("mean"),
+        }
+    }
+}
+
+/// A trend with its values in order; none for a summary.
+pub struct ReadyTrend<'a> {
+    pub trend: &'a Trend,
+    ecdf: Option<Ecdf>,
+}
+
+impl ReadyTrend<'_> {
+    fn figure(&self, stat: Statistic) -> Option<f64> {
+        match (&self.ecdf, &self.trend.values, stat) {
+            (Some(ecdf), _, Statistic::Mean) => Some(ecdf.mean()),
+            (Some(ecdf), _, Statistic::Percentile(p)) => Some(ecdf.quantile(p / 100.0)),
+            (None, Values::Summary { stats, .. }, wanted) => {
+                let is = |stat: &Stat| match (stat, wanted) {
+                    (Stat::Mean, Statistic::Mean) => true,
+                    (Stat::Percentile(a), Statistic::Percentile(b)) => (a - b).abs() < 1e-9,
+                    _ => false,
+                };
+                stats.iter().find(|(stat, _)| is(stat)).map(|(_, value)| *value)
+            }
+            (None, _, _) => None,
+        }
+    }
+}
+
+/// A distribution to be drawn: (milliseconds, share of the values up to it).
+pub enum Curve {
+    Whole(Vec<(f64, f64)>),
+    Points(Vec<(f64, f64)>),
+}
+
+pub struct Prepared<'a> {
+    pub run: &'a Run,
+    trends: HashMap<&'static str, ReadyTrend<'a>>,
+    repeats: Vec<Prepared<'a>>,
+}
+
+impl<'a> Prepared<'a> {
+    pub fn of(run: &'a Run, with_repeats: bool) -> Prepared<'a> {
+        let ready = |trend: &'a Trend| ReadyTrend {
+            trend,
+            ecdf: Ecdf::of(&trend.values),
+        };
+        let named = run.trends.iter().map(|trend| trend.metric);
+        let found = named.filter_map(|metric| Some((metric, ready(matching::trend(run, metric)?))));
+        let repeats = run.repeats.iter().filter(|_| with_repeats);
+        Prepared {
+            run,
+            trends: found.collect(),
+            repeats: repeats.map(|run| Prepared::of(run, false)).collect(),
+        }
+    }
+
+    pub fn trend(&self, metric: &str) -> Option<&ReadyTrend<'a>> {
+        self.trends.get(metric)
+    }
+
+    pub fn scalar(&self, metric: &str) -> Option<&'a Scalar> {
+        self.run.scalars.iter().find(|s| s.metric == metric)
+    }
+
+    /// Of repeated runs their mean.
+    pub fn scalar_value(&self, metric: &str) -> Option<f64> {
+        match self.scalar_repeats(metric) {
+            Some(values) => Some(values.iter().sum::<f64>() / values.len() as f64),
+            None => self.scalar(metric).map(|s| s.value),
+        }
+    }
+
+    /// What came in each second; a rate has the rows of its count.
+    pub fn rate_rows(&self, metric: &str) -> Cow<'a, [Slice]> {
+        let rows = |name: &str| self.scalar(name).map_or(&[][..], |s| &s.slices);
+        let own = rows(metric);
+        if !own.is_empty() {
+            return Cow::Borrowed(own);
+        }
+        match metric {
+            "requests_per_second" => Cow::Borrowed(rows("requests")),
+            "iterations_per_second" => Cow::Borrowed(rows("iterations")),
+            "output_tokens_per_second" => Cow::Borrowed(rows("output_tokens")),
+            "ok_requests_per_second" => {
+                let pairs = rows("requests").iter().zip(rows("error_rate"));
+                let ok = |(all, failed): (&Slice, &Slice)| Slice {
+                    sum: all.sum - failed.sum,
+                    ..*all
+                };
+                pairs.map(ok).collect()
+            }
+            _ => Cow::Borrowed(&[]),
+        }
+    }
+
+    pub fn scalar_repeats(&self, metric: &str) -> Option<Vec<f64>> {
+        let values = self.repeats.iter().map(|run| run.scalar(metric).map(|s| s.value));
+        let values: Option<Vec<f64>> = values.collect();
+        values.filter(|values| !values.is_empty())
+    }
+
+    fn repeated(&self, metric: &str, stat: Statistic) -> Option<Vec<f64>> {
+        let values = self.repeats.iter().map(|run| run.trend(metric)?.figure(stat));
+        let values: Option<Vec<f64>> = values.collect();
+        values.filter(|values| !values.is_empty())
+    }
+
+    /// Milliseconds; of repeated runs the geometric mean, whose ratios the changes are.
+    pub fn figure(&self, metric: &str, stat: Statistic) -> Option<f64> {
+        match self.repeated(metric, stat) {
+            Some(values) if values.iter().all(|v| *v > 0.0) => {
+                let logs: f64 = values.iter().map(|v| v.ln()).sum();
+                Some((logs / values.len() as f64).exp())
+            }
+            _ => self.trend(metric)?.figure(stat),
+        }
+    }
+
+    /// Whether the statistic is one to show: where the run has the metric, there are values enough.
+    pub fn shows(&self, metric: &str, stat: Statistic) -> bool {
+        let Statistic::Percentile(p) = stat else {
+            return true;
+        };
+        let ecdf = self.trend(metric).and_then(|t| t.ecdf.as_ref());
+        stat != Statistic::RARE || ecdf.is_none_or(|ecdf| has_interval(p / 100.0, ecdf.count()))
+    }
+
+    /// Milliseconds with the share of values that are not above them; of a summary its percentiles.
+    pub fn curve(&self, metric: &str) -> Option<Curve> {
+        let ready = self.trend(metric)?;
+        Some(match (&ready.ecdf, &ready.trend.values) {
+            (Some(ecdf), _) => Curve::Whole(ecdf.points().collect()),
+            (None, Values::Summary { stats, .. }) => {
+                let point = |(stat, ms): &(Stat, f64)| match stat {
+                    Stat::Percentile(p) if *p < 100.0 => Some((*ms, p / 100.0)),
+                    _ => None,
+                };
+                let mut points: Vec<(f64, f64)> = stats.iter().filter_map(point).collect();
+                points.sort_by(|a, b| a.1.total_cmp(&b.1));
+                Curve::Points(points)
+            }
+            (None, _) => return None,
+        })
+    }
+
+    /// No metric has its values.
+    pub fn only_summary(&self) -> bool {
+        self.trends.values().all(|t| t.ecdf.is_none())
+    }
+
+    fn side(&self, metric: &str) -> Option<Side<'_>> {
+        let ecdf = self.trend(metric)?.ecdf.as_ref()?;
+        let latency = self
+            .trend("latency")
+            .and_then(|t| t.ecdf.as_ref())
+            .map(Ecdf::count);
+        let independent = self.run.facts.requests.or(latency).unwrap_or(u64::MAX).max(1);
+        Some(Side { ecdf, independent })
+    }
+
+    /// The change of a figure from this run to `new`.
+    pub fn change(&self, new: &Prepared, metric: &str, stat: Statistic) -> Option<Change> {
+        let (at_a, at_b) = (self.figure(metric, stat)?, new.figure(metric, stat)?);
+        if let Some((a, b)) = self.repeated(metric, stat).zip(new.repeated(metric, stat))
+            && at_a > 0.0
+            && at_b > 0.0
+        {
+            return Some(welch_change(&a, &b));
+        }
+        let Some((a, b)) = self.side(metric).zip(new.side(metric)) else {
+            return Some(Change::without_interval(at_a, at_b, Why::OnlySummary));
+        };
+        let serial = self.serial(new, metric);
+        Some(match stat {
+            Statistic::Mean => mean_change(a, b, serial),
+            Statistic::Percentile(p) => quantile_change(p / 100.0, a, b, serial),
+        })
+    }
+
+    /// What rows per second say of a metric in both runs, its own or those of the donor.
+    fn serial(&self, new: &Prepared, metric: &str) -> Result<Serial, Why> {
+        if self.has_rows(new, metric) {
+            return self.own_serial(new, metric).ok_or(Why::TooFew);
+        }
+        let donor = self.donor(new, metric).ok_or(Why::NoTimeline)?;
+        let serial = self.own_serial(new, donor).ok_or(Why::TooFew)?;
+        let (a, b) = self.side(metric).zip(new.side(metric)).ok_or(Why::OnlySummary)?;
+        Ok(serial.borrowed(a, b))
+    }
+
+    fn own_serial(&self, new: &Prepared, metric: &str) -> Option<Serial> {
+        let (a, b) = (self.trend(metric)?.trend, new.trend(metric)?.trend);
+        Serial::of((self.side(metric)?, &a.slices), (new.side(metric)?, &b.slices))
+    }
+
+    fn has_rows(&self, new: &Prepared, metric: &str) -> bool {
+        let rows = |run: &Prepared| {
+            run.trend(metric)
+                .is_some_and(|t| !t.trend.slices.is_empty() && t.ecdf.is_some())
+        };
+        rows(self) && rows(new)
+    }
+
+    /// The metric whose rows stand in for those that `metric` has not; the widest first: `latency` counts every
+    /// request.
+    pub fn donor(&self, new: &Prepared, metric: &str) -> Option<&'static str> {
+        let needed = self.side(metric).is_some() && new.side(metric).is_some() && !self.has_rows(new, metric);
+        let candidates = ["latency", "service_time", "ttft", "ttfb"];
+        candidates
+            .into_iter()
+            .find(|donor| needed && self.has_rows(new, donor))
+    }
+}

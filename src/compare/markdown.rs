@@ -1,0 +1,70 @@
+//! The comparison as Markdown: for a pull request.
+
+use crate::compare::matching::letter;
+use crate::compare::text::{CAUTION, about, change, interval, unit, value, warnings};
+use crate::compare::{Cell, Comparison, Row};
+
+/// A table of GitHub's Markdown, with what must be said before it.
+pub fn markdown(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    for (i, head) in comparison.runs.iter().enumerate() {
+        out.push_str(&format!("* **{}** {}\n", letter(i), inert(&about(head))));
+    }
+    for warning in warnings(comparison) {
+        out.push_str(&format!("* {}\n", inert(&warning)));
+    }
+    let several = comparison.runs.len() > 2;
+    out.push_str(if several {
+        "\n| metric | unit | A | run | value | change | 95 % interval | |\n| --- | --- | --: | --- | --: | --: | --: | --- |\n"
+    } else {
+        "\n| metric | unit | A | B | change | 95 % interval | |\n| --- | --- | --: | --: | --: | --: | --- |\n"
+    });
+    for row in &comparison.rows {
+        for (i, cell) in row.cells.iter().enumerate() {
+            let Some(cell) = cell else { continue };
+            let run = if several {
+                format!(" {} |", letter(i + 1))
+            } else {
+                String::new()
+            };
+            out.push_str(&line(row, cell, &run));
+        }
+    }
+    if !comparison.footnotes.is_empty() {
+        out.push('\n');
+    }
+    for (i, note) in comparison.footnotes.iter().enumerate() {
+        out.push_str(&format!("\\[{}\\] {}  \n", i + 1, inert(note)));
+    }
+    out.push_str(&format!("\n{CAUTION}\n"));
+    out
+}
+
+fn line(row: &Row, cell: &Cell, run: &str) -> String {
+    let notes: String = row.notes.iter().map(|n| format!(" \\[{n}\\]")).collect();
+    format!(
+        "| {}{notes} | {} | {} |{run} {} | {} | {} | {} |\n",
+        row.name(),
+        unit(row),
+        value(row, row.base),
+        value(row, cell.value),
+        change(row, cell),
+        interval(cell).unwrap_or_default(),
+        cell.word.text(),
+    )
+}
+
+/// Text from files means nothing to Markdown or HTML.
+fn inert(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '[' | ']' | '|' | '!' | '#' => out.extend(['\\', c]),
+            _ => out.push(c),
+        }
+    }
+    out
+}

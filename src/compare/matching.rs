@@ -1,0 +1,178 @@
+//! Which figures may stand beside each other, and what must be said before they do.
+
+use crate::compare::{Run, RunFacts, Trend};
+use crate::metrics::{Direction, METRICS, MetricId};
+use crate::output::escape;
+
+/// Lengths that differ by less are alike: a run ends when its last request does.
+const DURATION_MAX: f64 = 0.05;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Per second.
+    Rate,
+    /// 0 to 1; its changes are points.
+    Share,
+    /// Not judged: its rate or share is.
+    Count,
+}
+
+/// A scalar that is known; the table shows them in this order.
+pub struct ScalarKind {
+    pub key: &'static str,
+    pub kind: Kind,
+    pub direction: Option<Direction>,
+}
+
+const UP: Option<Direction> = Some(Direction::HigherIsBetter);
+const DOWN: Option<Direction> = Some(Direction::LowerIsBetter);
+
+pub const SCALARS: [ScalarKind; 20] = [
+    scalar("requests_per_second", Kind::Rate, UP),
+    scalar("ok_requests_per_second", Kind::Rate, UP),
+    scalar("iterations_per_second", Kind::Rate, UP),
+    scalar("output_tokens_per_second", Kind::Rate, UP),
+    scalar("error_rate", Kind::Share, DOWN),
+    scalar("checks", Kind::Share, UP),
+    scalar("requests", Kind::Count, UP),
+    scalar("iterations", Kind::Count, UP),
+    scalar("ok", Kind::Count, UP),
+    scalar("failed", Kind::Count, DOWN),
+    scalar("interrupted", Kind::Count, DOWN),
+    scalar("dropped_iterations", Kind::Count, DOWN),
+    scalar("connection_errors", Kind::Count, DOWN),
+    scalar("timeouts", Kind::Count, DOWN),
+    scalar("output_tokens", Kind::Count, None),
+    scalar("bytes_sent", Kind::Count, None),
+    scalar("bytes_received", Kind::Count, None),
+    scalar("connections_opened", Kind::Count, None),
+    scalar("peak_connections", Kind::Count, None),
+    scalar("peak_vus", Kind::Count, None),
+];
+
+const fn scalar(key: &'static str, kind: Kind, direction: Option<Direction>) -> ScalarKind {
+    ScalarKind { key, kind, direction }
+}
+
+/// One that is not known is a plain count of no direction.
+pub fn scalar_kind(metric: &str) -> (usize, Kind, Option<Direction>) {
+    let known = SCALARS.iter().position(|s| s.key == metric);
+    known.map_or((SCALARS.len(), Kind::Count, None), |at| {
+        (at, SCALARS[at].kind, SCALARS[at].direction)
+    })
+}
+
+/// Place in the table and direction of a trend; one that is not known is a time.
+pub fn trend_kind(metric: &str) -> (usize, Direction) {
+    MetricId::from_key(metric).map_or((METRICS.len(), Direction::LowerIsBetter), |id| {
+        (id as usize, id.row().direction)
+    })
+}
+
+/// `A`, `B`, ... as the table names runs; what lies beyond Z has a number.
+pub fn letter(run: usize) -> String {
+    match u8::try_from(run) {
+        Ok(at) if at < 26 => char::from(b'A' + at).to_string(),
+        _ => format!("R{}", run + 1),
+    }
+}
+
+/// A fact in which runs are not alike: what each says, `None` where it says nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    pub what: &'static str,
+    pub values: Vec<Option<String>>,
+}
+
+/// Reads one fact of a run as text.
+type Fact = fn(&RunFacts) -> Option<String>;
+
+const FACTS: [(&str, Fact); 7] = [
+    ("tool", |f| f.tool.clone()),
+    ("profile", |f| f.profile.clone()),
+    ("peak VUs", |f| f.peak_vus.map(|n| n.to_string())),
+    ("target", |f| f.target.clone()),
+    ("host", |f| f.host.clone()),
+    ("stamp source", |f| f.stamp_source.clone()),
+    ("seed", |f| f.seed.map(|n| n.to_string())),
+];
+
+/// Facts that are known of several runs and differ, and those that only some runs tell.
+pub fn differences(runs: &[Run]) -> (Vec<Difference>, Vec<Difference>) {
+    let (mut differ, mut unsaid) = (Vec::new(), Vec::new());
+    for (what, fact) in FACTS {
+        let said = |run: &Run| fact(&run.facts).map(|text| escape(&text).replace('\n', " "));
+        let values: Vec<Option<String>> = runs.iter().map(said).collect();
+        let mut known = values.iter().flatten();
+        let first = known.next();
+        if known.any(|value| Some(value) != first) {
+            differ.push(Difference { what, values });
+        } else if first.is_some() && values.contains(&None) {
+            unsaid.push(Difference { what, values });
+        }
+    }
+    let lengths: Vec<Option<f64>> = runs.iter().map(|run| run.facts.duration_seconds).collect();
+    let longest = lengths.iter().flatten().fold(0.0, |a: f64, b| a.max(*b));
+    if lengths
+        .iter()
+        .flatten()
+        .any(|s| longest - s > DURATION_MAX * longest)
+    {
+        let text = |s: &Option<f64>| s.map(|s| format!("{s:.1} s"));
+        differ.push(Difference {
+            what: "duration",
+            values: lengths.iter().map(text).collect(),
+        });
+    }
+    (differ, unsaid)
+}
+
+/// Footnotes of a metric that means something else in some runs: each meaning once, with the runs that have it.
+/// `found` has of each run how its file calls the metric, and where that means something else.
+pub fn meanings<'s>(found: impl Iterator<Item = Option<(&'s str, Option<&'static str>)>>) -> Vec<String> {
+    let mut said: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for (run, found) in found.enumerate() {
+        let Some((source, Some(what))) = found else {
+            continue;
+        };
+        match said.iter_mut().find(|(s, w, _)| *s == source && *w == what) {
+            Some((_, _, runs)) => runs.push(letter(run)),
+            None => said.push((source, what, vec![letter(run)])),
+        }
+    }
+    let text = |(source, what, runs): (&str, &str, Vec<String>)| {
+        format!("{}: {}: {what}", runs.join(", "), escape(source))
+    };
+    said.into_iter().map(text).collect()
+}
+
+/// Metrics that at least one run lacks, with the runs that have them.
+pub fn unmatched(runs: &[Run]) -> Vec<(String, Vec<usize>)> {
+    let mut names: Vec<&str> = Vec::new();
+    for run in runs {
+        let trends = run.trends.iter().filter(|t| has_values(t)).map(|t| t.metric);
+        names.extend(run.scalars.iter().map(|s| s.metric).chain(trends));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
+    let who = |name: &str| -> Vec<usize> {
+        let has = |run: &Run| trend(run, name).is_some() || run.scalars.iter().any(|s| s.metric == name);
+        (0..runs.len()).filter(|i| has(&runs[*i])).collect()
+    };
+    let lacking = names.into_iter().map(|name| (name.to_owned(), who(name)));
+    lacking.filter(|(_, who)| who.len() < runs.len()).collect()
+}
+
+/// The trend of that name, if it has values.
+pub fn trend<'a>(run: &'a Run, metric: &str) -> Option<&'a Trend> {
+    run.trends.iter().find(|t| t.metric == metric && has_values(t))
+}
+
+fn has_values(trend: &Trend) -> bool {
+    use crate::compare::Values;
+    match &trend.values {
+        Values::Histogram(d) => !d.is_empty(),
+        Values::Raw(values) => !values.is_empty(),
+        Values::Summary { count, stats } => *count != Some(0) && !stats.is_empty(),
+    }
+}

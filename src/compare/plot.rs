@@ -1,0 +1,349 @@
+//! The distributions of all runs as one SVG file: no scripts, no fonts of its own, nothing from elsewhere.
+
+use std::fmt::Write as _;
+
+use crate::compare::Run;
+use crate::compare::figures::{Curve, Prepared};
+use crate::compare::matching::letter;
+use crate::output::escape;
+
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 76.0;
+const RIGHT: f64 = 24.0;
+const LEGEND_LINE: f64 = 20.0;
+const PANEL: f64 = 340.0;
+const PANEL_GAP: f64 = 84.0;
+/// 99.999 %.
+const NINES_MAX: f64 = 5.0;
+/// Points closer than this are one.
+const PIXEL: f64 = 0.4;
+const LABEL_CHARS_MAX: usize = 90;
+/// Okabe and Ito's, which people with any colour vision can tell apart; further runs are dashed.
+const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+
+macro_rules! put {
+    ($text:expr, $($arg:tt)*) => {
+        writeln!($text, $($arg)*).expect("writing to a string does not fail")
+    };
+}
+
+struct Drawn {
+    run: usize,
+    /// The metric, where it is not the panel's.
+    instead: Option<&'static str>,
+    curve: Curve,
+}
+
+struct Panel {
+    title: &'static str,
+    curves: Vec<Drawn>,
+    /// Runs that have nothing to draw.
+    lacking: Vec<usize>,
+}
+
+/// Latency and TTFT: value (logarithmic) over percentile (one more nine, one more step), one line a run.
+pub fn svg(runs: &[Run]) -> String {
+    let ready: Vec<Prepared> = runs.iter().map(|run| Prepared::of(run, false)).collect();
+    let latency = panel("latency", &["latency", "service_time"], &ready);
+    let ttft = panel("ttft", &["ttft"], &ready);
+    let panels: Vec<Panel> = [latency, ttft]
+        .into_iter()
+        .filter(|p| !p.curves.is_empty())
+        .collect();
+    let top = 24.0 + LEGEND_LINE * runs.len() as f64 + 40.0;
+    let height = top + panels.len().max(1) as f64 * (PANEL + PANEL_GAP);
+    let mut out = String::new();
+    put!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
+         height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"#222\">"
+    );
+    put!(out, "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>");
+    for (i, run) in runs.iter().enumerate() {
+        let mut curves = panels
+            .iter()
+            .flat_map(|p| &p.curves)
+            .filter(|drawn| drawn.run == i);
+        let dots = curves.any(|drawn| matches!(drawn.curve, Curve::Points(_)));
+        legend(&mut out, i, &run.label, dots);
+    }
+    if panels.is_empty() {
+        put!(
+            out,
+            "<text x=\"{LEFT}\" y=\"{top}\">no run has latencies or times to the first token</text>"
+        );
+    }
+    for (i, panel) in panels.iter().enumerate() {
+        draw(&mut out, panel, top + i as f64 * (PANEL + PANEL_GAP));
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+/// The first of `metrics` that all runs have, else each run's first.
+fn panel(title: &'static str, metrics: &[&'static str], runs: &[Prepared]) -> Panel {
+    let common = metrics
+        .iter()
+        .find(|m| runs.iter().all(|run| run.trend(m).is_some()));
+    let mut panel = Panel {
+        title: common.copied().unwrap_or(title),
+        curves: Vec::new(),
+        lacking: Vec::new(),
+    };
+    for (i, run) in runs.iter().enumerate() {
+        let found = common
+            .into_iter()
+            .chain(metrics)
+            .find_map(|m| Some((*m, run.curve(m)?)));
+        match found {
+            Some((metric, curve)) => panel.curves.push(Drawn {
+                run: i,
+                instead: (metric != panel.title).then_some(metric),
+                curve,
+            }),
+            None => panel.lacking.push(i),
+        }
+    }
+    panel
+}
+
+fn colour(run: usize) -> (&'static str, &'static str) {
+    let dash = if run < COLOURS.len() {
+        ""
+    } else {
+        " stroke-dasharray=\"7 4\""
+    };
+    (COLOURS[run % COLOURS.len()], dash)
+}
+
+/// A run of which only percentiles are known is drawn as dots.
+fn legend(out: &mut String, run: usize, label: &str, dots: bool) {
+    let y = 24.0 + LEGEND_LINE * run as f64;
+    let (colour, dash) = colour(run);
+    let middle = y - 4.5;
+    if dots {
+        let x = LEFT + 14.0;
+        put!(
+            out,
+            "<circle cx=\"{x}\" cy=\"{middle}\" r=\"4.5\" fill=\"{colour}\"/>"
+        );
+    } else {
+        put!(
+            out,
+            "<path d=\"M{LEFT} {middle}h28\" stroke=\"{colour}\" stroke-width=\"2.5\"{dash}/>"
+        );
+    }
+    let x = LEFT + 38.0;
+    put!(
+        out,
+        "<text x=\"{x}\" y=\"{y}\">{}  {}</text>",
+        letter(run),
+        inert(label)
+    );
+}
+
+/// Where a value and a share stand.
+struct Axes {
+    top: f64,
+    low: f64,
+    high: f64,
+    nines: f64,
+}
+
+impl Axes {
+    fn x(&self, share: f64) -> f64 {
+        let nines = (-(1.0 - share).max(1e-12).log10()).clamp(0.0, self.nines);
+        LEFT + nines / self.nines * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn y(&self, ms: f64) -> f64 {
+        let place = (ms.clamp(self.low, self.high) / self.low).ln() / (self.high / self.low).ln();
+        self.top + PANEL * (1.0 - place)
+    }
+}
+
+fn draw(out: &mut String, panel: &Panel, top: f64) {
+    let axes = axes(panel, top);
+    put!(
+        out,
+        "<text x=\"{LEFT}\" y=\"{:.1}\" font-size=\"15\" font-weight=\"bold\">{}, ms</text>",
+        top - 14.0,
+        panel.title
+    );
+    let mut remarks: Vec<String> = panel
+        .curves
+        .iter()
+        .filter_map(|drawn| Some(format!("{}: {}", letter(drawn.run), drawn.instead?)))
+        .collect();
+    remarks.extend(panel.lacking.iter().map(|run| format!("{}: none", letter(*run))));
+    if !remarks.is_empty() {
+        put!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#666\">{}</text>",
+            WIDTH - RIGHT,
+            top - 14.0,
+            remarks.join(", ")
+        );
+    }
+    grid(out, &axes);
+    for drawn in &panel.curves {
+        line(out, &axes, drawn);
+    }
+}
+
+fn axes(panel: &Panel, top: f64) -> Axes {
+    let points = panel.curves.iter().flat_map(|drawn| match &drawn.curve {
+        Curve::Whole(points) | Curve::Points(points) => points.iter(),
+    });
+    let (mut low, mut high, mut nines) = (f64::INFINITY, 0.0f64, 1.0f64);
+    for (ms, share) in points.filter(|(ms, _)| *ms > 0.0) {
+        (low, high) = (low.min(*ms), high.max(*ms));
+        if *share < 1.0 {
+            nines = nines.max(-(1.0 - share).log10());
+        }
+    }
+    if low > high {
+        (low, high) = (1.0, 10.0);
+    }
+    Axes {
+        top,
+        low: round_down(low),
+        high: round_up(high.max(low * 1.01)),
+        nines: nines.ceil().clamp(2.0, NINES_MAX),
+    }
+}
+
+/// To 1, 2 or 5 times a power of ten.
+fn round_down(x: f64) -> f64 {
+    let power = 10f64.powf(x.log10().floor());
+    let step = [5.0, 2.0, 1.0]
+        .into_iter()
+        .find(|s| s * power <= x * (1.0 + 1e-9));
+    step.unwrap_or(1.0) * power
+}
+
+fn round_up(x: f64) -> f64 {
+    let power = 10f64.powf(x.log10().floor());
+    let step = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|s| s * power >= x * (1.0 - 1e-9));
+    step.unwrap_or(10.0) * power
+}
+
+fn grid(out: &mut String, axes: &Axes) {
+    let (right, bottom) = (WIDTH - RIGHT, axes.top + PANEL);
+    let mut ms = axes.low;
+    let decades = (axes.high / axes.low).log10();
+    while ms <= axes.high * (1.0 + 1e-9) {
+        let y = axes.y(ms);
+        put!(
+            out,
+            "<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            LEFT - 8.0,
+            y + 4.5,
+            tick(ms)
+        );
+        // Over four decades only whole ones have room.
+        ms = if decades > 4.0 {
+            round_up(ms * 9.0)
+        } else {
+            round_up(ms * 1.9)
+        };
+    }
+    let mut shares = vec![(0.0, "0 %".to_owned()), (0.5, "50 %".to_owned())];
+    for nines in 1..=axes.nines as i32 {
+        let share = 1.0 - 10f64.powi(-nines);
+        let decimals = (nines - 2).max(0) as usize;
+        shares.push((share, format!("{:.decimals$} %", share * 100.0)));
+    }
+    for (share, name) in shares {
+        let x = axes.x(share);
+        let anchor = if x > right - 10.0 { "end" } else { "middle" };
+        put!(
+            out,
+            "<path d=\"M{x:.1} {:.1}V{bottom}\" stroke=\"#ddd\"/><text x=\"{x:.1}\" y=\"{:.1}\" \
+             text-anchor=\"{anchor}\">{name}</text>",
+            axes.top,
+            bottom + 20.0
+        );
+    }
+    put!(
+        out,
+        "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#666\">share of the values up to this one</text>",
+        bottom + 40.0
+    );
+}
+
+fn tick(ms: f64) -> String {
+    let text = format!("{ms:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn line(out: &mut String, axes: &Axes, drawn: &Drawn) {
+    let (colour, dash) = colour(drawn.run);
+    match &drawn.curve {
+        Curve::Whole(points) => {
+            let path = path(axes, points);
+            put!(
+                out,
+                "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\" stroke-linejoin=\"round\"{dash}/>"
+            );
+        }
+        // Between the percentiles of a summary nothing is known.
+        Curve::Points(points) => {
+            for (ms, share) in points {
+                let (x, y) = (axes.x(*share), axes.y(*ms));
+                put!(
+                    out,
+                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\" fill=\"{colour}\"/>"
+                );
+            }
+        }
+    }
+}
+
+/// The quantile function: each value from the share before it to its own.
+fn path(axes: &Axes, points: &[(f64, f64)]) -> String {
+    let mut path = String::new();
+    let mut before = 0.0;
+    let mut last: Option<(f64, f64)> = None;
+    for (ms, share) in points {
+        // The largest value belongs to a share of 1, which lies at infinity: half of what is left stands for it.
+        let end = if *share >= 1.0 {
+            1.0 - (1.0 - before) / 2.0
+        } else {
+            *share
+        };
+        for at in [before, end] {
+            let (x, y) = (axes.x(at), axes.y(*ms));
+            let close = last.is_some_and(|(a, b)| (a - x).abs() < PIXEL && (b - y).abs() < PIXEL);
+            if !close {
+                let to = if last.is_none() { 'M' } else { 'L' };
+                write!(path, "{to}{x:.1} {y:.1}").expect("writing to a string does not fail");
+                last = Some((x, y));
+            }
+        }
+        before = *share;
+    }
+    path
+}
+
+fn inert(label: &str) -> String {
+    let clean = escape(label);
+    let mut text = String::new();
+    for c in clean.chars().take(LABEL_CHARS_MAX) {
+        match c {
+            '<' => text.push_str("&lt;"),
+            '>' => text.push_str("&gt;"),
+            '&' => text.push_str("&amp;"),
+            '"' => text.push_str("&quot;"),
+            // XML 1.0 has no place for these.
+            '\u{fffe}' | '\u{ffff}' => text.push('\u{fffd}'),
+            c => text.push(c),
+        }
+    }
+    if clean.chars().count() > LABEL_CHARS_MAX {
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,180 @@
+//! k6's `--out csv`: a header, then one sample a record.
+
+use super::error::{ReadError, Result, TAKES};
+use super::input::{Bytes, LINE_BYTES_MAX};
+use super::points::{origin, rfc3339};
+use super::samples::{Samples, UnixNanos};
+use crate::compare::{Format, Run};
+use csv_core::{ReadRecordResult, Reader};
+use std::io::BufRead;
+
+/// k6 writes some twenty.
+const COLUMNS_MAX: usize = 256;
+const NAME: usize = 0;
+const TIME: usize = 1;
+const VALUE: usize = 2;
+
+/// `K6_CSV_TIME_FORMAT`, told from the first record: the counts differ by a factor of a thousand, and 1e11 seconds
+/// are the year 5138.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Time {
+    /// Nanoseconds each.
+    Unix(i128),
+    Rfc3339,
+}
+
+/// One record at a time, in memory that does not grow.
+struct Records {
+    from: Bytes,
+    reader: Reader,
+    fields: Vec<u8>,
+    ends: Vec<usize>,
+    columns: usize,
+    line: u64,
+}
+
+impl Records {
+    fn new(from: Bytes) -> Records {
+        Records {
+            from,
+            reader: Reader::new(),
+            fields: vec![0; LINE_BYTES_MAX],
+            ends: vec![0; COLUMNS_MAX],
+            columns: 0,
+            line: 0,
+        }
+    }
+
+    fn next(&mut self) -> Result<bool> {
+        let (mut written, mut ended) = (0, 0);
+        self.line = self.reader.line();
+        loop {
+            let place = || format!("line {}", self.line);
+            let input = self.from.fill_buf().map_err(|e| ReadError::io(&e, place()))?;
+            let (result, used, bytes, ends) =
+                self.reader
+                    .read_record(input, &mut self.fields[written..], &mut self.ends[ended..]);
+            self.from.consume(used);
+            (written, ended) = (written + bytes, ended + ends);
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => {
+                    let what = format!("is longer than the maximum, {LINE_BYTES_MAX} bytes");
+                    return Err(ReadError::new(what, "a quote may be open: write the file anew").at(place()));
+                }
+                ReadRecordResult::OutputEndsFull => {
+                    let what = format!("has more columns than the maximum, {COLUMNS_MAX}");
+                    return Err(ReadError::new(what, TAKES).at(place()));
+                }
+                ReadRecordResult::Record => {
+                    self.columns = ended;
+                    return Ok(true);
+                }
+                ReadRecordResult::End => return Ok(false),
+            }
+        }
+    }
+
+    fn field(&self, i: usize) -> &str {
+        let begin = if i == 0 { 0 } else { self.ends[i - 1] };
+        std::str::from_utf8(&self.fields[begin..self.ends[i]]).unwrap_or("\u{fffd}")
+    }
+}
+
+pub fn run(from: Bytes, label: &str) -> Result<Run> {
+    let mut records = Records::new(from);
+    records.next()?;
+    let columns = records.columns;
+    let column = |name: &str| (0..columns).find(|i| records.field(*i) == name);
+    let (group, url) = (column("group"), column("url"));
+    let mut samples = Samples::default();
+    let mut format = None;
+    while records.next()? {
+        let place = format!("line {}", records.line);
+        if records.columns != columns {
+            let what = format!("has {} columns, the header has {columns}", records.columns);
+            let hint = "the file is cut: copy it again, or remove its last line if the run was killed";
+            return Err(ReadError::new(what, hint).at(place));
+        }
+        let time = records.field(TIME);
+        let format = match format {
+            Some(format) => format,
+            None => *format.insert(time_format(time).map_err(|e| e.at(place.clone()))?),
+        };
+        let at = moment(time, format).map_err(|e| e.at(place.clone()))?;
+        let value = records.field(VALUE);
+        let Some(value) = value.parse().ok().filter(|v: &f64| v.is_finite()) else {
+            let text: String = value.chars().take(40).collect();
+            return Err(ReadError::new(format!("value `{text}` is not a number"), TAKES).at(place));
+        };
+        let name = records.field(NAME);
+        if name == "http_reqs" {
+            let tag = |column: Option<usize>| column.map(|i| records.field(i)).unwrap_or_default();
+            if matches!(tag(group), "::setup" | "::teardown") {
+                samples.add_around();
+            }
+            if samples.target.is_none() {
+                samples.target = origin(tag(url));
+            }
+        }
+        if let Some(i) = samples.series(name, None, "") {
+            samples.add(i, at, value);
+        }
+    }
+    let Some(format) = format else {
+        return Err(ReadError::new("holds no samples: only the header", TAKES));
+    };
+    finish(samples, format, label)
+}
+
+fn finish(samples: Samples, format: Time, label: &str) -> Result<Run> {
+    let is_coarse = format == Time::Unix(1_000_000_000);
+    let differs = match is_coarse {
+        true => "over a time known to a second: K6_CSV_TIME_FORMAT=unix_nano gives more",
+        false => "over the time from the first sample's begin to the last sample",
+    };
+    let mut run = samples.into_run(Some(differs));
+    run.notes.push(
+        "k6's CSV does not say of what type a metric is: a script's own are read as trends, values one by one"
+            .to_string(),
+    );
+    if is_coarse {
+        run.notes
+            .push("time stamps are whole seconds, so the duration is off by up to one".to_string());
+    }
+    run.into_run(label, Format::K6Csv)
+}
+
+fn time_format(text: &str) -> Result<Time> {
+    if text.contains('T') {
+        return rfc3339(text).map(|_| Time::Rfc3339);
+    }
+    let n = whole(text)?.unsigned_abs();
+    let unit = match n {
+        0..=99_999_999_999 => 1_000_000_000,
+        100_000_000_000..=99_999_999_999_999 => 1_000_000,
+        100_000_000_000_000..=99_999_999_999_999_999 => 1_000,
+        _ => 1,
+    };
+    Ok(Time::Unix(unit))
+}
+
+fn moment(text: &str, format: Time) -> Result<UnixNanos> {
+    match format {
+        Time::Rfc3339 => rfc3339(text),
+        // An i64 of seconds in nanoseconds fits an i128.
+        Time::Unix(unit) => Ok(i128::from(whole(text)?) * unit),
+    }
+}
+
+fn whole(text: &str) -> Result<i64> {
+    text.parse().map_err(|_| {
+        let text: String = text.chars().take(40).collect();
+        let what = format!("time stamp `{text}` is none of k6's: unix seconds to nanoseconds, or RFC 3339");
+        ReadError::new(what, TAKES)
+    })
+}
+
+#[cfg(test)]
+#[path = "csv_tests.rs"]
+mod tests;

@@ -1,0 +1,211 @@
+//! One JSON object of whatever tool: what is known of it, by name.
+
+use super::error::{ReadError, Result, TAKES};
+use super::input::Bytes;
+use super::scan::Scanner;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::BufRead;
+
+/// Parsed where they stand at the top; everything else goes by.
+const KEPT: [&str; 25] = [
+    // Ours.
+    "schema",
+    "config",
+    "run",
+    "host",
+    "totals",
+    "rates",
+    "metrics",
+    "client",
+    "thresholds",
+    "warnings",
+    // k6.
+    "state",
+    "metadata",
+    "version",
+    "results",
+    "type",
+    "metric",
+    // oha.
+    "summary",
+    "latencyPercentiles",
+    "firstBytePercentiles",
+    "rps",
+    "statusCodeDistribution",
+    "errorDistribution",
+    // Others', to name them.
+    "latencies",
+    "DurationHistogram",
+    "generator",
+];
+/// Remembered for the message about a foreign document.
+const KEYS_MAX: usize = 8;
+/// `--repeat` of so many runs.
+const REPEATS_MAX: usize = 10_000;
+/// Ours has at most 86,400.
+const ROWS_MAX: usize = 1_000_000;
+
+/// A second of our timeline.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+pub struct Row {
+    /// The row's end, seconds since the start.
+    pub elapsed: f64,
+    #[serde(default)]
+    pub vus_running: u64,
+    pub requests: u64,
+    pub errors: u64,
+    pub output_tokens: u64,
+    pub latency: RowSpread,
+    pub ttft: RowSpread,
+}
+
+/// Milliseconds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+pub struct RowSpread {
+    pub count: u64,
+    pub sum: f64,
+}
+
+/// The members that are known, parsed; `details` were skipped.
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    pub values: BTreeMap<String, Value>,
+    pub timeline: Vec<Row>,
+    pub repeats: Vec<Members>,
+    /// What k6's setup() returned under `profile`.
+    pub setup_profile: Option<String>,
+    /// The first few keys.
+    keys: Vec<String>,
+}
+
+impl Members {
+    pub fn read(input: Bytes) -> Result<Members> {
+        let mut scanner = Scanner::new(input);
+        let members = Members::of(&mut scanner, true)?;
+        scanner.end()?;
+        Ok(members)
+    }
+
+    fn of<R: BufRead>(scanner: &mut Scanner<R>, is_top: bool) -> Result<Members> {
+        let mut members = Members::default();
+        scanner.object(|scanner, key| members.member(scanner, key, is_top))?;
+        Ok(members)
+    }
+
+    fn member<R: BufRead>(&mut self, scanner: &mut Scanner<R>, key: &str, is_top: bool) -> Result<()> {
+        if self.keys.len() < KEYS_MAX {
+            self.keys.push(key.to_string());
+        }
+        let next = scanner.peek()?;
+        match (key, next) {
+            ("timeline", Some(b'[')) => {
+                let rows = &mut self.timeline;
+                scanner.array(|scanner| {
+                    if rows.len() >= ROWS_MAX {
+                        return Err(scanner.error(format!("has more rows than the maximum, {ROWS_MAX}")));
+                    }
+                    rows.push(scanner.parse()?);
+                    Ok(())
+                })
+            }
+            ("repeats", Some(b'[')) if is_top => {
+                let repeats = &mut self.repeats;
+                scanner.array(|scanner| {
+                    if repeats.len() >= REPEATS_MAX {
+                        return Err(scanner.error(format!("has more runs than the maximum, {REPEATS_MAX}")));
+                    }
+                    repeats.push(Members::of(scanner, false)?);
+                    Ok(())
+                })
+            }
+            ("setup_data", Some(b'{')) => scanner.object(|scanner, key| {
+                if key != "profile" || scanner.peek()? != Some(b'"') {
+                    return scanner.skip();
+                }
+                self.setup_profile = Some(scanner.parse()?);
+                Ok(())
+            }),
+            // oha's is an object of a few figures, ours an array that is skipped.
+            ("details", Some(b'{')) => self.keep(scanner, key),
+            _ if KEPT.contains(&key) => self.keep(scanner, key),
+            _ => scanner.skip(),
+        }
+    }
+
+    fn keep<R: BufRead>(&mut self, scanner: &mut Scanner<R>, key: &str) -> Result<()> {
+        let value = scanner.parse()?;
+        if self.values.insert(key.to_string(), value).is_some() {
+            return Err(scanner.error("stands twice"));
+        }
+        Ok(())
+    }
+
+    pub fn get(&self, path: &str) -> Option<&Value> {
+        let (key, rest) = path.split_once('.').unwrap_or((path, ""));
+        let mut value = self.values.get(key)?;
+        for key in rest.split('.').filter(|k| !k.is_empty()) {
+            value = value.get(key)?;
+        }
+        (!value.is_null()).then_some(value)
+    }
+
+    /// Absent or null: `None`; of another type: an error.
+    pub fn text(&self, path: &str) -> Result<Option<String>> {
+        let expected = |v: &Value| mistyped(path, v, "a text");
+        self.get(path)
+            .map(|v| v.as_str().map(str::to_string).ok_or_else(|| expected(v)))
+            .transpose()
+    }
+
+    pub fn number(&self, path: &str) -> Result<Option<f64>> {
+        let expected = |v: &Value| mistyped(path, v, "a number");
+        self.get(path)
+            .map(|v| v.as_f64().filter(|n| n.is_finite()).ok_or_else(|| expected(v)))
+            .transpose()
+    }
+
+    pub fn count(&self, path: &str) -> Result<Option<u64>> {
+        let expected = |v: &Value| mistyped(path, v, "a whole number of 0 or more");
+        self.get(path)
+            .map(|v| v.as_u64().ok_or_else(|| expected(v)))
+            .transpose()
+    }
+
+    /// A document that no reader knows.
+    pub fn unknown(&self) -> ReadError {
+        let keys = match self.keys.is_empty() {
+            true => "has no members".to_string(),
+            false => format!("has the members {}", self.keys.join(", ")),
+        };
+        let what = format!("is a JSON object of no format known here: {keys}");
+        let foreign = [
+            (
+                "latencies",
+                "this looks like vegeta's report, which is not read; ",
+            ),
+            (
+                "DurationHistogram",
+                "this looks like fortio's result, which is not read; ",
+            ),
+        ];
+        let known = foreign.iter().find(|(key, _)| self.values.contains_key(*key));
+        ReadError::new(what, format!("{}{TAKES}", known.map_or("", |(_, name)| name)))
+    }
+}
+
+/// A member of another type than it has in that format.
+pub fn mistyped(path: &str, found: &Value, expected: &str) -> ReadError {
+    let mut text = found.to_string();
+    if let Some((i, _)) = text.char_indices().nth(40) {
+        text.truncate(i);
+        text.push_str("...");
+    }
+    ReadError::new(format!("found `{text}`, expected {expected}"), TAKES).at(format!("`{path}`"))
+}
+
+pub fn missing(path: &str) -> ReadError {
+    let hint = "the file is not whole, or of a version unknown here: write it anew";
+    ReadError::new("is missing", hint).at(format!("`{path}`"))
+}

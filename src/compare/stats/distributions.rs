@@ -1,0 +1,76 @@
+//! Quantiles of the normal, Student's and the binomial distribution.
+
+use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
+
+/// Two-sided: 2.5 % on each side are left out.
+pub const CONFIDENCE: f64 = 0.95;
+const TAIL: f64 = (1.0 - CONFIDENCE) / 2.0;
+/// Of the binomial distribution; beyond it the normal one is within a rank.
+const EXACT_MAX: u64 = 100_000;
+
+/// The two-sided 95 % point of the normal distribution.
+pub fn z() -> f64 {
+    Normal::standard().inverse_cdf(1.0 - TAIL)
+}
+
+/// The two-sided 95 % point of Student's distribution.
+pub fn t(degrees: f64) -> f64 {
+    match StudentsT::new(0.0, 1.0, degrees) {
+        Ok(student) => student.inverse_cdf(1.0 - TAIL),
+        // Not a number of degrees: nothing is significant.
+        Err(_) => f64::INFINITY,
+    }
+}
+
+/// Ranks, from 1, between which the quantile `q` of whatever `n` independent values come from lies with 95 %.
+/// `None`: so few values that one end would lie outside them.
+pub fn ranks(q: f64, n: u64) -> Option<(u64, u64)> {
+    let (lower, upper) = if n <= EXACT_MAX {
+        let binomial = Binomial::new(q, n).ok()?;
+        (
+            binomial.inverse_cdf(TAIL),
+            binomial.inverse_cdf(1.0 - TAIL).saturating_add(1),
+        )
+    } else {
+        let (mean, spread) = (q * n as f64, (n as f64 * q * (1.0 - q)).sqrt());
+        let reach = z() * spread;
+        ((mean - reach).floor() as u64, (mean + reach).ceil() as u64 + 1)
+    };
+    (lower >= 1 && upper <= n).then_some((lower, upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_those_of_the_printed_tables() {
+        assert!((z() - 1.959964).abs() < 1e-5);
+        for (degrees, point) in [(1.0, 12.706), (4.0, 2.776), (9.0, 2.262), (30.0, 2.042)] {
+            assert!((t(degrees) - point).abs() < 1e-3, "{degrees}: {}", t(degrees));
+        }
+        assert_eq!(t(f64::NAN), f64::INFINITY);
+    }
+
+    #[test]
+    fn ranks_are_those_of_the_binomial_distribution() {
+        // scipy.stats.binom.ppf of 0.025 and 0.975, plus one.
+        assert_eq!(ranks(0.99, 1_000), Some((983, 997)));
+        assert_eq!(ranks(0.5, 100), Some((40, 61)));
+        assert_eq!(ranks(0.5, 5), None);
+        assert_eq!(ranks(0.99, 100), None);
+        let least = (1..).find(|n| ranks(0.99, *n).is_some());
+        assert_eq!(least, Some(368));
+    }
+
+    #[test]
+    fn the_normal_ranks_meet_the_exact_ones_where_they_take_over() {
+        for q in [0.5, 0.95, 0.999] {
+            let (exact, near) = (ranks(q, EXACT_MAX).unwrap(), ranks(q, EXACT_MAX + 1).unwrap());
+            assert!(
+                exact.0.abs_diff(near.0) <= 3 && exact.1.abs_diff(near.1) <= 3,
+                "{exact:?} {near:?}"
+            );
+        }
+    }
+}

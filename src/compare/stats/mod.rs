@@ -1,0 +1,13 @@
+//! How sure a difference is. Pure functions of counts, values and per-second rows; docs/COMPARE.md has the method.
+
+mod change;
+mod distributions;
+mod ecdf;
+mod serial;
+
+pub use change::{
+    Change, Interval, RateSample, Serial, ShareSample, Side, Why, has_interval, mean_change, quantile_change,
+    rate_change, share_change, welch_change, welch_difference,
+};
+pub use ecdf::Ecdf;
+pub use serial::ROWS_MIN;

@@ -1,0 +1,241 @@
+//! The comparison for a person, and the cells that every table has.
+
+use std::fmt::Write as _;
+
+use crate::compare::matching::{Difference, Kind, letter};
+use crate::compare::{Cell, Comparison, Head, Row, Word};
+
+/// Columns of the table of two runs.
+pub const WIDTH: usize = 100;
+const METRIC_COLUMNS: usize = 25;
+const VALUE_COLUMNS: usize = 9;
+const CHANGE_COLUMNS: usize = 9;
+const INTERVAL_COLUMNS: usize = 17;
+const NO_CHANGE: &str = "-";
+
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const PLAIN: &str = "\x1b[0m";
+
+macro_rules! line {
+    ($text:expr, $($arg:tt)*) => {
+        writeln!($text, $($arg)*).expect("writing to a string does not fail")
+    };
+}
+
+/// Each line ended. With `colour` the words better and worse are green and red.
+pub fn text(comparison: &Comparison, colour: bool) -> String {
+    let mut out = String::new();
+    for (i, head) in comparison.runs.iter().enumerate() {
+        line!(out, "{}", run_line(i, head));
+    }
+    for warning in warnings(comparison) {
+        line!(out, "{}", wrapped(&warning));
+    }
+    line!(out, "");
+    table(&mut out, comparison, colour);
+    for (i, note) in comparison.footnotes.iter().enumerate() {
+        line!(out, "{}", wrapped(&format!("[{}] {note}", i + 1)));
+    }
+    line!(out, "");
+    line!(out, "{}", wrapped(CAUTION));
+    out
+}
+
+pub const CAUTION: &str = "Intervals are of 95 %: where nothing has changed, about 1 row in 20 says better or worse \
+     by chance. Read rows together, and repeat what matters.";
+
+/// `A  base.json  llmload-uring 0.1.0, 2026-11-22T01:02:03Z, 120.0 s, 12000 requests`
+fn run_line(run: usize, head: &Head) -> String {
+    format!("{:<3}{}", letter(run), about(head))
+}
+
+pub fn about(head: &Head) -> String {
+    let facts = [
+        head.tool.clone(),
+        head.started_at.clone(),
+        head.duration_seconds.map(|s| format!("{s:.1} s")),
+        head.requests.map(|n| format!("{n} requests")),
+        (head.repeats > 0).then(|| format!("{} repeats", head.repeats)),
+    ];
+    let facts: Vec<String> = facts.into_iter().flatten().collect();
+    format!("{}  {}", head.label, facts.join(", "))
+        .trim_end()
+        .to_owned()
+}
+
+/// What must be known before any figure is read, one sentence each.
+pub fn warnings(comparison: &Comparison) -> Vec<String> {
+    let mut out = Vec::new();
+    for Difference { what, values } in &comparison.differences {
+        let each = values.iter().enumerate().filter_map(|(run, value)| {
+            let value = value.as_ref()?;
+            Some(format!("{} {value}", letter(run)))
+        });
+        out.push(format!(
+            "differs: {what}: {}",
+            each.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    if !comparison.unsaid.is_empty() {
+        let each = comparison.unsaid.iter().map(|Difference { what, values }| {
+            let silent = (0..values.len()).filter(|run| values[*run].is_none());
+            format!("{what} ({})", silent.map(letter).collect::<Vec<_>>().join(", "))
+        });
+        out.push(format!("not said: {}", each.collect::<Vec<_>>().join(", ")));
+    }
+    if !comparison.unmatched.is_empty() {
+        let each = comparison.unmatched.iter().map(|(name, runs)| {
+            let have = runs.iter().map(|run| letter(*run)).collect::<Vec<_>>();
+            format!("{name} ({})", have.join(", "))
+        });
+        out.push(format!("only in some: {}", each.collect::<Vec<_>>().join(", ")));
+    }
+    if comparison.repeats {
+        out.push(
+            "repeated runs: figures are means over the repeats, intervals from the variance between them"
+                .into(),
+        );
+    }
+    for (i, head) in comparison.runs.iter().enumerate() {
+        out.extend(
+            head.notes
+                .iter()
+                .map(|note| format!("note: {}: {note}", letter(i))),
+        );
+    }
+    out
+}
+
+fn table(out: &mut String, comparison: &Comparison, colour: bool) {
+    let several = comparison.runs.len() > 2;
+    let new = if several { "new" } else { "B" };
+    let head = format!(
+        "{:<METRIC_COLUMNS$}{:<5}{:>VALUE_COLUMNS$}{:>VALUE_COLUMNS$}{:>CHANGE_COLUMNS$}{:>INTERVAL_COLUMNS$}",
+        "", "unit", "A", new, "change", "95 % interval"
+    );
+    line!(out, "{head}");
+    for row in &comparison.rows {
+        let mut first = true;
+        for (i, cell) in row.cells.iter().enumerate() {
+            let Some(cell) = cell else { continue };
+            let new = if several { letter(i + 1) } else { String::new() };
+            let text = row_line(row, cell, first, &new, colour);
+            line!(out, "{}", text.trim_end());
+            first = false;
+        }
+    }
+}
+
+fn row_line(row: &Row, cell: &Cell, first: bool, new: &str, colour: bool) -> String {
+    let (name, unit, base) = match first {
+        true => (row.name(), unit(row), value(row, row.base)),
+        false => Default::default(),
+    };
+    let shown = value(row, cell.value);
+    let shown = if new.is_empty() {
+        shown
+    } else {
+        format!("{new} {shown}")
+    };
+    let mut text = format!(
+        "{name:<METRIC_COLUMNS$}{unit:<5}{base:>VALUE_COLUMNS$}{shown:>VALUE_COLUMNS$}{:>CHANGE_COLUMNS$}",
+        change(row, cell)
+    );
+    let word = cell.word.text();
+    match (interval(cell), cell.word) {
+        (Some(interval), _) => write!(
+            text,
+            "{interval:>INTERVAL_COLUMNS$}  {}",
+            coloured(word, cell.word, colour)
+        ),
+        (None, _) => write!(text, "  {}", coloured(word, cell.word, colour)),
+    }
+    .expect("writing to a string does not fail");
+    if first {
+        row.notes
+            .iter()
+            .for_each(|note| text.push_str(&format!(" [{note}]")));
+    }
+    text
+}
+
+fn coloured(text: &str, word: Word, colour: bool) -> String {
+    match word {
+        Word::Better if colour => format!("{GREEN}{text}{PLAIN}"),
+        Word::Worse if colour => format!("{RED}{text}{PLAIN}"),
+        _ => text.to_owned(),
+    }
+}
+
+pub fn unit(row: &Row) -> String {
+    match row.kind {
+        Some(Kind::Share) => "%".to_owned(),
+        _ => row.unit.to_owned(),
+    }
+}
+
+/// Four digits, counts whole up to ten millions.
+pub fn value(row: &Row, x: f64) -> String {
+    let x = if row.kind == Some(Kind::Share) {
+        x * 100.0
+    } else {
+        x
+    };
+    if x == x.trunc() && x.abs() < 1e7 && row.kind == Some(Kind::Count) {
+        return format!("{x:.0}");
+    }
+    match x.abs() {
+        a if a >= 1e10 => format!("{:.2}G", x / 1e9),
+        a if a >= 1e7 => format!("{:.2}M", x / 1e6),
+        a if a >= 999.95 => format!("{x:.0}"),
+        a if a >= 99.995 => format!("{x:.1}"),
+        a if a >= 9.9995 => format!("{x:.2}"),
+        _ => format!("{x:.3}"),
+    }
+}
+
+/// `+12.3 %`, or points of a share.
+pub fn change(row: &Row, cell: &Cell) -> String {
+    let unit = if row.kind == Some(Kind::Share) { "pp" } else { "%" };
+    match cell.change.change {
+        Some(change) => format!("{} {unit}", signed(change)),
+        None => NO_CHANGE.to_owned(),
+    }
+}
+
+/// `-1.2 .. +3.4`, in the unit of the change.
+pub fn interval(cell: &Cell) -> Option<String> {
+    let found = cell.change.shown_interval()?;
+    Some(format!("{} .. {}", signed(found.low), signed(found.high)))
+}
+
+fn signed(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent.abs() {
+        a if a >= 999.5 => format!("{percent:+.0}"),
+        a if a >= 9.95 => format!("{percent:+.1}"),
+        // No minus before a zero.
+        a if a < 0.005 => "+0.00".to_owned(),
+        _ => format!("{percent:+.2}"),
+    }
+}
+
+/// Broken between words, later lines indented. A word that is too long stays whole.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut columns = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if columns > 0 && columns + 1 + length > WIDTH {
+            out.push_str("\n    ");
+            columns = 4;
+        } else if columns > 0 {
+            out.push(' ');
+            columns += 1;
+        }
+        out.push_str(word);
+        columns += length;
+    }
+    out
+}

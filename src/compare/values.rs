@@ -1,0 +1,137 @@
+//! What the values of a trend say, whatever form they were kept in.
+
+use crate::compare::{Stat, Values};
+use crate::units::millis;
+
+/// Two percentiles are the same that are closer than this: 99.9 is not a binary fraction.
+const PERCENTILE_CLOSE: f64 = 1e-9;
+
+impl Values {
+    /// `None`: the file does not say.
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Values::Histogram(d) => Some(d.offered()),
+            Values::Raw(values) => Some(values.len() as u64),
+            Values::Summary { count, .. } => *count,
+        }
+    }
+
+    pub fn min(&self) -> Option<f64> {
+        match self {
+            Values::Histogram(d) => d.min().map(millis),
+            Values::Raw(values) => values.first().copied(),
+            Values::Summary { .. } => self.stated(|s| *s == Stat::Min),
+        }
+    }
+
+    pub fn max(&self) -> Option<f64> {
+        match self {
+            Values::Histogram(d) => d.max().map(millis),
+            Values::Raw(values) => values.last().copied(),
+            Values::Summary { .. } => self.stated(|s| *s == Stat::Max),
+        }
+    }
+
+    pub fn mean(&self) -> Option<f64> {
+        match self {
+            Values::Histogram(d) => d.mean().map(|ns| ns / 1e6),
+            Values::Raw(values) if values.is_empty() => None,
+            Values::Raw(values) => Some(values.iter().sum::<f64>() / values.len() as f64),
+            Values::Summary { .. } => self.stated(|s| *s == Stat::Mean),
+        }
+    }
+
+    /// `p` from 0 to 100. Of raw values as k6 has it: linear between the neighbours of index p/100 (n - 1) (k6's
+    /// `metrics/sink.go`). Of a histogram the upper end of the bucket that holds rank ceil(p/100 n). Of a summary
+    /// what it says; 0, 50 and 100 are also called min, median and max.
+    pub fn percentile(&self, p: f64) -> Option<f64> {
+        if !(0.0..=100.0).contains(&p) {
+            return None;
+        }
+        match self {
+            Values::Histogram(d) => d.quantile(p / 100.0).map(millis),
+            Values::Raw(values) => interpolated(values, p / 100.0),
+            Values::Summary { .. } => {
+                let is_it =
+                    |s: &Stat| matches!(s, Stat::Percentile(own) if (own - p).abs() < PERCENTILE_CLOSE);
+                self.stated(is_it).or_else(|| match p {
+                    0.0 => self.min(),
+                    100.0 => self.max(),
+                    _ => None,
+                })
+            }
+        }
+    }
+
+    /// By how much [`Self::percentile`] may lie above the value of its rank, because the histogram holds buckets.
+    /// `None`: not a histogram.
+    pub fn bucket_width(&self, p: f64) -> Option<f64> {
+        match self {
+            Values::Histogram(d) => d.bucket_width_at(p / 100.0).map(millis),
+            Values::Raw(_) | Values::Summary { .. } => None,
+        }
+    }
+
+    fn stated(&self, is_it: impl Fn(&Stat) -> bool) -> Option<f64> {
+        match self {
+            Values::Summary { stats, .. } => stats.iter().find(|(s, _)| is_it(s)).map(|(_, v)| *v),
+            Values::Histogram(_) | Values::Raw(_) => None,
+        }
+    }
+}
+
+fn interpolated(ascending: &[f64], q: f64) -> Option<f64> {
+    let last = ascending.len().checked_sub(1)?;
+    let at = q * last as f64;
+    let below = ascending[at.floor() as usize];
+    let above = ascending[(at.ceil() as usize).min(last)];
+    Some(below + (above - below) * at.fract())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Distribution;
+
+    #[test]
+    fn raw_percentiles_lie_on_the_line_between_neighbours() {
+        let raw = Values::Raw(vec![10.0, 20.0, 40.0, 80.0]);
+        let at = |p| raw.percentile(p).unwrap();
+        assert_eq!((at(0.0), at(50.0), at(100.0)), (10.0, 30.0, 80.0));
+        // 0.9 of 3 steps is 2.7: 40 and seven tenths of the way to 80.
+        assert!((at(90.0) - 68.0).abs() < 1e-9);
+        assert_eq!(raw.bucket_width(50.0), None);
+        assert_eq!(raw.percentile(100.1), None);
+        assert_eq!(Values::Raw(vec![7.0]).percentile(95.0), Some(7.0));
+        assert_eq!(Values::Raw(vec![]).percentile(95.0), None);
+    }
+
+    #[test]
+    fn a_summary_says_what_it_says_and_no_more() {
+        let summary = Values::Summary {
+            count: None,
+            stats: vec![(Stat::Min, 1.0), (Stat::Percentile(99.9), 8.0), (Stat::Max, 9.0)],
+        };
+        assert_eq!(summary.percentile(100.0 * 0.999), Some(8.0));
+        assert_eq!(summary.percentile(0.0), Some(1.0));
+        assert_eq!(summary.percentile(100.0), Some(9.0));
+        assert_eq!(summary.percentile(99.0), None);
+        assert_eq!((summary.mean(), summary.count()), (None, None));
+    }
+
+    #[test]
+    fn a_histogram_answers_by_rank_and_says_how_wide_its_bucket_is() {
+        let mut d = Distribution::new();
+        (1..=1000u64).for_each(|ms| {
+            d.record(ms * 1_000_000);
+        });
+        let h = Values::Histogram(Box::new(d));
+        let p50 = h.percentile(50.0).unwrap();
+        assert!((500.0..500.256).contains(&p50), "{p50}");
+        assert_eq!(h.bucket_width(50.0), Some(0.256));
+        assert_eq!(
+            (h.min(), h.mean(), h.max()),
+            (Some(1.0), Some(500.5), Some(1000.0))
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! Where figures are pushed while a run goes on: the mapping `prometheus`, with options and environment over it.
+
+use crate::cli::PushArgs;
+use crate::config::reader::{Fields, Reader};
+use crate::config::settings::redact;
+use crate::config::{Mistake, Place, Reason, Secret, duration_text, quoted};
+use crate::http1::check_path;
+use crate::server::Url;
+use crate::units::{MINUTE, Nanos, SECOND};
+use serde::{Serialize, Serializer};
+use std::ops::RangeInclusive;
+
+const JOB_DEFAULT: &str = "llmload";
+const INTERVAL_DEFAULT: Nanos = 10 * SECOND;
+const INTERVAL: RangeInclusive<Nanos> = SECOND..=60 * MINUTE;
+/// Of a job, an instance, a user or a password.
+const NAME_BYTES_MAX: usize = 256;
+/// Where a Pushgateway listens unless told otherwise: stands in for a URL that is reported as faulty.
+const HARMLESS_URL: &str = "http://127.0.0.1:9091";
+
+const KEYS: [&str; 7] = [
+    "enabled",
+    "pushgateway_url",
+    "job_name",
+    "instance_name",
+    "push_interval_seconds",
+    "username",
+    "password",
+];
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PushConfig {
+    pub enabled: bool,
+    /// With its scheme, without a slash at the end.
+    #[serde(rename = "pushgateway_url", serialize_with = "redacted")]
+    pub url: String,
+    #[serde(rename = "job_name")]
+    pub job: String,
+    /// `None`: the host's name.
+    #[serde(rename = "instance_name", skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    #[serde(rename = "push_interval_seconds", serialize_with = "duration_text")]
+    pub interval: Nanos,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    #[serde(skip)]
+    pub place: Place,
+}
+
+impl Default for PushConfig {
+    fn default() -> PushConfig {
+        PushConfig {
+            enabled: false,
+            url: String::new(),
+            job: JOB_DEFAULT.to_owned(),
+            instance: None,
+            interval: INTERVAL_DEFAULT,
+            username: None,
+            password: None,
+            place: Place::default(),
+        }
+    }
+}
+
+/// The mapping `prometheus`, whether it is enabled or not: `--pushgateway` may still enable it. Without `enabled`, a
+/// URL says that it is.
+pub(super) fn read_push(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<PushConfig> {
+    let node = fields.node("prometheus")?;
+    let push = reader.mapping("prometheus.", "prometheus", node, &KEYS)?;
+    let default = PushConfig::default();
+    let enabled = reader.boolean(&push, "enabled");
+    let url = reader.parsed(&push, "pushgateway_url", "the URL of a Pushgateway", gateway_url);
+    let given = push.meant("pushgateway_url");
+    let job = reader.string(&push, "job_name", NAME_BYTES_MAX);
+    let instance = reader.parsed(&push, "instance_name", "a text", |text| {
+        check_length(text)?;
+        Ok(text.to_owned())
+    });
+    let interval = reader.duration(&push, "push_interval_seconds", INTERVAL);
+    let username = reader.parsed(&push, "username", "a text", |text| {
+        check_username(text)?;
+        Ok(text.to_owned())
+    });
+    let password = reader.parsed(&push, "password", "a text", |text| {
+        check_length(text)?;
+        Ok(Secret::from(text))
+    });
+    if password.is_some() && !push.meant("username") {
+        let what = "`prometheus.password` without `prometheus.username`";
+        let hint = "basic authentication needs both";
+        reader.mistake(push.line_of("password"), Reason::new(what).hint(hint));
+    }
+    let enabled = enabled.unwrap_or(given);
+    Some(PushConfig {
+        enabled,
+        url: url.unwrap_or_else(|| {
+            if given {
+                HARMLESS_URL.to_owned()
+            } else {
+                String::new()
+            }
+        }),
+        job: job.unwrap_or(default.job),
+        instance,
+        interval: interval.unwrap_or(default.interval),
+        username,
+        password,
+        place: reader.place(push.line_of("enabled")),
+    })
+}
+
+/// Lays options and environment over the document's; afterwards `None` means that nothing is pushed.
+pub(super) fn overlay_push(push: &mut Option<PushConfig>, args: &PushArgs, mistakes: &mut Vec<Mistake>) {
+    let mut config = push.take().unwrap_or_default();
+    if let Some(text) = &args.pushgateway {
+        config.enabled = true;
+        config.url = gateway_url(text).unwrap_or_else(|reason| {
+            mistakes.push(reason.at("--pushgateway", 0));
+            HARMLESS_URL.to_owned()
+        });
+    }
+    if !config.enabled {
+        if args.push_required {
+            let hint = "add `--pushgateway URL`, or `prometheus:` with `enabled: true` to the document";
+            let reason = Reason::new("no Pushgateway is named").hint(hint);
+            mistakes.push(reason.at("--push-required", 0));
+        }
+        return;
+    }
+    if config.url.is_empty() {
+        let hint = "write `pushgateway_url: HOST:9091`, or add `--pushgateway URL`";
+        let reason = Reason::new("missing key `prometheus.pushgateway_url`").hint(hint);
+        mistakes.push(config.place.mistake(reason));
+        return;
+    }
+    if let Some(name) = &args.pushgateway_username {
+        match check_username(name) {
+            Ok(()) => config.username = Some(name.clone()),
+            Err(reason) => mistakes.push(reason.at("LLMLOAD_PUSHGATEWAY_USERNAME", 0)),
+        }
+    }
+    if let Some(password) = &args.pushgateway_password {
+        let place = "LLMLOAD_PUSHGATEWAY_PASSWORD";
+        match check_length(password.expose()) {
+            Err(reason) => mistakes.push(reason.at(place, 0)),
+            Ok(()) if config.username.is_none() => {
+                let hint = "set LLMLOAD_PUSHGATEWAY_USERNAME, or `username:` in the document";
+                mistakes.push(Reason::new("a password without a user").hint(hint).at(place, 0));
+            }
+            Ok(()) => config.password = Some(password.clone()),
+        }
+    }
+    *push = Some(config);
+}
+
+/// With or without a scheme. Errors repeat no user, password or query.
+fn gateway_url(text: &str) -> Result<String, Reason> {
+    let hint = "write `HOST:9091` or `https://HOST/prefix`";
+    let full = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    };
+    let place = full.split_once("://").map_or("", |(_, rest)| rest);
+    if place
+        .split(['/', '?', '#'])
+        .next()
+        .is_some_and(|p| p.contains('@'))
+    {
+        let hint = "`username` and `password` are keys of their own; the environment has \
+                    LLMLOAD_PUSHGATEWAY_USERNAME and LLMLOAD_PUSHGATEWAY_PASSWORD";
+        return Err(Reason::new("user and password do not belong into the URL").hint(hint));
+    }
+    let url = Url::read(&full).map_err(|(what, _)| Reason::new(what).hint(hint))?;
+    if !url.query.is_empty() {
+        return Err(Reason::new("a Pushgateway's URL has no query").hint(hint));
+    }
+    if url.path.ends_with("/metrics") || url.path.contains("/metrics/job") {
+        let what = format!("the path {} is the program's to add", quoted(&url.path));
+        return Err(Reason::new(what).hint("end the URL before `/metrics`"));
+    }
+    check_path(&format!("{}/", url.path)).map_err(|e| Reason::new(e.to_string()).hint(hint))?;
+    Ok(format!("{}{}", url.origin(), url.path))
+}
+
+/// A colon would end it (RFC 7617).
+fn check_username(text: &str) -> Result<(), Reason> {
+    if text.is_empty() || text.contains(':') {
+        let what = format!("{} is no user name: it is empty or has a colon", quoted(text));
+        return Err(Reason::new(what));
+    }
+    check_length(text)
+}
+
+/// Errors never repeat the text: it may be a password.
+fn check_length(text: &str) -> Result<(), Reason> {
+    match text.len() {
+        0..=NAME_BYTES_MAX => Ok(()),
+        n => Err(Reason::new(format!(
+            "a text of {n} bytes, more than the limit, {NAME_BYTES_MAX}"
+        ))),
+    }
+}
+
+fn redacted<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&redact(url))
+}
+
+#[cfg(test)]
+#[path = "push_tests.rs"]
+mod tests;

@@ -1,0 +1,104 @@
+//! Where the result document goes: the file that was named, and one of its own in the results' folder.
+
+use crate::output::{OutputError, OutputFile, Spooled};
+use crate::result::RunResult;
+use std::path::{Path, PathBuf};
+use time::OffsetDateTime;
+
+/// Names tried for the same second.
+const SAME_SECOND_MAX: usize = 1_000;
+
+/// The places of one result document; all found writable before the run.
+#[derive(Clone, Debug, Default)]
+pub struct OutputFiles(Vec<OutputFile>);
+
+impl OutputFiles {
+    /// `output`: the file that was named. `results`: a folder, made if it is not there, and the time that names
+    /// the file in it.
+    pub fn prepare(
+        output: Option<&Path>,
+        results: Option<(&Path, OffsetDateTime)>,
+    ) -> Result<OutputFiles, OutputError> {
+        let mut files = Vec::new();
+        if let Some((folder, now)) = results {
+            std::fs::create_dir_all(folder).map_err(|e| OutputError::of(folder, "create", e))?;
+            files.push(OutputFile::prepare(&free_name(folder, now))?);
+        }
+        if let Some(path) = output {
+            files.push(OutputFile::prepare(path)?);
+        }
+        Ok(OutputFiles(files))
+    }
+
+    /// Where details are spooled: beside the first regular file. `None`: there is no such file.
+    pub fn spool_path(&self) -> Option<PathBuf> {
+        self.0.iter().find_map(OutputFile::spool_path)
+    }
+
+    /// What is there only while documents are being written.
+    pub fn temporaries(&self) -> Vec<PathBuf> {
+        let all = self.0.iter().filter_map(OutputFile::temporary);
+        all.map(Path::to_path_buf).collect()
+    }
+
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(OutputFile::path)
+    }
+
+    /// Each document on its own: one that fails does not keep the others from being written. The spool goes
+    /// when all are complete.
+    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Vec<OutputError> {
+        let written = self.0.iter().map(|file| file.write(result, details));
+        let mut errors: Vec<OutputError> = written.filter_map(Result::err).collect();
+        if errors.is_empty()
+            && !self.0.is_empty()
+            && let Some(spooled) = details
+        {
+            errors.extend(spooled.remove().err());
+        }
+        errors
+    }
+}
+
+/// `test_run_20261122_030405.json`, UTC; a second one of the same second ends in `_2.json`.
+fn free_name(folder: &Path, now: OffsetDateTime) -> PathBuf {
+    let (date, time) = (now.date(), now.time());
+    let stem = format!(
+        "test_run_{:04}{:02}{:02}_{:02}{:02}{:02}",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    );
+    let names = (1..SAME_SECOND_MAX).map(|n| match n {
+        1 => format!("{stem}.json"),
+        _ => format!("{stem}_{n}.json"),
+    });
+    let last = folder.join(format!("{stem}_{SAME_SECOND_MAX}.json"));
+    names
+        .map(|name| folder.join(name))
+        .find(|path| !path.exists())
+        .unwrap_or(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_in_the_folder_is_named_by_its_second_and_never_by_one_that_is_there() {
+        let folder = std::env::temp_dir().join(format!("llmload-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let now = OffsetDateTime::from_unix_timestamp(1_767_323_045).unwrap();
+        let first = free_name(&folder, now);
+        assert_eq!(first, folder.join("test_run_20260102_030405.json"));
+        std::fs::write(&first, "{}").unwrap();
+        assert_eq!(
+            free_name(&folder, now),
+            folder.join("test_run_20260102_030405_2.json")
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

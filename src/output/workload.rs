@@ -1,0 +1,101 @@
+//! The summary of a workload: the sections that users of the Python tool know, in its words and units.
+
+use crate::output::text::line;
+use crate::result::{Endpoint, MetricFigures, Ordered, RunResult, Traffic};
+use std::fmt::Write as _;
+
+/// Servers shown; the document has them all.
+const ENDPOINTS_MAX: usize = 16;
+
+/// Appends the sections; each ends with an empty line.
+pub(super) fn summary(text: &mut String, result: &RunResult) {
+    let (t, rates) = (&result.totals.traffic, &result.rates);
+    line!(text, "=== Test Summary ===");
+    totals(text, "", t);
+    line!(text, "Duration: {:.2}s", result.run.duration_seconds);
+    line!(text, "RPS: {:.2}", rates.requests_per_second);
+    line!(
+        text,
+        "Global Throughput: {:.2} tokens/sec",
+        rates.output_tokens_per_second
+    );
+    line!(text, "");
+    for (title, key) in [("Latency", "latency"), ("TTFT", "ttft")] {
+        line!(text, "=== {title} (s) ===");
+        for (name, pick) in QUANTILES {
+            line!(text, "{name}: {}", value(&result.metrics, key, pick, ""));
+        }
+        line!(text, "");
+    }
+    line!(text, "=== Automatic Analysis ===");
+    for finding in &result.analysis {
+        line!(text, "{}: {}", finding.grade.name(), finding.message);
+    }
+    line!(text, "");
+    endpoints(text, result);
+}
+
+type Pick = fn(&MetricFigures) -> Option<f64>;
+
+const QUANTILES: [(&str, Pick); 3] = [("P50", |m| m.p50), ("P90", |m| m.p90), ("P99", |m| m.p99)];
+
+fn totals(text: &mut String, indent: &str, t: &Traffic) {
+    line!(text, "{indent}Total Requests: {}", t.requests);
+    line!(text, "{indent}Successful: {}", t.ok);
+    line!(text, "{indent}Failed: {}", t.failed);
+    // The Python tool had none: it waited for all.
+    if t.interrupted > 0 {
+        line!(text, "{indent}Interrupted: {}", t.interrupted);
+    }
+}
+
+/// One server alone is what the sections above have said.
+fn endpoints(text: &mut String, result: &RunResult) {
+    let all = &result.endpoints.0;
+    if all.len() < 2 {
+        return;
+    }
+    line!(text, "=== Per-Endpoint Breakdown ===");
+    line!(text, "");
+    for (name, endpoint) in all.iter().take(ENDPOINTS_MAX) {
+        breakdown(text, name, endpoint);
+        line!(text, "");
+    }
+    if all.len() > ENDPOINTS_MAX {
+        line!(
+            text,
+            "  and {} more (see the results file)",
+            all.len() - ENDPOINTS_MAX
+        );
+        line!(text, "");
+    }
+}
+
+fn breakdown(text: &mut String, name: &str, endpoint: &Endpoint) {
+    let Endpoint {
+        totals: traffic,
+        rates,
+        metrics,
+        ..
+    } = endpoint;
+    line!(text, "  {name}:");
+    totals(text, "    ", traffic);
+    for (title, key) in [("Latency", "latency"), ("TTFT", "ttft")] {
+        let values = QUANTILES.map(|(_, pick)| value(metrics, key, pick, "s"));
+        line!(text, "    {title} P50/P90/P99: {}", values.join("/"));
+    }
+    line!(text, "    Total Tokens: {}", traffic.output_tokens);
+    line!(
+        text,
+        "    Throughput: {:.2} tokens/sec",
+        rates.output_tokens_per_second
+    );
+}
+
+/// Seconds, three decimals.
+fn value(metrics: &Ordered<MetricFigures>, key: &str, pick: Pick, unit: &str) -> String {
+    match metrics.get(key).and_then(pick) {
+        Some(ms) => format!("{:.3}{unit}", ms / 1e3),
+        None => "-".to_owned(),
+    }
+}

@@ -1,0 +1,135 @@
+//! Which endpoint a user's requests go to, where there are several.
+
+use crate::plan::{Plan, VuSchedule};
+use crate::workload::{Shares, TurnsAt};
+
+/// How users and endpoints go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Assignment {
+    /// Each user goes to all endpoints in turn, as their weights say.
+    #[default]
+    Weighted,
+    /// Each user has one endpoint for the whole run: VU k the one that has the k-th turn.
+    Fixed {
+        /// The users of this endpoint alone take part, with the indices they have anyway.
+        only: Option<u16>,
+    },
+}
+
+impl Assignment {
+    /// Whether users of this endpoint are planned at all.
+    pub fn takes_part(self, endpoint: u16) -> bool {
+        match self {
+            Assignment::Weighted | Assignment::Fixed { only: None } => true,
+            Assignment::Fixed { only: Some(only) } => only == endpoint,
+        }
+    }
+}
+
+impl Plan {
+    /// How many endpoints one user has connections to.
+    pub fn endpoints_per_user(&self) -> u32 {
+        match self.assignment {
+            Assignment::Weighted => self.workload.endpoints.len() as u32,
+            Assignment::Fixed { .. } => 1,
+        }
+    }
+
+    /// Most connections at once, over all cores of this process.
+    pub fn connections_max(&self) -> u32 {
+        self.vus_max().saturating_mul(self.endpoints_per_user())
+    }
+
+    /// The planned number of this process's users, with those who take no part.
+    pub fn schedule_of_all(&self) -> VuSchedule {
+        self.executor.schedule().map(|vus| self.shard.vus_of(vus))
+    }
+
+    /// The planned number of this process's users, of those who take part.
+    pub fn schedule(&self) -> VuSchedule {
+        let all = self.schedule_of_all();
+        if !matches!(self.assignment, Assignment::Fixed { only: Some(_) }) {
+            return all;
+        }
+        let taking_part = self.users_taking_part();
+        all.map(|vus| taking_part[vus as usize])
+    }
+
+    /// For each number of this process's users from the first on, how many of them take part.
+    fn users_taking_part(&self) -> Vec<u32> {
+        let shares = Shares::of(&self.workload.endpoints);
+        let mut stagger = TurnsAt::starting_with(shares.first(self.seed), &shares);
+        let mut taking_part = vec![0];
+        let mut count = 0;
+        for local in 0..self.vus_max() {
+            let slot = u64::from(self.shard.vu(local));
+            count += u32::from(self.assignment.takes_part(stagger.slot(slot, &shares)));
+            taking_part.push(count);
+        }
+        taking_part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Executor, Stage, VuStep};
+    use crate::units::SECOND;
+    use crate::workload::Endpoint;
+
+    fn plan(only: Option<u16>) -> Plan {
+        let mut plan = Plan::with(Executor::RampingVus {
+            start_vus: 0,
+            stages: vec![
+                Stage {
+                    duration: 10 * SECOND,
+                    target: 10,
+                },
+                Stage {
+                    duration: 10 * SECOND,
+                    target: 0,
+                },
+            ],
+            graceful_ramp_down: 0,
+        });
+        plan.workload.endpoints = [3, 7].map(|weight| Endpoint { name: None, weight }).to_vec();
+        plan.assignment = Assignment::Fixed { only };
+        plan
+    }
+
+    #[test]
+    fn the_schedule_of_one_endpoint_counts_its_users_alone_and_together_they_are_all() {
+        let all = plan(None).schedule();
+        let parts = [plan(Some(0)).schedule(), plan(Some(1)).schedule()];
+        assert_eq!(parts.each_ref().map(VuSchedule::vus_max), [3, 7]);
+        for step in all.steps() {
+            let sum: u32 = parts.iter().map(|part| part.planned_at(step.at)).sum();
+            assert_eq!(sum, step.vus, "at {}", step.at);
+        }
+        for part in &parts {
+            assert_eq!(part.end(), all.end());
+            assert!(part.steps().windows(2).all(|pair| pair[0].vus != pair[1].vus));
+        }
+    }
+
+    #[test]
+    fn an_endpoint_without_users_has_a_schedule_of_none() {
+        let mut plan = plan(Some(0));
+        plan.executor = Executor::ConstantVus {
+            vus: 1,
+            duration: SECOND,
+        };
+        let users: Vec<u32> = (0..2)
+            .map(|only| {
+                plan.assignment = Assignment::Fixed { only: Some(only) };
+                plan.schedule().vus_max()
+            })
+            .collect();
+        assert_eq!(users.iter().sum::<u32>(), 1);
+        let nobody = users.iter().position(|users| *users == 0).unwrap();
+        plan.assignment = Assignment::Fixed {
+            only: Some(nobody as u16),
+        };
+        assert_eq!(plan.schedule().steps(), [VuStep { at: 0, vus: 0 }]);
+    }
+}

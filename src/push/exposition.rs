@@ -1,0 +1,186 @@
+//! The text format of Prometheus, version 0.0.4: all lines of a metric together, behind its HELP and TYPE. Without
+//! time stamps, which a Pushgateway refuses.
+
+use std::fmt::Write as _;
+
+use crate::units::{Nanos, seconds};
+
+use super::figures::{BOUNDS, Buckets, EndpointFigures, Gauges, PushFigures};
+
+/// What the body of a push is.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Name, help, where the value comes from.
+type Row<F> = (&'static str, &'static str, F);
+type Gauge = fn(&Gauges) -> Option<f64>;
+type Counter = fn(&EndpointFigures) -> u64;
+type Histogram = for<'a> fn(&'a EndpointFigures) -> &'a Buckets;
+
+/// One without a value is left out. The names are those of the Python tool, where
+/// `client_lag` is the latency.
+const GAUGES: [Row<Gauge>; 11] = [
+    (
+        "llm_client_lag_p50_seconds",
+        "Latency, due to done, median",
+        |g| value(g.latency.p50),
+    ),
+    (
+        "llm_client_lag_p90_seconds",
+        "Latency, due to done, 90th percentile",
+        |g| value(g.latency.p90),
+    ),
+    (
+        "llm_client_lag_p99_seconds",
+        "Latency, due to done, 99th percentile",
+        |g| value(g.latency.p99),
+    ),
+    ("llm_ttft_p50_seconds", "Time to the first token, median", |g| {
+        value(g.ttft.p50)
+    }),
+    (
+        "llm_ttft_p90_seconds",
+        "Time to the first token, 90th percentile",
+        |g| value(g.ttft.p90),
+    ),
+    (
+        "llm_ttft_p99_seconds",
+        "Time to the first token, 99th percentile",
+        |g| value(g.ttft.p99),
+    ),
+    (
+        "llm_tokens_per_second",
+        "Output tokens per second of finished requests",
+        |g| Some(g.output_tokens_per_second),
+    ),
+    (
+        "llm_request_rate_per_second",
+        "Requests that ended per second, ok and failed",
+        |g| Some(g.requests_per_second),
+    ),
+    (
+        "llm_error_rate",
+        "Failed over ok and failed requests, 0 to 1",
+        |g| g.error_rate,
+    ),
+    (
+        "llm_contention_error_rate",
+        "Timeouts and 503s over ok and failed requests, 0 to 1",
+        |g| g.contention_error_rate,
+    ),
+    ("llm_active_users", "Virtual users that run now", |g| {
+        g.active_users.map(|n| n as f64)
+    }),
+];
+
+const COUNTERS: [Row<Counter>; 3] = [
+    ("llm_requests_total", "Requests that ended, ok and failed", |e| {
+        e.requests
+    }),
+    ("llm_failed_requests_total", "Requests that failed", |e| e.failed),
+    (
+        "llm_output_tokens_total",
+        "Output tokens of finished requests",
+        |e| e.output_tokens,
+    ),
+];
+
+const HISTOGRAMS: [Row<Histogram>; 3] = [
+    (
+        "llm_latency_seconds",
+        "Due to done, every finished request, failed ones too",
+        |e| &e.latency,
+    ),
+    (
+        "llm_ttft_seconds",
+        "Due to the first event that carries generated text",
+        |e| &e.ttft,
+    ),
+    (
+        "llm_tbt_seconds",
+        "Gap between consecutive token-bearing events of a request",
+        |e| &e.tbt,
+    ),
+];
+
+/// Says whether gauges are of the whole run.
+const IS_LAST: &str = "llm_run_finished";
+
+/// Gauges for all endpoints together carry no label, those of one its name; counts are per endpoint only, so that
+/// a sum over them counts nothing twice.
+pub fn render(figures: &PushFigures) -> String {
+    let mut out = String::with_capacity(8 << 10);
+    let span = match figures.is_last {
+        true => "of the whole run",
+        false => "of the last 10 s, or since the last push if that is longer ago",
+    };
+    for (name, help, pick) in GAUGES {
+        header(&mut out, name, &format!("{help}, {span}"), "gauge");
+        if let Some(value) = pick(&figures.all) {
+            put(&mut out, format_args!("{name} {value}\n"));
+        }
+        for endpoint in &figures.endpoints {
+            if let Some(value) = pick(&endpoint.gauges) {
+                let label = escaped(&endpoint.name);
+                put(&mut out, format_args!("{name}{{endpoint=\"{label}\"}} {value}\n"));
+            }
+        }
+    }
+    header(&mut out, IS_LAST, "1 in the push at the end of the run", "gauge");
+    put(
+        &mut out,
+        format_args!("{IS_LAST} {}\n", u8::from(figures.is_last)),
+    );
+    for (name, help, pick) in COUNTERS {
+        header(&mut out, name, &format!("{help}, since the start"), "counter");
+        for endpoint in &figures.endpoints {
+            let (label, value) = (escaped(&endpoint.name), pick(endpoint));
+            put(&mut out, format_args!("{name}{{endpoint=\"{label}\"}} {value}\n"));
+        }
+    }
+    for (name, help, pick) in HISTOGRAMS {
+        header(&mut out, name, &format!("{help}, since the start"), "histogram");
+        for endpoint in &figures.endpoints {
+            histogram(&mut out, name, &escaped(&endpoint.name), pick(endpoint));
+        }
+    }
+    out
+}
+
+fn value(nanos: Option<Nanos>) -> Option<f64> {
+    nanos.map(seconds)
+}
+
+fn header(out: &mut String, name: &str, help: &str, kind: &str) {
+    put(out, format_args!("# HELP {name} {help}.\n# TYPE {name} {kind}\n"));
+}
+
+fn histogram(out: &mut String, name: &str, label: &str, buckets: &Buckets) {
+    let mut up_to = 0;
+    for (bound, count) in BOUNDS.iter().zip(&buckets.counts) {
+        up_to += count;
+        let bound = seconds(*bound);
+        put(
+            out,
+            format_args!("{name}_bucket{{endpoint=\"{label}\",le=\"{bound}\"}} {up_to}\n"),
+        );
+    }
+    let (count, sum) = (buckets.count, buckets.sum_ns as f64 / 1e9);
+    put(
+        out,
+        format_args!(
+            "{name}_bucket{{endpoint=\"{label}\",le=\"+Inf\"}} {count}\n\
+             {name}_sum{{endpoint=\"{label}\"}} {sum}\n{name}_count{{endpoint=\"{label}\"}} {count}\n"
+        ),
+    );
+}
+
+/// As the format wants the value of a label.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+fn put(out: &mut String, text: std::fmt::Arguments) {
+    out.write_fmt(text).expect("writing to a string does not fail");
+}

@@ -1,0 +1,325 @@
+//! What is pushed, as numbers.
+
+use std::collections::VecDeque;
+
+use crate::metrics::{Distribution, Merged, MetricId, Outcome, SeriesTotals, Snapshot};
+use crate::report::WINDOW;
+use crate::units::{MICROSECOND, Nanos, seconds};
+
+const PER_DECADE: [Nanos; 6] = [100, 150, 200, 300, 500, 700];
+const DECADES: usize = 7;
+pub const BOUNDS_COUNT: usize = PER_DECADE.len() * DECADES + 1;
+
+/// Upper bounds of the buckets, 100 us to 1000 s, the same for every metric and every run, so that any buckets add
+/// up. Six to a decade: a quantile read from them is at most two thirds above the true one. What is above the last
+/// is in `+Inf` alone.
+pub const BOUNDS: [Nanos; BOUNDS_COUNT] = bounds();
+
+const fn bounds() -> [Nanos; BOUNDS_COUNT] {
+    let mut all = [0; BOUNDS_COUNT];
+    let mut scale = MICROSECOND;
+    let mut decade = 0;
+    while decade < DECADES {
+        let mut i = 0;
+        while i < PER_DECADE.len() {
+            all[decade * PER_DECADE.len() + i] = PER_DECADE[i] * scale;
+            i += 1;
+        }
+        scale *= 10;
+        decade += 1;
+    }
+    all[BOUNDS_COUNT - 1] = PER_DECADE[0] * scale;
+    all
+}
+
+/// Which of the run's series belong together, and what they are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grouping {
+    names: Vec<String>,
+    /// Index into `names`, for each series.
+    of_series: Vec<usize>,
+}
+
+impl Grouping {
+    /// Series of one name are one group; groups stand in the order of their first series.
+    pub fn new(series_names: &[String]) -> Grouping {
+        let mut names: Vec<String> = Vec::new();
+        let mut group_of = |name: &String| {
+            names.iter().position(|known| known == name).unwrap_or_else(|| {
+                names.push(name.clone());
+                names.len() - 1
+            })
+        };
+        let of_series = series_names.iter().map(&mut group_of).collect();
+        Grouping { names, of_series }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quantiles {
+    pub p50: Option<Nanos>,
+    pub p90: Option<Nanos>,
+    pub p99: Option<Nanos>,
+}
+
+impl Quantiles {
+    fn of(d: &Distribution) -> Quantiles {
+        Quantiles {
+            p50: d.quantile(0.5),
+            p90: d.quantile(0.9),
+            p99: d.quantile(0.99),
+        }
+    }
+}
+
+/// How it goes: of the last seconds while the run goes on, of the whole run in the last push.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gauges {
+    pub latency: Quantiles,
+    pub ttft: Quantiles,
+    pub output_tokens_per_second: f64,
+    /// Ok and failed.
+    pub requests_per_second: f64,
+    /// Failed over ok and failed; `None` while there are none.
+    pub error_rate: Option<f64>,
+    /// Timeouts and 503s over ok and failed.
+    pub contention_error_rate: Option<f64>,
+    /// `None` where users belong to no endpoint.
+    pub active_users: Option<u64>,
+}
+
+/// Counts of one distribution since the start. `counts[i]` holds the values above `BOUNDS[i - 1]` up to
+/// `BOUNDS[i]`; what is missing to `count` lies above the last bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buckets {
+    pub counts: [u64; BOUNDS_COUNT],
+    pub count: u64,
+    pub sum_ns: u128,
+}
+
+impl Buckets {
+    fn new() -> Buckets {
+        Buckets {
+            counts: [0; BOUNDS_COUNT],
+            count: 0,
+            sum_ns: 0,
+        }
+    }
+
+    pub fn add(&mut self, d: &Distribution) {
+        d.count_into(&BOUNDS, &mut self.counts);
+        self.count += d.offered();
+        self.sum_ns += d.sum_ns();
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointFigures {
+    pub name: String,
+    pub gauges: Gauges,
+    /// Since the start, as all that follow. Ok and failed.
+    pub requests: u64,
+    pub failed: u64,
+    pub output_tokens: u64,
+    pub latency: Buckets,
+    pub ttft: Buckets,
+    pub tbt: Buckets,
+}
+
+/// Everything that one push says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushFigures {
+    /// All endpoints together.
+    pub all: Gauges,
+    pub endpoints: Vec<EndpointFigures>,
+    /// The run is over: gauges are of the whole of it.
+    pub is_last: bool,
+}
+
+/// What finished in one interval, or in the run, of one group.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    completed: u64,
+    failed: u64,
+    contention: u64,
+    output_tokens: u64,
+    latency: Distribution,
+    ttft: Distribution,
+}
+
+impl Slot {
+    fn add(&mut self, series: &SeriesTotals) {
+        self.completed += series.completed();
+        self.failed += series.failed();
+        self.contention += series.timeouts() + series.outcome(Outcome::Http503);
+        self.output_tokens += series.output_tokens;
+        self.latency.merge(series.metric(MetricId::Latency));
+        self.ttft.merge(series.metric(MetricId::Ttft));
+    }
+
+    fn merge(&mut self, other: &Slot) {
+        let Slot {
+            completed,
+            failed,
+            contention,
+            output_tokens,
+            latency,
+            ttft,
+        } = other;
+        self.completed += completed;
+        self.failed += failed;
+        self.contention += contention;
+        self.output_tokens += output_tokens;
+        self.latency.merge(latency);
+        self.ttft.merge(ttft);
+    }
+
+    fn reset(&mut self) {
+        let Slot {
+            completed,
+            failed,
+            contention,
+            output_tokens,
+            latency,
+            ttft,
+        } = self;
+        for n in [completed, failed, contention, output_tokens] {
+            *n = 0;
+        }
+        latency.reset();
+        ttft.reset();
+    }
+
+    fn gauges(&self, span: Nanos, active_users: Option<u64>) -> Gauges {
+        let per_second = |n: u64| if span == 0 { 0.0 } else { n as f64 / seconds(span) };
+        let share = |n: u64| (self.completed > 0).then(|| n as f64 / self.completed as f64);
+        Gauges {
+            latency: Quantiles::of(&self.latency),
+            ttft: Quantiles::of(&self.ttft),
+            output_tokens_per_second: per_second(self.output_tokens),
+            requests_per_second: per_second(self.completed),
+            error_rate: share(self.failed),
+            contention_error_rate: share(self.contention),
+            active_users,
+        }
+    }
+}
+
+/// The slots of all groups between two pushes.
+#[derive(Clone, Debug)]
+struct Interval {
+    start: Nanos,
+    slots: Vec<Slot>,
+}
+
+/// What the reporter keeps for pushing: two distributions a group and interval, as many intervals as make ten
+/// seconds; an interval that is longer is kept alone.
+#[derive(Clone, Debug)]
+pub struct PushView {
+    grouping: Grouping,
+    open: Interval,
+    closed: VecDeque<Interval>,
+    closed_max: usize,
+}
+
+impl PushView {
+    pub fn new(grouping: Grouping, interval: Nanos) -> PushView {
+        let open = Interval {
+            start: 0,
+            slots: vec![Slot::default(); grouping.names.len()],
+        };
+        let in_window = WINDOW.div_ceil(interval.max(1)).max(1);
+        PushView {
+            grouping,
+            open,
+            closed: VecDeque::new(),
+            closed_max: usize::try_from(in_window - 1).unwrap_or(0),
+        }
+    }
+
+    pub fn add(&mut self, snapshot: &Snapshot) {
+        for (series, group) in snapshot.series.iter().zip(&self.grouping.of_series) {
+            self.open.slots[*group].add(series);
+        }
+    }
+
+    /// Ends an interval at `elapsed` since the start. Its gauges are of the last ten seconds, or since the last
+    /// figures where those are longer ago.
+    pub fn figures(&mut self, merged: &Merged, elapsed: Nanos) -> PushFigures {
+        let start = self.closed.front().map_or(self.open.start, |first| first.start);
+        let mut slots = vec![Slot::default(); self.grouping.names.len()];
+        for interval in self.closed.iter().chain([&self.open]) {
+            slots
+                .iter_mut()
+                .zip(&interval.slots)
+                .for_each(|(all, one)| all.merge(one));
+        }
+        self.rotate(elapsed);
+        let users = merged.counters().vus_running;
+        self.told(merged, &slots, elapsed - start.min(elapsed), users, false)
+    }
+
+    /// When the run is over: gauges of all of it.
+    pub fn last_figures(&self, merged: &Merged, elapsed: Nanos) -> PushFigures {
+        let mut slots = vec![Slot::default(); self.grouping.names.len()];
+        for (series, group) in merged.series.iter().zip(&self.grouping.of_series) {
+            slots[*group].add(series);
+        }
+        self.told(merged, &slots, elapsed, 0, true)
+    }
+
+    fn rotate(&mut self, elapsed: Nanos) {
+        let recycled = match self.closed.len() < self.closed_max {
+            true => None,
+            false => self.closed.pop_front(),
+        };
+        let mut next = recycled.unwrap_or_else(|| Interval {
+            start: 0,
+            slots: vec![Slot::default(); self.grouping.names.len()],
+        });
+        std::mem::swap(&mut next, &mut self.open);
+        if self.closed_max > 0 {
+            self.closed.push_back(next);
+        } else {
+            self.open = next;
+        }
+        self.open.slots.iter_mut().for_each(Slot::reset);
+        self.open.start = elapsed;
+    }
+
+    fn told(&self, merged: &Merged, slots: &[Slot], span: Nanos, users: u64, is_last: bool) -> PushFigures {
+        let mut all = Slot::default();
+        slots.iter().for_each(|slot| all.merge(slot));
+        let endpoint = |(group, name): (usize, &String)| {
+            let of_group = merged.series.iter().zip(&self.grouping.of_series);
+            let mut figures = EndpointFigures {
+                name: name.clone(),
+                gauges: slots[group].gauges(span, None),
+                requests: 0,
+                failed: 0,
+                output_tokens: 0,
+                latency: Buckets::new(),
+                ttft: Buckets::new(),
+                tbt: Buckets::new(),
+            };
+            for (series, _) in of_group.filter(|(_, of)| **of == group) {
+                figures.requests += series.completed();
+                figures.failed += series.failed();
+                figures.output_tokens += series.output_tokens;
+                figures.latency.add(series.metric(MetricId::Latency));
+                figures.ttft.add(series.metric(MetricId::Ttft));
+                figures.tbt.add(series.metric(MetricId::Tbt));
+            }
+            figures
+        };
+        PushFigures {
+            all: all.gauges(span, Some(users)),
+            endpoints: self.grouping.names.iter().enumerate().map(endpoint).collect(),
+            is_last,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "figures_tests.rs"]
+mod tests;

@@ -1,0 +1,179 @@
+use super::*;
+use crate::metrics::{Recorder, Sample, TokenSource};
+use crate::units::{MILLISECOND, SECOND};
+
+/// A core of so many series, and what is merged from it.
+struct Core {
+    recorder: Recorder,
+    merged: Merged,
+    view: PushView,
+}
+
+impl Core {
+    fn new(names: &[&str], interval: Nanos) -> Core {
+        let names: Vec<String> = names.iter().map(|n| n.to_string()).collect();
+        Core {
+            recorder: Recorder::new(0, names.len(), false),
+            merged: Merged::new(1, names.len()),
+            view: PushView::new(Grouping::new(&names), interval),
+        }
+    }
+
+    /// Ten tokens, the first after half of the time.
+    fn finish(&mut self, series: u16, outcome: Outcome, ms: u64) {
+        self.recorder.started(series);
+        self.recorder.finish(&Sample {
+            vu: 0,
+            iteration: 0,
+            series,
+            outcome,
+            status: 200,
+            due: 0,
+            sent: Some(0),
+            first_byte: None,
+            first_event: None,
+            first_token: (outcome == Outcome::Ok).then_some(ms * MILLISECOND / 2),
+            last_token: None,
+            done: ms * MILLISECOND,
+            schedule_lag: 0,
+            output_tokens: 10,
+            token_source: TokenSource::Events,
+            server_prompt: None,
+            server_decode: None,
+        });
+    }
+
+    fn snapshot(&mut self) {
+        let series = self.merged.series.len();
+        let snapshot = self.recorder.take(Snapshot::new(0, series, false));
+        self.merged.add(&snapshot);
+        self.view.add(&snapshot);
+    }
+
+    fn figures(&mut self, elapsed: Nanos) -> PushFigures {
+        self.snapshot();
+        self.view.figures(&self.merged, elapsed)
+    }
+}
+
+#[test]
+fn bounds_ascend_from_100_us_to_1000_s() {
+    assert!(BOUNDS.windows(2).all(|w| w[0] < w[1]), "{BOUNDS:?}");
+    assert_eq!(
+        (BOUNDS[0], BOUNDS[BOUNDS_COUNT - 1]),
+        (100 * MICROSECOND, 1_000 * SECOND)
+    );
+    assert!(BOUNDS.windows(2).all(|w| 3 * w[1] <= 5 * w[0]), "{BOUNDS:?}");
+}
+
+#[test]
+fn a_value_is_in_the_first_bucket_whose_bound_it_does_not_exceed() {
+    let mut distribution = Distribution::new();
+    let values = [
+        0,
+        100 * MICROSECOND,
+        101 * MICROSECOND,
+        7 * SECOND,
+        1_000 * SECOND,
+        2_000 * SECOND,
+    ];
+    values.iter().for_each(|ns| {
+        distribution.record(*ns);
+    });
+    // Over the range of the histogram, too.
+    distribution.record(5_000 * SECOND);
+    let mut buckets = Buckets::new();
+    buckets.add(&distribution);
+    let filled: Vec<(Nanos, u64)> = BOUNDS
+        .into_iter()
+        .zip(buckets.counts)
+        .filter(|(_, n)| *n > 0)
+        .collect();
+    assert_eq!(
+        filled,
+        [
+            (100 * MICROSECOND, 2),
+            (150 * MICROSECOND, 1),
+            (7 * SECOND, 1),
+            (1_000 * SECOND, 1)
+        ]
+    );
+    assert_eq!((buckets.count, buckets.sum_ns), (7, distribution.sum_ns()));
+}
+
+#[test]
+fn buckets_of_parts_add_up_to_those_of_the_whole() {
+    let (mut whole, mut parts) = (Buckets::new(), Buckets::new());
+    let mut all = Distribution::new();
+    for part in 0..5u64 {
+        let mut one = Distribution::new();
+        for i in 0..1_000u64 {
+            one.record((i * i * 37 + part * 911) * MICROSECOND);
+        }
+        all.merge(&one);
+        parts.add(&one);
+    }
+    whole.add(&all);
+    assert_eq!(whole, parts);
+    assert_eq!(whole.counts.iter().sum::<u64>(), 5_000);
+}
+
+#[test]
+fn series_of_one_name_are_one_group() {
+    let mut core = Core::new(&["Flash", "Thinker", "Flash"], 10 * SECOND);
+    core.finish(0, Outcome::Ok, 10);
+    core.finish(1, Outcome::Http503, 30);
+    core.finish(2, Outcome::TimeoutIdle, 20);
+    core.finish(2, Outcome::Interrupted, 99);
+    let figures = core.figures(10 * SECOND);
+    let names: Vec<&str> = figures.endpoints.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(names, ["Flash", "Thinker"]);
+    let flash = &figures.endpoints[0];
+    assert_eq!((flash.requests, flash.failed, flash.output_tokens), (2, 1, 30));
+    assert_eq!((flash.latency.count, flash.ttft.count), (2, 1));
+    assert_eq!(flash.gauges.error_rate, Some(0.5));
+    assert_eq!(flash.gauges.contention_error_rate, Some(0.5));
+    assert_eq!(flash.gauges.active_users, None);
+    assert_eq!(figures.all.contention_error_rate, Some(2.0 / 3.0));
+    assert_eq!(figures.all.requests_per_second, 0.3);
+    assert_eq!(figures.all.output_tokens_per_second, 4.0);
+    assert_eq!(figures.all.latency.p99, Some(30 * MILLISECOND));
+}
+
+#[test]
+fn gauges_are_of_the_last_ten_seconds_and_counts_since_the_start() {
+    let mut core = Core::new(&["a"], 4 * SECOND);
+    for (second, ms) in [(4, 400), (8, 8), (12, 12), (16, 16)] {
+        core.finish(0, Outcome::Ok, ms);
+        let figures = core.figures(second * SECOND);
+        let count = second / 4;
+        assert_eq!(figures.endpoints[0].latency.count, count);
+        // Three intervals make the window: the slowest leaves with the fourth.
+        let slowest = if count < 4 { 400 } else { 16 };
+        assert_eq!(
+            figures.all.latency.p99,
+            Some(slowest * MILLISECOND),
+            "after {second} s"
+        );
+        let expected = count.min(3) as f64 / (count.min(3) * 4) as f64;
+        assert_eq!(figures.all.requests_per_second, expected);
+    }
+    let last = core.view.last_figures(&core.merged, 20 * SECOND);
+    assert!(last.is_last);
+    assert_eq!(last.all.latency.p99, Some(400 * MILLISECOND));
+    assert_eq!(last.all.requests_per_second, 0.2);
+    assert_eq!(last.all.active_users, Some(0));
+}
+
+#[test]
+fn an_interval_longer_than_the_window_leaves_no_gap() {
+    let mut core = Core::new(&["a"], 60 * SECOND);
+    core.finish(0, Outcome::Ok, 10);
+    let first = core.figures(60 * SECOND);
+    assert_eq!(first.all.requests_per_second, 1.0 / 60.0);
+    let second = core.figures(120 * SECOND);
+    assert_eq!(second.all.requests_per_second, 0.0);
+    assert_eq!(second.all.error_rate, None);
+    assert_eq!(second.all.latency, Quantiles::default());
+    assert_eq!(second.endpoints[0].requests, 1);
+}

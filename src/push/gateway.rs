@@ -1,0 +1,153 @@
+//! One Pushgateway, and one group of metrics on it.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+use super::exposition::CONTENT_TYPE;
+use crate::config::{PushConfig, redact};
+use crate::http1::{Body, Method};
+use crate::server::probe::{Answer, Peer, ProbeError};
+use crate::server::{ServerError, Url, addresses, printable};
+use crate::tls::{TlsOptions, TlsTarget};
+
+/// For one push, connecting included.
+pub const PUSH_LIMIT: Duration = Duration::from_secs(5);
+/// Characters of an answer that an error shows.
+const SHOWN_CHARS_MAX: usize = 120;
+/// Stands where an answer repeats what must not be shown.
+const REDACTED: &str = "redacted";
+
+pub struct Gateway {
+    url: String,
+    authority: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    /// What no message may hold.
+    secrets: Vec<String>,
+    tls: Option<TlsTarget>,
+}
+
+impl Gateway {
+    /// Reads the trusted certificates of an https gateway; asks nobody.
+    pub fn new(config: &PushConfig, host_name: &str, cacert: TlsOptions) -> Result<Gateway, ServerError> {
+        let url = Url::parse(&config.url)?;
+        let tls = match url.tls {
+            true => Some(
+                TlsTarget::new(&url.host, &cacert).map_err(|e| ServerError::Config {
+                    message: format!("Pushgateway: {}", e.message),
+                    hint: e.hint.to_owned(),
+                })?,
+            ),
+            false => None,
+        };
+        let mut headers = Vec::new();
+        let mut secrets = Vec::new();
+        if let Some(user) = &config.username {
+            let password = config.password.as_ref().map_or("", |p| p.expose());
+            let credentials = STANDARD.encode(format!("{user}:{password}"));
+            headers.push(("Authorization".to_owned(), format!("Basic {credentials}")));
+            secrets.push(credentials);
+            secrets.extend((!password.is_empty()).then(|| password.to_owned()));
+        }
+        let instance = config.instance.as_deref().unwrap_or(host_name);
+        Ok(Gateway {
+            path: format!("{}{}", url.path, group_path(&config.job, instance)),
+            authority: url.authority,
+            url: config.url.clone(),
+            headers,
+            secrets,
+            tls,
+        })
+    }
+
+    /// As messages name it.
+    pub fn shown(&self) -> String {
+        redact(&self.url)
+    }
+
+    /// Replaces the group's metrics by `text`. The error is one line, safe for a terminal.
+    pub fn put(&self, text: &str) -> Result<(), String> {
+        let deadline = Instant::now() + PUSH_LIMIT;
+        let found = addresses(&self.url).map_err(|e| {
+            let text = e.to_string();
+            let reason = text.rsplit("never answered: ").next().unwrap_or_default();
+            printable(reason, SHOWN_CHARS_MAX)
+        })?;
+        let mut last = Err("no address".to_owned());
+        for address in found {
+            let limit = deadline.saturating_duration_since(Instant::now());
+            if limit.is_zero() {
+                return Err(ProbeError::Timeout(PUSH_LIMIT).to_string());
+            }
+            let peer = Peer {
+                address,
+                authority: &self.authority,
+                headers: &self.headers,
+                limit,
+                tls: self.tls.as_ref(),
+            };
+            let body = Body {
+                bytes: text.as_bytes(),
+                content_type: CONTENT_TYPE,
+            };
+            let mut answer = Answer::default();
+            last = match peer.exchange_into(&mut answer, Method::Put, &self.path, Some(body)) {
+                // `localhost` often names one address more than the gateway listens on.
+                Err(e @ (ProbeError::Refused | ProbeError::Unreachable(_))) => Err(e.to_string()),
+                Err(ProbeError::Timeout(_)) => return Err(ProbeError::Timeout(PUSH_LIMIT).to_string()),
+                Err(e) => return Err(printable(&e.to_string(), SHOWN_CHARS_MAX)),
+                Ok(()) => return self.judge(&answer),
+            };
+        }
+        last
+    }
+
+    fn judge(&self, answer: &Answer) -> Result<(), String> {
+        if (200..300).contains(&answer.status) {
+            return Ok(());
+        }
+        let mut said = String::from_utf8_lossy(&answer.body).into_owned();
+        for secret in &self.secrets {
+            said = said.replace(secret.as_str(), REDACTED);
+        }
+        let said = printable(said.trim(), SHOWN_CHARS_MAX);
+        Err(match said.is_empty() {
+            true => format!("status {}", answer.status),
+            false => format!("status {}: {said}", answer.status),
+        })
+    }
+}
+
+/// The group that is replaced by each push.
+pub fn group_path(job: &str, instance: &str) -> String {
+    format!("/metrics/{}/{}", part("job", job), part("instance", instance))
+}
+
+/// Name and value of a grouping label. What a path cannot carry (a slash, nothing at all, dots that a server
+/// would resolve) goes in base64, as the Pushgateway defines it.
+fn part(name: &str, value: &str) -> String {
+    match value {
+        "" => format!("{name}@base64/="),
+        "." | ".." => format!("{name}@base64/{}", URL_SAFE_NO_PAD.encode(value)),
+        _ if value.contains('/') => format!("{name}@base64/{}", URL_SAFE_NO_PAD.encode(value)),
+        _ => format!("{name}/{}", percent_encoded(value)),
+    }
+}
+
+/// All but the unreserved characters of RFC 3986.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+#[path = "gateway_tests.rs"]
+mod tests;

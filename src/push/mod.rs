@@ -1,0 +1,17 @@
+//! Figures for a Prometheus Pushgateway while the run goes on, and once more when it is over.
+//!
+//! ```text
+//! reporter: PushView -- figures(), every interval --> bounded channel --> thread: text, PUT, outcome
+//! ```
+//!
+//! The reporter never waits for the gateway: where the thread is behind, the older figures are dropped and counted.
+
+mod exposition;
+mod figures;
+mod gateway;
+mod pusher;
+
+pub use exposition::render;
+pub use figures::{BOUNDS, Buckets, EndpointFigures, Gauges, Grouping, PushFigures, PushView, Quantiles};
+pub use gateway::{Gateway, group_path};
+pub use pusher::{Pushed, Pusher, Pushes};

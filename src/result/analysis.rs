@@ -1,0 +1,218 @@
+//! The automatic analysis: a table of named rules, each with its limit in the document.
+
+use crate::config::AnalysisLimits;
+use crate::result::{RunResult, StampSource};
+use crate::units::millis;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Grade {
+    Pass,
+    Warning,
+    Fail,
+}
+
+impl Grade {
+    pub fn name(self) -> &'static str {
+        match self {
+            Grade::Pass => "PASS",
+            Grade::Warning => "WARNING",
+            Grade::Fail => "FAIL",
+        }
+    }
+}
+
+/// What one rule says of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    pub rule: &'static str,
+    pub grade: Grade,
+    pub message: String,
+}
+
+pub struct AnalysisRule {
+    pub name: &'static str,
+    /// `None`: nothing to say, as there are no values.
+    pub says: fn(&RunResult, &AnalysisLimits) -> Option<(Grade, String)>,
+}
+
+pub const ANALYSIS_RULES: [AnalysisRule; 7] = [
+    AnalysisRule {
+        name: "error_rate",
+        says: error_rate,
+    },
+    AnalysisRule {
+        name: "p90_latency",
+        says: p90_latency,
+    },
+    AnalysisRule {
+        name: "ttft",
+        says: ttft,
+    },
+    AnalysisRule {
+        name: "tail_ratio",
+        says: tail_ratio,
+    },
+    AnalysisRule {
+        name: "contention_errors",
+        says: contention_errors,
+    },
+    AnalysisRule {
+        name: "stamps",
+        says: stamps,
+    },
+    AnalysisRule {
+        name: "coalescing",
+        says: coalescing,
+    },
+];
+
+/// In the table's order.
+pub fn analyse(result: &RunResult, limits: &AnalysisLimits) -> Vec<Finding> {
+    ANALYSIS_RULES
+        .iter()
+        .filter_map(|rule| {
+            let (grade, message) = (rule.says)(result, limits)?;
+            Some(Finding {
+                rule: rule.name,
+                grade,
+                message,
+            })
+        })
+        .collect()
+}
+
+fn error_rate(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
+    let t = &result.totals.traffic;
+    if t.ok + t.failed == 0 {
+        return Some((Grade::Fail, "Not one request came to an end.".to_owned()));
+    }
+    let rate = percent(result.rates.error_rate);
+    Some(match result.rates.error_rate > limits.error_rate_max {
+        false => (Grade::Pass, format!("Error rate is acceptable ({rate})")),
+        true => {
+            let limit = percent(limits.error_rate_max);
+            (
+                Grade::Fail,
+                format!("Error rate is high ({rate}, limit {limit}). See the outcomes."),
+            )
+        }
+    })
+}
+
+fn p90_latency(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
+    let p90 = result.metrics.get("latency")?.p90?;
+    Some(match p90 > millis(limits.p90_latency_max) {
+        false => (
+            Grade::Pass,
+            format!("P90 Latency is acceptable ({}).", seconds(p90)),
+        ),
+        true => (
+            Grade::Warning,
+            format!(
+                "P90 Latency is high ({}). User experience degraded.",
+                seconds(p90)
+            ),
+        ),
+    })
+}
+
+fn ttft(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
+    let p50 = result.metrics.get("ttft")?.p50?;
+    let shown = seconds(p50);
+    Some(if p50 <= millis(limits.ttft_p50_good) {
+        (Grade::Pass, format!("TTFT is excellent ({shown})."))
+    } else if p50 <= millis(limits.ttft_p50_max) {
+        (Grade::Pass, format!("TTFT is acceptable ({shown})."))
+    } else {
+        let why = "Users wait for the first token";
+        (Grade::Warning, format!("TTFT is high ({shown}). {why}."))
+    })
+}
+
+fn tail_ratio(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
+    let latency = result.metrics.get("latency")?;
+    let (p50, p99) = (latency.p50.filter(|p50| *p50 > 0.0)?, latency.p99?);
+    let ratio = p99 / p50;
+    Some(match ratio > limits.tail_ratio_max {
+        false => (Grade::Pass, format!("Tail is even (P99 is {ratio:.1} x P50).")),
+        true => (
+            Grade::Warning,
+            format!(
+                "Tail is long (P99 is {ratio:.1} x P50, limit {:.1}). Some users wait far longer than most.",
+                limits.tail_ratio_max
+            ),
+        ),
+    })
+}
+
+/// Timeouts and 503s: what a server that has too much to do answers with.
+fn contention_errors(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
+    let t = &result.totals.traffic;
+    if t.ok + t.failed == 0 {
+        return None;
+    }
+    let rate = result.rates.contention_error_rate;
+    let shown = percent(rate);
+    Some(match rate > limits.contention_error_rate_max {
+        false => (
+            Grade::Pass,
+            format!("Timeouts and 503s are acceptable ({shown})."),
+        ),
+        true => (
+            Grade::Fail,
+            format!(
+                "Timeouts and 503s are high ({shown}, limit {}). The server has more to do than it can.",
+                percent(limits.contention_error_rate_max)
+            ),
+        ),
+    })
+}
+
+fn stamps(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
+    if result.client.stamp_source == StampSource::User {
+        let what =
+            "Arrivals were stamped by the program, not the kernel: its own delays are in TTFT and TBT.";
+        return Some((Grade::Warning, what.to_owned()));
+    }
+    let reads: u64 = result.client.cores.iter().map(|core| core.reads).sum();
+    let missing = result.client.stamps_missing;
+    if reads == 0 {
+        return None;
+    }
+    Some(match missing as f64 / reads as f64 > limits.stamps_missing_max {
+        false => (Grade::Pass, "Arrivals were stamped by the kernel.".to_owned()),
+        true => (
+            Grade::Warning,
+            format!("{missing} of {reads} reads had no kernel stamp; the time of reading was taken."),
+        ),
+    })
+}
+
+fn coalescing(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
+    let (events, shared) = (result.totals.token_events, result.totals.coalesced_events);
+    if events == 0 {
+        return None;
+    }
+    let share = shared as f64 / events as f64;
+    let shown = percent(share);
+    Some(match share > limits.coalesced_max {
+        false => (
+            Grade::Pass,
+            format!("Tokens arrived one by one ({shown} shared a read)."),
+        ),
+        true => (
+            Grade::Warning,
+            format!("Tokens arrived in bunches ({shown} shared a read). Read TPOT rather than TBT."),
+        ),
+    })
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+fn seconds(ms: f64) -> String {
+    format!("{:.2}s", ms / 1e3)
+}

@@ -1,0 +1,82 @@
+//! The Pushgateway of a run: set up before anything is sent, fed by the reporter, told the whole when it is over.
+
+use crate::config::Config;
+use crate::plan::Plan;
+use crate::push::{Gateway, Grouping, Pushed, Pusher};
+use crate::result::ExitCode;
+use crate::tls::TlsOptions;
+
+use super::listen::Listened;
+use super::{Failure, Signals};
+
+/// `None`: nothing is pushed. `--insecure` is for the target alone: a password goes to a verified gateway or nowhere.
+pub fn gateway(config: &Config) -> Result<Option<Gateway>, Failure> {
+    let Some(push) = &config.push else { return Ok(None) };
+    let cacert = TlsOptions {
+        cacert: config.run.cacert.clone(),
+        insecure: false,
+    };
+    let host = rustix::system::uname();
+    let name = host.nodename().to_string_lossy();
+    Ok(Some(Gateway::new(push, &name, cacert)?))
+}
+
+/// From a thread that is pinned where it disturbs no worker: the pusher's thread stays there, too.
+pub fn start(
+    gateway: Option<Gateway>,
+    config: &Config,
+    plan: &Plan,
+    quiet: bool,
+) -> Result<Option<Pusher>, Failure> {
+    let (Some(gateway), Some(push)) = (gateway, &config.push) else {
+        return Ok(None);
+    };
+    let grouping = Grouping::new(&endpoint_names(plan));
+    let pusher = Pusher::start(gateway, grouping, push.interval, !quiet).map_err(Failure::internal)?;
+    Ok(Some(pusher))
+}
+
+/// Of each series: the server it belongs to, where servers have names, else the kind of request.
+fn endpoint_names(plan: &Plan) -> Vec<String> {
+    let of_server = |index: u16| plan.workload.endpoints.get(usize::from(index))?.name.clone();
+    let kinds = plan.workload.kinds.iter();
+    kinds
+        .map(|kind| of_server(kind.endpoint).unwrap_or_else(|| kind.name.clone()))
+        .collect()
+}
+
+/// The last push, unless a second signal came: one that comes now ends the wait for it.
+pub fn finish(
+    listened: &mut Listened,
+    config: &Config,
+    signals: &Signals,
+    say: &mut dyn FnMut(&str),
+) -> Option<Pushed> {
+    let pusher = listened.pusher.take()?;
+    let pushed = match listened.in_a_hurry {
+        true => pusher.abandon(),
+        false => {
+            let elapsed = listened.ended - listened.t0;
+            pusher.finish(listened.aggregator.merged(), elapsed, &signals.received)
+        }
+    };
+    listened.in_a_hurry |= pushed.signalled && listened.signals > 0;
+    if let Some(warning) = &pushed.warning {
+        say(warning);
+    }
+    if config.run.push_required && pushed.pushes.failed > 0 {
+        listened.failures.push(required(&pushed));
+    }
+    Some(pushed)
+}
+
+fn required(pushed: &Pushed) -> Failure {
+    let tried = pushed.pushes.sent + pushed.pushes.failed;
+    let what = format!(
+        "--push-required: {} of {tried} pushes to {} failed",
+        pushed.pushes.failed, pushed.gateway
+    );
+    let cause = pushed.pushes.last_error.as_deref();
+    let hint = "is the Pushgateway up, and does it take what is pushed? see docs/PUSHGATEWAY.md";
+    Failure::new(ExitCode::Output, what, cause, hint)
+}

@@ -1,0 +1,247 @@
+use super::*;
+use crate::units::SECOND;
+use crate::workload::{Endpoint, LightPath, NamedPaths, RequestKind, Span, Timeouts};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn body(model: &str, prompt: &str, max_tokens: u32, stream: bool) -> String {
+    let mut out = b"before".to_vec();
+    encode_chat_body(&mut out, model, prompt, max_tokens, stream);
+    let text = String::from_utf8(out).unwrap();
+    text.strip_prefix("before").unwrap().to_string()
+}
+
+#[test]
+fn bodies_are_these() {
+    assert_eq!(
+        body("gpt-4o", "Say \"hi\"\n", 20, false),
+        r#"{"model":"gpt-4o","messages":[{"role":"user","content":"Say \"hi\"\n"}],"max_tokens":20,"stream":false}"#
+    );
+    assert_eq!(
+        body("m", "é", u32::MAX, true),
+        r#"{"model":"m","messages":[{"role":"user","content":"é"}],"max_tokens":4294967295,"stream":true,"stream_options":{"include_usage":true}}"#
+    );
+}
+
+fn native(model: &str, prompt: Text, stream: bool, cache_prompt: bool, api: Api) -> String {
+    let mut out = Vec::new();
+    let body = Generate {
+        model,
+        prompt,
+        max_tokens: 7,
+        stream,
+        cache_prompt,
+    };
+    encode_body(&mut out, api, &body);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn each_api_gets_its_own_words_and_only_llama_cpp_the_cache_key() {
+    assert_eq!(
+        native("m", Text::Given("a \"b\""), true, false, Api::LlamaCpp),
+        r#"{"model":"m","prompt":"a \"b\"","n_predict":7,"stream":true,"cache_prompt":false}"#
+    );
+    assert_eq!(
+        native("m", Text::Given("a"), false, true, Api::LlamaCpp),
+        r#"{"model":"m","prompt":"a","n_predict":7,"stream":false,"cache_prompt":true}"#
+    );
+    assert_eq!(
+        native("m", Text::Given("a"), true, true, Api::Completions),
+        r#"{"model":"m","prompt":"a","max_tokens":7,"stream":true,"stream_options":{"include_usage":true}}"#
+    );
+    assert_eq!(
+        native("m", Text::Given("a"), false, true, Api::Completions),
+        r#"{"model":"m","prompt":"a","max_tokens":7,"stream":false}"#
+    );
+}
+
+#[test]
+fn a_made_prompt_is_its_prefix_and_words_in_every_api() {
+    for (prefix, expected) in [
+        ("", ""),
+        ("Say \"x\": ", "Say \"x\": "),
+        ("Sum up", "Sum up "),
+        ("one\n", "one\n"),
+    ] {
+        for api in [Api::Chat, Api::Completions, Api::LlamaCpp] {
+            let text = Text::Made {
+                prefix,
+                key: 99,
+                min_tokens: 20,
+            };
+            let read: Value = serde_json::from_str(&native("m", text, true, false, api)).unwrap();
+            let prompt = match api {
+                Api::Chat => &read["messages"][0]["content"],
+                Api::Completions | Api::LlamaCpp => &read["prompt"],
+            };
+            let mut words = Vec::new();
+            push_words(&mut words, 99, 20);
+            let wanted = expected.to_string() + std::str::from_utf8(&words).unwrap();
+            assert_eq!(prompt, &wanted);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(seed()),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_body_reads_back_as_what_was_put_in(
+        model in any::<String>(),
+        prompt in "\\PC*|[\\x00-\\x7f]*",
+        max_tokens: u32,
+        stream: bool,
+    ) {
+        let read: Value = serde_json::from_str(&body(&model, &prompt, max_tokens, stream)).unwrap();
+        let mut wanted = json!({
+            "model": model,
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": max_tokens,
+            "stream": stream,
+        });
+        if stream {
+            wanted["stream_options"] = json!({"include_usage": true});
+        }
+        prop_assert_eq!(read, wanted);
+    }
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("SEED").map_or(1, |text| text.parse().expect("SEED is a number"));
+    println!("SEED={seed}");
+    seed
+}
+
+fn two_kinds() -> (Workload, Target) {
+    let timeouts = Timeouts {
+        connect: None,
+        first_token: None,
+        idle: None,
+        total: SECOND,
+    };
+    let kind = |name: &str, call| RequestKind {
+        name: name.to_string(),
+        weight: 1,
+        call,
+        timeouts,
+        endpoint: 0,
+    };
+    let chat = Call::Chat {
+        stream: true,
+        max_tokens: Span { min: 5, max: 9 },
+        models: vec!["a".to_string(), "b".to_string()],
+        prompts: Prompts::List(vec!["Hi".to_string(), "x".repeat(2000)]),
+        cache_prompt: false,
+    };
+    let workload = Workload {
+        endpoints: vec![Endpoint {
+            name: None,
+            weight: 1,
+        }],
+        kinds: vec![kind("stream", chat), kind("light", Call::Light)],
+        think_time: Span { min: 0, max: 0 },
+    };
+    let target = Target {
+        origin: "http://h:1".to_string(),
+        authority: "h:1".to_string(),
+        addresses: vec![([127, 0, 0, 1], 1).into()],
+        api: Api::Chat,
+        chat_path: "/v1/chat/completions".to_string(),
+        light_paths: vec!["/health".to_string(), "/stats".to_string()],
+        named_paths: NamedPaths {
+            health: "/h".to_string(),
+            models: "/v1/models".to_string(),
+            model: "/v1/models/m".to_string(),
+            stats: "/s".to_string(),
+        },
+        headers: vec![("Authorization".to_string(), "Bearer x".to_string())],
+    };
+    (workload, target)
+}
+
+#[test]
+fn a_request_is_the_one_drawn() {
+    let (workload, target) = two_kinds();
+    let (mut out, mut scratch) = (Vec::new(), b"left over".to_vec());
+    let draw = Draw {
+        kind: 0,
+        model: 1,
+        prompt: 0,
+        max_tokens: 7,
+        think: 0,
+    };
+    encode_request(&mut out, &mut scratch, &target, &workload, &draw);
+    let text = String::from_utf8(out.clone()).unwrap();
+    let (head, sent) = text.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"),
+        "{head}"
+    );
+    assert!(head.contains("\r\nHost: h:1\r\n") && head.contains("Authorization: Bearer x"));
+    assert!(head.contains("\r\nContent-Type: application/json\r\n"), "{head}");
+    assert!(
+        head.contains(&format!("Content-Length: {}", sent.len())),
+        "{head}"
+    );
+    assert_eq!(sent, body("b", "Hi", 7, true));
+
+    out.clear();
+    let light = Draw {
+        kind: 1,
+        model: 0,
+        prompt: 1,
+        max_tokens: 0,
+        think: 0,
+    };
+    encode_request(&mut out, &mut scratch, &target, &workload, &light);
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.starts_with("GET /stats HTTP/1.1\r\n") && text.ends_with("\r\n\r\n"));
+    assert!(!text.contains("Content-"));
+}
+
+#[test]
+fn a_get_that_names_its_path_goes_there() {
+    let (mut workload, target) = two_kinds();
+    let draw = Draw {
+        kind: 1,
+        model: 0,
+        prompt: 0,
+        max_tokens: 0,
+        think: 0,
+    };
+    for (path, line) in LightPath::ALL
+        .into_iter()
+        .zip(["/h", "/v1/models", "/v1/models/m", "/s"])
+    {
+        workload.kinds[1].call = Call::Get { path };
+        let (mut out, mut scratch) = (Vec::new(), Vec::new());
+        encode_request(&mut out, &mut scratch, &target, &workload, &draw);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with(&format!("GET {line} HTTP/1.1\r\n")), "{text}");
+    }
+}
+
+#[test]
+fn buffers_once_grown_stay_as_they_are() {
+    let (workload, target) = two_kinds();
+    let (mut out, mut scratch) = (Vec::new(), Vec::new());
+    let mut grown = None;
+    for (prompt, model) in [(1, 0), (0, 1), (1, 1), (0, 0)] {
+        let draw = Draw {
+            kind: 0,
+            model,
+            prompt,
+            max_tokens: 9,
+            think: 0,
+        };
+        out.clear();
+        encode_request(&mut out, &mut scratch, &target, &workload, &draw);
+        let now = (out.as_ptr(), out.capacity(), scratch.as_ptr(), scratch.capacity());
+        assert_eq!(*grown.get_or_insert(now), now);
+    }
+}

@@ -1,0 +1,250 @@
+//! `compare` and `baseline` from the outside: exit codes, what is printed where, what is written.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use llmload_uring::metrics::Distribution;
+use llmload_uring::result::MetricFigures;
+use serde_json::{Value, json};
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("llmload-compare-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let program = env!("CARGO_BIN_EXE_llmload-uring");
+        let mut command = Command::new(program);
+        command.args(args).current_dir(&self.0).stdin(Stdio::null());
+        command.env_remove("LLMLOAD_BASELINES").output().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_rule_that_cannot_be_read_is_a_bad_command_line() {
+    let scratch = Scratch::new("rule");
+    let output = scratch.run(&["compare", "a.json", "b.json", "--fail-on", "latncy p95 > +10%"]);
+    assert_eq!(code(&output), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("did you mean `latency`?"),
+        "{}",
+        stderr(&output)
+    );
+    let output = scratch.run(&["compare", "a.json"]);
+    assert_eq!(code(&output), Some(2));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_bad_configuration() {
+    let scratch = Scratch::new("missing");
+    let output = scratch.run(&["compare", "no-such.json", "neither.json"]);
+    assert_eq!(code(&output), Some(104), "{}", stderr(&output));
+    assert!(
+        stderr(&output).starts_with("error: no-such.json"),
+        "{}",
+        stderr(&output)
+    );
+    let output = scratch.run(&["compare", "@main", "neither.json"]);
+    assert_eq!(code(&output), Some(104));
+    assert!(
+        stderr(&output).contains("no baseline `main` in .llmload/baselines"),
+        "{}",
+        stderr(&output)
+    );
+    let output = scratch.run(&["baseline", "save", "../main", "x.json"]);
+    assert_eq!(code(&output), Some(104));
+    assert!(
+        stderr(&output).contains("is no name of a baseline"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn an_empty_folder_lists_nothing() {
+    let scratch = Scratch::new("list");
+    let output = scratch.run(&["baseline", "list", "--folder", "kept"]);
+    assert_eq!(
+        (code(&output), stdout(&output).as_str()),
+        (Some(0), "no baselines in kept\n")
+    );
+}
+
+/// A result document of a minute: each second 50 latencies between 100 and 200 ms and `slower` percent above that.
+fn document(slower: u64) -> String {
+    let mut all = Distribution::new();
+    let mut rows = Vec::new();
+    for second in 1..=60u64 {
+        let mut part = Distribution::new();
+        for i in 0..50u64 {
+            let ms = 100 + (i * 37 + second * 11) % 100;
+            part.record(ms * (100 + slower) * 10_000);
+        }
+        let sum = part.sum_ns() as f64 / 1e6;
+        let spread = json!({"count": 50, "sum": sum, "p50": null, "p99": null});
+        let none = json!({"count": 0, "sum": 0.0, "p50": null, "p99": null});
+        rows.push(json!({
+            "elapsed": second as f64, "vus_planned": 5, "vus_running": 5, "connections": 5, "requests": 50,
+            "errors": 0, "output_tokens": 500, "latency": spread, "ttft": none,
+        }));
+        all.merge(&part);
+    }
+    let figures = MetricFigures::of(&all);
+    let whole = json!({
+        "schema": "llmload-uring/1",
+        "config": {"seed": 42},
+        "host": {"kernel": "6.18.0"},
+        "run": {
+            "profile": "load", "target": "http://127.0.0.1:8080", "started_at": "2026-01-02T03:04:05Z",
+            "startup_seconds": 0.1, "duration_seconds": 60.0, "stopped_by": "plan", "verdict": "passed",
+            "exit_code": 0, "versions": {"llmload-uring": "0.1.0"},
+        },
+        "totals": {"requests": 3000, "ok": 3000, "failed": 0, "interrupted": 0, "output_tokens": 30000, "peak_vus": 5},
+        "rates": {
+            "requests_per_second": 50.0, "ok_requests_per_second": 50.0, "output_tokens_per_second": 500.0,
+            "error_rate": 0.0,
+        },
+        "metrics": {"latency": figures},
+        "endpoints": {},
+        "timeline": rows,
+        "thresholds": [],
+    });
+    serde_json::to_string(&whole).unwrap()
+}
+
+fn with_documents(name: &str) -> Scratch {
+    let scratch = Scratch::new(name);
+    for (file, slower) in [("base.json", 0), ("same.json", 0), ("slow.json", 20)] {
+        std::fs::write(scratch.0.join(file), document(slower)).unwrap();
+    }
+    scratch
+}
+
+#[test]
+fn a_slowdown_beyond_the_rule_exits_99_and_an_equal_run_0() {
+    let scratch = with_documents("gate");
+    let rule = ["--fail-on", "latency p95 > +10%"];
+    let output = scratch.run(&["compare", "base.json", "slow.json", rule[0], rule[1]]);
+    assert_eq!(code(&output), Some(99), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.contains("FAIL  latency p95 > +10%  B +"), "{text}");
+    assert!(!text.contains('\x1b'), "colour in a pipe: {text}");
+    let output = scratch.run(&["compare", "base.json", "same.json", rule[0], rule[1]]);
+    assert_eq!(code(&output), Some(0), "{}", stdout(&output));
+    let output = scratch.run(&[
+        "compare",
+        "base.json",
+        "same.json",
+        "slow.json",
+        rule[0],
+        rule[1],
+        "--format",
+        "csv",
+    ]);
+    assert_eq!(code(&output), Some(99));
+    assert!(
+        stdout(&output).starts_with("metric,stat,unit,"),
+        "rules are no part of a CSV file"
+    );
+    assert!(
+        stderr(&output).contains("FAIL  latency p95 > +10%  C +"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_rule_about_a_metric_that_is_not_there_is_no_pass() {
+    let scratch = with_documents("absent");
+    let output = scratch.run(&[
+        "compare",
+        "base.json",
+        "slow.json",
+        "--fail-on",
+        "ttft p95 > +10%",
+    ]);
+    assert_eq!(code(&output), Some(104));
+    assert!(
+        stderr(&output).contains("not in both A and B"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_baseline_is_kept_compared_with_and_not_overwritten_unasked() {
+    let scratch = with_documents("baseline");
+    let save = ["baseline", "save", "main", "base.json"];
+    assert_eq!(code(&scratch.run(&save)), Some(0));
+    let facts = std::fs::read_to_string(scratch.0.join(".llmload/baselines/main.facts.json")).unwrap();
+    let facts: Value = serde_json::from_str(&facts).unwrap();
+    assert_eq!(
+        (&facts["name"], &facts["profile"]),
+        (&json!("main"), &json!("load"))
+    );
+    assert!(facts["host"].as_str().is_some_and(|host| !host.is_empty()));
+    let again = scratch.run(&save);
+    assert_eq!(code(&again), Some(104));
+    assert!(stderr(&again).contains("--force"), "{}", stderr(&again));
+    let output = scratch.run(&["compare", "@main", "slow.json"]);
+    assert_eq!(code(&output), Some(0));
+    assert!(stdout(&output).starts_with("A  @main"), "{}", stdout(&output));
+    let shown = stdout(&scratch.run(&["baseline", "show", "main"]));
+    assert!(shown.contains("profile  load"), "{shown}");
+    assert!(stdout(&scratch.run(&["baseline", "list"])).contains("\nmain "));
+}
+
+#[test]
+fn a_plot_or_an_output_that_cannot_be_written_exits_112() {
+    let scratch = with_documents("plot");
+    let output = scratch.run(&[
+        "compare",
+        "base.json",
+        "slow.json",
+        "--plot",
+        "no/such/folder.svg",
+    ]);
+    assert_eq!(code(&output), Some(112));
+    assert!(
+        stderr(&output).contains("no/such/folder.svg: cannot write"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(
+        code(&scratch.run(&["compare", "base.json", "slow.json", "--plot", "plot.svg"])),
+        Some(0)
+    );
+    let svg = std::fs::read_to_string(scratch.0.join("plot.svg")).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_llmload-uring"));
+    command
+        .args(["compare", "base.json", "slow.json"])
+        .current_dir(&scratch.0)
+        .stdout(full)
+        .stderr(Stdio::null());
+    assert_eq!(command.status().unwrap().code(), Some(112));
+}

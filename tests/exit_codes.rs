@@ -1,0 +1,440 @@
+//! Every exit code, and what wins when two things go wrong in one run. Each cause can be switched on by itself, so
+//! that any two can meet; each leaves a trace of its own in what the program prints, so that a pair is known to be one.
+
+mod common;
+
+use common::live::*;
+use common::*;
+use llmload_uring::mock::{Mock, MockOptions};
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+
+const EXE: &str = env!("CARGO_BIN_EXE_llmload-uring");
+/// Users of a run that is to be too much for its one worker core.
+const CROWD: u32 = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Internal,
+    Interrupted,
+    Unwritable,
+    Unfit,
+    Unanswered,
+    Failing,
+}
+
+use Cause::*;
+
+/// In the order of the documentation, but for 111: where the host cannot run it, nothing else can happen.
+const CAUSES: [(Cause, i32); 6] = [
+    (Internal, 1),
+    (Interrupted, 105),
+    (Unwritable, 112),
+    (Unfit, 113),
+    (Unanswered, 114),
+    (Failing, 99),
+];
+
+/// A server that answers nobody until it is told to, and then with a refusal or by hanging up.
+struct Gate {
+    address: SocketAddr,
+    state: Arc<(Mutex<Held>, Condvar)>,
+}
+
+#[derive(Default)]
+struct Held {
+    requests: u32,
+    open: bool,
+}
+
+impl Gate {
+    fn new(answers: bool) -> Gate {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::<(Mutex<Held>, Condvar)>::default();
+        let shared = state.clone();
+        // Both kinds of thread end with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, shared) = (stream.unwrap(), shared.clone());
+                std::thread::spawn(move || hold(stream, &shared, answers));
+            }
+        });
+        Gate { address, state }
+    }
+
+    fn requests(&self) -> u32 {
+        self.state.0.lock().unwrap().requests
+    }
+
+    fn open(&self) {
+        self.state.0.lock().unwrap().open = true;
+        self.state.1.notify_all();
+    }
+}
+
+/// One request, which is all that a connection gets. What is asked before the load is answered at once.
+fn hold(stream: TcpStream, state: &(Mutex<Held>, Condvar), answers: bool) {
+    let mut stream = BufReader::new(stream);
+    let (mut is_load, mut length) = (false, 0);
+    loop {
+        let mut line = String::new();
+        match stream.read_line(&mut line) {
+            Ok(2) => break,
+            Ok(1..) => {}
+            _ => return,
+        }
+        is_load |= line.starts_with("POST ");
+        if let Some(n) = line.to_lowercase().strip_prefix("content-length: ") {
+            length = n.trim().parse().unwrap();
+        }
+    }
+    stream.read_exact(&mut vec![0; length]).unwrap();
+    if is_load {
+        let mut held = state.0.lock().unwrap();
+        held.requests += 1;
+        while !held.open {
+            held = state.1.wait(held).unwrap();
+        }
+    }
+    if answers || !is_load {
+        let refusal = "HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        stream.get_mut().write_all(refusal.as_bytes()).unwrap();
+    }
+}
+
+enum Server {
+    Mock(Mock),
+    Gate(Gate),
+    /// Started by the program; the script's pid is in this file.
+    Managed {
+        address: SocketAddr,
+        pid: String,
+    },
+}
+
+impl Server {
+    fn of(causes: &[Cause], dir: &Dir) -> Server {
+        let has = |cause| causes.contains(&cause);
+        if has(Unfit) && has(Unanswered) {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            return Server::Managed {
+                address: listener.local_addr().unwrap(),
+                pid: dir.path("pid"),
+            };
+        }
+        if has(Unfit) {
+            return Server::Mock(mock(flood()));
+        }
+        if has(Interrupted) || has(Unanswered) {
+            let gate = Gate::new(!has(Unanswered));
+            if !has(Interrupted) {
+                gate.open();
+            }
+            return Server::Gate(gate);
+        }
+        Server::Mock(mock(mock_options()))
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Server::Mock(mock) => mock.address,
+            Server::Gate(gate) => gate.address,
+            Server::Managed { address, .. } => *address,
+        }
+    }
+}
+
+/// Each answer is 400 KB at once: far more, from a crowd, than the 1 MiB of buffers that a core receives into.
+fn flood() -> MockOptions {
+    MockOptions {
+        unpaced: true,
+        stamp: false,
+        tokens: 2_000,
+        events_per_write: 256,
+        ..mock_options()
+    }
+}
+
+fn flood_command(address: SocketAddr, pid: &str) -> String {
+    format!(
+        "echo $$ > {pid}\nexec '{EXE}' mock --listen {address} --unpaced --tokens 2000 --events-per-write 256 \
+         --event-bytes 200\n"
+    )
+}
+
+fn profile(causes: &[Cause]) -> String {
+    let vus = if causes.contains(&Unfit) { CROWD } else { 1 };
+    // What ends such a run is its cause.
+    let endless = causes.contains(&Interrupted) || (causes.contains(&Unfit) && causes.contains(&Unanswered));
+    let shape = match endless {
+        true => "executor: constant-vus\nduration: 1h\n",
+        false => "executor: per-vu-iterations\niterations: 3\nmax_duration: 60s\n",
+    };
+    format!(
+        "{shape}vus: {vus}\ngraceful_stop: 50s\nmodels: [m]\nprompts: [Hi]\nrequire_fit: {}\n\
+         requests:\n  - {{ name: stream, stream: true, max_tokens: 10, timeout: 50s }}\n{}",
+        causes.contains(&Unfit),
+        match causes.contains(&Failing) {
+            true => "thresholds:\n  latency: \"p(95)<0.001\"\n",
+            false => "",
+        },
+    )
+}
+
+fn command(causes: &[Cause], server: &Server, dir: &Dir) -> Command {
+    let mut command = program();
+    command.arg(dir.write("profile.yaml", &profile(causes)));
+    let address = server.address();
+    match server {
+        Server::Managed { pid, .. } => {
+            let script = dir.write("server.sh", &flood_command(address, pid));
+            command.args(["--server-cmd", &format!("sh {script}")]);
+            command.args(["--health-url", &format!("http://{address}/health")]);
+        }
+        Server::Mock(_) | Server::Gate(_) => {
+            command.args(["--target", &format!("http://{address}/v1/chat/completions")]);
+        }
+    }
+    if causes.contains(&Unfit) {
+        let cpu = llmload_uring::host::allowed_cpus().pop().unwrap().to_string();
+        command.args(["--cpus", &cpu]);
+    }
+    if causes.contains(&Internal) {
+        let after = if causes.contains(&Unfit) { "v0-2" } else { "v0-0" };
+        command.env("LLMLOAD_TEST_PANIC_AFTER", after);
+    }
+    let output = match causes.contains(&Unwritable) {
+        true => "/dev/full".to_owned(),
+        false => dir.path("result.json"),
+    };
+    command.args(["--output", &output]);
+    command
+}
+
+/// Brings on what the command line cannot.
+fn happen(causes: &[Cause], live: &mut Live, server: &Server) {
+    match server {
+        Server::Gate(gate) if causes.contains(&Interrupted) => {
+            wait_until("a request is out", || gate.requests() > 0 || live.is_over());
+            live.signal(Signal::INT);
+            live.wait_for_stderr("stopping: ");
+            gate.open();
+        }
+        Server::Gate(_) => {}
+        Server::Mock(mock) if causes.contains(&Interrupted) => {
+            flooded(mock.address);
+            live.signal(Signal::INT);
+        }
+        Server::Mock(_) => {}
+        Server::Managed { address, pid } => {
+            flooded(*address);
+            let pid = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+            rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        }
+    }
+}
+
+/// Everybody has had several answers.
+fn flooded(address: SocketAddr) {
+    wait_until("requests flow", || {
+        TcpStream::connect(address).is_ok() && mock_requests(address) >= u64::from(4 * CROWD)
+    });
+}
+
+/// A run in which all of `causes` happen, and nothing else that has an exit code.
+fn run_with(causes: &[Cause], dir: &Dir) -> Ended {
+    let server = Server::of(causes, dir);
+    let mut live = Live::spawn(&mut command(causes, &server, dir));
+    happen(causes, &mut live, &server);
+    live.wait()
+}
+
+/// Whether a run shows the trace of a cause, whatever its exit code says.
+fn happened(cause: Cause, ended: &Ended) -> bool {
+    let (out, err) = (&ended.stdout, &ended.stderr);
+    match cause {
+        Internal => err.contains("error: virtual user 0 of core 0 panicked"),
+        Interrupted => err.contains("stopping: requests in flight have up to 50s"),
+        Unwritable => err.contains("error: /dev/full: cannot write"),
+        Unfit => out
+            .lines()
+            .any(|line| line.starts_with("NOT FIT TO JUDGE: ") && line.contains("buffer_shortages: ")),
+        Unanswered => {
+            err.contains(": not one response in the whole run")
+                || err.contains(": was killed by signal 9 during the run")
+        }
+        Failing => out.contains("FAIL  latency: p(95)<0.001"),
+    }
+}
+
+/// Exactly these.
+#[track_caller]
+fn assert_happened(causes: &[Cause], ended: &Ended) {
+    for (cause, _) in CAUSES {
+        assert_eq!(
+            happened(cause, ended),
+            causes.contains(&cause),
+            "{cause:?}: {ended:#?}"
+        );
+    }
+}
+
+/// This cause with each that stands behind it.
+fn pairs_of(first: Cause) {
+    let at = CAUSES.iter().position(|(cause, _)| *cause == first).unwrap();
+    let code = CAUSES[at].1;
+    for (second, _) in &CAUSES[at + 1..] {
+        let dir = Dir::new();
+        println!("{first:?} and {second:?}");
+        let ended = run_with(&[first, *second], &dir).expect(code);
+        assert_happened(&[first, *second], &ended);
+        if first != Unwritable && *second != Unwritable {
+            let text = std::fs::read_to_string(dir.path("result.json")).unwrap();
+            let document: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(document["run"]["exit_code"], code);
+        }
+    }
+}
+
+#[test]
+fn each_cause_alone_has_its_own_exit_code_and_leaves_no_trace_of_another() {
+    assert_happened(&[], &run_with(&[], &Dir::new()).expect(0));
+    for (cause, code) in CAUSES {
+        println!("{cause:?}");
+        assert_happened(&[cause], &run_with(&[cause], &Dir::new()).expect(code));
+    }
+}
+
+#[test]
+fn an_internal_error_is_1_whatever_else_happens() {
+    pairs_of(Internal);
+}
+
+#[test]
+fn an_interrupted_run_is_105_before_all_but_an_internal_error() {
+    pairs_of(Interrupted);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_112_before_any_judgement() {
+    pairs_of(Unwritable);
+}
+
+#[test]
+fn an_unfit_generator_is_113_before_it_judges_a_server() {
+    pairs_of(Unfit);
+}
+
+#[test]
+fn a_server_that_never_answers_is_114_before_a_failed_threshold() {
+    pairs_of(Unanswered);
+}
+
+#[test]
+fn what_ends_the_program_before_the_load_has_its_code_and_sends_nothing() {
+    let mock = mock(mock_options());
+    let (dir, target) = (Dir::new(), format!("http://{}", mock.address));
+    let poor = |target: &str, more: &[&str]| {
+        let mut limited = Command::new("/bin/sh");
+        limited
+            .args(["-c", "ulimit -n 64; ulimit -Hn 64; exec \"$@\"", "sh", EXE])
+            .args(["high-concurrency", "--vus", "1000", "--target", target])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Live::spawn(&mut limited).wait()
+    };
+    ran(&["quick-smoke", "--vus", "many", "--target", &target]).expect(2);
+    ran(&["quick-smoke", "--vus", "0", "--target", &target]).expect(104);
+    poor(&target, &[])
+        .expect(111)
+        .one_error("open files: limit is 64");
+    // Both are wrong: the order of the documentation.
+    poor(&target, &["--output", &dir.path("missing/result.json")])
+        .expect(112)
+        .one_error("cannot create");
+    // TEST-NET-3 of RFC 5737, and nobody connects to it: no notice, and no wait, for what is refused.
+    let refused = poor("http://203.0.113.1", &[]).expect(111);
+    assert!(!refused.stderr.contains("public address"), "{}", refused.stderr);
+    assert_eq!(get_json(mock.address, "/mock/stats")["connections"], 1);
+}
+
+#[test]
+fn whether_the_generator_was_the_limit_is_in_the_document_with_and_without_being_asked_for() {
+    let mock = mock(flood());
+    let dir = Dir::new();
+    let path = dir.write(
+        "crowd.yaml",
+        &profile(&[Unfit]).replace("require_fit: true\n", ""),
+    );
+    let cpu = llmload_uring::host::allowed_cpus().pop().unwrap().to_string();
+    let target = format!("http://{}/v1/chat/completions", mock.address);
+    let output = dir.path("result.json");
+    let args = [&path, "--cpus", &cpu, "--target", &target, "-o", &output];
+    for (more, code) in [(&[][..], 0), (&["--require-fit"], 113)] {
+        let ended = ran(&[&args[..], more].concat()).expect(code);
+        let document = document(&output);
+        let (run, client) = (&document["run"], &document["client"]);
+        assert_eq!(client["limit"], true);
+        assert_eq!(client["fit_required"], code == 113);
+        let reasons = client["limit_reasons"].as_array().unwrap();
+        let reason = reasons.iter().find(|r| r["rule"] == "buffer_shortages").unwrap();
+        let found = reason["found"].as_str().unwrap();
+        assert!(
+            found.ends_with("receives found no free buffer (limit 0)"),
+            "{found}"
+        );
+        assert_eq!(run["exit_code"], code);
+        assert_eq!(
+            run["verdict"],
+            if code == 113 { "not_trustworthy" } else { "passed" }
+        );
+        let line = format!("buffer_shortages: {found}");
+        assert_eq!(ended.stdout.contains(&line), code == 113, "{}", ended.stdout);
+    }
+    let mut asked = program();
+    asked.env("LLMLOAD_REQUIRE_FIT", "1").args(args);
+    Live::spawn(&mut asked).wait().expect(113);
+    let paced = common::mock(mock_options());
+    let target = format!("http://{}/v1/chat/completions", paced.address);
+    let calm = ran(&["quick-smoke", "--require-fit", "--target", &target, "-o", &output]).expect(0);
+    assert!(!calm.stdout.contains("NOT FIT"), "{}", calm.stdout);
+    let document = document(&output);
+    assert_eq!(document["client"]["limit"], false);
+    assert_eq!(document["client"]["limit_reasons"], serde_json::json!([]));
+}
+
+#[test]
+fn details_that_a_full_disk_has_no_place_for_are_a_reason_of_the_generators() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    std::os::unix::fs::symlink("/dev/full", dir.path("result.json.details.jsonl")).unwrap();
+    let target = format!("http://{}/v1/chat/completions", mock.address);
+    let args = [
+        "quick-smoke",
+        "--target",
+        &target,
+        "--details",
+        "--require-fit",
+        "-o",
+        &output,
+    ];
+    let ended = ran(&args).expect(112);
+    assert!(
+        ended
+            .stdout
+            .contains("\nNOT FIT TO JUDGE: details_lost: 3 requests are missing in details (limit 0)\n"),
+        "{}",
+        ended.stdout
+    );
+    let document = document(&output);
+    assert_eq!(document["client"]["details_lost"], 3);
+    assert_eq!(document["run"]["exit_code"], 112);
+}
