@@ -13,7 +13,7 @@ use llmload_uring::metrics::{Outcome, Recorder, Sample, Snapshot, TokenSource};
 use llmload_uring::output::{DetailSpool, OutputFile, summary};
 use llmload_uring::plan::{Executor, Plan};
 use llmload_uring::report::Aggregator;
-use llmload_uring::result::{RunFacts, RunResult, Shape, StampSource, StoppedBy};
+use llmload_uring::result::{PassFigures, RunFacts, RunResult, Shape, StampSource, StoppedBy};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::Draw;
 use serde_json::{Value, json};
@@ -228,10 +228,11 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
         server: None,
         server_timeline: Vec::new(),
         shard: config.run.shard,
-        start_at_unix_ns: None,
+        start: None,
         startup: 31 * MILLISECOND,
         analysis: config.analysis.clone(),
         shape: Shape::of(&config),
+        passes: PassFigures::default(),
         fit_required: config.require_fit,
         problems: Vec::new(),
     };

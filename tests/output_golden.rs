@@ -12,8 +12,8 @@ use llmload_uring::plan::{Executor, Threshold};
 use llmload_uring::push::Pushes;
 use llmload_uring::report::{Aggregator, progress_line};
 use llmload_uring::result::{
-    Endpoint, ExitCode, Grade, Ordered, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, Shape,
-    StampSource, StoppedBy, analyse,
+    Endpoint, ExitCode, Grade, Ordered, PassFigures, RULES, RunFacts, RunResult, ServerCounts, ServerFigures,
+    Shape, StampSource, StoppedBy, analyse,
 };
 use llmload_uring::server::{ServerSample, ServerSamples};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
@@ -195,10 +195,11 @@ fn result_of(aggregator: &Aggregator, servers: &[&str], server_of_series: &[u16]
             }),
             server_timeline: server_samples().rows,
             shard: None,
-            start_at_unix_ns: None,
+            start: None,
             startup: 31 * MILLISECOND,
             analysis: AnalysisLimits::default(),
             shape: Shape::Profile,
+            passes: PassFigures::default(),
             fit_required: false,
             problems: Vec::new(),
         },

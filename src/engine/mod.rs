@@ -170,6 +170,10 @@ impl Engine {
             .unwrap_or_else(|| "a core did not start in time".to_string())
     }
 
+    pub fn cores(&self) -> usize {
+        self.recycle.len()
+    }
+
     /// All cores begin together; gives the instant that elapsed time counts from.
     pub fn begin(&self) -> Nanos {
         let t0 = clock::monotonic();

@@ -7,9 +7,9 @@ use crate::merge::{Part, Refusal, timeline, verdict};
 use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure, TokenSource};
 use crate::plan::Plan;
 use crate::result::{
-    Client, CoreFigures, ExitCode, Fitness, Grouping, MergedFigures, MetricFigures, Ordered, RULES, Rows,
-    Run, RunResult, SCHEMA, ServerCounts, ServerFigures, ServerTimings, Shape, StampSource, TlsFigures,
-    Totals, Warning, analyse, metrics, rates, rfc3339, traffic, warnings_of,
+    Client, CoreFigures, ExitCode, Fitness, Grouping, MergedFigures, MetricFigures, Ordered, PassFigures,
+    RULES, Rows, Run, RunResult, SCHEMA, ServerCounts, ServerFigures, ServerTimings, Shape, StampSource,
+    TlsFigures, Totals, WarmUp, Warning, analyse, metrics, rates, rfc3339, traffic, warnings_of,
 };
 use crate::units::Nanos;
 use serde_json::{Map, Value};
@@ -80,6 +80,10 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
         server_timeline: Vec::new(),
         thresholds,
         steps: None,
+        passes: PassFigures {
+            warmup: parts.iter().filter_map(|part| part.warmup).reduce(WarmUp::beside),
+            ..PassFigures::default()
+        },
         client: client(parts)?,
         server: server(parts),
         // Of each process, in its part.

@@ -2,7 +2,9 @@
 
 use crate::merge::Refusal;
 use crate::plan::Shard;
-use crate::result::{CoreFigures, MetricFigures, SCHEMA, ServerCounts, ShardFigures, StampSource, StoppedBy};
+use crate::result::{
+    CoreFigures, MetricFigures, SCHEMA, ServerCounts, ShardFigures, StampSource, StoppedBy, WarmUp,
+};
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -26,6 +28,7 @@ struct Sections {
     server_timings: Option<Value>,
     timeline: Option<Vec<Row>>,
     server_timeline: Option<Value>,
+    warmup: Option<WarmUp>,
     thresholds: Option<Value>,
     steps: Option<Value>,
     client: Option<Value>,
@@ -49,6 +52,7 @@ pub struct Part {
     /// Of each of the plan's kinds of request, by its name.
     pub kinds: HashMap<String, PartEndpoint>,
     pub server_timings: Option<PartTimings>,
+    pub warmup: Option<WarmUp>,
     pub timeline: Vec<Row>,
     pub thresholds: Vec<PartThreshold>,
     pub client: PartClient,
@@ -232,6 +236,7 @@ impl Part {
                 None => None,
                 timings => Some(section(name, "server_timings", timings)?),
             },
+            warmup: sections.warmup,
             timeline: sections.timeline.unwrap_or_default(),
             thresholds: section(name, "thresholds", sections.thresholds)?,
             client: section(name, "client", sections.client)?,

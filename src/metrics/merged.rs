@@ -52,6 +52,22 @@ impl Merged {
         core.stamp_lag.merge(stamp_lag);
     }
 
+    /// A later run on the same cores: what it counted is added.
+    pub fn then(&mut self, later: &Merged) {
+        let Merged { total, series, cores } = later;
+        assert_eq!(series.len(), self.series.len(), "a run of another shape");
+        self.total.merge(total);
+        for (mine, theirs) in self.series.iter_mut().zip(series) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.cores.iter_mut().zip(cores) {
+            mine.counters.then(&theirs.counters);
+            mine.reap_lag.merge(&theirs.reap_lag);
+            mine.stamp_lag.merge(&theirs.stamp_lag);
+            mine.schedule_lag.merge(&theirs.schedule_lag);
+        }
+    }
+
     /// Requests with no outcome yet.
     pub fn in_flight(&self) -> u64 {
         self.total

@@ -21,6 +21,8 @@ pub struct DetailSpool {
     file: File,
     /// Each endpoint's name as a JSON string.
     names: Vec<String>,
+    /// Before each request's id.
+    prefix: String,
     /// CLOCK_REALTIME minus CLOCK_MONOTONIC at the start of the run: times of day are labels.
     realtime_offset: i128,
     /// Bytes of whole lines known to be written.
@@ -63,6 +65,7 @@ impl DetailSpool {
             path: path.to_path_buf(),
             file,
             names,
+            prefix: String::new(),
             realtime_offset,
             good: 0,
             written: 0,
@@ -71,6 +74,12 @@ impl DetailSpool {
             unflushed: 0,
             buffer: Vec::with_capacity(CHUNK_BYTES + SPOOL_LINE_BYTES_MAX),
         })
+    }
+
+    /// The next load of the same run: ids begin with `prefix`, and times of day by the offset measured there.
+    pub fn begin_pass(&mut self, prefix: String, realtime_offset: i128) {
+        self.prefix = prefix;
+        self.realtime_offset = realtime_offset;
     }
 
     /// The error is given once; afterwards samples are only counted as lost.
@@ -131,7 +140,7 @@ impl DetailSpool {
         let out = &mut self.buffer;
         put(
             out,
-            format_args!("{{\"request_id\":\"v{}-{}\"", s.vu, s.iteration),
+            format_args!("{{\"request_id\":\"{}v{}-{}\"", self.prefix, s.vu, s.iteration),
         );
         put(
             out,

@@ -144,6 +144,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         server_timeline,
         thresholds,
         steps,
+        passes,
         client,
         server,
         pushes,
@@ -177,6 +178,16 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     rows(&mut out, "timeline", timeline)?;
     if !server_timeline.is_empty() {
         rows(&mut out, "server_timeline", server_timeline)?;
+    }
+    if let Some(warmup) = &passes.warmup {
+        field(&mut out, "warmup", warmup)?;
+    }
+    if !passes.repeats.is_empty() {
+        field(&mut out, "spread", &passes.spread)?;
+        rows(&mut out, "repeats", &passes.repeats)?;
+    }
+    if let Some(contention) = &passes.contention {
+        field(&mut out, "contention", contention)?;
     }
     field(&mut out, "client", client)?;
     if let Some(server) = server {

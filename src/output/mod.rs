@@ -1,5 +1,6 @@
 //! Text for people, JSON for programs. Nothing here computes a figure.
 
+mod contention;
 mod details;
 mod error;
 mod escape;
@@ -7,6 +8,7 @@ mod files;
 mod json;
 mod live;
 mod numbers;
+mod passes;
 mod terminal;
 mod text;
 mod timings;

@@ -3,6 +3,7 @@
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
 use crate::output::escape;
 use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
+use crate::output::passes;
 use crate::output::timings;
 use crate::output::workload;
 use crate::result::{
@@ -35,6 +36,7 @@ pub fn summary(result: &RunResult) -> String {
         Shape::Profile => head(&mut text, result),
         Shape::Workload => {
             workload::summary(&mut text, result);
+            passes::sections(&mut text, result);
             line!(text, "=== Details ===");
             head(&mut text, result);
         }
@@ -44,6 +46,9 @@ pub fn summary(result: &RunResult) -> String {
         endpoints(&mut text, result);
     }
     timings::rows(&mut text, result);
+    if result.shape == Shape::Profile {
+        passes::sections(&mut text, result);
+    }
     outcomes(&mut text, result);
     thresholds(&mut text, &result.thresholds);
     if let Some(found) = &result.steps {

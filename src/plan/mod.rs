@@ -5,6 +5,7 @@ mod build;
 mod endpoints;
 mod executor;
 mod limits;
+mod passes;
 mod schedule;
 mod selector;
 mod split;
@@ -16,6 +17,7 @@ pub use limits::{
     DURATION_MAX, ENDPOINTS_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX,
     THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX,
 };
+pub use passes::{Pass, Role};
 pub use schedule::{VuSchedule, VuStep};
 pub use selector::Selector;
 pub use split::{SHARDS_MAX, Shard, local_to_global, vus_on_core};

@@ -83,6 +83,20 @@ impl Aggregator {
         self.open = self.window.push(std::mem::take(&mut self.open), elapsed);
     }
 
+    /// Takes in all that another run of the same shape has seen, as if it had begun when this one ended.
+    pub fn append(&mut self, later: &Aggregator) {
+        let offset = self.window.end();
+        self.merged.then(&later.merged);
+        for row in later.timeline.rows() {
+            let mut row = row.clone();
+            row.elapsed += offset;
+            self.timeline.push(row);
+        }
+        self.window.skip_to(offset + later.window.end());
+        self.peak_vus = self.peak_vus.max(later.peak_vus);
+        self.peak_connections = self.peak_connections.max(later.peak_connections);
+    }
+
     pub fn merged(&self) -> &Merged {
         &self.merged
     }

@@ -79,6 +79,12 @@ impl Window {
         self.end
     }
 
+    /// Time in which this window saw nothing of what ended: it begins anew.
+    pub fn skip_to(&mut self, end: Nanos) {
+        self.slots.clear();
+        self.end = end;
+    }
+
     /// Gives back an empty slot, recycled where one fell out of the window.
     pub fn push(&mut self, mut slot: Slot, end: Nanos) -> Slot {
         slot.start = self.end;

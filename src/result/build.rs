@@ -9,6 +9,7 @@ use crate::report::{Aggregator, TimelineRow};
 use crate::result::analysis::{Finding, analyse};
 use crate::result::endpoints::{Endpoint, Grouping, Rates, Traffic, metrics, rates, traffic};
 use crate::result::figures::{MetricFigures, Ordered};
+use crate::result::passes::PassFigures;
 use crate::result::server::ServerFigures;
 use crate::result::timings::ServerTimings;
 use crate::result::warnings::{self, Warning};
@@ -49,6 +50,7 @@ pub struct RunResult {
     /// Where the profile judges step by step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<StepsResult>,
+    pub passes: PassFigures,
     pub client: Client,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerFigures>,
@@ -227,12 +229,13 @@ pub struct RunFacts {
     pub server_timeline: Vec<ServerSample>,
     /// The part of the plan that was run, where several processes share it.
     pub shard: Option<Shard>,
-    /// The instant at which the load was to begin, nanoseconds since 1970.
-    pub start_at_unix_ns: Option<i128>,
+    /// Where the load was to begin at an instant.
+    pub start: Option<StartFigures>,
     /// From the start of the program to the start of the load.
     pub startup: Nanos,
     pub analysis: AnalysisLimits,
     pub shape: Shape,
+    pub passes: PassFigures,
     /// A generator that was the limit fails the run.
     pub fit_required: bool,
     /// What else went wrong; a failed threshold and a signal are added here.
@@ -246,9 +249,6 @@ impl RunResult {
         let (fit_required, occurred) = (facts.fit_required, occurred(&facts));
         let exit_code = ExitCode::combine(&occurred);
         let client = client(merged, &facts);
-        let start = facts
-            .start_at_unix_ns
-            .map(|at| StartFigures::of(at, rfc3339(at), facts.started_at_unix_ns));
         let grouping = Grouping {
             kinds: &facts.series_names,
             servers: &facts.server_names,
@@ -265,7 +265,7 @@ impl RunResult {
                 duration_seconds: seconds(facts.duration),
                 stopped_by: facts.stopped_by,
                 shard: facts.shard.map(ShardFigures::of),
-                start,
+                start: facts.start,
                 merged: None,
                 verdict: exit_code.verdict(),
                 exit_code,
@@ -281,6 +281,7 @@ impl RunResult {
             server_timeline: facts.server_timeline,
             thresholds: facts.judged.thresholds,
             steps: facts.judged.steps,
+            passes: facts.passes,
             client,
             server: facts.server,
             pushes: facts.pushes,
@@ -333,7 +334,7 @@ pub fn rfc3339(unix_ns: i128) -> String {
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_string())
 }
 
-fn totals(aggregator: &Aggregator) -> Totals {
+pub(super) fn totals(aggregator: &Aggregator) -> Totals {
     let merged = aggregator.merged();
     let counters = merged.counters();
     Totals {

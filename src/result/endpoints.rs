@@ -65,25 +65,27 @@ impl Grouping<'_> {
             .collect();
         match self.servers.is_empty() {
             true => (by_kind, None),
-            false => (self.by_server(series, duration), Some(by_kind)),
+            false => (
+                servers(series, self.servers, self.server_of_kind, duration),
+                Some(by_kind),
+            ),
         }
     }
+}
 
-    /// Each server's kinds of request together.
-    fn by_server(&self, series: &[SeriesTotals], duration: Nanos) -> Ordered<Endpoint> {
-        assert_eq!(self.server_of_kind.len(), series.len(), "one server for each series");
-        (0u16..)
-            .zip(self.servers)
-            .map(|(index, name)| {
-                let mut sum = SeriesTotals::new();
-                let of_all = self.server_of_kind.iter().zip(series);
-                for (_, series) in of_all.filter(|(server, _)| **server == index) {
-                    sum.merge(series);
-                }
-                (name.clone(), endpoint(&sum, duration))
-            })
-            .collect()
-    }
+/// Each server's kinds of request together; `of` is the index of each series' server.
+pub fn servers(series: &[SeriesTotals], names: &[String], of: &[u16], duration: Nanos) -> Ordered<Endpoint> {
+    assert_eq!(of.len(), series.len(), "one server for each series");
+    (0u16..)
+        .zip(names)
+        .map(|(index, name)| {
+            let mut sum = SeriesTotals::new();
+            for (_, series) in of.iter().zip(series).filter(|(server, _)| **server == index) {
+                sum.merge(series);
+            }
+            (name.clone(), endpoint(&sum, duration))
+        })
+        .collect()
 }
 
 fn endpoint(series: &SeriesTotals, duration: Nanos) -> Endpoint {

@@ -1,7 +1,7 @@
 //! What a document says of a run that several processes share.
 
 use crate::plan::Shard;
-use crate::result::Warning;
+use crate::result::{Warning, rfc3339};
 use crate::units::seconds;
 use serde::{Deserialize, Serialize};
 
@@ -40,11 +40,11 @@ pub struct StartFigures {
 const LATE_MAX_SECONDS: f64 = 0.1;
 
 impl StartFigures {
-    /// Both instants in nanoseconds since 1970; `at_text` is the first as a label.
-    pub fn of(at: i128, at_text: String, started_at: i128) -> StartFigures {
+    /// Both instants in nanoseconds since 1970.
+    pub fn of(at: i128, started_at: i128) -> StartFigures {
         let late = u64::try_from(started_at - at).unwrap_or(0);
         StartFigures {
-            at: at_text,
+            at: rfc3339(at),
             late_seconds: seconds(late),
         }
     }

@@ -1,18 +1,18 @@
-//! The reporter: takes the cores' snapshots, keeps the figures, prints progress, passes on signals.
+//! The reporter of one pass: takes the cores' snapshots, keeps the figures, prints progress, passes on signals.
 
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, after, never, select};
 
 use super::progress::{Shown, Tick};
-use super::{Failure, Ready, Signals, detail_names};
+use super::{Failure, Ready, Signals};
 use crate::config::format_duration;
 use crate::engine::{Command, Engine, Report};
 use crate::judge::{Judge, Vus};
 use crate::metrics::Snapshot;
 use crate::net::clock;
-use crate::output::{DetailSpool, OutputFiles, Spooled};
-use crate::plan::{Plan, VuSchedule};
+use crate::output::DetailSpool;
+use crate::plan::{Pass, Plan, Role, VuSchedule};
 use crate::push::Pusher;
 use crate::report::Aggregator;
 use crate::result::{ExitCode, StoppedBy};
@@ -29,11 +29,9 @@ pub struct Listener<'a> {
     engine: Engine,
     aggregator: Aggregator,
     judge: Judge,
-    spool: Option<DetailSpool>,
-    pusher: Option<Pusher>,
-    failures: Vec<Failure>,
+    role: Role,
+    books: Books,
     stopped_by: StoppedBy,
-    signals: u32,
     t0: Nanos,
     cores_left: usize,
     rows: u64,
@@ -42,17 +40,31 @@ pub struct Listener<'a> {
     give_up: Receiver<Instant>,
 }
 
-/// What the reporter knows when the load is over.
+/// What goes on from one pass to the next.
+#[derive(Default)]
+pub struct Books {
+    pub spool: Option<DetailSpool>,
+    pub pusher: Option<Pusher>,
+    /// What was measured before this pass: the pusher's time goes on.
+    pub measured: Nanos,
+    pub failures: Vec<Failure>,
+    pub signals: u32,
+    /// The start of the first pass.
+    pub origin: Option<Nanos>,
+}
+
+impl Books {
+    fn since_origin(&self, now: Nanos) -> Nanos {
+        now.saturating_sub(self.origin.unwrap_or(now))
+    }
+}
+
+/// What the reporter knows when a pass is over.
 pub struct Listened {
     pub aggregator: Aggregator,
     pub judge: Judge,
-    pub spooled: Option<Spooled>,
-    pub failures: Vec<Failure>,
+    pub books: Books,
     pub stopped_by: StoppedBy,
-    /// A second signal came.
-    pub in_a_hurry: bool,
-    pub signals: u32,
-    pub pusher: Option<Pusher>,
     pub t0: Nanos,
     pub ended: Nanos,
     pub wall_offset: i64,
@@ -60,49 +72,36 @@ pub struct Listened {
 
 impl<'a> Listener<'a> {
     pub fn new(
-        plan: &'a Plan,
+        pass: &'a Pass,
         engine: Engine,
-        files: &OutputFiles,
-        ready: &Ready,
+        books: Books,
         shown: Shown<'a>,
         say: &'a mut dyn FnMut(&str),
-    ) -> Result<Listener<'a>, Failure> {
-        let cores = ready.cpus.workers.len();
-        let spool = match files.spool_path() {
-            Some(path) if ready.engine.details => {
-                let offset = i128::from(engine.wall_offset);
-                Some(DetailSpool::create(&path, &detail_names(plan), offset)?)
-            }
-            _ => None,
-        };
-        Ok(Listener {
+    ) -> Listener<'a> {
+        let (plan, cores) = (&pass.plan, engine.cores());
+        Listener {
             plan,
+            role: pass.role,
+            books,
             schedule: plan.schedule(),
             engine,
             aggregator: Aggregator::new(cores, plan.workload.kinds.len()),
             judge: Judge::of(plan),
-            spool,
-            pusher: None,
-            failures: Vec::new(),
             stopped_by: StoppedBy::Plan,
-            signals: 0,
             t0: 0,
             cores_left: cores,
             rows: 0,
             shown,
             say,
             give_up: never(),
-        })
-    }
-
-    pub fn push_by(self, pusher: Option<Pusher>) -> Listener<'a> {
-        Listener { pusher, ..self }
+        }
     }
 
     /// Begins the load and stays until all cores are done, or do not answer after a second signal.
     pub fn listen(mut self, ready: &mut Ready, signals: &Signals) -> Listened {
         self.t0 = self.engine.begin();
-        ready.owned.sample(0);
+        self.books.origin.get_or_insert(self.t0);
+        ready.owned.sample(self.books.since_origin(self.t0));
         while self.cores_left > 0 {
             let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
             let wait = next_row.saturating_sub(clock::monotonic());
@@ -116,8 +115,8 @@ impl<'a> Listener<'a> {
                 default(Duration::from_nanos(wait)) => self.close_row(ready),
             }
         }
-        if self.signals < 2 {
-            ready.owned.sample(clock::monotonic() - self.t0);
+        if self.books.signals < 2 {
+            ready.owned.sample(self.books.since_origin(clock::monotonic()));
         }
         self.end()
     }
@@ -128,7 +127,7 @@ impl<'a> Listener<'a> {
             Report::Done { .. } => self.cores_left -= 1,
             Report::Failed { reason, .. } => {
                 self.cores_left -= 1;
-                self.failures.push(Failure::internal(reason));
+                self.books.failures.push(Failure::internal(reason));
                 self.stopped_by = StoppedBy::Failure;
                 self.engine.tell(Command::Abort);
             }
@@ -139,27 +138,30 @@ impl<'a> Listener<'a> {
     fn add(&mut self, snapshot: Box<Snapshot>) {
         self.aggregator.add(&snapshot);
         self.judge.add(&snapshot);
-        if let Some(pusher) = &mut self.pusher {
+        if let Some(pusher) = &mut self.books.pusher
+            && self.role == Role::Measured
+        {
             pusher.add(&snapshot);
         }
-        if let Some(spool) = &mut self.spool
+        if let Some(spool) = &mut self.books.spool
+            && self.role != Role::WarmUp
             && let Err(e) = spool.append(&snapshot.details)
         {
             // The run goes on: the summary is still to come, and what was lost is counted. It is told now, when
             // something can be done about it, and not once more at the end.
             let failure = Failure::from(e);
             (self.say)(failure.text.trim_end());
-            self.failures.push(Failure::told(failure.exit));
+            self.books.failures.push(Failure::told(failure.exit));
         }
         self.engine.recycle(snapshot);
     }
 
     fn signalled(&mut self) {
-        self.signals += 1;
+        self.books.signals += 1;
         if self.stopped_by == StoppedBy::Plan {
             self.stopped_by = StoppedBy::Signal;
         }
-        if self.signals == 1 {
+        if self.books.signals == 1 {
             let grace = format_duration(self.plan.graceful_stop);
             (self.say)(&format!(
                 "stopping: requests in flight have up to {grace} to finish; Ctrl-C again stops at once"
@@ -176,7 +178,7 @@ impl<'a> Listener<'a> {
     fn close_row(&mut self, ready: &mut Ready) {
         self.rows += 1;
         let elapsed = self.rows * SECOND;
-        ready.owned.sample(clock::monotonic() - self.t0);
+        ready.owned.sample(self.books.since_origin(clock::monotonic()));
         let planned = self.schedule.planned_at(elapsed);
         self.aggregator.tick(elapsed, u64::from(planned));
         self.judge(elapsed);
@@ -188,15 +190,17 @@ impl<'a> Listener<'a> {
             stopping: self.stopped_by != StoppedBy::Plan,
         };
         self.shown.tick(&tick, self.say);
-        if let Some(pusher) = &mut self.pusher
-            && let Some(warning) = pusher.tick(self.aggregator.merged(), elapsed)
+        let measured = self.books.measured + elapsed;
+        if let Some(pusher) = &mut self.books.pusher
+            && self.role == Role::Measured
+            && let Some(warning) = pusher.tick(self.aggregator.merged(), measured)
         {
             (self.say)(&warning);
         }
         if self.stopped_by == StoppedBy::Plan
             && let Err(e) = ready.owned.check()
         {
-            self.failures.push(e.into());
+            self.books.failures.push(e.into());
             self.stopped_by = StoppedBy::Server;
             self.engine.tell(Command::Stop);
         }
@@ -237,22 +241,18 @@ impl<'a> Listener<'a> {
             // After a second signal nobody waits for threads: the process ends.
             std::mem::forget(self.engine);
         } else if let Err(e) = self.engine.join()
-            && self.failures.is_empty()
+            && self.books.failures.is_empty()
         {
-            self.failures.push(Failure::internal(e));
+            self.books.failures.push(Failure::internal(e));
         }
-        if self.failures.iter().any(|f| f.exit == ExitCode::Internal) {
+        if self.books.failures.iter().any(|f| f.exit == ExitCode::Internal) {
             self.stopped_by = StoppedBy::Failure;
         }
         Listened {
             aggregator: self.aggregator,
             judge: self.judge,
-            spooled: self.spool.map(DetailSpool::finish),
-            failures: self.failures,
+            books: self.books,
             stopped_by: self.stopped_by,
-            in_a_hurry: self.signals > 1,
-            signals: self.signals,
-            pusher: self.pusher,
             t0: self.t0,
             ended,
             wall_offset,

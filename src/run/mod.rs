@@ -2,7 +2,10 @@
 //! it, build the result, write it.
 
 mod failure;
+mod finish;
 mod listen;
+mod load;
+mod names;
 mod notice;
 mod probe;
 mod progress;
@@ -13,25 +16,21 @@ mod signals;
 mod start;
 
 use std::path::Path;
-use std::sync::Arc;
 
-use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::cli::RunArgs;
-use crate::config::{Config, load_plan};
-use crate::engine::Engine;
-use crate::metrics::Merged;
+use crate::config::load_plan;
 use crate::net::clock;
-use crate::output::{self, OutputFiles};
+use crate::output::{DetailSpool, OutputFiles};
 use crate::plan::Plan;
-use crate::push::Pushes;
-use crate::result::{ExitCode, RunFacts, RunResult, Shape, StampSource, StoppedBy};
+use crate::result::ExitCode;
 use crate::units::Nanos;
 pub use failure::Failure;
-use listen::{Listened, Listener};
+use finish::Started;
+use listen::Books;
+use load::{Load, Stage};
 pub use probe::{Probed, probe};
-use progress::Shown;
 use setup::Ready;
 pub use signals::{Phase, Signals};
 
@@ -54,7 +53,6 @@ pub fn run(
 ) -> Result<Finished, Failure> {
     let (config, plan) = load_plan(args)?;
     let start_at = start::instant(args.sharding.start_at, clock::realtime())?;
-    let plan = Arc::new(plan);
     let now = OffsetDateTime::now_utc();
     let results = config.results_dir.as_deref().map(|folder| (folder, now));
     let files = OutputFiles::prepare(config.run.output.as_deref(), results)?;
@@ -78,8 +76,6 @@ pub fn run(
         ready.owned.stop(&mut failures);
         return Err(failures.remove(0));
     }
-    let mut engine = Engine::start(plan.clone(), ready.targets.clone(), ready.engine.clone())
-        .map_err(Failure::internal)?;
     setup::pin_to(ready.cpus.reporter);
     let pusher = push::start(gateway, &config, &plan, args.quiet)?;
     let screen = progress::screen(args);
@@ -87,175 +83,46 @@ pub fn run(
         Some(screen) => screen.above(|| say(line)),
         None => say(line),
     };
-    let cores = ready.cpus.workers.len();
-    let shown = Shown::new(args, screen.as_ref(), cores, ready.engine.kernel_stamps);
-    if let Some(at) = start_at {
-        engine.wall_offset = start::wait(at, &mut ready, args.quiet, &mut say)?;
-    }
-    let listener = Listener::new(&plan, engine, &files, &ready, shown, &mut say)?;
-    signals.enter(Phase::Load);
-    let mut listened = listener.push_by(pusher).listen(&mut ready, signals);
+    let books = Books {
+        spool: spool(&files, &ready, &plan)?,
+        pusher,
+        ..Books::default()
+    };
+    let passes = plan.passes(config.repeat, config.contention);
+    let stage = Stage {
+        args,
+        signals,
+        screen: screen.as_ref(),
+        start_at,
+    };
+    let mut load = Load::run(&passes, books, &mut ready, &stage, &mut say)?;
     if let Some(screen) = &screen {
         screen.clear();
     }
-    let pushed = push::finish(&mut listened, &config, signals, &mut say);
+    let pushes = push::finish(&mut load, &config, signals, &mut say);
     signals.enter(Phase::Report {
         temporaries: files.temporaries(),
     });
-    Ok(finish(
-        &config,
-        &plan,
-        ready,
-        &files,
-        listened,
-        Start {
-            begun,
-            at: start_at,
-            args,
-            pushes: pushed.map(|pushed| pushed.pushes),
-        },
-    ))
-}
-
-struct Start<'a> {
-    begun: Nanos,
-    at: Option<Nanos>,
-    args: &'a RunArgs,
-    pushes: Option<Pushes>,
-}
-
-/// Judges, builds the result, writes it, stops the server.
-fn finish(
-    config: &Config,
-    plan: &Plan,
-    mut ready: Ready,
-    files: &OutputFiles,
-    mut listened: Listened,
-    start: Start<'_>,
-) -> Finished {
-    // A second signal leaves 100 ms: none for a busy server's answer, none for its graceful end.
-    let ask = !listened.in_a_hurry && listened.stopped_by != StoppedBy::Server;
-    let server = match ask {
-        true => ready.owned.totals(&mut listened.failures),
-        false => None,
+    let started = Started {
+        begun,
+        start_at,
+        pushes,
     };
-    let samples = ready.owned.samples();
-    let merged = listened.aggregator.merged();
-    let duration = listened.ended - listened.t0;
-    listened.failures.extend(never_answered(merged, &ready));
-    let facts = RunFacts {
-        config: serde_json::to_value(config).unwrap_or(Value::Null),
-        host: host_json(&ready),
-        profile: plan.profile.clone(),
-        started_at_unix_ns: i128::from(listened.t0) + i128::from(listened.wall_offset),
-        duration,
-        stopped_by: listened.stopped_by,
-        versions: vec![("llmload-uring".into(), env!("CARGO_PKG_VERSION").into())],
-        series_names: series_names(plan),
-        server_names: plan.server_names(),
-        server_of_series: plan.workload.kinds.iter().map(|kind| kind.endpoint).collect(),
-        cpus: ready.cpus.workers.clone(),
-        stamp_source: stamp_source(&ready),
-        quickack: ready.engine.quickack,
-        judged: listened.judge.finish(duration, &samples.rss_over_time()),
-        tls_verified: tls_verified(&ready),
-        fit_required: config.require_fit,
-        problems: listened.failures.iter().map(|f| f.exit).collect(),
-        details_unwritten: listened.spooled.as_ref().map_or(0, |s| s.lost),
-        pushes: start.pushes,
-        target: origins(&ready),
-        server: servers::figures(plan, merged, server, &samples),
-        server_timeline: samples.rows,
-        shard: config.run.shard,
-        start_at_unix_ns: start.at.map(i128::from),
-        startup: listened.t0.saturating_sub(start.begun),
-        analysis: config.analysis.clone(),
-        shape: Shape::of(config),
-    };
-    let mut result = RunResult::build(facts, &listened.aggregator);
-    result.summary = output::summary(&result);
-    let unwritten = files.write(&result, listened.spooled.as_ref());
-    listened.failures.extend(unwritten.into_iter().map(Failure::from));
-    match listened.in_a_hurry {
-        true => ready.owned.kill(),
-        false => ready.owned.stop(&mut listened.failures),
+    let mut finished = finish::finish(&config, &plan, ready, &files, load, started);
+    if args.quiet {
+        finished.summary.clear();
     }
-    let mut problems: Vec<ExitCode> = listened.failures.iter().map(|f| f.exit).collect();
-    problems.push(result.run.exit_code);
-    Finished {
-        exit: ExitCode::combine(&problems),
-        summary: if start.args.quiet {
-            String::new()
-        } else {
-            result.summary
-        },
-        errors: listened.failures,
-    }
+    Ok(finished)
 }
 
-/// Not one response in the whole run, although requests came to an end.
-fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
-    let silent = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
-    (silent && merged.total.interrupted() < merged.total.finished()).then(|| {
-        let what = format!("{}: not one response in the whole run", origins(ready));
-        let hint = "see the outcomes in the summary; is the server up, and is this its port?";
-        Failure::new(ExitCode::Target, what, None, hint)
-    })
-}
-
-/// As printed, each once.
-fn origins(ready: &Ready) -> String {
-    let mut origins: Vec<&str> = ready
-        .targets
-        .iter()
-        .map(|target| target.origin.as_str())
-        .collect();
-    origins.dedup();
-    origins.join(", ")
-}
-
-/// `None`: no TLS at all; false: some server's certificate was not looked at.
-fn tls_verified(ready: &Ready) -> Option<bool> {
-    let verified = ready.engine.tls.iter().flatten().map(|tls| tls.verified);
-    verified.reduce(|all, one| all && one)
-}
-
-fn stamp_source(ready: &Ready) -> StampSource {
-    match ready.engine.kernel_stamps {
-        true => StampSource::Kernel,
-        false => StampSource::User,
-    }
-}
-
-pub fn series_names(plan: &Plan) -> Vec<String> {
-    plan.workload.kinds.iter().map(|k| k.name.clone()).collect()
-}
-
-/// What each request of a series is said to have gone to: with several servers, the server.
-pub fn detail_names(plan: &Plan) -> Vec<String> {
-    let servers = plan.server_names();
-    if servers.is_empty() {
-        return series_names(plan);
-    }
-    let kinds = plan.workload.kinds.iter();
-    kinds
-        .map(|kind| servers[usize::from(kind.endpoint)].clone())
-        .collect()
-}
-
-fn host_json(ready: &Ready) -> Value {
-    let h = &ready.host;
-    json!({
-        "kernel": h.kernel,
-        "cpu": h.cpu_model,
-        "cpus_allowed": h.allowed_cpus,
-        "worker_cpus": ready.cpus.workers,
-        "server_cpus": ready.cpus.server,
-        "reporter_cpu": ready.cpus.reporter,
-        "open_files": h.open_files.soft,
-        "memlock_bytes": h.memlock.soft,
-        "local_ports": [h.local_ports.0, h.local_ports.1],
-        "min_wait_us": ready.engine.min_wait_us,
+/// Where each request is written to while the run goes on.
+fn spool(files: &OutputFiles, ready: &Ready, plan: &Plan) -> Result<Option<DetailSpool>, Failure> {
+    Ok(match files.spool_path() {
+        // Each pass says which time of day its instants are.
+        Some(path) if ready.engine.details => {
+            Some(DetailSpool::create(&path, &names::detail_names(plan), 0)?)
+        }
+        _ => None,
     })
 }
 

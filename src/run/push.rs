@@ -2,11 +2,11 @@
 
 use crate::config::Config;
 use crate::plan::Plan;
-use crate::push::{Gateway, Grouping, Pushed, Pusher};
+use crate::push::{Gateway, Grouping, Pushed, Pusher, Pushes};
 use crate::result::ExitCode;
 use crate::tls::TlsOptions;
 
-use super::listen::Listened;
+use super::load::Load;
 use super::{Failure, Signals};
 
 /// `None`: nothing is pushed. `--insecure` is for the target alone: a password goes to a verified gateway or nowhere.
@@ -47,27 +47,27 @@ fn endpoint_names(plan: &Plan) -> Vec<String> {
 
 /// The last push, unless a second signal came: one that comes now ends the wait for it.
 pub fn finish(
-    listened: &mut Listened,
+    load: &mut Load,
     config: &Config,
     signals: &Signals,
     say: &mut dyn FnMut(&str),
-) -> Option<Pushed> {
-    let pusher = listened.pusher.take()?;
-    let pushed = match listened.in_a_hurry {
+) -> Option<Pushes> {
+    let pusher = load.books.pusher.take()?;
+    let pushed = match load.in_a_hurry {
         true => pusher.abandon(),
         false => {
-            let elapsed = listened.ended - listened.t0;
-            pusher.finish(listened.aggregator.merged(), elapsed, &signals.received)
+            let total = &load.measured;
+            pusher.finish(total.load.merged(), total.duration, &signals.received)
         }
     };
-    listened.in_a_hurry |= pushed.signalled && listened.signals > 0;
+    load.in_a_hurry |= pushed.signalled && load.books.signals > 0;
     if let Some(warning) = &pushed.warning {
         say(warning);
     }
     if config.run.push_required && pushed.pushes.failed > 0 {
-        listened.failures.push(required(&pushed));
+        load.books.failures.push(required(&pushed));
     }
-    Some(pushed)
+    Some(pushed.pushes)
 }
 
 fn required(pushed: &Pushed) -> Failure {

@@ -1,0 +1,79 @@
+//! Each endpoint alone and together, side by side.
+
+use crate::output::numbers::duration;
+use crate::output::text::line;
+use crate::result::{Contended, Contention};
+use std::fmt::Write as _;
+
+/// Appends the section; it ends with an empty line.
+pub(super) fn contention(text: &mut String, found: &Contention) {
+    line!(text, "=== Contention ===");
+    line!(
+        text,
+        "{:<24}{:>6}{:>12}{:>12}{:>10}",
+        "",
+        "users",
+        "alone",
+        "together",
+        "change"
+    );
+    for endpoint in &found.endpoints {
+        rows(text, endpoint);
+    }
+    let change = found
+        .combined_share
+        .map_or("-".to_owned(), |share| format!("{share:.2} x"));
+    line!(
+        text,
+        "{:<30}{:>12.1}{:>12.1}{:>10}",
+        "all tokens/s",
+        found.tokens_per_second_alone,
+        found.tokens_per_second_together,
+        change
+    );
+    line!(
+        text,
+        "{}: {}",
+        if found.found { "FOUND" } else { "NONE" },
+        found.verdict
+    );
+    line!(text, "");
+}
+
+fn rows(text: &mut String, endpoint: &Contended) {
+    let (a, t, c) = (&endpoint.alone, &endpoint.together, &endpoint.change);
+    let times = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.2} x"));
+    line!(text, "  {:<22}{:>6}", endpoint.name, endpoint.users);
+    for (name, alone, together, change) in [
+        ("TTFT p50", a.ttft_p50, t.ttft_p50, c.ttft_p50),
+        ("TTFT p99", a.ttft_p99, t.ttft_p99, c.ttft_p99),
+        ("TBT p50", a.tbt_p50, t.tbt_p50, c.tbt_p50),
+        ("TBT p99", a.tbt_p99, t.tbt_p99, c.tbt_p99),
+        ("latency p50", a.latency_p50, t.latency_p50, c.latency_p50),
+        ("latency p99", a.latency_p99, t.latency_p99, c.latency_p99),
+    ] {
+        line!(
+            text,
+            "    {name:<26}{:>12}{:>12}{:>10}",
+            duration(alone),
+            duration(together),
+            times(change)
+        );
+    }
+    line!(
+        text,
+        "    {:<26}{:>12.1}{:>12.1}{:>10}",
+        "tokens/s",
+        a.tokens_per_second,
+        t.tokens_per_second,
+        times(c.tokens_per_second)
+    );
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    line!(
+        text,
+        "    {:<26}{:>12}{:>12}",
+        "timeouts and 503s",
+        percent(a.contention_error_rate),
+        percent(t.contention_error_rate)
+    );
+}

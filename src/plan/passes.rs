@@ -1,0 +1,167 @@
+//! The passes of a run: load that comes one after the other, each a plan of its own.
+
+use crate::plan::{Assignment, Executor, Plan};
+use crate::units::Nanos;
+use crate::workload::random::keyed;
+
+/// Tells the warm-up's requests from those that are measured: the same prompts would warm a prompt cache.
+const WARM_UP_SEED: u64 = 0x7761_726d;
+
+/// What a pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Left out of the figures.
+    WarmUp,
+    /// The users of one endpoint alone, to compare with.
+    Alone(u16),
+    /// What the run reports.
+    Measured,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    pub plan: Plan,
+    pub role: Role,
+    /// From 0.
+    pub repeat: u32,
+}
+
+impl Pass {
+    /// Before the ids of its requests, so that they are unique in the run; empty where there is one pass alone.
+    pub fn id_prefix(&self, repeats: u32) -> String {
+        let repeat = match repeats {
+            1 => String::new(),
+            _ => format!("r{}-", self.repeat + 1),
+        };
+        match self.role {
+            Role::Alone(_) => format!("{repeat}alone-"),
+            Role::WarmUp | Role::Measured => repeat,
+        }
+    }
+}
+
+impl Plan {
+    /// In order. With contention each endpoint's users run alone, then all together; each of them is repeated
+    /// and has its warm-up first.
+    pub fn passes(&self, repeats: u32, contention: bool) -> Vec<Pass> {
+        let mut passes = Vec::new();
+        for repeat in 0..repeats {
+            if contention {
+                for endpoint in 0..self.workload.endpoints.len() as u16 {
+                    let only = Some(endpoint);
+                    self.push_pass(
+                        &mut passes,
+                        Role::Alone(endpoint),
+                        repeat,
+                        Assignment::Fixed { only },
+                    );
+                }
+            }
+            let assignment = match contention {
+                true => Assignment::Fixed { only: None },
+                false => self.assignment,
+            };
+            self.push_pass(&mut passes, Role::Measured, repeat, assignment);
+        }
+        passes
+    }
+
+    fn push_pass(&self, passes: &mut Vec<Pass>, role: Role, repeat: u32, assignment: Assignment) {
+        let plan = Plan {
+            assignment,
+            ..self.clone()
+        };
+        if self.warmup > 0 {
+            passes.push(Pass {
+                plan: plan.warm_up(self.warmup),
+                role: Role::WarmUp,
+                repeat,
+            });
+        }
+        passes.push(Pass { plan, role, repeat });
+    }
+
+    /// All users that the plan has at its peak, at once, with requests of their own; nothing is judged.
+    fn warm_up(&self, duration: Nanos) -> Plan {
+        Plan {
+            seed: keyed([self.seed, WARM_UP_SEED, 0, 0]),
+            executor: Executor::ConstantVus {
+                vus: self.executor.vus_max(),
+                duration,
+            },
+            thresholds: Vec::new(),
+            steps: Vec::new(),
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::SECOND;
+    use crate::workload::Endpoint;
+
+    fn plan(warmup: Nanos) -> Plan {
+        let mut plan = Plan::with(Executor::ConstantVus {
+            vus: 4,
+            duration: 10 * SECOND,
+        });
+        plan.warmup = warmup;
+        plan.workload.endpoints = ["a", "b"]
+            .map(|name| Endpoint {
+                name: Some(name.to_owned()),
+                weight: 1,
+            })
+            .to_vec();
+        plan
+    }
+
+    fn roles(passes: &[Pass]) -> Vec<(Role, u32)> {
+        passes.iter().map(|pass| (pass.role, pass.repeat)).collect()
+    }
+
+    #[test]
+    fn one_run_is_one_pass_of_the_plan_itself() {
+        let passes = plan(0).passes(1, false);
+        assert_eq!(roles(&passes), [(Role::Measured, 0)]);
+        assert_eq!(passes[0].plan, plan(0));
+        assert_eq!(passes[0].id_prefix(1), "");
+    }
+
+    #[test]
+    fn each_endpoint_runs_alone_before_all_run_together_in_each_repeat() {
+        use Role::{Alone, Measured, WarmUp};
+        let passes = plan(SECOND).passes(2, true);
+        let once = |r| {
+            [
+                (WarmUp, r),
+                (Alone(0), r),
+                (WarmUp, r),
+                (Alone(1), r),
+                (WarmUp, r),
+                (Measured, r),
+            ]
+        };
+        assert_eq!(roles(&passes), [once(0), once(1)].concat());
+        let only = |pass: &Pass| match pass.plan.assignment {
+            Assignment::Fixed { only } => only,
+            Assignment::Weighted => panic!("users are not tied to endpoints"),
+        };
+        let tied: Vec<_> = passes[..6].iter().map(only).collect();
+        assert_eq!(tied, [Some(0), Some(0), Some(1), Some(1), None, None]);
+        let ids: Vec<String> = passes.iter().map(|pass| pass.id_prefix(2)).collect();
+        assert_eq!((ids[1].as_str(), ids[11].as_str()), ("r1-alone-", "r2-"));
+    }
+
+    #[test]
+    fn the_warm_up_has_all_users_at_once_and_requests_of_its_own() {
+        let passes = plan(3 * SECOND).passes(1, false);
+        let Executor::ConstantVus { vus, duration } = passes[0].plan.executor else {
+            panic!("{passes:?}")
+        };
+        assert_eq!((vus, duration), (4, 3 * SECOND));
+        assert_ne!(passes[0].plan.seed, passes[1].plan.seed);
+        assert!(passes[0].plan.thresholds.is_empty());
+    }
+}

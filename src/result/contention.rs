@@ -1,0 +1,198 @@
+//! What several endpoints do to each other: each one's users alone, then all together.
+
+use crate::result::endpoints::Endpoint;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Slower by this factor, or down to its inverse in tokens a second, is contention; less is within what two runs
+/// of the same load differ by.
+pub const SLOWDOWN_MIN: f64 = 1.2;
+/// One endpoint starves another where it keeps its own pace this much better.
+const UNEVEN_MIN: f64 = 1.25;
+
+/// In the document, where it was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Contention {
+    pub endpoints: Vec<Contended>,
+    /// Sum of what the endpoints make alone.
+    pub tokens_per_second_alone: f64,
+    pub tokens_per_second_together: f64,
+    /// Together over alone; `None`: no tokens alone.
+    pub combined_share: Option<f64>,
+    pub found: bool,
+    /// The finding in a sentence or two.
+    pub verdict: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Contended {
+    pub name: String,
+    /// Those that belong to it in both runs, at the peak.
+    pub users: u32,
+    pub alone: Pace,
+    pub together: Pace,
+    /// Together over alone.
+    pub change: Change,
+}
+
+/// Milliseconds; `None` where there are no values.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pace {
+    pub requests: u64,
+    pub ok: u64,
+    pub ttft_p50: Option<f64>,
+    pub ttft_p99: Option<f64>,
+    pub tbt_p50: Option<f64>,
+    pub tbt_p99: Option<f64>,
+    pub latency_p50: Option<f64>,
+    pub latency_p99: Option<f64>,
+    pub tokens_per_second: f64,
+    pub contention_error_rate: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    pub ttft_p50: Option<f64>,
+    pub ttft_p99: Option<f64>,
+    pub tbt_p50: Option<f64>,
+    pub tbt_p99: Option<f64>,
+    pub latency_p50: Option<f64>,
+    pub latency_p99: Option<f64>,
+    pub tokens_per_second: Option<f64>,
+}
+
+impl Pace {
+    fn of(endpoint: &Endpoint) -> Pace {
+        let metric = |key: &str| endpoint.metrics.get(key);
+        let p50 = |key: &str| metric(key).and_then(|m| m.p50);
+        let p99 = |key: &str| metric(key).and_then(|m| m.p99);
+        Pace {
+            requests: endpoint.totals.requests,
+            ok: endpoint.totals.ok,
+            ttft_p50: p50("ttft"),
+            ttft_p99: p99("ttft"),
+            tbt_p50: p50("tbt"),
+            tbt_p99: p99("tbt"),
+            latency_p50: p50("latency"),
+            latency_p99: p99("latency"),
+            tokens_per_second: endpoint.rates.output_tokens_per_second,
+            contention_error_rate: endpoint.rates.contention_error_rate,
+        }
+    }
+}
+
+impl Change {
+    fn of(alone: &Pace, together: &Pace) -> Change {
+        let ratio = |before: Option<f64>, after: Option<f64>| Some(after? / before.filter(|ms| *ms > 0.0)?);
+        Change {
+            ttft_p50: ratio(alone.ttft_p50, together.ttft_p50),
+            ttft_p99: ratio(alone.ttft_p99, together.ttft_p99),
+            tbt_p50: ratio(alone.tbt_p50, together.tbt_p50),
+            tbt_p99: ratio(alone.tbt_p99, together.tbt_p99),
+            latency_p50: ratio(alone.latency_p50, together.latency_p50),
+            latency_p99: ratio(alone.latency_p99, together.latency_p99),
+            tokens_per_second: ratio(Some(alone.tokens_per_second), Some(together.tokens_per_second)),
+        }
+    }
+
+    /// The worst of the medians and of the lost throughput: 1 and less is no slowdown. Tails of short runs
+    /// differ by more than that from one run to the next, so they do not decide.
+    fn slowdown(&self) -> f64 {
+        let lost = self.tokens_per_second.map(|kept| 1.0 / kept.max(1e-3));
+        [self.ttft_p50, self.tbt_p50, self.latency_p50, lost]
+            .into_iter()
+            .flatten()
+            .fold(0.0, f64::max)
+    }
+}
+
+impl Contention {
+    /// Name, users, alone, together of each endpoint.
+    pub fn of(pairs: &[(&str, u32, &Endpoint, &Endpoint)]) -> Contention {
+        let endpoints: Vec<Contended> = pairs
+            .iter()
+            .map(|(name, users, alone, together)| {
+                let (alone, together) = (Pace::of(alone), Pace::of(together));
+                Contended {
+                    name: (*name).to_owned(),
+                    users: *users,
+                    change: Change::of(&alone, &together),
+                    alone,
+                    together,
+                }
+            })
+            .collect();
+        let alone: f64 = endpoints.iter().map(|e| e.alone.tokens_per_second).sum();
+        let together: f64 = endpoints.iter().map(|e| e.together.tokens_per_second).sum();
+        let combined_share = (alone > 0.0).then(|| together / alone);
+        let found =
+            endpoints.iter().any(is_slowed) || combined_share.is_some_and(|share| share < 1.0 / SLOWDOWN_MIN);
+        let verdict = verdict(&endpoints, found, alone, together);
+        Contention {
+            endpoints,
+            tokens_per_second_alone: alone,
+            tokens_per_second_together: together,
+            combined_share,
+            found,
+            verdict,
+        }
+    }
+}
+
+fn is_slowed(endpoint: &Contended) -> bool {
+    endpoint.change.slowdown() >= SLOWDOWN_MIN
+}
+
+fn verdict(endpoints: &[Contended], found: bool, alone: f64, together: f64) -> String {
+    let sums = format!(
+        "Together they make {together:.1} tokens/s, {:.0}% of the {alone:.1} that they make alone.",
+        together * 100.0 / alone.max(1e-9)
+    );
+    if !found {
+        let percent = (SLOWDOWN_MIN - 1.0) * 100.0;
+        return format!(
+            "No contention shown: each endpoint stays within {percent:.0}% of its pace alone. {sums}"
+        );
+    }
+    let by_slowdown = |a: &&Contended, b: &&Contended| a.change.slowdown().total_cmp(&b.change.slowdown());
+    let (Some(most), Some(least)) = (
+        endpoints.iter().max_by(by_slowdown),
+        endpoints.iter().min_by(by_slowdown),
+    ) else {
+        return sums;
+    };
+    let mut text = String::new();
+    if most.change.slowdown() >= least.change.slowdown().max(1.0) * UNEVEN_MIN {
+        let _ = write!(text, "{} starves {}: ", least.name, most.name);
+    } else {
+        let names: Vec<&str> = endpoints.iter().map(|e| e.name.as_str()).collect();
+        let _ = write!(text, "{} slow each other down: ", names.join(" and "));
+    }
+    let told: Vec<String> = [most, least].iter().map(|e| paces(e)).collect();
+    let _ = write!(text, "{}. {sums}", told.join("; "));
+    text
+}
+
+/// `Flash at 0.45 x its tokens/s, TTFT 3.1 x, latency 2.3 x`.
+fn paces(endpoint: &Contended) -> String {
+    let c = &endpoint.change;
+    let mut text = endpoint.name.clone();
+    let _ = match c.tokens_per_second {
+        Some(kept) => write!(text, " at {kept:.2} x its tokens/s"),
+        None => write!(text, " without tokens alone"),
+    };
+    for (name, ratio) in [
+        ("TTFT", c.ttft_p50),
+        ("TBT", c.tbt_p50),
+        ("latency", c.latency_p50),
+    ] {
+        if let Some(ratio) = ratio {
+            let _ = write!(text, ", {name} {ratio:.2} x");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "contention_tests.rs"]
+mod tests;

@@ -1,0 +1,193 @@
+//! The end of a run: its result, built and written; its server, stopped.
+
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::metrics::Merged;
+use crate::output::{self, DetailSpool, OutputFiles};
+use crate::plan::{Assignment, Plan};
+use crate::push::Pushes;
+use crate::result::{
+    Contention, Endpoint, ExitCode, Ordered, PassFigures, RunFacts, RunResult, Shape, StampSource,
+    StartFigures, StoppedBy, servers, spread,
+};
+use crate::units::Nanos;
+
+use super::load::{Load, Total};
+use super::names::{series_names, server_of_series};
+use super::{Failure, Finished, Ready, servers as managed};
+
+/// What the beginning has to tell.
+pub struct Started {
+    /// The start of the program, CLOCK_MONOTONIC.
+    pub begun: Nanos,
+    /// When the load was to begin, nanoseconds since 1970.
+    pub start_at: Option<Nanos>,
+    pub pushes: Option<Pushes>,
+}
+
+/// Judges, builds the result, writes it, stops the server.
+pub fn finish(
+    config: &Config,
+    plan: &Plan,
+    mut ready: Ready,
+    files: &OutputFiles,
+    mut load: Load,
+    started: Started,
+) -> Finished {
+    // A second signal leaves 100 ms: none for a busy server's answer, none for its graceful end.
+    let ask = !load.in_a_hurry && load.stopped_by != StoppedBy::Server;
+    let server = match ask {
+        true => ready.owned.totals(&mut load.books.failures),
+        false => None,
+    };
+    let samples = ready.owned.samples();
+    let spooled = load.books.spool.take().map(DetailSpool::finish);
+    let duration = load.measured.duration;
+    load.books.failures.extend(never_answered(&load.sent, &ready));
+    let facts = RunFacts {
+        config: serde_json::to_value(config).unwrap_or(Value::Null),
+        host: host_json(&ready),
+        profile: plan.profile.clone(),
+        started_at_unix_ns: i128::from(load.t0) + i128::from(load.wall_offset),
+        duration,
+        stopped_by: load.stopped_by,
+        versions: vec![("llmload-uring".into(), env!("CARGO_PKG_VERSION").into())],
+        series_names: series_names(plan),
+        server_names: plan.server_names(),
+        server_of_series: server_of_series(plan),
+        cpus: ready.cpus.workers.clone(),
+        stamp_source: stamp_source(&ready),
+        quickack: ready.engine.quickack,
+        judged: load.judged.clone(),
+        tls_verified: tls_verified(&ready),
+        fit_required: config.require_fit,
+        problems: load.books.failures.iter().map(|f| f.exit).collect(),
+        details_unwritten: spooled.as_ref().map_or(0, |s| s.lost),
+        pushes: started.pushes,
+        target: origins(&ready),
+        server: managed::figures(plan, &load.sent, server, &samples),
+        server_timeline: samples.rows,
+        shard: config.run.shard,
+        start: start_figures(&load, started.start_at),
+        startup: load.t0.saturating_sub(started.begun),
+        analysis: config.analysis.clone(),
+        shape: Shape::of(config),
+        passes: pass_figures(plan, &load),
+    };
+    let mut result = RunResult::build(facts, &load.measured.load);
+    result.summary = output::summary(&result);
+    let unwritten = files.write(&result, spooled.as_ref());
+    load.books
+        .failures
+        .extend(unwritten.into_iter().map(Failure::from));
+    match load.in_a_hurry {
+        true => ready.owned.kill(),
+        false => ready.owned.stop(&mut load.books.failures),
+    }
+    let mut problems: Vec<ExitCode> = load.books.failures.iter().map(|f| f.exit).collect();
+    problems.push(result.run.exit_code);
+    Finished {
+        exit: ExitCode::combine(&problems),
+        summary: result.summary,
+        errors: load.books.failures,
+    }
+}
+
+/// Of the first pass: a warm-up, where there is one.
+fn start_figures(load: &Load, asked: Option<Nanos>) -> Option<StartFigures> {
+    let asked = i128::from(asked?);
+    let begun = i128::from(load.books.origin.unwrap_or(load.t0)) + i128::from(load.wall_offset);
+    Some(StartFigures::of(asked, begun))
+}
+
+fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
+    PassFigures {
+        warmup: load.warmup,
+        spread: spread(&load.repeats),
+        repeats: load.repeats.clone(),
+        contention: contention(plan, load),
+    }
+}
+
+/// `None` where it was not asked for, or where the run ended before all had been seen.
+fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
+    let names = plan.server_names();
+    let of_series = server_of_series(plan);
+    let figures = |total: &Total| servers(&total.load.merged().series, &names, &of_series, total.duration);
+    if load.alone.is_empty() || load.alone.len() < names.len() || load.measured.duration == 0 {
+        return None;
+    }
+    let together = figures(&load.measured);
+    let alone: Vec<Ordered<Endpoint>> = load
+        .alone
+        .iter()
+        .map(|total| total.as_ref().map(figures))
+        .collect::<Option<_>>()?;
+    let users = |endpoint: u16| {
+        let only = Some(endpoint);
+        let tied = Plan {
+            assignment: Assignment::Fixed { only },
+            ..plan.clone()
+        };
+        tied.schedule().vus_max()
+    };
+    let pairs: Vec<(&str, u32, &Endpoint, &Endpoint)> = (0u16..)
+        .zip(&names)
+        .zip(&alone)
+        .filter_map(|((index, name), alone)| {
+            Some((name.as_str(), users(index), alone.get(name)?, together.get(name)?))
+        })
+        .collect();
+    Some(Contention::of(&pairs))
+}
+
+/// Not one response in the whole run, although requests came to an end.
+fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
+    let silent = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
+    (silent && merged.total.interrupted() < merged.total.finished()).then(|| {
+        let what = format!("{}: not one response in the whole run", origins(ready));
+        let hint = "see the outcomes in the summary; is the server up, and is this its port?";
+        Failure::new(ExitCode::Target, what, None, hint)
+    })
+}
+
+/// As printed, each once.
+fn origins(ready: &Ready) -> String {
+    let mut origins: Vec<&str> = ready
+        .targets
+        .iter()
+        .map(|target| target.origin.as_str())
+        .collect();
+    origins.dedup();
+    origins.join(", ")
+}
+
+/// `None`: no TLS at all; false: some server's certificate was not looked at.
+fn tls_verified(ready: &Ready) -> Option<bool> {
+    let verified = ready.engine.tls.iter().flatten().map(|tls| tls.verified);
+    verified.reduce(|all, one| all && one)
+}
+
+fn stamp_source(ready: &Ready) -> StampSource {
+    match ready.engine.kernel_stamps {
+        true => StampSource::Kernel,
+        false => StampSource::User,
+    }
+}
+
+fn host_json(ready: &Ready) -> Value {
+    let h = &ready.host;
+    json!({
+        "kernel": h.kernel,
+        "cpu": h.cpu_model,
+        "cpus_allowed": h.allowed_cpus,
+        "worker_cpus": ready.cpus.workers,
+        "server_cpus": ready.cpus.server,
+        "reporter_cpu": ready.cpus.reporter,
+        "open_files": h.open_files.soft,
+        "memlock_bytes": h.memlock.soft,
+        "local_ports": [h.local_ports.0, h.local_ports.1],
+        "min_wait_us": ready.engine.min_wait_us,
+    })
+}

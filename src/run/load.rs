@@ -1,0 +1,255 @@
+//! The load of a run: its passes, one after the other, and what they come to.
+
+use crate::cli::RunArgs;
+use crate::config::format_duration;
+use crate::engine::Engine;
+use crate::judge::{Judge, Judged, Vus};
+use crate::metrics::Merged;
+use crate::output::Screen;
+use crate::plan::{Pass, Plan, Role};
+use crate::report::Aggregator;
+use crate::result::{Repeat, RepeatFacts, StoppedBy, WarmUp, judged_together};
+use crate::units::Nanos;
+
+use super::listen::{Books, Listened, Listener};
+use super::progress::Shown;
+use super::{Failure, Phase, Ready, Signals, start};
+
+/// What a pass needs from outside.
+pub struct Stage<'a> {
+    pub args: &'a RunArgs,
+    pub signals: &'a Signals,
+    pub screen: Option<&'a Screen>,
+    /// When the first pass begins, nanoseconds since 1970; `None`: at once.
+    pub start_at: Option<Nanos>,
+}
+
+/// Load of one kind, of all repetitions together.
+pub struct Total {
+    pub load: Aggregator,
+    pub duration: Nanos,
+}
+
+impl Total {
+    fn add(mine: &mut Option<Total>, load: Aggregator, duration: Nanos) {
+        match mine {
+            None => *mine = Some(Total { load, duration }),
+            Some(total) => {
+                total.load.append(&load);
+                total.duration += duration;
+            }
+        }
+    }
+}
+
+/// All that was seen.
+pub struct Load {
+    pub measured: Total,
+    /// Of each endpoint alone; empty without contention.
+    pub alone: Vec<Option<Total>>,
+    pub warmup: Option<WarmUp>,
+    /// Empty where there is one run.
+    pub repeats: Vec<Repeat>,
+    pub judged: Judged,
+    /// Requests of every pass: what a server's own count is compared with.
+    pub sent: Merged,
+    pub books: Books,
+    pub stopped_by: StoppedBy,
+    /// A second signal came.
+    pub in_a_hurry: bool,
+    /// The start of the first pass that is measured, else of the last.
+    pub t0: Nanos,
+    pub wall_offset: i64,
+}
+
+/// While it is being made.
+struct Passes {
+    repeats_planned: u32,
+    measured: Option<Total>,
+    alone: Vec<Option<Total>>,
+    warmup: Option<WarmUp>,
+    repeats: Vec<Repeat>,
+    judged: Vec<Judged>,
+    sent: Option<Merged>,
+    begun: Option<(Nanos, i64)>,
+}
+
+impl Load {
+    /// Runs `passes` until one does not end as planned.
+    pub fn run(
+        passes: &[Pass],
+        mut books: Books,
+        ready: &mut Ready,
+        stage: &Stage<'_>,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Load, Failure> {
+        let last = passes.last().expect("a run has a pass");
+        let mut sums = Passes {
+            repeats_planned: last.repeat + 1,
+            measured: None,
+            alone: Vec::new(),
+            warmup: None,
+            repeats: Vec::new(),
+            judged: Vec::new(),
+            sent: None,
+            begun: None,
+        };
+        let mut stopped_by = StoppedBy::Plan;
+        for pass in passes {
+            if passes.len() > 1 && !stage.args.quiet {
+                say(&announced(pass, sums.repeats_planned));
+            }
+            let listened = one(pass, books, ready, stage, say, sums.repeats_planned)?;
+            stopped_by = listened.stopped_by;
+            books = sums.take(pass, listened, ready);
+            if stopped_by != StoppedBy::Plan {
+                break;
+            }
+        }
+        Ok(sums.finish(&last.plan, books, stopped_by, ready))
+    }
+}
+
+/// What is to come, where there is more than one pass.
+fn announced(pass: &Pass, repeats: u32) -> String {
+    let run = match repeats {
+        1 => String::new(),
+        _ => format!("run {} of {repeats}: ", pass.repeat + 1),
+    };
+    let name = |endpoint: u16| {
+        let endpoint = pass.plan.workload.endpoints.get(usize::from(endpoint));
+        endpoint.and_then(|e| e.name.clone()).unwrap_or_default()
+    };
+    let users = pass.plan.schedule().vus_max();
+    let length = format_duration(pass.plan.executor.duration());
+    let what = match pass.role {
+        Role::WarmUp => format!("warm-up of {length}, left out of the figures"),
+        Role::Alone(endpoint) => format!("{} alone, {users} users", name(endpoint)),
+        Role::Measured if repeats == 1 => format!("all together, {users} users"),
+        Role::Measured => format!("{users} users"),
+    };
+    format!("{run}{what}")
+}
+
+fn one(
+    pass: &Pass,
+    mut books: Books,
+    ready: &mut Ready,
+    stage: &Stage<'_>,
+    say: &mut dyn FnMut(&str),
+    repeats: u32,
+) -> Result<Listened, Failure> {
+    let mut options = ready.engine.clone();
+    options.details &= pass.role != Role::WarmUp;
+    let plan = std::sync::Arc::new(pass.plan.clone());
+    let mut engine = Engine::start(plan, ready.targets.clone(), options).map_err(Failure::internal)?;
+    if books.origin.is_none() {
+        if let Some(at) = stage.start_at {
+            engine.wall_offset = start::wait(at, ready, stage.args.quiet, say)?;
+        }
+        stage.signals.enter(Phase::Load);
+    }
+    if let Some(spool) = &mut books.spool {
+        spool.begin_pass(pass.id_prefix(repeats), i128::from(engine.wall_offset));
+    }
+    let cores = ready.cpus.workers.len();
+    let shown = Shown::new(stage.args, stage.screen, cores, ready.engine.kernel_stamps);
+    Ok(Listener::new(pass, engine, books, shown, say).listen(ready, stage.signals))
+}
+
+impl Passes {
+    /// Gives back what the next pass goes on with.
+    fn take(&mut self, pass: &Pass, listened: Listened, ready: &Ready) -> Books {
+        let Listened {
+            aggregator,
+            judge,
+            mut books,
+            stopped_by,
+            t0,
+            ended,
+            wall_offset,
+        } = listened;
+        let duration = ended - t0;
+        match &mut self.sent {
+            None => self.sent = Some(aggregator.merged().clone()),
+            Some(sent) => sent.then(aggregator.merged()),
+        }
+        match pass.role {
+            Role::WarmUp => {
+                let warmup = self.warmup.get_or_insert_default();
+                warmup.add(&aggregator, duration);
+                self.begun.get_or_insert((t0, wall_offset));
+            }
+            Role::Alone(endpoint) => {
+                let index = usize::from(endpoint);
+                if self.alone.len() <= index {
+                    self.alone.resize_with(index + 1, || None);
+                }
+                Total::add(&mut self.alone[index], aggregator, duration);
+            }
+            Role::Measured => {
+                let begun = t0.saturating_sub(books.origin.unwrap_or(t0));
+                let rss: Vec<(Nanos, u64)> = ready
+                    .owned
+                    .samples()
+                    .rss_over_time()
+                    .into_iter()
+                    .filter(|(at, _)| (begun..=begun + duration).contains(at))
+                    .map(|(at, bytes)| (at - begun, bytes))
+                    .collect();
+                let judged = judge.finish(duration, &rss);
+                let facts = RepeatFacts {
+                    started_at_unix_ns: i128::from(t0) + i128::from(wall_offset),
+                    duration,
+                    stopped_by,
+                };
+                if self.repeats_planned > 1 {
+                    let repeat = Repeat::of(pass.repeat + 1, facts, &aggregator, &judged);
+                    self.repeats.push(repeat);
+                }
+                if self.measured.is_none() {
+                    self.begun = Some((t0, wall_offset));
+                }
+                self.judged.push(judged);
+                Total::add(&mut self.measured, aggregator, duration);
+                books.measured += duration;
+            }
+        }
+        books
+    }
+
+    fn finish(self, plan: &Plan, books: Books, stopped_by: StoppedBy, ready: &Ready) -> Load {
+        let (cores, series) = (ready.cpus.workers.len(), plan.workload.kinds.len());
+        let (t0, wall_offset) = self.begun.unwrap_or((books.origin.unwrap_or(0), 0));
+        Load {
+            // Ended before the measured part began: nothing is judged as if it had been there.
+            judged: judged_together(self.judged).unwrap_or_else(|| nothing_judged(plan)),
+            measured: self.measured.unwrap_or_else(|| Total {
+                load: Aggregator::new(cores, series),
+                duration: 0,
+            }),
+            alone: self.alone,
+            warmup: self.warmup,
+            repeats: self.repeats,
+            sent: self.sent.unwrap_or_else(|| Merged::new(cores, series)),
+            in_a_hurry: books.signals > 1,
+            books,
+            stopped_by,
+            t0,
+            wall_offset,
+        }
+    }
+}
+
+fn nothing_judged(plan: &Plan) -> Judged {
+    let mut judge = Judge::of(plan);
+    judge.end_load();
+    let _ = judge.tick(
+        1,
+        Vus {
+            planned: 0,
+            running: 0,
+        },
+    );
+    judge.finish(1, &[])
+}
