@@ -10,6 +10,8 @@ pub mod engine;
 pub mod host;
 pub mod http1;
 pub mod judge;
+pub mod k6;
+pub mod merge;
 pub mod metrics;
 pub mod mock;
 pub mod net;

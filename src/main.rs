@@ -8,7 +8,7 @@ use llmload_uring::compare::command;
 use llmload_uring::net::clock;
 use llmload_uring::result::ExitCode as Exit;
 use llmload_uring::run::{self, Failure, Phase, Signals};
-use llmload_uring::{config, mock, server};
+use llmload_uring::{config, k6, merge, mock, server};
 
 fn main() -> ExitCode {
     let begun = clock::monotonic();
@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
         Some(Command::Compare(args)) => compare(&args),
         Some(Command::Baseline(args)) => command::baseline(&args).and_then(|text| deliver(&text)),
+        Some(Command::Merge(args)) => merge(&args),
+        Some(Command::ImportK6(args)) => import_k6(&args),
         Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
         Some(Command::Run(args)) => load(&args, begun),
         Some(Command::Config(args)) => config::check(&args)
@@ -49,6 +51,18 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<u8, Failure> {
         say(failure.text.trim_end());
     }
     Ok(finished.exit.code())
+}
+
+fn merge(args: &cli::MergeArgs) -> Result<u8, Failure> {
+    let merged = merge::run(args)?;
+    print(merged.summary.as_bytes());
+    Ok(merged.exit.code())
+}
+
+fn import_k6(args: &cli::ImportK6Args) -> Result<u8, Failure> {
+    let imported = k6::run(args)?;
+    imported.notes.iter().for_each(|note| say(note));
+    Ok(print(imported.profile.as_bytes()))
 }
 
 fn compare(args: &cli::CompareArgs) -> Result<u8, Failure> {

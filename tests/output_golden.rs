@@ -194,6 +194,8 @@ fn result_of(aggregator: &Aggregator, servers: &[&str], server_of_series: &[u16]
                 resources: server_samples().summary(),
             }),
             server_timeline: server_samples().rows,
+            shard: None,
+            start: None,
             startup: 31 * MILLISECOND,
             analysis: AnalysisLimits::default(),
             shape: Shape::Profile,

@@ -21,7 +21,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 10] = [
+const PURE_ROOMS: [&str; 12] = [
     "plan",
     "workload",
     "http1",
@@ -31,6 +31,8 @@ const PURE_ROOMS: [&str; 10] = [
     "judge",
     "result",
     "tls",
+    "merge",
+    "k6",
     "compare/stats",
 ];
 const IMPURE_WORDS: [&str; 11] = [

@@ -4,26 +4,34 @@ mod baseline_args;
 mod compare_args;
 mod config_args;
 mod explain;
+mod import_k6_args;
+mod merge_args;
 mod mock_args;
 mod probe_args;
 mod profiles_args;
 mod push_args;
 mod run_args;
 mod server_args;
+mod shard_args;
 mod values;
 
 pub use baseline_args::{BaselineAction, BaselineArgs};
 pub use compare_args::{CompareArgs, CompareFormat};
 pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs};
+pub use import_k6_args::ImportK6Args;
+pub use merge_args::MergeArgs;
 pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};
 pub use push_args::PushArgs;
 pub use run_args::{Progress, RunArgs, Stamp};
 pub use server_args::ServerArgs;
+pub use shard_args::ShardArgs;
 pub use values::cpus::CpuList;
 pub use values::faults::FaultSpec;
+pub use values::shard::ShardSpec;
 pub use values::stages::StageList;
+pub use values::start_at::StartAt;
 
 use crate::server::{SimArgs, SuperviseArgs};
 use clap::error::ErrorKind;
@@ -50,6 +58,12 @@ Examples:
       one server or several, as the document has it; each request into a file under results/
   llmload-uring config check workload.yaml
       is the document right, and what does it mean?
+  llmload-uring load --target http://10.0.0.5:8000 --shard 1/2 --start-at 2026-12-01T10:00:00Z -o 1.json
+      the first half of the load, together with another host that runs the second
+  llmload-uring merge 1.json 2.json --output both.json
+      the two as one result
+  llmload-uring import-k6 options.json -o mine.yaml
+      a profile out of k6's stages and thresholds
   llmload-uring mock --ttft 20ms --gap 5ms
       a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000
@@ -103,6 +117,11 @@ pub enum Command {
     Compare(CompareArgs),
     /// Keep runs to compare with
     Baseline(BaselineArgs),
+    /// Join the result documents of one run that several processes shared (--shard)
+    Merge(MergeArgs),
+    /// Turn k6 options (stages, scenarios, thresholds) into a profile
+    #[command(name = "import-k6")]
+    ImportK6(ImportK6Args),
     /// A fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
     /// List the built-in profiles, or show one as a document

@@ -1,6 +1,6 @@
 //! Options of a run.
 
-use crate::cli::{CpuList, DocumentArgs, PushArgs, ServerArgs, StageList};
+use crate::cli::{CpuList, DocumentArgs, PushArgs, ServerArgs, ShardArgs, StageList};
 use crate::config::{Secret, parse_count_span, parse_duration, parse_duration_span};
 use crate::units::Nanos;
 use crate::workload::Span;
@@ -67,6 +67,9 @@ pub struct RunArgs {
     /// How long requests may finish after the end [profile's, or 30s]
     #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = parse_duration, help_heading = LOAD)]
     pub graceful_stop: Option<Nanos>,
+
+    #[command(flatten)]
+    pub sharding: ShardArgs,
 
     /// The same seed gives each user the same requests, on any number of cores
     #[arg(long, env = "LLMLOAD_SEED", hide_env = true, value_name = "N", help_heading = REQUESTS)]

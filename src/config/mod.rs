@@ -20,6 +20,7 @@ mod server;
 mod session;
 mod settings;
 mod shape;
+mod shard;
 mod thresholds;
 mod tree;
 mod types;
@@ -49,12 +50,14 @@ use crate::plan::Plan;
 use std::io::Read;
 
 /// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "baseline",
     "compare",
     "completions",
     "config",
+    "import-k6",
     "man",
+    "merge",
     "mock",
     "probe",
     "profiles",
@@ -70,6 +73,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
     overlay::overlay(&mut config, args, &mut mistakes);
     session::overlay_session(&mut config, args, &mut mistakes);
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);
+    shard::check_shard(&config, &mut mistakes);
     let plan = match Plan::build(&config) {
         Ok(plan) if mistakes.is_empty() => return Ok((config, plan)),
         Ok(_) => Vec::new(),
@@ -77,6 +81,33 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
     };
     mistakes.extend(plan);
     Err(ConfigError::new(mistakes))
+}
+
+/// The configuration of a result document, without what only a run has, is a profile: that run's, and its plan.
+pub fn reread(config: &serde_json::Value, file: &str) -> Result<(Config, Plan), ConfigError> {
+    let mut config = config.clone();
+    let mut profile = String::new();
+    if let Some(fields) = config.as_object_mut() {
+        fields.remove("run");
+        if let Some(serde_json::Value::String(name)) = fields.remove("profile") {
+            profile = name;
+        }
+    }
+    read_plan(&profile, file, &config.to_string())
+}
+
+/// The plan of a profile's text, as it is; `file` names it in errors.
+pub fn read_profile(file: &str, text: &str) -> Result<Plan, ConfigError> {
+    Ok(read_plan(file, file, text)?.1)
+}
+
+fn read_plan(profile: &str, file: &str, text: &str) -> Result<(Config, Plan), ConfigError> {
+    let (config, mistakes) = document::read_document(profile, file, text)?;
+    match Plan::build(&config) {
+        Ok(plan) if mistakes.is_empty() => Ok((config, plan)),
+        Ok(_) => Err(ConfigError::new(mistakes)),
+        Err(more) => Err(ConfigError::new(mistakes.into_iter().chain(more).collect())),
+    }
 }
 
 struct Source {

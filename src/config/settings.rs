@@ -3,9 +3,11 @@
 use crate::cli::{CpuList, RunArgs, Stamp};
 use crate::config::server::server_settings;
 use crate::config::session::names_a_server;
+use crate::config::shard::shard;
 use crate::config::{
     Mistake, Reason, Secret, ServerEntry, ServerSettings, check_duration, duration_text, quoted,
 };
+use crate::plan::Shard;
 use crate::units::{MILLISECOND, Nanos};
 use serde::{Serialize, Serializer};
 use std::io::Read;
@@ -58,6 +60,9 @@ pub struct Settings {
     pub push_required: bool,
     /// The API key is among them, as `authorization`.
     pub headers: Vec<Header>,
+    /// The part of the plan that this process runs; `None`: all of it.
+    #[serde(serialize_with = "shard_text", skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 /// Fit to be sent: a token, a colon, no control characters.
@@ -85,6 +90,7 @@ impl Default for Settings {
             output: None,
             push_required: false,
             headers: Vec::new(),
+            shard: None,
         }
     }
 }
@@ -135,6 +141,7 @@ pub fn settings(args: &RunArgs, servers: &[ServerEntry], mistakes: &mut Vec<Mist
         wrong("--min-wait", reason);
     }
     let headers = headers(args, mistakes);
+    let shard = shard(&args.sharding, |name| std::env::var(name).ok(), mistakes);
     Settings {
         manage_server: (!named && !args.no_server) || server.command.is_some(),
         target: target.map(str::to_owned),
@@ -152,6 +159,7 @@ pub fn settings(args: &RunArgs, servers: &[ServerEntry], mistakes: &mut Vec<Mist
         output: args.output.clone(),
         push_required: args.push.push_required,
         headers,
+        shard,
     }
 }
 
@@ -250,6 +258,10 @@ fn check_key(text: &str) -> Result<String, Reason> {
         return Err(Reason::new("the key has blanks or characters outside ASCII").hint("one key, one line"));
     }
     Ok(key.to_owned())
+}
+
+fn shard_text<S: Serializer>(shard: &Option<Shard>, to: S) -> Result<S::Ok, S::Error> {
+    shard.map(|shard| shard.to_string()).serialize(to)
 }
 
 /// Without user, password and query, any of which may be a secret.

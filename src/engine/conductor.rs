@@ -24,7 +24,7 @@ struct Conductor {
 
 pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos) {
     let mut conductor = Conductor {
-        schedule: core.plan.executor.schedule(),
+        schedule: core.plan.schedule_of_all(),
         next_step: 0,
         t0,
         next_snapshot: t0 + SNAPSHOT_EVERY,

@@ -1,6 +1,6 @@
 //! Which endpoint each request of a core's users goes to.
 
-use crate::plan::{Assignment, Executor, Plan, local_to_global};
+use crate::plan::{Assignment, Executor, Plan, Shard, local_to_global};
 use crate::workload::{Shares, Turns, TurnsAt};
 
 /// Nothing is kept where there is one endpoint.
@@ -14,9 +14,10 @@ pub struct Several {
     assignment: Assignment,
     /// Where the iterations are everybody's: by their common count, and so the same on any number of cores.
     shared: Option<TurnsAt>,
-    /// Who has the first turn of each user, over the users of all cores.
+    /// Who has the first turn of each user, over the users of all cores of all processes.
     stagger: TurnsAt,
     users: Vec<User>,
+    shard: Shard,
     core: u32,
     cores: u32,
 }
@@ -41,6 +42,7 @@ impl Routes {
             users: Vec::new(),
             assignment: plan.assignment,
             shares,
+            shard: plan.shard,
             core,
             cores,
         }))
@@ -81,7 +83,8 @@ impl Routes {
 impl Several {
     fn user(&mut self, local: u32) -> &User {
         while self.users.len() <= local as usize {
-            let vu = local_to_global(self.core, self.cores, self.users.len() as u32);
+            let in_process = local_to_global(self.core, self.cores, self.users.len() as u32);
+            let vu = self.shard.vu(in_process);
             let first = self.stagger.slot(u64::from(vu), &self.shares);
             self.users.push(match self.assignment {
                 Assignment::Fixed { .. } => User::Fixed(first),

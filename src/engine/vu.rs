@@ -185,7 +185,8 @@ fn end(core: &Rc<CoreState>, local: u32, task: TaskId) {
 }
 
 async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
-    let vu = local_to_global(u32::from(core.index), u32::from(core.cores), local);
+    let in_process = local_to_global(u32::from(core.index), u32::from(core.cores), local);
+    let vu = core.plan.shard.vu(in_process);
     let mut sessions = Sessions::new(task, vu);
     let mut due = clock::monotonic();
     while core.net.signal(task) == Signal::None {
@@ -223,7 +224,8 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
 fn next_iteration(core: &CoreState, local: u32, vu: u32) -> Option<(u32, u64)> {
     if let Executor::SharedIterations { iterations, .. } = core.plan.executor {
         // Keyed by the common count alone, so that content doesn't depend on who takes it.
-        let n = core.shared_iterations.fetch_add(1, Ordering::Relaxed);
+        let taken = core.shared_iterations.fetch_add(1, Ordering::Relaxed);
+        let n = core.plan.shard.iteration(taken);
         return (n < iterations).then_some((0, n));
     }
     let mut table = core.vus.borrow_mut();

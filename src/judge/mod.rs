@@ -42,6 +42,9 @@ pub struct ThresholdResult {
     pub not_applicable: bool,
     /// Null: not reached.
     pub breaking_point: Option<BreakingPoint>,
+    /// Of a document that joins several: what could not be judged on all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_recomputed: Option<&'static str>,
 }
 
 /// The end of the first window that failed for good, and the users at that time.
@@ -117,7 +120,11 @@ pub struct Judge {
 
 impl Judge {
     pub fn of(plan: &Plan) -> Judge {
-        let thresholds = plan.thresholds.clone();
+        // A shard without VUs has nothing that could be judged; the others' documents have all of it.
+        let thresholds = match plan.vus_max() {
+            0 => Vec::new(),
+            _ => plan.thresholds.clone(),
+        };
         Judge::new(
             thresholds,
             &plan.workload.kinds,
@@ -292,6 +299,7 @@ impl Judge {
                 ok: not_applicable || observed.is_some_and(|observed| threshold.holds(observed)),
                 not_applicable,
                 breaking_point: None,
+                not_recomputed: None,
             }
         };
         thresholds.map(result).collect()

@@ -26,6 +26,6 @@ pub use merged::{CoreTotals, Merged};
 pub use outcome::Outcome;
 pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};
 pub use sample::{Sample, TokenSource};
-pub use series::{SeriesTotals, StatusCounts};
+pub use series::{SeriesCounts, SeriesTotals, StatusCounts};
 pub use table::{Direction, METRICS, Metric, MetricId, Source};
 pub use tls::TlsFailure;

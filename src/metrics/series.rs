@@ -25,6 +25,18 @@ pub struct SeriesTotals {
     pub server_decode_over: u64,
 }
 
+/// What a document says of a series beside its distributions.
+#[derive(Clone, Debug, Default)]
+pub struct SeriesCounts {
+    pub started: u64,
+    pub by_outcome: Vec<(String, u64)>,
+    pub by_status: Vec<(u16, u64)>,
+    pub output_tokens: u64,
+    /// Those that counted tokens.
+    pub token_sources: Vec<TokenSource>,
+    pub interrupted_elapsed_max: Nanos,
+}
+
 impl Default for SeriesTotals {
     fn default() -> Self {
         Self::new()
@@ -139,6 +151,38 @@ impl SeriesTotals {
         *interrupted_elapsed_max = 0;
         *server_prompt_over = 0;
         *server_decode_over = 0;
+    }
+
+    /// Adds what a document says of a series. What it does not say stays empty: the values of failed requests
+    /// apart, and the sum of how long interrupted ones had been under way. An error names an unknown outcome.
+    pub fn add_counts(&mut self, counts: &SeriesCounts) -> Result<(), String> {
+        let SeriesCounts {
+            started,
+            by_outcome,
+            by_status,
+            output_tokens,
+            token_sources,
+            interrupted_elapsed_max,
+        } = counts;
+        self.started += started;
+        for (name, n) in by_outcome {
+            let outcome = Outcome::ALL.into_iter().find(|o| o.name() == name);
+            let outcome = outcome.ok_or_else(|| name.clone())?;
+            self.by_outcome[outcome as usize] += n;
+        }
+        for (status, n) in by_status {
+            self.by_status.counts[usize::from(*status).min(STATUSES - 1)] += n;
+        }
+        self.output_tokens += output_tokens;
+        for source in token_sources {
+            self.by_token_source[*source as usize] += 1;
+        }
+        self.interrupted_elapsed_max = self.interrupted_elapsed_max.max(*interrupted_elapsed_max);
+        Ok(())
+    }
+
+    pub fn add_values(&mut self, metric: MetricId, values: &Distribution) {
+        self.metrics[metric as usize].merge(values);
     }
 
     pub fn metric(&self, id: MetricId) -> &Distribution {

@@ -30,6 +30,8 @@ pub struct DetailSpool {
     written: u64,
     lost: u64,
     broken: bool,
+    /// Lines of `append_line` in the buffer.
+    unflushed: u64,
     buffer: Vec<u8>,
 }
 
@@ -69,6 +71,7 @@ impl DetailSpool {
             written: 0,
             lost: 0,
             broken: false,
+            unflushed: 0,
             buffer: Vec::with_capacity(CHUNK_BYTES + SPOOL_LINE_BYTES_MAX),
         })
     }
@@ -164,6 +167,31 @@ impl DetailSpool {
     }
 }
 
+impl DetailSpool {
+    /// One request as a document has it: its own JSON, on one line.
+    pub fn append_line(&mut self, json: &str) -> Result<(), OutputError> {
+        if self.broken {
+            self.lost += 1;
+            return Ok(());
+        }
+        // Line feeds stand between tokens only: inside a string JSON escapes them.
+        let bytes = json.bytes().filter(|b| *b != b'\n' && *b != b'\r');
+        self.buffer.extend(bytes);
+        self.buffer.push(b'\n');
+        self.unflushed += 1;
+        match self.buffer.len() >= CHUNK_BYTES {
+            true => self.flush_lines(),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes what `append_line` has gathered.
+    pub fn flush_lines(&mut self) -> Result<(), OutputError> {
+        let lines = std::mem::take(&mut self.unflushed);
+        self.flush(lines)
+    }
+}
+
 impl Spooled {
     /// The lines as elements of a JSON array, streamed.
     pub(super) fn copy_elements(&self, out: &mut impl Write) -> std::io::Result<()> {
@@ -188,7 +216,7 @@ impl Spooled {
     }
 
     /// After the document is in place.
-    pub(super) fn remove(&self) -> Result<(), OutputError> {
+    pub fn remove(&self) -> Result<(), OutputError> {
         std::fs::remove_file(&self.path).map_err(|e| OutputError::of(&self.path, "remove", e))
     }
 }

@@ -11,7 +11,7 @@ pub struct OutputError {
 }
 
 impl OutputError {
-    pub(super) fn of(path: &Path, action: &'static str, cause: std::io::Error) -> OutputError {
+    pub(crate) fn of(path: &Path, action: &'static str, cause: std::io::Error) -> OutputError {
         OutputError {
             path: path.to_path_buf(),
             action,

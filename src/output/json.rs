@@ -150,6 +150,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
         pushes,
         warnings,
         analysis,
+        parts,
         summary,
         shape: _,
     } = result;
@@ -192,6 +193,9 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     }
     field(&mut out, "warnings", warnings)?;
     field(&mut out, "analysis", analysis)?;
+    if !parts.is_empty() {
+        rows(&mut out, "parts", parts)?;
+    }
     field(&mut out, "summary", summary)?;
     out.write_all(b"\n}\n")?;
     out.into_inner().map_err(|e| e.into_error())

@@ -6,7 +6,9 @@ use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
 use crate::output::passes;
 use crate::output::timings;
 use crate::output::workload;
-use crate::result::{Endpoint, MetricFigures, RunResult, ServerFigures, Shape, StampSource, StoppedBy};
+use crate::result::{
+    Endpoint, MetricFigures, Run, RunResult, ServerFigures, Shape, ShardFigures, StampSource, StoppedBy,
+};
 use std::fmt::Write as _;
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
@@ -68,6 +70,7 @@ fn head(text: &mut String, result: &RunResult) {
         StoppedBy::Failure => "STOPPED by a failure of the generator",
     };
     line!(text, "{}: {:.1} s, {end}", run.profile, run.duration_seconds);
+    parts(text, run);
     line!(text, "");
     line!(
         text,
@@ -114,6 +117,25 @@ fn head(text: &mut String, result: &RunResult) {
         grouped(t.connections_opened),
         grouped(t.stale_reconnects),
     );
+}
+
+/// Of a run that several processes share.
+fn parts(text: &mut String, run: &Run) {
+    if let Some(ShardFigures { number, count }) = run.shard {
+        line!(
+            text,
+            "shard {number} of {count}: its own requests only, thresholds too (`merge` joins all)"
+        );
+    }
+    if let Some(merged) = &run.merged {
+        let (all, missing) = (merged.shards, merged.missing_shards.len());
+        line!(
+            text,
+            "merged from {} of {all} shards, which began {:.3} s apart",
+            all as usize - missing,
+            merged.start_skew_seconds
+        );
+    }
 }
 
 fn server(text: &mut String, figures: &ServerFigures) {
@@ -293,6 +315,7 @@ fn thresholds(text: &mut String, thresholds: &[ThresholdResult]) {
         let observed = match t.observed {
             Some(n) => number(n),
             None if t.not_applicable => "-".to_string(),
+            None if t.not_recomputed.is_some() => "by shard".to_string(),
             None => "no samples".to_string(),
         };
         let rule = format!("{}: {}", t.metric, t.expression);
@@ -309,6 +332,7 @@ fn thresholds(text: &mut String, thresholds: &[ThresholdResult]) {
 fn breaking_point(t: &ThresholdResult) -> String {
     match t.breaking_point {
         _ if t.not_applicable => "-".to_string(),
+        None if t.not_recomputed.is_some() => "not recomputed".to_string(),
         Some(BreakingPoint { elapsed, vus, .. }) => format!("{} VUs, {elapsed:.0} s", grouped(vus)),
         None if t.observed.is_none() => "-".to_string(),
         None => "not reached".to_string(),

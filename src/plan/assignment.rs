@@ -35,14 +35,19 @@ impl Plan {
         }
     }
 
-    /// Most connections at once, over all cores.
+    /// Most connections at once, over all cores of this process.
     pub fn connections_max(&self) -> u32 {
-        self.executor.vus_max().saturating_mul(self.endpoints_per_user())
+        self.vus_max().saturating_mul(self.endpoints_per_user())
     }
 
-    /// The planned number of users, of those who take part.
+    /// The planned number of this process's users, with those who take no part.
+    pub fn schedule_of_all(&self) -> VuSchedule {
+        self.executor.schedule().map(|vus| self.shard.vus_of(vus))
+    }
+
+    /// The planned number of this process's users, of those who take part.
     pub fn schedule(&self) -> VuSchedule {
-        let all = self.executor.schedule();
+        let all = self.schedule_of_all();
         if !matches!(self.assignment, Assignment::Fixed { only: Some(_) }) {
             return all;
         }
@@ -50,14 +55,15 @@ impl Plan {
         all.map(|vus| taking_part[vus as usize])
     }
 
-    /// For each number of users from the first on, how many of them take part.
+    /// For each number of this process's users from the first on, how many of them take part.
     fn users_taking_part(&self) -> Vec<u32> {
         let shares = Shares::of(&self.workload.endpoints);
         let mut stagger = TurnsAt::starting_with(shares.first(self.seed), &shares);
         let mut taking_part = vec![0];
         let mut count = 0;
-        for vu in 0..self.executor.vus_max() {
-            count += u32::from(self.assignment.takes_part(stagger.slot(u64::from(vu), &shares)));
+        for local in 0..self.vus_max() {
+            let slot = u64::from(self.shard.vu(local));
+            count += u32::from(self.assignment.takes_part(stagger.slot(slot, &shares)));
             taking_part.push(count);
         }
         taking_part

@@ -3,8 +3,8 @@
 use crate::config::{CallConfig, Config, Mistake, Reason, RequestConfig, format_duration};
 use crate::plan::endpoints::{self, Built};
 use crate::plan::{
-    Assignment, DURATION_MAX, Executor, ITERATIONS_MAX, Plan, STAGES_MAX, STEPS_MAX, Selector, Stage,
-    THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold, ThresholdMetric, VUS_MAX,
+    Assignment, DURATION_MAX, Executor, ITERATIONS_MAX, Plan, Plateau, STAGES_MAX, STEPS_MAX, Selector,
+    Shard, Stage, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold, ThresholdMetric, VUS_MAX,
 };
 use crate::units::Nanos;
 use crate::workload::{Call, Prompts, RequestKind, Timeouts, Workload};
@@ -30,6 +30,7 @@ impl Plan {
             kinds: built.kinds,
             think_time: config.think_time,
         };
+        let shard = config.run.shard.unwrap_or(Shard::WHOLE);
         Ok(Plan {
             profile: config.profile.clone(),
             seed: config.seed,
@@ -40,11 +41,22 @@ impl Plan {
             assignment: Assignment::Weighted,
             thresholds,
             steps: match config.steps {
-                true => config.executor.plateaus(),
+                true => plateaus(&config.executor, shard),
                 false => Vec::new(),
             },
+            shard,
         })
     }
+}
+
+/// With the shard's share of the VUs; a level at which it has none cannot be judged here.
+fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
+    let of_shard = |level: Plateau| Plateau {
+        vus: shard.vus_of(level.vus),
+        ..level
+    };
+    let levels = executor.plateaus().into_iter().map(of_shard);
+    levels.filter(|level| level.vus > 0).collect()
 }
 
 fn too_long(what: &str, nanos: Nanos) -> Reason {

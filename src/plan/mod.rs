@@ -20,7 +20,7 @@ pub use limits::{
 pub use passes::{Pass, Role};
 pub use schedule::{VuSchedule, VuStep};
 pub use selector::Selector;
-pub use split::{local_to_global, vus_on_core};
+pub use split::{SHARDS_MAX, Shard, local_to_global, vus_on_core};
 pub use threshold::{Aggregation, Op, Threshold, ThresholdMetric};
 
 use crate::units::Nanos;
@@ -43,6 +43,37 @@ pub struct Plan {
     pub thresholds: Vec<Threshold>,
     /// The steps that thresholds are judged by, one by one; empty: by the whole run.
     pub steps: Vec<Plateau>,
+    /// The part of the executor that this process runs; all else here is the whole plan's.
+    pub shard: Shard,
+}
+
+impl Plan {
+    /// The most VUs of this process's part. 0: there are more shards than VUs, and this one has nothing to do.
+    pub fn vus_max(&self) -> u32 {
+        self.shard.vus_of(self.executor.vus_max())
+    }
+
+    /// Names of several servers; empty where there is one.
+    pub fn server_names(&self) -> Vec<String> {
+        match self.workload.endpoints.as_slice() {
+            [] | [_] => Vec::new(),
+            several => several
+                .iter()
+                .map(|endpoint| endpoint.name.clone().unwrap_or_default())
+                .collect(),
+        }
+    }
+
+    /// Of this process's part, where the executor counts requests.
+    pub fn iterations(&self) -> Option<u64> {
+        match &self.executor {
+            Executor::SharedIterations { iterations, .. } => Some(self.shard.iterations_of(*iterations)),
+            Executor::PerVuIterations { iterations, .. } => {
+                Some(iterations.saturating_mul(u64::from(self.vus_max())))
+            }
+            Executor::ConstantVus { .. } | Executor::RampingVus { .. } => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +96,7 @@ impl Plan {
             assignment: Assignment::Weighted,
             thresholds: Vec::new(),
             steps: Vec::new(),
+            shard: Shard::WHOLE,
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::{local_to_global, vus_on_core};
+use crate::plan::{Shard, local_to_global, vus_on_core};
 use crate::units::{MILLISECOND, MINUTE, SECOND};
 use proptest::prelude::*;
 
@@ -203,6 +203,27 @@ proptest! {
     fn the_planned_count_agrees_with_the_naive_one((start, stages) in any_shape(), at in 0u64..160_000_000) {
         let schedule = VuSchedule::ramp(start, &stages);
         prop_assert_eq!(schedule.planned_at(at), naive_planned(start, &stages, at));
+    }
+
+    #[test]
+    fn the_shards_of_a_schedule_add_up_to_it_at_every_step(
+        (start, stages) in any_shape(), count in 1u32..9, at in 0u64..160_000_000,
+    ) {
+        let whole = VuSchedule::ramp(start, &stages);
+        let shards: Vec<VuSchedule> =
+            (0..count).map(|index| whole.map(|vus| Shard::new(index, count).unwrap().vus_of(vus))).collect();
+        let instants = whole.steps().iter().map(|step| step.at).chain([at]);
+        for at in instants {
+            let planned: Vec<u32> = shards.iter().map(|shard| shard.planned_at(at)).collect();
+            prop_assert_eq!(planned.iter().sum::<u32>(), whole.planned_at(at));
+            prop_assert!(planned.iter().max().unwrap() - planned.iter().min().unwrap() <= 1);
+        }
+        for shard in &shards {
+            let steps = shard.steps();
+            prop_assert_eq!((steps[0].at, shard.end()), (0, whole.end()));
+            prop_assert!(steps.windows(2).all(|two| two[0].at < two[1].at && two[0].vus != two[1].vus));
+            prop_assert_eq!(steps[steps.len() - 1].vus, 0);
+        }
     }
 
     #[test]

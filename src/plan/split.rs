@@ -18,6 +18,78 @@ pub fn local_to_global(core: u32, cores: u32, local: u32) -> u32 {
     local * cores + core
 }
 
+/// Most processes that one run may be split over.
+pub const SHARDS_MAX: u32 = 10_000;
+
+/// One part of a plan that several processes run: VU k belongs to shard k mod `count`, as it belongs to a core
+/// inside a process. Of iterations that are counted in common, number i belongs to shard i mod `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0; people count from 1.
+    index: u32,
+    count: u32,
+}
+
+impl Shard {
+    pub const WHOLE: Shard = Shard { index: 0, count: 1 };
+
+    /// `None` where `index` is not one of `count`, or these are more than [`SHARDS_MAX`].
+    pub fn new(index: u32, count: u32) -> Option<Shard> {
+        (index < count && count <= SHARDS_MAX).then_some(Shard { index, count })
+    }
+
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    pub fn count(self) -> u32 {
+        self.count
+    }
+
+    /// The number as people write it, from 1.
+    pub fn number(self) -> u32 {
+        self.index + 1
+    }
+
+    pub fn is_whole(self) -> bool {
+        self.count == 1
+    }
+
+    /// How many of the VUs `0..total` of the plan are this shard's.
+    pub fn vus_of(self, total: u32) -> u32 {
+        vus_on_core(total, self.index, self.count)
+    }
+
+    /// The plan's index of the shard's own VU number `local`.
+    pub fn vu(self, local: u32) -> u32 {
+        local_to_global(self.index, self.count, local)
+    }
+
+    /// How many of the plan's `total` common iterations are this shard's.
+    pub fn iterations_of(self, total: u64) -> u64 {
+        let (index, count) = (u64::from(self.index), u64::from(self.count));
+        total / count + u64::from(index < total % count)
+    }
+
+    /// The plan's number of the shard's own common iteration number `local`.
+    pub fn iteration(self, local: u64) -> u64 {
+        local
+            .saturating_mul(u64::from(self.count))
+            .saturating_add(u64::from(self.index))
+    }
+
+    /// Whether the plan's VU number `vu` is this shard's.
+    pub fn has_vu(self, vu: u32) -> bool {
+        vu % self.count == self.index
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.number(), self.count)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +101,21 @@ mod tests {
         assert_eq!(counts, [3, 2, 2]);
         let first: Vec<u32> = (0..3).map(|local| local_to_global(0, 3, local)).collect();
         assert_eq!(first, [0, 3, 6]);
+    }
+
+    #[test]
+    fn a_shard_has_a_number_and_a_count_within_limits() {
+        assert_eq!(Shard::new(1, 4).unwrap().to_string(), "2/4");
+        assert_eq!(Shard::new(4, 4), None);
+        assert_eq!(Shard::new(0, 0), None);
+        assert_eq!(Shard::new(0, SHARDS_MAX + 1), None);
+        let last = Shard::new(4, 5).unwrap();
+        assert_eq!(
+            (last.vus_of(3), last.iterations_of(3)),
+            (0, 0),
+            "more shards than VUs"
+        );
+        assert!(last.has_vu(9) && !last.has_vu(8));
     }
 
     proptest! {
@@ -44,6 +131,31 @@ mod tests {
                 .collect();
             homes.sort_unstable();
             prop_assert_eq!(homes, (0..total).collect::<Vec<_>>());
+        }
+
+        /// Shards first, then the cores of each: every VU and every common iteration has one home.
+        #[test]
+        fn shards_and_their_cores_together_are_the_plan(
+            total in 0u32..2_000, count in 1u32..17, cores in 1u32..9,
+        ) {
+            let mut vus = Vec::new();
+            let mut iterations = Vec::new();
+            for index in 0..count {
+                let shard = Shard::new(index, count).unwrap();
+                let mine = shard.vus_of(total);
+                for core in 0..cores {
+                    let locals = 0..vus_on_core(mine, core, cores);
+                    vus.extend(locals.map(|local| shard.vu(local_to_global(core, cores, local))));
+                }
+                prop_assert!(vus.iter().all(|vu| *vu < total));
+                let taken = shard.iterations_of(u64::from(total));
+                iterations.extend((0..taken).map(|local| shard.iteration(local)));
+                prop_assert!(shard.iteration(taken) >= u64::from(total));
+            }
+            vus.sort_unstable();
+            iterations.sort_unstable();
+            prop_assert_eq!(vus, (0..total).collect::<Vec<_>>());
+            prop_assert_eq!(iterations, (0..u64::from(total)).collect::<Vec<_>>());
         }
 
         /// Stopping the highest global index stops the highest local index of its core.

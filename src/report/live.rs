@@ -113,10 +113,12 @@ impl LiveView {
             .map(|o| (o.name(), total.outcome(*o)))
             .collect();
         errors.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let mut stage = plan.executor.stage_at(elapsed);
+        stage.target = plan.shard.vus_of(stage.target);
         LiveFigures {
             profile: plan.profile.clone(),
             executor: plan.executor.name(),
-            stage: plan.executor.stage_at(elapsed),
+            stage,
             phase: match stopping {
                 true => LivePhase::Stopping,
                 false if elapsed >= duration => LivePhase::Finishing,
@@ -124,7 +126,7 @@ impl LiveView {
             },
             elapsed,
             duration,
-            iterations: plan.executor.iterations(),
+            iterations: plan.iterations(),
             vus_planned,
             vus_running: counters.vus_running,
             connections: counters.connections_open,

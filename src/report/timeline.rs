@@ -29,7 +29,7 @@ impl Spread {
     }
 
     /// Counts and sums stay exact; a quantile is the larger of the two, an upper bound of the common one.
-    fn join(self, later: Spread) -> Spread {
+    pub fn join(self, later: Spread) -> Spread {
         Spread {
             count: self.count + later.count,
             sum_ns: self.sum_ns + later.sum_ns,

@@ -1,19 +1,22 @@
 //! From the merged totals and the facts of the run to the result document.
 
-use crate::config::AnalysisLimits;
+use crate::config::{AnalysisLimits, Config};
 use crate::judge::{Judged, StepsResult, ThresholdResult};
-use crate::metrics::{CoreTotals, METRICS, Merged, MetricId, Outcome, SeriesTotals, TlsFailure};
+use crate::metrics::{CoreTotals, Merged, MetricId, TlsFailure};
+use crate::plan::Shard;
 use crate::push::Pushes;
 use crate::report::{Aggregator, TimelineRow};
 use crate::result::analysis::{Finding, analyse};
-use crate::result::figures::{MetricFigures, Ordered, token_source_name};
+use crate::result::endpoints::{Endpoint, Grouping, Rates, Traffic, metrics, rates, traffic};
+use crate::result::figures::{MetricFigures, Ordered};
 use crate::result::passes::PassFigures;
+use crate::result::server::ServerFigures;
 use crate::result::timings::ServerTimings;
 use crate::result::warnings::{self, Warning};
-use crate::result::{ExitCode, Fitness};
-use crate::server::{ServerResources, ServerSample};
+use crate::result::{ExitCode, Fitness, MergedFigures, ShardFigures, StartFigures};
+use crate::server::ServerSample;
 use crate::units::{Nanos, millis, seconds};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -56,6 +59,9 @@ pub struct RunResult {
     pub pushes: Option<Pushes>,
     pub warnings: Vec<Warning>,
     pub analysis: Vec<Finding>,
+    /// Of a document that joins several: what each says of its own process.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Value>,
     pub summary: String,
     #[serde(skip)]
     pub shape: Shape,
@@ -70,6 +76,14 @@ pub struct Run {
     pub startup_seconds: f64,
     pub duration_seconds: f64,
     pub stopped_by: StoppedBy,
+    /// The part of the plan that this process ran, where several share it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartFigures>,
+    /// Of a document that joins several.
+    #[serde(flatten)]
+    pub merged: Option<MergedFigures>,
     pub verdict: &'static str,
     pub exit_code: ExitCode,
     pub versions: Ordered<String>,
@@ -84,8 +98,17 @@ pub enum Shape {
     Workload,
 }
 
+impl Shape {
+    pub fn of(config: &Config) -> Shape {
+        match config.servers.is_empty() {
+            true => Shape::Profile,
+            false => Shape::Workload,
+        }
+    }
+}
+
 /// Why the load ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoppedBy {
     Plan,
@@ -95,22 +118,6 @@ pub enum StoppedBy {
     Server,
     /// A worker failed.
     Failure,
-}
-
-/// What was counted about requests, of one endpoint or of all.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Traffic {
-    pub requests: u64,
-    pub ok: u64,
-    pub failed: u64,
-    pub interrupted: u64,
-    /// The outcomes that occurred.
-    pub by_outcome: Ordered<u64>,
-    pub by_status: Ordered<u64>,
-    pub output_tokens: u64,
-    pub token_source: &'static str,
-    /// The longest that an interrupted request had been under way: a lower bound, seconds.
-    pub interrupted_elapsed_max_seconds: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,88 +136,11 @@ pub struct Totals {
     pub peak_vus: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Rates {
-    /// Ok and failed.
-    pub requests_per_second: f64,
-    pub ok_requests_per_second: f64,
-    pub output_tokens_per_second: f64,
-    /// Failed over ok and failed, 0 to 1.
-    pub error_rate: f64,
-    /// Timeouts and 503s over ok and failed, 0 to 1.
-    pub contention_error_rate: f64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Endpoint {
-    pub totals: Traffic,
-    pub rates: Rates,
-    pub metrics: Ordered<MetricFigures>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StampSource {
     Kernel,
     User,
-}
-
-/// Of a server that the run has started.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ServerFigures {
-    /// Of the simulator only: others do not count for us.
-    #[serde(flatten)]
-    pub counts: Option<ServerCounts>,
-    #[serde(flatten)]
-    pub resources: Option<ServerResources>,
-}
-
-/// What a managed simulator counted, beside our own count of the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ServerCounts {
-    /// Completions begun and errors answered, by the server's count, our probes subtracted.
-    pub requests: u64,
-    pub errors: u64,
-    /// Of the errors: 429, 500 and 503, 504.
-    pub rate_limit_errors: u64,
-    pub server_errors: u64,
-    pub timeout_errors: u64,
-    /// Completions sent and answers of status 400 and above, by ours.
-    pub client_requests: u64,
-    pub client_errors: u64,
-    pub client_rate_limit_errors: u64,
-    pub client_server_errors: u64,
-    pub client_timeout_errors: u64,
-}
-
-impl ServerCounts {
-    /// What is counted, the server's count, ours.
-    fn pairs(&self) -> [(&'static str, u64, u64); 5] {
-        let ServerCounts {
-            requests,
-            errors,
-            rate_limit_errors,
-            server_errors,
-            timeout_errors,
-            client_requests,
-            client_errors,
-            client_rate_limit_errors,
-            client_server_errors,
-            client_timeout_errors,
-        } = *self;
-        [
-            ("completions", requests, client_requests),
-            ("429", rate_limit_errors, client_rate_limit_errors),
-            ("500 and 503", server_errors, client_server_errors),
-            ("504", timeout_errors, client_timeout_errors),
-            ("errors", errors, client_errors),
-        ]
-    }
-
-    /// The first count that is not the same: what, the server's, ours.
-    pub fn difference(&self) -> Option<(&'static str, u64, u64)> {
-        self.pairs().into_iter().find(|(_, theirs, ours)| theirs != ours)
-    }
 }
 
 /// How the generator itself did.
@@ -243,8 +173,11 @@ pub struct TlsFigures {
     pub failures: Ordered<u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CoreFigures {
+    /// Of a document that joins several: the number of the process it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
     pub core: usize,
     /// The CPU it was pinned to.
     pub cpu: Option<usize>,
@@ -294,6 +227,10 @@ pub struct RunFacts {
     /// A managed server's figures.
     pub server: Option<ServerFigures>,
     pub server_timeline: Vec<ServerSample>,
+    /// The part of the plan that was run, where several processes share it.
+    pub shard: Option<Shard>,
+    /// Where the load was to begin at an instant.
+    pub start: Option<StartFigures>,
     /// From the start of the program to the start of the load.
     pub startup: Nanos,
     pub analysis: AnalysisLimits,
@@ -312,18 +249,12 @@ impl RunResult {
         let (fit_required, occurred) = (facts.fit_required, occurred(&facts));
         let exit_code = ExitCode::combine(&occurred);
         let client = client(merged, &facts);
-        let (endpoints, requests) = match facts.server_names.is_empty() {
-            true => (requests(merged, &facts), None),
-            false => (
-                servers(
-                    merged,
-                    &facts.server_names,
-                    &facts.server_of_series,
-                    facts.duration,
-                ),
-                Some(requests(merged, &facts)),
-            ),
+        let grouping = Grouping {
+            kinds: &facts.series_names,
+            servers: &facts.server_names,
+            server_of_kind: &facts.server_of_series,
         };
+        let (endpoints, requests) = grouping.rows(&merged.series, facts.duration);
         let mut result = RunResult {
             schema: SCHEMA,
             run: Run {
@@ -333,6 +264,9 @@ impl RunResult {
                 started_at: rfc3339(facts.started_at_unix_ns),
                 duration_seconds: seconds(facts.duration),
                 stopped_by: facts.stopped_by,
+                shard: facts.shard.map(ShardFigures::of),
+                start: facts.start,
+                merged: None,
                 verdict: exit_code.verdict(),
                 exit_code,
                 versions: facts.versions.into_iter().collect(),
@@ -355,6 +289,7 @@ impl RunResult {
             host: facts.host,
             warnings: Vec::new(),
             analysis: Vec::new(),
+            parts: Vec::new(),
             summary: String::new(),
             shape: facts.shape,
         };
@@ -364,8 +299,8 @@ impl RunResult {
         result
     }
 
-    /// Whether it was the limit, and what that does to the exit code.
-    fn judge_generator(&mut self, fit_required: bool, mut occurred: Vec<ExitCode>) {
+    /// Whether the generator was the limit, and what that and what else occurred does to the exit code.
+    pub(crate) fn judge_generator(&mut self, fit_required: bool, mut occurred: Vec<ExitCode>) {
         self.client.fitness = Fitness::of(&self.warnings, fit_required);
         if self.client.fitness.fails() {
             occurred.push(ExitCode::NotTrustworthy);
@@ -391,34 +326,12 @@ fn occurred(facts: &RunFacts) -> Vec<ExitCode> {
 }
 
 /// UTC. A clock outside the years 1 to 9999 gives the epoch: the label of a run is no reason to lose the run.
-pub(super) fn rfc3339(unix_ns: i128) -> String {
+pub fn rfc3339(unix_ns: i128) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(unix_ns)
         .ok()
         .and_then(|t| t.replace_nanosecond(t.millisecond() as u32 * 1_000_000).ok())
         .and_then(|t| t.format(&Rfc3339).ok())
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_string())
-}
-
-fn traffic(series: &SeriesTotals) -> Traffic {
-    Traffic {
-        requests: series.started,
-        ok: series.ok(),
-        failed: series.failed(),
-        interrupted: series.interrupted(),
-        by_outcome: Outcome::ALL
-            .into_iter()
-            .map(|o| (o.name(), series.outcome(o)))
-            .filter(|(_, n)| *n > 0)
-            .collect(),
-        by_status: series
-            .by_status()
-            .iter()
-            .map(|(status, n)| (status.to_string(), n))
-            .collect(),
-        output_tokens: series.output_tokens,
-        token_source: token_source_name(series),
-        interrupted_elapsed_max_seconds: seconds(series.interrupted_elapsed_max),
-    }
 }
 
 pub(super) fn totals(aggregator: &Aggregator) -> Totals {
@@ -436,68 +349,6 @@ pub(super) fn totals(aggregator: &Aggregator) -> Totals {
         connections_opened: counters.connections_opened,
         peak_connections: aggregator.peak_connections(),
         peak_vus: aggregator.peak_vus(),
-    }
-}
-
-pub(super) fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
-    let per_second = |n: u64| {
-        if duration == 0 {
-            0.0
-        } else {
-            n as f64 / seconds(duration)
-        }
-    };
-    Rates {
-        requests_per_second: per_second(series.completed()),
-        ok_requests_per_second: per_second(series.ok()),
-        output_tokens_per_second: per_second(series.output_tokens),
-        error_rate: series.failed_rate().unwrap_or(0.0),
-        contention_error_rate: series.contention_error_rate().unwrap_or(0.0),
-    }
-}
-
-pub(super) fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
-    METRICS
-        .iter()
-        .filter(|m| !m.rare || !series.metric(m.id).is_empty())
-        .map(|m| (m.key, MetricFigures::of(series.metric(m.id))))
-        .collect()
-}
-
-fn requests(merged: &Merged, facts: &RunFacts) -> Ordered<Endpoint> {
-    let names = &facts.series_names;
-    assert_eq!(names.len(), merged.series.len(), "one name for each series");
-    names
-        .iter()
-        .zip(&merged.series)
-        .map(|(name, series)| (name.clone(), endpoint(series, facts.duration)))
-        .collect()
-}
-
-/// Each server's kinds of request together.
-pub fn servers(merged: &Merged, names: &[String], of: &[u16], duration: Nanos) -> Ordered<Endpoint> {
-    assert_eq!(of.len(), merged.series.len(), "one server for each series");
-    (0u16..)
-        .zip(names)
-        .map(|(index, name)| {
-            let mut sum = SeriesTotals::new();
-            for (_, series) in of
-                .iter()
-                .zip(&merged.series)
-                .filter(|(server, _)| **server == index)
-            {
-                sum.merge(series);
-            }
-            (name.clone(), endpoint(&sum, duration))
-        })
-        .collect()
-}
-
-fn endpoint(series: &SeriesTotals, duration: Nanos) -> Endpoint {
-    Endpoint {
-        totals: traffic(series),
-        rates: rates(series, duration),
-        metrics: metrics(series),
     }
 }
 
@@ -535,6 +386,7 @@ fn client(merged: &Merged, facts: &RunFacts) -> Client {
 fn core_figures(core: usize, totals: &CoreTotals, facts: &RunFacts) -> CoreFigures {
     let c = &totals.counters;
     CoreFigures {
+        shard: None,
         core,
         cpu: facts.cpus.get(core).copied(),
         busy_percent: c.busy(facts.duration).map(|share| share * 100.0),

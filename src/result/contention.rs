@@ -1,6 +1,6 @@
 //! What several endpoints do to each other: each one's users alone, then all together.
 
-use crate::result::build::Endpoint;
+use crate::result::endpoints::Endpoint;
 use serde::Serialize;
 use std::fmt::Write as _;
 

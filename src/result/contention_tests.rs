@@ -21,7 +21,7 @@ fn endpoint(requests: u64, ttft: u64, latency: u64) -> Endpoint {
     let mut load = Aggregator::new(1, 1);
     load.add(&recorder.take(Snapshot::new(0, 1, false)));
     let names = ["e".to_owned()];
-    let mut figures = servers(load.merged(), &names, &[0], 10 * SECOND);
+    let mut figures = servers(&load.merged().series, &names, &[0], 10 * SECOND);
     figures.0.remove(0).1
 }
 

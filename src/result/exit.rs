@@ -52,6 +52,11 @@ impl ExitCode {
             .unwrap_or(ExitCode::Ok)
     }
 
+    /// The one of that number.
+    pub fn of(code: u8) -> Option<ExitCode> {
+        PRECEDENCE.into_iter().find(|known| known.code() == code)
+    }
+
     /// `run.verdict` of the document.
     pub fn verdict(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! Figures of one metric, and maps that keep their order.
 
-use crate::metrics::{Distribution, SeriesTotals, TokenSource};
-use crate::units::millis;
+use crate::metrics::{Distribution, Exact, SeriesTotals, TokenSource};
+use crate::units::{MILLISECOND, millis};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,28 @@ impl MetricFigures {
             out_of_range: d.above(),
             hdr: (!d.is_empty()).then(|| d.to_v2_compressed_base64()),
         }
+    }
+}
+
+impl MetricFigures {
+    /// The distribution back: with the exact figures that stand beside the histogram, the sum by the mean's 15
+    /// digits.
+    pub fn distribution(&self) -> Result<Distribution, String> {
+        if self.count == 0 {
+            return Ok(Distribution::new());
+        }
+        let (Some(hdr), Some(min), Some(mean), Some(max)) = (&self.hdr, self.min, self.mean, self.max) else {
+            return Err(format!("counts {} values and lacks their figures", self.count));
+        };
+        let ns = |ms: f64| (ms * MILLISECOND as f64).round() as u64;
+        let exact = Exact {
+            count: self.count,
+            above: self.out_of_range,
+            min: ns(min),
+            max: ns(max),
+            mean: mean * MILLISECOND as f64,
+        };
+        Distribution::restored(hdr, exact).map_err(|e| e.to_string())
     }
 }
 

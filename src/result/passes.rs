@@ -3,11 +3,12 @@
 use crate::judge::{Judged, ThresholdResult};
 use crate::metrics::MetricId;
 use crate::report::{Aggregator, TimelineRow};
-use crate::result::build::{Rates, StoppedBy, Totals, metrics, rates, rfc3339, totals};
+use crate::result::build::{StoppedBy, Totals, rfc3339, totals};
 use crate::result::contention::Contention;
+use crate::result::endpoints::{Rates, metrics, rates};
 use crate::result::figures::{MetricFigures, Ordered};
 use crate::units::{Nanos, seconds};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Empty where a run is one load alone.
@@ -21,7 +22,7 @@ pub struct PassFigures {
 }
 
 /// Load that is in no figure but these.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WarmUp {
     pub seconds: f64,
     pub requests: u64,
@@ -38,6 +39,24 @@ impl WarmUp {
         self.ok += total.ok();
         self.failed += total.failed();
         self.interrupted += total.interrupted();
+    }
+
+    /// With another process's, which went on at the same time.
+    pub fn beside(self, other: WarmUp) -> WarmUp {
+        let WarmUp {
+            seconds,
+            requests,
+            ok,
+            failed,
+            interrupted,
+        } = other;
+        WarmUp {
+            seconds: self.seconds.max(seconds),
+            requests: self.requests + requests,
+            ok: self.ok + ok,
+            failed: self.failed + failed,
+            interrupted: self.interrupted + interrupted,
+        }
     }
 }
 
@@ -200,6 +219,7 @@ mod tests {
                 ok: observed < 10.0,
                 not_applicable: false,
                 breaking_point: None,
+                not_recomputed: None,
             }],
             steps: None,
         };

@@ -1,7 +1,7 @@
 //! What a reader must know before believing the figures: a table of named rules.
 
 use crate::metrics::{MetricId, Outcome};
-use crate::result::{RunResult, StampSource};
+use crate::result::{RunResult, StampSource, StartFigures};
 use serde::Serialize;
 
 /// One thing found, in the document and under the summary.
@@ -133,7 +133,7 @@ pub const RULES: [Rule; 13] = [
 ];
 
 /// In the table's order.
-pub(super) fn of(result: &RunResult) -> Vec<Warning> {
+pub(crate) fn of(result: &RunResult) -> Vec<Warning> {
     RULES
         .iter()
         .filter_map(|rule| {
@@ -143,6 +143,7 @@ pub(super) fn of(result: &RunResult) -> Vec<Warning> {
                 advice: rule.advice,
             })
         })
+        .chain(result.run.start.iter().filter_map(StartFigures::warning))
         .collect()
 }
 

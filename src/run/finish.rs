@@ -8,19 +8,21 @@ use crate::output::{self, DetailSpool, OutputFiles};
 use crate::plan::{Assignment, Plan};
 use crate::push::Pushes;
 use crate::result::{
-    Contention, Endpoint, ExitCode, Ordered, PassFigures, RunFacts, RunResult, Shape, StampSource, StoppedBy,
-    servers, spread,
+    Contention, Endpoint, ExitCode, Ordered, PassFigures, RunFacts, RunResult, Shape, StampSource,
+    StartFigures, StoppedBy, servers, spread,
 };
 use crate::units::Nanos;
 
 use super::load::{Load, Total};
-use super::names::{series_names, server_names, server_of_series};
+use super::names::{series_names, server_of_series};
 use super::{Failure, Finished, Ready, servers as managed};
 
 /// What the beginning has to tell.
 pub struct Started {
     /// The start of the program, CLOCK_MONOTONIC.
     pub begun: Nanos,
+    /// When the load was to begin, nanoseconds since 1970.
+    pub start_at: Option<Nanos>,
     pub pushes: Option<Pushes>,
 }
 
@@ -52,7 +54,7 @@ pub fn finish(
         stopped_by: load.stopped_by,
         versions: vec![("llmload-uring".into(), env!("CARGO_PKG_VERSION").into())],
         series_names: series_names(plan),
-        server_names: server_names(plan),
+        server_names: plan.server_names(),
         server_of_series: server_of_series(plan),
         cpus: ready.cpus.workers.clone(),
         stamp_source: stamp_source(&ready),
@@ -66,12 +68,11 @@ pub fn finish(
         target: origins(&ready),
         server: managed::figures(plan, &load.sent, server, &samples),
         server_timeline: samples.rows,
+        shard: config.run.shard,
+        start: start_figures(&load, started.start_at),
         startup: load.t0.saturating_sub(started.begun),
         analysis: config.analysis.clone(),
-        shape: match config.servers.is_empty() {
-            true => Shape::Profile,
-            false => Shape::Workload,
-        },
+        shape: Shape::of(config),
         passes: pass_figures(plan, &load),
     };
     let mut result = RunResult::build(facts, &load.measured.load);
@@ -93,9 +94,16 @@ pub fn finish(
     }
 }
 
+/// Of the first pass: a warm-up, where there is one.
+fn start_figures(load: &Load, asked: Option<Nanos>) -> Option<StartFigures> {
+    let asked = i128::from(asked?);
+    let begun = i128::from(load.books.origin.unwrap_or(load.t0)) + i128::from(load.wall_offset);
+    Some(StartFigures::of(asked, begun))
+}
+
 fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
     PassFigures {
-        warmup: load.warmup.clone(),
+        warmup: load.warmup,
         spread: spread(&load.repeats),
         repeats: load.repeats.clone(),
         contention: contention(plan, load),
@@ -104,9 +112,9 @@ fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
 
 /// `None` where it was not asked for, or where the run ended before all had been seen.
 fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
-    let names = server_names(plan);
+    let names = plan.server_names();
     let of_series = server_of_series(plan);
-    let figures = |total: &Total| servers(total.load.merged(), &names, &of_series, total.duration);
+    let figures = |total: &Total| servers(&total.load.merged().series, &names, &of_series, total.duration);
     if load.alone.is_empty() || load.alone.len() < names.len() || load.measured.duration == 0 {
         return None;
     }

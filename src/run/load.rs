@@ -13,13 +13,15 @@ use crate::units::Nanos;
 
 use super::listen::{Books, Listened, Listener};
 use super::progress::Shown;
-use super::{Failure, Ready, Signals};
+use super::{Failure, Phase, Ready, Signals, start};
 
 /// What a pass needs from outside.
 pub struct Stage<'a> {
     pub args: &'a RunArgs,
     pub signals: &'a Signals,
     pub screen: Option<&'a Screen>,
+    /// When the first pass begins, nanoseconds since 1970; `None`: at once.
+    pub start_at: Option<Nanos>,
 }
 
 /// Load of one kind, of all repetitions together.
@@ -140,7 +142,13 @@ fn one(
     let mut options = ready.engine.clone();
     options.details &= pass.role != Role::WarmUp;
     let plan = std::sync::Arc::new(pass.plan.clone());
-    let engine = Engine::start(plan, ready.targets.clone(), options).map_err(Failure::internal)?;
+    let mut engine = Engine::start(plan, ready.targets.clone(), options).map_err(Failure::internal)?;
+    if books.origin.is_none() {
+        if let Some(at) = stage.start_at {
+            engine.wall_offset = start::wait(at, ready, stage.args.quiet, say)?;
+        }
+        stage.signals.enter(Phase::Load);
+    }
     if let Some(spool) = &mut books.spool {
         spool.begin_pass(pass.id_prefix(repeats), i128::from(engine.wall_offset));
     }

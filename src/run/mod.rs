@@ -13,6 +13,7 @@ mod push;
 mod servers;
 mod setup;
 mod signals;
+mod start;
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ use time::OffsetDateTime;
 
 use crate::cli::RunArgs;
 use crate::config::load_plan;
+use crate::net::clock;
 use crate::output::{DetailSpool, OutputFiles};
 use crate::plan::Plan;
 use crate::result::ExitCode;
@@ -50,6 +52,7 @@ pub fn run(
     say: &mut dyn FnMut(&str),
 ) -> Result<Finished, Failure> {
     let (config, plan) = load_plan(args)?;
+    let start_at = start::instant(args.sharding.start_at, clock::realtime())?;
     let now = OffsetDateTime::now_utc();
     let results = config.results_dir.as_deref().map(|folder| (folder, now));
     let files = OutputFiles::prepare(config.run.output.as_deref(), results)?;
@@ -61,6 +64,7 @@ pub fn run(
     if config.run.details && files.spool_path().is_none() {
         note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
     }
+    notice::shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
     let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     if config.validate
@@ -89,8 +93,8 @@ pub fn run(
         args,
         signals,
         screen: screen.as_ref(),
+        start_at,
     };
-    signals.enter(Phase::Load);
     let mut load = Load::run(&passes, books, &mut ready, &stage, &mut say)?;
     if let Some(screen) = &screen {
         screen.clear();
@@ -99,7 +103,11 @@ pub fn run(
     signals.enter(Phase::Report {
         temporaries: files.temporaries(),
     });
-    let started = Started { begun, pushes };
+    let started = Started {
+        begun,
+        start_at,
+        pushes,
+    };
     let mut finished = finish::finish(&config, &plan, ready, &files, load, started);
     if args.quiet {
         finished.summary.clear();

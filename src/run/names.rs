@@ -6,22 +6,9 @@ pub fn series_names(plan: &Plan) -> Vec<String> {
     plan.workload.kinds.iter().map(|k| k.name.clone()).collect()
 }
 
-/// Names of several servers; empty where there is one.
-pub fn server_names(plan: &Plan) -> Vec<String> {
-    let endpoints = &plan.workload.endpoints;
-    let names = endpoints
-        .iter()
-        .map(|endpoint| endpoint.name.clone().unwrap_or_default());
-    if endpoints.len() > 1 {
-        names.collect()
-    } else {
-        Vec::new()
-    }
-}
-
 /// What each request of a series is said to have gone to: with several servers, the server.
 pub fn detail_names(plan: &Plan) -> Vec<String> {
-    let servers = server_names(plan);
+    let servers = plan.server_names();
     if servers.is_empty() {
         return series_names(plan);
     }

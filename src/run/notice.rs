@@ -43,6 +43,20 @@ pub fn announce(config: &Config, plan: &Plan, args: &RunArgs, note: &mut dyn FnM
     }
 }
 
+/// Which part of the plan this is, where there are several.
+pub fn shard(plan: &Plan, note: &mut dyn FnMut(&str)) {
+    if plan.shard.is_whole() {
+        return;
+    }
+    let (shard, all) = (plan.shard, plan.executor.vus_max());
+    match plan.vus_max() {
+        0 => note(&format!(
+            "shard {shard} of the plan has none of its {all} VUs: nothing is sent"
+        )),
+        mine => note(&format!("shard {shard} of the plan: {mine} of {all} VUs at most")),
+    }
+}
+
 fn waits(yes: bool, quiet: bool, terminal: bool) -> bool {
     terminal && !yes && !quiet
 }
@@ -63,13 +77,13 @@ fn text(target: &str, addresses: &[SocketAddr], plan: &Plan) -> Option<String> {
         0 => String::new(),
         n => format!(" and {n} more"),
     };
-    let vus = plan.executor.vus_max();
+    let vus = plan.vus_max();
     let duration = format_duration(plan.executor.duration());
     Some(format!(
         "target {target} is on a public address ({}{more}): up to {vus} VU{} for {}{duration}",
         public.join(", "),
         if vus == 1 { "" } else { "s" },
-        match plan.executor.iterations() {
+        match plan.iterations() {
             Some(n) => format!("{n} requests, at most "),
             None => String::new(),
         },

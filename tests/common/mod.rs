@@ -101,6 +101,7 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
         assignment: Assignment::Weighted,
         thresholds: Vec::new(),
         steps: Vec::new(),
+        shard: llmload_uring::plan::Shard::WHOLE,
     }
 }
 

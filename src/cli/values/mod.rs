@@ -2,4 +2,6 @@
 
 pub mod cpus;
 pub mod faults;
+pub mod shard;
 pub mod stages;
+pub mod start_at;

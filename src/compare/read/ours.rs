@@ -5,9 +5,8 @@ use super::error::{ReadError, Result};
 use super::input::{self, Content};
 use super::scan::Scanner;
 use crate::compare::{Format, Run, RunFacts, Scalar, Slice, Trend, Values, Verdict};
-use crate::metrics::{Distribution, Exact, METRICS};
+use crate::metrics::METRICS;
 use crate::result::{MetricFigures, SCHEMA};
-use crate::units::MILLISECOND;
 use serde_json::Value;
 use std::path::Path;
 
@@ -178,7 +177,8 @@ fn trends(members: &Members) -> Result<Vec<Trend>> {
         if figures.count == 0 {
             continue;
         }
-        let values = distribution(&figures)
+        let values = figures
+            .distribution()
             .map_err(|what| ReadError::new(what, "write the document anew").at(format!("`{path}`")))?;
         trends.push(Trend {
             metric: metric.key,
@@ -189,24 +189,6 @@ fn trends(members: &Members) -> Result<Vec<Trend>> {
         });
     }
     Ok(trends)
-}
-
-/// With the exact figures that stand beside the histogram.
-pub fn distribution(figures: &MetricFigures) -> std::result::Result<Distribution, String> {
-    let (Some(hdr), Some(min), Some(mean), Some(max)) =
-        (&figures.hdr, figures.min, figures.mean, figures.max)
-    else {
-        return Err(format!("counts {} values and lacks their figures", figures.count));
-    };
-    let ns = |ms: f64| (ms * MILLISECOND as f64).round() as u64;
-    let exact = Exact {
-        count: figures.count,
-        above: figures.out_of_range,
-        min: ns(min),
-        max: ns(max),
-        mean: mean * MILLISECOND as f64,
-    };
-    Distribution::restored(hdr, exact).map_err(|e| e.to_string())
 }
 
 /// Metric, where it stands, unit, what a share is of.

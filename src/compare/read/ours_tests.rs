@@ -1,5 +1,6 @@
 use super::*;
-use crate::metrics::MetricId;
+use crate::metrics::{Distribution, MetricId};
+use crate::units::MILLISECOND;
 use serde_json::json;
 use std::io::Cursor;
 

@@ -1,0 +1,19 @@
+//! Options of `merge`.
+
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, Args)]
+pub struct MergeArgs {
+    /// Result documents of all shards, in any order
+    #[arg(required = true, value_name = "FILE")]
+    pub documents: Vec<PathBuf>,
+
+    /// Write the merged document
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Join what there is, though shards are missing
+    #[arg(long)]
+    pub partial: bool,
+}

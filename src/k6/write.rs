@@ -1,0 +1,239 @@
+//! The profile, with what it could not carry as comments at its head.
+
+use super::load::{Load, load, unknown};
+use super::thresholds::{Carried, text, thresholds};
+use super::{Refusal, source};
+use crate::config::{format_duration, profile_names, profile_text, read_profile};
+use crate::plan::Executor;
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
+
+/// k6's options beside the load, and what becomes of them here.
+const OTHERS: [(&str, &str); 40] = [
+    ("batch", "one request at a time for each user"),
+    ("batchPerHost", "one request at a time for each user"),
+    ("blacklistIPs", "load goes to the target and nowhere else"),
+    ("blockHostnames", "load goes to the target and nowhere else"),
+    ("cloud", "nothing is sent to a cloud"),
+    ("compatibilityMode", "there is no script"),
+    (
+        "discardResponseBodies",
+        "answers are read as they come and not kept",
+    ),
+    ("dns", "the target's name is looked up once, before the load"),
+    ("executionSegment", "`--shard K/N` runs a part of the load"),
+    (
+        "executionSegmentSequence",
+        "`--shard K/N` runs a part of the load",
+    ),
+    ("ext", "nothing is sent to a cloud"),
+    ("hosts", "name the address in --target"),
+    (
+        "httpDebug",
+        "requests are not printed; `--details` has one line for each",
+    ),
+    ("insecureSkipTLSVerify", "give --insecure"),
+    ("linger", "the program ends with its report"),
+    ("localIPs", "the system chooses the address"),
+    ("maxRedirects", "redirects are not followed"),
+    (
+        "minIterationDuration",
+        "`think_time` is a pause after each request",
+    ),
+    ("noConnectionReuse", "a user keeps its connection"),
+    ("noCookiesReset", "there are no cookies"),
+    ("noSetup", "there is no setup"),
+    ("noSummary", "give --quiet"),
+    ("noTeardown", "there is no teardown"),
+    ("noThresholds", "leave the thresholds out of the profile"),
+    ("noUsageReport", "nothing is reported to anybody"),
+    ("noVUConnectionReuse", "a user keeps its connection"),
+    ("paused", "`--start-at TIME` begins the load at an instant"),
+    ("rps", "there is no limit of the rate"),
+    ("setupTimeout", "there is no setup"),
+    ("summaryTimeUnit", "the summary chooses units"),
+    ("summaryTrendStats", "the document has a histogram of each metric"),
+    ("systemTags", "the document has figures by request"),
+    (
+        "tags",
+        "thresholds have the tags endpoint, request, stream and expected_response",
+    ),
+    ("teardownTimeout", "there is no teardown"),
+    ("throw", "each failure is an outcome"),
+    ("tlsAuth", "there are no client certificates"),
+    ("tlsCipherSuites", "TLS 1.2 and 1.3 with rustls's suites"),
+    ("tlsVersion", "TLS 1.2 and 1.3 with rustls's suites"),
+    ("userAgent", "give --header 'User-Agent: ...'"),
+    ("noColor", "NO_COLOR in the environment"),
+];
+const CARRIED: [&str; 8] = [
+    "vus",
+    "duration",
+    "iterations",
+    "stages",
+    "scenarios",
+    "thresholds",
+    "gracefulStop",
+    "gracefulRampDown",
+];
+/// What `k6 inspect --execution-requirements` adds: it follows from the rest.
+const FOLLOWS: [&str; 2] = ["totalDuration", "maxVUs"];
+/// What a profile has beside its load.
+const OF_THE_MIX: [&str; 4] = ["think_time", "models", "prompts", "requests"];
+
+/// The profile's text, and each thing that it does not carry. `from` names the file in the head; the requests
+/// are those of the built-in profile `mix`.
+pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>), Refusal> {
+    let options = source::options(text)?;
+    let Some(of_mix) = profile_text(mix) else {
+        let known: Vec<&str> = profile_names().collect();
+        let what = format!("--mix `{mix}`: no built-in profile");
+        return Err(Refusal::new(what, format!("profiles are {}", known.join(", "))));
+    };
+    let Load {
+        executor,
+        graceful_stop,
+        mut left_out,
+    } = load(&options)?;
+    let mut body = shape(&executor);
+    let _ = writeln!(body, "graceful_stop: {}\n", format_duration(graceful_stop));
+    let _ = writeln!(
+        body,
+        "# k6's options do not say what is requested: this is the mix of `{mix}`. Change it."
+    );
+    body.push_str(&blocks(of_mix, &OF_THE_MIX));
+
+    let checked = read_profile(from, &body).map_err(|e| {
+        Refusal::new(
+            format!("the load is beyond this program: {e}"),
+            "limits are in docs/PROFILES.md",
+        )
+    })?;
+    if let Some(Value::Object(asked)) = options.get("thresholds") {
+        let (carried, not) = thresholds(asked, &checked.workload.kinds);
+        body.push_str(&threshold_block(&carried));
+        left_out.extend(not);
+    }
+    left_out.extend(others(&options));
+    // With the thresholds, too: what is written is what this program reads.
+    read_profile(from, &body).map_err(|e| {
+        Refusal::new(
+            format!("the thresholds are beyond this program: {e}"),
+            "limits are in docs/PROFILES.md",
+        )
+    })?;
+    let mut out = format!(
+        "# From k6's options in {}, by llmload-uring import-k6.\n",
+        one_line(from)
+    );
+    if !left_out.is_empty() {
+        out.push_str("# Not carried:\n");
+    }
+    for line in &left_out {
+        let _ = writeln!(out, "#   {}", one_line(line));
+    }
+    Ok((out + &body, left_out))
+}
+
+/// No text out of the file ends a comment.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+fn shape(executor: &Executor) -> String {
+    let mut out = format!("executor: {}\n", executor.name());
+    let text = format_duration;
+    let _ = match executor {
+        Executor::ConstantVus { vus, duration } => {
+            writeln!(out, "vus: {vus}\nduration: {}", text(*duration))
+        }
+        Executor::RampingVus {
+            start_vus,
+            stages,
+            graceful_ramp_down,
+        } => {
+            let _ = writeln!(out, "start_vus: {start_vus}\nstages:");
+            for stage in stages {
+                let (duration, target) = (text(stage.duration), stage.target);
+                let _ = writeln!(out, "  - {{ duration: {duration}, target: {target} }}");
+            }
+            writeln!(out, "graceful_ramp_down: {}", text(*graceful_ramp_down))
+        }
+        Executor::PerVuIterations {
+            vus,
+            iterations,
+            max_duration,
+        }
+        | Executor::SharedIterations {
+            vus,
+            iterations,
+            max_duration,
+        } => {
+            let max = text(*max_duration);
+            writeln!(out, "vus: {vus}\niterations: {iterations}\nmax_duration: {max}")
+        }
+    };
+    out
+}
+
+/// The blocks of a profile's text that begin with these keys.
+fn blocks(text: &str, keys: &[&str]) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if !line.starts_with([' ', '-', '#']) && !line.is_empty() {
+            let key = line.split(':').next().unwrap_or_default();
+            inside = keys.contains(&key);
+        }
+        if inside && !line.is_empty() && !line.starts_with('#') {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn threshold_block(carried: &[Carried]) -> String {
+    if carried.is_empty() {
+        return String::new();
+    }
+    let mut out = "\n# A threshold without samples fails here; in k6 it passes.\nthresholds:\n".to_owned();
+    for (i, first) in carried.iter().enumerate() {
+        if carried[..i].iter().any(|before| before.metric == first.metric) {
+            continue;
+        }
+        let _ = writeln!(out, "  {}:", Value::from(first.metric.as_str()));
+        for same in carried.iter().filter(|other| other.metric == first.metric) {
+            let _ = writeln!(out, "    - {}", text(same));
+        }
+    }
+    out
+}
+
+/// Options that are no part of the load.
+fn others(options: &Map<String, Value>) -> Vec<String> {
+    let given = options.iter().filter(|(_, value)| is_said(value));
+    given
+        .filter(|(key, _)| !CARRIED.contains(&key.as_str()) && !FOLLOWS.contains(&key.as_str()))
+        .map(|(key, _)| match OTHERS.iter().find(|(known, _)| known == key) {
+            Some((_, why)) => format!("`{key}`: {why}"),
+            None => {
+                let known: Vec<&str> = CARRIED.into_iter().chain(OTHERS.map(|(key, _)| key)).collect();
+                unknown(key, &known)
+            }
+        })
+        .collect()
+}
+
+/// The options of a run that are written out whole have nulls and empty lists for what was not set.
+fn is_said(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => map.values().any(is_said),
+        Value::Bool(truth) => *truth,
+        _ => true,
+    }
+}

@@ -1,0 +1,122 @@
+//! Timelines of several processes on one axis: seconds since the first of them began.
+
+use crate::merge::Part;
+use crate::merge::part::{Row, RowSpread};
+use crate::report::{Spread, TimelineRow};
+use crate::units::Nanos;
+use std::collections::BTreeMap;
+
+/// What of one process falls into one row.
+#[derive(Clone, Copy)]
+struct Share {
+    elapsed: f64,
+    last: Row,
+    requests: u64,
+    errors: u64,
+    output_tokens: u64,
+    latency: Spread,
+    ttft: Spread,
+}
+
+/// `offsets`: how much later than the first each process began, seconds. Rows are moved by the nearest whole
+/// number of seconds, so that seconds stay seconds; what is left, half a second at most, is in the skew that the
+/// document states. Counts and sums add. A quantile is the largest of the parts', an upper bound of the common
+/// one: no row has a histogram. Where a run of days has rows of several seconds, all rows become that long.
+pub fn join(parts: &[Part], offsets: &[f64]) -> Vec<TimelineRow> {
+    let period = parts.iter().map(|part| period(&part.timeline)).max().unwrap_or(1);
+    let mut rows: BTreeMap<u64, TimelineRow> = BTreeMap::new();
+    for (part, offset) in parts.iter().zip(offsets) {
+        for (row, share) in shares(&part.timeline, offset.round(), period) {
+            let joined = add(rows.get(&row), &share);
+            rows.insert(row, joined);
+        }
+    }
+    rows.into_values().collect()
+}
+
+/// How many seconds a row of this timeline lasts.
+fn period(rows: &[Row]) -> u64 {
+    let gaps = rows
+        .windows(2)
+        .map(|pair| (pair[1].elapsed - pair[0].elapsed).round() as u64);
+    // The first row may be the longest only if there is no other.
+    gaps.max().unwrap_or(1).max(1)
+}
+
+/// Rows of one process by the number of the common row that each falls into.
+fn shares(rows: &[Row], shift: f64, period: u64) -> BTreeMap<u64, Share> {
+    let mut out: BTreeMap<u64, Share> = BTreeMap::new();
+    for row in rows {
+        let elapsed = row.elapsed + shift;
+        let number = (elapsed / period as f64).ceil() as u64;
+        let share = Share {
+            elapsed,
+            last: *row,
+            requests: row.requests,
+            errors: row.errors,
+            output_tokens: row.output_tokens,
+            latency: spread(row.latency),
+            ttft: spread(row.ttft),
+        };
+        let joined = match out.get(&number) {
+            None => share,
+            Some(before) => Share {
+                requests: before.requests + share.requests,
+                errors: before.errors + share.errors,
+                output_tokens: before.output_tokens + share.output_tokens,
+                latency: before.latency.join(share.latency),
+                ttft: before.ttft.join(share.ttft),
+                ..share
+            },
+        };
+        out.insert(number, joined);
+    }
+    out
+}
+
+fn add(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
+    let Row {
+        vus_planned,
+        vus_running,
+        connections,
+        ..
+    } = share.last;
+    let elapsed = nanos(share.elapsed);
+    let zero = TimelineRow {
+        elapsed: 0,
+        vus_planned: 0,
+        vus_running: 0,
+        connections: 0,
+        requests: 0,
+        errors: 0,
+        output_tokens: 0,
+        latency: Spread::default(),
+        ttft: Spread::default(),
+    };
+    let row = row.unwrap_or(&zero);
+    TimelineRow {
+        elapsed: row.elapsed.max(elapsed),
+        vus_planned: row.vus_planned + vus_planned,
+        vus_running: row.vus_running + vus_running,
+        connections: row.connections + connections,
+        requests: row.requests + share.requests,
+        errors: row.errors + share.errors,
+        output_tokens: row.output_tokens + share.output_tokens,
+        latency: row.latency.join(share.latency),
+        ttft: row.ttft.join(share.ttft),
+    }
+}
+
+fn spread(row: RowSpread) -> Spread {
+    let ns = |ms: f64| (ms * 1e6).round();
+    Spread {
+        count: row.count,
+        sum_ns: ns(row.sum) as u128,
+        p50: row.p50.map(|ms| ns(ms) as Nanos),
+        p99: row.p99.map(|ms| ns(ms) as Nanos),
+    }
+}
+
+pub fn nanos(seconds: f64) -> Nanos {
+    (seconds * 1e9).round() as Nanos
+}

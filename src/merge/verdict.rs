@@ -1,0 +1,121 @@
+//! Thresholds judged on all requests together, and what the whole comes to.
+
+use crate::judge::{Judge, ThresholdResult};
+use crate::merge::Part;
+use crate::metrics::SeriesTotals;
+use crate::plan::{Plan, Threshold, ThresholdMetric};
+use crate::result::{ExitCode, StoppedBy};
+use crate::units::Nanos;
+
+/// A breaking point needs windows of time, of which documents hold no histograms.
+const POINT: &str = "breaking point: windows are judged while a run goes on";
+const STEPS: &str = "steps are judged while a run goes on: passed where it passed in every shard";
+const FAILED_APART: &str =
+    "documents hold no values of failed requests apart: passed where it passed in every shard";
+const OF_THE_SERVER: &str = "a figure of each shard's server: the largest is shown";
+
+/// `series` are those of the plan's kinds, all parts together.
+pub fn thresholds(
+    plan: &Plan,
+    parts: &[Part],
+    series: &[SeriesTotals],
+    duration: Nanos,
+) -> Vec<ThresholdResult> {
+    let mut judge = Judge::new(
+        plan.thresholds.clone(),
+        &plan.workload.kinds,
+        &plan.executor,
+        Vec::new(),
+    );
+    judge.add_series(series);
+    let judged = judge.finish(duration, &[]).thresholds;
+    let mut results: Vec<ThresholdResult> = plan
+        .thresholds
+        .iter()
+        .zip(judged)
+        .map(|(threshold, judged)| result(plan, threshold, judged, parts, series))
+        .collect();
+    // As the shards list them: a configuration that was read back has lost the order.
+    let order = parts
+        .iter()
+        .map(|part| &part.thresholds)
+        .max_by_key(|list| list.len());
+    let place = |result: &ThresholdResult| {
+        order.and_then(|list| {
+            list.iter()
+                .position(|t| t.metric == result.metric && t.expression == result.expression)
+        })
+    };
+    results.sort_by_key(place);
+    results
+}
+
+fn result(
+    plan: &Plan,
+    threshold: &Threshold,
+    judged: ThresholdResult,
+    parts: &[Part],
+    series: &[SeriesTotals],
+) -> ThresholdResult {
+    let why = if threshold.metric == ThresholdMetric::ServerRssGrowth {
+        OF_THE_SERVER
+    } else if !plan.steps.is_empty() {
+        STEPS
+    } else if needs_failed_apart(threshold) && series.iter().any(|s| s.failed() > 0) {
+        FAILED_APART
+    } else {
+        return ThresholdResult {
+            not_recomputed: Some(POINT),
+            ..judged
+        };
+    };
+    let same = parts
+        .iter()
+        .flat_map(|part| &part.thresholds)
+        .filter(|t| t.metric == threshold.key && t.expression == threshold.text && !t.not_applicable);
+    let of_server = threshold.metric == ThresholdMetric::ServerRssGrowth;
+    let observed = same.clone().filter_map(|t| t.observed).reduce(f64::max);
+    ThresholdResult {
+        observed: observed.filter(|_| of_server),
+        ok: same.clone().all(|t| t.ok),
+        not_applicable: of_server && same.count() == 0,
+        not_recomputed: Some(why),
+        ..judged
+    }
+}
+
+/// Whether it looks at the values of requests by whether these failed. `latency` of those that did not is a
+/// metric of its own (`latency_ok`).
+fn needs_failed_apart(threshold: &Threshold) -> bool {
+    use crate::metrics::MetricId::Latency;
+    match (threshold.metric, threshold.selector.expected_response) {
+        (_, None) | (ThresholdMetric::Trend(Latency), Some(true)) => false,
+        (ThresholdMetric::Trend(_), Some(_)) => true,
+        _ => false,
+    }
+}
+
+/// Why the load ended: the gravest of the parts' reasons.
+pub fn stopped_by(parts: &[Part]) -> StoppedBy {
+    const BY_WEIGHT: [StoppedBy; 4] = [
+        StoppedBy::Failure,
+        StoppedBy::Server,
+        StoppedBy::Signal,
+        StoppedBy::Threshold,
+    ];
+    let occurred = |reason: &StoppedBy| parts.iter().any(|part| part.run.stopped_by == *reason);
+    BY_WEIGHT.into_iter().find(occurred).unwrap_or(StoppedBy::Plan)
+}
+
+/// A threshold that failed in one part only is no failure of the whole, unless it ended that part.
+pub fn occurred(parts: &[Part], thresholds: &[ThresholdResult]) -> Vec<ExitCode> {
+    let codes = parts.iter().filter_map(|part| ExitCode::of(part.run.exit_code));
+    let mut occurred: Vec<ExitCode> = codes.filter(|code| *code != ExitCode::ThresholdFailed).collect();
+    let ended = parts
+        .iter()
+        .any(|part| part.run.stopped_by == StoppedBy::Threshold);
+    if ended || thresholds.iter().any(|t| !t.ok) {
+        occurred.push(ExitCode::ThresholdFailed);
+    }
+    occurred
+}

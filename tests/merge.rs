@@ -1,0 +1,720 @@
+//! One plan run whole and in shards, in simulated time and against the mock: the same requests, the same result.
+
+mod common;
+
+use clap::Parser;
+use common::live::*;
+use common::*;
+use llmload_uring::cli::{Cli, MergeArgs, RunArgs};
+use llmload_uring::config::load_plan;
+use llmload_uring::judge::Judge;
+use llmload_uring::merge;
+use llmload_uring::metrics::{Outcome, Recorder, Sample, Snapshot, TokenSource};
+use llmload_uring::output::{DetailSpool, OutputFile, summary};
+use llmload_uring::plan::{Executor, Plan};
+use llmload_uring::report::Aggregator;
+use llmload_uring::result::{PassFigures, RunFacts, RunResult, Shape, StampSource, StoppedBy};
+use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
+use llmload_uring::workload::Draw;
+use serde_json::{Value, json};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::{Path, PathBuf};
+
+const CORES: u32 = 2;
+/// 2026-01-02 03:04:05 UTC.
+const STARTED: i128 = 1_767_323_045_000_000_000;
+
+const MIX: &str = "\
+graceful_stop: 5s
+think_time: 1ms-40ms
+seed: 77
+models: [a, b, c]
+prompts: [Hi, Why, 'A longer one']
+requests:
+  - { name: stream, weight: 6, kind: chat, stream: true, max_tokens: 10-90, timeout: 20s }
+  - { name: plain, weight: 3, kind: chat, stream: false, max_tokens: 5-20, timeout: 20s }
+  - { name: light, weight: 1, kind: light, timeout: 20s }
+thresholds:
+  failed: rate<0.10
+  latency: [p(95)<400, avg<10]
+  'ttft{stream:true}': p(99)<500
+  http_503: count<1000
+  'service_time{expected_response:true}': p(90)<300
+";
+
+const RAMP: &str = "executor: ramping-vus\nstart_vus: 3\nstages:\n  - { duration: 4s, target: 29 }\n  \
+                    - { duration: 3s, target: 29 }\n  - { duration: 2s, target: 0 }\n";
+const SHARED: &str = "executor: shared-iterations\nvus: 30\niterations: 1003\nmax_duration: 8s\n";
+const PER_VU: &str = "executor: per-vu-iterations\nvus: 11\niterations: 40\nmax_duration: 9s\n";
+
+/// Some number that depends on all of them.
+fn mix(words: &[u64]) -> u64 {
+    words.iter().fold(0x9e37_79b9_7f4a_7c15, |hash, word| {
+        let hash = (hash ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        hash ^ (hash >> 29)
+    })
+}
+
+/// The server's answer to one request: of its content alone, whoever sends it and when.
+fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Nanos) -> Sample {
+    let hash = mix(&[
+        u64::from(owner),
+        iteration,
+        u64::from(draw.kind),
+        u64::from(draw.max_tokens),
+    ]);
+    let streamed = plan.workload.kinds[usize::from(draw.kind)].name == "stream";
+    let sent = due + 20 * MICROSECOND + hash % 5_000;
+    let first = sent + MILLISECOND + hash % (30 * MILLISECOND);
+    let last = first + hash % (200 * MILLISECOND);
+    let outcome = match hash % 41 {
+        0 => Outcome::Http503,
+        _ => Outcome::Ok,
+    };
+    Sample {
+        vu,
+        iteration,
+        series: draw.kind,
+        outcome,
+        status: if outcome == Outcome::Ok { 200 } else { 503 },
+        due,
+        sent: Some(sent),
+        first_byte: Some(first),
+        first_event: streamed.then_some(first),
+        first_token: streamed.then_some(first),
+        last_token: streamed.then_some(last),
+        done: last + 7 * MICROSECOND,
+        schedule_lag: sent - due,
+        output_tokens: draw.max_tokens,
+        token_source: if streamed {
+            TokenSource::Events
+        } else {
+            TokenSource::None
+        },
+        server_prompt: None,
+        server_decode: None,
+    }
+}
+
+/// What a request asks for, of whom.
+type Asked = (u32, u64, u16, u32, u64, u32, Nanos);
+
+struct Simulated {
+    samples: Vec<(u32, Sample)>,
+    asked: Vec<Asked>,
+}
+
+/// All VUs of a plan's part, each an event at the time its next request is due; the lowest first.
+fn simulate(plan: &Plan) -> Simulated {
+    let schedule = plan.schedule();
+    let wanted = |local: u32, at: Nanos| schedule.planned_at(at) > local;
+    let mut due: BinaryHeap<Reverse<(Nanos, u32)>> = BinaryHeap::new();
+    for local in 0..plan.vus_max() {
+        let begins = schedule.steps().iter().find(|step| step.vus > local).unwrap();
+        due.push(Reverse((begins.at, local)));
+    }
+    let mut made = vec![0u64; plan.vus_max() as usize];
+    let (mut taken, mut samples, mut asked) = (0, Vec::new(), Vec::new());
+    while let Some(Reverse((at, local))) = due.pop() {
+        if !wanted(local, at) {
+            continue;
+        }
+        let vu = plan.shard.vu(local);
+        let own = &mut made[local as usize];
+        let (owner, iteration) = match plan.executor {
+            Executor::SharedIterations { iterations, .. } => {
+                let n = plan.shard.iteration(taken);
+                taken += 1;
+                if n >= iterations {
+                    continue;
+                }
+                (0, n)
+            }
+            Executor::PerVuIterations { iterations, .. } if *own >= iterations => continue,
+            _ => (vu, *own),
+        };
+        *own += 1;
+        let draw = plan.workload.draw(plan.seed, owner, iteration, 0, 1);
+        let sample = answer(plan, &draw, owner, vu, iteration, at);
+        asked.push((
+            owner,
+            iteration,
+            draw.kind,
+            draw.model,
+            draw.prompt,
+            draw.max_tokens,
+            draw.think,
+        ));
+        due.push(Reverse((sample.done + draw.think, local)));
+        samples.push((local, sample));
+    }
+    samples.sort_by_key(|(_, sample)| sample.done);
+    asked.sort_unstable();
+    Simulated { samples, asked }
+}
+
+fn run_args(words: &[&str]) -> RunArgs {
+    Cli::try_parse_from(std::iter::once("llmload-uring").chain(words.iter().copied()))
+        .unwrap()
+        .run
+}
+
+/// Runs `profile` in simulated time, whole or a part of it, and writes the document that the program would.
+fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Simulated) {
+    let shard_words: Vec<&str> = shard.iter().flat_map(|shard| ["--shard", shard]).collect();
+    let (config, plan) = load_plan(&run_args(&[&[profile, "--details"], &shard_words[..]].concat())).unwrap();
+    let simulated = simulate(&plan);
+    let name = shard.map_or("whole".to_owned(), |shard| shard.replace('/', "-of-"));
+    let path = PathBuf::from(dir.path(&format!("{name}.json")));
+    let series: Vec<String> = plan.workload.kinds.iter().map(|kind| kind.name.clone()).collect();
+    let output = OutputFile::prepare(&path).unwrap();
+    let mut spool = DetailSpool::create(&output.spool_path().unwrap(), &series, STARTED).unwrap();
+    let end = plan.executor.schedule().end().min(20 * SECOND) + 2 * SECOND;
+    let mut aggregator = Aggregator::new(CORES as usize, series.len());
+    let mut judge = Judge::of(&plan);
+    let mut recorders: Vec<Recorder> = (0..CORES as u16)
+        .map(|c| Recorder::new(c, series.len(), true))
+        .collect();
+    let mut left = simulated.samples.iter().peekable();
+    for second in 1..=end / SECOND {
+        let planned = plan.schedule().planned_at(second * SECOND);
+        while let Some((local, sample)) = left.next_if(|(_, s)| s.done <= second * SECOND) {
+            let recorder = &mut recorders[(local % CORES) as usize];
+            recorder.started(sample.series);
+            recorder.finish(sample);
+            if sample.iteration == 0 {
+                recorder.connect(sample.series, 90 * MICROSECOND);
+                recorder.counters().connections_opened += 1;
+            }
+            recorder.reap_lag(sample.done % (3 * MILLISECOND));
+            recorder.counters().token_events += u64::from(sample.output_tokens);
+            recorder.counters().bytes_sent += 200;
+        }
+        for (core, recorder) in (0u32..).zip(&mut recorders) {
+            let mine = u64::from(planned / CORES + u32::from(core < planned % CORES));
+            recorder.counters().wall_ns += SECOND;
+            recorder.counters().busy_ns += 100 * MILLISECOND;
+            recorder.counters().set_vus_running(mine);
+            recorder.counters().set_connections_open(mine);
+            let full = recorder.take(Snapshot::new(core as u16, series.len(), true));
+            aggregator.add(&full);
+            judge.add(&full);
+            spool.append(&full.details).unwrap();
+        }
+        aggregator.tick(second * SECOND, u64::from(planned));
+    }
+    assert!(left.next().is_none(), "the simulated run ends within {end} ns");
+    aggregator.merged().invariants_at_end();
+    let facts = RunFacts {
+        config: serde_json::to_value(&config).unwrap(),
+        host: json!({"kernel": "6.18.0", "worker_cpus": [1, 2]}),
+        profile: plan.profile.clone(),
+        started_at_unix_ns: STARTED,
+        duration: end,
+        stopped_by: StoppedBy::Plan,
+        versions: vec![("llmload-uring".into(), "0.1.0".into())],
+        series_names: series,
+        server_names: plan.server_names(),
+        server_of_series: plan.workload.kinds.iter().map(|kind| kind.endpoint).collect(),
+        cpus: vec![1, 2],
+        stamp_source: StampSource::Kernel,
+        quickack: true,
+        judged: judge.finish(end, &[]),
+        tls_verified: None,
+        details_unwritten: 0,
+        pushes: None,
+        target: "http://127.0.0.1:8080".into(),
+        server: None,
+        server_timeline: Vec::new(),
+        shard: config.run.shard,
+        start: None,
+        startup: 31 * MILLISECOND,
+        analysis: config.analysis.clone(),
+        shape: Shape::of(&config),
+        passes: PassFigures::default(),
+        fit_required: config.require_fit,
+        problems: Vec::new(),
+    };
+    let mut result = RunResult::build(facts, &aggregator);
+    result.summary = summary(&result);
+    output.write(&result, Some(&spool.finish())).unwrap();
+    (path, simulated)
+}
+
+fn profile(dir: &Dir, shape: &str) -> String {
+    let path = dir.path("profile.yaml");
+    std::fs::write(&path, format!("{shape}{MIX}")).unwrap();
+    path
+}
+
+fn merged(documents: &[PathBuf], output: &Path) -> merge::Merged {
+    merge::run(&MergeArgs {
+        documents: documents.to_vec(),
+        output: Some(output.to_path_buf()),
+        partial: false,
+    })
+    .unwrap()
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// All of `found` equals all of `wanted`; a mean may be off by what 15 digits leave open.
+#[track_caller]
+fn same(place: &str, wanted: &Value, found: &Value) {
+    match (wanted, found) {
+        (Value::Object(a), Value::Object(b)) => {
+            assert_eq!(
+                a.keys().collect::<Vec<_>>(),
+                b.keys().collect::<Vec<_>>(),
+                "{place}"
+            );
+            for (key, value) in a {
+                same(&format!("{place}.{key}"), value, &b[key]);
+            }
+        }
+        (Value::Number(a), Value::Number(b)) if place.ends_with(".mean") || place.ends_with(".sum") => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            assert!((a - b).abs() <= a.abs() * 1e-12, "{place}: {a} and {b}");
+        }
+        _ => assert_eq!(wanted, found, "{place}"),
+    }
+}
+
+/// A timeline with what adds: the quantiles of a row do not.
+fn sums(timeline: &Value) -> Value {
+    let mut rows = timeline.clone();
+    for row in rows.as_array_mut().unwrap() {
+        for metric in ["latency", "ttft"] {
+            let spread = row[metric].as_object_mut().unwrap();
+            spread.remove("p50");
+            spread.remove("p99");
+        }
+    }
+    rows
+}
+
+fn ids(document: &Value) -> Vec<String> {
+    let details = document["details"].as_array().unwrap();
+    let mut lines: Vec<String> = details.iter().map(Value::to_string).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn two_four_and_eight_shards_merged_are_the_single_run_in_simulated_time() {
+    for shape in [RAMP, PER_VU] {
+        let dir = Dir::new();
+        let profile = profile(&dir, shape);
+        let (whole, single) = run_simulated(&dir, &profile, None);
+        let whole = read(&whole);
+        assert!(single.samples.len() > 400, "{}", single.samples.len());
+        for count in [2, 4, 8] {
+            let mut asked = Vec::new();
+            let mut documents = Vec::new();
+            // The order in which they are named does not matter.
+            for number in (1..=count).rev() {
+                let (path, part) = run_simulated(&dir, &profile, Some(&format!("{number}/{count}")));
+                asked.extend(part.asked);
+                documents.push(path);
+            }
+            asked.sort_unstable();
+            assert!(
+                asked == single.asked,
+                "{count} shards send other requests than one process"
+            );
+
+            let path = PathBuf::from(dir.path("merged.json"));
+            let shown = merged(&documents, &path);
+            let found = read(&path);
+            for key in ["schema", "totals", "rates", "metrics", "endpoints"] {
+                same(key, &whole[key], &found[key]);
+            }
+            let (rows, sum_of_rows) = (sums(&whole["timeline"]), sums(&found["timeline"]));
+            for (i, (a, b)) in rows
+                .as_array()
+                .unwrap()
+                .iter()
+                .zip(sum_of_rows.as_array().unwrap())
+                .enumerate()
+            {
+                same(&format!("timeline[{i}]"), a, b);
+            }
+            assert_eq!(ids(&whole), ids(&found));
+            assert_eq!(found["run"]["shards"], count);
+            assert_eq!(found["run"]["started_at"], whole["run"]["started_at"]);
+            assert_eq!(found["run"]["exit_code"], whole["run"]["exit_code"]);
+            assert_eq!(shown.exit.code(), 99, "avg<10 fails");
+            assert_eq!(
+                found["client"]["reap_lag"]["count"],
+                whole["client"]["reap_lag"]["count"]
+            );
+            assert_eq!(
+                found["client"]["cores"].as_array().unwrap().len(),
+                2 * count as usize
+            );
+            assert_eq!(found["parts"].as_array().unwrap().len(), count as usize);
+            for (judged, wanted) in found["thresholds"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .zip(whole["thresholds"].as_array().unwrap())
+            {
+                assert_eq!(
+                    (&judged["metric"], &judged["expression"]),
+                    (&wanted["metric"], &wanted["expression"])
+                );
+                if wanted["metric"].as_str().unwrap().contains("expected_response") {
+                    assert_eq!(judged["observed"], Value::Null);
+                    assert!(
+                        judged["not_recomputed"]
+                            .as_str()
+                            .unwrap()
+                            .contains("no values of failed requests")
+                    );
+                } else {
+                    same("thresholds.mean", &wanted["observed"], &judged["observed"]);
+                    assert_eq!(judged["ok"], wanted["ok"]);
+                    assert!(
+                        judged["not_recomputed"]
+                            .as_str()
+                            .unwrap()
+                            .contains("breaking point")
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_common_count_of_iterations_is_dealt_out_and_each_is_made_once() {
+    let dir = Dir::new();
+    let profile = profile(&dir, SHARED);
+    let (whole, single) = run_simulated(&dir, &profile, None);
+    assert_eq!(single.asked.len(), 1003);
+    for count in [2, 4, 8] {
+        let parts: Vec<_> = (1..=count)
+            .map(|number| run_simulated(&dir, &profile, Some(&format!("{number}/{count}"))))
+            .collect();
+        let mut asked: Vec<Asked> = parts.iter().flat_map(|(_, part)| part.asked.clone()).collect();
+        asked.sort_unstable();
+        assert!(asked == single.asked, "{count} shards");
+        let path = PathBuf::from(dir.path("merged.json"));
+        merged(
+            &parts.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>(),
+            &path,
+        );
+        let (whole, found) = (read(&whole), read(&path));
+        // Who takes which request depends on the other processes; what it is and how long it takes do not.
+        for key in [
+            "requests",
+            "ok",
+            "failed",
+            "by_outcome",
+            "by_status",
+            "output_tokens",
+            "token_events",
+        ] {
+            same(key, &whole["totals"][key], &found["totals"][key]);
+        }
+        for metric in ["latency", "service_time", "ttft", "tpot"] {
+            same(metric, &whole["metrics"][metric], &found["metrics"][metric]);
+        }
+    }
+}
+
+#[test]
+fn a_shard_that_has_no_vu_is_an_empty_part_that_merges() {
+    let dir = Dir::new();
+    let profile = profile(
+        &dir,
+        "executor: per-vu-iterations\nvus: 2\niterations: 30\nmax_duration: 60s\n",
+    );
+    let (whole, _) = run_simulated(&dir, &profile, None);
+    let parts: Vec<PathBuf> = ["1/3", "2/3", "3/3"]
+        .map(|shard| run_simulated(&dir, &profile, Some(shard)).0)
+        .to_vec();
+    let empty = read(&parts[2]);
+    assert_eq!(empty["totals"]["requests"], 0);
+    assert_eq!(empty["run"]["exit_code"], 0);
+    assert_eq!(empty["thresholds"], json!([]));
+    let path = PathBuf::from(dir.path("merged.json"));
+    merged(&parts, &path);
+    same("totals", &read(&whole)["totals"], &read(&path)["totals"]);
+}
+
+/// The error of a merge of these documents, as texts.
+fn refused(dir: &Dir, documents: &[Value], partial: bool) -> String {
+    let paths: Vec<PathBuf> = documents
+        .iter()
+        .enumerate()
+        .map(|(i, document)| {
+            let path = PathBuf::from(dir.path(&format!("part-{i}.json")));
+            std::fs::write(&path, document.to_string()).unwrap();
+            path
+        })
+        .collect();
+    refused_paths(&paths, partial)
+}
+
+fn refused_paths(documents: &[PathBuf], partial: bool) -> String {
+    let args = MergeArgs {
+        documents: documents.to_vec(),
+        output: None,
+        partial,
+    };
+    let failure = merge::run(&args).unwrap_err();
+    assert_eq!(failure.exit.code(), 104, "{}", failure.text);
+    assert!(failure.text.starts_with("error: "), "{}", failure.text);
+    failure.text
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused_by_what_differs() {
+    let dir = Dir::new();
+    let profile = profile(
+        &dir,
+        "executor: per-vu-iterations\nvus: 4\niterations: 5\nmax_duration: 60s\n",
+    );
+    let paths = ["1/2", "2/2"].map(|shard| run_simulated(&dir, &profile, Some(shard)).0);
+    let (whole, _) = run_simulated(&dir, &profile, None);
+    let (third, _) = run_simulated(&dir, &profile, Some("3/4"));
+    let [one, two] = [read(&paths[0]), read(&paths[1])];
+    let changed = |document: &Value, pointer: &str, value: Value| {
+        let mut document = document.clone();
+        *document.pointer_mut(pointer).unwrap() = value;
+        document
+    };
+    let text = refused_paths(&[paths[0].clone(), paths[0].clone()], false);
+    assert!(text.contains("given twice"), "{text}");
+    let text = refused_paths(std::slice::from_ref(&whole), false);
+    assert!(text.contains("a whole run, not of a shard"), "{text}");
+    let text = refused_paths(&[paths[0].clone(), third], false);
+    assert!(text.contains("not one plan: 2 shards in"), "{text}");
+    let text = refused(&dir, std::slice::from_ref(&one), false);
+    assert!(
+        text.contains("shards 2 of 2 are missing") && text.contains("--partial"),
+        "{text}"
+    );
+    for (other, what) in [
+        (one.clone(), "are both shard 1/2"),
+        (changed(&two, "/config/seed", json!(5)), "config.seed: 77 in"),
+        (
+            changed(&two, "/config/requests/1/weight", json!(4)),
+            "config.requests[1].weight: 3 in",
+        ),
+        (
+            changed(&two, "/run/versions/llmload-uring", json!("0.2.0")),
+            "not one program",
+        ),
+        (
+            changed(&two, "/schema", json!("llmload-uring/9")),
+            "schema `llmload-uring/9`",
+        ),
+        (
+            changed(&two, "/totals/requests", json!(1)),
+            "1 requests in all, 10 over its kinds",
+        ),
+        (
+            changed(&two, "/endpoints/plain/metrics/latency/count", json!(999)),
+            "are not those of its values",
+        ),
+        (
+            changed(&two, "/endpoints/plain/metrics/latency/hdr", json!("AAAA")),
+            "not an HdrHistogram",
+        ),
+        (
+            changed(&two, "/run/started_at", json!("yesterday")),
+            "run.started_at `yesterday`",
+        ),
+        (changed(&two, "/client/cores", json!("x")), "`client`: "),
+        (json!({"metrics": {}}), "it has no schema"),
+        (json!([1]), "no result document"),
+    ] {
+        let text = refused(&dir, &[one.clone(), other], false);
+        assert!(text.contains(what), "{what}: {text}");
+    }
+    // Where the process ran is its own business.
+    let elsewhere = changed(&two, "/config/run/cores", json!(7));
+    let both = [one.clone(), elsewhere];
+    let paths: Vec<PathBuf> = (0..2)
+        .map(|i| PathBuf::from(dir.path(&format!("p{i}.json"))))
+        .collect();
+    for (path, document) in paths.iter().zip(&both) {
+        std::fs::write(path, document.to_string()).unwrap();
+    }
+    let joined = PathBuf::from(dir.path("joined.json"));
+    merged(&paths, &joined);
+    let text = refused_paths(&[joined, paths[1].clone()], false);
+    assert!(text.contains("a merged document itself"), "{text}");
+    let cut = PathBuf::from(dir.path("cut.json"));
+    std::fs::write(&cut, &one.to_string()[..2_000]).unwrap();
+    assert!(refused_paths(&[cut], false).contains("cut off"));
+    assert!(refused_paths(&[PathBuf::from("/nowhere/x.json")], false).contains("cannot be read"));
+}
+
+#[test]
+fn what_there_is_is_joined_when_asked_and_the_document_says_what_is_missing_and_how_far_apart_they_began() {
+    let dir = Dir::new();
+    let profile = profile(&dir, RAMP);
+    let paths = ["1/3", "3/3"].map(|shard| run_simulated(&dir, &profile, Some(shard)).0);
+    let mut late = read(&paths[1]);
+    late["run"]["started_at"] = json!("2026-01-02T03:04:07.250Z");
+    std::fs::write(&paths[1], late.to_string()).unwrap();
+    let output = PathBuf::from(dir.path("merged.json"));
+    let shown = merge::run(&MergeArgs {
+        documents: paths.to_vec(),
+        output: Some(output.clone()),
+        partial: true,
+    })
+    .unwrap();
+    let (first, found) = (read(&paths[0]), read(&output));
+    assert_eq!(found["run"]["missing_shards"], json!([2]));
+    assert_eq!(found["run"]["start_skew_seconds"], 2.25);
+    assert!(
+        shown
+            .summary
+            .contains("merged from 2 of 3 shards, which began 2.250 s apart"),
+        "{}",
+        shown.summary
+    );
+    let rules: Vec<&str> = found["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| w["rule"].as_str().unwrap())
+        .collect();
+    assert!(
+        rules.contains(&"shards_missing") && rules.contains(&"start_skew"),
+        "{rules:?}"
+    );
+    // Moved by two whole seconds: row 3 has the third second of one and the first of the other.
+    let requests = |document: &Value, row: usize| document["timeline"][row]["requests"].as_u64().unwrap();
+    assert_eq!(requests(&found, 1), requests(&first, 1));
+    assert_eq!(requests(&found, 2), requests(&first, 2) + requests(&late, 0));
+    let sum = |document: &Value| -> u64 {
+        document["timeline"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r["requests"].as_u64().unwrap())
+            .sum()
+    };
+    assert_eq!(sum(&found), sum(&first) + sum(&late));
+    let seconds = |document: &Value| document["run"]["duration_seconds"].as_f64().unwrap();
+    assert!((seconds(&found) - (seconds(&late) + 2.25)).abs() < 1e-9);
+}
+
+#[test]
+fn two_processes_that_begin_together_send_what_one_would_and_merge_to_what_the_mock_has_counted() {
+    let mut options = mock_options();
+    options.stamp = false;
+    let (alone, shared) = (mock(options.clone()), mock(options));
+    let dir = Dir::new();
+    let profile = dir.path("profile.yaml");
+    let text = "executor: per-vu-iterations\nvus: 5\niterations: 12\nmax_duration: 60s\nmodels: [m, n]\n\
+                prompts: [Hi, Why]\nrequests:\n  - { name: stream, weight: 2, kind: chat, stream: true, \
+                max_tokens: 10-99, timeout: 20s }\n  - { name: light, weight: 1, kind: light, timeout: 20s }\n";
+    std::fs::write(&profile, text).unwrap();
+    let url = |mock: &llmload_uring::mock::Mock| format!("http://{}", mock.address);
+    let ended = Live::start(&[&profile, "--target", &url(&alone)])
+        .wait()
+        .expect(0);
+    assert!(ended.stdout.contains("requests    60  ok 60"), "{}", ended.stdout);
+
+    let now = std::time::SystemTime::now();
+    let at = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() + 3.0;
+    let (at, target) = (format!("{at:.3}"), url(&shared));
+    let files = [dir.path("1.json"), dir.path("2.json")];
+    let runs = ["1/2", "2/2"].iter().zip(&files).map(|(shard, file)| {
+        let words = [
+            &profile,
+            "--shard",
+            shard,
+            "--start-at",
+            &at,
+            "--target",
+            &target,
+            "--details",
+            "-o",
+            file,
+        ];
+        Live::start(&words)
+    });
+    let runs: Vec<Live> = runs.collect();
+    for run in runs {
+        let ended = run.wait().expect(0);
+        assert!(
+            ended.stderr.contains("ready; the load begins in"),
+            "{}",
+            ended.stderr
+        );
+        assert!(
+            ended.stdout.contains(" of 2: its own requests only"),
+            "{}",
+            ended.stdout
+        );
+    }
+    let output = dir.path("merged.json");
+    let merging = run_program(&["merge", &files[0], &files[1], "--output", &output]);
+    assert_eq!(
+        merging.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&merging.stderr)
+    );
+    let found = read(Path::new(&output));
+    let (one, both) = (
+        get_json(alone.address, "/mock/stats"),
+        get_json(shared.address, "/mock/stats"),
+    );
+    assert_eq!(found["totals"]["requests"], 60);
+    assert_eq!(found["details"].as_array().unwrap().len(), 60);
+    assert_eq!(
+        both["streams"],
+        found["endpoints"]["stream"]["totals"]["requests"]
+    );
+    assert_eq!(one["bodies_digest"], both["bodies_digest"], "the same bodies");
+    for file in &files {
+        let part = read(Path::new(file));
+        let late = part["run"]["start"]["late_seconds"].as_f64().unwrap();
+        assert!((0.0..10.0).contains(&late), "{late}");
+    }
+    let gap = found["run"]["start_skew_seconds"].as_f64().unwrap();
+    assert!((0.0..10.0).contains(&gap), "{gap}");
+}
+
+#[test]
+fn an_instant_that_has_passed_is_refused_and_a_wait_ends_with_ctrl_c() {
+    let mock = mock(mock_options());
+    let target = format!("http://{}", mock.address);
+    let past = run_program(&[
+        "quick-smoke",
+        "--target",
+        &target,
+        "--start-at",
+        "2020-01-01T00:00:00Z",
+    ]);
+    assert_eq!(past.status.code(), Some(104));
+    assert!(String::from_utf8_lossy(&past.stderr).contains("--start-at: that was "));
+    let mut live = Live::start(&[
+        "quick-smoke",
+        "--target",
+        &target,
+        "--start-at",
+        "+10m",
+        "-o",
+        "/dev/null",
+    ]);
+    live.wait_for_stderr("ready; the load begins in");
+    live.signal(rustix::process::Signal::INT);
+    let ended = live.wait().expect(105);
+    assert!(
+        ended.stderr.contains("interrupted before the load began"),
+        "{}",
+        ended.stderr
+    );
+}
