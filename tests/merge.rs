@@ -15,7 +15,7 @@ use llmload_uring::plan::{Executor, Plan};
 use llmload_uring::report::Aggregator;
 use llmload_uring::result::{PassFigures, RunFacts, RunResult, Shape, StampSource, StoppedBy};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::Draw;
+use llmload_uring::workload::{Draw, Shares, Turns, TurnsAt};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -64,7 +64,10 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         u64::from(draw.kind),
         u64::from(draw.max_tokens),
     ]);
-    let streamed = plan.workload.kinds[usize::from(draw.kind)].name == "stream";
+    let name = &plan.workload.kinds[usize::from(draw.kind)].name;
+    let streamed = name.ends_with("stream");
+    // As llama.cpp does; its clock is ahead of ours now and then.
+    let stated = name.starts_with("llama/");
     let sent = due + 20 * MICROSECOND + hash % 5_000;
     let first = sent + MILLISECOND + hash % (30 * MILLISECOND);
     let last = first + hash % (200 * MILLISECOND);
@@ -92,8 +95,8 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         } else {
             TokenSource::None
         },
-        server_prompt: None,
-        server_decode: None,
+        server_prompt: stated.then_some((first - due) * (10 + hash % 20) / 25),
+        server_decode: stated.then_some(last - first),
     }
 }
 
@@ -116,6 +119,8 @@ fn simulate(plan: &Plan) -> Simulated {
     }
     let mut made = vec![0u64; plan.vus_max() as usize];
     let (mut taken, mut samples, mut asked) = (0, Vec::new(), Vec::new());
+    let shares = Shares::of(&plan.workload.endpoints);
+    let mut routed = Routed::of(plan, &shares);
     while let Some(Reverse((at, local))) = due.pop() {
         if !wanted(local, at) {
             continue;
@@ -135,7 +140,8 @@ fn simulate(plan: &Plan) -> Simulated {
             _ => (vu, *own),
         };
         *own += 1;
-        let draw = plan.workload.draw(plan.seed, owner, iteration, 0, 1);
+        let endpoint = routed.next(local, iteration, &shares);
+        let draw = plan.workload.draw(plan.seed, owner, iteration, endpoint, 1);
         let sample = answer(plan, &draw, owner, vu, iteration, at);
         asked.push((
             owner,
@@ -158,6 +164,37 @@ fn run_args(words: &[&str]) -> RunArgs {
     Cli::try_parse_from(std::iter::once("llmload-uring").chain(words.iter().copied()))
         .unwrap()
         .run
+}
+
+/// Which server each request goes to, as the engine decides it.
+enum Routed {
+    Shared(TurnsAt),
+    OfUsers(Vec<Turns>),
+}
+
+impl Routed {
+    fn of(plan: &Plan, shares: &Shares) -> Routed {
+        let first = shares.first(plan.seed);
+        let mut stagger = TurnsAt::starting_with(first, shares);
+        match plan.executor {
+            Executor::SharedIterations { .. } => Routed::Shared(stagger),
+            _ => Routed::OfUsers(
+                (0..plan.vus_max())
+                    .map(|local| {
+                        let first = stagger.slot(u64::from(plan.shard.vu(local)), shares);
+                        Turns::starting_with(first, shares)
+                    })
+                    .collect(),
+            ),
+        }
+    }
+
+    fn next(&mut self, local: u32, iteration: u64, shares: &Shares) -> u16 {
+        match self {
+            Routed::Shared(turns) => turns.slot(iteration, shares),
+            Routed::OfUsers(users) => users[local as usize].next(shares),
+        }
+    }
 }
 
 /// Runs `profile` in simulated time, whole or a part of it, and writes the document that the program would.
@@ -247,6 +284,14 @@ fn profile(dir: &Dir, shape: &str) -> String {
     std::fs::write(&path, format!("{shape}{MIX}")).unwrap();
     path
 }
+
+const SERVERS: &str = "\
+servers:
+  - { name: vllm, base_url: 'http://127.0.0.1:8001/v1/chat/completions', weight: 0.3, model_alias: big }
+  - { name: llama, base_url: 'http://127.0.0.1:8002/completion', weight: 0.7 }
+analysis: { error_rate_max: 0.001 }
+require_fit: true
+";
 
 fn merged(documents: &[PathBuf], output: &Path) -> merge::Merged {
     merge::run(&MergeArgs {
@@ -424,6 +469,94 @@ fn a_common_count_of_iterations_is_dealt_out_and_each_is_made_once() {
             same(metric, &whole["metrics"][metric], &found["metrics"][metric]);
         }
     }
+}
+
+#[test]
+fn with_two_servers_each_has_the_rows_of_the_single_run_and_the_merged_document_compares_with_it() {
+    for shape in [RAMP, PER_VU] {
+        let dir = Dir::new();
+        let profile = profile(&dir, &format!("{SERVERS}{shape}"));
+        let (whole_path, single) = run_simulated(&dir, &profile, None);
+        let whole = read(&whole_path);
+        let parts: Vec<_> = (1..=3)
+            .map(|number| run_simulated(&dir, &profile, Some(&format!("{number}/3"))))
+            .collect();
+        let mut asked: Vec<Asked> = parts.iter().flat_map(|(_, part)| part.asked.clone()).collect();
+        asked.sort_unstable();
+        assert!(asked == single.asked, "the same requests to the same servers");
+        let documents: Vec<PathBuf> = parts.iter().map(|(path, _)| path.clone()).collect();
+        let path = PathBuf::from(dir.path("merged.json"));
+        let shown = merged(&documents, &path);
+        let found = read(&path);
+        for key in [
+            "totals",
+            "rates",
+            "metrics",
+            "endpoints",
+            "requests",
+            "server_timings",
+            "analysis",
+        ] {
+            same(key, &whole[key], &found[key]);
+        }
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&found["endpoints"]), ["llama", "vllm"]);
+        assert_eq!(keys(&found["requests"]).len(), 6);
+        assert!(found["server_timings"]["prompt"]["server_over"].as_u64().unwrap() > 0);
+        assert_eq!(
+            found["endpoints"]["vllm"]["metrics"]["server_prompt"],
+            Value::Null
+        );
+        assert_eq!(found["analysis"][0]["grade"], "FAIL", "the document's own limit");
+        assert_eq!(
+            (&found["client"]["limit"], &found["client"]["fit_required"]),
+            (&json!(false), &json!(true))
+        );
+        assert_eq!(found["config"]["servers"], whole["config"]["servers"]);
+        assert!(
+            shown.summary.contains("=== Per-Endpoint Breakdown ==="),
+            "{}",
+            shown.summary
+        );
+
+        let (whole, merged) = (whole_path.to_str().unwrap(), path.to_str().unwrap());
+        let compared = run_program(&["compare", whole, merged, "--format", "json"]);
+        let text = String::from_utf8_lossy(&compared.stdout).into_owned();
+        assert_eq!(
+            compared.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&compared.stderr)
+        );
+        let table: Value = serde_json::from_str(&text).unwrap();
+        let rows = table["rows"].as_array().unwrap();
+        let p95 = rows
+            .iter()
+            .find(|row| row["metric"] == "latency" && row["stat"] == "p95")
+            .unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(p95["base"], p95["runs"][0]["value"], "{p95}");
+    }
+}
+
+#[test]
+fn a_shard_whose_generator_was_the_limit_makes_the_whole_untrustworthy_where_fitness_is_asked_for() {
+    let dir = Dir::new();
+    let profile = profile(&dir, &format!("{SERVERS}{PER_VU}"));
+    let paths = ["1/2", "2/2"].map(|shard| run_simulated(&dir, &profile, Some(shard)).0);
+    let mut busy = read(&paths[1]);
+    busy["client"]["cores"][0]["buffer_shortages"] = json!(3);
+    std::fs::write(&paths[1], busy.to_string()).unwrap();
+    let output = PathBuf::from(dir.path("merged.json"));
+    let shown = merged(&paths, &output);
+    let found = read(&output);
+    assert_eq!(shown.exit.code(), 113);
+    assert_eq!(found["run"]["verdict"], "not_trustworthy");
+    assert_eq!(found["client"]["limit_reasons"][0]["rule"], "buffer_shortages");
+    assert!(
+        shown.summary.contains("NOT FIT TO JUDGE: buffer_shortages"),
+        "{}",
+        shown.summary
+    );
 }
 
 #[test]

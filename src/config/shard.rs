@@ -185,4 +185,38 @@ mod tests {
         let shard = shard(&args, env, &mut Vec::new()).unwrap();
         assert_eq!(shard.to_string(), "2/3");
     }
+
+    #[test]
+    fn several_runs_in_a_row_are_not_split_and_a_warm_up_is() {
+        use clap::Parser;
+        let dir = std::env::temp_dir().join(format!("llmload-shard-{}.yaml", std::process::id()));
+        let text = "executor: constant-vus\nvus: 4\nduration: 5s\nservers:\n  \
+                    - { name: a, base_url: 'http://127.0.0.1:1/completion' }\n  \
+                    - { name: b, base_url: 'http://127.0.0.1:2/completion' }\n\
+                    models: [m]\nprompts: [Hi]\nrequests:\n  \
+                    - { name: r, kind: chat, stream: true, max_tokens: 5, timeout: 9s }\n";
+        std::fs::write(&dir, text).unwrap();
+        let path = dir.to_str().unwrap();
+        let load = |words: &[&str]| {
+            let all = [&["llmload-uring", path], words].concat();
+            crate::config::load_plan(&crate::cli::Cli::try_parse_from(all).unwrap().run)
+        };
+        let refused = |words: &[&str]| load(words).unwrap_err().to_string();
+        let repeat = refused(&["--shard", "1/2", "--repeat", "3"]);
+        assert!(
+            repeat.contains("--shard: shard 1/2 is a part of one run, and `repeat` asks for 3 runs"),
+            "{repeat}"
+        );
+        let contention = refused(&["--shard", "1/2", "--contention"]);
+        assert!(
+            contention.contains("`contention` asks for a run of each server alone"),
+            "{contention}"
+        );
+        assert!(load(&["--repeat", "3"]).is_ok() && load(&["--shard", "1/2", "--repeat", "1"]).is_ok());
+        let (config, plan) = load(&["--shard", "1/3", "--warmup", "2s"]).unwrap();
+        std::fs::remove_file(&dir).unwrap();
+        let passes = plan.passes(config.repeat, config.contention);
+        let users: Vec<u32> = passes.iter().map(|pass| pass.plan.schedule().vus_max()).collect();
+        assert_eq!(users, [2, 2], "a warm-up of the shard's own users");
+    }
 }

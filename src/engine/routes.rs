@@ -94,3 +94,96 @@ impl Several {
         &self.users[local as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::SECOND;
+    use crate::workload::Endpoint;
+
+    fn plan(executor: Executor, assignment: Assignment) -> Plan {
+        let mut plan = Plan::with(executor);
+        plan.workload.endpoints = [3, 5, 1].map(|weight| Endpoint { name: None, weight }).to_vec();
+        plan.assignment = assignment;
+        plan
+    }
+
+    /// User of the plan, iteration and endpoint of each request that `count` processes with two cores each make.
+    fn requests(plan: &Plan, users: u32, count: u32) -> Vec<(u32, u64, u16)> {
+        let mut out = Vec::new();
+        for index in 0..count {
+            let shard = Shard::new(index, count).unwrap();
+            let plan = Plan {
+                shard,
+                ..plan.clone()
+            };
+            for core in 0..2 {
+                let mut routes = Routes::new(&plan, core, 2);
+                let mine = crate::plan::vus_on_core(shard.vus_of(users), core, 2);
+                // Users take turns, as they do in a run.
+                for iteration in 0..7 {
+                    for local in (0..mine)
+                        .filter(|local| routes.takes_part(*local))
+                        .collect::<Vec<_>>()
+                    {
+                        let vu = shard.vu(local_to_global(core, 2, local));
+                        out.push((vu, iteration, routes.next(local, iteration)));
+                    }
+                }
+            }
+        }
+        out.sort_unstable();
+        out
+    }
+
+    #[test]
+    fn users_of_any_number_of_processes_go_where_those_of_one_go() {
+        let executor = Executor::ConstantVus {
+            vus: 23,
+            duration: SECOND,
+        };
+        for assignment in [
+            Assignment::Weighted,
+            Assignment::Fixed { only: None },
+            Assignment::Fixed { only: Some(1) },
+        ] {
+            let plan = plan(executor.clone(), assignment);
+            let whole = requests(&plan, 23, 1);
+            assert!(!whole.is_empty());
+            for count in [2, 3, 8, 30] {
+                assert_eq!(
+                    requests(&plan, 23, count),
+                    whole,
+                    "{count} processes, {assignment:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn common_iterations_go_where_their_common_number_says_in_any_number_of_processes() {
+        let executor = Executor::SharedIterations {
+            vus: 4,
+            iterations: 90,
+            max_duration: SECOND,
+        };
+        let plan = plan(executor, Assignment::Weighted);
+        let of_shard = |index, count| {
+            let shard = Shard::new(index, count).unwrap();
+            let plan = Plan {
+                shard,
+                ..plan.clone()
+            };
+            let mut routes = Routes::new(&plan, 0, 1);
+            let numbers = (0..shard.iterations_of(90)).map(move |taken| shard.iteration(taken));
+            numbers.map(move |n| (n, routes.next(0, n))).collect::<Vec<_>>()
+        };
+        let whole = of_shard(0, 1);
+        assert_eq!(whole.iter().filter(|(_, endpoint)| *endpoint == 1).count(), 50);
+        for count in [2, 7, 64] {
+            let mut together: Vec<_> = (0..count).flat_map(|index| of_shard(index, count)).collect();
+            together.sort_unstable();
+            assert_eq!(together, whole, "{count} processes");
+        }
+    }
+}

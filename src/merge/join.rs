@@ -28,29 +28,14 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
         Refusal::new(what, "merge documents with the version that wrote them")
     })?;
     let series = series(parts, &plan)?;
-    let mut total = SeriesTotals::new();
-    series.iter().for_each(|s| total.merge(s));
-    for part in parts {
-        part.adds_up()?;
-        // Counted by request, and in no histogram.
-        if let Some(timings) = part.server_timings {
-            total.server_prompt_over += timings.prompt.server_over;
-            total.server_decode_over += timings.decode.server_over;
-        }
-    }
+    let total = total(parts, &series)?;
 
-    let begun = begun(parts);
-    // A shard without VUs has no load that could have begun too early.
-    let offsets: Vec<f64> = parts
-        .iter()
-        .map(|part| (part.started_at - begun).max(0) as f64 / 1e9)
-        .collect();
-    let ends = parts
-        .iter()
-        .zip(&offsets)
-        .map(|(part, offset)| part.run.duration_seconds + offset);
-    let duration: Nanos = timeline::nanos(ends.fold(0.0, f64::max));
-    let skew = offsets.iter().copied().fold(0.0, f64::max);
+    let Times {
+        begun,
+        offsets,
+        duration,
+        skew,
+    } = Times::of(parts);
     let thresholds = verdict::thresholds(&plan, parts, &series, duration);
     let run = Run {
         started_at: rfc3339(begun),
@@ -80,10 +65,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
         server_timeline: Vec::new(),
         thresholds,
         steps: None,
-        passes: PassFigures {
-            warmup: parts.iter().filter_map(|part| part.warmup).reduce(WarmUp::beside),
-            ..PassFigures::default()
-        },
+        passes: passes(parts),
         client: client(parts)?,
         server: server(parts),
         // Of each process, in its part.
@@ -98,6 +80,62 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
     result.analysis = analyse(&result, &config.analysis);
     result.judge_generator(config.require_fit, occurred);
     Ok(result)
+}
+
+/// A shard is a part of one run: it repeats nothing.
+fn passes(parts: &[Part]) -> PassFigures {
+    PassFigures {
+        warmup: parts.iter().filter_map(|part| part.warmup).reduce(WarmUp::beside),
+        ..PassFigures::default()
+    }
+}
+
+/// All requests of all parts.
+fn total(parts: &[Part], series: &[SeriesTotals]) -> Result<SeriesTotals, Refusal> {
+    let mut total = SeriesTotals::new();
+    series.iter().for_each(|s| total.merge(s));
+    for part in parts {
+        part.adds_up()?;
+        // Counted by request, and in no histogram.
+        if let Some(timings) = part.server_timings {
+            total.server_prompt_over += timings.prompt.server_over;
+            total.server_decode_over += timings.decode.server_over;
+        }
+    }
+    Ok(total)
+}
+
+/// When the parts ran.
+struct Times {
+    /// The first start of a load, nanoseconds since 1970.
+    begun: i128,
+    /// How much later than that each part began, seconds.
+    offsets: Vec<f64>,
+    /// From the first start to the last end.
+    duration: Nanos,
+    /// The largest of `offsets`.
+    skew: f64,
+}
+
+impl Times {
+    fn of(parts: &[Part]) -> Times {
+        let begun = begun(parts);
+        // A shard without VUs has no load that could have begun too early.
+        let offsets: Vec<f64> = parts
+            .iter()
+            .map(|part| (part.started_at - begun).max(0) as f64 / 1e9)
+            .collect();
+        let ends = parts
+            .iter()
+            .zip(&offsets)
+            .map(|(part, offset)| part.run.duration_seconds + offset);
+        Times {
+            begun,
+            duration: timeline::nanos(ends.fold(0.0, f64::max)),
+            skew: offsets.iter().copied().fold(0.0, f64::max),
+            offsets,
+        }
+    }
 }
 
 fn rows(plan: &Plan, series: &[SeriesTotals], duration: Nanos) -> Rows {

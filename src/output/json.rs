@@ -158,11 +158,7 @@ fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> 
     out.write_all(b"{\n  \"schema\": ")?;
     serde_json::to_writer(&mut out, schema)?;
     field(&mut out, "config", config)?;
-    if let Some(spooled) = details {
-        out.write_all(b",\n  \"details\": [\n")?;
-        spooled.copy_elements(&mut out)?;
-        out.write_all(b"\n  ]")?;
-    }
+    details.map_or(Ok(()), |spooled| copy_details(&mut out, spooled))?;
     field(&mut out, "host", host)?;
     field(&mut out, "run", run)?;
     field(&mut out, "totals", totals)?;
@@ -213,6 +209,12 @@ fn write_passes(out: &mut impl Write, passes: &PassFigures) -> std::io::Result<(
         Some(contention) => field(out, "contention", contention),
         None => Ok(()),
     }
+}
+
+fn copy_details(out: &mut impl Write, spooled: &Spooled) -> std::io::Result<()> {
+    out.write_all(b",\n  \"details\": [\n")?;
+    spooled.copy_elements(out)?;
+    out.write_all(b"\n  ]")
 }
 
 /// Indented; a line feed in the text is never inside a string, where JSON escapes it.

@@ -73,7 +73,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Executor, Stage, VuStep};
+    use crate::plan::{Executor, Shard, Stage, VuStep};
     use crate::units::SECOND;
     use crate::workload::Endpoint;
 
@@ -109,6 +109,23 @@ mod tests {
         for part in &parts {
             assert_eq!(part.end(), all.end());
             assert!(part.steps().windows(2).all(|pair| pair[0].vus != pair[1].vus));
+        }
+    }
+
+    #[test]
+    fn the_shards_of_one_endpoints_users_add_up_to_them() {
+        for only in [None, Some(0), Some(1)] {
+            let whole = plan(only);
+            let parts: Vec<VuSchedule> = (0..3)
+                .map(|index| {
+                    let shard = Shard::new(index, 3).unwrap();
+                    Plan { shard, ..plan(only) }.schedule()
+                })
+                .collect();
+            for step in whole.schedule().steps() {
+                let sum: u32 = parts.iter().map(|part| part.planned_at(step.at)).sum();
+                assert_eq!(sum, step.vus, "at {}", step.at);
+            }
         }
     }
 
