@@ -78,8 +78,8 @@ const CARRIED: [&str; 8] = [
 ];
 /// What `k6 inspect --execution-requirements` adds: it follows from the rest.
 const FOLLOWS: [&str; 2] = ["totalDuration", "maxVUs"];
-/// What a profile has beside its load.
-const OF_THE_MIX: [&str; 4] = ["think_time", "models", "prompts", "requests"];
+/// What a profile has beside its load; the servers may be all that it says of the requests.
+const OF_THE_MIX: [&str; 6] = ["server", "servers", "think_time", "models", "prompts", "requests"];
 
 /// The profile's text, and each thing that it does not carry. `from` names the file in the head; the requests
 /// are those of the built-in profile `mix`.
