@@ -21,6 +21,8 @@ pub struct DetailSpool {
     file: File,
     /// Each endpoint's name as a JSON string.
     names: Vec<String>,
+    /// See [`Self::ids_by_iteration`].
+    by_iteration: bool,
     /// CLOCK_REALTIME minus CLOCK_MONOTONIC at the start of the run: times of day are labels.
     realtime_offset: i128,
     /// Bytes of whole lines known to be written.
@@ -61,6 +63,7 @@ impl DetailSpool {
             path: path.to_path_buf(),
             file,
             names,
+            by_iteration: false,
             realtime_offset,
             good: 0,
             written: 0,
@@ -68,6 +71,16 @@ impl DetailSpool {
             broken: false,
             buffer: Vec::with_capacity(CHUNK_BYTES + SPOOL_LINE_BYTES_MAX),
         })
+    }
+
+    /// A request's id is that of its VU and the VU's iteration. Where all VUs share the iterations (`shared`), which of
+    /// them takes one is chance, and what it asks for is not: there the iteration alone is the id, so that a second
+    /// run with the same seed has the same ids for the same requests.
+    pub fn ids_by_iteration(self, shared: bool) -> DetailSpool {
+        DetailSpool {
+            by_iteration: shared,
+            ..self
+        }
     }
 
     /// The error is given once; afterwards samples are only counted as lost.
@@ -126,10 +139,13 @@ impl DetailSpool {
     fn line(&mut self, s: &Sample) {
         let latency = s.done.saturating_sub(s.due);
         let out = &mut self.buffer;
-        put(
-            out,
-            format_args!("{{\"request_id\":\"v{}-{}\"", s.vu, s.iteration),
-        );
+        match self.by_iteration {
+            true => put(out, format_args!("{{\"request_id\":\"i{}\"", s.iteration)),
+            false => put(
+                out,
+                format_args!("{{\"request_id\":\"v{}-{}\"", s.vu, s.iteration),
+            ),
+        }
         put(
             out,
             format_args!(",\"endpoint\":{}", self.names[usize::from(s.series)]),

@@ -71,7 +71,8 @@ impl<'a> Listener<'a> {
         let spool = match files.spool_path() {
             Some(path) if ready.engine.details => {
                 let offset = i128::from(engine.wall_offset);
-                Some(DetailSpool::create(&path, &detail_names(plan), offset)?)
+                let spool = DetailSpool::create(&path, &detail_names(plan), offset)?;
+                Some(spool.ids_by_iteration(plan.executor.shares_iterations()))
             }
             _ => None,
         };
