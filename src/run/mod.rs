@@ -10,6 +10,7 @@ mod push;
 mod servers;
 mod setup;
 mod signals;
+mod silence;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,6 @@ use time::OffsetDateTime;
 use crate::cli::RunArgs;
 use crate::config::{Config, load_plan};
 use crate::engine::Engine;
-use crate::metrics::Merged;
 use crate::output::{self, OutputFiles};
 use crate::plan::Plan;
 use crate::push::Pushes;
@@ -133,7 +133,7 @@ fn finish(
     let samples = ready.owned.samples();
     let merged = listened.aggregator.merged();
     let duration = listened.ended - listened.t0;
-    listened.failures.extend(never_answered(merged, &ready));
+    listened.failures.extend(silence::never_answered(plan, merged, &ready.targets));
     let facts = RunFacts {
         config: serde_json::to_value(config).unwrap_or(Value::Null),
         host: host_json(&ready),
@@ -183,16 +183,6 @@ fn finish(
         },
         errors: listened.failures,
     }
-}
-
-/// Not one response in the whole run, although requests came to an end.
-fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
-    let silent = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
-    (silent && merged.total.interrupted() < merged.total.finished()).then(|| {
-        let what = format!("{}: not one response in the whole run", origins(ready));
-        let hint = "see the outcomes in the summary; is the server up, and is this its port?";
-        Failure::new(ExitCode::Target, what, None, hint)
-    })
 }
 
 /// As printed, each once.
