@@ -76,7 +76,7 @@ pub(super) fn check(path: &str) -> Result<(), (String, String)> {
     Err((what, format!("end the path with {CHAT}, or give the origin alone")))
 }
 
-fn end_of(api: Api) -> &'static str {
+pub(super) fn end_of(api: Api) -> &'static str {
     match api {
         Api::Chat => CHAT,
         Api::Completions => "/completions",
