@@ -304,3 +304,76 @@ fn a_path_of_another_api_is_refused_at_its_line_with_the_other_mistakes() {
         errors[1]
     );
 }
+
+#[test]
+fn a_document_that_validates_asks_each_server_in_its_own_api() {
+    let mocks = [llama(), llama()];
+    let at = [mocks[0].address, mocks[1].address];
+    let dir = Dir::new();
+    let text = format!(
+        "servers:\n- {{name: Thinker, base_url: 'http://{}/completion'}}\n\
+         - {{name: Flash, base_url: 'http://{}/v1/completions'}}\n\
+         executor: shared-iterations\nvus: 1\niterations: 2\nvalidate: true\n",
+        at[0], at[1],
+    );
+    let file = dir.write("validate.yaml", &text);
+    let ended = ran(&[&file]).expect(0);
+    let asked: Vec<&str> = ended
+        .stderr
+        .lines()
+        .filter(|line| line.contains("validation: "))
+        .collect();
+    let tokens = "10 token events, finished, usage 10 tokens";
+    let expected = [
+        "server `Thinker`, validation: GET /health: 200".to_owned(),
+        "server `Thinker`, validation: POST /completion: 200, finished, 10 tokens".to_owned(),
+        format!("server `Thinker`, validation: POST /completion streaming: 200, {tokens}"),
+        "server `Flash`, validation: GET /health: 200".to_owned(),
+        "server `Flash`, validation: GET /v1/models: 200, models 1".to_owned(),
+        "server `Flash`, validation: POST /v1/completions: 200, finished, 10 tokens".to_owned(),
+        format!("server `Flash`, validation: POST /v1/completions streaming: 200, {tokens}"),
+    ];
+    assert_eq!(asked, expected, "{}", ended.stderr);
+    // A server of chat alone has no such path.
+    let wrong = text.replace("/v1/completions", "/v2/completions");
+    let wrong = dir.write("wrong.yaml", &wrong);
+    let ended = ran(&[&wrong]).expect(114);
+    ended.one_error(&format!(
+        "server `Flash`: validation: POST http://{}/v2/completions: status 404",
+        at[1]
+    ));
+}
+
+#[test]
+fn a_summary_that_does_not_arrive_is_112_and_the_document_is_there() {
+    let llama = llama();
+    let dir = Dir::new();
+    let file = dir.write("workload.yaml", &shipped("workload", &[llama.address]));
+    let results = dir.path("results");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let words = [
+        "run",
+        "--config",
+        &file,
+        "-d",
+        "300ms",
+        "--vus",
+        "1",
+        "--results-dir",
+        &results,
+    ];
+    let output = program().args(words).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(112));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        errors.contains("error: standard output: cannot write: No space left"),
+        "{errors}"
+    );
+    let name = std::fs::read_dir(&results)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    assert!(document(name)["totals"]["ok"].as_u64() > Some(0));
+}
