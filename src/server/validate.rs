@@ -54,7 +54,8 @@ enum Judgement {
 use Judgement::{Absent, Bad, Good};
 
 /// Asks for health, models, a completion in the target's API, a streamed one and, where that is chat, a response; the
-/// last three with a question only. llama.cpp's own API has no list of models. `say` gets a line for each. The first that fails is the error, exit code 114.
+/// last three with a question only. llama.cpp's own API has no list of models. `say` gets a line for each.
+/// The first that fails is the error, exit code 114.
 pub fn validate(
     target: &Target,
     tls: Option<&TlsTarget>,
