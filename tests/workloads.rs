@@ -377,3 +377,20 @@ fn a_summary_that_does_not_arrive_is_112_and_the_document_is_there() {
         .path();
     assert!(document(name)["totals"]["ok"].as_u64() > Some(0));
 }
+
+#[test]
+fn a_plain_server_says_which_given_option_it_has_no_use_for() {
+    let llama = llama();
+    let dir = Dir::new();
+    let file = dir.write("workload.yaml", &shipped("workload", &[llama.address]));
+    for (words, given, other) in [
+        (&["--cacert", "/no/such.pem"][..], "--cacert", "--insecure"),
+        (&["--insecure"], "--insecure", "--cacert"),
+    ] {
+        let run = ["run", &file, "-d", "100ms", "--vus", "1"];
+        let ended = ran(&[&run[..], words].concat()).expect(0);
+        let note = format!("http://{}: plain text, it has no use for {given}", llama.address);
+        assert!(ended.stderr.contains(&note), "{}", ended.stderr);
+        assert!(!ended.stderr.contains(other), "{}", ended.stderr);
+    }
+}
