@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 vus=${1:-10000} server_cpu=${2:-0} client_cpu=${3:-1}
-cargo build --release --quiet --bin llmload-uring
+[ -n "${SKIP_BUILD:-}" ] || cargo build --release --quiet --bin llmload-uring
 bin=target/release/llmload-uring
 work=$(mktemp -d)
 mock=
