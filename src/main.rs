@@ -24,10 +24,10 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => load(&args, begun),
         Some(Command::Config(args)) => config::check(&args)
             .map_err(Failure::from)
-            .map(|text| print(text.as_bytes())),
+            .and_then(|text| deliver(&text)),
         Some(Command::Profiles(args)) => config::profiles(&args)
             .map_err(Failure::from)
-            .map(|text| print(text.as_bytes())),
+            .and_then(|text| deliver(&text)),
         Some(Command::Probe(args)) => Ok(probe(&args)),
         Some(Command::Completions { shell }) => Ok(print(&cli::completions(shell))),
         Some(Command::Man) => cli::man().map(|page| print(&page)).map_err(Failure::internal),
@@ -45,12 +45,18 @@ fn main() -> ExitCode {
 fn load(args: &cli::RunArgs, begun: u64) -> Result<u8, Failure> {
     let signals = Signals::watch(Phase::Setup, say)?;
     let finished = run::run(args, &signals, begun, &mut say)?;
-    // A reader that has gone away (`| head -1`) is no reason to fail.
-    let _ = std::io::stdout().lock().write_all(finished.summary.as_bytes());
-    for failure in finished.errors.iter().filter(|f| !f.text.is_empty()) {
+    let mut exits = vec![finished.exit];
+    let unprinted = deliver(&finished.summary).err();
+    exits.extend(unprinted.as_ref().map(|failure| failure.exit));
+    for failure in finished
+        .errors
+        .iter()
+        .chain(&unprinted)
+        .filter(|f| !f.text.is_empty())
+    {
         say(failure.text.trim_end());
     }
-    Ok(finished.exit.code())
+    Ok(Exit::combine(&exits).code())
 }
 
 fn merge(args: &cli::MergeArgs) -> Result<u8, Failure> {

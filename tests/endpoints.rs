@@ -11,7 +11,7 @@ use llmload_uring::metrics::{Outcome, Sample};
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::plan::{Assignment, Executor, Plan};
 use llmload_uring::units::{MILLISECOND, SECOND};
-use llmload_uring::workload::{Endpoint, RequestKind, Target};
+use llmload_uring::workload::{Call, Endpoint, Prompts, RequestKind, Target};
 
 const WEIGHTS: [u32; 2] = [300_000, 700_000];
 
@@ -133,6 +133,20 @@ fn the_same_seed_gives_the_same_requests_at_each_endpoint_on_1_and_2_cores() {
             let at = [mocks[0].address, mocks[1].address];
             let mut plan = warfare(executor.clone());
             plan.workload.think_time.max = 2 * MILLISECOND;
+            // Prompts of a list and prompts made from the seed, at both.
+            for kind in plan
+                .workload
+                .kinds
+                .iter_mut()
+                .filter(|kind| kind.name.ends_with("stream"))
+            {
+                if let Call::Chat { prompts, .. } = &mut kind.call {
+                    *prompts = Prompts::Made {
+                        prefix: "Sum up: ".into(),
+                        min_tokens: 40,
+                    };
+                }
+            }
             let ran = run_against(plan.clone(), &targets(at), engine_options(cores), |_| {});
             assert_eq!(ran.merged.total.ok(), 180);
             // Who takes a shared iteration is chance; what it is, is not.

@@ -1,16 +1,14 @@
 //! Options of the command line laid over the document.
 
 use crate::cli::RunArgs;
-use crate::config::document::{
-    MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, PROMPT_BYTES_MAX, THINK_TIME_MAX, check_max_tokens,
-};
+use crate::config::document::{MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, THINK_TIME_MAX, check_max_tokens};
 use crate::config::mix::set_streaming_ratio;
 use crate::config::reader::{check_duration, check_text, within};
 use crate::config::thresholds::read_options;
 use crate::config::{CallConfig, Config, Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, Stage, VUS_MAX};
 use crate::units::{MILLISECOND, Nanos};
-use crate::workload::Prompts;
+use crate::workload::{PROMPT_BYTES_MAX, Prompts};
 
 /// Above 1 it stretches. A thousandth of a day is still a minute and a half.
 const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;

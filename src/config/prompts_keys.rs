@@ -1,11 +1,10 @@
 //! `prompts`: a list of texts, or a mapping that says what prompts are made of.
 
-use crate::config::document::{PROMPT_BYTES_MAX, PROMPTS_MAX, check_max_tokens};
+use crate::config::document::check_max_tokens;
 use crate::config::duration::parse_count_span;
 use crate::config::reader::{Fields, Reader};
 use crate::config::{PromptsFile, Reason, quoted};
-use crate::workload::parse_prompts;
-use crate::workload::{Prompts, Span};
+use crate::workload::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, Prompts, Span, parse_prompts};
 use saphyr::YamlData;
 use std::io::Read;
 
@@ -13,8 +12,6 @@ use std::io::Read;
 pub const MIN_TOKENS_DEFAULT: u32 = 50;
 /// A prompt of a long context, half a megabyte.
 const MIN_TOKENS_MAX: u32 = 100_000;
-/// All of it is held in memory, once for each kind of request at each server.
-pub const PROMPTS_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// What the document's own `prompts` may hold; that of a request, whose limits are keys beside it, less.
 pub const KEYS: [&str; 5] = ["min_tokens", "prefix", "file", "max_tokens", "cache_prompt"];
@@ -123,14 +120,14 @@ fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts
 fn read_text(path: &str) -> Result<String, Reason> {
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path)
-        .and_then(|file| file.take(PROMPTS_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+        .and_then(|file| file.take(PROMPTS_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
     let shown = quoted(path);
     if let Err(e) = read {
         let hint = "a path is taken from the directory that the program runs in";
         return Err(Reason::new(format!("{shown} cannot be read: {e}")).hint(hint));
     }
-    if bytes.len() as u64 > PROMPTS_FILE_BYTES_MAX {
-        let what = format!("{shown} is larger than the limit, {PROMPTS_FILE_BYTES_MAX} bytes");
+    if bytes.len() > PROMPTS_BYTES_MAX {
+        let what = format!("{shown} is larger than the limit, {PROMPTS_BYTES_MAX} bytes");
         return Err(Reason::new(what));
     }
     String::from_utf8(bytes).map_err(|e| {

@@ -23,6 +23,8 @@ pub struct DetailSpool {
     names: Vec<String>,
     /// Before each request's id.
     prefix: String,
+    /// See [`Self::ids_by_iteration`].
+    by_iteration: bool,
     /// CLOCK_REALTIME minus CLOCK_MONOTONIC at the start of the run: times of day are labels.
     realtime_offset: i128,
     /// Bytes of whole lines known to be written.
@@ -66,6 +68,7 @@ impl DetailSpool {
             file,
             names,
             prefix: String::new(),
+            by_iteration: false,
             realtime_offset,
             good: 0,
             written: 0,
@@ -80,6 +83,16 @@ impl DetailSpool {
     pub fn begin_pass(&mut self, prefix: String, realtime_offset: i128) {
         self.prefix = prefix;
         self.realtime_offset = realtime_offset;
+    }
+
+    /// A request's id is that of its VU and the VU's iteration. Where all VUs share the iterations (`shared`), which of
+    /// them takes one is chance, and what it asks for is not: there the iteration alone is the id, so that a second
+    /// run with the same seed has the same ids for the same requests.
+    pub fn ids_by_iteration(self, shared: bool) -> DetailSpool {
+        DetailSpool {
+            by_iteration: shared,
+            ..self
+        }
     }
 
     /// The error is given once; afterwards samples are only counted as lost.
@@ -138,10 +151,14 @@ impl DetailSpool {
     fn line(&mut self, s: &Sample) {
         let latency = s.done.saturating_sub(s.due);
         let out = &mut self.buffer;
-        put(
-            out,
-            format_args!("{{\"request_id\":\"{}v{}-{}\"", self.prefix, s.vu, s.iteration),
-        );
+        let prefix = &self.prefix;
+        match self.by_iteration {
+            true => put(out, format_args!("{{\"request_id\":\"{prefix}i{}\"", s.iteration)),
+            false => put(
+                out,
+                format_args!("{{\"request_id\":\"{prefix}v{}-{}\"", s.vu, s.iteration),
+            ),
+        }
         put(
             out,
             format_args!(",\"endpoint\":{}", self.names[usize::from(s.series)]),

@@ -22,11 +22,15 @@ impl OutputError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self.cause.kind() {
-            std::io::ErrorKind::StorageFull => "free space, or name another disk with --output",
+            std::io::ErrorKind::StorageFull => {
+                "free space, or name another disk with --output or --results-dir"
+            }
             std::io::ErrorKind::NotFound => "make the directory first",
-            std::io::ErrorKind::PermissionDenied => "name a directory that you may write to with --output",
+            std::io::ErrorKind::PermissionDenied => {
+                "name a directory that you may write to with --output or --results-dir"
+            }
             std::io::ErrorKind::IsADirectory => "name a file in it with --output",
-            _ => "name another file with --output",
+            _ => "name another file with --output, another directory with --results-dir",
         }
     }
 }

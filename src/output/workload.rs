@@ -82,7 +82,7 @@ fn breakdown(text: &mut String, name: &str, endpoint: &Endpoint) {
     totals(text, "    ", traffic);
     for (title, key) in [("Latency", "latency"), ("TTFT", "ttft")] {
         let values = QUANTILES.map(|(_, pick)| value(metrics, key, pick, "s"));
-        line!(text, "    {title} P50/P90/P99: {}", values.join("/"));
+        line!(text, "    {title} P50/P90/P99: {}", values.join(" / "));
     }
     line!(text, "    Total Tokens: {}", traffic.output_tokens);
     line!(

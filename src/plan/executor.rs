@@ -101,6 +101,11 @@ impl Executor {
         }
     }
 
+    /// Which VU takes an iteration is chance.
+    pub fn shares_iterations(&self) -> bool {
+        matches!(self, Executor::SharedIterations { .. })
+    }
+
     /// The number of requests that ends the run before its duration does, where the executor counts them.
     pub fn iterations(&self) -> Option<u64> {
         match self {

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::metrics::Merged;
 use crate::output::{self, DetailSpool, OutputFiles};
 use crate::plan::{Assignment, Plan};
 use crate::push::Pushes;
@@ -15,7 +14,7 @@ use crate::units::Nanos;
 
 use super::load::{Load, Total};
 use super::names::{series_names, server_of_series};
-use super::{Failure, Finished, Ready, servers as managed};
+use super::{Failure, Finished, Ready, servers as managed, silence};
 
 /// What the beginning has to tell.
 pub struct Started {
@@ -44,7 +43,8 @@ pub fn finish(
     let samples = ready.owned.samples();
     let spooled = load.books.spool.take().map(DetailSpool::finish);
     let duration = load.measured.duration;
-    load.books.failures.extend(never_answered(&load.sent, &ready));
+    let silent = silence::never_answered(plan, &load.sent, &ready.targets);
+    load.books.failures.extend(silent);
     let facts = RunFacts {
         config: serde_json::to_value(config).unwrap_or(Value::Null),
         host: host_json(&ready),
@@ -140,16 +140,6 @@ fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
         })
         .collect();
     Some(Contention::of(&pairs))
-}
-
-/// Not one response in the whole run, although requests came to an end.
-fn never_answered(merged: &Merged, ready: &Ready) -> Option<Failure> {
-    let silent = merged.total.finished() > 0 && merged.total.by_status().iter().next().is_none();
-    (silent && merged.total.interrupted() < merged.total.finished()).then(|| {
-        let what = format!("{}: not one response in the whole run", origins(ready));
-        let hint = "see the outcomes in the summary; is the server up, and is this its port?";
-        Failure::new(ExitCode::Target, what, None, hint)
-    })
 }
 
 /// As printed, each once.

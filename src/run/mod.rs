@@ -13,6 +13,7 @@ mod push;
 mod servers;
 mod setup;
 mod signals;
+mod silence;
 mod start;
 
 use std::path::Path;
@@ -120,7 +121,8 @@ fn spool(files: &OutputFiles, ready: &Ready, plan: &Plan) -> Result<Option<Detai
     Ok(match files.spool_path() {
         // Each pass says which time of day its instants are.
         Some(path) if ready.engine.details => {
-            Some(DetailSpool::create(&path, &names::detail_names(plan), 0)?)
+            let spool = DetailSpool::create(&path, &names::detail_names(plan), 0)?;
+            Some(spool.ids_by_iteration(plan.executor.shares_iterations()))
         }
         _ => None,
     })

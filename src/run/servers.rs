@@ -214,8 +214,7 @@ impl Owned {
         }
     }
 
-    /// Asks each server whose API is chat completions, each endpoint once; then forgets what the server counted of
-    /// it.
+    /// Asks each server in its own API, each endpoint once; then forgets what the server counted of it.
     pub fn validate(
         &mut self,
         plan: &Plan,
@@ -294,10 +293,6 @@ fn validate_all(
             Some(name) => note(&format!("server `{}`, {line}", escape(name))),
             None => note(line),
         };
-        if target.api != Api::Chat {
-            say("validation: left out, it is for chat completions");
-            continue;
-        }
         let asked = question(plan, index);
         server::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say).map_err(
             |e| match name {
@@ -309,7 +304,7 @@ fn validate_all(
     Ok(())
 }
 
-/// Of the first kind of chat in an endpoint's mix.
+/// Of the first kind of completion in an endpoint's mix.
 fn question(plan: &Plan, endpoint: u16) -> Option<Question<'_>> {
     let mut kinds = plan
         .workload

@@ -167,11 +167,14 @@ fn tls_target(
     notes: &mut Vec<String>,
 ) -> Result<Option<TlsTarget>, ServerError> {
     if !url.tls {
-        if *options != TlsOptions::default() {
+        // An https Pushgateway of the same run has its use for the certificates.
+        let given = [
+            ("--cacert", options.cacert.is_some()),
+            ("--insecure", options.insecure),
+        ];
+        for (option, _) in given.iter().filter(|(_, given)| *given) {
             let origin = url.origin();
-            notes.push(format!(
-                "target {origin}: plain text, --cacert and --insecure change nothing"
-            ));
+            notes.push(format!("target {origin}: plain text, it has no use for {option}"));
         }
         return Ok(None);
     }

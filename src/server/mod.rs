@@ -34,9 +34,11 @@ pub use validate::{Question, VALIDATION_LIMIT, validate};
 /// loses no SYN, which would cost each loser a second. The kernel caps it at net.core.somaxconn.
 pub const LISTEN_BACKLOG: u32 = 4096;
 
-/// Whether a run could go to this URL. What is wrong, without its user and query, and a hint.
-pub fn check_url(text: &str) -> Result<(), (String, &'static str)> {
-    url::Url::read(text).map(drop)
+/// Whether a run could go to this URL, an API of the path included. What is wrong, without its user and query, and a
+/// hint.
+pub fn check_url(text: &str) -> Result<(), (String, String)> {
+    let url = url::Url::read(text).map_err(|(what, hint)| (what, hint.to_owned()))?;
+    paths::check(&url.path)
 }
 
 /// Text from elsewhere, safe for a terminal: control characters and those that turn the writing direction

@@ -39,16 +39,7 @@ impl Places {
                 given: true,
             });
         }
-        if let Some(api) = OTHER_APIS.iter().find(|api| path.ends_with(*api)) {
-            return Err(ServerError::config(
-                format!(
-                    "--target path `{}`: this build does not speak `{api}`, but {CHAT}, /completions and \
-                     llama.cpp's /completion",
-                    printable(path, 80)
-                ),
-                format!("end the path with {CHAT}, or give the origin alone"),
-            ));
-        }
+        check(path).map_err(|(what, hint)| ServerError::config(format!("--target {what}"), hint))?;
         let api = asked.unwrap_or(Api::Chat);
         let under = |tail: &str| format!("{path}{tail}");
         let candidates = match path {
@@ -73,7 +64,22 @@ impl Places {
     }
 }
 
-fn end_of(api: Api) -> &'static str {
+/// What is wrong with a path that names an API which is not spoken, and a hint.
+pub(super) fn check(path: &str) -> Result<(), (String, String)> {
+    let Some(api) = OTHER_APIS.iter().find(|api| path.ends_with(*api)) else {
+        return Ok(());
+    };
+    let what = format!(
+        "path `{}`: this build does not speak `{api}`, but {CHAT}, /completions and llama.cpp's /completion",
+        printable(path, 80)
+    );
+    Err((
+        what,
+        format!("end the path with {CHAT}, or give the origin alone"),
+    ))
+}
+
+pub(super) fn end_of(api: Api) -> &'static str {
     match api {
         Api::Chat => CHAT,
         Api::Completions => "/completions",

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::paths::CHAT;
+use super::paths::end_of;
 use super::probe::{Answer, Peer};
 use super::{ServerError, printable};
-use crate::api::{Api, StreamEnd, StreamState, chat};
+use crate::api::{self, Api, StreamEnd, StreamState};
 use crate::http1::{Body, ContentType, Method};
 use crate::metrics::Outcome;
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
 use crate::tls::TlsTarget;
-use crate::workload::{Target, encode_chat_body};
+use crate::workload::{Target, encode_question};
 
 /// For all checks together: with a smoke run of ten seconds it ends within thirty.
 pub const VALIDATION_LIMIT: Duration = Duration::from_secs(18);
@@ -37,8 +37,11 @@ struct Check {
     /// Behind the path, where two checks have the same.
     note: &'static str,
     body: Option<Vec<u8>>,
-    judge: fn(&Answer) -> Judgement,
+    judge: Judge,
 }
+
+/// The API is that of the target.
+type Judge = fn(Api, &Answer) -> Judgement;
 
 #[derive(Debug, PartialEq)]
 enum Judgement {
@@ -50,8 +53,9 @@ enum Judgement {
 }
 use Judgement::{Absent, Bad, Good};
 
-/// Asks for health, models, a chat completion, a streamed one and a response; the last three with a question
-/// only. `say` gets a line for each. The first that fails is the error, exit code 114.
+/// Asks for health, models, a completion in the target's API, a streamed one and, where that is chat, a response; the
+/// last three with a question only. llama.cpp's own API has no list of models. `say` gets a line for each.
+/// The first that fails is the error, exit code 114.
 pub fn validate(
     target: &Target,
     tls: Option<&TlsTarget>,
@@ -66,7 +70,7 @@ pub fn validate(
             ask(target, tls, &check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
         let method = check.method.as_str();
         let what = format!("{method} {}{}", check.shown_path(), check.note);
-        match (check.judge)(&answer) {
+        match (check.judge)(target.api, &answer) {
             Good(found) if found.is_empty() => say(&format!("validation: {what}: {}", answer.status)),
             Good(found) => say(&format!("validation: {what}: {}, {found}", answer.status)),
             Absent => say(&format!("validation: {what}: not there ({})", answer.status)),
@@ -81,20 +85,20 @@ fn checks(target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
         Some(at) => target.chat_path.split_at(at),
         None => (target.chat_path.as_str(), ""),
     };
-    let prefix = path.strip_suffix(CHAT).unwrap_or(path);
-    let get = |path: String, judge| Check {
+    let prefix = path.strip_suffix(end_of(target.api)).unwrap_or(path);
+    let get = |path: String, judge: Judge| Check {
         method: Method::Get,
         path,
         note: "",
         body: None,
         judge,
     };
-    let mut checks = vec![
-        get("/health".to_owned(), judge_health as fn(&Answer) -> Judgement),
-        get(format!("{prefix}/models{query}"), judge_models),
-    ];
+    let mut checks = vec![get("/health".to_owned(), judge_health)];
+    if target.api != Api::LlamaCpp {
+        checks.push(get(format!("{prefix}/models{query}"), judge_models));
+    }
     let Some(question) = question else { return checks };
-    let mut post = |path: String, note, body, judge| {
+    let mut post = |path: String, note, body, judge: Judge| {
         checks.push(Check {
             method: Method::Post,
             path,
@@ -103,13 +107,23 @@ fn checks(target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
             judge,
         });
     };
-    let chat = |stream| {
+    let ask = |stream| {
         let mut body = Vec::new();
-        encode_chat_body(&mut body, question.model, question.prompt, TOKENS, stream);
+        encode_question(
+            &mut body,
+            target.api,
+            question.model,
+            question.prompt,
+            TOKENS,
+            stream,
+        );
         body
     };
-    post(target.chat_path.clone(), "", chat(false), judge_chat);
-    post(target.chat_path.clone(), " streaming", chat(true), judge_stream);
+    post(target.chat_path.clone(), "", ask(false), judge_whole);
+    post(target.chat_path.clone(), " streaming", ask(true), judge_stream);
+    if target.api != Api::Chat {
+        return checks;
+    }
     let response = json!({
         "model": question.model,
         "input": question.prompt,
@@ -216,7 +230,7 @@ fn hint(status: u16) -> &'static str {
     }
 }
 
-fn judge_health(answer: &Answer) -> Judgement {
+fn judge_health(_: Api, answer: &Answer) -> Judgement {
     match answer.status {
         200..=299 => Good(String::new()),
         // A gateway may keep it to itself.
@@ -225,7 +239,7 @@ fn judge_health(answer: &Answer) -> Judgement {
     }
 }
 
-fn judge_models(answer: &Answer) -> Judgement {
+fn judge_models(_: Api, answer: &Answer) -> Judgement {
     match answer.status {
         200 => {}
         404 | 405 | 501 => return Absent,
@@ -238,24 +252,24 @@ fn judge_models(answer: &Answer) -> Judgement {
     }
 }
 
-fn judge_chat(answer: &Answer) -> Judgement {
+fn judge_whole(api: Api, answer: &Answer) -> Judgement {
     if answer.status != 200 {
         return Bad(String::new());
     }
-    match chat::read_body(&answer.body) {
+    match api::read_body(api, &answer.body) {
         Ok(facts) => match facts.outcome() {
             Outcome::Ok => Good(match facts.usage {
                 Some(usage) => format!("finished, {} tokens", usage.completion_tokens),
                 None => "finished".to_owned(),
             }),
             Outcome::StreamError => Bad("an error in a good answer".to_owned()),
-            _ => Bad("no finish_reason".to_owned()),
+            _ => Bad(no_finish(api).to_owned()),
         },
         Err(e) => Bad(e.to_string()),
     }
 }
 
-fn judge_stream(answer: &Answer) -> Judgement {
+fn judge_stream(api: Api, answer: &Answer) -> Judgement {
     if answer.status != 200 {
         return Bad(String::new());
     }
@@ -263,7 +277,7 @@ fn judge_stream(answer: &Answer) -> Judgement {
         return Bad("no event stream: its content type is not text/event-stream".to_owned());
     }
     let mut sse = SseParser::new();
-    let mut stream = StreamState::new(Api::Chat);
+    let mut stream = StreamState::new(api);
     let mut tokens = 0u32;
     let mut rest = answer.body.as_slice();
     while !rest.is_empty() {
@@ -286,7 +300,7 @@ fn judge_stream(answer: &Answer) -> Judgement {
     // Some servers leave out the blank line behind the last event.
     if let Some(data) = sse.pending_data()
         && !stream.is_done()
-        && let Ok(facts) = chat::read_event(b"", data)
+        && let Ok(facts) = api::read_event(api, b"", data)
     {
         stream.event(&facts);
     }
@@ -296,23 +310,35 @@ fn judge_stream(answer: &Answer) -> Judgement {
     }
     let missing: Vec<&str> = [
         (tokens > 0, "no token: no event carries text"),
-        (end == StreamEnd::Ok, "no finish_reason"),
-        (stream.usage().is_some(), "no usage, which was asked for"),
+        (end == StreamEnd::Ok, no_finish(api)),
+        (
+            stream.usage().is_some() || api == Api::LlamaCpp,
+            "no usage, which was asked for",
+        ),
     ]
     .iter()
     .filter(|(there, _)| !there)
     .map(|(_, what)| *what)
     .collect();
-    match (missing.is_empty(), stream.usage()) {
-        (true, Some(usage)) => Good(format!(
-            "{tokens} token events, finished, usage {} tokens",
-            usage.completion_tokens
-        )),
-        _ => Bad(missing.join(", ")),
+    if !missing.is_empty() {
+        return Bad(missing.join(", "));
+    }
+    let usage = match stream.usage() {
+        Some(usage) => format!(", usage {} tokens", usage.completion_tokens),
+        None => String::new(),
+    };
+    Good(format!("{tokens} token events, finished{usage}"))
+}
+
+/// What an API ends generated text with, missing.
+fn no_finish(api: Api) -> &'static str {
+    match api {
+        Api::Chat | Api::Completions => "no finish_reason",
+        Api::LlamaCpp => "no `stop` that is true",
     }
 }
 
-fn judge_responses(answer: &Answer) -> Judgement {
+fn judge_responses(_: Api, answer: &Answer) -> Judgement {
     match answer.status {
         200 => {}
         404 | 405 | 501 => return Absent,

@@ -10,9 +10,16 @@ use crate::http1::request::{self, Body};
 /// Why writes here cannot fail: `Vec<u8>` takes any bytes, and a string is always valid JSON text.
 const INFALLIBLE: &str = "writing JSON into memory does not fail";
 
-/// Appends the JSON body of a chat completion with one user message.
+/// Appends the JSON body of a request for text in an API's words; of chat completions with one user message.
 /// A stream is asked to report its token counts in the end.
-pub fn encode_chat_body(out: &mut Vec<u8>, model: &str, prompt: &str, max_tokens: u32, stream: bool) {
+pub fn encode_question(
+    out: &mut Vec<u8>,
+    api: Api,
+    model: &str,
+    prompt: &str,
+    max_tokens: u32,
+    stream: bool,
+) {
     let body = Generate {
         model,
         prompt: Text::Given(prompt),
@@ -20,7 +27,7 @@ pub fn encode_chat_body(out: &mut Vec<u8>, model: &str, prompt: &str, max_tokens
         stream,
         cache_prompt: false,
     };
-    encode_body(out, Api::Chat, &body);
+    encode_body(out, api, &body);
 }
 
 /// A request for generated text, before it is put into an API's words.

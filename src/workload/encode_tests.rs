@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 fn body(model: &str, prompt: &str, max_tokens: u32, stream: bool) -> String {
     let mut out = b"before".to_vec();
-    encode_chat_body(&mut out, model, prompt, max_tokens, stream);
+    encode_question(&mut out, Api::Chat, model, prompt, max_tokens, stream);
     let text = String::from_utf8(out).unwrap();
     text.strip_prefix("before").unwrap().to_string()
 }

@@ -9,12 +9,12 @@ use super::words::WORDS;
 /// same, they part at the first word or soon after it, and a prompt cache has little to give.
 const KEY_WORDS: u32 = 8;
 
-/// A file of prompts, at most.
-pub const PROMPTS_BYTES_MAX: usize = 64 << 20;
-/// Prompts in a file, at most.
-pub const PROMPTS_MAX: usize = 1_000_000;
-/// One prompt, at most: about a quarter of a million tokens.
-pub const PROMPT_BYTES_MAX: usize = 1 << 20;
+/// Prompts of one kind of request, from a document or a file.
+pub const PROMPTS_MAX: usize = 10_000;
+/// One prompt: about 64,000 tokens.
+pub const PROMPT_BYTES_MAX: usize = 256 << 10;
+/// A file of prompts: all of it is held in memory, once for each kind of request at each server.
+pub const PROMPTS_BYTES_MAX: usize = 16 << 20;
 
 /// What a made prompt is made from: different for any two requests of a run with fewer than 2^24 VUs and 2^40
 /// iterations each, because every step of it can be undone.

@@ -117,7 +117,7 @@ fn a_mistake_is_told_with_its_line() {
     let long = "x".repeat(PROMPT_BYTES_MAX);
     assert_eq!(parse_prompts(&long).unwrap().len(), 1);
     let (line, what) = line_of(&format!("a\n{long}y"));
-    assert!(line == 2 && what.contains("over the limit of 1048576"), "{what}");
+    assert!(line == 2 && what.contains("over the limit of 262144"), "{what}");
     let many = "x\n".repeat(PROMPTS_MAX);
     assert_eq!(parse_prompts(&many).unwrap().len(), PROMPTS_MAX);
     assert_eq!(line_of(&(many + "x")).0, PROMPTS_MAX + 1);

@@ -1,0 +1,37 @@
+//! Servers that were asked and never said a word.
+
+use super::Failure;
+use crate::metrics::Merged;
+use crate::plan::Plan;
+use crate::result::ExitCode;
+use crate::workload::Target;
+
+/// Of each server without one response in the whole run, although requests to it came to an end by themselves. One of
+/// several is told as all are: what the rest answered is no measurement of the workload that was asked for.
+pub fn never_answered(plan: &Plan, merged: &Merged, targets: &[Target]) -> Vec<Failure> {
+    let kinds = &plan.workload.kinds;
+    let silent = (0u16..).zip(targets).filter(|(endpoint, _)| {
+        let own = || {
+            let series = kinds.iter().zip(&merged.series);
+            series
+                .filter(|(kind, _)| kind.endpoint == *endpoint)
+                .map(|(_, series)| series)
+        };
+        let ended: u64 = own().map(|series| series.finished() - series.interrupted()).sum();
+        ended > 0 && own().all(|series| series.by_status().iter().next().is_none())
+    });
+    silent
+        .map(|(endpoint, target)| {
+            let server = match (
+                targets.len(),
+                &plan.workload.endpoints[usize::from(endpoint)].name,
+            ) {
+                (2.., Some(name)) => format!("server `{name}`, {}", target.origin),
+                _ => target.origin.clone(),
+            };
+            let what = format!("{server}: not one response in the whole run");
+            let hint = "see the outcomes in the summary; is the server up, and is this its port?";
+            Failure::new(ExitCode::Target, what, None, hint)
+        })
+        .collect()
+}
