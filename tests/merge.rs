@@ -207,6 +207,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
     let series: Vec<String> = plan.workload.kinds.iter().map(|kind| kind.name.clone()).collect();
     let output = OutputFile::prepare(&path).unwrap();
     let mut spool = DetailSpool::create(&output.spool_path().unwrap(), &series, STARTED).unwrap();
+    spool = spool.ids_by_iteration(plan.executor.shares_iterations());
     let end = plan.executor.schedule().end().min(20 * SECOND) + 2 * SECOND;
     let mut aggregator = Aggregator::new(CORES as usize, series.len());
     let mut judge = Judge::of(&plan);
@@ -465,6 +466,13 @@ fn a_common_count_of_iterations_is_dealt_out_and_each_is_made_once() {
         ] {
             same(key, &whole["totals"][key], &found["totals"][key]);
         }
+        let ids = |document: &Value| {
+            let details = document["details"].as_array().unwrap().iter();
+            let mut ids: Vec<_> = details.map(|detail| detail["request_id"].to_string()).collect();
+            ids.sort();
+            ids
+        };
+        assert_eq!(ids(&whole), ids(&found));
         for metric in ["latency", "service_time", "ttft", "tpot"] {
             same(metric, &whole["metrics"][metric], &found["metrics"][metric]);
         }
