@@ -207,6 +207,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
     let series: Vec<String> = plan.workload.kinds.iter().map(|kind| kind.name.clone()).collect();
     let output = OutputFile::prepare(&path).unwrap();
     let mut spool = DetailSpool::create(&output.spool_path().unwrap(), &series, STARTED).unwrap();
+    spool = spool.ids_by_iteration(plan.executor.shares_iterations());
     let end = plan.executor.schedule().end().min(20 * SECOND) + 2 * SECOND;
     let mut aggregator = Aggregator::new(CORES as usize, series.len());
     let mut judge = Judge::of(&plan);
@@ -465,6 +466,13 @@ fn a_common_count_of_iterations_is_dealt_out_and_each_is_made_once() {
         ] {
             same(key, &whole["totals"][key], &found["totals"][key]);
         }
+        let ids = |document: &Value| {
+            let details = document["details"].as_array().unwrap().iter();
+            let mut ids: Vec<_> = details.map(|detail| detail["request_id"].to_string()).collect();
+            ids.sort();
+            ids
+        };
+        assert_eq!(ids(&whole), ids(&found));
         for metric in ["latency", "service_time", "ttft", "tpot"] {
             same(metric, &whole["metrics"][metric], &found["metrics"][metric]);
         }
@@ -818,6 +826,57 @@ fn two_processes_that_begin_together_send_what_one_would_and_merge_to_what_the_m
     }
     let gap = found["run"]["start_skew_seconds"].as_f64().unwrap();
     assert!((0.0..10.0).contains(&gap), "{gap}");
+}
+
+#[test]
+fn each_shard_warms_up_with_its_own_users_and_the_start_is_that_of_the_warm_up() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let profile = dir.path("profile.yaml");
+    let text = "executor: constant-vus\nvus: 3\nduration: 1s\nwarmup: 1s\nthink_time: 20ms\nmodels: [m]\n\
+                prompts: [Hi]\nrequests:\n  - { name: plain, kind: chat, stream: false, max_tokens: 5, timeout: 20s }\n";
+    std::fs::write(&profile, text).unwrap();
+    let target = format!("http://{}", mock.address);
+    let files = [dir.path("1.json"), dir.path("2.json")];
+    let runs = ["1/2", "2/2"].iter().zip(&files).map(|(shard, file)| {
+        let words = [
+            "--shard",
+            shard,
+            "--start-at",
+            "+1s",
+            "--target",
+            &target,
+            "-o",
+            file,
+        ];
+        Live::start(&[&[profile.as_str()], &words[..]].concat())
+    });
+    let runs: Vec<Live> = runs.collect();
+    for run in runs {
+        run.wait().expect(0);
+    }
+    let output = PathBuf::from(dir.path("merged.json"));
+    merged(&files.each_ref().map(PathBuf::from), &output);
+    let (parts, found) = (files.each_ref().map(|file| read(Path::new(file))), read(&output));
+    let requests = |document: &Value| document["warmup"]["requests"].as_u64().unwrap();
+    assert!(parts.iter().all(|part| requests(part) > 0));
+    assert_eq!(requests(&found), requests(&parts[0]) + requests(&parts[1]));
+    let sent = |document: &Value| document["totals"]["requests"].as_u64().unwrap();
+    assert_eq!(sent(&found), sent(&parts[0]) + sent(&parts[1]));
+    assert_eq!(parts[0]["totals"]["peak_vus"], 2, "of 3 users");
+    let instant = |value: &Value| {
+        let format = &time::format_description::well_known::Rfc3339;
+        time::OffsetDateTime::parse(value.as_str().unwrap(), format).unwrap()
+    };
+    for part in &parts {
+        let (run, start) = (&part["run"], &part["run"]["start"]);
+        let since = (instant(&run["started_at"]) - instant(&start["at"])).as_seconds_f64();
+        let late = start["late_seconds"].as_f64().unwrap();
+        assert!(
+            late >= 0.0 && since - late > 0.99,
+            "measured {since} s behind the instant, late by {late}"
+        );
+    }
 }
 
 #[test]

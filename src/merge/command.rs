@@ -1,7 +1,7 @@
 //! `llmload-uring merge`: reads the documents, writes the merged one.
 
 use crate::cli::MergeArgs;
-use crate::merge::part::{stream_details, vu_of};
+use crate::merge::part::{belongs, stream_details};
 use crate::merge::{Part, Refusal, merge};
 use crate::output::{self, DetailSpool, OutputError, OutputFile, Spooled};
 use crate::result::{ExitCode, RunResult, Warning};
@@ -111,9 +111,8 @@ fn copy(spool: &mut DetailSpool, parts: &[Part]) -> Result<Vec<String>, Failure>
     for part in parts {
         let shard = part.shard;
         let copied = stream_details(open(Path::new(&part.name))?, |element| {
-            match vu_of(element) {
-                Some(vu) if shard.has_vu(vu) => {}
-                _ => return Err(Stopped::Foreign(element.chars().take(60).collect())),
+            if !belongs(element, shard) {
+                return Err(Stopped::Foreign(element.chars().take(60).collect()));
             }
             spool.append_line(element).map_err(Stopped::Unwritten)
         });

@@ -354,8 +354,15 @@ struct Detail<'a> {
     request_id: &'a str,
 }
 
-/// The VU of a request, out of `v12-3`.
-pub fn vu_of(detail: &str) -> Option<u32> {
-    let Detail { request_id } = serde_json::from_str(detail).ok()?;
-    request_id.strip_prefix('v')?.split_once('-')?.0.parse().ok()
+/// Whether a request is one of this shard's: by its VU where its id is `v12-3`, by its number among those that all
+/// VUs share where it is `i12`.
+pub fn belongs(detail: &str, shard: Shard) -> bool {
+    let Ok(Detail { request_id }) = serde_json::from_str(detail) else {
+        return false;
+    };
+    if let Some(iteration) = request_id.strip_prefix('i') {
+        return iteration.parse().is_ok_and(|n| shard.has_iteration(n));
+    }
+    let vu = request_id.strip_prefix('v').and_then(|id| id.split_once('-'));
+    vu.is_some_and(|(vu, _)| vu.parse().is_ok_and(|vu| shard.has_vu(vu)))
 }

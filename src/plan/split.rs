@@ -78,6 +78,11 @@ impl Shard {
             .saturating_add(u64::from(self.index))
     }
 
+    /// Whether the plan's common iteration number `n` is this shard's.
+    pub fn has_iteration(self, n: u64) -> bool {
+        n % u64::from(self.count) == u64::from(self.index)
+    }
+
     /// Whether the plan's VU number `vu` is this shard's.
     pub fn has_vu(self, vu: u32) -> bool {
         vu % self.count == self.index
@@ -116,6 +121,7 @@ mod tests {
             "more shards than VUs"
         );
         assert!(last.has_vu(9) && !last.has_vu(8));
+        assert!(last.has_iteration(9) && !last.has_iteration(8));
     }
 
     proptest! {
