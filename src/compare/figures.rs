@@ -9,6 +9,9 @@ use crate::compare::stats::{
 };
 use crate::compare::{Run, Scalar, Slice, Stat, Trend, Values, matching};
 
+/// Metrics whose rows per second stand in for those of others, the widest first: `latency` counts every request.
+const DONORS: [&str; 4] = ["latency", "service_time", "ttft", "ttfb"];
+
 /// A figure of a trend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Statistic {
@@ -219,37 +222,49 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// What rows per second say of a metric in both runs, its own or those of the donor.
+    /// What rows per second say of a metric in both runs: its own, or in a run that has none those of a donor.
     fn serial(&self, new: &Prepared, metric: &str) -> Result<Serial, Why> {
-        if self.has_rows(new, metric) {
-            return self.own_serial(new, metric).ok_or(Why::TooFew);
+        let (in_a, in_b) = self.rows_of(new, metric).ok_or(Why::NoTimeline)?;
+        let serial = self.serial_of(new, in_a, in_b).ok_or(Why::TooFew)?;
+        if in_a == metric && in_b == metric {
+            return Ok(serial);
         }
-        let donor = self.donor(new, metric).ok_or(Why::NoTimeline)?;
-        let serial = self.own_serial(new, donor).ok_or(Why::TooFew)?;
         let (a, b) = self.side(metric).zip(new.side(metric)).ok_or(Why::OnlySummary)?;
         Ok(serial.borrowed(a, b))
     }
 
-    fn own_serial(&self, new: &Prepared, metric: &str) -> Option<Serial> {
-        let (a, b) = (self.trend(metric)?.trend, new.trend(metric)?.trend);
-        Serial::of((self.side(metric)?, &a.slices), (new.side(metric)?, &b.slices))
+    fn serial_of(&self, new: &Prepared, in_a: &str, in_b: &str) -> Option<Serial> {
+        let (a, b) = (self.trend(in_a)?.trend, new.trend(in_b)?.trend);
+        Serial::of((self.side(in_a)?, &a.slices), (new.side(in_b)?, &b.slices))
     }
 
-    fn has_rows(&self, new: &Prepared, metric: &str) -> bool {
-        let rows = |run: &Prepared| {
-            run.trend(metric)
-                .is_some_and(|t| !t.trend.slices.is_empty() && t.ecdf.is_some())
-        };
-        rows(self) && rows(new)
+    fn has_rows(&self, metric: &str) -> bool {
+        self.trend(metric)
+            .is_some_and(|t| !t.trend.slices.is_empty() && t.ecdf.is_some())
     }
 
-    /// The metric whose rows stand in for those that `metric` has not; the widest first: `latency` counts every
-    /// request.
-    pub fn donor(&self, new: &Prepared, metric: &str) -> Option<&'static str> {
-        let needed = self.side(metric).is_some() && new.side(metric).is_some() && !self.has_rows(new, metric);
-        let candidates = ["latency", "service_time", "ttft", "ttfb"];
-        candidates
+    /// The metrics whose rows are taken in this run and in `new`. One that both have goes before one each.
+    fn rows_of<'m>(&self, new: &Prepared, metric: &'m str) -> Option<(&'m str, &'m str)> {
+        if self.has_rows(metric) && new.has_rows(metric) {
+            return Some((metric, metric));
+        }
+        if let Some(common) = DONORS
             .into_iter()
-            .find(|donor| needed && self.has_rows(new, donor))
+            .find(|donor| self.has_rows(donor) && new.has_rows(donor))
+        {
+            return Some((common, common));
+        }
+        let of = |run: &Prepared| {
+            let own = run.has_rows(metric).then_some(metric);
+            own.or_else(|| DONORS.into_iter().find(|donor| run.has_rows(donor)))
+        };
+        of(self).zip(of(new))
+    }
+
+    /// The metric whose rows stand in for those that `metric` has not, in one of the runs at least.
+    pub fn donor<'m>(&self, new: &Prepared, metric: &'m str) -> Option<&'m str> {
+        let (_, _) = self.side(metric).zip(new.side(metric))?;
+        let (in_a, in_b) = self.rows_of(new, metric)?;
+        [in_b, in_a].into_iter().find(|donor| *donor != metric)
     }
 }
