@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, Error};
 
 use super::Cli;
-use crate::config::{profile_names, quoted};
+use crate::config::{nearest, profile_names, quoted};
 
 /// The same error, or a clearer one. `env` looks a variable up.
 pub fn explain(
@@ -49,7 +49,11 @@ fn two_profiles_error(first: &str, second: &str) -> Error {
         ),
     };
     let known: Vec<&str> = profile_names().collect();
-    let hint = format!("\nhint: profiles are {}", known.join(", "));
+    let commands: Vec<&str> = command.get_subcommands().map(|sub| sub.get_name()).collect();
+    let hint = match nearest(first, &commands) {
+        Some(meant) if !known.contains(&first) => format!("\nhint: did you mean the command `{meant}`?"),
+        _ => format!("\nhint: profiles are {}", known.join(", ")),
+    };
     Cli::command().error(ErrorKind::ArgumentConflict, format!("{what}{hint}"))
 }
 
@@ -100,6 +104,14 @@ fn is_typed(arg: &Arg, words: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistyped_command_with_its_arguments_is_told_the_command() {
+        let text = explained("comapre a.json b.json");
+        assert!(text.contains("did you mean the command `compare`?"), "{text}");
+        let text = explained("smoke load");
+        assert!(text.contains("profiles are quick-smoke, smoke"), "{text}");
+    }
 
     fn explained(line: &str) -> String {
         explained_with(line, |_| None)
