@@ -247,7 +247,7 @@ fn verdict(
     let what = match why {
         Why::TooFew => return Ok(RuleVerdict::TooFew),
         Why::Count => format!("`{}` is a plain count, which has no interval", row.metric),
-        Why::OnlySummary | Why::NoTimeline => {
+        Why::OnlySummary | Why::NoTimeline | Why::OtherValues => {
             let pair = [0, run].map(|i| format!("{} ({})", letter(i), comparison.runs[i].label));
             format!("{} have no interval: {}", pair.join(" and "), cell.word.text())
         }

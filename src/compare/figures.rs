@@ -212,6 +212,9 @@ impl<'a> Prepared<'a> {
         {
             return Some(welch_change(&a, &b));
         }
+        if self.counts_otherwise(new, metric) {
+            return Some(Change::without_interval(at_a, at_b, Why::OtherValues));
+        }
         let Some((a, b)) = self.side(metric).zip(new.side(metric)) else {
             return Some(Change::without_interval(at_a, at_b, Why::OnlySummary));
         };
@@ -220,6 +223,12 @@ impl<'a> Prepared<'a> {
             Statistic::Mean => mean_change(a, b, serial),
             Statistic::Percentile(p) => quantile_change(p / 100.0, a, b, serial),
         })
+    }
+
+    /// k6 has a 0 for each request on an open connection, we have a value for each new one.
+    fn counts_otherwise(&self, new: &Prepared, metric: &str) -> bool {
+        let differs = |run: &Prepared| run.trend(metric).and_then(|t| t.trend.differs);
+        matches!(metric, "connect" | "tls") && differs(self) != differs(new)
     }
 
     /// What rows per second say of a metric in both runs: its own, or in a run that has none those of a donor.

@@ -73,6 +73,7 @@ fn verdict(word: Word) -> &'static str {
         Word::NoDifference => "no_difference_shown",
         Word::Cannot(Why::TooFew) => "cannot_tell_too_few_samples",
         Word::Cannot(Why::NoTimeline) => "cannot_tell_no_timeline",
+        Word::Cannot(Why::OtherValues) => "cannot_tell_other_values",
         Word::Cannot(Why::OnlySummary) => "cannot_tell_only_a_summary",
         Word::Cannot(Why::Count) => "count",
     }

@@ -83,6 +83,7 @@ impl Word {
             Word::NoDifference => "no difference shown",
             Word::Cannot(Why::TooFew) => "cannot tell: too few samples",
             Word::Cannot(Why::NoTimeline) => "cannot tell: no timeline",
+            Word::Cannot(Why::OtherValues) => "cannot tell: not the same values",
             Word::Cannot(Why::OnlySummary) => "cannot tell: only a summary",
             Word::Cannot(Why::Count) => "",
         }

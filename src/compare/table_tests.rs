@@ -92,6 +92,41 @@ fn of_summaries_there_is_a_change_and_no_verdict() {
     assert_eq!(found.unmatched[5].1, [1]);
 }
 
+/// The shape of k6's raw points: rows for each of its trends, no latency and no ttft.
+fn like_k6_points(seed: u64) -> Run {
+    let mut run = minute("points.json", seed, 0);
+    let latency = run.trends.iter().find(|t| t.metric == "latency").unwrap().clone();
+    run.trends = vec![
+        Trend {
+            metric: "service_time",
+            differs: None,
+            ..latency.clone()
+        },
+        Trend {
+            metric: "connect",
+            differs: Some("0 for each request on an open connection"),
+            ..latency
+        },
+    ];
+    run
+}
+
+#[test]
+fn rows_per_second_come_from_whichever_metric_each_run_has_them_for() {
+    let mut ours = minute("a", 1, 0);
+    assert!(ours.trends.iter().all(|t| t.metric != "service_time" || t.slices.is_empty()));
+    let latency = ours.trends[0].clone();
+    ours.trends.push(Trend {
+        metric: "connect",
+        slices: Vec::new(),
+        ..latency
+    });
+    let found = Comparison::of(&[like_k6_points(2), ours]);
+    assert_eq!(word(&found, "service_time p50"), Word::NoDifference);
+    // A 0 for each open connection on one side alone is no change of the other.
+    assert_eq!(word(&found, "connect p50"), Word::Cannot(Why::OtherValues));
+}
+
 #[test]
 fn another_meaning_is_a_footnote_of_its_row() {
     let found = Comparison::of(&[minute("a", 1, 0), k6_summary("k6.json")]);

@@ -17,6 +17,8 @@ pub enum Why {
     /// Nothing per second, so nothing is known of how values depend on each other.
     NoTimeline,
     OnlySummary,
+    /// The one run has values where the other has none, such as a 0 for each connection that was open already.
+    OtherValues,
     /// A plain count: its rate or its share is what is judged.
     Count,
 }
