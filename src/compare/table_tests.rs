@@ -1,5 +1,6 @@
 use super::*;
 use crate::compare::Interval;
+use crate::compare::Trend;
 use crate::compare::testing_tests::{k6_summary, minute, run, scalar, trend};
 use crate::compare::{RunFacts, Values};
 
@@ -114,7 +115,11 @@ fn like_k6_points(seed: u64) -> Run {
 #[test]
 fn rows_per_second_come_from_whichever_metric_each_run_has_them_for() {
     let mut ours = minute("a", 1, 0);
-    assert!(ours.trends.iter().all(|t| t.metric != "service_time" || t.slices.is_empty()));
+    assert!(
+        ours.trends
+            .iter()
+            .all(|t| t.metric != "service_time" || t.slices.is_empty())
+    );
     let latency = ours.trends[0].clone();
     ours.trends.push(Trend {
         metric: "connect",
