@@ -294,7 +294,7 @@ impl PushView {
             let of_group = merged.series.iter().zip(&self.grouping.of_series);
             let mut figures = EndpointFigures {
                 name: name.clone(),
-                gauges: slots[group].gauges(span, None),
+                gauges: slots[group].gauges(span, Some(0)),
                 requests: 0,
                 failed: 0,
                 output_tokens: 0,
@@ -303,6 +303,8 @@ impl PushView {
                 tbt: Buckets::new(),
             };
             for (series, _) in of_group.filter(|(_, of)| **of == group) {
+                let under_way = series.started.saturating_sub(series.finished());
+                figures.gauges.active_users = figures.gauges.active_users.map(|n| n + under_way);
                 figures.requests += series.completed();
                 figures.failed += series.failed();
                 figures.output_tokens += series.output_tokens;

@@ -133,7 +133,7 @@ fn series_of_one_name_are_one_group() {
     assert_eq!((flash.latency.count, flash.ttft.count), (2, 1));
     assert_eq!(flash.gauges.error_rate, Some(0.5));
     assert_eq!(flash.gauges.contention_error_rate, Some(0.5));
-    assert_eq!(flash.gauges.active_users, None);
+    assert_eq!(flash.gauges.active_users, Some(0));
     assert_eq!(figures.all.contention_error_rate, Some(2.0 / 3.0));
     assert_eq!(figures.all.requests_per_second, 0.3);
     assert_eq!(figures.all.output_tokens_per_second, 4.0);
@@ -163,6 +163,18 @@ fn gauges_are_of_the_last_ten_seconds_and_counts_since_the_start() {
     assert_eq!(last.all.latency.p99, Some(400 * MILLISECOND));
     assert_eq!(last.all.requests_per_second, 0.2);
     assert_eq!(last.all.active_users, Some(0));
+}
+
+#[test]
+fn the_users_of_an_endpoint_are_those_with_a_request_there() {
+    let mut core = Core::new(&["Flash", "Thinker"], 10 * SECOND);
+    core.finish(0, Outcome::Ok, 10);
+    for series in [0, 1, 1] {
+        core.recorder.started(series);
+    }
+    let figures = core.figures(10 * SECOND);
+    let users: Vec<_> = figures.endpoints.iter().map(|e| e.gauges.active_users).collect();
+    assert_eq!(users, [Some(1), Some(2)]);
 }
 
 #[test]
