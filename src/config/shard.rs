@@ -215,7 +215,7 @@ mod tests {
         assert!(load(&["--repeat", "3"]).is_ok() && load(&["--shard", "1/2", "--repeat", "1"]).is_ok());
         let (config, plan) = load(&["--shard", "1/3", "--warmup", "2s"]).unwrap();
         std::fs::remove_file(&dir).unwrap();
-        let passes = plan.passes(config.repeat, config.contention);
+        let passes = std::sync::Arc::new(plan).passes(config.repeat, config.contention);
         let users: Vec<u32> = passes.iter().map(|pass| pass.plan.schedule().vus_max()).collect();
         assert_eq!(users, [2, 2], "a warm-up of the shard's own users");
     }

@@ -3,6 +3,7 @@
 use crate::plan::{Assignment, Executor, Plan};
 use crate::units::Nanos;
 use crate::workload::random::keyed;
+use std::sync::Arc;
 
 /// Tells the warm-up's requests from those that are measured: the same prompts would warm a prompt cache.
 const WARM_UP_SEED: u64 = 0x7761_726d;
@@ -20,7 +21,7 @@ pub enum Role {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pass {
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     pub role: Role,
     /// From 0.
     pub repeat: u32,
@@ -42,43 +43,50 @@ impl Pass {
 
 impl Plan {
     /// In order. With contention each endpoint's users run alone, then all together; each of them is repeated
-    /// and has its warm-up first.
-    pub fn passes(&self, repeats: u32, contention: bool) -> Vec<Pass> {
-        let mut passes = Vec::new();
-        for repeat in 0..repeats {
-            if contention {
-                for endpoint in 0..self.workload.endpoints.len() as u16 {
-                    let only = Some(endpoint);
-                    self.push_pass(
-                        &mut passes,
-                        Role::Alone(endpoint),
-                        repeat,
-                        Assignment::Fixed { only },
-                    );
-                }
+    /// and has its warm-up first. Repetitions share their plans: one may hold megabytes of prompts.
+    pub fn passes(self: &Arc<Plan>, repeats: u32, contention: bool) -> Vec<Pass> {
+        let mut once = Vec::new();
+        if contention {
+            for endpoint in 0..self.workload.endpoints.len() as u16 {
+                let only = Some(endpoint);
+                self.push_pass(&mut once, Role::Alone(endpoint), Assignment::Fixed { only });
             }
-            let assignment = match contention {
-                true => Assignment::Fixed { only: None },
-                false => self.assignment,
-            };
-            self.push_pass(&mut passes, Role::Measured, repeat, assignment);
         }
-        passes
+        let assignment = match contention {
+            true => Assignment::Fixed { only: None },
+            false => self.assignment,
+        };
+        self.push_pass(&mut once, Role::Measured, assignment);
+        (0..repeats)
+            .flat_map(|repeat| {
+                once.iter().map(move |pass| Pass {
+                    repeat,
+                    ..pass.clone()
+                })
+            })
+            .collect()
     }
 
-    fn push_pass(&self, passes: &mut Vec<Pass>, role: Role, repeat: u32, assignment: Assignment) {
-        let plan = Plan {
-            assignment,
-            ..self.clone()
+    fn push_pass(self: &Arc<Plan>, passes: &mut Vec<Pass>, role: Role, assignment: Assignment) {
+        let plan = match assignment == self.assignment {
+            true => self.clone(),
+            false => Arc::new(Plan {
+                assignment,
+                ..Plan::clone(self)
+            }),
         };
         if self.warmup > 0 {
             passes.push(Pass {
-                plan: plan.warm_up(self.warmup),
+                plan: Arc::new(plan.warm_up(self.warmup)),
                 role: Role::WarmUp,
-                repeat,
+                repeat: 0,
             });
         }
-        passes.push(Pass { plan, role, repeat });
+        passes.push(Pass {
+            plan,
+            role,
+            repeat: 0,
+        });
     }
 
     /// All users that the plan has at its peak, at once, with requests of their own; nothing is judged.
@@ -102,7 +110,7 @@ mod tests {
     use crate::units::SECOND;
     use crate::workload::Endpoint;
 
-    fn plan(warmup: Nanos) -> Plan {
+    fn plan(warmup: Nanos) -> Arc<Plan> {
         let mut plan = Plan::with(Executor::ConstantVus {
             vus: 4,
             duration: 10 * SECOND,
@@ -114,7 +122,7 @@ mod tests {
                 weight: 1,
             })
             .to_vec();
-        plan
+        Arc::new(plan)
     }
 
     fn roles(passes: &[Pass]) -> Vec<(Role, u32)> {
@@ -150,6 +158,10 @@ mod tests {
         };
         let tied: Vec<_> = passes[..6].iter().map(only).collect();
         assert_eq!(tied, [Some(0), Some(0), Some(1), Some(1), None, None]);
+        // The second repetition holds no plan of its own.
+        for (first, second) in passes[..6].iter().zip(&passes[6..]) {
+            assert!(Arc::ptr_eq(&first.plan, &second.plan));
+        }
         let ids: Vec<String> = passes.iter().map(|pass| pass.id_prefix(2)).collect();
         assert_eq!((ids[1].as_str(), ids[11].as_str()), ("r1-alone-", "r2-"));
     }

@@ -43,7 +43,7 @@ pub fn finish(
     let samples = ready.owned.samples();
     let spooled = load.books.spool.take().map(DetailSpool::finish);
     let duration = load.measured.duration;
-    let silent = silence::never_answered(plan, &load.sent, &ready.targets);
+    let silent = silence::never_answered(plan, &load.sent(), &ready.targets);
     load.books.failures.extend(silent);
     let facts = RunFacts {
         config: serde_json::to_value(config).unwrap_or(Value::Null),
@@ -66,7 +66,7 @@ pub fn finish(
         details_unwritten: spooled.as_ref().map_or(0, |s| s.lost),
         pushes: started.pushes,
         target: origins(&ready),
-        server: managed::figures(plan, &load.sent, server, &samples),
+        server: managed::figures(plan, &load.sent(), server, &samples),
         server_timeline: samples.rows,
         shard: config.run.shard,
         start: start_figures(&load, started.start_at),

@@ -1,9 +1,11 @@
 //! The load of a run: its passes, one after the other, and what they come to.
 
+use std::borrow::Cow;
+
 use crate::cli::RunArgs;
 use crate::config::format_duration;
 use crate::engine::Engine;
-use crate::judge::{Judge, Judged, Vus};
+use crate::judge::{Judge, Judged};
 use crate::metrics::Merged;
 use crate::output::Screen;
 use crate::plan::{Pass, Plan, Role};
@@ -51,8 +53,8 @@ pub struct Load {
     /// Empty where there is one run.
     pub repeats: Vec<Repeat>,
     pub judged: Judged,
-    /// Requests of every pass: what a server's own count is compared with.
-    pub sent: Merged,
+    /// What was sent besides: warm-ups, and each endpoint alone.
+    besides: Option<Merged>,
     pub books: Books,
     pub stopped_by: StoppedBy,
     /// A second signal came.
@@ -70,7 +72,7 @@ struct Passes {
     warmup: Option<WarmUp>,
     repeats: Vec<Repeat>,
     judged: Vec<Judged>,
-    sent: Option<Merged>,
+    besides: Option<Merged>,
     begun: Option<(Nanos, i64)>,
 }
 
@@ -91,7 +93,7 @@ impl Load {
             warmup: None,
             repeats: Vec::new(),
             judged: Vec::new(),
-            sent: None,
+            besides: None,
             begun: None,
         };
         let mut stopped_by = StoppedBy::Plan;
@@ -107,6 +109,19 @@ impl Load {
             }
         }
         Ok(sums.finish(&last.plan, books, stopped_by, ready))
+    }
+
+    /// Requests of every pass: what a server's own count is compared with.
+    pub fn sent(&self) -> Cow<'_, Merged> {
+        let measured = self.measured.load.merged();
+        match &self.besides {
+            None => Cow::Borrowed(measured),
+            Some(besides) => {
+                let mut all = besides.clone();
+                all.then(measured);
+                Cow::Owned(all)
+            }
+        }
     }
 }
 
@@ -141,8 +156,8 @@ fn one(
 ) -> Result<Listened, Failure> {
     let mut options = ready.engine.clone();
     options.details &= pass.role != Role::WarmUp;
-    let plan = std::sync::Arc::new(pass.plan.clone());
-    let mut engine = Engine::start(plan, ready.targets.clone(), options).map_err(Failure::internal)?;
+    let mut engine =
+        Engine::start(pass.plan.clone(), ready.targets.clone(), options).map_err(Failure::internal)?;
     if books.origin.is_none() {
         if let Some(at) = stage.start_at {
             engine.wall_offset = start::wait(at, ready, stage.args.quiet, say)?;
@@ -170,9 +185,11 @@ impl Passes {
             wall_offset,
         } = listened;
         let duration = ended - t0;
-        match &mut self.sent {
-            None => self.sent = Some(aggregator.merged().clone()),
-            Some(sent) => sent.then(aggregator.merged()),
+        if pass.role != Role::Measured {
+            match &mut self.besides {
+                None => self.besides = Some(aggregator.merged().clone()),
+                Some(besides) => besides.then(aggregator.merged()),
+            }
         }
         match pass.role {
             Role::WarmUp => {
@@ -231,7 +248,7 @@ impl Passes {
             alone: self.alone,
             warmup: self.warmup,
             repeats: self.repeats,
-            sent: self.sent.unwrap_or_else(|| Merged::new(cores, series)),
+            besides: self.besides,
             in_a_hurry: books.signals > 1,
             books,
             stopped_by,
@@ -242,14 +259,5 @@ impl Passes {
 }
 
 fn nothing_judged(plan: &Plan) -> Judged {
-    let mut judge = Judge::of(plan);
-    judge.end_load();
-    let _ = judge.tick(
-        1,
-        Vus {
-            planned: 0,
-            running: 0,
-        },
-    );
-    judge.finish(1, &[])
+    Judge::of(plan).finish(1, &[])
 }

@@ -17,6 +17,7 @@ mod silence;
 mod start;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
@@ -53,6 +54,7 @@ pub fn run(
     say: &mut dyn FnMut(&str),
 ) -> Result<Finished, Failure> {
     let (config, plan) = load_plan(args)?;
+    let plan = Arc::new(plan);
     let start_at = start::instant(args.sharding.start_at, clock::realtime())?;
     let now = OffsetDateTime::now_utc();
     let results = config.results_dir.as_deref().map(|folder| (folder, now));
