@@ -223,6 +223,11 @@ impl SeriesTotals {
         self.sum_of(Outcome::is_timeout)
     }
 
+    /// Timeouts and 503s.
+    pub fn contention_errors(&self) -> u64 {
+        self.sum_of(Outcome::is_contention_error)
+    }
+
     pub fn connection_errors(&self) -> u64 {
         self.sum_of(Outcome::is_connection_error)
     }
@@ -244,8 +249,7 @@ impl SeriesTotals {
 
     /// Timeouts and 503s over completed: what too much load is answered with. `None` while nothing completed.
     pub fn contention_error_rate(&self) -> Option<f64> {
-        let errors = self.sum_of(Outcome::is_contention_error);
-        (self.completed() > 0).then(|| errors as f64 / self.completed() as f64)
+        (self.completed() > 0).then(|| self.contention_errors() as f64 / self.completed() as f64)
     }
 
     fn sum_of(&self, pick: fn(Outcome) -> bool) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::metrics::{Distribution, Merged, MetricId, Outcome, SeriesTotals, Snapshot};
+use crate::metrics::{Distribution, Merged, MetricId, SeriesTotals, Snapshot};
 use crate::report::WINDOW;
 use crate::units::{MICROSECOND, Nanos, seconds};
 
@@ -151,7 +151,7 @@ impl Slot {
     fn add(&mut self, series: &SeriesTotals) {
         self.completed += series.completed();
         self.failed += series.failed();
-        self.contention += series.timeouts() + series.outcome(Outcome::Http503);
+        self.contention += series.contention_errors();
         self.output_tokens += series.output_tokens;
         self.latency.merge(series.metric(MetricId::Latency));
         self.ttft.merge(series.metric(MetricId::Ttft));

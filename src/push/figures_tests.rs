@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{Recorder, Sample, TokenSource};
+use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
 use crate::units::{MILLISECOND, SECOND};
 
 /// A core of so many series, and what is merged from it.
