@@ -3,10 +3,14 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod api;
+pub mod blocking_http;
 pub mod cli;
+pub mod commands;
 pub mod compare;
 pub mod config;
+pub mod discover;
 pub mod engine;
+pub mod error;
 pub mod host;
 pub mod http1;
 pub mod judge;
@@ -17,11 +21,13 @@ pub mod mock;
 pub mod net;
 pub mod output;
 pub mod plan;
+pub mod profiles;
 pub mod push;
 pub mod report;
 pub mod result;
 pub mod run;
 pub mod server;
+pub mod signals;
 pub mod sse;
 pub mod tls;
 pub mod units;

@@ -4,11 +4,12 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use llmload_uring::cli::{self, Command};
-use llmload_uring::compare::command;
+use llmload_uring::commands;
+use llmload_uring::error::{ExitCode as Exit, Failure};
 use llmload_uring::net::clock;
-use llmload_uring::result::ExitCode as Exit;
-use llmload_uring::run::{self, Failure, Phase, Signals};
-use llmload_uring::{config, k6, merge, mock, server};
+use llmload_uring::run;
+use llmload_uring::server;
+use llmload_uring::signals::{Phase, Signals};
 
 fn main() -> ExitCode {
     let begun = clock::monotonic();
@@ -17,15 +18,15 @@ fn main() -> ExitCode {
         Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
         Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
         Some(Command::Compare(args)) => compare(&args),
-        Some(Command::Baseline(args)) => command::baseline(&args).and_then(|text| deliver(&text)),
+        Some(Command::Baseline(args)) => commands::compare::baseline(&args).and_then(|text| deliver(&text)),
         Some(Command::Merge(args)) => merge(&args),
         Some(Command::ImportK6(args)) => import_k6(&args),
-        Some(Command::Mock(args)) => mock::command::run(&args, &mut say),
+        Some(Command::Mock(args)) => commands::mock::run(&args, &mut say),
         Some(Command::Run(args)) => load(&args, begun),
-        Some(Command::Config(args)) => config::check(&args)
+        Some(Command::Config(args)) => commands::config_check::check(&args)
             .map_err(Failure::from)
             .and_then(|text| deliver(&text)),
-        Some(Command::Profiles(args)) => config::profiles(&args)
+        Some(Command::Profiles(args)) => commands::profiles::profiles(&args)
             .map_err(Failure::from)
             .and_then(|text| deliver(&text)),
         Some(Command::Probe(args)) => Ok(probe(&args)),
@@ -60,20 +61,20 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<u8, Failure> {
 }
 
 fn merge(args: &cli::MergeArgs) -> Result<u8, Failure> {
-    let merged = merge::run(args)?;
+    let merged = commands::merge::run(args)?;
     print(merged.summary.as_bytes());
     Ok(merged.exit.code())
 }
 
 fn import_k6(args: &cli::ImportK6Args) -> Result<u8, Failure> {
-    let imported = k6::run(args)?;
+    let imported = commands::import_k6::run(args)?;
     imported.notes.iter().for_each(|note| say(note));
     Ok(print(imported.profile.as_bytes()))
 }
 
 fn compare(args: &cli::CompareArgs) -> Result<u8, Failure> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let compared = command::compare(args, std::io::stdout().is_terminal() && !no_color)?;
+    let compared = commands::compare::compare(args, std::io::stdout().is_terminal() && !no_color)?;
     deliver(&compared.text)?;
     compared.notes.iter().for_each(|note| say(note));
     Ok(compared.exit.code())
@@ -97,7 +98,7 @@ fn deliver(text: &str) -> Result<u8, Failure> {
 }
 
 fn probe(args: &cli::ProbeArgs) -> u8 {
-    let probed = run::probe(args);
+    let probed = commands::probe::probe(args);
     print(probed.text.as_bytes());
     match probed.lacks {
         Some(failure) => {

@@ -14,7 +14,7 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use llmload_uring::engine::executor::{Core, spawn, yield_now};
+use llmload_uring::engine::runtime::{Core, spawn, yield_now};
 use llmload_uring::host::allowed_cpus;
 use llmload_uring::net::{ConnectError, Ended, Kick, Net, Received, Signal, clock};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};

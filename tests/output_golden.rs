@@ -2,18 +2,19 @@
 
 mod common;
 
-use llmload_uring::config::AnalysisLimits;
+use llmload_uring::error::ExitCode;
 use llmload_uring::judge::{Judge, Judged, Vus};
 use llmload_uring::metrics::{
     CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
 };
 use llmload_uring::output::{DetailSpool, OutputFile, OutputFiles, SUMMARY_LINES_MAX, Spooled, summary};
+use llmload_uring::plan::AnalysisLimits;
 use llmload_uring::plan::{Executor, Threshold};
-use llmload_uring::push::Pushes;
 use llmload_uring::report::{Aggregator, progress_line};
+use llmload_uring::result::Pushes;
 use llmload_uring::result::{
-    Endpoint, ExitCode, Grade, Ordered, PassFigures, RULES, RunFacts, RunResult, ServerCounts, ServerFigures,
-    Shape, StampSource, StoppedBy, analyse,
+    Endpoint, Grade, Ordered, PassFigures, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, Shape,
+    StampSource, StoppedBy, analyse,
 };
 use llmload_uring::server::{ServerSample, ServerSamples};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};

@@ -4,9 +4,9 @@ mod common;
 
 use common::live::*;
 use common::*;
-use llmload_uring::config::profile_names;
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::plan::{Executor, Stage};
+use llmload_uring::profiles;
 use llmload_uring::units::SECOND;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ fn every_profile_runs_in_a_hundredth_of_its_time() {
     let target = format!("http://{}", mock.address);
     let dir = Dir::new();
     // Those that name their servers have tests of their own.
-    let names = profile_names().filter(|name| !["workload", "mixed_warfare"].contains(name));
+    let names = profiles::names().filter(|name| !["workload", "mixed_warfare"].contains(name));
     for name in names {
         let output = dir.path(&format!("{name}.json"));
         let mut args = vec![name, "--target", &target, "--output", &output, "--time-scale"];
@@ -234,7 +234,7 @@ fn thresholds_with_tags_are_judged_by_their_requests_alone() {
 fn profiles_are_listed_and_shown() {
     let ended = ran(&["profiles"]).expect(0);
     let names: Vec<&str> = ended.stdout.lines().filter_map(|l| l.split(' ').next()).collect();
-    assert_eq!(names, profile_names().collect::<Vec<_>>());
+    assert_eq!(names, profiles::names().collect::<Vec<_>>());
     for name in names {
         let shown = ran(&["profiles", "show", name]).expect(0);
         let keys = ["\nthresholds:\n", "\nworkload:\n"];

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use llmload_uring::server::probe::{Peer, ProbeError};
-use llmload_uring::server::{self, ErrorRates, ManagedServer, ServerError, Service, SimOptions};
+use llmload_uring::blocking_http::{Peer, ProbeError};
+use llmload_uring::discover::{ServerError, Service};
+use llmload_uring::server::{ErrorRates, ManagedServer, SimOptions};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -82,7 +83,7 @@ fn it_starts_serves_counts_and_is_gone_after_stop() {
     }
     assert_eq!(chat(address, "gpt-4o", false).0, 200);
 
-    let discovery = server::resolve(&server.url(), vec![]).unwrap();
+    let discovery = llmload_uring::discover::resolve(&server.url(), vec![]).unwrap();
     assert_eq!(discovery.service, Service::Llmsim);
     assert_eq!(discovery.target.chat_path, CHAT);
     let totals = server.totals().unwrap();
@@ -165,7 +166,7 @@ fn its_own_death_during_a_run_is_an_error_with_the_signal() {
         error.to_string(),
         "simulator: was killed by signal 9 during the run"
     );
-    assert_eq!(error.exit_code(), 114);
+    assert_eq!(error.exit_code(), llmload_uring::error::ExitCode::Target);
     assert!(server.stop().is_err());
 }
 
@@ -185,7 +186,7 @@ fn a_taken_port_is_an_error_with_the_childs_last_words() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let error = ManagedServer::start(Path::new(EXE), port, &instant()).unwrap_err();
-    assert_eq!(error.exit_code(), 114);
+    assert_eq!(error.exit_code(), llmload_uring::error::ExitCode::Target);
     assert!(
         error.to_string().ends_with("exit code 114 before it was ready"),
         "{error}"

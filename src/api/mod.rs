@@ -8,10 +8,12 @@ pub mod chat;
 mod facts;
 pub mod llamacpp;
 mod scan;
+mod stamp;
 mod stream;
 
 pub use crate::workload::Api;
 pub use facts::{BodyFacts, EventFacts, Malformed, ServerTimes, Usage};
+pub use stamp::{STAMP_DIGITS, STAMP_KEY, find_stamp, write_stamp};
 pub use stream::{StreamEnd, StreamState};
 
 /// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.

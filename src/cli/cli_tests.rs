@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::CpuList;
 use crate::units::{MILLISECOND, SECOND};
 use clap::CommandFactory;
 use clap::error::ErrorKind;

@@ -1,8 +1,8 @@
 //! The document that a run is made from, and what it can say beside its load.
 
 use crate::cli::RunArgs;
-use crate::config::parse_duration;
 use crate::units::Nanos;
+use crate::units::parse_duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;

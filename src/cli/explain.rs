@@ -7,7 +7,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, Error};
 
 use super::Cli;
-use crate::config::{nearest, profile_names, quoted};
+use crate::error::{nearest, quoted};
+use crate::profiles;
 
 /// The same error, or a clearer one. `env` looks a variable up.
 pub fn explain(
@@ -48,7 +49,7 @@ fn two_profiles_error(first: &str, second: &str) -> Error {
             quoted(first)
         ),
     };
-    let known: Vec<&str> = profile_names().collect();
+    let known: Vec<&str> = profiles::names().collect();
     let commands: Vec<&str> = command.get_subcommands().map(|sub| sub.get_name()).collect();
     let hint = match nearest(first, &commands) {
         Some(meant) if !known.contains(&first) => format!("\nhint: did you mean the command `{meant}`?"),

@@ -1,8 +1,10 @@
 //! Options of the mock server.
 
-use crate::cli::{CpuList, FaultSpec};
-use crate::config::{ConfigError, Mistake, Reason, check_duration, parse_duration};
+use crate::cli::FaultSpec;
+use crate::error::{ConfigError, Mistake, Reason};
+use crate::host::CpuList;
 use crate::units::{MINUTE, Nanos};
+use crate::units::{check_duration, parse_duration};
 use clap::Args;
 use std::net::SocketAddr;
 

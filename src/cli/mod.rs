@@ -27,7 +27,6 @@ pub use push_args::PushArgs;
 pub use run_args::{Progress, RunArgs, Stamp};
 pub use server_args::ServerArgs;
 pub use shard_args::ShardArgs;
-pub use values::cpus::CpuList;
 pub use values::faults::FaultSpec;
 pub use values::shard::ShardSpec;
 pub use values::stages::StageList;
@@ -176,6 +175,13 @@ fn is_typed(matches: &ArgMatches, id: &str) -> bool {
     let known = matches.try_contains_id(id).is_ok();
     (known && matches.value_source(id) == Some(ValueSource::CommandLine))
         || matches.subcommand().is_some_and(|(_, below)| is_typed(below, id))
+}
+
+/// The names of the subcommands that a user may type, in case one was mistyped.
+pub fn command_names() -> Vec<String> {
+    let command = Cli::command();
+    let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+    shown.map(|sub| sub.get_name().to_owned()).collect()
 }
 
 /// The script that completes this program's options in `shell`.

@@ -1,6 +1,6 @@
 //! Options of the Pushgateway.
 
-use crate::config::Secret;
+use crate::units::Secret;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 

@@ -1,9 +1,10 @@
 //! Options of a run.
 
-use crate::cli::{CpuList, DocumentArgs, PushArgs, ServerArgs, ShardArgs, StageList};
-use crate::config::{Secret, parse_count_span, parse_duration, parse_duration_span};
+use crate::cli::{DocumentArgs, PushArgs, ServerArgs, ShardArgs, StageList};
+use crate::host::CpuList;
 use crate::units::Nanos;
-use crate::workload::Span;
+use crate::units::Span;
+use crate::units::{Secret, parse_count_span, parse_duration, parse_duration_span};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! Options of the server that a run starts itself.
 
-use crate::config::{Secret, parse_duration};
 use crate::units::Nanos;
+use crate::units::{Secret, parse_duration};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use std::path::PathBuf;

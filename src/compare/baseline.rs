@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{nearest, quoted};
-use crate::output::escape;
+use crate::error::escape;
+use crate::error::{nearest, quoted};
 
 const NAME_CHARS_MAX: usize = 64;
 const FACTS_BYTES_MAX: u64 = 64 * 1024;

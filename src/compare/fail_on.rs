@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::compare::matching::{Kind, SCALARS, letter, scalar_kind};
 use crate::compare::stats::Why;
 use crate::compare::{Cell, Comparison, Row, Statistic, Word};
-use crate::config::{nearest, quoted};
+use crate::error::{nearest, quoted};
 use crate::metrics::METRICS;
 
 /// `latency p95 > +10%`: METRIC [STAT] OP CHANGE.

@@ -1,8 +1,8 @@
 //! Which figures may stand beside each other, and what must be said before they do.
 
 use crate::compare::{Run, RunFacts, Trend};
+use crate::error::escape;
 use crate::metrics::{Direction, METRICS, MetricId};
-use crate::output::escape;
 
 /// Lengths that differ by less are alike: a run ends when its last request does.
 const DURATION_MAX: f64 = 0.05;

@@ -2,15 +2,14 @@
 //! for the readers of files, the folder of baselines and `command`.
 
 pub mod baseline;
-pub mod command;
-mod csv;
-mod fail_on;
+pub mod csv;
+pub mod fail_on;
 mod figures;
-mod json;
-mod markdown;
+pub mod json;
+pub mod markdown;
 mod matching;
 mod model;
-mod plot;
+pub mod plot;
 pub mod read;
 #[cfg(test)]
 mod rendering_tests;
@@ -20,7 +19,7 @@ pub mod stats;
 mod table;
 #[cfg(test)]
 mod testing_tests;
-mod text;
+pub mod text;
 mod values;
 
 pub use fail_on::{Judged, Rule, RuleError, RuleVerdict, judge};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::compare::Run;
 use crate::compare::figures::{Curve, Prepared};
 use crate::compare::matching::letter;
-use crate::output::escape;
+use crate::error::escape;
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 76.0;

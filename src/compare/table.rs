@@ -7,8 +7,8 @@ use crate::compare::matching::{self, Difference, Kind};
 use crate::compare::stats::{Change, RateSample, ShareSample, Why, rate_change, share_change};
 use crate::compare::stats::{welch_change, welch_difference};
 use crate::compare::{Run, Scalar};
+use crate::error::escape;
 use crate::metrics::Direction;
-use crate::output::escape;
 
 /// Runs of `--repeat` that a side needs before the variance between runs can rule.
 pub const REPEATS_MIN: usize = 3;

@@ -1,8 +1,9 @@
 use super::*;
 use crate::cli::Cli;
 use crate::plan::{Executor, Stage, Threshold};
+use crate::units::Span;
 use crate::units::{MILLISECOND, MINUTE, SECOND};
-use crate::workload::{Call, Prompts, RequestKind, Span, Timeouts};
+use crate::workload::{Call, Prompts, RequestKind, Timeouts};
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -118,7 +119,7 @@ fn quick_smoke_is_one_user_and_three_requests() {
 
 #[test]
 fn every_built_in_profile_is_a_plan() {
-    for name in profile_names() {
+    for name in profiles::names() {
         load_plan(&args(&[name])).unwrap_or_else(|e| panic!("{e}"));
     }
 }
@@ -143,13 +144,13 @@ fn the_effective_configuration_reads_back_as_itself() {
         let (again, mistakes) = document::read_document(&config.profile, "again.yaml", &text).unwrap();
         assert!(mistakes.is_empty(), "{mistakes:?}");
         assert_eq!(again, config);
-        assert_eq!(Plan::build(&again), Plan::build(&config));
+        assert_eq!(to_plan(&again), to_plan(&config));
     }
 }
 
 #[test]
 fn a_path_works_in_place_of_a_name() {
-    let file = TempFile::new("ok.yaml", profile_text("quick-smoke").unwrap().as_bytes());
+    let file = TempFile::new("ok.yaml", profiles::text("quick-smoke").unwrap().as_bytes());
     let (config, plan) = load_plan(&args(&[file.path()])).unwrap();
     assert_eq!(config.profile, file.path());
     assert_eq!(plan.executor.iterations(), Some(3));

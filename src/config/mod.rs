@@ -1,80 +1,41 @@
-//! What was asked for: a built-in profile or a YAML document, with the command line laid over it.
+//! What was asked for: a built-in profile or a YAML document, with the command line laid over it, and what it means.
+//!
+//! ```text
+//! document/  YAML -> Config      options/  the command line over it      to_plan/  Config -> Plan
+//! ```
 
-mod analysis;
-mod analysis_keys;
-mod builtin;
-mod document;
-mod duration;
-mod effective;
-mod endpoints;
-mod error;
-mod listing;
-mod mix;
-mod overlay;
-mod prompts_keys;
+pub mod document;
+mod options;
 mod push;
-mod reader;
-mod requests;
-mod secret;
-mod server;
-mod session;
-mod settings;
-mod shape;
-mod shard;
-mod thresholds;
-mod tree;
+mod to_plan;
 mod types;
-mod workload_keys;
 
-pub use analysis::AnalysisLimits;
-pub use builtin::{names as profile_names, text as profile_text};
-pub use duration::{
-    format_duration, format_duration_span, parse_count_span, parse_duration, parse_duration_span,
-};
-pub use effective::check;
-pub use error::{ConfigError, Mistake, Reason, nearest, quoted};
-pub use listing::profiles;
-pub use push::PushConfig;
-pub use reader::check_duration;
-pub use secret::Secret;
-pub use server::{CommandSettings, ServerSettings};
-pub use settings::{Header, MIN_WAIT_DEFAULT, Settings, redact};
-pub use tree::DOCUMENT_BYTES_MAX;
+pub use document::tree::DOCUMENT_BYTES_MAX;
+pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, ServerSettings, Settings};
+pub use to_plan::to_plan;
 pub use types::{
-    CallConfig, Config, Place, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig,
-    duration_text,
+    CallConfig, Config, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig,
 };
 
-use crate::cli::RunArgs;
+use crate::cli::{self, RunArgs};
+use crate::error::{ConfigError, Reason, nearest, quoted};
 use crate::plan::Plan;
+use crate::profiles;
+use options::{load, passes_and_files, settings};
 use std::io::Read;
-
-/// Words that are commands, in case one was mistyped and so taken for a profile.
-const COMMANDS: [&str; 11] = [
-    "baseline",
-    "compare",
-    "completions",
-    "config",
-    "import-k6",
-    "man",
-    "merge",
-    "mock",
-    "probe",
-    "profiles",
-    "run",
-];
+use to_plan::shard;
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.
 pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
     let source = source(args)?;
     let (mut config, mut mistakes) = document::read_document(&source.name, &source.file, &source.text)?;
-    config.run = settings::settings(args, &config.servers, &mut mistakes);
-    overlay::overlay(&mut config, args, &mut mistakes);
-    session::overlay_session(&mut config, args, &mut mistakes);
+    config.run = settings(args, &config.servers, &mut mistakes);
+    load::overlay(&mut config, args, &mut mistakes);
+    passes_and_files::overlay_session(&mut config, args, &mut mistakes);
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);
     shard::check_shard(&config, &mut mistakes);
-    let plan = match Plan::build(&config) {
+    let plan = match to_plan(&config) {
         Ok(plan) if mistakes.is_empty() => return Ok((config, plan)),
         Ok(_) => Vec::new(),
         Err(more) => more,
@@ -103,7 +64,7 @@ pub fn read_profile(file: &str, text: &str) -> Result<Plan, ConfigError> {
 
 fn read_plan(profile: &str, file: &str, text: &str) -> Result<(Config, Plan), ConfigError> {
     let (config, mistakes) = document::read_document(profile, file, text)?;
-    match Plan::build(&config) {
+    match to_plan(&config) {
         Ok(plan) if mistakes.is_empty() => Ok((config, plan)),
         Ok(_) => Err(ConfigError::new(mistakes)),
         Err(more) => Err(ConfigError::new(mistakes.into_iter().chain(more).collect())),
@@ -136,7 +97,7 @@ fn source(args: &RunArgs) -> Result<Source, ConfigError> {
 }
 
 fn find(name: &str) -> Result<Source, ConfigError> {
-    if let Some(text) = builtin::text(name) {
+    if let Some(text) = profiles::text(name) {
         return Ok(Source {
             name: name.to_owned(),
             file: format!("profiles/{name}.yaml"),
@@ -151,14 +112,20 @@ fn find(name: &str) -> Result<Source, ConfigError> {
     }
 }
 
-fn unknown_profile(name: &str) -> ConfigError {
-    let known: Vec<&str> = builtin::names().collect();
+/// Says that no profile has this name, and which was probably meant.
+pub fn unknown_profile(name: &str) -> ConfigError {
+    let known: Vec<&str> = profiles::names().collect();
     let list = format!(
         "profiles are {}; a file is given by its path, `./{}.yaml`",
         known.join(", "),
         "name"
     );
-    let words: Vec<&str> = known.iter().copied().chain(COMMANDS).collect();
+    let commands = cli::command_names();
+    let words: Vec<&str> = known
+        .iter()
+        .copied()
+        .chain(commands.iter().map(String::as_str))
+        .collect();
     let hint = match nearest(name, &words) {
         Some(word) => format!("did you mean `{word}`? {list}"),
         None => list,

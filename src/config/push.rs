@@ -1,17 +1,15 @@
 //! Where figures are pushed while a run goes on: the mapping `prometheus`, with options and environment over it.
 
 use crate::cli::PushArgs;
-use crate::config::reader::{Fields, Reader};
-use crate::config::settings::redact;
-use crate::config::{Mistake, Place, Reason, Secret, duration_text, quoted};
+use crate::config::document::reader::{Fields, Reader};
+use crate::discover::Url;
+use crate::error::{Mistake, Reason, quoted};
 use crate::http1::check_path;
-use crate::server::Url;
+use crate::push::PushConfig;
+use crate::units::Secret;
 use crate::units::{MINUTE, Nanos, SECOND};
-use serde::{Serialize, Serializer};
 use std::ops::RangeInclusive;
 
-const JOB_DEFAULT: &str = "llmload";
-const INTERVAL_DEFAULT: Nanos = 10 * SECOND;
 const INTERVAL: RangeInclusive<Nanos> = SECOND..=60 * MINUTE;
 /// Of a job, an instance, a user or a password.
 const NAME_BYTES_MAX: usize = 256;
@@ -27,42 +25,6 @@ const KEYS: [&str; 7] = [
     "username",
     "password",
 ];
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PushConfig {
-    pub enabled: bool,
-    /// With its scheme, without a slash at the end.
-    #[serde(rename = "pushgateway_url", serialize_with = "redacted")]
-    pub url: String,
-    #[serde(rename = "job_name")]
-    pub job: String,
-    /// `None`: the host's name.
-    #[serde(rename = "instance_name", skip_serializing_if = "Option::is_none")]
-    pub instance: Option<String>,
-    #[serde(rename = "push_interval_seconds", serialize_with = "duration_text")]
-    pub interval: Nanos,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password: Option<Secret>,
-    #[serde(skip)]
-    pub place: Place,
-}
-
-impl Default for PushConfig {
-    fn default() -> PushConfig {
-        PushConfig {
-            enabled: false,
-            url: String::new(),
-            job: JOB_DEFAULT.to_owned(),
-            instance: None,
-            interval: INTERVAL_DEFAULT,
-            username: None,
-            password: None,
-            place: Place::default(),
-        }
-    }
-}
 
 /// The mapping `prometheus`, whether it is enabled or not: `--pushgateway` may still enable it. Without `enabled`, a
 /// URL says that it is.
@@ -201,10 +163,6 @@ fn check_length(text: &str) -> Result<(), Reason> {
             "a text of {n} bytes, more than the limit, {NAME_BYTES_MAX}"
         ))),
     }
-}
-
-fn redacted<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&redact(url))
 }
 
 #[cfg(test)]

@@ -1,10 +1,18 @@
 //! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
 
-use crate::config::duration::{format_duration, format_duration_span, format_span};
-use crate::config::{AnalysisLimits, Mistake, PushConfig, Reason, Settings, redact};
+use crate::config::Settings;
+use crate::error::Place;
+use crate::plan::AnalysisLimits;
 use crate::plan::Executor;
+use crate::push::PushConfig;
 use crate::units::Nanos;
-use crate::workload::{Api, LightPath, Prompts, Span};
+use crate::units::Span;
+use crate::units::duration_span_text;
+use crate::units::duration_text;
+use crate::units::optional_duration_text;
+use crate::units::redact;
+use crate::units::{format_duration, format_span};
+use crate::workload::{Api, LightPath, Prompts};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
@@ -210,52 +218,6 @@ pub struct ThresholdConfig {
     /// But not before this much of the run.
     pub delay_abort_eval: Option<Nanos>,
     pub place: Place,
-}
-
-/// A file and a line in it, or an option and 0. All places are equal, so that what was asked for compares
-/// equal wherever it was written.
-#[derive(Clone, Debug, Default)]
-pub struct Place {
-    pub name: String,
-    pub line: usize,
-}
-
-impl PartialEq for Place {
-    fn eq(&self, _: &Place) -> bool {
-        true
-    }
-}
-
-impl Place {
-    pub fn file(name: &str, line: usize) -> Place {
-        Place {
-            name: name.to_owned(),
-            line,
-        }
-    }
-
-    pub fn option(name: &str) -> Place {
-        Place {
-            name: name.to_owned(),
-            line: 0,
-        }
-    }
-
-    pub fn mistake(&self, reason: Reason) -> Mistake {
-        reason.at(self.name.as_str(), self.line)
-    }
-}
-
-pub fn duration_text<S: Serializer>(nanos: &Nanos, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&format_duration(*nanos))
-}
-
-fn optional_duration_text<S: Serializer>(nanos: &Option<Nanos>, to: S) -> Result<S::Ok, S::Error> {
-    nanos.map(format_duration).serialize(to)
-}
-
-fn duration_span_text<S: Serializer>(span: &Span<Nanos>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&format_duration_span(*span))
 }
 
 fn shown_url<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {

@@ -9,10 +9,10 @@ use std::sync::atomic::AtomicU64;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::conductor::conduct;
-use super::executor::{spawn, yield_now};
 use super::routes::Routes;
 use super::vu::VuTable;
 use super::{Command, EngineOptions, Report};
+use crate::engine::runtime::{spawn, yield_now};
 use crate::metrics::{Recorder, Snapshot};
 use crate::net::{Net, NetCounters, Options, TaskId, clock};
 use crate::plan::{Plan, vus_on_core};

@@ -3,8 +3,8 @@
 use super::core::CoreState;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::take_sealed;
+use crate::api::find_stamp;
 use crate::metrics::{Outcome, Recorder, Sample};
-use crate::mock;
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsEnd, TlsSession, TlsTarget};
 use crate::units::Nanos;
@@ -336,7 +336,7 @@ impl TokenSink for RecorderSink<'_> {
     fn token(&mut self, data: &[u8], arrived: Nanos) {
         self.recorder.counters().token_events += 1;
         if self.verify
-            && let Some(sent) = mock::find_stamp(data)
+            && let Some(sent) = find_stamp(data)
         {
             self.recorder.stamp_lag(arrived.saturating_sub(sent));
         }

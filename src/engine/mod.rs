@@ -5,9 +5,9 @@
 mod conductor;
 mod core;
 mod exchange;
-pub mod executor;
 pub mod response;
 mod routes;
+pub mod runtime;
 #[cfg(debug_assertions)]
 mod sabotage;
 mod secure;
@@ -28,7 +28,7 @@ use crate::plan::Plan;
 use crate::tls::TlsTarget;
 use crate::units::Nanos;
 use crate::workload::Target;
-use executor::Core;
+use runtime::Core;
 
 /// Snapshots of a core: one being filled, one with the reporter, one to spare while the reporter is slow.
 const SNAPSHOTS_PER_CORE: usize = 3;

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use super::core::CoreState;
-use super::executor::{catch_panic, spawn};
 use super::sessions::Sessions;
+use crate::engine::runtime::{catch_panic, spawn};
 use crate::metrics::Outcome;
 use crate::net::{Signal, TaskId, clock};
 use crate::plan::{Executor, local_to_global};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::{ExitCode, Failure};
+
 /// CPUs by their kernel number. `workers` and `server` share a CPU only where there are too few.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpuPlan {
@@ -60,8 +62,10 @@ impl fmt::Display for CpuError {
 
 impl std::error::Error for CpuError {}
 
-impl CpuError {
-    pub const EXIT_CODE: u8 = 104;
+impl From<CpuError> for Failure {
+    fn from(error: CpuError) -> Failure {
+        Failure::new(ExitCode::Config, error, None, "")
+    }
 }
 
 /// Divides the CPUs. Without a wish: all allowed ones work; a managed server takes the upper half of them,

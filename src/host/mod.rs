@@ -2,12 +2,14 @@
 //! under load. Reading (`facts`) and deciding (`preflight`, `cpus`) are apart, so that every refusal is
 //! tested with made-up facts.
 
+mod cpu_list;
 pub mod cpus;
 mod facts;
 pub mod preflight;
 mod quota;
 mod uring;
 
+pub use cpu_list::CpuList;
 pub use cpus::{CpuPlan, plan_cpus};
 pub use facts::{CPU_COUNT_MAX, HostFacts, Limit, allowed_cpus, raise_open_files};
 pub use preflight::{HostError, Need, Note, check};

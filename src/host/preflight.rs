@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::{ExitCode, Failure};
+
 use super::facts::HostFacts;
 use super::uring::UringRefusal;
 
@@ -117,7 +119,16 @@ impl fmt::Display for HostError {
 impl std::error::Error for HostError {}
 
 impl HostError {
-    pub const EXIT_CODE: u8 = 111;
+    /// All of them as one failure.
+    pub fn failure(errors: &[HostError]) -> Failure {
+        let texts = errors
+            .iter()
+            .map(|e| Failure::new(ExitCode::Host, e, None, &e.hint()).text);
+        Failure {
+            exit: ExitCode::Host,
+            text: texts.collect(),
+        }
+    }
 
     /// The command that mends it.
     pub fn hint(&self) -> String {

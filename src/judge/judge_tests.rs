@@ -2,7 +2,8 @@ use super::*;
 use crate::metrics::{Outcome, Recorder, Sample};
 use crate::plan::Stage;
 use crate::units::MILLISECOND;
-use crate::workload::{Call, Prompts, Span, Timeouts};
+use crate::units::Span;
+use crate::workload::{Call, Prompts, Timeouts};
 
 fn kinds() -> Vec<RequestKind> {
     let kind = |name: &str, stream| RequestKind {

@@ -315,7 +315,7 @@ fn the_whole_options_of_a_run_are_read_through_their_nulls_and_every_mix_will_do
     });
     let (plan, left_out) = imported(&options.to_string());
     assert_eq!((plan.executor.vus_max(), left_out.len()), (4, 0), "{left_out:?}");
-    for mix in crate::config::profile_names() {
+    for mix in crate::profiles::names() {
         let (profile, _) = import(&options.to_string(), "a\nb: c", mix).unwrap();
         let plan = read_profile("imported.yaml", &profile).unwrap();
         assert_eq!(plan.executor.vus_max(), 4, "{mix}");

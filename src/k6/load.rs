@@ -1,8 +1,9 @@
 //! The shape of the load: k6's shortcuts, or one scenario, as an executor of ours.
 
 use super::Refusal;
-use crate::config::{nearest, parse_duration, quoted};
+use crate::error::{nearest, quoted};
 use crate::plan::{Executor, Stage};
+use crate::units::parse_duration;
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
 use serde_json::{Map, Value};
 

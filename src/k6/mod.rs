@@ -1,12 +1,10 @@
 //! k6's options turned into a profile of ours. Pure but for reading and writing the files (`command`).
 
-mod command;
 mod load;
 mod source;
 mod thresholds;
 mod write;
 
-pub use command::{Imported, run};
 pub use write::import;
 
 /// Why a file cannot be imported at all.
@@ -17,7 +15,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(what: impl Into<String>, hint: impl Into<String>) -> Refusal {
+    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Refusal {
         Refusal {
             what: what.into(),
             hint: hint.into(),

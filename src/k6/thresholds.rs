@@ -1,9 +1,9 @@
 //! k6's thresholds: those that this program can judge, and why the others are left out.
 
 use super::load::duration;
-use crate::config::format_duration;
 use crate::plan::{THRESHOLDS_MAX, Threshold};
 use crate::units::Nanos;
+use crate::units::format_duration;
 use crate::workload::RequestKind;
 use serde_json::{Map, Value};
 

@@ -3,8 +3,10 @@
 use super::load::{Load, load, unknown};
 use super::thresholds::{Carried, text, thresholds};
 use super::{Refusal, source};
-use crate::config::{format_duration, profile_names, profile_text, read_profile};
+use crate::config::read_profile;
 use crate::plan::Executor;
+use crate::profiles;
+use crate::units::format_duration;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
@@ -85,8 +87,8 @@ const OF_THE_MIX: [&str; 6] = ["server", "servers", "think_time", "models", "pro
 /// are those of the built-in profile `mix`.
 pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>), Refusal> {
     let options = source::options(text)?;
-    let Some(of_mix) = profile_text(mix) else {
-        let known: Vec<&str> = profile_names().collect();
+    let Some(of_mix) = profiles::text(mix) else {
+        let known: Vec<&str> = profiles::names().collect();
         let what = format!("--mix `{mix}`: no built-in profile");
         return Err(Refusal::new(what, format!("profiles are {}", known.join(", "))));
     };

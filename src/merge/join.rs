@@ -1,15 +1,16 @@
 //! The merged document out of its parts.
 
 use crate::config::reread;
+use crate::error::ExitCode;
 use crate::merge::belong::{self, check, listed};
 use crate::merge::part::PartTraffic;
 use crate::merge::{Part, Refusal, timeline, verdict};
 use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure, TokenSource};
 use crate::plan::Plan;
 use crate::result::{
-    Client, CoreFigures, ExitCode, Fitness, Grouping, MergedFigures, MetricFigures, Ordered, PassFigures,
-    RULES, Rows, Run, RunResult, SCHEMA, ServerCounts, ServerFigures, ServerTimings, Shape, StampSource,
-    TlsFigures, Totals, WarmUp, Warning, analyse, metrics, rates, rfc3339, traffic, warnings_of,
+    Client, CoreFigures, Fitness, Grouping, MergedFigures, MetricFigures, Ordered, PassFigures, RULES, Rows,
+    Run, RunResult, SCHEMA, ServerCounts, ServerFigures, ServerTimings, Shape, StampSource, TlsFigures,
+    Totals, WarmUp, Warning, analyse, metrics, rates, rfc3339, traffic, warnings_of,
 };
 use crate::units::Nanos;
 use serde_json::{Map, Value};

@@ -3,13 +3,11 @@
 //! documents and the writing of the merged one (`command`).
 
 mod belong;
-mod command;
 mod join;
-mod part;
+pub mod part;
 mod timeline;
 mod verdict;
 
-pub use command::{Merged, run};
 pub use join::merge;
 pub use part::{Part, stream_details};
 
@@ -21,7 +19,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(what: impl Into<String>, hint: &'static str) -> Refusal {
+    pub fn new(what: impl Into<String>, hint: &'static str) -> Refusal {
         Refusal {
             what: what.into(),
             hint,

@@ -1,10 +1,11 @@
 //! Thresholds judged on all requests together, and what the whole comes to.
 
+use crate::error::ExitCode;
 use crate::judge::{Judge, ThresholdResult};
 use crate::merge::Part;
 use crate::metrics::SeriesTotals;
 use crate::plan::{Plan, Threshold, ThresholdMetric};
-use crate::result::{ExitCode, StoppedBy};
+use crate::result::StoppedBy;
 use crate::units::Nanos;
 
 /// A breaking point needs windows of time, of which documents hold no histograms.

@@ -1,7 +1,6 @@
 //! A server with a known timeline, for tests and benchmarks: it says when it sent what, and fails on purpose.
 
 pub mod budget;
-pub mod command;
 mod dialect;
 pub mod fault;
 mod request;
@@ -20,14 +19,13 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::engine::executor::{Core, spawn, yield_now};
+use crate::engine::runtime::{Core, spawn, yield_now};
 use crate::net::{Kick, Net, Options};
 use crate::units::{MICROSECOND, Nanos};
 use crate::workload::Api;
 use budget::Budget;
 use fault::FaultPlan;
 use script::Script;
-pub use script::find_stamp;
 use serve::{MockCore, Shared, serve};
 use truth::Truth;
 

@@ -1,15 +1,13 @@
 //! The bytes that the mock sends: built once, patched with the instant of each send.
 
+use crate::api::STAMP_DIGITS;
+use crate::api::STAMP_KEY;
+use crate::api::write_stamp;
 use std::io::Write;
 
 use super::dialect::{self, COUNT_KEY, COUNT_WIDTH, DECODE_KEY, MS_WIDTH, PROMPT_KEY};
 use crate::units::Nanos;
 use crate::workload::Api;
-
-/// Digits of a stamp: every u64 fits, and the size of an event never changes.
-const STAMP_DIGITS: usize = 20;
-/// Where a stamp stands in an event; the client looks for it with `--verify-stamps`.
-pub const STAMP_KEY: &str = "\"sent_ns\":\"";
 
 /// How long the mock itself took for an answer, so far as an API says so.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,20 +121,6 @@ impl Script {
     }
 }
 
-fn write_stamp(out: &mut [u8], mut value: Nanos) {
-    for digit in out.iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
-}
-
-/// The stamp in an event's data, if it carries one.
-pub fn find_stamp(data: &[u8]) -> Option<Nanos> {
-    let at = memchr::memmem::find(data, STAMP_KEY.as_bytes())? + STAMP_KEY.len();
-    let digits = std::str::from_utf8(data.get(at..at + STAMP_DIGITS)?).ok()?;
-    digits.parse().ok()
-}
-
 fn token(api: Api, stamp: bool, event_bytes: usize) -> Vec<u8> {
     let mut extra = String::new();
     if stamp {
@@ -181,6 +165,7 @@ pub fn json(status: u16, body: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::find_stamp;
 
     const APIS: [Api; 3] = [Api::Chat, Api::Completions, Api::LlamaCpp];
 

@@ -9,7 +9,7 @@ use super::fault::{Fault, FaultPlan};
 use super::request::{self, Request, Route};
 use super::script::{self, Script, Took};
 use super::truth::{self, Truth};
-use crate::engine::executor::yield_now;
+use crate::engine::runtime::yield_now;
 use crate::net::{ConnId, Net, Received, TaskId, clock};
 use crate::units::Nanos;
 use crate::workload::Api;

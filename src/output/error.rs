@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::{ExitCode, Failure};
+
 #[derive(Debug)]
 pub struct OutputError {
     pub path: PathBuf,
@@ -41,7 +43,7 @@ impl std::fmt::Display for OutputError {
         write!(
             f,
             "{}: cannot {}: {}",
-            super::escape(&path),
+            crate::error::escape(&path),
             self.action,
             self.cause
         )
@@ -51,5 +53,11 @@ impl std::fmt::Display for OutputError {
 impl std::error::Error for OutputError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.cause)
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Failure {
+        Failure::new(ExitCode::Output, &error, None, error.hint())
     }
 }

@@ -3,9 +3,9 @@
 //! A line is a label and cells. Where they do not fit, the cells of the highest rank go first, so that a narrow
 //! terminal shows fewer of them; no line is ever wider than the terminal.
 
-use crate::config::format_duration;
 use crate::output::numbers::{duration, grouped};
 use crate::report::{LiveFigures, LivePhase, LiveSpread};
+use crate::units::format_duration;
 use crate::units::{Nanos, SECOND, millis};
 
 /// From this width on two rows stand side by side.

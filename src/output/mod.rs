@@ -3,7 +3,6 @@
 mod contention;
 mod details;
 mod error;
-mod escape;
 mod files;
 mod json;
 mod live;
@@ -16,7 +15,6 @@ mod workload;
 
 pub use details::{DetailSpool, SPOOL_LINE_BYTES_MAX, Spooled};
 pub use error::OutputError;
-pub use escape::escape;
 pub use files::OutputFiles;
 pub use json::OutputFile;
 pub use live::block;

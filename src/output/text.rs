@@ -1,7 +1,7 @@
 //! The summary on one screen.
 
+use crate::error::escape;
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
-use crate::output::escape;
 use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
 use crate::output::passes;
 use crate::output::timings;

@@ -1,8 +1,8 @@
 //! How VUs come and go: k6's closed-loop executors.
 
-use crate::config::duration_text;
 use crate::plan::VuSchedule;
 use crate::units::Nanos;
+use crate::units::duration_text;
 use serde::Serialize;
 
 /// `duration` long, at whose end `target` VUs run; the count moves linearly. 0 long: a jump.

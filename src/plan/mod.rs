@@ -1,8 +1,7 @@
 //! What a run means, validated: nothing past this room checks it again. Pure, in simulated time.
 
+mod analysis_limits;
 mod assignment;
-mod build;
-mod endpoints;
 mod executor;
 mod limits;
 mod passes;
@@ -11,6 +10,7 @@ mod selector;
 mod split;
 mod threshold;
 
+pub use analysis_limits::AnalysisLimits;
 pub use assignment::Assignment;
 pub use executor::{Executor, Plateau, Stage, StageAt};
 pub use limits::{
@@ -26,7 +26,7 @@ pub use threshold::{Aggregation, Op, Threshold, ThresholdMetric};
 use crate::units::Nanos;
 use crate::workload::Workload;
 
-/// A run, ready to be split over cores. Made from a `Config` by `Plan::build`.
+/// A run, ready to be split over cores. Made from a `Config` by `config::to_plan`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Name of the profile, or the path it was read from.
@@ -81,7 +81,7 @@ impl Plan {
     /// A plan of which only the executor matters.
     pub(crate) fn with(executor: Executor) -> Plan {
         use crate::units::SECOND;
-        use crate::workload::Span;
+        use crate::units::Span;
         Plan {
             profile: "test".into(),
             seed: 1,

@@ -1,6 +1,6 @@
 //! Which requests a threshold looks at: `metric{tag:value,...}`, as k6 writes sub-metrics.
 
-use crate::config::{Reason, nearest, quoted};
+use crate::error::{Reason, nearest, quoted};
 use crate::workload::{Endpoint, RequestKind};
 
 const TAGS: [&str; 4] = ["endpoint", "stream", "expected_response", "request"];
@@ -38,7 +38,7 @@ impl Selector {
     }
 
     /// The tag `endpoint` names a server where one is called so, and a kind of path elsewhere.
-    pub(super) fn resolve(&mut self, endpoints: &[Endpoint]) {
+    pub fn resolve(&mut self, endpoints: &[Endpoint]) {
         let asked = |endpoint: &Endpoint| endpoint.name.is_some() && endpoint.name == self.endpoint;
         self.several = endpoints.len() > 1;
         if self.several
@@ -149,7 +149,8 @@ pub fn split_key(key: &str) -> Result<(&str, Selector), Reason> {
 mod tests {
     use super::*;
     use crate::units::SECOND;
-    use crate::workload::{Call, LightPath, Prompts, Span, Timeouts};
+    use crate::units::Span;
+    use crate::workload::{Call, LightPath, Prompts, Timeouts};
 
     fn kind(name: &str, call: Call) -> RequestKind {
         RequestKind {

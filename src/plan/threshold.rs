@@ -1,7 +1,7 @@
 //! Thresholds in k6's grammar: `p(95)<15000`, `rate<0.10`, `count<100`, of a metric or of those of its requests
 //! that `{tag:value}` chooses. Times are milliseconds.
 
-use crate::config::{Reason, nearest, quoted};
+use crate::error::{Reason, nearest, quoted};
 use crate::metrics::{METRICS, MetricId, Outcome, Source};
 use crate::plan::selector::{Selector, split_key};
 use crate::units::Nanos;

@@ -6,11 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::exposition::CONTENT_TYPE;
-use crate::config::{PushConfig, redact};
+use crate::blocking_http::{Answer, Peer, ProbeError};
+use crate::discover::{ServerError, Url, addresses};
+use crate::error::printable;
 use crate::http1::{Body, Method};
-use crate::server::probe::{Answer, Peer, ProbeError};
-use crate::server::{ServerError, Url, addresses, printable};
+use crate::push::PushConfig;
 use crate::tls::{TlsOptions, TlsTarget};
+use crate::units::redact;
 
 /// For one push, connecting included.
 pub const PUSH_LIMIT: Duration = Duration::from_secs(5);

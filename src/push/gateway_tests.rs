@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Secret;
+use crate::units::Secret;
 
 #[test]
 fn a_group_is_named_by_job_and_instance_however_odd_they_are() {

@@ -10,8 +10,10 @@ mod exposition;
 mod figures;
 mod gateway;
 mod pusher;
+mod settings;
 
 pub use exposition::render;
 pub use figures::{BOUNDS, Buckets, EndpointFigures, Gauges, Grouping, PushFigures, PushView, Quantiles};
 pub use gateway::{Gateway, group_path};
-pub use pusher::{Pushed, Pusher, Pushes};
+pub use pusher::{Pushed, Pusher};
+pub use settings::PushConfig;

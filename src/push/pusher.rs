@@ -4,28 +4,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
-use serde::Serialize;
 
 use super::exposition::render;
 use super::figures::{Grouping, PushFigures, PushView};
 use super::gateway::{Gateway, PUSH_LIMIT};
 use crate::metrics::{Merged, Snapshot};
+use crate::result::Pushes;
 use crate::units::Nanos;
 
 /// What may wait beside the push that is under way: only the newest figures are worth it.
 const WAITING_MAX: usize = 1;
 /// For the last push, and before it for the one that is under way.
 const LAST_LIMIT: Duration = PUSH_LIMIT.saturating_mul(2);
-
-/// What became of the pushes of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Pushes {
-    pub sent: u64,
-    pub failed: u64,
-    /// Replaced by newer figures before the gateway was free, or never begun.
-    pub dropped: u64,
-    pub last_error: Option<String>,
-}
 
 /// At the end of a run.
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::PushConfig;
+use crate::push::PushConfig;
 use crate::tls::TlsOptions;
 use crate::units::SECOND;
 use std::io::{Read, Write};

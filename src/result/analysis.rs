@@ -1,6 +1,6 @@
 //! The automatic analysis: a table of named rules, each with its limit in the document.
 
-use crate::config::AnalysisLimits;
+use crate::plan::AnalysisLimits;
 use crate::result::{RunResult, StampSource};
 use crate::units::millis;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,13 @@
 //! From the merged totals and the facts of the run to the result document.
 
-use crate::config::{AnalysisLimits, Config};
+use crate::config::Config;
+use crate::error::ExitCode;
 use crate::judge::{Judged, StepsResult, ThresholdResult};
 use crate::metrics::{CoreTotals, Merged, MetricId, TlsFailure};
+use crate::plan::AnalysisLimits;
 use crate::plan::Shard;
-use crate::push::Pushes;
 use crate::report::{Aggregator, TimelineRow};
+use crate::result::Pushes;
 use crate::result::analysis::{Finding, analyse};
 use crate::result::endpoints::{Endpoint, Grouping, Rates, Traffic, metrics, rates, traffic};
 use crate::result::figures::{MetricFigures, Ordered};
@@ -13,7 +15,7 @@ use crate::result::passes::PassFigures;
 use crate::result::server::ServerFigures;
 use crate::result::timings::ServerTimings;
 use crate::result::warnings::{self, Warning};
-use crate::result::{ExitCode, Fitness, MergedFigures, ShardFigures, StartFigures};
+use crate::result::{Fitness, MergedFigures, ShardFigures, StartFigures};
 use crate::server::ServerSample;
 use crate::units::{Nanos, millis, seconds};
 use serde::{Deserialize, Serialize};

@@ -3,18 +3,20 @@
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::error::ExitCode;
 use crate::output::{self, DetailSpool, OutputFiles};
 use crate::plan::{Assignment, Plan};
-use crate::push::Pushes;
+use crate::result::Pushes;
 use crate::result::{
-    Contention, Endpoint, ExitCode, Ordered, PassFigures, RunFacts, RunResult, Shape, StampSource,
-    StartFigures, StoppedBy, servers, spread,
+    Contention, Endpoint, Ordered, PassFigures, RunFacts, RunResult, Shape, StampSource, StartFigures,
+    StoppedBy, servers, spread,
 };
 use crate::units::Nanos;
 
 use super::load::{Load, Total};
 use super::names::{series_names, server_of_series};
-use super::{Failure, Finished, Ready, servers as managed, silence};
+use crate::error::Failure;
+use crate::run::{Finished, Ready, servers as managed, silence};
 
 /// What the beginning has to tell.
 pub struct Started {

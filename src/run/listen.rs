@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, after, never, select};
 
 use super::progress::{Shown, Tick};
-use super::{Failure, Ready, Signals};
-use crate::config::format_duration;
 use crate::engine::{Command, Engine, Report};
+use crate::error::ExitCode;
+use crate::error::Failure;
 use crate::judge::{Judge, Vus};
 use crate::metrics::Snapshot;
 use crate::net::clock;
@@ -15,7 +15,10 @@ use crate::output::DetailSpool;
 use crate::plan::{Pass, Plan, Role, VuSchedule};
 use crate::push::Pusher;
 use crate::report::Aggregator;
-use crate::result::{ExitCode, StoppedBy};
+use crate::result::StoppedBy;
+use crate::run::Ready;
+use crate::signals::Signals;
+use crate::units::format_duration;
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
 /// Snapshots are due at whole seconds; a row is closed this much later, so that they are in.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use crate::cli::RunArgs;
-use crate::config::format_duration;
 use crate::engine::Engine;
 use crate::judge::{Judge, Judged};
 use crate::metrics::Merged;
@@ -12,10 +11,13 @@ use crate::plan::{Pass, Plan, Role};
 use crate::report::Aggregator;
 use crate::result::{Repeat, RepeatFacts, StoppedBy, WarmUp, judged_together};
 use crate::units::Nanos;
+use crate::units::format_duration;
 
 use super::listen::{Books, Listened, Listener};
 use super::progress::Shown;
-use super::{Failure, Phase, Ready, Signals, start};
+use crate::error::Failure;
+use crate::run::{Ready, start};
+use crate::signals::{Phase, Signals};
 
 /// What a pass needs from outside.
 pub struct Stage<'a> {

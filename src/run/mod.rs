@@ -1,40 +1,35 @@
 //! A run from its plan to its exit code: check the host, find or start the server, start the engine, listen to
 //! it, build the result, write it.
 
-mod failure;
 mod finish;
 mod listen;
 mod load;
 mod names;
 mod notice;
-mod probe;
 mod progress;
 mod push;
 mod servers;
 mod setup;
-mod signals;
 mod silence;
 mod start;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 
 use crate::cli::RunArgs;
 use crate::config::load_plan;
+use crate::error::ExitCode;
+use crate::error::Failure;
 use crate::net::clock;
 use crate::output::{DetailSpool, OutputFiles};
 use crate::plan::Plan;
-use crate::result::ExitCode;
+use crate::signals::{Phase, Signals};
 use crate::units::Nanos;
-pub use failure::Failure;
 use finish::Started;
 use listen::Books;
 use load::{Load, Stage};
-pub use probe::{Probed, probe};
 use setup::Ready;
-pub use signals::{Phase, Signals};
 
 /// What a finished run shows: `main` prints it.
 #[derive(Debug)]
@@ -128,9 +123,4 @@ fn spool(files: &OutputFiles, ready: &Ready, plan: &Plan) -> Result<Option<Detai
         }
         _ => None,
     })
-}
-
-/// The path of our own binary, for the child.
-pub fn own_exe() -> &'static Path {
-    Path::new(crate::server::managed::OWN_EXE)
 }

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::cli::RunArgs;
-use crate::config::{Config, format_duration, redact};
+use crate::config::Config;
+use crate::discover;
 use crate::plan::Plan;
-use crate::server;
+use crate::units::{format_duration, redact};
 
 /// Long enough to read the line and to find the keys.
 const WAIT: Duration = Duration::from_secs(3);
@@ -23,7 +24,7 @@ pub fn announce(config: &Config, plan: &Plan, args: &RunArgs, note: &mut dyn FnM
         (None, servers) => servers.iter().map(|server| &server.base_url).collect(),
     };
     let texts = urls.into_iter().filter_map(|url| {
-        let addresses = server::addresses(url).ok()?;
+        let addresses = discover::addresses(url).ok()?;
         text(&redact(url), &addresses, plan)
     });
     let texts: Vec<String> = texts.collect();

@@ -1,13 +1,15 @@
 //! The Pushgateway of a run: set up before anything is sent, fed by the reporter, told the whole when it is over.
 
 use crate::config::Config;
+use crate::error::ExitCode;
 use crate::plan::Plan;
-use crate::push::{Gateway, Grouping, Pushed, Pusher, Pushes};
-use crate::result::ExitCode;
+use crate::push::{Gateway, Grouping, Pushed, Pusher};
+use crate::result::Pushes;
 use crate::tls::TlsOptions;
 
 use super::load::Load;
-use super::{Failure, Signals};
+use crate::error::Failure;
+use crate::signals::Signals;
 
 /// `None`: nothing is pushed. `--insecure` is for the target alone: a password goes to a verified gateway or nowhere.
 pub fn gateway(config: &Config) -> Result<Option<Gateway>, Failure> {

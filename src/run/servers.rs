@@ -1,20 +1,21 @@
 //! The server of a run: found, or started; asked whether it does what the load needs; watched; stopped.
 
 use crate::config::Config;
+use crate::discover;
+use crate::discover::{Choice, Discovery, Question, ServerError, VALIDATION_LIMIT};
+use crate::error::escape;
 use crate::host::{self, CpuPlan};
 use crate::metrics::Merged;
-use crate::output::escape;
 use crate::plan::Plan;
 use crate::result::{ServerCounts, ServerFigures};
-use crate::server::{
-    self, Choice, CommandServer, Discovery, ManagedServer, OwnedServer, Question, Sampler, ServerError,
-    ServerSamples, ServerTotals, VALIDATION_LIMIT,
-};
+use crate::server::managed::OWN_EXE;
+use crate::server::{CommandServer, ManagedServer, OwnedServer, Sampler, ServerSamples, ServerTotals};
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Api, Call, Prompts, Target};
+use std::path::Path;
 
-use super::{Failure, own_exe};
+use crate::error::Failure;
 
 /// A server of ours, and what was seen of it. Empty where the run goes to one that was there before.
 pub struct Owned {
@@ -52,7 +53,7 @@ impl Site {
 
     /// With the server's name in front of what is said of it, if it has one.
     fn resolve(&self, headers: Vec<(String, String)>, tls: &TlsOptions) -> Result<Discovery, ServerError> {
-        let found = server::resolve_over(&self.url, self.api, headers, tls);
+        let found = discover::resolve_over(&self.url, self.api, headers, tls);
         let Some(name) = &self.name else { return found };
         let mut found = found.map_err(|e| e.of_server(name))?;
         for note in &mut found.notes {
@@ -88,7 +89,7 @@ pub fn way(config: &Config) -> Result<Way, Failure> {
     if !config.servers.is_empty() {
         return Ok(Way::Running(sites(config)));
     }
-    let url = match server::choose(run.target.as_deref(), run.port, !run.manage_server)? {
+    let url = match discover::choose(run.target.as_deref(), run.port, !run.manage_server)? {
         Choice::Start { port } => return Ok(Way::Simulator { port }),
         Choice::Url(url) => url,
     };
@@ -99,7 +100,7 @@ pub fn way(config: &Config) -> Result<Way, Failure> {
                  so none is started"
             );
             let hint = "drop the option, stop that server, or choose another --port";
-            Err(Failure::new(crate::result::ExitCode::Config, what, None, hint))
+            Err(Failure::new(crate::error::ExitCode::Config, what, None, hint))
         }
         _ => Ok(Way::Running(vec![Site::at(&url)])),
     }
@@ -166,7 +167,7 @@ fn start_simulator(
         options.latency = options.latency.or(simulator.latency.clone());
         options.target_tokens = options.target_tokens.or(simulator.tokens);
     }
-    let server = ManagedServer::start(own_exe(), port, &options)?;
+    let server = ManagedServer::start(Path::new(OWN_EXE), port, &options)?;
     note(&format!(
         "simulator llmsim at {} on CPU {}, ready after {:.1} s",
         server.url(),
@@ -190,7 +191,7 @@ fn start_command(
     let command = run.server.command.as_ref();
     let command = command.ok_or_else(|| Failure::internal("no server command"))?;
     note(&format!("starting the server `{}`", escape(&command.program)));
-    let server = CommandServer::start(own_exe(), &command.options(), headers)?;
+    let server = CommandServer::start(Path::new(OWN_EXE), &command.options(), headers)?;
     note(&format!(
         "server `{}` healthy at {} after {:.1} s; it may run on any CPU (taskset in its command restricts it)",
         server.name(),
@@ -294,7 +295,7 @@ fn validate_all(
             None => note(line),
         };
         let asked = question(plan, index);
-        server::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say).map_err(
+        discover::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say).map_err(
             |e| match name {
                 Some(name) => e.of_server(name),
                 None => e,

@@ -2,12 +2,14 @@
 
 use crate::cli::{RunArgs, Stamp};
 use crate::config::Config;
+use crate::discover::Discovery;
 use crate::engine::EngineOptions;
+use crate::host::HostError;
 use crate::host::preflight::ring_bytes;
 use crate::host::{self, CpuPlan, HostFacts, Need, plan_cpus};
 use crate::net;
 use crate::plan::Plan;
-use crate::server::{self, Discovery};
+use crate::server;
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::MICROSECOND;
 use crate::workload::Target;
@@ -15,7 +17,8 @@ use crate::workload::Target;
 use std::sync::Arc;
 
 use super::servers::{self, Owned, Way};
-use super::{Failure, notice};
+use crate::error::Failure;
+use crate::run::notice;
 
 /// Everything that the run stands on.
 pub struct Ready {
@@ -56,7 +59,7 @@ pub fn set_up(
         },
     };
     // What can be refused without a server is refused before one is started.
-    for n in host::check(&mut host, &need).map_err(|e| Failure::host(&e))? {
+    for n in host::check(&mut host, &need).map_err(|e| HostError::failure(&e))? {
         note(&n.to_string());
     }
     // Nobody waits for a run that this host refuses; nobody but the name service is asked before.
@@ -73,7 +76,7 @@ pub fn set_up(
     let (owned, found) = servers::reach(way, config, &cpus, headers, &tls, note)?;
     let before = std::mem::replace(&mut need.addresses, addresses_in_use(&found, plan));
     if need.addresses != before {
-        host::check(&mut host, &need).map_err(|e| Failure::host(&e))?;
+        host::check(&mut host, &need).map_err(|e| HostError::failure(&e))?;
     }
     for n in found.iter().flat_map(|found| &found.notes) {
         note(n);

@@ -1,9 +1,9 @@
 //! Servers that were asked and never said a word.
 
-use super::Failure;
+use crate::error::ExitCode;
+use crate::error::Failure;
 use crate::metrics::Merged;
 use crate::plan::Plan;
-use crate::result::ExitCode;
 use crate::workload::Target;
 
 /// Of each server without one response in the whole run, although requests to it came to an end by themselves. One of

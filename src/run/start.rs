@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Failure, Ready};
 use crate::cli::StartAt;
-use crate::config::format_duration;
+use crate::error::ExitCode;
+use crate::error::Failure;
 use crate::net::clock;
-use crate::result::ExitCode;
+use crate::run::Ready;
+use crate::units::format_duration;
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
 /// Who waits longer has mistaken the day.

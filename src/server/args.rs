@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::ServerError;
-use crate::cli::CpuList;
+use crate::discover::ServerError;
+use crate::host::CpuList;
 use crate::host::cpus::cpu_list;
 
 /// Name of the hidden subcommand.
@@ -94,7 +94,7 @@ impl SimOptions {
             return Err(ServerError::config(
                 format!(
                     "simulator latency `{}`: no such profile",
-                    super::printable(name, 40)
+                    crate::error::printable(name, 40)
                 ),
                 format!("one of {}", LATENCY_PROFILES.join(", ")),
             ));
@@ -239,7 +239,7 @@ mod tests {
             error.to_string(),
             "simulator latency `gtp4\\u{1b}`: no such profile"
         );
-        assert_eq!(error.exit_code(), 104);
+        assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
         refused(SimOptions {
             target_tokens: Some(0),
             ..Default::default()

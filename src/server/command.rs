@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::discover::lookup;
-use super::probe::{Peer, ProbeError};
 use super::process::ChildProcess;
 use super::supervisor::{FAILED, STARTED, SUBCOMMAND};
-use super::url::Url;
-use super::{ServerError, printable};
+use crate::blocking_http::{Peer, ProbeError};
+use crate::discover::ServerError;
+use crate::discover::Url;
+use crate::discover::lookup;
+use crate::error::printable;
 
 /// From the start of the keeper to the start of the server.
 const START_LIMIT: Duration = Duration::from_secs(30);

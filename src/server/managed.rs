@@ -7,11 +7,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::args::SimOptions;
-use super::probe::Peer;
 use super::process::ChildProcess;
 use super::simulator::READY;
 use super::totals::{self, ServerTotals};
-use super::{ServerError, printable};
+use crate::blocking_http::Peer;
+use crate::discover::ServerError;
+use crate::error::printable;
 
 /// Our own binary, also when its file was replaced or removed meanwhile.
 pub const OWN_EXE: &str = "/proc/self/exe";

@@ -1,6 +1,7 @@
 //! A server that this program has started, of whichever kind.
 
-use super::{CommandServer, ManagedServer, Sampler, ServerError, ServerTotals};
+use crate::discover::ServerError;
+use crate::server::{CommandServer, ManagedServer, Sampler, ServerTotals};
 
 #[derive(Debug)]
 pub enum OwnedServer {

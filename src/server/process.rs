@@ -10,7 +10,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
-use super::{ServerError, printable};
+use crate::discover::ServerError;
+use crate::error::printable;
 
 /// Lines of a child's log that an error shows.
 const LOG_LINES_MAX: usize = 20;
@@ -258,7 +259,7 @@ mod tests {
             "server: ended with exit code 3 before it was ready"
         );
         assert_eq!(error.cause().unwrap(), "one\n\\u{1b}[31mtwo");
-        assert_eq!(error.exit_code(), 114);
+        assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
     }
 
     #[test]

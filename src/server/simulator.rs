@@ -15,7 +15,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Notify;
 
 use super::args::{LATENCY_DEFAULT, TARGET_TOKENS_DEFAULT};
-use super::{LISTEN_BACKLOG, ServerError, SimArgs, SimOptions, process};
+use crate::discover::ServerError;
+use crate::server::{LISTEN_BACKLOG, SimArgs, SimOptions, process};
 
 /// What the one line on stdout begins with; the address follows.
 pub const READY: &str = "listening ";
@@ -261,6 +262,6 @@ mod tests {
         let Err(error) = config(&options) else {
             panic!("a missing file was accepted")
         };
-        assert_eq!(error.exit_code(), 104);
+        assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
     }
 }

@@ -17,7 +17,9 @@ use rustix::process::{
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{ServerError, printable, process, tree};
+use crate::discover::ServerError;
+use crate::error::printable;
+use crate::server::{process, tree};
 
 /// Name of the hidden subcommand.
 pub const SUBCOMMAND: &str = "__supervise";

@@ -2,11 +2,8 @@
 
 use serde::Deserialize;
 
-use super::ServerError;
-use super::probe::Peer;
-
-/// Path of the statistics.
-pub(super) const STATS_PATH: &str = "/llmsim/stats";
+use crate::blocking_http::Peer;
+use crate::discover::{STATS_PATH, ServerError};
 
 /// Counts since the server's start, or between two readings. Health, statistics and models lists are not
 /// counted by llmsim.

@@ -2,8 +2,9 @@
 
 use super::prompts::prompt_key;
 use super::random::{keyed, up_to};
-use super::types::{Call, Draw, Prompts, Span, Workload};
 use crate::units::Nanos;
+use crate::units::Span;
+use crate::workload::types::{Call, Draw, Prompts, Workload};
 
 /// Each choice's number in the key. A new choice takes a new number; none is ever given another,
 /// or the same seed would stop giving the same requests.

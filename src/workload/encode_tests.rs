@@ -1,6 +1,7 @@
 use super::*;
 use crate::units::SECOND;
-use crate::workload::{Endpoint, LightPath, NamedPaths, RequestKind, Span, Timeouts};
+use crate::units::Span;
+use crate::workload::{Endpoint, LightPath, NamedPaths, RequestKind, Timeouts};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,14 +1,7 @@
 //! The request mix, validated. Owned by the plan, read by every core.
 
-use crate::units::Nanos;
+use crate::units::{Nanos, Span};
 use serde::Serialize;
-
-/// Inclusive range; `min <= max`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span<T> {
-    pub min: T,
-    pub max: T,
-}
 
 /// How long each part of a request may take. `None`: no limit of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,9 +15,10 @@ use llmload_uring::metrics::{Merged, Sample};
 use llmload_uring::mock::fault::{Fault, FaultPlan};
 use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::plan::{Assignment, Executor, Plan};
+use llmload_uring::units::Span;
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::{
-    Api, Call, Endpoint, NamedPaths, Prompts, RequestKind, Span, Target, Timeouts, Workload,
+    Api, Call, Endpoint, NamedPaths, Prompts, RequestKind, Target, Timeouts, Workload,
 };
 
 pub fn mock_options() -> MockOptions {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use llmload_uring::engine::executor::{Core, catch_panic, spawn, yield_now};
+use llmload_uring::engine::runtime::{Core, catch_panic, spawn, yield_now};
 use llmload_uring::host::allowed_cpus;
 use llmload_uring::net::{ConnId, Ended, Net, Options, Received, TaskId, clock};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND};

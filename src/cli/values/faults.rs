@@ -1,6 +1,6 @@
 //! Faults of the mock server, in exact counts: `503=37,429=5,reset=11`.
 
-use crate::config::{Reason, nearest, quoted};
+use crate::error::{Reason, nearest, quoted};
 use crate::mock::fault::Fault;
 
 /// How many requests of each cycle meet which fault; each fault once, counts above 0.

@@ -1,6 +1,6 @@
 //! Which part of the plan a process runs: `2/4`, or `auto`.
 
-use crate::config::{Reason, quoted};
+use crate::error::{Reason, quoted};
 use crate::plan::{SHARDS_MAX, Shard};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Stages on the command line, as k6 writes them: `10s:100,1m:500,10s:0`.
 
-use crate::config::{Reason, parse_duration, quoted};
+use crate::error::{Reason, quoted};
 use crate::plan::{DURATION_MAX, STAGES_MAX, Stage, VUS_MAX};
+use crate::units::parse_duration;
 
 /// 1 to `STAGES_MAX` stages, each within the limits of a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]

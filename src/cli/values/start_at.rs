@@ -1,6 +1,7 @@
 //! When the load begins: an instant of the wall clock, or so long from now.
 
-use crate::config::{Reason, parse_duration, quoted};
+use crate::error::{Reason, quoted};
+use crate::units::parse_duration;
 use crate::units::{Nanos, SECOND};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -77,7 +77,7 @@ impl std::fmt::Display for ReadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let place = self.place.as_ref().map_or(String::new(), |p| format!("{p}: "));
         let text = format!("{}: {place}{}", self.file, self.what);
-        f.write_str(&crate::output::escape(&text))
+        f.write_str(&crate::error::escape(&text))
     }
 }
 

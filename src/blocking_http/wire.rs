@@ -1,0 +1,160 @@
+//! A blocking connection of the probes, with TLS where the target has it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::blocking_http::{Peer, ProbeError};
+use crate::metrics::TlsFailure;
+use crate::tls::{Pool, TlsEnd, TlsSession};
+
+const CHUNK_BYTES: usize = 16 * 1024;
+
+pub(super) struct Wire {
+    stream: TcpStream,
+    tls: Option<Box<TlsSession>>,
+    deadline: Instant,
+    limit: Duration,
+    /// What was read last.
+    chunk: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Wire {
+    /// Connected, and past the handshake.
+    pub(super) fn connect(peer: &Peer<'_>, deadline: Instant) -> Result<Wire, ProbeError> {
+        let explain = |e: std::io::Error| explain(&e, peer.limit);
+        let stream = TcpStream::connect_timeout(&peer.address, peer.limit).map_err(explain)?;
+        stream.set_nodelay(true).map_err(explain)?;
+        let mut wire = Wire {
+            stream,
+            tls: None,
+            deadline,
+            limit: peer.limit,
+            chunk: vec![0; CHUNK_BYTES],
+            plain: Vec::new(),
+        };
+        if let Some(target) = peer.tls {
+            wire.tls = Some(Box::new(
+                TlsSession::new(target, &Pool::default()).map_err(ProbeError::Tls)?,
+            ));
+            wire.handshake()?;
+        }
+        Ok(wire)
+    }
+
+    fn handshake(&mut self) -> Result<(), ProbeError> {
+        while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            self.flush()?;
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) | Err(ProbeError::Reset) => return Err(ProbeError::Tls(TlsFailure::Closed)),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what TLS has to say.
+    fn flush(&mut self) -> Result<(), ProbeError> {
+        let mut bytes = Vec::new();
+        if let Some(tls) = &mut self.tls {
+            tls.take_output(&mut bytes);
+        }
+        self.write(&bytes)
+    }
+
+    /// A peer that takes a few bytes now and then gets no new deadline for each.
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), ProbeError> {
+        while !bytes.is_empty() {
+            let left = self.left()?;
+            let written = self
+                .stream
+                .set_write_timeout(Some(left))
+                .and_then(|()| self.stream.write(bytes));
+            match written {
+                Ok(0) => return Err(ProbeError::Reset),
+                Ok(n) => bytes = &bytes[n..],
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(explain(&e, self.limit)),
+            }
+        }
+        Ok(())
+    }
+
+    fn left(&self) -> Result<Duration, ProbeError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(ProbeError::Timeout(self.limit)),
+            false => Ok(left),
+        }
+    }
+
+    pub(super) fn send(&mut self, request: &[u8]) -> Result<(), ProbeError> {
+        match &mut self.tls {
+            None => self.write(request),
+            Some(tls) => {
+                let mut bytes = Vec::new();
+                tls.encrypt(request, &mut bytes);
+                self.write(&bytes)
+            }
+        }
+    }
+
+    /// The next bytes; none at the end.
+    pub(super) fn receive(&mut self) -> Result<&[u8], ProbeError> {
+        if self.tls.is_none() {
+            let read = self.read()?;
+            return Ok(&self.chunk[..read]);
+        }
+        while self.step()? && self.plain.is_empty() {}
+        Ok(&self.plain)
+    }
+
+    /// One read through TLS; false: the peer has said that no more comes.
+    fn step(&mut self) -> Result<bool, ProbeError> {
+        self.plain.clear();
+        let read = self.read()?;
+        let Some(tls) = &mut self.tls else {
+            return Ok(read > 0);
+        };
+        tls.feed(&mut self.chunk[..read], &mut self.plain);
+        match tls.end() {
+            _ if !self.plain.is_empty() => Ok(true),
+            Some(TlsEnd::Closed) => Ok(false),
+            Some(TlsEnd::Failed(reason)) => {
+                let mut bytes = Vec::new();
+                tls.farewell(&mut bytes);
+                // The server should hear why; if it doesn't, we still know.
+                let _ = self.write(&bytes);
+                Err(ProbeError::Tls(reason))
+            }
+            // Without its announcement an end may be anyone's cut.
+            None if read == 0 => Err(ProbeError::Reset),
+            None => Ok(true),
+        }
+    }
+
+    fn read(&mut self) -> Result<usize, ProbeError> {
+        loop {
+            let left = self.left()?;
+            let read = self
+                .stream
+                .set_read_timeout(Some(left))
+                .and_then(|()| self.stream.read(&mut self.chunk));
+            match read {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                read => return read.map_err(|e| explain(&e, self.limit)),
+            }
+        }
+    }
+}
+
+fn explain(error: &std::io::Error, limit: Duration) -> ProbeError {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => ProbeError::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => ProbeError::Timeout(limit),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => ProbeError::Reset,
+        _ => ProbeError::Unreachable(error.to_string()),
+    }
+}

@@ -1,0 +1,239 @@
+//! What `config check` prints: the run that a document means, as lines to read and as a document that reads back.
+
+use crate::cli::{ConfigAction, ConfigArgs};
+use crate::config::document::servers::api_of_path;
+use crate::config::{CallConfig, Config, RequestConfig, ServerEntry, load_plan};
+use crate::error::{ConfigError, Mistake, Reason};
+use crate::plan::{Executor, Stage};
+use crate::units::Nanos;
+use crate::units::{format_duration, redact};
+use crate::workload::{Api, Prompts};
+use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
+use std::fmt::Write;
+
+pub fn check(args: &ConfigArgs) -> Result<String, ConfigError> {
+    let ConfigAction::Check(run) = &args.action;
+    let (config, _) = load_plan(run)?;
+    let mut out = String::new();
+    for line in lines(&config) {
+        // Escaped: a text of the document must not end its comment.
+        let _ = writeln!(out, "# {}", crate::error::printable(&line, usize::MAX));
+    }
+    out.push_str(&document(&config).map_err(|what| internal(&config, what))?);
+    Ok(out)
+}
+
+fn internal(config: &Config, what: String) -> Mistake {
+    Reason::new(what).at(config.profile.as_str(), 0)
+}
+
+/// What cannot be seen at once in the document itself.
+fn lines(config: &Config) -> Vec<String> {
+    let mut out = vec![format!("{}: valid, nothing was sent", config.profile)];
+    out.extend(servers(config));
+    out.push(format!("load      {}", shape(&config.executor)));
+    out.push(format!("time      {}", length(config)));
+    let total: u64 = config.requests.iter().map(|r| u64::from(r.weight)).sum();
+    let requests = config
+        .requests
+        .iter()
+        .map(|r| format!("request   {}", request(r, total)));
+    out.extend(requests);
+    if config.thresholds.is_empty() {
+        out.push("threshold none: the exit code says nothing about the figures".to_owned());
+    }
+    let thresholds = config.thresholds.iter();
+    out.extend(thresholds.map(|t| format!("threshold {}: {}", t.metric, t.expression)));
+    out.push(format!("files     {}", files(config)));
+    out
+}
+
+fn servers(config: &Config) -> Vec<String> {
+    let total: u64 = config.servers.iter().map(|server| u64::from(server.weight)).sum();
+    let line = |server: &ServerEntry| {
+        let api = match (server.api, api_of_path(&server.base_url)) {
+            (Some(api), _) => format!("{} as told", api_name(api)),
+            (None, Some(api)) => format!("{} by its path", api_name(api)),
+            (None, None) => "API to be found by asking it".to_owned(),
+        };
+        let mut text = match &server.name {
+            Some(name) => format!("server    {name}: "),
+            None => "server    ".to_owned(),
+        };
+        let url = redact(&server.base_url);
+        let share = 100.0 * f64::from(server.weight) / total as f64;
+        let _ = write!(text, "{share:.1} % of requests, {url}, {api}");
+        if let Some(model) = &server.model_alias {
+            let _ = write!(text, ", model {model}");
+        }
+        text
+    };
+    if !config.servers.is_empty() {
+        return config.servers.iter().map(line).collect();
+    }
+    let none = match (&config.run.target, config.run.port) {
+        (Some(target), _) => redact(target),
+        (None, Some(port)) => format!("port {port} of this host"),
+        (None, None) => "the built-in simulator, started and stopped".to_owned(),
+    };
+    vec![format!("server    {none}")]
+}
+
+fn api_name(api: Api) -> &'static str {
+    match api {
+        Api::Chat => "chat completions",
+        Api::Completions => "completions",
+        Api::LlamaCpp => "llama.cpp's completion",
+    }
+}
+
+fn shape(executor: &Executor) -> String {
+    match executor {
+        Executor::ConstantVus { vus, duration } => {
+            format!("{vus} users from the start, for {}", format_duration(*duration))
+        }
+        Executor::RampingVus {
+            start_vus, stages, ..
+        } => {
+            let mut from = *start_vus;
+            let mut stage = |stage: &Stage| {
+                let duration = format_duration(stage.duration);
+                let text = match stage.target == from {
+                    true => format!("{from} for {duration}"),
+                    false => format!("to {} in {duration}", stage.target),
+                };
+                from = stage.target;
+                text
+            };
+            let stages: Vec<String> = stages.iter().map(&mut stage).collect();
+            format!("{start_vus} users, {}", stages.join(", "))
+        }
+        Executor::PerVuIterations { vus, iterations, .. } => {
+            format!("{vus} users, {iterations} requests each")
+        }
+        Executor::SharedIterations { vus, iterations, .. } => {
+            format!("{vus} users, {iterations} requests among them")
+        }
+    }
+}
+
+fn length(config: &Config) -> String {
+    let duration = config.executor.duration();
+    let mut text = match config.executor.iterations() {
+        Some(_) => format!("at most {}", format_duration(duration)),
+        None => format_duration(duration),
+    };
+    if config.warmup > 0 {
+        let _ = write!(text, " after a warm-up of {}", format_duration(config.warmup));
+    }
+    let _ = write!(
+        text,
+        ", and up to {} more for what is in flight",
+        format_duration(config.graceful_stop)
+    );
+    let servers = config.servers.len();
+    // Each server alone, then all together.
+    let phases = if config.contention { servers as u64 + 1 } else { 1 };
+    let runs = phases * u64::from(config.repeat);
+    if runs > 1 {
+        let one = config.warmup.saturating_add(duration);
+        let all = format_duration(Nanos::saturating_mul(one, runs));
+        let why = match (config.contention, config.repeat) {
+            (true, 1) => "each server alone, then all together".to_owned(),
+            (true, n) => format!("{n} times each server alone, then all together"),
+            (false, n) => format!("repeated {n} times"),
+        };
+        let _ = write!(text, "; {why}: {runs} runs, {all} without that");
+    }
+    text
+}
+
+fn request(request: &RequestConfig, total: u64) -> String {
+    let share = 100.0 * f64::from(request.weight) / total as f64;
+    let name = &request.name;
+    let what = match &request.call {
+        CallConfig::Light => "a light GET".to_owned(),
+        CallConfig::Get { path } => format!("GET of {}", path.name()),
+        CallConfig::Chat {
+            stream,
+            max_tokens,
+            prompts,
+            ..
+        } => {
+            let kind = if *stream { "streamed" } else { "whole" };
+            let tokens = match max_tokens.min == max_tokens.max {
+                true => max_tokens.min.to_string(),
+                false => format!("{} to {}", max_tokens.min, max_tokens.max),
+            };
+            let prompts = match prompts {
+                Prompts::List(texts) => format!("one of {} prompts", texts.len()),
+                Prompts::Made { min_tokens, .. } => {
+                    format!("prompts of {min_tokens} tokens or more made from the seed")
+                }
+            };
+            format!("{kind}, at most {tokens} tokens, {prompts}")
+        }
+    };
+    let timeout = format_duration(request.timeout);
+    format!("{name}: {share:.1} %, {what}, timeout {timeout}")
+}
+
+fn files(config: &Config) -> String {
+    let mut files = Vec::new();
+    if let Some(path) = &config.output {
+        files.push(path.display().to_string());
+    }
+    if let Some(dir) = &config.results_dir {
+        files.push(dir.join("test_run_TIMESTAMP.json").display().to_string());
+    }
+    match (files.is_empty(), config.run.details) {
+        (true, _) => "none".to_owned(),
+        (false, true) => format!("{}, with every request", files.join(" and ")),
+        (false, false) => format!("{}, without single requests", files.join(" and ")),
+    }
+}
+
+/// The configuration as a document. It reads back as itself, but for secrets in URLs, which are left out.
+pub fn document(config: &Config) -> Result<String, String> {
+    // JSON is YAML, and in the order of the fields.
+    let json = serde_json::to_string(config).map_err(|e| e.to_string())?;
+    let mut loader = saphyr::YamlLoader::<Yaml<'_>>::default();
+    loader.early_parse(false);
+    let mut parser = saphyr_parser::Parser::new_from_str(&json);
+    parser.load(&mut loader, false).map_err(|e| e.to_string())?;
+    let Some(Yaml::Mapping(fields)) = loader.into_documents().into_iter().next() else {
+        return Err("the configuration is no mapping".to_owned());
+    };
+    let kept = fields.into_iter().filter(|(key, _)| !is_of_the_run(key));
+    let tree = Yaml::Mapping(
+        kept.map(|(key, value)| (plain(key), plain(value)))
+            .collect::<Mapping<'_>>(),
+    );
+    let mut text = String::new();
+    let mut emitter = YamlEmitter::new(&mut text);
+    emitter.dump(&tree).map_err(|e| e.to_string())?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Documents have no such keys.
+fn is_of_the_run(key: &Yaml<'_>) -> bool {
+    matches!(key, Yaml::Representation(text, ..) if matches!(text.as_ref(), "profile" | "run"))
+}
+
+/// Quoted texts as texts, to be quoted where they need it; numbers and truths as they were written.
+fn plain(node: Yaml<'_>) -> Yaml<'_> {
+    match node {
+        Yaml::Representation(text, ScalarStyle::DoubleQuoted, _) => Yaml::Value(Scalar::String(text)),
+        Yaml::Sequence(items) => Yaml::Sequence(items.into_iter().map(plain).collect()),
+        Yaml::Mapping(map) => {
+            let pairs = map.into_iter().map(|(key, value)| (plain(key), plain(value)));
+            Yaml::Mapping(pairs.collect())
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+#[path = "config_check_tests.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+use super::*;
+use crate::cli::{Cli, Command};
+use crate::config::Settings;
+use crate::config::document::read_document;
+use crate::profiles;
+use clap::Parser;
+
+fn checked(words: &[&str]) -> Result<String, String> {
+    let line = ["llmload-uring", "config", "check"].iter().chain(words);
+    match Cli::try_parse_from(line).unwrap().command {
+        Some(Command::Config(args)) => check(&args).map_err(|e| e.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn loaded(words: &[&str]) -> Config {
+    let line = ["llmload-uring"].iter().chain(words);
+    load_plan(&Cli::try_parse_from(line).unwrap().run).unwrap().0
+}
+
+/// A run asked for by the text, with everything that is no part of a document left out.
+fn read_again(text: &str, profile: &str) -> Config {
+    let (config, mistakes) = read_document(profile, "again.yaml", text).unwrap();
+    assert_eq!(mistakes, [], "{text}");
+    config
+}
+
+#[test]
+fn what_is_printed_reads_back_as_the_same_run() {
+    let extra: [&[&str]; 4] = [
+        &[
+            "mixed_warfare",
+            "--contention",
+            "--repeat",
+            "3",
+            "--warmup",
+            "2.5s",
+            "--results-dir",
+            "r: #",
+        ],
+        &[
+            "workload",
+            "--seed",
+            "18446744073709551615",
+            "--no-details",
+            "--output",
+            "o.json",
+        ],
+        &[
+            "workload",
+            "--prompt",
+            "a: b #c",
+            "--prompt",
+            "two\nlines\t\"quoted\" \\",
+            "--prompt",
+            "5",
+        ],
+        &[
+            "load",
+            "--threshold",
+            "ttft{stream:true}: p(99)<500",
+            "--model",
+            "yes",
+            "--model",
+            "1.0",
+        ],
+    ];
+    let profiles: Vec<[&str; 1]> = profiles::names().map(|name| [name]).collect();
+    let plain = profiles.iter().map(|words| &words[..]);
+    for words in plain.chain(extra) {
+        let printed = checked(words).unwrap();
+        let mut config = loaded(words);
+        config.run = Settings::default();
+        assert_eq!(read_again(&printed, &config.profile), config, "{printed}");
+    }
+}
+
+#[test]
+fn the_effective_plan_is_shown_with_the_documents_own_keys() {
+    let text = checked(&["mixed_warfare", "--repeat", "2"]).unwrap();
+    for line in [
+        "# mixed_warfare: valid, nothing was sent",
+        "# server    Thinker: 30.0 % of requests, http://127.0.0.1:8080/completion, llama.cpp's completion by its \
+         path, model llama-2-70b-chat",
+        "# server    Flash: 70.0 % of requests, http://127.0.0.1:8081/completion, llama.cpp's completion by its \
+         path, model llama-2-7b-chat",
+        "# load      0 users, to 20 in 10s, 20 for 1m50s",
+        "# time      2m, and up to 30s more for what is in flight; repeated 2 times: 2 runs, 4m without that",
+        "# request   stream: 100.0 %, streamed, at most 200 tokens, prompts of 50 tokens or more made from the \
+         seed, timeout 5m",
+        "# threshold none: the exit code says nothing about the figures",
+        "# files     none",
+        "servers:",
+        "executor: ramping-vus",
+        "seed: 42",
+        "repeat: 2",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let order =
+        ["\nservers:", "\nexecutor:", "\nrequests:", "\nanalysis:"].map(|key| text.find(key).unwrap());
+    assert!(order.is_sorted(), "{text}");
+    let text = checked(&["load", "--threshold", "failed: rate<0.5"]).unwrap();
+    assert!(text.contains("# server    the built-in simulator"), "{text}");
+    assert!(text.contains("# threshold failed: rate<0.5\n"), "{text}");
+}
+
+#[test]
+fn secrets_in_urls_are_not_shown() {
+    let path = std::env::temp_dir().join(format!("llmload-secret-{}.yaml", std::process::id()));
+    let text = "server: {base_url: 'http://127.0.0.1:1/completion?key=CANARY'}\n\
+                workload: {users: 1, duration_seconds: 1}\ndescription: \"a\\n# b\"\n";
+    std::fs::write(&path, text).unwrap();
+    let shown = checked(&["--config", path.to_str().unwrap()]);
+    std::fs::remove_file(&path).unwrap();
+    let shown = shown.unwrap();
+    assert!(!shown.contains("CANARY"), "{shown}");
+    assert!(
+        shown.contains("http://127.0.0.1:1/completion?redacted"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("# files     results/test_run_TIMESTAMP.json, with every request"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_document_that_is_wrong_is_no_plan() {
+    assert!(
+        checked(&["mixed_warfare", "--vus", "0"])
+            .unwrap_err()
+            .contains("--vus")
+    );
+    assert!(
+        checked(&["./not-there.yaml"])
+            .unwrap_err()
+            .contains("cannot be read")
+    );
+}

@@ -1,0 +1,138 @@
+//! `llmload-uring merge`: reads the documents, writes the merged one.
+
+use crate::cli::MergeArgs;
+use crate::error::ExitCode;
+use crate::error::Failure;
+use crate::merge::part::{belongs, stream_details};
+use crate::merge::{Part, Refusal, merge};
+use crate::output::{self, DetailSpool, OutputError, OutputFile, Spooled};
+use crate::result::{RunResult, Warning};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// Read at once: documents with details have hundreds of megabytes.
+const READ_BYTES: usize = 256 * 1024;
+
+/// What a merge shows, and its exit code: the merged run's.
+#[derive(Debug)]
+pub struct Merged {
+    pub summary: String,
+    pub exit: ExitCode,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::new(ExitCode::Config, &refusal, None, refusal.hint)
+    }
+}
+
+pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
+    let mut seen = Vec::new();
+    for path in &args.documents {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if seen.contains(&real) {
+            let what = format!("{}: it is given twice", path.display());
+            return Err(Refusal::new(what, "each document once").into());
+        }
+        seen.push(real);
+    }
+    let mut parts = Vec::new();
+    for path in &args.documents {
+        parts.push(Part::read(&path.display().to_string(), open(path)?)?);
+    }
+    let mut result = merge(&mut parts, args.partial)?;
+    let file = match &args.output {
+        Some(path) => Some(OutputFile::prepare(path)?),
+        None => None,
+    };
+    let spooled = match file.as_ref().and_then(OutputFile::spool_path) {
+        Some(path) => details(&path, &parts, &mut result)?,
+        None => None,
+    };
+    result.summary = output::summary(&result);
+    if let Some(file) = file {
+        file.write(&result, spooled.as_ref())?;
+    }
+    Ok(Merged {
+        summary: result.summary,
+        exit: result.run.exit_code,
+    })
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, Refusal> {
+    let file = File::open(path).and_then(|file| match file.metadata()?.is_file() {
+        true => Ok(file),
+        // It is read twice.
+        false => Err(std::io::Error::other("no regular file")),
+    });
+    let file = file.map_err(|e| {
+        let what = format!("{}: cannot be read: {e}", path.display());
+        Refusal::new(what, "merge takes what --output FILE wrote")
+    })?;
+    Ok(BufReader::with_capacity(READ_BYTES, file))
+}
+
+/// Why the requests of a document were not copied.
+enum Stopped {
+    /// No request of this shard's.
+    Foreign(String),
+    Unwritten(OutputError),
+}
+
+/// The requests of all documents, shard after shard, one at a time in memory. `None`: no document has any.
+fn details(path: &Path, parts: &[Part], result: &mut RunResult) -> Result<Option<Spooled>, Failure> {
+    let mut spool = DetailSpool::create(path, &[], 0)?;
+    let copied = copy(&mut spool, parts);
+    let spooled = spool.finish();
+    let without = match copied {
+        Ok(without) => without,
+        Err(failure) => {
+            spooled.remove()?;
+            return Err(failure);
+        }
+    };
+    if without.len() == parts.len() {
+        spooled.remove()?;
+        return Ok(None);
+    }
+    if !without.is_empty() {
+        result.warnings.push(Warning {
+            rule: "details_missing",
+            message: format!("no details in {}", without.join(", ")),
+            advice: "--details for all shards; all other figures have their requests",
+        });
+    }
+    Ok(Some(spooled))
+}
+
+/// Names of the documents that have no details.
+fn copy(spool: &mut DetailSpool, parts: &[Part]) -> Result<Vec<String>, Failure> {
+    let mut without = Vec::new();
+    for part in parts {
+        let shard = part.shard;
+        let copied = stream_details(open(Path::new(&part.name))?, |element| {
+            if !belongs(element, shard) {
+                return Err(Stopped::Foreign(element.chars().take(60).collect()));
+            }
+            spool.append_line(element).map_err(Stopped::Unwritten)
+        });
+        let copied = copied.map_err(|e| {
+            let what = format!("{}: its details: {e}", part.name);
+            Refusal::new(what, "was it changed meanwhile?")
+        })?;
+        match copied {
+            Ok(Some(_)) => {}
+            Ok(None) => without.push(part.name.clone()),
+            Err(Stopped::Unwritten(e)) => return Err(e.into()),
+            Err(Stopped::Foreign(element)) => {
+                let what = format!("{}: no request of shard {shard}: {element}", part.name);
+                return Err(
+                    Refusal::new(what, "was it changed? merge takes what --output FILE wrote").into(),
+                );
+            }
+        }
+    }
+    spool.flush_lines()?;
+    Ok(without)
+}

@@ -1,0 +1,9 @@
+//! Subcommands: each from what was typed to the text it prints and its exit code.
+
+pub mod compare;
+pub mod config_check;
+pub mod import_k6;
+pub mod merge;
+pub mod mock;
+pub mod probe;
+pub mod profiles;

@@ -1,0 +1,375 @@
+//! `probe`: what this host allows, and the command that mends each lack. Reading is apart from writing, so that
+//! both forms are tested with made-up facts.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::cli::ProbeArgs;
+use crate::error::ExitCode;
+use crate::error::Failure;
+use crate::host::cpus::cpu_list;
+use crate::host::preflight::{files_needed, memlock_needed, ring_bytes};
+use crate::host::{self, HostError, HostFacts, Limit, Need, Note};
+use crate::net::{self, Net, Options};
+use crate::server::LISTEN_BACKLOG;
+
+/// For standard output, and what the exit code is for.
+#[derive(Debug)]
+pub struct Probed {
+    pub text: String,
+    /// Standard error: each lack with the command that mends it. `None`: the run fits.
+    pub lacks: Option<Failure>,
+}
+
+/// What was found.
+struct Findings {
+    facts: HostFacts,
+    /// A ring as a worker has it, with its provided buffers: made and dropped.
+    ring: Result<net::Features, String>,
+    /// CPUs' worth of time that the control group allows.
+    cpu_quota: Option<f64>,
+    need: Need,
+    verdict: Result<Vec<Note>, Vec<HostError>>,
+}
+
+/// Reads the host, makes a ring, decides as a run would.
+pub fn probe(args: &ProbeArgs) -> Probed {
+    let mut facts = HostFacts::read();
+    // With a target of the user's own all CPUs are workers, which is the larger need.
+    let cores = args.cores.unwrap_or(facts.allowed_cpus.len() as u32);
+    let need = Need {
+        vus: args.vus,
+        cores,
+        addresses: 1,
+        ring_bytes: ring_bytes(net::SUBMISSIONS, net::completions(args.vus)),
+        backlog: LISTEN_BACKLOG,
+    };
+    let verdict = host::check(&mut facts, &need);
+    let ring = match &facts.uring {
+        Ok(_) => Net::new(ring_options(args.vus))
+            .map(|net| net.features())
+            .map_err(|e| e.to_string()),
+        Err(refusal) => Err(refusal.to_string()),
+    };
+    let found = Findings {
+        cpu_quota: host::cpu_quota(),
+        facts,
+        ring,
+        need,
+        verdict,
+    };
+    let text = match args.json {
+        true => format!("{:#}\n", document(&found)),
+        false => text(&found),
+    };
+    Probed {
+        text,
+        lacks: lacks(&found),
+    }
+}
+
+/// As a worker's, but with no address to connect to.
+fn ring_options(connections: u32) -> Options {
+    Options {
+        kernel_stamps: true,
+        quickack: true,
+        nagle: false,
+        min_wait_us: 0,
+        timer_slack: 0,
+        connections,
+        addresses: Vec::new(),
+        connects_in_flight_max: 1,
+    }
+}
+
+/// The ring's own failure counts where preflight found nothing that explains it.
+fn lacks(found: &Findings) -> Option<Failure> {
+    match (&found.verdict, &found.ring) {
+        (Err(errors), _) => Some(HostError::failure(errors)),
+        (Ok(_), Err(reason)) => {
+            let what = format!("io_uring: a worker's ring cannot be made: {reason}");
+            let hint = "sudo prlimit --pid $$ --memlock=unlimited:unlimited, or look at: sudo dmesg | tail";
+            Some(Failure::new(ExitCode::Host, what, None, hint))
+        }
+        (Ok(_), Ok(_)) => None,
+    }
+}
+
+/// What costs something but stops nothing, each with its remedy.
+fn advice(found: &Findings) -> Vec<String> {
+    let mut all: Vec<String> = match &found.verdict {
+        Ok(notes) => notes.iter().map(Note::to_string).collect(),
+        Err(_) => Vec::new(),
+    };
+    if found.facts.somaxconn < LISTEN_BACKLOG.min(found.need.vus) {
+        all.push(format!(
+            "mend: sudo sysctl -w net.core.somaxconn={LISTEN_BACKLOG}"
+        ));
+    }
+    if let Some(quota) = found.cpu_quota
+        && quota < f64::from(found.need.cores)
+    {
+        let whole = (quota.floor() as u32).max(1);
+        all.push(format!(
+            "the control group allows {quota:.2} CPUs' time, {} cores would be throttled for up to 0.1 s at a time",
+            found.need.cores
+        ));
+        all.push(format!(
+            "mend: --cores {whole}, or docker run --cpuset-cpus in place of --cpus"
+        ));
+    }
+    all
+}
+
+fn text(found: &Findings) -> String {
+    let (facts, need) = (&found.facts, &found.need);
+    let mut out = String::new();
+    let mut row = |name: &str, value: String| {
+        writeln!(out, "{name:<16}{value}").expect("writing to a string does not fail");
+    };
+    row("kernel", facts.kernel.clone());
+    row(
+        "CPUs",
+        format!(
+            "{} ({}), {}",
+            facts.allowed_cpus.len(),
+            cpu_list(&facts.allowed_cpus),
+            facts.cpu_model
+        ),
+    );
+    row(
+        "CPU quota",
+        found.cpu_quota.map_or("none".to_owned(), |q| {
+            format!("{q:.2} CPUs' time by the control group")
+        }),
+    );
+    for (name, value) in ring_rows(found) {
+        row(name, value);
+    }
+    row("open files", limit(facts.open_files, files_needed(need), 1, ""));
+    let exempt = if facts.ipc_lock {
+        ", rings exempt by CAP_IPC_LOCK"
+    } else {
+        ""
+    };
+    let locked = limit(facts.memlock, memlock_needed(facts.ipc_lock, need), 1024, " KiB");
+    row("locked memory", format!("{locked}{exempt}"));
+    let (first, last) = facts.local_ports;
+    row(
+        "local ports",
+        format!(
+            "{} ({first}-{last}), needed {} for each address of the target",
+            u32::from(last) - u32::from(first) + 1,
+            need.vus
+        ),
+    );
+    row(
+        "listen queue",
+        format!("{} (net.core.somaxconn)", facts.somaxconn),
+    );
+    let size = size(need);
+    row(
+        "verdict",
+        match lacks(found) {
+            None => format!("a run of {size} fits"),
+            Some(_) => format!("a run of {size} does NOT fit"),
+        },
+    );
+    for line in advice(found) {
+        row("note", line);
+    }
+    out
+}
+
+fn ring_rows(found: &Findings) -> Vec<(&'static str, String)> {
+    let features = match &found.ring {
+        Ok(features) => features,
+        Err(reason) => return vec![("io_uring", format!("NO: {reason}"))],
+    };
+    let has = |there: bool| if there { "yes" } else { "no" };
+    let deferred = has(features.defer_taskrun);
+    vec![
+        ("io_uring", "allowed".to_owned()),
+        ("  multishot", "yes, recvmsg into provided buffers".to_owned()),
+        (
+            "  deferred work",
+            format!("{deferred} (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1)"),
+        ),
+        (
+            "  minimum wait",
+            format!("{} (Linux 6.12)", has(features.min_wait)),
+        ),
+    ]
+}
+
+fn size(need: &Need) -> String {
+    let s = |n: u32| if n == 1 { "" } else { "s" };
+    format!(
+        "{} VU{} on {} core{}",
+        need.vus,
+        s(need.vus),
+        need.cores,
+        s(need.cores)
+    )
+}
+
+fn limit(limit: Limit, needed: u64, unit: u64, name: &str) -> String {
+    let show = |n: Option<u64>| n.map_or("unlimited".to_owned(), |n| format!("{}{name}", n / unit));
+    let mut text = show(limit.soft);
+    if limit.hard != limit.soft {
+        text.push_str(&format!(" (hard limit {})", show(limit.hard)));
+    }
+    format!("{text}, needed {}{name}", needed.div_ceil(unit))
+}
+
+fn document(found: &Findings) -> Value {
+    let facts = &found.facts;
+    let errors = found.verdict.as_ref().err().map_or(&[][..], Vec::as_slice);
+    let ring = match &found.ring {
+        Ok(f) => json!({
+            "allowed": true,
+            "multishot_recvmsg": true,
+            "provided_buffers": true,
+            "defer_taskrun": f.defer_taskrun,
+            "min_wait": f.min_wait,
+        }),
+        Err(reason) => json!({ "allowed": false, "reason": reason }),
+    };
+    json!({
+        "schema": "llmload-uring-probe/1",
+        "fits": lacks(found).is_none(),
+        "vus": found.need.vus,
+        "cores": found.need.cores,
+        "kernel": facts.kernel,
+        "cpu": facts.cpu_model,
+        "cpus_allowed": facts.allowed_cpus,
+        "cpu_quota": found.cpu_quota,
+        "io_uring": ring,
+        "open_files": { "soft": facts.open_files.soft, "hard": facts.open_files.hard,
+            "needed": files_needed(&found.need) },
+        "memlock_bytes": { "soft": facts.memlock.soft, "hard": facts.memlock.hard,
+            "needed": memlock_needed(facts.ipc_lock, &found.need), "exempt": facts.ipc_lock },
+        "local_ports": { "first": facts.local_ports.0, "last": facts.local_ports.1, "needed": found.need.vus },
+        "somaxconn": facts.somaxconn,
+        "lacks": errors.iter().map(|e| json!({ "what": e.to_string(), "mend": e.hint() })).collect::<Vec<_>>(),
+        "notes": advice(found),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::preflight::decide;
+    use crate::host::{UringFacts, UringRefusal};
+
+    const MIB: u64 = 1024 * 1024;
+
+    fn findings(change: impl Fn(&mut HostFacts), vus: u32) -> Findings {
+        let same = |n| Limit {
+            soft: Some(n),
+            hard: Some(n),
+        };
+        let mut facts = HostFacts {
+            kernel: "6.18.4".into(),
+            cpu_model: "made up".into(),
+            allowed_cpus: vec![0, 1, 3],
+            open_files: same(4096),
+            memlock: same(8 * MIB),
+            ipc_lock: false,
+            local_ports: (32768, 60999),
+            somaxconn: 4096,
+            uring: Ok(UringFacts {
+                defer_taskrun: true,
+                min_wait: true,
+            }),
+        };
+        change(&mut facts);
+        let need = Need {
+            vus,
+            cores: 3,
+            addresses: 1,
+            ring_bytes: ring_bytes(net::SUBMISSIONS, net::completions(vus)),
+            backlog: LISTEN_BACKLOG,
+        };
+        Findings {
+            verdict: decide(&facts, &need),
+            ring: match &facts.uring {
+                Ok(u) => Ok(net::Features {
+                    defer_taskrun: u.defer_taskrun,
+                    min_wait: u.min_wait,
+                }),
+                Err(refusal) => Err(refusal.to_string()),
+            },
+            facts,
+            cpu_quota: None,
+            need,
+        }
+    }
+
+    #[test]
+    fn a_host_that_fits_is_described_line_by_line() {
+        let found = findings(|_| {}, 1000);
+        assert!(lacks(&found).is_none());
+        let needed = memlock_needed(false, &found.need).div_ceil(1024);
+        assert_eq!(
+            text(&found),
+            format!(
+                "kernel          6.18.4\n\
+                 CPUs            3 (0-1,3), made up\n\
+                 CPU quota       none\n\
+                 io_uring        allowed\n\
+                 \x20 multishot     yes, recvmsg into provided buffers\n\
+                 \x20 deferred work yes (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1)\n\
+                 \x20 minimum wait  yes (Linux 6.12)\n\
+                 open files      4096, needed 1112\n\
+                 locked memory   8192 KiB, needed {needed} KiB\n\
+                 local ports     28232 (32768-60999), needed 1000 for each address of the target\n\
+                 listen queue    4096 (net.core.somaxconn)\n\
+                 verdict         a run of 1000 VUs on 3 cores fits\n"
+            )
+        );
+        let document = document(&found);
+        assert_eq!(document["fits"], true);
+        assert_eq!(document["lacks"], json!([]));
+    }
+
+    #[test]
+    fn each_lack_comes_with_the_command_that_mends_it_in_both_forms() {
+        let found = findings(|facts| facts.uring = Err(UringRefusal::Seccomp), 10_000);
+        let failure = lacks(&found).unwrap();
+        assert_eq!(failure.exit.code(), 111);
+        assert_eq!(failure.text.matches("error: ").count(), 2);
+        assert_eq!(failure.text.matches("hint: ").count(), 2);
+        assert!(text(&found).contains("io_uring        NO: io_uring: io_uring_setup is refused"));
+        assert!(text(&found).contains("a run of 10000 VUs on 3 cores does NOT fit"));
+        let document = document(&found);
+        assert_eq!(document["fits"], false);
+        let mends = document["lacks"].as_array().unwrap();
+        assert_eq!(mends.len(), 2);
+        assert!(
+            mends
+                .iter()
+                .all(|lack| lack["mend"].as_str().is_some_and(|m| !m.is_empty()))
+        );
+    }
+
+    #[test]
+    fn a_ring_that_fails_for_a_reason_of_its_own_does_not_fit() {
+        let mut found = findings(|_| {}, 1);
+        found.ring = Err("Cannot allocate memory".into());
+        assert!(lacks(&found).unwrap().text.contains("Cannot allocate memory"));
+        assert_eq!(document(&found)["fits"], false);
+    }
+
+    #[test]
+    fn a_quota_below_the_cores_and_a_short_queue_are_notes() {
+        let mut found = findings(|facts| facts.somaxconn = 128, 1000);
+        found.cpu_quota = Some(1.5);
+        assert!(lacks(&found).is_none());
+        let text = text(&found);
+        assert!(text.contains("1.50 CPUs' time"), "{text}");
+        assert!(text.contains("--cores 1"), "{text}");
+        assert!(text.contains("sysctl -w net.core.somaxconn=4096"), "{text}");
+    }
+}

@@ -1,0 +1,297 @@
+use super::*;
+use crate::config::CallConfig;
+use crate::config::to_plan;
+use crate::plan::Executor;
+use crate::workload::Prompts;
+
+const GOOD: &str = "\
+executor: constant-vus
+vus: 3
+duration: 10s
+models: [a, b]
+prompts: [Hi]
+requests:
+  - { name: short, weight: 2, max_tokens: 20, timeout: 3s }
+  - { name: light, kind: light }
+thresholds:
+  latency: [p(95)<1000, max<5000]
+  failed: rate<1%
+";
+
+fn read(text: &str) -> (Config, Vec<Mistake>) {
+    read_document("p", "p.yaml", text).unwrap()
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    let (config, mut mistakes) = match read_document("p", "p.yaml", text) {
+        Ok(read) => read,
+        Err(e) => return e.mistakes().iter().map(Mistake::to_string).collect(),
+    };
+    mistakes.extend(to_plan(&config).err().unwrap_or_default());
+    mistakes.sort_by_key(|mistake| mistake.line);
+    mistakes.iter().map(Mistake::to_string).collect()
+}
+
+#[test]
+fn a_good_document_is_read_with_its_defaults() {
+    let (config, mistakes) = read(GOOD);
+    assert!(mistakes.is_empty(), "{mistakes:?}");
+    assert_eq!(
+        config.executor,
+        Executor::ConstantVus {
+            vus: 3,
+            duration: 10 * SECOND
+        }
+    );
+    assert_eq!((config.seed, config.graceful_stop), (1, 30 * SECOND));
+    let short = &config.requests[0];
+    // The total is shorter than the usual 5 s for connecting, and caps it.
+    assert_eq!((short.timeout, short.connect_timeout), (3 * SECOND, 3 * SECOND));
+    let CallConfig::Chat {
+        stream,
+        max_tokens,
+        models,
+        prompts,
+        cache_prompt,
+    } = &short.call
+    else {
+        panic!("{short:?}");
+    };
+    assert!(!cache_prompt);
+    assert_eq!((*stream, max_tokens.min, max_tokens.max), (false, 20, 20));
+    assert_eq!(
+        (models.len(), prompts),
+        (2, &Prompts::List(vec!["Hi".to_owned()]))
+    );
+    assert_eq!(config.requests[1].call, CallConfig::Light);
+    assert_eq!(config.requests[1].connect_timeout, 5 * SECOND);
+    let expressions: Vec<&str> = config.thresholds.iter().map(|t| t.expression.as_str()).collect();
+    assert_eq!(expressions, ["p(95)<1000", "max<5000", "rate<1%"]);
+}
+
+#[test]
+fn a_document_with_ten_mistakes_lists_ten() {
+    let text = "\
+executor: ramping-vus
+start_vus: many
+stages:
+  - { duration: 1m, target: 200000 }
+  - { duratoin: 1m, target: 5 }
+graceful_stop: 30x
+think_time: 60ms-10ms
+models: []
+prompts: [Hi]
+requests:
+  - { name: one, stream: maybe, max_tokens: 20 }
+  - { name: one, max_tokens: 0 }
+thresholds:
+  latencey: p(95)<1000
+";
+    let found = mistakes(text);
+    let expected = [
+        "error: p.yaml:2: `start_vus`: `many` is no whole number",
+        "error: p.yaml:4: `stages[0].target`: `200000` is above the limit, 100000",
+        "error: p.yaml:5: unknown key `stages[1].duratoin`\nhint: did you mean `duration`?",
+        "error: p.yaml:6: `graceful_stop`: `30x` is no duration: unknown unit `x`\n\
+         hint: write `10s`, `1m30s`, `500ms`, `2h` or plain seconds",
+        "error: p.yaml:7: `think_time`: `60ms-10ms` begins above its end\nhint: write the smaller one first",
+        "error: p.yaml:8: `models` has 0 items, not 1 to 1000",
+        "error: p.yaml:11: `requests[0].stream`: `maybe` is neither true nor false",
+        "error: p.yaml:12: `requests[1].max_tokens`: `0` is below the limit, 1",
+        "error: p.yaml:12: requests[1]: name `one` is taken\nhint: line 11 has it",
+        "error: p.yaml:14: unknown metric `latencey`\nhint: did you mean `latency`?",
+    ];
+    assert_eq!(expected.len(), 10);
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn keys_of_another_executor_are_named_as_such() {
+    let text = GOOD.replace("vus: 3", "stages: [{duration: 1s, target: 1}]");
+    assert_eq!(
+        mistakes(&text),
+        [
+            "error: p.yaml:2: key `stages` has no meaning for executor `constant-vus`\n\
+          hint: `constant-vus` takes duration, vus"
+        ]
+    );
+}
+
+#[test]
+fn missing_keys_are_named_with_their_use() {
+    let found = mistakes("executor: ramping-vus\n").join("\n");
+    assert!(found.contains("p.yaml:1: missing key `stages`"), "{found}");
+    assert!(found.contains("missing key `requests`"), "{found}");
+    let found = mistakes("vus: 1\n").join("\n");
+    assert!(
+        found.contains("missing key `executor`\nhint: one of constant-vus, ramping-vus"),
+        "{found}"
+    );
+    let found = mistakes(&GOOD.replace("max_tokens: 20, ", "")).join("\n");
+    assert_eq!(
+        found,
+        "error: p.yaml:7: missing key `requests[0].max_tokens`\nhint: the generation limit, `50` or `50-200`"
+    );
+    let found = mistakes(&GOOD.replace("models: [a, b]\n", "")).join("\n");
+    assert!(
+        found.starts_with("error: p.yaml:6: request `short` has no models"),
+        "{found}"
+    );
+}
+
+#[test]
+fn wrong_types_are_named_with_what_stands_there() {
+    let cases = [
+        ("vus: 3", "vus: [3]", "`vus` is a list, not a whole number"),
+        ("vus: 3", "vus:", "`vus` is nothing, not a whole number"),
+        ("vus: 3", "vus: -3", "`vus`: `-3` is no whole number"),
+        ("vus: 3", "vus: 3.5", "`vus`: `3.5` is no whole number"),
+        ("vus: 3", "vus: 99999999999999999999", "above the limit, 100000"),
+        (
+            "duration: 10s",
+            "duration: {s: 10}",
+            "`duration` is a mapping, not a duration",
+        ),
+        (
+            "duration: 10s",
+            "duration: 25h",
+            "`25h` is longer than the limit, 24h",
+        ),
+        (
+            "duration: 10s",
+            "duration: 0s",
+            "`0s` is shorter than the limit, 1ms",
+        ),
+        ("models: [a, b]", "modles: [a, b]", "did you mean `models`?"),
+        ("models: [a, b]", "models: a", "`models` is `a`, not a list"),
+        (
+            "models: [a, b]",
+            "models: [a, {b: c}]",
+            "`models[1]` is a mapping, not a text",
+        ),
+        (
+            "models: [a, b]",
+            "models: [a, '']",
+            "`models[1]`: the text is blank",
+        ),
+        ("kind: light", "kind: ligth", "did you mean `light`?"),
+        (
+            "kind: light",
+            "kind: light, stream: true",
+            "has no meaning for kind `light`",
+        ),
+        ("name: light", "name: 'a b'", "`a b` is no name"),
+        (
+            "failed: rate<1%",
+            "failed: [[1]]",
+            "`thresholds.failed[0]` is a list, not a text",
+        ),
+        ("failed: rate<1%", "failed: count<1", "no figure of `failed`"),
+        (
+            "executor: constant-vus",
+            "executor: constant_vus",
+            "did you mean `constant-vus`?",
+        ),
+        (
+            "executor: constant-vus",
+            "executor: constant-vus\n? [a]\n: 1",
+            "`key` is a list, not a word",
+        ),
+    ];
+    refuse_each(&cases);
+    assert!(mistakes("[1, 2]")[0].contains("`document` is a list, not a mapping"));
+    assert!(mistakes("just words")[0].contains("`document` is `just words`"));
+}
+
+/// What is good, what it is replaced with, and what is then the one mistake.
+fn refuse_each(cases: &[(&str, &str, &str)]) {
+    for (good, bad, expected) in cases {
+        assert!(GOOD.contains(good), "{good}");
+        let found = mistakes(&GOOD.replace(good, bad));
+        assert_eq!(found.len(), 1, "{bad}: {found:?}");
+        assert!(found[0].contains(expected), "{bad}: {}", found[0]);
+    }
+}
+
+#[test]
+fn paths_steps_and_the_simulator_are_checked() {
+    refuse_each(&[
+        (
+            "kind: light",
+            "kind: light, path: model5",
+            "did you mean `models`?",
+        ),
+        (
+            "max_tokens: 20",
+            "max_tokens: 20, path: models",
+            "`requests[0].path` has no meaning for kind `chat`",
+        ),
+        (
+            "prompts: [Hi]",
+            "prompts: [Hi]\nsimulator: {latency: instand}",
+            "did you mean `instant`?",
+        ),
+        (
+            "prompts: [Hi]",
+            "prompts: [Hi]\nsteps: true",
+            "`steps` has no meaning for executor `constant-vus`",
+        ),
+    ]);
+}
+
+#[test]
+fn shapes_that_cannot_run_are_refused() {
+    let shape = |text: &str| {
+        let at = GOOD.find("models").unwrap();
+        mistakes(&format!("{text}\n{}", &GOOD[at..])).join("\n")
+    };
+    assert!(
+        shape("executor: ramping-vus\nstart_vus: 0\nstages: [{duration: 1s, target: 0}]")
+            .contains("no VU ever runs")
+    );
+    assert!(shape("executor: ramping-vus\nstages: [{duration: 0s, target: 5}]").contains("no time at all"));
+    let long = "executor: ramping-vus\nstages: [{duration: 20h, target: 5}, {duration: 20h, target: 5}]";
+    assert!(shape(long).contains("a run of 40h is longer than the limit, 24h"));
+    let shared = "executor: shared-iterations\nvus: 9\niterations: 5";
+    assert!(shape(shared).starts_with("error: p.yaml:1: 5 iterations are fewer than 9 VUs"));
+    let sawtooth = ["{duration: 1s, target: 100000}, {duration: 1s, target: 0}"; 6].join(", ");
+    let sawtooth = format!("executor: ramping-vus\nstages: [{sawtooth}]");
+    assert!(
+        shape(&sawtooth).contains("1199999 starts and stops of VUs, above the limit, 1000000"),
+        "{}",
+        shape(&sawtooth)
+    );
+}
+
+#[test]
+fn the_executors_that_count_are_read() {
+    let text = GOOD
+        .replace("constant-vus", "per-vu-iterations")
+        .replace("duration: 10s", "iterations: 4");
+    let (config, mistakes) = read(&text);
+    assert!(mistakes.is_empty(), "{mistakes:?}");
+    let expected = Executor::PerVuIterations {
+        vus: 3,
+        iterations: 4,
+        max_duration: MAX_DURATION_DEFAULT,
+    };
+    assert_eq!(config.executor, expected);
+}
+
+proptest::proptest! {
+    /// Lines of a good document dropped, doubled and mixed up: an answer, never a panic.
+    #[test]
+    fn no_mutilated_document_makes_the_reader_panic(
+        picks in proptest::collection::vec((0usize..11, 0usize..40), 0..14)
+    ) {
+        let lines: Vec<&str> = GOOD.lines().collect();
+        let cut = |&(line, cut): &(usize, usize)| {
+            let text = lines[line];
+            text[..text.len().saturating_sub(cut)].to_owned()
+        };
+        let text = picks.iter().map(cut).collect::<Vec<_>>().join("\n");
+        if let Ok((config, _)) = read_document("p", "p.yaml", &text) {
+            let _ = to_plan(&config);
+        }
+    }
+}

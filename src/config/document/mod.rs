@@ -1,0 +1,187 @@
+//! The schema of a document: which keys there are, what each may hold, what absent ones mean.
+//!
+//! Whatever is wrong is reported and replaced by a harmless value, so that later checks find the other mistakes
+//! and none that only follow from it. With a mistake reported, nothing read here is ever run.
+
+mod analysis;
+mod prompts;
+pub(in crate::config) mod reader;
+mod requests;
+pub mod servers;
+mod shape;
+pub(in crate::config) mod thresholds;
+pub mod tree;
+mod workload;
+
+use crate::config::document::analysis::read_analysis;
+use crate::config::document::reader::{Fields, Reader};
+use crate::config::document::requests::read_requests;
+use crate::config::document::servers::read_servers;
+use crate::config::document::shape::read_shape;
+use crate::config::document::thresholds::read_thresholds;
+use crate::config::document::tree::read_tree;
+use crate::config::document::workload::{either, open_workload};
+use crate::config::push::read_push;
+use crate::config::{Config, ServerEntry, Settings, SimulatorConfig};
+use crate::error::{ConfigError, Mistake, Place, Reason};
+use crate::plan::DURATION_MAX;
+use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
+use crate::units::Span;
+use crate::units::check_duration;
+use crate::units::parse_duration_span;
+use crate::units::{MINUTE, Nanos, SECOND};
+use std::path::PathBuf;
+
+pub const SEED_DEFAULT: u64 = 1;
+/// k6's.
+pub const GRACEFUL_DEFAULT: Nanos = 30 * SECOND;
+/// k6's.
+pub const MAX_DURATION_DEFAULT: Nanos = 10 * MINUTE;
+/// k6's for a whole request.
+pub const TIMEOUT_DEFAULT: Nanos = MINUTE;
+pub const CONNECT_TIMEOUT_DEFAULT: Nanos = 5 * SECOND;
+
+pub const THINK_TIME_MAX: Nanos = 60 * MINUTE;
+pub const MAX_TOKENS_MAX: u32 = 10_000_000;
+pub const MODELS_MAX: usize = 1_000;
+pub const MODEL_BYTES_MAX: usize = 256;
+pub const NAME_BYTES_MAX: usize = 64;
+const PATH_BYTES_MAX: usize = 4_096;
+pub const REPEAT_MAX: u32 = 100;
+const DESCRIPTION_BYTES_MAX: usize = 4_096;
+
+const KEYS: [&str; 30] = [
+    "description",
+    "validate",
+    "require_fit",
+    "executor",
+    "vus",
+    "duration",
+    "iterations",
+    "max_duration",
+    "start_vus",
+    "stages",
+    "graceful_ramp_down",
+    "graceful_stop",
+    "seed",
+    "think_time",
+    "models",
+    "prompts",
+    "requests",
+    "steps",
+    "simulator",
+    "server",
+    "servers",
+    "workload",
+    "warmup",
+    "repeat",
+    "contention",
+    "results_dir",
+    "output",
+    "details",
+    "analysis",
+    "prometheus",
+];
+const THRESHOLDS: &str = "thresholds";
+
+/// Reads a document called `file` in errors. The mistakes are all that could be found; `Err` where there is
+/// nothing to go on with.
+pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, Vec<Mistake>), ConfigError> {
+    let mut reader = Reader::new(file);
+    let root = read_tree(file, text, &mut reader.mistakes)?;
+    let known: Vec<&str> = KEYS.into_iter().chain([THRESHOLDS]).collect();
+    let Some(fields) = reader.mapping("", "document", &root, &known) else {
+        return Err(ConfigError::new(reader.mistakes));
+    };
+    let workload = open_workload(&mut reader, &fields);
+    let (executor, shape_line) = read_shape(&mut reader, &fields, workload.as_ref());
+    let servers = read_servers(&mut reader, &fields, file);
+    let requests = read_requests(&mut reader, &fields, &servers, file);
+    let simulator = read_simulator(&mut reader, &fields, &servers);
+    let inside = workload.as_ref();
+    let (holds_seed, seed) = either(&mut reader, (&fields, "seed"), inside, "seed");
+    let (holds_think, think) = either(&mut reader, (&fields, "think_time"), inside, "think_time");
+    let (holds_warmup, warmup) = either(&mut reader, (&fields, "warmup"), inside, "warmup_seconds");
+    let (holds_repeat, repeat) = either(&mut reader, (&fields, "repeat"), inside, "repeat");
+    let config = Config {
+        profile: profile.to_owned(),
+        description: reader.string(&fields, "description", DESCRIPTION_BYTES_MAX),
+        servers,
+        require_fit: reader.boolean(&fields, "require_fit").unwrap_or(false),
+        validate: reader.boolean(&fields, "validate").unwrap_or(false),
+        seed: reader
+            .count(holds_seed, seed, 0..=u64::MAX)
+            .unwrap_or(SEED_DEFAULT),
+        executor,
+        graceful_stop: reader
+            .duration(&fields, "graceful_stop", 0..=DURATION_MAX)
+            .unwrap_or(GRACEFUL_DEFAULT),
+        think_time: read_think_time(&mut reader, holds_think, think),
+        requests,
+        steps: reader.boolean(&fields, "steps").unwrap_or(false),
+        simulator,
+        thresholds: read_thresholds(&mut reader, &fields, THRESHOLDS, file),
+        warmup: reader
+            .duration(holds_warmup, warmup, 0..=DURATION_MAX)
+            .unwrap_or(0),
+        repeat: reader.count(holds_repeat, repeat, 1..=REPEAT_MAX).unwrap_or(1),
+        contention: reader.boolean(&fields, "contention").unwrap_or(false),
+        results_dir: read_path(&mut reader, &fields, "results_dir"),
+        output: read_path(&mut reader, &fields, "output"),
+        details: reader.boolean(&fields, "details"),
+        analysis: read_analysis(&mut reader, &fields),
+        push: read_push(&mut reader, &fields),
+        run: Settings::default(),
+        shape_place: Place::file(file, shape_line),
+        requests_place: Place::file(file, fields.line_of("requests")),
+    };
+    Ok((config, reader.mistakes))
+}
+
+fn read_think_time(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Span<Nanos> {
+    let span = reader.parsed(fields, key, "a duration or a range", |text| {
+        let span = parse_duration_span(text)?;
+        check_duration(span.max, &(0..=THINK_TIME_MAX))?;
+        Ok(span)
+    });
+    span.unwrap_or(Span { min: 0, max: 0 })
+}
+
+fn read_path(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<PathBuf> {
+    reader.string(fields, key, PATH_BYTES_MAX).map(PathBuf::from)
+}
+
+fn read_simulator(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    servers: &[ServerEntry],
+) -> Option<SimulatorConfig> {
+    let node = fields.node("simulator")?;
+    if let Some(first) = servers.first() {
+        let what = "key `simulator` has no meaning in a document that names a server";
+        let hint = format!("line {} names one, so no simulator is started", first.place.line);
+        reader.mistake(fields.line_of("simulator"), Reason::new(what).hint(hint));
+    }
+    let known = ["latency", "tokens"];
+    let simulator = reader.mapping("simulator.", "simulator", node, &known)?;
+    let latency = reader.choice(&simulator, "latency", &LATENCY_PROFILES);
+    Some(SimulatorConfig {
+        latency: latency.map(str::to_owned),
+        tokens: reader.count(&simulator, "tokens", 1..=TARGET_TOKENS_MAX),
+    })
+}
+
+pub fn check_max_tokens(span: Span<u32>) -> Result<(), Reason> {
+    match span.min {
+        0 => Err(Reason::new("`0` is below the limit, 1")),
+        _ if span.max > MAX_TOKENS_MAX => Err(Reason::new(format!(
+            "`{}` is above the limit, {MAX_TOKENS_MAX}",
+            span.max
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod tests;

@@ -1,0 +1,139 @@
+//! `prompts`: a list of texts, or a mapping that says what prompts are made of.
+
+use crate::config::PromptsFile;
+use crate::config::document::check_max_tokens;
+use crate::config::document::reader::{Fields, Reader};
+use crate::error::{Reason, quoted};
+use crate::units::Span;
+use crate::units::parse_count_span;
+use crate::workload::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, Prompts, parse_prompts};
+use saphyr::YamlData;
+use std::io::Read;
+
+/// Of made prompts, where the document does not say.
+pub const MIN_TOKENS_DEFAULT: u32 = 50;
+/// A prompt of a long context, half a megabyte.
+const MIN_TOKENS_MAX: u32 = 100_000;
+
+/// What the document's own `prompts` may hold; that of a request, whose limits are keys beside it, less.
+pub const KEYS: [&str; 5] = ["min_tokens", "prefix", "file", "max_tokens", "cache_prompt"];
+const REQUEST_KEYS: [&str; 3] = ["min_tokens", "prefix", "file"];
+
+#[derive(Default)]
+pub struct PromptsKeys {
+    pub prompts: Option<Prompts>,
+    /// For requests that have none of their own.
+    pub max_tokens: Option<Span<u32>>,
+    pub cache_prompt: Option<bool>,
+    /// Where `prompts` come from, if from a file.
+    pub file: Option<PromptsFile>,
+}
+
+/// `fields` are the document's, or those of a request.
+pub fn read_prompts(reader: &mut Reader<'_>, fields: &Fields<'_>) -> PromptsKeys {
+    let Some(node) = fields.node("prompts") else {
+        return PromptsKeys::default();
+    };
+    if !matches!(node.data, YamlData::Mapping(_)) {
+        let texts = reader.strings(fields, "prompts", PROMPTS_MAX, PROMPT_BYTES_MAX);
+        return PromptsKeys {
+            prompts: texts.map(Prompts::List),
+            ..PromptsKeys::default()
+        };
+    }
+    let path = format!("{}prompts", fields.path);
+    let known: &[&str] = match fields.path.as_str() {
+        "" => &KEYS,
+        _ => &REQUEST_KEYS,
+    };
+    let Some(keys) = reader.mapping(&format!("{path}."), &path, node, known) else {
+        return PromptsKeys::default();
+    };
+    let (prompts, file) = match keys.has("file") {
+        true => read_from_file(reader, &keys).unzip(),
+        false => (read_made(reader, &keys), None),
+    };
+    PromptsKeys {
+        prompts,
+        file,
+        max_tokens: reader.parsed(&keys, "max_tokens", "a whole number or a range", max_tokens),
+        cache_prompt: reader.boolean(&keys, "cache_prompt"),
+    }
+}
+
+pub fn max_tokens(text: &str) -> Result<Span<u32>, Reason> {
+    let span = parse_count_span(text)?;
+    check_max_tokens(span)?;
+    Ok(span)
+}
+
+/// None at all is one, too.
+fn read_prefix(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<String> {
+    if !keys.has("prefix") {
+        return Some(String::new());
+    }
+    reader.parsed(keys, "prefix", "a text", |text| match text.len() {
+        0..=PROMPT_BYTES_MAX => Ok(text.to_owned()),
+        bytes => {
+            let what = format!("a text of {bytes} bytes, more than the limit, {PROMPT_BYTES_MAX}");
+            Err(Reason::new(what))
+        }
+    })
+}
+
+fn read_made(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<Prompts> {
+    let prefix = read_prefix(reader, keys);
+    let min_tokens = match keys.has("min_tokens") {
+        true => reader.count(keys, "min_tokens", 1..=MIN_TOKENS_MAX),
+        false => Some(MIN_TOKENS_DEFAULT),
+    };
+    Some(Prompts::Made {
+        prefix: prefix?,
+        min_tokens: min_tokens?,
+    })
+}
+
+fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts, PromptsFile)> {
+    if keys.has("min_tokens") {
+        let line = keys.line_of("file");
+        let what = format!("key `{}min_tokens` contradicts `file` of line {line}", keys.path);
+        let hint = "the prompts of a file are as long as they are: drop one of the two";
+        reader.mistake(keys.line_of("min_tokens"), Reason::new(what).hint(hint));
+    }
+    let prefix = read_prefix(reader, keys);
+    let file = reader.parsed(keys, "file", "the path of a file", |path| {
+        read_text(path).map(|text| (path.to_owned(), text))
+    });
+    let ((file, text), prefix) = (file?, prefix?);
+    match parse_prompts(&text) {
+        Err((line, what)) => reader.mistakes.push(Reason::new(what).at(file, line)),
+        Ok(texts) if texts.is_empty() => {
+            let what = format!("`{}file`: {} holds no prompts", keys.path, quoted(&file));
+            reader.mistake(keys.line_of("file"), Reason::new(what));
+        }
+        Ok(texts) => {
+            let whole = texts.into_iter().map(|text| format!("{prefix}{text}"));
+            return Some((Prompts::List(whole.collect()), PromptsFile { prefix, file }));
+        }
+    }
+    None
+}
+
+fn read_text(path: &str) -> Result<String, Reason> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take(PROMPTS_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+    let shown = quoted(path);
+    if let Err(e) = read {
+        let hint = "a path is taken from the directory that the program runs in";
+        return Err(Reason::new(format!("{shown} cannot be read: {e}")).hint(hint));
+    }
+    if bytes.len() > PROMPTS_BYTES_MAX {
+        let what = format!("{shown} is larger than the limit, {PROMPTS_BYTES_MAX} bytes");
+        return Err(Reason::new(what));
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        Reason::new(format!("{shown} is no UTF-8 text from byte {at} on"))
+    })
+}

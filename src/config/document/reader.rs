@@ -1,0 +1,388 @@
+//! Typed reading of the tree. Each getter reports what is wrong with its line and gives `None`, so that reading
+//! goes on and all mistakes of a document are found at once.
+
+use crate::error::{Mistake, Place, Reason, nearest, quoted};
+use crate::units::Nanos;
+use crate::units::check_duration;
+use crate::units::parse_duration;
+use saphyr::{MarkedYaml, YamlData};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+pub type Node<'t> = MarkedYaml<'t>;
+
+pub struct Reader<'f> {
+    file: &'f str,
+    pub mistakes: Vec<Mistake>,
+}
+
+/// A mapping: `path` is how errors name it (`requests[1].`), empty for the document itself.
+pub struct Fields<'t> {
+    pub path: String,
+    pub line: usize,
+    entries: Vec<Entry<'t>>,
+    /// Known keys that an unknown one was probably meant to be.
+    mistyped: Vec<String>,
+}
+
+struct Entry<'t> {
+    key: &'t str,
+    line: usize,
+    value: &'t Node<'t>,
+}
+
+impl<'t> Fields<'t> {
+    fn entry(&self, key: &str) -> Option<&Entry<'t>> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// It is there, or mistyped: one mistake is not to be reported as two.
+    pub fn meant(&self, key: &str) -> bool {
+        self.has(key) || self.mistyped.iter().any(|mistyped| mistyped == key)
+    }
+
+    /// The line of `key`, or of the mapping where it is absent.
+    pub fn line_of(&self, key: &str) -> usize {
+        self.entry(key).map_or(self.line, |entry| entry.line)
+    }
+
+    pub fn node(&self, key: &str) -> Option<&'t Node<'t>> {
+        self.entry(key).map(|entry| entry.value)
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &'t str> {
+        self.entries.iter().map(|entry| entry.key)
+    }
+}
+
+pub fn line(node: &Node<'_>) -> usize {
+    node.span.start.line()
+}
+
+fn scalar<'t>(node: &'t Node<'t>) -> Option<&'t str> {
+    match &node.data {
+        YamlData::Representation(text, ..) => Some(text),
+        _ => None,
+    }
+}
+
+/// Nothing written after the key, or a null.
+fn is_empty(node: &Node<'_>) -> bool {
+    use saphyr::ScalarStyle::Plain;
+    match &node.data {
+        YamlData::Representation(text, Plain, _) => matches!(text.as_ref(), "" | "~" | "null"),
+        YamlData::BadValue => true,
+        _ => false,
+    }
+}
+
+/// What stands there, for an error.
+fn shown(node: &Node<'_>) -> String {
+    match &node.data {
+        _ if is_empty(node) => "nothing".into(),
+        YamlData::Representation(text, ..) => quoted(text),
+        YamlData::Sequence(_) => "a list".into(),
+        _ => "a mapping".into(),
+    }
+}
+
+impl<'f> Reader<'f> {
+    pub fn new(file: &'f str) -> Reader<'f> {
+        Reader {
+            file,
+            mistakes: Vec::new(),
+        }
+    }
+
+    pub fn place(&self, line: usize) -> Place {
+        Place::file(self.file, line)
+    }
+
+    pub fn mistake(&mut self, line: usize, reason: Reason) {
+        self.mistakes.push(reason.at(self.file, line));
+    }
+
+    fn wrong_type(&mut self, name: &str, line: usize, expected: &str, node: &Node<'_>) {
+        let what = format!("`{name}` is {}, not {expected}", shown(node));
+        self.mistake(line, Reason::new(what));
+    }
+
+    /// `what` names the whole in errors. Keys outside `known` are reported with the nearest one inside.
+    pub fn mapping<'t>(
+        &mut self,
+        path: &str,
+        what: &str,
+        node: &'t Node<'t>,
+        known: &[&str],
+    ) -> Option<Fields<'t>> {
+        let mut fields = self.open_mapping(path, what, node)?;
+        for entry in &fields.entries {
+            if !known.contains(&entry.key) {
+                let hint = match nearest(entry.key, known) {
+                    Some(name) => {
+                        fields.mistyped.push(name.to_owned());
+                        format!("did you mean `{name}`?")
+                    }
+                    None => format!("known keys here are {}", known.join(", ")),
+                };
+                let what = format!("unknown key {}", quoted(&format!("{path}{}", entry.key)));
+                self.mistake(entry.line, Reason::new(what).hint(hint));
+            }
+        }
+        Some(fields)
+    }
+
+    /// A mapping whose keys are checked elsewhere.
+    pub fn open_mapping<'t>(&mut self, path: &str, what: &str, node: &'t Node<'t>) -> Option<Fields<'t>> {
+        let YamlData::Mapping(map) = &node.data else {
+            self.wrong_type(what, line(node), "a mapping of keys and values", node);
+            return None;
+        };
+        let mut fields = Fields {
+            path: path.to_owned(),
+            line: line(node),
+            entries: Vec::with_capacity(map.len()),
+            mistyped: Vec::new(),
+        };
+        for (key, value) in map {
+            match scalar(key) {
+                Some(text) => fields.entries.push(Entry {
+                    key: text,
+                    line: line(key),
+                    value,
+                }),
+                None => self.wrong_type(&format!("{path}key"), line(key), "a word", key),
+            }
+        }
+        Some(fields)
+    }
+
+    pub fn required(&mut self, fields: &Fields<'_>, key: &str, hint: &str) {
+        if !fields.meant(key) {
+            let what = format!("missing key `{}{key}`", fields.path);
+            self.mistake(fields.line, Reason::new(what).hint(hint));
+        }
+    }
+
+    /// The text after `key`. `expected` names what should stand there.
+    fn text<'t>(&mut self, fields: &Fields<'t>, key: &str, expected: &str) -> Option<&'t str> {
+        let entry = fields.entry(key)?;
+        let text = scalar(entry.value).filter(|_| !is_empty(entry.value));
+        if text.is_none() {
+            self.wrong_type(
+                &format!("{}{key}", fields.path),
+                entry.line,
+                expected,
+                entry.value,
+            );
+        }
+        text
+    }
+
+    /// The text after `key`, understood by `parse`.
+    pub fn parsed<T>(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Result<T, Reason>,
+    ) -> Option<T> {
+        let text = self.text(fields, key, expected)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                let what = format!("`{}{key}`: {}", fields.path, reason.what);
+                self.mistake(
+                    fields.line_of(key),
+                    Reason {
+                        what,
+                        hint: reason.hint,
+                    },
+                );
+                None
+            }
+        }
+    }
+
+    pub fn string(&mut self, fields: &Fields<'_>, key: &str, bytes_max: usize) -> Option<String> {
+        self.parsed(fields, key, "a text", |text| check_text(text, bytes_max))
+    }
+
+    pub fn boolean(&mut self, fields: &Fields<'_>, key: &str) -> Option<bool> {
+        self.parsed(fields, key, "true or false", |text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(Reason::new(format!("{} is neither true nor false", quoted(text)))),
+        })
+    }
+
+    pub fn count<T>(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: std::str::FromStr + PartialOrd + Display,
+    {
+        self.parsed(fields, key, "a whole number", |text| {
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let number = text.parse::<T>().ok().filter(|_| digits);
+            // All digits and yet no T: larger than any limit.
+            let number = match number {
+                None if !digits => {
+                    return Err(Reason::new(format!("{} is no whole number", quoted(text))));
+                }
+                number => number,
+            };
+            within(number, text, &range)
+        })
+    }
+
+    pub fn decimal(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        self.parsed(fields, key, "a number", |text| {
+            match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
+                Some(number) => within(Some(number), text, &range),
+                None => Err(Reason::new(format!("{} is no number", quoted(text)))),
+            }
+        })
+    }
+
+    pub fn duration(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        range: RangeInclusive<Nanos>,
+    ) -> Option<Nanos> {
+        self.parsed(fields, key, "a duration", |text| {
+            let nanos = parse_duration(text)?;
+            check_duration(nanos, &range)?;
+            Ok(nanos)
+        })
+    }
+
+    pub fn choice(&mut self, fields: &Fields<'_>, key: &str, names: &[&'static str]) -> Option<&'static str> {
+        let expected = format!("one of {}", names.join(", "));
+        self.parsed(fields, key, &expected, |text| {
+            names.iter().copied().find(|name| *name == text).ok_or_else(|| {
+                let hint = match nearest(text, names) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => expected.clone(),
+                };
+                Reason::new(format!("unknown value {}", quoted(text))).hint(hint)
+            })
+        })
+    }
+
+    /// The items of a list with 1 to `count_max` of them.
+    pub fn list<'t>(&mut self, fields: &Fields<'t>, key: &str, count_max: usize) -> Option<&'t [Node<'t>]> {
+        let entry = fields.entry(key)?;
+        let name = format!("{}{key}", fields.path);
+        let YamlData::Sequence(items) = &entry.value.data else {
+            self.wrong_type(&name, entry.line, "a list", entry.value);
+            return None;
+        };
+        if items.is_empty() || items.len() > count_max {
+            let what = format!("`{name}` has {} items, not 1 to {count_max}", items.len());
+            self.mistake(entry.line, Reason::new(what));
+            return None;
+        }
+        Some(items)
+    }
+
+    /// A list of texts. Items that are none are reported and left out.
+    pub fn strings(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> Option<Vec<String>> {
+        let items = self.list(fields, key, count_max)?;
+        let mut out = Vec::with_capacity(items.len());
+        for (i, item) in items.iter().enumerate() {
+            let name = format!("{}{key}[{i}]", fields.path);
+            match scalar(item).filter(|_| !is_empty(item)) {
+                None => self.wrong_type(&name, line(item), "a text", item),
+                Some(text) => match check_text(text, bytes_max) {
+                    Ok(text) => out.push(text),
+                    Err(reason) => {
+                        let what = format!("`{name}`: {}", reason.what);
+                        self.mistake(
+                            line(item),
+                            Reason {
+                                what,
+                                hint: reason.hint,
+                            },
+                        );
+                    }
+                },
+            }
+        }
+        Some(out)
+    }
+
+    /// The text of a list's item that errors call `name`.
+    pub fn item_text<'t>(&mut self, name: &str, item: &'t Node<'t>) -> Option<&'t str> {
+        let text = scalar(item).filter(|_| !is_empty(item));
+        if text.is_none() {
+            self.wrong_type(name, line(item), "a text", item);
+        }
+        text
+    }
+
+    /// One text or a list of texts, each with its line.
+    pub fn one_or_more(&mut self, fields: &Fields<'_>, key: &str, count_max: usize) -> Vec<(String, usize)> {
+        let Some(entry) = fields.entry(key) else {
+            return Vec::new();
+        };
+        if let Some(text) = scalar(entry.value).filter(|_| !is_empty(entry.value)) {
+            return vec![(text.to_owned(), entry.line)];
+        }
+        let Some(items) = self.list(fields, key, count_max) else {
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for (i, item) in items.iter().enumerate() {
+            match scalar(item) {
+                Some(text) => out.push((text.to_owned(), line(item))),
+                None => {
+                    let name = format!("{}{key}[{i}]", fields.path);
+                    self.wrong_type(&name, line(item), "a text", item);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Not blank, not longer than the limit.
+pub fn check_text(text: &str, bytes_max: usize) -> Result<String, Reason> {
+    if text.trim().is_empty() {
+        return Err(Reason::new("the text is blank"));
+    }
+    if text.len() > bytes_max {
+        let what = format!("a text of {} bytes, more than the limit, {bytes_max}", text.len());
+        return Err(Reason::new(what));
+    }
+    Ok(text.to_owned())
+}
+
+/// `None`: too large for its type.
+pub fn within<T>(number: Option<T>, text: &str, range: &RangeInclusive<T>) -> Result<T, Reason>
+where
+    T: PartialOrd + Display,
+{
+    match number {
+        Some(n) if n < *range.start() => Err(Reason::new(format!(
+            "{} is below the limit, {}",
+            quoted(text),
+            range.start()
+        ))),
+        Some(n) if n <= *range.end() => Ok(n),
+        _ => Err(Reason::new(format!(
+            "{} is above the limit, {}",
+            quoted(text),
+            range.end()
+        ))),
+    }
+}

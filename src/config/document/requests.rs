@@ -1,0 +1,300 @@
+//! `requests`: the kinds of request in the mix, with what they inherit from the document.
+
+use crate::config::document::prompts::{MIN_TOKENS_DEFAULT, PromptsKeys, max_tokens, read_prompts};
+use crate::config::document::reader::{Fields, Node, Reader, line};
+use crate::config::document::{
+    CONNECT_TIMEOUT_DEFAULT, MODEL_BYTES_MAX, MODELS_MAX, NAME_BYTES_MAX, TIMEOUT_DEFAULT,
+};
+use crate::config::{CallConfig, PromptsFile, RequestConfig, ServerEntry};
+use crate::error::{Place, Reason};
+use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
+use crate::units::Span;
+use crate::units::{MILLISECOND, MINUTE, Nanos};
+use crate::workload::{LightPath, Prompts};
+
+/// Of the request that a document with servers has where it lists none.
+const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
+/// Twenty users queue for minutes at a model on a few CPU cores.
+const LONG_TIMEOUT: Nanos = 5 * MINUTE;
+
+const REQUEST_KEYS: [&str; 13] = [
+    "name",
+    "weight",
+    "kind",
+    "timeout",
+    "connect_timeout",
+    "stream",
+    "max_tokens",
+    "models",
+    "prompts",
+    "first_token_timeout",
+    "idle_timeout",
+    "path",
+    "cache_prompt",
+];
+/// Of these keys, those that a light GET has no use for.
+const CHAT_ONLY: [&str; 7] = [
+    "stream",
+    "max_tokens",
+    "models",
+    "prompts",
+    "first_token_timeout",
+    "idle_timeout",
+    "cache_prompt",
+];
+
+/// A document with servers or a `workload` needs no list: then one streaming completion is the mix.
+pub fn read_requests(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    servers: &[ServerEntry],
+    file: &str,
+) -> Vec<RequestConfig> {
+    let before = reader.mistakes.len();
+    let models = reader.strings(fields, "models", MODELS_MAX, MODEL_BYTES_MAX);
+    let keys = read_prompts(reader, fields);
+    // A faulty list is not to be reported again as a missing one.
+    let mut inherited = Inherited {
+        models: models.unwrap_or_else(|| faulty_where(fields.meant("models"))),
+        prompts: keys
+            .prompts
+            .clone()
+            .unwrap_or(Prompts::List(faulty_where(fields.meant("prompts")))),
+        keys,
+    };
+    if ["server", "servers", "workload"]
+        .iter()
+        .any(|key| fields.meant(key))
+    {
+        inherited.fill(servers);
+        if !fields.meant("requests") {
+            return vec![default_request(&inherited, Place::file(file, fields.line))];
+        }
+    }
+    reader.required(fields, "requests", "a list of the kinds of request in the mix");
+    let mut requests: Vec<RequestConfig> = Vec::new();
+    for (i, item) in reader
+        .list(fields, "requests", KINDS_MAX)
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
+        let Some(request) = read_request(reader, i, item, &inherited, file) else {
+            continue;
+        };
+        if let Some(first) = requests.iter().find(|other| other.name == request.name) {
+            let what = format!("requests[{i}]: name `{}` is taken", request.name);
+            let hint = format!("line {} has it", first.place.line);
+            reader.mistake(line(item), Reason::new(what).hint(hint));
+        }
+        requests.push(request);
+    }
+    // Options that change chat requests are not to complain about requests that could not be read.
+    if requests.len() + 2 <= KINDS_MAX && reader.mistakes.len() > before {
+        requests.extend([harmless_chat(true), harmless_chat(false)]);
+    }
+    requests
+}
+
+fn harmless_chat(stream: bool) -> RequestConfig {
+    RequestConfig {
+        name: "faulty".to_owned(),
+        weight: 1,
+        call: CallConfig::Chat {
+            stream,
+            max_tokens: Span { min: 1, max: 1 },
+            models: vec!["faulty".to_owned()],
+            prompts: Prompts::List(vec!["faulty".to_owned()]),
+            cache_prompt: false,
+        },
+        prompts_file: None,
+        timeout: TIMEOUT_DEFAULT,
+        connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+        first_token_timeout: None,
+        idle_timeout: None,
+        place: Place::default(),
+    }
+}
+
+/// What requests have that do not say otherwise. Empty lists: nothing.
+struct Inherited {
+    models: Vec<String>,
+    prompts: Prompts,
+    keys: PromptsKeys,
+}
+
+impl Inherited {
+    /// What a document need not say that names servers.
+    fn fill(&mut self, servers: &[ServerEntry]) {
+        if self.models.is_empty() {
+            for alias in servers.iter().filter_map(|server| server.model_alias.clone()) {
+                if !self.models.contains(&alias) {
+                    self.models.push(alias);
+                }
+            }
+        }
+        if self.models.is_empty() {
+            // A server with one model takes any name.
+            self.models.push("default".to_owned());
+        }
+        if self.prompts == Prompts::List(Vec::new()) {
+            self.prompts = Prompts::Made {
+                prefix: String::new(),
+                min_tokens: MIN_TOKENS_DEFAULT,
+            };
+        }
+    }
+}
+
+fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
+    RequestConfig {
+        name: "stream".to_owned(),
+        weight: 1,
+        call: CallConfig::Chat {
+            stream: true,
+            max_tokens: inherited.keys.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
+            models: inherited.models.clone(),
+            prompts: inherited.prompts.clone(),
+            cache_prompt: inherited.keys.cache_prompt.unwrap_or(false),
+        },
+        prompts_file: inherited.keys.file.clone(),
+        timeout: LONG_TIMEOUT,
+        connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+        first_token_timeout: None,
+        idle_timeout: None,
+        place,
+    }
+}
+
+/// Stands in for a list that is there and could not be read.
+fn faulty_where(meant: bool) -> Vec<String> {
+    if meant {
+        vec!["faulty".to_owned()]
+    } else {
+        Vec::new()
+    }
+}
+
+fn read_request(
+    reader: &mut Reader<'_>,
+    index: usize,
+    node: &Node<'_>,
+    inherited: &Inherited,
+    file: &str,
+) -> Option<RequestConfig> {
+    let path = format!("requests[{index}].");
+    let fields = reader.mapping(&path, &format!("requests[{index}]"), node, &REQUEST_KEYS)?;
+    reader.required(&fields, "name", "a short name, its row in the report");
+    let name = reader.parsed(&fields, "name", "a name", request_name);
+    let weight = reader.count(&fields, "weight", 1..=WEIGHT_MAX).unwrap_or(1);
+    let limit = MILLISECOND..=DURATION_MAX;
+    let timeout = reader
+        .duration(&fields, "timeout", limit.clone())
+        .unwrap_or(TIMEOUT_DEFAULT);
+    let connect = reader
+        .duration(&fields, "connect_timeout", limit.clone())
+        .unwrap_or(CONNECT_TIMEOUT_DEFAULT);
+    let first_token_timeout = reader.duration(&fields, "first_token_timeout", limit.clone());
+    let idle_timeout = reader.duration(&fields, "idle_timeout", limit);
+    let kind = match fields.has("kind") {
+        true => reader.choice(&fields, "kind", &["chat", "light"]),
+        false => Some("chat"),
+    };
+    let mut prompts_file = None;
+    let call = match kind {
+        Some("chat") => {
+            if fields.has("path") {
+                let what = format!("key `{}path` has no meaning for kind `chat`", fields.path);
+                let hint = "the target's URL says where chat completions are; write `kind: light`";
+                reader.mistake(fields.line_of("path"), Reason::new(what).hint(hint));
+            }
+            let (call, file) = read_chat(reader, &fields, inherited);
+            prompts_file = file;
+            call
+        }
+        Some(_) => {
+            refuse_chat_keys(reader, &fields);
+            read_light(reader, &fields)
+        }
+        None => CallConfig::Light,
+    };
+    Some(RequestConfig {
+        name: name.unwrap_or_else(|| format!("requests[{index}]")),
+        weight,
+        call,
+        prompts_file,
+        timeout,
+        connect_timeout: connect.min(timeout),
+        first_token_timeout,
+        idle_timeout,
+        place: Place::file(file, fields.line),
+    })
+}
+
+fn read_light(reader: &mut Reader<'_>, fields: &Fields<'_>) -> CallConfig {
+    let name = reader.choice(fields, "path", &LightPath::ALL.map(LightPath::name));
+    match LightPath::ALL.into_iter().find(|path| Some(path.name()) == name) {
+        Some(path) => CallConfig::Get { path },
+        None => CallConfig::Light,
+    }
+}
+
+/// And the file that the prompts come from, if they do.
+fn read_chat(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    inherited: &Inherited,
+) -> (CallConfig, Option<PromptsFile>) {
+    let outer = inherited.keys.max_tokens;
+    if outer.is_none() {
+        reader.required(fields, "max_tokens", "the generation limit, `50` or `50-200`");
+    }
+    let own = reader.parsed(fields, "max_tokens", "a whole number or a range", max_tokens);
+    let models = reader.strings(fields, "models", MODELS_MAX, MODEL_BYTES_MAX);
+    let own_prompts = read_prompts(reader, fields);
+    let file = match &own_prompts.prompts {
+        Some(_) => own_prompts.file,
+        None => inherited.keys.file.clone(),
+    };
+    let cache_prompt = reader
+        .boolean(fields, "cache_prompt")
+        .or(inherited.keys.cache_prompt);
+    let filled = |list: Vec<String>, key: &str| match list.is_empty() {
+        true => faulty_where(fields.meant(key)),
+        false => list,
+    };
+    let models = models.unwrap_or_else(|| inherited.models.clone());
+    let prompts = match own_prompts.prompts.unwrap_or_else(|| inherited.prompts.clone()) {
+        Prompts::List(texts) => Prompts::List(filled(texts, "prompts")),
+        made => made,
+    };
+    let call = CallConfig::Chat {
+        stream: reader.boolean(fields, "stream").unwrap_or(false),
+        max_tokens: own.or(outer).unwrap_or(Span { min: 1, max: 1 }),
+        models: filled(models, "models"),
+        prompts,
+        cache_prompt: cache_prompt.unwrap_or(false),
+    };
+    (call, file)
+}
+
+fn refuse_chat_keys(reader: &mut Reader<'_>, fields: &Fields<'_>) {
+    for key in CHAT_ONLY {
+        if fields.has(key) {
+            let what = format!("key `{}{key}` has no meaning for kind `light`", fields.path);
+            let hint = "a light request is a GET without a body; write `kind: chat`";
+            reader.mistake(fields.line_of(key), Reason::new(what).hint(hint));
+        }
+    }
+}
+
+/// It becomes a tag, a row and a key in files.
+fn request_name(text: &str) -> Result<String, Reason> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if text.len() > NAME_BYTES_MAX || !text.bytes().all(fits) {
+        let what = format!("`{}` is no name", text.escape_default());
+        let hint = format!("up to {NAME_BYTES_MAX} letters, digits, `_`, `-` and `.`");
+        return Err(Reason::new(what).hint(hint));
+    }
+    Ok(text.to_owned())
+}

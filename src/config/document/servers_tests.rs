@@ -1,0 +1,162 @@
+use super::*;
+use crate::config::document::read_document;
+use crate::config::{CallConfig, Config};
+use crate::units::Span;
+use crate::workload::Prompts;
+
+fn read(text: &str) -> Config {
+    let (config, mistakes) = read_document("p", "p.yaml", text).unwrap();
+    assert_eq!(mistakes, []);
+    config
+}
+
+fn mistakes(servers: &str) -> Vec<String> {
+    let text = format!("workload: {{users: 1, duration_seconds: 1}}\n{servers}");
+    let (_, mistakes) = read_document("p", "p.yaml", &text).unwrap();
+    mistakes.iter().map(ToString::to_string).collect()
+}
+
+fn one(servers: &str) -> String {
+    let found = mistakes(servers);
+    assert_eq!(found.len(), 1, "{servers}: {found:?}");
+    found[0].clone()
+}
+
+#[test]
+fn weights_are_any_positive_number_in_millionths() {
+    for (text, millionths) in [
+        ("0.3", 300_000),
+        ("1", 1_000_000),
+        ("70", 70_000_000),
+        ("0.333333333", 333_333),
+        ("0.000001", 1),
+        ("1000", 1_000_000_000),
+        ("1e-3", 1_000),
+    ] {
+        assert_eq!(weight(text), Ok(millionths), "{text}");
+    }
+    for (text, why) in [
+        ("0", "is not above 0"),
+        ("-0.5", "is not above 0"),
+        (".nan", "is no number"),
+        ("NaN", "is no number"),
+        ("inf", "is no number"),
+        ("half", "is no number"),
+        ("0.0000001", "below the limit, 0.000001"),
+        ("1001", "above the limit, 1000"),
+    ] {
+        assert!(weight(text).unwrap_err().what.contains(why), "{text}");
+    }
+}
+
+#[test]
+fn the_api_follows_from_the_end_of_the_path() {
+    for (url, api) in [
+        ("http://h:1/completion", Some(Api::LlamaCpp)),
+        (
+            "http://h:1/llama/completion/?key=/v1/completions",
+            Some(Api::LlamaCpp),
+        ),
+        ("http://h:1/v1/completions", Some(Api::Completions)),
+        ("http://h:1/v1/chat/completions", Some(Api::Chat)),
+        ("http://h:1/v1", None),
+        ("http://h:1", None),
+    ] {
+        assert_eq!(api_of_path(url), api, "{url}");
+    }
+}
+
+#[test]
+fn a_document_with_a_server_needs_nothing_but_users_and_time() {
+    let config =
+        read("server: {base_url: 'http://h:1/v1', api: chat}\nworkload: {users: 2, duration_seconds: 3}");
+    assert_eq!(config.servers[0].api, Some(Api::Chat));
+    assert_eq!(
+        (config.servers[0].weight, &config.servers[0].name),
+        (ServerEntry::WEIGHT_DEFAULT, &None)
+    );
+    let request = &config.requests[0];
+    assert_eq!((config.requests.len(), request.name.as_str()), (1, "stream"));
+    let expected = CallConfig::Chat {
+        stream: true,
+        max_tokens: Span { min: 200, max: 200 },
+        models: vec!["default".to_owned()],
+        prompts: Prompts::Made {
+            prefix: String::new(),
+            min_tokens: 50,
+        },
+        cache_prompt: false,
+    };
+    assert_eq!(request.call, expected);
+}
+
+#[test]
+fn servers_of_one_document_have_names_of_their_own() {
+    let two = |a: &str, b: &str| {
+        format!("servers:\n  - {{{a}, base_url: 'http://h:1'}}\n  - {{{b}, base_url: 'http://h:1'}}")
+    };
+    assert_eq!(mistakes(&two("name: A", "name: B 70b (old)")), [""; 0]);
+    assert_eq!(
+        one(&two("name: A", "name: A")),
+        "error: p.yaml:4: servers[1]: name `A` is taken\nhint: line 3 has it"
+    );
+    let found = one(&two("name: A", "weight: 2"));
+    assert!(
+        found.starts_with("error: p.yaml:4: missing key `servers[1].name`"),
+        "{found}"
+    );
+    for name in ["'{a}'", "'a,b'", "' a'", "\"a\\tb\"", "'a:b'", "a/b"] {
+        assert!(
+            one(&two("name: A", &format!("name: {name}"))).contains("is no name"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn one_server_or_a_list_but_not_both() {
+    let found = one("server: {base_url: 'http://h:1'}\nservers: [{name: a, base_url: 'http://h:2'}]");
+    assert!(
+        found.starts_with("error: p.yaml:3: key `servers` contradicts `server` of line 2"),
+        "{found}"
+    );
+    assert!(one("servers: []").contains("`servers` has 0 items, not 1 to 16"));
+    let many = vec!["{name: a, base_url: 'http://h:1'}"; 17].join(", ");
+    assert!(one(&format!("servers: [{many}]")).contains("`servers` has 17 items, not 1 to 16"));
+}
+
+#[test]
+fn a_url_that_cannot_be_loaded_is_refused_without_its_secrets() {
+    for (url, why) in [
+        ("h:8080/completion", "no http:// or https://"),
+        ("ftp://h", "the scheme is not http or https"),
+        ("http://h:99999/", "the port is not between 1 and 65535"),
+        ("http://", "not a host name"),
+        (
+            "http://u:CANARY@h/",
+            "user and password in the URL are not supported",
+        ),
+        ("http://h:x/?key=CANARY", "the port is not between"),
+    ] {
+        let found = one(&format!("server: {{base_url: '{url}'}}"));
+        assert!(
+            found.starts_with("error: p.yaml:2: `server.base_url`: `"),
+            "{found}"
+        );
+        assert!(found.contains(why) && !found.contains("CANARY"), "{found}");
+    }
+    assert!(one("server: {base_url: [1]}").contains("`server.base_url` is a list, not a URL"));
+    assert!(one("server: http://h:1").contains("`server` is `http://h:1`, not a mapping"));
+    assert!(one("server: {model_alias: m}").contains("missing key `server.base_url`"));
+    assert!(one("server: {base_url: 'http://h', api: llama}").contains("unknown value `llama`"));
+}
+
+#[test]
+fn the_simulator_has_no_place_beside_a_server() {
+    let found = one("server: {base_url: 'http://h:1'}\nsimulator: {latency: instant}");
+    assert!(
+        found.starts_with("error: p.yaml:3: key `simulator` has no meaning"),
+        "{found}"
+    );
+    assert!(found.contains("line 2 names one"), "{found}");
+}

@@ -1,0 +1,150 @@
+//! The shape of the load: executor and stages, or `workload`.
+
+use crate::config::document::reader::{Fields, Reader};
+use crate::config::document::workload::{makes_the_shape, workload_shape};
+use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT};
+use crate::error::Reason;
+use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, STAGES_MAX, Stage, VUS_MAX};
+use crate::units::{MILLISECOND, SECOND};
+
+/// Any of these makes a shape.
+const KEYS: [&str; 9] = [
+    "executor",
+    "vus",
+    "duration",
+    "iterations",
+    "max_duration",
+    "start_vus",
+    "stages",
+    "graceful_ramp_down",
+    "steps",
+];
+
+/// Executor, the keys it must have, the keys it may have.
+const SHAPES: [(&str, &[&str], &[&str]); 4] = [
+    ("constant-vus", &["duration"], &["vus"]),
+    (
+        "ramping-vus",
+        &["stages"],
+        &["start_vus", "graceful_ramp_down", "steps"],
+    ),
+    ("per-vu-iterations", &[], &["vus", "iterations", "max_duration"]),
+    ("shared-iterations", &[], &["vus", "iterations", "max_duration"]),
+];
+
+/// The shape, and the line that made it.
+pub fn read_shape(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    workload: Option<&Fields<'_>>,
+) -> (Executor, usize) {
+    if makes_the_shape(fields, workload, &KEYS) {
+        return workload_shape(reader, fields, workload, &KEYS);
+    }
+    (read_executor(reader, fields), fields.line_of("executor"))
+}
+
+fn read_executor(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Executor {
+    let names: Vec<&'static str> = SHAPES.iter().map(|(name, ..)| *name).collect();
+    let hint = format!(
+        "one of {}; or `workload` with `users` and `duration_seconds`",
+        names.join(", ")
+    );
+    reader.required(fields, "executor", &hint);
+    let chosen = reader.choice(fields, "executor", &names);
+    match SHAPES.iter().find(|(name, ..)| Some(*name) == chosen) {
+        Some(shape) => check_shape_keys(reader, fields, *shape),
+        // Then no key can be said to be missing or out of place: still, what stands there is read below.
+        None => drop(read_stages(reader, fields)),
+    }
+    let vus = reader.count(fields, "vus", 1..=VUS_MAX).unwrap_or(1);
+    let start_vus = reader.count(fields, "start_vus", 0..=VUS_MAX).unwrap_or(1);
+    // A faulty count is not to clash with a good number of VUs.
+    let faulty = if fields.has("iterations") {
+        ITERATIONS_MAX
+    } else {
+        1
+    };
+    let iterations = reader
+        .count(fields, "iterations", 1..=ITERATIONS_MAX)
+        .unwrap_or(faulty);
+    let duration = reader
+        .duration(fields, "duration", MILLISECOND..=DURATION_MAX)
+        .unwrap_or(SECOND);
+    let max_duration = reader
+        .duration(fields, "max_duration", MILLISECOND..=DURATION_MAX)
+        .unwrap_or(MAX_DURATION_DEFAULT);
+    let graceful_ramp_down = reader
+        .duration(fields, "graceful_ramp_down", 0..=DURATION_MAX)
+        .unwrap_or(GRACEFUL_DEFAULT);
+    match chosen {
+        Some("ramping-vus") => Executor::RampingVus {
+            start_vus,
+            stages: read_stages(reader, fields),
+            graceful_ramp_down,
+        },
+        Some("per-vu-iterations") => Executor::PerVuIterations {
+            vus,
+            iterations,
+            max_duration,
+        },
+        Some("shared-iterations") => Executor::SharedIterations {
+            vus,
+            iterations,
+            max_duration,
+        },
+        _ => Executor::ConstantVus { vus, duration },
+    }
+}
+
+fn check_shape_keys(reader: &mut Reader<'_>, fields: &Fields<'_>, shape: (&str, &[&str], &[&str])) {
+    let (name, required, optional) = shape;
+    let takes = [required, optional].concat().join(", ");
+    for key in required {
+        reader.required(fields, key, &format!("executor `{name}` needs it"));
+    }
+    let all = SHAPES
+        .iter()
+        .flat_map(|(_, required, optional)| required.iter().chain(*optional));
+    let mut seen: Vec<&str> = Vec::new();
+    for key in all {
+        let fits = required.contains(key) || optional.contains(key);
+        if fields.has(key) && !fits && !seen.contains(key) {
+            seen.push(key);
+            let what = format!("key `{key}` has no meaning for executor `{name}`");
+            let hint = format!("`{name}` takes {takes}");
+            reader.mistake(fields.line_of(key), Reason::new(what).hint(hint));
+        }
+    }
+}
+
+fn read_stages(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Stage> {
+    let harmless = vec![Stage {
+        duration: SECOND,
+        target: 1,
+    }];
+    let Some(items) = reader.list(fields, "stages", STAGES_MAX) else {
+        return harmless;
+    };
+    let mut stages = Vec::with_capacity(items.len());
+    for (i, item) in items.iter().enumerate() {
+        let path = format!("stages[{i}].");
+        let Some(stage) = reader.mapping(&path, &format!("stages[{i}]"), item, &["duration", "target"])
+        else {
+            continue;
+        };
+        reader.required(&stage, "duration", "how long the stage lasts");
+        reader.required(&stage, "target", "VUs at the end of the stage");
+        let duration = reader.duration(&stage, "duration", 0..=DURATION_MAX);
+        let target = reader.count(&stage, "target", 0..=VUS_MAX);
+        if let (Some(duration), Some(target)) = (duration, target) {
+            stages.push(Stage { duration, target });
+        }
+    }
+    // What is left of faulty stages is not to look like too short or too empty a run.
+    if stages.len() < items.len() {
+        harmless
+    } else {
+        stages
+    }
+}

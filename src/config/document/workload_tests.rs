@@ -1,0 +1,477 @@
+//! The Python tool's two documents, as they are, and what is wrong with documents like them.
+
+use crate::config::document::read_document;
+use crate::config::to_plan;
+use crate::config::{CallConfig, Config, PromptsFile};
+use crate::error::Mistake;
+use crate::plan::AnalysisLimits;
+use crate::plan::{Executor, Stage};
+use crate::profiles;
+use crate::units::Span;
+use crate::units::format_duration;
+use crate::units::{MILLISECOND, MINUTE, SECOND};
+use crate::workload::Prompts;
+
+const WORKLOAD: &str = r#"server:
+  base_url: "http://127.0.0.1:8080/completion"
+  model_alias: "llama-2-7b-chat"
+workload:
+  users: 20
+  duration_seconds: 120
+  ramp_up_seconds: 10
+  seed: 42
+prompts:
+  min_tokens: 50
+  max_tokens: 200
+  prefix: "Please summarize the following text: "
+prometheus:
+  enabled: false
+"#;
+const WARFARE: &str = r#"servers:
+  - name: "Thinker"
+    base_url: "http://127.0.0.1:8080/completion"
+    model_alias: "llama-2-70b-chat"
+    weight: 0.3
+  - name: "Flash"
+    base_url: "http://127.0.0.1:8081/completion"
+    model_alias: "llama-2-7b-chat"
+    weight: 0.7
+workload:
+  users: 20
+  duration_seconds: 120
+  ramp_up_seconds: 10
+  seed: 42
+prompts:
+  min_tokens: 50
+  max_tokens: 200
+  prefix: "Please summarize the following text: "
+"#;
+
+fn read(text: &str) -> Config {
+    let (config, mistakes) = read_document("p", "p.yaml", text).unwrap();
+    assert_eq!(mistakes, [], "{text}");
+    config
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    let (config, mut mistakes) = read_document("p", "p.yaml", text).unwrap();
+    mistakes.extend(to_plan(&config).err().unwrap_or_default());
+    mistakes.sort_by_key(|mistake| mistake.line);
+    mistakes.iter().map(Mistake::to_string).collect()
+}
+
+fn one(text: &str) -> String {
+    let found = mistakes(text);
+    assert_eq!(found.len(), 1, "{text}\n{found:#?}");
+    found[0].clone()
+}
+
+/// `WORKLOAD` with a part of it exchanged.
+fn with(good: &str, bad: &str) -> String {
+    assert!(WORKLOAD.contains(good), "{good}");
+    WORKLOAD.replace(good, bad)
+}
+
+fn ramp(vus: u32, seconds: &[u64]) -> Executor {
+    let stage = |&seconds: &u64| Stage {
+        duration: seconds * SECOND,
+        target: vus,
+    };
+    Executor::RampingVus {
+        start_vus: 0,
+        stages: seconds.iter().map(stage).collect(),
+        graceful_ramp_down: 30 * SECOND,
+    }
+}
+
+#[test]
+fn both_documents_are_shipped_as_they_are() {
+    assert_eq!(profiles::text("workload"), Some(WORKLOAD));
+    assert_eq!(profiles::text("mixed_warfare"), Some(WARFARE));
+}
+
+#[test]
+fn the_document_with_one_server_is_a_plan() {
+    let config = read(WORKLOAD);
+    // The duration includes the ramp.
+    assert_eq!(config.executor, ramp(20, &[10, 110]));
+    assert_eq!(config.executor.duration(), 2 * MINUTE);
+    assert_eq!((config.seed, config.warmup, config.repeat), (42, 0, 1));
+    let server = &config.servers[0];
+    assert_eq!(
+        (
+            server.name.as_deref(),
+            server.base_url.as_str(),
+            server.model_alias.as_deref()
+        ),
+        (None, "http://127.0.0.1:8080/completion", Some("llama-2-7b-chat"))
+    );
+    let call = CallConfig::Chat {
+        stream: true,
+        max_tokens: Span { min: 200, max: 200 },
+        models: vec!["llama-2-7b-chat".to_owned()],
+        prompts: Prompts::Made {
+            prefix: "Please summarize the following text: ".to_owned(),
+            min_tokens: 50,
+        },
+        cache_prompt: false,
+    };
+    assert_eq!((config.requests.len(), &config.requests[0].call), (1, &call));
+    let plan = to_plan(&config).unwrap();
+    assert_eq!(
+        (plan.seed, plan.executor.vus_max(), plan.thresholds.len()),
+        (42, 20, 0)
+    );
+    assert_eq!(plan.workload.think_time, Span { min: 0, max: 0 });
+}
+
+#[test]
+fn the_document_with_two_servers_is_a_plan() {
+    let config = read(WARFARE);
+    assert_eq!(config.executor, ramp(20, &[10, 110]));
+    let servers: Vec<(Option<&str>, &str, u32)> = config
+        .servers
+        .iter()
+        .map(|server| (server.name.as_deref(), server.base_url.as_str(), server.weight))
+        .collect();
+    assert_eq!(
+        servers,
+        [
+            (Some("Thinker"), "http://127.0.0.1:8080/completion", 300_000),
+            (Some("Flash"), "http://127.0.0.1:8081/completion", 700_000),
+        ]
+    );
+    let CallConfig::Chat { models, .. } = &config.requests[0].call else {
+        panic!()
+    };
+    assert_eq!(models, &["llama-2-70b-chat", "llama-2-7b-chat"]);
+    assert!(to_plan(&config).is_ok());
+}
+
+#[test]
+fn without_a_ramp_everyone_starts_at_once() {
+    let constant = Executor::ConstantVus {
+        vus: 20,
+        duration: 2 * MINUTE,
+    };
+    for text in [
+        with("ramp_up_seconds: 10", "ramp_up_seconds: 0"),
+        with("  ramp_up_seconds: 10\n", ""),
+    ] {
+        assert_eq!(read(&text).executor, constant);
+    }
+    assert_eq!(
+        read(&with("ramp_up_seconds: 10", "ramp_up_seconds: 120")).executor,
+        ramp(20, &[120])
+    );
+    // With a unit, or a fraction of a second.
+    let text = with("duration_seconds: 120", "duration_seconds: 2m").replace("onds: 10", "onds: 0.5");
+    let Executor::RampingVus { stages, .. } = read(&text).executor else {
+        panic!()
+    };
+    let durations: Vec<u64> = stages.iter().map(|stage| stage.duration / MILLISECOND).collect();
+    assert_eq!(durations, [500, 119_500]);
+}
+
+#[test]
+fn a_ramp_longer_than_the_run_names_both() {
+    assert_eq!(
+        one(&with("ramp_up_seconds: 10", "ramp_up_seconds: 121")),
+        "error: p.yaml:7: `workload.ramp_up_seconds`: `2m1s` is longer than `workload.duration_seconds` of \
+         line 6, 2m\nhint: the duration includes the ramp"
+    );
+}
+
+#[test]
+fn a_document_with_ten_mistakes_lists_ten() {
+    let text = "\
+servers:
+  - name: Thinker
+    base_url: 127.0.0.1:8080/completion
+    weight: -0.3
+  - name: Thinker
+    base_url: http://127.0.0.1:8081/completion
+    wieght: 0.7
+workload:
+  users: 0
+  duration_seconds: two minutes
+  ramp_up: 10
+prompts:
+  min_tokens: 50
+  max_tokens: [200]
+  cache_prompt: sometimes
+analysis:
+  p90_latency: 2s
+";
+    let expected = [
+        "error: p.yaml:3: `servers[0].base_url`: `127.0.0.1:8080/completion`: no http:// or https://\n\
+         hint: write http://HOST:PORT or https://HOST, with or without a path",
+        "error: p.yaml:4: `servers[0].weight`: `-0.3` is not above 0\n\
+         hint: a share such as `0.3`, or any number above 0",
+        "error: p.yaml:5: servers[1]: name `Thinker` is taken\nhint: line 2 has it",
+        "error: p.yaml:7: unknown key `servers[1].wieght`\nhint: did you mean `weight`?",
+        "error: p.yaml:9: `workload.users`: `0` is below the limit, 1",
+        "error: p.yaml:10: `workload.duration_seconds`: `two minutes` is no duration: unknown unit `two minutes`\n\
+         hint: write `10s`, `1m30s`, `500ms`, `2h` or plain seconds",
+        "error: p.yaml:11: unknown key `workload.ramp_up`\nhint: did you mean `ramp_up_seconds`?",
+        "error: p.yaml:14: `prompts.max_tokens` is a list, not a whole number or a range",
+        "error: p.yaml:15: `prompts.cache_prompt`: `sometimes` is neither true nor false",
+        "error: p.yaml:17: unknown key `analysis.p90_latency`\nhint: did you mean `p90_latency_max`?",
+    ];
+    let found = mistakes(text);
+    assert_eq!((found.len(), expected.len()), (10, 10), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn two_shapes_in_one_document_are_contradictions_that_name_both_lines() {
+    let also = |text: &str| mistakes(&format!("{WORKLOAD}{text}\n"));
+    let hint = "\nhint: both say it: drop one of the two";
+    for (text, expected) in [
+        ("vus: 3", "key `vus` contradicts `workload.users` of line 5"),
+        (
+            "duration: 3s",
+            "key `duration` contradicts `workload.duration_seconds` of line 6",
+        ),
+        (
+            "stages: [{duration: 1s, target: 1}]",
+            "key `stages` contradicts `workload.ramp_up_seconds` of line 7",
+        ),
+        (
+            "executor: constant-vus",
+            "key `executor` contradicts `workload.users` of line 5",
+        ),
+        ("seed: 3", "key `seed` contradicts `workload.seed` of line 8"),
+    ] {
+        assert_eq!(also(text), [format!("error: p.yaml:15: {expected}{hint}")]);
+    }
+    assert_eq!(also("executor: constant-vus\nduration: 5s\nvus: 3").len(), 3);
+    let text = with(
+        "seed: 42",
+        "warmup_seconds: 5\n  repeat: 2\n  think_time: 0.1-0.2",
+    );
+    let found = mistakes(&format!("{text}warmup: 5s\nrepeat: 2\nthink_time: 1s\n"));
+    assert_eq!(found.len(), 3, "{found:?}");
+    let config = read(&text);
+    assert_eq!((config.warmup, config.repeat), (5 * SECOND, 2));
+    assert_eq!(config.think_time.max, 200 * MILLISECOND);
+}
+
+#[test]
+fn what_is_missing_is_named_once() {
+    assert_eq!(
+        one(&with("  users: 20\n", "")),
+        "error: p.yaml:5: missing key `workload.users`\nhint: how many run at the same time"
+    );
+    assert!(one(&with("  users: 20\n", "  usres: 20\n")).contains("did you mean `users`?"));
+    assert!(one(&with("workload:", "worklaod:")).contains("did you mean `workload`?"));
+    let nothing = "server: {base_url: 'http://h:1'}\nworkload: {seed: 1}\n";
+    assert_eq!(mistakes(nothing).len(), 2);
+    assert!(one("server: {base_url: 'http://h:1'}\n").contains("or `workload` with `users`"));
+    let found = one(&with(
+        "workload:\n  users: 20\n  duration_seconds: 120\n  ramp_up_seconds: 10\n  seed: 42",
+        "workload: 5",
+    ));
+    assert!(found.contains("`workload` is `5`, not a mapping"), "{found}");
+}
+
+#[test]
+fn a_config_may_carry_what_a_profile_does() {
+    let text = "\
+server: {base_url: 'http://127.0.0.1:1/v1', model_alias: m}
+executor: ramping-vus
+stages: [{duration: 10s, target: 5}, {duration: 10s, target: 0}]
+think_time: 100ms-300ms
+workload: {warmup_seconds: 3, seed: 9}
+prompts: {min_tokens: 10, max_tokens: 20-30, cache_prompt: true}
+requests:
+  - { name: a, stream: true }
+  - { name: b, max_tokens: 7, prompts: [Hi], models: [x], cache_prompt: false }
+  - { name: c, prompts: { prefix: 'Say ', min_tokens: 3 } }
+thresholds:
+  ttft: p(99)<500
+";
+    let config = read(text);
+    assert_eq!(config.executor.name(), "ramping-vus");
+    assert_eq!(
+        (config.warmup, config.seed, config.thresholds.len()),
+        (3 * SECOND, 9, 1)
+    );
+    let chat = |i: usize| match &config.requests[i].call {
+        CallConfig::Chat {
+            max_tokens,
+            models,
+            prompts,
+            cache_prompt,
+            ..
+        } => (max_tokens.max, models[0].as_str(), prompts.clone(), *cache_prompt),
+        other => panic!("{other:?}"),
+    };
+    let made = |prefix: &str, min_tokens| Prompts::Made {
+        prefix: prefix.to_owned(),
+        min_tokens,
+    };
+    assert_eq!(chat(0), (30, "m", made("", 10), true));
+    assert_eq!(chat(1), (7, "x", Prompts::List(vec!["Hi".to_owned()]), false));
+    assert_eq!(chat(2), (30, "m", made("Say ", 3), true));
+}
+
+#[test]
+fn prompts_come_from_a_file_with_their_prefix() {
+    let name = format!("llmload-prompts-{}.txt", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let shown = path.display().to_string();
+    let text = with("min_tokens: 50", &format!("file: {shown}"));
+    let found = one(&text);
+    assert!(
+        found.starts_with("error: p.yaml:10: `prompts.file`: `"),
+        "{found}"
+    );
+    assert!(found.contains("cannot be read: No such file"), "{found}");
+
+    std::fs::write(&path, "One\nTwo words\n").unwrap();
+    let config = read(&text);
+    let prefix = "Please summarize the following text: ";
+    let CallConfig::Chat { prompts, .. } = &config.requests[0].call else {
+        panic!()
+    };
+    let expected = ["One", "Two words"].map(|text| format!("{prefix}{text}"));
+    assert_eq!(*prompts, Prompts::List(expected.to_vec()));
+    let file = PromptsFile {
+        prefix: prefix.to_owned(),
+        file: shown.clone(),
+    };
+    assert_eq!(config.requests[0].prompts_file, Some(file));
+    // The file is named in the configuration, not copied into it.
+    let json = serde_json::to_string(&config).unwrap();
+    assert!(json.contains(&shown) && !json.contains("Two words"), "{json}");
+    let both = one(&with(
+        "min_tokens: 50",
+        &format!("min_tokens: 5\n  file: {shown}"),
+    ));
+    assert!(
+        both.contains("`prompts.min_tokens` contradicts `file` of line 11"),
+        "{both}"
+    );
+
+    std::fs::write(&path, "{\"prompt\": \"a\"}\n{\"prompt\": 5}\n").unwrap();
+    let found = one(&text);
+    assert!(found.starts_with(&format!("error: {shown}:2: ")), "{found}");
+    std::fs::write(&path, b"\xff").unwrap();
+    assert!(one(&text).contains("no UTF-8 text from byte 0 on"));
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn prompts_within_their_limits() {
+    assert!(one(&with("min_tokens: 50", "min_tokens: 0")).contains("below the limit, 1"));
+    assert!(one(&with("min_tokens: 50", "min_tokens: 100001")).contains("above the limit, 100000"));
+    assert!(one(&with("max_tokens: 200", "max_tokens: 0")).contains("below the limit, 1"));
+    assert!(one(&with("min_tokens: 50", "mintokens: 50")).contains("did you mean `min_tokens`?"));
+    assert_eq!(
+        mistakes(&with("\"Please summarize the following text: \"", "''")),
+        [""; 0]
+    );
+    // Its limits are keys of the request.
+    let text = format!("{WORKLOAD}requests: [{{name: a, prompts: {{max_tokens: 5}}}}]\n");
+    assert!(one(&text).contains("unknown key `requests[0].prompts.max_tokens`"));
+}
+
+#[test]
+fn limits_of_the_analysis_are_changed_by_their_names() {
+    let limits = |text: &str| read(&format!("{WORKLOAD}analysis: {{{text}}}\n")).analysis;
+    assert_eq!(limits(""), AnalysisLimits::default());
+    let changed = limits("error_rate_max: 0.5, p90_latency_max: 10, ttft_p50_max: 3s, tail_ratio_max: 4");
+    let expected = AnalysisLimits {
+        error_rate_max: 0.5,
+        p90_latency_max: 10 * SECOND,
+        ttft_p50_max: 3 * SECOND,
+        tail_ratio_max: 4.0,
+        ..AnalysisLimits::default()
+    };
+    assert_eq!(changed, expected);
+    let refused = |text: &str| one(&format!("{WORKLOAD}analysis: {{{text}}}\n"));
+    assert!(refused("error_rate_max: 5").contains("`5` is above the limit, 1"));
+    assert!(refused("error_rate_max: .nan").contains("is no number"));
+    assert!(refused("tail_ratio_max: 0.5").contains("below the limit, 1"));
+    assert!(refused("ttft_p50_good: 0").contains("shorter than the limit, 1ms"));
+    assert!(refused("ttft_p50_good: 3s").contains("is longer than `analysis.ttft_p50_max`"));
+    assert!(refused("error_rate: 1").contains("did you mean `error_rate_max`?"));
+}
+
+#[test]
+fn every_key_and_its_default_stands_in_the_manual() {
+    let manual = include_str!("../../../docs/WORKLOADS.md");
+    let keys = [
+        &crate::config::document::workload::KEYS[..],
+        &crate::config::document::servers::KEYS,
+        &crate::config::document::prompts::KEYS,
+    ];
+    for key in keys.concat() {
+        assert!(manual.contains(&format!("\n| `{key}` | ")), "{key}");
+    }
+    for key in [
+        "results_dir",
+        "output",
+        "details",
+        "contention",
+        "warmup",
+        "repeat",
+        "analysis",
+        "prometheus",
+    ] {
+        assert!(manual.contains(&format!("`{key}`")), "{key}");
+    }
+    let AnalysisLimits {
+        error_rate_max,
+        p90_latency_max,
+        ttft_p50_good,
+        ttft_p50_max,
+        tail_ratio_max,
+        contention_error_rate_max,
+        coalesced_max,
+        stamps_missing_max,
+    } = AnalysisLimits::default();
+    let rows = [
+        ("error_rate_max", error_rate_max.to_string()),
+        ("p90_latency_max", format_duration(p90_latency_max)),
+        ("ttft_p50_good", format_duration(ttft_p50_good)),
+        ("ttft_p50_max", format_duration(ttft_p50_max)),
+        ("tail_ratio_max", tail_ratio_max.to_string()),
+        ("contention_error_rate_max", contention_error_rate_max.to_string()),
+        ("coalesced_max", coalesced_max.to_string()),
+        ("stamps_missing_max", stamps_missing_max.to_string()),
+    ];
+    assert_eq!(rows.len(), crate::config::document::analysis::KEYS.len());
+    for (key, default) in rows {
+        // In the row of the rule that it belongs to.
+        let row = manual
+            .lines()
+            .find(|line| line.starts_with("| `") && line.contains(&format!("`{key}`, {default}")));
+        assert!(row.is_some(), "{key}: {default}");
+    }
+}
+
+proptest::proptest! {
+    /// Lines of both documents dropped, doubled, cut and mixed up: an answer, never a panic.
+    #[test]
+    fn no_mutilated_document_makes_the_reader_panic(
+        picks in proptest::collection::vec((0usize..33, 0usize..40), 0..30)
+    ) {
+        let whole = format!("{WORKLOAD}{WARFARE}analysis: {{coalesced_max: 0.5}}\n");
+        let lines: Vec<&str> = whole.lines().collect();
+        let cut = |&(line, cut): &(usize, usize)| {
+            let text = lines[line % lines.len()];
+            // Most lines whole.
+            text[..text.len().saturating_sub(cut.saturating_sub(25))].to_owned()
+        };
+        let text = picks.iter().map(cut).collect::<Vec<_>>().join("\n");
+        if let Ok((config, mistakes)) = read_document("p", "p.yaml", &text) {
+            let plan = to_plan(&config);
+            // What a faulty document is replaced with is harmless: nothing follows from a mistake.
+            proptest::prop_assert!(mistakes.is_empty() || plan.is_ok(), "{text}\n{mistakes:?}\n{plan:?}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Options of the command line laid over the document.
+
+use crate::cli::RunArgs;
+use crate::config::document::reader::{check_text, within};
+use crate::config::document::thresholds::read_options;
+use crate::config::document::{MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, THINK_TIME_MAX, check_max_tokens};
+use crate::config::options::mix::set_streaming_ratio;
+use crate::config::{CallConfig, Config};
+use crate::error::{Mistake, Place, Reason};
+use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, Stage, VUS_MAX};
+use crate::units::check_duration;
+use crate::units::{MILLISECOND, Nanos};
+use crate::workload::{PROMPT_BYTES_MAX, Prompts};
+
+/// Above 1 it stretches. A thousandth of a day is still a minute and a half.
+const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
+
+/// Lays `args` over `config`. What cannot be laid over is reported and left as the document has it.
+pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    overlay_shape(config, args, mistakes);
+    overlay_requests(config, args, mistakes);
+    config.validate &= !args.server.no_validate;
+    config.require_fit |= args.require_fit;
+    read_options(&args.thresholds, &mut config.thresholds, mistakes);
+    if let Some(seed) = args.seed {
+        config.seed = seed;
+    }
+    if let Some(graceful_stop) = args.graceful_stop {
+        match check_duration(graceful_stop, &(0..=DURATION_MAX)) {
+            Ok(()) => config.graceful_stop = graceful_stop,
+            Err(reason) => mistakes.push(reason.at("--graceful-stop", 0)),
+        }
+    }
+    if let Some(think_time) = args.think_time {
+        match check_duration(think_time.max, &(0..=THINK_TIME_MAX)) {
+            Ok(()) => config.think_time = think_time,
+            Err(reason) => mistakes.push(reason.at("--think-time", 0)),
+        }
+    }
+}
+
+fn overlay_shape(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let before = mistakes.len();
+    contradictions(args, mistakes);
+    limits(args, mistakes);
+    if mistakes.len() > before {
+        return;
+    }
+    // A shape that is wrong afterwards is the doing of the option that made it.
+    if let Some(option) = shaping_option(args) {
+        config.shape_place = Place::option(option);
+    }
+    let peak = config.executor.vus_max();
+    let vus = args.vus.unwrap_or(peak);
+    if let Some(list) = &args.stages {
+        let stages = list.0.clone();
+        let graceful_ramp_down = match &config.executor {
+            Executor::RampingVus {
+                graceful_ramp_down, ..
+            } => *graceful_ramp_down,
+            _ => crate::config::document::GRACEFUL_DEFAULT,
+        };
+        let start_vus = match &config.executor {
+            Executor::RampingVus { start_vus, .. } => *start_vus,
+            _ => 1,
+        };
+        config.executor = Executor::RampingVus {
+            start_vus,
+            stages,
+            graceful_ramp_down,
+        };
+    } else if let Some(iterations) = args.iterations {
+        // Without --vus, no more of the profile's VUs than there is work for.
+        let most = u32::try_from(iterations).unwrap_or(VUS_MAX);
+        let vus = args.vus.unwrap_or(peak.min(most));
+        let max_duration = args.duration.unwrap_or(MAX_DURATION_DEFAULT);
+        config.executor = Executor::SharedIterations {
+            vus,
+            iterations,
+            max_duration,
+        };
+    } else if let Some(duration) = args.duration {
+        config.executor = Executor::ConstantVus { vus, duration };
+    } else if let Some(vus) = args.vus {
+        scale_vus(&mut config.executor, vus);
+    }
+    if let Some(factor) = args.time_scale {
+        scale_time(&mut config.executor, factor);
+    }
+}
+
+/// Pairs of options that cannot both be meant.
+fn contradictions(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let others = [
+        (
+            "--duration",
+            args.duration.is_some(),
+            "the stages have durations of their own",
+        ),
+        (
+            "--iterations",
+            args.iterations.is_some(),
+            "stages end by time, not by a count",
+        ),
+        ("--vus", args.vus.is_some(), "the stages say how many VUs run"),
+    ];
+    for (other, given, why) in others {
+        if given && args.stages.is_some() {
+            let reason = Reason::new(format!("contradicts `{other}`: {why}"))
+                .hint("drop one of the two, in the environment too");
+            mistakes.push(reason.at("--stages", 0));
+        }
+    }
+}
+
+fn limits(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let mut check = |option: &str, result: Result<(), Reason>| {
+        if let Err(reason) = result {
+            mistakes.push(reason.at(option, 0));
+        }
+    };
+    if let Some(vus) = args.vus {
+        check(
+            "--vus",
+            within(Some(vus), &vus.to_string(), &(1..=VUS_MAX)).map(drop),
+        );
+    }
+    if let Some(count) = args.iterations {
+        check(
+            "--iterations",
+            within(Some(count), &count.to_string(), &(1..=ITERATIONS_MAX)).map(drop),
+        );
+    }
+    if let Some(duration) = args.duration {
+        check(
+            "--duration",
+            check_duration(duration, &(MILLISECOND..=DURATION_MAX)),
+        );
+    }
+    if let Some(factor) = args.time_scale {
+        check(
+            "--time-scale",
+            within(Some(factor), &factor.to_string(), &TIME_SCALE).map(drop),
+        );
+    }
+}
+
+fn shaping_option(args: &RunArgs) -> Option<&'static str> {
+    let options = [
+        (args.stages.is_some(), "--stages"),
+        (args.iterations.is_some(), "--iterations"),
+        (args.duration.is_some(), "--duration"),
+        (args.vus.is_some(), "--vus"),
+        (args.time_scale.is_some(), "--time-scale"),
+    ];
+    options
+        .into_iter()
+        .find(|(given, _)| *given)
+        .map(|(_, option)| option)
+}
+
+/// Stages keep their proportions, the highest becomes `vus`. A start at 0 or 1 VU stays what it is.
+fn scale_vus(executor: &mut Executor, vus: u32) {
+    let peak = u64::from(executor.vus_max().max(1));
+    let scale = |count: u32| match count {
+        0 => 0,
+        // At most `vus`, because `count` is at most the peak.
+        _ => ((u64::from(count) * u64::from(vus) + peak / 2) / peak).max(1) as u32,
+    };
+    match executor {
+        Executor::ConstantVus { vus: count, .. }
+        | Executor::PerVuIterations { vus: count, .. }
+        | Executor::SharedIterations { vus: count, .. } => *count = vus,
+        Executor::RampingVus {
+            start_vus, stages, ..
+        } => {
+            if *start_vus > 1 || peak == 1 {
+                *start_vus = scale(*start_vus);
+            }
+            for stage in stages {
+                stage.target = scale(stage.target);
+            }
+        }
+    }
+}
+
+/// Stages and durations. The limit of a run that counts iterations stays: its work is not shortened.
+fn scale_time(executor: &mut Executor, factor: f64) {
+    let scale = |nanos: Nanos| match nanos {
+        0 => 0,
+        _ => ((nanos as f64 * factor).round() as Nanos).max(1),
+    };
+    match executor {
+        Executor::ConstantVus { duration, .. } => *duration = scale(*duration),
+        Executor::RampingVus { stages, .. } => {
+            for Stage { duration, .. } in stages {
+                *duration = scale(*duration);
+            }
+        }
+        Executor::PerVuIterations { .. } | Executor::SharedIterations { .. } => {}
+    }
+}
+
+fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let before = mistakes.len();
+    let mut check = |option: &str, result: Result<(), Reason>| {
+        if let Err(reason) = result {
+            mistakes.push(reason.at(option, 0));
+        }
+    };
+    for model in &args.models {
+        check("--model", check_text(model, MODEL_BYTES_MAX).map(drop));
+    }
+    for prompt in &args.prompts {
+        check("--prompt", check_text(prompt, PROMPT_BYTES_MAX).map(drop));
+    }
+    if let Some(span) = args.max_tokens {
+        check("--max-tokens", check_max_tokens(span));
+    }
+    if let Some(ratio) = args.streaming_ratio {
+        check(
+            "--streaming-ratio",
+            set_streaming_ratio(&mut config.requests, ratio),
+        );
+    }
+    let chat_options = [
+        (!args.models.is_empty(), "--model"),
+        (!args.prompts.is_empty(), "--prompt"),
+        (args.max_tokens.is_some(), "--max-tokens"),
+    ];
+    let any_chat = config
+        .requests
+        .iter()
+        .any(|request| matches!(request.call, CallConfig::Chat { .. }));
+    for (_, option) in chat_options.into_iter().filter(|(given, _)| *given && !any_chat) {
+        check(
+            option,
+            Err(Reason::new("the profile has no chat request to change")),
+        );
+    }
+    if mistakes.len() > before {
+        return;
+    }
+    for request in &mut config.requests {
+        if let CallConfig::Chat {
+            max_tokens,
+            models,
+            prompts,
+            ..
+        } = &mut request.call
+        {
+            if !args.models.is_empty() {
+                models.clone_from(&args.models);
+            }
+            if !args.prompts.is_empty() {
+                *prompts = Prompts::List(args.prompts.clone());
+                request.prompts_file = None;
+            }
+            if let Some(span) = args.max_tokens {
+                *max_tokens = span;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

@@ -1,0 +1,233 @@
+use crate::cli::Cli;
+use crate::config::{CallConfig, Config, load_plan};
+use crate::plan::{Executor, Plan, Stage};
+use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
+use crate::workload::{Call, Prompts};
+use clap::Parser;
+
+fn load(line: &str) -> Result<(Config, Plan), String> {
+    let words = std::iter::once("llmload-uring").chain(line.split(' '));
+    let cli = Cli::try_parse_from(words).map_err(|e| format!("exit 2: {e}"))?;
+    load_plan(&cli.run).map_err(|e| e.to_string())
+}
+
+fn executor(line: &str) -> Executor {
+    load(line).unwrap().1.executor
+}
+
+fn refused(line: &str) -> String {
+    load(line).map(|(_, plan)| plan).unwrap_err()
+}
+
+fn ramp(start_vus: u32, stages: &[(Nanos, u32)]) -> Executor {
+    let stages = stages
+        .iter()
+        .map(|&(duration, target)| Stage { duration, target })
+        .collect();
+    Executor::RampingVus {
+        start_vus,
+        stages,
+        graceful_ramp_down: 30 * SECOND,
+    }
+}
+
+#[test]
+fn vus_is_the_peak_of_a_ramp_and_the_number_elsewhere() {
+    let expected = ramp(1, &[(MINUTE, 1000), (2 * MINUTE, 1000), (30 * SECOND, 0)]);
+    assert_eq!(executor("high-concurrency --vus 1000"), expected);
+    assert_eq!(executor("high-concurrency --vus 1").vus_max(), 1);
+    let per_vu = Executor::PerVuIterations {
+        vus: 4,
+        iterations: 3,
+        max_duration: MINUTE,
+    };
+    assert_eq!(executor("quick-smoke --vus 4"), per_vu);
+    assert!(refused("high-concurrency --vus 0").starts_with("error: --vus: `0` is below the limit, 1"));
+    assert!(refused("high-concurrency --vus 100001").contains("above the limit, 100000"));
+}
+
+#[test]
+fn a_scaled_ramp_keeps_its_proportions_and_its_smallest_stages() {
+    let mut shape = ramp(20, &[(SECOND, 10), (SECOND, 500), (SECOND, 0)]);
+    crate::config::options::load::scale_vus(&mut shape, 5);
+    assert_eq!(shape, ramp(1, &[(SECOND, 1), (SECOND, 5), (SECOND, 0)]));
+    let mut falling = ramp(100, &[(SECOND, 0)]);
+    crate::config::options::load::scale_vus(&mut falling, 7);
+    assert_eq!(falling, ramp(7, &[(SECOND, 0)]));
+    let mut single = ramp(1, &[(SECOND, 0)]);
+    crate::config::options::load::scale_vus(&mut single, 7);
+    assert_eq!(single, ramp(7, &[(SECOND, 0)]));
+}
+
+#[test]
+fn a_duration_alone_is_a_constant_number_of_users() {
+    let at_peak = Executor::ConstantVus {
+        vus: 500,
+        duration: 20 * SECOND,
+    };
+    assert_eq!(executor("high-concurrency --duration 20s"), at_peak);
+    let given = Executor::ConstantVus {
+        vus: 7,
+        duration: 2 * SECOND,
+    };
+    assert_eq!(executor("high-concurrency -d 20s -u 7 --time-scale 0.1"), given);
+}
+
+#[test]
+fn iterations_are_shared_as_in_k6() {
+    let few = Executor::SharedIterations {
+        vus: 10,
+        iterations: 10,
+        max_duration: 10 * MINUTE,
+    };
+    assert_eq!(executor("high-concurrency --iterations 10"), few);
+    let limited = Executor::SharedIterations {
+        vus: 2,
+        iterations: 10,
+        max_duration: MINUTE,
+    };
+    assert_eq!(executor("quick-smoke -i 10 -u 2 -d 1m"), limited);
+    assert!(
+        refused("quick-smoke -i 3 -u 4")
+            .starts_with("error: --iterations: 3 iterations are fewer than 4 VUs")
+    );
+    assert!(refused("quick-smoke -i 0").contains("below the limit, 1"));
+}
+
+#[test]
+fn stages_replace_the_shape() {
+    let expected = ramp(1, &[(10 * SECOND, 100), (MINUTE, 500), (10 * SECOND, 0)]);
+    assert_eq!(
+        executor("high-concurrency --stages 10s:100,1m:500,10s:0"),
+        expected
+    );
+    assert_eq!(executor("quick-smoke --stages 10s:100,1m:500,10s:0"), expected);
+    assert!(refused("quick-smoke --stages 0s:5").starts_with("error: --stages: the run lasts no time"));
+}
+
+#[test]
+fn time_scale_shortens_every_stage_and_leaves_work_alone() {
+    let expected = ramp(1, &[(6 * SECOND, 500), (12 * SECOND, 500), (3 * SECOND, 0)]);
+    assert_eq!(executor("high-concurrency --time-scale 0.1"), expected);
+    assert_eq!(executor("quick-smoke --time-scale 0.1"), executor("quick-smoke"));
+    assert_eq!(
+        load("high-concurrency --time-scale 0.1").unwrap().1.graceful_stop,
+        30 * SECOND
+    );
+    assert!(refused("high-concurrency --time-scale 0").contains("below the limit, 0.001"));
+    assert!(refused("high-concurrency --time-scale NaN").contains("--time-scale"));
+    assert!(
+        refused("high-concurrency --time-scale 1000").starts_with("error: --time-scale: a run of 58h20m")
+    );
+}
+
+#[test]
+fn contradictions_are_one_error_each() {
+    let text = refused("high-concurrency --stages 1s:1 --duration 5s --iterations 3 --vus 2");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "error: --stages: contradicts `--duration`: the stages have durations of their own",
+            "error: --stages: contradicts `--iterations`: stages end by time, not by a count",
+            "error: --stages: contradicts `--vus`: the stages say how many VUs run",
+        ]
+    );
+    let text = refused("quick-smoke --target http://h --port 1 --cores 2 --cpus 0-1");
+    assert!(text.contains("error: --port: contradicts `--target`"), "{text}");
+    assert!(text.contains("error: --cores: contradicts `--cpus`"), "{text}");
+    let text = refused("quick-smoke --no-server");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.starts_with("error: --no-server: no server is started and none is named"));
+}
+
+#[test]
+fn requests_are_changed_where_they_are_chat() {
+    let line = "high-concurrency --model x --model y --prompt Hello --max-tokens 5-9 --think-time 0 --seed 9";
+    let (config, plan) = load(line).unwrap();
+    assert_eq!((plan.seed, plan.workload.think_time.max), (9, 0));
+    assert_eq!(config.requests[2].call, CallConfig::Light);
+    for kind in &plan.workload.kinds[..2] {
+        let Call::Chat {
+            max_tokens,
+            models,
+            prompts,
+            ..
+        } = &kind.call
+        else {
+            panic!("{kind:?}")
+        };
+        assert_eq!((max_tokens.min, max_tokens.max), (5, 9));
+        assert_eq!(
+            (models.as_slice(), prompts),
+            (
+                &["x".to_owned(), "y".into()][..],
+                &Prompts::List(vec!["Hello".to_owned()])
+            )
+        );
+    }
+    let think = load("quick-smoke --think-time 10ms-60ms")
+        .unwrap()
+        .1
+        .workload
+        .think_time;
+    assert_eq!((think.min, think.max), (10 * MILLISECOND, 60 * MILLISECOND));
+}
+
+#[test]
+fn the_share_of_streams_is_set() {
+    let plan = load("high-concurrency --streaming-ratio 0.5").unwrap().1;
+    let weights: Vec<u32> = plan.workload.kinds.iter().map(|kind| kind.weight).collect();
+    assert_eq!(weights, [9, 9, 2]);
+    assert!(
+        refused("quick-smoke --streaming-ratio 1.5")
+            .starts_with("error: --streaming-ratio: `1.5` is not 0 to 1")
+    );
+}
+
+#[test]
+fn all_bad_options_are_listed_together() {
+    let text = refused(
+        "high-concurrency --vus 0 --max-tokens 0 --graceful-stop 25h --think-time 2h --min-wait 1s --cores 0",
+    );
+    for option in [
+        "--vus",
+        "--max-tokens",
+        "--graceful-stop",
+        "--think-time",
+        "--min-wait",
+        "--cores",
+    ] {
+        assert!(text.contains(&format!("error: {option}: ")), "{option} in {text}");
+    }
+    assert_eq!(text.matches("error: ").count(), 6, "{text}");
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_is_claps_business() {
+    for line in [
+        "quick-smoke --vus x",
+        "quick-smoke --stages 1s",
+        "quick-smoke -d 5x",
+        "quick-smoke --cpus 3-1",
+        "quick-smoke --stamp hardware",
+    ] {
+        assert!(refused(line).starts_with("exit 2: "), "{line}");
+    }
+}
+
+#[test]
+fn a_target_means_that_no_server_is_started() {
+    let run = load("quick-smoke --target http://127.0.0.1:1").unwrap().0.run;
+    assert!(!run.manage_server);
+    assert_eq!(run.target.as_deref(), Some("http://127.0.0.1:1"));
+    assert!(load("quick-smoke").unwrap().0.run.manage_server);
+    assert!(
+        !load("quick-smoke --no-server --port 8080")
+            .unwrap()
+            .0
+            .run
+            .manage_server
+    );
+    assert!(load("quick-smoke --port 8080").unwrap().0.run.manage_server);
+}

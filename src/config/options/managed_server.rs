@@ -1,0 +1,293 @@
+//! The server that a run starts itself: what was asked of it, and what contradicts that.
+
+use crate::cli::RunArgs;
+use crate::config::ServerEntry;
+use crate::config::options::passes_and_files::names_a_server;
+use crate::error::{Mistake, Reason, quoted};
+use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
+use crate::server::{CommandOptions, ErrorRates, SimOptions, command};
+use crate::units::redact;
+use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
+use crate::units::{Secret, check_duration, duration_text};
+use serde::{Serialize, Serializer};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A model of many gigabytes from a slow disk takes minutes.
+const WAIT_DEFAULT: Nanos = 120 * SECOND;
+const WAIT_MAX: Nanos = 60 * MINUTE;
+
+/// In the document only what was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ServerSettings {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub chaos: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sim_latency: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sim_tokens: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sim_config: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandSettings>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CommandSettings {
+    /// The first of its words.
+    pub program: String,
+    /// Not shown: a key may be among them.
+    pub arguments: Vec<Secret>,
+    #[serde(serialize_with = "redacted")]
+    pub health_url: String,
+    #[serde(serialize_with = "duration_text")]
+    pub wait: Nanos,
+}
+
+fn redacted<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&redact(url))
+}
+
+impl ServerSettings {
+    /// Those of the options given that only the simulator obeys.
+    pub fn simulator_option(&self) -> Option<&'static str> {
+        [
+            (self.chaos, "--chaos"),
+            (self.sim_latency.is_some(), "--sim-latency"),
+            (self.sim_tokens.is_some(), "--sim-tokens"),
+            (self.sim_config.is_some(), "--sim-config"),
+        ]
+        .into_iter()
+        .find_map(|(given, option)| given.then_some(option))
+    }
+
+    pub fn simulator(&self, cpus: &[usize]) -> SimOptions {
+        SimOptions {
+            cpus: cpus.to_vec(),
+            latency: self.sim_latency.clone(),
+            target_tokens: self.sim_tokens,
+            config: self.sim_config.clone(),
+            errors: self.chaos.then_some(ErrorRates::CHAOS),
+        }
+    }
+}
+
+impl CommandSettings {
+    pub fn options(&self) -> CommandOptions {
+        let arguments = self.arguments.iter().map(|word| word.expose().to_owned());
+        CommandOptions {
+            words: std::iter::once(self.program.clone()).chain(arguments).collect(),
+            health_url: self.health_url.clone(),
+            wait: Duration::from_nanos(self.wait),
+        }
+    }
+}
+
+/// Opens no file and no connection.
+pub fn server_settings(
+    args: &RunArgs,
+    servers: &[ServerEntry],
+    mistakes: &mut Vec<Mistake>,
+) -> ServerSettings {
+    let asked = &args.server;
+    let mut settings = ServerSettings {
+        chaos: asked.chaos,
+        sim_latency: asked.sim_latency.clone(),
+        sim_tokens: asked.sim_tokens,
+        sim_config: asked.sim_config.clone(),
+        command: command_settings(args, mistakes),
+    };
+    simulator_mistakes(args, &settings, servers, mistakes);
+    if !servers.is_empty() {
+        // Reported: not to look wrong a second time.
+        settings = ServerSettings {
+            command: settings.command,
+            ..ServerSettings::default()
+        };
+    }
+    settings
+}
+
+fn simulator_mistakes(
+    args: &RunArgs,
+    settings: &ServerSettings,
+    servers: &[ServerEntry],
+    mistakes: &mut Vec<Mistake>,
+) {
+    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
+    if let Some(option) = settings.simulator_option() {
+        // A port without more may turn out to be a server's: then it is refused when that is known.
+        let named = names_a_server(servers);
+        let others = [
+            (
+                args.server.server_cmd.is_some(),
+                "`--server-cmd` starts another server",
+            ),
+            (
+                args.target().is_some(),
+                "`--target` names a server that runs already",
+            ),
+            (args.no_server, "`--no-server` starts none"),
+            (named.is_some(), named.as_deref().unwrap_or_default()),
+        ];
+        let instead = others.into_iter().find_map(|(given, what)| given.then_some(what));
+        if let Some(instead) = instead {
+            let what = format!("is for the simulator, but {instead}");
+            wrong(option, Reason::new(what).hint("drop one of the two"));
+        }
+    }
+    if let Some(name) = &settings.sim_latency
+        && !LATENCY_PROFILES.contains(&name.as_str())
+    {
+        let known = format!("one of {}", LATENCY_PROFILES.join(", "));
+        wrong(
+            "--sim-latency",
+            Reason::new(format!("{} is no latency profile", quoted(name))).hint(known),
+        );
+    }
+    if let Some(tokens) = settings.sim_tokens
+        && !(1..=TARGET_TOKENS_MAX).contains(&tokens)
+    {
+        let what = format!("`{tokens}` is not 1 to {TARGET_TOKENS_MAX}");
+        wrong("--sim-tokens", Reason::new(what));
+    }
+}
+
+fn command_settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Option<CommandSettings> {
+    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
+    let asked = &args.server;
+    let Some(line) = &asked.server_cmd else {
+        for (given, option) in [
+            (asked.health_url.is_some(), "--health-url"),
+            (asked.server_wait.is_some(), "--server-wait"),
+        ] {
+            if given {
+                let what = "has no meaning without `--server-cmd`, whose readiness it is about";
+                wrong(option, Reason::new(what).hint("add `--server-cmd 'COMMAND'`"));
+            }
+        }
+        return None;
+    };
+    if args.no_server {
+        let what = "contradicts `--server-cmd`, which starts one";
+        wrong("--no-server", Reason::new(what).hint("drop one of the two"));
+    }
+    if args.port.is_some() {
+        let what = "is for the simulator; a server of your own gets its port in `--server-cmd`";
+        wrong("--port", Reason::new(what).hint("name it in `--health-url`, too"));
+    }
+    let wait = asked.server_wait.unwrap_or(WAIT_DEFAULT);
+    if let Err(reason) = check_duration(wait, &(100 * MILLISECOND..=WAIT_MAX)) {
+        wrong("--server-wait", reason);
+    }
+    let words = command::split(line.expose());
+    if let Err(why) = words {
+        let what = format!("is no command line: {why}");
+        let hint = "write `--server-cmd 'PROGRAM ARGUMENT …'`; for pipes and variables `sh -c '…'`";
+        wrong("--server-cmd", Reason::new(what).hint(hint));
+    }
+    let Some(health_url) = asked.health_url.clone() else {
+        let what = "needs `--health-url`: without it nobody knows when the server is ready";
+        let hint = "for example `--health-url http://127.0.0.1:8080/health`";
+        wrong("--server-cmd", Reason::new(what).hint(hint));
+        return None;
+    };
+    let mut words = words.ok()?.into_iter();
+    Some(CommandSettings {
+        program: words.next()?,
+        arguments: words.map(Secret::from).collect(),
+        health_url,
+        wait,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use crate::config::load_plan;
+    use clap::Parser;
+
+    fn args(words: &[&str]) -> RunArgs {
+        let line = ["llmload-uring", "quick-smoke"].iter().chain(words);
+        Cli::try_parse_from(line).unwrap().run
+    }
+
+    fn mistakes(words: &[&str]) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        server_settings(&args(words), &[], &mut mistakes);
+        mistakes.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn options_of_the_simulator_need_a_simulator() {
+        for option in [
+            &["--chaos"][..],
+            &["--sim-latency", "fast"],
+            &["--sim-tokens", "5"],
+            &["--sim-config", "x.toml"],
+        ] {
+            for other in [
+                &["--target", "http://127.0.0.1:1"][..],
+                &["--no-server", "--port", "1"],
+                &["--server-cmd", "x", "--health-url", "http://127.0.0.1:1"],
+            ] {
+                let words = [option, other].concat();
+                let found = mistakes(&words);
+                assert_eq!(found.len(), 1, "{words:?}: {found:?}");
+                let start = format!("{}: is for the simulator, but `", option[0]);
+                assert!(found[0].contains(&start), "{found:?}");
+            }
+            assert_eq!(mistakes(option), [""; 0]);
+        }
+        assert!(mistakes(&["--sim-latency", "gtp"])[0].contains("`gtp` is no latency profile"));
+        assert!(mistakes(&["--sim-tokens", "0"])[0].contains("not 1 to"));
+    }
+
+    #[test]
+    fn a_command_needs_a_health_url_and_the_other_way_round() {
+        let health = ["--health-url", "http://127.0.0.1:1/health"];
+        let with = |more: &[&'static str]| [&["--server-cmd", "a b"][..], &health, more].concat();
+        assert_eq!(mistakes(&with(&[])), [""; 0]);
+        assert!(mistakes(&["--server-cmd", "a"])[0].contains("needs `--health-url`"));
+        assert!(mistakes(&health)[0].contains("without `--server-cmd`"));
+        assert!(mistakes(&["--server-wait", "5s"])[0].contains("without `--server-cmd`"));
+        assert!(mistakes(&with(&["--no-server"]))[0].contains("contradicts `--server-cmd`"));
+        assert!(mistakes(&with(&["--port", "81"]))[0].contains("--port: is for the simulator"));
+        assert!(mistakes(&with(&["--server-wait", "1ms"]))[0].contains("--server-wait: "));
+        let open = [&["--server-cmd", "a 'b"][..], &health].concat();
+        assert!(mistakes(&open)[0].contains("a quote is not closed"));
+    }
+
+    #[test]
+    fn the_command_is_kept_word_by_word_and_its_arguments_are_never_shown() {
+        let words = [
+            "--server-cmd",
+            "srv --api-key CANARY",
+            "--health-url",
+            "http://u:CANARY@127.0.0.1:1/h?k=CANARY",
+            "--target",
+            "http://127.0.0.1:1/v1",
+        ];
+        let (config, _) = load_plan(&args(&words)).unwrap();
+        let command = config.run.server.command.as_ref().unwrap();
+        assert_eq!(command.options().words, ["srv", "--api-key", "CANARY"]);
+        assert_eq!(command.options().wait, Duration::from_secs(120));
+        assert!(config.run.manage_server);
+        let json = serde_json::to_string(&config).unwrap();
+        assert!(!json.contains("CANARY"), "{json}");
+        assert!(json.contains("\"program\":\"srv\""), "{json}");
+    }
+
+    #[test]
+    fn chaos_is_the_rates_that_its_help_names() {
+        let (config, _) = load_plan(&args(&["--chaos", "--sim-tokens", "7"])).unwrap();
+        let options = config.run.server.simulator(&[1]);
+        let rates = options.errors.unwrap();
+        assert_eq!(
+            (rates.rate_limit, rates.server_error, rates.timeout),
+            (0.10, 0.05, 0.02)
+        );
+        assert_eq!((options.target_tokens, options.cpus), (Some(7), vec![1]));
+    }
+}

@@ -1,0 +1,167 @@
+//! Weights of the mix when the share of streams is asked for.
+
+use crate::config::{CallConfig, RequestConfig};
+use crate::error::Reason;
+
+/// Ratios are taken to a ten-thousandth.
+const RATIO_PARTS: u128 = 10_000;
+
+/// The largest weight that comes out where exact weights would be larger.
+const WEIGHT_SUM_MAX: u128 = 1_000_000_000;
+
+/// Gives streams `ratio` of the weight of all chat requests. Light requests keep their share, kinds of one side
+/// keep their proportions, kinds left without weight are dropped.
+pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Result<(), Reason> {
+    if !(0.0..=1.0).contains(&ratio) {
+        return Err(Reason::new(format!("`{ratio}` is not 0 to 1")));
+    }
+    let weight_of = |side: Option<bool>| -> u128 {
+        let chosen = requests.iter().filter(|request| streams(request) == side);
+        chosen.map(|request| u128::from(request.weight)).sum()
+    };
+    let (stream, plain) = (weight_of(Some(true)), weight_of(Some(false)));
+    let parts = (ratio * RATIO_PARTS as f64).round() as u128;
+    if stream + plain == 0 {
+        return Err(Reason::new("the profile has no chat request"));
+    }
+    let missing = match (stream, plain) {
+        (0, _) if parts > 0 => Some("streaming"),
+        (_, 0) if parts < RATIO_PARTS => Some("non-streaming"),
+        _ => None,
+    };
+    if let Some(missing) = missing {
+        let what = format!("`{ratio}`: the profile has no {missing} chat request to give weight to");
+        return Err(Reason::new(what).hint("add one to a profile of your own"));
+    }
+    // One side may be empty; its factor must not wipe out the others.
+    let (stream_unit, plain_unit) = (stream.max(1), plain.max(1));
+    let exact: Vec<u128> = requests
+        .iter()
+        .map(|request| {
+            let weight = u128::from(request.weight);
+            match streams(request) {
+                None => weight * RATIO_PARTS * stream_unit * plain_unit,
+                Some(true) => weight * parts * (stream + plain) * plain_unit,
+                Some(false) => weight * (RATIO_PARTS - parts) * (stream + plain) * stream_unit,
+            }
+        })
+        .collect();
+    for (request, weight) in requests.iter_mut().zip(small(&exact)) {
+        request.weight = weight;
+    }
+    requests.retain(|request| request.weight > 0);
+    Ok(())
+}
+
+/// `None` for light requests.
+fn streams(request: &RequestConfig) -> Option<bool> {
+    match request.call {
+        CallConfig::Chat { stream, .. } => Some(stream),
+        CallConfig::Light | CallConfig::Get { .. } => None,
+    }
+}
+
+/// The same proportions in the smallest numbers, rounded only where those are still too large.
+fn small(weights: &[u128]) -> Vec<u32> {
+    let divisor = weights.iter().copied().fold(0, gcd).max(1);
+    let sum: u128 = weights.iter().sum::<u128>() / divisor;
+    let fit = |weight: u128| match sum > WEIGHT_SUM_MAX {
+        true => (weight / divisor * WEIGHT_SUM_MAX / sum).max(u128::from(weight > 0)),
+        false => weight / divisor,
+    };
+    // At most WEIGHT_SUM_MAX, which fits.
+    weights.iter().map(|weight| fit(*weight) as u32).collect()
+}
+
+fn gcd(a: u128, b: u128) -> u128 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Span;
+    use crate::workload::Prompts;
+    use proptest::prelude::*;
+
+    fn request(weight: u32, stream: Option<bool>) -> RequestConfig {
+        let call = match stream {
+            None => CallConfig::Light,
+            Some(stream) => CallConfig::Chat {
+                stream,
+                max_tokens: Span { min: 1, max: 1 },
+                models: vec!["m".into()],
+                prompts: Prompts::List(vec!["p".into()]),
+                cache_prompt: false,
+            },
+        };
+        RequestConfig {
+            name: format!("{stream:?}{weight}"),
+            weight,
+            call,
+            prompts_file: None,
+            timeout: 1,
+            connect_timeout: 1,
+            first_token_timeout: None,
+            idle_timeout: None,
+            place: Default::default(),
+        }
+    }
+
+    fn weights(mix: &[(u32, Option<bool>)], ratio: f64) -> Result<Vec<u32>, String> {
+        let mut requests: Vec<RequestConfig> = mix.iter().map(|(w, s)| request(*w, *s)).collect();
+        set_streaming_ratio(&mut requests, ratio).map_err(|reason| reason.what)?;
+        Ok(requests.iter().map(|request| request.weight).collect())
+    }
+
+    #[test]
+    fn light_requests_keep_their_share() {
+        let mix = [(70, Some(false)), (20, Some(true)), (10, None)];
+        assert_eq!(weights(&mix, 0.5), Ok(vec![9, 9, 2]));
+        assert_eq!(weights(&mix, 1.0), Ok(vec![9, 1]));
+        assert_eq!(weights(&mix, 0.0), Ok(vec![9, 1]));
+    }
+
+    #[test]
+    fn a_side_that_does_not_exist_gets_no_weight() {
+        assert_eq!(weights(&[(3, Some(true)), (1, None)], 1.0), Ok(vec![3, 1]));
+        assert!(
+            weights(&[(3, Some(true))], 0.5)
+                .unwrap_err()
+                .contains("no non-streaming")
+        );
+        assert!(
+            weights(&[(3, Some(false))], 0.5)
+                .unwrap_err()
+                .contains("no streaming")
+        );
+        assert!(weights(&[(3, None)], 0.0).unwrap_err().contains("no chat"));
+        for ratio in [-0.1, 1.1, f64::NAN] {
+            assert!(weights(&[(3, Some(true))], ratio).unwrap_err().contains("0 to 1"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn shares_come_out_as_asked(
+            mix in proptest::collection::vec((1u32..=10_000, proptest::option::of(any::<bool>())), 1..64),
+            parts in 1u32..10_000,
+        ) {
+            let mut mix = mix;
+            mix.extend([(5, Some(true)), (7, Some(false))]);
+            let share_of = |list: &[RequestConfig], side| {
+                let sum = |f: &dyn Fn(&&RequestConfig) -> bool| -> f64 {
+                    list.iter().filter(f).map(|r| f64::from(r.weight)).sum()
+                };
+                sum(&|r| streams(r) == side) / sum(&|_| true)
+            };
+            let mut requests: Vec<RequestConfig> = mix.iter().map(|(w, s)| request(*w, *s)).collect();
+            let light = share_of(&requests, None);
+            set_streaming_ratio(&mut requests, f64::from(parts) / 10_000.0).unwrap();
+            prop_assert_eq!(requests.len(), mix.len());
+            prop_assert!((share_of(&requests, None) - light).abs() < 1e-4);
+            let stream = share_of(&requests, Some(true));
+            prop_assert!((stream - (1.0 - light) * f64::from(parts) / 10_000.0).abs() < 1e-4);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a run is beside its load, laid over the document: servers, warm-up, repetition, contention, files.
+
+use crate::cli::RunArgs;
+use crate::config::document::REPEAT_MAX;
+use crate::config::document::reader::within;
+use crate::config::{Config, ServerEntry};
+use crate::error::{Mistake, Reason};
+use crate::plan::{DURATION_MAX, Executor, KINDS_MAX};
+use crate::units::{check_duration, format_duration};
+use std::path::PathBuf;
+
+/// Of a run by `--config` whose document names no other.
+const RESULTS_DIR_DEFAULT: &str = "results";
+
+pub fn overlay_session(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    overlay_servers(config, args, mistakes);
+    overlay_files(config, args);
+    let asked = &args.document;
+    if let Some(repeat) = asked.repeat {
+        match within(Some(repeat), &repeat.to_string(), &(1..=REPEAT_MAX)) {
+            Ok(repeat) => config.repeat = repeat,
+            Err(reason) => mistakes.push(reason.at("--repeat", 0)),
+        }
+    }
+    if let Some(warmup) = asked.warmup {
+        match check_duration(warmup, &(0..=DURATION_MAX)) {
+            Ok(()) => config.warmup = warmup,
+            Err(reason) => mistakes.push(reason.at("--warmup", 0)),
+        }
+    }
+    config.contention |= asked.contention;
+    check_length(config, mistakes);
+    check_kinds(config, mistakes);
+    if config.contention {
+        check_contention(config, asked.contention, mistakes);
+    }
+}
+
+/// What is reported here is taken out of the configuration, so that later checks do not report it again.
+///
+/// A document with one server may be run against another; with several nobody knows which one is meant.
+fn overlay_servers(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let Some(first) = config.servers.first() else {
+        return;
+    };
+    let several = config.servers.len() > 1;
+    let named = format!(
+        "the {} servers of {}:{}",
+        config.servers.len(),
+        first.place.name,
+        first.place.line
+    );
+    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
+    if several && args.target().is_some() {
+        let what = format!("contradicts {named}: which of them it replaces is not said");
+        let hint = "drop it, in the environment too, or change the document";
+        wrong("--target", Reason::new(what).hint(hint));
+        config.run.target = None;
+    }
+    if several && args.server.server_cmd.is_some() {
+        let what = format!("starts one server, but the load is for {named}");
+        let hint = "start them beforehand and drop it";
+        wrong("--server-cmd", Reason::new(what).hint(hint));
+        config.run.server.command = None;
+    }
+    if several {
+        return;
+    }
+    if let Some(target) = args.target() {
+        // Another server has a path of its own, which says what it speaks.
+        config.servers[0].base_url = target.to_owned();
+        config.servers[0].api = None;
+    }
+}
+
+fn overlay_files(config: &mut Config, args: &RunArgs) {
+    let asked = &args.document;
+    if asked.results_dir.is_some() {
+        config.results_dir.clone_from(&asked.results_dir);
+    } else if asked.config.is_some() && config.results_dir.is_none() {
+        config.results_dir = Some(PathBuf::from(RESULTS_DIR_DEFAULT));
+    }
+    if args.output.is_some() {
+        config.output.clone_from(&args.output);
+    }
+    if asked.no_details {
+        config.details = Some(false);
+    } else if args.details {
+        config.details = Some(true);
+    }
+    config.run.output.clone_from(&config.output);
+    config.run.details = config.details.unwrap_or(config.results_dir.is_some());
+}
+
+fn check_length(config: &Config, mistakes: &mut Vec<Mistake>) {
+    let whole = config.warmup.saturating_add(config.executor.duration());
+    if config.warmup > 0 && whole > DURATION_MAX && config.executor.duration() <= DURATION_MAX {
+        let what = format!(
+            "with a warm-up of {} a run of {} is longer than the limit, {}",
+            format_duration(config.warmup),
+            format_duration(whole),
+            format_duration(DURATION_MAX)
+        );
+        mistakes.push(config.shape_place.mistake(Reason::new(what)));
+    }
+}
+
+/// Each server has each kind of request for itself.
+fn check_kinds(config: &mut Config, mistakes: &mut Vec<Mistake>) {
+    let (servers, requests) = (config.servers.len(), config.requests.len());
+    if servers * requests > KINDS_MAX && requests <= KINDS_MAX {
+        let what = format!(
+            "{servers} servers with {requests} kinds of request each make {}, above the limit, {KINDS_MAX}",
+            servers * requests
+        );
+        let reason = Reason::new(what).hint("fewer servers, or fewer kinds of request");
+        mistakes.push(config.requests_place.mistake(reason));
+        config.servers.truncate(KINDS_MAX / requests);
+    }
+}
+
+fn check_contention(config: &Config, by_option: bool, mistakes: &mut Vec<Mistake>) {
+    let mut wrong = |reason: Reason| {
+        mistakes.push(match by_option {
+            true => reason.at("--contention", 0),
+            false => config.shape_place.mistake(reason),
+        });
+    };
+    let servers = config.servers.len();
+    if servers < 2 {
+        let what = format!("contention needs two servers at least, and the document names {servers}");
+        wrong(Reason::new(what).hint("list them under `servers`"));
+        return;
+    }
+    let vus = config.executor.vus_max();
+    if (vus as usize) < servers {
+        let what = format!("contention gives each server users of its own: {vus} are too few for {servers}");
+        wrong(Reason::new(what).hint("at least one user for each server"));
+    }
+    if let Executor::PerVuIterations { .. } | Executor::SharedIterations { .. } = config.executor {
+        let what = format!(
+            "contention compares equal times, and executor `{}` ends by a count",
+            config.executor.name()
+        );
+        wrong(Reason::new(what).hint("use `workload`, `constant-vus` or `ramping-vus`"));
+    }
+}
+
+/// Why a simulator has no place in a run with these servers.
+pub fn names_a_server(servers: &[ServerEntry]) -> Option<String> {
+    let first = servers.first()?;
+    Some(format!(
+        "{}:{} names a server that runs already",
+        first.place.name, first.place.line
+    ))
+}
+
+#[cfg(test)]
+#[path = "passes_and_files_tests.rs"]
+mod tests;

@@ -1,0 +1,308 @@
+//! Where a run goes and how it is measured: the options beside the load itself.
+
+use crate::cli::{RunArgs, Stamp};
+use crate::config::options::managed_server::server_settings;
+use crate::config::options::passes_and_files::names_a_server;
+use crate::config::to_plan::shard::shard;
+use crate::config::{ServerEntry, ServerSettings};
+use crate::error::{Mistake, Reason, quoted};
+use crate::host::CpuList;
+use crate::plan::Shard;
+use crate::units::redact;
+use crate::units::{MILLISECOND, Nanos};
+use crate::units::{Secret, check_duration, duration_text};
+use serde::{Serialize, Serializer};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Longer waits cost resolution between the events of one connection.
+const MIN_WAIT_MAX: Nanos = 100 * MILLISECOND;
+pub const MIN_WAIT_DEFAULT: Nanos = MILLISECOND;
+const CORES_MAX: u32 = 1_024;
+const HEADERS_MAX: usize = 64;
+const HEADER_BYTES_MAX: usize = 8 << 10;
+
+/// Written by the engine for each request, or not its business.
+const HEADERS_OURS: [&str; 10] = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "expect",
+    "te",
+    "trailer",
+];
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Settings {
+    /// `None`: the program starts a server of its own, or uses one at `port`.
+    #[serde(serialize_with = "redacted_url")]
+    pub target: Option<String>,
+    /// A server is started and stopped by the program.
+    pub manage_server: bool,
+    pub port: Option<u16>,
+    pub server: ServerSettings,
+    /// PEM file with certificates to trust beside the system's.
+    pub cacert: Option<PathBuf>,
+    /// Any certificate will do.
+    pub insecure: bool,
+    pub cores: Option<u32>,
+    pub cpus: Option<CpuList>,
+    pub stamp: Stamp,
+    #[serde(serialize_with = "duration_text")]
+    pub min_wait: Nanos,
+    pub quickack: bool,
+    pub details: bool,
+    pub output: Option<PathBuf>,
+    /// A push that fails is an output that could not be written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub push_required: bool,
+    /// The API key is among them, as `authorization`.
+    pub headers: Vec<Header>,
+    /// The part of the plan that this process runs; `None`: all of it.
+    #[serde(serialize_with = "shard_text", skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+/// Fit to be sent: a token, a colon, no control characters.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Header {
+    pub name: String,
+    pub value: Secret,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            target: None,
+            manage_server: true,
+            port: None,
+            server: ServerSettings::default(),
+            cacert: None,
+            insecure: false,
+            cores: None,
+            cpus: None,
+            stamp: Stamp::Kernel,
+            min_wait: MIN_WAIT_DEFAULT,
+            quickack: true,
+            details: false,
+            output: None,
+            push_required: false,
+            headers: Vec::new(),
+            shard: None,
+        }
+    }
+}
+
+/// Reads the key file, if one is named; touches nothing else. `servers` are the document's.
+pub fn settings(args: &RunArgs, servers: &[ServerEntry], mistakes: &mut Vec<Mistake>) -> Settings {
+    let server = server_settings(args, servers, mistakes);
+    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
+    let target = args.target();
+    if target.is_some() && args.port.is_some() {
+        let what = "contradicts `--target`, whose URL has the port";
+        wrong("--port", Reason::new(what).hint("put the port into the URL"));
+    }
+    if let (Some(named), Some(_), None, None) = (names_a_server(servers), args.port, target, &server.command)
+    {
+        let what = format!("is for the simulator, but {named}");
+        wrong("--port", Reason::new(what).hint("drop one of the two"));
+    }
+    let named = target.is_some() || !servers.is_empty();
+    if args.no_server && !named && args.port.is_none() && server.command.is_none() {
+        let what = "no server is started and none is named";
+        wrong(
+            "--no-server",
+            Reason::new(what).hint("add `--target URL`, or `--port N` for one on this host"),
+        );
+    }
+    if args.insecure && args.cacert.is_some() {
+        let what = "contradicts `--cacert`: it accepts any certificate";
+        wrong("--insecure", Reason::new(what).hint("drop one of the two"));
+    }
+    if args.cores.is_some() && args.cpus.is_some() {
+        let what = "contradicts `--cpus`, which says how many by naming them";
+        wrong("--cores", Reason::new(what).hint("drop one of the two"));
+    }
+    if let Some(cores) = args.cores.filter(|cores| !(1..=CORES_MAX).contains(cores)) {
+        wrong(
+            "--cores",
+            Reason::new(format!("`{cores}` is not 1 to {CORES_MAX}")),
+        );
+    }
+    if args.port == Some(0) {
+        wrong(
+            "--port",
+            Reason::new("`0` is below the limit, 1").hint("leave it out for any free port"),
+        );
+    }
+    if let Err(reason) = check_duration(args.min_wait, &(0..=MIN_WAIT_MAX)) {
+        wrong("--min-wait", reason);
+    }
+    let headers = headers(args, mistakes);
+    let shard = shard(&args.sharding, |name| std::env::var(name).ok(), mistakes);
+    Settings {
+        manage_server: (!named && !args.no_server) || server.command.is_some(),
+        target: target.map(str::to_owned),
+        // Beside a server of the document it is reported: not to look wrong a second time.
+        port: args.port.filter(|_| servers.is_empty()),
+        server,
+        cacert: args.cacert.clone(),
+        insecure: args.insecure,
+        cores: args.cores,
+        cpus: args.cpus.clone(),
+        stamp: args.stamp,
+        min_wait: args.min_wait,
+        quickack: !args.no_quickack,
+        details: args.details,
+        output: args.output.clone(),
+        push_required: args.push.push_required,
+        headers,
+        shard,
+    }
+}
+
+fn headers(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Vec<Header> {
+    let mut headers: Vec<Header> = Vec::new();
+    if args.headers.len() > HEADERS_MAX {
+        let what = format!("{} headers, above the limit, {HEADERS_MAX}", args.headers.len());
+        mistakes.push(Reason::new(what).at("--header", 0));
+        return headers;
+    }
+    for text in &args.headers {
+        match parse_header(text.expose()) {
+            Ok(header) => headers.push(header),
+            Err(reason) => mistakes.push(reason.at("--header", 0)),
+        }
+    }
+    let authorized = headers
+        .iter()
+        .any(|header| header.name.eq_ignore_ascii_case("authorization"));
+    let (place, key) = match (&args.api_key_file, &args.api_key) {
+        (Some(path), _) => ("--api-key-file", read_key(path)),
+        (None, Some(key)) => ("LLMLOAD_API_KEY", check_key(key.expose())),
+        (None, None) => return headers,
+    };
+    match key {
+        Ok(_) if authorized => {
+            let what = "contradicts `--header 'Authorization: …'`";
+            mistakes.push(Reason::new(what).hint("drop one of the two").at(place, 0));
+        }
+        Ok(key) => {
+            let value = Secret::from(format!("Bearer {key}"));
+            headers.push(Header {
+                name: "authorization".into(),
+                value,
+            });
+        }
+        Err(reason) => mistakes.push(reason.at(place, 0)),
+    }
+    headers
+}
+
+/// `Name: value`. Errors repeat the name at most: the value may be a secret.
+pub fn parse_header(text: &str) -> Result<Header, Reason> {
+    let hint = "write `--header 'Name: value'`";
+    let Some((name, value)) = text.split_once(':') else {
+        return Err(Reason::new("a header has no colon").hint(hint));
+    };
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) {
+        return Err(Reason::new(format!("{} is no header name", quoted(name))).hint(hint));
+    }
+    if HEADERS_OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+        return Err(Reason::new(format!("header `{name}` is set by the program")));
+    }
+    let value = value.trim_matches([' ', '\t']);
+    if value.bytes().any(|b| b != b'\t' && (b < b' ' || b == 0x7f)) {
+        return Err(Reason::new(format!(
+            "the value of header `{name}` has control characters"
+        )));
+    }
+    if text.len() > HEADER_BYTES_MAX {
+        let what = format!(
+            "header `{name}` has {} bytes, more than {HEADER_BYTES_MAX}",
+            text.len()
+        );
+        return Err(Reason::new(what));
+    }
+    Ok(Header {
+        name: name.to_owned(),
+        value: value.into(),
+    })
+}
+
+fn read_key(path: &Path) -> Result<String, Reason> {
+    let shown = path.display().to_string();
+    let mut text = String::new();
+    let limit = HEADER_BYTES_MAX as u64;
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_string(&mut text))
+        .map_err(|e| Reason::new(format!("{} cannot be read: {e}", quoted(&shown))))?;
+    check_key(&text)
+}
+
+/// Errors never repeat the key.
+fn check_key(text: &str) -> Result<String, Reason> {
+    let key = text.trim();
+    if key.is_empty() {
+        return Err(Reason::new("the key is empty"));
+    }
+    if key.len() >= HEADER_BYTES_MAX {
+        return Err(Reason::new(format!(
+            "the key is longer than {HEADER_BYTES_MAX} bytes"
+        )));
+    }
+    if !key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Reason::new("the key has blanks or characters outside ASCII").hint("one key, one line"));
+    }
+    Ok(key.to_owned())
+}
+
+fn shard_text<S: Serializer>(shard: &Option<Shard>, to: S) -> Result<S::Ok, S::Error> {
+    shard.map(|shard| shard.to_string()).serialize(to)
+}
+
+/// Without user, password and query, any of which may be a secret.
+fn redacted_url<S: Serializer>(url: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    url.as_deref().map(redact).serialize(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_and_their_values_never_shown() {
+        let header = parse_header("X-Key:  s3cret: yes\t").unwrap();
+        assert_eq!(
+            (header.name.as_str(), header.value.expose()),
+            ("X-Key", "s3cret: yes")
+        );
+        assert!(!format!("{header:?}").contains("s3cret"));
+        assert!(parse_header("X-Empty:").unwrap().value.expose().is_empty());
+        for text in [
+            "nocolon",
+            ": s3cret",
+            "a b: s3cret",
+            "X: s3cret\r\nY: 1",
+            "X: s3cret\0",
+            "Host: s3cret",
+        ] {
+            let reason = parse_header(text).unwrap_err().to_string();
+            assert!(!reason.contains("s3cret"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn keys_are_trimmed_and_checked_without_being_repeated() {
+        assert_eq!(check_key(" abc\n"), Ok("abc".into()));
+        for key in ["", " \n", "two keys", "käy"] {
+            assert!(check_key(key).is_err(), "{key}");
+        }
+        assert!(check_key(&"k".repeat(9_000)).is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! The servers of a document -> the endpoints of a plan, each with the whole mix.
+
+use crate::config::to_plan::build_kind;
+use crate::config::{CallConfig, Config, RequestConfig, ServerEntry};
+use crate::error::{Mistake, Place, Reason, quoted};
+use crate::plan::{ENDPOINTS_MAX, KINDS_MAX};
+use crate::workload::{Endpoint, RequestKind};
+
+/// What the servers and the mix come to.
+pub(super) struct Built {
+    pub endpoints: Vec<Endpoint>,
+    pub kinds: Vec<RequestKind>,
+    /// False: a faulty kind was left out.
+    pub complete: bool,
+}
+
+pub(super) fn build(config: &Config, mistakes: &mut Vec<Mistake>) -> Built {
+    check_count(config, mistakes);
+    check_options(config, mistakes);
+    check_servers(&config.servers, mistakes);
+    let mut built = Built {
+        endpoints: Vec::new(),
+        kinds: Vec::new(),
+        complete: true,
+    };
+    if config.servers.is_empty() {
+        built.add(config, None, mistakes);
+    }
+    for server in &config.servers {
+        built.add(config, Some(server), mistakes);
+    }
+    built
+}
+
+impl Built {
+    fn add(&mut self, config: &Config, server: Option<&ServerEntry>, mistakes: &mut Vec<Mistake>) {
+        let index = self.endpoints.len() as u16;
+        for request in &config.requests {
+            let asked = with_alias(request, server);
+            match build_kind(&asked) {
+                Ok(kind) => self.kinds.push(RequestKind {
+                    name: kind_name(config, server, request),
+                    endpoint: index,
+                    ..kind
+                }),
+                Err(reasons) => {
+                    self.complete = false;
+                    // What is wrong with the mix is told once, not for each server.
+                    for reason in reasons {
+                        let mistake = request.place.mistake(reason);
+                        if !mistakes.contains(&mistake) {
+                            mistakes.push(mistake);
+                        }
+                    }
+                }
+            }
+        }
+        self.endpoints.push(Endpoint {
+            name: server.and_then(|server| server.name.clone()),
+            weight: server.map_or(1, |server| server.weight),
+        });
+    }
+}
+
+/// With one server the name in the mix; with several the server's, too, or that alone where it says it all.
+fn kind_name(config: &Config, server: Option<&ServerEntry>, request: &RequestConfig) -> String {
+    match server.and_then(|server| server.name.as_ref()) {
+        Some(name) if config.servers.len() > 1 => match config.requests.len() {
+            1 => name.clone(),
+            _ => format!("{name}/{}", request.name),
+        },
+        _ => request.name.clone(),
+    }
+}
+
+fn with_alias(request: &RequestConfig, server: Option<&ServerEntry>) -> RequestConfig {
+    let mut request = request.clone();
+    if let (Some(alias), CallConfig::Chat { models, .. }) = (
+        server.and_then(|server| server.model_alias.as_ref()),
+        &mut request.call,
+    ) {
+        *models = vec![alias.clone()];
+    }
+    request
+}
+
+fn check_count(config: &Config, mistakes: &mut Vec<Mistake>) {
+    let (requests, servers) = (config.requests.len(), config.servers.len());
+    let place = &config.requests_place;
+    if requests == 0 || requests > KINDS_MAX {
+        let what = format!("{requests} kinds of request, not 1 to {KINDS_MAX}");
+        mistakes.push(place.mistake(Reason::new(what)));
+    } else if servers.min(ENDPOINTS_MAX) * requests > KINDS_MAX {
+        let what = format!(
+            "{requests} kinds of request at each of {servers} servers are {}, above the limit, {KINDS_MAX}",
+            servers * requests
+        );
+        mistakes.push(place.mistake(Reason::new(what).hint("fewer kinds, or fewer servers")));
+    }
+    if servers > ENDPOINTS_MAX {
+        let what = format!("{servers} servers, above the limit, {ENDPOINTS_MAX}");
+        mistakes.push(config.servers[0].place.mistake(Reason::new(what)));
+    }
+}
+
+/// Options that name a server, or set one up, where the document names them.
+fn check_options(config: &Config, mistakes: &mut Vec<Mistake>) {
+    let run = &config.run;
+    let servers = match config.servers.len() {
+        0 => return,
+        1 => "server".to_owned(),
+        n => format!("{n} servers"),
+    };
+    let mut contradicts = |option: &str, hint: &str| {
+        let what = format!("contradicts the {servers} of {}", config.profile);
+        mistakes.push(Place::option(option).mistake(Reason::new(what).hint(hint)));
+    };
+    if run.port.is_some() {
+        contradicts("--port", "change the port in the document");
+    }
+    if let Some(option) = run.server.simulator_option() {
+        contradicts(
+            option,
+            "it is for the built-in simulator, and none is started: drop it",
+        );
+    }
+    if config.servers.len() == 1 {
+        return;
+    }
+    if run.target.is_some() {
+        contradicts("--target", "drop it, or leave one server in the document");
+    }
+    if run.server.command.is_some() {
+        contradicts("--server-cmd", "one server can be started for a run, not several");
+    }
+}
+
+fn check_servers(servers: &[ServerEntry], mistakes: &mut Vec<Mistake>) {
+    for (index, server) in servers.iter().enumerate() {
+        let mut wrong = |reason: Reason| mistakes.push(server.place.mistake(reason));
+        if server.weight == 0 {
+            wrong(Reason::new("a server has weight 0").hint("leave it out"));
+        }
+        let Some(name) = &server.name else {
+            if servers.len() > 1 {
+                wrong(Reason::new("one of several servers has no name").hint("add `name:`"));
+            }
+            continue;
+        };
+        if name.is_empty() || name.contains('/') {
+            let what = format!("{} is no server's name", quoted(name));
+            wrong(Reason::new(what).hint("at least one character, and no `/`, which parts it from requests"));
+        }
+        if servers[..index]
+            .iter()
+            .any(|before| before.name.as_ref() == Some(name))
+        {
+            wrong(
+                Reason::new(format!("a second server {}", quoted(name))).hint("each needs a name of its own"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "endpoints_tests.rs"]
+mod tests;

@@ -1,0 +1,211 @@
+use super::*;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+/// Answers `GET path` with what the table says, 404 for the rest, until it is dropped.
+struct Fake {
+    address: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Fake {
+    fn new(table: &'static [(&'static str, u16, &'static str)]) -> Fake {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut request = [0u8; 4096];
+                let n = stream.read(&mut request).unwrap_or(0);
+                let text = String::from_utf8_lossy(&request[..n]);
+                let path = text.split(' ').nth(1).unwrap_or("");
+                if path == "/quit" {
+                    return;
+                }
+                let (_, status, body) = table.iter().find(|row| row.0 == path).unwrap_or(&("", 404, ""));
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        Fake {
+            address,
+            thread: Some(thread),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    fn resolve(&self, path: &str) -> Result<Discovery, ServerError> {
+        resolve(&self.url(path), vec![])
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(b"GET /quit HTTP/1.1\r\n\r\n").unwrap();
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+const LLMSIM: &[(&str, u16, &str)] = &[
+    ("/health", 200, r#"{"status":"ok","service":"llmsim"}"#),
+    ("/openai/v1/models", 200, "{}"),
+];
+const VLLM: &[(&str, u16, &str)] = &[("/health", 200, ""), ("/v1/models", 200, "{}")];
+const GATEWAY: &[(&str, u16, &str)] = &[("/a/v1/models?key=s", 200, "{}")];
+
+#[test]
+fn a_bare_origin_is_completed_by_the_models_list() {
+    let found = Fake::new(LLMSIM).resolve("").unwrap();
+    assert_eq!(found.service, Service::Llmsim);
+    assert_eq!(found.target.chat_path, "/openai/v1/chat/completions");
+    assert_eq!(found.target.light_paths, ["/health", "/llmsim/stats"]);
+    assert_eq!(found.notes.len(), 1);
+
+    let server = Fake::new(VLLM);
+    let found = server.resolve("/").unwrap();
+    assert_eq!(found.service, Service::Other);
+    assert_eq!(found.target.chat_path, "/v1/chat/completions");
+    assert_eq!(found.target.light_paths, ["/v1/models", "/health"]);
+    assert_eq!(found.target.addresses, [server.address]);
+    assert_eq!(found.target.authority, server.address.to_string());
+    assert_eq!(found.target.origin, server.url(""));
+}
+
+#[test]
+fn a_base_is_completed_and_its_query_kept_but_never_printed() {
+    let found = Fake::new(GATEWAY).resolve("/a/v1?key=s").unwrap();
+    assert_eq!(found.target.chat_path, "/a/v1/chat/completions?key=s");
+    assert_eq!(found.target.light_paths, ["/a/v1/models?key=s"]);
+    assert!(!found.notes[0].contains("key=s"), "{:?}", found.notes);
+    let found = Fake::new(LLMSIM).resolve("/v1/").unwrap();
+    assert_eq!(found.target.chat_path, "/openai/v1/chat/completions");
+    let found = Fake::new(LLMSIM).resolve("/openai").unwrap();
+    assert_eq!(found.target.chat_path, "/openai/v1/chat/completions");
+}
+
+#[test]
+fn a_whole_path_is_used_as_it_is() {
+    let found = Fake::new(&[]).resolve("/x/chat/completions?k=v").unwrap();
+    assert_eq!(found.target.chat_path, "/x/chat/completions?k=v");
+    assert_eq!(found.target.light_paths, ["/x/models"]);
+    assert_eq!(found.notes, Vec::<String>::new());
+    let found = Fake::new(LLMSIM).resolve("/openai/v1/chat/completions").unwrap();
+    assert_eq!(found.service, Service::Llmsim);
+    let error = Fake::new(&[]).resolve("/v1/messages").unwrap_err();
+    assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
+}
+
+#[test]
+fn a_server_without_a_models_list_is_told_apart_by_its_answers() {
+    let code = |table, path| {
+        let error: ServerError = Fake::new(table).resolve(path).unwrap_err();
+        (error.exit_code(), error.hint().to_owned())
+    };
+    assert_eq!(code(&[], "").0, crate::error::ExitCode::Config);
+    assert!(code(&[("/v1/models", 401, "")], "").1.contains("--header"));
+    assert_eq!(
+        code(&[("/v1/models", 503, "loading")], "").0,
+        crate::error::ExitCode::Target
+    );
+}
+
+#[test]
+fn a_target_that_never_answers_is_114_with_the_reason() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = resolve(&url, vec![]).unwrap_err();
+    assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+    assert!(error.to_string().contains("connection refused"), "{error}");
+    let error = resolve("http://no-such-host.invalid/v1", vec![]).unwrap_err();
+    assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+    assert!(error.to_string().contains("never answered"), "{error}");
+}
+
+#[test]
+fn of_the_addresses_of_a_name_only_those_that_answer_are_used() {
+    let server = Fake::new(VLLM);
+    let found = resolve(&format!("http://localhost:{}", server.address.port()), vec![]).unwrap();
+    assert_eq!(found.target.addresses, [server.address]);
+    assert_eq!(
+        found.target.authority,
+        format!("localhost:{}", server.address.port())
+    );
+}
+
+#[test]
+fn options_choose_between_a_target_and_the_simulator() {
+    let start = |port| Ok(Choice::Start { port });
+    let url = |text: &str| Ok(Choice::Url(text.to_owned()));
+    assert_eq!(choose(None, None, false), start(0));
+    assert_eq!(choose(Some("http://h"), None, false), url("http://h"));
+    assert_eq!(choose(Some("http://h"), None, true), url("http://h"));
+    assert_eq!(choose(None, Some(81), true), url("http://127.0.0.1:81"));
+    let server = Fake::new(VLLM);
+    let port = server.address.port();
+    assert_eq!(
+        choose(None, Some(port), false),
+        url(&format!("http://127.0.0.1:{port}"))
+    );
+    drop(server);
+    assert_eq!(choose(None, Some(port), false), start(port));
+    for (target, port, no_server) in [
+        (None, None, true),
+        (Some("http://h"), Some(1), false),
+        (None, Some(0), false),
+    ] {
+        let error = choose(target, port, no_server).unwrap_err();
+        assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
+    }
+}
+
+const LLMSIM_MODELS: &[(&str, u16, &str)] = &[
+    ("/health", 200, r#"{"status":"ok","service":"llmsim"}"#),
+    (
+        "/openai/v1/models",
+        200,
+        r#"{"object":"list","data":[{"id":"gpt-5"},{"id":"o3"}]}"#,
+    ),
+];
+
+#[test]
+fn named_gets_go_to_their_own_paths_at_llmsim_and_to_the_models_list_elsewhere() {
+    let found = Fake::new(LLMSIM_MODELS).resolve("").unwrap();
+    let own = NamedPaths {
+        health: "/health".into(),
+        models: "/openai/v1/models".into(),
+        model: "/openai/v1/models/gpt-5".into(),
+        stats: "/llmsim/stats".into(),
+    };
+    assert_eq!(found.target.named_paths, own);
+    // No model can be read from this list, so the list stands in for it.
+    let found = Fake::new(LLMSIM).resolve("").unwrap();
+    assert_eq!(found.target.named_paths.model, "/openai/v1/models");
+    let found = Fake::new(VLLM).resolve("").unwrap();
+    assert_eq!(found.target.named_paths, NamedPaths::all("/v1/models"));
+}
+
+#[test]
+fn a_model_whose_name_is_no_path_is_not_asked_for() {
+    for list in [
+        r#"{"data":[{"id":"a/b"}]}"#,
+        r#"{"data":[{"id":""}]}"#,
+        r#"{"data":[]}"#,
+        "{}",
+        "x",
+    ] {
+        assert_eq!(first_model(list.as_bytes()), None, "{list}");
+    }
+    assert_eq!(
+        first_model(br#"{"data":[{"id":"qwen2.5:7b"}]}"#),
+        Some("qwen2.5:7b".into())
+    );
+}

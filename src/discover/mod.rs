@@ -1,0 +1,457 @@
+//! From what the user typed to a target: which server, which addresses, which paths.
+
+mod error;
+mod paths;
+mod url;
+mod validate;
+
+pub use error::ServerError;
+pub use url::Url;
+pub use validate::{Question, VALIDATION_LIMIT, validate};
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use crate::blocking_http::{Answer, Peer, ProbeError};
+use crate::discover::paths::Places;
+use crate::error::printable;
+use crate::http1::check_path;
+use crate::tls::{TlsOptions, TlsTarget};
+use crate::workload::{self, NamedPaths, Target};
+
+/// For one question, connecting included.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// For a name: the resolver's own default is two rounds of 5 s.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(10);
+/// Addresses of one name; more are left out.
+pub const ADDRESSES_MAX: usize = 64;
+
+/// Path of the simulator's statistics.
+pub const STATS_PATH: &str = "/llmsim/stats";
+
+/// Whether a run could go to this URL, an API of the path included. What is wrong, without its user and query, and a
+/// hint.
+pub fn check_url(text: &str) -> Result<(), (String, String)> {
+    let url = Url::read(text).map_err(|(what, hint)| (what, hint.to_owned()))?;
+    paths::check(&url.path)
+}
+
+/// Which server the run goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// One that runs already: to be resolved.
+    Url(String),
+    /// Start the simulator on this port, 0 for a free one.
+    Start { port: u16 },
+}
+
+/// Reads `--target`, `--port` and `--no-server`. Asks the port, if one is given alone, whether a healthy
+/// server is there already.
+pub fn choose(target: Option<&str>, port: Option<u16>, no_server: bool) -> Result<Choice, ServerError> {
+    let local = |port: u16| format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
+    match (target, port, no_server) {
+        (Some(_), Some(_), _) => Err(ServerError::config(
+            "--target and --port exclude each other",
+            "write the port into the target: --target http://HOST:PORT",
+        )),
+        (_, Some(0), _) => Err(ServerError::config(
+            "--port 0: not between 1 and 65535",
+            "leave --port out for a free one",
+        )),
+        (Some(url), None, _) => Ok(Choice::Url(url.to_owned())),
+        (None, Some(port), true) => Ok(Choice::Url(local(port))),
+        (None, None, true) => Err(ServerError::config(
+            "--no-server: no target to run against",
+            "name it: --target http://HOST:PORT, or --port PORT for one on this host",
+        )),
+        (None, None, false) => Ok(Choice::Start { port: 0 }),
+        (None, Some(port), false) => match health_of(port) {
+            Ok(answer) if answer.status == 200 => Ok(Choice::Url(local(port))),
+            Err(ProbeError::Refused) => Ok(Choice::Start { port }),
+            Ok(answer) => Err(taken(port, &format!("answers {}", answer.status))),
+            Err(e) => Err(taken(port, &format!("says: {e}"))),
+        },
+    }
+}
+
+fn taken(port: u16, says: &str) -> ServerError {
+    ServerError::target(
+        format!("--port {port}: in use by something that is no healthy server: GET /health {says}"),
+        format!(
+            "stop it, choose another --port, or run against it as it is: \
+             --no-server --target http://127.0.0.1:{port}"
+        ),
+    )
+}
+
+fn health_of(port: u16) -> Result<Answer, ProbeError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let peer = Peer {
+        address,
+        authority: &address.to_string(),
+        headers: &[],
+        limit: PROBE_LIMIT,
+        tls: None,
+    };
+    peer.get("/health")
+}
+
+/// What answers at the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Has statistics to compare with: `ServerTotals`.
+    Llmsim,
+    Other,
+}
+
+/// A target that answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    pub target: Target,
+    pub service: Service,
+    /// How it is reached over TLS; `None`: in plain text.
+    pub tls: Option<TlsTarget>,
+    /// What was chosen for the user, to be printed.
+    pub notes: Vec<String>,
+}
+
+/// Looks the name up, finds out which addresses answer and, unless the URL names an API path, under which
+/// prefix the models list is. `headers` are sent along.
+pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, ServerError> {
+    resolve_over(url, None, headers, &TlsOptions::default())
+}
+
+/// The same; `api` is what it speaks, whatever its path says, and `options` are for an https URL.
+pub fn resolve_over(
+    url: &str,
+    api: Option<workload::Api>,
+    headers: Vec<(String, String)>,
+    options: &TlsOptions,
+) -> Result<Discovery, ServerError> {
+    let url = Url::parse(url)?;
+    let places = Places::of(&url.path, api)?;
+    let mut notes = Vec::new();
+    let tls = tls_target(&url, options, &mut notes)?;
+    let addresses = reachable(&url, lookup(&url)?, &mut notes)?;
+    let peer = Peer {
+        address: addresses[0],
+        authority: &url.authority,
+        headers: &headers,
+        limit: PROBE_LIMIT,
+        tls: tls.as_ref(),
+    };
+    let health = peer.get("/health");
+    let service = match &health {
+        Ok(answer) if is_llmsim(answer) => Service::Llmsim,
+        _ => Service::Other,
+    };
+    let found = find_api(&url, &peer, &places, service, &health)?;
+    if let Some(note) = note_of_api(&url, &places, &found.prefix) {
+        notes.push(note);
+    }
+    let is_healthy = health.is_ok_and(|answer| answer.status == 200);
+    let light_paths = light_paths(service, is_healthy, &found);
+    let named_paths = named_paths(service, &found, &light_paths[0]);
+    let chat_path = format!("{}{}{}", found.prefix, places.end, url.query);
+    check_path(&chat_path)
+        .map_err(|e| ServerError::config(format!("--target: {e}"), "percent-encode the path"))?;
+    Ok(Discovery {
+        target: Target {
+            api: places.api,
+            origin: url.origin(),
+            authority: url.authority.clone(),
+            addresses,
+            chat_path,
+            light_paths,
+            named_paths,
+            headers,
+        },
+        service,
+        tls,
+        notes,
+    })
+}
+
+/// The addresses behind a URL: asks the name service, and nobody else.
+pub fn addresses(url: &str) -> Result<Vec<SocketAddr>, ServerError> {
+    lookup(&Url::parse(url)?)
+}
+
+/// Reads the trusted certificates, if the URL needs them.
+fn tls_target(
+    url: &Url,
+    options: &TlsOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<TlsTarget>, ServerError> {
+    if !url.tls {
+        // An https Pushgateway of the same run has its use for the certificates.
+        let given = [
+            ("--cacert", options.cacert.is_some()),
+            ("--insecure", options.insecure),
+        ];
+        for (option, _) in given.iter().filter(|(_, given)| *given) {
+            let origin = url.origin();
+            notes.push(format!("target {origin}: plain text, it has no use for {option}"));
+        }
+        return Ok(None);
+    }
+    let target = TlsTarget::new(&url.host, options).map_err(|e| ServerError::config(e.message, e.hint))?;
+    if !target.verified {
+        let origin = url.origin();
+        notes.push(format!(
+            "target {origin}: its certificate is NOT VERIFIED (--insecure)"
+        ));
+    }
+    Ok(Some(target))
+}
+
+struct Api {
+    prefix: String,
+    /// The models list, if it answered 200.
+    models: Option<String>,
+    /// The first model of that list.
+    model: Option<String>,
+}
+
+/// Asks the candidates for their models list. A given prefix is taken whatever it answers, as long as
+/// something does.
+fn find_api(
+    url: &Url,
+    peer: &Peer<'_>,
+    places: &Places,
+    service: Service,
+    health: &Result<Answer, ProbeError>,
+) -> Result<Api, ServerError> {
+    let given = || Api {
+        prefix: places.candidates[0].clone(),
+        models: None,
+        model: None,
+    };
+    if !places.asks_models() {
+        return match health {
+            Ok(_) => Ok(given()),
+            Err(e) => Err(silent(url, e)),
+        };
+    }
+    let mut candidates: Vec<&String> = places.candidates.iter().collect();
+    if service == Service::Llmsim {
+        // llmsim has its OpenAI routes there and nowhere else: one question instead of two.
+        candidates.sort_by_key(|prefix| prefix.as_str() != "/openai/v1");
+    }
+    let mut answers = Vec::new();
+    for prefix in candidates {
+        let models = format!("{prefix}/models{}", url.query);
+        let answer = peer.get(&models);
+        if let Ok(answer) = &answer
+            && answer.status == 200
+        {
+            let model = first_model(&answer.body);
+            return Ok(Api {
+                prefix: prefix.clone(),
+                model: model.map(|id| format!("{prefix}/models/{id}{}", url.query)),
+                models: Some(models),
+            });
+        }
+        answers.push((prefix, answer));
+    }
+    let unanswered = answers.iter().all(|(_, answer)| answer.is_err());
+    let first = answers.first().and_then(|(_, answer)| answer.as_ref().err());
+    match (first, health) {
+        (Some(reason), Err(_)) if unanswered => Err(silent(url, reason)),
+        _ if places.given => Ok(given()),
+        _ => Err(no_models_list(url, &answers)),
+    }
+}
+
+/// What was chosen for the user, where the path left something to choose.
+fn note_of_api(url: &Url, places: &Places, prefix: &str) -> Option<String> {
+    let (origin, end) = (url.origin(), places.end);
+    match places.api {
+        workload::Api::Chat if places.given => None,
+        workload::Api::Chat => Some(format!(
+            "target {origin}: chat completions at {prefix}{end}, found by its models list"
+        )),
+        workload::Api::Completions if places.given => {
+            Some(format!("target {origin}: completions at {prefix}{end}"))
+        }
+        workload::Api::Completions => Some(format!(
+            "target {origin}: completions at {prefix}{end}, found by its models list"
+        )),
+        workload::Api::LlamaCpp => Some(format!(
+            "target {origin}: llama.cpp's own completions at {prefix}{end}"
+        )),
+    }
+}
+
+fn light_paths(service: Service, is_healthy: bool, api: &Api) -> Vec<String> {
+    let health = || "/health".to_owned();
+    match (service, &api.models) {
+        (Service::Llmsim, _) => vec![health(), STATS_PATH.to_owned()],
+        (_, Some(models)) if is_healthy => vec![models.clone(), health()],
+        (_, Some(models)) => vec![models.clone()],
+        (_, None) if is_healthy => vec![health()],
+        // Neither answered 200; requests to it will say so, each by its status.
+        (_, None) => vec![format!("{}/models", api.prefix)],
+    }
+}
+
+/// Where GETs that name their path go: at llmsim each to its own, elsewhere all to the models list, or to the
+/// light path that there is.
+fn named_paths(service: Service, api: &Api, light: &str) -> NamedPaths {
+    let models = api.models.as_deref().unwrap_or(light);
+    if service != Service::Llmsim {
+        return NamedPaths::all(models);
+    }
+    NamedPaths {
+        health: "/health".to_owned(),
+        models: models.to_owned(),
+        model: api.model.as_deref().unwrap_or(models).to_owned(),
+        stats: STATS_PATH.to_owned(),
+    }
+}
+
+/// Fit for a path as it is: an identifier that would have to be encoded is not used.
+fn first_model(list: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct List {
+        data: Vec<Model>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Model {
+        id: String,
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+    let list = serde_json::from_slice::<List>(list).ok()?;
+    let id = list.data.into_iter().next()?.id;
+    (!id.is_empty() && id.bytes().all(plain)).then_some(id)
+}
+
+fn is_llmsim(answer: &Answer) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Health {
+        service: String,
+    }
+    answer.status == 200
+        && serde_json::from_slice::<Health>(&answer.body).is_ok_and(|h| h.service == "llmsim")
+}
+
+fn never_answered(url: &Url, reason: &str) -> ServerError {
+    ServerError::target(
+        format!("target {}: never answered: {reason}", url.origin()),
+        "check that the server runs, and its host and port",
+    )
+}
+
+fn silent(url: &Url, reason: &ProbeError) -> ServerError {
+    let error = never_answered(url, &reason.to_string());
+    match reason {
+        ProbeError::Tls(tls) => ServerError::target(error.to_string(), tls.hint()),
+        _ => error,
+    }
+}
+
+fn no_models_list(url: &Url, answers: &[(&String, Result<Answer, ProbeError>)]) -> ServerError {
+    let tried: Vec<String> = answers
+        .iter()
+        .map(|(prefix, answer)| match answer {
+            Ok(answer) => format!("{prefix}/models: {}", answer.status),
+            Err(e) => format!("{prefix}/models: {e}"),
+        })
+        .collect();
+    let message = format!(
+        "target {}: no models list found ({})",
+        url.origin(),
+        printable(&tried.join(", "), 400)
+    );
+    let status = |wanted: fn(u16) -> bool| {
+        answers
+            .iter()
+            .any(|(_, answer)| answer.as_ref().is_ok_and(|a| wanted(a.status)))
+    };
+    if status(|status| status >= 500) {
+        return ServerError::target(message, "wait until the server is ready");
+    }
+    let hint = if status(|status| matches!(status, 401 | 403)) {
+        "send the key with --header, or name the whole path: --target http://HOST:PORT/PREFIX/chat/completions"
+    } else {
+        "name the whole path: --target http://HOST:PORT/PREFIX/chat/completions"
+    };
+    ServerError::config(message, hint)
+}
+
+/// All addresses of the host, each once.
+pub(super) fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ServerError> {
+    let (host, port) = (url.host.clone(), url.port);
+    let found = if host.contains(':') || host.parse::<IpAddr>().is_ok() {
+        (host.as_str(), port).to_socket_addrs()
+    } else {
+        // The C library's lookup has no time limit of its own, so it runs aside and may be left behind.
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        std::thread::spawn(move || sender.send((host.as_str(), port).to_socket_addrs()));
+        receiver.recv_timeout(LOOKUP_LIMIT).map_err(|_| {
+            let limit = LOOKUP_LIMIT.as_secs();
+            never_answered(url, &format!("no answer from the name service within {limit} s"))
+        })?
+    };
+    let found = found.map_err(|e| never_answered(url, &printable(&e.to_string(), 200)))?;
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in found.take(ADDRESSES_MAX) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        return Err(never_answered(url, "the name has no address"));
+    }
+    Ok(addresses)
+}
+
+/// Those of the addresses that accept a connection; `localhost` often names one more than the server
+/// listens on.
+fn reachable(
+    url: &Url,
+    addresses: Vec<SocketAddr>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<SocketAddr>, ServerError> {
+    let connect = |address: &SocketAddr| match TcpStream::connect_timeout(address, PROBE_LIMIT) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => Err(ProbeError::Refused.to_string()),
+        Err(e) if e.kind() == std::io::ErrorKind::TimedOut => {
+            Err(ProbeError::Timeout(PROBE_LIMIT).to_string())
+        }
+        Err(e) => Err(e.to_string()),
+    };
+    let results: Vec<Result<(), String>> = match addresses.as_slice() {
+        [one] => vec![connect(one)],
+        // At once, so that several dead ones cost one limit.
+        many => std::thread::scope(|scope| {
+            let all: Vec<_> = many
+                .iter()
+                .map(|address| scope.spawn(move || connect(address)))
+                .collect();
+            all.into_iter()
+                .map(|one| one.join().unwrap_or_else(|_| Err("probe panicked".to_owned())))
+                .collect()
+        }),
+    };
+    let mut open = Vec::new();
+    let mut dead = Vec::new();
+    for (address, result) in addresses.into_iter().zip(results) {
+        match result {
+            Ok(()) => open.push(address),
+            Err(reason) => dead.push(format!("{address} {reason}")),
+        }
+    }
+    let dead = dead.join(", ");
+    if open.is_empty() {
+        return Err(never_answered(url, &dead));
+    }
+    if !dead.is_empty() {
+        notes.push(format!("target {}: left out {dead}", url.origin()));
+    }
+    Ok(open)
+}
+
+#[cfg(test)]
+#[path = "discover_tests.rs"]
+mod tests;

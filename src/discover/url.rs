@@ -1,0 +1,235 @@
+//! `http[s]://host[:port][/path][?query]`, and nothing that HTTP/1.1 could not carry.
+
+use crate::discover::ServerError;
+use crate::error::printable;
+
+/// Bytes of a URL.
+const URL_BYTES_MAX: usize = 8192;
+
+/// A parsed target. The query may be a secret: never printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// As name lookup takes it: no brackets, a scope after `%`.
+    pub host: String,
+    pub port: u16,
+    /// `https`.
+    pub tls: bool,
+    /// Value of the Host header: brackets, no scope, no port that the scheme implies.
+    pub authority: String,
+    /// Without a slash at the end; may be empty.
+    pub path: String,
+    /// With its `?`; may be empty.
+    pub query: String,
+}
+
+const HINT: &str = "write http://HOST:PORT or https://HOST, with or without a path";
+
+impl Url {
+    pub fn parse(text: &str) -> Result<Url, ServerError> {
+        Url::read(text).map_err(|(what, hint)| ServerError::config(format!("--target {what}"), hint))
+    }
+
+    /// What is wrong names the URL, but not where it was given, and comes with a hint.
+    pub fn read(text: &str) -> Result<Url, (String, &'static str)> {
+        // Userinfo and query may be secrets, so errors name the URL without them.
+        let shown = match text.split(['?', '#']).next().unwrap_or("") {
+            with_userinfo if with_userinfo.contains('@') => "***@***".to_owned(),
+            plain => printable(plain, 120),
+        };
+        let refuse = |why: &str| (format!("`{shown}`: {why}"), HINT);
+        if text.len() > URL_BYTES_MAX {
+            return Err(refuse(&format!("longer than {URL_BYTES_MAX} bytes")));
+        }
+        if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic()) {
+            return Err(refuse(&format!(
+                "holds `{}`, to be percent-encoded",
+                c.escape_unicode()
+            )));
+        }
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| refuse("no http:// or https://"))?;
+        let (tls, usual_port) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => (false, 80),
+            "https" => (true, 443),
+            _ => return Err(refuse("the scheme is not http or https")),
+        };
+        let rest = rest.split('#').next().unwrap_or("");
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (place, rest) = rest.split_at(end);
+        if place.contains('@') {
+            return Err((
+                format!("`{shown}`: user and password in the URL are not supported"),
+                "send them as a header: --header 'Authorization: Basic ...'",
+            ));
+        }
+        let (host, port) = split_port(place).ok_or_else(|| refuse("not HOST or HOST:PORT"))?;
+        let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+        let port = match port {
+            "" => usual_port,
+            digits => digits
+                .parse()
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or_else(|| refuse("the port is not between 1 and 65535"))?,
+        };
+        let (host, bare) = host_forms(host).ok_or_else(|| refuse("not a host name or address"))?;
+        Ok(Url {
+            host,
+            port,
+            tls,
+            authority: if port == usual_port {
+                bare
+            } else {
+                format!("{bare}:{port}")
+            },
+            path: path.trim_end_matches('/').to_owned(),
+            query: query.to_owned(),
+        })
+    }
+
+    /// As printed.
+    pub fn origin(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
+    }
+}
+
+/// Host with its brackets, and the digits of the port, which may be missing.
+fn split_port(place: &str) -> Option<(&str, &str)> {
+    if place.starts_with('[') {
+        let (host, after) = place.split_at(place.find(']')? + 1);
+        return Some((
+            host,
+            if after.is_empty() {
+                ""
+            } else {
+                after.strip_prefix(':')?
+            },
+        ));
+    }
+    match place.split_once(':') {
+        Some((_, port)) if port.contains(':') => None,
+        Some(parts) => Some(parts),
+        None => Some((place, "")),
+    }
+}
+
+/// For name lookup and for the Host header.
+fn host_forms(host: &str) -> Option<(String, String)> {
+    if let Some(inside) = host.strip_prefix('[') {
+        let inside = inside.strip_suffix(']')?;
+        let (address, scope) = inside.split_once('%').unwrap_or((inside, ""));
+        let scope = scope.strip_prefix("25").unwrap_or(scope);
+        address.parse::<std::net::Ipv6Addr>().ok()?;
+        let lookup = match scope {
+            "" => address.to_owned(),
+            scope => format!("{address}%{scope}"),
+        };
+        return Some((lookup, format!("[{address}]")));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    (!host.is_empty() && host.chars().all(plain)).then(|| (host.to_owned(), host.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> (String, u16, String, String, String) {
+        let url = Url::parse(text).unwrap();
+        (url.host, url.port, url.authority, url.path, url.query)
+    }
+
+    fn parts(a: &str, b: u16, c: &str, d: &str, e: &str) -> (String, u16, String, String, String) {
+        (a.into(), b, c.into(), d.into(), e.into())
+    }
+
+    #[test]
+    fn hosts_ports_paths_and_queries_are_told_apart() {
+        assert_eq!(url("http://h"), parts("h", 80, "h", "", ""));
+        assert_eq!(url("HTTP://h:80/"), parts("h", 80, "h", "", ""));
+        assert_eq!(
+            url("http://127.0.0.1:8080/v1/"),
+            parts("127.0.0.1", 8080, "127.0.0.1:8080", "/v1", "")
+        );
+        assert_eq!(
+            url("http://h:1/a/chat/completions?key=s&x=/#f"),
+            parts("h", 1, "h:1", "/a/chat/completions", "?key=s&x=/")
+        );
+        assert_eq!(url("http://h?k=v"), parts("h", 80, "h", "", "?k=v"));
+    }
+
+    #[test]
+    fn ipv6_literals_keep_their_scope_out_of_the_host_header() {
+        assert_eq!(url("http://[::1]:8080"), parts("::1", 8080, "[::1]:8080", "", ""));
+        assert_eq!(url("http://[::1]"), parts("::1", 80, "[::1]", "", ""));
+        assert_eq!(
+            url("http://[fe80::1%25lo]:1/v1"),
+            parts("fe80::1%lo", 1, "[fe80::1]:1", "/v1", "")
+        );
+    }
+
+    #[test]
+    fn https_has_its_own_usual_port() {
+        for (text, port, authority) in [
+            ("https://h", 443, "h"),
+            ("HTTPS://h:443/", 443, "h"),
+            ("https://h:80", 80, "h:80"),
+            ("https://[::1]/v1", 443, "[::1]"),
+            ("http://h:443", 443, "h:443"),
+        ] {
+            let url = Url::parse(text).unwrap();
+            assert_eq!((url.port, url.authority.as_str()), (port, authority), "{text}");
+            assert_eq!(url.tls, text.to_lowercase().starts_with("https"));
+            let scheme = if url.tls { "https" } else { "http" };
+            assert_eq!(url.origin(), format!("{scheme}://{authority}"));
+        }
+    }
+
+    #[test]
+    fn mistakes_are_refused_with_exit_code_104() {
+        for bad in [
+            "",
+            "h",
+            "h:80",
+            "ftp://h",
+            "http://",
+            "http://:80",
+            "http://h:0",
+            "http://h:65536",
+            "http://h:a",
+            "http://::1",
+            "http://[::1",
+            "http://[::1]x",
+            "http://[x]",
+            "http://a b",
+            "http://h/\r\nX: y",
+            "http://h/ä",
+            "http://a,b",
+            "http://h:80:80",
+            "https://",
+            "https://h:0",
+            "httpss://h",
+        ] {
+            let error = Url::parse(bad).unwrap_err();
+            assert_eq!(error.exit_code(), crate::error::ExitCode::Config, "{bad:?}");
+            assert!(!error.to_string().contains(['\r', '\n']), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_a_url_are_not_repeated_in_errors() {
+        for bad in [
+            "http://u:CANARY@h/",
+            "http://h:x/?key=CANARY",
+            "http://h/?key=CANARY ",
+            "https://u:CANARY@h",
+            "ftp://u:CANARY@h",
+            "http://u:CANARY@h/ ",
+        ] {
+            let error = Url::parse(bad).unwrap_err();
+            assert!(!format!("{error} {}", error.hint()).contains("CANARY"), "{bad}");
+        }
+    }
+}

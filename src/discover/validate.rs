@@ -1,0 +1,365 @@
+//! Before a smoke run: does each endpoint answer as it should? One small request to each, never part of a
+//! measurement. A run against a server that cannot do it at all would only say that everything failed.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::api::{self, Api, StreamEnd, StreamState};
+use crate::blocking_http::{Answer, Peer};
+use crate::discover::ServerError;
+use crate::discover::paths::end_of;
+use crate::error::printable;
+use crate::http1::{Body, ContentType, Method};
+use crate::metrics::Outcome;
+use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
+use crate::tls::TlsTarget;
+use crate::workload::{Target, encode_question};
+
+/// For all checks together: with a smoke run of ten seconds it ends within thirty.
+pub const VALIDATION_LIMIT: Duration = Duration::from_secs(18);
+/// Enough for a first token and a finish; also the least that the Responses API takes.
+const TOKENS: u32 = 16;
+/// Characters of a body that an error shows.
+const SHOWN_CHARS_MAX: usize = 160;
+/// Shorter values are no secrets, and would blot out half of a message.
+const SECRET_CHARS_MIN: usize = 6;
+
+/// What a completion is asked with.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub model: &'a str,
+    pub prompt: &'a str,
+}
+
+struct Check {
+    method: Method,
+    path: String,
+    /// Behind the path, where two checks have the same.
+    note: &'static str,
+    body: Option<Vec<u8>>,
+    judge: Judge,
+}
+
+/// The API is that of the target.
+type Judge = fn(Api, &Answer) -> Judgement;
+
+#[derive(Debug, PartialEq)]
+enum Judgement {
+    Good(String),
+    /// The server does not have it, and need not.
+    Absent,
+    /// Why; empty where the status says it all.
+    Bad(String),
+}
+use Judgement::{Absent, Bad, Good};
+
+/// Asks for health, models, a completion in the target's API, a streamed one and, where that is chat, a response; the
+/// last three with a question only. llama.cpp's own API has no list of models. `say` gets a line for each.
+/// The first that fails is the error, exit code 114.
+pub fn validate(
+    target: &Target,
+    tls: Option<&TlsTarget>,
+    question: Option<Question<'_>>,
+    limit: Duration,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), ServerError> {
+    let deadline = Instant::now() + limit;
+    for check in checks(target, question) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer =
+            ask(target, tls, &check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
+        let method = check.method.as_str();
+        let what = format!("{method} {}{}", check.shown_path(), check.note);
+        match (check.judge)(target.api, &answer) {
+            Good(found) if found.is_empty() => say(&format!("validation: {what}: {}", answer.status)),
+            Good(found) => say(&format!("validation: {what}: {}, {found}", answer.status)),
+            Absent => say(&format!("validation: {what}: not there ({})", answer.status)),
+            Bad(why) => return Err(check.error(target, &answer, &why)),
+        }
+    }
+    Ok(())
+}
+
+fn checks(target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
+    let (path, query) = match target.chat_path.find('?') {
+        Some(at) => target.chat_path.split_at(at),
+        None => (target.chat_path.as_str(), ""),
+    };
+    let prefix = path.strip_suffix(end_of(target.api)).unwrap_or(path);
+    let get = |path: String, judge: Judge| Check {
+        method: Method::Get,
+        path,
+        note: "",
+        body: None,
+        judge,
+    };
+    let mut checks = vec![get("/health".to_owned(), judge_health)];
+    if target.api != Api::LlamaCpp {
+        checks.push(get(format!("{prefix}/models{query}"), judge_models));
+    }
+    let Some(question) = question else { return checks };
+    let mut post = |path: String, note, body, judge: Judge| {
+        checks.push(Check {
+            method: Method::Post,
+            path,
+            note,
+            body: Some(body),
+            judge,
+        });
+    };
+    let ask = |stream| {
+        let mut body = Vec::new();
+        encode_question(
+            &mut body,
+            target.api,
+            question.model,
+            question.prompt,
+            TOKENS,
+            stream,
+        );
+        body
+    };
+    post(target.chat_path.clone(), "", ask(false), judge_whole);
+    post(target.chat_path.clone(), " streaming", ask(true), judge_stream);
+    if target.api != Api::Chat {
+        return checks;
+    }
+    let response = json!({
+        "model": question.model,
+        "input": question.prompt,
+        "max_output_tokens": TOKENS,
+        "stream": false,
+    });
+    let body = response.to_string().into_bytes();
+    post(format!("{prefix}/responses{query}"), "", body, judge_responses);
+    checks
+}
+
+/// On failure, what has come until then and why there is no more.
+fn ask(
+    target: &Target,
+    tls: Option<&TlsTarget>,
+    check: &Check,
+    limit: Duration,
+) -> Result<Answer, (Answer, String)> {
+    let mut answer = Answer::default();
+    if limit.is_zero() {
+        let seconds = VALIDATION_LIMIT.as_secs();
+        return Err((
+            answer,
+            format!("not asked: the checks before it took all of {seconds} s"),
+        ));
+    }
+    let peer = Peer {
+        address: target.addresses[0],
+        authority: &target.authority,
+        headers: &target.headers,
+        limit,
+        tls,
+    };
+    let body = check.body.as_deref().map(|bytes| Body {
+        bytes,
+        content_type: "application/json",
+    });
+    match peer.exchange_into(&mut answer, check.method, &check.path, body) {
+        Ok(()) => Ok(answer),
+        Err(e) if answer.status == 0 => Err((answer, e.to_string())),
+        Err(e) => {
+            let what = format!("the answer broke off after {} bytes: {e}", answer.body.len());
+            Err((answer, what))
+        }
+    }
+}
+
+impl Check {
+    /// Without the query, which may be a secret.
+    fn shown_path(&self) -> &str {
+        self.path.split('?').next().unwrap_or("")
+    }
+
+    fn error(&self, target: &Target, answer: &Answer, why: &str) -> ServerError {
+        let mut message = format!(
+            "validation: {} {}{}{}",
+            self.method.as_str(),
+            target.origin,
+            self.shown_path(),
+            self.note
+        );
+        if answer.status != 0 {
+            message.push_str(&format!(": status {}", answer.status));
+        }
+        if !why.is_empty() {
+            message.push_str(&format!(": {}", shown(why, target)));
+        }
+        if answer.status != 0 {
+            let body = shown(&String::from_utf8_lossy(&answer.body), target);
+            message.push_str(&match body.as_str() {
+                "" => "; its body is empty".to_owned(),
+                body => format!("; its body begins `{body}`"),
+            });
+        }
+        ServerError::target(message, hint(answer.status))
+    }
+}
+
+/// Safe for a terminal, cut, and without our own secrets: servers repeat a key that they refuse.
+fn shown(text: &str, target: &Target) -> String {
+    let mut text = text.to_owned();
+    let (_, query) = target.chat_path.split_once('?').unwrap_or_default();
+    let values = query.split('&').filter_map(|pair| pair.split('=').nth(1));
+    // `Bearer KEY`: the key alone, too.
+    let headers = target.headers.iter();
+    let headers = headers.flat_map(|(_, value)| [value.as_str(), value.rsplit(' ').next().unwrap_or("")]);
+    for secret in headers.chain(values) {
+        if secret.chars().count() >= SECRET_CHARS_MIN {
+            text = text.replace(secret, "***");
+        }
+    }
+    printable(text.trim_end(), SHOWN_CHARS_MAX)
+}
+
+fn hint(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "send the key: LLMLOAD_API_KEY, --api-key-file FILE or --header",
+        400 | 404 | 422 => {
+            "name a model that the server has (--model NAME), or its whole path (--target URL)"
+        }
+        429 => "the server is at its limit before the load: wait, or raise its limit",
+        502..=504 => "wait until the server is ready",
+        _ => "see the server's log; --no-validate starts the load all the same",
+    }
+}
+
+fn judge_health(_: Api, answer: &Answer) -> Judgement {
+    match answer.status {
+        200..=299 => Good(String::new()),
+        // A gateway may keep it to itself.
+        401 | 403 | 404 | 405 | 501 => Absent,
+        _ => Bad(String::new()),
+    }
+}
+
+fn judge_models(_: Api, answer: &Answer) -> Judgement {
+    match answer.status {
+        200 => {}
+        404 | 405 | 501 => return Absent,
+        _ => return Bad(String::new()),
+    }
+    let list: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    match list.as_ref().and_then(|list| list.get("data")?.as_array()) {
+        Some(models) => Good(format!("models {}", models.len())),
+        None => Bad("no list of models".to_owned()),
+    }
+}
+
+fn judge_whole(api: Api, answer: &Answer) -> Judgement {
+    if answer.status != 200 {
+        return Bad(String::new());
+    }
+    match api::read_body(api, &answer.body) {
+        Ok(facts) => match facts.outcome() {
+            Outcome::Ok => Good(match facts.usage {
+                Some(usage) => format!("finished, {} tokens", usage.completion_tokens),
+                None => "finished".to_owned(),
+            }),
+            Outcome::StreamError => Bad("an error in a good answer".to_owned()),
+            _ => Bad(no_finish(api).to_owned()),
+        },
+        Err(e) => Bad(e.to_string()),
+    }
+}
+
+fn judge_stream(api: Api, answer: &Answer) -> Judgement {
+    if answer.status != 200 {
+        return Bad(String::new());
+    }
+    if answer.content_type != ContentType::EventStream {
+        return Bad("no event stream: its content type is not text/event-stream".to_owned());
+    }
+    let mut sse = SseParser::new();
+    let mut stream = StreamState::new(api);
+    let mut tokens = 0u32;
+    let mut rest = answer.body.as_slice();
+    while !rest.is_empty() {
+        let Ok((consumed, item)) = sse.step(rest, EVENT_BYTES_MAX) else {
+            return Bad(format!("an event of more than {EVENT_BYTES_MAX} bytes"));
+        };
+        match item {
+            Some(Item::Event { name, data }) => match stream.read(name, data) {
+                Ok(facts) if facts.error => {
+                    return Bad(format!("an error event, `{}`", String::from_utf8_lossy(data)));
+                }
+                Ok(facts) => tokens += u32::from(facts.token),
+                Err(e) => return Bad(format!("{e}, `{}`", String::from_utf8_lossy(data))),
+            },
+            Some(Item::UnknownField { name, value }) => stream.unknown_field(name, value),
+            _ => {}
+        }
+        rest = &rest[consumed..];
+    }
+    // Some servers leave out the blank line behind the last event.
+    if let Some(data) = sse.pending_data()
+        && !stream.is_done()
+        && let Ok(facts) = api::read_event(api, b"", data)
+    {
+        stream.event(&facts);
+    }
+    let end = stream.verdict_at_end();
+    if end == StreamEnd::Error {
+        return Bad("an error in the stream".to_owned());
+    }
+    let missing: Vec<&str> = [
+        (tokens > 0, "no token: no event carries text"),
+        (end == StreamEnd::Ok, no_finish(api)),
+        (
+            stream.usage().is_some() || api == Api::LlamaCpp,
+            "no usage, which was asked for",
+        ),
+    ]
+    .iter()
+    .filter(|(there, _)| !there)
+    .map(|(_, what)| *what)
+    .collect();
+    if !missing.is_empty() {
+        return Bad(missing.join(", "));
+    }
+    let usage = match stream.usage() {
+        Some(usage) => format!(", usage {} tokens", usage.completion_tokens),
+        None => String::new(),
+    };
+    Good(format!("{tokens} token events, finished{usage}"))
+}
+
+/// What an API ends generated text with, missing.
+fn no_finish(api: Api) -> &'static str {
+    match api {
+        Api::Chat | Api::Completions => "no finish_reason",
+        Api::LlamaCpp => "no `stop` that is true",
+    }
+}
+
+fn judge_responses(_: Api, answer: &Answer) -> Judgement {
+    match answer.status {
+        200 => {}
+        404 | 405 | 501 => return Absent,
+        _ => return Bad(String::new()),
+    }
+    let Ok(response) = serde_json::from_slice::<Value>(&answer.body) else {
+        return Bad("not JSON".to_owned());
+    };
+    if response.get("error").is_some_and(|error| !error.is_null()) {
+        return Bad("an error in a good answer".to_owned());
+    }
+    match response.get("status").and_then(Value::as_str) {
+        // Incomplete: the few tokens that were asked for were used up.
+        Some(status @ ("completed" | "incomplete")) if response["output"].is_array() => {
+            Good(status.to_owned())
+        }
+        _ => Bad("no completed response".to_owned()),
+    }
+}
+
+#[cfg(test)]
+#[path = "validate_tests.rs"]
+mod tests;

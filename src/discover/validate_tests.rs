@@ -1,0 +1,333 @@
+use super::*;
+use crate::workload::Api;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+
+/// What a server says to each path; 404 for the rest. It answers until all that is asked has been.
+struct Says {
+    path: &'static str,
+    streaming: bool,
+    bytes: Vec<u8>,
+}
+
+fn http(status: u16, content_type: &str, body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+fn json(status: u16, body: &str) -> Vec<u8> {
+    http(status, "application/json", body)
+}
+
+const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+const FINISH: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"completion_tokens\":7,\"prompt_tokens\":1}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+const ANSWER: &str =
+    r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"completion_tokens":3}}"#;
+
+fn events(parts: &[&str]) -> Vec<u8> {
+    http(200, "text/event-stream", &parts.concat())
+}
+
+fn good() -> Vec<Says> {
+    let says = |path, streaming, bytes| Says {
+        path,
+        streaming,
+        bytes,
+    };
+    vec![
+        says("/health", false, json(200, "{}")),
+        says(
+            "/v1/models",
+            false,
+            json(200, r#"{"data":[{"id":"m"},{"id":"n"}]}"#),
+        ),
+        says("/v1/chat/completions", false, json(200, ANSWER)),
+        says(
+            "/v1/chat/completions",
+            true,
+            events(&[TOKEN, FINISH, USAGE, DONE]),
+        ),
+        says(
+            "/v1/responses",
+            false,
+            json(200, r#"{"status":"completed","output":[],"error":null}"#),
+        ),
+    ]
+}
+
+/// With one answer in place of another.
+fn but(path: &'static str, streaming: bool, bytes: Vec<u8>) -> Vec<Says> {
+    let mut table = good();
+    let row = table
+        .iter_mut()
+        .find(|says| says.path == path && says.streaming == streaming);
+    row.unwrap().bytes = bytes;
+    table
+}
+
+fn serve(listener: TcpListener, table: Vec<Says>) -> Vec<String> {
+    let mut heads = Vec::new();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let mut request = Vec::new();
+        let mut chunk = [0u8; 4096];
+        loop {
+            let n = stream.read(&mut chunk).unwrap();
+            request.extend_from_slice(&chunk[..n]);
+            let text = String::from_utf8_lossy(&request).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                assert!(n > 0, "a request without an end");
+                continue;
+            };
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("Content-Length: "))
+                .map_or(0, |n| n.parse().unwrap());
+            if body.len() == length {
+                break;
+            }
+        }
+        let text = String::from_utf8(request).unwrap();
+        let path = text.split(' ').nth(1).unwrap().to_owned();
+        if path == "/quit" {
+            return heads;
+        }
+        let streaming = text.contains("\"stream\":true");
+        let path = path.split('?').next().unwrap();
+        let said = table
+            .iter()
+            .find(|says| says.path == path && says.streaming == streaming);
+        let bytes = said.map_or_else(|| json(404, "{}"), |says| says.bytes.clone());
+        stream.write_all(&bytes).unwrap();
+        heads.push(text);
+    }
+    heads
+}
+
+struct Validated {
+    result: Result<(), ServerError>,
+    said: Vec<String>,
+    requests: Vec<String>,
+}
+
+fn target(address: SocketAddr) -> Target {
+    Target {
+        origin: format!("http://{address}"),
+        authority: address.to_string(),
+        addresses: vec![address],
+        api: Api::Chat,
+        chat_path: "/v1/chat/completions?key=CANARY".to_owned(),
+        light_paths: vec!["/health".to_owned()],
+        named_paths: crate::workload::NamedPaths::all("/v1/models"),
+        headers: vec![("authorization".to_owned(), "Bearer sk-CANARY-2".to_owned())],
+    }
+}
+
+fn run(table: Vec<Says>) -> Validated {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || serve(listener, table));
+    let mut said = Vec::new();
+    let question = Question {
+        model: "m",
+        prompt: "Hi",
+    };
+    let result = validate(
+        &target(address),
+        None,
+        Some(question),
+        Duration::from_secs(20),
+        &mut |line| {
+            said.push(line.to_owned());
+        },
+    );
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /quit HTTP/1.1\r\n\r\n").unwrap();
+    Validated {
+        result,
+        said,
+        requests: server.join().unwrap(),
+    }
+}
+
+#[test]
+fn a_good_server_is_asked_five_times_with_the_key_and_says_a_line_for_each() {
+    let ran = run(good());
+    ran.result.unwrap();
+    let expected = [
+        "validation: GET /health: 200",
+        "validation: GET /v1/models: 200, models 2",
+        "validation: POST /v1/chat/completions: 200, finished, 3 tokens",
+        "validation: POST /v1/chat/completions streaming: 200, 1 token events, finished, usage 7 tokens",
+        "validation: POST /v1/responses: 200, completed",
+    ];
+    assert_eq!(ran.said, expected);
+    assert_eq!(ran.requests.len(), 5);
+    for request in &ran.requests {
+        assert!(
+            request.contains("authorization: Bearer sk-CANARY-2\r\n"),
+            "{request}"
+        );
+    }
+    assert!(ran.requests[4].starts_with("POST /v1/responses?key=CANARY HTTP/1.1"));
+}
+
+#[test]
+fn what_a_server_need_not_have_is_not_there_and_no_failure() {
+    for status in [404, 405, 501] {
+        let mut table = but("/health", false, json(status, ""));
+        for says in table.iter_mut().filter(|says| says.path == "/v1/responses") {
+            says.bytes = json(status, "no such path");
+        }
+        let ran = run(table);
+        ran.result.unwrap();
+        assert_eq!(
+            ran.said[0],
+            format!("validation: GET /health: not there ({status})")
+        );
+        assert_eq!(
+            ran.said[4],
+            format!("validation: POST /v1/responses: not there ({status})")
+        );
+    }
+}
+
+/// Each answer table and a part of the error that it gives; ORIGIN stands for the server's.
+#[track_caller]
+fn fail(cases: Vec<(Vec<Says>, &str)>) {
+    for (table, part) in cases {
+        let error = run(table).result.unwrap_err();
+        assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+        let text = error.to_string();
+        assert!(text.starts_with("validation: "), "{text}");
+        let address = text.split("http://").nth(1).unwrap().split('/').next().unwrap();
+        let part = part.replace("ORIGIN", &format!("http://{address}"));
+        assert!(text.contains(&part), "`{part}` is not in: {text}");
+    }
+}
+
+#[test]
+fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
+    fail(vec![
+        (
+            but("/health", false, json(503, "loading")),
+            "GET ORIGIN/health: status 503; its body begins `loading`",
+        ),
+        (
+            but("/v1/models", false, json(200, "[]")),
+            "GET ORIGIN/v1/models: status 200: no list of models; its body begins `[]`",
+        ),
+        (
+            but("/v1/models", false, json(500, "")),
+            "GET ORIGIN/v1/models: status 500; its body is empty",
+        ),
+        (
+            but(
+                "/v1/responses",
+                false,
+                json(200, r#"{"status":"failed","output":[]}"#),
+            ),
+            "POST ORIGIN/v1/responses: status 200: no completed response;",
+        ),
+    ]);
+}
+
+#[test]
+fn a_whole_answer_that_is_refused_broken_or_unfinished_is_named_so() {
+    let whole = |bytes| but("/v1/chat/completions", false, bytes);
+    fail(vec![
+        (
+            whole(json(503, "busy")),
+            "POST ORIGIN/v1/chat/completions: status 503; its body begins `busy`",
+        ),
+        (
+            whole(json(200, "{\"choices\":[")),
+            "status 200: answer: not JSON at line 1",
+        ),
+        (
+            whole(json(
+                200,
+                r#"{"choices":[{"message":{"content":"a"},"finish_reason":null}]}"#,
+            )),
+            "status 200: no finish_reason;",
+        ),
+        (
+            whole(json(200, r#"{"error":{"message":"x"}}"#)),
+            "status 200: an error in a good answer; its body begins `{\"error\"",
+        ),
+        (
+            whole(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec()),
+            "status 200: the answer broke off after 4 bytes",
+        ),
+    ]);
+}
+
+#[test]
+fn a_stream_without_token_finish_usage_or_with_an_error_is_named_so() {
+    let chat = "/v1/chat/completions";
+    let stream = |parts: &[&str]| but(chat, true, events(parts));
+    let error = "data: {\"error\":{\"message\":\"out of memory\"}}\n\n";
+    fail(vec![
+        (
+            stream(&[TOKEN, error]),
+            "POST ORIGIN/v1/chat/completions streaming: status 200: an error event, `{\"error\":{\"message\":\"out of memory\"}}`",
+        ),
+        (
+            stream(&[TOKEN, USAGE, DONE]),
+            "streaming: status 200: no finish_reason; its body begins `data: {",
+        ),
+        (
+            stream(&[TOKEN, FINISH, DONE]),
+            "streaming: status 200: no usage, which was asked for;",
+        ),
+        (
+            stream(&[FINISH, USAGE, DONE]),
+            "streaming: status 200: no token: no event carries text;",
+        ),
+        (
+            stream(&[]),
+            "streaming: status 200: no token: no event carries text, no finish_reason, no usage",
+        ),
+        (
+            stream(&["data: {\"choi\n\n"]),
+            "streaming: status 200: answer: not JSON at line 1",
+        ),
+        (
+            but(chat, true, json(200, ANSWER)),
+            "streaming: status 200: no event stream: its content type",
+        ),
+    ]);
+}
+
+#[test]
+fn neither_escape_sequences_nor_our_own_key_come_back_from_a_body() {
+    let body = "wrong key sk-CANARY-2 in ?key=CANARY\u{1b}[2J\u{202e}";
+    let ran = run(but("/v1/chat/completions", false, json(401, body)));
+    let error = ran.result.unwrap_err();
+    let text = format!("{error} {}", error.hint());
+    assert!(
+        text.contains("`wrong key *** in ?key=***\\u{1b}[2J\\u{202e}`"),
+        "{text}"
+    );
+    assert!(!text.contains("CANARY"), "{text}");
+    assert!(text.contains("LLMLOAD_API_KEY"), "{text}");
+    assert_eq!(ran.said.len(), 2);
+}
+
+#[test]
+fn a_server_that_says_nothing_runs_into_the_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = target(listener.local_addr().unwrap());
+    let limit = Duration::from_millis(30);
+    let error = validate(&target, None, None, limit, &mut |_| {}).unwrap_err();
+    assert!(
+        error.to_string().contains("/health: no answer within 0.0"),
+        "{error}"
+    );
+    assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+}

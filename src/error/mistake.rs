@@ -1,0 +1,251 @@
+//! What is wrong with what was asked, and all of it at once.
+
+use std::fmt;
+
+/// More mistakes than these are counted, not shown.
+const MISTAKES_SHOWN_MAX: usize = 100;
+
+/// Longer words are not compared with the known ones.
+const WORD_BYTES_MAX: usize = 60;
+
+/// Why a text was not understood, without the place where it stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    pub what: String,
+    pub hint: Option<String>,
+}
+
+impl Reason {
+    pub fn new(what: impl Into<String>) -> Reason {
+        Reason {
+            what: what.into(),
+            hint: None,
+        }
+    }
+
+    pub fn hint(self, hint: impl Into<String>) -> Reason {
+        Reason {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// Puts it in its place: an option, or a file. `line` is 0 outside files.
+    pub fn at(self, place: impl Into<String>, line: usize) -> Mistake {
+        Mistake {
+            place: place.into(),
+            line,
+            what: self.what,
+            hint: self.hint,
+        }
+    }
+}
+
+/// One line, as clap wants it for a command-line value.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Reason {}
+
+/// One mistake in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// An option (`--stages`) or a file.
+    pub place: String,
+    /// From 1; 0 where there is no line.
+    pub line: usize,
+    pub what: String,
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "error: {}: {}", self.place, self.what)?,
+            line => write!(f, "error: {}:{line}: {}", self.place, self.what)?,
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A file and a line in it, or an option and 0. All places are equal, so that what was asked for compares
+/// equal wherever it was written.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    pub name: String,
+    pub line: usize,
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Place) -> bool {
+        true
+    }
+}
+
+impl Place {
+    pub fn file(name: &str, line: usize) -> Place {
+        Place {
+            name: name.to_owned(),
+            line,
+        }
+    }
+
+    pub fn option(name: &str) -> Place {
+        Place {
+            name: name.to_owned(),
+            line: 0,
+        }
+    }
+
+    pub fn mistake(&self, reason: Reason) -> Mistake {
+        reason.at(self.name.as_str(), self.line)
+    }
+}
+
+/// Everything that was found wrong: at least one mistake, in the order of the lines. Exit code 104.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    mistakes: Vec<Mistake>,
+}
+
+impl ConfigError {
+    /// # Panics
+    /// Without a mistake there is no error.
+    pub fn new(mut mistakes: Vec<Mistake>) -> ConfigError {
+        assert!(!mistakes.is_empty());
+        mistakes.sort_by_key(|mistake| mistake.line);
+        ConfigError { mistakes }
+    }
+
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+}
+
+impl From<Mistake> for ConfigError {
+    fn from(mistake: Mistake) -> ConfigError {
+        ConfigError::new(vec![mistake])
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.mistakes.len().min(MISTAKES_SHOWN_MAX);
+        for (i, mistake) in self.mistakes[..shown].iter().enumerate() {
+            let newline = if i == 0 { "" } else { "\n" };
+            write!(f, "{newline}{mistake}")?;
+        }
+        match self.mistakes.len() - shown {
+            0 => Ok(()),
+            more => write!(f, "\nerror: {more} more mistakes are not shown"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The known word that `word` was probably meant to be.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    // A third of the letters may be wrong; longer words than any known one are not compared.
+    if word.len() > WORD_BYTES_MAX {
+        return None;
+    }
+    let limit = (word.chars().count() / 3).max(1);
+    let distances = known.iter().map(|name| (distance(word, name), *name));
+    let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= limit)
+        .then_some(name)
+        .or_else(|| begins_with(word, known))
+}
+
+/// The only known word that goes on where `word` ends: `ramp_up` for `ramp_up_seconds`.
+fn begins_with<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let longer = |name: &&&str| {
+        name.strip_prefix(word)
+            .is_some_and(|rest| rest.starts_with(['_', '-']))
+    };
+    let mut found = known.iter().filter(longer);
+    let first = found.next().filter(|_| !word.is_empty())?;
+    found.next().is_none().then_some(first)
+}
+
+/// Letters inserted, dropped, exchanged or swapped with their neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            row[j] = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + cost);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swapped_dropped_and_added_letters_find_the_word() {
+        let known = ["duration", "stages", "start_vus", "vus"];
+        assert_eq!(nearest("duratoin", &known), Some("duration"));
+        assert_eq!(nearest("stage", &known), Some("stages"));
+        assert_eq!(nearest("start-vus", &known), Some("start_vus"));
+        assert_eq!(nearest("vu", &known), Some("vus"));
+        assert_eq!(nearest("weight", &known), None);
+        let known = [
+            "ramp_up_seconds",
+            "p90_latency_max",
+            "ttft_p50_good",
+            "ttft_p50_max",
+        ];
+        assert_eq!(nearest("ramp_up", &known), Some("ramp_up_seconds"));
+        // Which of two is not said.
+        assert_eq!(nearest("ttft_p50", &known), None);
+        assert_eq!(nearest("ramp", &["ramping"]), None);
+        let known = ["duration", "stages", "start_vus", "vus"];
+        assert_eq!(nearest("", &known), None);
+        assert_eq!(distance("ab", "ba"), 1);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn mistakes_come_in_the_order_of_lines_with_their_hints() {
+        let error = ConfigError::new(vec![
+            Reason::new("unknown key `b`").at("p.yaml", 9),
+            Reason::new("unknown key `duratoin`")
+                .hint("did you mean `duration`?")
+                .at("p.yaml", 2),
+            Reason::new("`x` is no number").at("--vus", 0),
+        ]);
+        let expected = "error: --vus: `x` is no number\n\
+            error: p.yaml:2: unknown key `duratoin`\nhint: did you mean `duration`?\n\
+            error: p.yaml:9: unknown key `b`";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn a_flood_of_mistakes_is_counted() {
+        let one = Reason::new("x").at("f", 1);
+        let text = ConfigError::new(vec![one; 150]).to_string();
+        assert_eq!(text.lines().count(), 101);
+        assert!(text.ends_with("50 more mistakes are not shown"));
+    }
+}

@@ -1,0 +1,86 @@
+//! CPU lists as `taskset` writes them: `1-3,5`.
+
+use crate::error::{Reason, quoted};
+use serde::Serialize;
+
+/// As many as the kernel can be built for.
+const CPUS_MAX: usize = 8_192;
+
+/// Numbers of CPUs, ascending, each once, not empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CpuList(pub Vec<usize>);
+
+impl std::str::FromStr for CpuList {
+    type Err = Reason;
+
+    fn from_str(text: &str) -> Result<CpuList, Reason> {
+        let mut cpus = Vec::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                let what = format!("{} begins above its end", quoted(part));
+                return Err(Reason::new(what).hint("write the smaller one first"));
+            }
+            cpus.extend(first..=last);
+            if cpus.len() > CPUS_MAX {
+                return Err(Reason::new(format!("more than {CPUS_MAX} CPUs")));
+            }
+        }
+        cpus.sort_unstable();
+        match cpus.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Reason::new(format!("CPU {} is listed twice", pair[0]))),
+            None => Ok(CpuList(cpus)),
+        }
+    }
+}
+
+fn number(text: &str) -> Result<usize, Reason> {
+    let wrong = || {
+        Reason::new(format!("{} is no CPU from 0 to {}", quoted(text), CPUS_MAX - 1)).hint("write `1-3,5`")
+    };
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|cpu| digits && *cpu < CPUS_MAX)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<usize>, String> {
+        text.parse::<CpuList>()
+            .map(|list| list.0)
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn ranges_and_single_cpus_are_read_in_any_order() {
+        assert_eq!(parse("1-3,5"), Ok(vec![1, 2, 3, 5]));
+        assert_eq!(parse("7,0-1"), Ok(vec![0, 1, 7]));
+        assert_eq!(parse("0"), Ok(vec![0]));
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused() {
+        for text in [
+            "",
+            "a",
+            "1,",
+            "-1",
+            "1-",
+            "3-1",
+            "1-2-3",
+            "8192",
+            "+1",
+            "1 ,2",
+            "99999999999999999999",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert!(parse("1-3,2").unwrap_err().contains("CPU 2 is listed twice"));
+        assert!(parse(&["0-8191"; 3].join(",")).unwrap_err().contains("more than"));
+    }
+}

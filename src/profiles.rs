@@ -1,0 +1,34 @@
+//! The profiles that travel inside the binary.
+
+/// Name and text of every built-in profile.
+pub const PROFILES: [(&str, &str); 11] = [
+    ("quick-smoke", include_str!("../profiles/quick-smoke.yaml")),
+    ("smoke", include_str!("../profiles/smoke.yaml")),
+    ("load", include_str!("../profiles/load.yaml")),
+    ("stress", include_str!("../profiles/stress.yaml")),
+    ("spike", include_str!("../profiles/spike.yaml")),
+    ("soak", include_str!("../profiles/soak.yaml")),
+    (
+        "high-concurrency",
+        include_str!("../profiles/high-concurrency.yaml"),
+    ),
+    ("endpoints", include_str!("../profiles/endpoints.yaml")),
+    ("throughput", include_str!("../profiles/throughput.yaml")),
+    ("workload", include_str!("../profiles/workload.yaml")),
+    ("mixed_warfare", include_str!("../profiles/mixed_warfare.yaml")),
+];
+
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PROFILES.iter().map(|(name, _)| *name)
+}
+
+pub fn text(name: &str) -> Option<&'static str> {
+    PROFILES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+#[path = "profiles_tests.rs"]
+mod tests;

@@ -1,0 +1,240 @@
+//! Lengths of time and ranges as people write them: `10s`, `1m30s`, `500ms`, `10ms-60ms`, `50-200`.
+
+use crate::error::{Reason, quoted};
+use crate::units::Span;
+use crate::units::{MICROSECOND, MILLISECOND, MINUTE, Nanos, SECOND};
+use serde::{Serialize, Serializer};
+use std::ops::RangeInclusive;
+
+/// The longest units first, as they are printed.
+const UNITS: [(&str, Nanos); 6] = [
+    ("h", 60 * MINUTE),
+    ("m", MINUTE),
+    ("s", SECOND),
+    ("ms", MILLISECOND),
+    ("us", MICROSECOND),
+    ("ns", 1),
+];
+
+/// Digits before and after the point: their product with the largest unit fits u128 with room to spare.
+const DIGITS_MAX: usize = 15;
+
+/// One or more numbers with units, added up, or a plain number of seconds. Fractions below 1 ns are cut off.
+pub fn parse_duration(text: &str) -> Result<Nanos, Reason> {
+    let wrong = |what: &str| {
+        Reason::new(format!("{} is no duration: {what}", quoted(text)))
+            .hint("write `10s`, `1m30s`, `500ms`, `2h` or plain seconds")
+    };
+    let mut rest = text;
+    let mut sum: u128 = 0;
+    if rest.is_empty() {
+        return Err(wrong("it is empty"));
+    }
+    while !rest.is_empty() {
+        let number_len = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
+        let (number, after) = rest.split_at(number_len);
+        let unit_len = after
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_len);
+        let scale = match unit {
+            // Only a number that stands alone may do without a unit.
+            "" if number.len() == text.len() => SECOND,
+            "" => return Err(wrong("a number has no unit")),
+            _ => match UNITS.iter().find(|(name, _)| *name == unit) {
+                Some((_, scale)) => *scale,
+                None => return Err(wrong(&format!("unknown unit {}", quoted(unit)))),
+            },
+        };
+        sum += scaled(number, scale).ok_or_else(|| wrong(&format!("{} is no number", quoted(number))))?;
+        rest = after;
+    }
+    Nanos::try_from(sum).map_err(|_| wrong("longer than 584 years"))
+}
+
+fn scaled(number: &str, scale: Nanos) -> Option<u128> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |s: &str| s.len() <= DIGITS_MAX && s.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    let value = |s: &str| {
+        if s.is_empty() {
+            Some(0)
+        } else {
+            s.parse::<u128>().ok()
+        }
+    };
+    let parts = value(fraction)? * u128::from(scale) / 10u128.pow(fraction.len() as u32);
+    Some(value(whole)? * u128::from(scale) + parts)
+}
+
+/// The shortest text that `parse_duration` reads back as the same length.
+pub fn format_duration(nanos: Nanos) -> String {
+    let mut rest = nanos;
+    let mut out = String::new();
+    for (unit, scale) in UNITS {
+        if rest >= scale {
+            out.push_str(&format!("{}{unit}", rest / scale));
+            rest %= scale;
+        }
+    }
+    if out.is_empty() { "0s".to_owned() } else { out }
+}
+
+/// `A-B`, or `A` for both ends.
+pub fn parse_span<T: PartialOrd + Copy>(
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, Reason>,
+) -> Result<Span<T>, Reason> {
+    let (min, max) = match text.split_once('-') {
+        Some((min, max)) => (parse(min.trim())?, parse(max.trim())?),
+        None => {
+            let both = parse(text.trim())?;
+            (both, both)
+        }
+    };
+    if min > max {
+        let turned = format!("{} begins above its end", quoted(text));
+        return Err(Reason::new(turned).hint("write the smaller one first"));
+    }
+    Ok(Span { min, max })
+}
+
+/// `10ms-60ms`, `100ms` or `0`.
+pub fn parse_duration_span(text: &str) -> Result<Span<Nanos>, Reason> {
+    parse_span(text, parse_duration)
+}
+
+/// `50-200` or `50`.
+pub fn parse_count_span(text: &str) -> Result<Span<u32>, Reason> {
+    parse_span(text, |part| {
+        part.parse::<u32>().map_err(|_| {
+            let what = format!("{} is no whole number", quoted(part));
+            Reason::new(what).hint("write `50`, or `50-200` for a range")
+        })
+    })
+}
+
+pub fn format_duration_span(span: Span<Nanos>) -> String {
+    format_span(span, format_duration)
+}
+
+pub fn format_span<T: PartialEq + Copy>(span: Span<T>, format: impl Fn(T) -> String) -> String {
+    match span.min == span.max {
+        true => format(span.min),
+        false => format!("{}-{}", format(span.min), format(span.max)),
+    }
+}
+
+/// Whether a length lies within a range; what is wrong names the limit.
+pub fn check_duration(nanos: Nanos, range: &RangeInclusive<Nanos>) -> Result<(), Reason> {
+    let text = format_duration(nanos);
+    if nanos < *range.start() {
+        let least = format_duration(*range.start());
+        return Err(Reason::new(format!(
+            "`{text}` is shorter than the limit, {least}"
+        )));
+    }
+    if nanos > *range.end() {
+        let most = format_duration(*range.end());
+        return Err(Reason::new(format!("`{text}` is longer than the limit, {most}")));
+    }
+    Ok(())
+}
+
+pub fn duration_text<S: Serializer>(nanos: &Nanos, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&format_duration(*nanos))
+}
+
+pub fn optional_duration_text<S: Serializer>(nanos: &Option<Nanos>, to: S) -> Result<S::Ok, S::Error> {
+    nanos.map(format_duration).serialize(to)
+}
+
+pub fn duration_span_text<S: Serializer>(span: &Span<Nanos>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&format_duration_span(*span))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn refused(text: &str) -> String {
+        parse_duration(text).unwrap_err().what
+    }
+
+    #[test]
+    fn durations_are_read_in_every_spelling() {
+        let cases = [
+            ("10s", 10 * SECOND),
+            ("1m30s", 90 * SECOND),
+            ("500ms", 500 * MILLISECOND),
+            ("2h", 120 * MINUTE),
+            ("90", 90 * SECOND),
+            ("0", 0),
+            ("0.1", 100 * MILLISECOND),
+            ("1.5s", 1_500 * MILLISECOND),
+            (".5h", 30 * MINUTE),
+            ("250us", 250 * MICROSECOND),
+            ("1h1m1s1ms1us1ns", 3_661_001_001_001),
+        ];
+        for (text, nanos) in cases {
+            assert_eq!(parse_duration(text), Ok(nanos), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_says_why() {
+        assert!(refused("").contains("empty"));
+        assert!(refused("10x").contains("unknown unit `x`"));
+        assert!(refused("1m30").contains("no unit"));
+        assert!(refused("-5s").contains("unknown unit `-`") || refused("-5s").contains("no number"));
+        assert!(refused("s").contains("no number"));
+        assert!(refused("1.2.3s").contains("no number"));
+        assert!(refused(".s").contains("no number"));
+        assert!(refused("1 s").contains("unknown unit"));
+        assert!(refused("9999999999999999999s").contains("no number"));
+        assert!(refused("999999999999999h").contains("584 years"));
+        assert!(refused("١s").contains("no duration"));
+    }
+
+    #[test]
+    fn spans_are_one_value_or_two_in_order() {
+        let span = parse_duration_span("10ms-60ms").unwrap();
+        assert_eq!((span.min, span.max), (10 * MILLISECOND, 60 * MILLISECOND));
+        assert_eq!(format_duration_span(span), "10ms-60ms");
+        let none = parse_duration_span("0").unwrap();
+        assert_eq!((none.min, none.max), (0, 0));
+        assert!(
+            parse_duration_span("60ms-10ms")
+                .unwrap_err()
+                .what
+                .contains("above its end")
+        );
+        assert_eq!(parse_count_span("50-200"), Ok(Span { min: 50, max: 200 }));
+        assert_eq!(parse_count_span("7"), Ok(Span { min: 7, max: 7 }));
+        assert!(parse_count_span("7-").is_err());
+        assert!(parse_count_span("-7").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_back(nanos: u64) {
+            prop_assert_eq!(parse_duration(&format_duration(nanos)), Ok(nanos));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in ".{0,40}") {
+            let _ = parse_duration(&text);
+            let _ = parse_duration_span(&text);
+        }
+
+        #[test]
+        fn texts_that_look_like_durations_do_not_make_it_panic(text in "[0-9.hmsun]{0,40}") {
+            let _ = parse_duration(&text);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Units shared by every room: time, spans, secrets.
+
+mod duration;
+mod secret;
+mod span;
+
+pub use duration::{
+    check_duration, duration_span_text, duration_text, format_duration, format_duration_span, format_span,
+    optional_duration_text, parse_count_span, parse_duration, parse_duration_span, parse_span,
+};
+pub use secret::{Secret, redact};
+pub use span::Span;
+
+/// Nanoseconds. An instant of this type is on the CLOCK_MONOTONIC axis, a length is a difference of two.
+pub type Nanos = u64;
+
+pub const MICROSECOND: Nanos = 1_000;
+pub const MILLISECOND: Nanos = 1_000_000;
+pub const SECOND: Nanos = 1_000_000_000;
+pub const MINUTE: Nanos = 60 * SECOND;
+
+/// A number as people read it: at most four decimals, none that are zero.
+pub fn decimal(x: f64) -> String {
+    let text = format!("{x:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// Seconds as a float, for people and for JSON.
+pub fn seconds(nanos: Nanos) -> f64 {
+    nanos as f64 / SECOND as f64
+}
+
+/// Milliseconds as a float, for people and for JSON.
+pub fn millis(nanos: Nanos) -> f64 {
+    nanos as f64 / MILLISECOND as f64
+}
