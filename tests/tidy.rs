@@ -374,6 +374,36 @@ fn functions_fit_a_screen() {
 }
 
 #[test]
+fn no_file_is_forgotten_by_the_compiler() {
+    let mut naming = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
+    let sources = sources(&["src", "tests", "benches"]);
+    for source in &sources {
+        let lines = source.lines.iter().map(|line| line.trim());
+        let modules = lines.filter(|line| line.ends_with(';') || line.starts_with("#[path"));
+        modules.for_each(|line| naming.extend([line, "\n"]));
+    }
+    let mut found = Vec::new();
+    for Source { path, .. } in &sources {
+        let (folder, file) = path.rsplit_once('/').unwrap();
+        let module = match file.strip_suffix(".rs").unwrap() {
+            "mod" => folder.rsplit_once('/').unwrap().1,
+            name => name,
+        };
+        let names = [
+            format!("mod {module};"),
+            format!("\"{file}\""),
+            format!("/{file}\""),
+        ];
+        if !["src/main.rs", "src/lib.rs"].contains(&path.as_str())
+            && !names.iter().any(|name| naming.contains(name))
+        {
+            found.push(path.clone());
+        }
+    }
+    none_of(found, "no module and no target of Cargo.toml, so never compiled");
+}
+
+#[test]
 fn no_path_of_a_developers_machine_and_no_unfinished_business() {
     let mut paths = Vec::new();
     for folder in ["src", "docs", "scripts", "benches", "profiles", ".ci"] {

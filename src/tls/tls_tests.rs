@@ -1,5 +1,6 @@
 use super::*;
 use crate::metrics::TlsFailure;
+use base64::Engine;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion};
 use std::io::{Read, Write};
@@ -336,10 +337,15 @@ fn each_unfit_certificate_has_its_own_reason() {
     }
 }
 
+fn pem(certificate: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
+
 #[test]
 fn a_self_signed_certificate_may_be_trusted_by_itself() {
     let own = Identity::self_signed(&["localhost"], false);
-    let target = target_for("localhost", &own.pem);
+    let target = target_for("localhost", &pem(&own.chain[0]));
     assert_eq!(outcome(&target, own.server(&[&TLS13])), None);
 }
 

@@ -1,5 +1,4 @@
 //! Certificates of the tests, made anew for each, and servers' configurations with them. Also for unit tests.
-#![allow(dead_code)]
 
 use std::sync::Arc;
 
@@ -18,7 +17,6 @@ pub struct Authority {
 pub struct Identity {
     pub chain: Vec<CertificateDer<'static>>,
     key: KeyPair,
-    pub pem: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +63,6 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity {
             chain: vec![certificate.der().clone()],
-            pem: certificate.pem(),
             key,
         }
     }
@@ -83,7 +80,6 @@ impl Identity {
         let certificate = params.self_signed(&key).unwrap();
         Identity {
             chain: vec![certificate.der().clone()],
-            pem: certificate.pem(),
             key,
         }
     }

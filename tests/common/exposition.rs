@@ -1,5 +1,4 @@
 //! Reads Prometheus' text format, strictly: whatever the format forbids fails the test.
-#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
 //! A stand-in for a Pushgateway: takes pushes one after the other, keeps them, answers as it is told.
-#![allow(dead_code)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

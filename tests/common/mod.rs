@@ -1,130 +1,26 @@
 //! What the end-to-end tests share: a mock on an ephemeral port, an engine against it, the program itself.
-#![allow(dead_code)]
 
+pub mod certificates;
+pub mod exposition;
+pub mod gateway;
 pub mod live;
+mod load;
+pub mod terminator;
 
 use std::io::Read;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use llmload_uring::engine::{Engine, EngineOptions, Report};
-use llmload_uring::host::allowed_cpus;
-use llmload_uring::metrics::{Merged, Sample};
+use llmload_uring::engine::{Engine, EngineOptions};
 use llmload_uring::mock::fault::{Fault, FaultPlan};
-use llmload_uring::mock::{Mock, MockOptions};
-use llmload_uring::plan::{Assignment, Executor, Plan};
-use llmload_uring::units::Span;
-use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::{
-    Api, Call, Endpoint, NamedPaths, Prompts, RequestKind, Target, Timeouts, Workload,
-};
+use llmload_uring::plan::Plan;
+use llmload_uring::workload::{Api, Target};
 
-pub fn mock_options() -> MockOptions {
-    MockOptions {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        ttft: 2 * MILLISECOND,
-        gap: MILLISECOND,
-        tokens: 10,
-        events_per_write: 1,
-        unpaced: false,
-        stamp: true,
-        event_bytes: 200,
-        faults: FaultPlan::default(),
-        spread: false,
-        close_after_stream: false,
-        budget: None,
-        nagle: false,
-        cpus: vec![allowed_cpus()[0]],
-        connections: 256,
-    }
-}
-
-pub fn mock(options: MockOptions) -> Mock {
-    Mock::start(options).unwrap()
-}
+pub use load::*;
 
 pub fn faults(counts: &[(Fault, u32)], cycle: u32) -> FaultPlan {
     FaultPlan::new(counts, cycle, 7)
-}
-
-pub fn timeouts(total: Nanos) -> Timeouts {
-    Timeouts {
-        connect: Some(5 * SECOND),
-        first_token: None,
-        idle: None,
-        total,
-    }
-}
-
-pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind {
-    RequestKind {
-        name: name.into(),
-        weight,
-        call: Call::Chat {
-            stream,
-            max_tokens: Span { min: 10, max: 20 },
-            models: vec!["a".into(), "b".into(), "c".into()],
-            prompts: Prompts::List(vec!["Hi".into(), "Tell me \"more\"\n".into()]),
-            cache_prompt: false,
-        },
-        timeouts: timeouts(total),
-        endpoint: 0,
-    }
-}
-
-pub fn light(weight: u32) -> RequestKind {
-    RequestKind {
-        name: "light".into(),
-        weight,
-        call: Call::Light,
-        timeouts: timeouts(10 * SECOND),
-        endpoint: 0,
-    }
-}
-
-pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
-    Plan {
-        profile: "test".into(),
-        seed: 42,
-        executor,
-        graceful_stop: 5 * SECOND,
-        workload: Workload {
-            endpoints: vec![Endpoint {
-                name: None,
-                weight: 1,
-            }],
-            kinds,
-            think_time: Span { min: 0, max: 0 },
-        },
-        warmup: 0,
-        assignment: Assignment::Weighted,
-        thresholds: Vec::new(),
-        steps: Vec::new(),
-        shard: llmload_uring::plan::Shard::WHOLE,
-    }
-}
-
-pub fn shared(vus: u32, iterations: u64) -> Executor {
-    Executor::SharedIterations {
-        vus,
-        iterations,
-        max_duration: 60 * SECOND,
-    }
-}
-
-pub fn target(address: SocketAddr) -> Target {
-    Target {
-        origin: format!("http://{address}"),
-        authority: address.to_string(),
-        addresses: vec![address],
-        api: Api::Chat,
-        chat_path: "/v1/chat/completions".into(),
-        light_paths: vec!["/health".into()],
-        named_paths: NamedPaths::all("/v1/models"),
-        headers: Vec::new(),
-    }
 }
 
 /// The same server over another of its APIs.
@@ -141,77 +37,9 @@ pub fn target_of(address: SocketAddr, api: Api) -> Target {
     }
 }
 
-/// So many workers; on a smaller machine they share CPUs.
-pub fn engine_options(cores: usize) -> EngineOptions {
-    let allowed = allowed_cpus();
-    EngineOptions {
-        cpus: (0..cores)
-            .map(|i| allowed[(allowed.len() - 1 + i) % allowed.len()])
-            .collect(),
-        kernel_stamps: true,
-        min_wait_us: 1_000,
-        quickack: true,
-        details: true,
-        verify_stamps: true,
-        tls: vec![None],
-    }
-}
-
-pub struct Ran {
-    pub merged: Merged,
-    pub samples: Vec<Sample>,
-    pub elapsed: Duration,
-}
-
-/// Runs a plan to its end; `during` is called with each report, to send commands.
-pub fn run(plan: Plan, address: SocketAddr, options: EngineOptions, during: impl FnMut(&Engine)) -> Ran {
-    run_against(plan, &[target(address)], options, during)
-}
-
 /// The same against a target of one's own.
 pub fn run_on(plan: Plan, target: Target, options: EngineOptions, during: impl FnMut(&Engine)) -> Ran {
     run_against(plan, &[target], options, during)
-}
-
-/// The same against a target for each endpoint.
-pub fn run_against(
-    plan: Plan,
-    targets: &[Target],
-    mut options: EngineOptions,
-    mut during: impl FnMut(&Engine),
-) -> Ran {
-    options.tls.resize(targets.len(), None);
-    let series = plan.workload.kinds.len();
-    let mut left = options.cpus.len();
-    let mut merged = Merged::new(left, series);
-    let engine = Engine::start(Arc::new(plan), Arc::from(targets), options).unwrap();
-    let mut samples = Vec::new();
-    let begun = Instant::now();
-    engine.begin();
-    while left > 0 {
-        match engine.reports.recv_timeout(Duration::from_millis(50)) {
-            Ok(Report::Snapshot(snapshot)) => {
-                merged.add(&snapshot);
-                samples.extend_from_slice(&snapshot.details);
-                engine.recycle(snapshot);
-            }
-            Ok(Report::Done { .. }) => left -= 1,
-            Ok(other) => panic!("{other:?}"),
-            Err(_) => {}
-        }
-        during(&engine);
-    }
-    let elapsed = begun.elapsed();
-    engine.join().unwrap();
-    merged.invariants_at_end();
-    for sample in &samples {
-        sample.invariants();
-    }
-    Ran {
-        merged,
-        samples,
-        elapsed,
-    }
 }
 
 /// A plain GET, for what the mock says of itself.

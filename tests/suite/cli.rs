@@ -1,9 +1,7 @@
 //! The built program from outside: what it prints where, its files, its exit codes.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 use llmload_uring::mock::fault::Fault;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,16 +1,11 @@
 //! https: the same figures as over plain text, and each way a server can be unfit with its own reason.
 
-#[path = "common/certificates.rs"]
-mod certificates;
-mod common;
-#[path = "common/tls.rs"]
-mod terminator;
-
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 
-use certificates::{Authority, Identity, Validity};
-use common::live::{Dir, document, ran};
-use common::*;
+use crate::common::certificates::{Authority, Identity, Validity};
+use crate::common::live::{Dir, document, ran};
+use crate::common::terminator::{Manners, Terminator, says};
+use crate::common::*;
 use llmload_uring::discover::resolve_over;
 use llmload_uring::metrics::{MetricId, Outcome, TlsFailure};
 use llmload_uring::mock::fault::Fault;
@@ -20,7 +15,6 @@ use llmload_uring::units::Span;
 use llmload_uring::units::{MILLISECOND, SECOND};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
-use terminator::{Manners, Terminator, says};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 

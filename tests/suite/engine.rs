@@ -1,8 +1,6 @@
 //! The engine against the mock: outcomes, executors, signals, the same requests on any number of cores.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::sync::Arc;
 use std::time::Duration;
 

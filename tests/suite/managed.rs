@@ -1,10 +1,8 @@
 //! Servers that the program starts, waits for, watches and stops: a command of the user's, and ports that are
 //! somebody else's.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 use llmload_uring::server::{CommandOptions, CommandServer};
 use rustix::process::Signal;
 use std::io::{Read, Write};
@@ -228,7 +226,7 @@ fn a_server_that_is_still_loading_is_waited_for() {
         &place,
         &own,
         "--exact",
-        "loading",
+        "managed::loading",
         "--ignored",
         "--nocapture",
     ];

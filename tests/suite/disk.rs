@@ -1,12 +1,10 @@
 //! A disk that fills up while the load goes on.
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 
 /// Mounts a small disk on `$0`, in a namespace that ends with the shell, and runs the rest there.
 const ON_A_SMALL_DISK: &str = "mount -t tmpfs -o size=256k tmpfs \"$0\" || exit 77

@@ -1,13 +1,11 @@
 //! Runs of several passes: warm-up, repetitions, each endpoint alone before all together.
 
-mod common;
-
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 use llmload_uring::mock::Mock;
 use llmload_uring::mock::budget::Budget;
 use rustix::process::Signal;

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use llmload_uring::net::{BUFFERS, Ended, Net, Received, TaskId, clock};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos};
 
-use crate::support::*;
+use super::support::*;
+use crate::alone;
 
 #[test]
 fn short_and_large_sends_arrive_byte_for_byte_at_a_slow_reader() {

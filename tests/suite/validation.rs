@@ -1,9 +1,7 @@
 //! What a smoke profile asks before its load, against good servers and faulty ones.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 use llmload_uring::mock::fault::{Fault, FaultPlan};
 use std::time::{Duration, Instant};
 

@@ -234,7 +234,7 @@ fn it_is_gone_after_kill_9_of_its_parent() {
     let mut parent = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "holder",
+            "simulator::holder",
             "--ignored",
             "--nocapture",
             "--test-threads=1",

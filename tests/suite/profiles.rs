@@ -1,9 +1,7 @@
 //! The built-in profiles from outside: each runs, in little time, against the mock; thresholds end and judge runs.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::plan::{Executor, Stage};
 use llmload_uring::profiles;

@@ -1,9 +1,7 @@
 //! Documents from outside: `run --config`, `config check`, and what is wrong with documents.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 
 /// Ten mistakes, and none that follows from another.
 const TEN: &str = "\

@@ -1,8 +1,6 @@
 //! Several endpoints in one run: exact shares, the same requests on any number of cores, one that is down.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 

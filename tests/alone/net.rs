@@ -1,9 +1,7 @@
 //! The ring driver against plain sockets on loopback: connects, closes, timers, kicks. Bytes are in `net/traffic.rs`.
-//! Descriptors are counted per process, so the tests run one after another.
+//! Descriptors are counted, which are the process's.
 
-#[path = "net/support.rs"]
 mod support;
-#[path = "net/traffic.rs"]
 mod traffic;
 
 use std::cell::{Cell, RefCell};
@@ -19,6 +17,8 @@ use llmload_uring::host::allowed_cpus;
 use llmload_uring::net::{ConnectError, Ended, Kick, Net, Received, Signal, clock};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use support::*;
+
+use crate::alone;
 
 #[test]
 fn a_close_while_a_receive_is_armed_sends_fin() {

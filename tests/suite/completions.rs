@@ -1,12 +1,10 @@
 //! llama.cpp's own completions and the older text completions, end to end against the mock: counts, times, closes,
 //! faults, and several streams out of one budget of tokens.
 
-mod common;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use common::*;
+use crate::common::*;
 use llmload_uring::metrics::{MetricId, Outcome, Sample, TokenSource};
 use llmload_uring::mock::budget::Budget;
 use llmload_uring::mock::fault::Fault;

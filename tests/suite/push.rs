@@ -1,29 +1,19 @@
 //! Pushes to a Pushgateway: what they say, how they are addressed, and gateways that fail.
 
-#[path = "common/certificates.rs"]
-mod certificates;
-mod common;
-#[path = "common/exposition.rs"]
-mod exposition;
-#[path = "common/gateway.rs"]
-mod gateway;
-#[path = "common/tls.rs"]
-mod terminator;
-
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use certificates::{Authority, Validity};
-use common::live::*;
-use common::*;
-use exposition::Exposition;
-use gateway::{Gateway, Manner};
+use crate::common::certificates::{Authority, Validity};
+use crate::common::exposition::Exposition;
+use crate::common::gateway::{Gateway, Manner};
+use crate::common::live::*;
+use crate::common::terminator::{Manners, Terminator};
+use crate::common::*;
 use llmload_uring::mock::fault::Fault;
 use rustix::process::Signal;
 use rustls::version::TLS13;
 use serde_json::Value;
-use terminator::{Manners, Terminator};
 
 const OK: Manner = Manner::Answers("200 OK", "");
 /// More than a run of a few seconds and every limit of the pusher.

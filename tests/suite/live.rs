@@ -1,10 +1,8 @@
 //! What is seen while a run goes on: the block on a terminal (a pseudo-terminal here), lines elsewhere. And what
 //! the program says of itself and of its host.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 use llmload_uring::output::block;
 use llmload_uring::plan::StageAt;
 use llmload_uring::report::{LiveFigures, LivePhase, LiveSpread};
@@ -70,7 +68,9 @@ fn figures() -> LiveFigures {
 /// `UPDATE_GOLDEN=1` writes it anew.
 fn assert_golden(name: &str, found: &[String]) {
     let found = found.join("\n") + "\n";
-    let path = Path::new(file!()).with_file_name("golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &found).unwrap();
     }

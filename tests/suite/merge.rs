@@ -1,10 +1,8 @@
 //! One plan run whole and in shards, in simulated time and against the mock: the same requests, the same result.
 
-mod common;
-
+use crate::common::live::*;
+use crate::common::*;
 use clap::Parser;
-use common::live::*;
-use common::*;
 use llmload_uring::cli::{Cli, MergeArgs, RunArgs};
 use llmload_uring::commands::merge;
 use llmload_uring::config::load_plan;

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,12 +16,6 @@ use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
 /// A test that takes longer hangs.
 pub const TEST_MAX: Duration = Duration::from_secs(60);
 pub const SOON: Nanos = 20 * SECOND;
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-pub fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 pub fn options(addresses: Vec<SocketAddr>) -> Options {
     Options {

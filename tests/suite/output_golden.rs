@@ -1,7 +1,6 @@
-//! One golden file per format. `UPDATE_GOLDEN=1 cargo test --test output_golden` writes them anew.
+//! One golden file per format. `UPDATE_GOLDEN=1 cargo test --test suite output_golden` writes them anew.
 
-mod common;
-
+use crate::common;
 use llmload_uring::error::ExitCode;
 use llmload_uring::judge::{Judge, Judged, Vus};
 use llmload_uring::metrics::{
@@ -259,9 +258,9 @@ fn written(scratch: &Scratch) -> (PathBuf, RunResult) {
 }
 
 fn assert_golden(name: &str, found: &str) {
-    // The crate under test may be built from elsewhere: the file stands beside this one.
-    let path = Path::new(file!()).with_file_name("golden").join(name);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, found).unwrap();
     }
@@ -569,7 +568,7 @@ fn the_progress_line_is_the_one_that_scripts_read() {
 
 #[test]
 fn every_metric_outcome_and_counter_is_in_the_documentation() {
-    let docs = include_str!("../docs/METRICS.md");
+    let docs = include_str!("../../docs/METRICS.md");
     let counters = format!("{:?}", CoreCounters::default());
     let fields = counters
         .split(['{', ',', ' '])

@@ -1,5 +1,4 @@
 //! A server that ends TLS in front of a plain one, in threads of this process.
-#![allow(dead_code)]
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,9 +1,7 @@
 //! k6's options from a file to a run.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 
 #[test]
 fn an_imported_profile_runs_and_what_it_does_not_carry_is_said_on_standard_error_and_in_it() {

@@ -213,7 +213,7 @@ fn no_strict_prefix_of_a_vector_ends_with_another_answer() {
 
 #[test]
 fn every_vector_left_to_choice_is_in_the_conformance_table() {
-    let table = include_str!("../docs/CONFORMANCE.md");
+    let table = include_str!("../../docs/CONFORMANCE.md");
     for v in vectors("conformance table") {
         let row = format!("| `{}` |", v.name);
         assert_eq!(

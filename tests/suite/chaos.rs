@@ -1,9 +1,7 @@
 //! The embedded simulator set up by options: failures in known shares, its latency, its tokens, its document.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 use serde_json::Value;
 
 fn count(document: &Value, at: &[&str]) -> u64 {

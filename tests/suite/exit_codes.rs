@@ -1,10 +1,8 @@
 //! Every exit code, and what wins when two things go wrong in one run. Each cause can be switched on by itself, so
 //! that any two can meet; each leaves a trace of its own in what the program prints, so that a pair is known to be one.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 use llmload_uring::mock::{Mock, MockOptions};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
@@ -401,7 +399,7 @@ fn whether_the_generator_was_the_limit_is_in_the_document_with_and_without_being
     let mut asked = program();
     asked.env("LLMLOAD_REQUIRE_FIT", "1").args(args);
     Live::spawn(&mut asked).wait().expect(113);
-    let paced = common::mock(mock_options());
+    let paced = crate::common::mock(mock_options());
     let target = format!("http://{}/v1/chat/completions", paced.address);
     let calm = ran(&["quick-smoke", "--require-fit", "--target", &target, "-o", &output]).expect(0);
     assert!(!calm.stdout.contains("NOT FIT"), "{}", calm.stdout);

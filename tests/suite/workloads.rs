@@ -1,9 +1,7 @@
 //! The two documents that users bring, against mocks that speak llama.cpp's own API; their ids, their silent servers.
 
-mod common;
-
-use common::live::*;
-use common::*;
+use crate::common::live::*;
+use crate::common::*;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};

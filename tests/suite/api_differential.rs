@@ -6,9 +6,7 @@ use llmload_uring::api::{BodyFacts, EventFacts, Malformed, ServerTimes, llamacpp
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::path::Path;
 
-#[path = "api_differential/damage.rs"]
 mod damage;
-#[path = "api_differential/generator.rs"]
 mod generator;
 
 use damage::{Random, damage};

@@ -1,0 +1,16 @@
+//! Tests that count what belongs to the whole process (allocations, descriptors), so that nothing else may run in it:
+//! not the other tests, and of these only one at a time.
+
+mod allocations;
+#[path = "../common/load.rs"]
+mod load;
+mod net;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Each test here holds this until it ends.
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}

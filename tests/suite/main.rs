@@ -1,0 +1,33 @@
+//! Every integration test that can share a process with the others. One program links the crate and what it
+//! depends on once; a file is a module here, so `cargo test --test suite tls::` runs the tests of `tls.rs`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod api_differential;
+mod api_vectors;
+mod chaos;
+mod cli;
+mod compare;
+mod completions;
+mod disk;
+mod documents;
+mod endpoints;
+mod engine;
+mod exit_codes;
+mod http_vectors;
+mod import_k6;
+mod live;
+mod managed;
+mod merge;
+mod output_golden;
+mod passes;
+mod profiles;
+mod push;
+mod signals;
+mod simulator;
+mod sse_vectors;
+mod tls;
+mod validation;
+mod wire_samples;
+mod workloads;
