@@ -226,7 +226,7 @@ impl Session {
     }
 
     /// Reads a chunk; everything that is counted per read is counted here.
-    fn take(&mut self, core: &CoreState, chunk: Chunk, life: &Life) -> Progress {
+    fn take(&mut self, core: &CoreState, chunk: Chunk<'_>, life: &Life) -> Progress {
         let arrived = chunk.stamp.max(life.sent.unwrap_or(life.due));
         let mut recorder = core.recorder.borrow_mut();
         if chunk.kernel_stamped {
@@ -240,9 +240,7 @@ impl Session {
         };
         let reader = &mut self.reader;
         let progress = match &mut self.tls {
-            None => core
-                .net
-                .consume(chunk, |bytes| reader.read(bytes, arrived, &mut sink)),
+            None => chunk.consume(|bytes| reader.read(bytes, arrived, &mut sink)),
             Some(tls) => {
                 let read = |plain: &[u8]| reader.read(plain, arrived, &mut sink);
                 take_sealed(core, tls, chunk, read)

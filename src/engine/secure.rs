@@ -69,7 +69,7 @@ impl Session {
                 Received::Data(chunk) => {
                     let mut plain = core.plain_scratch.borrow_mut();
                     plain.clear();
-                    core.net.consume_mut(chunk, |bytes| tls.feed(bytes, &mut plain));
+                    chunk.consume_mut(|bytes| tls.feed(bytes, &mut plain));
                     match tls.end() {
                         None if plain.is_empty() => {}
                         // An answer before the request.
@@ -134,7 +134,7 @@ impl Session {
         let mut plain = core.plain_scratch.borrow_mut();
         while let Some(chunk) = core.net.receive_now(conn) {
             plain.clear();
-            core.net.consume_mut(chunk, |bytes| tls.feed(bytes, &mut plain));
+            chunk.consume_mut(|bytes| tls.feed(bytes, &mut plain));
             if !plain.is_empty() {
                 return false;
             }
@@ -218,12 +218,12 @@ impl Session {
 pub(super) fn take_sealed(
     core: &CoreState,
     tls: &mut TlsSession,
-    chunk: Chunk,
+    chunk: Chunk<'_>,
     read: impl FnOnce(&[u8]) -> Progress,
 ) -> Progress {
     let mut plain = core.plain_scratch.borrow_mut();
     plain.clear();
-    core.net.consume_mut(chunk, |bytes| tls.feed(bytes, &mut plain));
+    chunk.consume_mut(|bytes| tls.feed(bytes, &mut plain));
     let progress = if plain.is_empty() {
         Progress::More
     } else {

@@ -86,7 +86,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
             Ok(None) => match core.net.receive(task, conn, Nanos::MAX).await {
                 Received::Data(chunk) => {
                     arrived = chunk.stamp;
-                    core.net.consume(chunk, |bytes| input.extend_from_slice(bytes));
+                    chunk.consume(|bytes| input.extend_from_slice(bytes));
                 }
                 _ => break,
             },
@@ -351,7 +351,7 @@ impl Session<'_> {
     /// Waits until the client goes away.
     async fn hang(&mut self) -> Result<(), Over> {
         while let Received::Data(chunk) = self.core.net.receive(self.task, self.conn, Nanos::MAX).await {
-            self.core.net.consume(chunk, |_| ());
+            chunk.consume(|_| ());
         }
         Err(Over)
     }

@@ -167,6 +167,16 @@ impl Inbox {
         }
         Some((id, filled))
     }
+
+    /// How many filled buffers wait in the connection's inbox.
+    pub fn waiting(&self, conn: &Conn) -> usize {
+        let first = (conn.first != NO_BUFFER).then_some(conn.first);
+        let next = |id: &u16| Some(self.filled[usize::from(*id)].next).filter(|next| *next != NO_BUFFER);
+        // More than there are would be a circle.
+        std::iter::successors(first, next)
+            .take(usize::from(BUFFERS) + 1)
+            .count()
+    }
 }
 
 /// A task's place among the connects in flight.
@@ -205,10 +215,12 @@ mod tests {
         for id in 0..10u16 {
             inbox.push(&mut conns[(id % 2) as usize], id, filled);
         }
+        assert_eq!(conns.each_ref().map(|conn| inbox.waiting(conn)), [5, 5]);
         for (c, conn) in conns.iter_mut().enumerate() {
             let order: Vec<u16> = std::iter::from_fn(|| inbox.pop(conn).map(|(id, _)| id)).collect();
             assert_eq!(order, (0..10).filter(|id| id % 2 == c as u16).collect::<Vec<_>>());
             assert_eq!((conn.first, conn.last), (NO_BUFFER, NO_BUFFER));
+            assert_eq!(inbox.waiting(conn), 0);
         }
     }
 }

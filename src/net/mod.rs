@@ -57,10 +57,12 @@ pub enum ConnectError {
     Stopped,
 }
 
-/// Bytes that have arrived: pass it to `Net::consume` at once, before any other wait.
-#[must_use]
-#[derive(Debug)]
-pub struct Chunk {
+/// Bytes that have arrived, in a buffer of the kernel's ring. The buffer goes back when the chunk is consumed or
+/// dropped, so that none is ever lost; until then it is missing to every other connection of the core, so consume it
+/// at once, before any other wait.
+#[must_use = "its bytes are lost if it is dropped unread"]
+pub struct Chunk<'net> {
+    driver: &'net RefCell<Driver>,
     buffer: u16,
     bytes: u16,
     /// Arrival of the last segment in it.
@@ -70,9 +72,10 @@ pub struct Chunk {
     pub kernel_stamped: bool,
 }
 
-impl Chunk {
-    fn of(buffer: u16, filled: Filled) -> Chunk {
+impl<'net> Chunk<'net> {
+    fn of(driver: &'net RefCell<Driver>, buffer: u16, filled: Filled) -> Chunk<'net> {
         Chunk {
+            driver,
             buffer,
             bytes: filled.bytes,
             stamp: filled.stamp,
@@ -80,11 +83,37 @@ impl Chunk {
             kernel_stamped: filled.kernel_stamped,
         }
     }
+
+    /// Reads the bytes and gives their buffer back. `read` must not call the `Net` that the chunk came from.
+    pub fn consume<R>(self, read: impl FnOnce(&[u8]) -> R) -> R {
+        read(self.driver.borrow().payload(self.buffer, self.bytes))
+    }
+
+    /// The same for a reader that changes the bytes while it reads them.
+    pub fn consume_mut<R>(self, read: impl FnOnce(&mut [u8]) -> R) -> R {
+        read(self.driver.borrow_mut().payload_mut(self.buffer, self.bytes))
+    }
+}
+
+impl Drop for Chunk<'_> {
+    fn drop(&mut self) {
+        self.driver.borrow_mut().give_back(self.buffer);
+    }
+}
+
+impl std::fmt::Debug for Chunk<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chunk")
+            .field("buffer", &self.buffer)
+            .field("bytes", &self.bytes)
+            .field("stamp", &self.stamp)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
-pub enum Received {
-    Data(Chunk),
+pub enum Received<'net> {
+    Data(Chunk<'net>),
     Ended(Ended, Nanos),
     SendFailed(i32),
     Timeout,
@@ -147,6 +176,9 @@ impl Net {
             self.0.borrow_mut().reap()?;
             yield_now().await;
             if stop() {
+                if cfg!(debug_assertions) {
+                    self.invariants();
+                }
                 let tasks = self.0.borrow_mut().let_go()?;
                 drop(tasks);
                 return Ok(());
@@ -288,11 +320,12 @@ impl Net {
     }
 
     /// The next bytes of the connection, in order.
-    pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received {
+    pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received<'_> {
+        let driver: &RefCell<Driver> = &self.0;
         poll_fn(|cx| {
-            let mut d = self.0.borrow_mut();
+            let mut d = driver.borrow_mut();
             if let Some((buffer, filled)) = d.pop(conn) {
-                return Poll::Ready(Received::Data(Chunk::of(buffer, filled)));
+                return Poll::Ready(Received::Data(Chunk::of(driver, buffer, filled)));
             }
             if let Some((ended, at)) = d.ended(conn) {
                 return Poll::Ready(Received::Ended(ended, at));
@@ -315,24 +348,9 @@ impl Net {
     }
 
     /// What has come already, without waiting.
-    pub fn receive_now(&self, conn: ConnId) -> Option<Chunk> {
+    pub fn receive_now(&self, conn: ConnId) -> Option<Chunk<'_>> {
         let popped = self.0.borrow_mut().pop(conn);
-        popped.map(|(buffer, filled)| Chunk::of(buffer, filled))
-    }
-
-    /// Reads a chunk and gives its buffer back to the kernel. `read` must not call this `Net`.
-    pub fn consume<R>(&self, chunk: Chunk, read: impl FnOnce(&[u8]) -> R) -> R {
-        let result = read(self.0.borrow().payload(chunk.buffer, chunk.bytes));
-        self.0.borrow_mut().give_back(chunk.buffer);
-        result
-    }
-
-    /// The same for one who changes the bytes while reading them.
-    pub fn consume_mut<R>(&self, chunk: Chunk, read: impl FnOnce(&mut [u8]) -> R) -> R {
-        let mut driver = self.0.borrow_mut();
-        let result = read(driver.payload_mut(chunk.buffer, chunk.bytes));
-        driver.give_back(chunk.buffer);
-        result
+        popped.map(|(buffer, filled)| Chunk::of(&self.0, buffer, filled))
     }
 
     /// No request of this task is under way: its limit no longer counts.
@@ -441,6 +459,7 @@ impl Net {
         self.0.borrow().now()
     }
 
+    /// Panics if the driver's books do not agree with what it holds. No chunk may be held meanwhile.
     pub fn invariants(&self) {
         self.0.borrow().invariants();
     }

@@ -311,7 +311,7 @@ fn a_soft_stop_ends_sleeps_and_no_exchange() {
         let Received::Data(chunk) = received else {
             panic!("{received:?}")
         };
-        assert_eq!(net.consume(chunk, <[u8]>::to_vec), b"answer");
+        assert_eq!(chunk.consume(<[u8]>::to_vec), b"answer");
         net.close(conn);
     });
     assert_eq!(writer.join().unwrap(), 0);

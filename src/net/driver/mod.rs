@@ -253,9 +253,14 @@ impl Driver {
         Ok(std::mem::take(&mut self.tasks))
     }
 
-    /// Buffers lent are exactly those that wait in inboxes, once no task holds one.
+    /// Buffers lent are exactly those that wait in inboxes, once no task holds one; each waits in one inbox.
     pub fn invariants(&self) {
-        assert!(self.ring.buffers_lent() <= crate::net::ring::BUFFERS);
+        let waiting: usize = self.conns.iter().map(|conn| self.inbox.waiting(conn)).sum();
+        assert_eq!(
+            usize::from(self.ring.buffers_lent()),
+            waiting,
+            "buffers lent and buffers that wait in inboxes"
+        );
         let open = self.conns.iter().filter(|c| c.fd.is_some()).count() as u64;
         assert_eq!(open, self.counters.connections_open);
         assert_eq!(self.free_conns.len() as u64 + open, self.conns.len() as u64);

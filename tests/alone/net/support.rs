@@ -131,7 +131,7 @@ pub async fn read_all(net: &Net, task: TaskId, conn: ConnId) -> (Vec<u8>, Ended)
     let mut bytes = Vec::new();
     loop {
         match net.receive(task, conn, clock::monotonic() + SOON).await {
-            Received::Data(chunk) => net.consume(chunk, |data| bytes.extend_from_slice(data)),
+            Received::Data(chunk) => chunk.consume(|data| bytes.extend_from_slice(data)),
             Received::Ended(ended, _) => return (bytes, ended),
             other => panic!("{other:?} after {} bytes", bytes.len()),
         }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -107,6 +108,7 @@ fn a_flood_that_takes_all_buffers_is_our_shortage_and_loses_nothing() {
             pause(&net, main, MILLISECOND).await;
         }
         assert_eq!(net.counters().reads, u64::from(BUFFERS), "one read a buffer");
+        net.invariants();
         let (shortages, cpu) = (net.counters().buffer_shortages, clock::thread_cpu());
         pause(&net, main, 50 * MILLISECOND).await;
         let more = net.counters().buffer_shortages - shortages;
@@ -123,6 +125,59 @@ fn a_flood_that_takes_all_buffers_is_our_shortage_and_loses_nothing() {
         assert_eq!(counters.stamps_missing, 0);
     });
     writers.join().unwrap();
+}
+
+/// Answers each byte with one, until the client goes away.
+fn echo(mut stream: TcpStream) {
+    let mut byte = [0];
+    while stream.read_exact(&mut byte).is_ok() && stream.write_all(&byte).is_ok() {}
+}
+
+#[test]
+fn a_chunk_that_is_dropped_unread_gives_its_buffer_back() {
+    let _alone = alone();
+    let (address, server) = peer(echo);
+    on_core(options(vec![address]), move |net| async move {
+        let task = net.new_task();
+        let conn = connected(&net, task).await;
+        // More than there are buffers: none may stay away.
+        for _ in 0..BUFFERS + 8 {
+            net.send(conn, vec![1]).unwrap();
+            match net.receive(task, conn, clock::monotonic() + SOON).await {
+                Received::Data(chunk) => drop(chunk),
+                other => panic!("{other:?}"),
+            }
+            net.invariants();
+        }
+        assert_eq!(net.counters().buffer_shortages, 0);
+        net.close(conn);
+    });
+    server.join().unwrap();
+}
+
+#[test]
+fn a_buffer_that_nobody_gives_back_is_found_by_the_invariants() {
+    let _alone = alone();
+    let (address, server) = peer(echo);
+    let (told, found) = channel::<String>();
+    let leaking = move || {
+        on_core(options(vec![address]), move |net| async move {
+            let task = net.new_task();
+            let conn = connected(&net, task).await;
+            net.send(conn, vec![1]).unwrap();
+            match net.receive(task, conn, clock::monotonic() + SOON).await {
+                Received::Data(chunk) => std::mem::forget(chunk),
+                other => panic!("{other:?}"),
+            }
+            net.close(conn);
+            let panic = catch_unwind(AssertUnwindSafe(|| net.invariants())).unwrap_err();
+            told.send(*panic.downcast().unwrap()).unwrap();
+        });
+    };
+    assert!(catch_unwind(leaking).is_err(), "no core ends with such books");
+    let found = found.recv().unwrap();
+    assert!(found.contains("buffers lent"), "{found}");
+    server.join().unwrap();
 }
 
 #[test]
@@ -152,7 +207,7 @@ fn what_comes_for_connections_put_aside_keeps_no_buffer_and_ends_them() {
         let conn = connected(&net, task).await;
         go.send(()).unwrap();
         match net.receive(task, conn, clock::monotonic() + SOON).await {
-            Received::Data(chunk) => net.consume(chunk, |bytes| assert_eq!(bytes, b"wanted")),
+            Received::Data(chunk) => chunk.consume(|bytes| assert_eq!(bytes, b"wanted")),
             other => panic!("{other:?}: no buffer was left"),
         }
         for &conn in &aside {
@@ -208,7 +263,7 @@ async fn canary(net: &Net, task: TaskId, byte: u8, random: &RefCell<Random>) -> 
             .receive(task, conn, clock::monotonic() + 20 * MILLISECOND)
             .await
         {
-            Received::Data(chunk) => net.consume(chunk, |bytes| {
+            Received::Data(chunk) => chunk.consume(|bytes| {
                 let stranger = bytes.iter().find(|b| **b != byte);
                 assert_eq!(
                     stranger, None,
@@ -305,7 +360,7 @@ fn kernel_stamps_lie_between_send_and_reap_and_never_go_back() {
             };
             let (stamp, reaped) = (chunk.stamp, chunk.reaped);
             assert!(chunk.kernel_stamped);
-            assert_eq!(net.consume(chunk, <[u8]>::len), 100);
+            assert_eq!(chunk.consume(<[u8]>::len), 100);
             let sent = sent.recv_timeout(TEST_MAX).unwrap();
             assert!(
                 sent <= stamp + DOUBT,
@@ -347,7 +402,7 @@ fn without_kernel_stamps_arrival_is_the_reaping() {
             panic!("{received:?}")
         };
         assert!(!chunk.kernel_stamped && chunk.stamp == chunk.reaped);
-        net.consume(chunk, |_| ());
+        chunk.consume(|_| ());
         net.close(conn);
         assert_eq!(net.counters().stamps_missing, 0);
     });
