@@ -221,13 +221,16 @@ impl Session {
                 Received::Stopped => (Outcome::Interrupted, clock::monotonic()),
             };
             self.close(&core.net);
-            return Tried::Over(outcome, done.max(self.reader.arrivals.last));
+            return Tried::Over(outcome, done);
         }
     }
 
     /// Reads a chunk; everything that is counted per read is counted here.
     fn take(&mut self, core: &CoreState, chunk: Chunk<'_>, life: &Life) -> Progress {
-        let arrived = chunk.stamp.max(life.sent.unwrap_or(life.due));
+        // The one place that says when bytes arrived: not before the request went out, nor before the read before
+        // them. The kernel stamps by the wall clock, which may be set meanwhile.
+        let earliest = life.sent.unwrap_or(life.due).max(self.reader.arrivals.last);
+        let arrived = chunk.stamp.max(earliest);
         let mut recorder = core.recorder.borrow_mut();
         if chunk.kernel_stamped {
             recorder.reap_lag(chunk.reaped.saturating_sub(chunk.stamp));

@@ -150,9 +150,9 @@ impl ResponseReader {
         }
     }
 
-    /// Bytes that arrived at `arrived`, in order.
+    /// Reads bytes that arrived at `arrived`, which is not before the read before.
     pub fn read(&mut self, mut input: &[u8], arrived: Nanos, sink: &mut impl TokenSink) -> Progress {
-        let arrived = arrived.max(self.arrivals.last);
+        debug_assert!(arrived >= self.arrivals.last, "reads come in order");
         self.arrivals.last = arrived;
         self.arrivals.first_byte.get_or_insert(arrived);
         let mut tokens_in_read = 0;
