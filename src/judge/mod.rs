@@ -16,17 +16,11 @@ pub use tally::Tally;
 
 use crate::metrics::{SeriesTotals, Snapshot};
 use crate::plan::{Executor, Plan, Plateau, Selector, Threshold, ThresholdMetric};
-use crate::report::WINDOW;
-use crate::units::{Nanos, SECOND, decimal, seconds};
+use crate::report::Sliding;
+use crate::units::{Nanos, decimal, seconds};
 use crate::workload::RequestKind;
 use serde::Serialize;
-use std::collections::VecDeque;
 use steps::Steps;
-
-/// One a tick, a tick a second, and some to spare. Faster ticks make the window shorter, never larger.
-const SLOTS_MAX: usize = 16;
-/// Ticks that come a little late must not make the window nine seconds long.
-const TICK_JITTER_MAX: Nanos = SECOND / 2;
 
 /// What became of a threshold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,19 +75,16 @@ struct Watch {
     series: Vec<usize>,
     /// Since the last tick.
     open: Tally,
-    /// One a tick, the newest last.
-    slots: VecDeque<Tally>,
+    window: Sliding<Tally>,
     /// Since the current step has settled.
     step: Tally,
     /// Since the start, up to the last tick.
     total: Tally,
 }
 
-/// The time of one slot.
+/// What a server that hangs is known by, between two ticks.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    start: Nanos,
-    end: Nanos,
+struct Pulse {
     completed: u64,
     vus_planned: u64,
 }
@@ -104,10 +95,9 @@ pub struct Judge {
     /// Index of each threshold's watch.
     watch_of: Vec<usize>,
     watches: Vec<Watch>,
-    slots: VecDeque<Slot>,
+    window: Sliding<Pulse>,
     /// Requests that ended since the last tick.
     completed: u64,
-    end: Nanos,
     /// From here on windows are not judged: the final way down.
     load_end: Nanos,
     load_is_over: bool,
@@ -155,9 +145,8 @@ impl Judge {
             thresholds,
             watch_of,
             watches,
-            slots: VecDeque::with_capacity(SLOTS_MAX),
+            window: Sliding::new(),
             completed: 0,
-            end: 0,
             load_end: executor.load_end(),
             load_is_over: false,
             aborted: None,
@@ -187,22 +176,20 @@ impl Judge {
     /// Closes the second that ends at `elapsed`. A text: a threshold with `abortOnFail` has failed, for the first
     /// time, and the run is to end.
     pub fn tick(&mut self, elapsed: Nanos, vus: Vus) -> Option<String> {
-        let start = self.end;
+        let start = self.window.end();
         let end = elapsed.max(start + 1);
-        self.end = end;
         let completed = std::mem::take(&mut self.completed);
         if self.steps.leaves(start, end) {
             self.close_step();
         }
-        let leaving = self.push(Slot {
-            start,
-            end,
+        let pulse = Pulse {
             completed,
             vus_planned: vus.planned,
-        });
+        };
+        self.window.push(pulse, end);
         let in_step = self.steps.enters(start, end, completed);
         for watch in &mut self.watches {
-            watch.close(leaving, in_step);
+            watch.close(end, in_step);
         }
         self.load_is_over |= end > self.load_end;
         if !self.load_is_over {
@@ -211,30 +198,17 @@ impl Judge {
         self.abort()
     }
 
-    /// How many of the oldest slots fell out of the window.
-    fn push(&mut self, slot: Slot) -> usize {
-        let mut leaving = 0;
-        while let Some(oldest) = self.slots.front()
-            && (oldest.start + WINDOW + TICK_JITTER_MAX < slot.end || self.slots.len() == SLOTS_MAX)
-        {
-            self.slots.pop_front();
-            leaving += 1;
-        }
-        self.slots.push_back(slot);
-        leaving
-    }
-
     fn judge_window(&mut self, vus: Vus) {
-        let span = self.slots.front().map_or(0, |oldest| self.end - oldest.start);
-        let is_silent = self.is_silent(span);
+        let span = self.window.span();
+        let is_silent = self.is_silent();
         let point = BreakingPoint {
-            elapsed: seconds(self.end),
+            elapsed: seconds(self.window.end()),
             vus: vus.planned,
             vus_running: vus.running,
         };
         for (index, watch) in self.watches.iter().enumerate() {
             let mut tally = Tally::default();
-            watch.slots.iter().for_each(|slot| tally.merge(slot));
+            watch.window.slots().for_each(|slot| tally.merge(slot));
             let judged = self.watch_of.iter().zip(&self.thresholds).zip(&mut self.failing);
             for ((_, threshold), failing) in judged.filter(|((watch, _), _)| **watch == index) {
                 let holds = tally
@@ -252,19 +226,21 @@ impl Judge {
     }
 
     /// Users were there all through a whole window, and nothing ended: the server hangs.
-    fn is_silent(&self, span: Nanos) -> bool {
-        span + TICK_JITTER_MAX >= WINDOW && self.slots.iter().all(|s| s.completed == 0 && s.vus_planned > 0)
+    fn is_silent(&self) -> bool {
+        let silent = |pulse: &Pulse| pulse.completed == 0 && pulse.vus_planned > 0;
+        self.window.is_full() && self.window.slots().all(silent)
     }
 
     fn abort(&mut self) -> Option<String> {
         if self.aborted.is_some() {
             return None;
         }
+        let end = self.window.end();
         let thresholds = self.thresholds.iter().zip(&self.watch_of).enumerate();
         for (index, (threshold, watch)) in thresholds {
             let total = &self.watches[*watch].total;
-            if threshold.abort_after.is_some_and(|after| self.end >= after)
-                && let Some(observed) = total.figure(threshold.metric, threshold.aggregation, self.end)
+            if threshold.abort_after.is_some_and(|after| end >= after)
+                && let Some(observed) = total.figure(threshold.metric, threshold.aggregation, end)
                 && !threshold.holds(observed)
             {
                 self.aborted = Some((index, observed));
@@ -350,26 +326,21 @@ impl Watch {
                 .collect(),
             selector,
             open: Tally::default(),
-            slots: VecDeque::with_capacity(SLOTS_MAX),
+            window: Sliding::new(),
             step: Tally::default(),
             total: Tally::default(),
         }
     }
 
-    /// What came since the last tick becomes the newest slot; `leaving` of the oldest go, one is recycled.
-    fn close(&mut self, leaving: usize, in_step: bool) {
-        let mut free = None;
-        for _ in 0..leaving {
-            free = self.slots.pop_front();
-        }
-        let mut free = free.unwrap_or_default();
-        free.reset();
-        let full = std::mem::replace(&mut self.open, free);
-        self.total.merge(&full);
+    /// Ends the slot of what came since the last tick at `end`. A slot that leaves the window is used again.
+    fn close(&mut self, end: Nanos, in_step: bool) {
+        self.total.merge(&self.open);
         if in_step {
-            self.step.merge(&full);
+            self.step.merge(&self.open);
         }
-        self.slots.push_back(full);
+        let full = std::mem::take(&mut self.open);
+        self.open = self.window.push(full, end).unwrap_or_default();
+        self.open.reset();
     }
 }
 

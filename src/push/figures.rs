@@ -1,9 +1,7 @@
 //! What is pushed, as numbers.
 
-use std::collections::VecDeque;
-
 use crate::metrics::{Distribution, Merged, MetricId, SeriesTotals, Snapshot};
-use crate::report::WINDOW;
+use crate::report::Sliding;
 use crate::units::{MICROSECOND, Nanos, seconds};
 
 const PER_DECADE: [Nanos; 6] = [100, 150, 200, 300, 500, 700];
@@ -52,6 +50,11 @@ impl Grouping {
         };
         let of_series = series_names.iter().map(&mut group_of).collect();
         Grouping { names, of_series }
+    }
+
+    /// An empty one for each group.
+    fn slots(&self) -> Vec<Slot> {
+        vec![Slot::default(); self.names.len()]
     }
 }
 
@@ -205,86 +208,56 @@ impl Slot {
     }
 }
 
-/// The slots of all groups between two pushes.
-#[derive(Clone, Debug)]
-struct Interval {
-    start: Nanos,
-    slots: Vec<Slot>,
-}
-
 /// What the reporter keeps for pushing: two distributions a group and interval, as many intervals as make ten
 /// seconds; an interval that is longer is kept alone.
 #[derive(Clone, Debug)]
 pub struct PushView {
     grouping: Grouping,
-    open: Interval,
-    closed: VecDeque<Interval>,
-    closed_max: usize,
+    /// Of each group, since the last figures.
+    open: Vec<Slot>,
+    window: Sliding<Vec<Slot>>,
 }
 
 impl PushView {
-    pub fn new(grouping: Grouping, interval: Nanos) -> PushView {
-        let open = Interval {
-            start: 0,
-            slots: vec![Slot::default(); grouping.names.len()],
-        };
-        let in_window = WINDOW.div_ceil(interval.max(1)).max(1);
+    pub fn new(grouping: Grouping) -> PushView {
         PushView {
+            open: grouping.slots(),
             grouping,
-            open,
-            closed: VecDeque::new(),
-            closed_max: usize::try_from(in_window - 1).unwrap_or(0),
+            window: Sliding::new(),
         }
     }
 
     pub fn add(&mut self, snapshot: &Snapshot) {
         for (series, group) in snapshot.series.iter().zip(&self.grouping.of_series) {
-            self.open.slots[*group].add(series);
+            self.open[*group].add(series);
         }
     }
 
     /// Ends an interval at `elapsed` since the start. Its gauges are of the last ten seconds, or since the last
     /// figures where those are longer ago.
     pub fn figures(&mut self, merged: &Merged, elapsed: Nanos) -> PushFigures {
-        let start = self.closed.front().map_or(self.open.start, |first| first.start);
-        let mut slots = vec![Slot::default(); self.grouping.names.len()];
-        for interval in self.closed.iter().chain([&self.open]) {
+        let closed = std::mem::take(&mut self.open);
+        let recycled = self.window.push(closed, elapsed);
+        self.open = recycled.unwrap_or_else(|| self.grouping.slots());
+        self.open.iter_mut().for_each(Slot::reset);
+        let mut slots = self.grouping.slots();
+        for interval in self.window.slots() {
             slots
                 .iter_mut()
-                .zip(&interval.slots)
+                .zip(interval)
                 .for_each(|(all, one)| all.merge(one));
         }
-        self.rotate(elapsed);
         let users = merged.counters().vus_running;
-        self.told(merged, &slots, elapsed - start.min(elapsed), users, false)
+        self.told(merged, &slots, self.window.span(), users, false)
     }
 
     /// When the run is over: gauges of all of it.
     pub fn last_figures(&self, merged: &Merged, elapsed: Nanos) -> PushFigures {
-        let mut slots = vec![Slot::default(); self.grouping.names.len()];
+        let mut slots = self.grouping.slots();
         for (series, group) in merged.series.iter().zip(&self.grouping.of_series) {
             slots[*group].add(series);
         }
         self.told(merged, &slots, elapsed, 0, true)
-    }
-
-    fn rotate(&mut self, elapsed: Nanos) {
-        let recycled = match self.closed.len() < self.closed_max {
-            true => None,
-            false => self.closed.pop_front(),
-        };
-        let mut next = recycled.unwrap_or_else(|| Interval {
-            start: 0,
-            slots: vec![Slot::default(); self.grouping.names.len()],
-        });
-        std::mem::swap(&mut next, &mut self.open);
-        if self.closed_max > 0 {
-            self.closed.push_back(next);
-        } else {
-            self.open = next;
-        }
-        self.open.slots.iter_mut().for_each(Slot::reset);
-        self.open.start = elapsed;
     }
 
     fn told(&self, merged: &Merged, slots: &[Slot], span: Nanos, users: u64, is_last: bool) -> PushFigures {

@@ -10,12 +10,12 @@ struct Core {
 }
 
 impl Core {
-    fn new(names: &[&str], interval: Nanos) -> Core {
+    fn new(names: &[&str]) -> Core {
         let names: Vec<String> = names.iter().map(|n| n.to_string()).collect();
         Core {
             recorder: Recorder::new(0, names.len(), false),
             merged: Merged::new(1, names.len()),
-            view: PushView::new(Grouping::new(&names), interval),
+            view: PushView::new(Grouping::new(&names)),
         }
     }
 
@@ -120,7 +120,7 @@ fn buckets_of_parts_add_up_to_those_of_the_whole() {
 
 #[test]
 fn series_of_one_name_are_one_group() {
-    let mut core = Core::new(&["Flash", "Thinker", "Flash"], 10 * SECOND);
+    let mut core = Core::new(&["Flash", "Thinker", "Flash"]);
     core.finish(0, Outcome::Ok, 10);
     core.finish(1, Outcome::Http503, 30);
     core.finish(2, Outcome::TimeoutIdle, 20);
@@ -142,7 +142,7 @@ fn series_of_one_name_are_one_group() {
 
 #[test]
 fn gauges_are_of_the_last_ten_seconds_and_counts_since_the_start() {
-    let mut core = Core::new(&["a"], 4 * SECOND);
+    let mut core = Core::new(&["a"]);
     for (second, ms) in [(4, 400), (8, 8), (12, 12), (16, 16)] {
         core.finish(0, Outcome::Ok, ms);
         let figures = core.figures(second * SECOND);
@@ -167,7 +167,7 @@ fn gauges_are_of_the_last_ten_seconds_and_counts_since_the_start() {
 
 #[test]
 fn the_users_of_an_endpoint_are_those_with_a_request_there() {
-    let mut core = Core::new(&["Flash", "Thinker"], 10 * SECOND);
+    let mut core = Core::new(&["Flash", "Thinker"]);
     core.finish(0, Outcome::Ok, 10);
     for series in [0, 1, 1] {
         core.recorder.started(series);
@@ -179,7 +179,7 @@ fn the_users_of_an_endpoint_are_those_with_a_request_there() {
 
 #[test]
 fn an_interval_longer_than_the_window_leaves_no_gap() {
-    let mut core = Core::new(&["a"], 60 * SECOND);
+    let mut core = Core::new(&["a"]);
     core.finish(0, Outcome::Ok, 10);
     let first = core.figures(60 * SECOND);
     assert_eq!(first.all.requests_per_second, 1.0 / 60.0);

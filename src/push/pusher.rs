@@ -73,7 +73,7 @@ impl Pusher {
             }
         })?;
         Ok(Pusher {
-            view: PushView::new(grouping, interval),
+            view: PushView::new(grouping),
             interval,
             due: interval,
             to_thread,

@@ -1,8 +1,9 @@
 //! What the reporter keeps.
 
 use crate::metrics::{Merged, MetricId, Snapshot};
+use crate::report::Sliding;
 use crate::report::timeline::{Spread, Timeline, TimelineRow};
-use crate::report::window::{Slot, Window, WindowFigures};
+use crate::report::window::{Slot, WindowFigures};
 use crate::units::Nanos;
 
 /// ```text
@@ -14,7 +15,7 @@ use crate::units::Nanos;
 pub struct Aggregator {
     merged: Merged,
     timeline: Timeline,
-    window: Window,
+    window: Sliding<Slot>,
     /// Since the last tick.
     open: Slot,
     /// Each core's peaks since the last tick.
@@ -34,7 +35,7 @@ impl Aggregator {
         Aggregator {
             merged: Merged::new(cores, series_count),
             timeline: Timeline::new(),
-            window: Window::new(),
+            window: Sliding::new(),
             open: Slot::default(),
             peaks: vec![Peaks::default(); cores],
             peak_vus: 0,
@@ -80,7 +81,9 @@ impl Aggregator {
             latency: Spread::of(&self.open.latency),
             ttft: Spread::of(&self.open.ttft),
         });
-        self.open = self.window.push(std::mem::take(&mut self.open), elapsed);
+        let closed = std::mem::take(&mut self.open);
+        self.open = self.window.push(closed, elapsed).unwrap_or_default();
+        self.open.reset();
     }
 
     /// Takes in all that another run of the same shape has seen, as if it had begun when this one ended.
@@ -107,7 +110,7 @@ impl Aggregator {
 
     /// The last ten seconds before the last tick.
     pub fn window(&self) -> WindowFigures {
-        self.window.figures()
+        WindowFigures::of(&self.window)
     }
 
     /// The largest sum over the cores of what each had at most within one second: exact when VUs change

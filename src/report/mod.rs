@@ -4,11 +4,13 @@
 mod aggregator;
 mod live;
 mod progress;
+mod sliding;
 mod timeline;
 mod window;
 
 pub use aggregator::Aggregator;
 pub use live::{LiveFigures, LivePhase, LiveSpread, LiveView};
 pub use progress::progress_line;
+pub use sliding::Sliding;
 pub use timeline::{Spread, TIMELINE_ROWS_MAX, Timeline, TimelineRow};
-pub use window::{WINDOW, WindowFigures};
+pub use window::WindowFigures;
