@@ -72,7 +72,7 @@ fn run(
         let mut recorder = Recorder::new(0, 2, false);
         let elapsed = second * SECOND;
         server(&mut recorder, second, schedule.planned_at(elapsed - SECOND));
-        judge.add(&recorder.into_snapshot());
+        judge.append_snapshot(&recorder.into_snapshot());
         let planned = u64::from(schedule.planned_at(elapsed));
         let vus = Vus {
             planned,
@@ -280,7 +280,7 @@ fn after_an_early_end_the_windows_are_not_judged() {
     judge.end_load();
     let mut recorder = Recorder::new(0, 2, false);
     requests(&mut recorder, 0, Outcome::Ok, 9, 900);
-    judge.add(&recorder.into_snapshot());
+    judge.append_snapshot(&recorder.into_snapshot());
     judge.tick(6 * SECOND, Vus::default());
     let judged = judge.finish(6 * SECOND, &[]);
     assert!(!judged.thresholds[0].ok);
@@ -387,7 +387,7 @@ fn steps_too_short_to_be_judged_leave_it_to_the_whole_run() {
     let (_, mut judge) = stepped();
     let mut recorder = Recorder::new(0, 2, false);
     requests(&mut recorder, 0, Outcome::Ok, 5, 90);
-    judge.add(&recorder.into_snapshot());
+    judge.append_snapshot(&recorder.into_snapshot());
     // One row over all: no step holds it.
     judge.tick(30 * SECOND, Vus::default());
     let judged = judge.finish(30 * SECOND, &[]);
@@ -403,7 +403,7 @@ fn late_and_frequent_ticks_keep_the_memory_bounded_and_lose_nothing() {
     for tick in 1..=1000u64 {
         let mut recorder = Recorder::new(0, 2, false);
         requests(&mut recorder, 0, Outcome::Ok, 1, 10);
-        judge.add(&recorder.into_snapshot());
+        judge.append_snapshot(&recorder.into_snapshot());
         // Ten a second; every hundredth does not advance.
         let elapsed = (tick - u64::from(tick % 100 == 0)) * SECOND / 10;
         judge.tick(elapsed, Vus::default());

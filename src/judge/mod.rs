@@ -1,8 +1,8 @@
 //! Thresholds judged: over the whole run, over a sliding window of ten seconds while it goes on, step by step.
 //!
 //! ```text
-//! once a second:  add(snapshot of core 0), add(snapshot of core 1), ..., tick(elapsed, VUs)
-//! at the end:     add(last snapshots), tick(elapsed, VUs), finish(duration, ..)
+//! once a second:  append_snapshot(of core 0), append_snapshot(of core 1), ..., tick(elapsed, VUs)
+//! at the end:     append_snapshot(of each core), tick(elapsed, VUs), finish(duration, ..)
 //! ```
 //! Pure: times come in as arguments. Memory: `plan::THRESHOLD_TRENDS_MAX` says how much at most.
 
@@ -154,16 +154,16 @@ impl Judge {
         }
     }
 
-    pub fn add(&mut self, snapshot: &Snapshot) {
-        self.add_series(&snapshot.series);
+    pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
+        self.append_series(&snapshot.series);
     }
 
-    pub fn add_series(&mut self, series: &[SeriesTotals]) {
+    pub fn append_series(&mut self, series: &[SeriesTotals]) {
         self.completed += series.iter().map(SeriesTotals::completed).sum::<u64>();
         for watch in &mut self.watches {
             for index in &watch.series {
                 let expected = watch.selector.expected_response;
-                watch.open.add(watch.metric, expected, &series[*index]);
+                watch.open.merge_series(watch.metric, expected, &series[*index]);
             }
         }
     }

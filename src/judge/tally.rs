@@ -15,8 +15,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds what `metric` counts in `series`; `expected`: only requests that did not fail (true) or did (false).
-    pub fn add(&mut self, metric: ThresholdMetric, expected: Option<bool>, series: &SeriesTotals) {
+    /// Takes in what `metric` counts in `series`; `expected`: only requests that did not fail (true) or did (false).
+    pub fn merge_series(&mut self, metric: ThresholdMetric, expected: Option<bool>, series: &SeriesTotals) {
         let (ok, failed) = match expected {
             None => (series.ok(), series.failed()),
             Some(true) => (series.ok(), 0),
@@ -29,7 +29,7 @@ impl Tally {
         };
         let if_failed = |n: u64| if expected == Some(true) { 0 } else { n };
         self.hits += match metric {
-            ThresholdMetric::Trend(id) => return self.add_values(id, expected, series),
+            ThresholdMetric::Trend(id) => return self.merge_values(id, expected, series),
             ThresholdMetric::Failed => failed,
             ThresholdMetric::Checks => ok,
             ThresholdMetric::Outcome(outcome) if outcome.is_failure() => if_failed(series.outcome(outcome)),
@@ -46,7 +46,7 @@ impl Tally {
         self.base += ok + failed;
     }
 
-    fn add_values(&mut self, id: MetricId, expected: Option<bool>, series: &SeriesTotals) {
+    fn merge_values(&mut self, id: MetricId, expected: Option<bool>, series: &SeriesTotals) {
         match (expected, id) {
             (None, _) => self.values.merge(series.metric(id)),
             (Some(false), _) => self.values.merge(series.failed_metric(id)),

@@ -25,7 +25,7 @@ fn series(n: u64) -> SeriesTotals {
 fn figure(key: &str, text: &str, series: &SeriesTotals) -> Option<f64> {
     let threshold = Threshold::parse(key, text).unwrap();
     let mut tally = Tally::default();
-    tally.add(threshold.metric, threshold.selector.expected_response, series);
+    tally.merge_series(threshold.metric, threshold.selector.expected_response, series);
     tally.figure(threshold.metric, threshold.aggregation, 10 * SECOND)
 }
 
@@ -109,14 +109,14 @@ fn the_tally_of_parts_is_that_of_the_whole() {
     let metric = ThresholdMetric::Trend(MetricId::ServiceTime);
     let (few, many) = (series(100), series(1000));
     let mut parts = Tally::default();
-    parts.add(metric, Some(true), &few);
+    parts.merge_series(metric, Some(true), &few);
     let mut second = Tally::default();
-    second.add(metric, Some(true), &many);
+    second.merge_series(metric, Some(true), &many);
     parts.merge(&second);
     let mut whole = few.clone();
     whole.merge(&many);
     let mut at_once = Tally::default();
-    at_once.add(metric, Some(true), &whole);
+    at_once.merge_series(metric, Some(true), &whole);
     for aggregation in [Aggregation::Avg, Aggregation::Med, Aggregation::Percentile(99.0)] {
         let figure = |tally: &Tally| tally.figure(metric, aggregation, SECOND);
         assert_eq!(figure(&parts), figure(&at_once), "{aggregation:?}");

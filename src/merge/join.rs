@@ -61,7 +61,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
         endpoints,
         requests,
         server_timings: ServerTimings::of(&total),
-        timeline: timeline::join(parts, &offsets),
+        timeline: timeline::merge(parts, &offsets),
         // Of each process, in its part.
         server_timeline: Vec::new(),
         thresholds,
@@ -86,7 +86,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
 /// A shard is a part of one run: it repeats nothing.
 fn passes(parts: &[Part]) -> PassFigures {
     PassFigures {
-        warmup: parts.iter().filter_map(|part| part.warmup).reduce(WarmUp::beside),
+        warmup: parts.iter().filter_map(|part| part.warmup).reduce(WarmUp::merge),
         ..PassFigures::default()
     }
 }
@@ -198,7 +198,7 @@ fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Refusal> {
                     .kinds
                     .get(&kind.name)
                     .ok_or_else(|| wrong("missing".into()))?;
-                sum.add_counts(&counts(&endpoint.totals))
+                sum.merge_counts(&counts(&endpoint.totals))
                     .map_err(|outcome| wrong(format!("unknown outcome `{outcome}`")))?;
                 for metric in &METRICS {
                     let figures = match endpoint.metrics.get(metric.key) {
@@ -208,7 +208,7 @@ fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Refusal> {
                     };
                     let values = figures.distribution();
                     let values = values.map_err(|e| wrong(format!("`{}`: {e}", metric.key)))?;
-                    sum.add_values(metric.id, &values);
+                    sum.merge_values(metric.id, &values);
                 }
             }
             Ok(sum)
@@ -343,7 +343,7 @@ fn server(parts: &[Part]) -> Option<ServerFigures> {
         counts: Some(
             counts
                 .into_iter()
-                .fold(ServerCounts::default(), ServerCounts::plus),
+                .fold(ServerCounts::default(), ServerCounts::merge),
         ),
         resources: None,
     })

@@ -22,13 +22,13 @@ struct Share {
 /// number of seconds, so that seconds stay seconds; what is left, half a second at most, is in the skew that the
 /// document states. Counts and sums add. A quantile is the largest of the parts', an upper bound of the common
 /// one: no row has a histogram. Where a run of days has rows of several seconds, all rows become that long.
-pub fn join(parts: &[Part], offsets: &[f64]) -> Vec<TimelineRow> {
+pub fn merge(parts: &[Part], offsets: &[f64]) -> Vec<TimelineRow> {
     let period = parts.iter().map(|part| period(&part.timeline)).max().unwrap_or(1);
     let mut rows: BTreeMap<u64, TimelineRow> = BTreeMap::new();
     for (part, offset) in parts.iter().zip(offsets) {
         for (row, share) in shares(&part.timeline, offset.round(), period) {
-            let joined = add(rows.get(&row), &share);
-            rows.insert(row, joined);
+            let merged = merge_share(rows.get(&row), &share);
+            rows.insert(row, merged);
         }
     }
     rows.into_values().collect()
@@ -58,23 +58,23 @@ fn shares(rows: &[Row], shift: f64, period: u64) -> BTreeMap<u64, Share> {
             latency: spread(row.latency),
             ttft: spread(row.ttft),
         };
-        let joined = match out.get(&number) {
+        let merged = match out.get(&number) {
             None => share,
             Some(before) => Share {
                 requests: before.requests + share.requests,
                 errors: before.errors + share.errors,
                 output_tokens: before.output_tokens + share.output_tokens,
-                latency: before.latency.join(share.latency),
-                ttft: before.ttft.join(share.ttft),
+                latency: before.latency.merge(share.latency),
+                ttft: before.ttft.merge(share.ttft),
                 ..share
             },
         };
-        out.insert(number, joined);
+        out.insert(number, merged);
     }
     out
 }
 
-fn add(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
+fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
     let Row {
         vus_planned,
         vus_running,
@@ -102,8 +102,8 @@ fn add(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         requests: row.requests + share.requests,
         errors: row.errors + share.errors,
         output_tokens: row.output_tokens + share.output_tokens,
-        latency: row.latency.join(share.latency),
-        ttft: row.ttft.join(share.ttft),
+        latency: row.latency.merge(share.latency),
+        ttft: row.ttft.merge(share.ttft),
     }
 }
 

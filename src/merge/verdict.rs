@@ -28,7 +28,7 @@ pub fn thresholds(
         &plan.executor,
         Vec::new(),
     );
-    judge.add_series(series);
+    judge.append_series(series);
     let judged = judge.finish(duration, &[]).thresholds;
     let mut results: Vec<ThresholdResult> = plan
         .thresholds

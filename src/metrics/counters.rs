@@ -77,26 +77,26 @@ impl CoreCounters {
         }
     }
 
-    /// A later interval of the same core: counts add, gauges are the later ones, peaks the larger ones.
-    pub fn then(&mut self, later: &CoreCounters) {
+    /// Takes in a later interval of the same core: counts add, gauges are the later ones, peaks the larger ones.
+    pub fn append(&mut self, later: &CoreCounters) {
         let (vus_peak, connections_peak) = (self.vus_peak, self.connections_peak);
-        self.add_counts(later);
+        self.sum_counts(later);
         self.vus_running = later.vus_running;
         self.connections_open = later.connections_open;
         self.vus_peak = vus_peak.max(later.vus_peak);
         self.connections_peak = connections_peak.max(later.connections_peak);
     }
 
-    /// Another core, same time: everything adds. Summed peaks are an upper bound of the common peak.
-    pub fn beside(&mut self, other: &CoreCounters) {
-        self.add_counts(other);
+    /// Takes in another core at the same time: everything adds. Summed peaks are an upper bound of the common peak.
+    pub fn merge(&mut self, other: &CoreCounters) {
+        self.sum_counts(other);
         self.vus_running += other.vus_running;
         self.connections_open += other.connections_open;
         self.vus_peak += other.vus_peak;
         self.connections_peak += other.connections_peak;
     }
 
-    fn add_counts(&mut self, other: &CoreCounters) {
+    fn sum_counts(&mut self, other: &CoreCounters) {
         let CoreCounters {
             connections_opened,
             stale_reconnects,

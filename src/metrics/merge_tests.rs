@@ -93,7 +93,7 @@ fn snapshots(lives: &[Life], cores: u16) -> Vec<Snapshot> {
 fn merge(snapshots: &[Snapshot], cores: u16) -> Merged {
     let mut merged = Merged::new(usize::from(cores), usize::from(SERIES));
     for snapshot in snapshots {
-        merged.add(snapshot);
+        merged.append_snapshot(snapshot);
     }
     merged
 }
@@ -189,11 +189,11 @@ fn gauges_are_the_last_value_of_each_core_and_peaks_the_largest() {
     assert_eq!((second.counters.vus_running, second.counters.vus_peak), (3, 3));
     assert_eq!(second.counters.connections_opened, 0);
     let mut merged = Merged::new(2, 0);
-    merged.add(&first);
-    merged.add(&second);
+    merged.append_snapshot(&first);
+    merged.append_snapshot(&second);
     let mut beside = Snapshot::new(1, 0, false);
     beside.counters.set_vus_running(2);
-    merged.add(&beside);
+    merged.append_snapshot(&beside);
     let CoreCounters {
         vus_running,
         vus_peak,

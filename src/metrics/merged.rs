@@ -30,8 +30,9 @@ impl Merged {
         }
     }
 
-    /// `snapshot.core` and its series are of this shape. Details are the caller's.
-    pub fn add(&mut self, snapshot: &Snapshot) {
+    /// Takes in what a core saw since its previous snapshot. `snapshot.core` and its series are of this shape. Details
+    /// are the caller's.
+    pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         let Snapshot {
             core,
             series,
@@ -47,13 +48,13 @@ impl Merged {
             self.total.merge(theirs);
             core.schedule_lag.merge(theirs.metric(MetricId::ScheduleLag));
         }
-        core.counters.then(counters);
+        core.counters.append(counters);
         core.reap_lag.merge(reap_lag);
         core.stamp_lag.merge(stamp_lag);
     }
 
-    /// A later run on the same cores: what it counted is added.
-    pub fn then(&mut self, later: &Merged) {
+    /// Takes in a later run on the same cores.
+    pub fn append(&mut self, later: &Merged) {
         let Merged { total, series, cores } = later;
         assert_eq!(series.len(), self.series.len(), "a run of another shape");
         self.total.merge(total);
@@ -61,7 +62,7 @@ impl Merged {
             mine.merge(theirs);
         }
         for (mine, theirs) in self.cores.iter_mut().zip(cores) {
-            mine.counters.then(&theirs.counters);
+            mine.counters.append(&theirs.counters);
             mine.reap_lag.merge(&theirs.reap_lag);
             mine.stamp_lag.merge(&theirs.stamp_lag);
             mine.schedule_lag.merge(&theirs.schedule_lag);
@@ -80,7 +81,7 @@ impl Merged {
     pub fn counters(&self) -> CoreCounters {
         let mut sum = CoreCounters::default();
         for core in &self.cores {
-            sum.beside(&core.counters);
+            sum.merge(&core.counters);
         }
         sum
     }

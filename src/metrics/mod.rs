@@ -5,6 +5,9 @@
 //! core 1: Recorder -- take() --> Snapshot --+--> Merged (per series, over all series, per core)
 //! ```
 //!
+//! Two verbs add figures: `append` takes in what came later, `merge` what went on at the same time. They differ for
+//! gauges and peaks; counts and distributions do not care, and have `merge` alone.
+//!
 //! Pure: no clock, no socket, no allocation per event. Times come in as nanoseconds.
 
 mod counters;

@@ -139,7 +139,7 @@ fn a_snapshot_comes_back_reset_over_a_channel_and_is_used_again() {
         recorder.started(0);
         full_tx.send(recorder.take(empty_rx.recv().unwrap())).unwrap();
         let mut full = full_rx.recv().unwrap();
-        merged.add(&full);
+        merged.append_snapshot(&full);
         assert_eq!(merged.in_flight(), second);
         full.reset();
         assert!(full.is_empty());

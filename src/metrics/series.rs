@@ -110,7 +110,7 @@ impl SeriesTotals {
             server_decode_over,
         } = other;
         self.started += started;
-        add_each(&mut self.by_outcome, by_outcome);
+        merge_each(&mut self.by_outcome, by_outcome);
         self.by_status.merge(by_status);
         for (mine, theirs) in self.metrics.iter_mut().zip(metrics) {
             mine.merge(theirs);
@@ -119,7 +119,7 @@ impl SeriesTotals {
             mine.merge(theirs);
         }
         self.output_tokens += output_tokens;
-        add_each(&mut self.by_token_source, by_token_source);
+        merge_each(&mut self.by_token_source, by_token_source);
         self.interrupted_elapsed_sum += interrupted_elapsed_sum;
         self.interrupted_elapsed_max = self.interrupted_elapsed_max.max(*interrupted_elapsed_max);
         self.server_prompt_over += server_prompt_over;
@@ -153,9 +153,9 @@ impl SeriesTotals {
         *server_decode_over = 0;
     }
 
-    /// Adds what a document says of a series. What it does not say stays empty: the values of failed requests
+    /// Takes in what a document says of a series. What it does not say stays empty: the values of failed requests
     /// apart, and the sum of how long interrupted ones had been under way. An error names an unknown outcome.
-    pub fn add_counts(&mut self, counts: &SeriesCounts) -> Result<(), String> {
+    pub fn merge_counts(&mut self, counts: &SeriesCounts) -> Result<(), String> {
         let SeriesCounts {
             started,
             by_outcome,
@@ -181,7 +181,7 @@ impl SeriesTotals {
         Ok(())
     }
 
-    pub fn add_values(&mut self, metric: MetricId, values: &Distribution) {
+    pub fn merge_values(&mut self, metric: MetricId, values: &Distribution) {
         self.metrics[metric as usize].merge(values);
     }
 
@@ -261,7 +261,7 @@ impl SeriesTotals {
     }
 }
 
-fn add_each(to: &mut [u64], from: &[u64]) {
+fn merge_each(to: &mut [u64], from: &[u64]) {
     for (a, b) in to.iter_mut().zip(from) {
         *a += b;
     }
@@ -293,7 +293,7 @@ impl StatusCounts {
 
     fn merge(&mut self, other: &StatusCounts) {
         let StatusCounts { counts } = other;
-        add_each(&mut self.counts, counts);
+        merge_each(&mut self.counts, counts);
     }
 
     fn reset(&mut self) {

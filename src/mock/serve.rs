@@ -193,7 +193,7 @@ impl Session<'_> {
             Route::Stats => {
                 let mut sum = Truth::default();
                 for truth in &self.core.shared.truths {
-                    sum.add(&truth.lock().unwrap_or_else(PoisonError::into_inner));
+                    sum.merge(&truth.lock().unwrap_or_else(PoisonError::into_inner));
                 }
                 script::json(200, &sum.to_json().to_string())
             }

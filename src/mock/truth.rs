@@ -35,7 +35,7 @@ impl Truth {
         *self.faults.entry(fault.name()).or_default() += 1;
     }
 
-    pub fn add(&mut self, other: &Truth) {
+    pub fn merge(&mut self, other: &Truth) {
         let Truth {
             requests,
             streams,

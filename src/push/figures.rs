@@ -109,7 +109,7 @@ impl Buckets {
         }
     }
 
-    pub fn add(&mut self, d: &Distribution) {
+    pub fn merge(&mut self, d: &Distribution) {
         d.count_into(&BOUNDS, &mut self.counts);
         self.count += d.offered();
         self.sum_ns += d.sum_ns();
@@ -151,7 +151,7 @@ struct Slot {
 }
 
 impl Slot {
-    fn add(&mut self, series: &SeriesTotals) {
+    fn merge_series(&mut self, series: &SeriesTotals) {
         self.completed += series.completed();
         self.failed += series.failed();
         self.contention += series.contention_errors();
@@ -227,9 +227,9 @@ impl PushView {
         }
     }
 
-    pub fn add(&mut self, snapshot: &Snapshot) {
+    pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         for (series, group) in snapshot.series.iter().zip(&self.grouping.of_series) {
-            self.open[*group].add(series);
+            self.open[*group].merge_series(series);
         }
     }
 
@@ -255,7 +255,7 @@ impl PushView {
     pub fn last_figures(&self, merged: &Merged, elapsed: Nanos) -> PushFigures {
         let mut slots = self.grouping.slots();
         for (series, group) in merged.series.iter().zip(&self.grouping.of_series) {
-            slots[*group].add(series);
+            slots[*group].merge_series(series);
         }
         self.told(merged, &slots, elapsed, 0, true)
     }
@@ -281,9 +281,9 @@ impl PushView {
                 figures.requests += series.completed();
                 figures.failed += series.failed();
                 figures.output_tokens += series.output_tokens;
-                figures.latency.add(series.metric(MetricId::Latency));
-                figures.ttft.add(series.metric(MetricId::Ttft));
-                figures.tbt.add(series.metric(MetricId::Tbt));
+                figures.latency.merge(series.metric(MetricId::Latency));
+                figures.ttft.merge(series.metric(MetricId::Ttft));
+                figures.tbt.merge(series.metric(MetricId::Tbt));
             }
             figures
         };

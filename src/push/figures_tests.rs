@@ -46,8 +46,8 @@ impl Core {
     fn snapshot(&mut self) {
         let series = self.merged.series.len();
         let snapshot = self.recorder.take(Snapshot::new(0, series, false));
-        self.merged.add(&snapshot);
-        self.view.add(&snapshot);
+        self.merged.append_snapshot(&snapshot);
+        self.view.append_snapshot(&snapshot);
     }
 
     fn figures(&mut self, elapsed: Nanos) -> PushFigures {
@@ -83,7 +83,7 @@ fn a_value_is_in_the_first_bucket_whose_bound_it_does_not_exceed() {
     // Over the range of the histogram, too.
     distribution.record(5_000 * SECOND);
     let mut buckets = Buckets::new();
-    buckets.add(&distribution);
+    buckets.merge(&distribution);
     let filled: Vec<(Nanos, u64)> = BOUNDS
         .into_iter()
         .zip(buckets.counts)
@@ -111,9 +111,9 @@ fn buckets_of_parts_add_up_to_those_of_the_whole() {
             one.record((i * i * 37 + part * 911) * MICROSECOND);
         }
         all.merge(&one);
-        parts.add(&one);
+        parts.merge(&one);
     }
-    whole.add(&all);
+    whole.merge(&all);
     assert_eq!(whole, parts);
     assert_eq!(whole.counts.iter().sum::<u64>(), 5_000);
 }

@@ -85,8 +85,8 @@ impl Pusher {
         })
     }
 
-    pub fn add(&mut self, snapshot: &Snapshot) {
-        self.view.add(snapshot);
+    pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
+        self.view.append_snapshot(snapshot);
     }
 
     /// Once a second: pushes when it is time. Gives the one line that says that pushing does not work.

@@ -7,8 +7,8 @@ use crate::report::window::{Slot, WindowFigures};
 use crate::units::Nanos;
 
 /// ```text
-/// loop, once a second:  add(snapshot of core 0), add(snapshot of core 1), ..., tick(elapsed, vus planned)
-/// at the end:           add(last snapshots), tick(elapsed, 0)
+/// once a second:  append_snapshot(of core 0), append_snapshot(of core 1), ..., tick(elapsed, vus planned)
+/// at the end:     append_snapshot(of each core), tick(elapsed, 0)
 /// ```
 /// A snapshot that comes late is in the next row. Memory is bounded by [`super::TIMELINE_ROWS_MAX`] rows.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ impl Aggregator {
     }
 
     /// Afterwards the caller spools `snapshot.details`, resets the snapshot and sends it back.
-    pub fn add(&mut self, snapshot: &Snapshot) {
-        self.merged.add(snapshot);
+    pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
+        self.merged.append_snapshot(snapshot);
         for series in &snapshot.series {
             self.open.requests += series.finished();
             self.open.completed += series.completed();
@@ -89,7 +89,7 @@ impl Aggregator {
     /// Takes in all that another run of the same shape has seen, as if it had begun when this one ended.
     pub fn append(&mut self, later: &Aggregator) {
         let offset = self.window.end();
-        self.merged.then(&later.merged);
+        self.merged.append(&later.merged);
         for row in later.timeline.rows() {
             let mut row = row.clone();
             row.elapsed += offset;

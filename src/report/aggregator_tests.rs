@@ -23,7 +23,7 @@ fn a_row_holds_what_came_since_the_last_tick_of_all_cores() {
             finish(recorder, Outcome::Reset, 5);
             recorder.counters().set_vus_running(second + core as u64);
             let snapshot = recorder.take(Snapshot::new(0, 1, false));
-            aggregator.add(&snapshot);
+            aggregator.append_snapshot(&snapshot);
         }
         aggregator.tick(second * SECOND, 2 * second);
     }
@@ -46,7 +46,7 @@ fn peaks_are_the_largest_sum_of_one_second() {
         for (core, recorder) in cores.iter_mut().enumerate() {
             recorder.counters().set_vus_running(vus[core]);
             recorder.counters().set_connections_open(2 * vus[core]);
-            aggregator.add(&recorder.take(Snapshot::new(0, 0, false)));
+            aggregator.append_snapshot(&recorder.take(Snapshot::new(0, 0, false)));
         }
         aggregator.tick((second as u64 + 1) * SECOND, 0);
     }
@@ -61,7 +61,7 @@ fn a_tick_that_does_not_advance_still_closes_a_row_so_that_rows_add_up() {
     let mut recorder = Recorder::new(0, 1, false);
     for elapsed in [SECOND, SECOND, SECOND / 2] {
         finish(&mut recorder, Outcome::Ok, 1);
-        aggregator.add(&recorder.take(Snapshot::new(0, 1, false)));
+        aggregator.append_snapshot(&recorder.take(Snapshot::new(0, 1, false)));
         aggregator.tick(elapsed, 0);
     }
     let rows = aggregator.timeline();

@@ -193,7 +193,7 @@ mod tests {
             {
                 recorder.counters().wall_ns += SECOND;
                 recorder.counters().busy_ns += (share * SECOND as f64) as u64;
-                aggregator.add(&recorder.take(Snapshot::new(0, 0, false)));
+                aggregator.append_snapshot(&recorder.take(Snapshot::new(0, 0, false)));
             }
             let elapsed = (second as u64 + 1) * SECOND;
             aggregator.tick(elapsed, 4);

@@ -29,12 +29,12 @@ impl Spread {
     }
 
     /// Counts and sums stay exact; a quantile is the larger of the two, an upper bound of the common one.
-    pub fn join(self, later: Spread) -> Spread {
+    pub fn merge(self, other: Spread) -> Spread {
         Spread {
-            count: self.count + later.count,
-            sum_ns: self.sum_ns + later.sum_ns,
-            p50: self.p50.max(later.p50),
-            p99: self.p99.max(later.p99),
+            count: self.count + other.count,
+            sum_ns: self.sum_ns + other.sum_ns,
+            p50: self.p50.max(other.p50),
+            p99: self.p99.max(other.p99),
         }
     }
 }
@@ -71,7 +71,7 @@ fn as_seconds<S: Serializer>(ns: &Nanos, s: S) -> Result<S::Ok, S::Error> {
 }
 
 impl TimelineRow {
-    fn join(&self, later: &TimelineRow) -> TimelineRow {
+    fn append(&self, later: &TimelineRow) -> TimelineRow {
         TimelineRow {
             elapsed: later.elapsed,
             vus_planned: later.vus_planned,
@@ -80,8 +80,8 @@ impl TimelineRow {
             requests: self.requests + later.requests,
             errors: self.errors + later.errors,
             output_tokens: self.output_tokens + later.output_tokens,
-            latency: self.latency.join(later.latency),
-            ttft: self.ttft.join(later.ttft),
+            latency: self.latency.merge(later.latency),
+            ttft: self.ttft.merge(later.ttft),
         }
     }
 }
@@ -115,7 +115,7 @@ impl Timeline {
         if self.in_last < self.pushes_per_row
             && let Some(last) = self.rows.last_mut()
         {
-            *last = last.join(&row);
+            *last = last.append(&row);
             self.in_last += 1;
             return;
         }
@@ -123,7 +123,7 @@ impl Timeline {
             self.rows = self
                 .rows
                 .chunks(2)
-                .map(|pair| pair[1..].iter().fold(pair[0].clone(), |a, b| a.join(b)))
+                .map(|pair| pair[1..].iter().fold(pair[0].clone(), |a, b| a.append(b)))
                 .collect();
             self.pushes_per_row *= 2;
         }

@@ -19,7 +19,7 @@ fn endpoint(requests: u64, ttft: u64, latency: u64) -> Endpoint {
         });
     }
     let mut load = Aggregator::new(1, 1);
-    load.add(&recorder.take(Snapshot::new(0, 1, false)));
+    load.append_snapshot(&recorder.take(Snapshot::new(0, 1, false)));
     let names = ["e".to_owned()];
     let mut figures = servers(&load.merged().series, &names, &[0], 10 * SECOND);
     figures.0.remove(0).1

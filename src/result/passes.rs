@@ -32,7 +32,8 @@ pub struct WarmUp {
 }
 
 impl WarmUp {
-    pub fn add(&mut self, load: &Aggregator, duration: Nanos) {
+    /// Takes in another warm-up of this process.
+    pub fn append(&mut self, load: &Aggregator, duration: Nanos) {
         let total = &load.merged().total;
         self.seconds += seconds(duration);
         self.requests += total.started;
@@ -41,8 +42,8 @@ impl WarmUp {
         self.interrupted += total.interrupted();
     }
 
-    /// With another process's, which went on at the same time.
-    pub fn beside(self, other: WarmUp) -> WarmUp {
+    /// Takes in another process's, which went on at the same time.
+    pub fn merge(self, other: WarmUp) -> WarmUp {
         let WarmUp {
             seconds,
             requests,

@@ -32,7 +32,8 @@ pub struct ServerCounts {
 }
 
 impl ServerCounts {
-    pub fn plus(self, other: ServerCounts) -> ServerCounts {
+    /// Takes in another process's server.
+    pub fn merge(self, other: ServerCounts) -> ServerCounts {
         let ServerCounts {
             requests,
             errors,

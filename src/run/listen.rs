@@ -126,7 +126,7 @@ impl<'a> Listener<'a> {
 
     fn take(&mut self, report: Report) {
         match report {
-            Report::Snapshot(snapshot) => self.add(snapshot),
+            Report::Snapshot(snapshot) => self.take_snapshot(snapshot),
             Report::Done { .. } => self.cores_left -= 1,
             Report::Failed { reason, .. } => {
                 self.cores_left -= 1;
@@ -138,13 +138,13 @@ impl<'a> Listener<'a> {
         }
     }
 
-    fn add(&mut self, snapshot: Box<Snapshot>) {
-        self.aggregator.add(&snapshot);
-        self.judge.add(&snapshot);
+    fn take_snapshot(&mut self, snapshot: Box<Snapshot>) {
+        self.aggregator.append_snapshot(&snapshot);
+        self.judge.append_snapshot(&snapshot);
         if let Some(pusher) = &mut self.books.pusher
             && self.role == Role::Measured
         {
-            pusher.add(&snapshot);
+            pusher.append_snapshot(&snapshot);
         }
         if let Some(spool) = &mut self.books.spool
             && self.role != Role::WarmUp

@@ -35,7 +35,7 @@ pub struct Total {
 }
 
 impl Total {
-    fn add(mine: &mut Option<Total>, load: Aggregator, duration: Nanos) {
+    fn append(mine: &mut Option<Total>, load: Aggregator, duration: Nanos) {
         match mine {
             None => *mine = Some(Total { load, duration }),
             Some(total) => {
@@ -120,7 +120,7 @@ impl Load {
             None => Cow::Borrowed(measured),
             Some(besides) => {
                 let mut all = besides.clone();
-                all.then(measured);
+                all.append(measured);
                 Cow::Owned(all)
             }
         }
@@ -190,13 +190,13 @@ impl Passes {
         if pass.role != Role::Measured {
             match &mut self.besides {
                 None => self.besides = Some(aggregator.merged().clone()),
-                Some(besides) => besides.then(aggregator.merged()),
+                Some(besides) => besides.append(aggregator.merged()),
             }
         }
         match pass.role {
             Role::WarmUp => {
                 let warmup = self.warmup.get_or_insert_default();
-                warmup.add(&aggregator, duration);
+                warmup.append(&aggregator, duration);
                 self.begun.get_or_insert((t0, wall_offset));
             }
             Role::Alone(endpoint) => {
@@ -204,7 +204,7 @@ impl Passes {
                 if self.alone.len() <= index {
                     self.alone.resize_with(index + 1, || None);
                 }
-                Total::add(&mut self.alone[index], aggregator, duration);
+                Total::append(&mut self.alone[index], aggregator, duration);
             }
             Role::Measured => {
                 let begun = t0.saturating_sub(books.origin.unwrap_or(t0));
@@ -230,7 +230,7 @@ impl Passes {
                     self.begun = Some((t0, wall_offset));
                 }
                 self.judged.push(judged);
-                Total::add(&mut self.measured, aggregator, duration);
+                Total::append(&mut self.measured, aggregator, duration);
                 books.measured += duration;
             }
         }

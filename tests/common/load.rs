@@ -162,7 +162,7 @@ pub fn run_against(
     while left > 0 {
         match engine.reports.recv_timeout(Duration::from_millis(50)) {
             Ok(Report::Snapshot(snapshot)) => {
-                merged.add(&snapshot);
+                merged.append_snapshot(&snapshot);
                 samples.extend_from_slice(&snapshot.details);
                 engine.recycle(snapshot);
             }

@@ -234,8 +234,8 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
             recorder.counters().set_vus_running(mine);
             recorder.counters().set_connections_open(mine);
             let full = recorder.take(Snapshot::new(core as u16, series.len(), true));
-            aggregator.add(&full);
-            judge.add(&full);
+            aggregator.append_snapshot(&full);
+            judge.append_snapshot(&full);
             spool.append(&full.details).unwrap();
         }
         aggregator.tick(second * SECOND, u64::from(planned));

@@ -84,7 +84,7 @@ fn run(spool: Option<&mut DetailSpool>) -> Aggregator {
             recorder.counters().set_vus_running(10);
             recorder.counters().set_connections_open(10);
             let full = recorder.take(Snapshot::new(core as u16, SERIES.len(), true));
-            aggregator.add(&full);
+            aggregator.append_snapshot(&full);
             if let Some(spool) = &mut spool {
                 spool.append(&full.details).unwrap();
             }
@@ -146,7 +146,7 @@ fn judged(aggregator: &Aggregator, duration: Nanos) -> Judged {
         duration: 6 * SECOND,
     };
     let mut judge = Judge::new(thresholds.to_vec(), &kinds, &executor, Vec::new());
-    judge.add_series(&aggregator.merged().series);
+    judge.append_series(&aggregator.merged().series);
     let vus = Vus {
         planned: 20,
         running: 20,
