@@ -1,5 +1,5 @@
 # docker build -t llmload-uring .
-# Running it needs io_uring and locked memory: see docs/TROUBLESHOOTING.md, "Containers".
+# Running it needs io_uring and locked memory: see docs/CI.md, "Containers".
 
 FROM rust:1.95-slim-trixie AS build
 # glommio builds a C library.

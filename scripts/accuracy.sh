@@ -3,7 +3,7 @@
 # `llmload-uring mock`, which writes the instant of each send into its events and keeps its own figures.
 # Kernel and user stamps, with and without a busy process on the worker core.
 #
-# Prints the table of docs/METHOD.md. Milliseconds; `off` is arrival as stamped minus send, per token event.
+# Prints the first table of docs/EVIDENCE.md. Milliseconds; `off` is arrival as stamped minus send, per token event.
 #
 #   scripts/accuracy.sh [SERVER_CPU] [CLIENT_CPU]
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The two documents of docs/WORKLOADS.md against real llama.cpp servers of different size: installs them, starts
+# The built-in documents against real llama.cpp servers of different size (docs/EVIDENCE.md): installs them, starts
 # them on free loopback ports, runs profiles/workload.yaml and profiles/mixed_warfare.yaml with only host and port
 # changed, stops them. Everything is kept in target/llama-cpp; about 300 MB from PyPI the first time.
 #

@@ -79,6 +79,6 @@ fn required(pushed: &Pushed) -> Failure {
         pushed.pushes.failed, pushed.gateway
     );
     let cause = pushed.pushes.last_error.as_deref();
-    let hint = "is the Pushgateway up, and does it take what is pushed? see docs/PUSHGATEWAY.md";
+    let hint = "is the Pushgateway up, and does it take what is pushed? see docs/METRICS.md";
     Failure::new(ExitCode::Output, what, cause, hint)
 }

@@ -403,7 +403,7 @@ fn limits_of_the_analysis_are_changed_by_their_names() {
 
 #[test]
 fn every_key_and_its_default_stands_in_the_manual() {
-    let manual = include_str!("../../../docs/WORKLOADS.md");
+    let manual = include_str!("../../../docs/PROFILES.md");
     let keys = [
         &crate::config::document::workload::KEYS[..],
         &crate::config::document::servers::KEYS,
