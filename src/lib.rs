@@ -13,6 +13,7 @@ pub mod engine;
 pub mod error;
 pub mod host;
 pub mod http1;
+pub mod json;
 pub mod judge;
 pub mod k6;
 pub mod merge;

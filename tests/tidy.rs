@@ -21,7 +21,8 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 12] = [
+const PURE_ROOMS: [&str; 13] = [
+    "json",
     "plan",
     "workload",
     "http1",

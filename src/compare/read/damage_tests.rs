@@ -68,7 +68,10 @@ fn wrong_files_are_told_apart() {
         (b"{\"a\": 1, \"b\": [2, {\"c\": 3}]}", "has the members a, b"),
         (b"{\"a\": 1} {", "follows the object"),
         (b"{\"a\": [1}", "closes a bracket that is not open"),
-        (b"{\"metrics\": {\"x\": tru}}", "in `metrics`"),
+        (
+            b"{\"metrics\": {\"x\": tru}}",
+            "in `metrics.x`: found `tru`, expected a value",
+        ),
         (b"{\"metrics\": {\"x\"", "the file ends here"),
         (b"{\"metrics\" 1}", "expected `:`"),
         (

@@ -2,7 +2,7 @@
 
 use super::error::{ReadError, Result, TAKES};
 use super::input::Bytes;
-use super::scan::Scanner;
+use crate::json::Scanner;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -104,7 +104,8 @@ impl Members {
                 let rows = &mut self.timeline;
                 scanner.array(|scanner| {
                     if rows.len() >= ROWS_MAX {
-                        return Err(scanner.error(format!("has more rows than the maximum, {ROWS_MAX}")));
+                        let what = format!("is more than the maximum, {ROWS_MAX} rows");
+                        return Err(scanner.error(what).into());
                     }
                     rows.push(scanner.parse()?);
                     Ok(())
@@ -114,7 +115,8 @@ impl Members {
                 let repeats = &mut self.repeats;
                 scanner.array(|scanner| {
                     if repeats.len() >= REPEATS_MAX {
-                        return Err(scanner.error(format!("has more runs than the maximum, {REPEATS_MAX}")));
+                        let what = format!("is more than the maximum, {REPEATS_MAX} runs");
+                        return Err(scanner.error(what).into());
                     }
                     repeats.push(Members::of(scanner, false)?);
                     Ok(())
@@ -122,7 +124,7 @@ impl Members {
             }
             ("setup_data", Some(b'{')) => scanner.object(|scanner, key| {
                 if key != "profile" || scanner.peek()? != Some(b'"') {
-                    return scanner.skip();
+                    return Ok(scanner.skip()?);
                 }
                 self.setup_profile = Some(scanner.parse()?);
                 Ok(())
@@ -130,14 +132,14 @@ impl Members {
             // oha's is an object of a few figures, ours an array that is skipped.
             ("details", Some(b'{')) => self.keep(scanner, key),
             _ if KEPT.contains(&key) => self.keep(scanner, key),
-            _ => scanner.skip(),
+            _ => Ok(scanner.skip()?),
         }
     }
 
     fn keep<R: BufRead>(&mut self, scanner: &mut Scanner<R>, key: &str) -> Result<()> {
         let value = scanner.parse()?;
         if self.values.insert(key.to_string(), value).is_some() {
-            return Err(scanner.error("stands twice"));
+            return Err(scanner.error("appears twice").into());
         }
         Ok(())
     }

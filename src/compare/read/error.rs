@@ -1,5 +1,6 @@
 //! Why a file is not a run: where, what, and what to pass instead.
 
+use crate::json::{Fault, JsonError};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -73,6 +74,17 @@ impl ReadError {
     }
 }
 
+impl From<JsonError> for ReadError {
+    fn from(error: JsonError) -> ReadError {
+        let place = error.place();
+        match error.fault {
+            Fault::Io(cause) => ReadError::io(&cause, place),
+            Fault::Cut(expected) => ReadError::cut(place, &expected),
+            Fault::Wrong(what) => ReadError::new(what, TAKES).at(place),
+        }
+    }
+}
+
 impl std::fmt::Display for ReadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let place = self.place.as_ref().map_or(String::new(), |p| format!("{p}: "));
@@ -92,4 +104,13 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
         short.push_str("...");
     }
     format!("`{}`", short.replace(['\n', '\t'], " "))
+}
+
+/// serde_json's message; its line and column are those of a piece, not of the file.
+pub(super) fn without_position(e: &serde_json::Error) -> String {
+    let text = e.to_string();
+    match text.rfind(" at line ") {
+        Some(i) => text[..i].to_string(),
+        None => text,
+    }
 }

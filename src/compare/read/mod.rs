@@ -19,7 +19,6 @@ mod oha;
 pub mod ours;
 mod points;
 mod samples;
-mod scan;
 
 #[cfg(test)]
 mod captured_tests;
@@ -31,7 +30,6 @@ mod k6_tests;
 pub use document::{Members, Row, RowSpread};
 pub use error::ReadError;
 pub use input::LINE_BYTES_MAX;
-pub use scan::MEMBER_BYTES_MAX;
 
 use crate::compare::Run;
 use input::Content;

@@ -3,8 +3,8 @@
 use super::document::{Members, Row, RowSpread, missing, mistyped};
 use super::error::{ReadError, Result};
 use super::input::{self, Content};
-use super::scan::Scanner;
 use crate::compare::{Format, Run, RunFacts, Scalar, Slice, Trend, Values, Verdict};
+use crate::json::{JsonError, Scanner};
 use crate::metrics::METRICS;
 use crate::result::{MetricFigures, SCHEMA};
 use serde_json::Value;
@@ -51,7 +51,7 @@ pub fn each_detail(path: &Path, mut detail: impl FnMut(&[u8])) -> Result<()> {
                 Ok(())
             })
         })
-        .map_err(|e| e.in_file(path))
+        .map_err(|e: JsonError| ReadError::from(e).in_file(path))
 }
 
 fn check(members: &Members) -> Result<()> {

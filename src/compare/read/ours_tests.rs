@@ -118,7 +118,7 @@ fn a_wrong_document_is_refused_by_place() {
     let text = say(|d| d["totals"]["failed"] = json!("one"));
     assert!(text.contains("`totals.failed`: found `\"one\"`"), "{text}");
     let text = say(|d| d["timeline"][1]["latency"] = json!(3));
-    assert!(text.contains("in `timeline`"), "{text}");
+    assert!(text.contains("in `timeline[1].latency`: found `3`"), "{text}");
     let text = say(|d| drop(d.as_object_mut().unwrap().remove("metrics")));
     assert!(text.contains("`metrics`: is missing"), "{text}");
 }

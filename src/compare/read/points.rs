@@ -1,9 +1,8 @@
 //! k6's `--out json`: one JSON object a line, a metric's definition or one sample.
 
-use super::error::{ReadError, Result, TAKES};
+use super::error::{ReadError, Result, TAKES, without_position};
 use super::input::{Bytes, next_line};
 use super::samples::{Kind, Samples, UnixNanos};
-use super::scan::without_position;
 use crate::compare::{Format, Run};
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -1,0 +1,338 @@
+//! A walk over a JSON text, member by member and element by element.
+
+use super::error::{Fault, JsonError};
+use super::walk::{Outcome, Walk, is_blank};
+use std::io::{BufRead, ErrorKind};
+
+/// One string, one number, and one value whose type is not known beforehand. Ten histograms, the widest possible,
+/// are 5 MB of base64.
+pub(super) const VALUE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const KEY_BYTES_MAX: u64 = 4096;
+/// Objects and arrays inside each other.
+pub const DEPTH_MAX: usize = 64;
+
+type Result<T> = std::result::Result<T, JsonError>;
+
+/// Reads a JSON text forwards. It holds one key or one scalar value of the text at a time; what else is held is
+/// the caller's.
+pub struct Scanner<R> {
+    input: R,
+    /// Bytes consumed.
+    at: u64,
+    /// Of these, bytes of values that were skipped.
+    skipped: u64,
+    /// Bytes that may be consumed without being skipped.
+    kept_max: u64,
+    /// From the top to here.
+    path: Vec<Place>,
+}
+
+enum Place {
+    Key(String),
+    Index(u64),
+}
+
+impl<R: BufRead> Scanner<R> {
+    pub fn new(input: R) -> Scanner<R> {
+        Scanner::within(input, u64::MAX)
+    }
+
+    /// A text that has more bytes than `kept_max` which are not skipped is an error: what is kept of it is bounded.
+    pub fn within(input: R, kept_max: u64) -> Scanner<R> {
+        Scanner {
+            input,
+            at: 0,
+            skipped: 0,
+            kept_max,
+            path: Vec::new(),
+        }
+    }
+
+    /// Walks the object that comes next. `member` gets each key and must consume its value.
+    pub fn object<E: From<JsonError>>(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &str) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        self.begin_object()?;
+        let mut first = true;
+        while let Some(key) = self.next_key(&mut first)? {
+            member(self, &key)?;
+            self.leave();
+        }
+        Ok(())
+    }
+
+    /// Walks the array that comes next. `element` must consume what it is called for.
+    pub fn array<E: From<JsonError>>(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        self.begin_array()?;
+        let mut index = 0;
+        while self.next_element(&mut index)? {
+            element(self)?;
+            self.leave();
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_object(&mut self) -> Result<()> {
+        self.expect(b'{', "an object, `{`")
+    }
+
+    pub(super) fn begin_array(&mut self) -> Result<()> {
+        self.expect(b'[', "an array, `[`")
+    }
+
+    /// The next key of an object that has begun, at its value; `None`: the object has ended. `first` is true before
+    /// the first member. [`Self::leave`] follows the value.
+    pub(super) fn next_key(&mut self, first: &mut bool) -> Result<Option<String>> {
+        if self.ends(b'}', std::mem::take(first))? {
+            return Ok(None);
+        }
+        let key = self.key()?;
+        self.expect(b':', "`:`")?;
+        self.enter(Place::Key(key.clone()))?;
+        Ok(Some(key))
+    }
+
+    /// Whether an array that has begun has another element, then at that. `index` counts from 0.
+    /// [`Self::leave`] follows the element.
+    pub(super) fn next_element(&mut self, index: &mut u64) -> Result<bool> {
+        if self.ends(b']', *index == 0)? {
+            return Ok(false);
+        }
+        self.enter(Place::Index(*index))?;
+        *index += 1;
+        Ok(true)
+    }
+
+    fn enter(&mut self, place: Place) -> Result<()> {
+        if self.path.len() >= DEPTH_MAX {
+            return Err(self.error(format!("is nested deeper than {DEPTH_MAX}")));
+        }
+        self.path.push(place);
+        self.check_kept()
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    fn check_kept(&self) -> Result<()> {
+        if self.kept() <= self.kept_max {
+            return Ok(());
+        }
+        Err(self.error("is more than the maximum that is kept of a file"))
+    }
+
+    /// Bytes consumed that were not skipped.
+    fn kept(&self) -> u64 {
+        self.at - self.skipped
+    }
+
+    /// Lets `more` bytes be kept from here on, where fewer are left than the limit before: that is given back.
+    pub(super) fn limit_kept(&mut self, more: u64) -> u64 {
+        let outer = self.kept_max;
+        self.kept_max = outer.min(self.kept() + more);
+        outer
+    }
+
+    pub(super) fn restore_limit(&mut self, outer: u64) {
+        self.kept_max = outer;
+    }
+
+    /// The bytes of the value that comes next.
+    pub fn copy(&mut self, into: &mut Vec<u8>) -> Result<()> {
+        self.value(Some(into))
+    }
+
+    pub fn skip(&mut self) -> Result<()> {
+        let from = self.at;
+        self.value(None)?;
+        self.skipped += self.at - from;
+        Ok(())
+    }
+
+    /// Nothing but blanks may follow.
+    pub fn end(&mut self) -> Result<()> {
+        match self.peek()? {
+            None => Ok(()),
+            Some(_) => {
+                let rest = excerpt(self.buffer()?);
+                Err(self.error(format!("{rest} follows the object, expected the end of the file")))
+            }
+        }
+    }
+
+    /// The byte that comes next after white space; it is not consumed.
+    pub fn peek(&mut self) -> Result<Option<u8>> {
+        loop {
+            let buffer = self.buffer()?;
+            if buffer.is_empty() {
+                return Ok(None);
+            }
+            let blanks = buffer.iter().take_while(|b| is_blank(**b)).count();
+            let next = buffer.get(blanks).copied();
+            self.consume(blanks);
+            if next.is_some() {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// A key, or another string, without its escapes.
+    fn key(&mut self) -> Result<String> {
+        if self.peek()? != Some(b'"') {
+            return Err(self.unexpected("a key in quotes"));
+        }
+        let mut bytes = Vec::new();
+        self.walk(Some((&mut bytes, KEY_BYTES_MAX)))?;
+        serde_json::from_slice(&bytes).map_err(|e| self.error(without_position(&e)))
+    }
+
+    /// True where an object or array ends; else past the comma before a member that is not the first.
+    fn ends(&mut self, bracket: u8, first: bool) -> Result<bool> {
+        match self.peek()? {
+            Some(b) if b == bracket => {
+                self.consume(1);
+                Ok(true)
+            }
+            _ if first => Ok(false),
+            Some(b',') => {
+                self.consume(1);
+                Ok(false)
+            }
+            _ => Err(self.unexpected(&format!("`,` or `{}`", char::from(bracket)))),
+        }
+    }
+
+    fn expect(&mut self, byte: u8, what: &str) -> Result<()> {
+        if self.peek()? != Some(byte) {
+            return Err(self.unexpected(what));
+        }
+        self.consume(1);
+        Ok(())
+    }
+
+    fn value(&mut self, into: Option<&mut Vec<u8>>) -> Result<()> {
+        match self.peek()? {
+            None | Some(b',' | b':' | b']' | b'}') => return Err(self.unexpected("a value")),
+            Some(_) => {}
+        }
+        self.walk(into.map(|bytes| (bytes, VALUE_BYTES_MAX)))
+    }
+
+    /// Over one value, copying its bytes up to a limit.
+    fn walk(&mut self, mut into: Option<(&mut Vec<u8>, u64)>) -> Result<()> {
+        let mut state = Walk::default();
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Ok(buffer) => buffer,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => return Err(self.fault(Fault::Io(e))),
+            };
+            if buffer.is_empty() {
+                // A number at the top needs no end; here every value is inside an object.
+                return Err(self.cut("the rest of a value"));
+            }
+            let step = state.step(buffer);
+            if let Some((bytes, max)) = &mut into {
+                if (bytes.len() + step.used) as u64 > *max {
+                    let what = format!("is longer than the maximum, {max} bytes");
+                    return Err(self.error(what));
+                }
+                bytes.extend_from_slice(&buffer[..step.used]);
+            }
+            self.consume(step.used);
+            match step.outcome {
+                Outcome::More => {}
+                Outcome::Done => return Ok(()),
+                Outcome::Bad(what) => return Err(self.error(what)),
+            }
+        }
+    }
+
+    fn buffer(&mut self) -> Result<&[u8]> {
+        let at = self.at;
+        while let Err(e) = self.input.fill_buf() {
+            if e.kind() != ErrorKind::Interrupted {
+                return Err(self.fault(Fault::Io(e)));
+            }
+        }
+        // Filled above: there is nothing to read any more, and so nothing to fail.
+        self.input
+            .fill_buf()
+            .map_err(|e| JsonError::new(Fault::Io(e)).at(at, String::new))
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.input.consume(n);
+        self.at += n as u64;
+    }
+
+    fn unexpected(&mut self, expected: &str) -> JsonError {
+        match self.buffer() {
+            Err(e) => e,
+            Ok([]) => self.cut(expected),
+            Ok(found) => {
+                let found = excerpt(&found[..found.len().min(12)]);
+                self.error(format!("found {found}, expected {expected}"))
+            }
+        }
+    }
+
+    fn cut(&self, expected: &str) -> JsonError {
+        self.fault(Fault::Cut(expected.to_owned()))
+    }
+
+    /// A mistake at this place.
+    pub fn error(&self, what: impl Into<String>) -> JsonError {
+        self.fault(Fault::Wrong(what.into()))
+    }
+
+    fn fault(&self, fault: Fault) -> JsonError {
+        JsonError::new(fault).at(self.at, || self.path())
+    }
+
+    /// Puts an error that has no place yet at `byte` of this path.
+    pub(super) fn place(&self, byte: u64, error: JsonError) -> JsonError {
+        error.at(byte, || self.path())
+    }
+
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
+    fn path(&self) -> String {
+        let mut text = String::new();
+        for place in &self.path {
+            match place {
+                Place::Index(index) => text.push_str(&format!("[{index}]")),
+                Place::Key(key) if text.is_empty() => text.push_str(key),
+                Place::Key(key) => text.push_str(&format!(".{key}")),
+            }
+        }
+        text
+    }
+}
+
+/// A piece of a foreign text inside a message: short, on one line.
+pub(super) fn excerpt(bytes: &[u8]) -> String {
+    const CHARS_MAX: usize = 40;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * CHARS_MAX)]);
+    let mut short: String = text.chars().take(CHARS_MAX).collect();
+    if short.len() < bytes.len() {
+        short.push_str("...");
+    }
+    format!("`{}`", short.replace(['\n', '\t'], " "))
+}
+
+/// serde_json's message; its line and column are those of a piece, not of the text.
+pub(super) fn without_position(e: &serde_json::Error) -> String {
+    let text = e.to_string();
+    match text.rfind(" at line ") {
+        Some(i) => text[..i].to_string(),
+        None => text,
+    }
+}

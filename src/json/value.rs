@@ -1,0 +1,257 @@
+//! Values of the text for serde: numbers as exact as they are written, errors with the key they are about.
+
+use super::error::JsonError;
+use super::scan::{Scanner, VALUE_BYTES_MAX, excerpt, without_position};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::forward_to_deserialize_any;
+use std::io::BufRead;
+
+type Result<T> = std::result::Result<T, JsonError>;
+
+impl<R: BufRead> Scanner<R> {
+    /// The value that comes next, as a `T`. Keys that `T` does not know are skipped, however long their values.
+    pub fn parse<T: DeserializeOwned>(&mut self) -> Result<T> {
+        self.peek()?;
+        let begin = self.at();
+        T::deserialize(Next(self)).map_err(|e| self.place(begin, e))
+    }
+}
+
+/// The value that comes next.
+struct Next<'a, R>(&'a mut Scanner<R>);
+
+impl<R: BufRead> Next<'_, R> {
+    fn container<'de, V: Visitor<'de>>(self, bracket: u8, visitor: V) -> Result<V::Value> {
+        let scanner = self.0;
+        if bracket == b'{' {
+            scanner.begin_object()?;
+            let mut members = Members {
+                scanner,
+                first: true,
+                ended: false,
+            };
+            let value = visitor.visit_map(&mut members)?;
+            members.end()?;
+            return Ok(value);
+        }
+        scanner.begin_array()?;
+        let mut elements = Elements {
+            scanner,
+            index: 0,
+            ended: false,
+        };
+        let value = visitor.visit_seq(&mut elements)?;
+        elements.end()?;
+        Ok(value)
+    }
+
+    fn scalar<'de, V: Visitor<'de>>(self, first: u8, visitor: V) -> Result<V::Value> {
+        let mut bytes = Vec::new();
+        self.0.copy(&mut bytes)?;
+        if first == b'-' || first.is_ascii_digit() {
+            return number(&bytes, visitor);
+        }
+        let value: serde_json::Value = parsed(&bytes)?;
+        match value {
+            serde_json::Value::String(text) => visitor.visit_string(text),
+            serde_json::Value::Bool(is) => visitor.visit_bool(is),
+            _ => visitor.visit_unit(),
+        }
+    }
+}
+
+/// Correctly rounded, which serde_json's numbers are not unless it is built for it: they would differ in the last
+/// digit when they are written again.
+fn number<'de, V: Visitor<'de>>(bytes: &[u8], visitor: V) -> Result<V::Value> {
+    let _: serde_json::Number = parsed(bytes)?;
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(n) = text.parse::<u64>() {
+        return visitor.visit_u64(n);
+    }
+    match text.parse::<i64>() {
+        // -0 is a number that no integer is.
+        Ok(n) if n != 0 => visitor.visit_i64(n),
+        _ => match text.parse::<f64>() {
+            Ok(n) => visitor.visit_f64(n),
+            Err(_) => Err(JsonError::wrong("is not a number")),
+        },
+    }
+}
+
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|e| match bytes {
+        [b'"', ..] => JsonError::wrong(without_position(&e)),
+        _ => JsonError::wrong(format!("found {}, expected a value", excerpt(bytes))),
+    })
+}
+
+impl<'de, R: BufRead> Deserializer<'de> for Next<'_, R> {
+    type Error = JsonError;
+
+    /// A value whose type decides itself is kept whole: that much of it, and no more.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.0.peek()? {
+            Some(bracket @ (b'{' | b'[')) => {
+                let scanner = self.0;
+                let outer = scanner.limit_kept(VALUE_BYTES_MAX);
+                let value = Next(scanner).container(bracket, visitor)?;
+                scanner.restore_limit(outer);
+                Ok(value)
+            }
+            Some(first) => self.scalar(first, visitor),
+            None => Err(self
+                .0
+                .skip()
+                .err()
+                .unwrap_or_else(|| JsonError::wrong("is missing"))),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _keys: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.0.peek()? {
+            Some(b'{') => self.container(b'{', visitor),
+            // Not by `visit_seq`: a derived struct would take its fields in order.
+            Some(b'[') => Err(serde::de::Error::invalid_type(Unexpected::Seq, &visitor)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.0.peek()? {
+            Some(b'[') => self.container(b'[', visitor),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.0.peek()? {
+            Some(b'n') => {
+                let mut bytes = Vec::new();
+                self.0.copy(&mut bytes)?;
+                let () = parsed(&bytes)?;
+                visitor.visit_none()
+            }
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    /// An enum of ours is a word.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        let scanner = self.0;
+        scanner.peek()?;
+        let begin = scanner.at();
+        let word: String = scanner.parse()?;
+        let word = serde::de::value::StringDeserializer::<JsonError>::new(word);
+        visitor.visit_enum(word).map_err(|e| scanner.place(begin, e))
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.0.skip()?;
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        tuple_struct identifier
+    }
+}
+
+struct Members<'a, R> {
+    scanner: &'a mut Scanner<R>,
+    first: bool,
+    ended: bool,
+}
+
+impl<R: BufRead> Members<'_, R> {
+    /// What the visitor has left is more than it takes.
+    fn end(&mut self) -> Result<()> {
+        if self.ended || self.scanner.next_key(&mut self.first)?.is_none() {
+            return Ok(());
+        }
+        Err(self.scanner.error("is one member too many"))
+    }
+}
+
+impl<'de, R: BufRead> MapAccess<'de> for &mut Members<'_, R> {
+    type Error = JsonError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        let Some(key) = self.scanner.next_key(&mut self.first)? else {
+            self.ended = true;
+            return Ok(None);
+        };
+        let key = serde::de::value::StringDeserializer::<JsonError>::new(key);
+        let at = self.scanner.at();
+        seed.deserialize(key)
+            .map(Some)
+            .map_err(|e| self.scanner.place(at, e))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
+        self.scanner.peek()?;
+        let begin = self.scanner.at();
+        let value = seed.deserialize(Next(self.scanner));
+        let value = value.map_err(|e| self.scanner.place(begin, e))?;
+        self.scanner.leave();
+        Ok(value)
+    }
+}
+
+struct Elements<'a, R> {
+    scanner: &'a mut Scanner<R>,
+    index: u64,
+    ended: bool,
+}
+
+impl<R: BufRead> Elements<'_, R> {
+    /// What the visitor has left is more than it takes.
+    fn end(&mut self) -> Result<()> {
+        if self.ended || !self.scanner.next_element(&mut self.index)? {
+            return Ok(());
+        }
+        Err(self.scanner.error("is one element too many"))
+    }
+}
+
+impl<'de, R: BufRead> SeqAccess<'de> for &mut Elements<'_, R> {
+    type Error = JsonError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        if !self.scanner.next_element(&mut self.index)? {
+            self.ended = true;
+            return Ok(None);
+        }
+        self.scanner.peek()?;
+        let begin = self.scanner.at();
+        let value = seed.deserialize(Next(self.scanner));
+        let value = value.map_err(|e| self.scanner.place(begin, e))?;
+        self.scanner.leave();
+        Ok(Some(value))
+    }
+}
