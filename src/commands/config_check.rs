@@ -2,7 +2,9 @@
 
 use crate::cli::{ConfigAction, ConfigArgs};
 use crate::config::document::servers::api_of_path;
-use crate::config::{CallConfig, Config, RequestConfig, ServerEntry, load_plan};
+use crate::config::{
+    CallConfig, Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, load_plan,
+};
 use crate::error::{ConfigError, Mistake, Reason};
 use crate::plan::{Executor, Stage};
 use crate::units::Nanos;
@@ -49,7 +51,11 @@ fn lines(config: &Config) -> Vec<String> {
 }
 
 fn servers(config: &Config) -> Vec<String> {
-    let total: u64 = config.servers.iter().map(|server| u64::from(server.weight)).sum();
+    let total: u64 = config
+        .servers()
+        .iter()
+        .map(|server| u64::from(server.weight))
+        .sum();
     let line = |server: &ServerEntry| {
         let api = match (server.api, api_of_path(&server.base_url)) {
             (Some(api), _) => format!("{} as told", api_name(api)),
@@ -68,15 +74,19 @@ fn servers(config: &Config) -> Vec<String> {
         }
         text
     };
-    if !config.servers.is_empty() {
-        return config.servers.iter().map(line).collect();
-    }
-    let none = match (&config.run.target, config.run.port) {
-        (Some(target), _) => redact(target),
-        (None, Some(port)) => format!("port {port} of this host"),
-        (None, None) => "the built-in simulator, started and stopped".to_owned(),
+    let started = match &config.server {
+        ServerChoice::Running(_) | ServerChoice::Command { server: Some(_), .. } => {
+            return config.servers().iter().map(line).collect();
+        }
+        ServerChoice::Command { command, .. } => {
+            format!("`{}`, started and stopped", command.program)
+        }
+        ServerChoice::Simulator(SimulatorSettings { port: Some(port), .. }) => {
+            format!("port {port} of this host, or the built-in simulator there")
+        }
+        ServerChoice::Simulator(_) => "the built-in simulator, started and stopped".to_owned(),
     };
-    vec![format!("server    {none}")]
+    vec![format!("server    {started}")]
 }
 
 fn api_name(api: Api) -> &'static str {
@@ -131,7 +141,7 @@ fn length(config: &Config) -> String {
         ", and up to {} more for what is in flight",
         format_duration(config.graceful_stop)
     );
-    let servers = config.servers.len();
+    let servers = config.servers().len();
     // Each server alone, then all together.
     let phases = if config.contention { servers as u64 + 1 } else { 1 };
     let runs = phases * u64::from(config.repeat);
@@ -218,7 +228,7 @@ pub fn document(config: &Config) -> Result<String, String> {
 
 /// Documents have no such keys.
 fn is_of_the_run(key: &Yaml<'_>) -> bool {
-    matches!(key, Yaml::Representation(text, ..) if matches!(text.as_ref(), "profile" | "run"))
+    matches!(key, Yaml::Representation(text, ..) if Config::RUN_KEYS.contains(&text.as_ref()))
 }
 
 /// Quoted texts as texts, to be quoted where they need it; numbers and truths as they were written.

@@ -29,7 +29,7 @@ fn description(config: &Config) -> String {
         return description.clone();
     }
     let urls: Vec<&str> = config
-        .servers
+        .servers()
         .iter()
         .map(|server| server.base_url.as_str())
         .collect();

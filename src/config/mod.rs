@@ -9,13 +9,15 @@ mod options;
 mod push;
 mod to_plan;
 mod types;
+mod which_server;
 
 pub use document::tree::DOCUMENT_BYTES_MAX;
-pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, ServerSettings, Settings};
+pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, Settings, SimulatorSettings};
 pub use to_plan::to_plan;
 pub use types::{
     CallConfig, Config, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig,
 };
+pub use which_server::{ServerChoice, local_url};
 
 use crate::cli::{self, RunArgs};
 use crate::error::{ConfigError, Reason, nearest, quoted};
@@ -24,13 +26,16 @@ use crate::profiles;
 use options::{load, passes_and_files, settings};
 use std::io::Read;
 use to_plan::shard;
+use which_server::choose_server;
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.
 pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
     let source = source(args)?;
     let (mut config, mut mistakes) = document::read_document(&source.name, &source.file, &source.text)?;
-    config.run = settings(args, &config.servers, &mut mistakes);
+    let servers = config.servers().to_vec();
+    config.server = choose_server(args, servers, config.simulator.as_ref(), &mut mistakes);
+    config.run = settings(args, &mut mistakes);
     load::overlay(&mut config, args, &mut mistakes);
     passes_and_files::overlay_session(&mut config, args, &mut mistakes);
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);
@@ -49,9 +54,11 @@ pub fn reread(config: &serde_json::Value, file: &str) -> Result<(Config, Plan), 
     let mut config = config.clone();
     let mut profile = String::new();
     if let Some(fields) = config.as_object_mut() {
-        fields.remove("run");
-        if let Some(serde_json::Value::String(name)) = fields.remove("profile") {
-            profile = name;
+        if let Some(serde_json::Value::String(name)) = fields.get("profile") {
+            profile.clone_from(name);
+        }
+        for key in Config::RUN_KEYS {
+            fields.remove(key);
         }
     }
     read_plan(&profile, file, &config.to_string())

@@ -1,6 +1,7 @@
 //! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
 
 use crate::config::Settings;
+use crate::config::which_server::{ServerChoice, choice_keys};
 use crate::error::Place;
 use crate::plan::AnalysisLimits;
 use crate::plan::Executor;
@@ -17,17 +18,16 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 
-/// Serialised, and without `profile` and `run`, it is a document that reads back as itself.
+/// Serialised, and without `Config::RUN_KEYS`, it is a document that reads back as itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
     /// Name of a built-in profile, or the path of a file.
     pub profile: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where the load goes, each with its own row; empty: to what the options name. `server` or `servers` in a
-    /// document.
-    #[serde(flatten, serialize_with = "server_forms")]
-    pub servers: Vec<ServerEntry>,
+    /// Which server the run is for: `server` or `servers` in a document, and what options make of it.
+    #[serde(flatten, serialize_with = "choice_keys")]
+    pub server: ServerChoice,
     /// Each endpoint is asked once before the load.
     pub validate: bool,
     /// A generator that was the limit is exit code 113.
@@ -78,6 +78,21 @@ pub struct Config {
     pub requests_place: Place,
 }
 
+impl Config {
+    /// The keys of a serialised configuration that no document has: they are about the run.
+    pub const RUN_KEYS: [&str; 3] = ["profile", "run", "managed_server"];
+
+    /// The servers with an address of their own; empty where the run starts what it loads.
+    pub fn servers(&self) -> &[ServerEntry] {
+        self.server.servers()
+    }
+
+    /// Whether the document names servers, rather than an option.
+    pub fn document_names_servers(&self) -> bool {
+        self.servers().iter().any(|server| !server.place.is_option())
+    }
+}
+
 /// One server of the document.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServerEntry {
@@ -102,6 +117,18 @@ pub struct ServerEntry {
 impl ServerEntry {
     /// The weight of a server that names none.
     pub const WEIGHT_DEFAULT: u32 = 1_000_000;
+
+    /// A server that is known by its URL alone.
+    pub fn at(url: &str, place: Place) -> ServerEntry {
+        ServerEntry {
+            name: None,
+            base_url: url.to_owned(),
+            model_alias: None,
+            weight: ServerEntry::WEIGHT_DEFAULT,
+            api: None,
+            place,
+        }
+    }
 }
 
 /// One kind of request in the mix, with what it inherits from the document filled in.
@@ -235,17 +262,6 @@ fn is_zero(nanos: &Nanos) -> bool {
 
 fn is_one(count: &u32) -> bool {
     *count == 1
-}
-
-/// `server` for the only one without a name, `servers` for a list. Its URL may hold a secret: never shown.
-fn server_forms<S: Serializer>(servers: &[ServerEntry], to: S) -> Result<S::Ok, S::Error> {
-    let mut map = to.serialize_map(None)?;
-    match servers {
-        [] => {}
-        [only] if only.name.is_none() => map.serialize_entry("server", only)?,
-        several => map.serialize_entry("servers", several)?,
-    }
-    map.end()
 }
 
 /// Metric -> its expressions, as in the document.

@@ -142,29 +142,16 @@ fn of_the_addresses_of_a_name_only_those_that_answer_are_used() {
 }
 
 #[test]
-fn options_choose_between_a_target_and_the_simulator() {
-    let start = |port| Ok(Choice::Start { port });
-    let url = |text: &str| Ok(Choice::Url(text.to_owned()));
-    assert_eq!(choose(None, None, false), start(0));
-    assert_eq!(choose(Some("http://h"), None, false), url("http://h"));
-    assert_eq!(choose(Some("http://h"), None, true), url("http://h"));
-    assert_eq!(choose(None, Some(81), true), url("http://127.0.0.1:81"));
+fn a_port_is_free_or_has_a_healthy_server_and_anything_else_is_an_error() {
     let server = Fake::new(VLLM);
     let port = server.address.port();
-    assert_eq!(
-        choose(None, Some(port), false),
-        url(&format!("http://127.0.0.1:{port}"))
-    );
+    assert_eq!(at_port(port), Ok(AtPort::HealthyServer));
     drop(server);
-    assert_eq!(choose(None, Some(port), false), start(port));
-    for (target, port, no_server) in [
-        (None, None, true),
-        (Some("http://h"), Some(1), false),
-        (None, Some(0), false),
-    ] {
-        let error = choose(target, port, no_server).unwrap_err();
-        assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
-    }
+    assert_eq!(at_port(port), Ok(AtPort::Nothing));
+    let server = Fake::new(&[("/health", 503, "loading")]);
+    let error = at_port(server.address.port()).unwrap_err();
+    assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+    assert!(error.to_string().contains("answers 503"), "{error}");
 }
 
 const LLMSIM_MODELS: &[(&str, u16, &str)] = &[

@@ -36,47 +36,27 @@ pub fn check_url(text: &str) -> Result<(), (String, String)> {
     paths::check(&url.path)
 }
 
-/// Which server the run goes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// One that runs already: to be resolved.
-    Url(String),
-    /// Start the simulator on this port, 0 for a free one.
-    Start { port: u16 },
+/// What is at a port of this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtPort {
+    Nothing,
+    /// Its `/health` answers 200.
+    HealthyServer,
 }
 
-/// Reads `--target`, `--port` and `--no-server`. Asks the port, if one is given alone, whether a healthy
-/// server is there already.
-pub fn choose(target: Option<&str>, port: Option<u16>, no_server: bool) -> Result<Choice, ServerError> {
-    let local = |port: u16| format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
-    match (target, port, no_server) {
-        (Some(_), Some(_), _) => Err(ServerError::config(
-            "--target and --port exclude each other",
-            "write the port into the target: --target http://HOST:PORT",
-        )),
-        (_, Some(0), _) => Err(ServerError::config(
-            "--port 0: not between 1 and 65535",
-            "leave --port out for a free one",
-        )),
-        (Some(url), None, _) => Ok(Choice::Url(url.to_owned())),
-        (None, Some(port), true) => Ok(Choice::Url(local(port))),
-        (None, None, true) => Err(ServerError::config(
-            "--no-server: no target to run against",
-            "name it: --target http://HOST:PORT, or --port PORT for one on this host",
-        )),
-        (None, None, false) => Ok(Choice::Start { port: 0 }),
-        (None, Some(port), false) => match health_of(port) {
-            Ok(answer) if answer.status == 200 => Ok(Choice::Url(local(port))),
-            Err(ProbeError::Refused) => Ok(Choice::Start { port }),
-            Ok(answer) => Err(taken(port, &format!("answers {}", answer.status))),
-            Err(e) => Err(taken(port, &format!("says: {e}"))),
-        },
+/// Asks the port whether a healthy server is there. Anything else that is there is an error.
+pub fn at_port(port: u16) -> Result<AtPort, ServerError> {
+    match health_of(port) {
+        Ok(answer) if answer.status == 200 => Ok(AtPort::HealthyServer),
+        Err(ProbeError::Refused) => Ok(AtPort::Nothing),
+        Ok(answer) => Err(taken(port, &format!("answers {}", answer.status))),
+        Err(e) => Err(taken(port, &format!("says: {e}"))),
     }
 }
 
 fn taken(port: u16, says: &str) -> ServerError {
     ServerError::target(
-        format!("--port {port}: in use by something that is no healthy server: GET /health {says}"),
+        format!("--port {port}: in use, but not by a healthy server: GET /health {says}"),
         format!(
             "stop it, choose another --port, or run against it as it is: \
              --no-server --target http://127.0.0.1:{port}"

@@ -107,6 +107,11 @@ impl Place {
         }
     }
 
+    /// Whether this is an option rather than a line of a file.
+    pub fn is_option(&self) -> bool {
+        self.line == 0
+    }
+
     pub fn mistake(&self, reason: Reason) -> Mistake {
         reason.at(self.name.as_str(), self.line)
     }

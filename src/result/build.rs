@@ -102,9 +102,9 @@ pub enum Shape {
 
 impl Shape {
     pub fn of(config: &Config) -> Shape {
-        match config.servers.is_empty() {
-            true => Shape::Profile,
-            false => Shape::Workload,
+        match config.document_names_servers() {
+            true => Shape::Workload,
+            false => Shape::Profile,
         }
     }
 }

@@ -19,11 +19,8 @@ const ADDRESSES_SHOWN: usize = 3;
 /// nothing sent: nobody but the name service was asked. What else is wrong with the target is told later, by
 /// those who connect to it.
 pub fn announce(config: &Config, plan: &Plan, args: &RunArgs, note: &mut dyn FnMut(&str)) {
-    let urls: Vec<&String> = match (&config.run.target, config.servers.as_slice()) {
-        (Some(url), _) => vec![url],
-        (None, servers) => servers.iter().map(|server| &server.base_url).collect(),
-    };
-    let texts = urls.into_iter().filter_map(|url| {
+    let urls = config.servers().iter().map(|server| &server.base_url);
+    let texts = urls.filter_map(|url| {
         let addresses = discover::addresses(url).ok()?;
         text(&redact(url), &addresses, plan)
     });

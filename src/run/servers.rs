@@ -1,9 +1,9 @@
 //! The server of a run: found, or started; asked whether it does what the load needs; watched; stopped.
 
-use crate::config::Config;
+use crate::config::{CommandSettings, Config, ServerChoice, ServerEntry, SimulatorSettings, local_url};
 use crate::discover;
-use crate::discover::{Choice, Discovery, Question, ServerError, VALIDATION_LIMIT};
-use crate::error::escape;
+use crate::discover::{AtPort, Discovery, Question, ServerError, VALIDATION_LIMIT};
+use crate::error::{ExitCode, Place, escape};
 use crate::host::{self, CpuPlan};
 use crate::metrics::Merged;
 use crate::plan::Plan;
@@ -12,7 +12,7 @@ use crate::server::managed::OWN_EXE;
 use crate::server::{CommandServer, ManagedServer, OwnedServer, Sampler, ServerSamples, ServerTotals};
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::Nanos;
-use crate::workload::{Api, Call, Prompts, Target};
+use crate::workload::{Call, Prompts, Target};
 use std::path::Path;
 
 use crate::error::Failure;
@@ -25,126 +25,93 @@ pub struct Owned {
     chaos: bool,
 }
 
-/// Which server, as far as it can be said before one is started.
-pub enum Way {
-    /// Not empty.
-    Running(Vec<Site>),
-    Simulator {
-        port: u16,
-    },
-    Command,
-}
-
-/// A server that runs already.
-pub struct Site {
-    name: Option<String>,
-    url: String,
-    api: Option<Api>,
-}
-
-impl Site {
-    fn at(url: &str) -> Site {
-        Site {
-            name: None,
-            url: url.to_owned(),
-            api: None,
-        }
-    }
-
-    /// With the server's name in front of what is said of it, if it has one.
-    fn resolve(&self, headers: Vec<(String, String)>, tls: &TlsOptions) -> Result<Discovery, ServerError> {
-        let found = discover::resolve_over(&self.url, self.api, headers, tls);
-        let Some(name) = &self.name else { return found };
-        let mut found = found.map_err(|e| e.of_server(name))?;
-        for note in &mut found.notes {
-            *note = format!("server `{}`, {note}", escape(name));
-        }
-        Ok(found)
-    }
-}
-
-/// The document's servers; where it has one, `--target` stands for its URL.
-fn sites(config: &Config) -> Vec<Site> {
-    let mut sites: Vec<Site> = config
-        .servers
-        .iter()
-        .map(|server| Site {
-            name: server.name.clone(),
-            url: server.base_url.clone(),
-            api: server.api,
-        })
-        .collect();
-    if let ([only], Some(url)) = (sites.as_mut_slice(), &config.run.target) {
-        *only = Site::at(url);
-    }
-    sites
-}
-
-/// Refuses what the options say about a simulator where none will be started.
-pub fn way(config: &Config) -> Result<Way, Failure> {
-    let run = &config.run;
-    if run.server.command.is_some() {
-        return Ok(Way::Command);
-    }
-    if !config.servers.is_empty() {
-        return Ok(Way::Running(sites(config)));
-    }
-    let url = match discover::choose(run.target.as_deref(), run.port, !run.manage_server)? {
-        Choice::Start { port } => return Ok(Way::Simulator { port }),
-        Choice::Url(url) => url,
+/// Finds out what is at the port that the simulator would have. Refuses options for the simulator where a healthy
+/// server is there already, because then none is started.
+pub fn decide(config: &Config) -> Result<ServerChoice, Failure> {
+    let ServerChoice::Simulator(SimulatorSettings {
+        port: Some(port),
+        option,
+        ..
+    }) = &config.server
+    else {
+        return Ok(config.server.clone());
     };
-    match (run.server.simulator_option(), run.port) {
-        (Some(option), Some(port)) => {
+    match (discover::at_port(*port)?, option) {
+        (AtPort::Nothing, _) => Ok(config.server.clone()),
+        (AtPort::HealthyServer, None) => {
+            let server = ServerEntry::at(&local_url(*port), Place::option("--port"));
+            Ok(ServerChoice::Running(vec![server]))
+        }
+        (AtPort::HealthyServer, Some(option)) => {
             let what = format!(
                 "{option}: is for the simulator, but a healthy server answers at --port {port} already, \
                  so none is started"
             );
             let hint = "drop the option, stop that server, or choose another --port";
-            Err(Failure::new(crate::error::ExitCode::Config, what, None, hint))
+            Err(Failure::new(ExitCode::Config, what, None, hint))
         }
-        _ => Ok(Way::Running(vec![Site::at(&url)])),
     }
 }
 
+/// Starts what the run starts, and finds out how each server is reached.
 pub fn reach(
-    way: Way,
-    config: &Config,
+    choice: ServerChoice,
     cpus: &CpuPlan,
     headers: Vec<(String, String)>,
     tls: &TlsOptions,
     note: &mut dyn FnMut(&str),
 ) -> Result<(Owned, Vec<Discovery>), Failure> {
-    let run = &config.run;
-    let (server, site) = match way {
-        Way::Running(sites) => {
+    let (server, entry, chaos) = match choice {
+        ServerChoice::Running(servers) => {
             let none = Owned {
                 server: None,
                 sampler: None,
                 chaos: false,
             };
-            return Ok((none, resolve_all(&sites, &headers, tls)?));
+            return Ok((none, resolve_all(&servers, &headers, tls)?));
         }
-        Way::Simulator { port } => start_simulator(port, config, cpus, note)?,
-        Way::Command => start_command(config, &headers, note)?,
+        ServerChoice::Simulator(settings) => {
+            let (server, entry) = start_simulator(&settings, cpus, note)?;
+            (server, entry, settings.chaos)
+        }
+        ServerChoice::Command { command, server } => {
+            let (started, origin) = start_command(&command, &headers, note)?;
+            (started, server.unwrap_or(origin), false)
+        }
     };
     let owned = Owned {
         sampler: Some(server.sampler()),
         server: Some(server),
-        chaos: run.server.chaos,
+        chaos,
     };
-    Ok((owned, vec![site.resolve(headers, tls)?]))
+    Ok((owned, vec![resolve(&entry, headers, tls)?]))
+}
+
+/// With the server's name in front of what is said of it, if it has one.
+fn resolve(
+    server: &ServerEntry,
+    headers: Vec<(String, String)>,
+    tls: &TlsOptions,
+) -> Result<Discovery, ServerError> {
+    let found = discover::resolve_over(&server.base_url, server.api, headers, tls);
+    let Some(name) = &server.name else { return found };
+    let mut found = found.map_err(|e| e.of_server(name))?;
+    for note in &mut found.notes {
+        *note = format!("server `{}`, {note}", escape(name));
+    }
+    Ok(found)
 }
 
 /// All at once, so that several slow ones cost one limit; the first in the document that fails is told.
 fn resolve_all(
-    sites: &[Site],
+    servers: &[ServerEntry],
     headers: &[(String, String)],
     tls: &TlsOptions,
 ) -> Result<Vec<Discovery>, ServerError> {
     std::thread::scope(|scope| {
-        let all: Vec<_> = sites
+        let all: Vec<_> = servers
             .iter()
-            .map(|site| scope.spawn(|| site.resolve(headers.to_vec(), tls)))
+            .map(|server| scope.spawn(|| resolve(server, headers.to_vec(), tls)))
             .collect();
         all.into_iter()
             .map(|one| {
@@ -156,18 +123,12 @@ fn resolve_all(
 }
 
 fn start_simulator(
-    port: u16,
-    config: &Config,
+    settings: &SimulatorSettings,
     cpus: &CpuPlan,
     note: &mut dyn FnMut(&str),
-) -> Result<(OwnedServer, Site), Failure> {
-    let mut options = config.run.server.simulator(&cpus.server);
-    // What the profile wants, where no option says otherwise.
-    if let Some(simulator) = &config.simulator {
-        options.latency = options.latency.or(simulator.latency.clone());
-        options.target_tokens = options.target_tokens.or(simulator.tokens);
-    }
-    let server = ManagedServer::start(Path::new(OWN_EXE), port, &options)?;
+) -> Result<(OwnedServer, ServerEntry), Failure> {
+    let port = settings.port.unwrap_or(0);
+    let server = ManagedServer::start(Path::new(OWN_EXE), port, &settings.options(&cpus.server))?;
     note(&format!(
         "simulator llmsim at {} on CPU {}, ready after {:.1} s",
         server.url(),
@@ -177,19 +138,16 @@ fn start_simulator(
     if cpus.is_shared() {
         note("the simulator shares its CPUs with the workers: figures measure both");
     }
-    let site = Site::at(&server.url());
-    Ok((OwnedServer::Simulator(server), site))
+    let entry = ServerEntry::at(&server.url(), Place::default());
+    Ok((OwnedServer::Simulator(server), entry))
 }
 
-/// The load goes to `--target`, else to the document's server, else to where the health URL is.
+/// The server, and where its health URL is: the load goes there unless another address is given.
 fn start_command(
-    config: &Config,
+    command: &CommandSettings,
     headers: &[(String, String)],
     note: &mut dyn FnMut(&str),
-) -> Result<(OwnedServer, Site), Failure> {
-    let run = &config.run;
-    let command = run.server.command.as_ref();
-    let command = command.ok_or_else(|| Failure::internal("no server command"))?;
+) -> Result<(OwnedServer, ServerEntry), Failure> {
     note(&format!("starting the server `{}`", escape(&command.program)));
     let server = CommandServer::start(Path::new(OWN_EXE), &command.options(), headers)?;
     note(&format!(
@@ -198,12 +156,8 @@ fn start_command(
         server.origin(),
         server.startup().as_secs_f64()
     ));
-    let site = match (&run.target, sites(config).pop()) {
-        (Some(url), _) => Site::at(url),
-        (None, Some(site)) => site,
-        (None, None) => Site::at(server.origin()),
-    };
-    Ok((OwnedServer::Command(server), site))
+    let origin = ServerEntry::at(server.origin(), Place::default());
+    Ok((OwnedServer::Command(server), origin))
 }
 
 impl Owned {

@@ -1,7 +1,7 @@
 //! Before the load: which CPUs, which server, does the host carry it.
 
 use crate::cli::{RunArgs, Stamp};
-use crate::config::Config;
+use crate::config::{Config, ServerChoice};
 use crate::discover::Discovery;
 use crate::engine::EngineOptions;
 use crate::host::HostError;
@@ -16,7 +16,7 @@ use crate::workload::Target;
 
 use std::sync::Arc;
 
-use super::servers::{self, Owned, Way};
+use super::servers::{self, Owned};
 use crate::error::Failure;
 use crate::run::notice;
 
@@ -37,9 +37,9 @@ pub fn set_up(
     note: &mut dyn FnMut(&str),
 ) -> Result<Ready, Failure> {
     let run = &config.run;
-    let way = servers::way(config)?;
+    let choice = servers::decide(config)?;
     let mut host = HostFacts::read();
-    let managed = !matches!(way, Way::Running(_));
+    let managed = !matches!(choice, ServerChoice::Running(_));
     let cpus = plan_cpus(
         &host.allowed_cpus,
         run.cores.map(|n| n as usize),
@@ -53,9 +53,9 @@ pub fn set_up(
         // One each at least, and each server its own: what is known before they are looked up.
         addresses: plan.endpoints_per_user(),
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completions(vus)),
-        backlog: match way {
-            Way::Simulator { .. } => server::LISTEN_BACKLOG,
-            Way::Running(_) | Way::Command => 0,
+        backlog: match choice {
+            ServerChoice::Simulator(_) => server::LISTEN_BACKLOG,
+            ServerChoice::Running(_) | ServerChoice::Command { .. } => 0,
         },
     };
     // What can be refused without a server is refused before one is started.
@@ -73,7 +73,7 @@ pub fn set_up(
         cacert: run.cacert.clone(),
         insecure: run.insecure,
     };
-    let (owned, found) = servers::reach(way, config, &cpus, headers, &tls, note)?;
+    let (owned, found) = servers::reach(choice, &cpus, headers, &tls, note)?;
     let before = std::mem::replace(&mut need.addresses, addresses_in_use(&found, plan));
     if need.addresses != before {
         host::check(&mut host, &need).map_err(|e| HostError::failure(&e))?;

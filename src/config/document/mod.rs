@@ -22,7 +22,7 @@ use crate::config::document::thresholds::read_thresholds;
 use crate::config::document::tree::read_tree;
 use crate::config::document::workload::{either, open_workload};
 use crate::config::push::read_push;
-use crate::config::{Config, ServerEntry, Settings, SimulatorConfig};
+use crate::config::{Config, ServerChoice, ServerEntry, Settings, SimulatorConfig};
 use crate::error::{ConfigError, Mistake, Place, Reason};
 use crate::plan::DURATION_MAX;
 use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
@@ -106,7 +106,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
     let config = Config {
         profile: profile.to_owned(),
         description: reader.string(&fields, "description", DESCRIPTION_BYTES_MAX),
-        servers,
+        server: ServerChoice::of_document(servers, simulator.as_ref()),
         require_fit: reader.boolean(&fields, "require_fit").unwrap_or(false),
         validate: reader.boolean(&fields, "validate").unwrap_or(false),
         seed: reader

@@ -70,9 +70,9 @@ fn the_api_follows_from_the_end_of_the_path() {
 fn a_document_with_a_server_needs_nothing_but_users_and_time() {
     let config =
         read("server: {base_url: 'http://h:1/v1', api: chat}\nworkload: {users: 2, duration_seconds: 3}");
-    assert_eq!(config.servers[0].api, Some(Api::Chat));
+    assert_eq!(config.servers()[0].api, Some(Api::Chat));
     assert_eq!(
-        (config.servers[0].weight, &config.servers[0].name),
+        (config.servers()[0].weight, &config.servers()[0].name),
         (ServerEntry::WEIGHT_DEFAULT, &None)
     );
     let request = &config.requests[0];

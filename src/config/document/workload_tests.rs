@@ -97,7 +97,7 @@ fn the_document_with_one_server_is_a_plan() {
     assert_eq!(config.executor, ramp(20, &[10, 110]));
     assert_eq!(config.executor.duration(), 2 * MINUTE);
     assert_eq!((config.seed, config.warmup, config.repeat), (42, 0, 1));
-    let server = &config.servers[0];
+    let server = &config.servers()[0];
     assert_eq!(
         (
             server.name.as_deref(),
@@ -130,7 +130,7 @@ fn the_document_with_two_servers_is_a_plan() {
     let config = read(WARFARE);
     assert_eq!(config.executor, ramp(20, &[10, 110]));
     let servers: Vec<(Option<&str>, &str, u32)> = config
-        .servers
+        .servers()
         .iter()
         .map(|server| (server.name.as_deref(), server.base_url.as_str(), server.weight))
         .collect();

@@ -138,7 +138,7 @@ fn contradictions_are_one_error_each() {
     assert!(text.contains("error: --cores: contradicts `--cpus`"), "{text}");
     let text = refused("quick-smoke --no-server");
     assert_eq!(text.lines().count(), 2, "{text}");
-    assert!(text.starts_with("error: --no-server: no server is started and none is named"));
+    assert!(text.starts_with("error: --no-server: starts no server, and no target is given"));
 }
 
 #[test]
@@ -214,20 +214,4 @@ fn a_command_line_that_cannot_be_read_is_claps_business() {
     ] {
         assert!(refused(line).starts_with("exit 2: "), "{line}");
     }
-}
-
-#[test]
-fn a_target_means_that_no_server_is_started() {
-    let run = load("quick-smoke --target http://127.0.0.1:1").unwrap().0.run;
-    assert!(!run.manage_server);
-    assert_eq!(run.target.as_deref(), Some("http://127.0.0.1:1"));
-    assert!(load("quick-smoke").unwrap().0.run.manage_server);
-    assert!(
-        !load("quick-smoke --no-server --port 8080")
-            .unwrap()
-            .0
-            .run
-            .manage_server
-    );
-    assert!(load("quick-smoke --port 8080").unwrap().0.run.manage_server);
 }

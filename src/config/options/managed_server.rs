@@ -1,8 +1,7 @@
 //! The server that a run starts itself: what was asked of it, and what contradicts that.
 
 use crate::cli::RunArgs;
-use crate::config::ServerEntry;
-use crate::config::options::passes_and_files::names_a_server;
+use crate::config::SimulatorConfig;
 use crate::error::{Mistake, Reason, quoted};
 use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::server::{CommandOptions, ErrorRates, SimOptions, command};
@@ -17,19 +16,24 @@ use std::time::Duration;
 const WAIT_DEFAULT: Nanos = 120 * SECOND;
 const WAIT_MAX: Nanos = 60 * MINUTE;
 
-/// In the document only what was asked for.
+/// What a run asks of the simulator. Serialised, only what was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct ServerSettings {
+pub struct SimulatorSettings {
+    /// `None`: any free port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub chaos: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sim_latency: Option<String>,
+    pub latency: Option<String>,
+    /// Tokens of each answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sim_tokens: Option<usize>,
+    pub tokens: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sim_config: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<CommandSettings>,
+    pub config: Option<PathBuf>,
+    /// The first option given that only the simulator obeys.
+    #[serde(skip)]
+    pub option: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,31 +52,119 @@ fn redacted<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&redact(url))
 }
 
-impl ServerSettings {
-    /// Those of the options given that only the simulator obeys.
-    pub fn simulator_option(&self) -> Option<&'static str> {
+impl SimulatorSettings {
+    /// Reads the options over the document's wishes. Opens no file.
+    pub fn read(
+        args: &RunArgs,
+        document: Option<&SimulatorConfig>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> SimulatorSettings {
+        let asked = &args.server;
+        let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
+        if let Some(name) = &asked.sim_latency
+            && !LATENCY_PROFILES.contains(&name.as_str())
+        {
+            let known = format!("one of {}", LATENCY_PROFILES.join(", "));
+            let what = format!("{} is not a latency profile", quoted(name));
+            wrong("--sim-latency", Reason::new(what).hint(known));
+        }
+        if let Some(tokens) = asked.sim_tokens
+            && !(1..=TARGET_TOKENS_MAX).contains(&tokens)
+        {
+            let what = format!("`{tokens}` is not 1 to {TARGET_TOKENS_MAX}");
+            wrong("--sim-tokens", Reason::new(what));
+        }
+        let document = SimulatorSettings::of_document(document);
+        SimulatorSettings {
+            port: args.port,
+            chaos: asked.chaos,
+            latency: asked.sim_latency.clone().or(document.latency),
+            tokens: asked.sim_tokens.or(document.tokens),
+            config: asked.sim_config.clone(),
+            option: SimulatorSettings::option_given(args),
+        }
+    }
+
+    /// The wishes of a document, without options.
+    pub fn of_document(document: Option<&SimulatorConfig>) -> SimulatorSettings {
+        SimulatorSettings {
+            latency: document.and_then(|document| document.latency.clone()),
+            tokens: document.and_then(|document| document.tokens),
+            ..SimulatorSettings::default()
+        }
+    }
+
+    /// The first of the options given that only the simulator obeys.
+    pub fn option_given(args: &RunArgs) -> Option<&'static str> {
+        let asked = &args.server;
         [
-            (self.chaos, "--chaos"),
-            (self.sim_latency.is_some(), "--sim-latency"),
-            (self.sim_tokens.is_some(), "--sim-tokens"),
-            (self.sim_config.is_some(), "--sim-config"),
+            (asked.chaos, "--chaos"),
+            (asked.sim_latency.is_some(), "--sim-latency"),
+            (asked.sim_tokens.is_some(), "--sim-tokens"),
+            (asked.sim_config.is_some(), "--sim-config"),
         ]
         .into_iter()
         .find_map(|(given, option)| given.then_some(option))
     }
 
-    pub fn simulator(&self, cpus: &[usize]) -> SimOptions {
+    /// The simulator's own options, to run on `cpus`.
+    pub fn options(&self, cpus: &[usize]) -> SimOptions {
         SimOptions {
             cpus: cpus.to_vec(),
-            latency: self.sim_latency.clone(),
-            target_tokens: self.sim_tokens,
-            config: self.sim_config.clone(),
+            latency: self.latency.clone(),
+            target_tokens: self.tokens,
+            config: self.config.clone(),
             errors: self.chaos.then_some(ErrorRates::CHAOS),
         }
     }
 }
 
 impl CommandSettings {
+    /// Reads `--server-cmd` and what belongs to it; `None` where it is not given or cannot be used.
+    pub fn read(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Option<CommandSettings> {
+        let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
+        let asked = &args.server;
+        let Some(line) = &asked.server_cmd else {
+            for (given, option) in [
+                (asked.health_url.is_some(), "--health-url"),
+                (asked.server_wait.is_some(), "--server-wait"),
+            ] {
+                if given {
+                    let what = "has no meaning without `--server-cmd`, whose readiness it is about";
+                    wrong(option, Reason::new(what).hint("add `--server-cmd 'COMMAND'`"));
+                }
+            }
+            return None;
+        };
+        if args.no_server {
+            let what = "contradicts `--server-cmd`, which starts one";
+            wrong("--no-server", Reason::new(what).hint("drop one of the two"));
+        }
+        let wait = asked.server_wait.unwrap_or(WAIT_DEFAULT);
+        if let Err(reason) = check_duration(wait, &(100 * MILLISECOND..=WAIT_MAX)) {
+            wrong("--server-wait", reason);
+        }
+        let words = command::split(line.expose());
+        if let Err(why) = words {
+            let what = format!("is no command line: {why}");
+            let hint = "write `--server-cmd 'PROGRAM ARGUMENT …'`; for pipes and variables `sh -c '…'`";
+            wrong("--server-cmd", Reason::new(what).hint(hint));
+        }
+        let Some(health_url) = asked.health_url.clone() else {
+            let what = "needs `--health-url`: without it nobody knows when the server is ready";
+            let hint = "for example `--health-url http://127.0.0.1:8080/health`";
+            wrong("--server-cmd", Reason::new(what).hint(hint));
+            return None;
+        };
+        let mut words = words.ok()?.into_iter();
+        Some(CommandSettings {
+            program: words.next()?,
+            arguments: words.map(Secret::from).collect(),
+            health_url,
+            wait,
+        })
+    }
+
     pub fn options(&self) -> CommandOptions {
         let arguments = self.arguments.iter().map(|word| word.expose().to_owned());
         CommandOptions {
@@ -83,129 +175,11 @@ impl CommandSettings {
     }
 }
 
-/// Opens no file and no connection.
-pub fn server_settings(
-    args: &RunArgs,
-    servers: &[ServerEntry],
-    mistakes: &mut Vec<Mistake>,
-) -> ServerSettings {
-    let asked = &args.server;
-    let mut settings = ServerSettings {
-        chaos: asked.chaos,
-        sim_latency: asked.sim_latency.clone(),
-        sim_tokens: asked.sim_tokens,
-        sim_config: asked.sim_config.clone(),
-        command: command_settings(args, mistakes),
-    };
-    simulator_mistakes(args, &settings, servers, mistakes);
-    if !servers.is_empty() {
-        // Reported: not to look wrong a second time.
-        settings = ServerSettings {
-            command: settings.command,
-            ..ServerSettings::default()
-        };
-    }
-    settings
-}
-
-fn simulator_mistakes(
-    args: &RunArgs,
-    settings: &ServerSettings,
-    servers: &[ServerEntry],
-    mistakes: &mut Vec<Mistake>,
-) {
-    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
-    if let Some(option) = settings.simulator_option() {
-        // A port without more may turn out to be a server's: then it is refused when that is known.
-        let named = names_a_server(servers);
-        let others = [
-            (
-                args.server.server_cmd.is_some(),
-                "`--server-cmd` starts another server",
-            ),
-            (
-                args.target().is_some(),
-                "`--target` names a server that runs already",
-            ),
-            (args.no_server, "`--no-server` starts none"),
-            (named.is_some(), named.as_deref().unwrap_or_default()),
-        ];
-        let instead = others.into_iter().find_map(|(given, what)| given.then_some(what));
-        if let Some(instead) = instead {
-            let what = format!("is for the simulator, but {instead}");
-            wrong(option, Reason::new(what).hint("drop one of the two"));
-        }
-    }
-    if let Some(name) = &settings.sim_latency
-        && !LATENCY_PROFILES.contains(&name.as_str())
-    {
-        let known = format!("one of {}", LATENCY_PROFILES.join(", "));
-        wrong(
-            "--sim-latency",
-            Reason::new(format!("{} is no latency profile", quoted(name))).hint(known),
-        );
-    }
-    if let Some(tokens) = settings.sim_tokens
-        && !(1..=TARGET_TOKENS_MAX).contains(&tokens)
-    {
-        let what = format!("`{tokens}` is not 1 to {TARGET_TOKENS_MAX}");
-        wrong("--sim-tokens", Reason::new(what));
-    }
-}
-
-fn command_settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Option<CommandSettings> {
-    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
-    let asked = &args.server;
-    let Some(line) = &asked.server_cmd else {
-        for (given, option) in [
-            (asked.health_url.is_some(), "--health-url"),
-            (asked.server_wait.is_some(), "--server-wait"),
-        ] {
-            if given {
-                let what = "has no meaning without `--server-cmd`, whose readiness it is about";
-                wrong(option, Reason::new(what).hint("add `--server-cmd 'COMMAND'`"));
-            }
-        }
-        return None;
-    };
-    if args.no_server {
-        let what = "contradicts `--server-cmd`, which starts one";
-        wrong("--no-server", Reason::new(what).hint("drop one of the two"));
-    }
-    if args.port.is_some() {
-        let what = "is for the simulator; a server of your own gets its port in `--server-cmd`";
-        wrong("--port", Reason::new(what).hint("name it in `--health-url`, too"));
-    }
-    let wait = asked.server_wait.unwrap_or(WAIT_DEFAULT);
-    if let Err(reason) = check_duration(wait, &(100 * MILLISECOND..=WAIT_MAX)) {
-        wrong("--server-wait", reason);
-    }
-    let words = command::split(line.expose());
-    if let Err(why) = words {
-        let what = format!("is no command line: {why}");
-        let hint = "write `--server-cmd 'PROGRAM ARGUMENT …'`; for pipes and variables `sh -c '…'`";
-        wrong("--server-cmd", Reason::new(what).hint(hint));
-    }
-    let Some(health_url) = asked.health_url.clone() else {
-        let what = "needs `--health-url`: without it nobody knows when the server is ready";
-        let hint = "for example `--health-url http://127.0.0.1:8080/health`";
-        wrong("--server-cmd", Reason::new(what).hint(hint));
-        return None;
-    };
-    let mut words = words.ok()?.into_iter();
-    Some(CommandSettings {
-        program: words.next()?,
-        arguments: words.map(Secret::from).collect(),
-        health_url,
-        wait,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::Cli;
-    use crate::config::load_plan;
+    use crate::config::{ServerChoice, load_plan};
     use clap::Parser;
 
     fn args(words: &[&str]) -> RunArgs {
@@ -214,9 +188,10 @@ mod tests {
     }
 
     fn mistakes(words: &[&str]) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        server_settings(&args(words), &[], &mut mistakes);
-        mistakes.iter().map(ToString::to_string).collect()
+        match load_plan(&args(words)) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.mistakes().iter().map(ToString::to_string).collect(),
+        }
     }
 
     #[test]
@@ -240,7 +215,7 @@ mod tests {
             }
             assert_eq!(mistakes(option), [""; 0]);
         }
-        assert!(mistakes(&["--sim-latency", "gtp"])[0].contains("`gtp` is no latency profile"));
+        assert!(mistakes(&["--sim-latency", "gtp"])[0].contains("`gtp` is not a latency profile"));
         assert!(mistakes(&["--sim-tokens", "0"])[0].contains("not 1 to"));
     }
 
@@ -270,10 +245,12 @@ mod tests {
             "http://127.0.0.1:1/v1",
         ];
         let (config, _) = load_plan(&args(&words)).unwrap();
-        let command = config.run.server.command.as_ref().unwrap();
+        let ServerChoice::Command { command, server } = &config.server else {
+            panic!("{:?}", config.server);
+        };
         assert_eq!(command.options().words, ["srv", "--api-key", "CANARY"]);
         assert_eq!(command.options().wait, Duration::from_secs(120));
-        assert!(config.run.manage_server);
+        assert_eq!(server.as_ref().unwrap().base_url, "http://127.0.0.1:1/v1");
         let json = serde_json::to_string(&config).unwrap();
         assert!(!json.contains("CANARY"), "{json}");
         assert!(json.contains("\"program\":\"srv\""), "{json}");
@@ -282,7 +259,10 @@ mod tests {
     #[test]
     fn chaos_is_the_rates_that_its_help_names() {
         let (config, _) = load_plan(&args(&["--chaos", "--sim-tokens", "7"])).unwrap();
-        let options = config.run.server.simulator(&[1]);
+        let ServerChoice::Simulator(settings) = &config.server else {
+            panic!("{:?}", config.server);
+        };
+        let options = settings.options(&[1]);
         let rates = options.errors.unwrap();
         assert_eq!(
             (rates.rate_limit, rates.server_error, rates.timeout),

@@ -6,6 +6,6 @@ mod mix;
 pub(in crate::config) mod passes_and_files;
 mod settings;
 
-pub use managed_server::{CommandSettings, ServerSettings};
+pub use managed_server::{CommandSettings, SimulatorSettings};
 pub(in crate::config) use settings::settings;
 pub use settings::{Header, MIN_WAIT_DEFAULT, Settings};

@@ -1,11 +1,11 @@
 //! What a run is beside its load, laid over the document: servers, warm-up, repetition, contention, files.
 
 use crate::cli::RunArgs;
+use crate::config::Config;
 use crate::config::document::REPEAT_MAX;
 use crate::config::document::reader::within;
-use crate::config::{Config, ServerEntry};
 use crate::error::{Mistake, Reason};
-use crate::plan::{DURATION_MAX, Executor, KINDS_MAX};
+use crate::plan::{DURATION_MAX, Executor};
 use crate::units::{check_duration, format_duration};
 use std::path::PathBuf;
 
@@ -13,7 +13,6 @@ use std::path::PathBuf;
 const RESULTS_DIR_DEFAULT: &str = "results";
 
 pub fn overlay_session(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
-    overlay_servers(config, args, mistakes);
     overlay_files(config, args);
     let asked = &args.document;
     if let Some(repeat) = asked.repeat {
@@ -30,46 +29,8 @@ pub fn overlay_session(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<M
     }
     config.contention |= asked.contention;
     check_length(config, mistakes);
-    check_kinds(config, mistakes);
     if config.contention {
         check_contention(config, asked.contention, mistakes);
-    }
-}
-
-/// What is reported here is taken out of the configuration, so that later checks do not report it again.
-///
-/// A document with one server may be run against another; with several nobody knows which one is meant.
-fn overlay_servers(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
-    let Some(first) = config.servers.first() else {
-        return;
-    };
-    let several = config.servers.len() > 1;
-    let named = format!(
-        "the {} servers of {}:{}",
-        config.servers.len(),
-        first.place.name,
-        first.place.line
-    );
-    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
-    if several && args.target().is_some() {
-        let what = format!("contradicts {named}: which of them it replaces is not said");
-        let hint = "drop it, in the environment too, or change the document";
-        wrong("--target", Reason::new(what).hint(hint));
-        config.run.target = None;
-    }
-    if several && args.server.server_cmd.is_some() {
-        let what = format!("starts one server, but the load is for {named}");
-        let hint = "start them beforehand and drop it";
-        wrong("--server-cmd", Reason::new(what).hint(hint));
-        config.run.server.command = None;
-    }
-    if several {
-        return;
-    }
-    if let Some(target) = args.target() {
-        // Another server has a path of its own, which says what it speaks.
-        config.servers[0].base_url = target.to_owned();
-        config.servers[0].api = None;
     }
 }
 
@@ -105,20 +66,6 @@ fn check_length(config: &Config, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-/// Each server has each kind of request for itself.
-fn check_kinds(config: &mut Config, mistakes: &mut Vec<Mistake>) {
-    let (servers, requests) = (config.servers.len(), config.requests.len());
-    if servers * requests > KINDS_MAX && requests <= KINDS_MAX {
-        let what = format!(
-            "{servers} servers with {requests} kinds of request each make {}, above the limit, {KINDS_MAX}",
-            servers * requests
-        );
-        let reason = Reason::new(what).hint("fewer servers, or fewer kinds of request");
-        mistakes.push(config.requests_place.mistake(reason));
-        config.servers.truncate(KINDS_MAX / requests);
-    }
-}
-
 fn check_contention(config: &Config, by_option: bool, mistakes: &mut Vec<Mistake>) {
     let mut wrong = |reason: Reason| {
         mistakes.push(match by_option {
@@ -126,7 +73,7 @@ fn check_contention(config: &Config, by_option: bool, mistakes: &mut Vec<Mistake
             false => config.shape_place.mistake(reason),
         });
     };
-    let servers = config.servers.len();
+    let servers = config.servers().len();
     if servers < 2 {
         let what = format!("contention needs two servers at least, and the document names {servers}");
         wrong(Reason::new(what).hint("list them under `servers`"));
@@ -144,15 +91,6 @@ fn check_contention(config: &Config, by_option: bool, mistakes: &mut Vec<Mistake
         );
         wrong(Reason::new(what).hint("use `workload`, `constant-vus` or `ramping-vus`"));
     }
-}
-
-/// Why a simulator has no place in a run with these servers.
-pub fn names_a_server(servers: &[ServerEntry]) -> Option<String> {
-    let first = servers.first()?;
-    Some(format!(
-        "{}:{} names a server that runs already",
-        first.place.name, first.place.line
-    ))
 }
 
 #[cfg(test)]

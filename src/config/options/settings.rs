@@ -1,14 +1,10 @@
 //! Where a run goes and how it is measured: the options beside the load itself.
 
 use crate::cli::{RunArgs, Stamp};
-use crate::config::options::managed_server::server_settings;
-use crate::config::options::passes_and_files::names_a_server;
 use crate::config::to_plan::shard::shard;
-use crate::config::{ServerEntry, ServerSettings};
 use crate::error::{Mistake, Reason, quoted};
 use crate::host::CpuList;
 use crate::plan::Shard;
-use crate::units::redact;
 use crate::units::{MILLISECOND, Nanos};
 use crate::units::{Secret, check_duration, duration_text};
 use serde::{Serialize, Serializer};
@@ -38,13 +34,6 @@ const HEADERS_OURS: [&str; 10] = [
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Settings {
-    /// `None`: the program starts a server of its own, or uses one at `port`.
-    #[serde(serialize_with = "redacted_url")]
-    pub target: Option<String>,
-    /// A server is started and stopped by the program.
-    pub manage_server: bool,
-    pub port: Option<u16>,
-    pub server: ServerSettings,
     /// PEM file with certificates to trust beside the system's.
     pub cacert: Option<PathBuf>,
     /// Any certificate will do.
@@ -77,10 +66,6 @@ pub struct Header {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            target: None,
-            manage_server: true,
-            port: None,
-            server: ServerSettings::default(),
             cacert: None,
             insecure: false,
             cores: None,
@@ -97,28 +82,9 @@ impl Default for Settings {
     }
 }
 
-/// Reads the key file, if one is named; touches nothing else. `servers` are the document's.
-pub fn settings(args: &RunArgs, servers: &[ServerEntry], mistakes: &mut Vec<Mistake>) -> Settings {
-    let server = server_settings(args, servers, mistakes);
+/// Reads the key file, if one is named; touches nothing else.
+pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
-    let target = args.target();
-    if target.is_some() && args.port.is_some() {
-        let what = "contradicts `--target`, whose URL has the port";
-        wrong("--port", Reason::new(what).hint("put the port into the URL"));
-    }
-    if let (Some(named), Some(_), None, None) = (names_a_server(servers), args.port, target, &server.command)
-    {
-        let what = format!("is for the simulator, but {named}");
-        wrong("--port", Reason::new(what).hint("drop one of the two"));
-    }
-    let named = target.is_some() || !servers.is_empty();
-    if args.no_server && !named && args.port.is_none() && server.command.is_none() {
-        let what = "no server is started and none is named";
-        wrong(
-            "--no-server",
-            Reason::new(what).hint("add `--target URL`, or `--port N` for one on this host"),
-        );
-    }
     if args.insecure && args.cacert.is_some() {
         let what = "contradicts `--cacert`: it accepts any certificate";
         wrong("--insecure", Reason::new(what).hint("drop one of the two"));
@@ -133,23 +99,12 @@ pub fn settings(args: &RunArgs, servers: &[ServerEntry], mistakes: &mut Vec<Mist
             Reason::new(format!("`{cores}` is not 1 to {CORES_MAX}")),
         );
     }
-    if args.port == Some(0) {
-        wrong(
-            "--port",
-            Reason::new("`0` is below the limit, 1").hint("leave it out for any free port"),
-        );
-    }
     if let Err(reason) = check_duration(args.min_wait, &(0..=MIN_WAIT_MAX)) {
         wrong("--min-wait", reason);
     }
     let headers = headers(args, mistakes);
     let shard = shard(&args.sharding, |name| std::env::var(name).ok(), mistakes);
     Settings {
-        manage_server: (!named && !args.no_server) || server.command.is_some(),
-        target: target.map(str::to_owned),
-        // Beside a server of the document it is reported: not to look wrong a second time.
-        port: args.port.filter(|_| servers.is_empty()),
-        server,
         cacert: args.cacert.clone(),
         insecure: args.insecure,
         cores: args.cores,
@@ -264,11 +219,6 @@ fn check_key(text: &str) -> Result<String, Reason> {
 
 fn shard_text<S: Serializer>(shard: &Option<Shard>, to: S) -> Result<S::Ok, S::Error> {
     shard.map(|shard| shard.to_string()).serialize(to)
-}
-
-/// Without user, password and query, any of which may be a secret.
-fn redacted_url<S: Serializer>(url: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
-    url.as_deref().map(redact).serialize(to)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::config::to_plan::build_kind;
 use crate::config::{CallConfig, Config, RequestConfig, ServerEntry};
-use crate::error::{Mistake, Place, Reason, quoted};
+use crate::error::{Mistake, Reason, quoted};
 use crate::plan::{ENDPOINTS_MAX, KINDS_MAX};
 use crate::workload::{Endpoint, RequestKind};
 
@@ -16,17 +16,16 @@ pub(super) struct Built {
 
 pub(super) fn build(config: &Config, mistakes: &mut Vec<Mistake>) -> Built {
     check_count(config, mistakes);
-    check_options(config, mistakes);
-    check_servers(&config.servers, mistakes);
+    check_servers(config.servers(), mistakes);
     let mut built = Built {
         endpoints: Vec::new(),
         kinds: Vec::new(),
         complete: true,
     };
-    if config.servers.is_empty() {
+    if config.servers().is_empty() {
         built.add(config, None, mistakes);
     }
-    for server in &config.servers {
+    for server in config.servers() {
         built.add(config, Some(server), mistakes);
     }
     built
@@ -65,7 +64,7 @@ impl Built {
 /// With one server the name in the mix; with several the server's, too, or that alone where it says it all.
 fn kind_name(config: &Config, server: Option<&ServerEntry>, request: &RequestConfig) -> String {
     match server.and_then(|server| server.name.as_ref()) {
-        Some(name) if config.servers.len() > 1 => match config.requests.len() {
+        Some(name) if config.servers().len() > 1 => match config.requests.len() {
             1 => name.clone(),
             _ => format!("{name}/{}", request.name),
         },
@@ -85,53 +84,21 @@ fn with_alias(request: &RequestConfig, server: Option<&ServerEntry>) -> RequestC
 }
 
 fn check_count(config: &Config, mistakes: &mut Vec<Mistake>) {
-    let (requests, servers) = (config.requests.len(), config.servers.len());
+    let (requests, servers) = (config.requests.len(), config.servers().len());
     let place = &config.requests_place;
     if requests == 0 || requests > KINDS_MAX {
         let what = format!("{requests} kinds of request, not 1 to {KINDS_MAX}");
         mistakes.push(place.mistake(Reason::new(what)));
     } else if servers.min(ENDPOINTS_MAX) * requests > KINDS_MAX {
         let what = format!(
-            "{requests} kinds of request at each of {servers} servers are {}, above the limit, {KINDS_MAX}",
+            "{servers} servers with {requests} kinds of request each make {}, above the limit, {KINDS_MAX}",
             servers * requests
         );
-        mistakes.push(place.mistake(Reason::new(what).hint("fewer kinds, or fewer servers")));
+        mistakes.push(place.mistake(Reason::new(what).hint("fewer servers, or fewer kinds of request")));
     }
     if servers > ENDPOINTS_MAX {
         let what = format!("{servers} servers, above the limit, {ENDPOINTS_MAX}");
-        mistakes.push(config.servers[0].place.mistake(Reason::new(what)));
-    }
-}
-
-/// Options that name a server, or set one up, where the document names them.
-fn check_options(config: &Config, mistakes: &mut Vec<Mistake>) {
-    let run = &config.run;
-    let servers = match config.servers.len() {
-        0 => return,
-        1 => "server".to_owned(),
-        n => format!("{n} servers"),
-    };
-    let mut contradicts = |option: &str, hint: &str| {
-        let what = format!("contradicts the {servers} of {}", config.profile);
-        mistakes.push(Place::option(option).mistake(Reason::new(what).hint(hint)));
-    };
-    if run.port.is_some() {
-        contradicts("--port", "change the port in the document");
-    }
-    if let Some(option) = run.server.simulator_option() {
-        contradicts(
-            option,
-            "it is for the built-in simulator, and none is started: drop it",
-        );
-    }
-    if config.servers.len() == 1 {
-        return;
-    }
-    if run.target.is_some() {
-        contradicts("--target", "drop it, or leave one server in the document");
-    }
-    if run.server.command.is_some() {
-        contradicts("--server-cmd", "one server can be started for a run, not several");
+        mistakes.push(config.servers()[0].place.mistake(Reason::new(what)));
     }
 }
 

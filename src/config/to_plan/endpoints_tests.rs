@@ -1,6 +1,6 @@
 use crate::cli::Cli;
 use crate::config::to_plan;
-use crate::config::{CallConfig, Config, ServerEntry, load_plan};
+use crate::config::{CallConfig, Config, ServerChoice, ServerEntry, load_plan};
 use crate::error::Place;
 use crate::plan::Plan;
 use crate::workload::Call;
@@ -10,7 +10,7 @@ use clap::Parser;
 fn config(words: &str, servers: &[(Option<&str>, u32)]) -> Config {
     let words = std::iter::once("llmload-uring").chain(words.split(' '));
     let mut config = load_plan(&Cli::try_parse_from(words).unwrap().run).unwrap().0;
-    config.servers = (10..)
+    let servers = (10..)
         .zip(servers)
         .map(|(line, (name, weight))| ServerEntry {
             name: name.map(str::to_owned),
@@ -21,7 +21,15 @@ fn config(words: &str, servers: &[(Option<&str>, u32)]) -> Config {
             place: Place::file("w.yaml", line),
         })
         .collect();
+    config.server = ServerChoice::of_document(servers, None);
     config
+}
+
+fn servers(config: &mut Config) -> &mut Vec<ServerEntry> {
+    match &mut config.server {
+        ServerChoice::Running(servers) => servers,
+        other => panic!("{other:?}"),
+    }
 }
 
 const WARFARE: [(Option<&str>, u32); 2] = [(Some("Thinker"), 300_000), (Some("Flash"), 700_000)];
@@ -41,7 +49,7 @@ fn refused(config: &Config) -> String {
 fn each_server_gets_the_whole_mix_under_its_name() {
     let one = to_plan(&config("high-concurrency", &[])).unwrap();
     let mut asked = config("high-concurrency", &WARFARE);
-    asked.servers[0].model_alias = Some("llama-2-70b-chat".into());
+    servers(&mut asked)[0].model_alias = Some("llama-2-70b-chat".into());
     let plan = to_plan(&asked).unwrap();
     plan.workload.invariants();
     let (mix, kinds) = (one.workload.kinds.len(), plan.workload.kinds.len());
@@ -109,21 +117,9 @@ fn a_mistake_in_the_mix_is_told_once_and_a_mix_too_wide_for_its_servers_is_refus
         .collect();
     let text = refused(&wide);
     assert!(
-        text.contains("at each of 2 servers are 66, above the limit, 64"),
+        text.contains("2 servers with 33 kinds of request each make 66, above the limit, 64"),
         "{text}"
     );
-}
-
-#[test]
-fn options_that_name_a_server_contradict_several() {
-    let text = refused(&config("quick-smoke --target http://127.0.0.1:2", &WARFARE));
-    assert!(text.contains("--target: contradicts the 2 servers"), "{text}");
-    let text = refused(&config("quick-smoke --port 8080", &WARFARE));
-    assert!(text.contains("--port: contradicts the 2 servers"), "{text}");
-    let text = refused(&config("quick-smoke --chaos", &WARFARE));
-    assert!(text.contains("--chaos: contradicts the 2 servers"), "{text}");
-    let one = config("quick-smoke --target http://127.0.0.1:2", &WARFARE[..1]);
-    assert!(to_plan(&one).is_ok(), "it stands for the one server's URL");
 }
 
 #[test]
@@ -135,7 +131,7 @@ fn an_alias_makes_up_for_a_mix_without_models() {
         }
     }
     assert!(refused(&asked).contains("has no models"));
-    for server in &mut asked.servers {
+    for server in servers(&mut asked) {
         server.model_alias = Some("m".into());
     }
     assert!(to_plan(&asked).is_ok());
