@@ -29,6 +29,9 @@ pub mod result;
 pub mod run;
 pub mod server;
 pub mod signals;
+#[cfg(test)]
+#[path = "../tests/common/skipped.rs"]
+mod skipped;
 pub mod sse;
 pub mod tls;
 pub mod units;

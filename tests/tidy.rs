@@ -405,6 +405,24 @@ fn no_file_is_forgotten_by_the_compiler() {
 }
 
 #[test]
+fn a_skipped_test_is_recorded() {
+    let mut found = Vec::new();
+    for source in sources(&["src", "tests"]) {
+        let is_the_record =
+            ["skipped.rs", "tidy.rs", "what_was_skipped.rs"].map(|name| source.path.ends_with(name));
+        for (i, line) in source.lines.iter().enumerate() {
+            if line.contains("\"skipped: ") && !is_the_record.contains(&true) {
+                found.push(format!("{}:{}", source.path, i + 1));
+            }
+        }
+    }
+    none_of(
+        found,
+        "tests say through `skipped` that they are, so that it is told at the end of a run",
+    );
+}
+
+#[test]
 fn no_path_of_a_developers_machine_and_no_unfinished_business() {
     let mut paths = Vec::new();
     for folder in ["src", "docs", "scripts", "benches", "profiles", ".ci"] {

@@ -312,7 +312,7 @@ const HIGHS: u64 = ONES << 7;
 
 /// Index of the first quote, backslash or control character at or after `at`; `None` when there is none.
 /// Eight bytes at a time: "Determine if a word has a byte less than n" and "... a zero byte",
-/// https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord. The lowest mark is exact.
+/// <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>. The lowest mark is exact.
 /// Flipping bit 1 brings the quote (0x22) to 0x20, next to the control characters, which stay among themselves.
 #[inline(always)]
 fn plain_run_end(data: &[u8], mut at: usize) -> Option<usize> {

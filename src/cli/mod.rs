@@ -1,4 +1,6 @@
 //! What was typed. What it means is found out in `config`.
+// Doc comments of options are their help texts, in which brackets hold the value that holds without the option.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 mod baseline_args;
 mod compare_args;

@@ -9,7 +9,7 @@ use crate::compare::{Cell, Comparison, Row, Statistic, Word};
 use crate::error::{nearest, quoted};
 use crate::metrics::METRICS;
 
-/// `latency p95 > +10%`: METRIC [STAT] OP CHANGE.
+/// `latency p95 > +10%`: `METRIC [STAT] OP CHANGE`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     pub metric: String,

@@ -153,7 +153,10 @@ mod tests {
     fn a_ring_of_this_host_works_or_its_refusal_is_named() {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         if let Err(refusal) = try_ring(&status) {
-            println!("skipped: a_ring_of_this_host_works_or_its_refusal_is_named: needs io_uring: {refusal}");
+            crate::skipped::skipped(
+                "a_ring_of_this_host_works_or_its_refusal_is_named",
+                &format!("io_uring: {refusal}"),
+            );
         }
     }
 

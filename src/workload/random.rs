@@ -2,11 +2,11 @@
 //! (seed, VU, iteration, choice), so no choice can shift another.
 
 /// The increment of SplitMix64: 2^64 divided by the golden ratio, made odd. Steele, Lea and Flood, "Fast
-/// splittable pseudorandom number generators", OOPSLA 2014, https://doi.org/10.1145/2660193.2660195.
+/// splittable pseudorandom number generators", OOPSLA 2014, <https://doi.org/10.1145/2660193.2660195>.
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The output function of SplitMix64, https://prng.di.unimi.it/splitmix64.c: Stafford's "Mix13" constants,
-/// https://zimbry.blogspot.com/2011/09/better-bit-mixing-improving-on.html.
+/// The output function of SplitMix64, <https://prng.di.unimi.it/splitmix64.c>: Stafford's "Mix13" constants,
+/// <https://zimbry.blogspot.com/2011/09/better-bit-mixing-improving-on.html>.
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -27,7 +27,7 @@ pub(crate) fn permuted(key: u64, word: u64) -> u64 {
 }
 
 /// `bits` scaled to `0..=max`, by the high half of the product (Lemire, "Fast random integer generation in an
-/// interval", 2019, https://arxiv.org/abs/1805.10941). Not rejecting leaves a bias of at most (max + 1) / 2^64.
+/// interval", 2019, <https://arxiv.org/abs/1805.10941>). Not rejecting leaves a bias of at most (max + 1) / 2^64.
 pub(crate) fn up_to(max: u64, bits: u64) -> u64 {
     ((u128::from(bits) * (u128::from(max) + 1)) >> 64) as u64
 }

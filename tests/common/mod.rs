@@ -5,6 +5,7 @@ pub mod exposition;
 pub mod gateway;
 pub mod live;
 mod load;
+mod skipped;
 pub mod terminator;
 
 use std::io::Read;
@@ -18,6 +19,7 @@ use llmload_uring::plan::Plan;
 use llmload_uring::workload::{Api, Target};
 
 pub use load::*;
+pub use skipped::{records, shared_material, skipped};
 
 pub fn faults(counts: &[(Fault, u32)], cycle: u32) -> FaultPlan {
     FaultPlan::new(counts, cycle, 7)

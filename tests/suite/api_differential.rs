@@ -1,6 +1,7 @@
 //! The fast reading against the plain one: on recorded streams, on generated JSON, on damaged bytes.
 //! `SEED=n` repeats a run; each random test prints its seed.
 
+use crate::common::shared_material;
 use llmload_uring::api::chat::{read_body, read_body_plain, read_event, read_event_fast, read_event_plain};
 use llmload_uring::api::{BodyFacts, EventFacts, Malformed, ServerTimes, llamacpp};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -10,8 +11,6 @@ mod damage;
 mod generator;
 
 use damage::{Random, damage};
-
-const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/wire-samples");
 
 fn seed(test: &str) -> u64 {
     let seed = match std::env::var("SEED") {
@@ -95,9 +94,9 @@ fn samples(test: &str) -> Vec<Vec<u8>> {
         }
     }
     let mut found = Vec::new();
-    visit(Path::new(SAMPLES), &mut found);
-    if found.is_empty() {
-        println!("skipped: {test}: needs ../shared/wire-samples");
+    if let Some(folder) = shared_material(test, "wire-samples") {
+        visit(&folder, &mut found);
+        assert!(!found.is_empty(), "no events in {}", folder.display());
     }
     found
 }

@@ -1,21 +1,20 @@
 //! Streams in the dialects that servers speak, event by event, against what each must amount to.
 //! The vectors stand beside the project, in `../shared/vectors/sse.json`.
 
+use crate::common::shared_material;
 use llmload_uring::api::{Api, EventFacts, StreamEnd, StreamState, chat, llamacpp, read_event};
 use llmload_uring::metrics::{Outcome, TokenSource};
 use serde_json::Value;
-
-const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors/sse.json");
 
 /// APIs with events of their own, not spoken here.
 const OTHER_APIS: [&str; 2] = ["anthropic-messages", "openai-responses"];
 const NATIVE: &str = "llamacpp-completion";
 
 fn vectors(test: &str) -> Vec<Value> {
-    let Ok(text) = std::fs::read_to_string(VECTORS) else {
-        println!("skipped: {test}: needs ../shared/vectors/sse.json");
+    let Some(path) = shared_material(test, "vectors/sse.json") else {
         return Vec::new();
     };
+    let text = std::fs::read_to_string(path).unwrap();
     let all: Vec<Value> = serde_json::from_str(&text).expect("the vectors are a JSON list");
     all.into_iter().filter(|v| v["llm"].is_object()).collect()
 }

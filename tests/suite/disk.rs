@@ -57,7 +57,10 @@ fn a_disk_that_fills_up_exits_112_with_the_whole_summary_and_the_older_document(
         .as_ref()
         .map_or(true, |done| NO_NAMESPACE.contains(&done.status.code()))
     {
-        println!("skipped: a disk that fills up: needs user and mount namespaces");
+        skipped(
+            "a_disk_that_fills_up_exits_112_with_the_whole_summary_and_the_older_document",
+            "user and mount namespaces",
+        );
         return;
     }
     let ended = Live::spawn(&mut command).wait().expect(112);

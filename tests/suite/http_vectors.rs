@@ -1,5 +1,6 @@
 //! The HTTP/1.1 response parser against vectors from public test suites and captures of real servers.
 
+use crate::common::shared_material;
 use base64::Engine;
 use llmload_uring::http1::{HttpError, Limits, Method, ResponseParser, Step};
 use serde_json::Value;
@@ -102,15 +103,10 @@ fn base64(value: &Value) -> Vec<u8> {
 }
 
 fn vectors(test: &str) -> Vec<Vector> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../shared/vectors/http_response.json"
-    );
-    let Ok(text) = std::fs::read_to_string(path) else {
-        println!("skipped: {test}: needs ../shared/vectors/http_response.json");
+    let Some(path) = shared_material(test, "vectors/http_response.json") else {
         return Vec::new();
     };
-    let list: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let list: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert!(list.len() >= 220, "the vectors are there");
     list.iter().map(vector).collect()
 }
@@ -166,7 +162,7 @@ impl Vector {
 #[test]
 fn every_vector_read_whole_or_byte_by_byte_gives_the_answer_decided_on() {
     let mut failures = Vec::new();
-    for v in vectors("http vectors") {
+    for v in vectors("every_vector_read_whole_or_byte_by_byte_gives_the_answer_decided_on") {
         let whole = v.run([&v.input[..]]);
         let bytes = v.run(v.input.chunks(1));
         for (how, answer) in [("whole", whole), ("bytes", bytes)] {
@@ -185,7 +181,7 @@ fn every_vector_read_whole_or_byte_by_byte_gives_the_answer_decided_on() {
 
 #[test]
 fn every_vector_gives_the_same_answer_at_every_two_way_split() {
-    for v in vectors("http two-way splits") {
+    for v in vectors("every_vector_gives_the_same_answer_at_every_two_way_split") {
         // Large inputs repeat themselves; a prime stride lands in every part of them.
         let stride = if v.input.len() <= 2048 { 1 } else { 997 };
         for at in (0..=v.input.len()).step_by(stride) {
@@ -197,7 +193,7 @@ fn every_vector_gives_the_same_answer_at_every_two_way_split() {
 
 #[test]
 fn no_strict_prefix_of_a_vector_ends_with_another_answer() {
-    for v in vectors("http prefixes") {
+    for v in vectors("no_strict_prefix_of_a_vector_ends_with_another_answer") {
         if v.input.len() > 2048 {
             continue;
         }
@@ -214,7 +210,7 @@ fn no_strict_prefix_of_a_vector_ends_with_another_answer() {
 #[test]
 fn every_vector_left_to_choice_is_in_the_conformance_table() {
     let table = include_str!("../../docs/CONFORMANCE.md");
-    for v in vectors("conformance table") {
+    for v in vectors("every_vector_left_to_choice_is_in_the_conformance_table") {
         let row = format!("| `{}` |", v.name);
         assert_eq!(
             table.contains(&row),
@@ -228,14 +224,13 @@ fn every_vector_left_to_choice_is_in_the_conformance_table() {
 
 #[test]
 fn captured_responses_of_real_servers_end_cleanly_however_they_are_cut() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/wire-samples");
-    if !std::path::Path::new(folder).exists() {
-        println!("skipped: captured responses: needs ../shared/wire-samples");
+    let test = "captured_responses_of_real_servers_end_cleanly_however_they_are_cut";
+    let Some(folder) = shared_material(test, "wire-samples") else {
         return;
-    }
+    };
     let mut count = 0;
     for server in ["llamacpp", "llmsim", "nginx", "guidellm-mock"] {
-        for file in std::fs::read_dir(format!("{folder}/{server}")).unwrap() {
+        for file in std::fs::read_dir(folder.join(server)).unwrap() {
             let path = file.unwrap().path();
             let input = std::fs::read(&path).unwrap();
             if path.extension().is_none_or(|e| e != "raw") || !input.starts_with(b"HTTP/1.") {

@@ -419,7 +419,10 @@ fn the_seccomp_script_adds_the_three_calls_and_changes_nothing_else() {
         Command::new(&script).arg(path).output().unwrap()
     };
     if Command::new("jq").arg("--version").output().is_err() {
-        println!("skipped: the_seccomp_script_adds_the_three_calls_and_changes_nothing_else: needs jq");
+        skipped(
+            "the_seccomp_script_adds_the_three_calls_and_changes_nothing_else",
+            "jq",
+        );
         return;
     }
     let calls = r#"["io_uring_setup","io_uring_enter","io_uring_register"]"#;

@@ -26,6 +26,7 @@ mod profiles;
 mod push;
 mod signals;
 mod simulator;
+mod skips;
 mod sse_vectors;
 mod tls;
 mod validation;

@@ -410,7 +410,10 @@ fn a_real_pushgateway_takes_every_push_and_shows_it() {
         .stderr(Stdio::null())
         .spawn();
     let Ok(child) = spawned else {
-        println!("skipped: a_real_pushgateway_takes_every_push_and_shows_it: needs prometheus-pushgateway");
+        skipped(
+            "a_real_pushgateway_takes_every_push_and_shows_it",
+            "prometheus-pushgateway",
+        );
         return;
     };
     let mut guard = Guard(child);

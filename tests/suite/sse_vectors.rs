@@ -1,5 +1,6 @@
 //! The SSE parser against vectors from public test suites, and against a naive twin.
 
+use crate::common::shared_material;
 use base64::Engine;
 use llmload_uring::sse::{Item, SseParser};
 use proptest::prelude::*;
@@ -64,11 +65,7 @@ fn cut<'a>(input: &'a [u8], split: &Value) -> Vec<&'a [u8]> {
 }
 
 fn vectors(test: &str) -> Option<Vec<Value>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors/sse.json");
-    let Ok(text) = std::fs::read_to_string(path) else {
-        println!("skipped: {test}: needs ../shared/vectors/sse.json");
-        return None;
-    };
+    let text = std::fs::read_to_string(shared_material(test, "vectors/sse.json")?).unwrap();
     Some(serde_json::from_str(&text).unwrap())
 }
 
@@ -129,7 +126,8 @@ fn check(name: &str, vector: &Value, seen: &[Seen], pending: bool, how: &str) {
 
 #[test]
 fn every_vector_gives_its_events_at_the_right_byte_at_every_listed_split() {
-    let Some(vectors) = vectors("sse splits") else {
+    let Some(vectors) = vectors("every_vector_gives_its_events_at_the_right_byte_at_every_listed_split")
+    else {
         return;
     };
     let mut runs = 0;
@@ -147,7 +145,7 @@ fn every_vector_gives_its_events_at_the_right_byte_at_every_listed_split() {
 
 #[test]
 fn every_small_vector_gives_the_same_at_every_two_way_split() {
-    let Some(vectors) = vectors("sse two-way splits") else {
+    let Some(vectors) = vectors("every_small_vector_gives_the_same_at_every_two_way_split") else {
         return;
     };
     for vector in vectors.iter().filter(|v| v.get("input").is_some()) {
@@ -162,7 +160,7 @@ fn every_small_vector_gives_the_same_at_every_two_way_split() {
 
 #[test]
 fn every_generated_vector_gives_its_events_at_its_splits() {
-    let Some(vectors) = vectors("sse generated") else {
+    let Some(vectors) = vectors("every_generated_vector_gives_its_events_at_its_splits") else {
         return;
     };
     for vector in vectors.iter().filter(|v| v.get("input_gen").is_some()) {

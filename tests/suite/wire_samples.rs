@@ -2,8 +2,8 @@
 //! The captures stand beside the project, in `../shared/wire-samples`.
 
 use std::collections::HashSet;
-use std::path::Path;
 
+use crate::common::shared_material;
 use llmload_uring::api::{Api, ServerTimes};
 use llmload_uring::engine::response::{Arrivals, Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::metrics::{Outcome, TokenSource};
@@ -278,13 +278,8 @@ fn read_at_every_cut(file: &str, expected: Expected, bytes: &[u8]) -> Seen {
     single
 }
 
-/// The captures, or a word that they are not here.
-fn samples_are_here() -> bool {
-    let here = Path::new(SAMPLES).is_dir();
-    if !here {
-        println!("skipped: wire_samples: needs ../shared/wire-samples");
-    }
-    here
+fn samples_are_here(test: &str) -> bool {
+    shared_material(test, "wire-samples").is_some()
 }
 
 fn bytes_of(file: &str) -> Vec<u8> {
@@ -315,7 +310,7 @@ fn check_stream_as(api: Api, s: &Stream) -> Seen {
 
 #[test]
 fn chat_streams_read_the_same_at_every_cut_and_stamp_the_right_byte() {
-    if samples_are_here() {
+    if samples_are_here("chat_streams_read_the_same_at_every_cut_and_stamp_the_right_byte") {
         STREAMS.iter().for_each(check_stream);
         check_stream(&CLOSE_DELIMITED);
     }
@@ -323,7 +318,7 @@ fn chat_streams_read_the_same_at_every_cut_and_stamp_the_right_byte() {
 
 #[test]
 fn whole_chat_answers_are_ok_with_the_servers_count_and_no_stream() {
-    if !samples_are_here() {
+    if !samples_are_here("whole_chat_answers_are_ok_with_the_servers_count_and_no_stream") {
         return;
     }
     for (file, tokens) in WHOLE {
@@ -355,7 +350,7 @@ fn times(prompt: Nanos, decode: Nanos) -> ServerTimes {
 
 #[test]
 fn llama_cpps_own_stream_and_text_completions_are_read_as_what_they_are() {
-    if !samples_are_here() {
+    if !samples_are_here("llama_cpps_own_stream_and_text_completions_are_read_as_what_they_are") {
         return;
     }
     let seen = check_stream_as(Api::LlamaCpp, &NATIVE);
@@ -370,7 +365,7 @@ fn llama_cpps_own_stream_and_text_completions_are_read_as_what_they_are() {
 
 #[test]
 fn llama_cpps_own_whole_answer_is_ok_with_its_counts_and_times() {
-    if !samples_are_here() {
+    if !samples_are_here("llama_cpps_own_whole_answer_is_ok_with_its_counts_and_times") {
         return;
     }
     let file = "llamacpp/native_completion_nonstream.raw";
@@ -383,7 +378,7 @@ fn llama_cpps_own_whole_answer_is_ok_with_its_counts_and_times() {
 
 #[test]
 fn streams_of_other_apis_are_never_ok_as_llama_cpps_own() {
-    if !samples_are_here() {
+    if !samples_are_here("streams_of_other_apis_are_never_ok_as_llama_cpps_own") {
         return;
     }
     let others = OTHER_STREAMS.into_iter().filter(|file| *file != NATIVE.file);
@@ -395,7 +390,7 @@ fn streams_of_other_apis_are_never_ok_as_llama_cpps_own() {
 
 #[test]
 fn a_native_stream_without_its_stop_is_truncated_however_clean_its_end() {
-    if !samples_are_here() {
+    if !samples_are_here("a_native_stream_without_its_stop_is_truncated_however_clean_its_end") {
         return;
     }
     let bytes = bytes_of(NATIVE.file);
@@ -416,7 +411,7 @@ fn a_native_stream_without_its_stop_is_truncated_however_clean_its_end() {
 
 #[test]
 fn an_error_status_decides_whatever_was_asked_and_whatever_the_body_is() {
-    if !samples_are_here() {
+    if !samples_are_here("an_error_status_decides_whatever_was_asked_and_whatever_the_body_is") {
         return;
     }
     for (file, outcome, after) in ERRORS {
@@ -441,7 +436,7 @@ fn an_error_status_decides_whatever_was_asked_and_whatever_the_body_is() {
 
 #[test]
 fn answers_that_are_no_chat_are_ok_only_as_light_requests() {
-    if !samples_are_here() {
+    if !samples_are_here("answers_that_are_no_chat_are_ok_only_as_light_requests") {
         return;
     }
     for (file, as_whole) in OTHERS {
@@ -459,7 +454,7 @@ fn answers_that_are_no_chat_are_ok_only_as_light_requests() {
 
 #[test]
 fn streams_of_other_apis_are_never_ok_as_chat_streams() {
-    if !samples_are_here() {
+    if !samples_are_here("streams_of_other_apis_are_never_ok_as_chat_streams") {
         return;
     }
     for file in OTHER_STREAMS {
@@ -472,7 +467,7 @@ fn streams_of_other_apis_are_never_ok_as_chat_streams() {
 
 #[test]
 fn a_stream_closed_at_any_byte_is_truncated_and_before_the_first_stale() {
-    if !samples_are_here() {
+    if !samples_are_here("a_stream_closed_at_any_byte_is_truncated_and_before_the_first_stale") {
         return;
     }
     for (file, api) in [
@@ -498,7 +493,7 @@ fn a_stream_closed_at_any_byte_is_truncated_and_before_the_first_stale() {
 
 #[test]
 fn every_capture_has_its_expectation() {
-    if !samples_are_here() {
+    if !samples_are_here("every_capture_has_its_expectation") {
         return;
     }
     let streams = STREAMS.iter().map(|s| s.file).chain([CLOSE_DELIMITED.file]);

@@ -225,7 +225,10 @@ fn with_shared_iterations_an_id_names_the_request_whoever_took_it() {
     );
     assert_eq!(at.map(mock_requests), [27, 63]);
     if llmload_uring::host::allowed_cpus().len() < 2 {
-        println!("skipped: the same ids on 2 cores: needs 2 CPUs");
+        skipped(
+            "with_shared_iterations_an_id_names_the_request_whoever_took_it",
+            "2 CPUs",
+        );
         return;
     }
     assert_eq!(shared_iterations(at, "2"), one);

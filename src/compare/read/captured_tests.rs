@@ -2,18 +2,12 @@
 
 use super::read_run;
 use crate::compare::{Figure, Format, Run, Stat, Trend, Values};
+use crate::skipped::shared_material;
 use std::path::PathBuf;
-
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/wire-samples/k6");
 
 /// `None`, and says so, where the captured files are not there.
 pub fn captured(test: &str, file: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(FOLDER).join(file);
-    if !path.exists() {
-        println!("skipped: {test}: needs ../shared/wire-samples/k6/{file}");
-        return None;
-    }
-    Some(path)
+    shared_material(test, &format!("wire-samples/k6/{file}"))
 }
 
 /// Every file of the folder and of the one below it.
