@@ -62,7 +62,7 @@ fn with_chaos_our_counts_of_each_class_equal_the_simulators() {
         let deviation = (expected * (1.0 - share)).sqrt();
         assert!((n - expected).abs() < 5.0 * deviation, "{class}: {n} of {all}");
     }
-    assert_eq!(document["config"]["run"]["server"]["chaos"], true);
+    assert_eq!(document["config"]["managed_server"]["simulator"]["chaos"], true);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn options_of_the_simulator_without_one_are_refused_and_nothing_is_sent() {
         ),
         (
             &["--sim-latency", "warp"],
-            "--sim-latency: `warp` is no latency profile",
+            "--sim-latency: `warp` is not a latency profile",
         ),
         (&["--sim-tokens", "0"], "--sim-tokens: `0` is not 1 to"),
         // Somebody is there already, which only the question shows.

@@ -489,7 +489,7 @@ fn a_port_in_use_by_something_unhealthy_is_one_error_that_says_what_to_do() {
         let port = address.port().to_string();
         let ended = ran(&["quick-smoke", "--port", &port]).expect(114);
         ended.one_error(&format!(
-            "--port {port}: in use by something that is no healthy server: {says}"
+            "--port {port}: in use, but not by a healthy server: {says}"
         ));
         let hint = format!("--no-server --target http://127.0.0.1:{port}");
         assert!(ended.stderr.contains(&hint), "{}", ended.stderr);
