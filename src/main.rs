@@ -63,6 +63,9 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<u8, Failure> {
 fn merge(args: &cli::MergeArgs) -> Result<u8, Failure> {
     let merged = commands::merge::run(args)?;
     print(merged.summary.as_bytes());
+    if let Some(failure) = &merged.failure {
+        say(failure.text.trim_end());
+    }
     Ok(merged.exit.code())
 }
 

@@ -4,7 +4,7 @@ use crate::cli::MergeArgs;
 use crate::error::ExitCode;
 use crate::error::Failure;
 use crate::merge::part::{belongs, stream_details};
-use crate::merge::{Part, Refusal, merge};
+use crate::merge::{Part, Refusal, imbalance, merge};
 use crate::output::{self, DetailSpool, OutputError, OutputFile, Spooled};
 use crate::result::{RunResult, Warning};
 use std::fs::File;
@@ -19,6 +19,8 @@ const READ_BYTES: usize = 256 * 1024;
 pub struct Merged {
     pub summary: String,
     pub exit: ExitCode,
+    /// The joining went wrong, and the document says so.
+    pub failure: Option<Failure>,
 }
 
 impl From<Refusal> for Failure {
@@ -42,6 +44,15 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         parts.push(Part::read(&path.display().to_string(), open(path)?)?);
     }
     let mut result = merge(&mut parts, args.partial)?;
+    #[cfg(debug_assertions)]
+    lose_a_request(&mut result);
+    let failure = Failure::imbalance(
+        "the requests of the merged document do not add up",
+        &imbalance(&result, &parts),
+    );
+    if failure.is_some() {
+        result.fail_internally();
+    }
     let file = match &args.output {
         Some(path) => Some(OutputFile::prepare(path)?),
         None => None,
@@ -57,7 +68,17 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
     Ok(Merged {
         summary: result.summary,
         exit: result.run.exit_code,
+        failure,
     })
+}
+
+/// Debug builds only: a mistake of ours on purpose, so that tests can see what becomes of one. A release build must
+/// not have a way to it.
+#[cfg(debug_assertions)]
+fn lose_a_request(result: &mut RunResult) {
+    if std::env::var_os("LLMLOAD_TEST_MERGE_LOSES_A_REQUEST").is_some() {
+        result.totals.traffic.ok -= 1;
+    }
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Refusal> {

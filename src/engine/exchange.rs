@@ -279,6 +279,10 @@ impl Session {
     }
 
     fn record(&self, core: &CoreState, life: &Life, outcome: Outcome, done: Nanos, iteration: u64) {
+        #[cfg(debug_assertions)]
+        if super::sabotage::loses(self.vu, iteration) {
+            return;
+        }
         let arrivals = self.reader.arrivals;
         let (output_tokens, token_source) = self.reader.output_tokens();
         let times = self.reader.server_times();

@@ -13,6 +13,9 @@ pub struct Failure {
     pub text: String,
 }
 
+/// The next step where it was our mistake.
+const BUG_HINT: &str = "this is a bug in llmload-uring; please report it, with the command line";
+
 impl Failure {
     pub fn new(exit: ExitCode, what: impl Display, cause: Option<&str>, hint: &str) -> Failure {
         let mut text = format!("error: {}\n", escape(&what.to_string()));
@@ -27,8 +30,14 @@ impl Failure {
     }
 
     pub fn internal(what: impl Display) -> Failure {
-        let hint = "this is a mistake of llmload-uring: please report it with the command line";
-        Failure::new(ExitCode::Internal, what, None, hint)
+        Failure::new(ExitCode::Internal, what, None, BUG_HINT)
+    }
+
+    /// Figures of ours that do not add up, a line each; `None` where there are none.
+    pub fn imbalance(what: impl Display, figures: &[String]) -> Option<Failure> {
+        let cause = Some(figures.join("\n"));
+        let cause = cause.filter(|cause| !cause.is_empty())?;
+        Some(Failure::new(ExitCode::Internal, what, Some(&cause), BUG_HINT))
     }
 
     /// One that was printed when it happened: only its exit code is left to count.

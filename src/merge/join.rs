@@ -28,6 +28,9 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
         let what = format!("{}: its configuration cannot be read back: {e}", parts[0].name);
         Refusal::new(what, "merge documents with the version that wrote them")
     })?;
+    for part in parts {
+        part.adds_up()?;
+    }
     let series = series(parts, &plan)?;
     let total = total(parts, &series)?;
 
@@ -96,7 +99,6 @@ fn total(parts: &[Part], series: &[SeriesTotals]) -> Result<SeriesTotals, Refusa
     let mut total = SeriesTotals::new();
     series.iter().for_each(|s| total.merge(s));
     for part in parts {
-        part.adds_up()?;
         // Counted by request, and in no histogram.
         if let Some(timings) = part.server_timings {
             total.server_prompt_over += timings.prompt.server_over;
@@ -236,29 +238,11 @@ fn counts(from: &PartTraffic) -> SeriesCounts {
     }
 }
 
-impl Part {
-    /// Its kinds are all of its requests.
-    fn adds_up(&self) -> Result<(), Refusal> {
-        let sum: u64 = self.kinds.values().map(|e| e.totals.requests).sum();
-        if sum == self.totals.requests {
-            return Ok(());
-        }
-        let what = format!(
-            "{}: {} requests in all, {sum} over its kinds",
-            self.name, self.totals.requests
-        );
-        Err(Refusal::new(
-            what,
-            "was it changed? merge takes what --output FILE wrote",
-        ))
-    }
-}
-
 fn totals(parts: &[Part], total: &SeriesTotals) -> Totals {
     let sum = |pick: fn(&Part) -> u64| parts.iter().map(pick).sum::<u64>();
     Totals {
         traffic: traffic(total),
-        in_flight: total.started - total.finished(),
+        in_flight: sum(|p| p.totals.in_flight),
         dropped_iterations: sum(|p| p.totals.dropped_iterations),
         stale_reconnects: sum(|p| p.totals.stale_reconnects),
         token_events: sum(|p| p.totals.token_events),

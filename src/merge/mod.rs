@@ -4,11 +4,13 @@
 
 mod belong;
 mod join;
+mod ledger;
 pub mod part;
 mod timeline;
 mod verdict;
 
 pub use join::merge;
+pub use ledger::imbalance;
 pub use part::{Part, stream_details};
 
 /// Why documents are not joined.

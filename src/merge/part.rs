@@ -80,6 +80,9 @@ pub struct PartRun {
 #[derive(Debug, Deserialize)]
 pub struct PartTraffic {
     pub requests: u64,
+    pub ok: u64,
+    pub failed: u64,
+    pub interrupted: u64,
     pub by_outcome: BTreeMap<String, u64>,
     pub by_status: BTreeMap<u16, u64>,
     pub output_tokens: u64,
@@ -90,6 +93,10 @@ pub struct PartTraffic {
 #[derive(Debug, Deserialize)]
 pub struct PartTotals {
     pub requests: u64,
+    pub ok: u64,
+    pub failed: u64,
+    pub interrupted: u64,
+    pub in_flight: u64,
     pub dropped_iterations: u64,
     pub stale_reconnects: u64,
     pub token_events: u64,

@@ -1,10 +1,11 @@
 //! The sum of all snapshots.
 
-use crate::metrics::{CoreCounters, Distribution, MetricId, SeriesTotals, Snapshot};
+use crate::metrics::{Account, CoreCounters, Distribution, Ledger, MetricId, SeriesTotals, Snapshot};
 
 /// One core since the start.
 #[derive(Clone, Debug, Default)]
 pub struct CoreTotals {
+    pub account: Account,
     pub counters: CoreCounters,
     pub reap_lag: Distribution,
     pub stamp_lag: Distribution,
@@ -46,6 +47,7 @@ impl Merged {
         for (mine, theirs) in self.series.iter_mut().zip(series) {
             mine.merge(theirs);
             self.total.merge(theirs);
+            core.account.merge(&theirs.account());
             core.schedule_lag.merge(theirs.metric(MetricId::ScheduleLag));
         }
         core.counters.append(counters);
@@ -62,6 +64,7 @@ impl Merged {
             mine.merge(theirs);
         }
         for (mine, theirs) in self.cores.iter_mut().zip(cores) {
+            mine.account.merge(&theirs.account);
             mine.counters.append(&theirs.counters);
             mine.reap_lag.merge(&theirs.reap_lag);
             mine.stamp_lag.merge(&theirs.stamp_lag);
@@ -71,10 +74,7 @@ impl Merged {
 
     /// Requests with no outcome yet.
     pub fn in_flight(&self) -> u64 {
-        self.total
-            .started
-            .checked_sub(self.total.finished())
-            .expect("a request starts before it finishes")
+        self.total.started.saturating_sub(self.total.finished())
     }
 
     /// All cores together; peaks are sums of the cores' own peaks, an upper bound.
@@ -94,20 +94,21 @@ impl Merged {
         merge_all(self.cores.iter().map(|c| &c.stamp_lag))
     }
 
-    /// Started = ok + failed by class + interrupted + in flight, per series and over all.
-    pub fn invariants(&self) {
-        for s in self.series.iter().chain([&self.total]) {
-            assert!(s.started >= s.finished(), "finished more than started");
-            assert_eq!(s.ok() + s.failed() + s.interrupted(), s.finished());
-        }
-        let started: u64 = self.series.iter().map(|s| s.started).sum();
-        assert_eq!(started, self.total.started, "the series' sum is the total");
-    }
-
-    /// At the end of a run nothing is in flight.
-    pub fn invariants_at_end(&self) {
-        self.invariants();
-        assert_eq!(self.in_flight(), 0, "requests without an outcome");
+    /// Requests by series and by core. `names` are those of the series, in order. `is_over`: every core has sent its
+    /// last snapshot, so that none can be in flight.
+    pub fn ledger(&self, names: &[String], is_over: bool) -> Ledger {
+        let in_flight = if is_over { 0 } else { self.in_flight() };
+        let series = self.series.iter().enumerate().map(|(index, series)| {
+            let name = names
+                .get(index)
+                .map_or_else(|| index.to_string(), |name| format!("`{name}`"));
+            (format!("kind of request {name}"), series.account())
+        });
+        let cores = self.cores.iter().enumerate();
+        let cores = cores.map(|(index, core)| (format!("core {index}"), core.account));
+        Ledger::new(self.total.account(), in_flight)
+            .divided("kinds of request", series)
+            .divided("cores", cores)
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod counters;
 mod distribution;
+mod ledger;
 mod merged;
 mod outcome;
 mod recorder;
@@ -25,6 +26,7 @@ mod merge_tests;
 
 pub use counters::CoreCounters;
 pub use distribution::{Distribution, EncodingError, Exact, HIGHEST_US, SIGNIFICANT_DIGITS};
+pub use ledger::{Account, Ledger};
 pub use merged::{CoreTotals, Merged};
 pub use outcome::Outcome;
 pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};

@@ -1,7 +1,7 @@
 //! Counts and distributions of one series: one endpoint and kind of request.
 
 use super::sample::TwoClocks;
-use crate::metrics::{Distribution, METRICS, MetricId, Outcome, Sample, Source, TokenSource};
+use crate::metrics::{Account, Distribution, METRICS, MetricId, Outcome, Sample, Source, TokenSource};
 use crate::units::Nanos;
 
 /// Everything counted about one series. Additive: the totals of parts are the parts' sums.
@@ -217,6 +217,15 @@ impl SeriesTotals {
 
     pub fn failed(&self) -> u64 {
         self.sum_of(Outcome::is_failure)
+    }
+
+    pub fn account(&self) -> Account {
+        Account {
+            started: self.started,
+            ok: self.ok(),
+            failed: self.failed(),
+            interrupted: self.interrupted(),
+        }
     }
 
     pub fn timeouts(&self) -> u64 {

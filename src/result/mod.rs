@@ -6,6 +6,7 @@ mod contention;
 mod endpoints;
 mod figures;
 mod fitness;
+mod ledger;
 mod passes;
 mod pushes;
 mod server;

@@ -78,6 +78,7 @@ pub fn finish(
         passes: pass_figures(plan, &load),
     };
     let mut result = RunResult::build(facts, &load.measured.load);
+    check_sums(&mut result, &mut load);
     result.summary = output::summary(&result);
     let unwritten = files.write(&result, spooled.as_ref());
     load.books
@@ -93,6 +94,23 @@ pub fn finish(
         exit: ExitCode::combine(&problems),
         summary: result.summary,
         errors: load.books.failures,
+    }
+}
+
+/// The document's requests add up to what the cores counted. Each pass has been checked for itself.
+fn check_sums(result: &mut RunResult, load: &mut Load) {
+    let cores = load.measured.load.merged().cores.iter().enumerate();
+    let cores = cores.map(|(index, core)| (format!("core {index}"), core.account));
+    let figures = result
+        .ledger(result.totals.in_flight)
+        .divided("cores", cores)
+        .imbalance();
+    let known = load.books.failed_internally();
+    if let Some(failure) = Failure::imbalance("the requests of the result do not add up", &figures)
+        && !known
+    {
+        load.books.failures.push(failure);
+        result.fail_internally();
     }
 }
 

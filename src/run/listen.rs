@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, after, never, select};
 
+use super::names::series_names;
 use super::progress::{Shown, Tick};
 use crate::engine::{Command, Engine, Report};
 use crate::error::ExitCode;
@@ -57,6 +58,10 @@ pub struct Books {
 }
 
 impl Books {
+    pub fn failed_internally(&self) -> bool {
+        self.failures.iter().any(|f| f.exit == ExitCode::Internal)
+    }
+
     fn since_origin(&self, now: Nanos) -> Nanos {
         now.saturating_sub(self.origin.unwrap_or(now))
     }
@@ -248,7 +253,8 @@ impl<'a> Listener<'a> {
         {
             self.books.failures.push(Failure::internal(e));
         }
-        if self.books.failures.iter().any(|f| f.exit == ExitCode::Internal) {
+        check_sums(self.plan, &self.aggregator, &mut self.books, left);
+        if self.books.failed_internally() {
             self.stopped_by = StoppedBy::Failure;
         }
         Listened {
@@ -261,4 +267,16 @@ impl<'a> Listener<'a> {
             wall_offset,
         }
     }
+}
+
+/// Every request that was started has one outcome, or we have a bug. A core that was not waited for, or that failed,
+/// may still have some in flight.
+fn check_sums(plan: &Plan, aggregator: &Aggregator, books: &mut Books, cores_left: bool) {
+    let is_over = !cores_left && !books.failed_internally();
+    let figures = aggregator
+        .merged()
+        .ledger(&series_names(plan), is_over)
+        .imbalance();
+    let failure = Failure::imbalance("the requests of this run do not add up", &figures);
+    books.failures.extend(failure);
 }

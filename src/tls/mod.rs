@@ -82,7 +82,7 @@ impl TlsTarget {
         let provider = Arc::new(ring::default_provider());
         let broken = |what: &dyn fmt::Display| TlsError {
             message: format!("TLS cannot be set up: {what}"),
-            hint: "this is a mistake of llmload-uring: please report it with the command line",
+            hint: "this is a bug in llmload-uring; please report it, with the command line",
         };
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()

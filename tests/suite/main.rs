@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accounting;
 mod api_differential;
 mod api_vectors;
 mod chaos;

@@ -241,7 +241,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
         aggregator.tick(second * SECOND, u64::from(planned));
     }
     assert!(left.next().is_none(), "the simulated run ends within {end} ns");
-    aggregator.merged().invariants_at_end();
+    assert_eq!(aggregator.merged().ledger(&[], true).imbalance(), [""; 0]);
     let facts = RunFacts {
         config: serde_json::to_value(&config).unwrap(),
         host: json!({"kernel": "6.18.0", "worker_cpus": [1, 2]}),
@@ -655,7 +655,23 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
         ),
         (
             changed(&two, "/totals/requests", json!(1)),
-            "1 requests in all, 10 over its kinds",
+            "part-1.json: its requests do not add up: in all: 1 started",
+        ),
+        (
+            changed(&two, "/totals/in_flight", json!(1)),
+            "its requests do not add up: in all: 10 started, 9 ok, 1 failed, 0 interrupted, 1 in flight",
+        ),
+        (
+            changed(&two, "/endpoints/plain/totals/ok", json!(7)),
+            "its requests do not add up: in all: ",
+        ),
+        (
+            changed(
+                &two,
+                "/endpoints/plain/totals/by_outcome",
+                json!({"ok": u64::MAX}),
+            ),
+            "all outcomes together: 10 started, ",
         ),
         (
             changed(&two, "/endpoints/plain/metrics/latency/count", json!(999)),

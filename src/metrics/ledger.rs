@@ -1,0 +1,213 @@
+//! The sum that every figure rests on: a request that was started has ended in exactly one way, or is still in flight.
+
+use std::fmt;
+
+/// Requests that were started, and how those that are over have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    pub started: u64,
+    pub ok: u64,
+    pub failed: u64,
+    pub interrupted: u64,
+}
+
+impl Account {
+    pub fn merge(&mut self, other: &Account) {
+        let Account {
+            started,
+            ok,
+            failed,
+            interrupted,
+        } = other;
+        // Figures of a document may be anything; those of a run never come near the end of the range.
+        self.started = self.started.saturating_add(*started);
+        self.ok = self.ok.saturating_add(*ok);
+        self.failed = self.failed.saturating_add(*failed);
+        self.interrupted = self.interrupted.saturating_add(*interrupted);
+    }
+
+    fn is_balanced(&self, in_flight: u64) -> bool {
+        let ended = [self.ok, self.failed, self.interrupted, in_flight];
+        let ended = ended.iter().try_fold(0u64, |sum, n| sum.checked_add(*n));
+        ended == Some(self.started)
+    }
+
+    fn is_possible(&self) -> bool {
+        let ended = [self.ok, self.failed, self.interrupted];
+        let ended = ended.iter().try_fold(0u64, |sum, n| sum.checked_add(*n));
+        ended.is_some_and(|ended| ended <= self.started)
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Account {
+            started,
+            ok,
+            failed,
+            interrupted,
+        } = self;
+        write!(
+            f,
+            "{started} started, {ok} ok, {failed} failed, {interrupted} interrupted"
+        )
+    }
+}
+
+/// All requests of a run or of a document, and the same requests divided in one or more ways.
+///
+/// It is checked at the end of every run and of every merge, in release builds too: a result with a hole must not
+/// look whole.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    total: Account,
+    in_flight: u64,
+    divisions: Vec<Division>,
+}
+
+#[derive(Clone, Debug)]
+struct Division {
+    /// By what, in the plural.
+    by: &'static str,
+    accounts: Vec<(String, Account)>,
+}
+
+impl Ledger {
+    /// `in_flight`: how many may have no outcome; 0 when all is over.
+    pub fn new(total: Account, in_flight: u64) -> Ledger {
+        Ledger {
+            total,
+            in_flight,
+            divisions: Vec::new(),
+        }
+    }
+
+    /// The same requests by `by`, which is a plural: each account with its name.
+    pub fn divided(
+        mut self,
+        by: &'static str,
+        accounts: impl IntoIterator<Item = (String, Account)>,
+    ) -> Ledger {
+        let accounts = accounts.into_iter().collect();
+        self.divisions.push(Division { by, accounts });
+        self
+    }
+
+    /// The figures that do not add up, a line each, behind those of all requests; empty if everything adds up.
+    pub fn imbalance(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for Division { by, accounts } in &self.divisions {
+            let mut sum = Account::default();
+            for (name, account) in accounts {
+                sum.merge(account);
+                let fits = match self.in_flight {
+                    0 => account.is_balanced(0),
+                    _ => account.is_possible(),
+                };
+                if !fits {
+                    lines.push(format!("{name}: {account}"));
+                }
+            }
+            if sum != self.total {
+                lines.push(format!("all {by} together: {sum}"));
+            }
+        }
+        if lines.is_empty() && self.total.is_balanced(self.in_flight) {
+            return lines;
+        }
+        lines.insert(0, format!("in all: {}, {} in flight", self.total, self.in_flight));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(started: u64, ok: u64, failed: u64, interrupted: u64) -> Account {
+        Account {
+            started,
+            ok,
+            failed,
+            interrupted,
+        }
+    }
+
+    fn ledger(total: Account, in_flight: u64, cores: [Account; 2]) -> Ledger {
+        let names = ["core 0", "core 1"].map(String::from);
+        Ledger::new(total, in_flight).divided("cores", names.into_iter().zip(cores))
+    }
+
+    #[test]
+    fn what_adds_up_has_no_imbalance() {
+        let whole = ledger(
+            account(10, 7, 2, 1),
+            0,
+            [account(6, 4, 1, 1), account(4, 3, 1, 0)],
+        );
+        assert!(whole.imbalance().is_empty());
+        let cut = ledger(
+            account(10, 5, 2, 1),
+            2,
+            [account(6, 3, 1, 1), account(4, 2, 1, 0)],
+        );
+        assert!(cut.imbalance().is_empty());
+    }
+
+    #[test]
+    fn a_request_without_an_outcome_is_found_where_it_was_lost() {
+        let lost = ledger(
+            account(10, 6, 2, 1),
+            0,
+            [account(6, 4, 1, 1), account(4, 2, 1, 0)],
+        );
+        assert_eq!(
+            lost.imbalance(),
+            [
+                "in all: 10 started, 6 ok, 2 failed, 1 interrupted, 0 in flight",
+                "core 1: 4 started, 2 ok, 1 failed, 0 interrupted",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_lost_and_one_counted_twice_do_not_make_up_for_each_other() {
+        let two = ledger(
+            account(10, 8, 2, 0),
+            0,
+            [account(5, 4, 2, 0), account(5, 4, 0, 0)],
+        );
+        assert_eq!(two.imbalance().len(), 3);
+        // Not while requests are in flight either: nothing ends that has not started.
+        let twice = ledger(
+            account(10, 6, 2, 0),
+            2,
+            [account(5, 4, 2, 0), account(5, 2, 0, 0)],
+        );
+        assert_eq!(
+            twice.imbalance()[1..],
+            ["core 0: 5 started, 4 ok, 2 failed, 0 interrupted"]
+        );
+    }
+
+    #[test]
+    fn parts_that_are_not_the_whole_are_found_although_each_adds_up() {
+        let short = ledger(
+            account(10, 10, 0, 0),
+            0,
+            [account(5, 5, 0, 0), account(4, 4, 0, 0)],
+        );
+        assert_eq!(
+            short.imbalance()[1..],
+            ["all cores together: 9 started, 9 ok, 0 failed, 0 interrupted"]
+        );
+        let other_kind = ledger(account(2, 2, 0, 0), 0, [account(1, 1, 0, 0), account(1, 0, 1, 0)]);
+        assert_eq!(other_kind.imbalance().len(), 2);
+    }
+
+    #[test]
+    fn absurd_figures_overflow_nothing_and_do_not_add_up() {
+        let huge = account(u64::MAX, u64::MAX, u64::MAX, 1);
+        assert!(!ledger(huge, 1, [huge, huge]).imbalance().is_empty());
+    }
+}
