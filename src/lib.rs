@@ -9,6 +9,8 @@ pub mod commands;
 pub mod compare;
 pub mod config;
 pub mod discover;
+#[cfg(test)]
+mod documents_tests;
 pub mod engine;
 pub mod error;
 pub mod host;

@@ -1,8 +1,9 @@
 use super::*;
 use crate::cli::Cli;
 use crate::config::load_plan;
+use crate::documents_tests::{document, quoted_words, rows};
 use crate::plan::{Executor, Plan};
-use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
+use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND, format_duration};
 use crate::workload::{Call, Prompts, RequestKind};
 use clap::Parser;
 
@@ -11,16 +12,16 @@ fn plan(words: &str) -> Plan {
     load_plan(&Cli::try_parse_from(words).unwrap().run).unwrap().1
 }
 
-/// Users and seconds, or the stages as `seconds->users`.
+/// As the table of docs/PROFILES.md writes it.
 fn shape(plan: &Plan) -> String {
     match &plan.executor {
-        Executor::ConstantVus { vus, duration } => format!("{vus} VU, {} s", duration / SECOND),
-        Executor::PerVuIterations { vus, iterations, .. } => format!("{vus} VU x {iterations}"),
+        Executor::ConstantVus { vus, duration } => format!("{vus} user, {}", format_duration(*duration)),
+        Executor::PerVuIterations { vus, iterations, .. } => format!("{vus} user x {iterations} requests"),
         Executor::RampingVus { stages, .. } => {
             let stage = stages
                 .iter()
-                .map(|s| format!("{}->{}", s.duration / SECOND, s.target));
-            stage.collect::<Vec<_>>().join(" ")
+                .map(|s| format!("{}->{}", format_duration(s.duration), s.target));
+            stage.collect::<Vec<_>>().join(", ")
         }
         other => panic!("{other:?}"),
     }
@@ -58,73 +59,15 @@ fn mix(plan: &Plan) -> Vec<Row<'_>> {
     plan.workload.kinds.iter().map(|kind| row(kind, total)).collect()
 }
 
-/// Name, shape, thresholds.
-const TABLE: [(&str, &str, &[&str]); 11] = [
-    ("quick-smoke", "1 VU x 3", &["failed: rate<0.01"]),
-    (
-        "smoke",
-        "1 VU, 10 s",
-        &["failed: rate<0.01", "latency: p(95)<2000"],
-    ),
-    (
-        "load",
-        "30->10 60->10 30->50 120->50 30->0",
-        &["failed: rate<0.05", "latency: p(95)<3000", "latency: p(99)<5000"],
-    ),
-    (
-        "stress",
-        "30->50 60->100 60->200 120->200 30->500 60->500 60->0",
-        &["failed: rate<0.15", "latency: p(95)<10000"],
-    ),
-    (
-        "spike",
-        "10->10 5->500 30->500 10->10 30->10 10->0",
-        &["failed: rate<0.20"],
-    ),
-    (
-        "soak",
-        "60->50 1800->50 60->0",
-        &[
-            "failed: rate<0.01",
-            "latency: p(95)<3000",
-            "server_rss_growth: value<1024",
-        ],
-    ),
-    (
-        "high-concurrency",
-        "60->500 120->500 30->0",
-        &[
-            "failed: rate<0.10",
-            "latency: p(95)<15000",
-            "connection_errors: count<100",
-            "timeouts: count<50",
-        ],
-    ),
-    (
-        "endpoints",
-        "1 VU, 10 s",
-        &["failed: rate<0.05", "latency: p(95)<5000"],
-    ),
-    (
-        "throughput",
-        "30->16 0->32 30->32 0->64 30->64 0->128 30->128 0->256 30->256",
-        &[
-            "failed: rate<0.001",
-            "latency{stream:true}: p(99)<50",
-            "latency{stream:false}: p(99)<50",
-        ],
-    ),
-    ("workload", "10->20 110->20", &[]),
-    ("mixed_warfare", "10->20 110->20", &[]),
-];
-
 #[test]
 fn every_profile_has_its_shape_and_its_thresholds() {
-    assert_eq!(TABLE.map(|row| row.0), PROFILES.map(|row| row.0));
-    for (name, expected, expressions) in TABLE {
+    let rows = rows(&document("docs/PROFILES.md"), "## Built-in profiles");
+    assert_eq!(rows.len(), PROFILES.len());
+    for (row, (name, _)) in rows.iter().zip(PROFILES) {
+        assert_eq!(row[0], format!("`{name}`"));
         let plan = plan(name);
-        assert_eq!(shape(&plan), expected, "{name}");
-        assert_eq!(thresholds(&plan), expressions, "{name}");
+        assert_eq!(shape(&plan), row[1], "{name}");
+        assert_eq!(thresholds(&plan), quoted_words(&row[2]), "{name}");
         assert_eq!(plan.graceful_stop, 30 * SECOND, "{name}");
         assert_eq!(
             plan.steps.len(),

@@ -1,7 +1,8 @@
 use super::*;
 use crate::cli::Cli;
 use crate::config::document::read_document;
-use clap::Parser;
+use crate::documents_tests::{document, quoted_words, rows};
+use clap::{CommandFactory, Parser};
 
 const LOAD: &str = "\
 executor: constant-vus
@@ -170,4 +171,37 @@ fn each_mistake_says_what_is_wrong_without_the_secret_in_it() {
         assert!(mistakes[0].contains(part), "`{part}` is not in: {}", mistakes[0]);
         assert!(!mistakes[0].contains("CANARY"), "{}", mistakes[0]);
     }
+}
+
+#[test]
+fn the_manual_has_every_key_and_every_option_with_its_variable() {
+    let manual = document("docs/METRICS.md");
+    let rows = rows(&manual, "## Prometheus Pushgateway");
+    let (options, keys): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row[1].starts_with("`LLMLOAD_"));
+    let mut listed: Vec<String> = keys.iter().flat_map(|row| quoted_words(&row[0])).collect();
+    let mut known = KEYS.map(str::to_owned);
+    listed.sort();
+    known.sort();
+    assert_eq!(listed, known);
+    let command = Cli::command();
+    let pushing = command
+        .get_arguments()
+        .filter(|arg| arg.get_id().as_str().starts_with("push"));
+    let known: Vec<(Option<String>, String)> = pushing
+        .map(|arg| {
+            // An option that is hidden exists for its variable.
+            let long = arg.get_long().filter(|_| !arg.is_hide_set());
+            let variable = arg.get_env().expect("a variable").to_str().unwrap();
+            (long.map(|long| format!("--{long}")), variable.to_owned())
+        })
+        .collect();
+    let listed: Vec<(Option<String>, String)> = options
+        .iter()
+        .map(|row| {
+            let option = quoted_words(&row[0]).first().cloned();
+            let long = option.map(|written| written.split(' ').next().unwrap_or_default().to_owned());
+            (long, quoted_words(&row[1]).swap_remove(0))
+        })
+        .collect();
+    assert_eq!(listed, known);
 }

@@ -132,4 +132,15 @@ mod tests {
         let mut policy = WaitPolicy::new(0);
         assert!((0..100).all(|_| policy.next(busy(100)) == 0));
     }
+
+    #[test]
+    fn the_manual_tells_this_limit_from_the_two_others_on_coalesced_events() {
+        let manual = crate::documents_tests::document("docs/METRICS.md");
+        let rows = crate::documents_tests::rows(&manual, "### Coalesced events");
+        let limits: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+        let own = format!("{} % of the completions", COALESCED_SHARE_MAX * 100.0);
+        let verdict = crate::plan::AnalysisLimits::default().coalesced_max * 100.0;
+        assert!(limits[2].starts_with(&own), "{limits:?}");
+        assert_eq!(limits[1], format!("{verdict} %"));
+    }
 }

@@ -194,3 +194,38 @@ fn interrupted(r: &RunResult) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents_tests::{document, quoted_words, rows};
+
+    #[test]
+    fn the_manual_has_every_rule_with_its_limit_and_whether_it_is_about_the_generator() {
+        let manual = document("docs/METRICS.md");
+        let rows = rows(&manual, "## Warnings");
+        let row = |name: &str| {
+            let found = rows
+                .iter()
+                .find(|row| quoted_words(&row[0]).iter().any(|word| word == name));
+            found.unwrap_or_else(|| panic!("{name} has no row"))
+        };
+        for rule in &RULES {
+            assert_eq!(row(rule.name)[2] == "generator", rule.generator, "{}", rule.name);
+        }
+        let limits = [
+            ("worker_busy", format!("more than {BUSY_PERCENT_MAX} %")),
+            ("reap_lag", format!("above {REAP_LAG_MS_P99_MAX} ms")),
+            (
+                "coalesced_events",
+                format!("more than {} %", COALESCED_SHARE_MAX * 100.0),
+            ),
+            ("few_samples", format!("fewer than {P99_SAMPLES_MIN} latencies")),
+        ];
+        for (name, limit) in limits {
+            assert!(row(name)[1].contains(&limit), "{name}: {limit}");
+        }
+        let advice = document("docs/TROUBLESHOOTING.md");
+        assert!(advice.contains(&format!("fewer than {P99_SAMPLES_MIN} requests")));
+    }
+}

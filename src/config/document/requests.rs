@@ -17,7 +17,7 @@ const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
 /// Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-const REQUEST_KEYS: [&str; 13] = [
+pub(super) const REQUEST_KEYS: [&str; 13] = [
     "name",
     "weight",
     "kind",

@@ -3,6 +3,7 @@
 use crate::config::document::read_document;
 use crate::config::to_plan;
 use crate::config::{CallConfig, Config, PromptsFile};
+use crate::documents_tests::{document, first_column, quoted_words, rows};
 use crate::error::Mistake;
 use crate::plan::AnalysisLimits;
 use crate::plan::{Executor, Stage};
@@ -11,6 +12,7 @@ use crate::units::Span;
 use crate::units::format_duration;
 use crate::units::{MILLISECOND, MINUTE, SECOND};
 use crate::workload::Prompts;
+use std::collections::BTreeSet;
 
 const WORKLOAD: &str = r#"server:
   base_url: "http://127.0.0.1:8080/completion"
@@ -401,29 +403,40 @@ fn limits_of_the_analysis_are_changed_by_their_names() {
     assert!(refused("error_rate: 1").contains("did you mean `error_rate_max`?"));
 }
 
+/// The keys of the tables under `heading` are those that are read, and each stands there.
+fn assert_table(manual: &str, heading: &str, keys: &[&str]) {
+    let listed = first_column(manual, heading);
+    let known: BTreeSet<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    let differ: Vec<_> = listed.symmetric_difference(&known).collect();
+    assert!(differ.is_empty(), "{heading}: {differ:?}");
+}
+
 #[test]
-fn every_key_and_its_default_stands_in_the_manual() {
-    let manual = include_str!("../../../docs/PROFILES.md");
-    let keys = [
-        &crate::config::document::workload::KEYS[..],
-        &crate::config::document::servers::KEYS,
-        &crate::config::document::prompts::KEYS,
-    ];
-    for key in keys.concat() {
-        assert!(manual.contains(&format!("\n| `{key}` | ")), "{key}");
-    }
-    for key in [
-        "results_dir",
-        "output",
-        "details",
-        "contention",
-        "warmup",
-        "repeat",
-        "analysis",
-        "prometheus",
-    ] {
-        assert!(manual.contains(&format!("`{key}`")), "{key}");
-    }
+fn the_manual_has_every_key_and_no_other() {
+    let manual = document("docs/PROFILES.md");
+    assert_table(&manual, "### `server`, `servers`", &super::super::servers::KEYS);
+    assert_table(&manual, "### `prompts`", &super::super::prompts::KEYS);
+    assert_table(&manual, "### `requests`", &super::super::requests::REQUEST_KEYS);
+    let rows = rows(&manual, "### `workload`");
+    let keys = rows.iter().filter(|row| row.len() == 4);
+    let keys: Vec<String> = keys.flat_map(|row| quoted_words(&row[0])).collect();
+    assert_eq!(keys, super::KEYS);
+    let mut listed = first_column(&manual, "### The shape of the load");
+    listed.extend(first_column(&manual, "### Files, contention, analysis, pushes"));
+    let headings = manual.lines().filter(|line| line.starts_with("### `"));
+    listed.extend(headings.flat_map(quoted_words));
+    let known: BTreeSet<String> = super::super::KEYS
+        .into_iter()
+        .chain([super::super::THRESHOLDS])
+        .map(str::to_owned)
+        .collect();
+    let differ: Vec<_> = listed.symmetric_difference(&known).collect();
+    assert!(differ.is_empty(), "{differ:?}");
+}
+
+#[test]
+fn the_limits_of_the_analysis_stand_in_the_manual() {
+    let manual = document("docs/PROFILES.md");
     let AnalysisLimits {
         error_rate_max,
         p90_latency_max,
@@ -446,7 +459,7 @@ fn every_key_and_its_default_stands_in_the_manual() {
     ];
     assert_eq!(rows.len(), crate::config::document::analysis::KEYS.len());
     for (key, default) in rows {
-        // In the row of the rule that it belongs to.
+        // It is in the row of the rule that it belongs to.
         let row = manual
             .lines()
             .find(|line| line.starts_with("| `") && line.contains(&format!("`{key}`, {default}")));
