@@ -3,6 +3,7 @@
 //!
 //! `floor epoll|epoll-parse|glommio ADDRESS CONNECTIONS SECONDS CHUNK_BYTES CPU` prints one line:
 //! `events N cpu_us_per_event X`. CPU is the whole process's, from its start.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // A measurement is printed.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};

@@ -2,6 +2,7 @@
 //!
 //! Events of 200 bytes, each its own chunk, several per read, as a streaming server sends them; and the same
 //! with reads cut at random places, which is what a socket delivers under load.
+#![allow(clippy::print_stdout)] // A measurement is printed.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,6 +1,5 @@
 //! Load generator for LLM servers. Data flows one way: command line and document -> `config` -> `plan`
 //! -> one `engine` per core over `net` -> `metrics` snapshots -> `report` -> `result` -> `output`.
-#![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod api;
 pub mod blocking_http;

@@ -1,5 +1,6 @@
 //! Says at the end of `cargo test` which tests were skipped and why. No test harness: what a passing test prints is
 //! hidden. Cargo runs test targets in the order of their names, so this one's name comes after all others.
+#![allow(clippy::print_stdout)] // What it is for.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,6 @@
 //! Tests that count what belongs to the whole process (allocations, descriptors), so that nothing else may run in it:
 //! not the other tests, and of these only one at a time.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // As in tests: clippy.toml means the functions marked as one.
 
 mod allocations;
 #[path = "../common/load.rs"]

@@ -1,5 +1,6 @@
 //! Every integration test that can share a process with the others. One program links the crate and what it
 //! depends on once; a file is a module here, so `cargo test --test suite tls::` runs the tests of `tls.rs`.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // As in tests: clippy.toml means the functions marked as one.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -20,6 +21,7 @@ mod http_vectors;
 mod import_k6;
 mod live;
 mod managed;
+#[allow(clippy::too_many_lines)] // Whole scenarios, told in one piece.
 mod merge;
 mod output_golden;
 mod passes;
