@@ -99,7 +99,9 @@ fn the_options_come_before_the_documents_simulator() {
 #[test]
 fn each_contradiction_is_told_once() {
     let two = [Some("a"), Some("b")];
-    let cases: [(&[&str], &[Option<&str>], &str); 9] = [
+    /// Options, the servers of the document, what is told.
+    type Case<'a> = (&'a [&'a str], &'a [Option<&'a str>], &'a str);
+    let cases: [Case; 9] = [
         (&["--port", "0"], &[], "--port: `0` is below the limit, 1"),
         (
             &["--no-server"],

@@ -1,5 +1,5 @@
-//! Debug builds only: mistakes of ours on purpose, so that tests can see what becomes of one. Nothing of the outside can
-//! make a VU panic or a request go uncounted, and a release build must not have a way to.
+//! Debug builds only: mistakes of ours on purpose, so that tests can see what becomes of one. Nothing of the outside
+//! can make a VU panic or a request go uncounted, and a release build must not have a way to.
 
 use std::sync::OnceLock;
 
