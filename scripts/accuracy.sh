@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What the tool reports beside what the server did: 1000 paced streams (TTFT 50 ms, gap 10 ms) from
+# Compares what the tool reports with what the server did: 1000 paced streams (TTFT 50 ms, gap 10 ms) from
 # `llmload-uring mock`, which writes the instant of each send into its events and keeps its own figures.
-# Kernel and user stamps, with and without a busy process on the worker core.
+# Runs with kernel and user stamps, with and without a busy process on the worker core.
 #
 # Prints the first table of docs/EVIDENCE.md. Milliseconds; `off` is arrival as stamped minus send, per token event.
 #
@@ -16,7 +16,7 @@ pids=
 # shellcheck disable=SC2086
 trap 'kill $pids 2>/dev/null || true; rm -rf "$work"' EXIT
 
-# field FILE OBJECT KEY: a number from pretty-printed JSON, the first KEY behind OBJECT.
+# field FILE OBJECT KEY: a number from pretty-printed JSON, the first KEY after OBJECT.
 field() {
     awk -v object="\"$2\": {" -v key="\"$3\":" \
         'index($0, object) { in_it = 1 } in_it && index($0, key) { gsub(/[ ,]/, "", $2); print $2; exit }' "$1"

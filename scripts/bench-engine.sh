@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# CPU per token event of the engine beside its floors, on one core, in one interleaved run:
-#   epoll          a bare loop: epoll_wait, read, throw away
+# Measures CPU per token event of the engine and of its lower bounds, on one core, in one interleaved run:
+#   epoll          a bare loop: epoll_wait, read, discard
 #   epoll-parse    the same loop with the engine's own parser behind it
-#   glommio        glommio's own TcpStream, a task per connection, throws away
+#   glommio        glommio's own TcpStream, one task per connection, discards
 #   engine         llmload-uring as users run it (kernel stamps, minimum wait up to 1 ms)
 #   engine-nowait  llmload-uring --min-wait 0: a wake-up per event
-#   engine-noquick llmload-uring --no-quickack: delayed ACKs, as the floors have them
+#   engine-noquick llmload-uring --no-quickack: delayed ACKs, as in the lower bounds
 # Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process, medians.
 #
 #   [CLIENTS="epoll engine"] [SKIP_BUILD=1] scripts/bench-engine.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
@@ -61,7 +61,7 @@ median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f (%.2f-%.2f)", v[int(
 
 clients=${CLIENTS:-"epoll epoll-parse glommio engine engine-noquick engine-nowait"}
 echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
-echo "client on CPU $client_cpu, server on CPU $server_cpu, $connections connections, ${seconds} s a run, $repeats interleaved repeats"
+echo "client on CPU $client_cpu, server on CPU $server_cpu, $connections connections, ${seconds} s per run, $repeats interleaved repeats"
 echo "CPU per event in us: median (min-max)"
 printf '| %-34s |' load
 printf ' %s |' $clients

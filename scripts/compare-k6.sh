@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# k6 and llmload-uring with the same load on the same server, taking turns: CPU time, memory, and what each says.
-# Part 1: the simulator (llmsim). Part 2: `llmload-uring mock`, whose times are known, so that the truth stands
-# beside what each tool says.
+# Runs k6 and llmload-uring with the same load on the same server, in turn: CPU time, memory, and what each reports.
+# Part 1: the simulator (llmsim). Part 2: `llmload-uring mock`, whose times are known, so that what each tool reports
+# can be compared with the truth.
 #
 #   [REPEATS=3] [TIME_SCALE=0.1] [SKIP_BUILD=1] scripts/compare-k6.sh [PROFILE] [VUS]
 #

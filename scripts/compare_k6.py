@@ -1,4 +1,4 @@
-"""The measuring half of scripts/compare-k6.sh, which installs what this needs and says how to call it."""
+"""Measures for scripts/compare-k6.sh, which installs what this needs and says how to call it."""
 
 import datetime
 import json
@@ -12,10 +12,10 @@ import sys
 import tempfile
 
 PROFILE, VUS, REPEATS, SCALE, K6, OURS = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], *sys.argv[5:7]
-# The mock's times: 50 ms to the first of 50 tokens, 10 ms between two.
+# The mock's times: 50 ms to the first of 50 tokens, 10 ms between tokens.
 TTFT_MS, GAP_MS, TOKENS = 50, 10, 50
 CPUS = sorted(os.sched_getaffinity(0))
-# The server has a CPU of its own where there are two: what is left is the client's, either's.
+# The server has a CPU of its own if there are two; the clients share the rest.
 SERVER_CPU = str(CPUS[0])
 CLIENT_CPUS = ",".join(map(str, CPUS[1:] or CPUS))
 
@@ -34,12 +34,12 @@ def stop_server(server):
 
 
 def measured(command, environment):
-    """CPU seconds and peak memory in KiB of the whole process; ends this script where it could not run."""
+    """CPU seconds and peak memory in KiB of the whole process; ends this script if it could not run."""
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=said, stderr=said)
         _, status, used = os.wait4(child.pid, 0)
         code = os.waitstatus_to_exitcode(status)
-        # 99: a threshold failed, which is no failure of the comparison.
+        # 99: a threshold failed, which does not matter here.
         if code not in (0, 99):
             said.seek(0)
             sys.exit(f"{command[0]} ended with {code}:\n{said.read().decode(errors='replace')[-2000:]}")
@@ -63,7 +63,7 @@ def compare(title, base, new):
 
 
 def part(title, server_arguments, prefix, light, folder):
-    """Both tools in turn; gives the two files of each repeat."""
+    """Runs both tools in turn and returns the two files of each repeat."""
     print(f"\n=== {title}\n")
     server, origin = start_server(server_arguments)
     target = origin + prefix
@@ -90,12 +90,12 @@ def part(title, server_arguments, prefix, light, folder):
         print(f"{tool:<15}{middle(r[2] for r in runs):>10.0f}{middle(r[0] for r in runs):>9.2f}{middle(each):>12.0f}"
               f"{middle(r[1] for r in runs) / 1024:>10.1f}   {min(each):.0f} to {max(each):.0f} us/request")
     compare("the summaries of the last pair", *files[-1])
-    compare("k6's own points beside the last run of ours", points, files[-1][1])
+    compare("k6's own points compared with our last run", points, files[-1][1])
     return files
 
 
 def truth(files):
-    """What the mock did, beside what each tool says of its streams."""
+    """Compares what the mock did with what each tool says about its streams."""
     theirs, ours = (json.loads(path.read_text()) for path in files[-1])
     k6 = theirs["metrics"]
     streams = next(e for name, e in ours["endpoints"].items() if name.startswith("stream"))["metrics"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The built-in documents against real llama.cpp servers of different size (docs/EVIDENCE.md): installs them, starts
-# them on free loopback ports, runs profiles/workload.yaml and profiles/mixed_warfare.yaml with only host and port
-# changed, stops them. Everything is kept in target/llama-cpp; about 300 MB from PyPI the first time.
+# Runs the built-in documents against real llama.cpp servers of different size (docs/EVIDENCE.md): installs them,
+# starts them on free loopback ports, runs profiles/workload.yaml and profiles/mixed_warfare.yaml with only host and
+# port changed, and stops them. Everything is kept in target/llama-cpp; the first time loads about 300 MB from PyPI.
 #
 #   [SKIP_BUILD=1] scripts/llama-cpp.sh [options of every run, such as --contention]
 set -euo pipefail

@@ -17,7 +17,7 @@ params.hostnames = ["127.0.0.1"]
 params.port = port
 params.n_parallel = slots
 params.n_ctx = context
-# One thread each: with more, a token waits for all threads, and the cores are shared.
+# One thread each: with more, every token waits for all threads, and the cores are shared.
 params.cpuparams.n_threads = 1
 params.cpuparams_batch.n_threads = 1
 params.warmup = False

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# So many users, each streaming from `llmload-uring mock` through one worker core: errors, and resident memory.
+# Runs this many users, each streaming from `llmload-uring mock`, through one worker core: errors and resident memory.
 #
 #   scripts/many-users.sh [VUS] [SERVER_CPU] [CLIENT_CPU]
 set -euo pipefail
@@ -24,4 +24,4 @@ done
 wait "$client"
 echo "host: $(uname -r), $(nproc) CPUs, $(date +%F)"
 grep -m1 -A12 '"totals": {' "$work/result.json" | grep -E '"(requests|ok|failed|interrupted)":'
-echo "resident memory at its peak: $peak KiB, $(awk -v k="$peak" -v n="$vus" 'BEGIN { printf "%.1f", k / n }') KiB a user"
+echo "resident memory at its peak: $peak KiB, $(awk -v k="$peak" -v n="$vus" 'BEGIN { printf "%.1f", k / n }') KiB per user"

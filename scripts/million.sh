@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The promise that memory stays flat: a million requests against an instant server, every one of them in the
-# details, and resident memory within 20 MiB of where it was after the first 10,000, the assembling of the
-# document included.
+# Checks that memory stays flat: a million requests to a server that answers at once, every one of them in the
+# details. Resident memory stays within 20 MiB of its value after the first 10,000, the assembly of the document
+# included.
 #
 #   [BIN=target/release/llmload-uring] scripts/million.sh [REQUESTS] [SERVER_CPU] [CLIENT_CPU]
 #
@@ -21,7 +21,7 @@ mock=$!
 until grep -qs listening "$work/mock"; do kill -0 "$mock"; done
 address=$(sed -n 's#^listening ##p' "$work/mock")
 
-# The pause keeps it near 10,000 requests a second: details come to disk once a second, and the first second
+# The pause keeps it near 10,000 requests per second: details are written once per second, and the first second
 # must not hold much more than the 10,000 that are the reference.
 "$bin" scripts/bench-stream.yaml --vus $vus --think-time 5ms --iterations "$requests" --duration 15m \
     --target "$address" --cpus "$client_cpu" --details --output "$work/result.json" \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A run that pushes to a real Prometheus Pushgateway (Debian: apt-get install prometheus-pushgateway) on a port of
-# its own, against `llmload-uring mock`. Prints the summary and what the gateway shows then, the buckets cut short.
+# Runs a load against `llmload-uring mock` that pushes to a real Prometheus Pushgateway on a port of its own (Debian:
+# apt-get install prometheus-pushgateway). Prints the summary and what the gateway holds then, with few buckets.
 #
 #   [BIN=target/release/llmload-uring] [PORT=39091] scripts/pushgateway.sh
 set -euo pipefail
@@ -44,7 +44,7 @@ bin=$(realpath "$bin")
 (cd "$work" && "$bin" ./pushed.yaml --target "$address" --push-required)
 echo
 echo "\$ curl -s http://127.0.0.1:$port/metrics | grep -E '^(# TYPE )?llm_'"
-# Histograms of one endpoint, and of their 44 buckets those around which something lies.
+# Prints the histograms of one endpoint, and of their 44 buckets those near which there are values.
 curl -s "http://127.0.0.1:$port/metrics" | grep -E '^(# TYPE )?llm_' |
     awk '!/_(bucket|sum|count)[{]endpoint="plain"/ &&
         (!/_bucket/ || /le="(0.0015|0.002|0.003|0.02|0.03|0.05|0.07|[+]Inf)"/)'

@@ -4,7 +4,7 @@
 #   scripts/seccomp-io-uring.sh default.json > seccomp-io-uring.json
 #   docker run --security-opt seccomp=seccomp-io-uring.json ...
 #
-# default.json is the profile of your engine's version; it stands at
+# default.json is the profile of your engine's version; it is at
 # https://github.com/moby/profiles/blob/main/seccomp/default.json (Podman: /usr/share/containers/seccomp.json).
 set -euo pipefail
 

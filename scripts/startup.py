@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""From the start of the process to the first request of the load at a server that is running already.
+"""Measures the time from the start of the process to the first request of the load, at a server that is running.
 
 A server on an ephemeral loopback port notes when the first POST has arrived whole; the clock is CLOCK_MONOTONIC.
 

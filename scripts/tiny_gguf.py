@@ -11,7 +11,7 @@ source = gguf.GGUFReader(sys.argv[1])
 out = gguf.GGUFWriter(sys.argv[2], "llama")
 words = 0
 for key, field in source.fields.items():
-    # The shape is our own; the rest (tokenizer, template) is copied.
+    # The shape is ours; the rest (tokenizer, template) is copied.
     if not key.startswith("tokenizer."):
         continue
     value = field.contents()

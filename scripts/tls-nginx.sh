@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# https against nginx on this host, in one command:
+# Measures https through nginx on this host, in one command:
 #   1. smoke and a spike to 200 users against the simulator behind nginx with TLS, buffering on and off
-#   2. what a certificate that must not be trusted, and plain text on a TLS port, are reported as
+#   2. how untrusted certificates and plain text on a TLS port are reported
 #   3. CPU per token event at 1000 paced streams, plain and TLS, through the same nginx in one interleaved run,
 #      and resident memory per user
 # Everything listens on 127.0.0.1, in a temporary folder, and is stopped at the end. Installs nginx with apt-get if it
-# is not there. Certificates are made by openssl.
+# is missing. Certificates are made with openssl.
 #
 #   scripts/tls-nginx.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
-#   scripts/tls-nginx.sh memory [SERVER_CPU] [CLIENT_CPU]      only the memory that a user takes, in a minute
+#   scripts/tls-nginx.sh memory [SERVER_CPU] [CLIENT_CPU]      only the memory per user; takes a minute
 #
-# PORT is the first of ten ports, 18443 by default. BIN is a program that is built already.
+# PORT is the first of ten ports, 18443 by default. BIN is a program that has been built already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 part=all
@@ -105,7 +105,7 @@ start_server() {
     done
 }
 
-# field OBJECT KEY: a number of the result, the first KEY behind OBJECT
+# field OBJECT KEY: a number of the result, the first KEY after OBJECT
 field() {
     awk -v object="\"$1\": {" -v key="\"$2\":" \
         'index($0, object) { in_it = 1 } in_it && index($0, key) { gsub(/[ ,]/, "", $2); print $2; exit }' "$work/r.json"
@@ -148,12 +148,12 @@ start_streams() {
         --gap 200ms --tokens 25 --max-seconds 600
 }
 
-# Resident memory per user, plain and TLS: what more users add, so that histograms and code are in neither.
+# Resident memory per user, plain and TLS: what additional users need, so that it contains neither histograms nor code.
 memory() {
     start_streams
     echo "resident memory of the client in KiB, runs of 8 s of paced streams through nginx"
     echo
-    echo '| transport | 250 users | 1000 users | a user more |'
+    echo '| transport | 250 users | 1000 users | per additional user |'
     echo '| --- | --- | --- | --- |'
     local transport url
     for transport in plain tls; do
@@ -184,7 +184,7 @@ fi
 start_server "$bin" __llmsim --listen "127.0.0.1:$behind" --cpus "$server_cpu" --latency fast --tokens 20
 start_nginx
 echo "smoke, and a spike to 200 users, against the simulator behind nginx with TLS"
-echo "latency and ttft are medians in ms; coalesced: token events that came in one read with another"
+echo "latency and ttft are medians in ms; coalesced: token events that share a read with an earlier one"
 echo
 echo '| run                        | exit | requests |     ok | failed | handshakes / resumed | latency | ttft | coalesced |'
 echo '| --- | --- | --- | --- | --- | --- | --- | --- | --- |'
@@ -196,7 +196,7 @@ traffic "spike, buffering off" high-concurrency --stages $stages --target "https
 traffic "spike, buffering on" high-concurrency --stages $stages --target "https://localhost:$buffered"
 echo
 
-echo "what must not be trusted"
+echo "untrusted certificates, and plain text on a TLS port"
 echo
 for case in "wrong host:https://localhost:$wrong_host" "expired:https://localhost:$expired" \
     "self-signed:https://localhost:$self_signed" "plain text on a TLS port:https://localhost:$plain"; do
@@ -222,7 +222,7 @@ for repeat in $(seq "$repeats"); do
     measure plain-long "http://localhost:$plain" $long
     measure tls-long "https://localhost:$unbuffered" $long
 done
-# What the longer run adds is events alone: connecting and handshakes are in both.
+# The longer run adds nothing but events: connecting and handshakes are in both.
 for transport in plain tls; do
     paste -d' ' "$work/$transport-short" "$work/$transport-long" |
         awk -v users=$streams '{ each = ($5 - $1) / ($6 - $2); print each * 1e6, ($1 - each * $2) * 1e6 / users, $7, $8 }' \
@@ -240,4 +240,4 @@ for transport in plain tls; do
         "$(cell $transport 2)" "$(median $transport 3)"
 done
 awk -v a="$(median plain 1)" -v b="$(median tls 1)" -v m="$(median plain 3)" -v n="$(median tls 3)" -v users=$streams \
-    'BEGIN { printf "\nan event costs %.2f times as much under TLS, a user %.1f KiB more of resident memory\n", b / a, (n - m) / users }'
+    'BEGIN { printf "\nunder TLS an event costs %.2f times as much, and a user needs %.1f KiB more resident memory\n", b / a, (n - m) / users }'
