@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::net::clock;
+use llmload_uring::units::SECOND;
 use rustix::event::epoll;
+use rustix::time::{ClockId, clock_gettime};
 
 const REQUEST: &[u8] =
     b"POST /v1/chat/completions HTTP/1.1\r\nHost: floor\r\nContent-Type: application/json\r\n\
@@ -50,11 +52,17 @@ fn main() {
         other => panic!("no client `{other}`"),
     };
     let events = bytes / options.chunk_bytes;
-    let cpu = clock::process_cpu();
+    let cpu = process_cpu();
     println!(
         "events {events} cpu_us_per_event {:.3}",
         cpu as f64 / 1e3 / events as f64
     );
+}
+
+/// CPU time of this process, all threads, in nanoseconds.
+fn process_cpu() -> u64 {
+    let t = clock_gettime(ClockId::ProcessCPUTime);
+    t.tv_sec as u64 * SECOND + t.tv_nsec as u64
 }
 
 fn on_cpu<T>(cpu: usize, run: impl FnOnce() -> T) -> T {

@@ -63,15 +63,6 @@ impl Values {
         }
     }
 
-    /// By how much [`Self::percentile`] may lie above the value of its rank, because the histogram holds buckets.
-    /// `None`: not a histogram.
-    pub fn bucket_width(&self, p: f64) -> Option<f64> {
-        match self {
-            Values::Histogram(d) => d.bucket_width_at(p / 100.0).map(millis),
-            Values::Raw(_) | Values::Summary { .. } => None,
-        }
-    }
-
     fn stated(&self, is_it: impl Fn(&Stat) -> bool) -> Option<f64> {
         match self {
             Values::Summary { stats, .. } => stats.iter().find(|(s, _)| is_it(s)).map(|(_, v)| *v),
@@ -100,7 +91,6 @@ mod tests {
         assert_eq!((at(0.0), at(50.0), at(100.0)), (10.0, 30.0, 80.0));
         // 0.9 of 3 steps is 2.7: 40 and seven tenths of the way to 80.
         assert!((at(90.0) - 68.0).abs() < 1e-9);
-        assert_eq!(raw.bucket_width(50.0), None);
         assert_eq!(raw.percentile(100.1), None);
         assert_eq!(Values::Raw(vec![7.0]).percentile(95.0), Some(7.0));
         assert_eq!(Values::Raw(vec![]).percentile(95.0), None);
@@ -120,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_answers_by_rank_and_says_how_wide_its_bucket_is() {
+    fn a_histogram_answers_by_rank() {
         let mut d = Distribution::new();
         (1..=1000u64).for_each(|ms| {
             d.record(ms * 1_000_000);
@@ -128,7 +118,6 @@ mod tests {
         let h = Values::Histogram(Box::new(d));
         let p50 = h.percentile(50.0).unwrap();
         assert!((500.0..500.256).contains(&p50), "{p50}");
-        assert_eq!(h.bucket_width(50.0), Some(0.256));
         assert_eq!(
             (h.min(), h.mean(), h.max()),
             (Some(1.0), Some(500.5), Some(1000.0))

@@ -125,11 +125,10 @@ impl CoreState {
 }
 
 pub async fn run_core(setup: CoreSetup) {
-    let (report, index) = (setup.report.clone(), setup.index);
-    let failed = |reason| Report::Failed { core: index, reason };
+    let report = setup.report.clone();
     let last = match run(setup).await {
-        Ok(()) => Report::Done { core: index },
-        Err(reason) => failed(reason),
+        Ok(()) => Report::Done,
+        Err(reason) => Report::Failed(reason),
     };
     let _ = report.send(last);
 }
@@ -196,7 +195,6 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         .map_err(|e| format!("core {index}: no eventfd: {e}"))?;
     let series = plan.workload.kinds.len();
     let ready = Report::Ready {
-        core: index,
         features: net.features(),
         wall_offset: net.wall_offset(),
     };

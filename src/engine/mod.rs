@@ -65,19 +65,14 @@ pub enum Command {
 #[derive(Debug)]
 pub enum Report {
     Ready {
-        core: u16,
         features: Features,
         wall_offset: i64,
     },
     Snapshot(Box<Snapshot>),
-    /// The last of this core's reports.
-    Done {
-        core: u16,
-    },
-    Failed {
-        core: u16,
-        reason: String,
-    },
+    /// The last report of a core.
+    Done,
+    /// The last report of a core that could not go on.
+    Failed(String),
 }
 
 /// The reporter's ends of all cores.
@@ -149,12 +144,11 @@ impl Engine {
                 Ok(Report::Ready {
                     features,
                     wall_offset,
-                    ..
                 }) => {
                     self.features = features;
                     self.wall_offset = wall_offset;
                 }
-                Ok(Report::Failed { reason, .. }) => return Err(reason),
+                Ok(Report::Failed(reason)) => return Err(reason),
                 Ok(other) => return Err(format!("a core began before it was told to: {other:?}")),
                 // glommio's own setup errors come out at join only.
                 Err(_) => return Err(self.join_error()),

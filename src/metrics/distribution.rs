@@ -147,10 +147,6 @@ impl Distribution {
         self.in_range + self.above
     }
 
-    pub fn in_range(&self) -> u64 {
-        self.in_range
-    }
-
     /// Values over 1 h. There is no lower bound to fall under: 0 is in range.
     pub fn above(&self) -> u64 {
         self.above

@@ -170,7 +170,8 @@ proptest! {
         prop_assert_eq!(merged.counters().out_of_range, above);
         for metric in &METRICS {
             let d = merged.total.metric(metric.id);
-            prop_assert_eq!(d.in_range() + d.above(), d.offered());
+            let in_steps: u64 = d.steps().iter().map(|(_, n)| n).sum();
+            prop_assert_eq!(in_steps, d.offered());
         }
         let finished = lives.iter().filter(|l| l.sample.outcome != Outcome::Interrupted).count();
         prop_assert_eq!(merged.total.metric(METRICS[0].id).offered(), finished as u64);

@@ -155,12 +155,8 @@ impl Recorder {
         std::mem::replace(&mut self.current, empty)
     }
 
-    /// What was recorded since the last snapshot.
-    pub fn current(&self) -> &Snapshot {
-        &self.current
-    }
-
-    /// The end: the last snapshot.
+    /// For tests: what was recorded since the last snapshot.
+    #[cfg(test)]
     pub fn into_snapshot(self) -> Box<Snapshot> {
         self.current
     }

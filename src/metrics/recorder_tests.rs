@@ -118,12 +118,13 @@ fn details_past_their_maximum_are_counted_as_lost() {
         recorder.started(0);
         recorder.finish(&sample(Outcome::Ok));
     }
-    let capacity = recorder.current().details.capacity();
-    let full = recorder.take(Snapshot::new(0, 1, true));
+    let fresh = Snapshot::new(0, 1, true);
+    let capacity = fresh.details.capacity();
+    let full = recorder.take(fresh);
     assert_eq!(full.details.len(), DETAILS_PER_SNAPSHOT_MAX);
     assert_eq!(full.counters.details_lost, 3);
     assert_eq!(full.details.capacity(), capacity);
-    assert_eq!(recorder.current().counters.details_lost, 0);
+    assert_eq!(recorder.into_snapshot().counters.details_lost, 0);
 }
 
 #[test]

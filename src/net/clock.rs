@@ -19,11 +19,6 @@ pub fn realtime() -> Nanos {
     nanos(ClockId::Realtime)
 }
 
-/// CPU time of this process, all threads.
-pub fn process_cpu() -> Nanos {
-    nanos(ClockId::ProcessCPUTime)
-}
-
 /// CPU time of the calling thread.
 pub fn thread_cpu() -> Nanos {
     nanos(ClockId::ThreadCPUTime)

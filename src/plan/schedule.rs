@@ -14,7 +14,6 @@
 
 use crate::plan::Stage;
 use crate::units::Nanos;
-use std::collections::VecDeque;
 
 /// From `at` (elapsed since the start) on, VUs `0..vus` are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +28,6 @@ pub struct VuStep {
 pub struct VuSchedule {
     steps: Vec<VuStep>,
     end: Nanos,
-    /// VUs still wanted just before the end: they get the graceful stop, not the graceful ramp-down.
-    at_end: u32,
 }
 
 impl VuSchedule {
@@ -54,9 +51,8 @@ impl VuSchedule {
     }
 
     fn close(mut steps: Vec<VuStep>, end: Nanos) -> VuSchedule {
-        let at_end = steps.last().map_or(0, |s| s.vus);
         push(&mut steps, VuStep { at: end, vus: 0 });
-        VuSchedule { steps, end, at_end }
+        VuSchedule { steps, end }
     }
 
     /// The same times with other counts of VUs; 0 stays 0.
@@ -68,11 +64,7 @@ impl VuSchedule {
                 steps.push(VuStep { at: step.at, vus });
             }
         }
-        VuSchedule {
-            steps,
-            end: self.end,
-            at_end: count(self.at_end),
-        }
+        VuSchedule { steps, end: self.end }
     }
 
     pub fn steps(&self) -> &[VuStep] {
@@ -93,55 +85,6 @@ impl VuSchedule {
 
     pub fn vus_max(&self) -> u32 {
         self.steps.iter().map(|step| step.vus).max().unwrap_or(0)
-    }
-
-    /// How many VUs may still be alive: a VU told to stop holds its place for `graceful_ramp_down`, all are gone
-    /// at `end + graceful_stop`. VU k is cut hard where this falls to k or below.
-    ///
-    /// It is the highest planned count of the last `graceful_ramp_down`, a sliding maximum.
-    pub fn requirements(&self, graceful_ramp_down: Nanos, graceful_stop: Nanos) -> Vec<VuStep> {
-        let over = self.end + graceful_stop;
-        let pieces = self.pieces();
-        let mut out: Vec<VuStep> = Vec::new();
-        // Pieces still holding places, values descending: the front is the maximum.
-        let mut held: VecDeque<(u32, Nanos)> = VecDeque::new();
-        let mut next = 0;
-        let mut now = 0;
-        loop {
-            while next < pieces.len() && pieces[next].at <= now {
-                let free_at = match pieces.get(next + 1) {
-                    Some(following) => following.at + graceful_ramp_down,
-                    None => over,
-                };
-                while held.back().is_some_and(|(vus, _)| *vus <= pieces[next].vus) {
-                    held.pop_back();
-                }
-                held.push_back((pieces[next].vus, free_at));
-                next += 1;
-            }
-            while held.front().is_some_and(|(_, free_at)| *free_at <= now) {
-                held.pop_front();
-            }
-            let vus = held.front().map_or(0, |(vus, _)| *vus);
-            push(&mut out, VuStep { at: now, vus });
-
-            let starts = pieces.get(next).map(|piece| piece.at);
-            let frees = held.front().map(|(_, free_at)| *free_at);
-            match [starts, frees].into_iter().flatten().min() {
-                Some(at) if at < over => now = at,
-                _ => break,
-            }
-        }
-        push(&mut out, VuStep { at: over, vus: 0 });
-        out
-    }
-
-    /// The steps without the 0 that only the end of the run adds.
-    fn pieces(&self) -> &[VuStep] {
-        match self.at_end {
-            0 => &self.steps,
-            _ => &self.steps[..self.steps.len() - 1],
-        }
     }
 }
 

@@ -56,13 +56,6 @@ fn k6s_test_shape_gives_k6s_steps() {
 }
 
 #[test]
-fn k6s_test_shape_needs_k6s_vus_through_its_graceful_phases() {
-    let needed = k6_shape().requirements(30 * SECOND, 30 * SECOND);
-    let expected = [(0, 4), (1, 5), (2, 6), (33, 5), (42, 4), (50, 1), (53, 0)];
-    assert_eq!(in_seconds(&needed), expected);
-}
-
-#[test]
 fn thirds_of_a_ramp_truncate_as_k6s_integers_do() {
     let schedule = VuSchedule::ramp(0, &stages(&[(10, 3), (10, 0)]));
     let steps: Vec<(u64, u32)> = schedule.steps().iter().map(|s| (s.at, s.vus)).collect();
@@ -128,27 +121,6 @@ fn of_several_jumps_at_one_instant_the_last_counts() {
         VuSchedule::ramp(3, &stages(&[(0, 0)])).steps(),
         [VuStep { at: 0, vus: 0 }]
     );
-}
-
-#[test]
-fn vus_that_hold_to_the_end_get_the_graceful_stop_and_not_the_ramp_down() {
-    let hold = VuSchedule::ramp(5, &stages(&[(10, 5)]));
-    assert_eq!(
-        in_seconds(&hold.requirements(3 * SECOND, 30 * SECOND)),
-        [(0, 5), (40, 0)]
-    );
-    let down = VuSchedule::ramp(1, &stages(&[(10, 0)]));
-    assert_eq!(
-        in_seconds(&down.requirements(3 * SECOND, 30 * SECOND)),
-        [(0, 1), (13, 0)]
-    );
-    // The graceful stop cuts a longer ramp-down short.
-    assert_eq!(
-        in_seconds(&down.requirements(60 * SECOND, 30 * SECOND)),
-        [(0, 1), (40, 0)]
-    );
-    // No graceful phases at all: the plan itself.
-    assert_eq!(down.requirements(0, 0), down.steps());
 }
 
 #[test]
@@ -266,29 +238,5 @@ proptest! {
             all.sort_unstable();
             prop_assert_eq!(all, (0..step.vus).collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn what_is_needed_is_the_highest_plan_of_the_ramp_down_window(
-        (start, stages) in any_shape(), ramp_down in 0u64..30_000_000, stop in 0u64..30_000_000
-    ) {
-        let schedule = VuSchedule::ramp(start, &stages);
-        let needed = schedule.requirements(ramp_down, stop);
-        let over = schedule.end() + stop;
-        for pair in needed.windows(2) {
-            prop_assert!(pair[0].at < pair[1].at && pair[0].vus != pair[1].vus);
-        }
-        let at = |t: Nanos| needed[needed.partition_point(|s| s.at <= t) - 1].vus;
-        let pieces = schedule.pieces();
-        let instants = pieces.iter().flat_map(|s| [s.at, s.at + ramp_down, s.at + ramp_down / 2]);
-        for t in instants.filter(|t| *t < over) {
-            let holds = |(i, piece): (usize, &VuStep)| {
-                let free_at = pieces.get(i + 1).map_or(over, |next| next.at + ramp_down);
-                (piece.at <= t && t < free_at).then_some(piece.vus)
-            };
-            let expected = pieces.iter().enumerate().filter_map(holds).max().unwrap_or(0);
-            prop_assert_eq!(at(t), expected, "at {}", t);
-        }
-        prop_assert_eq!(at(over), 0);
     }
 }

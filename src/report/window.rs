@@ -2,7 +2,7 @@
 
 use crate::metrics::Distribution;
 use crate::report::Sliding;
-use crate::units::{Nanos, seconds};
+use crate::units::seconds;
 
 /// What finished between two ticks.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +41,6 @@ impl Slot {
 /// Figures of the window; rates are per second of the time it spans, 0 before the first tick.
 #[derive(Clone, Debug)]
 pub struct WindowFigures {
-    /// What the window spans: ten seconds, less at the start.
-    pub span: Nanos,
-    pub completed: u64,
-    pub errors: u64,
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
     pub latency: Distribution,
@@ -56,9 +52,7 @@ impl WindowFigures {
     pub(super) fn of(window: &Sliding<Slot>) -> WindowFigures {
         let mut all = Slot::default();
         for slot in window.slots() {
-            all.requests += slot.requests;
             all.completed += slot.completed;
-            all.errors += slot.errors;
             all.output_tokens += slot.output_tokens;
             all.latency.merge(&slot.latency);
             all.ttft.merge(&slot.ttft);
@@ -69,9 +63,6 @@ impl WindowFigures {
             if span == 0 { 0.0 } else { n as f64 / seconds(span) }
         };
         WindowFigures {
-            span,
-            completed: all.completed,
-            errors: all.errors,
             requests_per_second: per_second(all.completed),
             output_tokens_per_second: per_second(all.output_tokens),
             latency: all.latency,

@@ -23,7 +23,6 @@ fn window(seconds: u64, per_second: u64) -> Sliding<Slot> {
 #[test]
 fn the_figures_are_those_of_the_last_ten_seconds() {
     let figures = WindowFigures::of(&window(25, 4));
-    assert_eq!((figures.span, figures.completed), (10 * SECOND, 40));
     assert_eq!(figures.requests_per_second, 4.0);
     assert_eq!(figures.output_tokens_per_second, 8.0);
     assert_eq!(figures.latency.min(), Some(16 * 1_000_000));
@@ -37,6 +36,6 @@ fn the_figures_are_those_of_the_last_ten_seconds() {
 #[test]
 fn rates_of_a_young_window_are_over_the_time_it_spans() {
     let figures = WindowFigures::of(&window(3, 4));
-    assert_eq!((figures.span, figures.requests_per_second), (3 * SECOND, 4.0));
+    assert_eq!(figures.requests_per_second, 4.0);
     assert_eq!(WindowFigures::of(&Sliding::new()).requests_per_second, 0.0);
 }

@@ -132,8 +132,8 @@ impl<'a> Listener<'a> {
     fn take(&mut self, report: Report) {
         match report {
             Report::Snapshot(snapshot) => self.take_snapshot(snapshot),
-            Report::Done { .. } => self.cores_left -= 1,
-            Report::Failed { reason, .. } => {
+            Report::Done => self.cores_left -= 1,
+            Report::Failed(reason) => {
                 self.cores_left -= 1;
                 self.books.failures.push(Failure::internal(reason));
                 self.stopped_by = StoppedBy::Failure;

@@ -72,7 +72,8 @@ impl TlsSession {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Memory of the pool that the connection has at this moment.
+    /// For tests: memory of the pool that the connection has at this moment.
+    #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
         self.held.as_ref().map_or(0, |held| held.bytes.capacity())
     }

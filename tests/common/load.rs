@@ -166,7 +166,7 @@ pub fn run_against(
                 samples.extend_from_slice(&snapshot.details);
                 engine.recycle(snapshot);
             }
-            Ok(Report::Done { .. }) => left -= 1,
+            Ok(Report::Done) => left -= 1,
             Ok(other) => panic!("{other:?}"),
             Err(_) => {}
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use llmload_uring::engine::{Command, Engine, Report};
 use llmload_uring::metrics::{MetricId, Outcome};
 use llmload_uring::mock::fault::Fault;
+use llmload_uring::net::clock;
 use llmload_uring::plan::{Executor, Stage};
 use llmload_uring::units::{MILLISECOND, SECOND};
 
@@ -296,6 +297,41 @@ fn a_ramp_starts_and_stops_users_on_schedule_over_two_cores() {
 }
 
 #[test]
+fn users_that_the_ramp_stops_are_cut_after_the_ramp_down_and_those_at_the_end_after_the_graceful_stop() {
+    let hold = |target, millis| Stage {
+        duration: millis * MILLISECOND,
+        target,
+    };
+    // Three users that never get an answer; two of them are stopped after 300 ms, the last at the end, after 1.8 s.
+    for (ramp_down, cut_of_two) in [(200, 500), (60_000, 2_200)] {
+        let mut options = mock_options();
+        options.faults = faults(&[(Fault::Hang, 1)], 1);
+        let mock = mock(options);
+        let executor = Executor::RampingVus {
+            start_vus: 3,
+            stages: vec![hold(3, 300), hold(1, 0), hold(1, 1_500)],
+            graceful_ramp_down: ramp_down * MILLISECOND,
+        };
+        let mut plan = plan(executor, vec![kind("stream", 1, true, 60 * SECOND)]);
+        plan.graceful_stop = 400 * MILLISECOND;
+        let begun = clock::monotonic();
+        let ran = run(plan, mock.address, engine_options(1), |_| {});
+        assert_eq!(ran.merged.total.interrupted(), 3);
+        let cut = |vu| {
+            let sample = ran.samples.iter().find(|s| s.vu == vu).unwrap();
+            (sample.done - begun) / MILLISECOND
+        };
+        assert!(cut(0) >= 2_200, "{}", cut(0));
+        for vu in [1, 2] {
+            // The graceful stop cuts a longer ramp-down short.
+            assert!(cut(vu) >= cut_of_two, "{}", cut(vu));
+            let long_before = cut(vu) + 300 < cut(0);
+            assert_eq!(long_before, cut_of_two < 2_200, "{} and {}", cut(vu), cut(0));
+        }
+    }
+}
+
+#[test]
 fn shared_iterations_are_made_exactly_once_each() {
     let mock = mock(mock_options());
     let kinds = vec![kind("whole", 1, false, 30 * SECOND)];
@@ -388,8 +424,8 @@ fn a_panic_in_a_user_is_reported_and_ends_its_core() {
     engine.begin();
     let reason = loop {
         match engine.reports.recv_timeout(Duration::from_secs(30)).unwrap() {
-            Report::Failed { reason, .. } => break reason,
-            Report::Done { .. } => panic!("the core ended as if nothing had happened"),
+            Report::Failed(reason) => break reason,
+            Report::Done => panic!("the core ended as if nothing had happened"),
             _ => {}
         }
     };
