@@ -186,7 +186,7 @@ fn the_peak_of_every_ramp_follows_vus() {
         "throughput",
     ] {
         let plan = plan(&format!("{name} --vus 20"));
-        assert_eq!(plan.executor.vus_max(), 20, "{name}");
+        assert_eq!(plan.executor.vus_of_all(), 20, "{name}");
         assert!(plan.executor.duration() > MINUTE, "{name}");
     }
 }

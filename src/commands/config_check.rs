@@ -129,7 +129,7 @@ fn shape(executor: &Executor) -> String {
 
 fn length(config: &Config) -> String {
     let duration = config.executor.duration();
-    let mut text = match config.executor.iterations() {
+    let mut text = match config.executor.iterations_of_all() {
         Some(_) => format!("at most {}", format_duration(duration)),
         None => format_duration(duration),
     };

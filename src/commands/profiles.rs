@@ -33,7 +33,7 @@ fn description(config: &Config) -> String {
         .iter()
         .map(|server| server.base_url.as_str())
         .collect();
-    let vus = config.executor.vus_max();
+    let vus = config.executor.vus_of_all();
     let duration = format_duration(config.executor.duration());
     match urls.as_slice() {
         [only] => format!("{vus} users for {duration}, one server: {only}"),

@@ -108,9 +108,9 @@ fn high_concurrency_is_the_k6_scripts_run() {
 #[test]
 fn quick_smoke_is_one_user_and_three_requests() {
     let (config, plan) = load_plan(&args(&["quick-smoke"])).unwrap();
-    assert_eq!(plan.executor.iterations(), Some(3));
+    assert_eq!(plan.executor.iterations_of_all(), Some(3));
     assert_eq!(
-        (plan.executor.vus_max(), plan.executor.name()),
+        (plan.executor.vus_of_all(), plan.executor.name()),
         (1, "per-vu-iterations")
     );
     assert_eq!(plan.thresholds[0].text, "rate<0.01");
@@ -154,7 +154,7 @@ fn a_path_works_in_place_of_a_name() {
     let file = TempFile::new("ok.yaml", profiles::text("quick-smoke").unwrap().as_bytes());
     let (config, plan) = load_plan(&args(&[file.path()])).unwrap();
     assert_eq!(config.profile, file.path());
-    assert_eq!(plan.executor.iterations(), Some(3));
+    assert_eq!(plan.executor.iterations_of_all(), Some(3));
 }
 
 #[test]

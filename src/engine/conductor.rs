@@ -24,7 +24,7 @@ struct Conductor {
 
 pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos) {
     let mut conductor = Conductor {
-        schedule: core.plan.schedule_of_all(),
+        schedule: core.plan.schedule_with_bystanders(),
         next_step: 0,
         t0,
         next_snapshot: t0 + SNAPSHOT_EVERY,
@@ -85,7 +85,10 @@ impl Conductor {
     fn is_over(&self) -> bool {
         let schedule_over = self.next_step == self.schedule.steps().len();
         let table = self.core.vus.borrow();
-        table.is_over(schedule_over, self.core.plan.executor.iterations().is_some())
+        table.is_over(
+            schedule_over,
+            self.core.plan.executor.iterations_of_all().is_some(),
+        )
     }
 
     /// When there is something to do again.

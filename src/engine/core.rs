@@ -170,7 +170,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         kick_end,
     } = setup;
     let cores = options.cpus.len() as u16;
-    let vus = vus_on_core(plan.vus_max(), u32::from(index), u32::from(cores));
+    let vus = vus_on_core(plan.vus_of_shard(), u32::from(index), u32::from(cores));
     let net = Net::new(Options {
         kernel_stamps: options.kernel_stamps,
         quickack: options.quickack,

@@ -66,7 +66,7 @@ fn run(
     seconds: u64,
     mut server: impl FnMut(&mut Recorder, u64, u32),
 ) -> Vec<(u64, String)> {
-    let schedule = executor.schedule();
+    let schedule = executor.schedule_of_all();
     let mut aborts = Vec::new();
     for second in 1..=seconds {
         let mut recorder = Recorder::new(0, 2, false);

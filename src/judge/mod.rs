@@ -111,7 +111,7 @@ pub struct Judge {
 impl Judge {
     pub fn of(plan: &Plan) -> Judge {
         // A shard without VUs has nothing that could be judged; the others' documents have all of it.
-        let thresholds = match plan.vus_max() {
+        let thresholds = match plan.vus_of_shard() {
             0 => Vec::new(),
             _ => plan.thresholds.clone(),
         };

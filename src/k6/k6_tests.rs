@@ -95,7 +95,7 @@ fn each_of_the_four_scenarios_is_carried_with_its_defaults_and_its_grace() {
     assert_eq!(plan.executor, shared);
     let (plan, _) = one(json!({"executor": "constant-vus", "vus": 2, "duration": "3s"}));
     assert_eq!(
-        (plan.executor.vus_max(), plan.executor.name()),
+        (plan.executor.vus_of_all(), plan.executor.name()),
         (2, "constant-vus")
     );
 }
@@ -114,7 +114,7 @@ fn what_is_left_out_is_named_one_by_one_with_why() {
         "noConnectionReuse": false, "rps": null, "systemTags": [],
     });
     let (plan, left_out) = imported(&options.to_string());
-    assert_eq!(plan.executor.vus_max(), 20);
+    assert_eq!(plan.executor.vus_of_all(), 20);
     let wanted = [
         "scenario `chat`: `env`: variables",
         "scenario `chat`: `exec`: which function runs",
@@ -204,7 +204,7 @@ export default function () { http.get('http://x/{}'); }
     let working = script.replace("[`p(99)<5`].length", "['p(99)<500']");
     let (plan, left_out) = imported(&working);
     assert_eq!(
-        (plan.executor.vus_max(), plan.executor.duration()),
+        (plan.executor.vus_of_all(), plan.executor.duration()),
         (7, 30 * SECOND)
     );
     assert_eq!((plan.thresholds.len(), left_out.len()), (2, 0), "{left_out:?}");
@@ -314,11 +314,15 @@ fn the_whole_options_of_a_run_are_read_through_their_nulls_and_every_mix_will_do
         }
     });
     let (plan, left_out) = imported(&options.to_string());
-    assert_eq!((plan.executor.vus_max(), left_out.len()), (4, 0), "{left_out:?}");
+    assert_eq!(
+        (plan.executor.vus_of_all(), left_out.len()),
+        (4, 0),
+        "{left_out:?}"
+    );
     for mix in crate::profiles::names() {
         let (profile, _) = import(&options.to_string(), "a\nb: c", mix).unwrap();
         let plan = read_profile("imported.yaml", &profile).unwrap();
-        assert_eq!(plan.executor.vus_max(), 4, "{mix}");
+        assert_eq!(plan.executor.vus_of_all(), 4, "{mix}");
     }
 }
 

@@ -107,17 +107,17 @@ fn one_of(scenarios: &Map<String, Value>) -> Result<Load, Refusal> {
         }
     }
     // The first of those with the most.
-    let most = found.iter().map(|(_, load)| load.executor.vus_max()).max();
+    let most = found.iter().map(|(_, load)| load.executor.vus_of_all()).max();
     let chosen = found
         .iter()
-        .position(|(_, load)| Some(load.executor.vus_max()) == most);
+        .position(|(_, load)| Some(load.executor.vus_of_all()) == most);
     let Some(chosen) = chosen else {
         let hint = "executors here are constant-vus, ramping-vus, per-vu-iterations and shared-iterations";
         return Err(Refusal::new(left_out.join("; "), hint));
     };
     let (name, mut load) = found.swap_remove(chosen);
     for (other, unused) in &found {
-        let vus = unused.executor.vus_max();
+        let vus = unused.executor.vus_of_all();
         left_out.push(format!(
             "scenario `{other}` ({} of {vus} VUs): a profile is one load, and this is that of `{name}`; import it alone",
             unused.executor.name()

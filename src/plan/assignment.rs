@@ -37,17 +37,17 @@ impl Plan {
 
     /// Most connections at once, over all cores of this process.
     pub fn connections_max(&self) -> u32 {
-        self.vus_max().saturating_mul(self.endpoints_per_user())
+        self.vus_of_shard().saturating_mul(self.endpoints_per_user())
     }
 
-    /// The planned number of this process's users, with those who take no part.
-    pub fn schedule_of_all(&self) -> VuSchedule {
-        self.executor.schedule().map(|vus| self.shard.vus_of(vus))
+    /// The planned number of this process's users, counting those who take no part too: the engine numbers them all.
+    pub fn schedule_with_bystanders(&self) -> VuSchedule {
+        self.executor.schedule_of_all().map(|vus| self.shard.vus_of(vus))
     }
 
-    /// The planned number of this process's users, of those who take part.
-    pub fn schedule(&self) -> VuSchedule {
-        let all = self.schedule_of_all();
+    /// The planned number of this process's users, counting those who take part.
+    pub fn schedule_of_shard(&self) -> VuSchedule {
+        let all = self.schedule_with_bystanders();
         if !matches!(self.assignment, Assignment::Fixed { only: Some(_) }) {
             return all;
         }
@@ -61,7 +61,7 @@ impl Plan {
         let mut stagger = TurnsAt::starting_with(shares.first(self.seed), &shares);
         let mut taking_part = vec![0];
         let mut count = 0;
-        for local in 0..self.vus_max() {
+        for local in 0..self.vus_of_shard() {
             let slot = u64::from(self.shard.vu(local));
             count += u32::from(self.assignment.takes_part(stagger.slot(slot, &shares)));
             taking_part.push(count);
@@ -99,8 +99,11 @@ mod tests {
 
     #[test]
     fn the_schedule_of_one_endpoint_counts_its_users_alone_and_together_they_are_all() {
-        let all = plan(None).schedule();
-        let parts = [plan(Some(0)).schedule(), plan(Some(1)).schedule()];
+        let all = plan(None).schedule_of_shard();
+        let parts = [
+            plan(Some(0)).schedule_of_shard(),
+            plan(Some(1)).schedule_of_shard(),
+        ];
         assert_eq!(parts.each_ref().map(VuSchedule::vus_max), [3, 7]);
         for step in all.steps() {
             let sum: u32 = parts.iter().map(|part| part.planned_at(step.at)).sum();
@@ -119,10 +122,10 @@ mod tests {
             let parts: Vec<VuSchedule> = (0..3)
                 .map(|index| {
                     let shard = Shard::new(index, 3).unwrap();
-                    Plan { shard, ..plan(only) }.schedule()
+                    Plan { shard, ..plan(only) }.schedule_of_shard()
                 })
                 .collect();
-            for step in whole.schedule().steps() {
+            for step in whole.schedule_of_shard().steps() {
                 let sum: u32 = parts.iter().map(|part| part.planned_at(step.at)).sum();
                 assert_eq!(sum, step.vus, "at {}", step.at);
             }
@@ -139,7 +142,7 @@ mod tests {
         let users: Vec<u32> = (0..2)
             .map(|only| {
                 plan.assignment = Assignment::Fixed { only: Some(only) };
-                plan.schedule().vus_max()
+                plan.schedule_of_shard().vus_max()
             })
             .collect();
         assert_eq!(users.iter().sum::<u32>(), 1);
@@ -147,6 +150,6 @@ mod tests {
         plan.assignment = Assignment::Fixed {
             only: Some(nobody as u16),
         };
-        assert_eq!(plan.schedule().steps(), [VuStep { at: 0, vus: 0 }]);
+        assert_eq!(plan.schedule_of_shard().steps(), [VuStep { at: 0, vus: 0 }]);
     }
 }

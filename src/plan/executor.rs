@@ -76,8 +76,8 @@ impl Executor {
         }
     }
 
-    /// The highest VU count that the shape names.
-    pub fn vus_max(&self) -> u32 {
+    /// The most VUs at once, of all shards together.
+    pub fn vus_of_all(&self) -> u32 {
         match self {
             Executor::ConstantVus { vus, .. }
             | Executor::PerVuIterations { vus, .. }
@@ -107,7 +107,7 @@ impl Executor {
     }
 
     /// The number of requests that ends the run before its duration does, where the executor counts them.
-    pub fn iterations(&self) -> Option<u64> {
+    pub fn iterations_of_all(&self) -> Option<u64> {
         match self {
             Executor::ConstantVus { .. } | Executor::RampingVus { .. } => None,
             Executor::SharedIterations { iterations, .. } => Some(*iterations),
@@ -128,12 +128,12 @@ impl Executor {
     }
 
     /// Iterations taken are the engine's own count: here their VUs run until the limit of time.
-    pub fn schedule(&self) -> VuSchedule {
+    pub fn schedule_of_all(&self) -> VuSchedule {
         match self {
             Executor::RampingVus {
                 start_vus, stages, ..
             } => VuSchedule::ramp(*start_vus, stages),
-            _ => VuSchedule::constant(self.vus_max(), self.duration()),
+            _ => VuSchedule::constant(self.vus_of_all(), self.duration()),
         }
     }
 
@@ -190,7 +190,7 @@ impl Executor {
         let whole = StageAt {
             index: 0,
             count: 1,
-            target: self.vus_max(),
+            target: self.vus_of_all(),
             ends_at: self.duration(),
         };
         let Executor::RampingVus { stages, .. } = self else {
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(index(99 * MINUTE), 2);
         let last = executor.stage_at(99 * MINUTE);
         assert_eq!((last.count, last.target, last.ends_at), (3, 0, 210 * SECOND));
-        assert_eq!((executor.vus_max(), executor.duration()), (500, 210 * SECOND));
+        assert_eq!((executor.vus_of_all(), executor.duration()), (500, 210 * SECOND));
     }
 
     #[test]
@@ -300,8 +300,8 @@ mod tests {
             ends_at: MINUTE,
         };
         assert_eq!(executor.stage_at(5 * SECOND), whole);
-        assert_eq!(executor.iterations(), Some(100));
-        let steps = executor.schedule();
+        assert_eq!(executor.iterations_of_all(), Some(100));
+        let steps = executor.schedule_of_all();
         assert_eq!(steps.planned_at(MINUTE - 1), 4);
         assert_eq!(steps.planned_at(MINUTE), 0);
     }
@@ -313,7 +313,7 @@ mod tests {
             iterations: 5,
             max_duration: MINUTE,
         };
-        assert_eq!(executor.iterations(), Some(15));
+        assert_eq!(executor.iterations_of_all(), Some(15));
         assert_eq!(executor.name(), "per-vu-iterations");
     }
 }

@@ -48,9 +48,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The most VUs of this process's part. 0: there are more shards than VUs, and this one has nothing to do.
-    pub fn vus_max(&self) -> u32 {
-        self.shard.vus_of(self.executor.vus_max())
+    /// The most VUs at once of this process's part. 0: there are more shards than VUs, and this one has nothing to do.
+    pub fn vus_of_shard(&self) -> u32 {
+        self.shard.vus_of(self.executor.vus_of_all())
     }
 
     /// Names of several servers; empty where there is one.
@@ -64,12 +64,12 @@ impl Plan {
         }
     }
 
-    /// Of this process's part, where the executor counts requests.
-    pub fn iterations(&self) -> Option<u64> {
+    /// How many requests this process makes, where the executor counts them.
+    pub fn iterations_of_shard(&self) -> Option<u64> {
         match &self.executor {
             Executor::SharedIterations { iterations, .. } => Some(self.shard.iterations_of(*iterations)),
             Executor::PerVuIterations { iterations, .. } => {
-                Some(iterations.saturating_mul(u64::from(self.vus_max())))
+                Some(iterations.saturating_mul(u64::from(self.vus_of_shard())))
             }
             Executor::ConstantVus { .. } | Executor::RampingVus { .. } => None,
         }

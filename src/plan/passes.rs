@@ -94,7 +94,7 @@ impl Plan {
         Plan {
             seed: keyed([self.seed, WARM_UP_SEED, 0, 0]),
             executor: Executor::ConstantVus {
-                vus: self.executor.vus_max(),
+                vus: self.executor.vus_of_all(),
                 duration,
             },
             thresholds: Vec::new(),

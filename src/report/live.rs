@@ -126,7 +126,7 @@ impl LiveView {
             },
             elapsed,
             duration,
-            iterations: plan.iterations(),
+            iterations: plan.iterations_of_shard(),
             vus_planned,
             vus_running: counters.vus_running,
             connections: counters.connections_open,

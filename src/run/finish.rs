@@ -150,7 +150,7 @@ fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
             assignment: Assignment::Fixed { only },
             ..plan.clone()
         };
-        tied.schedule().vus_max()
+        tied.schedule_of_shard().vus_max()
     };
     let pairs: Vec<(&str, u32, &Endpoint, &Endpoint)> = (0u16..)
         .zip(&names)

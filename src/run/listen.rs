@@ -91,7 +91,7 @@ impl<'a> Listener<'a> {
             plan,
             role: pass.role,
             books,
-            schedule: plan.schedule(),
+            schedule: plan.schedule_of_shard(),
             engine,
             aggregator: Aggregator::new(cores, plan.workload.kinds.len()),
             judge: Judge::of(plan),

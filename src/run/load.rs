@@ -137,7 +137,7 @@ fn announced(pass: &Pass, repeats: u32) -> String {
         let endpoint = pass.plan.workload.endpoints.get(usize::from(endpoint));
         endpoint.and_then(|e| e.name.clone()).unwrap_or_default()
     };
-    let users = pass.plan.schedule().vus_max();
+    let users = pass.plan.schedule_of_shard().vus_max();
     let length = format_duration(pass.plan.executor.duration());
     let what = match pass.role {
         Role::WarmUp => format!("warm-up of {length}, left out of the figures"),

@@ -46,8 +46,8 @@ pub fn shard(plan: &Plan, note: &mut dyn FnMut(&str)) {
     if plan.shard.is_whole() {
         return;
     }
-    let (shard, all) = (plan.shard, plan.executor.vus_max());
-    match plan.vus_max() {
+    let (shard, all) = (plan.shard, plan.executor.vus_of_all());
+    match plan.vus_of_shard() {
         0 => note(&format!(
             "shard {shard} of the plan has none of its {all} VUs: nothing is sent"
         )),
@@ -75,13 +75,13 @@ fn text(target: &str, addresses: &[SocketAddr], plan: &Plan) -> Option<String> {
         0 => String::new(),
         n => format!(" and {n} more"),
     };
-    let vus = plan.vus_max();
+    let vus = plan.vus_of_shard();
     let duration = format_duration(plan.executor.duration());
     Some(format!(
         "target {target} is on a public address ({}{more}): up to {vus} VU{} for {}{duration}",
         public.join(", "),
         if vus == 1 { "" } else { "s" },
-        match plan.iterations() {
+        match plan.iterations_of_shard() {
             Some(n) => format!("{n} requests, at most "),
             None => String::new(),
         },

@@ -103,7 +103,7 @@ pub fn set_up(
 /// Over how many addresses the connections are spread: all of them over the most that one address gets, since local
 /// ports are counted for each address. Servers of one run may share one.
 fn addresses_in_use(found: &[Discovery], plan: &Plan) -> u32 {
-    let users = plan.vus_max();
+    let users = plan.vus_of_shard();
     let most = found
         .iter()
         .flat_map(|server| &server.target.addresses)

@@ -108,14 +108,14 @@ struct Simulated {
 
 /// All VUs of a plan's part, each an event at the time its next request is due; the lowest first.
 fn simulate(plan: &Plan) -> Simulated {
-    let schedule = plan.schedule();
+    let schedule = plan.schedule_of_shard();
     let wanted = |local: u32, at: Nanos| schedule.planned_at(at) > local;
     let mut due: BinaryHeap<Reverse<(Nanos, u32)>> = BinaryHeap::new();
-    for local in 0..plan.vus_max() {
+    for local in 0..plan.vus_of_shard() {
         let begins = schedule.steps().iter().find(|step| step.vus > local).unwrap();
         due.push(Reverse((begins.at, local)));
     }
-    let mut made = vec![0u64; plan.vus_max() as usize];
+    let mut made = vec![0u64; plan.vus_of_shard() as usize];
     let (mut taken, mut samples, mut asked) = (0, Vec::new(), Vec::new());
     let shares = Shares::of(&plan.workload.endpoints);
     let mut routed = Routed::of(plan, &shares);
@@ -177,7 +177,7 @@ impl Routed {
         match plan.executor {
             Executor::SharedIterations { .. } => Routed::Shared(stagger),
             _ => Routed::OfUsers(
-                (0..plan.vus_max())
+                (0..plan.vus_of_shard())
                     .map(|local| {
                         let first = stagger.slot(u64::from(plan.shard.vu(local)), shares);
                         Turns::starting_with(first, shares)
@@ -206,7 +206,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
     let output = OutputFile::prepare(&path).unwrap();
     let mut spool = DetailSpool::create(&output.spool_path().unwrap(), &series, STARTED).unwrap();
     spool = spool.ids_by_iteration(plan.executor.shares_iterations());
-    let end = plan.executor.schedule().end().min(20 * SECOND) + 2 * SECOND;
+    let end = plan.executor.schedule_of_all().end().min(20 * SECOND) + 2 * SECOND;
     let mut aggregator = Aggregator::new(CORES as usize, series.len());
     let mut judge = Judge::of(&plan);
     let mut recorders: Vec<Recorder> = (0..CORES as u16)
@@ -214,7 +214,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
         .collect();
     let mut left = simulated.samples.iter().peekable();
     for second in 1..=end / SECOND {
-        let planned = plan.schedule().planned_at(second * SECOND);
+        let planned = plan.schedule_of_shard().planned_at(second * SECOND);
         while let Some((local, sample)) = left.next_if(|(_, s)| s.done <= second * SECOND) {
             let recorder = &mut recorders[(local % CORES) as usize];
             recorder.started(sample.series);

@@ -287,7 +287,7 @@ fn each_row_of_the_timeline_has_the_vus_of_the_schedule_at_its_instant() {
         stages: vec![stage(2, 20), stage(1, 20), stage(2, 0)],
         graceful_ramp_down: 30 * SECOND,
     };
-    let schedule = executor.schedule();
+    let schedule = executor.schedule_of_all();
     let rows = result["timeline"].as_array().unwrap();
     assert!(rows.len() >= 5, "{rows:?}");
     for row in rows {

@@ -121,7 +121,7 @@ fn the_document_with_one_server_is_a_plan() {
     assert_eq!((config.requests.len(), &config.requests[0].call), (1, &call));
     let plan = to_plan(&config).unwrap();
     assert_eq!(
-        (plan.seed, plan.executor.vus_max(), plan.thresholds.len()),
+        (plan.seed, plan.executor.vus_of_all(), plan.thresholds.len()),
         (42, 20, 0)
     );
     assert_eq!(plan.workload.think_time, Span { min: 0, max: 0 });

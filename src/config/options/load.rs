@@ -50,7 +50,7 @@ fn overlay_shape(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
     if let Some(option) = shaping_option(args) {
         config.shape_place = Place::option(option);
     }
-    let peak = config.executor.vus_max();
+    let peak = config.executor.vus_of_all();
     let vus = args.vus.unwrap_or(peak);
     if let Some(list) = &args.stages {
         let stages = list.0.clone();
@@ -161,7 +161,7 @@ fn shaping_option(args: &RunArgs) -> Option<&'static str> {
 
 /// Stages keep their proportions, the highest becomes `vus`. A start at 0 or 1 VU stays what it is.
 fn scale_vus(executor: &mut Executor, vus: u32) {
-    let peak = u64::from(executor.vus_max().max(1));
+    let peak = u64::from(executor.vus_of_all().max(1));
     let scale = |count: u32| match count {
         0 => 0,
         // At most `vus`, because `count` is at most the peak.

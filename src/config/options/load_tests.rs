@@ -35,7 +35,7 @@ fn ramp(start_vus: u32, stages: &[(Nanos, u32)]) -> Executor {
 fn vus_is_the_peak_of_a_ramp_and_the_number_elsewhere() {
     let expected = ramp(1, &[(MINUTE, 1000), (2 * MINUTE, 1000), (30 * SECOND, 0)]);
     assert_eq!(executor("high-concurrency --vus 1000"), expected);
-    assert_eq!(executor("high-concurrency --vus 1").vus_max(), 1);
+    assert_eq!(executor("high-concurrency --vus 1").vus_of_all(), 1);
     let per_vu = Executor::PerVuIterations {
         vus: 4,
         iterations: 3,

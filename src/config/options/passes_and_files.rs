@@ -79,7 +79,7 @@ fn check_contention(config: &Config, by_option: bool, mistakes: &mut Vec<Mistake
         wrong(Reason::new(what).hint("list them under `servers`"));
         return;
     }
-    let vus = config.executor.vus_max();
+    let vus = config.executor.vus_of_all();
     if (vus as usize) < servers {
         let what = format!("contention gives each server users of its own: {vus} are too few for {servers}");
         wrong(Reason::new(what).hint("at least one user for each server"));

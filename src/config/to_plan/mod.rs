@@ -69,7 +69,7 @@ fn too_long(what: &str, nanos: Nanos) -> Reason {
 
 fn check_executor(executor: &Executor) -> Vec<Reason> {
     let mut wrong = Vec::new();
-    let vus = executor.vus_max();
+    let vus = executor.vus_of_all();
     if vus == 0 {
         wrong.push(Reason::new("no VU ever runs").hint("one target, or the VUs at the start, above 0"));
     }

@@ -217,7 +217,10 @@ mod tests {
         let (config, plan) = load(&["--shard", "1/3", "--warmup", "2s"]).unwrap();
         std::fs::remove_file(&dir).unwrap();
         let passes = std::sync::Arc::new(plan).passes(config.repeat, config.contention);
-        let users: Vec<u32> = passes.iter().map(|pass| pass.plan.schedule().vus_max()).collect();
+        let users: Vec<u32> = passes
+            .iter()
+            .map(|pass| pass.plan.schedule_of_shard().vus_max())
+            .collect();
         assert_eq!(users, [2, 2], "a warm-up of the shard's own users");
     }
 }
