@@ -258,6 +258,14 @@ fn the_readme_names_every_command() {
 }
 
 #[test]
+fn the_readme_lists_every_page() {
+    let readme = document("README.md");
+    for (path, _) in pages().iter().filter(|(path, _)| path != "README.md") {
+        assert!(readme.contains(&format!("\n* [{path}]({path})")), "{path}");
+    }
+}
+
+#[test]
 fn every_option_in_the_documents_exists() {
     let known: BTreeSet<String> = arguments()
         .iter()
