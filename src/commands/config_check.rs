@@ -1,15 +1,14 @@
 //! What `config check` prints: the run that a document means, as lines to read and as a document that reads back.
 
 use crate::cli::{ConfigAction, ConfigArgs};
+use crate::config::document::servers::api_of_path;
 use crate::config::{
     CallConfig, Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, load_plan,
 };
-use crate::discover::api_of;
 use crate::error::{ConfigError, Mistake, Reason};
-use crate::plan::{Executor, Stage};
 use crate::units::Nanos;
 use crate::units::{format_duration, redact};
-use crate::workload::Prompts;
+use crate::workload::{Api, Prompts};
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use std::fmt::Write;
 
@@ -33,7 +32,7 @@ fn internal(config: &Config, what: String) -> Mistake {
 fn lines(config: &Config) -> Vec<String> {
     let mut out = vec![format!("{}: valid, nothing was sent", config.profile)];
     out.extend(servers(config));
-    out.push(format!("load      {}", shape(&config.executor)));
+    out.push(format!("load      {}", config.executor.in_words()));
     out.push(format!("time      {}", length(config)));
     let total: u64 = config.requests.iter().map(|r| u64::from(r.weight)).sum();
     let requests = config
@@ -57,9 +56,9 @@ fn servers(config: &Config) -> Vec<String> {
         .map(|server| u64::from(server.weight))
         .sum();
     let line = |server: &ServerEntry| {
-        let api = match (server.api, api_of(&server.base_url)) {
-            (Some(api), _) => format!("{} as told", api.row().title),
-            (None, Some(api)) => format!("{} by its path", api.row().title),
+        let api = match (server.api, api_of_path(&server.base_url)) {
+            (Some(api), _) => format!("{} as told", api_name(api)),
+            (None, Some(api)) => format!("{} by its path", api_name(api)),
             (None, None) => "API to be found by asking it".to_owned(),
         };
         let mut text = match &server.name {
@@ -89,33 +88,11 @@ fn servers(config: &Config) -> Vec<String> {
     vec![format!("server    {started}")]
 }
 
-fn shape(executor: &Executor) -> String {
-    match executor {
-        Executor::ConstantVus { vus, duration } => {
-            format!("{vus} users from the start, for {}", format_duration(*duration))
-        }
-        Executor::RampingVus {
-            start_vus, stages, ..
-        } => {
-            let mut from = *start_vus;
-            let mut stage = |stage: &Stage| {
-                let duration = format_duration(stage.duration);
-                let text = match stage.target == from {
-                    true => format!("{from} for {duration}"),
-                    false => format!("to {} in {duration}", stage.target),
-                };
-                from = stage.target;
-                text
-            };
-            let stages: Vec<String> = stages.iter().map(&mut stage).collect();
-            format!("{start_vus} users, {}", stages.join(", "))
-        }
-        Executor::PerVuIterations { vus, iterations, .. } => {
-            format!("{vus} users, {iterations} requests each")
-        }
-        Executor::SharedIterations { vus, iterations, .. } => {
-            format!("{vus} users, {iterations} requests among them")
-        }
+fn api_name(api: Api) -> &'static str {
+    match api {
+        Api::Chat => "chat completions",
+        Api::Completions => "completions",
+        Api::LlamaCpp => "llama.cpp's completion",
     }
 }
 

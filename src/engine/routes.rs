@@ -1,6 +1,6 @@
 //! Which endpoint each request of a core's users goes to.
 
-use crate::plan::{Assignment, Executor, Plan, Shard, local_to_global};
+use crate::plan::{Assignment, Plan, Shard, local_to_global};
 use crate::workload::{Shares, Turns, TurnsAt};
 
 /// Nothing is kept where there is one endpoint.
@@ -34,7 +34,7 @@ impl Routes {
         }
         let shares = Shares::of(&plan.workload.endpoints);
         let first = shares.first(plan.seed);
-        let counted_together = matches!(plan.executor, Executor::SharedIterations { .. });
+        let counted_together = plan.executor.shared_iterations().is_some();
         let shared = counted_together && plan.assignment == Assignment::Weighted;
         Routes::Several(Box::new(Several {
             shared: shared.then(|| TurnsAt::starting_with(first, &shares)),
@@ -98,6 +98,7 @@ impl Several {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Executor;
     use crate::units::SECOND;
     use crate::workload::Endpoint;
 

@@ -10,7 +10,7 @@ use super::sessions::Sessions;
 use crate::engine::runtime::{catch_panic, spawn};
 use crate::metrics::Outcome;
 use crate::net::{Signal, TaskId, clock};
-use crate::plan::{Executor, local_to_global};
+use crate::plan::local_to_global;
 use crate::units::{MILLISECOND, Nanos};
 
 /// The pause after a connect that failed at once: a closed port must not become a busy loop.
@@ -222,7 +222,8 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
 
 /// Whose content the next request has, and its number; `None` when there is none left.
 fn next_iteration(core: &CoreState, local: u32, vu: u32) -> Option<(u32, u64)> {
-    if let Executor::SharedIterations { iterations, .. } = core.plan.executor {
+    let executor = &core.plan.executor;
+    if let Some(iterations) = executor.shared_iterations() {
         // Keyed by the common count alone, so that content doesn't depend on who takes it.
         let taken = core.shared_iterations.fetch_add(1, Ordering::Relaxed);
         let n = core.plan.shard.iteration(taken);
@@ -230,9 +231,7 @@ fn next_iteration(core: &CoreState, local: u32, vu: u32) -> Option<(u32, u64)> {
     }
     let mut table = core.vus.borrow_mut();
     let n = &mut table.vus[local as usize].iteration;
-    if let Executor::PerVuIterations { iterations, .. } = core.plan.executor
-        && *n >= iterations
-    {
+    if executor.iterations_per_vu().is_some_and(|most| *n >= most) {
         return None;
     }
     *n += 1;

@@ -4,7 +4,6 @@ use super::load::{Load, load, unknown};
 use super::thresholds::{Carried, text, thresholds};
 use super::{Refusal, source};
 use crate::config::read_profile;
-use crate::plan::Executor;
 use crate::profiles;
 use crate::units::format_duration;
 use serde_json::{Map, Value};
@@ -97,7 +96,7 @@ pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>)
         graceful_stop,
         mut left_out,
     } = load(&options)?;
-    let mut body = shape(&executor);
+    let mut body = executor.as_profile();
     let _ = writeln!(body, "graceful_stop: {}\n", format_duration(graceful_stop));
     let _ = writeln!(
         body,
@@ -142,42 +141,6 @@ fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
-}
-
-fn shape(executor: &Executor) -> String {
-    let mut out = format!("executor: {}\n", executor.name());
-    let text = format_duration;
-    let _ = match executor {
-        Executor::ConstantVus { vus, duration } => {
-            writeln!(out, "vus: {vus}\nduration: {}", text(*duration))
-        }
-        Executor::RampingVus {
-            start_vus,
-            stages,
-            graceful_ramp_down,
-        } => {
-            let _ = writeln!(out, "start_vus: {start_vus}\nstages:");
-            for stage in stages {
-                let (duration, target) = (text(stage.duration), stage.target);
-                let _ = writeln!(out, "  - {{ duration: {duration}, target: {target} }}");
-            }
-            writeln!(out, "graceful_ramp_down: {}", text(*graceful_ramp_down))
-        }
-        Executor::PerVuIterations {
-            vus,
-            iterations,
-            max_duration,
-        }
-        | Executor::SharedIterations {
-            vus,
-            iterations,
-            max_duration,
-        } => {
-            let max = text(*max_duration);
-            writeln!(out, "vus: {vus}\niterations: {iterations}\nmax_duration: {max}")
-        }
-    };
-    out
 }
 
 /// The blocks of a profile's text that begin with these keys.

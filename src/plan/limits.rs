@@ -1,6 +1,7 @@
 //! The largest plan that is accepted. A document or an option beyond these is refused before anything is sent.
 
-use crate::units::{MINUTE, Nanos};
+use crate::error::Reason;
+use crate::units::{MINUTE, Nanos, format_duration};
 
 pub const VUS_MAX: u32 = 100_000;
 /// Of one stage, and of a whole run.
@@ -17,6 +18,17 @@ pub const THRESHOLDS_MAX: usize = 256;
 /// Metrics with a distribution, told apart by their tags, that thresholds look at. Each is kept for every second
 /// of the sliding window and three times besides: 190 KB x 19, so 115 MB at most.
 pub const THRESHOLD_TRENDS_MAX: usize = 32;
+
+/// Refuses a length of time above [`DURATION_MAX`]; `what` lasts that long.
+pub fn check_run_length(what: &str, length: Nanos) -> Result<(), Reason> {
+    if length <= DURATION_MAX {
+        return Ok(());
+    }
+    let (is, most) = (format_duration(length), format_duration(DURATION_MAX));
+    Err(Reason::new(format!(
+        "{what} of {is} is longer than the limit, {most}"
+    )))
+}
 
 // The ramp multiplies a stage's nanoseconds by a count of VUs.
 const _: () = assert!((DURATION_MAX as u128) * (VUS_MAX as u128) < u64::MAX as u128);

@@ -15,7 +15,7 @@ pub use assignment::Assignment;
 pub use executor::{Executor, Plateau, Stage, StageAt};
 pub use limits::{
     DURATION_MAX, ENDPOINTS_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX,
-    THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX,
+    THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX, check_run_length,
 };
 pub use passes::{Pass, Role};
 pub use schedule::{VuSchedule, VuStep};
@@ -66,13 +66,11 @@ impl Plan {
 
     /// How many requests this process makes, where the executor counts them.
     pub fn iterations_of_shard(&self) -> Option<u64> {
-        match &self.executor {
-            Executor::SharedIterations { iterations, .. } => Some(self.shard.iterations_of(*iterations)),
-            Executor::PerVuIterations { iterations, .. } => {
-                Some(iterations.saturating_mul(u64::from(self.vus_of_shard())))
-            }
-            Executor::ConstantVus { .. } | Executor::RampingVus { .. } => None,
-        }
+        let shared = self.executor.shared_iterations();
+        let by_vu = |each: u64| each.saturating_mul(u64::from(self.vus_of_shard()));
+        shared
+            .map(|all| self.shard.iterations_of(all))
+            .or(self.executor.iterations_per_vu().map(by_vu))
     }
 }
 

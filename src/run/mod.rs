@@ -119,7 +119,7 @@ fn spool(files: &OutputFiles, ready: &Ready, plan: &Plan) -> Result<Option<Detai
         // Each pass says which time of day its instants are.
         Some(path) if ready.engine.details => {
             let spool = DetailSpool::create(&path, &names::detail_names(plan), 0)?;
-            Some(spool.ids_by_iteration(plan.executor.shares_iterations()))
+            Some(spool.ids_by_iteration(plan.executor.shared_iterations().is_some()))
         }
         _ => None,
     })

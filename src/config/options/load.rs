@@ -3,13 +3,15 @@
 use crate::cli::RunArgs;
 use crate::config::document::reader::{check_text, within};
 use crate::config::document::thresholds::read_options;
-use crate::config::document::{MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, THINK_TIME_MAX, check_max_tokens};
+use crate::config::document::{
+    GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, THINK_TIME_MAX, check_max_tokens,
+};
 use crate::config::options::mix::set_streaming_ratio;
 use crate::config::{CallConfig, Config};
 use crate::error::{Mistake, Place, Reason};
-use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, Stage, VUS_MAX};
+use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, VUS_MAX};
+use crate::units::MILLISECOND;
 use crate::units::check_duration;
-use crate::units::{MILLISECOND, Nanos};
 use crate::workload::{PROMPT_BYTES_MAX, Prompts};
 
 /// Above 1 it stretches. A thousandth of a day is still a minute and a half.
@@ -53,22 +55,7 @@ fn overlay_shape(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
     let peak = config.executor.vus_of_all();
     let vus = args.vus.unwrap_or(peak);
     if let Some(list) = &args.stages {
-        let stages = list.0.clone();
-        let graceful_ramp_down = match &config.executor {
-            Executor::RampingVus {
-                graceful_ramp_down, ..
-            } => *graceful_ramp_down,
-            _ => crate::config::document::GRACEFUL_DEFAULT,
-        };
-        let start_vus = match &config.executor {
-            Executor::RampingVus { start_vus, .. } => *start_vus,
-            _ => 1,
-        };
-        config.executor = Executor::RampingVus {
-            start_vus,
-            stages,
-            graceful_ramp_down,
-        };
+        config.executor = config.executor.with_stages(list.0.clone(), GRACEFUL_DEFAULT);
     } else if let Some(iterations) = args.iterations {
         // Without --vus, no more of the profile's VUs than there is work for.
         let most = u32::try_from(iterations).unwrap_or(VUS_MAX);
@@ -82,10 +69,10 @@ fn overlay_shape(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
     } else if let Some(duration) = args.duration {
         config.executor = Executor::ConstantVus { vus, duration };
     } else if let Some(vus) = args.vus {
-        scale_vus(&mut config.executor, vus);
+        config.executor.scale_vus(vus);
     }
     if let Some(factor) = args.time_scale {
-        scale_time(&mut config.executor, factor);
+        config.executor.scale_time(factor);
     }
 }
 
@@ -157,48 +144,6 @@ fn shaping_option(args: &RunArgs) -> Option<&'static str> {
         .into_iter()
         .find(|(given, _)| *given)
         .map(|(_, option)| option)
-}
-
-/// Stages keep their proportions, the highest becomes `vus`. A start at 0 or 1 VU stays what it is.
-fn scale_vus(executor: &mut Executor, vus: u32) {
-    let peak = u64::from(executor.vus_of_all().max(1));
-    let scale = |count: u32| match count {
-        0 => 0,
-        // At most `vus`, because `count` is at most the peak.
-        _ => ((u64::from(count) * u64::from(vus) + peak / 2) / peak).max(1) as u32,
-    };
-    match executor {
-        Executor::ConstantVus { vus: count, .. }
-        | Executor::PerVuIterations { vus: count, .. }
-        | Executor::SharedIterations { vus: count, .. } => *count = vus,
-        Executor::RampingVus {
-            start_vus, stages, ..
-        } => {
-            if *start_vus > 1 || peak == 1 {
-                *start_vus = scale(*start_vus);
-            }
-            for stage in stages {
-                stage.target = scale(stage.target);
-            }
-        }
-    }
-}
-
-/// Stages and durations. The limit of a run that counts iterations stays: its work is not shortened.
-fn scale_time(executor: &mut Executor, factor: f64) {
-    let scale = |nanos: Nanos| match nanos {
-        0 => 0,
-        _ => ((nanos as f64 * factor).round() as Nanos).max(1),
-    };
-    match executor {
-        Executor::ConstantVus { duration, .. } => *duration = scale(*duration),
-        Executor::RampingVus { stages, .. } => {
-            for Stage { duration, .. } in stages {
-                *duration = scale(*duration);
-            }
-        }
-        Executor::PerVuIterations { .. } | Executor::SharedIterations { .. } => {}
-    }
 }
 
 fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {

@@ -47,19 +47,6 @@ fn vus_is_the_peak_of_a_ramp_and_the_number_elsewhere() {
 }
 
 #[test]
-fn a_scaled_ramp_keeps_its_proportions_and_its_smallest_stages() {
-    let mut shape = ramp(20, &[(SECOND, 10), (SECOND, 500), (SECOND, 0)]);
-    crate::config::options::load::scale_vus(&mut shape, 5);
-    assert_eq!(shape, ramp(1, &[(SECOND, 1), (SECOND, 5), (SECOND, 0)]));
-    let mut falling = ramp(100, &[(SECOND, 0)]);
-    crate::config::options::load::scale_vus(&mut falling, 7);
-    assert_eq!(falling, ramp(7, &[(SECOND, 0)]));
-    let mut single = ramp(1, &[(SECOND, 0)]);
-    crate::config::options::load::scale_vus(&mut single, 7);
-    assert_eq!(single, ramp(7, &[(SECOND, 0)]));
-}
-
-#[test]
 fn a_duration_alone_is_a_constant_number_of_users() {
     let at_peak = Executor::ConstantVus {
         vus: 500,

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::config::document::REPEAT_MAX;
 use crate::config::document::reader::within;
 use crate::error::{Mistake, Reason};
-use crate::plan::{DURATION_MAX, Executor};
+use crate::plan::DURATION_MAX;
 use crate::units::{check_duration, format_duration};
 use std::path::PathBuf;
 
@@ -84,7 +84,7 @@ fn check_contention(config: &Config, by_option: bool, mistakes: &mut Vec<Mistake
         let what = format!("contention gives each server users of its own: {vus} are too few for {servers}");
         wrong(Reason::new(what).hint("at least one user for each server"));
     }
-    if let Executor::PerVuIterations { .. } | Executor::SharedIterations { .. } = config.executor {
+    if config.executor.iterations_of_all().is_some() {
         let what = format!(
             "contention compares equal times, and executor `{}` ends by a count",
             config.executor.name()

@@ -6,23 +6,20 @@ pub(super) mod shard;
 use crate::config::{CallConfig, Config, RequestConfig};
 use crate::error::{Mistake, Reason};
 use crate::plan::{
-    Assignment, DURATION_MAX, Executor, ITERATIONS_MAX, Plan, Plateau, STAGES_MAX, STEPS_MAX, Selector,
-    Shard, Stage, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold, ThresholdMetric, VUS_MAX,
+    Assignment, Executor, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
+    ThresholdMetric, check_run_length,
 };
-use crate::units::Nanos;
-use crate::units::format_duration;
 use crate::workload::{Call, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
 
 /// Everything that the plan's types promise is checked here, wherever the config came from.
 pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
     let mut mistakes = Vec::new();
-    for reason in check_executor(&config.executor) {
+    for reason in config.executor.mistakes() {
         mistakes.push(config.shape_place.mistake(reason));
     }
-    if config.graceful_stop > DURATION_MAX {
-        let what = too_long("the graceful stop", config.graceful_stop);
-        mistakes.push(config.shape_place.mistake(what));
+    if let Err(reason) = check_run_length("the graceful stop", config.graceful_stop) {
+        mistakes.push(config.shape_place.mistake(reason));
     }
     let built = endpoints::build(config, &mut mistakes);
     let thresholds = build_thresholds(config, &built, &mut mistakes);
@@ -60,80 +57,6 @@ fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
     };
     let levels = executor.plateaus().into_iter().map(of_shard);
     levels.filter(|level| level.vus > 0).collect()
-}
-
-fn too_long(what: &str, nanos: Nanos) -> Reason {
-    let (is, most) = (format_duration(nanos), format_duration(DURATION_MAX));
-    Reason::new(format!("{what} of {is} is longer than the limit, {most}"))
-}
-
-fn check_executor(executor: &Executor) -> Vec<Reason> {
-    let mut wrong = Vec::new();
-    let vus = executor.vus_of_all();
-    if vus == 0 {
-        wrong.push(Reason::new("no VU ever runs").hint("one target, or the VUs at the start, above 0"));
-    }
-    if vus > VUS_MAX {
-        wrong.push(Reason::new(format!("{vus} VUs, above the limit, {VUS_MAX}")));
-    }
-    match executor {
-        Executor::RampingVus {
-            start_vus,
-            stages,
-            graceful_ramp_down,
-        } => {
-            wrong.extend(check_stages(*start_vus, stages));
-            if *graceful_ramp_down > DURATION_MAX {
-                wrong.push(too_long("the graceful ramp-down", *graceful_ramp_down));
-            }
-        }
-        Executor::PerVuIterations { iterations, .. } | Executor::SharedIterations { iterations, .. }
-            if *iterations == 0 || *iterations > ITERATIONS_MAX =>
-        {
-            wrong.push(Reason::new(format!(
-                "{iterations} iterations, not 1 to {ITERATIONS_MAX}"
-            )));
-        }
-        Executor::SharedIterations { vus, iterations, .. } if *iterations < u64::from(*vus) => {
-            let what = format!("{iterations} iterations are fewer than {vus} VUs");
-            wrong.push(Reason::new(what).hint("each VU needs one at least: fewer VUs or more iterations"));
-        }
-        _ => {}
-    }
-    // Stages are summed with care above: a total that overflows is not formed here.
-    if wrong.is_empty() && executor.duration() == 0 {
-        wrong.push(Reason::new("the run lasts no time at all").hint("a duration above 0"));
-    }
-    if wrong.is_empty() && executor.duration() > DURATION_MAX {
-        wrong.push(too_long("a run", executor.duration()));
-    }
-    wrong
-}
-
-fn check_stages(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
-    let mut wrong = Vec::new();
-    if stages.is_empty() || stages.len() > STAGES_MAX {
-        wrong.push(Reason::new(format!(
-            "{} stages, not 1 to {STAGES_MAX}",
-            stages.len()
-        )));
-    }
-    let total = stages
-        .iter()
-        .fold(0 as Nanos, |sum, stage| sum.saturating_add(stage.duration));
-    if total > DURATION_MAX {
-        wrong.push(too_long("a run", total));
-    }
-    let (mut from, mut steps) = (start_vus, 0u64);
-    for stage in stages {
-        steps += u64::from(stage.target.abs_diff(from));
-        from = stage.target;
-    }
-    if steps > STEPS_MAX {
-        let what = format!("{steps} starts and stops of VUs, above the limit, {STEPS_MAX}");
-        wrong.push(Reason::new(what).hint("fewer stages, or fewer VUs"));
-    }
-    wrong
 }
 
 /// At endpoint 0.

@@ -1,4 +1,9 @@
-//! How VUs come and go: k6's closed-loop executors.
+//! How VUs come and go: k6's closed-loop executors. An executor answers questions about itself here and in the files
+//! beside; nobody else asks of which kind it is.
+
+mod limits;
+mod reshape;
+mod words;
 
 use crate::plan::VuSchedule;
 use crate::units::Nanos;
@@ -101,20 +106,30 @@ impl Executor {
         }
     }
 
-    /// Which VU takes an iteration is chance.
-    pub fn shares_iterations(&self) -> bool {
-        matches!(self, Executor::SharedIterations { .. })
+    /// How many requests all VUs make together, where they take them from one common count; which VU takes which is
+    /// chance.
+    #[inline]
+    pub fn shared_iterations(&self) -> Option<u64> {
+        match self {
+            Executor::SharedIterations { iterations, .. } => Some(*iterations),
+            _ => None,
+        }
     }
 
-    /// The number of requests that ends the run before its duration does, where the executor counts them.
-    pub fn iterations_of_all(&self) -> Option<u64> {
+    /// How many requests each VU makes, where it counts its own.
+    #[inline]
+    pub fn iterations_per_vu(&self) -> Option<u64> {
         match self {
-            Executor::ConstantVus { .. } | Executor::RampingVus { .. } => None,
-            Executor::SharedIterations { iterations, .. } => Some(*iterations),
-            Executor::PerVuIterations { vus, iterations, .. } => {
-                Some(iterations.saturating_mul(u64::from(*vus)))
-            }
+            Executor::PerVuIterations { iterations, .. } => Some(*iterations),
+            _ => None,
         }
+    }
+
+    /// The number of requests that ends the run before its duration does, over all shards, where the executor counts
+    /// them.
+    pub fn iterations_of_all(&self) -> Option<u64> {
+        let by_vu = |each: u64| each.saturating_mul(u64::from(self.vus_of_all()));
+        self.shared_iterations().or(self.iterations_per_vu().map(by_vu))
     }
 
     /// How long a VU that the schedule stops before the end may finish its request. 0 where none is.

@@ -1,0 +1,157 @@
+//! What an executor may ask for at most, and at least.
+
+use crate::error::Reason;
+use crate::plan::limits::{DURATION_MAX, ITERATIONS_MAX, STAGES_MAX, STEPS_MAX, VUS_MAX, check_run_length};
+use crate::plan::{Executor, Stage};
+use crate::units::Nanos;
+
+impl Executor {
+    /// Everything that the types do not rule out and no run can be made of; empty for one that can run.
+    pub fn mistakes(&self) -> Vec<Reason> {
+        let mut wrong = Vec::new();
+        let vus = self.vus_of_all();
+        if vus == 0 {
+            wrong.push(Reason::new("no VU ever runs").hint("one target, or the VUs at the start, above 0"));
+        }
+        if vus > VUS_MAX {
+            wrong.push(Reason::new(format!("{vus} VUs, above the limit, {VUS_MAX}")));
+        }
+        match self {
+            Executor::ConstantVus { .. } => {}
+            Executor::RampingVus {
+                start_vus,
+                stages,
+                graceful_ramp_down,
+            } => {
+                wrong.extend(stage_mistakes(*start_vus, stages));
+                wrong.extend(check_run_length("the graceful ramp-down", *graceful_ramp_down).err());
+            }
+            Executor::PerVuIterations { iterations, .. } => wrong.extend(check_iterations(*iterations).err()),
+            Executor::SharedIterations { vus, iterations, .. } => {
+                let enough = check_iterations(*iterations).and_then(|()| check_shared(*iterations, *vus));
+                wrong.extend(enough.err());
+            }
+        }
+        // Stages are summed with care above: a total that overflows is not formed here.
+        if wrong.is_empty() && self.duration() == 0 {
+            wrong.push(Reason::new("the run lasts no time at all").hint("a duration above 0"));
+        }
+        if wrong.is_empty() {
+            wrong.extend(check_run_length("a run", self.duration()).err());
+        }
+        wrong
+    }
+}
+
+fn check_iterations(iterations: u64) -> Result<(), Reason> {
+    match iterations {
+        1..=ITERATIONS_MAX => Ok(()),
+        _ => Err(Reason::new(format!(
+            "{iterations} iterations, not 1 to {ITERATIONS_MAX}"
+        ))),
+    }
+}
+
+fn check_shared(iterations: u64, vus: u32) -> Result<(), Reason> {
+    if iterations >= u64::from(vus) {
+        return Ok(());
+    }
+    let what = format!("{iterations} iterations are fewer than {vus} VUs");
+    Err(Reason::new(what).hint("each VU needs one at least: fewer VUs or more iterations"))
+}
+
+fn stage_mistakes(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
+    let mut wrong = Vec::new();
+    if stages.is_empty() || stages.len() > STAGES_MAX {
+        let what = format!("{} stages, not 1 to {STAGES_MAX}", stages.len());
+        wrong.push(Reason::new(what));
+    }
+    let total = stages
+        .iter()
+        .fold(0 as Nanos, |sum, stage| sum.saturating_add(stage.duration));
+    if total > DURATION_MAX {
+        wrong.extend(check_run_length("a run", total).err());
+    }
+    let (mut from, mut steps) = (start_vus, 0u64);
+    for stage in stages {
+        steps += u64::from(stage.target.abs_diff(from));
+        from = stage.target;
+    }
+    if steps > STEPS_MAX {
+        let what = format!("{steps} starts and stops of VUs, above the limit, {STEPS_MAX}");
+        wrong.push(Reason::new(what).hint("fewer stages, or fewer VUs"));
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{MINUTE, SECOND};
+
+    fn wrong(executor: &Executor) -> Vec<String> {
+        executor
+            .mistakes()
+            .into_iter()
+            .map(|reason| reason.what)
+            .collect()
+    }
+
+    fn constant(vus: u32, duration: Nanos) -> Executor {
+        Executor::ConstantVus { vus, duration }
+    }
+
+    fn shared(vus: u32, iterations: u64) -> Executor {
+        Executor::SharedIterations {
+            vus,
+            iterations,
+            max_duration: MINUTE,
+        }
+    }
+
+    fn ramping(stages: Vec<Stage>) -> Executor {
+        Executor::RampingVus {
+            start_vus: 1,
+            stages,
+            graceful_ramp_down: SECOND,
+        }
+    }
+
+    #[test]
+    fn an_executor_within_its_limits_has_no_mistakes() {
+        assert!(wrong(&constant(VUS_MAX, DURATION_MAX)).is_empty());
+        assert!(wrong(&shared(7, 7)).is_empty());
+    }
+
+    #[test]
+    fn each_limit_is_named_with_what_was_asked() {
+        for (executor, what) in [
+            (constant(0, SECOND), "no VU ever runs"),
+            (
+                constant(VUS_MAX + 1, SECOND),
+                "100001 VUs, above the limit, 100000",
+            ),
+            (constant(1, 0), "the run lasts no time at all"),
+            (
+                constant(1, DURATION_MAX + MINUTE),
+                "a run of 24h1m is longer than the limit, 24h",
+            ),
+            (shared(1, 0), "0 iterations, not 1 to 1000000000000"),
+            (shared(8, 7), "7 iterations are fewer than 8 VUs"),
+            (ramping(Vec::new()), "0 stages, not 1 to 1000"),
+        ] {
+            assert_eq!(wrong(&executor), [what]);
+        }
+    }
+
+    #[test]
+    fn stages_that_overflow_together_are_a_mistake_and_no_panic() {
+        let longest = Stage {
+            duration: Nanos::MAX,
+            target: 1,
+        };
+        let found = wrong(&ramping(vec![longest; 3]));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].ends_with("is longer than the limit, 24h"), "{found:?}");
+    }
+}

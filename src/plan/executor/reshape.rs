@@ -1,0 +1,129 @@
+//! The same load with other numbers: what options of the command line do to the shape of a profile.
+
+use crate::plan::{Executor, Stage};
+use crate::units::Nanos;
+
+impl Executor {
+    /// Makes `vus` the most VUs at once. Stages keep their proportions; a start at 0 or 1 VU stays what it is.
+    pub fn scale_vus(&mut self, vus: u32) {
+        let peak = u64::from(self.vus_of_all().max(1));
+        let scale = |count: u32| match count {
+            0 => 0,
+            // At most `vus`, because `count` is at most the peak.
+            _ => ((u64::from(count) * u64::from(vus) + peak / 2) / peak).max(1) as u32,
+        };
+        match self {
+            Executor::ConstantVus { vus: count, .. }
+            | Executor::PerVuIterations { vus: count, .. }
+            | Executor::SharedIterations { vus: count, .. } => *count = vus,
+            Executor::RampingVus {
+                start_vus, stages, ..
+            } => {
+                if *start_vus > 1 || peak == 1 {
+                    *start_vus = scale(*start_vus);
+                }
+                for stage in stages {
+                    stage.target = scale(stage.target);
+                }
+            }
+        }
+    }
+
+    /// Makes stages and durations `factor` times as long. The limit of a run that counts iterations stays: its work
+    /// is not shortened.
+    pub fn scale_time(&mut self, factor: f64) {
+        let scale = |nanos: Nanos| match nanos {
+            0 => 0,
+            _ => ((nanos as f64 * factor).round() as Nanos).max(1),
+        };
+        match self {
+            Executor::ConstantVus { duration, .. } => *duration = scale(*duration),
+            Executor::RampingVus { stages, .. } => {
+                for Stage { duration, .. } in stages {
+                    *duration = scale(*duration);
+                }
+            }
+            Executor::PerVuIterations { .. } | Executor::SharedIterations { .. } => {}
+        }
+    }
+
+    /// A ramp through `stages`. A ramp keeps its start and its ramp-down; anything else starts at 1 VU and ramps down
+    /// within `graceful_ramp_down`.
+    pub fn with_stages(&self, stages: Vec<Stage>, graceful_ramp_down: Nanos) -> Executor {
+        let (start_vus, graceful_ramp_down) = match self {
+            Executor::RampingVus {
+                start_vus,
+                graceful_ramp_down,
+                ..
+            } => (*start_vus, *graceful_ramp_down),
+            _ => (1, graceful_ramp_down),
+        };
+        Executor::RampingVus {
+            start_vus,
+            stages,
+            graceful_ramp_down,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{MINUTE, SECOND};
+
+    fn ramp(start_vus: u32, stages: &[(Nanos, u32)]) -> Executor {
+        let stages = stages
+            .iter()
+            .map(|&(duration, target)| Stage { duration, target });
+        Executor::RampingVus {
+            start_vus,
+            stages: stages.collect(),
+            graceful_ramp_down: 30 * SECOND,
+        }
+    }
+
+    #[test]
+    fn a_scaled_ramp_keeps_its_proportions_and_its_smallest_stages() {
+        let scaled = |mut shape: Executor, vus| {
+            shape.scale_vus(vus);
+            shape
+        };
+        let shape = ramp(20, &[(SECOND, 10), (SECOND, 500), (SECOND, 0)]);
+        assert_eq!(
+            scaled(shape, 5),
+            ramp(1, &[(SECOND, 1), (SECOND, 5), (SECOND, 0)])
+        );
+        assert_eq!(scaled(ramp(100, &[(SECOND, 0)]), 7), ramp(7, &[(SECOND, 0)]));
+        assert_eq!(scaled(ramp(1, &[(SECOND, 0)]), 7), ramp(7, &[(SECOND, 0)]));
+    }
+
+    #[test]
+    fn time_is_scaled_but_for_jumps_and_the_limits_of_counted_work() {
+        let mut shape = ramp(1, &[(MINUTE, 5), (0, 9), (3, 0)]);
+        shape.scale_time(0.1);
+        assert_eq!(shape, ramp(1, &[(6 * SECOND, 5), (0, 9), (1, 0)]));
+        let counted = Executor::SharedIterations {
+            vus: 2,
+            iterations: 5,
+            max_duration: MINUTE,
+        };
+        let mut same = counted.clone();
+        same.scale_time(0.1);
+        assert_eq!(same, counted);
+    }
+
+    #[test]
+    fn stages_laid_over_a_ramp_keep_its_start_and_its_ramp_down() {
+        let stages = vec![Stage {
+            duration: SECOND,
+            target: 3,
+        }];
+        let kept = ramp(20, &[(MINUTE, 5)]).with_stages(stages.clone(), 0);
+        assert_eq!(kept, ramp(20, &[(SECOND, 3)]));
+        let constant = Executor::ConstantVus {
+            vus: 9,
+            duration: MINUTE,
+        };
+        assert_eq!(constant.with_stages(stages, 30 * SECOND), ramp(1, &[(SECOND, 3)]));
+    }
+}

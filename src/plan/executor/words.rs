@@ -1,0 +1,77 @@
+//! An executor as text: for people, and as a document writes it.
+
+use std::fmt::Write as _;
+
+use crate::plan::{Executor, Stage};
+use crate::units::format_duration;
+
+impl Executor {
+    /// `20 users from the start, for 10m`.
+    pub fn in_words(&self) -> String {
+        match self {
+            Executor::ConstantVus { vus, duration } => {
+                format!("{vus} users from the start, for {}", format_duration(*duration))
+            }
+            Executor::RampingVus {
+                start_vus, stages, ..
+            } => {
+                let mut from = *start_vus;
+                let mut stage = |stage: &Stage| {
+                    let duration = format_duration(stage.duration);
+                    let text = match stage.target == from {
+                        true => format!("{from} for {duration}"),
+                        false => format!("to {} in {duration}", stage.target),
+                    };
+                    from = stage.target;
+                    text
+                };
+                let stages: Vec<String> = stages.iter().map(&mut stage).collect();
+                format!("{start_vus} users, {}", stages.join(", "))
+            }
+            Executor::PerVuIterations { vus, iterations, .. } => {
+                format!("{vus} users, {iterations} requests each")
+            }
+            Executor::SharedIterations { vus, iterations, .. } => {
+                format!("{vus} users, {iterations} requests among them")
+            }
+        }
+    }
+
+    /// The lines of a profile that make this shape.
+    pub fn as_profile(&self) -> String {
+        let mut out = format!("executor: {}\n", self.name());
+        let text = format_duration;
+        // Writing to a string does not fail.
+        let _ = match self {
+            Executor::ConstantVus { vus, duration } => {
+                writeln!(out, "vus: {vus}\nduration: {}", text(*duration))
+            }
+            Executor::RampingVus {
+                start_vus,
+                stages,
+                graceful_ramp_down,
+            } => {
+                let _ = writeln!(out, "start_vus: {start_vus}\nstages:");
+                for stage in stages {
+                    let (duration, target) = (text(stage.duration), stage.target);
+                    let _ = writeln!(out, "  - {{ duration: {duration}, target: {target} }}");
+                }
+                writeln!(out, "graceful_ramp_down: {}", text(*graceful_ramp_down))
+            }
+            Executor::PerVuIterations {
+                vus,
+                iterations,
+                max_duration,
+            }
+            | Executor::SharedIterations {
+                vus,
+                iterations,
+                max_duration,
+            } => {
+                let max = text(*max_duration);
+                writeln!(out, "vus: {vus}\niterations: {iterations}\nmax_duration: {max}")
+            }
+        };
+        out
+    }
+}
