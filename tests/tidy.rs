@@ -75,6 +75,8 @@ struct Source {
     lines: Vec<String>,
     /// Identifiers and keywords with the numbers of their lines; those of tests are left out.
     words: Vec<(String, usize)>,
+    /// The steps of paths, `A::b`, `A::*` and `A::{`, with the numbers of their lines; those of tests are left out.
+    steps: Vec<(String, usize)>,
     /// From the first character to behind the last.
     literals: Vec<(LineColumn, LineColumn)>,
 }
@@ -114,6 +116,7 @@ impl Source {
             path,
             lines: text.lines().map(str::to_string).collect(),
             words: Vec::new(),
+            steps: Vec::new(),
             literals: Vec::new(),
         };
         source.read(tokens, is_file_of_tests);
@@ -123,7 +126,12 @@ impl Source {
     fn read(&mut self, tokens: TokenStream, of_test: bool) {
         // From `#[cfg(test)]` to the end of its item: a semicolon or a block.
         let mut item_of_test = false;
+        // The word before, and the colons since.
+        let mut path = String::new();
         for token in tokens {
+            if !of_test && !item_of_test {
+                self.read_step(&mut path, &token);
+            }
             match token {
                 TokenTree::Ident(word) if !of_test && !item_of_test => {
                     let line = word.span().start().line;
@@ -143,6 +151,21 @@ impl Source {
                 _ => {}
             }
         }
+    }
+
+    fn read_step(&mut self, path: &mut String, token: &TokenTree) {
+        let next = match token {
+            TokenTree::Ident(word) => word.to_string(),
+            TokenTree::Punct(punct) if punct.as_char() == ':' => return path.push(':'),
+            TokenTree::Punct(punct) => punct.to_string(),
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => "{".to_string(),
+            TokenTree::Group(_) | TokenTree::Literal(_) => return path.clear(),
+        };
+        if path.ends_with("::") {
+            let line = token.span().start().line;
+            self.steps.push((format!("{path}{next}"), line));
+        }
+        *path = next;
     }
 
     fn is_in(&self, room: &str) -> bool {
@@ -210,6 +233,52 @@ fn pure_rooms_open_no_socket_and_read_no_clock() {
         assert!(any, "no room {room}");
     }
     none_of(found, "pure rooms know no sockets, clocks, threads or executors");
+}
+
+/// Where APIs may be told apart: their table, and the mock's words for each.
+const API_TABLES: [&str; 2] = ["src/api/table.rs", "src/mock/dialect/mod.rs"];
+
+/// Whether a step of a path names a variant of `Api`, or brings all of them in: `Api::Chat`, `Api::*`, `Api::{`.
+/// `Api::ALL` and `Api::of_path` are no variants.
+fn names_an_api(step: &str) -> bool {
+    let Some(after) = step.strip_prefix("Api::") else {
+        return false;
+    };
+    let is_variant = after.starts_with(char::is_uppercase) && after.contains(char::is_lowercase);
+    is_variant || after == "*" || after == "{"
+}
+
+#[test]
+fn apis_are_told_apart_by_their_rows_alone() {
+    for (line, named) in [
+        ("match a { Api::Chat => 1, _ => 2 }", true),
+        ("if workload::Api::LlamaCpp == api {}", true),
+        ("use crate::api::Api::*;", true),
+        ("use crate::api::Api::{self, Chat};", true),
+        ("for api in Api::ALL {}", false),
+        ("Api::of_path(path).unwrap_or(Api::DEFAULT)", false),
+        ("f::<Api>(OtherApi::Chat, api::Row)", false),
+        ("#[cfg(test)] mod tests { const A: Api = Api::Chat; }", false),
+    ] {
+        let source = Source::new("src/x.rs".into(), line);
+        let found = source.steps.iter().any(|(step, _)| names_an_api(step));
+        assert_eq!(found, named, "{line}");
+    }
+    let mut found = Vec::new();
+    let mut in_tables = 0;
+    for source in SOURCES.iter().filter(|source| source.path.starts_with("src/")) {
+        let steps = source.steps.iter().filter(|(step, _)| names_an_api(step));
+        if API_TABLES.contains(&source.path.as_str()) {
+            in_tables += steps.count();
+        } else {
+            found.extend(steps.map(|(step, line)| format!("{}:{line}: {step}", source.path)));
+        }
+    }
+    assert!(in_tables > 0, "the check sees nothing");
+    none_of(
+        found,
+        "what depends on the API is a column of its row in src/api/table.rs",
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A whole stream's verdict, fed event by event.
 
-use super::{Api, EventFacts, Malformed, ServerTimes, Usage, read_event};
+use super::{EventFacts, Malformed, ReadEvent, ServerTimes, Usage};
 use crate::metrics::{Outcome, TokenSource};
 
 /// How a stream whose body came to its end has ended.
@@ -28,9 +28,8 @@ impl StreamEnd {
 }
 
 /// What a stream has said so far. After `[DONE]` nothing counts any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamState {
-    api: Api,
     token_events: u32,
     usage: Option<Usage>,
     times: ServerTimes,
@@ -41,25 +40,13 @@ pub struct StreamState {
 }
 
 impl StreamState {
-    pub fn new(api: Api) -> StreamState {
-        StreamState {
-            api,
-            token_events: 0,
-            usage: None,
-            times: ServerTimes::default(),
-            any_event: false,
-            finish: false,
-            error: false,
-            done: false,
-        }
-    }
-
-    /// Reads one event and takes it in. After `[DONE]` the bytes are not even read, as they need not be JSON.
-    pub fn read(&mut self, name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    /// Reads one event as the stream's API does and takes it in. After `[DONE]` the bytes are not even read, as they
+    /// need not be JSON.
+    pub fn read(&mut self, read: ReadEvent, name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
         if self.done {
             return Ok(EventFacts::default());
         }
-        let facts = read_event(self.api, name, data)?;
+        let facts = read(name, data)?;
         self.event(&facts);
         Ok(facts)
     }

@@ -1,14 +1,14 @@
 //! What `config check` prints: the run that a document means, as lines to read and as a document that reads back.
 
 use crate::cli::{ConfigAction, ConfigArgs};
-use crate::config::document::servers::api_of_path;
 use crate::config::{
     CallConfig, Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, load_plan,
 };
+use crate::discover::api_of;
 use crate::error::{ConfigError, Mistake, Reason};
 use crate::units::Nanos;
 use crate::units::{format_duration, redact};
-use crate::workload::{Api, Prompts};
+use crate::workload::Prompts;
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use std::fmt::Write;
 
@@ -56,9 +56,9 @@ fn servers(config: &Config) -> Vec<String> {
         .map(|server| u64::from(server.weight))
         .sum();
     let line = |server: &ServerEntry| {
-        let api = match (server.api, api_of_path(&server.base_url)) {
-            (Some(api), _) => format!("{} as told", api_name(api)),
-            (None, Some(api)) => format!("{} by its path", api_name(api)),
+        let api = match (server.api, api_of(&server.base_url)) {
+            (Some(api), _) => format!("{} as told", api.row().title),
+            (None, Some(api)) => format!("{} by its path", api.row().title),
             (None, None) => "API to be found by asking it".to_owned(),
         };
         let mut text = match &server.name {
@@ -86,14 +86,6 @@ fn servers(config: &Config) -> Vec<String> {
         ServerChoice::Simulator(_) => "the built-in simulator, started and stopped".to_owned(),
     };
     vec![format!("server    {started}")]
-}
-
-fn api_name(api: Api) -> &'static str {
-    match api {
-        Api::Chat => "chat completions",
-        Api::Completions => "completions",
-        Api::LlamaCpp => "llama.cpp's completion",
-    }
 }
 
 fn length(config: &Config) -> String {

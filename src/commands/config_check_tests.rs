@@ -80,9 +80,9 @@ fn the_effective_plan_is_shown_with_the_documents_own_keys() {
     let text = checked(&["mixed_warfare", "--repeat", "2"]).unwrap();
     for line in [
         "# mixed_warfare: valid, nothing was sent",
-        "# server    Thinker: 30.0 % of requests, http://127.0.0.1:8080/completion, llama.cpp's completion by its \
+        "# server    Thinker: 30.0 % of requests, http://127.0.0.1:8080/completion, llama.cpp's own completions by its \
          path, model llama-2-70b-chat",
-        "# server    Flash: 70.0 % of requests, http://127.0.0.1:8081/completion, llama.cpp's completion by its \
+        "# server    Flash: 70.0 % of requests, http://127.0.0.1:8081/completion, llama.cpp's own completions by its \
          path, model llama-2-7b-chat",
         "# load      0 users, to 20 in 10s, 20 for 1m50s",
         "# time      2m, and up to 30s more for what is in flight; repeated 2 times: 2 runs, 4m without that",

@@ -1,5 +1,6 @@
 //! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
 
+use crate::api::Api;
 use crate::config::Settings;
 use crate::config::which_server::{ServerChoice, choice_keys};
 use crate::error::Place;
@@ -13,7 +14,7 @@ use crate::units::duration_text;
 use crate::units::optional_duration_text;
 use crate::units::redact;
 use crate::units::{format_duration, format_span};
-use crate::workload::{Api, LightPath, Prompts};
+use crate::workload::{LightPath, Prompts};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;

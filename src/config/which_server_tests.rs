@@ -63,7 +63,7 @@ fn each_way_of_naming_a_server_is_one_choice() {
 fn a_target_takes_the_place_of_the_only_server_and_keeps_its_row() {
     let mut document = document(&[Some("a")]);
     document[0].model_alias = Some("m".into());
-    document[0].api = Some(crate::workload::Api::LlamaCpp);
+    document[0].api = Some(crate::api::Api::LlamaCpp);
     let choice = choose_server(&args(&TARGET), document, None, &mut Vec::new());
     let server = &choice.servers()[0];
     assert_eq!(server.base_url, "http://127.0.0.1:2/x");

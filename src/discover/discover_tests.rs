@@ -196,3 +196,20 @@ fn a_model_whose_name_is_no_path_is_not_asked_for() {
         Some("qwen2.5:7b".into())
     );
 }
+
+#[test]
+fn the_api_follows_from_the_end_of_the_path() {
+    for (url, api) in [
+        ("http://h:1/completion", Some(Api::LlamaCpp)),
+        (
+            "http://h:1/llama/completion/?key=/v1/completions",
+            Some(Api::LlamaCpp),
+        ),
+        ("http://h:1/v1/completions", Some(Api::Completions)),
+        ("http://h:1/v1/chat/completions", Some(Api::Chat)),
+        ("http://h:1/v1", None),
+        ("http://h:1", None),
+    ] {
+        assert_eq!(api_of(url), api, "{url}");
+    }
+}

@@ -12,12 +12,13 @@ pub use validate::{Question, VALIDATION_LIMIT, validate};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use crate::api::Api;
 use crate::blocking_http::{Answer, Peer, ProbeError};
 use crate::discover::paths::Places;
 use crate::error::printable;
 use crate::http1::check_path;
 use crate::tls::{TlsOptions, TlsTarget};
-use crate::workload::{self, NamedPaths, Target};
+use crate::workload::{NamedPaths, Target};
 
 /// For one question, connecting included.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
@@ -34,6 +35,11 @@ pub const STATS_PATH: &str = "/llmsim/stats";
 pub fn check_url(text: &str) -> Result<(), (String, String)> {
     let url = Url::read(text).map_err(|(what, hint)| (what, hint.to_owned()))?;
     paths::check(&url.path)
+}
+
+/// The API that the path of a URL names, if it names one.
+pub fn api_of(url: &str) -> Option<Api> {
+    Api::of_path(&Url::read(url).ok()?.path)
 }
 
 /// What is at a port of this host.
@@ -104,7 +110,7 @@ pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, S
 /// The same; `api` is what it speaks, whatever its path says, and `options` are for an https URL.
 pub fn resolve_over(
     url: &str,
-    api: Option<workload::Api>,
+    api: Option<Api>,
     headers: Vec<(String, String)>,
     options: &TlsOptions,
 ) -> Result<Discovery, ServerError> {
@@ -185,7 +191,8 @@ fn tls_target(
     Ok(Some(target))
 }
 
-struct Api {
+/// Where the API was found.
+struct Found {
     prefix: String,
     /// The models list, if it answered 200.
     models: Option<String>,
@@ -201,8 +208,8 @@ fn find_api(
     places: &Places,
     service: Service,
     health: &Result<Answer, ProbeError>,
-) -> Result<Api, ServerError> {
-    let given = || Api {
+) -> Result<Found, ServerError> {
+    let given = || Found {
         prefix: places.candidates[0].clone(),
         models: None,
         model: None,
@@ -226,7 +233,7 @@ fn find_api(
             && answer.status == 200
         {
             let model = first_model(&answer.body);
-            return Ok(Api {
+            return Ok(Found {
                 prefix: prefix.clone(),
                 model: model.map(|id| format!("{prefix}/models/{id}{}", url.query)),
                 models: Some(models),
@@ -239,53 +246,47 @@ fn find_api(
     match (first, health) {
         (Some(reason), Err(_)) if unanswered => Err(silent(url, reason)),
         _ if places.given => Ok(given()),
-        _ => Err(no_models_list(url, &answers)),
+        _ => Err(no_models_list(url, places, &answers)),
     }
 }
 
-/// What was chosen for the user, where the path left something to choose.
+/// What was chosen for the user. Nothing was where the URL names the whole path of the API that is usual.
 fn note_of_api(url: &Url, places: &Places, prefix: &str) -> Option<String> {
-    let (origin, end) = (url.origin(), places.end);
-    match places.api {
-        workload::Api::Chat if places.given => None,
-        workload::Api::Chat => Some(format!(
-            "target {origin}: chat completions at {prefix}{end}, found by its models list"
-        )),
-        workload::Api::Completions if places.given => {
-            Some(format!("target {origin}: completions at {prefix}{end}"))
-        }
-        workload::Api::Completions => Some(format!(
-            "target {origin}: completions at {prefix}{end}, found by its models list"
-        )),
-        workload::Api::LlamaCpp => Some(format!(
-            "target {origin}: llama.cpp's own completions at {prefix}{end}"
-        )),
+    if places.given && places.api == Api::DEFAULT {
+        return None;
     }
+    let how = if places.given {
+        ""
+    } else {
+        ", found by its models list"
+    };
+    let (origin, title, end) = (url.origin(), places.api.row().title, places.end);
+    Some(format!("target {origin}: {title} at {prefix}{end}{how}"))
 }
 
-fn light_paths(service: Service, is_healthy: bool, api: &Api) -> Vec<String> {
+fn light_paths(service: Service, is_healthy: bool, found: &Found) -> Vec<String> {
     let health = || "/health".to_owned();
-    match (service, &api.models) {
+    match (service, &found.models) {
         (Service::Llmsim, _) => vec![health(), STATS_PATH.to_owned()],
         (_, Some(models)) if is_healthy => vec![models.clone(), health()],
         (_, Some(models)) => vec![models.clone()],
         (_, None) if is_healthy => vec![health()],
         // Neither answered 200; requests to it will say so, each by its status.
-        (_, None) => vec![format!("{}/models", api.prefix)],
+        (_, None) => vec![format!("{}/models", found.prefix)],
     }
 }
 
 /// Where GETs that name their path go: at llmsim each to its own, elsewhere all to the models list, or to the
 /// light path that there is.
-fn named_paths(service: Service, api: &Api, light: &str) -> NamedPaths {
-    let models = api.models.as_deref().unwrap_or(light);
+fn named_paths(service: Service, found: &Found, light: &str) -> NamedPaths {
+    let models = found.models.as_deref().unwrap_or(light);
     if service != Service::Llmsim {
         return NamedPaths::all(models);
     }
     NamedPaths {
         health: "/health".to_owned(),
         models: models.to_owned(),
-        model: api.model.as_deref().unwrap_or(models).to_owned(),
+        model: found.model.as_deref().unwrap_or(models).to_owned(),
         stats: STATS_PATH.to_owned(),
     }
 }
@@ -330,7 +331,11 @@ fn silent(url: &Url, reason: &ProbeError) -> ServerError {
     }
 }
 
-fn no_models_list(url: &Url, answers: &[(&String, Result<Answer, ProbeError>)]) -> ServerError {
+fn no_models_list(
+    url: &Url,
+    places: &Places,
+    answers: &[(&String, Result<Answer, ProbeError>)],
+) -> ServerError {
     let tried: Vec<String> = answers
         .iter()
         .map(|(prefix, answer)| match answer {
@@ -351,10 +356,12 @@ fn no_models_list(url: &Url, answers: &[(&String, Result<Answer, ProbeError>)]) 
     if status(|status| status >= 500) {
         return ServerError::target(message, "wait until the server is ready");
     }
+    let end = places.end;
+    let path = format!("name the whole path: --target http://HOST:PORT/PREFIX{end}");
     let hint = if status(|status| matches!(status, 401 | 403)) {
-        "send the key with --header, or name the whole path: --target http://HOST:PORT/PREFIX/chat/completions"
+        format!("send the key with --header, or {path}")
     } else {
-        "name the whole path: --target http://HOST:PORT/PREFIX/chat/completions"
+        path
     };
     ServerError::config(message, hint)
 }

@@ -1,19 +1,8 @@
 //! Which API a URL's path means, and where that API may be.
 
+use crate::api::{Api, ENDS_WITHOUT_ROW};
 use crate::discover::ServerError;
 use crate::error::printable;
-use crate::workload::Api;
-
-pub(super) const CHAT: &str = "/chat/completions";
-/// Ends of paths that belong to APIs which this build does not speak.
-const OTHER_APIS: [&str; 3] = ["/responses", "/messages", "/generate"];
-
-/// How the path of each API's completions ends; the first that fits says which it is.
-const ENDS: [(&str, Api); 3] = [
-    (CHAT, Api::Chat),
-    ("/completions", Api::Completions),
-    ("/completion", Api::LlamaCpp),
-];
 
 /// Where the API may be.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,69 +12,68 @@ pub(super) struct Places {
     pub candidates: Vec<String>,
     /// What follows one of them.
     pub end: &'static str,
-    /// The URL names the API's path, so there is nothing to find.
+    /// There is nothing to find: the URL names the API's path, or the API is right below it.
     pub given: bool,
 }
 
 impl Places {
     /// `asked`: the API that the configuration names, whatever the path.
     pub(super) fn of(path: &str, asked: Option<Api>) -> Result<Places, ServerError> {
-        let named = ENDS.iter().find(|(end, _)| path.ends_with(end));
-        if let Some((end, api)) = named {
+        if let Some(named) = Api::of_path(path) {
+            let end = named.row().end;
             let prefix = path.strip_suffix(end).unwrap_or(path);
             return Ok(Places {
-                api: asked.unwrap_or(*api),
+                api: asked.unwrap_or(named),
                 candidates: vec![prefix.to_owned()],
                 end,
                 given: true,
             });
         }
         check(path).map_err(|(what, hint)| ServerError::config(format!("--target {what}"), hint))?;
-        let api = asked.unwrap_or(Api::Chat);
-        let under = |tail: &str| format!("{path}{tail}");
-        let candidates = match path {
-            path if api == Api::LlamaCpp => vec![path.to_owned()],
-            "/v1" => vec![under(""), "/openai/v1".to_owned()],
-            path if path.ends_with("/v1") => vec![under("")],
-            "" => vec![under("/v1"), under("/openai/v1")],
-            _ => vec![under("/v1"), under("/openai/v1"), under("")],
-        };
+        let api = asked.unwrap_or(Api::DEFAULT);
+        let row = api.row();
         Ok(Places {
             api,
-            candidates,
-            end: end_of(api),
-            given: api == Api::LlamaCpp,
+            candidates: candidates(path, row.prefixes),
+            end: row.end,
+            given: row.prefixes.is_empty(),
         })
     }
 
-    /// A server of chat completions has a models list, which is also what light requests ask for. Of the others a
-    /// whole path is used without a question.
+    /// A whole path is used without a question, unless light requests need to know of a models list.
     pub(super) fn asks_models(&self) -> bool {
-        self.api == Api::Chat || !self.given
+        self.api.row().asks_models || !self.given
+    }
+}
+
+/// Where an API with these prefixes may be under a path that names no API.
+fn candidates(path: &str, prefixes: &[&str]) -> Vec<String> {
+    let Some(likeliest) = prefixes.first() else {
+        return vec![path.to_owned()];
+    };
+    let under = |prefix: &&str| format!("{path}{prefix}");
+    match path {
+        "" => prefixes.iter().map(under).collect(),
+        // The path is a prefix already; one that is written out may still be the wrong one of them.
+        _ if path == *likeliest => prefixes.iter().map(|prefix| prefix.to_string()).collect(),
+        _ if path.ends_with(likeliest) => vec![path.to_owned()],
+        _ => prefixes.iter().map(under).chain([path.to_owned()]).collect(),
     }
 }
 
 /// What is wrong with a path that names an API which is not spoken, and a hint.
 pub(super) fn check(path: &str) -> Result<(), (String, String)> {
-    let Some(api) = OTHER_APIS.iter().find(|api| path.ends_with(*api)) else {
+    let Some(unknown) = ENDS_WITHOUT_ROW.iter().find(|end| path.ends_with(*end)) else {
         return Ok(());
     };
+    let known: Vec<&str> = Api::ALL.iter().map(|api| api.row().end).collect();
     let what = format!(
-        "path `{}`: this build does not speak `{api}`, but {CHAT}, /completions and llama.cpp's /completion",
-        printable(path, 80)
+        "path `{}`: this build does not speak `{unknown}`, only {}",
+        printable(path, 80),
+        known.join(", ")
     );
-    Err((
-        what,
-        format!("end the path with {CHAT}, or give the origin alone"),
-    ))
-}
-
-pub(super) fn end_of(api: Api) -> &'static str {
-    match api {
-        Api::Chat => CHAT,
-        Api::Completions => "/completions",
-        Api::LlamaCpp => "/completion",
-    }
+    let end = Api::DEFAULT.row().end;
+    Err((what, format!("end the path with {end}, or give the origin alone")))
 }
 
 #[cfg(test)]
@@ -133,11 +121,27 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_names_no_api_is_the_prefix_or_comes_before_it() {
+        for (path, all) in [
+            ("", vec!["/v1", "/w/v1"]),
+            ("/v1", vec!["/v1", "/w/v1"]),
+            ("/w/v1", vec!["/w/v1"]),
+            ("/x", vec!["/x/v1", "/x/w/v1", "/x"]),
+        ] {
+            assert_eq!(candidates(path, &["/v1", "/w/v1"]), all);
+            assert_eq!(candidates(path, &[]), [path]);
+        }
+    }
+
+    #[test]
     fn the_ends_of_other_apis_are_refused() {
         for path in ["/v1/responses", "/v1/messages", "/generate"] {
             let error = Places::of(path, None).unwrap_err();
             assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
             assert!(error.to_string().contains(path), "{error}");
+            for api in Api::ALL {
+                assert!(error.to_string().contains(api.row().end), "{error}");
+            }
         }
     }
 }

@@ -3,18 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::api::{self, Api, StreamEnd, StreamState};
+use crate::api::{Generation, ReadEvent, ReadSide, Row, StreamEnd, StreamState, WriteBody};
 use crate::blocking_http::{Answer, Peer};
 use crate::discover::ServerError;
-use crate::discover::paths::end_of;
 use crate::error::printable;
 use crate::http1::{Body, ContentType, Method};
 use crate::metrics::Outcome;
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
 use crate::tls::TlsTarget;
-use crate::workload::{Target, encode_question};
+use crate::workload::Target;
 
 /// For all checks together: with a smoke run of ten seconds it ends within thirty.
 pub const VALIDATION_LIMIT: Duration = Duration::from_secs(18);
@@ -32,6 +31,18 @@ pub struct Question<'a> {
     pub prompt: &'a str,
 }
 
+impl Question<'_> {
+    fn asked(&self, stream: bool) -> Generation<'_> {
+        Generation {
+            model: self.model,
+            prompt: &self.prompt,
+            max_tokens: TOKENS,
+            stream,
+            cache_prompt: false,
+        }
+    }
+}
+
 struct Check {
     method: Method,
     path: String,
@@ -41,8 +52,15 @@ struct Check {
     judge: Judge,
 }
 
-/// The API is that of the target.
-type Judge = fn(Api, &Answer) -> Judgement;
+/// What an answer has to be.
+enum Judge {
+    Health,
+    Models,
+    Whole,
+    Stream(ReadEvent),
+    /// Read by this.
+    Side(ReadSide),
+}
 
 #[derive(Debug, PartialEq)]
 enum Judgement {
@@ -54,9 +72,9 @@ enum Judgement {
 }
 use Judgement::{Absent, Bad, Good};
 
-/// Asks for health, models, a completion in the target's API, a streamed one and, where that is chat, a response; the
-/// last three with a question only. llama.cpp's own API has no list of models. `say` gets a line for each.
-/// The first that fails is the error, exit code 114.
+/// Asks for health and models, and with a question for a completion in the target's API, a streamed one and what the
+/// API asks besides; what the row of the API does not have is left out. `say` gets a line for each. The first that
+/// fails is the error, exit code 114.
 pub fn validate(
     target: &Target,
     tls: Option<&TlsTarget>,
@@ -65,13 +83,14 @@ pub fn validate(
     say: &mut dyn FnMut(&str),
 ) -> Result<(), ServerError> {
     let deadline = Instant::now() + limit;
-    for check in checks(target, question) {
+    let row = target.api.row();
+    for check in checks(row, target, question) {
         let left = deadline.saturating_duration_since(Instant::now());
         let answer =
             ask(target, tls, &check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
         let method = check.method.as_str();
         let what = format!("{method} {}{}", check.shown_path(), check.note);
-        match (check.judge)(target.api, &answer) {
+        match check.judge.of(row, &answer) {
             Good(found) if found.is_empty() => say(&format!("validation: {what}: {}", answer.status)),
             Good(found) => say(&format!("validation: {what}: {}, {found}", answer.status)),
             Absent => say(&format!("validation: {what}: not there ({})", answer.status)),
@@ -81,12 +100,12 @@ pub fn validate(
     Ok(())
 }
 
-fn checks(target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
+fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
     let (path, query) = match target.chat_path.find('?') {
         Some(at) => target.chat_path.split_at(at),
         None => (target.chat_path.as_str(), ""),
     };
-    let prefix = path.strip_suffix(end_of(target.api)).unwrap_or(path);
+    let prefix = path.strip_suffix(row.end).unwrap_or(path);
     let get = |path: String, judge: Judge| Check {
         method: Method::Get,
         path,
@@ -94,45 +113,39 @@ fn checks(target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
         body: None,
         judge,
     };
-    let mut checks = vec![get("/health".to_owned(), judge_health)];
-    if target.api != Api::LlamaCpp {
-        checks.push(get(format!("{prefix}/models{query}"), judge_models));
+    let mut checks = vec![get("/health".to_owned(), Judge::Health)];
+    if !row.prefixes.is_empty() {
+        checks.push(get(format!("{prefix}/models{query}"), Judge::Models));
     }
     let Some(question) = question else { return checks };
-    let mut post = |path: String, note, body, judge: Judge| {
+    let mut post = |path: String, write: WriteBody, stream: bool, judge: Judge| {
+        let mut body = Vec::new();
+        write(&mut body, &question.asked(stream));
         checks.push(Check {
             method: Method::Post,
             path,
-            note,
+            note: if stream { " streaming" } else { "" },
             body: Some(body),
             judge,
         });
     };
-    let ask = |stream| {
-        let mut body = Vec::new();
-        encode_question(
-            &mut body,
-            target.api,
-            question.model,
-            question.prompt,
-            TOKENS,
-            stream,
+    post(target.chat_path.clone(), row.write_body, false, Judge::Whole);
+    if let Some(read) = row.read_event {
+        post(
+            target.chat_path.clone(),
+            row.write_body,
+            true,
+            Judge::Stream(read),
         );
-        body
-    };
-    post(target.chat_path.clone(), "", ask(false), judge_whole);
-    post(target.chat_path.clone(), " streaming", ask(true), judge_stream);
-    if target.api != Api::Chat {
-        return checks;
     }
-    let response = json!({
-        "model": question.model,
-        "input": question.prompt,
-        "max_output_tokens": TOKENS,
-        "stream": false,
-    });
-    let body = response.to_string().into_bytes();
-    post(format!("{prefix}/responses{query}"), "", body, judge_responses);
+    if let Some(side) = &row.side_question {
+        post(
+            format!("{prefix}{}{query}", side.end),
+            side.write_body,
+            false,
+            Judge::Side(side.read),
+        );
+    }
     checks
 }
 
@@ -231,7 +244,19 @@ fn hint(status: u16) -> &'static str {
     }
 }
 
-fn judge_health(_: Api, answer: &Answer) -> Judgement {
+impl Judge {
+    fn of(&self, row: &Row, answer: &Answer) -> Judgement {
+        match self {
+            Judge::Health => judge_health(answer),
+            Judge::Models => judge_models(answer),
+            Judge::Whole => judge_whole(row, answer),
+            Judge::Stream(read) => judge_stream(row, *read, answer),
+            Judge::Side(read) => judge_side(*read, answer),
+        }
+    }
+}
+
+fn judge_health(answer: &Answer) -> Judgement {
     match answer.status {
         200..=299 => Good(String::new()),
         // A gateway may keep it to itself.
@@ -240,7 +265,7 @@ fn judge_health(_: Api, answer: &Answer) -> Judgement {
     }
 }
 
-fn judge_models(_: Api, answer: &Answer) -> Judgement {
+fn judge_models(answer: &Answer) -> Judgement {
     match answer.status {
         200 => {}
         404 | 405 | 501 => return Absent,
@@ -253,69 +278,77 @@ fn judge_models(_: Api, answer: &Answer) -> Judgement {
     }
 }
 
-fn judge_whole(api: Api, answer: &Answer) -> Judgement {
+fn judge_whole(row: &Row, answer: &Answer) -> Judgement {
     if answer.status != 200 {
         return Bad(String::new());
     }
-    match api::read_body(api, &answer.body) {
+    match (row.read_body)(&answer.body) {
         Ok(facts) => match facts.outcome() {
             Outcome::Ok => Good(match facts.usage {
                 Some(usage) => format!("finished, {} tokens", usage.completion_tokens),
                 None => "finished".to_owned(),
             }),
             Outcome::StreamError => Bad("an error in a good answer".to_owned()),
-            _ => Bad(no_finish(api).to_owned()),
+            _ => Bad(format!("no {}", row.finish)),
         },
         Err(e) => Bad(e.to_string()),
     }
 }
 
-fn judge_stream(api: Api, answer: &Answer) -> Judgement {
+fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer) -> Judgement {
     if answer.status != 200 {
         return Bad(String::new());
     }
     if answer.content_type != ContentType::EventStream {
         return Bad("no event stream: its content type is not text/event-stream".to_owned());
     }
+    match read_stream(read, &answer.body) {
+        Ok((stream, tokens)) => judge_end(row, &stream, tokens),
+        Err(why) => Bad(why),
+    }
+}
+
+/// What a whole stream says, and how many of its events carry text; or what is wrong in the middle of it.
+fn read_stream(read: ReadEvent, body: &[u8]) -> Result<(StreamState, u32), String> {
     let mut sse = SseParser::new();
-    let mut stream = StreamState::new(api);
+    let mut stream = StreamState::default();
     let mut tokens = 0u32;
-    let mut rest = answer.body.as_slice();
+    let mut rest = body;
     while !rest.is_empty() {
         let Ok((consumed, item)) = sse.step(rest, EVENT_BYTES_MAX) else {
-            return Bad(format!("an event of more than {EVENT_BYTES_MAX} bytes"));
+            return Err(format!("an event of more than {EVENT_BYTES_MAX} bytes"));
         };
         match item {
-            Some(Item::Event { name, data }) => match stream.read(name, data) {
+            Some(Item::Event { name, data }) => match stream.read(read, name, data) {
                 Ok(facts) if facts.error => {
-                    return Bad(format!("an error event, `{}`", String::from_utf8_lossy(data)));
+                    return Err(format!("an error event, `{}`", String::from_utf8_lossy(data)));
                 }
                 Ok(facts) => tokens += u32::from(facts.token),
-                Err(e) => return Bad(format!("{e}, `{}`", String::from_utf8_lossy(data))),
+                Err(e) => return Err(format!("{e}, `{}`", String::from_utf8_lossy(data))),
             },
             Some(Item::UnknownField { name, value }) => stream.unknown_field(name, value),
             _ => {}
         }
         rest = &rest[consumed..];
     }
-    // Some servers leave out the blank line behind the last event.
-    if let Some(data) = sse.pending_data()
-        && !stream.is_done()
-        && let Ok(facts) = api::read_event(api, b"", data)
-    {
-        stream.event(&facts);
+    // Some servers leave out the blank line behind the last event. What cannot be read is the rest of a cut event.
+    if let Some(data) = sse.pending_data() {
+        let _ = stream.read(read, b"", data);
     }
+    Ok((stream, tokens))
+}
+
+fn judge_end(row: &Row, stream: &StreamState, tokens: u32) -> Judgement {
     let end = stream.verdict_at_end();
     if end == StreamEnd::Error {
         return Bad("an error in the stream".to_owned());
     }
+    let no_finish = format!("no {}", row.finish);
+    let usage = stream.usage();
     let missing: Vec<&str> = [
         (tokens > 0, "no token: no event carries text"),
-        (end == StreamEnd::Ok, no_finish(api)),
-        (
-            stream.usage().is_some() || api == Api::LlamaCpp,
-            "no usage, which was asked for",
-        ),
+        (end == StreamEnd::Ok, no_finish.as_str()),
+        (usage.is_some() || !row.has_usage, "no usage, which was asked for"),
     ]
     .iter()
     .filter(|(there, _)| !there)
@@ -324,39 +357,21 @@ fn judge_stream(api: Api, answer: &Answer) -> Judgement {
     if !missing.is_empty() {
         return Bad(missing.join(", "));
     }
-    let usage = match stream.usage() {
-        Some(usage) => format!(", usage {} tokens", usage.completion_tokens),
-        None => String::new(),
-    };
+    let usage = usage.map_or(String::new(), |usage| {
+        format!(", usage {} tokens", usage.completion_tokens)
+    });
     Good(format!("{tokens} token events, finished{usage}"))
 }
 
-/// What an API ends generated text with, missing.
-fn no_finish(api: Api) -> &'static str {
-    match api {
-        Api::Chat | Api::Completions => "no finish_reason",
-        Api::LlamaCpp => "no `stop` that is true",
-    }
-}
-
-fn judge_responses(_: Api, answer: &Answer) -> Judgement {
+fn judge_side(read: ReadSide, answer: &Answer) -> Judgement {
     match answer.status {
         200 => {}
         404 | 405 | 501 => return Absent,
         _ => return Bad(String::new()),
     }
-    let Ok(response) = serde_json::from_slice::<Value>(&answer.body) else {
-        return Bad("not JSON".to_owned());
-    };
-    if response.get("error").is_some_and(|error| !error.is_null()) {
-        return Bad("an error in a good answer".to_owned());
-    }
-    match response.get("status").and_then(Value::as_str) {
-        // Incomplete: the few tokens that were asked for were used up.
-        Some(status @ ("completed" | "incomplete")) if response["output"].is_array() => {
-            Good(status.to_owned())
-        }
-        _ => Bad("no completed response".to_owned()),
+    match read(&answer.body) {
+        Ok(says) => Good(says),
+        Err(why) => Bad(why.to_owned()),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::workload::Api;
+use crate::api::Api;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
@@ -175,6 +175,45 @@ fn a_good_server_is_asked_five_times_with_the_key_and_says_a_line_for_each() {
         );
     }
     assert!(ran.requests[4].starts_with("POST /v1/responses?key=CANARY HTTP/1.1"));
+}
+
+/// Paths and notes of what is asked.
+fn asked(row: &Row) -> Vec<String> {
+    let question = Question {
+        model: "m",
+        prompt: "Hi",
+    };
+    let target = target(([127, 0, 0, 1], 1).into());
+    let checks = checks(row, &target, Some(question));
+    let shown = checks
+        .iter()
+        .map(|check| format!("{}{}", check.shown_path(), check.note));
+    shown.collect()
+}
+
+#[test]
+fn a_server_is_asked_for_what_the_row_of_its_api_has() {
+    let chat = *Api::Chat.row();
+    let completion = "/v1/chat/completions";
+    let streaming = "/v1/chat/completions streaming";
+    assert_eq!(
+        asked(&chat),
+        ["/health", "/v1/models", completion, streaming, "/v1/responses"]
+    );
+    let no_stream = Row {
+        read_event: None,
+        ..chat
+    };
+    assert_eq!(
+        asked(&no_stream),
+        ["/health", "/v1/models", completion, "/v1/responses"]
+    );
+    let bare = Row {
+        prefixes: &[],
+        side_question: None,
+        ..chat
+    };
+    assert_eq!(asked(&bare), ["/health", completion, streaming]);
 }
 
 #[test]

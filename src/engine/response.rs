@@ -1,6 +1,6 @@
 //! What the bytes of one response mean, with the instants they arrived. Knows no sockets and no clock.
 
-use crate::api::{self, Api, ServerTimes, StreamState};
+use crate::api::{Api, ReadBody, ReadEvent, ServerTimes, StreamState};
 use crate::http1::{ContentType, Head, HttpError, Limits, Method, ResponseParser, Step};
 use crate::metrics::{Outcome, TokenSource};
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
@@ -60,12 +60,14 @@ pub enum Progress {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Body {
     /// The head has not come.
     Awaited,
-    Events,
-    Json,
+    /// Each read by this.
+    Events(ReadEvent),
+    /// One document, read by this at its end.
+    Json(ReadBody),
     /// Read to its end and thrown away: the outcome is known from the head.
     Skipped(Outcome),
 }
@@ -97,7 +99,7 @@ impl ResponseReader {
         ResponseReader {
             http: ResponseParser::new(),
             sse: SseParser::new(),
-            stream: StreamState::new(Api::Chat),
+            stream: StreamState::default(),
             json: Vec::new(),
             body: Body::Awaited,
             expected: Expected::Light,
@@ -112,9 +114,7 @@ impl ResponseReader {
     pub fn begin(&mut self, expected: Expected) {
         self.http.begin(expected.method());
         self.release();
-        if let Expected::Stream(api) = expected {
-            self.stream = StreamState::new(api);
-        }
+        self.stream = StreamState::default();
         self.body = Body::Awaited;
         self.expected = expected;
         self.status = 0;
@@ -136,16 +136,16 @@ impl ResponseReader {
     }
 
     pub fn output_tokens(&self) -> (u32, TokenSource) {
-        match self.expected {
-            Expected::Stream(_) if self.body == Body::Events => self.stream.output_tokens(),
+        match self.body {
+            Body::Events(_) => self.stream.output_tokens(),
             _ => self.tokens,
         }
     }
 
     /// What the server says of its own times.
     pub fn server_times(&self) -> ServerTimes {
-        match self.expected {
-            Expected::Stream(_) if self.body == Body::Events => self.stream.times(),
+        match self.body {
+            Body::Events(_) => self.stream.times(),
             _ => self.times,
         }
     }
@@ -204,9 +204,14 @@ impl ResponseReader {
             200..=299 if head.content_encoded => Body::Skipped(Outcome::UnsupportedEncoding),
             200..=299 => match (self.expected, head.content_type) {
                 (Expected::Light, _) => Body::Skipped(Outcome::Ok),
-                (Expected::Stream(_), ContentType::EventStream) if head.status == 200 => Body::Events,
+                (Expected::Stream(api), ContentType::EventStream) if head.status == 200 => {
+                    match api.row().read_event {
+                        Some(read) => Body::Events(read),
+                        None => Body::Skipped(Outcome::NotStreamed),
+                    }
+                }
                 (Expected::Stream(_), _) => Body::Skipped(Outcome::NotStreamed),
-                (Expected::Whole(_), _) => Body::Json,
+                (Expected::Whole(api), _) => Body::Json(api.row().read_body),
             },
             300..=399 => Body::Skipped(Outcome::Redirect),
             429 => Body::Skipped(Outcome::Http429),
@@ -226,9 +231,9 @@ impl ResponseReader {
         tokens_in_read: &mut u32,
     ) -> Result<(), Outcome> {
         match self.body {
-            Body::Events => self.read_events(data, arrived, sink, tokens_in_read),
-            Body::Json if self.json.len() + data.len() > JSON_BYTES_MAX => Err(Outcome::TooLarge),
-            Body::Json => {
+            Body::Events(read) => self.read_events(read, data, arrived, sink, tokens_in_read),
+            Body::Json(_) if self.json.len() + data.len() > JSON_BYTES_MAX => Err(Outcome::TooLarge),
+            Body::Json(_) => {
                 self.json.extend_from_slice(data);
                 Ok(())
             }
@@ -239,6 +244,7 @@ impl ResponseReader {
 
     fn read_events(
         &mut self,
+        read: ReadEvent,
         mut data: &[u8],
         arrived: Nanos,
         sink: &mut impl TokenSink,
@@ -252,7 +258,10 @@ impl ResponseReader {
             match item {
                 Some(Item::Event { name, data: event }) => {
                     self.arrivals.first_event.get_or_insert(arrived);
-                    let facts = self.stream.read(name, event).map_err(|_| Outcome::Malformed)?;
+                    let facts = self
+                        .stream
+                        .read(read, name, event)
+                        .map_err(|_| Outcome::Malformed)?;
                     if facts.token {
                         self.arrivals.first_token.get_or_insert(arrived);
                         if let Some(last) = self.arrivals.last_token.replace(arrived) {
@@ -276,27 +285,24 @@ impl ResponseReader {
     /// The response came to its end as HTTP has it; what it said decides.
     fn verdict(&mut self) -> Outcome {
         match self.body {
-            Body::Events => {
+            Body::Events(read) => {
                 // Some servers leave out the blank line behind the last event.
                 if let Some(data) = self.sse.pending_data()
                     && !self.stream.is_done()
                 {
                     // What cannot be read is the rest of a cut event.
-                    let _ = self.stream.read(b"", data);
+                    let _ = self.stream.read(read, b"", data);
                 }
                 self.stream.verdict_at_end().outcome()
             }
-            Body::Json => self.verdict_of_json(),
+            Body::Json(read) => self.verdict_of_json(read),
             Body::Skipped(outcome) => outcome,
             Body::Awaited => Outcome::Malformed,
         }
     }
 
-    fn verdict_of_json(&mut self) -> Outcome {
-        let Expected::Whole(api) = self.expected else {
-            unreachable!("only whole answers are read as JSON")
-        };
-        match api::read_body(api, &self.json) {
+    fn verdict_of_json(&mut self, read: ReadBody) -> Outcome {
+        match read(&self.json) {
             Ok(facts) => {
                 self.tokens = facts.output_tokens();
                 self.times = facts.times;

@@ -19,10 +19,10 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::api::Api;
 use crate::engine::runtime::{Core, spawn, yield_now};
 use crate::net::{Kick, Net, Options};
 use crate::units::{MICROSECOND, Nanos};
-use crate::workload::Api;
 use budget::Budget;
 use fault::FaultPlan;
 use script::Script;
@@ -89,8 +89,7 @@ impl Mock {
             listeners.push(listener(address)?.into());
         }
         let shared = Arc::new(Shared {
-            scripts: [Api::Chat, Api::Completions, Api::LlamaCpp]
-                .map(|api| Script::new(api, options.tokens, options.stamp, options.event_bytes)),
+            scripts: Api::ALL.map(|api| Script::new(api, options.tokens, options.stamp, options.event_bytes)),
             faults: options.faults.clone(),
             completions: AtomicU64::new(0),
             connections: AtomicU64::new(0),

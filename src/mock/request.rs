@@ -1,6 +1,6 @@
 //! Reads what the mock is asked for.
 
-use crate::workload::Api;
+use crate::api::Api;
 
 /// A request head, at most.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -92,15 +92,12 @@ fn asks_for_stream(body: &[u8]) -> bool {
         .unwrap_or(false)
 }
 
-/// The API follows from the path.
+/// The API follows from the path. Any path may come before the prefixes that servers have the API under.
 fn api_of(path: &str) -> Option<Api> {
-    [
-        ("/chat/completions", Api::Chat),
-        ("/v1/completions", Api::Completions),
-        ("/completion", Api::LlamaCpp),
-    ]
-    .into_iter()
-    .find_map(|(end, api)| path.ends_with(end).then_some(api))
+    let api = Api::of_path(path)?;
+    let prefixes = api.row().prefixes;
+    let before = path.strip_suffix(api.row().end)?;
+    (prefixes.is_empty() || prefixes.iter().any(|prefix| before.ends_with(prefix))).then_some(api)
 }
 
 #[cfg(test)]
@@ -146,12 +143,15 @@ mod tests {
         };
         for (path, api) in [
             ("/v1/chat/completions", Api::Chat),
+            ("/x/openai/v1/chat/completions", Api::Chat),
             ("/v1/completions?x", Api::Completions),
             ("/completion", Api::LlamaCpp),
         ] {
             assert_eq!(post(path), Route::Completion { api, stream: false });
         }
-        assert_eq!(post("/health"), Route::Unknown);
+        for path in ["/health", "/v2/completions", "/chat/completions", "/v1/responses"] {
+            assert_eq!(post(path), Route::Unknown, "{path}");
+        }
         assert_eq!(parse(b"\x00\x01\r\n\r\n"), Err(BadRequest));
     }
 }

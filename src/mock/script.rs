@@ -1,13 +1,10 @@
 //! The bytes that the mock sends: built once, patched with the instant of each send.
 
-use crate::api::STAMP_DIGITS;
-use crate::api::STAMP_KEY;
-use crate::api::write_stamp;
+use crate::api::{Api, STAMP_DIGITS, STAMP_KEY, write_stamp};
 use std::io::Write;
 
-use super::dialect::{self, COUNT_KEY, COUNT_WIDTH, DECODE_KEY, MS_WIDTH, PROMPT_KEY};
+use super::dialect::{COUNT_KEY, COUNT_WIDTH, DECODE_KEY, Dialect, MS_WIDTH, PROMPT_KEY};
 use crate::units::Nanos;
-use crate::workload::Api;
 
 /// How long the mock itself took for an answer, so far as an API says so.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,14 +77,15 @@ impl Script {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
                     Transfer-Encoding: chunked\r\n\r\n";
         let mut stream_head = head.as_bytes().to_vec();
-        if let Some(opening) = dialect::opening(api) {
-            stream_head.extend(chunk(&opening));
+        let dialect = Dialect::of(api);
+        if let Some(opening) = dialect.opening {
+            stream_head.extend(chunk(&opening()));
         }
-        let mut done = dialect::done(api).map_or(Vec::new(), chunk);
+        let mut done = dialect.done.map_or(Vec::new(), chunk);
         done.extend_from_slice(b"0\r\n\r\n");
-        let finish = chunk(&dialect::finish(api, tokens));
+        let finish = chunk(&(dialect.finish)(tokens));
         let error = chunk("data: {\"error\":{\"message\":\"injected\",\"type\":\"server_error\"}}\n\n");
-        let token = token(api, stamp, event_bytes);
+        let token = token(dialect, stamp, event_bytes);
         Script {
             stream_head,
             stamp_at: place(&token, STAMP_KEY),
@@ -97,8 +95,8 @@ impl Script {
             stream_unfinished: done.clone(),
             stream_error: [error, done].concat(),
             stream_bad_json: chunk("data: {\"choices\":[{\"delta\":\n\n"),
-            answer: Timed::new(json(200, &dialect::body(api, tokens, true))),
-            answer_unfinished: json(200, &dialect::body(api, tokens, false)),
+            answer: Timed::new(json(200, &(dialect.body)(tokens, true))),
+            answer_unfinished: json(200, &(dialect.body)(tokens, false)),
             answer_error: json(200, r#"{"error":{"message":"injected","type":"server_error"}}"#),
             answer_bad_json: json(200, "{\"choices\":[{\"message\":"),
         }
@@ -121,18 +119,18 @@ impl Script {
     }
 }
 
-fn token(api: Api, stamp: bool, event_bytes: usize) -> Vec<u8> {
+fn token(dialect: &Dialect, stamp: bool, event_bytes: usize) -> Vec<u8> {
     let mut extra = String::new();
     if stamp {
         extra = format!(",{STAMP_KEY}{}\"", "0".repeat(STAMP_DIGITS));
     }
-    let plain = dialect::token(api, &extra).len();
+    let plain = (dialect.token)(&extra).len();
     let pad_frame = r#","pad":"""#.len();
     if plain + pad_frame < event_bytes {
         let pad = "x".repeat(event_bytes - plain - pad_frame);
         extra.push_str(&format!(",\"pad\":\"{pad}\""));
     }
-    chunk(&dialect::token(api, &extra))
+    chunk(&(dialect.token)(&extra))
 }
 
 fn chunk(data: &str) -> Vec<u8> {
@@ -165,13 +163,12 @@ pub fn json(status: u16, body: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::find_stamp;
-
-    const APIS: [Api; 3] = [Api::Chat, Api::Completions, Api::LlamaCpp];
+    use crate::api::{StreamEnd, StreamState, find_stamp};
+    use crate::metrics::TokenSource;
 
     #[test]
     fn an_event_has_the_size_asked_for_and_its_stamp_is_found_again() {
-        for api in APIS {
+        for api in Api::ALL {
             for (stamp, size) in [(true, 300), (false, 200), (true, 0)] {
                 let script = Script::new(api, 3, stamp, size);
                 let mut out = Vec::new();
@@ -217,13 +214,41 @@ mod tests {
         assert!(!out.windows(6).any(|w| w == b"[DONE]"));
     }
 
+    /// Each dialect against the row of the API that it is for: what the mock says, the client understands.
+    #[test]
+    fn the_client_reads_what_each_dialect_says() {
+        for api in Api::ALL {
+            let (row, dialect) = (api.row(), Dialect::of(api));
+            let said = |event: String| event.trim_start_matches("data: ").to_owned();
+            let read = row.read_event.unwrap();
+            let mut stream = StreamState::default();
+            let opening = dialect.opening.map(|opening| opening());
+            for event in opening.into_iter().chain([(dialect.token)("")]) {
+                stream.read(read, b"", said(event).as_bytes()).unwrap();
+            }
+            assert_eq!(stream.verdict_at_end(), StreamEnd::Truncated, "{api:?}");
+            for event in [Some((dialect.finish)(3)), dialect.done.map(str::to_owned)] {
+                stream
+                    .read(read, b"", said(event.unwrap_or_default()).as_bytes())
+                    .unwrap();
+            }
+            assert_eq!(stream.verdict_at_end(), StreamEnd::Ok, "{api:?}");
+            assert_eq!(stream.output_tokens(), (3, TokenSource::Server), "{api:?}");
+            for finished in [true, false] {
+                let body = (row.read_body)((dialect.body)(3, finished).as_bytes()).unwrap();
+                assert_eq!((body.text, body.finish), (true, finished), "{api:?}");
+                assert_eq!(body.output_tokens(), (3, TokenSource::Server), "{api:?}");
+            }
+        }
+    }
+
     #[test]
     fn answers_are_json_with_a_true_length() {
-        for (api, pointer) in APIS.into_iter().zip([
-            "/usage/completion_tokens",
-            "/usage/completion_tokens",
-            "/tokens_predicted",
-        ]) {
+        for (api, pointer) in [
+            (Api::Chat, "/usage/completion_tokens"),
+            (Api::Completions, "/usage/completion_tokens"),
+            (Api::LlamaCpp, "/tokens_predicted"),
+        ] {
             let script = Script::new(api, 3, false, 0);
             let mut bytes = Vec::new();
             script.answer.append(&mut bytes, TOOK);

@@ -9,16 +9,16 @@ use super::fault::{Fault, FaultPlan};
 use super::request::{self, Request, Route};
 use super::script::{self, Script, Took};
 use super::truth::{self, Truth};
+use crate::api::Api;
 use crate::engine::runtime::yield_now;
 use crate::net::{ConnId, Net, Received, TaskId, clock};
 use crate::units::Nanos;
-use crate::workload::Api;
 
 /// What the cores of one mock share.
 pub struct Shared {
     pub options: MockOptions,
     /// By `Api as usize`.
-    pub scripts: [Script; 3],
+    pub scripts: [Script; Api::ALL.len()],
     pub faults: FaultPlan,
     /// Completion requests so far: the index into the fault plan.
     pub completions: AtomicU64,

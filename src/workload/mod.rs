@@ -8,9 +8,9 @@ mod turns;
 mod types;
 mod words;
 
-pub use encode::{encode_question, encode_request};
+pub use encode::encode_request;
 pub use prompts::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
 pub use turns::{Shares, Turns, TurnsAt};
 pub use types::{
-    Api, Call, Draw, Endpoint, LightPath, NamedPaths, Prompts, RequestKind, Target, Timeouts, Workload,
+    Call, Draw, Endpoint, LightPath, NamedPaths, Prompts, RequestKind, Target, Timeouts, Workload,
 };

@@ -1,5 +1,6 @@
 //! The request mix, validated. Owned by the plan, read by every core.
 
+use crate::api::Api;
 use crate::units::{Nanos, Span};
 use serde::Serialize;
 
@@ -12,18 +13,6 @@ pub struct Timeouts {
     pub idle: Option<Nanos>,
     /// From `due` to the end.
     pub total: Nanos,
-}
-
-/// What a server that generates text speaks; each target has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Api {
-    /// OpenAI's `/v1/chat/completions`.
-    Chat,
-    /// OpenAI's older `/v1/completions`.
-    Completions,
-    /// llama.cpp's own `/completion`.
-    LlamaCpp,
 }
 
 /// Where the prompts of a kind of request come from.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use llmload_uring::api::Api;
 use llmload_uring::engine::{Engine, EngineOptions, Report};
 use llmload_uring::host::allowed_cpus;
 use llmload_uring::metrics::{Merged, Sample};
@@ -11,9 +12,7 @@ use llmload_uring::mock::fault::FaultPlan;
 use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::plan::{Assignment, Executor, Plan};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND, Span};
-use llmload_uring::workload::{
-    Api, Call, Endpoint, NamedPaths, Prompts, RequestKind, Target, Timeouts, Workload,
-};
+use llmload_uring::workload::{Call, Endpoint, NamedPaths, Prompts, RequestKind, Target, Timeouts, Workload};
 
 pub fn mock_options() -> MockOptions {
     MockOptions {

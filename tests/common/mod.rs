@@ -13,10 +13,11 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use llmload_uring::api::Api;
 use llmload_uring::engine::{Engine, EngineOptions};
 use llmload_uring::mock::fault::{Fault, FaultPlan};
 use llmload_uring::plan::Plan;
-use llmload_uring::workload::{Api, Target};
+use llmload_uring::workload::Target;
 
 pub use load::*;
 pub use skipped::{records, shared_material, skipped};
@@ -27,14 +28,11 @@ pub fn faults(counts: &[(Fault, u32)], cycle: u32) -> FaultPlan {
 
 /// The same server over another of its APIs.
 pub fn target_of(address: SocketAddr, api: Api) -> Target {
-    let path = match api {
-        Api::Chat => "/v1/chat/completions",
-        Api::Completions => "/v1/completions",
-        Api::LlamaCpp => "/completion",
-    };
+    let row = api.row();
+    let prefix = row.prefixes.first().unwrap_or(&"");
     Target {
         api,
-        chat_path: path.into(),
+        chat_path: format!("{prefix}{}", row.end),
         ..target(address)
     }
 }

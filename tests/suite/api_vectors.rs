@@ -2,7 +2,7 @@
 //! The vectors stand beside the project, in `../shared/vectors/sse.json`.
 
 use crate::common::shared_material;
-use llmload_uring::api::{Api, EventFacts, StreamEnd, StreamState, chat, llamacpp, read_event};
+use llmload_uring::api::{Api, EventFacts, StreamEnd, StreamState, chat, llamacpp};
 use llmload_uring::metrics::{Outcome, TokenSource};
 use serde_json::Value;
 
@@ -39,8 +39,9 @@ fn tell(vector: &Value) -> Told {
 }
 
 fn tell_as(api: Api, vector: &Value) -> Told {
+    let read = api.row().read_event.expect("it streams");
     let mut told = Told {
-        state: StreamState::new(api),
+        state: StreamState::default(),
         facts: Vec::new(),
         malformed: false,
     };
@@ -57,8 +58,8 @@ fn tell_as(api: Api, vector: &Value) -> Told {
             Api::LlamaCpp => llamacpp::read_event_plain(name, data),
             _ => chat::read_event_plain(name, data),
         };
-        assert_eq!(read_event(api, name, data), plain, "{event}");
-        match told.state.read(name, data) {
+        assert_eq!(read(name, data), plain, "{event}");
+        match told.state.read(read, name, data) {
             Ok(facts) => told.facts.push(facts),
             Err(_) => told.malformed = true,
         }
@@ -167,9 +168,11 @@ fn a_stream_of_another_api_never_passes_for_a_good_chat_stream() {
 }
 
 fn state_of(events: &[&str]) -> StreamState {
-    let mut state = StreamState::new(Api::Chat);
+    let mut state = StreamState::default();
     for event in events {
-        state.read(b"message", event.as_bytes()).expect("an object");
+        state
+            .read(chat::read_event, b"message", event.as_bytes())
+            .expect("an object");
     }
     state
 }

@@ -5,17 +5,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::common::*;
+use llmload_uring::api::Api;
 use llmload_uring::metrics::{MetricId, Outcome, Sample, TokenSource};
 use llmload_uring::mock::budget::Budget;
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::{Api, Call, Prompts};
-
-const APIS: [Api; 3] = [Api::Chat, Api::Completions, Api::LlamaCpp];
+use llmload_uring::workload::{Call, Prompts};
 
 #[test]
 fn two_hundred_tokens_are_counted_and_timed_over_each_api() {
-    for api in APIS {
+    for api in Api::ALL {
         let mut options = mock_options();
         options.tokens = 200;
         options.ttft = 20 * MILLISECOND;
@@ -80,7 +79,7 @@ fn what_llama_cpp_says_of_its_times_is_within_what_we_measured() {
 
 #[test]
 fn whole_answers_have_the_servers_counts_and_times_and_nothing_to_compare_them_with() {
-    for api in APIS {
+    for api in Api::ALL {
         let mut options = mock_options();
         options.tokens = 200;
         options.gap = 100_000;
@@ -113,7 +112,7 @@ fn every_fault_becomes_its_own_outcome_over_each_api() {
         (Fault::Unfinished, 6, Outcome::Truncated),
         (Fault::BadJson, 2, Outcome::Malformed),
     ];
-    for api in [Api::Completions, Api::LlamaCpp] {
+    for api in Api::ALL {
         for stream in [true, false] {
             let mut options = mock_options();
             options.faults = faults(&cases.map(|(fault, n, _)| (fault, n)), 100);

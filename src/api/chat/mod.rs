@@ -8,9 +8,13 @@
 
 pub(super) mod fast;
 pub(super) mod plain;
+mod responses;
 
+pub(super) use responses::RESPONSES;
+
+use super::body::{write_model, write_openai_end};
 use super::facts::body_facts;
-use super::{BodyFacts, EventFacts, Malformed, said_without_json};
+use super::{BodyFacts, EventFacts, Generation, Malformed, said_without_json};
 
 /// Which member of a choice holds the text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,15 @@ impl Part {
             Part::Message => "message",
         }
     }
+}
+
+/// The prompt is the only message, the user's.
+pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
+    write_model(out, asked.model);
+    out.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":");
+    asked.prompt.write_json(out);
+    out.extend_from_slice(b"}]");
+    write_openai_end(out, asked);
 }
 
 /// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.

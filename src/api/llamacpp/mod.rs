@@ -11,8 +11,28 @@
 mod fast;
 mod plain;
 
+use std::io::Write;
+
+use super::body::{INFALLIBLE, write_model};
 use super::facts::body_facts;
-use super::{BodyFacts, EventFacts, Malformed, said_without_json};
+use super::{BodyFacts, EventFacts, Generation, Malformed, said_without_json};
+
+pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
+    write_model(out, asked.model);
+    out.extend_from_slice(b",\"prompt\":");
+    asked.prompt.write_json(out);
+    let Generation {
+        max_tokens,
+        stream,
+        cache_prompt,
+        ..
+    } = asked;
+    write!(
+        out,
+        ",\"n_predict\":{max_tokens},\"stream\":{stream},\"cache_prompt\":{cache_prompt}}}"
+    )
+    .expect(INFALLIBLE);
+}
 
 /// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
 pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {

@@ -1,11 +1,11 @@
 //! `server` and `servers`: where a document's load goes.
 
+use crate::api::Api;
 use crate::config::ServerEntry;
 use crate::config::document::reader::{Fields, Node, Reader, check_text, line};
 use crate::discover::check_url;
 use crate::error::{Place, Reason, quoted};
 use crate::plan::ENDPOINTS_MAX;
-use crate::workload::Api;
 
 /// Times a million still a u32.
 const WEIGHT_MAX: f64 = 1_000.0;
@@ -13,11 +13,6 @@ const NAME_BYTES_MAX: usize = 64;
 const MODEL_BYTES_MAX: usize = crate::config::document::MODEL_BYTES_MAX;
 
 pub const KEYS: [&str; 5] = ["name", "base_url", "model_alias", "weight", "api"];
-const APIS: [(&str, Api); 3] = [
-    ("chat", Api::Chat),
-    ("completions", Api::Completions),
-    ("llamacpp", Api::LlamaCpp),
-];
 
 /// Stands in for a URL that is wrong.
 const FAULTY: &str = "http://127.0.0.1:1/completion";
@@ -75,17 +70,13 @@ fn read_server(
     });
     let model_alias = reader.string(&fields, "model_alias", MODEL_BYTES_MAX);
     let weight = reader.parsed(&fields, "weight", "a number", weight);
-    let names = APIS.map(|(name, _)| name);
-    let api = reader.choice(&fields, "api", &names);
+    let api = reader.choice(&fields, "api", &Api::ALL.map(|api| api.row().name));
     Some(ServerEntry {
         name,
         base_url: base_url.unwrap_or_else(|| FAULTY.to_owned()),
         model_alias,
         weight: weight.unwrap_or(ServerEntry::WEIGHT_DEFAULT),
-        api: APIS
-            .into_iter()
-            .find(|(name, _)| Some(*name) == api)
-            .map(|(_, api)| api),
+        api: api.and_then(Api::of_name),
         place: Place::file(file, fields.line),
     })
 }
@@ -116,18 +107,6 @@ fn server_name(text: &str) -> Result<String, Reason> {
         return Err(Reason::new(format!("{} is no name", quoted(&text))).hint(hint));
     }
     Ok(text)
-}
-
-/// What the path of a URL says about the API there; `None`: nothing.
-pub fn api_of_path(url: &str) -> Option<Api> {
-    let path = url.split(['?', '#']).next()?.trim_end_matches('/');
-    let ends = |end: &str| path.ends_with(end);
-    match () {
-        () if ends("/chat/completions") => Some(Api::Chat),
-        () if ends("/completions") => Some(Api::Completions),
-        () if ends("/completion") => Some(Api::LlamaCpp),
-        () => None,
-    }
 }
 
 #[cfg(test)]

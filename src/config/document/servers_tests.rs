@@ -50,23 +50,6 @@ fn weights_are_any_positive_number_in_millionths() {
 }
 
 #[test]
-fn the_api_follows_from_the_end_of_the_path() {
-    for (url, api) in [
-        ("http://h:1/completion", Some(Api::LlamaCpp)),
-        (
-            "http://h:1/llama/completion/?key=/v1/completions",
-            Some(Api::LlamaCpp),
-        ),
-        ("http://h:1/v1/completions", Some(Api::Completions)),
-        ("http://h:1/v1/chat/completions", Some(Api::Chat)),
-        ("http://h:1/v1", None),
-        ("http://h:1", None),
-    ] {
-        assert_eq!(api_of_path(url), api, "{url}");
-    }
-}
-
-#[test]
 fn a_document_with_a_server_needs_nothing_but_users_and_time() {
     let config =
         read("server: {base_url: 'http://h:1/v1', api: chat}\nworkload: {users: 2, duration_seconds: 3}");
@@ -159,4 +142,18 @@ fn the_simulator_has_no_place_beside_a_server() {
         "{found}"
     );
     assert!(found.contains("line 2 names one"), "{found}");
+}
+
+#[test]
+fn the_manual_names_each_api_and_its_path() {
+    let manual = include_str!("../../../docs/PROFILES.md");
+    let row_of = |key: &str| {
+        let begin = format!("| `{key}` |");
+        manual.lines().find(|line| line.starts_with(&begin)).unwrap()
+    };
+    for api in Api::ALL {
+        let row = api.row();
+        assert!(row_of("api").contains(&format!("`{}`", row.name)), "{row:?}");
+        assert!(row_of("base_url").contains(&format!("{}`", row.end)), "{row:?}");
+    }
 }

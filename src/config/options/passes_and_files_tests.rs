@@ -1,10 +1,10 @@
 use super::*;
+use crate::api::Api;
 use crate::cli::{Cli, Command};
 use crate::config::load_plan;
 use crate::plan::Executor;
 use crate::plan::Stage;
 use crate::units::SECOND;
-use crate::workload::Api;
 use clap::Parser;
 use std::sync::atomic::{AtomicU32, Ordering};
 

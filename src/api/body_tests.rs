@@ -1,0 +1,120 @@
+use super::*;
+use crate::api::Api;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn body(api: Api, asked: Generation) -> String {
+    let mut out = b"before".to_vec();
+    (api.row().write_body)(&mut out, &asked);
+    let text = String::from_utf8(out).unwrap();
+    text.strip_prefix("before").unwrap().to_string()
+}
+
+const WHOLE: Generation = Generation {
+    model: "m",
+    prompt: &"Say \"hi\"\n",
+    max_tokens: 20,
+    stream: false,
+    cache_prompt: false,
+};
+const STREAM: Generation = Generation {
+    prompt: &"é",
+    max_tokens: u32::MAX,
+    stream: true,
+    cache_prompt: true,
+    ..WHOLE
+};
+
+#[test]
+fn bodies_are_these_and_only_llama_cpp_gets_the_cache_key() {
+    for (api, asked, text) in [
+        (
+            Api::Chat,
+            WHOLE,
+            r#"{"model":"m","messages":[{"role":"user","content":"Say \"hi\"\n"}],"max_tokens":20,"stream":false}"#,
+        ),
+        (
+            Api::Chat,
+            STREAM,
+            r#"{"model":"m","messages":[{"role":"user","content":"é"}],"max_tokens":4294967295,"stream":true,"stream_options":{"include_usage":true}}"#,
+        ),
+        (
+            Api::Completions,
+            WHOLE,
+            r#"{"model":"m","prompt":"Say \"hi\"\n","max_tokens":20,"stream":false}"#,
+        ),
+        (
+            Api::Completions,
+            STREAM,
+            r#"{"model":"m","prompt":"é","max_tokens":4294967295,"stream":true,"stream_options":{"include_usage":true}}"#,
+        ),
+        (
+            Api::LlamaCpp,
+            WHOLE,
+            r#"{"model":"m","prompt":"Say \"hi\"\n","n_predict":20,"stream":false,"cache_prompt":false}"#,
+        ),
+        (
+            Api::LlamaCpp,
+            STREAM,
+            r#"{"model":"m","prompt":"é","n_predict":4294967295,"stream":true,"cache_prompt":true}"#,
+        ),
+    ] {
+        assert_eq!(body(api, asked), text);
+    }
+}
+
+#[test]
+fn a_prompt_is_written_as_it_says_in_every_api() {
+    struct Tokens;
+    impl Prompt for Tokens {
+        fn write_json(&self, out: &mut Vec<u8>) {
+            out.extend_from_slice(b"[5,70000]");
+        }
+    }
+    for api in Api::ALL {
+        let asked = Generation {
+            prompt: &Tokens,
+            ..STREAM
+        };
+        let read: Value = serde_json::from_str(&body(api, asked)).unwrap();
+        let found = ["/prompt", "/messages/0/content"]
+            .iter()
+            .find_map(|at| read.pointer(at));
+        assert_eq!(found, Some(&json!([5, 70000])), "{api:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(seed()),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_body_reads_back_as_what_was_put_in(
+        model in any::<String>(),
+        prompt in "\\PC*|[\\x00-\\x7f]*",
+        max_tokens: u32,
+        stream: bool,
+    ) {
+        let asked = Generation { model: &model, prompt: &prompt.as_str(), max_tokens, stream, cache_prompt: false };
+        let read: Value = serde_json::from_str(&body(Api::Chat, asked)).unwrap();
+        let mut wanted = json!({
+            "model": model,
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": max_tokens,
+            "stream": stream,
+        });
+        if stream {
+            wanted["stream_options"] = json!({"include_usage": true});
+        }
+        prop_assert_eq!(read, wanted);
+    }
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("SEED").map_or(1, |text| text.parse().expect("SEED is a number"));
+    println!("SEED={seed}");
+    seed
+}

@@ -1,0 +1,12 @@
+//! OpenAI's older text completions. What they answer is read as chat completions are: a choice has its text in `text`
+//! instead of `delta` or `message`, and nothing else that counts here differs.
+
+use super::Generation;
+use super::body::{write_model, write_openai_end};
+
+pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
+    write_model(out, asked.model);
+    out.extend_from_slice(b",\"prompt\":");
+    asked.prompt.write_json(out);
+    write_openai_end(out, asked);
+}
