@@ -1,14 +1,12 @@
 //! What `config check` prints: the run that a document means, as lines to read and as a document that reads back.
 
 use crate::cli::{ConfigAction, ConfigArgs};
-use crate::config::{
-    CallConfig, Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, load_plan,
-};
+use crate::config::{Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, load_plan};
 use crate::discover::api_of;
 use crate::error::{ConfigError, Mistake, Reason};
 use crate::units::Nanos;
 use crate::units::{format_duration, redact};
-use crate::workload::Prompts;
+use crate::workload::{Call, Prompts};
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use std::fmt::Write;
 
@@ -123,9 +121,9 @@ fn request(request: &RequestConfig, total: u64) -> String {
     let share = 100.0 * f64::from(request.weight) / total as f64;
     let name = &request.name;
     let what = match &request.call {
-        CallConfig::Light => "a light GET".to_owned(),
-        CallConfig::Get { path } => format!("GET of {}", path.name()),
-        CallConfig::Chat {
+        Call::Light => "a light GET".to_owned(),
+        Call::Get { path } => format!("GET of {}", path.name()),
+        Call::Chat {
             stream,
             max_tokens,
             prompts,

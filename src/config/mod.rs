@@ -14,9 +14,7 @@ mod which_server;
 pub use document::tree::DOCUMENT_BYTES_MAX;
 pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, Settings, SimulatorSettings};
 pub use to_plan::to_plan;
-pub use types::{
-    CallConfig, Config, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig,
-};
+pub use types::{Config, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig};
 pub use which_server::{ServerChoice, local_url};
 
 use crate::cli::{self, RunArgs};

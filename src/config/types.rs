@@ -14,7 +14,7 @@ use crate::units::duration_text;
 use crate::units::optional_duration_text;
 use crate::units::redact;
 use crate::units::{format_duration, format_span};
-use crate::workload::{LightPath, Prompts};
+use crate::workload::{Call, Prompts};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
@@ -137,7 +137,7 @@ impl ServerEntry {
 pub struct RequestConfig {
     pub name: String,
     pub weight: u32,
-    pub call: CallConfig,
+    pub call: Call,
     /// Where the prompts come from, if from a file.
     pub prompts_file: Option<PromptsFile>,
     pub timeout: Nanos,
@@ -154,22 +154,6 @@ pub struct PromptsFile {
     pub file: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum CallConfig {
-    Chat {
-        stream: bool,
-        max_tokens: Span<u32>,
-        models: Vec<String>,
-        prompts: Prompts,
-        cache_prompt: bool,
-    },
-    Light,
-    /// In a document it is a light request with a path.
-    Get {
-        path: LightPath,
-    },
-}
-
 /// As a document has it: a mapping of all its keys.
 impl Serialize for RequestConfig {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -177,12 +161,12 @@ impl Serialize for RequestConfig {
         map.serialize_entry("name", &self.name)?;
         map.serialize_entry("weight", &self.weight)?;
         match &self.call {
-            CallConfig::Light => map.serialize_entry("kind", "light")?,
-            CallConfig::Get { path } => {
+            Call::Light => map.serialize_entry("kind", "light")?,
+            Call::Get { path } => {
                 map.serialize_entry("kind", "light")?;
                 map.serialize_entry("path", path)?;
             }
-            CallConfig::Chat {
+            Call::Chat {
                 stream,
                 max_tokens,
                 models,

@@ -8,7 +8,7 @@ use crate::metrics::{Outcome, Recorder, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsEnd, TlsSession, TlsTarget};
 use crate::units::Nanos;
-use crate::workload::{Call, Draw, Timeouts, encode_request};
+use crate::workload::{Draw, Timeouts, encode_request};
 
 /// A VU's connection to one endpoint and what reads it.
 pub struct Session {
@@ -91,10 +91,10 @@ impl Session {
     async fn attempts(&mut self, core: &CoreState, draw: &Draw, life: &mut Life) -> (Outcome, Nanos) {
         let kind = &core.plan.workload.kinds[usize::from(draw.kind)];
         let api = core.targets[usize::from(self.endpoint)].api;
-        let expected = match kind.call {
-            Call::Chat { stream: true, .. } => Expected::Stream(api),
-            Call::Chat { stream: false, .. } => Expected::Whole(api),
-            Call::Light | Call::Get { .. } => Expected::Light,
+        let expected = match kind.call.stream() {
+            Some(true) => Expected::Stream(api),
+            Some(false) => Expected::Whole(api),
+            None => Expected::Light,
         };
         loop {
             self.reader.begin(expected);

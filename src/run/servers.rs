@@ -302,7 +302,7 @@ fn counts(plan: &Plan, merged: &Merged, totals: ServerTotals) -> ServerCounts {
         ..ServerCounts::default()
     };
     let kinds = plan.workload.kinds.iter().zip(&merged.series);
-    for (_, series) in kinds.filter(|(kind, _)| matches!(kind.call, Call::Chat { .. })) {
+    for (_, series) in kinds.filter(|(kind, _)| kind.call.is_chat()) {
         counts.client_requests += series.started;
         for (status, n) in series.by_status().iter().filter(|(status, _)| *status >= 400) {
             counts.client_errors += n;

@@ -18,19 +18,21 @@ pub struct Timeouts {
 /// Where the prompts of a kind of request come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Prompts {
-    /// One of these, drawn; not empty.
+    /// One of these, drawn. Not empty in a plan.
     List(Vec<String>),
     /// Made anew for each request from the seed: `prefix`, then words of about `min_tokens` tokens or more.
     Made { prefix: String, min_tokens: u32 },
 }
 
+/// What a kind of request asks a server for. A document and a plan say it in the same words; what a plan promises
+/// beyond a document, `config::to_plan` has checked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     /// Generated text, over the API of the target.
     Chat {
         stream: bool,
         max_tokens: Span<u32>,
-        /// One of these, drawn; not empty.
+        /// One of these, drawn. Not empty in a plan.
         models: Vec<String>,
         prompts: Prompts,
         /// llama.cpp may answer from its prompt cache.
@@ -38,7 +40,7 @@ pub enum Call {
     },
     /// A light GET, one of `Target::light_paths`.
     Light,
-    /// A light GET of this path.
+    /// A light GET of this path; in a document a light request with a `path`.
     Get { path: LightPath },
 }
 
@@ -50,6 +52,11 @@ impl Call {
             Call::Light => "light",
             Call::Get { path } => path.name(),
         }
+    }
+
+    /// It asks for generated text.
+    pub fn is_chat(&self) -> bool {
+        matches!(self, Call::Chat { .. })
     }
 
     /// Tag `stream`; a GET has none.

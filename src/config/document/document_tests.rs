@@ -1,8 +1,7 @@
 use super::*;
-use crate::config::CallConfig;
 use crate::config::to_plan;
 use crate::plan::Executor;
-use crate::workload::Prompts;
+use crate::workload::{Call, Prompts};
 
 const GOOD: &str = "\
 executor: constant-vus
@@ -47,7 +46,7 @@ fn a_good_document_is_read_with_its_defaults() {
     let short = &config.requests[0];
     // The total is shorter than the usual 5 s for connecting, and caps it.
     assert_eq!((short.timeout, short.connect_timeout), (3 * SECOND, 3 * SECOND));
-    let CallConfig::Chat {
+    let Call::Chat {
         stream,
         max_tokens,
         models,
@@ -63,7 +62,7 @@ fn a_good_document_is_read_with_its_defaults() {
         (models.len(), prompts),
         (2, &Prompts::List(vec!["Hi".to_owned()]))
     );
-    assert_eq!(config.requests[1].call, CallConfig::Light);
+    assert_eq!(config.requests[1].call, Call::Light);
     assert_eq!(config.requests[1].connect_timeout, 5 * SECOND);
     let expressions: Vec<&str> = config.thresholds.iter().map(|t| t.expression.as_str()).collect();
     assert_eq!(expressions, ["p(95)<1000", "max<5000", "rate<1%"]);

@@ -5,12 +5,12 @@ use crate::config::document::reader::{Fields, Node, Reader, line};
 use crate::config::document::{
     CONNECT_TIMEOUT_DEFAULT, MODEL_BYTES_MAX, MODELS_MAX, NAME_BYTES_MAX, TIMEOUT_DEFAULT,
 };
-use crate::config::{CallConfig, PromptsFile, RequestConfig, ServerEntry};
+use crate::config::{PromptsFile, RequestConfig, ServerEntry};
 use crate::error::{Place, Reason};
 use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
 use crate::units::Span;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
-use crate::workload::{LightPath, Prompts};
+use crate::workload::{Call, LightPath, Prompts};
 
 /// Of the request that a document with servers has where it lists none.
 const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
@@ -100,7 +100,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
     RequestConfig {
         name: "faulty".to_owned(),
         weight: 1,
-        call: CallConfig::Chat {
+        call: Call::Chat {
             stream,
             max_tokens: Span { min: 1, max: 1 },
             models: vec!["faulty".to_owned()],
@@ -150,7 +150,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
     RequestConfig {
         name: "stream".to_owned(),
         weight: 1,
-        call: CallConfig::Chat {
+        call: Call::Chat {
             stream: true,
             max_tokens: inherited.keys.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
             models: inherited.models.clone(),
@@ -216,7 +216,7 @@ fn read_request(
             refuse_chat_keys(reader, &fields);
             read_light(reader, &fields)
         }
-        None => CallConfig::Light,
+        None => Call::Light,
     };
     Some(RequestConfig {
         name: name.unwrap_or_else(|| format!("requests[{index}]")),
@@ -231,11 +231,11 @@ fn read_request(
     })
 }
 
-fn read_light(reader: &mut Reader<'_>, fields: &Fields<'_>) -> CallConfig {
+fn read_light(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Call {
     let name = reader.choice(fields, "path", &LightPath::ALL.map(LightPath::name));
     match LightPath::ALL.into_iter().find(|path| Some(path.name()) == name) {
-        Some(path) => CallConfig::Get { path },
-        None => CallConfig::Light,
+        Some(path) => Call::Get { path },
+        None => Call::Light,
     }
 }
 
@@ -244,7 +244,7 @@ fn read_chat(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
     inherited: &Inherited,
-) -> (CallConfig, Option<PromptsFile>) {
+) -> (Call, Option<PromptsFile>) {
     let outer = inherited.keys.max_tokens;
     if outer.is_none() {
         reader.required(fields, "max_tokens", "the generation limit, `50` or `50-200`");
@@ -268,7 +268,7 @@ fn read_chat(
         Prompts::List(texts) => Prompts::List(filled(texts, "prompts")),
         made => made,
     };
-    let call = CallConfig::Chat {
+    let call = Call::Chat {
         stream: reader.boolean(fields, "stream").unwrap_or(false),
         max_tokens: own.or(outer).unwrap_or(Span { min: 1, max: 1 }),
         models: filled(models, "models"),

@@ -1,8 +1,8 @@
 use super::*;
+use crate::config::Config;
 use crate::config::document::read_document;
-use crate::config::{CallConfig, Config};
 use crate::units::Span;
-use crate::workload::Prompts;
+use crate::workload::{Call, Prompts};
 
 fn read(text: &str) -> Config {
     let (config, mistakes) = read_document("p", "p.yaml", text).unwrap();
@@ -60,7 +60,7 @@ fn a_document_with_a_server_needs_nothing_but_users_and_time() {
     );
     let request = &config.requests[0];
     assert_eq!((config.requests.len(), request.name.as_str()), (1, "stream"));
-    let expected = CallConfig::Chat {
+    let expected = Call::Chat {
         stream: true,
         max_tokens: Span { min: 200, max: 200 },
         models: vec!["default".to_owned()],

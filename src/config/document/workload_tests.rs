@@ -2,7 +2,7 @@
 
 use crate::config::document::read_document;
 use crate::config::to_plan;
-use crate::config::{CallConfig, Config, PromptsFile};
+use crate::config::{Config, PromptsFile};
 use crate::documents_tests::{document, first_column, quoted_words, rows};
 use crate::error::Mistake;
 use crate::plan::AnalysisLimits;
@@ -11,7 +11,7 @@ use crate::profiles;
 use crate::units::Span;
 use crate::units::format_duration;
 use crate::units::{MILLISECOND, MINUTE, SECOND};
-use crate::workload::Prompts;
+use crate::workload::{Call, Prompts};
 use std::collections::BTreeSet;
 
 const WORKLOAD: &str = r#"server:
@@ -108,7 +108,7 @@ fn the_document_with_one_server_is_a_plan() {
         ),
         (None, "http://127.0.0.1:8080/completion", Some("llama-2-7b-chat"))
     );
-    let call = CallConfig::Chat {
+    let call = Call::Chat {
         stream: true,
         max_tokens: Span { min: 200, max: 200 },
         models: vec!["llama-2-7b-chat".to_owned()],
@@ -143,7 +143,7 @@ fn the_document_with_two_servers_is_a_plan() {
             (Some("Flash"), "http://127.0.0.1:8081/completion", 700_000),
         ]
     );
-    let CallConfig::Chat { models, .. } = &config.requests[0].call else {
+    let Call::Chat { models, .. } = &config.requests[0].call else {
         panic!()
     };
     assert_eq!(models, &["llama-2-70b-chat", "llama-2-7b-chat"]);
@@ -302,7 +302,7 @@ thresholds:
         (3 * SECOND, 9, 1)
     );
     let chat = |i: usize| match &config.requests[i].call {
-        CallConfig::Chat {
+        Call::Chat {
             max_tokens,
             models,
             prompts,
@@ -336,7 +336,7 @@ fn prompts_come_from_a_file_with_their_prefix() {
     std::fs::write(&path, "One\nTwo words\n").unwrap();
     let config = read(&text);
     let prefix = "Please summarize the following text: ";
-    let CallConfig::Chat { prompts, .. } = &config.requests[0].call else {
+    let Call::Chat { prompts, .. } = &config.requests[0].call else {
         panic!()
     };
     let expected = ["One", "Two words"].map(|text| format!("{prefix}{text}"));

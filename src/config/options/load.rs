@@ -1,18 +1,18 @@
 //! Options of the command line laid over the document.
 
 use crate::cli::RunArgs;
+use crate::config::Config;
 use crate::config::document::reader::{check_text, within};
 use crate::config::document::thresholds::read_options;
 use crate::config::document::{
     GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, THINK_TIME_MAX, check_max_tokens,
 };
 use crate::config::options::mix::set_streaming_ratio;
-use crate::config::{CallConfig, Config};
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, VUS_MAX};
 use crate::units::MILLISECOND;
 use crate::units::check_duration;
-use crate::workload::{PROMPT_BYTES_MAX, Prompts};
+use crate::workload::{Call, PROMPT_BYTES_MAX, Prompts};
 
 /// Above 1 it stretches. A thousandth of a day is still a minute and a half.
 const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
@@ -173,10 +173,7 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
         (!args.prompts.is_empty(), "--prompt"),
         (args.max_tokens.is_some(), "--max-tokens"),
     ];
-    let any_chat = config
-        .requests
-        .iter()
-        .any(|request| matches!(request.call, CallConfig::Chat { .. }));
+    let any_chat = config.requests.iter().any(|request| request.call.is_chat());
     for (_, option) in chat_options.into_iter().filter(|(given, _)| *given && !any_chat) {
         check(
             option,
@@ -187,7 +184,7 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
         return;
     }
     for request in &mut config.requests {
-        if let CallConfig::Chat {
+        if let Call::Chat {
             max_tokens,
             models,
             prompts,

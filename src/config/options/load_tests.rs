@@ -1,5 +1,5 @@
 use crate::cli::Cli;
-use crate::config::{CallConfig, Config, load_plan};
+use crate::config::{Config, load_plan};
 use crate::plan::{Executor, Plan, Stage};
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
 use crate::workload::{Call, Prompts};
@@ -133,7 +133,7 @@ fn requests_are_changed_where_they_are_chat() {
     let line = "high-concurrency --model x --model y --prompt Hello --max-tokens 5-9 --think-time 0 --seed 9";
     let (config, plan) = load(line).unwrap();
     assert_eq!((plan.seed, plan.workload.think_time.max), (9, 0));
-    assert_eq!(config.requests[2].call, CallConfig::Light);
+    assert_eq!(config.requests[2].call, Call::Light);
     for kind in &plan.workload.kinds[..2] {
         let Call::Chat {
             max_tokens,

@@ -1,6 +1,6 @@
 //! Weights of the mix when the share of streams is asked for.
 
-use crate::config::{CallConfig, RequestConfig};
+use crate::config::RequestConfig;
 use crate::error::Reason;
 
 /// Ratios are taken to a ten-thousandth.
@@ -16,7 +16,7 @@ pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Res
         return Err(Reason::new(format!("`{ratio}` is not 0 to 1")));
     }
     let weight_of = |side: Option<bool>| -> u128 {
-        let chosen = requests.iter().filter(|request| streams(request) == side);
+        let chosen = requests.iter().filter(|request| request.call.stream() == side);
         chosen.map(|request| u128::from(request.weight)).sum()
     };
     let (stream, plain) = (weight_of(Some(true)), weight_of(Some(false)));
@@ -39,7 +39,7 @@ pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Res
         .iter()
         .map(|request| {
             let weight = u128::from(request.weight);
-            match streams(request) {
+            match request.call.stream() {
                 None => weight * RATIO_PARTS * stream_unit * plain_unit,
                 Some(true) => weight * parts * (stream + plain) * plain_unit,
                 Some(false) => weight * (RATIO_PARTS - parts) * (stream + plain) * stream_unit,
@@ -51,14 +51,6 @@ pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Res
     }
     requests.retain(|request| request.weight > 0);
     Ok(())
-}
-
-/// `None` for light requests.
-fn streams(request: &RequestConfig) -> Option<bool> {
-    match request.call {
-        CallConfig::Chat { stream, .. } => Some(stream),
-        CallConfig::Light | CallConfig::Get { .. } => None,
-    }
 }
 
 /// The same proportions in the smallest numbers, rounded only where those are still too large.
@@ -81,13 +73,13 @@ fn gcd(a: u128, b: u128) -> u128 {
 mod tests {
     use super::*;
     use crate::units::Span;
-    use crate::workload::Prompts;
+    use crate::workload::{Call, Prompts};
     use proptest::prelude::*;
 
     fn request(weight: u32, stream: Option<bool>) -> RequestConfig {
         let call = match stream {
-            None => CallConfig::Light,
-            Some(stream) => CallConfig::Chat {
+            None => Call::Light,
+            Some(stream) => Call::Chat {
                 stream,
                 max_tokens: Span { min: 1, max: 1 },
                 models: vec!["m".into()],
@@ -153,7 +145,7 @@ mod tests {
                 let sum = |f: &dyn Fn(&&RequestConfig) -> bool| -> f64 {
                     list.iter().filter(f).map(|r| f64::from(r.weight)).sum()
                 };
-                sum(&|r| streams(r) == side) / sum(&|_| true)
+                sum(&|r| r.call.stream() == side) / sum(&|_| true)
             };
             let mut requests: Vec<RequestConfig> = mix.iter().map(|(w, s)| request(*w, *s)).collect();
             let light = share_of(&requests, None);

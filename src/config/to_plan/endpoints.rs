@@ -1,10 +1,10 @@
 //! The servers of a document -> the endpoints of a plan, each with the whole mix.
 
 use crate::config::to_plan::build_kind;
-use crate::config::{CallConfig, Config, RequestConfig, ServerEntry};
+use crate::config::{Config, RequestConfig, ServerEntry};
 use crate::error::{Mistake, Reason, quoted};
 use crate::plan::{ENDPOINTS_MAX, KINDS_MAX};
-use crate::workload::{Endpoint, RequestKind};
+use crate::workload::{Call, Endpoint, RequestKind};
 
 /// What the servers and the mix come to.
 pub(super) struct Built {
@@ -74,7 +74,7 @@ fn kind_name(config: &Config, server: Option<&ServerEntry>, request: &RequestCon
 
 fn with_alias(request: &RequestConfig, server: Option<&ServerEntry>) -> RequestConfig {
     let mut request = request.clone();
-    if let (Some(alias), CallConfig::Chat { models, .. }) = (
+    if let (Some(alias), Call::Chat { models, .. }) = (
         server.and_then(|server| server.model_alias.as_ref()),
         &mut request.call,
     ) {

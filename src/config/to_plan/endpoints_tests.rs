@@ -1,6 +1,6 @@
 use crate::cli::Cli;
 use crate::config::to_plan;
-use crate::config::{CallConfig, Config, ServerChoice, ServerEntry, load_plan};
+use crate::config::{Config, ServerChoice, ServerEntry, load_plan};
 use crate::error::Place;
 use crate::plan::Plan;
 use crate::workload::Call;
@@ -126,7 +126,7 @@ fn a_mistake_in_the_mix_is_told_once_and_a_mix_too_wide_for_its_servers_is_refus
 fn an_alias_makes_up_for_a_mix_without_models() {
     let mut asked = config("high-concurrency", &WARFARE);
     for request in &mut asked.requests {
-        if let CallConfig::Chat { models, .. } = &mut request.call {
+        if let Call::Chat { models, .. } = &mut request.call {
             models.clear();
         }
     }

@@ -3,7 +3,7 @@
 mod endpoints;
 pub(super) mod shard;
 
-use crate::config::{CallConfig, Config, RequestConfig};
+use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Reason};
 use crate::plan::{
     Assignment, Executor, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
@@ -63,33 +63,16 @@ fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
 pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     let mut wrong = Vec::new();
     let name = &request.name;
-    let call = match &request.call {
-        CallConfig::Light => Call::Light,
-        CallConfig::Get { path } => Call::Get { path: *path },
-        CallConfig::Chat {
-            stream,
-            max_tokens,
-            models,
-            prompts,
-            cache_prompt,
-        } => {
-            if models.is_empty() {
-                let what = format!("request `{name}` has no models");
-                wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
-            }
-            if matches!(prompts, Prompts::List(texts) if texts.is_empty()) {
-                let what = format!("request `{name}` has no prompts");
-                wrong.push(Reason::new(what).hint("add `prompts:`, or `--prompt TEXT`"));
-            }
-            Call::Chat {
-                stream: *stream,
-                max_tokens: *max_tokens,
-                models: models.clone(),
-                prompts: prompts.clone(),
-                cache_prompt: *cache_prompt,
-            }
+    if let Call::Chat { models, prompts, .. } = &request.call {
+        if models.is_empty() {
+            let what = format!("request `{name}` has no models");
+            wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
         }
-    };
+        if matches!(prompts, Prompts::List(texts) if texts.is_empty()) {
+            let what = format!("request `{name}` has no prompts");
+            wrong.push(Reason::new(what).hint("add `prompts:`, or `--prompt TEXT`"));
+        }
+    }
     if request.weight == 0 {
         wrong.push(Reason::new(format!("request `{name}` has weight 0")).hint("leave it out"));
     }
@@ -105,7 +88,7 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
     Ok(RequestKind {
         name: name.clone(),
         weight: request.weight,
-        call,
+        call: request.call.clone(),
         timeouts,
         endpoint: 0,
     })
