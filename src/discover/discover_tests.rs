@@ -65,14 +65,14 @@ const GATEWAY: &[(&str, u16, &str)] = &[("/a/v1/models?key=s", 200, "{}")];
 fn a_bare_origin_is_completed_by_the_models_list() {
     let found = Fake::new(LLMSIM).resolve("").unwrap();
     assert_eq!(found.service, Service::Llmsim);
-    assert_eq!(found.target.chat_path, "/openai/v1/chat/completions");
+    assert_eq!(found.target.api_path, "/openai/v1/chat/completions");
     assert_eq!(found.target.light_paths, ["/health", "/llmsim/stats"]);
     assert_eq!(found.notes.len(), 1);
 
     let server = Fake::new(VLLM);
     let found = server.resolve("/").unwrap();
     assert_eq!(found.service, Service::Other);
-    assert_eq!(found.target.chat_path, "/v1/chat/completions");
+    assert_eq!(found.target.api_path, "/v1/chat/completions");
     assert_eq!(found.target.light_paths, ["/v1/models", "/health"]);
     assert_eq!(found.target.addresses, [server.address]);
     assert_eq!(found.target.authority, server.address.to_string());
@@ -82,19 +82,19 @@ fn a_bare_origin_is_completed_by_the_models_list() {
 #[test]
 fn a_base_is_completed_and_its_query_kept_but_never_printed() {
     let found = Fake::new(GATEWAY).resolve("/a/v1?key=s").unwrap();
-    assert_eq!(found.target.chat_path, "/a/v1/chat/completions?key=s");
+    assert_eq!(found.target.api_path, "/a/v1/chat/completions?key=s");
     assert_eq!(found.target.light_paths, ["/a/v1/models?key=s"]);
     assert!(!found.notes[0].contains("key=s"), "{:?}", found.notes);
     let found = Fake::new(LLMSIM).resolve("/v1/").unwrap();
-    assert_eq!(found.target.chat_path, "/openai/v1/chat/completions");
+    assert_eq!(found.target.api_path, "/openai/v1/chat/completions");
     let found = Fake::new(LLMSIM).resolve("/openai").unwrap();
-    assert_eq!(found.target.chat_path, "/openai/v1/chat/completions");
+    assert_eq!(found.target.api_path, "/openai/v1/chat/completions");
 }
 
 #[test]
 fn a_whole_path_is_used_as_it_is() {
     let found = Fake::new(&[]).resolve("/x/chat/completions?k=v").unwrap();
-    assert_eq!(found.target.chat_path, "/x/chat/completions?k=v");
+    assert_eq!(found.target.api_path, "/x/chat/completions?k=v");
     assert_eq!(found.target.light_paths, ["/x/models"]);
     assert_eq!(found.notes, Vec::<String>::new());
     let found = Fake::new(LLMSIM).resolve("/openai/v1/chat/completions").unwrap();

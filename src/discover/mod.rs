@@ -138,8 +138,8 @@ pub fn resolve_over(
     let is_healthy = health.is_ok_and(|answer| answer.status == 200);
     let light_paths = light_paths(service, is_healthy, &found);
     let named_paths = named_paths(service, &found, &light_paths[0]);
-    let chat_path = format!("{}{}{}", found.prefix, places.end, url.query);
-    check_path(&chat_path)
+    let api_path = format!("{}{}{}", found.prefix, places.end, url.query);
+    check_path(&api_path)
         .map_err(|e| ServerError::config(format!("--target: {e}"), "percent-encode the path"))?;
     Ok(Discovery {
         target: Target {
@@ -147,7 +147,7 @@ pub fn resolve_over(
             origin: url.origin(),
             authority: url.authority.clone(),
             addresses,
-            chat_path,
+            api_path,
             light_paths,
             named_paths,
             headers,

@@ -101,9 +101,9 @@ pub fn validate(
 }
 
 fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
-    let (path, query) = match target.chat_path.find('?') {
-        Some(at) => target.chat_path.split_at(at),
-        None => (target.chat_path.as_str(), ""),
+    let (path, query) = match target.api_path.find('?') {
+        Some(at) => target.api_path.split_at(at),
+        None => (target.api_path.as_str(), ""),
     };
     let prefix = path.strip_suffix(row.end).unwrap_or(path);
     let get = |path: String, judge: Judge| Check {
@@ -129,14 +129,9 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Che
             judge,
         });
     };
-    post(target.chat_path.clone(), row.write_body, false, Judge::Whole);
+    post(target.api_path.clone(), row.write_body, false, Judge::Whole);
     if let Some(read) = row.read_event {
-        post(
-            target.chat_path.clone(),
-            row.write_body,
-            true,
-            Judge::Stream(read),
-        );
+        post(target.api_path.clone(), row.write_body, true, Judge::Stream(read));
     }
     if let Some(side) = &row.side_question {
         post(
@@ -219,7 +214,7 @@ impl Check {
 /// Safe for a terminal, cut, and without our own secrets: servers repeat a key that they refuse.
 fn shown(text: &str, target: &Target) -> String {
     let mut text = text.to_owned();
-    let (_, query) = target.chat_path.split_once('?').unwrap_or_default();
+    let (_, query) = target.api_path.split_once('?').unwrap_or_default();
     let values = query.split('&').filter_map(|pair| pair.split('=').nth(1));
     // `Bearer KEY`: the key alone, too.
     let headers = target.headers.iter();

@@ -121,7 +121,7 @@ fn target(address: SocketAddr) -> Target {
         authority: address.to_string(),
         addresses: vec![address],
         api: Api::Chat,
-        chat_path: "/v1/chat/completions?key=CANARY".to_owned(),
+        api_path: "/v1/chat/completions?key=CANARY".to_owned(),
         light_paths: vec!["/health".to_owned()],
         named_paths: crate::workload::NamedPaths::all("/v1/models"),
         headers: vec![("authorization".to_owned(), "Bearer sk-CANARY-2".to_owned())],

@@ -71,7 +71,7 @@ pub fn encode_request(
                 cache_prompt: *cache_prompt,
             };
             (target.api.row().write_body)(body, &asked);
-            (Method::Post, &target.chat_path)
+            (Method::Post, &target.api_path)
         }
         Call::Light => (Method::Get, &target.light_paths[draw.prompt as usize]),
         Call::Get { path } => (Method::Get, target.named_paths.of(*path)),

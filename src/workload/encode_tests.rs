@@ -60,7 +60,7 @@ fn two_kinds() -> (Workload, Target) {
         authority: "h:1".to_string(),
         addresses: vec![([127, 0, 0, 1], 1).into()],
         api: Api::Chat,
-        chat_path: "/v1/chat/completions".to_string(),
+        api_path: "/v1/chat/completions".to_string(),
         light_paths: vec!["/health".to_string(), "/stats".to_string()],
         named_paths: NamedPaths {
             health: "/h".to_string(),

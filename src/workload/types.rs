@@ -187,8 +187,8 @@ pub struct Target {
     pub addresses: Vec<std::net::SocketAddr>,
     /// What it speaks.
     pub api: Api,
-    /// Path of that API's completions, with query if any.
-    pub chat_path: String,
+    /// Where that API is, with query if any.
+    pub api_path: String,
     /// Paths of light GETs that name none; not empty.
     pub light_paths: Vec<String>,
     /// Paths of light GETs that name theirs.

@@ -109,7 +109,7 @@ pub fn target(address: SocketAddr) -> Target {
         authority: address.to_string(),
         addresses: vec![address],
         api: Api::Chat,
-        chat_path: "/v1/chat/completions".into(),
+        api_path: "/v1/chat/completions".into(),
         light_paths: vec!["/health".into()],
         named_paths: NamedPaths::all("/v1/models"),
         headers: Vec::new(),

@@ -32,7 +32,7 @@ pub fn target_of(address: SocketAddr, api: Api) -> Target {
     let prefix = row.prefixes.first().unwrap_or(&"");
     Target {
         api,
-        chat_path: format!("{prefix}{}", row.end),
+        api_path: format!("{prefix}{}", row.end),
         ..target(address)
     }
 }

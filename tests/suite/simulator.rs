@@ -85,7 +85,7 @@ fn it_starts_serves_counts_and_is_gone_after_stop() {
 
     let discovery = llmload_uring::discover::resolve(&server.url(), vec![]).unwrap();
     assert_eq!(discovery.service, Service::Llmsim);
-    assert_eq!(discovery.target.chat_path, CHAT);
+    assert_eq!(discovery.target.api_path, CHAT);
     let totals = server.totals().unwrap();
     assert_eq!(totals.total_requests, 3);
     assert_eq!((totals.streaming_requests, totals.total_errors), (2, 0));

@@ -421,7 +421,7 @@ fn names_and_addresses_of_both_families_are_resolved_over_tls() {
     ] {
         let found = resolve_over(&url, None, Vec::new(), &trust.options()).unwrap();
         assert_eq!(found.target.origin, url.trim_end_matches("/v1"));
-        assert_eq!(found.target.chat_path, "/v1/chat/completions");
+        assert_eq!(found.target.api_path, "/v1/chat/completions");
         assert!(found.tls.unwrap().verified);
     }
 }
