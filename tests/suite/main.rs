@@ -27,6 +27,7 @@ mod output_golden;
 mod passes;
 mod profiles;
 mod push;
+mod reading;
 mod signals;
 mod simulator;
 mod skips;

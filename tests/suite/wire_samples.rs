@@ -4,25 +4,13 @@
 use std::collections::HashSet;
 
 use crate::common::shared_material;
+use crate::reading::{self, After, Seen, read};
 use llmload_uring::api::{Api, ServerTimes};
-use llmload_uring::engine::response::{Arrivals, Expected, Progress, ResponseReader, TokenSink};
+use llmload_uring::engine::response::{Expected, ResponseReader};
 use llmload_uring::metrics::{Outcome, TokenSource};
 use llmload_uring::units::Nanos;
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/wire-samples");
-/// Files up to this size are cut at every byte, larger ones at every `STRIDE`th.
-const EVERY_CUT_BYTES_MAX: usize = 8 << 10;
-/// A prime, so that the cuts fall on ever new places of events of equal length.
-const STRIDE: usize = 61;
-
-/// How a connection stands after the response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    Kept,
-    Closed,
-    /// HTTP gave no end: the peer's close is it.
-    Eof,
-}
 use After::{Closed, Eof, Kept};
 
 /// Expectations, from reading the bytes: `first_event`, `first_token`, `last_token` are the offsets in the file of
@@ -155,127 +143,16 @@ const OTHER_STREAMS: [&str; 7] = [
     "guidellm-mock/responses_stream.raw",
 ];
 
-#[derive(Default)]
-struct Sink {
-    /// Instants of the token events.
-    tokens: Vec<Nanos>,
-    gaps: Vec<Nanos>,
-    coalesced: u32,
-}
-
-impl TokenSink for Sink {
-    fn gap(&mut self, gap: Nanos) {
-        self.gaps.push(gap);
-    }
-    fn coalesced(&mut self) {
-        self.coalesced += 1;
-    }
-    fn token(&mut self, _: &[u8], arrived: Nanos) {
-        self.tokens.push(arrived);
-    }
-}
-
-/// What came of one reading.
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    outcome: Outcome,
-    after: After,
-    status: u16,
-    arrivals: Arrivals,
-    tokens: Vec<Nanos>,
-    gaps: Vec<Nanos>,
-    coalesced: u32,
-    output_tokens: (u32, TokenSource),
-    times: ServerTimes,
-}
-
-/// Reads `bytes` in parts that end before each of `cuts`. A part arrives at the offset of its last byte.
-fn read(reader: &mut ResponseReader, expected: Expected, bytes: &[u8], cuts: &[usize]) -> Seen {
-    let mut sink = Sink::default();
-    reader.begin(expected);
-    let mut from = 0;
-    let mut over = None;
-    for &to in cuts.iter().chain([&bytes.len()]) {
-        match reader.read(&bytes[from..to], (to - 1) as Nanos, &mut sink) {
-            Progress::More => {}
-            Progress::Over { outcome, reusable } => {
-                assert_eq!(to, bytes.len(), "over before the last byte: {outcome:?} {cuts:?}");
-                over = Some((outcome, if reusable { Kept } else { Closed }));
-            }
-        }
-        from = to;
-    }
-    let (outcome, after) = over.unwrap_or_else(|| (reader.eof().expect("bytes came"), Eof));
-    Seen {
-        outcome,
-        after,
-        status: reader.status,
-        arrivals: reader.arrivals,
-        tokens: sink.tokens,
-        gaps: sink.gaps,
-        coalesced: sink.coalesced,
-        output_tokens: reader.output_tokens(),
-        times: reader.server_times(),
-    }
-}
-
-/// What cut reading must give, from what the byte-by-byte reading gave: the same, each instant moved to the last
-/// byte of the read that holds its byte.
-fn moved(single: &Seen, bytes: usize, cuts: &[usize]) -> Seen {
-    let read_of = |at: Nanos| {
-        let end = cuts.iter().copied().find(|cut| *cut as Nanos > at);
-        end.unwrap_or(bytes) as Nanos - 1
-    };
-    let tokens: Vec<Nanos> = single.tokens.iter().map(|at| read_of(*at)).collect();
-    let gaps: Vec<Nanos> = tokens.windows(2).map(|w| w[1] - w[0]).collect();
-    let a = single.arrivals;
-    Seen {
-        coalesced: gaps.iter().filter(|gap| **gap == 0).count() as u32,
-        arrivals: Arrivals {
-            first_byte: a.first_byte.map(read_of),
-            first_event: a.first_event.map(read_of),
-            first_token: a.first_token.map(read_of),
-            last_token: a.last_token.map(read_of),
-            last: read_of(a.last),
-        },
-        tokens,
-        gaps,
-        outcome: single.outcome,
-        after: single.after,
-        status: single.status,
-        output_tokens: single.output_tokens,
-        times: single.times,
-    }
-}
-
-/// Reads at all cuts and gives the byte-by-byte reading, which the caller compares with the table.
+/// Read at every cut, and over at the last byte or with the close.
 fn read_at_every_cut(file: &str, expected: Expected, bytes: &[u8]) -> Seen {
-    let mut reader = ResponseReader::new();
-    let every: Vec<usize> = (1..bytes.len()).collect();
-    let single = read(&mut reader, expected, bytes, &every);
-    assert_eq!(single, moved(&single, bytes.len(), &every), "{file}");
-    let check = |reader: &mut ResponseReader, cuts: &[usize]| {
-        let seen = read(reader, expected, bytes, cuts);
-        assert_eq!(
-            seen,
-            moved(&single, bytes.len(), cuts),
-            "{file} as {expected:?} cut at {cuts:?}"
-        );
-    };
-    check(&mut reader, &[]);
-    for size in [2, 3, 7, 100, 1_448, 1_968, 4_096] {
-        let cuts: Vec<usize> = (size..bytes.len()).step_by(size).collect();
-        check(&mut reader, &cuts);
-    }
-    let stride = if bytes.len() <= EVERY_CUT_BYTES_MAX {
-        1
-    } else {
-        STRIDE
-    };
-    for cut in (1..bytes.len()).step_by(stride) {
-        check(&mut reader, &[cut]);
-    }
-    single
+    let seen = reading::read_at_every_cut(file, expected, bytes);
+    let last = bytes.len() as Nanos - 1;
+    assert!(
+        seen.over.is_none_or(|at| at == last),
+        "{file} is over at {:?}",
+        seen.over
+    );
+    seen
 }
 
 fn samples_are_here(test: &str) -> bool {
