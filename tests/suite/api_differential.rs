@@ -1,7 +1,8 @@
-//! The fast reading against the plain one: on recorded streams, on generated JSON, on damaged bytes.
+//! The fast reading against the plain one: on the corpus and on recorded streams, on generated JSON, on damaged bytes.
 //! `SEED=n` repeats a run; each random test prints its seed.
 
 use crate::common::shared_material;
+use crate::corpus;
 use llmload_uring::api::chat::{read_body, read_body_plain, read_event, read_event_fast, read_event_plain};
 use llmload_uring::api::{BodyFacts, EventFacts, Malformed, ServerTimes, llamacpp};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -73,37 +74,53 @@ fn sure(fast: Option<EventFacts>, plain: Result<EventFacts, Malformed>, data: &[
     fast.is_some()
 }
 
-/// The `data:` lines of all recorded answers, and the bodies that are one JSON document.
-fn samples(test: &str) -> Vec<Vec<u8>> {
-    fn visit(folder: &Path, found: &mut Vec<Vec<u8>>) {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                visit(&path, found);
-            } else if path.extension().is_some_and(|e| e == "raw" || e == "txt") {
-                let bytes = std::fs::read(&path).expect("a readable sample");
-                for line in bytes.split(|&byte| byte == b'\n') {
-                    let line = line.strip_suffix(b"\r").unwrap_or(line);
-                    match line.strip_prefix(b"data:") {
-                        Some(data) => found.push(data.trim_ascii_start().to_vec()),
-                        None if line.starts_with(b"{") => found.push(line.to_vec()),
-                        None => {}
-                    }
-                }
-            }
+/// What the project's own corpus holds, then the captures that stand beside the project.
+struct Samples {
+    all: Vec<Vec<u8>>,
+    /// The captures are among them.
+    captured: bool,
+}
+
+fn samples(test: &str) -> Samples {
+    let mut all = corpus::documents();
+    for response in corpus::on_the_wire() {
+        documents_in(&response, &mut all);
+    }
+    let ours = all.len();
+    if let Some(folder) = shared_material(test, "wire-samples") {
+        visit(&folder, &mut all);
+        assert!(all.len() > ours, "no events in {}", folder.display());
+    }
+    let captured = all.len() > ours;
+    Samples { all, captured }
+}
+
+fn visit(folder: &Path, found: &mut Vec<Vec<u8>>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            visit(&path, found);
+        } else if path.extension().is_some_and(|e| e == "raw" || e == "txt") {
+            documents_in(&std::fs::read(&path).expect("a readable sample"), found);
         }
     }
-    let mut found = Vec::new();
-    if let Some(folder) = shared_material(test, "wire-samples") {
-        visit(&folder, &mut found);
-        assert!(!found.is_empty(), "no events in {}", folder.display());
+}
+
+/// The `data:` lines of a response, and a body that is one JSON document.
+fn documents_in(response: &[u8], found: &mut Vec<Vec<u8>>) {
+    for line in response.split(|&byte| byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match line.strip_prefix(b"data:") {
+            Some(data) => found.push(data.trim_ascii_start().to_vec()),
+            None if line.starts_with(b"{") => found.push(line.to_vec()),
+            None => {}
+        }
     }
-    found
 }
 
 #[test]
 fn recorded_events_read_alike_and_the_fast_reading_takes_them() {
-    let all = samples("recorded_events_read_alike_and_the_fast_reading_takes_them");
+    let Samples { all, captured } = samples("recorded_events_read_alike_and_the_fast_reading_takes_them");
     let (mut chat, mut native, mut unsure) = (0, 0, Vec::new());
     for data in &all {
         let sure = agree(b"", data);
@@ -122,18 +139,14 @@ fn recorded_events_read_alike_and_the_fast_reading_takes_them() {
     }
     println!("{} samples, {chat} of them chat events", all.len());
     assert!(unsure.is_empty(), "left to the plain reading: {unsure:#?}");
-    // 13 events of a stream and one whole answer.
-    assert!(all.is_empty() || chat > 300 && native >= 14, "{chat} {native}");
+    let enough = if captured { (340, 22) } else { (40, 8) };
+    assert!(chat > enough.0 && native > enough.1, "{chat} {native}");
 }
 
 #[test]
 fn damaged_samples_read_alike() {
-    let all = samples("damaged_samples_read_alike");
-    if all.is_empty() {
-        return;
-    }
     // Equal shapes add nothing: one sample of each length.
-    let mut shapes = all;
+    let mut shapes = samples("damaged_samples_read_alike").all;
     shapes.sort_by_key(Vec::len);
     shapes.dedup_by_key(|data| data.len());
     let mut random = Random(seed("damaged_samples_read_alike"));

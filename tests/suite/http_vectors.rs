@@ -208,21 +208,6 @@ fn no_strict_prefix_of_a_vector_ends_with_another_answer() {
 }
 
 #[test]
-fn every_vector_left_to_choice_is_in_the_conformance_table() {
-    let table = include_str!("../../docs/CONFORMANCE.md");
-    for v in vectors("every_vector_left_to_choice_is_in_the_conformance_table") {
-        let row = format!("| `{}` |", v.name);
-        assert_eq!(
-            table.contains(&row),
-            v.level == "may",
-            "{} is `{}`",
-            v.name,
-            v.level
-        );
-    }
-}
-
-#[test]
 fn captured_responses_of_real_servers_end_cleanly_however_they_are_cut() {
     let test = "captured_responses_of_real_servers_end_cleanly_however_they_are_cut";
     let Some(folder) = shared_material(test, "wire-samples") else {

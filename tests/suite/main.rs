@@ -12,6 +12,7 @@ mod chaos;
 mod cli;
 mod compare;
 mod completions;
+mod corpus;
 mod disk;
 mod documents;
 mod endpoints;

@@ -1,0 +1,231 @@
+//! Streams and whole answers of each API: `tests/corpus/api.json`.
+
+use llmload_uring::api::{Api, StreamState, chat, llamacpp};
+use llmload_uring::sse::{EVENT_BYTES_MAX, Item, SseParser};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::reading::{After, read_at_every_cut};
+
+use super::pieces::{Piece, Said, Tokens, Wire, asked, document, outcome, times};
+use super::{Counts, assert_distinct, count, load, print_counts};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Vector {
+    pub(super) name: String,
+    pub(super) class: String,
+    #[serde(default)]
+    why: String,
+    api: String,
+    /// The body of an event stream, or that of a whole answer.
+    #[serde(default)]
+    stream: Vec<Piece>,
+    #[serde(default)]
+    whole: Option<Box<RawValue>>,
+    /// The peer closes before HTTP's end.
+    #[serde(default)]
+    cut: bool,
+    pub(super) outcome: String,
+    tokens: Tokens,
+    /// Of a whole answer: milliseconds for the prompt and for the answer.
+    #[serde(default)]
+    times: Option<(f64, f64)>,
+    #[serde(default)]
+    pub(super) covers: Vec<String>,
+}
+
+impl Vector {
+    fn asked(&self, how: &str) -> String {
+        format!("{how} {}", self.api)
+    }
+}
+
+/// How a body is put on the wire.
+#[derive(Clone, Copy, Debug)]
+enum Framing {
+    ChunkPerPiece,
+    ChunksOf(usize),
+    Length,
+    UntilClose,
+}
+
+const FRAMINGS: [Framing; 4] = [
+    Framing::ChunkPerPiece,
+    Framing::ChunksOf(7),
+    Framing::Length,
+    Framing::UntilClose,
+];
+
+/// The response with `vector`'s stream, and what its events say.
+fn response(vector: &Vector, framing: Framing) -> (Wire, Said) {
+    let (mut wire, mut said) = (Wire::default(), Said::default());
+    let mut pieces = Vec::new();
+    let mut bytes = 0;
+    for piece in &vector.stream {
+        pieces.push(said.take([piece], bytes));
+        bytes += pieces.last().map_or(0, Vec::len);
+    }
+    let body = pieces.concat();
+    wire.framing(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n");
+    match framing {
+        Framing::ChunkPerPiece | Framing::ChunksOf(_) => {
+            wire.framing(b"Transfer-Encoding: chunked\r\n\r\n");
+            match framing {
+                Framing::ChunksOf(size) => body.chunks(size).for_each(|chunk| wire.chunk(chunk, true)),
+                _ => pieces.iter().for_each(|piece| wire.chunk(piece, false)),
+            }
+            if !vector.cut {
+                wire.framing(b"0\r\n\r\n");
+            }
+        }
+        Framing::Length => {
+            let promised = body.len() + usize::from(vector.cut);
+            wire.framing(format!("Content-Length: {promised}\r\n\r\n").as_bytes());
+            wire.body(&body);
+        }
+        Framing::UntilClose => {
+            wire.framing(b"\r\n");
+            wire.body(&body);
+        }
+    }
+    (wire, said)
+}
+
+pub(super) fn vectors() -> Vec<Vector> {
+    load("api.json")
+}
+
+pub(super) fn counts() -> Counts {
+    count(vectors().iter().map(|v| &v.class))
+}
+
+/// The `data` of every event, and every whole answer.
+pub fn documents() -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for vector in &vectors() {
+        found.extend(vector.whole.as_deref().map(document));
+        let body = Said::default().take(&vector.stream, 0);
+        each_item(&body, |item| {
+            if let Item::Event { data, .. } = item {
+                found.push(data.to_vec());
+            }
+        });
+    }
+    found
+}
+
+fn each_item(body: &[u8], mut take: impl FnMut(Item<'_>)) {
+    let mut parser = SseParser::new();
+    let mut at = 0;
+    while let (consumed, Some(item)) = parser.step(&body[at..], EVENT_BYTES_MAX).expect("a small stream") {
+        at += consumed;
+        take(item);
+    }
+}
+
+#[test]
+fn every_event_says_what_its_vector_says_in_both_readings() {
+    let vectors = vectors();
+    assert_distinct(vectors.iter().map(|v| &v.name));
+    print_counts("api.json", &counts());
+    for vector in vectors.iter().filter(|v| v.whole.is_none()) {
+        let (name, why) = (&vector.name, &vector.why);
+        let mut said = Said::default();
+        let body = said.take(&vector.stream, 0);
+        let api = Api::of_name(&vector.api).expect("an API of the table");
+        let read_event = api.row().read_event.expect("it streams");
+        let mut state = StreamState::default();
+        let mut read = Vec::new();
+        each_item(&body, |item| match item {
+            Item::Event { name: event, data } => {
+                let plain = match api {
+                    Api::LlamaCpp => llamacpp::read_event_plain(event, data),
+                    _ => chat::read_event_plain(event, data),
+                };
+                assert_eq!(read_event(event, data), plain, "{name}: fast and plain");
+                read.push(state.read(read_event, event, data).map_err(|_| ()));
+            }
+            Item::UnknownField { name, value } => state.unknown_field(name, value),
+            Item::Comment | Item::Retry(_) => {}
+        });
+        let expected: Vec<_> = said.0.into_iter().map(|(_, says)| says).collect();
+        // What comes behind a malformed event is not read in a run.
+        let until = expected.iter().position(Result::is_err).unwrap_or(expected.len());
+        assert!(read.len() >= expected.len().min(until + 1), "{name}: events");
+        read.truncate(expected.len());
+        assert_eq!(read, expected, "{name} ({why})");
+    }
+}
+
+#[test]
+fn every_api_of_the_table_has_streams_and_answers_good_and_bad() {
+    let vectors = vectors();
+    for api in Api::ALL.map(|api| api.row().name) {
+        let mut streams = vec!["ok", "truncated", "stream_error", "malformed"];
+        let mut answers = vec!["ok"];
+        for vector in vectors.iter().filter(|v| v.api == api) {
+            let missing = if vector.whole.is_some() {
+                &mut answers
+            } else {
+                &mut streams
+            };
+            missing.retain(|outcome| *outcome != vector.outcome);
+        }
+        assert!(
+            streams.is_empty() && answers.is_empty(),
+            "{api}: no {streams:?}, {answers:?}"
+        );
+    }
+}
+
+#[test]
+fn every_stream_comes_out_the_same_in_any_framing_at_every_cut_with_each_instant_its_byte() {
+    for vector in vectors().iter().filter(|v| v.whole.is_none()) {
+        for framing in FRAMINGS {
+            // Without framing nobody can tell a cut from the end.
+            if vector.cut && matches!(framing, Framing::UntilClose) {
+                continue;
+            }
+            let (wire, said) = response(vector, framing);
+            let name = format!("{} ({}) as {framing:?}", vector.name, vector.why);
+            let seen = read_at_every_cut(&name, asked(&vector.asked("stream")), &wire.bytes);
+            assert_eq!(seen.outcome, outcome(&vector.outcome), "{name}");
+            assert_eq!(seen.output_tokens, vector.tokens.expected(), "{name}");
+            assert_eq!(seen.times, said.times(), "{name}");
+            let after = match (framing, &*vector.outcome) {
+                (_, "malformed") => After::Closed,
+                (Framing::UntilClose, _) => After::Eof,
+                _ if vector.cut => After::Eof,
+                _ => After::Kept,
+            };
+            assert_eq!((seen.status, seen.after), (200, after), "{name}");
+            said.check(&name, &wire, &seen);
+        }
+    }
+}
+
+#[test]
+fn every_whole_answer_comes_out_as_its_vector_says_and_never_as_a_stream() {
+    for vector in &vectors() {
+        let Some(whole) = &vector.whole else { continue };
+        let mut wire = Wire::default();
+        let body = document(whole);
+        wire.framing(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n");
+        wire.framing(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+        wire.body(&body);
+        let name = format!("{} ({})", vector.name, vector.why);
+        let seen = read_at_every_cut(&name, asked(&vector.asked("whole")), &wire.bytes);
+        let end = (seen.outcome, seen.after, seen.output_tokens);
+        let expected = (outcome(&vector.outcome), After::Kept, vector.tokens.expected());
+        assert_eq!(end, expected, "{name}");
+        let (prompt, decode) = vector.times.unzip();
+        assert_eq!(seen.times, times(prompt, decode), "{name}");
+        assert!(
+            seen.tokens.is_empty() && seen.arrivals.first_event.is_none(),
+            "{name}"
+        );
+        let seen = read_at_every_cut(&name, asked(&vector.asked("stream")), &wire.bytes);
+        assert_eq!(seen.outcome, outcome("not_streamed"), "{name}");
+    }
+}
