@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use llmload_uring::cli::{self, Command};
 use llmload_uring::commands;
-use llmload_uring::error::{ExitCode as Exit, Failure};
+use llmload_uring::error::{ExitCode as Exit, Failure, Reason, one_line};
 use llmload_uring::net::clock;
 use llmload_uring::run;
 use llmload_uring::server;
@@ -15,8 +15,12 @@ fn main() -> ExitCode {
     let begun = clock::monotonic();
     let cli = cli::parse();
     let result = match cli.command {
-        Some(Command::Llmsim(args)) => server::simulator::run(args).map_err(Failure::from).map(|()| 0),
-        Some(Command::Supervise(args)) => server::supervisor::run(args).map_err(Failure::from),
+        Some(Command::Llmsim(args)) => server::simulator::run(args).map(|()| Exit::Ok),
+        // Ends as the server that it keeps has ended.
+        Some(Command::Supervise(args)) => match server::supervisor::run(args) {
+            Ok(code) => return ExitCode::from(code),
+            Err(failure) => Err(failure),
+        },
         Some(Command::Compare(args)) => compare(&args),
         Some(Command::Baseline(args)) => commands::compare::baseline(&args).and_then(|text| deliver(&text)),
         Some(Command::Merge(args)) => merge(&args),
@@ -35,89 +39,80 @@ fn main() -> ExitCode {
         None => load(&cli.run, begun),
     };
     match result {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            say(failure.text.trim_end());
-            ExitCode::from(failure.exit.code())
-        }
+        Ok(exit) => exit.into(),
+        Err(failure) => tell(&failure).into(),
     }
 }
 
-fn load(args: &cli::RunArgs, begun: u64) -> Result<u8, Failure> {
+/// Shows a failure, and gives its exit code.
+fn tell(failure: &Failure) -> Exit {
+    for line in failure.to_string().lines() {
+        say(line);
+    }
+    failure.exit
+}
+
+fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
     let signals = Signals::watch(Phase::Setup, say)?;
     let finished = run::run(args, &signals, begun, &mut say)?;
     let mut exits = vec![finished.exit];
     let unprinted = deliver(&finished.summary).err();
     exits.extend(unprinted.as_ref().map(|failure| failure.exit));
-    for failure in finished
-        .errors
-        .iter()
-        .chain(&unprinted)
-        .filter(|f| !f.text.is_empty())
-    {
-        say(failure.text.trim_end());
+    let failures = finished.errors.iter().chain(&unprinted);
+    for failure in failures.filter(|failure| !failure.is_told()) {
+        tell(failure);
     }
-    Ok(Exit::combine(&exits).code())
+    Ok(Exit::combine(&exits))
 }
 
-fn merge(args: &cli::MergeArgs) -> Result<u8, Failure> {
+fn merge(args: &cli::MergeArgs) -> Result<Exit, Failure> {
     let merged = commands::merge::run(args)?;
     print(merged.summary.as_bytes());
     if let Some(failure) = &merged.failure {
-        say(failure.text.trim_end());
+        tell(failure);
     }
-    Ok(merged.exit.code())
+    Ok(merged.exit)
 }
 
-fn import_k6(args: &cli::ImportK6Args) -> Result<u8, Failure> {
+fn import_k6(args: &cli::ImportK6Args) -> Result<Exit, Failure> {
     let imported = commands::import_k6::run(args)?;
     imported.notes.iter().for_each(|note| say(note));
     Ok(print(imported.profile.as_bytes()))
 }
 
-fn compare(args: &cli::CompareArgs) -> Result<u8, Failure> {
+fn compare(args: &cli::CompareArgs) -> Result<Exit, Failure> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let compared = commands::compare::compare(args, std::io::stdout().is_terminal() && !no_color)?;
     deliver(&compared.text)?;
     compared.notes.iter().for_each(|note| say(note));
-    Ok(compared.exit.code())
+    Ok(compared.exit)
 }
 
 /// Output that was asked for and did not arrive is an error, but for a reader that has gone away.
-fn deliver(text: &str) -> Result<u8, Failure> {
+fn deliver(text: &str) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-            let what = format!("standard output: cannot write: {e}");
-            Err(Failure::new(
-                Exit::Output,
-                what,
-                None,
-                "free space, or send it elsewhere",
-            ))
+            let reason = Reason::new(format!("cannot write: {e}")).hint("free space, or send it elsewhere");
+            Err(Failure::new(Exit::Output, reason.at("standard output", 0)))
         }
-        _ => Ok(0),
+        _ => Ok(Exit::Ok),
     }
 }
 
-fn probe(args: &cli::ProbeArgs) -> u8 {
+fn probe(args: &cli::ProbeArgs) -> Exit {
     let probed = commands::probe::probe(args);
     print(probed.text.as_bytes());
-    match probed.lacks {
-        Some(failure) => {
-            say(failure.text.trim_end());
-            failure.exit.code()
-        }
-        None => 0,
-    }
+    probed.lacks.as_ref().map_or(Exit::Ok, tell)
 }
 
 /// A reader that has gone away is no reason to fail.
-fn print(bytes: &[u8]) -> u8 {
+fn print(bytes: &[u8]) -> Exit {
     let _ = std::io::stdout().lock().write_all(bytes);
-    0
+    Exit::Ok
 }
 
+/// The only way to standard error, the live block and clap's own errors aside: one line, whatever it holds.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", one_line(line));
 }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::blocking_http::wire::Wire;
+use crate::error::{lossless, printable};
 use crate::http1::{Body, ContentType, HttpError, Limits, Method, ResponseParser, Step, encode};
 use crate::metrics::TlsFailure;
 use crate::tls::TlsTarget;
@@ -33,7 +34,7 @@ pub struct Answer {
 impl Answer {
     /// Begin of the body, safe for a terminal.
     pub fn excerpt(&self) -> String {
-        crate::error::printable(&String::from_utf8_lossy(&self.body), SHOWN_CHARS_MAX)
+        printable(&lossless(&self.body), SHOWN_CHARS_MAX)
     }
 }
 

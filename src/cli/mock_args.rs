@@ -1,7 +1,7 @@
 //! Options of the mock server.
 
 use crate::cli::FaultSpec;
-use crate::error::{ConfigError, Mistake, Reason};
+use crate::error::{Mistake, Mistakes, Reason};
 use crate::host::CpuList;
 use crate::units::{MINUTE, Nanos};
 use crate::units::{check_duration, parse_duration};
@@ -91,7 +91,7 @@ pub struct MockArgs {
 
 impl MockArgs {
     /// Everything that lies outside its limits, at once.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    pub fn check(&self) -> Result<(), Mistakes> {
         let mut mistakes: Vec<Mistake> = Vec::new();
         for (option, nanos) in [("--ttft", self.ttft), ("--gap", self.gap)] {
             if let Err(reason) = check_duration(nanos, &(0..=WAIT_MAX)) {
@@ -144,7 +144,7 @@ impl MockArgs {
         if mistakes.is_empty() {
             Ok(())
         } else {
-            Err(ConfigError::new(mistakes))
+            Err(Mistakes::new(mistakes))
         }
     }
 }

@@ -1,19 +1,18 @@
 //! `compare` and `baseline`, from what was typed to the text and the exit code.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{BaselineAction, BaselineArgs, CompareArgs, CompareFormat};
-use crate::compare::baseline::{BaselineError, Baselines, Facts, check_name, commit, newest_result};
-use crate::compare::fail_on::{Judged, RuleError, RuleVerdict, judge};
-use crate::compare::read::{ReadError, read_run};
+use crate::compare::baseline::{Baselines, Facts, check_name, commit, newest_result, wrong};
+use crate::compare::fail_on::{Judged, RuleVerdict, judge};
+use crate::compare::read::read_run;
 use crate::compare::{Comparison, Run, csv, json, markdown, plot, text};
-use crate::error::ExitCode;
-use crate::error::Failure;
-use crate::error::escape;
+use crate::error::{ExitCode, Failure, Reason, escape, lossless, one_line, shown_path};
 use crate::net::clock;
 
 /// What `main` prints.
@@ -70,7 +69,7 @@ fn with_lines(mut text: String, lines: &[String]) -> String {
 
 /// A path, or `@NAME` of a baseline.
 fn read(name: &OsStr, baselines: &Baselines) -> Result<Run, Failure> {
-    let label = name.to_string_lossy();
+    let label = lossless(name.as_bytes());
     let path = match label.strip_prefix('@') {
         Some(name) => baselines.document(name)?,
         None => PathBuf::from(name),
@@ -80,8 +79,8 @@ fn read(name: &OsStr, baselines: &Baselines) -> Result<Run, Failure> {
 
 fn write(path: &Path, content: &str) -> Result<(), Failure> {
     std::fs::write(path, content).map_err(|e| {
-        let what = format!("{}: cannot write: {e}", path.display());
-        Failure::new(ExitCode::Output, what, None, "name another file with --plot")
+        let reason = Reason::new(format!("cannot write: {e}")).hint("name another file with --plot");
+        Failure::new(ExitCode::Output, reason.at(shown_path(path), 0))
     })
 }
 
@@ -100,13 +99,13 @@ fn save(baselines: &Baselines, name: &str, file: Option<&Path>, force: bool) -> 
     check_name(name)?;
     let newest = || {
         let hint = "name the file: `llmload-uring baseline save NAME FILE`";
-        newest_result().ok_or_else(|| BaselineError::wrong("no results/test_run_*.json here", hint))
+        newest_result().ok_or_else(|| wrong("no results/test_run_*.json here", hint))
     };
     let file = match file {
         Some(file) => file.to_owned(),
         None => newest()?,
     };
-    let label = file.display().to_string();
+    let label = lossless(file.as_os_str().as_bytes()).into_owned();
     let run = read_run(&file, &label)?;
     let facts = Facts {
         name: name.to_owned(),
@@ -118,18 +117,24 @@ fn save(baselines: &Baselines, name: &str, file: Option<&Path>, force: bool) -> 
         saved_at: now(),
     };
     let path = baselines.save(&facts, &file, force)?;
-    let text = format!("{label} is baseline {name}: {}\n", path.display());
-    Ok(escape(&text).into_owned())
+    Ok(format!(
+        "{} is baseline {name}: {}\n",
+        one_line(&label),
+        shown_path(&path)
+    ))
 }
 
 fn show(baselines: &Baselines, name: &str) -> Result<String, Failure> {
     let path = baselines.document(name)?;
-    let mut text = format!("{name}: {}\n", path.display());
+    let mut text = format!("{name}: {}\n", shown_path(&path));
     if let Some(facts) = baselines.facts(name) {
-        let commit = facts.commit.as_deref().unwrap_or("none: not in a git repository");
+        let commit = facts.commit.as_deref().map(one_line);
+        let commit = commit.as_deref().unwrap_or("none: not in a git repository");
         text.push_str(&format!(
             "saved    {} on {}\ncommit   {commit}\nfrom     {}\n",
-            facts.saved_at, facts.host, facts.file
+            one_line(&facts.saved_at),
+            one_line(&facts.host),
+            one_line(&facts.file)
         ));
     }
     let run = read_run(&path, &format!("@{name}"))?;
@@ -146,7 +151,7 @@ fn show(baselines: &Baselines, name: &str) -> Result<String, Failure> {
     ];
     for (what, value) in lines {
         if let Some(value) = value {
-            text.push_str(&format!("{what:<9}{}\n", value.replace('\n', " ")));
+            text.push_str(&format!("{what:<9}{}\n", one_line(&value)));
         }
     }
     Ok(escape(&text).into_owned())
@@ -156,25 +161,4 @@ fn now() -> String {
     let seconds = (clock::realtime() / crate::units::SECOND) as i64;
     let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
     time.and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()
-}
-
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Failure {
-        Failure::new(ExitCode::Config, &error, None, error.hint())
-    }
-}
-
-impl From<RuleError> for Failure {
-    fn from(error: RuleError) -> Failure {
-        Failure::new(ExitCode::Config, &error.what, None, &error.hint)
-    }
-}
-
-impl From<BaselineError> for Failure {
-    fn from(error: BaselineError) -> Failure {
-        match error {
-            BaselineError::Wrong { what, hint } => Failure::new(ExitCode::Config, what, None, &hint),
-            BaselineError::Unwritable { what, hint } => Failure::new(ExitCode::Output, what, None, &hint),
-        }
-    }
 }

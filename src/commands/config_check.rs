@@ -3,14 +3,14 @@
 use crate::cli::{ConfigAction, ConfigArgs};
 use crate::config::{Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, load_plan};
 use crate::discover::api_of;
-use crate::error::{ConfigError, Mistake, Reason};
+use crate::error::{Mistake, Mistakes, Reason};
 use crate::units::Nanos;
 use crate::units::{format_duration, redact};
 use crate::workload::{Call, Prompts};
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use std::fmt::Write;
 
-pub fn check(args: &ConfigArgs) -> Result<String, ConfigError> {
+pub fn check(args: &ConfigArgs) -> Result<String, Mistakes> {
     let ConfigAction::Check(run) = &args.action;
     let (config, _) = load_plan(run)?;
     let mut out = String::new();

@@ -1,12 +1,12 @@
 //! `llmload-uring import-k6`: reads the options, writes the profile.
 
 use crate::cli::ImportK6Args;
-use crate::error::ExitCode;
-use crate::error::Failure;
-use crate::k6::{Refusal, import};
-use crate::output::OutputError;
+use crate::error::{Failure, Reason, lossless, one_line, quoted, shown_path};
+use crate::k6::import;
+use crate::output::unwritten;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// A script and its options; k6's own archives are larger and none of ours.
@@ -21,31 +21,22 @@ pub struct Imported {
     pub notes: Vec<String>,
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Failure {
-        Failure::new(ExitCode::Config, &refusal.what, None, &refusal.hint)
-    }
-}
-
 pub fn run(args: &ImportK6Args) -> Result<Imported, Failure> {
-    let name = args.options.display().to_string();
-    let text = read(&args.options).map_err(|what| Refusal::new(format!("{name}: {what}"), ""))?;
-    let (profile, left_out) = import(&text, &name, &args.mix).map_err(|refusal| Refusal {
-        what: format!("{name}: {}", refusal.what),
-        ..refusal
-    })?;
+    let name = lossless(args.options.as_os_str().as_bytes());
+    let text = read(&args.options).map_err(|what| Reason::new(what).at(&*name, 0))?;
+    let (profile, left_out) = import(&text, &name, &args.mix).map_err(|mistakes| mistakes.within(&name))?;
     let mut notes: Vec<String> = left_out
         .iter()
-        .map(|what| format!("not carried: {what}"))
+        .map(|what| format!("not carried: {}", one_line(what)))
         .collect();
     notes.push(format!(
-        "the requests are those of the profile `{}`: k6's options have none",
-        args.mix
+        "the requests are those of the profile {}: k6's options have none",
+        quoted(&args.mix)
     ));
     let Some(path) = &args.output else {
         return Ok(Imported { profile, notes });
     };
-    std::fs::write(path, profile).map_err(|e| Failure::from(OutputError::of(path, "write", e)))?;
+    std::fs::write(path, profile).map_err(|e| unwritten(path, "write", &e))?;
     notes.push(format!("run it: llmload-uring {}", as_argument(path)));
     Ok(Imported {
         profile: String::new(),
@@ -67,7 +58,7 @@ fn read(path: &Path) -> Result<String, String> {
 
 /// A word without a slash is taken for a built-in profile unless it ends as a file does.
 fn as_argument(path: &Path) -> String {
-    let text = path.display().to_string();
+    let text = shown_path(path);
     let is_path = text.contains('/') || text.ends_with(".yaml") || text.ends_with(".yml");
     if is_path { text } else { format!("./{text}") }
 }

@@ -1,14 +1,14 @@
 //! `llmload-uring merge`: reads the documents, writes the merged one.
 
 use crate::cli::MergeArgs;
-use crate::error::ExitCode;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure, Mistake, Reason, lossless};
 use crate::merge::part::{belongs, stream_details};
-use crate::merge::{Part, Refusal, imbalance, merge};
-use crate::output::{self, DetailSpool, OutputError, OutputFile, Spooled};
+use crate::merge::{Part, imbalance, merge};
+use crate::output::{self, DetailSpool, OutputFile, Spooled};
 use crate::result::{RunResult, Warning};
 use std::fs::File;
 use std::io::BufReader;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Read at once: documents with details have hundreds of megabytes.
@@ -23,10 +23,9 @@ pub struct Merged {
     pub failure: Option<Failure>,
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Failure {
-        Failure::new(ExitCode::Config, &refusal, None, refusal.hint)
-    }
+/// The documents can't be merged.
+fn refused(reason: Reason) -> Failure {
+    Failure::new(ExitCode::Config, reason)
 }
 
 pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
@@ -34,16 +33,16 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
     for path in &args.documents {
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         if seen.contains(&real) {
-            let what = format!("{}: it is given twice", path.display());
-            return Err(Refusal::new(what, "each document once").into());
+            let reason = Reason::new("it is given twice").hint("each document once");
+            return Err(reason.at(named(path), 0).into());
         }
         seen.push(real);
     }
     let mut parts = Vec::new();
     for path in &args.documents {
-        parts.push(Part::read(&path.display().to_string(), open(path)?)?);
+        parts.push(Part::read(&named(path), open(path)?).map_err(refused)?);
     }
-    let mut result = merge(&mut parts, args.partial)?;
+    let mut result = merge(&mut parts, args.partial).map_err(refused)?;
     #[cfg(debug_assertions)]
     lose_a_request(&mut result);
     let failure = Failure::imbalance(
@@ -81,15 +80,22 @@ fn lose_a_request(result: &mut RunResult) {
     }
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, Refusal> {
+/// As errors and the merged document name it.
+fn named(path: &Path) -> String {
+    lossless(path.as_os_str().as_bytes()).into_owned()
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, Mistake> {
     let file = File::open(path).and_then(|file| match file.metadata()?.is_file() {
         true => Ok(file),
         // It is read twice.
         false => Err(std::io::Error::other("no regular file")),
     });
     let file = file.map_err(|e| {
-        let what = format!("{}: cannot be read: {e}", path.display());
-        Refusal::new(what, "merge takes what --output FILE wrote")
+        let reason = Reason::new(format!("cannot be read: {e}"));
+        reason
+            .hint("merge takes what --output FILE wrote")
+            .at(named(path), 0)
     })?;
     Ok(BufReader::with_capacity(READ_BYTES, file))
 }
@@ -98,7 +104,7 @@ fn open(path: &Path) -> Result<BufReader<File>, Refusal> {
 enum Stopped {
     /// No request of this shard's.
     Foreign(String),
-    Unwritten(OutputError),
+    Unwritten(Failure),
 }
 
 /// The requests of all documents, shard after shard, one at a time in memory. `None`: no document has any.
@@ -139,18 +145,17 @@ fn copy(spool: &mut DetailSpool, parts: &[Part]) -> Result<Vec<String>, Failure>
             spool.append_line(element).map_err(Stopped::Unwritten)
         });
         let copied = copied.map_err(|e| {
-            let what = format!("{}: its details: {e}", part.name);
-            Refusal::new(what, "was it changed meanwhile?")
+            let reason = Reason::new(format!("its details: {e}"));
+            reason.hint("was it changed meanwhile?").at(part.name.as_str(), 0)
         })?;
         match copied {
             Ok(Some(_)) => {}
             Ok(None) => without.push(part.name.clone()),
-            Err(Stopped::Unwritten(e)) => return Err(e.into()),
+            Err(Stopped::Unwritten(e)) => return Err(e),
             Err(Stopped::Foreign(element)) => {
-                let what = format!("{}: no request of shard {shard}: {element}", part.name);
-                return Err(
-                    Refusal::new(what, "was it changed? merge takes what --output FILE wrote").into(),
-                );
+                let reason = Reason::new(format!("no request of shard {shard}: {element}"));
+                let hint = "was it changed? merge takes what --output FILE wrote";
+                return Err(reason.hint(hint).at(part.name.as_str(), 0).into());
             }
         }
     }

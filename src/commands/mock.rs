@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::MockArgs;
-use crate::error::ExitCode;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure, Reason};
 use crate::host::{allowed_cpus, raise_open_files};
 use crate::mock::budget::Budget;
 use crate::mock::fault::FaultPlan;
@@ -17,7 +16,7 @@ use crate::signals::{Phase, Signals};
 const CONNECTIONS_EXPECTED: u32 = 8192;
 
 /// Serves until a signal or `--max-seconds`; prints its addresses on standard output first, a line each.
-pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<u8, Failure> {
+pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failure> {
     args.check()?;
     let signals = Signals::watch(Phase::Load, |_| {})?;
     raise_open_files();
@@ -49,8 +48,8 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<u8, Failure> {
             ..options.clone()
         };
         mocks.push(Mock::start(options).map_err(|e| {
-            let what = format!("--listen `{listen}`: {e}");
-            Failure::new(ExitCode::Host, what, None, "name a free port, or port 0 for any")
+            let reason = Reason::new(format!("`{listen}`: {e}")).hint("name a free port, or port 0 for any");
+            Failure::new(ExitCode::Host, reason.at("--listen", 0))
         })?);
     }
     let mut out = std::io::stdout().lock();
@@ -64,5 +63,5 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<u8, Failure> {
         say("mock: its time is over");
     }
     mocks.into_iter().for_each(Mock::stop);
-    Ok(0)
+    Ok(ExitCode::Ok)
 }

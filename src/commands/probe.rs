@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::cli::ProbeArgs;
-use crate::error::ExitCode;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure, Reason};
 use crate::host::cpus::cpu_list;
 use crate::host::preflight::{files_needed, memlock_needed, ring_bytes};
 use crate::host::{self, HostError, HostFacts, Limit, Need, Note};
@@ -50,7 +49,7 @@ pub fn probe(args: &ProbeArgs) -> Probed {
         Ok(_) => Net::new(ring_options(args.vus))
             .map(|net| net.features())
             .map_err(|e| e.to_string()),
-        Err(refusal) => Err(refusal.to_string()),
+        Err(refusal) => Err(refusal.reason().what),
     };
     let found = Findings {
         cpu_quota: host::cpu_quota(),
@@ -86,11 +85,11 @@ fn ring_options(connections: u32) -> Options {
 /// The ring's own failure counts where preflight found nothing that explains it.
 fn lacks(found: &Findings) -> Option<Failure> {
     match (&found.verdict, &found.ring) {
-        (Err(errors), _) => Some(HostError::failure(errors)),
+        (Err(errors), _) => Some(Failure::from(errors.as_slice())),
         (Ok(_), Err(reason)) => {
             let what = format!("io_uring: a worker's ring cannot be made: {reason}");
             let hint = "sudo prlimit --pid $$ --memlock=unlimited:unlimited, or look at: sudo dmesg | tail";
-            Some(Failure::new(ExitCode::Host, what, None, hint))
+            Some(Failure::new(ExitCode::Host, Reason::new(what).hint(hint)))
         }
         (Ok(_), Ok(_)) => None,
     }
@@ -252,7 +251,7 @@ fn document(found: &Findings) -> Value {
             "needed": memlock_needed(facts.ipc_lock, &found.need), "exempt": facts.ipc_lock },
         "local_ports": { "first": facts.local_ports.0, "last": facts.local_ports.1, "needed": found.need.vus },
         "somaxconn": facts.somaxconn,
-        "lacks": errors.iter().map(|e| json!({ "what": e.to_string(), "mend": e.hint() })).collect::<Vec<_>>(),
+        "lacks": errors.iter().map(HostError::reason).map(|r| json!({ "what": r.what, "mend": r.hint })).collect::<Vec<_>>(),
         "notes": advice(found),
     })
 }
@@ -299,7 +298,7 @@ mod tests {
                     defer_taskrun: u.defer_taskrun,
                     min_wait: u.min_wait,
                 }),
-                Err(refusal) => Err(refusal.to_string()),
+                Err(refusal) => Err(refusal.reason().what),
             },
             facts,
             cpu_quota: None,
@@ -338,9 +337,9 @@ mod tests {
     fn each_lack_comes_with_the_command_that_mends_it_in_both_forms() {
         let found = findings(|facts| facts.uring = Err(UringRefusal::Seccomp), 10_000);
         let failure = lacks(&found).unwrap();
-        assert_eq!(failure.exit.code(), 111);
-        assert_eq!(failure.text.matches("error: ").count(), 2);
-        assert_eq!(failure.text.matches("hint: ").count(), 2);
+        assert_eq!(failure.exit, ExitCode::Host);
+        assert_eq!(failure.to_string().matches("error: ").count(), 2);
+        assert_eq!(failure.to_string().matches("hint: ").count(), 2);
         assert!(text(&found).contains("io_uring        NO: io_uring: io_uring_setup is refused"));
         assert!(text(&found).contains("a run of 10000 VUs on 3 cores does NOT fit"));
         let document = document(&found);
@@ -358,7 +357,12 @@ mod tests {
     fn a_ring_that_fails_for_a_reason_of_its_own_does_not_fit() {
         let mut found = findings(|_| {}, 1);
         found.ring = Err("Cannot allocate memory".into());
-        assert!(lacks(&found).unwrap().text.contains("Cannot allocate memory"));
+        assert!(
+            lacks(&found)
+                .unwrap()
+                .to_string()
+                .contains("Cannot allocate memory")
+        );
         assert_eq!(document(&found)["fits"], false);
     }
 

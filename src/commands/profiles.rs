@@ -3,12 +3,12 @@
 use crate::cli::{ProfilesAction, ProfilesArgs};
 use crate::config::document::read_document;
 use crate::config::{Config, unknown_profile};
-use crate::error::ConfigError;
+use crate::error::Mistakes;
 use crate::profiles;
 use crate::units::format_duration;
 
 /// Names with their descriptions, or the document of one.
-pub fn profiles(args: &ProfilesArgs) -> Result<String, ConfigError> {
+pub fn profiles(args: &ProfilesArgs) -> Result<String, Mistakes> {
     if let Some(ProfilesAction::Show { name }) = &args.action {
         let text = profiles::text(name).ok_or_else(|| unknown_profile(name))?;
         return Ok(text.to_owned());

@@ -7,8 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::escape;
-use crate::error::{nearest, quoted};
+use crate::error::{ExitCode, Failure, Reason, nearest, one_line, quoted, safe_json, shown_path};
 
 const NAME_CHARS_MAX: usize = 64;
 const FACTS_BYTES_MAX: u64 = 64 * 1024;
@@ -35,22 +34,9 @@ pub struct Facts {
     pub saved_at: String,
 }
 
-/// What went wrong, and what to do.
-#[derive(Debug)]
-pub enum BaselineError {
-    /// A name, a file that is not there: exit code 104.
-    Wrong { what: String, hint: String },
-    /// Exit code 112.
-    Unwritable { what: String, hint: String },
-}
-
-impl BaselineError {
-    pub fn wrong(what: impl Into<String>, hint: impl Into<String>) -> BaselineError {
-        BaselineError::Wrong {
-            what: what.into(),
-            hint: hint.into(),
-        }
-    }
+/// A name, or a file that is not there.
+pub fn wrong(what: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure::new(ExitCode::Config, Reason::new(what).hint(hint))
 }
 
 /// A folder of baselines.
@@ -67,7 +53,7 @@ impl Baselines {
     }
 
     /// The document of that name.
-    pub fn document(&self, name: &str) -> Result<PathBuf, BaselineError> {
+    pub fn document(&self, name: &str) -> Result<PathBuf, Failure> {
         let path = self.path(name)?;
         if path.is_file() {
             return Ok(path);
@@ -79,29 +65,25 @@ impl Baselines {
             (None, false) => format!("there are {}", names.join(", ")),
             (None, true) => "there are none: `llmload-uring baseline save NAME FILE` keeps one".to_owned(),
         };
-        let folder = self.folder.display();
-        Err(BaselineError::wrong(
-            format!("no baseline {} in {folder}", quoted(name)),
-            hint,
-        ))
+        let folder = shown_path(&self.folder);
+        Err(wrong(format!("no baseline {} in {folder}", quoted(name)), hint))
     }
 
     /// Copies `file` as it is. An existing one stays, but with `force`.
-    pub fn save(&self, facts: &Facts, file: &Path, force: bool) -> Result<PathBuf, BaselineError> {
+    pub fn save(&self, facts: &Facts, file: &Path, force: bool) -> Result<PathBuf, Failure> {
         let path = self.path(&facts.name)?;
         if path.exists() && !force {
             let what = format!("baseline {} exists", quoted(&facts.name));
-            return Err(BaselineError::wrong(
-                what,
-                "--force replaces it; or take another name",
-            ));
+            return Err(wrong(what, "--force replaces it; or take another name"));
         }
-        let unwritable = |path: &Path, cause: &std::io::Error| BaselineError::Unwritable {
-            what: format!("{}: cannot write: {cause}", path.display()),
-            hint: "name a folder that you may write to with --folder".to_owned(),
+        let unwritable = |path: &Path, cause: &std::io::Error| {
+            let reason = Reason::new(format!("cannot write: {cause}"));
+            let hint = "name a folder that you may write to with --folder";
+            Failure::new(ExitCode::Output, reason.hint(hint).at(shown_path(path), 0))
         };
         fs::create_dir_all(&self.folder).map_err(|e| unwritable(&self.folder, &e))?;
-        let mut json = serde_json::to_string_pretty(facts).expect("strings are JSON");
+        let json = serde_json::to_string_pretty(facts).expect("strings are JSON");
+        let mut json = safe_json(&json).into_owned();
         json.push('\n');
         // Whole or not at all: under its own name only when it is complete.
         let temporary = self
@@ -118,16 +100,13 @@ impl Baselines {
     }
 
     /// In alphabetical order; none where there is no folder.
-    pub fn names(&self) -> Result<Vec<String>, BaselineError> {
+    pub fn names(&self) -> Result<Vec<String>, Failure> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => {
-                let what = format!("{}: cannot be read: {e}", self.folder.display());
-                return Err(BaselineError::wrong(
-                    what,
-                    "name the folder of the baselines with --folder",
-                ));
+                let what = format!("{}: cannot be read: {e}", shown_path(&self.folder));
+                return Err(wrong(what, "name the folder of the baselines with --folder"));
             }
         };
         let name = |entry: std::io::Result<fs::DirEntry>| {
@@ -150,16 +129,15 @@ impl Baselines {
     }
 
     /// A table of what there is.
-    pub fn list(&self) -> Result<String, BaselineError> {
+    pub fn list(&self) -> Result<String, Failure> {
         let names = self.names()?;
         if names.is_empty() {
-            let folder = self.folder.display().to_string();
-            return Ok(format!("no baselines in {}\n", escape(&folder)));
+            return Ok(format!("no baselines in {}\n", shown_path(&self.folder)));
         }
         let rows = names.iter().map(|name| {
             let facts = self.facts(name);
             let of =
-                |pick: fn(&Facts) -> Option<&str>| facts.as_ref().and_then(pick).unwrap_or("-").to_owned();
+                |pick: fn(&Facts) -> Option<&str>| one_line(facts.as_ref().and_then(pick).unwrap_or("-"));
             let commit: String = of(|f| f.commit.as_deref()).chars().take(12).collect();
             format!(
                 "{name:<24} {:<21} {commit:<13} {:<16} {:<22} {}\n",
@@ -173,11 +151,10 @@ impl Baselines {
             "{:<24} {:<21} {:<13} {:<16} {:<22} {}\n",
             "name", "saved", "commit", "host", "tool", "profile"
         );
-        let text = head + &rows.collect::<String>();
-        Ok(escape(&text).into_owned())
+        Ok(head + &rows.collect::<String>())
     }
 
-    fn path(&self, name: &str) -> Result<PathBuf, BaselineError> {
+    fn path(&self, name: &str) -> Result<PathBuf, Failure> {
         check_name(name)?;
         Ok(self.folder.join(format!("{name}.json")))
     }
@@ -188,7 +165,7 @@ impl Baselines {
 }
 
 /// Letters, digits and `._-`, beginning with a letter or digit: no way out of the folder, no hidden file.
-pub fn check_name(name: &str) -> Result<(), BaselineError> {
+pub fn check_name(name: &str) -> Result<(), Failure> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if begins && name.len() <= NAME_CHARS_MAX && name.chars().all(allowed) && !name.ends_with(FACTS_END) {
@@ -199,7 +176,7 @@ pub fn check_name(name: &str) -> Result<(), BaselineError> {
         "letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most {NAME_CHARS_MAX}, \
          not ending in `{FACTS_END}`"
     );
-    Err(BaselineError::wrong(what, hint))
+    Err(wrong(what, hint))
 }
 
 fn copied(from: &Path, to: &Path) -> std::io::Result<()> {

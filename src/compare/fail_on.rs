@@ -1,4 +1,4 @@
-//! Rules that decide about exit code 99.
+//! Rules that decide whether a comparison ends with [`ExitCode::ThresholdFailed`](crate::error::ExitCode).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::compare::matching::{Kind, SCALARS, letter, scalar_kind};
 use crate::compare::stats::Why;
 use crate::compare::{Cell, Comparison, Row, Statistic, Word};
-use crate::error::{nearest, quoted};
+use crate::error::{Mistake, Reason, nearest, one_line, quoted};
 use crate::metrics::METRICS;
 
 /// `latency p95 > +10%`: `METRIC [STAT] OP CHANGE`.
@@ -35,10 +35,10 @@ const ITERATION: &str = "iteration";
 const STATS: &str = "p50, p90, p95, p99, p99.9 or mean";
 
 impl FromStr for Rule {
-    type Err = String;
+    type Err = Reason;
 
-    fn from_str(text: &str) -> Result<Rule, String> {
-        let wrong = |what: String| format!("{what}; a rule is {GRAMMAR}");
+    fn from_str(text: &str) -> Result<Rule, Reason> {
+        let wrong = |what: String| Reason::new(what).hint(format!("a rule is {GRAMMAR}"));
         let at = text
             .find(['<', '>'])
             .ok_or_else(|| wrong("no `<` or `>`".to_owned()))?;
@@ -95,25 +95,26 @@ fn limit(text: &str) -> Result<(f64, bool), String> {
     }
 }
 
-fn known_stat(text: &str) -> Result<Statistic, String> {
-    Statistic::parse(text).ok_or_else(|| format!("unknown statistic {}: {STATS}", quoted(text)))
+fn known_stat(text: &str) -> Result<Statistic, Reason> {
+    Statistic::parse(text)
+        .ok_or_else(|| Reason::new(format!("unknown statistic {}", quoted(text))).hint(STATS))
 }
 
 /// Names that a rule may have; whether the runs have the metric is seen later.
-fn known_metric(metric: &str, stat: Option<Statistic>) -> Result<(), String> {
+fn known_metric(metric: &str, stat: Option<Statistic>) -> Result<(), Reason> {
     let is_scalar = SCALARS.iter().any(|s| s.key == metric);
     let trends: Vec<&str> = METRICS.iter().map(|m| m.key).chain([ITERATION]).collect();
     match (is_scalar, trends.contains(&metric), stat) {
         (true, _, None) | (_, true, Some(_)) => Ok(()),
-        (true, _, Some(stat)) => Err(format!("`{metric}` is one number and has no {stat}")),
-        (_, true, None) => Err(format!("`{metric}` needs a statistic: {STATS}")),
+        (true, _, Some(stat)) => Err(Reason::new(format!("`{metric}` is one number and has no {stat}"))),
+        (_, true, None) => Err(Reason::new(format!("`{metric}` needs a statistic")).hint(STATS)),
         (false, false, _) => {
             let known: Vec<&str> = SCALARS.iter().map(|s| s.key).chain(trends).collect();
             let hint = match nearest(metric, &known) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("known are {}", known.join(", ")),
             };
-            Err(format!("unknown metric {}: {hint}", quoted(metric)))
+            Err(Reason::new(format!("unknown metric {}", quoted(metric))).hint(hint))
         }
     }
 }
@@ -128,6 +129,8 @@ impl fmt::Display for Rule {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     pub rule: String,
+    /// Its change is in points of a share, not in percent.
+    pub points: bool,
     /// 1 is the first NEW.
     pub run: usize,
     pub change: Option<f64>,
@@ -173,19 +176,21 @@ impl Judged {
                 ": too few samples to decide (--no-significance decides by the figure)",
             ),
         };
-        let unit = if self.rule.ends_with("pp") { "pp" } else { "%" };
-        format!("{mark}  {}  {} {change} {unit}{why}", self.rule, letter(self.run))
+        let unit = if self.points { "pp" } else { "%" };
+        let rule = one_line(&self.rule);
+        format!("{mark}  {rule}  {} {change} {unit}{why}", letter(self.run))
     }
 }
 
 /// Each rule for each NEW; an error where a rule can never be decided.
-pub fn judge(rules: &[Rule], comparison: &Comparison, significance: bool) -> Result<Vec<Judged>, RuleError> {
+pub fn judge(rules: &[Rule], comparison: &Comparison, significance: bool) -> Result<Vec<Judged>, Mistake> {
     let mut judged = Vec::new();
     for rule in rules {
         for run in 1..comparison.runs.len() {
             let (row, cell) = find(rule, comparison, run)?;
             judged.push(Judged {
                 rule: rule.text.clone(),
+                points: rule.points,
                 run,
                 change: cell.change.change,
                 verdict: verdict(rule, row, &cell, significance, comparison, run)?,
@@ -195,20 +200,16 @@ pub fn judge(rules: &[Rule], comparison: &Comparison, significance: bool) -> Res
     Ok(judged)
 }
 
-fn find<'a>(rule: &Rule, comparison: &'a Comparison, run: usize) -> Result<(&'a Row, Cell), RuleError> {
+fn find<'a>(rule: &Rule, comparison: &'a Comparison, run: usize) -> Result<(&'a Row, Cell), Mistake> {
     let row = comparison
         .rows
         .iter()
         .find(|r| r.metric == rule.metric && r.stat == rule.stat);
     let found = row.and_then(|row| Some((row, row.cells[run - 1]?)));
-    found.ok_or_else(|| RuleError {
-        what: format!(
-            "--fail-on `{rule}`: not in both {} and {}",
-            letter(0),
-            letter(run)
-        ),
-        hint: "without the figure the rule would pass unseen: take it out, or compare runs that have it"
-            .to_owned(),
+    found.ok_or_else(|| {
+        let hint = "without the figure the rule would pass unseen: take it out, or compare runs that have it";
+        let what = format!("not in both {} and {}", letter(0), letter(run));
+        undecidable(rule, what, hint)
     })
 }
 
@@ -219,7 +220,7 @@ fn verdict(
     significance: bool,
     comparison: &Comparison,
     run: usize,
-) -> Result<RuleVerdict, RuleError> {
+) -> Result<RuleVerdict, Mistake> {
     // From nothing to something is more than any percentage.
     let change = cell.change.change.unwrap_or(f64::INFINITY);
     let beyond = match rule.op {
@@ -252,17 +253,14 @@ fn verdict(
             format!("{} have no interval: {}", pair.join(" and "), cell.word.text())
         }
     };
-    Err(RuleError {
-        what: format!("--fail-on `{rule}`: {what}"),
-        hint: "significance can't be decided here: --no-significance judges the figures alone".to_owned(),
-    })
+    let hint = "significance can't be decided here: --no-significance judges the figures alone";
+    Err(undecidable(rule, what, hint))
 }
 
-/// A rule that these runs cannot decide.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleError {
-    pub what: String,
-    pub hint: String,
+/// These runs cannot decide the rule.
+fn undecidable(rule: &Rule, what: String, hint: &str) -> Mistake {
+    let reason = Reason::new(what).within(quoted(&rule.text));
+    reason.hint(hint).at("--fail-on", 0)
 }
 
 #[cfg(test)]

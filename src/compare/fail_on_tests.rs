@@ -7,7 +7,7 @@ fn rule(text: &str) -> Rule {
 }
 
 fn wrong(text: &str) -> String {
-    text.parse::<Rule>().unwrap_err()
+    text.parse::<Rule>().unwrap_err().to_string()
 }
 
 fn verdicts(text: &str, runs: &[Run], significance: bool) -> Vec<RuleVerdict> {
@@ -42,10 +42,10 @@ fn what_is_no_rule_says_why() {
         ("latency p95 > +1e3%", "is no number"),
         ("latency p95 > +%", "is no number"),
         ("latency p95 now > +10%", "`now` is one word too many"),
-        ("latency p94 > +10%", "unknown statistic `p94`: p50, p90"),
+        ("latency p94 > +10%", "unknown statistic `p94`; p50, p90"),
         (
             "latncy p95 > +10%",
-            "unknown metric `latncy`: did you mean `latency`?",
+            "unknown metric `latncy`; did you mean `latency`?",
         ),
         ("zzz p95 > +10%", "known are"),
         ("latency > +10%", "`latency` needs a statistic"),
@@ -84,21 +84,31 @@ fn a_change_that_may_be_chance_fails_without_significance_only() {
 fn a_metric_that_a_run_lacks_is_no_pass() {
     let comparison = Comparison::of(&[minute("a", 1, 0), minute("b", 2, 0), k6_summary("k6.json")]);
     let error = judge(&[rule("ttft p95 > +5%")], &comparison, true).unwrap_err();
-    assert_eq!(error.what, "--fail-on `ttft p95 > +5%`: not in both A and C");
+    assert!(
+        error
+            .to_string()
+            .starts_with("error: --fail-on: `ttft p95 > +5%`: not in both A and C\nhint: "),
+        "{error}"
+    );
     let error = judge(&[rule("tpot p95 > +5%")], &comparison, false).unwrap_err();
-    assert!(error.what.ends_with("not in both A and B"), "{}", error.what);
+    assert!(error.reason.what.ends_with("not in both A and B"), "{error}");
 }
 
 #[test]
 fn what_significance_can_never_decide_is_an_error() {
     let comparison = Comparison::of(&[minute("a", 1, 0), k6_summary("k6.json")]);
     let error = judge(&[rule("service_time p95 > +5%")], &comparison, true).unwrap_err();
-    assert!(error.what.contains("only a summary") && error.hint.contains("--no-significance"));
+    let text = error.to_string();
+    assert!(
+        text.contains("only a summary") && text.contains("--no-significance"),
+        "{text}"
+    );
     assert!(judge(&[rule("service_time p95 > +5%")], &comparison, false).is_ok());
     let counts = Comparison::of(&[minute("a", 1, 0), minute("b", 2, 0)]);
     assert!(
         judge(&[rule("failed > +5%")], &counts, true)
             .unwrap_err()
+            .reason
             .what
             .contains("plain count")
     );

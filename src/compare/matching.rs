@@ -1,7 +1,7 @@
 //! Which figures may stand beside each other, and what must be said before they do.
 
 use crate::compare::{Run, RunFacts, Trend};
-use crate::error::escape;
+use crate::error::one_line;
 use crate::metrics::{Direction, METRICS, MetricId};
 
 /// Lengths that differ by less are alike: a run ends when its last request does.
@@ -101,7 +101,7 @@ const FACTS: [(&str, Fact); 7] = [
 pub fn differences(runs: &[Run]) -> (Vec<Difference>, Vec<Difference>) {
     let (mut differ, mut unsaid) = (Vec::new(), Vec::new());
     for (what, fact) in FACTS {
-        let said = |run: &Run| fact(&run.facts).map(|text| escape(&text).replace('\n', " "));
+        let said = |run: &Run| fact(&run.facts).map(|text| one_line(&text).into_owned());
         let values: Vec<Option<String>> = runs.iter().map(said).collect();
         let mut known = values.iter().flatten();
         let first = known.next();
@@ -141,7 +141,7 @@ pub fn meanings<'s>(found: impl Iterator<Item = Option<(&'s str, Option<&'static
         }
     }
     let text = |(source, what, runs): (&str, &str, Vec<String>)| {
-        format!("{}: {}: {what}", runs.join(", "), escape(source))
+        format!("{}: {}: {what}", runs.join(", "), one_line(source))
     };
     said.into_iter().map(text).collect()
 }

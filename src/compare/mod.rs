@@ -22,7 +22,7 @@ mod testing_tests;
 pub mod text;
 mod values;
 
-pub use fail_on::{Judged, Rule, RuleError, RuleVerdict, judge};
+pub use fail_on::{Judged, Rule, RuleVerdict, judge};
 pub use figures::Statistic;
 pub use matching::Difference;
 pub use model::{

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::compare::Run;
 use crate::compare::figures::{Curve, Prepared};
 use crate::compare::matching::letter;
-use crate::error::escape;
+use crate::error::one_line;
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 76.0;
@@ -329,7 +329,7 @@ fn path(axes: &Axes, points: &[(f64, f64)]) -> String {
 }
 
 fn inert(label: &str) -> String {
-    let clean = escape(label);
+    let clean = one_line(label);
     let mut text = String::new();
     for c in clean.chars().take(LABEL_CHARS_MAX) {
         match c {

@@ -107,7 +107,7 @@ fn labels_command_neither_the_terminal_nor_markdown_nor_svg_nor_a_spreadsheet() 
     assert!(markdown.contains("\\|\\`\\*"));
     let csv = csv::csv(&comparison);
     assert!(
-        csv.contains(",\"'=cmd,\"\"x\"\" \u{fffd}\","),
+        csv.contains(",\"'=cmd,\"\"x\"\"\\n\\u{202e}\","),
         "{}",
         csv.lines().nth(1).unwrap()
     );

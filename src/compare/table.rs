@@ -7,7 +7,7 @@ use crate::compare::matching::{self, Difference, Kind};
 use crate::compare::stats::{Change, RateSample, ShareSample, Why, rate_change, share_change};
 use crate::compare::stats::{welch_change, welch_difference};
 use crate::compare::{Run, Scalar};
-use crate::error::escape;
+use crate::error::one_line;
 use crate::metrics::Direction;
 
 /// Runs of `--repeat` that a side needs before the variance between runs can rule.
@@ -29,7 +29,7 @@ pub struct Comparison {
     pub repeats: bool,
 }
 
-/// What is said of a run. Free of control characters.
+/// What is said of a run, each text on one line and safe for a terminal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     pub label: String,
@@ -139,7 +139,7 @@ impl Comparison {
 }
 
 fn head(run: &Run) -> Head {
-    let clean = |text: &String| escape(text).replace('\n', " ");
+    let clean = |text: &String| one_line(text).into_owned();
     Head {
         label: clean(&run.label),
         tool: run.facts.tool.as_ref().map(clean),

@@ -154,7 +154,7 @@ fn what_runs_do_not_share_is_said() {
     assert_eq!(what, ["target"]);
     assert_eq!(
         found.differences[0].values[1].as_deref(),
-        Some("http://10.0.0.5\u{fffd}[31m")
+        Some("http://10.0.0.5\\u{1b}[31m")
     );
     assert_eq!(found.unsaid[0].what, "seed");
     b.facts.duration_seconds = Some(50.0);

@@ -18,7 +18,7 @@ pub use types::{Config, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig
 pub use which_server::{ServerChoice, local_url};
 
 use crate::cli::{self, RunArgs};
-use crate::error::{ConfigError, Reason, nearest, quoted};
+use crate::error::{Mistakes, Reason, nearest, quoted};
 use crate::plan::Plan;
 use crate::profiles;
 use options::{load, passes_and_files, settings};
@@ -28,7 +28,7 @@ use which_server::choose_server;
 
 /// Reads the profile or file that `args` names, lays the options over it and validates the whole.
 /// The error holds every mistake that was found.
-pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
+pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     let source = source(args)?;
     let (mut config, mut mistakes) = document::read_document(&source.name, &source.file, &source.text)?;
     let servers = config.servers().to_vec();
@@ -44,11 +44,11 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), ConfigError> {
         Err(more) => more,
     };
     mistakes.extend(plan);
-    Err(ConfigError::new(mistakes))
+    Err(Mistakes::new(mistakes))
 }
 
 /// The configuration of a result document, without what only a run has, is a profile: that run's, and its plan.
-pub fn reread(config: &serde_json::Value, file: &str) -> Result<(Config, Plan), ConfigError> {
+pub fn reread(config: &serde_json::Value, file: &str) -> Result<(Config, Plan), Mistakes> {
     let mut config = config.clone();
     let mut profile = String::new();
     if let Some(fields) = config.as_object_mut() {
@@ -63,16 +63,16 @@ pub fn reread(config: &serde_json::Value, file: &str) -> Result<(Config, Plan), 
 }
 
 /// The plan of a profile's text, as it is; `file` names it in errors.
-pub fn read_profile(file: &str, text: &str) -> Result<Plan, ConfigError> {
+pub fn read_profile(file: &str, text: &str) -> Result<Plan, Mistakes> {
     Ok(read_plan(file, file, text)?.1)
 }
 
-fn read_plan(profile: &str, file: &str, text: &str) -> Result<(Config, Plan), ConfigError> {
+fn read_plan(profile: &str, file: &str, text: &str) -> Result<(Config, Plan), Mistakes> {
     let (config, mistakes) = document::read_document(profile, file, text)?;
     match to_plan(&config) {
         Ok(plan) if mistakes.is_empty() => Ok((config, plan)),
-        Ok(_) => Err(ConfigError::new(mistakes)),
-        Err(more) => Err(ConfigError::new(mistakes.into_iter().chain(more).collect())),
+        Ok(_) => Err(Mistakes::new(mistakes)),
+        Err(more) => Err(Mistakes::new(mistakes.into_iter().chain(more).collect())),
     }
 }
 
@@ -85,7 +85,7 @@ struct Source {
 }
 
 /// By its name or path, or by `--config`, which only takes a path.
-fn source(args: &RunArgs) -> Result<Source, ConfigError> {
+fn source(args: &RunArgs) -> Result<Source, Mistakes> {
     let Some(path) = &args.document.config else {
         return find(args.profile());
     };
@@ -101,7 +101,7 @@ fn source(args: &RunArgs) -> Result<Source, ConfigError> {
     read_file(path)
 }
 
-fn find(name: &str) -> Result<Source, ConfigError> {
+fn find(name: &str) -> Result<Source, Mistakes> {
     if let Some(text) = profiles::text(name) {
         return Ok(Source {
             name: name.to_owned(),
@@ -118,7 +118,7 @@ fn find(name: &str) -> Result<Source, ConfigError> {
 }
 
 /// Says that no profile has this name, and which was probably meant.
-pub fn unknown_profile(name: &str) -> ConfigError {
+pub fn unknown_profile(name: &str) -> Mistakes {
     let known: Vec<&str> = profiles::names().collect();
     let list = format!(
         "profiles are {}; a file is given by its path, `./{}.yaml`",
@@ -141,16 +141,16 @@ pub fn unknown_profile(name: &str) -> ConfigError {
         .into()
 }
 
-fn read_file(path: &str) -> Result<Source, ConfigError> {
+fn read_file(path: &str) -> Result<Source, Mistakes> {
     let mut bytes = Vec::new();
     // One byte more than the limit tells a document that is too long from one that just fits.
     let limit = DOCUMENT_BYTES_MAX as u64 + 1;
     let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    let wrong = |what: String| ConfigError::from(Reason::new(what).at(path, 0));
+    let wrong = |what: String| Mistakes::from(Reason::new(what).at(path, 0));
     read.map_err(|e| {
         let reason = Reason::new(format!("cannot be read: {e}"));
         let hint = "`llmload-uring profiles show workload` prints a document to begin with";
-        ConfigError::from(reason.hint(hint).at(path, 0))
+        Mistakes::from(reason.hint(hint).at(path, 0))
     })?;
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(wrong(format!(

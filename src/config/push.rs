@@ -134,7 +134,7 @@ fn gateway_url(text: &str) -> Result<String, Reason> {
                     LLMLOAD_PUSHGATEWAY_USERNAME and LLMLOAD_PUSHGATEWAY_PASSWORD";
         return Err(Reason::new("user and password do not belong into the URL").hint(hint));
     }
-    let url = Url::read(&full).map_err(|(what, _)| Reason::new(what).hint(hint))?;
+    let url = Url::read(&full).map_err(|reason| reason.hint(hint))?;
     if !url.query.is_empty() {
         return Err(Reason::new("a Pushgateway's URL has no query").hint(hint));
     }

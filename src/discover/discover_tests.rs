@@ -41,7 +41,7 @@ impl Fake {
         format!("http://{}{path}", self.address)
     }
 
-    fn resolve(&self, path: &str) -> Result<Discovery, ServerError> {
+    fn resolve(&self, path: &str) -> Result<Discovery, Failure> {
         resolve(&self.url(path), vec![])
     }
 }
@@ -100,14 +100,14 @@ fn a_whole_path_is_used_as_it_is() {
     let found = Fake::new(LLMSIM).resolve("/openai/v1/chat/completions").unwrap();
     assert_eq!(found.service, Service::Llmsim);
     let error = Fake::new(&[]).resolve("/v1/messages").unwrap_err();
-    assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
+    assert_eq!(error.exit, crate::error::ExitCode::Config);
 }
 
 #[test]
 fn a_server_without_a_models_list_is_told_apart_by_its_answers() {
     let code = |table, path| {
-        let error: ServerError = Fake::new(table).resolve(path).unwrap_err();
-        (error.exit_code(), error.hint().to_owned())
+        let error: Failure = Fake::new(table).resolve(path).unwrap_err();
+        (error.exit, error.reason().hint.clone().unwrap())
     };
     assert_eq!(code(&[], "").0, crate::error::ExitCode::Config);
     assert!(code(&[("/v1/models", 401, "")], "").1.contains("--header"));
@@ -123,10 +123,10 @@ fn a_target_that_never_answers_is_114_with_the_reason() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let error = resolve(&url, vec![]).unwrap_err();
-    assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+    assert_eq!(error.exit, crate::error::ExitCode::Target);
     assert!(error.to_string().contains("connection refused"), "{error}");
     let error = resolve("http://no-such-host.invalid/v1", vec![]).unwrap_err();
-    assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+    assert_eq!(error.exit, crate::error::ExitCode::Target);
     assert!(error.to_string().contains("never answered"), "{error}");
 }
 
@@ -150,7 +150,7 @@ fn a_port_is_free_or_has_a_healthy_server_and_anything_else_is_an_error() {
     assert_eq!(at_port(port), Ok(AtPort::Nothing));
     let server = Fake::new(&[("/health", 503, "loading")]);
     let error = at_port(server.address.port()).unwrap_err();
-    assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+    assert_eq!(error.exit, crate::error::ExitCode::Target);
     assert!(error.to_string().contains("answers 503"), "{error}");
 }
 

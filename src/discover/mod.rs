@@ -1,11 +1,9 @@
 //! From what the user typed to a target: which server, which addresses, which paths.
 
-mod error;
 mod paths;
 mod url;
 mod validate;
 
-pub use error::ServerError;
 pub use url::Url;
 pub use validate::{Question, VALIDATION_LIMIT, validate};
 
@@ -15,7 +13,7 @@ use std::time::Duration;
 use crate::api::Api;
 use crate::blocking_http::{Answer, Peer, ProbeError};
 use crate::discover::paths::Places;
-use crate::error::printable;
+use crate::error::{ExitCode, Failure, Place, Reason, printable};
 use crate::http1::check_path;
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::workload::{NamedPaths, Target};
@@ -30,11 +28,9 @@ pub const ADDRESSES_MAX: usize = 64;
 /// Path of the simulator's statistics.
 pub const STATS_PATH: &str = "/llmsim/stats";
 
-/// Whether a run could go to this URL, an API of the path included. What is wrong, without its user and query, and a
-/// hint.
-pub fn check_url(text: &str) -> Result<(), (String, String)> {
-    let url = Url::read(text).map_err(|(what, hint)| (what, hint.to_owned()))?;
-    paths::check(&url.path)
+/// Whether a run could go to this URL, an API of the path included. What is wrong is said without its user and query.
+pub fn check_url(text: &str) -> Result<(), Reason> {
+    paths::check(&Url::read(text)?.path)
 }
 
 /// The API that the path of a URL names, if it names one.
@@ -51,7 +47,7 @@ pub enum AtPort {
 }
 
 /// Asks the port whether a healthy server is there. Anything else that is there is an error.
-pub fn at_port(port: u16) -> Result<AtPort, ServerError> {
+pub fn at_port(port: u16) -> Result<AtPort, Failure> {
     match health_of(port) {
         Ok(answer) if answer.status == 200 => Ok(AtPort::HealthyServer),
         Err(ProbeError::Refused) => Ok(AtPort::Nothing),
@@ -60,8 +56,18 @@ pub fn at_port(port: u16) -> Result<AtPort, ServerError> {
     }
 }
 
-fn taken(port: u16, says: &str) -> ServerError {
-    ServerError::target(
+/// What was asked for makes no sense.
+fn unusable(what: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure::new(ExitCode::Config, Reason::new(what).hint(hint))
+}
+
+/// The server doesn't do what the run needs.
+fn unfit(what: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
+}
+
+fn taken(port: u16, says: &str) -> Failure {
+    unfit(
         format!("--port {port}: in use, but not by a healthy server: GET /health {says}"),
         format!(
             "stop it, choose another --port, or run against it as it is: \
@@ -103,22 +109,26 @@ pub struct Discovery {
 
 /// Looks the name up, finds out which addresses answer and, unless the URL names an API path, under which
 /// prefix the models list is. `headers` are sent along.
-pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, ServerError> {
-    resolve_over(url, None, headers, &TlsOptions::default())
+pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, Failure> {
+    let given = Place::option("--target");
+    resolve_over(url, &given, None, headers, &TlsOptions::default())
 }
 
-/// The same; `api` is what it speaks, whatever its path says, and `options` are for an https URL.
+/// The same; `given` is where the URL was written, `api` is what it speaks, whatever its path says, and `options` are
+/// for an https URL.
 pub fn resolve_over(
     url: &str,
+    given: &Place,
     api: Option<Api>,
     headers: Vec<(String, String)>,
     options: &TlsOptions,
-) -> Result<Discovery, ServerError> {
-    let url = Url::parse(url)?;
-    let places = Places::of(&url.path, api)?;
+) -> Result<Discovery, Failure> {
+    let url = Url::parse(url, given)?;
+    let places = Places::of(&url.path, api).map_err(|reason| given.mistake(reason))?;
     let mut notes = Vec::new();
     let tls = tls_target(&url, options, &mut notes)?;
-    let addresses = reachable(&url, lookup(&url)?, &mut notes)?;
+    let named = lookup(&url).map_err(|e| silent(&url, &e))?;
+    let addresses = reachable(&url, named, &mut notes)?;
     let peer = Peer {
         address: addresses[0],
         authority: &url.authority,
@@ -139,8 +149,10 @@ pub fn resolve_over(
     let light_paths = light_paths(service, is_healthy, &found);
     let named_paths = named_paths(service, &found, &light_paths[0]);
     let api_path = format!("{}{}{}", found.prefix, places.end, url.query);
-    check_path(&api_path)
-        .map_err(|e| ServerError::config(format!("--target: {e}"), "percent-encode the path"))?;
+    check_path(&api_path).map_err(|e| {
+        let reason = Reason::new(e.to_string()).hint("percent-encode the path");
+        given.mistake(reason)
+    })?;
     Ok(Discovery {
         target: Target {
             api: places.api,
@@ -158,9 +170,9 @@ pub fn resolve_over(
     })
 }
 
-/// The addresses behind a URL: asks the name service, and nobody else.
-pub fn addresses(url: &str) -> Result<Vec<SocketAddr>, ServerError> {
-    lookup(&Url::parse(url)?)
+/// The addresses behind a URL, as far as it is one: asks the name service, and nobody else.
+pub fn addresses(url: &str) -> Option<Vec<SocketAddr>> {
+    lookup(&Url::read(url).ok()?).ok()
 }
 
 /// Reads the trusted certificates, if the URL needs them.
@@ -168,7 +180,7 @@ fn tls_target(
     url: &Url,
     options: &TlsOptions,
     notes: &mut Vec<String>,
-) -> Result<Option<TlsTarget>, ServerError> {
+) -> Result<Option<TlsTarget>, Failure> {
     if !url.tls {
         // An https Pushgateway of the same run has its use for the certificates.
         let given = [
@@ -181,7 +193,7 @@ fn tls_target(
         }
         return Ok(None);
     }
-    let target = TlsTarget::new(&url.host, options).map_err(|e| ServerError::config(e.message, e.hint))?;
+    let target = TlsTarget::new(&url.host, options)?;
     if !target.verified {
         let origin = url.origin();
         notes.push(format!(
@@ -208,7 +220,7 @@ fn find_api(
     places: &Places,
     service: Service,
     health: &Result<Answer, ProbeError>,
-) -> Result<Found, ServerError> {
+) -> Result<Found, Failure> {
     let given = || Found {
         prefix: places.candidates[0].clone(),
         models: None,
@@ -316,26 +328,16 @@ fn is_llmsim(answer: &Answer) -> bool {
         && serde_json::from_slice::<Health>(&answer.body).is_ok_and(|h| h.service == "llmsim")
 }
 
-fn never_answered(url: &Url, reason: &str) -> ServerError {
-    ServerError::target(
-        format!("target {}: never answered: {reason}", url.origin()),
-        "check that the server runs, and its host and port",
-    )
+/// Nothing came from the target.
+fn silent(url: &Url, reason: &ProbeError) -> Failure {
+    let hint = match reason {
+        ProbeError::Tls(tls) => tls.hint(),
+        _ => "check that the server runs, and its host and port",
+    };
+    unfit(format!("target {}: never answered: {reason}", url.origin()), hint)
 }
 
-fn silent(url: &Url, reason: &ProbeError) -> ServerError {
-    let error = never_answered(url, &reason.to_string());
-    match reason {
-        ProbeError::Tls(tls) => ServerError::target(error.to_string(), tls.hint()),
-        _ => error,
-    }
-}
-
-fn no_models_list(
-    url: &Url,
-    places: &Places,
-    answers: &[(&String, Result<Answer, ProbeError>)],
-) -> ServerError {
+fn no_models_list(url: &Url, places: &Places, answers: &[(&String, Result<Answer, ProbeError>)]) -> Failure {
     let tried: Vec<String> = answers
         .iter()
         .map(|(prefix, answer)| match answer {
@@ -354,7 +356,7 @@ fn no_models_list(
             .any(|(_, answer)| answer.as_ref().is_ok_and(|a| wanted(a.status)))
     };
     if status(|status| status >= 500) {
-        return ServerError::target(message, "wait until the server is ready");
+        return unfit(message, "wait until the server is ready");
     }
     let end = places.end;
     let path = format!("name the whole path: --target http://HOST:PORT/PREFIX{end}");
@@ -363,11 +365,11 @@ fn no_models_list(
     } else {
         path
     };
-    ServerError::config(message, hint)
+    unusable(message, hint)
 }
 
 /// All addresses of the host, each once.
-pub(super) fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ServerError> {
+pub fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ProbeError> {
     let (host, port) = (url.host.clone(), url.port);
     let found = if host.contains(':') || host.parse::<IpAddr>().is_ok() {
         (host.as_str(), port).to_socket_addrs()
@@ -377,10 +379,10 @@ pub(super) fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ServerError> {
         std::thread::spawn(move || sender.send((host.as_str(), port).to_socket_addrs()));
         receiver.recv_timeout(LOOKUP_LIMIT).map_err(|_| {
             let limit = LOOKUP_LIMIT.as_secs();
-            never_answered(url, &format!("no answer from the name service within {limit} s"))
+            ProbeError::Unreachable(format!("no answer from the name service within {limit} s"))
         })?
     };
-    let found = found.map_err(|e| never_answered(url, &printable(&e.to_string(), 200)))?;
+    let found = found.map_err(|e| ProbeError::Unreachable(e.to_string()))?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found.take(ADDRESSES_MAX) {
         if !addresses.contains(&address) {
@@ -388,7 +390,7 @@ pub(super) fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ServerError> {
         }
     }
     if addresses.is_empty() {
-        return Err(never_answered(url, "the name has no address"));
+        return Err(ProbeError::Unreachable("the name has no address".to_owned()));
     }
     Ok(addresses)
 }
@@ -399,7 +401,7 @@ fn reachable(
     url: &Url,
     addresses: Vec<SocketAddr>,
     notes: &mut Vec<String>,
-) -> Result<Vec<SocketAddr>, ServerError> {
+) -> Result<Vec<SocketAddr>, Failure> {
     let connect = |address: &SocketAddr| match TcpStream::connect_timeout(address, PROBE_LIMIT) {
         Ok(_) => Ok(()),
         Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => Err(ProbeError::Refused.to_string()),
@@ -431,7 +433,7 @@ fn reachable(
     }
     let dead = dead.join(", ");
     if open.is_empty() {
-        return Err(never_answered(url, &dead));
+        return Err(silent(url, &ProbeError::Unreachable(dead)));
     }
     if !dead.is_empty() {
         notes.push(format!("target {}: left out {dead}", url.origin()));

@@ -1,8 +1,7 @@
 //! Which API a URL's path means, and where that API may be.
 
 use crate::api::{Api, ENDS_WITHOUT_ROW};
-use crate::discover::ServerError;
-use crate::error::printable;
+use crate::error::{Reason, printable};
 
 /// Where the API may be.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub(super) struct Places {
 
 impl Places {
     /// `asked`: the API that the configuration names, whatever the path.
-    pub(super) fn of(path: &str, asked: Option<Api>) -> Result<Places, ServerError> {
+    pub(super) fn of(path: &str, asked: Option<Api>) -> Result<Places, Reason> {
         if let Some(named) = Api::of_path(path) {
             let end = named.row().end;
             let prefix = path.strip_suffix(end).unwrap_or(path);
@@ -29,7 +28,7 @@ impl Places {
                 given: true,
             });
         }
-        check(path).map_err(|(what, hint)| ServerError::config(format!("--target {what}"), hint))?;
+        check(path)?;
         let api = asked.unwrap_or(Api::DEFAULT);
         let row = api.row();
         Ok(Places {
@@ -61,8 +60,8 @@ fn candidates(path: &str, prefixes: &[&str]) -> Vec<String> {
     }
 }
 
-/// What is wrong with a path that names an API which is not spoken, and a hint.
-pub(super) fn check(path: &str) -> Result<(), (String, String)> {
+/// Refuses a path that names an API which is not spoken.
+pub(super) fn check(path: &str) -> Result<(), Reason> {
     let Some(unknown) = ENDS_WITHOUT_ROW.iter().find(|end| path.ends_with(*end)) else {
         return Ok(());
     };
@@ -73,7 +72,7 @@ pub(super) fn check(path: &str) -> Result<(), (String, String)> {
         known.join(", ")
     );
     let end = Api::DEFAULT.row().end;
-    Err((what, format!("end the path with {end}, or give the origin alone")))
+    Err(Reason::new(what).hint(format!("end the path with {end}, or give the origin alone")))
 }
 
 #[cfg(test)]
@@ -137,10 +136,9 @@ mod tests {
     fn the_ends_of_other_apis_are_refused() {
         for path in ["/v1/responses", "/v1/messages", "/generate"] {
             let error = Places::of(path, None).unwrap_err();
-            assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
-            assert!(error.to_string().contains(path), "{error}");
+            assert!(error.what.contains(path), "{error}");
             for api in Api::ALL {
-                assert!(error.to_string().contains(api.row().end), "{error}");
+                assert!(error.what.contains(api.row().end), "{error}");
             }
         }
     }

@@ -1,7 +1,6 @@
 //! `http[s]://host[:port][/path][?query]`, and nothing that HTTP/1.1 could not carry.
 
-use crate::discover::ServerError;
-use crate::error::printable;
+use crate::error::{Mistake, Place, Reason, printable};
 
 /// Bytes of a URL.
 const URL_BYTES_MAX: usize = 8192;
@@ -25,18 +24,19 @@ pub struct Url {
 const HINT: &str = "write http://HOST:PORT or https://HOST, with or without a path";
 
 impl Url {
-    pub fn parse(text: &str) -> Result<Url, ServerError> {
-        Url::read(text).map_err(|(what, hint)| ServerError::config(format!("--target {what}"), hint))
+    /// `given` is where the text was written: an option, or a line of the document.
+    pub fn parse(text: &str, given: &Place) -> Result<Url, Mistake> {
+        Url::read(text).map_err(|reason| given.mistake(reason))
     }
 
-    /// What is wrong names the URL, but not where it was given, and comes with a hint.
-    pub fn read(text: &str) -> Result<Url, (String, &'static str)> {
+    /// What is wrong names the URL, but not where it was given.
+    pub fn read(text: &str) -> Result<Url, Reason> {
         // Userinfo and query may be secrets, so errors name the URL without them.
         let shown = match text.split(['?', '#']).next().unwrap_or("") {
             with_userinfo if with_userinfo.contains('@') => "***@***".to_owned(),
             plain => printable(plain, 120),
         };
-        let refuse = |why: &str| (format!("`{shown}`: {why}"), HINT);
+        let refuse = |why: &str| Reason::new(format!("`{shown}`: {why}")).hint(HINT);
         if text.len() > URL_BYTES_MAX {
             return Err(refuse(&format!("longer than {URL_BYTES_MAX} bytes")));
         }
@@ -58,10 +58,8 @@ impl Url {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (place, rest) = rest.split_at(end);
         if place.contains('@') {
-            return Err((
-                format!("`{shown}`: user and password in the URL are not supported"),
-                "send them as a header: --header 'Authorization: Basic ...'",
-            ));
+            let what = format!("`{shown}`: user and password in the URL are not supported");
+            return Err(Reason::new(what).hint("send them as a header: --header 'Authorization: Basic ...'"));
         }
         let (host, port) = split_port(place).ok_or_else(|| refuse("not HOST or HOST:PORT"))?;
         let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
@@ -137,7 +135,7 @@ mod tests {
     use super::*;
 
     fn url(text: &str) -> (String, u16, String, String, String) {
-        let url = Url::parse(text).unwrap();
+        let url = Url::read(text).unwrap();
         (url.host, url.port, url.authority, url.path, url.query)
     }
 
@@ -179,7 +177,7 @@ mod tests {
             ("https://[::1]/v1", 443, "[::1]"),
             ("http://h:443", 443, "h:443"),
         ] {
-            let url = Url::parse(text).unwrap();
+            let url = Url::read(text).unwrap();
             assert_eq!((url.port, url.authority.as_str()), (port, authority), "{text}");
             assert_eq!(url.tls, text.to_lowercase().starts_with("https"));
             let scheme = if url.tls { "https" } else { "http" };
@@ -212,9 +210,13 @@ mod tests {
             "https://h:0",
             "httpss://h",
         ] {
-            let error = Url::parse(bad).unwrap_err();
-            assert_eq!(error.exit_code(), crate::error::ExitCode::Config, "{bad:?}");
-            assert!(!error.to_string().contains(['\r', '\n']), "{bad:?}");
+            let error = Url::parse(bad, &Place::option("--target")).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.starts_with("error: --target: `") && text.contains("\nhint: "),
+                "{text}"
+            );
+            assert!(text.lines().count() == 2 && !text.contains('\r'), "{bad:?}");
         }
     }
 
@@ -228,8 +230,8 @@ mod tests {
             "ftp://u:CANARY@h",
             "http://u:CANARY@h/ ",
         ] {
-            let error = Url::parse(bad).unwrap_err();
-            assert!(!format!("{error} {}", error.hint()).contains("CANARY"), "{bad}");
+            let error = Url::read(bad).unwrap_err();
+            assert!(!error.to_string().contains("CANARY"), "{bad}");
         }
     }
 }

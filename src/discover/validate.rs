@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::api::{Generation, ReadEvent, ReadSide, Row, StreamEnd, StreamState, WriteBody};
 use crate::blocking_http::{Answer, Peer};
-use crate::discover::ServerError;
-use crate::error::printable;
+use crate::discover::unfit;
+use crate::error::{Failure, lossless, printable};
 use crate::http1::{Body, ContentType, Method};
 use crate::metrics::Outcome;
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
@@ -81,7 +81,7 @@ pub fn validate(
     question: Option<Question<'_>>,
     limit: Duration,
     say: &mut dyn FnMut(&str),
-) -> Result<(), ServerError> {
+) -> Result<(), Failure> {
     let deadline = Instant::now() + limit;
     let row = target.api.row();
     for check in checks(row, target, question) {
@@ -186,7 +186,7 @@ impl Check {
         self.path.split('?').next().unwrap_or("")
     }
 
-    fn error(&self, target: &Target, answer: &Answer, why: &str) -> ServerError {
+    fn error(&self, target: &Target, answer: &Answer, why: &str) -> Failure {
         let mut message = format!(
             "validation: {} {}{}{}",
             self.method.as_str(),
@@ -201,13 +201,13 @@ impl Check {
             message.push_str(&format!(": {}", shown(why, target)));
         }
         if answer.status != 0 {
-            let body = shown(&String::from_utf8_lossy(&answer.body), target);
+            let body = shown(&lossless(&answer.body), target);
             message.push_str(&match body.as_str() {
                 "" => "; its body is empty".to_owned(),
                 body => format!("; its body begins `{body}`"),
             });
         }
-        ServerError::target(message, hint(answer.status))
+        unfit(message, hint(answer.status))
     }
 }
 
@@ -316,10 +316,10 @@ fn read_stream(read: ReadEvent, body: &[u8]) -> Result<(StreamState, u32), Strin
         match item {
             Some(Item::Event { name, data }) => match stream.read(read, name, data) {
                 Ok(facts) if facts.error => {
-                    return Err(format!("an error event, `{}`", String::from_utf8_lossy(data)));
+                    return Err(format!("an error event, `{}`", lossless(data)));
                 }
                 Ok(facts) => tokens += u32::from(facts.token),
-                Err(e) => return Err(format!("{e}, `{}`", String::from_utf8_lossy(data))),
+                Err(e) => return Err(format!("{e}, `{}`", lossless(data))),
             },
             Some(Item::UnknownField { name, value }) => stream.unknown_field(name, value),
             _ => {}

@@ -110,7 +110,7 @@ fn serve(listener: TcpListener, table: Vec<Says>) -> Vec<String> {
 }
 
 struct Validated {
-    result: Result<(), ServerError>,
+    result: Result<(), Failure>,
     said: Vec<String>,
     requests: Vec<String>,
 }
@@ -241,9 +241,9 @@ fn what_a_server_need_not_have_is_not_there_and_no_failure() {
 fn fail(cases: Vec<(Vec<Says>, &str)>) {
     for (table, part) in cases {
         let error = run(table).result.unwrap_err();
-        assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+        assert_eq!(error.exit, crate::error::ExitCode::Target);
         let text = error.to_string();
-        assert!(text.starts_with("validation: "), "{text}");
+        assert!(text.starts_with("error: validation: "), "{text}");
         let address = text.split("http://").nth(1).unwrap().split('/').next().unwrap();
         let part = part.replace("ORIGIN", &format!("http://{address}"));
         assert!(text.contains(&part), "`{part}` is not in: {text}");
@@ -348,7 +348,7 @@ fn neither_escape_sequences_nor_our_own_key_come_back_from_a_body() {
     let body = "wrong key sk-CANARY-2 in ?key=CANARY\u{1b}[2J\u{202e}";
     let ran = run(but("/v1/chat/completions", false, json(401, body)));
     let error = ran.result.unwrap_err();
-    let text = format!("{error} {}", error.hint());
+    let text = error.to_string();
     assert!(
         text.contains("`wrong key *** in ?key=***\\u{1b}[2J\\u{202e}`"),
         "{text}"
@@ -368,5 +368,5 @@ fn a_server_that_says_nothing_runs_into_the_limit() {
         error.to_string().contains("/health: no answer within 0.0"),
         "{error}"
     );
-    assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+    assert_eq!(error.exit, crate::error::ExitCode::Target);
 }

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use crate::error::one_line;
+
 /// More mistakes than these are counted, not shown.
 const MISTAKES_SHOWN_MAX: usize = 100;
 
 /// Longer words are not compared with the known ones.
 const WORD_BYTES_MAX: usize = 60;
 
-/// Why a text was not understood, without the place where it stood.
+/// Why something was not understood or can't be done, and what to do next. Knows nothing of the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     pub what: String,
@@ -30,23 +32,30 @@ impl Reason {
         }
     }
 
+    /// Says of what it is true: `place` and a colon stand in front.
+    pub fn within(self, place: impl fmt::Display) -> Reason {
+        Reason {
+            what: format!("{place}: {}", self.what),
+            ..self
+        }
+    }
+
     /// Puts it in its place: an option, or a file. `line` is 0 outside files.
-    pub fn at(self, place: impl Into<String>, line: usize) -> Mistake {
+    pub fn at(self, name: impl Into<String>, line: usize) -> Mistake {
+        let name = name.into();
         Mistake {
-            place: place.into(),
-            line,
-            what: self.what,
-            hint: self.hint,
+            place: Some(Place { name, line }),
+            reason: self,
         }
     }
 }
 
-/// One line, as clap wants it for a command-line value.
+/// One line, as clap wants it for a command-line value. Safe for a terminal.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
+        f.write_str(&one_line(&self.what))?;
         match &self.hint {
-            Some(hint) => write!(f, "; {hint}"),
+            Some(hint) => write!(f, "; {}", one_line(hint)),
             None => Ok(()),
         }
     }
@@ -54,35 +63,12 @@ impl fmt::Display for Reason {
 
 impl std::error::Error for Reason {}
 
-/// One mistake in its place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// An option (`--stages`) or a file.
-    pub place: String,
-    /// From 1; 0 where there is no line.
-    pub line: usize,
-    pub what: String,
-    pub hint: Option<String>,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "error: {}: {}", self.place, self.what)?,
-            line => write!(f, "error: {}:{line}: {}", self.place, self.what)?,
-        }
-        match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
-        }
-    }
-}
-
 /// A file and a line in it, or an option and 0. All places are equal, so that what was asked for compares
 /// equal wherever it was written.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     pub name: String,
+    /// From 1; 0 where there is no line.
     pub line: usize,
 }
 
@@ -117,47 +103,138 @@ impl Place {
     }
 }
 
-/// Everything that was found wrong: at least one mistake, in the order of the lines. Exit code 104.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    mistakes: Vec<Mistake>,
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&one_line(&self.name))?;
+        match self.line {
+            0 => Ok(()),
+            line => write!(f, ":{line}"),
+        }
+    }
 }
 
-impl ConfigError {
+/// One mistake, in its place where there is one.
+#[derive(Clone, Debug)]
+pub struct Mistake {
+    pub place: Option<Place>,
+    pub reason: Reason,
+}
+
+/// Here the place counts: the same mistake in two lines is two mistakes.
+impl PartialEq for Mistake {
+    fn eq(&self, other: &Mistake) -> bool {
+        let place = |mistake: &Mistake| mistake.place.as_ref().map(|p| (p.name.clone(), p.line));
+        place(self) == place(other) && self.reason == other.reason
+    }
+}
+
+impl Eq for Mistake {}
+
+impl Mistake {
+    /// From 1; 0 where there is no line.
+    pub fn line(&self) -> usize {
+        self.place.as_ref().map_or(0, |place| place.line)
+    }
+
+    /// Says which of several it is about: `wider` stands in front of its place.
+    fn within(mut self, wider: &str) -> Mistake {
+        self.place = Some(match self.place {
+            Some(place) => Place {
+                name: format!("{wider}: {}", place.name),
+                ..place
+            },
+            None => Place::option(wider),
+        });
+        self
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>, cause: &str) -> fmt::Result {
+        f.write_str("error: ")?;
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}{cause}", one_line(&self.reason.what))?;
+        match &self.reason.hint {
+            Some(hint) => write!(f, "\nhint: {}", one_line(hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<Reason> for Mistake {
+    fn from(reason: Reason) -> Mistake {
+        Mistake { place: None, reason }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.show(f, "")
+    }
+}
+
+/// Everything that was found wrong: at least one mistake, in the order of the lines. Where nothing else is said, it
+/// ends the program with [`ExitCode::Config`](crate::error::ExitCode::Config).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
     /// # Panics
     /// Without a mistake there is no error.
-    pub fn new(mut mistakes: Vec<Mistake>) -> ConfigError {
+    pub fn new(mut mistakes: Vec<Mistake>) -> Mistakes {
         assert!(!mistakes.is_empty());
-        mistakes.sort_by_key(|mistake| mistake.line);
-        ConfigError { mistakes }
+        mistakes.sort_by_key(Mistake::line);
+        Mistakes(mistakes)
     }
 
-    pub fn mistakes(&self) -> &[Mistake] {
-        &self.mistakes
+    pub fn first(&self) -> &Mistake {
+        &self.0[0]
     }
-}
 
-impl From<Mistake> for ConfigError {
-    fn from(mistake: Mistake) -> ConfigError {
-        ConfigError::new(vec![mistake])
+    pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
+        self.0.iter()
     }
-}
 
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.mistakes.len().min(MISTAKES_SHOWN_MAX);
-        for (i, mistake) in self.mistakes[..shown].iter().enumerate() {
-            let newline = if i == 0 { "" } else { "\n" };
-            write!(f, "{newline}{mistake}")?;
+    /// Says which of several they are about: `wider` stands in front of each place.
+    pub fn within(self, wider: &str) -> Mistakes {
+        Mistakes(self.0.into_iter().map(|mistake| mistake.within(wider)).collect())
+    }
+
+    /// `cause`, which begins with a line feed or is empty, follows what is said first.
+    pub(super) fn show(&self, f: &mut fmt::Formatter<'_>, cause: &str) -> fmt::Result {
+        let shown = self.0.len().min(MISTAKES_SHOWN_MAX);
+        for (i, mistake) in self.0[..shown].iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            mistake.show(f, if i == 0 { cause } else { "" })?;
         }
-        match self.mistakes.len() - shown {
+        match self.0.len() - shown {
             0 => Ok(()),
             more => write!(f, "\nerror: {more} more mistakes are not shown"),
         }
     }
 }
 
-impl std::error::Error for ConfigError {}
+impl From<Mistake> for Mistakes {
+    fn from(mistake: Mistake) -> Mistakes {
+        Mistakes(vec![mistake])
+    }
+}
+
+impl From<Reason> for Mistakes {
+    fn from(reason: Reason) -> Mistakes {
+        Mistake::from(reason).into()
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.show(f, "")
+    }
+}
+
+impl std::error::Error for Mistakes {}
 
 /// The known word that `word` was probably meant to be.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
@@ -233,7 +310,7 @@ mod tests {
 
     #[test]
     fn mistakes_come_in_the_order_of_lines_with_their_hints() {
-        let error = ConfigError::new(vec![
+        let error = Mistakes::new(vec![
             Reason::new("unknown key `b`").at("p.yaml", 9),
             Reason::new("unknown key `duratoin`")
                 .hint("did you mean `duration`?")
@@ -249,7 +326,7 @@ mod tests {
     #[test]
     fn a_flood_of_mistakes_is_counted() {
         let one = Reason::new("x").at("f", 1);
-        let text = ConfigError::new(vec![one; 150]).to_string();
+        let text = Mistakes::new(vec![one; 150]).to_string();
         assert_eq!(text.lines().count(), 101);
         assert!(text.ends_with("50 more mistakes are not shown"));
     }

@@ -8,5 +8,9 @@ mod safe_text;
 
 pub use exit::ExitCode;
 pub use failure::Failure;
-pub use mistake::{ConfigError, Mistake, Place, Reason, nearest};
-pub use safe_text::{escape, printable, quoted};
+pub use mistake::{Mistake, Mistakes, Place, Reason, nearest};
+#[cfg(test)]
+pub use safe_text::HOSTILE;
+pub use safe_text::{
+    escape, is_unsafe, lossless, one_line, printable, quoted, safe_json, shown_path, yaml_escaped,
+};

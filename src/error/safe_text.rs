@@ -1,99 +1,204 @@
-//! Text from elsewhere must not command the terminal (CWE-150).
+//! The one filter for text from elsewhere: what a server, a file, a path, a name or the environment says is shown on
+//! a terminal, in a log line or in a text file only after it went through here (CWE-150).
+//!
+//! One set of characters, and one way to show them: as Rust writes them, `\u{1b}`, `\n`. Such a text holds nothing
+//! of the set any more, so filtering it again changes nothing. Bytes that are not UTF-8 are shown as `\xff`.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
-/// Stands where a control character was.
 /// Characters of a foreign value that an error repeats.
 const QUOTED_CHARS_MAX: usize = 60;
 
-const REPLACEMENT: char = '\u{fffd}';
-
-/// C0 but line feed and tab, DEL, C1 and the bidirectional controls become U+FFFD. A carriage return goes too:
-/// it lets later text overwrite earlier text.
-pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_control) {
-        return Cow::Borrowed(text);
-    }
-    let clean = |c| if is_control(c) { REPLACEMENT } else { c };
-    Cow::Owned(text.chars().map(clean).collect())
-}
-
-fn is_control(c: char) -> bool {
+/// Whether a terminal would obey this character, or a reader would not see it as it is: controls, line and paragraph
+/// separators, and Unicode's format characters (category Cf) except those that are visible signs. They turn the
+/// direction of writing, join what looks apart, or are not shown at all, tags above all: a text may hide in them.
+pub fn is_unsafe(c: char) -> bool {
     match c {
-        '\n' | '\t' => false,
+        // C0, DEL, C1.
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
-        // Marks, embeddings, overrides and isolates; also the two separators that some terminals take for
-        // line ends.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' => true,
-        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        // Soft hyphen, Arabic letter mark, Mongolian vowel separator.
+        '\u{ad}' | '\u{61c}' | '\u{180e}' => true,
+        // Zero width and direction marks; separators, embeddings and overrides; joiners, isolates and shapes.
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+        // Byte order mark, annotations.
+        '\u{feff}' | '\u{fff9}'..='\u{fffb}' => true,
+        // Controls of shorthand and of musical notation, tags.
+        '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}' => true,
         _ => false,
     }
 }
 
-/// Text from elsewhere, safe for a terminal: control characters and those that turn the writing direction
-/// are escaped, and it ends after `chars` characters.
+fn filtered(text: &str, is_kept: fn(char) -> bool) -> Cow<'_, str> {
+    let hidden = |c: char| is_unsafe(c) && !is_kept(c);
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match hidden(c) {
+            true => safe.extend(c.escape_default()),
+            false => safe.push(c),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// The text on one line: line feeds and tabs are escaped as well, so that it can't pretend to be two lines.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    filtered(text, |_| false)
+}
+
+/// A text whose line feeds and tabs are its structure, and stay. Names in it are filtered by [`one_line`] before they
+/// are put there.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    filtered(text, |c| matches!(c, '\n' | '\t'))
+}
+
+/// [`one_line`], cut after so many characters of `text`; an ellipsis says that there was more.
 pub fn printable(text: &str, chars: usize) -> String {
-    let mut safe = String::new();
-    for c in text.chars().take(chars) {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || turns {
-            safe.extend(c.escape_default());
-        } else {
-            safe.push(c);
+    match text.char_indices().nth(chars) {
+        Some((at, _)) => format!("{}…", one_line(&text[..at])),
+        None => one_line(text).into_owned(),
+    }
+}
+
+/// A foreign value in backquotes, cut short.
+pub fn quoted(value: &str) -> String {
+    format!("`{}`", printable(value, QUOTED_CHARS_MAX))
+}
+
+/// Text that should be UTF-8 and may not be: what isn't is shown as `\xff`, the rest as it is, still to be filtered.
+pub fn lossless(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    Cow::Owned(text)
+}
+
+/// A path or a word of the command line, whole and on one line.
+pub fn shown_path(path: impl AsRef<OsStr>) -> String {
+    one_line(&lossless(path.as_ref().as_bytes())).into_owned()
+}
+
+/// The same JSON with everything unsafe written as `\u202e`. A program reads the same values from it, and a person
+/// who prints the file is safe.
+pub fn safe_json(json: &str) -> Cow<'_, str> {
+    // Line feeds and tabs are layout here; inside of strings JSON has escaped them already.
+    let hidden = |c: char| is_unsafe(c) && !matches!(c, '\n' | '\t');
+    if !json.contains(hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match hidden(c) {
+            true => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    safe.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            false => safe.push(c),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// The inside of a double-quoted scalar of YAML: backslashes, quotes and everything unsafe escaped. YAML reads back
+/// the text as it was.
+pub fn yaml_escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\n' => safe.push_str("\\n"),
+            '\t' => safe.push_str("\\t"),
+            '"' | '\\' => safe.extend(['\\', c]),
+            c if is_unsafe(c) && u32::from(c) > 0xffff => safe.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c if is_unsafe(c) => safe.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => safe.push(c),
         }
     }
     safe
 }
 
-/// A foreign value in backquotes, cut short and without anything a terminal would obey.
-pub fn quoted(value: &str) -> String {
-    let mut out = String::from("`");
-    for c in value.chars().take(QUOTED_CHARS_MAX) {
-        // Besides controls: marks that turn the direction of writing can disguise what a line says.
-        let unsafe_mark = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || unsafe_mark {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    if value.chars().nth(QUOTED_CHARS_MAX).is_some() {
-        out.push('…');
-    }
-    out.push('`');
-    out
-}
+/// A text with one of each kind of what is filtered, for tests of what may reach a terminal.
+#[cfg(test)]
+pub const HOSTILE: &str =
+    "a\x1b[2J\x07\r\x08\x7f\u{9b}\u{61c}\u{200b}\u{200e}\u{202e}\u{2028}\u{2060}\u{2066}\u{feff}\u{e0041}z";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn controls_are_replaced_and_nothing_else_is() {
+    fn controls_and_what_cannot_be_seen_are_escaped_and_nothing_else_is() {
         for (dirty, clean) in [
-            ("plain, größer, 日本\n\tend", "plain, größer, 日本\n\tend"),
-            ("\x1b[2Jgone", "\u{fffd}[2Jgone"),
-            ("\x1b]52;c;aGk=\x07", "\u{fffd}]52;c;aGk=\u{fffd}"),
-            ("c1 \u{9b}31m", "c1 \u{fffd}31m"),
-            ("over\rwrite\x08\x7f", "over\u{fffd}write\u{fffd}\u{fffd}"),
-            ("a\u{202e}b\u{2066}c\u{200f}", "a\u{fffd}b\u{fffd}c\u{fffd}"),
+            ("plain, größer, 日本 👍🏽\n\tend", "plain, größer, 日本 👍🏽\n\tend"),
+            ("\x1b[2Jgone", "\\u{1b}[2Jgone"),
+            ("\x1b]52;c;aGk=\x07", "\\u{1b}]52;c;aGk=\\u{7}"),
+            ("c1 \u{9b}31m", "c1 \\u{9b}31m"),
+            ("over\rwrite\x08\x7f", "over\\rwrite\\u{8}\\u{7f}"),
+            ("a\u{202e}b\u{2066}c\u{200f}", "a\\u{202e}b\\u{2066}c\\u{200f}"),
+            ("a\u{200b}\u{feff}\u{2060}", "a\\u{200b}\\u{feff}\\u{2060}"),
+            ("a\u{2028}b\u{2029}\u{61c}", "a\\u{2028}b\\u{2029}\\u{61c}"),
+            ("tag\u{e0061}\u{e007f}", "tag\\u{e0061}\\u{e007f}"),
         ] {
             assert_eq!(escape(dirty), clean);
+            assert_eq!(escape(clean), clean, "once is enough");
         }
+        assert_eq!(one_line("a\n\tb"), "a\\n\\tb");
+    }
+
+    #[test]
+    fn every_character_of_the_set_is_escaped_by_every_form() {
+        let all = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
+        for c in all.filter(|c| is_unsafe(*c)) {
+            let text = format!("x{c}y");
+            assert!(!one_line(&text).contains(c), "{c:?}");
+            assert!(
+                !printable(&text, 9).contains(c) && !quoted(&text).contains(c),
+                "{c:?}"
+            );
+            assert_eq!(escape(&text).contains(c), matches!(c, '\n' | '\t'), "{c:?}");
+            let json = serde_json::to_string(&text).expect("text is JSON");
+            let safe = safe_json(&json);
+            assert!(!safe.contains(is_unsafe), "{safe}");
+            assert_eq!(serde_json::from_str::<String>(&safe).expect("still JSON"), text);
+            assert!(!yaml_escaped(&text).contains(is_unsafe), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn unicode_agrees_that_they_are_no_letters() {
+        let all = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
+        let letters: Vec<char> = all.filter(|c| is_unsafe(*c) && c.is_alphanumeric()).collect();
+        assert_eq!(letters, [] as [char; 0]);
+        let controls = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
+        assert!(controls.filter(|c| c.is_control()).all(is_unsafe));
     }
 
     #[test]
     fn clean_text_is_borrowed() {
         assert!(matches!(escape("clean"), Cow::Borrowed(_)));
+        assert!(matches!(one_line("clean"), Cow::Borrowed(_)));
+        assert!(matches!(safe_json("{\n\t\"a\": 1}"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn escape_sequences_and_direction_marks_do_not_reach_the_terminal() {
+    fn a_cut_says_that_it_is_one() {
+        assert_eq!(printable("abcdef", 3), "abc…");
+        assert_eq!(printable("abc", 3), "abc");
         assert_eq!(
             printable("a\u{1b}[2J\u{9b}\r\u{202e}ä", 80),
             "a\\u{1b}[2J\\u{9b}\\r\\u{202e}ä"
         );
-        assert_eq!(printable("abcdef", 3), "abc");
     }
 
     #[test]
@@ -102,5 +207,19 @@ mod tests {
         assert_eq!(quoted("a\u{202e}b"), "`a\\u{202e}b`");
         assert_eq!(quoted(&"é".repeat(100)).chars().count(), 63);
         assert_eq!(quoted("é"), "`é`");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_one_by_one() {
+        assert_eq!(lossless("größer".as_bytes()), "größer");
+        assert_eq!(lossless(b"a\xffb\xe2\x82"), "a\\xffb\\xe2\\x82");
+        let path = std::path::PathBuf::from(OsStr::from_bytes(b"dir/\x1b[2J\xff.json"));
+        assert_eq!(shown_path(&path), "dir/\\u{1b}[2J\\xff.json");
+    }
+
+    #[test]
+    fn the_hostile_text_has_one_of_each_kind() {
+        assert!(HOSTILE.chars().filter(|c| is_unsafe(*c)).count() >= 14);
+        assert!(!one_line(HOSTILE).contains(is_unsafe));
     }
 }

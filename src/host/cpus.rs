@@ -1,8 +1,6 @@
 //! Which CPU does what.
 
-use std::fmt;
-
-use crate::error::{ExitCode, Failure};
+use crate::error::{Mistake, Reason, quoted};
 
 /// CPUs by their kernel number. `workers` and `server` share a CPU only where there are too few.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,52 +20,6 @@ impl CpuPlan {
     }
 }
 
-/// CPUs asked for that cannot be had. Exit code 104.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CpuError {
-    NotAllowed { cpu: usize, allowed: Vec<usize> },
-    TooMany { asked: usize, allowed: Vec<usize> },
-    None,
-    Twice { cpu: usize },
-    Both,
-    List { text: String },
-}
-
-impl fmt::Display for CpuError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CpuError::NotAllowed { cpu, allowed } => write!(
-                f,
-                "--cpus: CPU {cpu} is not among those this process may use, {}",
-                cpu_list(allowed)
-            ),
-            CpuError::TooMany { asked, allowed } => write!(
-                f,
-                "--cores: asked for {asked}, this process may use {} ({})",
-                allowed.len(),
-                cpu_list(allowed)
-            ),
-            CpuError::None => f.write_str("--cores: asked for 0, the least is 1"),
-            CpuError::Twice { cpu } => write!(f, "--cpus: CPU {cpu} is named twice"),
-            CpuError::Both => f.write_str("--cores and --cpus exclude each other"),
-            CpuError::List { text } => write!(
-                f,
-                "CPU list `{}`: not numbers and ranges below {} such as 1-3,5",
-                text.escape_default(),
-                super::CPU_COUNT_MAX
-            ),
-        }
-    }
-}
-
-impl std::error::Error for CpuError {}
-
-impl From<CpuError> for Failure {
-    fn from(error: CpuError) -> Failure {
-        Failure::new(ExitCode::Config, error, None, "")
-    }
-}
-
 /// Divides the CPUs. Without a wish: all allowed ones work; a managed server takes the upper half of them,
 /// rounded down but at least one, because it spends more on an event than the client does, and because a
 /// load generator that shares CPUs with its server measures itself. With a wish (`cores` or `cpus`) the
@@ -77,17 +29,19 @@ pub fn plan_cpus(
     cores: Option<usize>,
     cpus: Option<&[usize]>,
     managed: bool,
-) -> Result<CpuPlan, CpuError> {
+) -> Result<CpuPlan, Mistake> {
     assert!(!allowed.is_empty(), "a process is allowed some CPU");
     let workers = match (cores, cpus) {
-        (Some(_), Some(_)) => return Err(CpuError::Both),
+        (Some(_), Some(_)) => {
+            let what = "contradicts `--cpus`, which already fixes the number of cores";
+            return Err(Reason::new(what).hint("drop one of the two").at("--cores", 0));
+        }
         (None, Some(cpus)) => chosen(allowed, cpus)?,
-        (Some(0), None) => return Err(CpuError::None),
+        (Some(0), None) => return Err(Reason::new("asked for 0, the least is 1").at("--cores", 0)),
         (Some(cores), None) if cores > allowed.len() => {
-            return Err(CpuError::TooMany {
-                asked: cores,
-                allowed: allowed.to_vec(),
-            });
+            let (most, list) = (allowed.len(), cpu_list(allowed));
+            let what = format!("asked for {cores}, this process may use {most} ({list})");
+            return Err(Reason::new(what).at("--cores", 0));
         }
         (Some(cores), None) => allowed[..cores].to_vec(),
         (None, None) if managed => allowed[..allowed.len().div_ceil(2)].to_vec(),
@@ -111,28 +65,34 @@ pub fn plan_cpus(
     })
 }
 
-fn chosen(allowed: &[usize], cpus: &[usize]) -> Result<Vec<usize>, CpuError> {
+fn chosen(allowed: &[usize], cpus: &[usize]) -> Result<Vec<usize>, Mistake> {
+    let wrong = |what: String| Reason::new(what).at("--cpus", 0);
     if cpus.is_empty() {
-        return Err(CpuError::List { text: String::new() });
+        return Err(wrong("the list is empty".to_owned()));
     }
     if let Some(&cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu)) {
-        return Err(CpuError::NotAllowed {
-            cpu,
-            allowed: allowed.to_vec(),
-        });
+        let allowed = cpu_list(allowed);
+        return Err(wrong(format!(
+            "CPU {cpu} is not among those this process may use, {allowed}"
+        )));
     }
     let mut workers = cpus.to_vec();
     workers.sort_unstable();
     match workers.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(CpuError::Twice { cpu: pair[0] }),
+        Some(pair) => Err(wrong(format!("CPU {} is named twice", pair[0]))),
         None => Ok(workers),
     }
 }
 
 /// Reads `1-3,5` in the kernel's notation. Order and repeats are kept.
-pub fn parse_cpu_list(text: &str) -> Result<Vec<usize>, CpuError> {
-    let refuse = || CpuError::List {
-        text: text.chars().take(80).collect(),
+pub fn parse_cpu_list(text: &str) -> Result<Vec<usize>, Reason> {
+    let refuse = || {
+        let what = format!(
+            "CPU list {}: not numbers and ranges below {}",
+            quoted(text),
+            super::CPU_COUNT_MAX
+        );
+        Reason::new(what).hint("such as 1-3,5")
     };
     let mut cpus = Vec::new();
     for part in text.split(',') {
@@ -226,16 +186,22 @@ mod tests {
         let message = |cores, cpus| plan_cpus(&allowed, cores, cpus, false).unwrap_err().to_string();
         assert_eq!(
             message(None, Some(&[1, 4][..])),
-            "--cpus: CPU 4 is not among those this process may use, 0-2,5"
+            "error: --cpus: CPU 4 is not among those this process may use, 0-2,5"
         );
         assert_eq!(
             message(Some(8), None),
-            "--cores: asked for 8, this process may use 4 (0-2,5)"
+            "error: --cores: asked for 8, this process may use 4 (0-2,5)"
         );
-        assert_eq!(message(Some(0), None), "--cores: asked for 0, the least is 1");
-        assert_eq!(message(None, Some(&[1, 1][..])), "--cpus: CPU 1 is named twice");
-        assert!(message(None, Some(&[][..])).starts_with("CPU list ``"));
-        assert!(message(Some(1), Some(&[1][..])).contains("exclude"));
+        assert_eq!(
+            message(Some(0), None),
+            "error: --cores: asked for 0, the least is 1"
+        );
+        assert_eq!(
+            message(None, Some(&[1, 1][..])),
+            "error: --cpus: CPU 1 is named twice"
+        );
+        assert!(message(None, Some(&[][..])).contains("the list is empty"));
+        assert!(message(Some(1), Some(&[1][..])).contains("contradicts"));
     }
 
     #[test]

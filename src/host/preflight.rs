@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{ExitCode, Failure};
+use crate::error::{ExitCode, Failure, Mistakes, Reason};
 
 use super::facts::HostFacts;
 use super::uring::UringRefusal;
@@ -49,7 +49,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// One lack of this host. Exit code 111.
+/// Something that this host lacks. Ends the run with [`ExitCode::Host`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostError {
     OpenFiles {
@@ -74,78 +74,71 @@ pub enum HostError {
     Uring(UringRefusal),
 }
 
-impl fmt::Display for HostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl HostError {
+    /// What is missing, and the command that fixes it.
+    pub fn reason(&self) -> Reason {
         match self {
             HostError::OpenFiles {
                 found,
+                hard,
                 needed,
                 vus,
                 cores,
-                ..
-            } => write!(
-                f,
-                "open files: limit is {found}, needed {needed}: {vus} for connections, {FILES_RESERVED} for the \
-                 program, {FILES_PER_CORE} for {} core{}",
-                if *cores == 1 {
-                    "the".to_owned()
-                } else {
-                    format!("each of {cores}")
-                },
-                if *cores == 1 { "" } else { "s" }
-            ),
+            } => {
+                let each = match cores {
+                    1 => "the core".to_owned(),
+                    n => format!("each of {n} cores"),
+                };
+                let what = format!(
+                    "open files: limit is {found}, needed {needed}: {vus} for connections, {FILES_RESERVED} for the \
+                     program, {FILES_PER_CORE} for {each}"
+                );
+                Reason::new(what).hint(match hard {
+                    Some(hard) if hard < needed => format!(
+                        "raise the hard limit of {hard} first: sudo prlimit --pid $$ --nofile={needed}:{needed}, or docker run --ulimit nofile={needed}:{needed}"
+                    ),
+                    _ => format!("ulimit -n {needed}"),
+                })
+            }
             HostError::Ports {
                 found,
                 needed,
                 range: (first, last),
                 addresses,
-            } => write!(
-                f,
-                "local ports: range {first}-{last} has {found}, needed {needed} for each of {addresses} target address{}",
-                if *addresses == 1 { "" } else { "es" }
-            ),
-            HostError::Memlock { found, needed, cores } => write!(
-                f,
-                "locked memory: limit is {} KiB, needed {} KiB for the rings of {cores} core{}",
-                found / 1024,
-                needed.div_ceil(1024),
-                if *cores == 1 { "" } else { "s" }
-            ),
-            HostError::Uring(refusal) => refusal.fmt(f),
+            } => {
+                let s = if *addresses == 1 { "" } else { "es" };
+                let what = format!(
+                    "local ports: range {first}-{last} has {found}, needed {needed} for each of {addresses} target address{s}"
+                );
+                Reason::new(what).hint("sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or give the target more addresses, or fewer --vus")
+            }
+            HostError::Memlock { found, needed, cores } => {
+                let what = format!(
+                    "locked memory: limit is {} KiB, needed {} KiB for the rings of {cores} core{}",
+                    found / 1024,
+                    needed.div_ceil(1024),
+                    if *cores == 1 { "" } else { "s" }
+                );
+                Reason::new(what).hint(format!(
+                    "sudo prlimit --pid $$ --memlock={needed}:{needed}, or docker run --ulimit memlock={needed}:{needed}, or fewer --cores"
+                ))
+            }
+            HostError::Uring(refusal) => refusal.reason(),
         }
     }
 }
 
-impl std::error::Error for HostError {}
-
-impl HostError {
-    /// All of them as one failure.
-    pub fn failure(errors: &[HostError]) -> Failure {
-        let texts = errors
-            .iter()
-            .map(|e| Failure::new(ExitCode::Host, e, None, &e.hint()).text);
-        Failure {
-            exit: ExitCode::Host,
-            text: texts.collect(),
-        }
+/// All that is missing as one failure.
+impl From<&[HostError]> for Failure {
+    fn from(errors: &[HostError]) -> Failure {
+        let mistakes = errors.iter().map(|error| error.reason().into());
+        Failure::new(ExitCode::Host, Mistakes::new(mistakes.collect()))
     }
+}
 
-    /// The command that mends it.
-    pub fn hint(&self) -> String {
-        match self {
-            HostError::OpenFiles { hard, needed, .. } => match hard {
-                Some(hard) if hard < needed => format!(
-                    "raise the hard limit of {hard} first: sudo prlimit --pid $$ --nofile={needed}:{needed}, or docker run --ulimit nofile={needed}:{needed}"
-                ),
-                _ => format!("ulimit -n {needed}"),
-            },
-            HostError::Ports { .. } => "sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or give the target more addresses, or fewer --vus"
-                .to_owned(),
-            HostError::Memlock { needed, .. } => format!(
-                "sudo prlimit --pid $$ --memlock={needed}:{needed}, or docker run --ulimit memlock={needed}:{needed}, or fewer --cores"
-            ),
-            HostError::Uring(refusal) => refusal.hint().to_owned(),
-        }
+impl From<Vec<HostError>> for Failure {
+    fn from(errors: Vec<HostError>) -> Failure {
+        errors.as_slice().into()
     }
 }
 
@@ -331,19 +324,21 @@ mod tests {
         facts.open_files = limit(needed - 1, needed - 1);
         let error = decide(&facts, &NEED).unwrap_err().remove(0);
         assert_eq!(
-            error.to_string(),
+            error.reason().what,
             "open files: limit is 10079, needed 10080: 10000 for connections, 64 for the program, 16 for the core"
         );
         let two = decide(&facts, &Need { cores: 2, ..NEED }).unwrap_err().remove(0);
         assert!(
-            two.to_string()
+            two.reason()
+                .what
                 .ends_with("64 for the program, 16 for each of 2 cores"),
-            "{two}"
+            "{two:?}"
         );
-        assert!(error.hint().contains("prlimit --pid $$ --nofile=10080"));
+        let hint = |error: &HostError| error.reason().hint.unwrap_or_default();
+        assert!(hint(&error).contains("prlimit --pid $$ --nofile=10080"));
         facts.open_files.hard = None;
         let error = decide(&facts, &NEED).unwrap_err().remove(0);
-        assert_eq!(error.hint(), "ulimit -n 10080");
+        assert_eq!(hint(&error), "ulimit -n 10080");
     }
 
     #[test]
@@ -353,7 +348,7 @@ mod tests {
         let need = Need { vus: 41, ..NEED };
         let error = decide(&facts, &need).unwrap_err().remove(0);
         assert_eq!(
-            error.to_string(),
+            error.reason().what,
             "local ports: range 40000-40019 has 20, needed 41 for each of 1 target address"
         );
         assert!(decide(&facts, &Need { addresses: 2, ..need }).is_err());
@@ -375,7 +370,8 @@ mod tests {
         ));
         assert!(
             error
-                .to_string()
+                .reason()
+                .what
                 .starts_with("locked memory: limit is 8192 KiB, needed ")
         );
         facts.ipc_lock = true;
@@ -401,9 +397,14 @@ mod tests {
         facts.uring = Err(UringRefusal::Sysctl { value: 2 });
         let errors = decide(&facts, &NEED).unwrap_err();
         assert_eq!(errors.len(), 4);
-        let hints: std::collections::HashSet<String> = errors.iter().map(HostError::hint).collect();
+        let hints: std::collections::HashSet<_> = errors.iter().map(|e| e.reason().hint).collect();
         assert_eq!(hints.len(), 4, "each lack has its own remedy");
-        assert!(errors.iter().all(|e| !e.to_string().contains('\n')));
+        let text = Failure::from(errors).to_string();
+        assert_eq!(
+            text.lines().count(),
+            8,
+            "a line for each, and one for its hint: {text}"
+        );
         facts.uring = Err(UringRefusal::Memory);
         assert_eq!(decide(&facts, &NEED).unwrap_err().len(), 3, "told once");
     }
@@ -435,7 +436,7 @@ mod tests {
         };
         if let Err(errors) = check(&mut facts, &need) {
             let test = "the_real_host_is_checked_without_asking_for_more_than_it_has";
-            crate::skipped::skipped(test, &format!("a host for one user: {}", errors[0]));
+            crate::skipped::skipped(test, &format!("a host for one user: {}", errors[0].reason()));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Whether io_uring works here, found out by setting up a ring of two entries, and why not if not.
 
-use std::fmt;
-
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+
+use crate::error::Reason;
 
 use super::facts::{field, kernel_release, read_number};
 
@@ -34,52 +34,41 @@ pub enum UringRefusal {
     Other { errno: i32 },
 }
 
-impl fmt::Display for UringRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            UringRefusal::Sysctl { value } => write!(
-                f,
-                "io_uring: switched off by kernel.io_uring_disabled = {value}, needed 0"
-            ),
-            UringRefusal::Seccomp => f.write_str(
-                "io_uring: io_uring_setup is refused by this process's seccomp filter (Seccomp: 2)",
-            ),
-            UringRefusal::Forbidden => f.write_str(
-                "io_uring: io_uring_setup is not permitted (EPERM), neither by sysctl nor by seccomp",
-            ),
-            UringRefusal::Kernel { release } => write!(
-                f,
-                "io_uring: kernel {release} has no multishot receive, needed Linux 6.0 or later"
-            ),
-            UringRefusal::Memory => f.write_str(
-                "io_uring: no memory for a ring of 2 entries (ENOMEM), the limit on locked memory is used up",
-            ),
-            UringRefusal::Files => f.write_str("io_uring: no file descriptor left for a ring of 2 entries"),
-            UringRefusal::Other { errno } => {
-                write!(f, "io_uring: io_uring_setup failed with errno {errno}")
-            }
-        }
-    }
-}
-
 impl UringRefusal {
-    /// The command that mends it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            UringRefusal::Sysctl { .. } => "sudo sysctl -w kernel.io_uring_disabled=0",
-            UringRefusal::Seccomp => {
-                "docker run --security-opt seccomp=PROFILE.json, with a profile that allows io_uring_setup, io_uring_enter and io_uring_register"
-            }
-            UringRefusal::Forbidden => {
-                "look for the security module that forbids it: sudo dmesg | grep -i -e io_uring -e avc"
-            }
-            UringRefusal::Kernel { .. } => "boot a newer kernel, 6.12 or later for the minimum wait",
-            UringRefusal::Memory => {
-                "ulimit -l unlimited, or docker run --ulimit memlock=-1:-1; rings of a run that just ended are freed within seconds"
-            }
-            UringRefusal::Files => "ulimit -n 65536",
-            UringRefusal::Other { .. } => "try another kernel, or report this with the output of uname -a",
-        }
+    /// What is in the way, and the command that fixes it.
+    pub fn reason(&self) -> Reason {
+        let (what, hint) = match self {
+            UringRefusal::Sysctl { value } => (
+                format!("switched off by kernel.io_uring_disabled = {value}, needed 0"),
+                "sudo sysctl -w kernel.io_uring_disabled=0",
+            ),
+            UringRefusal::Seccomp => (
+                "io_uring_setup is refused by this process's seccomp filter (Seccomp: 2)".to_owned(),
+                "docker run --security-opt seccomp=PROFILE.json, with a profile that allows io_uring_setup, io_uring_enter and io_uring_register",
+            ),
+            UringRefusal::Forbidden => (
+                "io_uring_setup is not permitted (EPERM), neither by sysctl nor by seccomp".to_owned(),
+                "look for the security module that forbids it: sudo dmesg | grep -i -e io_uring -e avc",
+            ),
+            UringRefusal::Kernel { release } => (
+                format!("kernel {release} has no multishot receive, needed Linux 6.0 or later"),
+                "boot a newer kernel, 6.12 or later for the minimum wait",
+            ),
+            UringRefusal::Memory => (
+                "no memory for a ring of 2 entries (ENOMEM), the limit on locked memory is used up"
+                    .to_owned(),
+                "ulimit -l unlimited, or docker run --ulimit memlock=-1:-1; rings of a run that just ended are freed within seconds",
+            ),
+            UringRefusal::Files => (
+                "no file descriptor left for a ring of 2 entries".to_owned(),
+                "ulimit -n 65536",
+            ),
+            UringRefusal::Other { errno } => (
+                format!("io_uring_setup failed with errno {errno}"),
+                "try another kernel, or report this with the output of uname -a",
+            ),
+        };
+        Reason::new(what).within("io_uring").hint(hint)
     }
 }
 
@@ -155,7 +144,7 @@ mod tests {
         if let Err(refusal) = try_ring(&status) {
             crate::skipped::skipped(
                 "a_ring_of_this_host_works_or_its_refusal_is_named",
-                &format!("io_uring: {refusal}"),
+                &refusal.reason().to_string(),
             );
         }
     }

@@ -18,8 +18,9 @@ fn imported(options: &str) -> (Plan, Vec<String>) {
 #[track_caller]
 fn refused(options: &str) -> String {
     let refusal = import(options, "options.json", "load").unwrap_err();
-    assert!(!refusal.hint.is_empty(), "{}", refusal.what);
-    refusal.what
+    let reason = &refusal.first().reason;
+    assert!(reason.hint.is_some(), "{refusal}");
+    reason.what.clone()
 }
 
 fn stage(seconds: u64, target: u32) -> Stage {
@@ -297,7 +298,7 @@ fn what_holds_no_load_is_refused_with_what_it_is() {
     assert!(
         import(r#"{"vus": 1, "duration": "1s"}"#, "x", "nosuch")
             .unwrap_err()
-            .what
+            .to_string()
             .contains("--mix `nosuch`")
     );
 }

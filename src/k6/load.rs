@@ -1,7 +1,6 @@
 //! The shape of the load: k6's shortcuts, or one scenario, as an executor of ours.
 
-use super::Refusal;
-use crate::error::{nearest, quoted};
+use crate::error::{Reason, nearest, quoted};
 use crate::plan::{Executor, Stage};
 use crate::units::parse_duration;
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
@@ -22,7 +21,7 @@ pub struct Load {
 const SHORTCUTS: [&str; 4] = ["vus", "duration", "iterations", "stages"];
 
 /// From the whole options.
-pub fn load(options: &Map<String, Value>) -> Result<Load, Refusal> {
+pub fn load(options: &Map<String, Value>) -> Result<Load, Reason> {
     let given: Vec<&str> = SHORTCUTS.into_iter().filter(|key| has(options, key)).collect();
     match options.get("scenarios") {
         None | Some(Value::Null) => shortcut(options, &given),
@@ -32,14 +31,11 @@ pub fn load(options: &Map<String, Value>) -> Result<Load, Refusal> {
             let made_of_them = scenarios.len() == 1 && scenarios.contains_key("default");
             if let Some(first) = given.first().filter(|_| !made_of_them) {
                 let what = format!("`scenarios` and `{first}` are both there");
-                return Err(Refusal::new(what, "k6 refuses that: drop one of the two"));
+                return Err(Reason::new(what).hint("k6 refuses that: drop one of the two"));
             }
             one_of(scenarios)
         }
-        Some(_) => Err(Refusal::new(
-            "`scenarios` is no object of scenarios",
-            "name: {executor: ...}",
-        )),
+        Some(_) => Err(Reason::new("`scenarios` is no object of scenarios").hint("name: {executor: ...}")),
     }
 }
 
@@ -47,10 +43,10 @@ fn has(fields: &Map<String, Value>, key: &str) -> bool {
     fields.get(key).is_some_and(|value| !value.is_null())
 }
 
-fn shortcut(options: &Map<String, Value>, given: &[&str]) -> Result<Load, Refusal> {
+fn shortcut(options: &Map<String, Value>, given: &[&str]) -> Result<Load, Reason> {
     let clash = |other: &str| {
         let what = format!("`stages` and `{other}` are both there");
-        Refusal::new(what, "k6 refuses that: drop one of the two")
+        Reason::new(what).hint("k6 refuses that: drop one of the two")
     };
     let reader = Reader {
         fields: options,
@@ -79,10 +75,7 @@ fn shortcut(options: &Map<String, Value>, given: &[&str]) -> Result<Load, Refusa
         Executor::ConstantVus { vus, duration }
     } else {
         let what = "no load: none of `stages`, `duration`, `iterations` and `scenarios` is there";
-        return Err(Refusal::new(
-            what,
-            "k6 would make one iteration; say how many or how long",
-        ));
+        return Err(Reason::new(what).hint("k6 would make one iteration; say how many or how long"));
     };
     Ok(Load {
         executor,
@@ -93,13 +86,13 @@ fn shortcut(options: &Map<String, Value>, given: &[&str]) -> Result<Load, Refusa
 
 /// The scenario with the most VUs, of those that can be carried; the others are named. Several at once would be
 /// several mixes at once, which a profile has not.
-fn one_of(scenarios: &Map<String, Value>) -> Result<Load, Refusal> {
+fn one_of(scenarios: &Map<String, Value>) -> Result<Load, Reason> {
     let mut left_out = Vec::new();
     let mut found: Vec<(&String, Load)> = Vec::new();
     for (name, value) in scenarios {
         let Value::Object(fields) = value else {
             let what = format!("scenario `{name}` is no object");
-            return Err(Refusal::new(what, "name: {executor: ...}"));
+            return Err(Reason::new(what).hint("name: {executor: ...}"));
         };
         match scenario(name, fields)? {
             Ok(load) => found.push((name, load)),
@@ -113,7 +106,7 @@ fn one_of(scenarios: &Map<String, Value>) -> Result<Load, Refusal> {
         .position(|(_, load)| Some(load.executor.vus_of_all()) == most);
     let Some(chosen) = chosen else {
         let hint = "executors here are constant-vus, ramping-vus, per-vu-iterations and shared-iterations";
-        return Err(Refusal::new(left_out.join("; "), hint));
+        return Err(Reason::new(left_out.join("; ")).hint(hint));
     };
     let (name, mut load) = found.swap_remove(chosen);
     for (other, unused) in &found {
@@ -152,7 +145,7 @@ const SHAPE: [&str; 9] = [
 const ARRIVAL: [&str; 5] = ["rate", "timeUnit", "preAllocatedVUs", "maxVUs", "startRate"];
 
 /// `Ok(Err(why))`: it is a scenario of k6's that cannot be carried.
-fn scenario(name: &str, fields: &Map<String, Value>) -> Result<Result<Load, String>, Refusal> {
+fn scenario(name: &str, fields: &Map<String, Value>) -> Result<Result<Load, String>, Reason> {
     let reader = Reader {
         fields,
         place: format!("scenario `{name}`"),
@@ -187,7 +180,7 @@ fn scenario(name: &str, fields: &Map<String, Value>) -> Result<Result<Load, Stri
         }
         Some(other) => {
             let what = format!("scenario `{name}`: unknown executor {}", quoted(other));
-            return Err(Refusal::new(what, "is it spelled as k6 spells it?"));
+            return Err(Reason::new(what).hint("is it spelled as k6 spells it?"));
         }
         None => return Err(reader.missing("executor")),
     };
@@ -229,20 +222,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn missing(&self, key: &str) -> Refusal {
-        Refusal::new(format!("{}: no `{key}`", self.place), "k6 demands it, too")
+    fn missing(&self, key: &str) -> Reason {
+        Reason::new(format!("{}: no `{key}`", self.place)).hint("k6 demands it, too")
     }
 
-    fn wrong(&self, key: &str, what: &str) -> Refusal {
+    fn wrong(&self, key: &str, what: &str) -> Reason {
         let value = self.fields.get(key).unwrap_or(&Value::Null).to_string();
         let what = format!("{}: `{key}`: {} is {what}", self.place, quoted(&value));
-        Refusal::new(
-            what,
-            "values are to be written out: an expression of the script is not worked out here",
-        )
+        Reason::new(what)
+            .hint("values are to be written out: an expression of the script is not worked out here")
     }
 
-    fn count<T: TryFrom<u64>>(&self, key: &str) -> Result<Option<T>, Refusal> {
+    fn count<T: TryFrom<u64>>(&self, key: &str) -> Result<Option<T>, Reason> {
         match self.fields.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match value.as_u64().and_then(|n| T::try_from(n).ok()) {
@@ -252,7 +243,7 @@ impl Reader<'_> {
         }
     }
 
-    fn duration(&self, key: &str) -> Result<Option<Nanos>, Refusal> {
+    fn duration(&self, key: &str) -> Result<Option<Nanos>, Reason> {
         match self.fields.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match duration(value) {
@@ -262,16 +253,15 @@ impl Reader<'_> {
         }
     }
 
-    fn stages(&self) -> Result<Vec<Stage>, Refusal> {
+    fn stages(&self) -> Result<Vec<Stage>, Reason> {
         let list = self.fields.get("stages").and_then(Value::as_array);
         let list = list.ok_or_else(|| self.missing("stages"))?;
         let stages = list.iter().enumerate().map(|(i, stage)| {
             let place = format!("{}: stage {}", self.place, i + 1);
             let Some(fields) = stage.as_object() else {
-                return Err(Refusal::new(
-                    format!("{place} is no object"),
-                    "{ duration: '1m', target: 10 }",
-                ));
+                return Err(
+                    Reason::new(format!("{place} is no object")).hint("{ duration: '1m', target: 10 }")
+                );
             };
             let reader = Reader { fields, place };
             Ok(Stage {

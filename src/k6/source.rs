@@ -1,6 +1,6 @@
 //! Finds the options in what was given: JSON, an object with `options` in it, or a k6 script.
 
-use super::Refusal;
+use crate::error::Reason;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Number, Value};
 
@@ -10,28 +10,27 @@ const HINT: &str =
 const DEPTH_MAX: usize = 32;
 
 /// The options as an object.
-pub fn options(text: &str) -> Result<Map<String, Value>, Refusal> {
+pub fn options(text: &str) -> Result<Map<String, Value>, Reason> {
     let value = match serde_json::from_str::<Value>(text) {
         Ok(value) => value,
         Err(json) => match of_script(text) {
             Some(object) => literal(&object)?,
-            None => return Err(Refusal::new(format!("no k6 options: {json}"), HINT)),
+            None => return Err(Reason::new(format!("no k6 options: {json}")).hint(HINT)),
         },
     };
     let Value::Object(mut object) = value else {
-        return Err(Refusal::new("no k6 options: not an object", HINT));
+        return Err(Reason::new("no k6 options: not an object").hint(HINT));
     };
     // The data that handleSummary gets has them under this key, beside `metrics`.
     match object.remove("options") {
-        Some(Value::Object(inner)) if object.contains_key("metrics") && !names_load(&inner) => Err(
-            Refusal::new("results, whose options do not say what the load was", HINT),
-        ),
+        Some(Value::Object(inner)) if object.contains_key("metrics") && !names_load(&inner) => {
+            Err(Reason::new("results, whose options do not say what the load was").hint(HINT))
+        }
         Some(Value::Object(inner)) => Ok(inner),
-        Some(_) => Err(Refusal::new("no k6 options: `options` is no object", HINT)),
-        None if object.contains_key("metrics") => Err(Refusal::new(
-            "results, not options: they do not say what the load was",
-            HINT,
-        )),
+        Some(_) => Err(Reason::new("no k6 options: `options` is no object").hint(HINT)),
+        None if object.contains_key("metrics") => {
+            Err(Reason::new("results, not options: they do not say what the load was").hint(HINT))
+        }
         None => Ok(object),
     }
 }
@@ -133,9 +132,9 @@ fn spaced(object: &str) -> String {
 }
 
 /// An object literal whose values are written out is a flow mapping of YAML.
-fn literal(object: &str) -> Result<Value, Refusal> {
+fn literal(object: &str) -> Result<Value, Reason> {
     let one_line = spaced(object);
-    let wrong = |what: String| Refusal::new(format!("the script's options: {what}"), HINT);
+    let wrong = |what: String| Reason::new(format!("the script's options: {what}")).hint(HINT);
     let documents = Yaml::load_from_str(&one_line).map_err(|e| wrong(e.to_string()))?;
     let root = documents.first().ok_or_else(|| wrong("empty".into()))?;
     value(root, 0).ok_or_else(|| wrong("something in them is no plain value".into()))

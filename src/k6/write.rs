@@ -1,9 +1,10 @@
 //! The profile, with what it could not carry as comments at its head.
 
 use super::load::{Load, load, unknown};
+use super::source;
 use super::thresholds::{Carried, text, thresholds};
-use super::{Refusal, source};
 use crate::config::read_profile;
+use crate::error::{Mistakes, Reason, one_line, quoted};
 use crate::profiles;
 use crate::units::format_duration;
 use serde_json::{Map, Value};
@@ -84,12 +85,13 @@ const OF_THE_MIX: [&str; 6] = ["server", "servers", "think_time", "models", "pro
 
 /// The profile's text, and each thing that it does not carry. `from` names the file in the head; the requests
 /// are those of the built-in profile `mix`.
-pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>), Refusal> {
+pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>), Mistakes> {
     let options = source::options(text)?;
     let Some(of_mix) = profiles::text(mix) else {
         let known: Vec<&str> = profiles::names().collect();
-        let what = format!("--mix `{mix}`: no built-in profile");
-        return Err(Refusal::new(what, format!("profiles are {}", known.join(", "))));
+        let what = format!("--mix {}: no built-in profile", quoted(mix));
+        let hint = format!("profiles are {}", known.join(", "));
+        return Err(Reason::new(what).hint(hint).into());
     };
     let Load {
         executor,
@@ -104,12 +106,7 @@ pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>)
     );
     body.push_str(&blocks(of_mix, &OF_THE_MIX));
 
-    let checked = read_profile(from, &body).map_err(|e| {
-        Refusal::new(
-            format!("the load is beyond this program: {e}"),
-            "limits are in docs/PROFILES.md",
-        )
-    })?;
+    let checked = read_profile(from, &body).map_err(|e| beyond("the load is", &e))?;
     if let Some(Value::Object(asked)) = options.get("thresholds") {
         let (carried, not) = thresholds(asked, &checked.workload.kinds);
         body.push_str(&threshold_block(&carried));
@@ -117,12 +114,7 @@ pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>)
     }
     left_out.extend(others(&options));
     // With the thresholds, too: what is written is what this program reads.
-    read_profile(from, &body).map_err(|e| {
-        Refusal::new(
-            format!("the thresholds are beyond this program: {e}"),
-            "limits are in docs/PROFILES.md",
-        )
-    })?;
+    read_profile(from, &body).map_err(|e| beyond("the thresholds are", &e))?;
     let mut out = format!(
         "# From k6's options in {}, by llmload-uring import-k6.\n",
         one_line(from)
@@ -136,11 +128,16 @@ pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>)
     Ok((out + &body, left_out))
 }
 
-/// No text out of the file ends a comment.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+/// The lines of a profile that was never written mean nothing to anybody: only what is wrong is told.
+fn beyond(what: &str, mistakes: &Mistakes) -> Mistakes {
+    let reasons = mistakes.iter().map(|mistake| {
+        let reason = mistake
+            .reason
+            .clone()
+            .within(format!("{what} beyond this program"));
+        reason.hint("limits are in docs/PROFILES.md").into()
+    });
+    Mistakes::new(reasons.collect())
 }
 
 /// The blocks of a profile's text that begin with these keys.

@@ -1,6 +1,7 @@
 //! Whether documents are the parts of one run.
 
-use crate::merge::{Part, Refusal};
+use crate::error::Reason;
+use crate::merge::Part;
 use serde_json::Value;
 
 /// What may differ between the processes of one run: where they ran and what they wrote.
@@ -22,13 +23,10 @@ const SHOWN_MAX: usize = 8;
 
 /// Numbers of the shards that are missing; not empty only where `partial` allows it. `parts` are in order of
 /// their shards afterwards.
-pub fn check(parts: &mut [Part], partial: bool) -> Result<Vec<u32>, Refusal> {
+pub fn check(parts: &mut [Part], partial: bool) -> Result<Vec<u32>, Reason> {
     parts.sort_by_key(|part| part.shard.index());
     let Some((first, rest)) = parts.split_first() else {
-        return Err(Refusal::new(
-            "nothing to merge",
-            "name the documents of all shards",
-        ));
+        return Err(Reason::new("nothing to merge").hint("name the documents of all shards"));
     };
     for other in rest {
         same_run(first, other)?;
@@ -39,7 +37,7 @@ pub fn check(parts: &mut [Part], partial: bool) -> Result<Vec<u32>, Refusal> {
                 "{} and {} are both shard {}",
                 pair[0].name, pair[1].name, pair[0].shard
             );
-            return Err(Refusal::new(what, "each shard once"));
+            return Err(Reason::new(what).hint("each shard once"));
         }
     }
     let given: Vec<u32> = parts.iter().map(|part| part.shard.number()).collect();
@@ -47,10 +45,7 @@ pub fn check(parts: &mut [Part], partial: bool) -> Result<Vec<u32>, Refusal> {
     let missing: Vec<u32> = (1..=count).filter(|n| given.binary_search(n).is_err()).collect();
     if !missing.is_empty() && !partial {
         let what = format!("shards {} of {count} are missing", listed(&missing));
-        return Err(Refusal::new(
-            what,
-            "name their documents too, or join what there is with --partial",
-        ));
+        return Err(Reason::new(what).hint("name their documents too, or join what there is with --partial"));
     }
     Ok(missing)
 }
@@ -64,10 +59,10 @@ pub fn listed(numbers: &[u32]) -> String {
     }
 }
 
-fn same_run(a: &Part, b: &Part) -> Result<(), Refusal> {
+fn same_run(a: &Part, b: &Part) -> Result<(), Reason> {
     let differ = |what: &str, of_a: &str, of_b: &str, hint: &'static str| {
         let what = format!("{what}: {of_a} in {}, {of_b} in {}", a.name, b.name);
-        Err(Refusal::new(what, hint))
+        Err(Reason::new(what).hint(hint))
     };
     let (count_a, count_b) = (a.shard.count(), b.shard.count());
     if count_a != count_b {

@@ -1,10 +1,10 @@
 //! The merged document out of its parts.
 
 use crate::config::reread;
-use crate::error::ExitCode;
+use crate::error::{ExitCode, Reason};
 use crate::merge::belong::{self, check, listed};
 use crate::merge::part::PartTraffic;
-use crate::merge::{Part, Refusal, timeline, verdict};
+use crate::merge::{Part, timeline, verdict};
 use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure, TokenSource};
 use crate::plan::Plan;
 use crate::result::{
@@ -21,12 +21,12 @@ const SKEW_MAX_SECONDS: f64 = 1.0;
 const RULES_OF_THE_WHOLE: [&str; 1] = ["few_samples"];
 
 /// `summary` is still empty, `details` are the caller's. `parts` are in order of their shards afterwards.
-pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Refusal> {
+pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let missing = check(parts, partial)?;
     let parts = &*parts;
     let (config, plan) = reread(&parts[0].config, &parts[0].name).map_err(|e| {
         let what = format!("{}: its configuration cannot be read back: {e}", parts[0].name);
-        Refusal::new(what, "merge documents with the version that wrote them")
+        Reason::new(what).hint("merge documents with the version that wrote them")
     })?;
     for part in parts {
         part.adds_up()?;
@@ -95,7 +95,7 @@ fn passes(parts: &[Part]) -> PassFigures {
 }
 
 /// All requests of all parts.
-fn total(parts: &[Part], series: &[SeriesTotals]) -> Result<SeriesTotals, Refusal> {
+fn total(parts: &[Part], series: &[SeriesTotals]) -> Result<SeriesTotals, Reason> {
     let mut total = SeriesTotals::new();
     series.iter().for_each(|s| total.merge(s));
     for part in parts {
@@ -186,7 +186,7 @@ fn run(parts: &[Part]) -> Run {
 }
 
 /// One of each of the plan's kinds, all parts together.
-fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Refusal> {
+fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Reason> {
     let kinds = plan.workload.kinds.iter();
     kinds
         .map(|kind| {
@@ -194,7 +194,7 @@ fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Refusal> {
             for part in parts {
                 let wrong = |what: String| {
                     let hint = "was it changed? merge takes what --output FILE wrote";
-                    Refusal::new(format!("{}: requests `{}`: {what}", part.name, kind.name), hint)
+                    Reason::new(format!("{}: requests `{}`: {what}", part.name, kind.name)).hint(hint)
                 };
                 let endpoint = part
                     .kinds
@@ -256,14 +256,14 @@ fn totals(parts: &[Part], total: &SeriesTotals) -> Totals {
     }
 }
 
-fn client(parts: &[Part]) -> Result<Client, Refusal> {
+fn client(parts: &[Part]) -> Result<Client, Reason> {
     let sum = |pick: fn(&Part) -> u64| parts.iter().map(pick).sum::<u64>();
     let lag = |name: &str, pick: fn(&Part) -> &MetricFigures| {
         let mut all = Distribution::new();
         for part in parts {
             let values = pick(part).distribution().map_err(|e| {
                 let hint = "was it changed? merge takes what --output FILE wrote";
-                Refusal::new(format!("{}: client.{name}: {e}", part.name), hint)
+                Reason::new(format!("{}: client.{name}: {e}", part.name)).hint(hint)
             })?;
             all.merge(&values);
         }

@@ -1,7 +1,8 @@
 //! Whether the requests of the documents add up, each for itself and all together.
 
+use crate::error::Reason;
+use crate::merge::Part;
 use crate::merge::part::PartTraffic;
-use crate::merge::{Part, Refusal};
 use crate::metrics::{Account, Ledger, Outcome};
 use crate::result::RunResult;
 
@@ -17,7 +18,7 @@ pub fn imbalance(merged: &RunResult, parts: &[Part]) -> Vec<String> {
 
 impl Part {
     /// Refuses a document that contradicts itself: nothing that is joined from it could add up.
-    pub(super) fn adds_up(&self) -> Result<(), Refusal> {
+    pub(super) fn adds_up(&self) -> Result<(), Reason> {
         let rows = |account: fn(&PartTraffic) -> Account| {
             let kinds = self.kinds.iter();
             kinds.map(move |(name, row)| (format!("requests `{name}`"), account(&row.totals)))
@@ -34,10 +35,7 @@ impl Part {
             self.name,
             figures.join("; ")
         );
-        Err(Refusal::new(
-            what,
-            "merge accepts only files written by --output; was this one edited?",
-        ))
+        Err(Reason::new(what).hint("merge accepts only files written by --output; was this one edited?"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One process's document, read without its details: these are streamed.
 
-use crate::merge::Refusal;
+use crate::error::Reason;
 use crate::plan::Shard;
 use crate::result::{
     CoreFigures, MetricFigures, SCHEMA, ServerCounts, ShardFigures, StampSource, StoppedBy, WarmUp,
@@ -188,8 +188,8 @@ pub struct PartWarning {
 
 impl Part {
     /// `name` is the document's in errors.
-    pub fn read(name: &str, from: impl Read) -> Result<Part, Refusal> {
-        let wrong = |what: String, hint: &'static str| Refusal::new(format!("{name}: {what}"), hint);
+    pub fn read(name: &str, from: impl Read) -> Result<Part, Reason> {
+        let wrong = |what: String, hint: &'static str| Reason::new(format!("{name}: {what}")).hint(hint);
         let sections: Sections = serde_json::from_reader(from).map_err(|e| match e.classify() {
             serde_json::error::Category::Eof => wrong(
                 format!("cut off: {e}"),
@@ -254,10 +254,10 @@ impl Part {
     }
 }
 
-fn section<T: DeserializeOwned>(name: &str, key: &str, value: Option<Value>) -> Result<T, Refusal> {
+fn section<T: DeserializeOwned>(name: &str, key: &str, value: Option<Value>) -> Result<T, Reason> {
     let hint = "was it changed? merge takes what --output FILE wrote";
-    let value = value.ok_or_else(|| Refusal::new(format!("{name}: no `{key}`"), hint))?;
-    serde_json::from_value(value).map_err(|e| Refusal::new(format!("{name}: `{key}`: {e}"), hint))
+    let value = value.ok_or_else(|| Reason::new(format!("{name}: no `{key}`")).hint(hint))?;
+    serde_json::from_value(value).map_err(|e| Reason::new(format!("{name}: `{key}`: {e}")).hint(hint))
 }
 
 /// What belongs to this process alone.

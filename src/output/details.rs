@@ -1,7 +1,8 @@
 //! One JSON line per request, on disk while the run goes on.
 
+use crate::error::Failure;
 use crate::metrics::{Outcome, Sample};
-use crate::output::OutputError;
+use crate::output::error::unwritten;
 use crate::units::{MICROSECOND, Nanos, SECOND, seconds};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -52,13 +53,13 @@ impl DetailSpool {
         path: &Path,
         series_names: &[String],
         realtime_offset: i128,
-    ) -> Result<DetailSpool, OutputError> {
+    ) -> Result<DetailSpool, Failure> {
         let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .open(path)
-            .map_err(|e| OutputError::of(path, "create", e))?;
+            .map_err(|e| unwritten(path, "create", &e))?;
         let names = series_names
             .iter()
             .map(|name| serde_json::Value::from(name.as_str()).to_string())
@@ -96,7 +97,7 @@ impl DetailSpool {
     }
 
     /// The error is given once; afterwards samples are only counted as lost.
-    pub fn append(&mut self, samples: &[Sample]) -> Result<(), OutputError> {
+    pub fn append(&mut self, samples: &[Sample]) -> Result<(), Failure> {
         let mut unwritten = 0;
         for (i, sample) in samples.iter().enumerate() {
             if self.broken {
@@ -127,7 +128,7 @@ impl DetailSpool {
         }
     }
 
-    fn flush(&mut self, lines: u64) -> Result<(), OutputError> {
+    fn flush(&mut self, lines: u64) -> Result<(), Failure> {
         let outcome = self.file.write_all(&self.buffer);
         let bytes = self.buffer.len() as u64;
         self.buffer.clear();
@@ -142,7 +143,7 @@ impl DetailSpool {
                 self.lost += lines;
                 // Best effort: a half line at the end is ignored by length anyway.
                 let _ = self.file.set_len(self.good);
-                Err(OutputError::of(&self.path, "write", e))
+                Err(unwritten(&self.path, "write", &e))
             }
         }
     }
@@ -186,7 +187,7 @@ impl DetailSpool {
 
 impl DetailSpool {
     /// One request as a document has it: its own JSON, on one line.
-    pub fn append_line(&mut self, json: &str) -> Result<(), OutputError> {
+    pub fn append_line(&mut self, json: &str) -> Result<(), Failure> {
         if self.broken {
             self.lost += 1;
             return Ok(());
@@ -203,7 +204,7 @@ impl DetailSpool {
     }
 
     /// Writes what `append_line` has gathered.
-    pub fn flush_lines(&mut self) -> Result<(), OutputError> {
+    pub fn flush_lines(&mut self) -> Result<(), Failure> {
         let lines = std::mem::take(&mut self.unflushed);
         self.flush(lines)
     }
@@ -233,8 +234,8 @@ impl Spooled {
     }
 
     /// After the document is in place.
-    pub fn remove(&self) -> Result<(), OutputError> {
-        std::fs::remove_file(&self.path).map_err(|e| OutputError::of(&self.path, "remove", e))
+    pub fn remove(&self) -> Result<(), Failure> {
+        std::fs::remove_file(&self.path).map_err(|e| unwritten(&self.path, "remove", &e))
     }
 }
 

@@ -1,63 +1,23 @@
-//! What can go wrong with the output: the run goes on, the summary is printed, the exit code is 112.
+//! What can go wrong with the output: the run goes on, the summary is printed, and the exit code says so.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::error::{ExitCode, Failure};
+use crate::error::{ExitCode, Failure, Reason, lossless};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 
-#[derive(Debug)]
-pub struct OutputError {
-    pub path: PathBuf,
-    /// What was attempted: `create`, `write`, `rename`.
-    pub action: &'static str,
-    pub cause: std::io::Error,
-}
-
-impl OutputError {
-    pub(crate) fn of(path: &Path, action: &'static str, cause: std::io::Error) -> OutputError {
-        OutputError {
-            path: path.to_path_buf(),
-            action,
-            cause,
+/// The file at `path` could not be had: `action` is what was attempted (`create`, `write`, `rename`).
+pub(crate) fn unwritten(path: &Path, action: &str, cause: &std::io::Error) -> Failure {
+    let hint = match cause.kind() {
+        ErrorKind::StorageFull => "free space, or name another disk with --output or --results-dir",
+        ErrorKind::NotFound => "make the directory first",
+        ErrorKind::PermissionDenied => {
+            "name a directory that you may write to with --output or --results-dir"
         }
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self.cause.kind() {
-            std::io::ErrorKind::StorageFull => {
-                "free space, or name another disk with --output or --results-dir"
-            }
-            std::io::ErrorKind::NotFound => "make the directory first",
-            std::io::ErrorKind::PermissionDenied => {
-                "name a directory that you may write to with --output or --results-dir"
-            }
-            std::io::ErrorKind::IsADirectory => "name a file in it with --output",
-            _ => "name another file with --output, another directory with --results-dir",
-        }
-    }
-}
-
-impl std::fmt::Display for OutputError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let path = self.path.display().to_string();
-        write!(
-            f,
-            "{}: cannot {}: {}",
-            crate::error::escape(&path),
-            self.action,
-            self.cause
-        )
-    }
-}
-
-impl std::error::Error for OutputError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
-    }
-}
-
-impl From<OutputError> for Failure {
-    fn from(error: OutputError) -> Failure {
-        Failure::new(ExitCode::Output, &error, None, error.hint())
-    }
+        ErrorKind::IsADirectory => "name a file in it with --output",
+        _ => "name another file with --output, another directory with --results-dir",
+    };
+    let reason = Reason::new(format!("cannot {action}: {cause}")).hint(hint);
+    let name = lossless(path.as_os_str().as_bytes());
+    Failure::new(ExitCode::Output, reason.at(name, 0))
 }

@@ -1,6 +1,8 @@
 //! Where the result document goes: the file that was named, and one of its own in the results' folder.
 
-use crate::output::{OutputError, OutputFile, Spooled};
+use crate::error::Failure;
+use crate::output::error::unwritten;
+use crate::output::{OutputFile, Spooled};
 use crate::result::RunResult;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -18,10 +20,10 @@ impl OutputFiles {
     pub fn prepare(
         output: Option<&Path>,
         results: Option<(&Path, OffsetDateTime)>,
-    ) -> Result<OutputFiles, OutputError> {
+    ) -> Result<OutputFiles, Failure> {
         let mut files = Vec::new();
         if let Some((folder, now)) = results {
-            std::fs::create_dir_all(folder).map_err(|e| OutputError::of(folder, "create", e))?;
+            std::fs::create_dir_all(folder).map_err(|e| unwritten(folder, "create", &e))?;
             files.push(OutputFile::prepare(&free_name(folder, now))?);
         }
         if let Some(path) = output {
@@ -47,9 +49,9 @@ impl OutputFiles {
 
     /// Each document on its own: one that fails does not keep the others from being written. The spool goes
     /// when all are complete.
-    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Vec<OutputError> {
+    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Vec<Failure> {
         let written = self.0.iter().map(|file| file.write(result, details));
-        let mut errors: Vec<OutputError> = written.filter_map(Result::err).collect();
+        let mut errors: Vec<Failure> = written.filter_map(Result::err).collect();
         if errors.is_empty()
             && !self.0.is_empty()
             && let Some(spooled) = details

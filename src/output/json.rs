@@ -1,6 +1,8 @@
 //! Writes the result document: whole or not at all.
 
-use crate::output::{OutputError, Spooled};
+use crate::error::Failure;
+use crate::output::Spooled;
+use crate::output::error::unwritten;
 use crate::result::{PassFigures, RunResult};
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
@@ -28,17 +30,17 @@ enum Way {
 impl OutputFile {
     /// Checks what can be checked before the run: that the path is no directory and that its directory takes
     /// a new file. An existing document stays as it is until the new one is complete.
-    pub fn prepare(path: &Path) -> Result<OutputFile, OutputError> {
+    pub fn prepare(path: &Path) -> Result<OutputFile, Failure> {
         match std::fs::metadata(path) {
             Ok(m) if m.is_dir() => {
                 let cause = std::io::Error::from(ErrorKind::IsADirectory);
-                return Err(OutputError::of(path, "create", cause));
+                return Err(unwritten(path, "create", &cause));
             }
             Ok(m) if !m.is_file() => {
                 let device = OpenOptions::new()
                     .write(true)
                     .open(path)
-                    .map_err(|e| OutputError::of(path, "open", e))?;
+                    .map_err(|e| unwritten(path, "open", &e))?;
                 return Ok(OutputFile {
                     path: path.to_path_buf(),
                     way: Way::InPlace(Arc::new(device)),
@@ -48,15 +50,15 @@ impl OutputFile {
         }
         let Some(name) = path.file_name() else {
             let cause = std::io::Error::from(ErrorKind::InvalidFilename);
-            return Err(OutputError::of(path, "create", cause));
+            return Err(unwritten(path, "create", &cause));
         };
         let mut temporary = std::ffi::OsString::from(".");
         temporary.push(name);
         temporary.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(temporary);
-        create_new(&temporary).map_err(|e| OutputError::of(path, "create", e))?;
+        create_new(&temporary).map_err(|e| unwritten(path, "create", &e))?;
         // Gone again until it is needed, so that a kill during the run leaves no stray file.
-        std::fs::remove_file(&temporary).map_err(|e| OutputError::of(path, "create", e))?;
+        std::fs::remove_file(&temporary).map_err(|e| unwritten(path, "create", &e))?;
         Ok(OutputFile {
             path: path.to_path_buf(),
             way: Way::Renamed(temporary),
@@ -85,14 +87,14 @@ impl OutputFile {
 
     /// The document appears under its name only when it is complete. On an error the old document, if any, is
     /// still there.
-    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), OutputError> {
+    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), Failure> {
         let temporary = match &self.way {
             Way::Renamed(temporary) => temporary,
             Way::InPlace(device) => {
                 return device
                     .try_clone()
                     .and_then(|file| write_document(file, result, details).map(drop))
-                    .map_err(|e| OutputError::of(&self.path, "write", e));
+                    .map_err(|e| unwritten(&self.path, "write", &e));
             }
         };
         let complete = create_new(temporary)
@@ -100,11 +102,11 @@ impl OutputFile {
             .and_then(|file| file.sync_data());
         if let Err(e) = complete {
             let _ = std::fs::remove_file(temporary);
-            return Err(OutputError::of(&self.path, "write", e));
+            return Err(unwritten(&self.path, "write", &e));
         }
         std::fs::rename(temporary, &self.path).map_err(|e| {
             let _ = std::fs::remove_file(temporary);
-            OutputError::of(&self.path, "rename to", e)
+            unwritten(&self.path, "rename to", &e)
         })
     }
 }

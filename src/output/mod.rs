@@ -14,7 +14,7 @@ mod timings;
 mod workload;
 
 pub use details::{DetailSpool, SPOOL_LINE_BYTES_MAX, Spooled};
-pub use error::OutputError;
+pub(crate) use error::unwritten;
 pub use files::OutputFiles;
 pub use json::OutputFile;
 pub use live::block;

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::exposition::CONTENT_TYPE;
 use crate::blocking_http::{Answer, Peer, ProbeError};
-use crate::discover::{ServerError, Url, addresses};
-use crate::error::printable;
+use crate::discover::{Url, lookup};
+use crate::error::{Failure, Place, lossless, printable};
 use crate::http1::{Body, Method};
 use crate::push::PushConfig;
 use crate::tls::{TlsOptions, TlsTarget};
@@ -22,8 +22,9 @@ const SHOWN_CHARS_MAX: usize = 120;
 const REDACTED: &str = "redacted";
 
 pub struct Gateway {
-    url: String,
-    authority: String,
+    url: Url,
+    /// As messages name it.
+    shown: String,
     path: String,
     headers: Vec<(String, String)>,
     /// What no message may hold.
@@ -33,15 +34,10 @@ pub struct Gateway {
 
 impl Gateway {
     /// Reads the trusted certificates of an https gateway; asks nobody.
-    pub fn new(config: &PushConfig, host_name: &str, cacert: TlsOptions) -> Result<Gateway, ServerError> {
-        let url = Url::parse(&config.url)?;
+    pub fn new(config: &PushConfig, host_name: &str, cacert: TlsOptions) -> Result<Gateway, Failure> {
+        let url = Url::parse(&config.url, &Place::option("--pushgateway"))?;
         let tls = match url.tls {
-            true => Some(
-                TlsTarget::new(&url.host, &cacert).map_err(|e| ServerError::Config {
-                    message: format!("Pushgateway: {}", e.message),
-                    hint: e.hint.to_owned(),
-                })?,
-            ),
+            true => Some(TlsTarget::new(&url.host, &cacert).map_err(|e| e.within("Pushgateway"))?),
             false => None,
         };
         let mut headers = Vec::new();
@@ -56,8 +52,8 @@ impl Gateway {
         let instance = config.instance.as_deref().unwrap_or(host_name);
         Ok(Gateway {
             path: format!("{}{}", url.path, group_path(&config.job, instance)),
-            authority: url.authority,
-            url: config.url.clone(),
+            shown: redact(&config.url),
+            url,
             headers,
             secrets,
             tls,
@@ -65,18 +61,14 @@ impl Gateway {
     }
 
     /// As messages name it.
-    pub fn shown(&self) -> String {
-        redact(&self.url)
+    pub fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// Replaces the group's metrics by `text`. The error is one line, safe for a terminal.
     pub fn put(&self, text: &str) -> Result<(), String> {
         let deadline = Instant::now() + PUSH_LIMIT;
-        let found = addresses(&self.url).map_err(|e| {
-            let text = e.to_string();
-            let reason = text.rsplit("never answered: ").next().unwrap_or_default();
-            printable(reason, SHOWN_CHARS_MAX)
-        })?;
+        let found = lookup(&self.url).map_err(|e| printable(&e.to_string(), SHOWN_CHARS_MAX))?;
         let mut last = Err("no address".to_owned());
         for address in found {
             let limit = deadline.saturating_duration_since(Instant::now());
@@ -85,7 +77,7 @@ impl Gateway {
             }
             let peer = Peer {
                 address,
-                authority: &self.authority,
+                authority: &self.url.authority,
                 headers: &self.headers,
                 limit,
                 tls: self.tls.as_ref(),
@@ -97,7 +89,9 @@ impl Gateway {
             let mut answer = Answer::default();
             last = match peer.exchange_into(&mut answer, Method::Put, &self.path, Some(body)) {
                 // `localhost` often names one address more than the gateway listens on.
-                Err(e @ (ProbeError::Refused | ProbeError::Unreachable(_))) => Err(e.to_string()),
+                Err(e @ (ProbeError::Refused | ProbeError::Unreachable(_))) => {
+                    Err(printable(&e.to_string(), SHOWN_CHARS_MAX))
+                }
                 Err(ProbeError::Timeout(_)) => return Err(ProbeError::Timeout(PUSH_LIMIT).to_string()),
                 Err(e) => return Err(printable(&e.to_string(), SHOWN_CHARS_MAX)),
                 Ok(()) => return self.judge(&answer),
@@ -110,7 +104,7 @@ impl Gateway {
         if (200..300).contains(&answer.status) {
             return Ok(());
         }
-        let mut said = String::from_utf8_lossy(&answer.body).into_owned();
+        let mut said = lossless(&answer.body).into_owned();
         for secret in &self.secrets {
             said = said.replace(secret.as_str(), REDACTED);
         }

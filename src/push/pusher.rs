@@ -56,7 +56,7 @@ impl Pusher {
         let (to_thread, waiting) = bounded(WAITING_MAX);
         let (tell_done, done) = bounded(1);
         let outcome = Arc::new(Mutex::new(Pushes::default()));
-        let shown = gateway.shown();
+        let shown = gateway.shown().to_owned();
         let (of_thread, jobs): (_, Receiver<PushFigures>) = (outcome.clone(), waiting.clone());
         std::thread::Builder::new().name("pusher".into()).spawn(move || {
             for figures in jobs {

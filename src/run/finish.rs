@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::error::ExitCode;
+use crate::error::{ExitCode, Failure};
 use crate::output::{self, DetailSpool, OutputFiles};
 use crate::plan::{Assignment, Plan};
 use crate::result::Pushes;
@@ -15,7 +15,6 @@ use crate::units::Nanos;
 
 use super::load::{Load, Total};
 use super::names::{series_names, server_of_series};
-use crate::error::Failure;
 use crate::run::{Finished, Ready, servers as managed, silence};
 
 /// What the beginning has to tell.
@@ -81,9 +80,7 @@ pub fn finish(
     check_sums(&mut result, &mut load);
     result.summary = output::summary(&result);
     let unwritten = files.write(&result, spooled.as_ref());
-    load.books
-        .failures
-        .extend(unwritten.into_iter().map(Failure::from));
+    load.books.failures.extend(unwritten);
     match load.in_a_hurry {
         true => ready.owned.kill(),
         false => ready.owned.stop(&mut load.books.failures),

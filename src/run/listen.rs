@@ -153,13 +153,12 @@ impl<'a> Listener<'a> {
         }
         if let Some(spool) = &mut self.books.spool
             && self.role != Role::WarmUp
-            && let Err(e) = spool.append(&snapshot.details)
+            && let Err(failure) = spool.append(&snapshot.details)
         {
             // The run goes on: the summary is still to come, and what was lost is counted. It is told now, when
             // something can be done about it, and not once more at the end.
-            let failure = Failure::from(e);
-            (self.say)(failure.text.trim_end());
-            self.books.failures.push(Failure::told(failure.exit));
+            failure.to_string().lines().for_each(&mut *self.say);
+            self.books.failures.push(failure.told());
         }
         self.engine.recycle(snapshot);
     }
@@ -208,7 +207,7 @@ impl<'a> Listener<'a> {
         if self.stopped_by == StoppedBy::Plan
             && let Err(e) = ready.owned.check()
         {
-            self.books.failures.push(e.into());
+            self.books.failures.push(e);
             self.stopped_by = StoppedBy::Server;
             self.engine.tell(Command::Stop);
         }

@@ -70,7 +70,7 @@ pub fn run(
             .owned
             .validate(&plan, &ready.targets, &ready.engine.tls, &mut note)
     {
-        let mut failures = vec![Failure::from(e)];
+        let mut failures = vec![e];
         ready.owned.stop(&mut failures);
         return Err(failures.remove(0));
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::discover;
+use crate::error::one_line;
 use crate::plan::Plan;
 use crate::units::{format_duration, redact};
 
@@ -21,8 +22,8 @@ const ADDRESSES_SHOWN: usize = 3;
 pub fn announce(config: &Config, plan: &Plan, args: &RunArgs, note: &mut dyn FnMut(&str)) {
     let urls = config.servers().iter().map(|server| &server.base_url);
     let texts = urls.filter_map(|url| {
-        let addresses = discover::addresses(url).ok()?;
-        text(&redact(url), &addresses, plan)
+        let addresses = discover::addresses(url)?;
+        text(&one_line(&redact(url)), &addresses, plan)
     });
     let texts: Vec<String> = texts.collect();
     if texts.is_empty() {

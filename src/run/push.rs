@@ -1,7 +1,7 @@
 //! The Pushgateway of a run: set up before anything is sent, fed by the reporter, told the whole when it is over.
 
 use crate::config::Config;
-use crate::error::ExitCode;
+use crate::error::{ExitCode, Reason};
 use crate::plan::Plan;
 use crate::push::{Gateway, Grouping, Pushed, Pusher};
 use crate::result::Pushes;
@@ -75,10 +75,11 @@ pub fn finish(
 fn required(pushed: &Pushed) -> Failure {
     let tried = pushed.pushes.sent + pushed.pushes.failed;
     let what = format!(
-        "--push-required: {} of {tried} pushes to {} failed",
+        "{} of {tried} pushes to {} failed",
         pushed.pushes.failed, pushed.gateway
     );
-    let cause = pushed.pushes.last_error.as_deref();
+    let cause = pushed.pushes.last_error.as_deref().unwrap_or_default();
     let hint = "is the Pushgateway up, and does it take what is pushed? see docs/METRICS.md";
-    Failure::new(ExitCode::Output, what, cause, hint)
+    let reason = Reason::new(what).hint(hint).at("--push-required", 0);
+    Failure::new(ExitCode::Output, reason).because(cause)
 }

@@ -2,8 +2,8 @@
 
 use crate::config::{CommandSettings, Config, ServerChoice, ServerEntry, SimulatorSettings, local_url};
 use crate::discover;
-use crate::discover::{AtPort, Discovery, Question, ServerError, VALIDATION_LIMIT};
-use crate::error::{ExitCode, Place, escape};
+use crate::discover::{AtPort, Discovery, Question, VALIDATION_LIMIT};
+use crate::error::{ExitCode, Place, Reason, printable, quoted};
 use crate::host::{self, CpuPlan};
 use crate::metrics::Merged;
 use crate::plan::Plan;
@@ -17,12 +17,20 @@ use std::path::Path;
 
 use crate::error::Failure;
 
+/// Characters of a server's name in messages.
+const NAME_CHARS_MAX: usize = 80;
+
 /// A server of ours, and what was seen of it. Empty where the run goes to one that was there before.
 pub struct Owned {
     server: Option<OwnedServer>,
     sampler: Option<Sampler>,
     /// It fails on purpose.
     chaos: bool,
+}
+
+/// One of several, as messages name it.
+fn named(server: &str) -> String {
+    format!("server `{}`", printable(server, NAME_CHARS_MAX))
 }
 
 /// Finds out what is at the port that the simulator would have. Refuses options for the simulator where a healthy
@@ -48,7 +56,7 @@ pub fn decide(config: &Config) -> Result<ServerChoice, Failure> {
                  so none is started"
             );
             let hint = "drop the option, stop that server, or choose another --port";
-            Err(Failure::new(ExitCode::Config, what, None, hint))
+            Err(Failure::new(ExitCode::Config, Reason::new(what).hint(hint)))
         }
     }
 }
@@ -92,12 +100,12 @@ fn resolve(
     server: &ServerEntry,
     headers: Vec<(String, String)>,
     tls: &TlsOptions,
-) -> Result<Discovery, ServerError> {
-    let found = discover::resolve_over(&server.base_url, server.api, headers, tls);
+) -> Result<Discovery, Failure> {
+    let found = discover::resolve_over(&server.base_url, &server.place, server.api, headers, tls);
     let Some(name) = &server.name else { return found };
-    let mut found = found.map_err(|e| e.of_server(name))?;
+    let mut found = found.map_err(|e| e.within(&named(name)))?;
     for note in &mut found.notes {
-        *note = format!("server `{}`, {note}", escape(name));
+        *note = format!("{}, {note}", named(name));
     }
     Ok(found)
 }
@@ -107,7 +115,7 @@ fn resolve_all(
     servers: &[ServerEntry],
     headers: &[(String, String)],
     tls: &TlsOptions,
-) -> Result<Vec<Discovery>, ServerError> {
+) -> Result<Vec<Discovery>, Failure> {
     std::thread::scope(|scope| {
         let all: Vec<_> = servers
             .iter()
@@ -148,7 +156,7 @@ fn start_command(
     headers: &[(String, String)],
     note: &mut dyn FnMut(&str),
 ) -> Result<(OwnedServer, ServerEntry), Failure> {
-    note(&format!("starting the server `{}`", escape(&command.program)));
+    note(&format!("starting the server {}", quoted(&command.program)));
     let server = CommandServer::start(Path::new(OWN_EXE), &command.options(), headers)?;
     note(&format!(
         "server `{}` healthy at {} after {:.1} s; it may run on any CPU (taskset in its command restricts it)",
@@ -162,7 +170,7 @@ fn start_command(
 
 impl Owned {
     /// The managed server died: with its last log lines.
-    pub fn check(&mut self) -> Result<(), ServerError> {
+    pub fn check(&mut self) -> Result<(), Failure> {
         match &mut self.server {
             Some(server) => server.check(),
             None => Ok(()),
@@ -176,7 +184,7 @@ impl Owned {
         targets: &[Target],
         tls: &[Option<TlsTarget>],
         note: &mut dyn FnMut(&str),
-    ) -> Result<(), ServerError> {
+    ) -> Result<(), Failure> {
         if self.chaos {
             note("validation: left out, with --chaos answers fail on purpose");
             return Ok(());
@@ -210,7 +218,7 @@ impl Owned {
         match self.server.as_ref()?.totals()? {
             Ok(totals) => Some(totals),
             Err(e) => {
-                failures.push(e.into());
+                failures.push(e);
                 None
             }
         }
@@ -228,7 +236,7 @@ impl Owned {
             && let Err(e) = server.stop()
             && failures.is_empty()
         {
-            failures.push(e.into());
+            failures.push(e);
         }
     }
 }
@@ -238,20 +246,20 @@ fn validate_all(
     targets: &[Target],
     tls: &[Option<TlsTarget>],
     note: &mut dyn FnMut(&str),
-) -> Result<(), ServerError> {
+) -> Result<(), Failure> {
     for (index, (target, tls)) in (0u16..).zip(targets.iter().zip(tls)) {
         let name = match targets.len() {
             1 => None,
             _ => plan.workload.endpoints[usize::from(index)].name.as_deref(),
         };
         let mut say = |line: &str| match name {
-            Some(name) => note(&format!("server `{}`, {line}", escape(name))),
+            Some(name) => note(&format!("{}, {line}", named(name))),
             None => note(line),
         };
         let asked = question(plan, index);
         discover::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say).map_err(
             |e| match name {
-                Some(name) => e.of_server(name),
+                Some(name) => e.within(&named(name)),
                 None => e,
             },
         )?;

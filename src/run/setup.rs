@@ -4,7 +4,6 @@ use crate::cli::{RunArgs, Stamp};
 use crate::config::{Config, ServerChoice};
 use crate::discover::Discovery;
 use crate::engine::EngineOptions;
-use crate::host::HostError;
 use crate::host::preflight::ring_bytes;
 use crate::host::{self, CpuPlan, HostFacts, Need, plan_cpus};
 use crate::net;
@@ -59,7 +58,7 @@ pub fn set_up(
         },
     };
     // What can be refused without a server is refused before one is started.
-    for n in host::check(&mut host, &need).map_err(|e| HostError::failure(&e))? {
+    for n in host::check(&mut host, &need)? {
         note(&n.to_string());
     }
     // Nobody waits for a run that this host refuses; nobody but the name service is asked before.
@@ -76,7 +75,7 @@ pub fn set_up(
     let (owned, found) = servers::reach(choice, &cpus, headers, &tls, note)?;
     let before = std::mem::replace(&mut need.addresses, addresses_in_use(&found, plan));
     if need.addresses != before {
-        host::check(&mut host, &need).map_err(|e| HostError::failure(&e))?;
+        host::check(&mut host, &need)?;
     }
     for n in found.iter().flat_map(|found| &found.notes) {
         note(n);

@@ -1,7 +1,6 @@
 //! Servers that were asked and never said a word.
 
-use crate::error::ExitCode;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure, Reason};
 use crate::metrics::Merged;
 use crate::plan::Plan;
 use crate::workload::Target;
@@ -31,7 +30,7 @@ pub fn never_answered(plan: &Plan, merged: &Merged, targets: &[Target]) -> Vec<F
             };
             let what = format!("{server}: not one response in the whole run");
             let hint = "see the outcomes in the summary; is the server up, and is this its port?";
-            Failure::new(ExitCode::Target, what, None, hint)
+            Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
         })
         .collect()
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::StartAt;
-use crate::error::ExitCode;
-use crate::error::Failure;
+use crate::error::{Failure, Reason};
 use crate::net::clock;
 use crate::run::Ready;
 use crate::units::format_duration;
@@ -22,18 +21,18 @@ pub fn instant(asked: Option<StartAt>, now: Nanos) -> Result<Option<Nanos>, Fail
         Some(StartAt::In(length)) => now.saturating_add(length),
         Some(StartAt::Instant(at)) => at,
     };
-    let refuse = |what: String, hint: &str| Err(Failure::new(ExitCode::Config, what, None, hint));
+    let refuse = |what: String, hint: &str| Err(Reason::new(what).hint(hint).at("--start-at", 0).into());
     if at < now {
         let ago = rounded(now - at);
         return refuse(
-            format!("--start-at: that was {ago} ago"),
+            format!("that was {ago} ago"),
             "an instant to come, or `+30s` from the program's start; are the hosts' clocks the same?",
         );
     }
     if at - now > AHEAD_MAX {
         let ahead = rounded(at - now);
         return refuse(
-            format!("--start-at: that is {ahead} ahead, more than the limit, 24h"),
+            format!("that is {ahead} ahead, more than the limit, 24h"),
             "start the program later",
         );
     }
@@ -60,7 +59,7 @@ pub fn wait(at: Nanos, ready: &mut Ready, quiet: bool, say: &mut dyn FnMut(&str)
             told = true;
         }
         if let Err(e) = ready.owned.check() {
-            let mut failures = vec![Failure::from(e)];
+            let mut failures = vec![e];
             ready.owned.stop(&mut failures);
             return Err(failures.remove(0));
         }
@@ -71,6 +70,7 @@ pub fn wait(at: Nanos, ready: &mut Ready, quiet: bool, say: &mut dyn FnMut(&str)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ExitCode;
 
     const NOW: Nanos = 1_767_323_045 * SECOND;
 
@@ -88,13 +88,16 @@ mod tests {
     fn the_past_and_the_day_after_tomorrow_are_refused_with_how_far_they_are() {
         let past = instant(Some(StartAt::Instant(NOW - 1_500 * MILLISECOND)), NOW).unwrap_err();
         assert_eq!(past.exit, ExitCode::Config);
-        assert!(past.text.contains("that was 1s500ms ago"), "{}", past.text);
+        assert_eq!(past.reason().what, "that was 1s500ms ago");
         let far = instant(Some(StartAt::In(AHEAD_MAX + SECOND)), NOW).unwrap_err();
         assert_eq!(far.exit, ExitCode::Config);
         assert!(
-            far.text.contains("ahead, more than the limit, 24h"),
-            "{}",
-            far.text
+            far.to_string().starts_with("error: --start-at: that is "),
+            "{far}"
+        );
+        assert!(
+            far.to_string().contains("ahead, more than the limit, 24h"),
+            "{far}"
         );
         assert!(instant(Some(StartAt::In(AHEAD_MAX)), NOW).is_ok());
     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::discover::ServerError;
+use crate::error::{ExitCode, Failure, Reason, quoted};
 use crate::host::CpuList;
 use crate::host::cpus::cpu_list;
 
@@ -87,33 +87,32 @@ pub struct SimOptions {
 }
 
 impl SimOptions {
-    pub fn validate(&self) -> Result<(), ServerError> {
+    pub fn validate(&self) -> Result<(), Failure> {
+        let wrong =
+            |what: String, hint: String| Err(Failure::new(ExitCode::Config, Reason::new(what).hint(hint)));
         if let Some(name) = &self.latency
             && !LATENCY_PROFILES.contains(&name.as_str())
         {
-            return Err(ServerError::config(
-                format!(
-                    "simulator latency `{}`: no such profile",
-                    crate::error::printable(name, 40)
-                ),
+            return wrong(
+                format!("simulator latency {}: no such profile", quoted(name)),
                 format!("one of {}", LATENCY_PROFILES.join(", ")),
-            ));
+            );
         }
         if let Some(tokens) = self.target_tokens
             && !(1..=TARGET_TOKENS_MAX).contains(&tokens)
         {
-            return Err(ServerError::config(
+            return wrong(
                 format!("simulator tokens {tokens}: not between 1 and {TARGET_TOKENS_MAX}"),
                 format!("the default is {TARGET_TOKENS_DEFAULT}"),
-            ));
+            );
         }
         if let Some(rates) = &self.errors {
             let all = [rates.rate_limit, rates.server_error, rates.timeout];
             if all.iter().any(|rate| !(0.0..=1.0).contains(rate)) || all.iter().sum::<f64>() > 1.0 {
-                return Err(ServerError::config(
+                return wrong(
                     format!("simulator error rates {all:?}: not shares of 1"),
-                    "for example 0.1 for 10 %",
-                ));
+                    "for example 0.1 for 10 %".to_owned(),
+                );
             }
         }
         Ok(())
@@ -176,7 +175,7 @@ pub struct SimArgs {
 
 impl SimArgs {
     /// The options, validated.
-    pub fn options(self) -> Result<SimOptions, ServerError> {
+    pub fn options(self) -> Result<SimOptions, Failure> {
         let rates = [self.rate_limit_rate, self.server_error_rate, self.timeout_rate];
         let errors = rates.iter().any(Option::is_some).then(|| ErrorRates {
             rate_limit: self.rate_limit_rate.unwrap_or(0.0),
@@ -236,10 +235,10 @@ mod tests {
             ..Default::default()
         });
         assert_eq!(
-            error.to_string(),
+            error.reason().what,
             "simulator latency `gtp4\\u{1b}`: no such profile"
         );
-        assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
+        assert_eq!(error.exit, ExitCode::Config);
         refused(SimOptions {
             target_tokens: Some(0),
             ..Default::default()

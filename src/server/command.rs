@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 use super::process::ChildProcess;
 use super::supervisor::{FAILED, STARTED, SUBCOMMAND};
 use crate::blocking_http::{Peer, ProbeError};
-use crate::discover::ServerError;
-use crate::discover::Url;
-use crate::discover::lookup;
-use crate::error::printable;
+use crate::discover::{Url, lookup};
+use crate::error::{ExitCode, Failure, Place, Reason, printable};
 
 /// From the start of the keeper to the start of the server.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -52,9 +50,9 @@ impl CommandServer {
         exe: &Path,
         options: &CommandOptions,
         headers: &[(String, String)],
-    ) -> Result<Self, ServerError> {
+    ) -> Result<Self, Failure> {
         let begin = Instant::now();
-        let url = Url::parse(&options.health_url).map_err(|e| e.renamed("--target", "--health-url"))?;
+        let url = Url::parse(&options.health_url, &Place::option("--health-url"))?;
         refuse_taken(&url)?;
         let program = options.words.first().map_or("", String::as_str);
         let name = printable(program.rsplit('/').next().unwrap_or(program), 40);
@@ -89,7 +87,7 @@ impl CommandServer {
         url: &Url,
         limit: Duration,
         headers: &[(String, String)],
-    ) -> Result<(), ServerError> {
+    ) -> Result<(), Failure> {
         let deadline = Instant::now() + limit;
         let path = match url.path.as_str() {
             "" => format!("/{}", url.query),
@@ -140,12 +138,12 @@ impl CommandServer {
     }
 
     /// `Err` with its last log lines when it has ended by itself. Cheap: no system call.
-    pub fn check(&mut self) -> Result<(), ServerError> {
+    pub fn check(&mut self) -> Result<(), Failure> {
         self.process.check()
     }
 
     /// Ends it; `Err` when it had ended before, by itself.
-    pub fn stop(mut self) -> Result<(), ServerError> {
+    pub fn stop(mut self) -> Result<(), Failure> {
         let alive = self.process.check();
         self.end();
         alive
@@ -172,8 +170,12 @@ impl Drop for CommandServer {
 }
 
 /// Whoever answers there now would be taken for the server.
-fn refuse_taken(url: &Url) -> Result<(), ServerError> {
-    for address in lookup(url)? {
+fn refuse_taken(url: &Url) -> Result<(), Failure> {
+    let found = lookup(url).map_err(|e| {
+        let what = format!("--health-url: {}: {e}", url.origin());
+        Failure::new(ExitCode::Target, Reason::new(what).hint("check its host"))
+    })?;
+    for address in found {
         let connected = std::net::TcpStream::connect_timeout(&address, HEALTH_LIMIT);
         if connected.is_ok() {
             let what = format!(
@@ -184,7 +186,7 @@ fn refuse_taken(url: &Url) -> Result<(), ServerError> {
                 "stop it, give the server another port, or run against it: --no-server --target {}",
                 url.origin()
             );
-            return Err(ServerError::target(what, hint));
+            return Err(Failure::new(ExitCode::Target, Reason::new(what).hint(hint)));
         }
     }
     Ok(())

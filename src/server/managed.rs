@@ -11,8 +11,7 @@ use super::process::ChildProcess;
 use super::simulator::READY;
 use super::totals::{self, ServerTotals};
 use crate::blocking_http::Peer;
-use crate::discover::ServerError;
-use crate::error::printable;
+use crate::error::{Failure, printable};
 
 /// Our own binary, also when its file was replaced or removed meanwhile.
 pub const OWN_EXE: &str = "/proc/self/exe";
@@ -40,7 +39,7 @@ impl ManagedServer {
     /// Starts `exe` (`OWN_EXE`) with the hidden subcommand and waits until it is healthy. Port 0 takes a
     /// free one. To be called from the main thread: the kernel kills the child when the thread that started
     /// it ends.
-    pub fn start(exe: &Path, port: u16, options: &SimOptions) -> Result<Self, ServerError> {
+    pub fn start(exe: &Path, port: u16, options: &SimOptions) -> Result<Self, Failure> {
         options.validate()?;
         // The child would say it, too, but as a server that did not start.
         super::simulator::check(options)?;
@@ -105,28 +104,28 @@ impl ManagedServer {
     }
 
     /// `Err` with its last log lines when it has ended by itself. Cheap: no system call.
-    pub fn check(&mut self) -> Result<(), ServerError> {
+    pub fn check(&mut self) -> Result<(), Failure> {
         self.process.check()
     }
 
     /// All of `/llmsim/stats`, since its start.
-    pub fn stats(&self) -> Result<serde_json::Value, ServerError> {
+    pub fn stats(&self) -> Result<serde_json::Value, Failure> {
         totals::stats(&self.peer())
     }
 
     /// Its counts since `start` returned, or since `rebase`: our own probes are not in them.
-    pub fn totals(&self) -> Result<ServerTotals, ServerError> {
+    pub fn totals(&self) -> Result<ServerTotals, Failure> {
         Ok(ServerTotals::read(&self.peer())?.since(self.baseline))
     }
 
     /// What was counted until now does not count.
-    pub fn rebase(&mut self) -> Result<(), ServerError> {
+    pub fn rebase(&mut self) -> Result<(), Failure> {
         self.baseline = ServerTotals::read(&self.peer())?;
         Ok(())
     }
 
     /// Ends it; `Err` when it had ended before, by itself.
-    pub fn stop(mut self) -> Result<(), ServerError> {
+    pub fn stop(mut self) -> Result<(), Failure> {
         let alive = self.process.check();
         self.process.stop(STOP_GRACE);
         alive

@@ -1,6 +1,6 @@
 //! A server that this program has started, of whichever kind.
 
-use crate::discover::ServerError;
+use crate::error::Failure;
 use crate::server::{CommandServer, ManagedServer, Sampler, ServerTotals};
 
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub enum OwnedServer {
 
 impl OwnedServer {
     /// `Err` with its last log lines when it has ended by itself. Cheap: no system call.
-    pub fn check(&mut self) -> Result<(), ServerError> {
+    pub fn check(&mut self) -> Result<(), Failure> {
         match self {
             OwnedServer::Simulator(server) => server.check(),
             OwnedServer::Command(server) => server.check(),
@@ -19,7 +19,7 @@ impl OwnedServer {
     }
 
     /// What it has counted of the load; `None` where it does not count.
-    pub fn totals(&self) -> Option<Result<ServerTotals, ServerError>> {
+    pub fn totals(&self) -> Option<Result<ServerTotals, Failure>> {
         match self {
             OwnedServer::Simulator(server) => Some(server.totals()),
             OwnedServer::Command(_) => None,
@@ -27,7 +27,7 @@ impl OwnedServer {
     }
 
     /// What was asked until now is not part of the load.
-    pub fn rebase(&mut self) -> Result<(), ServerError> {
+    pub fn rebase(&mut self) -> Result<(), Failure> {
         match self {
             OwnedServer::Simulator(server) => server.rebase(),
             OwnedServer::Command(_) => Ok(()),
@@ -50,7 +50,7 @@ impl OwnedServer {
     }
 
     /// Ends it; `Err` when it had ended before, by itself.
-    pub fn stop(self) -> Result<(), ServerError> {
+    pub fn stop(self) -> Result<(), Failure> {
         match self {
             OwnedServer::Simulator(server) => server.stop(),
             OwnedServer::Command(server) => server.stop(),

@@ -10,8 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
-use crate::discover::ServerError;
-use crate::error::printable;
+use crate::error::{ExitCode, Failure, Reason, lossless, printable};
 
 /// Lines of a child's log that an error shows.
 const LOG_LINES_MAX: usize = 20;
@@ -39,7 +38,7 @@ pub(super) struct ChildProcess {
 impl ChildProcess {
     /// Starts it in its own process group, so that Ctrl-C on the terminal does not reach it. To be called
     /// from the main thread where the child asked for a parent-death signal, which follows the thread.
-    pub(super) fn spawn(name: impl Into<String>, mut command: Command) -> Result<Self, ServerError> {
+    pub(super) fn spawn(name: impl Into<String>, mut command: Command) -> Result<Self, Failure> {
         let name = name.into();
         let mut child = command
             .process_group(0)
@@ -47,7 +46,7 @@ impl ChildProcess {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|e| ServerError::managed(format!("{name}: cannot be started: {e}")))?;
+            .map_err(|e| failure(format!("{name}: cannot be started: {e}")))?;
         let group = Pid::from_child(&child);
         let stdin = child.stdin.take();
         let (line_sender, first_line) = bounded(1);
@@ -88,7 +87,7 @@ impl ChildProcess {
     }
 
     /// The first line on its stdout, without the line's end.
-    pub(super) fn first_line(&mut self, limit: Duration) -> Result<String, ServerError> {
+    pub(super) fn first_line(&mut self, limit: Duration) -> Result<String, Failure> {
         match self.first_line.recv_timeout(limit) {
             Ok(line) => Ok(line),
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => {
@@ -105,19 +104,17 @@ impl ChildProcess {
     }
 
     /// An error about it, with the end of its log.
-    pub(super) fn error(&self, what: &str) -> ServerError {
+    pub(super) fn error(&self, what: &str) -> Failure {
         if self.reaped {
             let _ = self.log_ended.recv_timeout(LAST_WORDS);
         }
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        ServerError::Managed {
-            message: format!("{}: {what}", self.name),
-            log: log.iter().cloned().collect(),
-        }
+        let log: Vec<&str> = log.iter().map(String::as_str).collect();
+        failure(format!("{}: {what}", self.name)).because(&log.join("\n"))
     }
 
     /// `Err` when it has ended although nobody asked it to.
-    pub(super) fn check(&mut self) -> Result<(), ServerError> {
+    pub(super) fn check(&mut self) -> Result<(), Failure> {
         match self.wait(Duration::ZERO) {
             None => Ok(()),
             Some(status) => Err(self.error(&format!("{} during the run", describe(status)))),
@@ -179,6 +176,12 @@ impl Drop for ChildProcess {
     }
 }
 
+/// A server of ours did not start, or went away.
+pub(super) fn failure(what: String) -> Failure {
+    let hint = "start a server yourself and name it: --no-server --target http://HOST:PORT";
+    Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
+}
+
 fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
@@ -220,7 +223,7 @@ fn read_line(lines: &mut impl BufRead) -> Option<String> {
         line.pop();
         lines.skip_until(b'\n').ok()?;
     }
-    Some(String::from_utf8_lossy(&line).into_owned())
+    Some(lossless(&line).into_owned())
 }
 
 /// In a child of ours: returns when the parent has closed its end of standard input, which the kernel does for one
@@ -255,18 +258,18 @@ mod tests {
         let mut child = shell("printf 'one\\n\\033[31mtwo\\n' >&2; exit 3");
         let error = child.first_line(LONG).unwrap_err();
         assert_eq!(
-            error.to_string(),
+            error.reason().what,
             "server: ended with exit code 3 before it was ready"
         );
-        assert_eq!(error.cause().unwrap(), "one\n\\u{1b}[31mtwo");
-        assert_eq!(error.exit_code(), crate::error::ExitCode::Target);
+        assert_eq!(error.cause(), ["one", "\\u{1b}[31mtwo"]);
+        assert_eq!(error.exit, ExitCode::Target);
     }
 
     #[test]
     fn a_child_that_says_nothing_runs_into_the_limit() {
         let mut child = shell("read x");
         let error = child.first_line(Duration::from_millis(20)).unwrap_err();
-        assert_eq!(error.to_string(), "server: not ready within 0.02 s");
+        assert_eq!(error.reason().what, "server: not ready within 0.02 s");
     }
 
     #[test]
@@ -275,9 +278,7 @@ mod tests {
             "i=0; while [ $i -lt 50 ]; do echo line $i >&2; i=$((i+1)); done; head -c 100000 /dev/zero | tr '\\0' x >&2; echo >&2; echo end >&2",
         );
         let error = child.first_line(LONG).unwrap_err();
-        let ServerError::Managed { log, .. } = error else {
-            panic!("{error:?}")
-        };
+        let log = error.cause();
         assert_eq!(log.len(), LOG_LINES_MAX);
         assert_eq!(log[0], "line 32");
         assert_eq!(log[18].len(), LINE_BYTES_MAX);
@@ -313,7 +314,8 @@ mod tests {
             child
                 .check()
                 .unwrap_err()
-                .to_string()
+                .reason()
+                .what
                 .ends_with("exit code 7 during the run")
         );
         gone(grandchild);

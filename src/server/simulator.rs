@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Notify;
 
 use super::args::{LATENCY_DEFAULT, TARGET_TOKENS_DEFAULT};
-use crate::discover::ServerError;
+use crate::error::{ExitCode, Failure, Reason, quoted, shown_path};
 use crate::server::{LISTEN_BACKLOG, SimArgs, SimOptions, process};
 
 /// What the one line on stdout begins with; the address follows.
@@ -28,14 +28,14 @@ const DRAIN: Duration = Duration::from_millis(200);
 const WARM_MODELS: [&str; 2] = ["gpt-4o", "gpt-4"];
 
 /// The hidden subcommand.
-pub fn run(args: SimArgs) -> Result<(), ServerError> {
+pub fn run(args: SimArgs) -> Result<(), Failure> {
     let listen = args.listen;
     serve(listen, args.options()?)
 }
 
 /// Serves until stdin ends, SIGTERM comes or the parent dies, then ends the process with status 0. Prints
 /// one line, `listening ADDRESS`, once connections are accepted and the tokenizers are loaded.
-pub fn serve(listen: SocketAddr, options: SimOptions) -> Result<(), ServerError> {
+pub fn serve(listen: SocketAddr, options: SimOptions) -> Result<(), Failure> {
     options.validate()?;
     // The kernel sends it when the *thread* that spawned us ends, so the parent spawns from its main thread.
     // It is the second net: the end of stdin is the first, and needs no such care.
@@ -71,12 +71,12 @@ pub fn serve(listen: SocketAddr, options: SimOptions) -> Result<(), ServerError>
     })
 }
 
-fn failed(what: &str, error: &dyn std::fmt::Display) -> ServerError {
-    ServerError::managed(format!("simulator: {what}: {error}"))
+fn failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    process::failure(format!("simulator: {what}: {error}"))
 }
 
 /// Pins this thread, and with it all that it starts. An empty list leaves it as it is.
-fn pin(cpus: &[usize]) -> Result<(), ServerError> {
+fn pin(cpus: &[usize]) -> Result<(), Failure> {
     let done = match cpus {
         [] => return Ok(()),
         [id] => core_affinity::set_for_current(core_affinity::CoreId { id: *id }),
@@ -94,21 +94,19 @@ fn pin(cpus: &[usize]) -> Result<(), ServerError> {
     }
 }
 
-/// Reads the files that the options name. An `Err` is a mistake of the user's, exit code 104.
-pub fn check(options: &SimOptions) -> Result<(), ServerError> {
+/// Reads the files that the options name. An `Err` is a mistake of the user's.
+pub fn check(options: &SimOptions) -> Result<(), Failure> {
     match options.config {
         Some(_) => state(options).map(drop),
         None => Ok(()),
     }
 }
 
-fn state(options: &SimOptions) -> Result<Arc<AppState>, ServerError> {
+fn state(options: &SimOptions) -> Result<Arc<AppState>, Failure> {
     let config = config(options)?;
     let place = |what: &str, path: &str, error: &dyn std::fmt::Display| {
-        ServerError::config(
-            format!("simulator {what} {path}: {error}"),
-            "see llmsim's documentation of its configuration",
-        )
+        let hint = "see llmsim's documentation of its configuration";
+        refused(&format!("simulator {what} {}", quoted(path)), error, hint)
     };
     let script_path = config.response.script_path.clone();
     let scenarios_path = config.response.scenarios_path.clone();
@@ -125,12 +123,22 @@ fn state(options: &SimOptions) -> Result<Arc<AppState>, ServerError> {
     Ok(Arc::new(state))
 }
 
+/// A parser's error may be several lines, with a piece of the file: the first is the error, the others its cause.
+fn refused(what: &str, error: &dyn std::fmt::Display, hint: &str) -> Failure {
+    let text = error.to_string();
+    let (first, rest) = text.trim_end().split_once('\n').unwrap_or((text.trim_end(), ""));
+    let reason = Reason::new(format!("{what}: {first}")).hint(hint);
+    Failure::new(ExitCode::Config, reason).because(rest)
+}
+
 /// The file, then the options over it. llmsim's own address and port are not used.
-fn config(options: &SimOptions) -> Result<Config, ServerError> {
+fn config(options: &SimOptions) -> Result<Config, Failure> {
     let mut config = match &options.config {
         Some(path) => Config::from_file(path).map_err(|e| {
-            ServerError::config(
-                format!("simulator configuration {}: {e}", path.display()),
+            let what = format!("simulator configuration `{}`", shown_path(path));
+            refused(
+                &what,
+                &e,
                 "a TOML document with [latency], [response] and [errors]",
             )
         })?,
@@ -155,7 +163,7 @@ fn config(options: &SimOptions) -> Result<Config, ServerError> {
     Ok(config)
 }
 
-fn bind(listen: SocketAddr) -> Result<TcpListener, ServerError> {
+fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
     let listener = || -> std::io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
         // A run that follows at once finds connections of the last one in TIME_WAIT.
@@ -170,7 +178,7 @@ fn bind(listen: SocketAddr) -> Result<TcpListener, ServerError> {
 
 /// Two threads wait for the end of stdin and for SIGTERM. Ctrl-C is for the parent alone, which decides
 /// when the drain is over.
-fn watch_for_the_end(stop: &Arc<Notify>) -> Result<(), ServerError> {
+fn watch_for_the_end(stop: &Arc<Notify>) -> Result<(), Failure> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|e| failed("signals", &e))?;
     let on_signal = stop.clone();
     spawn("sim-signal", move || {
@@ -185,7 +193,7 @@ fn watch_for_the_end(stop: &Arc<Notify>) -> Result<(), ServerError> {
     })
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), ServerError> {
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)
@@ -210,7 +218,7 @@ fn load_tokenizers() {
     });
 }
 
-fn announce(address: SocketAddr) -> Result<(), ServerError> {
+fn announce(address: SocketAddr) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{READY}{address}")
         .and_then(|()| stdout.flush())
@@ -262,6 +270,6 @@ mod tests {
         let Err(error) = config(&options) else {
             panic!("a missing file was accepted")
         };
-        assert_eq!(error.exit_code(), crate::error::ExitCode::Config);
+        assert_eq!(error.exit, ExitCode::Config);
     }
 }

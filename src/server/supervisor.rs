@@ -17,8 +17,7 @@ use rustix::process::{
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::discover::ServerError;
-use crate::error::printable;
+use crate::error::{Failure, printable};
 use crate::server::{process, tree};
 
 /// Name of the hidden subcommand.
@@ -57,7 +56,7 @@ enum Event {
 }
 
 /// Ends as the server ended: by the same exit code or the same signal.
-pub fn run(args: SuperviseArgs) -> Result<u8, ServerError> {
+pub fn run(args: SuperviseArgs) -> Result<u8, Failure> {
     // Processes whose parents have ended come to us, so that none is lost whatever it did to get away.
     set_child_subreaper(Some(getpid())).map_err(|e| failed("prctl", &e))?;
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| failed("signals", &e))?;
@@ -74,8 +73,8 @@ pub fn run(args: SuperviseArgs) -> Result<u8, ServerError> {
     Ok(supervise(&events))
 }
 
-fn failed(what: &str, error: &dyn std::fmt::Display) -> ServerError {
-    ServerError::managed(format!("supervisor: {what}: {error}"))
+fn failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    process::failure(format!("supervisor: {what}: {error}"))
 }
 
 /// Its stdout goes where its stderr goes: both are log, and our stdout is a message to the parent.
@@ -95,14 +94,14 @@ fn start(command: &[OsString]) -> Result<Pid, String> {
     Ok(Pid::from_child(&child))
 }
 
-fn announce(line: &str) -> Result<(), ServerError> {
+fn announce(line: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}", printable(line, 400))
         .and_then(|()| stdout.flush())
         .map_err(|e| failed("stdout", &e))
 }
 
-fn watch(mut signals: Signals, server: Pid, sender: &Sender<Event>) -> Result<(), ServerError> {
+fn watch(mut signals: Signals, server: Pid, sender: &Sender<Event>) -> Result<(), Failure> {
     let on_signal = sender.clone();
     spawn("signals", move || {
         for signal in signals.forever() {
@@ -124,7 +123,7 @@ fn watch(mut signals: Signals, server: Pid, sender: &Sender<Event>) -> Result<()
     spawn("children", move || reap(server, &on_child))
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), ServerError> {
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use crate::blocking_http::Peer;
-use crate::discover::{STATS_PATH, ServerError};
+use crate::discover::STATS_PATH;
+use crate::error::{ExitCode, Failure, Reason};
 
 /// Counts since the server's start, or between two readings. Health, statistics and models lists are not
 /// counted by llmsim.
@@ -27,7 +28,7 @@ pub struct ServerTotals {
 
 impl ServerTotals {
     /// Reads `/llmsim/stats` of any llmsim.
-    pub fn read(peer: &Peer<'_>) -> Result<Self, ServerError> {
+    pub fn read(peer: &Peer<'_>) -> Result<Self, Failure> {
         serde_json::from_value(stats(peer)?).map_err(|e| unreadable(peer, &e.to_string()))
     }
 
@@ -57,7 +58,7 @@ impl ServerTotals {
 }
 
 /// The whole document.
-pub(super) fn stats(peer: &Peer<'_>) -> Result<serde_json::Value, ServerError> {
+pub(super) fn stats(peer: &Peer<'_>) -> Result<serde_json::Value, Failure> {
     let answer = peer
         .get(STATS_PATH)
         .map_err(|e| unreadable(peer, &e.to_string()))?;
@@ -67,11 +68,10 @@ pub(super) fn stats(peer: &Peer<'_>) -> Result<serde_json::Value, ServerError> {
     serde_json::from_slice(&answer.body).map_err(|e| unreadable(peer, &e.to_string()))
 }
 
-fn unreadable(peer: &Peer<'_>, reason: &str) -> ServerError {
-    ServerError::target(
-        format!("http://{}{STATS_PATH}: {reason}", peer.authority),
-        "the server's own counts cannot be compared",
-    )
+fn unreadable(peer: &Peer<'_>, reason: &str) -> Failure {
+    let what = format!("http://{}{STATS_PATH}: {reason}", peer.authority);
+    let hint = "the server's own counts cannot be compared";
+    Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
 }
 
 #[cfg(test)]

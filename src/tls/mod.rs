@@ -22,6 +22,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::error::{ExitCode, Failure, Mistake, Reason, quoted, shown_path};
+
 pub use pool::Pool;
 pub use session::{TlsEnd, TlsSession};
 use tickets::Tickets;
@@ -56,34 +58,20 @@ impl PartialEq for TlsTarget {
 
 impl Eq for TlsTarget {}
 
-/// What makes a TLS target impossible before anything is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsError {
-    pub message: String,
-    pub hint: &'static str,
-}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for TlsError {}
-
 impl TlsTarget {
     /// `host`: a name or an address, without brackets; a scope is left out. Reads the trusted certificates.
-    pub fn new(host: &str, options: &TlsOptions) -> Result<TlsTarget, TlsError> {
+    pub fn new(host: &str, options: &TlsOptions) -> Result<TlsTarget, Failure> {
         let bare = host.split('%').next().unwrap_or_default().to_owned();
-        let name = ServerName::try_from(bare).map_err(|_| TlsError {
-            message: format!("https target `{host}`: not a name that a certificate can be for"),
-            hint: "name the host by letters, digits, `-` and `.`, or by its address",
+        let name = ServerName::try_from(bare).map_err(|_| {
+            let what = format!(
+                "https target {}: not a name that a certificate can be for",
+                quoted(host)
+            );
+            let hint = "name the host by letters, digits, `-` and `.`, or by its address";
+            Failure::new(ExitCode::Config, Reason::new(what).hint(hint))
         })?;
         let provider = Arc::new(ring::default_provider());
-        let broken = |what: &dyn fmt::Display| TlsError {
-            message: format!("TLS cannot be set up: {what}"),
-            hint: "this is a bug in llmload-uring; please report it, with the command line",
-        };
+        let broken = |what: &dyn fmt::Display| Failure::internal(format!("TLS cannot be set up: {what}"));
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|e| broken(&e))?
@@ -119,7 +107,7 @@ impl TlsTarget {
 }
 
 /// The system's certificates and those of `cacert`.
-fn roots(cacert: Option<&Path>) -> Result<RootCertStore, TlsError> {
+fn roots(cacert: Option<&Path>) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = cacert {
         add_file(&mut roots, path)?;
@@ -132,18 +120,20 @@ fn roots(cacert: Option<&Path>) -> Result<RootCertStore, TlsError> {
             .first()
             .map(|e| format!(": {e}"))
             .unwrap_or_default();
-        return Err(TlsError {
-            message: format!("https target: no trusted certificates found on this host{cause}"),
-            hint: "install the package ca-certificates, name a PEM file with --cacert FILE, or --insecure",
-        });
+        let what = format!("https target: no trusted certificates found on this host{cause}");
+        let hint =
+            "install the package ca-certificates, name a PEM file with --cacert FILE, or use --insecure";
+        return Err(Failure::new(ExitCode::Config, Reason::new(what).hint(hint)));
     }
     Ok(roots)
 }
 
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
-    let wrong = |what: String| TlsError {
-        message: format!("--cacert `{}`: {what}", path.display()),
-        hint: "a PEM file: -----BEGIN CERTIFICATE-----",
+fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), Mistake> {
+    let wrong = |what: String| {
+        let reason = Reason::new(what).within(format!("`{}`", shown_path(path)));
+        reason
+            .hint("a PEM file: -----BEGIN CERTIFICATE-----")
+            .at("--cacert", 0)
     };
     let unreadable = |e: std::io::Error| wrong(format!("cannot be read: {e}"));
     let length = std::fs::metadata(path).map_err(unreadable)?.len();

@@ -372,8 +372,8 @@ fn trusted_certificates_that_cannot_be_had_are_errors_with_place_and_reason() {
     let error = TlsTarget::new("localhost", &options).unwrap_err();
     assert!(
         error
-            .message
-            .starts_with("--cacert `no/such/file.pem`: cannot be read"),
+            .to_string()
+            .starts_with("error: --cacert: `no/such/file.pem`: cannot be read"),
         "{error}"
     );
     for (text, part) in [
@@ -390,8 +390,8 @@ fn trusted_certificates_that_cannot_be_had_are_errors_with_place_and_reason() {
             insecure: false,
         };
         let error = TlsTarget::new("localhost", &options).unwrap_err();
-        assert!(error.message.contains(part), "{error}");
+        assert!(error.reason().what.contains(part), "{error}");
     }
     let error = TlsTarget::new("-", &TlsOptions::default()).unwrap_err();
-    assert!(error.message.contains("not a name"), "{error}");
+    assert!(error.reason().what.contains("not a name"), "{error}");
 }

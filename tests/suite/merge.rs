@@ -606,9 +606,9 @@ fn refused_paths(documents: &[PathBuf], partial: bool) -> String {
         partial,
     };
     let failure = merge::run(&args).unwrap_err();
-    assert_eq!(failure.exit.code(), 104, "{}", failure.text);
-    assert!(failure.text.starts_with("error: "), "{}", failure.text);
-    failure.text
+    assert_eq!(failure.exit.code(), 104, "{failure}");
+    assert!(failure.to_string().starts_with("error: "), "{failure}");
+    failure.to_string()
 }
 
 #[test]

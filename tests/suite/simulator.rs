@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use llmload_uring::blocking_http::{Peer, ProbeError};
-use llmload_uring::discover::{ServerError, Service};
+use llmload_uring::discover::Service;
 use llmload_uring::server::{ErrorRates, ManagedServer, SimOptions};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -163,10 +163,10 @@ fn its_own_death_during_a_run_is_an_error_with_the_signal() {
         }
     };
     assert_eq!(
-        error.to_string(),
+        error.reason().what,
         "simulator: was killed by signal 9 during the run"
     );
-    assert_eq!(error.exit_code(), llmload_uring::error::ExitCode::Target);
+    assert_eq!(error.exit, llmload_uring::error::ExitCode::Target);
     assert!(server.stop().is_err());
 }
 
@@ -186,12 +186,12 @@ fn a_taken_port_is_an_error_with_the_childs_last_words() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let error = ManagedServer::start(Path::new(EXE), port, &instant()).unwrap_err();
-    assert_eq!(error.exit_code(), llmload_uring::error::ExitCode::Target);
+    assert_eq!(error.exit, llmload_uring::error::ExitCode::Target);
     assert!(
-        error.to_string().ends_with("exit code 114 before it was ready"),
+        error.reason().what.ends_with("exit code 114 before it was ready"),
         "{error}"
     );
-    let cause = error.cause().unwrap();
+    let cause = error.cause().join("\n");
     assert!(
         cause.contains(&format!("cannot listen on 127.0.0.1:{port}")),
         "{cause}"
@@ -201,7 +201,11 @@ fn a_taken_port_is_an_error_with_the_childs_last_words() {
 #[test]
 fn a_binary_that_cannot_be_started_is_named() {
     let error = ManagedServer::start(Path::new("/nonexistent"), 0, &instant()).unwrap_err();
-    assert!(matches!(error, ServerError::Managed { .. }));
+    assert_eq!(error.exit, llmload_uring::error::ExitCode::Target);
+    assert!(
+        error.reason().what.starts_with("simulator: cannot be started: "),
+        "{error}"
+    );
 }
 
 #[test]

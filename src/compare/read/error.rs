@@ -1,5 +1,6 @@
 //! Why a file is not a run: where, what, and what to pass instead.
 
+use crate::error::{ExitCode, Failure, Reason};
 use crate::json::{Fault, JsonError};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -94,6 +95,12 @@ impl std::fmt::Display for ReadError {
 }
 
 impl std::error::Error for ReadError {}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        Failure::new(ExitCode::Config, Reason::new(error.to_string()).hint(error.hint))
+    }
+}
 
 /// A piece of a foreign file inside a message: short, on one line.
 pub(super) fn excerpt(bytes: &[u8]) -> String {

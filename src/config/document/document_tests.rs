@@ -24,10 +24,10 @@ fn read(text: &str) -> (Config, Vec<Mistake>) {
 fn mistakes(text: &str) -> Vec<String> {
     let (config, mut mistakes) = match read_document("p", "p.yaml", text) {
         Ok(read) => read,
-        Err(e) => return e.mistakes().iter().map(Mistake::to_string).collect(),
+        Err(e) => return e.iter().map(Mistake::to_string).collect(),
     };
     mistakes.extend(to_plan(&config).err().unwrap_or_default());
-    mistakes.sort_by_key(|mistake| mistake.line);
+    mistakes.sort_by_key(Mistake::line);
     mistakes.iter().map(Mistake::to_string).collect()
 }
 

@@ -23,7 +23,7 @@ use crate::config::document::tree::read_tree;
 use crate::config::document::workload::{either, open_workload};
 use crate::config::push::read_push;
 use crate::config::{Config, ServerChoice, ServerEntry, Settings, SimulatorConfig};
-use crate::error::{ConfigError, Mistake, Place, Reason};
+use crate::error::{Mistake, Mistakes, Place, Reason};
 use crate::plan::DURATION_MAX;
 use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::units::Span;
@@ -86,12 +86,12 @@ const THRESHOLDS: &str = "thresholds";
 
 /// Reads a document called `file` in errors. The mistakes are all that could be found; `Err` where there is
 /// nothing to go on with.
-pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, Vec<Mistake>), ConfigError> {
+pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, Vec<Mistake>), Mistakes> {
     let mut reader = Reader::new(file);
     let root = read_tree(file, text, &mut reader.mistakes)?;
     let known: Vec<&str> = KEYS.into_iter().chain([THRESHOLDS]).collect();
     let Some(fields) = reader.mapping("", "document", &root, &known) else {
-        return Err(ConfigError::new(reader.mistakes));
+        return Err(Mistakes::new(reader.mistakes));
     };
     let workload = open_workload(&mut reader, &fields);
     let (executor, shape_line) = read_shape(&mut reader, &fields, workload.as_ref());

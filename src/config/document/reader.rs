@@ -195,14 +195,8 @@ impl<'f> Reader<'f> {
         match parse(text) {
             Ok(value) => Some(value),
             Err(reason) => {
-                let what = format!("`{}{key}`: {}", fields.path, reason.what);
-                self.mistake(
-                    fields.line_of(key),
-                    Reason {
-                        what,
-                        hint: reason.hint,
-                    },
-                );
+                let reason = reason.within(format!("`{}{key}`", fields.path));
+                self.mistake(fields.line_of(key), reason);
                 None
             }
         }
@@ -305,16 +299,7 @@ impl<'f> Reader<'f> {
                 None => self.wrong_type(&name, line(item), "a text", item),
                 Some(text) => match check_text(text, bytes_max) {
                     Ok(text) => out.push(text),
-                    Err(reason) => {
-                        let what = format!("`{name}`: {}", reason.what);
-                        self.mistake(
-                            line(item),
-                            Reason {
-                                what,
-                                hint: reason.hint,
-                            },
-                        );
-                    }
+                    Err(reason) => self.mistake(line(item), reason.within(format!("`{name}`"))),
                 },
             }
         }

@@ -66,7 +66,7 @@ fn read_server(
     let name = reader.parsed(&fields, "name", "a name", server_name);
     let base_url = reader.parsed(&fields, "base_url", "a URL", |text| match check_url(text) {
         Ok(()) => Ok(text.to_owned()),
-        Err((what, hint)) => Err(Reason::new(what).hint(hint)),
+        Err(reason) => Err(reason),
     });
     let model_alias = reader.string(&fields, "model_alias", MODEL_BYTES_MAX);
     let weight = reader.parsed(&fields, "weight", "a number", weight);

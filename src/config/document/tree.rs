@@ -1,6 +1,6 @@
 //! Text -> YAML tree with positions, within limits: size, depth, one document, no anchors, no tags.
 
-use crate::error::{ConfigError, Mistake, Reason, quoted};
+use crate::error::{Mistake, Mistakes, Reason, quoted};
 use saphyr::{MarkedYaml, YamlLoader};
 use saphyr_parser::{Event, Parser, ScanError, Span, SpannedEventReceiver};
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ pub fn read_tree<'t>(
     file: &str,
     text: &'t str,
     mistakes: &mut Vec<Mistake>,
-) -> Result<MarkedYaml<'t>, ConfigError> {
+) -> Result<MarkedYaml<'t>, Mistakes> {
     if text.len() > DOCUMENT_BYTES_MAX {
         let what = format!("{} bytes, more than the limit, {DOCUMENT_BYTES_MAX}", text.len());
         return Err(Reason::new(what).at(file, 0).into());
@@ -46,7 +46,7 @@ pub fn read_tree<'t>(
     }
 }
 
-fn syntax(file: &str, e: &ScanError) -> ConfigError {
+fn syntax(file: &str, e: &ScanError) -> Mistakes {
     let what = format!("no valid YAML: {}", e.info());
     Reason::new(what).at(file, e.marker().line()).into()
 }
@@ -166,7 +166,10 @@ mod tests {
             &mut mistakes,
         )
         .unwrap();
-        let lines: Vec<(usize, &str)> = mistakes.iter().map(|m| (m.line, m.what.as_str())).collect();
+        let lines: Vec<(usize, &str)> = mistakes
+            .iter()
+            .map(|m| (m.line(), m.reason.what.as_str()))
+            .collect();
         assert_eq!(
             lines,
             [(1, "key `x` is given twice"), (3, "key `a` is given twice")]

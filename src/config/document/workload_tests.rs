@@ -58,7 +58,7 @@ fn read(text: &str) -> Config {
 fn mistakes(text: &str) -> Vec<String> {
     let (config, mut mistakes) = read_document("p", "p.yaml", text).unwrap();
     mistakes.extend(to_plan(&config).err().unwrap_or_default());
-    mistakes.sort_by_key(|mistake| mistake.line);
+    mistakes.sort_by_key(Mistake::line);
     mistakes.iter().map(Mistake::to_string).collect()
 }
 

@@ -190,7 +190,7 @@ mod tests {
     fn mistakes(words: &[&str]) -> Vec<String> {
         match load_plan(&args(words)) {
             Ok(_) => Vec::new(),
-            Err(error) => error.mistakes().iter().map(ToString::to_string).collect(),
+            Err(error) => error.iter().map(ToString::to_string).collect(),
         }
     }
 
