@@ -113,7 +113,7 @@ fn a_document_of_the_simulator_that_cannot_be_read_is_a_mistake_in_the_configura
     let broken = dir.write("sim.toml", "[latency\n");
     for path in [dir.path("missing.toml"), broken] {
         let ended = ran(&["quick-smoke", "--sim-config", &path]).expect(104);
-        ended.one_error(&format!("simulator configuration {path}"));
+        ended.one_error(&format!("simulator configuration `{path}`: "));
         assert_eq!(ended.stdout, "");
     }
 }

@@ -160,10 +160,10 @@ fn bad_configurations_exit_104_with_one_error_and_nothing_sent() {
         (&[&typo], "typo.yaml:9: unknown key `graceful_stopp`"),
         (&[&broken], "broken.yaml:"),
         (&["quick-smoke", "--no-server"], "--no-server: "),
-        (&["quick-smoke", "--target", "nowhere"], "--target `nowhere`: "),
+        (&["quick-smoke", "--target", "nowhere"], "--target: `nowhere`: "),
         (
             &["quick-smoke", "--target", &https, "--cacert", &missing],
-            "--cacert `",
+            "--cacert: `",
         ),
         (&["quick-smoke", "--target", &target, "--port", &port], "--port: "),
         (
@@ -394,7 +394,7 @@ fn a_mock_on_a_taken_port_says_so() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let ended = ran(&["mock", "--listen", &address]).expect(111);
-    ended.one_error(&format!("--listen `{address}`: "));
+    ended.one_error(&format!("--listen: `{address}`: "));
 }
 
 #[test]

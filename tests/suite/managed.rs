@@ -448,7 +448,7 @@ fn options_of_a_command_that_contradict_each_other_are_104() {
         ),
         (
             &["--server-cmd", "a", "--health-url", "nowhere"],
-            "--health-url `nowhere`: no http://",
+            "--health-url: `nowhere`: no http://",
         ),
         (
             &[
