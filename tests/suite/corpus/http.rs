@@ -173,7 +173,7 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Gives the parser one read. `Ok(Err(_))` is an error that the parser reports, `Err(_)` is a mistake of the parser.
+    /// Gives the parser one read. `Ok(Err(_))` is an error that the parser reports; `Err(_)` is a mistake it makes.
     fn feed(
         &self,
         parser: &mut ResponseParser,
