@@ -160,6 +160,23 @@ fn the_table_of_exit_codes_has_every_code_and_no_other() {
 }
 
 #[test]
+fn the_help_names_no_exit_code_that_is_none() {
+    let mut named = 0;
+    for command in std::iter::once(&Cli::command()).chain(Cli::command().get_subcommands()) {
+        let help = command.clone().render_long_help().to_string();
+        for (at, words) in help.match_indices("xit code ") {
+            let sentence = help[at + words.len()..].split([')', '.', '\n']).next().unwrap();
+            let codes = sentence.split(' ').filter_map(|word| word.parse().ok());
+            for code in codes {
+                assert!(ExitCode::of(code).is_some(), "{sentence}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 5, "{named}");
+}
+
+#[test]
 fn of_two_exit_codes_the_one_that_the_page_names_first_wins() {
     let page = document("docs/CI.md").replace('\n', " ");
     let (_, order) = page.split_once("the first of ").unwrap();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use llmload_uring::cli::{self, Command};
 use llmload_uring::commands;
-use llmload_uring::error::{ExitCode as Exit, Failure, Reason, one_line};
+use llmload_uring::error::{ExitCode as Exit, Failure, Reason, escape, one_line};
 use llmload_uring::net::clock;
 use llmload_uring::run;
 use llmload_uring::server;
@@ -67,7 +67,7 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
 
 fn merge(args: &cli::MergeArgs) -> Result<Exit, Failure> {
     let merged = commands::merge::run(args)?;
-    print(merged.summary.as_bytes());
+    print(escape(&merged.summary).as_bytes());
     if let Some(failure) = &merged.failure {
         tell(failure);
     }
@@ -77,19 +77,25 @@ fn merge(args: &cli::MergeArgs) -> Result<Exit, Failure> {
 fn import_k6(args: &cli::ImportK6Args) -> Result<Exit, Failure> {
     let imported = commands::import_k6::run(args)?;
     imported.notes.iter().for_each(|note| say(note));
-    Ok(print(imported.profile.as_bytes()))
+    Ok(print(escape(&imported.profile).as_bytes()))
 }
 
 fn compare(args: &cli::CompareArgs) -> Result<Exit, Failure> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let compared = commands::compare::compare(args, std::io::stdout().is_terminal() && !no_color)?;
-    deliver(&compared.text)?;
+    // The colours are ours; what it says of the runs was filtered where it was put in.
+    deliver_as_it_is(&compared.text)?;
     compared.notes.iter().for_each(|note| say(note));
     Ok(compared.exit)
 }
 
-/// Output that was asked for and did not arrive is an error, but for a reader that has gone away.
+/// Text without a colour: whatever it holds, lines are all that a terminal sees.
 fn deliver(text: &str) -> Result<Exit, Failure> {
+    deliver_as_it_is(&escape(text))
+}
+
+/// Output that was asked for and did not arrive is an error, but for a reader that has gone away.
+fn deliver_as_it_is(text: &str) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {
@@ -102,7 +108,7 @@ fn deliver(text: &str) -> Result<Exit, Failure> {
 
 fn probe(args: &cli::ProbeArgs) -> Exit {
     let probed = commands::probe::probe(args);
-    print(probed.text.as_bytes());
+    print(escape(&probed.text).as_bytes());
     probed.lacks.as_ref().map_or(Exit::Ok, tell)
 }
 

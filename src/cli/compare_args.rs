@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::compare::Rule;
+use crate::error::ExitCode;
 
 /// Where baselines are kept when nothing else is said.
 pub const BASELINES: &str = ".llmload/baselines";
@@ -29,15 +30,24 @@ Examples:
   llmload-uring compare k6-summary.json result.json --format md
       a k6 run beside ours, as Markdown
   llmload-uring compare @main new.json --fail-on 'latency p95 > +10%' --fail-on 'error_rate > +1pp'
-      exit code 99 where the p95 rose by more than a tenth, or errors by more than a point, and not by chance
+      fail where the p95 rose by more than a tenth, or errors by more than a point, and not by chance
   llmload-uring compare monday.json tuesday.json friday.json --plot week.svg
       three runs, and their distributions in a picture
 
-A file is a result document, k6's --summary-export, handleSummary or --out json or csv (gz too), or oha's JSON.
-Exit codes: 0, 99 a rule of --fail-on holds, 104 a file or a rule is wrong, 112 the plot could not be written.";
+A file is a result document, k6's --summary-export, handleSummary or --out json or csv (gz too), or oha's JSON.";
+
+fn exit_codes() -> String {
+    format!(
+        "Exit codes: {}, {} a rule of --fail-on holds, {} a file or a rule is wrong, {} the plot could not be written.",
+        ExitCode::Ok.code(),
+        ExitCode::ThresholdFailed.code(),
+        ExitCode::Config.code(),
+        ExitCode::Output.code()
+    )
+}
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}\n{}", exit_codes()))]
 pub struct CompareArgs {
     /// What the others are compared with: a file, or @NAME of a baseline
     #[arg(value_name = "BASE")]

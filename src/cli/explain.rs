@@ -1,26 +1,59 @@
 //! Bad command lines whose message from clap leaves out what the user needs.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, Error};
 
 use super::Cli;
-use crate::error::{nearest, quoted};
+use crate::error::{escape, is_unsafe, lossless, nearest, one_line, quoted};
 use crate::profiles;
 
-/// The same error, or a clearer one. `env` looks a variable up.
+/// The same error, or a clearer one, safe for a terminal. `env` looks a variable up.
 pub fn explain(
     error: Error,
     words: impl Iterator<Item = OsString>,
     env: impl Fn(&str) -> Option<String>,
 ) -> Error {
-    let words: Vec<String> = words.skip(1).map(|w| w.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = words
+        .skip(1)
+        .map(|w| lossless(w.as_bytes()).into_owned())
+        .collect();
     match two_profiles(&words) {
         Some(second) if is_conflict(&error) => two_profiles_error(&words[0], second),
-        _ => name_the_variable(error, &words, env),
+        _ => safe(name_the_variable(error, &words, env)),
     }
+}
+
+/// clap repeats what was typed as it came.
+fn safe(mut error: Error) -> Error {
+    let line = |text: &String| one_line(text).into_owned();
+    // Tips are styled text with what was typed in it. They keep their style where nothing is hidden in them.
+    let plain = |tip: &StyledStr| match tip.to_string() {
+        text if text.lines().any(|line| line.contains(is_unsafe)) => {
+            StyledStr::from(escape(&text).into_owned())
+        }
+        _ => tip.clone(),
+    };
+    let context: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .map(|(kind, value)| {
+            let value = match value {
+                ContextValue::String(text) => ContextValue::String(line(text)),
+                ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(line).collect()),
+                ContextValue::StyledStr(tip) => ContextValue::StyledStr(plain(tip)),
+                ContextValue::StyledStrs(tips) => ContextValue::StyledStrs(tips.iter().map(plain).collect()),
+                other => other.clone(),
+            };
+            (kind, value)
+        })
+        .collect();
+    for (kind, value) in context {
+        error.insert(kind, value);
+    }
+    error
 }
 
 fn is_conflict(error: &Error) -> bool {
@@ -162,6 +195,28 @@ mod tests {
             Some("7".to_owned())
         });
         assert!(!other.to_string().contains("LLMLOAD_VUS"));
+    }
+
+    #[test]
+    fn what_was_typed_commands_no_terminal() {
+        let hostile = crate::error::HOSTILE;
+        for line in [
+            format!("smoke --vus {hostile}"),
+            format!("smoke --{hostile}"),
+            format!("smoke --vus 1 --vus=2{hostile}"),
+            format!("smoke load{hostile}"),
+            format!("compare a b --format {hostile}"),
+            format!("compare a b --fail-on {hostile}"),
+            format!("smoke --shard {hostile}"),
+            format!("probe --vus 3 {hostile}"),
+            format!("profiles {hostile}"),
+        ] {
+            let text = explained(&line);
+            assert!(
+                !text.lines().any(|line| line.contains(is_unsafe)),
+                "{line:?}: {text:?}"
+            );
+        }
     }
 
     #[test]

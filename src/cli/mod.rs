@@ -34,6 +34,7 @@ pub use values::shard::ShardSpec;
 pub use values::stages::StageList;
 pub use values::start_at::StartAt;
 
+use crate::error::ExitCode;
 use crate::server::{SimArgs, SuperviseArgs};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -78,13 +79,16 @@ Each option is also read from the environment, as LLMLOAD_ and its name: LLMLOAD
 (LLMLOAD_TARGET_URL or K6_TARGET_URL for --target). An API key comes from LLMLOAD_API_KEY or --api-key-file
 and is never shown.";
 
-const EXIT_CODES: &str = "\
-Exit codes:
-    0  ok                          105  interrupted
-    1  internal error              111  this host cannot run it
-    2  bad command line            112  the output could not be written
-   99  a threshold failed          113  the result is not trustworthy
-  104  bad configuration           114  the target never answered";
+/// The table of exit codes, in two columns.
+fn exit_codes() -> String {
+    let (left, right) = ExitCode::ALL.split_at(ExitCode::ALL.len() / 2);
+    let row = |(a, b): (&ExitCode, &ExitCode)| {
+        let (a_code, b_code) = (a.code(), b.code());
+        format!("\n{a_code:>5}  {:<28}{b_code}  {}", a.meaning(), b.meaning())
+    };
+    let rows: String = left.iter().zip(right).map(row).collect();
+    format!("Exit codes:{rows}")
+}
 
 /// Load generator for LLM servers: many streaming users from a few cores
 #[derive(Debug, Parser)]
@@ -97,7 +101,7 @@ Exit codes:
     subcommand_help_heading = "Other commands",
     override_usage = "llmload-uring <PROFILE> [OPTIONS]\n       llmload-uring <COMMAND> [OPTIONS]",
     after_help = EXAMPLES,
-    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit_codes()),
     max_term_width = 110
 )]
 pub struct Cli {

@@ -3,7 +3,7 @@
 use crate::cli::{ConfigAction, ConfigArgs};
 use crate::config::{Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, load_plan};
 use crate::discover::api_of;
-use crate::error::{Mistake, Mistakes, Reason};
+use crate::error::{Mistake, Mistakes, Reason, is_unsafe, one_line, shown_path, yaml_escaped};
 use crate::units::Nanos;
 use crate::units::{format_duration, redact};
 use crate::workload::{Call, Prompts};
@@ -16,7 +16,7 @@ pub fn check(args: &ConfigArgs) -> Result<String, Mistakes> {
     let mut out = String::new();
     for line in lines(&config) {
         // Escaped: a text of the document must not end its comment.
-        let _ = writeln!(out, "# {}", crate::error::printable(&line, usize::MAX));
+        let _ = writeln!(out, "# {}", one_line(&line));
     }
     out.push_str(&document(&config).map_err(|what| internal(&config, what))?);
     Ok(out)
@@ -150,10 +150,10 @@ fn request(request: &RequestConfig, total: u64) -> String {
 fn files(config: &Config) -> String {
     let mut files = Vec::new();
     if let Some(path) = &config.output {
-        files.push(path.display().to_string());
+        files.push(shown_path(path));
     }
     if let Some(dir) = &config.results_dir {
-        files.push(dir.join("test_run_TIMESTAMP.json").display().to_string());
+        files.push(shown_path(dir.join("test_run_TIMESTAMP.json")));
     }
     match (files.is_empty(), config.run.details) {
         (true, _) => "none".to_owned(),
@@ -190,9 +190,13 @@ fn is_of_the_run(key: &Yaml<'_>) -> bool {
     matches!(key, Yaml::Representation(text, ..) if Config::RUN_KEYS.contains(&text.as_ref()))
 }
 
-/// Quoted texts as texts, to be quoted where they need it; numbers and truths as they were written.
+/// Quoted texts as texts, to be quoted where they need it, and where a terminal would not show them as they are;
+/// numbers and truths as they were written.
 fn plain(node: Yaml<'_>) -> Yaml<'_> {
     match node {
+        Yaml::Representation(text, style @ ScalarStyle::DoubleQuoted, _) if text.contains(is_unsafe) => {
+            Yaml::Representation(yaml_escaped(&text).into(), style, None)
+        }
         Yaml::Representation(text, ScalarStyle::DoubleQuoted, _) => Yaml::Value(Scalar::String(text)),
         Yaml::Sequence(items) => Yaml::Sequence(items.into_iter().map(plain).collect()),
         Yaml::Mapping(map) => {

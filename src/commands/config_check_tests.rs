@@ -2,6 +2,7 @@ use super::*;
 use crate::cli::{Cli, Command};
 use crate::config::Settings;
 use crate::config::document::read_document;
+use crate::error::HOSTILE;
 use crate::profiles;
 use clap::Parser;
 
@@ -54,6 +55,12 @@ fn what_is_printed_reads_back_as_the_same_run() {
             "two\nlines\t\"quoted\" \\",
             "--prompt",
             "5",
+            "--prompt",
+            HOSTILE,
+            "--model",
+            HOSTILE,
+            "--output",
+            HOSTILE,
         ],
         &[
             "load",
@@ -72,6 +79,8 @@ fn what_is_printed_reads_back_as_the_same_run() {
         let mut config = loaded(words);
         config.run = Settings::default();
         assert_eq!(read_again(&printed, &config.profile), config, "{printed}");
+        let is_safe = |line: &str| !line.contains(is_unsafe);
+        assert!(printed.lines().all(is_safe), "{printed:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::cli::ProbeArgs;
-use crate::error::{ExitCode, Failure, Reason};
+use crate::error::{ExitCode, Failure, Reason, one_line, safe_json};
 use crate::host::cpus::cpu_list;
 use crate::host::preflight::{files_needed, memlock_needed, ring_bytes};
 use crate::host::{self, HostError, HostFacts, Limit, Need, Note};
@@ -59,7 +59,7 @@ pub fn probe(args: &ProbeArgs) -> Probed {
         verdict,
     };
     let text = match args.json {
-        true => format!("{:#}\n", document(&found)),
+        true => safe_json(&format!("{:#}\n", document(&found))).into_owned(),
         false => text(&found),
     };
     Probed {
@@ -127,14 +127,14 @@ fn text(found: &Findings) -> String {
     let mut row = |name: &str, value: String| {
         writeln!(out, "{name:<16}{value}").expect("writing to a string does not fail");
     };
-    row("kernel", facts.kernel.clone());
+    row("kernel", one_line(&facts.kernel).into_owned());
     row(
         "CPUs",
         format!(
             "{} ({}), {}",
             facts.allowed_cpus.len(),
             cpu_list(&facts.allowed_cpus),
-            facts.cpu_model
+            one_line(&facts.cpu_model)
         ),
     );
     row(

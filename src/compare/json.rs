@@ -7,6 +7,7 @@ use crate::compare::fail_on::Judged;
 use crate::compare::matching::Difference;
 use crate::compare::stats::Why;
 use crate::compare::{Comparison, Row, Word};
+use crate::error::safe_json;
 use crate::metrics::Direction;
 
 const SCHEMA: &str = "llmload-uring-compare/1";
@@ -40,9 +41,8 @@ pub fn json(comparison: &Comparison, judged: &[Judged]) -> String {
         "footnotes": comparison.footnotes,
         "fail_on": rules,
     });
-    let mut text = serde_json::to_string_pretty(&whole).expect("a JSON value is text");
-    text.push('\n');
-    text
+    let text = serde_json::to_string_pretty(&whole).expect("a JSON value is text");
+    format!("{}\n", safe_json(&text))
 }
 
 fn row(row: &Row) -> Value {

@@ -40,8 +40,38 @@ const PRECEDENCE: [ExitCode; 10] = [
 ];
 
 impl ExitCode {
+    /// Ascending.
+    pub const ALL: [ExitCode; 10] = [
+        ExitCode::Ok,
+        ExitCode::Internal,
+        ExitCode::Usage,
+        ExitCode::ThresholdFailed,
+        ExitCode::Config,
+        ExitCode::Interrupted,
+        ExitCode::Host,
+        ExitCode::Output,
+        ExitCode::NotTrustworthy,
+        ExitCode::Target,
+    ];
+
     pub fn code(self) -> u8 {
         self as u8
+    }
+
+    /// In a few words, for the help.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            ExitCode::Ok => "ok",
+            ExitCode::Internal => "internal error",
+            ExitCode::Usage => "bad command line",
+            ExitCode::ThresholdFailed => "a threshold failed",
+            ExitCode::Config => "bad configuration",
+            ExitCode::Interrupted => "interrupted",
+            ExitCode::Host => "this host cannot run it",
+            ExitCode::Output => "the output could not be written",
+            ExitCode::NotTrustworthy => "the result is not trustworthy",
+            ExitCode::Target => "the target never answered",
+        }
     }
 
     /// The one that the process exits with when all of `occurred` happened; `Ok` for none.
@@ -92,17 +122,19 @@ mod tests {
 
     #[test]
     fn of_every_pair_of_codes_the_one_named_first_wins_in_both_orders() {
-        let documented = [1, 105, 112, 111, 113, 114, 99];
-        let by_code = |code: u8| {
-            PRECEDENCE
-                .into_iter()
-                .find(|c| c.code() == code)
-                .expect("a known code")
-        };
+        let documented = [
+            ExitCode::Internal,
+            ExitCode::Interrupted,
+            ExitCode::Output,
+            ExitCode::Host,
+            ExitCode::NotTrustworthy,
+            ExitCode::Target,
+            ExitCode::ThresholdFailed,
+        ];
         for (i, first) in documented.into_iter().enumerate() {
-            assert_eq!(ExitCode::combine(&[by_code(first)]).code(), first);
+            assert_eq!(ExitCode::combine(&[first]), first);
             for second in &documented[i + 1..] {
-                let (a, b) = (by_code(first), by_code(*second));
+                let (a, b) = (first, *second);
                 assert_eq!(ExitCode::combine(&[a, b]), a);
                 assert_eq!(ExitCode::combine(&[b, a]), a);
                 assert_eq!(ExitCode::combine(&[b, ExitCode::Ok, a]), a);
@@ -113,8 +145,12 @@ mod tests {
 
     #[test]
     fn every_code_has_its_own_number_and_verdict() {
-        let codes: std::collections::HashSet<u8> = PRECEDENCE.iter().map(|c| c.code()).collect();
-        let verdicts: std::collections::HashSet<_> = PRECEDENCE.iter().map(|c| c.verdict()).collect();
-        assert_eq!((codes.len(), verdicts.len()), (10, 10));
+        let codes = ExitCode::ALL.map(ExitCode::code);
+        assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+        let texts = |text: fn(ExitCode) -> &'static str| -> std::collections::HashSet<&str> {
+            PRECEDENCE.into_iter().map(text).collect()
+        };
+        let (verdicts, meanings) = (texts(ExitCode::verdict), texts(ExitCode::meaning));
+        assert_eq!((codes.len(), verdicts.len(), meanings.len()), (10, 10, 10));
     }
 }

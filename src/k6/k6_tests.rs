@@ -190,6 +190,25 @@ fn thresholds_keep_k6s_names_and_forms_and_those_on_unknown_metrics_are_left_out
 }
 
 #[test]
+fn what_a_file_of_k6_says_commands_no_terminal_that_shows_the_profile() {
+    let hostile = crate::error::HOSTILE;
+    let key = format!("http_req_duration{{request:{hostile}}}");
+    let options = json!({
+        "vus": 1, "duration": "1s", hostile: true,
+        "thresholds": { "http_req_failed": [format!("rate<0.5{hostile}"), "rate<0.05"], key: ["p(95)<1"], hostile: ["x"] },
+    });
+    let (profile, left_out) = import(&options.to_string(), hostile, "load").unwrap();
+    assert_eq!(left_out.len(), 4, "{left_out:?}");
+    assert!(
+        profile
+            .lines()
+            .all(|line| !line.contains(crate::error::is_unsafe)),
+        "{profile:?}"
+    );
+    assert!(profile.contains("\n    - \"rate<0.05\"\n"), "{profile}");
+}
+
+#[test]
 fn a_script_is_read_where_its_options_are_written_out() {
     let script = r"
 import http from 'k6/http';

@@ -1,6 +1,7 @@
 //! k6's thresholds: those that this program can judge, and why the others are left out.
 
 use super::load::duration;
+use crate::error::yaml_escaped;
 use crate::plan::{THRESHOLDS_MAX, Threshold};
 use crate::units::Nanos;
 use crate::units::format_duration;
@@ -84,9 +85,14 @@ fn advice(metric: &str) -> Option<&'static str> {
     })
 }
 
+/// A text in a profile.
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", yaml_escaped(text))
+}
+
 /// As a profile writes it.
 pub fn text(threshold: &Carried) -> String {
-    let expression = Value::from(threshold.expression.as_str()).to_string();
+    let expression = quoted(&threshold.expression);
     if !threshold.abort_on_fail {
         return expression;
     }

@@ -2,7 +2,7 @@
 
 use super::load::{Load, load, unknown};
 use super::source;
-use super::thresholds::{Carried, text, thresholds};
+use super::thresholds::{self, Carried, text};
 use crate::config::read_profile;
 use crate::error::{Mistakes, Reason, one_line, quoted};
 use crate::profiles;
@@ -108,7 +108,7 @@ pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>)
 
     let checked = read_profile(from, &body).map_err(|e| beyond("the load is", &e))?;
     if let Some(Value::Object(asked)) = options.get("thresholds") {
-        let (carried, not) = thresholds(asked, &checked.workload.kinds);
+        let (carried, not) = thresholds::thresholds(asked, &checked.workload.kinds);
         body.push_str(&threshold_block(&carried));
         left_out.extend(not);
     }
@@ -166,7 +166,7 @@ fn threshold_block(carried: &[Carried]) -> String {
         if carried[..i].iter().any(|before| before.metric == first.metric) {
             continue;
         }
-        let _ = writeln!(out, "  {}:", Value::from(first.metric.as_str()));
+        let _ = writeln!(out, "  {}:", thresholds::quoted(&first.metric));
         for same in carried.iter().filter(|other| other.metric == first.metric) {
             let _ = writeln!(out, "    - {}", text(same));
         }

@@ -3,6 +3,7 @@
 //! A line is a label and cells. Where they do not fit, the cells of the highest rank go first, so that a narrow
 //! terminal shows fewer of them; no line is ever wider than the terminal.
 
+use crate::error::one_line;
 use crate::output::numbers::{duration, grouped};
 use crate::report::{LiveFigures, LivePhase, LiveSpread};
 use crate::units::format_duration;
@@ -160,7 +161,7 @@ fn head(f: &LiveFigures) -> Row {
         count => format!("stage {} of {count}", f.stage.index + 1),
     };
     let mut cells = vec![
-        cell(0, f.profile.chars().map(plain).collect::<String>()),
+        cell(0, one_line(&f.profile).chars().map(plain).collect::<String>()),
         cell(1, stage),
     ];
     match f.phase {

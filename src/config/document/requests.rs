@@ -6,7 +6,7 @@ use crate::config::document::{
     CONNECT_TIMEOUT_DEFAULT, MODEL_BYTES_MAX, MODELS_MAX, NAME_BYTES_MAX, TIMEOUT_DEFAULT,
 };
 use crate::config::{PromptsFile, RequestConfig, ServerEntry};
-use crate::error::{Place, Reason};
+use crate::error::{Place, Reason, quoted};
 use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
 use crate::units::Span;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
@@ -292,7 +292,7 @@ fn refuse_chat_keys(reader: &mut Reader<'_>, fields: &Fields<'_>) {
 fn request_name(text: &str) -> Result<String, Reason> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if text.len() > NAME_BYTES_MAX || !text.bytes().all(fits) {
-        let what = format!("`{}` is no name", text.escape_default());
+        let what = format!("{} is no name", quoted(text));
         let hint = format!("up to {NAME_BYTES_MAX} letters, digits, `_`, `-` and `.`");
         return Err(Reason::new(what).hint(hint));
     }

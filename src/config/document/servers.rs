@@ -4,7 +4,7 @@ use crate::api::Api;
 use crate::config::ServerEntry;
 use crate::config::document::reader::{Fields, Node, Reader, check_text, line};
 use crate::discover::check_url;
-use crate::error::{Place, Reason, quoted};
+use crate::error::{Place, Reason, is_unsafe, quoted};
 use crate::plan::ENDPOINTS_MAX;
 
 /// Times a million still a u32.
@@ -101,9 +101,9 @@ fn weight(text: &str) -> Result<u32, Reason> {
 /// It becomes a tag, a row and a key in files.
 fn server_name(text: &str) -> Result<String, Reason> {
     let text = check_text(text, NAME_BYTES_MAX)?;
-    let unfit = |c: char| c.is_control() || "{},:;/\"'\\`".contains(c);
+    let unfit = |c: char| is_unsafe(c) || "{},:;/\"'\\`".contains(c);
     if text.trim() != text || text.contains(unfit) {
-        let hint = "no control characters, none of {},:;/\"'\\` and no blanks around it";
+        let hint = "no control or invisible characters, none of {},:;/\"'\\` and no blanks around it";
         return Err(Reason::new(format!("{} is no name", quoted(&text))).hint(hint));
     }
     Ok(text)
