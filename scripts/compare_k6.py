@@ -98,7 +98,7 @@ def truth(files):
     """Compares what the mock did with what each tool says about its streams."""
     theirs, ours = (json.loads(path.read_text()) for path in files[-1])
     k6 = theirs["metrics"]
-    streams = next(e for name, e in ours["endpoints"].items() if name.startswith("stream"))["metrics"]
+    streams = next(e for name, e in ours["kinds"].items() if name.startswith("stream"))["metrics"]
     print(f"\n--- streams of the mock, ms at the median\n\n{'':<34}{'truth':>8}{'k6':>10}{'llmload-uring':>15}")
     print(f"{'time to first token':<34}{TTFT_MS:>8}{k6['time_to_first_token']['med']:>10.2f}{streams['ttft']['p50']:>15.2f}")
     between = "-"

@@ -1,15 +1,15 @@
 //! `llmload-uring merge`: reads the documents, writes the merged one.
 
 use crate::cli::MergeArgs;
-use crate::error::{ExitCode, Failure, Mistake, Reason, lossless};
-use crate::merge::part::{belongs, stream_details};
-use crate::merge::{Part, imbalance, merge};
+use crate::error::{ExitCode, Failure, Reason, lossless};
+use crate::json::JsonError;
+use crate::merge::{Listed, Part, imbalance, merge};
 use crate::output::{self, DetailSpool, OutputFile, Spooled};
-use crate::result::{RunResult, Warning};
+use crate::result::{RunResult, Warning, each_detail};
 use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Read at once: documents with details have hundreds of megabytes.
 const READ_BYTES: usize = 256 * 1024;
@@ -34,13 +34,13 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         if seen.contains(&real) {
             let reason = Reason::new("it is given twice").hint("each document once");
-            return Err(reason.at(named(path), 0).into());
+            return Err(refused(reason.within(named(path))));
         }
         seen.push(real);
     }
     let mut parts = Vec::new();
     for path in &args.documents {
-        parts.push(Part::read(&named(path), open(path)?).map_err(refused)?);
+        parts.push(Part::read(&named(path), || open(path)).map_err(refused)?);
     }
     let mut result = merge(&mut parts, args.partial).map_err(refused)?;
     #[cfg(debug_assertions)]
@@ -57,7 +57,7 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         None => None,
     };
     let spooled = match file.as_ref().and_then(OutputFile::spool_path) {
-        Some(path) => details(&path, &parts, &mut result)?,
+        Some(path) => details(&path, &parts, &args.documents, &mut result)?,
         None => None,
     };
     result.summary = output::summary(&result);
@@ -76,7 +76,7 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
 #[cfg(debug_assertions)]
 fn lose_a_request(result: &mut RunResult) {
     if std::env::var_os("LLMLOAD_TEST_MERGE_LOSES_A_REQUEST").is_some() {
-        result.totals.traffic.ok -= 1;
+        result.totals.ok -= 1;
     }
 }
 
@@ -85,32 +85,52 @@ fn named(path: &Path) -> String {
     lossless(path.as_os_str().as_bytes()).into_owned()
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, Mistake> {
+fn open(path: &Path) -> Result<BufReader<File>, Reason> {
     let file = File::open(path).and_then(|file| match file.metadata()?.is_file() {
         true => Ok(file),
         // It is read twice.
         false => Err(std::io::Error::other("no regular file")),
     });
     let file = file.map_err(|e| {
-        let reason = Reason::new(format!("cannot be read: {e}"));
-        reason
-            .hint("merge takes what --output FILE wrote")
-            .at(named(path), 0)
+        let reason =
+            Reason::new(format!("cannot be read: {e}")).hint("merge accepts what --output FILE has written");
+        reason.within(named(path))
     })?;
     Ok(BufReader::with_capacity(READ_BYTES, file))
 }
 
 /// Why the requests of a document were not copied.
 enum Stopped {
-    /// No request of this shard's.
-    Foreign(String),
+    Unreadable(JsonError),
+    Refused(Reason),
     Unwritten(Failure),
 }
 
+impl From<JsonError> for Stopped {
+    fn from(error: JsonError) -> Stopped {
+        Stopped::Unreadable(error)
+    }
+}
+
+impl Stopped {
+    fn failure(self, part: &Part) -> Failure {
+        match self {
+            Stopped::Unreadable(error) => refused(Part::unreadable(&part.name, &error)),
+            Stopped::Refused(reason) => refused(reason),
+            Stopped::Unwritten(failure) => failure,
+        }
+    }
+}
+
 /// The requests of all documents, shard after shard, one at a time in memory. `None`: no document has any.
-fn details(path: &Path, parts: &[Part], result: &mut RunResult) -> Result<Option<Spooled>, Failure> {
+fn details(
+    path: &Path,
+    parts: &[Part],
+    documents: &[PathBuf],
+    result: &mut RunResult,
+) -> Result<Option<Spooled>, Failure> {
     let mut spool = DetailSpool::create(path, &[], 0)?;
-    let copied = copy(&mut spool, parts);
+    let copied = copy(&mut spool, parts, documents);
     let spooled = spool.finish();
     let without = match copied {
         Ok(without) => without,
@@ -124,41 +144,40 @@ fn details(path: &Path, parts: &[Part], result: &mut RunResult) -> Result<Option
         return Ok(None);
     }
     if !without.is_empty() {
-        result.warnings.push(Warning {
-            rule: "details_missing",
-            message: format!("no details in {}", without.join(", ")),
-            advice: "--details for all shards; all other figures have their requests",
-        });
+        result.warnings.push(Warning::new(
+            "details_missing",
+            format!("no details in {}", without.join(", ")),
+            "--details for all shards; all other figures have their requests",
+        ));
     }
     Ok(Some(spooled))
 }
 
 /// Names of the documents that have no details.
-fn copy(spool: &mut DetailSpool, parts: &[Part]) -> Result<Vec<String>, Failure> {
+fn copy(spool: &mut DetailSpool, parts: &[Part], documents: &[PathBuf]) -> Result<Vec<String>, Failure> {
     let mut without = Vec::new();
-    for part in parts {
-        let shard = part.shard;
-        let copied = stream_details(open(Path::new(&part.name))?, |element| {
-            if !belongs(element, shard) {
-                return Err(Stopped::Foreign(element.chars().take(60).collect()));
-            }
-            spool.append_line(element).map_err(Stopped::Unwritten)
-        });
-        let copied = copied.map_err(|e| {
-            let reason = Reason::new(format!("its details: {e}"));
-            reason.hint("was it changed meanwhile?").at(part.name.as_str(), 0)
-        })?;
-        match copied {
-            Ok(Some(_)) => {}
-            Ok(None) => without.push(part.name.clone()),
-            Err(Stopped::Unwritten(e)) => return Err(e),
-            Err(Stopped::Foreign(element)) => {
-                let reason = Reason::new(format!("no request of shard {shard}: {element}"));
-                let hint = "was it changed? merge takes what --output FILE wrote";
-                return Err(reason.hint(hint).at(part.name.as_str(), 0).into());
-            }
+    // The parts are in order of their shards, the documents as they were named.
+    let of_part = |part: &Part| documents.iter().find(|path| named(path) == part.name);
+    for (part, path) in parts.iter().filter_map(|part| Some((part, of_part(part)?))) {
+        let has_details = copy_part(spool, part, path).map_err(|stopped| stopped.failure(part))?;
+        if !has_details {
+            without.push(part.name.clone());
         }
     }
     spool.flush_lines()?;
     Ok(without)
+}
+
+/// False: the document has no details.
+fn copy_part(spool: &mut DetailSpool, part: &Part, path: &Path) -> Result<bool, Stopped> {
+    let mut listed = Listed::new(part);
+    let document = open(path).map_err(Stopped::Refused)?;
+    let count = each_detail(document, |json, detail| {
+        listed.take(detail).map_err(Stopped::Refused)?;
+        spool.append_line(json).map_err(Stopped::Unwritten)
+    })?;
+    if count.is_some() {
+        listed.end().map_err(Stopped::Refused)?;
+    }
+    Ok(count.is_some())
 }

@@ -1,6 +1,7 @@
 //! The process's answer in one number.
 
-use serde::{Serialize, Serializer};
+use serde::de::{Deserializer, Error, Unexpected};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Scripts depend on the values; 99, 104 and 105 are k6's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +108,14 @@ impl ExitCode {
 impl Serialize for ExitCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u8(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for ExitCode {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<ExitCode, D::Error> {
+        let code = u8::deserialize(from)?;
+        let unknown = Unexpected::Unsigned(code.into());
+        ExitCode::of(code).ok_or_else(|| D::Error::invalid_value(unknown, &"an exit code of this program"))
     }
 }
 

@@ -76,6 +76,21 @@ impl<R: BufRead> Scanner<R> {
         Ok(())
     }
 
+    /// Walks into the object that comes next up to the value of `key`, where this stays; false: the object has no such
+    /// key, and is behind.
+    pub fn find(&mut self, key: &str) -> Result<bool> {
+        self.begin_object()?;
+        let mut first = true;
+        while let Some(found) = self.next_key(&mut first)? {
+            if found == key {
+                return Ok(true);
+            }
+            self.skip()?;
+            self.leave();
+        }
+        Ok(false)
+    }
+
     pub(super) fn begin_object(&mut self) -> Result<()> {
         self.expect(b'{', "an object, `{`")
     }

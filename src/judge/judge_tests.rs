@@ -117,7 +117,7 @@ fn the_breaking_point_is_where_a_server_that_degrades_has_failed_for_good() {
     let expected = last_good as u64 + 1;
     assert_eq!(expected, 71);
     let point = found[0].unwrap();
-    assert_eq!(point.elapsed, expected as f64);
+    assert_eq!(point.elapsed_seconds, expected as f64);
     assert_eq!((point.vus, point.vus_running), (expected, expected + 1));
     assert_eq!(found[1], None);
 }
@@ -136,7 +136,10 @@ fn the_way_down_neither_makes_nor_mends_a_breaking_point() {
     });
     let found = points(judge, 70);
     // One second of ten is 10 % of the values: more than the p95 passes over.
-    assert_eq!(found[0].map(|point| (point.elapsed, point.vus)), Some((30.0, 50)));
+    assert_eq!(
+        found[0].map(|point| (point.elapsed_seconds, point.vus)),
+        Some((30.0, 50))
+    );
     assert_eq!(found[1], None);
 }
 
@@ -170,8 +173,8 @@ fn a_server_that_hangs_fails_after_a_whole_window_of_silence() {
         }
     });
     let found = points(judge, 80);
-    assert_eq!(found[0].map(|point| point.elapsed), Some(40.0));
-    assert_eq!(found[1].map(|point| point.elapsed), Some(40.0));
+    assert_eq!(found[0].map(|point| point.elapsed_seconds), Some(40.0));
+    assert_eq!(found[1].map(|point| point.elapsed_seconds), Some(40.0));
 }
 
 #[test]
@@ -355,7 +358,7 @@ fn steps_are_judged_one_by_one_and_the_peak_is_the_highest_that_passes() {
     let rows: Vec<(u32, f64, f64, u64, bool)> = steps
         .judged
         .iter()
-        .map(|s| (s.vus, s.from, s.to, s.requests, s.ok))
+        .map(|s| (s.vus, s.from_seconds, s.to_seconds, s.requests, s.ok))
         .collect();
     let expected = [
         (16, 1.0, 10.0, 144, true),

@@ -19,11 +19,11 @@ use crate::plan::{Executor, Plan, Plateau, Selector, Threshold, ThresholdMetric}
 use crate::report::Sliding;
 use crate::units::{Nanos, decimal, seconds};
 use crate::workload::RequestKind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use steps::Steps;
 
 /// What became of a threshold.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdResult {
     /// With its tags, as written.
     pub metric: String,
@@ -32,20 +32,20 @@ pub struct ThresholdResult {
     pub observed: Option<f64>,
     pub ok: bool,
     /// It is about something that this run did not have.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_applicable: bool,
     /// Null: not reached.
     pub breaking_point: Option<BreakingPoint>,
     /// Of a document that joins several: what could not be judged on all of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_recomputed: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_recomputed: Option<String>,
 }
 
 /// The end of the first window that failed for good, and the users at that time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BreakingPoint {
-    /// Seconds since the start.
-    pub elapsed: f64,
+    /// Since the start of the load.
+    pub elapsed_seconds: f64,
     /// Planned.
     pub vus: u64,
     pub vus_running: u64,
@@ -202,7 +202,7 @@ impl Judge {
         let span = self.window.span();
         let is_silent = self.is_silent();
         let point = BreakingPoint {
-            elapsed: seconds(self.window.end()),
+            elapsed_seconds: seconds(self.window.end()),
             vus: vus.planned,
             vus_running: vus.running,
         };

@@ -3,19 +3,19 @@
 use crate::judge::ThresholdResult;
 use crate::plan::Plateau;
 use crate::units::{Nanos, SECOND, seconds};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The first second of a step is not judged: connections of the users who come are made in it, and requests of
 /// the step before end in it.
 pub const SETTLE: Nanos = SECOND;
 
 /// One step and its verdict.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepResult {
     pub vus: u32,
-    /// What was judged, seconds since the start.
-    pub from: f64,
-    pub to: f64,
+    /// What was judged, since the start of the load.
+    pub from_seconds: f64,
+    pub to_seconds: f64,
     /// Requests that ended in it, ok and failed.
     pub requests: u64,
     pub requests_per_second: f64,
@@ -25,7 +25,7 @@ pub struct StepResult {
 }
 
 /// All steps that lasted long enough.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepsResult {
     /// The most users at which all thresholds hold.
     pub peak_vus: Option<u32>,
@@ -102,8 +102,8 @@ impl Steps {
         };
         self.judged.push(StepResult {
             vus: self.plateaus[index].vus,
-            from: seconds(from),
-            to: seconds(to),
+            from_seconds: seconds(from),
+            to_seconds: seconds(to),
             requests,
             requests_per_second: requests as f64 / seconds(to - from),
             ok: thresholds.iter().all(|threshold| threshold.ok),

@@ -75,22 +75,22 @@ fn same_run(a: &Part, b: &Part) -> Result<(), Reason> {
         );
     }
     let versions = |part: &Part| {
-        let versions = part.run.versions.iter();
+        let versions = part.document.run.versions.iter();
         let texts: Vec<String> = versions
             .map(|(name, version)| format!("{name} {version}"))
             .collect();
         texts.join(", ")
     };
-    if a.run.versions != b.run.versions {
+    if a.document.run.versions != b.document.run.versions {
         let hint = "one version draws one plan: run all shards with the same";
         return differ("not one program", &versions(a), &versions(b), hint);
     }
-    if a.client.stamp_source != b.client.stamp_source {
-        let text = |part: &Part| format!("{:?}", part.client.stamp_source).to_lowercase();
+    if a.document.client.stamp_source != b.document.client.stamp_source {
+        let text = |part: &Part| format!("{:?}", part.document.client.stamp_source).to_lowercase();
         let hint = "stamps of two kinds do not add: the same --stamp for all";
         return differ("not one measurement: stamps", &text(a), &text(b), hint);
     }
-    let (plan_a, plan_b) = (common(&a.config), common(&b.config));
+    let (plan_a, plan_b) = (common(&a.document.config), common(&b.document.config));
     match difference("config", &plan_a, &plan_b) {
         None => Ok(()),
         Some((path, of_a, of_b)) => {

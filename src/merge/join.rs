@@ -3,17 +3,13 @@
 use crate::config::reread;
 use crate::error::{ExitCode, Reason};
 use crate::merge::belong::{self, check, listed};
-use crate::merge::part::PartTraffic;
-use crate::merge::{Part, timeline, verdict};
-use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure, TokenSource};
-use crate::plan::Plan;
+use crate::merge::{Part, figures, timeline, verdict};
 use crate::result::{
-    Client, CoreFigures, Fitness, Grouping, MergedFigures, MetricFigures, Ordered, PassFigures, RULES, Rows,
-    Run, RunResult, SCHEMA, ServerCounts, ServerFigures, ServerTimings, Shape, StampSource, TlsFigures,
-    Totals, WarmUp, Warning, analyse, metrics, rates, rfc3339, traffic, warnings_of,
+    Grouping, Host, MergedFigures, RULES, Run, RunResult, STARTED_LATE, Schema, ServerTimings, WarmUp,
+    Warning, metrics, rates, rfc3339, warnings_of,
 };
-use crate::units::Nanos;
-use serde_json::{Map, Value};
+use crate::units::{Nanos, SECOND, seconds};
+use serde_json::Value;
 
 /// Processes that began further apart did not load the server together.
 const SKEW_MAX_SECONDS: f64 = 1.0;
@@ -24,88 +20,55 @@ const RULES_OF_THE_WHOLE: [&str; 1] = ["few_samples"];
 pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let missing = check(parts, partial)?;
     let parts = &*parts;
-    let (config, plan) = reread(&parts[0].config, &parts[0].name).map_err(|e| {
-        let what = format!("{}: its configuration cannot be read back: {e}", parts[0].name);
-        Reason::new(what).hint("merge documents with the version that wrote them")
-    })?;
     for part in parts {
         part.adds_up()?;
     }
-    let series = series(parts, &plan)?;
-    let total = total(parts, &series)?;
-
-    let Times {
-        begun,
-        offsets,
-        duration,
-        skew,
-    } = Times::of(parts);
+    let (config, plan) = reread(&parts[0].document.config, &parts[0].name).map_err(|e| {
+        let what = format!("{}: its configuration cannot be read back: {e}", parts[0].name);
+        Reason::new(what).hint("merge documents with the version that wrote them")
+    })?;
+    let series = figures::series(parts, &plan)?;
+    let total = figures::total(parts, &series);
+    let times = Times::of(parts);
+    let duration = times.duration;
     let thresholds = verdict::thresholds(&plan, parts, &series, duration);
-    let run = Run {
-        started_at: rfc3339(begun),
-        duration_seconds: crate::units::seconds(duration),
-        merged: Some(MergedFigures {
-            shards: parts[0].shard.count(),
-            missing_shards: missing.clone(),
-            start_skew_seconds: skew,
-        }),
-        ..run(parts)
-    };
-    let occurred = verdict::occurred(parts, &thresholds);
-    let (endpoints, requests) = rows(&plan, &series, duration);
+    let occurred = verdict::occurred(parts);
+    let grouping = Grouping::of(&plan);
+    let warmups = parts.iter().filter_map(|part| part.document.warmup);
     let mut result = RunResult {
-        schema: SCHEMA,
+        schema: Schema,
         config: of_the_whole(parts),
-        run,
-        host: side_by_side(parts),
-        totals: totals(parts, &total),
+        details: None,
+        host: host(parts),
+        run: run(parts, &times, &missing),
+        totals: figures::totals(parts, &total),
         rates: rates(&total, duration),
         metrics: metrics(&total),
-        endpoints,
-        requests,
+        kinds: grouping.by_kind(&series, duration),
+        servers: grouping.by_server(&series, duration),
         server_timings: ServerTimings::of(&total),
-        timeline: timeline::merge(parts, &offsets),
+        timeline: timeline::merge(parts, &times.offsets),
         // Of each process, in its part.
-        server_timeline: Vec::new(),
-        thresholds,
-        steps: None,
-        passes: passes(parts),
-        client: client(parts)?,
-        server: server(parts),
+        managed_server_timeline: Vec::new(),
+        warmup: warmups.reduce(WarmUp::merge),
+        // A shard is a part of one run: it repeats nothing, and leaves no server alone.
+        spread: Vec::new(),
+        repeats: Vec::new(),
+        contention: None,
+        client: figures::client(parts)?,
+        managed_server: figures::managed_server(parts),
         // Of each process, in its part.
         pushes: None,
+        thresholds,
+        steps: None,
         warnings: Vec::new(),
         analysis: Vec::new(),
-        parts: parts.iter().map(|part| part.own.clone()).collect(),
+        parts: parts.iter().map(Part::own).collect(),
         summary: String::new(),
-        shape: Shape::of(&config),
     };
-    result.warnings = warnings(&result, parts, &missing, skew);
-    result.analysis = analyse(&result, &config.analysis);
-    result.judge_generator(config.require_fit, occurred);
+    result.warnings = warnings(&result, parts, &missing, times.skew);
+    result.conclude(&config.analysis, config.require_fit, occurred);
     Ok(result)
-}
-
-/// A shard is a part of one run: it repeats nothing.
-fn passes(parts: &[Part]) -> PassFigures {
-    PassFigures {
-        warmup: parts.iter().filter_map(|part| part.warmup).reduce(WarmUp::merge),
-        ..PassFigures::default()
-    }
-}
-
-/// All requests of all parts.
-fn total(parts: &[Part], series: &[SeriesTotals]) -> Result<SeriesTotals, Reason> {
-    let mut total = SeriesTotals::new();
-    series.iter().for_each(|s| total.merge(s));
-    for part in parts {
-        // Counted by request, and in no histogram.
-        if let Some(timings) = part.server_timings {
-            total.server_prompt_over += timings.prompt.server_over;
-            total.server_decode_over += timings.decode.server_over;
-        }
-    }
-    Ok(total)
 }
 
 /// When the parts ran.
@@ -126,12 +89,12 @@ impl Times {
         // A shard without VUs has no load that could have begun too early.
         let offsets: Vec<f64> = parts
             .iter()
-            .map(|part| (part.started_at - begun).max(0) as f64 / 1e9)
+            .map(|part| (part.started_at - begun).max(0) as f64 / SECOND as f64)
             .collect();
         let ends = parts
             .iter()
             .zip(&offsets)
-            .map(|(part, offset)| part.run.duration_seconds + offset);
+            .map(|(part, offset)| part.document.run.duration_seconds + offset);
         Times {
             begun,
             duration: timeline::nanos(ends.fold(0.0, f64::max)),
@@ -141,201 +104,43 @@ impl Times {
     }
 }
 
-fn rows(plan: &Plan, series: &[SeriesTotals], duration: Nanos) -> Rows {
-    let kinds = &plan.workload.kinds;
-    let names: Vec<String> = kinds.iter().map(|kind| kind.name.clone()).collect();
-    let servers: Vec<u16> = kinds.iter().map(|kind| kind.endpoint).collect();
-    let grouping = Grouping {
-        kinds: &names,
-        servers: &plan.server_names(),
-        server_of_kind: &servers,
-    };
-    grouping.rows(series, duration)
-}
-
 /// When the first load began, nanoseconds since 1970.
 fn begun(parts: &[Part]) -> i128 {
-    let loaded = parts.iter().filter(|part| part.totals.requests > 0);
+    let loaded = parts.iter().filter(|part| part.document.totals.requests > 0);
     let first = loaded.map(|part| part.started_at).min();
     first
         .or_else(|| parts.iter().map(|part| part.started_at).min())
         .unwrap_or(0)
 }
 
-/// What needs no reckoning of time.
-fn run(parts: &[Part]) -> Run {
-    let first = &parts[0].run;
+/// Without a verdict.
+fn run(parts: &[Part], times: &Times, missing: &[u32]) -> Run {
+    let first = &parts[0].document.run;
+    let startups = parts.iter().map(|part| part.document.run.startup_seconds);
     Run {
         profile: first.profile.clone(),
         target: targets(parts).join(", "),
-        started_at: String::new(),
-        startup_seconds: parts
-            .iter()
-            .map(|part| part.run.startup_seconds)
-            .fold(0.0, f64::max),
-        duration_seconds: 0.0,
+        started_at: rfc3339(times.begun),
+        startup_seconds: startups.fold(0.0, f64::max),
+        duration_seconds: seconds(times.duration),
         stopped_by: verdict::stopped_by(parts),
+        layout: first.layout,
         shard: None,
         start: None,
-        merged: None,
-        // Of the whole, once its figures are known.
-        verdict: ExitCode::Ok.verdict(),
+        merged: Some(MergedFigures {
+            shards: parts[0].shard.count(),
+            missing_shards: missing.to_vec(),
+            start_skew_seconds: times.skew,
+        }),
+        verdict: String::new(),
         exit_code: ExitCode::Ok,
-        versions: first.versions.clone().into_iter().collect(),
+        versions: first.versions.clone(),
     }
-}
-
-/// One of each of the plan's kinds, all parts together.
-fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Reason> {
-    let kinds = plan.workload.kinds.iter();
-    kinds
-        .map(|kind| {
-            let mut sum = SeriesTotals::new();
-            for part in parts {
-                let wrong = |what: String| {
-                    let hint = "was it changed? merge takes what --output FILE wrote";
-                    Reason::new(format!("{}: requests `{}`: {what}", part.name, kind.name)).hint(hint)
-                };
-                let endpoint = part
-                    .kinds
-                    .get(&kind.name)
-                    .ok_or_else(|| wrong("missing".into()))?;
-                sum.merge_counts(&counts(&endpoint.totals))
-                    .map_err(|outcome| wrong(format!("unknown outcome `{outcome}`")))?;
-                for metric in &METRICS {
-                    let figures = match endpoint.metrics.get(metric.key) {
-                        Some(figures) => figures,
-                        None if metric.rare => continue,
-                        None => return Err(wrong(format!("no metric `{}`", metric.key))),
-                    };
-                    let values = figures.distribution();
-                    let values = values.map_err(|e| wrong(format!("`{}`: {e}", metric.key)))?;
-                    sum.merge_values(metric.id, &values);
-                }
-            }
-            Ok(sum)
-        })
-        .collect()
-}
-
-fn counts(from: &PartTraffic) -> SeriesCounts {
-    SeriesCounts {
-        started: from.requests,
-        by_outcome: from
-            .by_outcome
-            .iter()
-            .map(|(name, n)| (name.clone(), *n))
-            .collect(),
-        by_status: from.by_status.iter().map(|(status, n)| (*status, *n)).collect(),
-        output_tokens: from.output_tokens,
-        token_sources: match from.token_source.as_str() {
-            "server" => vec![TokenSource::Server],
-            "events" => vec![TokenSource::Events],
-            "mixed" => vec![TokenSource::Server, TokenSource::Events],
-            _ => Vec::new(),
-        },
-        interrupted_elapsed_max: timeline::nanos(from.interrupted_elapsed_max_seconds),
-    }
-}
-
-fn totals(parts: &[Part], total: &SeriesTotals) -> Totals {
-    let sum = |pick: fn(&Part) -> u64| parts.iter().map(pick).sum::<u64>();
-    Totals {
-        traffic: traffic(total),
-        in_flight: sum(|p| p.totals.in_flight),
-        dropped_iterations: sum(|p| p.totals.dropped_iterations),
-        stale_reconnects: sum(|p| p.totals.stale_reconnects),
-        token_events: sum(|p| p.totals.token_events),
-        coalesced_events: sum(|p| p.totals.coalesced_events),
-        bytes_sent: sum(|p| p.totals.bytes_sent),
-        bytes_received: sum(|p| p.totals.bytes_received),
-        connections_opened: sum(|p| p.totals.connections_opened),
-        // Upper bounds, as over the cores of one process.
-        peak_connections: sum(|p| p.totals.peak_connections),
-        peak_vus: sum(|p| p.totals.peak_vus),
-    }
-}
-
-fn client(parts: &[Part]) -> Result<Client, Reason> {
-    let sum = |pick: fn(&Part) -> u64| parts.iter().map(pick).sum::<u64>();
-    let lag = |name: &str, pick: fn(&Part) -> &MetricFigures| {
-        let mut all = Distribution::new();
-        for part in parts {
-            let values = pick(part).distribution().map_err(|e| {
-                let hint = "was it changed? merge takes what --output FILE wrote";
-                Reason::new(format!("{}: client.{name}: {e}", part.name)).hint(hint)
-            })?;
-            all.merge(&values);
-        }
-        Ok(MetricFigures::of(&all))
-    };
-    let user_stamps = parts.iter().any(|p| p.client.stamp_source == StampSource::User);
-    Ok(Client {
-        fitness: Fitness::default(),
-        stamp_source: match user_stamps {
-            true => StampSource::User,
-            false => StampSource::Kernel,
-        },
-        quickack: parts.iter().all(|p| p.client.quickack),
-        stamps_missing: sum(|p| p.client.stamps_missing),
-        clock_steps: sum(|p| p.client.clock_steps),
-        details_lost: sum(|p| p.client.details_lost),
-        out_of_range: sum(|p| p.client.out_of_range),
-        reap_lag: lag("reap_lag", |p| &p.client.reap_lag)?,
-        stamp_lag: lag("stamp_lag", |p| &p.client.stamp_lag)?,
-        tls: tls(parts),
-        cores: parts.iter().flat_map(cores).collect(),
-    })
-}
-
-fn cores(part: &Part) -> impl Iterator<Item = CoreFigures> {
-    let shard = Some(part.shard.number());
-    let cores = part.client.cores.iter();
-    cores.map(move |core| CoreFigures {
-        shard,
-        ..core.clone()
-    })
-}
-
-fn tls(parts: &[Part]) -> Option<TlsFigures> {
-    let figures: Vec<_> = parts.iter().filter_map(|part| part.client.tls.as_ref()).collect();
-    if figures.is_empty() {
-        return None;
-    }
-    let of = |name: &str| {
-        figures
-            .iter()
-            .filter_map(|tls| tls.failures.get(name))
-            .sum::<u64>()
-    };
-    Some(TlsFigures {
-        verified: figures.iter().all(|tls| tls.verified),
-        handshakes: figures.iter().map(|tls| tls.handshakes).sum(),
-        resumed: figures.iter().map(|tls| tls.resumed).sum(),
-        failures: TlsFailure::ALL
-            .into_iter()
-            .map(|reason| (reason.name(), of(reason.name())))
-            .filter(|(_, n)| *n > 0)
-            .collect::<Ordered<u64>>(),
-    })
-}
-
-/// What servers of the shards' own counted; their memory and CPU do not add, and stay in the parts.
-fn server(parts: &[Part]) -> Option<ServerFigures> {
-    let counts: Vec<ServerCounts> = parts.iter().filter_map(|part| part.server_counts).collect();
-    (counts.len() == parts.len()).then(|| ServerFigures {
-        counts: Some(
-            counts
-                .into_iter()
-                .fold(ServerCounts::default(), ServerCounts::merge),
-        ),
-        resources: None,
-    })
 }
 
 /// That of the plan as a whole: what belongs to one process is in the parts.
 fn of_the_whole(parts: &[Part]) -> Value {
-    let mut config = parts[0].config.clone();
+    let mut config = parts[0].document.config.clone();
     if let Some(fields) = config.as_object_mut() {
         belong::WHERE_IT_GOES
             .iter()
@@ -348,29 +153,19 @@ fn of_the_whole(parts: &[Part]) -> Value {
     config
 }
 
-/// Each key of the hosts: its value where all agree, else those of the parts in order.
-fn side_by_side(parts: &[Part]) -> Value {
-    let Value::Object(first) = &parts[0].host else {
-        return parts[0].host.clone();
-    };
-    let mut out = Map::new();
-    for (key, value) in first {
-        let all: Vec<Value> = parts.iter().map(|part| part.host[key].clone()).collect();
-        let joined = match all.iter().all(|other| other == value) {
-            true => value.clone(),
-            false => Value::Array(all),
-        };
-        out.insert(key.clone(), joined);
-    }
-    Value::Object(out)
+/// What all have in common; each one's own is in its part.
+fn host(parts: &[Part]) -> Host {
+    let hosts = parts.iter().map(|part| &part.document.host);
+    let first = parts[0].document.host.clone();
+    hosts.fold(first, |common, host| common.in_common(host))
 }
 
 /// In order, each once.
 fn targets(parts: &[Part]) -> Vec<String> {
     let mut targets: Vec<String> = Vec::new();
     for part in parts {
-        if !targets.contains(&part.run.target) {
-            targets.push(part.run.target.clone());
+        if !targets.contains(&part.document.run.target) {
+            targets.push(part.document.run.target.clone());
         }
     }
     targets
@@ -380,46 +175,41 @@ fn targets(parts: &[Part]) -> Vec<String> {
 fn warnings(result: &RunResult, parts: &[Part], missing: &[u32], skew: f64) -> Vec<Warning> {
     let mut out = Vec::new();
     if !missing.is_empty() {
-        out.push(Warning {
-            rule: "shards_missing",
-            message: format!("shards {} of {} are not in here", listed(missing), parts[0].shard.count()),
-            advice: "all figures are of the shards that are: the plan's whole load was higher, if the others ran",
-        });
+        out.push(Warning::new(
+            "shards_missing",
+            format!(
+                "shards {} of {} are not in here",
+                listed(missing),
+                parts[0].shard.count()
+            ),
+            "all figures are of the shards that are: the plan's whole load was higher, if the others ran",
+        ));
     }
     if skew > SKEW_MAX_SECONDS {
-        out.push(Warning {
-            rule: "start_skew",
-            message: format!("the shards began {skew:.3} s apart"),
-            advice: "their ramps do not add up to the plan's: start them with the same --start-at",
-        });
+        out.push(Warning::new(
+            "start_skew",
+            format!("the shards began {skew:.3} s apart"),
+            "their ramps do not add up to the plan's: start them with the same --start-at",
+        ));
     }
-    if targets(parts).len() > 1 {
-        out.push(Warning {
-            rule: "several_targets",
-            message: format!(
-                "the shards loaded different servers: {}",
-                targets(parts).join(", ")
-            ),
-            advice: "name one server for all with --target",
-        });
+    let targets = targets(parts);
+    if targets.len() > 1 {
+        out.push(Warning::new(
+            "several_targets",
+            format!("the shards loaded different servers: {}", targets.join(", ")),
+            "name one server for all with --target",
+        ));
     }
     out.extend(warnings_of(result));
     for part in parts {
-        for warning in &part.warnings {
+        for warning in &part.document.warnings {
             let known = out.iter().any(|w| w.rule == warning.rule);
             let rule = RULES.iter().find(|rule| rule.name == warning.rule);
+            let message = format!("shard {}: {}", part.shard, warning.message);
             if let Some(rule) = rule.filter(|r| !known && !RULES_OF_THE_WHOLE.contains(&r.name)) {
-                out.push(Warning {
-                    rule: rule.name,
-                    message: format!("shard {}: {}", part.shard, warning.message),
-                    advice: rule.advice,
-                });
-            } else if warning.rule == "started_late" {
-                out.push(Warning {
-                    rule: "started_late",
-                    message: format!("shard {}: {}", part.shard, warning.message),
-                    advice: "start the program earlier",
-                });
+                out.push(Warning::new(rule.name, message, rule.advice));
+            } else if warning.rule == STARTED_LATE {
+                out.push(Warning::new(STARTED_LATE, message, "start the program earlier"));
             }
         }
     }

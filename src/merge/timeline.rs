@@ -1,8 +1,8 @@
 //! Timelines of several processes on one axis: seconds since the first of them began.
 
 use crate::merge::Part;
-use crate::merge::part::{Row, RowSpread};
 use crate::report::{Spread, TimelineRow};
+use crate::result::RowFigures;
 use crate::units::Nanos;
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy)]
 struct Share {
     elapsed: f64,
-    last: Row,
+    last: RowFigures,
     requests: u64,
     errors: u64,
     output_tokens: u64,
@@ -22,32 +22,36 @@ struct Share {
 /// number of seconds, so that seconds stay seconds; what is left, half a second at most, is in the skew that the
 /// document states. Counts and sums add. A quantile is the largest of the parts', an upper bound of the common
 /// one: no row has a histogram. Where a run of days has rows of several seconds, all rows become that long.
-pub fn merge(parts: &[Part], offsets: &[f64]) -> Vec<TimelineRow> {
-    let period = parts.iter().map(|part| period(&part.timeline)).max().unwrap_or(1);
+pub fn merge(parts: &[Part], offsets: &[f64]) -> Vec<RowFigures> {
+    let period = parts
+        .iter()
+        .map(|part| period(&part.document.timeline))
+        .max()
+        .unwrap_or(1);
     let mut rows: BTreeMap<u64, TimelineRow> = BTreeMap::new();
     for (part, offset) in parts.iter().zip(offsets) {
-        for (row, share) in shares(&part.timeline, offset.round(), period) {
+        for (row, share) in shares(&part.document.timeline, offset.round(), period) {
             let merged = merge_share(rows.get(&row), &share);
             rows.insert(row, merged);
         }
     }
-    rows.into_values().collect()
+    rows.values().map(RowFigures::of).collect()
 }
 
 /// How many seconds a row of this timeline lasts.
-fn period(rows: &[Row]) -> u64 {
+fn period(rows: &[RowFigures]) -> u64 {
     let gaps = rows
         .windows(2)
-        .map(|pair| (pair[1].elapsed - pair[0].elapsed).round() as u64);
+        .map(|pair| (pair[1].elapsed_seconds - pair[0].elapsed_seconds).round() as u64);
     // The first row may be the longest only if there is no other.
     gaps.max().unwrap_or(1).max(1)
 }
 
 /// Rows of one process by the number of the common row that each falls into.
-fn shares(rows: &[Row], shift: f64, period: u64) -> BTreeMap<u64, Share> {
+fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> {
     let mut out: BTreeMap<u64, Share> = BTreeMap::new();
     for row in rows {
-        let elapsed = row.elapsed + shift;
+        let elapsed = row.elapsed_seconds + shift;
         let number = (elapsed / period as f64).ceil() as u64;
         let share = Share {
             elapsed,
@@ -55,8 +59,8 @@ fn shares(rows: &[Row], shift: f64, period: u64) -> BTreeMap<u64, Share> {
             requests: row.requests,
             errors: row.errors,
             output_tokens: row.output_tokens,
-            latency: spread(row.latency),
-            ttft: spread(row.ttft),
+            latency: row.latency.spread(),
+            ttft: row.ttft.spread(),
         };
         let merged = match out.get(&number) {
             None => share,
@@ -75,7 +79,7 @@ fn shares(rows: &[Row], shift: f64, period: u64) -> BTreeMap<u64, Share> {
 }
 
 fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
-    let Row {
+    let RowFigures {
         vus_planned,
         vus_running,
         connections,
@@ -104,16 +108,6 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         output_tokens: row.output_tokens + share.output_tokens,
         latency: row.latency.merge(share.latency),
         ttft: row.ttft.merge(share.ttft),
-    }
-}
-
-fn spread(row: RowSpread) -> Spread {
-    let ns = |ms: f64| (ms * 1e6).round();
-    Spread {
-        count: row.count,
-        sum_ns: ns(row.sum) as u128,
-        p50: row.p50.map(|ms| ns(ms) as Nanos),
-        p99: row.p99.map(|ms| ns(ms) as Nanos),
     }
 }
 

@@ -39,7 +39,7 @@ pub fn thresholds(
     // As the shards list them: a configuration that was read back has lost the order.
     let order = parts
         .iter()
-        .map(|part| &part.thresholds)
+        .map(|part| &part.document.thresholds)
         .max_by_key(|list| list.len());
     let place = |result: &ThresholdResult| {
         order.and_then(|list| {
@@ -66,13 +66,13 @@ fn result(
         FAILED_APART
     } else {
         return ThresholdResult {
-            not_recomputed: Some(POINT),
+            not_recomputed: Some(POINT.to_owned()),
             ..judged
         };
     };
     let same = parts
         .iter()
-        .flat_map(|part| &part.thresholds)
+        .flat_map(|part| &part.document.thresholds)
         .filter(|t| t.metric == threshold.key && t.expression == threshold.text && !t.not_applicable);
     let of_server = threshold.metric == ThresholdMetric::ServerRssGrowth;
     let observed = same.clone().filter_map(|t| t.observed).reduce(f64::max);
@@ -80,7 +80,7 @@ fn result(
         observed: observed.filter(|_| of_server),
         ok: same.clone().all(|t| t.ok),
         not_applicable: of_server && same.count() == 0,
-        not_recomputed: Some(why),
+        not_recomputed: Some(why.to_owned()),
         ..judged
     }
 }
@@ -104,18 +104,19 @@ pub fn stopped_by(parts: &[Part]) -> StoppedBy {
         StoppedBy::Signal,
         StoppedBy::Threshold,
     ];
-    let occurred = |reason: &StoppedBy| parts.iter().any(|part| part.run.stopped_by == *reason);
+    let occurred = |reason: &StoppedBy| parts.iter().any(|part| part.document.run.stopped_by == *reason);
     BY_WEIGHT.into_iter().find(occurred).unwrap_or(StoppedBy::Plan)
 }
 
 /// A threshold that failed in one part only is no failure of the whole, unless it ended that part.
-pub fn occurred(parts: &[Part], thresholds: &[ThresholdResult]) -> Vec<ExitCode> {
-    let codes = parts.iter().filter_map(|part| ExitCode::of(part.run.exit_code));
+/// Thresholds of the whole come on top.
+pub fn occurred(parts: &[Part]) -> Vec<ExitCode> {
+    let codes = parts.iter().map(|part| part.document.run.exit_code);
     let mut occurred: Vec<ExitCode> = codes.filter(|code| *code != ExitCode::ThresholdFailed).collect();
     let ended = parts
         .iter()
-        .any(|part| part.run.stopped_by == StoppedBy::Threshold);
-    if ended || thresholds.iter().any(|t| !t.ok) {
+        .any(|part| part.document.run.stopped_by == StoppedBy::Threshold);
+    if ended {
         occurred.push(ExitCode::ThresholdFailed);
     }
     occurred

@@ -1,4 +1,4 @@
-//! Each endpoint alone and together, side by side.
+//! Each server alone and together, side by side.
 
 use crate::output::numbers::duration;
 use crate::output::text::line;
@@ -20,8 +20,8 @@ pub(super) fn contention(text: &mut String, found: &Contention) {
         "together",
         "change"
     );
-    for endpoint in &found.endpoints {
-        rows(text, endpoint);
+    for server in &found.servers {
+        rows(text, server);
     }
     let change = found
         .combined_share
@@ -58,17 +58,17 @@ fn filled(text: &mut String, words: &str) {
     text.push('\n');
 }
 
-fn rows(text: &mut String, endpoint: &Contended) {
-    let (a, t, c) = (&endpoint.alone, &endpoint.together, &endpoint.change);
+fn rows(text: &mut String, server: &Contended) {
+    let (a, t, r) = (&server.alone, &server.together, &server.ratio);
     let times = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.2} x"));
-    line!(text, "  {:<22}{:>6}", endpoint.name, endpoint.users);
+    line!(text, "  {:<22}{:>6}", server.name, server.users);
     for (name, alone, together, change) in [
-        ("TTFT p50", a.ttft_p50, t.ttft_p50, c.ttft_p50),
-        ("TTFT p99", a.ttft_p99, t.ttft_p99, c.ttft_p99),
-        ("TBT p50", a.tbt_p50, t.tbt_p50, c.tbt_p50),
-        ("TBT p99", a.tbt_p99, t.tbt_p99, c.tbt_p99),
-        ("latency p50", a.latency_p50, t.latency_p50, c.latency_p50),
-        ("latency p99", a.latency_p99, t.latency_p99, c.latency_p99),
+        ("TTFT p50", a.ttft_p50, t.ttft_p50, r.ttft_p50),
+        ("TTFT p99", a.ttft_p99, t.ttft_p99, r.ttft_p99),
+        ("TBT p50", a.tbt_p50, t.tbt_p50, r.tbt_p50),
+        ("TBT p99", a.tbt_p99, t.tbt_p99, r.tbt_p99),
+        ("latency p50", a.latency_p50, t.latency_p50, r.latency_p50),
+        ("latency p99", a.latency_p99, t.latency_p99, r.latency_p99),
     ] {
         line!(
             text,
@@ -84,7 +84,7 @@ fn rows(text: &mut String, endpoint: &Contended) {
         "tokens/s",
         a.tokens_per_second,
         t.tokens_per_second,
-        times(c.tokens_per_second)
+        times(r.tokens_per_second)
     );
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     line!(

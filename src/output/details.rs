@@ -187,13 +187,13 @@ impl DetailSpool {
 
 impl DetailSpool {
     /// One request as a document has it: its own JSON, on one line.
-    pub fn append_line(&mut self, json: &str) -> Result<(), Failure> {
+    pub fn append_line(&mut self, json: &[u8]) -> Result<(), Failure> {
         if self.broken {
             self.lost += 1;
             return Ok(());
         }
         // Line feeds stand between tokens only: inside a string JSON escapes them.
-        let bytes = json.bytes().filter(|b| *b != b'\n' && *b != b'\r');
+        let bytes = json.iter().filter(|b| !matches!(b, b'\n' | b'\r'));
         self.buffer.extend(bytes);
         self.buffer.push(b'\n');
         self.unflushed += 1;
@@ -212,7 +212,7 @@ impl DetailSpool {
 
 impl Spooled {
     /// The lines as elements of a JSON array, streamed.
-    pub(super) fn copy_elements(&self, out: &mut impl Write) -> std::io::Result<()> {
+    pub(super) fn copy_elements<W: Write + ?Sized>(&self, out: &mut W) -> std::io::Result<()> {
         let mut left = File::open(&self.path)?.take(self.good);
         let mut chunk = vec![0; CHUNK_BYTES];
         // A line feed inside a JSON line is always escaped, so each one ends an element; the comma is due only

@@ -3,7 +3,8 @@
 use crate::error::Failure;
 use crate::output::Spooled;
 use crate::output::error::unwritten;
-use crate::result::{PassFigures, RunResult};
+use crate::output::layout::Layout;
+use crate::result::RunResult;
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -129,108 +130,11 @@ fn create_new(path: &Path) -> std::io::Result<File> {
     }
 }
 
-/// `config` and `details` first, what is known last comes last.
 fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> std::io::Result<File> {
-    let RunResult {
-        schema,
-        config,
-        run,
-        host,
-        totals,
-        rates,
-        metrics,
-        endpoints,
-        requests,
-        server_timings,
-        timeline,
-        server_timeline,
-        thresholds,
-        steps,
-        passes,
-        client,
-        server,
-        pushes,
-        warnings,
-        analysis,
-        parts,
-        summary,
-        shape: _,
-    } = result;
-    let mut out = BufWriter::with_capacity(64 * 1024, file);
-    out.write_all(b"{\n  \"schema\": ")?;
-    serde_json::to_writer(&mut out, schema)?;
-    field(&mut out, "config", config)?;
-    details.map_or(Ok(()), |spooled| copy_details(&mut out, spooled))?;
-    field(&mut out, "host", host)?;
-    field(&mut out, "run", run)?;
-    field(&mut out, "totals", totals)?;
-    field(&mut out, "rates", rates)?;
-    field(&mut out, "metrics", metrics)?;
-    field(&mut out, "endpoints", endpoints)?;
-    if let Some(requests) = requests {
-        field(&mut out, "requests", requests)?;
-    }
-    if let Some(timings) = server_timings {
-        field(&mut out, "server_timings", timings)?;
-    }
-    rows(&mut out, "timeline", timeline)?;
-    if !server_timeline.is_empty() {
-        rows(&mut out, "server_timeline", server_timeline)?;
-    }
-    write_passes(&mut out, passes)?;
-    field(&mut out, "client", client)?;
-    if let Some(server) = server {
-        field(&mut out, "server", server)?;
-    }
-    if let Some(pushes) = pushes {
-        field(&mut out, "pushes", pushes)?;
-    }
-    field(&mut out, "thresholds", thresholds)?;
-    if let Some(steps) = steps {
-        field(&mut out, "steps", steps)?;
-    }
-    field(&mut out, "warnings", warnings)?;
-    field(&mut out, "analysis", analysis)?;
-    if !parts.is_empty() {
-        rows(&mut out, "parts", parts)?;
-    }
-    field(&mut out, "summary", summary)?;
-    out.write_all(b"\n}\n")?;
+    let out = BufWriter::with_capacity(64 * 1024, file);
+    let mut serializer = serde_json::Serializer::with_formatter(out, Layout::new(details));
+    result.serialize(&mut serializer)?;
+    let mut out = serializer.into_inner();
+    out.write_all(b"\n")?;
     out.into_inner().map_err(|e| e.into_error())
-}
-
-fn write_passes(out: &mut impl Write, passes: &PassFigures) -> std::io::Result<()> {
-    if let Some(warmup) = &passes.warmup {
-        field(out, "warmup", warmup)?;
-    }
-    if !passes.repeats.is_empty() {
-        field(out, "spread", &passes.spread)?;
-        rows(out, "repeats", &passes.repeats)?;
-    }
-    match &passes.contention {
-        Some(contention) => field(out, "contention", contention),
-        None => Ok(()),
-    }
-}
-
-fn copy_details(out: &mut impl Write, spooled: &Spooled) -> std::io::Result<()> {
-    out.write_all(b",\n  \"details\": [\n")?;
-    spooled.copy_elements(out)?;
-    out.write_all(b"\n  ]")
-}
-
-/// Indented; a line feed in the text is never inside a string, where JSON escapes it.
-fn field(out: &mut impl Write, name: &str, value: &impl Serialize) -> std::io::Result<()> {
-    let text = serde_json::to_string_pretty(value)?;
-    write!(out, ",\n  \"{name}\": {}", text.replace('\n', "\n  "))
-}
-
-/// One element a line: a long run has 86,400.
-fn rows(out: &mut impl Write, name: &str, rows: &[impl Serialize]) -> std::io::Result<()> {
-    write!(out, ",\n  \"{name}\": [")?;
-    for (i, row) in rows.iter().enumerate() {
-        out.write_all(if i == 0 { b"\n    " } else { b",\n    " })?;
-        serde_json::to_writer(&mut *out, row)?;
-    }
-    out.write_all(b"\n  ]")
 }

@@ -5,6 +5,7 @@ mod details;
 mod error;
 mod files;
 mod json;
+mod layout;
 mod live;
 mod numbers;
 mod passes;

@@ -11,18 +11,17 @@ const REPEATS_MAX: usize = 12;
 
 /// Appends the sections; each ends with an empty line.
 pub(super) fn sections(text: &mut String, result: &RunResult) {
-    let passes = &result.passes;
-    if let Some(found) = &passes.contention {
+    if let Some(found) = &result.contention {
         contention(text, found);
     }
-    if !passes.repeats.is_empty() {
-        repeats(text, &passes.repeats, &passes.spread);
+    if !result.repeats.is_empty() {
+        repeats(text, &result.repeats, &result.spread);
     }
-    if let Some(warmup) = &passes.warmup {
+    if let Some(warmup) = &result.warmup {
         line!(
             text,
             "warm-up     {:.1} s, {} requests ({} failed), in no figure",
-            warmup.seconds,
+            warmup.duration_seconds,
             grouped(warmup.requests),
             grouped(warmup.failed)
         );
@@ -49,8 +48,8 @@ fn repeats(text: &mut String, repeats: &[Repeat], spread: &[Spread]) {
             text,
             "{:<6}{:>12}{:>10}{:>10.1}{:>12.1}{:>12}{:>12}",
             repeat.run.number,
-            grouped(repeat.totals.traffic.requests),
-            grouped(repeat.totals.traffic.failed),
+            grouped(repeat.totals.requests),
+            grouped(repeat.totals.failed),
             repeat.rates.requests_per_second,
             repeat.rates.output_tokens_per_second,
             p50("latency"),
@@ -90,7 +89,7 @@ fn repeats(text: &mut String, repeats: &[Repeat], spread: &[Spread]) {
 }
 
 fn value(row: &Spread, x: f64) -> String {
-    match row.unit {
+    match row.unit.as_str() {
         "ms" => duration(Some(x)),
         "/s" => format!("{x:.1}"),
         _ => format!("{x:.4}"),

@@ -7,14 +7,15 @@ use crate::output::passes;
 use crate::output::timings;
 use crate::output::workload;
 use crate::result::{
-    Endpoint, MetricFigures, Run, RunResult, ServerFigures, Shape, ShardFigures, StampSource, StoppedBy,
+    GroupFigures, Layout, ManagedServerFigures, MetricFigures, Run, RunResult, ShardFigures, StampSource,
+    StoppedBy, TokenSources,
 };
 use std::fmt::Write as _;
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
 /// maximum are counted, not shown; they are in the document.
 pub const SUMMARY_LINES_MAX: usize = 58;
-const ENDPOINT_ROWS_MAX: usize = 5;
+const KIND_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
 const STEP_ROWS_MAX: usize = 8;
 const WARNINGS_MAX: usize = 3;
@@ -32,9 +33,9 @@ pub(super) use line;
 /// Plain text, each line ended; free of control characters whatever the names in it.
 pub fn summary(result: &RunResult) -> String {
     let mut text = String::new();
-    match result.shape {
-        Shape::Profile => head(&mut text, result),
-        Shape::Workload => {
+    match result.run.layout {
+        Layout::Profile => head(&mut text, result),
+        Layout::Workload => {
             workload::summary(&mut text, result);
             passes::sections(&mut text, result);
             line!(text, "=== Details ===");
@@ -42,11 +43,11 @@ pub fn summary(result: &RunResult) -> String {
         }
     }
     metrics(&mut text, result);
-    if result.shape == Shape::Profile {
-        endpoints(&mut text, result);
+    if result.run.layout == Layout::Profile {
+        kinds(&mut text, result);
     }
     timings::rows(&mut text, result);
-    if result.shape == Shape::Profile {
+    if result.run.layout == Layout::Profile {
         passes::sections(&mut text, result);
     }
     outcomes(&mut text, result);
@@ -75,11 +76,11 @@ fn head(text: &mut String, result: &RunResult) {
     line!(
         text,
         "requests    {}  ok {} ({})  failed {}  interrupted {}",
-        grouped(t.traffic.requests),
-        grouped(t.traffic.ok),
-        success(t.traffic.ok, t.traffic.failed),
-        grouped(t.traffic.failed),
-        grouped(t.traffic.interrupted),
+        grouped(t.requests),
+        grouped(t.ok),
+        success(t.ok, t.failed),
+        grouped(t.failed),
+        grouped(t.interrupted),
     );
     if t.dropped_iterations > 0 {
         line!(
@@ -95,7 +96,7 @@ fn head(text: &mut String, result: &RunResult) {
         rates.ok_requests_per_second,
         rates.output_tokens_per_second,
     );
-    if let Some(figures) = &result.server {
+    if let Some(figures) = &result.managed_server {
         server(text, figures);
     }
     line!(
@@ -103,10 +104,11 @@ fn head(text: &mut String, result: &RunResult) {
         "transfer    sent {}  received {}  tokens by {}",
         bytes(t.bytes_sent),
         bytes(t.bytes_received),
-        match t.traffic.token_source {
-            "mixed" => "server and events",
-            "none" => "nobody",
-            one => one,
+        match t.token_source {
+            TokenSources::Server => "server",
+            TokenSources::Events => "events",
+            TokenSources::Mixed => "server and events",
+            TokenSources::None => "nobody",
         },
     );
     line!(
@@ -138,7 +140,7 @@ fn parts(text: &mut String, run: &Run) {
     }
 }
 
-fn server(text: &mut String, figures: &ServerFigures) {
+fn server(text: &mut String, figures: &ManagedServerFigures) {
     if let Some(counts) = &figures.counts {
         let verdict = match counts.difference() {
             None => "agrees".to_owned(),
@@ -189,9 +191,9 @@ fn metrics(text: &mut String, result: &RunResult) {
     }
 }
 
-fn endpoints(text: &mut String, result: &RunResult) {
-    let shown = result.endpoints.0.len().min(ENDPOINT_ROWS_MAX);
-    if result.endpoints.0.len() < 2 {
+fn kinds(text: &mut String, result: &RunResult) {
+    let shown = result.kinds.0.len().min(KIND_ROWS_MAX);
+    if result.kinds.0.len() < 2 {
         return;
     }
     line!(text, "");
@@ -206,19 +208,20 @@ fn endpoints(text: &mut String, result: &RunResult) {
         "ttft",
         "p99"
     );
-    for (name, e) in result.endpoints.iter().take(shown) {
-        line!(text, "{}", endpoint_row(name, e));
+    for (name, kind) in result.kinds.iter().take(shown) {
+        line!(text, "{}", kind_row(name, kind));
     }
-    more(text, result.endpoints.0.len() - shown, "kinds of request");
+    more(text, result.kinds.0.len() - shown, "kinds of request");
 }
 
-fn endpoint_row(name: &str, e: &Endpoint) -> String {
-    let p = |key: &str, pick: fn(&MetricFigures) -> Option<f64>| duration(e.metrics.get(key).and_then(pick));
+fn kind_row(name: &str, kind: &GroupFigures) -> String {
+    let p =
+        |key: &str, pick: fn(&MetricFigures) -> Option<f64>| duration(kind.metrics.get(key).and_then(pick));
     format!(
         "{:<24}{:>10}{:>8}{:>10}{:>9}{:>9}{:>9}",
         cut(name, 23),
-        grouped(e.totals.ok),
-        grouped(e.totals.failed),
+        grouped(kind.totals.ok),
+        grouped(kind.totals.failed),
         p("latency", |m| m.p50),
         p("latency", |m| m.p99),
         p("ttft", |m| m.p50),
@@ -228,14 +231,14 @@ fn endpoint_row(name: &str, e: &Endpoint) -> String {
 
 /// Outcomes and statuses that occurred, wrapped.
 fn outcomes(text: &mut String, result: &RunResult) {
-    let traffic = &result.totals.traffic;
+    let totals = &result.totals;
     line!(text, "");
-    let outcomes = traffic
+    let outcomes = totals
         .by_outcome
         .iter()
         .map(|(name, n)| format!("{name} {}", grouped(*n)));
     wrapped(text, "outcomes", outcomes);
-    let statuses = traffic
+    let statuses = totals
         .by_status
         .iter()
         .map(|(status, n)| format!("{status} x {}", grouped(*n)));
@@ -333,7 +336,9 @@ fn breaking_point(t: &ThresholdResult) -> String {
     match t.breaking_point {
         _ if t.not_applicable => "-".to_string(),
         None if t.not_recomputed.is_some() => "not recomputed".to_string(),
-        Some(BreakingPoint { elapsed, vus, .. }) => format!("{} VUs, {elapsed:.0} s", grouped(vus)),
+        Some(BreakingPoint {
+            elapsed_seconds, vus, ..
+        }) => format!("{} VUs, {elapsed_seconds:.0} s", grouped(vus)),
         None if t.observed.is_none() => "-".to_string(),
         None => "not reached".to_string(),
     }
@@ -423,7 +428,7 @@ fn client(text: &mut String, result: &RunResult) {
 }
 
 fn fitness(text: &mut String, result: &RunResult) {
-    if let Some(verdict) = result.client.fitness.verdict() {
+    if let Some(verdict) = result.client.verdict() {
         line!(text, "");
         line!(text, "{verdict}");
     }

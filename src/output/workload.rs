@@ -1,17 +1,17 @@
 //! The summary of a workload: the sections that users of the Python tool know, in its words and units.
 
 use crate::output::text::line;
-use crate::result::{Endpoint, MetricFigures, Ordered, RunResult, Traffic};
+use crate::result::{GroupFigures, MetricFigures, Ordered, RunResult};
 use std::fmt::Write as _;
 
 /// Servers shown; the document has them all.
-const ENDPOINTS_MAX: usize = 16;
+const GROUPS_MAX: usize = 16;
 
 /// Appends the sections; each ends with an empty line.
 pub(super) fn summary(text: &mut String, result: &RunResult) {
-    let (t, rates) = (&result.totals.traffic, &result.rates);
+    let (t, rates) = (&result.totals, &result.rates);
     line!(text, "=== Test Summary ===");
-    totals(text, "", t);
+    totals(text, "", [t.requests, t.ok, t.failed, t.interrupted]);
     line!(text, "Duration: {:.2}s", result.run.duration_seconds);
     line!(text, "RPS: {:.2}", rates.requests_per_second);
     line!(
@@ -32,59 +32,58 @@ pub(super) fn summary(text: &mut String, result: &RunResult) {
         line!(text, "{}: {}", finding.grade.name(), finding.message);
     }
     line!(text, "");
-    endpoints(text, result);
+    groups(text, result);
 }
 
 type Pick = fn(&MetricFigures) -> Option<f64>;
 
 const QUANTILES: [(&str, Pick); 3] = [("P50", |m| m.p50), ("P90", |m| m.p90), ("P99", |m| m.p99)];
 
-fn totals(text: &mut String, indent: &str, t: &Traffic) {
-    line!(text, "{indent}Total Requests: {}", t.requests);
-    line!(text, "{indent}Successful: {}", t.ok);
-    line!(text, "{indent}Failed: {}", t.failed);
+fn totals(text: &mut String, indent: &str, [requests, ok, failed, interrupted]: [u64; 4]) {
+    line!(text, "{indent}Total Requests: {requests}");
+    line!(text, "{indent}Successful: {ok}");
+    line!(text, "{indent}Failed: {failed}");
     // The Python tool had none: it waited for all.
-    if t.interrupted > 0 {
-        line!(text, "{indent}Interrupted: {}", t.interrupted);
+    if interrupted > 0 {
+        line!(text, "{indent}Interrupted: {interrupted}");
     }
 }
 
 /// One server alone is what the sections above have said.
-fn endpoints(text: &mut String, result: &RunResult) {
-    let all = &result.endpoints.0;
+fn groups(text: &mut String, result: &RunResult) {
+    let all = &result.groups().0;
     if all.len() < 2 {
         return;
     }
     line!(text, "=== Per-Endpoint Breakdown ===");
     line!(text, "");
-    for (name, endpoint) in all.iter().take(ENDPOINTS_MAX) {
-        breakdown(text, name, endpoint);
+    for (name, group) in all.iter().take(GROUPS_MAX) {
+        breakdown(text, name, group);
         line!(text, "");
     }
-    if all.len() > ENDPOINTS_MAX {
+    if all.len() > GROUPS_MAX {
         line!(
             text,
             "  and {} more (see the results file)",
-            all.len() - ENDPOINTS_MAX
+            all.len() - GROUPS_MAX
         );
         line!(text, "");
     }
 }
 
-fn breakdown(text: &mut String, name: &str, endpoint: &Endpoint) {
-    let Endpoint {
-        totals: traffic,
+fn breakdown(text: &mut String, name: &str, group: &GroupFigures) {
+    let GroupFigures {
+        totals: t,
         rates,
         metrics,
-        ..
-    } = endpoint;
+    } = group;
     line!(text, "  {name}:");
-    totals(text, "    ", traffic);
+    totals(text, "    ", [t.requests, t.ok, t.failed, t.interrupted]);
     for (title, key) in [("Latency", "latency"), ("TTFT", "ttft")] {
         let values = QUANTILES.map(|(_, pick)| value(metrics, key, pick, "s"));
         line!(text, "    {title} P50/P90/P99: {}", values.join(" / "));
     }
-    line!(text, "    Total Tokens: {}", traffic.output_tokens);
+    line!(text, "    Total Tokens: {}", t.output_tokens);
     line!(
         text,
         "    Throughput: {:.2} tokens/sec",

@@ -2,14 +2,12 @@
 
 use crate::metrics::Distribution;
 use crate::units::Nanos;
-use serde::Serialize;
-use serde::ser::{SerializeStruct, Serializer};
 
 /// 24 h of seconds, 14 MB. A longer run merges its rows in pairs each time it gets there: two seconds a row
 /// up to 48 h, and so on.
 pub const TIMELINE_ROWS_MAX: usize = 24 * 3600;
 
-/// Count, sum and two quantiles of a metric within a row. The document shows milliseconds.
+/// Count, sum and two quantiles of a metric within a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spread {
     pub count: u64,
@@ -39,21 +37,9 @@ impl Spread {
     }
 }
 
-impl Serialize for Spread {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut s = serializer.serialize_struct("Spread", 4)?;
-        s.serialize_field("count", &self.count)?;
-        s.serialize_field("sum", &(self.sum_ns as f64 / 1e6))?;
-        s.serialize_field("p50", &self.p50.map(crate::units::millis))?;
-        s.serialize_field("p99", &self.p99.map(crate::units::millis))?;
-        s.end()
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TimelineRow {
-    /// The row's end, seconds since the start.
-    #[serde(serialize_with = "as_seconds")]
+    /// The row's end, since the start.
     pub elapsed: Nanos,
     pub vus_planned: u64,
     pub vus_running: u64,
@@ -64,10 +50,6 @@ pub struct TimelineRow {
     pub output_tokens: u64,
     pub latency: Spread,
     pub ttft: Spread,
-}
-
-fn as_seconds<S: Serializer>(ns: &Nanos, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_f64(crate::units::seconds(*ns))
 }
 
 impl TimelineRow {

@@ -24,9 +24,9 @@ impl Grade {
 }
 
 /// What one rule says of a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    pub rule: &'static str,
+    pub rule: String,
     pub grade: Grade,
     pub message: String,
 }
@@ -75,7 +75,7 @@ pub fn analyse(result: &RunResult, limits: &AnalysisLimits) -> Vec<Finding> {
         .filter_map(|rule| {
             let (grade, message) = (rule.says)(result, limits)?;
             Some(Finding {
-                rule: rule.name,
+                rule: rule.name.to_owned(),
                 grade,
                 message,
             })
@@ -84,7 +84,7 @@ pub fn analyse(result: &RunResult, limits: &AnalysisLimits) -> Vec<Finding> {
 }
 
 fn error_rate(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
-    let t = &result.totals.traffic;
+    let t = &result.totals;
     if t.ok + t.failed == 0 {
         return Some((Grade::Fail, "Not one request came to an end.".to_owned()));
     }
@@ -149,7 +149,7 @@ fn tail_ratio(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, Str
 
 /// Timeouts and 503s: what a server that has too much to do answers with.
 fn contention_errors(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
-    let t = &result.totals.traffic;
+    let t = &result.totals;
     if t.ok + t.failed == 0 {
         return None;
     }

@@ -1,20 +1,20 @@
-//! What several endpoints do to each other: each one's users alone, then all together.
+//! What several servers do to each other: each one's users alone, then all together.
 
-use crate::result::endpoints::Endpoint;
-use serde::Serialize;
+use crate::result::GroupFigures;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 /// Slower by this factor, or down to its inverse in tokens a second, is contention; less is within what two runs
 /// of the same load differ by.
 pub const SLOWDOWN_MIN: f64 = 1.2;
-/// One endpoint starves another where it keeps its own pace this much better.
+/// One server starves another where it keeps its own pace this much better.
 const UNEVEN_MIN: f64 = 1.25;
 
 /// In the document, where it was asked for.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contention {
-    pub endpoints: Vec<Contended>,
-    /// Sum of what the endpoints make alone.
+    pub servers: Vec<Contended>,
+    /// Sum of what the servers make alone.
     pub tokens_per_second_alone: f64,
     pub tokens_per_second_together: f64,
     /// Together over alone; `None`: no tokens alone.
@@ -24,19 +24,19 @@ pub struct Contention {
     pub verdict: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contended {
     pub name: String,
     /// Those that belong to it in both runs, at the peak.
     pub users: u32,
     pub alone: Pace,
     pub together: Pace,
-    /// Together over alone.
-    pub change: Change,
+    /// Together over alone, no unit.
+    pub ratio: Ratio,
 }
 
 /// Milliseconds; `None` where there are no values.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     pub requests: u64,
     pub ok: u64,
@@ -50,8 +50,8 @@ pub struct Pace {
     pub contention_error_rate: f64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
     pub ttft_p50: Option<f64>,
     pub ttft_p99: Option<f64>,
     pub tbt_p50: Option<f64>,
@@ -62,29 +62,29 @@ pub struct Change {
 }
 
 impl Pace {
-    fn of(endpoint: &Endpoint) -> Pace {
-        let metric = |key: &str| endpoint.metrics.get(key);
+    fn of(group: &GroupFigures) -> Pace {
+        let metric = |key: &str| group.metrics.get(key);
         let p50 = |key: &str| metric(key).and_then(|m| m.p50);
         let p99 = |key: &str| metric(key).and_then(|m| m.p99);
         Pace {
-            requests: endpoint.totals.requests,
-            ok: endpoint.totals.ok,
+            requests: group.totals.requests,
+            ok: group.totals.ok,
             ttft_p50: p50("ttft"),
             ttft_p99: p99("ttft"),
             tbt_p50: p50("tbt"),
             tbt_p99: p99("tbt"),
             latency_p50: p50("latency"),
             latency_p99: p99("latency"),
-            tokens_per_second: endpoint.rates.output_tokens_per_second,
-            contention_error_rate: endpoint.rates.contention_error_rate,
+            tokens_per_second: group.rates.output_tokens_per_second,
+            contention_error_rate: group.rates.contention_error_rate,
         }
     }
 }
 
-impl Change {
-    fn of(alone: &Pace, together: &Pace) -> Change {
+impl Ratio {
+    fn of(alone: &Pace, together: &Pace) -> Ratio {
         let ratio = |before: Option<f64>, after: Option<f64>| Some(after? / before.filter(|ms| *ms > 0.0)?);
-        Change {
+        Ratio {
             ttft_p50: ratio(alone.ttft_p50, together.ttft_p50),
             ttft_p99: ratio(alone.ttft_p99, together.ttft_p99),
             tbt_p50: ratio(alone.tbt_p50, together.tbt_p50),
@@ -107,29 +107,29 @@ impl Change {
 }
 
 impl Contention {
-    /// Name, users, alone, together of each endpoint.
-    pub fn of(pairs: &[(&str, u32, &Endpoint, &Endpoint)]) -> Contention {
-        let endpoints: Vec<Contended> = pairs
+    /// Name, users, alone, together of each server.
+    pub fn of(pairs: &[(&str, u32, &GroupFigures, &GroupFigures)]) -> Contention {
+        let servers: Vec<Contended> = pairs
             .iter()
             .map(|(name, users, alone, together)| {
                 let (alone, together) = (Pace::of(alone), Pace::of(together));
                 Contended {
                     name: (*name).to_owned(),
                     users: *users,
-                    change: Change::of(&alone, &together),
+                    ratio: Ratio::of(&alone, &together),
                     alone,
                     together,
                 }
             })
             .collect();
-        let alone: f64 = endpoints.iter().map(|e| e.alone.tokens_per_second).sum();
-        let together: f64 = endpoints.iter().map(|e| e.together.tokens_per_second).sum();
+        let alone: f64 = servers.iter().map(|e| e.alone.tokens_per_second).sum();
+        let together: f64 = servers.iter().map(|e| e.together.tokens_per_second).sum();
         let combined_share = (alone > 0.0).then(|| together / alone);
         let found =
-            endpoints.iter().any(is_slowed) || combined_share.is_some_and(|share| share < 1.0 / SLOWDOWN_MIN);
-        let verdict = verdict(&endpoints, found, alone, together);
+            servers.iter().any(is_slowed) || combined_share.is_some_and(|share| share < 1.0 / SLOWDOWN_MIN);
+        let verdict = verdict(&servers, found, alone, together);
         Contention {
-            endpoints,
+            servers,
             tokens_per_second_alone: alone,
             tokens_per_second_together: together,
             combined_share,
@@ -139,11 +139,11 @@ impl Contention {
     }
 }
 
-fn is_slowed(endpoint: &Contended) -> bool {
-    endpoint.change.slowdown() >= SLOWDOWN_MIN
+fn is_slowed(server: &Contended) -> bool {
+    server.ratio.slowdown() >= SLOWDOWN_MIN
 }
 
-fn verdict(endpoints: &[Contended], found: bool, alone: f64, together: f64) -> String {
+fn verdict(servers: &[Contended], found: bool, alone: f64, together: f64) -> String {
     let sums = format!(
         "Together they make {together:.1} tokens/s, {:.0}% of the {alone:.1} that they make alone.",
         together * 100.0 / alone.max(1e-9)
@@ -151,21 +151,21 @@ fn verdict(endpoints: &[Contended], found: bool, alone: f64, together: f64) -> S
     if !found {
         let percent = (SLOWDOWN_MIN - 1.0) * 100.0;
         return format!(
-            "No contention shown: each endpoint stays within {percent:.0}% of its pace alone. {sums}"
+            "No contention shown: each server stays within {percent:.0}% of its pace alone. {sums}"
         );
     }
-    let by_slowdown = |a: &&Contended, b: &&Contended| a.change.slowdown().total_cmp(&b.change.slowdown());
+    let by_slowdown = |a: &&Contended, b: &&Contended| a.ratio.slowdown().total_cmp(&b.ratio.slowdown());
     let (Some(most), Some(least)) = (
-        endpoints.iter().max_by(by_slowdown),
-        endpoints.iter().min_by(by_slowdown),
+        servers.iter().max_by(by_slowdown),
+        servers.iter().min_by(by_slowdown),
     ) else {
         return sums;
     };
     let mut text = String::new();
-    if most.change.slowdown() >= least.change.slowdown().max(1.0) * UNEVEN_MIN {
+    if most.ratio.slowdown() >= least.ratio.slowdown().max(1.0) * UNEVEN_MIN {
         let _ = write!(text, "{} starves {}: ", least.name, most.name);
     } else {
-        let names: Vec<&str> = endpoints.iter().map(|e| e.name.as_str()).collect();
+        let names: Vec<&str> = servers.iter().map(|e| e.name.as_str()).collect();
         let _ = write!(text, "{} slow each other down: ", names.join(" and "));
     }
     let told: Vec<String> = [most, least].iter().map(|e| paces(e)).collect();
@@ -174,9 +174,9 @@ fn verdict(endpoints: &[Contended], found: bool, alone: f64, together: f64) -> S
 }
 
 /// `Flash at 0.45 x its tokens/s, TTFT 3.1 x, latency 2.3 x`.
-fn paces(endpoint: &Contended) -> String {
-    let c = &endpoint.change;
-    let mut text = endpoint.name.clone();
+fn paces(server: &Contended) -> String {
+    let c = &server.ratio;
+    let mut text = server.name.clone();
     let _ = match c.tokens_per_second {
         Some(kept) => write!(text, " at {kept:.2} x its tokens/s"),
         None => write!(text, " without tokens alone"),

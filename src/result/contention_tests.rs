@@ -1,11 +1,11 @@
 use super::*;
 use crate::metrics::{Outcome, Recorder, Sample, Snapshot, TokenSource};
 use crate::report::Aggregator;
-use crate::result::servers;
+use crate::result::Grouping;
 use crate::units::{MILLISECOND, SECOND};
 
-/// `requests` of one endpoint, each with its first token after `ttft` ms and its end after `latency` ms.
-fn endpoint(requests: u64, ttft: u64, latency: u64) -> Endpoint {
+/// `requests` of one server, each with its first token after `ttft` ms and its end after `latency` ms.
+fn server(requests: u64, ttft: u64, latency: u64) -> GroupFigures {
     let mut recorder = Recorder::new(0, 1, false);
     for iteration in 0..requests {
         recorder.started(0);
@@ -20,12 +20,16 @@ fn endpoint(requests: u64, ttft: u64, latency: u64) -> Endpoint {
     }
     let mut load = Aggregator::new(1, 1);
     load.append_snapshot(&recorder.take(Snapshot::new(0, 1, false)));
-    let names = ["e".to_owned()];
-    let mut figures = servers(&load.merged().series, &names, &[0], 10 * SECOND);
+    let grouping = Grouping {
+        kinds: vec!["k".to_owned()],
+        servers: Vec::new(),
+        server_of_kind: vec![0],
+    };
+    let mut figures = grouping.by_kind(&load.merged().series, 10 * SECOND);
     figures.0.remove(0).1
 }
 
-fn found(thinker: [&Endpoint; 2], flash: [&Endpoint; 2]) -> Contention {
+fn found(thinker: [&GroupFigures; 2], flash: [&GroupFigures; 2]) -> Contention {
     Contention::of(&[
         ("Thinker", 6, thinker[0], thinker[1]),
         ("Flash", 14, flash[0], flash[1]),
@@ -34,21 +38,21 @@ fn found(thinker: [&Endpoint; 2], flash: [&Endpoint; 2]) -> Contention {
 
 #[test]
 fn the_same_pace_alone_and_together_is_no_contention() {
-    let (thinker, flash) = (endpoint(50, 100, 1000), endpoint(100, 20, 300));
-    let nearly = endpoint(95, 22, 315);
+    let (thinker, flash) = (server(50, 100, 1000), server(100, 20, 300));
+    let nearly = server(95, 22, 315);
     let contention = found([&thinker, &thinker], [&flash, &nearly]);
     assert!(!contention.found, "{}", contention.verdict);
     assert!(contention.verdict.starts_with("No contention shown"));
     assert_eq!(contention.tokens_per_second_alone, 1500.0);
     assert_eq!(contention.tokens_per_second_together, 1450.0);
-    assert_eq!(contention.endpoints[0].change.ttft_p50, Some(1.0));
-    assert_eq!(contention.endpoints[1].change.tokens_per_second, Some(0.95));
+    assert_eq!(contention.servers[0].ratio.ttft_p50, Some(1.0));
+    assert_eq!(contention.servers[1].ratio.tokens_per_second, Some(0.95));
 }
 
 #[test]
 fn the_one_that_keeps_its_pace_starves_the_other() {
-    let (thinker, flash) = (endpoint(50, 100, 1000), endpoint(100, 20, 300));
-    let starved = endpoint(30, 200, 1000);
+    let (thinker, flash) = (server(50, 100, 1000), server(100, 20, 300));
+    let starved = server(30, 200, 1000);
     let contention = found([&thinker, &thinker], [&flash, &starved]);
     assert!(contention.found);
     let verdict = &contention.verdict;
@@ -60,13 +64,13 @@ fn the_one_that_keeps_its_pace_starves_the_other() {
         verdict.ends_with("Together they make 800.0 tokens/s, 53% of the 1500.0 that they make alone."),
         "{verdict}"
     );
-    assert_eq!(contention.endpoints[1].users, 14);
+    assert_eq!(contention.servers[1].users, 14);
 }
 
 #[test]
 fn two_that_suffer_alike_slow_each_other_down() {
-    let (thinker, flash) = (endpoint(50, 100, 1000), endpoint(100, 20, 300));
-    let (slow_thinker, slow_flash) = (endpoint(25, 200, 2000), endpoint(50, 40, 600));
+    let (thinker, flash) = (server(50, 100, 1000), server(100, 20, 300));
+    let (slow_thinker, slow_flash) = (server(25, 200, 2000), server(50, 40, 600));
     let contention = found([&thinker, &slow_thinker], [&flash, &slow_flash]);
     assert!(contention.found);
     assert!(
@@ -81,9 +85,9 @@ fn two_that_suffer_alike_slow_each_other_down() {
 
 #[test]
 fn an_endpoint_without_answers_has_no_changes() {
-    let (thinker, flash) = (endpoint(50, 100, 1000), endpoint(0, 20, 300));
+    let (thinker, flash) = (server(50, 100, 1000), server(0, 20, 300));
     let contention = found([&thinker, &thinker], [&flash, &flash]);
     assert!(!contention.found);
-    let change = &contention.endpoints[1].change;
+    let change = &contention.servers[1].ratio;
     assert_eq!((change.ttft_p50, change.tokens_per_second), (None, None));
 }

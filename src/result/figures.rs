@@ -1,9 +1,13 @@
 //! Figures of one metric, and maps that keep their order.
 
-use crate::metrics::{Distribution, Exact, SeriesTotals, TokenSource};
+use crate::metrics::{Distribution, Exact};
 use crate::units::{MILLISECOND, millis};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// One metric in the document: milliseconds, nulls where there are no values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,9 +68,15 @@ impl MetricFigures {
     }
 }
 
-/// A JSON object whose keys keep the order they were given in.
+/// A JSON object whose keys are names, in the order they were given in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ordered<T>(pub Vec<(String, T)>);
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Ordered(Vec::new())
+    }
+}
 
 impl<T> Ordered<T> {
     pub fn get(&self, key: &str) -> Option<&T> {
@@ -94,14 +104,30 @@ impl<T: Serialize> Serialize for Ordered<T> {
     }
 }
 
-/// Who counted the output tokens: `server`, `events`, `mixed` or `none`.
-pub fn token_source_name(totals: &SeriesTotals) -> &'static str {
-    let server = totals.token_source(TokenSource::Server) > 0;
-    let events = totals.token_source(TokenSource::Events) > 0;
-    match (server, events) {
-        (true, true) => "mixed",
-        (true, false) => "server",
-        (false, true) => "events",
-        (false, false) => "none",
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(OrderedVisitor(PhantomData))
+    }
+}
+
+struct OrderedVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OrderedVisitor<T> {
+    type Value = Ordered<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered<T>, A::Error> {
+        let mut items: Vec<(String, T)> = Vec::new();
+        let mut names = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if !names.insert(name.clone()) {
+                return Err(A::Error::custom(format!("`{name}` appears twice")));
+            }
+            items.push((name, map.next_value()?));
+        }
+        Ok(Ordered(items))
     }
 }

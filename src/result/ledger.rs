@@ -1,9 +1,8 @@
 //! Whether the requests of a document add up.
 
 use crate::error::ExitCode;
-use crate::metrics::{Account, Ledger};
-use crate::result::endpoints::{Endpoint, Traffic};
-use crate::result::{Ordered, RunResult};
+use crate::metrics::{Account, Ledger, Outcome};
+use crate::result::{GroupFigures, Ordered, RunResult, Totals, Traffic};
 
 impl Traffic {
     pub fn account(&self) -> Account {
@@ -16,28 +15,60 @@ impl Traffic {
     }
 }
 
+impl Totals {
+    pub fn account(&self) -> Account {
+        Account {
+            started: self.requests,
+            ok: self.ok,
+            failed: self.failed,
+            interrupted: self.interrupted,
+        }
+    }
+}
+
 impl RunResult {
-    /// The document's requests by kind, and by server where it names several. `in_flight`: how many of them may have
-    /// no outcome.
+    /// The document's requests by kind, by outcome, and by server where there are several. `in_flight`: how many of
+    /// them may have no outcome.
     pub fn ledger(&self, in_flight: u64) -> Ledger {
-        let ledger = Ledger::new(self.totals.traffic.account(), in_flight);
-        match &self.requests {
-            None => ledger.divided("kinds of request", accounts("kind of request", &self.endpoints)),
-            Some(kinds) => ledger
-                .divided("servers", accounts("server", &self.endpoints))
-                .divided("kinds of request", accounts("kind of request", kinds)),
+        let ledger = Ledger::new(self.totals.account(), in_flight)
+            .divided(
+                "kinds of request",
+                accounts("kind of request", &self.kinds, Traffic::account),
+            )
+            .divided("outcomes", accounts("outcomes of", &self.kinds, by_outcome));
+        match &self.servers {
+            None => ledger,
+            Some(servers) => ledger.divided("servers", accounts("server", servers, Traffic::account)),
         }
     }
 
     /// A mistake of ours was found in the document after it was built: it must not look whole.
     pub fn fail_internally(&mut self) {
         self.run.exit_code = ExitCode::Internal;
-        self.run.verdict = ExitCode::Internal.verdict();
+        self.run.verdict = ExitCode::Internal.verdict().to_owned();
     }
 }
 
-fn accounts(of: &str, rows: &Ordered<Endpoint>) -> Vec<(String, Account)> {
-    let rows = rows.0.iter();
-    rows.map(|(name, row)| (format!("{of} `{name}`"), row.totals.account()))
+fn accounts(
+    of: &str,
+    groups: &Ordered<GroupFigures>,
+    account: fn(&Traffic) -> Account,
+) -> Vec<(String, Account)> {
+    let groups = groups.iter();
+    groups
+        .map(|(name, group)| (format!("{of} `{name}`"), account(&group.totals)))
         .collect()
+}
+
+fn by_outcome(traffic: &Traffic) -> Account {
+    let of = |outcome: Outcome| traffic.by_outcome.get(outcome.name()).copied().unwrap_or(0);
+    let all = traffic.by_outcome.iter();
+    let all = all.fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
+    let (ok, interrupted) = (of(Outcome::Ok), of(Outcome::Interrupted));
+    Account {
+        started: traffic.requests,
+        ok,
+        failed: all.saturating_sub(ok.saturating_add(interrupted)),
+        interrupted,
+    }
 }

@@ -1,33 +1,45 @@
-//! The result of a run: numbers only, computed once, printed by `output`.
+//! The result document of a run: what it holds ([`document`](RunResult)), how a run's figures come into it, what
+//! they mean, and how it is read back. Numbers only, computed once, shown by `output`.
 
 mod analysis;
 mod build;
+mod client;
 mod contention;
-mod endpoints;
+mod details;
+mod document;
 mod figures;
-mod fitness;
+mod groups;
 mod ledger;
+mod managed_server;
+#[cfg(test)]
+mod page_tests;
 mod passes;
 mod pushes;
-mod server;
+mod read;
+mod rows;
+#[cfg(test)]
+pub(crate) mod sample;
+mod schema;
 mod sharded;
 mod timings;
 mod warnings;
 
 pub use analysis::{ANALYSIS_RULES, AnalysisRule, Finding, Grade, analyse};
-pub use build::{
-    Client, CoreFigures, Run, RunFacts, RunResult, SCHEMA, Shape, StampSource, StoppedBy, TlsFigures, Totals,
-    rfc3339,
-};
+pub use build::{RunFacts, rfc3339};
+pub use client::{Client, CoreFigures, GeneratorFacts, LimitReason, StampSource, TlsFigures};
 pub use contention::{Contended, Contention};
-pub use endpoints::{Endpoint, Rates, Traffic, servers};
-pub(crate) use endpoints::{Grouping, Rows, metrics, rates, traffic};
-pub use figures::{MetricFigures, Ordered, token_source_name};
-pub use fitness::{Fitness, LimitReason};
+pub use details::Detail;
+pub use document::{Host, Layout, PartFigures, Run, RunResult, StoppedBy, Totals};
+pub use figures::{MetricFigures, Ordered};
+pub use groups::{GroupFigures, Grouping, Rates, TokenSources, Traffic};
+pub(crate) use groups::{metrics, rates, traffic};
+pub use managed_server::{ManagedServerFigures, ServerCounts};
 pub use passes::{PassFigures, Repeat, RepeatFacts, Spread, WarmUp, judged_together, spread};
 pub use pushes::Pushes;
-pub use server::{ServerCounts, ServerFigures};
-pub use sharded::{MergedFigures, ShardFigures, StartFigures};
+pub use read::{each_detail, read, schema_of};
+pub use rows::{ManagedServerRow, RowFigures, SpreadFigures};
+pub use schema::{SCHEMA, Schema};
+pub use sharded::{MergedFigures, STARTED_LATE, ShardFigures, StartFigures};
 pub use timings::{ServerTimings, TwoClocks};
 pub(crate) use warnings::of as warnings_of;
 pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};

@@ -2,17 +2,16 @@
 
 use crate::judge::{Judged, ThresholdResult};
 use crate::metrics::MetricId;
-use crate::report::{Aggregator, TimelineRow};
-use crate::result::build::{StoppedBy, Totals, rfc3339, totals};
+use crate::report::Aggregator;
 use crate::result::contention::Contention;
-use crate::result::endpoints::{Rates, metrics, rates};
-use crate::result::figures::{MetricFigures, Ordered};
+use crate::result::groups::{metrics, rates};
+use crate::result::{MetricFigures, Ordered, Rates, RowFigures, StoppedBy, Totals, rfc3339};
 use crate::units::{Nanos, seconds};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Empty where a run is one load alone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PassFigures {
     pub warmup: Option<WarmUp>,
     pub repeats: Vec<Repeat>,
@@ -24,7 +23,7 @@ pub struct PassFigures {
 /// Load that is in no figure but these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WarmUp {
-    pub seconds: f64,
+    pub duration_seconds: f64,
     pub requests: u64,
     pub ok: u64,
     pub failed: u64,
@@ -35,7 +34,7 @@ impl WarmUp {
     /// Takes in another warm-up of this process.
     pub fn append(&mut self, load: &Aggregator, duration: Nanos) {
         let total = &load.merged().total;
-        self.seconds += seconds(duration);
+        self.duration_seconds += seconds(duration);
         self.requests += total.started;
         self.ok += total.ok();
         self.failed += total.failed();
@@ -45,14 +44,14 @@ impl WarmUp {
     /// Takes in another process's, which went on at the same time.
     pub fn merge(self, other: WarmUp) -> WarmUp {
         let WarmUp {
-            seconds,
+            duration_seconds,
             requests,
             ok,
             failed,
             interrupted,
         } = other;
         WarmUp {
-            seconds: self.seconds.max(seconds),
+            duration_seconds: self.duration_seconds.max(duration_seconds),
             requests: self.requests + requests,
             ok: self.ok + ok,
             failed: self.failed + failed,
@@ -62,17 +61,17 @@ impl WarmUp {
 }
 
 /// One of several runs of the same plan, in the shape of a document.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repeat {
     pub run: RepeatRun,
     pub totals: Totals,
     pub rates: Rates,
     pub metrics: Ordered<MetricFigures>,
     pub thresholds: Vec<ThresholdResult>,
-    pub timeline: Vec<TimelineRow>,
+    pub timeline: Vec<RowFigures>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RepeatRun {
     pub number: u32,
     pub started_at: String,
@@ -98,11 +97,11 @@ impl Repeat {
                 duration_seconds: seconds(facts.duration),
                 stopped_by: facts.stopped_by,
             },
-            totals: totals(load),
+            totals: Totals::of(load),
             rates: rates(total, facts.duration),
             metrics: metrics(total),
             thresholds: judged.thresholds.clone(),
-            timeline: load.timeline().to_vec(),
+            timeline: RowFigures::of_all(load.timeline()),
         }
     }
 
@@ -112,10 +111,11 @@ impl Repeat {
 }
 
 /// A figure across the repetitions.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    pub figure: &'static str,
-    pub unit: &'static str,
+    pub figure: String,
+    /// `ms`, `/s`; empty for a share.
+    pub unit: String,
     /// Repetitions that have it.
     pub runs: usize,
     pub mean: f64,
@@ -156,7 +156,7 @@ pub fn spread(repeats: &[Repeat]) -> Vec<Spread> {
         .collect()
 }
 
-fn spread_of(figure: &'static str, unit: &'static str, values: &[f64]) -> Option<Spread> {
+fn spread_of(figure: &str, unit: &str, values: &[f64]) -> Option<Spread> {
     let n = values.len();
     let min = values.iter().copied().reduce(f64::min)?;
     let max = values.iter().copied().reduce(f64::max)?;
@@ -168,8 +168,8 @@ fn spread_of(figure: &'static str, unit: &'static str, values: &[f64]) -> Option
         Some(t * deviation / (n as f64).sqrt())
     });
     Some(Spread {
-        figure,
-        unit,
+        figure: figure.to_owned(),
+        unit: unit.to_owned(),
         runs: n,
         mean,
         standard_deviation,

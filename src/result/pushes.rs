@@ -1,9 +1,9 @@
 //! How often figures reached the Pushgateway.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What became of the pushes of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pushes {
     pub sent: u64,
     pub failed: u64,

@@ -28,7 +28,7 @@ impl ShardFigures {
 }
 
 /// Of a run that was to begin at an instant.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StartFigures {
     /// RFC 3339, UTC.
     pub at: String,
@@ -36,6 +36,8 @@ pub struct StartFigures {
     pub late_seconds: f64,
 }
 
+/// The rule of a load that began late.
+pub const STARTED_LATE: &str = "started_late";
 /// Later than this, shards that began together did not send together.
 const LATE_MAX_SECONDS: f64 = 0.1;
 
@@ -50,21 +52,21 @@ impl StartFigures {
     }
 
     pub(super) fn warning(&self) -> Option<Warning> {
-        (self.late_seconds > LATE_MAX_SECONDS).then(|| Warning {
-            rule: "started_late",
-            message: format!("the load began {:.3} s after --start-at", self.late_seconds),
-            advice: "finding the server and its validation take time: start the program earlier",
+        let advice = "finding the server and its validation take time: start the program earlier";
+        (self.late_seconds > LATE_MAX_SECONDS).then(|| {
+            let message = format!("the load began {:.3} s after --start-at", self.late_seconds);
+            Warning::new(STARTED_LATE, message, advice)
         })
     }
 }
 
 /// Of a document that joins several.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MergedFigures {
     /// How many parts the plan was split into.
     pub shards: u32,
     /// Numbers of those that are not in here.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_shards: Vec<u32>,
     /// From the first start of a load to the last.
     pub start_skew_seconds: f64,

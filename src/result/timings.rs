@@ -2,9 +2,9 @@
 
 use crate::metrics::{MetricId, SeriesTotals};
 use crate::units::millis;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerTimings {
     /// `server_prompt` against `ttft`, which holds it.
     pub prompt: TwoClocks,
@@ -13,7 +13,7 @@ pub struct ServerTimings {
 }
 
 /// Milliseconds; nulls where there are no values.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TwoClocks {
     /// Requests that have the server's figure.
     pub stated: u64,

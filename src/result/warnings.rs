@@ -2,14 +2,24 @@
 
 use crate::metrics::{MetricId, Outcome};
 use crate::result::{RunResult, StampSource, StartFigures};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One thing found, in the document and under the summary.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Warning {
-    pub rule: &'static str,
+    pub rule: String,
     pub message: String,
-    pub advice: &'static str,
+    pub advice: String,
+}
+
+impl Warning {
+    pub fn new(rule: &str, message: impl Into<String>, advice: &str) -> Warning {
+        Warning {
+            rule: rule.to_owned(),
+            message: message.into(),
+            advice: advice.to_owned(),
+        }
+    }
 }
 
 pub struct Rule {
@@ -62,7 +72,7 @@ pub const RULES: [Rule; 13] = [
     Rule {
         name: "client_resource",
         finds: |r| {
-            let failed = r.totals.traffic.by_outcome.get(Outcome::ClientResource.name());
+            let failed = r.totals.by_outcome.get(Outcome::ClientResource.name());
             some(
                 failed.copied().unwrap_or(0),
                 "requests found no port, file or memory here (limit 0)",
@@ -137,11 +147,8 @@ pub(crate) fn of(result: &RunResult) -> Vec<Warning> {
     RULES
         .iter()
         .filter_map(|rule| {
-            Some(Warning {
-                rule: rule.name,
-                message: (rule.finds)(result)?,
-                advice: rule.advice,
-            })
+            let message = (rule.finds)(result)?;
+            Some(Warning::new(rule.name, message, rule.advice))
         })
         .chain(result.run.start.iter().filter_map(StartFigures::warning))
         .collect()
@@ -180,13 +187,13 @@ fn coalesced_events(r: &RunResult) -> Option<String> {
 }
 
 fn few_samples(r: &RunResult) -> Option<String> {
-    let n = r.metric(MetricId::Latency).count;
+    let n = r.metric(MetricId::Latency)?.count;
     (n > 0 && n < P99_SAMPLES_MIN)
         .then(|| format!("latency p99 rests on {n} samples, fewer than {P99_SAMPLES_MIN}"))
 }
 
 fn interrupted(r: &RunResult) -> Option<String> {
-    let t = &r.totals.traffic;
+    let t = &r.totals;
     (t.interrupted > 0).then(|| {
         format!(
             "requests cut by the end: {}, the oldest after {:.1} s",

@@ -1,20 +1,18 @@
 //! The end of a run: its result, built and written; its server, stopped.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::output::{self, DetailSpool, OutputFiles};
 use crate::plan::{Assignment, Plan};
-use crate::result::Pushes;
 use crate::result::{
-    Contention, Endpoint, Ordered, PassFigures, RunFacts, RunResult, Shape, StampSource, StartFigures,
-    StoppedBy, servers, spread,
+    Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, PassFigures,
+    Pushes, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, rfc3339, spread,
 };
-use crate::units::Nanos;
+use crate::units::{Nanos, seconds};
 
 use super::load::{Load, Total};
-use super::names::{series_names, server_of_series};
 use crate::run::{Finished, Ready, servers as managed, silence};
 
 /// What the beginning has to tell.
@@ -43,40 +41,30 @@ pub fn finish(
     };
     let samples = ready.owned.samples();
     let spooled = load.books.spool.take().map(DetailSpool::finish);
-    let duration = load.measured.duration;
     let silent = silence::never_answered(plan, &load.sent(), &ready.targets);
     load.books.failures.extend(silent);
     let facts = RunFacts {
         config: serde_json::to_value(config).unwrap_or(Value::Null),
-        host: host_json(&ready),
-        profile: plan.profile.clone(),
-        started_at_unix_ns: i128::from(load.t0) + i128::from(load.wall_offset),
-        duration,
-        stopped_by: load.stopped_by,
-        versions: vec![("llmload-uring".into(), env!("CARGO_PKG_VERSION").into())],
-        series_names: series_names(plan),
-        server_names: plan.server_names(),
-        server_of_series: server_of_series(plan),
-        cpus: ready.cpus.workers.clone(),
-        stamp_source: stamp_source(&ready),
-        quickack: ready.engine.quickack,
+        host: host(&ready),
+        run: run(config, plan, &ready, &load, &started),
+        duration: load.measured.duration,
+        grouping: Grouping::of(plan),
+        generator: GeneratorFacts {
+            cpus: ready.cpus.workers.clone(),
+            stamp_source: stamp_source(&ready),
+            quickack: ready.engine.quickack,
+            tls_verified: tls_verified(&ready),
+            details_unwritten: spooled.as_ref().map_or(0, |s| s.lost),
+        },
         judged: load.judged.clone(),
-        tls_verified: tls_verified(&ready),
-        fit_required: config.require_fit,
-        problems: load.books.failures.iter().map(|f| f.exit).collect(),
-        details_unwritten: spooled.as_ref().map_or(0, |s| s.lost),
-        pushes: started.pushes,
-        target: origins(&ready),
-        server: managed::figures(plan, &load.sent(), server, &samples),
-        server_timeline: samples.rows,
-        shard: config.run.shard,
-        start: start_figures(&load, started.start_at),
-        startup: load.t0.saturating_sub(started.begun),
-        analysis: config.analysis.clone(),
-        shape: Shape::of(config),
         passes: pass_figures(plan, &load),
+        managed_server: managed::figures(plan, &load.sent(), server, &samples),
+        managed_server_timeline: samples.rows.iter().map(ManagedServerRow::of).collect(),
+        pushes: started.pushes,
     };
     let mut result = RunResult::build(facts, &load.measured.load);
+    let occurred = load.books.failures.iter().map(|f| f.exit).collect();
+    result.judge(&config.analysis, config.require_fit, occurred);
     check_sums(&mut result, &mut load);
     result.summary = output::summary(&result);
     let unwritten = files.write(&result, spooled.as_ref());
@@ -111,6 +99,28 @@ fn check_sums(result: &mut RunResult, load: &mut Load) {
     }
 }
 
+/// Without a verdict.
+fn run(config: &Config, plan: &Plan, ready: &Ready, load: &Load, started: &Started) -> Run {
+    Run {
+        profile: plan.profile.clone(),
+        target: origins(ready),
+        started_at: rfc3339(i128::from(load.t0) + i128::from(load.wall_offset)),
+        startup_seconds: seconds(load.t0.saturating_sub(started.begun)),
+        duration_seconds: seconds(load.measured.duration),
+        stopped_by: load.stopped_by,
+        layout: match config.document_names_servers() {
+            true => Layout::Workload,
+            false => Layout::Profile,
+        },
+        shard: config.run.shard.map(ShardFigures::of),
+        start: start_figures(load, started.start_at),
+        merged: None,
+        verdict: String::new(),
+        exit_code: ExitCode::Ok,
+        versions: Ordered::from_iter([("llmload-uring", env!("CARGO_PKG_VERSION").to_owned())]),
+    }
+}
+
 /// Of the first pass: a warm-up, where there is one.
 fn start_figures(load: &Load, asked: Option<Nanos>) -> Option<StartFigures> {
     let asked = i128::from(asked?);
@@ -129,17 +139,17 @@ fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
 
 /// `None` where it was not asked for, or where the run ended before all had been seen.
 fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
-    let names = plan.server_names();
-    let of_series = server_of_series(plan);
-    let figures = |total: &Total| servers(&total.load.merged().series, &names, &of_series, total.duration);
-    if load.alone.is_empty() || load.alone.len() < names.len() || load.measured.duration == 0 {
+    let grouping = Grouping::of(plan);
+    let figures = |total: &Total| grouping.by_server(&total.load.merged().series, total.duration);
+    let servers = &grouping.servers;
+    if load.alone.is_empty() || load.alone.len() < servers.len() || load.measured.duration == 0 {
         return None;
     }
-    let together = figures(&load.measured);
-    let alone: Vec<Ordered<Endpoint>> = load
+    let together = figures(&load.measured)?;
+    let alone: Vec<Ordered<GroupFigures>> = load
         .alone
         .iter()
-        .map(|total| total.as_ref().map(figures))
+        .map(|total| figures(total.as_ref()?))
         .collect::<Option<_>>()?;
     let users = |endpoint: u16| {
         let only = Some(endpoint);
@@ -149,8 +159,8 @@ fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
         };
         tied.schedule_of_shard().vus_max()
     };
-    let pairs: Vec<(&str, u32, &Endpoint, &Endpoint)> = (0u16..)
-        .zip(&names)
+    let pairs: Vec<(&str, u32, &GroupFigures, &GroupFigures)> = (0u16..)
+        .zip(servers)
         .zip(&alone)
         .filter_map(|((index, name), alone)| {
             Some((name.as_str(), users(index), alone.get(name)?, together.get(name)?))
@@ -183,18 +193,18 @@ fn stamp_source(ready: &Ready) -> StampSource {
     }
 }
 
-fn host_json(ready: &Ready) -> Value {
+fn host(ready: &Ready) -> Host {
     let h = &ready.host;
-    json!({
-        "kernel": h.kernel,
-        "cpu": h.cpu_model,
-        "cpus_allowed": h.allowed_cpus,
-        "worker_cpus": ready.cpus.workers,
-        "server_cpus": ready.cpus.server,
-        "reporter_cpu": ready.cpus.reporter,
-        "open_files": h.open_files.soft,
-        "memlock_bytes": h.memlock.soft,
-        "local_ports": [h.local_ports.0, h.local_ports.1],
-        "min_wait_us": ready.engine.min_wait_us,
-    })
+    Host {
+        kernel: Some(h.kernel.clone()),
+        cpu: Some(h.cpu_model.clone()),
+        cpus_allowed: Some(h.allowed_cpus.clone()),
+        worker_cpus: Some(ready.cpus.workers.clone()),
+        server_cpus: Some(ready.cpus.server.clone()),
+        reporter_cpu: Some(ready.cpus.reporter),
+        open_files: h.open_files.soft,
+        memlock_bytes: h.memlock.soft,
+        local_ports: Some([h.local_ports.0, h.local_ports.1]),
+        min_wait_us: Some(ready.engine.min_wait_us.into()),
+    }
 }

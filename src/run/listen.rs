@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, after, never, select};
 
-use super::names::series_names;
 use super::progress::{Shown, Tick};
 use crate::engine::{Command, Engine, Report};
 use crate::error::ExitCode;
@@ -16,7 +15,7 @@ use crate::output::DetailSpool;
 use crate::plan::{Pass, Plan, Role, VuSchedule};
 use crate::push::Pusher;
 use crate::report::Aggregator;
-use crate::result::StoppedBy;
+use crate::result::{Grouping, StoppedBy};
 use crate::run::Ready;
 use crate::signals::Signals;
 use crate::units::format_duration;
@@ -274,7 +273,7 @@ fn check_sums(plan: &Plan, aggregator: &Aggregator, books: &mut Books, cores_lef
     let is_over = !cores_left && !books.failed_internally();
     let figures = aggregator
         .merged()
-        .ledger(&series_names(plan), is_over)
+        .ledger(&Grouping::of(plan).kinds, is_over)
         .imbalance();
     let failure = Failure::imbalance("the requests of this run do not add up", &figures);
     books.failures.extend(failure);

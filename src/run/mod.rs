@@ -4,7 +4,6 @@
 mod finish;
 mod listen;
 mod load;
-mod names;
 mod notice;
 mod progress;
 mod push;
@@ -24,6 +23,7 @@ use crate::error::Failure;
 use crate::net::clock;
 use crate::output::{DetailSpool, OutputFiles};
 use crate::plan::Plan;
+use crate::result::Grouping;
 use crate::signals::{Phase, Signals};
 use crate::units::Nanos;
 use finish::Started;
@@ -118,7 +118,7 @@ fn spool(files: &OutputFiles, ready: &Ready, plan: &Plan) -> Result<Option<Detai
     Ok(match files.spool_path() {
         // Each pass says which time of day its instants are.
         Some(path) if ready.engine.details => {
-            let spool = DetailSpool::create(&path, &names::detail_names(plan), 0)?;
+            let spool = DetailSpool::create(&path, &Grouping::of(plan).names_in_details(), 0)?;
             Some(spool.ids_by_iteration(plan.executor.shared_iterations().is_some()))
         }
         _ => None,

@@ -7,7 +7,7 @@ use crate::error::{ExitCode, Place, Reason, printable, quoted};
 use crate::host::{self, CpuPlan};
 use crate::metrics::Merged;
 use crate::plan::Plan;
-use crate::result::{ServerCounts, ServerFigures};
+use crate::result::{ManagedServerFigures, ServerCounts};
 use crate::server::managed::OWN_EXE;
 use crate::server::{CommandServer, ManagedServer, OwnedServer, Sampler, ServerSamples, ServerTotals};
 use crate::tls::{TlsOptions, TlsTarget};
@@ -292,8 +292,8 @@ pub fn figures(
     merged: &Merged,
     totals: Option<ServerTotals>,
     samples: &ServerSamples,
-) -> Option<ServerFigures> {
-    let figures = ServerFigures {
+) -> Option<ManagedServerFigures> {
+    let figures = ManagedServerFigures {
         counts: totals.map(|totals| counts(plan, merged, totals)),
         resources: samples.summary(),
     };

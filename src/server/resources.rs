@@ -1,6 +1,6 @@
 //! What a managed server uses while the load runs: CPU and resident memory of all its processes, once a second.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::tree::{self, Stat};
 use crate::units::{MILLISECOND, Nanos, SECOND};
@@ -14,19 +14,14 @@ const SEARCH_EVERY: u32 = 10;
 const INTERVAL_MIN: Nanos = 250 * MILLISECOND;
 
 /// One row.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServerSample {
-    /// Since the start of the load; in the document, seconds.
-    #[serde(serialize_with = "as_seconds")]
+    /// Since the start of the load.
     pub elapsed: Nanos,
     /// Of one CPU, since the row before: 250 is two and a half. None in the first row.
     pub cpu_percent: Option<f64>,
     /// Sum over its processes: memory that they share counts once for each.
     pub rss_bytes: u64,
-}
-
-fn as_seconds<S: Serializer>(ns: &Nanos, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_f64(crate::units::seconds(*ns))
 }
 
 /// All rows of a run, `elapsed` rising.
@@ -50,7 +45,7 @@ impl Default for ServerSamples {
 }
 
 /// The rows in one line.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerResources {
     pub cpu_percent_mean: Option<f64>,
     pub cpu_percent_max: Option<f64>,

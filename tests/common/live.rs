@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::results::read_back;
 use super::{get_json, program, wait_until};
 
 /// Killed when a test fails before it ended.
@@ -216,10 +217,12 @@ impl Drop for Dir {
     }
 }
 
-/// A result document, whose sums are checked.
+/// A result document, whose sums are checked, and which is the same once it is read and written again.
+#[track_caller]
 pub fn document(path: impl AsRef<Path>) -> Value {
-    let text = std::fs::read_to_string(path).unwrap();
-    let document: Value = serde_json::from_str(&text).unwrap();
+    let path = path.as_ref();
+    read_back(path);
+    let document: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let count = |key: &str| document["totals"][key].as_u64().unwrap();
     assert_eq!(
         count("requests"),

@@ -5,6 +5,7 @@ pub mod exposition;
 pub mod gateway;
 pub mod live;
 mod load;
+pub mod results;
 mod skipped;
 pub mod terminator;
 

@@ -99,6 +99,7 @@ fn a_merge_that_loses_a_request_is_a_bug_and_no_fault_of_the_documents() {
     let figures = "error: the requests of the merged document do not add up\n\
                    cause: in all: 10 started, 9 ok, 0 failed, 0 interrupted, 0 in flight\n       \
                    all kinds of request together: 10 started, 10 ok, 0 failed, 0 interrupted\n       \
+                   all outcomes together: 10 started, 10 ok, 0 failed, 0 interrupted\n       \
                    all shards together: 10 started, 10 ok, 0 failed, 0 interrupted\n";
     assert_eq!(stderr, format!("{figures}{BUG}"));
     assert!(!losing.stdout.is_empty(), "the summary is printed all the same");

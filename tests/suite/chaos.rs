@@ -38,7 +38,7 @@ fn with_chaos_our_counts_of_each_class_equal_the_simulators() {
     );
     let document = document(&output);
     let status = |code: &str| count(&document, &["totals", "by_status", code]);
-    let server = |key: &str| count(&document, &["server", key]);
+    let server = |key: &str| count(&document, &["managed_server", "counts", key]);
     assert_eq!(status("429"), server("rate_limit_errors"));
     assert_eq!(status("500") + status("503"), server("server_errors"));
     assert_eq!(status("504"), server("timeout_errors"));

@@ -279,7 +279,7 @@ fn the_document_has_every_key_in_order_and_each_request_once() {
         "totals",
         "rates",
         "metrics",
-        "endpoints",
+        "kinds",
         "timeline",
         "client",
         "thresholds",
@@ -295,7 +295,7 @@ fn the_document_has_every_key_in_order_and_each_request_once() {
     .collect();
     assert!(places.is_sorted(), "{places:?}");
     let document = document(&output);
-    assert_eq!(document["schema"], "llmload-uring/1");
+    assert_eq!(document["schema"], "llmload-uring/2");
     assert_eq!(document["totals"]["requests"], 60);
     assert_eq!(document["summary"], ended.stdout.as_str());
     let details = document["details"].as_array().unwrap();

@@ -3,9 +3,14 @@
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use llmload_uring::metrics::Distribution;
-use llmload_uring::result::MetricFigures;
+use llmload_uring::metrics::{Outcome, Recorder, Sample, Snapshot, TokenSource};
+use llmload_uring::plan::AnalysisLimits;
+use llmload_uring::report::Aggregator;
+use llmload_uring::result::RunResult;
+use llmload_uring::units::SECOND;
 use serde_json::{Value, json};
+
+use crate::common::results;
 
 struct Scratch(PathBuf);
 
@@ -95,44 +100,39 @@ fn an_empty_folder_lists_nothing() {
 
 /// A result document of a minute: each second 50 latencies between 100 and 200 ms and `slower` percent above that.
 fn document(slower: u64) -> String {
-    let mut all = Distribution::new();
-    let mut rows = Vec::new();
+    let mut load = Aggregator::new(1, 1);
+    let mut recorder = Recorder::new(0, 1, false);
     for second in 1..=60u64 {
-        let mut part = Distribution::new();
         for i in 0..50u64 {
             let ms = 100 + (i * 37 + second * 11) % 100;
-            part.record(ms * (100 + slower) * 10_000);
+            recorder.started(0);
+            recorder.finish(&Sample {
+                vu: 0,
+                iteration: second * 50 + i,
+                series: 0,
+                outcome: Outcome::Ok,
+                status: 200,
+                due: 0,
+                sent: Some(0),
+                first_byte: None,
+                first_event: None,
+                first_token: None,
+                last_token: None,
+                done: ms * (100 + slower) * 10_000,
+                schedule_lag: 0,
+                output_tokens: 10,
+                token_source: TokenSource::Server,
+                server_prompt: None,
+                server_decode: None,
+            });
         }
-        let sum = part.sum_ns() as f64 / 1e6;
-        let spread = json!({"count": 50, "sum": sum, "p50": null, "p99": null});
-        let none = json!({"count": 0, "sum": 0.0, "p50": null, "p99": null});
-        rows.push(json!({
-            "elapsed": second as f64, "vus_planned": 5, "vus_running": 5, "connections": 5, "requests": 50,
-            "errors": 0, "output_tokens": 500, "latency": spread, "ttft": none,
-        }));
-        all.merge(&part);
+        load.append_snapshot(&recorder.take(Snapshot::new(0, 1, false)));
+        load.tick(second * SECOND, 5);
     }
-    let figures = MetricFigures::of(&all);
-    let whole = json!({
-        "schema": "llmload-uring/1",
-        "config": {"seed": 42},
-        "host": {"kernel": "6.18.0"},
-        "run": {
-            "profile": "load", "target": "http://127.0.0.1:8080", "started_at": "2026-01-02T03:04:05Z",
-            "startup_seconds": 0.1, "duration_seconds": 60.0, "stopped_by": "plan", "verdict": "passed",
-            "exit_code": 0, "versions": {"llmload-uring": "0.1.0"},
-        },
-        "totals": {"requests": 3000, "ok": 3000, "failed": 0, "interrupted": 0, "output_tokens": 30000, "peak_vus": 5},
-        "rates": {
-            "requests_per_second": 50.0, "ok_requests_per_second": 50.0, "output_tokens_per_second": 500.0,
-            "error_rate": 0.0,
-        },
-        "metrics": {"latency": figures},
-        "endpoints": {},
-        "timeline": rows,
-        "thresholds": [],
-    });
-    serde_json::to_string(&whole).unwrap()
+    let facts = results::facts("load", 60 * SECOND, results::kinds(&["plain"]));
+    let mut result = RunResult::build(facts, &load);
+    result.judge(&AnalysisLimits::default(), false, Vec::new());
+    serde_json::to_string(&result).unwrap()
 }
 
 fn with_documents(name: &str) -> Scratch {

@@ -71,9 +71,9 @@ fn a_server_of_your_own_is_started_used_watched_and_stopped() {
     assert_eq!(document["totals"]["ok"], 3);
     assert_eq!(document["run"]["target"], format!("http://{address}"));
     // It does not count for us, but its memory is seen.
-    assert!(document["server"]["requests"].is_null());
-    let rows = document["server_timeline"].as_array().unwrap();
-    assert_eq!(rows[0]["elapsed"], 0.0);
+    assert!(document["managed_server"]["counts"].is_null());
+    let rows = document["managed_server_timeline"].as_array().unwrap();
+    assert_eq!(rows[0]["elapsed_seconds"], 0.0);
     assert!(rows[0]["rss_bytes"].as_u64().unwrap() > 100_000, "{rows:?}");
     assert!(ended.stdout.contains("server      CPU mean "), "{}", ended.stdout);
 }
@@ -95,24 +95,28 @@ fn the_simulators_cpu_and_memory_are_in_the_report_once_a_second() {
     ];
     ran(&args).expect(0);
     let document = document(&output);
-    let rows = document["server_timeline"].as_array().unwrap();
+    let rows = document["managed_server_timeline"].as_array().unwrap();
     // At 0 s, at each second, and at the end unless that was just then.
     assert!((4..=6).contains(&rows.len()), "{rows:?}");
-    let elapsed: Vec<f64> = rows.iter().map(|row| row["elapsed"].as_f64().unwrap()).collect();
+    let elapsed: Vec<f64> = rows
+        .iter()
+        .map(|row| row["elapsed_seconds"].as_f64().unwrap())
+        .collect();
     assert!(
         elapsed.is_sorted() && elapsed[0] == 0.0 && *elapsed.last().unwrap() >= 2.9,
         "{elapsed:?}"
     );
     assert!(rows[0]["cpu_percent"].is_null());
     // Four users without a pause keep it at work; its memory is tens of megabytes.
-    let server = &document["server"];
+    let server = &document["managed_server"]["resources"];
     assert!(server["cpu_percent_mean"].as_f64().unwrap() > 1.0, "{server}");
     assert!(server["rss_bytes_max"].as_u64().unwrap() > 10_000_000, "{server}");
     assert!(
         server["rss_bytes_max"].as_u64() >= server["rss_bytes_end"].as_u64(),
         "{server}"
     );
-    assert_eq!(server["requests"], server["client_requests"]);
+    let counts = &document["managed_server"]["counts"];
+    assert_eq!(counts["requests"], counts["client_requests"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use llmload_uring::metrics::{Outcome, Recorder, Sample, Snapshot, TokenSource};
 use llmload_uring::output::{DetailSpool, OutputFile, summary};
 use llmload_uring::plan::{Executor, Plan};
 use llmload_uring::report::Aggregator;
-use llmload_uring::result::{PassFigures, RunFacts, RunResult, Shape, StampSource, StoppedBy};
+use llmload_uring::result::{Grouping, Layout, Run, RunFacts, RunResult, ShardFigures};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::{Draw, Shares, Turns, TurnsAt};
 use serde_json::{Value, json};
@@ -242,37 +242,22 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
     }
     assert!(left.next().is_none(), "the simulated run ends within {end} ns");
     assert_eq!(aggregator.merged().ledger(&[], true).imbalance(), [""; 0]);
+    let facts = results::facts(&plan.profile, end, Grouping::of(&plan));
     let facts = RunFacts {
         config: serde_json::to_value(&config).unwrap(),
-        host: json!({"kernel": "6.18.0", "worker_cpus": [1, 2]}),
-        profile: plan.profile.clone(),
-        started_at_unix_ns: STARTED,
-        duration: end,
-        stopped_by: StoppedBy::Plan,
-        versions: vec![("llmload-uring".into(), "0.1.0".into())],
-        series_names: series,
-        server_names: plan.server_names(),
-        server_of_series: plan.workload.kinds.iter().map(|kind| kind.endpoint).collect(),
-        cpus: vec![1, 2],
-        stamp_source: StampSource::Kernel,
-        quickack: true,
+        run: Run {
+            shard: config.run.shard.map(ShardFigures::of),
+            layout: match config.document_names_servers() {
+                true => Layout::Workload,
+                false => Layout::Profile,
+            },
+            ..facts.run
+        },
         judged: judge.finish(end, &[]),
-        tls_verified: None,
-        details_unwritten: 0,
-        pushes: None,
-        target: "http://127.0.0.1:8080".into(),
-        server: None,
-        server_timeline: Vec::new(),
-        shard: config.run.shard,
-        start: None,
-        startup: 31 * MILLISECOND,
-        analysis: config.analysis.clone(),
-        shape: Shape::of(&config),
-        passes: PassFigures::default(),
-        fit_required: config.require_fit,
-        problems: Vec::new(),
+        ..facts
     };
     let mut result = RunResult::build(facts, &aggregator);
+    result.judge(&config.analysis, config.require_fit, Vec::new());
     result.summary = summary(&result);
     output.write(&result, Some(&spool.finish())).unwrap();
     (path, simulated)
@@ -302,6 +287,7 @@ fn merged(documents: &[PathBuf], output: &Path) -> merge::Merged {
 }
 
 fn read(path: &Path) -> Value {
+    results::read_back(path);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
@@ -373,7 +359,7 @@ fn two_four_and_eight_shards_merged_are_the_single_run_in_simulated_time() {
             let path = PathBuf::from(dir.path("merged.json"));
             let shown = merged(&documents, &path);
             let found = read(&path);
-            for key in ["schema", "totals", "rates", "metrics", "endpoints"] {
+            for key in ["schema", "totals", "rates", "metrics", "kinds"] {
                 same(key, &whole[key], &found[key]);
             }
             let (rows, sum_of_rows) = (sums(&whole["timeline"]), sums(&found["timeline"]));
@@ -387,7 +373,7 @@ fn two_four_and_eight_shards_merged_are_the_single_run_in_simulated_time() {
                 same(&format!("timeline[{i}]"), a, b);
             }
             assert_eq!(ids(&whole), ids(&found));
-            assert_eq!(found["run"]["shards"], count);
+            assert_eq!(found["run"]["merged"]["shards"], count);
             assert_eq!(found["run"]["started_at"], whole["run"]["started_at"]);
             assert_eq!(found["run"]["exit_code"], whole["run"]["exit_code"]);
             assert_eq!(shown.exit.code(), 99, "avg<10 fails");
@@ -498,21 +484,18 @@ fn with_two_servers_each_has_the_rows_of_the_single_run_and_the_merged_document_
             "totals",
             "rates",
             "metrics",
-            "endpoints",
-            "requests",
+            "kinds",
+            "servers",
             "server_timings",
             "analysis",
         ] {
             same(key, &whole[key], &found[key]);
         }
         let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        assert_eq!(keys(&found["endpoints"]), ["llama", "vllm"]);
-        assert_eq!(keys(&found["requests"]).len(), 6);
+        assert_eq!(keys(&found["servers"]), ["llama", "vllm"]);
+        assert_eq!(keys(&found["kinds"]).len(), 6);
         assert!(found["server_timings"]["prompt"]["server_over"].as_u64().unwrap() > 0);
-        assert_eq!(
-            found["endpoints"]["vllm"]["metrics"]["server_prompt"],
-            Value::Null
-        );
+        assert_eq!(found["servers"]["vllm"]["metrics"]["server_prompt"], Value::Null);
         assert_eq!(found["analysis"][0]["grade"], "FAIL", "the document's own limit");
         assert_eq!(
             (&found["client"]["limit"], &found["client"]["fit_required"]),
@@ -651,7 +634,11 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
         ),
         (
             changed(&two, "/schema", json!("llmload-uring/9")),
-            "schema `llmload-uring/9`",
+            "`schema`: is `llmload-uring/9`, of a later version",
+        ),
+        (
+            changed(&two, "/schema", json!("llmload-uring/1")),
+            "`schema`: is `llmload-uring/1`, of an earlier version",
         ),
         (
             changed(&two, "/totals/requests", json!(1)),
@@ -662,32 +649,31 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
             "its requests do not add up: in all: 10 started, 9 ok, 1 failed, 0 interrupted, 1 in flight",
         ),
         (
-            changed(&two, "/endpoints/plain/totals/ok", json!(7)),
+            changed(&two, "/kinds/plain/totals/ok", json!(7)),
             "its requests do not add up: in all: ",
         ),
         (
-            changed(
-                &two,
-                "/endpoints/plain/totals/by_outcome",
-                json!({"ok": u64::MAX}),
-            ),
+            changed(&two, "/kinds/plain/totals/by_outcome", json!({"ok": u64::MAX})),
             "all outcomes together: 10 started, ",
         ),
         (
-            changed(&two, "/endpoints/plain/metrics/latency/count", json!(999)),
+            changed(&two, "/kinds/plain/metrics/latency/count", json!(999)),
             "are not those of its values",
         ),
         (
-            changed(&two, "/endpoints/plain/metrics/latency/hdr", json!("AAAA")),
+            changed(&two, "/kinds/plain/metrics/latency/hdr", json!("AAAA")),
             "not an HdrHistogram",
         ),
         (
             changed(&two, "/run/started_at", json!("yesterday")),
-            "run.started_at `yesterday`",
+            "`run.started_at`: `yesterday`",
         ),
-        (changed(&two, "/client/cores", json!("x")), "`client`: "),
+        (
+            changed(&two, "/client/cores", json!("x")),
+            "in `client.cores`: found `\"x\"`, expected an array",
+        ),
         (json!({"metrics": {}}), "it has no schema"),
-        (json!([1]), "no result document"),
+        (json!([1]), "expected an object"),
     ] {
         let text = refused(&dir, &[one.clone(), other], false);
         assert!(text.contains(what), "{what}: {text}");
@@ -707,7 +693,7 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
     assert!(text.contains("a merged document itself"), "{text}");
     let cut = PathBuf::from(dir.path("cut.json"));
     std::fs::write(&cut, &one.to_string()[..2_000]).unwrap();
-    assert!(refused_paths(&[cut], false).contains("cut off"));
+    assert!(refused_paths(&[cut], false).contains("the file ends here"));
     assert!(refused_paths(&[PathBuf::from("/nowhere/x.json")], false).contains("cannot be read"));
 }
 
@@ -727,8 +713,8 @@ fn what_there_is_is_joined_when_asked_and_the_document_says_what_is_missing_and_
     })
     .unwrap();
     let (first, found) = (read(&paths[0]), read(&output));
-    assert_eq!(found["run"]["missing_shards"], json!([2]));
-    assert_eq!(found["run"]["start_skew_seconds"], 2.25);
+    assert_eq!(found["run"]["merged"]["missing_shards"], json!([2]));
+    assert_eq!(found["run"]["merged"]["start_skew_seconds"], 2.25);
     assert!(
         shown
             .summary
@@ -828,17 +814,14 @@ fn two_processes_that_begin_together_send_what_one_would_and_merge_to_what_the_m
     );
     assert_eq!(found["totals"]["requests"], 60);
     assert_eq!(found["details"].as_array().unwrap().len(), 60);
-    assert_eq!(
-        both["streams"],
-        found["endpoints"]["stream"]["totals"]["requests"]
-    );
+    assert_eq!(both["streams"], found["kinds"]["stream"]["totals"]["requests"]);
     assert_eq!(one["bodies_digest"], both["bodies_digest"], "the same bodies");
     for file in &files {
         let part = read(Path::new(file));
         let late = part["run"]["start"]["late_seconds"].as_f64().unwrap();
         assert!((0.0..10.0).contains(&late), "{late}");
     }
-    let gap = found["run"]["start_skew_seconds"].as_f64().unwrap();
+    let gap = found["run"]["merged"]["start_skew_seconds"].as_f64().unwrap();
     assert!((0.0..10.0).contains(&gap), "{gap}");
 }
 

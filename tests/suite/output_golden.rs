@@ -1,7 +1,9 @@
 //! One golden file per format. `UPDATE_GOLDEN=1 cargo test --test suite output_golden` writes them anew.
 
 use crate::common;
+use crate::common::results;
 use llmload_uring::error::ExitCode;
+use llmload_uring::json::JsonError;
 use llmload_uring::judge::{Judge, Judged, Vus};
 use llmload_uring::metrics::{
     CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
@@ -10,10 +12,9 @@ use llmload_uring::output::{DetailSpool, OutputFile, OutputFiles, SUMMARY_LINES_
 use llmload_uring::plan::AnalysisLimits;
 use llmload_uring::plan::{Executor, Threshold};
 use llmload_uring::report::{Aggregator, progress_line};
-use llmload_uring::result::Pushes;
 use llmload_uring::result::{
-    Endpoint, Grade, Ordered, PassFigures, RULES, RunFacts, RunResult, ServerCounts, ServerFigures, Shape,
-    StampSource, StoppedBy, analyse,
+    Detail, Grade, GroupFigures, Grouping, Layout, ManagedServerFigures, ManagedServerRow, Ordered, Pushes,
+    RULES, RunFacts, RunResult, ServerCounts, analyse, each_detail, read,
 };
 use llmload_uring::server::{ServerSample, ServerSamples};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
@@ -161,50 +162,31 @@ fn result(aggregator: &Aggregator) -> RunResult {
 
 fn result_of(aggregator: &Aggregator, servers: &[&str], server_of_series: &[u16]) -> RunResult {
     let duration: Nanos = 6_250 * MILLISECOND;
-    let mut result = RunResult::build(
-        RunFacts {
-            config: json!({"profile": "golden", "vus": 20, "api_key": "***"}),
-            host: json!({"kernel": "6.18.0", "cores": [1, 2]}),
-            profile: "golden".to_string(),
-            started_at_unix_ns: REALTIME_OFFSET + i128::from(SECOND),
-            duration,
-            stopped_by: StoppedBy::Plan,
-            versions: vec![("llmload-uring".to_string(), "0.1.0".to_string())],
-            series_names: SERIES.map(str::to_string).to_vec(),
-            server_names: servers.iter().map(|name| (*name).to_string()).collect(),
-            server_of_series: server_of_series.to_vec(),
-            cpus: vec![1, 2],
-            stamp_source: StampSource::Kernel,
-            quickack: true,
-            judged: judged(aggregator, duration),
-            tls_verified: None,
-            details_unwritten: 0,
-            pushes: None,
-            target: "http://127.0.0.1:8080".to_string(),
-            server: Some(ServerFigures {
-                counts: Some(ServerCounts {
-                    requests: 590,
-                    errors: 6,
-                    server_errors: 6,
-                    client_requests: 590,
-                    client_errors: 6,
-                    client_server_errors: 6,
-                    ..ServerCounts::default()
-                }),
-                resources: server_samples().summary(),
+    let grouping = Grouping {
+        servers: servers.iter().map(|name| (*name).to_string()).collect(),
+        server_of_kind: server_of_series.to_vec(),
+        ..results::kinds(&SERIES)
+    };
+    let facts = RunFacts {
+        config: json!({"profile": "golden", "vus": 20, "api_key": "***"}),
+        judged: judged(aggregator, duration),
+        managed_server: Some(ManagedServerFigures {
+            counts: Some(ServerCounts {
+                requests: 590,
+                errors: 6,
+                server_errors: 6,
+                client_requests: 590,
+                client_errors: 6,
+                client_server_errors: 6,
+                ..ServerCounts::default()
             }),
-            server_timeline: server_samples().rows,
-            shard: None,
-            start: None,
-            startup: 31 * MILLISECOND,
-            analysis: AnalysisLimits::default(),
-            shape: Shape::Profile,
-            passes: PassFigures::default(),
-            fit_required: false,
-            problems: Vec::new(),
-        },
-        aggregator,
-    );
+            resources: server_samples().summary(),
+        }),
+        managed_server_timeline: server_samples().rows.iter().map(ManagedServerRow::of).collect(),
+        ..results::facts("golden", duration, grouping)
+    };
+    let mut result = RunResult::build(facts, aggregator);
+    result.judge(&AnalysisLimits::default(), false, Vec::new());
     result.summary = summary(&result);
     result
 }
@@ -285,7 +267,7 @@ fn the_summary_is_as_the_golden_one_and_fits_a_screen() {
 #[test]
 fn the_summary_of_a_workload_has_the_sections_that_its_users_know() {
     let mut result = result(&run(None));
-    result.shape = Shape::Workload;
+    result.run.layout = Layout::Workload;
     assert_golden("summary_workload.txt", &summary(&result));
 }
 
@@ -393,6 +375,8 @@ fn the_document_is_json_with_config_and_details_first_and_every_count_adding_up(
     assert_eq!(document["run"]["started_at"], "2026-01-02T03:04:05Z");
     assert_eq!(result.run.exit_code, ExitCode::ThresholdFailed);
     let first = &document["details"][0];
+    let detail: Detail = serde_json::from_value(first.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&detail).unwrap(), *first);
     assert_eq!(first["request_id"], "v0-0");
     assert_eq!(first["start_ts"], 1_767_323_045.0);
     assert_eq!(first["error"], Value::Null);
@@ -410,6 +394,25 @@ fn the_document_is_json_with_config_and_details_first_and_every_count_adding_up(
         "ttft",
     ];
     assert_eq!(keys, shape);
+}
+
+#[test]
+fn a_document_that_is_read_and_written_again_with_its_details_is_the_same_bytes() {
+    let scratch = Scratch::new("again");
+    let (path, _) = written(&scratch);
+    let text = std::fs::read(&path).unwrap();
+    let document = read(text.as_slice()).unwrap();
+    assert_eq!(document.details, Some(600));
+    let again = prepared(&scratch.0.join("again.json"));
+    let mut spool = DetailSpool::create(&again.spool_path().unwrap(), &[], 0).unwrap();
+    let listed = each_detail(text.as_slice(), |json, _| {
+        spool.append_line(json).unwrap();
+        Ok::<(), JsonError>(())
+    });
+    assert_eq!(listed.unwrap(), Some(600));
+    spool.flush_lines().unwrap();
+    assert!(again.write(&document, Some(&spool.finish())).is_empty());
+    assert!(std::fs::read(scratch.0.join("again.json")).unwrap() == text);
 }
 
 #[test]
@@ -507,27 +510,29 @@ fn a_spool_that_was_cut_by_a_kill_is_readable_line_by_line() {
 fn with_several_servers_there_is_a_row_for_each_and_one_for_each_of_their_kinds() {
     let aggregator = run(None);
     let alone = result(&aggregator);
-    assert_eq!(alone.requests, None);
+    assert_eq!(alone.servers, None);
     let result = result_of(&aggregator, &["Thinker", "Flash"], &[1, 0, 1]);
-    let names =
-        |rows: &Ordered<Endpoint>| -> Vec<String> { rows.0.iter().map(|(name, _)| name.clone()).collect() };
-    assert_eq!(names(&result.endpoints), ["Thinker", "Flash"]);
-    let kinds = result.requests.as_ref().unwrap();
+    let names = |rows: &Ordered<GroupFigures>| -> Vec<String> {
+        rows.0.iter().map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(names(result.servers.as_ref().unwrap()), ["Thinker", "Flash"]);
+    let kinds = &result.kinds;
     assert_eq!(
-        *kinds, alone.endpoints,
+        *kinds, alone.kinds,
         "the kinds' rows are those of a run with one server"
     );
     let row = |index: usize| &kinds.0[index].1;
-    let [thinker, flash] = [0, 1].map(|index| &result.endpoints.0[index].1);
+    let servers = result.servers.as_ref().unwrap();
+    let [thinker, flash] = [0, 1].map(|index| &servers.0[index].1);
     assert_eq!(thinker, row(1));
     let requests = |index: usize| row(index).totals.requests;
     assert_eq!(flash.totals.requests, requests(0) + requests(2));
     assert!(requests(0) > 0 && requests(1) > 0 && requests(2) > 0);
-    let count = |endpoint: &Endpoint| endpoint.metrics.0[0].1.count;
+    let count = |group: &GroupFigures| group.metrics.0[0].1.count;
     assert_eq!(count(flash), count(row(0)) + count(row(2)));
     let document: Value = serde_json::to_value(&result).unwrap();
     assert_eq!(
-        document["endpoints"]["Flash"]["totals"]["requests"],
+        document["servers"]["Flash"]["totals"]["requests"],
         flash.totals.requests
     );
 }
@@ -538,15 +543,15 @@ fn the_summary_fits_a_screen_whatever_a_run_brings() {
     let many = |n: usize| (0..n).map(move |i| i.to_string().repeat(9));
     result.totals.dropped_iterations = 1;
     result.pushes = Some(Pushes::default());
-    let (_, endpoint) = result.endpoints.0[0].clone();
-    result.endpoints = many(500).map(|name| (name, endpoint.clone())).collect();
+    let (_, kind) = result.kinds.0[0].clone();
+    result.kinds = many(500).map(|name| (name, kind.clone())).collect();
     result.thresholds = vec![result.thresholds[0].clone(); 50];
     result.warnings = vec![result.warnings[0].clone(); 50];
-    result.totals.traffic.by_status = many(500).map(|s| (s, 1)).collect();
-    result.totals.traffic.by_outcome = Outcome::ALL.into_iter().map(|o| (o.name(), u64::MAX)).collect();
+    result.totals.by_status = many(500).map(|s| (s, 1)).collect();
+    result.totals.by_outcome = Outcome::ALL.into_iter().map(|o| (o.name(), u64::MAX)).collect();
     let metric = result.metrics.0[0].1.clone();
     result.metrics.0.iter_mut().for_each(|(_, m)| *m = metric.clone());
-    result.client.fitness.fit_required = true;
+    result.client.fit_required = true;
     let lines = summary(&result).lines().count();
     assert_eq!(lines, SUMMARY_LINES_MAX);
 }
@@ -556,7 +561,7 @@ fn no_control_character_from_a_name_reaches_the_summary() {
     let aggregator = run(None);
     let mut result = result(&aggregator);
     result.run.profile = "evil\x1b]0;title\x07".to_string();
-    result.endpoints.0[0].0 = "\u{202e}\u{9b}2Jname\r".to_string();
+    result.kinds.0[0].0 = "\u{202e}\u{9b}2Jname\r".to_string();
     let text = summary(&result);
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
     assert!(!text.contains('\u{202e}'));

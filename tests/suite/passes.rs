@@ -91,7 +91,7 @@ fn repetitions_are_added_up_and_their_spread_is_told() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|row| row["elapsed"].as_f64().unwrap())
+        .map(|row| row["elapsed_seconds"].as_f64().unwrap())
         .collect();
     assert!(ends.is_sorted() && *ends.last().unwrap() > 1.0, "{ends:?}");
     assert!(ended.stdout.contains("\n=== Runs (3) ===\n"), "{}", ended.stdout);
@@ -153,11 +153,11 @@ fn contended(budgets: [Arc<Budget>; 2]) -> (Value, Ended) {
     let file = dir.write("doc.yaml", &text);
     let ended = ran(&["run", &file, "--output", &output]).expect(0);
     let document = document(&output);
-    let alone: u64 = document["contention"]["endpoints"]
+    let alone: u64 = document["contention"]["servers"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|endpoint| endpoint["alone"]["requests"].as_u64().unwrap())
+        .map(|server| server["alone"]["requests"].as_u64().unwrap())
         .sum();
     let sent = mock_requests(thinker.address) + mock_requests(flash.address);
     assert_eq!(alone + requests(&document), sent);
@@ -171,12 +171,12 @@ fn two_servers_on_one_budget_of_tokens_are_found_to_slow_each_other_down() {
     let (document, ended) = contended([shared.clone(), shared]);
     let contention = &document["contention"];
     assert_eq!(contention["found"], true, "{contention:#}");
-    for endpoint in contention["endpoints"].as_array().unwrap() {
-        assert_eq!(endpoint["users"], 2);
-        let latency = endpoint["change"]["latency_p50"].as_f64().unwrap();
-        assert!(latency > 1.5, "{endpoint:#}");
-        let tokens = endpoint["change"]["tokens_per_second"].as_f64().unwrap();
-        assert!(tokens < 0.75, "{endpoint:#}");
+    for server in contention["servers"].as_array().unwrap() {
+        assert_eq!(server["users"], 2);
+        let latency = server["ratio"]["latency_p50"].as_f64().unwrap();
+        assert!(latency > 1.5, "{server:#}");
+        let tokens = server["ratio"]["tokens_per_second"].as_f64().unwrap();
+        assert!(tokens < 0.75, "{server:#}");
     }
     let share = contention["combined_share"].as_f64().unwrap();
     assert!((0.35..0.7).contains(&share), "{share}");

@@ -92,7 +92,7 @@ fn endpoints_of_the_simulator_are_each_asked_and_counted_as_the_server_does() {
     );
     let document = document(&output);
     for name in ["health", "models", "model", "stats", "stream", "plain"] {
-        let totals = &document["endpoints"][name]["totals"];
+        let totals = &document["kinds"][name]["totals"];
         assert!(totals["ok"].as_u64().unwrap() > 0, "{name}: {totals}");
         assert_eq!(totals["failed"], 0, "{name}: {totals}");
     }
@@ -189,7 +189,10 @@ fn a_threshold_that_aborts_ends_a_long_run_early_with_99() {
     assert!((2.0..30.0).contains(&duration), "{duration}");
     assert_eq!(threshold(&document, "failed")["ok"], false);
     // It failed from the first window on.
-    assert_eq!(threshold(&document, "failed")["breaking_point"]["elapsed"], 1.0);
+    assert_eq!(
+        threshold(&document, "failed")["breaking_point"]["elapsed_seconds"],
+        1.0
+    );
     assert_eq!(threshold(&document, "failed")["breaking_point"]["vus"], 2);
 }
 
@@ -277,7 +280,7 @@ fn each_row_of_the_timeline_has_the_vus_of_the_schedule_at_its_instant() {
         "--quiet",
     ])
     .expect(0);
-    let result: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&output).unwrap()).unwrap();
+    let result = document(&output);
     let stage = |seconds: u64, target: u32| Stage {
         duration: seconds * SECOND,
         target,
@@ -291,7 +294,7 @@ fn each_row_of_the_timeline_has_the_vus_of_the_schedule_at_its_instant() {
     let rows = result["timeline"].as_array().unwrap();
     assert!(rows.len() >= 5, "{rows:?}");
     for row in rows {
-        let elapsed = (row["elapsed"].as_f64().unwrap() * SECOND as f64).round() as u64;
+        let elapsed = (row["elapsed_seconds"].as_f64().unwrap() * SECOND as f64).round() as u64;
         let planned = u64::from(schedule.planned_at(elapsed));
         assert_eq!(row["vus_planned"].as_u64().unwrap(), planned, "{row}");
         // Those in graceful ramp-down may still run; the mock answers within 12 ms, so few do.

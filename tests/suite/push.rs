@@ -127,7 +127,7 @@ fn the_last_push_agrees(last: &Exposition, document: &Value) {
         for p in ["p50", "p90", "p99"] {
             let name = format!("llm_{name}_{p}_seconds");
             same(&name, last.all(&name), &seconds(&document["metrics"][metric][p]));
-            let stream = &document["endpoints"]["stream"]["metrics"][metric][p];
+            let stream = &document["kinds"]["stream"]["metrics"][metric][p];
             same(&name, last.of(&name, "stream"), &seconds(stream));
         }
     }
@@ -151,7 +151,7 @@ fn the_last_push_agrees(last: &Exposition, document: &Value) {
         &rates["error_rate"],
     );
     for endpoint in ["stream", "plain"] {
-        let reported = &document["endpoints"][endpoint];
+        let reported = &document["kinds"][endpoint];
         let metrics = &reported["metrics"];
         same(
             "tokens",
@@ -437,7 +437,7 @@ fn a_real_pushgateway_takes_every_push_and_shows_it() {
         };
         assert_eq!(line("llm_run_finished", ""), 1.0);
         let requests = line("llm_requests_total", "endpoint=\"stream\",");
-        let reported = &run.document["endpoints"]["stream"]["totals"]["requests"];
+        let reported = &run.document["kinds"]["stream"]["totals"]["requests"];
         assert_eq!(requests, reported.as_f64().unwrap());
         assert_eq!(
             line("llm_latency_seconds_count", "endpoint=\"stream\","),

@@ -91,8 +91,8 @@ fn a_signal_while_holding_gives_a_full_report_and_stops_the_simulator() {
         let document = interrupted(live.wait(), &dir);
         assert_eq!(document["totals"]["failed"], 0);
         assert_eq!(
-            document["server"]["requests"],
-            document["server"]["client_requests"]
+            document["managed_server"]["counts"]["requests"],
+            document["managed_server"]["counts"]["client_requests"]
         );
         wait_until_refused(simulator);
     }

@@ -187,7 +187,7 @@ fn the_document_with_two_servers_splits_each_users_requests_by_weight() {
     }
     assert_eq!(at.map(mock_requests), counts);
     for (name, count) in ["Thinker", "Flash"].iter().zip(counts) {
-        assert_eq!(result["endpoints"][name]["totals"]["requests"], count, "{name}");
+        assert_eq!(result["servers"][name]["totals"]["requests"], count, "{name}");
     }
 }
 

@@ -1,9 +1,9 @@
-use crate::compare::read::{input, run_of};
+use crate::compare::read::run_of_bytes;
 use crate::compare::{Run, Values};
-use std::io::{Cursor, Write};
+use std::io::Write;
 
 fn try_read(bytes: &[u8]) -> Result<Run, super::ReadError> {
-    input::content(Box::new(Cursor::new(bytes.to_vec()))).and_then(|c| run_of(c, "csv"))
+    run_of_bytes(bytes, "csv")
 }
 
 const HEADER: &str = "metric_name,timestamp,metric_value,group,name,url,extra_tags,metadata";

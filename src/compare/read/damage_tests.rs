@@ -1,12 +1,12 @@
 //! Cut, damaged and foreign files: a run or one clear error, never a panic, never more memory than stated.
 
 use super::captured_tests::all_captured;
-use super::{input, run_of};
+use super::run_of_bytes;
 use crate::compare::Run;
-use std::io::{Cursor, Read, Write};
+use std::io::{Read, Write};
 
 fn try_read(bytes: &[u8]) -> Result<Run, super::ReadError> {
-    input::content(Box::new(Cursor::new(bytes.to_vec()))).and_then(|c| run_of(c, "damaged"))
+    run_of_bytes(bytes, "damaged")
 }
 
 /// An error says something, and what to do.

@@ -29,6 +29,17 @@ impl ReadError {
         }
     }
 
+    /// What to do, where it is a document of ours that is wrong.
+    pub(super) fn or_hint(self, hint: &str) -> ReadError {
+        match self.hint == TAKES {
+            true => ReadError {
+                hint: hint.to_owned(),
+                ..self
+            },
+            false => self,
+        }
+    }
+
     /// A byte, a line, a key.
     pub fn at(mut self, place: impl Into<String>) -> ReadError {
         self.place.get_or_insert(place.into());

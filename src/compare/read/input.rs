@@ -42,6 +42,18 @@ pub fn open(path: &Path) -> Result<Content> {
     content(Box::new(BufReader::with_capacity(HEAD_BYTES, file)))
 }
 
+/// The same file from its beginning, which a pipe has lost.
+pub fn open_again(path: &Path) -> Result<Content> {
+    match std::fs::metadata(path) {
+        Ok(file) if file.is_file() => open(path),
+        _ => Err(ReadError::new(
+            "does not come early enough to be read from a pipe",
+            "pass the name of a file",
+        )
+        .at("`schema`")),
+    }
+}
+
 pub fn content(plain: Bytes) -> Result<Content> {
     let (head, rest) = split_head(plain)?;
     if head.starts_with(&[0x1f, 0x8b]) {

@@ -1,8 +1,8 @@
 //! k6's three summaries: `--summary-export`, handleSummary's data, and the new machine-readable one.
 
-use super::document::{Members, missing, mistyped};
 use super::error::{ReadError, Result};
 use super::k6::{K6Metric, K6Run, Shape, stat};
+use super::members::{Members, missing, mistyped};
 use crate::compare::{Format, Run, RunFacts, Stat, Values, Verdict};
 use serde_json::{Map, Value};
 

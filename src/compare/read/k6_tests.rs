@@ -1,8 +1,7 @@
 //! The traps of k6's formats, one test each; on the captured files where they show it.
 
 use super::captured_tests::{captured, trend};
-use super::input;
-use super::{read_run, run_of};
+use super::{read_run, run_of_bytes};
 use crate::compare::{Figure, Format, Run, Stat, Values};
 
 fn read(text: &str) -> Run {
@@ -10,7 +9,7 @@ fn read(text: &str) -> Run {
 }
 
 fn try_read(bytes: &[u8]) -> Result<Run, super::ReadError> {
-    input::content(Box::new(std::io::Cursor::new(bytes.to_vec()))).and_then(|c| run_of(c, "test"))
+    run_of_bytes(bytes, "test")
 }
 
 fn verdicts(run: &Run) -> Vec<(&str, &str, bool)> {

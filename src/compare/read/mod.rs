@@ -10,13 +10,13 @@
 //! [`crate::compare::RAW_VALUES_MAX`] values of a metric, beyond that a histogram.
 
 mod csv;
-mod document;
 mod error;
 mod input;
 mod k6;
 mod k6_summary;
+mod members;
 mod oha;
-pub mod ours;
+mod ours;
 mod points;
 mod samples;
 
@@ -27,29 +27,45 @@ mod damage_tests;
 #[cfg(test)]
 mod k6_tests;
 
-pub use document::{Members, Row, RowSpread};
 pub use error::ReadError;
 pub use input::LINE_BYTES_MAX;
 
 use crate::compare::Run;
+use crate::result::Schema;
 use input::Content;
+use members::Members;
+use std::io::BufRead;
 use std::path::Path;
 
 /// The run that the file at `path` holds, under the name `label`.
 pub fn read_run(path: &Path, label: &str) -> Result<Run, ReadError> {
     input::open(path)
-        .and_then(|content| run_of(content, label))
+        .and_then(|content| run_of(content, label, || input::open_again(path)))
         .map_err(|e| e.in_file(path))
 }
 
-fn run_of(content: Content, label: &str) -> Result<Run, ReadError> {
-    let members = match content {
+/// `again`: the same content from its beginning.
+fn run_of(
+    content: Content,
+    label: &str,
+    again: impl FnOnce() -> Result<Content, ReadError>,
+) -> Result<Run, ReadError> {
+    let mut bytes = match content {
         Content::Points(bytes) => return points::run(bytes, label),
         Content::Csv(bytes) => return csv::run(bytes, label),
-        Content::Object(bytes) => Members::read(bytes)?,
+        Content::Object(bytes) => bytes,
     };
-    if ours::is_ours(&members) {
-        return ours::run(&members, label);
+    let head = bytes.fill_buf().map_err(|e| ReadError::io(&e, "byte 0"))?;
+    if let Some(schema) = ours::schema_in(head) {
+        return ours::run(bytes, &schema, label);
+    }
+    let members = Members::read(bytes)?;
+    // As we write it, a document begins with its schema; rewritten with its keys in order, it does not.
+    if let Some(schema) = members.text("schema")?.filter(|schema| Schema::is_ours(schema)) {
+        return match again()? {
+            Content::Object(bytes) => ours::run(bytes, &schema, label),
+            Content::Points(_) | Content::Csv(_) => Err(members.unknown()),
+        };
     }
     if let Some(format) = k6_summary::format(&members) {
         return k6_summary::run(&members, format, label);
@@ -58,4 +74,10 @@ fn run_of(content: Content, label: &str) -> Result<Run, ReadError> {
         return oha::run(&members, label);
     }
     Err(members.unknown())
+}
+
+#[cfg(test)]
+fn run_of_bytes(bytes: &[u8], label: &str) -> Result<Run, ReadError> {
+    let content = || input::content(Box::new(std::io::Cursor::new(bytes.to_vec())));
+    run_of(content()?, label, content)
 }

@@ -1,8 +1,8 @@
 //! oha's JSON: seconds throughout, but for `metrics.latency_ms` of 1.15.
 
-use super::document::{Members, missing, mistyped};
 use super::error::Result;
 use super::k6::stat;
+use super::members::{Members, missing, mistyped};
 use crate::compare::{Format, Run, RunFacts, Scalar, Stat, Trend, Values};
 use serde_json::Value;
 

@@ -1,10 +1,8 @@
-use crate::compare::read::{input, run_of};
+use crate::compare::read::run_of_bytes;
 use crate::compare::{Format, Run};
-use std::io::Cursor;
 
 fn read(text: &str) -> Run {
-    let content = input::content(Box::new(Cursor::new(text.as_bytes().to_vec()))).unwrap();
-    run_of(content, "oha").unwrap()
+    run_of_bytes(text.as_bytes(), "oha").unwrap()
 }
 
 /// The shape of 1.15; the older one lacks `metrics` and what stands for the first byte.

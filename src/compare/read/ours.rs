@@ -1,267 +1,240 @@
 //! Our own result document.
 
-use super::document::{Members, Row, RowSpread, missing, mistyped};
 use super::error::{ReadError, Result};
-use super::input::{self, Content};
+use super::input::Bytes;
 use crate::compare::{Format, Run, RunFacts, Scalar, Slice, Trend, Values, Verdict};
-use crate::json::{JsonError, Scanner};
+use crate::json::JsonError;
+use crate::judge::ThresholdResult;
 use crate::metrics::METRICS;
-use crate::result::{MetricFigures, SCHEMA};
+use crate::result::{
+    Host, MetricFigures, Ordered, Rates, Repeat, RowFigures, RunResult, Schema, SpreadFigures, StampSource,
+    Totals, read, schema_of,
+};
 use serde_json::Value;
-use std::path::Path;
 
-/// Of `SCHEMA`, what all versions begin with.
-const FAMILY: &str = "llmload-uring/";
+/// What to do about a document that is not as it was written.
+const REWRITE: &str = "was it edited? repeat the run, or copy the document again";
 
-pub fn is_ours(members: &Members) -> bool {
-    let schema = members.values.get("schema").and_then(Value::as_str);
-    schema.is_some_and(|s| s.starts_with(FAMILY))
+/// The schema that these first bytes of a file say; `None`: they do not.
+pub fn schema_in(head: &[u8]) -> Option<String> {
+    // Cut anywhere: whatever is wrong with it, whoever reads all of it finds out.
+    let schema = schema_of(head).ok().flatten()?;
+    Schema::is_ours(&schema).then_some(schema)
 }
 
-/// Reads a result document but for its details, whose number does not matter for the memory that takes.
-pub fn read_document(path: &Path) -> Result<Members> {
-    let members = match input::open(path) {
-        Ok(Content::Object(bytes)) => Members::read(bytes),
-        Ok(_) => Err(ReadError::new(
-            "is not a result document",
-            "pass what --output wrote",
-        )),
-        Err(e) => Err(e),
-    };
-    members
-        .and_then(|m| check(&m).map(|()| m))
-        .map_err(|e| e.in_file(path))
+/// Reads a document that says `schema`, but for its details, whose number does not matter for the memory that takes.
+pub fn run(document: Bytes, schema: &str, label: &str) -> Result<Run> {
+    Schema::check(schema).map_err(|(what, hint)| ReadError::new(what, hint).at("`schema`"))?;
+    let document = read(document).map_err(|e: JsonError| ReadError::from(e).or_hint(REWRITE))?;
+    run_of(&document, label)
 }
 
-/// Calls `detail` with each element of `details`, one at a time, as it is in the file.
-pub fn each_detail(path: &Path, mut detail: impl FnMut(&[u8])) -> Result<()> {
-    let Content::Object(bytes) = input::open(path).map_err(|e| e.in_file(path))? else {
-        return Err(ReadError::new("is not a result document", "pass what --output wrote").in_file(path));
-    };
-    let mut element = Vec::new();
-    Scanner::new(bytes)
-        .object(|scanner, key| {
-            if key != "details" {
-                return scanner.skip();
-            }
-            scanner.array(|scanner| {
-                element.clear();
-                scanner.copy(&mut element)?;
-                detail(&element);
-                Ok(())
-            })
-        })
-        .map_err(|e: JsonError| ReadError::from(e).in_file(path))
-}
-
-fn check(members: &Members) -> Result<()> {
-    match members.text("schema")?.as_deref() {
-        Some(SCHEMA) => Ok(()),
-        Some(other) if other.starts_with(FAMILY) => {
-            let what = format!("is `{other}`, this program reads `{SCHEMA}`");
-            Err(ReadError::new(what, "use the version that wrote it, or a newer one").at("`schema`"))
-        }
-        Some(_) => Err(members.unknown()),
-        None => Err(missing("schema")),
-    }
-}
-
-pub fn run(members: &Members, label: &str) -> Result<Run> {
-    check(members)?;
-    let mut run = part(members, label)?;
-    let facts = &mut run.facts;
-    facts.host = host(members);
-    facts.seed = members.get("config.seed").and_then(Value::as_u64);
-    facts.stamp_source = members.text("client.stamp_source")?;
-    run.notes = notes(members);
-    for (i, repeat) in members.repeats.iter().enumerate() {
-        let label = format!("{label} run {}", i + 1);
-        run.repeats.push(part(repeat, &label)?);
-    }
-    Ok(run)
-}
-
-/// What a whole document and one of its repeats have in common.
-fn part(members: &Members, label: &str) -> Result<Run> {
-    let mut run = Run {
-        label: label.to_string(),
-        format: Format::Ours,
-        facts: facts(members)?,
-        trends: trends(members)?,
-        scalars: scalars(members)?,
-        others: Vec::new(),
-        thresholds: thresholds(members)?,
-        notes: Vec::new(),
-        repeats: Vec::new(),
-    };
-    let rows = &members.timeline;
-    if let Some(bad) = rows
+fn run_of(document: &RunResult, label: &str) -> Result<Run> {
+    let facts = facts(document);
+    let mut run = Section::of(document).run(label, "", facts.clone())?;
+    run.notes = document
+        .warnings
         .iter()
-        .find(|r| !r.elapsed.is_finite() || !r.latency.sum.is_finite())
-    {
-        let what = format!("has a row at {} s that is no figure", bad.elapsed);
-        return Err(ReadError::new(what, "write the document anew").at("`timeline`"));
-    }
-    for trend in &mut run.trends {
-        let spread: fn(&Row) -> RowSpread = match trend.metric {
-            "latency" => |r| r.latency,
-            "ttft" => |r| r.ttft,
-            _ => continue,
+        .map(|w| format!("warned: {}", w.message))
+        .collect();
+    for (i, repeat) in document.repeats.iter().enumerate() {
+        let facts = RunFacts {
+            started_at: Some(repeat.run.started_at.clone()),
+            duration_seconds: Some(repeat.run.duration_seconds),
+            exit_code: None,
+            host: None,
+            seed: None,
+            stamp_source: None,
+            ..facts.clone()
         };
-        trend.slices = slices(rows, |r| (spread(r).count, spread(r).sum));
-    }
-    for scalar in &mut run.scalars {
-        let amount: fn(&Row) -> u64 = match scalar.metric {
-            "requests" => |r| r.requests,
-            "error_rate" => |r| r.errors,
-            "output_tokens" => |r| r.output_tokens,
-            _ => continue,
-        };
-        scalar.slices = slices(rows, |r| (r.requests, amount(r) as f64));
+        let label = format!("{label} run {}", i + 1);
+        let repeat = Section::of_repeat(repeat).run(&label, &format!("repeats[{i}]."), facts)?;
+        run.repeats.push(repeat);
     }
     Ok(run)
 }
 
-fn slices(rows: &[Row], of: impl Fn(&Row) -> (u64, f64)) -> Vec<Slice> {
-    let slice = |row: &Row| {
-        let (count, sum) = of(row);
-        Slice {
-            elapsed: row.elapsed,
-            count,
-            sum,
-        }
-    };
-    rows.iter().map(slice).collect()
+fn facts(document: &RunResult) -> RunFacts {
+    let run = &document.run;
+    RunFacts {
+        tool: Some(tool(document)),
+        profile: Some(run.profile.clone()),
+        target: Some(run.target.clone()),
+        host: host(&document.host),
+        stamp_source: Some(match document.client.stamp_source {
+            StampSource::Kernel => "kernel".to_owned(),
+            StampSource::User => "user".to_owned(),
+        }),
+        seed: document.config.get("seed").and_then(Value::as_u64),
+        started_at: Some(run.started_at.clone()),
+        duration_seconds: Some(run.duration_seconds),
+        exit_code: Some(run.exit_code.code()),
+        ..RunFacts::default()
+    }
 }
 
-fn facts(members: &Members) -> Result<RunFacts> {
-    let version = members.text("run.versions.llmload-uring")?;
-    let exit = members.count("run.exit_code")?;
-    let byte = |n: u64| u8::try_from(n).map_err(|_| mistyped("run.exit_code", &n.into(), "0 to 255"));
-    Ok(RunFacts {
-        tool: Some(version.map_or("llmload-uring".to_string(), |v| format!("llmload-uring {v}"))),
-        profile: members.text("run.profile")?,
-        peak_vus: members.count("totals.peak_vus")?,
-        target: members.text("run.target")?,
-        started_at: members.text("run.started_at")?,
-        duration_seconds: members.number("run.duration_seconds")?,
-        requests: members.count("totals.requests")?,
-        exit_code: exit.map(byte).transpose()?,
-        ..RunFacts::default()
-    })
+fn tool(document: &RunResult) -> String {
+    match document.run.versions.get("llmload-uring") {
+        Some(version) => format!("llmload-uring {version}"),
+        None => "llmload-uring".to_owned(),
+    }
 }
 
 /// Whatever of kernel, CPU model and CPUs is there.
-fn host(members: &Members) -> Option<String> {
-    let text = |path: &str| members.get(path).and_then(Value::as_str).map(str::to_string);
-    let cpus = members.get("host.cpus_allowed").and_then(Value::as_array);
+fn host(host: &Host) -> Option<String> {
     let parts = [
-        text("host.kernel").map(|k| format!("Linux {k}")),
-        text("host.cpu"),
-        cpus.map(|c| format!("{} CPUs", c.len())),
+        host.kernel.as_ref().map(|kernel| format!("Linux {kernel}")),
+        host.cpu.clone(),
+        host.cpus_allowed
+            .as_ref()
+            .map(|cpus| format!("{} CPUs", cpus.len())),
     ];
     let line: Vec<String> = parts.into_iter().flatten().collect();
     (!line.is_empty()).then(|| line.join(", "))
 }
 
-fn trends(members: &Members) -> Result<Vec<Trend>> {
-    if members.get("metrics").is_none() {
-        return Err(missing("metrics"));
-    }
-    let mut trends = Vec::new();
-    for metric in &METRICS {
-        let path = format!("metrics.{}", metric.key);
-        let Some(value) = members.get(&path) else { continue };
-        let figures: MetricFigures = serde::Deserialize::deserialize(value)
-            .map_err(|e: serde_json::Error| mistyped(&path, value, &format!("figures of a metric ({e})")))?;
-        if figures.count == 0 {
-            continue;
+/// What a whole document and one of its repeats have in common.
+struct Section<'a> {
+    totals: &'a Totals,
+    rates: &'a Rates,
+    metrics: &'a Ordered<MetricFigures>,
+    timeline: &'a [RowFigures],
+    thresholds: &'a [ThresholdResult],
+}
+
+impl<'a> Section<'a> {
+    fn of(document: &'a RunResult) -> Section<'a> {
+        Section {
+            totals: &document.totals,
+            rates: &document.rates,
+            metrics: &document.metrics,
+            timeline: &document.timeline,
+            thresholds: &document.thresholds,
         }
-        let values = figures
-            .distribution()
-            .map_err(|what| ReadError::new(what, "write the document anew").at(format!("`{path}`")))?;
-        trends.push(Trend {
-            metric: metric.key,
-            source: metric.key.to_string(),
-            differs: None,
-            values: Values::Histogram(Box::new(values)),
-            slices: Vec::new(),
-        });
     }
-    Ok(trends)
-}
 
-/// Metric, where it stands, unit, what a share is of.
-const SCALARS: [(&str, &str, &str); 15] = [
-    ("requests", "totals.requests", ""),
-    ("ok", "totals.ok", ""),
-    ("failed", "totals.failed", ""),
-    ("interrupted", "totals.interrupted", ""),
-    ("dropped_iterations", "totals.dropped_iterations", ""),
-    ("requests_per_second", "rates.requests_per_second", "/s"),
-    ("ok_requests_per_second", "rates.ok_requests_per_second", "/s"),
-    ("error_rate", "rates.error_rate", ""),
-    ("output_tokens", "totals.output_tokens", ""),
-    ("output_tokens_per_second", "rates.output_tokens_per_second", "/s"),
-    ("bytes_sent", "totals.bytes_sent", "bytes"),
-    ("bytes_received", "totals.bytes_received", "bytes"),
-    ("connections_opened", "totals.connections_opened", ""),
-    ("peak_connections", "totals.peak_connections", ""),
-    ("peak_vus", "totals.peak_vus", ""),
-];
-
-fn scalars(members: &Members) -> Result<Vec<Scalar>> {
-    if members.get("totals").is_none() {
-        return Err(missing("totals"));
+    fn of_repeat(repeat: &'a Repeat) -> Section<'a> {
+        Section {
+            totals: &repeat.totals,
+            rates: &repeat.rates,
+            metrics: &repeat.metrics,
+            timeline: &repeat.timeline,
+            thresholds: &repeat.thresholds,
+        }
     }
-    let finished = members.count("totals.ok")?.zip(members.count("totals.failed")?);
-    let finished = finished.and_then(|(ok, failed)| ok.checked_add(failed));
-    let mut scalars = Vec::new();
-    for (metric, path, unit) in SCALARS {
-        let Some(value) = members.number(path)? else {
-            continue;
+
+    /// `place`: what keys begin with in errors.
+    fn run(&self, label: &str, place: &str, facts: RunFacts) -> Result<Run> {
+        let verdict = |t: &ThresholdResult| Verdict {
+            metric: t.metric.clone(),
+            expression: t.expression.clone(),
+            ok: t.ok,
         };
-        scalars.push(Scalar {
-            metric,
-            source: path.to_string(),
-            differs: None,
-            unit,
-            value,
-            of: finished.filter(|_| metric == "error_rate"),
-            slices: Vec::new(),
-        });
-    }
-    Ok(scalars)
-}
-
-fn thresholds(members: &Members) -> Result<Vec<Verdict>> {
-    let Some(list) = members.get("thresholds") else {
-        return Ok(Vec::new());
-    };
-    let verdict = |t: &Value| {
-        Some(Verdict {
-            metric: t.get("metric")?.as_str()?.to_string(),
-            expression: t.get("expression")?.as_str()?.to_string(),
-            ok: t.get("ok")?.as_bool()?,
+        Ok(Run {
+            label: label.to_string(),
+            format: Format::Ours,
+            facts: RunFacts {
+                peak_vus: Some(self.totals.peak_vus),
+                requests: Some(self.totals.requests),
+                ..facts
+            },
+            trends: self.trends(place)?,
+            scalars: self.scalars(),
+            others: Vec::new(),
+            thresholds: self.thresholds.iter().map(verdict).collect(),
+            notes: Vec::new(),
+            repeats: Vec::new(),
         })
-    };
-    let list = list
-        .as_array()
-        .ok_or_else(|| mistyped("thresholds", list, "an array"))?;
-    let each = list
-        .iter()
-        .map(|t| verdict(t).ok_or_else(|| mistyped("thresholds", t, "metric, expression and ok")));
-    each.collect()
+    }
+
+    fn trends(&self, place: &str) -> Result<Vec<Trend>> {
+        let mut trends = Vec::new();
+        for metric in &METRICS {
+            let Some(figures) = self.metrics.get(metric.key).filter(|figures| figures.count > 0) else {
+                continue;
+            };
+            let values = figures.distribution().map_err(|what| {
+                ReadError::new(what, REWRITE).at(format!("`{place}metrics.{}`", metric.key))
+            })?;
+            trends.push(Trend {
+                metric: metric.key,
+                source: metric.key.to_string(),
+                differs: None,
+                values: Values::Histogram(Box::new(values)),
+                slices: match metric.key {
+                    "latency" => self.values_of_rows(|row| row.latency),
+                    "ttft" => self.values_of_rows(|row| row.ttft),
+                    _ => Vec::new(),
+                },
+            });
+        }
+        Ok(trends)
+    }
+
+    fn scalars(&self) -> Vec<Scalar> {
+        let (t, r) = (self.totals, self.rates);
+        let count = |metric, n: u64| scalar(metric, "", n as f64);
+        vec![
+            Scalar {
+                slices: self.amounts_of_rows(|row| row.requests),
+                ..count("requests", t.requests)
+            },
+            count("ok", t.ok),
+            count("failed", t.failed),
+            count("interrupted", t.interrupted),
+            count("dropped_iterations", t.dropped_iterations),
+            scalar("requests_per_second", "/s", r.requests_per_second),
+            scalar("ok_requests_per_second", "/s", r.ok_requests_per_second),
+            Scalar {
+                of: t.ok.checked_add(t.failed),
+                slices: self.amounts_of_rows(|row| row.errors),
+                ..scalar("error_rate", "", r.error_rate)
+            },
+            Scalar {
+                slices: self.amounts_of_rows(|row| row.output_tokens),
+                ..count("output_tokens", t.output_tokens)
+            },
+            scalar("output_tokens_per_second", "/s", r.output_tokens_per_second),
+            scalar("bytes_sent", "bytes", t.bytes_sent as f64),
+            scalar("bytes_received", "bytes", t.bytes_received as f64),
+            count("connections_opened", t.connections_opened),
+            count("peak_connections", t.peak_connections),
+            count("peak_vus", t.peak_vus),
+        ]
+    }
+
+    fn values_of_rows(&self, of: impl Fn(&RowFigures) -> SpreadFigures) -> Vec<Slice> {
+        self.slices(|row| (of(row).count, of(row).sum))
+    }
+
+    fn amounts_of_rows(&self, of: impl Fn(&RowFigures) -> u64) -> Vec<Slice> {
+        self.slices(|row| (row.requests, of(row) as f64))
+    }
+
+    /// `of`: the count and the sum of a row.
+    fn slices(&self, of: impl Fn(&RowFigures) -> (u64, f64)) -> Vec<Slice> {
+        let slice = |row: &RowFigures| {
+            let (count, sum) = of(row);
+            Slice {
+                elapsed: row.elapsed_seconds,
+                count,
+                sum,
+            }
+        };
+        self.timeline.iter().map(slice).collect()
+    }
 }
 
-/// The run's own warnings.
-fn notes(members: &Members) -> Vec<String> {
-    let list = members.get("warnings").and_then(Value::as_array);
-    let messages = list
-        .into_iter()
-        .flatten()
-        .filter_map(|w| w.get("message")?.as_str());
-    messages.map(|m| format!("warned: {m}")).collect()
+fn scalar(metric: &'static str, unit: &'static str, value: f64) -> Scalar {
+    Scalar {
+        metric,
+        source: metric.to_string(),
+        differs: None,
+        unit,
+        value,
+        of: None,
+        slices: Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@ use crate::server::ServerResources;
 use serde::{Deserialize, Serialize};
 
 /// Of a server that the run has started.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ServerFigures {
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManagedServerFigures {
     /// Of the simulator only: others do not count for us.
-    #[serde(flatten)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<ServerCounts>,
-    #[serde(flatten)]
+    /// Of a server that was there to be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ServerResources>,
 }
 

@@ -1,27 +1,20 @@
-//! One JSON object of whatever tool: what is known of it, by name.
+//! One JSON object of another tool: what is known of it, by name.
 
 use super::error::{ReadError, Result, TAKES};
 use super::input::Bytes;
 use crate::json::Scanner;
-use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
 /// Parsed where they stand at the top; everything else goes by.
-const KEPT: [&str; 25] = [
-    // Ours.
+const KEPT: [&str; 19] = [
+    // Ours, to tell it.
     "schema",
-    "config",
-    "run",
-    "host",
-    "totals",
-    "rates",
-    "metrics",
-    "client",
-    "thresholds",
-    "warnings",
     // k6.
+    "config",
+    "metrics",
+    "thresholds",
     "state",
     "metadata",
     "version",
@@ -42,38 +35,10 @@ const KEPT: [&str; 25] = [
 ];
 /// Remembered for the message about a foreign document.
 const KEYS_MAX: usize = 8;
-/// `--repeat` of so many runs.
-const REPEATS_MAX: usize = 10_000;
-/// Ours has at most 86,400.
-const ROWS_MAX: usize = 1_000_000;
-
-/// A second of our timeline.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
-pub struct Row {
-    /// The row's end, seconds since the start.
-    pub elapsed: f64,
-    #[serde(default)]
-    pub vus_running: u64,
-    pub requests: u64,
-    pub errors: u64,
-    pub output_tokens: u64,
-    pub latency: RowSpread,
-    pub ttft: RowSpread,
-}
-
-/// Milliseconds.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
-pub struct RowSpread {
-    pub count: u64,
-    pub sum: f64,
-}
-
-/// The members that are known, parsed; `details` were skipped.
+/// The members that are known, parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
     pub values: BTreeMap<String, Value>,
-    pub timeline: Vec<Row>,
-    pub repeats: Vec<Members>,
     /// What k6's setup() returned under `profile`.
     pub setup_profile: Option<String>,
     /// The first few keys.
@@ -83,45 +48,18 @@ pub struct Members {
 impl Members {
     pub fn read(input: Bytes) -> Result<Members> {
         let mut scanner = Scanner::new(input);
-        let members = Members::of(&mut scanner, true)?;
+        let mut members = Members::default();
+        scanner.object(|scanner, key| members.member(scanner, key))?;
         scanner.end()?;
         Ok(members)
     }
 
-    fn of<R: BufRead>(scanner: &mut Scanner<R>, is_top: bool) -> Result<Members> {
-        let mut members = Members::default();
-        scanner.object(|scanner, key| members.member(scanner, key, is_top))?;
-        Ok(members)
-    }
-
-    fn member<R: BufRead>(&mut self, scanner: &mut Scanner<R>, key: &str, is_top: bool) -> Result<()> {
+    fn member<R: BufRead>(&mut self, scanner: &mut Scanner<R>, key: &str) -> Result<()> {
         if self.keys.len() < KEYS_MAX {
             self.keys.push(key.to_string());
         }
         let next = scanner.peek()?;
         match (key, next) {
-            ("timeline", Some(b'[')) => {
-                let rows = &mut self.timeline;
-                scanner.array(|scanner| {
-                    if rows.len() >= ROWS_MAX {
-                        let what = format!("is more than the maximum, {ROWS_MAX} rows");
-                        return Err(scanner.error(what).into());
-                    }
-                    rows.push(scanner.parse()?);
-                    Ok(())
-                })
-            }
-            ("repeats", Some(b'[')) if is_top => {
-                let repeats = &mut self.repeats;
-                scanner.array(|scanner| {
-                    if repeats.len() >= REPEATS_MAX {
-                        let what = format!("is more than the maximum, {REPEATS_MAX} runs");
-                        return Err(scanner.error(what).into());
-                    }
-                    repeats.push(Members::of(scanner, false)?);
-                    Ok(())
-                })
-            }
             ("setup_data", Some(b'{')) => scanner.object(|scanner, key| {
                 if key != "profile" || scanner.peek()? != Some(b'"') {
                     return Ok(scanner.skip()?);
@@ -129,7 +67,7 @@ impl Members {
                 self.setup_profile = Some(scanner.parse()?);
                 Ok(())
             }),
-            // oha's is an object of a few figures, ours an array that is skipped.
+            // oha's is an object of a few figures.
             ("details", Some(b'{')) => self.keep(scanner, key),
             _ if KEPT.contains(&key) => self.keep(scanner, key),
             _ => Ok(scanner.skip()?),
@@ -165,13 +103,6 @@ impl Members {
         let expected = |v: &Value| mistyped(path, v, "a number");
         self.get(path)
             .map(|v| v.as_f64().filter(|n| n.is_finite()).ok_or_else(|| expected(v)))
-            .transpose()
-    }
-
-    pub fn count(&self, path: &str) -> Result<Option<u64>> {
-        let expected = |v: &Value| mistyped(path, v, "a whole number of 0 or more");
-        self.get(path)
-            .map(|v| v.as_u64().ok_or_else(|| expected(v)))
             .transpose()
     }
 

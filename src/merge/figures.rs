@@ -1,0 +1,174 @@
+//! Counts and values of the parts, added.
+
+use crate::error::Reason;
+use crate::merge::{Part, timeline};
+use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure};
+use crate::plan::Plan;
+use crate::result::{
+    Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, ServerCounts, StampSource,
+    TlsFigures, Totals, Traffic, traffic,
+};
+use crate::workload::RequestKind;
+
+/// One of each of the plan's kinds, all parts together.
+pub fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Reason> {
+    let of_kind = |kind: &RequestKind| {
+        let mut sum = SeriesTotals::new();
+        for part in parts {
+            let key = format!("kinds.{}", kind.name);
+            let group = part.document.kinds.get(&kind.name);
+            let group = group.ok_or_else(|| part.wrong(&key, "is missing"))?;
+            merge_group(&mut sum, group)
+                .map_err(|(under, what)| part.wrong(&format!("{key}.{under}"), &what))?;
+        }
+        Ok(sum)
+    };
+    plan.workload.kinds.iter().map(of_kind).collect()
+}
+
+/// `Err`: the key within the group, and what is wrong with it.
+fn merge_group(sum: &mut SeriesTotals, group: &GroupFigures) -> Result<(), (String, String)> {
+    let counts = counts(&group.totals).map_err(|what| ("totals.by_status".to_owned(), what))?;
+    sum.merge_counts(&counts).map_err(|outcome| {
+        (
+            "totals.by_outcome".to_owned(),
+            format!("unknown outcome `{outcome}`"),
+        )
+    })?;
+    for metric in &METRICS {
+        let key = || format!("metrics.{}", metric.key);
+        let figures = match group.metrics.get(metric.key) {
+            Some(figures) => figures,
+            None if metric.rare => continue,
+            None => return Err((key(), "is missing".to_owned())),
+        };
+        let values = figures.distribution().map_err(|what| (key(), what))?;
+        sum.merge_values(metric.id, &values);
+    }
+    Ok(())
+}
+
+fn counts(from: &Traffic) -> Result<SeriesCounts, String> {
+    let status = |(status, n): (&str, &u64)| match status.parse() {
+        Ok(status) => Ok((status, *n)),
+        Err(_) => Err(format!("`{status}` is not an HTTP status")),
+    };
+    let outcomes = from.by_outcome.iter();
+    Ok(SeriesCounts {
+        started: from.requests,
+        by_outcome: outcomes.map(|(name, n)| (name.to_owned(), *n)).collect(),
+        by_status: from.by_status.iter().map(status).collect::<Result<_, _>>()?,
+        output_tokens: from.output_tokens,
+        token_sources: from.token_source.each().to_vec(),
+        interrupted_elapsed_max: timeline::nanos(from.interrupted_elapsed_max_seconds),
+    })
+}
+
+/// All requests of all parts.
+pub fn total(parts: &[Part], series: &[SeriesTotals]) -> SeriesTotals {
+    let mut total = SeriesTotals::new();
+    series.iter().for_each(|s| total.merge(s));
+    // Counted by request, and in no histogram.
+    for timings in parts
+        .iter()
+        .filter_map(|part| part.document.server_timings.as_ref())
+    {
+        total.server_prompt_over += timings.prompt.server_over;
+        total.server_decode_over += timings.decode.server_over;
+    }
+    total
+}
+
+pub fn totals(parts: &[Part], total: &SeriesTotals) -> Totals {
+    let sum = |pick: fn(&Totals) -> u64| parts.iter().map(|part| pick(&part.document.totals)).sum::<u64>();
+    Totals {
+        in_flight: sum(|t| t.in_flight),
+        dropped_iterations: sum(|t| t.dropped_iterations),
+        stale_reconnects: sum(|t| t.stale_reconnects),
+        token_events: sum(|t| t.token_events),
+        coalesced_events: sum(|t| t.coalesced_events),
+        bytes_sent: sum(|t| t.bytes_sent),
+        bytes_received: sum(|t| t.bytes_received),
+        connections_opened: sum(|t| t.connections_opened),
+        // Upper bounds, as over the cores of one process.
+        peak_connections: sum(|t| t.peak_connections),
+        peak_vus: sum(|t| t.peak_vus),
+        ..Totals::from(traffic(total))
+    }
+}
+
+/// Whether the generator was the limit is not judged yet.
+pub fn client(parts: &[Part]) -> Result<Client, Reason> {
+    let clients = || parts.iter().map(|part| &part.document.client);
+    let sum = |pick: fn(&Client) -> u64| clients().map(pick).sum::<u64>();
+    let user_stamps = clients().any(|c| c.stamp_source == StampSource::User);
+    Ok(Client {
+        limit: false,
+        limit_reasons: Vec::new(),
+        fit_required: false,
+        stamp_source: match user_stamps {
+            true => StampSource::User,
+            false => StampSource::Kernel,
+        },
+        quickack: clients().all(|c| c.quickack),
+        stamps_missing: sum(|c| c.stamps_missing),
+        clock_steps: sum(|c| c.clock_steps),
+        details_lost: sum(|c| c.details_lost),
+        out_of_range: sum(|c| c.out_of_range),
+        reap_lag: lag(parts, "client.reap_lag", |c| &c.reap_lag)?,
+        stamp_lag: lag(parts, "client.stamp_lag", |c| &c.stamp_lag)?,
+        tls: tls(clients()),
+        cores: parts.iter().flat_map(cores).collect(),
+    })
+}
+
+fn lag(parts: &[Part], key: &str, pick: fn(&Client) -> &MetricFigures) -> Result<MetricFigures, Reason> {
+    let mut all = Distribution::new();
+    for part in parts {
+        let values = pick(&part.document.client).distribution();
+        all.merge(&values.map_err(|what| part.wrong(key, &what))?);
+    }
+    Ok(MetricFigures::of(&all))
+}
+
+fn cores(part: &Part) -> impl Iterator<Item = CoreFigures> {
+    let shard = Some(part.shard.number());
+    let cores = part.document.client.cores.iter();
+    cores.map(move |core| CoreFigures {
+        shard,
+        ..core.clone()
+    })
+}
+
+fn tls<'a>(clients: impl Iterator<Item = &'a Client>) -> Option<TlsFigures> {
+    let figures: Vec<&TlsFigures> = clients.filter_map(|client| client.tls.as_ref()).collect();
+    if figures.is_empty() {
+        return None;
+    }
+    let of = |name: &str| {
+        figures
+            .iter()
+            .filter_map(|tls| tls.failures.get(name))
+            .sum::<u64>()
+    };
+    Some(TlsFigures {
+        verified: figures.iter().all(|tls| tls.verified),
+        handshakes: figures.iter().map(|tls| tls.handshakes).sum(),
+        resumed: figures.iter().map(|tls| tls.resumed).sum(),
+        failures: TlsFailure::ALL
+            .into_iter()
+            .map(|reason| (reason.name(), of(reason.name())))
+            .filter(|(_, n)| *n > 0)
+            .collect(),
+    })
+}
+
+/// What servers of the shards' own counted; their memory and CPU do not add, and stay in the parts.
+pub fn managed_server(parts: &[Part]) -> Option<ManagedServerFigures> {
+    let counts = parts.iter().map(|part| part.document.managed_server?.counts);
+    let counts: Option<Vec<ServerCounts>> = counts.collect();
+    counts.map(|counts| ManagedServerFigures {
+        counts: counts.into_iter().reduce(ServerCounts::merge),
+        resources: None,
+    })
+}

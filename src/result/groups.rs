@@ -1,0 +1,202 @@
+//! What is counted and measured of requests: of all, of one server's, of one kind.
+
+use crate::metrics::{METRICS, Outcome, SeriesTotals, TokenSource};
+use crate::plan::Plan;
+use crate::result::figures::{MetricFigures, Ordered};
+use crate::units::{Nanos, seconds};
+use serde::{Deserialize, Serialize};
+
+/// What was counted of a group of requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    pub requests: u64,
+    pub ok: u64,
+    pub failed: u64,
+    pub interrupted: u64,
+    /// The outcomes that occurred.
+    pub by_outcome: Ordered<u64>,
+    /// The statuses that occurred.
+    pub by_status: Ordered<u64>,
+    pub output_tokens: u64,
+    pub token_source: TokenSources,
+    /// The longest that an interrupted request had been under way: a lower bound.
+    pub interrupted_elapsed_max_seconds: f64,
+}
+
+/// Who counted output tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenSources {
+    Server,
+    /// One token for each event with text.
+    Events,
+    /// The server for some requests, events for others.
+    Mixed,
+    None,
+}
+
+impl TokenSources {
+    fn of(totals: &SeriesTotals) -> TokenSources {
+        let server = totals.token_source(TokenSource::Server) > 0;
+        let events = totals.token_source(TokenSource::Events) > 0;
+        match (server, events) {
+            (true, true) => TokenSources::Mixed,
+            (true, false) => TokenSources::Server,
+            (false, true) => TokenSources::Events,
+            (false, false) => TokenSources::None,
+        }
+    }
+
+    /// Those that counted.
+    pub fn each(self) -> &'static [TokenSource] {
+        match self {
+            TokenSources::Server => &[TokenSource::Server],
+            TokenSources::Events => &[TokenSource::Events],
+            TokenSources::Mixed => &[TokenSource::Server, TokenSource::Events],
+            TokenSources::None => &[],
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Ok and failed.
+    pub requests_per_second: f64,
+    pub ok_requests_per_second: f64,
+    pub output_tokens_per_second: f64,
+    /// Failed over ok and failed, 0 to 1.
+    pub error_rate: f64,
+    /// Timeouts and 503s over ok and failed, 0 to 1.
+    pub contention_error_rate: f64,
+}
+
+/// The figures of a group of requests: one kind's, or one server's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupFigures {
+    pub totals: Traffic,
+    pub rates: Rates,
+    pub metrics: Ordered<MetricFigures>,
+}
+
+/// How the series of a plan make groups.
+#[derive(Clone, Debug)]
+pub struct Grouping {
+    /// Name of each series, in order.
+    pub kinds: Vec<String>,
+    /// Name of each server where there are several, else empty.
+    pub servers: Vec<String>,
+    /// Index of each series' server.
+    pub server_of_kind: Vec<u16>,
+}
+
+impl Grouping {
+    /// By the kinds and the servers of a plan.
+    pub fn of(plan: &Plan) -> Grouping {
+        let kinds = &plan.workload.kinds;
+        Grouping {
+            kinds: kinds.iter().map(|kind| kind.name.clone()).collect(),
+            servers: plan.server_names(),
+            server_of_kind: kinds.iter().map(|kind| kind.endpoint).collect(),
+        }
+    }
+
+    /// What each series is called in the details: with several servers, by its server.
+    pub fn names_in_details(&self) -> Vec<String> {
+        match self.servers.is_empty() {
+            true => self.kinds.clone(),
+            false => {
+                let servers = self.server_of_kind.iter();
+                servers
+                    .map(|index| self.servers[usize::from(*index)].clone())
+                    .collect()
+            }
+        }
+    }
+
+    /// One group of each of `series`, which are in the order of `kinds`.
+    pub fn by_kind(&self, series: &[SeriesTotals], duration: Nanos) -> Ordered<GroupFigures> {
+        assert_eq!(self.kinds.len(), series.len(), "one name for each series");
+        let named = self.kinds.iter().zip(series);
+        named
+            .map(|(name, series)| (name.clone(), group(series, duration)))
+            .collect()
+    }
+
+    /// Each server's kinds of request together; `None`: there is one server.
+    pub fn by_server(&self, series: &[SeriesTotals], duration: Nanos) -> Option<Ordered<GroupFigures>> {
+        assert_eq!(
+            self.server_of_kind.len(),
+            series.len(),
+            "one server for each series"
+        );
+        let of_server = |index: u16| {
+            let mut sum = SeriesTotals::new();
+            let pairs = self.server_of_kind.iter().zip(series);
+            pairs
+                .filter(|(server, _)| **server == index)
+                .for_each(|(_, series)| sum.merge(series));
+            group(&sum, duration)
+        };
+        let groups = (0u16..).zip(&self.servers);
+        (!self.servers.is_empty()).then(|| {
+            groups
+                .map(|(index, name)| (name.clone(), of_server(index)))
+                .collect()
+        })
+    }
+}
+
+fn group(series: &SeriesTotals, duration: Nanos) -> GroupFigures {
+    GroupFigures {
+        totals: traffic(series),
+        rates: rates(series, duration),
+        metrics: metrics(series),
+    }
+}
+
+pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
+    Traffic {
+        requests: series.started,
+        ok: series.ok(),
+        failed: series.failed(),
+        interrupted: series.interrupted(),
+        by_outcome: Outcome::ALL
+            .into_iter()
+            .map(|o| (o.name(), series.outcome(o)))
+            .filter(|(_, n)| *n > 0)
+            .collect(),
+        by_status: series
+            .by_status()
+            .iter()
+            .map(|(status, n)| (status.to_string(), n))
+            .collect(),
+        output_tokens: series.output_tokens,
+        token_source: TokenSources::of(series),
+        interrupted_elapsed_max_seconds: seconds(series.interrupted_elapsed_max),
+    }
+}
+
+pub(crate) fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
+    let per_second = |n: u64| {
+        if duration == 0 {
+            0.0
+        } else {
+            n as f64 / seconds(duration)
+        }
+    };
+    Rates {
+        requests_per_second: per_second(series.completed()),
+        ok_requests_per_second: per_second(series.ok()),
+        output_tokens_per_second: per_second(series.output_tokens),
+        error_rate: series.failed_rate().unwrap_or(0.0),
+        contention_error_rate: series.contention_error_rate().unwrap_or(0.0),
+    }
+}
+
+pub(crate) fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
+    METRICS
+        .iter()
+        .filter(|m| !m.rare || !series.metric(m.id).is_empty())
+        .map(|m| (m.key, MetricFigures::of(series.metric(m.id))))
+        .collect()
+}

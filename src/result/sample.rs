@@ -1,0 +1,286 @@
+//! A document that has every key there is, for tests of what is written and read. Its figures go together.
+
+use crate::error::ExitCode;
+use crate::judge::{BreakingPoint, Judged, StepResult, StepsResult, ThresholdResult};
+use crate::metrics::{Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource};
+use crate::plan::AnalysisLimits;
+use crate::report::Aggregator;
+use crate::result::{
+    Contention, GeneratorFacts, Grouping, Host, Layout, ManagedServerFigures, ManagedServerRow,
+    MergedFigures, Ordered, PartFigures, PassFigures, Pushes, Repeat, RepeatFacts, Run, RunFacts, RunResult,
+    ServerCounts, ShardFigures, StampSource, StartFigures, StoppedBy, WarmUp, spread,
+};
+use crate::server::{ServerSample, ServerSamples};
+use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, seconds};
+use serde_json::json;
+
+const KINDS: [&str; 3] = ["llama/stream", "llama/plain", "vllm"];
+const SERVER_OF_KIND: [u16; 3] = [0, 0, 1];
+/// 2026-01-02 03:04:05 UTC.
+const STARTED: i128 = 1_767_323_045_000_000_000;
+const REPEATS: u32 = 2;
+const DURATION: Nanos = 3 * SECOND;
+
+/// One run on one core: 90 requests in three seconds, some of them not ok. `slower`: percent.
+fn load(slower: u64) -> Aggregator {
+    let mut aggregator = Aggregator::new(1, KINDS.len());
+    let mut recorder = Recorder::new(0, KINDS.len(), false);
+    for second in 0..3 {
+        for n in second * 30..(second + 1) * 30 {
+            request(&mut recorder, n, slower);
+        }
+        let counters = recorder.counters();
+        counters.wall_ns += SECOND;
+        counters.busy_ns += 900 * MILLISECOND;
+        counters.reads += 30;
+        counters.tls_handshakes += 2;
+        counters.tls_failures[TlsFailure::ALL[0] as usize] += 1;
+        counters.set_vus_running(5);
+        aggregator.append_snapshot(&recorder.take(Snapshot::new(0, KINDS.len(), false)));
+        aggregator.tick((second + 1) * SECOND, 5);
+    }
+    aggregator
+}
+
+fn request(recorder: &mut Recorder, n: u64, slower: u64) {
+    let series = (n % 3) as u16;
+    let outcome = match n {
+        n if n % 29 == 28 => Outcome::Http503,
+        n if n % 31 == 30 => Outcome::TimeoutTotal,
+        89 => Outcome::Interrupted,
+        _ => Outcome::Ok,
+    };
+    let due = n * 30 * MILLISECOND;
+    let first = due + (5 + n % 7) * MILLISECOND * (100 + slower) / 100;
+    let last = first + (20 + n % 50) * MILLISECOND * (100 + slower) / 100;
+    let streamed = series != 1 && outcome == Outcome::Ok;
+    recorder.started(series);
+    recorder.connect(series, 150 * MICROSECOND);
+    recorder.tls(series, 900 * MICROSECOND);
+    if streamed {
+        recorder.gap(series, last - first);
+        recorder.counters().token_events += 2;
+        recorder.counters().coalesced_events += 1;
+        recorder.reap_lag(40 * MICROSECOND);
+        recorder.stamp_lag(MICROSECOND);
+    }
+    recorder.finish(&Sample {
+        vu: (n % 5) as u32,
+        iteration: n / 5,
+        series,
+        status: match outcome {
+            Outcome::Http503 => 503,
+            Outcome::TimeoutTotal => 0,
+            _ => 200,
+        },
+        due,
+        sent: Some(due + 10 * MICROSECOND),
+        first_byte: Some(first),
+        first_event: streamed.then_some(first),
+        first_token: streamed.then_some(first),
+        last_token: streamed.then_some(last),
+        schedule_lag: 10 * MICROSECOND,
+        output_tokens: if streamed { 2 } else { 0 },
+        token_source: if streamed {
+            TokenSource::Server
+        } else {
+            TokenSource::None
+        },
+        server_prompt: streamed.then_some(4 * MILLISECOND),
+        server_decode: streamed.then_some(last - first),
+        ..Sample::ended(outcome, last + MILLISECOND)
+    });
+}
+
+fn thresholds() -> Vec<ThresholdResult> {
+    let result = |metric: &str, observed, ok| ThresholdResult {
+        metric: metric.to_owned(),
+        expression: "p(95)<40".to_owned(),
+        observed,
+        ok,
+        not_applicable: false,
+        breaking_point: None,
+        not_recomputed: None,
+    };
+    vec![
+        result("ttft{stream:true}", Some(11.0), true),
+        ThresholdResult {
+            breaking_point: Some(BreakingPoint {
+                elapsed_seconds: 2.0,
+                vus: 5,
+                vus_running: 5,
+            }),
+            not_recomputed: Some("steps are judged while a run goes on".to_owned()),
+            ..result("latency", Some(71.5), false)
+        },
+        ThresholdResult {
+            not_applicable: true,
+            ..result("tls", None, true)
+        },
+    ]
+}
+
+fn judged() -> Judged {
+    let step = StepResult {
+        vus: 5,
+        from_seconds: 1.0,
+        to_seconds: 3.0,
+        requests: 60,
+        requests_per_second: 30.0,
+        ok: false,
+        thresholds: thresholds(),
+    };
+    Judged {
+        thresholds: thresholds(),
+        steps: Some(StepsResult {
+            peak_vus: Some(4),
+            judged: vec![step],
+        }),
+    }
+}
+
+fn passes(loads: &[Aggregator], together: &Aggregator, grouping: &Grouping) -> PassFigures {
+    let mut warmup = WarmUp::default();
+    warmup.append(&loads[0], DURATION);
+    let repeats: Vec<Repeat> = (1..)
+        .zip(loads)
+        .map(|(number, load)| {
+            let facts = RepeatFacts {
+                started_at_unix_ns: STARTED,
+                duration: DURATION,
+                stopped_by: StoppedBy::Plan,
+            };
+            Repeat::of(number, facts, load, &judged())
+        })
+        .collect();
+    let by_server = |load: &Aggregator, duration| {
+        grouping
+            .by_server(&load.merged().series, duration)
+            .expect("two servers")
+    };
+    let (alone, all) = (
+        by_server(&loads[0], DURATION),
+        by_server(together, u64::from(REPEATS) * DURATION),
+    );
+    let pairs = alone.iter().zip(all.iter());
+    let pairs: Vec<_> = pairs
+        .map(|((name, alone), (_, all))| (name, 5, alone, all))
+        .collect();
+    PassFigures {
+        warmup: Some(warmup),
+        spread: spread(&repeats),
+        repeats,
+        contention: Some(Contention::of(&pairs)),
+    }
+}
+
+fn run() -> Run {
+    Run {
+        profile: "sample".to_owned(),
+        target: "http://127.0.0.1:8001, http://127.0.0.1:8002".to_owned(),
+        started_at: "2026-01-02T03:04:05Z".to_owned(),
+        startup_seconds: 0.031,
+        duration_seconds: seconds(u64::from(REPEATS) * DURATION),
+        stopped_by: StoppedBy::Plan,
+        layout: Layout::Workload,
+        shard: Some(ShardFigures { number: 1, count: 2 }),
+        start: Some(StartFigures::of(STARTED - 5_000_000, STARTED)),
+        merged: Some(MergedFigures {
+            shards: 2,
+            missing_shards: vec![2],
+            start_skew_seconds: 0.002,
+        }),
+        verdict: String::new(),
+        exit_code: ExitCode::Ok,
+        versions: Ordered::from_iter([("llmload-uring", "0.1.0".to_owned())]),
+    }
+}
+
+fn host() -> Host {
+    Host {
+        kernel: Some("6.18.0".to_owned()),
+        cpu: Some("Some CPU".to_owned()),
+        cpus_allowed: Some(vec![0, 1]),
+        worker_cpus: Some(vec![1]),
+        server_cpus: Some(vec![0]),
+        reporter_cpu: Some(0),
+        open_files: Some(1024),
+        memlock_bytes: Some(8 << 20),
+        local_ports: Some([32768, 60999]),
+        min_wait_us: Some(50),
+    }
+}
+
+fn server_samples() -> ServerSamples {
+    let mut samples = ServerSamples::default();
+    for second in 0..=3 {
+        samples.push(ServerSample {
+            elapsed: second * SECOND,
+            cpu_percent: (second > 0).then_some(40.0 + second as f64),
+            rss_bytes: (50 + second % 2) << 20,
+        });
+    }
+    samples
+}
+
+/// Every key that a document may have, whether or not they come together in one.
+pub(crate) fn full() -> RunResult {
+    let loads = [load(0), load(10)];
+    let mut together = load(0);
+    together.append(&loads[1]);
+    let grouping = Grouping {
+        kinds: KINDS.map(str::to_owned).to_vec(),
+        servers: vec!["llama".to_owned(), "vllm".to_owned()],
+        server_of_kind: SERVER_OF_KIND.to_vec(),
+    };
+    let samples = server_samples();
+    let facts = RunFacts {
+        config: json!({"profile": "sample", "servers": [{"name": "llama"}, {"name": "vllm"}], "seed": 7}),
+        host: host(),
+        run: run(),
+        duration: u64::from(REPEATS) * DURATION,
+        passes: passes(&loads, &together, &grouping),
+        grouping,
+        generator: GeneratorFacts {
+            cpus: vec![1],
+            stamp_source: StampSource::Kernel,
+            quickack: true,
+            tls_verified: Some(true),
+            details_unwritten: 0,
+        },
+        judged: judged(),
+        managed_server: Some(ManagedServerFigures {
+            counts: Some(ServerCounts {
+                requests: 180,
+                client_requests: 180,
+                ..ServerCounts::default()
+            }),
+            resources: samples.summary(),
+        }),
+        managed_server_timeline: samples.rows.iter().map(ManagedServerRow::of).collect(),
+        pushes: Some(Pushes {
+            sent: 3,
+            last_error: Some("status 500".to_owned()),
+            ..Pushes::default()
+        }),
+    };
+    let mut result = RunResult::build(facts, &together);
+    for core in &mut result.client.cores {
+        core.shard = Some(1);
+    }
+    result.judge(&AnalysisLimits::default(), true, Vec::new());
+    result.parts = vec![PartFigures {
+        file: "1.json".to_owned(),
+        run: result.run.clone(),
+        host: result.host.clone(),
+        client: result.client.clone(),
+        thresholds: result.thresholds.clone(),
+        steps: result.steps.clone(),
+        managed_server: result.managed_server,
+        managed_server_timeline: result.managed_server_timeline.clone(),
+        pushes: result.pushes.clone(),
+        warnings: result.warnings.clone(),
+    }];
+    result.summary = "sample: 6.0 s, as planned\n".to_owned();
+    result
+}

@@ -1,0 +1,56 @@
+//! Which documents this program reads.
+
+use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// What a document of this version says of itself.
+pub const SCHEMA: &str = "llmload-uring/2";
+/// The beginning that the schemas of all versions share.
+const FAMILY: &str = "llmload-uring/";
+
+/// The schema of this version, as a member of the document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Schema;
+
+impl Schema {
+    /// Whether a document that says `schema` is a result document, of whatever version.
+    pub fn is_ours(schema: &str) -> bool {
+        schema.starts_with(FAMILY)
+    }
+
+    /// `Err`: what is wrong with a document that says `schema`, and what to do.
+    pub fn check(schema: &str) -> Result<(), (String, &'static str)> {
+        let number = |schema: &str| schema.strip_prefix(FAMILY)?.parse::<u32>().ok();
+        match (number(schema), number(SCHEMA)) {
+            _ if schema == SCHEMA => Ok(()),
+            (Some(theirs), Some(ours)) if theirs < ours => Err((
+                format!("is `{schema}`, of an earlier version; this program reads `{SCHEMA}`"),
+                "repeat the run with this version, or use the version that wrote the document; \
+                 docs/RESULT.md lists what has changed",
+            )),
+            (Some(_), _) => Err((
+                format!("is `{schema}`, of a later version; this program reads `{SCHEMA}`"),
+                "use the version that wrote the document, or a later one",
+            )),
+            (None, _) => Err((
+                format!("is `{schema}`, expected `{SCHEMA}`"),
+                "name a document that --output FILE has written",
+            )),
+        }
+    }
+}
+
+impl Serialize for Schema {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(SCHEMA)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Schema, D::Error> {
+        let schema = String::deserialize(from)?;
+        Schema::check(&schema)
+            .map(|()| Schema)
+            .map_err(|(what, _)| D::Error::custom(what))
+    }
+}
