@@ -251,7 +251,8 @@ fn document(found: &Findings) -> Value {
             "needed": memlock_needed(facts.ipc_lock, &found.need), "exempt": facts.ipc_lock },
         "local_ports": { "first": facts.local_ports.0, "last": facts.local_ports.1, "needed": found.need.vus },
         "somaxconn": facts.somaxconn,
-        "lacks": errors.iter().map(HostError::reason).map(|r| json!({ "what": r.what, "mend": r.hint })).collect::<Vec<_>>(),
+        "lacks": errors.iter().map(HostError::reason)
+            .map(|r| json!({ "what": r.what, "mend": r.hint })).collect::<Vec<_>>(),
         "notes": advice(found),
     })
 }
