@@ -140,13 +140,22 @@ fn each_room_imports_exactly_what_the_table_says() {
             wrong.push(format!("{room}: imports {more:?}, which the table does not list"));
         }
         if !fewer.is_empty() {
-            wrong.push(format!("{room}: does not import {fewer:?}, which the table lists"));
+            wrong.push(format!(
+                "{room}: does not import {fewer:?}, which the table lists"
+            ));
         }
     }
-    for room in code.keys().filter(|room| !table.iter().any(|(name, _)| name == *room)) {
+    for room in code
+        .keys()
+        .filter(|room| !table.iter().any(|(name, _)| name == *room))
+    {
         wrong.push(format!("{room}: no row in the table"));
     }
-    assert!(wrong.is_empty(), "docs/ARCHITECTURE.md:\n  {}", wrong.join("\n  "));
+    assert!(
+        wrong.is_empty(),
+        "docs/ARCHITECTURE.md:\n  {}",
+        wrong.join("\n  ")
+    );
 }
 
 /// Each import is from a row further up, so there is no cycle either.
@@ -172,7 +181,9 @@ fn imports_are_seen_in_every_form_and_tests_are_not() {
                 impl J {\n    #[cfg(test)]\n    fn k() {\n        crate::no::x();\n    }\n}\nuse crate::l;\n";
     let found: Vec<String> = imported(&program_text(text)).into_iter().collect();
     assert_eq!(found, ["a", "c", "f", "h", "l"]);
-    let page = format!("x\n{TABLE_HEAD}\n| --- | --- | --- |\n| `a/` | does | nothing |\n| `b/` | so | `a`, `c` |\n\n| d |");
+    let page = format!(
+        "x\n{TABLE_HEAD}\n| --- | --- | --- |\n| `a/` | does | nothing |\n| `b/` | so | `a`, `c` |\n\n| d |"
+    );
     let rows = table(&page);
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[1].1, BTreeSet::from(["a".to_owned(), "c".to_owned()]));
