@@ -31,6 +31,7 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
         kinds: built.kinds,
         think_time: config.think_time,
     };
+    workload.invariants();
     let shard = config.run.shard.unwrap_or(Shard::WHOLE);
     Ok(Plan {
         profile: config.profile.clone(),
