@@ -41,7 +41,7 @@ pub fn probe(args: &ProbeArgs) -> Probed {
         vus: args.vus,
         cores,
         addresses: 1,
-        ring_bytes: ring_bytes(net::SUBMISSIONS, net::completions(args.vus)),
+        ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(args.vus)),
         backlog: LISTEN_BACKLOG,
     };
     let verdict = host::check(&mut facts, &need);
@@ -289,7 +289,7 @@ mod tests {
             vus,
             cores: 3,
             addresses: 1,
-            ring_bytes: ring_bytes(net::SUBMISSIONS, net::completions(vus)),
+            ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
             backlog: LISTEN_BACKLOG,
         };
         Findings {

@@ -1,5 +1,5 @@
-//! The task of one core that starts and stops its VUs on schedule, cuts those whose grace is over, obeys the
-//! reporter, and sends it a snapshot every second.
+//! The task of one core that starts and stops its VUs by the schedule, cuts those whose grace period has ended, handles
+//! the reporter's commands, and sends it a snapshot every second.
 
 use std::rc::Rc;
 
@@ -32,7 +32,7 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
     };
     loop {
         while let Ok(command) = commands.try_recv() {
-            conductor.obey(command);
+            conductor.handle(command);
         }
         let now = clock::monotonic();
         conductor.step(now);
@@ -47,7 +47,9 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
                 SNAPSHOT_EVERY * (1 + (now - conductor.next_snapshot) / SNAPSHOT_EVERY);
         }
         let core = conductor.core.clone();
-        core.net.kicked_or(core.conductor, conductor.next()).await;
+        core.net
+            .wait_for_kick(core.conductor, conductor.next_wake())
+            .await;
     }
 }
 
@@ -68,12 +70,12 @@ impl Conductor {
             } else {
                 executor.graceful_ramp_down()
             };
-            let mine = vus_on_core(step.vus, u32::from(self.core.index), u32::from(self.core.cores));
-            vu::want(&self.core, mine, (at + grace).min(last_cut));
+            let wanted = vus_on_core(step.vus, u32::from(self.core.index), u32::from(self.core.cores));
+            vu::set_wanted(&self.core, wanted, (at + grace).min(last_cut));
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle(&mut self, command: Command) {
         let now = clock::monotonic();
         match command {
             Command::Start(_) => {}
@@ -91,8 +93,8 @@ impl Conductor {
         )
     }
 
-    /// When there is something to do again.
-    fn next(&self) -> Nanos {
+    /// Returns the next instant at which there is something to do.
+    fn next_wake(&self) -> Nanos {
         let step = self.schedule.steps().get(self.next_step).map(|s| self.t0 + s.at);
         let cut = self.core.vus.borrow().next_cut();
         [step, cut, Some(self.next_snapshot)]

@@ -1,4 +1,4 @@
-//! One core: sets up its ring and recorder, then runs VUs, conductor and driver to the end.
+//! Sets up the ring and recorder of one core, then runs its VUs, conductor and driver to the end.
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
@@ -19,8 +19,8 @@ use crate::plan::{Plan, vus_on_core};
 use crate::units::Nanos;
 use crate::workload::Target;
 
-/// Connects in flight per core: enough to keep both ends busy, few enough that what is measured is the connect
-/// and not our own queue. 9,500 on one core take half a second with 16, 32 and 128 alike, but their median reads
+/// Limit of concurrent connects per core: enough to keep both sides busy, but few enough that we measure the connect
+/// and not our own queue. 9,500 connects on one core take half a second with 16, 32 and 128 alike, but their median is
 /// 0.6 ms with 32 and 3.2 ms with 128.
 const CONNECTS_IN_FLIGHT_MAX: u32 = 32;
 
@@ -36,58 +36,60 @@ pub struct CoreSetup {
     pub kick_end: OwnedFd,
 }
 
-/// What the tasks of one core share.
+/// State that the tasks of one core share.
 pub struct CoreState {
     pub index: u16,
     pub cores: u16,
     pub plan: Arc<Plan>,
-    /// Of each endpoint of the plan.
+    /// One target for each server of the plan, in order.
     pub targets: Arc<[Target]>,
     pub options: EngineOptions,
-    /// Which endpoint a request goes to.
+    /// Decides which target a request goes to.
     pub routes: RefCell<Routes>,
     pub net: Net,
     pub recorder: RefCell<Recorder>,
     pub vus: RefCell<VuTable>,
     pub shared_iterations: Arc<AtomicU64>,
-    /// Request bodies are built here, so that it grows once per core and not per VU.
+    /// Request bodies are built here, so that the buffer grows once per core and not per VU.
     pub body_scratch: RefCell<Vec<u8>>,
-    /// A request before it is encrypted, or what a read was decrypted to.
+    /// A request before encryption, or a read after decryption.
     pub plain_scratch: RefCell<Vec<u8>>,
-    /// What connections have of incomplete TLS records.
+    /// Buffers for incomplete TLS records of the connections.
     pub tls_pool: crate::tls::Pool,
     /// The run is over for this core.
     pub over: Cell<bool>,
-    /// A task of ours panicked: the run is void.
+    /// The message of a task that panicked, which makes the run invalid.
     pub failed: RefCell<Option<String>>,
     pub conductor: TaskId,
     pub report: Sender<Report>,
     pub recycled: Receiver<Box<Snapshot>>,
-    last: Cell<(NetCounters, Nanos, Nanos)>,
+    /// The ring's counters, the time and the CPU time at the last call of `record_net_counters`.
+    last_counters: Cell<(NetCounters, Nanos, Nanos)>,
 }
 
 impl CoreState {
-    /// Where the `turn`-th connect to an endpoint goes, among the addresses of all targets: its own in turn.
-    pub fn address(&self, endpoint: u16, turn: usize) -> usize {
-        let (before, rest) = self.targets.split_at(usize::from(endpoint));
+    /// Returns the address index of connect number `turn` to a target, whose addresses are used in turn. The index
+    /// counts through the addresses of all targets.
+    pub fn address_index(&self, target: u16, turn: usize) -> usize {
+        let (before, rest) = self.targets.split_at(usize::from(target));
         let first: usize = before.iter().map(|target| target.addresses.len()).sum();
         first + turn % rest[0].addresses.len()
     }
 
-    /// Sends what was recorded since the last time, if an empty snapshot is there to go on with: else it stays
-    /// and goes out with the next.
+    /// Sends the figures recorded since the last snapshot, if there is an empty snapshot to continue with. Otherwise
+    /// they are kept and go out with the next one.
     pub fn send_snapshot(&self) {
         let Ok(empty) = self.recycled.try_recv() else {
             return;
         };
-        self.count();
+        self.record_net_counters();
         let full = self.recorder.borrow_mut().take(empty);
         self.send(Report::Snapshot(full));
     }
 
-    /// The end of this core: everything not yet sent.
+    /// Sends all figures not yet sent, at the end of this core.
     pub fn send_last_snapshot(&self) {
-        self.count();
+        self.record_net_counters();
         let series = self.plan.workload.kinds.len();
         let empty = Snapshot::new(self.index, series, false);
         let full = self.recorder.borrow_mut().take(empty);
@@ -95,15 +97,15 @@ impl CoreState {
     }
 
     fn send(&self, report: Report) {
-        // The channel has room for every snapshot there is; it is gone only when the reporter is.
+        // The channel has room for all snapshots, so sending fails only if the reporter has ended.
         let _ = self.report.send(report);
     }
 
-    /// Puts what the ring counted since the last time into the recorder.
-    fn count(&self) {
+    /// Adds what the ring has counted since the last call to the recorder.
+    fn record_net_counters(&self) {
         let now = self.net.counters();
         let (wall, cpu) = (clock::monotonic(), clock::thread_cpu());
-        let (was, wall_was, cpu_was) = self.last.replace((now, wall, cpu));
+        let (was, wall_was, cpu_was) = self.last_counters.replace((now, wall, cpu));
         let mut recorder = self.recorder.borrow_mut();
         let c = recorder.counters();
         c.connections_opened += now.connections_opened - was.connections_opened;
@@ -134,12 +136,12 @@ pub async fn run_core(setup: CoreSetup) {
 }
 
 async fn run(setup: CoreSetup) -> Result<(), String> {
-    // Timers are late by the slack, 50 us by default.
+    // Timers may be late by the timer slack, which is 50 us by default.
     let _ = rustix::thread::set_current_timer_slack(Some(std::num::NonZeroU64::MIN));
     let commands = setup.commands.clone();
     let core = set_up(setup)?;
     let Ok(Command::Start(t0)) = commands.recv() else {
-        // Told to end before the beginning.
+        // The reporter ended before the run began.
         return Ok(());
     };
     core.net.note_runnable();
@@ -148,7 +150,7 @@ async fn run(setup: CoreSetup) -> Result<(), String> {
     core.net
         .drive(yield_now, over)
         .await
-        .map_err(|e| format!("the ring of core {} failed: {e}", core.index))?;
+        .map_err(|e| format!("core {}: io_uring failed: {e}", core.index))?;
     core.send_last_snapshot();
     let failed = core.failed.borrow_mut().take();
     match failed {
@@ -175,7 +177,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         kernel_stamps: options.kernel_stamps,
         quickack: options.quickack,
         nagle: false,
-        // Without kernel stamps a wait would show in the figures.
+        // Without kernel stamps, a wait would show in the figures.
         min_wait_us: if options.kernel_stamps {
             options.min_wait_us
         } else {
@@ -189,10 +191,10 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
             .collect(),
         connects_in_flight_max: CONNECTS_IN_FLIGHT_MAX,
     })
-    .map_err(|e| format!("core {index}: no ring: {e}"))?;
+    .map_err(|e| format!("core {index}: io_uring cannot be set up: {e}"))?;
     let conductor = net.new_task();
     net.watch_kick(kick_end, conductor)
-        .map_err(|e| format!("core {index}: no eventfd: {e}"))?;
+        .map_err(|e| format!("core {index}: the eventfd cannot be read: {e}"))?;
     let series = plan.workload.kinds.len();
     let ready = Report::Ready {
         features: net.features(),
@@ -209,7 +211,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
         tls_pool: crate::tls::Pool::default(),
         over: Cell::new(false),
         failed: RefCell::new(None),
-        last: Cell::new((NetCounters::default(), clock::monotonic(), clock::thread_cpu())),
+        last_counters: Cell::new((NetCounters::default(), clock::monotonic(), clock::thread_cpu())),
         routes: RefCell::new(Routes::new(&plan, u32::from(index), u32::from(cores))),
         plan,
         targets,

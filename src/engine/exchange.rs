@@ -1,8 +1,8 @@
-//! One request's life: connect if needed, send, read to the end, one outcome.
+//! Carries out one request: connects if needed, sends, reads the response to its end, and records one outcome.
 
 use super::core::CoreState;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
-use super::secure::take_sealed;
+use super::secure::read_encrypted;
 use crate::api::find_stamp;
 use crate::metrics::{Outcome, Recorder, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
@@ -10,49 +10,50 @@ use crate::tls::{TlsEnd, TlsSession, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Draw, Timeouts, encode_request};
 
-/// A VU's connection to one endpoint and what reads it.
-pub struct Session {
+/// A VU's connection to one target, with the reader of its responses.
+pub struct VuConnection {
     pub(super) task: TaskId,
     vu: u32,
-    pub(super) endpoint: u16,
+    pub(super) target: u16,
     pub(super) conn: Option<ConnId>,
-    /// Where the target speaks TLS: of `conn`, and the target with what this user may resume.
+    /// The TLS state of `conn`, if the target uses TLS.
     pub(super) tls: Option<Box<TlsSession>>,
-    pub(super) user: Option<Box<TlsTarget>>,
-    /// The connection ended while nobody used it, and was closed.
+    /// The target with the TLS connections that this user may resume.
+    pub(super) tls_target: Option<Box<TlsTarget>>,
+    /// The connection ended while it was not in use, and was closed.
     pub(super) stale: bool,
     pub(super) reader: ResponseReader,
-    /// Counts connects, so that a target's addresses are used in turn.
+    /// Number of connects so far, so that a target's addresses are used in turn.
     connects: u32,
 }
 
-/// How one try on one connection ended.
-pub(super) enum Tried {
-    Over(Outcome, Nanos),
-    /// A reused connection closed or reset before any response byte: not the server's answer.
+/// The result of one attempt on one connection.
+pub(super) enum Attempt {
+    Finished(Outcome, Nanos),
+    /// A reused connection was closed or reset before any response byte, which is not an answer of the server.
     Stale,
 }
 
-/// What is collected for the sample while the request lives.
-pub(super) struct Life {
+/// Facts for the sample, collected while the request is in flight.
+pub(super) struct RequestState {
     pub series: u16,
     due: Nanos,
-    /// Spent connecting, TLS included, all tries together.
+    /// Time spent on connecting, TLS included, over all attempts.
     pub connecting: Nanos,
     pub sent: Option<Nanos>,
-    /// TLS has sent something of its own since the request: `sent` stays as it is.
-    pub answered: bool,
+    /// TLS has sent output of its own since the request, so `sent` must stay as it is.
+    pub tls_output_sent: bool,
 }
 
-impl Session {
-    pub fn new(task: TaskId, vu: u32, endpoint: u16) -> Session {
-        Session {
+impl VuConnection {
+    pub fn new(task: TaskId, vu: u32, target: u16) -> VuConnection {
+        VuConnection {
             task,
             vu,
-            endpoint,
+            target,
             conn: None,
             tls: None,
-            user: None,
+            tls_target: None,
             stale: false,
             reader: ResponseReader::new(),
             connects: 0,
@@ -61,36 +62,41 @@ impl Session {
 
     pub fn close(&mut self, net: &Net) {
         if let Some(conn) = self.conn.take() {
-            self.farewell(net, conn);
+            self.send_close_notify(net, conn);
             net.close(conn);
         }
     }
 
-    /// Sends the request that `draw` says and records its sample; gives the outcome.
+    /// Sends the request that `draw` describes, records its sample and returns the outcome.
     pub async fn request(&mut self, core: &CoreState, draw: &Draw, iteration: u64, due: Nanos) -> Outcome {
         let series = draw.kind;
         debug_assert_eq!(
             core.plan.workload.kinds[usize::from(series)].endpoint,
-            self.endpoint
+            self.target
         );
         core.recorder.borrow_mut().started(series);
-        let mut life = Life {
+        let mut request = RequestState {
             series,
             due,
             connecting: 0,
             sent: None,
-            answered: false,
+            tls_output_sent: false,
         };
-        let (outcome, done) = self.attempts(core, draw, &mut life).await;
+        let (outcome, done) = self.attempts(core, draw, &mut request).await;
         core.net.clear_limit(self.task);
-        self.record(core, &life, outcome, done, iteration);
+        self.record(core, &request, outcome, done, iteration);
         self.reader.release();
         outcome
     }
 
-    async fn attempts(&mut self, core: &CoreState, draw: &Draw, life: &mut Life) -> (Outcome, Nanos) {
+    async fn attempts(
+        &mut self,
+        core: &CoreState,
+        draw: &Draw,
+        request: &mut RequestState,
+    ) -> (Outcome, Nanos) {
         let kind = &core.plan.workload.kinds[usize::from(draw.kind)];
-        let api = core.targets[usize::from(self.endpoint)].api;
+        let api = core.targets[usize::from(self.target)].api;
         let expected = match kind.call.stream() {
             Some(true) => Expected::Stream(api),
             Some(false) => Expected::Whole(api),
@@ -98,29 +104,31 @@ impl Session {
         };
         loop {
             self.reader.begin(expected);
-            let (conn, reused) = match self.connection(core, &kind.timeouts, life).await {
+            let (conn, reused) = match self.connection(core, &kind.timeouts, request).await {
                 Ok(found) => found,
                 Err(outcome) => return (outcome, clock::monotonic()),
             };
             let bytes = {
                 let mut bytes = core.net.take_spare(conn);
                 let mut body = core.body_scratch.borrow_mut();
-                let (plan, endpoint) = (&core.plan.workload, self.endpoint);
-                self.seal(core, &mut bytes, |out| {
-                    let target = &core.targets[usize::from(endpoint)];
+                let (plan, target) = (&core.plan.workload, self.target);
+                self.encrypt(core, &mut bytes, |out| {
+                    let target = &core.targets[usize::from(target)];
                     encode_request(out, &mut body, target, plan, draw);
                 });
                 bytes
             };
-            life.answered = false;
+            request.tls_output_sent = false;
             if core.net.send(conn, bytes).is_err() {
                 self.close(&core.net);
                 return (Outcome::ClientResource, clock::monotonic());
             }
-            let tried = self.read_response(core, conn, reused, &kind.timeouts, life).await;
-            match tried {
-                Tried::Over(outcome, done) => return (outcome, done),
-                Tried::Stale => {
+            let attempt = self
+                .read_response(core, conn, reused, &kind.timeouts, request)
+                .await;
+            match attempt {
+                Attempt::Finished(outcome, done) => return (outcome, done),
+                Attempt::Stale => {
                     self.close(&core.net);
                     core.recorder.borrow_mut().counters().stale_reconnects += 1;
                 }
@@ -128,18 +136,18 @@ impl Session {
         }
     }
 
-    /// The kept connection if it is still good, else a new one; and whether it was used before.
+    /// Returns the kept connection if it is still usable, or a new one; and whether it was used before.
     async fn connection(
         &mut self,
         core: &CoreState,
         timeouts: &Timeouts,
-        life: &mut Life,
+        request: &mut RequestState,
     ) -> Result<(ConnId, bool), Outcome> {
         if let Some(conn) = self.conn {
             if self.is_quiet(core, conn) {
                 return Ok((conn, true));
             }
-            // Closed while idle, or bytes that belong to no request: not to be used again.
+            // It was closed while idle, or has bytes that belong to no request, so it must not be used again.
             self.close(&core.net);
             self.stale = true;
         }
@@ -147,19 +155,20 @@ impl Session {
             core.recorder.borrow_mut().counters().stale_reconnects += 1;
         }
         let turn = self.vu as usize + self.connects as usize;
-        let address = core.address(self.endpoint, turn);
+        let address = core.address_index(self.target, turn);
         self.connects = self.connects.wrapping_add(1);
-        let begun = clock::monotonic();
-        let total = life.due + timeouts.total;
-        let deadline = timeouts.connect.map_or(total, |t| total.min(begun + t));
+        let start = clock::monotonic();
+        let total = request.due + timeouts.total;
+        let deadline = timeouts.connect.map_or(total, |t| total.min(start + t));
         match core.net.connect(self.task, address, deadline).await {
             Ok((conn, took)) => {
                 self.conn = Some(conn);
-                life.connecting += took;
-                core.recorder.borrow_mut().connect(life.series, took);
-                if core.options.tls[usize::from(self.endpoint)].is_some() {
-                    // Boxed: or each plain user's task would carry 9 KiB of handshake (scripts/many-users.sh).
-                    Box::pin(self.secure(core, conn, deadline, life)).await?;
+                request.connecting += took;
+                core.recorder.borrow_mut().connect(request.series, took);
+                if core.options.tls[usize::from(self.target)].is_some() {
+                    // Boxed because each user's task would otherwise hold 9 KiB for a handshake, even without TLS
+                    // (scripts/many-users.sh).
+                    Box::pin(self.establish_tls(core, conn, deadline, request)).await?;
                 }
                 Ok((conn, false))
             }
@@ -176,14 +185,16 @@ impl Session {
         conn: ConnId,
         reused: bool,
         timeouts: &Timeouts,
-        life: &mut Life,
-    ) -> Tried {
-        let begun = clock::monotonic();
+        request: &mut RequestState,
+    ) -> Attempt {
+        let start = clock::monotonic();
         loop {
-            let deadline = self.deadline(timeouts, life.due, begun);
+            let deadline = self.deadline(timeouts, request.due, start);
             let received = core.net.receive(self.task, conn, deadline).await;
-            if !life.answered && (life.sent.is_none() || self.reader.arrivals.first_byte.is_none()) {
-                life.sent = core.net.sent_at(conn);
+            if !request.tls_output_sent
+                && (request.sent.is_none() || self.reader.arrivals.first_byte.is_none())
+            {
+                request.sent = core.net.sent_at(conn);
             }
             let untouched = self.reader.arrivals.first_byte.is_none();
             let arrived = match &received {
@@ -191,45 +202,45 @@ impl Session {
                 _ => 0,
             };
             let (outcome, done) = match received {
-                Received::Data(chunk) => match self.take(core, chunk, life) {
+                Received::Data(chunk) => match self.read_chunk(core, chunk, request) {
                     Progress::More => match self.tls_end() {
                         None => {
-                            self.answer(core, conn, life);
+                            self.send_tls_output(core, conn, request);
                             continue;
                         }
-                        Some(TlsEnd::Closed) if untouched && reused => return Tried::Stale,
+                        Some(TlsEnd::Closed) if untouched && reused => return Attempt::Stale,
                         Some(end) => (self.outcome_of_end(core, end), arrived),
                     },
                     Progress::Over { outcome, reusable } => {
-                        // An answer before the request was out leaves the connection in between two requests.
+                        // After an answer that came before the request was out, part of the request is still to be sent.
                         if !reusable || core.net.sending(conn) {
                             self.close(&core.net);
                         }
-                        return Tried::Over(outcome, self.reader.arrivals.last);
+                        return Attempt::Finished(outcome, self.reader.arrivals.last);
                     }
                 },
                 Received::Ended(_, _) | Received::SendFailed(_) if untouched && reused => {
-                    return Tried::Stale;
+                    return Attempt::Stale;
                 }
                 Received::Ended(Ended::Eof, at) => (self.outcome_of_eof(), at),
-                Received::Ended(Ended::Error(errno), at) => (broken(errno), at),
-                Received::SendFailed(errno) => (broken(errno), clock::monotonic()),
+                Received::Ended(Ended::Error(errno), at) => (outcome_of_errno(errno), at),
+                Received::SendFailed(errno) => (outcome_of_errno(errno), clock::monotonic()),
                 Received::Timeout => {
                     let now = clock::monotonic();
-                    (self.timed_out(timeouts, life.due, begun, now), now)
+                    (self.timed_out(timeouts, request.due, start, now), now)
                 }
                 Received::Stopped => (Outcome::Interrupted, clock::monotonic()),
             };
             self.close(&core.net);
-            return Tried::Over(outcome, done);
+            return Attempt::Finished(outcome, done);
         }
     }
 
-    /// Reads a chunk; everything that is counted per read is counted here.
-    fn take(&mut self, core: &CoreState, chunk: Chunk<'_>, life: &Life) -> Progress {
-        // The one place that says when bytes arrived: not before the request went out, nor before the read before
-        // them. The kernel stamps by the wall clock, which may be set meanwhile.
-        let earliest = life.sent.unwrap_or(life.due).max(self.reader.arrivals.last);
+    /// Reads a chunk, and counts everything that is counted per read.
+    fn read_chunk(&mut self, core: &CoreState, chunk: Chunk<'_>, request: &RequestState) -> Progress {
+        // This is the only place that decides when bytes arrived: not before the request went out, and not before
+        // the previous read. The kernel's stamps use the wall clock, which may have been set in the meantime.
+        let earliest = request.sent.unwrap_or(request.due).max(self.reader.arrivals.last);
         let arrived = chunk.stamp.max(earliest);
         let mut recorder = core.recorder.borrow_mut();
         if chunk.kernel_stamped {
@@ -237,7 +248,7 @@ impl Session {
         }
         let mut sink = RecorderSink {
             recorder: &mut recorder,
-            series: life.series,
+            series: request.series,
             coalesced: false,
             verify: core.options.verify_stamps,
         };
@@ -246,7 +257,7 @@ impl Session {
             None => chunk.consume(|bytes| reader.read(bytes, arrived, &mut sink)),
             Some(tls) => {
                 let read = |plain: &[u8]| reader.read(plain, arrived, &mut sink);
-                take_sealed(core, tls, chunk, read)
+                read_encrypted(core, tls, chunk, read)
             }
         };
         if sink.coalesced {
@@ -255,30 +266,37 @@ impl Session {
         progress
     }
 
-    fn deadline(&self, timeouts: &Timeouts, due: Nanos, begun: Nanos) -> Nanos {
+    fn deadline(&self, timeouts: &Timeouts, due: Nanos, start: Nanos) -> Nanos {
         let mut deadline = due + timeouts.total;
         if let Some(t) = timeouts.first_token
             && self.reader.awaits_token()
         {
-            deadline = deadline.min(begun + t);
+            deadline = deadline.min(start + t);
         }
         if let Some(t) = timeouts.idle {
-            deadline = deadline.min(begun.max(self.reader.arrivals.last) + t);
+            deadline = deadline.min(start.max(self.reader.arrivals.last) + t);
         }
         deadline
     }
 
-    fn timed_out(&self, timeouts: &Timeouts, due: Nanos, begun: Nanos, now: Nanos) -> Outcome {
+    fn timed_out(&self, timeouts: &Timeouts, due: Nanos, start: Nanos, now: Nanos) -> Outcome {
         if now >= due + timeouts.total {
             return Outcome::TimeoutTotal;
         }
         match timeouts.first_token {
-            Some(t) if self.reader.awaits_token() && now >= begun + t => Outcome::TimeoutFirstToken,
+            Some(t) if self.reader.awaits_token() && now >= start + t => Outcome::TimeoutFirstToken,
             _ => Outcome::TimeoutIdle,
         }
     }
 
-    fn record(&self, core: &CoreState, life: &Life, outcome: Outcome, done: Nanos, iteration: u64) {
+    fn record(
+        &self,
+        core: &CoreState,
+        request: &RequestState,
+        outcome: Outcome,
+        done: Nanos,
+        iteration: u64,
+    ) {
         #[cfg(debug_assertions)]
         if super::sabotage::loses(self.vu, iteration) {
             return;
@@ -286,22 +304,22 @@ impl Session {
         let arrivals = self.reader.arrivals;
         let (output_tokens, token_source) = self.reader.output_tokens();
         let times = self.reader.server_times();
-        let lag = life
+        let lag = request
             .sent
-            .map_or(0, |sent| sent.saturating_sub(life.due + life.connecting));
+            .map_or(0, |sent| sent.saturating_sub(request.due + request.connecting));
         let sample = Sample {
             vu: self.vu,
             iteration,
-            series: life.series,
+            series: request.series,
             outcome,
             status: self.reader.status,
-            due: life.due,
-            sent: life.sent,
+            due: request.due,
+            sent: request.sent,
             first_byte: arrivals.first_byte,
             first_event: arrivals.first_event,
             first_token: arrivals.first_token,
             last_token: arrivals.last_token,
-            done: done.max(arrivals.last).max(life.sent.unwrap_or(life.due)),
+            done: done.max(arrivals.last).max(request.sent.unwrap_or(request.due)),
             schedule_lag: lag,
             output_tokens,
             token_source,
@@ -312,8 +330,8 @@ impl Session {
     }
 }
 
-/// The connection broke with this errno.
-fn broken(errno: i32) -> Outcome {
+/// Returns the outcome of a connection that broke with this errno.
+fn outcome_of_errno(errno: i32) -> Outcome {
     match errno {
         libc::ETIMEDOUT => Outcome::TimeoutIdle,
         libc::ENOBUFS | libc::ENOMEM => Outcome::ClientResource,

@@ -1,8 +1,10 @@
-//! One pinned core each: VU tasks on an executor, sockets on a ring, figures in a recorder.
+//! Runs the load on pinned cores. Each has its VU tasks on an async executor, its sockets on a ring, and its figures in
+//! a recorder.
 //!
-//! The engine prints nothing, writes nothing and takes no lock; it talks to the reporter by messages only.
+//! The engine prints nothing, writes nothing and takes no lock. It talks to the reporter by messages only.
 
 mod conductor;
+mod connections;
 mod core;
 mod exchange;
 pub mod response;
@@ -11,7 +13,6 @@ pub mod runtime;
 #[cfg(debug_assertions)]
 mod sabotage;
 mod secure;
-mod sessions;
 mod vu;
 
 use std::io;
@@ -30,38 +31,38 @@ use crate::units::Nanos;
 use crate::workload::Target;
 use runtime::Core;
 
-/// Snapshots of a core: one being filled, one with the reporter, one to spare while the reporter is slow.
+/// Number of snapshots per core: one being filled, one with the reporter, and one spare while the reporter is slow.
 const SNAPSHOTS_PER_CORE: usize = 3;
-/// A core that is not ready by then has failed.
+/// A core that is not ready after this time has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// One worker on each; not empty.
+    /// CPUs of the workers, one each; not empty.
     pub cpus: Vec<usize>,
     pub kernel_stamps: bool,
     pub min_wait_us: u32,
     pub quickack: bool,
     /// Keeps each sample for the details file.
     pub details: bool,
-    /// Compares arrivals with the send stamps that the mock writes.
+    /// Compares arrival times with the send stamps that the mock writes.
     pub verify_stamps: bool,
-    /// For each target; `None`: it is spoken to in plain text.
+    /// TLS settings of each target; `None` means plain text.
     pub tls: Vec<Option<TlsTarget>>,
 }
 
-/// What the reporter may tell a core.
+/// A command of the reporter to a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// The run begins at this instant.
     Start(Nanos),
-    /// No new requests; what is in flight may take as long as the graceful stop.
+    /// No new requests start. Those in flight may take as long as the graceful stop.
     Stop,
     /// Everything ends now.
     Abort,
 }
 
-/// What a core tells the reporter.
+/// A message of a core to the reporter.
 #[derive(Debug)]
 pub enum Report {
     Ready {
@@ -71,31 +72,35 @@ pub enum Report {
     Snapshot(Box<Snapshot>),
     /// The last report of a core.
     Done,
-    /// The last report of a core that could not go on.
+    /// The last report of a core that could not continue.
     Failed(String),
 }
 
-/// The reporter's ends of all cores.
+/// The reporter's handle to all cores.
 pub struct Engine {
     cores: Vec<Core>,
     commands: Vec<(Sender<Command>, Kick)>,
     recycle: Vec<Sender<Box<Snapshot>>>,
     pub reports: Receiver<Report>,
     pub features: Features,
-    /// CLOCK_REALTIME less CLOCK_MONOTONIC, for labels.
+    /// CLOCK_REALTIME - CLOCK_MONOTONIC, for labels.
     pub wall_offset: i64,
 }
 
 impl Engine {
-    /// Starts the cores and waits until all are ready; requests go out only after `begin`. `targets` are those of
-    /// the plan's endpoints, in order.
+    /// Starts the cores and waits until all are ready. Requests go out only after `begin`. `targets` has one entry for
+    /// each server of the plan, in order.
     pub fn start(plan: Arc<Plan>, targets: Arc<[Target]>, options: EngineOptions) -> Result<Engine, String> {
         assert_eq!(
             targets.len(),
             plan.workload.endpoints.len(),
-            "a target for each endpoint"
+            "the plan needs one target per server"
         );
-        assert_eq!(targets.len(), options.tls.len(), "TLS or not for each target");
+        assert_eq!(
+            targets.len(),
+            options.tls.len(),
+            "each target needs a TLS setting"
+        );
         let count = options.cpus.len();
         let (report, reports) = bounded(count * (SNAPSHOTS_PER_CORE + 3));
         let shared_iterations = Arc::new(AtomicU64::new(0));
@@ -149,8 +154,8 @@ impl Engine {
                     self.wall_offset = wall_offset;
                 }
                 Ok(Report::Failed(reason)) => return Err(reason),
-                Ok(other) => return Err(format!("a core began before it was told to: {other:?}")),
-                // glommio's own setup errors come out at join only.
+                Ok(other) => return Err(format!("a core sent {other:?} before it was ready")),
+                // glommio reports its own setup errors only at join.
                 Err(_) => return Err(self.join_error()),
             }
         }
@@ -168,30 +173,31 @@ impl Engine {
         self.recycle.len()
     }
 
-    /// All cores begin together; gives the instant that elapsed time counts from.
+    /// Starts all cores together. Returns the instant from which elapsed time counts.
     pub fn begin(&self) -> Nanos {
         let t0 = clock::monotonic();
-        self.tell(Command::Start(t0));
+        self.send(Command::Start(t0));
         t0
     }
 
-    pub fn tell(&self, command: Command) {
+    /// Sends a command to all cores.
+    pub fn send(&self, command: Command) {
         for (commands, kick) in &self.commands {
-            // A core that is over has dropped its end; one with a full queue has been told already.
+            // A core that is done has dropped its end; one with a full queue already has a command to stop.
             let _ = commands.try_send(command);
             kick.kick();
         }
     }
 
-    /// Hands a snapshot back to its core, emptied.
+    /// Empties a snapshot and hands it back to its core.
     pub fn recycle(&self, mut snapshot: Box<Snapshot>) {
         let core = usize::from(snapshot.core);
         snapshot.reset();
-        // A core that is over needs none.
+        // A core that is done needs none.
         let _ = self.recycle[core].try_send(snapshot);
     }
 
-    /// Waits for the threads; errors that no report told.
+    /// Waits for the threads. Returns the first error that was not sent as a report.
     pub fn join(self) -> Result<(), String> {
         let mut result = Ok(());
         for core in self.cores {

@@ -1,4 +1,4 @@
-//! What the bytes of one response mean, with the instants they arrived. Knows no sockets and no clock.
+//! Interprets the bytes of one response and notes when they arrived. Knows neither sockets nor clocks.
 
 use crate::api::{Api, ReadBody, ReadEvent, ServerTimes, StreamState};
 use crate::http1::{ContentType, Head, HttpError, Limits, Method, ResponseParser, Step};
@@ -6,17 +6,17 @@ use crate::metrics::{Outcome, TokenSource};
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
 use crate::units::Nanos;
 
-/// A body that is read as one JSON document, at most; a longer one is `too_large`.
+/// Longest body that is read as one JSON document; a longer one is `too_large`.
 const JSON_BYTES_MAX: usize = 16 << 20;
-/// Body buffers above this are given back after the request.
+/// A body buffer larger than this is freed after the request.
 const KEPT_BYTES_MAX: usize = 4 << 10;
 
-/// What was asked for, and so what the answer must be.
+/// The kind of answer that the request asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     Stream(Api),
     Whole(Api),
-    /// Any 2xx will do.
+    /// Any response with status 2xx.
     Light,
 }
 
@@ -29,27 +29,27 @@ impl Expected {
     }
 }
 
-/// Told of each token-bearing event as it is found.
+/// Receives each token event as it is found.
 pub trait TokenSink {
-    /// Between this and the token-bearing event before it; 0 within one read.
+    /// Receives the time between this token event and the previous one; 0 within one read.
     fn gap(&mut self, gap: Nanos);
-    /// A token-bearing event that shares its stamp with another.
+    /// Counts a token event that has the same stamp as the previous one.
     fn coalesced(&mut self);
     fn token(&mut self, data: &[u8], arrived: Nanos);
 }
 
-/// Instants of arrival so far.
+/// Arrival times so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Arrivals {
     pub first_byte: Option<Nanos>,
     pub first_event: Option<Nanos>,
     pub first_token: Option<Nanos>,
     pub last_token: Option<Nanos>,
-    /// The last read, whatever it held.
+    /// Arrival of the last read, whatever it contained.
     pub last: Nanos,
 }
 
-/// After a read: go on, or the response is over.
+/// The state after a read: more is needed, or the response is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     More,
@@ -62,17 +62,17 @@ pub enum Progress {
 
 #[derive(Clone, Copy, Debug)]
 enum Body {
-    /// The head has not come.
+    /// The head has not arrived.
     Awaited,
-    /// Each read by this.
+    /// A stream of events, each read by this function.
     Events(ReadEvent),
-    /// One document, read by this at its end.
+    /// One document, read by this function at its end.
     Json(ReadBody),
-    /// Read to its end and thrown away: the outcome is known from the head.
+    /// Read to its end and discarded; the outcome is known from the head.
     Skipped(Outcome),
 }
 
-/// Reads one response after another of one connection.
+/// Reads the responses of one connection, one after another.
 #[derive(Debug)]
 pub struct ResponseReader {
     http: ResponseParser,
@@ -83,7 +83,7 @@ pub struct ResponseReader {
     expected: Expected,
     pub status: u16,
     pub arrivals: Arrivals,
-    /// What a whole answer said.
+    /// Number of tokens that a JSON answer reported.
     tokens: (u32, TokenSource),
     times: ServerTimes,
 }
@@ -110,7 +110,7 @@ impl ResponseReader {
         }
     }
 
-    /// The next request goes out.
+    /// Prepares for the response to the next request.
     pub fn begin(&mut self, expected: Expected) {
         self.http.begin(expected.method());
         self.release();
@@ -123,12 +123,12 @@ impl ResponseReader {
         self.times = ServerTimes::default();
     }
 
-    /// A stream whose first token has not come: a limit of the first token counts only for it.
+    /// Returns true for a stream whose first token has not arrived. The timeout of the first token applies only then.
     pub fn awaits_token(&self) -> bool {
         matches!(self.expected, Expected::Stream(_)) && self.arrivals.first_token.is_none()
     }
 
-    /// The response has been recorded: gives back what only a large one needed.
+    /// Frees memory that only a large response needed, once the response has been recorded.
     pub fn release(&mut self) {
         self.sse.reset();
         self.json.clear();
@@ -142,7 +142,7 @@ impl ResponseReader {
         }
     }
 
-    /// What the server says of its own times.
+    /// Returns the times that the server reported about itself.
     pub fn server_times(&self) -> ServerTimes {
         match self.body {
             Body::Events(_) => self.stream.times(),
@@ -150,7 +150,7 @@ impl ResponseReader {
         }
     }
 
-    /// Reads bytes that arrived at `arrived`, which is not before the read before.
+    /// Reads bytes that arrived at `arrived`, which must not be earlier than the previous read.
     pub fn read(&mut self, mut input: &[u8], arrived: Nanos, sink: &mut impl TokenSink) -> Progress {
         debug_assert!(arrived >= self.arrivals.last, "reads come in order");
         self.arrivals.last = arrived;
@@ -159,7 +159,7 @@ impl ResponseReader {
         loop {
             let step = match self.http.step(input, &Limits::DEFAULT) {
                 Ok(step) => step,
-                Err(e) => return over(outcome_of(e)),
+                Err(e) => return over(outcome_of_http_error(e)),
             };
             match step {
                 Step::NeedMore => return Progress::More,
@@ -189,12 +189,12 @@ impl ResponseReader {
         }
     }
 
-    /// The peer closed. `None`: not one byte of a response had come.
+    /// Ends the response because the peer closed the connection. `None` means that not one byte of it had arrived.
     pub fn eof(&mut self) -> Option<Outcome> {
         match self.http.eof() {
             Ok(_) => Some(self.verdict()),
             Err(HttpError::EmptyReply) => None,
-            Err(e) => Some(outcome_of(e)),
+            Err(e) => Some(outcome_of_http_error(e)),
         }
     }
 
@@ -282,15 +282,15 @@ impl ResponseReader {
         Ok(())
     }
 
-    /// The response came to its end as HTTP has it; what it said decides.
+    /// Returns the outcome of a response that is complete by the rules of HTTP; its content decides.
     fn verdict(&mut self) -> Outcome {
         match self.body {
             Body::Events(read) => {
-                // Some servers leave out the blank line behind the last event.
+                // Some servers omit the blank line after the last event.
                 if let Some(data) = self.sse.pending_data()
                     && !self.stream.is_done()
                 {
-                    // What cannot be read is the rest of a cut event.
+                    // An error means that this is the rest of a cut event.
                     let _ = self.stream.read(read, b"", data);
                 }
                 self.stream.verdict_at_end().outcome()
@@ -320,7 +320,7 @@ fn over(outcome: Outcome) -> Progress {
     }
 }
 
-fn outcome_of(error: HttpError) -> Outcome {
+fn outcome_of_http_error(error: HttpError) -> Outcome {
     match error {
         HttpError::IncompleteHeaders | HttpError::IncompleteBody | HttpError::EmptyReply => {
             Outcome::Truncated
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_before_any_byte_is_told_apart_from_a_cut() {
+    fn a_close_before_any_byte_differs_from_a_cut() {
         let mut reader = ResponseReader::new();
         reader.begin(Expected::Stream(Api::Chat));
         assert_eq!(reader.eof(), None);

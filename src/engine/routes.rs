@@ -1,20 +1,21 @@
-//! Which endpoint each request of a core's users goes to.
+//! Decides which target each request of a core's users goes to.
 
 use crate::plan::{Assignment, Plan, Shard, local_to_global};
 use crate::workload::{Shares, Turns, TurnsAt};
 
-/// Nothing is kept where there is one endpoint.
+/// The targets of a core's requests. With a single target, nothing needs to be stored.
 pub enum Routes {
-    One,
-    Several(Box<Several>),
+    Single,
+    Multiple(Box<Multiple>),
 }
 
-pub struct Several {
+pub struct Multiple {
     shares: Shares,
     assignment: Assignment,
-    /// Where the iterations are everybody's: by their common count, and so the same on any number of cores.
+    /// Turns by the common count of iterations, if the users share them, so that they are the same on any number of
+    /// cores.
     shared: Option<TurnsAt>,
-    /// Who has the first turn of each user, over the users of all cores of all processes.
+    /// The target of each user's first request, counted over the users of all cores of all processes.
     stagger: TurnsAt,
     users: Vec<User>,
     shard: Shard,
@@ -30,13 +31,13 @@ enum User {
 impl Routes {
     pub fn new(plan: &Plan, core: u32, cores: u32) -> Routes {
         if plan.workload.endpoints.len() < 2 {
-            return Routes::One;
+            return Routes::Single;
         }
         let shares = Shares::of(&plan.workload.endpoints);
         let first = shares.first(plan.seed);
         let counted_together = plan.executor.shared_iterations().is_some();
         let shared = counted_together && plan.assignment == Assignment::Weighted;
-        Routes::Several(Box::new(Several {
+        Routes::Multiple(Box::new(Multiple {
             shared: shared.then(|| TurnsAt::starting_with(first, &shares)),
             stagger: TurnsAt::starting_with(first, &shares),
             users: Vec::new(),
@@ -48,39 +49,39 @@ impl Routes {
         }))
     }
 
-    /// Whether the core's own user number `local` is one of those who are planned.
+    /// Returns whether the plan has requests for user number `local` of this core.
     pub fn takes_part(&mut self, local: u32) -> bool {
         match self {
-            Routes::One => true,
-            Routes::Several(several) => match several.user(local) {
-                User::Fixed(endpoint) => {
-                    let endpoint = *endpoint;
-                    several.assignment.takes_part(endpoint)
+            Routes::Single => true,
+            Routes::Multiple(multiple) => match multiple.user(local) {
+                User::Fixed(target) => {
+                    let target = *target;
+                    multiple.assignment.takes_part(target)
                 }
                 User::Weighted(_) => true,
             },
         }
     }
 
-    /// The endpoint of a user's next request, which is number `iteration` of its own or of all users together.
-    /// Asked once for each request, in order.
+    /// Returns the target of a user's next request, which is number `iteration` of its own or of all users together.
+    /// Must be called once for each request, in order.
     pub fn next(&mut self, local: u32, iteration: u64) -> u16 {
-        let several = match self {
-            Routes::One => return 0,
-            Routes::Several(several) => several,
+        let multiple = match self {
+            Routes::Single => return 0,
+            Routes::Multiple(multiple) => multiple,
         };
-        if let Some(shared) = &mut several.shared {
-            return shared.slot(iteration, &several.shares);
+        if let Some(shared) = &mut multiple.shared {
+            return shared.slot(iteration, &multiple.shares);
         }
-        several.user(local);
-        match &mut several.users[local as usize] {
-            User::Fixed(endpoint) => *endpoint,
-            User::Weighted(turns) => turns.next(&several.shares),
+        multiple.user(local);
+        match &mut multiple.users[local as usize] {
+            User::Fixed(target) => *target,
+            User::Weighted(turns) => turns.next(&multiple.shares),
         }
     }
 }
 
-impl Several {
+impl Multiple {
     fn user(&mut self, local: u32) -> &User {
         while self.users.len() <= local as usize {
             let in_process = local_to_global(self.core, self.cores, self.users.len() as u32);
@@ -109,7 +110,7 @@ mod tests {
         plan
     }
 
-    /// User of the plan, iteration and endpoint of each request that `count` processes with two cores each make.
+    /// Returns user, iteration and target of each request that `count` processes with two cores each make.
     fn requests(plan: &Plan, users: u32, count: u32) -> Vec<(u32, u64, u16)> {
         let mut out = Vec::new();
         for index in 0..count {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn users_of_any_number_of_processes_go_where_those_of_one_go() {
+    fn users_have_the_same_targets_in_any_number_of_processes() {
         let executor = Executor::ConstantVus {
             vus: 23,
             duration: SECOND,
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn common_iterations_go_where_their_common_number_says_in_any_number_of_processes() {
+    fn shared_iterations_have_the_same_targets_in_any_number_of_processes() {
         let executor = Executor::SharedIterations {
             vus: 4,
             iterations: 90,
@@ -180,7 +181,7 @@ mod tests {
             numbers.map(move |n| (n, routes.next(0, n))).collect::<Vec<_>>()
         };
         let whole = of_shard(0, 1);
-        assert_eq!(whole.iter().filter(|(_, endpoint)| *endpoint == 1).count(), 50);
+        assert_eq!(whole.iter().filter(|(_, target)| *target == 1).count(), 50);
         for count in [2, 7, 64] {
             let mut together: Vec<_> = (0..count).flat_map(|index| of_shard(index, count)).collect();
             together.sort_unstable();

@@ -1,5 +1,5 @@
-//! All that the engine needs of its executor: a pinned thread, spawn, yield. Nothing else names glommio, so
-//! that another executor is a change of this file.
+//! Provides what the engine needs of its async runtime: a pinned thread, spawn and yield. No other file names glommio,
+//! so another runtime would change this file only.
 
 use std::any::Any;
 use std::future::Future;
@@ -9,14 +9,14 @@ use std::task::{Context, Poll};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
-/// glommio does no I/O for us: the least it takes.
+/// The smallest depth that glommio accepts; it does no I/O for us.
 const RING_DEPTH: usize = 128;
 
-/// A pinned executor's thread.
+/// The thread of a pinned glommio executor.
 pub struct Core(ExecutorJoinHandle<()>);
 
 impl Core {
-    /// Runs `make()` to its end on a thread pinned to `cpu`.
+    /// Runs the future that `make` returns to its end, on a thread pinned to `cpu`.
     pub fn spawn<F>(cpu: usize, name: &str, make: impl FnOnce() -> F + Send + 'static) -> Result<Core, String>
     where
         F: Future<Output = ()> + 'static,
@@ -30,15 +30,15 @@ impl Core {
             .map_err(|e| e.to_string())
     }
 
-    /// Setup errors of the executor show here, not at `spawn`.
+    /// Waits for the thread. Errors of glommio's setup are reported here, not by `spawn`.
     pub fn join(self) -> Result<(), String> {
         self.0.join().map_err(|e| e.to_string())
     }
 }
 
-/// Starts a task on this core. The caller tells its driver that a task is runnable.
+/// Starts a task on this core. The caller must tell its driver that a task is runnable.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
-    // glommio polls a new task inside `spawn_local`; ours must not run while the spawner holds a borrow.
+    // glommio polls a new task inside `spawn_local`, but ours must not run while the spawner holds a borrow.
     glommio::spawn_local(async {
         yield_now().await;
         task.await;
@@ -46,7 +46,7 @@ pub fn spawn(task: impl Future<Output = ()> + 'static) {
     .detach();
 }
 
-/// Lets every task run that is runnable now.
+/// Lets all tasks run that are runnable now.
 pub async fn yield_now() {
     YieldNow(false).await;
 }
@@ -65,7 +65,7 @@ impl Future for YieldNow {
     }
 }
 
-/// Runs a task and reports a panic in it instead of taking down the executor.
+/// Runs a task and returns the message of a panic in it, which would otherwise end the executor.
 pub async fn catch_panic<T>(task: impl Future<Output = T>) -> Result<T, String> {
     let mut task = std::pin::pin!(task);
     std::future::poll_fn(move |cx| {

@@ -1,19 +1,19 @@
-//! Debug builds only: mistakes of ours on purpose, so that tests can see what becomes of one. Nothing of the outside
-//! can make a VU panic or a request go uncounted, and a release build must not have a way to.
+//! Injects bugs on purpose, in debug builds only, so that tests can check how a run reports them. Nothing outside the
+//! program can make a VU panic or lose a request, and a release build must not offer a way to.
 
 use std::sync::OnceLock;
 
-/// A request by its VU and iteration; `v0-2` as details have it.
+/// A request by its VU and iteration, which the details file writes as `v0-2`.
 type Request = Option<(u32, u64)>;
 
-/// The request of this id panics when it has ended.
+/// Names the variable with the id of a request whose VU panics when it has ended.
 const PANIC: &str = "LLMLOAD_TEST_PANIC_AFTER";
-/// The request of this id ends without an outcome.
+/// Names the variable with the id of a request that ends without an outcome.
 const LOSE: &str = "LLMLOAD_TEST_LOSE";
 
 pub fn panic_after(vu: u32, iteration: u64) {
     static CHOSEN: OnceLock<Request> = OnceLock::new();
-    assert!(!is_chosen(&CHOSEN, PANIC, vu, iteration), "asked to by {PANIC}");
+    assert!(!is_chosen(&CHOSEN, PANIC, vu, iteration), "requested by {PANIC}");
 }
 
 pub fn loses(vu: u32, iteration: u64) -> bool {

@@ -1,41 +1,41 @@
-//! TLS on a VU's connection: the handshake, what goes out, what comes in, the end. A plain connection passes
-//! through unchanged.
+//! Handles TLS on a VU's connection: the handshake, data in both directions, and the end. On a plain connection data
+//! passes through unchanged.
 
 use super::core::CoreState;
-use super::exchange::{Life, Session};
+use super::exchange::{RequestState, VuConnection};
 use super::response::Progress;
 use crate::metrics::{Outcome, TlsFailure};
 use crate::net::{Chunk, ConnId, Net, Received, Signal, clock};
 use crate::tls::{TlsEnd, TlsSession};
 use crate::units::Nanos;
 
-impl Session {
-    /// The handshake on a new connection, if the target speaks TLS. After an error the connection is closed.
-    pub(super) async fn secure(
+impl VuConnection {
+    /// Makes the handshake on a new connection, if the target uses TLS. After an error the connection is closed.
+    pub(super) async fn establish_tls(
         &mut self,
         core: &CoreState,
         conn: ConnId,
         deadline: Nanos,
-        life: &mut Life,
+        request: &mut RequestState,
     ) -> Result<(), Outcome> {
-        let Some(target) = &core.options.tls[usize::from(self.endpoint)] else {
+        let Some(target) = &core.options.tls[usize::from(self.target)] else {
             return Ok(());
         };
-        let begun = clock::monotonic();
+        let start = clock::monotonic();
         core.net.begin_handshake();
-        let user = self.user.get_or_insert_with(|| Box::new(target.for_user()));
-        let new = TlsSession::new(user, &core.tls_pool).map_err(|reason| failed(core, reason));
+        let target = self.tls_target.get_or_insert_with(|| Box::new(target.for_user()));
+        let new = TlsSession::new(target, &core.tls_pool).map_err(|reason| record_failure(core, reason));
         let done = match new {
             Ok(new) => self.handshake(core, new, conn, deadline).await,
             Err(outcome) => Err(outcome),
         };
         core.net.end_handshake();
-        let took = clock::monotonic() - begun;
-        life.connecting += took;
+        let took = clock::monotonic() - start;
+        request.connecting += took;
         match done {
             Ok(resumed) => {
                 let mut recorder = core.recorder.borrow_mut();
-                recorder.tls(life.series, took);
+                recorder.tls(request.series, took);
                 let counters = recorder.counters();
                 counters.tls_handshakes += 1;
                 counters.tls_resumed += u64::from(resumed);
@@ -48,8 +48,8 @@ impl Session {
         }
     }
 
-    /// Whether an earlier session was resumed. The client's last flight of TLS 1.3 is left to go out with the
-    /// request.
+    /// Makes the handshake and returns whether an earlier connection was resumed. The client's last flight of TLS 1.3 goes
+    /// out together with the request.
     async fn handshake(
         &mut self,
         core: &CoreState,
@@ -59,7 +59,7 @@ impl Session {
     ) -> Result<bool, Outcome> {
         let tls = self.tls.insert(Box::new(new));
         while tls.is_handshaking() {
-            // A send must have gone out before the next one.
+            // The previous send must be complete before the next one.
             if tls.wants_write() && core.net.flush(self.task, conn, deadline).await {
                 let mut bytes = core.net.take_spare(conn);
                 tls.take_output(&mut bytes);
@@ -72,14 +72,14 @@ impl Session {
                     chunk.consume_mut(|bytes| tls.feed(bytes, &mut plain));
                     match tls.end() {
                         None if plain.is_empty() => {}
-                        // An answer before the request.
+                        // The server answered before the request.
                         None => return Err(Outcome::Malformed),
-                        Some(TlsEnd::Closed) => return Err(failed(core, TlsFailure::Closed)),
-                        Some(TlsEnd::Failed(reason)) => return Err(failed(core, reason)),
+                        Some(TlsEnd::Closed) => return Err(record_failure(core, TlsFailure::Closed)),
+                        Some(TlsEnd::Failed(reason)) => return Err(record_failure(core, reason)),
                     }
                 }
                 Received::Ended(..) | Received::SendFailed(_) => {
-                    return Err(failed(core, TlsFailure::Closed));
+                    return Err(record_failure(core, TlsFailure::Closed));
                 }
                 Received::Timeout => return Err(Outcome::TimeoutConnect),
                 Received::Stopped => return Err(Outcome::Interrupted),
@@ -90,14 +90,19 @@ impl Session {
             return Err(match core.net.signal(self.task) {
                 Signal::Hard => Outcome::Interrupted,
                 _ if core.net.now() >= deadline => Outcome::TimeoutConnect,
-                _ => failed(core, TlsFailure::Closed),
+                _ => record_failure(core, TlsFailure::Closed),
             });
         }
         Ok(resumed)
     }
 
-    /// Appends to `bytes` what `write` writes, encrypted where the connection is.
-    pub(super) fn seal(&mut self, core: &CoreState, bytes: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Appends the output of `write` to `bytes`, encrypted if the connection uses TLS.
+    pub(super) fn encrypt(
+        &mut self,
+        core: &CoreState,
+        bytes: &mut Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         match &mut self.tls {
             None => write(bytes),
             Some(tls) => {
@@ -109,24 +114,24 @@ impl Session {
         }
     }
 
-    /// Sends what TLS itself has to answer, a key update, once the request is out.
-    pub(super) fn answer(&mut self, core: &CoreState, conn: ConnId, life: &mut Life) {
+    /// Sends output of TLS itself, such as the answer to a key update, once the request is out.
+    pub(super) fn send_tls_output(&mut self, core: &CoreState, conn: ConnId, request: &mut RequestState) {
         let Some(tls) = &mut self.tls else {
             return;
         };
         if !tls.wants_write() || core.net.sending(conn) {
             return;
         }
-        life.sent = core.net.sent_at(conn).or(life.sent);
-        life.answered = true;
+        request.sent = core.net.sent_at(conn).or(request.sent);
+        request.tls_output_sent = true;
         let mut bytes = core.net.take_spare(conn);
         tls.take_output(&mut bytes);
-        // An error here is the ring's, which the next enter reports.
+        // An error here comes from the ring itself, and the next `enter` reports it.
         let _ = core.net.send(conn, bytes);
     }
 
-    /// The kept connection may carry another request. Tickets and key updates that TLS sends between two requests
-    /// are read; anything else that came belongs to no request.
+    /// Returns true if the kept connection may carry another request. Tickets and key updates that TLS sends between
+    /// two requests are read; any other data belongs to no request.
     pub(super) fn is_quiet(&mut self, core: &CoreState, conn: ConnId) -> bool {
         let Some(tls) = &mut self.tls else {
             return !core.net.has_unread(conn);
@@ -142,9 +147,9 @@ impl Session {
         tls.end().is_none() && !core.net.is_ended(conn)
     }
 
-    /// Sleeps until `until`, or until the task is told to stop. What a peer sends meanwhile is looked at at once, so
-    /// that it keeps no buffer from others; a connection that is no longer fit for a request is closed.
-    pub async fn rest(&mut self, core: &CoreState, until: Nanos) -> Signal {
+    /// Sleeps until `until`, or until the task is told to stop. Data that arrives in the meantime is read at once, so
+    /// that it does not occupy a buffer. A connection that can no longer carry a request is closed.
+    pub async fn pause_until(&mut self, core: &CoreState, until: Nanos) -> Signal {
         while let Some(conn) = self.conn {
             if let Some(signal) = core.net.sleep_unless_unread(self.task, conn, until).await {
                 return signal;
@@ -157,8 +162,8 @@ impl Session {
         core.net.sleep_until(self.task, until).await
     }
 
-    /// Another endpoint's turn comes: what this one's server sends until its next use keeps no buffer.
-    pub(super) fn put_aside(&mut self, core: &CoreState) {
+    /// Makes the connection idle when another target's turn comes, so that data from this one occupies no buffer.
+    pub(super) fn set_idle(&mut self, core: &CoreState) {
         let Some(conn) = self.conn else { return };
         match self.is_quiet(core, conn) {
             true => core.net.set_idle(conn, true),
@@ -169,8 +174,8 @@ impl Session {
         }
     }
 
-    /// Its turn has come again.
-    pub(super) fn take_up(&mut self, core: &CoreState) {
+    /// Makes an idle connection ready for the next request.
+    pub(super) fn set_active(&mut self, core: &CoreState) {
         if let Some(conn) = self.conn {
             core.net.set_idle(conn, false);
         }
@@ -180,16 +185,16 @@ impl Session {
         self.tls.as_ref().and_then(|tls| tls.end())
     }
 
-    /// TLS came to its end before the response did.
+    /// Returns the outcome of a response whose TLS connection ended before it was complete.
     pub(super) fn outcome_of_end(&mut self, core: &CoreState, end: TlsEnd) -> Outcome {
         match end {
             TlsEnd::Closed => self.reader.eof().unwrap_or(Outcome::Reset),
-            TlsEnd::Failed(reason) => failed(core, reason),
+            TlsEnd::Failed(reason) => record_failure(core, reason),
         }
     }
 
-    /// The peer closed the connection. Under TLS that is no end of a body unless it was announced: anyone on the
-    /// way could have cut it (RFC 9112 9.8).
+    /// Returns the outcome when the peer has closed the connection. With TLS this does not end a body unless it was
+    /// announced (close_notify), because anyone on the path could have cut it (RFC 9112, 9.8).
     pub(super) fn outcome_of_eof(&mut self) -> Outcome {
         match self.reader.eof().unwrap_or(Outcome::Reset) {
             Outcome::Ok if self.tls.is_some() => Outcome::Truncated,
@@ -197,8 +202,8 @@ impl Session {
         }
     }
 
-    /// Tells the peer that no more will come, as far as the socket takes it now.
-    pub(super) fn farewell(&mut self, net: &Net, conn: ConnId) {
+    /// Tells a TLS peer that no more data will come, as far as the socket accepts it now.
+    pub(super) fn send_close_notify(&mut self, net: &Net, conn: ConnId) {
         let Some(mut tls) = self.tls.take() else {
             return;
         };
@@ -208,14 +213,14 @@ impl Session {
         let mut bytes = Vec::new();
         tls.farewell(&mut bytes);
         if !bytes.is_empty() {
-            // A socket that takes no more, or is gone, is about to be closed anyway.
+            // A socket that accepts no more or is already gone is about to be closed anyway.
             let _ = net.send_now(conn, &bytes);
         }
     }
 }
 
-/// Decrypts a chunk and reads what it completed, all with one stamp.
-pub(super) fn take_sealed(
+/// Decrypts a chunk and reads the records that it completed, all with one stamp.
+pub(super) fn read_encrypted(
     core: &CoreState,
     tls: &mut TlsSession,
     chunk: Chunk<'_>,
@@ -238,7 +243,8 @@ pub(super) fn take_sealed(
     }
 }
 
-fn failed(core: &CoreState, reason: TlsFailure) -> Outcome {
+/// Counts the failure and returns its outcome.
+fn record_failure(core: &CoreState, reason: TlsFailure) -> Outcome {
     core.recorder.borrow_mut().counters().tls_failed(reason);
     Outcome::TlsFailed
 }

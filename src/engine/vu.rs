@@ -1,71 +1,72 @@
-//! Virtual users: each a task that requests, thinks, and does so again while its schedule wants it.
+//! Virtual users (VUs). Each is a task that sends a request, thinks, and repeats this while the schedule wants it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use super::connections::VuConnections;
 use super::core::CoreState;
-use super::sessions::Sessions;
 use crate::engine::runtime::{catch_panic, spawn};
 use crate::metrics::Outcome;
 use crate::net::{Signal, TaskId, clock};
 use crate::plan::local_to_global;
 use crate::units::{MILLISECOND, Nanos};
 
-/// The pause after a connect that failed at once: a closed port must not become a busy loop.
+/// Shortest pause after a failed connect, so that a closed port does not cause a busy loop.
 const CONNECT_BACKOFF: Nanos = 50 * MILLISECOND;
 
-/// Where a VU stands.
+/// The state of a VU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// No task.
+    /// The VU has no task.
     Idle,
     Running(TaskId),
-    /// Told to stop; cut at this instant.
+    /// The VU was told to stop, and is cut at this instant.
     Stopping(TaskId, Nanos),
 }
 
 struct Vu {
     state: State,
-    /// The schedule wants it.
+    /// The schedule wants this VU.
     wanted: bool,
-    /// Its next iteration.
+    /// Number of its next iteration.
     iteration: u64,
-    /// It has made all its iterations, or takes no part: never again a task.
+    /// It has made all its iterations or takes no part, and never gets a task again.
     spent: bool,
 }
 
-/// The VUs of one core by local index.
+/// The VUs of one core, by local index.
 #[derive(Default)]
 pub struct VuTable {
     vus: Vec<Vu>,
     /// VUs `0..wanted` are wanted.
     wanted: u32,
     tasks: u32,
-    /// No VU starts any more.
+    /// No VU may start any more.
     closed: bool,
-    /// When which VU is cut, earliest first. An entry counts only while its VU is stopping with that instant:
-    /// looking for it when a VU ends earlier would cost every end a search through all others.
+    /// The instants at which VUs are cut, earliest first. An entry counts only while its VU is stopping with that
+    /// instant. Entries of VUs that end earlier stay, because removing them would cost a search at each end.
     cuts: BinaryHeap<Reverse<(Nanos, u32)>>,
 }
 
 impl VuTable {
-    /// No task is left and none will come: the schedule is over, or, where iterations are counted, all are made.
+    /// Returns true if no task is left and none will start: the schedule is over, or iterations are counted and all of
+    /// them have been made.
     pub fn is_over(&self, schedule_over: bool, iterations_counted: bool) -> bool {
         let all_made = iterations_counted && self.vus.iter().all(|vu| vu.spent);
         self.tasks == 0 && (self.closed || schedule_over || all_made)
     }
 
-    /// The next instant at which a VU may have to be cut.
+    /// Returns the next instant at which a VU may have to be cut.
     pub fn next_cut(&self) -> Option<Nanos> {
         self.cuts.peek().map(|Reverse((at, _))| *at)
     }
 }
 
-/// Brings the number of wanted VUs to `wanted`: starts the lowest idle ones, stops the highest running ones
-/// (last in, first out), which may go on until `cut_at`.
-pub fn want(core: &Rc<CoreState>, wanted: u32, cut_at: Nanos) {
+/// Sets the number of wanted VUs. Starts the idle ones with the lowest numbers, or stops the running ones with the
+/// highest (last in, first out), which may continue until `cut_at`.
+pub fn set_wanted(core: &Rc<CoreState>, wanted: u32, cut_at: Nanos) {
     let mut table = core.vus.borrow_mut();
     if table.closed && wanted > 0 {
         return;
@@ -105,7 +106,7 @@ fn start(core: &Rc<CoreState>, table: &mut VuTable, local: u32) {
             spawn(run(core.clone(), local, task));
         }
         State::Running(_) => {}
-        // Wanted again before it had stopped: it just goes on.
+        // Wanted again before it had stopped, so it simply continues.
         State::Stopping(task, _) => {
             core.net.set_signal(task, Signal::None);
             vu.state = State::Running(task);
@@ -123,9 +124,9 @@ fn stop(core: &Rc<CoreState>, table: &mut VuTable, local: u32, cut_at: Nanos) {
     }
 }
 
-/// No VU starts again; those in flight are cut at `cut_at` at the latest.
+/// Lets no VU start again. Those that still run are cut at `cut_at` at the latest.
 pub fn close(core: &Rc<CoreState>, cut_at: Nanos) {
-    want(core, 0, cut_at);
+    set_wanted(core, 0, cut_at);
     let mut table = core.vus.borrow_mut();
     let VuTable {
         vus, cuts, closed, ..
@@ -141,7 +142,7 @@ pub fn close(core: &Rc<CoreState>, cut_at: Nanos) {
     }
 }
 
-/// Cuts the VUs whose time is up.
+/// Cuts the VUs whose instant has passed.
 pub fn cut_due(core: &Rc<CoreState>, now: Nanos) {
     let mut table = core.vus.borrow_mut();
     let VuTable { vus, cuts, .. } = &mut *table;
@@ -167,7 +168,7 @@ async fn run(core: Rc<CoreState>, local: u32, task: TaskId) {
     end(&core, local, task);
 }
 
-/// The task is over. A VU that is wanted again meanwhile starts anew.
+/// Frees the task that has ended. A VU that is wanted again by now gets a new task.
 fn end(core: &Rc<CoreState>, local: u32, task: TaskId) {
     core.net.free_task(task);
     let mut table = core.vus.borrow_mut();
@@ -180,26 +181,26 @@ fn end(core: &Rc<CoreState>, local: u32, task: TaskId) {
     let running = u64::from(table.tasks);
     core.recorder.borrow_mut().counters().set_vus_running(running);
     if table.tasks == 0 {
-        core.net.poke(core.conductor);
+        core.net.kick_local(core.conductor);
     }
 }
 
 async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
     let in_process = local_to_global(u32::from(core.index), u32::from(core.cores), local);
     let vu = core.plan.shard.vu(in_process);
-    let mut sessions = Sessions::new(task, vu);
+    let mut connections = VuConnections::new(task, vu);
     let mut due = clock::monotonic();
     while core.net.signal(task) == Signal::None {
         let Some((owner, iteration)) = next_iteration(core, local, vu) else {
             core.vus.borrow_mut().vus[local as usize].spent = true;
             break;
         };
-        let endpoint = core.routes.borrow_mut().next(local, iteration);
-        let lights = core.targets[usize::from(endpoint)].light_paths.len();
+        let target = core.routes.borrow_mut().next(local, iteration);
+        let lights = core.targets[usize::from(target)].light_paths.len();
         let workload = &core.plan.workload;
-        let draw = workload.draw(core.plan.seed, owner, iteration, endpoint, lights);
-        let session = sessions.of(core, endpoint);
-        let outcome = session.request(core, &draw, iteration, due).await;
+        let draw = workload.draw(core.plan.seed, owner, iteration, target, lights);
+        let connection = connections.connection_to(core, target);
+        let outcome = connection.request(core, &draw, iteration, due).await;
         #[cfg(debug_assertions)]
         super::sabotage::panic_after(vu, iteration);
         if outcome == Outcome::Interrupted {
@@ -213,25 +214,25 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         };
         let ready = clock::monotonic();
         due = ready + pause;
-        if pause > 0 && sessions.rest(core, due).await != Signal::None {
+        if pause > 0 && connections.pause_until(core, due).await != Signal::None {
             break;
         }
     }
-    sessions.close(&core.net);
+    connections.close(&core.net);
 }
 
-/// Whose content the next request has, and its number; `None` when there is none left.
+/// Returns the VU and the iteration that determine the content of the next request; `None` when no iteration is left.
 fn next_iteration(core: &CoreState, local: u32, vu: u32) -> Option<(u32, u64)> {
     let executor = &core.plan.executor;
     if let Some(iterations) = executor.shared_iterations() {
-        // Keyed by the common count alone, so that content doesn't depend on who takes it.
+        // The key is the common count alone, so that content does not depend on which VU takes the iteration.
         let taken = core.shared_iterations.fetch_add(1, Ordering::Relaxed);
         let n = core.plan.shard.iteration(taken);
         return (n < iterations).then_some((0, n));
     }
     let mut table = core.vus.borrow_mut();
     let n = &mut table.vus[local as usize].iteration;
-    if executor.iterations_per_vu().is_some_and(|most| *n >= most) {
+    if executor.iterations_per_vu().is_some_and(|limit| *n >= limit) {
         return None;
     }
     *n += 1;

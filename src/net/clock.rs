@@ -1,14 +1,14 @@
-//! The two clocks: everything is on CLOCK_MONOTONIC; kernel stamps come in CLOCK_REALTIME and are converted.
+//! Reads the clocks. All times are on CLOCK_MONOTONIC; kernel stamps come in CLOCK_REALTIME and are converted.
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 
-/// How old the offset between the clocks may get. Both are slewed alike, so only steps matter.
+/// Longest age of the offset between the clocks. Both are slewed alike, so only steps matter.
 const SAMPLE_EVERY: Nanos = 10 * MILLISECOND;
-/// A sample whose two monotonic readings lie further apart was interrupted and says nothing.
+/// A sample whose two monotonic readings are further apart was interrupted, and is discarded.
 const SPREAD_MAX: Nanos = 5 * MICROSECOND;
-/// A change of the offset beyond this is a stepped wall clock.
+/// A larger change of the offset means that the wall clock was stepped.
 const STEP_MIN: i64 = MILLISECOND as i64;
 
 pub fn monotonic() -> Nanos {
@@ -19,7 +19,7 @@ pub fn realtime() -> Nanos {
     nanos(ClockId::Realtime)
 }
 
-/// CPU time of the calling thread.
+/// Returns the CPU time of the calling thread.
 pub fn thread_cpu() -> Nanos {
     nanos(ClockId::ThreadCPUTime)
 }
@@ -29,7 +29,7 @@ fn nanos(clock: ClockId) -> Nanos {
     t.tv_sec as u64 * SECOND + t.tv_nsec as u64
 }
 
-/// CLOCK_REALTIME less CLOCK_MONOTONIC, kept fresh.
+/// Keeps the current difference CLOCK_REALTIME - CLOCK_MONOTONIC.
 #[derive(Debug)]
 pub struct Offset {
     offset: i64,
@@ -73,13 +73,13 @@ impl Offset {
         self.sampled_at = now;
     }
 
-    /// The monotonic instant of a wall-clock stamp, never in the future.
+    /// Converts a wall-clock stamp to a monotonic instant that is never later than `now`.
     pub fn to_monotonic(&self, realtime: Nanos, now: Nanos) -> Nanos {
         let at = (realtime as i64).saturating_sub(self.offset);
         u64::try_from(at).unwrap_or(0).min(now)
     }
 
-    /// Add to a monotonic instant to get the wall clock, for labels.
+    /// Returns the offset, which added to a monotonic instant gives the wall-clock time. It is for labels only.
     pub fn nanos(&self) -> i64 {
         self.offset
     }
@@ -91,7 +91,7 @@ impl Default for Offset {
     }
 }
 
-/// Offset and the spread of the two readings around it.
+/// Measures the offset. Also returns the time between the two monotonic readings around it.
 fn sample() -> (i64, Nanos) {
     let before = monotonic();
     let wall = realtime();

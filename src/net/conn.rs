@@ -1,4 +1,4 @@
-//! State of the connections and tasks of one core, as the driver keeps it.
+//! The state that the driver keeps for the connections and tasks of one core.
 
 use std::os::fd::OwnedFd;
 use std::task::Waker;
@@ -8,29 +8,29 @@ use crate::units::Nanos;
 
 pub const NO_BUFFER: u16 = u16::MAX;
 
-/// A connection of this core. Using one after `close` is a mistake of ours and panics.
+/// Names a connection of this core. Using one after `close` is a bug and panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnId {
     pub(super) slot: u32,
     pub(super) generation: u32,
 }
 
-/// A task that waits on this core's driver.
+/// Names a task that waits on this core's driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TaskId(pub(super) u32);
 
-/// Why a waiting task is called back early.
+/// Tells a waiting task to stop early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Signal {
     #[default]
     None,
-    /// Sleeps end; exchanges go on.
+    /// Sleeps end; requests continue.
     Soft,
     /// Everything ends.
     Hard,
 }
 
-/// How a connection stopped delivering.
+/// The way in which a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     Eof,
@@ -45,19 +45,19 @@ pub enum Connecting {
 }
 
 pub struct Conn {
-    /// Here until the last operation is over; `None`: the slot is free.
+    /// Kept until the last operation has ended; `None` means that the slot is free.
     pub fd: Option<OwnedFd>,
     pub generation: u32,
     pub owner: u32,
-    /// Operations submitted whose last completion has not come.
+    /// Submitted operations whose last completion has not arrived.
     pub in_flight: u8,
     pub receiving: bool,
-    /// A send is under way: the connection can't carry another request.
+    /// A send is in flight, so the connection can't carry another request.
     pub sending: bool,
     /// The task waits for the end of the send.
     pub flushing: bool,
     pub closing: bool,
-    /// Put aside: what comes keeps no buffer, and makes the connection unfit.
+    /// The connection waits for a later request. Data that arrives now is dropped and ends the connection.
     pub idle: bool,
     pub connecting: Connecting,
     pub connect_started: Nanos,
@@ -68,9 +68,9 @@ pub struct Conn {
     pub ended: Option<(Ended, Nanos)>,
     pub send_error: i32,
     pub send_from: u32,
-    /// When the current request's first byte was handed to the kernel; 0: not yet.
+    /// The instant at which the current request's first byte was handed to the kernel; 0 if it has not been.
     pub sent_at: Nanos,
-    /// The last send's buffer, for the next request.
+    /// The last send's buffer, kept for the next request.
     pub spare: Vec<u8>,
 }
 
@@ -112,18 +112,18 @@ impl Conn {
     }
 }
 
-/// What is known of a filled buffer; `next` links the buffers of one connection.
+/// Describes a filled buffer. `next` links the buffers of one connection.
 #[derive(Clone, Copy)]
 pub struct Filled {
     pub next: u16,
     pub bytes: u16,
-    /// Arrival: the kernel's stamp if there is one, else when it was reaped.
+    /// Arrival: the kernel's stamp if there is one, otherwise the time at which it was reaped.
     pub stamp: Nanos,
     pub reaped: Nanos,
     pub kernel_stamped: bool,
 }
 
-/// Per buffer of the ring, who holds it and what is in it.
+/// Describes each buffer of the ring, and links those that wait for the same connection.
 pub struct Inbox {
     filled: Vec<Filled>,
 }
@@ -168,24 +168,24 @@ impl Inbox {
         Some((id, filled))
     }
 
-    /// How many filled buffers wait in the connection's inbox.
+    /// Counts the filled buffers that wait in the connection's inbox.
     pub fn waiting(&self, conn: &Conn) -> usize {
         let first = (conn.first != NO_BUFFER).then_some(conn.first);
         let next = |id: &u16| Some(self.filled[usize::from(*id)].next).filter(|next| *next != NO_BUFFER);
-        // More than there are would be a circle.
+        // The bound ends the walk if the links ever form a cycle.
         std::iter::successors(first, next)
             .take(usize::from(BUFFERS) + 1)
             .count()
     }
 }
 
-/// A task's place among the connects in flight.
+/// The state of a task's permit to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Permit {
     #[default]
     None,
     Queued,
-    /// Handed over by a connect that ended; not used yet.
+    /// A connect that ended handed its permit over; it has not been used yet.
     Granted,
 }
 

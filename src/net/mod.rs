@@ -1,7 +1,7 @@
-//! Sockets and timers of one core, on one io_uring.
+//! Provides the sockets and timers of one core on one io_uring.
 //!
-//! A task holds a `TaskId` and waits through it; a connection is a `ConnId`. The rest of the engine sees only
-//! this: connect, send, next chunk with its stamp, sleep until, close. Nothing here knows HTTP or metrics.
+//! A task holds a `TaskId` and waits through it; a connection is a `ConnId`. The rest of the engine sees only a few
+//! operations: connect, send, receive a chunk with its stamp, sleep, close. This module knows neither HTTP nor metrics.
 
 pub mod clock;
 mod conn;
@@ -21,12 +21,12 @@ use std::task::Poll;
 use conn::Filled;
 pub use conn::{ConnId, Ended, Signal, TaskId};
 pub use driver::{NetCounters, Options};
-pub use ring::{BUFFER_BYTES, BUFFERS, Features, SUBMISSIONS, completions};
+pub use ring::{BUFFER_BYTES, BUFFERS, Features, SUBMISSIONS, completion_entries};
 
 use crate::units::Nanos;
 use driver::Driver;
 
-/// Ends a core's wait from another thread.
+/// A handle that ends a core's wait from another thread.
 #[derive(Clone, Debug)]
 pub struct Kick(Arc<OwnedFd>);
 
@@ -45,35 +45,35 @@ impl Kick {
     }
 }
 
-/// Why a connect gave no connection.
+/// The reason why a connect failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectError {
-    /// Refused, reset, unreachable: errno.
+    /// The connection was refused or reset, or the address is unreachable. Holds errno.
     Failed(i32),
-    /// Our own host had no port, descriptor or memory: errno.
+    /// This host ran out of ports, descriptors or memory. Holds errno.
     Resource(i32),
     Timeout,
     /// The task was told to stop.
     Stopped,
 }
 
-/// Bytes that have arrived, in a buffer of the kernel's ring. The buffer goes back when the chunk is consumed or
-/// dropped, so that none is ever lost; until then it is missing to every other connection of the core, so consume it
-/// at once, before any other wait.
+/// Received bytes in a buffer of the kernel's ring. The buffer goes back when the chunk is consumed or dropped, so
+/// that none is ever lost. Until then no other connection of the core can use it: consume the chunk at once, before
+/// any other wait.
 #[must_use = "its bytes are lost if it is dropped unread"]
 pub struct Chunk<'net> {
     driver: &'net RefCell<Driver>,
     buffer: u16,
     bytes: u16,
-    /// Arrival of the last segment in it.
+    /// Arrival of the last segment in the chunk.
     pub stamp: Nanos,
-    /// When our loop took it.
+    /// The instant at which our loop took it from the ring.
     pub reaped: Nanos,
     pub kernel_stamped: bool,
 }
 
 impl<'net> Chunk<'net> {
-    fn of(driver: &'net RefCell<Driver>, buffer: u16, filled: Filled) -> Chunk<'net> {
+    fn new(driver: &'net RefCell<Driver>, buffer: u16, filled: Filled) -> Chunk<'net> {
         Chunk {
             driver,
             buffer,
@@ -89,7 +89,7 @@ impl<'net> Chunk<'net> {
         read(self.driver.borrow().payload(self.buffer, self.bytes))
     }
 
-    /// The same for a reader that changes the bytes while it reads them.
+    /// Does the same for a reader that changes the bytes while it reads them.
     pub fn consume_mut<R>(self, read: impl FnOnce(&mut [u8]) -> R) -> R {
         read(self.driver.borrow_mut().payload_mut(self.buffer, self.bytes))
     }
@@ -121,12 +121,12 @@ pub enum Received<'net> {
     Stopped,
 }
 
-/// One core's driver. Cheap to clone; stays on its thread.
+/// A handle to one core's driver. It is cheap to clone and stays on its thread.
 #[derive(Clone)]
 pub struct Net(Rc<RefCell<Driver>>);
 
 impl Net {
-    /// On the thread that will run it.
+    /// Creates the driver. This must run on the thread that will drive it.
     pub fn new(options: Options) -> io::Result<Net> {
         Ok(Net(Rc::new(RefCell::new(Driver::new(options)?))))
     }
@@ -139,7 +139,7 @@ impl Net {
         self.0.borrow_mut().counters()
     }
 
-    /// CLOCK_REALTIME less CLOCK_MONOTONIC.
+    /// Returns CLOCK_REALTIME - CLOCK_MONOTONIC.
     pub fn wall_offset(&self) -> i64 {
         self.0.borrow().wall_offset()
     }
@@ -160,17 +160,17 @@ impl Net {
         self.0.borrow_mut().set_signal(task, signal);
     }
 
-    /// A task was spawned or woken by another task: the driver must not block before it ran.
+    /// Tells the driver that a task was spawned or woken by another task, so it must not block before that task has run.
     pub fn note_runnable(&self) {
         self.0.borrow_mut().note_runnable();
     }
 
-    /// A read carried several token events: the loop waits too long.
+    /// Tells the driver that a read carried several token events, which means that the loop waits too long.
     pub fn note_coalesced(&self) {
         self.0.borrow_mut().note_coalesced();
     }
 
-    /// Runs the ring until `stop` says so: reap, let the tasks run, submit and wait, again.
+    /// Runs the ring until `stop` returns true: reaps completions, lets the tasks run, submits, waits, and begins again.
     pub async fn drive(&self, yield_now: impl AsyncFn(), stop: impl Fn() -> bool) -> io::Result<()> {
         loop {
             self.0.borrow_mut().reap()?;
@@ -179,7 +179,7 @@ impl Net {
                 if cfg!(debug_assertions) {
                     self.invariants();
                 }
-                let tasks = self.0.borrow_mut().let_go()?;
+                let tasks = self.0.borrow_mut().release_tasks()?;
                 drop(tasks);
                 return Ok(());
             }
@@ -187,14 +187,15 @@ impl Net {
         }
     }
 
-    /// Connects to the options' address `address`; gives the connection and how long connecting took.
+    /// Connects to the address with index `address` in the options. Returns the connection and the time that connecting
+    /// took.
     pub async fn connect(
         &self,
         task: TaskId,
         address: usize,
         deadline: Nanos,
     ) -> Result<(ConnId, Nanos), ConnectError> {
-        self.connect_turn(task, deadline).await?;
+        self.wait_for_connect_permit(task, deadline).await?;
         let conn = self
             .0
             .borrow_mut()
@@ -211,7 +212,7 @@ impl Net {
                 None if d.now() >= deadline => Poll::Ready(Err(ConnectError::Timeout)),
                 None => {
                     d.park(task, cx.waker());
-                    d.limit(task, deadline);
+                    d.set_limit(task, deadline);
                     Poll::Pending
                 }
             }
@@ -226,56 +227,57 @@ impl Net {
         }
     }
 
-    async fn connect_turn(&self, task: TaskId, deadline: Nanos) -> Result<(), ConnectError> {
+    async fn wait_for_connect_permit(&self, task: TaskId, deadline: Nanos) -> Result<(), ConnectError> {
         poll_fn(|cx| {
             let mut d = self.0.borrow_mut();
-            let gone = if d.signal(task) == Signal::Hard {
+            let error = if d.signal(task) == Signal::Hard {
                 Some(ConnectError::Stopped)
             } else if d.now() >= deadline {
                 Some(ConnectError::Timeout)
             } else {
                 None
             };
-            if let Some(e) = gone {
+            if let Some(e) = error {
                 d.leave_connect_queue(task);
                 return Poll::Ready(Err(e));
             }
-            if d.connect_permit(task) {
+            if d.take_connect_permit(task) {
                 return Poll::Ready(Ok(()));
             }
             d.park(task, cx.waker());
-            d.limit(task, deadline);
+            d.set_limit(task, deadline);
             Poll::Pending
         })
         .await
     }
 
-    /// A buffer to build the next request in.
+    /// Returns an empty buffer to build the next request in.
     pub fn take_spare(&self, conn: ConnId) -> Vec<u8> {
         self.0.borrow_mut().take_spare(conn)
     }
 
-    /// Queues a request; errors of the socket show in `receive`.
+    /// Queues a request. `receive` reports errors of the socket.
     pub fn send(&self, conn: ConnId, bytes: Vec<u8>) -> io::Result<()> {
         self.0.borrow_mut().send(conn, bytes)
     }
 
-    /// Sends what the socket takes at this moment, past the ring.
+    /// Sends as much as the socket accepts now, without the ring. Returns the number of bytes sent.
     pub fn send_now(&self, conn: ConnId, bytes: &[u8]) -> io::Result<usize> {
         self.0.borrow_mut().send_now(conn, bytes)
     }
 
-    /// When the first byte of the last `send` was handed to the kernel.
+    /// Returns when the first byte of the last `send` was handed to the kernel, if it has been.
     pub fn sent_at(&self, conn: ConnId) -> Option<Nanos> {
         self.0.borrow_mut().sent_at(conn)
     }
 
-    /// Whether part of the last `send` has not gone out yet.
+    /// Returns true while part of the last `send` has not gone out.
     pub fn sending(&self, conn: ConnId) -> bool {
         self.0.borrow_mut().sending(conn)
     }
 
-    /// Waits until the last `send` has gone out; false if it failed, the peer went away or `deadline` passed.
+    /// Waits until the last `send` has gone out. Returns false if it failed, the connection ended, the task was told to
+    /// stop or `deadline` passed.
     pub async fn flush(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> bool {
         poll_fn(|cx| {
             let mut d = self.0.borrow_mut();
@@ -288,13 +290,14 @@ impl Net {
             }
             d.want_flush(conn);
             d.park(task, cx.waker());
-            d.limit(task, deadline);
+            d.set_limit(task, deadline);
             Poll::Pending
         })
         .await
     }
 
-    /// A handshake begins that a send follows as soon as its bytes are there: no wait until `end_handshake`.
+    /// Announces a handshake, which a send will follow at once. Until `end_handshake` the driver does not gather
+    /// completions.
     pub fn begin_handshake(&self) {
         self.0.borrow_mut().handshakes += 1;
     }
@@ -303,29 +306,29 @@ impl Net {
         self.0.borrow_mut().handshakes -= 1;
     }
 
-    /// The peer has closed or the connection broke.
+    /// Returns true if the peer has closed the connection or it broke.
     pub fn is_ended(&self, conn: ConnId) -> bool {
         self.0.borrow_mut().ended(conn).is_some()
     }
 
-    /// Bytes or an end that nobody asked for.
+    /// Returns true if bytes or the end of the connection have arrived that no task has read.
     pub fn has_unread(&self, conn: ConnId) -> bool {
         self.0.borrow_mut().has_unread(conn)
     }
 
-    /// Puts a connection aside, all of whose bytes have been read, or takes it up again. Whatever comes meanwhile
-    /// ends it: its bytes are thrown away, and nobody is woken.
+    /// Marks a connection, all of whose bytes have been read, as idle or in use. Anything that arrives while it is idle
+    /// ends it: the bytes are dropped, and no task is woken.
     pub fn set_idle(&self, conn: ConnId, idle: bool) {
         self.0.borrow_mut().set_idle(conn, idle);
     }
 
-    /// The next bytes of the connection, in order.
+    /// Waits for the next bytes of the connection, in order, or its end.
     pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received<'_> {
         let driver: &RefCell<Driver> = &self.0;
         poll_fn(|cx| {
             let mut d = driver.borrow_mut();
             if let Some((buffer, filled)) = d.pop(conn) {
-                return Poll::Ready(Received::Data(Chunk::of(driver, buffer, filled)));
+                return Poll::Ready(Received::Data(Chunk::new(driver, buffer, filled)));
             }
             if let Some((ended, at)) = d.ended(conn) {
                 return Poll::Ready(Received::Ended(ended, at));
@@ -341,21 +344,21 @@ impl Net {
                 return Poll::Ready(Received::Timeout);
             }
             d.park(task, cx.waker());
-            d.limit(task, deadline);
+            d.set_limit(task, deadline);
             Poll::Pending
         })
         .await
     }
 
-    /// What has come already, without waiting.
+    /// Returns the next bytes that have already arrived, without waiting.
     pub fn receive_now(&self, conn: ConnId) -> Option<Chunk<'_>> {
         let popped = self.0.borrow_mut().pop(conn);
-        popped.map(|(buffer, filled)| Chunk::of(&self.0, buffer, filled))
+        popped.map(|(buffer, filled)| Chunk::new(&self.0, buffer, filled))
     }
 
-    /// No request of this task is under way: its limit no longer counts.
+    /// Clears the deadline of the task's request, which has ended.
     pub fn clear_limit(&self, task: TaskId) {
-        self.0.borrow_mut().unlimit(task);
+        self.0.borrow_mut().clear_limit(task);
     }
 
     /// Sleeps until `deadline`, or until the task is told to stop.
@@ -373,7 +376,7 @@ impl Net {
         .await
     }
 
-    /// Sleeps like `sleep_until`; `None`: bytes or the end of `conn` came before.
+    /// Sleeps like `sleep_until`, but returns `None` as soon as bytes or the end of `conn` arrive.
     pub async fn sleep_unless_unread(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Option<Signal> {
         poll_fn(|cx| {
             let mut d = self.0.borrow_mut();
@@ -395,18 +398,18 @@ impl Net {
         self.0.borrow_mut().close(conn);
     }
 
-    /// Makes the coming `close` send RST instead of FIN.
+    /// Makes the next `close` send RST instead of FIN.
     pub fn reset_on_close(&self, conn: ConnId) {
-        // A socket that is gone already needs no reset.
+        // A socket that is already gone needs no reset.
         let _ = self.0.borrow_mut().reset_on_close(conn);
     }
 
-    /// Accepts connections of `listener`; `accept` hands them out to `acceptor`.
+    /// Accepts connections of `listener`, which `accept` returns to `acceptor`.
     pub fn listen(&self, listener: OwnedFd, acceptor: TaskId) -> io::Result<()> {
         self.0.borrow_mut().listen(listener, acceptor)
     }
 
-    /// The next accepted connection, owned by a new task; `None` when told to stop.
+    /// Waits for the next accepted connection, owned by a new task. Returns `None` when told to stop.
     pub async fn accept(&self, acceptor: TaskId) -> Option<(ConnId, TaskId)> {
         poll_fn(|cx| {
             let mut d = self.0.borrow_mut();
@@ -428,8 +431,8 @@ impl Net {
         self.0.borrow_mut().watch_kick(fd, task)
     }
 
-    /// Sleeps until kicked or `deadline`; true if kicked.
-    pub async fn kicked_or(&self, task: TaskId, deadline: Nanos) -> bool {
+    /// Sleeps until this core is kicked or `deadline` passes. Returns true if it was kicked.
+    pub async fn wait_for_kick(&self, task: TaskId, deadline: Nanos) -> bool {
         poll_fn(|cx| {
             let mut d = self.0.borrow_mut();
             if std::mem::take(&mut d.kicked) {
@@ -447,25 +450,25 @@ impl Net {
         .await
     }
 
-    /// Ends a `kicked_or` of this core.
-    pub fn poke(&self, task: TaskId) {
+    /// Ends a `wait_for_kick` of `task` from another task of this core.
+    pub fn kick_local(&self, task: TaskId) {
         let mut d = self.0.borrow_mut();
         d.kicked = true;
         d.wake_from_task(task);
     }
 
-    /// The clock as of the driver's last turn.
+    /// Returns the time at the beginning of the driver's current turn.
     pub fn now(&self) -> Nanos {
         self.0.borrow().now()
     }
 
-    /// Panics if the driver's books do not agree with what it holds. No chunk may be held meanwhile.
+    /// Panics if the driver's counts do not match what it holds. No chunk may be held at that time.
     pub fn invariants(&self) {
         self.0.borrow().invariants();
     }
 }
 
-/// Errors of our own host told apart from the target's.
+/// Distinguishes errors of this host from those of the target.
 fn connect_error(errno: i32) -> ConnectError {
     match errno {
         libc::EADDRNOTAVAIL

@@ -1,4 +1,4 @@
-//! Deadlines of many tasks in one heap, re-armed lazily: moving a deadline later costs nothing.
+//! Keeps the deadlines of many tasks in one heap and re-arms them lazily, so that moving a deadline later is free.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,13 +9,13 @@ const NEVER: Nanos = Nanos::MAX;
 
 #[derive(Clone, Copy)]
 struct Slot {
-    /// When to fire.
+    /// The instant at which the timer fires.
     deadline: Nanos,
-    /// The one heap entry of this slot that counts; others are stale.
+    /// The only heap entry of this slot that counts; others are stale.
     queued: Nanos,
 }
 
-/// One deadline per slot.
+/// Timers with one deadline per slot.
 #[derive(Default)]
 pub struct Timers {
     heap: BinaryHeap<Reverse<(Nanos, u32)>>,
@@ -46,12 +46,12 @@ impl Timers {
         }
     }
 
-    /// When to look again: never later than the earliest deadline, perhaps earlier.
+    /// Returns when to call `pop_due` next. It may be earlier than the earliest deadline, but is never later.
     pub fn next(&self) -> Option<Nanos> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// A slot whose deadline has passed at `now`, if any; its deadline is cleared.
+    /// Returns a slot whose deadline has passed at `now`, if there is one, and clears the deadline.
     pub fn pop_due(&mut self, now: Nanos) -> Option<u32> {
         while let Some(&Reverse((at, slot))) = self.heap.peek() {
             if at > now {

@@ -1,30 +1,30 @@
-//! How long the driver may gather completions before it looks at them.
+//! Decides how long the driver may gather completions before it handles them.
 //!
-//! Kernel stamps stay true while we wait, so waiting only saves wake-ups. What it costs is resolution between
-//! events of one connection, and delay of our next send: it is given up where either would show.
+//! Kernel stamps stay correct while we wait, so waiting saves wake-ups without changing arrival times. It costs
+//! resolution between events of one connection, and delays our next send. The wait is dropped where either would show.
 
 use crate::units::Nanos;
 
-/// What one turn of the driver saw.
+/// Observations of one turn of the driver.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Turn {
     pub completions: u32,
     /// Reads that carried more than one token event.
     pub coalesced: u32,
-    /// Connects in flight: each is followed by a send that is due.
+    /// Connects or handshakes are in flight. Each is followed by a send that is already due.
     pub connecting: bool,
-    /// Since the turn before.
+    /// Time since the previous turn.
     pub elapsed: Nanos,
 }
 
-/// Waiting pays only if more than this many completions are expected within it.
+/// Waiting pays only if at least this many completions are expected in that time.
 const GATHER_MIN: f64 = 2.0;
 const GROW_US: f64 = 50.0;
-/// Below this a wait saves nothing.
+/// A shorter wait saves nothing.
 const WAIT_MIN_US: f64 = 20.0;
 /// Weight of the newest turn in the rate of completions.
 const RATE_WEIGHT: f64 = 0.1;
-/// Share of completions with several events that halves the wait.
+/// The wait is halved when a larger share of completions than this carries several events.
 const COALESCED_SHARE_MAX: f64 = 0.02;
 
 #[derive(Clone, Copy, Debug)]
@@ -44,14 +44,14 @@ impl WaitPolicy {
         }
     }
 
-    /// The minimum wait for the next turn, microseconds; 0: return at the first completion.
+    /// Returns the minimum wait of the next turn in microseconds. 0 means to return at the first completion.
     pub fn next(&mut self, turn: Turn) -> u32 {
         if self.bound_us == 0.0 {
             return 0;
         }
         let elapsed_us = (turn.elapsed as f64 / 1_000.0).max(1.0);
         let rate = f64::from(turn.completions) / elapsed_us;
-        // Long turns weigh as many short ones would.
+        // A long turn has the weight of the short turns that would fit into it.
         let weight = 1.0 - (1.0 - RATE_WEIGHT).powf((elapsed_us / 100.0).clamp(0.1, 50.0));
         self.rate += (rate - self.rate) * weight;
         let share = f64::from(turn.coalesced) / f64::from(turn.completions.max(1));

@@ -136,7 +136,7 @@ impl<'a> Listener<'a> {
                 self.cores_left -= 1;
                 self.books.failures.push(Failure::internal(reason));
                 self.stopped_by = StoppedBy::Failure;
-                self.engine.tell(Command::Abort);
+                self.engine.send(Command::Abort);
             }
             Report::Ready { .. } => {}
         }
@@ -172,11 +172,11 @@ impl<'a> Listener<'a> {
             (self.say)(&format!(
                 "stopping: requests in flight have up to {grace} to finish; Ctrl-C again stops at once"
             ));
-            self.engine.tell(Command::Stop);
+            self.engine.send(Command::Stop);
         } else {
             // On a terminal it also ends the line with the `^C`, so that the report begins on its own.
             (self.say)("stopping at once");
-            self.engine.tell(Command::Abort);
+            self.engine.send(Command::Abort);
             self.give_up = after(ABORT_GRACE);
         }
     }
@@ -208,7 +208,7 @@ impl<'a> Listener<'a> {
         {
             self.books.failures.push(e);
             self.stopped_by = StoppedBy::Server;
-            self.engine.tell(Command::Stop);
+            self.engine.send(Command::Stop);
         }
     }
 
@@ -230,7 +230,7 @@ impl<'a> Listener<'a> {
             (self.say)(&format!(
                 "stopping: threshold {failed}; requests in flight have up to {grace} to finish"
             ));
-            self.engine.tell(Command::Stop);
+            self.engine.send(Command::Stop);
         }
     }
 

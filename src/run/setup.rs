@@ -51,7 +51,7 @@ pub fn set_up(
         cores: cpus.workers.len() as u32,
         // One each at least, and each server its own: what is known before they are looked up.
         addresses: plan.endpoints_per_user(),
-        ring_bytes: ring_bytes(net::SUBMISSIONS, net::completions(vus)),
+        ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
         backlog: match choice {
             ServerChoice::Simulator(_) => server::LISTEN_BACKLOG,
             ServerChoice::Running(_) | ServerChoice::Command { .. } => 0,

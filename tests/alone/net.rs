@@ -332,11 +332,11 @@ fn a_kick_from_another_thread_ends_a_wait_each_time() {
         let task = net.new_task();
         net.watch_kick(end, task).unwrap();
         for _ in 0..100 {
-            assert!(net.kicked_or(task, Nanos::MAX).await);
+            assert!(net.wait_for_kick(task, Nanos::MAX).await);
             awake.send(()).unwrap();
         }
         let deadline = clock::monotonic() + 10 * MILLISECOND;
-        assert!(!net.kicked_or(task, deadline).await);
+        assert!(!net.wait_for_kick(task, deadline).await);
         assert!(clock::monotonic() >= deadline);
     });
     kicker.join().unwrap();

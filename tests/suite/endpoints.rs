@@ -293,7 +293,7 @@ fn a_stop_lets_requests_at_all_endpoints_finish_and_an_abort_cuts_them() {
                 wait_until("requests are in flight at both", || {
                     at.map(requests_at).iter().sum::<u64>() >= 10
                 });
-                engine.tell(command);
+                engine.send(command);
             }
         });
         let total = &ran.merged.total;

@@ -229,7 +229,7 @@ fn a_stop_lets_requests_finish_and_an_abort_cuts_them() {
                         .unwrap()
                 };
                 wait_until("requests are in flight", || stats() >= 8);
-                engine.tell(command);
+                engine.send(command);
             }
         });
         let total = &ran.merged.total;

@@ -1,4 +1,4 @@
-//! What a completion does: to its connection, and to the task that owns it.
+//! Applies each completion to its connection, and wakes the task that owns it.
 
 use std::io;
 
@@ -84,10 +84,10 @@ impl Driver {
             }
             (n, Some(buffer)) => {
                 self.ring.give_back(buffer);
-                ended = Some(end_of(n));
+                ended = Some(ended_from(n));
             }
             (n, None) if -n == libc::ENOBUFS => self.counters.buffer_shortages += 1,
-            (n, None) => ended = Some(end_of(n)),
+            (n, None) => ended = Some(ended_from(n)),
         }
         if let Some(ended) = ended {
             self.conns[slot].ended = Some((ended, self.now));
@@ -99,27 +99,29 @@ impl Driver {
         Ok(())
     }
 
-    /// Nobody reads a connection that was put aside, for as long as a request elsewhere takes: its bytes would keep
-    /// a buffer from those who wait for one. They belong to no request; that something came is all that counts.
+    /// Handles a receive on an idle connection. Nobody reads it for as long as a request elsewhere takes, and its bytes
+    /// would keep a buffer from the connections that need one. The bytes belong to no request, so they are dropped; only
+    /// the fact that something arrived counts.
     fn complete_idle_receive(&mut self, id: ConnId, completion: &Completion) -> io::Result<()> {
-        let came = match completion.buffer {
+        let ended = match completion.buffer {
             Some(buffer) => {
                 self.ring.give_back(buffer);
-                end_of(completion.result.min(0))
+                ended_from(completion.result.min(0))
             }
             None if -completion.result == libc::ENOBUFS => {
                 self.counters.buffer_shortages += 1;
                 self.rearm.push((id.slot, id.generation));
                 return Ok(());
             }
-            None => end_of(completion.result),
+            None => ended_from(completion.result),
         };
         let conn = &mut self.conns[id.slot as usize];
-        conn.ended.get_or_insert((came, self.now));
+        conn.ended.get_or_insert((ended, self.now));
         Ok(())
     }
 
-    /// Puts a filled buffer into the connection's inbox; false if it holds nothing: the peer has closed.
+    /// Puts a filled buffer into the connection's inbox. Returns false if the buffer is empty, which means that the peer
+    /// has closed the connection.
     pub(super) fn deliver(&mut self, slot: usize, buffer: u16, result: usize) -> bool {
         let received = self.ring.received(buffer, result);
         if received.payload_bytes == 0 {
@@ -175,8 +177,9 @@ impl Driver {
         if self.options.quickack
             && let Some(fd) = &conn.fd
         {
-            // The send has put the socket back into delayed-ACK mode: without this a server with Nagle on holds
-            // back its first events for 40 ms. A socket that was reset meanwhile refuses, and shows that elsewhere.
+            // The send has put the socket back into delayed-ACK mode. Without this, a server that uses Nagle's
+            // algorithm holds back its first events for 40 ms. An error means that the socket was reset in the
+            // meantime, which its receive reports.
             let _ = SockRef::from(fd).set_tcp_quickack(true);
         }
         Ok(())
@@ -216,7 +219,7 @@ impl Driver {
     }
 }
 
-fn end_of(result: i32) -> Ended {
+fn ended_from(result: i32) -> Ended {
     if result == 0 {
         Ended::Eof
     } else {

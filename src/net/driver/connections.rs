@@ -1,4 +1,4 @@
-//! Connections as tasks use them: connect, send, take what came, close; and listening for new ones.
+//! The operations that tasks use on connections: connect, send, take received data, close, and listen for new ones.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -35,8 +35,8 @@ impl Driver {
         }
     }
 
-    /// Takes a place among the connects in flight, or queues the task for one.
-    pub fn connect_permit(&mut self, task: TaskId) -> bool {
+    /// Takes a permit for a connect and returns true, or queues the task for one and returns false.
+    pub fn take_connect_permit(&mut self, task: TaskId) -> bool {
         let permit = &mut self.tasks[task.0 as usize].permit;
         match *permit {
             Permit::Granted => {
@@ -56,7 +56,7 @@ impl Driver {
         }
     }
 
-    /// The task wants no connection any more; its entry in the queue is passed over.
+    /// Withdraws the task's wish to connect. Its entry in the queue stays and is skipped later.
     pub fn leave_connect_queue(&mut self, task: TaskId) {
         let permit = std::mem::take(&mut self.tasks[task.0 as usize].permit);
         if permit == Permit::Granted {
@@ -64,7 +64,8 @@ impl Driver {
         }
     }
 
-    /// Starts a connect; the caller holds a permit, which ends with the connect's completion or this error.
+    /// Starts a connect. The caller must hold a permit, which ends with the connect's completion or with the error
+    /// returned here.
     pub fn connect(&mut self, task: TaskId, address: usize) -> io::Result<ConnId> {
         match self.start_connect(task, address) {
             Ok(id) => Ok(id),
@@ -95,7 +96,7 @@ impl Driver {
         Ok(id)
     }
 
-    /// Hands the place to the next task in the queue, if one still waits.
+    /// Hands the permit to the next task in the queue that still waits, or frees it.
     pub(super) fn end_connect_permit(&mut self) {
         while let Some(task) = self.connects_waiting.pop_front() {
             let permit = &mut self.tasks[task as usize].permit;
@@ -109,7 +110,7 @@ impl Driver {
         self.connects_in_flight -= 1;
     }
 
-    /// `None`: still connecting. Else errno or 0, and how long it took.
+    /// Returns errno or 0, and the time that connecting took; `None` while the connect is in flight.
     pub fn connect_result(&mut self, id: ConnId) -> Option<(i32, Nanos)> {
         let conn = self.conn(id);
         match conn.connecting {
@@ -129,14 +130,14 @@ impl Driver {
         }
     }
 
-    /// A buffer for the next request, with the capacity of the last one.
+    /// Returns an empty buffer for the next request, with the capacity of the last one.
     pub fn take_spare(&mut self, id: ConnId) -> Vec<u8> {
         let mut spare = std::mem::take(&mut self.conn(id).spare);
         spare.clear();
         spare
     }
 
-    /// Queues a send; its first byte is stamped just before the ring is entered.
+    /// Queues a send, which is stamped just before the ring is entered.
     pub fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> io::Result<()> {
         let conn = self.conn(id);
         conn.sent_at = 0;
@@ -154,7 +155,8 @@ impl Driver {
         }
     }
 
-    /// Sends what the socket takes now, past the ring: for the mock, whose events carry the instant of the call.
+    /// Sends as much as the socket accepts now, without the ring. The mock needs it because its events carry the instant
+    /// of the call. Returns the number of bytes sent.
     pub fn send_now(&mut self, id: ConnId, bytes: &[u8]) -> io::Result<usize> {
         let conn = self.conn(id);
         let Some(fd) = &conn.fd else {
@@ -174,7 +176,7 @@ impl Driver {
         self.conn(id).sending
     }
 
-    /// Wakes the owner when the send under way has ended.
+    /// Asks for the owner to be woken when the current send has ended.
     pub fn want_flush(&mut self, id: ConnId) {
         self.conn(id).flushing = true;
     }
@@ -197,12 +199,12 @@ impl Driver {
         conn.first != NO_BUFFER || conn.ended.is_some()
     }
 
-    /// Its inbox is empty.
+    /// Marks a connection as idle or in use. Its inbox must be empty.
     pub fn set_idle(&mut self, id: ConnId, idle: bool) {
         let conn = self.conn(id);
         debug_assert!(
             conn.first == NO_BUFFER,
-            "what came is read before a connection is put aside"
+            "received bytes are read before a connection becomes idle"
         );
         conn.idle = idle;
     }
@@ -219,7 +221,7 @@ impl Driver {
         self.ring.give_back(buffer);
     }
 
-    /// A close with RST instead of FIN.
+    /// Makes the next close send RST instead of FIN.
     pub fn reset_on_close(&mut self, id: ConnId) -> io::Result<()> {
         match &self.conn(id).fd {
             Some(fd) => SockRef::from(fd).set_linger(Some(std::time::Duration::ZERO)),
@@ -244,7 +246,7 @@ impl Driver {
         ];
         for (_, op) in under_way.into_iter().filter(|(is, _)| *is) {
             self.conns[id.slot as usize].in_flight += 1;
-            // An error here is the ring's, which the next enter reports.
+            // An error here comes from the ring itself, and the next `enter` reports it.
             let _ = self.ring.cancel(key(op, id), key(Op::Cancel, id));
         }
     }
@@ -268,7 +270,7 @@ impl Driver {
 
     pub fn listen(&mut self, listener: OwnedFd, acceptor: TaskId) -> io::Result<()> {
         if self.options.kernel_stamps {
-            // Accepted sockets inherit it.
+            // Accepted sockets inherit this option.
             enable_receive_stamps(&listener)?;
         }
         self.ring.accept(&listener, plain_key(Op::Accept))?;
@@ -280,7 +282,7 @@ impl Driver {
         self.accepted.pop_front()
     }
 
-    /// Completions of the connection wake `owner` from now on.
+    /// Makes `owner` the task that completions of the connection wake.
     pub fn set_owner(&mut self, id: ConnId, owner: TaskId) {
         self.conn(id).owner = owner.0;
     }
@@ -289,12 +291,12 @@ impl Driver {
         if std::mem::take(&mut self.accept_paused)
             && let Some((listener, _)) = &self.acceptor
         {
-            // An error here is the ring's, which the next enter reports.
+            // An error here comes from the ring itself, and the next `enter` reports it.
             let _ = self.ring.accept(listener, plain_key(Op::Accept));
         }
     }
 
-    /// From now on a write to `fd` wakes `task`.
+    /// Watches the eventfd `fd`: from now on, a write to it wakes `task`.
     pub fn watch_kick(&mut self, fd: OwnedFd, task: TaskId) -> io::Result<()> {
         self.ring.read_kick(&fd, plain_key(Op::Kick))?;
         self.kick = Some((fd, task.0));

@@ -1,4 +1,4 @@
-//! Tasks that wait on the driver: their wakers, deadlines and signals.
+//! Keeps the tasks that wait on the driver: their wakers, deadlines and signals.
 
 use std::task::Waker;
 
@@ -34,7 +34,8 @@ impl Driver {
         self.tasks[task.0 as usize].signal
     }
 
-    /// Called by tasks only: the driver wakes on its own account by `wake`.
+    /// Sets a task's signal and wakes it. Only tasks may call this; the driver itself calls `wake`, because it needs no
+    /// extra turn afterwards.
     pub fn set_signal(&mut self, task: TaskId, signal: Signal) {
         self.tasks[task.0 as usize].signal = signal;
         if signal != Signal::None {
@@ -55,11 +56,11 @@ impl Driver {
         }
     }
 
-    pub fn limit(&mut self, task: TaskId, deadline: Nanos) {
+    pub fn set_limit(&mut self, task: TaskId, deadline: Nanos) {
         self.limits.set(task.0, deadline);
     }
 
-    pub fn unlimit(&mut self, task: TaskId) {
+    pub fn clear_limit(&mut self, task: TaskId) {
         self.limits.clear(task.0);
     }
 

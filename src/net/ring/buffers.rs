@@ -1,20 +1,20 @@
-//! One ring of provided receive buffers: the kernel picks a free one for each read, we give it back.
+//! A ring of provided receive buffers: the kernel picks a free one for each read, and we give it back afterwards.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::types::BufRingEntry;
 use io_uring::{IoUring, types};
 
-/// Buffers of a core. Small and hot beats large: 512 x 2 KiB stays in the second-level cache, 5-17 % cheaper
-/// per event than 4096 x 4 KiB (docs/ARCHITECTURE.md).
+/// Number of buffers per core. Few and small buffers are faster: 512 x 2 KiB stay in the second-level cache, which
+/// makes an event 5-17 % cheaper than with 4096 x 4 KiB (docs/ARCHITECTURE.md).
 pub const BUFFERS: u16 = 512;
-/// One buffer: recvmsg header, control data and payload.
+/// Size of one buffer, which holds recvmsg header, control data and payload.
 pub const BUFFER_BYTES: usize = 2048;
-/// Room the kernel keeps for control messages in front of the payload; one SCM_TIMESTAMPNS takes 32.
+/// Room that the kernel reserves for control messages in front of the payload; one SCM_TIMESTAMPNS takes 32 bytes.
 pub const CONTROL_BYTES: usize = 64;
-/// `struct io_uring_recvmsg_out`: four u32.
+/// Size of `struct io_uring_recvmsg_out`, which is four u32.
 const HEADER_BYTES: usize = 16;
-/// Where the payload starts in a buffer filled by a multishot recvmsg without a name.
+/// Offset of the payload in a buffer filled by a multishot recvmsg without a name.
 pub const PAYLOAD_AT: usize = HEADER_BYTES + CONTROL_BYTES;
 
 const GROUP: u16 = 0;
@@ -51,8 +51,8 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: `at` and `bytes` are what mmap gave; `BufferRing` is dropped after the io_uring that knew the
-        // memory (field order in `Ring`), so the kernel writes here no more.
+        // SAFETY: `at` and `bytes` come from a successful mmap; `BufferRing` is dropped after the io_uring that knew
+        // the memory (field order in `Ring`), so the kernel no longer writes here.
         unsafe {
             libc::munmap(self.at.cast(), self.bytes);
         }
@@ -64,7 +64,7 @@ pub struct BufferRing {
     memory: Mapping,
     tail: u16,
     lent: u16,
-    /// Which buffers are with us; guards against giving one back twice.
+    /// The buffers that we hold. Guards against giving one back twice.
     is_lent: [bool; BUFFERS as usize],
 }
 
@@ -100,7 +100,7 @@ impl BufferRing {
         self.lent
     }
 
-    /// The kernel has filled buffer `id`: it is ours until given back.
+    /// Takes over buffer `id`, which the kernel has filled. It is ours until we give it back.
     pub fn lend(&mut self, id: u16) {
         assert!(
             !std::mem::replace(&mut self.is_lent[id as usize], true),
@@ -109,24 +109,24 @@ impl BufferRing {
         self.lent += 1;
     }
 
-    /// The first `len` bytes of a lent buffer.
+    /// Returns the first `len` bytes of a lent buffer.
     pub fn bytes(&self, id: u16, len: usize) -> &[u8] {
         assert!(self.is_lent[id as usize], "buffer {id} is with the kernel");
         assert!(len <= BUFFER_BYTES);
-        // SAFETY: `id` < BUFFERS by the check above, so the range lies in the mapping; a lent buffer is written
-        // by nobody until `give_back`, which needs `&mut self` and so ends this borrow.
+        // SAFETY: `id` < BUFFERS by the check above, so the range lies in the mapping; nobody writes to a lent buffer
+        // until `give_back`, which needs `&mut self` and so ends this borrow.
         unsafe { std::slice::from_raw_parts(self.memory.at.add(id as usize * BUFFER_BYTES), len) }
     }
 
-    /// The same, to be changed: the kernel writes over it anyway.
+    /// Returns the same bytes for changing; the kernel overwrites them anyway.
     pub fn bytes_mut(&mut self, id: u16, len: usize) -> &mut [u8] {
         assert!(self.is_lent[id as usize], "buffer {id} is with the kernel");
         assert!(len <= BUFFER_BYTES);
-        // SAFETY: as above; `&mut self` keeps every other view of the buffers away for as long as this one lives.
+        // SAFETY: as above; `&mut self` excludes every other view of the buffers for as long as this one lives.
         unsafe { std::slice::from_raw_parts_mut(self.memory.at.add(id as usize * BUFFER_BYTES), len) }
     }
 
-    /// Queues a lent buffer for the kernel; it sees it after `publish`.
+    /// Queues a lent buffer for the kernel, which sees it after the next `publish`.
     pub fn give_back(&mut self, id: u16) {
         assert!(
             std::mem::replace(&mut self.is_lent[id as usize], false),
@@ -138,8 +138,8 @@ impl BufferRing {
 
     fn put(&mut self, id: u16) {
         let index = (self.tail & (BUFFERS - 1)) as usize;
-        // SAFETY: `index` < BUFFERS, so the entry lies in the mapping, aligned as the page is; the kernel reads
-        // an entry only once the tail has moved past it.
+        // SAFETY: `index` < BUFFERS, so the entry lies in the page-aligned mapping; the kernel reads an entry only
+        // once the tail has moved past it.
         let entry = unsafe { &mut *self.entries.at.cast::<BufRingEntry>().add(index) };
         // SAFETY: `id` < BUFFERS at both call sites, so the address lies in the mapping.
         let at = unsafe { self.memory.at.add(id as usize * BUFFER_BYTES) };
@@ -151,8 +151,8 @@ impl BufferRing {
 
     /// Shows the kernel all buffers given back so far.
     pub fn publish(&mut self) {
-        // SAFETY: the mapping starts with the first entry, whose reserved field is the ring's tail; it is
-        // 2-aligned and only we store to it.
+        // SAFETY: the mapping starts with the first entry, whose reserved field is the ring's tail; it is aligned to
+        // two bytes and only we store to it.
         let tail = unsafe { &*types::BufRingEntry::tail(self.entries.at.cast()).cast::<AtomicU16>() };
         tail.store(self.tail, Ordering::Release);
     }

@@ -1,7 +1,7 @@
-//! The io_uring of one core: the only place with `unsafe`.
+//! The io_uring of one core. This is the only place with `unsafe`.
 //!
-//! Everything the kernel reads or writes while an operation is in flight is owned here: send buffers by
-//! connection slot, addresses for the run, receive buffers in the provided ring, the eventfd's eight bytes.
+//! This module owns everything that the kernel reads or writes while an operation is in flight: send buffers by
+//! connection slot, addresses for the whole run, receive buffers in the provided ring, and the eventfd's eight bytes.
 //! Callers hand memory over and get it back with the completion.
 #![allow(unsafe_code)]
 
@@ -18,21 +18,21 @@ use crate::units::{Nanos, SECOND};
 pub use buffers::{BUFFER_BYTES, BUFFERS, PAYLOAD_AT};
 use buffers::{BufferRing, CONTROL_BYTES};
 
-/// Submission queue entries: a burst larger than this is submitted in parts.
+/// Number of submission queue entries. A larger burst is submitted in several system calls.
 pub const SUBMISSIONS: u32 = 1024;
-/// Completion queue entries, at least and at most.
+/// Bounds of the number of completion queue entries.
 const COMPLETIONS_MIN: u32 = 1024;
 const COMPLETIONS_MAX: u32 = 16384;
 
-/// Completion queue entries for so many connections.
-pub fn completions(connections: u32) -> u32 {
+/// Returns the number of completion queue entries for this many connections.
+pub fn completion_entries(connections: u32) -> u32 {
     connections
         .saturating_mul(2)
         .next_power_of_two()
         .clamp(COMPLETIONS_MIN, COMPLETIONS_MAX)
 }
 
-/// What an operation is, in the top byte of `user_data`.
+/// The kind of an operation, kept in the top byte of `user_data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Op {
@@ -45,7 +45,8 @@ pub enum Op {
     Accept = 7,
 }
 
-/// Operation, slot and generation in one `user_data`: a late completion can't touch a reused slot.
+/// Operation, slot and generation, packed into one `user_data`. The generation keeps a late completion from touching a
+/// slot that has been reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     pub op: Op,
@@ -53,7 +54,7 @@ pub struct Key {
     pub generation: u32,
 }
 
-/// Slots that fit into a key.
+/// Number of slots that fit into a key.
 pub const SLOTS_MAX: u32 = 1 << 24;
 
 impl Key {
@@ -85,36 +86,36 @@ impl Key {
 #[derive(Clone, Copy, Debug)]
 pub struct Completion {
     pub key: Key,
-    /// Bytes, a descriptor, 0, or a negative errno.
+    /// A number of bytes, a descriptor, 0, or a negative errno.
     pub result: i32,
-    /// The operation goes on: this is not its last completion.
+    /// The operation continues; this is not its last completion.
     pub more: bool,
-    /// The provided buffer it filled.
+    /// The provided buffer that the operation filled.
     pub buffer: Option<u16>,
 }
 
-/// How long to wait for completions.
+/// Tells `enter` how long to wait for completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Submit, run deferred work, return.
+    /// Submits, runs deferred work and returns.
     No,
     Yes {
-        /// Return at the latest after this long; `None`: no limit.
+        /// Longest wait; `None` means no limit.
         timeout: Option<Nanos>,
-        /// Gather completions for this long before the first one may end the wait.
+        /// Time to gather completions before the first one may end the wait.
         min_wait_us: u32,
     },
 }
 
-/// What a filled receive buffer holds.
+/// Contents of a filled receive buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Received {
     pub payload_bytes: usize,
-    /// CLOCK_REALTIME nanoseconds of the last segment in it, if the kernel stamped it.
+    /// Arrival of the last segment in the buffer by CLOCK_REALTIME, if the kernel stamped it.
     pub stamp_realtime: Option<Nanos>,
 }
 
-/// Features found at setup, for the report.
+/// Kernel features found at setup, which the result reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     pub defer_taskrun: bool,
@@ -122,23 +123,23 @@ pub struct Features {
 }
 
 pub struct Ring {
-    // Dropped first, in this order: the io_uring before the memory that its operations point into.
+    // Fields are dropped in this order: the io_uring must go before the memory that its operations point to.
     io: IoUring,
     buffers: BufferRing,
-    /// In-flight send buffers by connection slot: written at submission, taken at completion.
+    /// Send buffers in flight by connection slot, stored at submission and taken at completion.
     sends: Vec<Option<Vec<u8>>>,
-    /// Connect targets, fixed for the ring's life.
+    /// Addresses to connect to, fixed for the ring's lifetime.
     addresses: Box<[SockAddr]>,
-    /// Template of all receives: no name, CONTROL_BYTES of control data. Boxed: armed receives point to it.
+    /// Template of all receives: no name, CONTROL_BYTES of control data. Boxed because armed receives point to it.
     receive_header: Box<libc::msghdr>,
     kick_bytes: Box<[u8; 8]>,
     pub features: Features,
 }
 
 impl Ring {
-    /// Must run on the thread that will use the ring (SINGLE_ISSUER binds it to its creator).
+    /// Creates the ring. This must run on the thread that will use it, because SINGLE_ISSUER binds the ring to its creator.
     pub fn new(connections: u32, addresses: Vec<SockAddr>) -> io::Result<Ring> {
-        let (io, defer_taskrun) = build(completions(connections))?;
+        let (io, defer_taskrun) = build(completion_entries(connections))?;
         let min_wait = io.params().is_feature_min_timeout();
         let buffers = BufferRing::register(&io)?;
         // SAFETY: an all-zero msghdr is a valid one: null pointers with zero lengths.
@@ -158,10 +159,14 @@ impl Ring {
         })
     }
 
-    /// SAFETY of the caller: what the entry points to stays alive and in place until its last completion.
+    /// Queues an entry.
+    ///
+    /// # Safety
+    ///
+    /// Memory that the entry points to must stay alive and in place until the entry's last completion.
     unsafe fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {
         loop {
-            // SAFETY: passed on to our caller.
+            // SAFETY: the caller guarantees it.
             if unsafe { self.io.submission().push(&entry) }.is_ok() {
                 return Ok(());
             }
@@ -179,39 +184,39 @@ impl Ring {
         let entry = opcode::Connect::new(Fd(fd.as_raw_fd()), to.as_ptr().cast(), to.len())
             .build()
             .user_data(key.pack());
-        // SAFETY: the address lives in a boxed slice that is neither moved nor changed while the ring lives.
+        // SAFETY: the address is in a boxed slice that is neither moved nor changed while the ring lives.
         unsafe { self.push(entry) }
     }
 
-    /// Arms a multishot receive; it stays armed until a completion without `more`.
+    /// Arms a multishot receive, which stays armed until a completion without `more`.
     pub fn receive(&mut self, fd: &OwnedFd, key: Key) -> io::Result<()> {
         let group = self.buffers.group();
         let entry = opcode::RecvMsgMulti::new(Fd(fd.as_raw_fd()), &*self.receive_header, group)
             .build()
             .user_data(key.pack());
-        // SAFETY: the header is boxed and lives as long as the ring; the buffers are the provided ring's.
+        // SAFETY: the header is boxed and lives as long as the ring; the buffers belong to the provided ring.
         unsafe { self.push(entry) }
     }
 
-    /// Sends `bytes[from..]`. At most one send per slot is in flight; the buffer comes back by `take_sent`.
+    /// Sends `bytes[from..]`. At most one send per slot may be in flight; `take_sent` returns the buffer.
     pub fn send(&mut self, fd: &OwnedFd, bytes: Vec<u8>, from: usize, key: Key) -> io::Result<()> {
         let slot = key.slot as usize;
         if self.sends.len() <= slot {
             self.sends.resize_with(slot + 1, || None);
         }
         assert!(self.sends[slot].is_none(), "two sends in flight on slot {slot}");
-        let part = &bytes[from..];
-        let entry = opcode::Send::new(Fd(fd.as_raw_fd()), part.as_ptr(), part.len() as u32)
+        let rest = &bytes[from..];
+        let entry = opcode::Send::new(Fd(fd.as_raw_fd()), rest.as_ptr(), rest.len() as u32)
             .flags(libc::MSG_NOSIGNAL)
             .build()
             .user_data(key.pack());
         self.sends[slot] = Some(bytes);
-        // SAFETY: the bytes are the heap part of a Vec kept in `sends` untouched until `take_sent`, which is
-        // called only for the send's completion; moving the Vec itself doesn't move its heap part.
+        // SAFETY: the bytes are on the heap, in a Vec that stays untouched in `sends` until `take_sent`, which is
+        // called only for the send's completion; moving the Vec itself doesn't move them.
         unsafe { self.push(entry) }
     }
 
-    /// The buffer of a completed send.
+    /// Returns the buffer of a completed send.
     pub fn take_sent(&mut self, completion: &Completion) -> Vec<u8> {
         assert!(completion.key.op == Op::Send && !completion.more);
         self.sends[completion.key.slot as usize]
@@ -219,7 +224,7 @@ impl Ring {
             .expect("a send completes once")
     }
 
-    /// Accepts connections until cancelled; each completion's result is a new descriptor.
+    /// Accepts connections until it is cancelled. Each completion's result is a new descriptor.
     pub fn accept(&mut self, listener: &OwnedFd, key: Key) -> io::Result<()> {
         let entry = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()))
             .flags(libc::SOCK_CLOEXEC)
@@ -238,36 +243,37 @@ impl Ring {
         unsafe { OwnedFd::from_raw_fd(completion.result) }
     }
 
-    /// Cancels one operation; both it and this still get their own last completion. By key, because the kernel
-    /// finds a key in a hash table, and a descriptor only by walking all that is armed: closing 10,000
-    /// connections by descriptor kept a core busy for seconds.
-    pub fn cancel(&mut self, what: Key, key: Key) -> io::Result<()> {
-        let entry = opcode::AsyncCancel::new(what.pack())
+    /// Cancels one operation. Both the operation and the cancellation still get their own last completion.
+    ///
+    /// The operation is named by its key, which the kernel finds in a hash table. To find a descriptor it would walk
+    /// through all armed operations: closing 10,000 connections by descriptor kept a core busy for seconds.
+    pub fn cancel(&mut self, operation: Key, key: Key) -> io::Result<()> {
+        let entry = opcode::AsyncCancel::new(operation.pack())
             .build()
             .user_data(key.pack());
         // SAFETY: the operation points to no memory of ours.
         unsafe { self.push(entry) }
     }
 
-    /// Closes a descriptor that has no operation in flight (an armed receive would keep the connection open).
+    /// Closes a descriptor. No operation may be in flight on it: an armed receive would keep the connection open.
     pub fn close(&mut self, fd: OwnedFd, key: Key) -> io::Result<()> {
         let raw: RawFd = fd.into_raw_fd();
         let entry = opcode::Close::new(Fd(raw)).build().user_data(key.pack());
-        // SAFETY: the operation points to no memory of ours; ownership of the descriptor went to the kernel.
+        // SAFETY: the operation points to no memory of ours, and the kernel now owns the descriptor.
         unsafe { self.push(entry) }
     }
 
-    /// Reads an eventfd, so that another thread can end a wait.
+    /// Queues a read of an eventfd, so that another thread can end a wait.
     pub fn read_kick(&mut self, fd: &OwnedFd, key: Key) -> io::Result<()> {
         let at = self.kick_bytes.as_mut_ptr();
         let entry = opcode::Read::new(Fd(fd.as_raw_fd()), at, 8)
             .build()
             .user_data(key.pack());
-        // SAFETY: the eight bytes are boxed, live as long as the ring, and are never read by us.
+        // SAFETY: the eight bytes are boxed, live as long as the ring, and we never read them.
         unsafe { self.push(entry) }
     }
 
-    /// Submits everything queued and waits as told. A timeout and a signal are both a normal return.
+    /// Submits all queued entries and waits as `wait` says. A timeout or a signal is not an error.
     pub fn enter(&mut self, wait: Wait, want: usize) -> io::Result<()> {
         self.buffers.publish();
         let result = match wait {
@@ -297,14 +303,14 @@ impl Ring {
         match result {
             Ok(_) => Ok(()),
             Err(e) => match e.raw_os_error() {
-                // Timeout, signal, or completions to be drained first.
+                // A timeout, a signal, or completions that must be drained first.
                 Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
                 _ => Err(e),
             },
         }
     }
 
-    /// Hands out the completions that are there, at most `max`.
+    /// Appends the available completions to `out`, at most `max`.
     pub fn drain(&mut self, out: &mut Vec<Completion>, max: usize) {
         let mut queue = self.io.completion();
         queue.sync();
@@ -330,15 +336,15 @@ impl Ring {
         self.buffers.lent()
     }
 
-    /// Reads what a multishot recvmsg wrote in front of the payload.
+    /// Reads the header and control data that a multishot recvmsg wrote in front of the payload.
     pub fn received(&self, id: u16, result: usize) -> Received {
         let bytes = self.buffers.bytes(id, result.min(BUFFER_BYTES));
-        let control_bytes = word(bytes, 4).min(CONTROL_BYTES as u32) as usize;
+        let control_bytes = read_u32(bytes, 4).min(CONTROL_BYTES as u32) as usize;
         let payload_bytes = result.saturating_sub(PAYLOAD_AT);
         let control = bytes.get(16..16 + control_bytes).unwrap_or(&[]);
         Received {
             payload_bytes,
-            stamp_realtime: stamp(control),
+            stamp_realtime: find_stamp(control),
         }
     }
 
@@ -355,32 +361,33 @@ impl Ring {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> u32 {
+fn read_u32(bytes: &[u8], at: usize) -> u32 {
     bytes
         .get(at..at + 4)
         .map_or(0, |b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
 }
 
-fn long(bytes: &[u8], at: usize) -> Option<i64> {
+fn read_i64(bytes: &[u8], at: usize) -> Option<i64> {
     bytes
         .get(at..at + 8)
         .and_then(|b| b.try_into().ok())
         .map(i64::from_ne_bytes)
 }
 
-/// Finds SCM_TIMESTAMPNS in control data: cmsghdr {len: u64, level: i32, type: i32}, then {sec: i64, nsec: i64}.
-fn stamp(control: &[u8]) -> Option<Nanos> {
+/// Finds the SCM_TIMESTAMPNS message in control data and returns its time. A message is cmsghdr {len: u64, level: i32,
+/// type: i32}, followed by {sec: i64, nsec: i64}.
+fn find_stamp(control: &[u8]) -> Option<Nanos> {
     let mut at = 0;
-    while let Some(len) = long(control, at) {
+    while let Some(len) = read_i64(control, at) {
         let len = usize::try_from(len).ok()?;
         if len < 16 || at + len > control.len() {
             return None;
         }
-        let level = word(control, at + 8) as i32;
-        let kind = word(control, at + 12) as i32;
+        let level = read_u32(control, at + 8) as i32;
+        let kind = read_u32(control, at + 12) as i32;
         if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS {
-            let sec = u64::try_from(long(control, at + 16)?).ok()?;
-            let nsec = u64::try_from(long(control, at + 24)?).ok()?;
+            let sec = u64::try_from(read_i64(control, at + 16)?).ok()?;
+            let nsec = u64::try_from(read_i64(control, at + 24)?).ok()?;
             return Some(sec * SECOND + nsec);
         }
         at += len.next_multiple_of(8);
@@ -388,7 +395,8 @@ fn stamp(control: &[u8]) -> Option<Nanos> {
     None
 }
 
-/// SINGLE_ISSUER and DEFER_TASKRUN where the kernel has them (6.1): a plain ring costs 2.5x when saturated.
+/// Creates the io_uring, with SINGLE_ISSUER and DEFER_TASKRUN where the kernel supports them (6.1 and later): a plain
+/// ring costs 2.5 times as much under full load. Also returns whether they are in use.
 fn build(completions: u32) -> io::Result<(IoUring, bool)> {
     let deferred = IoUring::builder()
         .setup_single_issuer()
@@ -405,7 +413,7 @@ fn build(completions: u32) -> io::Result<(IoUring, bool)> {
     }
 }
 
-/// Asks the kernel to stamp arriving segments (SO_TIMESTAMPNS); socket2 has no call for it.
+/// Asks the kernel to stamp arriving segments (SO_TIMESTAMPNS), for which socket2 has no function.
 pub fn enable_receive_stamps(fd: &OwnedFd) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the option value is a live c_int of the size given.
@@ -461,8 +469,8 @@ mod tests {
                 control.extend(b.to_ne_bytes());
             }
         }
-        assert_eq!(stamp(&control), Some(5 * SECOND + 9));
-        assert_eq!(stamp(&control[..20]), None);
-        assert_eq!(stamp(&[]), None);
+        assert_eq!(find_stamp(&control), Some(5 * SECOND + 9));
+        assert_eq!(find_stamp(&control[..20]), None);
+        assert_eq!(find_stamp(&[]), None);
     }
 }

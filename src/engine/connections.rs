@@ -1,0 +1,63 @@
+//! The connections of one VU, one for each target that it has used.
+
+use super::core::CoreState;
+use super::exchange::VuConnection;
+use crate::net::{Net, Signal, TaskId};
+use crate::units::Nanos;
+
+/// Holds the connections of one VU. With a single target there is one, and no memory is reserved for more.
+pub struct VuConnections {
+    task: TaskId,
+    vu: u32,
+    open: Vec<VuConnection>,
+    /// Index in `open` of the connection used last.
+    current: usize,
+}
+
+impl VuConnections {
+    pub fn new(task: TaskId, vu: u32) -> VuConnections {
+        VuConnections {
+            task,
+            vu,
+            open: Vec::new(),
+            current: 0,
+        }
+    }
+
+    /// Returns the connection for a request to `target`. The one used before becomes idle if it belongs to another
+    /// target.
+    pub fn connection_to(&mut self, core: &CoreState, target: u16) -> &mut VuConnection {
+        let known = self
+            .open
+            .iter()
+            .position(|connection| connection.target == target);
+        let index = known.unwrap_or(self.open.len());
+        if index != self.current
+            && let Some(previous) = self.open.get_mut(self.current)
+        {
+            previous.set_idle(core);
+        }
+        if known.is_none() {
+            self.open.reserve_exact(1);
+            self.open.push(VuConnection::new(self.task, self.vu, target));
+        } else if index != self.current {
+            self.open[index].set_active(core);
+        }
+        self.current = index;
+        &mut self.open[index]
+    }
+
+    /// Pauses like `VuConnection::pause_until`, and watches the connection used last; idle ones need no attention.
+    pub async fn pause_until(&mut self, core: &CoreState, until: Nanos) -> Signal {
+        match self.open.get_mut(self.current) {
+            Some(connection) => connection.pause_until(core, until).await,
+            None => core.net.sleep_until(self.task, until).await,
+        }
+    }
+
+    pub fn close(&mut self, net: &Net) {
+        for connection in &mut self.open {
+            connection.close(net);
+        }
+    }
+}
