@@ -1,4 +1,4 @@
-//! Ctrl-C and its like: as messages while somebody listens, as the end of the process where nobody can.
+//! Handles Ctrl-C and similar signals: as messages while the run can react to them, otherwise by ending the process.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,32 +11,33 @@ use signal_hook::iterator;
 use crate::error::ExitCode;
 use crate::error::Failure;
 
-/// More than anybody presses before the program is gone.
+/// More signals than anybody sends before the program has ended.
 const PENDING_MAX: usize = 16;
-/// After a second signal the orderly way out, report included, has this long: out within 100 ms is the promise.
+/// Time for an orderly end, report included, after a second signal. The program promises to end within 100 ms.
 const LEAVE_WITHIN: Duration = Duration::from_millis(70);
 
-/// What the program does, so what a signal means.
+/// The phase of the program, which decides what a signal does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Before the load: no figures to lose, and lookups or probes that wait for seconds. One signal is the end.
+    /// Before the load. There are no figures to lose, and lookups or probes may wait for seconds, so one signal ends
+    /// the process.
     Setup,
-    /// Somebody listens: the first signal is a message, the second as well, but with a time limit.
+    /// During the load. Signals are messages to the run; from the second on, there is also a time limit.
     Load,
-    /// The report is being written, for which a pipe or a disk may take its time. The files that are there until
-    /// a document is complete go with the process.
+    /// The report is being written, which may take long on a pipe or a slow disk. Temporary files of incomplete
+    /// documents are removed if the process ends.
     Report { temporaries: Vec<PathBuf> },
 }
 
-/// SIGINT, SIGTERM and SIGHUP from the moment it is made; they no longer end the process by themselves.
+/// Receives SIGINT, SIGTERM and SIGHUP from its creation on; they no longer end the process by themselves.
 pub struct Signals {
     pub received: Receiver<i32>,
     phase: Arc<Mutex<Phase>>,
 }
 
 impl Signals {
-    /// Early: a signal before this ends the program the plain way, with nothing to clean up. `say` prints a
-    /// line where the main thread cannot.
+    /// Starts to watch signals. Call it early: a signal before that ends the program in the default way, when there is
+    /// nothing to clean up. `say` prints a line while the main thread cannot.
     pub fn watch(phase: Phase, say: fn(&str)) -> Result<Signals, Failure> {
         let mut signals = iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Failure::internal)?;
         let (tell, received) = bounded(PENDING_MAX);
@@ -48,7 +49,7 @@ impl Signals {
                 let mut count = 0;
                 for signal in signals.forever() {
                     count += 1;
-                    // Full, or nobody listens any more: the count below ends the process all the same.
+                    // If the channel is full or has no receiver, the count below still ends the process.
                     let _ = tell.try_send(signal);
                     let phase = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     match phase {
@@ -57,7 +58,7 @@ impl Signals {
                             leave(&phase);
                         }
                         Phase::Report { .. } if count == 1 => {
-                            say("the report is being written; Ctrl-C again leaves without it");
+                            say("the report is being written; press Ctrl-C again to quit without it");
                         }
                         _ if count == 1 => {}
                         _ => {
@@ -77,8 +78,8 @@ impl Signals {
     }
 }
 
-/// Ends the process from beside the main thread. A simulator ends with us by itself; documents are renamed into
-/// place when they are complete, so what is on disk is whole.
+/// Ends the process from another thread than the main thread. A simulator ends with us by itself. Documents are renamed
+/// into place when they are complete, so files on disk are complete.
 fn leave(phase: &Phase) {
     if let Phase::Report { temporaries } = phase {
         for path in temporaries {

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::blocking_http::{Peer, ProbeError};
 use crate::metrics::TlsFailure;
-use crate::tls::{Pool, TlsEnd, TlsSession};
+use crate::tls::{Pool, TlsConnection, TlsEnd};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
 pub(super) struct Wire {
     stream: TcpStream,
-    tls: Option<Box<TlsSession>>,
+    tls: Option<Box<TlsConnection>>,
     deadline: Instant,
     limit: Duration,
     /// What was read last.
@@ -36,7 +36,7 @@ impl Wire {
         };
         if let Some(target) = peer.tls {
             wire.tls = Some(Box::new(
-                TlsSession::new(target, &Pool::default()).map_err(ProbeError::Tls)?,
+                TlsConnection::new(target, &Pool::default()).map_err(ProbeError::Tls)?,
             ));
             wire.handshake()?;
         }
@@ -124,7 +124,7 @@ impl Wire {
             Some(TlsEnd::Closed) => Ok(false),
             Some(TlsEnd::Failed(reason)) => {
                 let mut bytes = Vec::new();
-                tls.farewell(&mut bytes);
+                tls.close(&mut bytes);
                 // The server should hear why; if it doesn't, we still know.
                 let _ = self.write(&bytes);
                 Err(ProbeError::Tls(reason))

@@ -6,7 +6,7 @@ use super::secure::read_encrypted;
 use crate::api::find_stamp;
 use crate::metrics::{Outcome, Recorder, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
-use crate::tls::{TlsEnd, TlsSession, TlsTarget};
+use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Draw, Timeouts, encode_request};
 
@@ -17,7 +17,7 @@ pub struct VuConnection {
     pub(super) target: u16,
     pub(super) conn: Option<ConnId>,
     /// The TLS state of `conn`, if the target uses TLS.
-    pub(super) tls: Option<Box<TlsSession>>,
+    pub(super) tls: Option<Box<TlsConnection>>,
     /// The target with the TLS connections that this user may resume.
     pub(super) tls_target: Option<Box<TlsTarget>>,
     /// The connection ended while it was not in use, and was closed.
@@ -212,7 +212,8 @@ impl VuConnection {
                         Some(end) => (self.outcome_of_end(core, end), arrived),
                     },
                     Progress::Over { outcome, reusable } => {
-                        // After an answer that came before the request was out, part of the request is still to be sent.
+                        // After an answer that came before the request was out, part of the request is still to be
+                        // sent.
                         if !reusable || core.net.sending(conn) {
                             self.close(&core.net);
                         }

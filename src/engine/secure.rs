@@ -6,7 +6,7 @@ use super::exchange::{RequestState, VuConnection};
 use super::response::Progress;
 use crate::metrics::{Outcome, TlsFailure};
 use crate::net::{Chunk, ConnId, Net, Received, Signal, clock};
-use crate::tls::{TlsEnd, TlsSession};
+use crate::tls::{TlsConnection, TlsEnd};
 use crate::units::Nanos;
 
 impl VuConnection {
@@ -24,7 +24,7 @@ impl VuConnection {
         let start = clock::monotonic();
         core.net.begin_handshake();
         let target = self.tls_target.get_or_insert_with(|| Box::new(target.for_user()));
-        let new = TlsSession::new(target, &core.tls_pool).map_err(|reason| record_failure(core, reason));
+        let new = TlsConnection::new(target, &core.tls_pool).map_err(|reason| record_failure(core, reason));
         let done = match new {
             Ok(new) => self.handshake(core, new, conn, deadline).await,
             Err(outcome) => Err(outcome),
@@ -48,12 +48,12 @@ impl VuConnection {
         }
     }
 
-    /// Makes the handshake and returns whether an earlier connection was resumed. The client's last flight of TLS 1.3 goes
+    /// Makes the handshake and returns whether an earlier session was resumed. The client's last flight of TLS 1.3 goes
     /// out together with the request.
     async fn handshake(
         &mut self,
         core: &CoreState,
-        new: TlsSession,
+        new: TlsConnection,
         conn: ConnId,
         deadline: Nanos,
     ) -> Result<bool, Outcome> {
@@ -211,7 +211,7 @@ impl VuConnection {
             return;
         }
         let mut bytes = Vec::new();
-        tls.farewell(&mut bytes);
+        tls.close(&mut bytes);
         if !bytes.is_empty() {
             // A socket that accepts no more or is already gone is about to be closed anyway.
             let _ = net.send_now(conn, &bytes);
@@ -222,7 +222,7 @@ impl VuConnection {
 /// Decrypts a chunk and reads the records that it completed, all with one stamp.
 pub(super) fn read_encrypted(
     core: &CoreState,
-    tls: &mut TlsSession,
+    tls: &mut TlsConnection,
     chunk: Chunk<'_>,
     read: impl FnOnce(&[u8]) -> Progress,
 ) -> Progress {

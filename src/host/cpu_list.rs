@@ -1,12 +1,12 @@
-//! CPU lists as `taskset` writes them: `1-3,5`.
+//! Reads CPU lists as `taskset` writes them, such as `1-3,5`.
 
 use crate::error::{Reason, quoted};
 use serde::Serialize;
 
-/// As many as the kernel can be built for.
+/// The largest number of CPUs that a kernel can be built for.
 const CPUS_MAX: usize = 8_192;
 
-/// Numbers of CPUs, ascending, each once, not empty.
+/// Numbers of CPUs, ascending, without repeats and not empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CpuList(pub Vec<usize>);
 
@@ -15,16 +15,16 @@ impl std::str::FromStr for CpuList {
 
     fn from_str(text: &str) -> Result<CpuList, Reason> {
         let mut cpus = Vec::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
+        for range in text.split(',') {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last) = (number(first)?, number(last)?);
             if first > last {
-                let what = format!("{} begins above its end", quoted(part));
-                return Err(Reason::new(what).hint("write the smaller one first"));
+                let what = format!("the range {} begins above its end", quoted(range));
+                return Err(Reason::new(what).hint("write the smaller number first"));
             }
             cpus.extend(first..=last);
             if cpus.len() > CPUS_MAX {
-                return Err(Reason::new(format!("more than {CPUS_MAX} CPUs")));
+                return Err(Reason::new(format!("the list has more than {CPUS_MAX} CPUs")));
             }
         }
         cpus.sort_unstable();
@@ -37,7 +37,8 @@ impl std::str::FromStr for CpuList {
 
 fn number(text: &str) -> Result<usize, Reason> {
     let wrong = || {
-        Reason::new(format!("{} is no CPU from 0 to {}", quoted(text), CPUS_MAX - 1)).hint("write `1-3,5`")
+        let what = format!("{} is not a CPU number from 0 to {}", quoted(text), CPUS_MAX - 1);
+        Reason::new(what).hint("write it like `1-3,5`")
     };
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     text.parse()
@@ -64,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn invalid_lists_are_refused() {
         for text in [
             "",
             "a",

@@ -1,46 +1,46 @@
-//! Which CPU does what.
+//! Assigns CPUs to workers, server and reporter.
 
 use crate::error::{Mistake, Reason, quoted};
 
-/// CPUs by their kernel number. `workers` and `server` share a CPU only where there are too few.
+/// CPUs by their kernel number. `workers` and `server` share a CPU only if there are too few.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpuPlan {
-    /// One engine core each; not empty, rising, each once.
+    /// CPUs of the workers, one each; not empty, ascending, without repeats.
     pub workers: Vec<usize>,
-    /// For the managed server; empty without one.
+    /// CPUs of the managed server; empty without one.
     pub server: Vec<usize>,
-    /// For the merging thread: away from the workers where there is room.
+    /// CPU of the reporter, apart from the workers if there is room.
     pub reporter: usize,
 }
 
 impl CpuPlan {
-    /// Whether the server has to run where a worker does.
+    /// Returns true if the server shares a CPU with a worker.
     pub fn is_shared(&self) -> bool {
         self.server.iter().any(|cpu| self.workers.contains(cpu))
     }
 }
 
-/// Divides the CPUs. Without a wish: all allowed ones work; a managed server takes the upper half of them,
-/// rounded down but at least one, because it spends more on an event than the client does, and because a
-/// load generator that shares CPUs with its server measures itself. With a wish (`cores` or `cpus`) the
-/// server gets what the wish leaves, or shares all of them when it leaves nothing.
+/// Divides the CPUs. By default all allowed CPUs are used. A managed server gets the upper half of them, rounded down
+/// but at least one, because it needs more time for an event than the client, and because a load generator that shares
+/// CPUs with its server measures itself. If `cores` or `cpus` is given, the server gets the CPUs that are left, or
+/// shares all of them if none are left.
 pub fn plan_cpus(
     allowed: &[usize],
     cores: Option<usize>,
     cpus: Option<&[usize]>,
     managed: bool,
 ) -> Result<CpuPlan, Mistake> {
-    assert!(!allowed.is_empty(), "a process is allowed some CPU");
+    assert!(!allowed.is_empty(), "a process may use at least one CPU");
     let workers = match (cores, cpus) {
         (Some(_), Some(_)) => {
-            let what = "contradicts `--cpus`, which already fixes the number of cores";
-            return Err(Reason::new(what).hint("drop one of the two").at("--cores", 0));
+            let what = "cannot be combined with `--cpus`, which already fixes the number of cores";
+            return Err(Reason::new(what).hint("remove one of the two").at("--cores", 0));
         }
         (None, Some(cpus)) => chosen(allowed, cpus)?,
-        (Some(0), None) => return Err(Reason::new("asked for 0, the least is 1").at("--cores", 0)),
+        (Some(0), None) => return Err(Reason::new("0 is not allowed; the minimum is 1").at("--cores", 0)),
         (Some(cores), None) if cores > allowed.len() => {
             let (most, list) = (allowed.len(), cpu_list(allowed));
-            let what = format!("asked for {cores}, this process may use {most} ({list})");
+            let what = format!("{cores} are too many: this process may use {most} ({list})");
             return Err(Reason::new(what).at("--cores", 0));
         }
         (Some(cores), None) => allowed[..cores].to_vec(),
@@ -73,26 +73,26 @@ fn chosen(allowed: &[usize], cpus: &[usize]) -> Result<Vec<usize>, Mistake> {
     if let Some(&cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu)) {
         let allowed = cpu_list(allowed);
         return Err(wrong(format!(
-            "CPU {cpu} is not among those this process may use, {allowed}"
+            "CPU {cpu} is not among those that this process may use, {allowed}"
         )));
     }
     let mut workers = cpus.to_vec();
     workers.sort_unstable();
     match workers.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(wrong(format!("CPU {} is named twice", pair[0]))),
+        Some(pair) => Err(wrong(format!("CPU {} is listed twice", pair[0]))),
         None => Ok(workers),
     }
 }
 
-/// Reads `1-3,5` in the kernel's notation. Order and repeats are kept.
+/// Reads a list in the kernel's notation, such as `1-3,5`. Keeps order and repeats.
 pub fn parse_cpu_list(text: &str) -> Result<Vec<usize>, Reason> {
     let refuse = || {
         let what = format!(
-            "CPU list {}: not numbers and ranges below {}",
+            "CPU list {}: not a list of numbers and ranges below {}",
             quoted(text),
             super::CPU_COUNT_MAX
         );
-        Reason::new(what).hint("such as 1-3,5")
+        Reason::new(what).hint("write it like 1-3,5")
     };
     let mut cpus = Vec::new();
     for part in text.split(',') {
@@ -110,9 +110,9 @@ pub fn parse_cpu_list(text: &str) -> Result<Vec<usize>, Reason> {
     Ok(cpus)
 }
 
-/// The kernel's notation of a rising list: `0-3,5`.
+/// Writes an ascending list in the kernel's notation, such as `0-3,5`.
 pub fn cpu_list(cpus: &[usize]) -> String {
-    let mut parts: Vec<String> = Vec::new();
+    let mut ranges: Vec<String> = Vec::new();
     let mut rest = cpus;
     while let Some(&first) = rest.first() {
         let run = rest
@@ -120,13 +120,13 @@ pub fn cpu_list(cpus: &[usize]) -> String {
             .enumerate()
             .take_while(|(i, cpu)| **cpu == first + i)
             .count();
-        parts.push(match run {
+        ranges.push(match run {
             1 => first.to_string(),
             _ => format!("{first}-{}", first + run - 1),
         });
         rest = &rest[run..];
     }
-    parts.join(",")
+    ranges.join(",")
 }
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_server_every_allowed_cpu_works() {
+    fn without_a_server_every_allowed_cpu_is_used() {
         let plan = plan(&[2, 3, 7], None, false);
         assert_eq!(plan.workers, [2, 3, 7]);
         assert!(plan.server.is_empty());
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_leaves_the_rest_to_the_server() {
+    fn a_choice_leaves_the_rest_to_the_server() {
         let four = [0, 1, 2, 3];
         assert_eq!(plan(&four, Some(1), true).server, [1, 2, 3]);
         assert_eq!(plan(&four, Some(3), false).reporter, 3);
@@ -181,27 +181,27 @@ mod tests {
     }
 
     #[test]
-    fn impossible_wishes_are_refused_with_what_is_allowed() {
+    fn impossible_choices_are_refused_with_the_allowed_values() {
         let allowed = [0, 1, 2, 5];
         let message = |cores, cpus| plan_cpus(&allowed, cores, cpus, false).unwrap_err().to_string();
         assert_eq!(
             message(None, Some(&[1, 4][..])),
-            "error: --cpus: CPU 4 is not among those this process may use, 0-2,5"
+            "error: --cpus: CPU 4 is not among those that this process may use, 0-2,5"
         );
         assert_eq!(
             message(Some(8), None),
-            "error: --cores: asked for 8, this process may use 4 (0-2,5)"
+            "error: --cores: 8 are too many: this process may use 4 (0-2,5)"
         );
         assert_eq!(
             message(Some(0), None),
-            "error: --cores: asked for 0, the least is 1"
+            "error: --cores: 0 is not allowed; the minimum is 1"
         );
         assert_eq!(
             message(None, Some(&[1, 1][..])),
-            "error: --cpus: CPU 1 is named twice"
+            "error: --cpus: CPU 1 is listed twice"
         );
         assert!(message(None, Some(&[][..])).contains("the list is empty"));
-        assert!(message(Some(1), Some(&[1][..])).contains("contradicts"));
+        assert!(message(Some(1), Some(&[1][..])).contains("cannot be combined"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Reading the facts. Nothing here judges them.
+//! Reads the facts about the host, without judging them.
 
 use std::fs;
 
@@ -8,14 +8,14 @@ use rustix::thread::CpuSet;
 use super::cpus::parse_cpu_list;
 use super::uring::{self, UringFacts, UringRefusal};
 
-/// CPUs that an affinity mask of ours can name.
+/// Number of CPUs that our affinity masks can hold.
 pub const CPU_COUNT_MAX: usize = CpuSet::MAX_CPU;
 
-/// CAP_IPC_LOCK in the capability masks of /proc/self/status: its holder's rings are not charged to
+/// Bit of CAP_IPC_LOCK in the capability masks of /proc/self/status. Rings of a process that has it are not charged to
 /// RLIMIT_MEMLOCK.
 const CAP_IPC_LOCK: u32 = 14;
 
-/// A resource limit; `None` is unlimited. Files, or bytes.
+/// A resource limit in files or bytes; `None` means unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     pub soft: Option<u64>,
@@ -31,26 +31,26 @@ impl Limit {
         }
     }
 
-    /// Whether the soft limit allows `need`.
+    /// Returns true if the soft limit allows `need`.
     pub fn allows(self, need: u64) -> bool {
         self.soft.is_none_or(|soft| soft >= need)
     }
 }
 
-/// Everything that preflight decides on, and the `host` part of the result document.
+/// The facts that preflight needs, which are also the `host` part of the result document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostFacts {
-    /// `uname -r`.
+    /// Release of the kernel, as `uname -r` prints it.
     pub kernel: String,
     pub cpu_model: String,
-    /// From sched_getaffinity, rising: in a container fewer than are online.
+    /// CPUs from sched_getaffinity, ascending. In a container they may be fewer than are online.
     pub allowed_cpus: Vec<usize>,
     pub open_files: Limit,
-    /// Bytes.
+    /// Limit of locked memory in bytes.
     pub memlock: Limit,
-    /// Whether locked memory of this process is exempt from `memlock`.
+    /// Locked memory of this process is exempt from `memlock`.
     pub ipc_lock: bool,
-    /// First and last local port that connect() hands out.
+    /// First and last local port that connect() uses.
     pub local_ports: (u16, u16),
     /// Longest listen queue, net.core.somaxconn.
     pub somaxconn: u32,
@@ -58,7 +58,7 @@ pub struct HostFacts {
 }
 
 impl HostFacts {
-    /// A few small files of /proc and one tiny ring: under a millisecond where nothing else runs.
+    /// Reads a few small files of /proc and sets up one tiny ring. Takes less than a millisecond on an idle host.
     pub fn read() -> Self {
         let status = read_text("/proc/self/status");
         HostFacts {
@@ -75,7 +75,7 @@ impl HostFacts {
         }
     }
 
-    /// Raises the soft limits that `need` asks for as far as the hard limits allow, and reads them back.
+    /// Raises the soft limits to what is needed, as far as the hard limits allow, and reads them back.
     pub(super) fn raise_limits(&mut self, files: u64, memlock: u64) {
         self.open_files = raise(Resource::Nofile, files);
         self.memlock = raise(Resource::Memlock, memlock);
@@ -86,7 +86,7 @@ impl HostFacts {
 const LOCAL_PORTS_DEFAULT: (u16, u16) = (32768, 60999);
 const SOMAXCONN_DEFAULT: u32 = 4096;
 
-/// The CPUs the calling thread may use, rising: to be asked before anything is pinned. Never empty.
+/// Returns the CPUs that the calling thread may use, ascending and never empty. Call it before anything is pinned.
 pub fn allowed_cpus() -> Vec<usize> {
     let mut ids: Vec<usize> = core_affinity::get_core_ids()
         .unwrap_or_default()
@@ -94,7 +94,7 @@ pub fn allowed_cpus() -> Vec<usize> {
         .map(|core| core.id)
         .collect();
     if ids.is_empty() {
-        // Kernels built for more CPUs than the mask of core_affinity has room for refuse the call.
+        // A kernel built for more CPUs than fit into core_affinity's mask refuses the call.
         let status = read_text("/proc/self/status");
         ids = field(&status, "Cpus_allowed_list:")
             .and_then(|list| parse_cpu_list(list).ok())
@@ -107,7 +107,7 @@ pub fn allowed_cpus() -> Vec<usize> {
     ids
 }
 
-/// Lifts the soft limit of open files to the hard one; the limit as it is then.
+/// Raises the soft limit of open files to the hard one, and returns the new limit.
 pub fn raise_open_files() -> Limit {
     raise(Resource::Nofile, u64::MAX)
 }
@@ -121,7 +121,7 @@ fn raise(resource: Resource, need: u64) -> Limit {
         current: limit.hard,
         maximum: limit.hard,
     };
-    // A refusal leaves the old limit, which is read back and judged.
+    // If this fails, the old limit stays, and is read back and judged.
     let _ = setrlimit(resource, wanted);
     Limit::read(resource)
 }
@@ -130,7 +130,7 @@ pub(super) fn kernel_release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
-/// Only the first CPU's part is read: the whole of /proc/cpuinfo costs milliseconds on a large host.
+/// Reads the model of the first CPU. Reading all of /proc/cpuinfo takes milliseconds on a large host.
 fn cpu_model() -> String {
     use std::io::Read;
     let mut head = [0u8; 1024];
@@ -151,7 +151,7 @@ pub(super) fn read_number(path: &str) -> Option<u32> {
     read_text(path).trim().parse().ok()
 }
 
-/// The value of one `Name:` line of a /proc status file.
+/// Returns the value of one `Name:` line of a /proc status file.
 pub(super) fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status
         .lines()

@@ -1,6 +1,6 @@
-//! What this host allows, read once before the run: what cannot fit is refused with numbers, not found out
-//! under load. Reading (`facts`) and deciding (`preflight`, `cpus`) are apart, so that every refusal is
-//! tested with made-up facts.
+//! Checks once before the run what this host allows, so that a load that does not fit is refused with numbers instead
+//! of failing later. Reading (`facts`) and deciding (`preflight`, `cpus`) are separate, so that each refusal is tested
+//! with invented facts.
 
 mod cpu_list;
 pub mod cpus;

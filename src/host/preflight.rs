@@ -1,4 +1,4 @@
-//! Decides, before anything is sent, whether this host can carry the run.
+//! Decides, before anything is sent, whether this host can run the load.
 
 use std::fmt;
 
@@ -7,39 +7,39 @@ use crate::error::{ExitCode, Failure, Mistakes, Reason};
 use super::facts::HostFacts;
 use super::uring::UringRefusal;
 
-/// Files beside connections and cores: standard streams, the result and its spool, the child's pipes,
-/// /proc reads, probes, name lookups.
+/// Files besides those of connections and cores: standard streams, the result and its spool, the child's pipes, /proc
+/// reads, probes, and name lookups.
 pub const FILES_RESERVED: u64 = 64;
-/// Files of one core: an executor's three rings and its eventfds, our ring, its wake-up, channels.
+/// Files of one core: an executor's three rings and its eventfds, our ring, its eventfd, and channels.
 pub const FILES_PER_CORE: u64 = 16;
 
-/// glommio starts no executor below this, not even for root.
+/// glommio refuses to start an executor below this limit, even for root.
 pub const EXECUTOR_MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
-/// What an executor's own rings lock at depth 128 with `io_memory(0)`: 34 of them fit into 8 MiB.
+/// Bytes that an executor's own rings lock at depth 128 with `io_memory(0)`: 34 of them fit into 8 MiB.
 pub const EXECUTOR_MEMLOCK_BYTES: u64 = 8 * 1024 * 1024 / 34;
 
-/// Bytes that one ring locks: 64 a submission entry and 4 for its index, 16 a completion, and a page for
-/// each of the two regions' ends.
+/// Returns the bytes that one ring locks: 64 per submission entry and 4 for its index, 16 per completion entry, and a
+/// page for the end of each of the two regions.
 pub const fn ring_bytes(submissions: u32, completions: u32) -> u64 {
     submissions as u64 * 68 + completions as u64 * 16 + 2 * 4096
 }
 
-/// What a run asks of the host.
+/// The resources that a run needs from the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// Most connections at once, over all cores.
+    /// Largest number of connections at a time, over all cores.
     pub vus: u32,
     /// Worker cores, 1 or more.
     pub cores: u32,
     /// Addresses of the target that connections are spread over, 1 or more.
     pub addresses: u32,
-    /// Locked by each core's own ring: `ring_bytes`.
+    /// Bytes that each core's own ring locks, from `ring_bytes`.
     pub ring_bytes: u64,
-    /// Length of the managed server's listen queue; 0 where the server is not ours.
+    /// Length of the managed server's listen queue; 0 if the server is not managed by us.
     pub backlog: u32,
 }
 
-/// Something worth a line in the report that stops nothing.
+/// A remark for the user that does not prevent the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note(pub String);
 
@@ -65,7 +65,7 @@ pub enum HostError {
         range: (u16, u16),
         addresses: u32,
     },
-    /// Bytes.
+    /// All values are in bytes.
     Memlock {
         found: u64,
         needed: u64,
@@ -75,7 +75,7 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// What is missing, and the command that fixes it.
+    /// Returns what is missing, and the command that fixes it.
     pub fn reason(&self) -> Reason {
         match self {
             HostError::OpenFiles {
@@ -90,8 +90,8 @@ impl HostError {
                     n => format!("each of {n} cores"),
                 };
                 let what = format!(
-                    "open files: limit is {found}, needed {needed}: {vus} for connections, {FILES_RESERVED} for the \
-                     program, {FILES_PER_CORE} for {each}"
+                    "open files: the limit is {found}, but {needed} are needed: {vus} for connections, {FILES_RESERVED} \
+                     for the program, {FILES_PER_CORE} for {each}"
                 );
                 Reason::new(what).hint(match hard {
                     Some(hard) if hard < needed => format!(
@@ -108,19 +108,19 @@ impl HostError {
             } => {
                 let s = if *addresses == 1 { "" } else { "es" };
                 let what = format!(
-                    "local ports: range {first}-{last} has {found}, needed {needed} for each of {addresses} target address{s}"
+                    "local ports: the range {first}-{last} has {found}, but {needed} are needed for each of {addresses} target address{s}"
                 );
-                Reason::new(what).hint("sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or give the target more addresses, or fewer --vus")
+                Reason::new(what).hint("sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or give the target more addresses, or use fewer --vus")
             }
             HostError::Memlock { found, needed, cores } => {
                 let what = format!(
-                    "locked memory: limit is {} KiB, needed {} KiB for the rings of {cores} core{}",
+                    "locked memory: the limit is {} KiB, but {} KiB are needed for the rings of {cores} core{}",
                     found / 1024,
                     needed.div_ceil(1024),
                     if *cores == 1 { "" } else { "s" }
                 );
                 Reason::new(what).hint(format!(
-                    "sudo prlimit --pid $$ --memlock={needed}:{needed}, or docker run --ulimit memlock={needed}:{needed}, or fewer --cores"
+                    "sudo prlimit --pid $$ --memlock={needed}:{needed}, or docker run --ulimit memlock={needed}:{needed}, or use fewer --cores"
                 ))
             }
             HostError::Uring(refusal) => refusal.reason(),
@@ -128,7 +128,7 @@ impl HostError {
     }
 }
 
-/// All that is missing as one failure.
+/// Reports all missing resources as one failure.
 impl From<&[HostError]> for Failure {
     fn from(errors: &[HostError]) -> Failure {
         let mistakes = errors.iter().map(|error| error.reason().into());
@@ -142,28 +142,28 @@ impl From<Vec<HostError>> for Failure {
     }
 }
 
-/// Lifts the soft limits where that is enough, then decides. All lacks at once; `facts` has the limits as
-/// they are afterwards.
+/// Raises the soft limits where that is enough, then decides. Returns all missing resources at once. Afterwards `facts`
+/// has the new limits.
 pub fn check(facts: &mut HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError>> {
     assert!(
         need.cores > 0 && need.addresses > 0,
-        "a plan has a core and an address: {need:?}"
+        "a plan has at least one core and one address: {need:?}"
     );
-    let before = (facts.open_files, facts.memlock);
+    let (old_files, old_memlock) = (facts.open_files, facts.memlock);
     facts.raise_limits(files_needed(need), memlock_needed(facts.ipc_lock, need));
     let mut notes = Vec::new();
     let amount = |n: Option<u64>| n.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
-    if facts.open_files != before.0 {
+    if facts.open_files != old_files {
         notes.push(Note(format!(
-            "limit of open files raised from {} to {}",
-            amount(before.0.soft),
+            "raised the limit of open files from {} to {}",
+            amount(old_files.soft),
             amount(facts.open_files.soft)
         )));
     }
-    if facts.memlock != before.1 {
+    if facts.memlock != old_memlock {
         notes.push(Note(format!(
-            "limit of locked memory raised from {} to {} bytes",
-            amount(before.1.soft),
+            "raised the limit of locked memory from {} to {} bytes",
+            amount(old_memlock.soft),
             amount(facts.memlock.soft)
         )));
     }
@@ -171,11 +171,11 @@ pub fn check(facts: &mut HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostEr
     Ok(notes)
 }
 
-/// The decision alone: no limit is touched.
+/// Decides from the facts alone, and changes no limit.
 pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError>> {
     let memlock = lack_of_memlock(facts, need);
     let uring = match &facts.uring {
-        // The same lack once more, by its effect.
+        // The same problem, which also shows by its effect.
         Err(UringRefusal::Memory) if memlock.is_some() => None,
         Err(refusal) => Some(HostError::Uring(refusal.clone())),
         Ok(_) => None,
@@ -196,7 +196,7 @@ pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError
     }
 }
 
-/// Open files of a run.
+/// Returns the number of open files that a run needs.
 pub fn files_needed(need: &Need) -> u64 {
     u64::from(need.vus) + FILES_RESERVED + u64::from(need.cores) * FILES_PER_CORE
 }
@@ -213,7 +213,7 @@ fn lack_of_files(facts: &HostFacts, need: &Need) -> Option<HostError> {
     })
 }
 
-/// A local port serves one connection to each destination.
+/// Checks the number of local ports. Each serves one connection per destination address.
 fn lack_of_ports(facts: &HostFacts, need: &Need) -> Option<HostError> {
     let (first, last) = facts.local_ports;
     let found = u64::from(last) - u64::from(first) + 1;
@@ -226,7 +226,7 @@ fn lack_of_ports(facts: &HostFacts, need: &Need) -> Option<HostError> {
     })
 }
 
-/// Bytes of locked memory of a run.
+/// Returns the bytes of locked memory that a run needs.
 pub fn memlock_needed(ipc_lock: bool, need: &Need) -> u64 {
     if ipc_lock {
         EXECUTOR_MEMLOCK_BYTES_MIN
@@ -250,13 +250,13 @@ fn notes(facts: &HostFacts, need: &Need) -> Vec<Note> {
     if let Ok(uring) = &facts.uring {
         if !uring.min_wait {
             notes.push(Note(format!(
-                "kernel {} has no minimum wait in io_uring (Linux 6.12): the loop wakes for each event",
+                "the io_uring of kernel {} has no minimum wait (Linux 6.12 has): the loop wakes up for each event",
                 facts.kernel
             )));
         }
         if !uring.defer_taskrun {
             notes.push(Note(format!(
-                "kernel {} has no deferred task work in io_uring (Linux 6.1): more CPU per event",
+                "the io_uring of kernel {} has no deferred task work (Linux 6.1 has): an event takes more CPU time",
                 facts.kernel
             )));
         }
@@ -264,7 +264,7 @@ fn notes(facts: &HostFacts, need: &Need) -> Vec<Note> {
     let backlog = need.vus.min(need.backlog);
     if facts.somaxconn < backlog {
         notes.push(Note(format!(
-            "net.core.somaxconn is {}, less than {backlog}: connections that come at once may wait a second",
+            "net.core.somaxconn is {}, less than {backlog}: connections made at the same time may wait a second",
             facts.somaxconn
         )));
     }
@@ -325,7 +325,7 @@ mod tests {
         let error = decide(&facts, &NEED).unwrap_err().remove(0);
         assert_eq!(
             error.reason().what,
-            "open files: limit is 10079, needed 10080: 10000 for connections, 64 for the program, 16 for the core"
+            "open files: the limit is 10079, but 10080 are needed: 10000 for connections, 64 for the program, 16 for the core"
         );
         let two = decide(&facts, &Need { cores: 2, ..NEED }).unwrap_err().remove(0);
         assert!(
@@ -349,7 +349,7 @@ mod tests {
         let error = decide(&facts, &need).unwrap_err().remove(0);
         assert_eq!(
             error.reason().what,
-            "local ports: range 40000-40019 has 20, needed 41 for each of 1 target address"
+            "local ports: the range 40000-40019 has 20, but 41 are needed for each of 1 target address"
         );
         assert!(decide(&facts, &Need { addresses: 2, ..need }).is_err());
         assert!(decide(&facts, &Need { addresses: 3, ..need }).is_ok());
@@ -372,14 +372,14 @@ mod tests {
             error
                 .reason()
                 .what
-                .starts_with("locked memory: limit is 8192 KiB, needed ")
+                .starts_with("locked memory: the limit is 8192 KiB, but ")
         );
         facts.ipc_lock = true;
         assert!(decide(&facts, &need).is_ok());
         facts.memlock = limit(EXECUTOR_MEMLOCK_BYTES_MIN - 1, MIB);
         assert!(
             decide(&facts, &need).is_err(),
-            "the executor's own minimum holds for root too"
+            "the executor's own minimum also applies to root"
         );
         facts.memlock = Limit {
             soft: None,
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn all_lacks_are_told_at_once() {
+    fn all_missing_resources_are_reported_at_once() {
         let mut facts = able();
         facts.open_files = limit(1024, 1024);
         facts.local_ports = (40_000, 40_019);
@@ -398,7 +398,7 @@ mod tests {
         let errors = decide(&facts, &NEED).unwrap_err();
         assert_eq!(errors.len(), 4);
         let hints: std::collections::HashSet<_> = errors.iter().map(|e| e.reason().hint).collect();
-        assert_eq!(hints.len(), 4, "each lack has its own remedy");
+        assert_eq!(hints.len(), 4, "each problem has its own fix");
         let text = Failure::from(errors).to_string();
         assert_eq!(
             text.lines().count(),
@@ -406,11 +406,11 @@ mod tests {
             "a line for each, and one for its hint: {text}"
         );
         facts.uring = Err(UringRefusal::Memory);
-        assert_eq!(decide(&facts, &NEED).unwrap_err().len(), 3, "told once");
+        assert_eq!(decide(&facts, &NEED).unwrap_err().len(), 3, "reported once");
     }
 
     #[test]
-    fn what_the_kernel_lacks_but_does_not_need_is_a_note() {
+    fn optional_features_that_are_missing_are_notes() {
         let mut facts = able();
         facts.kernel = "6.1.0".into();
         facts.somaxconn = 128;

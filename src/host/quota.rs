@@ -1,8 +1,8 @@
-//! The CPU time that a control group leaves to this process, as containers set it (`docker run --cpus`).
+//! Reads the limit of CPU time that a control group sets for this process, as containers do (`docker run --cpus`).
 
 use super::facts::read_text;
 
-/// CPUs' worth of time; `None` where nothing limits it.
+/// Returns the quota as a number of CPUs; `None` if there is no limit.
 pub fn cpu_quota() -> Option<f64> {
     let groups = read_text("/proc/self/cgroup");
     let v2 = group_path(&groups, "")
@@ -16,24 +16,24 @@ pub fn cpu_quota() -> Option<f64> {
             let read = |name: &str| read_text(&format!("/sys/fs/cgroup/cpu{dir}/cpu.cfs_{name}_us"));
             parse_cfs(&read("quota"), &read("period"))
         });
-    // Each level limits those below it.
+    // Each level limits the levels below it.
     v2.chain(v1).reduce(f64::min)
 }
 
-/// The path of this process in the hierarchy of `controller`; the unified one has none. A line is
+/// Returns the path of this process in the hierarchy of `controller`, which is empty for the unified one. A line is
 /// `ID:CONTROLLERS:PATH`.
 fn group_path(groups: &str, controller: &str) -> Option<String> {
     groups.lines().find_map(|line| {
         let (_, rest) = line.split_once(':')?;
         let (controllers, path) = rest.split_once(':')?;
         let found = controllers.split(',').any(|c| c == controller);
-        // `/..`: above what a container may see.
+        // A path with `/..` is above the part that a container can see.
         (found && path.starts_with('/') && !path.contains("/.."))
             .then(|| path.trim_end_matches('/').to_owned())
     })
 }
 
-/// `/a/b`, `/a` and the root.
+/// Returns a path and all above it: `/a/b`, `/a` and the root.
 fn ancestors(path: String) -> Vec<String> {
     let mut all = vec![path];
     while let Some(above) = all[all.len() - 1]
@@ -45,13 +45,13 @@ fn ancestors(path: String) -> Vec<String> {
     all
 }
 
-/// `QUOTA PERIOD` or `max PERIOD`, microseconds.
+/// Reads `QUOTA PERIOD` or `max PERIOD`, in microseconds.
 fn parse_cpu_max(text: &str) -> Option<f64> {
     let (quota, period) = text.trim().split_once(' ')?;
     parse_cfs(quota, period)
 }
 
-/// A quota that is no positive number is none.
+/// Divides quota by period. A quota that is not a positive number means no limit.
 fn parse_cfs(quota: &str, period: &str) -> Option<f64> {
     let quota: f64 = quota.trim().parse().ok()?;
     let period: f64 = period.trim().parse().ok()?;

@@ -1,4 +1,4 @@
-//! Whether io_uring works here, found out by setting up a ring of two entries, and why not if not.
+//! Finds out whether io_uring works here by setting up a ring of two entries, and if not, why.
 
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 
@@ -6,40 +6,40 @@ use crate::error::Reason;
 
 use super::facts::{field, kernel_release, read_number};
 
-/// What a ring of this kernel can do.
+/// Features of this kernel's io_uring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UringFacts {
-    /// IORING_SETUP_DEFER_TASKRUN with SINGLE_ISSUER, Linux 6.1: without it a saturated ring costs 2.5 times.
+    /// IORING_SETUP_DEFER_TASKRUN with SINGLE_ISSUER (Linux 6.1). Without it, a saturated ring costs 2.5 times as much.
     pub defer_taskrun: bool,
-    /// IORING_FEAT_MIN_TIMEOUT, Linux 6.12: the minimum wait.
+    /// IORING_FEAT_MIN_TIMEOUT (Linux 6.12), which gives waits a minimum.
     pub min_wait: bool,
 }
 
-/// Why no ring can be used. Each has another remedy.
+/// The reason why io_uring cannot be used. Each has its own fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UringRefusal {
     /// kernel.io_uring_disabled is 1 (for most users) or 2 (for all).
     Sysctl { value: u32 },
-    /// A seccomp filter answers for the kernel, as the default profiles of container engines do.
+    /// A seccomp filter refuses, as in the default profiles of container engines.
     Seccomp,
-    /// EPERM, with neither of the two above: a security module.
+    /// EPERM for neither of the two reasons above, so a security module refuses.
     Forbidden,
-    /// The kernel has no io_uring at all, or none with multishot receive (Linux 6.0).
+    /// The kernel has no io_uring, or one without multishot receive (Linux 6.0).
     Kernel { release: String },
-    /// ENOMEM: the limit on locked memory, or memory.
+    /// ENOMEM: the limit of locked memory is reached, or memory itself has run out.
     Memory,
     /// EMFILE or ENFILE.
     Files,
-    /// Anything else, by its errno.
+    /// Any other error, with its errno.
     Other { errno: i32 },
 }
 
 impl UringRefusal {
-    /// What is in the way, and the command that fixes it.
+    /// Returns the problem and the command that fixes it.
     pub fn reason(&self) -> Reason {
         let (what, hint) = match self {
             UringRefusal::Sysctl { value } => (
-                format!("switched off by kernel.io_uring_disabled = {value}, needed 0"),
+                format!("it is disabled by kernel.io_uring_disabled = {value}, which must be 0"),
                 "sudo sysctl -w kernel.io_uring_disabled=0",
             ),
             UringRefusal::Seccomp => (
@@ -51,16 +51,16 @@ impl UringRefusal {
                 "look for the security module that forbids it: sudo dmesg | grep -i -e io_uring -e avc",
             ),
             UringRefusal::Kernel { release } => (
-                format!("kernel {release} has no multishot receive, needed Linux 6.0 or later"),
-                "boot a newer kernel, 6.12 or later for the minimum wait",
+                format!("kernel {release} has no multishot receive, which needs Linux 6.0 or later"),
+                "boot a newer kernel, best 6.12 or later, which also has the minimum wait",
             ),
             UringRefusal::Memory => (
-                "no memory for a ring of 2 entries (ENOMEM), the limit on locked memory is used up"
+                "no memory for a ring of 2 entries (ENOMEM): the limit of locked memory is used up"
                     .to_owned(),
-                "ulimit -l unlimited, or docker run --ulimit memlock=-1:-1; rings of a run that just ended are freed within seconds",
+                "ulimit -l unlimited, or docker run --ulimit memlock=-1:-1; the rings of a run that has just ended are freed within seconds",
             ),
             UringRefusal::Files => (
-                "no file descriptor left for a ring of 2 entries".to_owned(),
+                "no file descriptor is left for a ring of 2 entries".to_owned(),
                 "ulimit -n 65536",
             ),
             UringRefusal::Other { errno } => (
@@ -72,7 +72,7 @@ impl UringRefusal {
     }
 }
 
-/// Sets a ring up and drops it. `status` is the text of /proc/self/status.
+/// Sets up a ring and drops it. `status` is the text of /proc/self/status.
 pub(super) fn try_ring(status: &str) -> Result<UringFacts, UringRefusal> {
     let refusal = |errno: i32| {
         explain(
@@ -87,8 +87,8 @@ pub(super) fn try_ring(status: &str) -> Result<UringFacts, UringRefusal> {
     ring.submitter()
         .register_probe(&mut probe)
         .map_err(|error| refusal(error.raw_os_error().unwrap_or(0)))?;
-    // Multishot receive has no flag to ask for; SendZc came with the same release, 6.0, and backports of
-    // io_uring take a whole release.
+    // There is no flag for multishot receive. SendZc came with the same release, 6.0, and backports of io_uring
+    // take a whole release.
     if !probe.is_supported(opcode::SendZc::CODE) {
         return Err(UringRefusal::Kernel {
             release: kernel_release(),
@@ -107,7 +107,7 @@ pub(super) fn try_ring(status: &str) -> Result<UringFacts, UringRefusal> {
     })
 }
 
-/// Tells the refusals apart. `sysctl` is kernel.io_uring_disabled, where the kernel has it (6.6).
+/// Finds the reason for an errno. `sysctl` is kernel.io_uring_disabled, if the kernel has it (6.6 and later).
 fn explain(errno: i32, sysctl: Option<u32>, seccomp: bool, release: &str) -> UringRefusal {
     match errno {
         libc::EPERM | libc::EACCES => match sysctl {
@@ -115,7 +115,7 @@ fn explain(errno: i32, sysctl: Option<u32>, seccomp: bool, release: &str) -> Uri
             _ if seccomp => UringRefusal::Seccomp,
             _ => UringRefusal::Forbidden,
         },
-        // Some filters answer ENOSYS, so that programs think the kernel is old. 5.1 brought io_uring.
+        // Some filters return ENOSYS, so that programs think the kernel is old. io_uring came with 5.1.
         libc::ENOSYS if seccomp && at_least(release, 5, 1) => UringRefusal::Seccomp,
         libc::ENOSYS | libc::EINVAL => UringRefusal::Kernel {
             release: release.to_owned(),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sysctl_a_filter_and_a_security_module_are_told_apart() {
+    fn a_sysctl_a_filter_and_a_security_module_are_distinguished() {
         let kernel = "6.18.4";
         assert_eq!(
             explain(libc::EPERM, Some(2), true, kernel),

@@ -1,4 +1,4 @@
-//! Chunked framing (RFC 9112, 7.1). Lengths rule: the body is never searched.
+//! Reads chunked framing (RFC 9112, 7.1). It goes by the lengths alone and never searches the body.
 
 use super::head::is_token_byte;
 use super::{HttpError, Limits};
@@ -32,16 +32,16 @@ pub(super) enum ChunkStep<'a> {
     },
 }
 
-/// 16 hex digits fill a u64; a longer size is refused even when it begins with zeros.
+/// 16 hex digits fill a u64. A longer size is refused even if it begins with zeros.
 const SIZE_DIGITS_MAX: u8 = 16;
-/// Offsets are computed with sums of sizes and small numbers, which must not wrap.
+/// Largest chunk, so that sums of a size and a small number do not overflow.
 const CHUNK_BYTES_MAX: u64 = i64::MAX as u64;
 
 #[derive(Debug)]
 pub(super) struct Chunked {
     state: State,
     digits: u8,
-    /// The size while its digits are read, then what is left of the chunk.
+    /// The size while its digits are read, then the bytes left of the chunk.
     remaining: u64,
     extension_excess: u32,
     trailer_bytes: u32,
@@ -58,7 +58,7 @@ impl Chunked {
         }
     }
 
-    /// `room` is how many body bytes the limit still allows.
+    /// Takes a prefix of `input`. `room` is the number of body bytes that the limit still allows.
     #[inline]
     pub(super) fn step<'a>(
         &mut self,
@@ -102,7 +102,7 @@ impl Chunked {
                 consumed += 2;
                 self.begin_size();
             } else {
-                // What is behind may be wrong; the data counts all the same and goes out first.
+                // The framing that follows may be wrong, but the data counts and goes out first.
                 self.state = State::DataCr;
             }
         }
@@ -122,7 +122,7 @@ impl Chunked {
         } else {
             State::Data
         };
-        // The allowance grows with the body, so that a stream of many signed chunks is no flood.
+        // The allowance grows with the body, so that a stream of many signed chunks does not exceed the limit.
         if self.extension_excess > 0 {
             let allowance = u32::try_from(size.saturating_mul(2)).unwrap_or(u32::MAX);
             let allowance = allowance.saturating_add(16);
@@ -130,7 +130,7 @@ impl Chunked {
         }
     }
 
-    /// Takes one byte of framing; true at the byte that ends the body.
+    /// Takes one byte of framing. Returns true for the byte that ends the body.
     fn byte(&mut self, byte: u8, limits: &Limits) -> Result<bool, HttpError> {
         match self.state {
             State::Size => self.size_byte(byte, limits)?,
@@ -142,7 +142,7 @@ impl Chunked {
             },
             State::Extension => match byte {
                 b'\r' => self.state = State::SizeLf,
-                // Readers that end an extension at a lone LF see other chunks than those that do not.
+                // Parsers that end an extension at a lone LF see different chunks than those that do not.
                 b'\n' => return Err(HttpError::BadChunk),
                 _ => self.charge_extension(limits)?,
             },
@@ -199,7 +199,7 @@ impl Chunked {
         Ok(())
     }
 
-    /// Trailers are checked and dropped: nothing in them may change the framing, and no metric needs them.
+    /// Checks and drops trailers: nothing in them may change the framing, and no metric needs them.
     fn trailer_byte(&mut self, byte: u8, limits: &Limits) -> Result<bool, HttpError> {
         self.trailer_bytes = self.trailer_bytes.saturating_add(1);
         if self.trailer_bytes as usize > limits.trailer_bytes_max {
@@ -219,10 +219,11 @@ impl Chunked {
     }
 }
 
-/// `1F4\r\n`, whole and without extension, as nearly every size line is: the size and the line's length.
+/// Reads a size line that is complete and has no extension, such as `1F4\r\n`, as nearly all are. Returns the size and
+/// the line's length. This is the fast path.
 #[inline]
 fn plain_size_line(input: &[u8]) -> Option<(u64, usize)> {
-    // Seven digits are 256 MiB; what is larger can take the slow way.
+    // Seven digits are enough for 256 MiB; larger sizes take the slow path.
     const DIGITS_MAX: usize = 7;
     let mut size = 0u64;
     for (i, &byte) in input.iter().take(DIGITS_MAX + 1).enumerate() {

@@ -1,8 +1,8 @@
-//! What can be wrong with a response.
+//! Defines the errors of a response.
 
 use std::fmt;
 
-/// Why a response could not be read to its end. After any of these the connection must not be used again.
+/// The reason why a response could not be read to its end. The connection must not be used again after any of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HttpError {
     BadStatusLine,
@@ -11,25 +11,25 @@ pub enum HttpError {
     BadContentLength,
     BadTransferEncoding,
     BadChunk,
-    /// A limit of [`super::Limits`] was reached.
+    /// A limit of [`super::Limits`] was exceeded.
     TooLarge,
-    /// The peer closed inside the head.
+    /// The peer closed the connection inside the head.
     IncompleteHeaders,
-    /// The peer closed inside the body, or before a chunked body's last chunk.
+    /// The peer closed the connection inside the body, or before the last chunk of a chunked body.
     IncompleteBody,
-    /// The peer closed before the first byte of the status line.
+    /// The peer closed the connection before the first byte of the status line.
     EmptyReply,
-    /// 101 although no upgrade was asked for.
+    /// The status is 101 although no upgrade was requested.
     UnexpectedUpgrade,
     TooManyInterim,
-    /// The first bytes are an HTTP/2 frame: the server speaks HTTP/2 only.
+    /// The first bytes are an HTTP/2 frame, so the server speaks only HTTP/2.
     Http2Preface,
-    /// The first bytes are a TLS record: the port wants TLS.
+    /// The first bytes are a TLS record, so the port expects TLS.
     TlsRecord,
 }
 
 impl HttpError {
-    /// The error's class. The two foreign protocols share the class of a bad status line.
+    /// Returns the name of the error's class. The two other protocols belong to the class of a bad status line.
     pub fn name(self) -> &'static str {
         match self {
             HttpError::BadStatusLine | HttpError::Http2Preface | HttpError::TlsRecord => "bad_status_line",
@@ -58,12 +58,14 @@ impl fmt::Display for HttpError {
             HttpError::BadTransferEncoding => "the response's transfer-encoding is not plain `chunked`",
             HttpError::BadChunk => "the response's chunked framing is broken",
             HttpError::TooLarge => "the response exceeds a size limit",
-            HttpError::IncompleteHeaders => "the server closed inside the response's headers",
-            HttpError::IncompleteBody => "the server closed before the response's end",
-            HttpError::EmptyReply => "the server closed without a response",
-            HttpError::UnexpectedUpgrade => "the server switched protocols unasked (status 101)",
+            HttpError::IncompleteHeaders => "the server closed the connection inside the response's headers",
+            HttpError::IncompleteBody => "the server closed the connection before the end of the response",
+            HttpError::EmptyReply => "the server closed the connection without a response",
+            HttpError::UnexpectedUpgrade => {
+                "the server switched protocols without being asked to (status 101)"
+            }
             HttpError::TooManyInterim => "the server sent too many 1xx responses",
-            HttpError::Http2Preface => "the server speaks HTTP/2 only",
+            HttpError::Http2Preface => "the server speaks only HTTP/2",
             HttpError::TlsRecord => "the server answered with TLS; use an https:// target",
         })
     }

@@ -1,24 +1,24 @@
-//! The response head: where it ends, and what of it matters.
+//! Finds the end of a response head and reads the fields that matter.
 
 use std::mem::MaybeUninit;
 
 use super::{HttpError, Limits};
 
-/// The most header fields a head may have; they are parsed on the stack, 32 bytes each.
+/// Largest number of header fields in a head. They are parsed on the stack, at 32 bytes each.
 pub const HEADERS_MAX: usize = 256;
 
-/// What the response says it is. Parameters do not matter: an event stream is UTF-8 whatever its charset says.
+/// The media type of a response. Parameters do not matter: an event stream is UTF-8 whatever its charset says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ContentType {
     EventStream,
     Json,
     Other,
-    /// No Content-Type.
+    /// There is no Content-Type.
     #[default]
     None,
 }
 
-/// What a head says, before it is decided what that means for the body.
+/// The fields of a head, before their meaning for the body is decided.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fields {
     pub(super) status: u16,
@@ -33,7 +33,7 @@ pub(super) struct Fields {
     pub(super) says_keep_alive: bool,
 }
 
-/// Finds the empty line that ends a head, over any number of slices; every byte is looked at once.
+/// Finds the empty line that ends a head, across any number of slices. Each byte is examined once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum EndFinder {
     #[default]
@@ -43,7 +43,7 @@ pub(super) enum EndFinder {
 }
 
 impl EndFinder {
-    /// The number of bytes of `input` up to and with the head's last LF.
+    /// Returns the number of bytes of `input` up to and including the head's last LF.
     pub(super) fn find(&mut self, input: &[u8]) -> Option<usize> {
         let mut at = 0;
         while at < input.len() {
@@ -65,19 +65,19 @@ impl EndFinder {
     }
 }
 
-/// What the first bytes of a response look like.
+/// The protocol that the first bytes of a response indicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sniffed {
     Http,
-    /// Could still become HTTP, or a protocol that deserves its own message.
+    /// Too few bytes: it may still become HTTP, or another protocol that has its own error.
     TooShort,
     Foreign(HttpError),
 }
 
-/// An HTTP/2 frame header's length: enough to tell every protocol apart.
+/// Length of an HTTP/2 frame header, which is enough to distinguish all protocols.
 pub(super) const SNIFF_BYTES: usize = 9;
 
-/// Judges the first bytes after skipped empty lines.
+/// Recognises the protocol from the first bytes after skipped empty lines.
 pub(super) fn sniff(first: &[u8]) -> Sniffed {
     const HTTP: &[u8] = b"HTTP/";
     if first.starts_with(HTTP) {
@@ -103,8 +103,8 @@ pub(super) fn sniff(first: &[u8]) -> Sniffed {
     Sniffed::Foreign(HttpError::Http2Preface)
 }
 
-/// A server's first frame is SETTINGS (4), or GOAWAY (7) where it gives up at once; both on stream 0. Its
-/// length is under the initial maximum of 2^14 (RFC 9113, 4.1 and 4.2).
+/// Returns true if the bytes may begin an HTTP/2 frame. A server's first frame is SETTINGS (4), or GOAWAY (7) if it
+/// gives up at once; both are on stream 0 and shorter than the initial maximum of 2^14 (RFC 9113, 4.1 and 4.2).
 fn may_be_http2_frame(first: &[u8]) -> bool {
     first
         .iter()
@@ -120,7 +120,7 @@ fn may_be_http2_frame(first: &[u8]) -> bool {
         })
 }
 
-/// Parses a complete head, its empty line included.
+/// Parses a complete head, including its empty line.
 pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<Fields, HttpError> {
     let mut slots = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let slots = &mut slots[..limits.headers_max.min(HEADERS_MAX)];
@@ -144,7 +144,7 @@ pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<Fields, HttpError> {
     };
     let mut codings = Codings::None;
     for header in response.headers.iter() {
-        fields.take(header.name, header.value, &mut codings)?;
+        fields.read(header.name, header.value, &mut codings)?;
     }
     fields.chunked = match codings {
         Codings::None => false,
@@ -154,8 +154,8 @@ pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<Fields, HttpError> {
     Ok(fields)
 }
 
-/// All Transfer-Encoding fields together. Anything but exactly one `chunked` is refused: no other coding was
-/// asked for, and readers disagree about where such a body ends.
+/// The combined value of all Transfer-Encoding fields. Anything but exactly one `chunked` is refused: no other coding
+/// was requested, and parsers disagree about where such a body ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Codings {
     None,
@@ -164,7 +164,7 @@ enum Codings {
 }
 
 impl Fields {
-    fn take(&mut self, name: &str, value: &[u8], codings: &mut Codings) -> Result<(), HttpError> {
+    fn read(&mut self, name: &str, value: &[u8], codings: &mut Codings) -> Result<(), HttpError> {
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         match name.len() {
             8 if is("Location") => self.location = true,
@@ -204,7 +204,7 @@ impl Fields {
     }
 }
 
-/// Which class an error of httparse belongs to.
+/// Returns the class of an error of httparse.
 fn explain(error: httparse::Error, head: &[u8]) -> HttpError {
     let line_end = memchr::memchr(b'\n', head).unwrap_or(head.len());
     let line = &head[..line_end];
@@ -220,7 +220,7 @@ fn explain(error: httparse::Error, head: &[u8]) -> HttpError {
     }
 }
 
-/// A version of the right form, `HTTP/5.6 `, that is not ours.
+/// Returns true if the line begins with a well-formed version, such as `HTTP/5.6 `.
 fn has_other_version(line: &[u8]) -> bool {
     matches!(
         line,
@@ -239,7 +239,8 @@ fn has_other_version(line: &[u8]) -> bool {
     )
 }
 
-/// `Transfer-Encoding: \x0bchunked`: a trick to make two readers see different framing, so it is named.
+/// Returns true for `Transfer-Encoding: \x0bchunked` and its like. It is a trick that makes two parsers see different
+/// framing, so it has an error of its own.
 fn has_control_in_transfer_encoding(head: &[u8]) -> bool {
     const NAME: &[u8] = b"transfer-encoding:";
     head.split(|&b| b == b'\n').any(|line| {
@@ -269,12 +270,12 @@ fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&b| b == b',').map(trim)
 }
 
-/// A folded value still has its line ends in it; they count as blanks.
+/// Removes blanks around a value. Line ends of a folded value count as blanks.
 fn trim(value: &[u8]) -> &[u8] {
     value.trim_ascii()
 }
 
-/// Digits only, at most 2^63 - 1.
+/// Reads a number of digits only, at most 2^63 - 1.
 fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -288,7 +289,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
         .map(|sum| sum as u64)
 }
 
-/// `tchar` of RFC 9110, 5.6.2.
+/// Returns true for a `tchar` of RFC 9110, 5.6.2.
 pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -1,8 +1,8 @@
-//! HTTP/1.1 without sockets: requests are written into a buffer, responses are read from slices.
+//! Implements HTTP/1.1 without sockets: requests are written into a buffer, and responses are read from slices.
 //!
-//! A [`ResponseParser`] is given the bytes of one connection, cut anywhere, and reports facts: a head, body
-//! slices that point into the caller's bytes, an end. Which deviations from RFC 9112 it tolerates and why is
-//! in `docs/CONFORMANCE.md`.
+//! A [`ResponseParser`] takes the bytes of one connection, cut anywhere, and reports what it finds: a head, body slices
+//! that point into the caller's bytes, and the end. `docs/CONFORMANCE.md` lists the deviations from RFC 9112 that it
+//! tolerates, with reasons.
 
 mod chunked;
 mod error;
@@ -37,21 +37,23 @@ impl Method {
     }
 }
 
-/// How much of anything a server may send. Reaching one ends the response with [`HttpError::TooLarge`], but
-/// for interim responses ([`HttpError::TooManyInterim`]) and chunk extensions ([`HttpError::BadChunk`]).
+/// Limits of what a server may send. Exceeding one ends the response with [`HttpError::TooLarge`], except for interim
+/// responses ([`HttpError::TooManyInterim`]) and chunk extensions ([`HttpError::BadChunk`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Status line and headers, the empty line included; empty lines before the status line have as much.
+    /// Bytes of status line and headers, the empty line included. Empty lines before the status line have the same
+    /// limit of their own.
     pub head_bytes_max: usize,
-    /// Header fields in one head; more than [`HEADERS_MAX`] has no effect.
+    /// Header fields in one head; a value above [`HEADERS_MAX`] has no effect.
     pub headers_max: usize,
-    /// Chunk extensions and blanks behind chunk sizes, beyond the allowance of 16 bytes a chunk and two per body byte.
+    /// Bytes of chunk extensions and blanks after chunk sizes, beyond an allowance of 16 bytes per chunk and two per
+    /// body byte.
     pub chunk_extension_bytes_max: usize,
-    /// Everything behind the last chunk.
+    /// Bytes after the last chunk.
     pub trailer_bytes_max: usize,
     /// 1xx responses before the final one.
     pub interim_max: u32,
-    /// Body bytes, framing not counted.
+    /// Body bytes without framing.
     pub body_bytes_max: u64,
 }
 
@@ -62,7 +64,7 @@ impl Limits {
         chunk_extension_bytes_max: 16 << 10,
         trailer_bytes_max: 64 << 10,
         interim_max: 16,
-        // An answer of a million tokens at 250 bytes an event is a quarter of this.
+        // An answer of a million tokens with 250 bytes per event takes a quarter of this.
         body_bytes_max: 1 << 30,
     };
 }

@@ -1,4 +1,4 @@
-//! Property tests of the response parser: a naive twin for chunked bodies, and noise.
+//! Property tests of the response parser, against a naive parser of chunked bodies and with random bytes.
 
 use proptest::prelude::*;
 
@@ -37,7 +37,7 @@ fn run<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, peer_closes: bool) -> Ans
     }
 }
 
-/// Chunked framing read literally, on the whole input: the body, where it is complete and valid.
+/// Reads chunked framing literally on the whole input. Returns the body if it is complete and valid.
 fn naive_chunked(mut rest: &[u8]) -> Option<Vec<u8>> {
     fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
         let end = rest.iter().position(|&b| b == b'\n')?;
@@ -121,7 +121,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn chunked_bodies_whole_or_damaged_are_read_as_the_naive_twin_reads_them(
+    fn chunked_bodies_whole_or_damaged_are_read_as_the_naive_parser_reads_them(
         body in chunked_body(),
         damage in prop::option::of((any::<prop::sample::Index>(), prop::sample::select(b"\r\n;0 a:\0".to_vec()))),
         cuts in prop::collection::vec(0usize..60, 0..12),

@@ -1,4 +1,4 @@
-//! Requests as bytes. What a user may put into one is checked beforehand, so that no header, path or host can
+//! Encodes requests. Everything that a user can put into one is checked beforehand, so that no header, path or host can
 //! smuggle a second request into the first.
 
 use std::fmt;
@@ -15,8 +15,8 @@ pub struct Body<'a> {
 
 const USER_AGENT: &str = concat!("llmload-uring/", env!("CARGO_PKG_VERSION"));
 
-/// Appends one request to `out`. Content-Length comes from `body`; Host, User-Agent, Accept, Accept-Encoding
-/// and Content-Type are added unless `headers` has them. The parts have passed [`check_path`],
+/// Appends one request to `out`. Content-Length comes from `body`; Host, User-Agent, Accept, Accept-Encoding and
+/// Content-Type are added unless `headers` has them. The arguments must have passed [`check_path`],
 /// [`check_authority`] and [`check_header`].
 pub fn encode(
     out: &mut Vec<u8>,
@@ -39,7 +39,7 @@ pub fn encode(
         ("Host", Some(authority)),
         ("User-Agent", Some(USER_AGENT)),
         ("Accept", Some("text/event-stream, application/json, */*")),
-        // A compressed stream would be decoded by nobody: bytes are counted and events read as they come.
+        // Nothing here decodes a compressed stream: bytes are counted and events read as they arrive.
         ("Accept-Encoding", Some("identity")),
         ("Content-Type", body.map(|body| body.content_type)),
     ];
@@ -55,7 +55,7 @@ pub fn encode(
         push_header(out, name, value.as_bytes());
     }
     let body_bytes = body.map_or(&[][..], |body| body.bytes);
-    // RFC 9110, 8.6: a method that usually has a body says so when it has none.
+    // RFC 9110, 8.6: a method that usually has a body announces when it has none.
     if body.is_some() || matches!(method, Method::Post | Method::Put) {
         let mut digits = [0; 20];
         push_header(out, "Content-Length", decimal(body_bytes.len(), &mut digits));
@@ -83,7 +83,7 @@ fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// Why a part of a request was refused. The text names the rule; the caller names the place and the value.
+/// The reason why part of a request was refused. The text names the rule; the caller adds the place and the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderError {
     EmptyName,
@@ -96,7 +96,7 @@ pub enum HeaderError {
         at: usize,
     },
     ValueBlankEnds,
-    /// The encoder writes Content-Length, and sends no other framing.
+    /// The header would change the framing: the encoder writes Content-Length itself.
     Framing,
     PathNotAbsolute,
     PathByte {
@@ -142,7 +142,7 @@ impl fmt::Display for HeaderError {
 
 impl std::error::Error for HeaderError {}
 
-/// Whether a header may go into a request as it is. Values may hold UTF-8.
+/// Checks that a header may go into a request as it is. Values may contain UTF-8.
 pub fn check_header(name: &str, value: &str) -> Result<(), HeaderError> {
     if name.is_empty() {
         return Err(HeaderError::EmptyName);
@@ -166,7 +166,7 @@ pub fn check_header(name: &str, value: &str) -> Result<(), HeaderError> {
     Ok(())
 }
 
-/// Whether `path` (with its query) may stand in a request line.
+/// Checks that `path`, with its query, may be used in a request line.
 pub fn check_path(path: &str) -> Result<(), HeaderError> {
     if !path.starts_with('/') {
         return Err(HeaderError::PathNotAbsolute);
@@ -178,8 +178,8 @@ pub fn check_path(path: &str) -> Result<(), HeaderError> {
     }
 }
 
-/// Whether `authority` (host, or host:port) may stand in Host. User information is refused: it would be sent
-/// in the clear and logged by servers.
+/// Checks that `authority` (host, or host:port) may be used as Host. User information is refused, because it would be
+/// sent in clear text and logged by servers.
 pub fn check_authority(authority: &str) -> Result<(), HeaderError> {
     if authority.is_empty() {
         return Err(HeaderError::EmptyAuthority);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn own_headers_take_the_place_of_defaults() {
+    fn own_headers_replace_defaults() {
         let text = encoded(Method::Get, &[("host", "other"), ("ACCEPT", "a/b")], None);
         assert_eq!(text.to_lowercase().matches("\r\nhost:").count(), 1);
         assert_eq!(text.to_lowercase().matches("\r\naccept:").count(), 1);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_smuggle_is_refused() {
+    fn values_that_could_smuggle_a_request_are_refused() {
         for value in [
             "a\rb",
             "a\nb",
@@ -273,7 +273,7 @@ mod tests {
 
     proptest! {
     #[test]
-    fn what_is_encoded_reads_back_as_exactly_one_request_with_the_same_parts(
+    fn an_encoded_request_reads_back_as_exactly_one_request_with_the_same_parts(
         method in prop::sample::select(vec![Method::Get, Method::Head, Method::Post, Method::Put]),
         path in "/[!-~&&[^#]]{0,30}",
         headers in prop::collection::vec(("[!#$%&'*+.^_`|~0-9a-zA-Z-]{1,12}", "\\PC{0,20}"), 0..6),

@@ -1,50 +1,51 @@
-//! One response after another on one connection.
+//! Reads the responses of one connection, one after another.
 
 use super::chunked::{ChunkStep, Chunked};
 use super::head::{self, EndFinder, Fields, SNIFF_BYTES, Sniffed};
 use super::{ContentType, HttpError, Limits, Method};
 
-/// What stands at the start of the input given to [`ResponseParser::step`].
+/// What [`ResponseParser::step`] found at the start of its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
     /// All input is consumed and more is needed.
     NeedMore,
-    /// A 1xx response other than 101. Another head follows; time to first byte waits for the final one.
+    /// A 1xx response other than 101. Another head follows.
     Interim { consumed: usize, status: u16 },
-    /// The final response's head. Call again, with the rest of the input even if that is empty.
+    /// The final response's head. Call again with the rest of the input, even if that is empty.
     Head { consumed: usize, head: Head },
-    /// Body bytes, never empty, pointing into the input. `consumed` also counts framing before and behind.
+    /// Body bytes that point into the input, never empty. `consumed` also counts the framing before and after them.
     Body { consumed: usize, data: &'a [u8] },
     /// The response is over.
     End { consumed: usize, end: End },
 }
 
-/// What matters of a final response's head.
+/// The facts from a final response's head that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     pub status: u16,
     pub version_minor: u8,
     pub content_type: ContentType,
-    /// A Content-Encoding other than `identity`.
+    /// There is a Content-Encoding other than `identity`.
     pub content_encoded: bool,
-    /// A Location is given.
+    /// There is a Location.
     pub location: bool,
-    /// Retry-After where it is in seconds; a date is not read.
+    /// Retry-After, if it is given in seconds; a date is not read.
     pub retry_after_seconds: Option<u32>,
-    /// The length of the body where the head tells it; 0 where there can be none.
+    /// Length of the body if the head gives it; 0 if there can be no body.
     pub body_bytes: Option<u64>,
-    /// Both Content-Length and Transfer-Encoding: read as chunked, and the connection is not kept.
+    /// Both Content-Length and Transfer-Encoding are present. The body is read as chunked, and the connection is not
+    /// kept.
     pub ambiguous_length: bool,
     /// The connection may be used again after this response's end.
     pub keep_alive: bool,
 }
 
-/// How a response ended.
+/// The end of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// The head allows another request on this connection. Bytes behind the end are nobody's answer (RFC 9112,
-    /// 9.2): a caller that has input left after `End`, or is given some before its next request, must close
-    /// all the same, or the next request gets a stale answer with a time to first byte near zero.
+    /// The head allows another request on this connection. Bytes after the end answer no request (RFC 9112, 9.2): a
+    /// caller that has input left after `End`, or receives some before its next request, must still close the
+    /// connection. Otherwise the next request gets a stale answer with a time to first byte near zero.
     pub keep_alive: bool,
     pub body_bytes: u64,
 }
@@ -62,14 +63,14 @@ enum Phase {
     Failed(HttpError),
 }
 
-/// Reads the responses of one connection from slices, cut anywhere. Body bytes are never copied; a head is
-/// copied only when it is cut.
+/// Reads the responses of one connection from slices, cut anywhere. Body bytes are never copied, and a head is copied
+/// only if it is cut.
 #[derive(Debug)]
 pub struct ResponseParser {
-    /// A head that was cut.
+    /// The beginning of a head that was cut.
     gathered: Vec<u8>,
     chunked: Chunked,
-    /// What is left of a body of known length.
+    /// Bytes left of a body of known length.
     remaining: u64,
     body_bytes: u64,
     blank_bytes: u32,
@@ -80,10 +81,10 @@ pub struct ResponseParser {
     keep_alive: bool,
 }
 
-// There is one per connection, and a core has 10,000 of them.
+// There is one parser per connection, and a core may have 10,000 connections.
 const _: () = assert!(size_of::<ResponseParser>() <= 128);
 
-/// A gathered head's buffer above this is given back.
+/// A buffer for a cut head is freed if it is larger than this.
 const KEPT_BYTES_MAX: usize = 1024;
 
 impl Default for ResponseParser {
@@ -93,7 +94,7 @@ impl Default for ResponseParser {
 }
 
 impl ResponseParser {
-    /// Idle: [`begin`](Self::begin) must come before [`step`](Self::step).
+    /// Creates an idle parser: [`begin`](Self::begin) must be called before [`step`](Self::step).
     pub fn new() -> Self {
         ResponseParser {
             gathered: Vec::new(),
@@ -109,7 +110,7 @@ impl ResponseParser {
         }
     }
 
-    /// A request with this method goes out; what comes next is its response.
+    /// Prepares for the response to a request with this method.
     pub fn begin(&mut self, method: Method) {
         self.body_bytes = 0;
         self.blank_bytes = 0;
@@ -119,9 +120,9 @@ impl ResponseParser {
         self.begin_head();
     }
 
-    /// Takes a prefix of `input`. Call again with what is left until it says `NeedMore` or `End`. An error is
-    /// final: it is given again until the next [`begin`](Self::begin). Where no response is awaited, it
-    /// consumes nothing and says `End` without `keep_alive`.
+    /// Takes a prefix of `input`. Call again with the rest until it returns `NeedMore` or `End`. An error is final, and
+    /// is returned again until the next [`begin`](Self::begin). If no response is expected, this consumes nothing and
+    /// returns `End` without `keep_alive`.
     #[inline]
     pub fn step<'a>(&mut self, input: &'a [u8], limits: &Limits) -> Result<Step<'a>, HttpError> {
         let result = if self.phase == Phase::Chunked {
@@ -136,7 +137,8 @@ impl ResponseParser {
         result
     }
 
-    /// The peer closed. Ok where that is a valid end: a body delimited by the close, or one already over.
+    /// Ends the response because the peer closed the connection. Returns an error unless that is a valid end: the body
+    /// is delimited by the close, or was already complete.
     pub fn eof(&mut self) -> Result<End, HttpError> {
         let result = match self.phase {
             Phase::Idle => Err(HttpError::EmptyReply),
@@ -250,7 +252,7 @@ impl ResponseParser {
     fn step_head<'a>(&mut self, input: &'a [u8], limits: &Limits) -> Result<Step<'a>, HttpError> {
         let mut skipped = 0;
         if self.gathered.is_empty() {
-            // RFC 9112, 2.2: empty lines before the status line do no harm.
+            // RFC 9112, 2.2: empty lines before the status line are ignored.
             skipped = input.iter().take_while(|&&b| matches!(b, b'\r' | b'\n')).count();
             let blank_bytes = self.blank_bytes as usize + skipped;
             if blank_bytes > limits.head_bytes_max {
@@ -279,10 +281,10 @@ impl ResponseParser {
             self.gathered.extend_from_slice(&rest[..end]);
             head::parse(&self.gathered, limits)?
         };
-        self.head_read(&fields, skipped + end, limits)
+        self.finish_head(&fields, skipped + end, limits)
     }
 
-    /// Judges the first bytes, of which some may be gathered already.
+    /// Checks the first bytes of a head, some of which may have come with earlier input.
     fn sniff(&self, rest: &[u8]) -> Result<Sniffed, HttpError> {
         if self.gathered.len() >= SNIFF_BYTES {
             return Ok(Sniffed::Http);
@@ -298,7 +300,7 @@ impl ResponseParser {
         }
     }
 
-    fn head_read<'a>(
+    fn finish_head<'a>(
         &mut self,
         fields: &Fields,
         consumed: usize,
@@ -317,7 +319,7 @@ impl ResponseParser {
         self.phase = self.framing(fields);
         self.keep_alive = match fields.version_minor {
             _ if fields.says_close || ambiguous_length || self.phase == Phase::UntilClose => false,
-            // RFC 9112, 6.1: chunked from an HTTP/1.0 server is faulty framing.
+            // RFC 9112, 6.1: chunked framing from an HTTP/1.0 server is faulty.
             0 => fields.says_keep_alive && !fields.chunked,
             _ => true,
         };
@@ -341,7 +343,7 @@ impl ResponseParser {
         Ok(Step::Head { consumed, head })
     }
 
-    /// RFC 9112, 6.3, in its order.
+    /// Decides how the body is delimited, by the rules of RFC 9112, 6.3, in their order.
     fn framing(&self, fields: &Fields) -> Phase {
         match fields.status {
             101 => Phase::Upgraded,
@@ -411,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn content_types_are_told_apart_without_their_parameters() {
+    fn content_types_are_recognised_without_their_parameters() {
         for (line, expected) in [
             ("Content-Type: text/event-stream;\r\n", ContentType::EventStream),
             (

@@ -160,7 +160,8 @@ impl Net {
         self.0.borrow_mut().set_signal(task, signal);
     }
 
-    /// Tells the driver that a task was spawned or woken by another task, so it must not block before that task has run.
+    /// Tells the driver that a task was spawned or woken by another task, so it must not block before that task has
+    /// run.
     pub fn note_runnable(&self) {
         self.0.borrow_mut().note_runnable();
     }
@@ -170,7 +171,8 @@ impl Net {
         self.0.borrow_mut().note_coalesced();
     }
 
-    /// Runs the ring until `stop` returns true: reaps completions, lets the tasks run, submits, waits, and begins again.
+    /// Runs the ring until `stop` returns true: reaps completions, lets the tasks run, submits, waits, and begins
+    /// again.
     pub async fn drive(&self, yield_now: impl AsyncFn(), stop: impl Fn() -> bool) -> io::Result<()> {
         loop {
             self.0.borrow_mut().reap()?;

@@ -1,6 +1,6 @@
-//! One line of a stream, without its line end.
+//! Classifies one line of a stream, without its line end.
 
-/// What a line is. Ranges are given as starts: a value reaches to the line's end.
+/// The kind of a line. A value reaches from its offset to the end of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Blank,
@@ -12,7 +12,7 @@ pub(super) enum Line {
         value_at: usize,
     },
     Retry(u64),
-    /// A known field without effect here: `id`, or a `retry` that is no number.
+    /// A known field without effect here: `id`, or a `retry` that is not a number.
     Ignored,
     Unknown {
         name_bytes: usize,
@@ -20,10 +20,10 @@ pub(super) enum Line {
     },
 }
 
-/// Which field `line` is. Names are exact; one space behind the colon belongs to the field.
+/// Classifies `line`. Names must match exactly; one space after the colon belongs to the field.
 #[inline]
 pub(super) fn classify(line: &[u8]) -> Line {
-    // Nearly every line, without a search for its colon.
+    // Nearly all lines begin so, which saves a search for the colon.
     if let Some(value) = line.strip_prefix(b"data:") {
         return Line::Data {
             value_at: 5 + usize::from(value.first() == Some(&b' ')),
@@ -53,7 +53,7 @@ fn classify_other(line: &[u8]) -> Line {
     }
 }
 
-/// ASCII digits only; one too large for a u64 is no number.
+/// Reads a number of ASCII digits only; one that is too large for a u64 is refused.
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -1,19 +1,19 @@
-//! From lines to events.
+//! Assembles events from lines.
 
 use std::fmt;
 
 use super::line::{Line, classify};
 
-/// Something a stream said. Bytes are as sent: not decoded, not checked for UTF-8.
+/// An item of a stream. Bytes are as sent, neither decoded nor checked for UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// A dispatched event. `name` is `message` where the stream gives none.
+    /// A complete event. `name` is `message` if the stream gives none.
     Event { name: &'a [u8], data: &'a [u8] },
-    /// A line that begins with a colon: a sign of life, not a token.
+    /// A line that begins with a colon. Servers send it to keep the connection alive.
     Comment,
     /// A reconnection time in milliseconds.
     Retry(u64),
-    /// A field that the standard ignores. Old llama.cpp servers report errors in one, `error`.
+    /// A field that the standard ignores. Old llama.cpp servers report errors in the field `error`.
     UnknownField { name: &'a [u8], value: &'a [u8] },
 }
 
@@ -32,14 +32,14 @@ impl fmt::Display for SseError {
 
 impl std::error::Error for SseError {}
 
-/// Parts of an event that are still in the input of the current call.
+/// Name and data of an event that are still in the input of the current call.
 #[derive(Default)]
 struct Borrowed<'a> {
     name: Option<&'a [u8]>,
     data: Option<&'a [u8]>,
 }
 
-/// An item whose parts are in the input where given, in the parser's buffers where not.
+/// An item. Values given here are in the input; the others are in the parser's buffers.
 enum Found<'a> {
     Nothing,
     Event(Borrowed<'a>),
@@ -49,7 +49,7 @@ enum Found<'a> {
     UnknownGathered { name_bytes: usize, value_at: usize },
 }
 
-/// What the last call lent out of the buffers; dropped when the next call begins.
+/// The part of the buffers that the last call lent to its caller. The next call drops it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lent {
     Nothing,
@@ -57,27 +57,27 @@ enum Lent {
     Event,
 }
 
-/// Reads one stream. An event that is whole in the input and has one data line is handed out of the input;
-/// only what is cut or has several data lines is gathered in the parser's buffers.
+/// Reads one stream. An event that is complete in the input and has one data line is returned from the input itself;
+/// only events that are cut or have several data lines are copied to the parser's buffers.
 #[derive(Debug)]
 pub struct SseParser {
     /// The data lines so far, joined by LF, then the line that was cut.
     gathered: Vec<u8>,
-    /// The event's name, where it came in an earlier input.
+    /// The event's name, if it came in an earlier input.
     name: Vec<u8>,
-    /// How much of `gathered` is data.
+    /// Length of the data in `gathered`.
     data_bytes: usize,
     has_data: bool,
-    /// The last line ended with CR: an LF right behind it belongs to that line end.
+    /// The last line ended with CR, so an LF right after it belongs to that line end.
     skip_lf: bool,
     first_line: bool,
     lent: Lent,
 }
 
-// There is one per connection, and a core has 10,000 of them.
+// There is one parser per connection, and a core may have 10,000 connections.
 const _: () = assert!(size_of::<SseParser>() <= 96);
 
-/// Buffers above this are given back when their event is over. It holds a token event with log-probabilities.
+/// Larger buffers are freed after their event. A token event with log-probabilities fits.
 const KEPT_BYTES_MAX: usize = 4096;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -89,7 +89,7 @@ impl Default for SseParser {
 }
 
 impl SseParser {
-    /// Allocates nothing until something is cut.
+    /// Creates a parser, which allocates nothing until an event is cut.
     pub fn new() -> Self {
         SseParser {
             gathered: Vec::new(),
@@ -102,17 +102,17 @@ impl SseParser {
         }
     }
 
-    /// Another stream begins. To be called when a stream is over too: it gives back a large buffer, which an
-    /// idle connection would otherwise hold.
+    /// Prepares for another stream. Call it at the end of a stream as well: it frees a large buffer, which an idle
+    /// connection would otherwise keep.
     pub fn reset(&mut self) {
         self.drop_event();
         self.skip_lf = false;
         self.first_line = true;
     }
 
-    /// Takes a prefix of `input`: how many bytes, and the item that the last of them completes. Without an item
-    /// all input was taken. An event larger than `event_bytes_max` is an error, after which only
-    /// [`reset`](Self::reset) makes sense.
+    /// Takes a prefix of `input`. Returns its length, and the item that its last byte completes; without an item, all
+    /// input was taken. An event larger than `event_bytes_max` is an error, after which only [`reset`](Self::reset)
+    /// makes sense.
     #[inline]
     pub fn step<'a>(
         &'a mut self,
@@ -144,7 +144,7 @@ impl SseParser {
         Ok((consumed, item))
     }
 
-    /// An event without its blank line, or a line without its end: at the end of the stream, something is lost.
+    /// Returns true inside an event or a line. At the end of a stream this means that something is lost.
     pub fn pending(&self) -> bool {
         match self.lent {
             Lent::Event => false,
@@ -153,8 +153,8 @@ impl SseParser {
         }
     }
 
-    /// The complete data lines of an event without its blank line. The standard discards them at the end of a
-    /// stream; some servers leave out the blank line behind their `[DONE]`.
+    /// Returns the complete data lines of an event whose blank line has not come. The standard discards them at the end
+    /// of a stream, but some servers omit the blank line after their `[DONE]`.
     pub fn pending_data(&self) -> Option<&[u8]> {
         let is_open = self.has_data && self.lent != Lent::Event;
         is_open.then(|| &self.gathered[..self.data_bytes])
@@ -208,7 +208,7 @@ impl SseParser {
                 self.take_line(line, &mut borrowed)
             };
             match input.get(at) {
-                // An item is out at the CR, so that its caller sees exactly the byte that completed it.
+                // An item is returned at the CR, so that the caller sees exactly the byte that completed it.
                 Some(&next) if ends_with_cr && matches!(found, Found::Nothing) => {
                     at += usize::from(next == b'\n');
                 }
@@ -222,7 +222,8 @@ impl SseParser {
         Ok((input.len(), Found::Nothing))
     }
 
-    /// The same sum however the input is cut: data, name, and the line so far with its field name.
+    /// Checks the size of data, name, and the line so far with its field name. The sum is the same however the input is
+    /// cut.
     #[inline]
     fn check_size(
         &self,
@@ -238,7 +239,7 @@ impl SseParser {
         Ok(())
     }
 
-    /// A line that is whole in the input.
+    /// Takes a line that is complete in the input.
     #[inline]
     fn take_line<'a>(&mut self, line: &'a [u8], borrowed: &mut Borrowed<'a>) -> Found<'a> {
         let line = match self.first_line {
@@ -256,7 +257,7 @@ impl SseParser {
             Line::Data { value_at } => borrowed.data = Some(&line[value_at..]),
             Line::Blank if self.has_data || borrowed.data.is_some() => {
                 self.lent = if self.gathered.is_empty() && self.name.is_empty() {
-                    // Nothing is stored; the flag may stand for an empty `data:` of an earlier input.
+                    // Nothing is stored. The flag may come from an empty `data:` of an earlier input.
                     self.has_data = false;
                     Lent::Nothing
                 } else {
@@ -287,7 +288,7 @@ impl SseParser {
         Found::Nothing
     }
 
-    /// A line that was cut; it stands behind the data, and nothing is borrowed yet.
+    /// Takes a line that was cut. It is stored after the data, and nothing is borrowed yet.
     fn take_gathered_line<'a>(&mut self) -> Found<'a> {
         if std::mem::take(&mut self.first_line) && self.gathered.starts_with(BOM) {
             self.gathered.drain(..BOM.len());
@@ -338,7 +339,7 @@ impl SseParser {
         self.has_data = true;
     }
 
-    /// The input ends, or another item comes first: what is borrowed must be copied.
+    /// Copies what is borrowed, because the input ends or another item comes first.
     #[inline]
     fn keep(&mut self, borrowed: &mut Borrowed<'_>) {
         if let Some(name) = borrowed.name.take() {

@@ -1,4 +1,4 @@
-//! From what rustls says to the reason that is counted.
+//! Maps errors of rustls to the reasons that are counted.
 
 use rustls::{AlertDescription, CertificateError, Error};
 
@@ -25,7 +25,7 @@ fn reason_of_certificate(error: &CertificateError) -> TlsFailure {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             TlsFailure::NotYetValid
         }
-        // A bad signature: an issuer of that name is trusted, with another key.
+        // A bad signature means that an issuer of that name is trusted, but with another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFailure::UnknownIssuer,
         CertificateError::Other(other) if other.0.is::<SelfSigned>() => TlsFailure::SelfSigned,
         _ => TlsFailure::BadCertificate,

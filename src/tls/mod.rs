@@ -1,14 +1,14 @@
-//! TLS of the client, driven by hand: ciphertext in, plaintext and ciphertext out. Knows no sockets, and of
-//! clocks only the one that rustls checks certificates by.
+//! Implements the client's side of TLS without sockets: ciphertext in, plaintext and ciphertext out. The only clock in
+//! use is the one by which rustls checks certificates.
 //!
 //! ```text
-//! bytes read  -> TlsSession::feed    -> plaintext, in the caller's buffer; an incomplete record in one of a Pool
-//! plaintext   -> TlsSession::encrypt -> bytes to send, in the caller's buffer
+//! bytes read -> TlsConnection::feed    -> plaintext, in the caller's buffer; an incomplete record in one of a Pool
+//! plaintext  -> TlsConnection::encrypt -> bytes to send, in the caller's buffer
 //! ```
 
+mod connection;
 mod failure;
 mod pool;
-mod session;
 mod tickets;
 mod verify;
 
@@ -24,29 +24,29 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{ExitCode, Failure, Mistake, Reason, quoted, shown_path};
 
+pub use connection::{TlsConnection, TlsEnd};
 pub use pool::Pool;
-pub use session::{TlsEnd, TlsSession};
 use tickets::Tickets;
 use verify::{AnyCertificate, SystemVerifier};
 
-/// Bytes of a `--cacert` file: the whole bundle of a distribution has 250 KB.
+/// Largest `--cacert` file in bytes. The whole bundle of a distribution has 250 KB.
 const CACERT_BYTES_MAX: u64 = 16 << 20;
 
-/// Whom to trust.
+/// Options that say which certificates to trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// PEM certificates to trust beside the system's.
+    /// PEM file with certificates to trust in addition to the system's.
     pub cacert: Option<PathBuf>,
-    /// Any certificate will do.
+    /// Accepts any certificate.
     pub insecure: bool,
 }
 
-/// A server to be reached over TLS: its name, and how its certificate is judged. Cheap to clone.
+/// The TLS side of a target: its name, and how its certificate is verified. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct TlsTarget {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
-    /// False: `--insecure`.
+    /// False with `--insecure`.
     pub verified: bool,
 }
 
@@ -59,15 +59,15 @@ impl PartialEq for TlsTarget {
 impl Eq for TlsTarget {}
 
 impl TlsTarget {
-    /// `host`: a name or an address, without brackets; a scope is left out. Reads the trusted certificates.
+    /// Reads the trusted certificates. `host` is a name or an address without brackets; a scope is ignored.
     pub fn new(host: &str, options: &TlsOptions) -> Result<TlsTarget, Failure> {
         let bare = host.split('%').next().unwrap_or_default().to_owned();
         let name = ServerName::try_from(bare).map_err(|_| {
             let what = format!(
-                "https target {}: not a name that a certificate can be for",
+                "https target {}: not a name that a certificate can have",
                 quoted(host)
             );
-            let hint = "name the host by letters, digits, `-` and `.`, or by its address";
+            let hint = "use a host name of letters, digits, `-` and `.`, or an address";
             Failure::new(ExitCode::Config, Reason::new(what).hint(hint))
         })?;
         let provider = Arc::new(ring::default_provider());
@@ -86,7 +86,7 @@ impl TlsTarget {
             builder.with_custom_certificate_verifier(Arc::new(SystemVerifier::new(inner)))
         };
         let mut config = builder.with_no_client_auth();
-        // Without it a server may choose h2.
+        // Without this a server may choose h2.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsTarget {
             config: Arc::new(config),
@@ -95,7 +95,7 @@ impl TlsTarget {
         })
     }
 
-    /// The same for one user, who resumes sessions of its own and nobody else's.
+    /// Returns a copy for one user, which resumes only its own sessions.
     pub fn for_user(&self) -> TlsTarget {
         let mut config = (*self.config).clone();
         config.resumption = Resumption::store(Arc::new(Tickets::default()));
@@ -106,7 +106,7 @@ impl TlsTarget {
     }
 }
 
-/// The system's certificates and those of `cacert`.
+/// Reads the system's certificates and those of `cacert`.
 fn roots(cacert: Option<&Path>) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = cacert {
@@ -122,7 +122,7 @@ fn roots(cacert: Option<&Path>) -> Result<RootCertStore, Failure> {
             .unwrap_or_default();
         let what = format!("https target: no trusted certificates found on this host{cause}");
         let hint =
-            "install the package ca-certificates, name a PEM file with --cacert FILE, or use --insecure";
+            "install the package ca-certificates, give a PEM file with --cacert FILE, or use --insecure";
         return Err(Failure::new(ExitCode::Config, Reason::new(what).hint(hint)));
     }
     Ok(roots)
@@ -132,13 +132,15 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), Mistake> {
     let wrong = |what: String| {
         let reason = Reason::new(what).within(format!("`{}`", shown_path(path)));
         reason
-            .hint("a PEM file: -----BEGIN CERTIFICATE-----")
+            .hint("give a PEM file; it contains -----BEGIN CERTIFICATE-----")
             .at("--cacert", 0)
     };
     let unreadable = |e: std::io::Error| wrong(format!("cannot be read: {e}"));
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     if length > CACERT_BYTES_MAX {
-        return Err(wrong(format!("larger than the limit, {CACERT_BYTES_MAX} bytes")));
+        return Err(wrong(format!(
+            "has {length} bytes; the limit is {CACERT_BYTES_MAX}"
+        )));
     }
     let pem = std::fs::read(path).map_err(unreadable)?;
     let mut count = 0;
@@ -149,7 +151,7 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), Mistake> {
         added.map_err(|e| wrong(format!("certificate {count}: {e}")))?;
     }
     if count == 0 {
-        return Err(wrong("holds no certificate".to_owned()));
+        return Err(wrong("contains no certificate".to_owned()));
     }
     Ok(())
 }

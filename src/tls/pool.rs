@@ -1,20 +1,20 @@
-//! Memory for what a connection has of an incomplete record, shared by the connections of a core: one between two
-//! records has none.
+//! Keeps buffers for incomplete records, shared by the connections of a core. A connection between two records holds
+//! none.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-/// Of a buffer's memory: a handshake message of 64 KiB, which rustls joins over several records, and the longest
-/// record behind it.
+/// Largest buffer: room for a handshake message of 64 KiB, which rustls joins from several records, and for the
+/// longest record after it.
 pub const HELD_BYTES_MAX: usize = 96 << 10;
-/// Buffers kept for the next record, a core: as many as reads can be waiting at a time, 1.2 MB when all have held a
-/// record of full length. More are given back to the allocator.
+/// Number of buffers that each core keeps for the next record: as many as reads can be waiting at a time. They take
+/// 1.2 MB if all have held a record of full length. Further buffers are freed.
 const KEPT_MAX: usize = 64;
-/// What a buffer may keep of a handshake's long messages.
+/// Largest buffer that is kept; one that held a long handshake message may be larger.
 const KEPT_BYTES_MAX: usize = 20 << 10;
 
-/// Cheap to clone: the same pool. Lends at most one buffer to each connection.
+/// A pool of buffers. Clones share the same pool. It lends at most one buffer to each connection.
 #[derive(Clone, Default)]
 pub struct Pool(Rc<RefCell<Buffers>>);
 
@@ -24,7 +24,7 @@ struct Buffers {
     lent: usize,
 }
 
-/// A lent buffer, empty at first; dropping it gives it back.
+/// A lent buffer, empty at first. Dropping it returns it to the pool.
 pub struct Lent {
     pub bytes: Vec<u8>,
     pool: Pool,
@@ -40,12 +40,12 @@ impl Pool {
         }
     }
 
-    /// Buffers that connections have at this moment.
+    /// Returns the number of buffers that connections hold now.
     pub fn lent(&self) -> usize {
         self.0.borrow().lent
     }
 
-    /// Buffers that wait for the next record.
+    /// Returns the number of buffers that wait for the next record.
     pub fn kept(&self) -> usize {
         self.0.borrow().free.len()
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_come_back_empty_and_only_so_many_of_usual_size_are_kept() {
+    fn buffers_come_back_empty_and_a_limited_number_of_usual_size_is_kept() {
         let pool = Pool::default();
         let lent: Vec<Lent> = (0..KEPT_MAX + 10)
             .map(|_| {

@@ -1,8 +1,8 @@
-//! Records and handshake messages cut at any place, and the memory that their pieces wait in.
+//! Tests with records and handshake messages cut at any place, and of the memory that holds their pieces.
 
 use super::*;
 
-/// A server whose handshake messages and tickets take several records each.
+/// Returns a server whose handshake messages and tickets take several records each.
 fn fragmenting(version: &'static SupportedProtocolVersion, bytes: usize) -> (TlsTarget, Arc<ServerConfig>) {
     let (target, server) = trusted(&[version]);
     let mut server = Arc::unwrap_or_clone(server);
@@ -22,7 +22,7 @@ fn handshake_messages_over_many_records_survive_any_cut_and_leave_no_buffer() {
                 assert_eq!((pair.client.end(), pair.pool.lent()), (None, 0), "{what}");
                 pair.request(b"x");
                 let mut bytes = pair.answer(b"answer");
-                // A ticket of which the client has only a part is no reason not to write, nor to say goodbye.
+                // A client that has only part of a ticket can still write and close the connection.
                 let tail = bytes.split_off(bytes.len().min(fragment + 40));
                 pair.feed(&bytes, piece);
                 assert_eq!(pair.request(b"more"), b"more", "{what}");
@@ -56,14 +56,14 @@ fn a_record_of_16_kib_cut_at_every_kind_of_place_has_a_buffer_only_while_it_is_i
             pair.feed(head, usize::MAX);
             assert_eq!((pair.plain.len(), pair.pool.lent()), (0, 1), "cut at {cut}");
             longest = longest.max(pair.client.held_bytes());
-            // What follows is the next record's: it is taken whole, from where it lies.
+            // The bytes that follow are a complete record, which is read in place.
             let next = pair.answer(b"next");
             pair.feed(&[tail, &next].concat(), usize::MAX);
             assert!(pair.plain == [&answer[..], b"next"].concat(), "cut at {cut}");
             assert_eq!((pair.pool.lent(), pair.pool.kept()), (0, 1), "cut at {cut}");
         }
         assert!(longest <= 20 << 10, "{longest}");
-        // The connection goes with half a record: its buffer does not.
+        // The connection is dropped with half a record, and its buffer returns to the pool.
         let bytes = pair.answer_in_one(&answer);
         pair.feed(&bytes[..9_000], usize::MAX);
         let Pair { client, pool, .. } = pair;
@@ -74,7 +74,7 @@ fn a_record_of_16_kib_cut_at_every_kind_of_place_has_a_buffer_only_while_it_is_i
 }
 
 #[test]
-fn a_record_that_no_tls_peer_sends_is_refused_by_its_header_and_not_waited_for() {
+fn a_record_that_no_tls_peer_sends_is_refused_by_its_header() {
     let (target, server) = trusted(&[&TLS13]);
     for header in [
         [23, 3, 3, 0xff, 0xff],
@@ -101,7 +101,7 @@ fn a_record_that_no_tls_peer_sends_is_refused_by_its_header_and_not_waited_for()
 fn a_handshake_message_without_end_is_cut_off_at_a_maximum() {
     let (target, server) = trusted(&[&TLS12]);
     let mut pair = Pair::new(&target, &server);
-    pair.client_says();
+    pair.send_from_client();
     // A message of 16 MB in records of 16 KiB: a server_hello that never ends.
     let mut record = vec![22, 3, 3, 0x40, 0];
     record.extend([2, 0xff, 0xff, 0xff]);
@@ -127,7 +127,7 @@ fn damage_at_any_byte_ends_the_connection_and_nothing_else() {
             // The flights of the handshake, then tickets and two answers, as one string of bytes.
             for round in 0..6 {
                 let mut bytes = match round {
-                    0..=3 => pair.client_says(),
+                    0..=3 => pair.send_from_client(),
                     _ if pair.client.is_handshaking() => break,
                     _ => {
                         pair.request(b"x");
@@ -146,7 +146,7 @@ fn damage_at_any_byte_ends_the_connection_and_nothing_else() {
                     break;
                 }
             }
-            pair.client.farewell(&mut Vec::new());
+            pair.client.close(&mut Vec::new());
             let Pair { client, pool, .. } = pair;
             drop(client);
             assert_eq!(pool.lent(), 0);

@@ -1,5 +1,5 @@
-//! The sessions that one user may resume. Users are strangers to each other: a new one that took up another's
-//! session would spare the server work that it has with real ones.
+//! Stores the sessions that one user may resume. Users share none: real users cannot resume each other's sessions, so
+//! sharing would save the server work that it has to do in reality.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
 
-/// A user has one connection at a time and so needs one; servers send two.
+/// A user has one connection at a time and needs one ticket, but servers send two.
 const TICKETS_MAX: usize = 2;
 
-/// Of one server: its name is not looked at. The lock is there for the trait; one core alone takes it.
+/// The tickets for one server, whose name is ignored. The trait requires the lock; only one core takes it.
 #[derive(Debug, Default)]
 pub struct Tickets(Mutex<Kept>);
 
@@ -19,7 +19,7 @@ pub struct Tickets(Mutex<Kept>);
 struct Kept {
     group: Option<NamedGroup>,
     tls12: Option<Tls12ClientSessionValue>,
-    /// Each is used once; oldest first.
+    /// Each ticket is used once; the oldest comes first.
     tls13: VecDeque<Tls13ClientSessionValue>,
 }
 

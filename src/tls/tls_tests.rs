@@ -14,7 +14,7 @@ mod records;
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
-/// A file that is gone with the test.
+/// A file that is removed at the end of the test.
 struct File(PathBuf);
 
 impl File {
@@ -43,7 +43,7 @@ fn target_for(host: &str, pem: &str) -> TlsTarget {
 }
 
 struct Pair {
-    client: TlsSession,
+    client: TlsConnection,
     pool: Pool,
     server: ServerConnection,
     plain: Vec<u8>,
@@ -53,15 +53,15 @@ impl Pair {
     fn new(target: &TlsTarget, server: &Arc<ServerConfig>) -> Pair {
         let pool = Pool::default();
         Pair {
-            client: TlsSession::new(target, &pool).unwrap(),
+            client: TlsConnection::new(target, &pool).unwrap(),
             pool,
             server: ServerConnection::new(server.clone()).unwrap(),
             plain: Vec::new(),
         }
     }
 
-    /// Client to server; what the server answers is returned, not yet delivered.
-    fn client_says(&mut self) -> Vec<u8> {
+    /// Delivers the client's output to the server. Returns the server's answer, which is not delivered yet.
+    fn send_from_client(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.client.take_output(&mut bytes);
         self.deliver_to_server(&bytes);
@@ -71,7 +71,7 @@ impl Pair {
     fn deliver_to_server(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             self.server.read_tls(&mut bytes).unwrap();
-            // It refuses by an alert, which is the client's to see.
+            // It refuses with an alert, which the client must notice.
             let _ = self.server.process_new_packets();
         }
     }
@@ -92,26 +92,26 @@ impl Pair {
 
     fn handshake(&mut self, piece: usize) {
         while self.client.is_handshaking() && self.client.end().is_none() {
-            let flight = self.client_says();
+            let flight = self.send_from_client();
             assert!(!flight.is_empty() || self.client.end().is_some(), "stuck");
             self.feed(&flight, piece);
         }
     }
 
-    /// What the server reads when the client sends `request`.
+    /// Returns the bytes that the server reads when the client sends `request`.
     fn request(&mut self, request: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.client.encrypt(request, &mut bytes);
         let mut read = Vec::new();
         for piece in bytes.chunks(4_000) {
             self.deliver_to_server(piece);
-            // An error says only that there is no more for now.
+            // An error only means that there is no more for now.
             let _ = self.server.reader().read_to_end(&mut read);
         }
         read
     }
 
-    /// One record with all of `answer`, behind what the server had to say before.
+    /// Returns the server's pending output, and one record with all of `answer`.
     fn answer_in_one(&mut self, answer: &[u8]) -> Vec<u8> {
         let mut bytes = self.server_says();
         self.server.writer().write_all(answer).unwrap();
@@ -119,11 +119,11 @@ impl Pair {
         bytes
     }
 
-    /// The server's records with `answer`, and what it had to say before.
+    /// Returns the server's pending output, and its records with `answer`.
     fn answer(&mut self, answer: &[u8]) -> Vec<u8> {
         let mut bytes = self.server_says();
-        for part in answer.chunks(16_000) {
-            self.server.writer().write_all(part).unwrap();
+        for piece in answer.chunks(16_000) {
+            self.server.writer().write_all(piece).unwrap();
             bytes.extend(self.server_says());
         }
         bytes
@@ -143,9 +143,9 @@ fn a_flight_of_the_handshake_may_be_cut_at_every_byte() {
         let (target, server) = trusted(&[version]);
         let mut cut = 1;
         loop {
-            // Without a session to resume: the whole handshake each time.
+            // There is no session to resume, so that each handshake is a full one.
             let mut pair = Pair::new(&target.for_user(), &server);
-            let flight = pair.client_says();
+            let flight = pair.send_from_client();
             if cut >= flight.len() {
                 break;
             }
@@ -158,14 +158,14 @@ fn a_flight_of_the_handshake_may_be_cut_at_every_byte() {
                 !pair.client.is_handshaking() && pair.client.end().is_none(),
                 "cut at {cut}"
             );
-            // The longest stretch, the certificate, needs no look at each byte twice.
+            // The certificate is the longest part, and need not be cut at every byte.
             cut += if cut > 200 && cut + 200 < flight.len() {
                 7
             } else {
                 1
             };
         }
-        assert!(cut > 400, "a flight of {cut} bytes holds no certificate");
+        assert!(cut > 400, "a flight of {cut} bytes contains no certificate");
     }
 }
 
@@ -207,7 +207,7 @@ fn a_second_connection_resumes_the_session_of_the_first() {
 }
 
 #[test]
-fn an_announced_end_is_told_from_a_cut_and_keeps_what_came_before() {
+fn an_announced_end_differs_from_a_cut_and_keeps_the_data_before_it() {
     let (target, server) = trusted(&[&TLS13]);
     let mut pair = Pair::new(&target, &server);
     pair.handshake(usize::MAX);
@@ -242,14 +242,14 @@ fn a_key_update_in_the_middle_changes_nothing() {
 }
 
 #[test]
-fn what_is_no_tls_is_told_by_its_first_byte_and_damage_by_its_record() {
+fn a_first_byte_that_is_not_tls_and_a_damaged_record_are_recognised() {
     let (target, server) = trusted(&[&TLS13]);
     let mut pair = Pair::new(&target, &server);
     pair.feed(b"HTTP/1.1 400 Bad Request\r\n", 1);
     assert_eq!(pair.client.end(), Some(TlsEnd::Failed(TlsFailure::PlainText)));
     let mut bytes = Vec::new();
-    pair.client.farewell(&mut bytes);
-    assert!(bytes.is_empty(), "no TLS to one that speaks none");
+    pair.client.close(&mut bytes);
+    assert!(bytes.is_empty(), "no TLS to a peer that does not use it");
 
     let mut pair = Pair::new(&target, &server);
     pair.handshake(usize::MAX);
@@ -262,7 +262,7 @@ fn what_is_no_tls_is_told_by_its_first_byte_and_damage_by_its_record() {
     assert_eq!(pair.plain, b"good");
     assert_eq!(pair.client.end(), Some(TlsEnd::Failed(TlsFailure::Broken)));
     let mut bytes = Vec::new();
-    pair.client.farewell(&mut bytes);
+    pair.client.close(&mut bytes);
     assert!(!bytes.is_empty(), "an alert");
 }
 
@@ -275,7 +275,7 @@ fn outcome(target: &TlsTarget, server: ServerConfig) -> Option<TlsEnd> {
 #[test]
 fn each_unfit_certificate_has_its_own_reason() {
     let authority = Authority::new();
-    // Another authority, by its name or by its key alone.
+    // Other authorities: one with another name, one with the same name and another key.
     let (stranger, namesake) = (Authority::named("stranger"), Authority::new());
     for (host, identity, expected) in [
         ("localhost", authority.sign(&["localhost"], Validity::Now), None),
@@ -357,14 +357,17 @@ fn a_server_without_http_1_or_a_common_version_says_so() {
     let mut h2 = identity.server(&[&TLS13]);
     h2.alpn_protocols = vec![b"h2".to_vec()];
     assert_eq!(outcome(&target, h2), Some(TlsEnd::Failed(TlsFailure::NoHttp1)));
-    // A fatal alert as a server of TLS 1.0 sends it: level 2, description 70.
-    let mut session = TlsSession::new(&target, &Pool::default()).unwrap();
-    session.feed(&mut [21, 3, 1, 0, 2, 2, 70], &mut Vec::new());
-    assert_eq!(session.end(), Some(TlsEnd::Failed(TlsFailure::ProtocolMismatch)));
+    // A fatal alert (level 2, description 70) as a TLS 1.0 server sends it.
+    let mut connection = TlsConnection::new(&target, &Pool::default()).unwrap();
+    connection.feed(&mut [21, 3, 1, 0, 2, 2, 70], &mut Vec::new());
+    assert_eq!(
+        connection.end(),
+        Some(TlsEnd::Failed(TlsFailure::ProtocolMismatch))
+    );
 }
 
 #[test]
-fn trusted_certificates_that_cannot_be_had_are_errors_with_place_and_reason() {
+fn unusable_trusted_certificates_are_errors_with_place_and_reason() {
     let options = TlsOptions {
         cacert: Some(PathBuf::from("no/such/file.pem")),
         insecure: false,
@@ -377,7 +380,7 @@ fn trusted_certificates_that_cannot_be_had_are_errors_with_place_and_reason() {
         "{error}"
     );
     for (text, part) in [
-        ("no pem at all", "holds no certificate"),
+        ("no pem at all", "contains no certificate"),
         (
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             "certificate 1: ",

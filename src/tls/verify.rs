@@ -1,4 +1,4 @@
-//! How a server's certificate is judged.
+//! Verifies a server's certificate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
-/// An untrusted certificate that names itself as its issuer.
+/// The error for an untrusted certificate that names itself as its issuer.
 #[derive(Clone, Copy, Debug)]
 pub struct SelfSigned;
 
@@ -21,7 +21,7 @@ impl fmt::Display for SelfSigned {
 
 impl std::error::Error for SelfSigned {}
 
-/// webpki's judgement, with self-signed certificates told from those of an unknown issuer.
+/// Verifies with webpki, and distinguishes self-signed certificates from those of an unknown issuer.
 #[derive(Debug)]
 pub struct SystemVerifier {
     inner: Arc<WebPkiServerVerifier>,
@@ -42,11 +42,11 @@ impl ServerCertVerifier for SystemVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let judged =
+        let verified =
             self.inner
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        judged.map_err(|error| match &error {
-            // A CA's certificate in place of a server's comes as `Other`: openssl makes such by default.
+        verified.map_err(|error| match &error {
+            // A CA certificate used by a server is reported as `Other`; openssl makes such certificates by default.
             Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_),
             ) if is_self_issued(end_entity) => {
@@ -79,7 +79,7 @@ impl ServerCertVerifier for SystemVerifier {
     }
 }
 
-/// `--insecure`: nothing is looked at, so that certificates too odd to be read are accepted, too.
+/// Accepts every certificate, for `--insecure`. Nothing is checked, so that even unreadable certificates are accepted.
 #[derive(Debug)]
 pub struct AnyCertificate {
     schemes: Vec<SignatureScheme>,
@@ -128,29 +128,29 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// Issuer and subject are the same. What is no certificate is not self-issued.
+/// Returns true if issuer and subject are the same; false if the bytes are not a certificate.
 fn is_self_issued(certificate: &[u8]) -> bool {
-    names(certificate).is_some_and(|(issuer, subject)| issuer == subject)
+    issuer_and_subject(certificate).is_some_and(|(issuer, subject)| issuer == subject)
 }
 
-/// Issuer and subject of an X.509 certificate (RFC 5280 4.1), as they are encoded.
-fn names(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Returns the encoded issuer and subject of an X.509 certificate (RFC 5280, 4.1).
+fn issuer_and_subject(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
     const SEQUENCE: u8 = 0x30;
     const INTEGER: u8 = 0x02;
     const VERSION: u8 = 0xa0;
-    let (body, _) = der(certificate, SEQUENCE)?;
-    let (tbs, _) = der(body, SEQUENCE)?;
-    let tbs = der(tbs, VERSION).map_or(tbs, |(_, rest)| rest);
-    let (_, tbs) = der(tbs, INTEGER)?;
-    let (_, tbs) = der(tbs, SEQUENCE)?;
-    let (issuer, tbs) = der(tbs, SEQUENCE)?;
-    let (_, tbs) = der(tbs, SEQUENCE)?;
-    let (subject, _) = der(tbs, SEQUENCE)?;
+    let (body, _) = der_element(certificate, SEQUENCE)?;
+    let (tbs, _) = der_element(body, SEQUENCE)?;
+    let tbs = der_element(tbs, VERSION).map_or(tbs, |(_, rest)| rest);
+    let (_, tbs) = der_element(tbs, INTEGER)?;
+    let (_, tbs) = der_element(tbs, SEQUENCE)?;
+    let (issuer, tbs) = der_element(tbs, SEQUENCE)?;
+    let (_, tbs) = der_element(tbs, SEQUENCE)?;
+    let (subject, _) = der_element(tbs, SEQUENCE)?;
     Some((issuer, subject))
 }
 
-/// Content of the element with this tag at the front, and what follows it.
-fn der(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+/// Reads the DER element at the front, if it has this tag. Returns its content and the bytes after it.
+fn der_element(input: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, input) = input.split_first()?;
     let (&first, input) = input.split_first()?;
     let (length, input) = match first {
@@ -186,7 +186,7 @@ mod tests {
         let issuer = Issuer::new(ca, KeyPair::generate().unwrap());
         let leaf = params("leaf").signed_by(&key, &issuer).unwrap();
         assert!(!is_self_issued(leaf.der()));
-        let (issuer, subject) = names(leaf.der()).unwrap();
+        let (issuer, subject) = issuer_and_subject(leaf.der()).unwrap();
         assert!(issuer.ends_with(b"ca") && subject.ends_with(b"leaf"));
     }
 

@@ -12,7 +12,7 @@ use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
 use llmload_uring::mock::Mock;
-use llmload_uring::tls::{Pool, TlsOptions, TlsSession, TlsTarget};
+use llmload_uring::tls::{Pool, TlsConnection, TlsOptions, TlsTarget};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::{Call, Prompts, RequestKind, encode_request};
 use rcgen::{CertifiedKey, KeyPair};
@@ -300,7 +300,7 @@ fn a_run_with_ten_times_the_events_or_requests_allocates_next_to_nothing_more() 
 }
 
 /// Bytes that the client of one connection still has when it has shaken hands, sent a request, taken the tickets and
-/// read an answer: `TlsSession` itself, the user's own target, and what they point to.
+/// read an answer: `TlsConnection` itself, the user's own target, and what they point to.
 fn tls_user_bytes(server: &TlsTarget, config: &Arc<rustls::ServerConfig>, pool: &Pool) -> isize {
     let mut held = 0;
     let mut client = |work: &mut dyn FnMut()| {
@@ -313,7 +313,7 @@ fn tls_user_bytes(server: &TlsTarget, config: &Arc<rustls::ServerConfig>, pool: 
     let (mut user, mut tls) = (None, None);
     client(&mut || {
         let own = user.insert(Box::new(server.for_user()));
-        tls = Some(Box::new(TlsSession::new(own, pool).unwrap()));
+        tls = Some(Box::new(TlsConnection::new(own, pool).unwrap()));
     });
     let mut tls = tls.unwrap();
     // Filled by the client, as long as ever needed: the core's own buffers are in no user's bytes.

@@ -247,7 +247,7 @@ fn too_few_open_files_exit_111_with_the_numbers_and_nothing_sent() {
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped());
     let ended = Live::spawn(&mut command).wait().expect(111);
-    ended.one_error("open files: limit is 64");
+    ended.one_error("open files: the limit is 64");
     assert!(ended.stderr.contains("hint: "), "{}", ended.stderr);
     untouched(mock.address);
 }

@@ -352,7 +352,7 @@ fn what_ends_the_program_before_the_load_has_its_code_and_sends_nothing() {
     ran(&["quick-smoke", "--vus", "0", "--target", &target]).expect(104);
     poor(&target, &[])
         .expect(111)
-        .one_error("open files: limit is 64");
+        .one_error("open files: the limit is 64");
     // Both are wrong: the order of the documentation.
     poor(&target, &["--output", &dir.path("missing/result.json")])
         .expect(112)

@@ -313,7 +313,7 @@ fn a_signal_while_reporting_lets_the_report_be_finished() {
     let mut text = Vec::new();
     reporting(&mut reader, &mut text);
     live.signal(Signal::INT);
-    live.wait_for_stderr("the report is being written; Ctrl-C again leaves without it");
+    live.wait_for_stderr("the report is being written; press Ctrl-C again to quit without it");
     wait_until("the end of the report", || {
         let mut chunk = [0; 4096];
         match reader.read(&mut chunk) {

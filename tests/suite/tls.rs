@@ -495,7 +495,7 @@ fn the_program_says_why_a_target_cannot_be_trusted() {
         (
             vec!["--target", &url, "--cacert", &empty],
             104,
-            "holds no certificate",
+            "contains no certificate",
         ),
         (
             vec!["--target", &url, "--cacert", &ca, "--insecure"],

@@ -100,8 +100,8 @@ impl Driver {
     }
 
     /// Handles a receive on an idle connection. Nobody reads it for as long as a request elsewhere takes, and its bytes
-    /// would keep a buffer from the connections that need one. The bytes belong to no request, so they are dropped; only
-    /// the fact that something arrived counts.
+    /// would keep a buffer from the connections that need one. The bytes belong to no request, so they are dropped;
+    /// only the fact that something arrived counts.
     fn complete_idle_receive(&mut self, id: ConnId, completion: &Completion) -> io::Result<()> {
         let ended = match completion.buffer {
             Some(buffer) => {
@@ -120,8 +120,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Puts a filled buffer into the connection's inbox. Returns false if the buffer is empty, which means that the peer
-    /// has closed the connection.
+    /// Puts a filled buffer into the connection's inbox. Returns false if the buffer is empty, which means that the
+    /// peer has closed the connection.
     pub(super) fn deliver(&mut self, slot: usize, buffer: u16, result: usize) -> bool {
         let received = self.ring.received(buffer, result);
         if received.payload_bytes == 0 {

@@ -155,8 +155,8 @@ impl Driver {
         }
     }
 
-    /// Sends as much as the socket accepts now, without the ring. The mock needs it because its events carry the instant
-    /// of the call. Returns the number of bytes sent.
+    /// Sends as much as the socket accepts now, without the ring. The mock needs it because its events carry the
+    /// instant of the call. Returns the number of bytes sent.
     pub fn send_now(&mut self, id: ConnId, bytes: &[u8]) -> io::Result<usize> {
         let conn = self.conn(id);
         let Some(fd) = &conn.fd else {

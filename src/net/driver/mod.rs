@@ -32,8 +32,8 @@ pub struct Options {
     /// Leaves Nagle's algorithm on. Only the mock uses it.
     pub nagle: bool,
     pub min_wait_us: u32,
-    /// Shortest wait for a timer. Setting the hardware timer and sleeping costs more than 10 us on a virtual machine, so
-    /// with thousands of timers per second it pays to handle several at once.
+    /// Shortest wait for a timer. Setting the hardware timer and sleeping costs more than 10 us on a virtual machine,
+    /// so with thousands of timers per second it pays to handle several at once.
     pub timer_slack: Nanos,
     /// Expected number of connections, from which the size of the completion queue follows.
     pub connections: u32,
@@ -88,8 +88,8 @@ pub struct Driver {
     accept_paused: bool,
     kick: Option<(OwnedFd, u32)>,
     pub(super) kicked: bool,
-    /// A task was made runnable by another task. It is behind the driver in the executor's queue, so the driver must take
-    /// one more turn before it may block.
+    /// A task was made runnable by another task. It is behind the driver in the executor's queue, so the driver must
+    /// take one more turn before it may block.
     runnable: bool,
     offset: Offset,
     policy: WaitPolicy,

@@ -137,7 +137,8 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Creates the ring. This must run on the thread that will use it, because SINGLE_ISSUER binds the ring to its creator.
+    /// Creates the ring. This must run on the thread that will use it, because SINGLE_ISSUER binds the ring to its
+    /// creator.
     pub fn new(connections: u32, addresses: Vec<SockAddr>) -> io::Result<Ring> {
         let (io, defer_taskrun) = build(completion_entries(connections))?;
         let min_wait = io.params().is_feature_min_timeout();

@@ -1,4 +1,4 @@
-//! One TLS connection over buffers that are the caller's.
+//! Drives one TLS connection over the caller's buffers.
 
 use std::fmt;
 
@@ -13,82 +13,82 @@ use super::failure::reason;
 use super::pool::{HELD_BYTES_MAX, Lent, Pool};
 use crate::metrics::TlsFailure;
 
-/// RFC 8446 5.1: type, version, length.
+/// Length of a record header: type, version and length (RFC 8446, 5.1).
 const HEADER_BYTES: usize = 5;
-/// RFC 5246 6.2.3, the longest of any version: 2^14 and 2048 for what protects it.
+/// Longest record body of any version: 2^14, and 2048 for its protection (RFC 5246, 6.2.3).
 const BODY_BYTES_MAX: usize = (16 << 10) + 2048;
-/// What a record's protection adds at most, header included.
+/// Most bytes that protection adds to a record, header included.
 const RECORD_EXTRA_BYTES: usize = 64;
 const FRAGMENT_BYTES: usize = 16 << 10;
-/// close_notify, in a record.
+/// Length of a record with close_notify.
 const ALERT_BYTES: usize = 2 + RECORD_EXTRA_BYTES;
 
-/// Why nothing more comes.
+/// The reason why no more data comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsEnd {
-    /// The peer said so (close_notify): what came is complete.
+    /// The peer announced the end (close_notify), so the data is complete.
     Closed,
     Failed(TlsFailure),
 }
 
-/// The client's side. What `feed` and `encrypt` leave to be sent is taken with `take_output`.
-pub struct TlsSession {
+/// The client's side of a TLS connection. Output of `feed` and `encrypt` is taken with `take_output`.
+pub struct TlsConnection {
     connection: UnbufferedClientConnection,
     pool: Pool,
-    /// An incomplete record, and before it what rustls keeps of a handshake message that goes on in it.
+    /// An incomplete record, after the beginning of a handshake message that continues in it.
     held: Option<Lent>,
-    /// Where the incomplete record begins in `held`.
+    /// Offset of the incomplete record in `held`.
     record_at: usize,
-    /// Flights of the handshake, key updates, alerts.
+    /// Output that waits to be sent: flights of the handshake, key updates, alerts.
     output: Vec<u8>,
-    /// The first byte has come: it tells TLS from anything else.
-    begun: bool,
+    /// The first byte has arrived, which shows whether the peer uses TLS.
+    has_first_byte: bool,
     end: Option<TlsEnd>,
 }
 
-impl TlsSession {
-    /// The first flight waits to be taken.
-    pub fn new(target: &TlsTarget, pool: &Pool) -> Result<TlsSession, TlsFailure> {
+impl TlsConnection {
+    /// Creates the connection, whose first flight then waits in the output.
+    pub fn new(target: &TlsTarget, pool: &Pool) -> Result<TlsConnection, TlsFailure> {
         let connection = UnbufferedClientConnection::new(target.config.clone(), target.name.clone());
-        let mut session = TlsSession {
+        let mut connection = TlsConnection {
             connection: connection.map_err(|e| reason(&e))?,
             pool: pool.clone(),
             held: None,
             record_at: 0,
             output: Vec::new(),
-            begun: false,
+            has_first_byte: false,
             end: None,
         };
-        session.look_again();
-        Ok(session)
+        connection.process_held();
+        Ok(connection)
     }
 
     pub fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
 
-    /// The handshake took up an earlier session.
+    /// Returns true if the handshake resumed an earlier session.
     pub fn is_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// For tests: memory of the pool that the connection has at this moment.
+    /// Returns the size of the buffer that the connection holds now, for tests.
     #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
         self.held.as_ref().map_or(0, |held| held.bytes.capacity())
     }
 
-    /// Nothing more comes, and why.
+    /// Returns why no more data comes; `None` while the connection is open.
     pub fn end(&self) -> Option<TlsEnd> {
         self.end
     }
 
-    /// Takes bytes of the connection, cut anywhere, and appends the plaintext of the records they complete: at
-    /// most what one record and `input` hold. Records that lie in `input` as a whole are decrypted there, which
-    /// spoils it. After `end` nothing is taken any more.
+    /// Takes bytes of the connection, cut anywhere, and appends the plaintext of the records that they complete: at
+    /// most as much as one record and `input` contain. Records that are complete in `input` are decrypted in place,
+    /// which overwrites it. After the end, input is ignored.
     pub fn feed(&mut self, input: &mut [u8], plain: &mut Vec<u8>) {
         if let Some(&first) = input.first()
-            && !std::mem::replace(&mut self.begun, true)
+            && !std::mem::replace(&mut self.has_first_byte, true)
             && !is_record_type(first)
         {
             self.end = Some(TlsEnd::Failed(TlsFailure::PlainText));
@@ -106,11 +106,11 @@ impl TlsSession {
         }
     }
 
-    /// A record that is all there.
+    /// Takes a record that is complete in the input.
     fn take_whole(&mut self, record: &mut [u8], plain: &mut Vec<u8>) {
         let used = self.process(record, plain);
         if used < record.len() && self.end.is_none() {
-            // A handshake message goes on in the next record.
+            // A handshake message continues in the next record.
             let mut held = self.pool.lend();
             held.bytes.extend_from_slice(&record[used..]);
             self.record_at = held.bytes.len();
@@ -118,7 +118,7 @@ impl TlsSession {
         }
     }
 
-    /// Adds to the incomplete record, up to its end; gives how much of `input` that took.
+    /// Completes the incomplete record as far as possible. Returns how many bytes of `input` it took.
     fn gather(&mut self, input: &[u8], plain: &mut Vec<u8>) -> usize {
         let mut held = self.held.take().unwrap_or_else(|| self.pool.lend());
         let record = &held.bytes[self.record_at..];
@@ -142,7 +142,8 @@ impl TlsSession {
         taken
     }
 
-    /// Gives how much of `records` is done with; the rest must come again, in front of what follows.
+    /// Processes records. Returns how many bytes are finished; the rest must be given again, before the bytes that
+    /// follow.
     fn process(&mut self, records: &mut [u8], plain: &mut Vec<u8>) -> usize {
         let mut used = 0;
         loop {
@@ -150,7 +151,7 @@ impl TlsSession {
                 self.connection.process_tls_records(&mut records[used..]);
             used += discard;
             match state {
-                // What came before it is valid.
+                // The plaintext before the error is valid.
                 Err(e) => {
                     self.end = Some(TlsEnd::Failed(reason(&e)));
                     self.take_alert();
@@ -170,7 +171,8 @@ impl TlsSession {
         }
     }
 
-    /// Why we end, for the peer. Records must not be looked at again: rustls would fail once more, or not find them.
+    /// Takes the alert that tells the peer why we end. Records must not be processed again, because rustls would fail
+    /// again or not find them.
     fn take_alert(&mut self) {
         while self.connection.wants_write()
             && let Ok(ConnectionState::EncodeTlsData(mut data)) =
@@ -180,30 +182,31 @@ impl TlsSession {
         }
     }
 
-    /// The same without anything new: rustls wants to see again what it has of a handshake message.
-    fn look_again(&mut self) {
+    /// Processes no new bytes, so that rustls reaches its next state. It needs the beginning of a handshake message
+    /// again.
+    fn process_held(&mut self) {
         let mut held = self.held.take();
         let bytes = held.as_mut().map_or(&mut [][..], |held| &mut held.bytes);
         let used = self.process(bytes, &mut Vec::new());
-        debug_assert_eq!(used, 0, "done with bytes that were looked at before");
+        debug_assert_eq!(used, 0, "bytes that were processed before are finished only now");
         self.held = held;
     }
 
-    /// Bytes wait to be sent: a flight of the handshake, an answer to a key update, an alert.
+    /// Returns true if bytes wait to be sent: a flight of the handshake, an answer to a key update, or an alert.
     pub fn wants_write(&self) -> bool {
         !self.output.is_empty()
     }
 
-    /// Appends all that waits to be sent.
+    /// Appends all bytes that wait to be sent.
     pub fn take_output(&mut self, output: &mut Vec<u8>) {
-        // Its memory goes, too: flights are rare.
+        // This also frees the memory, because flights are rare.
         output.extend_from_slice(&std::mem::take(&mut self.output));
     }
 
-    /// Appends the records of `plain`, behind all that waits to be sent. The handshake must be done.
+    /// Appends all bytes that wait to be sent, then `plain` in records. The handshake must be complete.
     pub fn encrypt(&mut self, plain: &[u8], output: &mut Vec<u8>) {
         assert!(!self.is_handshaking(), "application data during the handshake");
-        self.look_again();
+        self.process_held();
         self.take_output(output);
         let at = output.len();
         let mut room = plain.len() + plain.len().div_ceil(FRAGMENT_BYTES) * RECORD_EXTRA_BYTES;
@@ -212,7 +215,7 @@ impl TlsSession {
             match self.with_traffic(|traffic| traffic.encrypt(plain, &mut output[at..])) {
                 Some(Ok(written)) => return output.truncate(at + written),
                 Some(Err(EncryptError::InsufficientSize(needed))) => room = needed.required_size,
-                // After 2^24 records and more, where TLS 1.2 cannot change its keys.
+                // This happens after 2^24 records or more, because TLS 1.2 cannot change its keys.
                 Some(Err(EncryptError::EncryptExhausted)) | None => {
                     self.end = Some(TlsEnd::Failed(TlsFailure::Broken));
                     return output.truncate(at);
@@ -221,7 +224,7 @@ impl TlsSession {
         }
     }
 
-    /// `None`: nothing can be sent any more.
+    /// Calls `write` if data can be sent. Returns `None` if nothing can be sent any more.
     fn with_traffic<R>(
         &mut self,
         write: impl FnOnce(&mut WriteTraffic<'_, ClientConnectionData>) -> R,
@@ -233,10 +236,10 @@ impl TlsSession {
         }
     }
 
-    /// Appends what the peer should still hear: that no more will come, or why this ends.
-    pub fn farewell(&mut self, output: &mut Vec<u8>) {
+    /// Appends the last output for the peer: close_notify, or the alert that says why the connection ends.
+    pub fn close(&mut self, output: &mut Vec<u8>) {
         if !self.is_handshaking() && !matches!(self.end, Some(TlsEnd::Failed(_))) {
-            self.look_again();
+            self.process_held();
             let mut alert = [0; ALERT_BYTES];
             let written = self.with_traffic(|traffic| traffic.queue_close_notify(&mut alert));
             let written = written.and_then(Result::ok).unwrap_or(0);
@@ -248,9 +251,9 @@ impl TlsSession {
     }
 }
 
-impl fmt::Debug for TlsSession {
+impl fmt::Debug for TlsConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsSession")
+        f.debug_struct("TlsConnection")
             .field("handshaking", &self.is_handshaking())
             .field("held", &self.held)
             .field("end", &self.end)
@@ -263,12 +266,12 @@ fn encode(data: &mut EncodeTlsData<'_, ClientConnectionData>, output: &mut Vec<u
     if let Err(EncodeError::InsufficientSize(needed)) = data.encode(&mut []) {
         output.resize(at + needed.required_size, 0);
         data.encode(&mut output[at..])
-            .expect("the size that was asked for");
+            .expect("the output has the required size");
     }
 }
 
-/// Of the record that begins here, header included; `None`: its header is not all there. Of one that no TLS peer
-/// sends only the header, so that it is refused at once and not waited for.
+/// Returns the length of the record that begins here, header included; `None` if its header is incomplete. For a
+/// record that no TLS peer sends, it is the length of the header alone, so that it is refused at once.
 fn record_bytes(bytes: &[u8]) -> Option<usize> {
     let [kind, major, _, high, low] = *bytes.first_chunk::<HEADER_BYTES>()?;
     let body = usize::from(u16::from_be_bytes([high, low]));
@@ -276,7 +279,7 @@ fn record_bytes(bytes: &[u8]) -> Option<usize> {
     Some(HEADER_BYTES + if possible { body } else { 0 })
 }
 
-/// change_cipher_spec, alert, handshake, application_data (RFC 8446 5.1).
+/// Returns true for change_cipher_spec, alert, handshake and application_data (RFC 8446, 5.1).
 fn is_record_type(byte: u8) -> bool {
     (20..=23).contains(&byte)
 }
