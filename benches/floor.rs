@@ -1,9 +1,9 @@
-//! Control clients for `scripts/bench-engine.sh`: they read streams and throw them away, so that the engine's
-//! CPU per event has a floor to stand beside.
+//! Control clients for `scripts/bench-engine.sh`. They read streams and discard them, which gives a lower bound to
+//! compare the engine's CPU time per event with.
 //!
 //! `floor epoll|epoll-parse|glommio ADDRESS CONNECTIONS SECONDS CHUNK_BYTES CPU` prints one line:
-//! `events N cpu_us_per_event X`. CPU is the whole process's, from its start.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // A measurement is printed.
+//! `events N cpu_us_per_event X`. The CPU time is that of the whole process since its start.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // This program prints a measurement.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
@@ -49,7 +49,7 @@ fn main() {
         "epoll" => on_cpu(cpu, || run_epoll(&options, false)),
         "epoll-parse" => on_cpu(cpu, || run_epoll(&options, true)),
         "glommio" => run_glommio(options.address, options.connections, options.length, cpu),
-        other => panic!("no client `{other}`"),
+        other => panic!("there is no client `{other}`"),
     };
     let events = bytes / options.chunk_bytes;
     let cpu = process_cpu();
@@ -59,7 +59,7 @@ fn main() {
     );
 }
 
-/// CPU time of this process, all threads, in nanoseconds.
+/// Returns the CPU time of all threads of this process, in nanoseconds.
 fn process_cpu() -> u64 {
     let t = clock_gettime(ClockId::ProcessCPUTime);
     t.tv_sec as u64 * SECOND + t.tv_nsec as u64
@@ -78,7 +78,7 @@ impl TokenSink for Discard {
     fn token(&mut self, _: &[u8], _: u64) {}
 }
 
-/// One wake-up per readable batch, level-triggered, a read each.
+/// Reads with level-triggered epoll: one wake-up per batch of readable sockets, and one read for each socket.
 fn run_epoll(options: &Options, parse: bool) -> u64 {
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
     let mut streams: Vec<TcpStream> = Vec::new();
@@ -127,7 +127,7 @@ fn run_epoll(options: &Options, parse: bool) -> u64 {
     bytes
 }
 
-/// glommio's own sockets, a task per connection.
+/// Reads with glommio's own sockets and one task per connection.
 fn run_glommio(address: SocketAddr, connections: usize, length: Duration, cpu: usize) -> u64 {
     use futures_lite::{AsyncReadExt, AsyncWriteExt};
     glommio::LocalExecutorBuilder::new(glommio::Placement::Fixed(cpu))

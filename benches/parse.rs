@@ -1,8 +1,9 @@
-//! How many stream events a core can read: chunk framing alone, and framing with SSE. Takes about 2 seconds.
+//! Measures how many stream events per second a core can read: chunk framing alone, and framing with SSE. Takes about
+//! 2 seconds.
 //!
-//! Events of 200 bytes, each its own chunk, several per read, as a streaming server sends them; and the same
-//! with reads cut at random places, which is what a socket delivers under load.
-#![allow(clippy::print_stdout)] // A measurement is printed.
+//! The events have 200 bytes. Each is a chunk, and several come in a read, as a streaming server sends them. Other
+//! cases have full reads that cut chunks, as a socket delivers them under load.
+#![allow(clippy::print_stdout)] // This program prints a measurement.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use llmload_uring::http1::{Limits, Method, ResponseParser, Step};
 use llmload_uring::sse::{Item, SseParser};
 
 const EVENT_BYTES: usize = 200;
-/// A provided buffer of the ring holds this much.
+/// Size of a provided buffer of the ring.
 const READ_BYTES: usize = 2048;
 const EVENTS_PER_PASS: usize = 8192;
 const TIME_PER_CASE: Duration = Duration::from_millis(400);
@@ -27,7 +28,7 @@ fn stream(line_end: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Reads that end with a chunk, or reads filled to the brim.
+/// Splits a stream into reads that end with a chunk, or into full reads.
 fn reads(stream: &[u8], whole_chunks: bool) -> Vec<&[u8]> {
     let chunk_bytes = stream.len() / EVENTS_PER_PASS;
     let read_bytes = match whole_chunks {
@@ -37,7 +38,7 @@ fn reads(stream: &[u8], whole_chunks: bool) -> Vec<&[u8]> {
     stream.chunks(read_bytes).collect()
 }
 
-/// One pass over the reads of one response; the number of things seen.
+/// Parses the reads of one response. Returns the number of body slices or events seen.
 fn pass(reads: &[&[u8]], with_sse: bool) -> usize {
     let limits = Limits {
         body_bytes_max: u64::MAX,

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let begun = clock::monotonic();
     let cli = cli::parse();
     let result = match cli.command {
-        Some(Command::Llmsim(args)) => server::simulator::run(args).map(|()| Exit::Ok),
+        Some(Command::Llmsim(args)) => server::simulator_child::run(args).map(|()| Exit::Ok),
         // Ends as the server that it keeps has ended.
         Some(Command::Supervise(args)) => match server::supervisor::run(args) {
             Ok(code) => return ExitCode::from(code),

@@ -144,7 +144,7 @@ pub enum Command {
     /// The embedded simulator: the program runs itself with this
     #[command(name = "__llmsim", hide = true)]
     Llmsim(SimArgs),
-    /// The keeper of a server that `--server-cmd` names: the program runs itself with this
+    /// The supervisor of a server that `--server-cmd` names: the program runs itself with this
     #[command(name = "__supervise", hide = true)]
     Supervise(SuperviseArgs),
 }

@@ -1,33 +1,33 @@
-//! What a core counts about itself and its connections.
+//! Counts events of a core and its connections.
 
 use crate::metrics::TlsFailure;
 use crate::units::Nanos;
 
-/// Counts of one core: since the last snapshot in the recorder, since the start in the merge.
-/// The engine adds to the fields directly; gauges are set by [`Self::set_vus_running`] and
-/// [`Self::set_connections_open`], which keep the peaks.
+/// The counters of one core: since the last snapshot in the recorder, and since the start in the merge. The engine adds
+/// to the fields directly. Gauges are set by [`Self::set_vus_running`] and [`Self::set_connections_open`], which keep
+/// the peaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CoreCounters {
     pub connections_opened: u64,
-    /// A reused connection that died before the first response byte: reconnected, sent once more.
+    /// Reused connections that ended before the first response byte. The request was sent again on a new one.
     pub stale_reconnects: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
-    /// Token-bearing events that share their stamp with an earlier event of the same read.
+    /// Token events with the same stamp as an earlier event of the same read.
     pub coalesced_events: u64,
     pub token_events: u64,
     /// Receive completions that carried bytes.
     pub reads: u64,
-    /// Receives that ended because the provided-buffer ring was empty: our shortage.
+    /// Receives that ended because our ring of provided buffers was empty.
     pub buffer_shortages: u64,
     pub cq_overflows: u64,
-    /// Reads without a kernel stamp where one was asked for.
+    /// Reads without a kernel stamp although stamps were requested.
     pub stamps_missing: u64,
-    /// Steps of CLOCK_REALTIME against CLOCK_MONOTONIC.
+    /// Steps of CLOCK_REALTIME relative to CLOCK_MONOTONIC.
     pub clock_steps: u64,
-    /// Detail records that found no room.
+    /// Detail records that did not fit.
     pub details_lost: u64,
-    /// Turns of the loop that took longer than its limit.
+    /// Turns of the loop that exceeded its limit.
     pub loop_stalls: u64,
     pub busy_ns: u64,
     pub wall_ns: u64,
@@ -35,17 +35,17 @@ pub struct CoreCounters {
     pub waits: u64,
     /// Arrivals that no VU could take.
     pub dropped_iterations: u64,
-    /// Values over the range of a distribution.
+    /// Values above the range of a distribution.
     pub out_of_range: u64,
-    /// TLS handshakes that were done.
+    /// Completed TLS handshakes.
     pub tls_handshakes: u64,
-    /// Of these, those that resumed an earlier session.
+    /// Those of them that resumed an earlier session.
     pub tls_resumed: u64,
-    /// By reason; in the order of `TlsFailure::ALL`.
+    /// Failed TLS connections by reason, in the order of `TlsFailure::ALL`.
     pub tls_failures: [u64; TlsFailure::COUNT],
-    /// Gauge.
+    /// A gauge.
     pub vus_running: u64,
-    /// Gauge.
+    /// A gauge.
     pub connections_open: u64,
     pub vus_peak: u64,
     pub connections_peak: u64,
@@ -66,7 +66,8 @@ impl CoreCounters {
         self.tls_failures[reason as usize] += 1;
     }
 
-    /// The next interval of the same core: counts from 0, gauges go on, peaks start at the gauges.
+    /// Returns the counters for the next interval of the same core: counts start at 0, gauges keep their values, and
+    /// peaks start at the gauges.
     pub(super) fn next_interval(&self) -> CoreCounters {
         CoreCounters {
             vus_running: self.vus_running,
@@ -77,7 +78,7 @@ impl CoreCounters {
         }
     }
 
-    /// Takes in a later interval of the same core: counts add, gauges are the later ones, peaks the larger ones.
+    /// Adds a later interval of the same core: counts are added, gauges take the later value, and peaks the larger one.
     pub fn append(&mut self, later: &CoreCounters) {
         let (vus_peak, connections_peak) = (self.vus_peak, self.connections_peak);
         self.sum_counts(later);
@@ -87,7 +88,8 @@ impl CoreCounters {
         self.connections_peak = connections_peak.max(later.connections_peak);
     }
 
-    /// Takes in another core at the same time: everything adds. Summed peaks are an upper bound of the common peak.
+    /// Adds another core in the same period: everything is added. The sum of peaks is an upper bound of the common
+    /// peak.
     pub fn merge(&mut self, other: &CoreCounters) {
         self.sum_counts(other);
         self.vus_running += other.vus_running;
@@ -151,8 +153,9 @@ impl CoreCounters {
         }
     }
 
-    /// Share of the run's `duration` that this core was not waiting, 0 to 1; `None` before the first interval. A
-    /// core without a VU is over at once: of its own few milliseconds it was busy with starting for nearly all.
+    /// Returns the share of the run's `duration`, from 0 to 1, in which this core was not waiting; `None` before the
+    /// first interval. The share of the core's own time would mislead: a core without a VU ends after a few
+    /// milliseconds, which it spent almost entirely on starting.
     pub fn busy(&self, duration: Nanos) -> Option<f64> {
         (self.wall_ns > 0).then(|| self.busy_ns as f64 / self.wall_ns.max(duration) as f64)
     }
@@ -164,7 +167,7 @@ mod tests {
     use crate::units::{MILLISECOND, SECOND};
 
     #[test]
-    fn a_core_that_was_over_at_once_was_idle_for_the_rest_of_the_run() {
+    fn a_core_that_ended_at_once_was_idle_for_the_rest_of_the_run() {
         let idle = CoreCounters {
             busy_ns: MILLISECOND,
             wall_ns: MILLISECOND,

@@ -1,4 +1,4 @@
-//! How the values of one metric are spread, in bounded memory.
+//! Keeps the distribution of one metric's values in bounded memory.
 
 use crate::units::{MICROSECOND, Nanos, SECOND};
 use base64::Engine as _;
@@ -10,16 +10,16 @@ mod restore;
 
 pub use restore::Exact;
 
-/// 1 h. Longer values are counted in `above`.
+/// Largest value in the histogram: 1 h. Longer values are counted in `above`.
 pub const HIGHEST_US: u64 = 3_600 * SECOND / MICROSECOND;
-/// A bucket is at most 0.1 % of its value wide.
+/// Precision of the histogram: a bucket is at most 0.1 % of its value wide.
 pub const SIGNIFICANT_DIGITS: u8 = 3;
-/// A compressed histogram of this shape is at most 23,552 counters of 9 bytes: the bound of what is read back.
+/// Limit of the text that is read back. A compressed histogram of this shape has at most 23,552 counters of 9 bytes.
 const ENCODED_BYTES_MAX: usize = 512 * 1024;
 
-/// Offered values are nanoseconds. They are counted in a histogram of microseconds, rounded to the nearest,
-/// 0 included; sum, min and max stay exact. What is over 1 h is not in the histogram, but it is in `above`,
-/// `sum`, `max` and the quantiles, so nothing is dropped: `in_range + above = offered`.
+/// A distribution of times. Offered values are in nanoseconds. They are counted in a histogram of microseconds, rounded
+/// to the nearest, including 0; sum, min and max stay exact. Values over 1 h are not in the histogram, but in `above`,
+/// `sum`, `max` and the quantiles, so that nothing is dropped: `in_range + above = offered`.
 ///
 /// The 190 KB of counters are allocated with the first value.
 #[derive(Clone, Default)]
@@ -27,10 +27,10 @@ pub struct Distribution {
     histogram: Option<Box<Histogram<u64>>>,
     in_range: u64,
     above: u64,
-    /// u128: 2^64 ns are 584 years of latency, which a day of 10,000 VUs at 1 h each does not reach, but a
-    /// single absurd value (a stepped clock) would.
+    /// It is a u128 because 2^64 ns are 584 years: a day of 10,000 VUs does not reach that, but a single absurd value
+    /// (from a stepped clock) would.
     sum_ns: u128,
-    /// Meaningless while nothing was offered.
+    /// Not meaningful while nothing has been offered.
     min_ns: Nanos,
     max_ns: Nanos,
 }
@@ -40,7 +40,7 @@ impl Distribution {
         Self::default()
     }
 
-    /// False: the value was over the range and is counted in `above`.
+    /// Records a value. Returns false if it is above the range and was counted in `above`.
     #[inline]
     pub fn record(&mut self, ns: Nanos) -> bool {
         if self.offered() == 0 {
@@ -63,7 +63,7 @@ impl Distribution {
         true
     }
 
-    /// The result is the same for any order and grouping of parts.
+    /// Adds the values of another distribution. The result is the same for any order and grouping.
     pub fn merge(&mut self, other: &Distribution) {
         let Distribution {
             histogram,
@@ -93,8 +93,8 @@ impl Distribution {
         }
     }
 
-    /// These values without `part`, which are some of them. Counts and sum stay exact; an extreme that was the
-    /// part's becomes that of the nearest bucket left, at most 0.1 % off.
+    /// Returns these values without those of `part`, which must be among them. Counts and sum stay exact. An extreme
+    /// that belonged to the part becomes that of the nearest bucket left, at most 0.1 % off.
     pub fn minus(&self, part: &Distribution) -> Distribution {
         if part.is_empty() {
             return self.clone();
@@ -109,7 +109,7 @@ impl Distribution {
         if let (Some(whole), Some(less)) = (&mut rest.histogram, &part.histogram) {
             whole
                 .subtract(less.as_ref())
-                .expect("a part holds no value that the whole lacks");
+                .expect("every value of a part is in the whole");
         }
         let buckets = rest.histogram.as_ref().filter(|_| rest.in_range > 0);
         if part.min_ns == self.min_ns {
@@ -125,7 +125,7 @@ impl Distribution {
         rest
     }
 
-    /// Empty again; keeps its memory.
+    /// Empties the distribution and keeps its memory.
     pub fn reset(&mut self) {
         if self.offered() == 0 {
             return;
@@ -142,12 +142,12 @@ impl Distribution {
         };
     }
 
-    /// Values offered, those out of range included.
+    /// Returns the number of values offered, including those out of range.
     pub fn offered(&self) -> u64 {
         self.in_range + self.above
     }
 
-    /// Values over 1 h. There is no lower bound to fall under: 0 is in range.
+    /// Returns the number of values over 1 h. There is no lower bound: 0 is in range.
     pub fn above(&self) -> u64 {
         self.above
     }
@@ -160,24 +160,24 @@ impl Distribution {
         self.sum_ns
     }
 
-    /// Exact.
+    /// Returns the exact minimum.
     pub fn min(&self) -> Option<Nanos> {
         (!self.is_empty()).then_some(self.min_ns)
     }
 
-    /// Exact, out of range included.
+    /// Returns the exact maximum, including values out of range.
     pub fn max(&self) -> Option<Nanos> {
         (!self.is_empty()).then_some(self.max_ns)
     }
 
-    /// Exact, in nanoseconds.
+    /// Returns the exact mean in nanoseconds.
     pub fn mean(&self) -> Option<f64> {
         (!self.is_empty()).then(|| self.sum_ns as f64 / self.offered() as f64)
     }
 
-    /// The value of rank `ceil(q * offered)`, at least rank 1: the least value that at least the share `q` of
-    /// the values do not exceed (no interpolation). It is the upper end of that value's bucket, at most 0.1 %
-    /// above it, kept between the exact min and max. A rank among the values over 1 h gives the max.
+    /// Returns the value of rank `ceil(q * offered)`, at least rank 1. It is the smallest value that at least a share
+    /// `q` of the values do not exceed (without interpolation). The result is the upper end of that value's bucket, at
+    /// most 0.1 % above it, and always between the exact min and max. A rank among the values over 1 h gives the max.
     pub fn quantile(&self, q: f64) -> Option<Nanos> {
         let offered = self.offered();
         if offered == 0 {
@@ -188,13 +188,13 @@ impl Distribution {
             return Some(self.max_ns);
         }
         let h = self.histogram.as_ref()?;
-        // The middle of the rank's step, so that rounding of the product can't reach the next rank.
+        // The middle of the rank's step, so that rounding cannot reach the next rank.
         let us = h.value_at_quantile((rank as f64 - 0.5) / self.in_range as f64);
         Some((us * MICROSECOND).clamp(self.min_ns, self.max_ns))
     }
 
-    /// Adds to `counts[i]` how many values lie above `bounds[i - 1]` up to `bounds[i]`, to 0.1 % of a bound. Bounds
-    /// ascend; what is above the last of them is in no count.
+    /// Adds to `counts[i]` the number of values above `bounds[i - 1]` and up to `bounds[i]`, accurate to 0.1 % of a
+    /// bound. Bounds must ascend. Values above the last one are not counted.
     pub fn count_into(&self, bounds: &[Nanos], counts: &mut [u64]) {
         let Some(h) = self.histogram.as_ref().filter(|_| self.in_range > 0) else {
             return;
@@ -212,8 +212,8 @@ impl Distribution {
         }
     }
 
-    /// The values in ascending order, as (value, how often): upper ends of buckets, kept between the exact min and
-    /// max as [`Self::quantile`] does; what is over 1 h comes last, as the max.
+    /// Returns the values in ascending order, as (value, count). Values are upper ends of buckets between the exact min
+    /// and max, as in [`Self::quantile`]. Those over 1 h come last, as the max.
     pub fn steps(&self) -> Vec<(Nanos, u64)> {
         let clamped = |us: u64| (us * MICROSECOND).clamp(self.min_ns, self.max_ns);
         let recorded = self.histogram.iter().filter(|_| self.in_range > 0);
@@ -227,7 +227,8 @@ impl Distribution {
         steps
     }
 
-    /// Base64 of the HdrHistogram V2 compressed form, microseconds; what is above the range is not in it.
+    /// Encodes the histogram of microseconds in base64 of HdrHistogram's V2 compressed form, without values above the
+    /// range.
     pub fn to_v2_compressed_base64(&self) -> String {
         let mut bytes = Vec::new();
         let encoded = match &self.histogram {
@@ -238,14 +239,14 @@ impl Distribution {
         BASE64.encode(bytes)
     }
 
-    /// Reads what [`Self::to_v2_compressed_base64`] wrote, or another tool with the same unit. Sum, min and max
-    /// are then those of the buckets, no longer exact.
+    /// Decodes a text from [`Self::to_v2_compressed_base64`] or from another tool with the same unit. Sum, min and max
+    /// come from the buckets and are no longer exact.
     pub fn from_v2_compressed_base64(text: &str) -> Result<Distribution, EncodingError> {
         if text.len() > ENCODED_BYTES_MAX {
             return Err(EncodingError::TooLong { bytes: text.len() });
         }
         let bytes = BASE64.decode(text).map_err(|_| EncodingError::NotBase64)?;
-        let payload = restore::unpacked(&bytes)?;
+        let payload = restore::unpack(&bytes)?;
         let read: Histogram<u64> = Deserializer::new()
             .deserialize(&mut payload.as_slice())
             .map_err(|_| EncodingError::NotHdrV2)?;
@@ -292,7 +293,7 @@ impl std::fmt::Debug for Distribution {
     }
 }
 
-/// Why a text is no distribution.
+/// The reason why a text is not a valid distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EncodingError {
     TooLong {
@@ -300,7 +301,7 @@ pub enum EncodingError {
     },
     NotBase64,
     NotHdrV2,
-    /// The figures beside the histogram are not those of its values.
+    /// The figures given with the histogram do not match its values.
     Disagrees,
 }
 
@@ -309,15 +310,15 @@ impl std::fmt::Display for EncodingError {
         match self {
             EncodingError::TooLong { bytes } => write!(
                 f,
-                "encoded histogram of {bytes} bytes: longer than the maximum, {ENCODED_BYTES_MAX}"
+                "encoded histogram: has {bytes} bytes; the limit is {ENCODED_BYTES_MAX}"
             ),
             EncodingError::NotBase64 => write!(f, "encoded histogram: not base64"),
             EncodingError::NotHdrV2 => {
-                write!(f, "encoded histogram: not an HdrHistogram V2 compressed form")
+                write!(f, "encoded histogram: not in HdrHistogram's V2 compressed form")
             }
             EncodingError::Disagrees => write!(
                 f,
-                "encoded histogram: count, min, mean or max beside it are not those of its values"
+                "encoded histogram: its values do not match the count, min, mean or max given with it"
             ),
         }
     }
@@ -325,15 +326,15 @@ impl std::fmt::Display for EncodingError {
 
 impl std::error::Error for EncodingError {}
 
-/// To the nearest microsecond, halves up.
+/// Rounds to the nearest microsecond, halves up.
 #[inline]
 fn to_us(ns: Nanos) -> u64 {
     ns / MICROSECOND + u64::from(ns % MICROSECOND >= MICROSECOND / 2)
 }
 
 fn rank(q: f64, n: u64) -> u64 {
-    // The product of a decimal fraction can lie an ulp or two above the whole number it means (0.07 * 100 is
-    // 7.000000000000001), and must not be taken for rank 8.
+    // The product of a decimal fraction can be an ulp or two above the exact whole number (0.07 * 100 is
+    // 7.000000000000001), and must not become rank 8.
     let product = q.clamp(0.0, 1.0) * n as f64;
     let whole = product.round();
     let rank = if (product - whole).abs() <= 4.0 * f64::EPSILON * product {

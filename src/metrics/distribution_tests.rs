@@ -2,7 +2,7 @@ use super::*;
 use crate::units::MILLISECOND;
 use proptest::prelude::*;
 
-fn of(values: &[Nanos]) -> Distribution {
+fn distribution(values: &[Nanos]) -> Distribution {
     let mut d = Distribution::new();
     for ns in values {
         d.record(*ns);
@@ -10,7 +10,7 @@ fn of(values: &[Nanos]) -> Distribution {
     d
 }
 
-/// Any length of time, small ones and those around the end of the range more often.
+/// Returns any length of time; small ones and those around the end of the range are more frequent.
 fn any_nanos() -> impl Strategy<Value = Nanos> {
     prop_oneof![
         4 => 0..10 * MILLISECOND,
@@ -34,7 +34,7 @@ fn values_are_rounded_to_the_nearest_microsecond_and_zero_is_in_range() {
     for (ns, us) in [(0, 0), (499, 0), (500, 1), (1_499, 1), (1_500, 2)] {
         assert_eq!(to_us(ns), us, "{ns} ns");
     }
-    let d = of(&[0, 0, 0, 2_000]);
+    let d = distribution(&[0, 0, 0, 2_000]);
     assert_eq!((d.in_range, d.above()), (4, 0));
     assert_eq!(d.quantile(0.75), Some(0));
     assert_eq!(d.quantile(0.76), Some(2_000));
@@ -50,7 +50,7 @@ fn one_hour_is_in_range_and_more_is_counted_above_it() {
     assert!(!d.record(u64::MAX));
     assert_eq!((d.in_range, d.above(), d.offered()), (2, 2, 4));
     assert_eq!(d.max(), Some(u64::MAX));
-    // Ranks 3 and 4 are above the range: never less than what is in it.
+    // Ranks 3 and 4 are above the range, so they are never below the values in it.
     assert_eq!(d.quantile(0.75), Some(u64::MAX));
     assert_eq!(d.quantile(0.5).map(|ns| ns >= hour), Some(true));
 }
@@ -58,7 +58,7 @@ fn one_hour_is_in_range_and_more_is_counted_above_it() {
 #[test]
 fn a_quantile_is_the_value_of_rank_ceil_q_n() {
     let values: Vec<Nanos> = (1..=1000).map(|us| us * MICROSECOND).collect();
-    let d = of(&values);
+    let d = distribution(&values);
     for (q, us) in [
         (0.0, 1),
         (0.0001, 1),
@@ -93,16 +93,16 @@ fn decimal_fractions_hit_their_rank_for_any_count() {
 
 #[test]
 fn sum_min_and_max_are_exact_in_nanoseconds() {
-    let d = of(&[1_234_567, 7, 999_999_999]);
+    let d = distribution(&[1_234_567, 7, 999_999_999]);
     assert_eq!(d.sum_ns(), 1_234_567 + 7 + 999_999_999);
     assert_eq!((d.min(), d.max()), (Some(7), Some(999_999_999)));
     assert_eq!(d.quantile(1.0), Some(999_999_999));
 }
 
 #[test]
-fn p99_of_a_merge_is_not_the_mean_of_the_parts_p99() {
-    let fast = of(&[MILLISECOND; 990]);
-    let slow = of(&[SECOND; 10]);
+fn p99_of_a_merge_is_not_the_mean_of_the_p99s() {
+    let fast = distribution(&[MILLISECOND; 990]);
+    let slow = distribution(&[SECOND; 10]);
     let mut both = fast.clone();
     both.merge(&slow);
     let ms = both.quantile(0.99).unwrap() / MILLISECOND;
@@ -112,17 +112,17 @@ fn p99_of_a_merge_is_not_the_mean_of_the_parts_p99() {
 
 #[test]
 fn reset_is_as_good_as_new() {
-    let mut d = of(&[1, 2, 3_601 * SECOND]);
+    let mut d = distribution(&[1, 2, 3_601 * SECOND]);
     d.reset();
     assert_eq!((d.offered(), d.above(), d.sum_ns()), (0, 0, 0));
     d.record(5 * MICROSECOND);
-    let fresh = of(&[5 * MICROSECOND]);
+    let fresh = distribution(&[5 * MICROSECOND]);
     assert_eq!(d.to_v2_compressed_base64(), fresh.to_v2_compressed_base64());
     assert_eq!((d.min(), d.max()), (fresh.min(), fresh.max()));
 }
 
 #[test]
-fn what_is_no_histogram_is_refused() {
+fn texts_that_are_not_histograms_are_refused() {
     let read = Distribution::from_v2_compressed_base64;
     assert_eq!(read("not base64!").unwrap_err(), EncodingError::NotBase64);
     assert_eq!(read("AAAAAAAA").unwrap_err(), EncodingError::NotHdrV2);
@@ -133,8 +133,8 @@ fn what_is_no_histogram_is_refused() {
 
 proptest! {
     #[test]
-    fn in_range_and_above_add_up_to_what_was_offered(values in prop::collection::vec(any_nanos(), 0..200)) {
-        let d = of(&values);
+    fn in_range_and_above_add_up_to_all_offered_values(values in prop::collection::vec(any_nanos(), 0..200)) {
+        let d = distribution(&values);
         prop_assert_eq!(d.offered(), values.len() as u64);
         let above = values.iter().filter(|ns| to_us(**ns) > HIGHEST_US).count() as u64;
         prop_assert_eq!(d.above(), above);
@@ -148,7 +148,7 @@ proptest! {
         rest in prop::collection::vec(any_nanos(), 0..60),
     ) {
         let whole: Vec<Nanos> = part.iter().chain(&rest).copied().collect();
-        let (left, expected) = (of(&whole).minus(&of(&part)), of(&rest));
+        let (left, expected) = (distribution(&whole).minus(&distribution(&part)), distribution(&rest));
         prop_assert_eq!(left.offered(), expected.offered());
         prop_assert_eq!(left.above(), expected.above());
         prop_assert_eq!(left.sum_ns(), expected.sum_ns());
@@ -166,7 +166,7 @@ proptest! {
         values in prop::collection::vec(0..1_000 * SECOND, 1..300),
         q in 0.0..=1.0f64,
     ) {
-        let d = of(&values);
+        let d = distribution(&values);
         let mut sorted = values;
         sorted.sort_unstable();
         let exact = sorted[rank(q, sorted.len() as u64) as usize - 1];
@@ -179,11 +179,11 @@ proptest! {
     fn an_encoded_distribution_reads_back_with_the_same_buckets(
         values in prop::collection::vec(0..3_600 * SECOND, 0..200),
     ) {
-        let d = of(&values);
+        let d = distribution(&values);
         let text = d.to_v2_compressed_base64();
         let back = Distribution::from_v2_compressed_base64(&text).unwrap();
         prop_assert_eq!(back.in_range, d.in_range);
-        // The encoding carries counts up to the largest value's bucket, and nothing else.
+        // The encoding contains counts up to the largest value's bucket, and nothing else.
         prop_assert_eq!(back.to_v2_compressed_base64(), text);
     }
 }

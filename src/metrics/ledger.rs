@@ -1,8 +1,9 @@
-//! The sum that every figure rests on: a request that was started has ended in exactly one way, or is still in flight.
+//! Checks the sum on which all figures depend: each request that was started has ended in exactly one way, or is still
+//! in flight.
 
 use std::fmt;
 
-/// Requests that were started, and how those that are over have ended.
+/// The number of requests that were started, and how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     pub started: u64,
@@ -19,7 +20,7 @@ impl Account {
             failed,
             interrupted,
         } = other;
-        // Figures of a document may be anything; those of a run never come near the end of the range.
+        // A document may contain any figures; those of a run never come near the end of the range.
         self.started = self.started.saturating_add(*started);
         self.ok = self.ok.saturating_add(*ok);
         self.failed = self.failed.saturating_add(*failed);
@@ -56,8 +57,8 @@ impl fmt::Display for Account {
 
 /// All requests of a run or of a document, and the same requests divided in one or more ways.
 ///
-/// It is checked at the end of every run and of every merge, in release builds too: a result with a hole must not
-/// look whole.
+/// It is checked at the end of every run and every merge, also in release builds, because an incomplete result must
+/// not look complete.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     total: Account,
@@ -67,13 +68,13 @@ pub struct Ledger {
 
 #[derive(Clone, Debug)]
 struct Division {
-    /// By what, in the plural.
+    /// What the requests are divided by, in the plural.
     by: &'static str,
     accounts: Vec<(String, Account)>,
 }
 
 impl Ledger {
-    /// `in_flight`: how many may have no outcome; 0 when all is over.
+    /// Creates a ledger. `in_flight` is the number of requests that may have no outcome yet; 0 at the end.
     pub fn new(total: Account, in_flight: u64) -> Ledger {
         Ledger {
             total,
@@ -82,8 +83,8 @@ impl Ledger {
         }
     }
 
-    /// The same requests by `by`, which is a plural: each account with its name.
-    pub fn divided(
+    /// Adds a division of the same requests: `accounts` with their names. `by` says what they are, in the plural.
+    pub fn with_division(
         mut self,
         by: &'static str,
         accounts: impl IntoIterator<Item = (String, Account)>,
@@ -93,7 +94,7 @@ impl Ledger {
         self
     }
 
-    /// The figures that do not add up, a line each, behind those of all requests; empty if everything adds up.
+    /// Returns the figures that do not add up, one per line, after those of all requests; empty if everything adds up.
     pub fn imbalance(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for Division { by, accounts } in &self.divisions {
@@ -115,7 +116,10 @@ impl Ledger {
         if lines.is_empty() && self.total.is_balanced(self.in_flight) {
             return lines;
         }
-        lines.insert(0, format!("in all: {}, {} in flight", self.total, self.in_flight));
+        lines.insert(
+            0,
+            format!("in total: {}, {} in flight", self.total, self.in_flight),
+        );
         lines
     }
 }
@@ -135,11 +139,11 @@ mod tests {
 
     fn ledger(total: Account, in_flight: u64, cores: [Account; 2]) -> Ledger {
         let names = ["core 0", "core 1"].map(String::from);
-        Ledger::new(total, in_flight).divided("cores", names.into_iter().zip(cores))
+        Ledger::new(total, in_flight).with_division("cores", names.into_iter().zip(cores))
     }
 
     #[test]
-    fn what_adds_up_has_no_imbalance() {
+    fn figures_that_add_up_have_no_imbalance() {
         let whole = ledger(
             account(10, 7, 2, 1),
             0,
@@ -164,7 +168,7 @@ mod tests {
         assert_eq!(
             lost.imbalance(),
             [
-                "in all: 10 started, 6 ok, 2 failed, 1 interrupted, 0 in flight",
+                "in total: 10 started, 6 ok, 2 failed, 1 interrupted, 0 in flight",
                 "core 1: 4 started, 2 ok, 1 failed, 0 interrupted",
             ]
         );
@@ -178,7 +182,7 @@ mod tests {
             [account(5, 4, 2, 0), account(5, 4, 0, 0)],
         );
         assert_eq!(two.imbalance().len(), 3);
-        // Not while requests are in flight either: nothing ends that has not started.
+        // This also holds while requests are in flight, because none can end that has not started.
         let twice = ledger(
             account(10, 6, 2, 0),
             2,

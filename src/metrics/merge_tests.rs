@@ -1,4 +1,4 @@
-//! Split, merged, or never split: the same.
+//! Tests that figures are the same whether they were split and merged or never split.
 
 use crate::metrics::{
     CoreCounters, METRICS, Merged, MetricId, Outcome, Recorder, Sample, SeriesTotals, Snapshot, TokenSource,
@@ -8,29 +8,29 @@ use proptest::prelude::*;
 
 const SERIES: u16 = 3;
 
-/// What the engine would offer for one request.
+/// The figures that the engine would record for one request.
 #[derive(Clone, Debug)]
-struct Life {
+struct Request {
     sample: Sample,
     gaps: Vec<u64>,
     connect: Option<u64>,
     bytes: u64,
 }
 
-fn lives() -> impl Strategy<Value = Vec<Life>> {
+fn requests() -> impl Strategy<Value = Vec<Request>> {
     let times = prop::collection::vec(0..20 * SECOND, 6);
     let gaps = prop::collection::vec(0..SECOND, 0..20);
-    let life = (0..SERIES, 0..Outcome::COUNT, times, gaps, any::<u16>(), 0u8..4);
+    let request = (0..SERIES, 0..Outcome::COUNT, times, gaps, any::<u16>(), 0u8..4);
     let build = |(series, outcome, steps, gaps, small, kind): (u16, usize, Vec<u64>, _, u16, u8)| {
         let mut at = u64::from(small);
         let mut next = |i: usize| {
             at += steps[i];
             at
         };
-        // Now and then a request of over an hour.
+        // Some requests take more than an hour.
         let due = next(0);
         let seen = kind > 0;
-        Life {
+        Request {
             sample: Sample {
                 vu: u32::from(small),
                 iteration: u64::from(small),
@@ -56,31 +56,34 @@ fn lives() -> impl Strategy<Value = Vec<Life>> {
             bytes: u64::from(small),
         }
     };
-    prop::collection::vec(life.prop_map(build), 0..60)
+    prop::collection::vec(request.prop_map(build), 0..60)
 }
 
-fn record(recorder: &mut Recorder, life: &Life) {
-    let series = life.sample.series;
+fn record(recorder: &mut Recorder, request: &Request) {
+    let series = request.sample.series;
     recorder.started(series);
-    for gap in &life.gaps {
+    for gap in &request.gaps {
         recorder.gap(series, *gap);
     }
-    if let Some(ns) = life.connect {
+    if let Some(ns) = request.connect {
         recorder.connect(series, ns);
     }
-    recorder.counters().bytes_received += life.bytes;
-    recorder.reap_lag(life.bytes);
-    recorder.finish(&life.sample);
+    recorder.counters().bytes_received += request.bytes;
+    recorder.reap_lag(request.bytes);
+    recorder.finish(&request.sample);
 }
 
-/// The lives dealt to `cores` recorders, each of which hands out a snapshot every few lives.
-fn snapshots(lives: &[Life], cores: u16) -> Vec<Snapshot> {
+/// Distributes the requests over `cores` recorders, each of which hands out a snapshot every few requests.
+fn snapshots(requests: &[Request], cores: u16) -> Vec<Snapshot> {
     let mut out = Vec::new();
     for core in 0..cores {
         let mut recorder = Recorder::new(core, usize::from(SERIES), false);
-        let mine = lives.iter().skip(usize::from(core)).step_by(usize::from(cores));
-        for (i, life) in mine.enumerate() {
-            record(&mut recorder, life);
+        let mine = requests
+            .iter()
+            .skip(usize::from(core))
+            .step_by(usize::from(cores));
+        for (i, request) in mine.enumerate() {
+            record(&mut recorder, request);
             if i % 5 == 4 {
                 out.push(*recorder.take(Snapshot::new(core, usize::from(SERIES), false)));
             }
@@ -98,7 +101,7 @@ fn merge(snapshots: &[Snapshot], cores: u16) -> Merged {
     merged
 }
 
-/// Everything there is to know about a series, histograms byte by byte.
+/// Returns a text with everything about a series, including the bytes of its histograms.
 fn fingerprint(s: &SeriesTotals) -> String {
     let mut text = format!("{} {} {:?}", s.started, s.output_tokens, s.by_status());
     text += &format!(" {} {}", s.interrupted_elapsed_sum, s.interrupted_elapsed_max);
@@ -132,15 +135,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn one_two_four_and_eight_parts_in_any_order_merge_to_the_same(
-        lives in lives(),
+    fn one_two_four_and_eight_parts_in_any_order_merge_to_the_same_figures(
+        requests in requests(),
         keys in prop::collection::vec(any::<u32>(), 64),
     ) {
-        let whole = merge(&snapshots(&lives, 1), 1);
+        let whole = merge(&snapshots(&requests, 1), 1);
         assert_eq!(whole.ledger(&[], true).imbalance(), [""; 0]);
-        prop_assert_eq!(whole.total.started, lives.len() as u64);
+        prop_assert_eq!(whole.total.started, requests.len() as u64);
         for cores in [1, 2, 4, 8] {
-            let mut parts = snapshots(&lives, cores);
+            let mut parts = snapshots(&requests, cores);
             for round in 0..2 {
                 let merged = merge(&parts, cores);
                 assert_eq!(merged.ledger(&[], true).imbalance(), [""; 0]);
@@ -152,9 +155,9 @@ proptest! {
     }
 
     #[test]
-    fn failed_values_and_the_rest_are_all(lives in lives()) {
-        let merged = merge(&snapshots(&lives, 2), 2);
-        let failed = lives.iter().filter(|l| l.sample.outcome.is_failure()).count() as u64;
+    fn failed_values_and_the_rest_are_all_values(requests in requests()) {
+        let merged = merge(&snapshots(&requests, 2), 2);
+        let failed = requests.iter().filter(|l| l.sample.outcome.is_failure()).count() as u64;
         let latency = MetricId::Latency;
         prop_assert_eq!(merged.total.failed_metric(latency).offered(), failed);
         let rest = merged.total.metric(latency).minus(merged.total.failed_metric(latency));
@@ -164,8 +167,8 @@ proptest! {
     }
 
     #[test]
-    fn every_value_offered_is_counted_in_range_or_out_of_it(lives in lives()) {
-        let merged = merge(&snapshots(&lives, 2), 2);
+    fn every_value_offered_is_counted_in_range_or_out_of_it(requests in requests()) {
+        let merged = merge(&snapshots(&requests, 2), 2);
         let above: u64 = METRICS.iter().map(|m| merged.total.metric(m.id).above()).sum();
         prop_assert_eq!(merged.counters().out_of_range, above);
         for metric in &METRICS {
@@ -173,7 +176,7 @@ proptest! {
             let in_steps: u64 = d.steps().iter().map(|(_, n)| n).sum();
             prop_assert_eq!(in_steps, d.offered());
         }
-        let finished = lives.iter().filter(|l| l.sample.outcome != Outcome::Interrupted).count();
+        let finished = requests.iter().filter(|l| l.sample.outcome != Outcome::Interrupted).count();
         prop_assert_eq!(merged.total.metric(METRICS[0].id).offered(), finished as u64);
     }
 }
@@ -192,9 +195,9 @@ fn gauges_are_the_last_value_of_each_core_and_peaks_the_largest() {
     let mut merged = Merged::new(2, 0);
     merged.append_snapshot(&first);
     merged.append_snapshot(&second);
-    let mut beside = Snapshot::new(1, 0, false);
-    beside.counters.set_vus_running(2);
-    merged.append_snapshot(&beside);
+    let mut other_core = Snapshot::new(1, 0, false);
+    other_core.counters.set_vus_running(2);
+    merged.append_snapshot(&other_core);
     let CoreCounters {
         vus_running,
         vus_peak,

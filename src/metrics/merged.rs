@@ -1,8 +1,8 @@
-//! The sum of all snapshots.
+//! Adds up all snapshots.
 
 use crate::metrics::{Account, CoreCounters, Distribution, Ledger, MetricId, SeriesTotals, Snapshot};
 
-/// One core since the start.
+/// The figures of one core since the start.
 #[derive(Clone, Debug, Default)]
 pub struct CoreTotals {
     pub account: Account,
@@ -12,8 +12,8 @@ pub struct CoreTotals {
     pub schedule_lag: Distribution,
 }
 
-/// Everything since the start. The order in which the snapshots of different cores come does not matter;
-/// those of one core come in their own order (only its gauges depend on it).
+/// All figures since the start. The order of snapshots of different cores does not matter. Those of one core must come
+/// in their own order, because its gauges depend on it.
 #[derive(Clone, Debug)]
 pub struct Merged {
     /// All series together.
@@ -31,8 +31,8 @@ impl Merged {
         }
     }
 
-    /// Takes in what a core saw since its previous snapshot. `snapshot.core` and its series are of this shape. Details
-    /// are the caller's.
+    /// Adds the figures of a core since its previous snapshot. The snapshot must have the same series and a known core.
+    /// Its details are left to the caller.
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         let Snapshot {
             core,
@@ -42,7 +42,11 @@ impl Merged {
             stamp_lag,
             ..
         } = snapshot;
-        assert_eq!(series.len(), self.series.len(), "a snapshot of another shape");
+        assert_eq!(
+            series.len(),
+            self.series.len(),
+            "the snapshot has a different number of series"
+        );
         let core = &mut self.cores[usize::from(*core)];
         for (mine, theirs) in self.series.iter_mut().zip(series) {
             mine.merge(theirs);
@@ -55,10 +59,14 @@ impl Merged {
         core.stamp_lag.merge(stamp_lag);
     }
 
-    /// Takes in a later run on the same cores.
+    /// Adds a later run on the same cores.
     pub fn append(&mut self, later: &Merged) {
         let Merged { total, series, cores } = later;
-        assert_eq!(series.len(), self.series.len(), "a run of another shape");
+        assert_eq!(
+            series.len(),
+            self.series.len(),
+            "the run has a different number of series"
+        );
         self.total.merge(total);
         for (mine, theirs) in self.series.iter_mut().zip(series) {
             mine.merge(theirs);
@@ -72,12 +80,12 @@ impl Merged {
         }
     }
 
-    /// Requests with no outcome yet.
+    /// Returns the number of requests without an outcome so far.
     pub fn in_flight(&self) -> u64 {
         self.total.started.saturating_sub(self.total.finished())
     }
 
-    /// All cores together; peaks are sums of the cores' own peaks, an upper bound.
+    /// Returns the counters of all cores together. Peaks are sums of the cores' own peaks, an upper bound.
     pub fn counters(&self) -> CoreCounters {
         let mut sum = CoreCounters::default();
         for core in &self.cores {
@@ -94,8 +102,8 @@ impl Merged {
         merge_all(self.cores.iter().map(|c| &c.stamp_lag))
     }
 
-    /// Requests by series and by core. `names` are those of the series, in order. `is_over`: every core has sent its
-    /// last snapshot, so that none can be in flight.
+    /// Returns the requests by series and by core. `names` has the names of the series, in order. `is_over` means that
+    /// every core has sent its last snapshot, so that no request can be in flight.
     pub fn ledger(&self, names: &[String], is_over: bool) -> Ledger {
         let in_flight = if is_over { 0 } else { self.in_flight() };
         let series = self.series.iter().enumerate().map(|(index, series)| {
@@ -107,15 +115,15 @@ impl Merged {
         let cores = self.cores.iter().enumerate();
         let cores = cores.map(|(index, core)| (format!("core {index}"), core.account));
         Ledger::new(self.total.account(), in_flight)
-            .divided("kinds of request", series)
-            .divided("cores", cores)
+            .with_division("kinds of request", series)
+            .with_division("cores", cores)
     }
 }
 
-fn merge_all<'a>(parts: impl Iterator<Item = &'a Distribution>) -> Distribution {
+fn merge_all<'a>(distributions: impl Iterator<Item = &'a Distribution>) -> Distribution {
     let mut all = Distribution::new();
-    for part in parts {
-        all.merge(part);
+    for distribution in distributions {
+        all.merge(distribution);
     }
     all
 }

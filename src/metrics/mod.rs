@@ -1,14 +1,14 @@
-//! What is measured: the table of metrics, the per-core recorder, its snapshots and their merge.
+//! Defines what is measured: the table of metrics, the recorder of each core, its snapshots, and their merge.
 //!
 //! ```text
 //! core 0: Recorder -- take() --> Snapshot --+
 //! core 1: Recorder -- take() --> Snapshot --+--> Merged (per series, over all series, per core)
 //! ```
 //!
-//! Two verbs add figures: `append` takes in what came later, `merge` what went on at the same time. They differ for
-//! gauges and peaks; counts and distributions do not care, and have `merge` alone.
+//! Two verbs add figures: `append` adds those of a later period, and `merge` those of the same period. They differ for
+//! gauges and peaks. Counts and distributions are the same either way, and have only `merge`.
 //!
-//! Pure: no clock, no socket, no allocation per event. Times come in as nanoseconds.
+//! This module is pure: it has no clock, no socket, and no allocation per event. Times are nanoseconds.
 
 mod counters;
 mod distribution;

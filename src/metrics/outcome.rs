@@ -1,6 +1,6 @@
-//! What became of a request: exactly one of these.
+//! Defines the outcomes of requests.
 
-/// One request has one outcome. `docs/METRICS.md` says when each is given.
+/// The outcome of a request. Each request has exactly one. `docs/METRICS.md` defines them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Outcome {
@@ -56,7 +56,7 @@ impl Outcome {
         Outcome::Interrupted,
     ];
 
-    /// The key in the result document and in thresholds.
+    /// Returns the key in the result document and in thresholds.
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
@@ -84,7 +84,7 @@ impl Outcome {
         }
     }
 
-    /// Failed: neither ok nor cut by the end of the run.
+    /// Returns true if the request failed: it was neither ok nor cut by the end of the run.
     pub fn is_failure(self) -> bool {
         !matches!(self, Outcome::Ok | Outcome::Interrupted)
     }
@@ -99,12 +99,12 @@ impl Outcome {
         )
     }
 
-    /// The server had more to do than it could: a timeout or a 503.
+    /// Returns true for errors that an overloaded server causes: timeouts and 503s.
     pub fn is_contention_error(self) -> bool {
         self.is_timeout() || self == Outcome::Http503
     }
 
-    /// The connection could not be made or was lost, as k6 scripts count `connection_errors`.
+    /// Returns true if the connection could not be made or was lost, as k6 scripts count `connection_errors`.
     pub fn is_connection_error(self) -> bool {
         matches!(
             self,
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_outcome_stands_at_its_own_index_and_has_its_own_name() {
+    fn every_outcome_is_at_its_own_index_and_has_its_own_name() {
         let mut names = std::collections::HashSet::new();
         for (i, outcome) in Outcome::ALL.iter().enumerate() {
             assert_eq!(*outcome as usize, i);

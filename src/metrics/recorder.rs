@@ -1,24 +1,25 @@
-//! The recorder of one core, and the snapshots it hands out.
+//! Records the figures of one core, and hands them out in snapshots.
 
 use crate::metrics::{CoreCounters, Distribution, MetricId, Sample, SeriesTotals};
 use crate::units::Nanos;
 
-/// Requests with details between two snapshots: 65,536 a second and core, 10 MB. More are counted in
-/// `details_lost`.
+/// Largest number of requests with details between two snapshots: 65,536 per second and core, which take 10 MB. Further
+/// ones are counted in `details_lost`.
 pub const DETAILS_PER_SNAPSHOT_MAX: usize = 1 << 16;
 
-/// What one core saw since its previous snapshot. Built before the run, recycled all through it.
+/// The figures of one core since its previous snapshot. Snapshots are created before the run and reused throughout it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Index of the core, from 0.
     pub core: u16,
     pub series: Vec<SeriesTotals>,
     pub counters: CoreCounters,
-    /// Reaped minus kernel stamp: how late the loop came, while the stamps stay true.
+    /// Time from the kernel's stamp to the moment at which the loop took the data. It shows how late the loop was; the
+    /// stamps are correct nevertheless.
     pub reap_lag: Distribution,
-    /// How wide the bracket was in which the two clocks were compared: the doubt in a converted stamp.
+    /// Time from the mock's send stamp to our arrival stamp, with `--verify-stamps`.
     pub stamp_lag: Distribution,
-    /// Finished requests, in order. Its capacity, 0 without details, never changes.
+    /// Finished requests, in order. The capacity never changes; it is 0 without details.
     pub details: Vec<Sample>,
     details_max: usize,
 }
@@ -37,8 +38,8 @@ impl Snapshot {
         })
     }
 
-    /// Empty again, memory kept. The reporter calls this before it sends the box back: clearing megabytes of
-    /// counters is no work for a core that holds connections.
+    /// Empties the snapshot and keeps its memory. The reporter calls this before it sends the box back, because a core
+    /// with connections should not spend its time on clearing megabytes of counters.
     pub fn reset(&mut self) {
         let Snapshot {
             core: _,
@@ -56,7 +57,7 @@ impl Snapshot {
         details.clear();
     }
 
-    /// Started and finished nothing, and counted nothing about itself.
+    /// Returns true if nothing was started, finished or counted.
     pub fn is_empty(&self) -> bool {
         self.counters == CoreCounters::default()
             && self.details.is_empty()
@@ -65,7 +66,7 @@ impl Snapshot {
     }
 }
 
-/// One per core; allocates nothing after the first value of each distribution.
+/// The recorder of one core. It allocates nothing after the first value of each distribution.
 #[derive(Debug)]
 pub struct Recorder {
     current: Box<Snapshot>,
@@ -78,19 +79,19 @@ impl Recorder {
         }
     }
 
-    /// The engine adds to these directly.
+    /// Returns the counters, to which the engine adds directly.
     #[inline]
     pub fn counters(&mut self) -> &mut CoreCounters {
         &mut self.current.counters
     }
 
-    /// A request has become due.
+    /// Counts a request that has become due.
     #[inline]
     pub fn started(&mut self, series: u16) {
         self.current.series[usize::from(series)].started += 1;
     }
 
-    /// A request has its outcome. Every request that was `started` comes here once.
+    /// Records a request that has its outcome. It must be called once for each request that was `started`.
     pub fn finish(&mut self, sample: &Sample) {
         if cfg!(debug_assertions) {
             sample.invariants();
@@ -107,20 +108,20 @@ impl Recorder {
         }
     }
 
-    /// Time between two consecutive token-bearing events of a request (`tbt`); 0 within one read.
+    /// Records the time between two consecutive token events of a request (`tbt`); 0 within one read.
     #[inline]
     pub fn gap(&mut self, series: u16, ns: Nanos) {
-        self.offer(series, MetricId::Tbt, ns);
+        self.record(series, MetricId::Tbt, ns);
     }
 
-    /// A connection was made in `ns`.
+    /// Records that a connect took `ns`.
     pub fn connect(&mut self, series: u16, ns: Nanos) {
-        self.offer(series, MetricId::Connect, ns);
+        self.record(series, MetricId::Connect, ns);
     }
 
-    /// A TLS handshake was done in `ns`.
+    /// Records that a TLS handshake took `ns`.
     pub fn tls(&mut self, series: u16, ns: Nanos) {
-        self.offer(series, MetricId::Tls, ns);
+        self.record(series, MetricId::Tls, ns);
     }
 
     #[inline]
@@ -136,26 +137,26 @@ impl Recorder {
     }
 
     #[inline]
-    fn offer(&mut self, series: u16, metric: MetricId, ns: Nanos) {
-        let in_range = self.current.series[usize::from(series)].offer(metric, ns);
+    fn record(&mut self, series: u16, metric: MetricId, ns: Nanos) {
+        let in_range = self.current.series[usize::from(series)].record(metric, ns);
         self.current.counters.out_of_range += u64::from(!in_range);
     }
 
-    /// Hands out what was recorded and goes on in `empty`, which must be fresh or reset and of this shape.
-    /// Gauges go on with their values.
+    /// Hands out the recorded figures and continues in `empty`, which must be new or reset and have the same series.
+    /// Gauges keep their values.
     pub fn take(&mut self, mut empty: Box<Snapshot>) -> Box<Snapshot> {
         assert_eq!(
             empty.series.len(),
             self.current.series.len(),
-            "a snapshot of another shape"
+            "the snapshot has a different number of series"
         );
-        debug_assert!(empty.is_empty(), "a snapshot that was not reset");
+        debug_assert!(empty.is_empty(), "the snapshot was not reset");
         empty.core = self.current.core;
         empty.counters = self.current.counters.next_interval();
         std::mem::replace(&mut self.current, empty)
     }
 
-    /// For tests: what was recorded since the last snapshot.
+    /// Returns the figures recorded since the last snapshot, for tests.
     #[cfg(test)]
     pub fn into_snapshot(self) -> Box<Snapshot> {
         self.current

@@ -2,8 +2,8 @@ use super::*;
 use crate::metrics::{Merged, Outcome, TokenSource};
 use crate::units::{MILLISECOND, SECOND};
 
-/// A streamed request with every time it can have, in milliseconds: due 0, sent 1, first byte 3, first token
-/// 10, last token 50, done 51; 21 tokens.
+/// Returns a streamed request with all times that it can have, in milliseconds: due 0, sent 1, first byte 3, first
+/// token 10, last token 50, done 51; 21 tokens.
 fn sample(outcome: Outcome) -> Sample {
     Sample {
         vu: 4,
@@ -20,7 +20,7 @@ fn sample(outcome: Outcome) -> Sample {
     }
 }
 
-/// Exact value of the one sample of a metric in microseconds.
+/// Returns the exact value of the only sample of a metric, in microseconds.
 fn only(totals: &SeriesTotals, id: MetricId) -> Option<u64> {
     assert!(totals.metric(id).offered() <= 1);
     totals.metric(id).max().map(|ns| ns / 1000)
@@ -152,7 +152,7 @@ fn a_snapshot_comes_back_reset_over_a_channel_and_is_used_again() {
 
 #[test]
 #[should_panic(expected = "times out of order")]
-fn times_out_of_order_are_our_own_mistake() {
+fn times_out_of_order_are_a_bug() {
     finished(Sample {
         done: 1,
         ..sample(Outcome::Ok)

@@ -1,32 +1,32 @@
-//! One finished request, as the engine hands it to the recorder.
+//! Describes one finished request, as the engine hands it to the recorder.
 
 use crate::metrics::Outcome;
 use crate::units::Nanos;
 
-/// Where `output_tokens` comes from.
+/// The source of `output_tokens`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum TokenSource {
-    /// The server said so (`usage`, or llama.cpp's timings).
+    /// The server reported it (`usage`, or llama.cpp's timings).
     Server,
-    /// Counted token-bearing events.
+    /// Token events were counted.
     Events,
-    /// Nothing that counts tokens in this kind of request.
+    /// This kind of request has no tokens to count.
     None,
 }
 
-/// The times of one request, all instants on the CLOCK_MONOTONIC axis:
-/// `due <= sent <= first_byte <= first_event <= first_token <= last_token <= done`, for those that exist.
+/// The record of one request that has ended. All instants are by CLOCK_MONOTONIC, and those that exist are in order:
+/// `due <= sent <= first_byte <= first_event <= first_token <= last_token <= done`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     /// Global index of the virtual user, from 0.
     pub vu: u32,
-    /// The VU's own count of its requests, from 0 (the global index for shared iterations).
+    /// Number of the request within its VU, from 0 (for shared iterations, the global number).
     pub iteration: u64,
-    /// Index into the plan's series (one per endpoint and kind of request).
+    /// Index of the plan's series (one per server and kind of request).
     pub series: u16,
     pub outcome: Outcome,
-    /// HTTP status, 0 when none arrived.
+    /// HTTP status; 0 if none arrived.
     pub status: u16,
     pub due: Nanos,
     pub sent: Option<Nanos>,
@@ -35,17 +35,17 @@ pub struct Sample {
     pub first_token: Option<Nanos>,
     pub last_token: Option<Nanos>,
     pub done: Nanos,
-    /// `sent - due` less connecting: our own delay.
+    /// `sent - due` without the time spent connecting, which is our own delay.
     pub schedule_lag: Nanos,
     pub output_tokens: u32,
     pub token_source: TokenSource,
-    /// What the server says it took to read the prompt (llama.cpp's `prompt_ms`).
+    /// Time to read the prompt, as the server reports it (llama.cpp's `prompt_ms`).
     pub server_prompt: Option<Nanos>,
-    /// What the server says it took to generate the answer (`predicted_ms`).
+    /// Time to generate the answer, as the server reports it (llama.cpp's `predicted_ms`).
     pub server_decode: Option<Nanos>,
 }
 
-/// One stretch of a request by two clocks: the server's own figure, and ours of what holds it.
+/// One period of a request by two clocks: the server's own figure, and ours for a period that includes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TwoClocks {
     pub server: Nanos,
@@ -53,7 +53,7 @@ pub(super) struct TwoClocks {
 }
 
 impl Sample {
-    /// The server's reading of the prompt within our TTFT.
+    /// Returns the server's time to read the prompt, and our TTFT.
     pub(super) fn prompt_clocks(&self) -> Option<TwoClocks> {
         Some(TwoClocks {
             server: self.server_prompt?,
@@ -61,7 +61,7 @@ impl Sample {
         })
     }
 
-    /// The server's generating against our first to last token.
+    /// Returns the server's time to generate the answer, and our time from the first to the last token.
     pub(super) fn decode_clocks(&self) -> Option<TwoClocks> {
         Some(TwoClocks {
             server: self.server_decode?,
@@ -69,7 +69,8 @@ impl Sample {
         })
     }
 
-    /// For tests: the first request of the first VU, due and sent at 0, answered with status 200, without a token.
+    /// Returns the first request of the first VU, due and sent at 0 and answered with status 200 but without a token,
+    /// for tests.
     #[cfg(test)]
     pub fn ended(outcome: Outcome, done: Nanos) -> Sample {
         Sample {
@@ -93,7 +94,7 @@ impl Sample {
         }
     }
 
-    /// The order of times that every request keeps.
+    /// Panics if the times are not in order.
     pub fn invariants(&self) {
         let mut last = self.due;
         for t in [

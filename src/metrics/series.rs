@@ -1,38 +1,38 @@
-//! Counts and distributions of one series: one endpoint and kind of request.
+//! Keeps the counts and distributions of one series, which is one kind of request at one server.
 
 use super::sample::TwoClocks;
 use crate::metrics::{Account, Distribution, METRICS, MetricId, Outcome, Sample, Source, TokenSource};
 use crate::units::Nanos;
 
-/// Everything counted about one series. Additive: the totals of parts are the parts' sums.
+/// Everything that is counted for one series. Totals can be added: those of the whole are the sums of its parts.
 #[derive(Clone, Debug)]
 pub struct SeriesTotals {
     pub started: u64,
     by_outcome: [u64; Outcome::COUNT],
     by_status: StatusCounts,
     metrics: [Distribution; MetricId::COUNT],
-    /// Of `metrics`, the values of failed requests; without those that are known before the outcome is.
+    /// The values of failed requests among `metrics`, without those that are recorded before the outcome is known.
     failed_metrics: [Distribution; MetricId::COUNT],
     pub output_tokens: u64,
-    /// Requests whose tokens were counted by the server, by events, not at all.
+    /// Number of requests by source of their token count: the server, events, or none.
     by_token_source: [u64; 3],
-    /// Lower bounds of what the interrupted requests would have taken.
+    /// Sum of the times that interrupted requests had been in flight. Each is a lower bound of the request's latency.
     pub interrupted_elapsed_sum: u128,
     pub interrupted_elapsed_max: Nanos,
-    /// Requests whose `server_prompt` is over our `ttft`: the clocks contradict each other.
+    /// Number of requests whose `server_prompt` exceeds our `ttft`, so that the clocks contradict each other.
     pub server_prompt_over: u64,
-    /// Requests whose `server_decode` is over our `decode`.
+    /// Number of requests whose `server_decode` exceeds our `decode`.
     pub server_decode_over: u64,
 }
 
-/// What a document says of a series beside its distributions.
+/// The counts of a series in a result document, without its distributions.
 #[derive(Clone, Debug, Default)]
 pub struct SeriesCounts {
     pub started: u64,
     pub by_outcome: Vec<(String, u64)>,
     pub by_status: Vec<(u16, u64)>,
     pub output_tokens: u64,
-    /// Those that counted tokens.
+    /// The sources that counted tokens.
     pub token_sources: Vec<TokenSource>,
     pub interrupted_elapsed_max: Nanos,
 }
@@ -60,7 +60,7 @@ impl SeriesTotals {
         }
     }
 
-    /// How many values were out of range.
+    /// Adds a finished request. Returns how many of its values were out of range.
     pub(super) fn finish(&mut self, sample: &Sample) -> u64 {
         self.by_outcome[sample.outcome as usize] += 1;
         self.by_status.count(sample.status);
@@ -89,9 +89,9 @@ impl SeriesTotals {
         out_of_range
     }
 
-    /// False: out of range.
+    /// Records a value. Returns false if it is out of range.
     #[inline]
-    pub(super) fn offer(&mut self, metric: MetricId, ns: Nanos) -> bool {
+    pub(super) fn record(&mut self, metric: MetricId, ns: Nanos) -> bool {
         self.metrics[metric as usize].record(ns)
     }
 
@@ -153,8 +153,8 @@ impl SeriesTotals {
         *server_decode_over = 0;
     }
 
-    /// Takes in what a document says of a series. What it does not say stays empty: the values of failed requests
-    /// apart, and the sum of how long interrupted ones had been under way. An error names an unknown outcome.
+    /// Adds the counts of a series in a document. Figures that documents do not contain stay empty: the separate values
+    /// of failed requests, and the sum of the times of interrupted ones. An error names an unknown outcome.
     pub fn merge_counts(&mut self, counts: &SeriesCounts) -> Result<(), String> {
         let SeriesCounts {
             started,
@@ -189,7 +189,8 @@ impl SeriesTotals {
         &self.metrics[id as usize]
     }
 
-    /// The values of failed requests. Empty for metrics of `Source::Engine`, whose requests have no outcome yet.
+    /// Returns the values of failed requests. They are empty for metrics of `Source::Engine`, which are recorded before
+    /// the outcome is known.
     pub fn failed_metric(&self, id: MetricId) -> &Distribution {
         &self.failed_metrics[id as usize]
     }
@@ -202,7 +203,7 @@ impl SeriesTotals {
         &self.by_status
     }
 
-    /// Requests whose `output_tokens` came from there.
+    /// Returns the number of requests whose `output_tokens` came from this source.
     pub fn token_source(&self, source: TokenSource) -> u64 {
         self.by_token_source[source as usize]
     }
@@ -216,7 +217,7 @@ impl SeriesTotals {
     }
 
     pub fn failed(&self) -> u64 {
-        self.sum_of(Outcome::is_failure)
+        self.count_where(Outcome::is_failure)
     }
 
     pub fn account(&self) -> Account {
@@ -229,39 +230,40 @@ impl SeriesTotals {
     }
 
     pub fn timeouts(&self) -> u64 {
-        self.sum_of(Outcome::is_timeout)
+        self.count_where(Outcome::is_timeout)
     }
 
-    /// Timeouts and 503s.
+    /// Returns the number of timeouts and 503s.
     pub fn contention_errors(&self) -> u64 {
-        self.sum_of(Outcome::is_contention_error)
+        self.count_where(Outcome::is_contention_error)
     }
 
     pub fn connection_errors(&self) -> u64 {
-        self.sum_of(Outcome::is_connection_error)
+        self.count_where(Outcome::is_connection_error)
     }
 
-    /// Ok, failed and interrupted.
+    /// Returns the number of requests that are ok, failed or interrupted.
     pub fn finished(&self) -> u64 {
         self.by_outcome.iter().sum()
     }
 
-    /// Ran to an end of their own: ok and failed.
+    /// Returns the number of requests that were not interrupted: ok and failed.
     pub fn completed(&self) -> u64 {
         self.ok() + self.failed()
     }
 
-    /// Failed over completed; `None` while nothing completed.
+    /// Returns failed / completed; `None` while nothing has completed.
     pub fn failed_rate(&self) -> Option<f64> {
         (self.completed() > 0).then(|| self.failed() as f64 / self.completed() as f64)
     }
 
-    /// Timeouts and 503s over completed: what too much load is answered with. `None` while nothing completed.
+    /// Returns (timeouts + 503s) / completed, the share of errors that too much load causes; `None` while nothing has
+    /// completed.
     pub fn contention_error_rate(&self) -> Option<f64> {
         (self.completed() > 0).then(|| self.contention_errors() as f64 / self.completed() as f64)
     }
 
-    fn sum_of(&self, pick: fn(Outcome) -> bool) -> u64 {
+    fn count_where(&self, pick: fn(Outcome) -> bool) -> u64 {
         Outcome::ALL
             .iter()
             .filter(|o| pick(**o))
@@ -276,14 +278,14 @@ fn merge_each(to: &mut [u64], from: &[u64]) {
     }
 }
 
-/// Requests by HTTP status. A flat table of the three-digit statuses (8 KB), so that a server that invents
-/// hundreds of them costs no memory and the merge does not depend on order.
+/// Counts requests by HTTP status. It is a flat table of all three-digit statuses (8 KB), so that a server that invents
+/// hundreds of them takes no more memory, and merging does not depend on the order.
 #[derive(Clone)]
 pub struct StatusCounts {
     counts: Box<[u64]>,
 }
 
-/// Three digits; 0 is no status.
+/// Number of entries: three digits, where 0 means no status.
 const STATUSES: usize = 1000;
 
 impl StatusCounts {
@@ -293,7 +295,8 @@ impl StatusCounts {
         }
     }
 
-    /// 0 (none arrived) is not counted. A status above 999 is no HTTP status and counts as 999.
+    /// Counts a status. 0 means that none arrived, and is not counted. A status above 999 is not valid in HTTP, and
+    /// counts as 999.
     fn count(&mut self, status: u16) {
         if status != 0 {
             self.counts[usize::from(status).min(STATUSES - 1)] += 1;
@@ -309,7 +312,7 @@ impl StatusCounts {
         self.counts.fill(0);
     }
 
-    /// Status and count, those that occurred, ascending.
+    /// Iterates over the statuses that occurred with their counts, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
         self.counts
             .iter()

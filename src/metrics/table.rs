@@ -1,9 +1,9 @@
-//! One row per metric. Extraction, unit, direction and text all come from here.
+//! Defines the metrics, one row each, with extraction, unit, direction and text.
 
 use crate::metrics::{Outcome, Sample};
 use crate::units::Nanos;
 
-/// Stands at its own index in [`METRICS`].
+/// Names a metric. Its value is the index in [`METRICS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum MetricId {
@@ -35,7 +35,7 @@ impl MetricId {
         self.row().key
     }
 
-    /// The metric of that key in documents and thresholds.
+    /// Returns the metric with this key in documents and thresholds.
     pub fn from_key(key: &str) -> Option<MetricId> {
         METRICS.iter().find(|m| m.key == key).map(|m| m.id)
     }
@@ -47,71 +47,71 @@ pub enum Direction {
     HigherIsBetter,
 }
 
-/// Where a metric's values come from.
+/// The source of a metric's values.
 #[derive(Clone, Copy)]
 pub enum Source {
     /// At most one value per finished request.
     Sample(fn(&Sample) -> Option<Nanos>),
-    /// Offered by the engine while it happens.
+    /// Values that the engine records while the request is in flight.
     Engine,
 }
 
 pub struct Metric {
     pub id: MetricId,
     pub key: &'static str,
-    /// Of the value in documents and thresholds; recorded in nanoseconds.
+    /// Unit of the value in documents and thresholds; values are recorded in nanoseconds.
     pub unit: &'static str,
     pub direction: Direction,
     pub source: Source,
     pub meaning: &'static str,
-    /// In documents only where there are values: most servers say nothing of their own times.
+    /// The metric is in documents only if it has values, because most servers do not report their own times.
     pub rare: bool,
 }
 
-// Times of a sample ascend, which debug builds assert (`Sample::invariants`). The differences saturate, so that
-// a mistake there gives a 0 in release builds rather than one value of 584 years.
+// Times of a sample ascend, which debug builds assert (`Sample::invariants`). The differences saturate, so that a bug
+// gives a 0 in release builds instead of a value of 584 years.
 pub const METRICS: [Metric; MetricId::COUNT] = [
     row(
         MetricId::Latency,
         "latency",
         Source::Sample(latency),
-        "due to done, every finished request, failed ones too",
+        "from due to done, of all finished requests, including failed ones",
     ),
     row(
         MetricId::LatencyOk,
         "latency_ok",
         Source::Sample(|s| (s.outcome == Outcome::Ok).then(|| s.done.saturating_sub(s.due))),
-        "due to done, requests that are ok",
+        "from due to done, of requests that are ok",
     ),
     row(
         MetricId::ServiceTime,
         "service_time",
         Source::Sample(service_time),
-        "first byte sent to done",
+        "from the first byte sent to done",
     ),
     row(
         MetricId::Ttfb,
         "ttfb",
         Source::Sample(|s| Some(s.first_byte?.saturating_sub(s.sent?))),
-        "first byte sent to first byte received",
+        "from the first byte sent to the first byte received",
     ),
     row(
         MetricId::Ttft,
         "ttft",
         Source::Sample(|s| Some(s.first_token?.saturating_sub(s.due))),
-        "due to the first event that carries generated text",
+        "from due to the first token event",
     ),
     row(
         MetricId::Tbt,
         "tbt",
         Source::Engine,
-        "gap between consecutive token-bearing events of a request",
+        "gap between consecutive token events of a request",
     ),
     row(
         MetricId::Tpot,
         "tpot",
         Source::Sample(tpot),
-        "first to last token over the tokens after the first",
+        "time from the first to the last token, per token after the first",
     ),
     row(
         MetricId::Connect,
@@ -129,37 +129,37 @@ pub const METRICS: [Metric; MetricId::COUNT] = [
         MetricId::ScheduleLag,
         "schedule_lag",
         Source::Sample(|s| s.sent.map(|_| s.schedule_lag)),
-        "due to sent less connecting: the generator's own delay",
+        "from due to sent without connecting: the generator's own delay",
     ),
     rare(
         MetricId::Decode,
         "decode",
         Source::Sample(|s| Some(s.decode_clocks()?.client)),
-        "first to last token by our clock, where the server has a figure of its own",
+        "from the first to the last token by our clock, if the server reports its own figure",
     ),
     rare(
         MetricId::ServerPrompt,
         "server_prompt",
         Source::Sample(|s| s.server_prompt),
-        "reading the prompt, as the server says",
+        "time to read the prompt, as the server reports it",
     ),
     rare(
         MetricId::ServerDecode,
         "server_decode",
         Source::Sample(|s| s.server_decode),
-        "generating the answer, as the server says",
+        "time to generate the answer, as the server reports it",
     ),
     rare(
         MetricId::PromptDiff,
         "prompt_diff",
         Source::Sample(|s| s.prompt_clocks().map(|c| c.client.saturating_sub(c.server))),
-        "ttft less server_prompt, of each request",
+        "ttft - server_prompt, of each request",
     ),
     rare(
         MetricId::DecodeDiff,
         "decode_diff",
         Source::Sample(|s| s.decode_clocks().map(|c| c.client.abs_diff(c.server))),
-        "decode against server_decode, of each request, without sign",
+        "difference between decode and server_decode of each request, without sign",
     ),
 ];
 
@@ -182,8 +182,8 @@ const fn rare(id: MetricId, key: &'static str, source: Source, meaning: &'static
     }
 }
 
-/// An interrupted request is right-censored: how long it would have taken is unknown, so it is kept out
-/// here and its elapsed time is kept apart as a lower bound (`SeriesTotals::interrupted_elapsed_max`).
+/// Returns the latency, except for interrupted requests. They are right-censored: how long they would have taken is
+/// unknown, so their elapsed time is kept separately as a lower bound (`SeriesTotals::interrupted_elapsed_max`).
 fn latency(s: &Sample) -> Option<Nanos> {
     (s.outcome != Outcome::Interrupted).then(|| s.done.saturating_sub(s.due))
 }
@@ -193,7 +193,8 @@ fn service_time(s: &Sample) -> Option<Nanos> {
     Some(s.done.saturating_sub(s.sent?))
 }
 
-/// None when all tokens carry one stamp: they came in one read, and a rate of infinity is not a measurement.
+/// Returns the time per output token; `None` if all tokens have the same stamp. They came in one read, and an infinite
+/// rate is not a measurement.
 fn tpot(s: &Sample) -> Option<Nanos> {
     let span = s.last_token?.saturating_sub(s.first_token?);
     (s.output_tokens >= 2 && span > 0).then(|| span / u64::from(s.output_tokens - 1))
@@ -204,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_stands_at_its_own_index_and_is_found_by_its_key() {
+    fn every_metric_is_at_its_own_index_and_is_found_by_its_key() {
         for (i, metric) in METRICS.iter().enumerate() {
             assert_eq!(metric.id as usize, i);
             assert_eq!(MetricId::from_key(metric.key), Some(metric.id));

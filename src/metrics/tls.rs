@@ -1,6 +1,6 @@
-//! Why a TLS connection failed: the reasons behind `tls_failed`.
+//! Defines the reasons why a TLS connection failed, which the outcome `tls_failed` has.
 
-/// One `tls_failed` has one of these. `docs/METRICS.md` says when each is given.
+/// The reason of a request with the outcome `tls_failed`. `docs/METRICS.md` defines them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum TlsFailure {
@@ -40,7 +40,7 @@ impl TlsFailure {
         TlsFailure::Broken,
     ];
 
-    /// The key in the result document.
+    /// Returns the key in the result document.
     pub fn name(self) -> &'static str {
         match self {
             TlsFailure::WrongHost => "wrong_host",
@@ -60,47 +60,51 @@ impl TlsFailure {
         }
     }
 
-    /// In words.
+    /// Returns the reason in words.
     pub fn text(self) -> &'static str {
         match self {
             TlsFailure::WrongHost => "the certificate is for another name",
             TlsFailure::Expired => "the certificate has expired",
             TlsFailure::NotYetValid => "the certificate is not valid yet",
-            TlsFailure::SelfSigned => "the certificate is self-signed and not among the trusted ones",
-            TlsFailure::UnknownIssuer => "the certificate's issuer is not among the trusted ones",
-            TlsFailure::BadCertificate => "the certificate is not fit for this server",
+            TlsFailure::SelfSigned => "the certificate is self-signed and not trusted",
+            TlsFailure::UnknownIssuer => "the certificate's issuer is not trusted",
+            TlsFailure::BadCertificate => "the certificate is not valid for a server",
             TlsFailure::PlainText => "the server answers in plain text on this port",
-            TlsFailure::ProtocolMismatch => "no TLS version or cipher in common (ours: TLS 1.2 and 1.3)",
+            TlsFailure::ProtocolMismatch => {
+                "client and server have no TLS version or cipher in common (ours: TLS 1.2 and 1.3)"
+            }
             TlsFailure::NameRefused => "the server does not know this name",
-            TlsFailure::ClientCertificateWanted => "the server wants a certificate of the client",
-            TlsFailure::NoHttp1 => "the server speaks no HTTP/1.1 here",
+            TlsFailure::ClientCertificateWanted => "the server requires a client certificate",
+            TlsFailure::NoHttp1 => "the server does not offer HTTP/1.1 here",
             TlsFailure::Closed => "the connection was closed during the handshake",
-            TlsFailure::Alert => "the server refused with an alert",
-            TlsFailure::Broken => "the server sent what is no TLS, or could not be decrypted",
+            TlsFailure::Alert => "the server refused the connection with an alert",
+            TlsFailure::Broken => "the server sent data that is not TLS or could not be decrypted",
         }
     }
 
-    /// The next step.
+    /// Returns the next step for the user.
     pub fn hint(self) -> &'static str {
         match self {
-            TlsFailure::WrongHost => "name the host as its certificate does, or --insecure",
+            TlsFailure::WrongHost => "use the host name in the certificate, or --insecure",
             TlsFailure::Expired | TlsFailure::NotYetValid => {
-                "renew the certificate, check this host's clock, or --insecure"
+                "renew the certificate, check this host's clock, or use --insecure"
             }
             TlsFailure::SelfSigned => {
-                "trust it with --cacert FILE (it must say CA:FALSE to be a server's), or --insecure"
+                "trust it with --cacert FILE (a server's certificate must say CA:FALSE), or use --insecure"
             }
-            TlsFailure::UnknownIssuer => "add the issuer's certificate with --cacert FILE, or --insecure",
-            TlsFailure::BadCertificate => "look at it: openssl s_client -connect HOST:PORT -showcerts",
-            TlsFailure::PlainText => "write http:// in place of https://, or name the TLS port",
-            TlsFailure::ProtocolMismatch => "offer TLS 1.2 or 1.3 with ECDHE and AES-GCM or ChaCha20",
-            TlsFailure::NameRefused => "name the host as the server does",
+            TlsFailure::UnknownIssuer => "add the issuer's certificate with --cacert FILE, or use --insecure",
+            TlsFailure::BadCertificate => "inspect it: openssl s_client -connect HOST:PORT -showcerts",
+            TlsFailure::PlainText => "write http:// instead of https://, or use the TLS port",
+            TlsFailure::ProtocolMismatch => {
+                "let the server offer TLS 1.2 or 1.3 with ECDHE and AES-GCM or ChaCha20"
+            }
+            TlsFailure::NameRefused => "use a host name that the server knows",
             TlsFailure::ClientCertificateWanted => {
-                "client certificates are not supported: ask for another way in"
+                "client certificates are not supported; use an address that does not require one"
             }
-            TlsFailure::NoHttp1 => "offer http/1.1 beside h2",
+            TlsFailure::NoHttp1 => "let the server offer http/1.1 in addition to h2",
             TlsFailure::Closed | TlsFailure::Alert | TlsFailure::Broken => {
-                "see the server's log; is this its TLS port?"
+                "see the server's log, and check that this is its TLS port"
             }
         }
     }
@@ -111,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_stands_at_its_own_index_and_has_its_own_name() {
+    fn every_reason_is_at_its_own_index_and_has_its_own_name() {
         let mut names = std::collections::HashSet::new();
         for (i, failure) in TlsFailure::ALL.iter().enumerate() {
             assert_eq!(*failure as usize, i);

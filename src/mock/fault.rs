@@ -1,8 +1,8 @@
-//! Faults that the mock injects, in exact counts.
+//! Defines the faults that the mock injects in exact counts.
 
 use crate::workload::random::{keyed, up_to};
 
-/// What goes wrong with one completion request.
+/// A fault of one completion request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// An answer with this status and a JSON error.
@@ -17,13 +17,13 @@ pub enum Fault {
     ErrorEvent,
     /// An event (or body) that is not JSON.
     BadJson,
-    /// A chunk size that is no number (or a status line that is none).
+    /// A chunk size that is not a number (or an invalid status line).
     BadChunk,
-    /// No answer at all, until the client goes away.
+    /// No answer at all, until the client closes the connection.
     Hang,
     /// Part of the answer, then nothing.
     Stall,
-    /// Connection closed after a whole answer that promised keep-alive.
+    /// A connection closed after a complete answer that promised keep-alive.
     Close,
 }
 
@@ -50,12 +50,12 @@ impl Fault {
         }
     }
 
-    /// All but the statuses.
+    /// Returns the names of all faults except statuses.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMED.iter().map(|(name, _)| *name)
     }
 
-    /// A status from 300 to 599, or a name.
+    /// Parses a status from 300 to 599, or a name.
     pub fn parse(text: &str) -> Option<Fault> {
         if let Ok(code) = text.parse::<u16>() {
             return (300..=599).contains(&code).then_some(Fault::Status(code));
@@ -64,17 +64,18 @@ impl Fault {
     }
 }
 
-/// Which request of a cycle meets which fault: `cycle[i]` for the i-th completion request, and over again.
+/// Assigns faults to requests: `cycle[i]` to completion request number i, repeated endlessly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultPlan {
     cycle: Vec<Option<Fault>>,
 }
 
 impl FaultPlan {
-    /// So many requests with each fault in a cycle of `requests`, at places drawn from the seed.
+    /// Creates a cycle of `requests` with the given count of each fault, at places drawn from the seed.
     ///
     /// # Panics
-    /// When the counts don't fit into the cycle.
+    ///
+    /// Panics if the counts don't fit into the cycle.
     pub fn new(counts: &[(Fault, u32)], requests: u32, seed: u64) -> FaultPlan {
         let mut cycle = Vec::with_capacity(requests as usize);
         for (fault, count) in counts {
@@ -89,7 +90,7 @@ impl FaultPlan {
         FaultPlan { cycle }
     }
 
-    pub fn fault_of(&self, request: u64) -> Option<Fault> {
+    pub fn fault_for(&self, request: u64) -> Option<Fault> {
         if self.cycle.is_empty() {
             return None;
         }
@@ -97,7 +98,7 @@ impl FaultPlan {
     }
 }
 
-/// Fisher-Yates (Durstenfeld's form), from the end.
+/// Shuffles with the algorithm of Fisher and Yates (Durstenfeld's form), from the end.
 fn shuffle<T>(items: &mut [T], seed: u64) {
     for i in (1..items.len()).rev() {
         let j = up_to(i as u64, keyed([seed, i as u64, 0, 0])) as usize;
@@ -110,17 +111,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cycle_holds_exactly_the_counts_asked_for() {
+    fn a_cycle_has_exactly_the_requested_counts() {
         let counts = [(Fault::Status(503), 37), (Fault::Reset, 11), (Fault::Cut, 5)];
         let plan = FaultPlan::new(&counts, 1_000, 7);
-        let count = |f| (0..1_000).filter(|i| plan.fault_of(*i) == f).count();
+        let count = |f| (0..1_000).filter(|i| plan.fault_for(*i) == f).count();
         for (fault, n) in counts {
             assert_eq!(count(Some(fault)), n as usize);
         }
         assert_eq!(count(None), 947);
         assert_eq!(plan, FaultPlan::new(&counts, 1_000, 7));
         assert_ne!(plan, FaultPlan::new(&counts, 1_000, 8));
-        assert_eq!(plan.fault_of(1_003), plan.fault_of(3));
+        assert_eq!(plan.fault_for(1_003), plan.fault_for(3));
     }
 
     #[test]

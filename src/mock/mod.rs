@@ -1,4 +1,5 @@
-//! A server with a known timeline, for tests and benchmarks: it says when it sent what, and fails on purpose.
+//! Implements a server with a known timeline, for tests and benchmarks. It reports when it sent what, and can fail on
+//! purpose.
 
 pub mod budget;
 mod dialect;
@@ -29,46 +30,47 @@ use script::Script;
 use serve::{MockCore, Shared, serve};
 use truth::Truth;
 
-/// As many as the kernel lets wait: a storm of 10,000 connects must not meet SYN retransmits of a second.
+/// Longest listen queue that the kernel accepts, so that 10,000 connects at once do not lead to SYN retransmits after a
+/// second.
 const BACKLOG: i32 = 65_535;
-/// Sends may be this late, which the truth says. Waking for each of 100,000 sends a second kept the core busy with
-/// setting timers for more than half of its time.
+/// Sends may be this late, which the mock's own figures show. Waking up for each of 100,000 sends per second kept the
+/// core busy with setting timers for more than half of its time.
 const TIMER_SLACK: Nanos = 50 * MICROSECOND;
-/// A core that has not started by then has failed.
+/// A core that has not started after this time has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 pub struct MockOptions {
     pub listen: SocketAddr,
-    /// Arrival of a request to its first token.
+    /// Time from the arrival of a request to its first token.
     pub ttft: Nanos,
-    /// From write to write.
+    /// Time between two writes.
     pub gap: Nanos,
     pub tokens: u32,
-    /// At least 1.
+    /// Token events per write, at least 1.
     pub events_per_write: u32,
-    /// No timeline: as fast as the sockets take it.
+    /// Sends as fast as the sockets accept data, without a timeline.
     pub unpaced: bool,
     /// Puts the instant of the send into each event.
     pub stamp: bool,
-    /// Token events are padded to this size.
+    /// Size to which token events are padded.
     pub event_bytes: usize,
     pub faults: FaultPlan,
-    /// Spreads the connections' timelines evenly over a gap, so that they don't all send at once.
+    /// Spreads the connections' timelines evenly over a gap, so that they don't all send at the same time.
     pub spread: bool,
-    /// Closes after each whole stream, though it promised to keep the connection: llama.cpp does.
+    /// Closes the connection after each complete stream although it promised to keep it, as llama.cpp does.
     pub close_after_stream: bool,
-    /// Tokens for all streams together, and of all mocks that have the same one.
+    /// Tokens for all streams together, including those of all mocks that share the budget.
     pub budget: Option<Arc<Budget>>,
     /// Leaves Nagle's algorithm on, as some servers do.
     pub nagle: bool,
-    /// One thread on each; not empty.
+    /// CPUs of the threads, one each; not empty.
     pub cpus: Vec<usize>,
-    /// Expected connections.
+    /// Expected number of connections.
     pub connections: u32,
 }
 
-/// A running mock; stopped by `stop` or when dropped.
+/// A running mock, which ends by `stop` or when it is dropped.
 pub struct Mock {
     pub address: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -135,7 +137,7 @@ impl Mock {
             kick.kick();
         }
         for core in self.cores.drain(..) {
-            // A core that failed has said so at its start, or its clients have noticed.
+            // A core that failed has reported it at its start, or its clients have noticed.
             let _ = core.join();
         }
     }
@@ -209,6 +211,6 @@ async fn run_core(setup: CoreSetup) {
             this.net.note_runnable();
         }
     });
-    // The ring failing is the mock's end: its clients see it close.
+    // A failure of the ring ends the mock, and its clients see closed connections.
     let _ = net.drive(yield_now, || stop.load(Ordering::Acquire)).await;
 }

@@ -1,16 +1,16 @@
-//! Reads what the mock is asked for.
+//! Parses the requests to the mock.
 
 use crate::api::Api;
 
-/// A request head, at most.
+/// Largest request head in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// A request body, at most.
+/// Largest request body in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 const HEADERS_MAX: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// Generated text, in the words of an API.
+    /// Generated text in the format of an API.
     Completion {
         api: Api,
         stream: bool,
@@ -25,16 +25,16 @@ pub enum Route {
 pub struct Request {
     pub route: Route,
     pub keep_alive: bool,
-    /// Where its body stands in the input.
+    /// Offset of its body in the input.
     pub body_from: usize,
-    /// Bytes of the input that belong to it.
+    /// Length of the request in the input.
     pub bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadRequest;
 
-/// The request at the start of `input`; `None`: more bytes are needed.
+/// Parses the request at the start of `input`. Returns `None` if more bytes are needed.
 pub fn parse(input: &[u8]) -> Result<Option<Request>, BadRequest> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Request::new(&mut headers);
@@ -71,7 +71,7 @@ pub fn parse(input: &[u8]) -> Result<Option<Request>, BadRequest> {
 fn route(method: &str, path: &str, body: &[u8]) -> Route {
     let path = path.split('?').next().unwrap_or("");
     match (method, path) {
-        ("POST", p) => match api_of(p) {
+        ("POST", p) => match api_for_path(p) {
             Some(api) => Route::Completion {
                 api,
                 stream: asks_for_stream(body),
@@ -92,8 +92,8 @@ fn asks_for_stream(body: &[u8]) -> bool {
         .unwrap_or(false)
 }
 
-/// The API follows from the path. Any path may come before the prefixes that servers have the API under.
-fn api_of(path: &str) -> Option<Api> {
+/// Returns the API for a path. Any path may precede the prefixes under which servers offer the API.
+fn api_for_path(path: &str) -> Option<Api> {
     let api = Api::of_path(path)?;
     let prefixes = api.row().prefixes;
     let before = path.strip_suffix(api.row().end)?;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_found_once_its_last_byte_is_there() {
+    fn a_request_is_found_once_its_last_byte_has_arrived() {
         let text = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 16\r\n\r\n{\"stream\": true}GET";
         let whole = text.len() - 3;
         for cut in 0..whole {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn routes_are_told_apart() {
+    fn routes_are_distinguished() {
         let get = |path: &str| {
             parse(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes())
                 .unwrap()

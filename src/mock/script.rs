@@ -1,4 +1,4 @@
-//! The bytes that the mock sends: built once, patched with the instant of each send.
+//! Prepares the bytes that the mock sends. They are built once, and patched with the instant of each send.
 
 use crate::api::{Api, STAMP_DIGITS, STAMP_KEY, write_stamp};
 use std::io::Write;
@@ -6,78 +6,78 @@ use std::io::Write;
 use super::dialect::{COUNT_KEY, COUNT_WIDTH, DECODE_KEY, Dialect, MS_WIDTH, PROMPT_KEY};
 use crate::units::Nanos;
 
-/// How long the mock itself took for an answer, so far as an API says so.
+/// The mock's own times for an answer, which some APIs report.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Took {
-    /// Arrival of the request to the first token.
+pub struct AnswerTimes {
+    /// Time from the request's arrival to the first token.
     pub prompt: Nanos,
-    /// First token to the last.
+    /// Time from the first to the last token.
     pub decode: Nanos,
 }
 
-/// Bytes with room for the times.
-pub struct Timed {
+/// A template with placeholders for the times.
+pub struct TimedTemplate {
     bytes: Vec<u8>,
     prompt_at: Option<usize>,
     decode_at: Option<usize>,
 }
 
-impl Timed {
-    fn new(bytes: Vec<u8>) -> Timed {
-        Timed {
-            prompt_at: place(&bytes, PROMPT_KEY),
-            decode_at: place(&bytes, DECODE_KEY),
+impl TimedTemplate {
+    fn new(bytes: Vec<u8>) -> TimedTemplate {
+        TimedTemplate {
+            prompt_at: value_offset(&bytes, PROMPT_KEY),
+            decode_at: value_offset(&bytes, DECODE_KEY),
             bytes,
         }
     }
 
-    pub fn append(&self, out: &mut Vec<u8>, took: Took) {
+    pub fn append(&self, out: &mut Vec<u8>, times: AnswerTimes) {
         let start = out.len();
         out.extend_from_slice(&self.bytes);
-        for (at, time) in [(self.prompt_at, took.prompt), (self.decode_at, took.decode)] {
+        for (at, time) in [(self.prompt_at, times.prompt), (self.decode_at, times.decode)] {
             if let Some(at) = at {
                 let mut room = &mut out[start + at..start + at + MS_WIDTH];
-                // Times up to 10,000 days fit; an answer has an hour.
+                // Times up to 10,000 days fit, and an answer takes an hour at most.
                 let _ = write!(room, "{:>MS_WIDTH$.6}", time as f64 / 1e6);
             }
         }
     }
 }
 
-/// Where the value of `key` begins.
-fn place(bytes: &[u8], key: &str) -> Option<usize> {
+/// Returns the offset of the value of `key`.
+fn value_offset(bytes: &[u8], key: &str) -> Option<usize> {
     memchr::memmem::find(bytes, key.as_bytes()).map(|at| at + key.len())
 }
 
-/// Templates of one configuration and API.
+/// The templates for one configuration and API.
 pub struct Script {
     /// Head of a streamed answer, and the event before its tokens.
     pub stream_head: Vec<u8>,
     /// One token event as a chunk.
     token: Vec<u8>,
-    /// Where the stamp's digits stand in `token`, and the count of tokens so far.
+    /// Offsets in `token` of the stamp's digits, and of the count of tokens so far.
     stamp_at: Option<usize>,
     count_at: Option<usize>,
     /// Finish event with the counts, `[DONE]` if the API has it, last chunk.
-    pub stream_end: Timed,
+    pub stream_end: TimedTemplate,
     /// The same without a finish.
     pub stream_unfinished: Vec<u8>,
     pub stream_error: Vec<u8>,
     pub stream_bad_json: Vec<u8>,
     /// A whole answer to a non-streamed request.
-    pub answer: Timed,
+    pub answer: TimedTemplate,
     pub answer_unfinished: Vec<u8>,
     pub answer_error: Vec<u8>,
     pub answer_bad_json: Vec<u8>,
 }
 
 impl Script {
-    /// `event_bytes`: size of a token event's chunk data, padded to it if the event is shorter.
+    /// Builds the templates. The chunk data of a token event is padded to `event_bytes` if it is shorter.
     pub fn new(api: Api, tokens: u32, stamp: bool, event_bytes: usize) -> Script {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
                     Transfer-Encoding: chunked\r\n\r\n";
         let mut stream_head = head.as_bytes().to_vec();
-        let dialect = Dialect::of(api);
+        let dialect = Dialect::for_api(api);
         if let Some(opening) = dialect.opening {
             stream_head.extend(chunk(&opening()));
         }
@@ -88,21 +88,21 @@ impl Script {
         let token = token(dialect, stamp, event_bytes);
         Script {
             stream_head,
-            stamp_at: place(&token, STAMP_KEY),
-            count_at: place(&token, COUNT_KEY),
+            stamp_at: value_offset(&token, STAMP_KEY),
+            count_at: value_offset(&token, COUNT_KEY),
             token,
-            stream_end: Timed::new([finish, done.clone()].concat()),
+            stream_end: TimedTemplate::new([finish, done.clone()].concat()),
             stream_unfinished: done.clone(),
             stream_error: [error, done].concat(),
             stream_bad_json: chunk("data: {\"choices\":[{\"delta\":\n\n"),
-            answer: Timed::new(json(200, &(dialect.body)(tokens, true))),
+            answer: TimedTemplate::new(json(200, &(dialect.body)(tokens, true))),
             answer_unfinished: json(200, &(dialect.body)(tokens, false)),
             answer_error: json(200, r#"{"error":{"message":"injected","type":"server_error"}}"#),
             answer_bad_json: json(200, "{\"choices\":[{\"message\":"),
         }
     }
 
-    /// Appends `count` token events stamped `now`, of which the first is number `from` of its stream.
+    /// Appends `count` token events with the stamp `now`. The first one is number `from` of its stream.
     pub fn tokens(&self, out: &mut Vec<u8>, from: u32, count: u32, now: Nanos) {
         for number in from..from + count {
             let start = out.len();
@@ -112,7 +112,7 @@ impl Script {
             }
             if let Some(at) = self.count_at {
                 let mut room = &mut out[start + at..start + at + COUNT_WIDTH];
-                // As wide as the widest u32.
+                // The placeholder is as wide as the widest u32.
                 let _ = write!(room, "{:>COUNT_WIDTH$}", number + 1);
             }
         }
@@ -137,7 +137,7 @@ fn chunk(data: &str) -> Vec<u8> {
     format!("{:x}\r\n{data}\r\n", data.len()).into_bytes()
 }
 
-/// An answer with a JSON body.
+/// Returns an answer with a JSON body.
 pub fn json(status: u16, body: &str) -> Vec<u8> {
     let reason = match status {
         200 => "OK",
@@ -191,19 +191,19 @@ mod tests {
         serde_json::from_str(text[from..].split("\n\n").next().unwrap()).unwrap()
     }
 
-    const TOOK: Took = Took {
+    const TIMES: AnswerTimes = AnswerTimes {
         prompt: 12_345_678,
         decode: 3_600_000_000_000,
     };
 
     #[test]
-    fn llama_cpps_events_count_along_and_its_end_says_what_it_took() {
+    fn llama_cpps_events_count_tokens_and_its_end_reports_times() {
         let script = Script::new(Api::LlamaCpp, 3, false, 0);
         let mut out = Vec::new();
         script.tokens(&mut out, 2, 1, 0);
         assert_eq!(data(&out)["tokens_predicted"], 3);
         out.clear();
-        script.stream_end.append(&mut out, TOOK);
+        script.stream_end.append(&mut out, TIMES);
         let end = data(&out);
         assert_eq!(
             (&end["stop"], &end["tokens_predicted"]),
@@ -214,22 +214,22 @@ mod tests {
         assert!(!out.windows(6).any(|w| w == b"[DONE]"));
     }
 
-    /// Each dialect against the row of the API that it is for: what the mock says, the client understands.
+    /// Checks each dialect against the client's row of its API, so that the client understands what the mock sends.
     #[test]
-    fn the_client_reads_what_each_dialect_says() {
+    fn the_client_reads_each_dialect() {
         for api in Api::ALL {
-            let (row, dialect) = (api.row(), Dialect::of(api));
-            let said = |event: String| event.trim_start_matches("data: ").to_owned();
+            let (row, dialect) = (api.row(), Dialect::for_api(api));
+            let data_of = |event: String| event.trim_start_matches("data: ").to_owned();
             let read = row.read_event.unwrap();
             let mut stream = StreamState::default();
             let opening = dialect.opening.map(|opening| opening());
             for event in opening.into_iter().chain([(dialect.token)("")]) {
-                stream.read(read, b"", said(event).as_bytes()).unwrap();
+                stream.read(read, b"", data_of(event).as_bytes()).unwrap();
             }
             assert_eq!(stream.verdict_at_end(), StreamEnd::Truncated, "{api:?}");
             for event in [Some((dialect.finish)(3)), dialect.done.map(str::to_owned)] {
                 stream
-                    .read(read, b"", said(event.unwrap_or_default()).as_bytes())
+                    .read(read, b"", data_of(event.unwrap_or_default()).as_bytes())
                     .unwrap();
             }
             assert_eq!(stream.verdict_at_end(), StreamEnd::Ok, "{api:?}");
@@ -251,7 +251,7 @@ mod tests {
         ] {
             let script = Script::new(api, 3, false, 0);
             let mut bytes = Vec::new();
-            script.answer.append(&mut bytes, TOOK);
+            script.answer.append(&mut bytes, TIMES);
             let text = String::from_utf8(bytes).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
             assert!(head.contains(&format!("Content-Length: {}", body.len())));

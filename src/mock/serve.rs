@@ -1,4 +1,4 @@
-//! One connection of the mock: read a request, answer it on its timeline, again.
+//! Serves one connection of the mock: reads a request, answers it on its timeline, and repeats.
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,24 +7,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::MockOptions;
 use super::fault::{Fault, FaultPlan};
 use super::request::{self, Request, Route};
-use super::script::{self, Script, Took};
+use super::script::{self, AnswerTimes, Script};
 use super::truth::{self, Truth};
 use crate::api::Api;
 use crate::engine::runtime::yield_now;
 use crate::net::{ConnId, Net, Received, TaskId, clock};
 use crate::units::Nanos;
 
-/// What the cores of one mock share.
+/// State that the cores of one mock share.
 pub struct Shared {
     pub options: MockOptions,
-    /// By `Api as usize`.
+    /// One script per API, indexed by `Api as usize`.
     pub scripts: [Script; Api::ALL.len()],
     pub faults: FaultPlan,
-    /// Completion requests so far: the index into the fault plan.
+    /// Number of completion requests so far, which is the index into the fault plan.
     pub completions: AtomicU64,
-    /// Connections so far.
+    /// Number of connections so far.
     pub connections: AtomicU64,
-    /// One per core, so that no core waits for another.
+    /// One record per core, so that no core waits for another.
     pub truths: Vec<Mutex<Truth>>,
 }
 
@@ -35,8 +35,8 @@ pub struct MockCore {
     pub net: Net,
 }
 
-/// The client is gone, or the fault wants the connection gone.
-struct Over;
+/// The client has closed the connection, or the fault requires us to close it.
+struct ConnectionEnded;
 
 impl MockCore {
     fn truth(&self, f: impl FnOnce(&mut Truth)) {
@@ -46,8 +46,8 @@ impl MockCore {
     }
 }
 
-/// A connection's phase within a gap: the multiples of the golden ratio spread any number of points evenly
-/// (Knuth, The Art of Computer Programming, volume 3, 6.4, theorem S).
+/// Returns a connection's phase within a gap. Multiples of the golden ratio spread any number of points evenly (Knuth,
+/// The Art of Computer Programming, volume 3, 6.4, theorem S).
 fn phase(connection: u64, gap: Nanos) -> Nanos {
     let fraction = connection.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((u128::from(fraction) * u128::from(gap)) >> 64) as Nanos
@@ -57,7 +57,7 @@ fn phase(connection: u64, gap: Nanos) -> Nanos {
 pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
     let number = core.shared.connections.fetch_add(1, Ordering::Relaxed);
     core.truth(|t| t.connections += 1);
-    let mut session = Session {
+    let mut connection = Connection {
         core: &core,
         conn,
         task,
@@ -78,7 +78,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
                 if let Route::Completion { .. } = request.route {
                     core.truth(|t| t.bodies_digest = t.bodies_digest.wrapping_add(digest));
                 }
-                let done = session.answer(request, arrived).await;
+                let done = connection.answer(request, arrived).await;
                 if done.is_err() || !request.keep_alive {
                     break;
                 }
@@ -91,7 +91,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
                 _ => break,
             },
             Err(_) => {
-                let _ = session
+                let _ = connection
                     .write(&script::json(400, r#"{"error":"bad request"}"#))
                     .await;
                 break;
@@ -102,7 +102,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
     core.net.free_task(task);
 }
 
-/// What of an answer has gone out.
+/// The progress of an answer.
 struct Writes {
     arrived: Nanos,
     tokens: u32,
@@ -120,40 +120,40 @@ impl Writes {
         }
     }
 
-    fn wrote(&mut self, tokens: u32, now: Nanos) {
+    fn record(&mut self, tokens: u32, now: Nanos) {
         self.tokens += tokens;
         self.first.get_or_insert(now);
         self.last = Some(now);
     }
 
-    /// As the server of a llama.cpp measures itself, with the last token at `now`.
-    fn took(&self, now: Nanos) -> Took {
+    /// Returns the times as a llama.cpp server measures them, with the last token at `now`.
+    fn times_at(&self, now: Nanos) -> AnswerTimes {
         let first = self.first.unwrap_or(now);
-        Took {
+        AnswerTimes {
             prompt: first.saturating_sub(self.arrived),
             decode: now.saturating_sub(first),
         }
     }
 }
 
-struct Session<'a> {
+struct Connection<'a> {
     core: &'a MockCore,
     conn: ConnId,
     task: TaskId,
     scratch: Vec<u8>,
-    /// Added to the timeline of each answer.
+    /// Delay that is added to the timeline of each answer.
     phase: Nanos,
 }
 
-impl Session<'_> {
-    async fn answer(&mut self, request: Request, arrived: Nanos) -> Result<(), Over> {
+impl Connection<'_> {
+    async fn answer(&mut self, request: Request, arrived: Nanos) -> Result<(), ConnectionEnded> {
         let (api, stream) = match request.route {
             Route::Completion { api, stream } => (api, stream),
             route => return self.answer_light(route).await,
         };
         let shared = &self.core.shared;
         let index = shared.completions.fetch_add(1, Ordering::Relaxed);
-        let fault = shared.faults.fault_of(index);
+        let fault = shared.faults.fault_for(index);
         self.core.truth(|t| {
             t.requests += 1;
             t.streams += u64::from(stream);
@@ -167,22 +167,22 @@ impl Session<'_> {
                 return self.write(&script::json(code, body)).await;
             }
             (Some(Fault::Hang), _) => return self.hang().await,
-            (fault, true) => self.stream(api, arrived, fault).await,
-            (fault, false) => self.whole(api, arrived, fault).await,
+            (fault, true) => self.answer_stream(api, arrived, fault).await,
+            (fault, false) => self.answer_whole(api, arrived, fault).await,
         };
         match (&result, fault) {
             (Ok(()), None | Some(Fault::Close)) => self.core.truth(|t| t.ok += 1),
-            (Err(Over), None) => self.core.truth(|t| t.abandoned += 1),
+            (Err(ConnectionEnded), None) => self.core.truth(|t| t.abandoned += 1),
             _ => {}
         }
         match fault {
-            Some(Fault::Close) => Err(Over),
-            None if stream && shared.options.close_after_stream => Err(Over),
+            Some(Fault::Close) => Err(ConnectionEnded),
+            None if stream && shared.options.close_after_stream => Err(ConnectionEnded),
             _ => result,
         }
     }
 
-    async fn answer_light(&mut self, route: Route) -> Result<(), Over> {
+    async fn answer_light(&mut self, route: Route) -> Result<(), ConnectionEnded> {
         self.core.truth(|t| t.light += 1);
         let bytes = match route {
             Route::Health => script::json(200, r#"{"status":"ok","service":"llmload-mock"}"#),
@@ -202,8 +202,13 @@ impl Session<'_> {
         self.write(&bytes).await
     }
 
-    /// A streamed answer: head at once, tokens on the timeline, the end with the last token.
-    async fn stream(&mut self, api: Api, arrived: Nanos, fault: Option<Fault>) -> Result<(), Over> {
+    /// Sends a streamed answer: the head at once, the tokens on the timeline, and the end with the last token.
+    async fn answer_stream(
+        &mut self,
+        api: Api,
+        arrived: Nanos,
+        fault: Option<Fault>,
+    ) -> Result<(), ConnectionEnded> {
         let shared = self.core.shared.clone();
         let (o, script) = (&shared.options, &shared.scripts[api as usize]);
         self.write(&script.stream_head).await?;
@@ -215,7 +220,7 @@ impl Session<'_> {
         let mut writes = Writes::new(arrived);
         while writes.tokens < until {
             let count = o.events_per_write.min(o.tokens - writes.tokens);
-            let due = self.turn(&writes, count).await?;
+            let due = self.wait_for_turn(&writes, count).await?;
             let ends = writes.tokens + count == o.tokens && fault.is_none();
             let now = self.write_tokens(script, &writes, count, ends).await?;
             self.core.truth(|t| {
@@ -226,7 +231,7 @@ impl Session<'_> {
                 };
                 t.late.record(now.saturating_sub(due));
             });
-            writes.wrote(count, now);
+            writes.record(count, now);
         }
         match fault {
             Some(fault) => self.break_off(fault, Some(script)).await,
@@ -234,8 +239,8 @@ impl Session<'_> {
         }
     }
 
-    /// Waits until the next `count` tokens may go out; gives the instant that they were to.
-    async fn turn(&self, writes: &Writes, count: u32) -> Result<Nanos, Over> {
+    /// Waits until the next `count` tokens may go out. Returns the instant at which they were due.
+    async fn wait_for_turn(&self, writes: &Writes, count: u32) -> Result<Nanos, ConnectionEnded> {
         let o = &self.core.shared.options;
         let step = Nanos::from(writes.tokens / o.events_per_write);
         let due = writes.arrived + self.phase + o.ttft + step * o.gap;
@@ -243,7 +248,7 @@ impl Session<'_> {
             self.pace(due).await?;
             return Ok(due);
         };
-        // A GPU does not catch up: the gap counts from the last write, not from the timeline.
+        // A GPU does not catch up, so the gap counts from the last write and not from the timeline.
         let due = writes.last.map_or(due, |last| last + o.gap);
         self.pace(due).await?;
         let due = budget.take(count, clock::monotonic());
@@ -251,58 +256,63 @@ impl Session<'_> {
         Ok(due)
     }
 
-    /// Waits for the timeline's next instant; without one, lets the others run.
-    async fn pace(&self, due: Nanos) -> Result<(), Over> {
+    /// Waits for the timeline's next instant. Without a timeline, lets the other tasks run.
+    async fn pace(&self, due: Nanos) -> Result<(), ConnectionEnded> {
         if !self.core.shared.options.unpaced {
             return self.wait(due).await;
         }
         self.core.net.note_runnable();
         yield_now().await;
-        self.still_there()
+        self.check_connected()
     }
 
-    async fn wait(&self, until: Nanos) -> Result<(), Over> {
+    async fn wait(&self, until: Nanos) -> Result<(), ConnectionEnded> {
         self.core.net.sleep_until(self.task, until).await;
-        self.still_there()
+        self.check_connected()
     }
 
-    fn still_there(&self) -> Result<(), Over> {
+    fn check_connected(&self) -> Result<(), ConnectionEnded> {
         if self.core.net.is_ended(self.conn) {
-            return Err(Over);
+            return Err(ConnectionEnded);
         }
         Ok(())
     }
 
-    /// Writes token events stamped with the instant before the send; gives that instant.
+    /// Writes token events, stamped with the instant before the send. Returns that instant.
     async fn write_tokens(
         &mut self,
         script: &Script,
         writes: &Writes,
         count: u32,
         ends: bool,
-    ) -> Result<Nanos, Over> {
+    ) -> Result<Nanos, ConnectionEnded> {
         let mut out = std::mem::take(&mut self.scratch);
         out.clear();
         let now = clock::monotonic();
         script.tokens(&mut out, writes.tokens, count, now);
         if ends {
-            script.stream_end.append(&mut out, writes.took(now));
+            script.stream_end.append(&mut out, writes.times_at(now));
         }
         let result = self.write(&out).await;
         self.scratch = out;
         result.map(|()| now)
     }
 
-    /// An answer in one piece, after as long as a stream of it would have taken.
-    async fn whole(&mut self, api: Api, arrived: Nanos, fault: Option<Fault>) -> Result<(), Over> {
+    /// Sends an answer in one piece, after the time that a stream would have taken.
+    async fn answer_whole(
+        &mut self,
+        api: Api,
+        arrived: Nanos,
+        fault: Option<Fault>,
+    ) -> Result<(), ConnectionEnded> {
         let shared = self.core.shared.clone();
         let (o, s) = (&shared.options, &shared.scripts[api as usize]);
         let mut writes = Writes::new(arrived);
         if o.budget.is_some() {
             while writes.tokens < o.tokens {
                 let count = o.events_per_write.min(o.tokens - writes.tokens);
-                self.turn(&writes, count).await?;
-                writes.wrote(count, clock::monotonic());
+                self.wait_for_turn(&writes, count).await?;
+                writes.record(count, clock::monotonic());
             }
         } else {
             let steps = Nanos::from(o.tokens.saturating_sub(1) / o.events_per_write);
@@ -311,28 +321,31 @@ impl Session<'_> {
         }
         let mut answer = std::mem::take(&mut self.scratch);
         answer.clear();
-        s.answer.append(&mut answer, writes.took(clock::monotonic()));
+        s.answer.append(&mut answer, writes.times_at(clock::monotonic()));
         let result = match fault {
             None | Some(Fault::Close) => self.write(&answer).await,
             Some(Fault::ErrorEvent) => self.write(&s.answer_error).await,
             Some(Fault::Unfinished) => self.write(&s.answer_unfinished).await,
             Some(Fault::BadJson) => self.write(&s.answer_bad_json).await,
-            Some(Fault::BadChunk) => self.write(b"HTTX/1.1 200 OK\r\n\r\n").await.and(Err(Over)),
+            Some(Fault::BadChunk) => self
+                .write(b"HTTX/1.1 200 OK\r\n\r\n")
+                .await
+                .and(Err(ConnectionEnded)),
             Some(fault) => match self.write(&answer[..answer.len() / 2]).await {
                 Ok(()) => self.break_off(fault, None).await,
-                Err(over) => Err(over),
+                Err(ended) => Err(ended),
             },
         };
         self.scratch = answer;
         result
     }
 
-    /// Ends an answer in its middle; `stream` is the script of a streamed one.
-    async fn break_off(&mut self, fault: Fault, stream: Option<&Script>) -> Result<(), Over> {
+    /// Breaks off an answer in its middle. `stream` is the script of a streamed answer.
+    async fn break_off(&mut self, fault: Fault, stream: Option<&Script>) -> Result<(), ConnectionEnded> {
         match (fault, stream) {
             (Fault::Reset, _) => {
                 self.core.net.reset_on_close(self.conn);
-                Err(Over)
+                Err(ConnectionEnded)
             }
             (Fault::Stall, _) => self.hang().await,
             (Fault::Unfinished, Some(script)) => self.write(&script.stream_unfinished).await,
@@ -342,38 +355,39 @@ impl Session<'_> {
             }
             (Fault::BadChunk, Some(_)) => {
                 self.write(b"zz\r\n").await?;
-                Err(Over)
+                Err(ConnectionEnded)
             }
-            _ => Err(Over),
+            _ => Err(ConnectionEnded),
         }
     }
 
-    /// Waits until the client goes away.
-    async fn hang(&mut self) -> Result<(), Over> {
+    /// Waits until the client closes the connection.
+    async fn hang(&mut self) -> Result<(), ConnectionEnded> {
         while let Received::Data(chunk) = self.core.net.receive(self.task, self.conn, Nanos::MAX).await {
             chunk.consume(|_| ());
         }
-        Err(Over)
+        Err(ConnectionEnded)
     }
 
-    /// Past the ring while the socket takes it, so that a stamp is the instant of the call; the rest by the ring.
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Over> {
+    /// Sends without the ring as long as the socket accepts data, so that a stamp is the instant of the call. The rest
+    /// goes through the ring.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ConnectionEnded> {
         let net = &self.core.net;
         let sent = match net.send_now(self.conn, bytes) {
             Ok(n) => n,
             Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => 0,
-            Err(_) => return Err(Over),
+            Err(_) => return Err(ConnectionEnded),
         };
         if sent == bytes.len() {
             return Ok(());
         }
         let mut rest = net.take_spare(self.conn);
         rest.extend_from_slice(&bytes[sent..]);
-        net.send(self.conn, rest).map_err(|_| Over)?;
+        net.send(self.conn, rest).map_err(|_| ConnectionEnded)?;
         if net.flush(self.task, self.conn, Nanos::MAX).await {
             Ok(())
         } else {
-            Err(Over)
+            Err(ConnectionEnded)
         }
     }
 }

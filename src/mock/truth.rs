@@ -1,4 +1,4 @@
-//! What the mock did, by its own clock: the truth that a client's report stands beside.
+//! Records what the mock did, by its own clock. This is the ground truth that a client's report is compared with.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,26 @@ use super::fault::Fault;
 use crate::metrics::Distribution;
 use crate::units::Nanos;
 
+/// The mock's own counts and times.
 #[derive(Default)]
 pub struct Truth {
     pub requests: u64,
     pub streams: u64,
     pub light: u64,
-    /// Completions answered whole and right.
+    /// Completions that were answered completely and correctly.
     pub ok: u64,
     pub tokens: u64,
     pub connections: u64,
-    /// Sum of the hashes of all completion requests' bodies: the same requests in any order give the same sum.
+    /// Sum of the hashes of all completion request bodies. The same requests give the same sum in any order.
     pub bodies_digest: u64,
-    /// Clients that went away in the middle of an answer.
+    /// Answers during which the client closed the connection.
     pub abandoned: u64,
     pub faults: BTreeMap<String, u64>,
-    /// Arrival of the request (kernel's stamp) to the send of the first token.
+    /// Time from the request's arrival (by the kernel's stamp) to the send of the first token.
     pub ttft: Distribution,
-    /// Send to send of consecutive writes of one stream.
+    /// Time between the sends of consecutive writes of one stream.
     pub gap: Distribution,
-    /// How late a write went out against its timeline.
+    /// Delay of writes against their timeline.
     pub late: Distribution,
 }
 
@@ -77,21 +78,21 @@ impl Truth {
             "bodies_digest": format!("{:016x}", self.bodies_digest),
             "abandoned": self.abandoned,
             "faults": self.faults,
-            "ttft_ms": spread(&self.ttft),
-            "gap_ms": spread(&self.gap),
-            "late_ms": spread(&self.late),
+            "ttft_ms": summary(&self.ttft),
+            "gap_ms": summary(&self.gap),
+            "late_ms": summary(&self.late),
         })
     }
 }
 
-/// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.
+/// Computes the 64-bit FNV-1a hash: <http://www.isthe.com/chongo/tech/comp/fnv/>.
 pub fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
         (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
-fn spread(d: &Distribution) -> Value {
+fn summary(d: &Distribution) -> Value {
     let ms = |ns: Option<Nanos>| ns.map(crate::units::millis);
     json!({
         "count": d.offered(),

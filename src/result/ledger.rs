@@ -31,14 +31,14 @@ impl RunResult {
     /// them may have no outcome.
     pub fn ledger(&self, in_flight: u64) -> Ledger {
         let ledger = Ledger::new(self.totals.account(), in_flight)
-            .divided(
+            .with_division(
                 "kinds of request",
                 accounts("kind of request", &self.kinds, Traffic::account),
             )
-            .divided("outcomes", accounts("outcomes of", &self.kinds, by_outcome));
+            .with_division("outcomes", accounts("outcomes of", &self.kinds, by_outcome));
         match &self.servers {
             None => ledger,
-            Some(servers) => ledger.divided("servers", accounts("server", servers, Traffic::account)),
+            Some(servers) => ledger.with_division("servers", accounts("server", servers, Traffic::account)),
         }
     }
 

@@ -88,7 +88,7 @@ fn check_sums(result: &mut RunResult, load: &mut Load) {
     let cores = cores.map(|(index, core)| (format!("core {index}"), core.account));
     let figures = result
         .ledger(result.totals.in_flight)
-        .divided("cores", cores)
+        .with_division("cores", cores)
         .imbalance();
     let known = load.books.failed_internally();
     if let Some(failure) = Failure::imbalance("the requests of the result do not add up", &figures)

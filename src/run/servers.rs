@@ -8,8 +8,8 @@ use crate::host::{self, CpuPlan};
 use crate::metrics::Merged;
 use crate::plan::Plan;
 use crate::result::{ManagedServerFigures, ServerCounts};
-use crate::server::managed::OWN_EXE;
-use crate::server::{CommandServer, ManagedServer, OwnedServer, Sampler, ServerSamples, ServerTotals};
+use crate::server::simulator::OWN_EXE;
+use crate::server::{CommandServer, SimulatorServer, ManagedServer, Sampler, ServerSamples, ServerTotals};
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Call, Prompts, Target};
@@ -22,7 +22,7 @@ const NAME_CHARS_MAX: usize = 80;
 
 /// A server of ours, and what was seen of it. Empty where the run goes to one that was there before.
 pub struct Owned {
-    server: Option<OwnedServer>,
+    server: Option<ManagedServer>,
     sampler: Option<Sampler>,
     /// It fails on purpose.
     chaos: bool,
@@ -134,9 +134,9 @@ fn start_simulator(
     settings: &SimulatorSettings,
     cpus: &CpuPlan,
     note: &mut dyn FnMut(&str),
-) -> Result<(OwnedServer, ServerEntry), Failure> {
+) -> Result<(ManagedServer, ServerEntry), Failure> {
     let port = settings.port.unwrap_or(0);
-    let server = ManagedServer::start(Path::new(OWN_EXE), port, &settings.options(&cpus.server))?;
+    let server = SimulatorServer::start(Path::new(OWN_EXE), port, &settings.options(&cpus.server))?;
     note(&format!(
         "simulator llmsim at {} on CPU {}, ready after {:.1} s",
         server.url(),
@@ -147,7 +147,7 @@ fn start_simulator(
         note("the simulator shares its CPUs with the workers: figures measure both");
     }
     let entry = ServerEntry::at(&server.url(), Place::default());
-    Ok((OwnedServer::Simulator(server), entry))
+    Ok((ManagedServer::Simulator(server), entry))
 }
 
 /// The server, and where its health URL is: the load goes there unless another address is given.
@@ -155,7 +155,7 @@ fn start_command(
     command: &CommandSettings,
     headers: &[(String, String)],
     note: &mut dyn FnMut(&str),
-) -> Result<(OwnedServer, ServerEntry), Failure> {
+) -> Result<(ManagedServer, ServerEntry), Failure> {
     note(&format!("starting the server {}", quoted(&command.program)));
     let server = CommandServer::start(Path::new(OWN_EXE), &command.options(), headers)?;
     note(&format!(
@@ -165,7 +165,7 @@ fn start_command(
         server.startup().as_secs_f64()
     ));
     let origin = ServerEntry::at(server.origin(), Place::default());
-    Ok((OwnedServer::Command(server), origin))
+    Ok((ManagedServer::Command(server), origin))
 }
 
 impl Owned {
@@ -196,7 +196,7 @@ impl Owned {
         }
         validated?;
         match &mut self.server {
-            Some(server) => server.rebase(),
+            Some(server) => server.reset_baseline(),
             None => Ok(()),
         }
     }

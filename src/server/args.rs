@@ -1,4 +1,4 @@
-//! How the simulator is set up, and the arguments of the hidden subcommand that carry it to the child.
+//! Defines the simulator's options, and the arguments of the hidden subcommand that pass them to the child.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -11,20 +11,20 @@ use crate::host::cpus::cpu_list;
 /// Name of the hidden subcommand.
 pub const SUBCOMMAND: &str = "__llmsim";
 
-/// Latency profile where neither an option nor a file names one: first token after 10 ms, about 2.2 ms
-/// between events.
+/// Latency profile if neither an option nor a file names one: 10 ms to the first token, and about 2.2 ms between
+/// events.
 pub const LATENCY_DEFAULT: &str = "fast";
 
-/// Tokens of each answer where nothing else is said. The simulator ignores `max_tokens`, and most requests
-/// of the high-concurrency mix ask for 20. An answer then costs it 0.09 ms of a core and a stream, 30 events
-/// in 80 ms, 0.5 ms; with 100 tokens 0.14 and 1.7 ms (2-core virtual machine, kernel 6.18): by the mix, about
-/// 6000 requests a second a core instead of 2300.
+/// Default number of tokens in each answer. The simulator ignores `max_tokens`, and most requests of the
+/// high-concurrency mix ask for 20. With 20 tokens, a plain answer takes 0.09 ms of a core, and a stream of 30 events
+/// in 80 ms takes 0.5 ms; with 100 tokens it would be 0.14 ms and 1.7 ms (2-core virtual machine, kernel 6.18). For
+/// the whole mix this means about 6000 requests per second and core instead of 2300.
 pub const TARGET_TOKENS_DEFAULT: usize = 20;
 
-/// Longest answer the simulator may be asked for.
+/// Longest answer in tokens that the simulator may be asked for.
 pub const TARGET_TOKENS_MAX: usize = 1_000_000;
 
-/// Names that the simulator knows. It takes an unknown one for `gpt5` without a word, so they are checked.
+/// Latency profiles that the simulator knows. Names are checked here, because it silently uses `gpt5` for unknown ones.
 pub const LATENCY_PROFILES: [&str; 26] = [
     "instant",
     "fast",
@@ -54,19 +54,19 @@ pub const LATENCY_PROFILES: [&str; 26] = [
     "jev",
 ];
 
-/// Shares of injected errors, each 0 to 1.
+/// Shares of injected errors, each from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ErrorRates {
-    /// 429.
+    /// Share of answers with status 429.
     pub rate_limit: f64,
-    /// 500 and 503.
+    /// Share of answers with status 500 or 503.
     pub server_error: f64,
-    /// 504, answered at once.
+    /// Share of answers with status 504, which come at once.
     pub timeout: f64,
 }
 
 impl ErrorRates {
-    /// What `--chaos` injects.
+    /// The rates of `--chaos`.
     pub const CHAOS: ErrorRates = ErrorRates {
         rate_limit: 0.10,
         server_error: 0.05,
@@ -74,10 +74,10 @@ impl ErrorRates {
     };
 }
 
-/// Setup of the simulator. `None` leaves it to `config`, else to the defaults above.
+/// Options of the simulator. `None` leaves a value to `config`, or to the defaults above.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SimOptions {
-    /// Where its threads run; empty for anywhere.
+    /// CPUs that its threads run on; empty for any.
     pub cpus: Vec<usize>,
     pub latency: Option<String>,
     pub target_tokens: Option<usize>,
@@ -94,8 +94,8 @@ impl SimOptions {
             && !LATENCY_PROFILES.contains(&name.as_str())
         {
             return wrong(
-                format!("simulator latency {}: no such profile", quoted(name)),
-                format!("one of {}", LATENCY_PROFILES.join(", ")),
+                format!("simulator latency {}: there is no such profile", quoted(name)),
+                format!("use one of {}", LATENCY_PROFILES.join(", ")),
             );
         }
         if let Some(tokens) = self.target_tokens
@@ -110,15 +110,17 @@ impl SimOptions {
             let all = [rates.rate_limit, rates.server_error, rates.timeout];
             if all.iter().any(|rate| !(0.0..=1.0).contains(rate)) || all.iter().sum::<f64>() > 1.0 {
                 return wrong(
-                    format!("simulator error rates {all:?}: not shares of 1"),
-                    "for example 0.1 for 10 %".to_owned(),
+                    format!(
+                        "simulator error rates {all:?}: each must be from 0 to 1, and their sum at most 1"
+                    ),
+                    "write for example 0.1 for 10 %".to_owned(),
                 );
             }
         }
         Ok(())
     }
 
-    /// The child's command line, to be read back by `SimArgs`.
+    /// Returns the child's command line, which `SimArgs` reads back.
     pub(super) fn to_args(&self, listen: SocketAddr) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec![SUBCOMMAND.into()];
         let mut push = |name: &str, value: OsString| args.extend([name.into(), value]);
@@ -174,7 +176,7 @@ pub struct SimArgs {
 }
 
 impl SimArgs {
-    /// The options, validated.
+    /// Returns the validated options.
     pub fn options(self) -> Result<SimOptions, Failure> {
         let rates = [self.rate_limit_rate, self.server_error_rate, self.timeout_rate];
         let errors = rates.iter().any(Option::is_some).then(|| ErrorRates {
@@ -236,7 +238,7 @@ mod tests {
         });
         assert_eq!(
             error.reason().what,
-            "simulator latency `gtp4\\u{1b}`: no such profile"
+            "simulator latency `gtp4\\u{1b}`: there is no such profile"
         );
         assert_eq!(error.exit, ExitCode::Config);
         refused(SimOptions {

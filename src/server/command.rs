@@ -1,4 +1,4 @@
-//! A server started by a command line of the user's.
+//! Runs a server that the user's command line starts.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -11,29 +11,29 @@ use crate::blocking_http::{Peer, ProbeError};
 use crate::discover::{Url, lookup};
 use crate::error::{ExitCode, Failure, Place, Reason, printable};
 
-/// From the start of the keeper to the start of the server.
+/// Time limit from the start of the supervisor to the start of the server.
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// For one question about its health: one that loads a model may not answer for a while.
+/// Time limit of one health request; a server that loads a model may not answer for a while.
 const HEALTH_LIMIT: Duration = Duration::from_secs(2);
-/// Between two questions.
+/// Time between two health requests.
 const HEALTH_EVERY: Duration = Duration::from_millis(100);
-/// The keeper gives the server five seconds to end, then what is left of it as long again to be killed.
+/// The supervisor gives the server five seconds to end, and then takes up to five seconds to kill what is left.
 const STOP_GRACE: Duration = Duration::from_secs(11);
-/// The keeper kills in milliseconds. Longer nobody waits: it does its work by itself.
+/// The supervisor kills within milliseconds. Nobody waits longer, because it finishes by itself.
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
-/// How a server of the user's is started, and how one sees that it is ready.
+/// The options that say how the user's server is started, and how to find out that it is ready.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommandOptions {
     /// Program and arguments; not empty.
     pub words: Vec<String>,
     pub health_url: String,
-    /// How long it may take to be ready.
+    /// Time that it may take to be ready.
     pub wait: Duration,
 }
 
-/// A running server. `stop` ends it kindly, dropping it by force; it ends by itself when this process does,
-/// however that comes about.
+/// A running server. `stop` asks it to end, and dropping it kills it. It also ends when this process ends, in whatever
+/// way.
 #[derive(Debug)]
 pub struct CommandServer {
     process: ChildProcess,
@@ -44,8 +44,8 @@ pub struct CommandServer {
 }
 
 impl CommandServer {
-    /// Starts it with `exe` (`OWN_EXE`) as its keeper and waits until its health URL answers 200. `headers`
-    /// are sent along with the question.
+    /// Starts the server with `exe` (`OWN_EXE`) as its supervisor, and waits until its health URL answers 200.
+    /// `headers` are sent with each health request.
     pub fn start(
         exe: &Path,
         options: &CommandOptions,
@@ -53,7 +53,7 @@ impl CommandServer {
     ) -> Result<Self, Failure> {
         let begin = Instant::now();
         let url = Url::parse(&options.health_url, &Place::option("--health-url"))?;
-        refuse_taken(&url)?;
+        check_is_free(&url)?;
         let program = options.words.first().map_or("", String::as_str);
         let name = printable(program.rsplit('/').next().unwrap_or(program), 40);
         let mut command = Command::new(exe);
@@ -68,7 +68,8 @@ impl CommandServer {
             return Err(process.error(&format!("cannot be started: {}", printable(reason, 200))));
         }
         if !line.starts_with(STARTED) {
-            return Err(process.error(&format!("its keeper said `{}`", printable(&line, 80))));
+            let what = format!("its supervisor printed `{}`", printable(&line, 80));
+            return Err(process.error(&what));
         }
         let mut server = CommandServer {
             process,
@@ -93,24 +94,24 @@ impl CommandServer {
             "" => format!("/{}", url.query),
             path => format!("{path}{}", url.query),
         };
-        let mut last = "not asked yet".to_owned();
+        let mut last = "was not asked yet".to_owned();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let what = format!(
-                    "not healthy within {} s: {}{} said {last}",
+                    "not healthy within {} s: {}{} {last}",
                     limit.as_secs_f32(),
                     url.origin(),
                     url.path
                 );
-                // Its last words come with the end of it.
+                // The end of its log is complete only once it has ended.
                 self.end();
                 return Err(self.process.error(&what));
             }
-            match ask(url, &path, headers, left.min(HEALTH_LIMIT)) {
+            match health_status(url, &path, headers, left.min(HEALTH_LIMIT)) {
                 Ok(200) => return Ok(()),
-                Ok(status) => last = status.to_string(),
-                Err(reason) => last = reason,
+                Ok(status) => last = format!("answered {status}"),
+                Err(reason) => last = format!("did not answer: {reason}"),
             }
             if let Some(how) = self.process.ended_within(HEALTH_EVERY.min(left)) {
                 return Err(self.process.error(&format!("{how} before it was healthy")));
@@ -118,7 +119,7 @@ impl CommandServer {
         }
     }
 
-    /// Where its health URL is.
+    /// Returns the origin of its health URL.
     pub fn origin(&self) -> &str {
         &self.origin
     }
@@ -127,32 +128,33 @@ impl CommandServer {
         &self.name
     }
 
-    /// Of its keeper: the server is what descends from it.
-    pub fn keeper_pid(&self) -> u32 {
+    /// Returns the process id of its supervisor. The server's processes descend from it.
+    pub fn supervisor_pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// From its start until it was healthy.
+    /// Returns the time from its start until it was healthy.
     pub fn startup(&self) -> Duration {
         self.startup
     }
 
-    /// `Err` with its last log lines when it has ended by itself. Cheap: no system call.
+    /// Returns an error with its last log lines if it has ended by itself. It is cheap, because it makes no system
+    /// call.
     pub fn check(&mut self) -> Result<(), Failure> {
         self.process.check()
     }
 
-    /// Ends it; `Err` when it had ended before, by itself.
+    /// Ends the server. Returns an error if it had ended by itself before.
     pub fn stop(mut self) -> Result<(), Failure> {
         let alive = self.process.check();
         self.end();
         alive
     }
 
-    /// Has it killed, and waits for nothing: for a program that must be gone at once.
+    /// Has the server killed without waiting, for a program that must end at once.
     pub fn abandon(mut self) {
         self.stopped = true;
-        self.process.leave_to_keeper(Duration::ZERO);
+        self.process.leave_to_supervisor(Duration::ZERO);
     }
 
     fn end(&mut self) {
@@ -164,26 +166,26 @@ impl CommandServer {
 impl Drop for CommandServer {
     fn drop(&mut self) {
         if !self.stopped {
-            self.process.leave_to_keeper(KILL_GRACE);
+            self.process.leave_to_supervisor(KILL_GRACE);
         }
     }
 }
 
-/// Whoever answers there now would be taken for the server.
-fn refuse_taken(url: &Url) -> Result<(), Failure> {
+/// Refuses an address that already accepts connections, because that other server would be taken for ours.
+fn check_is_free(url: &Url) -> Result<(), Failure> {
     let found = lookup(url).map_err(|e| {
         let what = format!("--health-url: {}: {e}", url.origin());
-        Failure::new(ExitCode::Target, Reason::new(what).hint("check its host"))
+        Failure::new(ExitCode::Target, Reason::new(what).hint("check the host in it"))
     })?;
     for address in found {
         let connected = std::net::TcpStream::connect_timeout(&address, HEALTH_LIMIT);
         if connected.is_ok() {
             let what = format!(
-                "--server-cmd: {} is in use: something listens there before the server was started",
+                "--server-cmd: {} is in use: something listens there although the server was not started yet",
                 url.origin()
             );
             let hint = format!(
-                "stop it, give the server another port, or run against it: --no-server --target {}",
+                "stop it, give the server another port, or load what is there: --no-server --target {}",
                 url.origin()
             );
             return Err(Failure::new(ExitCode::Target, Reason::new(what).hint(hint)));
@@ -192,8 +194,14 @@ fn refuse_taken(url: &Url) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Status, or why there is none. Names are looked up each time: there may be none before the server is up.
-fn ask(url: &Url, path: &str, headers: &[(String, String)], limit: Duration) -> Result<u16, String> {
+/// Returns the status of a health request, or why there is none. The name is resolved each time, because it may not
+/// exist before the server is up.
+fn health_status(
+    url: &Url,
+    path: &str,
+    headers: &[(String, String)],
+    limit: Duration,
+) -> Result<u16, String> {
     let addresses = lookup(url).map_err(|e| e.to_string())?;
     let mut reason = ProbeError::Refused.to_string();
     for address in addresses {
@@ -212,11 +220,11 @@ fn ask(url: &Url, path: &str, headers: &[(String, String)], limit: Duration) -> 
     Err(reason)
 }
 
-/// Splits a command line as a shell does, which does not run it: variables, pipes and redirections are words
-/// like others.
+/// Splits a command line into words as a shell does. No shell runs it: variables, pipes and redirections are ordinary
+/// words.
 pub fn split(line: &str) -> Result<Vec<String>, &'static str> {
     if line.contains('\0') {
-        return Err("it holds a zero byte");
+        return Err("it contains a zero byte");
     }
     match shlex::split(line) {
         None => Err("a quote is not closed, or it ends with a backslash"),
@@ -243,12 +251,12 @@ mod tests {
             "x y",
         ];
         assert_eq!(words, expected);
-        // Nobody expands them.
+        // These are not expanded.
         assert_eq!(split("a $HOME > b").unwrap(), ["a", "$HOME", ">", "b"]);
     }
 
     #[test]
-    fn lines_that_are_no_command_are_refused() {
+    fn invalid_command_lines_are_refused() {
         for line in [
             "",
             "  ",

@@ -1,4 +1,5 @@
-//! A child process in a group of its own, whose log is kept and which is never left behind.
+//! Runs a child process in its own process group, keeps the end of its log, and makes sure that it is never left
+//! behind.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
@@ -12,32 +13,33 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_pro
 
 use crate::error::{ExitCode, Failure, Reason, lossless, printable};
 
-/// Lines of a child's log that an error shows.
+/// Number of lines of a child's log that an error shows.
 const LOG_LINES_MAX: usize = 20;
-/// Bytes of one line; the rest of it is left out.
+/// Longest line that is kept, in bytes; the rest of a longer line is skipped.
 const LINE_BYTES_MAX: usize = 400;
-/// A dead child's last words are in the pipe already; a grandchild may keep the pipe open.
+/// Time to wait for the end of a log. All output of a child that has ended is already in the pipe, but a grandchild may
+/// keep the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Dropping it kills the whole group.
+/// A child process. Dropping it kills its whole group.
 #[derive(Debug)]
 pub(super) struct ChildProcess {
     name: String,
     child: Child,
     group: Pid,
-    /// Held open: the child ends when it sees the end of it.
+    /// Held open, because the child ends when its stdin ends.
     stdin: Option<ChildStdin>,
     first_line: Receiver<String>,
     log: Arc<Mutex<VecDeque<String>>>,
     log_ended: Receiver<()>,
-    /// A message, then nothing: the child has ended and waits to be reaped.
+    /// Receives one message when the child has ended and waits to be reaped.
     ended: Receiver<()>,
     reaped: bool,
 }
 
 impl ChildProcess {
-    /// Starts it in its own process group, so that Ctrl-C on the terminal does not reach it. To be called
-    /// from the main thread where the child asked for a parent-death signal, which follows the thread.
+    /// Starts the child in its own process group, so that Ctrl-C on the terminal does not reach it. If the child asks
+    /// for a parent-death signal, call this from the main thread, because that signal follows the thread.
     pub(super) fn spawn(name: impl Into<String>, mut command: Command) -> Result<Self, Failure> {
         let name = name.into();
         let mut child = command
@@ -64,7 +66,7 @@ impl ChildProcess {
         }
         let (end_sender, ended) = bounded(1);
         std::thread::spawn(move || {
-            // NOWAIT leaves the zombie, so that its number stays taken until the group was killed.
+            // NOWAIT leaves the zombie, so that its process id is not reused before the group is killed.
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(group), options) {}
             let _ = end_sender.send(());
@@ -86,7 +88,7 @@ impl ChildProcess {
         self.child.id()
     }
 
-    /// The first line on its stdout, without the line's end.
+    /// Waits for the first line on its stdout, and returns it without the line end.
     pub(super) fn first_line(&mut self, limit: Duration) -> Result<String, Failure> {
         match self.first_line.recv_timeout(limit) {
             Ok(line) => Ok(line),
@@ -103,7 +105,7 @@ impl ChildProcess {
         }
     }
 
-    /// An error about it, with the end of its log.
+    /// Returns an error about the child, with the end of its log.
     pub(super) fn error(&self, what: &str) -> Failure {
         if self.reaped {
             let _ = self.log_ended.recv_timeout(LAST_WORDS);
@@ -113,7 +115,7 @@ impl ChildProcess {
         failure(format!("{}: {what}", self.name)).because(&log.join("\n"))
     }
 
-    /// `Err` when it has ended although nobody asked it to.
+    /// Returns an error if the child has ended although nobody asked it to.
     pub(super) fn check(&mut self) -> Result<(), Failure> {
         match self.wait(Duration::ZERO) {
             None => Ok(()),
@@ -121,14 +123,14 @@ impl ChildProcess {
         }
     }
 
-    /// How it has ended, if it does within `limit`.
+    /// Waits up to `limit` for its end. Returns how it ended, if it did.
     pub(super) fn ended_within(&mut self, limit: Duration) -> Option<String> {
         self.wait(limit).map(describe)
     }
 
-    /// Of a child that is a keeper: tells it to end its own without grace, and waits for `limit`. After that it
-    /// is on its own: killing it would leave what it keeps.
-    pub(super) fn leave_to_keeper(&mut self, limit: Duration) {
+    /// Tells a child that is a supervisor to kill its server at once, and waits up to `limit`. After that the
+    /// supervisor continues on its own: killing it would leave the server behind.
+    pub(super) fn leave_to_supervisor(&mut self, limit: Duration) {
         if self.reaped {
             return;
         }
@@ -138,7 +140,7 @@ impl ChildProcess {
         self.reaped = true;
     }
 
-    /// Closes its stdin, asks it to end, waits for `grace`, then kills the group.
+    /// Closes the child's stdin, asks it to end, waits up to `grace`, then kills the group.
     pub(super) fn stop(&mut self, grace: Duration) {
         self.stdin = None;
         if !self.reaped {
@@ -148,7 +150,7 @@ impl ChildProcess {
         self.kill();
     }
 
-    /// Kills whatever of the group is left, and reaps.
+    /// Kills what is left of the group, and reaps the child.
     fn kill(&mut self) {
         self.stdin = None;
         if self.reaped {
@@ -159,7 +161,8 @@ impl ChildProcess {
         self.reaped = true;
     }
 
-    /// Waits for the end, takes the rest of the group along, and reaps. `None`: it still runs.
+    /// Waits up to `limit` for the child's end, kills the rest of the group, and reaps the child. Returns `None` if it
+    /// still runs.
     fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         if !self.reaped {
             self.ended.recv_timeout(limit).ok()?;
@@ -176,9 +179,9 @@ impl Drop for ChildProcess {
     }
 }
 
-/// A server of ours did not start, or went away.
+/// Returns the failure of a managed server that did not start or has ended.
 pub(super) fn failure(what: String) -> Failure {
-    let hint = "start a server yourself and name it: --no-server --target http://HOST:PORT";
+    let hint = "start a server yourself and load that: --no-server --target http://HOST:PORT";
     Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
 }
 
@@ -191,7 +194,7 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// Sends the first line on, then reads on so that the child never blocks on a full pipe.
+/// Sends the first line, then continues to read so that the child never blocks on a full pipe.
 fn read_stdout(stdout: impl Read, sender: &Sender<String>) {
     let mut lines = BufReader::new(stdout);
     if let Some(line) = read_line(&mut lines) {
@@ -211,7 +214,7 @@ fn keep_log(stderr: impl Read, log: &Mutex<VecDeque<String>>) {
     }
 }
 
-/// One line of at most `LINE_BYTES_MAX` bytes; the rest of a longer one is skipped. `None` at the end.
+/// Reads one line of at most `LINE_BYTES_MAX` bytes, and skips the rest of a longer one. Returns `None` at the end.
 fn read_line(lines: &mut impl BufRead) -> Option<String> {
     let mut line = Vec::new();
     let limit = LINE_BYTES_MAX as u64 + 1;
@@ -226,8 +229,8 @@ fn read_line(lines: &mut impl BufRead) -> Option<String> {
     Some(lossless(&line).into_owned())
 }
 
-/// In a child of ours: returns when the parent has closed its end of standard input, which the kernel does for one
-/// that is killed. Interrupted reads are retried; every other error means, too, that nobody holds the pipe.
+/// Waits, in a child of ours, until the parent has closed its end of standard input. The kernel closes it for a parent
+/// that is killed. Interrupted reads are retried; any other error also means that nobody holds the pipe.
 pub(super) fn await_end_of_stdin() {
     let mut ignored = [0u8; 256];
     let mut stdin = std::io::stdin().lock();
@@ -254,7 +257,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]
-    fn a_child_that_dies_early_is_named_with_its_last_words_escaped() {
+    fn a_child_that_dies_early_is_named_with_its_last_output_escaped() {
         let mut child = shell("printf 'one\\n\\033[31mtwo\\n' >&2; exit 3");
         let error = child.first_line(LONG).unwrap_err();
         assert_eq!(
@@ -266,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_says_nothing_runs_into_the_limit() {
+    fn a_child_that_prints_nothing_reaches_the_limit() {
         let mut child = shell("read x");
         let error = child.first_line(Duration::from_millis(20)).unwrap_err();
         assert_eq!(error.reason().what, "server: not ready within 0.02 s");
@@ -300,11 +303,11 @@ mod tests {
         let begin = Instant::now();
         child.stop(Duration::from_millis(50));
         assert!(begin.elapsed() < LONG);
-        gone(grandchild);
+        assert_ends(grandchild);
     }
 
     #[test]
-    fn a_child_that_ends_by_itself_is_noticed_and_its_group_goes_with_it() {
+    fn a_child_that_ends_by_itself_is_noticed_and_its_group_is_killed() {
         let mut child = shell("sleep 1000 & echo $!; read x; exit 7");
         let grandchild: i32 = child.first_line(LONG).unwrap().parse().unwrap();
         assert_eq!(child.check(), Ok(()));
@@ -318,11 +321,11 @@ mod tests {
                 .what
                 .ends_with("exit code 7 during the run")
         );
-        gone(grandchild);
+        assert_ends(grandchild);
     }
 
-    /// A killed orphan is reaped by init in its own time: waits for its end through a pidfd.
-    fn gone(pid: i32) {
+    /// Waits for the end of a process through a pidfd, because init reaps a killed orphan some time later.
+    fn assert_ends(pid: i32) {
         use rustix::event::{PollFd, PollFlags, poll};
         use rustix::process::{PidfdFlags, pidfd_open};
         let Ok(fd) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) else {

@@ -1,36 +1,37 @@
-//! What a managed server uses while the load runs: CPU and resident memory of all its processes, once a second.
+//! Samples what a managed server uses during the load: CPU and resident memory of all its processes, once per second.
 
 use serde::{Deserialize, Serialize};
 
 use super::tree::{self, Stat};
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
-/// 24 h of seconds; a longer run joins its rows in pairs each time it gets there, as its timeline does.
+/// Number of rows for 24 h. A longer run joins its rows in pairs each time it reaches the limit, as its timeline does.
 pub const ROWS_MAX: usize = 24 * 3600;
-/// The tree of processes is searched anew once in so many samples: reading all of /proc takes milliseconds, and
-/// servers start their workers before they are ready.
+/// Number of samples between two searches of the process tree. Reading all of /proc takes milliseconds, and servers
+/// start their workers before they are ready.
 const SEARCH_EVERY: u32 = 10;
-/// CPU time comes in clock ticks of 10 ms: over a shorter time the share of a CPU would be noise.
+/// Shortest interval of a sample. CPU time comes in clock ticks of 10 ms, so a share over a shorter time would be
+/// noise.
 const INTERVAL_MIN: Nanos = 250 * MILLISECOND;
 
-/// One row.
+/// One row of the samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServerSample {
-    /// Since the start of the load.
+    /// Time since the start of the load.
     pub elapsed: Nanos,
-    /// Of one CPU, since the row before: 250 is two and a half. None in the first row.
+    /// CPU use since the previous row, in percent of one CPU: 250 means two and a half CPUs. `None` in the first row.
     pub cpu_percent: Option<f64>,
-    /// Sum over its processes: memory that they share counts once for each.
+    /// Sum over its processes; memory that they share counts once for each.
     pub rss_bytes: u64,
 }
 
-/// All rows of a run, `elapsed` rising.
+/// All rows of a run, with ascending `elapsed`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerSamples {
     pub rows: Vec<ServerSample>,
-    /// How many samples make a row.
+    /// Number of samples in a row.
     per_row: u32,
-    /// Samples in the last row.
+    /// Number of samples in the last row.
     in_last: u32,
 }
 
@@ -44,7 +45,7 @@ impl Default for ServerSamples {
     }
 }
 
-/// The rows in one line.
+/// A summary of all rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerResources {
     pub cpu_percent_mean: Option<f64>,
@@ -55,7 +56,7 @@ pub struct ServerResources {
 }
 
 impl ServerSamples {
-    /// Instants since the start of the load, and resident bytes.
+    /// Returns resident bytes over time since the start of the load.
     pub fn rss_over_time(&self) -> Vec<(Nanos, u64)> {
         self.rows.iter().map(|row| (row.elapsed, row.rss_bytes)).collect()
     }
@@ -84,19 +85,19 @@ impl ServerSamples {
         self.in_last = 1;
     }
 
-    /// None without a row.
+    /// Returns the summary; `None` without a row.
     pub fn summary(&self) -> Option<ServerResources> {
         let (first, last) = (self.rows.first()?, self.rows.last()?);
         let mut cpu_time = 0.0;
         let mut time = 0.0;
-        let mut before = first.elapsed;
+        let mut previous = first.elapsed;
         for row in &self.rows {
             if let Some(percent) = row.cpu_percent {
-                let interval = row.elapsed.saturating_sub(before) as f64;
+                let interval = row.elapsed.saturating_sub(previous) as f64;
                 cpu_time += percent * interval;
                 time += interval;
             }
-            before = row.elapsed;
+            previous = row.elapsed;
         }
         let shares = self.rows.iter().filter_map(|row| row.cpu_percent);
         Some(ServerResources {
@@ -109,7 +110,7 @@ impl ServerSamples {
     }
 }
 
-/// Of two neighbours, as long as each other: mean share of CPU, the larger memory, an upper bound.
+/// Joins two neighbouring rows of equal length: takes the mean of the CPU use and the larger memory, an upper bound.
 fn join(earlier: ServerSample, later: ServerSample) -> ServerSample {
     ServerSample {
         elapsed: later.elapsed,
@@ -121,16 +122,16 @@ fn join(earlier: ServerSample, later: ServerSample) -> ServerSample {
     }
 }
 
-/// Looks at a server's processes.
+/// Samples a server's processes.
 #[derive(Debug)]
 pub struct Sampler {
     root: i32,
-    /// The root is one of ours that only watches: its use is not the server's.
+    /// The root is our supervisor, whose use does not count as the server's.
     without_root: bool,
     processes: Vec<i32>,
     samples_until_search: u32,
-    /// Of the last sample.
-    before: Vec<Stat>,
+    /// The processes as of the last sample.
+    last_stats: Vec<Stat>,
     sampled_at: Option<Nanos>,
     ticks_per_second: u64,
     page_bytes: u64,
@@ -138,14 +139,14 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A server that is one process.
-    pub fn of_process(pid: u32) -> Sampler {
+    /// Creates a sampler for a server that is one process.
+    pub fn for_process(pid: u32) -> Sampler {
         Sampler {
             root: pid as i32,
             without_root: false,
             processes: Vec::new(),
             samples_until_search: 0,
-            before: Vec::new(),
+            last_stats: Vec::new(),
             sampled_at: None,
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
             page_bytes: rustix::param::page_size() as u64,
@@ -153,15 +154,15 @@ impl Sampler {
         }
     }
 
-    /// All that descends from `pid`, itself left out.
-    pub fn of_descendants(pid: u32) -> Sampler {
+    /// Creates a sampler for all descendants of `pid`, without `pid` itself.
+    pub fn for_descendants(pid: u32) -> Sampler {
         Sampler {
             without_root: true,
-            ..Sampler::of_process(pid)
+            ..Sampler::for_process(pid)
         }
     }
 
-    /// Adds a row; none when the server is gone, or when the last row is too young.
+    /// Adds a row, unless the server has ended or the last row is too recent.
     pub fn sample(&mut self, elapsed: Nanos) {
         if self
             .sampled_at
@@ -182,14 +183,14 @@ impl Sampler {
         let interval = self.sampled_at.map(|at| elapsed - at);
         let cpu_percent = interval.map(|interval| {
             let seconds = interval as f64 / SECOND as f64;
-            ticks_between(&self.before, &now) as f64 * 100.0 / self.ticks_per_second as f64 / seconds
+            ticks_between(&self.last_stats, &now) as f64 * 100.0 / self.ticks_per_second as f64 / seconds
         });
         self.samples.push(ServerSample {
             elapsed,
             cpu_percent,
             rss_bytes: pages.iter().sum::<u64>() * self.page_bytes,
         });
-        self.before = now;
+        self.last_stats = now;
         self.sampled_at = Some(elapsed);
     }
 
@@ -206,8 +207,8 @@ impl Sampler {
     }
 }
 
-/// CPU time between two looks. A process that is seen for the first time has used its time at an unknown
-/// instant: it counts from then on.
+/// Returns the CPU time between two samples, in clock ticks. A process that is seen for the first time counts from then
+/// on, because it is unknown when it used its time.
 fn ticks_between(before: &[Stat], now: &[Stat]) -> u64 {
     let same = |a: &Stat, b: &Stat| a.pid == b.pid && a.started_ticks == b.started_ticks;
     now.iter()
@@ -279,14 +280,14 @@ mod tests {
 
     #[test]
     fn this_process_uses_memory_and_the_cpu_that_it_burns_is_seen() {
-        let mut sampler = Sampler::of_process(std::process::id());
+        let mut sampler = Sampler::for_process(std::process::id());
         sampler.sample(0);
         let begun = crate::net::clock::thread_cpu();
         while crate::net::clock::thread_cpu() < begun + 300 * MILLISECOND {
             std::hint::spin_loop();
         }
         sampler.sample(SECOND);
-        // Too young to be a row.
+        // This is too early for another row.
         sampler.sample(SECOND + MILLISECOND);
         let rows = &sampler.samples.rows;
         assert_eq!(rows.len(), 2);
@@ -297,14 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_gone_gives_no_row() {
+    fn a_server_that_has_ended_gives_no_row() {
         let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();
-        let mut sampler = Sampler::of_process(pid);
+        let mut sampler = Sampler::for_process(pid);
         sampler.sample(0);
         assert_eq!(sampler.samples, ServerSamples::default());
-        let mut sampler = Sampler::of_descendants(pid);
+        let mut sampler = Sampler::for_descendants(pid);
         sampler.sample(0);
         assert_eq!(sampler.samples.summary(), None);
     }

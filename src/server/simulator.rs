@@ -1,275 +1,133 @@
-//! The child's side: llmsim's router on a tokio runtime of its own, until the parent is gone.
+//! Runs the embedded simulator in a child process. This is the parent's side.
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use axum::serve::ListenerExt;
-use llmsim::cli::{AppState, Config, build_router};
-use rustix::process::{Signal, set_parent_process_death_signal};
-use rustix::thread::{CpuSet, sched_setaffinity};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::Notify;
+use super::args::SimOptions;
+use super::process::ChildProcess;
+use super::simulator_child::READY;
+use super::totals::{self, ServerTotals};
+use crate::blocking_http::Peer;
+use crate::error::{Failure, printable};
 
-use super::args::{LATENCY_DEFAULT, TARGET_TOKENS_DEFAULT};
-use crate::error::{ExitCode, Failure, Reason, quoted, shown_path};
-use crate::server::{LISTEN_BACKLOG, SimArgs, SimOptions, process};
+/// Path of our own binary, which works even if the file was replaced or removed in the meantime.
+pub const OWN_EXE: &str = "/proc/self/exe";
 
-/// What the one line on stdout begins with; the address follows.
-pub const READY: &str = "listening ";
+/// Time limit from the start to the first answer. It takes 0.2 s on an idle host, nearly all of it for the tokenizers,
+/// and many times that on a busy one.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// Time limit of one request to a server that may be saturated.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// Time limit for the child's end; it needs at most 200 ms.
+const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// How long open requests may go on once the end was asked for.
-const DRAIN: Duration = Duration::from_millis(200);
-
-/// One model for each vocabulary that the default models use.
-const WARM_MODELS: [&str; 2] = ["gpt-4o", "gpt-4"];
-
-/// The hidden subcommand.
-pub fn run(args: SimArgs) -> Result<(), Failure> {
-    let listen = args.listen;
-    serve(listen, args.options()?)
+/// A running simulator. `stop` asks it to end, and dropping it kills it. It also ends when this process ends, in
+/// whatever way.
+#[derive(Debug)]
+pub struct SimulatorServer {
+    process: ChildProcess,
+    address: SocketAddr,
+    authority: String,
+    baseline: ServerTotals,
+    startup: Duration,
 }
 
-/// Serves until stdin ends, SIGTERM comes or the parent dies, then ends the process with status 0. Prints
-/// one line, `listening ADDRESS`, once connections are accepted and the tokenizers are loaded.
-pub fn serve(listen: SocketAddr, options: SimOptions) -> Result<(), Failure> {
-    options.validate()?;
-    // The kernel sends it when the *thread* that spawned us ends, so the parent spawns from its main thread.
-    // It is the second net: the end of stdin is the first, and needs no such care.
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| failed("prctl", &e))?;
-    crate::host::raise_open_files();
-    let state = state(&options)?;
-    let listener = bind(listen)?;
-    let address = listener.local_addr().map_err(|e| failed("bind", &e))?;
-    let stop = Arc::new(Notify::new());
-    watch_for_the_end(&stop)?;
-    // Before pinning: the workers' cores are still idle, and this is most of the time to start.
-    load_tokenizers();
-    pin(&options.cpus)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(std::thread::available_parallelism().map_or(1, usize::from))
-        .enable_all()
-        .build()
-        .map_err(|e| failed("tokio runtime", &e))?;
-    runtime.block_on(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).map_err(|e| failed("listen", &e))?;
-        // Nagle's algorithm against delayed ACKs holds events of a reused connection back for 40 ms.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let serving = axum::serve(listener, build_router(state))
-            .with_graceful_shutdown(async move { stop.notified().await });
-        announce(address)?;
-        // As a task it runs on a worker: accepting from this thread would cost a wake-up per connection.
-        tokio::spawn(async move { serving.await })
-            .await
-            .map_err(|e| failed("serve", &e))?
-            .map_err(|e| failed("serve", &e))
-    })
-}
-
-fn failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
-    process::failure(format!("simulator: {what}: {error}"))
-}
-
-/// Pins this thread, and with it all that it starts. An empty list leaves it as it is.
-fn pin(cpus: &[usize]) -> Result<(), Failure> {
-    let done = match cpus {
-        [] => return Ok(()),
-        [id] => core_affinity::set_for_current(core_affinity::CoreId { id: *id }),
-        _ => {
-            let mut set = CpuSet::new();
-            cpus.iter().for_each(|cpu| set.set(*cpu));
-            sched_setaffinity(None, &set).is_ok()
+impl SimulatorServer {
+    /// Starts `exe` (`OWN_EXE`) with the hidden subcommand, and waits until it is healthy. Port 0 takes a free port.
+    /// Call it from the main thread, because the kernel kills the child when the thread that started it ends.
+    pub fn start(exe: &Path, port: u16, options: &SimOptions) -> Result<Self, Failure> {
+        options.validate()?;
+        // The child would report it as well, but as a server that did not start.
+        super::simulator_child::check(options)?;
+        let begin = Instant::now();
+        let mut command = Command::new(exe);
+        command
+            .arg0("llmload-uring")
+            .args(options.to_args(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
+        let mut process = ChildProcess::spawn("simulator", command)?;
+        let line = process.first_line(READY_LIMIT)?;
+        let address: SocketAddr = line
+            .strip_prefix(READY)
+            .and_then(|address| address.parse().ok())
+            .ok_or_else(|| process.error(&format!("printed `{}`", printable(&line, 80))))?;
+        let mut server = SimulatorServer {
+            process,
+            address,
+            authority: address.to_string(),
+            baseline: ServerTotals::default(),
+            startup: Duration::ZERO,
+        };
+        let health = server.peer().get("/health");
+        match health {
+            Ok(answer) if answer.status == 200 => {}
+            Ok(answer) => {
+                let what = format!("/health answered {}: {}", answer.status, answer.excerpt());
+                return Err(server.process.error(&what));
+            }
+            Err(e) => return Err(server.process.error(&format!("/health did not answer: {e}"))),
         }
-    };
-    if done {
+        server.baseline = ServerTotals::read(&server.peer())?;
+        server.startup = begin.elapsed();
+        Ok(server)
+    }
+
+    fn peer(&self) -> Peer<'_> {
+        Peer {
+            address: self.address,
+            authority: &self.authority,
+            headers: &[],
+            limit: ANSWER_LIMIT,
+            tls: None,
+        }
+    }
+
+    /// Returns `http://127.0.0.1:PORT`, which is resolved like any other target.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.authority)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Returns the time from its start until it was healthy.
+    pub fn startup(&self) -> Duration {
+        self.startup
+    }
+
+    /// Returns an error with its last log lines if it has ended by itself. It is cheap, because it makes no system
+    /// call.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        self.process.check()
+    }
+
+    /// Returns all of `/llmsim/stats`, counted since its start.
+    pub fn stats(&self) -> Result<serde_json::Value, Failure> {
+        totals::stats(&self.peer())
+    }
+
+    /// Returns its counts since `start` returned or since `reset_baseline`, without our own probes.
+    pub fn totals(&self) -> Result<ServerTotals, Failure> {
+        Ok(ServerTotals::read(&self.peer())?.since(self.baseline))
+    }
+
+    /// Excludes everything counted until now from `totals`.
+    pub fn reset_baseline(&mut self) -> Result<(), Failure> {
+        self.baseline = ServerTotals::read(&self.peer())?;
         Ok(())
-    } else {
-        let list = crate::host::cpus::cpu_list(cpus);
-        Err(failed("cannot be pinned to CPUs", &list))
-    }
-}
-
-/// Reads the files that the options name. An `Err` is a mistake of the user's.
-pub fn check(options: &SimOptions) -> Result<(), Failure> {
-    match options.config {
-        Some(_) => state(options).map(drop),
-        None => Ok(()),
-    }
-}
-
-fn state(options: &SimOptions) -> Result<Arc<AppState>, Failure> {
-    let config = config(options)?;
-    let place = |what: &str, path: &str, error: &dyn std::fmt::Display| {
-        let hint = "see llmsim's documentation of its configuration";
-        refused(&format!("simulator {what} {}", quoted(path)), error, hint)
-    };
-    let script_path = config.response.script_path.clone();
-    let scenarios_path = config.response.scenarios_path.clone();
-    let mut state = AppState::new(config, llmsim::new_shared_stats());
-    if let Some(path) = script_path {
-        let script = llmsim::script::Script::from_file(&path).map_err(|e| place("script", &path, &e))?;
-        state = state.with_script(Arc::new(script));
-    }
-    if let Some(path) = scenarios_path {
-        let scenarios =
-            llmsim::scenario::ScenarioSet::from_path(&path).map_err(|e| place("scenarios", &path, &e))?;
-        state = state.with_scenarios(Arc::new(scenarios));
-    }
-    Ok(Arc::new(state))
-}
-
-/// A parser's error may be several lines, with a piece of the file: the first is the error, the others its cause.
-fn refused(what: &str, error: &dyn std::fmt::Display, hint: &str) -> Failure {
-    let text = error.to_string();
-    let (first, rest) = text.trim_end().split_once('\n').unwrap_or((text.trim_end(), ""));
-    let reason = Reason::new(format!("{what}: {first}")).hint(hint);
-    Failure::new(ExitCode::Config, reason).because(rest)
-}
-
-/// The file, then the options over it. llmsim's own address and port are not used.
-fn config(options: &SimOptions) -> Result<Config, Failure> {
-    let mut config = match &options.config {
-        Some(path) => Config::from_file(path).map_err(|e| {
-            let what = format!("simulator configuration `{}`", shown_path(path));
-            refused(
-                &what,
-                &e,
-                "a TOML document with [latency], [response] and [errors]",
-            )
-        })?,
-        None => {
-            let mut config = Config::default();
-            config.latency.profile = Some(LATENCY_DEFAULT.to_owned());
-            config.response.target_tokens = TARGET_TOKENS_DEFAULT;
-            config
-        }
-    };
-    if let Some(latency) = &options.latency {
-        config.latency.profile = Some(latency.clone());
-    }
-    if let Some(tokens) = options.target_tokens {
-        config.response.target_tokens = tokens;
-    }
-    if let Some(rates) = &options.errors {
-        config.errors.rate_limit_rate = rates.rate_limit;
-        config.errors.server_error_rate = rates.server_error;
-        config.errors.timeout_rate = rates.timeout;
-    }
-    Ok(config)
-}
-
-fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
-    let listener = || -> std::io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
-        // A run that follows at once finds connections of the last one in TIME_WAIT.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&listen.into())?;
-        socket.listen(i32::try_from(LISTEN_BACKLOG).expect("a constant below 65536"))?;
-        Ok(socket.into())
-    };
-    listener().map_err(|e| failed(&format!("cannot listen on {listen}"), &e))
-}
-
-/// Two threads wait for the end of stdin and for SIGTERM. Ctrl-C is for the parent alone, which decides
-/// when the drain is over.
-fn watch_for_the_end(stop: &Arc<Notify>) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|e| failed("signals", &e))?;
-    let on_signal = stop.clone();
-    spawn("sim-signal", move || {
-        if signals.forever().any(|signal| signal == SIGTERM) {
-            end(&on_signal);
-        }
-    })?;
-    let on_eof = stop.clone();
-    spawn("sim-stdin", move || {
-        process::await_end_of_stdin();
-        end(&on_eof);
-    })
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(body)
-        .map(drop)
-        .map_err(|e| failed("thread", &e))
-}
-
-/// Asks the runtime to finish, and ends the process when it did not in time: with a thousand streams
-/// open, its own timers would come late.
-fn end(stop: &Notify) {
-    stop.notify_one();
-    std::thread::sleep(DRAIN);
-    std::process::exit(0);
-}
-
-/// The first text of each vocabulary costs 110-240 ms: paid here, not by the first request.
-fn load_tokenizers() {
-    std::thread::scope(|scope| {
-        for model in WARM_MODELS {
-            scope.spawn(move || llmsim::count_tokens("warm", model).is_ok());
-        }
-    });
-}
-
-fn announce(address: SocketAddr) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{READY}{address}")
-        .and_then(|()| stdout.flush())
-        .map_err(|e| failed("stdout", &e))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_a_word_the_simulator_is_fast_and_answers_twenty_tokens() {
-        let config = config(&SimOptions::default()).unwrap();
-        assert_eq!(config.latency_profile().ttft_mean_ms, 10);
-        assert_eq!(config.response.target_tokens, 20);
-        assert_eq!(config.error_config().rate_limit_rate, 0.0);
     }
 
-    #[test]
-    fn options_come_over_the_file() {
-        let path = std::env::temp_dir().join(format!("sim-config-{}.toml", std::process::id()));
-        std::fs::write(
-            &path,
-            "[latency]\nprofile = \"gpt4\"\n[response]\ntarget_tokens = 7\n",
-        )
-        .unwrap();
-        let mut options = SimOptions {
-            config: Some(path.clone()),
-            ..Default::default()
-        };
-        let from_file = config(&options).unwrap();
-        assert_eq!(from_file.latency_profile().ttft_mean_ms, 800);
-        assert_eq!(from_file.response.target_tokens, 7);
-        options.latency = Some("instant".into());
-        options.errors = Some(super::super::ErrorRates::CHAOS);
-        let over = config(&options).unwrap();
-        assert_eq!(over.latency_profile().ttft_mean_ms, 0);
-        assert_eq!(over.response.target_tokens, 7);
-        assert_eq!(over.error_config().timeout_rate, 0.02);
-        std::fs::remove_file(path).unwrap();
-    }
-
-    #[test]
-    fn a_missing_file_is_a_configuration_error() {
-        let options = SimOptions {
-            config: Some("/nonexistent/sim.toml".into()),
-            ..Default::default()
-        };
-        let Err(error) = config(&options) else {
-            panic!("a missing file was accepted")
-        };
-        assert_eq!(error.exit, ExitCode::Config);
+    /// Ends the simulator. Returns an error if it had ended by itself before.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        let alive = self.process.check();
+        self.process.stop(STOP_GRACE);
+        alive
     }
 }

@@ -1,6 +1,6 @@
-//! The keeper of a server that is not ours: this binary, run again with a hidden subcommand. It starts the
-//! server, and ends it with everything that the server has started when it is asked to or when nobody is left
-//! to ask. A server of somebody else's cannot be told to die with us; its keeper can.
+//! Supervises a server that is another program. The supervisor is this binary, run again with a hidden subcommand. It
+//! starts the server, and ends it with everything that the server has started, either on request or when the process
+//! that could request it has ended. Another program cannot be made to end with us; the supervisor can.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -22,17 +22,17 @@ use crate::server::{process, tree};
 
 /// Name of the hidden subcommand.
 pub const SUBCOMMAND: &str = "__supervise";
-/// What the one line on stdout begins with: the server's process, or why there is none.
+/// Prefixes of the only line on stdout, which gives the server's process id or the reason why it did not start.
 pub(super) const STARTED: &str = "started ";
 pub(super) const FAILED: &str = "failed ";
 
-/// The server may take this long to end once it was asked to.
+/// Time that the server has to end once it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
-/// Between two rounds of killing: what a killed process leaves behind becomes a child of ours.
+/// Time between two rounds of killing. Children of a killed process become our children in the meantime.
 const ROUND: Duration = Duration::from_millis(20);
-/// A process that a signal 9 does not end by then hangs in the kernel.
+/// A process that SIGKILL does not end within this time hangs in the kernel.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
-/// Shells say it so.
+/// Added to the number of a signal to give an exit code, as shells do.
 const EXIT_BY_SIGNAL: i32 = 128;
 
 /// Arguments of the hidden subcommand `__supervise`.
@@ -44,20 +44,20 @@ pub struct SuperviseArgs {
 }
 
 enum Event {
-    /// Asked to end the server: by SIGTERM, or by the end of stdin, which the kernel closes when nobody is
-    /// left that could ask.
+    /// A request to end the server: SIGTERM, or the end of stdin, which the kernel closes when the parent has ended.
     Stop,
-    /// Asked to do so without any grace, by SIGINT. No Ctrl-C comes here: the group is not the terminal's.
+    /// A request to kill the server at once: SIGINT. It never comes from Ctrl-C, because this process is not in the
+    /// terminal's foreground group.
     Kill,
-    /// The process that was started has ended.
+    /// The server's process has ended.
     Ended(WaitStatus),
-    /// No child is left, of those either that were handed down to us.
+    /// No child is left, neither our own nor one that we inherited.
     Alone,
 }
 
-/// Ends as the server ended: by the same exit code or the same signal.
+/// Runs the supervisor. It ends as the server ended, with the same exit code or by the same signal.
 pub fn run(args: SuperviseArgs) -> Result<u8, Failure> {
-    // Processes whose parents have ended come to us, so that none is lost whatever it did to get away.
+    // Processes whose parents have ended become our children, so that none can escape.
     set_child_subreaper(Some(getpid())).map_err(|e| failed("prctl", &e))?;
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| failed("signals", &e))?;
     let (sender, events) = bounded(16);
@@ -77,9 +77,10 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
     process::failure(format!("supervisor: {what}: {error}"))
 }
 
-/// Its stdout goes where its stderr goes: both are log, and our stdout is a message to the parent.
+/// Starts the server. Its stdout goes where its stderr goes, because both are logs and our stdout carries a message to
+/// the parent.
 fn start(command: &[OsString]) -> Result<Pid, String> {
-    let (program, arguments) = command.split_first().ok_or("no command")?;
+    let (program, arguments) = command.split_first().ok_or("the command is empty")?;
     let log = std::io::stderr()
         .as_fd()
         .try_clone_to_owned()
@@ -90,7 +91,7 @@ fn start(command: &[OsString]) -> Result<Pid, String> {
         .stdout(Stdio::from(log))
         .spawn()
         .map_err(|e| e.to_string())?;
-    // Reaped by `reap`, with all the others.
+    // `reap` reaps it together with all others.
     Ok(Pid::from_child(&child))
 }
 
@@ -110,7 +111,7 @@ fn watch(mut signals: Signals, server: Pid, sender: &Sender<Event>) -> Result<()
             } else {
                 Event::Stop
             };
-            // Full: there is something to do already, and SIGKILL comes after the grace.
+            // If the channel is full, a request is already pending, and SIGKILL follows after the grace period.
             let _ = on_signal.try_send(event);
         }
     })?;
@@ -146,10 +147,10 @@ fn reap(server: Pid, sender: &Sender<Event>) {
     }
 }
 
-/// The exit code to end with.
+/// Waits for events and ends the server when necessary. Returns the exit code.
 fn supervise(events: &Receiver<Event>) -> u8 {
     let mut server: Option<WaitStatus> = None;
-    let asked = loop {
+    let is_requested = loop {
         match events.recv() {
             Ok(Event::Ended(status)) => server = Some(status),
             Ok(Event::Stop) => break true,
@@ -157,19 +158,19 @@ fn supervise(events: &Receiver<Event>) -> u8 {
                 kill_all(events);
                 return 0;
             }
-            // Nobody to end: it can only be that the server was reaped before.
-            Ok(Event::Alone) | Err(_) => return server.map_or(1, end_alike),
+            // No process is left, so the server has been reaped.
+            Ok(Event::Alone) | Err(_) => return server.map_or(1, end_like),
         }
         if server.is_some() {
             break false;
         }
     };
-    if !asked {
-        // The server is over by its own doing, and what it has started is of no use to anybody.
+    if !is_requested {
+        // The server has ended by itself, and nobody needs the processes that it started.
         kill_all(events);
-        return server.map_or(1, end_alike);
+        return server.map_or(1, end_like);
     }
-    // To each of the group once; it reaches this process too, which takes it for one more request.
+    // Each process of the group gets it once. So does this process, which takes it for another request.
     let _ = kill_process_group(getpgrp(), Signal::TERM);
     let deadline = Instant::now() + GRACE;
     loop {
@@ -184,7 +185,7 @@ fn supervise(events: &Receiver<Event>) -> u8 {
     }
 }
 
-/// Ends all that descends from this process, wherever it hides.
+/// Kills all descendants of this process, whatever group or session they are in.
 fn kill_all(events: &Receiver<Event>) {
     let deadline = Instant::now() + KILL_LIMIT;
     while Instant::now() < deadline {
@@ -204,10 +205,11 @@ fn kill_all(events: &Receiver<Event>) {
     }
 }
 
-/// By the same signal, so that whoever started us sees how the server ended; else gives its exit code.
-fn end_alike(status: WaitStatus) -> u8 {
+/// Ends this process by the same signal as the server, so that the parent sees how it ended. Without a signal, returns
+/// the server's exit code.
+fn end_like(status: WaitStatus) -> u8 {
     if let Some(signal) = status.terminating_signal() {
-        // One core dump of the server's is enough.
+        // The server's own core dump is enough.
         let none = rustix::process::Rlimit {
             current: Some(0),
             maximum: Some(0),

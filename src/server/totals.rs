@@ -1,4 +1,4 @@
-//! llmsim's own count of what it was asked, the ground truth for a run against it.
+//! Reads llmsim's own counts of requests, which are the ground truth for a run against it.
 
 use serde::Deserialize;
 
@@ -6,23 +6,23 @@ use crate::blocking_http::Peer;
 use crate::discover::STATS_PATH;
 use crate::error::{ExitCode, Failure, Reason};
 
-/// Counts since the server's start, or between two readings. Health, statistics and models lists are not
-/// counted by llmsim.
+/// Counts since the server's start, or between two readings. llmsim does not count requests for health, statistics and
+/// models lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct ServerTotals {
-    /// Requests begun, failed ones included.
+    /// Requests started, failed ones included.
     pub total_requests: u64,
     pub streaming_requests: u64,
     pub non_streaming_requests: u64,
-    /// Of answers that were finished: a stream that the client leaves is not in it.
+    /// Tokens of finished answers; a stream that the client leaves is not counted.
     pub completion_tokens: u64,
     pub total_errors: u64,
-    /// 429.
+    /// Answers with status 429.
     pub rate_limit_errors: u64,
-    /// 500 and 503.
+    /// Answers with status 500 or 503.
     pub server_errors: u64,
-    /// 504.
+    /// Answers with status 504.
     pub timeout_errors: u64,
 }
 
@@ -32,7 +32,7 @@ impl ServerTotals {
         serde_json::from_value(stats(peer)?).map_err(|e| unreadable(peer, &e.to_string()))
     }
 
-    /// What came after `earlier`.
+    /// Returns the counts since the reading `earlier`.
     pub fn since(self, earlier: ServerTotals) -> ServerTotals {
         let ServerTotals {
             total_requests,
@@ -57,7 +57,7 @@ impl ServerTotals {
     }
 }
 
-/// The whole document.
+/// Reads the whole document.
 pub(super) fn stats(peer: &Peer<'_>) -> Result<serde_json::Value, Failure> {
     let answer = peer
         .get(STATS_PATH)
@@ -70,7 +70,7 @@ pub(super) fn stats(peer: &Peer<'_>) -> Result<serde_json::Value, Failure> {
 
 fn unreadable(peer: &Peer<'_>, reason: &str) -> Failure {
     let what = format!("http://{}{STATS_PATH}: {reason}", peer.authority);
-    let hint = "the server's own counts cannot be compared";
+    let hint = "the server's own counts cannot be compared; see its log";
     Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
 }
 

@@ -1,27 +1,27 @@
-//! Processes as /proc shows them: who descends from whom, what each has used.
+//! Reads the process tree from /proc, and the resources that each process has used.
 
 use rustix::process::Pid;
 
-/// Processes of one tree that are looked at; a server with more of them shows less than it uses.
+/// Largest number of processes that are read of one tree. The use of a server with more is underestimated.
 pub const PROCESSES_MAX: usize = 4_096;
 
-/// Of one process, `/proc/PID/stat`.
+/// The facts about one process, from `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     pub pid: i32,
     pub parent: i32,
-    /// User and system time of all its threads, clock ticks.
+    /// User and system time of all its threads, in clock ticks.
     pub cpu_ticks: u64,
-    /// Since boot, clock ticks: with the number, what tells a process from a later one of the same number.
+    /// Its start in clock ticks since boot, which distinguishes it from a later process with the same id.
     pub started_ticks: u64,
 }
 
-/// Reads `/proc/PID/stat` (proc_pid_stat(5)). The name stands in parentheses and may hold anything, blanks and
-/// parentheses too: what counts comes after the last one.
+/// Parses `/proc/PID/stat` (proc_pid_stat(5)). The name is in parentheses and may itself contain blanks and
+/// parentheses, so the fields begin after the last closing one.
 pub fn parse_stat(text: &str) -> Option<Stat> {
     let (pid, rest) = text.split_once(" (")?;
     let (_, rest) = rest.rsplit_once(") ")?;
-    // Field 3, the state, is the first of these.
+    // The first of these is field 3, the state.
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     Some(Stat {
@@ -32,7 +32,7 @@ pub fn parse_stat(text: &str) -> Option<Stat> {
     })
 }
 
-/// Reads `/proc/PID/statm` (proc_pid_statm(5)): resident pages.
+/// Parses `/proc/PID/statm` (proc_pid_statm(5)) and returns the number of resident pages.
 pub fn parse_statm(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().nth(1)?.parse().ok()
 }
@@ -45,7 +45,7 @@ pub fn resident_pages(pid: i32) -> Option<u64> {
     parse_statm(&std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?)
 }
 
-/// All that descend from `root`, without it, as they are now.
+/// Returns the current descendants of `root`, without `root` itself.
 pub fn descendants(root: i32) -> Vec<i32> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();
@@ -55,18 +55,18 @@ pub fn descendants(root: i32) -> Vec<i32> {
         .filter_map(stat)
         .map(|stat| (stat.pid, stat.parent))
         .collect();
-    below(root, &all)
+    descendants_in(root, &all)
 }
 
-/// Of pairs of process and parent, those under `root`, nearest first.
-fn below(root: i32, all: &[(i32, i32)]) -> Vec<i32> {
+/// Returns the descendants of `root` in a list of pairs of process and parent, nearest first.
+fn descendants_in(root: i32, all: &[(i32, i32)]) -> Vec<i32> {
     let mut found = vec![root];
     let mut next = 0;
     while next < found.len() && found.len() <= PROCESSES_MAX {
         let parent = found[next];
         next += 1;
-        // A listing that was taken while processes came and went may hold a circle.
-        let children = all.iter().filter(|(_, of)| *of == parent);
+        // A list that was read while processes started and ended may contain a cycle.
+        let children = all.iter().filter(|(_, parent_of)| *parent_of == parent);
         let new: Vec<i32> = children
             .map(|(pid, _)| *pid)
             .filter(|pid| !found.contains(pid))
@@ -78,7 +78,7 @@ fn below(root: i32, all: &[(i32, i32)]) -> Vec<i32> {
     found
 }
 
-/// As system calls take it.
+/// Converts a process id to the type that system calls take; `None` unless it is positive.
 pub fn pid(number: i32) -> Option<Pid> {
     Pid::from_raw(number).filter(|_| number > 0)
 }
@@ -87,7 +87,7 @@ pub fn pid(number: i32) -> Option<Pid> {
 mod tests {
     use super::*;
 
-    /// Of a real process, its name changed.
+    /// The line of a real process with another name.
     fn line(name: &str) -> String {
         format!(
             "4711 ({name}) S 4242 4711 4711 0 -1 4194560 1022 0 0 0 150 23 7 9 20 0 8 0 987654 \
@@ -130,11 +130,11 @@ mod tests {
     #[test]
     fn a_tree_is_followed_to_its_leaves_and_no_further() {
         let all = [(2, 1), (3, 2), (4, 3), (5, 1), (6, 9), (7, 2)];
-        assert_eq!(below(2, &all), [3, 7, 4]);
-        assert_eq!(below(9, &all), [6]);
-        assert_eq!(below(4, &all), [0; 0]);
-        let circle = [(2, 3), (3, 2)];
-        assert_eq!(below(2, &circle), [3]);
+        assert_eq!(descendants_in(2, &all), [3, 7, 4]);
+        assert_eq!(descendants_in(9, &all), [6]);
+        assert_eq!(descendants_in(4, &all), [0; 0]);
+        let cycle = [(2, 3), (3, 2)];
+        assert_eq!(descendants_in(2, &cycle), [3]);
     }
 
     #[test]

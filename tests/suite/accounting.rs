@@ -36,7 +36,7 @@ fn a_request_without_an_outcome_is_a_bug_that_the_run_reports_with_its_figures()
     let ended = Live::spawn(program().args(words).env("LLMLOAD_TEST_LOSE", "v1-3"));
     let ended = ended.wait().expect(1);
     ended.one_error("the requests of this run do not add up");
-    let figures = "cause: in all: 10 started, 9 ok, 0 failed, 0 interrupted, 0 in flight\n       \
+    let figures = "cause: in total: 10 started, 9 ok, 0 failed, 0 interrupted, 0 in flight\n       \
                    kind of request `stream`: 10 started, 9 ok, 0 failed, 0 interrupted\n       \
                    core 0: 10 started, 9 ok, 0 failed, 0 interrupted\n";
     assert!(ended.stderr.contains(figures), "{}", ended.stderr);
@@ -97,7 +97,7 @@ fn a_merge_that_loses_a_request_is_a_bug_and_no_fault_of_the_documents() {
     let stderr = String::from_utf8(losing.stderr).unwrap();
     assert_eq!(losing.status.code(), Some(1), "{stderr}");
     let figures = "error: the requests of the merged document do not add up\n\
-                   cause: in all: 10 started, 9 ok, 0 failed, 0 interrupted, 0 in flight\n       \
+                   cause: in total: 10 started, 9 ok, 0 failed, 0 interrupted, 0 in flight\n       \
                    all kinds of request together: 10 started, 10 ok, 0 failed, 0 interrupted\n       \
                    all outcomes together: 10 started, 10 ok, 0 failed, 0 interrupted\n       \
                    all shards together: 10 started, 10 ok, 0 failed, 0 interrupted\n";

@@ -391,7 +391,7 @@ fn a_server_of_your_own_that_dies_in_the_run_ends_it_with_114_and_a_report() {
 }
 
 #[test]
-fn a_keeper_that_is_killed_takes_its_server_along() {
+fn a_supervisor_that_is_killed_takes_its_server_along() {
     let address = free_address();
     let (command, url) = (mock_command(address), health(address));
     let args = ["high-concurrency", "--vus", "2", "--duration", "1h"];
@@ -399,9 +399,9 @@ fn a_keeper_that_is_killed_takes_its_server_along() {
     wait_until("requests flow", || {
         std::net::TcpStream::connect(address).is_ok() && mock_requests(address) >= 4
     });
-    let keeper = live.children()[0];
-    let keeper = rustix::process::Pid::from_raw(keeper as i32).unwrap();
-    rustix::process::kill_process(keeper, Signal::KILL).unwrap();
+    let supervisor = live.children()[0];
+    let supervisor = rustix::process::Pid::from_raw(supervisor as i32).unwrap();
+    rustix::process::kill_process(supervisor, Signal::KILL).unwrap();
     live.wait()
         .expect(114)
         .one_error("was killed by signal 9 during the run");

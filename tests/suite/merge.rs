@@ -642,15 +642,15 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
         ),
         (
             changed(&two, "/totals/requests", json!(1)),
-            "part-1.json: its requests do not add up: in all: 1 started",
+            "part-1.json: its requests do not add up: in total: 1 started",
         ),
         (
             changed(&two, "/totals/in_flight", json!(1)),
-            "its requests do not add up: in all: 10 started, 9 ok, 1 failed, 0 interrupted, 1 in flight",
+            "its requests do not add up: in total: 10 started, 9 ok, 1 failed, 0 interrupted, 1 in flight",
         ),
         (
             changed(&two, "/kinds/plain/totals/ok", json!(7)),
-            "its requests do not add up: in all: ",
+            "its requests do not add up: in total: ",
         ),
         (
             changed(&two, "/kinds/plain/totals/by_outcome", json!({"ok": u64::MAX})),

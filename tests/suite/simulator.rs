@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use llmload_uring::blocking_http::{Peer, ProbeError};
 use llmload_uring::discover::Service;
-use llmload_uring::server::{ErrorRates, ManagedServer, SimOptions};
+use llmload_uring::server::{ErrorRates, SimOptions, SimulatorServer};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -15,8 +15,8 @@ const EXE: &str = env!("CARGO_BIN_EXE_llmload-uring");
 const LONG: Duration = Duration::from_secs(60);
 const CHAT: &str = "/openai/v1/chat/completions";
 
-fn start(options: &SimOptions) -> ManagedServer {
-    ManagedServer::start(Path::new(EXE), 0, options).unwrap()
+fn start(options: &SimOptions) -> SimulatorServer {
+    SimulatorServer::start(Path::new(EXE), 0, options).unwrap()
 }
 
 fn instant() -> SimOptions {
@@ -185,7 +185,7 @@ fn ctrl_c_on_the_group_does_not_end_it_and_sigterm_does() {
 fn a_taken_port_is_an_error_with_the_childs_last_words() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let error = ManagedServer::start(Path::new(EXE), port, &instant()).unwrap_err();
+    let error = SimulatorServer::start(Path::new(EXE), port, &instant()).unwrap_err();
     assert_eq!(error.exit, llmload_uring::error::ExitCode::Target);
     assert!(
         error.reason().what.ends_with("exit code 114 before it was ready"),
@@ -200,7 +200,7 @@ fn a_taken_port_is_an_error_with_the_childs_last_words() {
 
 #[test]
 fn a_binary_that_cannot_be_started_is_named() {
-    let error = ManagedServer::start(Path::new("/nonexistent"), 0, &instant()).unwrap_err();
+    let error = SimulatorServer::start(Path::new("/nonexistent"), 0, &instant()).unwrap_err();
     assert_eq!(error.exit, llmload_uring::error::ExitCode::Target);
     assert!(
         error.reason().what.starts_with("simulator: cannot be started: "),

@@ -91,7 +91,7 @@ fn a_profile_says_whether_it_validates_and_an_option_that_it_does_not() {
 fn faulty(fault: Fault, place: u64) -> llmload_uring::mock::Mock {
     let plan = (0..1_000)
         .map(|seed| FaultPlan::new(&[(fault, 1)], 2, seed))
-        .find(|plan| plan.fault_of(place).is_some())
+        .find(|plan| plan.fault_for(place).is_some())
         .unwrap();
     let mut options = mock_options();
     options.faults = plan;

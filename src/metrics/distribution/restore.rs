@@ -1,40 +1,40 @@
-//! A distribution from what a result document says of it.
+//! Restores a distribution from a result document.
 
 use super::{Distribution, EncodingError};
 use crate::units::{MICROSECOND, Nanos};
 use flate2::read::ZlibDecoder;
 use std::io::Read;
 
-/// The first four bytes of the HdrHistogram V2 forms, compressed and plain.
+/// The first four bytes of HdrHistogram's V2 forms, compressed and plain.
 const COOKIE_COMPRESSED: u32 = 0x1c84_9314;
 const COOKIE: u32 = 0x1c84_9313;
-/// Ours is 40 bytes and at most 23,552 counters of 9; other tools' ranges are wider.
+/// Limit of the unpacked form. Ours has 40 bytes and at most 23,552 counters of 9 bytes; other tools have wider ranges.
 const UNPACKED_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Five digits over 64 bits would be 50 MB of counters.
+/// Largest accepted precision. Five digits over 64 bits would take 50 MB of counters.
 const DIGITS_MAX: u32 = 4;
 
-/// What stands beside the histogram and is exact, which its buckets are not.
+/// The exact figures that a document gives with a histogram, whose buckets are not exact.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exact {
-    /// Those out of range included.
+    /// Number of values, including those out of range.
     pub count: u64,
-    /// Of these, over 1 h: not in the histogram.
+    /// Number of those over 1 h, which are not in the histogram.
     pub above: u64,
     pub min: Nanos,
     pub max: Nanos,
-    /// Nanoseconds.
+    /// Mean in nanoseconds.
     pub mean: f64,
 }
 
 impl Distribution {
-    /// As it was when the document was written; the sum to a float's precision.
+    /// Restores the distribution as it was when the document was written. The sum has the precision of a float.
     pub fn restored(text: &str, exact: Exact) -> Result<Distribution, EncodingError> {
         let mut d = Distribution::from_v2_compressed_base64(text)?;
         let total = d.offered().checked_add(exact.above);
         let (min, max) = (exact.min as f64, exact.max as f64);
-        // An ulp of the mean's division is no disagreement.
+        // Rounding of the mean by an ulp is not a mismatch.
         let is_mean = exact.mean >= min * (1.0 - 1e-12) && exact.mean <= max * (1.0 + 1e-12);
-        // Buckets begin at most their own width, and the rounding to a microsecond, away from their values.
+        // The start of a bucket differs from its values by at most its width and the rounding to a microsecond.
         let near = |bucket: Nanos, ns: Nanos| bucket.abs_diff(ns) <= ns / 500 + 2 * MICROSECOND;
         let is_min = d.min().is_none_or(|least| near(least, exact.min));
         let is_max = exact.above > 0 || d.max().is_none_or(|most| near(most, exact.max));
@@ -46,8 +46,8 @@ impl Distribution {
         Ok(d)
     }
 
-    /// How wide the bucket is that [`Self::quantile`] answers from: what the answer may be off by. 0 where the
-    /// answer is the exact max.
+    /// Returns the width of the bucket that [`Self::quantile`] uses, which is the largest possible error. It is 0 if
+    /// the result is the exact min or max.
     pub fn bucket_width_at(&self, q: f64) -> Option<Nanos> {
         let value = self.quantile(q)?;
         if self.max() == Some(value) || self.min() == Some(value) {
@@ -59,13 +59,13 @@ impl Distribution {
     }
 }
 
-/// The plain V2 form, checked as far as its decoder trusts it: a damaged length would make that reserve 4 GiB.
-pub(super) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, EncodingError> {
-    let word = |bytes: &[u8], at: usize| {
-        let word = bytes.get(at..at + 4)?.try_into().ok()?;
-        Some(u32::from_be_bytes(word))
+/// Unpacks the plain V2 form and checks what its decoder trusts: with a damaged length, it would reserve 4 GiB.
+pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, EncodingError> {
+    let read_u32 = |bytes: &[u8], at: usize| {
+        let four = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_be_bytes(four))
     };
-    if word(bytes, 0) != Some(COOKIE_COMPRESSED) {
+    if read_u32(bytes, 0) != Some(COOKIE_COMPRESSED) {
         return Err(EncodingError::NotHdrV2);
     }
     let packed = bytes.get(8..).ok_or(EncodingError::NotHdrV2)?;
@@ -74,11 +74,11 @@ pub(super) fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, EncodingError> {
         .take(UNPACKED_BYTES_MAX as u64)
         .read_to_end(&mut plain)
         .map_err(|_| EncodingError::NotHdrV2)?;
-    let counters = word(&plain, 4).map(|n| n as usize);
-    let is_sound = word(&plain, 0) == Some(COOKIE)
+    let counters = read_u32(&plain, 4).map(|n| n as usize);
+    let is_sound = read_u32(&plain, 0) == Some(COOKIE)
         && counters.is_some_and(|n| plain.len() == 40 + n)
-        && word(&plain, 12).is_some_and(|digits| digits <= DIGITS_MAX)
-        // The one number that the decoder cannot negate.
+        && read_u32(&plain, 12).is_some_and(|digits| digits <= DIGITS_MAX)
+        // This is the only number that the decoder cannot negate.
         && !plain[40..].windows(9).any(|w| w == [0xff; 9]);
     if is_sound {
         Ok(plain)
@@ -154,7 +154,7 @@ mod tests {
         use std::io::Write as _;
         let b64 = &super::super::BASE64;
         let bytes = b64.decode(some().to_v2_compressed_base64()).unwrap();
-        let mut plain = unpacked(&bytes).unwrap();
+        let mut plain = unpack(&bytes).unwrap();
         plain[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
         let mut packed = bytes[..8].to_vec();
         let mut writer = flate2::write::ZlibEncoder::new(&mut packed, flate2::Compression::fast());

@@ -1,4 +1,4 @@
-//! OpenAI's chat completions.
+//! Writes OpenAI's chat completions.
 
 use super::{DONE, Dialect, event, text, usage};
 

@@ -1,4 +1,4 @@
-//! OpenAI's older text completions: an event and a whole answer look alike.
+//! Writes OpenAI's older text completions, in which an event and a whole answer look alike.
 
 use super::{DONE, Dialect, event, text, usage};
 

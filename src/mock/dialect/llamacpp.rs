@@ -1,7 +1,8 @@
-//! llama.cpp's own completions. They count along, and say at the end how long the server took.
+//! Writes llama.cpp's own completions. Their events count the tokens, and the last one reports the server's times.
 
 use super::{
-    COUNT_KEY, COUNT_WIDTH, DECODE_KEY, Dialect, MS_WIDTH, PROMPT_KEY, PROMPT_TOKENS, blank, event, text,
+    COUNT_KEY, COUNT_WIDTH, DECODE_KEY, Dialect, MS_WIDTH, PROMPT_KEY, PROMPT_TOKENS, event, placeholder,
+    text,
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -16,12 +17,11 @@ fn token(extra: &str) -> String {
     event(&format!(
         "{{\"index\":0,\"content\":\"tok \",\"tokens\":[0],\"stop\":false,\"id_slot\":-1,\
          {COUNT_KEY}{},\"tokens_evaluated\":{PROMPT_TOKENS}{extra}}}",
-        blank(COUNT_WIDTH)
+        placeholder(COUNT_WIDTH)
     ))
 }
 
-/// The last event, or the whole answer. Its settings are as long as the real ones, so that what reads them meets
-/// their size.
+/// Returns the last event, or a whole answer. Its settings are as long as real ones, so that parsers meet their size.
 fn end(text: &str, stop: bool, tokens: u32) -> String {
     let settings: String = (0..60).map(|i| format!("\"setting_{i:02}\":{}.5,", i)).collect();
     format!(
@@ -30,7 +30,7 @@ fn end(text: &str, stop: bool, tokens: u32) -> String {
          \"stop\":[],\"stream\":true}},\"prompt\":\"\",\"truncated\":false,\"stop_type\":\"limit\",\
          \"timings\":{{\"cache_n\":0,\"prompt_n\":{PROMPT_TOKENS},{PROMPT_KEY}{},\
          \"predicted_n\":{tokens},{DECODE_KEY}{}}}}}",
-        blank(MS_WIDTH),
-        blank(MS_WIDTH)
+        placeholder(MS_WIDTH),
+        placeholder(MS_WIDTH)
     )
 }

@@ -1,5 +1,5 @@
-//! The words that each API puts around its tokens, one file for each. The bytes that surround them (heads, chunks,
-//! stamps) are those of `script`.
+//! Writes the JSON that each API puts around its tokens, with one file per API. `script` adds the surrounding bytes
+//! (heads, chunks, stamps).
 
 mod chat;
 mod completions;
@@ -7,9 +7,9 @@ mod llamacpp;
 
 use crate::api::Api;
 
-/// A time in milliseconds is written over this many blanks, which JSON allows before a number.
+/// Width of the placeholder for a time in milliseconds. It is filled with blanks, which JSON allows before a number.
 pub const MS_WIDTH: usize = 20;
-/// The same for a count of tokens.
+/// Width of the placeholder for a count of tokens.
 pub const COUNT_WIDTH: usize = 10;
 pub const PROMPT_KEY: &str = "\"prompt_ms\":";
 pub const DECODE_KEY: &str = "\"predicted_ms\":";
@@ -17,22 +17,22 @@ pub const COUNT_KEY: &str = "\"tokens_predicted\":";
 
 const PROMPT_TOKENS: u32 = 8;
 
-/// What an answer says in one API. The client's row of it is in `api/table.rs`.
+/// The texts of an answer in one API. `api/table.rs` has the client's side of each API.
 pub struct Dialect {
-    /// The event before the first token, where there is one.
+    /// The event before the first token, if there is one.
     pub opening: Option<fn() -> String>,
-    /// A token event with further members.
+    /// A token event with additional members.
     pub token: fn(&str) -> String,
-    /// The event that ends a stream well, with its count of tokens.
+    /// The event that ends a stream normally, with its count of tokens.
     pub finish: fn(u32) -> String,
-    /// What follows the last event, finish or not.
+    /// The bytes after the last event, whether that was a finish or not.
     pub done: Option<&'static str>,
-    /// A whole answer of so many tokens; without its finish where that is false.
+    /// A whole answer with this many tokens, with or without a finish.
     pub body: fn(u32, bool) -> String,
 }
 
 impl Dialect {
-    pub fn of(api: Api) -> &'static Dialect {
+    pub fn for_api(api: Api) -> &'static Dialect {
         match api {
             Api::Chat => &chat::DIALECT,
             Api::Completions => &completions::DIALECT,
@@ -41,19 +41,19 @@ impl Dialect {
     }
 }
 
-/// What OpenAI's streams end with.
+/// The end of OpenAI's streams.
 const DONE: &str = "data: [DONE]\n\n";
 
 fn event(data: &str) -> String {
     format!("data: {data}\n\n")
 }
 
-/// So many tokens of text.
+/// Returns a text of this many tokens.
 fn text(tokens: u32) -> String {
     "tok ".repeat(tokens as usize)
 }
 
-/// OpenAI's count of tokens, a further member of an event or a body.
+/// Returns OpenAI's count of tokens, as an additional member of an event or a body.
 fn usage(tokens: u32) -> String {
     format!(
         r#","usage":{{"prompt_tokens":{PROMPT_TOKENS},"completion_tokens":{tokens},"total_tokens":{}}}"#,
@@ -61,7 +61,7 @@ fn usage(tokens: u32) -> String {
     )
 }
 
-/// Room for a number, itself a number until it is written over.
-fn blank(width: usize) -> String {
+/// Returns a placeholder for a number, which is itself a number until it is overwritten.
+fn placeholder(width: usize) -> String {
     format!("{:>width$}", 0)
 }
