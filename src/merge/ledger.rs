@@ -12,7 +12,10 @@ pub fn imbalance(merged: &RunResult, parts: &[Part]) -> Vec<String> {
         .iter()
         .map(|part| (format!("shard {}", part.shard), part.document.totals.account()));
     let in_flight = parts.iter().map(|part| part.document.totals.in_flight).sum();
-    merged.ledger(in_flight).with_division("shards", shards).imbalance()
+    merged
+        .ledger(in_flight)
+        .with_division("shards", shards)
+        .imbalance()
 }
 
 impl Part {

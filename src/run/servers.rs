@@ -9,7 +9,7 @@ use crate::metrics::Merged;
 use crate::plan::Plan;
 use crate::result::{ManagedServerFigures, ServerCounts};
 use crate::server::simulator::OWN_EXE;
-use crate::server::{CommandServer, SimulatorServer, ManagedServer, Sampler, ServerSamples, ServerTotals};
+use crate::server::{CommandServer, ManagedServer, Sampler, ServerSamples, ServerTotals, SimulatorServer};
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Call, Prompts, Target};
