@@ -432,7 +432,7 @@ fn every_source_file_that_the_documents_name_exists() {
 fn the_documents_ask_for_the_kernel_that_the_program_asks_for() {
     let release = "5.15".to_owned();
     let refusal = UringRefusal::Kernel { release }.reason().what;
-    let (_, needed) = refusal.split_once("needed ").unwrap();
+    let (_, needed) = refusal.split_once("needs ").unwrap();
     for page in ["README.md", "docs/TROUBLESHOOTING.md"] {
         assert!(document(page).contains(needed), "{page}: {needed}");
     }
