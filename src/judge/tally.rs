@@ -30,7 +30,7 @@ impl Tally {
         let if_failed = |n: u64| if expected == Some(true) { 0 } else { n };
         self.hits += match metric {
             ThresholdMetric::Trend(id) => return self.merge_values(id, expected, series),
-            ThresholdMetric::Failed => failed,
+            ThresholdMetric::Failed | ThresholdMetric::Failures => failed,
             ThresholdMetric::Checks => ok,
             ThresholdMetric::Outcome(outcome) if outcome.is_failure() => if_failed(series.outcome(outcome)),
             ThresholdMetric::Outcome(_) if expected == Some(false) => 0,

@@ -50,6 +50,7 @@ fn counters_are_counts_or_counts_per_second() {
         ("requests", 1000.0),
         ("http_reqs", 1000.0),
         ("iterations", 1000.0),
+        ("failures", 100.0),
         ("timeouts", 100.0),
         ("timeout_total", 100.0),
         ("ok", 900.0),

@@ -15,6 +15,8 @@ pub enum ThresholdMetric {
     Failed,
     /// Requests that are ok over finished ones, 0 to 1.
     Checks,
+    /// Failed requests: what `Failed` is the share of.
+    Failures,
     /// Requests with this outcome.
     Outcome(Outcome),
     /// Requests whose outcome `Outcome::is_connection_error`.
@@ -52,6 +54,7 @@ impl ThresholdMetric {
         let counts = [
             ThresholdMetric::Failed,
             ThresholdMetric::Checks,
+            ThresholdMetric::Failures,
             ThresholdMetric::ConnectionErrors,
             ThresholdMetric::Timeouts,
             ThresholdMetric::Requests,
@@ -67,6 +70,7 @@ impl ThresholdMetric {
             ThresholdMetric::Trend(id) => id.key(),
             ThresholdMetric::Failed => "failed",
             ThresholdMetric::Checks => "checks",
+            ThresholdMetric::Failures => "failures",
             ThresholdMetric::Outcome(outcome) => outcome.name(),
             ThresholdMetric::ConnectionErrors => "connection_errors",
             ThresholdMetric::Timeouts => "timeouts",
@@ -88,7 +92,8 @@ impl ThresholdMetric {
             ThresholdMetric::Trend(_) => MetricKind::Trend,
             ThresholdMetric::Failed | ThresholdMetric::Checks => MetricKind::Rate,
             ThresholdMetric::ServerRssGrowth => MetricKind::Gauge,
-            ThresholdMetric::Outcome(_)
+            ThresholdMetric::Failures
+            | ThresholdMetric::Outcome(_)
             | ThresholdMetric::ConnectionErrors
             | ThresholdMetric::Timeouts
             | ThresholdMetric::Requests
