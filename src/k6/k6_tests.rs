@@ -1,23 +1,46 @@
 use super::*;
 use crate::config::read_profile;
+use crate::error::Mistakes;
 use crate::plan::{Executor, Plan, Stage};
 use crate::units::{MILLISECOND, MINUTE, SECOND};
 use serde_json::json;
+use std::collections::BTreeMap;
+
+fn import_with(text: &str, env: &[(&str, &str)]) -> Result<Imported, Mistakes> {
+    let env: BTreeMap<String, String> = env
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    let (from, mix) = ("options.json", "load");
+    import(&Request {
+        text,
+        from,
+        mix,
+        env: &env,
+    })
+}
 
 /// The plan of the imported profile, and what it does not carry.
 #[track_caller]
-fn imported(options: &str) -> (Plan, Vec<String>) {
-    let (profile, left_out) = import(options, "options.json", "load").unwrap();
+fn imported_with(text: &str, env: &[(&str, &str)]) -> (Plan, Vec<String>) {
+    let imported = import_with(text, env).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let profile = imported.profile;
+    assert!(is_as_written(profile.as_bytes()), "{profile}");
     let plan = read_profile("imported.yaml", &profile).unwrap_or_else(|e| panic!("{e}\n{profile}"));
-    for line in &left_out {
+    for line in imported.left_out.iter().chain(&imported.renamed) {
         assert!(profile.contains(line), "{line} is not said in\n{profile}");
     }
-    (plan, left_out)
+    (plan, imported.left_out)
 }
 
 #[track_caller]
-fn refused(options: &str) -> String {
-    let refusal = import(options, "options.json", "load").unwrap_err();
+fn imported(text: &str) -> (Plan, Vec<String>) {
+    imported_with(text, &[])
+}
+
+#[track_caller]
+fn refused(text: &str) -> String {
+    let refusal = import_with(text, &[]).unwrap_err();
     let reason = &refusal.first().reason;
     assert!(reason.hint.is_some(), "{refusal}");
     reason.what.clone()
@@ -150,6 +173,7 @@ fn thresholds_keep_k6s_names_and_forms_and_those_on_unknown_metrics_are_left_out
             "iteration_duration": ["p(95)<1000"],
             "my_trend": ["p(95)<1"],
             "http_req_waiting{scenario:chat}": ["p(95)<1"],
+            "http_req_waiting{name:chat}": ["p(95)<1"],
             "http_req_connecting": ["rate<1"],
             "http_req_tls_handshaking": [7],
         },
@@ -172,7 +196,11 @@ fn thresholds_keep_k6s_names_and_forms_and_those_on_unknown_metrics_are_left_out
     let named = [
         ("`http_req_connecting`", "takes"),
         ("`http_req_tls_handshaking`", "it is no text"),
-        ("`http_req_waiting{scenario:chat}`", "unknown tag"),
+        ("`http_req_waiting{name:chat}`", "unknown tag"),
+        (
+            "`http_req_waiting{scenario:chat}`",
+            "is that of scenario `default`",
+        ),
         (
             "`iteration_duration`",
             "`latency` is one request without the pause",
@@ -228,10 +256,12 @@ export default function () { http.get('http://x/{}'); }
         (7, 30 * SECOND)
     );
     assert_eq!((plan.thresholds.len(), left_out.len()), (2, 0), "{left_out:?}");
-    assert!(refused(script).starts_with("the script's options: "));
+    let (plan, left_out) = imported(script);
+    assert_eq!((plan.thresholds.len(), left_out.len()), (1, 1), "{left_out:?}");
+    assert!(left_out[0].contains("it is no text"), "{left_out:?}");
     let computed = refused("export let options = { vus: __ENV.VUS, duration: '1s' }");
     assert!(
-        computed.contains("`vus`") && computed.contains("is no count"),
+        computed.contains("options: `vus`: `__ENV.VUS` (line 1)"),
         "{computed}"
     );
 }
@@ -314,8 +344,14 @@ fn what_holds_no_load_is_refused_with_what_it_is() {
         let found = refused(options);
         assert!(found.contains(what), "{options}: {found}");
     }
+    let request = Request {
+        text: r#"{"vus": 1, "duration": "1s"}"#,
+        from: "x",
+        mix: "nosuch",
+        env: &BTreeMap::new(),
+    };
     assert!(
-        import(r#"{"vus": 1, "duration": "1s"}"#, "x", "nosuch")
+        import(&request)
             .unwrap_err()
             .to_string()
             .contains("--mix `nosuch`")
@@ -340,8 +376,14 @@ fn the_whole_options_of_a_run_are_read_through_their_nulls_and_every_mix_will_do
         "{left_out:?}"
     );
     for mix in crate::profiles::names() {
-        let (profile, _) = import(&options.to_string(), "a\nb: c", mix).unwrap();
-        let plan = read_profile("imported.yaml", &profile).unwrap();
+        let request = Request {
+            text: &options.to_string(),
+            from: "a\nb: c",
+            mix,
+            env: &BTreeMap::new(),
+        };
+        let imported = import(&request).unwrap();
+        let plan = read_profile("imported.yaml", &imported.profile).unwrap();
         assert_eq!(plan.executor.vus_of_all(), 4, "{mix}");
     }
 }

@@ -1,11 +1,18 @@
-//! k6's options turned into a profile of ours. Pure but for reading and writing the files (`command`).
+//! k6's options turned into a profile of ours. Pure: the command reads and writes the files.
 
 mod load;
+mod names;
+mod script;
 mod source;
+mod stamp;
+mod text;
 mod thresholds;
+mod value;
 mod write;
 
-pub use write::import;
+pub use stamp::is_as_written;
+pub use text::decode;
+pub use write::{Imported, Request, import};
 
 #[cfg(test)]
 #[path = "k6_tests.rs"]

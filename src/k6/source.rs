@@ -1,168 +1,128 @@
 //! Finds the options in what was given: JSON, an object with `options` in it, or a k6 script.
 
+use super::script::{self, Declared};
+use super::value::{Object, Value};
 use crate::error::Reason;
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
-use serde_json::{Map, Number, Value};
+use std::collections::BTreeMap;
 
-const HINT: &str =
-    "give k6's options as JSON, or a script whose `export const options = {...}` is written out";
-/// Objects within objects: k6's own go down to 5.
-const DEPTH_MAX: usize = 32;
+const HINT: &str = "give k6's options as JSON, or a script that exports them: `export const options = {...}`";
 
-/// The options as an object.
-pub fn options(text: &str) -> Result<Map<String, Value>, Reason> {
-    let value = match serde_json::from_str::<Value>(text) {
-        Ok(value) => value,
-        Err(json) => match of_script(text) {
-            Some(object) => literal(&object)?,
-            None => return Err(Reason::new(format!("no k6 options: {json}")).hint(HINT)),
-        },
+/// What k6 was asked for, as far as it can be read.
+#[derive(Debug)]
+pub struct Found {
+    pub options: Object,
+    /// Metrics that the script makes.
+    pub metrics: Vec<Declared>,
+    /// What was read otherwise than it is written, and what stands beside the options.
+    pub remarks: Vec<String>,
+}
+
+/// `env` are variables that a script is given.
+///
+/// # Errors
+/// What is neither JSON nor a script with options, and options that do not say what the load is.
+pub fn find(text: &str, env: &BTreeMap<String, String>) -> Result<Found, Reason> {
+    let json = match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(json) => json,
+        // JSON that is broken is told as such: it is no script.
+        Err(e) if is_like_json(text) => {
+            return Err(Reason::new(format!("no k6 options: broken JSON: {e}")).hint(HINT));
+        }
+        Err(_) => {
+            let script::Script {
+                options,
+                metrics,
+                remarks,
+            } = script::read(text, env)?;
+            return Ok(Found {
+                options,
+                metrics,
+                remarks,
+            });
+        }
     };
-    let Value::Object(mut object) = value else {
+    let Value::Object(object) = Value::from(json) else {
         return Err(Reason::new("no k6 options: not an object").hint(HINT));
     };
+    let (options, remarks) = of_json(object)?;
+    Ok(Found {
+        options,
+        metrics: Vec::new(),
+        remarks,
+    })
+}
+
+/// A brace and then a quoted key, or the end: no script begins so.
+fn is_like_json(text: &str) -> bool {
+    let inner = text.trim_start().strip_prefix(['{', '[']).map(str::trim_start);
+    text.trim().is_empty()
+        || inner.is_some_and(|inner| inner.is_empty() || inner.starts_with(['"', '{', '}']))
+}
+
+fn of_json(mut object: Object) -> Result<(Object, Vec<String>), Reason> {
+    let results = object.get("metrics").cloned();
     // The data that handleSummary gets has them under this key, beside `metrics`.
-    match object.remove("options") {
-        Some(Value::Object(inner)) if object.contains_key("metrics") && !names_load(&inner) => {
+    match object.take("options") {
+        Some(Value::Object(inner)) if results.is_some() && !names_load(&inner) => {
             Err(Reason::new("results, whose options do not say what the load was").hint(HINT))
         }
-        Some(Value::Object(inner)) => Ok(inner),
+        Some(Value::Object(inner)) => {
+            let mut remarks = beside(&object);
+            if !inner.has("thresholds") {
+                remarks.extend(judged(results.as_ref()));
+            }
+            Ok((inner, remarks))
+        }
         Some(_) => Err(Reason::new("no k6 options: `options` is no object").hint(HINT)),
-        None if object.contains_key("metrics") => {
+        None if results.is_some() => {
             Err(Reason::new("results, not options: they do not say what the load was").hint(HINT))
         }
-        None => Ok(object),
+        None => Ok((object, Vec::new())),
     }
 }
 
-fn names_load(options: &Map<String, Value>) -> bool {
+fn names_load(options: &Object) -> bool {
     ["stages", "duration", "iterations", "scenarios"]
         .iter()
-        .any(|key| options.contains_key(*key))
+        .any(|key| options.has(key))
 }
 
-/// The object behind `options =` in a script, comments blanked out.
-fn of_script(text: &str) -> Option<String> {
-    let bare = without_comments(text);
-    let mut from = 0;
-    while let Some(at) = bare[from..].find("options") {
-        from += at + "options".len();
-        let after = bare[from..].trim_start();
-        if let Some(object) = after.strip_prefix('=').map(str::trim_start)
-            && object.starts_with('{')
-        {
-            return braced(object).map(str::to_owned);
-        }
-    }
-    None
+/// Options that stand beside `options`, not in it.
+fn beside(object: &Object) -> Vec<String> {
+    let known = [
+        "thresholds",
+        "stages",
+        "duration",
+        "iterations",
+        "scenarios",
+        "vus",
+    ];
+    let misplaced = known.into_iter().filter(|key| object.has(key));
+    misplaced
+        .map(|key| format!("`{key}`: it stands beside `options`, where k6 does not read it"))
+        .collect()
 }
 
-/// Strings stay as they are; a line comment's end of line stays, too.
-fn without_comments(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let taken = if matches!(first, '"' | '\'' | '`') {
-            let end = string_end(rest);
-            out.push_str(&rest[..end]);
-            end
-        } else if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |at| at + 2)
-        } else {
-            out.push(first);
-            first.len_utf8()
-        };
-        rest = &rest[taken..];
-    }
-    out
-}
-
-/// Behind the closing quote of the string that `text` begins with, or the end of the text.
-fn string_end(text: &str) -> usize {
-    let mut chars = text.char_indices();
-    let quote = chars.next().map(|(_, c)| c);
-    while let Some((at, c)) = chars.next() {
-        if c == '\\' {
-            chars.next();
-        } else if Some(c) == quote {
-            return at + c.len_utf8();
-        }
-    }
-    text.len()
-}
-
-/// From the opening brace to the one that closes it.
-fn braced(text: &str) -> Option<&str> {
-    let (mut at, mut depth) = (0, 0u32);
-    while let Some(c) = text[at..].chars().next() {
-        match c {
-            '"' | '\'' | '`' => {
-                at += string_end(&text[at..]);
-                continue;
-            }
-            '{' => depth += 1,
-            '}' if depth == 1 => return Some(&text[..=at]),
-            '}' => depth -= 1,
-            _ => {}
-        }
-        at += c.len_utf8();
-    }
-    None
-}
-
-/// On one line, with a blank behind each colon: only then a bare key is one in YAML, and no indentation counts.
-fn spaced(object: &str) -> String {
-    let mut out = String::with_capacity(object.len());
-    let mut rest = object;
-    while let Some(first) = rest.chars().next() {
-        let end = match first {
-            '"' | '\'' | '`' => string_end(rest),
-            _ => first.len_utf8(),
-        };
-        match first {
-            ':' => out.push_str(": "),
-            _ if first.is_whitespace() => out.push(' '),
-            _ => out.push_str(&rest[..end]),
-        }
-        rest = &rest[end..];
-    }
-    out
-}
-
-/// An object literal whose values are written out is a flow mapping of YAML.
-fn literal(object: &str) -> Result<Value, Reason> {
-    let one_line = spaced(object);
-    let wrong = |what: String| Reason::new(format!("the script's options: {what}")).hint(HINT);
-    let documents = Yaml::load_from_str(&one_line).map_err(|e| wrong(e.to_string()))?;
-    let root = documents.first().ok_or_else(|| wrong("empty".into()))?;
-    value(root, 0).ok_or_else(|| wrong("something in them is no plain value".into()))
-}
-
-fn value(node: &Yaml<'_>, depth: usize) -> Option<Value> {
-    if depth > DEPTH_MAX {
-        return None;
-    }
-    Some(match node {
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(truth)) => Value::Bool(*truth),
-        Yaml::Value(Scalar::Integer(n)) => Value::from(*n),
-        Yaml::Value(Scalar::FloatingPoint(x)) => Value::Number(Number::from_f64(x.into_inner())?),
-        Yaml::Value(Scalar::String(text)) => Value::String(text.to_string()),
-        Yaml::Sequence(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| value(item, depth + 1))
-                .collect::<Option<_>>()?,
-        ),
-        Yaml::Mapping(pairs) => {
-            let mut map = Map::new();
-            for (key, item) in pairs {
-                map.insert(key.as_str()?.to_owned(), value(item, depth + 1)?);
-            }
-            Value::Object(map)
-        }
-        _ => return None,
-    })
+/// Thresholds that results show, where their options have none.
+fn judged(results: Option<&Value>) -> Vec<String> {
+    let Some(Value::Object(metrics)) = results else {
+        return Vec::new();
+    };
+    let with_thresholds = metrics.iter().filter_map(|(metric, value)| match value {
+        Value::Object(fields) => match fields.get("thresholds")? {
+            Value::Object(thresholds) => Some((metric, thresholds)),
+            _ => None,
+        },
+        _ => None,
+    });
+    with_thresholds
+        .flat_map(|(metric, thresholds)| {
+            let texts = thresholds.iter().map(|(text, _)| text);
+            texts
+                .map(|text| {
+                    format!("threshold on `{metric}`: `{text}` stands in the results, not in their options")
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }

@@ -1,12 +1,14 @@
 //! k6's thresholds: those that this program can judge, and why the others are left out.
 
 use super::load::duration;
-use crate::error::yaml_escaped;
+use super::names::{Meaning, meaning};
+use super::script::Declared;
+use super::value::{Object, Value};
+use crate::error::{Reason, quoted, yaml_escaped};
 use crate::plan::{THRESHOLDS_MAX, Threshold};
 use crate::units::Nanos;
 use crate::units::format_duration;
 use crate::workload::RequestKind;
-use serde_json::{Map, Value};
 
 /// One that is carried.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,64 +17,195 @@ pub struct Carried {
     pub expression: String,
     pub abort_on_fail: bool,
     pub delay_abort_eval: Option<Nanos>,
+    /// Metric and expression as k6 has them, where they are others.
+    pub renamed: Option<String>,
 }
 
-/// `kinds` are those of the mix that the profile gets.
-pub fn thresholds(of: &Map<String, Value>, kinds: &[RequestKind]) -> (Vec<Carried>, Vec<String>) {
-    let (mut carried, mut left_out) = (Vec::new(), Vec::new());
-    for (metric, value) in of {
+/// What is known when thresholds are read.
+pub struct Context<'a> {
+    /// Requests of the mix that the profile gets.
+    pub kinds: &'a [RequestKind],
+    /// Metrics that the script makes.
+    pub declared: &'a [Declared],
+    /// The scenario whose load is carried.
+    pub scenario: &'a str,
+}
+
+#[derive(Debug, Default)]
+pub struct Thresholds {
+    pub carried: Vec<Carried>,
+    pub left_out: Vec<String>,
+}
+
+/// # Errors
+/// Thresholds that are no object: k6 refuses them as well.
+pub fn thresholds(asked: Option<&Value>, context: &Context<'_>) -> Result<Thresholds, Reason> {
+    let mut found = Thresholds::default();
+    let asked = match asked {
+        None => return Ok(found),
+        Some(Value::Object(asked)) => asked,
+        Some(Value::Unread(unread)) => {
+            found.left_out.push(format!("`thresholds`: {unread}"));
+            return Ok(found);
+        }
+        Some(other) => {
+            let what = format!("`thresholds` is {}, not an object", quoted(&other.to_string()));
+            return Err(Reason::new(what).hint("thresholds: { http_req_failed: ['rate<0.01'] }"));
+        }
+    };
+    for unread in asked.unread() {
+        found.left_out.push(format!("thresholds: {unread}"));
+    }
+    for (metric, value) in asked.iter() {
         let list = match value {
-            Value::Array(list) => list.as_slice(),
+            Value::List(list) => list.as_slice(),
             Value::Null => &[],
             one => std::slice::from_ref(one),
         };
         for entry in list {
-            match one(metric, entry, kinds) {
-                Ok(threshold) if carried.len() < THRESHOLDS_MAX => carried.push(threshold),
-                Ok(_) => left_out.push(format!("threshold on `{metric}`: more than {THRESHOLDS_MAX}")),
-                Err(why) => left_out.push(format!("threshold on `{metric}`: {why}")),
-            }
+            found.take(metric, entry, context);
         }
     }
-    (carried, left_out)
+    Ok(found)
 }
 
-fn one(metric: &str, entry: &Value, kinds: &[RequestKind]) -> Result<Carried, String> {
-    let (expression, fields) = match entry {
-        Value::String(text) => (text.as_str(), None),
-        Value::Object(fields) => {
-            let text = fields.get("threshold").and_then(Value::as_str);
-            (text.ok_or("it has no text")?, Some(fields))
+impl Thresholds {
+    fn take(&mut self, metric: &str, entry: &Value, context: &Context<'_>) {
+        let name = quoted(metric);
+        match one(metric, entry, context) {
+            Ok((threshold, lost)) if self.carried.len() < THRESHOLDS_MAX => {
+                self.carried.push(threshold);
+                let lost = lost.into_iter().map(|why| format!("threshold on {name}: {why}"));
+                self.left_out.extend(lost);
+            }
+            Ok(_) => self
+                .left_out
+                .push(format!("threshold on {name}: more than {THRESHOLDS_MAX}")),
+            Err(why) => self.left_out.push(format!("threshold on {name}: {why}")),
         }
+    }
+}
+
+/// The threshold, and what of it is not carried.
+fn one(metric: &str, entry: &Value, context: &Context<'_>) -> Result<(Carried, Vec<String>), String> {
+    let (expression, fields) = match entry {
+        Value::Text(text) => (text.as_str(), None),
+        Value::Object(fields) => match fields.get("threshold") {
+            Some(Value::Text(text)) => (text.as_str(), Some(fields)),
+            Some(Value::Unread(unread)) => return Err(unread.to_string()),
+            _ => match fields.unread().first() {
+                Some(unread) => return Err(unread.to_string()),
+                None => return Err("it has no text".into()),
+            },
+        },
+        Value::Unread(unread) => return Err(unread.to_string()),
         _ => return Err("it is no text".into()),
     };
-    let parsed = Threshold::parse(metric, expression).map_err(|reason| match advice(metric) {
-        Some(advice) => format!("`{expression}`: {reason}: {advice}"),
-        None => format!("`{expression}`: {reason}"),
+    let (name, tags) = metric.split_at(metric.find('{').unwrap_or(metric.len()));
+    let name = name.trim();
+    let (ours, factor) = match meaning(name, expression, context.declared) {
+        Meaning::Same => (name, 1.0),
+        Meaning::As { metric, factor } => (metric, factor),
+        Meaning::None(why) => return Err(format!("{}: {why}", quoted(expression))),
+    };
+    let key = format!("{ours}{}", without_scenario(tags, context.scenario)?);
+    let text = scaled(expression, factor).unwrap_or_else(|| expression.to_owned());
+    let parsed = Threshold::parse(&key, &text).map_err(|reason| match advice(name) {
+        Some(advice) => format!("{}: {reason}: {advice}", quoted(expression)),
+        None => format!("{}: {reason}", quoted(expression)),
     })?;
     parsed
         .selector
-        .check(kinds)
-        .map_err(|reason| reason.to_string())?;
-    let get = |key: &str| fields.and_then(|fields| fields.get(key));
-    let delay = match get("delayAbortEval") {
-        None | Some(Value::Null) => None,
+        .check(context.kinds)
+        .map_err(|reason| format!("{}: {reason}", quoted(expression)))?;
+    let (abort_on_fail, delay, lost) = fields.map_or((false, None, Vec::new()), abortion);
+    let is_renamed = key != metric.trim() || text != expression;
+    Ok((
+        Carried {
+            metric: key,
+            expression: text,
+            abort_on_fail,
+            delay_abort_eval: delay.filter(|_| abort_on_fail),
+            renamed: is_renamed.then(|| format!("{}: {expression}", metric.trim())),
+        },
+        lost,
+    ))
+}
+
+/// `abortOnFail` and `delayAbortEval`, and what cannot be carried of them.
+fn abortion(fields: &Object) -> (bool, Option<Nanos>, Vec<String>) {
+    let mut lost: Vec<String> = fields.unread().iter().map(ToString::to_string).collect();
+    let mut wrong = |key: &str, value: &Value, what: &str| match value {
+        Value::Unread(unread) => lost.push(format!("`{key}`: {unread}")),
+        value => lost.push(format!("`{key}`: {} is {what}", quoted(&value.to_string()))),
+    };
+    let abort_on_fail = match fields.get("abortOnFail") {
+        Some(Value::Bool(truth)) => *truth,
+        None => false,
         Some(value) => {
-            Some(duration(value).ok_or_else(|| format!("`delayAbortEval`: {value} is no duration"))?)
+            wrong("abortOnFail", value, "neither true nor false");
+            false
         }
     };
-    let abort_on_fail = get("abortOnFail").and_then(Value::as_bool).unwrap_or(false);
-    Ok(Carried {
-        metric: metric.to_owned(),
-        expression: expression.to_owned(),
-        abort_on_fail,
-        delay_abort_eval: delay.filter(|_| abort_on_fail),
+    let delay = fields.get("delayAbortEval").and_then(|value| {
+        let delay = duration(value);
+        if delay.is_none() {
+            wrong("delayAbortEval", value, "no duration");
+        }
+        delay
+    });
+    let known = ["threshold", "abortOnFail", "delayAbortEval"];
+    for (key, _) in fields.iter().filter(|(key, _)| !known.contains(key)) {
+        lost.push(super::load::unknown(key, &known));
+    }
+    (abort_on_fail, delay, lost)
+}
+
+/// The tags without that of the scenario: its load is the only one, so that the tag chooses every request.
+fn without_scenario(tags: &str, scenario: &str) -> Result<String, String> {
+    let Some(inner) = tags
+        .trim()
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+    else {
+        return Ok(tags.to_owned());
+    };
+    let mut kept = Vec::new();
+    for tag in inner.split(',') {
+        match tag.split_once(':') {
+            Some((name, value)) if name.trim() == "scenario" => {
+                let value = value.trim().trim_matches(['"', '\'']);
+                if value != scenario {
+                    return Err(format!("the load is that of scenario `{scenario}`"));
+                }
+            }
+            _ => kept.push(tag),
+        }
+    }
+    Ok(match kept.is_empty() {
+        true => String::new(),
+        false => format!("{{{}}}", kept.join(",")),
     })
 }
 
+/// The expression with its number in another unit.
+fn scaled(expression: &str, factor: f64) -> Option<String> {
+    if factor == 1.0 {
+        return None;
+    }
+    let operator = expression.find(['<', '>', '=', '!'])?;
+    let number = operator + expression[operator..].find(|c| !"<>=!".contains(c))?;
+    let value: f64 = expression[number..].trim().parse().ok()?;
+    let scaled = value * factor;
+    // To a millionth: `0.3 * 1000` is 300.
+    let rounded = (scaled * 1e6).round() / 1e6;
+    rounded
+        .is_finite()
+        .then(|| format!("{}{rounded}", expression[..number].trim()))
+}
+
 /// What comes nearest to a metric of k6's that we have not.
-fn advice(metric: &str) -> Option<&'static str> {
-    let name = metric.split('{').next().unwrap_or(metric).trim();
+fn advice(name: &str) -> Option<&'static str> {
     Some(match name {
         "iteration_duration" => "`latency` is one request without the pause after it",
         "http_req_receiving" | "http_req_sending" | "http_req_blocked" => {
@@ -81,18 +214,20 @@ fn advice(metric: &str) -> Option<&'static str> {
         "vus" | "vus_max" | "data_sent" | "data_received" => "it is in the result, and no threshold's",
         "dropped_iterations" => "users here wait for their answers: none is dropped",
         "group_duration" => "there are no groups; `latency{request:NAME}` is one kind of request",
+        "llm_ttfo" => "`ttft` is the first event with text, thoughts included",
+        "sse_event" => "events are counted in the result, and no threshold's",
         _ => return None,
     })
 }
 
 /// A text in a profile.
-pub fn quoted(text: &str) -> String {
+pub fn yaml_text(text: &str) -> String {
     format!("\"{}\"", yaml_escaped(text))
 }
 
 /// As a profile writes it.
 pub fn text(threshold: &Carried) -> String {
-    let expression = quoted(&threshold.expression);
+    let expression = yaml_text(&threshold.expression);
     if !threshold.abort_on_fail {
         return expression;
     }

@@ -1,13 +1,15 @@
 //! The profile, with what it could not carry as comments at its head.
 
 use super::load::{Load, load, unknown};
-use super::source;
-use super::thresholds::{self, Carried, text};
+use super::source::{Found, find};
+use super::stamp::stamped;
+use super::thresholds::{Carried, Context, Thresholds, text, thresholds, yaml_text};
+use super::value::{Object, Value};
 use crate::config::read_profile;
 use crate::error::{Mistakes, Reason, one_line, quoted};
 use crate::profiles;
 use crate::units::format_duration;
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// k6's options beside the load, and what becomes of them here.
@@ -83,19 +85,51 @@ const FOLLOWS: [&str; 2] = ["totalDuration", "maxVUs"];
 /// What a profile has beside its load; the servers may be all that it says of the requests.
 const OF_THE_MIX: [&str; 6] = ["server", "servers", "think_time", "models", "prompts", "requests"];
 
-/// The profile's text, and each thing that it does not carry. `from` names the file in the head; the requests
-/// are those of the built-in profile `mix`.
-pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>), Mistakes> {
-    let options = source::options(text)?;
+/// What is imported.
+pub struct Request<'a> {
+    /// k6's options as JSON, or a script.
+    pub text: &'a str,
+    /// Names the file in the head of the profile.
+    pub from: &'a str,
+    /// The built-in profile that the requests come from.
+    pub mix: &'a str,
+    /// Variables that a script is given.
+    pub env: &'a BTreeMap<String, String>,
+}
+
+/// A profile and what it says differently.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    pub profile: String,
+    /// What is not carried, each with the reason.
+    pub left_out: Vec<String>,
+    /// Thresholds that have another name or unit here.
+    pub renamed: Vec<String>,
+    /// Whether the profile names the servers, so that a target would contradict it.
+    pub names_servers: bool,
+}
+
+/// # Errors
+/// What holds no options, options whose load is not known or has no counterpart, and loads beyond the limits of
+/// docs/PROFILES.md.
+pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
+    let Request { text, from, mix, env } = *request;
+    let Found {
+        options,
+        metrics,
+        remarks,
+    } = find(text, env)?;
     let Some(of_mix) = profiles::text(mix) else {
         let known: Vec<&str> = profiles::names().collect();
         let what = format!("--mix {}: no built-in profile", quoted(mix));
-        let hint = format!("profiles are {}", known.join(", "));
-        return Err(Reason::new(what).hint(hint).into());
+        return Err(Reason::new(what)
+            .hint(format!("profiles are {}", known.join(", ")))
+            .into());
     };
     let Load {
         executor,
         graceful_stop,
+        scenario,
         mut left_out,
     } = load(&options)?;
     let mut body = executor.as_profile();
@@ -107,25 +141,58 @@ pub fn import(text: &str, from: &str, mix: &str) -> Result<(String, Vec<String>)
     body.push_str(&blocks(of_mix, &OF_THE_MIX));
 
     let checked = read_profile(from, &body).map_err(|e| beyond("the load is", &e))?;
-    if let Some(Value::Object(asked)) = options.get("thresholds") {
-        let (carried, not) = thresholds::thresholds(asked, &checked.workload.kinds);
-        body.push_str(&threshold_block(&carried));
-        left_out.extend(not);
-    }
+    let context = Context {
+        kinds: &checked.workload.kinds,
+        declared: &metrics,
+        scenario: &scenario,
+    };
+    let judged = thresholds(options.get("thresholds"), &context)?;
+    let Thresholds {
+        carried,
+        left_out: lost,
+    } = judged;
+    body.push_str(&threshold_block(&carried));
+    left_out.extend(lost);
+    left_out.extend(options.unread().iter().map(|unread| {
+        format!("options: {unread}; thresholds may be in it, and what replaces the options before it")
+    }));
     left_out.extend(others(&options));
+    left_out.extend(remarks);
     // With the thresholds, too: what is written is what this program reads.
     read_profile(from, &body).map_err(|e| beyond("the thresholds are", &e))?;
-    let mut out = format!(
-        "# From k6's options in {}, by llmload-uring import-k6.\n",
+    let renamed: Vec<String> = carried.iter().filter_map(renaming).collect();
+    let head = format!(
+        "# From k6's options in {}, by llmload-uring import-k6.",
         one_line(from)
     );
-    if !left_out.is_empty() {
-        out.push_str("# Not carried:\n");
+    let mut below = comments("Not carried", &left_out);
+    below.push_str(&comments("Under another name or in another unit", &renamed));
+    below.push_str(&body);
+    Ok(Imported {
+        profile: stamped(&head, &below),
+        left_out,
+        renamed,
+        names_servers: !checked.server_names().is_empty(),
+    })
+}
+
+fn comments(title: &str, lines: &[String]) -> String {
+    let mut out = String::new();
+    if !lines.is_empty() {
+        let _ = writeln!(out, "# {title}:");
     }
-    for line in &left_out {
+    for line in lines {
         let _ = writeln!(out, "#   {}", one_line(line));
     }
-    Ok((out + &body, left_out))
+    out
+}
+
+fn renaming(carried: &Carried) -> Option<String> {
+    let theirs = carried.renamed.as_ref()?;
+    Some(format!(
+        "`{theirs}` is `{}: {}`",
+        carried.metric, carried.expression
+    ))
 }
 
 /// The lines of a profile that was never written mean nothing to anybody: only what is wrong is told.
@@ -166,7 +233,7 @@ fn threshold_block(carried: &[Carried]) -> String {
         if carried[..i].iter().any(|before| before.metric == first.metric) {
             continue;
         }
-        let _ = writeln!(out, "  {}:", thresholds::quoted(&first.metric));
+        let _ = writeln!(out, "  {}:", yaml_text(&first.metric));
         for same in carried.iter().filter(|other| other.metric == first.metric) {
             let _ = writeln!(out, "    - {}", text(same));
         }
@@ -175,11 +242,11 @@ fn threshold_block(carried: &[Carried]) -> String {
 }
 
 /// Options that are no part of the load.
-fn others(options: &Map<String, Value>) -> Vec<String> {
+fn others(options: &Object) -> Vec<String> {
     let given = options.iter().filter(|(_, value)| is_said(value));
     given
-        .filter(|(key, _)| !CARRIED.contains(&key.as_str()) && !FOLLOWS.contains(&key.as_str()))
-        .map(|(key, _)| match OTHERS.iter().find(|(known, _)| known == key) {
+        .filter(|(key, _)| !CARRIED.contains(key) && !FOLLOWS.contains(key))
+        .map(|(key, _)| match OTHERS.iter().find(|(known, _)| *known == key) {
             Some((_, why)) => format!("`{key}`: {why}"),
             None => {
                 let known: Vec<&str> = CARRIED.into_iter().chain(OTHERS.map(|(key, _)| key)).collect();
@@ -193,8 +260,10 @@ fn others(options: &Map<String, Value>) -> Vec<String> {
 fn is_said(value: &Value) -> bool {
     match value {
         Value::Null => false,
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(map) => map.values().any(is_said),
+        Value::List(list) => !list.is_empty(),
+        Value::Object(object) => {
+            !object.unread().is_empty() || object.iter().any(|(_, value)| is_said(value))
+        }
         Value::Bool(truth) => *truth,
         _ => true,
     }

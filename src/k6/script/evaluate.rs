@@ -1,0 +1,419 @@
+//! Works out what is written in a script without running it: literals, constants of the same file, spreads, members,
+//! arithmetic, templates and a few functions without effects. All else is left unread, with the reason.
+
+use super::builtins::{arithmetic, as_text, function_value, number};
+use super::module::{Bound, Module};
+use super::syntax::{Expression, Field, Item, Key, Node, Part};
+use crate::k6::value::{Object, Unread, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Expressions of one script: a constant that is used many times is worked out as often.
+const STEPS_MAX: usize = 200_000;
+/// Expressions and names within each other.
+const DEPTH_MAX: usize = 300;
+
+const CALL: &str = "functions are not run here";
+const OTHER: &str = "this expression is not worked out here";
+const LARGE: &str = "it is too large to be worked out";
+
+pub struct Evaluator<'m, 'a> {
+    module: &'m Module<'a>,
+    env: &'m BTreeMap<String, String>,
+    steps: usize,
+    depth: usize,
+    /// Names whose values are being worked out.
+    open: Vec<String>,
+    /// Names of the script whose values stand in the result, and their lines.
+    pub used: BTreeMap<String, usize>,
+    /// Variables of the environment that were taken as not set.
+    pub assumed: BTreeSet<String>,
+}
+
+/// What a value is while it is worked out.
+#[derive(Clone, Debug, PartialEq)]
+enum Worked {
+    Value(Value),
+    Undefined,
+    /// `__ENV`, and a variable in it that is not given.
+    Environment,
+    Unset(String),
+}
+
+impl From<Value> for Worked {
+    fn from(value: Value) -> Worked {
+        Worked::Value(value)
+    }
+}
+
+impl<'m, 'a> Evaluator<'m, 'a> {
+    pub fn new(module: &'m Module<'a>, env: &'m BTreeMap<String, String>) -> Evaluator<'m, 'a> {
+        Evaluator {
+            module,
+            env,
+            steps: 0,
+            depth: 0,
+            open: Vec::new(),
+            used: BTreeMap::new(),
+            assumed: BTreeSet::new(),
+        }
+    }
+
+    pub fn value(&mut self, node: &Node) -> Value {
+        let worked = self.work(node);
+        self.settled(worked, node)
+    }
+
+    /// The value of a name at the top level.
+    pub fn named(&mut self, name: &str, node: &Node) -> Value {
+        let worked = self.name(name, node);
+        self.settled(worked, node)
+    }
+
+    fn unread(&self, node: &Node, why: impl Into<String>) -> Value {
+        Value::Unread(Unread::new(
+            self.module.excerpt(node),
+            self.module.line(node.start),
+            why,
+        ))
+    }
+
+    fn settled(&self, worked: Worked, node: &Node) -> Value {
+        match worked {
+            Worked::Value(Value::Number(n)) if !n.is_finite() => self.unread(node, "it is no number"),
+            Worked::Value(value) => value,
+            Worked::Undefined => Value::Null,
+            Worked::Environment => self.unread(node, OTHER),
+            Worked::Unset(name) => {
+                let why = format!("the environment is known to k6 alone; `-e {name}=VALUE` sets it here");
+                self.unread(node, why)
+            }
+        }
+    }
+
+    fn work(&mut self, node: &Node) -> Worked {
+        self.steps += 1;
+        if self.steps > STEPS_MAX || self.depth >= DEPTH_MAX {
+            return self.unread(node, LARGE).into();
+        }
+        self.depth += 1;
+        let worked = self.work_here(node);
+        self.depth -= 1;
+        worked
+    }
+
+    fn work_here(&mut self, node: &Node) -> Worked {
+        match &node.expression {
+            Expression::Value(value) => value.clone().into(),
+            Expression::Name(name) => self.name(name, node),
+            Expression::Template(parts) => self.template(parts, node),
+            Expression::List(items) => Value::List(self.items(items)).into(),
+            Expression::Object(fields) => self.object(fields).into(),
+            Expression::Member(of, key) => self.member(of, key, node),
+            Expression::Not(operand) => match self.truth(operand) {
+                Ok(truth) => Value::Bool(!truth).into(),
+                Err(unread) => unread.into(),
+            },
+            Expression::Sign(sign, operand) => match self.value(operand) {
+                Value::Unread(unread) => Value::Unread(unread).into(),
+                value => match number(&value) {
+                    Some(n) => Value::Number(if *sign == '-' { -n } else { n }).into(),
+                    None => self.unread(node, OTHER).into(),
+                },
+            },
+            Expression::Binary(left, operator, right) => self.binary(left, operator, right, node),
+            Expression::Conditional(condition, yes, no) => match self.truth(condition) {
+                Ok(true) => self.work(yes),
+                Ok(false) => self.work(no),
+                Err(unread) => unread.into(),
+            },
+            Expression::Call(function, arguments) => self.call(function, arguments, node),
+            Expression::Opaque(why) => self.unread(node, *why).into(),
+        }
+    }
+
+    fn name(&mut self, name: &str, node: &Node) -> Worked {
+        let module = self.module;
+        let Some(binding) = module.binding(name) else {
+            return match name {
+                "undefined" => Worked::Undefined,
+                "__ENV" => Worked::Environment,
+                _ => self
+                    .unread(node, format!("`{name}` is not set at the top level of this file"))
+                    .into(),
+            };
+        };
+        match &binding.bound {
+            Bound::To(value) => {
+                if self.open.iter().any(|open| open == name) {
+                    return self.unread(node, "it is made of itself").into();
+                }
+                self.open.push(name.to_owned());
+                let worked = self.work(value);
+                self.open.pop();
+                self.used.insert(name.to_owned(), binding.line);
+                worked
+            }
+            Bound::Imported(file) => {
+                let why = format!("`{name}` comes from `{file}`, and other files are not read");
+                self.unread(node, why).into()
+            }
+            Bound::Nothing => {
+                let why = format!("`{name}` (line {}) gets its value when k6 runs", binding.line);
+                self.unread(node, why).into()
+            }
+            Bound::Function => self.unread(node, CALL).into(),
+            Bound::TakenApart => {
+                let why = format!("`{name}` (line {}) is taken out of another value", binding.line);
+                self.unread(node, why).into()
+            }
+        }
+    }
+
+    fn items(&mut self, items: &[Item]) -> Vec<Value> {
+        let mut list = Vec::new();
+        for item in items {
+            match (self.value(&item.node), item.is_spread) {
+                (Value::List(inner), true) => list.extend(inner),
+                (Value::Unread(unread), true) => list.push(Value::Unread(spread(unread))),
+                (_, true) => list.push(self.unread(&item.node, OTHER)),
+                (value, false) => list.push(value),
+            }
+        }
+        list
+    }
+
+    fn object(&mut self, fields: &[Field]) -> Value {
+        let mut object = Object::default();
+        for field in fields {
+            match field {
+                Field::Spread(node) => self.spread_into(&mut object, node),
+                Field::Named(Key::Known(key), node) => {
+                    let value = self.value(node);
+                    object.set(key.clone(), value);
+                }
+                Field::Named(Key::Computed(key), node) => match self.value(key) {
+                    Value::Unread(unread) => object.leave_unread(computed_key(unread)),
+                    key => match as_text(&key) {
+                        Some(key) => {
+                            let value = self.value(node);
+                            object.set(key, value);
+                        }
+                        None => {
+                            if let Value::Unread(unread) = self.unread(node, OTHER) {
+                                object.leave_unread(unread);
+                            }
+                        }
+                    },
+                },
+            }
+        }
+        Value::Object(object)
+    }
+
+    fn spread_into(&mut self, object: &mut Object, node: &Node) {
+        match self.work(node) {
+            Worked::Value(Value::Object(inner)) => object.extend(inner),
+            // `...(condition && {...})` spreads nothing where the condition does not hold.
+            Worked::Undefined | Worked::Value(Value::Null | Value::Bool(_)) => {}
+            Worked::Unset(name) => {
+                self.assumed.insert(name);
+            }
+            other => {
+                let left = match self.settled(other, node) {
+                    Value::Unread(unread) => unread,
+                    _ => Unread::new(self.module.excerpt(node), self.module.line(node.start), OTHER),
+                };
+                object.leave_unread(spread(left));
+            }
+        }
+    }
+
+    fn member(&mut self, of: &Node, key: &Key, node: &Node) -> Worked {
+        let key = match key {
+            Key::Known(key) => key.clone(),
+            Key::Computed(computed) => match self.value(computed) {
+                Value::Unread(unread) => return Value::Unread(unread).into(),
+                value => match as_text(&value) {
+                    Some(key) => key,
+                    None => return self.unread(node, OTHER).into(),
+                },
+            },
+        };
+        match self.work(of) {
+            Worked::Environment => match self.env.get(&key) {
+                Some(value) => Value::Text(value.clone()).into(),
+                None => Worked::Unset(key),
+            },
+            Worked::Value(Value::Object(mut object)) => match object.take(&key) {
+                Some(value) => value.into(),
+                None => match object.unread().first() {
+                    Some(unread) => Value::Unread(unread.clone()).into(),
+                    None => Worked::Undefined,
+                },
+            },
+            Worked::Value(Value::List(items)) if key == "length" => {
+                match items.iter().any(|item| matches!(item, Value::Unread(_))) {
+                    true => self.unread(node, OTHER).into(),
+                    false => Value::Number(items.len() as f64).into(),
+                }
+            }
+            Worked::Value(Value::List(items)) => match key.parse::<usize>().ok().and_then(|at| items.get(at))
+            {
+                Some(item) => item.clone().into(),
+                None => self.unread(node, OTHER).into(),
+            },
+            Worked::Value(Value::Unread(unread)) => Value::Unread(unread).into(),
+            _ => self.unread(node, OTHER).into(),
+        }
+    }
+
+    /// Whether JavaScript takes it for true; the value itself where that is not known.
+    fn truth(&mut self, node: &Node) -> Result<bool, Value> {
+        let worked = self.work(node);
+        self.truth_of(&worked, node)
+    }
+
+    fn truth_of(&mut self, worked: &Worked, node: &Node) -> Result<bool, Value> {
+        match worked {
+            Worked::Undefined => Ok(false),
+            Worked::Environment => Ok(true),
+            Worked::Unset(name) => {
+                self.assumed.insert(name.clone());
+                Ok(false)
+            }
+            Worked::Value(value) => match value {
+                Value::Null => Ok(false),
+                Value::Bool(truth) => Ok(*truth),
+                Value::Number(n) if n.is_nan() => Err(self.unread(node, OTHER)),
+                Value::Number(n) => Ok(*n != 0.0),
+                Value::Text(text) => Ok(!text.is_empty()),
+                Value::List(_) | Value::Object(_) => Ok(true),
+                Value::Unread(_) => Err(value.clone()),
+            },
+        }
+    }
+
+    fn binary(&mut self, left: &Node, operator: &str, right: &Node, node: &Node) -> Worked {
+        if matches!(operator, "||" | "&&" | "??") {
+            let worked = self.work(left);
+            let takes_left = match (operator, &worked) {
+                ("??", Worked::Value(Value::Unread(_))) => Err(self.settled(worked.clone(), left)),
+                ("??", Worked::Value(Value::Null) | Worked::Undefined) => Ok(false),
+                ("??", Worked::Unset(_)) => self.truth_of(&worked, left),
+                ("??", _) => Ok(true),
+                ("||", _) => self.truth_of(&worked, left),
+                _ => self.truth_of(&worked, left).map(|truth| !truth),
+            };
+            return match takes_left {
+                Ok(true) => worked,
+                Ok(false) => self.work(right),
+                Err(unread) => unread.into(),
+            };
+        }
+        let (left_worked, right_worked) = (self.work(left), self.work(right));
+        if matches!(operator, "===" | "==" | "!==" | "!=") {
+            let wants_equal = operator.starts_with('=');
+            return match self.are_equal(left_worked, left, right_worked, right) {
+                Ok(equal) => Value::Bool(equal == wants_equal).into(),
+                Err(unread) => unread.into(),
+            };
+        }
+        let values = (self.settled(left_worked, left), self.settled(right_worked, right));
+        if let (Value::Unread(unread), _) | (_, Value::Unread(unread)) = values {
+            return Value::Unread(unread).into();
+        }
+        match arithmetic(&values.0, operator, &values.1) {
+            Some(value) => value.into(),
+            None => self.unread(node, OTHER).into(),
+        }
+    }
+
+    /// Of texts, numbers and truths: only for those is it clear.
+    fn are_equal(&mut self, a: Worked, left: &Node, b: Worked, right: &Node) -> Result<bool, Value> {
+        let mut plain = |worked: Worked, node: &Node| match worked {
+            Worked::Unset(name) => {
+                self.assumed.insert(name);
+                Ok(Value::Null)
+            }
+            other => match self.settled(other, node) {
+                value @ (Value::Unread(_) | Value::List(_) | Value::Object(_)) => Err(match value {
+                    Value::Unread(_) => value,
+                    _ => self.unread(node, OTHER),
+                }),
+                value => Ok(value),
+            },
+        };
+        Ok(plain(a, left)? == plain(b, right)?)
+    }
+
+    fn template(&mut self, parts: &[Part], node: &Node) -> Worked {
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Part::Text(part) => text.push_str(part),
+                Part::Code(code) => match self.value(code) {
+                    // Shown with the text around it.
+                    Value::Unread(unread) => return self.unread(node, unread.why).into(),
+                    value => match as_text(&value) {
+                        Some(part) => text.push_str(&part),
+                        None => return self.unread(node, OTHER).into(),
+                    },
+                },
+            }
+        }
+        Value::Text(text).into()
+    }
+
+    fn call(&mut self, function: &Node, arguments: &[Item], node: &Node) -> Worked {
+        let name = match &function.expression {
+            Expression::Name(name) if self.module.binding(name).is_none() => name.clone(),
+            Expression::Member(of, key) => match (&of.expression, &**key) {
+                (Expression::Name(of), Key::Known(key)) if self.module.binding(of).is_none() => {
+                    format!("{of}.{key}")
+                }
+                _ => return self.unread(node, CALL).into(),
+            },
+            _ => return self.unread(node, CALL).into(),
+        };
+        match name.as_str() {
+            "Object.assign" => {
+                let mut object = Object::default();
+                for argument in arguments.iter().filter(|argument| !argument.is_spread) {
+                    self.spread_into(&mut object, &argument.node);
+                }
+                match arguments.iter().any(|argument| argument.is_spread) {
+                    true => self.unread(node, OTHER).into(),
+                    false => Value::Object(object).into(),
+                }
+            }
+            "Object.freeze" | "Object.seal" => match arguments {
+                [one] if !one.is_spread => self.work(&one.node),
+                _ => self.unread(node, OTHER).into(),
+            },
+            _ => {
+                let values = self.items(arguments);
+                if let Some(unread) = values.iter().find(|value| matches!(value, Value::Unread(_))) {
+                    return unread.clone().into();
+                }
+                match function_value(&name, &values) {
+                    Some(value) => value.into(),
+                    None => self.unread(node, CALL).into(),
+                }
+            }
+        }
+    }
+}
+
+fn spread(unread: Unread) -> Unread {
+    Unread {
+        source: format!("...{}", unread.source),
+        ..unread
+    }
+}
+
+fn computed_key(unread: Unread) -> Unread {
+    Unread {
+        source: format!("[{}]", unread.source),
+        ..unread
+    }
+}

@@ -1,0 +1,54 @@
+//! The tree of an expression. An [`Expression::Opaque`] keeps the place of what is not understood: it is never taken
+//! for nothing.
+
+use crate::k6::value::Value;
+
+/// An expression and the bytes of the source that it takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub expression: Expression,
+    pub start: usize,
+    pub end: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expression {
+    Value(Value),
+    Name(String),
+    Template(Vec<Part>),
+    List(Vec<Item>),
+    Object(Vec<Field>),
+    Member(Box<Node>, Box<Key>),
+    Not(Box<Node>),
+    /// `-` and `+`.
+    Sign(char, Box<Node>),
+    Binary(Box<Node>, &'static str, Box<Node>),
+    Conditional(Box<Node>, Box<Node>, Box<Node>),
+    Call(Box<Node>, Vec<Item>),
+    /// Why it cannot be evaluated here.
+    Opaque(&'static str),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    Text(String),
+    Code(Node),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    pub is_spread: bool,
+    pub node: Node,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Field {
+    Named(Key, Node),
+    Spread(Node),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Key {
+    Known(String),
+    Computed(Node),
+}

@@ -1,0 +1,63 @@
+//! How a profile says that nobody has edited it since it was written: the second line of its head has a checksum of
+//! all lines below.
+
+const LABEL: &str = "# Checksum ";
+const MEANING: &str = " of the lines below: import-k6 replaces this file only while it is right.";
+
+/// `head` is the first line, `body` all that follows the checksum.
+pub fn stamped(head: &str, body: &str) -> String {
+    format!("{head}\n{LABEL}{:016x}{MEANING}\n{body}", hash(body))
+}
+
+/// Whether this is what [`stamped`] made, unchanged.
+pub fn is_as_written(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return false;
+    };
+    let mut lines = text.splitn(3, '\n');
+    let (Some(head), Some(_), Some(body)) = (lines.next(), lines.next(), lines.next()) else {
+        return false;
+    };
+    stamped(head, body) == text
+}
+
+/// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. It tells an edit, not an attack.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        // Published with the algorithm.
+        assert_eq!(hash(""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(hash("a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(hash("foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn any_edit_below_the_checksum_and_of_it_is_seen() {
+        let text = stamped("# by me", "vus: 3\nduration: 1s\n");
+        assert!(is_as_written(text.as_bytes()));
+        let (at, _) = text.match_indices('3').last().unwrap();
+        let edits = [
+            text.replacen("vus: 3", "vus: 4", 1),
+            text.replacen("Checksum", "checksum", 1),
+            format!("{text}\n"),
+            text[..text.len() - 1].to_owned(),
+            text.replace('\n', "\r\n"),
+            text.lines().skip(1).collect::<Vec<_>>().join("\n"),
+            format!("{}{}", &text[..at], &text[at + 1..]),
+            String::new(),
+        ];
+        for edited in edits {
+            assert!(!is_as_written(edited.as_bytes()), "{edited}");
+        }
+        assert!(!is_as_written(b"# x\n# Checksum \xff\n"));
+    }
+}
