@@ -3,6 +3,7 @@
 
 use super::module::{Bound, Module, root};
 use super::tokens::Tokens;
+use super::types::type_end;
 use crate::k6::value::Unread;
 use std::collections::BTreeSet;
 
@@ -49,6 +50,10 @@ const HARMLESS: [&str; 8] = [
     "console", "JSON", "Object", "Math", "Number", "String", "Array", "Boolean",
 ];
 
+/// Tokens of the type that a function returns.
+const TYPE_TOKENS_MAX: usize = 50;
+/// Tokens between an arrow and a call.
+const ARROW_TOKENS_MAX: usize = 50;
 /// Statements that are looked at; a script with more is not read to the end.
 const STATEMENTS_MAX: usize = 500;
 
@@ -63,24 +68,35 @@ pub fn changes<'n>(module: &Module<'_>, names: impl Iterator<Item = &'n str>) ->
         let Some(name) = module.tokens.word(at).filter(|name| names.contains(*name)) else {
             continue;
         };
-        let Some((end, why)) = change_at(module, &scopes, at) else {
+        let Some(change) = change_at(module, &scopes, at) else {
             continue;
         };
         looked_at += 1;
-        let (Some(first), Some(last)) = (module.tokens.get(at), module.tokens.get(end)) else {
-            continue;
-        };
-        let source = &module.source[first.start..last.end];
         if looked_at > STATEMENTS_MAX {
             let why = format!("more than {STATEMENTS_MAX} statements change something; the rest is not read");
-            found.push(Unread::new(source, module.line_of_token(at), why));
+            found.push(change.unread(module, &why));
             break;
         }
         if !scopes.is_local(&module.tokens, at, name) {
-            found.push(Unread::new(source, module.line_of_token(at), why));
+            found.push(change.unread(module, change.why));
         }
     }
     found
+}
+
+struct Change {
+    /// Its tokens.
+    first: usize,
+    last: usize,
+    why: &'static str,
+}
+
+impl Change {
+    fn unread(&self, module: &Module<'_>, why: &str) -> Unread {
+        let start = module.tokens.get(self.first).map_or(0, |token| token.start);
+        let end = module.tokens.get(self.last).map_or(start, |token| token.end);
+        Unread::new(&module.source[start..end], module.line(start), why)
+    }
 }
 
 /// `const limits = options.thresholds;`
@@ -106,8 +122,8 @@ fn add_aliases(module: &Module<'_>, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The last token of what changes the value that the name at `at` stands for, and what is said of it.
-fn change_at(module: &Module<'_>, scopes: &Scopes, at: usize) -> Option<(usize, &'static str)> {
+/// What changes the value that the name at `at` stands for.
+fn change_at(module: &Module<'_>, scopes: &Scopes, at: usize) -> Option<Change> {
     let tokens = &module.tokens;
     let before = at.checked_sub(1);
     let before_sign = before.and_then(|i| tokens.sign(i));
@@ -115,7 +131,10 @@ fn change_at(module: &Module<'_>, scopes: &Scopes, at: usize) -> Option<(usize, 
     if matches!(before_sign, Some("." | "?.")) || is_value_of(module, at) {
         return None;
     }
-    if matches!(before_word, Some("const" | "let" | "var" | "function" | "class")) {
+    if matches!(
+        before_word,
+        Some("const" | "let" | "var" | "function" | "class" | "type")
+    ) {
         return None;
     }
     // `a.b['c']`
@@ -133,22 +152,27 @@ fn change_at(module: &Module<'_>, scopes: &Scopes, at: usize) -> Option<(usize, 
             _ => break,
         }
     }
+    let change = |last| {
+        let (first, why) = (at, WHY);
+        Some(Change { first, last, why })
+    };
     let next = tokens.sign(end + 1);
     if next.is_some_and(|sign| ASSIGNMENTS.contains(&sign)) {
-        return Some((end + 1, WHY));
+        return change(end + 1);
     }
     if before_word == Some("delete") || matches!(before_sign, Some("++" | "--")) {
-        return Some((end, WHY));
+        return change(end);
     }
     if next == Some("(") && method.is_some_and(|method| CHANGING_METHODS.contains(&method)) {
-        return Some((tokens.partner(end + 1), WHY));
+        return change(tokens.partner(end + 1));
     }
     handed_over(tokens, scopes, at, end)
 }
 
 /// `Object.assign(options, ...)` anywhere, `tune(options)` at the top level.
-fn handed_over(tokens: &Tokens<'_>, scopes: &Scopes, at: usize, end: usize) -> Option<(usize, &'static str)> {
+fn handed_over(tokens: &Tokens<'_>, scopes: &Scopes, at: usize, end: usize) -> Option<Change> {
     let open = scopes.inside(at).filter(|open| tokens.is_sign(*open, "("))?;
+    let last = tokens.partner(open);
     let is_whole = matches!(tokens.sign(end + 1), Some("," | ")"));
     let before = tokens.sign(at.checked_sub(1)?);
     if !is_whole || !matches!(before, Some("(" | ",")) {
@@ -159,14 +183,25 @@ fn handed_over(tokens: &Tokens<'_>, scopes: &Scopes, at: usize, end: usize) -> O
         Some(object) if tokens.is_sign(open - 2, ".") => tokens.word(object),
         _ => None,
     };
+    let first = open - if object.is_some() { 3 } else { 1 };
     let is_changing = matches!(object, Some("Object" | "Reflect")) && CHANGING_FUNCTIONS.contains(&function);
     if is_changing && before == Some("(") {
-        return Some((tokens.partner(open), WHY));
+        let why = WHY;
+        return Some(Change { first, last, why });
     }
     let is_harmless = HARMLESS.contains(&object.unwrap_or(function)) || KEYWORDS.contains(&function);
-    let is_definition = matches!(tokens.sign(tokens.partner(open) + 1), Some("{" | "=>" | ":"));
-    let is_inside = scopes.brace_around(tokens, at).is_some();
-    (!is_harmless && !is_definition && !is_inside).then(|| (tokens.partner(open), HANDED_OVER))
+    let is_definition = matches!(tokens.sign(last + 1), Some("{" | "=>" | ":"));
+    let is_inside = scopes.brace_around(tokens, at).is_some() || is_of_arrow(tokens, first);
+    let why = HANDED_OVER;
+    (!is_harmless && !is_definition && !is_inside).then_some(Change { first, last, why })
+}
+
+/// Whether the call at `at` is all that an arrow function does: `(options) => http.get(url, options)`.
+fn is_of_arrow(tokens: &Tokens<'_>, at: usize) -> bool {
+    let before = (0..at).rev().take(ARROW_TOKENS_MAX);
+    before
+        .take_while(|i| !tokens.is_sign(*i, ";"))
+        .any(|i| tokens.is_sign(i, "=>"))
 }
 
 /// Whether the name at `at` is the one whose value is known: its declaration, or its only assignment.
@@ -268,7 +303,18 @@ fn has_parameter(tokens: &Tokens<'_>, open: usize, name: &str) -> bool {
             return true;
         }
     }
-    tokens.is_sign(before, ")") && has_word(tokens, tokens.partner(before), name)
+    let end = before + 1;
+    if !tokens.is_sign(before, ")") {
+        // `(options: Options): Result {`
+        let of_type = (0..before).rev().take(TYPE_TOKENS_MAX).find(|at| {
+            tokens.is_sign(*at, ")") && tokens.is_sign(at + 1, ":") && type_end(tokens, at + 2) == end
+        });
+        match of_type {
+            Some(at) => before = at,
+            None => return false,
+        }
+    }
+    has_word(tokens, tokens.partner(before), name)
 }
 
 /// Whether the brackets that begin at `open` are a list of parameters, or the head of a loop, with this name.
@@ -283,11 +329,11 @@ fn has_word(tokens: &Tokens<'_>, open: usize, name: &str) -> bool {
     }
 }
 
-/// `class Name extends Other {`
+/// `class Name extends Other {`, `enum Name {`
 fn is_class_body(tokens: &Tokens<'_>, open: usize) -> bool {
     tokens.is_sign(open, "{")
         && (1..=4).any(|back| {
             open.checked_sub(back)
-                .is_some_and(|at| tokens.is_word(at, "class"))
+                .is_some_and(|at| matches!(tokens.word(at), Some("class" | "enum")))
         })
 }

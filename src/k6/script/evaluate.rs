@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Expressions of one script: a constant that is used many times is worked out as often.
 const STEPS_MAX: usize = 200_000;
 /// Expressions and names within each other.
-const DEPTH_MAX: usize = 300;
+const DEPTH_MAX: usize = 100;
 
 const CALL: &str = "functions are not run here";
 const OTHER: &str = "this expression is not worked out here";

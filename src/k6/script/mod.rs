@@ -40,9 +40,10 @@ const INSPECT: &str = "`k6 inspect FILE > options.json` works it out: import tha
 pub fn read(source: &str, env: &BTreeMap<String, String>) -> Result<Script, Reason> {
     let module = Module::read(source)?;
     let exported = module.options()?;
+    // Its value is all that is written, not something in it.
     let own = match &exported {
-        Exported::Binding(name) => Some(name.clone()),
-        _ => None,
+        Exported::Binding(name) => name.clone(),
+        Exported::Node(_) | Exported::FieldOf(_) => "options".to_owned(),
     };
     let mut evaluator = Evaluator::new(&module, env);
     let value = match exported {
@@ -69,11 +70,7 @@ pub fn read(source: &str, env: &BTreeMap<String, String>) -> Result<Script, Reas
         }
     };
     let mut remarks: Vec<String> = Vec::new();
-    for (name, line) in evaluator
-        .used
-        .iter()
-        .filter(|(name, _)| Some(*name) != own.as_ref())
-    {
+    for (name, line) in evaluator.used.iter().filter(|(name, _)| **name != own) {
         remarks.push(format!(
             "the name `{name}` (line {line}): what it stands for is written out in its place"
         ));
@@ -108,3 +105,7 @@ fn of_binding(module: &Module<'_>, evaluator: &mut Evaluator<'_, '_>, name: &str
     };
     Ok(evaluator.named(name, &place))
 }
+
+#[cfg(test)]
+#[path = "script_tests.rs"]
+mod tests;

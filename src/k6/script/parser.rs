@@ -7,9 +7,9 @@ use super::types::{arguments_end, type_end};
 use crate::k6::value::Value;
 
 /// Expressions within expressions.
-const DEPTH_MAX: usize = 200;
+const DEPTH_MAX: usize = 64;
 /// Operators and steps from member to member of one value: each makes the tree deeper by one.
-const LINKS_MAX: usize = 500;
+const LINKS_MAX: usize = 200;
 
 const FUNCTION: &str = "functions are not run here";
 const NEW: &str = "objects of classes are not made here";
@@ -391,7 +391,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         self.at += 1;
         if is_new {
             // The arguments are those of the call that this would be.
-            self.postfix();
+            self.unary();
             return self.node(start, Expression::Opaque(NEW));
         }
         // Name, parameters, a type or what is extended, and the body.

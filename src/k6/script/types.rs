@@ -37,6 +37,8 @@ pub fn type_end(tokens: &Tokens<'_>, mut at: usize) -> usize {
             }
             Some("{" | "[") => at = tokens.behind(at),
             Some(_) => return at,
+            // `import('k6/options').Options`
+            None if tokens.is_word(at, "import") && tokens.is_sign(at + 1, "(") => at = tokens.behind(at + 1),
             None if tokens.get(at).is_some() => at += 1,
             None => return at,
         }
