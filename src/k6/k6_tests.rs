@@ -6,7 +6,7 @@ use crate::units::{MILLISECOND, MINUTE, SECOND};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-fn import_with(text: &str, env: &[(&str, &str)]) -> Result<Imported, Mistakes> {
+pub(super) fn import_with(text: &str, env: &[(&str, &str)]) -> Result<Imported, Mistakes> {
     let env: BTreeMap<String, String> = env
         .iter()
         .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
@@ -34,12 +34,12 @@ fn imported_with(text: &str, env: &[(&str, &str)]) -> (Plan, Vec<String>) {
 }
 
 #[track_caller]
-fn imported(text: &str) -> (Plan, Vec<String>) {
+pub(super) fn imported(text: &str) -> (Plan, Vec<String>) {
     imported_with(text, &[])
 }
 
 #[track_caller]
-fn refused(text: &str) -> String {
+pub(super) fn refused(text: &str) -> String {
     let refusal = import_with(text, &[]).unwrap_err();
     let reason = &refusal.first().reason;
     assert!(reason.hint.is_some(), "{refusal}");

@@ -17,3 +17,6 @@ pub use write::{Imported, Request, import};
 #[cfg(test)]
 #[path = "k6_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod losses_tests;

@@ -150,3 +150,34 @@ fn k6s_own_metrics_and_unknown_ones_stay_as_they_are() {
         assert_eq!(meaning(name, "count<1", &[]), Meaning::Same, "{name}");
     }
 }
+
+/// The guide's table of names, row by row.
+#[test]
+fn the_guide_has_the_names_right() {
+    let guide = include_str!("../../docs/FROM-K6.md");
+    let (_, section) = guide
+        .split_once("## Metrics of extensions and of scripts")
+        .unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let quoted =
+        |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    let mut checked = 0;
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let ours = quoted(cells[1]);
+        for name in quoted(cells[0]) {
+            let expression = match ours.first().map(String::as_str) {
+                Some("failed" | "checks") => "rate<0.1",
+                Some("failures" | "ok") => "count<1",
+                _ => "p(95)<1",
+            };
+            match (meaning(&name, expression, &[]), ours.first()) {
+                (Meaning::As { metric, .. }, Some(ours)) => assert_eq!(metric, ours, "{name}"),
+                (Meaning::None(_), None) => {}
+                (found, _) => panic!("{name}: {found:?} in {row}"),
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked >= 25, "{checked}");
+}

@@ -10,6 +10,9 @@ use crate::units::Nanos;
 use crate::units::format_duration;
 use crate::workload::RequestKind;
 
+/// Longer hints are lists of all metrics.
+const HINT_BYTES_MAX: usize = 120;
+
 /// One that is carried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Carried {
@@ -110,9 +113,15 @@ fn one(metric: &str, entry: &Value, context: &Context<'_>) -> Result<(Carried, V
     };
     let key = format!("{ours}{}", without_scenario(tags, context.scenario)?);
     let text = scaled(expression, factor).unwrap_or_else(|| expression.to_owned());
-    let parsed = Threshold::parse(&key, &text).map_err(|reason| match advice(name) {
-        Some(advice) => format!("{}: {reason}: {advice}", quoted(expression)),
-        None => format!("{}: {reason}", quoted(expression)),
+    let parsed = Threshold::parse(&key, &text).map_err(|reason| {
+        let why = match advice(name) {
+            Some(advice) => format!("{}: {advice}", reason.what),
+            None if context.declared.iter().any(|own| own.name == name) => {
+                format!("{}: the script makes it itself", reason.what)
+            }
+            None => without_list(&reason),
+        };
+        format!("{}: {why}", quoted(expression))
     })?;
     parsed
         .selector
@@ -130,6 +139,14 @@ fn one(metric: &str, entry: &Value, context: &Context<'_>) -> Result<(Carried, V
         },
         lost,
     ))
+}
+
+/// A list of everything that would do is no answer for each of many thresholds.
+fn without_list(reason: &Reason) -> String {
+    match &reason.hint {
+        Some(hint) if hint.len() <= HINT_BYTES_MAX => reason.to_string(),
+        _ => reason.what.clone(),
+    }
 }
 
 /// `abortOnFail` and `delayAbortEval`, and what cannot be carried of them.

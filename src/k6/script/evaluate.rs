@@ -69,12 +69,17 @@ impl<'m, 'a> Evaluator<'m, 'a> {
         self.settled(worked, node)
     }
 
+    fn unread_of(&self, node: &Node, why: impl Into<String>) -> Unread {
+        Unread::new(self.module.excerpt(node), self.module.line(node.start), why)
+    }
+
     fn unread(&self, node: &Node, why: impl Into<String>) -> Value {
-        Value::Unread(Unread::new(
-            self.module.excerpt(node),
-            self.module.line(node.start),
-            why,
-        ))
+        Value::Unread(self.unread_of(node, why))
+    }
+
+    /// What is unread in `node`, shown as the whole of it.
+    fn whole(&self, node: &Node, inner: Unread) -> Worked {
+        self.unread(node, inner.why).into()
     }
 
     fn settled(&self, worked: Worked, node: &Node) -> Value {
@@ -84,7 +89,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             Worked::Undefined => Value::Null,
             Worked::Environment => self.unread(node, OTHER),
             Worked::Unset(name) => {
-                let why = format!("the environment is known to k6 alone; `-e {name}=VALUE` sets it here");
+                let why = format!("`__ENV.{name}` is known to k6 alone; `-e {name}=VALUE` sets it here");
                 self.unread(node, why)
             }
         }
@@ -111,10 +116,10 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             Expression::Member(of, key) => self.member(of, key, node),
             Expression::Not(operand) => match self.truth(operand) {
                 Ok(truth) => Value::Bool(!truth).into(),
-                Err(unread) => unread.into(),
+                Err(inner) => self.whole(node, inner),
             },
             Expression::Sign(sign, operand) => match self.value(operand) {
-                Value::Unread(unread) => Value::Unread(unread).into(),
+                Value::Unread(inner) => self.whole(node, inner),
                 value => match number(&value) {
                     Some(n) => Value::Number(if *sign == '-' { -n } else { n }).into(),
                     None => self.unread(node, OTHER).into(),
@@ -124,7 +129,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             Expression::Conditional(condition, yes, no) => match self.truth(condition) {
                 Ok(true) => self.work(yes),
                 Ok(false) => self.work(no),
-                Err(unread) => unread.into(),
+                Err(inner) => self.whole(node, inner),
             },
             Expression::Call(function, arguments) => self.call(function, arguments, node),
             Expression::Opaque(why) => self.unread(node, *why).into(),
@@ -150,6 +155,9 @@ impl<'m, 'a> Evaluator<'m, 'a> {
                 self.open.push(name.to_owned());
                 let worked = self.work(value);
                 self.open.pop();
+                if let Worked::Value(Value::Unread(inner)) = worked {
+                    return self.unread(node, format!("it is {inner}")).into();
+                }
                 self.used.insert(name.to_owned(), binding.line);
                 worked
             }
@@ -198,11 +206,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
                             let value = self.value(node);
                             object.set(key, value);
                         }
-                        None => {
-                            if let Value::Unread(unread) = self.unread(node, OTHER) {
-                                object.leave_unread(unread);
-                            }
-                        }
+                        None => object.leave_unread(self.unread_of(node, OTHER)),
                     },
                 },
             }
@@ -221,7 +225,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             other => {
                 let left = match self.settled(other, node) {
                     Value::Unread(unread) => unread,
-                    _ => Unread::new(self.module.excerpt(node), self.module.line(node.start), OTHER),
+                    _ => self.unread_of(node, OTHER),
                 };
                 object.leave_unread(spread(left));
             }
@@ -232,7 +236,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
         let key = match key {
             Key::Known(key) => key.clone(),
             Key::Computed(computed) => match self.value(computed) {
-                Value::Unread(unread) => return Value::Unread(unread).into(),
+                Value::Unread(inner) => return self.whole(node, inner),
                 value => match as_text(&value) {
                     Some(key) => key,
                     None => return self.unread(node, OTHER).into(),
@@ -247,7 +251,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             Worked::Value(Value::Object(mut object)) => match object.take(&key) {
                 Some(value) => value.into(),
                 None => match object.unread().first() {
-                    Some(unread) => Value::Unread(unread.clone()).into(),
+                    Some(inner) => self.unread(node, format!("it may be in {inner}")).into(),
                     None => Worked::Undefined,
                 },
             },
@@ -262,18 +266,18 @@ impl<'m, 'a> Evaluator<'m, 'a> {
                 Some(item) => item.clone().into(),
                 None => self.unread(node, OTHER).into(),
             },
-            Worked::Value(Value::Unread(unread)) => Value::Unread(unread).into(),
+            Worked::Value(Value::Unread(inner)) => self.whole(node, inner),
             _ => self.unread(node, OTHER).into(),
         }
     }
 
-    /// Whether JavaScript takes it for true; the value itself where that is not known.
-    fn truth(&mut self, node: &Node) -> Result<bool, Value> {
+    /// Whether JavaScript takes it for true; why that is not known.
+    fn truth(&mut self, node: &Node) -> Result<bool, Unread> {
         let worked = self.work(node);
         self.truth_of(&worked, node)
     }
 
-    fn truth_of(&mut self, worked: &Worked, node: &Node) -> Result<bool, Value> {
+    fn truth_of(&mut self, worked: &Worked, node: &Node) -> Result<bool, Unread> {
         match worked {
             Worked::Undefined => Ok(false),
             Worked::Environment => Ok(true),
@@ -284,11 +288,11 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             Worked::Value(value) => match value {
                 Value::Null => Ok(false),
                 Value::Bool(truth) => Ok(*truth),
-                Value::Number(n) if n.is_nan() => Err(self.unread(node, OTHER)),
+                Value::Number(n) if n.is_nan() => Err(self.unread_of(node, OTHER)),
                 Value::Number(n) => Ok(*n != 0.0),
                 Value::Text(text) => Ok(!text.is_empty()),
                 Value::List(_) | Value::Object(_) => Ok(true),
-                Value::Unread(_) => Err(value.clone()),
+                Value::Unread(unread) => Err(unread.clone()),
             },
         }
     }
@@ -297,7 +301,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
         if matches!(operator, "||" | "&&" | "??") {
             let worked = self.work(left);
             let takes_left = match (operator, &worked) {
-                ("??", Worked::Value(Value::Unread(_))) => Err(self.settled(worked.clone(), left)),
+                ("??", Worked::Value(Value::Unread(unread))) => Err(unread.clone()),
                 ("??", Worked::Value(Value::Null) | Worked::Undefined) => Ok(false),
                 ("??", Worked::Unset(_)) => self.truth_of(&worked, left),
                 ("??", _) => Ok(true),
@@ -307,7 +311,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             return match takes_left {
                 Ok(true) => worked,
                 Ok(false) => self.work(right),
-                Err(unread) => unread.into(),
+                Err(inner) => self.whole(node, inner),
             };
         }
         let (left_worked, right_worked) = (self.work(left), self.work(right));
@@ -315,12 +319,12 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             let wants_equal = operator.starts_with('=');
             return match self.are_equal(left_worked, left, right_worked, right) {
                 Ok(equal) => Value::Bool(equal == wants_equal).into(),
-                Err(unread) => unread.into(),
+                Err(inner) => self.whole(node, inner),
             };
         }
         let values = (self.settled(left_worked, left), self.settled(right_worked, right));
         if let (Value::Unread(unread), _) | (_, Value::Unread(unread)) = values {
-            return Value::Unread(unread).into();
+            return self.whole(node, unread);
         }
         match arithmetic(&values.0, operator, &values.1) {
             Some(value) => value.into(),
@@ -329,17 +333,15 @@ impl<'m, 'a> Evaluator<'m, 'a> {
     }
 
     /// Of texts, numbers and truths: only for those is it clear.
-    fn are_equal(&mut self, a: Worked, left: &Node, b: Worked, right: &Node) -> Result<bool, Value> {
+    fn are_equal(&mut self, a: Worked, left: &Node, b: Worked, right: &Node) -> Result<bool, Unread> {
         let mut plain = |worked: Worked, node: &Node| match worked {
             Worked::Unset(name) => {
                 self.assumed.insert(name);
                 Ok(Value::Null)
             }
             other => match self.settled(other, node) {
-                value @ (Value::Unread(_) | Value::List(_) | Value::Object(_)) => Err(match value {
-                    Value::Unread(_) => value,
-                    _ => self.unread(node, OTHER),
-                }),
+                Value::Unread(unread) => Err(unread),
+                Value::List(_) | Value::Object(_) => Err(self.unread_of(node, OTHER)),
                 value => Ok(value),
             },
         };
@@ -352,8 +354,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             match part {
                 Part::Text(part) => text.push_str(part),
                 Part::Code(code) => match self.value(code) {
-                    // Shown with the text around it.
-                    Value::Unread(unread) => return self.unread(node, unread.why).into(),
+                    Value::Unread(inner) => return self.whole(node, inner),
                     value => match as_text(&value) {
                         Some(part) => text.push_str(&part),
                         None => return self.unread(node, OTHER).into(),
@@ -392,8 +393,12 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             },
             _ => {
                 let values = self.items(arguments);
-                if let Some(unread) = values.iter().find(|value| matches!(value, Value::Unread(_))) {
-                    return unread.clone().into();
+                let unread = values.iter().find_map(|value| match value {
+                    Value::Unread(unread) => Some(unread.clone()),
+                    _ => None,
+                });
+                if let Some(inner) = unread {
+                    return self.whole(node, inner);
                 }
                 match function_value(&name, &values) {
                     Some(value) => value.into(),

@@ -1,7 +1,7 @@
 //! Expressions of a script, as far as options are written with them, turned into trees. What is not understood is
 //! skipped up to where it ends.
 
-use super::syntax::{Expression, Field, Item, Key, Node, Part};
+use super::syntax::{Expression, Field, Item, Key, Node, OPERATORS, Part, TYPED};
 use super::tokens::{Kind, Piece, Token, Tokens};
 use super::types::{arguments_end, type_end};
 use crate::k6::value::Value;
@@ -24,33 +24,6 @@ pub struct Parser<'t, 'a> {
     /// Where the code in `${}` ends in the source.
     end: usize,
 }
-
-/// Binary operators by how strongly they bind, weakest first.
-const OPERATORS: [(&str, u8); 22] = [
-    ("??", 1),
-    ("||", 1),
-    ("&&", 2),
-    ("|", 3),
-    ("^", 4),
-    ("&", 5),
-    ("===", 6),
-    ("!==", 6),
-    ("==", 6),
-    ("!=", 6),
-    ("<=", 7),
-    (">=", 7),
-    ("<", 7),
-    (">", 7),
-    (">>", 8),
-    ("<<", 8),
-    ("+", 9),
-    ("-", 9),
-    ("**", 11),
-    ("*", 10),
-    ("/", 10),
-    ("%", 10),
-];
-const TYPED: u8 = 7;
 
 impl<'t, 'a> Parser<'t, 'a> {
     /// `end`: bytes of the source before the end of these tokens.

@@ -52,3 +52,31 @@ pub enum Key {
     Known(String),
     Computed(Node),
 }
+
+/// Binary operators by how strongly they bind, weakest first.
+pub const OPERATORS: [(&str, u8); 22] = [
+    ("??", 1),
+    ("||", 1),
+    ("&&", 2),
+    ("|", 3),
+    ("^", 4),
+    ("&", 5),
+    ("===", 6),
+    ("!==", 6),
+    ("==", 6),
+    ("!=", 6),
+    ("<=", 7),
+    (">=", 7),
+    ("<", 7),
+    (">", 7),
+    (">>", 8),
+    ("<<", 8),
+    ("+", 9),
+    ("-", 9),
+    ("*", 10),
+    ("/", 10),
+    ("%", 10),
+    ("**", 11),
+];
+/// `as` and `satisfies`, `in` and `instanceof`.
+pub const TYPED: u8 = 7;
