@@ -225,7 +225,15 @@ fn what_a_file_of_k6_says_commands_no_terminal_that_shows_the_profile() {
         "vus": 1, "duration": "1s", hostile: true,
         "thresholds": { "http_req_failed": [format!("rate<0.5{hostile}"), "rate<0.05"], key: ["p(95)<1"], hostile: ["x"] },
     });
-    let (profile, left_out) = import(&options.to_string(), hostile, "load").unwrap();
+    let request = Request {
+        text: &options.to_string(),
+        from: hostile,
+        mix: "load",
+        env: &BTreeMap::new(),
+    };
+    let Imported {
+        profile, left_out, ..
+    } = import(&request).unwrap();
     assert_eq!(left_out.len(), 4, "{left_out:?}");
     assert!(
         profile

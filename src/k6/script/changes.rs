@@ -5,7 +5,7 @@ use super::module::{Bound, Module, root};
 use super::tokens::Tokens;
 use super::types::type_end;
 use crate::k6::value::Unread;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const WHY: &str = "what changes a value after it was written is not followed";
 const HANDED_OVER: &str = "what a function does with it is not followed";
@@ -61,7 +61,7 @@ const STATEMENTS_MAX: usize = 500;
 pub fn changes<'n>(module: &Module<'_>, names: impl Iterator<Item = &'n str>) -> Vec<Unread> {
     let mut names: BTreeSet<String> = names.map(str::to_owned).collect();
     add_aliases(module, &mut names);
-    let scopes = Scopes::new(&module.tokens);
+    let mut scopes = Scopes::new(&module.tokens);
     let mut found: Vec<Unread> = Vec::new();
     let mut looked_at = 0;
     for at in 0..module.tokens.len() {
@@ -221,6 +221,8 @@ fn is_value_of(module: &Module<'_>, at: usize) -> bool {
 /// Which brackets are around each token, and what they declare.
 struct Scopes {
     inside: Vec<Option<usize>>,
+    /// Which brackets have which name of their own, as far as that was asked.
+    own: BTreeMap<(usize, String), bool>,
 }
 
 impl Scopes {
@@ -236,7 +238,8 @@ impl Scopes {
                 open.push(at);
             }
         }
-        Scopes { inside }
+        let own = BTreeMap::new();
+        Scopes { inside, own }
     }
 
     fn inside(&self, at: usize) -> Option<usize> {
@@ -255,19 +258,20 @@ impl Scopes {
     }
 
     /// Whether a function, a class or a block around the token has a name of its own that is written the same.
-    fn is_local(&self, tokens: &Tokens<'_>, at: usize, name: &str) -> bool {
+    fn is_local(&mut self, tokens: &Tokens<'_>, at: usize, name: &str) -> bool {
         if self.inside(at).is_some_and(|open| is_class_body(tokens, open)) {
             return true;
         }
         let mut around = self.inside(at);
         while let Some(open) = around {
-            let is_own = match tokens.sign(open) {
-                Some("{") => self.declares(tokens, open, name) || has_parameter(tokens, open, name),
-                Some("(") => {
-                    matches!(tokens.sign(tokens.partner(open) + 1), Some("{" | "=>" | ":"))
-                        && has_word(tokens, open, name)
+            let key = (open, name.to_owned());
+            let is_own = match self.own.get(&key) {
+                Some(known) => *known,
+                None => {
+                    let is_own = self.is_own(tokens, open, name);
+                    self.own.insert(key, is_own);
+                    is_own
                 }
-                _ => false,
             };
             if is_own {
                 return true;
@@ -275,6 +279,18 @@ impl Scopes {
             around = self.inside(open);
         }
         false
+    }
+
+    /// Whether the name is one of a function or a block that these brackets belong to.
+    fn is_own(&self, tokens: &Tokens<'_>, open: usize, name: &str) -> bool {
+        match tokens.sign(open) {
+            Some("{") => self.declares(tokens, open, name) || has_parameter(tokens, open, name),
+            Some("(") => {
+                let is_list = matches!(tokens.sign(tokens.partner(open) + 1), Some("{" | "=>" | ":"));
+                is_list && has_word(tokens, open, name)
+            }
+            _ => false,
+        }
     }
 
     fn declares(&self, tokens: &Tokens<'_>, open: usize, name: &str) -> bool {

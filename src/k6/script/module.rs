@@ -7,9 +7,6 @@ use super::types::type_end;
 use crate::error::Reason;
 use std::collections::BTreeMap;
 
-/// Names at the top level; the first of a name counts where a script wrongly has two.
-const BINDINGS_MAX: usize = 10_000;
-
 pub struct Module<'a> {
     pub source: &'a str,
     pub tokens: Tokens<'a>,
@@ -111,16 +108,15 @@ impl<'a> Module<'a> {
         let Some(name) = self.tokens.word(token) else {
             return;
         };
-        if self.bindings.len() < BINDINGS_MAX {
-            let line = self.line_of_token(token);
-            self.names.entry(name.to_owned()).or_insert(self.bindings.len());
-            self.bindings.push(Binding {
-                name: name.to_owned(),
-                token,
-                line,
-                bound,
-            });
-        }
+        let line = self.line_of_token(token);
+        // The first counts where a script wrongly has two of a name.
+        self.names.entry(name.to_owned()).or_insert(self.bindings.len());
+        self.bindings.push(Binding {
+            name: name.to_owned(),
+            token,
+            line,
+            bound,
+        });
     }
 
     /// Takes in what begins at the token `at`; the token behind it.

@@ -7,7 +7,7 @@ const PREFIXES: [&str; 8] = [
 ];
 
 /// Tokens of the arguments of one type.
-const ARGUMENTS_MAX: usize = 500;
+const ARGUMENTS_MAX: usize = 100;
 
 /// Behind the type that begins at `at`; `at` itself where none does.
 pub fn type_end(tokens: &Tokens<'_>, mut at: usize) -> usize {
