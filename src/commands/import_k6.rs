@@ -47,7 +47,8 @@ pub fn run(args: &ImportK6Args) -> Result<Printed, Failure> {
     let mut notes = losses(&imported);
     if args.strict && !notes.is_empty() {
         let what = format!("{} not carried, and --strict is given", things(notes.len()));
-        let reason = Reason::new(what).hint("take them out of the options, or leave out --strict");
+        let reason = Reason::new(what)
+            .hint("drop them, or import what `k6 inspect` prints where a script computes them");
         return Err(Failure::new(ExitCode::Config, reason.at(&*name, 0)).because(&notes.join("\n")));
     }
     let renamed = imported.renamed.iter();

@@ -128,7 +128,7 @@ fn change_at(module: &Module<'_>, scopes: &Scopes, at: usize) -> Option<Change> 
     let before = at.checked_sub(1);
     let before_sign = before.and_then(|i| tokens.sign(i));
     let before_word = before.and_then(|i| tokens.word(i));
-    if matches!(before_sign, Some("." | "?.")) || is_value_of(module, at) {
+    if matches!(before_sign, Some("." | "?." | "#")) || is_value_of(module, at) {
         return None;
     }
     if matches!(
@@ -158,7 +158,11 @@ fn change_at(module: &Module<'_>, scopes: &Scopes, at: usize) -> Option<Change> 
     };
     let next = tokens.sign(end + 1);
     if next.is_some_and(|sign| ASSIGNMENTS.contains(&sign)) {
-        return change(end + 1);
+        // With what is assigned, where something is.
+        return change(match next {
+            Some("=") => module.value_at(end + 2).1 - 1,
+            _ => end + 1,
+        });
     }
     if before_word == Some("delete") || matches!(before_sign, Some("++" | "--")) {
         return change(end);

@@ -301,6 +301,11 @@ fn changes_after_the_options_are_written_are_named_with_their_line() {
         let remarks = options(&source).1;
         let of_change: Vec<&String> = remarks.iter().filter(|r| r.contains("(line 3)")).collect();
         assert_eq!(of_change.len(), 1, "{change}: {remarks:?}");
+        let assigned = change.contains("http_reqs = ");
+        assert!(
+            !assigned || of_change[0].contains("['count>1']` (line 3)"),
+            "{remarks:?}"
+        );
         assert!(of_change[0].contains("is not followed"), "{change}: {remarks:?}");
     }
     for harmless in [
@@ -314,6 +319,7 @@ fn changes_after_the_options_are_written_are_named_with_their_line() {
         "http.get('x', { options: 3, limits: 4 }); res.options = 3;",
         "check(r, { 'is 200': (r) => r.status === 200 });",
         "export default () => { http.get('x', options); };",
+        "class C { #options = 1; set(o) { this.#options = o; this.options = o; } }",
     ] {
         let remarks = options(&format!("{export}{harmless}")).1;
         assert_eq!(remarks.len(), 1, "{harmless}: {remarks:?}");
