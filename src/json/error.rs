@@ -65,6 +65,11 @@ impl JsonError {
         }
     }
 
+    /// Keys and indexes from the top to the place; empty at the top.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// What is wrong there, without the place.
     pub fn what(&self) -> String {
         match &self.fault {

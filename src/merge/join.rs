@@ -20,9 +20,6 @@ const RULES_OF_THE_WHOLE: [&str; 1] = ["few_samples"];
 pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let missing = check(parts, partial)?;
     let parts = &*parts;
-    for part in parts {
-        part.adds_up()?;
-    }
     let (config, plan) = reread(&parts[0].document.config, &parts[0].name).map_err(|e| {
         let what = format!("{}: its configuration cannot be read back: {e}", parts[0].name);
         Reason::new(what).hint("merge documents with the version that wrote them")

@@ -50,6 +50,9 @@ impl Part {
                 "merge joins the parts of one run (--shard K/N); `compare` sets runs side by side",
             )
         })?;
+        document
+            .check()
+            .map_err(|e| wrong(&e.to_string(), WRITTEN_BY_OUTPUT))?;
         let started_at = &document.run.started_at;
         let started_at = OffsetDateTime::parse(started_at, &Rfc3339).map_err(|e| {
             wrong(

@@ -3,6 +3,7 @@
 
 mod analysis;
 mod build;
+mod check;
 mod client;
 mod contention;
 mod details;
@@ -26,6 +27,7 @@ mod warnings;
 
 pub use analysis::{ANALYSIS_RULES, AnalysisRule, Finding, Grade, analyse};
 pub use build::{RunFacts, rfc3339};
+pub use check::Contradiction;
 pub use client::{Client, CoreFigures, GeneratorFacts, LimitReason, StampSource, TlsFigures};
 pub use contention::{Contended, Contention};
 pub use details::Detail;

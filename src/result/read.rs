@@ -42,7 +42,7 @@ pub fn each_detail<E: From<JsonError>>(
         scanner.copy(&mut bytes)?;
         let detail = Scanner::new(bytes.as_slice())
             .parse()
-            .map_err(|e: JsonError| scanner.error(e.what()))?;
+            .map_err(|e: JsonError| scanner.error(format!("{}: {}", e.path(), e.what())))?;
         count += 1;
         take(&bytes, &detail)
     })?;

@@ -65,7 +65,7 @@ pub fn kinds(names: &[&str]) -> Grouping {
     }
 }
 
-/// The document at `path`, of which all must be as it was once it is read and written again.
+/// The document at `path`: all of it must be as it was once it is read and written again, and go together.
 #[track_caller]
 pub fn read_back(path: &Path) -> RunResult {
     let text = std::fs::read(path).unwrap();
@@ -87,5 +87,6 @@ pub fn read_back(path: &Path) -> RunResult {
             again[key]
         );
     }
+    assert_eq!(document.check(), Ok(()), "{}", path.display());
     document
 }

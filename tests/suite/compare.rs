@@ -144,6 +144,55 @@ fn with_documents(name: &str) -> Scratch {
 }
 
 #[test]
+fn a_document_that_contradicts_itself_is_no_pass() {
+    let scratch = with_documents("contradiction");
+    let say = |change: fn(&mut Value)| {
+        let mut new: Value = serde_json::from_str(&document(0)).unwrap();
+        change(&mut new);
+        std::fs::write(scratch.0.join("new.json"), new.to_string()).unwrap();
+        let output = scratch.run(&[
+            "compare",
+            "base.json",
+            "new.json",
+            "--fail-on",
+            "error_rate > +1pp",
+        ]);
+        assert_eq!((code(&output), stdout(&output).as_str()), (Some(104), ""));
+        let saved = scratch.run(&["baseline", "save", "new", "new.json"]);
+        assert_eq!(code(&saved), Some(104), "it is no baseline either");
+        stderr(&output)
+    };
+    let text = say(|d| {
+        d["totals"]["failed"] = json!(3000);
+        d["totals"]["ok"] = json!(0);
+    });
+    assert!(
+        text.starts_with("error: new.json: `totals.ok`: 0 is not that of"),
+        "{text}"
+    );
+    assert!(text.contains("\nhint: was it edited?"), "{text}");
+    let text = say(|d| d["totals"]["requests"] = json!(30_000));
+    assert!(
+        text.starts_with("error: new.json: `totals.requests`: 30000 is not the sum of 3000 ok"),
+        "{text}"
+    );
+    let text = say(|d| d["rates"]["error_rate"] = json!(7.0));
+    assert!(
+        text.starts_with("error: new.json: `rates.error_rate`: 7 is not"),
+        "{text}"
+    );
+    let text = say(|d| d["schema"] = json!("llmload-uring/1"));
+    assert!(
+        text.contains("`schema`: is `llmload-uring/1`, of an earlier version"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\nhint: repeat the run with this version"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_slowdown_beyond_the_rule_exits_99_and_an_equal_run_0() {
     let scratch = with_documents("gate");
     let rule = ["--fail-on", "latency p95 > +10%"];

@@ -642,23 +642,23 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
         ),
         (
             changed(&two, "/totals/requests", json!(1)),
-            "part-1.json: its requests do not add up: in total: 1 started",
+            "part-1.json: `totals.requests`: 1 is not the sum of 9 ok, 1 failed, 0 interrupted and 0 in flight",
         ),
         (
             changed(&two, "/totals/in_flight", json!(1)),
-            "its requests do not add up: in total: 10 started, 9 ok, 1 failed, 0 interrupted, 1 in flight",
+            "`totals.requests`: 10 is not the sum of 9 ok, 1 failed, 0 interrupted and 1 in flight",
         ),
         (
             changed(&two, "/kinds/plain/totals/ok", json!(7)),
-            "its requests do not add up: in total: ",
+            "`kinds.plain.totals.requests`: ",
         ),
         (
             changed(&two, "/kinds/plain/totals/by_outcome", json!({"ok": u64::MAX})),
-            "all outcomes together: 10 started, ",
+            "`kinds.plain.totals.by_outcome`: ",
         ),
         (
             changed(&two, "/kinds/plain/metrics/latency/count", json!(999)),
-            "are not those of its values",
+            "`kinds.plain.metrics.latency`: encoded histogram",
         ),
         (
             changed(&two, "/kinds/plain/metrics/latency/hdr", json!("AAAA")),
@@ -671,6 +671,10 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
         (
             changed(&two, "/client/cores", json!("x")),
             "in `client.cores`: found `\"x\"`, expected an array",
+        ),
+        (
+            changed(&two, "/timeline", json!([])),
+            "`timeline[].requests`: 0 in its rows, 10 in the totals",
         ),
         (json!({"metrics": {}}), "it has no schema"),
         (json!([1]), "expected an object"),
@@ -695,6 +699,53 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
     std::fs::write(&cut, &one.to_string()[..2_000]).unwrap();
     assert!(refused_paths(&[cut], false).contains("the file ends here"));
     assert!(refused_paths(&[PathBuf::from("/nowhere/x.json")], false).contains("cannot be read"));
+}
+
+#[test]
+fn details_that_are_not_the_requests_each_of_them_once_are_refused() {
+    for shape in [PER_VU, SHARED] {
+        let dir = Dir::new();
+        let profile = profile(&dir, shape);
+        let paths = ["1/2", "2/2"].map(|shard| run_simulated(&dir, &profile, Some(shard)).0);
+        let [one, two] = [read(&paths[0]), read(&paths[1])];
+        let listed = two["details"].as_array().unwrap().len();
+        assert!(listed > 100, "{listed}");
+        let output = dir.path("merged.json");
+        let refused = |change: &dyn Fn(&mut Vec<Value>)| {
+            let mut other = two.clone();
+            change(other["details"].as_array_mut().unwrap());
+            let files = [
+                dir.write("one.json", &one.to_string()),
+                dir.write("other.json", &other.to_string()),
+            ];
+            let ended = ran(&["merge", &files[0], &files[1], "--output", &output]).expect(104);
+            assert!(!Path::new(&output).exists(), "{}", ended.stderr);
+            ended.one_error("other.json: ");
+            ended.stderr
+        };
+        let counted = format!("`totals.requests` is {listed} and 0 were lost");
+        for change in [
+            (&|d: &mut Vec<Value>| d.truncate(listed - 3)) as &dyn Fn(&mut Vec<Value>),
+            &|d| d.clear(),
+            &|d| d.push(d[0].clone()),
+        ] {
+            let text = refused(change);
+            assert!(
+                text.contains("other.json: `details`: ") && text.contains(&counted),
+                "{text}"
+            );
+        }
+        // The number is right, a request is not.
+        let text = refused(&|d| d[listed - 1] = d[0].clone());
+        assert!(text.contains("is listed twice"), "{text}");
+        let text = refused(&|d| d[0] = one["details"][0].clone());
+        assert!(
+            text.contains("`details[0]`") && text.contains("is not one of shard 2/2"),
+            "{text}"
+        );
+        let text = refused(&|d| d[7] = json!({"request_id": 3}));
+        assert!(text.contains("in `details[7]`: request_id: found `3`"), "{text}");
+    }
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub fn schema_in(head: &[u8]) -> Option<String> {
 pub fn run(document: Bytes, schema: &str, label: &str) -> Result<Run> {
     Schema::check(schema).map_err(|(what, hint)| ReadError::new(what, hint).at("`schema`"))?;
     let document = read(document).map_err(|e: JsonError| ReadError::from(e).or_hint(REWRITE))?;
+    document
+        .check()
+        .map_err(|e| ReadError::new(e.what, REWRITE).at(format!("`{}`", e.key)))?;
     run_of(&document, label)
 }
 

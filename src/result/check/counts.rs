@@ -1,0 +1,204 @@
+//! Counts of requests, and the rates that follow from them.
+
+use super::{Result, ensure, ensure_not_negative};
+use crate::metrics::Outcome;
+use crate::result::{Ordered, Rates, Totals, Traffic};
+
+/// Rates are computed from counts: this much is rounding.
+const ROUNDING: f64 = 1e-9;
+
+/// What was counted of some requests, be it of all or of a group.
+pub(super) struct Counted<'a> {
+    pub requests: u64,
+    pub ok: u64,
+    pub failed: u64,
+    pub interrupted: u64,
+    /// How many may have no outcome.
+    pub in_flight_max: u64,
+    /// So many have none.
+    is_exact: bool,
+    pub output_tokens: u64,
+    by_outcome: &'a Ordered<u64>,
+    by_status: &'a Ordered<u64>,
+    interrupted_elapsed_max_seconds: f64,
+}
+
+impl<'a> Counted<'a> {
+    pub fn of_totals(t: &'a Totals) -> Counted<'a> {
+        Counted {
+            requests: t.requests,
+            ok: t.ok,
+            failed: t.failed,
+            interrupted: t.interrupted,
+            in_flight_max: t.in_flight,
+            is_exact: true,
+            output_tokens: t.output_tokens,
+            by_outcome: &t.by_outcome,
+            by_status: &t.by_status,
+            interrupted_elapsed_max_seconds: t.interrupted_elapsed_max_seconds,
+        }
+    }
+
+    /// A document does not say how many of its requests in flight are of which group.
+    pub fn of_group(t: &'a Traffic, in_flight_max: u64) -> Counted<'a> {
+        Counted {
+            requests: t.requests,
+            ok: t.ok,
+            failed: t.failed,
+            interrupted: t.interrupted,
+            in_flight_max,
+            is_exact: false,
+            output_tokens: t.output_tokens,
+            by_outcome: &t.by_outcome,
+            by_status: &t.by_status,
+            interrupted_elapsed_max_seconds: t.interrupted_elapsed_max_seconds,
+        }
+    }
+
+    /// Ok and failed.
+    pub fn completed(&self) -> u128 {
+        u128::from(self.ok) + u128::from(self.failed)
+    }
+
+    /// Those that have an outcome.
+    pub fn ended(&self) -> u128 {
+        self.completed() + u128::from(self.interrupted)
+    }
+
+    fn outcome(&self, outcome: Outcome) -> u64 {
+        self.by_outcome.get(outcome.name()).copied().unwrap_or(0)
+    }
+}
+
+pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
+    let (requests, ended, open) = (u128::from(c.requests), c.ended(), u128::from(c.in_flight_max));
+    let adds_up = match c.is_exact {
+        true => requests == ended + open,
+        false => (ended..=ended + open).contains(&requests),
+    };
+    ensure(adds_up, format!("{key}.requests"), || {
+        format!(
+            "{requests} is not the sum of {} ok, {} failed, {} interrupted and {open} in flight",
+            c.ok, c.failed, c.interrupted
+        )
+    })?;
+    let sum = |counts: &Ordered<u64>| counts.iter().map(|(_, n)| u128::from(*n)).sum::<u128>();
+    let all = sum(c.by_outcome);
+    ensure(all == ended, format!("{key}.by_outcome"), || {
+        format!("{all} outcomes of {ended} requests that have ended")
+    })?;
+    for (name, n, outcome) in [
+        ("ok", c.ok, Outcome::Ok),
+        ("interrupted", c.interrupted, Outcome::Interrupted),
+    ] {
+        let of_outcome = c.outcome(outcome);
+        ensure(n == of_outcome, format!("{key}.{name}"), || {
+            format!("{n} is not that of `{key}.by_outcome`, {of_outcome}")
+        })?;
+    }
+    let answered = sum(c.by_status);
+    ensure(answered <= requests, format!("{key}.by_status"), || {
+        format!("{answered} statuses of {requests} requests")
+    })?;
+    ensure_not_negative(
+        format!("{key}.interrupted_elapsed_max_seconds"),
+        c.interrupted_elapsed_max_seconds,
+    )
+}
+
+/// The groups of `key` are to be all of the requests.
+pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
+    key: &str,
+    total: &Counted<'_>,
+    each: impl Fn() -> I,
+) -> Result {
+    type Pick = fn(&Counted<'_>) -> u64;
+    let counts: [(&str, Pick); 5] = [
+        ("requests", |c| c.requests),
+        ("ok", |c| c.ok),
+        ("failed", |c| c.failed),
+        ("interrupted", |c| c.interrupted),
+        ("output_tokens", |c| c.output_tokens),
+    ];
+    for (name, pick) in counts {
+        let sum: u128 = each().map(|c| u128::from(pick(&c))).sum();
+        ensure(sum == u128::from(pick(total)), format!("totals.{name}"), || {
+            format!("{} is not the sum over `{key}`, {sum}", pick(total))
+        })?;
+    }
+    for (list, counts) in [("by_outcome", total.by_outcome), ("by_status", total.by_status)] {
+        for (name, n) in counts.iter() {
+            let of = |c: &Counted<'_>| match list {
+                "by_outcome" => c.by_outcome.get(name).copied().unwrap_or(0),
+                _ => c.by_status.get(name).copied().unwrap_or(0),
+            };
+            let sum: u128 = each().map(|c| u128::from(of(&c))).sum();
+            ensure(sum == u128::from(*n), format!("totals.{list}.{name}"), || {
+                format!("{n} is not the sum over `{key}`, {sum}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// `seconds`: the time that the rates divide by.
+pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Result {
+    let Rates {
+        requests_per_second,
+        ok_requests_per_second,
+        output_tokens_per_second,
+        error_rate,
+        contention_error_rate,
+    } = *rates;
+    let completed = c.completed() as f64;
+    let share = |n: u64| {
+        if completed > 0.0 {
+            n as f64 / completed
+        } else {
+            0.0
+        }
+    };
+    let per_second = |n: f64| if seconds > 0.0 { n / seconds } else { 0.0 };
+    let contention = Outcome::ALL.into_iter().filter(|o| o.is_contention_error());
+    let contention = contention
+        .map(|outcome| c.outcome(outcome))
+        .fold(0, u64::saturating_add);
+    for (name, said, meant, of) in [
+        (
+            "error_rate",
+            error_rate,
+            share(c.failed),
+            "failed over ok and failed",
+        ),
+        (
+            "contention_error_rate",
+            contention_error_rate,
+            share(contention),
+            "timeouts and 503s over ok and failed",
+        ),
+        (
+            "requests_per_second",
+            requests_per_second,
+            per_second(completed),
+            "ok and failed over the duration",
+        ),
+        (
+            "ok_requests_per_second",
+            ok_requests_per_second,
+            per_second(c.ok as f64),
+            "ok over the duration",
+        ),
+        (
+            "output_tokens_per_second",
+            output_tokens_per_second,
+            per_second(c.output_tokens as f64),
+            "output tokens over the duration",
+        ),
+    ] {
+        let is_near = (said - meant).abs() <= meant.abs() * ROUNDING;
+        ensure(is_near, format!("{key}.{name}"), || {
+            format!("{said} is not {of}, {meant}")
+        })?;
+    }
+    Ok(())
+}

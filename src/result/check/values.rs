@@ -1,0 +1,207 @@
+//! Values of metrics: percentiles in order, histograms that say the same, rows that are all of the requests.
+
+use super::counts::Counted;
+use super::{Contradiction, Result, ensure};
+use crate::metrics::MetricId;
+use crate::result::{MetricFigures, Ordered, RowFigures, SpreadFigures};
+
+/// Sums of floats: this much is rounding.
+const ROUNDING: f64 = 1e-6;
+
+/// Metrics with at most one value a request.
+const ONE_A_REQUEST: [MetricId; 5] = [
+    MetricId::ServiceTime,
+    MetricId::Ttfb,
+    MetricId::Ttft,
+    MetricId::Tpot,
+    MetricId::ScheduleLag,
+];
+
+pub(super) fn check_metrics(key: &str, c: &Counted<'_>, metrics: &Ordered<MetricFigures>) -> Result {
+    for (name, figures) in metrics.iter() {
+        check_figures(&format!("{key}.{name}"), figures)?;
+    }
+    let count = |id: MetricId| metrics.get(id.key()).map(|figures| figures.count);
+    let exact = [
+        (MetricId::Latency, c.completed(), "ok and failed requests"),
+        (MetricId::LatencyOk, u128::from(c.ok), "ok requests"),
+    ];
+    for (id, expected, what) in exact {
+        if let Some(found) = count(id).filter(|found| u128::from(*found) != expected) {
+            let what = format!("{found} values of {expected} {what}");
+            return Err(Contradiction::new(format!("{key}.{}.count", id.key()), what));
+        }
+    }
+    for id in ONE_A_REQUEST {
+        if let Some(found) = count(id).filter(|found| *found > c.requests) {
+            let what = format!("{found} values of {} requests", c.requests);
+            return Err(Contradiction::new(format!("{key}.{}.count", id.key()), what));
+        }
+    }
+    Ok(())
+}
+
+/// The figures of one metric, and its histogram.
+pub(super) fn check_figures(key: &str, figures: &MetricFigures) -> Result {
+    let MetricFigures {
+        count,
+        min,
+        mean,
+        max,
+        p50,
+        p90,
+        p95,
+        p99,
+        p999,
+        out_of_range,
+        ref hdr,
+    } = *figures;
+    let rising = [
+        ("min", min),
+        ("p50", p50),
+        ("p90", p90),
+        ("p95", p95),
+        ("p99", p99),
+        ("p999", p999),
+        ("max", max),
+    ];
+    if count == 0 {
+        let figures = rising.into_iter().chain([("mean", mean)]);
+        let there = figures
+            .filter(|(_, figure)| figure.is_some())
+            .map(|(name, _)| name)
+            .next();
+        let there = there.or(hdr.as_ref().map(|_| "hdr"));
+        let there = there.or((out_of_range > 0).then_some("out_of_range"));
+        return match there {
+            None => Ok(()),
+            Some(name) => Err(Contradiction::new(
+                format!("{key}.{name}"),
+                "is there, and `count` is 0",
+            )),
+        };
+    }
+    let mut before = ("0", 0.0);
+    for (name, figure) in rising {
+        let Some(figure) = figure else {
+            return Err(Contradiction::new(
+                format!("{key}.{name}"),
+                format!("is null, and `count` is {count}"),
+            ));
+        };
+        ensure(figure >= before.1, format!("{key}.{name}"), || {
+            format!("{figure} is less than {}, {}", before.0, before.1)
+        })?;
+        before = (name, figure);
+    }
+    let values = figures
+        .distribution()
+        .map_err(|what| Contradiction::new(key, what))?;
+    let again = MetricFigures::of(&values);
+    for (name, said, meant) in [
+        ("p50", p50, again.p50),
+        ("p90", p90, again.p90),
+        ("p95", p95, again.p95),
+        ("p99", p99, again.p99),
+        ("p999", p999, again.p999),
+    ] {
+        let (said, meant) = (said.unwrap_or(0.0), meant.unwrap_or(0.0));
+        ensure(
+            (said - meant).abs() <= meant * ROUNDING,
+            format!("{key}.{name}"),
+            || format!("{said} is not that of its histogram, {meant}"),
+        )?;
+    }
+    Ok(())
+}
+
+/// Of the figures `{key}_p50` and `{key}_p99`.
+pub(super) fn check_pair(key: &str, p50: Option<f64>, p99: Option<f64>) -> Result {
+    let in_order = match (p50, p99) {
+        (Some(p50), Some(p99)) => 0.0 <= p50 && p50 <= p99,
+        (p50, p99) => p50.is_none() && p99.is_none(),
+    };
+    ensure(in_order, format!("{key}_p50"), || {
+        let shown = |ms: Option<f64>| ms.map_or("null".to_owned(), |ms| ms.to_string());
+        format!("{} with a p99 of {}", shown(p50), shown(p99))
+    })
+}
+
+/// The rows are to be all of the requests.
+pub(super) fn check_timeline(
+    key: &str,
+    c: &Counted<'_>,
+    metrics: &Ordered<MetricFigures>,
+    rows: &[RowFigures],
+) -> Result {
+    let mut end = 0.0;
+    for (i, row) in rows.iter().enumerate() {
+        let key = format!("{key}[{i}]");
+        ensure(
+            row.elapsed_seconds > end,
+            format!("{key}.elapsed_seconds"),
+            || format!("{} does not come after {end}", row.elapsed_seconds),
+        )?;
+        end = row.elapsed_seconds;
+        check_spread(&format!("{key}.latency"), &row.latency, row.requests)?;
+        check_spread(&format!("{key}.ttft"), &row.ttft, row.requests)?;
+    }
+    let sum = |pick: fn(&RowFigures) -> u64| rows.iter().map(|row| u128::from(pick(row))).sum::<u128>();
+    for (name, sum, all) in [
+        ("requests", sum(|row| row.requests), c.ended()),
+        ("errors", sum(|row| row.errors), u128::from(c.failed)),
+        (
+            "output_tokens",
+            sum(|row| row.output_tokens),
+            u128::from(c.output_tokens),
+        ),
+    ] {
+        ensure(sum == all, format!("{key}[].{name}"), || {
+            format!("{sum} in its rows, {all} in the totals")
+        })?;
+    }
+    check_rows_of(&format!("{key}[].latency"), metrics.get("latency"), rows, |row| {
+        row.latency
+    })?;
+    check_rows_of(&format!("{key}[].ttft"), metrics.get("ttft"), rows, |row| {
+        row.ttft
+    })
+}
+
+fn check_spread(key: &str, spread: &SpreadFigures, requests: u64) -> Result {
+    ensure(spread.count <= requests, format!("{key}.count"), || {
+        format!("{} values of {requests} requests", spread.count)
+    })?;
+    ensure(
+        spread.sum >= 0.0 && (spread.count > 0 || spread.sum == 0.0),
+        format!("{key}.sum"),
+        || format!("{} of {} values", spread.sum, spread.count),
+    )?;
+    ensure(
+        spread.p50.is_some() == (spread.count > 0),
+        format!("{key}.p50"),
+        || format!("is there or null against a count of {}", spread.count),
+    )?;
+    check_pair(&format!("{key}."), spread.p50, spread.p99)
+}
+
+/// The values in all rows are those of the whole metric, in number and sum.
+fn check_rows_of(
+    key: &str,
+    figures: Option<&MetricFigures>,
+    rows: &[RowFigures],
+    of: fn(&RowFigures) -> SpreadFigures,
+) -> Result {
+    let Some(figures) = figures else { return Ok(()) };
+    let count: u128 = rows.iter().map(|row| u128::from(of(row).count)).sum();
+    ensure(count == u128::from(figures.count), format!("{key}.count"), || {
+        format!("{count} in its rows, {} in the metric", figures.count)
+    })?;
+    let sum: f64 = rows.iter().map(|row| of(row).sum).sum();
+    let whole = figures.mean.unwrap_or(0.0) * figures.count as f64;
+    ensure(
+        (sum - whole).abs() <= whole * ROUNDING,
+        format!("{key}.sum"),
+        || format!("{sum} ms in its rows, {whole} ms by mean and count of the metric"),
+    )
+}
