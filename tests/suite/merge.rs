@@ -662,7 +662,7 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
         ),
         (
             changed(&two, "/kinds/plain/metrics/latency/hdr", json!("AAAA")),
-            "not an HdrHistogram",
+            "not in HdrHistogram's V2 compressed form",
         ),
         (
             changed(&two, "/run/started_at", json!("yesterday")),
