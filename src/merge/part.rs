@@ -28,8 +28,9 @@ impl Part {
     pub fn read<R: BufRead>(name: &str, open: impl Fn() -> Result<R, Reason>) -> Result<Part, Reason> {
         let unreadable = |e: JsonError| Part::unreadable(name, &e);
         match schema_of(open()?).map_err(unreadable)? {
-            Some(schema) => Schema::check(&schema)
-                .map_err(|(what, hint)| Reason::new(format!("{name}: `schema`: {what}")).hint(hint))?,
+            Some(schema) => {
+                Schema::check(&schema).map_err(|reason| reason.within(format!("{name}: `schema`")))?
+            }
             None => {
                 let what = format!("{name}: not a result document: it has no schema");
                 return Err(Reason::new(what).hint("merge accepts what --output FILE has written"));

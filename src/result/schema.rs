@@ -1,5 +1,6 @@
 //! Which documents this program reads.
 
+use crate::error::{Reason, quoted};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -18,24 +19,26 @@ impl Schema {
         schema.starts_with(FAMILY)
     }
 
-    /// `Err`: what is wrong with a document that says `schema`, and what to do.
-    pub fn check(schema: &str) -> Result<(), (String, &'static str)> {
+    /// Refuses a document that says `schema`, if that is not the one of this version.
+    pub fn check(schema: &str) -> Result<(), Reason> {
         let number = |schema: &str| schema.strip_prefix(FAMILY)?.parse::<u32>().ok();
         match (number(schema), number(SCHEMA)) {
             _ if schema == SCHEMA => Ok(()),
-            (Some(theirs), Some(ours)) if theirs < ours => Err((
-                format!("is `{schema}`, of an earlier version; this program reads `{SCHEMA}`"),
+            (Some(theirs), Some(ours)) if theirs < ours => Err(Reason::new(format!(
+                "is {}, of an earlier version; this program reads `{SCHEMA}`",
+                quoted(schema)
+            ))
+            .hint(
                 "repeat the run with this version, or use the version that wrote the document; \
                  docs/RESULT.md lists what has changed",
             )),
-            (Some(_), _) => Err((
-                format!("is `{schema}`, of a later version; this program reads `{SCHEMA}`"),
-                "use the version that wrote the document, or a later one",
-            )),
-            (None, _) => Err((
-                format!("is `{schema}`, expected `{SCHEMA}`"),
-                "name a document that --output FILE has written",
-            )),
+            (Some(_), _) => Err(Reason::new(format!(
+                "is {}, of a later version; this program reads `{SCHEMA}`",
+                quoted(schema)
+            ))
+            .hint("use the version that wrote the document, or a later one")),
+            (None, _) => Err(Reason::new(format!("is {}, expected `{SCHEMA}`", quoted(schema)))
+                .hint("name a document that --output FILE has written")),
         }
     }
 }
@@ -51,6 +54,6 @@ impl<'de> Deserialize<'de> for Schema {
         let schema = String::deserialize(from)?;
         Schema::check(&schema)
             .map(|()| Schema)
-            .map_err(|(what, _)| D::Error::custom(what))
+            .map_err(|reason| D::Error::custom(reason.what))
     }
 }

@@ -1,10 +1,11 @@
 //! k6's `--out csv`: a header, then one sample a record.
 
-use super::error::{ReadError, Result, TAKES};
+use super::error::{Result, io, wrong};
 use super::input::{Bytes, LINE_BYTES_MAX};
 use super::points::{origin, rfc3339};
 use super::samples::{Samples, UnixNanos};
 use crate::compare::{Format, Run};
+use crate::error::Reason;
 use csv_core::{ReadRecordResult, Reader};
 use std::io::BufRead;
 
@@ -50,7 +51,7 @@ impl Records {
         self.line = self.reader.line();
         loop {
             let place = || format!("line {}", self.line);
-            let input = self.from.fill_buf().map_err(|e| ReadError::io(&e, place()))?;
+            let input = self.from.fill_buf().map_err(|e| io(&e, place()))?;
             let (result, used, bytes, ends) =
                 self.reader
                     .read_record(input, &mut self.fields[written..], &mut self.ends[ended..]);
@@ -60,11 +61,13 @@ impl Records {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => {
                     let what = format!("is longer than the maximum, {LINE_BYTES_MAX} bytes");
-                    return Err(ReadError::new(what, "a quote may be open: write the file anew").at(place()));
+                    return Err(Reason::new(what)
+                        .hint("a quote may be open: write the file anew")
+                        .within(place()));
                 }
                 ReadRecordResult::OutputEndsFull => {
                     let what = format!("has more columns than the maximum, {COLUMNS_MAX}");
-                    return Err(ReadError::new(what, TAKES).at(place()));
+                    return Err(wrong(what).within(place()));
                 }
                 ReadRecordResult::Record => {
                     self.columns = ended;
@@ -94,18 +97,18 @@ pub fn run(from: Bytes, label: &str) -> Result<Run> {
         if records.columns != columns {
             let what = format!("has {} columns, the header has {columns}", records.columns);
             let hint = "the file is cut: copy it again, or remove its last line if the run was killed";
-            return Err(ReadError::new(what, hint).at(place));
+            return Err(Reason::new(what).hint(hint).within(place));
         }
         let time = records.field(TIME);
         let format = match format {
             Some(format) => format,
-            None => *format.insert(time_format(time).map_err(|e| e.at(place.clone()))?),
+            None => *format.insert(time_format(time).map_err(|e| e.within(place.clone()))?),
         };
-        let at = moment(time, format).map_err(|e| e.at(place.clone()))?;
+        let at = moment(time, format).map_err(|e| e.within(place.clone()))?;
         let value = records.field(VALUE);
         let Some(value) = value.parse().ok().filter(|v: &f64| v.is_finite()) else {
             let text: String = value.chars().take(40).collect();
-            return Err(ReadError::new(format!("value `{text}` is not a number"), TAKES).at(place));
+            return Err(wrong(format!("value `{text}` is not a number")).within(place));
         };
         let name = records.field(NAME);
         if name == "http_reqs" {
@@ -122,7 +125,7 @@ pub fn run(from: Bytes, label: &str) -> Result<Run> {
         }
     }
     let Some(format) = format else {
-        return Err(ReadError::new("holds no samples: only the header", TAKES));
+        return Err(wrong("holds no samples: only the header"));
     };
     finish(samples, format, label)
 }
@@ -171,7 +174,7 @@ fn whole(text: &str) -> Result<i64> {
     text.parse().map_err(|_| {
         let text: String = text.chars().take(40).collect();
         let what = format!("time stamp `{text}` is none of k6's: unix seconds to nanoseconds, or RFC 3339");
-        ReadError::new(what, TAKES)
+        wrong(what)
     })
 }
 

@@ -2,7 +2,7 @@ use crate::compare::read::run_of_bytes;
 use crate::compare::{Run, Values};
 use std::io::Write;
 
-fn try_read(bytes: &[u8]) -> Result<Run, super::ReadError> {
+fn try_read(bytes: &[u8]) -> Result<Run, crate::error::Reason> {
     run_of_bytes(bytes, "csv")
 }
 

@@ -5,14 +5,14 @@ use super::run_of_bytes;
 use crate::compare::Run;
 use std::io::{Read, Write};
 
-fn try_read(bytes: &[u8]) -> Result<Run, super::ReadError> {
+fn try_read(bytes: &[u8]) -> Result<Run, crate::error::Reason> {
     run_of_bytes(bytes, "damaged")
 }
 
 /// An error says something, and what to do.
-fn clear(result: Result<Run, super::ReadError>) -> Option<String> {
+fn clear(result: Result<Run, crate::error::Reason>) -> Option<String> {
     let error = result.err()?;
-    assert!(!error.hint().is_empty());
+    assert!(error.hint.is_some());
     let text = error.to_string();
     assert!(
         text.len() >= 10 && text.len() < 600 && !text.contains('\n'),
@@ -94,7 +94,7 @@ fn wrong_files_are_told_apart() {
     assert!(
         try_read(b"{\"latencies\":{}}")
             .unwrap_err()
-            .hint()
+            .to_string()
             .contains("vegeta")
     );
 }

@@ -1,6 +1,7 @@
 //! The bytes of a file, unpacked, and what they look like.
 
-use super::error::{ReadError, Result, TAKES, excerpt};
+use super::error::{Result, TAKES, excerpt, io, wrong};
+use crate::error::Reason;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read};
@@ -31,13 +32,10 @@ pub fn open(path: &Path) -> Result<Content> {
             ErrorKind::PermissionDenied => "the file must be readable for this user",
             _ => "name another file",
         };
-        ReadError::new(format!("cannot be opened: {e}"), hint)
+        Reason::new(format!("cannot be opened: {e}")).hint(hint)
     })?;
     if file.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(ReadError::new(
-            "is a directory",
-            format!("name a file in it; {TAKES}"),
-        ));
+        return Err(Reason::new("is a directory").hint(format!("name a file in it; {TAKES}")));
     }
     content(Box::new(BufReader::with_capacity(HEAD_BYTES, file)))
 }
@@ -46,11 +44,9 @@ pub fn open(path: &Path) -> Result<Content> {
 pub fn open_again(path: &Path) -> Result<Content> {
     match std::fs::metadata(path) {
         Ok(file) if file.is_file() => open(path),
-        _ => Err(ReadError::new(
-            "does not come early enough to be read from a pipe",
-            "pass the name of a file",
-        )
-        .at("`schema`")),
+        _ => Err(Reason::new("does not come early enough to be read from a pipe")
+            .hint("pass the name of a file")
+            .within("`schema`")),
     }
 }
 
@@ -70,7 +66,7 @@ fn split_head(mut from: Bytes) -> Result<(Vec<u8>, Bytes)> {
     from.by_ref()
         .take(HEAD_BYTES as u64)
         .read_to_end(&mut head)
-        .map_err(|e| ReadError::io(&e, format!("byte {}", head.len())))?;
+        .map_err(|e| io(&e, format!("byte {}", head.len())))?;
     Ok((head, from))
 }
 
@@ -80,7 +76,7 @@ fn tell(mut head: Vec<u8>, rest: Bytes) -> Result<Content> {
     }
     let text = head.trim_ascii_start();
     let Some(first) = text.first() else {
-        return Err(ReadError::new("is empty", TAKES));
+        return Err(wrong("is empty"));
     };
     let first_line = text.split(|b| *b == b'\n').next().unwrap_or_default();
     let (is_object, is_point) = (*first == b'{', is_point(first_line));
@@ -112,7 +108,7 @@ fn is_point(line: &[u8]) -> bool {
 }
 
 /// Neither JSON object nor k6's CSV: says what it is where that is easy.
-fn foreign(text: &[u8]) -> ReadError {
+fn foreign(text: &[u8]) -> Reason {
     const PACKED: [(&[u8], &str); 4] = [
         (b"PK\x03\x04", "a zip archive"),
         (b"\x28\xb5\x2f\xfd", "zstd data"),
@@ -121,20 +117,24 @@ fn foreign(text: &[u8]) -> ReadError {
     ];
     let expected = "expected a JSON object or k6's CSV header";
     if let Some((_, what)) = PACKED.iter().find(|(magic, _)| text.starts_with(magic)) {
-        return ReadError::new(format!("is {what}, {expected}"), "unpack it first").at("byte 0");
+        return Reason::new(format!("is {what}, {expected}"))
+            .hint("unpack it first")
+            .within("byte 0");
     }
     let is_binary = text
         .iter()
         .take(1024)
         .any(|b| *b < 0x20 && !b.is_ascii_whitespace());
     if is_binary || std::str::from_utf8(&text[..text.len().min(64)]).is_err_and(|e| e.error_len().is_some()) {
-        return ReadError::new(format!("is binary, {expected}"), TAKES).at("byte 0");
+        return wrong(format!("is binary, {expected}")).within("byte 0");
     }
     let what = format!("begins with {}, {expected}", excerpt(text));
     if text.starts_with(b"request-start,") {
-        return ReadError::new(what, "this is oha's CSV: run oha with --output-format json").at("line 1");
+        return Reason::new(what)
+            .hint("this is oha's CSV: run oha with --output-format json")
+            .within("line 1");
     }
-    ReadError::new(what, TAKES).at("line 1")
+    wrong(what).within("line 1")
 }
 
 /// The next line without its end, in `line`; false at the end of the file.
@@ -143,12 +143,12 @@ pub fn next_line(from: &mut Bytes, line: &mut Vec<u8>, number: u64) -> Result<bo
     let mut limited = from.take(LINE_BYTES_MAX as u64 + 1);
     let n = limited
         .read_until(b'\n', line)
-        .map_err(|e| ReadError::io(&e, format!("line {number}")))?;
+        .map_err(|e| io(&e, format!("line {number}")))?;
     if line.last() == Some(&b'\n') {
         line.pop();
     } else if n > LINE_BYTES_MAX {
         let what = format!("is longer than the maximum, {LINE_BYTES_MAX} bytes");
-        return Err(ReadError::new(what, TAKES).at(format!("line {number}")));
+        return Err(wrong(what).within(format!("line {number}")));
     }
     Ok(n > 0)
 }

@@ -1,9 +1,10 @@
 //! k6's three summaries: `--summary-export`, handleSummary's data, and the new machine-readable one.
 
-use super::error::{ReadError, Result};
+use super::error::Result;
 use super::k6::{K6Metric, K6Run, Shape, stat};
 use super::members::{Members, missing, mistyped};
 use crate::compare::{Format, Run, RunFacts, Stat, Values, Verdict};
+use crate::error::Reason;
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
@@ -281,7 +282,9 @@ fn rate(
     let counted = match (hits, of) {
         (Some(hits), Some(of)) if hits > of => {
             let what = format!("counts {hits} hits of {of}");
-            return Err(ReadError::new(what, "the file is damaged: write it anew").at(format!("`{path}`")));
+            return Err(Reason::new(what)
+                .hint("the file is damaged: write it anew")
+                .within(format!("`{path}`")));
         }
         (Some(hits), Some(of)) if of > 0 => Some(hits as f64 / of as f64),
         _ => None,

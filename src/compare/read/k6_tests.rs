@@ -8,7 +8,7 @@ fn read(text: &str) -> Run {
     try_read(text.as_bytes()).unwrap()
 }
 
-fn try_read(bytes: &[u8]) -> Result<Run, super::ReadError> {
+fn try_read(bytes: &[u8]) -> Result<Run, crate::error::Reason> {
     run_of_bytes(bytes, "test")
 }
 

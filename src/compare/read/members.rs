@@ -1,7 +1,8 @@
 //! One JSON object of another tool: what is known of it, by name.
 
-use super::error::{ReadError, Result, TAKES};
+use super::error::{Result, TAKES, wrong};
 use super::input::Bytes;
+use crate::error::{Reason, printable};
 use crate::json::Scanner;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ const KEPT: [&str; 19] = [
     "DurationHistogram",
     "generator",
 ];
+/// Characters of a value that an error repeats.
+const FOUND_CHARS_MAX: usize = 40;
 /// Remembered for the message about a foreign document.
 const KEYS_MAX: usize = 8;
 /// The members that are known, parsed.
@@ -107,7 +110,7 @@ impl Members {
     }
 
     /// A document that no reader knows.
-    pub fn unknown(&self) -> ReadError {
+    pub fn unknown(&self) -> Reason {
         let keys = match self.keys.is_empty() {
             true => "has no members".to_string(),
             false => format!("has the members {}", self.keys.join(", ")),
@@ -124,21 +127,17 @@ impl Members {
             ),
         ];
         let known = foreign.iter().find(|(key, _)| self.values.contains_key(*key));
-        ReadError::new(what, format!("{}{TAKES}", known.map_or("", |(_, name)| name)))
+        Reason::new(what).hint(format!("{}{TAKES}", known.map_or("", |(_, name)| name)))
     }
 }
 
 /// A member of another type than it has in that format.
-pub fn mistyped(path: &str, found: &Value, expected: &str) -> ReadError {
-    let mut text = found.to_string();
-    if let Some((i, _)) = text.char_indices().nth(40) {
-        text.truncate(i);
-        text.push_str("...");
-    }
-    ReadError::new(format!("found `{text}`, expected {expected}"), TAKES).at(format!("`{path}`"))
+pub fn mistyped(path: &str, found: &Value, expected: &str) -> Reason {
+    let text = printable(&found.to_string(), FOUND_CHARS_MAX);
+    wrong(format!("found `{text}`, expected {expected}")).within(format!("`{path}`"))
 }
 
-pub fn missing(path: &str) -> ReadError {
+pub fn missing(path: &str) -> Reason {
     let hint = "the file is not whole, or of a version unknown here: write it anew";
-    ReadError::new("is missing", hint).at(format!("`{path}`"))
+    Reason::new("is missing").hint(hint).within(format!("`{path}`"))
 }

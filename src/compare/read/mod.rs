@@ -27,35 +27,33 @@ mod damage_tests;
 #[cfg(test)]
 mod k6_tests;
 
-pub use error::ReadError;
 pub use input::LINE_BYTES_MAX;
 
 use crate::compare::Run;
+use crate::error::{Mistake, lossless};
 use crate::result::Schema;
+use error::{Result, io};
 use input::Content;
 use members::Members;
 use std::io::BufRead;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The run that the file at `path` holds, under the name `label`.
-pub fn read_run(path: &Path, label: &str) -> Result<Run, ReadError> {
+pub fn read_run(path: &Path, label: &str) -> std::result::Result<Run, Mistake> {
     input::open(path)
         .and_then(|content| run_of(content, label, || input::open_again(path)))
-        .map_err(|e| e.in_file(path))
+        .map_err(|reason| reason.at(lossless(path.as_os_str().as_bytes()), 0))
 }
 
 /// `again`: the same content from its beginning.
-fn run_of(
-    content: Content,
-    label: &str,
-    again: impl FnOnce() -> Result<Content, ReadError>,
-) -> Result<Run, ReadError> {
+fn run_of(content: Content, label: &str, again: impl FnOnce() -> Result<Content>) -> Result<Run> {
     let mut bytes = match content {
         Content::Points(bytes) => return points::run(bytes, label),
         Content::Csv(bytes) => return csv::run(bytes, label),
         Content::Object(bytes) => bytes,
     };
-    let head = bytes.fill_buf().map_err(|e| ReadError::io(&e, "byte 0"))?;
+    let head = bytes.fill_buf().map_err(|e| io(&e, "byte 0"))?;
     if let Some(schema) = ours::schema_in(head) {
         return ours::run(bytes, &schema, label);
     }
@@ -77,7 +75,7 @@ fn run_of(
 }
 
 #[cfg(test)]
-fn run_of_bytes(bytes: &[u8], label: &str) -> Result<Run, ReadError> {
+fn run_of_bytes(bytes: &[u8], label: &str) -> Result<Run> {
     let content = || input::content(Box::new(std::io::Cursor::new(bytes.to_vec())));
     run_of(content()?, label, content)
 }

@@ -1,9 +1,9 @@
 //! Our own result document.
 
-use super::error::{ReadError, Result};
+use super::error::{Result, json};
 use super::input::Bytes;
 use crate::compare::{Format, Run, RunFacts, Scalar, Slice, Trend, Values, Verdict};
-use crate::json::JsonError;
+use crate::error::Reason;
 use crate::judge::ThresholdResult;
 use crate::metrics::METRICS;
 use crate::result::{
@@ -24,11 +24,12 @@ pub fn schema_in(head: &[u8]) -> Option<String> {
 
 /// Reads a document that says `schema`, but for its details, whose number does not matter for the memory that takes.
 pub fn run(document: Bytes, schema: &str, label: &str) -> Result<Run> {
-    Schema::check(schema).map_err(|(what, hint)| ReadError::new(what, hint).at("`schema`"))?;
-    let document = read(document).map_err(|e: JsonError| ReadError::from(e).or_hint(REWRITE))?;
-    document
-        .check()
-        .map_err(|e| ReadError::new(e.what, REWRITE).at(format!("`{}`", e.key)))?;
+    Schema::check(schema).map_err(|reason| reason.within("`schema`"))?;
+    let document = read(document).map_err(|e| json(e, REWRITE))?;
+    document.check().map_err(|e| {
+        let reason = Reason::new(e.what).hint(REWRITE);
+        reason.within(format!("`{}`", e.key))
+    })?;
     run_of(&document, label)
 }
 
@@ -157,7 +158,9 @@ impl<'a> Section<'a> {
                 continue;
             };
             let values = figures.distribution().map_err(|what| {
-                ReadError::new(what, REWRITE).at(format!("`{place}metrics.{}`", metric.key))
+                Reason::new(what)
+                    .hint(REWRITE)
+                    .within(format!("`{place}metrics.{}`", metric.key))
             })?;
             trends.push(Trend {
                 metric: metric.key,

@@ -1,9 +1,10 @@
 //! k6's `--out json`: one JSON object a line, a metric's definition or one sample.
 
-use super::error::{ReadError, Result, TAKES, without_position};
+use super::error::{Result, without_position, wrong};
 use super::input::{Bytes, next_line};
 use super::samples::{Kind, Samples, UnixNanos};
 use crate::compare::{Format, Run};
+use crate::error::Reason;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -70,12 +71,14 @@ pub fn run(mut from: Bytes, label: &str) -> Result<Run> {
     while next_line(&mut from, &mut line, number)? {
         let text = line.trim_ascii();
         if !text.is_empty() {
-            points.line(text).map_err(|e| e.at(format!("line {number}")))?;
+            points
+                .line(text)
+                .map_err(|e| e.within(format!("line {number}")))?;
         }
         number += 1;
     }
     if points.points == 0 {
-        return Err(ReadError::new("holds no samples: no line of type `Point`", TAKES));
+        return Err(wrong("holds no samples: no line of type `Point`"));
     }
     points
         .samples
@@ -93,7 +96,7 @@ impl Points {
             "Metric" => self.definition(&line.metric, line.data.get().as_bytes()),
             other => {
                 let what = format!("type is `{}`, expected `Metric` or `Point`", short(other));
-                Err(ReadError::new(what, TAKES))
+                Err(wrong(what))
             }
         }
     }
@@ -107,7 +110,7 @@ impl Points {
             "trend" => Kind::Trend,
             other => {
                 let what = format!("`{}` is no type of metric", short(other));
-                return Err(ReadError::new(what, TAKES));
+                return Err(wrong(what));
             }
         };
         let unit = match &*definition.contains {
@@ -148,8 +151,8 @@ impl Points {
         if !is_request && parts.is_none() {
             return Ok(());
         }
-        let tags: Tags = serde_json::from_str(raw)
-            .map_err(|e| ReadError::new(format!("tags: {}", without_position(&e)), TAKES))?;
+        let tags: Tags =
+            serde_json::from_str(raw).map_err(|e| wrong(format!("tags: {}", without_position(&e))))?;
         let tag = |key: &str| tags.get(key).map(|v| &**v);
         if is_request {
             if matches!(tag("group"), Some("::setup" | "::teardown")) {
@@ -170,18 +173,16 @@ impl Points {
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], expected: &str) -> Result<T> {
     serde_json::from_slice(text).map_err(|e| match e.is_eof() {
-        true => ReadError::new(
-            format!("ends within {expected}"),
-            "the file is cut: copy it again, or remove its last line if the run was killed",
-        ),
-        false => ReadError::new(format!("is not {expected}: {}", without_position(&e)), TAKES),
+        true => Reason::new(format!("ends within {expected}"))
+            .hint("the file is cut: copy it again, or remove its last line if the run was killed"),
+        false => wrong(format!("is not {expected}: {}", without_position(&e))),
     })
 }
 
 pub fn rfc3339(text: &str) -> Result<UnixNanos> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map(|t| t.unix_timestamp_nanos())
-        .map_err(|_| ReadError::new(format!("time `{}` is not RFC 3339", short(text)), TAKES))
+        .map_err(|_| wrong(format!("time `{}` is not RFC 3339", short(text))))
 }
 
 /// `http://host:port` of a URL.
