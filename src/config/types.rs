@@ -12,6 +12,7 @@ use crate::units::Span;
 use crate::units::duration_span_text;
 use crate::units::duration_text;
 use crate::units::optional_duration_text;
+use crate::units::optional_path_text;
 use crate::units::redact;
 use crate::units::{format_duration, format_span};
 use crate::workload::{Call, Prompts};
@@ -60,9 +61,15 @@ pub struct Config {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub contention: bool,
     /// Directory of the files that a run writes besides `output`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "optional_path_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub results_dir: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "optional_path_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub output: Option<PathBuf>,
     /// Every request in the files; `None`: where there is a `results_dir`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,9 @@
 //! Each server alone and together, side by side.
 
+use crate::error::one_line;
 use crate::output::numbers::duration;
 use crate::output::text::line;
 use crate::result::{Contended, Contention};
-use std::fmt::Write as _;
 
 /// Columns.
 const WIDTH: usize = 80;
@@ -42,7 +42,7 @@ pub(super) fn contention(text: &mut String, found: &Contention) {
 /// Words in lines of a terminal's width.
 fn filled(text: &mut String, words: &str) {
     let mut columns = 0;
-    for word in words.split(' ') {
+    for word in one_line(words).split(' ') {
         let width = word.chars().count();
         if columns > 0 && columns + 1 + width > WIDTH {
             text.push('\n');
@@ -61,7 +61,7 @@ fn filled(text: &mut String, words: &str) {
 fn rows(text: &mut String, server: &Contended) {
     let (a, t, r) = (&server.alone, &server.together, &server.ratio);
     let times = |x: Option<f64>| x.map_or("-".to_owned(), |x| format!("{x:.2} x"));
-    line!(text, "  {:<22}{:>6}", server.name, server.users);
+    line!(text, "  {:<22}{:>6}", one_line(&server.name), server.users);
     for (name, alone, together, change) in [
         ("TTFT p50", a.ttft_p50, t.ttft_p50, r.ttft_p50),
         ("TTFT p99", a.ttft_p99, t.ttft_p99, r.ttft_p99),

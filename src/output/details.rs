@@ -1,6 +1,6 @@
 //! One JSON line per request, on disk while the run goes on.
 
-use crate::error::Failure;
+use crate::error::{Failure, safe_json};
 use crate::metrics::{Outcome, Sample};
 use crate::output::error::unwritten;
 use crate::units::{MICROSECOND, Nanos, SECOND, seconds};
@@ -62,7 +62,7 @@ impl DetailSpool {
             .map_err(|e| unwritten(path, "create", &e))?;
         let names = series_names
             .iter()
-            .map(|name| serde_json::Value::from(name.as_str()).to_string())
+            .map(|name| safe_json(&serde_json::Value::from(name.as_str()).to_string()).into_owned())
             .collect();
         Ok(DetailSpool {
             path: path.to_path_buf(),
@@ -192,9 +192,14 @@ impl DetailSpool {
             self.lost += 1;
             return Ok(());
         }
-        // Line feeds stand between tokens only: inside a string JSON escapes them.
-        let bytes = json.iter().filter(|b| !matches!(b, b'\n' | b'\r'));
-        self.buffer.extend(bytes);
+        // Line ends stand between tokens only: inside a string JSON escapes them.
+        let line: Vec<u8> = json
+            .iter()
+            .copied()
+            .filter(|b| !matches!(b, b'\n' | b'\r'))
+            .collect();
+        self.buffer
+            .extend_from_slice(safe_json(&String::from_utf8_lossy(&line)).as_bytes());
         self.buffer.push(b'\n');
         self.unflushed += 1;
         match self.buffer.len() >= CHUNK_BYTES {

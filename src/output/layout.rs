@@ -1,5 +1,6 @@
 //! How the result document is laid out: indented, long lists with one element a line, the details in their place.
 
+use crate::error::safe_json;
 use crate::output::Spooled;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use std::io::{Result, Write};
@@ -103,7 +104,8 @@ impl Formatter for Layout<'_> {
         if self.in_key {
             self.key.extend_from_slice(text.as_bytes());
         }
-        out.write_all(text.as_bytes())
+        // A document may be printed: the same values, but nothing that a terminal would obey.
+        out.write_all(safe_json(text).as_bytes())
     }
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> Result<()> {

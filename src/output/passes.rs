@@ -4,7 +4,6 @@ use crate::output::contention::contention;
 use crate::output::numbers::{duration, grouped};
 use crate::output::text::line;
 use crate::result::{Repeat, RunResult, Spread};
-use std::fmt::Write as _;
 
 /// Rows of repetitions; the document has them all.
 const REPEATS_MAX: usize = 12;

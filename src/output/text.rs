@@ -1,6 +1,6 @@
 //! The summary on one screen.
 
-use crate::error::escape;
+use crate::error::one_line;
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
 use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
 use crate::output::passes;
@@ -10,7 +10,6 @@ use crate::result::{
     GroupFigures, Layout, ManagedServerFigures, MetricFigures, Run, RunResult, ShardFigures, StampSource,
     StoppedBy, TokenSources,
 };
-use std::fmt::Write as _;
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
 /// maximum are counted, not shown; they are in the document.
@@ -22,15 +21,20 @@ const WARNINGS_MAX: usize = 3;
 /// Columns.
 const WIDTH: usize = 80;
 
-/// Appends a formatted line.
+/// Appends a formatted line. Whatever is in it, it stays one line, and a terminal shows it as it is.
 macro_rules! line {
     ($text:expr, $($arg:tt)*) => {
-        writeln!($text, $($arg)*).expect("writing to a string does not fail")
+        $crate::output::text::push_line($text, &format!($($arg)*))
     };
 }
 pub(super) use line;
 
-/// Plain text, each line ended; free of control characters whatever the names in it.
+pub(super) fn push_line(text: &mut String, line: &str) {
+    text.push_str(&one_line(line));
+    text.push('\n');
+}
+
+/// Plain text, each line ended.
 pub fn summary(result: &RunResult) -> String {
     let mut text = String::new();
     match result.run.layout {
@@ -38,7 +42,7 @@ pub fn summary(result: &RunResult) -> String {
         Layout::Workload => {
             workload::summary(&mut text, result);
             passes::sections(&mut text, result);
-            line!(text, "=== Details ===");
+            line!(&mut text, "=== Details ===");
             head(&mut text, result);
         }
     }
@@ -58,7 +62,7 @@ pub fn summary(result: &RunResult) -> String {
     client(&mut text, result);
     fitness(&mut text, result);
     warnings(&mut text, result);
-    escape(&text).into_owned()
+    text
 }
 
 fn head(text: &mut String, result: &RunResult) {
@@ -219,7 +223,7 @@ fn kind_row(name: &str, kind: &GroupFigures) -> String {
         |key: &str, pick: fn(&MetricFigures) -> Option<f64>| duration(kind.metrics.get(key).and_then(pick));
     format!(
         "{:<24}{:>10}{:>8}{:>10}{:>9}{:>9}{:>9}",
-        cut(name, 23),
+        cut(&one_line(name), 23),
         grouped(kind.totals.ok),
         grouped(kind.totals.failed),
         p("latency", |m| m.p50),
@@ -321,7 +325,7 @@ fn thresholds(text: &mut String, thresholds: &[ThresholdResult]) {
             None if t.not_recomputed.is_some() => "by shard".to_string(),
             None => "no samples".to_string(),
         };
-        let rule = format!("{}: {}", t.metric, t.expression);
+        let rule = format!("{}: {}", one_line(&t.metric), one_line(&t.expression));
         let point = breaking_point(t);
         line!(text, "  {mark}  {rule:<38} {observed:>12}  {point}");
     }

@@ -2,7 +2,6 @@
 
 use crate::output::text::line;
 use crate::result::{GroupFigures, MetricFigures, Ordered, RunResult};
-use std::fmt::Write as _;
 
 /// Servers shown; the document has them all.
 const GROUPS_MAX: usize = 16;

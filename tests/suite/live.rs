@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-fn figures() -> LiveFigures {
+pub fn figures() -> LiveFigures {
     LiveFigures {
         profile: "high-concurrency".into(),
         executor: "ramping-vus",

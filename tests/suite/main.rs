@@ -18,6 +18,7 @@ mod documents;
 mod endpoints;
 mod engine;
 mod exit_codes;
+mod hostile;
 mod http_vectors;
 mod import_k6;
 mod live;

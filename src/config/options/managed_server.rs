@@ -7,7 +7,7 @@ use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::server::{CommandOptions, ErrorRates, SimOptions, command};
 use crate::units::redact;
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
-use crate::units::{Secret, check_duration, duration_text};
+use crate::units::{Secret, check_duration, duration_text, optional_path_text};
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +29,10 @@ pub struct SimulatorSettings {
     /// Tokens of each answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "optional_path_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub config: Option<PathBuf>,
     /// The first option given that only the simulator obeys.
     #[serde(skip)]

@@ -6,7 +6,7 @@ use crate::error::{Mistake, Reason, quoted};
 use crate::host::CpuList;
 use crate::plan::Shard;
 use crate::units::{MILLISECOND, Nanos};
-use crate::units::{Secret, check_duration, duration_text};
+use crate::units::{Secret, check_duration, duration_text, optional_path_text};
 use serde::{Serialize, Serializer};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,7 @@ const HEADERS_OURS: [&str; 10] = [
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Settings {
     /// PEM file with certificates to trust beside the system's.
+    #[serde(serialize_with = "optional_path_text")]
     pub cacert: Option<PathBuf>,
     /// Any certificate will do.
     pub insecure: bool,
@@ -45,6 +46,7 @@ pub struct Settings {
     pub min_wait: Nanos,
     pub quickack: bool,
     pub details: bool,
+    #[serde(serialize_with = "optional_path_text")]
     pub output: Option<PathBuf>,
     /// A push that fails is an output that could not be written.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
