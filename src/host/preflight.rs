@@ -49,7 +49,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// Something that this host lacks. Ends the run with [`ExitCode::Host`].
+/// A resource that is missing on this host. Ends the run with [`ExitCode::Host`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostError {
     OpenFiles {
@@ -173,7 +173,7 @@ pub fn check(facts: &mut HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostEr
 
 /// Decides from the facts alone, and changes no limit.
 pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError>> {
-    let memlock = lack_of_memlock(facts, need);
+    let memlock = missing_memlock(facts, need);
     let uring = match &facts.uring {
         // The same problem, which also shows by its effect.
         Err(UringRefusal::Memory) if memlock.is_some() => None,
@@ -181,8 +181,8 @@ pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError
         Ok(_) => None,
     };
     let errors: Vec<HostError> = [
-        lack_of_files(facts, need),
-        lack_of_ports(facts, need),
+        missing_files(facts, need),
+        missing_ports(facts, need),
         memlock,
         uring,
     ]
@@ -201,7 +201,7 @@ pub fn files_needed(need: &Need) -> u64 {
     u64::from(need.vus) + FILES_RESERVED + u64::from(need.cores) * FILES_PER_CORE
 }
 
-fn lack_of_files(facts: &HostFacts, need: &Need) -> Option<HostError> {
+fn missing_files(facts: &HostFacts, need: &Need) -> Option<HostError> {
     let needed = files_needed(need);
     let found = facts.open_files.soft?;
     (found < needed).then_some(HostError::OpenFiles {
@@ -214,7 +214,7 @@ fn lack_of_files(facts: &HostFacts, need: &Need) -> Option<HostError> {
 }
 
 /// Checks the number of local ports. Each serves one connection per destination address.
-fn lack_of_ports(facts: &HostFacts, need: &Need) -> Option<HostError> {
+fn missing_ports(facts: &HostFacts, need: &Need) -> Option<HostError> {
     let (first, last) = facts.local_ports;
     let found = u64::from(last) - u64::from(first) + 1;
     let needed = u64::from(need.vus.div_ceil(need.addresses));
@@ -235,7 +235,7 @@ pub fn memlock_needed(ipc_lock: bool, need: &Need) -> u64 {
     }
 }
 
-fn lack_of_memlock(facts: &HostFacts, need: &Need) -> Option<HostError> {
+fn missing_memlock(facts: &HostFacts, need: &Need) -> Option<HostError> {
     let needed = memlock_needed(facts.ipc_lock, need);
     let found = facts.memlock.soft?;
     (found < needed).then_some(HostError::Memlock {

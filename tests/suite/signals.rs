@@ -340,7 +340,7 @@ fn a_second_signal_while_reporting_ends_it_at_once_and_the_simulator_too() {
         let simulator = live.simulator();
         reporting(&mut reader, &mut Vec::new());
         live.signal(signal);
-        live.wait_for_stderr("again leaves without it");
+        live.wait_for_stderr("again to quit without it");
         let second = Instant::now();
         live.signal(signal);
         gone_quickly("reporting", live, second);
