@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::metrics::{Outcome, TokenSource};
+use crate::metrics::{Cause, FinishKind, FinishWord, Outcome, TokenSource};
 use crate::units::Nanos;
 
 /// The server's own count.
@@ -36,8 +36,10 @@ pub struct EventFacts {
     pub token: bool,
     /// Some of that text is answer or refusal.
     pub answer: bool,
-    /// The end as the API has it: a choice with its `finish_reason`, llama.cpp's `"stop": true`.
-    pub finish: bool,
+    /// Some of that text is a thought.
+    pub thought: bool,
+    /// The end as the API has it: a choice with its `finish_reason`, llama.cpp's `"stop": true`. Of several the worst.
+    pub finish: Option<FinishWord>,
     /// From `usage`, else from llama.cpp's `timings`. Cumulative where a server sends it in every event.
     pub usage: Option<Usage>,
     pub times: ServerTimes,
@@ -47,12 +49,23 @@ pub struct EventFacts {
     pub done: bool,
 }
 
+impl EventFacts {
+    /// Carries more than thoughts: an answer, a refusal or a tool call.
+    pub fn is_answer(&self) -> bool {
+        self.answer || self.token && !self.thought
+    }
+
+    pub(super) fn finish_with(&mut self, word: FinishWord) {
+        self.finish = FinishWord::worse_of(self.finish, Some(word));
+    }
+}
+
 /// What the body of a non-streaming answer says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyFacts {
     /// Holds generated text of any kind.
     pub text: bool,
-    pub finish: bool,
+    pub finish: Option<FinishWord>,
     pub usage: Option<Usage>,
     pub times: ServerTimes,
     /// An error object inside a 200.
@@ -61,10 +74,11 @@ pub struct BodyFacts {
 
 impl BodyFacts {
     pub fn outcome(&self) -> Outcome {
-        match (self.error, self.finish) {
-            (true, _) => Outcome::StreamError,
-            (false, true) => Outcome::Ok,
-            (false, false) => Outcome::Truncated,
+        match self.finish.map(|word| word.kind()) {
+            _ if self.error => Outcome::StreamError,
+            Some(FinishKind::Failure) => Outcome::BadFinish,
+            Some(FinishKind::Success | FinishKind::Unknown) => Outcome::Ok,
+            None => Outcome::Truncated,
         }
     }
 
@@ -84,6 +98,18 @@ pub enum Malformed {
     Json { line: usize, column: usize },
     /// JSON, but a number, a string, a list or the like.
     NotAnObject,
+    /// A document, and behind it the next one: the line end or the blank line between two events is missing.
+    RunTogether,
+}
+
+impl Malformed {
+    pub fn cause(self) -> Cause {
+        match self {
+            Malformed::Json { .. } => Cause::NotJson,
+            Malformed::NotAnObject => Cause::NotAnObject,
+            Malformed::RunTogether => Cause::EventsRunTogether,
+        }
+    }
 }
 
 impl fmt::Display for Malformed {
@@ -93,6 +119,7 @@ impl fmt::Display for Malformed {
                 write!(f, "answer: not JSON at line {line} column {column}")
             }
             Malformed::NotAnObject => write!(f, "answer: JSON, but not an object"),
+            Malformed::RunTogether => write!(f, "answer: two events in one, with no blank line between them"),
         }
     }
 }

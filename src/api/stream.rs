@@ -1,7 +1,7 @@
 //! A whole stream's verdict, fed event by event.
 
 use super::{EventFacts, Malformed, ReadEvent, ServerTimes, Usage};
-use crate::metrics::{Outcome, TokenSource};
+use crate::metrics::{FinishKind, FinishWord, Outcome, TokenSource};
 
 /// How a stream whose body came to its end has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum StreamEnd {
     Ok,
     /// The server reported a failure inside the stream.
     Error,
+    /// It ended with a finish reason that says it was given up: `abort`, `error`, `timeout` and the like.
+    BadFinish,
     /// Events, but not that end: with or without `[DONE]`, however clean the end.
     Truncated,
     /// Not one event.
@@ -21,6 +23,7 @@ impl StreamEnd {
         match self {
             StreamEnd::Ok => Outcome::Ok,
             StreamEnd::Error => Outcome::StreamError,
+            StreamEnd::BadFinish => Outcome::BadFinish,
             StreamEnd::Truncated => Outcome::Truncated,
             StreamEnd::NoEvents => Outcome::NotStreamed,
         }
@@ -34,7 +37,7 @@ pub struct StreamState {
     usage: Option<Usage>,
     times: ServerTimes,
     any_event: bool,
-    finish: bool,
+    finish: Option<FinishWord>,
     error: bool,
     done: bool,
 }
@@ -57,7 +60,7 @@ impl StreamState {
         }
         self.any_event = true;
         self.token_events = self.token_events.saturating_add(u32::from(facts.token));
-        self.finish |= facts.finish;
+        self.finish = FinishWord::worse_of(self.finish, facts.finish);
         self.error |= facts.error;
         self.done |= facts.done;
         self.times = ServerTimes {
@@ -81,6 +84,11 @@ impl StreamState {
         self.error |= !self.done && name == b"error";
     }
 
+    /// The word that the stream ended with; of several the worst.
+    pub fn finish(&self) -> Option<FinishWord> {
+        self.finish
+    }
+
     /// `[DONE]` was seen.
     pub fn is_done(&self) -> bool {
         self.done
@@ -90,8 +98,11 @@ impl StreamState {
     pub fn verdict_at_end(&self) -> StreamEnd {
         if self.error {
             StreamEnd::Error
-        } else if self.finish {
-            StreamEnd::Ok
+        } else if let Some(word) = self.finish {
+            match word.kind() {
+                FinishKind::Success | FinishKind::Unknown => StreamEnd::Ok,
+                FinishKind::Failure => StreamEnd::BadFinish,
+            }
         } else if self.any_event {
             StreamEnd::Truncated
         } else {

@@ -10,8 +10,8 @@ use crate::blocking_http::{Answer, Peer};
 use crate::discover::unfit;
 use crate::error::{Failure, lossless, printable};
 use crate::http1::{Body, ContentType, Method};
-use crate::metrics::Outcome;
-use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
+use crate::metrics::{FinishWord, Outcome};
+use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
 use crate::tls::TlsTarget;
 use crate::workload::Target;
 
@@ -284,6 +284,7 @@ fn judge_whole(row: &Row, answer: &Answer) -> Judgement {
                 None => "finished".to_owned(),
             }),
             Outcome::StreamError => Bad("an error in a good answer".to_owned()),
+            Outcome::BadFinish => Bad(given_up(facts.finish)),
             _ => Bad(format!("no {}", row.finish)),
         },
         Err(e) => Bad(e.to_string()),
@@ -294,7 +295,7 @@ fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer) -> Judgement {
     if answer.status != 200 {
         return Bad(String::new());
     }
-    if answer.content_type != ContentType::EventStream {
+    if answer.content_type != ContentType::EventStream && begins_a_stream(&answer.body) != Some(true) {
         return Bad("no event stream: its content type is not text/event-stream".to_owned());
     }
     match read_stream(read, &answer.body) {
@@ -338,6 +339,9 @@ fn judge_end(row: &Row, stream: &StreamState, tokens: u32) -> Judgement {
     if end == StreamEnd::Error {
         return Bad("an error in the stream".to_owned());
     }
+    if end == StreamEnd::BadFinish {
+        return Bad(given_up(stream.finish()));
+    }
     let no_finish = format!("no {}", row.finish);
     let usage = stream.usage();
     let missing: Vec<&str> = [
@@ -356,6 +360,12 @@ fn judge_end(row: &Row, stream: &StreamState, tokens: u32) -> Judgement {
         format!(", usage {} tokens", usage.completion_tokens)
     });
     Good(format!("{tokens} token events, finished{usage}"))
+}
+
+/// A finish reason that is not a success.
+fn given_up(word: Option<FinishWord>) -> String {
+    let word = word.map_or(String::new(), |word| format!(" `{}`", word.as_str()));
+    format!("the server gave the request up: its finish reason is{word}")
 }
 
 fn judge_side(read: ReadSide, answer: &Answer) -> Judgement {

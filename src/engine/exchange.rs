@@ -224,8 +224,8 @@ impl VuConnection {
                     return Attempt::Stale;
                 }
                 Received::Ended(Ended::Eof, at) => (self.outcome_of_eof(), at),
-                Received::Ended(Ended::Error(errno), at) => (outcome_of_errno(errno), at),
-                Received::SendFailed(errno) => (outcome_of_errno(errno), clock::monotonic()),
+                Received::Ended(Ended::Error(errno), at) => (self.broken(errno), at),
+                Received::SendFailed(errno) => (self.broken(errno), clock::monotonic()),
                 Received::Timeout => {
                     let now = clock::monotonic();
                     (self.timed_out(timeouts, request.due, start, now), now)
@@ -280,6 +280,14 @@ impl VuConnection {
         deadline
     }
 
+    /// The connection broke with this errno. What the status had decided by then stays decided.
+    fn broken(&self, errno: i32) -> Outcome {
+        match outcome_of_errno(errno) {
+            Outcome::Reset => self.reader.refusal().unwrap_or(Outcome::Reset),
+            outcome => outcome,
+        }
+    }
+
     fn timed_out(&self, timeouts: &Timeouts, due: Nanos, start: Nanos, now: Nanos) -> Outcome {
         if now >= due + timeouts.total {
             return Outcome::TimeoutTotal;
@@ -319,13 +327,16 @@ impl VuConnection {
             first_byte: arrivals.first_byte,
             first_event: arrivals.first_event,
             first_token: arrivals.first_token,
+            first_answer: arrivals.first_answer,
             last_token: arrivals.last_token,
             done: done.max(arrivals.last).max(request.sent.unwrap_or(request.due)),
             schedule_lag: lag,
             output_tokens,
+            tokens_at_first: self.reader.tokens_at_first(),
             token_source,
             server_prompt: times.prompt,
             server_decode: times.decode,
+            answer: self.reader.answer(outcome),
         };
         core.recorder.borrow_mut().finish(&sample);
     }

@@ -7,6 +7,7 @@ mod conductor;
 mod connections;
 mod core;
 mod exchange;
+mod failing;
 pub mod response;
 mod routes;
 pub mod runtime;

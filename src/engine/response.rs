@@ -1,9 +1,10 @@
 //! Interprets the bytes of one response and notes when they arrived. Knows neither sockets nor clocks.
 
-use crate::api::{Api, ReadBody, ReadEvent, ServerTimes, StreamState};
+use super::failing::{cause_of, cause_of_document, outcome_of};
+use crate::api::{Api, ReadBody, ReadEvent, ServerTimes, StreamEnd, StreamState};
 use crate::http1::{ContentType, Head, HttpError, Limits, Method, ResponseParser, Step};
-use crate::metrics::{Outcome, TokenSource};
-use crate::sse::{EVENT_BYTES_MAX, Item, SseParser};
+use crate::metrics::{Answer, Cause, FinishWord, Outcome, TokenSource};
+use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
 use crate::units::Nanos;
 
 /// Longest body that is read as one JSON document; a longer one is `too_large`.
@@ -44,6 +45,8 @@ pub struct Arrivals {
     pub first_byte: Option<Nanos>,
     pub first_event: Option<Nanos>,
     pub first_token: Option<Nanos>,
+    /// The first token that is more than a thought.
+    pub first_answer: Option<Nanos>,
     pub last_token: Option<Nanos>,
     /// Arrival of the last read, whatever it contained.
     pub last: Nanos,
@@ -64,6 +67,8 @@ pub enum Progress {
 enum Body {
     /// The head has not arrived.
     Awaited,
+    /// Events, each read by this, if it is an event stream: its type does not say so. What has come of it is gathered.
+    Untold(ReadEvent),
     /// A stream of events, each read by this function.
     Events(ReadEvent),
     /// One document, read by this function at its end.
@@ -78,14 +83,22 @@ pub struct ResponseReader {
     http: ResponseParser,
     sse: SseParser,
     stream: StreamState,
-    json: Vec<u8>,
+    /// What is read as a whole, or cannot be told yet.
+    gathered: Vec<u8>,
     body: Body,
     expected: Expected,
     pub status: u16,
     pub arrivals: Arrivals,
+    /// Token events at the instant of the first, and the server's count by then.
+    events_at_first: u32,
+    counted_at_first: u32,
     /// Number of tokens that a JSON answer reported.
     tokens: (u32, TokenSource),
     times: ServerTimes,
+    text: bool,
+    finish: Option<FinishWord>,
+    cause: Option<Cause>,
+    untyped: bool,
 }
 
 impl Default for ResponseReader {
@@ -100,13 +113,19 @@ impl ResponseReader {
             http: ResponseParser::new(),
             sse: SseParser::new(),
             stream: StreamState::default(),
-            json: Vec::new(),
+            gathered: Vec::new(),
             body: Body::Awaited,
             expected: Expected::Light,
             status: 0,
             arrivals: Arrivals::default(),
+            events_at_first: 0,
+            counted_at_first: 0,
             tokens: (0, TokenSource::None),
             times: ServerTimes::default(),
+            text: false,
+            finish: None,
+            cause: None,
+            untyped: false,
         }
     }
 
@@ -119,8 +138,11 @@ impl ResponseReader {
         self.expected = expected;
         self.status = 0;
         self.arrivals = Arrivals::default();
+        (self.events_at_first, self.counted_at_first) = (0, 0);
         self.tokens = (0, TokenSource::None);
         self.times = ServerTimes::default();
+        (self.text, self.finish) = (false, None);
+        (self.cause, self.untyped) = (None, false);
     }
 
     /// Returns true for a stream whose first token has not arrived. The timeout of the first token applies only then.
@@ -131,14 +153,53 @@ impl ResponseReader {
     /// Frees memory that only a large response needed, once the response has been recorded.
     pub fn release(&mut self) {
         self.sse.reset();
-        self.json.clear();
-        self.json.shrink_to(KEPT_BYTES_MAX);
+        self.gathered.clear();
+        self.gathered.shrink_to(KEPT_BYTES_MAX);
     }
 
     pub fn output_tokens(&self) -> (u32, TokenSource) {
         match self.body {
             Body::Events(_) => self.stream.output_tokens(),
             _ => self.tokens,
+        }
+    }
+
+    /// How many of the output tokens were there at the instant of the first: by the server's count where it sends one
+    /// along the stream, else by events.
+    pub fn tokens_at_first(&self) -> u32 {
+        let (all, _) = self.output_tokens();
+        // A count that is complete from the first event on is not one of what has come.
+        match self.counted_at_first < all {
+            true => self.counted_at_first.max(self.events_at_first),
+            false => self.events_at_first,
+        }
+    }
+
+    /// What was noticed about the answer, given what became of it.
+    pub fn answer(&self, outcome: Outcome) -> Answer {
+        let (finish, text) = match self.body {
+            Body::Events(_) => (self.stream.finish(), self.arrivals.first_token.is_some()),
+            _ => (self.finish, self.text),
+        };
+        let is_over = matches!(outcome, Outcome::Ok | Outcome::BadFinish);
+        Answer {
+            finish: finish.filter(|_| is_over),
+            cause: self.cause.filter(|_| outcome.is_failure()),
+            without_text: outcome == Outcome::Ok && self.expected != Expected::Light && !text,
+            untyped: self.untyped,
+        }
+    }
+
+    /// Says what exactly was wrong, if the reader does not know better.
+    pub fn blame(&mut self, cause: Cause) {
+        self.cause.get_or_insert(cause);
+    }
+
+    /// What the status alone decided: a 500 whose body is cut, reset or garbled stays a 500.
+    pub fn refusal(&self) -> Option<Outcome> {
+        match self.body {
+            Body::Skipped(outcome) if self.status >= 300 && outcome != Outcome::Malformed => Some(outcome),
+            _ => None,
         }
     }
 
@@ -159,7 +220,7 @@ impl ResponseReader {
         loop {
             let step = match self.http.step(input, &Limits::DEFAULT) {
                 Ok(step) => step,
-                Err(e) => return over(outcome_of_http_error(e)),
+                Err(e) => return over(self.broken(e)),
             };
             match step {
                 Step::NeedMore => return Progress::More,
@@ -194,7 +255,33 @@ impl ResponseReader {
         match self.http.eof() {
             Ok(_) => Some(self.verdict()),
             Err(HttpError::EmptyReply) => None,
-            Err(e) => Some(outcome_of_http_error(e)),
+            Err(e) => Some(self.broken(e)),
+        }
+    }
+
+    fn broken(&mut self, error: HttpError) -> Outcome {
+        if let Some(outcome) = self.refusal() {
+            return outcome;
+        }
+        let cause = match error {
+            HttpError::IncompleteBody => Some(self.cause_of_cut()),
+            other => cause_of(other),
+        };
+        self.cause = self.cause.or(cause);
+        outcome_of(error)
+    }
+
+    /// The peer closed before the body's end.
+    fn cause_of_cut(&self) -> Cause {
+        let is_complete = match self.body {
+            Body::Events(_) => self.stream.finish().is_some() || self.stream.is_done(),
+            Body::Json(read) => read(&self.gathered).is_ok_and(|facts| facts.finish.is_some()),
+            _ => false,
+        };
+        match (is_complete, self.http.is_chunked()) {
+            (false, _) => Cause::CutInBody,
+            (true, true) => Cause::NoLastChunk,
+            (true, false) => Cause::ShortBody,
         }
     }
 
@@ -204,13 +291,15 @@ impl ResponseReader {
             200..=299 if head.content_encoded => Body::Skipped(Outcome::UnsupportedEncoding),
             200..=299 => match (self.expected, head.content_type) {
                 (Expected::Light, _) => Body::Skipped(Outcome::Ok),
-                (Expected::Stream(api), ContentType::EventStream) if head.status == 200 => {
-                    match api.row().read_event {
-                        Some(read) => Body::Events(read),
-                        None => Body::Skipped(Outcome::NotStreamed),
-                    }
+                (Expected::Stream(api), kind) if head.status == 200 => match (api.row().read_event, kind) {
+                    (Some(read), ContentType::EventStream) => Body::Events(read),
+                    (Some(read), _) => Body::Untold(read),
+                    (None, _) => Body::Skipped(Outcome::NotStreamed),
+                },
+                (Expected::Stream(_), _) => {
+                    self.cause = Some(Cause::Not200);
+                    Body::Skipped(Outcome::NotStreamed)
                 }
-                (Expected::Stream(_), _) => Body::Skipped(Outcome::NotStreamed),
                 (Expected::Whole(api), _) => Body::Json(api.row().read_body),
             },
             300..=399 => Body::Skipped(Outcome::Redirect),
@@ -218,7 +307,10 @@ impl ResponseReader {
             503 => Body::Skipped(Outcome::Http503),
             400..=499 => Body::Skipped(Outcome::Http4xx),
             500..=599 => Body::Skipped(Outcome::Http5xx),
-            _ => Body::Skipped(Outcome::Malformed),
+            _ => {
+                self.cause = Some(Cause::BadStatus);
+                Body::Skipped(Outcome::Malformed)
+            }
         };
     }
 
@@ -232,9 +324,26 @@ impl ResponseReader {
     ) -> Result<(), Outcome> {
         match self.body {
             Body::Events(read) => self.read_events(read, data, arrived, sink, tokens_in_read),
-            Body::Json(_) if self.json.len() + data.len() > JSON_BYTES_MAX => Err(Outcome::TooLarge),
+            Body::Untold(read) => {
+                self.gathered.extend_from_slice(data);
+                match begins_a_stream(&self.gathered) {
+                    None => Ok(()),
+                    Some(true) => {
+                        self.body = Body::Events(read);
+                        self.untyped = true;
+                        let begin = std::mem::take(&mut self.gathered);
+                        self.read_events(read, &begin, arrived, sink, tokens_in_read)
+                    }
+                    Some(false) => {
+                        self.cause = Some(cause_of_document(&self.gathered));
+                        self.body = Body::Skipped(Outcome::NotStreamed);
+                        Ok(())
+                    }
+                }
+            }
+            Body::Json(_) if self.gathered.len() + data.len() > JSON_BYTES_MAX => Err(Outcome::TooLarge),
             Body::Json(_) => {
-                self.json.extend_from_slice(data);
+                self.gathered.extend_from_slice(data);
                 Ok(())
             }
             Body::Skipped(_) => Ok(()),
@@ -258,12 +367,22 @@ impl ResponseReader {
             match item {
                 Some(Item::Event { name, data: event }) => {
                     self.arrivals.first_event.get_or_insert(arrived);
-                    let facts = self
-                        .stream
-                        .read(read, name, event)
-                        .map_err(|_| Outcome::Malformed)?;
+                    let facts = match self.stream.read(read, name, event) {
+                        Ok(facts) => facts,
+                        Err(e) => {
+                            self.cause = Some(e.cause());
+                            return Err(Outcome::Malformed);
+                        }
+                    };
                     if facts.token {
-                        self.arrivals.first_token.get_or_insert(arrived);
+                        let first = *self.arrivals.first_token.get_or_insert(arrived);
+                        if first == arrived {
+                            self.events_at_first += 1;
+                            self.counted_at_first = self.stream.usage().map_or(0, |u| u.completion_tokens);
+                        }
+                        if facts.is_answer() {
+                            self.arrivals.first_answer.get_or_insert(arrived);
+                        }
                         if let Some(last) = self.arrivals.last_token.replace(arrived) {
                             sink.gap(arrived - last);
                         }
@@ -293,22 +412,55 @@ impl ResponseReader {
                     // An error means that this is the rest of a cut event.
                     let _ = self.stream.read(read, b"", data);
                 }
-                self.stream.verdict_at_end().outcome()
+                self.verdict_of_stream()
             }
             Body::Json(read) => self.verdict_of_json(read),
+            Body::Untold(_) if self.gathered.trim_ascii().is_empty() => {
+                self.cause = Some(Cause::EmptyBody);
+                Outcome::NotStreamed
+            }
+            Body::Untold(_) => {
+                self.cause = Some(Cause::CutInEvent);
+                Outcome::Truncated
+            }
             Body::Skipped(outcome) => outcome,
             Body::Awaited => Outcome::Malformed,
         }
     }
 
+    fn verdict_of_stream(&mut self) -> Outcome {
+        let is_cut = self.sse.pending_event();
+        let end = match self.stream.verdict_at_end() {
+            StreamEnd::NoEvents if is_cut => StreamEnd::Truncated,
+            end => end,
+        };
+        self.cause = match end {
+            StreamEnd::Truncated if self.stream.is_done() => Some(Cause::DoneWithoutFinish),
+            StreamEnd::Truncated if is_cut => Some(Cause::CutInEvent),
+            StreamEnd::Truncated => Some(Cause::NoFinish),
+            StreamEnd::NoEvents => Some(Cause::NoEvents),
+            StreamEnd::Ok | StreamEnd::Error | StreamEnd::BadFinish => None,
+        };
+        end.outcome()
+    }
+
     fn verdict_of_json(&mut self, read: ReadBody) -> Outcome {
-        match read(&self.json) {
+        match read(&self.gathered) {
             Ok(facts) => {
                 self.tokens = facts.output_tokens();
                 self.times = facts.times;
-                facts.outcome()
+                (self.text, self.finish) = (facts.text, facts.finish);
+                let outcome = facts.outcome();
+                self.cause = (outcome == Outcome::Truncated).then_some(Cause::NoFinish);
+                outcome
             }
-            Err(_) => Outcome::Malformed,
+            Err(e) => {
+                self.cause = Some(match self.gathered.trim_ascii().is_empty() {
+                    true => Cause::EmptyBody,
+                    false => e.cause(),
+                });
+                Outcome::Malformed
+            }
         }
     }
 }
@@ -320,158 +472,6 @@ fn over(outcome: Outcome) -> Progress {
     }
 }
 
-fn outcome_of_http_error(error: HttpError) -> Outcome {
-    match error {
-        HttpError::IncompleteHeaders | HttpError::IncompleteBody | HttpError::EmptyReply => {
-            Outcome::Truncated
-        }
-        HttpError::TooLarge | HttpError::TooManyInterim => Outcome::TooLarge,
-        HttpError::Http2Preface => Outcome::Http2Only,
-        HttpError::TlsRecord
-        | HttpError::BadStatusLine
-        | HttpError::BadVersion
-        | HttpError::BadHeader
-        | HttpError::BadContentLength
-        | HttpError::BadTransferEncoding
-        | HttpError::BadChunk
-        | HttpError::UnexpectedUpgrade => Outcome::Malformed,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Default)]
-    struct Sink {
-        gaps: Vec<Nanos>,
-        coalesced: u32,
-        tokens: u32,
-    }
-
-    impl TokenSink for Sink {
-        fn gap(&mut self, gap: Nanos) {
-            self.gaps.push(gap);
-        }
-        fn coalesced(&mut self) {
-            self.coalesced += 1;
-        }
-        fn token(&mut self, _: &[u8], _: Nanos) {
-            self.tokens += 1;
-        }
-    }
-
-    const HEAD: &str =
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-
-    fn chunk(data: &str) -> String {
-        format!("{:x}\r\n{data}\r\n", data.len())
-    }
-
-    fn token(text: &str) -> String {
-        chunk(&format!(
-            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
-        ))
-    }
-
-    fn finish() -> String {
-        chunk(
-            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"completion_tokens\":7}}\n\n",
-        )
-    }
-
-    #[test]
-    fn a_role_chunk_is_an_event_and_no_token() {
-        let mut reader = ResponseReader::new();
-        let mut sink = Sink::default();
-        reader.begin(Expected::Stream(Api::Chat));
-        let role = chunk("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n");
-        let reads = [
-            (10, HEAD.to_string()),
-            (20, role),
-            (30, chunk(": ping\n\n")),
-            (40, token("a")),
-            (90, token("b") + &token("c")),
-        ];
-        for (at, bytes) in reads {
-            assert_eq!(reader.read(bytes.as_bytes(), at, &mut sink), Progress::More);
-        }
-        let end = finish() + &chunk("data: [DONE]\n\n") + "0\r\n\r\n";
-        let over = Progress::Over {
-            outcome: Outcome::Ok,
-            reusable: true,
-        };
-        assert_eq!(reader.read(end.as_bytes(), 100, &mut sink), over);
-        let expected = Arrivals {
-            first_byte: Some(10),
-            first_event: Some(20),
-            first_token: Some(40),
-            last_token: Some(90),
-            last: 100,
-        };
-        assert_eq!(reader.arrivals, expected);
-        assert_eq!(sink.gaps, [50, 0]);
-        assert_eq!((sink.coalesced, sink.tokens), (1, 3));
-        assert_eq!(reader.output_tokens(), (7, TokenSource::Server));
-    }
-
-    #[test]
-    fn a_clean_end_without_a_finish_is_truncated_and_bytes_behind_it_forbid_reuse() {
-        let mut reader = ResponseReader::new();
-        reader.begin(Expected::Stream(Api::Chat));
-        let bytes =
-            HEAD.to_string() + &token("a") + &chunk("data: [DONE]\n\n") + "0\r\n\r\nHTTP/1.1 200 OK\r\n";
-        let over = Progress::Over {
-            outcome: Outcome::Truncated,
-            reusable: false,
-        };
-        assert_eq!(reader.read(bytes.as_bytes(), 1, &mut Sink::default()), over);
-    }
-
-    #[test]
-    fn the_status_decides_before_the_body() {
-        for (status, outcome) in [
-            (204, Outcome::Ok),
-            (302, Outcome::Redirect),
-            (404, Outcome::Http4xx),
-            (429, Outcome::Http429),
-            (500, Outcome::Http5xx),
-            (503, Outcome::Http503),
-        ] {
-            let mut reader = ResponseReader::new();
-            reader.begin(Expected::Light);
-            let bytes = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
-            let over = Progress::Over {
-                outcome,
-                reusable: true,
-            };
-            assert_eq!(reader.read(bytes.as_bytes(), 1, &mut Sink::default()), over);
-        }
-    }
-
-    #[test]
-    fn json_where_a_stream_was_asked_for_is_not_streamed() {
-        let mut reader = ResponseReader::new();
-        reader.begin(Expected::Stream(Api::Chat));
-        let bytes = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
-        let progress = reader.read(bytes.as_bytes(), 1, &mut Sink::default());
-        assert!(matches!(
-            progress,
-            Progress::Over {
-                outcome: Outcome::NotStreamed,
-                ..
-            }
-        ));
-        assert_eq!(reader.arrivals.first_token, None);
-    }
-
-    #[test]
-    fn a_close_before_any_byte_differs_from_a_cut() {
-        let mut reader = ResponseReader::new();
-        reader.begin(Expected::Stream(Api::Chat));
-        assert_eq!(reader.eof(), None);
-        reader.begin(Expected::Stream(Api::Chat));
-        reader.read(&HEAD.as_bytes()[..20], 1, &mut Sink::default());
-        assert_eq!(reader.eof(), Some(Outcome::Truncated));
-    }
-}
+#[path = "response_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@
 use super::core::CoreState;
 use super::exchange::{RequestState, VuConnection};
 use super::response::Progress;
-use crate::metrics::{Outcome, TlsFailure};
+use crate::metrics::{Cause, Outcome, TlsFailure};
 use crate::net::{Chunk, ConnId, Net, Received, Signal, clock};
 use crate::tls::{TlsConnection, TlsEnd};
 use crate::units::Nanos;
@@ -197,7 +197,10 @@ impl VuConnection {
     /// announced (close_notify), because anyone on the path could have cut it (RFC 9112, 9.8).
     pub(super) fn outcome_of_eof(&mut self) -> Outcome {
         match self.reader.eof().unwrap_or(Outcome::Reset) {
-            Outcome::Ok if self.tls.is_some() => Outcome::Truncated,
+            Outcome::Ok if self.tls.is_some() => {
+                self.reader.blame(Cause::NoCloseNotify);
+                Outcome::Truncated
+            }
             outcome => outcome,
         }
     }

@@ -79,6 +79,7 @@ pub struct ResponseParser {
     end_finder: EndFinder,
     to_head_request: bool,
     keep_alive: bool,
+    chunked_body: bool,
 }
 
 // There is one parser per connection, and a core may have 10,000 connections.
@@ -107,6 +108,7 @@ impl ResponseParser {
             end_finder: EndFinder::default(),
             to_head_request: false,
             keep_alive: false,
+            chunked_body: false,
         }
     }
 
@@ -159,6 +161,11 @@ impl ResponseParser {
         self.keep_alive = false;
         self.give_back();
         result
+    }
+
+    /// The body comes in chunks, or did until an error.
+    pub fn is_chunked(&self) -> bool {
+        self.chunked_body
     }
 
     fn eof_in_head(&self) -> HttpError {
@@ -317,6 +324,7 @@ impl ResponseParser {
         }
         let ambiguous_length = fields.chunked && fields.content_length.is_some();
         self.phase = self.framing(fields);
+        self.chunked_body = self.phase == Phase::Chunked;
         self.keep_alive = match fields.version_minor {
             _ if fields.says_close || ambiguous_length || self.phase == Phase::UntilClose => false,
             // RFC 9112, 6.1: chunked framing from an HTTP/1.0 server is faulty.

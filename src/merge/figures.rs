@@ -5,8 +5,8 @@ use crate::merge::{Part, timeline};
 use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure};
 use crate::plan::Plan;
 use crate::result::{
-    Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, ServerCounts, StampSource,
-    TlsFigures, Totals, Traffic, traffic,
+    Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, Ordered, ServerCounts,
+    StampSource, TlsFigures, Totals, Traffic, traffic,
 };
 use crate::workload::RequestKind;
 
@@ -29,12 +29,8 @@ pub fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Reason> 
 /// `Err`: the key within the group, and what is wrong with it.
 fn merge_group(sum: &mut SeriesTotals, group: &GroupFigures) -> Result<(), (String, String)> {
     let counts = counts(&group.totals).map_err(|what| ("totals.by_status".to_owned(), what))?;
-    sum.merge_counts(&counts).map_err(|outcome| {
-        (
-            "totals.by_outcome".to_owned(),
-            format!("unknown outcome `{outcome}`"),
-        )
-    })?;
+    sum.merge_counts(&counts)
+        .map_err(|(what, name)| (format!("totals.by_{what}"), format!("unknown {what} `{name}`")))?;
     for metric in &METRICS {
         let key = || format!("metrics.{}", metric.key);
         let figures = match group.metrics.get(metric.key) {
@@ -53,12 +49,17 @@ fn counts(from: &Traffic) -> Result<SeriesCounts, String> {
         Ok(status) => Ok((status, *n)),
         Err(_) => Err(format!("`{status}` is not an HTTP status")),
     };
-    let outcomes = from.by_outcome.iter();
+    let listed = |counts: &Ordered<u64>| counts.iter().map(|(name, n)| (name.to_owned(), *n)).collect();
     Ok(SeriesCounts {
         started: from.requests,
-        by_outcome: outcomes.map(|(name, n)| (name.to_owned(), *n)).collect(),
+        by_outcome: listed(&from.by_outcome),
+        by_cause: listed(&from.by_cause),
+        by_finish: listed(&from.by_finish),
         by_status: from.by_status.iter().map(status).collect::<Result<_, _>>()?,
         output_tokens: from.output_tokens,
+        ok_without_text: from.ok_without_text,
+        tokens_without_text: from.tokens_without_text,
+        untyped_streams: from.untyped_streams,
         token_sources: from.token_source.each().to_vec(),
         interrupted_elapsed_max: timeline::nanos(from.interrupted_elapsed_max_seconds),
     })

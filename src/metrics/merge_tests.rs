@@ -1,7 +1,8 @@
 //! Tests that figures are the same whether they were split and merged or never split.
 
 use crate::metrics::{
-    CoreCounters, METRICS, Merged, MetricId, Outcome, Recorder, Sample, SeriesTotals, Snapshot, TokenSource,
+    Answer, Cause, CoreCounters, FinishWord, METRICS, Merged, MetricId, Outcome, Recorder, Sample,
+    SeriesTotals, Snapshot, TokenSource,
 };
 use crate::units::{MICROSECOND, SECOND};
 use proptest::prelude::*;
@@ -42,14 +43,22 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                 first_byte: seen.then(|| next(2)),
                 first_event: None,
                 first_token: (kind > 1).then(|| next(3)),
+                first_answer: (kind > 1).then(|| next(3)),
                 last_token: (kind > 1).then(|| next(4)),
                 done: next(5) + if small % 17 == 0 { 4_000 * SECOND } else { 0 },
                 schedule_lag: u64::from(small),
                 output_tokens: u32::from(small % 7),
+                tokens_at_first: 0,
                 token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None]
                     [usize::from(small % 3)],
                 server_prompt: (kind > 1).then(|| u64::from(small) * MICROSECOND),
                 server_decode: (kind == 3).then(|| u64::from(small) * SECOND),
+                answer: Answer {
+                    finish: (kind > 1).then(|| FinishWord::of(format!("word {}", small % 9).as_bytes())),
+                    cause: (small % 3 == 0).then(|| Cause::ALL[usize::from(small) % Cause::COUNT]),
+                    without_text: small % 5 == 0,
+                    untyped: small % 7 == 0,
+                },
             },
             gaps,
             connect: (kind == 3).then_some(u64::from(small) * MICROSECOND),

@@ -10,8 +10,10 @@
 //!
 //! This module is pure: it has no clock, no socket, and no allocation per event. Times are nanoseconds.
 
+mod cause;
 mod counters;
 mod distribution;
+mod finish;
 mod ledger;
 mod merged;
 mod outcome;
@@ -24,13 +26,15 @@ mod tls;
 #[cfg(test)]
 mod merge_tests;
 
+pub use cause::Cause;
 pub use counters::CoreCounters;
 pub use distribution::{Distribution, EncodingError, Exact, HIGHEST_US, SIGNIFICANT_DIGITS};
+pub use finish::{FinishKind, FinishWord};
 pub use ledger::{Account, Ledger};
 pub use merged::{CoreTotals, Merged};
 pub use outcome::Outcome;
 pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};
-pub use sample::{Sample, TokenSource};
+pub use sample::{Answer, Sample, TokenSource};
 pub use series::{SeriesCounts, SeriesTotals, StatusCounts};
 pub use table::{Direction, METRICS, Metric, MetricId, Source};
 pub use tls::TlsFailure;

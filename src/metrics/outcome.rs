@@ -18,6 +18,7 @@ pub enum Outcome {
     Reset,
     Truncated,
     StreamError,
+    BadFinish,
     Malformed,
     ClientResource,
     Redirect,
@@ -29,7 +30,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub const COUNT: usize = 22;
+    pub const COUNT: usize = 23;
 
     pub const ALL: [Outcome; Self::COUNT] = [
         Outcome::Ok,
@@ -46,6 +47,7 @@ impl Outcome {
         Outcome::Reset,
         Outcome::Truncated,
         Outcome::StreamError,
+        Outcome::BadFinish,
         Outcome::Malformed,
         Outcome::ClientResource,
         Outcome::Redirect,
@@ -73,6 +75,7 @@ impl Outcome {
             Outcome::Reset => "reset",
             Outcome::Truncated => "truncated",
             Outcome::StreamError => "stream_error",
+            Outcome::BadFinish => "bad_finish",
             Outcome::Malformed => "malformed",
             Outcome::ClientResource => "client_resource",
             Outcome::Redirect => "redirect",

@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{Merged, Outcome, TokenSource};
+use crate::metrics::{Answer, Cause, FinishWord, Merged, Outcome, TokenSource};
 use crate::units::{MILLISECOND, SECOND};
 
 /// Returns a streamed request with all times that it can have, in milliseconds: due 0, sent 1, first byte 3, first
@@ -12,9 +12,11 @@ fn sample(outcome: Outcome) -> Sample {
         first_byte: Some(3 * MILLISECOND),
         first_event: Some(4 * MILLISECOND),
         first_token: Some(10 * MILLISECOND),
+        first_answer: Some(20 * MILLISECOND),
         last_token: Some(50 * MILLISECOND),
         schedule_lag: MILLISECOND / 2,
         output_tokens: 21,
+        tokens_at_first: 1,
         token_source: TokenSource::Server,
         ..Sample::ended(outcome, 51 * MILLISECOND)
     }
@@ -42,6 +44,7 @@ fn an_ok_request_gives_every_metric_that_its_times_allow() {
         (MetricId::ServiceTime, Some(50_000)),
         (MetricId::Ttfb, Some(2_000)),
         (MetricId::Ttft, Some(10_000)),
+        (MetricId::Ttfa, Some(20_000)),
         (MetricId::Tpot, Some(2_000)),
         (MetricId::ScheduleLag, Some(500)),
         (MetricId::Tbt, None),
@@ -83,6 +86,7 @@ fn a_request_that_was_never_sent_has_latency_only() {
         first_byte: None,
         first_event: None,
         first_token: None,
+        first_answer: None,
         last_token: None,
         status: 0,
         ..sample(Outcome::ConnectFailed)
@@ -100,6 +104,7 @@ fn a_request_that_was_never_sent_has_latency_only() {
 #[test]
 fn tokens_of_one_read_have_no_time_per_token() {
     let burst = Sample {
+        first_answer: Some(10 * MILLISECOND),
         last_token: Some(10 * MILLISECOND),
         ..sample(Outcome::Ok)
     };
@@ -157,4 +162,68 @@ fn times_out_of_order_are_a_bug() {
         done: 1,
         ..sample(Outcome::Ok)
     });
+}
+
+/// 21 tokens in 40 ms, of which 5 were there at the first instant.
+#[test]
+fn time_per_token_is_that_of_the_tokens_behind_the_first_instant() {
+    let tpot = |tokens_at_first| {
+        let snapshot = finished(Sample {
+            tokens_at_first,
+            ..sample(Outcome::Ok)
+        });
+        only(&snapshot.series[0], MetricId::Tpot)
+    };
+    assert_eq!([0, 1, 5].map(tpot), [Some(2_000), Some(2_000), Some(2_500)]);
+    assert_eq!([21, 22].map(tpot), [None, None]);
+}
+
+#[test]
+fn what_was_noticed_about_an_answer_is_counted() {
+    let mut recorder = Recorder::new(0, 1, false);
+    let finish = |word: &[u8]| Some(FinishWord::of(word));
+    for (outcome, answer) in [
+        (
+            Outcome::Ok,
+            Answer {
+                finish: finish(b"stop"),
+                without_text: true,
+                ..Answer::default()
+            },
+        ),
+        (
+            Outcome::BadFinish,
+            Answer {
+                finish: finish(b"abort"),
+                untyped: true,
+                ..Answer::default()
+            },
+        ),
+        (
+            Outcome::Truncated,
+            Answer {
+                cause: Some(Cause::DoneWithoutFinish),
+                ..Answer::default()
+            },
+        ),
+    ] {
+        recorder.started(0);
+        recorder.finish(&Sample {
+            answer,
+            ..sample(outcome)
+        });
+    }
+    let snapshot = recorder.into_snapshot();
+    let series = &snapshot.series[0];
+    assert_eq!((series.ok(), series.failed()), (1, 2));
+    assert_eq!((series.ok_without_text, series.tokens_without_text), (1, 21));
+    assert_eq!(series.untyped_streams, 1);
+    let words = series.by_finish();
+    let words: Vec<_> = words.iter().map(|(word, n)| (word.as_str(), *n)).collect();
+    assert_eq!(words, [("abort", 1), ("stop", 1)]);
+    let caused = Cause::ALL.map(|cause| series.cause(cause));
+    assert_eq!(
+        (series.cause(Cause::DoneWithoutFinish), caused.iter().sum::<u64>()),
+        (1, 1)
+    );
 }

@@ -1,6 +1,6 @@
 //! Describes one finished request, as the engine hands it to the recorder.
 
-use crate::metrics::Outcome;
+use crate::metrics::{Cause, FinishWord, Outcome};
 use crate::units::Nanos;
 
 /// The source of `output_tokens`.
@@ -16,7 +16,7 @@ pub enum TokenSource {
 }
 
 /// The record of one request that has ended. All instants are by CLOCK_MONOTONIC, and those that exist are in order:
-/// `due <= sent <= first_byte <= first_event <= first_token <= last_token <= done`.
+/// `due <= sent <= first_byte <= first_event <= first_token <= first_answer <= last_token <= done`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     /// Global index of the virtual user, from 0.
@@ -33,16 +33,34 @@ pub struct Sample {
     pub first_byte: Option<Nanos>,
     pub first_event: Option<Nanos>,
     pub first_token: Option<Nanos>,
+    /// The first token that is more than a thought.
+    pub first_answer: Option<Nanos>,
     pub last_token: Option<Nanos>,
     pub done: Nanos,
     /// `sent - due` without the time spent connecting, which is our own delay.
     pub schedule_lag: Nanos,
     pub output_tokens: u32,
+    /// Of these, those that were there at `first_token`; 0: that one alone.
+    pub tokens_at_first: u32,
     pub token_source: TokenSource,
     /// Time to read the prompt, as the server reports it (llama.cpp's `prompt_ms`).
     pub server_prompt: Option<Nanos>,
     /// Time to generate the answer, as the server reports it (llama.cpp's `predicted_ms`).
     pub server_decode: Option<Nanos>,
+    pub answer: Answer,
+}
+
+/// What was noticed about an answer beside its times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// What the server said of the end, where the answer came to it.
+    pub finish: Option<FinishWord>,
+    /// What exactly was wrong, where the outcome has several causes.
+    pub cause: Option<Cause>,
+    /// It is ok, text was asked for, and none came.
+    pub without_text: bool,
+    /// An event stream whose content type does not say so.
+    pub untyped: bool,
 }
 
 /// One period of a request by two clocks: the server's own figure, and ours for a period that includes it.
@@ -84,13 +102,16 @@ impl Sample {
             first_byte: None,
             first_event: None,
             first_token: None,
+            first_answer: None,
             last_token: None,
             done,
             schedule_lag: 0,
             output_tokens: 0,
+            tokens_at_first: 0,
             token_source: TokenSource::None,
             server_prompt: None,
             server_decode: None,
+            answer: Answer::default(),
         }
     }
 
@@ -102,6 +123,7 @@ impl Sample {
             self.first_byte,
             self.first_event,
             self.first_token,
+            self.first_answer,
             self.last_token,
             Some(self.done),
         ]

@@ -1,7 +1,10 @@
 //! Keeps the counts and distributions of one series, which is one kind of request at one server.
 
+use super::finish::FinishCounts;
 use super::sample::TwoClocks;
-use crate::metrics::{Account, Distribution, METRICS, MetricId, Outcome, Sample, Source, TokenSource};
+use crate::metrics::{
+    Account, Cause, Distribution, FinishWord, METRICS, MetricId, Outcome, Sample, Source, TokenSource,
+};
 use crate::units::Nanos;
 
 /// Everything that is counted for one series. Totals can be added: those of the whole are the sums of its parts.
@@ -9,6 +12,8 @@ use crate::units::Nanos;
 pub struct SeriesTotals {
     pub started: u64,
     by_outcome: [u64; Outcome::COUNT],
+    by_cause: [u64; Cause::COUNT],
+    by_finish: FinishCounts,
     by_status: StatusCounts,
     metrics: [Distribution; MetricId::COUNT],
     /// The values of failed requests among `metrics`, without those that are recorded before the outcome is known.
@@ -16,6 +21,11 @@ pub struct SeriesTotals {
     pub output_tokens: u64,
     /// Number of requests by source of their token count: the server, events, or none.
     by_token_source: [u64; 3],
+    /// Good answers to requests for text that carried none, and the tokens that their servers claim for them.
+    pub ok_without_text: u64,
+    pub tokens_without_text: u64,
+    /// Event streams whose content type does not say so.
+    pub untyped_streams: u64,
     /// Sum of the times that interrupted requests had been in flight. Each is a lower bound of the request's latency.
     pub interrupted_elapsed_sum: u128,
     pub interrupted_elapsed_max: Nanos,
@@ -30,8 +40,13 @@ pub struct SeriesTotals {
 pub struct SeriesCounts {
     pub started: u64,
     pub by_outcome: Vec<(String, u64)>,
+    pub by_cause: Vec<(String, u64)>,
+    pub by_finish: Vec<(String, u64)>,
     pub by_status: Vec<(u16, u64)>,
     pub output_tokens: u64,
+    pub ok_without_text: u64,
+    pub tokens_without_text: u64,
+    pub untyped_streams: u64,
     /// The sources that counted tokens.
     pub token_sources: Vec<TokenSource>,
     pub interrupted_elapsed_max: Nanos,
@@ -48,11 +63,16 @@ impl SeriesTotals {
         SeriesTotals {
             started: 0,
             by_outcome: [0; Outcome::COUNT],
+            by_cause: [0; Cause::COUNT],
+            by_finish: FinishCounts::new(),
             by_status: StatusCounts::new(),
             metrics: std::array::from_fn(|_| Distribution::new()),
             failed_metrics: std::array::from_fn(|_| Distribution::new()),
             output_tokens: 0,
             by_token_source: [0; 3],
+            ok_without_text: 0,
+            tokens_without_text: 0,
+            untyped_streams: 0,
             interrupted_elapsed_sum: 0,
             interrupted_elapsed_max: 0,
             server_prompt_over: 0,
@@ -63,6 +83,7 @@ impl SeriesTotals {
     /// Adds a finished request. Returns how many of its values were out of range.
     pub(super) fn finish(&mut self, sample: &Sample) -> u64 {
         self.by_outcome[sample.outcome as usize] += 1;
+        self.note(sample);
         self.by_status.count(sample.status);
         self.output_tokens += u64::from(sample.output_tokens);
         self.by_token_source[sample.token_source as usize] += 1;
@@ -89,6 +110,22 @@ impl SeriesTotals {
         out_of_range
     }
 
+    /// Counts what was noticed about the answer.
+    fn note(&mut self, sample: &Sample) {
+        let answer = &sample.answer;
+        if let Some(cause) = answer.cause {
+            self.by_cause[cause as usize] += 1;
+        }
+        if let Some(word) = answer.finish {
+            self.by_finish.add(word, 1);
+        }
+        if answer.without_text {
+            self.ok_without_text += 1;
+            self.tokens_without_text += u64::from(sample.output_tokens);
+        }
+        self.untyped_streams += u64::from(answer.untyped);
+    }
+
     /// Records a value. Returns false if it is out of range.
     #[inline]
     pub(super) fn record(&mut self, metric: MetricId, ns: Nanos) -> bool {
@@ -99,11 +136,16 @@ impl SeriesTotals {
         let SeriesTotals {
             started,
             by_outcome,
+            by_cause,
+            by_finish,
             by_status,
             metrics,
             failed_metrics,
             output_tokens,
             by_token_source,
+            ok_without_text,
+            tokens_without_text,
+            untyped_streams,
             interrupted_elapsed_sum,
             interrupted_elapsed_max,
             server_prompt_over,
@@ -111,6 +153,8 @@ impl SeriesTotals {
         } = other;
         self.started += started;
         merge_each(&mut self.by_outcome, by_outcome);
+        merge_each(&mut self.by_cause, by_cause);
+        self.by_finish.merge(by_finish);
         self.by_status.merge(by_status);
         for (mine, theirs) in self.metrics.iter_mut().zip(metrics) {
             mine.merge(theirs);
@@ -120,6 +164,9 @@ impl SeriesTotals {
         }
         self.output_tokens += output_tokens;
         merge_each(&mut self.by_token_source, by_token_source);
+        self.ok_without_text += ok_without_text;
+        self.tokens_without_text += tokens_without_text;
+        self.untyped_streams += untyped_streams;
         self.interrupted_elapsed_sum += interrupted_elapsed_sum;
         self.interrupted_elapsed_max = self.interrupted_elapsed_max.max(*interrupted_elapsed_max);
         self.server_prompt_over += server_prompt_over;
@@ -130,11 +177,16 @@ impl SeriesTotals {
         let SeriesTotals {
             started,
             by_outcome,
+            by_cause,
+            by_finish,
             by_status,
             metrics,
             failed_metrics,
             output_tokens,
             by_token_source,
+            ok_without_text,
+            tokens_without_text,
+            untyped_streams,
             interrupted_elapsed_sum,
             interrupted_elapsed_max,
             server_prompt_over,
@@ -142,11 +194,16 @@ impl SeriesTotals {
         } = self;
         *started = 0;
         by_outcome.fill(0);
+        by_cause.fill(0);
+        by_finish.reset();
         by_status.reset();
         metrics.iter_mut().for_each(Distribution::reset);
         failed_metrics.iter_mut().for_each(Distribution::reset);
         *output_tokens = 0;
         by_token_source.fill(0);
+        *ok_without_text = 0;
+        *tokens_without_text = 0;
+        *untyped_streams = 0;
         *interrupted_elapsed_sum = 0;
         *interrupted_elapsed_max = 0;
         *server_prompt_over = 0;
@@ -154,26 +211,42 @@ impl SeriesTotals {
     }
 
     /// Adds the counts of a series in a document. Figures that documents do not contain stay empty: the separate values
-    /// of failed requests, and the sum of the times of interrupted ones. An error names an unknown outcome.
-    pub fn merge_counts(&mut self, counts: &SeriesCounts) -> Result<(), String> {
+    /// of failed requests, and the sum of the times of interrupted ones. An error names
+    /// what is unknown: an `outcome` or a `cause`.
+    pub fn merge_counts(&mut self, counts: &SeriesCounts) -> Result<(), (&'static str, String)> {
         let SeriesCounts {
             started,
             by_outcome,
+            by_cause,
+            by_finish,
             by_status,
             output_tokens,
+            ok_without_text,
+            tokens_without_text,
+            untyped_streams,
             token_sources,
             interrupted_elapsed_max,
         } = counts;
         self.started += started;
         for (name, n) in by_outcome {
             let outcome = Outcome::ALL.into_iter().find(|o| o.name() == name);
-            let outcome = outcome.ok_or_else(|| name.clone())?;
+            let outcome = outcome.ok_or_else(|| ("outcome", name.clone()))?;
             self.by_outcome[outcome as usize] += n;
+        }
+        for (name, n) in by_cause {
+            let cause = Cause::of_name(name).ok_or_else(|| ("cause", name.clone()))?;
+            self.by_cause[cause as usize] += n;
+        }
+        for (word, n) in by_finish {
+            self.by_finish.add(FinishWord::of(word.as_bytes()), *n);
         }
         for (status, n) in by_status {
             self.by_status.counts[usize::from(*status).min(STATUSES - 1)] += n;
         }
         self.output_tokens += output_tokens;
+        self.ok_without_text += ok_without_text;
+        self.tokens_without_text += tokens_without_text;
+        self.untyped_streams += untyped_streams;
         for source in token_sources {
             self.by_token_source[*source as usize] += 1;
         }
@@ -197,6 +270,16 @@ impl SeriesTotals {
 
     pub fn outcome(&self, outcome: Outcome) -> u64 {
         self.by_outcome[outcome as usize]
+    }
+
+    /// Failed requests for which it is known what exactly was wrong.
+    pub fn cause(&self, cause: Cause) -> u64 {
+        self.by_cause[cause as usize]
+    }
+
+    /// Answers by the word that their server ended them with, in the order of the words.
+    pub fn by_finish(&self) -> Vec<(FinishWord, u64)> {
+        self.by_finish.sorted()
     }
 
     pub fn by_status(&self) -> &StatusCounts {

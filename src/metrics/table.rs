@@ -12,6 +12,7 @@ pub enum MetricId {
     ServiceTime,
     Ttfb,
     Ttft,
+    Ttfa,
     Tbt,
     Tpot,
     Connect,
@@ -25,7 +26,7 @@ pub enum MetricId {
 }
 
 impl MetricId {
-    pub const COUNT: usize = 15;
+    pub const COUNT: usize = 16;
 
     pub fn row(self) -> &'static Metric {
         &METRICS[self as usize]
@@ -102,6 +103,12 @@ pub const METRICS: [Metric; MetricId::COUNT] = [
         "from due to the first token event",
     ),
     row(
+        MetricId::Ttfa,
+        "ttfa",
+        Source::Sample(|s| Some(s.first_answer?.saturating_sub(s.due))),
+        "due to the first event that carries more than thoughts: answer or tool call",
+    ),
+    row(
         MetricId::Tbt,
         "tbt",
         Source::Engine,
@@ -111,7 +118,7 @@ pub const METRICS: [Metric; MetricId::COUNT] = [
         MetricId::Tpot,
         "tpot",
         Source::Sample(tpot),
-        "time from the first to the last token, per token after the first",
+        "time from the first to the last token, per token that came after the instant of the first",
     ),
     row(
         MetricId::Connect,
@@ -197,7 +204,8 @@ fn service_time(s: &Sample) -> Option<Nanos> {
 /// rate is not a measurement.
 fn tpot(s: &Sample) -> Option<Nanos> {
     let span = s.last_token?.saturating_sub(s.first_token?);
-    (s.output_tokens >= 2 && span > 0).then(|| span / u64::from(s.output_tokens - 1))
+    let later = s.output_tokens.saturating_sub(s.tokens_at_first.max(1));
+    (later > 0 && span > 0).then(|| span / u64::from(later))
 }
 
 #[cfg(test)]

@@ -170,6 +170,10 @@ impl DetailSpool {
             Some(t) => put_seconds(out, "ttft", t.saturating_sub(s.due)),
             None => put(out, format_args!(",\"ttft\":null")),
         }
+        match s.first_answer {
+            Some(t) => put_seconds(out, "ttfa", t.saturating_sub(s.due)),
+            None => put(out, format_args!(",\"ttfa\":null")),
+        }
         put_seconds(out, "latency", latency);
         put(out, format_args!(",\"output_tokens\":{}", s.output_tokens));
         let tps = if latency == 0 {
@@ -179,9 +183,13 @@ impl DetailSpool {
         };
         put(out, format_args!(",\"tps\":{tps:.3}"));
         match s.outcome {
-            Outcome::Ok => put(out, format_args!(",\"error\":null}}\n")),
-            other => put(out, format_args!(",\"error\":\"{}\"}}\n", other.name())),
+            Outcome::Ok => put(out, format_args!(",\"error\":null")),
+            other => put(out, format_args!(",\"error\":\"{}\"", other.name())),
         }
+        if let Some(cause) = s.answer.cause {
+            put(out, format_args!(",\"cause\":\"{}\"", cause.name()));
+        }
+        put(out, format_args!("}}\n"));
     }
 }
 

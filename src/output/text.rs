@@ -2,13 +2,14 @@
 
 use crate::error::one_line;
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
+use crate::metrics::{Cause, FinishWord};
 use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
 use crate::output::passes;
 use crate::output::timings;
 use crate::output::workload;
 use crate::result::{
-    GroupFigures, Layout, ManagedServerFigures, MetricFigures, Run, RunResult, ShardFigures, StampSource,
-    StoppedBy, TokenSources,
+    GroupFigures, Layout, ManagedServerFigures, MetricFigures, Ordered, Run, RunResult, ShardFigures,
+    StampSource, StoppedBy, TokenSources,
 };
 
 /// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
@@ -186,7 +187,10 @@ fn metrics(text: &mut String, result: &RunResult) {
         "p99.9",
         "max"
     );
-    for (key, m) in result.metrics.iter().filter(|(_, m)| m.count > 0) {
+    let ttft = result.metrics.get("ttft");
+    // Without thoughts before it, the first answer is the first token.
+    let is_shown = |key: &str, m: &MetricFigures| m.count > 0 && (key != "ttfa" || Some(m) != ttft);
+    for (key, m) in result.metrics.iter().filter(|(key, m)| is_shown(key, m)) {
         let cells: String = [m.min, m.p50, m.p90, m.p95, m.p99, m.p999, m.max]
             .into_iter()
             .map(|ms| format!("{:>8}", duration(ms)))
@@ -247,7 +251,24 @@ fn outcomes(text: &mut String, result: &RunResult) {
         .iter()
         .map(|(status, n)| format!("{status} x {}", grouped(*n)));
     wrapped(text, "statuses", statuses);
+    let causes = totals.by_cause.iter().map(|(name, n)| {
+        let says = Cause::of_name(name).map_or(name.to_owned(), |cause| cause.says().to_owned());
+        format!("{says} x {}", grouped(*n))
+    });
+    wrapped(text, "causes", causes);
+    finishes(text, &totals.by_finish);
     tls(text, result);
+}
+
+/// Only where a finish reason is not an ordinary one.
+fn finishes(text: &mut String, by_finish: &Ordered<u64>) {
+    let is_ordinary = |word: &str| FinishWord::of(word.as_bytes()).is_ordinary();
+    if by_finish.iter().any(|(word, _)| !is_ordinary(word)) {
+        let finishes = by_finish
+            .iter()
+            .map(|(word, n)| format!("{word} {}", grouped(*n)));
+        wrapped(text, "finishes", finishes);
+    }
 }
 
 fn tls(text: &mut String, result: &RunResult) {

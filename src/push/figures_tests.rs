@@ -23,23 +23,11 @@ impl Core {
     fn finish(&mut self, series: u16, outcome: Outcome, ms: u64) {
         self.recorder.started(series);
         self.recorder.finish(&Sample {
-            vu: 0,
-            iteration: 0,
             series,
-            outcome,
-            status: 200,
-            due: 0,
-            sent: Some(0),
-            first_byte: None,
-            first_event: None,
             first_token: (outcome == Outcome::Ok).then_some(ms * MILLISECOND / 2),
-            last_token: None,
-            done: ms * MILLISECOND,
-            schedule_lag: 0,
             output_tokens: 10,
             token_source: TokenSource::Events,
-            server_prompt: None,
-            server_decode: None,
+            ..Sample::ended(outcome, ms * MILLISECOND)
         });
     }
 

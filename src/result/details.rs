@@ -18,6 +18,8 @@ pub struct Detail {
     pub end_ts: f64,
     /// Seconds; null where no token came.
     pub ttft: Option<f64>,
+    /// Seconds; null where nothing but thoughts came.
+    pub ttfa: Option<f64>,
     /// Seconds.
     pub latency: f64,
     pub output_tokens: u64,
@@ -25,6 +27,9 @@ pub struct Detail {
     pub tps: f64,
     /// The outcome; null for ok.
     pub error: Option<String>,
+    /// What exactly was wrong, where the outcome has several causes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
 /// Reads a list of requests for their number alone.

@@ -204,10 +204,19 @@ pub struct Totals {
     pub interrupted: u64,
     /// The outcomes that occurred.
     pub by_outcome: Ordered<u64>,
+    /// What exactly was wrong, of failed requests whose outcome has several causes.
+    pub by_cause: Ordered<u64>,
+    /// Answers by the finish reason that their server gave.
+    pub by_finish: Ordered<u64>,
     /// The statuses that occurred.
     pub by_status: Ordered<u64>,
     pub output_tokens: u64,
     pub token_source: TokenSources,
+    /// Good answers without text, and the tokens that their servers claim for them.
+    pub ok_without_text: u64,
+    pub tokens_without_text: u64,
+    /// Event streams whose content type does not say so.
+    pub untyped_streams: u64,
     /// The longest that an interrupted request had been under way: a lower bound.
     pub interrupted_elapsed_max_seconds: f64,
     /// Begun and not ended: 0, unless a worker failed.

@@ -1,6 +1,6 @@
 //! What is counted and measured of requests: of all, of one server's, of one kind.
 
-use crate::metrics::{METRICS, Outcome, SeriesTotals, TokenSource};
+use crate::metrics::{Cause, METRICS, Outcome, SeriesTotals, TokenSource};
 use crate::plan::Plan;
 use crate::result::figures::{MetricFigures, Ordered};
 use crate::units::{Nanos, seconds};
@@ -15,10 +15,19 @@ pub struct Traffic {
     pub interrupted: u64,
     /// The outcomes that occurred.
     pub by_outcome: Ordered<u64>,
+    /// What exactly was wrong, of failed requests whose outcome has several causes.
+    pub by_cause: Ordered<u64>,
+    /// Answers by the finish reason that their server gave.
+    pub by_finish: Ordered<u64>,
     /// The statuses that occurred.
     pub by_status: Ordered<u64>,
     pub output_tokens: u64,
     pub token_source: TokenSources,
+    /// Good answers without text, and the tokens that their servers claim for them.
+    pub ok_without_text: u64,
+    pub tokens_without_text: u64,
+    /// Event streams whose content type does not say so.
+    pub untyped_streams: u64,
     /// The longest that an interrupted request had been under way: a lower bound.
     pub interrupted_elapsed_max_seconds: f64,
 }
@@ -165,6 +174,16 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
             .map(|o| (o.name(), series.outcome(o)))
             .filter(|(_, n)| *n > 0)
             .collect(),
+        by_cause: Cause::ALL
+            .into_iter()
+            .map(|cause| (cause.name(), series.cause(cause)))
+            .filter(|(_, n)| *n > 0)
+            .collect(),
+        by_finish: series
+            .by_finish()
+            .into_iter()
+            .map(|(word, n)| (word.as_str().to_owned(), n))
+            .collect(),
         by_status: series
             .by_status()
             .iter()
@@ -172,6 +191,9 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
             .collect(),
         output_tokens: series.output_tokens,
         token_source: TokenSources::of(series),
+        ok_without_text: series.ok_without_text,
+        tokens_without_text: series.tokens_without_text,
+        untyped_streams: series.untyped_streams,
         interrupted_elapsed_max_seconds: seconds(series.interrupted_elapsed_max),
     }
 }

@@ -137,10 +137,12 @@ fn whole() -> Value {
         start_ts: 1.0,
         end_ts: 2.0,
         ttft: Some(0.5),
+        ttfa: Some(0.75),
         latency: 1.0,
         output_tokens: 2,
         tps: 2.0,
-        error: Some("http_503".to_owned()),
+        error: Some("truncated".to_owned()),
+        cause: Some("no_finish".to_owned()),
     };
     document["details"] = serde_json::to_value([detail]).unwrap();
     document

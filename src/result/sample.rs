@@ -2,7 +2,9 @@
 
 use crate::error::ExitCode;
 use crate::judge::{BreakingPoint, Judged, StepResult, StepsResult, ThresholdResult};
-use crate::metrics::{Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource};
+use crate::metrics::{
+    Answer, Cause, FinishWord, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
+};
 use crate::plan::AnalysisLimits;
 use crate::report::Aggregator;
 use crate::result::{
@@ -89,6 +91,12 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
         },
         server_prompt: streamed.then_some(4 * MILLISECOND),
         server_decode: streamed.then_some(last - first),
+        first_answer: streamed.then_some(first),
+        answer: Answer {
+            finish: (outcome == Outcome::Ok).then_some(FinishWord::STOP),
+            cause: outcome.is_failure().then_some(Cause::CutInBody),
+            ..Answer::default()
+        },
         ..Sample::ended(outcome, last + MILLISECOND)
     });
 }

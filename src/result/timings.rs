@@ -79,23 +79,14 @@ mod tests {
         for (server_prompt, server_decode, streamed) in requests {
             recorder.started(0);
             recorder.finish(&Sample {
-                vu: 0,
-                iteration: 0,
-                series: 0,
-                outcome: Outcome::Ok,
-                status: 200,
-                due: 0,
-                sent: Some(0),
                 first_byte: Some(MILLISECOND),
-                first_event: None,
                 first_token: streamed.then_some(10 * MILLISECOND),
                 last_token: streamed.then_some(110 * MILLISECOND),
-                done: 110 * MILLISECOND,
-                schedule_lag: 0,
                 output_tokens: 5,
                 token_source: TokenSource::Server,
                 server_prompt: server_prompt.map(|ms| ms * MILLISECOND),
                 server_decode: server_decode.map(|ms| ms * MILLISECOND),
+                ..Sample::ended(Outcome::Ok, 110 * MILLISECOND)
             });
         }
         recorder.into_snapshot().series[0].clone()

@@ -1,6 +1,6 @@
 //! What a reader must know before believing the figures: a table of named rules.
 
-use crate::metrics::{MetricId, Outcome};
+use crate::metrics::{FinishKind, FinishWord, MetricId, Outcome};
 use crate::result::{RunResult, StampSource, StartFigures};
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,19 @@ const P99_SAMPLES_MIN: u64 = 299;
 /// k6's own advice for its generators, too.
 pub const BUSY_PERCENT_MAX: f64 = 80.0;
 
-pub const RULES: [Rule; 13] = [
+pub const RULES: [Rule; 16] = [
+    Rule {
+        name: "no_text",
+        finds: no_text,
+        generator: false,
+        advice: "they are in output tokens per second, but not in ttft: ask the server once with curl to see why",
+    },
+    Rule {
+        name: "unknown_finish",
+        finds: unknown_finish,
+        generator: false,
+        advice: "they count as ok: the server's documentation says whether that is right",
+    },
     Rule {
         name: "worker_busy",
         finds: worker_busy,
@@ -124,6 +136,17 @@ pub const RULES: [Rule; 13] = [
         advice: "the disk or the writer fell behind; all other figures include them",
     },
     Rule {
+        name: "untyped_streams",
+        finds: |r| {
+            some(
+                r.totals.untyped_streams,
+                "event streams without the content type text/event-stream",
+            )
+        },
+        generator: false,
+        advice: "they were read all the same; browsers and some clients will not",
+    },
+    Rule {
         name: "stale_reconnects",
         finds: |r| {
             some(
@@ -156,6 +179,27 @@ pub(crate) fn of(result: &RunResult) -> Vec<Warning> {
 
 fn some(n: u64, what: &str) -> Option<String> {
     (n > 0).then(|| format!("{n} {what}"))
+}
+
+fn no_text(r: &RunResult) -> Option<String> {
+    let t = &r.totals;
+    (t.ok_without_text > 0).then(|| {
+        format!(
+            "{} of {} good answers carried no text, and so have no ttft; their {} tokens are the server's claim",
+            t.ok_without_text, t.ok, t.tokens_without_text
+        )
+    })
+}
+
+fn unknown_finish(r: &RunResult) -> Option<String> {
+    let words = r.totals.by_finish.iter();
+    let unknown: Vec<String> = words
+        .filter(|(word, _)| FinishWord::of(word.as_bytes()).kind() == FinishKind::Unknown)
+        .map(|(word, n)| format!("`{word}` {n}"))
+        .collect();
+    let words = unknown.join(", ");
+    (!unknown.is_empty())
+        .then(|| format!("answers ended with finish reasons that nobody here knows: {words}"))
 }
 
 fn worker_busy(r: &RunResult) -> Option<String> {
@@ -206,6 +250,49 @@ fn interrupted(r: &RunResult) -> Option<String> {
 mod tests {
     use super::*;
     use crate::documents_tests::{document, quoted_words, rows};
+    use crate::result::sample;
+
+    #[test]
+    fn odd_answers_are_told_with_their_numbers() {
+        let mut odd = sample::full();
+        let told = |result: &RunResult, rule: &str| {
+            let found = of(result).into_iter().find(|warning| warning.rule == rule);
+            found.map(|warning| warning.message)
+        };
+        for rule in ["no_text", "unknown_finish", "untyped_streams"] {
+            assert_eq!(told(&odd, rule), None);
+        }
+        (
+            odd.totals.ok,
+            odd.totals.ok_without_text,
+            odd.totals.tokens_without_text,
+        ) = (9, 4, 120);
+        let words = [("content_filter", 1), ("pondered", 2), ("stop", 6)];
+        odd.totals.by_finish = words.into_iter().collect();
+        odd.totals.untyped_streams = 9;
+        assert_eq!(
+            told(&odd, "no_text").unwrap(),
+            "4 of 9 good answers carried no text, and so have no ttft; their 120 tokens are the server's claim"
+        );
+        let unknown = told(&odd, "unknown_finish").unwrap();
+        assert!(unknown.ends_with(": `pondered` 2"), "{unknown}");
+        assert!(
+            told(&odd, "untyped_streams")
+                .unwrap()
+                .starts_with("9 event streams")
+        );
+        odd.totals.by_cause = [("done_without_finish", 2), ("events_run_together", 1)]
+            .into_iter()
+            .collect();
+        let summary = crate::output::summary(&odd);
+        for line in [
+            "causes      [DONE] without a finish reason x 2",
+            "            two data lines run together x 1",
+            "finishes    content_filter 1  pondered 2  stop 6",
+        ] {
+            assert!(summary.lines().any(|found| found == line), "{line}: {summary}");
+        }
+    }
 
     #[test]
     fn the_manual_has_every_rule_with_its_limit_and_whether_it_is_about_the_generator() {

@@ -6,6 +6,39 @@
 mod line;
 mod parser;
 
+/// Blanks and line ends before the first field: nobody sends more.
+const LEADING_BLANKS_MAX: usize = 64;
+
+/// Whether a body that begins so is an event stream, whatever its content type says; `None`: too few bytes to tell. A
+/// JSON document, HTML and plain words begin otherwise.
+pub fn begins_a_stream(body: &[u8]) -> Option<bool> {
+    const BOM: &[u8] = b"\xef\xbb\xbf";
+    let body = match BOM.starts_with(&body[..body.len().min(BOM.len())]) {
+        true => body.get(BOM.len()..)?,
+        false => body,
+    };
+    let blanks = body.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    if blanks > LEADING_BLANKS_MAX {
+        return Some(false);
+    }
+    if blanks == body.len() {
+        return None;
+    }
+    let line_ends = body
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+        .count();
+    let rest = &body[line_ends..];
+    let fields: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
+    if fields.iter().any(|field| rest.starts_with(field)) {
+        return Some(true);
+    }
+    match fields.iter().any(|field| field.starts_with(rest)) {
+        true => None,
+        false => Some(false),
+    }
+}
+
 pub use parser::{Item, SseError, SseParser};
 
 /// Limit of one event in bytes. No event of a server known to us comes near it.

@@ -153,6 +153,16 @@ impl SseParser {
         }
     }
 
+    /// What is pending belongs to an event, and not to text that is no event stream at all.
+    pub fn pending_event(&self) -> bool {
+        let is_open = self.lent != Lent::Event && (self.has_data || !self.name.is_empty());
+        let line = match self.lent {
+            Lent::Nothing => &self.gathered[self.data_bytes..],
+            Lent::Line | Lent::Event => &[],
+        };
+        is_open || !line.trim_ascii().is_empty() && super::begins_a_stream(line) != Some(false)
+    }
+
     /// Returns the complete data lines of an event whose blank line has not come. The standard discards them at the end
     /// of a stream, but some servers omit the blank line after their `[DONE]`.
     pub fn pending_data(&self) -> Option<&[u8]> {

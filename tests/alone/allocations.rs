@@ -146,13 +146,16 @@ fn exchange(
         first_byte: arrivals.first_byte,
         first_event: arrivals.first_event,
         first_token: arrivals.first_token,
+        first_answer: arrivals.first_answer,
         last_token: arrivals.last_token,
         done: at,
         schedule_lag: 1,
         output_tokens,
+        tokens_at_first: reader.tokens_at_first(),
         token_source,
         server_prompt: times.prompt,
         server_decode: times.decode,
+        answer: reader.answer(Outcome::Ok),
     });
 }
 

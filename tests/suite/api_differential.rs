@@ -271,7 +271,7 @@ fn a_native_stream_ends_with_stop_and_tells_its_counts_and_times() {
         llamacpp::read_event(b"", data.as_bytes()).expect("an object")
     };
     let word = read(r#"{"index":0,"content":" the","stop":false,"tokens_predicted":2,"tokens_evaluated":4}"#);
-    assert!(word.token && word.answer && !word.finish);
+    assert!(word.token && word.answer && word.finish.is_none());
     assert_eq!(
         word.usage.map(|u| (u.completion_tokens, u.prompt_tokens)),
         Some((2, 4))
@@ -279,7 +279,7 @@ fn a_native_stream_ends_with_stop_and_tells_its_counts_and_times() {
     let end = read(
         r#"{"content":"","stop":true,"timings":{"cache_n":3,"prompt_n":1,"prompt_ms":239.71,"predicted_n":12,"predicted_ms":1684}}"#,
     );
-    assert!(!end.token && end.finish && !end.error);
+    assert!(!end.token && end.finish.is_some() && !end.error);
     assert_eq!(
         end.usage.map(|u| (u.completion_tokens, u.prompt_tokens)),
         Some((12, 4))
@@ -291,7 +291,7 @@ fn a_native_stream_ends_with_stop_and_tells_its_counts_and_times() {
     assert_eq!(end.times, times);
     let progress =
         read(r#"{"content":"","stop":false,"prompt_progress":{"total":52,"cache":0,"processed":0}}"#);
-    assert!(!progress.token && !progress.finish);
+    assert!(!progress.token && progress.finish.is_none());
     assert!(read(r#"{"error":{"code":500,"message":"x","type":"server_error"}}"#).error);
     // Only true is the end, and only a string is text.
     for data in [
@@ -300,7 +300,7 @@ fn a_native_stream_ends_with_stop_and_tells_its_counts_and_times() {
         "{}",
     ] {
         let facts = read(data);
-        assert!(!facts.finish && !facts.token, "{data}");
+        assert!(facts.finish.is_none() && !facts.token, "{data}");
     }
     // A time that is none, and one that no clock has.
     let odd = read(r#"{"timings":{"prompt_ms":-1,"predicted_ms":1e99}}"#);
@@ -481,7 +481,7 @@ fn a_body_tells_its_text_finish_usage_and_error() {
     let whole = br#"{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant",
         "content":"Id in do","tool_calls":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":8,"completion_tokens":112}}"#;
     let facts = read_body(whole).unwrap();
-    assert!(facts.text && facts.finish && !facts.error);
+    assert!(facts.text && facts.finish.is_some() && !facts.error);
     assert_eq!(facts.output_tokens().0, 112);
     assert_eq!(facts.outcome().name(), "ok");
     let outcome = |body: &[u8]| read_body(body).map(|facts: BodyFacts| facts.outcome().name());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use llmload_uring::metrics::{Outcome, Recorder, Sample, Snapshot, TokenSource};
+use llmload_uring::metrics::{Answer, Outcome, Recorder, Sample, Snapshot, TokenSource};
 use llmload_uring::plan::AnalysisLimits;
 use llmload_uring::report::Aggregator;
 use llmload_uring::result::RunResult;
@@ -117,13 +117,16 @@ fn document(slower: u64) -> String {
                 first_byte: None,
                 first_event: None,
                 first_token: None,
+                first_answer: None,
                 last_token: None,
                 done: ms * (100 + slower) * 10_000,
                 schedule_lag: 0,
                 output_tokens: 10,
+                tokens_at_first: 0,
                 token_source: TokenSource::Server,
                 server_prompt: None,
                 server_decode: None,
+                answer: Answer::default(),
             });
         }
         load.append_snapshot(&recorder.take(Snapshot::new(0, 1, false)));

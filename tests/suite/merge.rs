@@ -7,7 +7,7 @@ use llmload_uring::cli::{Cli, MergeArgs, RunArgs};
 use llmload_uring::commands::merge;
 use llmload_uring::config::load_plan;
 use llmload_uring::judge::Judge;
-use llmload_uring::metrics::{Outcome, Recorder, Sample, Snapshot, TokenSource};
+use llmload_uring::metrics::{Answer, Cause, FinishWord, Outcome, Recorder, Sample, Snapshot, TokenSource};
 use llmload_uring::output::{DetailSpool, OutputFile, summary};
 use llmload_uring::plan::{Executor, Plan};
 use llmload_uring::report::Aggregator;
@@ -84,10 +84,12 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         first_byte: Some(first),
         first_event: streamed.then_some(first),
         first_token: streamed.then_some(first),
+        first_answer: streamed.then_some(first),
         last_token: streamed.then_some(last),
         done: last + 7 * MICROSECOND,
         schedule_lag: sent - due,
         output_tokens: draw.max_tokens,
+        tokens_at_first: 0,
         token_source: if streamed {
             TokenSource::Events
         } else {
@@ -95,6 +97,14 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         },
         server_prompt: stated.then_some((first - due) * (10 + hash % 20) / 25),
         server_decode: stated.then_some(last - first),
+        answer: Answer {
+            finish: Some(FinishWord::of(
+                [b"stop" as &[u8], b"length", b"odd"][hash as usize % 3],
+            )),
+            cause: (outcome != Outcome::Ok).then_some(Cause::CutInBody),
+            without_text: hash % 5 == 0,
+            untyped: hash % 7 == 0,
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use llmload_uring::error::ExitCode;
 use llmload_uring::json::JsonError;
 use llmload_uring::judge::{Judge, Judged, Vus};
 use llmload_uring::metrics::{
-    CoreCounters, METRICS, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
+    Answer, CoreCounters, FinishWord, METRICS, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
 };
 use llmload_uring::output::{DetailSpool, OutputFile, OutputFiles, SUMMARY_LINES_MAX, Spooled, summary};
 use llmload_uring::plan::AnalysisLimits;
@@ -55,6 +55,7 @@ fn request(n: u64) -> Sample {
         first_byte: answered.then_some(due + 900 * MICROSECOND),
         first_event: (answered && streamed).then_some(due + MILLISECOND),
         first_token: (answered && streamed).then_some(first_token),
+        first_answer: (answered && streamed).then_some(first_token + n % 3 * MILLISECOND),
         last_token: (answered && streamed).then_some(last_token),
         done: match outcome {
             Outcome::TimeoutTotal => due + 60 * SECOND,
@@ -62,9 +63,14 @@ fn request(n: u64) -> Sample {
         },
         schedule_lag: 20 * MICROSECOND + n % 13,
         output_tokens: if answered && series < 2 { 20 } else { 0 },
+        tokens_at_first: 0,
         token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None][usize::from(series)],
         server_prompt: None,
         server_decode: None,
+        answer: Answer {
+            finish: answered.then_some(FinishWord::STOP),
+            ..Answer::default()
+        },
     }
 }
 
@@ -391,6 +397,7 @@ fn the_document_is_json_with_config_and_details_first_and_every_count_adding_up(
         "request_id",
         "start_ts",
         "tps",
+        "ttfa",
         "ttft",
     ];
     assert_eq!(keys, shape);

@@ -2,7 +2,7 @@
 
 use llmload_uring::api::ServerTimes;
 use llmload_uring::engine::response::{Arrivals, Expected, Progress, ResponseReader, TokenSink};
-use llmload_uring::metrics::{Outcome, TokenSource};
+use llmload_uring::metrics::{Cause, Outcome, TokenSource};
 use llmload_uring::units::Nanos;
 
 /// Responses up to this size are cut at every byte, larger ones at every `STRIDE`th.
@@ -52,6 +52,7 @@ pub struct Seen {
     pub coalesced: u32,
     pub output_tokens: (u32, TokenSource),
     pub times: ServerTimes,
+    pub cause: Option<Cause>,
     /// When it was over; `None`: not before the close.
     pub over: Option<Nanos>,
 }
@@ -89,6 +90,7 @@ pub fn read(reader: &mut ResponseReader, expected: Expected, bytes: &[u8], cuts:
         coalesced: sink.coalesced,
         output_tokens: reader.output_tokens(),
         times: reader.server_times(),
+        cause: reader.answer(outcome).cause,
         over,
     }
 }
@@ -109,6 +111,7 @@ fn moved(single: &Seen, bytes: usize, cuts: &[usize]) -> Seen {
             first_byte: a.first_byte.map(read_of),
             first_event: a.first_event.map(read_of),
             first_token: a.first_token.map(read_of),
+            first_answer: a.first_answer.map(read_of),
             last_token: a.last_token.map(read_of),
             last: read_of(a.last),
         },

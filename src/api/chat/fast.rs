@@ -1,8 +1,9 @@
 //! The fast reading: one pass over the shapes that servers send. `None` means "not sure", never "wrong".
 
 use super::super::scan::Scan;
-use super::Part;
+use super::{Part, TEXTS, THOUGHTS};
 use crate::api::{EventFacts, ServerTimes, Usage};
+use crate::metrics::FinishWord;
 
 /// Which of the keys that matter an object has had. A second one is left to the plain reading,
 /// where the last of equal keys counts.
@@ -18,15 +19,18 @@ impl Seen {
     }
 }
 
+/// Where the numbers of the members of [`THOUGHTS`] begin among those of a piece.
+const FIRST_THOUGHT: u32 = 8;
+
 pub(super) fn read(data: &[u8], part: Part) -> Option<EventFacts> {
     let mut facts = EventFacts::default();
-    let mut timed = None;
+    let (mut in_choice, mut timed) = (None, None);
     let mut seen = Seen::default();
     let mut scan = Scan::new(data);
     scan.object(|scan, key| match key {
         b"choices" => {
             seen.first(0)?;
-            choices(scan, part, &mut facts)
+            choices(scan, part, &mut facts, &mut in_choice)
         }
         b"usage" => {
             seen.first(1)?;
@@ -52,10 +56,12 @@ pub(super) fn read(data: &[u8], part: Part) -> Option<EventFacts> {
             seen.first(5)?;
             scan.null()
         }
+        // Groq's own member, in two events of a stream, may hold the usage.
+        b"x_groq" => None,
         _ => scan.skip(),
     })?;
     scan.end()?;
-    facts.usage = facts.usage.or(timed);
+    facts.usage = facts.usage.or(in_choice).or(timed);
     Some(facts)
 }
 
@@ -75,7 +81,7 @@ pub(in crate::api) fn has_text(scan: &mut Scan) -> Option<bool> {
 }
 
 #[inline(always)]
-fn choices(scan: &mut Scan, part: Part, facts: &mut EventFacts) -> Option<()> {
+fn choices(scan: &mut Scan, part: Part, facts: &mut EventFacts, in_choice: &mut Option<Usage>) -> Option<()> {
     if scan.peek()? == b'n' {
         return scan.null();
     }
@@ -84,8 +90,7 @@ fn choices(scan: &mut Scan, part: Part, facts: &mut EventFacts) -> Option<()> {
         scan.object(|scan, key| match key {
             b"finish_reason" => {
                 seen.first(0)?;
-                facts.finish |= has_text(scan)?;
-                Some(())
+                finish(scan, facts)
             }
             b"text" => {
                 seen.first(1)?;
@@ -95,9 +100,29 @@ fn choices(scan: &mut Scan, part: Part, facts: &mut EventFacts) -> Option<()> {
                 seen.first(2)?;
                 piece(scan, facts)
             }
+            b"usage" => {
+                seen.first(3)?;
+                *in_choice = in_choice.or(usage(scan)?);
+                Some(())
+            }
             _ => scan.skip(),
         })
     })
+}
+
+/// A word in printable ASCII, or null; anything else is not decided here.
+fn finish(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
+    if scan.peek()? == b'n' {
+        return scan.null();
+    }
+    let word = scan.string()?;
+    if word.escaped || !word.raw.is_ascii() {
+        return None;
+    }
+    if !word.raw.is_empty() {
+        facts.finish_with(FinishWord::of(word.raw));
+    }
+    Some(())
 }
 
 #[inline(always)]
@@ -124,16 +149,6 @@ fn piece(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
             seen.first(1)?;
             answer(scan, facts)
         }
-        b"reasoning_content" => {
-            seen.first(2)?;
-            facts.token |= has_text(scan)?;
-            Some(())
-        }
-        b"reasoning" => {
-            seen.first(3)?;
-            facts.token |= has_text(scan)?;
-            Some(())
-        }
         b"tool_calls" => {
             seen.first(4)?;
             tool_calls(scan, facts)
@@ -142,8 +157,38 @@ fn piece(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
             seen.first(5)?;
             call(scan, facts)
         }
-        _ => scan.skip(),
+        _ => match THOUGHTS.iter().position(|name| name.as_bytes() == key) {
+            Some(number) => {
+                seen.first(FIRST_THOUGHT + number as u32)?;
+                thought(scan, facts)
+            }
+            None => scan.skip(),
+        },
     })
+}
+
+/// Thoughts are text, or a list of entries of which some hold text (`reasoning_details`).
+fn thought(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
+    let mut text = false;
+    match scan.peek()? {
+        b'[' => scan.array(|scan| {
+            let mut seen = Seen::default();
+            scan.object(
+                |scan, key| match TEXTS.iter().position(|name| name.as_bytes() == key) {
+                    Some(number) => {
+                        seen.first(number as u32)?;
+                        text |= has_text(scan)?;
+                        Some(())
+                    }
+                    None => scan.skip(),
+                },
+            )
+        })?,
+        _ => text = has_text(scan)?,
+    }
+    facts.token |= text;
+    facts.thought |= text;
+    Some(())
 }
 
 fn tool_calls(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {

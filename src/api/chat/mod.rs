@@ -16,6 +16,21 @@ use super::body::{write_model, write_openai_end};
 use super::facts::body_facts;
 use super::{BodyFacts, EventFacts, Generation, Malformed, said_without_json};
 
+/// Members of a delta or a message that hold thoughts: DeepSeek's name, which most servers took over, then those of
+/// vLLM and OpenRouter, and of gateways before models of other makers. A server may send the same under two of them.
+const THOUGHTS: [&str; 8] = [
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "reasoning_text",
+    "thinking",
+    "thinking_blocks",
+    "thought",
+    "thoughts",
+];
+/// Members of an entry of a list that hold its text. An entry with `data` instead is encrypted, and no token.
+const TEXTS: [&str; 4] = ["text", "summary", "thinking", "content"];
+
 /// Which member of a choice holds the text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {

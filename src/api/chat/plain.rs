@@ -2,19 +2,29 @@
 
 use serde_json::Value;
 
-use super::Part;
+use std::borrow::Cow;
+
+use super::{Part, TEXTS, THOUGHTS};
 use crate::api::{EventFacts, Malformed, ServerTimes, Usage};
+use crate::metrics::FinishWord;
 
 pub(super) fn read(data: &[u8], part: Part) -> Result<EventFacts, Malformed> {
     let document = document(data)?;
     let mut facts = EventFacts {
         error: is_error(&document),
-        usage: usage(&document["usage"]).or_else(|| timings(&document["timings"])),
         times: times(&document["timings"]),
         ..EventFacts::default()
     };
-    for choice in document["choices"].as_array().into_iter().flatten() {
-        facts.finish |= is_set(&choice["finish_reason"]);
+    let choices = document["choices"].as_array().map_or(&[][..], Vec::as_slice);
+    // At the top, in a choice (Moonshot), in a member of the provider's own (Groq).
+    facts.usage = usage(&document["usage"])
+        .or_else(|| choices.iter().find_map(|choice| usage(&choice["usage"])))
+        .or_else(|| usage(&document["x_groq"]["usage"]))
+        .or_else(|| timings(&document["timings"]));
+    for choice in choices {
+        if let Some(word) = finish(&choice["finish_reason"]) {
+            facts.finish_with(word);
+        }
         // The older text completions have no delta.
         answer(&choice["text"], &mut facts);
         piece(&choice[part.key()], &mut facts);
@@ -24,15 +34,80 @@ pub(super) fn read(data: &[u8], part: Part) -> Result<EventFacts, Malformed> {
 
 pub(in crate::api) fn document(data: &[u8]) -> Result<Value, Malformed> {
     let text = String::from_utf8_lossy(data);
-    let document: Value = serde_json::from_str(&text).map_err(|error| Malformed::Json {
-        line: error.line(),
-        column: error.column(),
+    let text = without_half_pairs(&text);
+    let document: Value = serde_json::from_str(&text).map_err(|error| match is_run_together(&text) {
+        true => Malformed::RunTogether,
+        false => Malformed::Json {
+            line: error.line(),
+            column: error.column(),
+        },
     })?;
     if document.is_object() {
         Ok(document)
     } else {
         Err(Malformed::NotAnObject)
     }
+}
+
+/// The same with U+FFFD for each half of a surrogate pair that stands alone: servers that write a character of two
+/// tokens piece by piece send its halves in two events. Nothing moves, so places in errors stay true.
+fn without_half_pairs(text: &str) -> Cow<'_, str> {
+    if !text.contains("\\ud") && !text.contains("\\uD") {
+        return Cow::Borrowed(text);
+    }
+    let mut mended = text.to_owned();
+    let mut at = 0;
+    while let Some(found) = text[at..].find('\\') {
+        at += found;
+        at += match (unit(text, at), unit(text, at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                mended.replace_range(at..at + 6, "\\ufffd");
+                6
+            }
+            // Whatever is escaped, be it a backslash; not inside a character of several bytes.
+            _ => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    Cow::Owned(mended)
+}
+
+/// The UTF-16 code unit that an escape at `at` stands for.
+fn unit(text: &str, at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hex.then(|| u16::from_str_radix(digits, 16).ok())?
+}
+
+/// A document with something behind it that begins as the next event does.
+fn is_run_together(text: &str) -> bool {
+    if let Some(rest) = text.strip_prefix("[DONE]") {
+        return is_next(rest);
+    }
+    let mut documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let is_first = documents
+        .next()
+        .is_some_and(|first| first.is_ok_and(|first| first.is_object()));
+    is_first && is_next(&text[documents.byte_offset()..])
+}
+
+fn is_next(rest: &str) -> bool {
+    let rest = rest.trim_start();
+    ["{", "[DONE]", "data:", "event:"]
+        .iter()
+        .any(|begin| rest.starts_with(begin))
+}
+
+/// A word; of SGLang's objects its `type`; anything else that is set as it is written.
+fn finish(value: &Value) -> Option<FinishWord> {
+    if !is_set(value) {
+        return None;
+    }
+    let kind = value["type"].as_str().filter(|kind| !kind.is_empty());
+    Some(match value.as_str().or(kind) {
+        Some(word) => FinishWord::of(word.as_bytes()),
+        None => FinishWord::of(value.to_string().as_bytes()),
+    })
 }
 
 /// `object` as vLLM, `type` as the newer APIs and the gateways before them.
@@ -45,8 +120,17 @@ fn is_set(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false)) && value != ""
 }
 
+/// A whole number, also as `30.0`, `"30"` and `"30.0"`: gateways in languages that have one kind of number write these.
 pub(in crate::api) fn count(value: &Value) -> Option<u32> {
-    value.as_u64().map(|n| u32::try_from(n).unwrap_or(u32::MAX))
+    if let Some(n) = value.as_u64() {
+        return Some(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+    let number = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        other => other.as_f64()?,
+    };
+    let is_count = number >= 0.0 && number <= f64::from(u32::MAX) && number.fract() == 0.0;
+    is_count.then_some(number as u32)
 }
 
 fn usage(value: &Value) -> Option<Usage> {
@@ -80,8 +164,9 @@ fn piece(value: &Value, facts: &mut EventFacts) {
     answer(&value["content"], facts);
     answer(&value["refusal"], facts);
     let calls = value["tool_calls"].as_array().into_iter().flatten();
-    facts.token |= holds_text(&value["reasoning_content"])
-        || holds_text(&value["reasoning"])
+    let thought = THOUGHTS.iter().any(|name| holds_text(&value[*name]));
+    facts.thought |= thought;
+    facts.token |= thought
         || is_call(&value["function_call"])
         || calls
             .into_iter()
@@ -101,8 +186,14 @@ fn answer(value: &Value, facts: &mut EventFacts) {
         }
         Value::Array(parts) => {
             for part in parts {
-                answer(&part["text"], facts);
-                facts.token |= holds_text(&part["thinking"]);
+                let kind = part["type"].as_str().unwrap_or_default();
+                let is_thought = kind.starts_with("reasoning") || kind.starts_with("thinking");
+                let thought = holds_text(&part["thinking"]) || is_thought && holds_text(part);
+                facts.token |= thought;
+                facts.thought |= thought;
+                if !is_thought {
+                    answer(&part["text"], facts);
+                }
             }
         }
         _ => {}
@@ -113,7 +204,7 @@ fn holds_text(value: &Value) -> bool {
     match value {
         Value::String(text) => !text.is_empty(),
         Value::Array(parts) => parts.iter().any(holds_text),
-        Value::Object(_) => holds_text(&value["text"]),
+        Value::Object(_) => TEXTS.iter().any(|name| holds_text(&value[*name])),
         _ => false,
     }
 }

@@ -3,6 +3,7 @@
 use crate::api::chat::fast::{Seen, has_text, is_error, timings};
 use crate::api::scan::Scan;
 use crate::api::{EventFacts, Usage};
+use crate::metrics::FinishWord;
 
 pub(super) fn read(data: &[u8]) -> Option<EventFacts> {
     let mut facts = EventFacts::default();
@@ -18,7 +19,7 @@ pub(super) fn read(data: &[u8]) -> Option<EventFacts> {
         }
         b"stop" => {
             seen.first(1)?;
-            facts.finish = scan.truth()?;
+            facts.finish = scan.truth()?.then_some(FinishWord::STOP);
             Some(())
         }
         b"tokens_predicted" => {

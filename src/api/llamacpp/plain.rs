@@ -2,6 +2,7 @@
 
 use crate::api::chat::plain::{count, document, is_error, times, timings};
 use crate::api::{EventFacts, Malformed, Usage};
+use crate::metrics::FinishWord;
 
 pub(super) fn read(data: &[u8]) -> Result<EventFacts, Malformed> {
     let document = document(data)?;
@@ -14,7 +15,8 @@ pub(super) fn read(data: &[u8]) -> Result<EventFacts, Malformed> {
     Ok(EventFacts {
         token: text,
         answer: text,
-        finish: document["stop"] == true,
+        thought: false,
+        finish: (document["stop"] == true).then_some(FinishWord::STOP),
         usage: counted.or_else(|| timings(&document["timings"])),
         times: times(&document["timings"]),
         error: is_error(&document),

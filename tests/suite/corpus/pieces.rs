@@ -3,7 +3,7 @@
 
 use llmload_uring::api::{Api, EventFacts, ServerTimes, Usage};
 use llmload_uring::engine::response::Expected;
-use llmload_uring::metrics::{Outcome, TokenSource};
+use llmload_uring::metrics::{Cause, FinishWord, Outcome, TokenSource};
 use llmload_uring::units::Nanos;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -13,7 +13,8 @@ use crate::reading::Seen;
 use super::Written;
 
 /// A JSON object stands for an event with that data, written as it is here; anything else for the bytes themselves.
-/// What the event says follows in words: `nothing`, or of `token`, `answer` (a token of the answer), `finish`,
+/// What the event says follows in words: `nothing`, or of `token`, `answer` (a token of the answer), `thought`,
+/// `finish`,
 /// `error`, `done`; or `malformed`. Without words no event is complete.
 #[derive(Deserialize)]
 pub(super) struct Piece(
@@ -67,8 +68,9 @@ impl Piece {
             match word {
                 "nothing" => {}
                 "token" => facts.token = true,
+                "thought" => (facts.token, facts.thought) = (true, true),
                 "answer" => (facts.token, facts.answer) = (true, true),
-                "finish" => facts.finish = true,
+                "finish" => facts.finish = Some(finish_in(self.0.get())),
                 "error" => facts.error = true,
                 "done" => facts.done = true,
                 "malformed" => return Some(Err(())),
@@ -76,6 +78,24 @@ impl Piece {
             }
         }
         Some(Ok(facts))
+    }
+}
+
+/// The last finish reason that is written there; `stop` where there is none, as in llama.cpp's own API.
+fn finish_in(written: &str) -> FinishWord {
+    let words = written.split("\"finish_reason\":\"").skip(1);
+    let words = words.map(|rest| rest.split('"').next().unwrap_or_default());
+    let last = words.filter(|word| !word.is_empty()).last();
+    last.map_or(FinishWord::STOP, |word| FinishWord::of(word.as_bytes()))
+}
+
+/// A good answer has no cause, and one of the causes that a vector names is that.
+pub(super) fn assert_caused(name: &str, seen: &Seen, cause: Option<&str>) {
+    let found = seen.cause.map(Cause::name);
+    match cause {
+        Some(_) => assert_eq!(found, cause, "{name}"),
+        None if !seen.outcome.is_failure() => assert_eq!(found, None, "{name}"),
+        None => {}
     }
 }
 
