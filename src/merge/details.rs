@@ -72,11 +72,11 @@ impl<'a> Listed<'a> {
         format!("details[{}]", self.count)
     }
 
-    /// All that the document counts have to be there, but for those that it says it has lost.
+    /// All that have ended by the document's count have to be there, but for those that it says it has lost.
     pub fn end(self) -> Result<(), Reason> {
         let document = &self.part.document;
         let (requests, lost) = (document.totals.requests, document.client.details_lost);
-        if self.count.checked_add(lost) == Some(requests) {
+        if self.count.checked_add(lost) == requests.checked_sub(document.totals.in_flight) {
             return Ok(());
         }
         let what = format!(

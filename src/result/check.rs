@@ -135,15 +135,16 @@ impl RunResult {
         Ok(())
     }
 
-    /// A list of requests is all of them. Where servers were loaded alone first, it has those requests, too; a merged
-    /// one may lack those of a part.
+    /// A list of requests is all of those that have ended. Where servers were loaded alone first, it has those
+    /// requests, too; a merged one may lack those of a part.
     fn check_details(&self) -> Result {
         let Some(listed) = self.details else { return Ok(()) };
         let (requests, lost) = (self.totals.requests, self.client.details_lost);
+        let ended = requests.saturating_sub(self.totals.in_flight);
         let has_others = self.config.get("contention").is_some_and(|asked| *asked == true);
-        let is_whole = listed.checked_add(lost) == Some(requests);
+        let is_whole = listed.checked_add(lost) == Some(ended);
         ensure(
-            is_whole || has_others || self.run.merged.is_some() && listed <= requests,
+            is_whole || has_others || self.run.merged.is_some() && listed <= ended,
             "details",
             || format!("{listed} requests are listed, `totals.requests` is {requests} and {lost} were lost"),
         )
