@@ -32,7 +32,7 @@ pub struct Config {
     pub server: ServerChoice,
     /// Each endpoint is asked once before the load.
     pub validate: bool,
-    /// A generator that was the limit is exit code 113.
+    /// A generator that was the limit ends the run with [`crate::error::ExitCode::NotTrustworthy`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_fit: bool,
     pub seed: u64,

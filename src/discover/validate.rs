@@ -74,7 +74,7 @@ use Judgement::{Absent, Bad, Good};
 
 /// Asks for health and models, and with a question for a completion in the target's API, a streamed one and what the
 /// API asks besides; what the row of the API does not have is left out. `say` gets a line for each. The first that
-/// fails is the error, exit code 114.
+/// fails is the error.
 pub fn validate(
     target: &Target,
     tls: Option<&TlsTarget>,

@@ -13,7 +13,7 @@ pub struct Client {
     /// One of the generator's own rules applies, whether or not the run was asked to fail by it.
     pub limit: bool,
     pub limit_reasons: Vec<LimitReason>,
-    /// `limit` is exit code 113.
+    /// `limit` makes the run end with [`ExitCode::NotTrustworthy`](crate::error::ExitCode).
     pub fit_required: bool,
     pub stamp_source: StampSource,
     pub quickack: bool,
