@@ -385,7 +385,7 @@ fn probe_says_whether_a_run_fits_and_names_the_command_that_mends_a_lack() {
     );
     assert_eq!(fits.stderr, "");
     let lacks = probe(64, &["--vus", "10", "--cores", "1"]).expect(111);
-    lacks.one_error("open files: limit is 64, needed 90: 10 for connections");
+    lacks.one_error("open files: the limit is 64, but 90 are needed: 10 for connections");
     assert!(
         lacks
             .stderr
