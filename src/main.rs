@@ -27,9 +27,11 @@ fn main() -> ExitCode {
         Some(Command::ImportK6(args)) => import_k6(&args),
         Some(Command::Mock(args)) => commands::mock::run(&args, &mut say),
         Some(Command::Run(args)) => load(&args, begun),
-        Some(Command::Config(args)) => commands::config_check::check(&args)
-            .map_err(Failure::from)
-            .and_then(|text| deliver(&text)),
+        Some(Command::Config(args)) => {
+            warn_of_variables();
+            let checked = commands::config_check::check(&args).map_err(Failure::from);
+            checked.and_then(|text| deliver(&text))
+        }
         Some(Command::Profiles(args)) => commands::profiles::profiles(&args)
             .map_err(Failure::from)
             .and_then(|text| deliver(&text)),
@@ -52,7 +54,16 @@ fn tell(failure: &Failure) -> Exit {
     failure.exit
 }
 
+/// A mistyped variable changes nothing, which its user should know.
+fn warn_of_variables() {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    cli::unknown_variables(names).iter().for_each(|line| say(line));
+}
+
 fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
+    if !args.quiet {
+        warn_of_variables();
+    }
     let signals = Signals::watch(Phase::Setup, say)?;
     let finished = run::run(args, &signals, begun, &mut say)?;
     let mut exits = vec![finished.exit];

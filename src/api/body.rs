@@ -5,6 +5,65 @@ use std::io::Write;
 /// Why writes into a body cannot fail: `Vec<u8>` takes any bytes, and a string is always valid JSON text.
 pub(in crate::api) const INFALLIBLE: &str = "writing JSON into memory does not fail";
 
+/// Which member of a body limits what OpenAI's older APIs generate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenLimitKey {
+    /// What every server knows, but for models that reason at a hosted API.
+    MaxTokens,
+    /// Its successor, which those models insist on.
+    MaxCompletionTokens,
+}
+
+impl TokenLimitKey {
+    pub const ALL: [TokenLimitKey; 2] = [TokenLimitKey::MaxTokens, TokenLimitKey::MaxCompletionTokens];
+
+    /// As it stands in a body, in a document and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenLimitKey::MaxTokens => "max_tokens",
+            TokenLimitKey::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+
+    pub fn of_name(name: &str) -> Option<TokenLimitKey> {
+        TokenLimitKey::ALL.into_iter().find(|key| key.name() == name)
+    }
+}
+
+impl serde::Serialize for TokenLimitKey {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+/// The members of a body in which servers of OpenAI's older APIs differ. `None`: nobody has said, so it is what most
+/// servers take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wording {
+    pub token_limit: Option<TokenLimitKey>,
+    /// Whether a stream is asked, by `stream_options`, to report its token counts at its end.
+    pub stream_options: Option<bool>,
+}
+
+impl Wording {
+    /// Fills what nobody has said with what `other` says.
+    pub fn or(self, other: Wording) -> Wording {
+        Wording {
+            token_limit: self.token_limit.or(other.token_limit),
+            stream_options: self.stream_options.or(other.stream_options),
+        }
+    }
+
+    pub fn token_limit_key(self) -> TokenLimitKey {
+        self.token_limit.unwrap_or(TokenLimitKey::MaxTokens)
+    }
+
+    /// Whether a stream is asked for its token counts.
+    pub fn asks_usage(self) -> bool {
+        self.stream_options.unwrap_or(true)
+    }
+}
+
 /// A request for generated text.
 #[derive(Clone, Copy)]
 pub struct Generation<'a> {
@@ -15,6 +74,8 @@ pub struct Generation<'a> {
     /// The server may answer from its prompt cache. Only llama.cpp's own API is told: the others may refuse a member
     /// that they do not know.
     pub cache_prompt: bool,
+    /// For OpenAI's older APIs; the others have words of their own.
+    pub wording: Wording,
 }
 
 /// A prompt that writes itself, so that APIs do not know where prompts come from and no copy is made of a long one.
@@ -41,11 +102,12 @@ pub(in crate::api) fn write_model(out: &mut Vec<u8>, model: &str) {
 }
 
 /// Appends how much OpenAI's older APIs are to generate and whether they are to stream, and the end of the body. A
-/// stream is asked to report its token counts at its end.
+/// stream is asked to report its token counts at its end, unless its wording says otherwise.
 pub(in crate::api) fn write_openai_end(out: &mut Vec<u8>, asked: &Generation) {
     let (max_tokens, stream) = (asked.max_tokens, asked.stream);
-    write!(out, ",\"max_tokens\":{max_tokens},\"stream\":{stream}").expect(INFALLIBLE);
-    if stream {
+    let key = asked.wording.token_limit_key().name();
+    write!(out, ",\"{key}\":{max_tokens},\"stream\":{stream}").expect(INFALLIBLE);
+    if stream && asked.wording.asks_usage() {
         out.extend_from_slice(b",\"stream_options\":{\"include_usage\":true}");
     }
     out.push(b'}');

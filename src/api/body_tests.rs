@@ -16,6 +16,10 @@ const WHOLE: Generation = Generation {
     max_tokens: 20,
     stream: false,
     cache_prompt: false,
+    wording: Wording {
+        token_limit: None,
+        stream_options: None,
+    },
 };
 const STREAM: Generation = Generation {
     prompt: &"é",
@@ -64,6 +68,40 @@ fn bodies_are_these_and_only_llama_cpp_gets_the_cache_key() {
 }
 
 #[test]
+fn the_limit_and_the_question_for_usage_are_worded_as_the_server_wants_them() {
+    let wording = Wording {
+        token_limit: Some(TokenLimitKey::MaxCompletionTokens),
+        stream_options: Some(false),
+    };
+    for api in [Api::Chat, Api::Completions] {
+        let text = body(api, Generation { wording, ..STREAM });
+        assert!(
+            text.ends_with(r#","max_completion_tokens":4294967295,"stream":true}"#),
+            "{text}"
+        );
+    }
+    let own = body(Api::LlamaCpp, Generation { wording, ..STREAM });
+    assert_eq!(own, body(Api::LlamaCpp, STREAM));
+}
+
+#[test]
+fn what_was_asked_for_wins_over_what_was_found_out() {
+    let found = Wording {
+        token_limit: Some(TokenLimitKey::MaxCompletionTokens),
+        stream_options: Some(false),
+    };
+    assert_eq!(Wording::default().or(found), found);
+    let asked = Wording {
+        stream_options: Some(true),
+        ..Wording::default()
+    };
+    assert_eq!(
+        (asked.or(found).asks_usage(), asked.or(found).token_limit),
+        (true, found.token_limit)
+    );
+}
+
+#[test]
 fn a_prompt_is_written_as_it_says_in_every_api() {
     struct Tokens;
     impl Prompt for Tokens {
@@ -98,7 +136,7 @@ proptest! {
         max_tokens: u32,
         stream: bool,
     ) {
-        let asked = Generation { model: &model, prompt: &prompt.as_str(), max_tokens, stream, cache_prompt: false };
+        let asked = Generation { model: &model, prompt: &prompt.as_str(), max_tokens, stream, ..WHOLE };
         let read: Value = serde_json::from_str(&body(Api::Chat, asked)).unwrap();
         let mut wanted = json!({
             "model": model,

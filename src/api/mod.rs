@@ -16,7 +16,7 @@ mod stamp;
 mod stream;
 mod table;
 
-pub use body::{Generation, Prompt, write_string};
+pub use body::{Generation, Prompt, TokenLimitKey, Wording, write_string};
 pub use facts::{BodyFacts, EventFacts, Malformed, ServerTimes, Usage};
 pub use stamp::{STAMP_DIGITS, STAMP_KEY, find_stamp, write_stamp};
 pub use stream::{StreamEnd, StreamState};

@@ -28,10 +28,9 @@ pub struct Row {
     /// How its path ends. A URL whose path ends so means this API; one that names no API gets it appended.
     pub end: &'static str,
     /// Prefixes under which servers have it, the likeliest first. The one whose models list (`PREFIX/models`) answers
-    /// is taken. Empty: it is right below the path of the URL, and there is no models list.
+    /// is taken. Empty: it is right below the path of the URL, there is no models list, and whatever model a request
+    /// names, the one that is loaded answers.
     pub prefixes: &'static [&'static str],
-    /// The models list is asked for even where the URL names the whole path, because light requests go to it.
-    pub asks_models: bool,
     pub write_body: WriteBody,
     /// `None`: the API does not stream. Looked up once per stream, called once per server-sent event.
     pub read_event: Option<ReadEvent>,
@@ -82,7 +81,6 @@ table! {
         title: "chat completions",
         end: "/chat/completions",
         prefixes: &["/v1", "/openai/v1"],
-        asks_models: true,
         write_body: chat::write_body,
         read_event: Some(chat::read_event),
         read_body: chat::read_body,
@@ -96,7 +94,6 @@ table! {
         title: "completions",
         end: "/completions",
         prefixes: &["/v1", "/openai/v1"],
-        asks_models: false,
         write_body: completions::write_body,
         // One grammar with chat: `text` in place of `delta` and `message`.
         read_event: Some(chat::read_event),
@@ -111,7 +108,6 @@ table! {
         title: "llama.cpp's own completions",
         end: "/completion",
         prefixes: &[],
-        asks_models: false,
         write_body: llamacpp::write_body,
         read_event: Some(llamacpp::read_event),
         read_body: llamacpp::read_body,

@@ -16,6 +16,7 @@ mod run_args;
 mod server_args;
 mod shard_args;
 mod values;
+mod variables;
 
 pub use baseline_args::{BaselineAction, BaselineArgs};
 pub use compare_args::{CompareArgs, CompareFormat};
@@ -33,6 +34,7 @@ pub use values::faults::FaultSpec;
 pub use values::shard::ShardSpec;
 pub use values::stages::StageList;
 pub use values::start_at::StartAt;
+pub use variables::unknown_variables;
 
 use crate::error::ExitCode;
 use crate::server::{SimArgs, SuperviseArgs};
@@ -46,6 +48,8 @@ Examples:
       ramp to 1000 users against the built-in simulator, which is started and stopped
   llmload-uring quick-smoke --target http://127.0.0.1:8080
       three requests against a server that is running
+  LLMLOAD_API_KEY=sk-... llmload-uring smoke --target https://api.example.com/v1 --model gpt-4o-mini
+      an endpoint with a key, and one of its models
   llmload-uring high-concurrency --stages 10s:100,1m:500,10s:0 --time-scale 0.1
       another shape, ten times faster
   llmload-uring high-concurrency --vus 50 --duration 30s --output results.json
@@ -76,8 +80,8 @@ Examples:
       completion of options in the shell
 
 Each option is also read from the environment, as LLMLOAD_ and its name: LLMLOAD_VUS, LLMLOAD_THINK_TIME, ...
-(LLMLOAD_TARGET_URL or K6_TARGET_URL for --target). An API key comes from LLMLOAD_API_KEY or --api-key-file
-and is never shown.";
+(LLMLOAD_TARGET_URL or K6_TARGET_URL for --target). An API key comes from LLMLOAD_API_KEY, --api-key-file or,
+where neither is given, OPENAI_API_KEY, and is never shown.";
 
 /// The table of exit codes, in two columns.
 fn exit_codes() -> String {

@@ -88,7 +88,15 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_MAX_TOKENS", hide_env = true, value_name = "N", value_parser = parse_count_span, help_heading = REQUESTS)]
     pub max_tokens: Option<Span<u32>>,
 
-    /// Model of every chat request; several times for a list
+    /// Member of the body that holds the generation limit, for servers that refuse `max_tokens`
+    #[arg(long, env = "LLMLOAD_MAX_TOKENS_KEY", hide_env = true, value_name = "KEY", value_parser = ["max_tokens", "max_completion_tokens"], help_heading = REQUESTS)]
+    pub max_tokens_key: Option<String>,
+
+    /// Whether streams are asked for their token counts by `stream_options`, which some servers refuse
+    #[arg(long, env = "LLMLOAD_STREAM_OPTIONS", hide_env = true, value_name = "BOOL", value_parser = BoolishValueParser::new(), help_heading = REQUESTS)]
+    pub stream_options: Option<bool>,
+
+    /// Model of every chat request; several times for a list [the server's, where it has one]
     #[arg(long = "model", env = "LLMLOAD_MODEL", hide_env = true, value_name = "NAME", help_heading = REQUESTS)]
     pub models: Vec<String>,
 
@@ -117,6 +125,10 @@ pub struct RunArgs {
     /// Port of the simulator on this host [any free one]
     #[arg(long, env = "LLMLOAD_PORT", hide_env = true, value_name = "N", help_heading = TARGET)]
     pub port: Option<u16>,
+
+    /// Wait so long for a server that starts or loads its model: no connection yet, or 502, 503, 504
+    #[arg(long, env = "LLMLOAD_WAIT_FOR_TARGET", hide_env = true, value_name = "DURATION", value_parser = parse_duration, help_heading = TARGET)]
+    pub wait_for_target: Option<Nanos>,
 
     #[command(flatten)]
     pub server: ServerArgs,

@@ -21,7 +21,7 @@ use crate::cli::{self, RunArgs};
 use crate::error::{Mistakes, Reason, nearest, quoted};
 use crate::plan::Plan;
 use crate::profiles;
-use options::{load, passes_and_files, settings};
+use options::{load, passes_and_files, read_server_keys, settings};
 use std::io::Read;
 use to_plan::shard;
 use which_server::choose_server;
@@ -33,6 +33,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     let (mut config, mut mistakes) = document::read_document(&source.name, &source.file, &source.text)?;
     let servers = config.servers().to_vec();
     config.server = choose_server(args, servers, config.simulator.as_ref(), &mut mistakes);
+    read_server_keys(&mut config.server, |name| std::env::var(name).ok(), &mut mistakes);
     config.run = settings(args, &mut mistakes);
     load::overlay(&mut config, args, &mut mistakes);
     passes_and_files::overlay_session(&mut config, args, &mut mistakes);

@@ -1,8 +1,8 @@
 //! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
 
 use crate::api::Api;
-use crate::config::Settings;
 use crate::config::which_server::{ServerChoice, choice_keys};
+use crate::config::{Header, Settings};
 use crate::error::Place;
 use crate::plan::AnalysisLimits;
 use crate::plan::Executor;
@@ -118,6 +118,15 @@ pub struct ServerEntry {
     /// `None`: by the path of `base_url`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
+    /// The environment variable that holds its key; the key itself is in `sent` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// As the document writes them, `${NAME}` unread.
+    #[serde(serialize_with = "header_map", skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<Header>,
+    /// What these two come to: sent to this server in place of the run's headers of the same name.
+    #[serde(skip)]
+    pub sent: Vec<Header>,
     #[serde(skip)]
     pub place: Place,
 }
@@ -134,6 +143,9 @@ impl ServerEntry {
             model_alias: None,
             weight: ServerEntry::WEIGHT_DEFAULT,
             api: None,
+            api_key_env: None,
+            headers: Vec::new(),
+            sent: Vec::new(),
             place,
         }
     }
@@ -179,6 +191,7 @@ impl Serialize for RequestConfig {
                 models,
                 prompts,
                 cache_prompt,
+                wording,
             } => {
                 map.serialize_entry("kind", "chat")?;
                 map.serialize_entry("stream", stream)?;
@@ -194,6 +207,12 @@ impl Serialize for RequestConfig {
                 }
                 if *cache_prompt {
                     map.serialize_entry("cache_prompt", cache_prompt)?;
+                }
+                if let Some(key) = wording.token_limit {
+                    map.serialize_entry("max_tokens_key", &key)?;
+                }
+                if let Some(asked) = wording.stream_options {
+                    map.serialize_entry("stream_options", &asked)?;
                 }
             }
         }
@@ -237,6 +256,11 @@ pub struct ThresholdConfig {
     /// But not before this much of the run.
     pub delay_abort_eval: Option<Nanos>,
     pub place: Place,
+}
+
+/// Name -> value, each value redacted.
+fn header_map<S: Serializer>(headers: &[Header], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(headers.iter().map(|header| (&header.name, &header.value)))
 }
 
 fn shown_url<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {

@@ -4,6 +4,8 @@ use crate::cli::RunArgs;
 use crate::config::options::{CommandSettings, SimulatorSettings};
 use crate::config::{ServerEntry, SimulatorConfig};
 use crate::error::{Mistake, Place, Reason};
+use crate::plan::DURATION_MAX;
+use crate::units::{SECOND, check_duration};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::net::Ipv4Addr;
@@ -30,6 +32,16 @@ impl ServerChoice {
         match servers.is_empty() {
             true => ServerChoice::Simulator(SimulatorSettings::of_document(simulator)),
             false => ServerChoice::Running(servers),
+        }
+    }
+
+    pub(in crate::config) fn servers_mut(&mut self) -> &mut [ServerEntry] {
+        match self {
+            ServerChoice::Simulator(_) | ServerChoice::Command { server: None, .. } => &mut [],
+            ServerChoice::Command {
+                server: Some(server), ..
+            } => std::slice::from_mut(server),
+            ServerChoice::Running(servers) => servers,
         }
     }
 
@@ -68,6 +80,7 @@ pub fn choose_server(
             .hint("add `--target URL`, or `--port N` for a server on this host");
         mistakes.push(reason.at("--no-server", 0));
     }
+    check_wait(args, listed.is_some(), mistakes);
     if mistakes.len() > before {
         // The run ends with these mistakes. What follows is checked with the document's servers alone.
         return ServerChoice::of_document(document, simulator);
@@ -154,6 +167,22 @@ fn check_simulator(args: &RunArgs, listed: Option<&Listed>, mistakes: &mut Vec<M
     mistakes.push(Reason::new(what).hint("drop one of the two").at(option, 0));
 }
 
+/// A server that the run starts has a wait of its own.
+fn check_wait(args: &RunArgs, listed: bool, mistakes: &mut Vec<Mistake>) {
+    let Some(wait) = args.wait_for_target else { return };
+    let mut wrong = |reason: Reason| mistakes.push(reason.at("--wait-for-target", 0));
+    if let Err(reason) = check_duration(wait, &(SECOND..=DURATION_MAX)) {
+        wrong(reason);
+    }
+    if args.server.server_cmd.is_some() {
+        let what = "is for a server that others start; `--server-wait` is for that of `--server-cmd`";
+        wrong(Reason::new(what).hint("drop it, and give `--server-wait`"));
+    } else if args.target().is_none() && !listed && args.port.is_none() {
+        let what = "has no meaning without a target: the simulator is started by the run";
+        wrong(Reason::new(what).hint("add `--target URL`"));
+    }
+}
+
 /// A document with one server may be run against another; with several nobody knows which one is meant.
 fn check_several(args: &RunArgs, listed: &Listed, mistakes: &mut Vec<Mistake>) {
     let named = format!("the {} servers of {}", listed.count, listed.named());
@@ -174,8 +203,10 @@ fn retarget(servers: &mut Vec<ServerEntry>, url: &str, option: &str) {
     match servers.first_mut() {
         Some(server) => {
             server.base_url = url.to_owned();
-            // Another server has a path of its own, which says what it speaks.
+            // Another server has a path of its own, which says what it speaks, and no business with this one's key.
             server.api = None;
+            server.api_key_env = None;
+            server.headers.clear();
         }
         None => servers.push(ServerEntry::at(url, Place::option(option))),
     }

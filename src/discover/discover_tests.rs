@@ -1,4 +1,5 @@
 use super::*;
+use crate::workload::NamedPaths;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
@@ -110,7 +111,18 @@ fn a_server_without_a_models_list_is_told_apart_by_its_answers() {
         (error.exit, error.reason().hint.clone().unwrap())
     };
     assert_eq!(code(&[], "").0, crate::error::ExitCode::Config);
-    assert!(code(&[("/v1/models", 401, "")], "").1.contains("--header"));
+    for (status, path) in [(401, ""), (403, ""), (401, "/v1/chat/completions")] {
+        let table: &[_] = match status {
+            401 => &[("/v1/models", 401, "")],
+            _ => &[("/v1/models", 403, "")],
+        };
+        let (exit, hint) = code(table, path);
+        assert_eq!(exit, crate::error::ExitCode::Target);
+        assert!(
+            hint.contains("--header") && hint.contains("LLMLOAD_API_KEY"),
+            "{hint}"
+        );
+    }
     assert_eq!(
         code(&[("/v1/models", 503, "loading")], "").0,
         crate::error::ExitCode::Target
@@ -181,23 +193,6 @@ fn named_gets_go_to_their_own_paths_at_llmsim_and_to_the_models_list_elsewhere()
 }
 
 #[test]
-fn a_model_whose_name_is_no_path_is_not_asked_for() {
-    for list in [
-        r#"{"data":[{"id":"a/b"}]}"#,
-        r#"{"data":[{"id":""}]}"#,
-        r#"{"data":[]}"#,
-        "{}",
-        "x",
-    ] {
-        assert_eq!(first_model(list.as_bytes()), None, "{list}");
-    }
-    assert_eq!(
-        first_model(br#"{"data":[{"id":"qwen2.5:7b"}]}"#),
-        Some("qwen2.5:7b".into())
-    );
-}
-
-#[test]
 fn the_api_follows_from_the_end_of_the_path() {
     for (url, api) in [
         ("http://h:1/completion", Some(Api::LlamaCpp)),
@@ -212,4 +207,48 @@ fn the_api_follows_from_the_end_of_the_path() {
     ] {
         assert_eq!(api_of(url), api, "{url}");
     }
+}
+
+#[test]
+fn the_models_of_a_server_are_found_and_one_without_a_list_is_told_apart() {
+    let models = |table, path| Fake::new(table).resolve(path).unwrap().models;
+    let two = Models::List(vec!["gpt-5".into(), "o3".into()]);
+    assert_eq!(models(LLMSIM_MODELS, ""), two);
+    assert_eq!(models(LLMSIM_MODELS, "/openai/v1/completions"), two);
+    assert_eq!(models(VLLM, ""), Models::List(vec![]));
+    assert_eq!(models(&[], "/v1/chat/completions"), Models::NoList);
+    assert_eq!(models(&[], "/completion"), Models::NotAsked);
+}
+
+#[test]
+fn a_list_that_is_kept_from_a_key_is_no_reason_not_to_use_the_path_that_is_given() {
+    let found = Fake::new(&[("/v1/models", 403, "")])
+        .resolve("/v1/chat/completions")
+        .unwrap();
+    assert_eq!(found.models, Models::NoList);
+    assert!(
+        found.notes[0].contains("/v1/models is refused (403)"),
+        "{:?}",
+        found.notes
+    );
+}
+
+#[test]
+fn a_slash_at_the_end_of_an_apis_path_is_kept() {
+    let found = Fake::new(&[]).resolve("/v1/chat/completions/?k=v").unwrap();
+    assert_eq!(found.target.api_path, "/v1/chat/completions/?k=v");
+    assert!(found.notes[0].contains("its slash kept"), "{:?}", found.notes);
+    let found = Fake::new(VLLM).resolve("/v1/").unwrap();
+    assert_eq!(found.target.api_path, "/v1/chat/completions");
+}
+
+#[test]
+fn an_answer_that_asks_for_https_is_told_as_that() {
+    let body = "Client sent an HTTP request to an HTTPS server.\n";
+    let server = Fake::new(Box::leak(Box::new([("/health", 400, body)])));
+    let error = server.resolve("").unwrap_err().to_string();
+    assert!(
+        error.contains("speaks TLS on this port") && error.contains("https://"),
+        "{error}"
+    );
 }

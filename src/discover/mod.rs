@@ -1,22 +1,29 @@
 //! From what the user typed to a target: which server, which addresses, which paths.
 
+mod crossed;
+mod find;
 mod paths;
+mod refused;
 mod url;
 mod validate;
+mod wait;
 
+pub use find::Models;
 pub use url::Url;
 pub use validate::{Question, VALIDATION_LIMIT, validate};
+pub use wait::wait_until_ready;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::api::Api;
+use crate::api::{Api, Wording};
 use crate::blocking_http::{Answer, Peer, ProbeError};
+use crate::discover::find::{find_api, light_paths, named_paths};
 use crate::discover::paths::Places;
-use crate::error::{ExitCode, Failure, Place, Reason, printable};
+use crate::error::{ExitCode, Failure, Place, Reason};
 use crate::http1::check_path;
 use crate::tls::{TlsOptions, TlsTarget};
-use crate::workload::{NamedPaths, Target};
+use crate::workload::Target;
 
 /// For one question, connecting included.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
@@ -28,9 +35,10 @@ pub const ADDRESSES_MAX: usize = 64;
 /// Path of the simulator's statistics.
 pub const STATS_PATH: &str = "/llmsim/stats";
 
-/// Whether a run could go to this URL, an API of the path included. What is wrong is said without its user and query.
-pub fn check_url(text: &str) -> Result<(), Reason> {
-    paths::check(&Url::read(text)?.path)
+/// Whether a run could go to this URL, an API of the path included; `api` is what the configuration says that it
+/// speaks. What is wrong is said without its user and query.
+pub fn check_url(text: &str, api: Option<Api>) -> Result<(), Reason> {
+    Places::of(&Url::read(text)?.path, api).map(drop)
 }
 
 /// The API that the path of a URL names, if it names one.
@@ -103,6 +111,8 @@ pub struct Discovery {
     pub service: Service,
     /// How it is reached over TLS; `None`: in plain text.
     pub tls: Option<TlsTarget>,
+    /// The models that it has.
+    pub models: Models,
     /// What was chosen for the user, to be printed.
     pub notes: Vec<String>,
 }
@@ -127,7 +137,7 @@ pub fn resolve_over(
     let places = Places::of(&url.path, api).map_err(|reason| given.mistake(reason))?;
     let mut notes = Vec::new();
     let tls = tls_target(&url, options, &mut notes)?;
-    let named = lookup(&url).map_err(|e| silent(&url, &e))?;
+    let named = lookup(&url).map_err(|e| unreachable(&url, &e))?;
     let addresses = reachable(&url, named, &mut notes)?;
     let peer = Peer {
         address: addresses[0],
@@ -142,13 +152,16 @@ pub fn resolve_over(
         _ => Service::Other,
     };
     let found = find_api(&url, &peer, &places, service, &health)?;
+    notes.extend(found.note.clone());
     if let Some(note) = note_of_api(&url, &places, &found.prefix) {
         notes.push(note);
     }
     let is_healthy = health.is_ok_and(|answer| answer.status == 200);
     let light_paths = light_paths(service, is_healthy, &found);
     let named_paths = named_paths(service, &found, &light_paths[0]);
-    let api_path = format!("{}{}{}", found.prefix, places.end, url.query);
+    // The slashes of a base are only what joins it with the rest.
+    let slashes = if places.whole { url.slashes.as_str() } else { "" };
+    let api_path = format!("{}{}{slashes}{}", found.prefix, places.end, url.query);
     check_path(&api_path).map_err(|e| {
         let reason = Reason::new(e.to_string()).hint("percent-encode the path");
         given.mistake(reason)
@@ -163,16 +176,27 @@ pub fn resolve_over(
             light_paths,
             named_paths,
             headers,
+            wording: Wording::default(),
         },
         service,
         tls,
+        models: found.models,
         notes,
     })
 }
 
-/// The addresses behind a URL, as far as it is one: asks the name service, and nobody else.
-pub fn addresses(url: &str) -> Option<Vec<SocketAddr>> {
-    lookup(&Url::read(url).ok()?).ok()
+/// The addresses behind a URL: asks the name service, and nobody else. Without an answer of it the run need not begin.
+pub fn addresses(url: &str) -> Result<Vec<SocketAddr>, Failure> {
+    let url = Url::read(url).map_err(|reason| Failure::new(ExitCode::Config, reason))?;
+    lookup(&url).map_err(|e| unreachable(&url, &e))
+}
+
+/// Nobody has been asked yet but the name service and the port.
+fn unreachable(url: &Url, reason: &ProbeError) -> Failure {
+    unfit(
+        format!("target {}: never answered: {reason}", url.origin()),
+        "check that the server runs, and its host and port; --wait-for-target 60s waits for one that starts",
+    )
 }
 
 /// Reads the trusted certificates, if the URL needs them.
@@ -203,120 +227,19 @@ fn tls_target(
     Ok(Some(target))
 }
 
-/// Where the API was found.
-struct Found {
-    prefix: String,
-    /// The models list, if it answered 200.
-    models: Option<String>,
-    /// The first model of that list.
-    model: Option<String>,
-}
-
-/// Asks the candidates for their models list. A given prefix is taken whatever it answers, as long as
-/// something does.
-fn find_api(
-    url: &Url,
-    peer: &Peer<'_>,
-    places: &Places,
-    service: Service,
-    health: &Result<Answer, ProbeError>,
-) -> Result<Found, Failure> {
-    let given = || Found {
-        prefix: places.candidates[0].clone(),
-        models: None,
-        model: None,
-    };
-    if !places.asks_models() {
-        return match health {
-            Ok(_) => Ok(given()),
-            Err(e) => Err(silent(url, e)),
-        };
-    }
-    let mut candidates: Vec<&String> = places.candidates.iter().collect();
-    if service == Service::Llmsim {
-        // llmsim has its OpenAI routes there and nowhere else: one question instead of two.
-        candidates.sort_by_key(|prefix| prefix.as_str() != "/openai/v1");
-    }
-    let mut answers = Vec::new();
-    for prefix in candidates {
-        let models = format!("{prefix}/models{}", url.query);
-        let answer = peer.get(&models);
-        if let Ok(answer) = &answer
-            && answer.status == 200
-        {
-            let model = first_model(&answer.body);
-            return Ok(Found {
-                prefix: prefix.clone(),
-                model: model.map(|id| format!("{prefix}/models/{id}{}", url.query)),
-                models: Some(models),
-            });
-        }
-        answers.push((prefix, answer));
-    }
-    let unanswered = answers.iter().all(|(_, answer)| answer.is_err());
-    let first = answers.first().and_then(|(_, answer)| answer.as_ref().err());
-    match (first, health) {
-        (Some(reason), Err(_)) if unanswered => Err(silent(url, reason)),
-        _ if places.given => Ok(given()),
-        _ => Err(no_models_list(url, places, &answers)),
-    }
-}
-
 /// What was chosen for the user. Nothing was where the URL names the whole path of the API that is usual.
 fn note_of_api(url: &Url, places: &Places, prefix: &str) -> Option<String> {
-    if places.given && places.api == Api::DEFAULT {
+    let slashes = if places.whole { url.slashes.as_str() } else { "" };
+    if places.given && places.api == Api::DEFAULT && slashes.is_empty() {
         return None;
     }
-    let how = if places.given {
-        ""
-    } else {
-        ", found by its models list"
+    let how = match places.given {
+        true if slashes.is_empty() => "",
+        true => ", its slash kept",
+        false => ", found by its models list",
     };
     let (origin, title, end) = (url.origin(), places.api.row().title, places.end);
-    Some(format!("target {origin}: {title} at {prefix}{end}{how}"))
-}
-
-fn light_paths(service: Service, is_healthy: bool, found: &Found) -> Vec<String> {
-    let health = || "/health".to_owned();
-    match (service, &found.models) {
-        (Service::Llmsim, _) => vec![health(), STATS_PATH.to_owned()],
-        (_, Some(models)) if is_healthy => vec![models.clone(), health()],
-        (_, Some(models)) => vec![models.clone()],
-        (_, None) if is_healthy => vec![health()],
-        // Neither answered 200; requests to it will say so, each by its status.
-        (_, None) => vec![format!("{}/models", found.prefix)],
-    }
-}
-
-/// Where GETs that name their path go: at llmsim each to its own, elsewhere all to the models list, or to the
-/// light path that there is.
-fn named_paths(service: Service, found: &Found, light: &str) -> NamedPaths {
-    let models = found.models.as_deref().unwrap_or(light);
-    if service != Service::Llmsim {
-        return NamedPaths::all(models);
-    }
-    NamedPaths {
-        health: "/health".to_owned(),
-        models: models.to_owned(),
-        model: found.model.as_deref().unwrap_or(models).to_owned(),
-        stats: STATS_PATH.to_owned(),
-    }
-}
-
-/// Fit for a path as it is: an identifier that would have to be encoded is not used.
-fn first_model(list: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct List {
-        data: Vec<Model>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Model {
-        id: String,
-    }
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
-    let list = serde_json::from_slice::<List>(list).ok()?;
-    let id = list.data.into_iter().next()?.id;
-    (!id.is_empty() && id.bytes().all(plain)).then_some(id)
+    Some(format!("target {origin}: {title} at {prefix}{end}{slashes}{how}"))
 }
 
 fn is_llmsim(answer: &Answer) -> bool {
@@ -326,46 +249,6 @@ fn is_llmsim(answer: &Answer) -> bool {
     }
     answer.status == 200
         && serde_json::from_slice::<Health>(&answer.body).is_ok_and(|h| h.service == "llmsim")
-}
-
-/// Nothing came from the target.
-fn silent(url: &Url, reason: &ProbeError) -> Failure {
-    let hint = match reason {
-        ProbeError::Tls(tls) => tls.hint(),
-        _ => "check that the server runs, and its host and port",
-    };
-    unfit(format!("target {}: never answered: {reason}", url.origin()), hint)
-}
-
-fn no_models_list(url: &Url, places: &Places, answers: &[(&String, Result<Answer, ProbeError>)]) -> Failure {
-    let tried: Vec<String> = answers
-        .iter()
-        .map(|(prefix, answer)| match answer {
-            Ok(answer) => format!("{prefix}/models: {}", answer.status),
-            Err(e) => format!("{prefix}/models: {e}"),
-        })
-        .collect();
-    let message = format!(
-        "target {}: no models list found ({})",
-        url.origin(),
-        printable(&tried.join(", "), 400)
-    );
-    let status = |wanted: fn(u16) -> bool| {
-        answers
-            .iter()
-            .any(|(_, answer)| answer.as_ref().is_ok_and(|a| wanted(a.status)))
-    };
-    if status(|status| status >= 500) {
-        return unfit(message, "wait until the server is ready");
-    }
-    let end = places.end;
-    let path = format!("name the whole path: --target http://HOST:PORT/PREFIX{end}");
-    let hint = if status(|status| matches!(status, 401 | 403)) {
-        format!("send the key with --header, or {path}")
-    } else {
-        path
-    };
-    unusable(message, hint)
 }
 
 /// All addresses of the host, each once.
@@ -433,7 +316,7 @@ fn reachable(
     }
     let dead = dead.join(", ");
     if open.is_empty() {
-        return Err(silent(url, &ProbeError::Unreachable(dead)));
+        return Err(unreachable(url, &ProbeError::Unreachable(dead)));
     }
     if !dead.is_empty() {
         notes.push(format!("target {}: left out {dead}", url.origin()));

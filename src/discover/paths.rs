@@ -1,7 +1,7 @@
 //! Which API a URL's path means, and where that API may be.
 
 use crate::api::{Api, ENDS_WITHOUT_ROW};
-use crate::error::{Reason, printable};
+use crate::error::{Reason, nearest, printable};
 
 /// Where the API may be.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,11 +13,18 @@ pub(super) struct Places {
     pub end: &'static str,
     /// There is nothing to find: the URL names the API's path, or the API is right below it.
     pub given: bool,
+    /// The URL names the API's path.
+    pub whole: bool,
 }
 
 impl Places {
     /// `asked`: the API that the configuration names, whatever the path.
     pub(super) fn of(path: &str, asked: Option<Api>) -> Result<Places, Reason> {
+        if asked.is_none()
+            && let Some(meant) = almost(path)
+        {
+            return Err(mistyped(path, &meant));
+        }
         if let Some(named) = Api::of_path(path) {
             let end = named.row().end;
             let prefix = path.strip_suffix(end).unwrap_or(path);
@@ -26,6 +33,7 @@ impl Places {
                 candidates: vec![prefix.to_owned()],
                 end,
                 given: true,
+                whole: true,
             });
         }
         check(path)?;
@@ -36,12 +44,14 @@ impl Places {
             candidates: candidates(path, row.prefixes),
             end: row.end,
             given: row.prefixes.is_empty(),
+            whole: false,
         })
     }
 
-    /// A whole path is used without a question, unless light requests need to know of a models list.
+    /// The models list says where the API is, which models there are, and where light requests go. An API without a
+    /// prefix has none.
     pub(super) fn asks_models(&self) -> bool {
-        self.api.row().asks_models || !self.given
+        !self.api.row().prefixes.is_empty()
     }
 }
 
@@ -60,8 +70,50 @@ fn candidates(path: &str, prefixes: &[&str]) -> Vec<String> {
     }
 }
 
+/// What a path that is almost an API's was probably meant to be. It is not guessed: taken for a prefix, or for another
+/// API whose path happens to end so, it would only fail later and less clearly.
+fn almost(path: &str) -> Option<String> {
+    let (before, last) = path.rsplit_once('/')?;
+    let word = last.to_ascii_lowercase();
+    let known = ["completions", "completion", "chat/completions"];
+    let meant = match Api::of_path(path) {
+        // llama.cpp's own API has no version, and nobody's chat is in the singular.
+        Some(_) if last == "completion" && (before.ends_with("/chat") || before.ends_with("/v1")) => {
+            "completions"
+        }
+        Some(_) => return None,
+        None if word == "chat" => "chat/completions",
+        None if word == "models" => return Some(before.to_owned()),
+        None => nearest(&word, &known)?,
+    };
+    let plural = before.ends_with("/chat") || before.ends_with("/v1");
+    let meant = if plural && meant == "completion" {
+        "completions"
+    } else {
+        meant
+    };
+    Some(format!("{before}/{meant}"))
+}
+
+fn mistyped(path: &str, meant: &str) -> Reason {
+    let shown = printable(path, 80);
+    if path.strip_suffix("/models") == Some(meant) {
+        let what = format!("path `{shown}` is that of a models list");
+        let base = if meant.is_empty() { "nothing at all" } else { meant };
+        return Reason::new(what).hint(format!(
+            "give what comes before `/models`: {}",
+            printable(base, 80)
+        ));
+    }
+    let what = format!(
+        "path `{shown}` is no API's, but almost `{}`",
+        printable(meant, 80)
+    );
+    Reason::new(what).hint("write that path, or the origin alone to have it found")
+}
+
 /// Refuses a path that names an API which is not spoken.
-pub(super) fn check(path: &str) -> Result<(), Reason> {
+fn check(path: &str) -> Result<(), Reason> {
     let Some(unknown) = ENDS_WITHOUT_ROW.iter().find(|end| path.ends_with(*end)) else {
         return Ok(());
     };
@@ -130,6 +182,41 @@ mod tests {
             assert_eq!(candidates(path, &["/v1", "/w/v1"]), all);
             assert_eq!(candidates(path, &[]), [path]);
         }
+    }
+
+    #[test]
+    fn a_path_that_is_almost_an_apis_is_asked_about() {
+        for (path, meant) in [
+            ("/v1/chat/completion", "/v1/chat/completions"),
+            ("/v1/chat", "/v1/chat/completions"),
+            ("/v1/completion", "/v1/completions"),
+            ("/v1/Chat/Completions", "/v1/Chat/completions"),
+            ("/v1/chat/compeltions", "/v1/chat/completions"),
+            ("/v1/chat-completions", "/v1/chat/completions"),
+            ("/v1/chatcompletions", "/v1/chat/completions"),
+            ("/completons", "/completions"),
+            ("/x/v1/models", "/x/v1"),
+        ] {
+            assert_eq!(almost(path).as_deref(), Some(meant), "{path}");
+            let reason = Places::of(path, None).unwrap_err();
+            assert!(reason.to_string().contains(meant), "{reason}");
+        }
+        for path in [
+            "",
+            "/v1",
+            "/openai/v1",
+            "/x",
+            "/complete",
+            "/v1/completions",
+            "/completion",
+            "/llama/completion",
+            "/api/chats/v1",
+            "/chat/completions",
+        ] {
+            assert_eq!(almost(path), None, "{path}");
+        }
+        // Whoever says which API it is has been asked.
+        assert!(Places::of("/v1/completion", Some(Api::LlamaCpp)).is_ok());
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Url {
     pub authority: String,
     /// Without a slash at the end; may be empty.
     pub path: String,
+    /// The slashes at its end: to some servers a path with one is another path.
+    pub slashes: String,
     /// With its `?`; may be empty.
     pub query: String,
 }
@@ -72,6 +74,7 @@ impl Url {
                 .ok_or_else(|| refuse("the port is not between 1 and 65535"))?,
         };
         let (host, bare) = host_forms(host).ok_or_else(|| refuse("not a host name or address"))?;
+        let (path, slashes) = path.split_at(path.trim_end_matches('/').len());
         Ok(Url {
             host,
             port,
@@ -81,7 +84,8 @@ impl Url {
             } else {
                 format!("{bare}:{port}")
             },
-            path: path.trim_end_matches('/').to_owned(),
+            path: path.to_owned(),
+            slashes: slashes.to_owned(),
             query: query.to_owned(),
         })
     }
@@ -156,6 +160,11 @@ mod tests {
             parts("h", 1, "h:1", "/a/chat/completions", "?key=s&x=/")
         );
         assert_eq!(url("http://h?k=v"), parts("h", 80, "h", "", "?k=v"));
+        let slashes = |text: &str| Url::read(text).unwrap().slashes;
+        assert_eq!(
+            (slashes("http://h/a"), slashes("http://h/a//?k=/")),
+            ("".into(), "//".into())
+        );
     }
 
     #[test]

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::api::{Generation, ReadEvent, ReadSide, Row, StreamEnd, StreamState, WriteBody};
+use crate::api::{
+    Generation, ReadEvent, ReadSide, Row, StreamEnd, StreamState, TokenLimitKey, Wording, WriteBody,
+};
 use crate::blocking_http::{Answer, Peer};
+use crate::discover::refused::{is_refusal, meaning, next_step};
 use crate::discover::unfit;
 use crate::error::{Failure, lossless, printable};
 use crate::http1::{Body, ContentType, Method};
@@ -21,6 +24,17 @@ pub const VALIDATION_LIMIT: Duration = Duration::from_secs(18);
 const TOKENS: u32 = 16;
 /// Characters of a body that an error shows.
 const SHOWN_CHARS_MAX: usize = 160;
+/// Words by which servers refuse a member that they do not know.
+const REFUSALS: [&str; 8] = [
+    "unsupported",
+    "not supported",
+    "not permitted",
+    "extra_forbidden",
+    "unknown",
+    "unexpected",
+    "unrecognized",
+    "not allowed",
+];
 /// Shorter values are no secrets, and would blot out half of a message.
 const SECRET_CHARS_MIN: usize = 6;
 
@@ -29,6 +43,8 @@ const SECRET_CHARS_MIN: usize = 6;
 pub struct Question<'a> {
     pub model: &'a str,
     pub prompt: &'a str,
+    /// What the configuration says of it; the rest is found out.
+    pub wording: Wording,
 }
 
 impl Question<'_> {
@@ -39,7 +55,41 @@ impl Question<'_> {
             max_tokens: TOKENS,
             stream,
             cache_prompt: false,
+            wording: self.wording,
         }
+    }
+
+    /// The wording that a refusal asks for, and the line that says so. Only what nobody has asked for is changed, so
+    /// that each member is changed once at most.
+    fn reworded(&self, check: &Check, answer: &Answer) -> Option<(Wording, &'static str)> {
+        if !matches!(answer.status, 400 | 422) || !matches!(check.judge, Judge::Whole | Judge::Stream(_)) {
+            return None;
+        }
+        let says = lossless(&answer.body).to_lowercase();
+        let refuses = |member: &str| says.contains(member) && REFUSALS.iter().any(|word| says.contains(word));
+        let is_limit = says.contains("max_completion_tokens") || refuses("max_tokens");
+        if self.wording.token_limit.is_none() && is_limit {
+            let wording = Wording {
+                token_limit: Some(TokenLimitKey::MaxCompletionTokens),
+                ..self.wording
+            };
+            return Some((
+                wording,
+                "`max_tokens` is refused: the run sends `max_completion_tokens`",
+            ));
+        }
+        let is_usage = says.contains("stream_options") || says.contains("include_usage");
+        let streams = matches!(check.judge, Judge::Stream(_));
+        if self.wording.stream_options.is_none() && streams && is_usage {
+            let wording = Wording {
+                stream_options: Some(false),
+                ..self.wording
+            };
+            let note = "`stream_options` is refused: the run leaves it out, and tokens are counted by events \
+                        where the server does not count them unasked";
+            return Some((wording, note));
+        }
+        None
     }
 }
 
@@ -49,6 +99,8 @@ struct Check {
     /// Behind the path, where two checks have the same.
     note: &'static str,
     body: Option<Vec<u8>>,
+    /// A stream is asked for its token counts.
+    asks_usage: bool,
     judge: Judge,
 }
 
@@ -73,31 +125,45 @@ enum Judgement {
 use Judgement::{Absent, Bad, Good};
 
 /// Asks for health and models, and with a question for a completion in the target's API, a streamed one and what the
-/// API asks besides; what the row of the API does not have is left out. `say` gets a line for each. The first that
-/// fails is the error.
+/// API asks besides; what the row of the API does not have is left out. `say` gets a line for each. Gives the wording
+/// that the server takes: a refusal that names a member is answered with the other wording.
+///
+/// # Errors
+/// The first check that fails.
 pub fn validate(
     target: &Target,
     tls: Option<&TlsTarget>,
-    question: Option<Question<'_>>,
+    mut question: Option<Question<'_>>,
     limit: Duration,
     say: &mut dyn FnMut(&str),
-) -> Result<(), Failure> {
+) -> Result<Wording, Failure> {
     let deadline = Instant::now() + limit;
     let row = target.api.row();
-    for check in checks(row, target, question) {
+    let mut all = checks(row, target, question);
+    let mut next = 0;
+    while let Some(check) = all.get(next) {
         let left = deadline.saturating_duration_since(Instant::now());
         let answer =
-            ask(target, tls, &check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
+            ask(target, tls, check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
         let method = check.method.as_str();
         let what = format!("{method} {}{}", check.shown_path(), check.note);
-        match check.judge.of(row, &answer) {
+        if let Some(asked) = &mut question
+            && let Some((wording, note)) = asked.reworded(check, &answer)
+        {
+            say(&format!("validation: {what}: {}, {note}", answer.status));
+            asked.wording = wording;
+            all = checks(row, target, question);
+            continue;
+        }
+        match check.judge.of(row, &answer, check.asks_usage) {
             Good(found) if found.is_empty() => say(&format!("validation: {what}: {}", answer.status)),
             Good(found) => say(&format!("validation: {what}: {}, {found}", answer.status)),
             Absent => say(&format!("validation: {what}: not there ({})", answer.status)),
             Bad(why) => return Err(check.error(target, &answer, &why)),
         }
+        next += 1;
     }
-    Ok(())
+    Ok(question.map_or(target.wording, |question| question.wording))
 }
 
 fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
@@ -105,12 +171,14 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Che
         Some(at) => target.api_path.split_at(at),
         None => (target.api_path.as_str(), ""),
     };
-    let prefix = path.strip_suffix(row.end).unwrap_or(path);
+    let whole = path.trim_end_matches('/');
+    let prefix = whole.strip_suffix(row.end).unwrap_or(whole);
     let get = |path: String, judge: Judge| Check {
         method: Method::Get,
         path,
         note: "",
         body: None,
+        asks_usage: false,
         judge,
     };
     let mut checks = vec![get("/health".to_owned(), Judge::Health)];
@@ -126,6 +194,7 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Che
             path,
             note: if stream { " streaming" } else { "" },
             body: Some(body),
+            asks_usage: row.has_usage && question.wording.asks_usage(),
             judge,
         });
     };
@@ -197,6 +266,9 @@ impl Check {
         if answer.status != 0 {
             message.push_str(&format!(": status {}", answer.status));
         }
+        if is_refusal(answer.status) {
+            message.push_str(&format!(": {}", meaning(answer.status, &target.headers)));
+        }
         if !why.is_empty() {
             message.push_str(&format!(": {}", shown(why, target)));
         }
@@ -207,7 +279,7 @@ impl Check {
                 body => format!("; its body begins `{body}`"),
             });
         }
-        unfit(message, hint(answer.status))
+        unfit(message, hint(answer, &target.headers))
     }
 }
 
@@ -227,25 +299,32 @@ fn shown(text: &str, target: &Target) -> String {
     printable(text.trim_end(), SHOWN_CHARS_MAX)
 }
 
-fn hint(status: u16) -> &'static str {
-    match status {
-        401 | 403 => "send the key: LLMLOAD_API_KEY, --api-key-file FILE or --header",
+fn hint(answer: &Answer, headers: &[(String, String)]) -> &'static str {
+    let says = |member: &str| lossless(&answer.body).contains(member);
+    match answer.status {
+        401 | 403 => next_step(headers),
+        400 | 422 if says("max_completion_tokens") || says("max_tokens") => {
+            "name the other member for the limit: --max-tokens-key, or `max_tokens_key` in the document"
+        }
+        400 | 422 if says("stream_options") => {
+            "leave it out: --stream-options false, or `stream_options: false` in the document"
+        }
         400 | 404 | 422 => {
             "name a model that the server has (--model NAME), or its whole path (--target URL)"
         }
         429 => "the server is at its limit before the load: wait, or raise its limit",
-        502..=504 => "wait until the server is ready",
+        502..=504 => "wait until the server is ready: --wait-for-target 60s does",
         _ => "see the server's log; --no-validate starts the load all the same",
     }
 }
 
 impl Judge {
-    fn of(&self, row: &Row, answer: &Answer) -> Judgement {
+    fn of(&self, row: &Row, answer: &Answer, asks_usage: bool) -> Judgement {
         match self {
             Judge::Health => judge_health(answer),
             Judge::Models => judge_models(answer),
             Judge::Whole => judge_whole(row, answer),
-            Judge::Stream(read) => judge_stream(row, *read, answer),
+            Judge::Stream(read) => judge_stream(row, *read, answer, asks_usage),
             Judge::Side(read) => judge_side(*read, answer),
         }
     }
@@ -291,7 +370,7 @@ fn judge_whole(row: &Row, answer: &Answer) -> Judgement {
     }
 }
 
-fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer) -> Judgement {
+fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer, asks_usage: bool) -> Judgement {
     if answer.status != 200 {
         return Bad(String::new());
     }
@@ -299,7 +378,7 @@ fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer) -> Judgement {
         return Bad("no event stream: its content type is not text/event-stream".to_owned());
     }
     match read_stream(read, &answer.body) {
-        Ok((stream, tokens)) => judge_end(row, &stream, tokens),
+        Ok((stream, tokens)) => judge_end(row, &stream, tokens, asks_usage),
         Err(why) => Bad(why),
     }
 }
@@ -334,7 +413,7 @@ fn read_stream(read: ReadEvent, body: &[u8]) -> Result<(StreamState, u32), Strin
     Ok((stream, tokens))
 }
 
-fn judge_end(row: &Row, stream: &StreamState, tokens: u32) -> Judgement {
+fn judge_end(row: &Row, stream: &StreamState, tokens: u32, asks_usage: bool) -> Judgement {
     let end = stream.verdict_at_end();
     if end == StreamEnd::Error {
         return Bad("an error in the stream".to_owned());
@@ -347,7 +426,7 @@ fn judge_end(row: &Row, stream: &StreamState, tokens: u32) -> Judgement {
     let missing: Vec<&str> = [
         (tokens > 0, "no token: no event carries text"),
         (end == StreamEnd::Ok, no_finish.as_str()),
-        (usage.is_some() || !row.has_usage, "no usage, which was asked for"),
+        (usage.is_some() || !asks_usage, "no usage, which was asked for"),
     ]
     .iter()
     .filter(|(there, _)| !there)

@@ -8,6 +8,8 @@ struct Says {
     path: &'static str,
     streaming: bool,
     bytes: Vec<u8>,
+    /// Only a request that holds this gets the answer.
+    refuses: Option<&'static str>,
 }
 
 fn http(status: u16, content_type: &str, body: &str) -> Vec<u8> {
@@ -38,6 +40,7 @@ fn good() -> Vec<Says> {
         path,
         streaming,
         bytes,
+        refuses: None,
     };
     vec![
         says("/health", false, json(200, "{}")),
@@ -101,7 +104,8 @@ fn serve(listener: TcpListener, table: Vec<Says>) -> Vec<String> {
         let path = path.split('?').next().unwrap();
         let said = table
             .iter()
-            .find(|says| says.path == path && says.streaming == streaming);
+            .filter(|says| says.path == path && says.streaming == streaming)
+            .find(|says| says.refuses.is_none_or(|member| text.contains(member)));
         let bytes = said.map_or_else(|| json(404, "{}"), |says| says.bytes.clone());
         stream.write_all(&bytes).unwrap();
         heads.push(text);
@@ -110,7 +114,7 @@ fn serve(listener: TcpListener, table: Vec<Says>) -> Vec<String> {
 }
 
 struct Validated {
-    result: Result<(), Failure>,
+    result: Result<Wording, Failure>,
     said: Vec<String>,
     requests: Vec<String>,
 }
@@ -125,10 +129,15 @@ fn target(address: SocketAddr) -> Target {
         light_paths: vec!["/health".to_owned()],
         named_paths: crate::workload::NamedPaths::all("/v1/models"),
         headers: vec![("authorization".to_owned(), "Bearer sk-CANARY-2".to_owned())],
+        wording: Default::default(),
     }
 }
 
 fn run(table: Vec<Says>) -> Validated {
+    run_asking(table, Wording::default())
+}
+
+fn run_asking(table: Vec<Says>, asked: Wording) -> Validated {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || serve(listener, table));
@@ -136,6 +145,7 @@ fn run(table: Vec<Says>) -> Validated {
     let question = Question {
         model: "m",
         prompt: "Hi",
+        wording: asked,
     };
     let result = validate(
         &target(address),
@@ -182,6 +192,7 @@ fn asked(row: &Row) -> Vec<String> {
     let question = Question {
         model: "m",
         prompt: "Hi",
+        wording: Wording::default(),
     };
     let target = target(([127, 0, 0, 1], 1).into());
     let checks = checks(row, &target, Some(question));
@@ -369,4 +380,92 @@ fn a_server_that_says_nothing_runs_into_the_limit() {
         "{error}"
     );
     assert_eq!(error.exit, crate::error::ExitCode::Target);
+}
+
+/// What a server says that takes one wording and refuses the other.
+fn strict(refused: &'static str, streaming: bool, status: u16, body: &str) -> Vec<Says> {
+    let mut table = good();
+    table.insert(
+        0,
+        Says {
+            path: "/v1/chat/completions",
+            streaming,
+            bytes: json(status, body),
+            refuses: Some(refused),
+        },
+    );
+    table
+}
+
+const NO_MAX_TOKENS: &str = r#"{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this
+    model. Use 'max_completion_tokens' instead."}}"#;
+const NO_STREAM_OPTIONS: &str =
+    r#"{"detail":[{"type":"extra_forbidden","loc":["body","stream_options","include_usage"]}]}"#;
+
+#[test]
+fn the_wording_that_a_server_takes_is_found_out_by_its_refusal() {
+    let forbidden = r#"{"detail":[{"type":"extra_forbidden","loc":["body","max_tokens"]}]}"#;
+    for (status, body) in [(400, NO_MAX_TOKENS), (422, forbidden)] {
+        let mut table = strict("\"max_tokens\"", false, status, body);
+        table.extend(strict("\"max_tokens\"", true, status, body).into_iter().take(1));
+        let ran = run(table);
+        let wording = ran.result.unwrap();
+        assert_eq!(wording.token_limit, Some(TokenLimitKey::MaxCompletionTokens));
+        assert_eq!(wording.stream_options, None);
+        assert!(ran.said[2].contains("`max_tokens` is refused"), "{:?}", ran.said);
+        assert!(
+            ran.requests[4].contains("\"max_completion_tokens\":16"),
+            "{:?}",
+            ran.requests
+        );
+    }
+    let mut table = strict("stream_options", true, 422, NO_STREAM_OPTIONS);
+    // Such a server may not count unasked.
+    let stream = table.iter_mut().rfind(|says| says.streaming).unwrap();
+    stream.bytes = events(&[TOKEN, FINISH, DONE]);
+    let ran = run(table);
+    assert_eq!(ran.result.unwrap().stream_options, Some(false));
+    assert!(
+        ran.said[3].contains("`stream_options` is refused"),
+        "{:?}",
+        ran.said
+    );
+}
+
+#[test]
+fn what_was_asked_for_is_not_changed_and_the_error_names_the_option() {
+    let asked = Wording {
+        token_limit: Some(TokenLimitKey::MaxTokens),
+        stream_options: Some(true),
+    };
+    let table = || strict("\"max_tokens\"", false, 400, NO_MAX_TOKENS);
+    let error = run_asking(table(), asked).result.unwrap_err().to_string();
+    assert!(error.contains("--max-tokens-key"), "{error}");
+    let table = strict("stream_options", true, 422, NO_STREAM_OPTIONS);
+    let error = run_asking(table, asked).result.unwrap_err().to_string();
+    assert!(error.contains("--stream-options false"), "{error}");
+    // A limit that is only too large is no reason for another key.
+    let large = r#"{"error":"max_tokens is too large: 16"}"#;
+    let error = run(but("/v1/chat/completions", false, json(400, large)));
+    assert_eq!(error.requests.len(), 3);
+    assert!(error.result.is_err());
+}
+
+#[test]
+fn a_missing_key_is_told_from_one_that_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let without = Target {
+        headers: Vec::new(),
+        ..target(listener.local_addr().unwrap())
+    };
+    let refused = || but("/v1/models", false, json(401, "{}"));
+    let server = std::thread::spawn(move || serve(listener, refused()));
+    let error = validate(&without, None, None, Duration::from_secs(20), &mut |_| {}).unwrap_err();
+    let mut stream = std::net::TcpStream::connect(without.addresses[0]).unwrap();
+    stream.write_all(b"GET /quit HTTP/1.1\r\n\r\n").unwrap();
+    server.join().unwrap();
+    let text = error.to_string();
+    assert!(text.contains("wants a key, and none was sent"), "{text}");
+    let text = run(refused()).result.unwrap_err().to_string();
+    assert!(text.contains("does not take the key that was sent"), "{text}");
 }

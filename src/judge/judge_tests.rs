@@ -14,6 +14,7 @@ fn kinds() -> Vec<RequestKind> {
             models: vec!["m".into()],
             prompts: Prompts::List(vec!["p".into()]),
             cache_prompt: false,
+            wording: Default::default(),
         },
         timeouts: Timeouts {
             connect: None,

@@ -80,7 +80,7 @@ pub struct Mock {
 
 impl Mock {
     pub fn start(options: MockOptions) -> io::Result<Mock> {
-        let first = listener(options.listen)?;
+        let first = first_listener(options.listen)?;
         let address = first
             .local_addr()?
             .as_socket()
@@ -149,8 +149,21 @@ impl Drop for Mock {
     }
 }
 
+/// Shared ports are for the mock's own cores: bound without sharing, it is refused where anybody is at the port, who
+/// would otherwise get a part of the connections. Shared afterwards, the other cores join.
+fn first_listener(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Connections of an earlier mock that still linger are in nobody's way.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.set_reuse_port(true)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
 fn listener(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

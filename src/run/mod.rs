@@ -4,6 +4,7 @@
 mod finish;
 mod listen;
 mod load;
+mod models;
 mod notice;
 mod progress;
 mod push;
@@ -17,9 +18,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::cli::RunArgs;
-use crate::config::load_plan;
-use crate::error::ExitCode;
-use crate::error::Failure;
+use crate::config::{load_plan, to_plan};
+use crate::error::{ExitCode, Failure, Mistakes};
 use crate::net::clock;
 use crate::output::{DetailSpool, OutputFiles};
 use crate::plan::Plan;
@@ -48,8 +48,7 @@ pub fn run(
     begun: Nanos,
     say: &mut dyn FnMut(&str),
 ) -> Result<Finished, Failure> {
-    let (config, plan) = load_plan(args)?;
-    let plan = Arc::new(plan);
+    let (mut config, mut plan) = load_plan(args)?;
     let start_at = start::instant(args.sharding.start_at, clock::realtime())?;
     let now = OffsetDateTime::now_utc();
     let results = config.results_dir.as_deref().map(|folder| (folder, now));
@@ -65,14 +64,20 @@ pub fn run(
     notice::shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
     let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
-    if config.validate
-        && let Err(e) = ready
-            .owned
-            .validate(&plan, &ready.targets, &ready.engine.tls, &mut note)
-    {
-        let mut failures = vec![e];
-        ready.owned.stop(&mut failures);
-        return Err(failures.remove(0));
+    if models::adopt(&mut config, &ready.models) {
+        plan = to_plan(&config).map_err(Mistakes::new)?;
+    }
+    let plan = Arc::new(plan);
+    if config.validate {
+        let (targets, tls) = (&ready.targets, &ready.engine.tls);
+        match ready.owned.validate(&plan, targets, tls, &mut note) {
+            Ok(targets) => ready.targets = targets.into(),
+            Err(e) => {
+                let mut failures = vec![e];
+                ready.owned.stop(&mut failures);
+                return Err(failures.remove(0));
+            }
+        }
     }
     setup::pin_to(ready.cpus.reporter);
     let pusher = push::start(gateway, &config, &plan, args.quiet)?;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::discover;
-use crate::error::one_line;
+use crate::error::{Failure, one_line};
 use crate::plan::Plan;
+use crate::run::servers::named;
 use crate::units::{format_duration, redact};
 
 /// Long enough to read the line and to find the keys.
@@ -19,15 +20,28 @@ const ADDRESSES_SHOWN: usize = 3;
 /// Prints the notice for a public target and, on a terminal, waits. A signal meanwhile ends the program with
 /// nothing sent: nobody but the name service was asked. What else is wrong with the target is told later, by
 /// those who connect to it.
-pub fn announce(config: &Config, plan: &Plan, args: &RunArgs, note: &mut dyn FnMut(&str)) {
-    let urls = config.servers().iter().map(|server| &server.base_url);
-    let texts = urls.filter_map(|url| {
-        let addresses = discover::addresses(url)?;
-        text(&one_line(&redact(url)), &addresses, plan)
-    });
-    let texts: Vec<String> = texts.collect();
+///
+/// # Errors
+/// A name that has no address ends the run here, so that a silent name service is waited for once; not where the run
+/// waits for its target, whose name may come with it.
+pub fn announce(
+    config: &Config,
+    plan: &Plan,
+    args: &RunArgs,
+    note: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    let mut texts = Vec::new();
+    for server in config.servers() {
+        let url = &server.base_url;
+        match (discover::addresses(url), &server.name) {
+            (Ok(addresses), _) => texts.extend(text(&one_line(&redact(url)), &addresses, plan)),
+            (Err(_), _) if args.wait_for_target.is_some() => {}
+            (Err(e), Some(name)) => return Err(e.within(&named(name))),
+            (Err(e), None) => return Err(e),
+        }
+    }
     if texts.is_empty() {
-        return;
+        return Ok(());
     }
     for text in &texts {
         note(text);
@@ -40,6 +54,7 @@ pub fn announce(config: &Config, plan: &Plan, args: &RunArgs, note: &mut dyn FnM
         ));
         std::thread::sleep(WAIT);
     }
+    Ok(())
 }
 
 /// Which part of the plan this is, where there are several.

@@ -14,6 +14,7 @@ use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Call, Prompts, Target};
 use std::path::Path;
+use std::time::Instant;
 
 use crate::error::Failure;
 
@@ -29,7 +30,7 @@ pub struct Owned {
 }
 
 /// One of several, as messages name it.
-fn named(server: &str) -> String {
+pub fn named(server: &str) -> String {
     format!("server `{}`", printable(server, NAME_CHARS_MAX))
 }
 
@@ -61,12 +62,14 @@ pub fn decide(config: &Config) -> Result<ServerChoice, Failure> {
     }
 }
 
-/// Starts what the run starts, and finds out how each server is reached.
+/// Starts what the run starts, and finds out how each server is reached. Servers that others start are waited for
+/// until `deadline`, if there is one.
 pub fn reach(
     choice: ServerChoice,
     cpus: &CpuPlan,
     headers: Vec<(String, String)>,
     tls: &TlsOptions,
+    deadline: Option<Instant>,
     note: &mut dyn FnMut(&str),
 ) -> Result<(Owned, Vec<Discovery>), Failure> {
     let (server, entry, chaos) = match choice {
@@ -76,6 +79,9 @@ pub fn reach(
                 sampler: None,
                 chaos: false,
             };
+            if let Some(deadline) = deadline {
+                wait_for_all(&servers, &headers, tls, deadline, note)?;
+            }
             return Ok((none, resolve_all(&servers, &headers, tls)?));
         }
         ServerChoice::Simulator(settings) => {
@@ -101,6 +107,7 @@ fn resolve(
     headers: Vec<(String, String)>,
     tls: &TlsOptions,
 ) -> Result<Discovery, Failure> {
+    let headers = headers_of(server, headers);
     let found = discover::resolve_over(&server.base_url, &server.place, server.api, headers, tls);
     let Some(name) = &server.name else { return found };
     let mut found = found.map_err(|e| e.within(&named(name)))?;
@@ -108,6 +115,34 @@ fn resolve(
         *note = format!("{}, {note}", named(name));
     }
     Ok(found)
+}
+
+/// The run's headers, and in place of those of the same name the server's own.
+fn headers_of(server: &ServerEntry, mut headers: Vec<(String, String)>) -> Vec<(String, String)> {
+    headers.retain(|(name, _)| !server.sent.iter().any(|own| own.is(name)));
+    let own = server.sent.iter();
+    headers.extend(own.map(|own| (own.name.clone(), own.value.expose().to_owned())));
+    headers
+}
+
+/// One after the other: the deadline is for all.
+fn wait_for_all(
+    servers: &[ServerEntry],
+    headers: &[(String, String)],
+    tls: &TlsOptions,
+    deadline: Instant,
+    note: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    for server in servers {
+        let (url, place) = (&server.base_url, &server.place);
+        let headers = headers_of(server, headers.to_vec());
+        let waited = discover::wait_until_ready(url, place, server.api, &headers, tls, deadline, note);
+        waited.map_err(|e| match &server.name {
+            Some(name) => e.within(&named(name)),
+            None => e,
+        })?;
+    }
+    Ok(())
 }
 
 /// All at once, so that several slow ones cost one limit; the first in the document that fails is told.
@@ -177,28 +212,29 @@ impl Owned {
         }
     }
 
-    /// Asks each server in its own API, each endpoint once; then forgets what the server counted of it.
+    /// Asks each server in its own API, each endpoint once; then forgets what the server counted of it. Gives the
+    /// targets with the wording that each of them takes.
     pub fn validate(
         &mut self,
         plan: &Plan,
         targets: &[Target],
         tls: &[Option<TlsTarget>],
         note: &mut dyn FnMut(&str),
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<Target>, Failure> {
         if self.chaos {
             note("validation: left out, with --chaos answers fail on purpose");
-            return Ok(());
+            return Ok(targets.to_vec());
         }
         let validated = validate_all(plan, targets, tls, note);
         if validated.is_err() {
             // A server that is gone answers nothing: that is the reason to tell.
             self.check()?;
         }
-        validated?;
-        match &mut self.server {
-            Some(server) => server.reset_baseline(),
-            None => Ok(()),
+        let validated = validated?;
+        if let Some(server) = &mut self.server {
+            server.reset_baseline()?;
         }
+        Ok(validated)
     }
 
     pub fn sample(&mut self, elapsed: Nanos) {
@@ -246,7 +282,8 @@ fn validate_all(
     targets: &[Target],
     tls: &[Option<TlsTarget>],
     note: &mut dyn FnMut(&str),
-) -> Result<(), Failure> {
+) -> Result<Vec<Target>, Failure> {
+    let mut validated = Vec::new();
     for (index, (target, tls)) in (0u16..).zip(targets.iter().zip(tls)) {
         let name = match targets.len() {
             1 => None,
@@ -257,14 +294,17 @@ fn validate_all(
             None => note(line),
         };
         let asked = question(plan, index);
-        discover::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say).map_err(
-            |e| match name {
-                Some(name) => e.within(&named(name)),
-                None => e,
-            },
-        )?;
+        let checked = discover::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say);
+        let wording = checked.map_err(|e| match name {
+            Some(name) => e.within(&named(name)),
+            None => e,
+        })?;
+        validated.push(Target {
+            wording,
+            ..target.clone()
+        });
     }
-    Ok(())
+    Ok(validated)
 }
 
 /// Of the first kind of completion in an endpoint's mix.
@@ -275,7 +315,13 @@ fn question(plan: &Plan, endpoint: u16) -> Option<Question<'_>> {
         .iter()
         .filter(|kind| kind.endpoint == endpoint);
     kinds.find_map(|kind| match &kind.call {
-        Call::Chat { models, prompts, .. } => Some(Question {
+        Call::Chat {
+            models,
+            prompts,
+            wording,
+            ..
+        } => Some(Question {
+            wording: *wording,
             model: models.first()?,
             prompt: match prompts {
                 Prompts::List(texts) => texts.first()?,

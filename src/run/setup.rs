@@ -14,10 +14,11 @@ use crate::units::MICROSECOND;
 use crate::workload::Target;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::servers::{self, Owned};
 use crate::error::Failure;
-use crate::run::notice;
+use crate::run::{models, notice};
 
 /// Everything that the run stands on.
 pub struct Ready {
@@ -27,6 +28,8 @@ pub struct Ready {
     pub targets: Arc<[Target]>,
     pub engine: EngineOptions,
     pub owned: Owned,
+    /// What each server is asked for where the configuration leaves that to it.
+    pub models: Vec<Option<String>>,
 }
 
 pub fn set_up(
@@ -62,7 +65,10 @@ pub fn set_up(
         note(&n.to_string());
     }
     // Nobody waits for a run that this host refuses; nobody but the name service is asked before.
-    notice::announce(config, plan, args, note);
+    notice::announce(config, plan, args, note)?;
+    if let (Some(said), false) = (&run.key_note, matches!(choice, ServerChoice::Simulator(_))) {
+        note(said);
+    }
     let headers = run
         .headers
         .iter()
@@ -72,7 +78,9 @@ pub fn set_up(
         cacert: run.cacert.clone(),
         insecure: run.insecure,
     };
-    let (owned, found) = servers::reach(choice, &cpus, headers, &tls, note)?;
+    let deadline = args.wait_for_target.map(Duration::from_nanos);
+    let deadline = deadline.and_then(|wait| Instant::now().checked_add(wait));
+    let (owned, found) = servers::reach(choice, &cpus, headers, &tls, deadline, note)?;
     let before = std::mem::replace(&mut need.addresses, addresses_in_use(&found, plan));
     if need.addresses != before {
         host::check(&mut host, &need)?;
@@ -80,6 +88,7 @@ pub fn set_up(
     for n in found.iter().flat_map(|found| &found.notes) {
         note(n);
     }
+    let models = models::choose(config, args, &found, note)?;
     let (targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
         found.into_iter().map(|found| (found.target, found.tls)).unzip();
     Ok(Ready {
@@ -96,6 +105,7 @@ pub fn set_up(
         cpus,
         targets: targets.into(),
         owned,
+        models,
     })
 }
 

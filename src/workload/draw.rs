@@ -163,6 +163,7 @@ mod tests {
             models: (0..models).map(|i| format!("model-{i}")).collect(),
             prompts: Prompts::List((0..prompts).map(|i| format!("prompt {i}")).collect()),
             cache_prompt: false,
+            wording: Default::default(),
         }
     }
 

@@ -53,6 +53,7 @@ pub fn encode_request(
             models,
             prompts,
             cache_prompt,
+            wording,
             max_tokens: _,
         } => {
             let prompt = match prompts {
@@ -69,6 +70,7 @@ pub fn encode_request(
                 max_tokens: draw.max_tokens,
                 stream: *stream,
                 cache_prompt: *cache_prompt,
+                wording: wording.or(target.wording),
             };
             (target.api.row().write_body)(body, &asked);
             (Method::Post, &target.api_path)

@@ -46,6 +46,7 @@ fn two_kinds() -> (Workload, Target) {
         models: vec!["a".to_string(), "b".to_string()],
         prompts: Prompts::List(vec!["Hi".to_string(), "x".repeat(2000)]),
         cache_prompt: false,
+        wording: Default::default(),
     };
     let workload = Workload {
         endpoints: vec![Endpoint {
@@ -69,6 +70,7 @@ fn two_kinds() -> (Workload, Target) {
             stats: "/s".to_string(),
         },
         headers: vec![("Authorization".to_string(), "Bearer x".to_string())],
+        wording: Default::default(),
     };
     (workload, target)
 }
@@ -104,6 +106,7 @@ fn a_request_is_the_one_drawn() {
         max_tokens: 7,
         stream: true,
         cache_prompt: false,
+        wording: Default::default(),
     };
     (Api::Chat.row().write_body)(&mut wanted, &asked);
     assert_eq!(sent.as_bytes(), wanted);

@@ -1,6 +1,6 @@
 //! The request mix, validated. Owned by the plan, read by every core.
 
-use crate::api::Api;
+use crate::api::{Api, Wording};
 use crate::units::{Nanos, Span};
 use serde::Serialize;
 
@@ -37,6 +37,8 @@ pub enum Call {
         prompts: Prompts,
         /// llama.cpp may answer from its prompt cache.
         cache_prompt: bool,
+        /// What was asked for; the target has what was found out.
+        wording: Wording,
     },
     /// A light GET, one of `Target::light_paths`.
     Light,
@@ -195,4 +197,6 @@ pub struct Target {
     pub named_paths: NamedPaths,
     /// Extra headers, name and value, already validated. Values may be secrets: never printed.
     pub headers: Vec<(String, String)>,
+    /// How its requests are worded where they do not say themselves.
+    pub wording: Wording,
 }

@@ -57,6 +57,7 @@ pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind 
             models: vec!["a".into(), "b".into(), "c".into()],
             prompts: Prompts::List(vec!["Hi".into(), "Tell me \"more\"\n".into()]),
             cache_prompt: false,
+            wording: Default::default(),
         },
         timeouts: timeouts(total),
         endpoint: 0,
@@ -113,6 +114,7 @@ pub fn target(address: SocketAddr) -> Target {
         light_paths: vec!["/health".into()],
         named_paths: NamedPaths::all("/v1/models"),
         headers: Vec::new(),
+        wording: Default::default(),
     }
 }
 

@@ -50,7 +50,7 @@ const PATH_BYTES_MAX: usize = 4_096;
 pub const REPEAT_MAX: u32 = 100;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 32] = [
     "description",
     "validate",
     "require_fit",
@@ -68,6 +68,8 @@ const KEYS: [&str; 30] = [
     "models",
     "prompts",
     "requests",
+    "max_tokens_key",
+    "stream_options",
     "steps",
     "simulator",
     "server",

@@ -1,5 +1,6 @@
 //! `requests`: the kinds of request in the mix, with what they inherit from the document.
 
+use crate::api::{TokenLimitKey, Wording};
 use crate::config::document::prompts::{MIN_TOKENS_DEFAULT, PromptsKeys, max_tokens, read_prompts};
 use crate::config::document::reader::{Fields, Node, Reader, line};
 use crate::config::document::{
@@ -8,6 +9,7 @@ use crate::config::document::{
 use crate::config::{PromptsFile, RequestConfig, ServerEntry};
 use crate::error::{Place, Reason, quoted};
 use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
+use crate::profiles::MODEL_DEFAULT;
 use crate::units::Span;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
 use crate::workload::{Call, LightPath, Prompts};
@@ -17,7 +19,7 @@ const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
 /// Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-pub(super) const REQUEST_KEYS: [&str; 13] = [
+pub(super) const REQUEST_KEYS: [&str; 15] = [
     "name",
     "weight",
     "kind",
@@ -31,9 +33,11 @@ pub(super) const REQUEST_KEYS: [&str; 13] = [
     "idle_timeout",
     "path",
     "cache_prompt",
+    "max_tokens_key",
+    "stream_options",
 ];
 /// Of these keys, those that a light GET has no use for.
-const CHAT_ONLY: [&str; 7] = [
+const CHAT_ONLY: [&str; 9] = [
     "stream",
     "max_tokens",
     "models",
@@ -41,6 +45,8 @@ const CHAT_ONLY: [&str; 7] = [
     "first_token_timeout",
     "idle_timeout",
     "cache_prompt",
+    "max_tokens_key",
+    "stream_options",
 ];
 
 /// A document with servers or a `workload` needs no list: then one streaming completion is the mix.
@@ -55,6 +61,7 @@ pub fn read_requests(
     let keys = read_prompts(reader, fields);
     // A faulty list is not to be reported again as a missing one.
     let mut inherited = Inherited {
+        wording: read_wording(reader, fields),
         models: models.unwrap_or_else(|| faulty_where(fields.meant("models"))),
         prompts: keys
             .prompts
@@ -62,11 +69,12 @@ pub fn read_requests(
             .unwrap_or(Prompts::List(faulty_where(fields.meant("prompts")))),
         keys,
     };
+    inherited.fill_models(servers);
     if ["server", "servers", "workload"]
         .iter()
         .any(|key| fields.meant(key))
     {
-        inherited.fill(servers);
+        inherited.fill_prompts();
         if !fields.meant("requests") {
             return vec![default_request(&inherited, Place::file(file, fields.line))];
         }
@@ -106,6 +114,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
             models: vec!["faulty".to_owned()],
             prompts: Prompts::List(vec!["faulty".to_owned()]),
             cache_prompt: false,
+            wording: Wording::default(),
         },
         prompts_file: None,
         timeout: TIMEOUT_DEFAULT,
@@ -118,15 +127,17 @@ fn harmless_chat(stream: bool) -> RequestConfig {
 
 /// What requests have that do not say otherwise. Empty lists: nothing.
 struct Inherited {
+    wording: Wording,
     models: Vec<String>,
     prompts: Prompts,
     keys: PromptsKeys,
 }
 
 impl Inherited {
-    /// What a document need not say that names servers.
-    fn fill(&mut self, servers: &[ServerEntry]) {
-        if self.models.is_empty() {
+    /// What no document need say: a server with one model is asked for that one.
+    fn fill_models(&mut self, servers: &[ServerEntry]) {
+        // A server with an alias is asked for that alone. One without is not to be asked for another's.
+        if self.models.is_empty() && servers.iter().all(|server| server.model_alias.is_some()) {
             for alias in servers.iter().filter_map(|server| server.model_alias.clone()) {
                 if !self.models.contains(&alias) {
                     self.models.push(alias);
@@ -134,9 +145,12 @@ impl Inherited {
             }
         }
         if self.models.is_empty() {
-            // A server with one model takes any name.
-            self.models.push("default".to_owned());
+            self.models.push(MODEL_DEFAULT.to_owned());
         }
+    }
+
+    /// What a document need not say that names servers.
+    fn fill_prompts(&mut self) {
         if self.prompts == Prompts::List(Vec::new()) {
             self.prompts = Prompts::Made {
                 prefix: String::new(),
@@ -156,6 +170,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             models: inherited.models.clone(),
             prompts: inherited.prompts.clone(),
             cache_prompt: inherited.keys.cache_prompt.unwrap_or(false),
+            wording: inherited.wording,
         },
         prompts_file: inherited.keys.file.clone(),
         timeout: LONG_TIMEOUT,
@@ -274,8 +289,20 @@ fn read_chat(
         models: filled(models, "models"),
         prompts,
         cache_prompt: cache_prompt.unwrap_or(false),
+        wording: read_wording(reader, fields).or(inherited.wording),
     };
     (call, file)
+}
+
+/// The members of a body in which servers differ: the document's, or those of a request.
+fn read_wording(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Wording {
+    let keys = TokenLimitKey::ALL.map(TokenLimitKey::name);
+    Wording {
+        token_limit: reader
+            .choice(fields, "max_tokens_key", &keys)
+            .and_then(TokenLimitKey::of_name),
+        stream_options: reader.boolean(fields, "stream_options"),
+    }
 }
 
 fn refuse_chat_keys(reader: &mut Reader<'_>, fields: &Fields<'_>) {

@@ -1,8 +1,9 @@
 //! `server` and `servers`: where a document's load goes.
 
 use crate::api::Api;
-use crate::config::ServerEntry;
 use crate::config::document::reader::{Fields, Node, Reader, check_text, line};
+use crate::config::options::{HEADERS_MAX, parse_header};
+use crate::config::{Header, ServerEntry};
 use crate::discover::check_url;
 use crate::error::{Place, Reason, is_unsafe, quoted};
 use crate::plan::ENDPOINTS_MAX;
@@ -12,7 +13,15 @@ const WEIGHT_MAX: f64 = 1_000.0;
 const NAME_BYTES_MAX: usize = 64;
 const MODEL_BYTES_MAX: usize = crate::config::document::MODEL_BYTES_MAX;
 
-pub const KEYS: [&str; 5] = ["name", "base_url", "model_alias", "weight", "api"];
+pub const KEYS: [&str; 7] = [
+    "name",
+    "base_url",
+    "model_alias",
+    "weight",
+    "api",
+    "api_key_env",
+    "headers",
+];
 
 /// Stands in for a URL that is wrong.
 const FAULTY: &str = "http://127.0.0.1:1/completion";
@@ -64,19 +73,25 @@ fn read_server(
     }
     reader.required(&fields, "base_url", "such as `http://127.0.0.1:8080/completion`");
     let name = reader.parsed(&fields, "name", "a name", server_name);
-    let base_url = reader.parsed(&fields, "base_url", "a URL", |text| match check_url(text) {
+    let api = reader.choice(&fields, "api", &Api::ALL.map(|api| api.row().name));
+    let api = api.and_then(Api::of_name);
+    let base_url = reader.parsed(&fields, "base_url", "a URL", |text| match check_url(text, api) {
         Ok(()) => Ok(text.to_owned()),
         Err(reason) => Err(reason),
     });
     let model_alias = reader.string(&fields, "model_alias", MODEL_BYTES_MAX);
     let weight = reader.parsed(&fields, "weight", "a number", weight);
-    let api = reader.choice(&fields, "api", &Api::ALL.map(|api| api.row().name));
+    let api_key_env = reader.parsed(&fields, "api_key_env", "the name of a variable", variable_name);
+    let headers = read_headers(reader, &fields);
     Some(ServerEntry {
         name,
         base_url: base_url.unwrap_or_else(|| FAULTY.to_owned()),
         model_alias,
         weight: weight.unwrap_or(ServerEntry::WEIGHT_DEFAULT),
-        api: api.and_then(Api::of_name),
+        api,
+        api_key_env,
+        headers,
+        sent: Vec::new(),
         place: Place::file(file, fields.line),
     })
 }
@@ -96,6 +111,47 @@ fn weight(text: &str) -> Result<u32, Reason> {
             millionths => Ok(millionths),
         },
     }
+}
+
+/// What stands in a document may be read by many, so a key is named there and stands in the environment.
+fn variable_name(text: &str) -> Result<String, Reason> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if !text.is_empty() && text.len() <= NAME_BYTES_MAX && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    // It may be the key itself.
+    let what = "that is no name of an environment variable";
+    Err(Reason::new(what).hint("the variable's name, such as `MY_API_KEY`, never the key itself"))
+}
+
+/// Header -> value. Values may be secrets: no error repeats one.
+fn read_headers(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Header> {
+    let Some(node) = fields.node("headers") else {
+        return Vec::new();
+    };
+    let path = format!("{}headers", fields.path);
+    let Some(asked) = reader.open_mapping(&format!("{path}."), &path, node) else {
+        return Vec::new();
+    };
+    let mut headers: Vec<Header> = Vec::new();
+    for name in asked.keys() {
+        let read = |value: &str| parse_header(&format!("{name}: {value}"));
+        let header = reader.parsed(&asked, name, "a header's value", read);
+        headers.extend(header);
+    }
+    if headers.len() > HEADERS_MAX {
+        let what = format!(
+            "`{path}`: {} headers, above the limit, {HEADERS_MAX}",
+            headers.len()
+        );
+        reader.mistake(line(node), Reason::new(what));
+    }
+    let authorized = headers.iter().any(|header| header.is("authorization"));
+    if authorized && fields.has("api_key_env") {
+        let what = format!("`{path}.authorization` contradicts `{}api_key_env`", fields.path);
+        reader.mistake(line(node), Reason::new(what).hint("drop one of the two"));
+    }
+    headers
 }
 
 /// It becomes a tag, a row and a key in files.

@@ -69,6 +69,7 @@ fn a_document_with_a_server_needs_nothing_but_users_and_time() {
             min_tokens: 50,
         },
         cache_prompt: false,
+        wording: Default::default(),
     };
     assert_eq!(request.call, expected);
 }
@@ -156,4 +157,81 @@ fn the_manual_names_each_api_and_its_path() {
         assert!(row_of("api").contains(&format!("`{}`", row.name)), "{row:?}");
         assert!(row_of("base_url").contains(&format!("{}`", row.end)), "{row:?}");
     }
+}
+
+#[test]
+fn a_server_has_a_key_and_headers_of_its_own_and_no_error_repeats_them() {
+    let config = read(
+        "servers:\n  - {name: a, base_url: 'http://h/v1', api_key_env: A_KEY}\n  \
+         - {name: b, base_url: 'http://h/v1', headers: {X-Key: 'k ${B_KEY}', X-Team: red}}\n\
+         workload: {users: 1, duration_seconds: 1}",
+    );
+    let [a, b] = config.servers() else {
+        panic!("{config:?}")
+    };
+    assert_eq!(a.api_key_env.as_deref(), Some("A_KEY"));
+    let headers: Vec<_> = b
+        .headers
+        .iter()
+        .map(|h| (h.name.as_str(), h.value.expose()))
+        .collect();
+    assert_eq!(headers, [("X-Key", "k ${B_KEY}"), ("X-Team", "red")]);
+    let stored = serde_json::to_string(&config).unwrap();
+    assert!(stored.contains("A_KEY") && !stored.contains("red\""), "{stored}");
+    for (keys, why) in [
+        ("api_key_env: sk-s3cret", "no name of an environment variable"),
+        ("headers: {'bad name': s3cret}", "is no header name"),
+        ("headers: {Host: s3cret}", "is set by the program"),
+        (
+            "headers: {Authorization: s3cret}, api_key_env: K",
+            "contradicts `server.api_key_env`",
+        ),
+    ] {
+        let found = one(&format!("server: {{base_url: 'http://h/v1', {keys}}}"));
+        assert!(found.contains(why) && !found.contains("s3cret"), "{found}");
+    }
+}
+
+#[test]
+fn a_server_without_an_alias_is_not_asked_for_that_of_another() {
+    let config = read(
+        "servers:\n  - {name: a, base_url: 'http://h/v1', model_alias: m}\n  - {name: b, base_url: 'http://h/v1'}\n\
+         workload: {users: 1, duration_seconds: 1}",
+    );
+    let Call::Chat { models, .. } = &config.requests[0].call else {
+        panic!("{config:?}")
+    };
+    assert_eq!(models, &["default"]);
+}
+
+#[test]
+fn a_url_that_is_almost_an_apis_is_refused_unless_the_api_is_named() {
+    let found = one("server: {base_url: 'http://h/v1/chat/completion'}");
+    assert!(found.contains("almost `/v1/chat/completions`"), "{found}");
+    assert_eq!(
+        mistakes("server: {base_url: 'http://h/v1/completion', api: llamacpp}"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn how_a_body_is_worded_is_the_documents_or_a_requests() {
+    let config = read(
+        "server: {base_url: 'http://h/v1'}\nmax_tokens_key: max_completion_tokens\nstream_options: false\n\
+         requests: [{name: a, max_tokens: 5}, {name: b, max_tokens: 5, max_tokens_key: max_tokens}]\n\
+         workload: {users: 1, duration_seconds: 1}",
+    );
+    let wording = |call: &Call| match call {
+        Call::Chat { wording, .. } => (wording.token_limit_key().name(), wording.asks_usage()),
+        other => panic!("{other:?}"),
+    };
+    let wordings: Vec<_> = config
+        .requests
+        .iter()
+        .map(|request| wording(&request.call))
+        .collect();
+    assert_eq!(
+        wordings,
+        [("max_completion_tokens", false), ("max_tokens", false)]
+    );
 }

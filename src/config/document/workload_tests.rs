@@ -117,6 +117,7 @@ fn the_document_with_one_server_is_a_plan() {
             min_tokens: 50,
         },
         cache_prompt: false,
+        wording: Default::default(),
     };
     assert_eq!((config.requests.len(), &config.requests[0].call), (1, &call));
     let plan = to_plan(&config).unwrap();

@@ -1,5 +1,6 @@
 //! Options of the command line laid over the document.
 
+use crate::api::{TokenLimitKey, Wording};
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::config::document::reader::{check_text, within};
@@ -172,6 +173,8 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
         (!args.models.is_empty(), "--model"),
         (!args.prompts.is_empty(), "--prompt"),
         (args.max_tokens.is_some(), "--max-tokens"),
+        (args.max_tokens_key.is_some(), "--max-tokens-key"),
+        (args.stream_options.is_some(), "--stream-options"),
     ];
     let any_chat = config.requests.iter().any(|request| request.call.is_chat());
     for (_, option) in chat_options.into_iter().filter(|(given, _)| *given && !any_chat) {
@@ -183,14 +186,20 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
     if mistakes.len() > before {
         return;
     }
+    let asked = Wording {
+        token_limit: args.max_tokens_key.as_deref().and_then(TokenLimitKey::of_name),
+        stream_options: args.stream_options,
+    };
     for request in &mut config.requests {
         if let Call::Chat {
             max_tokens,
             models,
             prompts,
+            wording,
             ..
         } = &mut request.call
         {
+            *wording = asked.or(*wording);
             if !args.models.is_empty() {
                 models.clone_from(&args.models);
             }

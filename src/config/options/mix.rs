@@ -85,6 +85,7 @@ mod tests {
                 models: vec!["m".into()],
                 prompts: Prompts::List(vec!["p".into()]),
                 cache_prompt: false,
+                wording: Default::default(),
             },
         };
         RequestConfig {

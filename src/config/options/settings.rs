@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 const MIN_WAIT_MAX: Nanos = 100 * MILLISECOND;
 pub const MIN_WAIT_DEFAULT: Nanos = MILLISECOND;
 const CORES_MAX: u32 = 1_024;
-const HEADERS_MAX: usize = 64;
+pub const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: usize = 8 << 10;
+const USUAL_KEY: &str = "OPENAI_API_KEY";
 
 /// Written by the engine for each request, or not its business.
 const HEADERS_OURS: [&str; 10] = [
@@ -53,6 +54,9 @@ pub struct Settings {
     pub push_required: bool,
     /// The API key is among them, as `authorization`.
     pub headers: Vec<Header>,
+    /// What the user should know of the key that is sent.
+    #[serde(skip)]
+    pub key_note: Option<String>,
     /// The part of the plan that this process runs; `None`: all of it.
     #[serde(serialize_with = "shard_text", skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
@@ -63,6 +67,21 @@ pub struct Settings {
 pub struct Header {
     pub name: String,
     pub value: Secret,
+}
+
+impl Header {
+    /// Whether this is its name.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// A key as most servers take it.
+    pub fn bearer(key: &str) -> Header {
+        Header {
+            name: "authorization".into(),
+            value: Secret::from(format!("Bearer {key}")),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -79,6 +98,7 @@ impl Default for Settings {
             output: None,
             push_required: false,
             headers: Vec::new(),
+            key_note: None,
             shard: None,
         }
     }
@@ -104,7 +124,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     if let Err(reason) = check_duration(args.min_wait, &(0..=MIN_WAIT_MAX)) {
         wrong("--min-wait", reason);
     }
-    let headers = headers(args, mistakes);
+    let (headers, key_note) = headers(args, |name| std::env::var(name).ok(), mistakes);
     let shard = shard(&args.sharding, |name| std::env::var(name).ok(), mistakes);
     Settings {
         cacert: args.cacert.clone(),
@@ -118,16 +138,22 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         output: args.output.clone(),
         push_required: args.push.push_required,
         headers,
+        key_note,
         shard,
     }
 }
 
-fn headers(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Vec<Header> {
+/// With the key among them, and what is to be said of it. `env` looks a variable up.
+fn headers(
+    args: &RunArgs,
+    env: impl Fn(&str) -> Option<String>,
+    mistakes: &mut Vec<Mistake>,
+) -> (Vec<Header>, Option<String>) {
     let mut headers: Vec<Header> = Vec::new();
     if args.headers.len() > HEADERS_MAX {
         let what = format!("{} headers, above the limit, {HEADERS_MAX}", args.headers.len());
         mistakes.push(Reason::new(what).at("--header", 0));
-        return headers;
+        return (headers, None);
     }
     for text in &args.headers {
         match parse_header(text.expose()) {
@@ -135,29 +161,41 @@ fn headers(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Vec<Header> {
             Err(reason) => mistakes.push(reason.at("--header", 0)),
         }
     }
-    let authorized = headers
-        .iter()
-        .any(|header| header.name.eq_ignore_ascii_case("authorization"));
+    let authorized = headers.iter().any(|header| header.is("authorization"));
     let (place, key) = match (&args.api_key_file, &args.api_key) {
         (Some(path), _) => ("--api-key-file", read_key(path)),
         (None, Some(key)) => ("LLMLOAD_API_KEY", check_key(key.expose())),
-        (None, None) => return headers,
+        (None, None) if authorized => return (headers, None),
+        (None, None) => {
+            let (key, note) = usual_key(env(USUAL_KEY)).unzip();
+            headers.extend(key.flatten());
+            return (headers, note);
+        }
     };
     match key {
         Ok(_) if authorized => {
             let what = "contradicts `--header 'Authorization: …'`";
             mistakes.push(Reason::new(what).hint("drop one of the two").at(place, 0));
         }
-        Ok(key) => {
-            let value = Secret::from(format!("Bearer {key}"));
-            headers.push(Header {
-                name: "authorization".into(),
-                value,
-            });
-        }
+        Ok(key) => headers.push(Header::bearer(&key)),
         Err(reason) => mistakes.push(reason.at(place, 0)),
     }
-    headers
+    (headers, None)
+}
+
+/// The variable that most clients of these APIs read; used where ours is not set. It is not this program's own, so
+/// one that is no key is left out, and that is said, too.
+fn usual_key(value: Option<String>) -> Option<(Option<Header>, String)> {
+    let value = value.filter(|value| !value.trim().is_empty())?;
+    Some(match check_key(&value) {
+        Ok(key) => {
+            let note = format!(
+                "the API key is that of {USUAL_KEY}, sent to the target alone; LLMLOAD_API_KEY would win over it"
+            );
+            (Some(Header::bearer(&key)), note)
+        }
+        Err(reason) => (None, format!("{USUAL_KEY} is left out: {}", reason.what)),
+    })
 }
 
 /// `Name: value`. Errors repeat the name at most: the value may be a secret.
@@ -203,7 +241,7 @@ fn read_key(path: &Path) -> Result<String, Reason> {
 }
 
 /// Errors never repeat the key.
-fn check_key(text: &str) -> Result<String, Reason> {
+pub(super) fn check_key(text: &str) -> Result<String, Reason> {
     let key = text.trim();
     if key.is_empty() {
         return Err(Reason::new("the key is empty"));
@@ -247,6 +285,38 @@ mod tests {
             let reason = parse_header(text).unwrap_err().to_string();
             assert!(!reason.contains("s3cret"), "{reason}");
         }
+    }
+
+    #[test]
+    fn the_usual_variable_is_read_where_ours_is_not_set() {
+        use clap::Parser;
+        let read = |words: &[&str], usual: Option<&str>| {
+            let line = ["llmload-uring", "smoke"].iter().chain(words);
+            let args = crate::cli::Cli::try_parse_from(line).unwrap().run;
+            let mut mistakes = Vec::new();
+            let env = |name: &str| (name == USUAL_KEY).then_some(usual?.to_owned());
+            let (headers, note) = headers(&args, env, &mut mistakes);
+            assert_eq!(mistakes, []);
+            let values: Vec<String> = headers.iter().map(|h| h.value.expose().to_owned()).collect();
+            (values, note)
+        };
+        let (sent, note) = read(&[], Some("sk-s3cret"));
+        assert_eq!(sent, ["Bearer sk-s3cret"]);
+        let note = note.unwrap();
+        assert!(note.contains(USUAL_KEY) && !note.contains("s3cret"), "{note}");
+        assert_eq!(
+            read(&["--api-key", "ours"], Some("sk-s3cret")),
+            (vec!["Bearer ours".into()], None)
+        );
+        let own = ["--header", "Authorization: Basic x"];
+        assert_eq!(read(&own, Some("sk-s3cret")), (vec!["Basic x".into()], None));
+        for none in [None, Some(""), Some(" ")] {
+            assert_eq!(read(&[], none), (vec![], None));
+        }
+        let (sent, note) = read(&[], Some("two s3crets"));
+        assert!(sent.is_empty());
+        let note = note.unwrap();
+        assert!(note.contains("left out") && !note.contains("s3cret"), "{note}");
     }
 
     #[test]

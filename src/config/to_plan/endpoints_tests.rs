@@ -14,11 +14,8 @@ fn config(words: &str, servers: &[(Option<&str>, u32)]) -> Config {
         .zip(servers)
         .map(|(line, (name, weight))| ServerEntry {
             name: name.map(str::to_owned),
-            base_url: "http://127.0.0.1:1".into(),
-            model_alias: None,
             weight: *weight,
-            api: None,
-            place: Place::file("w.yaml", line),
+            ..ServerEntry::at("http://127.0.0.1:1", Place::file("w.yaml", line))
         })
         .collect();
     config.server = ServerChoice::of_document(servers, None);

@@ -1,0 +1,132 @@
+//! What each server of a document is sent of its own: a key out of the environment, and headers.
+
+use crate::config::options::settings::{Header, check_key, parse_header};
+use crate::config::{ServerChoice, ServerEntry};
+use crate::error::{Mistake, Reason};
+
+/// Reads the variables that the servers name. `env` looks one up; a value never gets into an error.
+pub fn read_server_keys(
+    choice: &mut ServerChoice,
+    env: impl Fn(&str) -> Option<String>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    for server in choice.servers_mut() {
+        match sent(server, &env) {
+            Ok(sent) => server.sent = sent,
+            Err(reason) => mistakes.push(server.place.mistake(reason)),
+        }
+    }
+}
+
+fn sent(server: &ServerEntry, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Header>, Reason> {
+    let mut sent = Vec::new();
+    for header in &server.headers {
+        let value =
+            filled(header.value.expose(), env).map_err(|e| e.within(format!("header `{}`", header.name)))?;
+        sent.push(parse_header(&format!("{}: {value}", header.name))?);
+    }
+    if let Some(name) = &server.api_key_env {
+        let key = variable(name, env)?;
+        let key = check_key(&key).map_err(|reason| reason.within(name))?;
+        sent.push(Header::bearer(&key));
+    }
+    Ok(sent)
+}
+
+/// `${NAME}` is the variable of that name, as often as it stands there.
+fn filled(text: &str, env: &impl Fn(&str) -> Option<String>) -> Result<String, Reason> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after
+            .split_once('}')
+            .ok_or_else(|| Reason::new("`${` has no `}`").hint("write ${NAME}"))?;
+        out.push_str(before);
+        out.push_str(&variable(name, env)?);
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn variable(name: &str, env: &impl Fn(&str) -> Option<String>) -> Result<String, Reason> {
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    // What is no name may be a secret that was put there.
+    let shown = if is_name { name } else { "it" };
+    env(name).filter(|value| !value.is_empty()).ok_or_else(|| {
+        Reason::new(format!("environment variable {shown} is not set"))
+            .hint("export it; a document names the variable and never holds the key")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Place;
+
+    fn env(name: &str) -> Option<String> {
+        match name {
+            "KEY" => Some("s3cret".into()),
+            "BAD" => Some("two s3crets".into()),
+            "CUT" => Some("s3cret\r\nX: 1".into()),
+            _ => None,
+        }
+    }
+
+    fn read(key: Option<&str>, headers: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        let mut server = ServerEntry::at("http://h", Place::file("w.yaml", 3));
+        server.api_key_env = key.map(str::to_owned);
+        server.headers = headers
+            .iter()
+            .map(|(name, value)| parse_header(&format!("{name}: {value}")).unwrap())
+            .collect();
+        let mut choice = ServerChoice::Running(vec![server]);
+        let mut mistakes = Vec::new();
+        read_server_keys(&mut choice, env, &mut mistakes);
+        match mistakes.as_slice() {
+            [] => {}
+            [only] => return Err(only.to_string()),
+            more => panic!("{more:?}"),
+        }
+        let sent = choice.servers()[0].sent.iter();
+        Ok(sent
+            .map(|h| format!("{}: {}", h.name, h.value.expose()))
+            .collect())
+    }
+
+    #[test]
+    fn keys_and_headers_are_filled_from_the_environment() {
+        assert_eq!(
+            read(Some("KEY"), &[]),
+            Ok(vec!["authorization: Bearer s3cret".into()])
+        );
+        let headers = [("X-Key", "a ${KEY}${KEY} b"), ("X-Plain", "$KEY {KEY}")];
+        assert_eq!(
+            read(None, &headers),
+            Ok(vec![
+                "X-Key: a s3crets3cret b".into(),
+                "X-Plain: $KEY {KEY}".into()
+            ])
+        );
+    }
+
+    #[test]
+    fn what_is_not_set_or_no_key_is_told_in_its_line_without_a_value() {
+        for (key, headers) in [
+            (Some("NONE"), &[][..]),
+            (Some("BAD"), &[]),
+            (None, &[("X", "${NONE}")]),
+            (None, &[("X", "${KEY")]),
+            (None, &[("X", "${CUT}")]),
+        ] {
+            let error = read(key, headers).unwrap_err();
+            assert!(error.starts_with("error: w.yaml:3: "), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        assert!(
+            read(Some("NONE"), &[])
+                .unwrap_err()
+                .contains("variable NONE is not set")
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! Where the API of a target is, which models are there, and which light paths.
+
+use crate::blocking_http::{Answer, Peer, ProbeError};
+use crate::discover::crossed::{says_tls, silent, wants_tls};
+use crate::discover::paths::Places;
+use crate::discover::refused::{is_refusal, refused};
+use crate::discover::{STATS_PATH, Service, Url, unfit, unusable};
+use crate::error::{Failure, printable};
+use crate::workload::NamedPaths;
+
+/// Characters of what was tried that an error shows.
+const TRIED_CHARS_MAX: usize = 400;
+
+/// The models that a server says it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Models {
+    /// Its API has no such list: whatever model a request names, the one that is loaded answers.
+    NotAsked,
+    /// It was asked and gave none.
+    NoList,
+    /// Each once, in its order; may be empty.
+    List(Vec<String>),
+}
+
+/// Where the API was found.
+pub(super) struct Found {
+    pub prefix: String,
+    pub models: Models,
+    /// Path of the models list, if it answered 200.
+    models_path: Option<String>,
+    /// Path of the first model of that list, if it can be one.
+    model_path: Option<String>,
+    /// What the user should know of it.
+    pub note: Option<String>,
+}
+
+/// Asks the candidates for their models list. A given prefix is taken whatever it answers, as long as something does
+/// and does not refuse the key.
+pub(super) fn find_api(
+    url: &Url,
+    peer: &Peer<'_>,
+    places: &Places,
+    service: Service,
+    health: &Result<Answer, ProbeError>,
+) -> Result<Found, Failure> {
+    if let Ok(answer) = health
+        && says_tls(answer)
+    {
+        return Err(wants_tls(url));
+    }
+    let given = |models: Models, note: Option<String>| Found {
+        prefix: places.candidates[0].clone(),
+        models,
+        models_path: None,
+        model_path: None,
+        note,
+    };
+    if !places.asks_models() {
+        return match health {
+            Ok(_) => Ok(given(Models::NotAsked, None)),
+            Err(e) => Err(silent(url, peer, e)),
+        };
+    }
+    let mut candidates: Vec<&String> = places.candidates.iter().collect();
+    if service == Service::Llmsim {
+        // llmsim has its OpenAI routes there and nowhere else: one question instead of two.
+        candidates.sort_by_key(|prefix| prefix.as_str() != "/openai/v1");
+    }
+    let mut answers = Vec::new();
+    for prefix in candidates {
+        let answer = peer.get(&format!("{prefix}/models{}", url.query));
+        if let Ok(answer) = &answer
+            && answer.status == 200
+        {
+            return Ok(Found::of_list(url, prefix, &answer.body));
+        }
+        answers.push((prefix, answer));
+    }
+    let unanswered = answers.iter().all(|(_, answer)| answer.is_err());
+    let first = answers.first().and_then(|(_, answer)| answer.as_ref().err());
+    if let (Some(reason), Err(_), true) = (first, health, unanswered) {
+        return Err(silent(url, peer, reason));
+    }
+    let refusal = answers.iter().find_map(|(prefix, answer)| match answer {
+        Ok(answer) if is_refusal(answer.status) => Some((prefix, answer)),
+        _ => None,
+    });
+    match refusal {
+        // A key may be good for completions and not for the list: where the path is known, that is all the same.
+        Some((prefix, answer)) if places.given && answer.status == 403 => {
+            let note = format!("target {}: {prefix}/models is refused (403)", url.origin());
+            Ok(given(Models::NoList, Some(note)))
+        }
+        Some((prefix, answer)) => Err(refused(url, &format!("{prefix}/models"), answer, peer.headers)),
+        None if places.given => Ok(given(Models::NoList, None)),
+        None => Err(no_models_list(url, places, &answers)),
+    }
+}
+
+impl Found {
+    fn of_list(url: &Url, prefix: &str, list: &[u8]) -> Found {
+        let ids = model_ids(list);
+        let model = ids.first().filter(|id| is_plain(id));
+        Found {
+            prefix: prefix.to_owned(),
+            model_path: model.map(|id| format!("{prefix}/models/{id}{}", url.query)),
+            models_path: Some(format!("{prefix}/models{}", url.query)),
+            models: Models::List(ids),
+            note: None,
+        }
+    }
+}
+
+/// The models of a list, each once; none where it cannot be read.
+fn model_ids(list: &[u8]) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct List {
+        data: Vec<Model>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Model {
+        id: String,
+    }
+    let mut ids: Vec<String> = Vec::new();
+    for model in serde_json::from_slice::<List>(list).map_or(Vec::new(), |list| list.data) {
+        if !model.id.is_empty() && !ids.contains(&model.id) {
+            ids.push(model.id);
+        }
+    }
+    ids
+}
+
+/// Fit for a path as it is: an identifier that would have to be encoded is not used.
+fn is_plain(id: &str) -> bool {
+    id.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+}
+
+pub(super) fn light_paths(service: Service, is_healthy: bool, found: &Found) -> Vec<String> {
+    let health = || "/health".to_owned();
+    match (service, &found.models_path) {
+        (Service::Llmsim, _) => vec![health(), STATS_PATH.to_owned()],
+        (_, Some(models)) if is_healthy => vec![models.clone(), health()],
+        (_, Some(models)) => vec![models.clone()],
+        (_, None) if is_healthy => vec![health()],
+        // Neither answered 200; requests to it will say so, each by its status.
+        (_, None) => vec![format!("{}/models", found.prefix)],
+    }
+}
+
+/// Where GETs that name their path go: at llmsim each to its own, elsewhere all to the models list, or to the
+/// light path that there is.
+pub(super) fn named_paths(service: Service, found: &Found, light: &str) -> NamedPaths {
+    let models = found.models_path.as_deref().unwrap_or(light);
+    if service != Service::Llmsim {
+        return NamedPaths::all(models);
+    }
+    NamedPaths {
+        health: "/health".to_owned(),
+        models: models.to_owned(),
+        model: found.model_path.as_deref().unwrap_or(models).to_owned(),
+        stats: STATS_PATH.to_owned(),
+    }
+}
+
+fn no_models_list(url: &Url, places: &Places, answers: &[(&String, Result<Answer, ProbeError>)]) -> Failure {
+    let tried: Vec<String> = answers
+        .iter()
+        .map(|(prefix, answer)| match answer {
+            Ok(answer) => format!("{prefix}/models: {}", answer.status),
+            Err(e) => format!("{prefix}/models: {e}"),
+        })
+        .collect();
+    let message = format!(
+        "target {}: no models list found ({})",
+        url.origin(),
+        printable(&tried.join(", "), TRIED_CHARS_MAX)
+    );
+    let is_failing = |answer: &Result<Answer, ProbeError>| answer.as_ref().is_ok_and(|a| a.status >= 500);
+    if answers.iter().any(|(_, answer)| is_failing(answer)) {
+        return unfit(
+            message,
+            "wait until the server is ready: --wait-for-target 60s does",
+        );
+    }
+    let end = places.end;
+    unusable(
+        message,
+        format!("name the whole path: --target http://HOST:PORT/PREFIX{end}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_as_its_models_each_once() {
+        let ids = |text: &str| model_ids(text.as_bytes());
+        assert_eq!(
+            ids(r#"{"data":[{"id":"b"},{"id":"a/c","x":1},{"id":"b"}]}"#),
+            ["b", "a/c"]
+        );
+        for none in [r#"{"data":[{"id":""}]}"#, r#"{"data":[]}"#, "{}", "x", "[]"] {
+            assert!(ids(none).is_empty(), "{none}");
+        }
+    }
+
+    #[test]
+    fn a_model_whose_name_is_no_path_is_not_asked_for() {
+        let url = Url::read("http://h/v1?k=v").unwrap();
+        let path = |list: &str| Found::of_list(&url, "/v1", list.as_bytes()).model_path;
+        assert_eq!(path(r#"{"data":[{"id":"a/b"}]}"#), None);
+        assert_eq!(path("{}"), None);
+        let found = path(r#"{"data":[{"id":"qwen2.5:7b"}]}"#);
+        assert_eq!(found.as_deref(), Some("/v1/models/qwen2.5:7b?k=v"));
+    }
+}

@@ -1,0 +1,77 @@
+//! 401 and 403, told as what they are: a key that is missing, or one that is not taken.
+
+use crate::blocking_http::Answer;
+use crate::discover::{Url, unfit};
+use crate::error::Failure;
+
+/// Names of headers that carry a key.
+const KEY_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+
+pub(super) fn is_refusal(status: u16) -> bool {
+    matches!(status, 401 | 403)
+}
+
+/// What a refusal means for one who sent these headers.
+pub(super) fn meaning(status: u16, headers: &[(String, String)]) -> &'static str {
+    match (has_key(headers), status) {
+        (false, _) => "the server wants a key, and none was sent",
+        (true, 401) => "the server does not take the key that was sent",
+        (true, _) => "the key that was sent is not allowed to do this",
+    }
+}
+
+/// What to do about it.
+pub(super) fn next_step(headers: &[(String, String)]) -> &'static str {
+    match has_key(headers) {
+        false => {
+            "put the key into LLMLOAD_API_KEY or a file for --api-key-file, or send another header with --header; \
+             in a document `api_key_env` names a variable for each server"
+        }
+        true => {
+            "check the key: LLMLOAD_API_KEY, --api-key-file FILE, --header, or a server's `api_key_env` and `headers`"
+        }
+    }
+}
+
+fn has_key(headers: &[(String, String)]) -> bool {
+    let is_key = |name: &str| KEY_HEADERS.iter().any(|key| key.eq_ignore_ascii_case(name));
+    headers.iter().any(|(name, _)| is_key(name))
+}
+
+/// The answer to `GET path` as an error.
+pub(super) fn refused(url: &Url, path: &str, answer: &Answer, headers: &[(String, String)]) -> Failure {
+    let (status, origin) = (answer.status, url.origin());
+    unfit(
+        format!(
+            "target {origin}: {}: GET {path}: status {status}",
+            meaning(status, headers)
+        ),
+        next_step(headers),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_key_is_told_from_one_that_is_not_taken() {
+        let with = |name: &str| vec![(name.to_owned(), "x".to_owned())];
+        for name in ["Authorization", "X-API-Key", "api-key"] {
+            assert!(
+                meaning(401, &with(name)).contains("does not take the key"),
+                "{name}"
+            );
+            assert!(meaning(403, &with(name)).contains("not allowed"), "{name}");
+            assert!(next_step(&with(name)).starts_with("check the key"), "{name}");
+        }
+        for status in [401, 403] {
+            assert!(meaning(status, &with("X-Trace")).contains("none was sent"));
+        }
+        for headers in [with("X-Trace"), with("api-key")] {
+            for named in ["LLMLOAD_API_KEY", "--api-key-file", "--header"] {
+                assert!(next_step(&headers).contains(named), "{named}");
+            }
+        }
+    }
+}

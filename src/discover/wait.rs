@@ -1,0 +1,195 @@
+//! `--wait-for-target`: a server that is started beside the run, or loads its model, gets the time to become ready.
+
+use std::time::{Duration, Instant};
+
+use crate::api::Api;
+use crate::blocking_http::{Answer, Peer, ProbeError};
+use crate::discover::paths::Places;
+use crate::discover::{PROBE_LIMIT, Url, lookup, unfit};
+use crate::error::{Failure, Place};
+use crate::http1::HttpError;
+use crate::tls::{TlsOptions, TlsTarget};
+
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Between two notes.
+const NOTE_EVERY: Duration = Duration::from_secs(10);
+
+/// Asks the server until it is ready or `deadline` has passed. `given` is where the URL was written. What waiting
+/// cannot mend, such as a wrong certificate or a missing key, counts as ready: those who ask next tell it.
+///
+/// # Errors
+/// The server was not ready in time; the error says why not.
+pub fn wait_until_ready(
+    url: &str,
+    given: &Place,
+    api: Option<Api>,
+    headers: &[(String, String)],
+    options: &TlsOptions,
+    deadline: Instant,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    let url = Url::parse(url, given)?;
+    let places = Places::of(&url.path, api).map_err(|reason| given.mistake(reason))?;
+    let tls = match url.tls {
+        true => Some(TlsTarget::new(&url.host, options)?),
+        false => None,
+    };
+    let begun = Instant::now();
+    let mut told: Option<Instant> = None;
+    loop {
+        let Err(why) = ready(&url, &places, headers, tls.as_ref()) else {
+            if told.is_some() {
+                let waited = begun.elapsed().as_secs_f32();
+                say(&format!("target {}: ready after {waited:.1} s", url.origin()));
+            }
+            return Ok(());
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let what = format!(
+                "target {}: not ready in time (--wait-for-target): {why}",
+                url.origin()
+            );
+            return Err(unfit(what, "see the server's log, or wait longer"));
+        }
+        if told.is_none_or(|at| at.elapsed() >= NOTE_EVERY) {
+            told = Some(Instant::now());
+            let seconds = left.as_secs_f32().ceil();
+            say(&format!(
+                "waiting for target {} ({why}), up to {seconds} s",
+                url.origin()
+            ));
+        }
+        // Nothing announces that a remote server is ready: it is asked again. A signal ends the program meanwhile.
+        std::thread::sleep(PAUSE.min(left));
+    }
+}
+
+/// Why the server is not ready yet.
+fn ready(
+    url: &Url,
+    places: &Places,
+    headers: &[(String, String)],
+    tls: Option<&TlsTarget>,
+) -> Result<(), String> {
+    let addresses = lookup(url).map_err(|e| e.to_string())?;
+    let mut why = Ok(());
+    for address in addresses {
+        let peer = Peer {
+            address,
+            authority: &url.authority,
+            headers,
+            limit: PROBE_LIMIT,
+            tls,
+        };
+        why = ready_at(&peer, url, places);
+        if why.is_ok() {
+            break;
+        }
+    }
+    why
+}
+
+fn ready_at(peer: &Peer<'_>, url: &Url, places: &Places) -> Result<(), String> {
+    judge("/health", &peer.get("/health"))?;
+    if !places.asks_models() {
+        return Ok(());
+    }
+    let mut why = Ok(());
+    for prefix in &places.candidates {
+        let path = format!("{prefix}/models");
+        let answer = peer.get(&format!("{path}{}", url.query));
+        if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+            return Ok(());
+        }
+        why = why.and(judge(&path, &answer));
+    }
+    why
+}
+
+/// Whether this answer is one that passes by itself.
+fn judge(path: &str, answer: &Result<Answer, ProbeError>) -> Result<(), String> {
+    match answer {
+        Ok(answer) if matches!(answer.status, 502..=504) => {
+            Err(format!("GET {path}: {} {}", answer.status, answer.excerpt())
+                .trim_end()
+                .to_owned())
+        }
+        Err(
+            e @ (ProbeError::Refused
+            | ProbeError::Reset
+            | ProbeError::Timeout(_)
+            | ProbeError::Unreachable(_)
+            | ProbeError::Http(HttpError::EmptyReply)),
+        ) => Err(e.to_string()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// Gives one of `answers` to each request, the last of them for ever.
+    fn server(answers: &'static [&'static str]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for (n, stream) in listener.incoming().enumerate() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0u8; 4096]);
+                let status = answers[n.min(answers.len() - 1)];
+                if !status.is_empty() {
+                    let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nno");
+                }
+            }
+        });
+        format!("http://{address}")
+    }
+
+    fn wait(url: &str, limit: Duration) -> (Result<(), Failure>, Vec<String>) {
+        let mut said = Vec::new();
+        let deadline = Instant::now() + limit;
+        let given = Place::option("--target");
+        let options = TlsOptions::default();
+        let result = wait_until_ready(url, &given, None, &[], &options, deadline, &mut |line| {
+            said.push(line.to_owned());
+        });
+        (result, said)
+    }
+
+    #[test]
+    fn a_server_that_is_ready_or_fails_for_good_is_not_waited_for() {
+        for answers in [&["200 OK"][..], &["404 No"], &["401 No"], &["500 No"]] {
+            let (result, said) = wait(&server(answers), Duration::ZERO);
+            assert_eq!((result, said), (Ok(()), vec![]), "{answers:?}");
+        }
+    }
+
+    #[test]
+    fn closed_connections_and_503_pass_with_a_note() {
+        let (result, said) = wait(&server(&["", "503 Loading", "200 OK"]), Duration::from_secs(60));
+        result.unwrap();
+        assert!(
+            said[0].starts_with("waiting for target http://127.0.0.1:"),
+            "{said:?}"
+        );
+        assert!(said.last().unwrap().contains("ready after"), "{said:?}");
+        assert_eq!(said.len(), 2);
+    }
+
+    #[test]
+    fn a_server_that_never_becomes_ready_is_told_with_the_last_reason() {
+        let (result, _) = wait(&server(&["503 Loading"]), Duration::ZERO);
+        let error = result.unwrap_err();
+        assert_eq!(error.exit, crate::error::ExitCode::Target);
+        assert!(error.to_string().contains("GET /health: 503 no"), "{error}");
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (result, _) = wait(&format!("http://{free}"), Duration::ZERO);
+        assert!(result.unwrap_err().to_string().contains("connection refused"));
+    }
+}

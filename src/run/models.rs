@@ -1,0 +1,144 @@
+//! Which model the requests ask for where the configuration leaves that to the server.
+//!
+//! A built-in profile names models for the simulator, which takes any name. A real server has models of its own, and
+//! refuses all others.
+
+use crate::cli::RunArgs;
+use crate::config::{Config, ServerChoice};
+use crate::discover::{Discovery, Models, Service};
+use crate::error::{ExitCode, Failure, Reason, printable, quoted};
+use crate::profiles;
+use crate::run::servers::named;
+use crate::workload::Call;
+
+/// Models that an error lists; more are counted.
+const SHOWN_MAX: usize = 20;
+const NAME_CHARS_MAX: usize = 80;
+
+/// For each server the model to ask it for; `None`: what the configuration names. Says what was chosen.
+///
+/// # Errors
+/// A server has several models, and nobody says which is meant: exit code 104, with the list.
+pub fn choose(
+    config: &Config,
+    args: &RunArgs,
+    found: &[Discovery],
+    note: &mut dyn FnMut(&str),
+) -> Result<Vec<Option<String>>, Failure> {
+    let asked = open_models(config, args);
+    let none = || vec![None; found.len()];
+    let Some(asked) = asked else { return Ok(none()) };
+    let servers = config.servers();
+    let mut chosen = none();
+    for (index, server) in found.iter().enumerate() {
+        let entry = servers.get(index);
+        if server.service == Service::Llmsim || entry.is_some_and(|entry| entry.model_alias.is_some()) {
+            continue;
+        }
+        let name = entry.and_then(|entry| entry.name.as_deref());
+        let origin = &server.target.origin;
+        let what = match name {
+            Some(name) => format!("{}, target {origin}", named(name)),
+            None => format!("target {origin}"),
+        };
+        let models = match &server.models {
+            Models::NotAsked => continue,
+            Models::NoList => &[][..],
+            Models::List(models) => models,
+        };
+        match models {
+            [] => note(&format!(
+                "{what}: it lists no models, so requests ask for {}; --model NAME names another",
+                listed(&asked)
+            )),
+            all if asked.iter().all(|model| all.contains(model)) => {}
+            [only] => {
+                note(&format!(
+                    "{what}: model {}, the only one that it has",
+                    shown(only)
+                ));
+                chosen[index] = Some(only.clone());
+            }
+            several => return Err(several_models(&what, several)),
+        }
+    }
+    Ok(chosen)
+}
+
+/// The models that requests ask for without being meant; `None`: the configuration says which it wants.
+fn open_models(config: &Config, args: &RunArgs) -> Option<Vec<String>> {
+    if !args.models.is_empty() {
+        return None;
+    }
+    let built_in = profiles::text(&config.profile).is_some();
+    let mut open = Vec::new();
+    for request in &config.requests {
+        let Call::Chat { models, .. } = &request.call else {
+            continue;
+        };
+        if built_in || profiles::stand_in_models(models) {
+            open.extend_from_slice(models);
+        } else if config.servers().len() > 1 {
+            // A model is chosen for a whole server: not where some of its requests name theirs.
+            return None;
+        }
+    }
+    open.sort();
+    open.dedup();
+    (!open.is_empty()).then_some(open)
+}
+
+/// Puts the chosen models into the configuration, from which the plan and the result are made; whether there are any.
+pub fn adopt(config: &mut Config, chosen: &[Option<String>]) -> bool {
+    let Some(first) = chosen.iter().flatten().next() else {
+        return false;
+    };
+    let built_in = profiles::text(&config.profile).is_some();
+    let is_open = |models: &[String]| built_in || profiles::stand_in_models(models);
+    match &mut config.server {
+        ServerChoice::Running(servers) if servers.len() > 1 => {
+            for (server, model) in servers.iter_mut().zip(chosen) {
+                if model.is_some() {
+                    server.model_alias.clone_from(model);
+                }
+            }
+        }
+        _ => {
+            for request in &mut config.requests {
+                if let Call::Chat { models, .. } = &mut request.call
+                    && is_open(models)
+                {
+                    *models = vec![first.clone()];
+                }
+            }
+        }
+    }
+    true
+}
+
+fn several_models(what: &str, models: &[String]) -> Failure {
+    let reason = Reason::new(format!(
+        "{what}: it has {} models, and nothing says which is meant: {}",
+        models.len(),
+        listed(models)
+    ));
+    let hint = "name one with --model NAME, or several times for a mix; in a document `models`, or `model_alias` \
+                of each server";
+    Failure::new(ExitCode::Config, reason.hint(hint))
+}
+
+fn shown(model: &str) -> String {
+    quoted(&printable(model, NAME_CHARS_MAX))
+}
+
+fn listed(models: &[String]) -> String {
+    let mut names: Vec<String> = models.iter().take(SHOWN_MAX).map(|model| shown(model)).collect();
+    if models.len() > SHOWN_MAX {
+        names.push(format!("and {} more", models.len() - SHOWN_MAX));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+#[path = "models_tests.rs"]
+mod tests;
