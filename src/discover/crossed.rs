@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::blocking_http::{Answer, Peer, ProbeError};
 use crate::discover::{Url, unfit, unreachable};
 use crate::error::{Failure, lossless};
-use crate::http1::HttpError;
+use crate::http1::{HttpError, Method};
 use crate::metrics::TlsFailure;
 use crate::tls::{TlsOptions, TlsTarget};
 
@@ -77,8 +77,11 @@ fn answers_tls(url: &Url, peer: &Peer<'_>) -> bool {
         tls: Some(&target),
         ..*peer
     };
-    match second.get("/health") {
-        Ok(_) | Err(ProbeError::Http(_)) => true,
+    let mut answer = Answer::default();
+    match second.exchange_into(&mut answer, Method::Get, "/health", None) {
+        // Whatever ended it then, something came through.
+        _ if answer.status != 0 => true,
+        Ok(()) | Err(ProbeError::Http(_)) => true,
         Err(ProbeError::Tls(failure)) => !matches!(
             failure,
             TlsFailure::PlainText | TlsFailure::Closed | TlsFailure::Broken

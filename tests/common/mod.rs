@@ -61,7 +61,9 @@ pub fn get_json(address: SocketAddr, path: &str) -> serde_json::Value {
 /// The program, with nothing of our environment that could change what it does.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_llmload-uring"));
-    for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("LLMLOAD_") || n == "K6_TARGET_URL") {
+    for (name, _) in std::env::vars().filter(|(n, _)| {
+        n.starts_with("LLMLOAD_") || ["K6_TARGET_URL", "OPENAI_API_KEY"].contains(&n.as_str())
+    }) {
         command.env_remove(name);
     }
     command

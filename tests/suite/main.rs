@@ -30,6 +30,7 @@ mod passes;
 mod profiles;
 mod push;
 mod reading;
+mod real_servers;
 mod signals;
 mod simulator;
 mod skips;
