@@ -21,20 +21,31 @@ pub(super) fn says_tls(answer: &Answer) -> bool {
 
 /// The port speaks TLS, and the URL does not.
 pub(super) fn wants_tls(url: &Url) -> Failure {
+    let origin = url.origin();
     unfit(
-        format!("target {}: the server speaks TLS on this port", url.origin()),
-        "write https:// in place of http://",
+        format!("target {origin}: the server speaks TLS on this port: write https:// in place of http://"),
+        format!("name it https://{}:{}", bare_authority(url), url.port),
     )
 }
 
 fn wants_plain(url: &Url) -> Failure {
+    let (origin, failure) = (url.origin(), TlsFailure::PlainText);
     unfit(
         format!(
-            "target {}: the server answers in plain text on this port",
-            url.origin()
+            "target {origin}: tls_failed ({}): {}: write http:// in place of https://",
+            failure.name(),
+            failure.text()
         ),
-        "write http:// in place of https://",
+        format!("name it http://{}:{}", bare_authority(url), url.port),
     )
+}
+
+/// Without the port, which the other scheme would read in another way where it is left out.
+fn bare_authority(url: &Url) -> &str {
+    let port = format!(":{}", url.port);
+    url.authority
+        .strip_suffix(port.as_str())
+        .unwrap_or(&url.authority)
 }
 
 /// `peer` gave no answer, because of `reason`. Asks once more in the other way of speaking where that may be why.

@@ -186,8 +186,9 @@ pub fn resolve_over(
 }
 
 /// The addresses behind a URL: asks the name service, and nobody else. Without an answer of it the run need not begin.
-pub fn addresses(url: &str) -> Result<Vec<SocketAddr>, Failure> {
-    let url = Url::read(url).map_err(|reason| Failure::new(ExitCode::Config, reason))?;
+/// `given` is where the URL was written.
+pub fn addresses(url: &str, given: &Place) -> Result<Vec<SocketAddr>, Failure> {
+    let url = Url::parse(url, given)?;
     lookup(&url).map_err(|e| unreachable(&url, &e))
 }
 

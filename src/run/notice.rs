@@ -33,7 +33,7 @@ pub fn announce(
     let mut texts = Vec::new();
     for server in config.servers() {
         let url = &server.base_url;
-        match (discover::addresses(url), &server.name) {
+        match (discover::addresses(url, &server.place), &server.name) {
             (Ok(addresses), _) => texts.extend(text(&one_line(&redact(url)), &addresses, plan)),
             (Err(_), _) if args.wait_for_target.is_some() => {}
             (Err(e), Some(name)) => return Err(e.within(&named(name))),
