@@ -67,7 +67,7 @@ pub enum Progress {
 enum Body {
     /// The head has not arrived.
     Awaited,
-    /// Events, each read by this, if it is an event stream: its type does not say so. What has come of it is gathered.
+    /// A body whose type does not say that it is an event stream. It is gathered until its first bytes tell.
     Untold(ReadEvent),
     /// A stream of events, each read by this function.
     Events(ReadEvent),
@@ -164,18 +164,18 @@ impl ResponseReader {
         }
     }
 
-    /// How many of the output tokens were there at the instant of the first: by the server's count where it sends one
-    /// along the stream, else by events.
+    /// Returns how many of the output tokens had arrived at the instant of the first: by the server's count if it sends
+    /// one along the stream, otherwise by events.
     pub fn tokens_at_first(&self) -> u32 {
         let (all, _) = self.output_tokens();
-        // A count that is complete from the first event on is not one of what has come.
+        // A count that is complete in the first event says nothing about what has arrived.
         match self.counted_at_first < all {
             true => self.counted_at_first.max(self.events_at_first),
             false => self.events_at_first,
         }
     }
 
-    /// What was noticed about the answer, given what became of it.
+    /// Returns what was noticed about the answer, given its outcome.
     pub fn answer(&self, outcome: Outcome) -> Answer {
         let (finish, text) = match self.body {
             Body::Events(_) => (self.stream.finish(), self.arrivals.first_token.is_some()),
@@ -190,12 +190,12 @@ impl ResponseReader {
         }
     }
 
-    /// Says what exactly was wrong, if the reader does not know better.
+    /// Records the cause of a failure, unless the reader has found one.
     pub fn blame(&mut self, cause: Cause) {
         self.cause.get_or_insert(cause);
     }
 
-    /// What the status alone decided: a 500 whose body is cut, reset or garbled stays a 500.
+    /// Returns the outcome that the status alone decided: a 500 whose body is cut, reset or garbled stays a 500.
     pub fn refusal(&self) -> Option<Outcome> {
         match self.body {
             Body::Skipped(outcome) if self.status >= 300 && outcome != Outcome::Malformed => Some(outcome),

@@ -163,7 +163,7 @@ impl ResponseParser {
         result
     }
 
-    /// The body comes in chunks, or did until an error.
+    /// Returns true if the body is chunked, also after an error.
     pub fn is_chunked(&self) -> bool {
         self.chunked_body
     }

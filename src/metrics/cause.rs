@@ -1,9 +1,9 @@
-//! What exactly was wrong with an answer, where its outcome has several causes.
+//! The cause of a failure, where an outcome has several.
 
 /// Declares the causes with their names and words, in the order in which documents and summaries list them.
 macro_rules! causes {
     ($($(#[$doc:meta])* $cause:ident => $name:literal, $says:literal;)*) => {
-        /// At most one per request, and only of requests that failed.
+        /// Why a request failed. A request has at most one.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Cause {
@@ -22,7 +22,7 @@ macro_rules! causes {
                 }
             }
 
-            /// A few words for the summary.
+            /// Returns a few words for the summary.
             pub fn says(self) -> &'static str {
                 match self {
                     $(Cause::$cause => $says,)*

@@ -1,4 +1,4 @@
-//! The words by which servers say how generated text came to its end, and how often each was said.
+//! Finish reasons: the words with which servers say why generated text ended, and how often each occurred.
 
 use std::fmt;
 
@@ -62,7 +62,7 @@ const FAILURES: [&str; 14] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FinishKind {
     Success,
-    /// Nobody here knows the word. It counts as a success, and the summary lists it.
+    /// The word is not known. It counts as a success, and the summary lists it.
     Unknown,
     /// The server gave the request up.
     Failure,
@@ -76,10 +76,10 @@ pub struct FinishWord {
 }
 
 impl FinishWord {
-    /// What stands for the end where an API has no words for it.
+    /// The finish reason of an API that has no words for it.
     pub const STOP: FinishWord = FinishWord::of(b"stop");
 
-    /// Takes the word over; one that is too long ends in dots.
+    /// Copies the word. One that is too long is cut and ends in dots.
     pub const fn of(word: &[u8]) -> FinishWord {
         let is_cut = word.len() > WORD_BYTES_MAX;
         let len = if is_cut { WORD_BYTES_MAX } else { word.len() };
@@ -119,12 +119,12 @@ impl FinishWord {
         }
     }
 
-    /// A success like any other: neither cut by a filter nor by a word that nobody knows.
+    /// Returns true for a plain success: not `content_filter`, and not a word that is unknown.
     pub fn is_ordinary(&self) -> bool {
         self.kind() == FinishKind::Success && !self.as_str().eq_ignore_ascii_case("content_filter")
     }
 
-    /// Of two words for one answer (several choices, or one after the other) the one that means the worse.
+    /// Returns the worse of two words for one answer, which has two if it has several choices or ends twice.
     pub fn worse(self, other: FinishWord) -> FinishWord {
         match self == other || self.kind() >= other.kind() {
             true => self,
@@ -147,7 +147,7 @@ impl fmt::Debug for FinishWord {
     }
 }
 
-/// How many answers ended with each word. Its memory is bounded whatever servers invent, and taken at the start.
+/// Counts answers by finish reason. Its memory is allocated at the start, and stays the same whatever servers invent.
 #[derive(Clone, Debug)]
 pub(super) struct FinishCounts {
     counts: Vec<(FinishWord, u64)>,

@@ -45,13 +45,13 @@ pub const RULES: [Rule; 16] = [
         name: "no_text",
         finds: no_text,
         generator: false,
-        advice: "they are in output tokens per second, but not in ttft: ask the server once with curl to see why",
+        advice: "their tokens are in output tokens per second: send one request with curl to see what comes",
     },
     Rule {
         name: "unknown_finish",
         finds: unknown_finish,
         generator: false,
-        advice: "they count as ok: the server's documentation says whether that is right",
+        advice: "they count as ok; check in the server's documentation whether they are",
     },
     Rule {
         name: "worker_busy",
@@ -185,7 +185,7 @@ fn no_text(r: &RunResult) -> Option<String> {
     let t = &r.totals;
     (t.ok_without_text > 0).then(|| {
         format!(
-            "{} of {} good answers carried no text, and so have no ttft; their {} tokens are the server's claim",
+            "{} of {} good answers carried no text: no ttft, and their {} tokens are only the server's claim",
             t.ok_without_text, t.ok, t.tokens_without_text
         )
     })
@@ -199,7 +199,7 @@ fn unknown_finish(r: &RunResult) -> Option<String> {
         .collect();
     let words = unknown.join(", ");
     (!unknown.is_empty())
-        .then(|| format!("answers ended with finish reasons that nobody here knows: {words}"))
+        .then(|| format!("answers ended with finish reasons that this program does not know: {words}"))
 }
 
 fn worker_busy(r: &RunResult) -> Option<String> {
@@ -272,7 +272,7 @@ mod tests {
         odd.totals.untyped_streams = 9;
         assert_eq!(
             told(&odd, "no_text").unwrap(),
-            "4 of 9 good answers carried no text, and so have no ttft; their 120 tokens are the server's claim"
+            "4 of 9 good answers carried no text: no ttft, and their 120 tokens are only the server's claim"
         );
         let unknown = told(&odd, "unknown_finish").unwrap();
         assert!(unknown.ends_with(": `pondered` 2"), "{unknown}");

@@ -9,8 +9,8 @@ mod parser;
 /// Blanks and line ends before the first field: nobody sends more.
 const LEADING_BLANKS_MAX: usize = 64;
 
-/// Whether a body that begins so is an event stream, whatever its content type says; `None`: too few bytes to tell. A
-/// JSON document, HTML and plain words begin otherwise.
+/// Tells an event stream by its first bytes, whatever its content type says; `None` means too few bytes. JSON
+/// documents, HTML and plain words begin otherwise.
 pub fn begins_a_stream(body: &[u8]) -> Option<bool> {
     const BOM: &[u8] = b"\xef\xbb\xbf";
     let body = match BOM.starts_with(&body[..body.len().min(BOM.len())]) {

@@ -153,7 +153,7 @@ impl SseParser {
         }
     }
 
-    /// What is pending belongs to an event, and not to text that is no event stream at all.
+    /// Returns true if what is pending is part of an event, and not of a text that is not an event stream at all.
     pub fn pending_event(&self) -> bool {
         let is_open = self.lent != Lent::Event && (self.has_data || !self.name.is_empty());
         let line = match self.lent {
