@@ -85,12 +85,15 @@ where neither is given, OPENAI_API_KEY, and is never shown.";
 
 /// The table of exit codes, in two columns.
 fn exit_codes() -> String {
-    let (left, right) = ExitCode::ALL.split_at(ExitCode::ALL.len() / 2);
-    let row = |(a, b): (&ExitCode, &ExitCode)| {
-        let (a_code, b_code) = (a.code(), b.code());
-        format!("\n{a_code:>5}  {:<28}{b_code}  {}", a.meaning(), b.meaning())
+    let (left, right) = ExitCode::ALL.split_at(ExitCode::ALL.len().div_ceil(2));
+    let row = |(index, a): (usize, &ExitCode)| {
+        let (code, meaning) = (a.code(), a.meaning());
+        match right.get(index) {
+            Some(b) => format!("\n{code:>5}  {meaning:<28}{}  {}", b.code(), b.meaning()),
+            None => format!("\n{code:>5}  {meaning}"),
+        }
     };
-    let rows: String = left.iter().zip(right).map(row).collect();
+    let rows: String = left.iter().enumerate().map(row).collect();
     format!("Exit codes:{rows}")
 }
 

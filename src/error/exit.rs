@@ -23,11 +23,13 @@ pub enum ExitCode {
     NotTrustworthy = 113,
     /// The target never answered, or the managed server did not start.
     Target = 114,
+    /// Requests were sent, or were to be, and not one of them succeeded.
+    NothingSucceeded = 115,
 }
 
 /// The first that occurred wins. A bad command line or configuration ends the program before anything else
 /// can happen, so their places are never contested.
-const PRECEDENCE: [ExitCode; 10] = [
+const PRECEDENCE: [ExitCode; 11] = [
     ExitCode::Internal,
     ExitCode::Usage,
     ExitCode::Config,
@@ -37,12 +39,16 @@ const PRECEDENCE: [ExitCode; 10] = [
     ExitCode::NotTrustworthy,
     ExitCode::Target,
     ExitCode::ThresholdFailed,
+    ExitCode::NothingSucceeded,
     ExitCode::Ok,
 ];
 
+/// `run.verdict` of a run that ended well and had no threshold to meet.
+pub const NOT_JUDGED: &str = "not_judged";
+
 impl ExitCode {
     /// Ascending.
-    pub const ALL: [ExitCode; 10] = [
+    pub const ALL: [ExitCode; 11] = [
         ExitCode::Ok,
         ExitCode::Internal,
         ExitCode::Usage,
@@ -53,6 +59,7 @@ impl ExitCode {
         ExitCode::Output,
         ExitCode::NotTrustworthy,
         ExitCode::Target,
+        ExitCode::NothingSucceeded,
     ];
 
     pub fn code(self) -> u8 {
@@ -72,6 +79,7 @@ impl ExitCode {
             ExitCode::Output => "the output could not be written",
             ExitCode::NotTrustworthy => "the result is not trustworthy",
             ExitCode::Target => "the target never answered",
+            ExitCode::NothingSucceeded => "no request succeeded",
         }
     }
 
@@ -101,7 +109,13 @@ impl ExitCode {
             ExitCode::Output => "output_not_written",
             ExitCode::NotTrustworthy => "not_trustworthy",
             ExitCode::Target => "target_never_answered",
+            ExitCode::NothingSucceeded => "nothing_succeeded",
         }
+    }
+
+    /// Whether `run.verdict` may be `word` beside this code. A run that nothing was asked of has passed nothing.
+    pub fn allows_verdict(self, word: &str) -> bool {
+        word == self.verdict() || (self == ExitCode::Ok && word == NOT_JUDGED)
     }
 }
 
@@ -139,6 +153,7 @@ mod tests {
             ExitCode::NotTrustworthy,
             ExitCode::Target,
             ExitCode::ThresholdFailed,
+            ExitCode::NothingSucceeded,
         ];
         for (i, first) in documented.into_iter().enumerate() {
             assert_eq!(ExitCode::combine(&[first]), first);
@@ -160,6 +175,6 @@ mod tests {
             PRECEDENCE.into_iter().map(text).collect()
         };
         let (verdicts, meanings) = (texts(ExitCode::verdict), texts(ExitCode::meaning));
-        assert_eq!((codes.len(), verdicts.len(), meanings.len()), (10, 10, 10));
+        assert_eq!((codes.len(), verdicts.len(), meanings.len()), (11, 11, 11));
     }
 }

@@ -6,7 +6,7 @@ mod failure;
 mod mistake;
 mod safe_text;
 
-pub use exit::ExitCode;
+pub use exit::{ExitCode, NOT_JUDGED};
 pub use failure::Failure;
 pub use mistake::{Mistake, Mistakes, Place, Reason, nearest};
 #[cfg(test)]

@@ -108,11 +108,14 @@ pub fn stopped_by(parts: &[Part]) -> StoppedBy {
     BY_WEIGHT.into_iter().find(occurred).unwrap_or(StoppedBy::Plan)
 }
 
-/// A threshold that failed in one part only is no failure of the whole, unless it ended that part.
+/// A threshold that failed in one part only is no failure of the whole, unless it ended that part; no more is a part
+/// in which nothing succeeded.
 /// Thresholds of the whole come on top.
 pub fn occurred(parts: &[Part]) -> Vec<ExitCode> {
     let codes = parts.iter().map(|part| part.document.run.exit_code);
-    let mut occurred: Vec<ExitCode> = codes.filter(|code| *code != ExitCode::ThresholdFailed).collect();
+    let is_of_the_part =
+        |code: &ExitCode| !matches!(code, ExitCode::ThresholdFailed | ExitCode::NothingSucceeded);
+    let mut occurred: Vec<ExitCode> = codes.filter(is_of_the_part).collect();
     let ended = parts
         .iter()
         .any(|part| part.document.run.stopped_by == StoppedBy::Threshold);

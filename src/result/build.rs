@@ -1,6 +1,6 @@
 //! From the merged totals and the facts of a run to the result document.
 
-use crate::error::ExitCode;
+use crate::error::{ExitCode, NOT_JUDGED};
 use crate::judge::Judged;
 use crate::plan::AnalysisLimits;
 use crate::report::Aggregator;
@@ -108,9 +108,22 @@ impl RunResult {
         if self.thresholds.iter().any(|t| !t.ok) {
             occurred.push(ExitCode::ThresholdFailed);
         }
+        if self.nothing_succeeded() {
+            occurred.push(ExitCode::NothingSucceeded);
+        }
         occurred.push(self.run.stopped_by.exit_code());
         self.run.exit_code = ExitCode::combine(&occurred);
-        self.run.verdict = self.run.exit_code.verdict().to_owned();
+        let is_judged = self.thresholds.iter().any(|t| !t.not_applicable);
+        let verdict = match self.run.exit_code {
+            ExitCode::Ok if !is_judged => NOT_JUDGED,
+            code => code.verdict(),
+        };
+        self.run.verdict = verdict.to_owned();
+    }
+
+    /// Nothing was measured. A shard without VUs has nothing to measure.
+    fn nothing_succeeded(&self) -> bool {
+        self.totals.ok == 0 && (self.totals.requests > 0 || self.run.shard.is_none())
     }
 }
 

@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::error::{ExitCode, Failure};
+use crate::error::{ExitCode, Failure, Reason};
 use crate::output::{self, DetailSpool, OutputFiles};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, PassFigures,
-    Pushes, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, rfc3339, spread,
+    Pushes, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, Totals, rfc3339,
+    spread,
 };
 use crate::units::{Nanos, seconds};
 
@@ -41,7 +42,7 @@ pub fn finish(
     };
     let samples = ready.owned.samples();
     let spooled = load.books.spool.take().map(DetailSpool::finish);
-    let silent = silence::never_answered(plan, &load.sent(), &ready.targets);
+    let silent = silence::never_answered(plan, &load.sent(), &ready.targets, load.stopped_by);
     load.books.failures.extend(silent);
     let facts = RunFacts {
         config: serde_json::to_value(config).unwrap_or(Value::Null),
@@ -66,6 +67,9 @@ pub fn finish(
     let occurred = load.books.failures.iter().map(|f| f.exit).collect();
     result.judge(&config.analysis, config.require_fit, occurred);
     check_sums(&mut result, &mut load);
+    if result.run.exit_code == ExitCode::NothingSucceeded {
+        load.books.failures.push(nothing_succeeded(&result.totals));
+    }
     result.summary = output::summary(&result);
     let unwritten = files.write(&result, spooled.as_ref());
     load.books.failures.extend(unwritten);
@@ -97,6 +101,28 @@ fn check_sums(result: &mut RunResult, load: &mut Load) {
         load.books.failures.push(failure);
         result.fail_internally();
     }
+}
+
+fn nothing_succeeded(totals: &Totals) -> Failure {
+    let Totals {
+        requests,
+        failed,
+        interrupted,
+        ..
+    } = totals;
+    let (what, hint) = match requests {
+        0 => (
+            "no request was sent".to_owned(),
+            "see the warnings in the summary; was there a user, and time for one request?",
+        ),
+        _ => (
+            format!(
+                "not one of {requests} requests succeeded: {failed} failed, {interrupted} were cut by the end"
+            ),
+            "see the outcomes in the summary",
+        ),
+    };
+    Failure::new(ExitCode::NothingSucceeded, Reason::new(what).hint(hint))
 }
 
 /// Without a verdict.

@@ -3,11 +3,23 @@
 use crate::error::{ExitCode, Failure, Reason};
 use crate::metrics::Merged;
 use crate::plan::Plan;
+use crate::result::StoppedBy;
+use crate::units::{Nanos, SECOND};
 use crate::workload::Target;
 
-/// Of each server without one response in the whole run, although requests to it came to an end by themselves. One of
-/// several is told as all are: what the rest answered is no measurement of the workload that was asked for.
-pub fn never_answered(plan: &Plan, merged: &Merged, targets: &[Target]) -> Vec<Failure> {
+/// A request that was cut without a response says something of its server only if it has waited this long. Shorter
+/// ones were begun just before the end.
+const SILENCE_MIN: Nanos = SECOND;
+
+/// Of each server without one response in the whole run, although requests to it came to an end by themselves, or were
+/// cut after a while by an end that was planned. One of several is told as all are: what the rest answered is no
+/// measurement of the workload that was asked for.
+pub fn never_answered(
+    plan: &Plan,
+    merged: &Merged,
+    targets: &[Target],
+    stopped_by: StoppedBy,
+) -> Vec<Failure> {
     let kinds = &plan.workload.kinds;
     let silent = (0u16..).zip(targets).filter(|(endpoint, _)| {
         let own = || {
@@ -17,7 +29,9 @@ pub fn never_answered(plan: &Plan, merged: &Merged, targets: &[Target]) -> Vec<F
                 .map(|(_, series)| series)
         };
         let ended: u64 = own().map(|series| series.finished() - series.interrupted()).sum();
-        ended > 0 && own().all(|series| series.by_status().iter().next().is_none())
+        let waited = own().map(|series| series.interrupted_elapsed_max).max();
+        let is_ignored = stopped_by == StoppedBy::Plan && waited >= Some(SILENCE_MIN);
+        (ended > 0 || is_ignored) && own().all(|series| series.by_status().iter().next().is_none())
     });
     silent
         .map(|(endpoint, target)| {

@@ -333,6 +333,55 @@ fn a_server_that_never_answers_is_114_before_a_failed_threshold() {
     pairs_of(Unanswered);
 }
 
+/// A run of one user against `gate` that ends by itself, and the document it leaves.
+fn run_at(gate: &Gate, dir: &Dir, shape: &str) -> (Ended, Value) {
+    let profile = format!(
+        "{shape}\nvus: 1\nmodels: [m]\nprompts: [Hi]\n\
+         requests:\n  - {{ name: stream, stream: true, max_tokens: 10, timeout: 50s }}\n"
+    );
+    let (file, output) = (dir.write("profile.yaml", &profile), dir.path("result.json"));
+    let target = format!("http://{}/v1/chat/completions", gate.address);
+    let ended = ran(&[&file, "--target", &target, "--output", &output]);
+    (ended, document(&output))
+}
+
+#[test]
+fn a_run_in_which_no_request_succeeded_is_115_and_after_a_failed_threshold_99() {
+    let (gate, dir) = (Gate::new(true), Dir::new());
+    gate.open();
+    let shape = "executor: per-vu-iterations\niterations: 3\nmax_duration: 60s";
+    let (ended, result) = run_at(&gate, &dir, shape);
+    let ended = ended.expect(115);
+    ended.one_error("not one of 3 requests succeeded: 3 failed, 0 were cut by the end");
+    assert_eq!(result["run"]["exit_code"], 115);
+    assert_eq!(result["run"]["verdict"], "nothing_succeeded");
+    let (ended, result) = run_at(
+        &gate,
+        &dir,
+        &format!("{shape}\nthresholds: {{ failed: \"rate<0.01\" }}"),
+    );
+    ended.expect(99);
+    assert_eq!(result["run"]["verdict"], "threshold_failed");
+}
+
+#[test]
+fn a_server_that_takes_every_request_and_answers_none_is_114() {
+    let (gate, dir) = (Gate::new(true), Dir::new());
+    let shape = "executor: constant-vus\nduration: 1500ms\ngraceful_stop: 100ms";
+    let (ended, result) = run_at(&gate, &dir, shape);
+    let ended = ended.expect(114);
+    ended.one_error(&format!(
+        "http://{}: not one response in the whole run",
+        gate.address
+    ));
+    assert_eq!(result["totals"]["interrupted"], 1);
+    // One that was begun just before the end is no evidence, and no success either.
+    let shape = "executor: constant-vus\nduration: 100ms\ngraceful_stop: 0s";
+    let (ended, result) = run_at(&gate, &dir, shape);
+    ended.expect(115);
+    assert_eq!(result["run"]["verdict"], "nothing_succeeded");
+}
+
 #[test]
 fn what_ends_the_program_before_the_load_has_its_code_and_sends_nothing() {
     let mock = mock(mock_options());
@@ -391,7 +440,11 @@ fn whether_the_generator_was_the_limit_is_in_the_document_with_and_without_being
         assert_eq!(run["exit_code"], code);
         assert_eq!(
             run["verdict"],
-            if code == 113 { "not_trustworthy" } else { "passed" }
+            if code == 113 {
+                "not_trustworthy"
+            } else {
+                "not_judged"
+            }
         );
         let line = format!("buffer_shortages: {found}");
         assert_eq!(ended.stdout.contains(&line), code == 113, "{}", ended.stdout);
