@@ -93,6 +93,12 @@ impl Question<'_> {
     }
 }
 
+/// A limit that is only too large is no reason for another member. `says` is in lower case.
+fn refuses_limit(says: &str) -> bool {
+    let refuses = REFUSALS.iter().any(|word| says.contains(word));
+    says.contains("max_completion_tokens") || (says.contains("max_tokens") && refuses)
+}
+
 struct Check {
     method: Method,
     path: String,
@@ -283,14 +289,19 @@ impl Check {
     }
 }
 
-/// Safe for a terminal, cut, and without our own secrets: servers repeat a key that they refuse.
 fn shown(text: &str, target: &Target) -> String {
-    let mut text = text.to_owned();
     let (_, query) = target.api_path.split_once('?').unwrap_or_default();
+    without_secrets(text, &target.headers, query)
+}
+
+/// Safe for a terminal, cut, and without our own secrets: servers repeat a key that they refuse. `query` has no `?`.
+pub(super) fn without_secrets(text: &str, headers: &[(String, String)], query: &str) -> String {
+    let mut text = text.to_owned();
     let values = query.split('&').filter_map(|pair| pair.split('=').nth(1));
     // `Bearer KEY`: the key alone, too.
-    let headers = target.headers.iter();
-    let headers = headers.flat_map(|(_, value)| [value.as_str(), value.rsplit(' ').next().unwrap_or("")]);
+    let headers = headers
+        .iter()
+        .flat_map(|(_, value)| [value.as_str(), value.rsplit(' ').next().unwrap_or("")]);
     for secret in headers.chain(values) {
         if secret.chars().count() >= SECRET_CHARS_MIN {
             text = text.replace(secret, "***");
@@ -300,13 +311,13 @@ fn shown(text: &str, target: &Target) -> String {
 }
 
 fn hint(answer: &Answer, headers: &[(String, String)]) -> &'static str {
-    let says = |member: &str| lossless(&answer.body).contains(member);
+    let says = lossless(&answer.body).to_lowercase();
     match answer.status {
         401 | 403 => next_step(headers),
-        400 | 422 if says("max_completion_tokens") || says("max_tokens") => {
+        400 | 422 if refuses_limit(&says) => {
             "name the other member for the limit: --max-tokens-key, or `max_tokens_key` in the document"
         }
-        400 | 422 if says("stream_options") => {
+        400 | 422 if says.contains("stream_options") => {
             "leave it out: --stream-options false, or `stream_options: false` in the document"
         }
         400 | 404 | 422 => {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use crate::api::Api;
 use crate::blocking_http::{Answer, Peer, ProbeError};
 use crate::discover::paths::Places;
+use crate::discover::validate::without_secrets;
 use crate::discover::{PROBE_LIMIT, Url, lookup, unfit};
-use crate::error::{Failure, Place};
+use crate::error::{Failure, Place, lossless};
 use crate::http1::HttpError;
 use crate::tls::{TlsOptions, TlsTarget};
 
@@ -92,7 +93,7 @@ fn ready(
 }
 
 fn ready_at(peer: &Peer<'_>, url: &Url, places: &Places) -> Result<(), String> {
-    judge("/health", &peer.get("/health"))?;
+    judge("/health", &peer.get("/health"), peer, url)?;
     if !places.asks_models() {
         return Ok(());
     }
@@ -103,16 +104,18 @@ fn ready_at(peer: &Peer<'_>, url: &Url, places: &Places) -> Result<(), String> {
         if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
             return Ok(());
         }
-        why = why.and(judge(&path, &answer));
+        why = why.and(judge(&path, &answer, peer, url));
     }
     why
 }
 
 /// Whether this answer is one that passes by itself.
-fn judge(path: &str, answer: &Result<Answer, ProbeError>) -> Result<(), String> {
+fn judge(path: &str, answer: &Result<Answer, ProbeError>, peer: &Peer<'_>, url: &Url) -> Result<(), String> {
     match answer {
         Ok(answer) if matches!(answer.status, 502..=504) => {
-            Err(format!("GET {path}: {} {}", answer.status, answer.excerpt())
+            let query = url.query.trim_start_matches('?');
+            let body = without_secrets(&lossless(&answer.body), peer.headers, query);
+            Err(format!("GET {path}: {} {body}", answer.status)
                 .trim_end()
                 .to_owned())
         }
@@ -180,6 +183,26 @@ mod tests {
         );
         assert!(said.last().unwrap().contains("ready after"), "{said:?}");
         assert_eq!(said.len(), 2);
+    }
+
+    #[test]
+    fn a_server_that_repeats_our_key_while_it_loads_does_not_get_it_shown() {
+        let url = Url::read("http://h/v1?key=CANARY").unwrap();
+        let headers = [("authorization".to_owned(), "Bearer sk-CANARY-2".to_owned())];
+        let peer = Peer {
+            address: ([127, 0, 0, 1], 1).into(),
+            authority: "h",
+            headers: &headers,
+            limit: PROBE_LIMIT,
+            tls: None,
+        };
+        let answer = Answer {
+            status: 503,
+            body: b"loading for sk-CANARY-2, CANARY".to_vec(),
+            ..Answer::default()
+        };
+        let why = judge("/health", &Ok(answer), &peer, &url).unwrap_err();
+        assert_eq!(why, "GET /health: 503 loading for ***, ***");
     }
 
     #[test]

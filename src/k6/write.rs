@@ -83,7 +83,7 @@ const CARRIED: [&str; 8] = [
 /// What `k6 inspect --execution-requirements` adds: it follows from the rest.
 const FOLLOWS: [&str; 2] = ["totalDuration", "maxVUs"];
 /// What a profile has beside its load; the servers may be all that it says of the requests.
-const OF_THE_MIX: [&str; 6] = ["server", "servers", "think_time", "models", "prompts", "requests"];
+const OF_THE_MIX: [&str; 5] = ["server", "servers", "think_time", "prompts", "requests"];
 
 /// What is imported.
 pub struct Request<'a> {
@@ -136,7 +136,8 @@ pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
     let _ = writeln!(body, "graceful_stop: {}\n", format_duration(graceful_stop));
     let _ = writeln!(
         body,
-        "# k6's options do not say what is requested: this is the mix of `{mix}`. Change it."
+        "# k6's options do not say what is requested: this is the mix of `{mix}`. Change it.\n\
+         # Without `models` a server is asked for the one that it has."
     );
     body.push_str(&blocks(of_mix, &OF_THE_MIX));
 
