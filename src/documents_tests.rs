@@ -149,7 +149,7 @@ fn the_table_of_exit_codes_has_every_code_and_no_other() {
         .map(|row| row[0].parse().unwrap())
         .collect();
     let known: Vec<u8> = (0..=u8::MAX)
-        .filter(|code| ExitCode::of(*code).is_some())
+        .filter(|code| ExitCode::from_code(*code).is_some())
         .collect();
     assert_eq!(listed, known);
     let help = Cli::command().render_long_help().to_string();
@@ -168,7 +168,7 @@ fn the_help_names_no_exit_code_that_is_none() {
             let sentence = help[at + words.len()..].split([')', '.', '\n']).next().unwrap();
             let codes = sentence.split(' ').filter_map(|word| word.parse().ok());
             for code in codes {
-                assert!(ExitCode::of(code).is_some(), "{sentence}");
+                assert!(ExitCode::from_code(code).is_some(), "{sentence}");
                 named += 1;
             }
         }
@@ -183,7 +183,7 @@ fn of_two_exit_codes_the_one_that_the_page_names_first_wins() {
     let order: Vec<ExitCode> = order
         .split([',', ' '])
         .filter(|word| !word.is_empty())
-        .map_while(|word| word.parse().ok().and_then(ExitCode::of))
+        .map_while(|word| word.parse().ok().and_then(ExitCode::from_code))
         .collect();
     assert_eq!(order.len(), 7, "{order:?}");
     for (i, first) in order.iter().enumerate() {

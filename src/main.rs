@@ -70,7 +70,7 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
     let unprinted = deliver(&finished.summary).err();
     exits.extend(unprinted.as_ref().map(|failure| failure.exit));
     let failures = finished.errors.iter().chain(&unprinted);
-    for failure in failures.filter(|failure| !failure.is_told()) {
+    for failure in failures.filter(|failure| !failure.is_shown()) {
         tell(failure);
     }
     Ok(Exit::combine(&exits))

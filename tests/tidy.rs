@@ -239,7 +239,7 @@ fn pure_rooms_open_no_socket_and_read_no_clock() {
 const API_TABLES: [&str; 2] = ["src/api/table.rs", "src/mock/dialect/mod.rs"];
 
 /// Whether a step of a path names a variant of `Api`, or brings all of them in: `Api::Chat`, `Api::*`, `Api::{`.
-/// `Api::ALL` and `Api::of_path` are no variants.
+/// `Api::ALL` and `Api::from_path` are no variants.
 fn names_an_api(step: &str) -> bool {
     let Some(after) = step.strip_prefix("Api::") else {
         return false;
@@ -256,7 +256,7 @@ fn apis_are_told_apart_by_their_rows_alone() {
         ("use crate::api::Api::*;", true),
         ("use crate::api::Api::{self, Chat};", true),
         ("for api in Api::ALL {}", false),
-        ("Api::of_path(path).unwrap_or(Api::DEFAULT)", false),
+        ("Api::from_path(path).unwrap_or(Api::DEFAULT)", false),
         ("f::<Api>(OtherApi::Chat, api::Row)", false),
         ("#[cfg(test)] mod tests { const A: Api = Api::Chat; }", false),
     ] {

@@ -1,14 +1,14 @@
-//! What a request asks for, before an API puts it into its own words, and the JSON that all of them share.
+//! The content of a request before an API puts it into its own words, and the JSON that all APIs share.
 
 use std::io::Write;
 
-/// Why writes into a body cannot fail: `Vec<u8>` takes any bytes, and a string is always valid JSON text.
+/// Says why writes into a body cannot fail: `Vec<u8>` takes any bytes, and a string is always valid JSON text.
 pub(in crate::api) const INFALLIBLE: &str = "writing JSON into memory does not fail";
 
-/// Which member of a body limits what OpenAI's older APIs generate.
+/// The member of a body that limits how much OpenAI's older APIs generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenLimitKey {
-    /// What every server knows, but for models that reason at a hosted API.
+    /// The member that every server knows, except hosted APIs for models that reason.
     MaxTokens,
     /// Its successor, which those models insist on.
     MaxCompletionTokens,
@@ -17,7 +17,7 @@ pub enum TokenLimitKey {
 impl TokenLimitKey {
     pub const ALL: [TokenLimitKey; 2] = [TokenLimitKey::MaxTokens, TokenLimitKey::MaxCompletionTokens];
 
-    /// As it stands in a body, in a document and on the command line.
+    /// Returns its name in a body, in a document and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             TokenLimitKey::MaxTokens => "max_tokens",
@@ -25,7 +25,7 @@ impl TokenLimitKey {
         }
     }
 
-    pub fn of_name(name: &str) -> Option<TokenLimitKey> {
+    pub fn from_name(name: &str) -> Option<TokenLimitKey> {
         TokenLimitKey::ALL.into_iter().find(|key| key.name() == name)
     }
 }
@@ -36,17 +36,17 @@ impl serde::Serialize for TokenLimitKey {
     }
 }
 
-/// The members of a body in which servers of OpenAI's older APIs differ. `None`: nobody has said, so it is what most
-/// servers take.
+/// The members of a body in which servers of OpenAI's older APIs differ. `None` means that nothing was configured, so
+/// that the body is what most servers accept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wording {
     pub token_limit: Option<TokenLimitKey>,
-    /// Whether a stream is asked, by `stream_options`, to report its token counts at its end.
+    /// True asks a stream, by `stream_options`, to report its token counts at its end.
     pub stream_options: Option<bool>,
 }
 
 impl Wording {
-    /// Fills what nobody has said with what `other` says.
+    /// Fills values that are `None` from `other`.
     pub fn or(self, other: Wording) -> Wording {
         Wording {
             token_limit: self.token_limit.or(other.token_limit),
@@ -58,7 +58,7 @@ impl Wording {
         self.token_limit.unwrap_or(TokenLimitKey::MaxTokens)
     }
 
-    /// Whether a stream is asked for its token counts.
+    /// Returns true if a stream is asked for its token counts.
     pub fn asks_usage(self) -> bool {
         self.stream_options.unwrap_or(true)
     }
@@ -71,16 +71,16 @@ pub struct Generation<'a> {
     pub prompt: &'a dyn Prompt,
     pub max_tokens: u32,
     pub stream: bool,
-    /// The server may answer from its prompt cache. Only llama.cpp's own API is told: the others may refuse a member
-    /// that they do not know.
+    /// Allows the server to answer from its prompt cache. It is sent to llama.cpp's own API only, because other servers
+    /// may refuse a member that they do not know.
     pub cache_prompt: bool,
-    /// For OpenAI's older APIs; the others have words of their own.
+    /// Wording for OpenAI's older APIs; the others have their own.
     pub wording: Wording,
 }
 
 /// A prompt that writes itself, so that APIs do not know where prompts come from and no copy is made of a long one.
 pub trait Prompt {
-    /// Appends the JSON value that stands for it.
+    /// Appends the prompt as a JSON value.
     fn write_json(&self, out: &mut Vec<u8>);
 }
 
@@ -101,8 +101,8 @@ pub(in crate::api) fn write_model(out: &mut Vec<u8>, model: &str) {
     write_string(out, model);
 }
 
-/// Appends how much OpenAI's older APIs are to generate and whether they are to stream, and the end of the body. A
-/// stream is asked to report its token counts at its end, unless its wording says otherwise.
+/// Appends the token limit and the `stream` flag as OpenAI's older APIs write them, and the end of the body. A stream
+/// is asked to report its token counts at its end, unless its wording says otherwise.
 pub(in crate::api) fn write_openai_end(out: &mut Vec<u8>, asked: &Generation) {
     let (max_tokens, stream) = (asked.max_tokens, asked.stream);
     let key = asked.wording.token_limit_key().name();

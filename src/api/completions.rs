@@ -1,5 +1,5 @@
-//! OpenAI's older text completions. What they answer is read as chat completions are: a choice has its text in `text`
-//! instead of `delta` or `message`, and nothing else that counts here differs.
+//! OpenAI's older text completions. Their answers are read like chat completions: a choice has its text in `text`
+//! instead of `delta` or `message`, and no other difference matters here.
 
 use super::Generation;
 use super::body::{write_model, write_openai_end};

@@ -1,56 +1,58 @@
-//! What an event or a body says, in the same words for every API.
+//! The facts that an event or a body states, in the same terms for every API.
 
 use std::fmt;
 
 use crate::metrics::{Cause, FinishKind, FinishWord, Outcome, TokenSource};
 use crate::units::Nanos;
 
-/// The server's own count.
+/// The server's own token counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     pub completion_tokens: u32,
     pub prompt_tokens: u32,
 }
 
-/// How long the server says it took (llama.cpp's `timings`), as far as it says so.
+/// The times that a server states for a request (llama.cpp's `timings`); `None` where it states none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerTimes {
-    /// `prompt_ms`: reading the prompt.
+    /// Time for reading the prompt, `prompt_ms`.
     pub prompt: Option<Nanos>,
-    /// `predicted_ms`: generating the answer. Grows along a stream that has it in every event.
+    /// Time for generating the answer, `predicted_ms`. It grows along a stream that has it in every event.
     pub decode: Option<Nanos>,
 }
 
 impl ServerTimes {
-    /// Milliseconds as a server writes them; a time below 0 is none, one beyond 584 years is the longest there is.
+    /// Converts milliseconds as a server writes them. A negative time counts as missing; one beyond 584 years becomes
+    /// the longest there is.
     pub(super) fn nanos(ms: f64) -> Option<Nanos> {
         // The cast saturates.
         (ms >= 0.0).then(|| (ms * 1e6).round() as Nanos)
     }
 }
 
-/// What one event of a stream says.
+/// The facts stated by one event of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventFacts {
-    /// Carries generated text: answer, refusal, reasoning, or a tool call's name or arguments.
+    /// The event carries generated text: answer, refusal, reasoning, or a tool call's name or arguments.
     pub token: bool,
     /// Some of that text is answer or refusal.
     pub answer: bool,
     /// Some of that text is a thought.
     pub thought: bool,
-    /// The end as the API has it: a choice with its `finish_reason`, llama.cpp's `"stop": true`. Of several the worst.
+    /// The word that ends the stream in the API's terms: a choice's `finish_reason`, llama.cpp's `"stop": true`; of
+    /// several the worst.
     pub finish: Option<FinishWord>,
-    /// From `usage`, else from llama.cpp's `timings`. Cumulative where a server sends it in every event.
+    /// Token counts from `usage`, else from llama.cpp's `timings`. Cumulative if a server sends them in every event.
     pub usage: Option<Usage>,
     pub times: ServerTimes,
     /// The server reports a failure inside the stream.
     pub error: bool,
-    /// The `[DONE]` sentinel.
+    /// The event is the `[DONE]` sentinel.
     pub done: bool,
 }
 
 impl EventFacts {
-    /// Carries more than thoughts: an answer, a refusal or a tool call.
+    /// Returns true if the event carries more than thoughts: an answer, a refusal or a tool call.
     pub fn is_answer(&self) -> bool {
         self.answer || self.token && !self.thought
     }
@@ -60,15 +62,15 @@ impl EventFacts {
     }
 }
 
-/// What the body of a non-streaming answer says.
+/// The facts stated by the body of a non-streaming answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyFacts {
-    /// Holds generated text of any kind.
+    /// The body contains generated text of any kind.
     pub text: bool,
     pub finish: Option<FinishWord>,
     pub usage: Option<Usage>,
     pub times: ServerTimes,
-    /// An error object inside a 200.
+    /// The body of a 200 contains an error object.
     pub error: bool,
 }
 
@@ -82,7 +84,7 @@ impl BodyFacts {
         }
     }
 
-    /// Without `usage` there is nothing to count in a body.
+    /// Returns the server's count. Without `usage` there is nothing to count in a body.
     pub fn output_tokens(&self) -> (u32, TokenSource) {
         match self.usage {
             Some(usage) => (usage.completion_tokens, TokenSource::Server),
@@ -91,14 +93,14 @@ impl BodyFacts {
     }
 }
 
-/// Not a JSON object.
+/// The reasons why an event or a body is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// Not JSON, or nested deeper than 127 levels. Line and column count from 1.
+    /// It is not JSON, or is nested deeper than 127 levels. Line and column count from 1.
     Json { line: usize, column: usize },
-    /// JSON, but a number, a string, a list or the like.
+    /// It is JSON, but a number, a string, a list or the like.
     NotAnObject,
-    /// A document, and behind it the next one: the line end or the blank line between two events is missing.
+    /// One document is followed by another: the line end or the blank line between two events is missing.
     RunTogether,
 }
 

@@ -1,10 +1,10 @@
-//! The APIs that servers speak: what a request for text says in each, and what the bytes of its answer mean. Pure:
-//! slices in, facts out, no text is kept.
+//! The APIs that servers speak: the body of a request for text in each, and the meaning of the answer's bytes. The
+//! room is pure: slices come in, facts go out, and no text is kept.
 //!
 //! `table` has a row for each API. There are two grammars of answers. `chat` reads OpenAI's chat completions and its
-//! older text completions, which differ in a member of a choice (`text` for `delta` or `message`) and in nothing that
-//! counts here. `llamacpp` reads llama.cpp's own `/completion`. Both say what they found as the same facts, so streams
-//! have one state and one verdict.
+//! older text completions, which differ in one member of a choice (`text` instead of `delta` or `message`) as far as
+//! it matters here. `llamacpp` reads llama.cpp's own `/completion`. Both return the same facts, so streams have one
+//! state and one verdict.
 
 mod body;
 pub mod chat;
@@ -25,10 +25,10 @@ pub use table::{Api, ENDS_WITHOUT_ROW, ReadBody, ReadEvent, ReadSide, Row, SideQ
 /// Names of events that keep a stream alive, whatever their data is.
 const SIGNS_OF_LIFE: [&[u8]; 4] = [b"ping", b"keepalive", b"keep-alive", b"heartbeat"];
 
-/// What an event says without being a document; `None`: it is to be read.
-fn said_without_json(name: &[u8], data: &[u8]) -> Option<EventFacts> {
+/// Returns the facts of an event whose data need not be read as JSON; `None` if they must be.
+fn facts_without_json(name: &[u8], data: &[u8]) -> Option<EventFacts> {
     let said = data.trim_ascii();
-    // Whatever an error carries: some servers send plain text here.
+    // Some servers send an error as plain text, so the data of one is not read.
     let error = name == b"error";
     let done = !error && said == b"[DONE]";
     // Some gateways keep a stream alive with empty events, or with a comment in a data line (`data: : keepalive`).

@@ -1,18 +1,18 @@
-//! A JSON scanner that gives up early: it accepts only what `serde_json` accepts as well, and answers `None`
-//! ("not sure") to everything else, rare but valid spellings included. It neither allocates nor recurses.
+//! A JSON scanner that gives up early. It accepts only what `serde_json` accepts as well, and answers `None`
+//! ("not sure") to everything else, including valid but rare spellings. It neither allocates nor recurses.
 
-/// Levels of arrays and objects that `skip` walks through. `serde_json` refuses the 128th level;
+/// The most levels of arrays and objects that `skip` walks through. `serde_json` refuses the 128th level;
 /// the shapes read around a skipped value add fewer than ten.
 const SKIP_DEPTH_MAX: u32 = 64;
 
-/// Longest number taken on trust. With an exponent of at most two digits it stays below 1e164,
-/// so it fits an f64, where `serde_json` would refuse a number that does not.
+/// The longest number that is accepted without converting it. With an exponent of at most two digits it stays below
+/// 1e164, so it fits an f64; `serde_json` refuses numbers that do not.
 const NUMBER_BYTES_MAX: usize = 64;
 
-/// Digits of an integer that is read rather than skipped: always below 2^32.
+/// The most digits of an integer that is read rather than skipped, so that it is always below 2^32.
 const COUNT_DIGITS_MAX: usize = 9;
 
-/// The inside of a string as it was sent.
+/// The content of a string as it was sent.
 #[derive(Clone, Copy)]
 pub(in crate::api) struct Text<'a> {
     pub raw: &'a [u8],
@@ -34,7 +34,7 @@ impl<'a> Scan<'a> {
         self.data.get(self.at).copied()
     }
 
-    /// The next byte that is not a blank, left in place.
+    /// Returns the next byte that is not a blank, without consuming it.
     #[inline(always)]
     pub fn peek(&mut self) -> Option<u8> {
         loop {
@@ -45,20 +45,20 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Takes `wanted` if it comes next.
+    /// Consumes `wanted` if it comes next.
     #[inline(always)]
     pub fn eat(&mut self, wanted: u8) -> Option<()> {
         (self.peek()? == wanted).then(|| self.at += 1)
     }
 
-    /// Nothing but blanks is left.
+    /// Succeeds if nothing but blanks is left.
     pub fn end(&mut self) -> Option<()> {
         self.peek().is_none().then_some(())
     }
 
-    /// An object: `field` is called after each key's colon and takes the value.
-    /// Keys with an escape are not decided here; nor are keys with a `$`, by which `serde_json` marks
-    /// values that it treats in a way of its own.
+    /// Reads an object: `field` is called after each key's colon and consumes the value.
+    /// It gives up on keys with an escape, and on keys with a `$`, by which `serde_json` marks values that it treats
+    /// specially.
     #[inline(always)]
     pub fn object(&mut self, mut field: impl FnMut(&mut Self, &'a [u8]) -> Option<()>) -> Option<()> {
         self.eat(b'{')?;
@@ -75,7 +75,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// An array: `item` takes each element.
+    /// Reads an array: `item` consumes each element.
     #[inline(always)]
     pub fn array(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.eat(b'[')?;
@@ -91,7 +91,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// `true` after a comma, `false` after `close`.
+    /// Returns `true` after a comma, `false` after `close`.
     #[inline(always)]
     fn more(&mut self, close: u8) -> Option<bool> {
         let next = self.peek()?;
@@ -103,7 +103,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A key and its colon.
+    /// Reads a key and its colon.
     #[inline(always)]
     fn key(&mut self) -> Option<&'a [u8]> {
         let key = self.string()?;
@@ -139,7 +139,7 @@ impl<'a> Scan<'a> {
                     self.at += 1;
                     self.escape()?;
                 }
-                // A control character: never valid inside a string.
+                // A control character is never valid inside a string.
                 _ => return None,
             }
         }
@@ -148,7 +148,7 @@ impl<'a> Scan<'a> {
         Some(Text { raw, escaped })
     }
 
-    /// What follows a backslash. Surrogates must come in pairs, high before low.
+    /// Reads the rest of an escape after its backslash. Surrogates must come in pairs, high before low.
     fn escape(&mut self) -> Option<()> {
         let kind = self.byte()?;
         self.at += 1;
@@ -174,7 +174,7 @@ impl<'a> Scan<'a> {
             .try_fold(0, |sum, &digit| Some(sum * 16 + char::from(digit).to_digit(16)?))
     }
 
-    /// A whole number of at most nine digits, without sign, fraction or exponent.
+    /// Reads a whole number of at most nine digits, without sign, fraction or exponent.
     pub fn count(&mut self) -> Option<u32> {
         self.peek()?;
         let start = self.at;
@@ -188,7 +188,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// A number, as `serde_json` rounds it. Numbers take no memory there.
+    /// Reads a number, rounded as `serde_json` does it, which allocates nothing for numbers.
     pub fn float(&mut self) -> Option<f64> {
         self.peek()?;
         let start = self.at;
@@ -196,9 +196,9 @@ impl<'a> Scan<'a> {
         serde_json::from_slice(self.data.get(start..self.at)?).ok()
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     #[inline(always)]
-    pub fn truth(&mut self) -> Option<bool> {
+    pub fn boolean(&mut self) -> Option<bool> {
         match self.peek()? {
             b't' => self.literal(b"true").map(|()| true),
             _ => self.literal(b"false").map(|()| false),
@@ -231,7 +231,7 @@ impl<'a> Scan<'a> {
         (self.at - start <= NUMBER_BYTES_MAX).then_some(())
     }
 
-    /// At least one digit; how many there were.
+    /// Reads at least one digit and returns how many there were.
     #[inline(always)]
     fn digits(&mut self) -> Option<usize> {
         let start = self.at;
@@ -242,7 +242,7 @@ impl<'a> Scan<'a> {
         (count > 0).then_some(count)
     }
 
-    /// Any value, checked and passed over.
+    /// Checks any value and skips it.
     #[inline(always)]
     pub fn skip(&mut self) -> Option<()> {
         match self.peek()? {
@@ -262,7 +262,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// An array or object. The open ones stand in a word of bits, the innermost lowest, 1 for an object.
+    /// Skips an array or object. The open ones are kept as bits of a word, the innermost lowest, 1 for an object.
     fn skip_nested(&mut self) -> Option<()> {
         let mut open: u64 = 0;
         let mut depth = 0;
@@ -275,7 +275,7 @@ impl<'a> Scan<'a> {
                 self.at += 1;
                 depth += 1;
                 open = open << 1 | u64::from(first == b'{');
-                // '}' and ']' stand two places behind their opening brackets in ASCII.
+                // '}' and ']' come two places after their opening brackets in ASCII.
                 if self.peek()? != first + 2 {
                     if first == b'{' {
                         self.key()?;
@@ -288,7 +288,7 @@ impl<'a> Scan<'a> {
             } else {
                 self.skip_scalar()?;
             }
-            // A value is complete: close whatever it was the last of, then stand before the next value.
+            // A value is complete: close everything that ends with it, then go to the next value.
             loop {
                 if depth == 0 {
                     return Some(());
@@ -310,8 +310,8 @@ impl<'a> Scan<'a> {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = ONES << 7;
 
-/// Index of the first quote, backslash or control character at or after `at`; `None` when there is none.
-/// Eight bytes at a time: "Determine if a word has a byte less than n" and "... a zero byte",
+/// Returns the index of the first quote, backslash or control character at or after `at`; `None` if there is none.
+/// It tests eight bytes at a time: "Determine if a word has a byte less than n" and "... a zero byte",
 /// <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>. The lowest mark is exact.
 /// Flipping bit 1 brings the quote (0x22) to 0x20, next to the control characters, which stay among themselves.
 #[inline(always)]

@@ -1,13 +1,14 @@
-//! The instant of a send inside a token event: the mock writes it, the client reads it back with `--verify-stamps`.
+//! The instant of a send inside a token event. The mock writes it, and the client reads it back with
+//! `--verify-stamps`.
 
 use crate::units::Nanos;
 
-/// Digits of a stamp: every u64 fits, and the size of an event never changes.
+/// The number of digits of a stamp: every u64 fits, and the size of an event never changes.
 pub const STAMP_DIGITS: usize = 20;
-/// Where a stamp stands in an event.
+/// The text before a stamp in an event.
 pub const STAMP_KEY: &str = "\"sent_ns\":\"";
 
-/// Fills `out`, `STAMP_DIGITS` long, with the instant.
+/// Fills `out`, which is `STAMP_DIGITS` long, with the instant.
 pub fn write_stamp(out: &mut [u8], mut value: Nanos) {
     for digit in out.iter_mut().rev() {
         *digit = b'0' + (value % 10) as u8;
@@ -15,7 +16,7 @@ pub fn write_stamp(out: &mut [u8], mut value: Nanos) {
     }
 }
 
-/// The stamp in an event's data, if it carries one.
+/// Returns the stamp in an event's data, if it carries one.
 pub fn find_stamp(data: &[u8]) -> Option<Nanos> {
     let at = memchr::memmem::find(data, STAMP_KEY.as_bytes())? + STAMP_KEY.len();
     let digits = std::str::from_utf8(data.get(at..at + STAMP_DIGITS)?).ok()?;

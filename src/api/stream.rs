@@ -1,20 +1,20 @@
-//! A whole stream's verdict, fed event by event.
+//! The verdict on a whole stream, fed event by event.
 
 use super::{EventFacts, Malformed, ReadEvent, ServerTimes, Usage};
 use crate::metrics::{FinishKind, FinishWord, Outcome, TokenSource};
 
-/// How a stream whose body came to its end has ended.
+/// The ways in which a stream can end once its body is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamEnd {
-    /// The end that the API has for a good stream (`finish_reason`, `"stop": true`), and no error.
+    /// It ended as the API ends a good stream (`finish_reason`, `"stop": true`), without an error.
     Ok,
     /// The server reported a failure inside the stream.
     Error,
     /// It ended with a finish reason that says it was given up: `abort`, `error`, `timeout` and the like.
     BadFinish,
-    /// Events, but not that end: with or without `[DONE]`, however clean the end.
+    /// It had events but not that end, with or without `[DONE]`, however cleanly the body ended.
     Truncated,
-    /// Not one event.
+    /// It had no event at all.
     NoEvents,
 }
 
@@ -30,7 +30,7 @@ impl StreamEnd {
     }
 }
 
-/// What a stream has said so far. After `[DONE]` nothing counts any more.
+/// The facts that a stream has stated so far. After `[DONE]` nothing counts any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamState {
     token_events: u32,
@@ -43,7 +43,7 @@ pub struct StreamState {
 }
 
 impl StreamState {
-    /// Reads one event as the stream's API does and takes it in. After `[DONE]` the bytes are not even read, as they
+    /// Reads one event as the stream's API does and adds its facts. After `[DONE]` the bytes are not read, because they
     /// need not be JSON.
     pub fn read(&mut self, read: ReadEvent, name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
         if self.done {
@@ -78,23 +78,23 @@ impl StreamState {
         }
     }
 
-    /// A line whose field the event-stream standard does not know: older llama.cpp sends a field named
+    /// Takes a line whose field the event-stream standard does not know. Older llama.cpp sends a field named
     /// `error` with status 200, then `[DONE]` (ggml-org/llama.cpp pull request 16109).
     pub fn unknown_field(&mut self, name: &[u8], _value: &[u8]) {
         self.error |= !self.done && name == b"error";
     }
 
-    /// The word that the stream ended with; of several the worst.
+    /// Returns the word that the stream ended with; of several the worst.
     pub fn finish(&self) -> Option<FinishWord> {
         self.finish
     }
 
-    /// `[DONE]` was seen.
+    /// Returns true after `[DONE]`.
     pub fn is_done(&self) -> bool {
         self.done
     }
 
-    /// The verdict on what came, once the body is at its end.
+    /// Returns the verdict on the stream, once the body has ended.
     pub fn verdict_at_end(&self) -> StreamEnd {
         if self.error {
             StreamEnd::Error
@@ -110,17 +110,17 @@ impl StreamState {
         }
     }
 
-    /// The largest prompt and completion counts the server has given.
+    /// Returns the largest prompt and completion counts that the server has given.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
     }
 
-    /// The latest times the server has given.
+    /// Returns the latest times that the server has given.
     pub fn times(&self) -> ServerTimes {
         self.times
     }
 
-    /// The server's count; the number of token-bearing events where it gives none, or gives 0 beside text.
+    /// Returns the server's count, or the number of token events if it gives none, or gives 0 despite text.
     pub fn output_tokens(&self) -> (u32, TokenSource) {
         match self.usage {
             Some(usage) if usage.completion_tokens > 0 || self.token_events == 0 => {

@@ -1,7 +1,7 @@
-//! The APIs that servers speak: one table, one row for each.
+//! The table of the APIs that servers speak, with one row for each.
 //!
-//! Whatever the program has to know about an API is a column here, so no other module tells APIs apart. A new API takes
-//! a module of its own beside this one (its body and its readers), a row, and its words for the mock
+//! Everything that the program has to know about an API is a column here, so no other module distinguishes APIs. A new
+//! API takes a module of its own next to this one (its body and its readers), a row, and its texts for the mock
 //! (`mock/dialect`).
 
 use serde::{Serialize, Serializer};
@@ -15,54 +15,54 @@ pub type ReadEvent = fn(&[u8], &[u8]) -> Result<EventFacts, Malformed>;
 /// Reads the body of an answer that came in one piece.
 pub type ReadBody = fn(&[u8]) -> Result<BodyFacts, Malformed>;
 
-/// Reads the body of a 200 to a side question: what it says, or what is wrong with it.
+/// Reads the body of a 200 to a side question: the answer in a word, or what is wrong with it.
 pub type ReadSide = fn(&[u8]) -> Result<String, &'static str>;
 
-/// What the program knows about one API.
+/// Everything that the program knows about one API.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// As documents write it, `api: chat`, and as they are written.
+    /// Its name where documents are read and written, as in `api: chat`.
     pub name: &'static str,
-    /// What a person is told that a server speaks: "chat completions at /v1/chat/completions".
+    /// Its name in messages: "chat completions at /v1/chat/completions".
     pub title: &'static str,
-    /// How its path ends. A URL whose path ends so means this API; one that names no API gets it appended.
+    /// The end of its path. A URL whose path ends like this means this API; a URL that names no API gets it appended.
     pub end: &'static str,
-    /// Prefixes under which servers have it, the likeliest first. The one whose models list (`PREFIX/models`) answers
-    /// is taken. Empty: it is right below the path of the URL, there is no models list, and whatever model a request
-    /// names, the one that is loaded answers.
+    /// Prefixes under which servers have it, the likeliest first. The first one whose models list (`PREFIX/models`)
+    /// answers is used. Empty if the API is directly below the path of the URL and has no models list; then the model that
+    /// is loaded answers, whatever model a request names.
     pub prefixes: &'static [&'static str],
     pub write_body: WriteBody,
-    /// `None`: the API does not stream. Looked up once per stream, called once per server-sent event.
+    /// `None` if the API does not stream. Looked up once per stream, called once per server-sent event.
     pub read_event: Option<ReadEvent>,
     pub read_body: ReadBody,
-    /// What ends generated text, for an error that says it is missing.
+    /// The member that ends generated text, for an error that says it is missing.
     pub finish: &'static str,
     /// A good stream ends with the server's count of tokens; without it, validation fails.
     pub has_usage: bool,
-    /// What validation asks besides a whole answer and a stream.
+    /// A question that validation asks in addition to a whole answer and a stream.
     pub side_question: Option<SideQuestion>,
 }
 
 /// A question that a server of an API may be able to answer, but need not.
 #[derive(Clone, Copy, Debug)]
 pub struct SideQuestion {
-    /// How its path ends; what comes before is as in the API's own path.
+    /// The end of its path; the part before it is that of the API's own path.
     pub end: &'static str,
     pub write_body: WriteBody,
     pub read: ReadSide,
 }
 
-/// Declares the APIs with their rows, so that none can lack its row or be left out of `ALL`.
+/// Declares the APIs with their rows, so that each has a row and is in `ALL`.
 macro_rules! table {
     ($($(#[$doc:meta])* $api:ident => $row:expr;)*) => {
-        /// What a server speaks; each target speaks one.
+        /// An API that a server speaks. Each target speaks exactly one.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Api {
             $($(#[$doc])* $api,)*
         }
 
         impl Api {
-            /// Each once, in the order of the table. `ALL[api as usize]` is `api`.
+            /// All APIs in the order of the table. `ALL[api as usize]` is `api`.
             pub const ALL: [Api; [$(Api::$api),*].len()] = [$(Api::$api),*];
 
             pub const fn row(self) -> &'static Row {
@@ -95,7 +95,7 @@ table! {
         end: "/completions",
         prefixes: &["/v1", "/openai/v1"],
         write_body: completions::write_body,
-        // One grammar with chat: `text` in place of `delta` and `message`.
+        // The grammar is chat's, with `text` instead of `delta` and `message`.
         read_event: Some(chat::read_event),
         read_body: chat::read_body,
         finish: "finish_reason",
@@ -117,15 +117,15 @@ table! {
     };
 }
 
-/// Ends of the paths of APIs that have no row: a URL with one of them is refused, rather than taken for a prefix.
+/// Path ends of APIs that have no row. A URL with one of them is refused rather than taken for a prefix.
 pub const ENDS_WITHOUT_ROW: [&str; 3] = ["/responses", "/messages", "/generate"];
 
 impl Api {
-    /// What a server is taken to speak if neither its URL nor the document says.
+    /// The API that a server is assumed to speak if neither its URL nor the document says.
     pub const DEFAULT: Api = Api::Chat;
 
-    /// The API whose path ends as this path does; of several ends that fit, the longest decides.
-    pub fn of_path(path: &str) -> Option<Api> {
+    /// Returns the API whose path ends like `path`; if several match, the longest end decides.
+    pub fn from_path(path: &str) -> Option<Api> {
         let fits = |api: &Api| path.ends_with(api.row().end);
         Api::ALL
             .into_iter()
@@ -133,13 +133,13 @@ impl Api {
             .max_by_key(|api| api.row().end.len())
     }
 
-    /// The API that documents call so.
-    pub fn of_name(name: &str) -> Option<Api> {
+    /// Returns the API with this name in documents.
+    pub fn from_name(name: &str) -> Option<Api> {
         Api::ALL.into_iter().find(|api| api.row().name == name)
     }
 }
 
-/// By its name in documents.
+/// Serialises the API as its name in documents.
 impl Serialize for Api {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.row().name)

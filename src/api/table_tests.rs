@@ -19,27 +19,27 @@ fn each_row_is_one_that_documents_and_urls_can_hold() {
         let row = api.row();
         assert_eq!(api as usize, i);
         assert!(row.name.bytes().all(|b| b.is_ascii_lowercase()), "{row:?}");
-        assert_eq!(Api::of_name(row.name), Some(api));
+        assert_eq!(Api::from_name(row.name), Some(api));
         assert_eq!(serde_json::to_value(api).unwrap(), row.name);
         for part in row.prefixes.iter().chain([&row.end]) {
             assert!(part.starts_with('/') && !part.ends_with('/'), "{row:?}");
         }
         assert!(!ENDS_WITHOUT_ROW.contains(&row.end), "{row:?}");
     }
-    assert_eq!(Api::of_name("Chat"), None);
+    assert_eq!(Api::from_name("Chat"), None);
 }
 
 #[test]
 fn a_path_means_the_api_of_its_longest_end() {
     for api in Api::ALL {
         for prefix in ["", "/v1", "/a/b"] {
-            assert_eq!(Api::of_path(&format!("{prefix}{}", api.row().end)), Some(api));
+            assert_eq!(Api::from_path(&format!("{prefix}{}", api.row().end)), Some(api));
         }
     }
     for path in ["", "/v1", "/v1/models", "/v1/chat/completions/x", "completion"] {
-        assert_eq!(Api::of_path(path), None, "{path}");
+        assert_eq!(Api::from_path(path), None, "{path}");
     }
     for end in ENDS_WITHOUT_ROW {
-        assert_eq!(Api::of_path(end), None);
+        assert_eq!(Api::from_path(end), None);
     }
 }

@@ -1,5 +1,5 @@
-//! One small request at a time over a blocking socket: health, models list, statistics. Never part of a
-//! measurement.
+//! Sends one small request at a time over a blocking socket: health checks, models lists, statistics, pushes. Nothing
+//! here is part of a measurement.
 
 mod wire;
 
@@ -13,32 +13,32 @@ use crate::http1::{Body, ContentType, HttpError, Limits, Method, ResponseParser,
 use crate::metrics::TlsFailure;
 use crate::tls::TlsTarget;
 
-/// Largest body of an answer: a models list of a gateway with thousands of models fits.
+/// The largest body of an answer. The models list of a gateway with thousands of models fits.
 pub const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 const LIMITS: Limits = Limits {
     body_bytes_max: ANSWER_BYTES_MAX,
     ..Limits::DEFAULT
 };
-/// Characters of an answer that an error shows.
+/// The number of characters of an answer that an error shows.
 const SHOWN_CHARS_MAX: usize = 80;
 
 /// A whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// 0 before there is one.
+    /// Status code; 0 until the head has arrived.
     pub status: u16,
     pub content_type: ContentType,
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// Begin of the body, safe for a terminal.
+    /// Returns the beginning of the body, safe for a terminal.
     pub fn excerpt(&self) -> String {
         printable(&lossless(&self.body), SHOWN_CHARS_MAX)
     }
 }
 
-/// Why there is no answer.
+/// The reasons why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeError {
     Refused,
@@ -46,9 +46,9 @@ pub enum ProbeError {
     Timeout(Duration),
     /// The connection was reset before the answer ended.
     Reset,
-    /// TLS came to no connection, or broke.
+    /// The TLS handshake failed, or the TLS connection broke.
     Tls(TlsFailure),
-    /// An answer that is cut, too long, or not HTTP/1.
+    /// The answer was cut off, is too long, or is not HTTP/1.
     Http(HttpError),
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for ProbeError {
             ProbeError::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
             ProbeError::Reset => f.write_str("connection reset"),
             ProbeError::Http(HttpError::TlsRecord) => {
-                f.write_str("the server answers with TLS on this port: write https:// in place of http://")
+                f.write_str("the server answers with TLS on this port: write https:// instead of http://")
             }
             ProbeError::Tls(reason) => write!(f, "tls_failed ({}): {}", reason.name(), reason.text()),
             ProbeError::Http(error) => error.fmt(f),
@@ -70,26 +70,26 @@ impl fmt::Display for ProbeError {
 
 impl std::error::Error for ProbeError {}
 
-/// Whom to ask, and for how long in all.
+/// The server to ask, and the time limit for a whole exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer<'a> {
     pub address: SocketAddr,
     /// Value of the Host header.
     pub authority: &'a str,
-    /// Sent along; already validated.
+    /// Additional headers, already validated.
     pub headers: &'a [(String, String)],
     pub limit: Duration,
-    /// `None`: in plain text.
+    /// `None` for plain text.
     pub tls: Option<&'a TlsTarget>,
 }
 
 impl Peer<'_> {
-    /// `GET path`.
+    /// Sends `GET path`.
     pub fn get(&self, path: &str) -> Result<Answer, ProbeError> {
         self.exchange(Method::Get, path, None)
     }
 
-    /// `POST path` with a JSON body.
+    /// Sends `POST path` with a JSON body.
     pub fn post(&self, path: &str, json: &[u8]) -> Result<Answer, ProbeError> {
         let body = Body {
             bytes: json,
@@ -104,7 +104,7 @@ impl Peer<'_> {
         Ok(answer)
     }
 
-    /// Leaves in `answer` what has come, whatever happens then.
+    /// Leaves in `answer` whatever arrived, even if the exchange fails afterwards.
     pub fn exchange_into(
         &self,
         answer: &mut Answer,
@@ -120,7 +120,7 @@ impl Peer<'_> {
         let mut parser = ResponseParser::new();
         parser.begin(method);
         let mut wire = Wire::connect(self, deadline)?;
-        // A server may refuse by its answer while the request is still being sent: read it anyway.
+        // A server may answer with a refusal while the request is still being sent: read it even if sending failed.
         let sent = wire.send(&request);
         let received = read(&mut wire, &mut parser, answer);
         match (sent, received) {
@@ -137,14 +137,14 @@ fn read(wire: &mut Wire, parser: &mut ResponseParser, answer: &mut Answer) -> Re
             parser.eof().map_err(ProbeError::Http)?;
             return Ok(());
         }
-        if take(parser, bytes, answer)? {
+        if consume(parser, bytes, answer)? {
             return Ok(());
         }
     }
 }
 
-/// Adds `input` to the answer; whether it is complete.
-fn take(parser: &mut ResponseParser, mut input: &[u8], answer: &mut Answer) -> Result<bool, ProbeError> {
+/// Adds `input` to the answer; returns true when the answer is complete.
+fn consume(parser: &mut ResponseParser, mut input: &[u8], answer: &mut Answer) -> Result<bool, ProbeError> {
     loop {
         let consumed = match parser.step(input, &LIMITS).map_err(ProbeError::Http)? {
             Step::NeedMore => return Ok(false),
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
 
-    /// A server that gives `bytes` to whoever comes, in pieces of `piece` bytes.
+    /// Starts a server that answers a connection with `bytes`, in pieces of `piece` bytes.
     fn answer(bytes: &'static [u8], piece: usize) -> Result<Answer, ProbeError> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_other_protocols_and_cut_answers_are_told_from_http() {
+    fn tls_other_protocols_and_cut_answers_are_distinguished_from_http() {
         assert_eq!(
             answer(&[0x15, 0x03, 0x01, 0, 2, 2, 70], 100),
             Err(ProbeError::Http(HttpError::TlsRecord))

@@ -1,4 +1,4 @@
-//! A blocking connection of the probes, with TLS where the target has it.
+//! A blocking connection, with TLS where the target has it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -15,13 +15,13 @@ pub(super) struct Wire {
     tls: Option<Box<TlsConnection>>,
     deadline: Instant,
     limit: Duration,
-    /// What was read last.
+    /// The bytes of the last read.
     chunk: Vec<u8>,
     plain: Vec<u8>,
 }
 
 impl Wire {
-    /// Connected, and past the handshake.
+    /// Connects and completes the TLS handshake, if there is one.
     pub(super) fn connect(peer: &Peer<'_>, deadline: Instant) -> Result<Wire, ProbeError> {
         let explain = |e: std::io::Error| explain(&e, peer.limit);
         let stream = TcpStream::connect_timeout(&peer.address, peer.limit).map_err(explain)?;
@@ -55,7 +55,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Sends what TLS has to say.
+    /// Sends the bytes that TLS has ready.
     fn flush(&mut self) -> Result<(), ProbeError> {
         let mut bytes = Vec::new();
         if let Some(tls) = &mut self.tls {
@@ -64,10 +64,10 @@ impl Wire {
         self.write(&bytes)
     }
 
-    /// A peer that takes a few bytes now and then gets no new deadline for each.
+    /// Writes all bytes before the deadline. A peer that takes a few bytes now and then does not get more time.
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), ProbeError> {
         while !bytes.is_empty() {
-            let left = self.left()?;
+            let left = self.time_left()?;
             let written = self
                 .stream
                 .set_write_timeout(Some(left))
@@ -82,7 +82,7 @@ impl Wire {
         Ok(())
     }
 
-    fn left(&self) -> Result<Duration, ProbeError> {
+    fn time_left(&self) -> Result<Duration, ProbeError> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         match left.is_zero() {
             true => Err(ProbeError::Timeout(self.limit)),
@@ -101,7 +101,7 @@ impl Wire {
         }
     }
 
-    /// The next bytes; none at the end.
+    /// Returns the next bytes; none at the end.
     pub(super) fn receive(&mut self) -> Result<&[u8], ProbeError> {
         if self.tls.is_none() {
             let read = self.read()?;
@@ -111,7 +111,7 @@ impl Wire {
         Ok(&self.plain)
     }
 
-    /// One read through TLS; false: the peer has said that no more comes.
+    /// Reads once through TLS; returns false if the peer has announced the end.
     fn step(&mut self) -> Result<bool, ProbeError> {
         self.plain.clear();
         let read = self.read()?;
@@ -125,11 +125,11 @@ impl Wire {
             Some(TlsEnd::Failed(reason)) => {
                 let mut bytes = Vec::new();
                 tls.close(&mut bytes);
-                // The server should hear why; if it doesn't, we still know.
+                // The alert is a courtesy: if it does not reach the server, the reason is still returned.
                 let _ = self.write(&bytes);
                 Err(ProbeError::Tls(reason))
             }
-            // Without its announcement an end may be anyone's cut.
+            // Without an announcement anyone on the path may have cut the connection.
             None if read == 0 => Err(ProbeError::Reset),
             None => Ok(true),
         }
@@ -137,7 +137,7 @@ impl Wire {
 
     fn read(&mut self) -> Result<usize, ProbeError> {
         loop {
-            let left = self.left()?;
+            let left = self.time_left()?;
             let read = self
                 .stream
                 .set_read_timeout(Some(left))

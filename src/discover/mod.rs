@@ -43,7 +43,7 @@ pub fn check_url(text: &str, api: Option<Api>) -> Result<(), Reason> {
 
 /// The API that the path of a URL names, if it names one.
 pub fn api_of(url: &str) -> Option<Api> {
-    Api::of_path(&Url::read(url).ok()?.path)
+    Api::from_path(&Url::read(url).ok()?.path)
 }
 
 /// What is at a port of this host.

@@ -25,7 +25,7 @@ impl Places {
         {
             return Err(mistyped(path, &meant));
         }
-        if let Some(named) = Api::of_path(path) {
+        if let Some(named) = Api::from_path(path) {
             let end = named.row().end;
             let prefix = path.strip_suffix(end).unwrap_or(path);
             return Ok(Places {
@@ -76,7 +76,7 @@ fn almost(path: &str) -> Option<String> {
     let (before, last) = path.rsplit_once('/')?;
     let word = last.to_ascii_lowercase();
     let known = ["completions", "completion", "chat/completions"];
-    let meant = match Api::of_path(path) {
+    let meant = match Api::from_path(path) {
         // llama.cpp's own API has no version, and nobody's chat is in the singular.
         Some(_) if last == "completion" && (before.ends_with("/chat") || before.ends_with("/v1")) => {
             "completions"

@@ -282,7 +282,7 @@ fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
                 false,
                 json(200, r#"{"status":"failed","output":[]}"#),
             ),
-            "POST ORIGIN/v1/responses: status 200: no completed response;",
+            "POST ORIGIN/v1/responses: status 200: not a completed response;",
         ),
     ]);
 }

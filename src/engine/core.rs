@@ -184,7 +184,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
             0
         },
         timer_slack: 0,
-        connections: vus.saturating_mul(plan.endpoints_per_user()),
+        connections: vus.saturating_mul(plan.servers_per_user()),
         addresses: targets
             .iter()
             .flat_map(|target| target.addresses.clone())

@@ -70,10 +70,7 @@ impl VuConnection {
     /// Sends the request that `draw` describes, records its sample and returns the outcome.
     pub async fn request(&mut self, core: &CoreState, draw: &Draw, iteration: u64, due: Nanos) -> Outcome {
         let series = draw.kind;
-        debug_assert_eq!(
-            core.plan.workload.kinds[usize::from(series)].endpoint,
-            self.target
-        );
+        debug_assert_eq!(core.plan.workload.kinds[usize::from(series)].server, self.target);
         core.recorder.borrow_mut().started(series);
         let mut request = RequestState {
             series,

@@ -94,7 +94,7 @@ impl Engine {
     pub fn start(plan: Arc<Plan>, targets: Arc<[Target]>, options: EngineOptions) -> Result<Engine, String> {
         assert_eq!(
             targets.len(),
-            plan.workload.endpoints.len(),
+            plan.workload.servers.len(),
             "the plan needs one target per server"
         );
         assert_eq!(

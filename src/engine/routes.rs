@@ -30,10 +30,10 @@ enum User {
 
 impl Routes {
     pub fn new(plan: &Plan, core: u32, cores: u32) -> Routes {
-        if plan.workload.endpoints.len() < 2 {
+        if plan.workload.servers.len() < 2 {
             return Routes::Single;
         }
-        let shares = Shares::of(&plan.workload.endpoints);
+        let shares = Shares::new(&plan.workload.servers);
         let first = shares.first(plan.seed);
         let counted_together = plan.executor.shared_iterations().is_some();
         let shared = counted_together && plan.assignment == Assignment::Weighted;
@@ -101,11 +101,11 @@ mod tests {
     use super::*;
     use crate::plan::Executor;
     use crate::units::SECOND;
-    use crate::workload::Endpoint;
+    use crate::workload::Server;
 
     fn plan(executor: Executor, assignment: Assignment) -> Plan {
-        let mut plan = Plan::with(executor);
-        plan.workload.endpoints = [3, 5, 1].map(|weight| Endpoint { name: None, weight }).to_vec();
+        let mut plan = Plan::with_executor(executor);
+        plan.workload.servers = [3, 5, 1].map(|weight| Server { name: None, weight }).to_vec();
         plan.assignment = assignment;
         plan
     }

@@ -1,9 +1,9 @@
-//! The process's answer in one number.
+//! The exit codes of the process.
 
 use serde::de::{Deserializer, Error, Unexpected};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Scripts depend on the values; 99, 104 and 105 are k6's.
+/// How the process ended. Scripts depend on the values; 99, 104 and 105 are k6's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ExitCode {
@@ -15,20 +15,20 @@ pub enum ExitCode {
     /// Bad configuration.
     Config = 104,
     Interrupted = 105,
-    /// This host cannot run it: io_uring, memlock, files, ports.
+    /// This host cannot run the load: io_uring, memlock, files, ports.
     Host = 111,
     /// The output could not be written.
     Output = 112,
-    /// The generator was the limit, and the user asked that this fails.
+    /// The generator itself was the limit, and the user asked for a failure in that case.
     NotTrustworthy = 113,
     /// The target never answered, or the managed server did not start.
     Target = 114,
-    /// Requests were sent, or were to be, and not one of them succeeded.
+    /// Requests were sent or planned, but none of them succeeded.
     NothingSucceeded = 115,
 }
 
-/// The first that occurred wins. A bad command line or configuration ends the program before anything else
-/// can happen, so their places are never contested.
+/// Ranks the codes: the first one that occurred wins. A bad command line or configuration ends the program before
+/// anything else can happen, so the ranks of `Usage` and `Config` are never contested.
 const PRECEDENCE: [ExitCode; 11] = [
     ExitCode::Internal,
     ExitCode::Usage,
@@ -43,11 +43,11 @@ const PRECEDENCE: [ExitCode; 11] = [
     ExitCode::Ok,
 ];
 
-/// `run.verdict` of a run that ended well and had no threshold to meet.
+/// The value of `run.verdict` for a run that ended well and had no thresholds.
 pub const NOT_JUDGED: &str = "not_judged";
 
 impl ExitCode {
-    /// Ascending.
+    /// All codes, in ascending order.
     pub const ALL: [ExitCode; 11] = [
         ExitCode::Ok,
         ExitCode::Internal,
@@ -66,7 +66,7 @@ impl ExitCode {
         self as u8
     }
 
-    /// In a few words, for the help.
+    /// Returns the meaning in a few words, for the help.
     pub fn meaning(self) -> &'static str {
         match self {
             ExitCode::Ok => "ok",
@@ -83,7 +83,7 @@ impl ExitCode {
         }
     }
 
-    /// The one that the process exits with when all of `occurred` happened; `Ok` for none.
+    /// Returns the code that the process exits with when all of `occurred` happened; `Ok` when nothing did.
     pub fn combine(occurred: &[ExitCode]) -> ExitCode {
         PRECEDENCE
             .into_iter()
@@ -91,12 +91,12 @@ impl ExitCode {
             .unwrap_or(ExitCode::Ok)
     }
 
-    /// The one of that number.
-    pub fn of(code: u8) -> Option<ExitCode> {
+    /// Returns the exit code with the number `code`, if there is one.
+    pub fn from_code(code: u8) -> Option<ExitCode> {
         PRECEDENCE.into_iter().find(|known| known.code() == code)
     }
 
-    /// `run.verdict` of the document.
+    /// Returns the value of `run.verdict` in the result document.
     pub fn verdict(self) -> &'static str {
         match self {
             ExitCode::Ok => "passed",
@@ -129,7 +129,8 @@ impl<'de> Deserialize<'de> for ExitCode {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<ExitCode, D::Error> {
         let code = u8::deserialize(from)?;
         let unknown = Unexpected::Unsigned(code.into());
-        ExitCode::of(code).ok_or_else(|| D::Error::invalid_value(unknown, &"an exit code of this program"))
+        ExitCode::from_code(code)
+            .ok_or_else(|| D::Error::invalid_value(unknown, &"an exit code of this program"))
     }
 }
 

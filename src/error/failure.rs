@@ -1,32 +1,32 @@
-//! Why a run did not take place, or what went wrong beside it: shown by `main`, with an exit code.
+//! Failures: why a run did not take place or what went wrong during it. `main` shows them and exits with their code.
 
 use std::fmt;
 
 use crate::error::{ExitCode, Mistakes, Reason, one_line};
 
-/// What ends the program, or spoils a part of what it was asked for: the exit code, the mistakes that led there, and
-/// lines that say more. Shown as `error: …`, `cause: …`, `hint: …`; every line of it is safe for a terminal.
+/// A failure ends the program, or spoils a part of what it was asked for. It has an exit code, the mistakes that led
+/// to it, and lines with details. It is shown as `error: …`, `cause: …`, `hint: …`; every line is safe for a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub exit: ExitCode,
     mistakes: Mistakes,
-    /// Such as the last lines of a child's log.
+    /// Details, such as the last lines of a child's log.
     cause: Vec<String>,
-    /// It was shown when it happened: only its exit code is left to count.
-    told: bool,
+    /// True if the failure was shown when it happened, so that only its exit code still matters.
+    shown: bool,
 }
 
-/// The next step where it was our mistake.
+/// The next step for the user where the mistake is ours.
 const BUG_HINT: &str = "this is a bug in llmload-uring; please report it, with the command line";
 
 impl Failure {
-    /// A [`Reason`], a mistake with its place, or several.
+    /// Makes a failure from a [`Reason`], from a mistake with its place, or from several mistakes.
     pub fn new(exit: ExitCode, mistakes: impl Into<Mistakes>) -> Failure {
         Failure {
             exit,
             mistakes: mistakes.into(),
             cause: Vec::new(),
-            told: false,
+            shown: false,
         }
     }
 
@@ -36,45 +36,45 @@ impl Failure {
         self
     }
 
-    /// Something that can't be the user's doing.
+    /// Makes a failure that the user cannot have caused, and asks for a bug report.
     pub fn internal(what: impl fmt::Display) -> Failure {
         Failure::new(ExitCode::Internal, Reason::new(what.to_string()).hint(BUG_HINT))
     }
 
-    /// Figures of ours that do not add up, a line each; `None` where there are none.
+    /// Makes a failure from our own figures that do not add up, one line each; `None` if there are none.
     pub fn imbalance(what: impl fmt::Display, figures: &[String]) -> Option<Failure> {
         let cause = Some(figures.join("\n")).filter(|cause| !cause.is_empty())?;
         Some(Failure::internal(what).because(&cause))
     }
 
-    /// The same, said of one of several: `place` stands in front of each mistake's own.
+    /// Returns the same failure with `place` in front of each mistake's own place, to say which of several it is about.
     pub fn within(mut self, place: &str) -> Failure {
         self.mistakes = self.mistakes.within(place);
         self
     }
 
-    /// The same, after it was shown: nobody shows it once more.
-    pub fn told(self) -> Failure {
-        Failure { told: true, ..self }
+    /// Returns the same failure marked as shown, so that `main` does not show it again.
+    pub fn marked_shown(self) -> Failure {
+        Failure { shown: true, ..self }
     }
 
-    pub fn is_told(&self) -> bool {
-        self.told
+    pub fn is_shown(&self) -> bool {
+        self.shown
     }
 
-    /// The first of its mistakes, without a place.
+    /// Returns the first mistake without its place.
     pub fn reason(&self) -> &Reason {
         &self.mistakes.first().reason
     }
 
-    /// The lines that say more, as they are.
+    /// Returns the lines with details, unfiltered.
     pub fn cause(&self) -> &[String] {
         &self.cause
     }
 }
 
 impl fmt::Display for Failure {
-    /// Lines without the end of the last one.
+    /// Writes the lines without a line feed at the end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.cause.is_empty() {
             return self.mistakes.fmt(f);

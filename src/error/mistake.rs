@@ -1,16 +1,16 @@
-//! What is wrong with what was asked, and all of it at once.
+//! Mistakes in what was asked for, with their places, collected so that all are shown at once.
 
 use std::fmt;
 
 use crate::error::one_line;
 
-/// More mistakes than these are counted, not shown.
+/// The number of mistakes that are shown; more are only counted.
 const MISTAKES_SHOWN_MAX: usize = 100;
 
-/// Longer words are not compared with the known ones.
+/// The longest word that is compared with the known ones.
 const WORD_BYTES_MAX: usize = 60;
 
-/// Why something was not understood or can't be done, and what to do next. Knows nothing of the place.
+/// A reason says why something was not understood or cannot be done, and what to do next, without a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     pub what: String,
@@ -32,7 +32,7 @@ impl Reason {
         }
     }
 
-    /// Says of what it is true: `place` and a colon stand in front.
+    /// Puts `place` and a colon in front of the text.
     pub fn within(self, place: impl fmt::Display) -> Reason {
         Reason {
             what: format!("{place}: {}", self.what),
@@ -40,7 +40,7 @@ impl Reason {
         }
     }
 
-    /// Puts it in its place: an option, or a file. `line` is 0 outside files.
+    /// Makes a mistake at a place: an option, or a line of a file. `line` is 0 outside files.
     pub fn at(self, name: impl Into<String>, line: usize) -> Mistake {
         let name = name.into();
         Mistake {
@@ -50,7 +50,7 @@ impl Reason {
     }
 }
 
-/// One line, as clap wants it for a command-line value. Safe for a terminal.
+/// Writes one line, as clap expects for a command-line value. The line is safe for a terminal.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&one_line(&self.what))?;
@@ -63,12 +63,12 @@ impl fmt::Display for Reason {
 
 impl std::error::Error for Reason {}
 
-/// A file and a line in it, or an option and 0. All places are equal, so that what was asked for compares
-/// equal wherever it was written.
+/// A place is a file with a line, or an option with line 0. All places compare equal, so that two configs are equal
+/// wherever their values were written.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     pub name: String,
-    /// From 1; 0 where there is no line.
+    /// Line number, counted from 1; 0 where there is no line.
     pub line: usize,
 }
 
@@ -93,7 +93,7 @@ impl Place {
         }
     }
 
-    /// Whether this is an option rather than a line of a file.
+    /// Returns true if this is an option rather than a line of a file.
     pub fn is_option(&self) -> bool {
         self.line == 0
     }
@@ -113,14 +113,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// One mistake, in its place where there is one.
+/// A mistake is a reason with its place, if it has one.
 #[derive(Clone, Debug)]
 pub struct Mistake {
     pub place: Option<Place>,
     pub reason: Reason,
 }
 
-/// Here the place counts: the same mistake in two lines is two mistakes.
+/// Compares the place as well: the same mistake in two lines is two mistakes.
 impl PartialEq for Mistake {
     fn eq(&self, other: &Mistake) -> bool {
         let place = |mistake: &Mistake| mistake.place.as_ref().map(|p| (p.name.clone(), p.line));
@@ -131,12 +131,12 @@ impl PartialEq for Mistake {
 impl Eq for Mistake {}
 
 impl Mistake {
-    /// From 1; 0 where there is no line.
+    /// Line number, counted from 1; 0 where there is no line.
     pub fn line(&self) -> usize {
         self.place.as_ref().map_or(0, |place| place.line)
     }
 
-    /// Says which of several it is about: `wider` stands in front of its place.
+    /// Puts `wider` in front of the place, to say which of several things the mistake is about.
     fn within(mut self, wider: &str) -> Mistake {
         self.place = Some(match self.place {
             Some(place) => Place {
@@ -173,14 +173,14 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Everything that was found wrong: at least one mistake, in the order of the lines. Where nothing else is said, it
-/// ends the program with [`ExitCode::Config`](crate::error::ExitCode::Config).
+/// Everything that was found wrong: at least one mistake, in the order of the lines. Unless another exit code is
+/// given, it ends the program with [`ExitCode::Config`](crate::error::ExitCode::Config).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
     /// # Panics
-    /// Without a mistake there is no error.
+    /// Panics if `mistakes` is empty: without a mistake there is no error.
     pub fn new(mut mistakes: Vec<Mistake>) -> Mistakes {
         assert!(!mistakes.is_empty());
         mistakes.sort_by_key(Mistake::line);
@@ -195,12 +195,12 @@ impl Mistakes {
         self.0.iter()
     }
 
-    /// Says which of several they are about: `wider` stands in front of each place.
+    /// Puts `wider` in front of each place, to say which of several things the mistakes are about.
     pub fn within(self, wider: &str) -> Mistakes {
         Mistakes(self.0.into_iter().map(|mistake| mistake.within(wider)).collect())
     }
 
-    /// `cause`, which begins with a line feed or is empty, follows what is said first.
+    /// Writes all mistakes; `cause`, which is empty or begins with a line feed, follows the text of the first one.
     pub(super) fn show(&self, f: &mut fmt::Formatter<'_>, cause: &str) -> fmt::Result {
         let shown = self.0.len().min(MISTAKES_SHOWN_MAX);
         for (i, mistake) in self.0[..shown].iter().enumerate() {
@@ -236,9 +236,9 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
-/// The known word that `word` was probably meant to be.
+/// Returns the known word that `word` was probably meant to be.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    // A third of the letters may be wrong; longer words than any known one are not compared.
+    // At most a third of the letters may be wrong.
     if word.len() > WORD_BYTES_MAX {
         return None;
     }
@@ -250,7 +250,7 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .or_else(|| begins_with(word, known))
 }
 
-/// The only known word that goes on where `word` ends: `ramp_up` for `ramp_up_seconds`.
+/// Returns the only known word that continues where `word` ends, such as `ramp_up_seconds` for `ramp_up`.
 fn begins_with<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let longer = |name: &&&str| {
         name.strip_prefix(word)
@@ -261,7 +261,7 @@ fn begins_with<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     found.next().is_none().then_some(first)
 }
 
-/// Letters inserted, dropped, exchanged or swapped with their neighbour.
+/// Counts the letters that were inserted, dropped, replaced, or swapped with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before = vec![0; b.len() + 1];
@@ -299,7 +299,7 @@ mod tests {
             "ttft_p50_max",
         ];
         assert_eq!(nearest("ramp_up", &known), Some("ramp_up_seconds"));
-        // Which of two is not said.
+        // Two words match, so neither is suggested.
         assert_eq!(nearest("ttft_p50", &known), None);
         assert_eq!(nearest("ramp", &["ramping"]), None);
         let known = ["duration", "stages", "start_vus", "vus"];
@@ -315,9 +315,9 @@ mod tests {
             Reason::new("unknown key `duratoin`")
                 .hint("did you mean `duration`?")
                 .at("p.yaml", 2),
-            Reason::new("`x` is no number").at("--vus", 0),
+            Reason::new("`x` is not a number").at("--vus", 0),
         ]);
-        let expected = "error: --vus: `x` is no number\n\
+        let expected = "error: --vus: `x` is not a number\n\
             error: p.yaml:2: unknown key `duratoin`\nhint: did you mean `duration`?\n\
             error: p.yaml:9: unknown key `b`";
         assert_eq!(error.to_string(), expected);

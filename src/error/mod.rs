@@ -1,5 +1,5 @@
-//! Vocabulary that every room speaks: what was wrong with what was asked, how a run failed, which exit code that
-//! is, and text from elsewhere made safe to show.
+//! The vocabulary that every room uses: mistakes with their places, failures, exit codes, and the filter that makes
+//! foreign text safe to show.
 
 mod exit;
 mod failure;

@@ -1,19 +1,20 @@
-//! The one filter for text from elsewhere: what a server, a file, a path, a name or the environment says is shown on
-//! a terminal, in a log line or in a text file only after it went through here (CWE-150).
+//! The only filter for foreign text. Text from a server, a file, a path, a name or the environment goes through here
+//! before it is shown on a terminal, in a log line or in a text file (CWE-150).
 //!
-//! One set of characters, and one way to show them: as Rust writes them, `\u{1b}`, `\n`. Such a text holds nothing
-//! of the set any more, so filtering it again changes nothing. Bytes that are not UTF-8 are shown as `\xff`.
+//! There is one set of unsafe characters and one way to show them, Rust's: `\u{1b}`, `\n`. Filtered text contains no
+//! character of the set, so filtering it again changes nothing. Bytes that are not UTF-8 are shown as `\xff`.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Characters of a foreign value that an error repeats.
+/// The number of characters of a foreign value that an error repeats.
 const QUOTED_CHARS_MAX: usize = 60;
 
-/// Whether a terminal would obey this character, or a reader would not see it as it is: controls, line and paragraph
-/// separators, and Unicode's format characters (category Cf) except those that are visible signs. They turn the
-/// direction of writing, join what looks apart, or are not shown at all, tags above all: a text may hide in them.
+/// Returns true if a terminal would obey this character, or a reader would not see it as it is. These are controls,
+/// line and paragraph separators, and Unicode's format characters (category Cf) except those that are visible signs.
+/// Format characters turn the direction of writing, join what looks separate, or are invisible; whole texts can hide
+/// in tags.
 pub fn is_unsafe(c: char) -> bool {
     match c {
         // C0, DEL, C1.
@@ -45,18 +46,18 @@ fn filtered(text: &str, is_kept: fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The text on one line: line feeds and tabs are escaped as well, so that it can't pretend to be two lines.
+/// Returns the text on one line: line feeds and tabs are escaped as well, so that it cannot pretend to be two lines.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     filtered(text, |_| false)
 }
 
-/// A text whose line feeds and tabs are its structure, and stay. Names in it are filtered by [`one_line`] before they
-/// are put there.
+/// Filters a text of several lines, and keeps line feeds and tabs as its structure. Names in such a text have to be
+/// filtered by [`one_line`] before they are put into it.
 pub fn escape(text: &str) -> Cow<'_, str> {
     filtered(text, |c| matches!(c, '\n' | '\t'))
 }
 
-/// [`one_line`], cut after so many characters of `text`; an ellipsis says that there was more.
+/// Returns at most `chars` characters of `text`, filtered by [`one_line`]; an ellipsis says that there was more.
 pub fn printable(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((at, _)) => format!("{}…", one_line(&text[..at])),
@@ -64,12 +65,12 @@ pub fn printable(text: &str, chars: usize) -> String {
     }
 }
 
-/// A foreign value in backquotes, cut short.
+/// Returns a foreign value in backquotes, shortened if it is long.
 pub fn quoted(value: &str) -> String {
     format!("`{}`", printable(value, QUOTED_CHARS_MAX))
 }
 
-/// Text that should be UTF-8 and may not be: what isn't is shown as `\xff`, the rest as it is, still to be filtered.
+/// Decodes text that should be UTF-8 but may not be. Other bytes become `\xff`; the rest still has to be filtered.
 pub fn lossless(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -84,15 +85,15 @@ pub fn lossless(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// A path or a word of the command line, whole and on one line.
+/// Returns a path or a word of the command line, complete and on one line.
 pub fn shown_path(path: impl AsRef<OsStr>) -> String {
     one_line(&lossless(path.as_ref().as_bytes())).into_owned()
 }
 
-/// The same JSON with everything unsafe written as `\u202e`. A program reads the same values from it, and a person
-/// who prints the file is safe.
+/// Returns the same JSON with every unsafe character written as an escape like `\u202e`. A program reads the same
+/// values from it, and a person can print the file safely.
 pub fn safe_json(json: &str) -> Cow<'_, str> {
-    // Line feeds and tabs are layout here; inside of strings JSON has escaped them already.
+    // Line feeds and tabs are layout here; inside strings JSON has escaped them already.
     let hidden = |c: char| is_unsafe(c) && !matches!(c, '\n' | '\t');
     if !json.contains(hidden) {
         return Cow::Borrowed(json);
@@ -111,8 +112,8 @@ pub fn safe_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The inside of a double-quoted scalar of YAML: backslashes, quotes and everything unsafe escaped. YAML reads back
-/// the text as it was.
+/// Returns the content of a double-quoted YAML scalar: backslashes, quotes and every unsafe character are escaped.
+/// YAML reads back the original text.
 pub fn yaml_escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
@@ -128,7 +129,7 @@ pub fn yaml_escaped(text: &str) -> String {
     safe
 }
 
-/// A text with one of each kind of what is filtered, for tests of what may reach a terminal.
+/// A text with one character of each kind that is filtered, for tests of what may reach a terminal.
 #[cfg(test)]
 pub const HOSTILE: &str =
     "a\x1b[2J\x07\r\x08\x7f\u{9b}\u{61c}\u{200b}\u{200e}\u{202e}\u{2028}\u{2060}\u{2066}\u{feff}\u{e0041}z";
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn unicode_agrees_that_they_are_no_letters() {
+    fn unicode_agrees_that_they_are_not_letters() {
         let all = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
         let letters: Vec<char> = all.filter(|c| is_unsafe(*c) && c.is_alphanumeric()).collect();
         assert_eq!(letters, [] as [char; 0]);
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_shown_one_by_one() {
+    fn bytes_that_are_not_text_are_shown_one_by_one() {
         assert_eq!(lossless("größer".as_bytes()), "größer");
         assert_eq!(lossless(b"a\xffb\xe2\x82"), "a\\xffb\\xe2\\x82");
         let path = std::path::PathBuf::from(OsStr::from_bytes(b"dir/\x1b[2J\xff.json"));

@@ -1,19 +1,19 @@
-//! Where a JSON text is wrong, and why.
+//! Errors in a JSON text, with their place.
 
 use serde::de::{Expected, Unexpected};
 use std::fmt;
 
-/// Of a found value that long, the beginning says enough.
+/// The number of characters of a found value that an error shows.
 const FOUND_CHARS_MAX: usize = 40;
 
-/// Why reading ended.
+/// The reasons why reading failed.
 #[derive(Debug)]
 pub enum Fault {
-    /// The bytes could not be had: the disk failed, or what they were unpacked from is damaged.
+    /// The bytes could not be read: the disk failed, or the archive that they are unpacked from is damaged.
     Io(std::io::Error),
-    /// The text ends where this was due.
+    /// The text ends where this was expected.
     Cut(String),
-    /// The text is not JSON, or not what was expected; in words that follow the place.
+    /// The text is not JSON, or not what was expected. The words follow the place in a message.
     Wrong(String),
 }
 
@@ -21,7 +21,7 @@ pub enum Fault {
 #[derive(Debug)]
 pub struct JsonError {
     pub fault: Fault,
-    /// From the beginning of the text; `None` until the place is known.
+    /// Offset from the beginning of the text; `None` until the place is known.
     byte: Option<u64>,
     /// Keys and indexes from the top to the place: `timeline[3].latency`. Empty at the top.
     path: String,
@@ -43,7 +43,7 @@ impl JsonError {
         JsonError::new(Fault::Wrong(what.into()))
     }
 
-    /// The first place given is the nearest, and stays.
+    /// Sets the place, unless it is set already: the first one given is the nearest.
     pub(super) fn at(mut self, byte: u64, path: impl FnOnce() -> String) -> JsonError {
         if self.byte.is_none() {
             self.byte = Some(byte);
@@ -56,7 +56,7 @@ impl JsonError {
         self
     }
 
-    /// ``byte 17, in `totals.failed` ``.
+    /// Returns the place in words: ``byte 17, in `totals.failed` ``.
     pub fn place(&self) -> String {
         let byte = self.byte.unwrap_or(0);
         match self.path.is_empty() {
@@ -65,16 +65,16 @@ impl JsonError {
         }
     }
 
-    /// Keys and indexes from the top to the place; empty at the top.
+    /// Returns the keys and indexes from the top to the place; empty at the top.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What is wrong there, without the place.
+    /// Returns what is wrong, without the place.
     pub fn what(&self) -> String {
         match &self.fault {
             Fault::Io(cause) => format!("cannot be read: {cause}"),
-            Fault::Cut(expected) => format!("the file ends here, expected {expected}"),
+            Fault::Cut(expected) => format!("the file ends here, but {expected} was expected"),
             Fault::Wrong(what) => what.clone(),
         }
     }
@@ -117,13 +117,13 @@ impl serde::de::Error for JsonError {
         }
     }
 
-    /// The path ends in the key by then.
+    /// Leaves the key out of the message, because the path already ends in it.
     fn duplicate_field(_key: &'static str) -> JsonError {
         JsonError::wrong("appears twice")
     }
 }
 
-/// A found value in JSON's words.
+/// Describes a found value in JSON's words.
 fn shown(found: Unexpected<'_>) -> String {
     match found {
         Unexpected::Str(text) => format!("`\"{}\"`", short(text)),
@@ -138,7 +138,7 @@ fn shown(found: Unexpected<'_>) -> String {
     }
 }
 
-/// What a type of Rust is in JSON.
+/// Describes an expected Rust type in JSON's words.
 fn plain(expected: &dyn Expected) -> String {
     let expected = expected.to_string();
     match expected.as_str() {

@@ -76,7 +76,7 @@ fn every_prefix_is_cut_and_says_so() {
 }
 
 #[test]
-fn a_mistake_is_told_with_its_place_its_key_and_what_was_expected() {
+fn a_mistake_is_shown_with_its_place_its_key_and_what_was_expected() {
     refused::<Outer>(
         r#"{"name": 3}"#,
         "byte 9, in `name`: found `3`, expected a string",
@@ -151,7 +151,7 @@ fn numbers_are_as_exact_as_they_are_written() {
     ] {
         assert!(parsed::<Value>(&format!("{{\"x\": {text}}}")).is_err(), "{text}");
     }
-    // serde_json writes no infinity either.
+    // serde_json does not write infinity either.
     assert!(parsed::<Value>("{\"x\": 1e999}").is_err());
 }
 
@@ -182,10 +182,10 @@ fn what_is_kept_is_bounded_and_what_is_skipped_is_not() {
     assert!(within(&kept, 1_000).parse::<Outer>().is_ok());
     let error = within(&kept, 100).parse::<Outer>().unwrap_err().to_string();
     assert!(error.contains("in `more["), "{error}");
-    assert!(error.contains("more than the maximum"), "{error}");
+    assert!(error.contains("larger than the maximum"), "{error}");
 }
 
-/// Without end, as a damaged or hostile file may be: `{"x": [1,1,1,...`.
+/// An endless text, as a damaged or hostile file may be: `{"x": [1,1,1,...`.
 struct Endless {
     head: Cursor<&'static [u8]>,
     unit: &'static [u8],

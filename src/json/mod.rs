@@ -1,9 +1,9 @@
-//! JSON of any size, read forwards and once: what is wanted is parsed, what is not goes by unseen.
+//! JSON of any size, read forwards and once: only the wanted members are parsed, the rest is skipped.
 //!
-//! serde_json reads a document as a whole, gives its errors a line and a column, and reads numbers to within a
-//! bit. Files of runs have hundreds of megabytes of which a few are wanted, an error has to name the key, and what
-//! was read has to be written again as it was. So this room walks the bytes itself ([`Scanner`]) and drives serde
-//! from there ([`Scanner::parse`]). It opens no file.
+//! serde_json reads a document as a whole, gives its errors a line and a column, and may read a number with its last
+//! bit wrong. Files of runs have hundreds of megabytes of which a few are needed, an error has to name the key, and
+//! numbers have to be written again as they were read. So this room walks the bytes itself ([`Scanner`]) and drives
+//! serde from there ([`Scanner::parse`]). It opens no file.
 
 mod error;
 mod scan;

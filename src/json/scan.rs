@@ -4,26 +4,25 @@ use super::error::{Fault, JsonError};
 use super::walk::{Outcome, Walk, is_blank};
 use std::io::{BufRead, ErrorKind};
 
-/// One string, one number, and one value whose type is not known beforehand. Ten histograms, the widest possible,
-/// are 5 MB of base64.
+/// The longest string, number, or value whose type is not known beforehand. Ten histograms, as wide as possible, are
+/// 5 MB of base64.
 pub(super) const VALUE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const KEY_BYTES_MAX: u64 = 4096;
-/// Objects and arrays inside each other.
+/// The most objects and arrays nested in each other.
 pub const DEPTH_MAX: usize = 64;
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-/// Reads a JSON text forwards. It holds one key or one scalar value of the text at a time; what else is held is
-/// the caller's.
+/// Reads a JSON text forwards. It holds one key or one scalar value at a time; anything else is kept by the caller.
 pub struct Scanner<R> {
     input: R,
-    /// Bytes consumed.
+    /// Number of bytes consumed.
     at: u64,
-    /// Of these, bytes of values that were skipped.
+    /// How many of these belong to values that were skipped.
     skipped: u64,
-    /// Bytes that may be consumed without being skipped.
+    /// Number of bytes that may be consumed without being skipped.
     kept_max: u64,
-    /// From the top to here.
+    /// Keys and indexes from the top to here.
     path: Vec<Place>,
 }
 
@@ -37,7 +36,7 @@ impl<R: BufRead> Scanner<R> {
         Scanner::within(input, u64::MAX)
     }
 
-    /// A text that has more bytes than `kept_max` which are not skipped is an error: what is kept of it is bounded.
+    /// Makes a scanner that bounds memory: a text is an error if more than `kept_max` of its bytes are not skipped.
     pub fn within(input: R, kept_max: u64) -> Scanner<R> {
         Scanner {
             input,
@@ -48,7 +47,7 @@ impl<R: BufRead> Scanner<R> {
         }
     }
 
-    /// Walks the object that comes next. `member` gets each key and must consume its value.
+    /// Walks the next object. `member` gets each key and must consume its value.
     pub fn object<E: From<JsonError>>(
         &mut self,
         mut member: impl FnMut(&mut Self, &str) -> std::result::Result<(), E>,
@@ -62,7 +61,7 @@ impl<R: BufRead> Scanner<R> {
         Ok(())
     }
 
-    /// Walks the array that comes next. `element` must consume what it is called for.
+    /// Walks the next array. `element` is called for each element and must consume it.
     pub fn array<E: From<JsonError>>(
         &mut self,
         mut element: impl FnMut(&mut Self) -> std::result::Result<(), E>,
@@ -76,8 +75,8 @@ impl<R: BufRead> Scanner<R> {
         Ok(())
     }
 
-    /// Walks into the object that comes next up to the value of `key`, where this stays; false: the object has no such
-    /// key, and is behind.
+    /// Walks into the next object up to the value of `key` and stays there. Returns false if the object has no such
+    /// key; it has been consumed then.
     pub fn find(&mut self, key: &str) -> Result<bool> {
         self.begin_object()?;
         let mut first = true;
@@ -99,8 +98,8 @@ impl<R: BufRead> Scanner<R> {
         self.expect(b'[', "an array, `[`")
     }
 
-    /// The next key of an object that has begun, at its value; `None`: the object has ended. `first` is true before
-    /// the first member. [`Self::leave`] follows the value.
+    /// Returns the next key of an object that has begun, and moves to its value; `None` if the object has ended.
+    /// `first` is true before the first member. [`Self::leave`] must be called after the value.
     pub(super) fn next_key(&mut self, first: &mut bool) -> Result<Option<String>> {
         if self.ends(b'}', std::mem::take(first))? {
             return Ok(None);
@@ -111,8 +110,8 @@ impl<R: BufRead> Scanner<R> {
         Ok(Some(key))
     }
 
-    /// Whether an array that has begun has another element, then at that. `index` counts from 0.
-    /// [`Self::leave`] follows the element.
+    /// Moves to the next element of an array that has begun; returns false if there is none. `index` counts from 0.
+    /// [`Self::leave`] must be called after the element.
     pub(super) fn next_element(&mut self, index: &mut u64) -> Result<bool> {
         if self.ends(b']', *index == 0)? {
             return Ok(false);
@@ -138,15 +137,15 @@ impl<R: BufRead> Scanner<R> {
         if self.kept() <= self.kept_max {
             return Ok(());
         }
-        Err(self.error("is more than the maximum that is kept of a file"))
+        Err(self.error("is larger than the maximum that is kept of a file"))
     }
 
-    /// Bytes consumed that were not skipped.
+    /// Counts the bytes that were consumed and not skipped.
     fn kept(&self) -> u64 {
         self.at - self.skipped
     }
 
-    /// Lets `more` bytes be kept from here on, where fewer are left than the limit before: that is given back.
+    /// Allows at most `more` bytes to be kept from here on, and returns the limit before for [`Self::restore_limit`].
     pub(super) fn limit_kept(&mut self, more: u64) -> u64 {
         let outer = self.kept_max;
         self.kept_max = outer.min(self.kept() + more);
@@ -157,7 +156,7 @@ impl<R: BufRead> Scanner<R> {
         self.kept_max = outer;
     }
 
-    /// The bytes of the value that comes next.
+    /// Copies the bytes of the next value.
     pub fn copy(&mut self, into: &mut Vec<u8>) -> Result<()> {
         self.value(Some(into))
     }
@@ -169,18 +168,20 @@ impl<R: BufRead> Scanner<R> {
         Ok(())
     }
 
-    /// Nothing but blanks may follow.
+    /// Checks that nothing but blanks follows.
     pub fn end(&mut self) -> Result<()> {
         match self.peek()? {
             None => Ok(()),
             Some(_) => {
                 let rest = excerpt(self.buffer()?);
-                Err(self.error(format!("{rest} follows the object, expected the end of the file")))
+                Err(self.error(format!(
+                    "{rest} follows the object, but the end of the file was expected"
+                )))
             }
         }
     }
 
-    /// The byte that comes next after white space; it is not consumed.
+    /// Returns the next byte after white space, without consuming it.
     pub fn peek(&mut self) -> Result<Option<u8>> {
         loop {
             let buffer = self.buffer()?;
@@ -196,7 +197,7 @@ impl<R: BufRead> Scanner<R> {
         }
     }
 
-    /// A key, or another string, without its escapes.
+    /// Reads a key, or another string, and resolves its escapes.
     fn key(&mut self) -> Result<String> {
         if self.peek()? != Some(b'"') {
             return Err(self.unexpected("a key in quotes"));
@@ -206,7 +207,7 @@ impl<R: BufRead> Scanner<R> {
         serde_json::from_slice(&bytes).map_err(|e| self.error(without_position(&e)))
     }
 
-    /// True where an object or array ends; else past the comma before a member that is not the first.
+    /// Returns true where an object or array ends; otherwise consumes the comma before a member that is not the first.
     fn ends(&mut self, bracket: u8, first: bool) -> Result<bool> {
         match self.peek()? {
             Some(b) if b == bracket => {
@@ -238,7 +239,7 @@ impl<R: BufRead> Scanner<R> {
         self.walk(into.map(|bytes| (bytes, VALUE_BYTES_MAX)))
     }
 
-    /// Over one value, copying its bytes up to a limit.
+    /// Walks over one value, and copies its bytes up to a limit.
     fn walk(&mut self, mut into: Option<(&mut Vec<u8>, u64)>) -> Result<()> {
         let mut state = Walk::default();
         loop {
@@ -248,7 +249,7 @@ impl<R: BufRead> Scanner<R> {
                 Err(e) => return Err(self.fault(Fault::Io(e))),
             };
             if buffer.is_empty() {
-                // A number at the top needs no end; here every value is inside an object.
+                // A number at the top level may end with the text, but every value read here is inside an object.
                 return Err(self.cut("the rest of a value"));
             }
             let step = state.step(buffer);
@@ -275,7 +276,7 @@ impl<R: BufRead> Scanner<R> {
                 return Err(self.fault(Fault::Io(e)));
             }
         }
-        // Filled above: there is nothing to read any more, and so nothing to fail.
+        // The buffer was filled above, so this reads nothing and cannot fail.
         self.input
             .fill_buf()
             .map_err(|e| JsonError::new(Fault::Io(e)).at(at, String::new))
@@ -301,7 +302,7 @@ impl<R: BufRead> Scanner<R> {
         self.fault(Fault::Cut(expected.to_owned()))
     }
 
-    /// A mistake at this place.
+    /// Makes an error at this place.
     pub fn error(&self, what: impl Into<String>) -> JsonError {
         self.fault(Fault::Wrong(what.into()))
     }
@@ -310,7 +311,7 @@ impl<R: BufRead> Scanner<R> {
         JsonError::new(fault).at(self.at, || self.path())
     }
 
-    /// Puts an error that has no place yet at `byte` of this path.
+    /// Gives an error that has no place yet the place `byte` with this path.
     pub(super) fn place(&self, byte: u64, error: JsonError) -> JsonError {
         error.at(byte, || self.path())
     }
@@ -332,7 +333,7 @@ impl<R: BufRead> Scanner<R> {
     }
 }
 
-/// A piece of a foreign text inside a message: short, on one line.
+/// Returns the beginning of a foreign text for a message: short, on one line.
 pub(super) fn excerpt(bytes: &[u8]) -> String {
     const CHARS_MAX: usize = 40;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * CHARS_MAX)]);
@@ -343,7 +344,7 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
     format!("`{}`", short.replace(['\n', '\t'], " "))
 }
 
-/// serde_json's message; its line and column are those of a piece, not of the text.
+/// Returns serde_json's message without line and column, which count from the beginning of a piece of the text.
 pub(super) fn without_position(e: &serde_json::Error) -> String {
     let text = e.to_string();
     match text.rfind(" at line ") {

@@ -1,4 +1,4 @@
-//! Values of the text for serde: numbers as exact as they are written, errors with the key they are about.
+//! Gives serde the values of the text: numbers exactly as they are written, and errors with the key they are about.
 
 use super::error::JsonError;
 use super::scan::{Scanner, VALUE_BYTES_MAX, excerpt, without_position};
@@ -9,7 +9,7 @@ use std::io::BufRead;
 type Result<T> = std::result::Result<T, JsonError>;
 
 impl<R: BufRead> Scanner<R> {
-    /// The value that comes next, as a `T`. Keys that `T` does not know are skipped, however long their values.
+    /// Reads the next value as a `T`. Keys that `T` does not know are skipped, however long their values are.
     pub fn parse<T: DeserializeOwned>(&mut self) -> Result<T> {
         self.peek()?;
         let begin = self.at();
@@ -17,7 +17,7 @@ impl<R: BufRead> Scanner<R> {
     }
 }
 
-/// The value that comes next.
+/// Deserializes the next value.
 struct Next<'a, R>(&'a mut Scanner<R>);
 
 impl<R: BufRead> Next<'_, R> {
@@ -60,8 +60,8 @@ impl<R: BufRead> Next<'_, R> {
     }
 }
 
-/// Correctly rounded, which serde_json's numbers are not unless it is built for it: they would differ in the last
-/// digit when they are written again.
+/// Reads a number with correct rounding. serde_json rounds correctly only if it is built for it; otherwise a number
+/// could differ in the last digit when it is written again.
 fn number<'de, V: Visitor<'de>>(bytes: &[u8], visitor: V) -> Result<V::Value> {
     let _: serde_json::Number = parsed(bytes)?;
     let text = String::from_utf8_lossy(bytes);
@@ -69,7 +69,7 @@ fn number<'de, V: Visitor<'de>>(bytes: &[u8], visitor: V) -> Result<V::Value> {
         return visitor.visit_u64(n);
     }
     match text.parse::<i64>() {
-        // -0 is a number that no integer is.
+        // -0 is not an integer.
         Ok(n) if n != 0 => visitor.visit_i64(n),
         _ => match text.parse::<f64>() {
             Ok(n) => visitor.visit_f64(n),
@@ -88,7 +88,7 @@ fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 impl<'de, R: BufRead> Deserializer<'de> for Next<'_, R> {
     type Error = JsonError;
 
-    /// A value whose type decides itself is kept whole: that much of it, and no more.
+    /// Reads a value whose type is not known beforehand. All of it is kept, so its size is limited.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0.peek()? {
             Some(bracket @ (b'{' | b'[')) => {
@@ -119,7 +119,7 @@ impl<'de, R: BufRead> Deserializer<'de> for Next<'_, R> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0.peek()? {
             Some(b'{') => self.container(b'{', visitor),
-            // Not by `visit_seq`: a derived struct would take its fields in order.
+            // `visit_seq` would be wrong: a derived struct would take its fields in order.
             Some(b'[') => Err(serde::de::Error::invalid_type(Unexpected::Seq, &visitor)),
             _ => self.deserialize_any(visitor),
         }
@@ -156,7 +156,7 @@ impl<'de, R: BufRead> Deserializer<'de> for Next<'_, R> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// An enum of ours is a word.
+    /// Reads an enum, all of which are written as words here.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -189,7 +189,7 @@ struct Members<'a, R> {
 }
 
 impl<R: BufRead> Members<'_, R> {
-    /// What the visitor has left is more than it takes.
+    /// Fails if the visitor has not taken everything.
     fn end(&mut self) -> Result<()> {
         if self.ended || self.scanner.next_key(&mut self.first)?.is_none() {
             return Ok(());
@@ -230,7 +230,7 @@ struct Elements<'a, R> {
 }
 
 impl<R: BufRead> Elements<'_, R> {
-    /// What the visitor has left is more than it takes.
+    /// Fails if the visitor has not taken everything.
     fn end(&mut self) -> Result<()> {
         if self.ended || !self.scanner.next_element(&mut self.index)? {
             return Ok(());

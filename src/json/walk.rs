@@ -1,11 +1,11 @@
-//! Where a value ends, found without looking into it.
+//! Finds the end of a value without parsing it.
 
 use super::scan::DEPTH_MAX;
 
-/// Where a walk over one value stands; the value may come in any number of pieces.
+/// State of a walk over one value, which may come in any number of pieces.
 #[derive(Default)]
 pub(super) struct Walk {
-    /// Open brackets.
+    /// Brackets that are open, outermost first.
     open: Vec<u8>,
     in_string: bool,
     escaped: bool,
@@ -13,17 +13,17 @@ pub(super) struct Walk {
     in_scalar: bool,
 }
 
-/// What of a piece was walked over.
+/// The part of a piece that was walked over.
 pub(super) struct Step {
     pub used: usize,
     pub outcome: Outcome,
 }
 
 pub(super) enum Outcome {
-    /// The value goes on behind this piece.
+    /// The value continues after this piece.
     More,
     Done,
-    /// In words that follow the place.
+    /// The value is malformed; the words follow the place in a message.
     Bad(String),
 }
 
@@ -70,7 +70,7 @@ impl Walk {
         }
     }
 
-    /// Inside a string: how much of it is here.
+    /// Returns how many bytes of `buffer` belong to the string that is open.
     fn string(&mut self, buffer: &[u8]) -> usize {
         if std::mem::take(&mut self.escaped) {
             return 1;

@@ -1,12 +1,12 @@
-//! How fast a server's memory grows.
+//! The growth of a server's memory.
 
 use crate::units::{MINUTE, Nanos, SECOND, seconds};
 
-/// A shorter second half says nothing: a server that has just started still fills its caches.
+/// The shortest period that growth is measured over: a server that has just started still fills its caches.
 pub const GROWTH_SPAN_MIN: Nanos = 30 * SECOND;
 
-/// KiB a minute: the slope of the least-squares line through the samples (elapsed, bytes resident) of the second
-/// half of the run. `None` where these span less than [`GROWTH_SPAN_MIN`], or where there are none.
+/// Returns the growth in KiB per minute: the slope of the least-squares line through the samples (elapsed, resident
+/// bytes) of the second half of the run. `None` if these span less than [`GROWTH_SPAN_MIN`], or if there are none.
 pub fn rss_growth(samples: &[(Nanos, u64)], duration: Nanos) -> Option<f64> {
     let half = duration / 2;
     let late: Vec<(f64, f64)> = samples
@@ -34,7 +34,7 @@ mod tests {
 
     const KIB: u64 = 1024;
 
-    /// A sample every 10 s of `of(seconds)` KiB.
+    /// Makes a sample of `of(seconds)` KiB every 10 s.
     fn samples(duration: u64, of: impl Fn(u64) -> u64) -> Vec<(Nanos, u64)> {
         let times = (0..=duration).step_by(10);
         times.map(|t| (t * SECOND, of(t) * KIB)).collect()
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_steady_growth_is_its_slope() {
-        // 5 KiB a second.
+        // The memory grows by 5 KiB per second.
         let growth = rss_growth(&samples(600, |t| 40_000 + 5 * t), 600 * SECOND).unwrap();
         assert!((growth - 300.0).abs() < 1e-6, "{growth}");
         let shrinks = rss_growth(&samples(600, |t| 40_000 - 5 * t), 600 * SECOND).unwrap();
@@ -59,7 +59,7 @@ mod tests {
     fn a_saw_without_a_trend_is_nearly_flat() {
         let saw = samples(6_000, |t| 50_000 + 8_000 * (t / 10 % 4));
         let growth = rss_growth(&saw, 6_000 * SECOND).unwrap();
-        // Its teeth are 24 MB high, its line rises by less than a tenth of that over the 50 minutes.
+        // The teeth are 24 MB high, but the line rises by less than a tenth of that in 50 minutes.
         assert!(growth.abs() < 48.0, "{growth}");
     }
 

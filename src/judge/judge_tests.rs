@@ -22,7 +22,7 @@ fn kinds() -> Vec<RequestKind> {
             idle: None,
             total: 60 * SECOND,
         },
-        endpoint: 0,
+        server: 0,
     };
     vec![kind("stream", true), kind("plain", false)]
 }
@@ -48,7 +48,7 @@ fn judge(thresholds: &[(&str, &str)], executor: &Executor) -> Judge {
     Judge::new(thresholds.collect(), &kinds(), executor, Vec::new())
 }
 
-/// `n` requests of a series that took so many milliseconds each.
+/// Records `n` requests of a series that took `ms` milliseconds each.
 fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n: u64, ms: u64) {
     for iteration in 0..n {
         recorder.started(series);
@@ -60,7 +60,7 @@ fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n: u64, ms: 
     }
 }
 
-/// Second after second: what the server does with so many VUs, then the tick. Gives the texts of aborts.
+/// Plays a run second by second: the requests of the planned VUs, then the tick. Returns the texts of aborts.
 fn run(
     judge: &mut Judge,
     executor: &Executor,
@@ -89,7 +89,7 @@ fn points(judge: Judge, seconds: u64) -> Vec<Option<BreakingPoint>> {
     judged.thresholds.iter().map(|t| t.breaking_point).collect()
 }
 
-/// 20 ms up to 60 VUs, 50 ms more for each one beyond.
+/// A server that takes 20 ms with up to 60 VUs, and 50 ms more for each VU above.
 fn degrading(vus: u32) -> u64 {
     20 + 50 * u64::from(vus.saturating_sub(60))
 }
@@ -104,7 +104,7 @@ fn the_breaking_point_is_where_a_server_that_degrades_has_failed_for_good() {
         by_second.push((u64::from(vus), degrading(vus)));
     });
     let found = points(judge, 150);
-    // A twin that sorts all values of each ten seconds. The load ends with the last way down, at 130 s.
+    // The expectation sorts all values of each ten seconds. The load ends with the final ramp-down, at 130 s.
     let p95 = |second: usize| {
         let mut values: Vec<u64> = by_second[second.saturating_sub(10)..second]
             .iter()
@@ -128,7 +128,7 @@ fn the_way_down_neither_makes_nor_mends_a_breaking_point() {
     let executor = ramp(&[(10, 50), (40, 50), (20, 0)]);
     let mut judge = judge(&[("latency", "p(95)<500"), ("timeouts", "count<5")], &executor);
     run(&mut judge, &executor, 70, |recorder, second, vus| {
-        // Slow from second 30 on, fast again on the way down, when all that was left times out.
+        // It is slow from second 30 on, and fast again in the ramp-down, when everything left times out.
         let ms = if (30..=50).contains(&second) { 800 } else { 10 };
         requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
         if second > 52 {
@@ -136,7 +136,7 @@ fn the_way_down_neither_makes_nor_mends_a_breaking_point() {
         }
     });
     let found = points(judge, 70);
-    // One second of ten is 10 % of the values: more than the p95 passes over.
+    // One second of ten is 10 % of the values, more than a p95 ignores.
     assert_eq!(
         found[0].map(|point| (point.elapsed_seconds, point.vus)),
         Some((30.0, 50))
@@ -242,7 +242,7 @@ fn a_threshold_aborts_once_after_its_delay_by_what_the_whole_run_saw() {
     };
     let thresholds = vec![threshold("failed", "rate<0.01"), aborting];
     let mut judge = Judge::new(thresholds, &kinds(), &executor, Vec::new());
-    // All fails up to second 4; the share of the whole run falls slowly: 4/12 in second 12, under 0.2 later.
+    // Everything fails up to second 4; the share of the whole run falls slowly: 4/12 in second 12, below 0.2 later.
     let aborts = run(&mut judge, &executor, 40, |recorder, second, _| {
         let outcome = if second <= 4 {
             Outcome::Http503
@@ -254,7 +254,7 @@ fn a_threshold_aborts_once_after_its_delay_by_what_the_whole_run_saw() {
     let text = "failed: rate<0.2 failed, observed 0.3333".to_owned();
     assert_eq!(aborts, [(12, text)]);
     let judged = judge.finish(40 * SECOND, &[]);
-    // By now the run as a whole would pass; what ended it stays the verdict.
+    // The run as a whole would pass now, but the verdict stays the one that ended it.
     assert!(!judged.thresholds[1].ok);
     assert_eq!(judged.thresholds[1].observed, Some(4.0 / 12.0));
 }
@@ -296,7 +296,7 @@ fn a_servers_memory_is_judged_where_it_was_sampled_long_enough() {
     let executor = ramp(&[(10, 10), (50, 10)]);
     let judged = |samples: &[(Nanos, u64)]| {
         let mut judge = judge(&[("server_rss_growth", "value<1024")], &executor);
-        // Not even silence says anything about it.
+        // A silent server does not change that.
         run(&mut judge, &executor, 60, |_, _, _| {});
         judge.finish(600 * SECOND, samples).thresholds.remove(0)
     };
@@ -320,7 +320,7 @@ fn a_servers_memory_is_judged_where_it_was_sampled_long_enough() {
     );
 }
 
-/// 16, 32 and 64 VUs for ten seconds each, at once.
+/// Jumps to 16, 32 and 64 VUs for ten seconds each.
 fn stepped() -> (Executor, Judge) {
     let stage = |seconds: u64, target| Stage {
         duration: seconds * SECOND,
@@ -350,7 +350,7 @@ fn stepped() -> (Executor, Judge) {
 fn steps_are_judged_one_by_one_and_the_peak_is_the_highest_that_passes() {
     let (executor, mut judge) = stepped();
     run(&mut judge, &executor, 30, |recorder, second, vus| {
-        // The first second of a step is rough: it is not judged.
+        // The first second of a step is bad, but it is not judged.
         let ms = if second % 10 == 1 { 500 } else { u64::from(vus) };
         requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
     });
@@ -369,7 +369,7 @@ fn steps_are_judged_one_by_one_and_the_peak_is_the_highest_that_passes() {
     assert_eq!(rows, expected);
     assert_eq!(steps.judged[0].requests_per_second, 16.0);
     assert_eq!(steps.peak_vus, Some(32));
-    // The run passes by its peak, and says what it saw there.
+    // The run is judged by its peak, and reports the figures of that step.
     assert!(judged.thresholds.iter().all(|t| t.ok));
     assert_eq!(judged.thresholds[0].observed, Some(32.0));
 }
@@ -392,7 +392,7 @@ fn steps_too_short_to_be_judged_leave_it_to_the_whole_run() {
     let mut recorder = Recorder::new(0, 2, false);
     requests(&mut recorder, 0, Outcome::Ok, 5, 90);
     judge.append_snapshot(&recorder.into_snapshot());
-    // One row over all: no step holds it.
+    // A single tick covers the whole run, so it belongs to no step.
     judge.tick(30 * SECOND, Vus::default());
     let judged = judge.finish(30 * SECOND, &[]);
     assert_eq!(judged.steps, Some(StepsResult::default()));
@@ -408,7 +408,7 @@ fn late_and_frequent_ticks_keep_the_memory_bounded_and_lose_nothing() {
         let mut recorder = Recorder::new(0, 2, false);
         requests(&mut recorder, 0, Outcome::Ok, 1, 10);
         judge.append_snapshot(&recorder.into_snapshot());
-        // Ten a second; every hundredth does not advance.
+        // Ten ticks per second; every hundredth one does not advance.
         let elapsed = (tick - u64::from(tick % 100 == 0)) * SECOND / 10;
         judge.tick(elapsed, Vus::default());
         let slots = judge.window.slots().count();

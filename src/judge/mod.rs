@@ -1,10 +1,10 @@
-//! Thresholds judged: over the whole run, over a sliding window of ten seconds while it goes on, step by step.
+//! Judges thresholds: over the whole run, over a sliding window of ten seconds while it runs, and step by step.
 //!
 //! ```text
 //! once a second:  append_snapshot(of core 0), append_snapshot(of core 1), ..., tick(elapsed, VUs)
 //! at the end:     append_snapshot(of each core), tick(elapsed, VUs), finish(duration, ..)
 //! ```
-//! Pure: times come in as arguments. Memory: `plan::THRESHOLD_TRENDS_MAX` says how much at most.
+//! The room is pure: times come in as arguments. `plan::THRESHOLD_TRENDS_MAX` bounds the memory.
 
 mod growth;
 mod steps;
@@ -22,21 +22,22 @@ use crate::workload::RequestKind;
 use serde::{Deserialize, Serialize};
 use steps::Steps;
 
-/// What became of a threshold.
+/// The result of a threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdResult {
-    /// With its tags, as written.
+    /// Metric with its tags, as written.
     pub metric: String,
     pub expression: String,
-    /// Trends in milliseconds; null: there were no samples, and the threshold failed, unless it does not apply.
+    /// Observed figure, trends in milliseconds. Null if there were no samples; the threshold has failed then, unless it
+    /// does not apply.
     pub observed: Option<f64>,
     pub ok: bool,
-    /// It is about something that this run did not have.
+    /// The threshold concerns something that this run did not have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_applicable: bool,
-    /// Null: not reached.
+    /// Breaking point; null if it was not reached.
     pub breaking_point: Option<BreakingPoint>,
-    /// Of a document that joins several: what could not be judged on all of it.
+    /// In a merged document: why it could not be judged on all of the parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_recomputed: Option<String>,
 }
@@ -44,45 +45,45 @@ pub struct ThresholdResult {
 /// The end of the first window that failed for good, and the users at that time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BreakingPoint {
-    /// Since the start of the load.
+    /// Time since the start of the load.
     pub elapsed_seconds: f64,
-    /// Planned.
+    /// Planned number of VUs.
     pub vus: u64,
     pub vus_running: u64,
 }
 
-/// How many VUs there are at a tick.
+/// The number of VUs at a tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Vus {
     pub planned: u64,
     pub running: u64,
 }
 
-/// Everything that was judged.
+/// The results of all thresholds and steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
-    /// In the plan's order.
+    /// Results in the plan's order.
     pub thresholds: Vec<ThresholdResult>,
     pub steps: Option<StepsResult>,
 }
 
-/// What the thresholds on one metric of the same requests share.
+/// The tallies shared by all thresholds on one metric of the same requests.
 #[derive(Debug)]
 struct Watch {
     metric: ThresholdMetric,
     selector: Selector,
-    /// The series it looks at.
+    /// Indices of the series it looks at.
     series: Vec<usize>,
-    /// Since the last tick.
+    /// Tally since the last tick.
     open: Tally,
     window: Sliding<Tally>,
-    /// Since the current step has settled.
+    /// Tally since the current step settled.
     step: Tally,
-    /// Since the start, up to the last tick.
+    /// Tally from the start to the last tick.
     total: Tally,
 }
 
-/// What a server that hangs is known by, between two ticks.
+/// The counts between two ticks by which a server that hangs is recognised.
 #[derive(Clone, Copy, Debug)]
 struct Pulse {
     completed: u64,
@@ -98,19 +99,19 @@ pub struct Judge {
     window: Sliding<Pulse>,
     /// Requests that ended since the last tick.
     completed: u64,
-    /// From here on windows are not judged: the final way down.
+    /// Start of the final ramp-down, from which on windows are not judged.
     load_end: Nanos,
     load_is_over: bool,
-    /// Each threshold's first failed window of those that failed since.
+    /// First failed window of each threshold that has failed in every window since.
     failing: Vec<Option<BreakingPoint>>,
-    /// The threshold that ended the run, and what it saw then.
+    /// Index of the threshold that ended the run, and the figure it observed.
     aborted: Option<(usize, f64)>,
     steps: Steps,
 }
 
 impl Judge {
-    pub fn of(plan: &Plan) -> Judge {
-        // A shard without VUs has nothing that could be judged; the others' documents have all of it.
+    pub fn from_plan(plan: &Plan) -> Judge {
+        // A shard without VUs has nothing to judge; the thresholds are judged in the documents of the others.
         let thresholds = match plan.vus_of_shard() {
             0 => Vec::new(),
             _ => plan.thresholds.clone(),
@@ -123,7 +124,7 @@ impl Judge {
         )
     }
 
-    /// `kinds` are the series of the snapshots to come.
+    /// Makes a judge of `thresholds`; `kinds` are the series of the snapshots that it will get.
     pub fn new(
         thresholds: Vec<Threshold>,
         kinds: &[RequestKind],
@@ -168,18 +169,18 @@ impl Judge {
         }
     }
 
-    /// The load was ended before its plan: windows are not judged any more.
+    /// Stops judging windows, because the load was ended before its plan was over.
     pub fn end_load(&mut self) {
         self.load_is_over = true;
     }
 
-    /// Closes the second that ends at `elapsed`. A text: a threshold with `abortOnFail` has failed, for the first
-    /// time, and the run is to end.
+    /// Closes the second that ends at `elapsed`. Returns a text if a threshold with `abortOnFail` has failed for the
+    /// first time, so that the run must end.
     pub fn tick(&mut self, elapsed: Nanos, vus: Vus) -> Option<String> {
         let start = self.window.end();
         let end = elapsed.max(start + 1);
         let completed = std::mem::take(&mut self.completed);
-        if self.steps.leaves(start, end) {
+        if self.steps.must_close(start, end) {
             self.close_step();
         }
         let pulse = Pulse {
@@ -187,7 +188,7 @@ impl Judge {
             vus_planned: vus.planned,
         };
         self.window.push(pulse, end);
-        let in_step = self.steps.enters(start, end, completed);
+        let in_step = self.steps.record(start, end, completed);
         for watch in &mut self.watches {
             watch.close(end, in_step);
         }
@@ -225,7 +226,7 @@ impl Judge {
         }
     }
 
-    /// Users were there all through a whole window, and nothing ended: the server hangs.
+    /// Returns true if the server hangs: there were users during a whole window, and nothing ended.
     fn is_silent(&self) -> bool {
         let silent = |pulse: &Pulse| pulse.completed == 0 && pulse.vus_planned > 0;
         self.window.is_full() && self.window.slots().all(silent)
@@ -261,7 +262,7 @@ impl Judge {
         }
     }
 
-    /// One result for each threshold by the tallies that `pick` takes, without breaking points.
+    /// Returns one result for each threshold from the tallies that `pick` chooses, without breaking points.
     fn results(&self, pick: fn(&Watch) -> &Tally, span: Nanos) -> Vec<ThresholdResult> {
         let thresholds = self.thresholds.iter().zip(&self.watch_of);
         let result = |(threshold, watch): (&Threshold, &usize)| {
@@ -281,7 +282,8 @@ impl Judge {
         thresholds.map(result).collect()
     }
 
-    /// `server_rss`: a managed server's resident bytes over elapsed time; empty where there is none.
+    /// Judges the whole run. `server_rss` is a managed server's resident bytes over elapsed time; empty if there is
+    /// none.
     pub fn finish(mut self, duration: Nanos, server_rss: &[(Nanos, u64)]) -> Judged {
         self.close_step();
         for watch in &mut self.watches {
@@ -332,7 +334,8 @@ impl Watch {
         }
     }
 
-    /// Ends the slot of what came since the last tick at `end`. A slot that leaves the window is used again.
+    /// Closes the slot of the time since the last tick at `end`. The memory of a slot that leaves the window is used
+    /// again.
     fn close(&mut self, end: Nanos, in_step: bool) {
         self.total.merge(&self.open);
         if in_step {

@@ -1,25 +1,25 @@
-//! Thresholds judged step by step, where a plan asks for it: the peak that still passes.
+//! Judges thresholds step by step, if a plan asks for it, to find the peak that still passes.
 
 use crate::judge::ThresholdResult;
 use crate::plan::Plateau;
 use crate::units::{Nanos, SECOND, seconds};
 use serde::{Deserialize, Serialize};
 
-/// The first second of a step is not judged: connections of the users who come are made in it, and requests of
-/// the step before end in it.
+/// The time at the beginning of a step that is not judged: the new users connect in it, and requests of the previous
+/// step end in it.
 pub const SETTLE: Nanos = SECOND;
 
 /// One step and its verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepResult {
     pub vus: u32,
-    /// What was judged, since the start of the load.
+    /// Beginning of the judged period, since the start of the load.
     pub from_seconds: f64,
     pub to_seconds: f64,
-    /// Requests that ended in it, ok and failed.
+    /// Requests that ended in the step, ok and failed.
     pub requests: u64,
     pub requests_per_second: f64,
-    /// All thresholds hold.
+    /// True if all thresholds hold.
     pub ok: bool,
     pub thresholds: Vec<ThresholdResult>,
 }
@@ -32,7 +32,7 @@ pub struct StepsResult {
     pub judged: Vec<StepResult>,
 }
 
-/// Where in the steps the run is.
+/// The progress of a run through its steps.
 #[derive(Debug)]
 pub(super) struct Steps {
     plateaus: Vec<Plateau>,
@@ -57,20 +57,20 @@ impl Steps {
         }
     }
 
-    /// The step that the time from `start` to `end` lies in as a whole.
+    /// Returns the step that contains the whole period from `start` to `end`.
     fn at(&self, start: Nanos, end: Nanos) -> Option<usize> {
         let settled = |p: &Plateau| start >= p.start + SETTLE && end <= p.end;
         self.plateaus.iter().position(settled)
     }
 
-    /// True: a step has ended before this time, and is to be closed.
-    pub fn leaves(&self, start: Nanos, end: Nanos) -> bool {
+    /// Returns true if a step has ended before this period and has to be closed.
+    pub fn must_close(&self, start: Nanos, end: Nanos) -> bool {
         let now = self.at(start, end);
         self.current.is_some_and(|current| Some(current.index) != now)
     }
 
-    /// True: what ended in this time belongs to a step.
-    pub fn enters(&mut self, start: Nanos, end: Nanos, requests: u64) -> bool {
+    /// Returns true if requests that ended in this period belong to a step.
+    pub fn record(&mut self, start: Nanos, end: Nanos, requests: u64) -> bool {
         let Some(index) = self.at(start, end) else {
             return false;
         };
@@ -85,7 +85,7 @@ impl Steps {
         true
     }
 
-    /// How long the current step has been judged; 0 without one.
+    /// Returns how long the current step has been judged; 0 without one.
     pub fn span(&self) -> Nanos {
         self.current.map_or(0, |current| current.to - current.from)
     }
@@ -111,7 +111,7 @@ impl Steps {
         });
     }
 
-    /// `None` where no steps were asked for.
+    /// Returns the steps; `None` if the plan asked for none.
     pub fn finish(self) -> Option<StepsResult> {
         let passed = self.judged.iter().filter(|step| step.ok);
         (!self.plateaus.is_empty()).then_some(StepsResult {
@@ -122,7 +122,7 @@ impl Steps {
 }
 
 impl StepsResult {
-    /// The step that the run is judged by: the highest that passes, or else the first.
+    /// Returns the step that the run is judged by: the highest that passes, otherwise the first.
     pub(super) fn decisive(&self) -> Option<&StepResult> {
         let peak = |step: &&StepResult| step.ok && Some(step.vus) == self.peak_vus;
         self.judged.iter().find(peak).or_else(|| self.judged.first())

@@ -1,21 +1,23 @@
-//! What a threshold's metric counts, of some requests in some time.
+//! Tallies: what a threshold's metric counts of some requests in some period.
 
 use crate::metrics::{Distribution, MetricId, SeriesTotals};
 use crate::plan::{Aggregation, ThresholdMetric};
 use crate::units::{Nanos, millis, seconds};
 
-/// Additive, so that the tally of a time is the sum of its parts'. Which field is used depends on the metric.
+/// A tally is additive: the tally of a period is the sum of the tallies of its parts. The metric decides which fields
+/// are used.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Requests that the metric counts.
     hits: u64,
-    /// Of so many, for a share.
+    /// Requests of which `hits` is a share, if the metric is a share.
     base: u64,
     values: Distribution,
 }
 
 impl Tally {
-    /// Takes in what `metric` counts in `series`; `expected`: only requests that did not fail (true) or did (false).
+    /// Adds what `metric` counts in `series`. `expected` restricts it to requests that did not fail (true) or that did
+    /// (false).
     pub fn merge_series(&mut self, metric: ThresholdMetric, expected: Option<bool>, series: &SeriesTotals) {
         let (ok, failed) = match expected {
             None => (series.ok(), series.failed()),
@@ -38,9 +40,9 @@ impl Tally {
             ThresholdMetric::ConnectionErrors => if_failed(series.connection_errors()),
             ThresholdMetric::Timeouts => if_failed(series.timeouts()),
             ThresholdMetric::Requests => ok + failed + interrupted,
-            // One request is one iteration; a cut one is none.
+            // One request is one iteration, unless it was interrupted.
             ThresholdMetric::Iterations => ok + failed,
-            // Not of requests.
+            // This metric does not concern requests.
             ThresholdMetric::ServerRssGrowth => 0,
         };
         self.base += ok + failed;
@@ -65,15 +67,15 @@ impl Tally {
         self.values.merge(values);
     }
 
-    /// Empty again; keeps its memory.
+    /// Empties the tally and keeps its memory.
     pub fn reset(&mut self) {
         let Tally { hits, base, values } = self;
         (*hits, *base) = (0, 0);
         values.reset();
     }
 
-    /// Trends in milliseconds, `failed` and `checks` as a share from 0 to 1, counters as a count or per second of
-    /// `span`. `None`: no samples, or an aggregation that the metric does not have.
+    /// Returns a figure: trends in milliseconds, `failed` and `checks` as a share from 0 to 1, counters as a count or
+    /// per second of `span`. `None` if there are no samples, or if the metric does not have this aggregation.
     pub fn figure(&self, metric: ThresholdMetric, aggregation: Aggregation, span: Nanos) -> Option<f64> {
         match (metric, aggregation) {
             (ThresholdMetric::Trend(_), _) => self.trend(aggregation),

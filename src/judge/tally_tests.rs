@@ -3,7 +3,8 @@ use crate::metrics::{Outcome, Recorder, Sample};
 use crate::plan::Threshold;
 use crate::units::{MILLISECOND, SECOND};
 
-/// Requests 1 to `n` take as many milliseconds and send their first byte after half of that; each tenth one fails.
+/// Makes requests 1 to `n`: request i takes i milliseconds, its first byte comes after half of that, and every tenth
+/// fails.
 fn series(n: u64) -> SeriesTotals {
     let mut recorder = Recorder::new(0, 1, false);
     for i in 1..=n {
@@ -21,7 +22,7 @@ fn series(n: u64) -> SeriesTotals {
     recorder.into_snapshot().series.remove(0)
 }
 
-/// The figure of `key: text` over ten seconds.
+/// Returns the figure of `key: text` over ten seconds.
 fn figure(key: &str, text: &str, series: &SeriesTotals) -> Option<f64> {
     let threshold = Threshold::parse(key, text).unwrap();
     let mut tally = Tally::default();
@@ -82,7 +83,7 @@ fn the_tag_expected_response_parts_the_failed_requests_from_the_others() {
     ] {
         assert_eq!(figure(key, text, &series), Some(value), "{key}: {text}");
     }
-    // 999 / 2, from its bucket.
+    // The value is 999 / 2, rounded to its bucket.
     let max = figure("ttfb{expected_response:true}", "max<1", &series).unwrap();
     assert!((499.5..=500.0).contains(&max), "{max}");
     let avg = figure("service_time{expected_response:true}", "avg<1", &series).unwrap();
@@ -96,7 +97,7 @@ fn without_samples_a_trend_and_a_share_are_unknown_and_a_counter_is_zero() {
     assert_eq!(figure("failed", "rate<1", &none), None);
     assert_eq!(figure("checks", "rate<1", &none), None);
     assert_eq!(figure("timeouts", "count<1", &none), Some(0.0));
-    // Nothing failed, nothing is left of those that did.
+    // No request failed, so there are no values of failed requests.
     let good = series(9);
     assert_eq!(figure("latency{expected_response:false}", "max<1", &good), None);
     assert_eq!(

@@ -129,7 +129,7 @@ fn lag(parts: &[Part], key: &str, pick: fn(&Client) -> &MetricFigures) -> Result
         let values = pick(&part.document.client).distribution();
         all.merge(&values.map_err(|what| part.wrong(key, &what))?);
     }
-    Ok(MetricFigures::of(&all))
+    Ok(MetricFigures::from_distribution(&all))
 }
 
 fn cores(part: &Part) -> impl Iterator<Item = CoreFigures> {

@@ -30,7 +30,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let duration = times.duration;
     let thresholds = verdict::thresholds(&plan, parts, &series, duration);
     let occurred = verdict::occurred(parts);
-    let grouping = Grouping::of(&plan);
+    let grouping = Grouping::from_plan(&plan);
     let warmups = parts.iter().filter_map(|part| part.document.warmup);
     let mut result = RunResult {
         schema: Schema,
@@ -43,7 +43,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         metrics: metrics(&total),
         kinds: grouping.by_kind(&series, duration),
         servers: grouping.by_server(&series, duration),
-        server_timings: ServerTimings::of(&total),
+        server_timings: ServerTimings::from_series(&total),
         timeline: timeline::merge(parts, &times.offsets),
         // Of each process, in its part.
         managed_server_timeline: Vec::new(),

@@ -35,7 +35,7 @@ pub fn merge(parts: &[Part], offsets: &[f64]) -> Vec<RowFigures> {
             rows.insert(row, merged);
         }
     }
-    rows.values().map(RowFigures::of).collect()
+    rows.values().map(RowFigures::from_row).collect()
 }
 
 /// How many seconds a row of this timeline lasts.

@@ -94,7 +94,7 @@ fn asks_for_stream(body: &[u8]) -> bool {
 
 /// Returns the API for a path. Any path may precede the prefixes under which servers offer the API.
 fn api_for_path(path: &str) -> Option<Api> {
-    let api = Api::of_path(path)?;
+    let api = Api::from_path(path)?;
     let prefixes = api.row().prefixes;
     let before = path.strip_suffix(api.row().end)?;
     (prefixes.is_empty() || prefixes.iter().any(|prefix| before.ends_with(prefix))).then_some(api)

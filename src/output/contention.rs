@@ -1,11 +1,11 @@
-//! Each server alone and together, side by side.
+//! The section on contention: each server alone and together with the others, side by side.
 
 use crate::error::one_line;
 use crate::output::numbers::duration;
 use crate::output::text::line;
 use crate::result::{Contended, Contention};
 
-/// Columns.
+/// The number of columns.
 const WIDTH: usize = 80;
 
 /// Appends the section; it ends with an empty line.
@@ -35,12 +35,12 @@ pub(super) fn contention(text: &mut String, found: &Contention) {
         change
     );
     let word = if found.found { "FOUND" } else { "NONE" };
-    filled(text, &format!("{word}: {}", found.verdict));
+    push_wrapped(text, &format!("{word}: {}", found.verdict));
     line!(text, "");
 }
 
-/// Words in lines of a terminal's width.
-fn filled(text: &mut String, words: &str) {
+/// Appends words, wrapped at the width of a terminal.
+fn push_wrapped(text: &mut String, words: &str) {
     let mut columns = 0;
     for word in one_line(words).split(' ') {
         let width = word.chars().count();

@@ -1,4 +1,4 @@
-//! One JSON line per request, on disk while the run goes on.
+//! The spool of details: one JSON line per request, written to disk during the run.
 
 use crate::error::{Failure, safe_json};
 use crate::metrics::{Outcome, Sample};
@@ -8,32 +8,32 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A line without the endpoint's name is under 300 bytes; the name is bounded by the configuration.
+/// The longest line. Without the endpoint's name it is under 300 bytes, and the configuration bounds the name.
 pub const SPOOL_LINE_BYTES_MAX: usize = 4096;
-/// Written at once: about 400 lines. Keeps the batch's memory independent of the batch's length.
+/// The bytes written at once, about 400 lines. It makes the memory for a batch independent of the batch's length.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// `<output>.details.jsonl`. After a kill -9 it is readable up to the last second; an orderly end moves its
-/// lines into the document and removes it. Append never panics and stops at the first failure: what follows is
-/// counted in [`Self::lost`].
+/// The file `<output>.details.jsonl`. After a kill -9 it is readable up to the last second; an orderly end moves its
+/// lines into the document and removes it. Appending never panics and stops at the first failure; requests after it
+/// are counted in [`Self::lost`].
 #[derive(Debug)]
 pub struct DetailSpool {
     path: PathBuf,
     file: File,
-    /// Each endpoint's name as a JSON string.
+    /// Name of each endpoint as a JSON string.
     names: Vec<String>,
-    /// Before each request's id.
+    /// Prefix of each request's id.
     prefix: String,
-    /// See [`Self::ids_by_iteration`].
+    /// True if the iteration alone is the id; see [`Self::ids_by_iteration`].
     by_iteration: bool,
-    /// CLOCK_REALTIME minus CLOCK_MONOTONIC at the start of the run: times of day are labels.
+    /// CLOCK_REALTIME minus CLOCK_MONOTONIC at the start of the run. Times of day are labels only.
     realtime_offset: i128,
-    /// Bytes of whole lines known to be written.
+    /// Number of bytes of complete lines that are known to be written.
     good: u64,
     written: u64,
     lost: u64,
     broken: bool,
-    /// Lines of `append_line` in the buffer.
+    /// Number of lines of `append_line` in the buffer.
     unflushed: u64,
     buffer: Vec<u8>,
 }
@@ -48,7 +48,7 @@ pub struct Spooled {
 }
 
 impl DetailSpool {
-    /// Of an earlier run that was killed nothing is kept.
+    /// Creates the spool. A file left by an earlier run that was killed is overwritten.
     pub fn create(
         path: &Path,
         series_names: &[String],
@@ -80,15 +80,15 @@ impl DetailSpool {
         })
     }
 
-    /// The next load of the same run: ids begin with `prefix`, and times of day by the offset measured there.
+    /// Begins the next pass of the same run: ids begin with `prefix`, and times of day use the offset measured then.
     pub fn begin_pass(&mut self, prefix: String, realtime_offset: i128) {
         self.prefix = prefix;
         self.realtime_offset = realtime_offset;
     }
 
-    /// A request's id is that of its VU and the VU's iteration. Where all VUs share the iterations (`shared`), which of
-    /// them takes one is chance, and what it asks for is not: there the iteration alone is the id, so that a second
-    /// run with the same seed has the same ids for the same requests.
+    /// Chooses how ids are made. Usually an id consists of the VU and the VU's iteration. If all VUs share the
+    /// iterations (`shared`), chance decides which VU takes an iteration, but not what it asks for. Then the iteration
+    /// alone is the id, so that a second run with the same seed has the same ids for the same requests.
     pub fn ids_by_iteration(self, shared: bool) -> DetailSpool {
         DetailSpool {
             by_iteration: shared,
@@ -96,7 +96,7 @@ impl DetailSpool {
         }
     }
 
-    /// The error is given once; afterwards samples are only counted as lost.
+    /// Appends requests. An error is returned once; afterwards requests are only counted as lost.
     pub fn append(&mut self, samples: &[Sample]) -> Result<(), Failure> {
         let mut unwritten = 0;
         for (i, sample) in samples.iter().enumerate() {
@@ -114,7 +114,7 @@ impl DetailSpool {
         self.flush(unwritten)
     }
 
-    /// Requests that could not be written.
+    /// Returns the number of requests that could not be written.
     pub fn lost(&self) -> u64 {
         self.lost
     }
@@ -141,14 +141,14 @@ impl DetailSpool {
             Err(e) => {
                 self.broken = true;
                 self.lost += lines;
-                // Best effort: a half line at the end is ignored by length anyway.
+                // This is a best effort: half a line at the end is ignored by its position anyway.
                 let _ = self.file.set_len(self.good);
                 Err(unwritten(&self.path, "write", &e))
             }
         }
     }
 
-    /// The shape that users' scripts read: seconds, and tokens per second of latency.
+    /// Writes a request in the form that users' scripts read: seconds, and tokens per second of latency.
     fn line(&mut self, s: &Sample) {
         let latency = s.done.saturating_sub(s.due);
         let out = &mut self.buffer;
@@ -194,13 +194,13 @@ impl DetailSpool {
 }
 
 impl DetailSpool {
-    /// One request as a document has it: its own JSON, on one line.
+    /// Appends a request as another document has it: its own JSON, on one line.
     pub fn append_line(&mut self, json: &[u8]) -> Result<(), Failure> {
         if self.broken {
             self.lost += 1;
             return Ok(());
         }
-        // Line ends stand between tokens only: inside a string JSON escapes them.
+        // Line ends are only between tokens, because JSON escapes them in strings.
         let line: Vec<u8> = json
             .iter()
             .copied()
@@ -216,7 +216,7 @@ impl DetailSpool {
         }
     }
 
-    /// Writes what `append_line` has gathered.
+    /// Writes the lines that `append_line` has gathered.
     pub fn flush_lines(&mut self) -> Result<(), Failure> {
         let lines = std::mem::take(&mut self.unflushed);
         self.flush(lines)
@@ -224,12 +224,12 @@ impl DetailSpool {
 }
 
 impl Spooled {
-    /// The lines as elements of a JSON array, streamed.
+    /// Copies the lines to `out` as elements of a JSON array.
     pub(super) fn copy_elements<W: Write + ?Sized>(&self, out: &mut W) -> std::io::Result<()> {
         let mut left = File::open(&self.path)?.take(self.good);
         let mut chunk = vec![0; CHUNK_BYTES];
-        // A line feed inside a JSON line is always escaped, so each one ends an element; the comma is due only
-        // once another element follows.
+        // A line feed inside a JSON line is always escaped, so each one ends an element. The comma is written only
+        // when another element follows.
         let mut comma_due = false;
         loop {
             let n = left.read(&mut chunk)?;
@@ -246,7 +246,7 @@ impl Spooled {
         }
     }
 
-    /// After the document is in place.
+    /// Removes the spool, once the document is in place.
     pub fn remove(&self) -> Result<(), Failure> {
         std::fs::remove_file(&self.path).map_err(|e| unwritten(&self.path, "remove", &e))
     }
@@ -265,7 +265,7 @@ fn put_seconds(out: &mut Vec<u8>, key: &str, ns: Nanos) {
     );
 }
 
-/// Whole numbers all the way: a double holds a time of day only to 0.2 us.
+/// Writes a time of day with integer arithmetic: a double holds it only to 0.2 us.
 fn put_wall(out: &mut Vec<u8>, key: &str, monotonic: Nanos, offset: i128) {
     let wall = (i128::from(monotonic) + offset).max(0);
     put_seconds(out, key, u64::try_from(wall).unwrap_or(u64::MAX / 2));

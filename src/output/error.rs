@@ -1,4 +1,4 @@
-//! What can go wrong with the output: the run goes on, the summary is printed, and the exit code says so.
+//! Failures of the output. The run continues, the summary is printed, and the exit code tells of the failure.
 
 use std::path::Path;
 
@@ -6,16 +6,17 @@ use crate::error::{ExitCode, Failure, Reason, lossless};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 
-/// The file at `path` could not be had: `action` is what was attempted (`create`, `write`, `rename`).
+/// Makes the failure that the file at `path` could not be written; `action` is what was attempted (`create`, `write`,
+/// `rename`).
 pub(crate) fn unwritten(path: &Path, action: &str, cause: &std::io::Error) -> Failure {
     let hint = match cause.kind() {
         ErrorKind::StorageFull => "free space, or name another disk with --output or --results-dir",
-        ErrorKind::NotFound => "make the directory first",
+        ErrorKind::NotFound => "create the directory first",
         ErrorKind::PermissionDenied => {
             "name a directory that you may write to with --output or --results-dir"
         }
         ErrorKind::IsADirectory => "name a file in it with --output",
-        _ => "name another file with --output, another directory with --results-dir",
+        _ => "name another file with --output, or another directory with --results-dir",
     };
     let reason = Reason::new(format!("cannot {action}: {cause}")).hint(hint);
     let name = lossless(path.as_os_str().as_bytes());

@@ -1,4 +1,4 @@
-//! Where the result document goes: the file that was named, and one of its own in the results' folder.
+//! The files that the result document is written to: the one that was named, and a new one in the results' folder.
 
 use crate::error::Failure;
 use crate::output::error::unwritten;
@@ -7,16 +7,16 @@ use crate::result::RunResult;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
-/// Names tried for the same second.
+/// The most names tried for the same second.
 const SAME_SECOND_MAX: usize = 1_000;
 
-/// The places of one result document; all found writable before the run.
+/// The files of one result document, all found writable before the run.
 #[derive(Clone, Debug, Default)]
 pub struct OutputFiles(Vec<OutputFile>);
 
 impl OutputFiles {
-    /// `output`: the file that was named. `results`: a folder, made if it is not there, and the time that names
-    /// the file in it.
+    /// Prepares the files. `output` is the file that was named. `results` is a folder, created if it does not exist,
+    /// and the time that names the file in it.
     pub fn prepare(
         output: Option<&Path>,
         results: Option<(&Path, OffsetDateTime)>,
@@ -32,12 +32,12 @@ impl OutputFiles {
         Ok(OutputFiles(files))
     }
 
-    /// Where details are spooled: beside the first regular file. `None`: there is no such file.
+    /// Returns the path of the spool for details, next to the first regular file; `None` if there is no such file.
     pub fn spool_path(&self) -> Option<PathBuf> {
         self.0.iter().find_map(OutputFile::spool_path)
     }
 
-    /// What is there only while documents are being written.
+    /// Returns the files that exist only while documents are being written.
     pub fn temporaries(&self) -> Vec<PathBuf> {
         let all = self.0.iter().filter_map(OutputFile::temporary);
         all.map(Path::to_path_buf).collect()
@@ -47,8 +47,8 @@ impl OutputFiles {
         self.0.iter().map(OutputFile::path)
     }
 
-    /// Each document on its own: one that fails does not keep the others from being written. The spool goes
-    /// when all are complete.
+    /// Writes all documents; a failure does not prevent the others from being written. The spool is removed when all
+    /// documents are complete.
     pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Vec<Failure> {
         let written = self.0.iter().map(|file| file.write(result, details));
         let mut errors: Vec<Failure> = written.filter_map(Result::err).collect();
@@ -62,7 +62,7 @@ impl OutputFiles {
     }
 }
 
-/// `test_run_20261122_030405.json`, UTC; a second one of the same second ends in `_2.json`.
+/// Returns a free name: `test_run_20261122_030405.json`, UTC. The second file of the same second ends in `_2.json`.
 fn free_name(folder: &Path, now: OffsetDateTime) -> PathBuf {
     let (date, time) = (now.date(), now.time());
     let stem = format!(

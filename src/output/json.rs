@@ -1,4 +1,4 @@
-//! Writes the result document: whole or not at all.
+//! Writes the result document, completely or not at all.
 
 use crate::error::Failure;
 use crate::output::Spooled;
@@ -12,25 +12,25 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A place for the document that was found writable before the run.
+/// A file for the document that was found writable before the run.
 #[derive(Clone, Debug)]
 pub struct OutputFile {
     path: PathBuf,
-    way: Way,
+    way: Destination,
 }
 
 #[derive(Clone, Debug)]
-enum Way {
-    /// Through this file, which is renamed.
+enum Destination {
+    /// Written to this temporary file, which is renamed when it is complete.
     Renamed(PathBuf),
-    /// A device or a pipe is written in place. Open from the check on: a pipe's reader leaves when its last
-    /// writer does.
+    /// Written in place, because it is a device or a pipe. It stays open from the check on: the reader of a pipe ends
+    /// when its last writer closes it.
     InPlace(Arc<File>),
 }
 
 impl OutputFile {
-    /// Checks what can be checked before the run: that the path is no directory and that its directory takes
-    /// a new file. An existing document stays as it is until the new one is complete.
+    /// Checks what can be checked before the run: that the path is not a directory, and that a file can be created in
+    /// its directory. An existing document stays as it is until the new one is complete.
     pub fn prepare(path: &Path) -> Result<OutputFile, Failure> {
         match std::fs::metadata(path) {
             Ok(m) if m.is_dir() => {
@@ -44,7 +44,7 @@ impl OutputFile {
                     .map_err(|e| unwritten(path, "open", &e))?;
                 return Ok(OutputFile {
                     path: path.to_path_buf(),
-                    way: Way::InPlace(Arc::new(device)),
+                    way: Destination::InPlace(Arc::new(device)),
                 });
             }
             _ => {}
@@ -58,11 +58,11 @@ impl OutputFile {
         temporary.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(temporary);
         create_new(&temporary).map_err(|e| unwritten(path, "create", &e))?;
-        // Gone again until it is needed, so that a kill during the run leaves no stray file.
+        // The file is removed until it is needed, so that a kill during the run leaves no stray file.
         std::fs::remove_file(&temporary).map_err(|e| unwritten(path, "create", &e))?;
         Ok(OutputFile {
             path: path.to_path_buf(),
-            way: Way::Renamed(temporary),
+            way: Destination::Renamed(temporary),
         })
     }
 
@@ -70,15 +70,16 @@ impl OutputFile {
         &self.path
     }
 
-    /// What `write` fills before it gets its name; none for a device or a pipe.
+    /// Returns the file that `write` fills before it is renamed; `None` for a device or a pipe.
     pub fn temporary(&self) -> Option<&Path> {
         match &self.way {
-            Way::Renamed(temporary) => Some(temporary),
-            Way::InPlace(_) => None,
+            Destination::Renamed(temporary) => Some(temporary),
+            Destination::InPlace(_) => None,
         }
     }
 
-    /// Where the details of this document are spooled. `None`: a device or a pipe has no file beside it.
+    /// Returns the path of the spool for this document's details; `None` for a device or a pipe, which has no file next
+    /// to it.
     pub fn spool_path(&self) -> Option<PathBuf> {
         self.temporary()?;
         let mut path = self.path.clone().into_os_string();
@@ -86,12 +87,12 @@ impl OutputFile {
         Some(path.into())
     }
 
-    /// The document appears under its name only when it is complete. On an error the old document, if any, is
-    /// still there.
+    /// Writes the document. It appears under its name only when it is complete; after an error the old document, if
+    /// any, is still there.
     pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), Failure> {
         let temporary = match &self.way {
-            Way::Renamed(temporary) => temporary,
-            Way::InPlace(device) => {
+            Destination::Renamed(temporary) => temporary,
+            Destination::InPlace(device) => {
                 return device
                     .try_clone()
                     .and_then(|file| write_document(file, result, details).map(drop))
@@ -112,7 +113,8 @@ impl OutputFile {
     }
 }
 
-/// Never follows a link that somebody else put there: O_EXCL. A file of our own name is a dead process's.
+/// Creates a new file with O_EXCL, so that a link that somebody else put there is never followed. A file of this name
+/// belongs to a process that has died, since our process id is in it.
 fn create_new(path: &Path) -> std::io::Result<File> {
     let open = || {
         OpenOptions::new()

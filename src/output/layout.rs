@@ -1,21 +1,21 @@
-//! How the result document is laid out: indented, long lists with one element a line, the details in their place.
+//! The layout of the result document: indented, long lists with one element per line, and the details in their place.
 
 use crate::error::safe_json;
 use crate::output::Spooled;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use std::io::{Result, Write};
 
-/// Lists with one element a line: a long run has 86,400 rows.
+/// Lists with one element per line, because a long run has 86,400 rows.
 const ROWS: [&str; 4] = ["timeline", "managed_server_timeline", "repeats", "parts"];
-/// The details follow this member: what is known last comes last.
+/// The member that the details follow, so that what is known last comes last.
 const BEFORE_DETAILS: &str = "config";
 
-/// Writes the document that a serializer of [`crate::result::RunResult`] hands it. It knows no key but these few.
+/// A formatter for the serializer of [`crate::result::RunResult`]. It knows only these few keys.
 pub(super) struct Layout<'a> {
     pretty: PrettyFormatter<'static>,
-    /// Objects and arrays that are open.
+    /// Number of open objects and arrays.
     depth: usize,
-    /// The last key of the document itself.
+    /// Last key at the top level of the document.
     key: Vec<u8>,
     in_key: bool,
     details: Option<&'a Spooled>,
@@ -32,7 +32,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Whether what is `depth` deep is inside an element of a long list.
+    /// Returns true if depth `depth` is inside an element of a long list.
     fn is_row(&self, depth: usize) -> bool {
         depth > 2 && ROWS.iter().any(|name| name.as_bytes() == self.key)
     }
@@ -47,7 +47,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// A row is compact, all else is pretty.
+/// Writes rows compactly and everything else indented.
 macro_rules! by_depth {
     ($self:ident, $depth:expr, $method:ident, $($argument:expr),+) => {
         match $self.is_row($depth) {
@@ -104,7 +104,7 @@ impl Formatter for Layout<'_> {
         if self.in_key {
             self.key.extend_from_slice(text.as_bytes());
         }
-        // A document may be printed: the same values, but nothing that a terminal would obey.
+        // A document may be printed, so unsafe characters are escaped; the values stay the same.
         out.write_all(safe_json(text).as_bytes())
     }
 

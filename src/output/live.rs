@@ -1,7 +1,7 @@
-//! The block that is drawn anew each second while a run goes on: text from figures, nothing else.
+//! The block that is redrawn every second during a run. This module only turns figures into text.
 //!
-//! A line is a label and cells. Where they do not fit, the cells of the highest rank go first, so that a narrow
-//! terminal shows fewer of them; no line is ever wider than the terminal.
+//! A line is a label and cells. If they do not fit, the cells with the highest rank are left out first, so that a
+//! narrow terminal shows fewer of them; no line is ever wider than the terminal.
 
 use crate::error::one_line;
 use crate::output::numbers::{duration, grouped};
@@ -9,22 +9,22 @@ use crate::report::{LiveFigures, LivePhase, LiveSpread};
 use crate::units::format_duration;
 use crate::units::{Nanos, SECOND, millis};
 
-/// From this width on two rows stand side by side.
+/// The width from which on two rows are shown side by side.
 const PAIRS_FROM: usize = 120;
-/// Columns of the left one: the same at each drawing, so that the right one stands still.
+/// The columns of the left row, the same at each drawing, so that the right row does not move.
 const LEFT: usize = 56;
-/// Between the two.
+/// The columns between the two rows.
 const GUTTER: usize = 4;
 const LABEL: usize = 11;
-/// A label and one cell.
+/// The narrowest line: a label and one cell.
 const WIDTH_MIN: usize = 24;
 const BAR_MIN: usize = 10;
 const BAR_MAX: usize = 60;
-/// A worker that is busier may be the limit itself: the summary warns at the same share.
+/// The share of busy time above which a worker may be the limit itself; the summary warns at the same share.
 const BUSY_FAILS: f64 = crate::result::BUSY_PERCENT_MAX / 100.0;
 
-/// Lines of at most `width` columns, without line feeds; none where not even the figures that matter fit. With
-/// `colour` what fails is red.
+/// Returns lines of at most `width` columns, without line feeds; none if not even the most important figures fit. With
+/// `colour`, failures are red.
 pub fn block(f: &LiveFigures, width: usize, colour: bool) -> Vec<String> {
     if width < WIDTH_MIN {
         return Vec::new();
@@ -52,7 +52,7 @@ pub fn block(f: &LiveFigures, width: usize, colour: bool) -> Vec<String> {
 
 struct Cell {
     text: String,
-    /// The highest goes first; of several the last.
+    /// Rank: the cell with the highest is left out first, of several the last.
     rank: usize,
     fails: bool,
 }
@@ -68,7 +68,7 @@ fn cell(rank: usize, text: impl Into<String>) -> Cell {
 struct Row {
     label: &'static str,
     cells: Vec<Cell>,
-    /// Says how many cells had to go.
+    /// Appends how many cells were left out.
     counts_rest: bool,
 }
 
@@ -88,7 +88,7 @@ impl Row {
         }
     }
 
-    /// Cells stand two columns apart.
+    /// Returns the width of the row, with two columns between cells.
     fn columns(&self) -> usize {
         let cells: usize = self.cells.iter().map(|c| c.text.len() + 2).sum();
         self.label_columns() + cells.saturating_sub(2)
@@ -120,7 +120,7 @@ impl Row {
         self
     }
 
-    /// What even one cell is too long for.
+    /// Cuts the cell of a row that is too narrow for even one cell.
     fn cut(&mut self, width: usize) {
         let mut left = width.saturating_sub(self.label_columns());
         for (i, cell) in self.cells.iter_mut().enumerate() {
@@ -154,7 +154,7 @@ impl Row {
 }
 
 fn head(f: &LiveFigures) -> Row {
-    // A column for each character: the name may be a path with anything in it.
+    // Each character must take one column, but the name may be a path with any character in it.
     let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     let stage = match f.stage.count {
         1 => f.executor.to_owned(),
@@ -168,7 +168,10 @@ fn head(f: &LiveFigures) -> Row {
         LivePhase::Running if f.stage.count == 1 => {}
         LivePhase::Running => {
             let target = grouped(u64::from(f.stage.target));
-            cells.push(cell(2, format!("to {target} VUs by {}", whole(f.stage.ends_at))));
+            cells.push(cell(
+                2,
+                format!("to {target} VUs by {}", whole_seconds(f.stage.ends_at)),
+            ));
         }
         LivePhase::Finishing => cells[1] = cell(1, format!("over, {} may finish", grouped(f.in_flight))),
         LivePhase::Stopping => cells[1] = cell(1, format!("stopping, {} may finish", grouped(f.in_flight))),
@@ -180,12 +183,22 @@ fn time(f: &LiveFigures, width: usize) -> Row {
     let left = f.duration.saturating_sub(f.elapsed);
     let cells = match f.iterations {
         None => vec![
-            cell(0, format!("{} left", whole(left))),
-            cell(2, format!("{} of {}", whole(f.elapsed), whole(f.duration))),
+            cell(0, format!("{} left", whole_seconds(left))),
+            cell(
+                2,
+                format!("{} of {}", whole_seconds(f.elapsed), whole_seconds(f.duration)),
+            ),
         ],
         Some(n) => vec![
             cell(0, format!("{} of {} requests", grouped(f.requests), grouped(n))),
-            cell(2, format!("{}, at most {} left", whole(f.elapsed), whole(left))),
+            cell(
+                2,
+                format!(
+                    "{}, at most {} left",
+                    whole_seconds(f.elapsed),
+                    whole_seconds(left)
+                ),
+            ),
         ],
     };
     let mut row = Row::new("", cells);
@@ -198,7 +211,7 @@ fn time(f: &LiveFigures, width: usize) -> Row {
     row
 }
 
-/// 0 to 1.
+/// Returns the share of the run that is done, 0 to 1.
 fn share_done(f: &LiveFigures) -> f64 {
     let of = |done: u64, all: u64| if all == 0 { 1.0 } else { done as f64 / all as f64 };
     let by_time = of(f.elapsed, f.duration);
@@ -311,7 +324,7 @@ fn one_decimal(x: f64) -> String {
     format!("{}.{}", grouped(tenths / 10), tenths % 10)
 }
 
-/// Rounded to whole seconds.
-fn whole(ns: Nanos) -> String {
+/// Formats a duration rounded to whole seconds.
+fn whole_seconds(ns: Nanos) -> String {
     format_duration((ns + SECOND / 2) / SECOND * SECOND)
 }

@@ -1,4 +1,4 @@
-//! Text for people, JSON for programs. Nothing here computes a figure.
+//! Writes results as text for people and as JSON for programs. Nothing here computes a figure.
 
 mod contention;
 mod details;

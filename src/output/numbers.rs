@@ -1,14 +1,14 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
 pub(super) use crate::units::decimal as number;
 
-/// `12.3us`, `1.23ms`, `12.3s`: three digits, at most seven characters up to 9999 s.
+/// Formats a duration as `12.3us`, `1.23ms`, `12.3s`: three digits, at most seven characters up to 9999 s.
 pub(super) fn duration(ms: Option<f64>) -> String {
     let Some(ms) = ms else {
         return "-".to_string();
     };
     let us = ms * 1e3;
-    // The unit changes where the digits would: 999.96 us is 1.00 ms, not 1000 us.
+    // The unit changes where rounding would add a digit: 999.96 us is 1.00 ms, not 1000 us.
     if us < 999.5 {
         format!("{}us", three_digits(us))
     } else if ms < 999.5 {
@@ -30,7 +30,7 @@ fn three_digits(x: f64) -> String {
     }
 }
 
-/// Of those that ran to an end. Never rounded up to 100 %.
+/// Formats the share of ok requests among those that finished. It is never rounded up to 100 %.
 pub(super) fn success(ok: u64, failed: u64) -> String {
     if ok + failed == 0 {
         return "-".to_string();

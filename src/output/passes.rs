@@ -1,11 +1,11 @@
-//! The warm-up, the repetitions and their spread, and contention: where a run has them.
+//! The sections on the warm-up, the repetitions with their spread, and contention, if a run has them.
 
 use crate::output::contention::contention;
 use crate::output::numbers::{duration, grouped};
 use crate::output::text::line;
 use crate::result::{Repeat, RunResult, Spread};
 
-/// Rows of repetitions; the document has them all.
+/// The most rows of repetitions; the document has them all.
 const REPEATS_MAX: usize = 12;
 
 /// Appends the sections; each ends with an empty line.
@@ -19,7 +19,7 @@ pub(super) fn sections(text: &mut String, result: &RunResult) {
     if let Some(warmup) = &result.warmup {
         line!(
             text,
-            "warm-up     {:.1} s, {} requests ({} failed), in no figure",
+            "warm-up     {:.1} s, {} requests ({} failed), excluded from all figures",
             warmup.duration_seconds,
             grouped(warmup.requests),
             grouped(warmup.failed)

@@ -1,29 +1,30 @@
-//! A block of lines that is drawn over itself on a terminal, with other lines printed above it.
+//! Redraws a block of lines in place on a terminal, and prints other lines above it.
 //!
-//! No alternate screen and no hidden cursor: what is printed stays in the scrollback, and a program that dies at
-//! any moment leaves the terminal as it was.
+//! There is no alternate screen and no hidden cursor: printed lines stay in the scrollback, and a program that is
+//! killed at any moment leaves the terminal as it was.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 
-/// What to write so that the next block stands where the last one stood. Pure: the terminal's size comes in.
+/// Computes what to write so that the next block replaces the last one. It is pure: the terminal's size is an argument.
 #[derive(Debug, Default)]
 pub struct Frames {
-    /// Columns of each line that is on the screen now.
+    /// Width of each line that is on the screen now.
     shown: Vec<usize>,
 }
 
 impl Frames {
-    /// Takes the block off the screen. A terminal that has become narrower since has wrapped its lines, so that
-    /// they take more rows than they had.
+    /// Removes the block from the screen. A terminal that has become narrower since has wrapped its lines, so that
+    /// they occupy more rows than before.
     pub fn erase(&mut self, columns: usize) -> String {
         let columns = columns.max(1);
         let rows: usize = self.shown.drain(..).map(|n| n.div_ceil(columns).max(1)).sum();
         match rows {
             0 => String::new(),
-            // Row by row, the one behind the block too, where a `^C` may stand. Clearing to the end of the screen
-            // is less to write, but from the top row tmux takes it for a new screen and keeps the old one.
+            // Each row is cleared on its own, and also the one below the block, where a `^C` may be. Clearing to the
+            // end of the screen is less to write, but from the top row tmux takes it for a new screen and keeps the old
+            // one.
             rows => {
                 let each = "\x1b[2K\x1b[B".repeat(rows);
                 format!("\x1b[{rows}A\r{each}\x1b[2K\x1b[{rows}A")
@@ -31,15 +32,15 @@ impl Frames {
         }
     }
 
-    /// The block in place of the last one. Lines for which the terminal is too low are left out: what has
-    /// scrolled away cannot be taken off again.
+    /// Draws the block instead of the last one. Lines that exceed the terminal's height are left out, because lines
+    /// that have scrolled away cannot be removed again.
     pub fn draw(&mut self, block: &[String], columns: usize, rows: usize) -> String {
         let mut text = self.erase(columns);
         let block = &block[..block.len().min(rows.saturating_sub(1))];
         if block.is_empty() {
             return text;
         }
-        // Without wrapping, so that a terminal that shrinks at this moment cuts the lines.
+        // Wrapping is off, so that a terminal that shrinks at this moment cuts the lines.
         text.push_str("\x1b[?7l");
         for line in block {
             text.push_str(line);
@@ -51,7 +52,7 @@ impl Frames {
     }
 }
 
-/// Columns of a line of ASCII, colours not counted.
+/// Returns the width of a line of ASCII, without the colours.
 fn visible(line: &str) -> usize {
     let mut columns = 0;
     let mut in_escape = false;
@@ -80,8 +81,8 @@ struct State {
 }
 
 impl Screen {
-    /// `None` where standard error is no terminal, or one that cannot move its cursor.
-    pub fn of_stderr() -> Option<Screen> {
+    /// Returns `None` if standard error is not a terminal, or one that cannot move its cursor.
+    pub fn from_stderr() -> Option<Screen> {
         let term = std::env::var_os("TERM");
         if !std::io::stderr().is_terminal() || !moves_cursor(term.as_deref()) || size().is_none() {
             return None;
@@ -92,19 +93,19 @@ impl Screen {
         })
     }
 
-    /// Columns at this moment.
+    /// Returns the current number of columns.
     pub fn width(&self) -> usize {
         size().map_or(0, |(columns, _)| columns)
     }
 
-    /// Shows this block in place of the last one.
+    /// Shows this block instead of the last one.
     pub fn draw(&self, block: Vec<String>) {
         let mut state = self.state.borrow_mut();
         state.block = block;
         state.redraw();
     }
 
-    /// `print` may write lines of its own: they come out above the block.
+    /// Lets `print` write lines of its own, which appear above the block.
     pub fn above(&self, print: impl FnOnce()) {
         let mut state = self.state.borrow_mut();
         state.erase();
@@ -112,7 +113,7 @@ impl Screen {
         state.redraw();
     }
 
-    /// Takes the block away for good.
+    /// Removes the block for good.
     pub fn clear(&self) {
         let mut state = self.state.borrow_mut();
         state.block.clear();
@@ -131,13 +132,13 @@ impl State {
     }
 }
 
-/// In one call, so that the terminal shows no half of it.
+/// Writes everything in one call, so that the terminal never shows half of it.
 fn write(text: &str) {
-    // A terminal that has gone away is no reason to fail.
+    // A terminal that was closed is not a reason to fail.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Columns and rows, if the terminal says.
+/// Returns columns and rows, if the terminal knows them.
 fn size() -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
     let (columns, rows) = (usize::from(size.ws_col), usize::from(size.ws_row));
@@ -148,7 +149,7 @@ fn moves_cursor(term: Option<&OsStr>) -> bool {
     term.is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
-/// <https://no-color.org>: set to anything but nothing.
+/// Returns true unless `NO_COLOR` is set to something other than the empty string (<https://no-color.org>).
 fn has_colour(no_color: Option<&OsStr>) -> bool {
     no_color.is_none_or(OsStr::is_empty)
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-/// As much of a terminal as the frames need: rows of text that wrap, or are cut while wrapping is off.
+/// A terminal as far as the frames need it: rows of text that wrap, or are cut while wrapping is off.
 struct Terminal {
     columns: usize,
     rows: Vec<String>,
@@ -72,7 +72,7 @@ impl Terminal {
         self.at.1 += 1;
     }
 
-    /// As terminals do that keep their text: longer rows are wrapped.
+    /// Resizes as most terminals do: longer rows are wrapped.
     fn shrink(&mut self, columns: usize) {
         let rows = std::mem::take(&mut self.rows);
         for row in &rows {

@@ -1,4 +1,4 @@
-//! The summary on one screen.
+//! The summary, which fits on one screen.
 
 use crate::error::one_line;
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
@@ -12,17 +12,17 @@ use crate::result::{
     StampSource, StoppedBy, TokenSources,
 };
 
-/// What a terminal shows at once, steps (at most `STEP_ROWS_MAX` and three lines) apart. Rows over their section's
-/// maximum are counted, not shown; they are in the document.
+/// The number of lines that a terminal shows at once, not counting steps (at most `STEP_ROWS_MAX` and three lines).
+/// Rows above their section's maximum are only counted; the document has them.
 pub const SUMMARY_LINES_MAX: usize = 58;
 const KIND_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
 const STEP_ROWS_MAX: usize = 8;
 const WARNINGS_MAX: usize = 3;
-/// Columns.
+/// The number of columns.
 const WIDTH: usize = 80;
 
-/// Appends a formatted line. Whatever is in it, it stays one line, and a terminal shows it as it is.
+/// Appends a formatted line, filtered so that it stays one line and is safe for a terminal.
 macro_rules! line {
     ($text:expr, $($arg:tt)*) => {
         $crate::output::text::push_line($text, &format!($($arg)*))
@@ -35,7 +35,7 @@ pub(super) fn push_line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-/// Plain text, each line ended.
+/// Returns the summary as plain text, every line ended.
 pub fn summary(result: &RunResult) -> String {
     let mut text = String::new();
     match result.run.layout {
@@ -106,14 +106,14 @@ fn head(text: &mut String, result: &RunResult) {
     }
     line!(
         text,
-        "transfer    sent {}  received {}  tokens by {}",
+        "transfer    sent {}  received {}  {}",
         bytes(t.bytes_sent),
         bytes(t.bytes_received),
         match t.token_source {
-            TokenSources::Server => "server",
-            TokenSources::Events => "events",
-            TokenSources::Mixed => "server and events",
-            TokenSources::None => "nobody",
+            TokenSources::Server => "tokens by server",
+            TokenSources::Events => "tokens by events",
+            TokenSources::Mixed => "tokens by server and events",
+            TokenSources::None => "tokens not counted",
         },
     );
     line!(
@@ -126,12 +126,12 @@ fn head(text: &mut String, result: &RunResult) {
     );
 }
 
-/// Of a run that several processes share.
+/// Appends the shard or the merged parts of a run that several processes share.
 fn parts(text: &mut String, run: &Run) {
     if let Some(ShardFigures { number, count }) = run.shard {
         line!(
             text,
-            "shard {number} of {count}: its own requests only, thresholds too (`merge` joins all)"
+            "shard {number} of {count}: figures and thresholds cover its own requests only (`merge` joins all)"
         );
     }
     if let Some(merged) = &run.merged {
@@ -188,7 +188,7 @@ fn metrics(text: &mut String, result: &RunResult) {
         "max"
     );
     let ttft = result.metrics.get("ttft");
-    // Without thoughts before it, the first answer is the first token.
+    // Without thoughts, the first token of the answer is the first token.
     let is_shown = |key: &str, m: &MetricFigures| m.count > 0 && (key != "ttfa" || Some(m) != ttft);
     for (key, m) in result.metrics.iter().filter(|(key, m)| is_shown(key, m)) {
         let cells: String = [m.min, m.p50, m.p90, m.p95, m.p99, m.p999, m.max]
@@ -237,7 +237,7 @@ fn kind_row(name: &str, kind: &GroupFigures) -> String {
     )
 }
 
-/// Outcomes and statuses that occurred, wrapped.
+/// Appends the outcomes and statuses that occurred, wrapped.
 fn outcomes(text: &mut String, result: &RunResult) {
     let totals = &result.totals;
     line!(text, "");
@@ -260,7 +260,7 @@ fn outcomes(text: &mut String, result: &RunResult) {
     tls(text, result);
 }
 
-/// Only where a finish reason is not an ordinary one.
+/// Appends the finish reasons, but only if one of them is unusual.
 fn finishes(text: &mut String, by_finish: &Ordered<u64>) {
     let is_ordinary = |word: &str| FinishWord::of(word.as_bytes()).is_ordinary();
     if by_finish.iter().any(|(word, _)| !is_ordinary(word)) {
@@ -293,7 +293,7 @@ fn tls(text: &mut String, result: &RunResult) {
     wrapped(text, "tls failed", failures);
 }
 
-/// A server can invent statuses: the list ends after two lines.
+/// The most lines of a list. A server can invent statuses, so the list is cut.
 const WRAPPED_LINES_MAX: usize = 2;
 
 fn wrapped(text: &mut String, label: &str, items: impl Iterator<Item = String>) {
@@ -319,7 +319,7 @@ fn wrapped(text: &mut String, label: &str, items: impl Iterator<Item = String>) 
     }
 }
 
-/// Failed ones first, so that a cut list shows them.
+/// Appends the thresholds, failed ones first, so that a cut list shows them.
 fn thresholds(text: &mut String, thresholds: &[ThresholdResult]) {
     if thresholds.is_empty() {
         return;

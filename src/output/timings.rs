@@ -1,9 +1,9 @@
-//! Two lines of the summary: what the server says of its own times, and how far ours are from it.
+//! Two lines of the summary: the times that the server states, and how far ours differ from them.
 
 use crate::output::numbers::{duration, grouped};
 use crate::result::{RunResult, TwoClocks};
 
-/// Nothing where no server has stated a time.
+/// Appends the lines, or nothing if no server has stated a time.
 pub fn rows(text: &mut String, result: &RunResult) {
     let Some(timings) = &result.server_timings else {
         return;

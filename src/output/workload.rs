@@ -1,9 +1,9 @@
-//! The summary of a workload: the sections that users of the Python tool know, in its words and units.
+//! The summary of a workload: the sections that users of the Python tool know, with its words and units.
 
 use crate::output::text::line;
 use crate::result::{GroupFigures, MetricFigures, Ordered, RunResult};
 
-/// Servers shown; the document has them all.
+/// The most servers shown; the document has them all.
 const GROUPS_MAX: usize = 16;
 
 /// Appends the sections; each ends with an empty line.
@@ -42,13 +42,13 @@ fn totals(text: &mut String, indent: &str, [requests, ok, failed, interrupted]: 
     line!(text, "{indent}Total Requests: {requests}");
     line!(text, "{indent}Successful: {ok}");
     line!(text, "{indent}Failed: {failed}");
-    // The Python tool had none: it waited for all.
+    // The Python tool has no such line, because it waits for all requests.
     if interrupted > 0 {
         line!(text, "{indent}Interrupted: {interrupted}");
     }
 }
 
-/// One server alone is what the sections above have said.
+/// Appends a section for each server. A single server has none: the sections above already describe it.
 fn groups(text: &mut String, result: &RunResult) {
     let all = &result.groups().0;
     if all.len() < 2 {
@@ -90,7 +90,7 @@ fn breakdown(text: &mut String, name: &str, group: &GroupFigures) {
     );
 }
 
-/// Seconds, three decimals.
+/// Formats a metric in seconds, with three decimals.
 fn value(metrics: &Ordered<MetricFigures>, key: &str, pick: Pick, unit: &str) -> String {
     match metrics.get(key).and_then(pick) {
         Some(ms) => format!("{:.3}{unit}", ms / 1e3),

@@ -4,27 +4,27 @@ use crate::units::duration_text;
 use crate::units::{MILLISECOND, Nanos, SECOND};
 use serde::Serialize;
 
-/// What the rules of the analysis measure against (`result::analysis`). Shares are 0 to 1.
+/// The limits of the analysis' rules (`result::analysis`). Shares are 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AnalysisLimits {
-    /// Share of failed requests that is acceptable; above: FAIL.
+    /// Largest acceptable share of failed requests; above it: FAIL.
     pub error_rate_max: f64,
-    /// Latency p90 that is acceptable; above: WARNING.
+    /// Largest acceptable latency p90; above it: WARNING.
     #[serde(serialize_with = "duration_text")]
     pub p90_latency_max: Nanos,
-    /// TTFT p50 up to which it is excellent.
+    /// Largest TTFT p50 that is excellent.
     #[serde(serialize_with = "duration_text")]
     pub ttft_p50_good: Nanos,
-    /// TTFT p50 that is acceptable; above: WARNING.
+    /// Largest acceptable TTFT p50; above it: WARNING.
     #[serde(serialize_with = "duration_text")]
     pub ttft_p50_max: Nanos,
-    /// Latency p99 over p50; above: WARNING.
+    /// Largest acceptable ratio of latency p99 to p50; above it: WARNING.
     pub tail_ratio_max: f64,
-    /// Share of timeouts and 503s; above: FAIL.
+    /// Largest acceptable share of timeouts and 503s; above it: FAIL.
     pub contention_error_rate_max: f64,
-    /// Share of token events that share a stamp; above: WARNING.
+    /// Largest acceptable share of token events that share a stamp; above it: WARNING.
     pub coalesced_max: f64,
-    /// Share of reads without a kernel stamp; above: WARNING.
+    /// Largest acceptable share of reads without a kernel stamp; above it: WARNING.
     pub stamps_missing_max: f64,
 }
 

@@ -1,51 +1,52 @@
-//! Which endpoint a user's requests go to, where there are several.
+//! Decides which server a user's requests go to, if there are several.
 
 use crate::plan::{Plan, VuSchedule};
 use crate::workload::{Shares, TurnsAt};
 
-/// How users and endpoints go together.
+/// The rule that assigns users to servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Assignment {
-    /// Each user goes to all endpoints in turn, as their weights say.
+    /// Each user goes to all servers in turn, according to their weights.
     #[default]
     Weighted,
-    /// Each user has one endpoint for the whole run: VU k the one that has the k-th turn.
+    /// Each user has one server for the whole run: VU k has the server of the k-th turn.
     Fixed {
-        /// The users of this endpoint alone take part, with the indices they have anyway.
+        /// Restricts the load to the users of this server, with the indices that they have in the whole plan.
         only: Option<u16>,
     },
 }
 
 impl Assignment {
-    /// Whether users of this endpoint are planned at all.
-    pub fn takes_part(self, endpoint: u16) -> bool {
+    /// Returns true if users of this server are planned at all.
+    pub fn takes_part(self, server: u16) -> bool {
         match self {
             Assignment::Weighted | Assignment::Fixed { only: None } => true,
-            Assignment::Fixed { only: Some(only) } => only == endpoint,
+            Assignment::Fixed { only: Some(only) } => only == server,
         }
     }
 }
 
 impl Plan {
-    /// How many endpoints one user has connections to.
-    pub fn endpoints_per_user(&self) -> u32 {
+    /// Returns the number of servers that one user has connections to.
+    pub fn servers_per_user(&self) -> u32 {
         match self.assignment {
-            Assignment::Weighted => self.workload.endpoints.len() as u32,
+            Assignment::Weighted => self.workload.servers.len() as u32,
             Assignment::Fixed { .. } => 1,
         }
     }
 
-    /// Most connections at once, over all cores of this process.
+    /// Returns the most connections at once, over all cores of this process.
     pub fn connections_max(&self) -> u32 {
-        self.vus_of_shard().saturating_mul(self.endpoints_per_user())
+        self.vus_of_shard().saturating_mul(self.servers_per_user())
     }
 
-    /// The planned number of this process's users, counting those who take no part too: the engine numbers them all.
+    /// Returns the planned number of this process's users, including those who take no part: the engine numbers them
+    /// all.
     pub fn schedule_with_bystanders(&self) -> VuSchedule {
         self.executor.schedule_of_all().map(|vus| self.shard.vus_of(vus))
     }
 
-    /// The planned number of this process's users, counting those who take part.
+    /// Returns the planned number of this process's users who take part.
     pub fn schedule_of_shard(&self) -> VuSchedule {
         let all = self.schedule_with_bystanders();
         if !matches!(self.assignment, Assignment::Fixed { only: Some(_) }) {
@@ -55,9 +56,9 @@ impl Plan {
         all.map(|vus| taking_part[vus as usize])
     }
 
-    /// For each number of this process's users from the first on, how many of them take part.
+    /// Returns, for each number of this process's users from the first on, how many of them take part.
     fn users_taking_part(&self) -> Vec<u32> {
-        let shares = Shares::of(&self.workload.endpoints);
+        let shares = Shares::new(&self.workload.servers);
         let mut stagger = TurnsAt::starting_with(shares.first(self.seed), &shares);
         let mut taking_part = vec![0];
         let mut count = 0;
@@ -75,10 +76,10 @@ mod tests {
     use super::*;
     use crate::plan::{Executor, Shard, Stage, VuStep};
     use crate::units::SECOND;
-    use crate::workload::Endpoint;
+    use crate::workload::Server;
 
     fn plan(only: Option<u16>) -> Plan {
-        let mut plan = Plan::with(Executor::RampingVus {
+        let mut plan = Plan::with_executor(Executor::RampingVus {
             start_vus: 0,
             stages: vec![
                 Stage {
@@ -92,7 +93,7 @@ mod tests {
             ],
             graceful_ramp_down: 0,
         });
-        plan.workload.endpoints = [3, 7].map(|weight| Endpoint { name: None, weight }).to_vec();
+        plan.workload.servers = [3, 7].map(|weight| Server { name: None, weight }).to_vec();
         plan.assignment = Assignment::Fixed { only };
         plan
     }

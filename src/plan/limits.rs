@@ -4,22 +4,22 @@ use crate::error::Reason;
 use crate::units::{MINUTE, Nanos, format_duration};
 
 pub const VUS_MAX: u32 = 100_000;
-/// Of one stage, and of a whole run.
+/// The longest stage, and the longest run.
 pub const DURATION_MAX: Nanos = 24 * 60 * MINUTE;
 pub const STAGES_MAX: usize = 1_000;
-/// Changes of the VU count in one schedule: 16 MB of steps, five times 100,000 VUs up and down.
+/// The most changes of the VU count in one schedule: 16 MB of steps, or 100,000 VUs up and down five times.
 pub const STEPS_MAX: u64 = 1_000_000;
 pub const ITERATIONS_MAX: u64 = 1_000_000_000_000;
 pub const KINDS_MAX: usize = 64;
-/// Servers under test in one run.
-pub const ENDPOINTS_MAX: usize = 16;
+/// The most servers in one run.
+pub const SERVERS_MAX: usize = 16;
 pub const WEIGHT_MAX: u32 = 10_000;
 pub const THRESHOLDS_MAX: usize = 256;
-/// Metrics with a distribution, told apart by their tags, that thresholds look at. Each is kept for every second
-/// of the sliding window and three times besides: 190 KB x 19, so 115 MB at most.
+/// The most distributions (a metric with its tags) that thresholds look at. Each is kept for every second of the
+/// sliding window and three times more: 190 KB x 19, so 115 MB at most.
 pub const THRESHOLD_TRENDS_MAX: usize = 32;
 
-/// Refuses a length of time above [`DURATION_MAX`]; `what` lasts that long.
+/// Refuses a duration above [`DURATION_MAX`]; `what` names the thing that lasts that long.
 pub fn check_run_length(what: &str, length: Nanos) -> Result<(), Reason> {
     if length <= DURATION_MAX {
         return Ok(());

@@ -1,4 +1,5 @@
-//! What a run means, validated: nothing past this room checks it again. Pure, in simulated time.
+//! The plan says what a run means. It is validated, so no later room checks it again. The room is pure: instants come
+//! in as arguments.
 
 mod analysis_limits;
 mod assignment;
@@ -14,7 +15,7 @@ pub use analysis_limits::AnalysisLimits;
 pub use assignment::Assignment;
 pub use executor::{Executor, Plateau, Stage, StageAt};
 pub use limits::{
-    DURATION_MAX, ENDPOINTS_MAX, ITERATIONS_MAX, KINDS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX,
+    DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, SERVERS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX,
     THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX, check_run_length,
 };
 pub use passes::{Pass, Role};
@@ -26,45 +27,46 @@ pub use threshold::{Aggregation, Op, Threshold, ThresholdMetric};
 use crate::units::Nanos;
 use crate::workload::Workload;
 
-/// A run, ready to be split over cores. Made from a `Config` by `config::to_plan`.
+/// A validated run, ready to be split over cores. `config::to_plan` makes it from a `Config`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Name of the profile, or the path it was read from.
+    /// Name of the profile, or the path that it was read from.
     pub profile: String,
     pub seed: u64,
     pub executor: Executor,
-    /// How long requests may go on after the executor's duration.
+    /// Time for which requests may continue after the executor's duration.
     pub graceful_stop: Nanos,
     pub workload: Workload,
-    /// Load of this length comes before the executor's and is in no figure.
+    /// Duration of the load before the executor's, which is excluded from all figures.
     pub warmup: Nanos,
-    /// How users and endpoints go together, where there are several.
+    /// Rule that assigns users to servers, if there are several.
     pub assignment: Assignment,
     pub thresholds: Vec<Threshold>,
-    /// The steps that thresholds are judged by, one by one; empty: by the whole run.
+    /// Steps on which thresholds are judged one by one; empty if they are judged on the whole run.
     pub steps: Vec<Plateau>,
-    /// The part of the executor that this process runs; all else here is the whole plan's.
+    /// Part of the executor that this process runs; all other fields are the whole plan's.
     pub shard: Shard,
 }
 
 impl Plan {
-    /// The most VUs at once of this process's part. 0: there are more shards than VUs, and this one has nothing to do.
+    /// Returns the most VUs at once in this process's part. It is 0 if there are more shards than VUs and none is left
+    /// for this one.
     pub fn vus_of_shard(&self) -> u32 {
         self.shard.vus_of(self.executor.vus_of_all())
     }
 
-    /// Names of several servers; empty where there is one.
+    /// Returns the servers' names; empty if there is only one server.
     pub fn server_names(&self) -> Vec<String> {
-        match self.workload.endpoints.as_slice() {
+        match self.workload.servers.as_slice() {
             [] | [_] => Vec::new(),
             several => several
                 .iter()
-                .map(|endpoint| endpoint.name.clone().unwrap_or_default())
+                .map(|server| server.name.clone().unwrap_or_default())
                 .collect(),
         }
     }
 
-    /// How many requests this process makes, where the executor counts them.
+    /// Returns how many requests this process makes, if the executor counts them.
     pub fn iterations_of_shard(&self) -> Option<u64> {
         let shared = self.executor.shared_iterations();
         let by_vu = |each: u64| each.saturating_mul(u64::from(self.vus_of_shard()));
@@ -76,8 +78,8 @@ impl Plan {
 
 #[cfg(test)]
 impl Plan {
-    /// A plan of which only the executor matters.
-    pub(crate) fn with(executor: Executor) -> Plan {
+    /// Makes a plan for tests in which only the executor matters.
+    pub(crate) fn with_executor(executor: Executor) -> Plan {
         use crate::units::SECOND;
         use crate::units::Span;
         Plan {
@@ -86,7 +88,7 @@ impl Plan {
             executor,
             graceful_stop: SECOND,
             workload: Workload {
-                endpoints: Vec::new(),
+                servers: Vec::new(),
                 kinds: Vec::new(),
                 think_time: Span { min: 0, max: 0 },
             },

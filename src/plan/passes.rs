@@ -1,21 +1,21 @@
-//! The passes of a run: load that comes one after the other, each a plan of its own.
+//! The passes of a run: loads that follow one another, each with a plan of its own.
 
 use crate::plan::{Assignment, Executor, Plan};
 use crate::units::Nanos;
 use crate::workload::random::keyed;
 use std::sync::Arc;
 
-/// Tells the warm-up's requests from those that are measured: the same prompts would warm a prompt cache.
+/// Makes the warm-up's requests differ from the measured ones: the same prompts would warm a prompt cache.
 const WARM_UP_SEED: u64 = 0x7761_726d;
 
-/// What a pass is for.
+/// The purpose of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Left out of the figures.
+    /// A warm-up, excluded from the figures.
     WarmUp,
-    /// The users of one endpoint alone, to compare with.
+    /// The users of one server alone, for comparison.
     Alone(u16),
-    /// What the run reports.
+    /// The load that the run reports.
     Measured,
 }
 
@@ -23,12 +23,12 @@ pub enum Role {
 pub struct Pass {
     pub plan: Arc<Plan>,
     pub role: Role,
-    /// From 0.
+    /// Number of the repetition, from 0.
     pub repeat: u32,
 }
 
 impl Pass {
-    /// Before the ids of its requests, so that they are unique in the run; empty where there is one pass alone.
+    /// Returns the prefix that makes the ids of its requests unique in the run; empty if there is only one pass.
     pub fn id_prefix(&self, repeats: u32) -> String {
         let repeat = match repeats {
             1 => String::new(),
@@ -42,14 +42,15 @@ impl Pass {
 }
 
 impl Plan {
-    /// In order. With contention each endpoint's users run alone, then all together; each of them is repeated
-    /// and has its warm-up first. Repetitions share their plans: one may hold megabytes of prompts.
+    /// Returns the passes in order. With contention each server's users run alone, then all together; each of these
+    /// is repeated and has a warm-up first. Repetitions share their plans, because a plan may hold megabytes of
+    /// prompts.
     pub fn passes(self: &Arc<Plan>, repeats: u32, contention: bool) -> Vec<Pass> {
         let mut once = Vec::new();
         if contention {
-            for endpoint in 0..self.workload.endpoints.len() as u16 {
-                let only = Some(endpoint);
-                self.push_pass(&mut once, Role::Alone(endpoint), Assignment::Fixed { only });
+            for server in 0..self.workload.servers.len() as u16 {
+                let only = Some(server);
+                self.push_pass(&mut once, Role::Alone(server), Assignment::Fixed { only });
             }
         }
         let assignment = match contention {
@@ -89,7 +90,8 @@ impl Plan {
         });
     }
 
-    /// All users that the plan has at its peak, at once, with requests of their own; nothing is judged.
+    /// Makes the plan of a warm-up: all users of the plan's peak at once, with requests of their own; nothing is
+    /// judged.
     fn warm_up(&self, duration: Nanos) -> Plan {
         Plan {
             seed: keyed([self.seed, WARM_UP_SEED, 0, 0]),
@@ -108,16 +110,16 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::units::SECOND;
-    use crate::workload::Endpoint;
+    use crate::workload::Server;
 
     fn plan(warmup: Nanos) -> Arc<Plan> {
-        let mut plan = Plan::with(Executor::ConstantVus {
+        let mut plan = Plan::with_executor(Executor::ConstantVus {
             vus: 4,
             duration: 10 * SECOND,
         });
         plan.warmup = warmup;
-        plan.workload.endpoints = ["a", "b"]
-            .map(|name| Endpoint {
+        plan.workload.servers = ["a", "b"]
+            .map(|name| Server {
                 name: Some(name.to_owned()),
                 weight: 1,
             })
@@ -154,11 +156,11 @@ mod tests {
         assert_eq!(roles(&passes), [once(0), once(1)].concat());
         let only = |pass: &Pass| match pass.plan.assignment {
             Assignment::Fixed { only } => only,
-            Assignment::Weighted => panic!("users are not tied to endpoints"),
+            Assignment::Weighted => panic!("users are not tied to servers"),
         };
         let tied: Vec<_> = passes[..6].iter().map(only).collect();
         assert_eq!(tied, [Some(0), Some(0), Some(1), Some(1), None, None]);
-        // The second repetition holds no plan of its own.
+        // The second repetition shares the plan of the first.
         for (first, second) in passes[..6].iter().zip(&passes[6..]) {
             assert!(Arc::ptr_eq(&first.plan, &second.plan));
         }

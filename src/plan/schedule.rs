@@ -15,7 +15,7 @@
 use crate::plan::Stage;
 use crate::units::Nanos;
 
-/// From `at` (elapsed since the start) on, VUs `0..vus` are wanted.
+/// A change of the VU count: from `at` (elapsed since the start) on, VUs `0..vus` run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VuStep {
     pub at: Nanos,
@@ -23,7 +23,7 @@ pub struct VuStep {
 }
 
 /// The planned VU count of a whole run. Times ascend strictly, neighbours differ, the first step is at 0,
-/// the last one is 0 VUs. The highest index stops first.
+/// and the last one has 0 VUs. The VU with the highest index stops first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VuSchedule {
     steps: Vec<VuStep>,
@@ -31,7 +31,7 @@ pub struct VuSchedule {
 }
 
 impl VuSchedule {
-    /// The same number all the time.
+    /// Plans the same number of VUs all the time.
     pub(crate) fn constant(vus: u32, duration: Nanos) -> VuSchedule {
         VuSchedule::close(vec![VuStep { at: 0, vus }], duration)
     }
@@ -55,7 +55,7 @@ impl VuSchedule {
         VuSchedule { steps, end }
     }
 
-    /// The same times with other counts of VUs; 0 stays 0.
+    /// Returns the same times with VU counts changed by `count`; 0 stays 0.
     pub(crate) fn map(&self, count: impl Fn(u32) -> u32) -> VuSchedule {
         let mut steps: Vec<VuStep> = Vec::new();
         for step in &self.steps {
@@ -71,14 +71,14 @@ impl VuSchedule {
         &self.steps
     }
 
-    /// The planned VU count at `elapsed`; 0 from the end on.
+    /// Returns the planned VU count at `elapsed`; 0 from the end on.
     pub fn planned_at(&self, elapsed: Nanos) -> u32 {
         let after = self.steps.partition_point(|step| step.at <= elapsed);
         // The first step is at 0, so at least one step lies at or before any instant.
         self.steps[after - 1].vus
     }
 
-    /// When the last stage ends, without graceful stop.
+    /// Returns the end of the last stage, without graceful stop.
     pub fn end(&self) -> Nanos {
         self.end
     }
@@ -116,7 +116,8 @@ fn ramp_stage(steps: &mut Vec<VuStep>, from: u32, stage: Stage, end: Nanos) {
     }
 }
 
-/// Keeps times strictly ascending and neighbours different: of several steps at one instant the last counts.
+/// Adds a step, and keeps times strictly ascending and neighbours different: of several steps at one instant the last
+/// one counts.
 fn push(steps: &mut Vec<VuStep>, step: VuStep) {
     if steps.last().is_some_and(|last| last.at == step.at) {
         steps.pop();

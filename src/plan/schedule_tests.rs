@@ -138,7 +138,7 @@ fn the_longest_ramp_of_the_most_vus_does_not_overflow() {
     assert_eq!(schedule.end(), 24 * 60 * MINUTE);
 }
 
-/// The count at `elapsed` straight from the definition, stage by stage: the twin of the computed steps.
+/// Computes the count at `elapsed` directly from the definition, stage by stage, to compare the steps with.
 fn naive_planned(start: u32, stages: &[Stage], elapsed: Nanos) -> u32 {
     let (mut from, mut begin, mut planned) = (start, 0, start);
     for stage in stages {
@@ -221,7 +221,8 @@ proptest! {
         }
     }
 
-    /// Each VU's turns on and off, replayed per core with the newest local VU leaving first, are the plan's.
+    /// Replays each VU's starts and stops per core, with the newest local VU stopping first, and compares with the
+    /// plan.
     #[test]
     fn the_last_in_is_the_first_out_on_every_core((start, stages) in any_shape(), cores in 1u32..5) {
         let mut running: Vec<Vec<u32>> = vec![Vec::new(); cores as usize];

@@ -1,48 +1,48 @@
-//! Which requests a threshold looks at: `metric{tag:value,...}`, as k6 writes sub-metrics.
+//! Selects the requests that a threshold looks at: `metric{tag:value,...}`, as k6 writes sub-metrics.
 
 use crate::error::{Reason, nearest, quoted};
-use crate::workload::{Endpoint, RequestKind};
+use crate::workload::{RequestKind, Server};
 
 const TAGS: [&str; 4] = ["endpoint", "stream", "expected_response", "request"];
 
-/// Each tag narrows the choice; none: all requests.
+/// A selection of requests. Each tag narrows it; without tags it contains all requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selector {
-    /// `Call::endpoint`.
+    /// Required value of `Call::endpoint`.
     pub endpoint: Option<String>,
-    /// `Call::stream`: a GET is neither a stream nor a whole answer.
+    /// Required value of `Call::stream`; a GET is neither a stream nor a whole answer.
     pub stream: Option<bool>,
-    /// True: requests that did not fail, false: those that did.
+    /// True selects requests that did not fail, false those that did.
     pub expected_response: Option<bool>,
-    /// Name in the mix, the server's before it or not.
+    /// Name in the mix, with or without the server's name in front.
     pub request: Option<String>,
-    /// Index of the server that the tag `endpoint` has named, where the run has several.
+    /// Index of the server that the tag `endpoint` names, if the run has several.
     server: Option<u16>,
-    /// The run has several servers: names of kinds begin with theirs.
+    /// The run has several servers, so names of kinds begin with a server's name.
     several: bool,
 }
 
 impl Selector {
-    /// Whether requests of this kind are among the chosen ones; what they came to is `expected_response`'s.
+    /// Returns true if requests of this kind are selected; `expected_response` then looks at their outcome.
     pub fn selects(&self, kind: &RequestKind) -> bool {
         let endpoint = self.endpoint.as_deref();
         endpoint.is_none_or(|endpoint| endpoint == kind.call.endpoint())
             && self
                 .stream
                 .is_none_or(|stream| kind.call.stream() == Some(stream))
-            && self.server.is_none_or(|server| server == kind.endpoint)
+            && self.server.is_none_or(|server| server == kind.server)
             && self
                 .request
                 .as_ref()
                 .is_none_or(|request| *request == kind.name || self.several && *request == base_name(kind))
     }
 
-    /// The tag `endpoint` names a server where one is called so, and a kind of path elsewhere.
-    pub fn resolve(&mut self, endpoints: &[Endpoint]) {
-        let asked = |endpoint: &Endpoint| endpoint.name.is_some() && endpoint.name == self.endpoint;
-        self.several = endpoints.len() > 1;
+    /// Decides what the tag `endpoint` means: a server if one has that name, otherwise a kind of path.
+    pub fn resolve(&mut self, servers: &[Server]) {
+        let asked = |server: &Server| server.name.is_some() && server.name == self.endpoint;
+        self.several = servers.len() > 1;
         if self.several
-            && let Some(index) = endpoints.iter().position(asked)
+            && let Some(index) = servers.iter().position(asked)
         {
             self.endpoint = None;
             self.server = u16::try_from(index).ok();
@@ -53,7 +53,7 @@ impl Selector {
         *self == Selector::default()
     }
 
-    /// What is wrong with a selector that chooses none of the kinds of a mix.
+    /// Refuses a selector that selects none of the kinds of a mix.
     pub fn check(&self, kinds: &[RequestKind]) -> Result<(), Reason> {
         if kinds.iter().any(|kind| self.selects(kind)) {
             return Ok(());
@@ -78,7 +78,7 @@ impl Selector {
             .or_else(|| unknown("endpoint", &self.endpoint, &endpoints));
         Err(wrong.unwrap_or_else(|| {
             let hint = format!("the mix has the requests {}", requests.join(", "));
-            Reason::new("the tags choose none of the requests in the mix").hint(hint)
+            Reason::new("the tags select none of the requests in the mix").hint(hint)
         }))
     }
 
@@ -86,8 +86,8 @@ impl Selector {
         let twice = match tag {
             "endpoint" => self.endpoint.replace(value.to_owned()).is_some(),
             "request" => self.request.replace(value.to_owned()).is_some(),
-            "stream" => self.stream.replace(truth(tag, value)?).is_some(),
-            "expected_response" => self.expected_response.replace(truth(tag, value)?).is_some(),
+            "stream" => self.stream.replace(parse_bool(tag, value)?).is_some(),
+            "expected_response" => self.expected_response.replace(parse_bool(tag, value)?).is_some(),
             _ => {
                 let hint = match nearest(tag, &TAGS) {
                     Some(name) => format!("did you mean `{name}`?"),
@@ -97,30 +97,30 @@ impl Selector {
             }
         };
         match twice {
-            true => Err(Reason::new(format!("tag `{tag}` stands there twice"))),
+            true => Err(Reason::new(format!("tag `{tag}` appears twice"))),
             false => Ok(()),
         }
     }
 }
 
-/// The name in the mix of a kind that is called `server/name`; a server's name has no slash.
+/// Returns the name in the mix of a kind called `server/name`; a server's name has no slash.
 fn base_name(kind: &RequestKind) -> &str {
     kind.name.split_once('/').map_or("", |(_, name)| name)
 }
 
-fn truth(tag: &str, value: &str) -> Result<bool, Reason> {
+fn parse_bool(tag: &str, value: &str) -> Result<bool, Reason> {
     match value {
         "true" => Ok(true),
         "false" => Ok(false),
         _ => Err(Reason::new(format!(
-            "tag `{tag}` is {}, neither true nor false",
+            "tag `{tag}` is {}, which is neither true nor false",
             quoted(value)
         ))),
     }
 }
 
-/// `metric{tag:value,...}` -> the metric's name and the tags. Blanks around names and values, and quotes around
-/// values, are not part of them (k6's `metrics.ParseMetricName`).
+/// Splits `metric{tag:value,...}` into the metric's name and the tags. Blanks around names and values, and quotes
+/// around values, are not part of them (k6's `metrics.ParseMetricName`).
 pub fn split_key(key: &str) -> Result<(&str, Selector), Reason> {
     let Some((name, rest)) = key.split_once('{') else {
         return Ok((key.trim(), Selector::default()));
@@ -163,7 +163,7 @@ mod tests {
                 idle: None,
                 total: SECOND,
             },
-            endpoint: 0,
+            server: 0,
         }
     }
 
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_and_quotes_are_no_part_of_names_and_values() {
+    fn blanks_and_quotes_are_not_part_of_names_and_values() {
         let (name, selector) = split_key(" ttft { stream : true , request:'slow' } ").unwrap();
         assert_eq!((name, selector.stream), ("ttft", Some(true)));
         assert_eq!(selector.request.as_deref(), Some("slow"));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tag_is_refused_with_what_would_do() {
+    fn an_unknown_tag_is_refused_with_a_suggestion() {
         assert!(refused("ttft{stream:yes}").contains("neither true nor false"));
         assert!(refused("ttft{strem:true}").contains("did you mean `stream`?"));
         assert!(refused("ttft{status:200}").contains("tags are endpoint, stream"));
@@ -254,7 +254,7 @@ mod tests {
         assert!(
             check("latency{request:plain,stream:true}")
                 .unwrap_err()
-                .contains("choose none")
+                .contains("select none")
         );
     }
 }

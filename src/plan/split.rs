@@ -1,31 +1,32 @@
-//! Which VU runs on which core: VU k lives on core k mod n, for the whole run.
+//! Splits VUs over cores and shards: VU k lives on core k mod n for the whole run.
 
-/// How many of the VUs `0..total` live on `core`. Over all cores these differ by at most one and add up to `total`.
+/// Returns how many of the VUs `0..total` live on `core`. These numbers differ by at most one between cores and add up
+/// to `total`.
 ///
 /// # Panics
-/// When `core` is not one of `cores`.
+/// Panics if `core` is not below `cores`.
 pub fn vus_on_core(total: u32, core: u32, cores: u32) -> u32 {
     assert!(core < cores, "core {core} of {cores}");
     total / cores + u32::from(core < total % cores)
 }
 
-/// The global index of a core's own VU number `local`.
+/// Returns the global index of a core's VU number `local`.
 ///
 /// # Panics
-/// When `core` is not one of `cores`.
+/// Panics if `core` is not below `cores`.
 pub fn local_to_global(core: u32, cores: u32, local: u32) -> u32 {
     assert!(core < cores, "core {core} of {cores}");
     local * cores + core
 }
 
-/// Most processes that one run may be split over.
+/// The most processes that one run may be split over.
 pub const SHARDS_MAX: u32 = 10_000;
 
-/// One part of a plan that several processes run: VU k belongs to shard k mod `count`, as it belongs to a core
-/// inside a process. Of iterations that are counted in common, number i belongs to shard i mod `count`.
+/// One part of a plan that several processes run. VU k belongs to shard k mod `count`, as it belongs to a core
+/// inside a process. Shared iteration i belongs to shard i mod `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// From 0; people count from 1.
+    /// Index from 0; people count from 1.
     index: u32,
     count: u32,
 }
@@ -33,7 +34,7 @@ pub struct Shard {
 impl Shard {
     pub const WHOLE: Shard = Shard { index: 0, count: 1 };
 
-    /// `None` where `index` is not one of `count`, or these are more than [`SHARDS_MAX`].
+    /// Returns `None` if `index` is not below `count`, or `count` is above [`SHARDS_MAX`].
     pub fn new(index: u32, count: u32) -> Option<Shard> {
         (index < count && count <= SHARDS_MAX).then_some(Shard { index, count })
     }
@@ -46,7 +47,7 @@ impl Shard {
         self.count
     }
 
-    /// The number as people write it, from 1.
+    /// Returns the number as people write it, from 1.
     pub fn number(self) -> u32 {
         self.index + 1
     }
@@ -55,35 +56,35 @@ impl Shard {
         self.count == 1
     }
 
-    /// How many of the VUs `0..total` of the plan are this shard's.
+    /// Returns how many of the plan's VUs `0..total` belong to this shard.
     pub fn vus_of(self, total: u32) -> u32 {
         vus_on_core(total, self.index, self.count)
     }
 
-    /// The plan's index of the shard's own VU number `local`.
+    /// Returns the plan's index of the shard's VU number `local`.
     pub fn vu(self, local: u32) -> u32 {
         local_to_global(self.index, self.count, local)
     }
 
-    /// How many of the plan's `total` common iterations are this shard's.
+    /// Returns how many of the plan's `total` shared iterations belong to this shard.
     pub fn iterations_of(self, total: u64) -> u64 {
         let (index, count) = (u64::from(self.index), u64::from(self.count));
         total / count + u64::from(index < total % count)
     }
 
-    /// The plan's number of the shard's own common iteration number `local`.
+    /// Returns the plan's number of the shard's shared iteration number `local`.
     pub fn iteration(self, local: u64) -> u64 {
         local
             .saturating_mul(u64::from(self.count))
             .saturating_add(u64::from(self.index))
     }
 
-    /// Whether the plan's common iteration number `n` is this shard's.
+    /// Returns true if the plan's shared iteration `n` belongs to this shard.
     pub fn has_iteration(self, n: u64) -> bool {
         n % u64::from(self.count) == u64::from(self.index)
     }
 
-    /// Whether the plan's VU number `vu` is this shard's.
+    /// Returns true if the plan's VU `vu` belongs to this shard.
     pub fn has_vu(self, vu: u32) -> bool {
         vu % self.count == self.index
     }
@@ -139,7 +140,8 @@ mod tests {
             prop_assert_eq!(homes, (0..total).collect::<Vec<_>>());
         }
 
-        /// Shards first, then the cores of each: every VU and every common iteration has one home.
+        /// Splits over shards first, then over the cores of each: every VU and every shared iteration has exactly one
+        /// place.
         #[test]
         fn shards_and_their_cores_together_are_the_plan(
             total in 0u32..2_000, count in 1u32..17, cores in 1u32..9,

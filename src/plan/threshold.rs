@@ -1,21 +1,21 @@
-//! Thresholds in k6's grammar: `p(95)<15000`, `rate<0.10`, `count<100`, of a metric or of those of its requests
-//! that `{tag:value}` chooses. Times are milliseconds.
+//! Thresholds in k6's grammar: `p(95)<15000`, `rate<0.10`, `count<100`, on a metric of all requests or of those that
+//! `{tag:value}` selects. Times are milliseconds.
 
 use crate::error::{Reason, nearest, quoted};
 use crate::metrics::{METRICS, MetricId, Outcome, Source};
 use crate::plan::selector::{Selector, split_key};
 use crate::units::Nanos;
 
-/// What a threshold looks at.
+/// A metric that thresholds can look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ThresholdMetric {
-    /// One of the table's, in milliseconds.
+    /// A metric of the table, in milliseconds.
     Trend(MetricId),
     /// Failed requests over finished ones, 0 to 1.
     Failed,
     /// Requests that are ok over finished ones, 0 to 1.
     Checks,
-    /// Failed requests: what `Failed` is the share of.
+    /// The number of failed requests, of which `Failed` is the share.
     Failures,
     /// Requests with this outcome.
     Outcome(Outcome),
@@ -25,11 +25,11 @@ pub enum ThresholdMetric {
     Timeouts,
     Requests,
     Iterations,
-    /// How fast a managed server's memory grows, KiB a minute: not of requests.
+    /// Growth of a managed server's memory, in KiB per minute; it does not concern requests.
     ServerRssGrowth,
 }
 
-/// k6's names for what we name otherwise.
+/// k6's names for metrics that have another name here.
 const ALIASES: [(&str, ThresholdMetric); 6] = [
     ("http_req_duration", ThresholdMetric::Trend(MetricId::ServiceTime)),
     ("http_req_waiting", ThresholdMetric::Trend(MetricId::Ttfb)),
@@ -48,7 +48,7 @@ enum MetricKind {
 }
 
 impl ThresholdMetric {
-    /// Every metric, in the order that help and errors list them.
+    /// Returns every metric, in the order in which help and errors list them.
     pub fn all() -> impl Iterator<Item = ThresholdMetric> {
         let trends = METRICS.iter().map(|metric| ThresholdMetric::Trend(metric.id));
         let counts = [
@@ -101,11 +101,11 @@ impl ThresholdMetric {
         }
     }
 
-    /// Why these tags say nothing about this metric.
+    /// Refuses tags that make no sense for this metric.
     fn check_tags(self, selector: &Selector) -> Result<(), Reason> {
         let name = self.name();
         if self.kind() == MetricKind::Gauge && !selector.is_empty() {
-            let what = format!("`{name}` is a figure of the server, not of requests: it has no tags");
+            let what = format!("`{name}` is a figure of the server, not of requests, so it has no tags");
             return Err(Reason::new(what));
         }
         match self {
@@ -113,26 +113,26 @@ impl ThresholdMetric {
                 if matches!(id.row().source, Source::Engine) && selector.expected_response.is_some() =>
             {
                 let what = format!("`{name}` is measured before the outcome is known");
-                Err(Reason::new(what).hint("leave out the tag expected_response"))
+                Err(Reason::new(what).hint("remove the tag `expected_response`"))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Which figure of the metric. `Med` is the 50th percentile. `Rate` is per second for a counter and a share
-/// from 0 to 1 for `failed` and `checks`.
+/// The figure of a metric that is compared. `Med` is the 50th percentile. `Rate` is per second for a counter, and a
+/// share from 0 to 1 for `failed` and `checks`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aggregation {
     Avg,
     Min,
     Med,
     Max,
-    /// 0 to 100.
+    /// A percentile, 0 to 100.
     Percentile(f64),
     Count,
     Rate,
-    /// Of a gauge.
+    /// The value of a gauge.
     Value,
 }
 
@@ -146,7 +146,7 @@ pub enum Op {
     NotEqual,
 }
 
-/// In k6's order, so that `<=` is not read as `<` and a stray `=`.
+/// The operators in k6's order, so that `<=` is not read as `<` and a stray `=`.
 const OPS: [(&str, Op); 7] = [
     ("<=", Op::AtMost),
     ("<", Op::Below),
@@ -176,20 +176,20 @@ pub struct Threshold {
     pub selector: Selector,
     pub aggregation: Aggregation,
     pub op: Op,
-    /// Milliseconds for a trend, a share from 0 to 1 for `failed` and `checks`, KiB a minute for
+    /// Milliseconds for a trend, a share from 0 to 1 for `failed` and `checks`, KiB per minute for
     /// `server_rss_growth`, else a count or a count per second.
     pub value: f64,
-    /// When it fails during the run, not before this much of it, the run ends.
+    /// If it fails during the run, but not before this much time has passed, the run ends.
     pub abort_after: Option<Nanos>,
-    /// The metric with its tags, as written.
+    /// Metric with its tags, as written.
     pub key: String,
-    /// The expression as written.
+    /// Expression as written.
     pub text: String,
 }
 
 impl Threshold {
-    /// `metric` or `metric{tag:value}`, and its expression. The error says what is wrong and names the nearest
-    /// that would do.
+    /// Parses a key, `metric` or `metric{tag:value}`, and its expression. The error says what is wrong and suggests
+    /// what would be right.
     pub fn parse(key: &str, text: &str) -> Result<Threshold, Reason> {
         let (metric, selector) = split_key(key)?;
         let found = ThresholdMetric::named(metric).ok_or_else(|| unknown_metric(metric))?;
@@ -202,11 +202,11 @@ impl Threshold {
         let (at, symbol, op) = OPS
             .iter()
             .find_map(|(symbol, op)| text.find(symbol).map(|at| (at, *symbol, *op)))
-            .ok_or_else(|| wrong("no comparison, one of < <= > >= == !=".into()))?;
+            .ok_or_else(|| wrong("it has no comparison: use one of < <= > >= == !=".into()))?;
         let (left, right) = (text[..at].trim(), text[at + symbol.len()..].trim());
         let aggregation = parse_aggregation(left).map_err(wrong)?;
         if !suits(found.kind(), aggregation) {
-            return Err(wrong(format!("{} is no figure of `{metric}`", quoted(left))));
+            return Err(wrong(format!("{} is not a figure of `{metric}`", quoted(left))));
         }
         let value = parse_value(found.kind(), right).map_err(wrong)?;
         Ok(Threshold {
@@ -234,7 +234,7 @@ fn unknown_metric(metric: &str) -> Reason {
         .collect();
     let hint = match nearest(metric, &names) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("one of {}", names.join(", ")),
+        None => format!("the metrics are {}", names.join(", ")),
     };
     Reason::new(format!("unknown metric {}", quoted(metric))).hint(hint)
 }
@@ -274,13 +274,13 @@ fn parse_aggregation(text: &str) -> Result<Aggregation, String> {
             let rank = rank.ok_or_else(|| format!("unknown figure {}", quoted(text)))?;
             match rank.trim().parse::<f64>() {
                 Ok(rank) if (0.0..=100.0).contains(&rank) => Aggregation::Percentile(rank),
-                _ => return Err(format!("{} is no percentile from 0 to 100", quoted(text))),
+                _ => return Err(format!("{} is not a percentile from 0 to 100", quoted(text))),
             }
         }
     })
 }
 
-/// A number. A share may be written as a percentage: `rate<10%` is `rate<0.1`.
+/// Parses a number. A share may be written as a percentage: `rate<10%` is `rate<0.1`.
 fn parse_value(kind: MetricKind, text: &str) -> Result<f64, String> {
     let (digits, unit) = match text.strip_suffix('%') {
         Some(digits) if kind == MetricKind::Rate => (digits.trim_end(), 100.0),
@@ -289,7 +289,7 @@ fn parse_value(kind: MetricKind, text: &str) -> Result<f64, String> {
     let plain = digits.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     match digits.parse::<f64>() {
         Ok(value) if plain && value.is_finite() => Ok(value / unit),
-        _ => Err(format!("{} is no number", quoted(text))),
+        _ => Err(format!("{} is not a number", quoted(text))),
     }
 }
 
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operator_is_told_from_those_it_begins_with() {
+    fn every_operator_is_distinguished_from_those_it_begins_with() {
         let op = |text: &str| parse("ttft", text).op;
         assert_eq!(op("max<=1"), Op::AtMost);
         assert_eq!(op("max<1"), Op::Below);
@@ -342,18 +342,18 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_with_what_would_do() {
+    fn an_impossible_threshold_is_refused_with_a_suggestion() {
         assert!(refused("latencey", "max<1").contains("did you mean `latency`?"));
-        assert!(refused("latency", "rate<1").contains("`rate` is no figure of `latency`"));
+        assert!(refused("latency", "rate<1").contains("`rate` is not a figure of `latency`"));
         assert!(refused("failed", "count<1").contains("rate<0.10"));
-        assert!(refused("ok", "p(95)<1").contains("no figure of `ok`"));
+        assert!(refused("ok", "p(95)<1").contains("not a figure of `ok`"));
         assert!(refused("latency", "p(101)<1").contains("from 0 to 100"));
         assert!(refused("latency", "p95<1").contains("unknown figure `p95`"));
         assert!(refused("latency", "max").contains("no comparison"));
-        assert!(refused("latency", "max<").contains("no number"));
-        assert!(refused("latency", "max<inf").contains("no number"));
-        assert!(refused("latency", "max<10%").contains("no number"));
-        assert!(refused("latency", "max<1=").contains("no number"));
+        assert!(refused("latency", "max<").contains("not a number"));
+        assert!(refused("latency", "max<inf").contains("not a number"));
+        assert!(refused("latency", "max<10%").contains("not a number"));
+        assert!(refused("latency", "max<1=").contains("not a number"));
         assert!(refused("latency", "p(NaN)<1").contains("from 0 to 100"));
         assert!(refused("latency", "max=1").contains("no comparison"));
     }
@@ -415,7 +415,7 @@ mod tests {
             );
             parse(&format!("{metric}{{stream:true}}"), "max<1");
         }
-        assert!(refused("server_rss_growth{stream:true}", "value<1").contains("it has no tags"));
+        assert!(refused("server_rss_growth{stream:true}", "value<1").contains("so it has no tags"));
     }
 
     #[test]
@@ -425,11 +425,11 @@ mod tests {
             Aggregation::Value
         );
         assert!(refused("server_rss_growth", "p(95)<1").contains("value<1024"));
-        assert!(refused("latency", "value<1").contains("no figure of `latency`"));
+        assert!(refused("latency", "value<1").contains("not a figure of `latency`"));
     }
 
     #[test]
-    fn no_threshold_holds_for_what_is_no_number() {
+    fn no_threshold_holds_for_nan() {
         assert!(!parse("ttft", "p(99)!=0").holds(f64::NAN));
         assert!(parse("ttft", "p(99)<500").holds(499.9));
         assert!(!parse("ttft", "p(99)<500").holds(500.0));

@@ -1,5 +1,5 @@
-//! The text format of Prometheus, version 0.0.4: all lines of a metric together, behind its HELP and TYPE. Without
-//! time stamps, which a Pushgateway refuses.
+//! Writes the text format of Prometheus, version 0.0.4: the lines of each metric follow its HELP and TYPE. There are
+//! no time stamps, because a Pushgateway refuses them.
 
 use std::fmt::Write as _;
 
@@ -7,31 +7,31 @@ use crate::units::{Nanos, seconds};
 
 use super::figures::{BOUNDS, Buckets, EndpointFigures, Gauges, PushFigures};
 
-/// What the body of a push is.
+/// The content type of a push.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Name, help, where the value comes from.
+/// The name, the help, and the source of the value of a metric.
 type Row<F> = (&'static str, &'static str, F);
 type Gauge = fn(&Gauges) -> Option<f64>;
 type Counter = fn(&EndpointFigures) -> u64;
 type Histogram = for<'a> fn(&'a EndpointFigures) -> &'a Buckets;
 
-/// One without a value is left out. The names are those of the Python tool, where
+/// The gauges; one without a value is left out. The names are those of the Python tool, in which
 /// `client_lag` is the latency.
 const GAUGES: [Row<Gauge>; 11] = [
     (
         "llm_client_lag_p50_seconds",
-        "Latency, due to done, median",
+        "Latency from due to done, median",
         |g| value(g.latency.p50),
     ),
     (
         "llm_client_lag_p90_seconds",
-        "Latency, due to done, 90th percentile",
+        "Latency from due to done, 90th percentile",
         |g| value(g.latency.p90),
     ),
     (
         "llm_client_lag_p99_seconds",
-        "Latency, due to done, 99th percentile",
+        "Latency from due to done, 99th percentile",
         |g| value(g.latency.p99),
     ),
     ("llm_ttft_p50_seconds", "Time to the first token, median", |g| {
@@ -59,15 +59,15 @@ const GAUGES: [Row<Gauge>; 11] = [
     ),
     (
         "llm_error_rate",
-        "Failed over ok and failed requests, 0 to 1",
+        "Share of failed among ok and failed requests, 0 to 1",
         |g| g.error_rate,
     ),
     (
         "llm_contention_error_rate",
-        "Timeouts and 503s over ok and failed requests, 0 to 1",
+        "Share of timeouts and 503s among ok and failed requests, 0 to 1",
         |g| g.contention_error_rate,
     ),
-    ("llm_active_users", "Virtual users that run now", |g| {
+    ("llm_active_users", "Virtual users that are running", |g| {
         g.active_users.map(|n| n as f64)
     }),
 ];
@@ -87,12 +87,12 @@ const COUNTERS: [Row<Counter>; 3] = [
 const HISTOGRAMS: [Row<Histogram>; 3] = [
     (
         "llm_latency_seconds",
-        "Due to done, every finished request, failed ones too",
+        "Time from due to done of every finished request, including failed ones",
         |e| &e.latency,
     ),
     (
         "llm_ttft_seconds",
-        "Due to the first event that carries generated text",
+        "Time from due to the first event that carries generated text",
         |e| &e.ttft,
     ),
     (
@@ -102,16 +102,16 @@ const HISTOGRAMS: [Row<Histogram>; 3] = [
     ),
 ];
 
-/// Says whether gauges are of the whole run.
+/// The gauge that says whether gauges cover the whole run.
 const IS_LAST: &str = "llm_run_finished";
 
-/// Gauges for all endpoints together carry no label, those of one its name; counts are per endpoint only, so that
-/// a sum over them counts nothing twice.
+/// Writes the figures. Gauges of all endpoints together have no label, those of one endpoint have its name. Counts are
+/// per endpoint only, so that a sum over them counts nothing twice.
 pub fn render(figures: &PushFigures) -> String {
     let mut out = String::with_capacity(8 << 10);
     let span = match figures.is_last {
         true => "of the whole run",
-        false => "of the last 10 s, or since the last push if that is longer ago",
+        false => "of the last 10 s, or since the last push if that was earlier",
     };
     for (name, help, pick) in GAUGES {
         header(&mut out, name, &format!("{help}, {span}"), "gauge");
@@ -174,7 +174,7 @@ fn histogram(out: &mut String, name: &str, label: &str, buckets: &Buckets) {
     );
 }
 
-/// As the format wants the value of a label.
+/// Escapes the value of a label as the format requires.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")

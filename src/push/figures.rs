@@ -1,4 +1,4 @@
-//! What is pushed, as numbers.
+//! The figures of a push, as numbers.
 
 use crate::metrics::{Distribution, Merged, MetricId, SeriesTotals, Snapshot};
 use crate::report::Sliding;
@@ -8,9 +8,9 @@ const PER_DECADE: [Nanos; 6] = [100, 150, 200, 300, 500, 700];
 const DECADES: usize = 7;
 pub const BOUNDS_COUNT: usize = PER_DECADE.len() * DECADES + 1;
 
-/// Upper bounds of the buckets, 100 us to 1000 s, the same for every metric and every run, so that any buckets add
-/// up. Six to a decade: a quantile read from them is at most two thirds above the true one. What is above the last
-/// is in `+Inf` alone.
+/// Upper bounds of the buckets, 100 us to 1000 s. They are the same for every metric and every run, so that any buckets
+/// can be added. With six per decade, a quantile read from them is at most two thirds above the true one. Values above
+/// the last bound are in `+Inf` only.
 pub const BOUNDS: [Nanos; BOUNDS_COUNT] = bounds();
 
 const fn bounds() -> [Nanos; BOUNDS_COUNT] {
@@ -30,16 +30,16 @@ const fn bounds() -> [Nanos; BOUNDS_COUNT] {
     all
 }
 
-/// Which of the run's series belong together, and what they are called.
+/// The groups of the run's series, and their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grouping {
     names: Vec<String>,
-    /// Index into `names`, for each series.
+    /// Index into `names` for each series.
     of_series: Vec<usize>,
 }
 
 impl Grouping {
-    /// Series of one name are one group; groups stand in the order of their first series.
+    /// Makes one group of the series with the same name; groups are in the order of their first series.
     pub fn new(series_names: &[String]) -> Grouping {
         let mut names: Vec<String> = Vec::new();
         let mut group_of = |name: &String| {
@@ -52,7 +52,7 @@ impl Grouping {
         Grouping { names, of_series }
     }
 
-    /// An empty one for each group.
+    /// Returns an empty slot for each group.
     fn slots(&self) -> Vec<Slot> {
         vec![Slot::default(); self.names.len()]
     }
@@ -66,7 +66,7 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
-    fn of(d: &Distribution) -> Quantiles {
+    fn from_distribution(d: &Distribution) -> Quantiles {
         Quantiles {
             p50: d.quantile(0.5),
             p90: d.quantile(0.9),
@@ -75,24 +75,24 @@ impl Quantiles {
     }
 }
 
-/// How it goes: of the last seconds while the run goes on, of the whole run in the last push.
+/// The gauges: of the last seconds during the run, of the whole run in the last push.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Gauges {
     pub latency: Quantiles,
     pub ttft: Quantiles,
     pub output_tokens_per_second: f64,
-    /// Ok and failed.
+    /// Rate of ok and failed requests.
     pub requests_per_second: f64,
-    /// Failed over ok and failed; `None` while there are none.
+    /// Share of failed among ok and failed requests; `None` while there are none.
     pub error_rate: Option<f64>,
-    /// Timeouts and 503s over ok and failed.
+    /// Share of timeouts and 503s among ok and failed requests.
     pub contention_error_rate: Option<f64>,
-    /// `None` where users belong to no endpoint.
+    /// `None` if users belong to no endpoint.
     pub active_users: Option<u64>,
 }
 
-/// Counts of one distribution since the start. `counts[i]` holds the values above `BOUNDS[i - 1]` up to
-/// `BOUNDS[i]`; what is missing to `count` lies above the last bound.
+/// The counts of one distribution since the start. `counts[i]` holds the values above `BOUNDS[i - 1]` up to
+/// `BOUNDS[i]`; the values that are missing from `count` lie above the last bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buckets {
     pub counts: [u64; BOUNDS_COUNT],
@@ -120,7 +120,7 @@ impl Buckets {
 pub struct EndpointFigures {
     pub name: String,
     pub gauges: Gauges,
-    /// Since the start, as all that follow. Ok and failed.
+    /// Ok and failed requests since the start, as are all figures below.
     pub requests: u64,
     pub failed: u64,
     pub output_tokens: u64,
@@ -129,17 +129,17 @@ pub struct EndpointFigures {
     pub tbt: Buckets,
 }
 
-/// Everything that one push says.
+/// The figures of one push.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PushFigures {
-    /// All endpoints together.
+    /// Gauges of all endpoints together.
     pub all: Gauges,
     pub endpoints: Vec<EndpointFigures>,
-    /// The run is over: gauges are of the whole of it.
+    /// The run is over, and gauges cover all of it.
     pub is_last: bool,
 }
 
-/// What finished in one interval, or in the run, of one group.
+/// The figures of what finished in one group during an interval or the run.
 #[derive(Clone, Debug, Default)]
 struct Slot {
     completed: u64,
@@ -197,8 +197,8 @@ impl Slot {
         let per_second = |n: u64| if span == 0 { 0.0 } else { n as f64 / seconds(span) };
         let share = |n: u64| (self.completed > 0).then(|| n as f64 / self.completed as f64);
         Gauges {
-            latency: Quantiles::of(&self.latency),
-            ttft: Quantiles::of(&self.ttft),
+            latency: Quantiles::from_distribution(&self.latency),
+            ttft: Quantiles::from_distribution(&self.ttft),
             output_tokens_per_second: per_second(self.output_tokens),
             requests_per_second: per_second(self.completed),
             error_rate: share(self.failed),
@@ -208,12 +208,12 @@ impl Slot {
     }
 }
 
-/// What the reporter keeps for pushing: two distributions a group and interval, as many intervals as make ten
-/// seconds; an interval that is longer is kept alone.
+/// The figures that the reporter keeps for pushing: two distributions per group and interval, for as many intervals as
+/// make ten seconds; an interval that is longer is kept alone.
 #[derive(Clone, Debug)]
 pub struct PushView {
     grouping: Grouping,
-    /// Of each group, since the last figures.
+    /// Slot of each group since the last figures.
     open: Vec<Slot>,
     window: Sliding<Vec<Slot>>,
 }
@@ -233,8 +233,8 @@ impl PushView {
         }
     }
 
-    /// Ends an interval at `elapsed` since the start. Its gauges are of the last ten seconds, or since the last
-    /// figures where those are longer ago.
+    /// Ends an interval at `elapsed` since the start. Its gauges cover the last ten seconds, or the time since the last
+    /// figures if that is longer.
     pub fn figures(&mut self, merged: &Merged, elapsed: Nanos) -> PushFigures {
         let closed = std::mem::take(&mut self.open);
         let recycled = self.window.push(closed, elapsed);
@@ -248,19 +248,19 @@ impl PushView {
                 .for_each(|(all, one)| all.merge(one));
         }
         let users = merged.counters().vus_running;
-        self.told(merged, &slots, self.window.span(), users, false)
+        self.make(merged, &slots, self.window.span(), users, false)
     }
 
-    /// When the run is over: gauges of all of it.
+    /// Returns the figures after the end of the run, with gauges of all of it.
     pub fn last_figures(&self, merged: &Merged, elapsed: Nanos) -> PushFigures {
         let mut slots = self.grouping.slots();
         for (series, group) in merged.series.iter().zip(&self.grouping.of_series) {
             slots[*group].merge_series(series);
         }
-        self.told(merged, &slots, elapsed, 0, true)
+        self.make(merged, &slots, elapsed, 0, true)
     }
 
-    fn told(&self, merged: &Merged, slots: &[Slot], span: Nanos, users: u64, is_last: bool) -> PushFigures {
+    fn make(&self, merged: &Merged, slots: &[Slot], span: Nanos, users: u64, is_last: bool) -> PushFigures {
         let mut all = Slot::default();
         slots.iter().for_each(|slot| all.merge(slot));
         let endpoint = |(group, name): (usize, &String)| {

@@ -2,7 +2,7 @@ use super::*;
 use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
 use crate::units::{MILLISECOND, SECOND};
 
-/// A core of so many series, and what is merged from it.
+/// A core with its series, and the figures merged from it.
 struct Core {
     recorder: Recorder,
     merged: Merged,
@@ -19,7 +19,7 @@ impl Core {
         }
     }
 
-    /// Ten tokens, the first after half of the time.
+    /// Records a request with ten tokens, the first after half of the time.
     fn finish(&mut self, series: u16, outcome: Outcome, ms: u64) {
         self.recorder.started(series);
         self.recorder.finish(&Sample {
@@ -68,7 +68,7 @@ fn a_value_is_in_the_first_bucket_whose_bound_it_does_not_exceed() {
     values.iter().for_each(|ns| {
         distribution.record(*ns);
     });
-    // Over the range of the histogram, too.
+    // This holds above the range of the histogram as well.
     distribution.record(5_000 * SECOND);
     let mut buckets = Buckets::new();
     buckets.merge(&distribution);
@@ -136,7 +136,7 @@ fn gauges_are_of_the_last_ten_seconds_and_counts_since_the_start() {
         let figures = core.figures(second * SECOND);
         let count = second / 4;
         assert_eq!(figures.endpoints[0].latency.count, count);
-        // Three intervals make the window: the slowest leaves with the fourth.
+        // Three intervals make the window, so the slowest one leaves it with the fourth.
         let slowest = if count < 4 { 400 } else { 16 };
         assert_eq!(
             figures.all.latency.p99,

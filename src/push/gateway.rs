@@ -1,4 +1,4 @@
-//! One Pushgateway, and one group of metrics on it.
+//! A Pushgateway, and one group of metrics on it.
 
 use std::time::{Duration, Instant};
 
@@ -14,26 +14,26 @@ use crate::push::PushConfig;
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::redact;
 
-/// For one push, connecting included.
+/// The time limit for one push, including the connection.
 pub const PUSH_LIMIT: Duration = Duration::from_secs(5);
-/// Characters of an answer that an error shows.
+/// The number of characters of an answer that an error shows.
 const SHOWN_CHARS_MAX: usize = 120;
-/// Stands where an answer repeats what must not be shown.
+/// The text that replaces secrets that an answer repeats.
 const REDACTED: &str = "redacted";
 
 pub struct Gateway {
     url: Url,
-    /// As messages name it.
+    /// Name in messages.
     shown: String,
     path: String,
     headers: Vec<(String, String)>,
-    /// What no message may hold.
+    /// Texts that no message may contain.
     secrets: Vec<String>,
     tls: Option<TlsTarget>,
 }
 
 impl Gateway {
-    /// Reads the trusted certificates of an https gateway; asks nobody.
+    /// Reads the trusted certificates for an https gateway, but sends nothing.
     pub fn new(config: &PushConfig, host_name: &str, cacert: TlsOptions) -> Result<Gateway, Failure> {
         let url = Url::parse(&config.url, &Place::option("--pushgateway"))?;
         let tls = match url.tls {
@@ -60,12 +60,12 @@ impl Gateway {
         })
     }
 
-    /// As messages name it.
+    /// Returns the name in messages.
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// Replaces the group's metrics by `text`. The error is one line, safe for a terminal.
+    /// Replaces the group's metrics with `text`. The error is one line, safe for a terminal.
     pub fn put(&self, text: &str) -> Result<(), String> {
         let deadline = Instant::now() + PUSH_LIMIT;
         let found = lookup(&self.url).map_err(|e| printable(&e.to_string(), SHOWN_CHARS_MAX))?;
@@ -88,7 +88,7 @@ impl Gateway {
             };
             let mut answer = Answer::default();
             last = match peer.exchange_into(&mut answer, Method::Put, &self.path, Some(body)) {
-                // `localhost` often names one address more than the gateway listens on.
+                // `localhost` often resolves to an address that the gateway does not listen on.
                 Err(e @ (ProbeError::Refused | ProbeError::Unreachable(_))) => {
                     Err(printable(&e.to_string(), SHOWN_CHARS_MAX))
                 }
@@ -116,14 +116,18 @@ impl Gateway {
     }
 }
 
-/// The group that is replaced by each push.
+/// Returns the path of the group that each push replaces.
 pub fn group_path(job: &str, instance: &str) -> String {
-    format!("/metrics/{}/{}", part("job", job), part("instance", instance))
+    format!(
+        "/metrics/{}/{}",
+        label_path("job", job),
+        label_path("instance", instance)
+    )
 }
 
-/// Name and value of a grouping label. What a path cannot carry (a slash, nothing at all, dots that a server
-/// would resolve) goes in base64, as the Pushgateway defines it.
-fn part(name: &str, value: &str) -> String {
+/// Returns the name and value of a grouping label as path segments. A value that a path cannot carry (with a slash,
+/// empty, or dots that a server would resolve) is written in base64, as the Pushgateway defines it.
+fn label_path(name: &str, value: &str) -> String {
     match value {
         "" => format!("{name}@base64/="),
         "." | ".." => format!("{name}@base64/{}", URL_SAFE_NO_PAD.encode(value)),
@@ -132,7 +136,7 @@ fn part(name: &str, value: &str) -> String {
     }
 }
 
-/// All but the unreserved characters of RFC 3986.
+/// Encodes all but the unreserved characters of RFC 3986.
 fn percent_encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {

@@ -12,7 +12,7 @@ fn a_group_is_named_by_job_and_instance_however_odd_they_are() {
         ("a b", "50%ä?#", "/metrics/job/a%20b/instance/50%25%C3%A4%3F%23"),
         ("team/a", "x", "/metrics/job@base64/dGVhbS9h/instance/x"),
         ("j", "a/b", "/metrics/job/j/instance@base64/YS9i"),
-        // Its padding would be `==`: left out, as base64url allows.
+        // The padding `==` is omitted, as base64url allows.
         ("j", "a/bc", "/metrics/job/j/instance@base64/YS9iYw"),
         ("j", "", "/metrics/job/j/instance@base64/="),
         ("j", "..", "/metrics/job/j/instance@base64/Li4"),

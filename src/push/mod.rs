@@ -1,10 +1,10 @@
-//! Figures for a Prometheus Pushgateway while the run goes on, and once more when it is over.
+//! Sends figures to a Prometheus Pushgateway during the run, and once more when it is over.
 //!
 //! ```text
 //! reporter: PushView -- figures(), every interval --> bounded channel --> thread: text, PUT, outcome
 //! ```
 //!
-//! The reporter never waits for the gateway: where the thread is behind, the older figures are dropped and counted.
+//! The reporter never waits for the gateway: if the thread is behind, the older figures are dropped and counted.
 
 mod exposition;
 mod figures;

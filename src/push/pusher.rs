@@ -1,4 +1,4 @@
-//! The thread that pushes, and the reporter's end of it.
+//! The thread that pushes, and the reporter's handle on it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,32 +12,32 @@ use crate::metrics::{Merged, Snapshot};
 use crate::result::Pushes;
 use crate::units::Nanos;
 
-/// What may wait beside the push that is under way: only the newest figures are worth it.
+/// The number of figures that may wait while a push is under way: only the newest are worth sending.
 const WAITING_MAX: usize = 1;
-/// For the last push, and before it for the one that is under way.
+/// The time limit for the last push, together with the one that may still be under way before it.
 const LAST_LIMIT: Duration = PUSH_LIMIT.saturating_mul(2);
 
-/// At the end of a run.
+/// The result of all pushes at the end of a run.
 #[derive(Clone, Debug)]
 pub struct Pushed {
     pub pushes: Pushes,
-    /// Whose, as messages name it.
+    /// Name of the gateway in messages.
     pub gateway: String,
-    /// The line that says that pushing does not work, where it was not given before.
+    /// The line that says that pushing does not work, unless it was returned before.
     pub warning: Option<String>,
-    /// A signal ended the wait for the last push.
+    /// True if a signal ended the wait for the last push.
     pub signalled: bool,
 }
 
-/// Dropped, it leaves a push that is under way to the end of the process.
+/// The reporter's handle on the thread. If it is dropped, a push that is under way goes on until the process ends.
 pub struct Pusher {
     view: PushView,
     interval: Nanos,
     due: Nanos,
     to_thread: Sender<PushFigures>,
-    /// The thread's own end: for taking back what is too old.
+    /// The thread's end of the channel, for taking back figures that are too old.
     waiting: Receiver<PushFigures>,
-    /// One message when the last figures were dealt with.
+    /// Receives one message when the last figures have been pushed.
     done: Receiver<()>,
     outcome: Arc<Mutex<Pushes>>,
     gateway: String,
@@ -45,8 +45,7 @@ pub struct Pusher {
 }
 
 impl Pusher {
-    /// The thread begins on the CPUs of the caller.
-    /// Without `warn` failures are only counted.
+    /// Starts the thread, on the CPUs of the caller. Without `warn`, failures are only counted.
     pub fn start(
         gateway: Gateway,
         grouping: Grouping,
@@ -66,7 +65,7 @@ impl Pusher {
                     .unwrap_or_else(PoisonError::into_inner)
                     .count(result);
                 if figures.is_last {
-                    // Nobody waits any more: then nobody needs to know.
+                    // An error means that nobody waits for the message any more.
                     let _ = tell_done.send(());
                     return;
                 }
@@ -89,7 +88,7 @@ impl Pusher {
         self.view.append_snapshot(snapshot);
     }
 
-    /// Once a second: pushes when it is time. Gives the one line that says that pushing does not work.
+    /// Pushes if it is time; called once a second. Returns, once, the line that says that pushing does not work.
     pub fn tick(&mut self, merged: &Merged, elapsed: Nanos) -> Option<String> {
         if elapsed >= self.due {
             let figures = self.view.figures(merged, elapsed);
@@ -106,7 +105,7 @@ impl Pusher {
         self.offer(last);
         let (given_up, signalled) = select! {
             recv(self.done) -> _ => (None, false),
-            recv(signals) -> _ => (Some("the last push was given up for a signal".to_owned()), true),
+            recv(signals) -> _ => (Some("the last push was given up because of a signal".to_owned()), true),
             default(LAST_LIMIT) => {
                 let limit = LAST_LIMIT.as_secs();
                 (Some(format!("the last push took longer than {limit} s")), false)
@@ -116,7 +115,7 @@ impl Pusher {
             self.locked().count(Err(why));
         }
         let warning = self.warning();
-        // A copy: what the thread still does is counted as given up already.
+        // This is a copy: a push that the thread still finishes is already counted as given up.
         let pushes = self.locked().clone();
         Pushed {
             pushes,
@@ -126,7 +125,7 @@ impl Pusher {
         }
     }
 
-    /// Without a last push: there is no time for it.
+    /// Ends without a last push, because there is no time for it.
     pub fn abandon(self) -> Pushed {
         let waiting = self.waiting.try_iter().count() as u64;
         let mut pushes = self.locked().clone();
@@ -141,7 +140,7 @@ impl Pusher {
 
     fn offer(&mut self, figures: PushFigures) {
         let mut figures = figures;
-        // Two rounds at most: nobody else fills what was just emptied.
+        // This takes two rounds at most, because nobody else fills the channel.
         while let Err(TrySendError::Full(again)) = self.to_thread.try_send(figures) {
             let dropped = self.waiting.try_recv().is_ok();
             self.locked().dropped += u64::from(dropped);
@@ -156,7 +155,7 @@ impl Pusher {
         let error = self.locked().last_error.clone()?;
         self.warned = true;
         Some(format!(
-            "warning: Pushgateway {}: {error}; the run goes on, further failures are only counted",
+            "warning: Pushgateway {}: {error}; the run continues; further failures are only counted",
             self.gateway
         ))
     }

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
-/// A test that waits longer has failed.
+/// The longest wait; a test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn pusher(listener: &TcpListener) -> Pusher {
@@ -60,7 +60,7 @@ fn a_gateway_that_never_answers_blocks_nobody_and_only_the_newest_figures_wait_f
         (pushed.pushes.sent, pushed.pushes.failed, pushed.pushes.dropped),
         (0, 1, 99)
     );
-    assert!(pushed.warning.unwrap().contains("given up for a signal"));
+    assert!(pushed.warning.unwrap().contains("given up because of a signal"));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_push_comes_when_it_is_due_and_one_warning_for_all_that_fail() {
     warnings.extend(pusher.tick(&merged, 3 * SECOND + 1));
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
-        warnings[0].contains("status 400: no; the run goes on"),
+        warnings[0].contains("status 400: no; the run continues"),
         "{warnings:?}"
     );
     let (_tell, signals) = bounded(1);

@@ -1,4 +1,4 @@
-//! Where figures are pushed, how often and as whom.
+//! The settings of pushing: where, how often, and under which names.
 
 use crate::error::Place;
 use crate::units::{Nanos, SECOND, Secret, duration_text, redact};
@@ -10,12 +10,12 @@ const INTERVAL_DEFAULT: Nanos = 10 * SECOND;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PushConfig {
     pub enabled: bool,
-    /// With its scheme, without a slash at the end.
+    /// URL with its scheme, without a slash at the end.
     #[serde(rename = "pushgateway_url", serialize_with = "redacted")]
     pub url: String,
     #[serde(rename = "job_name")]
     pub job: String,
-    /// `None`: the host's name.
+    /// `None` means the host's name.
     #[serde(rename = "instance_name", skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
     #[serde(rename = "push_interval_seconds", serialize_with = "duration_text")]

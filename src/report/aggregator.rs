@@ -1,4 +1,4 @@
-//! What the reporter keeps.
+//! The figures that the reporter keeps.
 
 use crate::metrics::{Merged, MetricId, Snapshot};
 use crate::report::Sliding;
@@ -6,19 +6,21 @@ use crate::report::timeline::{Spread, Timeline, TimelineRow};
 use crate::report::window::{Slot, WindowFigures};
 use crate::units::Nanos;
 
+/// The aggregator merges snapshots and closes a row per tick.
+///
 /// ```text
 /// once a second:  append_snapshot(of core 0), append_snapshot(of core 1), ..., tick(elapsed, vus planned)
 /// at the end:     append_snapshot(of each core), tick(elapsed, 0)
 /// ```
-/// A snapshot that comes late is in the next row. Memory is bounded by [`super::TIMELINE_ROWS_MAX`] rows.
+/// A snapshot that comes late goes into the next row. Memory is bounded by [`super::TIMELINE_ROWS_MAX`] rows.
 #[derive(Debug)]
 pub struct Aggregator {
     merged: Merged,
     timeline: Timeline,
     window: Sliding<Slot>,
-    /// Since the last tick.
+    /// Figures since the last tick.
     open: Slot,
-    /// Each core's peaks since the last tick.
+    /// Peaks of each core since the last tick.
     peaks: Vec<Peaks>,
     peak_vus: u64,
     peak_connections: u64,
@@ -43,7 +45,7 @@ impl Aggregator {
         }
     }
 
-    /// Afterwards the caller spools `snapshot.details`, resets the snapshot and sends it back.
+    /// Adds a snapshot. Afterwards the caller spools `snapshot.details`, resets the snapshot and sends it back.
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         self.merged.append_snapshot(snapshot);
         for series in &snapshot.series {
@@ -61,7 +63,7 @@ impl Aggregator {
     }
 
     /// Closes the row that ends at `elapsed` since the start. Rows ascend: a tick that does not come after the
-    /// previous one is taken for the next nanosecond, so that what was added is in a row all the same.
+    /// previous one counts as the next nanosecond, so that everything added is in a row.
     pub fn tick(&mut self, elapsed: Nanos, vus_planned: u64) {
         let elapsed = elapsed.max(self.window.end() + 1);
         let vus: u64 = self.peaks.iter().map(|p| p.vus).sum();
@@ -78,15 +80,15 @@ impl Aggregator {
             requests: self.open.requests,
             errors: self.open.errors,
             output_tokens: self.open.output_tokens,
-            latency: Spread::of(&self.open.latency),
-            ttft: Spread::of(&self.open.ttft),
+            latency: Spread::from_distribution(&self.open.latency),
+            ttft: Spread::from_distribution(&self.open.ttft),
         });
         let closed = std::mem::take(&mut self.open);
         self.open = self.window.push(closed, elapsed).unwrap_or_default();
         self.open.reset();
     }
 
-    /// Takes in all that another run of the same shape has seen, as if it had begun when this one ended.
+    /// Appends all figures of another run of the same shape, as if it had begun when this one ended.
     pub fn append(&mut self, later: &Aggregator) {
         let offset = self.window.end();
         self.merged.append(&later.merged);
@@ -108,13 +110,13 @@ impl Aggregator {
         self.timeline.rows()
     }
 
-    /// The last ten seconds before the last tick.
+    /// Returns the figures of the ten seconds before the last tick.
     pub fn window(&self) -> WindowFigures {
-        WindowFigures::of(&self.window)
+        WindowFigures::from_window(&self.window)
     }
 
-    /// The largest sum over the cores of what each had at most within one second: exact when VUs change
-    /// slowly, otherwise an upper bound by what moved within that second.
+    /// Returns the largest sum over the cores of their peaks within one second. It is exact if VUs change slowly;
+    /// otherwise it is an upper bound, too high by at most what changed within that second.
     pub fn peak_vus(&self) -> u64 {
         self.peak_vus
     }

@@ -50,7 +50,7 @@ fn peaks_are_the_largest_sum_of_one_second() {
         }
         aggregator.tick((second as u64 + 1) * SECOND, 0);
     }
-    // The peak of an interval starts at the gauge it inherits, so 5 and 1 may show beside each other.
+    // The peak of an interval starts at the gauge it inherits, so 5 and 1 may occur together.
     assert_eq!(aggregator.peak_vus(), 6);
     assert_eq!(aggregator.peak_connections(), 12);
 }

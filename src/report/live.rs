@@ -1,21 +1,21 @@
-//! What the block on a terminal shows: figures only, drawn by `output::block`.
+//! The figures that the block on a terminal shows; `output::block` draws them.
 
 use crate::metrics::{Distribution, Outcome};
 use crate::plan::{Plan, StageAt};
 use crate::report::Aggregator;
 use crate::units::Nanos;
 
-/// Where a run stands.
+/// The phase of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LivePhase {
     Running,
-    /// The plan is over, what is in flight may finish.
+    /// The plan is over; requests in flight may finish.
     Finishing,
-    /// Stopped before its end, what is in flight may finish.
+    /// The run was stopped before its end; requests in flight may finish.
     Stopping,
 }
 
-/// Quantiles of the last ten seconds; `None` where nothing was recorded.
+/// Quantiles of the last ten seconds; `None` if nothing was recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LiveSpread {
     pub p50: Option<Nanos>,
@@ -25,7 +25,7 @@ pub struct LiveSpread {
 }
 
 impl LiveSpread {
-    fn of(d: &Distribution) -> LiveSpread {
+    fn from_distribution(d: &Distribution) -> LiveSpread {
         LiveSpread {
             p50: d.quantile(0.5),
             p90: d.quantile(0.9),
@@ -35,7 +35,7 @@ impl LiveSpread {
     }
 }
 
-/// Everything that one drawing of the block needs.
+/// All figures that one drawing of the block needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveFigures {
     pub profile: String,
@@ -44,36 +44,36 @@ pub struct LiveFigures {
     pub stage: StageAt,
     pub phase: LivePhase,
     pub elapsed: Nanos,
-    /// The plan's, without the graceful stop; with `iterations` only the limit.
+    /// Planned duration without the graceful stop; with `iterations` only the limit.
     pub duration: Nanos,
-    /// The number of requests that ends the run, where the executor counts them.
+    /// Number of requests that ends the run, if the executor counts them.
     pub iterations: Option<u64>,
     pub vus_planned: u64,
     pub vus_running: u64,
     pub connections: u64,
-    /// Finished since the start, interrupted ones too.
+    /// Requests finished since the start, including interrupted ones.
     pub requests: u64,
     pub in_flight: u64,
     pub failed: u64,
-    /// Failed over completed since the start, 0 to 1.
+    /// Share of failed among completed requests since the start, 0 to 1.
     pub failed_rate: f64,
-    /// By outcome since the start, the most frequent first; only those that occurred.
+    /// Failures by outcome since the start, the most frequent first; only those that occurred.
     pub errors: Vec<(&'static str, u64)>,
-    /// Of the last ten seconds, as the next three.
+    /// Rate over the last ten seconds, like the next three figures.
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
     pub ttft: LiveSpread,
     pub latency: LiveSpread,
-    /// Share of the last second that each worker core was busy, 0 to 1.
+    /// Share of the last second in which each worker core was busy, 0 to 1.
     pub cores_busy: Vec<f64>,
     pub kernel_stamps: bool,
-    /// Reads without a kernel stamp where one was asked for.
+    /// Reads without a kernel stamp although one was asked for.
     pub stamps_missing: u64,
-    /// Of the last ten seconds.
+    /// Reap lag p99 of the last ten seconds.
     pub reap_lag_p99: Option<Nanos>,
 }
 
-/// What has to be remembered from one drawing to the next.
+/// The state that has to be kept from one drawing to the next.
 #[derive(Debug)]
 pub struct LiveView {
     kernel_stamps: bool,
@@ -95,7 +95,7 @@ impl LiveView {
         }
     }
 
-    /// After the tick at `elapsed`.
+    /// Returns the figures after the tick at `elapsed`.
     pub fn figures(
         &mut self,
         aggregator: &Aggregator,
@@ -137,8 +137,8 @@ impl LiveView {
             errors,
             requests_per_second: window.requests_per_second,
             output_tokens_per_second: window.output_tokens_per_second,
-            ttft: LiveSpread::of(&window.ttft),
-            latency: LiveSpread::of(&window.latency),
+            ttft: LiveSpread::from_distribution(&window.ttft),
+            latency: LiveSpread::from_distribution(&window.latency),
             cores_busy: self.cores_busy(aggregator),
             kernel_stamps: self.kernel_stamps,
             stamps_missing: counters.stamps_missing,
@@ -146,7 +146,7 @@ impl LiveView {
         }
     }
 
-    /// Between the last two snapshots of each core; one that sent none since keeps its figure.
+    /// Computes how busy each core was between its last two snapshots; a core that sent none since keeps its figure.
     fn cores_busy(&mut self, aggregator: &Aggregator) -> Vec<f64> {
         for (view, core) in self.cores.iter_mut().zip(&aggregator.merged().cores) {
             let (busy_ns, wall_ns) = (core.counters.busy_ns, core.counters.wall_ns);
@@ -171,7 +171,7 @@ mod tests {
     use crate::units::SECOND;
 
     fn plan() -> Plan {
-        Plan::with(Executor::ConstantVus {
+        Plan::with_executor(Executor::ConstantVus {
             vus: 4,
             duration: 10 * SECOND,
         })

@@ -1,5 +1,5 @@
-//! The merging side: totals, one row a second, the last ten seconds, and the progress line. Pure; the thread
-//! and its channels are the engine's.
+//! Merges the cores' snapshots into totals, one row per second, the last ten seconds, and the progress line. The room
+//! is pure; the thread and its channels belong to the engine.
 
 mod aggregator;
 mod live;

@@ -1,13 +1,13 @@
-//! The line printed every ten seconds.
+//! The progress line, printed every ten seconds.
 
 use crate::report::Aggregator;
 use crate::units::{Nanos, SECOND, seconds};
 
-/// `[Progress @ 30s] Active Users: 20 | Requests: 145 | RPS: 4.8 | TPS: 58.3 tok/s | P90 Latency: 2.45s |
-/// Errors: 0.0% | Time Left: 90s`, in one line.
+/// Formats `[Progress @ 30s] Active Users: 20 | Requests: 145 | RPS: 4.8 | TPS: 58.3 tok/s | P90 Latency: 2.45s |
+/// Errors: 0.0% | Time Left: 90s` as one line.
 ///
-/// RPS, TPS and P90 are those of the last ten seconds, so that a server that gets slower shows at once;
-/// requests and errors are since the start. Tokens count when their request finishes.
+/// RPS, TPS and P90 cover the last ten seconds, so that a server that becomes slower is noticed at once;
+/// requests and errors are counted since the start. Tokens count when their request finishes.
 pub fn progress_line(aggregator: &Aggregator, elapsed: Nanos, time_left: Nanos) -> String {
     let total = &aggregator.merged().total;
     let window = aggregator.window();

@@ -1,23 +1,24 @@
-//! The last ten seconds of anything that is counted from tick to tick.
+//! A sliding window: the last ten seconds of anything that is counted from tick to tick.
 
 use std::collections::VecDeque;
 
 use crate::units::{Nanos, SECOND};
 
-/// How far back a window reaches.
+/// The time that a window covers.
 const WINDOW: Nanos = 10 * SECOND;
-/// A tick a second, and some to spare. Faster ticks make the window shorter, never larger.
+/// The most slots: enough for one tick per second, with some to spare. Faster ticks make the window shorter, never
+/// larger.
 const SLOTS_MAX: usize = 16;
-/// Ticks that come a little late must not make the window nine seconds long.
+/// The tolerance for late ticks: a window must not shrink to nine seconds because a tick came a little late.
 const TICK_JITTER_MAX: Nanos = SECOND / 2;
 
-/// A window that slides on with each tick: the newest slots, one a tick, and no more of them than are needed to
-/// reach back ten seconds. A single slot that is longer than that is kept whole.
+/// A window that slides on with each tick. It keeps the newest slots, one per tick, and only as many as are needed to
+/// cover ten seconds. A single slot that is longer than that is kept whole.
 #[derive(Clone, Debug)]
 pub struct Sliding<T> {
-    /// The oldest first.
+    /// Slots, the oldest first.
     slots: VecDeque<Slot<T>>,
-    /// Of the newest slot, since the start.
+    /// End of the newest slot, since the start.
     end: Nanos,
 }
 
@@ -35,17 +36,17 @@ impl<T> Sliding<T> {
         }
     }
 
-    /// When the newest slot ended; 0 before the first tick.
+    /// Returns when the newest slot ended; 0 before the first tick.
     pub fn end(&self) -> Nanos {
         self.end
     }
 
-    /// How much time the slots cover: ten seconds, less at the start.
+    /// Returns the time that the slots cover: ten seconds, less at the start.
     pub fn span(&self) -> Nanos {
         self.slots.front().map_or(0, |oldest| self.end - oldest.start)
     }
 
-    /// The window reaches back all of its ten seconds.
+    /// Returns true if the window covers its full ten seconds.
     pub fn is_full(&self) -> bool {
         self.span() + TICK_JITTER_MAX >= WINDOW
     }
@@ -54,9 +55,8 @@ impl<T> Sliding<T> {
         self.slots.iter().map(|slot| &slot.value)
     }
 
-    /// Takes what was counted from the previous tick up to this one, at `end` since the start; one that does not come
-    /// after the previous tick spans no time. Gives back a slot that fell out of the window, whose memory may serve
-    /// the next tick.
+    /// Adds what was counted from the previous tick up to this one, at `end` since the start. A tick that does not come
+    /// after the previous one spans no time. Returns a slot that left the window, so that its memory can be used again.
     pub fn push(&mut self, value: T, end: Nanos) -> Option<T> {
         let start = self.end;
         self.end = end.max(start);
@@ -73,7 +73,7 @@ impl<T> Sliding<T> {
         left.map(|slot| slot.value)
     }
 
-    /// Forgets all slots: nothing was seen of the time up to `end`, and the window begins anew there.
+    /// Forgets all slots: nothing was seen of the time up to `end`, so the window starts again there.
     pub fn skip_to(&mut self, end: Nanos) {
         self.slots.clear();
         self.end = end;
@@ -90,7 +90,7 @@ impl<T> Default for Sliding<T> {
 mod tests {
     use super::*;
 
-    /// The numbers of the slots that are left when ticks came at `ends`.
+    /// Returns the numbers of the slots that are kept after ticks at `ends`.
     fn left(ends: impl IntoIterator<Item = Nanos>) -> Vec<usize> {
         let mut window = Sliding::new();
         for (number, end) in ends.into_iter().enumerate() {
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn it_keeps_no_more_slots_than_reach_back_ten_seconds() {
-        // Seconds between ticks, and how many of those make the window.
+        // Seconds between ticks, and the number of slots that make the window.
         for (seconds, slots) in [(1, 10), (2, 5), (3, 4), (4, 3), (5, 2), (9, 2), (10, 1), (60, 1)] {
             let kept = left((1..=20).map(|tick| tick * seconds * SECOND));
             let expected: Vec<usize> = (20 - slots..20).collect();

@@ -1,10 +1,10 @@
-//! One row a second.
+//! The timeline, with one row per second.
 
 use crate::metrics::Distribution;
 use crate::units::Nanos;
 
-/// 24 h of seconds, 14 MB. A longer run merges its rows in pairs each time it gets there: two seconds a row
-/// up to 48 h, and so on.
+/// The most rows: one per second for 24 h, 14 MB. When a longer run reaches them, its rows are merged in pairs: two
+/// seconds per row up to 48 h, and so on.
 pub const TIMELINE_ROWS_MAX: usize = 24 * 3600;
 
 /// Count, sum and two quantiles of a metric within a row.
@@ -17,7 +17,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    pub fn of(d: &Distribution) -> Spread {
+    pub fn from_distribution(d: &Distribution) -> Spread {
         Spread {
             count: d.offered(),
             sum_ns: d.sum_ns(),
@@ -26,7 +26,8 @@ impl Spread {
         }
     }
 
-    /// Counts and sums stay exact; a quantile is the larger of the two, an upper bound of the common one.
+    /// Merges two rows. Counts and sums stay exact; a quantile is the larger of the two, an upper bound of the true
+    /// one.
     pub fn merge(self, other: Spread) -> Spread {
         Spread {
             count: self.count + other.count,
@@ -39,12 +40,12 @@ impl Spread {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelineRow {
-    /// The row's end, since the start.
+    /// End of the row, since the start.
     pub elapsed: Nanos,
     pub vus_planned: u64,
     pub vus_running: u64,
     pub connections: u64,
-    /// Finished in this row, interrupted ones too.
+    /// Requests that finished in this row, including interrupted ones.
     pub requests: u64,
     pub errors: u64,
     pub output_tokens: u64,
@@ -71,9 +72,9 @@ impl TimelineRow {
 #[derive(Debug)]
 pub struct Timeline {
     rows: Vec<TimelineRow>,
-    /// How many pushes make a row.
+    /// Number of pushes that make a row.
     pushes_per_row: u32,
-    /// Pushes already in the last row.
+    /// Number of pushes already in the last row.
     in_last: u32,
     rows_max: usize,
 }

@@ -1,10 +1,10 @@
-//! Figures of the last ten seconds.
+//! The figures of the last ten seconds.
 
 use crate::metrics::Distribution;
 use crate::report::Sliding;
 use crate::units::seconds;
 
-/// What finished between two ticks.
+/// The figures of what finished between two ticks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
     pub requests: u64,
@@ -13,12 +13,12 @@ pub(super) struct Slot {
     pub output_tokens: u64,
     pub latency: Distribution,
     pub ttft: Distribution,
-    /// Of reads, not of requests.
+    /// Reap lag of reads (not of requests).
     pub reap_lag: Distribution,
 }
 
 impl Slot {
-    /// Empty again; keeps its memory.
+    /// Empties the slot and keeps its memory.
     pub fn reset(&mut self) {
         let Slot {
             requests,
@@ -38,7 +38,7 @@ impl Slot {
     }
 }
 
-/// Figures of the window; rates are per second of the time it spans, 0 before the first tick.
+/// The figures of the window. Rates are per second of the time that it covers, 0 before the first tick.
 #[derive(Clone, Debug)]
 pub struct WindowFigures {
     pub requests_per_second: f64,
@@ -49,7 +49,7 @@ pub struct WindowFigures {
 }
 
 impl WindowFigures {
-    pub(super) fn of(window: &Sliding<Slot>) -> WindowFigures {
+    pub(super) fn from_window(window: &Sliding<Slot>) -> WindowFigures {
         let mut all = Slot::default();
         for slot in window.slots() {
             all.completed += slot.completed;

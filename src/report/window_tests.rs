@@ -1,7 +1,7 @@
 use super::*;
 use crate::units::SECOND;
 
-/// A tick each second from 1 to `seconds`, with `per_second` requests of as many milliseconds as the second.
+/// Ticks each second from 1 to `seconds`; second n has `per_second` requests of n milliseconds.
 fn window(seconds: u64, per_second: u64) -> Sliding<Slot> {
     let mut window = Sliding::new();
     let mut slot = Slot::default();
@@ -22,7 +22,7 @@ fn window(seconds: u64, per_second: u64) -> Sliding<Slot> {
 
 #[test]
 fn the_figures_are_those_of_the_last_ten_seconds() {
-    let figures = WindowFigures::of(&window(25, 4));
+    let figures = WindowFigures::from_window(&window(25, 4));
     assert_eq!(figures.requests_per_second, 4.0);
     assert_eq!(figures.output_tokens_per_second, 8.0);
     assert_eq!(figures.latency.min(), Some(16 * 1_000_000));
@@ -35,7 +35,10 @@ fn the_figures_are_those_of_the_last_ten_seconds() {
 
 #[test]
 fn rates_of_a_young_window_are_over_the_time_it_spans() {
-    let figures = WindowFigures::of(&window(3, 4));
+    let figures = WindowFigures::from_window(&window(3, 4));
     assert_eq!(figures.requests_per_second, 4.0);
-    assert_eq!(WindowFigures::of(&Sliding::new()).requests_per_second, 0.0);
+    assert_eq!(
+        WindowFigures::from_window(&Sliding::new()).requests_per_second,
+        0.0
+    );
 }

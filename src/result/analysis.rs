@@ -23,7 +23,7 @@ impl Grade {
     }
 }
 
-/// What one rule says of a run.
+/// The verdict of one rule on a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     pub rule: String,
@@ -33,7 +33,7 @@ pub struct Finding {
 
 pub struct AnalysisRule {
     pub name: &'static str,
-    /// `None`: nothing to say, as there are no values.
+    /// Returns `None` if there are no values to judge.
     pub says: fn(&RunResult, &AnalysisLimits) -> Option<(Grade, String)>,
 }
 
@@ -68,7 +68,7 @@ pub const ANALYSIS_RULES: [AnalysisRule; 7] = [
     },
 ];
 
-/// In the table's order.
+/// Applies all rules, in the table's order.
 pub fn analyse(result: &RunResult, limits: &AnalysisLimits) -> Vec<Finding> {
     ANALYSIS_RULES
         .iter()
@@ -86,11 +86,11 @@ pub fn analyse(result: &RunResult, limits: &AnalysisLimits) -> Vec<Finding> {
 fn error_rate(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
     let t = &result.totals;
     if t.ok + t.failed == 0 {
-        return Some((Grade::Fail, "Not one request came to an end.".to_owned()));
+        return Some((Grade::Fail, "No request finished.".to_owned()));
     }
     let rate = percent(result.rates.error_rate);
     Some(match result.rates.error_rate > limits.error_rate_max {
-        false => (Grade::Pass, format!("Error rate is acceptable ({rate})")),
+        false => (Grade::Pass, format!("Error rate is acceptable ({rate}).")),
         true => {
             let limit = percent(limits.error_rate_max);
             (
@@ -106,12 +106,12 @@ fn p90_latency(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, St
     Some(match p90 > millis(limits.p90_latency_max) {
         false => (
             Grade::Pass,
-            format!("P90 Latency is acceptable ({}).", seconds(p90)),
+            format!("P90 latency is acceptable ({}).", seconds(p90)),
         ),
         true => (
             Grade::Warning,
             format!(
-                "P90 Latency is high ({}). User experience degraded.",
+                "P90 latency is high ({}). The user experience suffers.",
                 seconds(p90)
             ),
         ),
@@ -126,7 +126,7 @@ fn ttft(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> 
     } else if p50 <= millis(limits.ttft_p50_max) {
         (Grade::Pass, format!("TTFT is acceptable ({shown})."))
     } else {
-        let why = "Users wait for the first token";
+        let why = "Users wait long for the first token";
         (Grade::Warning, format!("TTFT is high ({shown}). {why}."))
     })
 }
@@ -147,7 +147,7 @@ fn tail_ratio(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, Str
     })
 }
 
-/// Timeouts and 503s: what a server that has too much to do answers with.
+/// Judges timeouts and 503s, the answers of an overloaded server.
 fn contention_errors(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
     let t = &result.totals;
     if t.ok + t.failed == 0 {
@@ -163,7 +163,7 @@ fn contention_errors(result: &RunResult, limits: &AnalysisLimits) -> Option<(Gra
         true => (
             Grade::Fail,
             format!(
-                "Timeouts and 503s are high ({shown}, limit {}). The server has more to do than it can.",
+                "Timeouts and 503s are high ({shown}, limit {}). The server is overloaded.",
                 percent(limits.contention_error_rate_max)
             ),
         ),
@@ -173,7 +173,7 @@ fn contention_errors(result: &RunResult, limits: &AnalysisLimits) -> Option<(Gra
 fn stamps(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
     if result.client.stamp_source == StampSource::User {
         let what =
-            "Arrivals were stamped by the program, not the kernel: its own delays are in TTFT and TBT.";
+            "Arrivals were stamped by the program, not by the kernel, so its own delays are in TTFT and TBT.";
         return Some((Grade::Warning, what.to_owned()));
     }
     let reads: u64 = result.client.cores.iter().map(|core| core.reads).sum();
@@ -185,7 +185,7 @@ fn stamps(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)
         false => (Grade::Pass, "Arrivals were stamped by the kernel.".to_owned()),
         true => (
             Grade::Warning,
-            format!("{missing} of {reads} reads had no kernel stamp; the time of reading was taken."),
+            format!("{missing} of {reads} reads had no kernel stamp; the time of the read was used."),
         ),
     })
 }
@@ -204,7 +204,7 @@ fn coalescing(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, Str
         ),
         true => (
             Grade::Warning,
-            format!("Tokens arrived in bunches ({shown} shared a read). Read TPOT rather than TBT."),
+            format!("Tokens arrived in bunches ({shown} shared a read). Use TPOT rather than TBT."),
         ),
     })
 }

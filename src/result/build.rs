@@ -1,4 +1,4 @@
-//! From the merged totals and the facts of a run to the result document.
+//! Builds the result document from the merged totals and the facts of a run.
 
 use crate::error::{ExitCode, NOT_JUDGED};
 use crate::judge::Judged;
@@ -15,14 +15,14 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// What the figures of the load do not say: sections of the document that the run has made, and what it takes to
-/// make the others.
+/// The facts of a run that the figures of the load do not contain: finished sections of the document, and the inputs of
+/// the others.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
-    /// Effective configuration, secrets already redacted.
+    /// Effective configuration, with secrets already redacted.
     pub config: Value,
     pub host: Host,
-    /// Without a verdict: that is [`RunResult::judge`]'s.
+    /// Facts about the run, without a verdict, which [`RunResult::judge`] sets.
     pub run: Run,
     pub duration: Nanos,
     pub grouping: Grouping,
@@ -35,7 +35,7 @@ pub struct RunFacts {
 }
 
 impl RunResult {
-    /// The figures of `load`. Nothing is judged yet, and `summary` is still empty.
+    /// Builds the document from the figures of `load`. Nothing is judged yet, and `summary` is still empty.
     pub fn build(facts: RunFacts, load: &Aggregator) -> RunResult {
         let RunFacts {
             config,
@@ -63,19 +63,19 @@ impl RunResult {
             details: None,
             host,
             run,
-            totals: Totals::of(load),
+            totals: Totals::from_load(load),
             rates: rates(&merged.total, duration),
             metrics: metrics(&merged.total),
             kinds: grouping.by_kind(&merged.series, duration),
             servers: grouping.by_server(&merged.series, duration),
-            server_timings: ServerTimings::of(&merged.total),
-            timeline: RowFigures::of_all(load.timeline()),
+            server_timings: ServerTimings::from_series(&merged.total),
+            timeline: RowFigures::from_rows(load.timeline()),
             managed_server_timeline,
             warmup,
             spread,
             repeats,
             contention,
-            client: Client::of(&generator, merged, duration),
+            client: Client::from_facts(&generator, merged, duration),
             managed_server,
             pushes,
             thresholds: judged.thresholds,
@@ -87,14 +87,14 @@ impl RunResult {
         }
     }
 
-    /// Warns, analyses, and finds the verdict: by that, by the thresholds, by why the load ended, and by what else
-    /// has `occurred`.
+    /// Adds warnings and analysis, and sets the verdict from them, from the thresholds, from the reason why the load
+    /// ended, and from anything else that `occurred`.
     pub fn judge(&mut self, limits: &AnalysisLimits, fit_required: bool, occurred: Vec<ExitCode>) {
-        self.warnings = warnings::of(self);
+        self.warnings = warnings::find(self);
         self.conclude(limits, fit_required, occurred);
     }
 
-    /// The same with warnings that are there already.
+    /// Does the same with warnings that exist already.
     pub(crate) fn conclude(
         &mut self,
         limits: &AnalysisLimits,
@@ -128,7 +128,7 @@ impl RunResult {
 }
 
 impl StoppedBy {
-    /// What an end for this reason makes of the exit code.
+    /// Returns the exit code of a run that ended for this reason.
     fn exit_code(self) -> ExitCode {
         match self {
             StoppedBy::Plan => ExitCode::Ok,
@@ -140,7 +140,8 @@ impl StoppedBy {
     }
 }
 
-/// UTC. A clock outside the years 1 to 9999 gives the epoch: the label of a run is no reason to lose the run.
+/// Formats an instant as RFC 3339, UTC. A clock outside the years 1 to 9999 gives the epoch, because a wrong label is
+/// not a reason to lose a run.
 pub fn rfc3339(unix_ns: i128) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(unix_ns)
         .ok()
@@ -150,7 +151,7 @@ pub fn rfc3339(unix_ns: i128) -> String {
 }
 
 impl Totals {
-    pub(super) fn of(load: &Aggregator) -> Totals {
+    pub(super) fn from_load(load: &Aggregator) -> Totals {
         let merged = load.merged();
         let counters = merged.counters();
         Totals {
@@ -169,7 +170,7 @@ impl Totals {
     }
 }
 
-/// What cores count besides is 0.
+/// Makes totals from the counts of requests; the counts of the cores are 0.
 impl From<Traffic> for Totals {
     fn from(traffic: Traffic) -> Totals {
         let Traffic {

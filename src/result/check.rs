@@ -1,4 +1,5 @@
-//! Whether the figures of a document go together. A run's do: one that does not was edited, or is a mistake of ours.
+//! Checks that the figures of a document are consistent. A run writes consistent figures, so a document with a
+//! contradiction was edited, or shows a bug of ours.
 
 mod counts;
 mod values;
@@ -9,12 +10,12 @@ use counts::{Counted, check_counts, check_rates, check_sum};
 use std::fmt;
 use values::{check_metrics, check_timeline};
 
-/// Two figures that cannot both be true.
+/// A contradiction between two figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contradiction {
-    /// One of them: `totals.requests`.
+    /// Key of one of them: `totals.requests`.
     pub key: String,
-    /// What is wrong with it, in words that follow the key.
+    /// Description of what is wrong with it, in words that follow the key.
     pub what: String,
 }
 
@@ -37,7 +38,7 @@ impl std::error::Error for Contradiction {}
 
 type Result = std::result::Result<(), Contradiction>;
 
-/// `Err` unless `holds`.
+/// Returns an error unless `holds` is true.
 fn ensure(holds: bool, key: impl Into<String>, what: impl FnOnce() -> String) -> Result {
     match holds {
         true => Ok(()),
@@ -45,17 +46,17 @@ fn ensure(holds: bool, key: impl Into<String>, what: impl FnOnce() -> String) ->
     }
 }
 
-/// A time or a rate; JSON has no infinity.
+/// Checks that a time or a rate is not negative. It cannot be infinite, since JSON has no infinity.
 fn ensure_not_negative(key: impl Into<String>, figure: f64) -> Result {
     ensure(figure >= 0.0, key, || format!("{figure} is negative"))
 }
 
 impl RunResult {
-    /// Checks that counts add up and rates follow from them, that percentiles are in order and those of their
-    /// histograms, that rows and groups are all of the requests, and that the verdict is that of the thresholds.
+    /// Checks that counts add up and rates follow from them, that percentiles ascend and agree with their histograms,
+    /// that rows and groups add up to all requests, and that the verdict agrees with the thresholds.
     pub fn check(&self) -> Result {
         self.check_run()?;
-        let totals = Counted::of_totals(&self.totals);
+        let totals = Counted::from_totals(&self.totals);
         check_counts("totals", &totals)?;
         check_rates("rates", &totals, &self.rates, self.run.duration_seconds)?;
         check_metrics("metrics", &totals, &self.metrics)?;
@@ -69,7 +70,7 @@ impl RunResult {
             let each = || {
                 self.repeats
                     .iter()
-                    .map(|repeat| Counted::of_totals(&repeat.totals))
+                    .map(|repeat| Counted::from_totals(&repeat.totals))
             };
             check_sum("repeats", &totals, each)?;
         }
@@ -111,7 +112,7 @@ impl RunResult {
         let servers = self.servers.iter().map(|servers| ("servers", servers));
         for (key, groups) in std::iter::once(("kinds", &self.kinds)).chain(servers) {
             for (name, group) in groups.iter() {
-                let counted = Counted::of_group(&group.totals, totals.in_flight_max);
+                let counted = Counted::from_traffic(&group.totals, totals.in_flight_max);
                 check_counts(&format!("{key}.{name}.totals"), &counted)?;
                 let rates = format!("{key}.{name}.rates");
                 check_rates(&rates, &counted, &group.rates, self.run.duration_seconds)?;
@@ -120,7 +121,7 @@ impl RunResult {
             check_sum(key, totals, || {
                 groups
                     .iter()
-                    .map(|(_, group)| Counted::of_group(&group.totals, totals.in_flight_max))
+                    .map(|(_, group)| Counted::from_traffic(&group.totals, totals.in_flight_max))
             })?;
             for (name, figures) in self.metrics.iter() {
                 let each = groups.iter().filter_map(|(_, group)| group.metrics.get(name));
@@ -135,8 +136,8 @@ impl RunResult {
         Ok(())
     }
 
-    /// A list of requests is all of those that have ended. Where servers were loaded alone first, it has those
-    /// requests, too; a merged one may lack those of a part.
+    /// Checks that a list of requests has all that have ended. If servers were loaded alone first, the list has those
+    /// requests as well; a merged list may miss those of a part.
     fn check_details(&self) -> Result {
         let Some(listed) = self.details else { return Ok(()) };
         let (requests, lost) = (self.totals.requests, self.client.details_lost);
@@ -181,7 +182,7 @@ impl RunResult {
 }
 
 fn check_repeat(key: &str, repeat: &Repeat) -> Result {
-    let totals = Counted::of_totals(&repeat.totals);
+    let totals = Counted::from_totals(&repeat.totals);
     let seconds = repeat.run.duration_seconds;
     check_counts(&format!("{key}.totals"), &totals)?;
     check_rates(&format!("{key}.rates"), &totals, &repeat.rates, seconds)?;
@@ -235,7 +236,12 @@ fn check_steps(key: &str, steps: &StepsResult) -> Result {
         ensure(
             step.from_seconds <= step.to_seconds,
             format!("{key}.judged[{i}].to_seconds"),
-            || format!("{} is before its begin, {}", step.to_seconds, step.from_seconds),
+            || {
+                format!(
+                    "{} is before its beginning, {}",
+                    step.to_seconds, step.from_seconds
+                )
+            },
         )?;
     }
     Ok(())
@@ -247,7 +253,7 @@ fn check_clocks(key: &str, clocks: &TwoClocks, requests: u64) -> Result {
         && clocks.stated <= requests;
     ensure(in_order, format!("{key}.stated"), || {
         format!(
-            "{} of {requests} requests, {} compared, {} over: each is to be at most the one before",
+            "{} of {requests} requests, {} compared, {} over: each must be at most the one before",
             clocks.stated, clocks.compared, clocks.server_over
         )
     })?;

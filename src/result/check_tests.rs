@@ -1,7 +1,7 @@
 use crate::result::{read, sample};
 use serde_json::{Value, json};
 
-/// What is said of the sample after this change.
+/// Returns the contradiction found in the sample after a change.
 fn said(change: impl FnOnce(&mut Value)) -> String {
     let mut document = serde_json::to_value(sample::full()).unwrap();
     change(&mut document);
@@ -98,9 +98,9 @@ fn percentiles_out_of_order_or_against_their_histogram_are_named() {
         "`metrics.latency.p95`: 75 is not that of its histogram, 78.015"
     );
     let text = set("/metrics/ttft/p99", json!(null));
-    assert_eq!(text, "`metrics.ttft.p99`: is null, and `count` is 112");
+    assert_eq!(text, "`metrics.ttft.p99`: is null, but `count` is 112");
     let text = set("/kinds/vllm/metrics/tbt/count", json!(0));
-    assert_eq!(text, "`kinds.vllm.metrics.tbt.min`: is there, and `count` is 0");
+    assert_eq!(text, "`kinds.vllm.metrics.tbt.min`: is present, but `count` is 0");
     let text = set("/metrics/latency/hdr", json!("AAAA"));
     assert!(text.starts_with("`metrics.latency`: encoded histogram"), "{text}");
     let text = said(|d| d["metrics"]["latency"] = d["metrics"]["latency_ok"].clone());
@@ -187,7 +187,7 @@ fn a_list_of_requests_is_all_of_them_but_for_those_that_are_said_to_be_lost() {
     let mut cut = with(180, 0);
     (cut.totals.requests, cut.totals.in_flight) = (183, 3);
     assert_eq!(cut.check_details(), Ok(()));
-    // Requests of servers that were loaded alone are in the list and in no total.
+    // Requests of servers that were loaded alone are in the list, but not in the totals.
     let mut contended = with(400, 0);
     contended.config["contention"] = json!(true);
     assert_eq!(contended.check(), Ok(()));

@@ -1,5 +1,4 @@
-//! How the generator itself did, and whether it was the limit: then a slow server and a slow generator look the
-//! same.
+//! Figures of the generator itself, and whether it was the limit: then a slow generator would look like a slow server.
 
 use crate::metrics::{CoreTotals, Merged, TlsFailure};
 use crate::result::warnings::{RULES, Warning};
@@ -7,13 +6,13 @@ use crate::result::{MetricFigures, Ordered};
 use crate::units::{Nanos, millis};
 use serde::{Deserialize, Serialize};
 
-/// Of all cores of the process; of a merged document, of all processes.
+/// The figures of all cores of the process; in a merged document, of all processes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Client {
-    /// One of the generator's own rules applies, whether or not the run was asked to fail by it.
+    /// True if one of the generator's own rules applies, whether or not the run has to fail because of it.
     pub limit: bool,
     pub limit_reasons: Vec<LimitReason>,
-    /// `limit` makes the run end with [`ExitCode::NotTrustworthy`](crate::error::ExitCode).
+    /// True if `limit` makes the run end with [`ExitCode::NotTrustworthy`](crate::error::ExitCode).
     pub fit_required: bool,
     pub stamp_source: StampSource,
     pub quickack: bool,
@@ -23,21 +22,21 @@ pub struct Client {
     pub out_of_range: u64,
     pub reap_lag: MetricFigures,
     pub stamp_lag: MetricFigures,
-    /// Where a target speaks TLS.
+    /// Present if a target speaks TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFigures>,
     pub cores: Vec<CoreFigures>,
 }
 
-/// Why the generator was the limit.
+/// A reason why the generator was the limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitReason {
     pub rule: String,
-    /// With its number and the rule's limit.
+    /// Message with its number and the rule's limit.
     pub found: String,
 }
 
-/// Whose clock says when bytes arrived.
+/// The clock reading that says when bytes arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StampSource {
@@ -47,23 +46,23 @@ pub enum StampSource {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TlsFigures {
-    /// False: any certificate was accepted (`--insecure`).
+    /// False if any certificate was accepted (`--insecure`).
     pub verified: bool,
     pub handshakes: u64,
-    /// Of these, those that took up an earlier session.
+    /// How many of these resumed an earlier TLS session.
     pub resumed: u64,
-    /// The reasons that occurred.
+    /// Failures by reason; only the reasons that occurred.
     pub failures: Ordered<u64>,
 }
 
-/// One worker core. Times are milliseconds.
+/// The figures of one worker core. Times are milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CoreFigures {
-    /// Of a merged document: the number of the process it belongs to.
+    /// In a merged document: number of the shard that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<u32>,
     pub core: usize,
-    /// The CPU it was pinned to.
+    /// CPU that it was pinned to.
     pub cpu: Option<usize>,
     pub busy_percent: Option<f64>,
     pub loop_stalls: u64,
@@ -78,22 +77,22 @@ pub struct CoreFigures {
     pub schedule_lag_p99: Option<f64>,
 }
 
-/// What a run knows of its generator besides what the cores have counted.
+/// The facts about the generator that the cores have not counted.
 #[derive(Clone, Debug)]
 pub struct GeneratorFacts {
-    /// CPU of each core, in order; may be shorter.
+    /// CPU of each core, in order; may be shorter than the list of cores.
     pub cpus: Vec<usize>,
     pub stamp_source: StampSource,
     pub quickack: bool,
-    /// Whether certificates were verified; `None`: no TLS.
+    /// True if certificates were verified; `None` without TLS.
     pub tls_verified: Option<bool>,
     /// Details that were recorded but could not be written.
     pub details_unwritten: u64,
 }
 
 impl Client {
-    /// Whether it was the limit is not judged yet.
-    pub(super) fn of(facts: &GeneratorFacts, merged: &Merged, duration: Nanos) -> Client {
+    /// Makes the figures; [`Self::judge`] decides later whether the generator was the limit.
+    pub(super) fn from_facts(facts: &GeneratorFacts, merged: &Merged, duration: Nanos) -> Client {
         let sum = merged.counters();
         let failures = TlsFailure::ALL
             .into_iter()
@@ -110,8 +109,8 @@ impl Client {
             clock_steps: sum.clock_steps,
             details_lost: sum.details_lost + facts.details_unwritten,
             out_of_range: sum.out_of_range,
-            reap_lag: MetricFigures::of(&merged.reap_lag()),
-            stamp_lag: MetricFigures::of(&merged.stamp_lag()),
+            reap_lag: MetricFigures::from_distribution(&merged.reap_lag()),
+            stamp_lag: MetricFigures::from_distribution(&merged.stamp_lag()),
             tls: facts.tls_verified.map(|verified| TlsFigures {
                 verified,
                 handshakes: sum.tls_handshakes,
@@ -119,12 +118,15 @@ impl Client {
                 failures: failures.collect(),
             }),
             cores: cores
-                .map(|(core, totals)| CoreFigures::of(core, facts.cpus.get(core).copied(), totals, duration))
+                .map(|(core, totals)| {
+                    CoreFigures::from_totals(core, facts.cpus.get(core).copied(), totals, duration)
+                })
                 .collect(),
         }
     }
 
-    /// Finds out by the run's warnings whether the generator was the limit. True: the run fails by it.
+    /// Decides from the run's warnings whether the generator was the limit. Returns true if the run fails because of
+    /// it.
     pub(super) fn judge(&mut self, warnings: &[Warning], fit_required: bool) -> bool {
         let is_ours = |w: &&Warning| RULES.iter().any(|rule| rule.generator && rule.name == w.rule);
         let reason = |w: &Warning| LimitReason {
@@ -137,7 +139,7 @@ impl Client {
         self.limit && fit_required
     }
 
-    /// The summary's line, where the run fails by it.
+    /// Returns the line of the summary, if the run fails because of the generator.
     pub fn verdict(&self) -> Option<String> {
         let reason = |r: &LimitReason| format!("{}: {}", r.rule, r.found);
         let reasons: Vec<String> = self.limit_reasons.iter().map(reason).collect();
@@ -146,7 +148,7 @@ impl Client {
 }
 
 impl CoreFigures {
-    fn of(core: usize, cpu: Option<usize>, totals: &CoreTotals, duration: Nanos) -> CoreFigures {
+    fn from_totals(core: usize, cpu: Option<usize>, totals: &CoreTotals, duration: Nanos) -> CoreFigures {
         let c = &totals.counters;
         CoreFigures {
             shard: None,
@@ -180,7 +182,7 @@ mod tests {
         rules.iter().map(warning).collect()
     }
 
-    /// Whether it was the limit, whether the run fails by it, and the line that says so.
+    /// Returns whether the generator was the limit, whether the run fails because of it, and the line of the summary.
     fn judged(rules: &[&str], fit_required: bool) -> (bool, bool, Option<String>) {
         let facts = GeneratorFacts {
             cpus: Vec::new(),
@@ -189,7 +191,7 @@ mod tests {
             tls_verified: None,
             details_unwritten: 0,
         };
-        let mut client = Client::of(&facts, &Merged::new(1, 1), 0);
+        let mut client = Client::from_facts(&facts, &Merged::new(1, 1), 0);
         let fails = client.judge(&warnings(rules), fit_required);
         (client.limit, fails, client.verdict())
     }

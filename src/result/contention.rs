@@ -1,41 +1,41 @@
-//! What several servers do to each other: each one's users alone, then all together.
+//! Contention: how much several servers slow each other down. Each one's users run alone first, then all together.
 
 use crate::result::GroupFigures;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
-/// Slower by this factor, or down to its inverse in tokens a second, is contention; less is within what two runs
-/// of the same load differ by.
+/// The slowdown, or the inverse share of tokens per second, from which on there is contention. Smaller differences
+/// occur between two runs of the same load.
 pub const SLOWDOWN_MIN: f64 = 1.2;
-/// One server starves another where it keeps its own pace this much better.
+/// The factor by which one server must keep its own pace better than another to be said to starve it.
 const UNEVEN_MIN: f64 = 1.25;
 
-/// In the document, where it was asked for.
+/// The section of the document, if contention was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contention {
     pub servers: Vec<Contended>,
-    /// Sum of what the servers make alone.
+    /// Sum of the servers' tokens per second alone.
     pub tokens_per_second_alone: f64,
     pub tokens_per_second_together: f64,
-    /// Together over alone; `None`: no tokens alone.
+    /// Tokens per second together over alone; `None` without tokens alone.
     pub combined_share: Option<f64>,
     pub found: bool,
-    /// The finding in a sentence or two.
+    /// Finding in a sentence or two.
     pub verdict: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contended {
     pub name: String,
-    /// Those that belong to it in both runs, at the peak.
+    /// Number of its users at the peak, the same in both runs.
     pub users: u32,
     pub alone: Pace,
     pub together: Pace,
-    /// Together over alone, no unit.
+    /// Ratio of together to alone, without unit.
     pub ratio: Ratio,
 }
 
-/// Milliseconds; `None` where there are no values.
+/// The pace of a server: milliseconds; `None` if there are no values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     pub requests: u64,
@@ -62,7 +62,7 @@ pub struct Ratio {
 }
 
 impl Pace {
-    fn of(group: &GroupFigures) -> Pace {
+    fn from_group(group: &GroupFigures) -> Pace {
         let metric = |key: &str| group.metrics.get(key);
         let p50 = |key: &str| metric(key).and_then(|m| m.p50);
         let p99 = |key: &str| metric(key).and_then(|m| m.p99);
@@ -82,7 +82,7 @@ impl Pace {
 }
 
 impl Ratio {
-    fn of(alone: &Pace, together: &Pace) -> Ratio {
+    fn between(alone: &Pace, together: &Pace) -> Ratio {
         let ratio = |before: Option<f64>, after: Option<f64>| Some(after? / before.filter(|ms| *ms > 0.0)?);
         Ratio {
             ttft_p50: ratio(alone.ttft_p50, together.ttft_p50),
@@ -95,8 +95,8 @@ impl Ratio {
         }
     }
 
-    /// The worst of the medians and of the lost throughput: 1 and less is no slowdown. Tails of short runs
-    /// differ by more than that from one run to the next, so they do not decide.
+    /// Returns the worst ratio of the medians and of the lost throughput; 1 or less means no slowdown. Tails do not
+    /// decide, because those of short runs differ by more than that from one run to the next.
     fn slowdown(&self) -> f64 {
         let lost = self.tokens_per_second.map(|kept| 1.0 / kept.max(1e-3));
         [self.ttft_p50, self.tbt_p50, self.latency_p50, lost]
@@ -107,16 +107,16 @@ impl Ratio {
 }
 
 impl Contention {
-    /// Name, users, alone, together of each server.
-    pub fn of(pairs: &[(&str, u32, &GroupFigures, &GroupFigures)]) -> Contention {
+    /// Compares servers, each given as name, users, figures alone, and figures together.
+    pub fn from_pairs(pairs: &[(&str, u32, &GroupFigures, &GroupFigures)]) -> Contention {
         let servers: Vec<Contended> = pairs
             .iter()
             .map(|(name, users, alone, together)| {
-                let (alone, together) = (Pace::of(alone), Pace::of(together));
+                let (alone, together) = (Pace::from_group(alone), Pace::from_group(together));
                 Contended {
                     name: (*name).to_owned(),
                     users: *users,
-                    ratio: Ratio::of(&alone, &together),
+                    ratio: Ratio::between(&alone, &together),
                     alone,
                     together,
                 }
@@ -145,13 +145,13 @@ fn is_slowed(server: &Contended) -> bool {
 
 fn verdict(servers: &[Contended], found: bool, alone: f64, together: f64) -> String {
     let sums = format!(
-        "Together they make {together:.1} tokens/s, {:.0}% of the {alone:.1} that they make alone.",
+        "Together they generate {together:.1} tokens/s, {:.0}% of the {alone:.1} that they generate alone.",
         together * 100.0 / alone.max(1e-9)
     );
     if !found {
         let percent = (SLOWDOWN_MIN - 1.0) * 100.0;
         return format!(
-            "No contention shown: each server stays within {percent:.0}% of its pace alone. {sums}"
+            "No contention found: each server stays within {percent:.0}% of its pace alone. {sums}"
         );
     }
     let by_slowdown = |a: &&Contended, b: &&Contended| a.ratio.slowdown().total_cmp(&b.ratio.slowdown());
@@ -173,7 +173,7 @@ fn verdict(servers: &[Contended], found: bool, alone: f64, together: f64) -> Str
     text
 }
 
-/// `Flash at 0.45 x its tokens/s, TTFT 3.1 x, latency 2.3 x`.
+/// Describes a server's pace: `Flash at 0.45 x its tokens/s, TTFT 3.1 x, latency 2.3 x`.
 fn paces(server: &Contended) -> String {
     let c = &server.ratio;
     let mut text = server.name.clone();

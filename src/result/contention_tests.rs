@@ -4,7 +4,7 @@ use crate::report::Aggregator;
 use crate::result::Grouping;
 use crate::units::{MILLISECOND, SECOND};
 
-/// `requests` of one server, each with its first token after `ttft` ms and its end after `latency` ms.
+/// Makes `requests` of one server, each with its first token after `ttft` ms and its end after `latency` ms.
 fn server(requests: u64, ttft: u64, latency: u64) -> GroupFigures {
     let mut recorder = Recorder::new(0, 1, false);
     for iteration in 0..requests {
@@ -30,7 +30,7 @@ fn server(requests: u64, ttft: u64, latency: u64) -> GroupFigures {
 }
 
 fn found(thinker: [&GroupFigures; 2], flash: [&GroupFigures; 2]) -> Contention {
-    Contention::of(&[
+    Contention::from_pairs(&[
         ("Thinker", 6, thinker[0], thinker[1]),
         ("Flash", 14, flash[0], flash[1]),
     ])
@@ -42,7 +42,7 @@ fn the_same_pace_alone_and_together_is_no_contention() {
     let nearly = server(95, 22, 315);
     let contention = found([&thinker, &thinker], [&flash, &nearly]);
     assert!(!contention.found, "{}", contention.verdict);
-    assert!(contention.verdict.starts_with("No contention shown"));
+    assert!(contention.verdict.starts_with("No contention found"));
     assert_eq!(contention.tokens_per_second_alone, 1500.0);
     assert_eq!(contention.tokens_per_second_together, 1450.0);
     assert_eq!(contention.servers[0].ratio.ttft_p50, Some(1.0));
@@ -61,7 +61,8 @@ fn the_one_that_keeps_its_pace_starves_the_other() {
         "{verdict}"
     );
     assert!(
-        verdict.ends_with("Together they make 800.0 tokens/s, 53% of the 1500.0 that they make alone."),
+        verdict
+            .ends_with("Together they generate 800.0 tokens/s, 53% of the 1500.0 that they generate alone."),
         "{verdict}"
     );
     assert_eq!(contention.servers[1].users, 14);

@@ -1,38 +1,39 @@
-//! Requests one by one, as a document lists them. Their number is not bounded, so the list is never in memory.
+//! The details: requests one by one, as a document lists them. Their number is unbounded, so the list is never in
+//! memory.
 
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One request. Names and units are those of the Python tool's results, whose users' scripts read them: times are
-/// seconds here.
+/// One request. Names and units are those of the Python tool's results, because its users' scripts read them: times
+/// are seconds here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detail {
-    /// `v12-3`: the fourth request of VU 12; `i12`: the thirteenth of all, where all VUs share them.
+    /// Id: `v12-3` is the fourth request of VU 12; `i12` is the thirteenth of all, if all VUs share the iterations.
     pub request_id: String,
-    /// With several servers the server's name, else that of the kind of request.
+    /// Name of the server if there are several, otherwise of the kind of request.
     pub endpoint: String,
-    /// When it was due, seconds since 1970.
+    /// Instant at which it was due, seconds since 1970.
     pub start_ts: f64,
-    /// When it ended, seconds since 1970.
+    /// Instant at which it ended, seconds since 1970.
     pub end_ts: f64,
-    /// Seconds; null where no token came.
+    /// Time to the first token in seconds; null if no token came.
     pub ttft: Option<f64>,
-    /// Seconds; null where nothing but thoughts came.
+    /// Time to the first token of the answer in seconds; null if only thoughts came.
     pub ttfa: Option<f64>,
-    /// Seconds.
+    /// Time from due to the end in seconds.
     pub latency: f64,
     pub output_tokens: u64,
     /// Output tokens over latency.
     pub tps: f64,
-    /// The outcome; null for ok.
+    /// Outcome; null for ok.
     pub error: Option<String>,
-    /// What exactly was wrong, where the outcome has several causes.
+    /// Cause, if the outcome has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
 }
 
-/// Reads a list of requests for their number alone.
+/// Reads a list of requests only to count them.
 pub(super) fn counted<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     from.deserialize_seq(Count).map(Some)
 }

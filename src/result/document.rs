@@ -1,8 +1,8 @@
 //! The result document: one type, written by a run and by `merge`, read by `merge` and `compare`.
 //!
 //! docs/RESULT.md lists every key with its unit and meaning; a test holds that page to these types. Times are
-//! milliseconds where a key does not name another unit. `#[serde(default)]` stands only where a document may lack
-//! a key; elsewhere a missing key is an error.
+//! milliseconds unless a key names another unit. `#[serde(default)]` is used only for keys that a document may omit;
+//! any other missing key is an error.
 
 use crate::error::ExitCode;
 use crate::judge::{StepsResult, ThresholdResult};
@@ -22,112 +22,113 @@ pub struct RunResult {
     pub schema: Schema,
     /// The effective configuration with secrets redacted, as `config check` prints it.
     pub config: Value,
-    /// How many requests the document lists one by one. The list itself is never in memory: it is copied from disk
-    /// when the document is written, and counted when it is read. `None`: there is no list.
+    /// Number of requests that the document lists one by one; `None` if there is no list. The list itself is never in
+    /// memory: it is copied from disk when the document is written, and counted when it is read.
     #[serde(default, skip_serializing, deserialize_with = "details::counted")]
     pub details: Option<u64>,
     pub host: Host,
     pub run: Run,
     pub totals: Totals,
     pub rates: Rates,
-    /// Over all requests, by the key of the metric.
+    /// Figures over all requests, by the key of the metric.
     pub metrics: Ordered<MetricFigures>,
-    /// By the name of the kind of request: `SERVER/KIND` with several servers, the server's where it has one kind.
+    /// Figures by the name of the kind of request: `SERVER/KIND` with several servers, or only the server's name if it
+    /// has one kind.
     pub kinds: Ordered<GroupFigures>,
-    /// By the name of the server, where there are several.
+    /// Figures by the name of the server, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers: Option<Ordered<GroupFigures>>,
-    /// Where a server states its own times.
+    /// Present if a server states its own times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_timings: Option<ServerTimings>,
-    /// One row a second; longer rows where the run is longer than a day.
+    /// One row per second; rows are longer if the run is longer than a day.
     pub timeline: Vec<RowFigures>,
-    /// CPU and memory of a server that the run has started, about a row a second.
+    /// CPU and memory of the managed server, about one row per second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managed_server_timeline: Vec<ManagedServerRow>,
-    /// Where load came first that is in no figure but these.
+    /// Present if a warm-up came first, which is in no other figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warmup: Option<WarmUp>,
-    /// Across the repetitions.
+    /// Spread across the repetitions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spread: Vec<Spread>,
-    /// Where the plan was run several times: each time.
+    /// Each repetition, if the plan was run several times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repeats: Vec<Repeat>,
-    /// Where each server was loaded alone first.
+    /// Present if each server was loaded alone first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contention: Option<Contention>,
     pub client: Client,
-    /// Where the run has started its server.
+    /// Present if the run started its server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_server: Option<ManagedServerFigures>,
-    /// Where a Pushgateway is named.
+    /// Present if figures were pushed to a Pushgateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushes: Option<Pushes>,
     pub thresholds: Vec<ThresholdResult>,
-    /// Where the profile judges step by step.
+    /// Present if the profile judges step by step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<StepsResult>,
     pub warnings: Vec<Warning>,
     pub analysis: Vec<Finding>,
-    /// Of a merged document: what each process says of itself.
+    /// In a merged document: the figures of each part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartFigures>,
-    /// The text that the run has shown at its end.
+    /// Text that the run showed at its end.
     pub summary: String,
 }
 
 impl RunResult {
-    /// Figures of one of the table's metrics over all requests; `None`: a rare one without values.
+    /// Returns the figures of a metric over all requests; `None` for a rare metric without values.
     pub fn metric(&self, id: MetricId) -> Option<&MetricFigures> {
         self.metrics.get(id.key())
     }
 
-    /// By server where there are several, by kind of request where there is one.
+    /// Returns the figures by server if there are several, otherwise by kind of request.
     pub fn groups(&self) -> &Ordered<GroupFigures> {
         self.servers.as_ref().unwrap_or(&self.kinds)
     }
 }
 
-/// What was run, when, and how it ended.
+/// Facts about the run: what was run, when, and how it ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     pub profile: String,
-    /// Origins of the servers under test, comma-separated.
+    /// Origins of the targets, comma-separated.
     pub target: String,
-    /// RFC 3339, UTC: the start of the load.
+    /// Start of the load, RFC 3339, UTC.
     pub started_at: String,
-    /// From the start of the program to the start of the load.
+    /// Time from the start of the program to the start of the load.
     pub startup_seconds: f64,
     pub duration_seconds: f64,
     pub stopped_by: StoppedBy,
     pub layout: Layout,
-    /// The part of the plan that this process ran, where several share it.
+    /// Part of the plan that this process ran, if several share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<ShardFigures>,
-    /// Where the load was to begin at an instant.
+    /// Present if the load was to begin at a given instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<StartFigures>,
-    /// Of a merged document.
+    /// Present in a merged document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged: Option<MergedFigures>,
-    /// The exit code in a word.
+    /// Exit code in a word.
     pub verdict: String,
     pub exit_code: ExitCode,
-    /// By program.
+    /// Versions by program.
     pub versions: Ordered<String>,
 }
 
-/// How the summary is laid out.
+/// The layout of the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
     Profile,
-    /// Of a workload that names its servers: as the Python tool printed it, with our rows behind.
+    /// The Python tool's layout, followed by our rows; for a workload that names its servers.
     Workload,
 }
 
-/// Why the load ended.
+/// The reason why the load ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoppedBy {
@@ -140,30 +141,30 @@ pub enum StoppedBy {
     Failure,
 }
 
-/// Where the load came from. In a merged document null stands where the processes differ.
+/// The host that the load came from. In a merged document a value is null if the processes differ.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Host {
     /// `uname -r`.
     pub kernel: Option<String>,
-    /// The CPU's model.
+    /// Model of the CPU.
     pub cpu: Option<String>,
     pub cpus_allowed: Option<Vec<usize>>,
-    /// One engine core each.
+    /// CPUs of the worker cores.
     pub worker_cpus: Option<Vec<usize>>,
-    /// For the managed server; empty without one.
+    /// CPUs of the managed server; empty without one.
     pub server_cpus: Option<Vec<usize>>,
     pub reporter_cpu: Option<usize>,
-    /// How many files may be open.
+    /// Limit of open files.
     pub open_files: Option<u64>,
     pub memlock_bytes: Option<u64>,
-    /// The first and the last that connect() hands out.
+    /// First and last local port that connect() uses.
     pub local_ports: Option<[u16; 2]>,
-    /// The least time that a core waits between two looks at its completions.
+    /// Minimum time that a core waits before it looks at its completions again.
     pub min_wait_us: Option<u64>,
 }
 
 impl Host {
-    /// What both agree on.
+    /// Returns the values that both hosts agree on.
     pub fn in_common(self, other: &Host) -> Host {
         fn same<T: PartialEq>(a: Option<T>, b: &Option<T>) -> Option<T> {
             a.filter(|a| b.as_ref() == Some(a))
@@ -195,31 +196,32 @@ impl Host {
     }
 }
 
-/// What was counted over the whole run: the counts of [`crate::result::Traffic`], and those of the cores.
+/// The counts of the whole run: those of [`crate::result::Traffic`], and those of the cores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     pub requests: u64,
     pub ok: u64,
     pub failed: u64,
     pub interrupted: u64,
-    /// The outcomes that occurred.
+    /// Requests by outcome; only the outcomes that occurred.
     pub by_outcome: Ordered<u64>,
-    /// What exactly was wrong, of failed requests whose outcome has several causes.
+    /// Failed requests by cause, for outcomes that have several.
     pub by_cause: Ordered<u64>,
-    /// Answers by the finish reason that their server gave.
+    /// Answers by the finish reason that the server gave.
     pub by_finish: Ordered<u64>,
-    /// The statuses that occurred.
+    /// Requests by status; only the statuses that occurred.
     pub by_status: Ordered<u64>,
     pub output_tokens: u64,
     pub token_source: TokenSources,
-    /// Good answers without text, and the tokens that their servers claim for them.
+    /// Ok answers without text.
     pub ok_without_text: u64,
+    /// Tokens that the servers claim for them.
     pub tokens_without_text: u64,
-    /// Event streams whose content type does not say so.
+    /// Event streams with another content type.
     pub untyped_streams: u64,
-    /// The longest that an interrupted request had been under way: a lower bound.
+    /// Longest time that an interrupted request had taken so far, a lower bound of its latency.
     pub interrupted_elapsed_max_seconds: f64,
-    /// Begun and not ended: 0, unless a worker failed.
+    /// Requests begun but not ended: 0 unless a worker failed.
     pub in_flight: u64,
     pub dropped_iterations: u64,
     pub stale_reconnects: u64,
@@ -232,10 +234,10 @@ pub struct Totals {
     pub peak_vus: u64,
 }
 
-/// Of a merged document: one of its parts.
+/// One part of a merged document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartFigures {
-    /// As `merge` was given it.
+    /// Name of the file as given to `merge`.
     pub file: String,
     pub run: Run,
     pub host: Host,

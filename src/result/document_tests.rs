@@ -20,7 +20,7 @@ fn a_document_that_is_read_is_the_one_that_was_written_to_the_last_bit() {
     assert!(serde_json::to_string_pretty(&document).unwrap() == written);
 }
 
-/// The pointer to each member, one of those with names of their own and one element of each list.
+/// Returns pointers to all members; of members whose names a run decides, and of each list, to one element.
 fn each_key(value: &Value, path: &str, found: &mut Vec<String>) {
     let is_of_names = ["/kinds", "/servers", "/metrics"]
         .iter()
@@ -43,7 +43,7 @@ fn each_key(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Takes a member away, or gives it another value.
+/// Removes a member, or sets it to another value.
 fn changed(document: &Value, pointer: &str, value: Option<Value>) -> Value {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let key = key.replace("~1", "/").replace("~0", "~");

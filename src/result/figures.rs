@@ -1,4 +1,4 @@
-//! Figures of one metric, and maps that keep their order.
+//! The figures of one metric, and maps that keep their order.
 
 use crate::metrics::{Distribution, Exact};
 use crate::units::{MILLISECOND, millis};
@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// One metric in the document: milliseconds, nulls where there are no values.
+/// The figures of one metric in the document: milliseconds, null if there are no values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricFigures {
     pub count: u64,
@@ -21,14 +21,14 @@ pub struct MetricFigures {
     pub p95: Option<f64>,
     pub p99: Option<f64>,
     pub p999: Option<f64>,
-    /// Of `count`, those over one hour: in every figure here, not in `hdr`.
+    /// How many of `count` are over one hour. They are in every figure here, but not in `hdr`.
     pub out_of_range: u64,
-    /// Base64 of the HdrHistogram V2 compressed form, microseconds.
+    /// Histogram in microseconds: base64 of HdrHistogram's V2 compressed form.
     pub hdr: Option<String>,
 }
 
 impl MetricFigures {
-    pub fn of(d: &Distribution) -> MetricFigures {
+    pub fn from_distribution(d: &Distribution) -> MetricFigures {
         let quantile = |q| d.quantile(q).map(millis);
         MetricFigures {
             count: d.offered(),
@@ -47,14 +47,17 @@ impl MetricFigures {
 }
 
 impl MetricFigures {
-    /// The distribution back: with the exact figures that stand beside the histogram, the sum by the mean's 15
-    /// digits.
+    /// Restores the distribution, with the exact figures that are stored next to the histogram. The sum has the
+    /// precision of the mean's 15 digits.
     pub fn distribution(&self) -> Result<Distribution, String> {
         if self.count == 0 {
             return Ok(Distribution::new());
         }
         let (Some(hdr), Some(min), Some(mean), Some(max)) = (&self.hdr, self.min, self.mean, self.max) else {
-            return Err(format!("counts {} values and lacks their figures", self.count));
+            return Err(format!(
+                "counts {} values, but has no figures of them",
+                self.count
+            ));
         };
         let ns = |ms: f64| (ms * MILLISECOND as f64).round() as u64;
         let exact = Exact {
@@ -68,7 +71,7 @@ impl MetricFigures {
     }
 }
 
-/// A JSON object whose keys are names, in the order they were given in.
+/// A JSON object whose keys are names, in the order in which they were given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ordered<T>(pub Vec<(String, T)>);
 

@@ -1,4 +1,4 @@
-//! What is counted and measured of requests: of all, of one server's, of one kind.
+//! Counts and measurements of a group of requests: of all, of one server, or of one kind.
 
 use crate::metrics::{Cause, METRICS, Outcome, SeriesTotals, TokenSource};
 use crate::plan::Plan;
@@ -6,46 +6,47 @@ use crate::result::figures::{MetricFigures, Ordered};
 use crate::units::{Nanos, seconds};
 use serde::{Deserialize, Serialize};
 
-/// What was counted of a group of requests.
+/// The counts of a group of requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     pub requests: u64,
     pub ok: u64,
     pub failed: u64,
     pub interrupted: u64,
-    /// The outcomes that occurred.
+    /// Requests by outcome; only the outcomes that occurred.
     pub by_outcome: Ordered<u64>,
-    /// What exactly was wrong, of failed requests whose outcome has several causes.
+    /// Failed requests by cause, for outcomes that have several.
     pub by_cause: Ordered<u64>,
-    /// Answers by the finish reason that their server gave.
+    /// Answers by the finish reason that the server gave.
     pub by_finish: Ordered<u64>,
-    /// The statuses that occurred.
+    /// Requests by status; only the statuses that occurred.
     pub by_status: Ordered<u64>,
     pub output_tokens: u64,
     pub token_source: TokenSources,
-    /// Good answers without text, and the tokens that their servers claim for them.
+    /// Ok answers without text.
     pub ok_without_text: u64,
+    /// Tokens that the servers claim for them.
     pub tokens_without_text: u64,
-    /// Event streams whose content type does not say so.
+    /// Event streams with another content type.
     pub untyped_streams: u64,
-    /// The longest that an interrupted request had been under way: a lower bound.
+    /// Longest time that an interrupted request had taken so far, a lower bound of its latency.
     pub interrupted_elapsed_max_seconds: f64,
 }
 
-/// Who counted output tokens.
+/// The source of output token counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenSources {
     Server,
-    /// One token for each event with text.
+    /// One token was counted for each event with text.
     Events,
-    /// The server for some requests, events for others.
+    /// The server counted for some requests, events were counted for others.
     Mixed,
     None,
 }
 
 impl TokenSources {
-    fn of(totals: &SeriesTotals) -> TokenSources {
+    fn from_totals(totals: &SeriesTotals) -> TokenSources {
         let server = totals.token_source(TokenSource::Server) > 0;
         let events = totals.token_source(TokenSource::Events) > 0;
         match (server, events) {
@@ -56,7 +57,7 @@ impl TokenSources {
         }
     }
 
-    /// Those that counted.
+    /// Returns the sources that were used.
     pub fn each(self) -> &'static [TokenSource] {
         match self {
             TokenSources::Server => &[TokenSource::Server],
@@ -69,13 +70,13 @@ impl TokenSources {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
-    /// Ok and failed.
+    /// Rate of ok and failed requests.
     pub requests_per_second: f64,
     pub ok_requests_per_second: f64,
     pub output_tokens_per_second: f64,
-    /// Failed over ok and failed, 0 to 1.
+    /// Share of failed among ok and failed requests, 0 to 1.
     pub error_rate: f64,
-    /// Timeouts and 503s over ok and failed, 0 to 1.
+    /// Share of timeouts and 503s among ok and failed requests, 0 to 1.
     pub contention_error_rate: f64,
 }
 
@@ -87,29 +88,29 @@ pub struct GroupFigures {
     pub metrics: Ordered<MetricFigures>,
 }
 
-/// How the series of a plan make groups.
+/// The assignment of a plan's series to groups.
 #[derive(Clone, Debug)]
 pub struct Grouping {
     /// Name of each series, in order.
     pub kinds: Vec<String>,
-    /// Name of each server where there are several, else empty.
+    /// Name of each server if there are several, otherwise empty.
     pub servers: Vec<String>,
     /// Index of each series' server.
     pub server_of_kind: Vec<u16>,
 }
 
 impl Grouping {
-    /// By the kinds and the servers of a plan.
-    pub fn of(plan: &Plan) -> Grouping {
+    /// Groups series by the kinds and the servers of a plan.
+    pub fn from_plan(plan: &Plan) -> Grouping {
         let kinds = &plan.workload.kinds;
         Grouping {
             kinds: kinds.iter().map(|kind| kind.name.clone()).collect(),
             servers: plan.server_names(),
-            server_of_kind: kinds.iter().map(|kind| kind.endpoint).collect(),
+            server_of_kind: kinds.iter().map(|kind| kind.server).collect(),
         }
     }
 
-    /// What each series is called in the details: with several servers, by its server.
+    /// Returns the name of each series in the details: with several servers, its server's name.
     pub fn names_in_details(&self) -> Vec<String> {
         match self.servers.is_empty() {
             true => self.kinds.clone(),
@@ -122,7 +123,7 @@ impl Grouping {
         }
     }
 
-    /// One group of each of `series`, which are in the order of `kinds`.
+    /// Makes a group of each of `series`, which are in the order of `kinds`.
     pub fn by_kind(&self, series: &[SeriesTotals], duration: Nanos) -> Ordered<GroupFigures> {
         assert_eq!(self.kinds.len(), series.len(), "one name for each series");
         let named = self.kinds.iter().zip(series);
@@ -131,7 +132,7 @@ impl Grouping {
             .collect()
     }
 
-    /// Each server's kinds of request together; `None`: there is one server.
+    /// Makes a group of each server's kinds of request; `None` if there is only one server.
     pub fn by_server(&self, series: &[SeriesTotals], duration: Nanos) -> Option<Ordered<GroupFigures>> {
         assert_eq!(
             self.server_of_kind.len(),
@@ -190,7 +191,7 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
             .map(|(status, n)| (status.to_string(), n))
             .collect(),
         output_tokens: series.output_tokens,
-        token_source: TokenSources::of(series),
+        token_source: TokenSources::from_totals(series),
         ok_without_text: series.ok_without_text,
         tokens_without_text: series.tokens_without_text,
         untyped_streams: series.untyped_streams,
@@ -219,6 +220,6 @@ pub(crate) fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
     METRICS
         .iter()
         .filter(|m| !m.rare || !series.metric(m.id).is_empty())
-        .map(|m| (m.key, MetricFigures::of(series.metric(m.id))))
+        .map(|m| (m.key, MetricFigures::from_distribution(series.metric(m.id))))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! Whether the requests of a document add up.
+//! Accounts of the requests of a document, to check that they add up.
 
 use crate::error::ExitCode;
 use crate::metrics::{Account, Ledger, Outcome};
@@ -27,8 +27,8 @@ impl Totals {
 }
 
 impl RunResult {
-    /// The document's requests by kind, by outcome, and by server where there are several. `in_flight`: how many of
-    /// them may have no outcome.
+    /// Returns the ledger of the document's requests by kind, by outcome, and by server if there are several.
+    /// `in_flight` is the number of requests that may have no outcome.
     pub fn ledger(&self, in_flight: u64) -> Ledger {
         let ledger = Ledger::new(self.totals.account(), in_flight)
             .with_division(
@@ -42,7 +42,8 @@ impl RunResult {
         }
     }
 
-    /// A mistake of ours was found in the document after it was built: it must not look whole.
+    /// Marks the document as failed, because a bug of ours was found in it after it was built: it must not look
+    /// complete.
     pub fn fail_internally(&mut self) {
         self.run.exit_code = ExitCode::Internal;
         self.run.verdict = ExitCode::Internal.verdict().to_owned();

@@ -1,30 +1,30 @@
-//! What a managed server was seen to do, and what it counted beside us.
+//! Figures of a managed server: the resources it used, and its own counts next to ours.
 
 use crate::server::ServerResources;
 use serde::{Deserialize, Serialize};
 
-/// Of a server that the run has started.
+/// The figures of a server that the run started.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ManagedServerFigures {
-    /// Of the simulator only: others do not count for us.
+    /// Counts of the simulator; other servers do not report any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<ServerCounts>,
-    /// Of a server that was there to be looked at.
+    /// Resources of a server that ran long enough to be observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ServerResources>,
 }
 
-/// What a managed simulator counted, beside our own count of the same.
+/// The counts of a managed simulator, next to our own counts of the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerCounts {
-    /// Completions begun and errors answered, by the server's count, our probes subtracted.
+    /// Completions begun and errors answered by the server's count, without our probes.
     pub requests: u64,
     pub errors: u64,
-    /// Of the errors: 429, 500 and 503, 504.
+    /// Errors by status: 429; then 500 and 503; then 504.
     pub rate_limit_errors: u64,
     pub server_errors: u64,
     pub timeout_errors: u64,
-    /// Completions sent and answers of status 400 and above, by ours.
+    /// Completions sent and answers of status 400 and above, by our count.
     pub client_requests: u64,
     pub client_errors: u64,
     pub client_rate_limit_errors: u64,
@@ -33,7 +33,7 @@ pub struct ServerCounts {
 }
 
 impl ServerCounts {
-    /// Takes in another process's server.
+    /// Merges the counts of another process's server.
     pub fn merge(self, other: ServerCounts) -> ServerCounts {
         let ServerCounts {
             requests,
@@ -61,7 +61,7 @@ impl ServerCounts {
         }
     }
 
-    /// What is counted, the server's count, ours.
+    /// Returns the name of each count, the server's value, and ours.
     fn pairs(&self) -> [(&'static str, u64, u64); 5] {
         let ServerCounts {
             requests,
@@ -84,7 +84,7 @@ impl ServerCounts {
         ]
     }
 
-    /// The first count that is not the same: what, the server's, ours.
+    /// Returns the first count that differs: its name, the server's value, and ours.
     pub fn difference(&self) -> Option<(&'static str, u64, u64)> {
         self.pairs().into_iter().find(|(_, theirs, ours)| theirs != ours)
     }

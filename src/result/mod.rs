@@ -1,5 +1,5 @@
-//! The result document of a run: what it holds ([`document`](RunResult)), how a run's figures come into it, what
-//! they mean, and how it is read back. Numbers only, computed once, shown by `output`.
+//! The result document of a run: its type ([`RunResult`]), how it is built from a run's figures, what these mean, and
+//! how it is read back. Numbers are computed here once, and shown by `output`.
 
 mod analysis;
 mod build;
@@ -43,5 +43,5 @@ pub use rows::{ManagedServerRow, RowFigures, SpreadFigures};
 pub use schema::{SCHEMA, Schema};
 pub use sharded::{MergedFigures, STARTED_LATE, ShardFigures, StartFigures};
 pub use timings::{ServerTimings, TwoClocks};
-pub(crate) use warnings::of as warnings_of;
+pub(crate) use warnings::find as warnings_of;
 pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};

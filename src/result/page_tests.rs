@@ -1,30 +1,31 @@
-//! docs/RESULT.md and the types hold each other: every key of the one is in the other.
+//! docs/RESULT.md and the types have the same keys: every key of the one is in the other.
 
 use crate::result::{Detail, SCHEMA, sample};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 const PAGE: &str = include_str!("../../docs/RESULT.md");
-/// What stands for a name that a run decides, as the page writes it.
+/// The placeholder that the page uses for a name that a run decides.
 const NAME: &str = "NAME";
-/// Its keys are those of a profile, and another page's.
+/// The member whose keys are those of a profile, which another page documents.
 const OPAQUE: &str = "config";
 
-/// The keys of the page's tables, by the path of the object that has them; that of the document itself is empty.
+/// The keys of the page's tables, by the path of the object that has them. The path of the document itself is empty.
 type Tables = BTreeMap<String, BTreeSet<String>>;
 
-/// Every word in backticks.
+/// Returns every word in backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// The list of paths at the beginning of a paragraph; what follows the first full stop or colon explains.
+/// Returns the list of paths at the beginning of a paragraph. It ends at the first full stop or colon.
 fn paths_of(paragraph: &str) -> &str {
     let ends = [". ", ": "].iter().filter_map(|end| paragraph.find(end));
     &paragraph[..ends.min().unwrap_or(paragraph.len())]
 }
 
-/// A table belongs to the paths that the paragraph before it begins with; in a section of its own, to the document.
+/// Reads the tables. A table belongs to the paths that the paragraph before it begins with, or to the document itself
+/// if there are none.
 fn tables(page: &str) -> Tables {
     let mut tables = Tables::new();
     let paragraphs: Vec<&str> = page.split("\n\n").collect();
@@ -60,7 +61,7 @@ fn tables(page: &str) -> Tables {
     tables
 }
 
-/// Follows a document along the tables, and notes what of them it has met.
+/// Walks a document along the tables, and notes which of their keys it has found.
 struct Walk<'a> {
     tables: &'a Tables,
     met: BTreeSet<String>,
@@ -100,7 +101,7 @@ impl Walk<'_> {
     }
 }
 
-/// What is in `document` and not in the page, and the other way round.
+/// Returns the keys that are only in `document`, and those that are only in the page.
 fn mistakes(document: &Value, page: &str) -> Vec<String> {
     let tables = tables(page);
     let mut walk = Walk {
@@ -128,7 +129,7 @@ fn mistakes(document: &Value, page: &str) -> Vec<String> {
     mistakes
 }
 
-/// A document with every key, its details too.
+/// Returns a document with every key, including its details.
 fn whole() -> Value {
     let mut document = serde_json::to_value(sample::full()).unwrap();
     let detail = Detail {
@@ -174,7 +175,7 @@ fn a_key_that_is_missing_on_either_side_is_found() {
     );
 }
 
-/// Names of the fields of a value's types, from its debugging text: those that hold nothing are there, too.
+/// Returns the names of the fields of a value's types from its debug text, which includes fields that are `None`.
 fn fields(debug: &str) -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
     let (mut word, mut in_text, mut escaped) = (String::new(), false, false);

@@ -1,4 +1,4 @@
-//! What a run of several passes adds to the document: the warm-up, each repetition and their spread, contention.
+//! Sections of the document on a run of several passes: the warm-up, each repetition and their spread, contention.
 
 use crate::judge::{Judged, ThresholdResult};
 use crate::metrics::MetricId;
@@ -10,17 +10,17 @@ use crate::units::{Nanos, seconds};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Empty where a run is one load alone.
+/// The sections of a run of several passes; empty if a run has only one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PassFigures {
     pub warmup: Option<WarmUp>,
     pub repeats: Vec<Repeat>,
-    /// Across the repetitions.
+    /// Spread across the repetitions.
     pub spread: Vec<Spread>,
     pub contention: Option<Contention>,
 }
 
-/// Load that is in no figure but these.
+/// The warm-up, which is excluded from all other figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WarmUp {
     pub duration_seconds: f64,
@@ -31,7 +31,7 @@ pub struct WarmUp {
 }
 
 impl WarmUp {
-    /// Takes in another warm-up of this process.
+    /// Adds another warm-up of this process.
     pub fn append(&mut self, load: &Aggregator, duration: Nanos) {
         let total = &load.merged().total;
         self.duration_seconds += seconds(duration);
@@ -41,7 +41,7 @@ impl WarmUp {
         self.interrupted += total.interrupted();
     }
 
-    /// Takes in another process's, which went on at the same time.
+    /// Merges the warm-up of another process, which ran at the same time.
     pub fn merge(self, other: WarmUp) -> WarmUp {
         let WarmUp {
             duration_seconds,
@@ -60,7 +60,7 @@ impl WarmUp {
     }
 }
 
-/// One of several runs of the same plan, in the shape of a document.
+/// One repetition of a plan, in the shape of a document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repeat {
     pub run: RepeatRun,
@@ -79,7 +79,7 @@ pub struct RepeatRun {
     pub stopped_by: StoppedBy,
 }
 
-/// When a repetition ran and how it ended.
+/// The time of a repetition and how it ended.
 #[derive(Clone, Copy, Debug)]
 pub struct RepeatFacts {
     pub started_at_unix_ns: i128,
@@ -88,7 +88,7 @@ pub struct RepeatFacts {
 }
 
 impl Repeat {
-    pub fn of(number: u32, facts: RepeatFacts, load: &Aggregator, judged: &Judged) -> Repeat {
+    pub fn new(number: u32, facts: RepeatFacts, load: &Aggregator, judged: &Judged) -> Repeat {
         let total = &load.merged().total;
         Repeat {
             run: RepeatRun {
@@ -97,11 +97,11 @@ impl Repeat {
                 duration_seconds: seconds(facts.duration),
                 stopped_by: facts.stopped_by,
             },
-            totals: Totals::of(load),
+            totals: Totals::from_load(load),
             rates: rates(total, facts.duration),
             metrics: metrics(total),
             thresholds: judged.thresholds.clone(),
-            timeline: RowFigures::of_all(load.timeline()),
+            timeline: RowFigures::from_rows(load.timeline()),
         }
     }
 
@@ -114,12 +114,12 @@ impl Repeat {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     pub figure: String,
-    /// `ms`, `/s`; empty for a share.
+    /// Unit: `ms` or `/s`; empty for a share.
     pub unit: String,
-    /// Repetitions that have it.
+    /// Number of repetitions that have the figure.
     pub runs: usize,
     pub mean: f64,
-    /// Of the sample; `None` with one run.
+    /// Standard deviation of the sample; `None` with one run.
     pub standard_deviation: Option<f64>,
     pub min: f64,
     pub max: f64,
@@ -129,7 +129,7 @@ pub struct Spread {
 
 type Figure = (&'static str, &'static str, fn(&Repeat) -> Option<f64>);
 
-/// What is told across repetitions.
+/// The figures that are compared across repetitions.
 const FIGURES: [Figure; 10] = [
     ("requests_per_second", "/s", |r| Some(r.rates.requests_per_second)),
     ("output_tokens_per_second", "/s", |r| {
@@ -145,7 +145,7 @@ const FIGURES: [Figure; 10] = [
     ("tbt_p99", "ms", |r| r.quantile(MetricId::Tbt, |m| m.p99)),
 ];
 
-/// Figures that no repetition has are left out.
+/// Computes the spread of each figure; figures that no repetition has are left out.
 pub fn spread(repeats: &[Repeat]) -> Vec<Spread> {
     FIGURES
         .iter()
@@ -179,8 +179,8 @@ fn spread_of(figure: &str, unit: &str, values: &[f64]) -> Option<Spread> {
     })
 }
 
-/// The verdict on all repetitions: a threshold holds where it held in each; its figure and breaking point are those of
-/// the first that failed, else of the last. Steps are those of the last.
+/// Joins the verdicts on all repetitions. A threshold holds if it held in each; its figure and breaking point are those
+/// of the first repetition that failed, otherwise of the last. Steps are those of the last.
 pub fn judged_together(mut each: Vec<Judged>) -> Option<Judged> {
     let mut together = each.pop()?;
     for earlier in each.iter().rev() {

@@ -1,13 +1,13 @@
-//! How often figures reached the Pushgateway.
+//! Counts of pushes to the Pushgateway.
 
 use serde::{Deserialize, Serialize};
 
-/// What became of the pushes of a run.
+/// The pushes of a run by their result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pushes {
     pub sent: u64,
     pub failed: u64,
-    /// Replaced by newer figures before the gateway was free, or never begun.
+    /// Pushes that were replaced by newer figures before the gateway was free, or that were never begun.
     pub dropped: u64,
     pub last_error: Option<String>,
 }

@@ -1,17 +1,18 @@
-//! A result document, read forwards: all of it but its details, whose number does not matter for the memory that
+//! Reads a result document forwards, without its details, so that their number does not matter for the memory it
 //! takes.
 
 use crate::json::{JsonError, Scanner};
 use crate::result::{Detail, RunResult};
 use std::io::BufRead;
 
-/// What is kept of a document. A day of seconds is 26 MB of rows; a kind of request has up to 5 MB of histograms.
+/// The most bytes that are kept of a document. The rows of a day take 26 MB; a kind of request has up to 5 MB of
+/// histograms.
 const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-/// Reads a document of this program's schema ([`crate::result::Schema`]). Keys that it does not know are ignored; one
-/// that is missing or of another type is an error with its place. Whether the figures go together is not looked at.
+/// Reads a document of this program's schema ([`crate::result::Schema`]). Unknown keys are ignored; a key that is
+/// missing or has the wrong type is an error with its place. It does not check that the figures are consistent.
 pub fn read(input: impl BufRead) -> Result<RunResult> {
     let mut scanner = Scanner::within(input, KEPT_BYTES_MAX);
     let result = scanner.parse()?;
@@ -19,15 +20,15 @@ pub fn read(input: impl BufRead) -> Result<RunResult> {
     Ok(result)
 }
 
-/// The schema that a document says it has; reads no further than that. `None`: it says none.
+/// Returns the schema that a document states, `None` if it states none. Reads no further than that.
 pub fn schema_of(input: impl BufRead) -> Result<Option<String>> {
     let mut scanner = Scanner::new(input);
     let found = scanner.find("schema")?;
     found.then(|| scanner.parse()).transpose()
 }
 
-/// Calls `take` with each element of the document's details in order, until it fails: as it is in the file, and read.
-/// How many there were; `None`: the document has no list of them.
+/// Calls `take` with each element of the document's details in order, until it fails: with its bytes in the file, and
+/// parsed. Returns how many there were; `None` if the document has no such list.
 pub fn each_detail<E: From<JsonError>>(
     input: impl BufRead,
     mut take: impl FnMut(&[u8], &Detail) -> std::result::Result<(), E>,

@@ -1,19 +1,19 @@
-//! Rows of timelines.
+//! The rows of timelines.
 
 use crate::report::{Spread, TimelineRow};
 use crate::server::ServerSample;
 use crate::units::{MILLISECOND, Nanos, millis, seconds};
 use serde::{Deserialize, Serialize};
 
-/// What happened in one second of the load, or in several where it is longer than a day.
+/// The figures of one second of the load, or of several if it is longer than a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RowFigures {
-    /// The row's end, since the start of the load.
+    /// End of the row, since the start of the load.
     pub elapsed_seconds: f64,
     pub vus_planned: u64,
     pub vus_running: u64,
     pub connections: u64,
-    /// Ended in this row, interrupted ones too.
+    /// Requests that ended in this row, including interrupted ones.
     pub requests: u64,
     pub errors: u64,
     pub output_tokens: u64,
@@ -21,7 +21,7 @@ pub struct RowFigures {
     pub ttft: SpreadFigures,
 }
 
-/// The values of a metric in one row: milliseconds, nulls where there are none.
+/// The values of a metric in one row: milliseconds, null if there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SpreadFigures {
     pub count: u64,
@@ -31,7 +31,7 @@ pub struct SpreadFigures {
 }
 
 impl RowFigures {
-    pub fn of(row: &TimelineRow) -> RowFigures {
+    pub fn from_row(row: &TimelineRow) -> RowFigures {
         let TimelineRow {
             elapsed,
             vus_planned,
@@ -51,18 +51,18 @@ impl RowFigures {
             requests,
             errors,
             output_tokens,
-            latency: SpreadFigures::of(latency),
-            ttft: SpreadFigures::of(ttft),
+            latency: SpreadFigures::from_spread(latency),
+            ttft: SpreadFigures::from_spread(ttft),
         }
     }
 
-    pub fn of_all(rows: &[TimelineRow]) -> Vec<RowFigures> {
-        rows.iter().map(RowFigures::of).collect()
+    pub fn from_rows(rows: &[TimelineRow]) -> Vec<RowFigures> {
+        rows.iter().map(RowFigures::from_row).collect()
     }
 }
 
 impl SpreadFigures {
-    fn of(spread: Spread) -> SpreadFigures {
+    fn from_spread(spread: Spread) -> SpreadFigures {
         SpreadFigures {
             count: spread.count,
             sum: spread.sum_ns as f64 / MILLISECOND as f64,
@@ -71,7 +71,7 @@ impl SpreadFigures {
         }
     }
 
-    /// Back in nanoseconds, to which the sum is rounded.
+    /// Converts back to nanoseconds, to which the sum is rounded.
     pub fn spread(self) -> Spread {
         let ns = |ms: f64| (ms * MILLISECOND as f64).round();
         Spread {
@@ -83,19 +83,19 @@ impl SpreadFigures {
     }
 }
 
-/// What a managed server used, all its processes together.
+/// The resources that a managed server used, all its processes together.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ManagedServerRow {
-    /// Since the start of the load.
+    /// Time since the start of the load.
     pub elapsed_seconds: f64,
-    /// Of one CPU, since the row before: 250 is two and a half. Null in the first row.
+    /// CPU time since the previous row in percent of one CPU: 250 is two and a half CPUs. Null in the first row.
     pub cpu_percent: Option<f64>,
-    /// Memory that processes share counts once for each.
+    /// Resident memory; memory that processes share counts once for each.
     pub rss_bytes: u64,
 }
 
 impl ManagedServerRow {
-    pub fn of(sample: &ServerSample) -> ManagedServerRow {
+    pub fn from_sample(sample: &ServerSample) -> ManagedServerRow {
         ManagedServerRow {
             elapsed_seconds: seconds(sample.elapsed),
             cpu_percent: sample.cpu_percent,

@@ -1,4 +1,4 @@
-//! A document that has every key there is, for tests of what is written and read. Its figures go together.
+//! A document with every key, for tests of writing and reading. Its figures are consistent.
 
 use crate::error::ExitCode;
 use crate::judge::{BreakingPoint, Judged, StepResult, StepsResult, ThresholdResult};
@@ -24,7 +24,7 @@ const STARTED: i128 = 1_767_323_045_000_000_000;
 const REPEATS: u32 = 2;
 const DURATION: Nanos = 3 * SECOND;
 
-/// One run on one core: 90 requests in three seconds, some of them not ok. `slower`: percent.
+/// Makes a run on one core: 90 requests in three seconds, some of them not ok, and `slower` percent slower.
 fn load(slower: u64) -> Aggregator {
     let mut aggregator = Aggregator::new(1, KINDS.len());
     let mut recorder = Recorder::new(0, KINDS.len(), false);
@@ -159,7 +159,7 @@ fn passes(loads: &[Aggregator], together: &Aggregator, grouping: &Grouping) -> P
                 duration: DURATION,
                 stopped_by: StoppedBy::Plan,
             };
-            Repeat::of(number, facts, load, &judged())
+            Repeat::new(number, facts, load, &judged())
         })
         .collect();
     let by_server = |load: &Aggregator, duration| {
@@ -179,7 +179,7 @@ fn passes(loads: &[Aggregator], together: &Aggregator, grouping: &Grouping) -> P
         warmup: Some(warmup),
         spread: spread(&repeats),
         repeats,
-        contention: Some(Contention::of(&pairs)),
+        contention: Some(Contention::from_pairs(&pairs)),
     }
 }
 
@@ -193,7 +193,7 @@ fn run() -> Run {
         stopped_by: StoppedBy::Plan,
         layout: Layout::Workload,
         shard: Some(ShardFigures { number: 1, count: 2 }),
-        start: Some(StartFigures::of(STARTED - 5_000_000, STARTED)),
+        start: Some(StartFigures::from_instants(STARTED - 5_000_000, STARTED)),
         merged: Some(MergedFigures {
             shards: 2,
             missing_shards: vec![2],
@@ -232,7 +232,7 @@ fn server_samples() -> ServerSamples {
     samples
 }
 
-/// Every key that a document may have, whether or not they come together in one.
+/// Makes a document with every key that a document may have, even if they do not occur together in one.
 pub(crate) fn full() -> RunResult {
     static FULL: LazyLock<RunResult> = LazyLock::new(make);
     FULL.clone()
@@ -271,7 +271,7 @@ fn make() -> RunResult {
             }),
             resources: samples.summary(),
         }),
-        managed_server_timeline: samples.rows.iter().map(ManagedServerRow::of).collect(),
+        managed_server_timeline: samples.rows.iter().map(ManagedServerRow::from_sample).collect(),
         pushes: Some(Pushes {
             sent: 3,
             last_error: Some("status 500".to_owned()),

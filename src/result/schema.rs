@@ -1,12 +1,12 @@
-//! Which documents this program reads.
+//! The schema of result documents, and the versions of it that this program reads.
 
 use crate::error::{Reason, quoted};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What a document of this version says of itself.
+/// The schema that documents of this version state.
 pub const SCHEMA: &str = "llmload-uring/2";
-/// The beginning that the schemas of all versions share.
+/// The beginning of the schemas of all versions.
 const FAMILY: &str = "llmload-uring/";
 
 /// The schema of this version, as a member of the document.
@@ -14,12 +14,12 @@ const FAMILY: &str = "llmload-uring/";
 pub struct Schema;
 
 impl Schema {
-    /// Whether a document that says `schema` is a result document, of whatever version.
+    /// Returns true if a document that states `schema` is a result document of any version.
     pub fn is_ours(schema: &str) -> bool {
         schema.starts_with(FAMILY)
     }
 
-    /// Refuses a document that says `schema`, if that is not the one of this version.
+    /// Refuses a document that states `schema`, unless it is the schema of this version.
     pub fn check(schema: &str) -> Result<(), Reason> {
         let number = |schema: &str| schema.strip_prefix(FAMILY)?.parse::<u32>().ok();
         match (number(schema), number(SCHEMA)) {
@@ -38,7 +38,7 @@ impl Schema {
             ))
             .hint("use the version that wrote the document, or a later one")),
             (None, _) => Err(Reason::new(format!("is {}, expected `{SCHEMA}`", quoted(schema)))
-                .hint("name a document that --output FILE has written")),
+                .hint("name a document that was written by --output FILE")),
         }
     }
 }

@@ -1,49 +1,49 @@
-//! What a document says of a run that several processes share.
+//! Sections of the document on a run that several processes share.
 
 use crate::plan::Shard;
 use crate::result::{Warning, rfc3339};
 use crate::units::seconds;
 use serde::{Deserialize, Serialize};
 
-/// Of one process: which part of the plan it ran.
+/// The part of the plan that a process ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardFigures {
-    /// From 1.
+    /// Number of the shard, from 1.
     pub number: u32,
     pub count: u32,
 }
 
 impl ShardFigures {
-    pub fn of(shard: Shard) -> ShardFigures {
+    pub fn from_shard(shard: Shard) -> ShardFigures {
         ShardFigures {
             number: shard.number(),
             count: shard.count(),
         }
     }
 
-    /// `None`: no such part.
+    /// Returns the shard; `None` if there is no such part.
     pub fn shard(self) -> Option<Shard> {
         Shard::new(self.number.checked_sub(1)?, self.count)
     }
 }
 
-/// Of a run that was to begin at an instant.
+/// The start of a run that was to begin at a given instant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StartFigures {
-    /// RFC 3339, UTC.
+    /// That instant, RFC 3339, UTC.
     pub at: String,
-    /// From that instant to the start of the load.
+    /// Delay from that instant to the start of the load.
     pub late_seconds: f64,
 }
 
-/// The rule of a load that began late.
+/// The name of the warning about a load that began late.
 pub const STARTED_LATE: &str = "started_late";
-/// Later than this, shards that began together did not send together.
+/// The delay above which shards that were started together did not send together.
 const LATE_MAX_SECONDS: f64 = 0.1;
 
 impl StartFigures {
-    /// Both instants in nanoseconds since 1970.
-    pub fn of(at: i128, started_at: i128) -> StartFigures {
+    /// Compares two instants in nanoseconds since 1970.
+    pub fn from_instants(at: i128, started_at: i128) -> StartFigures {
         let late = u64::try_from(started_at - at).unwrap_or(0);
         StartFigures {
             at: rfc3339(at),
@@ -52,7 +52,7 @@ impl StartFigures {
     }
 
     pub(super) fn warning(&self) -> Option<Warning> {
-        let advice = "finding the server and its validation take time: start the program earlier";
+        let advice = "finding and validating the server takes time: start the program earlier";
         (self.late_seconds > LATE_MAX_SECONDS).then(|| {
             let message = format!("the load began {:.3} s after --start-at", self.late_seconds);
             Warning::new(STARTED_LATE, message, advice)
@@ -60,14 +60,14 @@ impl StartFigures {
     }
 }
 
-/// Of a document that joins several.
+/// Facts about a merged document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MergedFigures {
-    /// How many parts the plan was split into.
+    /// Number of parts that the plan was split into.
     pub shards: u32,
-    /// Numbers of those that are not in here.
+    /// Numbers of the parts that are missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_shards: Vec<u32>,
-    /// From the first start of a load to the last.
+    /// Time from the first start of a load to the last.
     pub start_skew_seconds: f64,
 }

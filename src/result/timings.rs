@@ -1,4 +1,4 @@
-//! Where the server states its own times: they and ours side by side, and how far apart they are.
+//! Compares the times that a server states with ours.
 
 use crate::metrics::{MetricId, SeriesTotals};
 use crate::units::millis;
@@ -6,42 +6,42 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerTimings {
-    /// `server_prompt` against `ttft`, which holds it.
+    /// Compares `server_prompt` with `ttft`, which includes it.
     pub prompt: TwoClocks,
-    /// `server_decode` against `decode`, which it should be.
+    /// Compares `server_decode` with `decode`, which should be equal.
     pub decode: TwoClocks,
 }
 
-/// Milliseconds; nulls where there are no values.
+/// A time by the server's clock and by ours: milliseconds, null if there are no values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TwoClocks {
-    /// Requests that have the server's figure.
+    /// Number of requests that have the server's figure.
     pub stated: u64,
-    /// Of these, requests that have ours too: a whole answer has no first token.
+    /// How many of these also have ours: a whole answer has no first token.
     pub compared: u64,
     pub server_p50: Option<f64>,
     pub server_p99: Option<f64>,
     pub client_p50: Option<f64>,
     pub client_p99: Option<f64>,
-    /// Of the differences of each request, not the difference of the percentiles.
+    /// Percentile of the differences of each request, not the difference of the percentiles.
     pub difference_p50: Option<f64>,
     pub difference_p99: Option<f64>,
-    /// Of `compared`, where the server's figure is over ours.
+    /// How many of `compared` have a server's figure above ours.
     pub server_over: u64,
 }
 
 impl ServerTimings {
-    /// `None`: no server has stated a time.
-    pub fn of(series: &SeriesTotals) -> Option<ServerTimings> {
+    /// Returns the comparison; `None` if no server has stated a time.
+    pub fn from_series(series: &SeriesTotals) -> Option<ServerTimings> {
         use MetricId::{Decode, DecodeDiff, PromptDiff, ServerDecode, ServerPrompt, Ttft};
         let silent = series.metric(ServerPrompt).is_empty() && series.metric(ServerDecode).is_empty();
         (!silent).then(|| ServerTimings {
-            prompt: TwoClocks::of(
+            prompt: TwoClocks::from_series(
                 series,
                 [ServerPrompt, Ttft, PromptDiff],
                 series.server_prompt_over,
             ),
-            decode: TwoClocks::of(
+            decode: TwoClocks::from_series(
                 series,
                 [ServerDecode, Decode, DecodeDiff],
                 series.server_decode_over,
@@ -51,7 +51,11 @@ impl ServerTimings {
 }
 
 impl TwoClocks {
-    fn of(series: &SeriesTotals, [server, client, difference]: [MetricId; 3], server_over: u64) -> TwoClocks {
+    fn from_series(
+        series: &SeriesTotals,
+        [server, client, difference]: [MetricId; 3],
+        server_over: u64,
+    ) -> TwoClocks {
         let at = |id, q| series.metric(id).quantile(q).map(millis);
         TwoClocks {
             stated: series.metric(server).offered(),
@@ -73,7 +77,8 @@ mod tests {
     use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
     use crate::units::{MILLISECOND, Nanos};
 
-    /// First token 10 ms after `due`, last one 100 ms later, where tokens came one by one.
+    /// Records requests whose first token comes 10 ms after `due` and whose last comes 100 ms later, if there are
+    /// several.
     fn series(requests: &[(Option<Nanos>, Option<Nanos>, bool)]) -> SeriesTotals {
         let mut recorder = Recorder::new(0, 1, false);
         for (server_prompt, server_decode, streamed) in requests {
@@ -98,15 +103,15 @@ mod tests {
             (Some(4), Some(97), true),
             (Some(12), Some(105), true),
             (Some(8), Some(100), true),
-            // A whole answer, and one without a word about time.
+            // The first is a whole answer, the second states no times.
             (Some(9), Some(99), false),
             (None, None, true),
         ]);
-        let found = ServerTimings::of(&series).unwrap();
+        let found = ServerTimings::from_series(&series).unwrap();
         let near = |a: Option<f64>, b: f64| (a.unwrap() - b).abs() <= b * 0.001;
         let p = &found.prompt;
         assert_eq!((p.stated, p.compared, p.server_over), (4, 3, 1));
-        // 6, 0 for the one that is over, 2.
+        // The differences are 6, 0 for the one above ours, and 2.
         assert!(
             near(p.difference_p50, 2.0) && near(p.difference_p99, 6.0),
             "{p:?}"
@@ -123,6 +128,6 @@ mod tests {
 
     #[test]
     fn servers_that_say_nothing_have_no_timings() {
-        assert_eq!(ServerTimings::of(&series(&[(None, None, true)])), None);
+        assert_eq!(ServerTimings::from_series(&series(&[(None, None, true)])), None);
     }
 }

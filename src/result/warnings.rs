@@ -1,10 +1,10 @@
-//! What a reader must know before believing the figures: a table of named rules.
+//! Warnings that a reader must know before believing the figures: a table of named rules.
 
 use crate::metrics::{FinishKind, FinishWord, MetricId, Outcome};
 use crate::result::{RunResult, StampSource, StartFigures};
 use serde::{Deserialize, Serialize};
 
-/// One thing found, in the document and under the summary.
+/// A warning, shown in the document and below the summary.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Warning {
     pub rule: String,
@@ -24,20 +24,21 @@ impl Warning {
 
 pub struct Rule {
     pub name: &'static str,
-    /// The sentence with its numbers, when it applies.
+    /// Returns the message with its numbers, if the rule applies.
     pub finds: fn(&RunResult) -> Option<String>,
-    /// The generator itself could have spoilt the figures, whatever the server did.
+    /// True if the generator itself may have distorted the figures, whatever the server did.
     pub generator: bool,
     pub advice: &'static str,
 }
 
-/// Events that share their read's stamp say nothing about the gaps between them.
+/// The limit of events that share the stamp of their read; such events say nothing about the gaps between them.
 const COALESCED_SHARE_MAX: f64 = 0.01;
-/// With user stamps the reap lag is in every TTFT and TBT.
+/// The limit of reap lag with user stamps, which then is in every TTFT and TBT.
 const REAP_LAG_MS_P99_MAX: f64 = 5.0;
-/// With fewer samples the true p99 lies above the largest of them more often than once in 20 (0.99^299 = 0.05).
+/// The fewest samples for a p99. With fewer, the true p99 is above the largest sample more often than once in 20
+/// (0.99^299 = 0.05).
 const P99_SAMPLES_MIN: u64 = 299;
-/// k6's own advice for its generators, too.
+/// The limit of a core's busy time; k6 advises the same for its generators.
 pub const BUSY_PERCENT_MAX: f64 = 80.0;
 
 pub const RULES: [Rule; 16] = [
@@ -57,37 +58,37 @@ pub const RULES: [Rule; 16] = [
         name: "worker_busy",
         finds: worker_busy,
         generator: true,
-        advice: "give it more cores (--cores) or fewer VUs: above this the generator delays itself",
+        advice: "use more cores (--cores) or fewer VUs: above this limit the generator delays itself",
     },
     Rule {
         name: "completion_queue_overflow",
         finds: |r| {
-            some(
+            if_any(
                 r.client.cores.iter().map(|c| c.completion_queue_overflows).sum(),
                 "completion-queue overflows (limit 0)",
             )
         },
         generator: true,
-        advice: "arrivals were late to be seen: use more cores or fewer VUs a core",
+        advice: "completions were noticed late: use more cores, or fewer VUs per core",
     },
     Rule {
         name: "buffer_shortages",
         finds: |r| {
-            some(
+            if_any(
                 r.client.cores.iter().map(|c| c.buffer_shortages).sum(),
                 "receives found no free buffer (limit 0)",
             )
         },
         generator: true,
-        advice: "our shortage, not the server's: use more cores",
+        advice: "the generator ran out of buffers, not the server: use more cores",
     },
     Rule {
         name: "client_resource",
         finds: |r| {
             let failed = r.totals.by_outcome.get(Outcome::ClientResource.name());
-            some(
+            if_any(
                 failed.copied().unwrap_or(0),
-                "requests found no port, file or memory here (limit 0)",
+                "requests found no free port, file or memory on this host (limit 0)",
             )
         },
         generator: true,
@@ -97,25 +98,25 @@ pub const RULES: [Rule; 16] = [
         name: "reap_lag",
         finds: reap_lag,
         generator: true,
-        advice: "stamps taken by a late loop are late: use --stamp kernel, or less load a core",
+        advice: "user stamps are late when the event loop is: use --stamp kernel, or less load per core",
     },
     Rule {
         name: "coalesced_events",
         finds: coalesced_events,
         generator: false,
-        advice: "several tokens came in one read and share its stamp: read tpot rather than tbt",
+        advice: "several tokens came in one read and share its stamp: use tpot rather than tbt",
     },
     Rule {
         name: "stamps_missing",
-        finds: |r| some(r.client.stamps_missing, "reads without a kernel stamp (limit 0)"),
+        finds: |r| if_any(r.client.stamps_missing, "reads without a kernel stamp (limit 0)"),
         generator: true,
-        advice: "the time of reading was used for these; compare reap lag",
+        advice: "the time of the read was used instead: check the reap lag",
     },
     Rule {
         name: "clock_stepped",
-        finds: |r| some(r.client.clock_steps, "steps of the wall clock (limit 0)"),
+        finds: |r| if_any(r.client.clock_steps, "steps of the wall clock (limit 0)"),
         generator: true,
-        advice: "stamps around a step are off by it: stop the clock's correction during a run, or --stamp user",
+        advice: "stamps around a step are wrong: stop correcting the clock during a run, or use --stamp user",
     },
     Rule {
         name: "few_samples",
@@ -125,48 +126,53 @@ pub const RULES: [Rule; 16] = [
     },
     Rule {
         name: "out_of_range",
-        finds: |r| some(r.client.out_of_range, "values over one hour"),
+        finds: |r| if_any(r.client.out_of_range, "values over one hour"),
         generator: false,
-        advice: "they are in max, mean and quantiles, but not in the histogram",
+        advice: "these values are in max, mean and quantiles, but not in the histogram",
     },
     Rule {
         name: "details_lost",
-        finds: |r| some(r.client.details_lost, "requests are missing in details (limit 0)"),
+        finds: |r| {
+            if_any(
+                r.client.details_lost,
+                "requests are missing from the details (limit 0)",
+            )
+        },
         generator: true,
-        advice: "the disk or the writer fell behind; all other figures include them",
+        advice: "the disk or the writer fell behind; all other figures include these requests",
     },
     Rule {
         name: "untyped_streams",
         finds: |r| {
-            some(
+            if_any(
                 r.totals.untyped_streams,
                 "event streams without the content type text/event-stream",
             )
         },
         generator: false,
-        advice: "they were read all the same; browsers and some clients will not",
+        advice: "they were read anyway; browsers and some clients will not read them",
     },
     Rule {
         name: "stale_reconnects",
         finds: |r| {
-            some(
+            if_any(
                 r.totals.stale_reconnects,
                 "requests sent again after a stale connection",
             )
         },
         generator: false,
-        advice: "the server closes connections it promised to keep; their reconnects are in latency",
+        advice: "the server closes connections that it promised to keep; the reconnects are in latency",
     },
     Rule {
         name: "interrupted",
         finds: interrupted,
         generator: false,
-        advice: "they are in no latency figure: a longer graceful stop lets them finish",
+        advice: "not included in latency; raise --graceful-stop so that they can finish",
     },
 ];
 
-/// In the table's order.
-pub(crate) fn of(result: &RunResult) -> Vec<Warning> {
+/// Applies all rules, in the table's order.
+pub(crate) fn find(result: &RunResult) -> Vec<Warning> {
     RULES
         .iter()
         .filter_map(|rule| {
@@ -177,7 +183,7 @@ pub(crate) fn of(result: &RunResult) -> Vec<Warning> {
         .collect()
 }
 
-fn some(n: u64, what: &str) -> Option<String> {
+fn if_any(n: u64, what: &str) -> Option<String> {
     (n > 0).then(|| format!("{n} {what}"))
 }
 
@@ -233,14 +239,14 @@ fn coalesced_events(r: &RunResult) -> Option<String> {
 fn few_samples(r: &RunResult) -> Option<String> {
     let n = r.metric(MetricId::Latency)?.count;
     (n > 0 && n < P99_SAMPLES_MIN)
-        .then(|| format!("latency p99 rests on {n} samples, fewer than {P99_SAMPLES_MIN}"))
+        .then(|| format!("latency p99 is based on {n} samples, fewer than {P99_SAMPLES_MIN}"))
 }
 
 fn interrupted(r: &RunResult) -> Option<String> {
     let t = &r.totals;
     (t.interrupted > 0).then(|| {
         format!(
-            "requests cut by the end: {}, the oldest after {:.1} s",
+            "requests interrupted at the end: {}, the oldest after {:.1} s",
             t.interrupted, t.interrupted_elapsed_max_seconds
         )
     })
@@ -256,7 +262,7 @@ mod tests {
     fn odd_answers_are_told_with_their_numbers() {
         let mut odd = sample::full();
         let told = |result: &RunResult, rule: &str| {
-            let found = of(result).into_iter().find(|warning| warning.rule == rule);
+            let found = find(result).into_iter().find(|warning| warning.rule == rule);
             found.map(|warning| warning.message)
         };
         for rule in ["no_text", "unknown_finish", "untyped_streams"] {

@@ -49,7 +49,7 @@ pub fn finish(
         host: host(&ready),
         run: run(config, plan, &ready, &load, &started),
         duration: load.measured.duration,
-        grouping: Grouping::of(plan),
+        grouping: Grouping::from_plan(plan),
         generator: GeneratorFacts {
             cpus: ready.cpus.workers.clone(),
             stamp_source: stamp_source(&ready),
@@ -60,7 +60,7 @@ pub fn finish(
         judged: load.judged.clone(),
         passes: pass_figures(plan, &load),
         managed_server: managed::figures(plan, &load.sent(), server, &samples),
-        managed_server_timeline: samples.rows.iter().map(ManagedServerRow::of).collect(),
+        managed_server_timeline: samples.rows.iter().map(ManagedServerRow::from_sample).collect(),
         pushes: started.pushes,
     };
     let mut result = RunResult::build(facts, &load.measured.load);
@@ -138,7 +138,7 @@ fn run(config: &Config, plan: &Plan, ready: &Ready, load: &Load, started: &Start
             true => Layout::Workload,
             false => Layout::Profile,
         },
-        shard: config.run.shard.map(ShardFigures::of),
+        shard: config.run.shard.map(ShardFigures::from_shard),
         start: start_figures(load, started.start_at),
         merged: None,
         verdict: String::new(),
@@ -151,7 +151,7 @@ fn run(config: &Config, plan: &Plan, ready: &Ready, load: &Load, started: &Start
 fn start_figures(load: &Load, asked: Option<Nanos>) -> Option<StartFigures> {
     let asked = i128::from(asked?);
     let begun = i128::from(load.books.origin.unwrap_or(load.t0)) + i128::from(load.wall_offset);
-    Some(StartFigures::of(asked, begun))
+    Some(StartFigures::from_instants(asked, begun))
 }
 
 fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
@@ -165,7 +165,7 @@ fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
 
 /// `None` where it was not asked for, or where the run ended before all had been seen.
 fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
-    let grouping = Grouping::of(plan);
+    let grouping = Grouping::from_plan(plan);
     let figures = |total: &Total| grouping.by_server(&total.load.merged().series, total.duration);
     let servers = &grouping.servers;
     if load.alone.is_empty() || load.alone.len() < servers.len() || load.measured.duration == 0 {
@@ -192,7 +192,7 @@ fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
             Some((name.as_str(), users(index), alone.get(name)?, together.get(name)?))
         })
         .collect();
-    Some(Contention::of(&pairs))
+    Some(Contention::from_pairs(&pairs))
 }
 
 /// As printed, each once.

@@ -93,7 +93,7 @@ impl<'a> Listener<'a> {
             schedule: plan.schedule_of_shard(),
             engine,
             aggregator: Aggregator::new(cores, plan.workload.kinds.len()),
-            judge: Judge::of(plan),
+            judge: Judge::from_plan(plan),
             stopped_by: StoppedBy::Plan,
             t0: 0,
             cores_left: cores,
@@ -157,7 +157,7 @@ impl<'a> Listener<'a> {
             // The run goes on: the summary is still to come, and what was lost is counted. It is told now, when
             // something can be done about it, and not once more at the end.
             failure.to_string().lines().for_each(&mut *self.say);
-            self.books.failures.push(failure.told());
+            self.books.failures.push(failure.marked_shown());
         }
         self.engine.recycle(snapshot);
     }
@@ -273,7 +273,7 @@ fn check_sums(plan: &Plan, aggregator: &Aggregator, books: &mut Books, cores_lef
     let is_over = !cores_left && !books.failed_internally();
     let figures = aggregator
         .merged()
-        .ledger(&Grouping::of(plan).kinds, is_over)
+        .ledger(&Grouping::from_plan(plan).kinds, is_over)
         .imbalance();
     let failure = Failure::imbalance("the requests of this run do not add up", &figures);
     books.failures.extend(failure);

@@ -134,7 +134,7 @@ fn announced(pass: &Pass, repeats: u32) -> String {
         _ => format!("run {} of {repeats}: ", pass.repeat + 1),
     };
     let name = |endpoint: u16| {
-        let endpoint = pass.plan.workload.endpoints.get(usize::from(endpoint));
+        let endpoint = pass.plan.workload.servers.get(usize::from(endpoint));
         endpoint.and_then(|e| e.name.clone()).unwrap_or_default()
     };
     let users = pass.plan.schedule_of_shard().vus_max();
@@ -223,7 +223,7 @@ impl Passes {
                     stopped_by,
                 };
                 if self.repeats_planned > 1 {
-                    let repeat = Repeat::of(pass.repeat + 1, facts, &aggregator, &judged);
+                    let repeat = Repeat::new(pass.repeat + 1, facts, &aggregator, &judged);
                     self.repeats.push(repeat);
                 }
                 if self.measured.is_none() {
@@ -261,5 +261,5 @@ impl Passes {
 }
 
 fn nothing_judged(plan: &Plan) -> Judged {
-    Judge::of(plan).finish(1, &[])
+    Judge::from_plan(plan).finish(1, &[])
 }

@@ -123,7 +123,7 @@ fn spool(files: &OutputFiles, ready: &Ready, plan: &Plan) -> Result<Option<Detai
     Ok(match files.spool_path() {
         // Each pass says which time of day its instants are.
         Some(path) if ready.engine.details => {
-            let spool = DetailSpool::create(&path, &Grouping::of(plan).names_in_details(), 0)?;
+            let spool = DetailSpool::create(&path, &Grouping::from_plan(plan).names_in_details(), 0)?;
             Some(spool.ids_by_iteration(plan.executor.shared_iterations().is_some()))
         }
         _ => None,

@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_notice_names_the_addresses_the_users_and_the_time() {
-        let plan = Plan::with(Executor::ConstantVus {
+        let plan = Plan::with_executor(Executor::ConstantVus {
             vus: 200,
             duration: 90 * SECOND,
         });
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_run_that_counts_requests_says_how_many() {
-        let plan = Plan::with(Executor::SharedIterations {
+        let plan = Plan::with_executor(Executor::SharedIterations {
             vus: 1,
             iterations: 3,
             max_duration: 60 * SECOND,

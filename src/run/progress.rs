@@ -12,7 +12,7 @@ const LINE_EVERY: Nanos = 10 * SECOND;
 pub fn screen(args: &RunArgs) -> Option<Screen> {
     match args.quiet || args.progress != Progress::Auto {
         true => None,
-        false => Screen::of_stderr(),
+        false => Screen::from_stderr(),
     }
 }
 

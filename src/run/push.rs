@@ -40,10 +40,10 @@ pub fn start(
 
 /// Of each series: the server it belongs to, where servers have names, else the kind of request.
 fn endpoint_names(plan: &Plan) -> Vec<String> {
-    let of_server = |index: u16| plan.workload.endpoints.get(usize::from(index))?.name.clone();
+    let of_server = |index: u16| plan.workload.servers.get(usize::from(index))?.name.clone();
     let kinds = plan.workload.kinds.iter();
     kinds
-        .map(|kind| of_server(kind.endpoint).unwrap_or_else(|| kind.name.clone()))
+        .map(|kind| of_server(kind.server).unwrap_or_else(|| kind.name.clone()))
         .collect()
 }
 

@@ -287,7 +287,7 @@ fn validate_all(
     for (index, (target, tls)) in (0u16..).zip(targets.iter().zip(tls)) {
         let name = match targets.len() {
             1 => None,
-            _ => plan.workload.endpoints[usize::from(index)].name.as_deref(),
+            _ => plan.workload.servers[usize::from(index)].name.as_deref(),
         };
         let mut say = |line: &str| match name {
             Some(name) => note(&format!("{}, {line}", named(name))),
@@ -309,11 +309,7 @@ fn validate_all(
 
 /// Of the first kind of completion in an endpoint's mix.
 fn question(plan: &Plan, endpoint: u16) -> Option<Question<'_>> {
-    let mut kinds = plan
-        .workload
-        .kinds
-        .iter()
-        .filter(|kind| kind.endpoint == endpoint);
+    let mut kinds = plan.workload.kinds.iter().filter(|kind| kind.server == endpoint);
     kinds.find_map(|kind| match &kind.call {
         Call::Chat {
             models,

@@ -53,7 +53,7 @@ pub fn set_up(
         vus,
         cores: cpus.workers.len() as u32,
         // One each at least, and each server its own: what is known before they are looked up.
-        addresses: plan.endpoints_per_user(),
+        addresses: plan.servers_per_user(),
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
         backlog: match choice {
             ServerChoice::Simulator(_) => server::LISTEN_BACKLOG,

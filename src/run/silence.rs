@@ -25,7 +25,7 @@ pub fn never_answered(
         let own = || {
             let series = kinds.iter().zip(&merged.series);
             series
-                .filter(|(kind, _)| kind.endpoint == *endpoint)
+                .filter(|(kind, _)| kind.server == *endpoint)
                 .map(|(_, series)| series)
         };
         let ended: u64 = own().map(|series| series.finished() - series.interrupted()).sum();
@@ -35,10 +35,7 @@ pub fn never_answered(
     });
     silent
         .map(|(endpoint, target)| {
-            let server = match (
-                targets.len(),
-                &plan.workload.endpoints[usize::from(endpoint)].name,
-            ) {
+            let server = match (targets.len(), &plan.workload.servers[usize::from(endpoint)].name) {
                 (2.., Some(name)) => format!("server `{name}`, {}", target.origin),
                 _ => target.origin.clone(),
             };

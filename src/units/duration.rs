@@ -1,4 +1,4 @@
-//! Lengths of time and ranges as people write them: `10s`, `1m30s`, `500ms`, `10ms-60ms`, `50-200`.
+//! Durations and ranges as people write them: `10s`, `1m30s`, `500ms`, `10ms-60ms`, `50-200`.
 
 use crate::error::{Reason, quoted};
 use crate::units::Span;
@@ -6,7 +6,7 @@ use crate::units::{MICROSECOND, MILLISECOND, MINUTE, Nanos, SECOND};
 use serde::{Serialize, Serializer};
 use std::ops::RangeInclusive;
 
-/// The longest units first, as they are printed.
+/// The units, longest first, which is the order in which they are printed.
 const UNITS: [(&str, Nanos); 6] = [
     ("h", 60 * MINUTE),
     ("m", MINUTE),
@@ -16,14 +16,15 @@ const UNITS: [(&str, Nanos); 6] = [
     ("ns", 1),
 ];
 
-/// Digits before and after the point: their product with the largest unit fits u128 with room to spare.
+/// The most digits before and after the point: their product with the largest unit easily fits u128.
 const DIGITS_MAX: usize = 15;
 
-/// One or more numbers with units, added up, or a plain number of seconds. Fractions below 1 ns are cut off.
+/// Reads one or more numbers with units, which are added up, or a plain number of seconds. Fractions below 1 ns are
+/// cut off.
 pub fn parse_duration(text: &str) -> Result<Nanos, Reason> {
     let wrong = |what: &str| {
-        Reason::new(format!("{} is no duration: {what}", quoted(text)))
-            .hint("write `10s`, `1m30s`, `500ms`, `2h` or plain seconds")
+        Reason::new(format!("{} is not a duration: {what}", quoted(text)))
+            .hint("write `10s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds")
     };
     let mut rest = text;
     let mut sum: u128 = 0;
@@ -40,7 +41,7 @@ pub fn parse_duration(text: &str) -> Result<Nanos, Reason> {
             .unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_len);
         let scale = match unit {
-            // Only a number that stands alone may do without a unit.
+            // Only a number that is the whole text may do without a unit.
             "" if number.len() == text.len() => SECOND,
             "" => return Err(wrong("a number has no unit")),
             _ => match UNITS.iter().find(|(name, _)| *name == unit) {
@@ -48,10 +49,10 @@ pub fn parse_duration(text: &str) -> Result<Nanos, Reason> {
                 None => return Err(wrong(&format!("unknown unit {}", quoted(unit)))),
             },
         };
-        sum += scaled(number, scale).ok_or_else(|| wrong(&format!("{} is no number", quoted(number))))?;
+        sum += scaled(number, scale).ok_or_else(|| wrong(&format!("{} is not a number", quoted(number))))?;
         rest = after;
     }
-    Nanos::try_from(sum).map_err(|_| wrong("longer than 584 years"))
+    Nanos::try_from(sum).map_err(|_| wrong("it is longer than 584 years"))
 }
 
 fn scaled(number: &str, scale: Nanos) -> Option<u128> {
@@ -71,7 +72,7 @@ fn scaled(number: &str, scale: Nanos) -> Option<u128> {
     Some(value(whole)? * u128::from(scale) + parts)
 }
 
-/// The shortest text that `parse_duration` reads back as the same length.
+/// Returns the shortest text that `parse_duration` reads back as the same duration.
 pub fn format_duration(nanos: Nanos) -> String {
     let mut rest = nanos;
     let mut out = String::new();
@@ -84,7 +85,7 @@ pub fn format_duration(nanos: Nanos) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
-/// `A-B`, or `A` for both ends.
+/// Reads a range, `A-B`, or a single value `A` for both ends.
 pub fn parse_span<T: PartialOrd + Copy>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, Reason>,
@@ -97,22 +98,22 @@ pub fn parse_span<T: PartialOrd + Copy>(
         }
     };
     if min > max {
-        let turned = format!("{} begins above its end", quoted(text));
-        return Err(Reason::new(turned).hint("write the smaller one first"));
+        let turned = format!("{}: the first value is greater than the second", quoted(text));
+        return Err(Reason::new(turned).hint("write the smaller value first"));
     }
     Ok(Span { min, max })
 }
 
-/// `10ms-60ms`, `100ms` or `0`.
+/// Reads a range of durations: `10ms-60ms`, `100ms` or `0`.
 pub fn parse_duration_span(text: &str) -> Result<Span<Nanos>, Reason> {
     parse_span(text, parse_duration)
 }
 
-/// `50-200` or `50`.
+/// Reads a range of counts: `50-200` or `50`.
 pub fn parse_count_span(text: &str) -> Result<Span<u32>, Reason> {
     parse_span(text, |part| {
         part.parse::<u32>().map_err(|_| {
-            let what = format!("{} is no whole number", quoted(part));
+            let what = format!("{} is not a whole number", quoted(part));
             Reason::new(what).hint("write `50`, or `50-200` for a range")
         })
     })
@@ -129,7 +130,7 @@ pub fn format_span<T: PartialEq + Copy>(span: Span<T>, format: impl Fn(T) -> Str
     }
 }
 
-/// Whether a length lies within a range; what is wrong names the limit.
+/// Checks that a duration lies within a range; the error names the limit that it misses.
 pub fn check_duration(nanos: Nanos, range: &RangeInclusive<Nanos>) -> Result<(), Reason> {
     let text = format_duration(nanos);
     if nanos < *range.start() {
@@ -187,18 +188,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_says_why() {
+    fn a_text_that_is_not_a_duration_is_refused_with_the_reason() {
         assert!(refused("").contains("empty"));
         assert!(refused("10x").contains("unknown unit `x`"));
         assert!(refused("1m30").contains("no unit"));
-        assert!(refused("-5s").contains("unknown unit `-`") || refused("-5s").contains("no number"));
-        assert!(refused("s").contains("no number"));
-        assert!(refused("1.2.3s").contains("no number"));
-        assert!(refused(".s").contains("no number"));
+        assert!(refused("-5s").contains("unknown unit `-`") || refused("-5s").contains("not a number"));
+        assert!(refused("s").contains("not a number"));
+        assert!(refused("1.2.3s").contains("not a number"));
+        assert!(refused(".s").contains("not a number"));
         assert!(refused("1 s").contains("unknown unit"));
-        assert!(refused("9999999999999999999s").contains("no number"));
+        assert!(refused("9999999999999999999s").contains("not a number"));
         assert!(refused("999999999999999h").contains("584 years"));
-        assert!(refused("١s").contains("no duration"));
+        assert!(refused("١s").contains("not a duration"));
     }
 
     #[test]
@@ -212,7 +213,7 @@ mod tests {
             parse_duration_span("60ms-10ms")
                 .unwrap_err()
                 .what
-                .contains("above its end")
+                .contains("greater than the second")
         );
         assert_eq!(parse_count_span("50-200"), Ok(Span { min: 50, max: 200 }));
         assert_eq!(parse_count_span("7"), Ok(Span { min: 7, max: 7 }));

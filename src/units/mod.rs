@@ -13,7 +13,7 @@ pub use path::optional_path_text;
 pub use secret::{Secret, redact};
 pub use span::Span;
 
-/// Nanoseconds. An instant of this type is on the CLOCK_MONOTONIC axis, a length is a difference of two.
+/// Nanoseconds. An instant of this type is a reading of CLOCK_MONOTONIC; a duration is the difference of two.
 pub type Nanos = u64;
 
 pub const MICROSECOND: Nanos = 1_000;
@@ -21,18 +21,18 @@ pub const MILLISECOND: Nanos = 1_000_000;
 pub const SECOND: Nanos = 1_000_000_000;
 pub const MINUTE: Nanos = 60 * SECOND;
 
-/// A number as people read it: at most four decimals, none that are zero.
+/// Formats a number for people: at most four decimals, no trailing zeros.
 pub fn decimal(x: f64) -> String {
     let text = format!("{x:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-/// Seconds as a float, for people and for JSON.
+/// Converts to seconds, for people and for JSON.
 pub fn seconds(nanos: Nanos) -> f64 {
     nanos as f64 / SECOND as f64
 }
 
-/// Milliseconds as a float, for people and for JSON.
+/// Converts to milliseconds, for people and for JSON.
 pub fn millis(nanos: Nanos) -> f64 {
     nanos as f64 / MILLISECOND as f64
 }

@@ -1,4 +1,4 @@
-//! Paths as texts of a document.
+//! Paths as text in a document.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 
 use crate::error::lossless;
 
-/// Writes a path whatever bytes it has: one that is not UTF-8 must not keep a configuration from being written.
+/// Serialises a path with any bytes, because a path that is not UTF-8 must not prevent a configuration from being
+/// written.
 pub fn optional_path_text<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
     let text = path.as_ref().map(|path| lossless(path.as_os_str().as_bytes()));
     text.serialize(to)

@@ -1,14 +1,14 @@
-//! Texts that are sent and never shown.
+//! Secrets: texts that are sent but never shown.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// A key or a header's value. Neither `Debug` nor serialising shows it.
+/// A key or a header's value. Neither `Debug` nor `Serialize` shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// For the wire only.
+    /// Returns the text itself, for the wire only.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -38,7 +38,7 @@ impl Serialize for Secret {
     }
 }
 
-/// The URL as it may be shown and stored.
+/// Returns the URL as it may be shown and stored: without user, password and query.
 pub fn redact(url: &str) -> String {
     let (url, query) = match url.split_once(['?', '#']) {
         Some((url, _)) => (url, "?redacted"),

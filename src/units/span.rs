@@ -1,6 +1,6 @@
-//! A range of values, both ends included.
+//! Ranges of values.
 
-/// Inclusive range; `min <= max`.
+/// A range that includes both ends; `min <= max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span<T> {
     pub min: T,

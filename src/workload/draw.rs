@@ -1,4 +1,4 @@
-//! Which request a VU sends next.
+//! Draws the request that a VU sends next.
 
 use super::prompts::prompt_key;
 use super::random::{keyed, up_to};
@@ -6,8 +6,8 @@ use crate::units::Nanos;
 use crate::units::Span;
 use crate::workload::types::{Call, Draw, Prompts, Workload};
 
-/// Each choice's number in the key. A new choice takes a new number; none is ever given another,
-/// or the same seed would stop giving the same requests.
+/// The choices with their numbers in the key. A new choice takes a new number. A number must never change, or the
+/// same seed would stop giving the same requests.
 #[derive(Clone, Copy)]
 enum Choice {
     Kind = 0,
@@ -17,7 +17,7 @@ enum Choice {
     Think = 4,
 }
 
-/// The key all choices of one request share.
+/// The part of the key that all choices of one request share.
 #[derive(Clone, Copy)]
 struct Key {
     seed: u64,
@@ -30,29 +30,29 @@ impl Key {
         keyed([self.seed, u64::from(self.vu), self.iteration, choice as u64])
     }
 
-    /// A number in `0..=max`.
+    /// Draws a number in `0..=max`.
     fn up_to(self, choice: Choice, max: u64) -> u64 {
         up_to(max, self.bits(choice))
     }
 
-    /// An index below `len`; 0 when there is nothing to choose from.
+    /// Draws an index below `len`; 0 if there is nothing to choose from.
     fn index(self, choice: Choice, len: usize) -> u32 {
         let last = u32::try_from(len.saturating_sub(1)).unwrap_or(u32::MAX);
         self.up_to_u32(choice, last)
     }
 
     fn up_to_u32(self, choice: Choice, max: u32) -> u32 {
-        // Lossless: never above `max`.
+        // Lossless, because it is never above `max`.
         self.up_to(choice, u64::from(max)) as u32
     }
 }
 
 impl Workload {
-    /// What request `iteration` of VU `vu` is, if it goes to `endpoint`. A pure function of its arguments;
+    /// Draws request `iteration` of VU `vu`, if it goes to `server`. The result depends on the arguments only;
     /// `light_paths` is the length of that target's `Target::light_paths`.
-    pub fn draw(&self, seed: u64, vu: u32, iteration: u64, endpoint: u16, light_paths: usize) -> Draw {
+    pub fn draw(&self, seed: u64, vu: u32, iteration: u64, server: u16, light_paths: usize) -> Draw {
         let key = Key { seed, vu, iteration };
-        let kind = self.pick_kind(key, endpoint);
+        let kind = self.pick_kind(key, server);
         let (model, prompt, max_tokens) = match &self.kinds[usize::from(kind)].call {
             Call::Chat {
                 max_tokens,
@@ -79,15 +79,15 @@ impl Workload {
         }
     }
 
-    /// Of those of the endpoint, by weight; a kind of weight 0 is never drawn.
-    fn pick_kind(&self, key: Key, endpoint: u16) -> u16 {
+    /// Draws a kind of the server by weight; a kind of weight 0 is never drawn.
+    fn pick_kind(&self, key: Key, server: u16) -> u16 {
         let kinds = || {
             (0u16..)
                 .zip(&self.kinds)
-                .filter(|(_, kind)| kind.endpoint == endpoint)
+                .filter(|(_, kind)| kind.server == server)
         };
         let total: u64 = kinds().map(|(_, kind)| u64::from(kind.weight)).sum();
-        debug_assert!(total > 0, "the weights of an endpoint's kinds sum to more than 0");
+        debug_assert!(total > 0, "the weights of a server's kinds sum to more than 0");
         let mut left = key.up_to(Choice::Kind, total.saturating_sub(1));
         for (index, kind) in kinds() {
             match left.checked_sub(u64::from(kind.weight)) {
@@ -103,17 +103,17 @@ impl Workload {
         min + key.up_to(Choice::Think, max - min)
     }
 
-    /// What the drawing relies on; the plan has established it.
+    /// Asserts what drawing relies on, which the plan has established.
     pub fn invariants(&self) {
         assert!(!self.kinds.is_empty(), "a workload has a kind of request");
         assert!(
             u16::try_from(self.kinds.len()).is_ok(),
             "kinds are numbered in 16 bits"
         );
-        assert!(!self.endpoints.is_empty(), "a workload has an endpoint");
-        for (index, endpoint) in (0u16..).zip(&self.endpoints) {
-            assert!(endpoint.weight > 0, "an endpoint has a share");
-            let mut own = self.kinds.iter().filter(|kind| kind.endpoint == index);
+        assert!(!self.servers.is_empty(), "a workload has a server");
+        for (index, server) in (0u16..).zip(&self.servers) {
+            assert!(server.weight > 0, "a server has a share");
+            let mut own = self.kinds.iter().filter(|kind| kind.server == index);
             assert!(own.any(|kind| kind.weight > 0), "some kind has a weight");
         }
         assert!(self.think_time.min <= self.think_time.max);
@@ -138,7 +138,7 @@ impl Workload {
 mod tests {
     use super::*;
     use crate::units::{MILLISECOND, SECOND};
-    use crate::workload::{Endpoint, RequestKind, Timeouts};
+    use crate::workload::{RequestKind, Server, Timeouts};
     use std::collections::HashSet;
 
     fn kind(name: &str, weight: u32, call: Call) -> RequestKind {
@@ -152,7 +152,7 @@ mod tests {
                 idle: None,
                 total: 60 * SECOND,
             },
-            endpoint: 0,
+            server: 0,
         }
     }
 
@@ -167,10 +167,10 @@ mod tests {
         }
     }
 
-    /// As a high-concurrency run mixes it: 70 % whole answers, 20 % streams, 10 % light, and one never sent.
+    /// Makes the mix of a high-concurrency run: 70 % whole answers, 20 % streams, 10 % light, and a kind of weight 0.
     fn mixed() -> Workload {
         let workload = Workload {
-            endpoints: vec![Endpoint {
+            servers: vec![Server {
                 name: None,
                 weight: 1,
             }],
@@ -203,7 +203,7 @@ mod tests {
     }
 
     /// Kind, model, prompt, max_tokens, think time in ns. Checked against a second implementation, in Python.
-    /// A change here is a change of every seeded run: say so in the change log under *Measurement*.
+    /// A change here changes every seeded run: it must be in the change log under *Measurement*.
     const GOLDEN: [&str; 6] = [
         "2 1 3 86 55360089",
         "0 2 0 20 57612202",
@@ -235,7 +235,7 @@ mod tests {
                 }
             }
         }
-        // Think times alone have 5 * 10^7 values: of 10^5 draws about 100 pairs meet, most of other kinds.
+        // Think times alone have 5 * 10^7 values: among 10^5 draws about 100 pairs are equal, most of different kinds.
         assert!(seen.len() > 99_800, "{} different draws of 100000", seen.len());
     }
 
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn choices_of_one_request_do_not_follow_each_other() {
         let workload = Workload {
-            endpoints: vec![Endpoint {
+            servers: vec![Server {
                 name: None,
                 weight: 1,
             }],
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn the_widest_spans_do_not_overflow() {
         let workload = Workload {
-            endpoints: vec![Endpoint {
+            servers: vec![Server {
                 name: None,
                 weight: 1,
             }],

@@ -8,7 +8,7 @@ use crate::http1::request::{self, Body};
 
 enum Text<'a> {
     Given(&'a str),
-    /// `prefix`, then the words of `key`.
+    /// `prefix`, then the words made from `key`.
     Made {
         prefix: &'a str,
         key: u64,
@@ -26,7 +26,7 @@ impl Prompt for Text<'_> {
                 min_tokens,
             } => {
                 write_string(out, prefix);
-                // The words come before the closing quote.
+                // The words go before the closing quote.
                 out.pop();
                 if !prefix.is_empty() && !prefix.ends_with(char::is_whitespace) {
                     out.push(b' ');
@@ -38,7 +38,7 @@ impl Prompt for Text<'_> {
     }
 }
 
-/// Appends the whole request, head and body. `body` is scratch space, kept by the caller so that it grows once.
+/// Appends the whole request, head and body. `body` is scratch space that the caller keeps, so that it grows once.
 pub fn encode_request(
     out: &mut Vec<u8>,
     body: &mut Vec<u8>,
@@ -76,7 +76,7 @@ pub fn encode_request(
             (Method::Post, &target.api_path)
         }
         Call::Light => (Method::Get, &target.light_paths[draw.prompt as usize]),
-        Call::Get { path } => (Method::Get, target.named_paths.of(*path)),
+        Call::Get { path } => (Method::Get, target.named_paths.get(*path)),
     };
     let body = (!body.is_empty()).then_some(Body {
         bytes: body,

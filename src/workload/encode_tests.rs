@@ -2,7 +2,7 @@ use super::*;
 use crate::api::Api;
 use crate::units::SECOND;
 use crate::units::Span;
-use crate::workload::{Endpoint, LightPath, NamedPaths, RequestKind, Timeouts};
+use crate::workload::{LightPath, NamedPaths, RequestKind, Server, Timeouts};
 
 #[test]
 fn a_made_prompt_is_its_prefix_and_words() {
@@ -38,7 +38,7 @@ fn two_kinds() -> (Workload, Target) {
         weight: 1,
         call,
         timeouts,
-        endpoint: 0,
+        server: 0,
     };
     let chat = Call::Chat {
         stream: true,
@@ -49,7 +49,7 @@ fn two_kinds() -> (Workload, Target) {
         wording: Default::default(),
     };
     let workload = Workload {
-        endpoints: vec![Endpoint {
+        servers: vec![Server {
             name: None,
             weight: 1,
         }],

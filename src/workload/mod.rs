@@ -1,4 +1,4 @@
-//! Prompts, request mix, think time, request bodies: what request n of VU k is, and its bytes.
+//! The workload decides what request n of VU k is, and encodes its bytes: prompts, request mix, think time, bodies.
 
 mod draw;
 mod encode;
@@ -12,5 +12,5 @@ pub use encode::encode_request;
 pub use prompts::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
 pub use turns::{Shares, Turns, TurnsAt};
 pub use types::{
-    Call, Draw, Endpoint, LightPath, NamedPaths, Prompts, RequestKind, Target, Timeouts, Workload,
+    Call, Draw, LightPath, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload,
 };

@@ -1,32 +1,32 @@
-//! Prompts: those made from the seed, and those read from a file.
+//! Prompts made from the seed, and prompts read from a file.
 
 use serde_json::Value;
 
 use super::random::permuted;
 use super::words::WORDS;
 
-/// A made prompt begins with this many words that spell its key, a byte each. So no two prompts of a run are the
-/// same, they part at the first word or soon after it, and a prompt cache has little to give.
+/// The number of words at the beginning of a made prompt that spell its key, one byte each. So no two prompts of a run
+/// are equal, they differ from the first word or soon after it, and a prompt cache hardly helps.
 const KEY_WORDS: u32 = 8;
 
-/// Prompts of one kind of request, from a document or a file.
+/// The most prompts of one kind of request, from a document or a file.
 pub const PROMPTS_MAX: usize = 10_000;
-/// One prompt: about 64,000 tokens.
+/// The longest prompt: about 64,000 tokens.
 pub const PROMPT_BYTES_MAX: usize = 256 << 10;
-/// A file of prompts: all of it is held in memory, once for each kind of request at each server.
+/// The largest file of prompts. All of it is held in memory, once for each kind of request at each server.
 pub const PROMPTS_BYTES_MAX: usize = 16 << 20;
 
-/// What a made prompt is made from: different for any two requests of a run with fewer than 2^24 VUs and 2^40
-/// iterations each, because every step of it can be undone.
+/// Returns the key that a prompt is made from. It differs for any two requests of a run with fewer than 2^24 VUs and
+/// 2^40 iterations each, because every step of the computation can be reversed.
 pub(super) fn prompt_key(seed: u64, vu: u32, iteration: u64) -> u64 {
     permuted(seed, u64::from(vu) << 40 ^ iteration)
 }
 
-/// Appends the words of a made prompt, one blank between two: `min_tokens` words, or 8 where that is less. They
-/// are letters and blanks only, so they are JSON as they stand.
+/// Appends the words of a made prompt, separated by blanks: `min_tokens` words, but at least 8. They
+/// consist of letters and blanks, so they need no escapes in JSON.
 ///
-/// The rule behind it: no tokenizer in use makes one token of two words, so that many words are that many tokens
-/// or more; and since all of them are common, hardly more: 50 words are 50 or 51 tokens to SmolLM2.
+/// No tokenizer in use makes one token of two words, so there are at least as many tokens as words. Since all words
+/// are common, there are hardly more: 50 words are 50 or 51 tokens to SmolLM2.
 pub(super) fn push_words(out: &mut Vec<u8>, key: u64, min_tokens: u32) {
     let mut bytes = key;
     for i in 0..min_tokens.max(KEY_WORDS) {
@@ -41,16 +41,16 @@ pub(super) fn push_words(out: &mut Vec<u8>, key: u64, min_tokens: u32) {
     }
 }
 
-/// The prompts of a file, in its order. JSON Lines where the first line that is not blank is an object or a string:
-/// each line `{"prompt": "..."}`, `{"text": "..."}` or `"..."`, other members are passed over. Otherwise plain text,
-/// a prompt a line. Blank lines are passed over in both, so a file may hold none.
+/// Returns the prompts of a file, in its order. The file is JSON Lines if the first line that is not blank is an object
+/// or a string: each line is `{"prompt": "..."}`, `{"text": "..."}` or `"..."`, and other members are ignored.
+/// Otherwise it is plain text with one prompt per line. Blank lines are skipped in both, so a file may hold no prompt.
 ///
 /// # Errors
-/// The first mistake: its line, counted from 1, and what is wrong with it.
+/// Returns the first mistake: its line, counted from 1, and what is wrong with it.
 pub fn parse_prompts(text: &str) -> Result<Vec<String>, (usize, String)> {
     if text.len() > PROMPTS_BYTES_MAX {
         let what = format!(
-            "{} bytes of prompts, over the limit of {PROMPTS_BYTES_MAX}",
+            "{} bytes of prompts exceed the limit of {PROMPTS_BYTES_MAX}",
             text.len()
         );
         return Err((1, what));
@@ -79,7 +79,7 @@ pub fn parse_prompts(text: &str) -> Result<Vec<String>, (usize, String)> {
         }
         if prompt.len() > PROMPT_BYTES_MAX {
             let what = format!(
-                "a prompt of {} bytes, over the limit of {PROMPT_BYTES_MAX}",
+                "a prompt of {} bytes exceeds the limit of {PROMPT_BYTES_MAX}",
                 prompt.len()
             );
             return Err((line_number, what));
@@ -89,7 +89,7 @@ pub fn parse_prompts(text: &str) -> Result<Vec<String>, (usize, String)> {
     Ok(prompts)
 }
 
-/// An object, right or wrong, or a whole string: text in quotes followed by more is plain text.
+/// Returns true for an object, valid or not, and for a complete string. Text in quotes followed by more is plain text.
 fn is_json_line(line: &str) -> bool {
     line.starts_with('{') || line.starts_with('"') && serde_json::from_str::<String>(line).is_ok()
 }

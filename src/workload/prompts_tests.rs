@@ -23,7 +23,7 @@ fn a_prompt_has_the_words_asked_for_and_never_fewer_than_its_key_needs() {
     for (min_tokens, expected) in [(0, 8), (1, 8), (8, 8), (9, 9), (50, 50), (4_001, 4_001)] {
         assert_eq!(words(7, min_tokens).split(' ').count(), expected, "{min_tokens}");
     }
-    // A longer prompt of the same key goes on where the shorter one ends.
+    // A longer prompt of the same key continues where the shorter one ends.
     assert!(words(7, 100).starts_with(&words(7, 30)));
 }
 
@@ -52,13 +52,13 @@ fn no_two_requests_of_a_run_have_one_prompt() {
                 }
             }
         }
-        // First words part as 256 words can: 100,000 keys come to each of them.
+        // There are 256 possible first words, so 100,000 keys use all of them.
         let firsts: HashSet<u64> = keys.iter().map(|key| key & 0xff).collect();
         assert_eq!(firsts.len(), 256);
     }
 }
 
-/// A change here is a change of every seeded run with made prompts: say so in the change log under *Measurement*.
+/// A change here changes every seeded run with made prompts: it must be in the change log under *Measurement*.
 #[test]
 fn the_first_prompt_of_seed_42_is_this() {
     assert_eq!(words(prompt_key(42, 0, 0), 12), GOLDEN);
@@ -87,7 +87,7 @@ fn anything_else_is_plain_text_a_prompt_a_line() {
 }
 
 #[test]
-fn a_mistake_is_told_with_its_line() {
+fn a_mistake_is_shown_with_its_line() {
     let line_of = |text: &str| parse_prompts(text).unwrap_err();
     assert_eq!(
         parse_prompts(
@@ -117,7 +117,10 @@ fn a_mistake_is_told_with_its_line() {
     let long = "x".repeat(PROMPT_BYTES_MAX);
     assert_eq!(parse_prompts(&long).unwrap().len(), 1);
     let (line, what) = line_of(&format!("a\n{long}y"));
-    assert!(line == 2 && what.contains("over the limit of 262144"), "{what}");
+    assert!(
+        line == 2 && what.contains("exceeds the limit of 262144"),
+        "{what}"
+    );
     let many = "x\n".repeat(PROMPTS_MAX);
     assert_eq!(parse_prompts(&many).unwrap().len(), PROMPTS_MAX);
     assert_eq!(line_of(&(many + "x")).0, PROMPTS_MAX + 1);

@@ -1,4 +1,4 @@
-//! Random numbers by key instead of by state: every choice has a number of its own under
+//! Random numbers by key instead of by state: every choice has its own number under the key
 //! (seed, VU, iteration, choice), so no choice can shift another.
 
 /// The increment of SplitMix64: 2^64 divided by the golden ratio, made odd. Steele, Lea and Flood, "Fast
@@ -13,20 +13,22 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// 64 random bits for a key. Each step is one-to-one in its word, so keys that differ in one word never meet.
+/// Returns 64 random bits for a key. Each step is one-to-one in its word, so keys that differ in one word never
+/// collide.
 pub(crate) fn keyed(words: [u64; 4]) -> u64 {
     words
         .into_iter()
         .fold(0, |state, word| mix((state ^ word).wrapping_add(GOLDEN_GAMMA)))
 }
 
-/// `word` under `key`, one-to-one: two words never meet under one key. Two rounds, so that neighbours part.
+/// Permutes `word` under `key`: two words never collide under one key. It takes two rounds, so that neighbours end up
+/// far apart.
 pub(crate) fn permuted(key: u64, word: u64) -> u64 {
     let key = mix(key.wrapping_add(GOLDEN_GAMMA));
     mix(mix(word ^ key).wrapping_add(key))
 }
 
-/// `bits` scaled to `0..=max`, by the high half of the product (Lemire, "Fast random integer generation in an
+/// Scales `bits` to `0..=max` by the high half of the product (Lemire, "Fast random integer generation in an
 /// interval", 2019, <https://arxiv.org/abs/1805.10941>). Not rejecting leaves a bias of at most (max + 1) / 2^64.
 pub(crate) fn up_to(max: u64, bits: u64) -> u64 {
     ((u128::from(bits) * (u128::from(max) + 1)) >> 64) as u64

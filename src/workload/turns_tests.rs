@@ -2,14 +2,14 @@ use super::*;
 use proptest::prelude::*;
 
 fn shares(weights: &[u32]) -> Shares {
-    let endpoints: Vec<Endpoint> = weights
+    let servers: Vec<Server> = weights
         .iter()
-        .map(|weight| Endpoint {
+        .map(|weight| Server {
             name: None,
             weight: *weight,
         })
         .collect();
-    Shares::of(&endpoints)
+    Shares::new(&servers)
 }
 
 fn taken(weights: &[u32], first: u16, slots: usize) -> Vec<u16> {
@@ -25,12 +25,12 @@ fn three_of_ten_and_seven_of_ten_come_like_this() {
     assert_eq!(taken(&[5], 0, 3), [0, 0, 0]);
 }
 
-/// `|count - n share| < 1` in whole numbers, for every prefix and every endpoint.
+/// `|count - n share| < 1` in whole numbers, for every prefix and every server.
 fn check_bounds(weights: &[u32], sequence: impl Iterator<Item = u16>) -> Result<(), TestCaseError> {
     let total: i128 = weights.iter().map(|w| i128::from(*w)).sum();
     let mut counts = vec![0i128; weights.len()];
-    for (n, endpoint) in (1i128..).zip(sequence) {
-        counts[usize::from(endpoint)] += 1;
+    for (n, server) in (1i128..).zip(sequence) {
+        counts[usize::from(server)] += 1;
         for (count, weight) in counts.iter().zip(weights) {
             let off = (count * total - n * i128::from(*weight)).abs();
             prop_assert!(off < total, "after {n}: {count} of weight {weight} of {total}");
@@ -124,6 +124,6 @@ fn far_slots_are_reached_in_no_time_where_the_period_is_short() {
 fn seeds_begin_with_each_endpoint_by_its_weight() {
     let shares = shares(&[300_000, 700_000]);
     let begun: usize = (0..10_000).map(|seed| usize::from(shares.first(seed))).sum();
-    // Of 10,000 seven in ten, within 4.5 standard deviations.
+    // Seven in ten of 10,000 are expected, within 4.5 standard deviations.
     assert!((6_793..=7_207).contains(&begun), "{begun}");
 }

@@ -1,53 +1,53 @@
-//! The request mix, validated. Owned by the plan, read by every core.
+//! The validated request mix. The plan owns it, and every core reads it.
 
 use crate::api::{Api, Wording};
 use crate::units::{Nanos, Span};
 use serde::Serialize;
 
-/// How long each part of a request may take. `None`: no limit of its own.
+/// The time limits of a request's parts. `None` means that a part has no limit of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     pub connect: Option<Nanos>,
     pub first_token: Option<Nanos>,
-    /// Between two reads, pings included.
+    /// Limit between two reads; pings count as reads.
     pub idle: Option<Nanos>,
-    /// From `due` to the end.
+    /// Limit from `due` to the end.
     pub total: Nanos,
 }
 
-/// Where the prompts of a kind of request come from.
+/// The source of the prompts of a kind of request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Prompts {
-    /// One of these, drawn. Not empty in a plan.
+    /// A list from which one is drawn. Not empty in a plan.
     List(Vec<String>),
-    /// Made anew for each request from the seed: `prefix`, then words of about `min_tokens` tokens or more.
+    /// Made for each request from the seed: `prefix`, then words that are `min_tokens` tokens or slightly more.
     Made { prefix: String, min_tokens: u32 },
 }
 
-/// What a kind of request asks a server for. A document and a plan say it in the same words; what a plan promises
-/// beyond a document, `config::to_plan` has checked.
+/// The thing that a kind of request asks a server for. Documents and plans share this type; `config::to_plan` has
+/// checked whatever a plan promises beyond a document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     /// Generated text, over the API of the target.
     Chat {
         stream: bool,
         max_tokens: Span<u32>,
-        /// One of these, drawn. Not empty in a plan.
+        /// A list from which one is drawn. Not empty in a plan.
         models: Vec<String>,
         prompts: Prompts,
-        /// llama.cpp may answer from its prompt cache.
+        /// Allows llama.cpp to answer from its prompt cache.
         cache_prompt: bool,
         /// What was asked for; the target has what was found out.
         wording: Wording,
     },
-    /// A light GET, one of `Target::light_paths`.
+    /// A light GET of one of `Target::light_paths`.
     Light,
-    /// A light GET of this path; in a document a light request with a `path`.
+    /// A light GET of this path; in a document, a light request with a `path`.
     Get { path: LightPath },
 }
 
 impl Call {
-    /// Tag `endpoint`.
+    /// Returns the value of the tag `endpoint`.
     pub fn endpoint(&self) -> &'static str {
         match self {
             Call::Chat { .. } => "chat",
@@ -56,12 +56,12 @@ impl Call {
         }
     }
 
-    /// It asks for generated text.
+    /// Returns true if the call asks for generated text.
     pub fn is_chat(&self) -> bool {
         matches!(self, Call::Chat { .. })
     }
 
-    /// Tag `stream`; a GET has none.
+    /// Returns the value of the tag `stream`; a GET has none.
     pub fn stream(&self) -> Option<bool> {
         match self {
             Call::Chat { stream, .. } => Some(*stream),
@@ -70,7 +70,7 @@ impl Call {
     }
 }
 
-/// What a light GET asks for. A server that is not llmsim is asked for its models list in place of all of them.
+/// The thing that a light GET asks for. A server other than llmsim is asked for its models list instead of any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LightPath {
@@ -91,7 +91,7 @@ impl LightPath {
         LightPath::Stats,
     ];
 
-    /// As documents and the tag `endpoint` call it.
+    /// Returns the name in documents and in the tag `endpoint`.
     pub fn name(self) -> &'static str {
         match self {
             LightPath::Health => "health",
@@ -112,7 +112,7 @@ pub struct NamedPaths {
 }
 
 impl NamedPaths {
-    /// The same path for all.
+    /// Uses the same path for all.
     pub fn all(path: &str) -> NamedPaths {
         NamedPaths {
             health: path.to_owned(),
@@ -122,7 +122,7 @@ impl NamedPaths {
         }
     }
 
-    pub fn of(&self, path: LightPath) -> &String {
+    pub fn get(&self, path: LightPath) -> &String {
         match path {
             LightPath::Health => &self.health,
             LightPath::Models => &self.models,
@@ -135,61 +135,61 @@ impl NamedPaths {
 /// One kind of request in the mix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestKind {
-    /// Tag `request`, and the row in the breakdown.
+    /// Value of the tag `request`, and name of the row in the breakdown.
     pub name: String,
-    /// Within its endpoint.
+    /// Weight among the kinds of its server.
     pub weight: u32,
     pub call: Call,
     pub timeouts: Timeouts,
-    /// Index into `Workload::endpoints`: where it goes.
-    pub endpoint: u16,
+    /// Index into `Workload::servers` of the server it goes to.
+    pub server: u16,
 }
 
-/// One server of several under test, or the only one.
+/// A server as the mix sees it: one of several, or the only one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Endpoint {
-    /// Row in the breakdown. The only endpoint of a run may have none.
+pub struct Server {
+    /// Name of the row in the breakdown. The only server of a run may have none.
     pub name: Option<String>,
-    /// Its share of the requests, against the other endpoints' weights; not 0.
+    /// Weight of its share of the requests among all servers; not 0.
     pub weight: u32,
 }
 
-/// `kinds` is not empty, its weights sum to more than 0 for each endpoint. Series i of the metrics is `kinds[i]`.
-/// `endpoints` is not empty; target i of the run is `endpoints[i]`.
+/// The request mix. `kinds` is not empty, and for each server its weights sum to more than 0. Series i of the metrics
+/// is `kinds[i]`. `servers` is not empty; target i of the run is `servers[i]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
-    pub endpoints: Vec<Endpoint>,
+    pub servers: Vec<Server>,
     pub kinds: Vec<RequestKind>,
     pub think_time: Span<Nanos>,
 }
 
-/// What one request will be: the same for the same seed, VU and iteration, on any number of cores.
+/// The choices drawn for one request: the same for the same seed, VU and iteration, on any number of cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Draw {
     /// Index into `Workload::kinds`.
     pub kind: u16,
     /// Index into the kind's models, 0 for a light GET.
     pub model: u32,
-    /// Index into the kind's prompts, or into `Target::light_paths`, which has its own length; for a made prompt
-    /// the key that it is made from.
+    /// Index into the kind's prompts, or into `Target::light_paths`, which has its own length. For a made prompt it is
+    /// the key that the prompt is made from.
     pub prompt: u64,
     pub max_tokens: u32,
     /// The pause after this request.
     pub think: Nanos,
 }
 
-/// Where requests go: fixed before the run.
+/// An address and the API spoken there, fixed before the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// As printed: `http://127.0.0.1:8080`.
+    /// Origin as it is printed: `http://127.0.0.1:8080`.
     pub origin: String,
     /// Value of the Host header.
     pub authority: String,
     /// Resolved addresses, used in turn; not empty.
     pub addresses: Vec<std::net::SocketAddr>,
-    /// What it speaks.
+    /// API that is spoken there.
     pub api: Api,
-    /// Where that API is, with query if any.
+    /// Path of that API, with its query if there is one.
     pub api_path: String,
     /// Paths of light GETs that name none; not empty.
     pub light_paths: Vec<String>,

@@ -1,6 +1,6 @@
 //! The words that made prompts consist of.
 
-/// 256 common English words, each different: a byte is a word. All are short and lower case, so that the usual
+/// 256 different common English words, one for each byte. All are short and in lower case, so that the usual
 /// vocabularies of byte pair encodings have each of them, with the blank before it, as one token.
 #[rustfmt::skip]
 pub(super) const WORDS: [&str; 256] = [

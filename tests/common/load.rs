@@ -12,7 +12,7 @@ use llmload_uring::mock::fault::FaultPlan;
 use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::plan::{Assignment, Executor, Plan};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND, Span};
-use llmload_uring::workload::{Call, Endpoint, NamedPaths, Prompts, RequestKind, Target, Timeouts, Workload};
+use llmload_uring::workload::{Call, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload};
 
 pub fn mock_options() -> MockOptions {
     MockOptions {
@@ -60,7 +60,7 @@ pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind 
             wording: Default::default(),
         },
         timeouts: timeouts(total),
-        endpoint: 0,
+        server: 0,
     }
 }
 
@@ -70,7 +70,7 @@ pub fn light(weight: u32) -> RequestKind {
         weight,
         call: Call::Light,
         timeouts: timeouts(10 * SECOND),
-        endpoint: 0,
+        server: 0,
     }
 }
 
@@ -81,7 +81,7 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
         executor,
         graceful_stop: 5 * SECOND,
         workload: Workload {
-            endpoints: vec![Endpoint {
+            servers: vec![Server {
                 name: None,
                 weight: 1,
             }],

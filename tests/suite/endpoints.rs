@@ -9,14 +9,14 @@ use llmload_uring::metrics::{Outcome, Sample};
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::plan::{Assignment, Executor, Plan};
 use llmload_uring::units::{MILLISECOND, SECOND};
-use llmload_uring::workload::{Call, Endpoint, Prompts, RequestKind, Target};
+use llmload_uring::workload::{Call, Prompts, RequestKind, Server, Target};
 
 const WEIGHTS: [u32; 2] = [300_000, 700_000];
 
 /// Streams and whole answers at both, 30 to 70.
 fn warfare(executor: Executor) -> Plan {
     let of = |endpoint: u16, name: &str, stream, weight| RequestKind {
-        endpoint,
+        server: endpoint,
         ..kind(name, weight, stream, 30 * SECOND)
     };
     let kinds = vec![
@@ -26,10 +26,10 @@ fn warfare(executor: Executor) -> Plan {
         of(1, "Flash/whole", false, 1),
     ];
     let mut plan = plan(executor, kinds);
-    plan.workload.endpoints = ["Thinker", "Flash"]
+    plan.workload.servers = ["Thinker", "Flash"]
         .into_iter()
         .zip(WEIGHTS)
-        .map(|(name, weight)| Endpoint {
+        .map(|(name, weight)| Server {
             name: Some(name.into()),
             weight,
         })

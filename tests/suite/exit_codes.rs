@@ -479,9 +479,9 @@ fn details_that_a_full_disk_has_no_place_for_are_a_reason_of_the_generators() {
     ];
     let ended = ran(&args).expect(112);
     assert!(
-        ended
-            .stdout
-            .contains("\nNOT FIT TO JUDGE: details_lost: 3 requests are missing in details (limit 0)\n"),
+        ended.stdout.contains(
+            "\nNOT FIT TO JUDGE: details_lost: 3 requests are missing from the details (limit 0)\n"
+        ),
         "{}",
         ended.stdout
     );

@@ -127,7 +127,7 @@ fn simulate(plan: &Plan) -> Simulated {
     }
     let mut made = vec![0u64; plan.vus_of_shard() as usize];
     let (mut taken, mut samples, mut asked) = (0, Vec::new(), Vec::new());
-    let shares = Shares::of(&plan.workload.endpoints);
+    let shares = Shares::new(&plan.workload.servers);
     let mut routed = Routed::of(plan, &shares);
     while let Some(Reverse((at, local))) = due.pop() {
         if !wanted(local, at) {
@@ -218,7 +218,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
     spool = spool.ids_by_iteration(plan.executor.shared_iterations().is_some());
     let end = plan.executor.schedule_of_all().end().min(20 * SECOND) + 2 * SECOND;
     let mut aggregator = Aggregator::new(CORES as usize, series.len());
-    let mut judge = Judge::of(&plan);
+    let mut judge = Judge::from_plan(&plan);
     let mut recorders: Vec<Recorder> = (0..CORES as u16)
         .map(|c| Recorder::new(c, series.len(), true))
         .collect();
@@ -252,11 +252,11 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
     }
     assert!(left.next().is_none(), "the simulated run ends within {end} ns");
     assert_eq!(aggregator.merged().ledger(&[], true).imbalance(), [""; 0]);
-    let facts = results::facts(&plan.profile, end, Grouping::of(&plan));
+    let facts = results::facts(&plan.profile, end, Grouping::from_plan(&plan));
     let facts = RunFacts {
         config: serde_json::to_value(&config).unwrap(),
         run: Run {
-            shard: config.run.shard.map(ShardFigures::of),
+            shard: config.run.shard.map(ShardFigures::from_shard),
             layout: match config.document_names_servers() {
                 true => Layout::Workload,
                 false => Layout::Profile,

@@ -188,7 +188,11 @@ fn result_of(aggregator: &Aggregator, servers: &[&str], server_of_series: &[u16]
             }),
             resources: server_samples().summary(),
         }),
-        managed_server_timeline: server_samples().rows.iter().map(ManagedServerRow::of).collect(),
+        managed_server_timeline: server_samples()
+            .rows
+            .iter()
+            .map(ManagedServerRow::from_sample)
+            .collect(),
         ..results::facts("golden", duration, grouping)
     };
     let mut result = RunResult::build(facts, aggregator);

@@ -200,7 +200,7 @@ fn two_servers_with_budgets_of_their_own_are_found_not_to() {
     let contention = &document["contention"];
     assert_eq!(contention["found"], false, "{contention:#}");
     assert!(
-        ended.stdout.contains("\nNONE: No contention shown: "),
+        ended.stdout.contains("\nNONE: No contention found: "),
         "{}",
         ended.stdout
     );

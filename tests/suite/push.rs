@@ -233,7 +233,7 @@ fn a_gateway_that_refuses_or_is_down_is_one_warning_and_a_count() {
         (closed, "connection refused"),
     ] {
         let run = pushed("2500ms", &prometheus(&address.to_string(), ""), &[], 0);
-        let line = format!("warning: Pushgateway http://{address}: {says}; the run goes on");
+        let line = format!("warning: Pushgateway http://{address}: {says}; the run continues");
         assert_eq!(
             run.ended.stderr.matches("warning: ").count(),
             1,

@@ -260,12 +260,12 @@ fn two_endpoints_over_tls_and_one_in_plain_text_each_keep_a_connection_per_user(
     let fronts = [front(0), front(1)];
     let at = [fronts[0].address, fronts[1].address, mocks[2].address];
     let kinds = (0..3).map(|endpoint| Kind {
-        endpoint,
+        server: endpoint,
         ..kind("stream", 1, true, 30 * SECOND)
     });
     let mut plan = plan(per_vu(), kinds.collect());
-    let endpoint = plan.workload.endpoints[0].clone();
-    plan.workload.endpoints = vec![endpoint; 3];
+    let endpoint = plan.workload.servers[0].clone();
+    plan.workload.servers = vec![endpoint; 3];
     let mut options = engine_options(1);
     options.tls = vec![
         Some(trust.target("localhost")),

@@ -1,12 +1,12 @@
-//! The fast reading: one pass over the shapes that servers send. `None` means "not sure", never "wrong".
+//! The fast reader: one pass over the shapes that servers send. `None` means "not sure", never "wrong".
 
 use super::super::scan::Scan;
 use super::{Part, TEXTS, THOUGHTS};
 use crate::api::{EventFacts, ServerTimes, Usage};
 use crate::metrics::FinishWord;
 
-/// Which of the keys that matter an object has had. A second one is left to the plain reading,
-/// where the last of equal keys counts.
+/// The keys that an object has had so far, among those that matter. A repeated key is left to the plain reader, for
+/// which the last of equal keys counts.
 #[derive(Default)]
 pub(in crate::api) struct Seen(u32);
 
@@ -19,7 +19,7 @@ impl Seen {
     }
 }
 
-/// Where the numbers of the members of [`THOUGHTS`] begin among those of a piece.
+/// The number of the first member of [`THOUGHTS`] among the members of a piece.
 const FIRST_THOUGHT: u32 = 8;
 
 pub(super) fn read(data: &[u8], part: Part) -> Option<EventFacts> {
@@ -65,13 +65,13 @@ pub(super) fn read(data: &[u8], part: Part) -> Option<EventFacts> {
     Some(facts)
 }
 
-/// The string `error`, where a document says what kind it is.
+/// Reads a value and returns true if it is the string `error`; for the member that says what a document is.
 pub(in crate::api) fn is_error(scan: &mut Scan) -> Option<bool> {
     let kind = scan.string()?;
     (!kind.escaped).then_some(kind.raw == b"error")
 }
 
-/// A string that is not empty, or null.
+/// Reads a string or null; returns true if there is text in it.
 #[inline(always)]
 pub(in crate::api) fn has_text(scan: &mut Scan) -> Option<bool> {
     match scan.peek()? {
@@ -110,7 +110,7 @@ fn choices(scan: &mut Scan, part: Part, facts: &mut EventFacts, in_choice: &mut 
     })
 }
 
-/// A word in printable ASCII, or null; anything else is not decided here.
+/// Reads a word in printable ASCII, or null; anything else is left to the plain reader.
 fn finish(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     if scan.peek()? == b'n' {
         return scan.null();
@@ -133,7 +133,7 @@ fn answer(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     Some(())
 }
 
-/// A delta or a message.
+/// Reads a delta or a message.
 #[inline(always)]
 fn piece(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     if scan.peek()? == b'n' {
@@ -167,7 +167,7 @@ fn piece(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     })
 }
 
-/// Thoughts are text, or a list of entries of which some hold text (`reasoning_details`).
+/// Reads thoughts, which are text, or a list of entries of which some hold text (`reasoning_details`).
 fn thought(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     let mut text = false;
     match scan.peek()? {
@@ -229,7 +229,7 @@ fn call(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     })
 }
 
-/// Outer `None`: not sure. Inner: no count in it.
+/// Reads `usage`. The outer `None` means "not sure", the inner one that it has no count.
 fn usage(scan: &mut Scan) -> Option<Option<Usage>> {
     let [completion, prompt] = counts(scan, [b"completion_tokens", b"prompt_tokens"])?;
     Some(completion.map(|completion_tokens| Usage {
@@ -238,7 +238,7 @@ fn usage(scan: &mut Scan) -> Option<Option<Usage>> {
     }))
 }
 
-/// llama.cpp's: counts, unless there is none of generated tokens, and times.
+/// Reads llama.cpp's `timings`: token counts, unless generated tokens are not counted, and times.
 pub(in crate::api) fn timings(scan: &mut Scan) -> Option<(Option<Usage>, ServerTimes)> {
     let (mut read, mut cached, mut predicted) = (None, None, None);
     let mut times = ServerTimes::default();
@@ -265,7 +265,7 @@ pub(in crate::api) fn timings(scan: &mut Scan) -> Option<(Option<Usage>, ServerT
     Some((usage, times))
 }
 
-/// The whole numbers under `names` in an object, or none of them in a null.
+/// Reads the whole numbers under `names` in an object; a null has none of them.
 fn counts<const N: usize>(scan: &mut Scan, names: [&[u8]; N]) -> Option<[Option<u32>; N]> {
     let mut found = [None; N];
     if scan.peek()? == b'n' {

@@ -1,10 +1,10 @@
-//! OpenAI-style chat completions: what one event of a stream says, and what the stream or the body amounts to.
+//! OpenAI-style chat completions: reads the events of a stream, and the bodies of whole answers.
 //!
-//! Two readings of the same bytes: `fast` scans the shapes that servers send and answers "not sure" to all
-//! others, `plain` builds the whole document. They never disagree: what `fast` leaves, `plain` decides.
+//! There are two readers of the same bytes: `fast` scans the shapes that servers send and answers "not sure" to all
+//! others; `plain` builds the whole document and decides the rest. They never disagree.
 //!
-//! Text is never kept and its characters decide nothing, so bytes that are not UTF-8 are read as the
-//! event-stream standard decodes them, with replacement characters, and do not fail a request.
+//! Text is never kept and its characters decide nothing. So bytes that are not UTF-8 do not fail a request; they are
+//! decoded with replacement characters, as the event-stream standard says.
 
 pub(super) mod fast;
 pub(super) mod plain;
@@ -14,10 +14,11 @@ pub(super) use responses::RESPONSES;
 
 use super::body::{write_model, write_openai_end};
 use super::facts::body_facts;
-use super::{BodyFacts, EventFacts, Generation, Malformed, said_without_json};
+use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
 
-/// Members of a delta or a message that hold thoughts: DeepSeek's name, which most servers took over, then those of
-/// vLLM and OpenRouter, and of gateways before models of other makers. A server may send the same under two of them.
+/// Members of a delta or a message that hold thoughts: DeepSeek's name, which most servers adopted, then those of
+/// vLLM and OpenRouter, and those of gateways to other vendors' models. A server may send the same text under two of
+/// them.
 const THOUGHTS: [&str; 8] = [
     "reasoning_content",
     "reasoning",
@@ -28,10 +29,10 @@ const THOUGHTS: [&str; 8] = [
     "thought",
     "thoughts",
 ];
-/// Members of an entry of a list that hold its text. An entry with `data` instead is encrypted, and no token.
+/// Members of a list entry that hold its text. An entry with `data` instead is encrypted and not a token.
 const TEXTS: [&str; 4] = ["text", "summary", "thinking", "content"];
 
-/// Which member of a choice holds the text.
+/// The member of a choice that holds the text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Delta,
@@ -47,7 +48,7 @@ impl Part {
     }
 }
 
-/// The prompt is the only message, the user's.
+/// Writes a body with one message: the prompt, from the user.
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     write_model(out, asked.model);
     out.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":");
@@ -64,7 +65,7 @@ pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
     }
 }
 
-/// The fast reading alone; `None` where it is not sure. Allocates nothing.
+/// Reads with the fast reader alone; `None` if it is not sure. Allocates nothing.
 pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
     if data.first() != Some(&b'{') || name == b"error" {
         return None;
@@ -72,9 +73,9 @@ pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
     fast::read(data, Part::Delta)
 }
 
-/// The plain reading alone.
+/// Reads with the plain reader alone.
 pub fn read_event_plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match said_without_json(name, data) {
+    match facts_without_json(name, data) {
         Some(facts) => Ok(facts),
         None => plain::read(data, Part::Delta),
     }
@@ -88,7 +89,7 @@ pub fn read_body(body: &[u8]) -> Result<BodyFacts, Malformed> {
     }
 }
 
-/// The plain reading alone.
+/// Reads with the plain reader alone.
 pub fn read_body_plain(body: &[u8]) -> Result<BodyFacts, Malformed> {
     plain::read(body, Part::Message).map(body_facts)
 }

@@ -1,4 +1,4 @@
-//! The plain reading: the whole document through `serde_json`, then look. Of equal keys the last counts.
+//! The plain reader parses the whole document with `serde_json` and looks into it. Of equal keys the last counts.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(super) fn read(data: &[u8], part: Part) -> Result<EventFacts, Malformed> {
         ..EventFacts::default()
     };
     let choices = document["choices"].as_array().map_or(&[][..], Vec::as_slice);
-    // At the top, in a choice (Moonshot), in a member of the provider's own (Groq).
+    // Usage is at the top, in a choice (Moonshot), or in a member of the provider's own (Groq).
     facts.usage = usage(&document["usage"])
         .or_else(|| choices.iter().find_map(|choice| usage(&choice["usage"])))
         .or_else(|| usage(&document["x_groq"]["usage"]))
@@ -49,37 +49,37 @@ pub(in crate::api) fn document(data: &[u8]) -> Result<Value, Malformed> {
     }
 }
 
-/// The same with U+FFFD for each half of a surrogate pair that stands alone: servers that write a character of two
-/// tokens piece by piece send its halves in two events. Nothing moves, so places in errors stay true.
+/// Replaces each unpaired half of a surrogate pair with U+FFFD. Servers that write a character of two tokens piece by
+/// piece send its halves in two events. The length does not change, so places in errors stay right.
 fn without_half_pairs(text: &str) -> Cow<'_, str> {
     if !text.contains("\\ud") && !text.contains("\\uD") {
         return Cow::Borrowed(text);
     }
-    let mut mended = text.to_owned();
+    let mut fixed = text.to_owned();
     let mut at = 0;
     while let Some(found) = text[at..].find('\\') {
         at += found;
         at += match (unit(text, at), unit(text, at + 6)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
             (Some(0xD800..=0xDFFF), _) => {
-                mended.replace_range(at..at + 6, "\\ufffd");
+                fixed.replace_range(at..at + 6, "\\ufffd");
                 6
             }
-            // Whatever is escaped, be it a backslash; not inside a character of several bytes.
+            // Skip any other escape, which may be a backslash, without ending inside a character of several bytes.
             _ => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
         };
     }
-    Cow::Owned(mended)
+    Cow::Owned(fixed)
 }
 
-/// The UTF-16 code unit that an escape at `at` stands for.
+/// Returns the UTF-16 code unit of an escape at `at`.
 fn unit(text: &str, at: usize) -> Option<u16> {
     let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     is_hex.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// A document with something behind it that begins as the next event does.
+/// Returns true if the document is followed by something that begins like another event.
 fn is_run_together(text: &str) -> bool {
     if let Some(rest) = text.strip_prefix("[DONE]") {
         return is_next(rest);
@@ -98,7 +98,7 @@ fn is_next(rest: &str) -> bool {
         .any(|begin| rest.starts_with(begin))
 }
 
-/// A word; of SGLang's objects its `type`; anything else that is set as it is written.
+/// Reads the finish reason: a word, the `type` of SGLang's objects, or any other value that is set, as it is written.
 fn finish(value: &Value) -> Option<FinishWord> {
     if !is_set(value) {
         return None;
@@ -110,17 +110,19 @@ fn finish(value: &Value) -> Option<FinishWord> {
     })
 }
 
-/// `object` as vLLM, `type` as the newer APIs and the gateways before them.
+/// Returns true if the document says that it is an error: in `object`, as vLLM does, or in `type`, as the newer APIs
+/// and gateways do.
 pub(in crate::api) fn is_error(document: &Value) -> bool {
     is_set(&document["error"]) || document["object"] == "error" || document["type"] == "error"
 }
 
-/// Null, false and "" all stand for "none" in one dialect or another.
+/// Returns true if the value is set. Null, false and "" all mean "none" in one dialect or another.
 fn is_set(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false)) && value != ""
 }
 
-/// A whole number, also as `30.0`, `"30"` and `"30.0"`: gateways in languages that have one kind of number write these.
+/// Reads a whole number, also as `30.0`, `"30"` and `"30.0"`, as gateways in languages with a single number type write
+/// it.
 pub(in crate::api) fn count(value: &Value) -> Option<u32> {
     if let Some(n) = value.as_u64() {
         return Some(u32::try_from(n).unwrap_or(u32::MAX));
@@ -140,7 +142,7 @@ fn usage(value: &Value) -> Option<Usage> {
     })
 }
 
-/// llama.cpp: tokens taken from its prompt cache are prompt tokens too.
+/// Reads llama.cpp's token counts. Tokens taken from its prompt cache are prompt tokens as well.
 pub(in crate::api) fn timings(value: &Value) -> Option<Usage> {
     let read = count(&value["prompt_n"]).unwrap_or(0);
     let cached = count(&value["cache_n"]).unwrap_or(0);
@@ -150,7 +152,7 @@ pub(in crate::api) fn timings(value: &Value) -> Option<Usage> {
     })
 }
 
-/// Of llama.cpp's `timings`.
+/// Reads the times in llama.cpp's `timings`.
 pub(in crate::api) fn times(value: &Value) -> ServerTimes {
     let nanos = |key| ServerTimes::nanos(value[key].as_f64()?);
     ServerTimes {
@@ -159,7 +161,7 @@ pub(in crate::api) fn times(value: &Value) -> ServerTimes {
     }
 }
 
-/// A delta or a message.
+/// Reads a delta or a message.
 fn piece(value: &Value, facts: &mut EventFacts) {
     answer(&value["content"], facts);
     answer(&value["refusal"], facts);
@@ -177,7 +179,7 @@ fn is_call(value: &Value) -> bool {
     holds_text(&value["name"]) || holds_text(&value["arguments"]) || holds_text(&value["input"])
 }
 
-/// Content is a string, or a list of parts of which some are thoughts.
+/// Reads the content, which is a string, or a list of parts of which some are thoughts.
 fn answer(value: &Value, facts: &mut EventFacts) {
     match value {
         Value::String(text) if !text.is_empty() => {

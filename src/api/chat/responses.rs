@@ -1,4 +1,4 @@
-//! OpenAI's Responses API, so far as validation asks a server of chat completions for it: load does not go there.
+//! OpenAI's Responses API. Only validation asks a server of chat completions for it; no load goes there.
 
 use std::io::Write;
 
@@ -24,11 +24,11 @@ fn write_body(out: &mut Vec<u8>, asked: &Generation) {
 fn read(body: &[u8]) -> Result<String, &'static str> {
     let response: Value = serde_json::from_slice(body).map_err(|_| "not JSON")?;
     if response.get("error").is_some_and(|error| !error.is_null()) {
-        return Err("an error in a good answer");
+        return Err("an error in an answer with status 200");
     }
     match response.get("status").and_then(Value::as_str) {
-        // Incomplete: the few tokens that were asked for were used up.
+        // "incomplete" is fine: the answer reached the few tokens that were asked for.
         Some(status @ ("completed" | "incomplete")) if response["output"].is_array() => Ok(status.to_owned()),
-        _ => Err("no completed response"),
+        _ => Err("not a completed response"),
     }
 }

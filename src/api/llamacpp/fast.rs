@@ -1,4 +1,4 @@
-//! The fast reading: one pass over the shapes that llama.cpp sends. `None` means "not sure", never "wrong".
+//! The fast reader: one pass over the shapes that llama.cpp sends. `None` means "not sure", never "wrong".
 
 use crate::api::chat::fast::{Seen, has_text, is_error, timings};
 use crate::api::scan::Scan;
@@ -19,7 +19,7 @@ pub(super) fn read(data: &[u8]) -> Option<EventFacts> {
         }
         b"stop" => {
             seen.first(1)?;
-            facts.finish = scan.truth()?.then_some(FinishWord::STOP);
+            facts.finish = scan.boolean()?.then_some(FinishWord::STOP);
             Some(())
         }
         b"tokens_predicted" => {

@@ -1,12 +1,12 @@
-//! llama.cpp's own `/completion`: what one event of a stream says, and what a body says.
+//! llama.cpp's own `/completion`: reads the events of a stream, and the bodies of whole answers.
 //!
 //! ```text
 //! {"index":0,"content":" the","tokens":[260],"stop":false,...,"tokens_predicted":2,"tokens_evaluated":4}
 //! {"index":0,"content":"","tokens":[],"stop":true,...,"timings":{"prompt_ms":...,"predicted_ms":...}}
 //! ```
 //!
-//! `"stop": true` is the end; there is no `[DONE]`. Events of progress (`return_progress`) have an empty `content`.
-//! Two readings, as for `chat`: `fast` is sure or silent, `plain` builds the document.
+//! `"stop": true` is the end; there is no `[DONE]`. Progress events (`return_progress`) have an empty `content`.
+//! There are two readers, as for `chat`: `fast` answers only if it is sure, `plain` builds the document.
 
 mod fast;
 mod plain;
@@ -15,7 +15,7 @@ use std::io::Write;
 
 use super::body::{INFALLIBLE, write_model};
 use super::facts::body_facts;
-use super::{BodyFacts, EventFacts, Generation, Malformed, said_without_json};
+use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
 
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     write_model(out, asked.model);
@@ -42,7 +42,7 @@ pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
     }
 }
 
-/// The fast reading alone; `None` where it is not sure. Allocates nothing.
+/// Reads with the fast reader alone; `None` if it is not sure. Allocates nothing.
 pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
     if data.first() != Some(&b'{') || name == b"error" {
         return None;
@@ -50,9 +50,9 @@ pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
     fast::read(data)
 }
 
-/// The plain reading alone.
+/// Reads with the plain reader alone.
 pub fn read_event_plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match said_without_json(name, data) {
+    match facts_without_json(name, data) {
         Some(facts) => Ok(facts),
         None => plain::read(data),
     }
@@ -66,7 +66,7 @@ pub fn read_body(body: &[u8]) -> Result<BodyFacts, Malformed> {
     }
 }
 
-/// The plain reading alone.
+/// Reads with the plain reader alone.
 pub fn read_body_plain(body: &[u8]) -> Result<BodyFacts, Malformed> {
     plain::read(body).map(body_facts)
 }

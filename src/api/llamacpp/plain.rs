@@ -1,4 +1,4 @@
-//! The plain reading: the whole document through `serde_json`, then look. Of equal keys the last counts.
+//! The plain reader parses the whole document with `serde_json` and looks into it. Of equal keys the last counts.
 
 use crate::api::chat::plain::{count, document, is_error, times, timings};
 use crate::api::{EventFacts, Malformed, Usage};
@@ -9,7 +9,7 @@ pub(super) fn read(data: &[u8]) -> Result<EventFacts, Malformed> {
     let text = document["content"].as_str().is_some_and(|text| !text.is_empty());
     let counted = count(&document["tokens_predicted"]).map(|completion_tokens| Usage {
         completion_tokens,
-        // Those out of the prompt cache included.
+        // This includes tokens from the prompt cache.
         prompt_tokens: count(&document["tokens_evaluated"]).unwrap_or(0),
     });
     Ok(EventFacts {

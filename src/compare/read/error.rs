@@ -40,7 +40,7 @@ pub(super) fn json(error: JsonError, hint: &str) -> Reason {
     let place = error.place();
     match error.fault {
         Fault::Io(cause) => io(&cause, place),
-        Fault::Cut(expected) => Reason::new(format!("the file ends here, expected {expected}"))
+        Fault::Cut(expected) => Reason::new(format!("the file ends here, but {expected} was expected"))
             .within(place)
             .hint("the file is cut: copy it again, or repeat the run that wrote it"),
         Fault::Wrong(what) => Reason::new(what).within(place).hint(hint),

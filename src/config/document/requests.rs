@@ -300,7 +300,7 @@ fn read_wording(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Wording {
     Wording {
         token_limit: reader
             .choice(fields, "max_tokens_key", &keys)
-            .and_then(TokenLimitKey::of_name),
+            .and_then(TokenLimitKey::from_name),
         stream_options: reader.boolean(fields, "stream_options"),
     }
 }

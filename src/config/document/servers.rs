@@ -6,7 +6,7 @@ use crate::config::options::{HEADERS_MAX, parse_header};
 use crate::config::{Header, ServerEntry};
 use crate::discover::check_url;
 use crate::error::{Place, Reason, is_unsafe, quoted};
-use crate::plan::ENDPOINTS_MAX;
+use crate::plan::SERVERS_MAX;
 
 /// Times a million still a u32.
 const WEIGHT_MAX: f64 = 1_000.0;
@@ -38,7 +38,7 @@ pub fn read_servers(reader: &mut Reader<'_>, fields: &Fields<'_>, file: &str) ->
     if let Some(node) = fields.node("server") {
         servers.extend(read_server(reader, "server", node, false, file));
     }
-    let several = reader.list(fields, "servers", ENDPOINTS_MAX).unwrap_or_default();
+    let several = reader.list(fields, "servers", SERVERS_MAX).unwrap_or_default();
     for (i, node) in several.iter().enumerate() {
         let what = format!("servers[{i}]");
         let Some(mut server) = read_server(reader, &what, node, several.len() > 1, file) else {
@@ -74,7 +74,7 @@ fn read_server(
     reader.required(&fields, "base_url", "such as `http://127.0.0.1:8080/completion`");
     let name = reader.parsed(&fields, "name", "a name", server_name);
     let api = reader.choice(&fields, "api", &Api::ALL.map(|api| api.row().name));
-    let api = api.and_then(Api::of_name);
+    let api = api.and_then(Api::from_name);
     let base_url = reader.parsed(&fields, "base_url", "a URL", |text| match check_url(text, api) {
         Ok(()) => Ok(text.to_owned()),
         Err(reason) => Err(reason),

@@ -214,8 +214,8 @@ analysis:
         "error: p.yaml:5: servers[1]: name `Thinker` is taken\nhint: line 2 has it",
         "error: p.yaml:7: unknown key `servers[1].wieght`\nhint: did you mean `weight`?",
         "error: p.yaml:9: `workload.users`: `0` is below the limit, 1",
-        "error: p.yaml:10: `workload.duration_seconds`: `two minutes` is no duration: unknown unit `two minutes`\n\
-         hint: write `10s`, `1m30s`, `500ms`, `2h` or plain seconds",
+        "error: p.yaml:10: `workload.duration_seconds`: `two minutes` is not a duration: unknown unit `two minutes`\n\
+         hint: write `10s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds",
         "error: p.yaml:11: unknown key `workload.ramp_up`\nhint: did you mean `ramp_up_seconds`?",
         "error: p.yaml:14: `prompts.max_tokens` is a list, not a whole number or a range",
         "error: p.yaml:15: `prompts.cache_prompt`: `sometimes` is neither true nor false",

@@ -187,7 +187,7 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
         return;
     }
     let asked = Wording {
-        token_limit: args.max_tokens_key.as_deref().and_then(TokenLimitKey::of_name),
+        token_limit: args.max_tokens_key.as_deref().and_then(TokenLimitKey::from_name),
         stream_options: args.stream_options,
     };
     for request in &mut config.requests {

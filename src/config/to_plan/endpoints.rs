@@ -1,14 +1,14 @@
-//! The servers of a document -> the endpoints of a plan, each with the whole mix.
+//! The servers of a document -> the servers of a plan, each with the whole mix.
 
 use crate::config::to_plan::build_kind;
 use crate::config::{Config, RequestConfig, ServerEntry};
 use crate::error::{Mistake, Reason, quoted};
-use crate::plan::{ENDPOINTS_MAX, KINDS_MAX};
-use crate::workload::{Call, Endpoint, RequestKind};
+use crate::plan::{KINDS_MAX, SERVERS_MAX};
+use crate::workload::{Call, RequestKind, Server};
 
 /// What the servers and the mix come to.
 pub(super) struct Built {
-    pub endpoints: Vec<Endpoint>,
+    pub servers: Vec<Server>,
     pub kinds: Vec<RequestKind>,
     /// False: a faulty kind was left out.
     pub complete: bool,
@@ -18,7 +18,7 @@ pub(super) fn build(config: &Config, mistakes: &mut Vec<Mistake>) -> Built {
     check_count(config, mistakes);
     check_servers(config.servers(), mistakes);
     let mut built = Built {
-        endpoints: Vec::new(),
+        servers: Vec::new(),
         kinds: Vec::new(),
         complete: true,
     };
@@ -33,13 +33,13 @@ pub(super) fn build(config: &Config, mistakes: &mut Vec<Mistake>) -> Built {
 
 impl Built {
     fn add(&mut self, config: &Config, server: Option<&ServerEntry>, mistakes: &mut Vec<Mistake>) {
-        let index = self.endpoints.len() as u16;
+        let index = self.servers.len() as u16;
         for request in &config.requests {
             let asked = with_alias(request, server);
             match build_kind(&asked) {
                 Ok(kind) => self.kinds.push(RequestKind {
                     name: kind_name(config, server, request),
-                    endpoint: index,
+                    server: index,
                     ..kind
                 }),
                 Err(reasons) => {
@@ -54,7 +54,7 @@ impl Built {
                 }
             }
         }
-        self.endpoints.push(Endpoint {
+        self.servers.push(Server {
             name: server.and_then(|server| server.name.clone()),
             weight: server.map_or(1, |server| server.weight),
         });
@@ -89,15 +89,15 @@ fn check_count(config: &Config, mistakes: &mut Vec<Mistake>) {
     if requests == 0 || requests > KINDS_MAX {
         let what = format!("{requests} kinds of request, not 1 to {KINDS_MAX}");
         mistakes.push(place.mistake(Reason::new(what)));
-    } else if servers.min(ENDPOINTS_MAX) * requests > KINDS_MAX {
+    } else if servers.min(SERVERS_MAX) * requests > KINDS_MAX {
         let what = format!(
             "{servers} servers with {requests} kinds of request each make {}, above the limit, {KINDS_MAX}",
             servers * requests
         );
         mistakes.push(place.mistake(Reason::new(what).hint("fewer servers, or fewer kinds of request")));
     }
-    if servers > ENDPOINTS_MAX {
-        let what = format!("{servers} servers, above the limit, {ENDPOINTS_MAX}");
+    if servers > SERVERS_MAX {
+        let what = format!("{servers} servers, above the limit, {SERVERS_MAX}");
         mistakes.push(config.servers()[0].place.mistake(Reason::new(what)));
     }
 }

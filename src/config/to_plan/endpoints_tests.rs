@@ -33,7 +33,7 @@ const WARFARE: [(Option<&str>, u32); 2] = [(Some("Thinker"), 300_000), (Some("Fl
 
 fn names(plan: &Plan) -> Vec<(&str, u16)> {
     let kinds = plan.workload.kinds.iter();
-    kinds.map(|kind| (kind.name.as_str(), kind.endpoint)).collect()
+    kinds.map(|kind| (kind.name.as_str(), kind.server)).collect()
 }
 
 fn refused(config: &Config) -> String {
@@ -53,7 +53,7 @@ fn each_server_gets_the_whole_mix_under_its_name() {
     assert!(mix > 1 && kinds == 2 * mix);
     for (index, kind) in plan.workload.kinds.iter().enumerate() {
         let (server, alone) = (index / mix, &one.workload.kinds[index % mix]);
-        assert_eq!(usize::from(kind.endpoint), server);
+        assert_eq!(usize::from(kind.server), server);
         assert_eq!(
             kind.name,
             format!("{}/{}", ["Thinker", "Flash"][server], alone.name)
@@ -66,7 +66,7 @@ fn each_server_gets_the_whole_mix_under_its_name() {
             }
         }
     }
-    let weights: Vec<u32> = plan.workload.endpoints.iter().map(|e| e.weight).collect();
+    let weights: Vec<u32> = plan.workload.servers.iter().map(|e| e.weight).collect();
     assert_eq!(weights, [300_000, 700_000]);
 }
 
@@ -78,7 +78,7 @@ fn a_mix_of_one_kind_is_called_by_the_server_and_one_server_by_the_mix() {
     let alone = to_plan(&config("high-concurrency", &[])).unwrap();
     let single = to_plan(&config("high-concurrency", &WARFARE[..1])).unwrap();
     assert_eq!(names(&single), names(&alone));
-    assert_eq!(single.workload.endpoints[0].name.as_deref(), Some("Thinker"));
+    assert_eq!(single.workload.servers[0].name.as_deref(), Some("Thinker"));
 }
 
 #[test]

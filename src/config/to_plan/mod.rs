@@ -27,7 +27,7 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
         return Err(mistakes);
     }
     let workload = Workload {
-        endpoints: built.endpoints,
+        servers: built.servers,
         kinds: built.kinds,
         think_time: config.think_time,
     };
@@ -91,7 +91,7 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
         weight: request.weight,
         call: request.call.clone(),
         timeouts,
-        endpoint: 0,
+        server: 0,
     })
 }
 
@@ -107,7 +107,7 @@ fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>)
     let mut out = Vec::with_capacity(config.thresholds.len());
     for asked in &config.thresholds {
         let parsed = Threshold::parse(&asked.metric, &asked.expression).and_then(|mut threshold| {
-            threshold.selector.resolve(&built.endpoints);
+            threshold.selector.resolve(&built.servers);
             // Of a mix with a faulty kind nothing can be said to be missing.
             if built.complete {
                 threshold.selector.check(&built.kinds)?;

@@ -1,4 +1,4 @@
-//! What an executor may ask for at most, and at least.
+//! The limits of what an executor may ask for.
 
 use crate::error::Reason;
 use crate::plan::limits::{DURATION_MAX, ITERATIONS_MAX, STAGES_MAX, STEPS_MAX, VUS_MAX, check_run_length};
@@ -6,15 +6,18 @@ use crate::plan::{Executor, Stage};
 use crate::units::Nanos;
 
 impl Executor {
-    /// Everything that the types do not rule out and no run can be made of; empty for one that can run.
+    /// Returns everything that makes this executor impossible to run although the types allow it; empty if it can run.
     pub fn mistakes(&self) -> Vec<Reason> {
         let mut wrong = Vec::new();
         let vus = self.vus_of_all();
         if vus == 0 {
-            wrong.push(Reason::new("no VU ever runs").hint("one target, or the VUs at the start, above 0"));
+            wrong.push(
+                Reason::new("no VU ever runs")
+                    .hint("set a stage's target, or the number of VUs at the start, above 0"),
+            );
         }
         if vus > VUS_MAX {
-            wrong.push(Reason::new(format!("{vus} VUs, above the limit, {VUS_MAX}")));
+            wrong.push(Reason::new(format!("{vus} VUs are above the limit, {VUS_MAX}")));
         }
         match self {
             Executor::ConstantVus { .. } => {}
@@ -32,9 +35,9 @@ impl Executor {
                 wrong.extend(enough.err());
             }
         }
-        // Stages are summed with care above: a total that overflows is not formed here.
+        // `duration` may overflow if the stages are wrong, so it is only called if they are right.
         if wrong.is_empty() && self.duration() == 0 {
-            wrong.push(Reason::new("the run lasts no time at all").hint("a duration above 0"));
+            wrong.push(Reason::new("the run would last 0 s").hint("use a duration above 0"));
         }
         if wrong.is_empty() {
             wrong.extend(check_run_length("a run", self.duration()).err());
@@ -47,7 +50,7 @@ fn check_iterations(iterations: u64) -> Result<(), Reason> {
     match iterations {
         1..=ITERATIONS_MAX => Ok(()),
         _ => Err(Reason::new(format!(
-            "{iterations} iterations, not 1 to {ITERATIONS_MAX}"
+            "{iterations} iterations are outside the limits, 1 to {ITERATIONS_MAX}"
         ))),
     }
 }
@@ -57,13 +60,16 @@ fn check_shared(iterations: u64, vus: u32) -> Result<(), Reason> {
         return Ok(());
     }
     let what = format!("{iterations} iterations are fewer than {vus} VUs");
-    Err(Reason::new(what).hint("each VU needs one at least: fewer VUs or more iterations"))
+    Err(Reason::new(what).hint("each VU needs at least one: use fewer VUs or more iterations"))
 }
 
 fn stage_mistakes(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
     let mut wrong = Vec::new();
     if stages.is_empty() || stages.len() > STAGES_MAX {
-        let what = format!("{} stages, not 1 to {STAGES_MAX}", stages.len());
+        let what = format!(
+            "{} stages are outside the limits, 1 to {STAGES_MAX}",
+            stages.len()
+        );
         wrong.push(Reason::new(what));
     }
     let total = stages
@@ -78,8 +84,8 @@ fn stage_mistakes(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
         from = stage.target;
     }
     if steps > STEPS_MAX {
-        let what = format!("{steps} starts and stops of VUs, above the limit, {STEPS_MAX}");
-        wrong.push(Reason::new(what).hint("fewer stages, or fewer VUs"));
+        let what = format!("{steps} starts and stops of VUs are above the limit, {STEPS_MAX}");
+        wrong.push(Reason::new(what).hint("use fewer stages or fewer VUs"));
     }
     wrong
 }
@@ -129,16 +135,19 @@ mod tests {
             (constant(0, SECOND), "no VU ever runs"),
             (
                 constant(VUS_MAX + 1, SECOND),
-                "100001 VUs, above the limit, 100000",
+                "100001 VUs are above the limit, 100000",
             ),
-            (constant(1, 0), "the run lasts no time at all"),
+            (constant(1, 0), "the run would last 0 s"),
             (
                 constant(1, DURATION_MAX + MINUTE),
                 "a run of 24h1m is longer than the limit, 24h",
             ),
-            (shared(1, 0), "0 iterations, not 1 to 1000000000000"),
+            (
+                shared(1, 0),
+                "0 iterations are outside the limits, 1 to 1000000000000",
+            ),
             (shared(8, 7), "7 iterations are fewer than 8 VUs"),
-            (ramping(Vec::new()), "0 stages, not 1 to 1000"),
+            (ramping(Vec::new()), "0 stages are outside the limits, 1 to 1000"),
         ] {
             assert_eq!(wrong(&executor), [what]);
         }

@@ -1,5 +1,5 @@
-//! How VUs come and go: k6's closed-loop executors. An executor answers questions about itself here and in the files
-//! beside; nobody else asks of which kind it is.
+//! k6's closed-loop executors, which say how VUs start and stop. An executor answers questions about itself, here and
+//! in the files next to this one, so that no other room matches on its kinds.
 
 mod limits;
 mod reshape;
@@ -10,7 +10,7 @@ use crate::units::Nanos;
 use crate::units::duration_text;
 use serde::Serialize;
 
-/// `duration` long, at whose end `target` VUs run; the count moves linearly. 0 long: a jump.
+/// A stage: the VU count moves linearly within `duration` until `target` VUs run. A duration of 0 is a jump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Stage {
     #[serde(serialize_with = "duration_text")]
@@ -18,7 +18,7 @@ pub struct Stage {
     pub target: u32,
 }
 
-/// Serialised as a document writes it: `executor` is the name, the fields stand beside it.
+/// An executor, serialised as a document writes it: `executor` is its name, next to its fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "executor", rename_all = "kebab-case")]
 pub enum Executor {
@@ -40,7 +40,7 @@ pub enum Executor {
         #[serde(serialize_with = "duration_text")]
         max_duration: Nanos,
     },
-    /// The VUs take `iterations` requests from one common count, as fast as each can.
+    /// The VUs take `iterations` requests from one shared count, as fast as each can.
     SharedIterations {
         vus: u32,
         iterations: u64,
@@ -49,29 +49,29 @@ pub enum Executor {
     },
 }
 
-/// A time in which the number of VUs is to stay the same.
+/// A period in which the planned number of VUs stays the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plateau {
     pub vus: u32,
-    /// Elapsed time.
+    /// Elapsed time at which it begins.
     pub start: Nanos,
     pub end: Nanos,
 }
 
-/// Where in the shape an instant lies, for the progress line.
+/// The stage that an instant lies in, for the progress display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageAt {
-    /// From 0.
+    /// Index of the stage, from 0.
     pub index: usize,
     pub count: usize,
-    /// VUs at the end of this stage.
+    /// Number of VUs at the end of this stage.
     pub target: u32,
     /// Elapsed time at which it ends.
     pub ends_at: Nanos,
 }
 
 impl Executor {
-    /// k6's name for it.
+    /// Returns k6's name for it.
     pub fn name(&self) -> &'static str {
         match self {
             Executor::ConstantVus { .. } => "constant-vus",
@@ -81,7 +81,7 @@ impl Executor {
         }
     }
 
-    /// The most VUs at once, of all shards together.
+    /// Returns the most VUs at once, of all shards together.
     pub fn vus_of_all(&self) -> u32 {
         match self {
             Executor::ConstantVus { vus, .. }
@@ -96,7 +96,8 @@ impl Executor {
         }
     }
 
-    /// Without graceful stop. For executors that count iterations this is the limit, not the expectation.
+    /// Returns the duration without graceful stop. If the executor counts iterations this is its limit, not an
+    /// expectation.
     pub fn duration(&self) -> Nanos {
         match self {
             Executor::ConstantVus { duration, .. } => *duration,
@@ -106,8 +107,8 @@ impl Executor {
         }
     }
 
-    /// How many requests all VUs make together, where they take them from one common count; which VU takes which is
-    /// chance.
+    /// Returns how many requests all VUs make together, if they take them from one shared count. Which VU takes which
+    /// is a matter of chance.
     #[inline]
     pub fn shared_iterations(&self) -> Option<u64> {
         match self {
@@ -116,7 +117,7 @@ impl Executor {
         }
     }
 
-    /// How many requests each VU makes, where it counts its own.
+    /// Returns how many requests each VU makes, if it counts its own.
     #[inline]
     pub fn iterations_per_vu(&self) -> Option<u64> {
         match self {
@@ -125,14 +126,15 @@ impl Executor {
         }
     }
 
-    /// The number of requests that ends the run before its duration does, over all shards, where the executor counts
-    /// them.
+    /// Returns the number of requests, over all shards, that ends the run before its duration does, if the executor
+    /// counts them.
     pub fn iterations_of_all(&self) -> Option<u64> {
         let by_vu = |each: u64| each.saturating_mul(u64::from(self.vus_of_all()));
         self.shared_iterations().or(self.iterations_per_vu().map(by_vu))
     }
 
-    /// How long a VU that the schedule stops before the end may finish its request. 0 where none is.
+    /// Returns the time that a VU has to finish its request when the schedule stops it before the end; 0 if the
+    /// schedule stops none.
     pub fn graceful_ramp_down(&self) -> Nanos {
         match self {
             Executor::RampingVus {
@@ -142,7 +144,8 @@ impl Executor {
         }
     }
 
-    /// Iterations taken are the engine's own count: here their VUs run until the limit of time.
+    /// Returns the planned VU counts of all shards. The engine counts iterations, so in this schedule the VUs of
+    /// executors with iterations run until the time limit.
     pub fn schedule_of_all(&self) -> VuSchedule {
         match self {
             Executor::RampingVus {
@@ -152,9 +155,9 @@ impl Executor {
         }
     }
 
-    /// Elapsed time at which the last way down begins: the stages at the end that only lower the count, down to
-    /// nothing. What comes after it is no load that a server could fail under for good. The end of executors
-    /// whose VUs stop together.
+    /// Returns the elapsed time at which the final ramp-down begins, that is, the last stages that only lower the
+    /// count, down to 0. A server cannot break for good under that load, so it is not judged. For executors whose VUs
+    /// stop together it is the end.
     pub fn load_end(&self) -> Nanos {
         let Executor::RampingVus {
             start_vus, stages, ..
@@ -176,8 +179,8 @@ impl Executor {
         begins
     }
 
-    /// The stages that hold their VUs, in order; a level that several hold in a row is one. Executors without
-    /// stages have none.
+    /// Returns the stages that hold their number of VUs, in order; consecutive stages at the same level are one
+    /// plateau. Executors without stages have none.
     pub fn plateaus(&self) -> Vec<Plateau> {
         let Executor::RampingVus {
             start_vus, stages, ..
@@ -200,7 +203,7 @@ impl Executor {
         out
     }
 
-    /// The stage that `elapsed` lies in; the last one from the end on.
+    /// Returns the stage that `elapsed` lies in; from the end on, the last one.
     pub fn stage_at(&self, elapsed: Nanos) -> StageAt {
         let whole = StageAt {
             index: 0,
@@ -260,16 +263,16 @@ mod tests {
     }
 
     #[test]
-    fn the_load_ends_where_the_last_way_down_begins() {
+    fn the_load_ends_where_the_final_ramp_down_begins() {
         let end = |stages: &[(Nanos, u32)]| {
             let stages: Vec<(Nanos, u32)> = stages.iter().map(|(s, vus)| (s * SECOND, *vus)).collect();
             ramping(0, &stages).load_end() / SECOND
         };
         assert_eq!(end(&[(10, 5), (10, 5), (10, 0)]), 20);
-        // Two stages down in a row are one way down; a level between them is load.
+        // Two ramp-downs in a row are one final ramp-down; a level between them is load.
         assert_eq!(end(&[(10, 5), (3, 2), (2, 0)]), 10);
         assert_eq!(end(&[(10, 5), (3, 2), (5, 2), (2, 0)]), 18);
-        // Nobody is no load.
+        // A level of 0 VUs is not load.
         assert_eq!(end(&[(10, 5), (3, 0), (5, 0)]), 10);
         assert_eq!(end(&[(10, 5)]), 10);
         let constant = Executor::ConstantVus {

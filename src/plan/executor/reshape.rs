@@ -1,15 +1,15 @@
-//! The same load with other numbers: what options of the command line do to the shape of a profile.
+//! Changes the numbers of a load, as options of the command line do to a profile's shape.
 
 use crate::plan::{Executor, Stage};
 use crate::units::Nanos;
 
 impl Executor {
-    /// Makes `vus` the most VUs at once. Stages keep their proportions; a start at 0 or 1 VU stays what it is.
+    /// Makes `vus` the most VUs at once. Stages keep their proportions; a start at 0 or 1 VU stays as it is.
     pub fn scale_vus(&mut self, vus: u32) {
         let peak = u64::from(self.vus_of_all().max(1));
         let scale = |count: u32| match count {
             0 => 0,
-            // At most `vus`, because `count` is at most the peak.
+            // The result is at most `vus`, because `count` is at most the peak.
             _ => ((u64::from(count) * u64::from(vus) + peak / 2) / peak).max(1) as u32,
         };
         match self {
@@ -29,8 +29,8 @@ impl Executor {
         }
     }
 
-    /// Makes stages and durations `factor` times as long. The limit of a run that counts iterations stays: its work
-    /// is not shortened.
+    /// Makes stages and durations `factor` times as long. The time limit of a run that counts iterations stays, because
+    /// its work stays the same.
     pub fn scale_time(&mut self, factor: f64) {
         let scale = |nanos: Nanos| match nanos {
             0 => 0,
@@ -47,8 +47,8 @@ impl Executor {
         }
     }
 
-    /// A ramp through `stages`. A ramp keeps its start and its ramp-down; anything else starts at 1 VU and ramps down
-    /// within `graceful_ramp_down`.
+    /// Returns a ramp through `stages`. A ramp keeps its start and its graceful ramp-down; any other executor becomes a
+    /// ramp that starts at 1 VU and has this `graceful_ramp_down`.
     pub fn with_stages(&self, stages: Vec<Stage>, graceful_ramp_down: Nanos) -> Executor {
         let (start_vus, graceful_ramp_down) = match self {
             Executor::RampingVus {

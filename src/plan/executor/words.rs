@@ -1,4 +1,4 @@
-//! An executor as text: for people, and as a document writes it.
+//! Writes an executor as text: for people, and as in a document.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use crate::plan::{Executor, Stage};
 use crate::units::format_duration;
 
 impl Executor {
-    /// `20 users from the start, for 10m`.
+    /// Describes the load to people: `20 users from the start, for 10m`.
     pub fn in_words(&self) -> String {
         match self {
             Executor::ConstantVus { vus, duration } => {
@@ -32,12 +32,12 @@ impl Executor {
                 format!("{vus} users, {iterations} requests each")
             }
             Executor::SharedIterations { vus, iterations, .. } => {
-                format!("{vus} users, {iterations} requests among them")
+                format!("{vus} users, {iterations} requests shared among them")
             }
         }
     }
 
-    /// The lines of a profile that make this shape.
+    /// Writes the lines of a profile that make this shape.
     pub fn as_profile(&self) -> String {
         let mut out = format!("executor: {}\n", self.name());
         let text = format_duration;

@@ -1,21 +1,21 @@
-//! Counts of requests, and the rates that follow from them.
+//! Checks counts of requests, and the rates that follow from them.
 
 use super::{Result, ensure, ensure_not_negative};
 use crate::metrics::Outcome;
 use crate::result::{Ordered, Rates, Totals, Traffic};
 
-/// Rates are computed from counts: this much is rounding.
+/// The relative difference between a rate and its counts that counts as rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// What was counted of some requests, be it of all or of a group.
+/// The counts of requests, of all or of a group.
 pub(super) struct Counted<'a> {
     pub requests: u64,
     pub ok: u64,
     pub failed: u64,
     pub interrupted: u64,
-    /// How many may have no outcome.
+    /// Number of requests that may have no outcome.
     pub in_flight_max: u64,
-    /// So many have none.
+    /// True if exactly that many have none.
     is_exact: bool,
     pub output_tokens: u64,
     by_outcome: &'a Ordered<u64>,
@@ -24,7 +24,7 @@ pub(super) struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
-    pub fn of_totals(t: &'a Totals) -> Counted<'a> {
+    pub fn from_totals(t: &'a Totals) -> Counted<'a> {
         Counted {
             requests: t.requests,
             ok: t.ok,
@@ -39,8 +39,8 @@ impl<'a> Counted<'a> {
         }
     }
 
-    /// A document does not say how many of its requests in flight are of which group.
-    pub fn of_group(t: &'a Traffic, in_flight_max: u64) -> Counted<'a> {
+    /// Takes a group's counts. A document does not say which group its requests in flight belong to.
+    pub fn from_traffic(t: &'a Traffic, in_flight_max: u64) -> Counted<'a> {
         Counted {
             requests: t.requests,
             ok: t.ok,
@@ -55,12 +55,12 @@ impl<'a> Counted<'a> {
         }
     }
 
-    /// Ok and failed.
+    /// Returns the number of ok and failed requests.
     pub fn completed(&self) -> u128 {
         u128::from(self.ok) + u128::from(self.failed)
     }
 
-    /// Those that have an outcome.
+    /// Returns the number of requests that have an outcome.
     pub fn ended(&self) -> u128 {
         self.completed() + u128::from(self.interrupted)
     }
@@ -106,7 +106,7 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
     )
 }
 
-/// The groups of `key` are to be all of the requests.
+/// Checks that the groups of `key` add up to all of the requests.
 pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     key: &str,
     total: &Counted<'_>,
@@ -141,7 +141,7 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     Ok(())
 }
 
-/// `seconds`: the time that the rates divide by.
+/// Checks the rates; `seconds` is the time that they divide by.
 pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Result {
     let Rates {
         requests_per_second,

@@ -1,14 +1,14 @@
-//! Values of metrics: percentiles in order, histograms that say the same, rows that are all of the requests.
+//! Checks values of metrics: percentiles ascend, histograms agree with them, and rows add up to all requests.
 
 use super::counts::Counted;
 use super::{Contradiction, Result, ensure};
 use crate::metrics::MetricId;
 use crate::result::{MetricFigures, Ordered, RowFigures, SpreadFigures};
 
-/// Sums of floats: this much is rounding.
+/// The relative difference between sums of floats that counts as rounding.
 const ROUNDING: f64 = 1e-6;
 
-/// Metrics with at most one value a request.
+/// Metrics with at most one value per request.
 const ONE_A_REQUEST: [MetricId; 5] = [
     MetricId::ServiceTime,
     MetricId::Ttfb,
@@ -41,7 +41,7 @@ pub(super) fn check_metrics(key: &str, c: &Counted<'_>, metrics: &Ordered<Metric
     Ok(())
 }
 
-/// The figures of one metric, and its histogram.
+/// Checks the figures of one metric against each other and against its histogram.
 pub(super) fn check_figures(key: &str, figures: &MetricFigures) -> Result {
     let MetricFigures {
         count,
@@ -77,7 +77,7 @@ pub(super) fn check_figures(key: &str, figures: &MetricFigures) -> Result {
             None => Ok(()),
             Some(name) => Err(Contradiction::new(
                 format!("{key}.{name}"),
-                "is there, and `count` is 0",
+                "is present, but `count` is 0",
             )),
         };
     }
@@ -86,7 +86,7 @@ pub(super) fn check_figures(key: &str, figures: &MetricFigures) -> Result {
         let Some(figure) = figure else {
             return Err(Contradiction::new(
                 format!("{key}.{name}"),
-                format!("is null, and `count` is {count}"),
+                format!("is null, but `count` is {count}"),
             ));
         };
         ensure(figure >= before.1, format!("{key}.{name}"), || {
@@ -97,7 +97,7 @@ pub(super) fn check_figures(key: &str, figures: &MetricFigures) -> Result {
     let values = figures
         .distribution()
         .map_err(|what| Contradiction::new(key, what))?;
-    let again = MetricFigures::of(&values);
+    let again = MetricFigures::from_distribution(&values);
     for (name, said, meant) in [
         ("p50", p50, again.p50),
         ("p90", p90, again.p90),
@@ -115,7 +115,7 @@ pub(super) fn check_figures(key: &str, figures: &MetricFigures) -> Result {
     Ok(())
 }
 
-/// Of the figures `{key}_p50` and `{key}_p99`.
+/// Checks the figures `{key}_p50` and `{key}_p99`.
 pub(super) fn check_pair(key: &str, p50: Option<f64>, p99: Option<f64>) -> Result {
     let in_order = match (p50, p99) {
         (Some(p50), Some(p99)) => 0.0 <= p50 && p50 <= p99,
@@ -127,7 +127,7 @@ pub(super) fn check_pair(key: &str, p50: Option<f64>, p99: Option<f64>) -> Resul
     })
 }
 
-/// The rows are to be all of the requests.
+/// Checks that the rows add up to all of the requests.
 pub(super) fn check_timeline(
     key: &str,
     c: &Counted<'_>,
@@ -180,12 +180,17 @@ fn check_spread(key: &str, spread: &SpreadFigures, requests: u64) -> Result {
     ensure(
         spread.p50.is_some() == (spread.count > 0),
         format!("{key}.p50"),
-        || format!("is there or null against a count of {}", spread.count),
+        || {
+            format!(
+                "contradicts a count of {}: it is null exactly if there are no values",
+                spread.count
+            )
+        },
     )?;
     check_pair(&format!("{key}."), spread.p50, spread.p99)
 }
 
-/// The values in all rows are those of the whole metric, in number and sum.
+/// Checks that the values in all rows add up to those of the metric, in number and sum.
 fn check_rows_of(
     key: &str,
     figures: Option<&MetricFigures>,

@@ -137,7 +137,7 @@ fn every_event_says_what_its_vector_says_in_both_readings() {
         let (name, why) = (&vector.name, &vector.why);
         let mut said = Said::default();
         let body = said.take(&vector.stream, 0);
-        let api = Api::of_name(&vector.api).expect("an API of the table");
+        let api = Api::from_name(&vector.api).expect("an API of the table");
         let read_event = api.row().read_event.expect("it streams");
         let mut state = StreamState::default();
         let mut read = Vec::new();

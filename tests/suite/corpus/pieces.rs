@@ -133,7 +133,7 @@ impl Tokens {
 
 /// `stream chat`, `whole llamacpp`, `light` and the like.
 pub(super) fn asked(words: &str) -> Expected {
-    let api = |name| Api::of_name(name).unwrap_or_else(|| panic!("no API is called {name}"));
+    let api = |name| Api::from_name(name).unwrap_or_else(|| panic!("no API is called {name}"));
     match words.split_once(' ') {
         None if words == "light" => Expected::Light,
         Some(("stream", name)) => Expected::Stream(api(name)),
