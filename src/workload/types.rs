@@ -37,7 +37,7 @@ pub enum Call {
         prompts: Prompts,
         /// Allows llama.cpp to answer from its prompt cache.
         cache_prompt: bool,
-        /// What was asked for; the target has what was found out.
+        /// Wording that was configured; the target has the wording that was found out.
         wording: Wording,
     },
     /// A light GET of one of `Target::light_paths`.
@@ -197,6 +197,6 @@ pub struct Target {
     pub named_paths: NamedPaths,
     /// Extra headers, name and value, already validated. Values may be secrets: never printed.
     pub headers: Vec<(String, String)>,
-    /// How its requests are worded where they do not say themselves.
+    /// Wording of its requests, unless they have their own.
     pub wording: Wording,
 }
