@@ -494,7 +494,7 @@ fn a_place_that_cannot_be_written_is_found_before_the_run() {
     );
     let missing = OutputFile::prepare(&scratch.0.join("no/result.json")).unwrap_err();
     assert!(
-        missing.to_string().contains("hint: make the directory"),
+        missing.to_string().contains("hint: create the directory"),
         "{missing}"
     );
     OutputFile::prepare(&scratch.0.join("result.json")).unwrap();
