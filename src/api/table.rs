@@ -28,8 +28,8 @@ pub struct Row {
     /// The end of its path. A URL whose path ends like this means this API; a URL that names no API gets it appended.
     pub end: &'static str,
     /// Prefixes under which servers have it, the likeliest first. The first one whose models list (`PREFIX/models`)
-    /// answers is used. Empty if the API is directly below the path of the URL and has no models list; then the model that
-    /// is loaded answers, whatever model a request names.
+    /// answers is used. Empty if the API is directly below the path of the URL and has no models list; then the model
+    /// that is loaded answers, whatever model a request names.
     pub prefixes: &'static [&'static str],
     pub write_body: WriteBody,
     /// `None` if the API does not stream. Looked up once per stream, called once per server-sent event.
