@@ -8,6 +8,7 @@ use serde_json::json;
 /// Every form in which thresholds can stand in a script without being written out: none goes without a word that names
 /// what stands there.
 #[test]
+#[allow(clippy::too_many_lines)] // A list of forms, one per line or two.
 fn no_threshold_of_a_script_is_lost_in_silence() {
     let head = "import { COMMON, LIMIT } from './limits.js';\nconst read = JSON.parse(open('./t.json'));\n\
                 const shared = { ...COMMON };\nfunction build() { return {}; }\n";

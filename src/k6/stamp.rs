@@ -44,7 +44,7 @@ mod tests {
     fn any_edit_below_the_checksum_and_of_it_is_seen() {
         let text = stamped("# by me", "vus: 3\nduration: 1s\n");
         assert!(is_as_written(text.as_bytes()));
-        let (at, _) = text.match_indices('3').last().unwrap();
+        let (at, _) = text.match_indices('3').next_back().unwrap();
         let edits = [
             text.replacen("vus: 3", "vus: 4", 1),
             text.replacen("Checksum", "checksum", 1),

@@ -102,8 +102,8 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
                 [b"stop" as &[u8], b"length", b"odd"][hash as usize % 3],
             )),
             cause: (outcome != Outcome::Ok).then_some(Cause::CutInBody),
-            without_text: hash % 5 == 0,
-            untyped: hash % 7 == 0,
+            without_text: hash.is_multiple_of(5),
+            untyped: hash.is_multiple_of(7),
         },
     }
 }
