@@ -11,8 +11,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY benches benches
 COPY profiles profiles
 COPY src src
-RUN cargo build --release --locked --bin llmload-uring \
-    && strip target/release/llmload-uring
+RUN cargo build --profile dist --locked --bin llmload-uring
 
 # The same Debian release, so the same C library.
 FROM debian:trixie-slim
@@ -21,7 +20,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --home-dir /results llmload
-COPY --from=build /src/target/release/llmload-uring /usr/local/bin/llmload-uring
+COPY --from=build /src/target/dist/llmload-uring /usr/local/bin/llmload-uring
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/llmload-uring/
 USER llmload
 # Relative paths of --output end up here: mount a volume on it.

@@ -9,7 +9,7 @@ pub fn stamped(head: &str, body: &str) -> String {
     format!("{head}\n{LABEL}{:016x}{MEANING}\n{body}", hash(body))
 }
 
-/// Whether this is what [`stamped`] made, unchanged.
+/// Returns whether this is what `stamped` made, unchanged.
 pub fn is_as_written(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
