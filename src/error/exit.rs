@@ -113,7 +113,7 @@ impl ExitCode {
         }
     }
 
-    /// Whether `run.verdict` may be `word` beside this code. A run that nothing was asked of has passed nothing.
+    /// Returns true if `run.verdict` may be `word` with this code. A run without thresholds has not passed anything.
     pub fn allows_verdict(self, word: &str) -> bool {
         word == self.verdict() || (self == ExitCode::Ok && word == NOT_JUDGED)
     }

@@ -121,7 +121,7 @@ impl RunResult {
         self.run.verdict = verdict.to_owned();
     }
 
-    /// Nothing was measured. A shard without VUs has nothing to measure.
+    /// Returns true if no request succeeded, except in a shard without VUs, which has nothing to measure.
     fn nothing_succeeded(&self) -> bool {
         self.totals.ok == 0 && (self.totals.requests > 0 || self.run.shard.is_none())
     }
