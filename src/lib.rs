@@ -1,4 +1,4 @@
-//! Load generator for LLM servers. Data flows one way: command line and document -> `config` -> `plan`
+//! A load generator for LLM servers. Data flows one way: command line and document -> `config` -> `plan`
 //! -> one `engine` per core over `net` -> `metrics` snapshots -> `report` -> `result` -> `output`.
 
 pub mod api;

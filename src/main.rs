@@ -1,4 +1,4 @@
-//! Parses, dispatches, prints, and chooses the exit code.
+//! The program: parses the command line, runs the command, prints its text and ends with its exit code.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let cli = cli::parse();
     let result = match cli.command {
         Some(Command::Llmsim(args)) => server::simulator_child::run(args).map(|()| Exit::Ok),
-        // Ends as the server that it keeps has ended.
+        // The supervisor ends with the exit code of its server.
         Some(Command::Supervise(args)) => match server::supervisor::run(args) {
             Ok(code) => return ExitCode::from(code),
             Err(failure) => Err(failure),
@@ -42,12 +42,12 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(exit) => exit.into(),
-        Err(failure) => tell(&failure).into(),
+        Err(failure) => report_failure(&failure).into(),
     }
 }
 
-/// Shows a failure, and gives its exit code.
-fn tell(failure: &Failure) -> Exit {
+/// Prints a failure on standard error, and returns its exit code.
+fn report_failure(failure: &Failure) -> Exit {
     for line in failure.to_string().lines() {
         say(line);
     }
@@ -71,7 +71,7 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
     exits.extend(unprinted.as_ref().map(|failure| failure.exit));
     let failures = finished.errors.iter().chain(&unprinted);
     for failure in failures.filter(|failure| !failure.is_shown()) {
-        tell(failure);
+        report_failure(failure);
     }
     Ok(Exit::combine(&exits))
 }
@@ -80,7 +80,7 @@ fn merge(args: &cli::MergeArgs) -> Result<Exit, Failure> {
     let merged = commands::merge::run(args)?;
     print(escape(&merged.summary).as_bytes());
     if let Some(failure) = &merged.failure {
-        tell(failure);
+        report_failure(failure);
     }
     Ok(merged.exit)
 }
@@ -94,23 +94,25 @@ fn import_k6(args: &cli::ImportK6Args) -> Result<Exit, Failure> {
 fn compare(args: &cli::CompareArgs) -> Result<Exit, Failure> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let compared = commands::compare::compare(args, std::io::stdout().is_terminal() && !no_color)?;
-    // The colours are ours; what it says of the runs was filtered where it was put in.
-    deliver_as_it_is(&compared.text)?;
+    // Only our own colours are in the text: everything that comes from files was filtered when it was put in.
+    deliver_unfiltered(&compared.text)?;
     compared.notes.iter().for_each(|note| say(note));
     Ok(compared.exit)
 }
 
-/// Text without a colour: whatever it holds, lines are all that a terminal sees.
+/// Writes text to standard output through the filter: a terminal gets plain lines, whatever the text holds.
 fn deliver(text: &str) -> Result<Exit, Failure> {
-    deliver_as_it_is(&escape(text))
+    deliver_unfiltered(&escape(text))
 }
 
-/// Output that was asked for and did not arrive is an error, but for a reader that has gone away.
-fn deliver_as_it_is(text: &str) -> Result<Exit, Failure> {
+/// Writes text to standard output. Output that was asked for and cannot be written is an error, but a closed pipe is
+/// not: its reader has seen enough.
+fn deliver_unfiltered(text: &str) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-            let reason = Reason::new(format!("cannot write: {e}")).hint("free space, or send it elsewhere");
+            let reason =
+                Reason::new(format!("cannot write: {e}")).hint("free some space, or redirect it elsewhere");
             Err(Failure::new(Exit::Output, reason.at("standard output", 0)))
         }
         _ => Ok(Exit::Ok),
@@ -120,16 +122,17 @@ fn deliver_as_it_is(text: &str) -> Result<Exit, Failure> {
 fn probe(args: &cli::ProbeArgs) -> Exit {
     let probed = commands::probe::probe(args);
     print(escape(&probed.text).as_bytes());
-    probed.lacks.as_ref().map_or(Exit::Ok, tell)
+    probed.problems.as_ref().map_or(Exit::Ok, report_failure)
 }
 
-/// A reader that has gone away is no reason to fail.
+/// Writes to standard output, and ignores errors: a closed pipe is not a reason to fail.
 fn print(bytes: &[u8]) -> Exit {
     let _ = std::io::stdout().lock().write_all(bytes);
     Exit::Ok
 }
 
-/// The only way to standard error, the live block and clap's own errors aside: one line, whatever it holds.
+/// Prints one line on standard error, whatever the text holds. Apart from the live block and clap's own errors,
+/// nothing else writes there.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", one_line(line));
 }

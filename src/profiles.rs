@@ -1,6 +1,6 @@
-//! The profiles that travel inside the binary.
+//! The built-in profiles, whose documents are part of the binary.
 
-/// Name and text of every built-in profile.
+/// The name and document of every built-in profile.
 pub const PROFILES: [(&str, &str); 11] = [
     ("quick-smoke", include_str!("../profiles/quick-smoke.yaml")),
     ("smoke", include_str!("../profiles/smoke.yaml")),
@@ -18,7 +18,7 @@ pub const PROFILES: [(&str, &str); 11] = [
     ("mixed_warfare", include_str!("../profiles/mixed_warfare.yaml")),
 ];
 
-/// What the built-in profiles ask for: names for the simulator, which takes any.
+/// The models that the built-in profiles ask for. They are names for the simulator, which accepts any.
 const MODELS: [&str; 7] = [
     "gpt-5",
     "gpt-5-mini",
@@ -28,19 +28,21 @@ const MODELS: [&str; 7] = [
     "claude-sonnet-4",
     "o3-mini",
 ];
-/// What requests ask for in a document that names no model.
+/// The model that requests ask for in a document that names none.
 pub const MODEL_DEFAULT: &str = "default";
 
-/// Whether these are names that nobody has chosen: those of the built-in profiles, which a copy of one and a profile
-/// out of k6's options have too, or that of a document without any.
+/// Tells whether these are names that nobody has chosen: those of the built-in profiles, which copies of one and profiles
+/// from k6's options have as well, or that of a document without models.
 pub fn stand_in_models(models: &[String]) -> bool {
     models == MODELS || models == [MODEL_DEFAULT]
 }
 
+/// Returns the names of the profiles, in the order of the list.
 pub fn names() -> impl Iterator<Item = &'static str> {
     PROFILES.iter().map(|(name, _)| *name)
 }
 
+/// Returns the document of a profile; `None` if there is no profile of that name.
 pub fn text(name: &str) -> Option<&'static str> {
     PROFILES
         .iter()

@@ -9,9 +9,9 @@ use crate::cli::compare_args::BASELINES;
 const EXAMPLES: &str = "\
 Examples:
   llmload-uring baseline save main result.json
-      keep a run under a name, with the git commit, this host and the time
+      save a run under a name, with the git commit, the host and the time
   llmload-uring compare @main new.json
-      compare with it";
+      compare another run with it";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -19,28 +19,28 @@ pub struct BaselineArgs {
     #[command(subcommand)]
     pub action: BaselineAction,
 
-    /// Folder of the baselines
+    /// Folder that holds the baselines
     #[arg(long, env = "LLMLOAD_BASELINES", value_name = "FOLDER", default_value = BASELINES, global = true)]
     pub folder: PathBuf,
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum BaselineAction {
-    /// Keep a result under a name
+    /// Save a result under a name
     Save {
-        /// Letters, digits, `.`, `_` and `-`
+        /// Name of the baseline: letters, digits, `.`, `_` and `-`
         name: String,
-        /// Anything that `compare` reads [the newest results/test_run_*.json]
+        /// File to save, of any kind that `compare` reads [the newest results/test_run_*.json]
         file: Option<PathBuf>,
-        /// Replace the one of that name
+        /// Replace the baseline of that name, if there is one
         #[arg(long)]
         force: bool,
     },
-    /// What is kept
+    /// List the baselines
     List,
-    /// Where one comes from
+    /// Show which run a baseline holds, and when and where it was saved
     Show {
-        /// One of the names that `llmload-uring baseline list` shows
+        /// Name of the baseline, as `llmload-uring baseline list` shows it
         name: String,
     },
 }

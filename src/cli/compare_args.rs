@@ -8,37 +8,38 @@ use clap::{Args, ValueEnum};
 use crate::compare::Rule;
 use crate::error::ExitCode;
 
-/// Where baselines are kept when nothing else is said.
+/// The folder of the baselines if `--folder` is not given.
 pub const BASELINES: &str = ".llmload/baselines";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CompareFormat {
-    /// For a terminal
+    /// A table for a terminal
     Text,
     /// Markdown, for a pull request
     Md,
-    /// For programs
+    /// JSON, for programs
     Json,
-    /// A line for each figure of each NEW
+    /// CSV, with a line for each figure of each NEW
     Csv,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   llmload-uring compare base.json new.json
-      did it get worse? changes with their 95 % intervals
+      show each change with its 95 % interval
   llmload-uring compare k6-summary.json result.json --format md
-      a k6 run beside ours, as Markdown
+      compare a k6 run with one of ours, as Markdown
   llmload-uring compare @main new.json --fail-on 'latency p95 > +10%' --fail-on 'error_rate > +1pp'
-      fail where the p95 rose by more than a tenth, or errors by more than a point, and not by chance
+      fail if the p95 rose by more than 10 %, or the error rate by more than 1 point, and not by chance
   llmload-uring compare monday.json tuesday.json friday.json --plot week.svg
-      three runs, and their distributions in a picture
+      compare three runs, and plot their distributions
 
-A file is a result document, k6's --summary-export, handleSummary or --out json or csv (gz too), or oha's JSON.";
+A file is a result document of llmload-uring, oha's JSON, or what k6 writes with --summary-export, handleSummary,
+--out json or --out csv (also compressed with gzip).";
 
 fn exit_codes() -> String {
     format!(
-        "Exit codes: {}, {} a rule of --fail-on holds, {} a file or a rule is wrong, {} the plot could not be written.",
+        "Exit codes: {}; {} if a --fail-on rule holds; {} if a file or a rule is wrong; {} if the plot can't be written.",
         ExitCode::Ok.code(),
         ExitCode::ThresholdFailed.code(),
         ExitCode::Config.code(),
@@ -49,31 +50,31 @@ fn exit_codes() -> String {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = format!("{EXAMPLES}\n{}", exit_codes()))]
 pub struct CompareArgs {
-    /// What the others are compared with: a file, or @NAME of a baseline
+    /// Run to compare the others with: a file, or @NAME for a baseline
     #[arg(value_name = "BASE")]
     pub base: OsString,
 
-    /// Files, or @NAME
+    /// Runs to compare with BASE: files, or @NAME for a baseline
     #[arg(value_name = "NEW", required = true, num_args = 1..=25)]
     pub new: Vec<OsString>,
 
-    /// What to print
+    /// Format of the output
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: CompareFormat,
 
-    /// Draw the distributions of latency and TTFT into this file
+    /// Plot the distributions of latency and TTFT to this file
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
 
-    /// Exit code 99 if this holds for any NEW: METRIC [STAT] > +N%, or < -N%; several times for more
+    /// Exit with 99 if this holds for any NEW: METRIC [STAT] > +N%, or < -N%; repeatable
     #[arg(long, value_name = "RULE")]
     pub fail_on: Vec<Rule>,
 
-    /// Let --fail-on look at the figures alone, also where a change may be chance
+    /// Let --fail-on fail for changes that may be due to chance as well
     #[arg(long)]
     pub no_significance: bool,
 
-    /// Folder of the baselines
+    /// Folder that holds the baselines
     #[arg(long, env = "LLMLOAD_BASELINES", value_name = "FOLDER", default_value = BASELINES)]
     pub folder: PathBuf,
 }

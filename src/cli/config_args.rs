@@ -1,4 +1,4 @@
-//! The document that a run is made from, and what it can say beside its load.
+//! Options for what a document can also say: the document itself, warm-up, repetitions, contention, result files.
 
 use crate::cli::RunArgs;
 use crate::units::Nanos;
@@ -12,7 +12,7 @@ const OUTPUT: &str = "Output";
 
 #[derive(Clone, Debug, Args)]
 pub struct DocumentArgs {
-    /// YAML document of the run, in place of a profile; writes every request into a file under `results`
+    /// YAML document to run instead of a profile; writes every request to a file under `results`
     #[arg(
         long,
         env = "LLMLOAD_CONFIG",
@@ -22,7 +22,7 @@ pub struct DocumentArgs {
     )]
     pub config: Option<PathBuf>,
 
-    /// Load first for this long, left out of the figures [document's, or 0]
+    /// How long to warm up before the measured load; the warm-up is excluded from all figures [document's, or 0]
     #[arg(
         long,
         env = "LLMLOAD_WARMUP",
@@ -43,7 +43,7 @@ pub struct DocumentArgs {
     )]
     pub repeat: Option<u32>,
 
-    /// Load each server of the document alone, then all together, and report what that costs each
+    /// Load each server of the document alone, then all together, and report what sharing costs each of them
     #[arg(
         long,
         env = "LLMLOAD_CONTENTION",
@@ -53,7 +53,7 @@ pub struct DocumentArgs {
     )]
     pub contention: bool,
 
-    /// Write each run into a file of its own in this directory [document's; with --config `results`]
+    /// Write each run to a file of its own in this directory [document's; with --config `results`]
     #[arg(
         long,
         env = "LLMLOAD_RESULTS_DIR",
@@ -63,7 +63,7 @@ pub struct DocumentArgs {
     )]
     pub results_dir: Option<PathBuf>,
 
-    /// Leave the single requests out of the result files
+    /// Do not write single requests to the result files
     #[arg(
         long,
         env = "LLMLOAD_NO_DETAILS",
@@ -82,6 +82,6 @@ pub struct ConfigArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigAction {
-    /// Validate a profile or document and print the run that it means; nothing is sent (exit code 0 or 104)
+    /// Check a profile or a document, and print the run it describes; nothing is sent (exit code 0 or 104)
     Check(Box<RunArgs>),
 }

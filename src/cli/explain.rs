@@ -1,4 +1,4 @@
-//! Bad command lines whose message from clap leaves out what the user needs.
+//! Better messages for bad command lines for which clap's own message leaves out what the user needs.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +11,7 @@ use super::Cli;
 use crate::error::{escape, is_unsafe, lossless, nearest, one_line, quoted};
 use crate::profiles;
 
-/// The same error, or a clearer one, safe for a terminal. `env` looks a variable up.
+/// Returns the same error or a clearer one, safe for a terminal. `env` looks up an environment variable.
 pub fn explain(
     error: Error,
     words: impl Iterator<Item = OsString>,
@@ -27,10 +27,10 @@ pub fn explain(
     }
 }
 
-/// clap repeats what was typed as it came.
+/// Makes a message safe to show: clap repeats what was typed unchanged.
 fn safe(mut error: Error) -> Error {
     let line = |text: &String| one_line(text).into_owned();
-    // Tips are styled text with what was typed in it. They keep their style where nothing is hidden in them.
+    // Tips are styled text that quotes what was typed. They keep their style if nothing is hidden in them.
     let plain = |tip: &StyledStr| match tip.to_string() {
         text if text.lines().any(|line| line.contains(is_unsafe)) => {
             StyledStr::from(escape(&text).into_owned())
@@ -64,7 +64,7 @@ fn is_conflict(error: &Error) -> bool {
     )
 }
 
-/// The second of two words at the beginning that both name a profile, or could.
+/// Returns the second of two words at the beginning if both name a profile, or could.
 fn two_profiles(words: &[String]) -> Option<&str> {
     let [first, second, ..] = words else { return None };
     let is_option = |word: &str| word.starts_with('-');
@@ -75,9 +75,9 @@ fn two_profiles(words: &[String]) -> Option<&str> {
 fn two_profiles_error(first: &str, second: &str) -> Error {
     let command = Cli::command();
     let what = match command.find_subcommand(second) {
-        Some(_) => format!("{}: a command, and stands first", quoted(second)),
+        Some(_) => format!("{}: this is a command, which has to come first", quoted(second)),
         None => format!(
-            "{}: one profile at a time, {} is given already",
+            "{}: only one profile at a time, and {} was already given",
             quoted(second),
             quoted(first)
         ),
@@ -91,7 +91,7 @@ fn two_profiles_error(first: &str, second: &str) -> Error {
     Cli::command().error(ErrorKind::ArgumentConflict, format!("{what}{hint}"))
 }
 
-/// A wrong value out of the environment: clap blames the option, which nobody typed.
+/// Names the variable when a wrong value came from the environment: clap blames the option, which nobody typed.
 fn name_the_variable(mut error: Error, words: &[String], env: impl Fn(&str) -> Option<String>) -> Error {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -116,7 +116,7 @@ fn name_the_variable(mut error: Error, words: &[String], env: impl Fn(&str) -> O
     error
 }
 
-/// clap shows an option as `--vus <N>`.
+/// Tells whether clap shows this option as `shown`, for example as `--vus <N>`.
 fn is_shown_as(arg: &Arg, shown: &str) -> bool {
     let first = shown.split([' ', '=', '[']).next().unwrap_or("");
     arg.get_long()
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistyped_command_with_its_arguments_is_told_the_command() {
+    fn a_mistyped_command_with_arguments_gets_the_command_suggested() {
         let text = explained("comapre a.json b.json");
         assert!(text.contains("did you mean the command `compare`?"), "{text}");
         let text = explained("smoke load");
@@ -164,21 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn a_second_profile_is_called_that() {
+    fn a_second_profile_is_refused_by_name() {
         let text = explained("quick-smoke high-concurrency --vus 3");
         assert!(
             text.starts_with(
-                "error: `high-concurrency`: one profile at a time, `quick-smoke` is given already"
+                "error: `high-concurrency`: only one profile at a time, and `quick-smoke` was already given"
             ),
             "{text}"
         );
         assert!(text.contains("hint: profiles are "), "{text}");
-        assert!(explained("quick-smoke mock").starts_with("error: `mock`: a command, and stands first"));
+        assert!(
+            explained("quick-smoke mock")
+                .starts_with("error: `mock`: this is a command, which has to come first")
+        );
     }
 
     #[test]
-    fn a_wrong_value_out_of_the_environment_names_the_variable() {
-        // The value is typed here, where clap must find it wrong, and looked for in a made-up environment.
+    fn a_wrong_value_from_the_environment_names_the_variable() {
+        // clap has to see the wrong value, so it is typed here; the environment is made up.
         let error = || {
             Cli::command()
                 .try_get_matches_from(["x", "quick-smoke", "--vus", "abc"])

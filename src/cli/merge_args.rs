@@ -9,11 +9,11 @@ pub struct MergeArgs {
     #[arg(required = true, value_name = "FILE")]
     pub documents: Vec<PathBuf>,
 
-    /// Write the merged document
+    /// File to write the merged document to
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Join what there is, though shards are missing
+    /// Merge even if documents of shards are missing
     #[arg(long)]
     pub partial: bool,
 }

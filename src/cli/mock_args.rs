@@ -13,42 +13,42 @@ const TOKEN_RATE_MAX: u32 = 1_000_000_000;
 const LISTENERS_MAX: u64 = 16;
 const TOKENS_MAX: u32 = 1_000_000;
 const EVENTS_PER_WRITE_MAX: u32 = 256;
-/// Of an event with its padding.
+/// The largest size of an event, padding included.
 const EVENT_BYTES_MAX: u32 = 16 << 10;
 const FAULT_CYCLE_MAX: u32 = 1_000_000;
 const SECONDS_MAX: u64 = 24 * 3_600;
 
 #[derive(Clone, Debug, Args)]
 pub struct MockArgs {
-    /// Address; port 0 takes any free one, and the real one is printed. Several share one --token-rate
+    /// Address to listen on; port 0 takes any free port, which is printed; repeatable. All share one --token-rate
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: Vec<SocketAddr>,
 
-    /// From the request to the first token
+    /// Time from the request to the first token
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "50ms")]
     pub ttft: Nanos,
 
-    /// Between two tokens
+    /// Time between two tokens
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10ms")]
     pub gap: Nanos,
 
-    /// Tokens in a response
+    /// Number of tokens in a response
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub tokens: u32,
 
-    /// Events sent together
+    /// Number of events sent in one write
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub events_per_write: u32,
 
-    /// Tokens a second of all streams together, which take turns: what one GPU has to give
+    /// Tokens per second for all streams together, which take turns, as on one GPU
     #[arg(long, value_name = "N")]
     pub token_rate: Option<u32>,
 
-    /// As fast as they can be sent, --ttft and --gap do not count
+    /// Send tokens as fast as possible, without --ttft and --gap
     #[arg(long)]
     pub unpaced: bool,
 
-    /// Put the send time into each event, CLOCK_MONOTONIC nanoseconds
+    /// Put the send time into each event, in CLOCK_MONOTONIC nanoseconds
     #[arg(long)]
     pub stamp: bool,
 
@@ -56,19 +56,19 @@ pub struct MockArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub event_bytes: u32,
 
-    /// Requests of each cycle that fail, and how: 503=37,429=5,reset=11,cut=5,hang=2,error_event=3
+    /// How many requests of each cycle fail, and how: 503=37,429=5,reset=11,cut=5,hang=2,error_event=3
     #[arg(long, value_name = "SPEC")]
     pub faults: Option<FaultSpec>,
 
-    /// Requests in a cycle of faults
+    /// Number of requests in a cycle of faults
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub fault_cycle: u32,
 
-    /// Which requests of a cycle meet which fault
+    /// Seed that decides which requests of a cycle get which fault
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// Delay each connection's tokens by a phase of its own, so that they do not all come at once
+    /// Delay each connection's tokens by a phase of its own, so that they do not all arrive at once
     #[arg(long)]
     pub spread: bool,
 
@@ -76,7 +76,7 @@ pub struct MockArgs {
     #[arg(long)]
     pub close_after_stream: bool,
 
-    /// Leave Nagle's algorithm on, as some servers do
+    /// Leave Nagle's algorithm enabled, as some servers do
     #[arg(long)]
     pub nagle: bool,
 
@@ -84,13 +84,13 @@ pub struct MockArgs {
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<CpuList>,
 
-    /// Stop after this time
+    /// Stop after this many seconds
     #[arg(long, value_name = "N", default_value_t = 3_600)]
     pub max_seconds: u64,
 }
 
 impl MockArgs {
-    /// Everything that lies outside its limits, at once.
+    /// Checks every value against its limits, and reports all that are outside at once.
     pub fn check(&self) -> Result<(), Mistakes> {
         let mut mistakes: Vec<Mistake> = Vec::new();
         for (option, nanos) in [("--ttft", self.ttft), ("--gap", self.gap)] {
@@ -129,16 +129,17 @@ impl MockArgs {
         ];
         for (option, count, least, most) in counts {
             if !(least..=most).contains(&count) {
-                mistakes.push(Reason::new(format!("`{count}` is not {least} to {most}")).at(option, 0));
+                mistakes
+                    .push(Reason::new(format!("`{count}` is not between {least} and {most}")).at(option, 0));
             }
         }
         let faulty = self.faults.as_ref().map_or(0, FaultSpec::total);
         if faulty > u64::from(self.fault_cycle) {
             let what = format!(
-                "{faulty} faulty requests do not fit a cycle of {}",
+                "{faulty} faulty requests do not fit into a cycle of {}",
                 self.fault_cycle
             );
-            let hint = "fewer faults, or a longer `--fault-cycle`";
+            let hint = "use fewer faults or a longer `--fault-cycle`";
             mistakes.push(Reason::new(what).hint(hint).at("--faults", 0));
         }
         if mistakes.is_empty() {

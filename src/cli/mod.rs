@@ -1,5 +1,5 @@
-//! What was typed. What it means is found out in `config`.
-// Doc comments of options are their help texts, in which brackets hold the value that holds without the option.
+//! The command line as it was typed. `config` finds out what it means.
+// Doc comments of options are their help texts. In these, brackets hold the value used when the option is not given.
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod baseline_args;
@@ -45,45 +45,45 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 const EXAMPLES: &str = "\
 Examples:
   llmload-uring high-concurrency --vus 1000
-      ramp to 1000 users against the built-in simulator, which is started and stopped
+      ramp up to 1000 users against the built-in simulator, which the run starts and stops
   llmload-uring quick-smoke --target http://127.0.0.1:8080
-      three requests against a server that is running
+      three requests against a server that is already running
   LLMLOAD_API_KEY=sk-... llmload-uring smoke --target https://api.example.com/v1 --model gpt-4o-mini
-      an endpoint with a key, and one of its models
+      load a server that needs an API key, and choose one of its models
   llmload-uring high-concurrency --stages 10s:100,1m:500,10s:0 --time-scale 0.1
-      another shape, ten times faster
+      stages of your own instead of the profile's, ten times faster
   llmload-uring high-concurrency --vus 50 --duration 30s --output results.json
-      50 users for 30 seconds, the result in a file
+      50 users for 30 seconds, with the result in a file
   llmload-uring ./my-profile.yaml --streaming-ratio 0.8 --think-time 100ms-300ms
-      a profile of your own, with other requests in the mix
+      a profile of your own, with more streams and longer pauses
   llmload-uring quick-smoke --server-cmd 'llama-server -m m.gguf' --health-url http://127.0.0.1:8080/health
-      a server of your own, started and stopped
+      start a server of your own for the run, and stop it afterwards
   llmload-uring stress --threshold 'ttft{stream:true}: p(99)<500'
-      at how many users does the p99 of the first token exceed half a second?
+      find the number of users at which the p99 of the time to the first token exceeds 500 ms
   llmload-uring run --config workload.yaml
-      one server or several, as the document has it; each request into a file under results/
+      load the server or servers of a document, and write every request to a file under results/
   llmload-uring config check workload.yaml
-      is the document right, and what does it mean?
+      check a document and print the run it describes
   llmload-uring load --target http://10.0.0.5:8000 --shard 1/2 --start-at 2026-12-01T10:00:00Z -o 1.json
-      the first half of the load, together with another host that runs the second
+      run the first half of the load while another host runs the second half
   llmload-uring merge 1.json 2.json --output both.json
-      the two as one result
+      join the two results into one
   llmload-uring import-k6 options.json -o mine.yaml
-      a profile out of k6's stages and thresholds
+      make a profile from k6's stages and thresholds
   llmload-uring mock --ttft 20ms --gap 5ms
-      a fast server with a known timeline, to test against
+      start a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000
-      does this host allow that many users, and if not, which command mends it
+      check whether this host can run that many users, and print how to fix what it can't
   llmload-uring compare base.json new.json --fail-on 'latency p95 > +10%'
-      did it get worse, and is that more than chance?
+      fail if the p95 latency rose by more than 10 %, and not by chance
   llmload-uring completions bash > ~/.local/share/bash-completion/completions/llmload-uring
-      completion of options in the shell
+      let the shell complete commands and options
 
-Each option is also read from the environment, as LLMLOAD_ and its name: LLMLOAD_VUS, LLMLOAD_THINK_TIME, ...
-(LLMLOAD_TARGET_URL or K6_TARGET_URL for --target). An API key comes from LLMLOAD_API_KEY, --api-key-file or,
-where neither is given, OPENAI_API_KEY, and is never shown.";
+Every option of a run can also be set by an environment variable, LLMLOAD_ and its name: LLMLOAD_VUS,
+LLMLOAD_THINK_TIME, ... (LLMLOAD_TARGET_URL or K6_TARGET_URL for --target). An API key is read from
+LLMLOAD_API_KEY, from --api-key-file or, if neither is given, from OPENAI_API_KEY, and never shown.";
 
-/// The table of exit codes, in two columns.
+/// Returns the table of exit codes, in two columns.
 fn exit_codes() -> String {
     let (left, right) = ExitCode::ALL.split_at(ExitCode::ALL.len().div_ceil(2));
     let row = |(index, a): (usize, &ExitCode)| {
@@ -105,7 +105,7 @@ fn exit_codes() -> String {
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
-    subcommand_help_heading = "Other commands",
+    subcommand_help_heading = "Commands",
     override_usage = "llmload-uring <PROFILE> [OPTIONS]\n       llmload-uring <COMMAND> [OPTIONS]",
     after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{}", exit_codes()),
@@ -114,50 +114,50 @@ fn exit_codes() -> String {
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// What to run where there is no command.
+    /// The run to make if there is no command.
     #[command(flatten)]
     pub run: RunArgs,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a profile, or the document that `--config FILE` names: all options are those of a run
+    /// Run a profile, or the document given with `--config FILE`; takes all options of a run
     Run(Box<RunArgs>),
-    /// Validate a document and print the run that it means
+    /// Check a profile or a document, and print the run it describes
     Config(ConfigArgs),
-    /// Runs of this tool, k6 and oha beside each other, and whether one got worse
+    /// Compare runs of llmload-uring, k6 and oha, and detect regressions
     Compare(CompareArgs),
-    /// Keep runs to compare with
+    /// Save runs under a name, to compare later runs with
     Baseline(BaselineArgs),
-    /// Join the result documents of one run that several processes shared (--shard)
+    /// Join the result documents of a run that was split over several processes (--shard)
     Merge(MergeArgs),
     /// Turn k6 options (stages, scenarios, thresholds) into a profile
     #[command(name = "import-k6")]
     ImportK6(ImportK6Args),
-    /// A fast SSE server with a known timeline, for tests and benchmarks
+    /// Start a fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
-    /// List the built-in profiles, or show one as a document
+    /// List the built-in profiles, or print one as a document
     Profiles(ProfilesArgs),
-    /// What this host allows, and the command that mends each lack (exit code 111)
+    /// Check what this host can run, and print a fix for each problem (exit code 111)
     Probe(ProbeArgs),
-    /// A completion script for a shell, on standard output
+    /// Print a completion script for a shell
     Completions {
-        /// Shell to complete in
+        /// Shell that the script is for
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// The manual page, on standard output: `llmload-uring man | man -l -`
+    /// Print the manual page: `llmload-uring man | man -l -`
     Man,
-    /// The embedded simulator: the program runs itself with this
+    /// Serve as the embedded simulator; the program starts itself with this
     #[command(name = "__llmsim", hide = true)]
     Llmsim(SimArgs),
-    /// The supervisor of a server that `--server-cmd` names: the program runs itself with this
+    /// Supervise a server started with `--server-cmd`; the program starts itself with this
     #[command(name = "__supervise", hide = true)]
     Supervise(SuperviseArgs),
 }
 
 /// Reads the command line and the environment. Help, version and bad command lines (exit code 2) end the
-/// program here, as clap does it.
+/// program here, through clap.
 pub fn parse() -> Cli {
     let matches = Cli::command()
         .try_get_matches()
@@ -183,28 +183,28 @@ pub fn parse() -> Cli {
     Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
 }
 
-/// Whether the option stands on the command line, behind whichever command.
+/// Tells whether the option was given on the command line, after any command.
 fn is_typed(matches: &ArgMatches, id: &str) -> bool {
     let known = matches.try_contains_id(id).is_ok();
     (known && matches.value_source(id) == Some(ValueSource::CommandLine))
         || matches.subcommand().is_some_and(|(_, below)| is_typed(below, id))
 }
 
-/// The names of the subcommands that a user may type, in case one was mistyped.
+/// Returns the names of the subcommands that a user may type, to suggest one for a word that was mistyped.
 pub fn command_names() -> Vec<String> {
     let command = Cli::command();
     let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
     shown.map(|sub| sub.get_name().to_owned()).collect()
 }
 
-/// The script that completes this program's options in `shell`.
+/// Returns the script that completes this program's commands and options in `shell`.
 pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "llmload-uring", &mut script);
     script
 }
 
-/// The manual page in roff, with the options of each command behind those of a run.
+/// Returns the manual page in roff, with the options of each command after those of a run.
 pub fn man() -> std::io::Result<Vec<u8>> {
     let mut command = Cli::command();
     command.build();
@@ -227,7 +227,7 @@ pub fn man() -> std::io::Result<Vec<u8>> {
         let options = String::from_utf8_lossy(&options);
         out.extend(options.replacen(".SH OPTIONS", &section, 1).into_bytes());
     }
-    // Examples and exit codes are lines, not a text to be filled.
+    // Examples and exit codes keep their line breaks; roff would fill them into paragraphs.
     let mut examples = Vec::new();
     page.render_extra_section(&mut examples)?;
     let examples = String::from_utf8_lossy(&examples).replacen(".SH EXTRA", ".SH EXAMPLES\n.nf", 1);

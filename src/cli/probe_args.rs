@@ -5,7 +5,7 @@ use clap::builder::RangedU64ValueParser;
 
 #[derive(Clone, Debug, Args)]
 pub struct ProbeArgs {
-    /// Virtual users of the run in question
+    /// Number of virtual users to check for
     #[arg(
         short = 'u',
         long,
@@ -15,11 +15,11 @@ pub struct ProbeArgs {
     )]
     pub vus: u32,
 
-    /// Worker cores of that run [all that this process may use]
+    /// Number of worker cores to check for [all that this process may use]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1024))]
     pub cores: Option<u32>,
 
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -10,9 +10,9 @@ pub struct ProfilesArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum ProfilesAction {
-    /// Print a profile's document, to be changed and run from a file
+    /// Print a profile's document, as a starting point for your own
     Show {
-        /// One of the names that `llmload-uring profiles` lists
+        /// Name of the profile, as `llmload-uring profiles` lists it
         name: String,
     },
 }

@@ -8,7 +8,7 @@ const OUTPUT: &str = "Output";
 
 #[derive(Clone, Debug, Args)]
 pub struct PushArgs {
-    /// Push figures to this Prometheus Pushgateway while it runs: [http://]HOST:PORT
+    /// Push figures to this Prometheus Pushgateway during the run: [http://]HOST:PORT
     #[arg(
         long,
         env = "LLMLOAD_PUSHGATEWAY",
@@ -19,7 +19,7 @@ pub struct PushArgs {
     )]
     pub pushgateway: Option<String>,
 
-    /// A push that fails is exit code 112
+    /// Exit with 112 if a push fails
     #[arg(
         long,
         env = "LLMLOAD_PUSH_REQUIRED",
@@ -29,7 +29,7 @@ pub struct PushArgs {
     )]
     pub push_required: bool,
 
-    /// From the environment, beside the password.
+    /// The user name for the Pushgateway, from the environment like the password.
     #[arg(
         long,
         env = "LLMLOAD_PUSHGATEWAY_USERNAME",
@@ -39,7 +39,7 @@ pub struct PushArgs {
     )]
     pub pushgateway_username: Option<String>,
 
-    /// From the environment; on a command line every user of the host could read it.
+    /// The password, from the environment only: every user of the host can read a command line.
     #[arg(
         long,
         env = "LLMLOAD_PUSHGATEWAY_PASSWORD",

@@ -16,7 +16,7 @@ const TARGET: &str = "Target";
 const MEASUREMENT: &str = "Measurement";
 const OUTPUT: &str = "Output";
 
-/// Where arrival times come from.
+/// The clock that arrival times come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stamp {
@@ -28,7 +28,7 @@ pub enum Stamp {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
-    /// For a terminal where there is one
+    /// A live block on a terminal, otherwise a line every 10 s
     Auto,
     /// A line every 10 s
     Plain,
@@ -45,70 +45,70 @@ pub struct RunArgs {
     #[command(flatten)]
     pub document: DocumentArgs,
 
-    /// Virtual users: scales a ramp so that this is its peak
+    /// Number of virtual users; a ramp is scaled so that this is its peak
     #[arg(short = 'u', long, env = "LLMLOAD_VUS", hide_env = true, value_name = "N", help_heading = LOAD)]
     pub vus: Option<u32>,
 
-    /// Run this long with a constant number of users (--vus, or the profile's peak) in place of its shape
+    /// Run for this long with a constant number of users (--vus, or the profile's peak) instead of the profile's stages
     #[arg(short, long, env = "LLMLOAD_DURATION", hide_env = true, value_name = "DURATION", value_parser = parse_duration, help_heading = LOAD)]
     pub duration: Option<Nanos>,
 
-    /// Make N requests in all, shared by --vus users (or the profile's peak); with --duration as the time limit
+    /// Make N requests in total, shared among --vus users (or the profile's peak); --duration limits the time
     #[arg(short, long, env = "LLMLOAD_ITERATIONS", hide_env = true, value_name = "N", help_heading = LOAD)]
     pub iterations: Option<u64>,
 
-    /// Stages in place of the profile's shape: DURATION:VUS,...
+    /// Stages to use instead of the profile's: DURATION:VUS,...
     #[arg(short, long, env = "LLMLOAD_STAGES", hide_env = true, value_name = "STAGES", help_heading = LOAD)]
     pub stages: Option<StageList>,
 
-    /// Multiply the length of every stage or duration, 0.1 runs ten times faster
+    /// Multiply the length of every stage or duration by F; 0.1 runs ten times faster
     #[arg(long, env = "LLMLOAD_TIME_SCALE", hide_env = true, value_name = "F", help_heading = LOAD)]
     pub time_scale: Option<f64>,
 
-    /// How long requests may finish after the end [profile's, or 30s]
+    /// How long requests that are still running at the end may take to finish [profile's, or 30s]
     #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = parse_duration, help_heading = LOAD)]
     pub graceful_stop: Option<Nanos>,
 
     #[command(flatten)]
     pub sharding: ShardArgs,
 
-    /// The same seed gives each user the same requests, on any number of cores
+    /// Seed of the requests; the same seed gives each user the same requests on any number of cores
     #[arg(long, env = "LLMLOAD_SEED", hide_env = true, value_name = "N", help_heading = REQUESTS)]
     pub seed: Option<u64>,
 
-    /// Share of streams among chat requests, 0 to 1
+    /// Share of chat requests that ask for a stream, 0 to 1
     #[arg(long, env = "LLMLOAD_STREAMING_RATIO", hide_env = true, value_name = "0..1", help_heading = REQUESTS)]
     pub streaming_ratio: Option<f64>,
 
-    /// Pause of a user after each request: 100ms, 10ms-60ms or 0
+    /// How long a user pauses after each request: 100ms, 10ms-60ms or 0
     #[arg(long, env = "LLMLOAD_THINK_TIME", hide_env = true, value_name = "SPAN", value_parser = parse_duration_span, help_heading = REQUESTS)]
     pub think_time: Option<Span<Nanos>>,
 
-    /// Generation limit of every chat request: 50 or 50-200
+    /// Token limit of every chat request: 50 or 50-200
     #[arg(long, env = "LLMLOAD_MAX_TOKENS", hide_env = true, value_name = "N", value_parser = parse_count_span, help_heading = REQUESTS)]
     pub max_tokens: Option<Span<u32>>,
 
-    /// Member of the body that holds the generation limit, for servers that refuse `max_tokens`
+    /// Member of the body that holds the token limit, for servers that refuse `max_tokens`
     #[arg(long, env = "LLMLOAD_MAX_TOKENS_KEY", hide_env = true, value_name = "KEY", value_parser = ["max_tokens", "max_completion_tokens"], help_heading = REQUESTS)]
     pub max_tokens_key: Option<String>,
 
-    /// Whether streams are asked for their token counts by `stream_options`, which some servers refuse
+    /// Whether to ask for token counts in streams with `stream_options`, which some servers refuse
     #[arg(long, env = "LLMLOAD_STREAM_OPTIONS", hide_env = true, value_name = "BOOL", value_parser = BoolishValueParser::new(), help_heading = REQUESTS)]
     pub stream_options: Option<bool>,
 
-    /// Model of every chat request; several times for a list [the server's, where it has one]
+    /// Model of every chat request; repeat for a list [the server's model, if it has only one]
     #[arg(long = "model", env = "LLMLOAD_MODEL", hide_env = true, value_name = "NAME", help_heading = REQUESTS)]
     pub models: Vec<String>,
 
-    /// Prompt of every chat request; several times for a list
+    /// Prompt of every chat request; repeat for a list
     #[arg(long = "prompt", env = "LLMLOAD_PROMPT", hide_env = true, value_name = "TEXT", help_heading = REQUESTS)]
     pub prompts: Vec<String>,
 
-    /// Server under test, in place of the built-in simulator
+    /// Server to load, instead of the built-in simulator
     #[arg(long, env = "LLMLOAD_TARGET_URL", hide_env = true, hide_env_values = true, value_name = "URL", help_heading = TARGET)]
     pub target: Option<String>,
 
-    /// What k6 scripts call it; used where `--target` is not given.
+    /// The name that k6 scripts use for the target; read if `--target` is not given.
     #[arg(
         long,
         env = "K6_TARGET_URL",
@@ -118,11 +118,11 @@ pub struct RunArgs {
     )]
     pub k6_target_url: Option<String>,
 
-    /// Start no server: there is one at --target or --port
+    /// Do not start a server; one is already running at --target or --port
     #[arg(long, env = "LLMLOAD_NO_SERVER", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
     pub no_server: bool,
 
-    /// Port of the simulator on this host [any free one]
+    /// Port of the simulator on this host [any free port]
     #[arg(long, env = "LLMLOAD_PORT", hide_env = true, value_name = "N", help_heading = TARGET)]
     pub port: Option<u16>,
 
@@ -133,15 +133,15 @@ pub struct RunArgs {
     #[command(flatten)]
     pub server: ServerArgs,
 
-    /// Header of every request, 'Name: value'; several times for more
+    /// Header to add to every request, 'Name: value'; repeatable
     #[arg(long = "header", env = "LLMLOAD_HEADER", hide_env = true, hide_env_values = true, value_name = "HEADER", help_heading = TARGET)]
     pub headers: Vec<Secret>,
 
-    /// File with the API key, sent as a bearer token
+    /// File that holds the API key, which is sent as a bearer token
     #[arg(long, env = "LLMLOAD_API_KEY_FILE", hide_env = true, value_name = "FILE", help_heading = TARGET)]
     pub api_key_file: Option<PathBuf>,
 
-    /// From the environment; on a command line every user of the host could read it.
+    /// The API key, from the environment only: every user of the host can read a command line.
     #[arg(
         long,
         env = "LLMLOAD_API_KEY",
@@ -151,35 +151,35 @@ pub struct RunArgs {
     )]
     pub api_key: Option<Secret>,
 
-    /// PEM file with certificates to trust beside the system's, for an https target
+    /// PEM file with certificates to trust in addition to the system's, for an https target
     #[arg(long, env = "LLMLOAD_CACERT", hide_env = true, value_name = "FILE", help_heading = TARGET)]
     pub cacert: Option<PathBuf>,
 
-    /// Accept any certificate of an https target; the report says so
+    /// Accept any certificate from an https target; the report says so
     #[arg(long, env = "LLMLOAD_INSECURE", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
     pub insecure: bool,
 
-    /// Do not ask or wait before loading a public address
+    /// Skip the pause before loading a public address
     #[arg(long, env = "LLMLOAD_YES", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
     pub yes: bool,
 
-    /// Worker cores [all that are free for it]
+    /// Number of worker cores [all that are free]
     #[arg(long, env = "LLMLOAD_CORES", hide_env = true, value_name = "N", help_heading = MEASUREMENT)]
     pub cores: Option<u32>,
 
-    /// CPUs of the workers: 1-3,5
+    /// CPUs for the workers: 1-3,5
     #[arg(long, env = "LLMLOAD_CPUS", hide_env = true, value_name = "LIST", help_heading = MEASUREMENT)]
     pub cpus: Option<CpuList>,
 
-    /// Where arrival times come from
+    /// Clock that arrival times are taken from
     #[arg(long, env = "LLMLOAD_STAMP", hide_env = true, value_enum, default_value_t = Stamp::Kernel, help_heading = MEASUREMENT)]
     pub stamp: Stamp,
 
-    /// Longest wait for more data before reading; 0 wakes for each event
+    /// Longest time to wait for more data before reading; 0 wakes up for each event
     #[arg(long, env = "LLMLOAD_MIN_WAIT", hide_env = true, value_name = "DURATION", value_parser = parse_duration, default_value = "1ms", help_heading = MEASUREMENT)]
     pub min_wait: Nanos,
 
-    /// Leave delayed ACKs on
+    /// Leave delayed ACKs enabled
     #[arg(long, env = "LLMLOAD_NO_QUICKACK", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub no_quickack: bool,
 
@@ -187,41 +187,42 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_VERIFY_STAMPS", hide_env = true, value_parser = BoolishValueParser::new(), hide = true)]
     pub verify_stamps: bool,
 
-    /// Pass or fail (exit code 99) by 'METRIC: EXPRESSION' or 'METRIC{TAG:VALUE}: EXPRESSION'; several times for
-    /// more, or parted by `;`. Beside the profile's
+    /// Fail (exit code 99) unless this holds: 'METRIC: EXPRESSION' or 'METRIC{TAG:VALUE}: EXPRESSION'; repeatable, or
+    /// separated by `;`. Added to the profile's own
     #[arg(long = "threshold", env = "LLMLOAD_THRESHOLD", hide_env = true, value_name = "THRESHOLD", help_heading = MEASUREMENT)]
     pub thresholds: Vec<String>,
 
-    /// Exit code 113 where the generator could have spoilt the figures, and not the server
+    /// Exit with 113 if the generator itself may have distorted the figures
     #[arg(long, env = "LLMLOAD_REQUIRE_FIT", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub require_fit: bool,
 
-    /// Write the result as JSON
+    /// Write the result to this file as JSON
     #[arg(short, long, env = "LLMLOAD_OUTPUT", hide_env = true, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
 
-    /// Every request in that file, too
+    /// Also write every single request to the result file
     #[arg(long, env = "LLMLOAD_DETAILS", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = OUTPUT)]
     pub details: bool,
 
     #[command(flatten)]
     pub push: PushArgs,
 
-    /// While it runs
+    /// How to show progress during the run
     #[arg(long, env = "LLMLOAD_PROGRESS", hide_env = true, value_enum, default_value_t = Progress::Auto, help_heading = OUTPUT)]
     pub progress: Progress,
 
-    /// No progress and no summary: the exit code says it
+    /// Print no progress and no summary; report through the exit code only
     #[arg(short, long, env = "LLMLOAD_QUIET", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = OUTPUT)]
     pub quiet: bool,
 }
 
 impl RunArgs {
-    /// Not empty where there is no `--config` and no subcommand: clap sees to it.
+    /// Returns the profile's name. It is not empty if there is no `--config` and no subcommand: clap requires one.
     pub fn profile(&self) -> &str {
         self.profile.as_deref().unwrap_or_default()
     }
 
+    /// Returns the target that was given, under its own name or k6's.
     pub fn target(&self) -> Option<&str> {
         self.target.as_deref().or(self.k6_target_url.as_deref())
     }

@@ -10,7 +10,7 @@ const SERVER: &str = "Managed server";
 
 #[derive(Clone, Debug, Args)]
 pub struct ServerArgs {
-    /// The simulator fails on purpose: 429 10 %, 5xx 5 %, 504 2 % of completions
+    /// Let the simulator fail on purpose: 10 % of completions get a 429, 5 % a 5xx, 2 % a 504
     #[arg(
         long,
         env = "LLMLOAD_CHAOS",
@@ -24,15 +24,15 @@ pub struct ServerArgs {
     #[arg(long, env = "LLMLOAD_SIM_LATENCY", hide_env = true, value_name = "NAME", help_heading = SERVER)]
     pub sim_latency: Option<String>,
 
-    /// Tokens of each answer of the simulator [20]
+    /// Tokens in each of the simulator's answers [20]
     #[arg(long, env = "LLMLOAD_SIM_TOKENS", hide_env = true, value_name = "N", help_heading = SERVER)]
     pub sim_tokens: Option<usize>,
 
-    /// The simulator's own TOML document, under the options above
+    /// llmsim's own TOML file; the options above override it
     #[arg(long, env = "LLMLOAD_SIM_CONFIG", hide_env = true, value_name = "FILE", help_heading = SERVER)]
     pub sim_config: Option<PathBuf>,
 
-    /// Start this server in place of the simulator, and stop it in the end; no shell runs it
+    /// Start this server instead of the simulator, and stop it at the end; run without a shell
     #[arg(
         long,
         env = "LLMLOAD_SERVER_CMD",
@@ -43,7 +43,7 @@ pub struct ServerArgs {
     )]
     pub server_cmd: Option<Secret>,
 
-    /// Where that server answers 200 once it is ready
+    /// URL at which that server answers 200 once it is ready
     #[arg(
         long,
         env = "LLMLOAD_HEALTH_URL",
@@ -54,7 +54,7 @@ pub struct ServerArgs {
     )]
     pub health_url: Option<String>,
 
-    /// How long that may take [120s]
+    /// How long to wait for the health URL to answer 200 [120s]
     #[arg(
         long,
         env = "LLMLOAD_SERVER_WAIT",
@@ -65,7 +65,7 @@ pub struct ServerArgs {
     )]
     pub server_wait: Option<Nanos>,
 
-    /// Start the load of a smoke profile without asking each endpoint first
+    /// Start the load of a smoke profile without checking first that each server answers
     #[arg(
         long,
         env = "LLMLOAD_NO_VALIDATE",

@@ -1,4 +1,4 @@
-//! `compare` and `baseline`, from what was typed to the text and the exit code.
+//! The subcommands `compare` and `baseline`, from their arguments to their text and exit code.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,24 +8,25 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{BaselineAction, BaselineArgs, CompareArgs, CompareFormat};
-use crate::compare::baseline::{Baselines, Facts, check_name, commit, newest_result, wrong};
+use crate::compare::baseline::{Baselines, Facts, check_name, commit, failure, newest_result};
 use crate::compare::fail_on::{Judged, RuleVerdict, judge};
 use crate::compare::read::read_run;
 use crate::compare::{Comparison, Run, csv, json, markdown, plot, text};
 use crate::error::{ExitCode, Failure, Reason, escape, lossless, one_line, shown_path};
 use crate::net::clock;
 
-/// What `main` prints.
+/// The outcome of a comparison, for `main` to print.
 #[derive(Debug)]
 pub struct Compared {
     pub exit: ExitCode,
-    /// For standard output.
+    /// The text for standard output.
     pub text: String,
-    /// For standard error: what the rules found, where the text is for a program.
+    /// The lines for standard error: what the rules found, if the text is for a program.
     pub notes: Vec<String>,
 }
 
-/// `colour`: standard output is a terminal that takes it.
+/// Reads the runs, compares them, and judges the rules. `colour` says that standard output is a terminal that shows
+/// colours.
 pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
     let baselines = Baselines::in_folder(&args.folder);
     let runs = std::iter::once(&args.base).chain(&args.new);
@@ -40,7 +41,7 @@ pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
     let failed = judged.iter().any(|j| j.verdict == RuleVerdict::Holds);
     let lines: Vec<String> = judged.iter().map(Judged::line).collect();
     let (text, notes) = match args.format {
-        CompareFormat::Text => (with_lines(text::text(&comparison, colour), &lines), Vec::new()),
+        CompareFormat::Text => (append_lines(text::text(&comparison, colour), &lines), Vec::new()),
         CompareFormat::Md => (markdown::markdown(&comparison), lines),
         CompareFormat::Json => (json::json(&comparison, &judged), lines),
         CompareFormat::Csv => (csv::csv(&comparison), lines),
@@ -56,7 +57,7 @@ pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
     })
 }
 
-fn with_lines(mut text: String, lines: &[String]) -> String {
+fn append_lines(mut text: String, lines: &[String]) -> String {
     if !lines.is_empty() {
         text.push('\n');
     }
@@ -67,7 +68,7 @@ fn with_lines(mut text: String, lines: &[String]) -> String {
     text
 }
 
-/// A path, or `@NAME` of a baseline.
+/// Reads the run at a path, or the baseline that `@NAME` names.
 fn read(name: &OsStr, baselines: &Baselines) -> Result<Run, Failure> {
     let label = lossless(name.as_bytes());
     let path = match label.strip_prefix('@') {
@@ -84,7 +85,7 @@ fn write(path: &Path, content: &str) -> Result<(), Failure> {
     })
 }
 
-/// The text for standard output.
+/// Does what a `baseline` command asks for, and returns the text for standard output.
 pub fn baseline(args: &BaselineArgs) -> Result<String, Failure> {
     let baselines = Baselines::in_folder(&args.folder);
     match &args.action {
@@ -94,12 +95,12 @@ pub fn baseline(args: &BaselineArgs) -> Result<String, Failure> {
     }
 }
 
-/// A baseline is a file that can be compared: it is read before it is kept.
+/// Saves a baseline. The file is read first, so that every baseline can be compared.
 fn save(baselines: &Baselines, name: &str, file: Option<&Path>, force: bool) -> Result<String, Failure> {
     check_name(name)?;
     let newest = || {
         let hint = "name the file: `llmload-uring baseline save NAME FILE`";
-        newest_result().ok_or_else(|| wrong("no results/test_run_*.json here", hint))
+        newest_result().ok_or_else(|| failure("there is no results/test_run_*.json in this directory", hint))
     };
     let file = match file {
         Some(file) => file.to_owned(),
@@ -114,11 +115,11 @@ fn save(baselines: &Baselines, name: &str, file: Option<&Path>, force: bool) -> 
         profile: run.facts.profile,
         commit: commit(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        saved_at: now(),
+        saved_at: now_rfc3339(),
     };
     let path = baselines.save(&facts, &file, force)?;
     Ok(format!(
-        "{} is baseline {name}: {}\n",
+        "{} saved as baseline {name}: {}\n",
         one_line(&label),
         shown_path(&path)
     ))
@@ -157,7 +158,7 @@ fn show(baselines: &Baselines, name: &str) -> Result<String, Failure> {
     Ok(escape(&text).into_owned())
 }
 
-fn now() -> String {
+fn now_rfc3339() -> String {
     let seconds = (clock::realtime() / crate::units::SECOND) as i64;
     let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
     time.and_then(|t| t.format(&Rfc3339).ok()).unwrap_or_default()

@@ -1,4 +1,5 @@
-//! What `config check` prints: the run that a document means, as lines to read and as a document that reads back.
+//! The subcommand `config check`: prints the run that a document describes, as lines for people and as a document that
+//! can be read again.
 
 use crate::cli::{ConfigAction, ConfigArgs};
 use crate::config::{Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, load_plan};
@@ -14,8 +15,8 @@ pub fn check(args: &ConfigArgs) -> Result<String, Mistakes> {
     let ConfigAction::Check(run) = &args.action;
     let (config, _) = load_plan(run)?;
     let mut out = String::new();
-    for line in lines(&config) {
-        // Escaped: a text of the document must not end its comment.
+    for line in comment_lines(&config) {
+        // Escaped, because a text from the document must not end its comment.
         let _ = writeln!(out, "# {}", one_line(&line));
     }
     out.push_str(&document(&config).map_err(|what| internal(&config, what))?);
@@ -26,9 +27,9 @@ fn internal(config: &Config, what: String) -> Mistake {
     Reason::new(what).at(config.profile.as_str(), 0)
 }
 
-/// What cannot be seen at once in the document itself.
-fn lines(config: &Config) -> Vec<String> {
-    let mut out = vec![format!("{}: valid, nothing was sent", config.profile)];
+/// Returns the lines that say what cannot be seen at once in the document itself.
+fn comment_lines(config: &Config) -> Vec<String> {
+    let mut out = vec![format!("{}: valid; nothing was sent", config.profile)];
     out.extend(servers(config));
     out.push(format!("load      {}", config.executor.in_words()));
     out.push(format!("time      {}", length(config)));
@@ -39,7 +40,7 @@ fn lines(config: &Config) -> Vec<String> {
         .map(|r| format!("request   {}", request(r, total)));
     out.extend(requests);
     if config.thresholds.is_empty() {
-        out.push("threshold none: the exit code says nothing about the figures".to_owned());
+        out.push("threshold none: the exit code does not depend on the figures".to_owned());
     }
     let thresholds = config.thresholds.iter();
     out.extend(thresholds.map(|t| format!("threshold {}: {}", t.metric, t.expression)));
@@ -55,9 +56,9 @@ fn servers(config: &Config) -> Vec<String> {
         .sum();
     let line = |server: &ServerEntry| {
         let api = match (server.api, api_of(&server.base_url)) {
-            (Some(api), _) => format!("{} as told", api.row().title),
+            (Some(api), _) => format!("{} as given", api.row().title),
             (None, Some(api)) => format!("{} by its path", api.row().title),
-            (None, None) => "API to be found by asking it".to_owned(),
+            (None, None) => "API found by asking the server".to_owned(),
         };
         let mut text = match &server.name {
             Some(name) => format!("server    {name}: "),
@@ -76,12 +77,12 @@ fn servers(config: &Config) -> Vec<String> {
             return config.servers().iter().map(line).collect();
         }
         ServerChoice::Command { command, .. } => {
-            format!("`{}`, started and stopped", command.program)
+            format!("`{}`, started and stopped by the run", command.program)
         }
         ServerChoice::Simulator(SimulatorSettings { port: Some(port), .. }) => {
-            format!("port {port} of this host, or the built-in simulator there")
+            format!("whatever answers at port {port} of this host, otherwise the built-in simulator there")
         }
-        ServerChoice::Simulator(_) => "the built-in simulator, started and stopped".to_owned(),
+        ServerChoice::Simulator(_) => "the built-in simulator, started and stopped by the run".to_owned(),
     };
     vec![format!("server    {started}")]
 }
@@ -97,11 +98,11 @@ fn length(config: &Config) -> String {
     }
     let _ = write!(
         text,
-        ", and up to {} more for what is in flight",
+        ", and up to {} more for requests in flight",
         format_duration(config.graceful_stop)
     );
     let servers = config.servers().len();
-    // Each server alone, then all together.
+    // With contention, each server is loaded alone, then all together.
     let phases = if config.contention { servers as u64 + 1 } else { 1 };
     let runs = phases * u64::from(config.repeat);
     if runs > 1 {
@@ -112,7 +113,10 @@ fn length(config: &Config) -> String {
             (true, n) => format!("{n} times each server alone, then all together"),
             (false, n) => format!("repeated {n} times"),
         };
-        let _ = write!(text, "; {why}: {runs} runs, {all} without that");
+        let _ = write!(
+            text,
+            "; {why}: {runs} runs, {all} in total without the time for requests in flight"
+        );
     }
     text
 }
@@ -129,7 +133,7 @@ fn request(request: &RequestConfig, total: u64) -> String {
             prompts,
             ..
         } => {
-            let kind = if *stream { "streamed" } else { "whole" };
+            let kind = if *stream { "streamed" } else { "not streamed" };
             let tokens = match max_tokens.min == max_tokens.max {
                 true => max_tokens.min.to_string(),
                 false => format!("{} to {}", max_tokens.min, max_tokens.max),
@@ -137,7 +141,7 @@ fn request(request: &RequestConfig, total: u64) -> String {
             let prompts = match prompts {
                 Prompts::List(texts) => format!("one of {} prompts", texts.len()),
                 Prompts::Made { min_tokens, .. } => {
-                    format!("prompts of {min_tokens} tokens or more made from the seed")
+                    format!("prompts of at least {min_tokens} tokens generated from the seed")
                 }
             };
             format!("{kind}, at most {tokens} tokens, {prompts}")
@@ -162,20 +166,21 @@ fn files(config: &Config) -> String {
     }
 }
 
-/// The configuration as a document. It reads back as itself, but for secrets in URLs, which are left out.
+/// Writes the configuration as a document, which reads back as the same configuration, except for secrets in URLs:
+/// these are left out.
 pub fn document(config: &Config) -> Result<String, String> {
-    // JSON is YAML, and in the order of the fields.
+    // JSON is YAML too, and it keeps the order of the fields.
     let json = serde_json::to_string(config).map_err(|e| e.to_string())?;
     let mut loader = saphyr::YamlLoader::<Yaml<'_>>::default();
     loader.early_parse(false);
     let mut parser = saphyr_parser::Parser::new_from_str(&json);
     parser.load(&mut loader, false).map_err(|e| e.to_string())?;
     let Some(Yaml::Mapping(fields)) = loader.into_documents().into_iter().next() else {
-        return Err("the configuration is no mapping".to_owned());
+        return Err("the configuration is not a mapping".to_owned());
     };
-    let kept = fields.into_iter().filter(|(key, _)| !is_of_the_run(key));
+    let kept = fields.into_iter().filter(|(key, _)| !is_run_key(key));
     let tree = Yaml::Mapping(
-        kept.map(|(key, value)| (plain(key), plain(value)))
+        kept.map(|(key, value)| (requoted(key), requoted(value)))
             .collect::<Mapping<'_>>(),
     );
     let mut text = String::new();
@@ -185,22 +190,24 @@ pub fn document(config: &Config) -> Result<String, String> {
     Ok(text)
 }
 
-/// Documents have no such keys.
-fn is_of_the_run(key: &Yaml<'_>) -> bool {
+/// Tells whether the key holds settings of a single run, which documents do not have.
+fn is_run_key(key: &Yaml<'_>) -> bool {
     matches!(key, Yaml::Representation(text, ..) if Config::RUN_KEYS.contains(&text.as_ref()))
 }
 
-/// Quoted texts as texts, to be quoted where they need it, and where a terminal would not show them as they are;
-/// numbers and truths as they were written.
-fn plain(node: Yaml<'_>) -> Yaml<'_> {
+/// Turns quoted scalars into strings, which the emitter quotes only if they need it. Strings that a terminal would not
+/// show as they are stay quoted, with escapes. Numbers and booleans stay as they were written.
+fn requoted(node: Yaml<'_>) -> Yaml<'_> {
     match node {
         Yaml::Representation(text, style @ ScalarStyle::DoubleQuoted, _) if text.contains(is_unsafe) => {
             Yaml::Representation(yaml_escaped(&text).into(), style, None)
         }
         Yaml::Representation(text, ScalarStyle::DoubleQuoted, _) => Yaml::Value(Scalar::String(text)),
-        Yaml::Sequence(items) => Yaml::Sequence(items.into_iter().map(plain).collect()),
+        Yaml::Sequence(items) => Yaml::Sequence(items.into_iter().map(requoted).collect()),
         Yaml::Mapping(map) => {
-            let pairs = map.into_iter().map(|(key, value)| (plain(key), plain(value)));
+            let pairs = map
+                .into_iter()
+                .map(|(key, value)| (requoted(key), requoted(value)));
             Yaml::Mapping(pairs.collect())
         }
         other => other,

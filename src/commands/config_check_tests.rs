@@ -19,7 +19,7 @@ fn loaded(words: &[&str]) -> Config {
     load_plan(&Cli::try_parse_from(line).unwrap().run).unwrap().0
 }
 
-/// A run asked for by the text, with everything that is no part of a document left out.
+/// Reads a printed document as a run would.
 fn read_again(text: &str, profile: &str) -> Config {
     let (config, mistakes) = read_document(profile, "again.yaml", text).unwrap();
     assert_eq!(mistakes, [], "{text}");
@@ -88,16 +88,17 @@ fn what_is_printed_reads_back_as_the_same_run() {
 fn the_effective_plan_is_shown_with_the_documents_own_keys() {
     let text = checked(&["mixed_warfare", "--repeat", "2"]).unwrap();
     for line in [
-        "# mixed_warfare: valid, nothing was sent",
+        "# mixed_warfare: valid; nothing was sent",
         "# server    Thinker: 30.0 % of requests, http://127.0.0.1:8080/completion, llama.cpp's own completions by its \
          path, model llama-2-70b-chat",
         "# server    Flash: 70.0 % of requests, http://127.0.0.1:8081/completion, llama.cpp's own completions by its \
          path, model llama-2-7b-chat",
         "# load      0 users, to 20 in 10s, 20 for 1m50s",
-        "# time      2m, and up to 30s more for what is in flight; repeated 2 times: 2 runs, 4m without that",
-        "# request   stream: 100.0 %, streamed, at most 200 tokens, prompts of 50 tokens or more made from the \
+        "# time      2m, and up to 30s more for requests in flight; repeated 2 times: 2 runs, 4m in total without the time \
+         for requests in flight",
+        "# request   stream: 100.0 %, streamed, at most 200 tokens, prompts of at least 50 tokens generated from the \
          seed, timeout 5m",
-        "# threshold none: the exit code says nothing about the figures",
+        "# threshold none: the exit code does not depend on the figures",
         "# files     none",
         "servers:",
         "executor: ramping-vus",
@@ -135,7 +136,7 @@ fn secrets_in_urls_are_not_shown() {
 }
 
 #[test]
-fn a_document_that_is_wrong_is_no_plan() {
+fn a_wrong_document_is_refused() {
     assert!(
         checked(&["mixed_warfare", "--vus", "0"])
             .unwrap_err()

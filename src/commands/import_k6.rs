@@ -1,4 +1,4 @@
-//! `llmload-uring import-k6`: reads the options, writes the profile.
+//! The subcommand `import-k6`: reads k6's options and writes a profile.
 
 use crate::cli::ImportK6Args;
 use crate::error::{ExitCode, Failure, Mistakes, Reason, lossless, one_line, quoted, shown_path};
@@ -9,25 +9,28 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A script and its options; k6's own archives are larger and none of ours.
+/// The largest file that is read. Scripts and their options are far smaller; only k6's archives, which are not
+/// supported, are larger.
 const BYTES_MAX: u64 = 4 << 20;
-/// Standard input or output in place of a file.
+/// The name of standard input or output instead of a file.
 const STANDARD: &str = "-";
-/// Stands for the user's server in the command that is printed last.
+/// The placeholder for the user's server in the command that is printed last.
 const EXAMPLE_TARGET: &str = "http://127.0.0.1:8080";
 
-/// What is printed.
+/// The outcome of an import, for `main` to print.
 #[derive(Debug)]
 pub struct Printed {
-    /// For standard output; empty where a file was written.
+    /// The profile for standard output; empty if it was written to a file.
     pub profile: String,
-    /// For standard error.
+    /// The lines for standard error.
     pub notes: Vec<String>,
 }
 
+/// Imports the options, and writes the profile if a file was named.
+///
 /// # Errors
-/// Options that cannot be imported, with `--strict` also those that cannot be carried whole, and a profile that cannot
-/// be written or would replace an edited file.
+/// Fails if options cannot be imported, if with `--strict` anything is not carried over, and if the profile cannot be
+/// written or would replace an edited file.
 pub fn run(args: &ImportK6Args) -> Result<Printed, Failure> {
     let name = match is_standard(&args.options) {
         true => "standard input".into(),
@@ -44,24 +47,27 @@ pub fn run(args: &ImportK6Args) -> Result<Printed, Failure> {
         env: &args.env.iter().cloned().collect(),
     })
     .map_err(refused)?;
-    let mut notes = losses(&imported);
+    let mut notes = lines_not_carried(&imported);
     if args.strict && !notes.is_empty() {
-        let what = format!("{} not carried, and --strict is given", things(notes.len()));
+        let what = match notes.len() {
+            1 => "1 thing was not carried, and --strict was given".to_owned(),
+            n => format!("{n} things were not carried, and --strict was given"),
+        };
         let reason = Reason::new(what)
-            .hint("drop them, or import what `k6 inspect` prints where a script computes them");
+            .hint("remove them, or, if the script computes them, import the output of `k6 inspect`");
         return Err(Failure::new(ExitCode::Config, reason.at(&*name, 0)).because(&notes.join("\n")));
     }
     let renamed = imported.renamed.iter();
     notes.extend(renamed.map(|line| format!("renamed: {}", one_line(line))));
     notes.push(format!(
-        "the requests are those of the profile {}: k6's options have none",
+        "the requests are those of the profile {}, because k6's options contain none",
         quoted(&args.mix)
     ));
     let output = args.output.as_deref().filter(|path| !is_standard(path));
     if let Some(path) = output {
-        place(path, &imported.profile, args.force)?;
+        write_profile(path, &imported.profile, args.force)?;
     }
-    notes.push(command(args, output, &imported));
+    notes.push(next_command(args, output, &imported));
     Ok(Printed {
         profile: if output.is_none() {
             imported.profile
@@ -76,18 +82,11 @@ fn is_standard(path: &Path) -> bool {
     path.as_os_str() == STANDARD
 }
 
-fn losses(imported: &Imported) -> Vec<String> {
+fn lines_not_carried(imported: &Imported) -> Vec<String> {
     let lines = imported.left_out.iter();
     lines
         .map(|what| format!("not carried: {}", one_line(what)))
         .collect()
-}
-
-fn things(count: usize) -> String {
-    match count {
-        1 => "1 thing is".to_owned(),
-        n => format!("{n} things are"),
-    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Reason> {
@@ -103,13 +102,13 @@ fn read(path: &Path) -> Result<Vec<u8>, Reason> {
     }
     .map_err(unreadable)?;
     match bytes.len() as u64 > BYTES_MAX {
-        true => Err(Reason::new(format!("larger than the limit, {BYTES_MAX} bytes"))),
+        true => Err(Reason::new(format!("larger than the limit of {BYTES_MAX} bytes"))),
         false => Ok(bytes),
     }
 }
 
-/// Writes the profile: whole or not at all, and not over what somebody has written by hand.
-fn place(path: &Path, profile: &str, force: bool) -> Result<(), Failure> {
+/// Writes the profile completely or not at all, and never over a file that somebody wrote or edited by hand.
+fn write_profile(path: &Path, profile: &str, force: bool) -> Result<(), Failure> {
     let failed = |action: &str, e| unwritten(path, action, &e);
     let found = match fs::metadata(path) {
         Ok(found) => found,
@@ -118,7 +117,7 @@ fn place(path: &Path, profile: &str, force: bool) -> Result<(), Failure> {
         }
         Err(e) => return Err(failed("write", e)),
     };
-    // A pipe or a terminal has nothing to lose.
+    // A pipe or a terminal holds nothing that could be lost.
     if !found.is_file() {
         return fs::write(path, profile).map_err(|e| failed("write", e));
     }
@@ -131,12 +130,12 @@ fn place(path: &Path, profile: &str, force: bool) -> Result<(), Failure> {
         return Ok(());
     }
     if !force && !is_as_written(&old) {
-        let what = "import-k6 did not write this file, or it was edited since";
-        let reason = Reason::new(what).hint("name another file with -o, or give --force to replace it");
+        let what = "this file was not written by import-k6, or was edited since then";
+        let reason = Reason::new(what).hint("name another file with -o, or replace this one with --force");
         let name = lossless(path.as_os_str().as_bytes());
         return Err(Failure::new(ExitCode::Config, reason.at(name, 0)));
     }
-    // Through a link, the file that it leads to.
+    // If the path is a link, the file that it leads to is replaced, not the link.
     let path = fs::canonicalize(path).map_err(|e| failed("write", e))?;
     replace(&path, profile, &found.permissions()).map_err(|e| failed("write", e))
 }
@@ -160,28 +159,30 @@ fn replace(path: &Path, profile: &str, permissions: &fs::Permissions) -> std::io
     placed
 }
 
-/// How the profile is run. It names a target, because without one the load would go to the simulator.
-fn command(args: &ImportK6Args, output: Option<&Path>, imported: &Imported) -> String {
+/// Returns the line that says how to run the profile. It names a target, because without one the load would go to the
+/// simulator.
+fn next_command(args: &ImportK6Args, output: Option<&Path>, imported: &Imported) -> String {
     let target = match imported.names_servers {
         true => String::new(),
         false => format!(" --target {EXAMPLE_TARGET}"),
     };
     let run = |profile: &str| format!("llmload-uring {profile}{target}");
-    let said = match imported.names_servers {
-        true => "run it, after a look at its servers",
-        false => "run it, with the address of your server",
+    let advice = match imported.names_servers {
+        true => "check its servers, then run it",
+        false => "run it with the address of your server",
     };
     match output {
-        Some(path) => format!("{said}: {}", run(&as_argument(path))),
+        Some(path) => format!("{advice}: {}", run(&as_argument(path))),
         None => format!(
-            "{said}: llmload-uring import-k6 {} -o mine.yaml && {}",
+            "{advice}: llmload-uring import-k6 {} -o mine.yaml && {}",
             quoted_for_shell(&shown_path(&args.options)),
             run("mine.yaml")
         ),
     }
 }
 
-/// A word without a slash is taken for a built-in profile unless it ends as a file does.
+/// Writes the path so that it is not taken for a built-in profile, which is what a word without a slash and without
+/// `.yaml` or `.yml` names.
 fn as_argument(path: &Path) -> String {
     let text = shown_path(path);
     let is_path = text.contains('/') || text.ends_with(".yaml") || text.ends_with(".yml");

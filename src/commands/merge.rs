@@ -1,9 +1,9 @@
-//! `llmload-uring merge`: reads the documents, writes the merged one.
+//! The subcommand `merge`: reads the documents of all shards and writes the merged one.
 
 use crate::cli::MergeArgs;
 use crate::error::{ExitCode, Failure, Reason, lossless};
 use crate::json::JsonError;
-use crate::merge::{Listed, Part, imbalance, merge};
+use crate::merge::{DetailCheck, Part, imbalance, merge};
 use crate::output::{self, DetailSpool, OutputFile, Spooled};
 use crate::result::{RunResult, Warning, each_detail};
 use std::fs::File;
@@ -11,19 +11,19 @@ use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Read at once: documents with details have hundreds of megabytes.
+/// The size of one read. It is large because documents with details have hundreds of megabytes.
 const READ_BYTES: usize = 256 * 1024;
 
-/// What a merge shows, and its exit code: the merged run's.
+/// The outcome of a merge, with the exit code of the merged run.
 #[derive(Debug)]
 pub struct Merged {
     pub summary: String,
     pub exit: ExitCode,
-    /// The joining went wrong, and the document says so.
+    /// A bug in the merge itself, if the figures do not add up; the document carries its exit code.
     pub failure: Option<Failure>,
 }
 
-/// The documents can't be merged.
+/// Returns the failure for documents that cannot be merged.
 fn refused(reason: Reason) -> Failure {
     Failure::new(ExitCode::Config, reason)
 }
@@ -33,14 +33,14 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
     for path in &args.documents {
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         if seen.contains(&real) {
-            let reason = Reason::new("it is given twice").hint("each document once");
-            return Err(refused(reason.within(named(path))));
+            let reason = Reason::new("this document was given twice").hint("name each document once");
+            return Err(refused(reason.within(name_of(path))));
         }
         seen.push(real);
     }
     let mut parts = Vec::new();
     for path in &args.documents {
-        parts.push(Part::read(&named(path), || open(path)).map_err(refused)?);
+        parts.push(Part::read(&name_of(path), || open(path)).map_err(refused)?);
     }
     let mut result = merge(&mut parts, args.partial).map_err(refused)?;
     #[cfg(debug_assertions)]
@@ -57,7 +57,7 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         None => None,
     };
     let spooled = match file.as_ref().and_then(OutputFile::spool_path) {
-        Some(path) => details(&path, &parts, &args.documents, &mut result)?,
+        Some(path) => copy_details(&path, &parts, &args.documents, &mut result)?,
         None => None,
     };
     result.summary = output::summary(&result);
@@ -71,8 +71,8 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
     })
 }
 
-/// Debug builds only: a mistake of ours on purpose, so that tests can see what becomes of one. A release build must
-/// not have a way to it.
+/// Makes a bug on purpose in debug builds, so that tests can see how one is reported. Release builds must not have
+/// this.
 #[cfg(debug_assertions)]
 fn lose_a_request(result: &mut RunResult) {
     if std::env::var_os("LLMLOAD_TEST_MERGE_LOSES_A_REQUEST").is_some() {
@@ -80,57 +80,58 @@ fn lose_a_request(result: &mut RunResult) {
     }
 }
 
-/// As errors and the merged document name it.
-fn named(path: &Path) -> String {
+/// Returns the name of a document in errors and in the merged document.
+fn name_of(path: &Path) -> String {
     lossless(path.as_os_str().as_bytes()).into_owned()
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Reason> {
     let file = File::open(path).and_then(|file| match file.metadata()?.is_file() {
         true => Ok(file),
-        // It is read twice.
-        false => Err(std::io::Error::other("no regular file")),
+        // The document is read twice, which a pipe does not allow.
+        false => Err(std::io::Error::other("not a regular file")),
     });
     let file = file.map_err(|e| {
-        let reason =
-            Reason::new(format!("cannot be read: {e}")).hint("merge accepts what --output FILE has written");
-        reason.within(named(path))
+        let reason = Reason::new(format!("cannot be read: {e}"))
+            .hint("merge accepts only files written by --output FILE");
+        reason.within(name_of(path))
     })?;
     Ok(BufReader::with_capacity(READ_BYTES, file))
 }
 
-/// Why the requests of a document were not copied.
-enum Stopped {
+/// The reason why the requests of a document could not be copied.
+enum CopyError {
     Unreadable(JsonError),
     Refused(Reason),
     Unwritten(Failure),
 }
 
-impl From<JsonError> for Stopped {
-    fn from(error: JsonError) -> Stopped {
-        Stopped::Unreadable(error)
+impl From<JsonError> for CopyError {
+    fn from(error: JsonError) -> CopyError {
+        CopyError::Unreadable(error)
     }
 }
 
-impl Stopped {
-    fn failure(self, part: &Part) -> Failure {
+impl CopyError {
+    fn into_failure(self, part: &Part) -> Failure {
         match self {
-            Stopped::Unreadable(error) => refused(Part::unreadable(&part.name, &error)),
-            Stopped::Refused(reason) => refused(reason),
-            Stopped::Unwritten(failure) => failure,
+            CopyError::Unreadable(error) => refused(Part::unreadable(&part.name, &error)),
+            CopyError::Refused(reason) => refused(reason),
+            CopyError::Unwritten(failure) => failure,
         }
     }
 }
 
-/// The requests of all documents, shard after shard, one at a time in memory. `None`: no document has any.
-fn details(
+/// Copies the requests of all documents, shard after shard, with one at a time in memory. Returns `None` if no document
+/// has any.
+fn copy_details(
     path: &Path,
     parts: &[Part],
     documents: &[PathBuf],
     result: &mut RunResult,
 ) -> Result<Option<Spooled>, Failure> {
     let mut spool = DetailSpool::create(path, &[], 0)?;
-    let copied = copy(&mut spool, parts, documents);
+    let copied = copy_parts(&mut spool, parts, documents);
     let spooled = spool.finish();
     let without = match copied {
         Ok(without) => without,
@@ -146,20 +147,24 @@ fn details(
     if !without.is_empty() {
         result.warnings.push(Warning::new(
             "details_missing",
-            format!("no details in {}", without.join(", ")),
-            "--details for all shards; all other figures have their requests",
+            format!("there are no details in {}", without.join(", ")),
+            "run all shards with --details; all other figures include the requests of every shard",
         ));
     }
     Ok(Some(spooled))
 }
 
-/// Names of the documents that have no details.
-fn copy(spool: &mut DetailSpool, parts: &[Part], documents: &[PathBuf]) -> Result<Vec<String>, Failure> {
+/// Copies the details of each part, and returns the names of the documents that have none.
+fn copy_parts(
+    spool: &mut DetailSpool,
+    parts: &[Part],
+    documents: &[PathBuf],
+) -> Result<Vec<String>, Failure> {
     let mut without = Vec::new();
-    // The parts are in order of their shards, the documents as they were named.
-    let of_part = |part: &Part| documents.iter().find(|path| named(path) == part.name);
+    // The parts are in the order of their shards, the documents in the order of the command line.
+    let of_part = |part: &Part| documents.iter().find(|path| name_of(path) == part.name);
     for (part, path) in parts.iter().filter_map(|part| Some((part, of_part(part)?))) {
-        let has_details = copy_part(spool, part, path).map_err(|stopped| stopped.failure(part))?;
+        let has_details = copy_part(spool, part, path).map_err(|error| error.into_failure(part))?;
         if !has_details {
             without.push(part.name.clone());
         }
@@ -168,16 +173,16 @@ fn copy(spool: &mut DetailSpool, parts: &[Part], documents: &[PathBuf]) -> Resul
     Ok(without)
 }
 
-/// False: the document has no details.
-fn copy_part(spool: &mut DetailSpool, part: &Part, path: &Path) -> Result<bool, Stopped> {
-    let mut listed = Listed::new(part);
-    let document = open(path).map_err(Stopped::Refused)?;
+/// Copies the details of one document; returns false if it has none.
+fn copy_part(spool: &mut DetailSpool, part: &Part, path: &Path) -> Result<bool, CopyError> {
+    let mut check = DetailCheck::new(part);
+    let document = open(path).map_err(CopyError::Refused)?;
     let count = each_detail(document, |json, detail| {
-        listed.take(detail).map_err(Stopped::Refused)?;
-        spool.append_line(json).map_err(Stopped::Unwritten)
+        check.take(detail).map_err(CopyError::Refused)?;
+        spool.append_line(json).map_err(CopyError::Unwritten)
     })?;
     if count.is_some() {
-        listed.end().map_err(Stopped::Refused)?;
+        check.finish().map_err(CopyError::Refused)?;
     }
     Ok(count.is_some())
 }

@@ -1,4 +1,4 @@
-//! `llmload-uring mock`: the mock as a process of its own.
+//! The subcommand `mock`: runs the mock as a process of its own.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,10 +12,11 @@ use crate::mock::fault::FaultPlan;
 use crate::mock::{Mock, MockOptions};
 use crate::signals::{Phase, Signals};
 
-/// For the size of the completion queue; more connections work, too.
+/// The number of connections that the completion queue is sized for. More work as well.
 const CONNECTIONS_EXPECTED: u32 = 8192;
 
-/// Serves until a signal or `--max-seconds`; prints its addresses on standard output first, a line each.
+/// Serves until a signal comes or `--max-seconds` are over. It prints its addresses on standard output first, one per
+/// line.
 pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failure> {
     args.check()?;
     let signals = Signals::watch(Phase::Load, |_| {})?;
@@ -48,19 +49,20 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
             ..options.clone()
         };
         mocks.push(Mock::start(options).map_err(|e| {
-            let reason = Reason::new(format!("`{listen}`: {e}")).hint("name a free port, or port 0 for any");
+            let reason = Reason::new(format!("`{listen}`: {e}"))
+                .hint("name a free port, or use port 0 for any free port");
             Failure::new(ExitCode::Host, reason.at("--listen", 0))
         })?);
     }
     let mut out = std::io::stdout().lock();
     for mock in &mocks {
-        // Who started it may have gone; then the mock serves until its time is over.
+        // Whoever started the mock may have closed its output; then it still serves until its time is over.
         let _ = writeln!(out, "listening http://{}", mock.address).and_then(|()| out.flush());
     }
     drop(out);
     let wait = Duration::from_secs(args.max_seconds);
     if signals.received.recv_timeout(wait).is_err() {
-        say("mock: its time is over");
+        say("mock: stopped after --max-seconds");
     }
     mocks.into_iter().for_each(Mock::stop);
     Ok(ExitCode::Ok)

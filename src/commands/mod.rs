@@ -1,4 +1,4 @@
-//! Subcommands: each from what was typed to the text it prints and its exit code.
+//! The subcommands, each from its arguments to the text it prints and its exit code.
 
 pub mod compare;
 pub mod config_check;

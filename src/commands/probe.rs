@@ -1,5 +1,5 @@
-//! `probe`: what this host allows, and the command that mends each lack. Reading is apart from writing, so that
-//! both forms are tested with made-up facts.
+//! The subcommand `probe`: checks what this host can run, and prints a fix for each problem. Reading the host is
+//! separate from writing the report, so that tests can write reports about made-up hosts.
 
 use std::fmt::Write as _;
 
@@ -13,29 +13,29 @@ use crate::host::{self, HostError, HostFacts, Limit, Need, Note};
 use crate::net::{self, Net, Options};
 use crate::server::LISTEN_BACKLOG;
 
-/// For standard output, and what the exit code is for.
+/// The outcome of a probe, for `main` to print.
 #[derive(Debug)]
 pub struct Probed {
     pub text: String,
-    /// Standard error: each lack with the command that mends it. `None`: the run fits.
-    pub lacks: Option<Failure>,
+    /// The problems for standard error, each with the command that fixes it. `None` if the run fits.
+    pub problems: Option<Failure>,
 }
 
-/// What was found.
+/// The facts about this host, and what they mean for the run.
 struct Findings {
     facts: HostFacts,
-    /// A ring as a worker has it, with its provided buffers: made and dropped.
+    /// The features of a ring like a worker's, with its provided buffers, which was created and dropped again.
     ring: Result<net::Features, String>,
-    /// CPUs' worth of time that the control group allows.
+    /// The CPU time that the control group allows, in CPUs.
     cpu_quota: Option<f64>,
     need: Need,
     verdict: Result<Vec<Note>, Vec<HostError>>,
 }
 
-/// Reads the host, makes a ring, decides as a run would.
+/// Reads the host, creates a ring, and decides as a run would.
 pub fn probe(args: &ProbeArgs) -> Probed {
     let mut facts = HostFacts::read();
-    // With a target of the user's own all CPUs are workers, which is the larger need.
+    // If no server is started, all CPUs are workers, which needs more than with a server.
     let cores = args.cores.unwrap_or(facts.allowed_cpus.len() as u32);
     let need = Need {
         vus: args.vus,
@@ -64,11 +64,11 @@ pub fn probe(args: &ProbeArgs) -> Probed {
     };
     Probed {
         text,
-        lacks: lacks(&found),
+        problems: problems(&found),
     }
 }
 
-/// As a worker's, but with no address to connect to.
+/// Returns the options of a worker's ring, but without an address to connect to.
 fn ring_options(connections: u32) -> Options {
     Options {
         kernel_stamps: true,
@@ -82,40 +82,39 @@ fn ring_options(connections: u32) -> Options {
     }
 }
 
-/// The ring's own failure counts where preflight found nothing that explains it.
-fn lacks(found: &Findings) -> Option<Failure> {
+/// Returns the problems that keep a run from starting. The ring's own failure counts only if preflight found nothing
+/// that explains it.
+fn problems(found: &Findings) -> Option<Failure> {
     match (&found.verdict, &found.ring) {
         (Err(errors), _) => Some(Failure::from(errors.as_slice())),
         (Ok(_), Err(reason)) => {
-            let what = format!("io_uring: a worker's ring cannot be made: {reason}");
-            let hint = "sudo prlimit --pid $$ --memlock=unlimited:unlimited, or look at: sudo dmesg | tail";
+            let what = format!("io_uring: a worker's ring cannot be created: {reason}");
+            let hint = "try `sudo prlimit --pid $$ --memlock=unlimited:unlimited`, or look for a cause in `sudo dmesg | tail`";
             Some(Failure::new(ExitCode::Host, Reason::new(what).hint(hint)))
         }
         (Ok(_), Ok(_)) => None,
     }
 }
 
-/// What costs something but stops nothing, each with its remedy.
+/// Returns notes about what makes a run worse but does not prevent it, each with its fix.
 fn advice(found: &Findings) -> Vec<String> {
     let mut all: Vec<String> = match &found.verdict {
         Ok(notes) => notes.iter().map(Note::to_string).collect(),
         Err(_) => Vec::new(),
     };
     if found.facts.somaxconn < LISTEN_BACKLOG.min(found.need.vus) {
-        all.push(format!(
-            "mend: sudo sysctl -w net.core.somaxconn={LISTEN_BACKLOG}"
-        ));
+        all.push(format!("fix: sudo sysctl -w net.core.somaxconn={LISTEN_BACKLOG}"));
     }
     if let Some(quota) = found.cpu_quota
         && quota < f64::from(found.need.cores)
     {
         let whole = (quota.floor() as u32).max(1);
         all.push(format!(
-            "the control group allows {quota:.2} CPUs' time, {} cores would be throttled for up to 0.1 s at a time",
+            "the control group allows {quota:.2} CPUs of time: {} cores would be throttled, for up to 0.1 s at a time",
             found.need.cores
         ));
         all.push(format!(
-            "mend: --cores {whole}, or docker run --cpuset-cpus in place of --cpus"
+            "fix: --cores {whole}, or docker run --cpuset-cpus instead of --cpus"
         ));
     }
     all
@@ -140,7 +139,7 @@ fn text(found: &Findings) -> String {
     row(
         "CPU quota",
         found.cpu_quota.map_or("none".to_owned(), |q| {
-            format!("{q:.2} CPUs' time by the control group")
+            format!("{q:.2} CPUs of time, set by the control group")
         }),
     );
     for (name, value) in ring_rows(found) {
@@ -148,7 +147,7 @@ fn text(found: &Findings) -> String {
     }
     row("open files", limit(facts.open_files, files_needed(need), 1, ""));
     let exempt = if facts.ipc_lock {
-        ", rings exempt by CAP_IPC_LOCK"
+        "; CAP_IPC_LOCK exempts rings"
     } else {
         ""
     };
@@ -158,7 +157,7 @@ fn text(found: &Findings) -> String {
     row(
         "local ports",
         format!(
-            "{} ({first}-{last}), needed {} for each address of the target",
+            "{} ({first}-{last}), needed {} per address of the target",
             u32::from(last) - u32::from(first) + 1,
             need.vus
         ),
@@ -170,7 +169,7 @@ fn text(found: &Findings) -> String {
     let size = size(need);
     row(
         "verdict",
-        match lacks(found) {
+        match problems(found) {
             None => format!("a run of {size} fits"),
             Some(_) => format!("a run of {size} does NOT fit"),
         },
@@ -237,7 +236,7 @@ fn document(found: &Findings) -> Value {
     };
     json!({
         "schema": "llmload-uring-probe/1",
-        "fits": lacks(found).is_none(),
+        "fits": problems(found).is_none(),
         "vus": found.need.vus,
         "cores": found.need.cores,
         "kernel": facts.kernel,
@@ -310,7 +309,7 @@ mod tests {
     #[test]
     fn a_host_that_fits_is_described_line_by_line() {
         let found = findings(|_| {}, 1000);
-        assert!(lacks(&found).is_none());
+        assert!(problems(&found).is_none());
         let needed = memlock_needed(false, &found.need).div_ceil(1024);
         assert_eq!(
             text(&found),
@@ -324,7 +323,7 @@ mod tests {
                  \x20 minimum wait  yes (Linux 6.12)\n\
                  open files      4096, needed 1112\n\
                  locked memory   8192 KiB, needed {needed} KiB\n\
-                 local ports     28232 (32768-60999), needed 1000 for each address of the target\n\
+                 local ports     28232 (32768-60999), needed 1000 per address of the target\n\
                  listen queue    4096 (net.core.somaxconn)\n\
                  verdict         a run of 1000 VUs on 3 cores fits\n"
             )
@@ -335,9 +334,9 @@ mod tests {
     }
 
     #[test]
-    fn each_lack_comes_with_the_command_that_mends_it_in_both_forms() {
+    fn each_problem_comes_with_its_fix_in_both_forms() {
         let found = findings(|facts| facts.uring = Err(UringRefusal::Seccomp), 10_000);
-        let failure = lacks(&found).unwrap();
+        let failure = problems(&found).unwrap();
         assert_eq!(failure.exit, ExitCode::Host);
         assert_eq!(failure.to_string().matches("error: ").count(), 2);
         assert_eq!(failure.to_string().matches("hint: ").count(), 2);
@@ -345,12 +344,12 @@ mod tests {
         assert!(text(&found).contains("a run of 10000 VUs on 3 cores does NOT fit"));
         let document = document(&found);
         assert_eq!(document["fits"], false);
-        let mends = document["lacks"].as_array().unwrap();
-        assert_eq!(mends.len(), 2);
+        let listed = document["lacks"].as_array().unwrap();
+        assert_eq!(listed.len(), 2);
         assert!(
-            mends
+            listed
                 .iter()
-                .all(|lack| lack["mend"].as_str().is_some_and(|m| !m.is_empty()))
+                .all(|problem| problem["mend"].as_str().is_some_and(|m| !m.is_empty()))
         );
     }
 
@@ -359,7 +358,7 @@ mod tests {
         let mut found = findings(|_| {}, 1);
         found.ring = Err("Cannot allocate memory".into());
         assert!(
-            lacks(&found)
+            problems(&found)
                 .unwrap()
                 .to_string()
                 .contains("Cannot allocate memory")
@@ -371,9 +370,9 @@ mod tests {
     fn a_quota_below_the_cores_and_a_short_queue_are_notes() {
         let mut found = findings(|facts| facts.somaxconn = 128, 1000);
         found.cpu_quota = Some(1.5);
-        assert!(lacks(&found).is_none());
+        assert!(problems(&found).is_none());
         let text = text(&found);
-        assert!(text.contains("1.50 CPUs' time"), "{text}");
+        assert!(text.contains("1.50 CPUs of time"), "{text}");
         assert!(text.contains("--cores 1"), "{text}");
         assert!(text.contains("sysctl -w net.core.somaxconn=4096"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! What `llmload-uring profiles` prints.
+//! The subcommand `profiles`: lists the built-in profiles, or prints one.
 
 use crate::cli::{ProfilesAction, ProfilesArgs};
 use crate::config::document::read_document;
@@ -7,7 +7,7 @@ use crate::error::Mistakes;
 use crate::profiles;
 use crate::units::format_duration;
 
-/// Names with their descriptions, or the document of one.
+/// Returns the names of the profiles with their descriptions, or the document of one.
 pub fn profiles(args: &ProfilesArgs) -> Result<String, Mistakes> {
     if let Some(ProfilesAction::Show { name }) = &args.action {
         let text = profiles::text(name).ok_or_else(|| unknown_profile(name))?;
@@ -23,7 +23,7 @@ pub fn profiles(args: &ProfilesArgs) -> Result<String, Mistakes> {
     Ok(out)
 }
 
-/// Its own, or what can be said of it.
+/// Returns the profile's own description, or one made from its load.
 fn description(config: &Config) -> String {
     if let Some(description) = &config.description {
         return description.clone();

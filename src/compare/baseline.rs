@@ -35,7 +35,7 @@ pub struct Facts {
 }
 
 /// A name, or a file that is not there.
-pub fn wrong(what: impl Into<String>, hint: impl Into<String>) -> Failure {
+pub fn failure(what: impl Into<String>, hint: impl Into<String>) -> Failure {
     Failure::new(ExitCode::Config, Reason::new(what).hint(hint))
 }
 
@@ -66,7 +66,7 @@ impl Baselines {
             (None, true) => "there are none: `llmload-uring baseline save NAME FILE` keeps one".to_owned(),
         };
         let folder = shown_path(&self.folder);
-        Err(wrong(format!("no baseline {} in {folder}", quoted(name)), hint))
+        Err(failure(format!("no baseline {} in {folder}", quoted(name)), hint))
     }
 
     /// Copies `file` as it is. An existing one stays, but with `force`.
@@ -74,7 +74,7 @@ impl Baselines {
         let path = self.path(&facts.name)?;
         if path.exists() && !force {
             let what = format!("baseline {} exists", quoted(&facts.name));
-            return Err(wrong(what, "--force replaces it; or take another name"));
+            return Err(failure(what, "--force replaces it; or take another name"));
         }
         let unwritable = |path: &Path, cause: &std::io::Error| {
             let reason = Reason::new(format!("cannot write: {cause}"));
@@ -106,7 +106,7 @@ impl Baselines {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => {
                 let what = format!("{}: cannot be read: {e}", shown_path(&self.folder));
-                return Err(wrong(what, "name the folder of the baselines with --folder"));
+                return Err(failure(what, "name the folder of the baselines with --folder"));
             }
         };
         let name = |entry: std::io::Result<fs::DirEntry>| {
@@ -176,7 +176,7 @@ pub fn check_name(name: &str) -> Result<(), Failure> {
         "letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most {NAME_CHARS_MAX}, \
          not ending in `{FACTS_END}`"
     );
-    Err(wrong(what, hint))
+    Err(failure(what, hint))
 }
 
 fn copied(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -1,11 +1,11 @@
-//! Whether documents are the parts of one run.
+//! The check that documents are the parts of one run.
 
 use crate::error::Reason;
 use crate::merge::Part;
 use serde_json::Value;
 
-/// What may differ between the processes of one run: where they ran and what they wrote.
-const OF_THE_PROCESS: [&str; 8] = [
+/// The settings that may differ between the processes of one run: where they ran and what they wrote.
+const PER_PROCESS_KEYS: [&str; 8] = [
     "shard",
     "output",
     "details",
@@ -15,14 +15,14 @@ const OF_THE_PROCESS: [&str; 8] = [
     "port",
     "push_required",
 ];
-/// The same of what a document says: processes that push figures do so under names of their own.
-pub const WHERE_IT_GOES: [&str; 4] = ["output", "results_dir", "details", "prometheus"];
+/// The keys of a document that may differ as well: each process writes its own files, and pushes under its own name.
+pub const OUTPUT_KEYS: [&str; 4] = ["output", "results_dir", "details", "prometheus"];
 
-/// Names of numbers shown at most.
+/// The number of shards that a message lists.
 const SHOWN_MAX: usize = 8;
 
-/// Numbers of the shards that are missing; not empty only where `partial` allows it. `parts` are in order of
-/// their shards afterwards.
+/// Checks that the parts are of one run, each shard once, and sorts them by shard. Returns the numbers of the missing
+/// shards, of which there are none unless `partial` allows it.
 pub fn check(parts: &mut [Part], partial: bool) -> Result<Vec<u32>, Reason> {
     parts.sort_by_key(|part| part.shard.index());
     let Some((first, rest)) = parts.split_first() else {
@@ -37,7 +37,7 @@ pub fn check(parts: &mut [Part], partial: bool) -> Result<Vec<u32>, Reason> {
                 "{} and {} are both shard {}",
                 pair[0].name, pair[1].name, pair[0].shard
             );
-            return Err(Reason::new(what).hint("each shard once"));
+            return Err(Reason::new(what).hint("name one document for each shard"));
         }
     }
     let given: Vec<u32> = parts.iter().map(|part| part.shard.number()).collect();
@@ -45,12 +45,14 @@ pub fn check(parts: &mut [Part], partial: bool) -> Result<Vec<u32>, Reason> {
     let missing: Vec<u32> = (1..=count).filter(|n| given.binary_search(n).is_err()).collect();
     if !missing.is_empty() && !partial {
         let what = format!("shards {} of {count} are missing", listed(&missing));
-        return Err(Reason::new(what).hint("name their documents too, or join what there is with --partial"));
+        return Err(
+            Reason::new(what).hint("name their documents as well, or merge without them with --partial")
+        );
     }
     Ok(missing)
 }
 
-/// `1, 2, 3 and 7 more`.
+/// Lists numbers, for example as `1, 2, 3 and 7 more`.
 pub fn listed(numbers: &[u32]) -> String {
     let shown: Vec<String> = numbers.iter().take(SHOWN_MAX).map(u32::to_string).collect();
     match numbers.len() - shown.len() {
@@ -68,10 +70,10 @@ fn same_run(a: &Part, b: &Part) -> Result<(), Reason> {
     if count_a != count_b {
         let (count_a, count_b) = (format!("{count_a} shards"), format!("{count_b}"));
         return differ(
-            "not one plan",
+            "not the same plan",
             &count_a,
             &count_b,
-            "the same N in each --shard K/N",
+            "run all shards with the same N in --shard K/N",
         );
     }
     let versions = |part: &Part| {
@@ -83,39 +85,38 @@ fn same_run(a: &Part, b: &Part) -> Result<(), Reason> {
     };
     if a.document.run.versions != b.document.run.versions {
         let hint = "one version draws one plan: run all shards with the same";
-        return differ("not one program", &versions(a), &versions(b), hint);
+        return differ("not the same version", &versions(a), &versions(b), hint);
     }
     if a.document.client.stamp_source != b.document.client.stamp_source {
         let text = |part: &Part| format!("{:?}", part.document.client.stamp_source).to_lowercase();
         let hint = "stamps of two kinds do not add: the same --stamp for all";
-        return differ("not one measurement: stamps", &text(a), &text(b), hint);
+        return differ("not the same --stamp", &text(a), &text(b), hint);
     }
     let (plan_a, plan_b) = (common(&a.document.config), common(&b.document.config));
     match difference("config", &plan_a, &plan_b) {
         None => Ok(()),
         Some((path, of_a, of_b)) => {
-            let hint =
-                "the same profile and options for all shards, --shard and what belongs to the host apart";
-            differ(&format!("not one run: {path}"), &of_a, &of_b, hint)
+            let hint = "run all shards with the same profile and options, except for --shard and what depends on the host";
+            differ(&format!("not the same run: {path}"), &of_a, &of_b, hint)
         }
     }
 }
 
-/// The configuration without what belongs to the process.
+/// Returns the configuration without the settings that may differ between processes.
 fn common(config: &Value) -> Value {
     let mut config = config.clone();
     if let Some(fields) = config.as_object_mut() {
-        WHERE_IT_GOES.iter().for_each(|key| drop(fields.remove(*key)));
+        OUTPUT_KEYS.iter().for_each(|key| drop(fields.remove(*key)));
     }
     if let Some(run) = config.get_mut("run").and_then(Value::as_object_mut) {
-        for key in OF_THE_PROCESS {
+        for key in PER_PROCESS_KEYS {
             run.remove(key);
         }
     }
     config
 }
 
-/// The first place at which two values differ, and both values there, cut to a line.
+/// Returns the first path at which two values differ, with both values, shortened for a message.
 fn difference(path: &str, a: &Value, b: &Value) -> Option<(String, String, String)> {
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
@@ -131,11 +132,11 @@ fn difference(path: &str, a: &Value, b: &Value) -> Option<(String, String, Strin
             .zip(a.iter().zip(b))
             .find_map(|(i, (a, b))| difference(&format!("{path}[{i}]"), a, b)),
         _ if a == b => None,
-        _ => Some((path.to_owned(), short(a), short(b))),
+        _ => Some((path.to_owned(), shortened(a), shortened(b))),
     }
 }
 
-fn short(value: &Value) -> String {
+fn shortened(value: &Value) -> String {
     const SHOWN: usize = 60;
     let text = value.to_string();
     match text.char_indices().nth(SHOWN) {

@@ -1,4 +1,4 @@
-//! Counts and values of the parts, added.
+//! The counts and values of the parts, added up.
 
 use crate::error::Reason;
 use crate::merge::{Part, timeline};
@@ -10,23 +10,23 @@ use crate::result::{
 };
 use crate::workload::RequestKind;
 
-/// One of each of the plan's kinds, all parts together.
+/// Returns one series for each kind of the plan, all parts together.
 pub fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Reason> {
     let of_kind = |kind: &RequestKind| {
         let mut sum = SeriesTotals::new();
         for part in parts {
             let key = format!("kinds.{}", kind.name);
             let group = part.document.kinds.get(&kind.name);
-            let group = group.ok_or_else(|| part.wrong(&key, "is missing"))?;
+            let group = group.ok_or_else(|| part.bad_figure(&key, "is missing"))?;
             merge_group(&mut sum, group)
-                .map_err(|(under, what)| part.wrong(&format!("{key}.{under}"), &what))?;
+                .map_err(|(under, what)| part.bad_figure(&format!("{key}.{under}"), &what))?;
         }
         Ok(sum)
     };
     plan.workload.kinds.iter().map(of_kind).collect()
 }
 
-/// `Err`: the key within the group, and what is wrong with it.
+/// Adds the figures of a group. The error is the key within the group and what is wrong with it.
 fn merge_group(sum: &mut SeriesTotals, group: &GroupFigures) -> Result<(), (String, String)> {
     let counts = counts(&group.totals).map_err(|what| ("totals.by_status".to_owned(), what))?;
     sum.merge_counts(&counts)
@@ -65,11 +65,11 @@ fn counts(from: &Traffic) -> Result<SeriesCounts, String> {
     })
 }
 
-/// All requests of all parts.
+/// Returns all requests of all parts.
 pub fn total(parts: &[Part], series: &[SeriesTotals]) -> SeriesTotals {
     let mut total = SeriesTotals::new();
     series.iter().for_each(|s| total.merge(s));
-    // Counted by request, and in no histogram.
+    // These are counts of requests and are in no histogram.
     for timings in parts
         .iter()
         .filter_map(|part| part.document.server_timings.as_ref())
@@ -80,6 +80,7 @@ pub fn total(parts: &[Part], series: &[SeriesTotals]) -> SeriesTotals {
     total
 }
 
+/// Returns the totals of the merged document.
 pub fn totals(parts: &[Part], total: &SeriesTotals) -> Totals {
     let sum = |pick: fn(&Totals) -> u64| parts.iter().map(|part| pick(&part.document.totals)).sum::<u64>();
     Totals {
@@ -91,14 +92,14 @@ pub fn totals(parts: &[Part], total: &SeriesTotals) -> Totals {
         bytes_sent: sum(|t| t.bytes_sent),
         bytes_received: sum(|t| t.bytes_received),
         connections_opened: sum(|t| t.connections_opened),
-        // Upper bounds, as over the cores of one process.
+        // Sums of peaks are upper bounds, as they are over the cores of one process.
         peak_connections: sum(|t| t.peak_connections),
         peak_vus: sum(|t| t.peak_vus),
         ..Totals::from(traffic(total))
     }
 }
 
-/// Whether the generator was the limit is not judged yet.
+/// Returns the figures about the generators, which are not yet judged.
 pub fn client(parts: &[Part]) -> Result<Client, Reason> {
     let clients = || parts.iter().map(|part| &part.document.client);
     let sum = |pick: fn(&Client) -> u64| clients().map(pick).sum::<u64>();
@@ -127,7 +128,7 @@ fn lag(parts: &[Part], key: &str, pick: fn(&Client) -> &MetricFigures) -> Result
     let mut all = Distribution::new();
     for part in parts {
         let values = pick(&part.document.client).distribution();
-        all.merge(&values.map_err(|what| part.wrong(key, &what))?);
+        all.merge(&values.map_err(|what| part.bad_figure(key, &what))?);
     }
     Ok(MetricFigures::from_distribution(&all))
 }
@@ -164,7 +165,8 @@ fn tls<'a>(clients: impl Iterator<Item = &'a Client>) -> Option<TlsFigures> {
     })
 }
 
-/// What servers of the shards' own counted; their memory and CPU do not add, and stay in the parts.
+/// Returns the counts of the managed servers if every shard has one. Their memory and CPU time cannot be added and stay
+/// in the parts.
 pub fn managed_server(parts: &[Part]) -> Option<ManagedServerFigures> {
     let counts = parts.iter().map(|part| part.document.managed_server?.counts);
     let counts: Option<Vec<ServerCounts>> = counts.collect();

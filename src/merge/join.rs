@@ -1,4 +1,4 @@
-//! The merged document out of its parts.
+//! The merged document, made from its parts.
 
 use crate::config::reread;
 use crate::error::{ExitCode, Reason};
@@ -11,22 +11,24 @@ use crate::result::{
 use crate::units::{Nanos, SECOND, seconds};
 use serde_json::Value;
 
-/// Processes that began further apart did not load the server together.
+/// The largest time between the starts of two shards. Processes that began further apart did not load the server
+/// together.
 const SKEW_MAX_SECONDS: f64 = 1.0;
-/// Of a sample that is too small, said of a part, nothing is left to say when the whole is large enough.
+/// The rules whose warnings about a part are dropped, because they are judged on the whole: a part may have too few
+/// samples when the whole has enough.
 const RULES_OF_THE_WHOLE: [&str; 1] = ["few_samples"];
 
-/// `summary` is still empty, `details` are the caller's. `parts` are in order of their shards afterwards.
+/// Merges the parts into one document, and sorts them by shard. The caller adds `summary` and `details`.
 pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let missing = check(parts, partial)?;
     let parts = &*parts;
     let (config, plan) = reread(&parts[0].document.config, &parts[0].name).map_err(|e| {
-        let what = format!("{}: its configuration cannot be read back: {e}", parts[0].name);
+        let what = format!("{}: its configuration cannot be read: {e}", parts[0].name);
         Reason::new(what).hint("merge documents with the version that wrote them")
     })?;
     let series = figures::series(parts, &plan)?;
     let total = figures::total(parts, &series);
-    let times = Times::of(parts);
+    let times = Times::from_parts(parts);
     let duration = times.duration;
     let thresholds = verdict::thresholds(&plan, parts, &series, duration);
     let occurred = verdict::occurred(parts);
@@ -34,7 +36,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let warmups = parts.iter().filter_map(|part| part.document.warmup);
     let mut result = RunResult {
         schema: Schema,
-        config: of_the_whole(parts),
+        config: common_config(parts),
         details: None,
         host: host(parts),
         run: run(parts, &times, &missing),
@@ -45,22 +47,22 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         servers: grouping.by_server(&series, duration),
         server_timings: ServerTimings::from_series(&total),
         timeline: timeline::merge(parts, &times.offsets),
-        // Of each process, in its part.
+        // Each process's own is in its part.
         managed_server_timeline: Vec::new(),
         warmup: warmups.reduce(WarmUp::merge),
-        // A shard is a part of one run: it repeats nothing, and leaves no server alone.
+        // Shards cannot repeat a run or load servers one by one.
         spread: Vec::new(),
         repeats: Vec::new(),
         contention: None,
         client: figures::client(parts)?,
         managed_server: figures::managed_server(parts),
-        // Of each process, in its part.
+        // Each process's own are in its part.
         pushes: None,
         thresholds,
         steps: None,
         warnings: Vec::new(),
         analysis: Vec::new(),
-        parts: parts.iter().map(Part::own).collect(),
+        parts: parts.iter().map(Part::own_figures).collect(),
         summary: String::new(),
     };
     result.warnings = warnings(&result, parts, &missing, times.skew);
@@ -68,22 +70,22 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     Ok(result)
 }
 
-/// When the parts ran.
+/// The times at which the parts ran.
 struct Times {
-    /// The first start of a load, nanoseconds since 1970.
+    /// The first start of a load, in nanoseconds since 1970.
     begun: i128,
-    /// How much later than that each part began, seconds.
+    /// How much later than that each part began, in seconds.
     offsets: Vec<f64>,
-    /// From the first start to the last end.
+    /// The time from the first start to the last end.
     duration: Nanos,
     /// The largest of `offsets`.
     skew: f64,
 }
 
 impl Times {
-    fn of(parts: &[Part]) -> Times {
+    fn from_parts(parts: &[Part]) -> Times {
         let begun = begun(parts);
-        // A shard without VUs has no load that could have begun too early.
+        // A shard without VUs sends nothing, so it may have begun before the first load.
         let offsets: Vec<f64> = parts
             .iter()
             .map(|part| (part.started_at - begun).max(0) as f64 / SECOND as f64)
@@ -101,7 +103,7 @@ impl Times {
     }
 }
 
-/// When the first load began, nanoseconds since 1970.
+/// Returns when the first load began, in nanoseconds since 1970.
 fn begun(parts: &[Part]) -> i128 {
     let loaded = parts.iter().filter(|part| part.document.totals.requests > 0);
     let first = loaded.map(|part| part.started_at).min();
@@ -110,7 +112,7 @@ fn begun(parts: &[Part]) -> i128 {
         .unwrap_or(0)
 }
 
-/// Without a verdict.
+/// Returns the section about the run, still without a verdict.
 fn run(parts: &[Part], times: &Times, missing: &[u32]) -> Run {
     let first = &parts[0].document.run;
     let startups = parts.iter().map(|part| part.document.run.startup_seconds);
@@ -135,11 +137,11 @@ fn run(parts: &[Part], times: &Times, missing: &[u32]) -> Run {
     }
 }
 
-/// That of the plan as a whole: what belongs to one process is in the parts.
-fn of_the_whole(parts: &[Part]) -> Value {
+/// Returns the configuration of the whole plan. Settings that belong to one process are in the parts.
+fn common_config(parts: &[Part]) -> Value {
     let mut config = parts[0].document.config.clone();
     if let Some(fields) = config.as_object_mut() {
-        belong::WHERE_IT_GOES
+        belong::OUTPUT_KEYS
             .iter()
             .for_each(|key| drop(fields.remove(*key)));
     }
@@ -150,14 +152,14 @@ fn of_the_whole(parts: &[Part]) -> Value {
     config
 }
 
-/// What all have in common; each one's own is in its part.
+/// Returns what all hosts have in common; the full figures of each host are in its part.
 fn host(parts: &[Part]) -> Host {
     let hosts = parts.iter().map(|part| &part.document.host);
     let first = parts[0].document.host.clone();
     hosts.fold(first, |common, host| common.in_common(host))
 }
 
-/// In order, each once.
+/// Returns the targets in the order of the shards, each once.
 fn targets(parts: &[Part]) -> Vec<String> {
     let mut targets: Vec<String> = Vec::new();
     for part in parts {
@@ -168,25 +170,25 @@ fn targets(parts: &[Part]) -> Vec<String> {
     targets
 }
 
-/// Those of the whole, then what only a part has to say.
+/// Returns the warnings about the whole, then those that only apply to a part.
 fn warnings(result: &RunResult, parts: &[Part], missing: &[u32], skew: f64) -> Vec<Warning> {
     let mut out = Vec::new();
     if !missing.is_empty() {
         out.push(Warning::new(
             "shards_missing",
             format!(
-                "shards {} of {} are not in here",
+                "shards {} of {} are missing",
                 listed(missing),
                 parts[0].shard.count()
             ),
-            "all figures are of the shards that are: the plan's whole load was higher, if the others ran",
+            "all figures cover only the other shards; if the missing ones ran, the whole load was higher",
         ));
     }
     if skew > SKEW_MAX_SECONDS {
         out.push(Warning::new(
             "start_skew",
             format!("the shards began {skew:.3} s apart"),
-            "their ramps do not add up to the plan's: start them with the same --start-at",
+            "their ramps do not add up to the plan's; start all shards with the same --start-at",
         ));
     }
     let targets = targets(parts);
@@ -194,7 +196,7 @@ fn warnings(result: &RunResult, parts: &[Part], missing: &[u32], skew: f64) -> V
         out.push(Warning::new(
             "several_targets",
             format!("the shards loaded different servers: {}", targets.join(", ")),
-            "name one server for all with --target",
+            "run all shards with the same --target",
         ));
     }
     out.extend(warnings_of(result));

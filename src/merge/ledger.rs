@@ -1,10 +1,10 @@
-//! Whether the requests of all documents together are those of the merged one.
+//! The check that the requests of all documents add up to those of the merged one.
 
 use crate::merge::Part;
 use crate::result::RunResult;
 
-/// What does not add up in the merged document, a line each, although it does in each of its parts: then the joining
-/// is at fault, not a document.
+/// Returns a line for everything that does not add up in the merged document. Each part has been checked by itself, so
+/// such a line shows a bug in the merge, not in a document.
 pub fn imbalance(merged: &RunResult, parts: &[Part]) -> Vec<String> {
     let shards = parts
         .iter()

@@ -1,5 +1,5 @@
-//! Result documents of one run that several processes shared, joined into one without loss: counts add, histograms
-//! add, every figure is computed anew from them, timelines are laid on one axis. Opens no file.
+//! Joins the result documents of a run that was split over several processes, without loss: it adds counts and
+//! histograms, computes every figure from the sums, and puts the timelines on one axis. It opens no file.
 
 mod belong;
 mod details;
@@ -10,7 +10,7 @@ mod part;
 mod timeline;
 mod verdict;
 
-pub use details::Listed;
+pub use details::DetailCheck;
 pub use join::merge;
 pub use ledger::imbalance;
 pub use part::Part;

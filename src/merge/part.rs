@@ -1,4 +1,4 @@
-//! One process's document.
+//! The document of one process, read and checked.
 
 use crate::error::Reason;
 use crate::json::{Fault, JsonError};
@@ -8,23 +8,23 @@ use std::io::BufRead;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// What to do about a document that is not as it was written.
+/// The hint for a document that is not as it was written.
 pub(super) const WRITTEN_BY_OUTPUT: &str =
-    "merge accepts only documents that --output FILE has written: was this one edited?";
+    "merge accepts only files written by --output FILE; was this one edited?";
 
-/// One process's part of a run.
+/// The part of a run that one process made.
 #[derive(Debug)]
 pub struct Part {
-    /// As errors and the merged document name it.
+    /// The document's name in errors and in the merged document.
     pub name: String,
     pub shard: Shard,
-    /// Nanoseconds since 1970.
+    /// When its load began, in nanoseconds since 1970.
     pub started_at: i128,
     pub document: RunResult,
 }
 
 impl Part {
-    /// Reads the document that each call of `open` begins anew; its details are passed over.
+    /// Reads a document twice, through two calls of `open`: first for its schema, then in full except for its details.
     pub fn read<R: BufRead>(name: &str, open: impl Fn() -> Result<R, Reason>) -> Result<Part, Reason> {
         let unreadable = |e: JsonError| Part::unreadable(name, &e);
         match schema_of(open()?).map_err(unreadable)? {
@@ -32,23 +32,24 @@ impl Part {
                 Schema::check(&schema).map_err(|reason| reason.within(format!("{name}: `schema`")))?
             }
             None => {
-                let what = format!("{name}: not a result document: it has no schema");
-                return Err(Reason::new(what).hint("merge accepts what --output FILE has written"));
+                let what = format!("{name}: this is not a result document, because it has no `schema`");
+                return Err(Reason::new(what).hint("merge accepts only files written by --output FILE"));
             }
         }
-        Part::of(name, read(open()?).map_err(unreadable)?)
+        Part::from_document(name, read(open()?).map_err(unreadable)?)
     }
 
-    fn of(name: &str, document: RunResult) -> Result<Part, Reason> {
+    /// Checks that the document is of a shard and does not contradict itself.
+    fn from_document(name: &str, document: RunResult) -> Result<Part, Reason> {
         let wrong = |what: &str, hint: &'static str| Reason::new(format!("{name}: {what}")).hint(hint);
         if document.run.merged.is_some() {
-            let hint = "merge all documents of the run at once";
-            return Err(wrong("it is a merged document itself", hint));
+            let hint = "merge the documents of all shards in one step";
+            return Err(wrong("this document has already been merged", hint));
         }
         let shard = document.run.shard.and_then(ShardFigures::shard).ok_or_else(|| {
             wrong(
-                "the document of a whole run, not of a shard",
-                "merge joins the parts of one run (--shard K/N); `compare` sets runs side by side",
+                "this is the document of a whole run, not of a shard",
+                "merge joins the parts of one run (--shard K/N); use `compare` to compare runs",
             )
         })?;
         document
@@ -69,23 +70,23 @@ impl Part {
         })
     }
 
-    /// Why the document of that name cannot be read.
+    /// Returns the reason why the document of that name cannot be read.
     pub fn unreadable(name: &str, error: &JsonError) -> Reason {
         let hint = match &error.fault {
-            Fault::Cut(_) => "the file is cut off: copy it again, or repeat the run that wrote it",
+            Fault::Cut(_) => "the file is incomplete: copy it again, or repeat the run that wrote it",
             Fault::Io(_) => "check the disk and the file's permissions",
             Fault::Wrong(_) => WRITTEN_BY_OUTPUT,
         };
         Reason::new(format!("{name}: {error}")).hint(hint)
     }
 
-    /// A figure of this document that cannot be.
-    pub(super) fn wrong(&self, key: &str, what: &str) -> Reason {
+    /// Returns the reason why a figure of this document cannot be right.
+    pub(super) fn bad_figure(&self, key: &str, what: &str) -> Reason {
         Reason::new(format!("{}: `{key}`: {what}", self.name)).hint(WRITTEN_BY_OUTPUT)
     }
 
-    /// What belongs to this process alone.
-    pub fn own(&self) -> PartFigures {
+    /// Returns the figures that belong to this process alone.
+    pub fn own_figures(&self) -> PartFigures {
         let d = &self.document;
         PartFigures {
             file: self.name.clone(),

@@ -1,4 +1,4 @@
-//! Timelines of several processes on one axis: seconds since the first of them began.
+//! The timelines of several processes on one axis: seconds since the first of them began.
 
 use crate::merge::Part;
 use crate::report::{Spread, TimelineRow};
@@ -6,7 +6,7 @@ use crate::result::RowFigures;
 use crate::units::Nanos;
 use std::collections::BTreeMap;
 
-/// What of one process falls into one row.
+/// The figures of one process that fall into one common row.
 #[derive(Clone, Copy)]
 struct Share {
     elapsed: f64,
@@ -18,10 +18,11 @@ struct Share {
     ttft: Spread,
 }
 
-/// `offsets`: how much later than the first each process began, seconds. Rows are moved by the nearest whole
-/// number of seconds, so that seconds stay seconds; what is left, half a second at most, is in the skew that the
-/// document states. Counts and sums add. A quantile is the largest of the parts', an upper bound of the common
-/// one: no row has a histogram. Where a run of days has rows of several seconds, all rows become that long.
+/// Merges the timelines. `offsets` says how many seconds after the first each process began. Rows are moved by the
+/// nearest whole number of seconds, so that each still covers whole seconds; the rest, at most half a second, is part of
+/// the skew that the document reports. Counts and sums are added. A quantile is the largest of the parts' quantiles,
+/// which is an upper bound, because rows have no histograms. If a run of days has rows of several seconds, all rows
+/// become that long.
 pub fn merge(parts: &[Part], offsets: &[f64]) -> Vec<RowFigures> {
     let period = parts
         .iter()
@@ -38,16 +39,16 @@ pub fn merge(parts: &[Part], offsets: &[f64]) -> Vec<RowFigures> {
     rows.values().map(RowFigures::from_row).collect()
 }
 
-/// How many seconds a row of this timeline lasts.
+/// Returns how many seconds a row of this timeline covers.
 fn period(rows: &[RowFigures]) -> u64 {
     let gaps = rows
         .windows(2)
         .map(|pair| (pair[1].elapsed_seconds - pair[0].elapsed_seconds).round() as u64);
-    // The first row may be the longest only if there is no other.
+    // A timeline of one row has no gap, and a row covers at least one second.
     gaps.max().unwrap_or(1).max(1)
 }
 
-/// Rows of one process by the number of the common row that each falls into.
+/// Returns the figures of one process by the number of the common row that they fall into.
 fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> {
     let mut out: BTreeMap<u64, Share> = BTreeMap::new();
     for row in rows {
@@ -111,6 +112,7 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
     }
 }
 
+/// Converts seconds to whole nanoseconds.
 pub fn nanos(seconds: f64) -> Nanos {
     (seconds * 1e9).round() as Nanos
 }

@@ -1,4 +1,4 @@
-//! Thresholds judged on all requests together, and what the whole comes to.
+//! The verdict on the whole: thresholds judged on all requests together, and the reasons why the load ended.
 
 use crate::error::ExitCode;
 use crate::judge::{Judge, ThresholdResult};
@@ -8,14 +8,14 @@ use crate::plan::{Plan, Threshold, ThresholdMetric};
 use crate::result::StoppedBy;
 use crate::units::Nanos;
 
-/// A breaking point needs windows of time, of which documents hold no histograms.
-const POINT: &str = "breaking point: windows are judged while a run goes on";
-const STEPS: &str = "steps are judged while a run goes on: passed where it passed in every shard";
+/// The note on breaking points, which need histograms of windows of time, and documents have none.
+const POINT: &str = "no breaking point: windows are only judged during a run";
+const STEPS: &str = "steps are only judged during a run: it passes if it passed in every shard";
 const FAILED_APART: &str =
-    "documents hold no values of failed requests apart: passed where it passed in every shard";
-const OF_THE_SERVER: &str = "a figure of each shard's server: the largest is shown";
+    "documents do not separate the values of failed requests: it passes if it passed in every shard";
+const PER_SERVER: &str = "each shard has its own server: the largest figure is shown";
 
-/// `series` are those of the plan's kinds, all parts together.
+/// Judges the thresholds on all requests. `series` has one entry for each kind of the plan, all parts together.
 pub fn thresholds(
     plan: &Plan,
     parts: &[Part],
@@ -36,7 +36,7 @@ pub fn thresholds(
         .zip(judged)
         .map(|(threshold, judged)| result(plan, threshold, judged, parts, series))
         .collect();
-    // As the shards list them: a configuration that was read back has lost the order.
+    // In the order in which the shards list them, which is lost when a configuration is read from JSON.
     let order = parts
         .iter()
         .map(|part| &part.document.thresholds)
@@ -59,7 +59,7 @@ fn result(
     series: &[SeriesTotals],
 ) -> ThresholdResult {
     let why = if threshold.metric == ThresholdMetric::ServerRssGrowth {
-        OF_THE_SERVER
+        PER_SERVER
     } else if !plan.steps.is_empty() {
         STEPS
     } else if needs_failed_apart(threshold) && series.iter().any(|s| s.failed() > 0) {
@@ -85,8 +85,8 @@ fn result(
     }
 }
 
-/// Whether it looks at the values of requests by whether these failed. `latency` of those that did not is a
-/// metric of its own (`latency_ok`).
+/// Tells whether a threshold needs values of failed requests separate from the others. Only `latency` of requests that
+/// did not fail is available, because it is a metric of its own (`latency_ok`).
 fn needs_failed_apart(threshold: &Threshold) -> bool {
     use crate::metrics::MetricId::Latency;
     match (threshold.metric, threshold.selector.expected_response) {
@@ -96,7 +96,7 @@ fn needs_failed_apart(threshold: &Threshold) -> bool {
     }
 }
 
-/// Why the load ended: the gravest of the parts' reasons.
+/// Returns why the load ended: the most serious of the parts' reasons.
 pub fn stopped_by(parts: &[Part]) -> StoppedBy {
     const BY_WEIGHT: [StoppedBy; 4] = [
         StoppedBy::Failure,
@@ -108,9 +108,8 @@ pub fn stopped_by(parts: &[Part]) -> StoppedBy {
     BY_WEIGHT.into_iter().find(occurred).unwrap_or(StoppedBy::Plan)
 }
 
-/// A threshold that failed in one part only is no failure of the whole, unless it ended that part; no more is a part
-/// in which nothing succeeded.
-/// Thresholds of the whole come on top.
+/// Returns the exit codes of the parts that count for the whole. A threshold that failed in a single part does not,
+/// unless it ended that part, because thresholds are judged on the whole. Neither does a part in which nothing succeeded.
 pub fn occurred(parts: &[Part]) -> Vec<ExitCode> {
     let codes = parts.iter().map(|part| part.document.run.exit_code);
     let is_of_the_part =

@@ -1,4 +1,4 @@
-//! The end of a run: its result, built and written; its server, stopped.
+//! The end of a run: builds and writes the result, and stops the server that the run started.
 
 use serde_json::Value;
 
@@ -14,33 +14,33 @@ use crate::result::{
 use crate::units::{Nanos, seconds};
 
 use super::load::{Load, Total};
-use crate::run::{Finished, Ready, servers as managed, silence};
+use crate::run::{Finished, Ready, servers, silence};
 
-/// What the beginning has to tell.
-pub struct Started {
-    /// The start of the program, CLOCK_MONOTONIC.
+/// Facts known when the load began that the result needs.
+pub struct StartFacts {
+    /// When the program started, on CLOCK_MONOTONIC.
     pub begun: Nanos,
-    /// When the load was to begin, nanoseconds since 1970.
+    /// When the load was to begin, in nanoseconds since 1970; `None` if no time was given.
     pub start_at: Option<Nanos>,
     pub pushes: Option<Pushes>,
 }
 
-/// Judges, builds the result, writes it, stops the server.
+/// Builds the result, judges and writes it, and stops the server that the run started.
 pub fn finish(
     config: &Config,
     plan: &Plan,
     mut ready: Ready,
     files: &OutputFiles,
     mut load: Load,
-    started: Started,
+    started: StartFacts,
 ) -> Finished {
-    // A second signal leaves 100 ms: none for a busy server's answer, none for its graceful end.
+    // A second signal leaves 100 ms, which is too short to wait for a busy server's answer or for its graceful end.
     let ask = !load.in_a_hurry && load.stopped_by != StoppedBy::Server;
     let server = match ask {
-        true => ready.owned.totals(&mut load.books.failures),
+        true => ready.managed.totals(&mut load.books.failures),
         false => None,
     };
-    let samples = ready.owned.samples();
+    let samples = ready.managed.samples();
     let spooled = load.books.spool.take().map(DetailSpool::finish);
     let silent = silence::never_answered(plan, &load.sent(), &ready.targets, load.stopped_by);
     load.books.failures.extend(silent);
@@ -59,7 +59,7 @@ pub fn finish(
         },
         judged: load.judged.clone(),
         passes: pass_figures(plan, &load),
-        managed_server: managed::figures(plan, &load.sent(), server, &samples),
+        managed_server: servers::figures(plan, &load.sent(), server, &samples),
         managed_server_timeline: samples.rows.iter().map(ManagedServerRow::from_sample).collect(),
         pushes: started.pushes,
     };
@@ -74,19 +74,20 @@ pub fn finish(
     let unwritten = files.write(&result, spooled.as_ref());
     load.books.failures.extend(unwritten);
     match load.in_a_hurry {
-        true => ready.owned.kill(),
-        false => ready.owned.stop(&mut load.books.failures),
+        true => ready.managed.kill(),
+        false => ready.managed.stop(&mut load.books.failures),
     }
-    let mut problems: Vec<ExitCode> = load.books.failures.iter().map(|f| f.exit).collect();
-    problems.push(result.run.exit_code);
+    let mut exits: Vec<ExitCode> = load.books.failures.iter().map(|f| f.exit).collect();
+    exits.push(result.run.exit_code);
     Finished {
-        exit: ExitCode::combine(&problems),
+        exit: ExitCode::combine(&exits),
         summary: result.summary,
         errors: load.books.failures,
     }
 }
 
-/// The document's requests add up to what the cores counted. Each pass has been checked for itself.
+/// Checks that the requests of the result add up to what the cores counted. Each pass has been checked by itself; this
+/// finds what was lost while passes were added up.
 fn check_sums(result: &mut RunResult, load: &mut Load) {
     let cores = load.measured.load.merged().cores.iter().enumerate();
     let cores = cores.map(|(index, core)| (format!("core {index}"), core.account));
@@ -103,6 +104,7 @@ fn check_sums(result: &mut RunResult, load: &mut Load) {
     }
 }
 
+/// Returns the failure of a run in which no request succeeded.
 fn nothing_succeeded(totals: &Totals) -> Failure {
     let Totals {
         requests,
@@ -125,8 +127,8 @@ fn nothing_succeeded(totals: &Totals) -> Failure {
     Failure::new(ExitCode::NothingSucceeded, Reason::new(what).hint(hint))
 }
 
-/// Without a verdict.
-fn run(config: &Config, plan: &Plan, ready: &Ready, load: &Load, started: &Started) -> Run {
+/// Returns the section about the run, still without a verdict.
+fn run(config: &Config, plan: &Plan, ready: &Ready, load: &Load, started: &StartFacts) -> Run {
     Run {
         profile: plan.profile.clone(),
         target: origins(ready),
@@ -147,7 +149,7 @@ fn run(config: &Config, plan: &Plan, ready: &Ready, load: &Load, started: &Start
     }
 }
 
-/// Of the first pass: a warm-up, where there is one.
+/// Returns how late the first pass began, which is the warm-up if there is one.
 fn start_figures(load: &Load, asked: Option<Nanos>) -> Option<StartFigures> {
     let asked = i128::from(asked?);
     let begun = i128::from(load.books.origin.unwrap_or(load.t0)) + i128::from(load.wall_offset);
@@ -163,7 +165,8 @@ fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
     }
 }
 
-/// `None` where it was not asked for, or where the run ended before all had been seen.
+/// Compares each server alone with all together. Returns `None` if that was not asked for, or if the run ended before
+/// every server had its turn.
 fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
     let grouping = Grouping::from_plan(plan);
     let figures = |total: &Total| grouping.by_server(&total.load.merged().series, total.duration);
@@ -195,7 +198,7 @@ fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
     Some(Contention::from_pairs(&pairs))
 }
 
-/// As printed, each once.
+/// Returns the addresses of the targets, as printed, without repeating neighbours that are the same.
 fn origins(ready: &Ready) -> String {
     let mut origins: Vec<&str> = ready
         .targets
@@ -206,7 +209,7 @@ fn origins(ready: &Ready) -> String {
     origins.join(", ")
 }
 
-/// `None`: no TLS at all; false: some server's certificate was not looked at.
+/// Tells whether all certificates were verified; `None` if no target uses TLS.
 fn tls_verified(ready: &Ready) -> Option<bool> {
     let verified = ready.engine.tls.iter().flatten().map(|tls| tls.verified);
     verified.reduce(|all, one| all && one)

@@ -1,4 +1,4 @@
-//! The reporter of one pass: takes the cores' snapshots, keeps the figures, prints progress, passes on signals.
+//! The reporter of one pass: receives the cores' snapshots, keeps the figures, prints progress, and forwards signals.
 
 use std::time::{Duration, Instant};
 
@@ -21,11 +21,12 @@ use crate::signals::Signals;
 use crate::units::format_duration;
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
-/// Snapshots are due at whole seconds; a row is closed this much later, so that they are in.
+/// The time from a whole second, when snapshots are due, until a row is closed, so that they have arrived.
 const ROW_DELAY: Nanos = 100 * MILLISECOND;
-/// After a second signal the cores have this long for their last snapshots.
+/// The time that the cores have for their last snapshots after a second signal.
 const ABORT_GRACE: Duration = Duration::from_millis(50);
 
+/// The reporter of one pass, with everything it keeps while the pass runs.
 pub struct Listener<'a> {
     plan: &'a Plan,
     schedule: VuSchedule,
@@ -43,20 +44,21 @@ pub struct Listener<'a> {
     give_up: Receiver<Instant>,
 }
 
-/// What goes on from one pass to the next.
+/// The state that continues from one pass to the next.
 #[derive(Default)]
 pub struct Books {
     pub spool: Option<DetailSpool>,
     pub pusher: Option<Pusher>,
-    /// What was measured before this pass: the pusher's time goes on.
+    /// The time measured before this pass, because the pusher counts time over all passes.
     pub measured: Nanos,
     pub failures: Vec<Failure>,
     pub signals: u32,
-    /// The start of the first pass.
+    /// The start of the first pass, on CLOCK_MONOTONIC.
     pub origin: Option<Nanos>,
 }
 
 impl Books {
+    /// Tells whether a bug of ours has occurred, after which sums may be off for a known reason.
     pub fn failed_internally(&self) -> bool {
         self.failures.iter().any(|f| f.exit == ExitCode::Internal)
     }
@@ -66,7 +68,7 @@ impl Books {
     }
 }
 
-/// What the reporter knows when a pass is over.
+/// The figures of a pass when it is over.
 pub struct Listened {
     pub aggregator: Aggregator,
     pub judge: Judge,
@@ -104,31 +106,31 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Begins the load and stays until all cores are done, or do not answer after a second signal.
+    /// Begins the load and returns when all cores are done, or when they do not answer after a second signal.
     pub fn listen(mut self, ready: &mut Ready, signals: &Signals) -> Listened {
         self.t0 = self.engine.begin();
         self.books.origin.get_or_insert(self.t0);
-        ready.owned.sample(self.books.since_origin(self.t0));
+        ready.managed.sample(self.books.since_origin(self.t0));
         while self.cores_left > 0 {
             let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
             let wait = next_row.saturating_sub(clock::monotonic());
             select! {
                 recv(self.engine.reports) -> report => match report {
-                    Ok(report) => self.take(report),
+                    Ok(report) => self.handle_report(report),
                     Err(_) => break,
                 },
-                recv(signals.received) -> _ => self.signalled(),
+                recv(signals.received) -> _ => self.handle_signal(),
                 recv(self.give_up) -> _ => break,
                 default(Duration::from_nanos(wait)) => self.close_row(ready),
             }
         }
         if self.books.signals < 2 {
-            ready.owned.sample(self.books.since_origin(clock::monotonic()));
+            ready.managed.sample(self.books.since_origin(clock::monotonic()));
         }
         self.end()
     }
 
-    fn take(&mut self, report: Report) {
+    fn handle_report(&mut self, report: Report) {
         match report {
             Report::Snapshot(snapshot) => self.take_snapshot(snapshot),
             Report::Done => self.cores_left -= 1,
@@ -154,15 +156,15 @@ impl<'a> Listener<'a> {
             && self.role != Role::WarmUp
             && let Err(failure) = spool.append(&snapshot.details)
         {
-            // The run goes on: the summary is still to come, and what was lost is counted. It is told now, when
-            // something can be done about it, and not once more at the end.
+            // The run continues: the summary is still to come, and what is lost is counted. The failure is printed now,
+            // while something can be done about it, and not again at the end.
             failure.to_string().lines().for_each(&mut *self.say);
             self.books.failures.push(failure.marked_shown());
         }
         self.engine.recycle(snapshot);
     }
 
-    fn signalled(&mut self) {
+    fn handle_signal(&mut self) {
         self.books.signals += 1;
         if self.stopped_by == StoppedBy::Plan {
             self.stopped_by = StoppedBy::Signal;
@@ -174,7 +176,7 @@ impl<'a> Listener<'a> {
             ));
             self.engine.send(Command::Stop);
         } else {
-            // On a terminal it also ends the line with the `^C`, so that the report begins on its own.
+            // On a terminal this also ends the line with the `^C`, so that the report begins on a line of its own.
             (self.say)("stopping at once");
             self.engine.send(Command::Abort);
             self.give_up = after(ABORT_GRACE);
@@ -184,7 +186,7 @@ impl<'a> Listener<'a> {
     fn close_row(&mut self, ready: &mut Ready) {
         self.rows += 1;
         let elapsed = self.rows * SECOND;
-        ready.owned.sample(self.books.since_origin(clock::monotonic()));
+        ready.managed.sample(self.books.since_origin(clock::monotonic()));
         let planned = self.schedule.planned_at(elapsed);
         self.aggregator.tick(elapsed, u64::from(planned));
         self.judge(elapsed);
@@ -204,7 +206,7 @@ impl<'a> Listener<'a> {
             (self.say)(&warning);
         }
         if self.stopped_by == StoppedBy::Plan
-            && let Err(e) = ready.owned.check()
+            && let Err(e) = ready.managed.check()
         {
             self.books.failures.push(e);
             self.stopped_by = StoppedBy::Server;
@@ -212,7 +214,7 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Looks at the thresholds; one that aborts ends the run as a first Ctrl-C does.
+    /// Evaluates the thresholds; one that aborts ends the run as a first Ctrl-C does.
     fn judge(&mut self, elapsed: Nanos) {
         if self.stopped_by != StoppedBy::Plan {
             self.judge.end_load();
@@ -238,13 +240,13 @@ impl<'a> Listener<'a> {
         let ended = clock::monotonic();
         let left = self.cores_left > 0;
         while let Ok(report) = self.engine.reports.try_recv() {
-            self.take(report);
+            self.handle_report(report);
         }
         self.aggregator.tick(ended - self.t0, 0);
         self.judge(ended - self.t0);
         let wall_offset = self.engine.wall_offset;
         if left {
-            // After a second signal nobody waits for threads: the process ends.
+            // After a second signal threads are not joined, because the process ends at once.
             std::mem::forget(self.engine);
         } else if let Err(e) = self.engine.join()
             && self.books.failures.is_empty()
@@ -267,8 +269,8 @@ impl<'a> Listener<'a> {
     }
 }
 
-/// Every request that was started has one outcome, or we have a bug. A core that was not waited for, or that failed,
-/// may still have some in flight.
+/// Checks that every request that was started has exactly one outcome; otherwise there is a bug. A core that was not
+/// waited for, or that failed, may still have requests in flight.
 fn check_sums(plan: &Plan, aggregator: &Aggregator, books: &mut Books, cores_left: bool) {
     let is_over = !cores_left && !books.failed_internally();
     let figures = aggregator

@@ -1,4 +1,4 @@
-//! The load of a run: its passes, one after the other, and what they come to.
+//! The load of a run: runs its passes one after the other, and adds them up.
 
 use std::borrow::Cow;
 
@@ -19,25 +19,25 @@ use crate::error::Failure;
 use crate::run::{Ready, start};
 use crate::signals::{Phase, Signals};
 
-/// What a pass needs from outside.
-pub struct Stage<'a> {
+/// Everything that a pass needs from outside.
+pub struct PassContext<'a> {
     pub args: &'a RunArgs,
     pub signals: &'a Signals,
     pub screen: Option<&'a Screen>,
-    /// When the first pass begins, nanoseconds since 1970; `None`: at once.
+    /// When the first pass begins, in nanoseconds since 1970; `None` for at once.
     pub start_at: Option<Nanos>,
 }
 
-/// Load of one kind, of all repetitions together.
+/// The measured load, or that of one server alone, of all repetitions together.
 pub struct Total {
     pub load: Aggregator,
     pub duration: Nanos,
 }
 
 impl Total {
-    fn append(mine: &mut Option<Total>, load: Aggregator, duration: Nanos) {
-        match mine {
-            None => *mine = Some(Total { load, duration }),
+    fn append(sum: &mut Option<Total>, load: Aggregator, duration: Nanos) {
+        match sum {
+            None => *sum = Some(Total { load, duration }),
             Some(total) => {
                 total.load.append(&load);
                 total.duration += duration;
@@ -46,27 +46,27 @@ impl Total {
     }
 }
 
-/// All that was seen.
+/// Everything that the passes of a run measured.
 pub struct Load {
     pub measured: Total,
-    /// Of each endpoint alone; empty without contention.
+    /// The load of each server alone; empty without contention.
     pub alone: Vec<Option<Total>>,
     pub warmup: Option<WarmUp>,
-    /// Empty where there is one run.
+    /// The figures of each repetition; empty if the run is not repeated.
     pub repeats: Vec<Repeat>,
     pub judged: Judged,
-    /// What was sent besides: warm-ups, and each endpoint alone.
-    besides: Option<Merged>,
+    /// The requests outside the measured load: warm-ups, and each server alone.
+    unmeasured: Option<Merged>,
     pub books: Books,
     pub stopped_by: StoppedBy,
-    /// A second signal came.
+    /// A second signal came, so nothing is waited for.
     pub in_a_hurry: bool,
-    /// The start of the first pass that is measured, else of the last.
+    /// The start of the first measured pass; without one, of the warm-up, or else of the first pass.
     pub t0: Nanos,
     pub wall_offset: i64,
 }
 
-/// While it is being made.
+/// The sums of the passes so far, from which `Load` is made.
 struct Passes {
     repeats_planned: u32,
     measured: Option<Total>,
@@ -74,7 +74,7 @@ struct Passes {
     warmup: Option<WarmUp>,
     repeats: Vec<Repeat>,
     judged: Vec<Judged>,
-    besides: Option<Merged>,
+    unmeasured: Option<Merged>,
     begun: Option<(Nanos, i64)>,
 }
 
@@ -84,7 +84,7 @@ impl Load {
         passes: &[Pass],
         mut books: Books,
         ready: &mut Ready,
-        stage: &Stage<'_>,
+        context: &PassContext<'_>,
         say: &mut dyn FnMut(&str),
     ) -> Result<Load, Failure> {
         let last = passes.last().expect("a run has a pass");
@@ -95,17 +95,17 @@ impl Load {
             warmup: None,
             repeats: Vec::new(),
             judged: Vec::new(),
-            besides: None,
+            unmeasured: None,
             begun: None,
         };
         let mut stopped_by = StoppedBy::Plan;
         for pass in passes {
-            if passes.len() > 1 && !stage.args.quiet {
-                say(&announced(pass, sums.repeats_planned));
+            if passes.len() > 1 && !context.args.quiet {
+                say(&announcement(pass, sums.repeats_planned));
             }
-            let listened = one(pass, books, ready, stage, say, sums.repeats_planned)?;
+            let listened = run_pass(pass, books, ready, context, say, sums.repeats_planned)?;
             stopped_by = listened.stopped_by;
-            books = sums.take(pass, listened, ready);
+            books = sums.add_pass(pass, listened, ready);
             if stopped_by != StoppedBy::Plan {
                 break;
             }
@@ -113,13 +113,13 @@ impl Load {
         Ok(sums.finish(&last.plan, books, stopped_by, ready))
     }
 
-    /// Requests of every pass: what a server's own count is compared with.
+    /// Returns the requests of every pass, which a server's own count is compared with.
     pub fn sent(&self) -> Cow<'_, Merged> {
         let measured = self.measured.load.merged();
-        match &self.besides {
+        match &self.unmeasured {
             None => Cow::Borrowed(measured),
-            Some(besides) => {
-                let mut all = besides.clone();
+            Some(unmeasured) => {
+                let mut all = unmeasured.clone();
                 all.append(measured);
                 Cow::Owned(all)
             }
@@ -127,8 +127,8 @@ impl Load {
     }
 }
 
-/// What is to come, where there is more than one pass.
-fn announced(pass: &Pass, repeats: u32) -> String {
+/// Returns the line that announces a pass, if there is more than one.
+fn announcement(pass: &Pass, repeats: u32) -> String {
     let run = match repeats {
         1 => String::new(),
         _ => format!("run {} of {repeats}: ", pass.repeat + 1),
@@ -140,7 +140,7 @@ fn announced(pass: &Pass, repeats: u32) -> String {
     let users = pass.plan.schedule_of_shard().vus_max();
     let length = format_duration(pass.plan.executor.duration());
     let what = match pass.role {
-        Role::WarmUp => format!("warm-up of {length}, left out of the figures"),
+        Role::WarmUp => format!("warm-up of {length}, excluded from all figures"),
         Role::Alone(endpoint) => format!("{} alone, {users} users", name(endpoint)),
         Role::Measured if repeats == 1 => format!("all together, {users} users"),
         Role::Measured => format!("{users} users"),
@@ -148,11 +148,11 @@ fn announced(pass: &Pass, repeats: u32) -> String {
     format!("{run}{what}")
 }
 
-fn one(
+fn run_pass(
     pass: &Pass,
     mut books: Books,
     ready: &mut Ready,
-    stage: &Stage<'_>,
+    context: &PassContext<'_>,
     say: &mut dyn FnMut(&str),
     repeats: u32,
 ) -> Result<Listened, Failure> {
@@ -161,22 +161,22 @@ fn one(
     let mut engine =
         Engine::start(pass.plan.clone(), ready.targets.clone(), options).map_err(Failure::internal)?;
     if books.origin.is_none() {
-        if let Some(at) = stage.start_at {
-            engine.wall_offset = start::wait(at, ready, stage.args.quiet, say)?;
+        if let Some(at) = context.start_at {
+            engine.wall_offset = start::wait(at, ready, context.args.quiet, say)?;
         }
-        stage.signals.enter(Phase::Load);
+        context.signals.enter(Phase::Load);
     }
     if let Some(spool) = &mut books.spool {
         spool.begin_pass(pass.id_prefix(repeats), i128::from(engine.wall_offset));
     }
     let cores = ready.cpus.workers.len();
-    let shown = Shown::new(stage.args, stage.screen, cores, ready.engine.kernel_stamps);
-    Ok(Listener::new(pass, engine, books, shown, say).listen(ready, stage.signals))
+    let shown = Shown::new(context.args, context.screen, cores, ready.engine.kernel_stamps);
+    Ok(Listener::new(pass, engine, books, shown, say).listen(ready, context.signals))
 }
 
 impl Passes {
-    /// Gives back what the next pass goes on with.
-    fn take(&mut self, pass: &Pass, listened: Listened, ready: &Ready) -> Books {
+    /// Adds the figures of a pass, and returns the state that the next pass continues with.
+    fn add_pass(&mut self, pass: &Pass, listened: Listened, ready: &Ready) -> Books {
         let Listened {
             aggregator,
             judge,
@@ -188,9 +188,9 @@ impl Passes {
         } = listened;
         let duration = ended - t0;
         if pass.role != Role::Measured {
-            match &mut self.besides {
-                None => self.besides = Some(aggregator.merged().clone()),
-                Some(besides) => besides.append(aggregator.merged()),
+            match &mut self.unmeasured {
+                None => self.unmeasured = Some(aggregator.merged().clone()),
+                Some(unmeasured) => unmeasured.append(aggregator.merged()),
             }
         }
         match pass.role {
@@ -209,7 +209,7 @@ impl Passes {
             Role::Measured => {
                 let begun = t0.saturating_sub(books.origin.unwrap_or(t0));
                 let rss: Vec<(Nanos, u64)> = ready
-                    .owned
+                    .managed
                     .samples()
                     .rss_over_time()
                     .into_iter()
@@ -241,8 +241,8 @@ impl Passes {
         let (cores, series) = (ready.cpus.workers.len(), plan.workload.kinds.len());
         let (t0, wall_offset) = self.begun.unwrap_or((books.origin.unwrap_or(0), 0));
         Load {
-            // Ended before the measured part began: nothing is judged as if it had been there.
-            judged: judged_together(self.judged).unwrap_or_else(|| nothing_judged(plan)),
+            // A run that ended before the measured load began is judged without any requests.
+            judged: judged_together(self.judged).unwrap_or_else(|| judged_without_load(plan)),
             measured: self.measured.unwrap_or_else(|| Total {
                 load: Aggregator::new(cores, series),
                 duration: 0,
@@ -250,7 +250,7 @@ impl Passes {
             alone: self.alone,
             warmup: self.warmup,
             repeats: self.repeats,
-            besides: self.besides,
+            unmeasured: self.unmeasured,
             in_a_hurry: books.signals > 1,
             books,
             stopped_by,
@@ -260,6 +260,6 @@ impl Passes {
     }
 }
 
-fn nothing_judged(plan: &Plan) -> Judged {
+fn judged_without_load(plan: &Plan) -> Judged {
     Judge::from_plan(plan).finish(1, &[])
 }

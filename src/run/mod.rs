@@ -1,5 +1,5 @@
-//! A run from its plan to its exit code: check the host, find or start the server, start the engine, listen to
-//! it, build the result, write it.
+//! A run from its plan to its exit code: it checks the host, finds or starts the server, starts the engine, listens to
+//! it, builds the result and writes it.
 
 mod finish;
 mod listen;
@@ -26,22 +26,23 @@ use crate::plan::Plan;
 use crate::result::Grouping;
 use crate::signals::{Phase, Signals};
 use crate::units::Nanos;
-use finish::Started;
+use finish::StartFacts;
 use listen::Books;
-use load::{Load, Stage};
+use load::{Load, PassContext};
 use setup::Ready;
 
-/// What a finished run shows: `main` prints it.
+/// The outcome of a run, for `main` to print.
 #[derive(Debug)]
 pub struct Finished {
     pub exit: ExitCode,
-    /// For standard output; empty with `--quiet`.
+    /// The summary for standard output; empty with `--quiet`.
     pub summary: String,
-    /// For standard error: what went wrong beside the load itself.
+    /// The failures for standard error: everything that went wrong apart from the load itself.
     pub errors: Vec<Failure>,
 }
 
-/// `begun`: when the program started, CLOCK_MONOTONIC. `say` prints a line of progress or a note at once.
+/// Makes a run. `begun` is when the program started, on CLOCK_MONOTONIC. `say` prints a line of progress or a note at
+/// once.
 pub fn run(
     args: &RunArgs,
     signals: &Signals,
@@ -49,7 +50,7 @@ pub fn run(
     say: &mut dyn FnMut(&str),
 ) -> Result<Finished, Failure> {
     let (mut config, mut plan) = load_plan(args)?;
-    let start_at = start::instant(args.sharding.start_at, clock::realtime())?;
+    let start_at = start::start_instant(args.sharding.start_at, clock::realtime())?;
     let now = OffsetDateTime::now_utc();
     let results = config.results_dir.as_deref().map(|folder| (folder, now));
     let files = OutputFiles::prepare(config.run.output.as_deref(), results)?;
@@ -59,9 +60,9 @@ pub fn run(
         }
     };
     if config.run.details && files.spool_path().is_none() {
-        note("--details: left out, there is no --output FILE to put them in (a device or a pipe is none)");
+        note("--details: ignored, because it needs --output with a regular file");
     }
-    notice::shard(&plan, &mut note);
+    notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
     let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     if models::adopt(&mut config, &ready.models) {
@@ -70,11 +71,11 @@ pub fn run(
     let plan = Arc::new(plan);
     if config.validate {
         let (targets, tls) = (&ready.targets, &ready.engine.tls);
-        match ready.owned.validate(&plan, targets, tls, &mut note) {
+        match ready.managed.validate(&plan, targets, tls, &mut note) {
             Ok(targets) => ready.targets = targets.into(),
             Err(e) => {
                 let mut failures = vec![e];
-                ready.owned.stop(&mut failures);
+                ready.managed.stop(&mut failures);
                 return Err(failures.remove(0));
             }
         }
@@ -92,13 +93,13 @@ pub fn run(
         ..Books::default()
     };
     let passes = plan.passes(config.repeat, config.contention);
-    let stage = Stage {
+    let context = PassContext {
         args,
         signals,
         screen: screen.as_ref(),
         start_at,
     };
-    let mut load = Load::run(&passes, books, &mut ready, &stage, &mut say)?;
+    let mut load = Load::run(&passes, books, &mut ready, &context, &mut say)?;
     if let Some(screen) = &screen {
         screen.clear();
     }
@@ -106,22 +107,22 @@ pub fn run(
     signals.enter(Phase::Report {
         temporaries: files.temporaries(),
     });
-    let started = Started {
+    let start_facts = StartFacts {
         begun,
         start_at,
         pushes,
     };
-    let mut finished = finish::finish(&config, &plan, ready, &files, load, started);
+    let mut finished = finish::finish(&config, &plan, ready, &files, load, start_facts);
     if args.quiet {
         finished.summary.clear();
     }
     Ok(finished)
 }
 
-/// Where each request is written to while the run goes on.
+/// Creates the file that each request is written to during the run; `None` if requests are not kept.
 fn spool(files: &OutputFiles, ready: &Ready, plan: &Plan) -> Result<Option<DetailSpool>, Failure> {
     Ok(match files.spool_path() {
-        // Each pass says which time of day its instants are.
+        // The offset is 0 because each pass sets its own offset to the wall clock when it begins.
         Some(path) if ready.engine.details => {
             let spool = DetailSpool::create(&path, &Grouping::from_plan(plan).names_in_details(), 0)?;
             Some(spool.ids_by_iteration(plan.executor.shared_iterations().is_some()))

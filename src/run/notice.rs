@@ -1,4 +1,4 @@
-//! Before load goes to an address that all the world can reach: who gets it, how much, for how long.
+//! The notice before load goes to a public address: which target gets it, how much, and for how long.
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,21 +9,20 @@ use crate::config::Config;
 use crate::discover;
 use crate::error::{Failure, one_line};
 use crate::plan::Plan;
-use crate::run::servers::named;
+use crate::run::servers::label;
 use crate::units::{format_duration, redact};
 
-/// Long enough to read the line and to find the keys.
+/// The pause before a public target is loaded: long enough to read the notice and to press Ctrl-C.
 const WAIT: Duration = Duration::from_secs(3);
-/// More addresses are counted, not named.
+/// The number of addresses that are named; further ones are only counted.
 const ADDRESSES_SHOWN: usize = 3;
 
-/// Prints the notice for a public target and, on a terminal, waits. A signal meanwhile ends the program with
-/// nothing sent: nobody but the name service was asked. What else is wrong with the target is told later, by
-/// those who connect to it.
+/// Prints the notice for each public target and, on a terminal, waits. A signal during the wait ends the program. Only
+/// DNS has been queried so far; nothing has been sent to the target.
 ///
 /// # Errors
-/// A name that has no address ends the run here, so that a silent name service is waited for once; not where the run
-/// waits for its target, whose name may come with it.
+/// Fails if a name has no address, so that a silent name service is waited for only once. If the run waits for its
+/// target, such a name is not an error yet, because it may appear together with the target.
 pub fn announce(
     config: &Config,
     plan: &Plan,
@@ -34,9 +33,9 @@ pub fn announce(
     for server in config.servers() {
         let url = &server.base_url;
         match (discover::addresses(url, &server.place), &server.name) {
-            (Ok(addresses), _) => texts.extend(text(&one_line(&redact(url)), &addresses, plan)),
+            (Ok(addresses), _) => texts.extend(notice_text(&one_line(&redact(url)), &addresses, plan)),
             (Err(_), _) if args.wait_for_target.is_some() => {}
-            (Err(e), Some(name)) => return Err(e.within(&named(name))),
+            (Err(e), Some(name)) => return Err(e.within(&label(name))),
             (Err(e), None) => return Err(e),
         }
     }
@@ -47,9 +46,9 @@ pub fn announce(
         note(text);
     }
     let terminal = std::io::stderr().is_terminal();
-    if waits(args.yes, args.quiet, terminal) {
+    if should_wait(args.yes, args.quiet, terminal) {
         note(&format!(
-            "starting in {} s; Ctrl-C leaves with nothing sent, --yes skips this wait",
+            "starting in {} s; Ctrl-C ends the program before anything is sent, --yes skips this pause",
             WAIT.as_secs()
         ));
         std::thread::sleep(WAIT);
@@ -57,26 +56,29 @@ pub fn announce(
     Ok(())
 }
 
-/// Which part of the plan this is, where there are several.
-pub fn shard(plan: &Plan, note: &mut dyn FnMut(&str)) {
+/// Prints which part of the plan this process runs, if there are several.
+pub fn announce_shard(plan: &Plan, note: &mut dyn FnMut(&str)) {
     if plan.shard.is_whole() {
         return;
     }
     let (shard, all) = (plan.shard, plan.executor.vus_of_all());
     match plan.vus_of_shard() {
         0 => note(&format!(
-            "shard {shard} of the plan has none of its {all} VUs: nothing is sent"
+            "shard {shard} has none of the plan's {all} VUs: nothing will be sent"
         )),
-        mine => note(&format!("shard {shard} of the plan: {mine} of {all} VUs at most")),
+        mine => note(&format!(
+            "shard {shard} runs up to {mine} of the plan's {all} VUs"
+        )),
     }
 }
 
-fn waits(yes: bool, quiet: bool, terminal: bool) -> bool {
+/// Tells whether anyone is there to read the notice, and wants to.
+fn should_wait(yes: bool, quiet: bool, terminal: bool) -> bool {
     terminal && !yes && !quiet
 }
 
-/// `None` where no address is public.
-fn text(target: &str, addresses: &[SocketAddr], plan: &Plan) -> Option<String> {
+/// Returns the notice for a target; `None` if none of its addresses is public.
+fn notice_text(target: &str, addresses: &[SocketAddr], plan: &Plan) -> Option<String> {
     let mut public: Vec<String> = addresses
         .iter()
         .filter(|a| is_public(a.ip()))
@@ -104,7 +106,7 @@ fn text(target: &str, addresses: &[SocketAddr], plan: &Plan) -> Option<String> {
     ))
 }
 
-/// Whether others than this host and its own networks may be behind it.
+/// Tells whether the address may belong to anyone outside this host and its private networks.
 fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -117,7 +119,7 @@ fn is_public(ip: IpAddr) -> bool {
 
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, ..] = ip.octets();
-    // RFC 6598, carrier-grade NAT; 0.0.0.0/8 is this host.
+    // 100.64.0.0/10 is shared by carrier-grade NAT (RFC 6598); 0.0.0.0/8 is this host.
     let shared = a == 100 && (64..128).contains(&b);
     !(ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared || a == 0)
 }
@@ -133,7 +135,7 @@ mod tests {
     use crate::units::SECOND;
 
     #[test]
-    fn own_networks_are_not_public_and_their_neighbours_are() {
+    fn private_networks_are_not_public_and_their_neighbours_are() {
         for own in [
             "127.0.0.1",
             "127.255.255.255",
@@ -182,15 +184,15 @@ mod tests {
             |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|t| t.parse().unwrap()).collect() };
         let two = addresses(&["10.0.0.1:443", "203.0.113.5:443", "[2001:db8::1]:443"]);
         assert_eq!(
-            text("https://llm.example.com", &two, &plan).unwrap(),
+            notice_text("https://llm.example.com", &two, &plan).unwrap(),
             "target https://llm.example.com is on a public address (203.0.113.5:443, [2001:db8::1]:443): \
              up to 200 VUs for 1m30s"
         );
         let five = addresses(&["1.0.0.1:1", "1.0.0.2:1", "1.0.0.3:1", "1.0.0.4:1", "1.0.0.5:1"]);
-        let shown = text("http://x", &five, &plan).unwrap();
+        let shown = notice_text("http://x", &five, &plan).unwrap();
         assert!(shown.contains("1.0.0.3:1 and 2 more)"), "{shown}");
         assert_eq!(
-            text("http://x", &addresses(&["127.0.0.1:80", "[::1]:80"]), &plan),
+            notice_text("http://x", &addresses(&["127.0.0.1:80", "[::1]:80"]), &plan),
             None
         );
     }
@@ -202,7 +204,7 @@ mod tests {
             iterations: 3,
             max_duration: 60 * SECOND,
         });
-        let shown = text("http://x", &["1.0.0.1:1".parse().unwrap()], &plan).unwrap();
+        let shown = notice_text("http://x", &["1.0.0.1:1".parse().unwrap()], &plan).unwrap();
         assert!(
             shown.ends_with("up to 1 VU for 3 requests, at most 1m"),
             "{shown}"
@@ -210,10 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn only_somebody_who_can_read_the_notice_is_waited_for() {
-        assert!(waits(false, false, true));
-        assert!(!waits(true, false, true), "--yes");
-        assert!(!waits(false, true, true), "--quiet shows no notice");
-        assert!(!waits(false, false, false), "a pipe or a file");
+    fn the_pause_is_only_for_someone_who_can_read_the_notice() {
+        assert!(should_wait(false, false, true));
+        assert!(!should_wait(true, false, true), "--yes");
+        assert!(!should_wait(false, true, true), "--quiet shows no notice");
+        assert!(!should_wait(false, false, false), "a pipe or a file");
     }
 }

@@ -1,4 +1,4 @@
-//! What a run shows while it goes on: a block on a terminal, a line every ten seconds elsewhere, or nothing.
+//! The progress of a run: a live block on a terminal, a line every ten seconds elsewhere, or nothing.
 
 use crate::cli::{Progress, RunArgs};
 use crate::output::{Screen, block};
@@ -8,7 +8,7 @@ use crate::units::{Nanos, SECOND};
 
 const LINE_EVERY: Nanos = 10 * SECOND;
 
-/// The terminal, where progress is shown on one.
+/// Returns the terminal that the live block is drawn on, if there is to be one.
 pub fn screen(args: &RunArgs) -> Option<Screen> {
     match args.quiet || args.progress != Progress::Auto {
         true => None,
@@ -16,19 +16,20 @@ pub fn screen(args: &RunArgs) -> Option<Screen> {
     }
 }
 
+/// The display of progress during one pass.
 pub struct Shown<'a> {
     screen: Option<&'a Screen>,
     lines: bool,
     view: LiveView,
 }
 
-/// One tick of the reporter.
+/// The state that the display needs at one tick of the reporter.
 pub struct Tick<'a> {
     pub plan: &'a Plan,
     pub aggregator: &'a Aggregator,
     pub elapsed: Nanos,
     pub vus_planned: u64,
-    /// The run was told to end.
+    /// The run has been asked to end.
     pub stopping: bool,
 }
 

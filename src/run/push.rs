@@ -1,4 +1,5 @@
-//! The Pushgateway of a run: set up before anything is sent, fed by the reporter, told the whole when it is over.
+//! The Pushgateway of a run: it is set up before anything is sent, fed by the reporter, and gets the final figures at
+//! the end.
 
 use crate::config::Config;
 use crate::error::{ExitCode, Reason};
@@ -11,7 +12,8 @@ use super::load::Load;
 use crate::error::Failure;
 use crate::signals::Signals;
 
-/// `None`: nothing is pushed. `--insecure` is for the target alone: a password goes to a verified gateway or nowhere.
+/// Sets up the gateway; returns `None` if nothing is pushed. `--insecure` is for the target alone: a password goes to a
+/// verified gateway or nowhere.
 pub fn gateway(config: &Config) -> Result<Option<Gateway>, Failure> {
     let Some(push) = &config.push else { return Ok(None) };
     let cacert = TlsOptions {
@@ -23,7 +25,8 @@ pub fn gateway(config: &Config) -> Result<Option<Gateway>, Failure> {
     Ok(Some(Gateway::new(push, &name, cacert)?))
 }
 
-/// From a thread that is pinned where it disturbs no worker: the pusher's thread stays there, too.
+/// Starts the pusher. It has to be called from a thread that is pinned away from the workers, because the pusher's
+/// thread stays on the same CPU.
 pub fn start(
     gateway: Option<Gateway>,
     config: &Config,
@@ -38,7 +41,8 @@ pub fn start(
     Ok(Some(pusher))
 }
 
-/// Of each series: the server it belongs to, where servers have names, else the kind of request.
+/// Returns the name under which each series is pushed: its server's name if servers have names, otherwise that of its
+/// kind of request.
 fn endpoint_names(plan: &Plan) -> Vec<String> {
     let of_server = |index: u16| plan.workload.servers.get(usize::from(index))?.name.clone();
     let kinds = plan.workload.kinds.iter();
@@ -47,7 +51,7 @@ fn endpoint_names(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// The last push, unless a second signal came: one that comes now ends the wait for it.
+/// Makes the last push, unless a second signal has come. A second signal that comes now ends the wait for it.
 pub fn finish(
     load: &mut Load,
     config: &Config,
@@ -67,19 +71,20 @@ pub fn finish(
         say(warning);
     }
     if config.run.push_required && pushed.pushes.failed > 0 {
-        load.books.failures.push(required(&pushed));
+        load.books.failures.push(failed_pushes(&pushed));
     }
     Some(pushed.pushes)
 }
 
-fn required(pushed: &Pushed) -> Failure {
+/// Returns the failure for pushes that failed although `--push-required` was given.
+fn failed_pushes(pushed: &Pushed) -> Failure {
     let tried = pushed.pushes.sent + pushed.pushes.failed;
     let what = format!(
         "{} of {tried} pushes to {} failed",
         pushed.pushes.failed, pushed.gateway
     );
     let cause = pushed.pushes.last_error.as_deref().unwrap_or_default();
-    let hint = "is the Pushgateway up, and does it take what is pushed? see docs/METRICS.md";
+    let hint = "check that the Pushgateway is running and accepts the metrics (see docs/METRICS.md)";
     let reason = Reason::new(what).hint(hint).at("--push-required", 0);
     Failure::new(ExitCode::Output, reason).because(cause)
 }

@@ -1,4 +1,5 @@
-//! The server of a run: found, or started; asked whether it does what the load needs; watched; stopped.
+//! The servers of a run: finds or starts them, validates that they do what the load needs, and watches and stops the
+//! one that was started.
 
 use crate::config::{CommandSettings, Config, ServerChoice, ServerEntry, SimulatorSettings, local_url};
 use crate::discover;
@@ -18,25 +19,25 @@ use std::time::Instant;
 
 use crate::error::Failure;
 
-/// Characters of a server's name in messages.
+/// The number of characters of a server's name that messages show.
 const NAME_CHARS_MAX: usize = 80;
 
-/// A server of ours, and what was seen of it. Empty where the run goes to one that was there before.
-pub struct Owned {
+/// The managed server with its samples. It is empty if the run loads servers that were already running.
+pub struct Managed {
     server: Option<ManagedServer>,
     sampler: Option<Sampler>,
-    /// It fails on purpose.
+    /// The simulator fails on purpose (`--chaos`).
     chaos: bool,
 }
 
-/// One of several, as messages name it.
-pub fn named(server: &str) -> String {
+/// Returns the name of one of several servers in messages.
+pub fn label(server: &str) -> String {
     format!("server `{}`", printable(server, NAME_CHARS_MAX))
 }
 
-/// Finds out what is at the port that the simulator would have. Refuses options for the simulator where a healthy
-/// server is there already, because then none is started.
-pub fn decide(config: &Config) -> Result<ServerChoice, Failure> {
+/// Finds out what is at the port that the simulator would use. Refuses options for the simulator if a healthy server
+/// already answers there, because then no simulator is started.
+pub fn choose(config: &Config) -> Result<ServerChoice, Failure> {
     let ServerChoice::Simulator(SimulatorSettings {
         port: Some(port),
         option,
@@ -53,28 +54,28 @@ pub fn decide(config: &Config) -> Result<ServerChoice, Failure> {
         }
         (AtPort::HealthyServer, Some(option)) => {
             let what = format!(
-                "{option}: is for the simulator, but a healthy server answers at --port {port} already, \
+                "{option}: this option is for the simulator, but a healthy server already answers at --port {port}, \
                  so none is started"
             );
-            let hint = "drop the option, stop that server, or choose another --port";
+            let hint = "remove the option, stop that server, or choose another --port";
             Err(Failure::new(ExitCode::Config, Reason::new(what).hint(hint)))
         }
     }
 }
 
-/// Starts what the run starts, and finds out how each server is reached. Servers that others start are waited for
-/// until `deadline`, if there is one.
-pub fn reach(
+/// Starts the managed server, if there is one, and resolves the address and API of each server. Servers that others
+/// start are waited for until `deadline`, if there is one.
+pub fn connect(
     choice: ServerChoice,
     cpus: &CpuPlan,
     headers: Vec<(String, String)>,
     tls: &TlsOptions,
     deadline: Option<Instant>,
     note: &mut dyn FnMut(&str),
-) -> Result<(Owned, Vec<Discovery>), Failure> {
+) -> Result<(Managed, Vec<Discovery>), Failure> {
     let (server, entry, chaos) = match choice {
         ServerChoice::Running(servers) => {
-            let none = Owned {
+            let none = Managed {
                 server: None,
                 sampler: None,
                 chaos: false,
@@ -93,15 +94,15 @@ pub fn reach(
             (started, server.unwrap_or(origin), false)
         }
     };
-    let owned = Owned {
+    let managed = Managed {
         sampler: Some(server.sampler()),
         server: Some(server),
         chaos,
     };
-    Ok((owned, vec![resolve(&entry, headers, tls)?]))
+    Ok((managed, vec![resolve(&entry, headers, tls)?]))
 }
 
-/// With the server's name in front of what is said of it, if it has one.
+/// Resolves a server, and puts its name, if it has one, in front of every note and error.
 fn resolve(
     server: &ServerEntry,
     headers: Vec<(String, String)>,
@@ -110,14 +111,14 @@ fn resolve(
     let headers = headers_of(server, headers);
     let found = discover::resolve_over(&server.base_url, &server.place, server.api, headers, tls);
     let Some(name) = &server.name else { return found };
-    let mut found = found.map_err(|e| e.within(&named(name)))?;
+    let mut found = found.map_err(|e| e.within(&label(name)))?;
     for note in &mut found.notes {
-        *note = format!("{}, {note}", named(name));
+        *note = format!("{}, {note}", label(name));
     }
     Ok(found)
 }
 
-/// The run's headers, and in place of those of the same name the server's own.
+/// Returns the run's headers, in which the server's own replace those of the same name.
 fn headers_of(server: &ServerEntry, mut headers: Vec<(String, String)>) -> Vec<(String, String)> {
     headers.retain(|(name, _)| !server.sent.iter().any(|own| own.is(name)));
     let own = server.sent.iter();
@@ -125,7 +126,7 @@ fn headers_of(server: &ServerEntry, mut headers: Vec<(String, String)>) -> Vec<(
     headers
 }
 
-/// One after the other: the deadline is for all.
+/// Waits for the servers one after the other, because the deadline is for all of them.
 fn wait_for_all(
     servers: &[ServerEntry],
     headers: &[(String, String)],
@@ -138,14 +139,15 @@ fn wait_for_all(
         let headers = headers_of(server, headers.to_vec());
         let waited = discover::wait_until_ready(url, place, server.api, &headers, tls, deadline, note);
         waited.map_err(|e| match &server.name {
-            Some(name) => e.within(&named(name)),
+            Some(name) => e.within(&label(name)),
             None => e,
         })?;
     }
     Ok(())
 }
 
-/// All at once, so that several slow ones cost one limit; the first in the document that fails is told.
+/// Resolves all servers concurrently, so that the total wait is one timeout. Reports the failure that comes first in the
+/// document.
 fn resolve_all(
     servers: &[ServerEntry],
     headers: &[(String, String)],
@@ -157,8 +159,9 @@ fn resolve_all(
             .map(|server| scope.spawn(|| resolve(server, headers.to_vec(), tls)))
             .collect();
         all.into_iter()
-            .map(|one| {
-                one.join()
+            .map(|thread| {
+                thread
+                    .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
             .collect()
@@ -179,13 +182,14 @@ fn start_simulator(
         server.startup().as_secs_f64()
     ));
     if cpus.is_shared() {
-        note("the simulator shares its CPUs with the workers: figures measure both");
+        note("the simulator shares its CPUs with the workers, so the figures measure both");
     }
     let entry = ServerEntry::at(&server.url(), Place::default());
     Ok((ManagedServer::Simulator(server), entry))
 }
 
-/// The server, and where its health URL is: the load goes there unless another address is given.
+/// Starts the user's command. Returns the server, and the address of its health URL, which the load goes to unless
+/// another one is given.
 fn start_command(
     command: &CommandSettings,
     headers: &[(String, String)],
@@ -194,7 +198,7 @@ fn start_command(
     note(&format!("starting the server {}", quoted(&command.program)));
     let server = CommandServer::start(Path::new(OWN_EXE), &command.options(), headers)?;
     note(&format!(
-        "server `{}` healthy at {} after {:.1} s; it may run on any CPU (taskset in its command restricts it)",
+        "server `{}` is healthy at {} after {:.1} s; it may run on any CPU (taskset in its command restricts it)",
         server.name(),
         server.origin(),
         server.startup().as_secs_f64()
@@ -203,8 +207,8 @@ fn start_command(
     Ok((ManagedServer::Command(server), origin))
 }
 
-impl Owned {
-    /// The managed server died: with its last log lines.
+impl Managed {
+    /// Checks that the managed server is still running. The failure holds its last log lines.
     pub fn check(&mut self) -> Result<(), Failure> {
         match &mut self.server {
             Some(server) => server.check(),
@@ -212,8 +216,8 @@ impl Owned {
         }
     }
 
-    /// Asks each server in its own API, each endpoint once; then forgets what the server counted of it. Gives the
-    /// targets with the wording that each of them takes.
+    /// Asks each server once in its own API, then resets the count that a managed server keeps. Returns the targets
+    /// with the wording that each of them accepts.
     pub fn validate(
         &mut self,
         plan: &Plan,
@@ -222,12 +226,12 @@ impl Owned {
         note: &mut dyn FnMut(&str),
     ) -> Result<Vec<Target>, Failure> {
         if self.chaos {
-            note("validation: left out, with --chaos answers fail on purpose");
+            note("validation: skipped, because answers fail on purpose with --chaos");
             return Ok(targets.to_vec());
         }
         let validated = validate_all(plan, targets, tls, note);
         if validated.is_err() {
-            // A server that is gone answers nothing: that is the reason to tell.
+            // If the server has ended, that is the real reason why it did not answer.
             self.check()?;
         }
         let validated = validated?;
@@ -243,13 +247,13 @@ impl Owned {
         }
     }
 
-    /// Empty without a server of ours.
+    /// Returns the samples of the managed server; empty if there is none.
     pub fn samples(&self) -> ServerSamples {
         let samples = self.sampler.as_ref().map(|sampler| sampler.samples.clone());
         samples.unwrap_or_default()
     }
 
-    /// Its own count of the load, if it counts.
+    /// Asks the managed server for its own count of the load, if it keeps one.
     pub fn totals(&mut self, failures: &mut Vec<Failure>) -> Option<ServerTotals> {
         match self.server.as_ref()?.totals()? {
             Ok(totals) => Some(totals),
@@ -260,7 +264,7 @@ impl Owned {
         }
     }
 
-    /// At once, by force.
+    /// Kills the managed server at once.
     pub fn kill(&mut self) {
         if let Some(server) = self.server.take() {
             server.kill();
@@ -290,13 +294,13 @@ fn validate_all(
             _ => plan.workload.servers[usize::from(index)].name.as_deref(),
         };
         let mut say = |line: &str| match name {
-            Some(name) => note(&format!("{}, {line}", named(name))),
+            Some(name) => note(&format!("{}, {line}", label(name))),
             None => note(line),
         };
         let asked = question(plan, index);
         let checked = discover::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say);
         let wording = checked.map_err(|e| match name {
-            Some(name) => e.within(&named(name)),
+            Some(name) => e.within(&label(name)),
             None => e,
         })?;
         validated.push(Target {
@@ -307,7 +311,7 @@ fn validate_all(
     Ok(validated)
 }
 
-/// Of the first kind of completion in an endpoint's mix.
+/// Returns the question that validation asks an endpoint: the first kind of completion in its mix.
 fn question(plan: &Plan, endpoint: u16) -> Option<Question<'_>> {
     let mut kinds = plan.workload.kinds.iter().filter(|kind| kind.server == endpoint);
     kinds.find_map(|kind| match &kind.call {
@@ -328,7 +332,8 @@ fn question(plan: &Plan, endpoint: u16) -> Option<Question<'_>> {
     })
 }
 
-/// The server's figures, and the simulator's own count beside ours, class by class. It counts completions only.
+/// Returns the figures of the managed server, with the simulator's own count next to ours, class by class. The
+/// simulator counts completions only.
 pub fn figures(
     plan: &Plan,
     merged: &Merged,

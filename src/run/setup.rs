@@ -1,4 +1,4 @@
-//! Before the load: which CPUs, which server, does the host carry it.
+//! The setup before the load: chooses CPUs, finds or starts the server, and checks that the host can run the load.
 
 use crate::cli::{RunArgs, Stamp};
 use crate::config::{Config, ServerChoice};
@@ -16,22 +16,23 @@ use crate::workload::Target;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::servers::{self, Owned};
+use super::servers::{self, Managed};
 use crate::error::Failure;
 use crate::run::{models, notice};
 
-/// Everything that the run stands on.
+/// Everything that is in place before the load begins.
 pub struct Ready {
     pub host: HostFacts,
     pub cpus: CpuPlan,
-    /// Of each endpoint of the plan.
+    /// The target of each endpoint of the plan.
     pub targets: Arc<[Target]>,
     pub engine: EngineOptions,
-    pub owned: Owned,
-    /// What each server is asked for where the configuration leaves that to it.
+    pub managed: Managed,
+    /// The model that each server is asked for if the configuration leaves the choice to the server.
     pub models: Vec<Option<String>>,
 }
 
+/// Prepares everything that the load needs, and starts the server if the run has one of its own.
 pub fn set_up(
     config: &Config,
     plan: &Plan,
@@ -39,20 +40,20 @@ pub fn set_up(
     note: &mut dyn FnMut(&str),
 ) -> Result<Ready, Failure> {
     let run = &config.run;
-    let choice = servers::decide(config)?;
+    let choice = servers::choose(config)?;
     let mut host = HostFacts::read();
-    let managed = !matches!(choice, ServerChoice::Running(_));
+    let starts_server = !matches!(choice, ServerChoice::Running(_));
     let cpus = plan_cpus(
         &host.allowed_cpus,
         run.cores.map(|n| n as usize),
         run.cpus.as_ref().map(|list| list.0.as_slice()),
-        managed,
+        starts_server,
     )?;
     let vus = plan.connections_max();
     let mut need = Need {
         vus,
         cores: cpus.workers.len() as u32,
-        // One each at least, and each server its own: what is known before they are looked up.
+        // A first estimate, before names are looked up: each server has at least one address of its own.
         addresses: plan.servers_per_user(),
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
         backlog: match choice {
@@ -60,14 +61,15 @@ pub fn set_up(
             ServerChoice::Running(_) | ServerChoice::Command { .. } => 0,
         },
     };
-    // What can be refused without a server is refused before one is started.
+    // Everything that can be refused without a server is refused before one is started.
     for n in host::check(&mut host, &need)? {
         note(&n.to_string());
     }
-    // Nobody waits for a run that this host refuses; nobody but the name service is asked before.
+    // The notice comes after the check, so that nobody waits for a run that this host refuses, and before anything but
+    // DNS is asked.
     notice::announce(config, plan, args, note)?;
-    if let (Some(said), false) = (&run.key_note, matches!(choice, ServerChoice::Simulator(_))) {
-        note(said);
+    if let (Some(key_note), false) = (&run.key_note, matches!(choice, ServerChoice::Simulator(_))) {
+        note(key_note);
     }
     let headers = run
         .headers
@@ -80,7 +82,7 @@ pub fn set_up(
     };
     let deadline = args.wait_for_target.map(Duration::from_nanos);
     let deadline = deadline.and_then(|wait| Instant::now().checked_add(wait));
-    let (owned, found) = servers::reach(choice, &cpus, headers, &tls, deadline, note)?;
+    let (managed, found) = servers::connect(choice, &cpus, headers, &tls, deadline, note)?;
     let before = std::mem::replace(&mut need.addresses, addresses_in_use(&found, plan));
     if need.addresses != before {
         host::check(&mut host, &need)?;
@@ -104,13 +106,13 @@ pub fn set_up(
         },
         cpus,
         targets: targets.into(),
-        owned,
+        managed,
         models,
     })
 }
 
-/// Over how many addresses the connections are spread: all of them over the most that one address gets, since local
-/// ports are counted for each address. Servers of one run may share one.
+/// Returns over how many addresses the connections are spread. That is all connections divided by those to the address
+/// that gets most, because local ports are counted per address, and servers of one run may share an address.
 fn addresses_in_use(found: &[Discovery], plan: &Plan) -> u32 {
     let users = plan.vus_of_shard();
     let most = found
@@ -129,6 +131,6 @@ fn addresses_in_use(found: &[Discovery], plan: &Plan) -> u32 {
 
 /// Moves this thread to a CPU where it disturbs no worker.
 pub fn pin_to(cpu: usize) {
-    // A refusal leaves the thread where it is: it only costs the workers some time.
+    // If the kernel refuses, the thread stays where it is, which only costs the workers some time.
     core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
 }

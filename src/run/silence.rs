@@ -1,4 +1,4 @@
-//! Servers that were asked and never said a word.
+//! Servers that never answered a request.
 
 use crate::error::{ExitCode, Failure, Reason};
 use crate::metrics::Merged;
@@ -7,13 +7,13 @@ use crate::result::StoppedBy;
 use crate::units::{Nanos, SECOND};
 use crate::workload::Target;
 
-/// A request that was cut without a response says something of its server only if it has waited this long. Shorter
-/// ones were begun just before the end.
+/// The time after which a request that was cut off without a response says something about its server. Shorter ones had
+/// only begun just before the end.
 const SILENCE_MIN: Nanos = SECOND;
 
-/// Of each server without one response in the whole run, although requests to it came to an end by themselves, or were
-/// cut after a while by an end that was planned. One of several is told as all are: what the rest answered is no
-/// measurement of the workload that was asked for.
+/// Returns a failure for each server that sent no response during the whole run, although requests to it ended by
+/// themselves, or were cut off after a while by a planned end. A single silent server among several fails the run,
+/// because the answers of the others do not measure the workload that was asked for.
 pub fn never_answered(
     plan: &Plan,
     merged: &Merged,
@@ -39,8 +39,9 @@ pub fn never_answered(
                 (2.., Some(name)) => format!("server `{name}`, {}", target.origin),
                 _ => target.origin.clone(),
             };
-            let what = format!("{server}: not one response in the whole run");
-            let hint = "see the outcomes in the summary; is the server up, and is this its port?";
+            let what = format!("{server}: no response during the whole run");
+            let hint =
+                "see the outcomes in the summary, and check that the server is running and uses this port";
             Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
         })
         .collect()

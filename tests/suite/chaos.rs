@@ -70,7 +70,9 @@ fn a_smoke_with_chaos_is_not_validated_and_says_so() {
     let ended = ran(&["quick-smoke", "--chaos", "--think-time", "0"]);
     assert!([Some(0), Some(99)].contains(&ended.code), "{ended:?}");
     assert!(
-        ended.stderr.contains("validation: left out, with --chaos"),
+        ended
+            .stderr
+            .contains("validation: skipped, because answers fail on purpose with --chaos"),
         "{}",
         ended.stderr
     );
@@ -140,7 +142,7 @@ fn options_of_the_simulator_without_one_are_refused_and_nothing_is_sent() {
         // Somebody is there already, which only the question shows.
         (
             &["--chaos", "--port", &port],
-            "--chaos: is for the simulator, but a healthy server answers",
+            "--chaos: this option is for the simulator, but a healthy server already answers",
         ),
     ];
     for (more, part) in cases {

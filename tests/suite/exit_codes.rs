@@ -263,7 +263,7 @@ fn happened(cause: Cause, ended: &Ended) -> bool {
             .lines()
             .any(|line| line.starts_with("NOT FIT TO JUDGE: ") && line.contains("buffer_shortages: ")),
         Unanswered => {
-            err.contains(": not one response in the whole run")
+            err.contains(": no response during the whole run")
                 || err.contains(": was killed by signal 9 during the run")
         }
         Failing => out.contains("FAIL  latency: p(95)<0.001"),

@@ -80,7 +80,7 @@ fn whatever_is_lost_is_named_and_under_strict_it_is_exit_code_104_and_no_profile
 
     let profile = dir.path("mine.yaml");
     let strict = ran(&["import-k6", &script, "--strict", "-o", &profile]).expect(104);
-    strict.one_error("2 things are not carried");
+    strict.one_error("2 things were not carried");
     assert!(
         lost.iter().all(|line| strict.stderr.contains(line)),
         "{}",

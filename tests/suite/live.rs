@@ -454,7 +454,7 @@ fn the_seccomp_script_adds_the_three_calls_and_changes_nothing_else() {
 #[test]
 fn a_second_profile_and_a_wrong_variable_are_told_clearly() {
     let ended = ran(&["quick-smoke", "high-concurrency"]).expect(2);
-    ended.one_error("`high-concurrency`: one profile at a time, `quick-smoke` is given already");
+    ended.one_error("`high-concurrency`: only one profile at a time, and `quick-smoke` was already given");
     let mut command = program();
     command.env("LLMLOAD_VUS", "abc").arg("quick-smoke");
     let ended = Live::spawn(&mut command).wait().expect(2);

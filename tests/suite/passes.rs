@@ -52,7 +52,7 @@ fn the_warm_up_is_sent_and_counted_and_in_no_figure() {
     assert!(
         ended
             .stderr
-            .contains("warm-up of 300ms, left out of the figures\n"),
+            .contains("warm-up of 300ms, excluded from all figures\n"),
         "{}",
         ended.stderr
     );

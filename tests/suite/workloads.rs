@@ -265,7 +265,7 @@ fn one_of_several_servers_that_never_answers_is_told_by_its_name_and_is_114() {
     let file = dir.write("mute.yaml", &text);
     let ended = ran(&[&file]).expect(114);
     ended.one_error(&format!(
-        "server `Thinker`, http://{mute}: not one response in the whole run"
+        "server `Thinker`, http://{mute}: no response during the whole run"
     ));
     // What the other one said is there all the same.
     let result = document(&output);

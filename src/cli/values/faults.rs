@@ -3,12 +3,12 @@
 use crate::error::{Reason, nearest, quoted};
 use crate::mock::fault::Fault;
 
-/// How many requests of each cycle meet which fault; each fault once, counts above 0.
+/// The faults of the mock and how many requests of each cycle get each; every fault is there once, counts are above 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultSpec(pub Vec<(Fault, u32)>);
 
 impl FaultSpec {
-    /// Faulty requests in one cycle.
+    /// Returns the number of faulty requests in one cycle.
     pub fn total(&self) -> u64 {
         self.0.iter().map(|(_, count)| u64::from(*count)).sum()
     }
@@ -20,7 +20,7 @@ impl std::str::FromStr for FaultSpec {
     fn from_str(text: &str) -> Result<FaultSpec, Reason> {
         let mut faults: Vec<(Fault, u32)> = Vec::new();
         for part in text.split(',') {
-            let (fault, count) = entry(part.trim())?;
+            let (fault, count) = parse_entry(part.trim())?;
             if faults.iter().any(|(other, _)| *other == fault) {
                 return Err(Reason::new(format!("fault {} is given twice", quoted(part))));
             }
@@ -32,10 +32,10 @@ impl std::str::FromStr for FaultSpec {
     }
 }
 
-fn entry(text: &str) -> Result<(Fault, u32), Reason> {
+fn parse_entry(text: &str) -> Result<(Fault, u32), Reason> {
     let hint = "write `503=37,429=5,reset=11,cut=5,hang=2,error_event=3`";
     let Some((name, count)) = text.split_once('=') else {
-        return Err(Reason::new(format!("{} is no fault with a count", quoted(text))).hint(hint));
+        return Err(Reason::new(format!("{} is not a fault with a count", quoted(text))).hint(hint));
     };
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     let Some(count) = count.parse::<u32>().ok().filter(|_| digits(count)) else {
@@ -45,12 +45,15 @@ fn entry(text: &str) -> Result<(Fault, u32), Reason> {
         return Ok((fault, count));
     }
     if digits(name) && !name.is_empty() {
-        return Err(Reason::new(format!("status {} is not 300 to 599", quoted(name))));
+        return Err(Reason::new(format!(
+            "status {} is not between 300 and 599",
+            quoted(name)
+        )));
     }
     let names: Vec<&str> = Fault::names().collect();
     let hint = match nearest(name, &names) {
         Some(known) => format!("did you mean `{known}`?"),
-        None => format!("faults are a status and {}", names.join(", ")),
+        None => format!("a fault is an HTTP status or one of {}", names.join(", ")),
     };
     Err(Reason::new(format!("unknown fault {}", quoted(name))).hint(hint))
 }
@@ -77,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_refused() {
+    fn anything_but_a_fault_is_refused() {
         let refused = |text: &str| text.parse::<FaultSpec>().unwrap_err().to_string();
-        assert!(refused("").contains("no fault"));
-        assert!(refused("503").contains("no fault with a count"));
+        assert!(refused("").contains("not a fault"));
+        assert!(refused("503").contains("not a fault with a count"));
         assert!(refused("503=").contains("no count"));
         assert!(refused("503=+1").contains("no count"));
-        assert!(refused("200=1").contains("300 to 599"));
-        assert!(refused("99999=1").contains("300 to 599"));
+        assert!(refused("200=1").contains("between 300 and 599"));
+        assert!(refused("99999=1").contains("between 300 and 599"));
         assert!(refused("rest=1").contains("did you mean `reset`?"));
         assert!(refused("=1").contains("unknown fault"));
         assert!(refused("503=1,503=2").contains("given twice"));

@@ -1,4 +1,4 @@
-//! Values of options that are more than a number: each with its own reader and tests.
+//! Values of options that are more than a number, each with its own parser and tests.
 
 pub mod faults;
 pub mod shard;

@@ -1,4 +1,4 @@
-//! Which part of the plan a process runs: `2/4`, or `auto`.
+//! The part of the plan that a process runs: `2/4`, or `auto`.
 
 use crate::error::{Reason, quoted};
 use crate::plan::{SHARDS_MAX, Shard};
@@ -6,7 +6,7 @@ use crate::plan::{SHARDS_MAX, Shard};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShardSpec {
     Part(Shard),
-    /// What the job's environment says.
+    /// The part that the job's environment gives.
     Auto,
 }
 
@@ -18,27 +18,27 @@ impl std::str::FromStr for ShardSpec {
             return Ok(ShardSpec::Auto);
         }
         let wrong = |what: &str| {
-            let hint = "write K/N, the first of four is `1/4`; or `auto` in a Kubernetes Indexed Job or a Slurm array";
+            let hint = "write K/N, for example `1/4` for the first of four, or `auto` in a Kubernetes Indexed Job or a Slurm array";
             Reason::new(format!("{}: {what}", quoted(text))).hint(hint)
         };
-        let (number, count) = text.split_once('/').ok_or_else(|| wrong("no shard"))?;
+        let (number, count) = text.split_once('/').ok_or_else(|| wrong("not a shard"))?;
         let digits = |text: &str| {
             let plain = text.bytes().all(|b| b.is_ascii_digit());
             text.parse::<u32>().ok().filter(|_| plain)
         };
         let (Some(number), Some(count)) = (digits(number), digits(count)) else {
-            return Err(wrong("no shard"));
+            return Err(wrong("not a shard"));
         };
         if number == 0 {
-            return Err(wrong("shards count from 1"));
+            return Err(wrong("shards are counted from 1"));
         }
         if count > SHARDS_MAX {
-            return Err(wrong(&format!("more shards than the limit, {SHARDS_MAX}")));
+            return Err(wrong(&format!("more shards than the limit of {SHARDS_MAX}")));
         }
         let shard = Shard::new(number - 1, count);
         shard
             .map(ShardSpec::Part)
-            .ok_or_else(|| wrong("the number is above the count"))
+            .ok_or_else(|| wrong("the shard's number is above their count"))
     }
 }
 
@@ -53,15 +53,15 @@ mod tests {
         assert_eq!(spec("1/1"), Ok(ShardSpec::Part(Shard::WHOLE)));
         assert_eq!(spec("auto"), Ok(ShardSpec::Auto));
         for (text, what) in [
-            ("0/4", "shards count from 1"),
-            ("5/4", "the number is above the count"),
-            ("1/0", "the number is above the count"),
-            ("1/10001", "more shards than the limit, 10000"),
-            ("1", "no shard"),
-            ("1/4/2", "no shard"),
-            ("+1/4", "no shard"),
-            ("", "no shard"),
-            ("a/b", "no shard"),
+            ("0/4", "shards are counted from 1"),
+            ("5/4", "the shard's number is above their count"),
+            ("1/0", "the shard's number is above their count"),
+            ("1/10001", "more shards than the limit of 10000"),
+            ("1", "not a shard"),
+            ("1/4/2", "not a shard"),
+            ("+1/4", "not a shard"),
+            ("", "not a shard"),
+            ("a/b", "not a shard"),
         ] {
             let reason = spec(text).unwrap_err().to_string();
             assert!(reason.contains(what), "{text}: {reason}");

@@ -4,7 +4,7 @@ use crate::error::{Reason, quoted};
 use crate::plan::{DURATION_MAX, STAGES_MAX, Stage, VUS_MAX};
 use crate::units::parse_duration;
 
-/// 1 to `STAGES_MAX` stages, each within the limits of a stage.
+/// A list of 1 to `STAGES_MAX` stages, each within the limits of a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageList(pub Vec<Stage>);
 
@@ -14,11 +14,11 @@ impl std::str::FromStr for StageList {
     fn from_str(text: &str) -> Result<StageList, Reason> {
         let stages = text
             .split(',')
-            .map(stage)
+            .map(parse_stage)
             .collect::<Result<Vec<Stage>, Reason>>()?;
         if stages.len() > STAGES_MAX {
             return Err(Reason::new(format!(
-                "{} stages, above the limit, {STAGES_MAX}",
+                "{} stages are more than the limit of {STAGES_MAX}",
                 stages.len()
             )));
         }
@@ -26,15 +26,15 @@ impl std::str::FromStr for StageList {
     }
 }
 
-fn stage(text: &str) -> Result<Stage, Reason> {
+fn parse_stage(text: &str) -> Result<Stage, Reason> {
     let hint = "write `DURATION:VUS,...`, for example `10s:100,1m:500,10s:0`";
     let Some((duration, target)) = text.trim().split_once(':') else {
-        return Err(Reason::new(format!("{} is no stage", quoted(text))).hint(hint));
+        return Err(Reason::new(format!("{} is not a stage", quoted(text))).hint(hint));
     };
     let duration = parse_duration(duration)?;
     if duration > DURATION_MAX {
         return Err(Reason::new(format!(
-            "stage {} is longer than the limit, 24h",
+            "stage {} is longer than the limit of 24h",
             quoted(text)
         )));
     }
@@ -42,10 +42,10 @@ fn stage(text: &str) -> Result<Stage, Reason> {
     match target.parse::<u32>() {
         Ok(target) if digits && target <= VUS_MAX => Ok(Stage { duration, target }),
         Ok(_) if digits => Err(Reason::new(format!(
-            "stage {}: VUs above the limit, {VUS_MAX}",
+            "stage {} has more VUs than the limit of {VUS_MAX}",
             quoted(text)
         ))),
-        _ => Err(Reason::new(format!("stage {}: no number of VUs", quoted(text))).hint(hint)),
+        _ => Err(Reason::new(format!("stage {} has no number of VUs", quoted(text))).hint(hint)),
     }
 }
 
@@ -65,15 +65,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_stage_is_refused_with_an_example() {
+    fn anything_but_a_stage_is_refused_with_an_example() {
         let refused = |text: &str| text.parse::<StageList>().unwrap_err().to_string();
         assert!(refused("10s").contains("for example `10s:100"));
-        assert!(refused("").contains("no stage"));
+        assert!(refused("").contains("not a stage"));
         assert!(refused("10s:").contains("no number of VUs"));
         assert!(refused("10s:+5").contains("no number of VUs"));
         assert!(refused("10x:5").contains("unknown unit `x`"));
-        assert!(refused("10s:100001").contains("limit, 100000"));
-        assert!(refused("25h:1").contains("limit, 24h"));
+        assert!(refused("10s:100001").contains("limit of 100000"));
+        assert!(refused("25h:1").contains("limit of 24h"));
         assert!(refused(&vec!["1s:1"; 1_001].join(",")).contains("1001 stages"));
     }
 }

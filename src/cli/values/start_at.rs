@@ -1,4 +1,4 @@
-//! When the load begins: an instant of the wall clock, or so long from now.
+//! The start of the load: an instant of the wall clock, or a time from now.
 
 use crate::error::{Reason, quoted};
 use crate::units::parse_duration;
@@ -10,8 +10,8 @@ use time::format_description::well_known::Rfc3339;
 pub enum StartAt {
     /// Nanoseconds since 1970.
     Instant(Nanos),
-    /// After the program's start.
-    In(Nanos),
+    /// Nanoseconds after the start of the program.
+    After(Nanos),
 }
 
 impl std::str::FromStr for StartAt {
@@ -19,7 +19,7 @@ impl std::str::FromStr for StartAt {
 
     fn from_str(text: &str) -> Result<StartAt, Reason> {
         if let Some(length) = text.strip_prefix('+') {
-            return parse_duration(length).map(StartAt::In);
+            return parse_duration(length).map(StartAt::After);
         }
         let found = match text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             true => unix_seconds(text),
@@ -28,14 +28,15 @@ impl std::str::FromStr for StartAt {
                 .and_then(|t| u64::try_from(t.unix_timestamp_nanos()).ok()),
         };
         found.map(StartAt::Instant).ok_or_else(|| {
-            Reason::new(format!("{} is no instant", quoted(text))).hint(
+            Reason::new(format!("{} is not an instant", quoted(text))).hint(
                 "write `2026-11-22T10:00:00Z`, seconds since 1970 (`date +%s`), or `+30s` from the program's start",
             )
         })
     }
 }
 
-/// Whole numbers all the way: a double holds such an instant to 0.2 us only.
+/// Parses seconds since 1970 with up to nine decimals. It uses whole numbers, because a double holds such an instant
+/// to 0.2 us only.
 fn unix_seconds(text: &str) -> Option<Nanos> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     if part.contains('.') || part.len() > 9 {
@@ -58,11 +59,11 @@ mod tests {
         assert_eq!(read("2026-01-02T04:04:05.250+01:00"), at(1_767_323_045, 250));
         assert_eq!(read("1767323045"), at(1_767_323_045, 0));
         assert_eq!(read("1767323045.25"), at(1_767_323_045, 250));
-        assert_eq!(read("+30s"), Ok(StartAt::In(30 * SECOND)));
+        assert_eq!(read("+30s"), Ok(StartAt::After(30 * SECOND)));
     }
 
     #[test]
-    fn what_is_no_instant_is_refused_with_the_forms_that_are() {
+    fn anything_but_an_instant_is_refused_with_the_three_forms() {
         for text in [
             "",
             "now",
@@ -76,7 +77,7 @@ mod tests {
             "1969-12-31T23:59:59Z",
         ] {
             let reason = text.parse::<StartAt>().unwrap_err().to_string();
-            assert!(reason.contains("is no instant"), "{text}: {reason}");
+            assert!(reason.contains("is not an instant"), "{text}: {reason}");
         }
         assert!("+".parse::<StartAt>().is_err());
         assert!("+-1s".parse::<StartAt>().is_err());
