@@ -33,7 +33,7 @@ pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
     let runs: Vec<Run> = runs
         .map(|name| read(name, &baselines))
         .collect::<Result<_, Failure>>()?;
-    let comparison = Comparison::of(&runs);
+    let comparison = Comparison::new(&runs);
     let judged = judge(&args.fail_on, &comparison, !args.no_significance)?;
     if let Some(path) = &args.plot {
         write(path, &plot::svg(&runs))?;

@@ -89,7 +89,7 @@ fn problems(found: &Findings) -> Option<Failure> {
         (Err(errors), _) => Some(Failure::from(errors.as_slice())),
         (Ok(_), Err(reason)) => {
             let what = format!("io_uring: a worker's ring cannot be created: {reason}");
-            let hint = "try `sudo prlimit --pid $$ --memlock=unlimited:unlimited`, or look for a cause in `sudo dmesg | tail`";
+            let hint = "try: sudo prlimit --pid $$ --memlock=unlimited:unlimited (or see: sudo dmesg | tail)";
             Some(Failure::new(ExitCode::Host, Reason::new(what).hint(hint)))
         }
         (Ok(_), Ok(_)) => None,

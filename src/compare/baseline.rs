@@ -1,4 +1,4 @@
-//! Runs that are kept to be compared with: a folder of documents, each with a small file of facts beside it.
+//! Runs that are saved to compare later runs with: a folder of documents, each with a small file of facts.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -11,30 +11,31 @@ use crate::error::{ExitCode, Failure, Reason, nearest, one_line, quoted, safe_js
 
 const NAME_CHARS_MAX: usize = 64;
 const FACTS_BYTES_MAX: u64 = 64 * 1024;
-/// The name of a baseline has no such end: it would be another one's facts.
+/// The end of a facts file's name. The name of a baseline may not end like this, because it could be another one's
+/// facts.
 const FACTS_END: &str = ".facts";
-/// Where a run of a document puts its results; names end in the time, so the last one is the newest.
+/// The folder of the results of documents. Their names end in the time, so the last name is the newest result.
 const RESULTS: &str = "results";
 const RESULTS_BEGIN: &str = "test_run_";
 
-/// What stands beside the document.
+/// The facts about a baseline, saved next to its document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     pub name: String,
-    /// As it was named when it was saved.
+    /// The file that was saved, as it was named then.
     pub file: String,
-    /// Of the tool that wrote it.
+    /// The tool that wrote the file.
     pub tool: Option<String>,
     pub profile: Option<String>,
-    /// Absent outside a git repository.
+    /// The git commit that was checked out; absent outside a repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     pub host: String,
-    /// RFC 3339.
+    /// The time of saving, in RFC 3339.
     pub saved_at: String,
 }
 
-/// A name, or a file that is not there.
+/// Returns the failure for a wrong name, or for a file that does not exist.
 pub fn failure(what: impl Into<String>, hint: impl Into<String>) -> Failure {
     Failure::new(ExitCode::Config, Reason::new(what).hint(hint))
 }
@@ -46,13 +47,14 @@ pub struct Baselines {
 }
 
 impl Baselines {
+    /// Uses `folder`, which does not have to exist yet.
     pub fn in_folder(folder: &Path) -> Baselines {
         Baselines {
             folder: folder.to_owned(),
         }
     }
 
-    /// The document of that name.
+    /// Returns the path of the document of that baseline.
     pub fn document(&self, name: &str) -> Result<PathBuf, Failure> {
         let path = self.path(name)?;
         if path.is_file() {
@@ -62,19 +64,24 @@ impl Baselines {
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
         let hint = match (nearest(name, &names), names.is_empty()) {
             (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, false) => format!("there are {}", names.join(", ")),
-            (None, true) => "there are none: `llmload-uring baseline save NAME FILE` keeps one".to_owned(),
+            (None, false) => format!("the baselines are {}", names.join(", ")),
+            (None, true) => {
+                "there are none yet: `llmload-uring baseline save NAME FILE` saves one".to_owned()
+            }
         };
         let folder = shown_path(&self.folder);
-        Err(failure(format!("no baseline {} in {folder}", quoted(name)), hint))
+        Err(failure(
+            format!("there is no baseline {} in {folder}", quoted(name)),
+            hint,
+        ))
     }
 
-    /// Copies `file` as it is. An existing one stays, but with `force`.
+    /// Copies `file` as it is. An existing baseline is only replaced with `force`.
     pub fn save(&self, facts: &Facts, file: &Path, force: bool) -> Result<PathBuf, Failure> {
         let path = self.path(&facts.name)?;
         if path.exists() && !force {
-            let what = format!("baseline {} exists", quoted(&facts.name));
-            return Err(failure(what, "--force replaces it; or take another name"));
+            let what = format!("baseline {} already exists", quoted(&facts.name));
+            return Err(failure(what, "replace it with --force, or choose another name"));
         }
         let unwritable = |path: &Path, cause: &std::io::Error| {
             let reason = Reason::new(format!("cannot write: {cause}"));
@@ -85,11 +92,11 @@ impl Baselines {
         let json = serde_json::to_string_pretty(facts).expect("strings are JSON");
         let mut json = safe_json(&json).into_owned();
         json.push('\n');
-        // Whole or not at all: under its own name only when it is complete.
+        // The file gets its name only when it is complete, so a failure leaves no half-written baseline.
         let temporary = self
             .folder
             .join(format!(".{}.{}.tmp", facts.name, std::process::id()));
-        let placed = copied(file, &temporary)
+        let placed = copy_synced(file, &temporary)
             .and_then(|()| fs::write(self.facts_path(&facts.name), json))
             .and_then(|()| fs::rename(&temporary, &path));
         placed.map_err(|e| {
@@ -99,7 +106,7 @@ impl Baselines {
         Ok(path)
     }
 
-    /// In alphabetical order; none where there is no folder.
+    /// Returns the names in alphabetical order; empty if the folder does not exist.
     pub fn names(&self) -> Result<Vec<String>, Failure> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -119,7 +126,7 @@ impl Baselines {
         Ok(names)
     }
 
-    /// What was noted when it was saved; none where that file is missing or not ours.
+    /// Returns the facts noted when the baseline was saved; `None` if their file is missing or is not one of ours.
     pub fn facts(&self, name: &str) -> Option<Facts> {
         use std::io::Read as _;
         let file = File::open(self.facts_path(name)).ok()?;
@@ -128,23 +135,26 @@ impl Baselines {
         serde_json::from_str(&text).ok()
     }
 
-    /// A table of what there is.
+    /// Returns a table of all baselines.
     pub fn list(&self) -> Result<String, Failure> {
         let names = self.names()?;
         if names.is_empty() {
-            return Ok(format!("no baselines in {}\n", shown_path(&self.folder)));
+            return Ok(format!(
+                "there are no baselines in {}\n",
+                shown_path(&self.folder)
+            ));
         }
         let rows = names.iter().map(|name| {
             let facts = self.facts(name);
-            let of =
+            let fact =
                 |pick: fn(&Facts) -> Option<&str>| one_line(facts.as_ref().and_then(pick).unwrap_or("-"));
-            let commit: String = of(|f| f.commit.as_deref()).chars().take(12).collect();
+            let commit: String = fact(|f| f.commit.as_deref()).chars().take(12).collect();
             format!(
                 "{name:<24} {:<21} {commit:<13} {:<16} {:<22} {}\n",
-                of(|f| Some(&f.saved_at)),
-                of(|f| Some(&f.host)),
-                of(|f| f.tool.as_deref()),
-                of(|f| f.profile.as_deref()),
+                fact(|f| Some(&f.saved_at)),
+                fact(|f| Some(&f.host)),
+                fact(|f| f.tool.as_deref()),
+                fact(|f| f.profile.as_deref()),
             )
         });
         let head = format!(
@@ -164,29 +174,30 @@ impl Baselines {
     }
 }
 
-/// Letters, digits and `._-`, beginning with a letter or digit: no way out of the folder, no hidden file.
+/// Checks a name: letters, digits and `._-`, beginning with a letter or digit, so that it cannot leave the folder or
+/// name a hidden file.
 pub fn check_name(name: &str) -> Result<(), Failure> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if begins && name.len() <= NAME_CHARS_MAX && name.chars().all(allowed) && !name.ends_with(FACTS_END) {
         return Ok(());
     }
-    let what = format!("{} is no name of a baseline", quoted(name));
+    let what = format!("{} is not a valid name for a baseline", quoted(name));
     let hint = format!(
-        "letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most {NAME_CHARS_MAX}, \
+        "use at most {NAME_CHARS_MAX} letters, digits, `.`, `_` and `-`, beginning with a letter or digit and \
          not ending in `{FACTS_END}`"
     );
     Err(failure(what, hint))
 }
 
-fn copied(from: &Path, to: &Path) -> std::io::Result<()> {
+fn copy_synced(from: &Path, to: &Path) -> std::io::Result<()> {
     let mut source = File::open(from)?;
     let mut target = File::create(to)?;
     std::io::copy(&mut source, &mut target)?;
     target.sync_data()
 }
 
-/// The commit that is checked out here; none without git or outside a repository.
+/// Returns the commit that is checked out here; `None` without git or outside a repository.
 pub fn commit() -> Option<String> {
     let found = Command::new("git")
         .args(["rev-parse", "--verify", "--quiet", "HEAD"])
@@ -200,7 +211,7 @@ pub fn commit() -> Option<String> {
     (found.status.success() && is_hash).then(|| text.to_owned())
 }
 
-/// The newest result that a run of a document has left in `results/` of this folder.
+/// Returns the newest result that a run of a document has left in `results/`.
 pub fn newest_result() -> Option<PathBuf> {
     let entries = fs::read_dir(RESULTS).ok()?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));

@@ -39,7 +39,7 @@ fn what_is_saved_is_found_listed_and_not_replaced_unasked() {
     let file = scratch.0.join("result.json");
     fs::write(&file, "{\"a\":1}").unwrap();
     let kept = Baselines::in_folder(&scratch.0.join("new/folder"));
-    assert!(kept.list().unwrap().starts_with("no baselines in "));
+    assert!(kept.list().unwrap().starts_with("there are no baselines in "));
     kept.save(&facts("main"), &file, false).unwrap();
     assert_eq!(
         fs::read_to_string(kept.document("main").unwrap()).unwrap(),
@@ -85,7 +85,7 @@ fn names_do_not_leave_the_folder() {
         assert!(check_name(name).is_err(), "{name:?}");
         let kept = Baselines::in_folder(Path::new("nowhere"));
         assert!(
-            what(kept.document(name).unwrap_err()).contains("no name of a baseline"),
+            what(kept.document(name).unwrap_err()).contains("is not a valid name"),
             "{name:?}"
         );
     }

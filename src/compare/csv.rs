@@ -1,11 +1,12 @@
-//! The comparison for spreadsheets: a line for each figure of each NEW.
+//! The comparison as CSV, for spreadsheets: a line for each figure of each NEW.
 
 use crate::compare::matching::Kind;
 use crate::compare::{Comparison, Row};
 
 const HEAD: &str = "metric,stat,unit,base_run,base,run,value,change,change_unit,low,high,verdict\n";
 
-/// RFC 4180 but for the line ends. Changes and their intervals are percent, or points of a share.
+/// Writes the comparison as in RFC 4180, but with a line feed as the line end. Changes and intervals are in percent or,
+/// for shares, in percentage points.
 pub fn csv(comparison: &Comparison) -> String {
     let mut out = String::from(HEAD);
     let base = field(&comparison.runs[0].label);
@@ -35,6 +36,7 @@ pub fn csv(comparison: &Comparison) -> String {
     out
 }
 
+/// Returns the unit of a row's changes.
 pub fn change_unit(row: &Row) -> &'static str {
     match row.kind {
         Some(Kind::Share) => "pp",
@@ -47,7 +49,8 @@ fn number(x: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Quoted where it must be. A spreadsheet takes a field that begins like a formula for one: it gets an apostrophe.
+/// Quotes a field if necessary. A field that begins like a formula gets an apostrophe, because a spreadsheet would
+/// evaluate it.
 fn field(text: &str) -> String {
     let text = match text.chars().next() {
         Some('=' | '+' | '-' | '@' | '\t') => format!("'{text}"),

@@ -1,4 +1,5 @@
-//! Rules that decide whether a comparison ends with [`ExitCode::ThresholdFailed`](crate::error::ExitCode).
+//! The rules of `--fail-on`, which decide whether a comparison ends with
+//! [`ExitCode::ThresholdFailed`](crate::error::ExitCode).
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,16 +10,17 @@ use crate::compare::{Cell, Comparison, Row, Statistic, Word};
 use crate::error::{Mistake, Reason, nearest, one_line, quoted};
 use crate::metrics::METRICS;
 
-/// `latency p95 > +10%`: `METRIC [STAT] OP CHANGE`.
+/// A rule, `METRIC [STAT] OP CHANGE`, for example `latency p95 > +10%`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     pub metric: String,
     pub stat: Option<Statistic>,
     pub op: Op,
-    /// A fraction, or points of a share as a fraction.
+    /// The limit of the change, as a fraction (0.1 for 10 % or for 10 percentage points).
     pub limit: f64,
+    /// The limit is in percentage points, not in percent.
     pub points: bool,
-    /// As it was typed.
+    /// The rule as it was typed.
     pub text: String,
 }
 
@@ -28,9 +30,9 @@ pub enum Op {
     Below,
 }
 
-const GRAMMAR: &str = "METRIC STAT > +CHANGE% or METRIC STAT < -CHANGE%, without STAT for a rate: 'latency p95 > +10%', \
+const GRAMMAR: &str = "METRIC STAT > +CHANGE% or METRIC STAT < -CHANGE%; rates have no STAT: 'latency p95 > +10%', \
      'requests_per_second < -5%', 'error_rate > +1pp'";
-/// k6's iterations, think time included: none of ours, but two runs of k6 both have it.
+/// The metric of k6's iterations, think time included. We have none like it, but two runs of k6 can be compared by it.
 const ITERATION: &str = "iteration";
 const STATS: &str = "p50, p90, p95, p99, p99.9 or mean";
 
@@ -41,28 +43,30 @@ impl FromStr for Rule {
         let wrong = |what: String| Reason::new(what).hint(format!("a rule is {GRAMMAR}"));
         let at = text
             .find(['<', '>'])
-            .ok_or_else(|| wrong("no `<` or `>`".to_owned()))?;
+            .ok_or_else(|| wrong("the rule has no `<` or `>`".to_owned()))?;
         let (figure, rest) = text.split_at(at);
         let op = if rest.starts_with('>') {
             Op::Above
         } else {
             Op::Below
         };
-        let (limit, points) = limit(rest[1..].trim()).map_err(wrong)?;
+        let (limit, points) = parse_limit(rest[1..].trim()).map_err(wrong)?;
         let mut words = figure.split_whitespace();
-        let metric = words.next().ok_or_else(|| wrong("no metric".to_owned()))?;
+        let metric = words
+            .next()
+            .ok_or_else(|| wrong("the rule names no metric".to_owned()))?;
         let stat = words.next();
         if let Some(extra) = words.next() {
             return Err(wrong(format!("{} is one word too many", quoted(extra))));
         }
-        let stat = stat.map(known_stat).transpose()?;
-        known_metric(metric, stat)?;
+        let stat = stat.map(parse_stat).transpose()?;
+        check_metric(metric, stat)?;
         let is_share = scalar_kind(metric).1 == Kind::Share;
         if is_share != points {
             let unit = if is_share {
-                "points of a share: write pp"
+                "percentage points: write `pp`"
             } else {
-                "percent: write %"
+                "percent: write `%`"
             };
             return Err(wrong(format!("the change of {metric} is in {unit}")));
         }
@@ -77,8 +81,8 @@ impl FromStr for Rule {
     }
 }
 
-/// `+10%`, `-2.5 %`, `+1pp`.
-fn limit(text: &str) -> Result<(f64, bool), String> {
+/// Parses a limit such as `+10%`, `-2.5 %` or `+1pp`; true means percentage points.
+fn parse_limit(text: &str) -> Result<(f64, bool), String> {
     let (number, points) = match (text.strip_suffix("pp"), text.strip_suffix('%')) {
         (Some(number), _) => (number, true),
         (None, Some(number)) => (number, false),
@@ -86,33 +90,35 @@ fn limit(text: &str) -> Result<(f64, bool), String> {
     };
     let number = number.trim();
     if !number.starts_with(['+', '-']) {
-        return Err(format!("{} has no sign", quoted(text)));
+        return Err(format!("{} has no `+` or `-` sign", quoted(text)));
     }
     let plain = number[1..].chars().all(|c| c.is_ascii_digit() || c == '.');
     match number.parse::<f64>() {
         Ok(x) if plain && x.is_finite() => Ok((x / 100.0, points)),
-        _ => Err(format!("{} is no number", quoted(number))),
+        _ => Err(format!("{} is not a number", quoted(number))),
     }
 }
 
-fn known_stat(text: &str) -> Result<Statistic, Reason> {
+fn parse_stat(text: &str) -> Result<Statistic, Reason> {
     Statistic::parse(text)
         .ok_or_else(|| Reason::new(format!("unknown statistic {}", quoted(text))).hint(STATS))
 }
 
-/// Names that a rule may have; whether the runs have the metric is seen later.
-fn known_metric(metric: &str, stat: Option<Statistic>) -> Result<(), Reason> {
+/// Checks that a rule may name this metric. Only `judge` finds out if the runs have it.
+fn check_metric(metric: &str, stat: Option<Statistic>) -> Result<(), Reason> {
     let is_scalar = SCALARS.iter().any(|s| s.key == metric);
     let trends: Vec<&str> = METRICS.iter().map(|m| m.key).chain([ITERATION]).collect();
     match (is_scalar, trends.contains(&metric), stat) {
         (true, _, None) | (_, true, Some(_)) => Ok(()),
-        (true, _, Some(stat)) => Err(Reason::new(format!("`{metric}` is one number and has no {stat}"))),
+        (true, _, Some(stat)) => Err(Reason::new(format!(
+            "`{metric}` is a single number and has no {stat}"
+        ))),
         (_, true, None) => Err(Reason::new(format!("`{metric}` needs a statistic")).hint(STATS)),
         (false, false, _) => {
             let known: Vec<&str> = SCALARS.iter().map(|s| s.key).chain(trends).collect();
             let hint = match nearest(metric, &known) {
                 Some(name) => format!("did you mean `{name}`?"),
-                None => format!("known are {}", known.join(", ")),
+                None => format!("the metrics are {}", known.join(", ")),
             };
             Err(Reason::new(format!("unknown metric {}", quoted(metric))).hint(hint))
         }
@@ -125,13 +131,13 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A rule and one NEW.
+/// The verdict of a rule on one NEW.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     pub rule: String,
-    /// Its change is in points of a share, not in percent.
+    /// The change is in percentage points, not in percent.
     pub points: bool,
-    /// 1 is the first NEW.
+    /// The number of the run; 1 is the first NEW.
     pub run: usize,
     pub change: Option<f64>,
     pub verdict: RuleVerdict,
@@ -139,15 +145,18 @@ pub struct Judged {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleVerdict {
+    /// The change is beyond the limit, so the comparison fails.
     Holds,
     /// The change is not beyond the limit.
     Within,
-    /// It is, but may be chance.
+    /// The change is beyond the limit, but may be due to chance.
     NotSignificant,
+    /// There are too few samples to decide.
     TooFew,
 }
 
 impl RuleVerdict {
+    /// Returns the verdict's name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             RuleVerdict::Holds => "failed",
@@ -159,21 +168,21 @@ impl RuleVerdict {
 }
 
 impl Judged {
-    /// `FAIL  latency p95 > +10%  B +12.3 %`
+    /// Returns the line that is printed, for example `FAIL  latency p95 > +10%  B +12.3 %`.
     pub fn line(&self) -> String {
         let change = self
             .change
-            .map_or("no base".to_owned(), |c| format!("{:+.2}", c * 100.0));
+            .map_or("from 0:".to_owned(), |c| format!("{:+.2}", c * 100.0));
         let (mark, why) = match self.verdict {
             RuleVerdict::Holds => ("FAIL", ""),
             RuleVerdict::Within => ("pass", ""),
             RuleVerdict::NotSignificant => (
                 "pass",
-                ": beyond the limit, but the interval holds no change at all",
+                ": beyond the limit, but the interval includes no change at all",
             ),
             RuleVerdict::TooFew => (
                 "????",
-                ": too few samples to decide (--no-significance decides by the figure)",
+                ": too few samples to decide (--no-significance decides by the figures alone)",
             ),
         };
         let unit = if self.points { "pp" } else { "%" };
@@ -182,7 +191,7 @@ impl Judged {
     }
 }
 
-/// Each rule for each NEW; an error where a rule can never be decided.
+/// Judges each rule for each NEW. Fails if a rule can never be decided.
 pub fn judge(rules: &[Rule], comparison: &Comparison, significance: bool) -> Result<Vec<Judged>, Mistake> {
     let mut judged = Vec::new();
     for rule in rules {
@@ -207,8 +216,8 @@ fn find<'a>(rule: &Rule, comparison: &'a Comparison, run: usize) -> Result<(&'a 
         .find(|r| r.metric == rule.metric && r.stat == rule.stat);
     let found = row.and_then(|row| Some((row, row.cells[run - 1]?)));
     found.ok_or_else(|| {
-        let hint = "without the figure the rule would pass unseen: take it out, or compare runs that have it";
-        let what = format!("not in both {} and {}", letter(0), letter(run));
+        let hint = "remove the rule, or compare runs that have the figure";
+        let what = format!("the figure is not in both {} and {}", letter(0), letter(run));
         undecidable(rule, what, hint)
     })
 }
@@ -221,7 +230,7 @@ fn verdict(
     comparison: &Comparison,
     run: usize,
 ) -> Result<RuleVerdict, Mistake> {
-    // From nothing to something is more than any percentage.
+    // A change from 0 to more is beyond any percentage.
     let change = cell.change.change.unwrap_or(f64::INFINITY);
     let beyond = match rule.op {
         Op::Above => change > rule.limit,
@@ -253,11 +262,11 @@ fn verdict(
             format!("{} have no interval: {}", pair.join(" and "), cell.word.text())
         }
     };
-    let hint = "significance can't be decided here: --no-significance judges the figures alone";
+    let hint = "use --no-significance to judge by the figures alone";
     Err(undecidable(rule, what, hint))
 }
 
-/// These runs cannot decide the rule.
+/// Returns the mistake for a rule that these runs cannot decide.
 fn undecidable(rule: &Rule, what: String, hint: &str) -> Mistake {
     let reason = Reason::new(what).within(quoted(&rule.text));
     reason.hint(hint).at("--fail-on", 0)

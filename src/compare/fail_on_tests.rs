@@ -11,7 +11,7 @@ fn wrong(text: &str) -> String {
 }
 
 fn verdicts(text: &str, runs: &[Run], significance: bool) -> Vec<RuleVerdict> {
-    let judged = judge(&[rule(text)], &Comparison::of(runs), significance).unwrap();
+    let judged = judge(&[rule(text)], &Comparison::new(runs), significance).unwrap();
     judged.into_iter().map(|j| j.verdict).collect()
 }
 
@@ -31,27 +31,27 @@ fn rules_are_read() {
 }
 
 #[test]
-fn what_is_no_rule_says_why() {
+fn a_wrong_rule_says_why() {
     for (text, why) in [
         ("latency p95", "no `<` or `>`"),
         ("> +1%", "no metric"),
-        ("latency p95 > 10%", "`10%` has no sign"),
+        ("latency p95 > 10%", "`10%` has no `+` or `-` sign"),
         ("latency p95 > +10", "ends in neither `%` nor `pp`"),
-        ("latency p95 > +ten%", "`+ten` is no number"),
-        ("latency p95 > +-1%", "is no number"),
-        ("latency p95 > +1e3%", "is no number"),
-        ("latency p95 > +%", "is no number"),
+        ("latency p95 > +ten%", "`+ten` is not a number"),
+        ("latency p95 > +-1%", "is not a number"),
+        ("latency p95 > +1e3%", "is not a number"),
+        ("latency p95 > +%", "is not a number"),
         ("latency p95 now > +10%", "`now` is one word too many"),
         ("latency p94 > +10%", "unknown statistic `p94`; p50, p90"),
         (
             "latncy p95 > +10%",
             "unknown metric `latncy`; did you mean `latency`?",
         ),
-        ("zzz p95 > +10%", "known are"),
+        ("zzz p95 > +10%", "the metrics are"),
         ("latency > +10%", "`latency` needs a statistic"),
-        ("failed p95 > +10%", "`failed` is one number and has no p95"),
-        ("error_rate > +10%", "write pp"),
-        ("latency p95 > +10pp", "write %"),
+        ("failed p95 > +10%", "`failed` is a single number and has no p95"),
+        ("error_rate > +10%", "write `pp`"),
+        ("latency p95 > +10pp", "write `%`"),
     ] {
         let found = wrong(text);
         assert!(found.contains(why), "{text}: {found}");
@@ -70,7 +70,7 @@ fn a_significant_change_beyond_the_limit_fails() {
 #[test]
 fn a_change_that_may_be_chance_fails_without_significance_only() {
     let runs = [minute("a", 1, 0), minute("b", 2, 0)];
-    let change = Comparison::of(&runs).rows[0].cells[0]
+    let change = Comparison::new(&runs).rows[0].cells[0]
         .unwrap()
         .change
         .change
@@ -81,13 +81,13 @@ fn a_change_that_may_be_chance_fails_without_significance_only() {
 }
 
 #[test]
-fn a_metric_that_a_run_lacks_is_no_pass() {
-    let comparison = Comparison::of(&[minute("a", 1, 0), minute("b", 2, 0), k6_summary("k6.json")]);
+fn a_metric_that_a_run_does_not_have_is_not_a_pass() {
+    let comparison = Comparison::new(&[minute("a", 1, 0), minute("b", 2, 0), k6_summary("k6.json")]);
     let error = judge(&[rule("ttft p95 > +5%")], &comparison, true).unwrap_err();
     assert!(
         error
             .to_string()
-            .starts_with("error: --fail-on: `ttft p95 > +5%`: not in both A and C\nhint: "),
+            .starts_with("error: --fail-on: `ttft p95 > +5%`: the figure is not in both A and C\nhint: "),
         "{error}"
     );
     let error = judge(&[rule("tpot p95 > +5%")], &comparison, false).unwrap_err();
@@ -96,7 +96,7 @@ fn a_metric_that_a_run_lacks_is_no_pass() {
 
 #[test]
 fn what_significance_can_never_decide_is_an_error() {
-    let comparison = Comparison::of(&[minute("a", 1, 0), k6_summary("k6.json")]);
+    let comparison = Comparison::new(&[minute("a", 1, 0), k6_summary("k6.json")]);
     let error = judge(&[rule("service_time p95 > +5%")], &comparison, true).unwrap_err();
     let text = error.to_string();
     assert!(
@@ -104,7 +104,7 @@ fn what_significance_can_never_decide_is_an_error() {
         "{text}"
     );
     assert!(judge(&[rule("service_time p95 > +5%")], &comparison, false).is_ok());
-    let counts = Comparison::of(&[minute("a", 1, 0), minute("b", 2, 0)]);
+    let counts = Comparison::new(&[minute("a", 1, 0), minute("b", 2, 0)]);
     assert!(
         judge(&[rule("failed > +5%")], &counts, true)
             .unwrap_err()
@@ -124,7 +124,7 @@ fn too_few_samples_are_named_as_that() {
     };
     let runs = [short(1), short(2)];
     assert_eq!(verdicts("latency p95 > +5%", &runs, true), [RuleVerdict::TooFew]);
-    let judged = judge(&[rule("latency p95 > +5%")], &Comparison::of(&runs), true).unwrap();
+    let judged = judge(&[rule("latency p95 > +5%")], &Comparison::new(&runs), true).unwrap();
     assert!(
         judged[0].line().starts_with("????  latency p95 > +5%  B "),
         "{}",

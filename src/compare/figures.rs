@@ -1,4 +1,4 @@
-//! One run made ready: its figures, and their changes against another run's.
+//! One run prepared for comparison: its figures, and their changes compared with another run's.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,13 +9,14 @@ use crate::compare::stats::{
 };
 use crate::compare::{Run, Scalar, Slice, Stat, Trend, Values, matching};
 
-/// Metrics whose rows per second stand in for those of others, the widest first: `latency` counts every request.
+/// The metrics whose rows per second are used for metrics that have none. `latency` comes first, because it counts
+/// every request.
 const DONORS: [&str; 4] = ["latency", "service_time", "ttft", "ttfb"];
 
 /// A figure of a trend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Statistic {
-    /// Percent, 0 to 100.
+    /// A percentile, in percent from 0 to 100.
     Percentile(f64),
     Mean,
 }
@@ -29,10 +30,10 @@ impl Statistic {
         Statistic::Percentile(99.9),
         Statistic::Mean,
     ];
-    /// Shown only where there are values enough for its interval.
+    /// The percentile that is shown only if there are enough values for its interval.
     const RARE: Statistic = Statistic::Percentile(99.9);
 
-    /// `p50`, ..., `p99.9`, `mean`.
+    /// Parses `p50`, ..., `p99.9` or `mean`.
     pub fn parse(text: &str) -> Option<Statistic> {
         Statistic::ALL.into_iter().find(|stat| stat.to_string() == text)
     }
@@ -47,7 +48,7 @@ impl fmt::Display for Statistic {
     }
 }
 
-/// A trend with its values in order; none for a summary.
+/// A trend with its values in order. There are none for a summary.
 pub struct ReadyTrend<'a> {
     pub trend: &'a Trend,
     ecdf: Option<Ecdf>,
@@ -71,12 +72,15 @@ impl ReadyTrend<'_> {
     }
 }
 
-/// A distribution to be drawn: (milliseconds, share of the values up to it).
+/// A distribution to draw, as points of milliseconds and the share of values up to there.
 pub enum Curve {
+    /// All values of the run.
     Whole(Vec<(f64, f64)>),
+    /// Single percentiles, with nothing known in between.
     Points(Vec<(f64, f64)>),
 }
 
+/// A run with its values in order, and its repetitions, if they are compared.
 pub struct Prepared<'a> {
     pub run: &'a Run,
     trends: HashMap<&'static str, ReadyTrend<'a>>,
@@ -84,10 +88,11 @@ pub struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    pub fn of(run: &'a Run, with_repeats: bool) -> Prepared<'a> {
+    /// Prepares a run; with `with_repeats` its repetitions as well.
+    pub fn new(run: &'a Run, with_repeats: bool) -> Prepared<'a> {
         let ready = |trend: &'a Trend| ReadyTrend {
             trend,
-            ecdf: Ecdf::of(&trend.values),
+            ecdf: Ecdf::from_values(&trend.values),
         };
         let named = run.trends.iter().map(|trend| trend.metric);
         let found = named.filter_map(|metric| Some((metric, ready(matching::trend(run, metric)?))));
@@ -95,7 +100,7 @@ impl<'a> Prepared<'a> {
         Prepared {
             run,
             trends: found.collect(),
-            repeats: repeats.map(|run| Prepared::of(run, false)).collect(),
+            repeats: repeats.map(|run| Prepared::new(run, false)).collect(),
         }
     }
 
@@ -107,7 +112,7 @@ impl<'a> Prepared<'a> {
         self.run.scalars.iter().find(|s| s.metric == metric)
     }
 
-    /// Of repeated runs their mean.
+    /// Returns a scalar's value; for repeated runs their mean.
     pub fn scalar_value(&self, metric: &str) -> Option<f64> {
         match self.scalar_repeats(metric) {
             Some(values) => Some(values.iter().sum::<f64>() / values.len() as f64),
@@ -115,7 +120,7 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// What came in each second; a rate has the rows of its count.
+    /// Returns the amount in each second. A rate has the rows of its count.
     pub fn rate_rows(&self, metric: &str) -> Cow<'a, [Slice]> {
         let rows = |name: &str| self.scalar(name).map_or(&[][..], |s| &s.slices);
         let own = rows(metric);
@@ -150,7 +155,7 @@ impl<'a> Prepared<'a> {
         values.filter(|values| !values.is_empty())
     }
 
-    /// Milliseconds; of repeated runs the geometric mean, whose ratios the changes are.
+    /// Returns a figure in milliseconds. For repeated runs it is the geometric mean, because changes are ratios of it.
     pub fn figure(&self, metric: &str, stat: Statistic) -> Option<f64> {
         match self.repeated(metric, stat) {
             Some(values) if values.iter().all(|v| *v > 0.0) => {
@@ -161,7 +166,7 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// Whether the statistic is one to show: where the run has the metric, there are values enough.
+    /// Tells whether to show the statistic: a rare one needs enough values if the run has the metric.
     pub fn shows(&self, metric: &str, stat: Statistic) -> bool {
         let Statistic::Percentile(p) = stat else {
             return true;
@@ -170,7 +175,7 @@ impl<'a> Prepared<'a> {
         stat != Statistic::RARE || ecdf.is_none_or(|ecdf| has_interval(p / 100.0, ecdf.count()))
     }
 
-    /// Milliseconds with the share of values that are not above them; of a summary its percentiles.
+    /// Returns the curve to draw: all values or, for a summary, its percentiles.
     pub fn curve(&self, metric: &str) -> Option<Curve> {
         let ready = self.trend(metric)?;
         Some(match (&ready.ecdf, &ready.trend.values) {
@@ -188,7 +193,7 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// No metric has its values.
+    /// Tells whether no metric of the run has its values.
     pub fn only_summary(&self) -> bool {
         self.trends.values().all(|t| t.ecdf.is_none())
     }
@@ -203,7 +208,7 @@ impl<'a> Prepared<'a> {
         Some(Side { ecdf, independent })
     }
 
-    /// The change of a figure from this run to `new`.
+    /// Returns the change of a figure from this run to `new`.
     pub fn change(&self, new: &Prepared, metric: &str, stat: Statistic) -> Option<Change> {
         let (at_a, at_b) = (self.figure(metric, stat)?, new.figure(metric, stat)?);
         if let Some((a, b)) = self.repeated(metric, stat).zip(new.repeated(metric, stat))
@@ -212,7 +217,7 @@ impl<'a> Prepared<'a> {
         {
             return Some(welch_change(&a, &b));
         }
-        if self.counts_otherwise(new, metric) {
+        if self.counts_differently(new, metric) {
             return Some(Change::without_interval(at_a, at_b, Why::OtherValues));
         }
         let Some((a, b)) = self.side(metric).zip(new.side(metric)) else {
@@ -225,13 +230,15 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// k6 has a 0 for each request on an open connection, we have a value for each new one.
-    fn counts_otherwise(&self, new: &Prepared, metric: &str) -> bool {
+    /// Tells whether the two runs count different things: k6 has a 0 for each request on an open connection, and we
+    /// have a value for each new connection.
+    fn counts_differently(&self, new: &Prepared, metric: &str) -> bool {
         let differs = |run: &Prepared| run.trend(metric).and_then(|t| t.trend.differs);
         matches!(metric, "connect" | "tls") && differs(self) != differs(new)
     }
 
-    /// What rows per second say of a metric in both runs: its own, or in a run that has none those of a donor.
+    /// Returns what rows per second tell about a metric in both runs: its own rows or, in a run without them, those of
+    /// a donor.
     fn serial(&self, new: &Prepared, metric: &str) -> Result<Serial, Why> {
         let (in_a, in_b) = self.rows_of(new, metric).ok_or(Why::NoTimeline)?;
         let serial = self.serial_of(new, in_a, in_b).ok_or(Why::TooFew)?;
@@ -244,7 +251,7 @@ impl<'a> Prepared<'a> {
 
     fn serial_of(&self, new: &Prepared, in_a: &str, in_b: &str) -> Option<Serial> {
         let (a, b) = (self.trend(in_a)?.trend, new.trend(in_b)?.trend);
-        Serial::of((self.side(in_a)?, &a.slices), (new.side(in_b)?, &b.slices))
+        Serial::new((self.side(in_a)?, &a.slices), (new.side(in_b)?, &b.slices))
     }
 
     fn has_rows(&self, metric: &str) -> bool {
@@ -252,7 +259,8 @@ impl<'a> Prepared<'a> {
             .is_some_and(|t| !t.trend.slices.is_empty() && t.ecdf.is_some())
     }
 
-    /// The metrics whose rows are taken in this run and in `new`. One that both have goes before one each.
+    /// Returns the metrics whose rows are used in this run and in `new`. One that both have is preferred to two
+    /// different ones.
     fn rows_of<'m>(&self, new: &Prepared, metric: &'m str) -> Option<(&'m str, &'m str)> {
         if self.has_rows(metric) && new.has_rows(metric) {
             return Some((metric, metric));
@@ -263,14 +271,14 @@ impl<'a> Prepared<'a> {
         {
             return Some((common, common));
         }
-        let of = |run: &Prepared| {
+        let own_or_donor = |run: &Prepared| {
             let own = run.has_rows(metric).then_some(metric);
             own.or_else(|| DONORS.into_iter().find(|donor| run.has_rows(donor)))
         };
-        of(self).zip(of(new))
+        own_or_donor(self).zip(own_or_donor(new))
     }
 
-    /// The metric whose rows stand in for those that `metric` has not, in one of the runs at least.
+    /// Returns the metric whose rows are used because `metric` has none in at least one of the runs.
     pub fn donor<'m>(&self, new: &Prepared, metric: &'m str) -> Option<&'m str> {
         let (_, _) = self.side(metric).zip(new.side(metric))?;
         let (in_a, in_b) = self.rows_of(new, metric)?;

@@ -1,4 +1,4 @@
-//! The comparison for programs.
+//! The comparison as JSON, for programs.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ use crate::metrics::Direction;
 
 const SCHEMA: &str = "llmload-uring-compare/1";
 
-/// Changes are fractions (0.1: a tenth more), of shares points as fractions (0.01: one percentage point).
+/// Writes the comparison. Changes are fractions (0.1 is 10 % more); changes of shares are points as fractions (0.01 is
+/// one percentage point).
 pub fn json(comparison: &Comparison, judged: &[Judged]) -> String {
     let runs = comparison.runs.iter().map(|head| {
         json!({
@@ -34,7 +35,7 @@ pub fn json(comparison: &Comparison, judged: &[Judged]) -> String {
         "schema": SCHEMA,
         "runs": runs.collect::<Vec<Value>>(),
         "differences": facts(&comparison.differences),
-        "not_said": facts(&comparison.unsaid),
+        "not_said": facts(&comparison.unstated),
         "unmatched": unmatched,
         "repeats": comparison.repeats,
         "rows": comparison.rows.iter().map(row).collect::<Vec<Value>>(),

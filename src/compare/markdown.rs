@@ -1,17 +1,17 @@
-//! The comparison as Markdown: for a pull request.
+//! The comparison as Markdown, for a pull request.
 
 use crate::compare::matching::letter;
-use crate::compare::text::{CAUTION, about, change, interval, unit, value, warnings};
+use crate::compare::text::{CAUTION, change, description, interval, unit, value, warnings};
 use crate::compare::{Cell, Comparison, Row};
 
-/// A table of GitHub's Markdown, with what must be said before it.
+/// Writes a table in GitHub's Markdown, after the warnings that a reader has to know first.
 pub fn markdown(comparison: &Comparison) -> String {
     let mut out = String::new();
     for (i, head) in comparison.runs.iter().enumerate() {
-        out.push_str(&format!("* **{}** {}\n", letter(i), inert(&about(head))));
+        out.push_str(&format!("* **{}** {}\n", letter(i), escaped(&description(head))));
     }
     for warning in warnings(comparison) {
-        out.push_str(&format!("* {}\n", inert(&warning)));
+        out.push_str(&format!("* {}\n", escaped(&warning)));
     }
     let several = comparison.runs.len() > 2;
     out.push_str(if several {
@@ -34,7 +34,7 @@ pub fn markdown(comparison: &Comparison) -> String {
         out.push('\n');
     }
     for (i, note) in comparison.footnotes.iter().enumerate() {
-        out.push_str(&format!("\\[{}\\] {}  \n", i + 1, inert(note)));
+        out.push_str(&format!("\\[{}\\] {}  \n", i + 1, escaped(note)));
     }
     out.push_str(&format!("\n{CAUTION}\n"));
     out
@@ -54,8 +54,8 @@ fn line(row: &Row, cell: &Cell, run: &str) -> String {
     )
 }
 
-/// Text from files means nothing to Markdown or HTML.
-fn inert(text: &str) -> String {
+/// Escapes text from files, so that it is shown as it is and not read as Markdown or HTML.
+fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

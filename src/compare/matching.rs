@@ -1,23 +1,23 @@
-//! Which figures may stand beside each other, and what must be said before they do.
+//! Decides which figures of different runs can be compared, and finds what a reader has to know first.
 
 use crate::compare::{Run, RunFacts, Trend};
 use crate::error::one_line;
 use crate::metrics::{Direction, METRICS, MetricId};
 
-/// Lengths that differ by less are alike: a run ends when its last request does.
+/// The share by which lengths may differ without a warning, because a run ends when its last request does.
 const DURATION_MAX: f64 = 0.05;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Per second.
+    /// A number per second.
     Rate,
-    /// 0 to 1; its changes are points.
+    /// A share from 0 to 1, whose changes are in percentage points.
     Share,
-    /// Not judged: its rate or share is.
+    /// A count, which is not judged, because its rate or share is.
     Count,
 }
 
-/// A scalar that is known; the table shows them in this order.
+/// A known scalar. The table shows scalars in the order of the list.
 pub struct ScalarKind {
     pub key: &'static str,
     pub kind: Kind,
@@ -54,7 +54,7 @@ const fn scalar(key: &'static str, kind: Kind, direction: Option<Direction>) -> 
     ScalarKind { key, kind, direction }
 }
 
-/// One that is not known is a plain count of no direction.
+/// Returns the place in the table, kind and direction of a scalar. An unknown one is a count without a direction.
 pub fn scalar_kind(metric: &str) -> (usize, Kind, Option<Direction>) {
     let known = SCALARS.iter().position(|s| s.key == metric);
     known.map_or((SCALARS.len(), Kind::Count, None), |at| {
@@ -62,14 +62,14 @@ pub fn scalar_kind(metric: &str) -> (usize, Kind, Option<Direction>) {
     })
 }
 
-/// Place in the table and direction of a trend; one that is not known is a time.
+/// Returns the place in the table and the direction of a trend. An unknown one is a time.
 pub fn trend_kind(metric: &str) -> (usize, Direction) {
     MetricId::from_key(metric).map_or((METRICS.len(), Direction::LowerIsBetter), |id| {
         (id as usize, id.row().direction)
     })
 }
 
-/// `A`, `B`, ... as the table names runs; what lies beyond Z has a number.
+/// Returns the name of a run in the table: `A`, `B` and so on, and a number after Z.
 pub fn letter(run: usize) -> String {
     match u8::try_from(run) {
         Ok(at) if at < 26 => char::from(b'A' + at).to_string(),
@@ -77,7 +77,7 @@ pub fn letter(run: usize) -> String {
     }
 }
 
-/// A fact in which runs are not alike: what each says, `None` where it says nothing.
+/// A fact in which runs differ: the value of each run, `None` if its file does not give one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
     pub what: &'static str,
@@ -97,18 +97,18 @@ const FACTS: [(&str, Fact); 7] = [
     ("seed", |f| f.seed.map(|n| n.to_string())),
 ];
 
-/// Facts that are known of several runs and differ, and those that only some runs tell.
+/// Returns the facts that differ between runs, and those that only some files give.
 pub fn differences(runs: &[Run]) -> (Vec<Difference>, Vec<Difference>) {
-    let (mut differ, mut unsaid) = (Vec::new(), Vec::new());
+    let (mut differ, mut unstated) = (Vec::new(), Vec::new());
     for (what, fact) in FACTS {
-        let said = |run: &Run| fact(&run.facts).map(|text| one_line(&text).into_owned());
-        let values: Vec<Option<String>> = runs.iter().map(said).collect();
+        let stated = |run: &Run| fact(&run.facts).map(|text| one_line(&text).into_owned());
+        let values: Vec<Option<String>> = runs.iter().map(stated).collect();
         let mut known = values.iter().flatten();
         let first = known.next();
         if known.any(|value| Some(value) != first) {
             differ.push(Difference { what, values });
         } else if first.is_some() && values.contains(&None) {
-            unsaid.push(Difference { what, values });
+            unstated.push(Difference { what, values });
         }
     }
     let lengths: Vec<Option<f64>> = runs.iter().map(|run| run.facts.duration_seconds).collect();
@@ -124,29 +124,29 @@ pub fn differences(runs: &[Run]) -> (Vec<Difference>, Vec<Difference>) {
             values: lengths.iter().map(text).collect(),
         });
     }
-    (differ, unsaid)
+    (differ, unstated)
 }
 
-/// Footnotes of a metric that means something else in some runs: each meaning once, with the runs that have it.
-/// `found` has of each run how its file calls the metric, and where that means something else.
+/// Returns footnotes for a metric that has another meaning in some runs: each meaning once, with the runs that have it.
+/// `found` holds, for each run, the metric's name in its file, and how its meaning differs.
 pub fn meanings<'s>(found: impl Iterator<Item = Option<(&'s str, Option<&'static str>)>>) -> Vec<String> {
-    let mut said: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    let mut noted: Vec<(&str, &str, Vec<String>)> = Vec::new();
     for (run, found) in found.enumerate() {
         let Some((source, Some(what))) = found else {
             continue;
         };
-        match said.iter_mut().find(|(s, w, _)| *s == source && *w == what) {
+        match noted.iter_mut().find(|(s, w, _)| *s == source && *w == what) {
             Some((_, _, runs)) => runs.push(letter(run)),
-            None => said.push((source, what, vec![letter(run)])),
+            None => noted.push((source, what, vec![letter(run)])),
         }
     }
     let text = |(source, what, runs): (&str, &str, Vec<String>)| {
         format!("{}: {}: {what}", runs.join(", "), one_line(source))
     };
-    said.into_iter().map(text).collect()
+    noted.into_iter().map(text).collect()
 }
 
-/// Metrics that at least one run lacks, with the runs that have them.
+/// Returns the metrics that at least one run does not have, with the runs that have them.
 pub fn unmatched(runs: &[Run]) -> Vec<(String, Vec<usize>)> {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
@@ -155,15 +155,15 @@ pub fn unmatched(runs: &[Run]) -> Vec<(String, Vec<usize>)> {
     }
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(*name));
-    let who = |name: &str| -> Vec<usize> {
+    let runs_with = |name: &str| -> Vec<usize> {
         let has = |run: &Run| trend(run, name).is_some() || run.scalars.iter().any(|s| s.metric == name);
         (0..runs.len()).filter(|i| has(&runs[*i])).collect()
     };
-    let lacking = names.into_iter().map(|name| (name.to_owned(), who(name)));
-    lacking.filter(|(_, who)| who.len() < runs.len()).collect()
+    let named = names.into_iter().map(|name| (name.to_owned(), runs_with(name)));
+    named.filter(|(_, found)| found.len() < runs.len()).collect()
 }
 
-/// The trend of that name, if it has values.
+/// Returns the trend of that name, if it has values.
 pub fn trend<'a>(run: &'a Run, metric: &str) -> Option<&'a Trend> {
     run.trends.iter().find(|t| t.metric == metric && has_values(t))
 }

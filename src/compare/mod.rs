@@ -1,5 +1,5 @@
-//! Runs beside each other: read from whatever tool wrote them, matched by meaning, judged by statistics. Pure but
-//! for the readers of files, the folder of baselines and `command`.
+//! Compares runs: reads them from the files of several tools, matches figures by meaning, and judges changes by
+//! statistics. Only the readers of files and the folder of baselines do input and output.
 
 pub mod baseline;
 pub mod csv;

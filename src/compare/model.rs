@@ -1,11 +1,11 @@
-//! One run to be compared, whatever tool wrote it.
+//! One run to compare, in the same form for every tool.
 
 use crate::metrics::Distribution;
 
-/// So many values of a metric are kept as they are; 800 KB.
+/// The number of values of a metric that are kept as they are, which is 800 KB.
 pub const RAW_VALUES_MAX: usize = 100_000;
 
-/// What a file turned out to be.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Our own result document.
@@ -18,33 +18,34 @@ pub enum Format {
     Oha,
 }
 
-/// Built by a reader; all figures are in the units of our own documents (milliseconds, bytes, per second, 0 to 1).
+/// A run as a reader builds it. All figures are in the units of our own documents (milliseconds, bytes, per second, 0
+/// to 1).
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// As the user named it: a path, or `@NAME` of a baseline.
+    /// The run's name as the user gave it: a path, or `@NAME` for a baseline.
     pub label: String,
     pub format: Format,
     pub facts: RunFacts,
     pub trends: Vec<Trend>,
     pub scalars: Vec<Scalar>,
-    /// What has no counterpart among our metrics: a script's own trends and counters, k6's sub-metrics.
+    /// Metrics without a counterpart among ours: a script's own trends and counters, and k6's sub-metrics.
     pub others: Vec<Other>,
     pub thresholds: Vec<Verdict>,
-    /// What could not be read, or reads otherwise than it looks.
+    /// Notes on what could not be read, or does not mean what it seems to.
     pub notes: Vec<String>,
-    /// Runs of `--repeat`, each with the same trends in small; empty where there was one.
+    /// The repetitions of `--repeat`, each with the same trends; empty if the run was not repeated.
     pub repeats: Vec<Run>,
 }
 
-/// What must be alike before figures are. `None`: the format does not say.
+/// The facts that have to be the same before figures can be compared. `None` if the file does not give one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunFacts {
-    /// `k6 2.2.0`, `llmload-uring 0.1.0`.
+    /// The tool and its version, for example `k6 2.2.0` or `llmload-uring 0.1.0`.
     pub tool: Option<String>,
     pub profile: Option<String>,
     pub peak_vus: Option<u64>,
     pub target: Option<String>,
-    /// Kernel, CPU model, number of CPUs: one line.
+    /// Kernel, CPU model and number of CPUs, in one line.
     pub host: Option<String>,
     pub stamp_source: Option<String>,
     pub seed: Option<u64>,
@@ -54,27 +55,27 @@ pub struct RunFacts {
     pub exit_code: Option<u8>,
 }
 
-/// Values of one metric.
+/// The values of one metric.
 #[derive(Clone, Debug)]
 pub struct Trend {
-    /// Our metric of that meaning: `service_time` for k6's http_req_duration.
+    /// Our metric with the same meaning, for example `service_time` for k6's http_req_duration.
     pub metric: &'static str,
-    /// As the file calls it.
+    /// The metric's name in the file.
     pub source: String,
-    /// Where it means something else than our metric: what, in a few words.
+    /// How its meaning differs from our metric's, in a few words.
     pub differs: Option<&'static str>,
     pub values: Values,
-    /// Per second where the file has it, in order: for autocorrelation. Rows without values have count 0.
+    /// Rows per second in order, if the file has them, for autocorrelation. Rows without values have count 0.
     pub slices: Vec<Slice>,
 }
 
 #[derive(Clone, Debug)]
 pub enum Values {
-    /// Every value, to 0.1 %.
+    /// Every value, accurate to 0.1 %.
     Histogram(Box<Distribution>),
-    /// Every value, ascending, milliseconds: at most [`RAW_VALUES_MAX`], beyond that a histogram.
+    /// Every value in milliseconds, ascending. There are at most [`RAW_VALUES_MAX`]; more are kept as a histogram.
     Raw(Vec<f64>),
-    /// Only what a summary says.
+    /// The figures of a summary only.
     Summary {
         count: Option<u64>,
         stats: Vec<(Stat, f64)>,
@@ -86,58 +87,58 @@ pub enum Stat {
     Min,
     Mean,
     Max,
-    /// 0 to 100.
+    /// A percentile, from 0 to 100.
     Percentile(f64),
 }
 
-/// A metric that is kept under its own name, and compared with nothing but itself.
+/// A metric that is kept under its own name and compared only with itself.
 #[derive(Clone, Debug)]
 pub struct Other {
     pub source: String,
-    /// `ms`, `bytes`, or empty where the file does not say.
+    /// `ms`, `bytes`, or empty if the file does not give a unit.
     pub unit: &'static str,
     pub figure: Figure,
 }
 
 #[derive(Clone, Debug)]
 pub enum Figure {
-    /// In the metric's own unit.
+    /// Values in the metric's own unit.
     Values(Values),
     Number(f64),
-    /// 0 to 1, of how many where the file says so.
+    /// A share from 0 to 1, and the count that it is a share of, if the file gives it.
     Share {
         share: f64,
         of: Option<u64>,
     },
 }
 
-/// One second of a trend, or more where the run was longer than a day.
+/// One second of a trend, or more if the run was longer than a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Slice {
-    /// The end of the slice, seconds since the start.
+    /// The end of the slice, in seconds since the start.
     pub elapsed: f64,
     pub count: u64,
-    /// Milliseconds.
+    /// The sum of the values, in milliseconds.
     pub sum: f64,
 }
 
 /// A number of the whole run: requests, a rate, an error rate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scalar {
-    /// Ours: `requests`, `requests_per_second`, `output_tokens_per_second`, `error_rate`, `failed`, ...
+    /// Our name for it: `requests`, `requests_per_second`, `output_tokens_per_second`, `error_rate`, `failed`, ...
     pub metric: &'static str,
     pub source: String,
     pub differs: Option<&'static str>,
     pub unit: &'static str,
     pub value: f64,
-    /// Where it is a share: of how many.
+    /// For a share, the count that it is a share of.
     pub of: Option<u64>,
-    /// Per second where the file has it: `sum` is the amount in that second (of a share: the hits), `count` the
-    /// requests finished in it.
+    /// Rows per second, if the file has them: `sum` is the amount in that second (for a share, the hits), and `count`
+    /// the requests that finished in it.
     pub slices: Vec<Slice>,
 }
 
-/// What the tool itself said of a threshold.
+/// The tool's own verdict on a threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub metric: String,

@@ -1,4 +1,4 @@
-//! The distributions of all runs as one SVG file: no scripts, no fonts of its own, nothing from elsewhere.
+//! The distributions of all runs as one SVG file, without scripts, fonts of its own, or anything loaded from elsewhere.
 
 use std::fmt::Write as _;
 
@@ -13,12 +13,12 @@ const RIGHT: f64 = 24.0;
 const LEGEND_LINE: f64 = 20.0;
 const PANEL: f64 = 340.0;
 const PANEL_GAP: f64 = 84.0;
-/// 99.999 %.
+/// The largest number of nines on the axis: 99.999 %.
 const NINES_MAX: f64 = 5.0;
-/// Points closer than this are one.
+/// Points that are closer than this are drawn as one.
 const PIXEL: f64 = 0.4;
 const LABEL_CHARS_MAX: usize = 90;
-/// Okabe and Ito's, which people with any colour vision can tell apart; further runs are dashed.
+/// Okabe and Ito's colours, which people with any colour vision can tell apart. Further runs are dashed.
 const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
 macro_rules! put {
@@ -29,7 +29,7 @@ macro_rules! put {
 
 struct Drawn {
     run: usize,
-    /// The metric, where it is not the panel's.
+    /// The metric, if it is not the panel's.
     instead: Option<&'static str>,
     curve: Curve,
 }
@@ -37,13 +37,14 @@ struct Drawn {
 struct Panel {
     title: &'static str,
     curves: Vec<Drawn>,
-    /// Runs that have nothing to draw.
-    lacking: Vec<usize>,
+    /// The runs that have nothing to draw.
+    empty: Vec<usize>,
 }
 
-/// Latency and TTFT: value (logarithmic) over percentile (one more nine, one more step), one line a run.
+/// Draws latency and TTFT: the value (logarithmic) over the percentile (a step for each further nine), one line per
+/// run.
 pub fn svg(runs: &[Run]) -> String {
-    let ready: Vec<Prepared> = runs.iter().map(|run| Prepared::of(run, false)).collect();
+    let ready: Vec<Prepared> = runs.iter().map(|run| Prepared::new(run, false)).collect();
     let latency = panel("latency", &["latency", "service_time"], &ready);
     let ttft = panel("ttft", &["ttft"], &ready);
     let panels: Vec<Panel> = [latency, ttft]
@@ -70,7 +71,7 @@ pub fn svg(runs: &[Run]) -> String {
     if panels.is_empty() {
         put!(
             out,
-            "<text x=\"{LEFT}\" y=\"{top}\">no run has latencies or times to the first token</text>"
+            "<text x=\"{LEFT}\" y=\"{top}\">no run has a latency or a time to the first token</text>"
         );
     }
     for (i, panel) in panels.iter().enumerate() {
@@ -80,7 +81,7 @@ pub fn svg(runs: &[Run]) -> String {
     out
 }
 
-/// The first of `metrics` that all runs have, else each run's first.
+/// Fills a panel with the first of `metrics` that all runs have, or else with each run's first.
 fn panel(title: &'static str, metrics: &[&'static str], runs: &[Prepared]) -> Panel {
     let common = metrics
         .iter()
@@ -88,7 +89,7 @@ fn panel(title: &'static str, metrics: &[&'static str], runs: &[Prepared]) -> Pa
     let mut panel = Panel {
         title: common.copied().unwrap_or(title),
         curves: Vec::new(),
-        lacking: Vec::new(),
+        empty: Vec::new(),
     };
     for (i, run) in runs.iter().enumerate() {
         let found = common
@@ -101,7 +102,7 @@ fn panel(title: &'static str, metrics: &[&'static str], runs: &[Prepared]) -> Pa
                 instead: (metric != panel.title).then_some(metric),
                 curve,
             }),
-            None => panel.lacking.push(i),
+            None => panel.empty.push(i),
         }
     }
     panel
@@ -116,7 +117,7 @@ fn colour(run: usize) -> (&'static str, &'static str) {
     (COLOURS[run % COLOURS.len()], dash)
 }
 
-/// A run of which only percentiles are known is drawn as dots.
+/// Draws the legend of a run. A run of which only percentiles are known has a dot.
 fn legend(out: &mut String, run: usize, label: &str, dots: bool) {
     let y = 24.0 + LEGEND_LINE * run as f64;
     let (colour, dash) = colour(run);
@@ -138,11 +139,11 @@ fn legend(out: &mut String, run: usize, label: &str, dots: bool) {
         out,
         "<text x=\"{x}\" y=\"{y}\">{}  {}</text>",
         letter(run),
-        inert(label)
+        escaped(label)
     );
 }
 
-/// Where a value and a share stand.
+/// The axes, which turn a value and a share into a position.
 struct Axes {
     top: f64,
     low: f64,
@@ -175,7 +176,7 @@ fn draw(out: &mut String, panel: &Panel, top: f64) {
         .iter()
         .filter_map(|drawn| Some(format!("{}: {}", letter(drawn.run), drawn.instead?)))
         .collect();
-    remarks.extend(panel.lacking.iter().map(|run| format!("{}: none", letter(*run))));
+    remarks.extend(panel.empty.iter().map(|run| format!("{}: none", letter(*run))));
     if !remarks.is_empty() {
         put!(
             out,
@@ -213,7 +214,7 @@ fn axes(panel: &Panel, top: f64) -> Axes {
     }
 }
 
-/// To 1, 2 or 5 times a power of ten.
+/// Rounds down to 1, 2 or 5 times a power of ten.
 fn round_down(x: f64) -> f64 {
     let power = 10f64.powf(x.log10().floor());
     let step = [5.0, 2.0, 1.0]
@@ -222,6 +223,7 @@ fn round_down(x: f64) -> f64 {
     step.unwrap_or(1.0) * power
 }
 
+/// Rounds up to 1, 2 or 5 times a power of ten.
 fn round_up(x: f64) -> f64 {
     let power = 10f64.powf(x.log10().floor());
     let step = [1.0, 2.0, 5.0]
@@ -243,7 +245,7 @@ fn grid(out: &mut String, axes: &Axes) {
             y + 4.5,
             tick(ms)
         );
-        // Over four decades only whole ones have room.
+        // If there are more than four decades, there is only room for whole ones.
         ms = if decades > 4.0 {
             round_up(ms * 9.0)
         } else {
@@ -269,7 +271,7 @@ fn grid(out: &mut String, axes: &Axes) {
     }
     put!(
         out,
-        "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#666\">share of the values up to this one</text>",
+        "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#666\">share of values up to this one</text>",
         bottom + 40.0
     );
 }
@@ -289,7 +291,7 @@ fn line(out: &mut String, axes: &Axes, drawn: &Drawn) {
                 "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\" stroke-linejoin=\"round\"{dash}/>"
             );
         }
-        // Between the percentiles of a summary nothing is known.
+        // Nothing is known between the percentiles of a summary, so they are not joined.
         Curve::Points(points) => {
             for (ms, share) in points {
                 let (x, y) = (axes.x(*share), axes.y(*ms));
@@ -302,13 +304,13 @@ fn line(out: &mut String, axes: &Axes, drawn: &Drawn) {
     }
 }
 
-/// The quantile function: each value from the share before it to its own.
+/// Returns the path of the quantile function: each value is drawn from the share before it to its own.
 fn path(axes: &Axes, points: &[(f64, f64)]) -> String {
     let mut path = String::new();
     let mut before = 0.0;
     let mut last: Option<(f64, f64)> = None;
     for (ms, share) in points {
-        // The largest value belongs to a share of 1, which lies at infinity: half of what is left stands for it.
+        // The largest value has a share of 1, which lies at infinity, so it is drawn at half of the rest.
         let end = if *share >= 1.0 {
             1.0 - (1.0 - before) / 2.0
         } else {
@@ -328,7 +330,7 @@ fn path(axes: &Axes, points: &[(f64, f64)]) -> String {
     path
 }
 
-fn inert(label: &str) -> String {
+fn escaped(label: &str) -> String {
     let clean = one_line(label);
     let mut text = String::new();
     for c in clean.chars().take(LABEL_CHARS_MAX) {
@@ -337,7 +339,7 @@ fn inert(label: &str) -> String {
             '>' => text.push_str("&gt;"),
             '&' => text.push_str("&amp;"),
             '"' => text.push_str("&quot;"),
-            // XML 1.0 has no place for these.
+            // XML 1.0 does not allow these characters.
             '\u{fffe}' | '\u{ffff}' => text.push('\u{fffd}'),
             c => text.push(c),
         }

@@ -34,7 +34,7 @@ fn three() -> [Run; 3] {
 
 #[test]
 fn the_text_is_as_the_golden_one_and_fits_100_columns() {
-    let found = text::text(&Comparison::of(&two()), false);
+    let found = text::text(&Comparison::new(&two()), false);
     for line in found.lines() {
         assert!(line.chars().count() <= WIDTH, "{line}");
     }
@@ -43,7 +43,7 @@ fn the_text_is_as_the_golden_one_and_fits_100_columns() {
 
 #[test]
 fn three_runs_share_one_table() {
-    let found = text::text(&Comparison::of(&three()), false);
+    let found = text::text(&Comparison::new(&three()), false);
     for line in found.lines() {
         assert!(line.chars().count() <= WIDTH, "{line}");
     }
@@ -52,9 +52,12 @@ fn three_runs_share_one_table() {
 
 #[test]
 fn markdown_json_and_csv_are_as_the_golden_ones() {
-    assert_golden("compare.md", &markdown::markdown(&Comparison::of(&two())));
-    assert_golden("compare_three.md", &markdown::markdown(&Comparison::of(&three())));
-    let comparison = Comparison::of(&two());
+    assert_golden("compare.md", &markdown::markdown(&Comparison::new(&two())));
+    assert_golden(
+        "compare_three.md",
+        &markdown::markdown(&Comparison::new(&three())),
+    );
+    let comparison = Comparison::new(&two());
     assert_golden("compare.csv", &csv::csv(&comparison));
     let rule: Rule = "latency p95 > +5%".parse().unwrap();
     let judged = judge(&[rule], &comparison, true).unwrap();
@@ -86,7 +89,7 @@ fn rounded(line: &str) -> String {
 
 #[test]
 fn words_have_colour_only_where_it_is_wanted() {
-    let comparison = Comparison::of(&two());
+    let comparison = Comparison::new(&two());
     assert!(text::text(&comparison, true).contains("\x1b[31mworse\x1b[0m"));
     assert!(!text::text(&comparison, false).contains('\x1b'));
 }
@@ -99,7 +102,7 @@ fn labels_command_neither_the_terminal_nor_markdown_nor_svg_nor_a_spreadsheet() 
     b.facts.target = Some("<img src=x>\x1b[2J".to_owned());
     b.notes = vec!["[x](http://127.0.0.1) \x1b[31m".to_owned()];
     let runs = [a, b];
-    let comparison = Comparison::of(&runs);
+    let comparison = Comparison::new(&runs);
     let plain = text::text(&comparison, false);
     assert!(plain.chars().all(|c| c == '\n' || !c.is_control()) && !plain.contains('\u{202e}'));
     let markdown = markdown::markdown(&comparison);
@@ -134,7 +137,7 @@ fn the_plot_is_one_file_with_a_line_for_each_run_in_each_panel() {
         run.trends.clear();
         run
     }));
-    assert!(nothing.contains("no run has latencies"));
+    assert!(nothing.contains("no run has a latency"));
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn shown(p: Process, slower: f64, seeds: u64) -> Vec<(String, usize)> {
     for pair in 0..PAIRS {
         let seed = seeds + 2 * pair;
         let runs = [simulate(p, 1.0, seed), simulate(p, slower, seed + 1)];
-        for (i, row) in Comparison::of(&runs).rows.iter().enumerate() {
+        for (i, row) in Comparison::new(&runs).rows.iter().enumerate() {
             if found.len() <= i {
                 found.push((row.name(), 0));
             }

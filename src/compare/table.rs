@@ -1,4 +1,4 @@
-//! The comparison as numbers: every format is written from this.
+//! The comparison as numbers, from which every format is written.
 
 use std::cmp::Ordering;
 
@@ -10,26 +10,26 @@ use crate::compare::{Run, Scalar};
 use crate::error::one_line;
 use crate::metrics::Direction;
 
-/// Runs of `--repeat` that a side needs before the variance between runs can rule.
+/// The number of repetitions that each side needs before the variance between runs is used.
 pub const REPEATS_MIN: usize = 3;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// BASE first.
+    /// The runs, BASE first.
     pub runs: Vec<Head>,
     pub differences: Vec<Difference>,
-    /// Facts that only some runs tell.
-    pub unsaid: Vec<Difference>,
+    /// Facts that only some files give.
+    pub unstated: Vec<Difference>,
     pub rows: Vec<Row>,
     /// Numbered from 1 in the table.
     pub footnotes: Vec<String>,
-    /// Metrics that some runs lack: name, and the runs that have it.
+    /// Metrics that only some runs have: the name, and the runs that have it.
     pub unmatched: Vec<(String, Vec<usize>)>,
-    /// Whether figures are means over repeated runs, judged by the variance between these.
+    /// Figures are means over repeated runs, judged by the variance between these.
     pub repeats: bool,
 }
 
-/// What is said of a run, each text on one line and safe for a terminal.
+/// The description of a run, each text on one line and safe for a terminal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     pub label: String,
@@ -45,13 +45,13 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub metric: &'static str,
-    /// None for scalars.
+    /// The statistic; `None` for scalars.
     pub stat: Option<Statistic>,
     pub unit: &'static str,
     pub kind: Option<Kind>,
     pub direction: Option<Direction>,
     pub base: f64,
-    /// One for each NEW; none where that run lacks the figure.
+    /// One cell for each NEW; `None` if that run does not have the figure.
     pub cells: Vec<Option<Cell>>,
     /// Numbers of footnotes.
     pub notes: Vec<usize>,
@@ -68,13 +68,14 @@ pub struct Cell {
 pub enum Word {
     Better,
     Worse,
-    /// Significant, but of a figure that is neither good nor bad.
+    /// A significant change of a figure for which neither direction is better.
     Differs,
     NoDifference,
     Cannot(Why),
 }
 
 impl Word {
+    /// Returns the verdict as it is shown.
     pub fn text(self) -> &'static str {
         match self {
             Word::Better => "better",
@@ -83,13 +84,14 @@ impl Word {
             Word::NoDifference => "no difference shown",
             Word::Cannot(Why::TooFew) => "cannot tell: too few samples",
             Word::Cannot(Why::NoTimeline) => "cannot tell: no timeline",
-            Word::Cannot(Why::OtherValues) => "cannot tell: not the same values",
+            Word::Cannot(Why::OtherValues) => "cannot tell: different kinds of values",
             Word::Cannot(Why::OnlySummary) => "cannot tell: only a summary",
             Word::Cannot(Why::Count) => "",
         }
     }
 
-    fn of(change: &Change, direction: Option<Direction>) -> Word {
+    /// Judges a change by its interval.
+    fn from_change(change: &Change, direction: Option<Direction>) -> Word {
         let up = match change.interval {
             Err(why) => return Word::Cannot(why),
             Ok(interval) if interval.low > 0.0 => true,
@@ -105,7 +107,7 @@ impl Word {
 }
 
 impl Row {
-    /// `latency p95`, `error_rate`.
+    /// Returns the row's name, for example `latency p95` or `error_rate`.
     pub fn name(&self) -> String {
         match self.stat {
             Some(stat) => format!("{} {stat}", self.metric),
@@ -115,12 +117,12 @@ impl Row {
 }
 
 impl Comparison {
-    /// BASE and at least one other.
-    pub fn of(runs: &[Run]) -> Comparison {
-        let (differences, unsaid) = matching::differences(runs);
+    /// Compares BASE, the first run, with at least one other.
+    pub fn new(runs: &[Run]) -> Comparison {
+        let (differences, unstated) = matching::differences(runs);
         let repeats = runs.iter().all(|run| run.repeats.len() >= REPEATS_MIN);
         let mut table = Table {
-            runs: runs.iter().map(|run| Prepared::of(run, repeats)).collect(),
+            runs: runs.iter().map(|run| Prepared::new(run, repeats)).collect(),
             footnotes: Vec::new(),
             repeats,
         };
@@ -129,7 +131,7 @@ impl Comparison {
         Comparison {
             runs: runs.iter().map(head).collect(),
             differences,
-            unsaid,
+            unstated,
             rows,
             footnotes: table.footnotes,
             unmatched: matching::unmatched(runs),
@@ -176,7 +178,7 @@ impl Table<'_> {
                 Some(Cell {
                     value: self.runs[new].scalar_value(base.metric)?,
                     change,
-                    word: Word::of(&change, direction),
+                    word: Word::from_change(&change, direction),
                 })
             };
             let row = Row {
@@ -189,7 +191,7 @@ impl Table<'_> {
                 cells: (1..self.runs.len()).map(cell).collect(),
                 notes: Vec::new(),
             };
-            let notes = self.notes(meanings);
+            let notes = self.number_notes(meanings);
             rows.push(Row { notes, ..row });
         }
         rows
@@ -226,7 +228,7 @@ impl Table<'_> {
                     },
                 )
             }
-            Kind::Share => share_of(a, b, summary),
+            Kind::Share => change_of_share(a, b, summary),
         })
     }
 
@@ -234,7 +236,7 @@ impl Table<'_> {
         let mut order: Vec<&'static str> = Vec::new();
         for trend in &self.runs[0].run.trends {
             let elsewhere = self.runs[1..].iter().any(|run| run.trend(trend.metric).is_some());
-            // No handshakes in any run are no row.
+            // A time that is 0 in every run, such as that of TLS handshakes without TLS, gets no row.
             let zero = |run: &Prepared| run.figure(trend.metric, Statistic::Mean) == Some(0.0);
             let here = self.runs[0].trend(trend.metric).is_some() && !self.runs.iter().all(zero);
             if here && elsewhere {
@@ -261,14 +263,14 @@ impl Table<'_> {
         let borrowed = (1..self.runs.len()).find_map(|new| self.runs[0].donor(&self.runs[new], metric));
         if let Some(from) = borrowed.filter(|_| !self.repeats) {
             texts.push(format!(
-                "no rows per second of its own: the allowance for drift and autocorrelation is that of {from}"
+                "has no rows per second of its own, so the allowance for drift and autocorrelation is that of {from}"
             ));
         }
         let mut rows: Vec<Row> = Statistic::ALL
             .into_iter()
             .filter_map(|stat| self.trend_row(metric, stat))
             .collect();
-        let notes = self.notes(texts);
+        let notes = self.number_notes(texts);
         if let Some(first) = rows.first_mut() {
             first.notes = notes;
         }
@@ -284,7 +286,7 @@ impl Table<'_> {
         let cell = |new: &Prepared| {
             let value = new.figure(metric, stat)?;
             let change = self.runs[0].change(new, metric, stat)?;
-            let word = Word::of(&change, direction);
+            let word = Word::from_change(&change, direction);
             Some(Cell { value, change, word })
         };
         let cells: Vec<Option<Cell>> = self.runs[1..].iter().map(cell).collect();
@@ -300,8 +302,8 @@ impl Table<'_> {
         })
     }
 
-    /// The numbers of these footnotes, each told once.
-    fn notes(&mut self, texts: Vec<String>) -> Vec<usize> {
+    /// Returns the numbers of these footnotes. A text that is already there is not added again.
+    fn number_notes(&mut self, texts: Vec<String>) -> Vec<usize> {
         let mut numbers = Vec::new();
         for text in texts {
             let known = self.footnotes.iter().position(|note| *note == text);
@@ -314,7 +316,7 @@ impl Table<'_> {
     }
 }
 
-fn share_of(a: &Scalar, b: &Scalar, summary: bool) -> Change {
+fn change_of_share(a: &Scalar, b: &Scalar, summary: bool) -> Change {
     let points = |why| Change {
         change: Some(b.value - a.value),
         interval: Err(why),

@@ -20,7 +20,7 @@ fn word(comparison: &Comparison, name: &str) -> Word {
 #[test]
 fn a_slower_run_is_worse_in_times_and_the_base_of_it_better() {
     let runs = [minute("a", 1, 0), minute("b", 2, 10)];
-    let found = Comparison::of(&runs);
+    let found = Comparison::new(&runs);
     for name in [
         "latency p50",
         "latency p95",
@@ -36,7 +36,7 @@ fn a_slower_run_is_worse_in_times_and_the_base_of_it_better() {
     assert_eq!(word(&found, "requests_per_second"), Word::NoDifference);
     assert_eq!(word(&found, "failed"), Word::Cannot(Why::Count));
     let [a, b] = runs;
-    assert_eq!(word(&Comparison::of(&[b, a]), "latency p50"), Word::Better);
+    assert_eq!(word(&Comparison::new(&[b, a]), "latency p50"), Word::Better);
 }
 
 #[test]
@@ -47,13 +47,13 @@ fn a_rate_is_better_when_it_rises() {
             scalar.value *= 1.2;
         }
     }
-    let found = Comparison::of(&[minute("a", 1, 0), faster]);
+    let found = Comparison::new(&[minute("a", 1, 0), faster]);
     assert_eq!(word(&found, "requests_per_second"), Word::Better);
 }
 
 #[test]
 fn rows_are_scalars_first_and_in_the_order_of_the_tables_of_metrics() {
-    let found = Comparison::of(&[minute("a", 1, 0), minute("b", 2, 0)]);
+    let found = Comparison::new(&[minute("a", 1, 0), minute("b", 2, 0)]);
     let names = names(&found);
     assert_eq!(
         names[..4],
@@ -75,7 +75,7 @@ fn rows_are_scalars_first_and_in_the_order_of_the_tables_of_metrics() {
 
 #[test]
 fn of_summaries_there_is_a_change_and_no_verdict() {
-    let found = Comparison::of(&[minute("a", 1, 0), k6_summary("k6.json")]);
+    let found = Comparison::new(&[minute("a", 1, 0), k6_summary("k6.json")]);
     let p95 = row(&found, "service_time p95");
     assert_eq!(p95.cells[0].unwrap().word, Word::Cannot(Why::OnlySummary));
     assert!(p95.cells[0].unwrap().change.change.is_some());
@@ -126,7 +126,7 @@ fn rows_per_second_come_from_whichever_metric_each_run_has_them_for() {
         slices: Vec::new(),
         ..latency
     });
-    let found = Comparison::of(&[like_k6_points(2), ours]);
+    let found = Comparison::new(&[like_k6_points(2), ours]);
     assert_eq!(word(&found, "service_time p50"), Word::NoDifference);
     // A 0 for each open connection on one side alone is no change of the other.
     assert_eq!(word(&found, "connect p50"), Word::Cannot(Why::OtherValues));
@@ -134,7 +134,7 @@ fn rows_per_second_come_from_whichever_metric_each_run_has_them_for() {
 
 #[test]
 fn another_meaning_is_a_footnote_of_its_row() {
-    let found = Comparison::of(&[minute("a", 1, 0), k6_summary("k6.json")]);
+    let found = Comparison::new(&[minute("a", 1, 0), k6_summary("k6.json")]);
     let notes = &row(&found, "requests_per_second").notes;
     assert_eq!(notes, &[1]);
     assert_eq!(
@@ -149,16 +149,16 @@ fn what_runs_do_not_share_is_said() {
     b.facts.target = Some("http://10.0.0.5\x1b[31m".to_owned());
     b.facts.seed = None;
     b.facts.duration_seconds = Some(58.0);
-    let found = Comparison::of(&[a.clone(), b.clone()]);
+    let found = Comparison::new(&[a.clone(), b.clone()]);
     let what: Vec<&str> = found.differences.iter().map(|d| d.what).collect();
     assert_eq!(what, ["target"]);
     assert_eq!(
         found.differences[0].values[1].as_deref(),
         Some("http://10.0.0.5\\u{1b}[31m")
     );
-    assert_eq!(found.unsaid[0].what, "seed");
+    assert_eq!(found.unstated[0].what, "seed");
     b.facts.duration_seconds = Some(50.0);
-    let what = Comparison::of(&[a, b]).differences.last().map(|d| d.what);
+    let what = Comparison::new(&[a, b]).differences.last().map(|d| d.what);
     assert_eq!(what, Some("duration"));
 }
 
@@ -171,7 +171,7 @@ fn three_requests_cannot_be_told_apart() {
         let rate = scalar("requests_per_second", "/s", 1.0, None, Vec::new());
         run(label, RunFacts::default(), trends, vec![rate])
     };
-    let found = Comparison::of(&[few("a", 10.0), few("b", 100.0)]);
+    let found = Comparison::new(&[few("a", 10.0), few("b", 100.0)]);
     assert_eq!(word(&found, "latency p50"), Word::Cannot(Why::TooFew));
     assert_eq!(word(&found, "latency mean"), Word::Cannot(Why::TooFew));
     assert_eq!(word(&found, "requests_per_second"), Word::Cannot(Why::NoTimeline));
@@ -189,25 +189,25 @@ fn the_variance_between_repeats_rules_where_each_side_has_three() {
         whole
     };
     let (a, b) = (repeated("a", [0, 5, 10]), repeated("b", [5, 10, 15]));
-    let found = Comparison::of(&[a.clone(), b.clone()]);
+    let found = Comparison::new(&[a.clone(), b.clone()]);
     assert!(found.repeats);
     // Within each run 5 % is plain to see; between runs that differ by 5 % themselves it is not.
     assert_eq!(word(&found, "latency p95"), Word::NoDifference);
-    let single = Comparison::of(&[a.repeats[0].clone(), b.repeats[0].clone()]);
+    let single = Comparison::new(&[a.repeats[0].clone(), b.repeats[0].clone()]);
     assert_eq!(
         (single.repeats, word(&single, "latency p95")),
         (false, Word::Worse)
     );
-    let alike = Comparison::of(&[repeated("a", [0, 0, 0]), repeated("b", [5, 5, 5])]);
+    let alike = Comparison::new(&[repeated("a", [0, 0, 0]), repeated("b", [5, 5, 5])]);
     assert_eq!(word(&alike, "latency p95"), Word::Worse);
     let mut two = b;
     two.repeats.pop();
-    assert!(!Comparison::of(&[a, two]).repeats);
+    assert!(!Comparison::new(&[a, two]).repeats);
 }
 
 #[test]
 fn a_meaning_that_runs_share_is_told_once() {
-    let found = Comparison::of(&[k6_summary("a"), k6_summary("b")]);
+    let found = Comparison::new(&[k6_summary("a"), k6_summary("b")]);
     let iteration = row(&found, "iteration p50");
     let note = &found.footnotes[iteration.notes[0] - 1];
     assert_eq!(
@@ -225,7 +225,7 @@ fn a_time_that_is_zero_in_every_run_has_no_rows() {
         run
     };
     let has_tls = |a: f64, b: f64| {
-        let found = Comparison::of(&[with_tls("a", a), with_tls("b", b)]);
+        let found = Comparison::new(&[with_tls("a", a), with_tls("b", b)]);
         found.rows.iter().any(|row| row.metric == "tls")
     };
     assert!(!has_tls(0.0, 0.0) && has_tls(0.0, 1.0));
@@ -239,7 +239,7 @@ fn a_time_that_was_zero_and_is_not_any_more_is_worse_without_a_percentage() {
             .push(trend("connect", Values::Raw(vec![ms; 100]), Vec::new()));
         run
     };
-    let found = Comparison::of(&[with_connect("a", 0.0), with_connect("b", 1.0)]);
+    let found = Comparison::new(&[with_connect("a", 0.0), with_connect("b", 1.0)]);
     let cell = row(&found, "connect p50").cells[0].unwrap();
     assert_eq!(
         (cell.word, cell.change.change, cell.change.shown_interval()),

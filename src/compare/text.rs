@@ -1,11 +1,11 @@
-//! The comparison for a person, and the cells that every table has.
+//! The comparison as text for people, and the cells that every table has.
 
 use std::fmt::Write as _;
 
 use crate::compare::matching::{Difference, Kind, letter};
 use crate::compare::{Cell, Comparison, Head, Row, Word};
 
-/// Columns of the table of two runs.
+/// The number of columns of the table of two runs.
 pub const WIDTH: usize = 100;
 const METRIC_COLUMNS: usize = 25;
 const VALUE_COLUMNS: usize = 9;
@@ -23,7 +23,7 @@ macro_rules! line {
     };
 }
 
-/// Each line ended. With `colour` the words better and worse are green and red.
+/// Writes the comparison as lines. With `colour` the words better and worse are green and red.
 pub fn text(comparison: &Comparison, colour: bool) -> String {
     let mut out = String::new();
     for (i, head) in comparison.runs.iter().enumerate() {
@@ -42,15 +42,16 @@ pub fn text(comparison: &Comparison, colour: bool) -> String {
     out
 }
 
-pub const CAUTION: &str = "Intervals are of 95 %: where nothing has changed, about 1 row in 20 says better or worse \
-     by chance. Read rows together, and repeat what matters.";
+pub const CAUTION: &str = "Intervals are 95 % intervals: if nothing has changed, about 1 row in 20 says better or \
+     worse by chance. Read the rows together, and repeat runs that matter.";
 
-/// `A  base.json  llmload-uring 0.1.0, 2026-11-22T01:02:03Z, 120.0 s, 12000 requests`
+/// Describes a run, for example `A  base.json  llmload-uring 0.1.0, 2026-11-22T01:02:03Z, 120.0 s, 12000 requests`.
 fn run_line(run: usize, head: &Head) -> String {
-    format!("{:<3}{}", letter(run), about(head))
+    format!("{:<3}{}", letter(run), description(head))
 }
 
-pub fn about(head: &Head) -> String {
+/// Describes a run in one line, without its letter.
+pub fn description(head: &Head) -> String {
     let facts = [
         head.tool.clone(),
         head.started_at.clone(),
@@ -64,7 +65,7 @@ pub fn about(head: &Head) -> String {
         .to_owned()
 }
 
-/// What must be known before any figure is read, one sentence each.
+/// Returns what a reader has to know before the figures, one line each.
 pub fn warnings(comparison: &Comparison) -> Vec<String> {
     let mut out = Vec::new();
     for Difference { what, values } in &comparison.differences {
@@ -77,23 +78,26 @@ pub fn warnings(comparison: &Comparison) -> Vec<String> {
             each.collect::<Vec<_>>().join(", ")
         ));
     }
-    if !comparison.unsaid.is_empty() {
-        let each = comparison.unsaid.iter().map(|Difference { what, values }| {
-            let silent = (0..values.len()).filter(|run| values[*run].is_none());
-            format!("{what} ({})", silent.map(letter).collect::<Vec<_>>().join(", "))
+    if !comparison.unstated.is_empty() {
+        let each = comparison.unstated.iter().map(|Difference { what, values }| {
+            let missing = (0..values.len()).filter(|run| values[*run].is_none());
+            format!("{what} ({})", missing.map(letter).collect::<Vec<_>>().join(", "))
         });
-        out.push(format!("not said: {}", each.collect::<Vec<_>>().join(", ")));
+        out.push(format!("not stated: {}", each.collect::<Vec<_>>().join(", ")));
     }
     if !comparison.unmatched.is_empty() {
         let each = comparison.unmatched.iter().map(|(name, runs)| {
             let have = runs.iter().map(|run| letter(*run)).collect::<Vec<_>>();
             format!("{name} ({})", have.join(", "))
         });
-        out.push(format!("only in some: {}", each.collect::<Vec<_>>().join(", ")));
+        out.push(format!(
+            "only in some runs: {}",
+            each.collect::<Vec<_>>().join(", ")
+        ));
     }
     if comparison.repeats {
         out.push(
-            "repeated runs: figures are means over the repeats, intervals from the variance between them"
+            "repeated runs: figures are means over the repetitions, and intervals come from the variance between them"
                 .into(),
         );
     }
@@ -168,6 +172,7 @@ fn coloured(text: &str, word: Word, colour: bool) -> String {
     }
 }
 
+/// Returns the unit of a row's values.
 pub fn unit(row: &Row) -> String {
     match row.kind {
         Some(Kind::Share) => "%".to_owned(),
@@ -175,7 +180,7 @@ pub fn unit(row: &Row) -> String {
     }
 }
 
-/// Four digits, counts whole up to ten millions.
+/// Formats a value with four digits; counts are whole up to ten million.
 pub fn value(row: &Row, x: f64) -> String {
     let x = if row.kind == Some(Kind::Share) {
         x * 100.0
@@ -195,7 +200,7 @@ pub fn value(row: &Row, x: f64) -> String {
     }
 }
 
-/// `+12.3 %`, or points of a share.
+/// Formats a change, for example `+12.3 %`, or `+1.2 pp` for a share.
 pub fn change(row: &Row, cell: &Cell) -> String {
     let unit = if row.kind == Some(Kind::Share) { "pp" } else { "%" };
     match cell.change.change {
@@ -204,7 +209,7 @@ pub fn change(row: &Row, cell: &Cell) -> String {
     }
 }
 
-/// `-1.2 .. +3.4`, in the unit of the change.
+/// Formats an interval, for example `-1.2 .. +3.4`, in the unit of the change.
 pub fn interval(cell: &Cell) -> Option<String> {
     let found = cell.change.shown_interval()?;
     Some(format!("{} .. {}", signed(found.low), signed(found.high)))
@@ -215,13 +220,13 @@ fn signed(share: f64) -> String {
     match percent.abs() {
         a if a >= 999.5 => format!("{percent:+.0}"),
         a if a >= 9.95 => format!("{percent:+.1}"),
-        // No minus before a zero.
+        // A change that rounds to zero has no minus sign.
         a if a < 0.005 => "+0.00".to_owned(),
         _ => format!("{percent:+.2}"),
     }
 }
 
-/// Broken between words, later lines indented. A word that is too long stays whole.
+/// Wraps text between words, with later lines indented. A word that is too long stays whole.
 fn wrapped(text: &str) -> String {
     let mut out = String::new();
     let mut columns = 0;

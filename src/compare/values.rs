@@ -1,13 +1,13 @@
-//! What the values of a trend say, whatever form they were kept in.
+//! The statistics of a trend's values, in whatever form these are kept.
 
 use crate::compare::{Stat, Values};
 use crate::units::millis;
 
-/// Two percentiles are the same that are closer than this: 99.9 is not a binary fraction.
+/// Percentiles that are closer than this are the same, because 99.9 is not a binary fraction.
 const PERCENTILE_CLOSE: f64 = 1e-9;
 
 impl Values {
-    /// `None`: the file does not say.
+    /// Returns the number of values; `None` if the file does not give it.
     pub fn count(&self) -> Option<u64> {
         match self {
             Values::Histogram(d) => Some(d.offered()),
@@ -41,9 +41,9 @@ impl Values {
         }
     }
 
-    /// `p` from 0 to 100. Of raw values as k6 has it: linear between the neighbours of index p/100 (n - 1) (k6's
-    /// `metrics/sink.go`). Of a histogram the upper end of the bucket that holds rank ceil(p/100 n). Of a summary
-    /// what it says; 0, 50 and 100 are also called min, median and max.
+    /// Returns percentile `p`, from 0 to 100. For raw values it is k6's: linear between the neighbours of index
+    /// p/100 (n - 1) (k6's `metrics/sink.go`). For a histogram it is the upper end of the bucket that holds rank
+    /// ceil(p/100 n). For a summary it is the stated figure; 0 and 100 are its minimum and maximum.
     pub fn percentile(&self, p: f64) -> Option<f64> {
         if !(0.0..=100.0).contains(&p) {
             return None;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_says_what_it_says_and_no_more() {
+    fn a_summary_has_only_the_figures_that_it_states() {
         let summary = Values::Summary {
             count: None,
             stats: vec![(Stat::Min, 1.0), (Stat::Percentile(99.9), 8.0), (Stat::Max, 9.0)],

@@ -96,7 +96,8 @@ fn same_run(a: &Part, b: &Part) -> Result<(), Reason> {
     match difference("config", &plan_a, &plan_b) {
         None => Ok(()),
         Some((path, of_a, of_b)) => {
-            let hint = "run all shards with the same profile and options, except for --shard and what depends on the host";
+            let hint =
+                "run all shards with the same profile and options, except for --shard and host-specific ones";
             differ(&format!("not the same run: {path}"), &of_a, &of_b, hint)
         }
     }

@@ -19,8 +19,8 @@ struct Share {
 }
 
 /// Merges the timelines. `offsets` says how many seconds after the first each process began. Rows are moved by the
-/// nearest whole number of seconds, so that each still covers whole seconds; the rest, at most half a second, is part of
-/// the skew that the document reports. Counts and sums are added. A quantile is the largest of the parts' quantiles,
+/// nearest whole number of seconds, so that each still covers whole seconds; the rest, at most half a second, is part
+/// of the skew that the document reports. Counts and sums are added. A quantile is the largest of the parts' quantiles,
 /// which is an upper bound, because rows have no histograms. If a run of days has rows of several seconds, all rows
 /// become that long.
 pub fn merge(parts: &[Part], offsets: &[f64]) -> Vec<RowFigures> {

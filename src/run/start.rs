@@ -45,8 +45,8 @@ fn rounded(length: Nanos) -> String {
 }
 
 /// Waits until the instant, or not at all if it has passed; the result says how late the load began. A signal during
-/// the wait ends the program, as during all of the setup. Returns CLOCK_REALTIME minus CLOCK_MONOTONIC as of now, because
-/// the difference taken during the setup may be hours old.
+/// the wait ends the program, as during all of the setup. Returns CLOCK_REALTIME minus CLOCK_MONOTONIC as of now,
+/// because the difference taken during the setup may be hours old.
 pub fn wait(at: Nanos, ready: &mut Ready, quiet: bool, say: &mut dyn FnMut(&str)) -> Result<i64, Failure> {
     let mut announced = quiet;
     loop {

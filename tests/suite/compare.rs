@@ -82,7 +82,7 @@ fn a_file_that_is_not_there_is_a_bad_configuration() {
     let output = scratch.run(&["baseline", "save", "../main", "x.json"]);
     assert_eq!(code(&output), Some(104));
     assert!(
-        stderr(&output).contains("is no name of a baseline"),
+        stderr(&output).contains("is not a valid name for a baseline"),
         "{}",
         stderr(&output)
     );

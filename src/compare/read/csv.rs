@@ -1,4 +1,4 @@
-//! k6's `--out csv`: a header, then one sample a record.
+//! Reads k6's `--out csv`: a header, then one record for each sample.
 
 use super::error::{Result, io, wrong};
 use super::input::{Bytes, LINE_BYTES_MAX};
@@ -9,22 +9,22 @@ use crate::error::Reason;
 use csv_core::{ReadRecordResult, Reader};
 use std::io::BufRead;
 
-/// k6 writes some twenty.
+/// The largest number of columns; k6 writes about twenty.
 const COLUMNS_MAX: usize = 256;
 const NAME: usize = 0;
 const TIME: usize = 1;
 const VALUE: usize = 2;
 
-/// `K6_CSV_TIME_FORMAT`, told from the first record: the counts differ by a factor of a thousand, and 1e11 seconds
-/// are the year 5138.
+/// The value of `K6_CSV_TIME_FORMAT`, inferred from the first record: its units differ by factors of a thousand, and
+/// 1e11 seconds would be the year 5138.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Time {
-    /// Nanoseconds each.
+    /// A count of units since 1970, each of this many nanoseconds.
     Unix(i128),
     Rfc3339,
 }
 
-/// One record at a time, in memory that does not grow.
+/// Reads one record at a time, in memory that does not grow.
 struct Records {
     from: Bytes,
     reader: Reader,
@@ -60,13 +60,13 @@ impl Records {
             match result {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => {
-                    let what = format!("is longer than the maximum, {LINE_BYTES_MAX} bytes");
+                    let what = format!("is longer than the limit of {LINE_BYTES_MAX} bytes");
                     return Err(Reason::new(what)
-                        .hint("a quote may be open: write the file anew")
+                        .hint("a quote may not be closed: repeat the run that wrote the file")
                         .within(place()));
                 }
                 ReadRecordResult::OutputEndsFull => {
-                    let what = format!("has more columns than the maximum, {COLUMNS_MAX}");
+                    let what = format!("has more columns than the limit of {COLUMNS_MAX}");
                     return Err(wrong(what).within(place()));
                 }
                 ReadRecordResult::Record => {
@@ -84,6 +84,7 @@ impl Records {
     }
 }
 
+/// Reads a run from k6's CSV.
 pub fn run(from: Bytes, label: &str) -> Result<Run> {
     let mut records = Records::new(from);
     records.next()?;
@@ -95,8 +96,8 @@ pub fn run(from: Bytes, label: &str) -> Result<Run> {
     while records.next()? {
         let place = format!("line {}", records.line);
         if records.columns != columns {
-            let what = format!("has {} columns, the header has {columns}", records.columns);
-            let hint = "the file is cut: copy it again, or remove its last line if the run was killed";
+            let what = format!("has {} columns, but the header has {columns}", records.columns);
+            let hint = "the file is incomplete: copy it again, or remove its last line if the run was killed";
             return Err(Reason::new(what).hint(hint).within(place));
         }
         let time = records.field(TIME);
@@ -125,7 +126,7 @@ pub fn run(from: Bytes, label: &str) -> Result<Run> {
         }
     }
     let Some(format) = format else {
-        return Err(wrong("holds no samples: only the header"));
+        return Err(wrong("has no samples, only the header"));
     };
     finish(samples, format, label)
 }
@@ -133,17 +134,18 @@ pub fn run(from: Bytes, label: &str) -> Result<Run> {
 fn finish(samples: Samples, format: Time, label: &str) -> Result<Run> {
     let is_coarse = format == Time::Unix(1_000_000_000);
     let differs = match is_coarse {
-        true => "over a time known to a second: K6_CSV_TIME_FORMAT=unix_nano gives more",
-        false => "over the time from the first sample's begin to the last sample",
+        true => "over a duration known to one second; K6_CSV_TIME_FORMAT=unix_nano is more exact",
+        false => "over the time from the start of the first sample to the last sample",
     };
     let mut run = samples.into_run(Some(differs));
     run.notes.push(
-        "k6's CSV does not say of what type a metric is: a script's own are read as trends, values one by one"
+        "k6's CSV does not give the types of metrics, so a script's own metrics are read as trends"
             .to_string(),
     );
     if is_coarse {
-        run.notes
-            .push("time stamps are whole seconds, so the duration is off by up to one".to_string());
+        run.notes.push(
+            "time stamps are whole seconds, so the duration may be off by up to one second".to_string(),
+        );
     }
     run.into_run(label, Format::K6Csv)
 }
@@ -152,7 +154,7 @@ fn time_format(text: &str) -> Result<Time> {
     if text.contains('T') {
         return rfc3339(text).map(|_| Time::Rfc3339);
     }
-    let n = whole(text)?.unsigned_abs();
+    let n = whole_number(text)?.unsigned_abs();
     let unit = match n {
         0..=99_999_999_999 => 1_000_000_000,
         100_000_000_000..=99_999_999_999_999 => 1_000_000,
@@ -165,15 +167,17 @@ fn time_format(text: &str) -> Result<Time> {
 fn moment(text: &str, format: Time) -> Result<UnixNanos> {
     match format {
         Time::Rfc3339 => rfc3339(text),
-        // An i64 of seconds in nanoseconds fits an i128.
-        Time::Unix(unit) => Ok(i128::from(whole(text)?) * unit),
+        // An i64 of seconds fits into an i128 of nanoseconds.
+        Time::Unix(unit) => Ok(i128::from(whole_number(text)?) * unit),
     }
 }
 
-fn whole(text: &str) -> Result<i64> {
+fn whole_number(text: &str) -> Result<i64> {
     text.parse().map_err(|_| {
         let text: String = text.chars().take(40).collect();
-        let what = format!("time stamp `{text}` is none of k6's: unix seconds to nanoseconds, or RFC 3339");
+        let what = format!(
+            "time stamp `{text}` is not in a format of k6: Unix time in s, ms, us or ns, or RFC 3339"
+        );
         wrong(what)
     })
 }

@@ -55,7 +55,7 @@ fn any_flipped_byte_of_a_captured_file_is_a_run_or_a_clear_error() {
 }
 
 #[test]
-fn wrong_files_are_told_apart() {
+fn each_kind_of_wrong_file_is_recognized() {
     for (bytes, expected) in [
         (&b""[..], "is empty"),
         (b" \n\n", "is empty"),
@@ -84,7 +84,7 @@ fn wrong_files_are_told_apart() {
         ),
         (
             b"{\"type\":\"Metric\",\"metric\":\"vus\",\"data\":{\"type\":\"gauge\"}}",
-            "holds no samples",
+            "has no samples",
         ),
         (b"request-start,DNS,DNS+dialup\n", "begins with `request-start"),
     ] {
@@ -107,7 +107,7 @@ fn a_packed_line_without_end_is_given_up_at_the_limit() {
     let packed = packed.finish().unwrap();
     assert!(packed.len() < 1 << 20);
     let text = clear(try_read(&packed)).unwrap();
-    assert!(text.contains("is longer than the maximum"), "{text}");
+    assert!(text.contains("is longer than the limit"), "{text}");
 }
 
 #[test]

@@ -1,66 +1,69 @@
-//! The bytes of a file, unpacked, and what they look like.
+//! The bytes of a file, unpacked, and their format.
 
-use super::error::{Result, TAKES, excerpt, io, wrong};
+use super::error::{FORMATS, Result, excerpt, io, wrong};
 use crate::error::Reason;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::Path;
 
-/// A line of raw points, or a record of the CSV. k6's are under 2 KB. What unpacks to more is not read on: packed
-/// files have no size limit (a day's points are many GB), but nothing of them is held but one line.
+/// The longest line of raw points, or record of CSV; k6's are under 2 KB. Packed files have no size limit (a day's
+/// points are many GB), so this is what limits memory: only one line is held.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
-/// So much is looked at to tell what a file is.
+/// The number of bytes that are examined to recognize the format.
 const HEAD_BYTES: usize = 64 * 1024;
 
 pub type Bytes = Box<dyn BufRead>;
 
 pub enum Content {
-    /// One JSON object.
+    /// A single JSON object.
     Object(Bytes),
-    /// JSON objects of k6's `--out json`, one a line.
+    /// The JSON objects of k6's `--out json`, one per line.
     Points(Bytes),
-    /// k6's `--out csv`.
+    /// The records of k6's `--out csv`.
     Csv(Bytes),
 }
 
-/// Decides by content alone. Reads forward only, so a pipe will do.
+/// Opens a file and recognizes its format by content alone. It reads forwards only, so a pipe works as well.
 pub fn open(path: &Path) -> Result<Content> {
     let file = File::open(path).map_err(|e| {
         let hint = match e.kind() {
-            ErrorKind::NotFound => "check the name; baselines are written @NAME",
-            ErrorKind::PermissionDenied => "the file must be readable for this user",
+            ErrorKind::NotFound => "check the name; a baseline is written as @NAME",
+            ErrorKind::PermissionDenied => "make the file readable for this user",
             _ => "name another file",
         };
         Reason::new(format!("cannot be opened: {e}")).hint(hint)
     })?;
     if file.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(Reason::new("is a directory").hint(format!("name a file in it; {TAKES}")));
+        return Err(Reason::new("is a directory").hint(format!("name a file in it; {FORMATS}")));
     }
     content(Box::new(BufReader::with_capacity(HEAD_BYTES, file)))
 }
 
-/// The same file from its beginning, which a pipe has lost.
+/// Opens the same file from its beginning again, which does not work for a pipe.
 pub fn open_again(path: &Path) -> Result<Content> {
     match std::fs::metadata(path) {
         Ok(file) if file.is_file() => open(path),
-        _ => Err(Reason::new("does not come early enough to be read from a pipe")
-            .hint("pass the name of a file")
-            .within("`schema`")),
+        _ => Err(
+            Reason::new("comes too late in the document to be read from a pipe")
+                .hint("pass the name of a regular file")
+                .within("`schema`"),
+        ),
     }
 }
 
+/// Unpacks the content if necessary, and recognizes its format.
 pub fn content(plain: Bytes) -> Result<Content> {
     let (head, rest) = split_head(plain)?;
     if head.starts_with(&[0x1f, 0x8b]) {
         let unpacked = MultiGzDecoder::new(Cursor::new(head).chain(rest));
         let (head, rest) = split_head(Box::new(BufReader::with_capacity(HEAD_BYTES, unpacked)))?;
-        return tell(head, rest);
+        return recognize(head, rest);
     }
-    tell(head, rest)
+    recognize(head, rest)
 }
 
-/// The first bytes, and what follows them.
+/// Splits off the first bytes.
 fn split_head(mut from: Bytes) -> Result<(Vec<u8>, Bytes)> {
     let mut head = Vec::new();
     from.by_ref()
@@ -70,7 +73,7 @@ fn split_head(mut from: Bytes) -> Result<(Vec<u8>, Bytes)> {
     Ok((head, from))
 }
 
-fn tell(mut head: Vec<u8>, rest: Bytes) -> Result<Content> {
+fn recognize(mut head: Vec<u8>, rest: Bytes) -> Result<Content> {
     if head.starts_with(b"\xef\xbb\xbf") {
         head.drain(..3);
     }
@@ -92,8 +95,8 @@ fn tell(mut head: Vec<u8>, rest: Bytes) -> Result<Content> {
     })
 }
 
-/// `{"type":"Metric",...}` or `{"metric":"...","type":"Point",...}` on one line. Cut short it still counts, so that
-/// the reader of points names the line.
+/// Recognizes `{"type":"Metric",...}` or `{"metric":"...","type":"Point",...}` on one line. A line that is cut off
+/// counts as well, so that the reader of points can name it.
 fn is_point(line: &[u8]) -> bool {
     let compact: Vec<u8> = line
         .iter()
@@ -107,7 +110,7 @@ fn is_point(line: &[u8]) -> bool {
         && (has(b"\"type\":\"Metric\"") || has(b"\"type\":\"Point\""))
 }
 
-/// Neither JSON object nor k6's CSV: says what it is where that is easy.
+/// Returns the reason for a file that is neither a JSON object nor k6's CSV, and names its format if that is easy.
 fn foreign(text: &[u8]) -> Reason {
     const PACKED: [(&[u8], &str); 4] = [
         (b"PK\x03\x04", "a zip archive"),
@@ -131,13 +134,13 @@ fn foreign(text: &[u8]) -> Reason {
     let what = format!("begins with {}, {expected}", excerpt(text));
     if text.starts_with(b"request-start,") {
         return Reason::new(what)
-            .hint("this is oha's CSV: run oha with --output-format json")
+            .hint("this is oha's CSV; run oha with --output-format json instead")
             .within("line 1");
     }
     wrong(what).within("line 1")
 }
 
-/// The next line without its end, in `line`; false at the end of the file.
+/// Reads the next line into `line`, without its end; returns false at the end of the file.
 pub fn next_line(from: &mut Bytes, line: &mut Vec<u8>, number: u64) -> Result<bool> {
     line.clear();
     let mut limited = from.take(LINE_BYTES_MAX as u64 + 1);
@@ -147,7 +150,7 @@ pub fn next_line(from: &mut Bytes, line: &mut Vec<u8>, number: u64) -> Result<bo
     if line.last() == Some(&b'\n') {
         line.pop();
     } else if n > LINE_BYTES_MAX {
-        let what = format!("is longer than the maximum, {LINE_BYTES_MAX} bytes");
+        let what = format!("is longer than the limit of {LINE_BYTES_MAX} bytes");
         return Err(wrong(what).within(format!("line {number}")));
     }
     Ok(n > 0)

@@ -1,15 +1,15 @@
-//! What k6's metrics mean beside ours. Every form of its results ends here.
+//! Maps k6's metrics to ours. All forms of k6's results end in this.
 
 use super::error::Result;
 use crate::compare::{Figure, Format, Other, Run, RunFacts, Scalar, Slice, Stat, Trend, Values, Verdict};
 
-/// A metric as some form of k6's results has it. Times are milliseconds in all of them.
+/// A metric in one of the forms of k6's results. Times are in milliseconds in all of them.
 #[derive(Clone, Debug)]
 pub struct K6Metric {
-    /// `http_req_duration`, or `http_req_duration{expected_response:true}`.
+    /// The name, such as `http_req_duration` or `http_req_duration{expected_response:true}`.
     pub name: String,
     pub shape: Shape,
-    /// Where the form says so.
+    /// The unit, if the form gives it.
     pub unit: &'static str,
     pub slices: Vec<Slice>,
 }
@@ -24,7 +24,7 @@ pub enum Shape {
         last: Option<f64>,
         max: Option<f64>,
     },
-    /// `hits` are samples that are not 0: k6 calls them passes or matches, and of http_req_failed they failed.
+    /// `hits` are the samples that are not 0. k6 calls them passes or matches; for http_req_failed they are failures.
     Rate {
         share: f64,
         hits: Option<u64>,
@@ -39,7 +39,7 @@ pub struct K6Run {
     pub metrics: Vec<K6Metric>,
     pub thresholds: Vec<Verdict>,
     pub notes: Vec<String>,
-    /// Why rates per second are less exact than the rest, if they are.
+    /// The reason why rates per second are less exact than the rest, if they are.
     pub rates_differ: Option<&'static str>,
 }
 
@@ -57,8 +57,8 @@ const fn means(name: &'static str, metric: &'static str, differs: Option<&'stati
     }
 }
 
-/// Trends. What of ours is meant; http_req_waiting is never ttft: it ends with the first byte of the head, which a
-/// server sends before it has a token.
+/// The trends, each with our metric of the same meaning. http_req_waiting is not ttft: it ends with the first byte of
+/// the head, which a server sends before it has a token.
 const TRENDS: [Meaning; 9] = [
     means("http_req_duration", "service_time", None),
     means("http_req_waiting", "ttfb", Some("from the last byte sent")),
@@ -76,12 +76,12 @@ const TRENDS: [Meaning; 9] = [
     means(
         "llm_request_duration",
         "service_time",
-        Some("xk6-llm: by its own HTTP client, connecting included"),
+        Some("xk6-llm: measured by its own HTTP client, connecting included"),
     ),
     means(
         "llm_ttft",
         "ttft",
-        Some("from the call, not from when it was due; stamped after parsing"),
+        Some("from the call, not from the due time; stamped after parsing"),
     ),
     means("llm_itl", "tbt", Some("stamped after parsing")),
     means(
@@ -91,7 +91,7 @@ const TRENDS: [Meaning; 9] = [
     ),
 ];
 
-/// Counters: metric, its rate per second.
+/// The counters, each with our metric and that of its rate per second.
 const COUNTERS: [(&str, &str, Option<&str>); 8] = [
     ("http_reqs", "requests", Some("requests_per_second")),
     ("iterations", "iterations", None),
@@ -107,14 +107,15 @@ const COUNTERS: [(&str, &str, Option<&str>); 8] = [
     ),
 ];
 
-/// Built-in trends of time that have no counterpart of ours.
+/// The built-in trends of time that have no counterpart among ours.
 const OTHER_TIMES: [&str; 4] = [
     "http_req_blocked",
     "http_req_sending",
     "http_req_receiving",
     "group_duration",
 ];
-/// Where xk6-llm's metric is there, k6's own of that meaning covers only what went beside it: a health check.
+/// Metrics of k6 that are not compared if xk6-llm's metric is there: then they cover only other requests, such as a
+/// health check.
 const OUTRANKED: [(&str, &str); 3] = [
     ("http_req_duration", "llm_request_duration"),
     ("http_reqs", "llm_requests"),
@@ -122,7 +123,7 @@ const OUTRANKED: [(&str, &str); 3] = [
 ];
 const SSE_TIMES: &str = "xk6-sse: from connecting to the end, TLS included";
 
-/// A built-in metric, whose type is known without being told.
+/// The type of a built-in metric, which is known even if the file does not give it.
 pub enum Builtin {
     Counter,
     Gauge,
@@ -130,6 +131,7 @@ pub enum Builtin {
     Trend,
 }
 
+/// Returns the type of a built-in metric; `None` if it is a script's own.
 pub fn builtin(name: &str) -> Option<Builtin> {
     let is = |list: &[&str]| list.contains(&name);
     Some(match name {
@@ -144,6 +146,7 @@ pub fn builtin(name: &str) -> Option<Builtin> {
 }
 
 impl K6Run {
+    /// Builds the run, with k6's metrics under our names.
     pub fn into_run(self, label: &str, format: Format) -> Result<Run> {
         let notes = self.remarks();
         let mut run = Run {
@@ -158,7 +161,7 @@ impl K6Run {
             repeats: Vec::new(),
         };
         for metric in &self.metrics {
-            if !self.is_outranked(&metric.name) && self.place(metric, &mut run) {
+            if !self.is_outranked(&metric.name) && self.add_metric(metric, &mut run) {
                 continue;
             }
             run.others.push(other(metric));
@@ -190,14 +193,15 @@ impl K6Run {
         self.find("sse_event").is_some()
     }
 
-    /// False: it has no counterpart, or is of another type than k6's metric of that name.
-    fn place(&self, metric: &K6Metric, run: &mut Run) -> bool {
+    /// Adds a metric under our name. Returns false if it has no counterpart, or is not of the type that k6's metric of
+    /// that name has.
+    fn add_metric(&self, metric: &K6Metric, run: &mut Run) -> bool {
         match &metric.shape {
             Shape::Trend(values) => {
                 let Some(meaning) = TRENDS.iter().find(|t| t.name == metric.name) else {
                     return false;
                 };
-                // k6 with xk6-sse measures otherwise under the same names.
+                // k6 with xk6-sse measures something else under the same names.
                 let sse = self.has_sse() && metric.name == "http_req_duration";
                 run.trends.push(Trend {
                     metric: meaning.metric,
@@ -246,13 +250,14 @@ impl K6Run {
         }
     }
 
-    /// k6 has one value of each http_req_* a request, and one iteration_duration an iteration.
+    /// Adds the count that a summary does not give: k6 has one value of each http_req_* per request, and one
+    /// iteration_duration per iteration.
     fn with_count(&self, name: &str, values: &Values) -> Values {
         let Values::Summary { count: None, stats } = values else {
             return values.clone();
         };
         let count = match name {
-            // Pushed twice a request, or for other requests.
+            // xk6-sse pushes values twice per request, or for other requests.
             _ if self.has_sse() => None,
             "iteration_duration" => self.counted("iterations"),
             "llm_request_duration" => self.counted("llm_requests"),
@@ -263,7 +268,7 @@ impl K6Run {
         Values::Summary { count, stats }
     }
 
-    /// Active VUs, or where the run was over before k6 looked, none.
+    /// Adds the peak of active VUs, or of initialised ones if the run was over before k6 counted active ones.
     fn peak_vus(&self, run: &mut Run) {
         let peak = |name: &str| match self.find(name)?.shape {
             Shape::Gauge { last, max } => max.or(last),
@@ -302,13 +307,13 @@ impl K6Run {
         });
     }
 
-    /// What reads otherwise than it looks.
+    /// Returns notes on figures that do not mean what they seem to.
     fn remarks(&self) -> Vec<String> {
         let mut notes = self.notes.clone();
         for (own, by) in OUTRANKED {
             if self.is_outranked(own) {
                 notes.push(format!(
-                    "`{own}` is not compared: xk6-llm's `{by}` has the requests to the model"
+                    "`{own}` is not compared, because xk6-llm's `{by}` covers the requests to the model"
                 ));
             }
         }
@@ -325,15 +330,15 @@ impl K6Run {
         notes
     }
 
-    /// A script's own trend under such a name is whatever the script puts there.
+    /// Returns the note on a script's own trend whose name suggests the first token: it may measure anything.
     fn first_token_note(&self, metric: &K6Metric) -> String {
         let name = &metric.name;
         let waiting = self.find("http_req_waiting");
         let both = waiting.map(|w| (extremes(&w.shape), extremes(&metric.shape)));
-        let shares = both.is_some_and(|(a, b)| b.iter().any(|v| a.contains(v)));
-        let what = match shares {
+        let is_waiting = both.is_some_and(|(a, b)| b.iter().any(|v| a.contains(v)));
+        let what = match is_waiting {
             true => "its values are those of `http_req_waiting`, which ends with the first byte of the head",
-            false => "a script's own trend, measured as that script sees fit",
+            false => "it is a script's own trend, which may measure anything",
         };
         format!("`{name}` is not compared with ttft: {what}")
     }
@@ -396,7 +401,7 @@ fn other(metric: &K6Metric) -> Other {
     }
 }
 
-/// `avg`, `med`, `p(99.9)`, `p95`, `p95.00`; `None`: not a statistic.
+/// Parses `avg`, `med`, `p(99.9)`, `p95` or `p95.00`; returns `None` if the key is not a statistic.
 pub fn stat(key: &str) -> Option<Stat> {
     Some(match key {
         "min" => Stat::Min,

@@ -1,4 +1,4 @@
-//! k6's three summaries: `--summary-export`, handleSummary's data, and the new machine-readable one.
+//! Reads k6's three summaries: `--summary-export`, handleSummary's data, and the new machine-readable one.
 
 use super::error::Result;
 use super::k6::{K6Metric, K6Run, Shape, stat};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
 
-/// Which of the three it is; `None`: none of them.
+/// Tells which of the three summaries a document is; `None` if it is not one of them.
 pub fn format(members: &Members) -> Option<Format> {
     if members.get("results.metrics").is_some_and(Value::is_array) {
         return Some(Format::K6MachineSummary);
@@ -36,18 +36,20 @@ fn is_stat_of_export(key: &str, value: &Value) -> bool {
         || ((KNOWN.contains(&key) || stat(key).is_some()) && (value.is_number() || value.is_null()))
 }
 
+/// Reads a run from a summary.
 pub fn run(members: &Members, format: Format, label: &str) -> Result<Run> {
     let mut k6 = match format {
-        Format::K6MachineSummary => machine(members)?,
-        Format::K6HandleSummary => handle(members)?,
-        _ => export(members)?,
+        Format::K6MachineSummary => read_machine_summary(members)?,
+        Format::K6HandleSummary => read_handle_summary(members)?,
+        _ => read_summary_export(members)?,
     };
     k6.facts.profile = members.setup_profile.clone();
     k6.into_run(label, format)
 }
 
-/// Flat, without types and without the duration; a threshold's `true` means that it was crossed.
-fn export(members: &Members) -> Result<K6Run> {
+/// Reads the summary of `--summary-export`. It is flat, without types and without the duration, and a threshold's
+/// `true` means that it was crossed.
+fn read_summary_export(members: &Members) -> Result<K6Run> {
     let mut run = K6Run {
         facts: facts(None, None),
         ..K6Run::default()
@@ -55,7 +57,7 @@ fn export(members: &Members) -> Result<K6Run> {
     for (name, metric) in object(members.get("metrics"), "metrics")? {
         let path = format!("metrics.{name}");
         let fields = object(Some(metric), &path)?;
-        let shape = shape(fields, inferred(fields), &path, &mut run.notes)?;
+        let shape = shape(fields, inferred_kind(fields), &path, &mut run.notes)?;
         thresholds(name, fields, &path, &mut run.thresholds, |v| {
             v.as_bool().map(|crossed| !crossed)
         })?;
@@ -65,9 +67,9 @@ fn export(members: &Members) -> Result<K6Run> {
     Ok(run)
 }
 
-/// k6 divides every counter by one duration.
+/// Computes the duration from a counter and its rate, because k6 divides every counter by the same duration.
 fn duration_from_rates(run: &K6Run) -> Option<f64> {
-    let of = |name: &str| {
+    let duration = |name: &str| {
         let metric = run.metrics.iter().find(|m| m.name == name)?;
         match metric.shape {
             Shape::Counter {
@@ -77,12 +79,13 @@ fn duration_from_rates(run: &K6Run) -> Option<f64> {
             _ => None,
         }
     };
-    of("http_reqs")
-        .or_else(|| of("iterations"))
-        .or_else(|| of("data_received"))
+    duration("http_reqs")
+        .or_else(|| duration("iterations"))
+        .or_else(|| duration("data_received"))
 }
 
-fn handle(members: &Members) -> Result<K6Run> {
+/// Reads the data of handleSummary.
+fn read_handle_summary(members: &Members) -> Result<K6Run> {
     let duration = members.number("state.testRunDurationMs")?.map(|ms| ms / 1e3);
     let mut run = K6Run {
         facts: facts(None, duration),
@@ -91,7 +94,7 @@ fn handle(members: &Members) -> Result<K6Run> {
     for (name, metric) in object(members.get("metrics"), "metrics")? {
         let path = format!("metrics.{name}");
         let fields = object(Some(metric), &path)?;
-        let (shape, unit) = typed(fields, &path, &mut run.notes)?;
+        let (shape, unit) = typed_metric(fields, &path, &mut run.notes)?;
         thresholds(name, fields, &path, &mut run.thresholds, |v| {
             v.get("ok")?.as_bool()
         })?;
@@ -104,8 +107,9 @@ fn handle(members: &Members) -> Result<K6Run> {
     Ok(run)
 }
 
-/// Arrays in random order, counters without a rate, p90 and p95 only, no thresholds.
-fn machine(members: &Members) -> Result<K6Run> {
+/// Reads the machine-readable summary. It has arrays in random order, counters without a rate, only p90 and p95, and no
+/// thresholds.
+fn read_machine_summary(members: &Members) -> Result<K6Run> {
     let duration = members.number("config.duration")?;
     let version = match members.text("metadata.k6_version")? {
         Some(version) => Some(version),
@@ -130,13 +134,13 @@ fn machine(members: &Members) -> Result<K6Run> {
             .get("name")
             .and_then(Value::as_str)
             .ok_or_else(|| missing(&format!("{path}.name")))?;
-        // Its own two and a total are one metric in the other forms.
+        // These three are one metric, `checks`, in the other forms.
         let name = match name {
             "checks_succeeded" => "checks",
             "checks_total" | "checks_failed" => continue,
             name => name,
         };
-        let (shape, unit) = typed(fields, &path, &mut run.notes)?;
+        let (shape, unit) = typed_metric(fields, &path, &mut run.notes)?;
         run.metrics
             .extend(shape.map(|shape| metric_of(name, shape, unit)));
     }
@@ -182,8 +186,12 @@ enum Kind {
     Trend,
 }
 
-/// `type`, `contains`, `values`.
-fn typed(fields: &Object, path: &str, notes: &mut Vec<String>) -> Result<(Option<Shape>, &'static str)> {
+/// Reads a metric that has `type`, `contains` and `values`.
+fn typed_metric(
+    fields: &Object,
+    path: &str,
+    notes: &mut Vec<String>,
+) -> Result<(Option<Shape>, &'static str)> {
     let kind = fields
         .get("type")
         .ok_or_else(|| missing(&format!("{path}.type")))?;
@@ -210,8 +218,9 @@ fn typed(fields: &Object, path: &str, notes: &mut Vec<String>) -> Result<(Option
     Ok((shape(values, kind, &path, notes)?, unit))
 }
 
-/// The export does not say: a trend has an average, a rate passes, a gauge a value, the rest counts.
-fn inferred(fields: &Object) -> Kind {
+/// Infers the type, which `--summary-export` does not give: a trend has an average, a rate has passes, a gauge has a
+/// value, and a counter has a count.
+fn inferred_kind(fields: &Object) -> Kind {
     let has = |key: &str| fields.contains_key(key);
     let is_trend = has("avg")
         || has("med")
@@ -227,7 +236,7 @@ fn inferred(fields: &Object) -> Kind {
     }
 }
 
-/// `None`: it says nothing, as where all its figures are null.
+/// Reads the figures of a metric; returns `None` if there are none, for example because all are null.
 fn shape(fields: &Object, kind: Kind, path: &str, notes: &mut Vec<String>) -> Result<Option<Shape>> {
     let number = |key: &str| match fields.get(key) {
         None | Some(Value::Null) => Ok(None),
@@ -245,7 +254,7 @@ fn shape(fields: &Object, kind: Kind, path: &str, notes: &mut Vec<String>) -> Re
         n => Ok(n.map(|n| n as u64)),
     };
     if fields.iter().any(|(k, v)| v.is_null() && k != "thresholds") {
-        notes.push(format!("`{path}` has figures that are null: left out"));
+        notes.push(format!("`{path}` has figures that are null, which are ignored"));
     }
     Ok(match kind {
         Kind::Counter => {
@@ -271,7 +280,7 @@ fn shape(fields: &Object, kind: Kind, path: &str, notes: &mut Vec<String>) -> Re
     })
 }
 
-/// Recomputed: old exports say 0 of checks that all passed.
+/// Computes a rate from its counts, because old exports state 0 for checks that all passed.
 fn rate(
     stated: Option<f64>,
     hits: Option<u64>,
@@ -281,9 +290,9 @@ fn rate(
 ) -> Result<Option<Shape>> {
     let counted = match (hits, of) {
         (Some(hits), Some(of)) if hits > of => {
-            let what = format!("counts {hits} hits of {of}");
+            let what = format!("counts {hits} hits among {of} samples");
             return Err(Reason::new(what)
-                .hint("the file is damaged: write it anew")
+                .hint("the file is damaged: repeat the run that wrote it")
                 .within(format!("`{path}`")));
         }
         (Some(hits), Some(of)) if of > 0 => Some(hits as f64 / of as f64),
@@ -293,7 +302,7 @@ fn rate(
         && (stated - counted).abs() > 1e-9
     {
         notes.push(format!(
-            "`{path}` says {stated}, its own counts give {counted}: the counts are taken"
+            "`{path}` states {stated}, but its own counts give {counted}, which is used"
         ));
     }
     let share = counted.or(stated);
@@ -308,7 +317,7 @@ fn trend(
     let mut stats: Vec<(Stat, f64)> = Vec::new();
     for key in fields.keys() {
         let Some(stat) = stat(key) else { continue };
-        // `med` and `p(50)` are one.
+        // `med` and `p(50)` are the same statistic.
         if let Some(value) = number(key)?
             && stats.iter().all(|(s, _)| *s != stat)
         {
@@ -329,8 +338,9 @@ fn thresholds(
         return Ok(());
     };
     let path = format!("{path}.thresholds");
-    for (expression, said) in object(Some(list), &path)? {
-        let ok = ok(said).ok_or_else(|| mistyped(&format!("{path}.{expression}"), said, "true or false"))?;
+    for (expression, stated) in object(Some(list), &path)? {
+        let ok =
+            ok(stated).ok_or_else(|| mistyped(&format!("{path}.{expression}"), stated, "true or false"))?;
         into.push(Verdict {
             metric: name.to_string(),
             expression: expression.clone(),

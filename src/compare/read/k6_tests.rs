@@ -163,13 +163,13 @@ fn both_spellings_of_the_machine_readable_summary_are_read() {
 }
 
 #[test]
-fn a_wrong_share_of_old_checks_is_computed_anew() {
+fn a_wrong_share_of_old_checks_is_computed_from_its_counts() {
     let run = read(r#"{"metrics":{"checks":{"value":0,"passes":12,"fails":0}}}"#);
     assert_eq!(value(&run, "checks"), 1.0);
     assert!(
         run.notes
             .iter()
-            .any(|n| n.contains("says 0, its own counts give 1")),
+            .any(|n| n.contains("states 0, but its own counts give 1")),
         "{:?}",
         run.notes
     );
@@ -257,7 +257,7 @@ fn a_script_s_own_first_token_trend_is_not_compared_with_ttft_and_why_is_said() 
 
     let run = read(r#"{"metrics":{"my_ttft":{"avg":5,"min":2},"http_req_waiting":{"avg":1,"min":1}}}"#);
     assert!(
-        run.notes.iter().any(|n| n.contains("as that script sees fit")),
+        run.notes.iter().any(|n| n.contains("which may measure anything")),
         "{:?}",
         run.notes
     );

@@ -1,6 +1,6 @@
-//! One JSON object of another tool: what is known of it, by name.
+//! The known members of another tool's JSON object.
 
-use super::error::{Result, TAKES, wrong};
+use super::error::{FORMATS, Result, wrong};
 use super::input::Bytes;
 use crate::error::{Reason, printable};
 use crate::json::Scanner;
@@ -8,9 +8,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-/// Parsed where they stand at the top; everything else goes by.
+/// The members at the top that are parsed; everything else is skipped.
 const KEPT: [&str; 19] = [
-    // Ours, to tell it.
+    // Ours, to recognize our documents.
     "schema",
     // k6.
     "config",
@@ -29,26 +29,27 @@ const KEPT: [&str; 19] = [
     "rps",
     "statusCodeDistribution",
     "errorDistribution",
-    // Others', to name them.
+    // Other tools', to name them in an error.
     "latencies",
     "DurationHistogram",
     "generator",
 ];
-/// Characters of a value that an error repeats.
+/// The number of characters of a value that an error repeats.
 const FOUND_CHARS_MAX: usize = 40;
-/// Remembered for the message about a foreign document.
+/// The number of keys that are remembered for the message about a foreign document.
 const KEYS_MAX: usize = 8;
-/// The members that are known, parsed.
+/// The known members, parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
     pub values: BTreeMap<String, Value>,
-    /// What k6's setup() returned under `profile`.
+    /// The profile's name, which k6's setup() returned under `profile`.
     pub setup_profile: Option<String>,
-    /// The first few keys.
+    /// The first few keys, for the message about a foreign document.
     keys: Vec<String>,
 }
 
 impl Members {
+    /// Reads an object member by member.
     pub fn read(input: Bytes) -> Result<Members> {
         let mut scanner = Scanner::new(input);
         let mut members = Members::default();
@@ -70,7 +71,7 @@ impl Members {
                 self.setup_profile = Some(scanner.parse()?);
                 Ok(())
             }),
-            // oha's is an object of a few figures.
+            // Our `details` are a list of requests; oha's are an object with a few figures.
             ("details", Some(b'{')) => self.keep(scanner, key),
             _ if KEPT.contains(&key) => self.keep(scanner, key),
             _ => Ok(scanner.skip()?),
@@ -85,6 +86,7 @@ impl Members {
         Ok(())
     }
 
+    /// Returns the value at a path such as `state.testRunDurationMs`; `None` if it is absent or null.
     pub fn get(&self, path: &str) -> Option<&Value> {
         let (key, rest) = path.split_once('.').unwrap_or((path, ""));
         let mut value = self.values.get(key)?;
@@ -94,14 +96,15 @@ impl Members {
         (!value.is_null()).then_some(value)
     }
 
-    /// Absent or null: `None`; of another type: an error.
+    /// Returns the text at a path. Fails if there is a value of another type.
     pub fn text(&self, path: &str) -> Result<Option<String>> {
-        let expected = |v: &Value| mistyped(path, v, "a text");
+        let expected = |v: &Value| mistyped(path, v, "a string");
         self.get(path)
             .map(|v| v.as_str().map(str::to_string).ok_or_else(|| expected(v)))
             .transpose()
     }
 
+    /// Returns the number at a path. Fails if there is a value of another type.
     pub fn number(&self, path: &str) -> Result<Option<f64>> {
         let expected = |v: &Value| mistyped(path, v, "a number");
         self.get(path)
@@ -109,35 +112,36 @@ impl Members {
             .transpose()
     }
 
-    /// A document that no reader knows.
+    /// Returns the reason for a document that no reader knows.
     pub fn unknown(&self) -> Reason {
         let keys = match self.keys.is_empty() {
             true => "has no members".to_string(),
             false => format!("has the members {}", self.keys.join(", ")),
         };
-        let what = format!("is a JSON object of no format known here: {keys}");
+        let what = format!("is a JSON object in an unknown format: {keys}");
         let foreign = [
             (
                 "latencies",
-                "this looks like vegeta's report, which is not read; ",
+                "this looks like vegeta's report, which is not supported; ",
             ),
             (
                 "DurationHistogram",
-                "this looks like fortio's result, which is not read; ",
+                "this looks like fortio's result, which is not supported; ",
             ),
         ];
         let known = foreign.iter().find(|(key, _)| self.values.contains_key(*key));
-        Reason::new(what).hint(format!("{}{TAKES}", known.map_or("", |(_, name)| name)))
+        Reason::new(what).hint(format!("{}{FORMATS}", known.map_or("", |(_, name)| name)))
     }
 }
 
-/// A member of another type than it has in that format.
+/// Returns the reason for a member whose type is wrong.
 pub fn mistyped(path: &str, found: &Value, expected: &str) -> Reason {
     let text = printable(&found.to_string(), FOUND_CHARS_MAX);
     wrong(format!("found `{text}`, expected {expected}")).within(format!("`{path}`"))
 }
 
+/// Returns the reason for a member that is missing.
 pub fn missing(path: &str) -> Reason {
-    let hint = "the file is not whole, or of a version unknown here: write it anew";
+    let hint = "the file is incomplete, or was written by an unknown version: repeat the run that wrote it";
     Reason::new("is missing").hint(hint).within(format!("`{path}`"))
 }

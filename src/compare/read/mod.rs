@@ -1,4 +1,4 @@
-//! From a file of whatever tool to a run. What it is, its content says; its name does not matter.
+//! Reads the file of any supported tool into a run. The format is recognized by the content; the name does not matter.
 //!
 //! ```text
 //! file -> unpacked -> first bytes -> one JSON object -> ours, k6's summaries, oha's
@@ -6,8 +6,8 @@
 //!                                 -> CSV             -> k6's --out csv
 //! ```
 //!
-//! Files are read forwards and once. Of objects one member is held at a time, of lines one line; of samples
-//! [`crate::compare::RAW_VALUES_MAX`] values of a metric, beyond that a histogram.
+//! Files are read forwards and only once. Memory holds one member of an object or one line at a time, and at most
+//! [`crate::compare::RAW_VALUES_MAX`] samples of a metric; more are kept as a histogram.
 
 mod csv;
 mod error;
@@ -39,14 +39,14 @@ use std::io::BufRead;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The run that the file at `path` holds, under the name `label`.
+/// Reads the run in the file at `path`, under the name `label`.
 pub fn read_run(path: &Path, label: &str) -> std::result::Result<Run, Mistake> {
     input::open(path)
         .and_then(|content| run_of(content, label, || input::open_again(path)))
         .map_err(|reason| reason.at(lossless(path.as_os_str().as_bytes()), 0))
 }
 
-/// `again`: the same content from its beginning.
+/// Reads a run from its content. `again` opens the same content from its beginning.
 fn run_of(content: Content, label: &str, again: impl FnOnce() -> Result<Content>) -> Result<Run> {
     let mut bytes = match content {
         Content::Points(bytes) => return points::run(bytes, label),
@@ -58,7 +58,7 @@ fn run_of(content: Content, label: &str, again: impl FnOnce() -> Result<Content>
         return ours::run(bytes, &schema, label);
     }
     let members = Members::read(bytes)?;
-    // As we write it, a document begins with its schema; rewritten with its keys in order, it does not.
+    // We write the schema first, but a tool that sorts keys moves it to a later place.
     if let Some(schema) = members.text("schema")?.filter(|schema| Schema::is_ours(schema)) {
         return match again()? {
             Content::Object(bytes) => ours::run(bytes, &schema, label),

@@ -1,4 +1,4 @@
-//! oha's JSON: seconds throughout, but for `metrics.latency_ms` of 1.15.
+//! Reads oha's JSON. All times are in seconds, except `metrics.latency_ms` of version 1.15.
 
 use super::error::Result;
 use super::k6::stat;
@@ -6,19 +6,21 @@ use super::members::{Members, missing, mistyped};
 use crate::compare::{Format, Run, RunFacts, Scalar, Stat, Trend, Values};
 use serde_json::Value;
 
-/// Requests that oha gave up at the end of `-z`: cut off, not failed.
+/// The error of requests that oha gave up at the end of `-z`. They were cut off and did not fail.
 const CUT: &str = "aborted due to deadline";
-const LATENCY: &str = "of answered requests; from the send, or with --latency-correction from when it was due: the \
+const LATENCY: &str = "of answered requests; from sending or, with --latency-correction, from the due time: the \
                        file does not say which";
 const BOTH: &str = "statusCodeDistribution, errorDistribution";
-const FIRST_BYTE: &str = "from the start of the request, on a new connection with connecting";
-const DIALUP: &str = "includes the look-up of the name";
+const FIRST_BYTE: &str = "from the start of the request, which on a new connection includes connecting";
+const DIALUP: &str = "includes the DNS lookup";
 
+/// Tells whether a document is oha's.
 pub fn is_oha(members: &Members) -> bool {
     let keys = ["summary.requestsPerSec", "metrics.latency_ms"];
     keys.iter().any(|key| members.get(key).is_some())
 }
 
+/// Reads a run from oha's JSON.
 pub fn run(members: &Members, label: &str) -> Result<Run> {
     let statuses = counts(members, "statusCodeDistribution")?;
     let errors = counts(members, "errorDistribution")?;
@@ -61,7 +63,7 @@ pub fn run(members: &Members, label: &str) -> Result<Run> {
     };
     scalar("requests", BOTH, "", (finished + cut) as f64, None, None);
     if let Some(rate) = per_second(members)? {
-        let differs = (cut > 0).then_some("counts requests cut by the end");
+        let differs = (cut > 0).then_some("includes requests cut off at the end");
         scalar("requests_per_second", "requestsPerSec", "/s", rate, None, differs);
     }
     scalar("failed", BOTH, "", failed as f64, None, None);
@@ -99,15 +101,15 @@ fn per_second(members: &Members) -> Result<Option<f64>> {
 fn remarks(members: &Members, bad: u64, cut: u64, notes: &mut Vec<String>) -> Result<()> {
     if bad > 0 {
         notes.push(format!(
-            "oha's success rate counts answers of status 400 and above as successes: here {bad} failed"
+            "oha counts answers with status 400 and above as successes; here these {bad} requests count as failed"
         ));
     }
     if cut > 0 {
         notes.push(format!(
-            "{cut} requests were cut by the end of the run: in no latency, and not failed"
+            "{cut} requests were cut off at the end of the run: they count neither in latencies nor as failed"
         ));
     }
-    // One figure in two units: they say whether this is what it seems.
+    // One figure in two units: if they do not agree, the file is not what it seems to be.
     let pair = (
         members.number("summary.average")?,
         members.number("metrics.latency_ms.mean")?,
@@ -116,7 +118,7 @@ fn remarks(members: &Members, bad: u64, cut: u64, notes: &mut Vec<String>) -> Re
         && (s * 1e3 - ms).abs() > 1e-6 * ms.abs()
     {
         notes.push(format!(
-            "`summary.average` is {s} s, `metrics.latency_ms.mean` {ms} ms: the seconds are taken"
+            "`summary.average` is {s} s, but `metrics.latency_ms.mean` is {ms} ms; the seconds are used"
         ));
     }
     Ok(())
@@ -140,27 +142,27 @@ fn trends(members: &Members, answered: u64) -> Result<Vec<Trend>> {
         ("average", Stat::Mean),
         ("slowest", Stat::Max),
     ];
-    let mut stats = three(members, "summary", latency)?;
+    let mut stats = min_mean_max(members, "summary", latency)?;
     stats.extend(percentiles(members, "latencyPercentiles")?);
     if stats.is_empty() {
-        stats = milliseconds(members)?;
+        stats = latency_ms(members)?;
     }
     push("service_time", "latency", LATENCY, Some(answered), stats);
 
-    let mut stats = three(members, "details.firstByte", latency)?;
+    let mut stats = min_mean_max(members, "details.firstByte", latency)?;
     stats.extend(percentiles(members, "firstBytePercentiles")?);
     push("ttfb", "firstByte", FIRST_BYTE, Some(answered), stats);
 
-    // One value a connection, and their number is not said.
-    let stats = three(members, "details.DNSDialup", latency)?;
+    // There is one value per connection, and the file does not give the number of connections.
+    let stats = min_mean_max(members, "details.DNSDialup", latency)?;
     push("connect", "DNSDialup", DIALUP, None, stats);
     Ok(trends)
 }
 
-fn three(members: &Members, path: &str, keys: [(&str, Stat); 3]) -> Result<Vec<(Stat, f64)>> {
+fn min_mean_max(members: &Members, path: &str, keys: [(&str, Stat); 3]) -> Result<Vec<(Stat, f64)>> {
     let mut stats = Vec::new();
     for (key, stat) in keys {
-        // Null where there was nothing to count.
+        // A figure is null if there was nothing to count.
         if let Some(seconds) = members.number(&format!("{path}.{key}"))? {
             stats.push((stat, seconds * 1e3));
         }
@@ -168,7 +170,7 @@ fn three(members: &Members, path: &str, keys: [(&str, Stat); 3]) -> Result<Vec<(
     Ok(stats)
 }
 
-/// `p50` to `p99.99`, whose dot is no path.
+/// Reads `p50` to `p99.99`, whose dot does not separate parts of a path.
 fn percentiles(members: &Members, path: &str) -> Result<Vec<(Stat, f64)>> {
     let Some(value) = members.get(path) else {
         return Ok(Vec::new());
@@ -186,7 +188,8 @@ fn percentiles(members: &Members, path: &str) -> Result<Vec<(Stat, f64)>> {
     Ok(stats)
 }
 
-fn milliseconds(members: &Members) -> Result<Vec<(Stat, f64)>> {
+/// Reads the latencies of version 1.15, which are in milliseconds.
+fn latency_ms(members: &Members) -> Result<Vec<(Stat, f64)>> {
     let mut stats = Vec::new();
     for key in ["min", "mean", "p50", "p95", "p99", "max"] {
         if let (Some(stat), Some(ms)) = (stat(key), members.number(&format!("metrics.latency_ms.{key}"))?) {
@@ -204,7 +207,7 @@ fn counts(members: &Members, path: &str) -> Result<Vec<(String, u64)>> {
         .as_object()
         .ok_or_else(|| mistyped(path, value, "an object"))?;
     let count = |(key, v): (&String, &Value)| {
-        // A sum of 2^32 of these stays below 2^64.
+        // The limit keeps a sum of up to 2^32 counts below 2^64.
         let n = v.as_u64().filter(|n| *n <= u64::from(u32::MAX));
         let n = n.ok_or_else(|| mistyped(&format!("{path}.{key}"), v, "a count of requests"))?;
         Ok((key.clone(), n))

@@ -59,7 +59,7 @@ fn answers_of_500_are_failures_and_requests_cut_by_the_end_are_not() {
     assert_eq!((scalar("requests").value, run.facts.requests), (111.0, Some(111)));
     assert_eq!(
         scalar("requests_per_second").differs,
-        Some("counts requests cut by the end")
+        Some("includes requests cut off at the end")
     );
     assert_eq!(run.notes.len(), 2, "{:?}", run.notes);
 }
@@ -81,7 +81,7 @@ fn the_older_shape_without_metrics_is_read() {
 fn a_figure_in_two_units_that_disagree_is_said() {
     let run = read(&NEW.replace("\"mean\":20.0", "\"mean\":0.02"));
     assert!(
-        run.notes.iter().any(|n| n.contains("the seconds are taken")),
+        run.notes.iter().any(|n| n.contains("the seconds are used")),
         "{:?}",
         run.notes
     );

@@ -1,4 +1,4 @@
-//! Our own result document.
+//! Reads our own result document.
 
 use super::error::{Result, json};
 use super::input::Bytes;
@@ -12,17 +12,17 @@ use crate::result::{
 };
 use serde_json::Value;
 
-/// What to do about a document that is not as it was written.
-const REWRITE: &str = "was it edited? repeat the run, or copy the document again";
+/// The hint for a document that is not as it was written.
+const REWRITE: &str = "copy the document again, or repeat the run; was it edited?";
 
-/// The schema that these first bytes of a file say; `None`: they do not.
+/// Returns the schema that the first bytes of a file give, if it is one of ours.
 pub fn schema_in(head: &[u8]) -> Option<String> {
-    // Cut anywhere: whatever is wrong with it, whoever reads all of it finds out.
+    // The bytes are cut off anywhere, so errors mean nothing here; reading the whole file reports them.
     let schema = schema_of(head).ok().flatten()?;
     Schema::is_ours(&schema).then_some(schema)
 }
 
-/// Reads a document that says `schema`, but for its details, whose number does not matter for the memory that takes.
+/// Reads a document of the given schema, except for its details, so that memory does not grow with their number.
 pub fn run(document: Bytes, schema: &str, label: &str) -> Result<Run> {
     Schema::check(schema).map_err(|reason| reason.within("`schema`"))?;
     let document = read(document).map_err(|e| json(e, REWRITE))?;
@@ -35,11 +35,11 @@ pub fn run(document: Bytes, schema: &str, label: &str) -> Result<Run> {
 
 fn run_of(document: &RunResult, label: &str) -> Result<Run> {
     let facts = facts(document);
-    let mut run = Section::of(document).run(label, "", facts.clone())?;
+    let mut run = Section::from_document(document).run(label, "", facts.clone())?;
     run.notes = document
         .warnings
         .iter()
-        .map(|w| format!("warned: {}", w.message))
+        .map(|w| format!("warning: {}", w.message))
         .collect();
     for (i, repeat) in document.repeats.iter().enumerate() {
         let facts = RunFacts {
@@ -52,7 +52,7 @@ fn run_of(document: &RunResult, label: &str) -> Result<Run> {
             ..facts.clone()
         };
         let label = format!("{label} run {}", i + 1);
-        let repeat = Section::of_repeat(repeat).run(&label, &format!("repeats[{i}]."), facts)?;
+        let repeat = Section::from_repeat(repeat).run(&label, &format!("repeats[{i}]."), facts)?;
         run.repeats.push(repeat);
     }
     Ok(run)
@@ -84,7 +84,7 @@ fn tool(document: &RunResult) -> String {
     }
 }
 
-/// Whatever of kernel, CPU model and CPUs is there.
+/// Describes the host by the kernel, CPU model and CPUs that are known.
 fn host(host: &Host) -> Option<String> {
     let parts = [
         host.kernel.as_ref().map(|kernel| format!("Linux {kernel}")),
@@ -97,7 +97,7 @@ fn host(host: &Host) -> Option<String> {
     (!line.is_empty()).then(|| line.join(", "))
 }
 
-/// What a whole document and one of its repeats have in common.
+/// The sections that a whole document and each of its repetitions have.
 struct Section<'a> {
     totals: &'a Totals,
     rates: &'a Rates,
@@ -107,7 +107,7 @@ struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    fn of(document: &'a RunResult) -> Section<'a> {
+    fn from_document(document: &'a RunResult) -> Section<'a> {
         Section {
             totals: &document.totals,
             rates: &document.rates,
@@ -117,7 +117,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn of_repeat(repeat: &'a Repeat) -> Section<'a> {
+    fn from_repeat(repeat: &'a Repeat) -> Section<'a> {
         Section {
             totals: &repeat.totals,
             rates: &repeat.rates,
@@ -127,7 +127,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// `place`: what keys begin with in errors.
+    /// Builds a run. `place` is the beginning of keys in errors.
     fn run(&self, label: &str, place: &str, facts: RunFacts) -> Result<Run> {
         let verdict = |t: &ThresholdResult| Verdict {
             metric: t.metric.clone(),
@@ -209,18 +209,18 @@ impl<'a> Section<'a> {
         ]
     }
 
-    fn values_of_rows(&self, of: impl Fn(&RowFigures) -> SpreadFigures) -> Vec<Slice> {
-        self.slices(|row| (of(row).count, of(row).sum))
+    fn values_of_rows(&self, pick: impl Fn(&RowFigures) -> SpreadFigures) -> Vec<Slice> {
+        self.slices(|row| (pick(row).count, pick(row).sum))
     }
 
-    fn amounts_of_rows(&self, of: impl Fn(&RowFigures) -> u64) -> Vec<Slice> {
-        self.slices(|row| (row.requests, of(row) as f64))
+    fn amounts_of_rows(&self, pick: impl Fn(&RowFigures) -> u64) -> Vec<Slice> {
+        self.slices(|row| (row.requests, pick(row) as f64))
     }
 
-    /// `of`: the count and the sum of a row.
-    fn slices(&self, of: impl Fn(&RowFigures) -> (u64, f64)) -> Vec<Slice> {
+    /// Makes slices of the timeline; `pick` returns the count and the sum of a row.
+    fn slices(&self, pick: impl Fn(&RowFigures) -> (u64, f64)) -> Vec<Slice> {
         let slice = |row: &RowFigures| {
-            let (count, sum) = of(row);
+            let (count, sum) = pick(row);
             Slice {
                 elapsed: row.elapsed_seconds,
                 count,

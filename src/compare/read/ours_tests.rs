@@ -59,7 +59,7 @@ fn a_result_document_gives_its_exact_figures_and_its_timeline() {
         180.0
     );
     assert_eq!((run.thresholds.len(), run.thresholds[1].ok), (3, false));
-    assert!(run.notes[0].starts_with("warned: "), "{:?}", run.notes);
+    assert!(run.notes[0].starts_with("warning: "), "{:?}", run.notes);
 }
 
 #[test]

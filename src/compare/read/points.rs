@@ -1,4 +1,4 @@
-//! k6's `--out json`: one JSON object a line, a metric's definition or one sample.
+//! Reads k6's `--out json`: one JSON object per line, which defines a metric or is a sample.
 
 use super::error::{Result, without_position, wrong};
 use super::input::{Bytes, next_line};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Sub-metrics of one metric: k6 makes one for each threshold on tags.
+/// The largest number of sub-metrics of one metric. k6 makes one for each threshold on tags.
 const SUBMETRICS_MAX: usize = 32;
 
 #[derive(Deserialize)]
@@ -53,17 +53,18 @@ struct Submetric {
 
 type Tags<'a> = HashMap<Cow<'a, str>, Cow<'a, str>>;
 
-/// Tags that a sample must have, and the number of the sub-metric that it then belongs to.
-type Part = (BTreeMap<String, String>, usize);
+/// The tags that a sample of a sub-metric must have, and the sub-metric's number.
+type Submatch = (BTreeMap<String, String>, usize);
 
 #[derive(Default)]
 struct Points {
     samples: Samples,
-    /// Of a metric: each sub-metric's tags and its own number.
-    parts: HashMap<String, Vec<Part>>,
+    /// The sub-metrics of each metric.
+    parts: HashMap<String, Vec<Submatch>>,
     points: u64,
 }
 
+/// Reads a run from k6's raw points.
 pub fn run(mut from: Bytes, label: &str) -> Result<Run> {
     let mut points = Points::default();
     let mut line = Vec::new();
@@ -78,12 +79,12 @@ pub fn run(mut from: Bytes, label: &str) -> Result<Run> {
         number += 1;
     }
     if points.points == 0 {
-        return Err(wrong("holds no samples: no line of type `Point`"));
+        return Err(wrong("has no samples, that is, no line of type `Point`"));
     }
     points
         .samples
         .into_run(Some(
-            "over the time from the first sample's begin to the last sample",
+            "over the time from the start of the first sample to the last sample",
         ))
         .into_run(label, Format::K6Points)
 }
@@ -95,7 +96,7 @@ impl Points {
             "Point" => self.point(&line.metric, line.data.get().as_bytes()),
             "Metric" => self.definition(&line.metric, line.data.get().as_bytes()),
             other => {
-                let what = format!("type is `{}`, expected `Metric` or `Point`", short(other));
+                let what = format!("type is `{}`, expected `Metric` or `Point`", shortened(other));
                 Err(wrong(what))
             }
         }
@@ -109,7 +110,7 @@ impl Points {
             "rate" => Kind::Rate,
             "trend" => Kind::Trend,
             other => {
-                let what = format!("`{}` is no type of metric", short(other));
+                let what = format!("`{}` is not a type of metric", shortened(other));
                 return Err(wrong(what));
             }
         };
@@ -174,26 +175,27 @@ impl Points {
 fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], expected: &str) -> Result<T> {
     serde_json::from_slice(text).map_err(|e| match e.is_eof() {
         true => Reason::new(format!("ends within {expected}"))
-            .hint("the file is cut: copy it again, or remove its last line if the run was killed"),
+            .hint("the file is incomplete: copy it again, or remove its last line if the run was killed"),
         false => wrong(format!("is not {expected}: {}", without_position(&e))),
     })
 }
 
+/// Parses an instant in RFC 3339.
 pub fn rfc3339(text: &str) -> Result<UnixNanos> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map(|t| t.unix_timestamp_nanos())
-        .map_err(|_| wrong(format!("time `{}` is not RFC 3339", short(text))))
+        .map_err(|_| wrong(format!("time `{}` is not RFC 3339", shortened(text))))
 }
 
-/// `http://host:port` of a URL.
+/// Returns the `http://host:port` of a URL.
 pub fn origin(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next()?;
-    // Whoever wrote a password into a URL does not want it in a report.
+    // Removes the user name and password of the URL, which must not get into a report.
     let host = host.rsplit('@').next()?;
     (!host.is_empty()).then(|| format!("{scheme}://{host}"))
 }
 
-fn short(text: &str) -> String {
+fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
 }

@@ -1,4 +1,4 @@
-//! Raw samples gathered into metrics, in bounded memory.
+//! Collects raw samples into metrics, in bounded memory.
 
 use super::k6::{Builtin, K6Metric, K6Run, Shape, builtin};
 use crate::compare::{RAW_VALUES_MAX, RunFacts, Slice, Values};
@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Metrics of a script's own that are kept; k6's and xk6-llm's are kept always.
+/// The number of a script's own metrics that are kept. Those of k6 and xk6-llm are always kept.
 pub const OWN_METRICS_MAX: usize = 100;
-/// Rows of a metric's timeline: a day of seconds. A longer run has rows of 2 s, 4 s and so on.
+/// The largest number of rows of a metric's timeline: a day of seconds. A longer run has rows of 2 s, 4 s and so on.
 const ROWS_MAX: usize = 24 * 3600;
 
-/// A sample's time: nanoseconds since 1970. k6 stamps the end of what it measured.
+/// A sample's time, in nanoseconds since 1970. k6 stamps the end of the time that it measured.
 pub type UnixNanos = i128;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,11 +28,11 @@ pub enum Kind {
 pub struct Samples {
     index: HashMap<Box<str>, usize>,
     series: Vec<Series>,
-    /// Names that were too many, and their samples.
+    /// The number of samples of metrics beyond the limit.
     left_out: u64,
-    /// The first moment that any sample speaks of, and the last.
+    /// The start of the first sample, and the end of the last.
     span: Option<(UnixNanos, UnixNanos)>,
-    /// Requests of setup() and teardown().
+    /// The number of requests of setup() and teardown().
     around: u64,
     pub target: Option<String>,
 }
@@ -44,18 +44,18 @@ pub struct Series {
     count: u64,
     sum: f64,
     hits: u64,
-    /// When, and what.
+    /// The time and value of the last sample.
     last: (UnixNanos, f64),
     max: f64,
     raw: Vec<f64>,
-    /// Instead of `raw` when there are too many.
+    /// The values as a histogram, instead of `raw`, if there are too many.
     histogram: Option<Box<Distribution>>,
     negative: u64,
     seconds: Seconds,
 }
 
 impl Samples {
-    /// The number of this metric; `None`: there are too many of a script's own.
+    /// Returns the number of a metric; `None` if there are too many of a script's own.
     pub fn series(&mut self, name: &str, kind: Option<Kind>, unit: &'static str) -> Option<usize> {
         if let Some(i) = self.index.get(name) {
             return Some(*i);
@@ -90,7 +90,7 @@ impl Samples {
         Some(i)
     }
 
-    /// `value` is finite.
+    /// Adds a sample, whose value has to be finite.
     pub fn add(&mut self, series: usize, at: UnixNanos, value: f64) {
         let series = &mut self.series[series];
         series.add(at, value);
@@ -105,11 +105,12 @@ impl Samples {
         (*first, *last) = ((*first).min(begin), (*last).max(at));
     }
 
-    /// A request that setup() or teardown() made.
+    /// Counts a request that setup() or teardown() made.
     pub fn add_around(&mut self) {
         self.around += 1;
     }
 
+    /// Builds k6's run from the samples.
     pub fn into_run(self, note_of_rates: Option<&'static str>) -> K6Run {
         let mut run = K6Run {
             rates_differ: note_of_rates,
@@ -131,7 +132,7 @@ impl Samples {
         if self.left_out > 0 {
             let n = self.left_out;
             let text = format!(
-                "{n} samples of further metrics were left out: {OWN_METRICS_MAX} of a script's own are kept"
+                "{n} samples were ignored, because only {OWN_METRICS_MAX} of a script's own metrics are kept"
             );
             run.notes.push(text);
         }
@@ -156,7 +157,7 @@ impl Series {
         if at >= self.last.0 {
             self.last = (at, value);
         }
-        // Of a gauge a sum means nothing, and of a rate its hits are what counts.
+        // The sum of a gauge means nothing, and the sum of a rate counts its hits.
         match self.kind {
             Kind::Gauge => return,
             Kind::Rate => self.seconds.add(at, f64::from(value != 0.0)),
@@ -184,15 +185,15 @@ impl Series {
         if let Some(histogram) = &self.histogram {
             let width = histogram.bucket_width_at(0.5).map_or(0.0, crate::units::millis);
             notes.push(format!(
-                "`{name}` has {} values, over {RAW_VALUES_MAX}: kept as a histogram, its buckets at most 0.1 % wide \
-                 ({width} ms at the median), percentiles by rank instead of k6's interpolation",
+                "`{name}` has {} values, more than {RAW_VALUES_MAX}, so they are kept as a histogram with buckets at most 0.1 % \
+                 wide ({width} ms at the median), and percentiles are by rank instead of k6's interpolation",
                 self.count
             ));
         }
         if self.negative > 0 {
             let n = self.negative;
             notes.push(format!(
-                "`{name}` has {n} negative values (a clock was set back): counted as 0"
+                "`{name}` has {n} negative values (a clock was set back), which count as 0"
             ));
         }
     }
@@ -231,10 +232,10 @@ impl Series {
     }
 }
 
-/// Milliseconds into nanoseconds.
+/// Records a value in milliseconds.
 fn record(histogram: &mut Distribution, ms: f64, negative: &mut u64) {
     *negative += u64::from(ms < 0.0);
-    // A float that is too large becomes the largest integer: counted over the range.
+    // A float that is too large becomes the largest integer, which is counted as out of range.
     histogram.record((ms * 1e6).round() as u64);
 }
 
@@ -244,9 +245,9 @@ fn rfc3339(unix_ns: UnixNanos) -> Option<String> {
     t.format(&Rfc3339).ok()
 }
 
-/// Count and sum per second of wall clock, in any order of arrival.
+/// The count and sum of each second of wall clock. Samples may come in any order.
 struct Seconds {
-    /// Seconds a row: a power of two.
+    /// The seconds per row, a power of two.
     width: i64,
     rows: BTreeMap<i64, (u64, f64)>,
 }
@@ -276,7 +277,7 @@ impl Seconds {
         self.rows = rows;
     }
 
-    /// One row each from the run's first second to its last, those without values too.
+    /// Returns a row for each period from the run's first second to its last, including those without values.
     fn into_slices(mut self, first: UnixNanos, last: UnixNanos) -> Vec<Slice> {
         let second = |ns: UnixNanos| ns.div_euclid(i128::from(SECOND)).clamp(-1 << 40, 1 << 40) as i64;
         let (from, to) = (second(first), second(last));

@@ -35,7 +35,7 @@ fn values_are_kept_up_to_the_limit_and_are_a_histogram_beyond() {
         (p95 - 9_500.1).abs() <= width && width > 0.0 && width < 10.0,
         "{p95} {width}"
     );
-    assert!(notes[0].contains("100001 values, over 100000"), "{notes:?}");
+    assert!(notes[0].contains("100001 values, more than 100000"), "{notes:?}");
 }
 
 #[test]

@@ -5,32 +5,34 @@ use crate::compare::stats::Ecdf;
 use crate::compare::stats::distributions::{ranks, t, z};
 use crate::compare::stats::serial::{LogVariance, log_mean_variance, log_total_variance, share_variance};
 
-/// Values that a mean needs on each side.
+/// The number of values that a mean needs on each side.
 const MEAN_VALUES_MIN: u64 = 20;
-/// Half a microsecond: what is below was rounded to 0.
+/// The smallest value that has a logarithm here. Values below half a microsecond were rounded to 0.
 const LEAST_MS: f64 = 0.0005;
 
-/// Why there is no interval.
+/// The reason why there is no interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
+    /// There are too few values.
     TooFew,
-    /// Nothing per second, so nothing is known of how values depend on each other.
+    /// There are no rows per second, so it is unknown how values depend on each other.
     NoTimeline,
+    /// Only a summary of the values is known.
     OnlySummary,
-    /// The one run has values where the other has none, such as a 0 for each connection that was open already.
+    /// One run has values where the other has none, such as a 0 for each connection that was already open.
     OtherValues,
-    /// A plain count: its rate or its share is what is judged.
+    /// The figure is a count, whose rate or share is judged instead.
     Count,
 }
 
-/// Relative changes (0.1: a tenth more), or points of a share.
+/// An interval of relative changes (0.1 is 10 % more), or of points of a share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     pub low: f64,
     pub high: f64,
 }
 
-/// `change`: relative, or the points between two shares. `None` where the base is 0 and the other is not.
+/// A change, relative or in points between two shares. `change` is `None` if the base is 0 and the other value is not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     pub change: Option<f64>,
@@ -38,11 +40,12 @@ pub struct Change {
 }
 
 impl Change {
-    /// To be shown: from a base of 0 there is no way in percent.
+    /// Returns the interval to show: a change from 0 has none in percent.
     pub fn shown_interval(&self) -> Option<Interval> {
         self.interval.ok().filter(|_| self.change.is_some())
     }
 
+    /// Returns a change that has no interval, for the given reason.
     pub fn without_interval(a: f64, b: f64, why: Why) -> Change {
         Change {
             change: relative(a, b),
@@ -50,7 +53,7 @@ impl Change {
         }
     }
 
-    fn of_logs(a: f64, b: f64, interval: Result<(f64, f64), Why>) -> Change {
+    fn from_logs(a: f64, b: f64, interval: Result<(f64, f64), Why>) -> Change {
         Change {
             change: relative(a, b),
             interval: interval.map(|(low, high)| Interval {
@@ -72,7 +75,7 @@ fn relative(a: f64, b: f64) -> Option<f64> {
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
     pub ecdf: &'a Ecdf,
-    /// At most so many values are independent: the gaps between a request's tokens are not.
+    /// The number of independent values at most: gaps between tokens of the same request are not independent.
     pub independent: u64,
 }
 
@@ -81,11 +84,11 @@ impl Side<'_> {
         self.ecdf.count().min(self.independent)
     }
 
-    /// How far the quantile's interval reaches down and up, as logarithms.
-    fn reach(&self, q: f64) -> Option<(f64, f64)> {
+    /// Returns how far the quantile's interval extends down and up, in logarithms.
+    fn extent(&self, q: f64) -> Option<(f64, f64)> {
         let (n, count) = (self.n(), self.ecdf.count());
         let (lower, upper) = ranks(q, n)?;
-        // Of fewer independent values the ranks are those of all, spread alike.
+        // If fewer values are independent, their ranks are scaled to the ranks of all values.
         let scaled = |rank: u64| (rank as f64 * count as f64 / n as f64).round() as u64;
         let log = |ms: f64| ms.max(LEAST_MS).ln();
         let at = log(self.ecdf.quantile(q));
@@ -96,17 +99,18 @@ impl Side<'_> {
     }
 }
 
-/// What is common to all figures of a metric in two runs.
+/// The variances that all figures of a metric in two runs have in common, from rows that depend on their neighbours.
 #[derive(Clone, Copy, Debug)]
 pub struct Serial {
     mean: LogVariance,
-    /// Of the level that moves all values of a second together: what is left of the mean's without the scatter of
-    /// independent values.
+    /// The variance of the level, which moves all values of a second together: the mean's variance without the scatter
+    /// of independent values.
     level: LogVariance,
 }
 
 impl Serial {
-    pub fn of(a: (Side, &[Slice]), b: (Side, &[Slice])) -> Option<Serial> {
+    /// Estimates the variances from rows per second; `None` if there are too few.
+    pub fn new(a: (Side, &[Slice]), b: (Side, &[Slice])) -> Option<Serial> {
         let mean = log_mean_variance(a.1, b.1, false)?;
         let cut = log_mean_variance(a.1, b.1, true)?;
         let scatter = |side: Side| side.ecdf.relative_variance(true) / side.ecdf.count() as f64;
@@ -117,7 +121,7 @@ impl Serial {
         Some(Serial { mean, level })
     }
 
-    /// For a metric without rows of its own: another metric's level, and the scatter of its own values.
+    /// Returns the variances for a metric without rows: this metric's level, and the scatter of the other's own values.
     pub fn borrowed(self, a: Side, b: Side) -> Serial {
         let scatter = |side: Side| side.ecdf.relative_variance(false) / side.n().max(1) as f64;
         Serial {
@@ -130,25 +134,27 @@ impl Serial {
     }
 }
 
-/// The intervals of both quantiles by order statistics (David and Nagaraja, Order Statistics, 2003, 7.1), put
-/// together as those of a difference of logarithms (Zou and Donner 2008), and the level's.
+/// Returns the change of a quantile. Its interval combines those of both quantiles by order statistics (David and
+/// Nagaraja, Order Statistics, 2003, 7.1) into one for a difference of logarithms (Zou and Donner 2008), and adds the
+/// level's.
 pub fn quantile_change(q: f64, a: Side, b: Side, serial: Result<Serial, Why>) -> Change {
     let (at_a, at_b) = (a.ecdf.quantile(q), b.ecdf.quantile(q));
     let interval = || {
-        let ((down_a, up_a), (down_b, up_b)) = a.reach(q).zip(b.reach(q)).ok_or(Why::TooFew)?;
+        let ((down_a, up_a), (down_b, up_b)) = a.extent(q).zip(b.extent(q)).ok_or(Why::TooFew)?;
         let level = serial?.level.half();
         let log = at_b.max(LEAST_MS).ln() - at_a.max(LEAST_MS).ln();
         let low = log - down_b.hypot(up_a).hypot(level);
         Ok((low, log + up_b.hypot(down_a).hypot(level)))
     };
-    Change::of_logs(at_a, at_b, interval())
+    Change::from_logs(at_a, at_b, interval())
 }
 
-/// Whether a quantile of so few values can have an interval at all.
+/// Tells whether quantile `q` of `n` values can have an interval at all.
 pub fn has_interval(q: f64, n: u64) -> bool {
     ranks(q, n).is_some()
 }
 
+/// Returns the change of a mean.
 pub fn mean_change(a: Side, b: Side, serial: Result<Serial, Why>) -> Change {
     let (at_a, at_b) = (a.ecdf.mean(), b.ecdf.mean());
     let interval = || {
@@ -161,17 +167,18 @@ pub fn mean_change(a: Side, b: Side, serial: Result<Serial, Why>) -> Change {
         let log = at_b.max(LEAST_MS).ln() - at_a.max(LEAST_MS).ln();
         Ok((log - half, log + half))
     };
-    Change::of_logs(at_a, at_b, interval())
+    Change::from_logs(at_a, at_b, interval())
 }
 
-/// A total per second of a run.
+/// A total per second, with its rows.
 #[derive(Clone, Copy, Debug)]
 pub struct RateSample<'a> {
     pub value: f64,
-    /// `sum`: what came in that second.
+    /// The rows; `sum` is the amount in that second.
     pub slices: &'a [Slice],
 }
 
+/// Returns the change of a rate.
 pub fn rate_change(a: RateSample, b: RateSample) -> Change {
     let interval = || {
         if a.slices.is_empty() || b.slices.is_empty() {
@@ -184,20 +191,21 @@ pub fn rate_change(a: RateSample, b: RateSample) -> Change {
         let log = (b.value / a.value).ln();
         Ok((log - half, log + half))
     };
-    Change::of_logs(a.value, b.value, interval())
+    Change::from_logs(a.value, b.value, interval())
 }
 
-/// A share of requests.
+/// A share of requests, with its rows.
 #[derive(Clone, Copy, Debug)]
 pub struct ShareSample<'a> {
     pub value: f64,
     pub of: u64,
-    /// `sum`: how many of `count` it was in that second.
+    /// The rows; `sum` is the number of hits among `count` requests in that second.
     pub slices: &'a [Slice],
 }
 
 impl ShareSample<'_> {
-    /// Wilson's interval of so many trials as count after allowance for failures that come in bursts.
+    /// Returns Wilson's interval. Failures come in bursts, so the number of trials is reduced by the variance between
+    /// rows.
     fn wilson(&self) -> (f64, f64) {
         let (p, n) = (self.value, self.of as f64);
         let plain = p * (1.0 - p) / n;
@@ -210,7 +218,7 @@ impl ShareSample<'_> {
     }
 }
 
-/// Points between two shares, by Newcombe's interval (1998, method 10).
+/// Returns the points between two shares, with Newcombe's interval (1998, method 10).
 pub fn share_change(a: ShareSample, b: ShareSample) -> Change {
     let interval = || {
         if a.slices.is_empty() || b.slices.is_empty() {
@@ -232,7 +240,8 @@ pub fn share_change(a: ShareSample, b: ShareSample) -> Change {
     }
 }
 
-/// Of figures of repeated runs, at least two a side and above 0: Welch (1947) on their logarithms.
+/// Returns the change between figures of repeated runs, by Welch (1947) on their logarithms. Each side needs at least
+/// two figures above 0.
 pub fn welch_change(a: &[f64], b: &[f64]) -> Change {
     let log = |values: &[f64]| -> Vec<f64> { values.iter().map(|v| v.max(LEAST_MS).ln()).collect() };
     let found = welch(&log(a), &log(b));
@@ -245,7 +254,7 @@ pub fn welch_change(a: &[f64], b: &[f64]) -> Change {
     }
 }
 
-/// The same for shares: points.
+/// Returns the points between shares of repeated runs, in the same way but without logarithms.
 pub fn welch_difference(a: &[f64], b: &[f64]) -> Change {
     let (difference, half) = welch(a, b);
     Change {
@@ -257,7 +266,7 @@ pub fn welch_difference(a: &[f64], b: &[f64]) -> Change {
     }
 }
 
-/// Difference of the means and half its interval.
+/// Returns the difference of the means, and half its interval.
 fn welch(a: &[f64], b: &[f64]) -> (f64, f64) {
     let moments = |values: &[f64]| {
         let n = values.len() as f64;

@@ -4,7 +4,7 @@ use crate::compare::Values;
 fn ecdf(values: impl IntoIterator<Item = f64>) -> Ecdf {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
-    Ecdf::of(&Values::Raw(values)).unwrap()
+    Ecdf::from_values(&Values::Raw(values)).unwrap()
 }
 
 fn side(ecdf: &Ecdf) -> Side<'_> {
@@ -25,7 +25,7 @@ fn steady(mean: f64) -> Vec<Slice> {
 
 fn steady_serial(a: &Ecdf, b: &Ecdf) -> Result<Serial, Why> {
     let (rows_a, rows_b) = (steady(a.mean()), steady(b.mean()));
-    Serial::of((side(a), &rows_a), (side(b), &rows_b)).ok_or(Why::TooFew)
+    Serial::new((side(a), &rows_a), (side(b), &rows_b)).ok_or(Why::TooFew)
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn values_of_one_bucket_differ_by_less_than_it_is_wide() {
         (0..1_000).for_each(|_| {
             d.record(us * 1_000);
         });
-        Ecdf::of(&Values::Histogram(Box::new(d))).unwrap()
+        Ecdf::from_values(&Values::Histogram(Box::new(d))).unwrap()
     };
     let (a, b) = (of(100_000), of(100_100));
     let interval = quantile_change(0.5, side(&a), side(&b), steady_serial(&a, &b))

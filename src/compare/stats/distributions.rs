@@ -1,29 +1,30 @@
-//! Quantiles of the normal, Student's and the binomial distribution.
+//! Quantiles of the normal, Student's and the binomial distributions.
 
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
 
-/// Two-sided: 2.5 % on each side are left out.
+/// The confidence of all intervals, two-sided: 2.5 % lie outside on each side.
 pub const CONFIDENCE: f64 = 0.95;
 const TAIL: f64 = (1.0 - CONFIDENCE) / 2.0;
-/// Of the binomial distribution; beyond it the normal one is within a rank.
+/// The number of values up to which the binomial distribution is used. Beyond it the normal one differs by at most a
+/// rank.
 const EXACT_MAX: u64 = 100_000;
 
-/// The two-sided 95 % point of the normal distribution.
+/// Returns the two-sided 95 % point of the normal distribution.
 pub fn z() -> f64 {
     Normal::standard().inverse_cdf(1.0 - TAIL)
 }
 
-/// The two-sided 95 % point of Student's distribution.
+/// Returns the two-sided 95 % point of Student's distribution.
 pub fn t(degrees: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, degrees) {
         Ok(student) => student.inverse_cdf(1.0 - TAIL),
-        // Not a number of degrees: nothing is significant.
+        // With no valid number of degrees, nothing is significant.
         Err(_) => f64::INFINITY,
     }
 }
 
-/// Ranks, from 1, between which the quantile `q` of whatever `n` independent values come from lies with 95 %.
-/// `None`: so few values that one end would lie outside them.
+/// Returns the ranks, from 1, between which quantile `q` of the distribution that `n` independent values come from lies
+/// with 95 % confidence. Returns `None` if there are so few values that an end would lie outside them.
 pub fn ranks(q: f64, n: u64) -> Option<(u64, u64)> {
     let (lower, upper) = if n <= EXACT_MAX {
         let binomial = Binomial::new(q, n).ok()?;
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_are_those_of_the_printed_tables() {
+    fn points_match_the_printed_tables() {
         assert!((z() - 1.959964).abs() < 1e-5);
         for (degrees, point) in [(1.0, 12.706), (4.0, 2.776), (9.0, 2.262), (30.0, 2.042)] {
             assert!((t(degrees) - point).abs() < 1e-3, "{degrees}: {}", t(degrees));
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn ranks_are_those_of_the_binomial_distribution() {
+    fn ranks_match_the_binomial_distribution() {
         // scipy.stats.binom.ppf of 0.025 and 0.975, plus one.
         assert_eq!(ranks(0.99, 1_000), Some((983, 997)));
         assert_eq!(ranks(0.5, 100), Some((40, 61)));

@@ -1,26 +1,26 @@
-//! The values of one metric in order, whatever they were kept in.
+//! The empirical distribution of one metric's values, from raw values or from a histogram.
 
 use crate::compare::Values;
 use crate::units::MILLISECOND;
 
-/// A histogram's bucket is at most this share of its value wide.
+/// The width of a histogram's bucket, at most this share of its value.
 const BUCKET: f64 = 0.001;
-/// Values above this quantile are cut to it where a variance must not hang on a few timeouts.
+/// The quantile that larger values are cut to where a variance must not depend on a few timeouts.
 const CUT: f64 = 0.99;
 
-/// Milliseconds, ascending, each with the number of values up to it.
+/// Values in milliseconds, ascending, each with the number of values up to it.
 #[derive(Clone, Debug)]
 pub struct Ecdf {
     values: Vec<f64>,
     upto: Vec<u64>,
     mean: f64,
-    /// Relative: how far a value may be off because of its bucket.
+    /// How far off a value may be because of its bucket, as a share of it.
     resolution: f64,
 }
 
 impl Ecdf {
-    /// `None` for a summary, and where there are no values.
-    pub fn of(values: &Values) -> Option<Ecdf> {
+    /// Returns `None` for a summary, and if there are no values.
+    pub fn from_values(values: &Values) -> Option<Ecdf> {
         match values {
             Values::Summary { .. } => None,
             Values::Histogram(d) => {
@@ -64,17 +64,18 @@ impl Ecdf {
         self.resolution
     }
 
-    /// The value of that rank, from 1 to the count.
+    /// Returns the value of that rank, from 1 to the count.
     pub fn at_rank(&self, rank: u64) -> f64 {
         let at = self.upto.partition_point(|upto| *upto < rank);
         self.values[at.min(self.values.len() - 1)]
     }
 
-    /// A histogram's without interpolation; raw values as k6 does it, between the two nearest ranks.
+    /// Returns a quantile: without interpolation for a histogram; for raw values interpolated between the two nearest
+    /// ranks, as k6 does it.
     pub fn quantile(&self, q: f64) -> f64 {
         let n = self.count();
         if self.resolution > 0.0 {
-            // A product such as 0.07 * 100 lies an ulp above the rank it means.
+            // A product such as 0.07 * 100 lies one ulp above the rank that is meant.
             let rank = (q * n as f64 * (1.0 - 4.0 * f64::EPSILON)).ceil() as u64;
             return self.at_rank(rank.clamp(1, n));
         }
@@ -84,8 +85,8 @@ impl Ecdf {
         below + (above - below) * place.fract()
     }
 
-    /// Over the square of the mean; 0 where all values are. With `cut` the largest hundredth of the values counts
-    /// as its smallest.
+    /// Returns the variance divided by the square of the mean, or 0 if all values are 0. With `cut` the largest
+    /// hundredth of the values is cut to its smallest.
     pub fn relative_variance(&self, cut: bool) -> f64 {
         if self.mean <= 0.0 {
             return 0.0;
@@ -104,7 +105,7 @@ impl Ecdf {
         ((squares / n - off * off) / (self.mean * self.mean)).max(0.0)
     }
 
-    /// Distinct values with the share of all that are not above them.
+    /// Returns the distinct values, each with the share of values that are not above it.
     pub fn points(&self) -> impl Iterator<Item = (f64, f64)> {
         let n = self.count() as f64;
         self.values
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn raw_quantiles_are_interpolated_as_k6_does() {
-        let ecdf = Ecdf::of(&Values::Raw(vec![1.0, 2.0, 3.0, 4.0])).unwrap();
+        let ecdf = Ecdf::from_values(&Values::Raw(vec![1.0, 2.0, 3.0, 4.0])).unwrap();
         assert_eq!(
             (ecdf.quantile(0.5), ecdf.quantile(0.95)),
             (2.5, 3.8499999999999996)
@@ -134,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_gives_the_quantiles_of_its_own() {
+    fn a_histogram_gives_its_own_quantiles() {
         let mut d = Distribution::new();
         for i in 1..=1_000u64 {
             d.record(i * MILLISECOND);
         }
-        let ecdf = Ecdf::of(&Values::Histogram(Box::new(d.clone()))).unwrap();
+        let ecdf = Ecdf::from_values(&Values::Histogram(Box::new(d.clone()))).unwrap();
         for q in [0.0001, 0.07, 0.5, 0.9, 0.99, 0.999, 1.0] {
             let own = d.quantile(q).unwrap() as f64 / MILLISECOND as f64;
             assert_eq!(ecdf.quantile(q), own, "{q}");
@@ -151,14 +152,14 @@ mod tests {
     fn a_few_timeouts_do_not_make_the_cut_variance() {
         let mut values = vec![100.0; 995];
         values.extend([60_000.0; 5]);
-        let ecdf = Ecdf::of(&Values::Raw(values)).unwrap();
+        let ecdf = Ecdf::from_values(&Values::Raw(values)).unwrap();
         assert!(ecdf.relative_variance(false) > 1.0);
         assert!(ecdf.relative_variance(true) < 1e-9);
     }
 
     #[test]
-    fn nothing_has_no_distribution() {
-        assert!(Ecdf::of(&Values::Raw(Vec::new())).is_none());
-        assert!(Ecdf::of(&Values::Histogram(Box::default())).is_none());
+    fn without_values_there_is_no_distribution() {
+        assert!(Ecdf::from_values(&Values::Raw(Vec::new())).is_none());
+        assert!(Ecdf::from_values(&Values::Histogram(Box::default())).is_none());
     }
 }

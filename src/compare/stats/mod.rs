@@ -1,4 +1,5 @@
-//! How sure a difference is. Pure functions of counts, values and per-second rows; docs/COMPARE.md has the method.
+//! The statistics that tell how certain a difference is: pure functions of counts, values and rows per second.
+//! docs/COMPARE.md describes the method.
 
 mod change;
 mod distributions;

@@ -1,26 +1,26 @@
-//! How far a mean or a total would move if the run were made again, from rows that depend on their neighbours:
-//! batch means (Conway 1963; Alexopoulos and Seila, Handbook of Simulation 1998, chapter 7).
+//! Estimates how far a mean or a total would move if the run were repeated, from rows that depend on their neighbours,
+//! by batch means (Conway 1963; Alexopoulos and Seila, Handbook of Simulation 1998, chapter 7).
 
 use crate::compare::Slice;
 use crate::compare::stats::distributions::t;
 
-/// Rows with values that both runs need: with fewer nothing is known of how they depend on each other.
+/// The number of rows with values that both runs need. With fewer it is unknown how rows depend on each other.
 pub const ROWS_MIN: usize = 10;
-/// Of each of these numbers of batches the variance is estimated, and the largest counts: a short run has few batches
-/// that are long beside its memory, and many batches are too sure of themselves. Chosen by simulation (the
-/// false alarms and the power of each are in docs/COMPARE.md).
+/// The numbers of batches that the variance is estimated from; the largest estimate counts. Batches have to be long
+/// compared with the run's memory, and too many short ones underestimate the variance. The numbers were chosen by
+/// simulation (docs/COMPARE.md has the false alarms and the power of each).
 const BATCHES: [usize; 6] = [6, 8, 10, 12, 16, 20];
-/// Student's degrees of freedom: those of ten batches.
+/// The largest number of Student's degrees of freedom: that of ten batches.
 const DEGREES_MAX: f64 = 9.0;
-/// Runs whose lengths differ by at most this share are compared second by second: what the load's own shape does
-/// (a ramp, a warm-up) is in both and cancels.
+/// The share by which lengths may differ for runs to be compared second by second. The effect of the load's own shape
+/// (a ramp, a warm-up) is then in both and cancels.
 const PAIRED_MAX: f64 = 0.1;
-/// Rows on each side whose median says what is usual around a row.
+/// The number of rows on each side whose median is taken as usual around a row.
 const NEIGHBOURS: usize = 5;
-/// A row's mean is cut to this multiple of what is usual, or its inverse, where a few timeouts must not count.
+/// The multiple of the usual mean, or its inverse, that a row's mean is cut to where a few timeouts must not count.
 const CUT: f64 = 2.0;
 
-/// Of the logarithm of a ratio.
+/// The variance of the logarithm of a ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogVariance {
     pub variance: f64,
@@ -29,29 +29,30 @@ pub struct LogVariance {
 }
 
 impl LogVariance {
-    /// Half the 95 % interval.
+    /// Returns half the 95 % interval.
     pub fn half(self) -> f64 {
         t(self.degrees) * self.variance.sqrt()
     }
 }
 
-/// What a row adds to the deviation of its run's logarithm, and when.
-struct Part {
+/// The contribution of a row to the deviation of its run's logarithm, and the middle of the row in time.
+struct Contribution {
     middle: f64,
     share: f64,
 }
 
-/// Of ln(mean of b / mean of a). With `cut` single rows far off their neighbours are drawn in.
+/// Returns the variance of ln(mean of b / mean of a). With `cut` single rows that are far from their neighbours are
+/// cut.
 pub fn log_mean_variance(a: &[Slice], b: &[Slice], cut: bool) -> Option<LogVariance> {
     between(a, b, |rows| mean_parts(rows, cut), |row| row.count > 0)
 }
 
-/// Of ln(total of b per second / total of a per second); a row's total is its `sum`.
+/// Returns the variance of ln(total of b per second / total of a per second); a row's total is its `sum`.
 pub fn log_total_variance(a: &[Slice], b: &[Slice]) -> Option<LogVariance> {
     between(a, b, total_parts, |_| true)
 }
 
-/// Of one run's share of events (`sum`) in trials (`count`): the variance of the estimate, in points squared.
+/// Returns the variance of one run's share of events (`sum`) in trials (`count`), in points squared.
 pub fn share_variance(rows: &[Slice]) -> Option<f64> {
     let with_values = rows.iter().filter(|r| r.count > 0).count();
     let (n, sum) = totals(rows);
@@ -65,7 +66,7 @@ pub fn share_variance(rows: &[Slice]) -> Option<f64> {
 fn between(
     a: &[Slice],
     b: &[Slice],
-    parts: impl Fn(&[Slice]) -> Vec<Part>,
+    parts: impl Fn(&[Slice]) -> Vec<Contribution>,
     counts: impl Fn(&&Slice) -> bool,
 ) -> Option<LogVariance> {
     let rows = a
@@ -90,13 +91,13 @@ fn between(
     })
 }
 
-fn negative(mut parts: Vec<Part>) -> Vec<Part> {
+fn negative(mut parts: Vec<Contribution>) -> Vec<Contribution> {
     parts.iter_mut().for_each(|part| part.share = -part.share);
     parts
 }
 
-/// The largest that any number of batches gives.
-fn variance(series: &[&[Part]], span: f64, rows: usize) -> f64 {
+/// Returns the largest variance that any of the numbers of batches gives.
+fn variance(series: &[&[Contribution]], span: f64, rows: usize) -> f64 {
     let of_batches = |k: &usize| batch_variance(series, span, *k);
     BATCHES
         .iter()
@@ -105,7 +106,7 @@ fn variance(series: &[&[Part]], span: f64, rows: usize) -> f64 {
         .fold(0.0, f64::max)
 }
 
-fn batch_variance(series: &[&[Part]], span: f64, batches: usize) -> f64 {
+fn batch_variance(series: &[&[Contribution]], span: f64, batches: usize) -> f64 {
     let mut sums = [0.0; BATCHES[BATCHES.len() - 1]];
     let sums = &mut sums[..batches];
     for part in series.iter().copied().flatten() {
@@ -118,7 +119,7 @@ fn batch_variance(series: &[&[Part]], span: f64, batches: usize) -> f64 {
     squares * k / (k - 1.0)
 }
 
-/// Count and sum.
+/// Returns the count and the sum of all rows.
 fn totals(rows: &[Slice]) -> (f64, f64) {
     let add = |(n, sum), row: &Slice| (n + row.count as f64, sum + row.sum);
     rows.iter().fold((0.0, 0.0), add)
@@ -128,7 +129,7 @@ fn span(rows: &[Slice]) -> f64 {
     rows.last().map_or(0.0, |row| row.elapsed)
 }
 
-/// Each row with its length in seconds.
+/// Returns each row with its length in seconds.
 fn with_lengths(rows: &[Slice]) -> impl Iterator<Item = (&Slice, f64)> {
     let starts = std::iter::once(0.0).chain(rows.iter().map(|row| row.elapsed));
     rows.iter()
@@ -136,22 +137,22 @@ fn with_lengths(rows: &[Slice]) -> impl Iterator<Item = (&Slice, f64)> {
         .map(|(row, start)| (row, row.elapsed - start))
 }
 
-/// The linear part of ln(sum / count): (sum - mean x count) / sum of all.
-fn mean_parts(rows: &[Slice], cut: bool) -> Vec<Part> {
+/// Returns the linear part of ln(sum / count) for each row: (sum - mean x count) / sum of all.
+fn mean_parts(rows: &[Slice], cut: bool) -> Vec<Contribution> {
     let (_, whole) = totals(rows);
-    let drawn_in = if cut { cut_rows(rows) } else { rows.to_vec() };
-    let (n, sum) = totals(&drawn_in);
+    let kept = if cut { cut_rows(rows) } else { rows.to_vec() };
+    let (n, sum) = totals(&kept);
     let mean = sum / n;
-    let part = |(row, length): (&Slice, f64)| Part {
+    let part = |(row, length): (&Slice, f64)| Contribution {
         middle: row.elapsed - length / 2.0,
         share: (row.sum - mean * row.count as f64) / whole,
     };
-    with_lengths(&drawn_in).map(part).collect()
+    with_lengths(&kept).map(part).collect()
 }
 
-fn total_parts(rows: &[Slice]) -> Vec<Part> {
+fn total_parts(rows: &[Slice]) -> Vec<Contribution> {
     let ((_, whole), span) = (totals(rows), span(rows));
-    let part = |(row, length): (&Slice, f64)| Part {
+    let part = |(row, length): (&Slice, f64)| Contribution {
         middle: row.elapsed - length / 2.0,
         share: row.sum / whole - length / span,
     };
