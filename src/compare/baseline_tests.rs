@@ -51,7 +51,7 @@ fn what_is_saved_is_found_listed_and_not_replaced_unasked() {
 
     fs::write(&file, "{\"a\":2}").unwrap();
     let error = kept.save(&facts("main"), &file, false).unwrap_err();
-    assert!(what(error).contains("--force replaces it"));
+    assert!(what(error).contains("replace it with --force"));
     kept.save(&facts("main"), &file, true).unwrap();
     assert_eq!(
         fs::read_to_string(kept.document("main").unwrap()).unwrap(),

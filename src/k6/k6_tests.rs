@@ -145,7 +145,7 @@ fn what_is_left_out_is_named_one_by_one_with_why() {
         "scenario `chat`: `gracefulStopp`: unknown key, did you mean `gracefulStop`?",
         "scenario `chat`: `startTime`: the load begins at once",
         "scenario `open`: constant-arrival-rate has no counterpart here",
-        "scenario `few` (ramping-vus of 3 VUs): a profile is one load, and this is that of `chat`",
+        "scenario `few` (ramping-vus with 3 VUs): a profile has one load, here that of `chat`",
         "`discardResponseBodies`: ",
         "`dns`: ",
         "`ext`: ",
@@ -195,7 +195,7 @@ fn thresholds_keep_k6s_names_and_forms_and_those_on_unknown_metrics_are_left_out
     assert_eq!(plan.thresholds[3].abort_after, Some(10 * SECOND));
     let named = [
         ("`http_req_connecting`", "takes"),
-        ("`http_req_tls_handshaking`", "it is no text"),
+        ("`http_req_tls_handshaking`", "it is not a string"),
         ("`http_req_waiting{name:chat}`", "unknown tag"),
         (
             "`http_req_waiting{scenario:chat}`",
@@ -266,7 +266,7 @@ export default function () { http.get('http://x/{}'); }
     assert_eq!((plan.thresholds.len(), left_out.len()), (2, 0), "{left_out:?}");
     let (plan, left_out) = imported(script);
     assert_eq!((plan.thresholds.len(), left_out.len()), (1, 1), "{left_out:?}");
-    assert!(left_out[0].contains("it is no text"), "{left_out:?}");
+    assert!(left_out[0].contains("it is not a string"), "{left_out:?}");
     let computed = refused("export let options = { vus: __ENV.VUS, duration: '1s' }");
     assert!(
         computed.contains("options: `vus`: `__ENV.VUS` (line 1)"),
@@ -298,9 +298,9 @@ fn what_holds_no_load_is_refused_with_what_it_is() {
         ("", "no k6 options"),
         ("[1]", "not an object"),
         ("hello", "no k6 options"),
-        ("{}", "no load: none of"),
-        (r#"{"vus": 10}"#, "no load: none of"),
-        (r#"{"options": 3}"#, "`options` is no object"),
+        ("{}", "no load: there is none of"),
+        (r#"{"vus": 10}"#, "no load: there is none of"),
+        (r#"{"options": 3}"#, "`options` is not an object"),
         (r#"{"metrics": {}}"#, "results, not options"),
         (
             r#"{"options": {"summaryTrendStats": ["avg"]}, "metrics": {}}"#,
@@ -308,13 +308,16 @@ fn what_holds_no_load_is_refused_with_what_it_is() {
         ),
         (
             r#"{"stages": [], "duration": "1s"}"#,
-            "`stages` and `duration` are both there",
+            "`stages` and `duration` cannot be used together",
         ),
         (
             r#"{"scenarios": {"a": {"executor": "constant-vus", "duration": "1s"}}, "vus": 1}"#,
             "`scenarios` and `vus`",
         ),
-        (r#"{"scenarios": {}}"#, "`scenarios` is no object of scenarios"),
+        (
+            r#"{"scenarios": {}}"#,
+            "`scenarios` is not an object of scenarios",
+        ),
         (
             r#"{"scenarios": {"a": {"vus": 1}}}"#,
             "scenario `a`: no `executor`",
@@ -335,18 +338,18 @@ fn what_holds_no_load_is_refused_with_what_it_is() {
             r#"{"stages": [{"duration": "1s"}]}"#,
             "options: stage 1: no `target`",
         ),
-        (r#"{"vus": -1, "duration": "1s"}"#, "`vus`: `-1` is no count"),
+        (r#"{"vus": -1, "duration": "1s"}"#, "`vus`: `-1` is not a count"),
         (
             r#"{"vus": 1, "duration": "soon"}"#,
-            "`duration`: `\"soon\"` is no duration",
+            "`duration`: `\"soon\"` is not a duration",
         ),
         (
             r#"{"vus": 9, "iterations": 3}"#,
-            "the load is beyond this program",
+            "the load is beyond the limits of this program",
         ),
         (
             r#"{"vus": 4000000000, "duration": "1s"}"#,
-            "the load is beyond this program",
+            "the load is beyond the limits of this program",
         ),
     ] {
         let found = refused(options);

@@ -1,4 +1,4 @@
-//! The shape of the load: k6's shortcuts, or one scenario, as an executor of ours.
+//! Reads the shape of the load, from k6's shortcuts or from one scenario, as an executor of ours.
 
 use super::value::{Object, Value};
 use crate::error::{Reason, nearest, quoted};
@@ -6,42 +6,46 @@ use crate::plan::{Executor, Stage};
 use crate::units::parse_duration;
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
 
-/// k6's defaults.
+/// k6's default for graceful stops and ramp-downs.
 const GRACEFUL: Nanos = 30 * SECOND;
+/// k6's default for `maxDuration`.
 const MAX_DURATION: Nanos = 10 * MINUTE;
 
-/// The shape, and what of it was left out.
+/// The shape of the load, and what of it was left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
     pub executor: Executor,
     pub graceful_stop: Nanos,
-    /// Its name among the scenarios; `default` where k6 makes one of shortcuts.
+    /// The scenario's name; `default` if k6 makes a scenario from shortcuts.
     pub scenario: String,
     pub left_out: Vec<String>,
 }
 
 const SHORTCUTS: [&str; 4] = ["vus", "duration", "iterations", "stages"];
 
-/// What may stand in something that is not read, and where to have it worked out.
-const INSPECT: &str = "`k6 inspect FILE > options.json` works it out: import that";
+/// The hint for values that only k6 can evaluate.
+const INSPECT: &str = "let k6 evaluate it with `k6 inspect FILE > options.json`, and import that file";
 
-/// From the whole options.
+/// Reads the load from all options.
 pub fn load(options: &Object) -> Result<Load, Reason> {
     let given: Vec<&str> = SHORTCUTS.into_iter().filter(|key| options.has(key)).collect();
     match options.get("scenarios") {
         None => shortcut(options, &given),
         Some(Value::Object(scenarios)) if !scenarios.is_empty() => {
-            // `k6 inspect --execution-requirements` shows the scenario that it has made of shortcuts beside them. A
-            // script that has both is refused by k6, too.
-            let made_of_them = scenarios.iter().all(|(name, _)| name == "default");
-            if let Some(first) = given.first().filter(|_| !made_of_them) {
-                let what = format!("`scenarios` and `{first}` are both there");
-                return Err(Reason::new(what).hint("k6 refuses that: drop one of the two"));
+            // `k6 inspect --execution-requirements` prints the shortcuts and the scenario that it made from them. A
+            // script that has both is refused by k6 as well.
+            let from_shortcuts = scenarios.iter().all(|(name, _)| name == "default");
+            if let Some(first) = given.first().filter(|_| !from_shortcuts) {
+                let what = format!("`scenarios` and `{first}` cannot be used together");
+                return Err(Reason::new(what).hint("k6 refuses this as well: remove one of them"));
             }
-            one_of(scenarios)
+            largest_scenario(scenarios)
         }
         Some(Value::Unread(unread)) => Err(Reason::new(format!("`scenarios`: {unread}")).hint(INSPECT)),
-        Some(_) => Err(Reason::new("`scenarios` is no object of scenarios").hint("name: {executor: ...}")),
+        Some(_) => {
+            Err(Reason::new("`scenarios` is not an object of scenarios")
+                .hint("write `name: {executor: ...}`"))
+        }
     }
 }
 
@@ -56,8 +60,8 @@ fn shortcut(options: &Object, given: &[&str]) -> Result<Load, Reason> {
             .into_iter()
             .find(|key| given.contains(key))
         {
-            let what = format!("`stages` and `{other}` are both there");
-            return Err(Reason::new(what).hint("k6 refuses that: drop one of the two"));
+            let what = format!("`stages` and `{other}` cannot be used together");
+            return Err(Reason::new(what).hint("k6 refuses this as well: remove one of them"));
         }
         Executor::RampingVus {
             start_vus: vus,
@@ -73,9 +77,9 @@ fn shortcut(options: &Object, given: &[&str]) -> Result<Load, Reason> {
     } else if let Some(duration) = reader.duration("duration")? {
         Executor::ConstantVus { vus, duration }
     } else {
-        let what = "no load: none of `stages`, `duration`, `iterations` and `scenarios` is there";
-        let hint = "k6 would make one iteration; say how many or how long";
-        return Err(reader.perhaps_unread(what, hint));
+        let what = "no load: there is none of `stages`, `duration`, `iterations` and `scenarios`";
+        let hint = "k6 would make one iteration; add a number of iterations or a duration";
+        return Err(reader.absent(what, hint));
     };
     Ok(Load {
         executor,
@@ -85,9 +89,9 @@ fn shortcut(options: &Object, given: &[&str]) -> Result<Load, Reason> {
     })
 }
 
-/// The scenario with the most VUs, of those that can be carried; the others are named. Several at once would be
-/// several mixes at once, which a profile has not.
-fn one_of(scenarios: &Object) -> Result<Load, Reason> {
+/// Chooses the scenario with the most VUs among those that can be carried over; the others are named. A profile cannot
+/// have several, because it has only one mix of requests.
+fn largest_scenario(scenarios: &Object) -> Result<Load, Reason> {
     let unread = scenarios.unread().iter();
     let mut left_out: Vec<String> = unread.map(|unread| format!("scenarios: {unread}")).collect();
     let mut found: Vec<Load> = Vec::new();
@@ -99,8 +103,8 @@ fn one_of(scenarios: &Object) -> Result<Load, Reason> {
                 return Err(Reason::new(format!("scenario `{name}`: {unread}")).hint(INSPECT));
             }
             _ => {
-                let what = format!("scenario `{name}` is no object");
-                return Err(Reason::new(what).hint("name: {executor: ...}"));
+                let what = format!("scenario `{name}` is not an object");
+                return Err(Reason::new(what).hint("write `name: {executor: ...}`"));
             }
         };
         match scenario(name, fields)? {
@@ -108,19 +112,19 @@ fn one_of(scenarios: &Object) -> Result<Load, Reason> {
             Err(why) => left_out.push(why),
         }
     }
-    // The first of those with the most.
+    // If several have the most VUs, the first is chosen.
     let most = found.iter().map(|load| load.executor.vus_of_all()).max();
     let chosen = found
         .iter()
         .position(|load| Some(load.executor.vus_of_all()) == most);
     let Some(chosen) = chosen else {
-        let hint = "executors here are constant-vus, ramping-vus, per-vu-iterations and shared-iterations";
+        let hint = "use constant-vus, ramping-vus, per-vu-iterations or shared-iterations";
         return Err(Reason::new(left_out.join("; ")).hint(hint));
     };
     let mut load = found.swap_remove(chosen);
     for unused in &found {
         left_out.push(format!(
-            "scenario `{}` ({} of {} VUs): a profile is one load, and this is that of `{}`; import it alone",
+            "scenario `{}` ({} with {} VUs): a profile has one load, here that of `{}`; import it separately",
             unused.scenario,
             unused.executor.name(),
             unused.executor.vus_of_all(),
@@ -131,15 +135,18 @@ fn one_of(scenarios: &Object) -> Result<Load, Reason> {
     Ok(load)
 }
 
-/// What a scenario says beside its shape, and why that is left out.
-const BESIDE: [(&str, &str); 5] = [
-    ("exec", "which function runs: requests are drawn from the mix"),
-    ("env", "variables of the script"),
-    ("tags", "tags of the script's metrics"),
-    ("options", "the browser's options"),
+/// The keys of a scenario that do not belong to its shape, each with the reason why it is left out.
+const OTHER_KEYS: [(&str, &str); 5] = [
+    (
+        "exec",
+        "no function of the script runs; requests are drawn from the mix",
+    ),
+    ("env", "variables of the script have no use here"),
+    ("tags", "tags of the script's metrics have no use here"),
+    ("options", "options of the browser have no use here"),
     (
         "startTime",
-        "the load begins at once (`--start-at TIME` begins it at an instant)",
+        "the load begins at once (or at a given time with `--start-at TIME`)",
     ),
 ];
 const SHAPE: [&str; 9] = [
@@ -155,7 +162,7 @@ const SHAPE: [&str; 9] = [
 ];
 const ARRIVAL: [&str; 5] = ["rate", "timeUnit", "preAllocatedVUs", "maxVUs", "startRate"];
 
-/// `Ok(Err(why))`: it is a scenario of k6's that cannot be carried.
+/// Reads a scenario. Returns `Ok(Err(why))` if it is valid in k6 but cannot be carried over.
 fn scenario(name: &str, fields: &Object) -> Result<Result<Load, String>, Reason> {
     let reader = Reader {
         fields,
@@ -175,7 +182,7 @@ fn scenario(name: &str, fields: &Object) -> Result<Result<Load, String>, Reason>
         executor: executor(&reader)?,
         graceful_stop: reader.duration("gracefulStop")?.unwrap_or(GRACEFUL),
         scenario: name.to_owned(),
-        left_out: beside(name, fields),
+        left_out: other_keys(name, fields),
     }))
 }
 
@@ -185,7 +192,7 @@ fn executor(reader: &Reader<'_>) -> Result<Executor, Reason> {
     let max_duration = reader.duration("maxDuration")?.unwrap_or(MAX_DURATION);
     let name = match reader.fields.get("executor") {
         Some(Value::Text(name)) => name.as_str(),
-        Some(_) => return Err(reader.wrong("executor", "no name of an executor")),
+        Some(_) => return Err(reader.wrong("executor", "not the name of an executor")),
         None => return Err(reader.missing("executor")),
     };
     Ok(match name {
@@ -212,16 +219,16 @@ fn executor(reader: &Reader<'_>) -> Result<Executor, Reason> {
         },
         other => {
             let what = format!("{}: unknown executor {}", reader.place, quoted(other));
-            return Err(Reason::new(what).hint("is it spelled as k6 spells it?"));
+            return Err(Reason::new(what).hint("spell it as k6 does"));
         }
     })
 }
 
-/// What of a scenario is not its shape.
-fn beside(name: &str, fields: &Object) -> Vec<String> {
+/// Returns a line for each key of a scenario that does not belong to its shape.
+fn other_keys(name: &str, fields: &Object) -> Vec<String> {
     let mut left_out = Vec::new();
     for (key, value) in fields.iter().filter(|(_, value)| **value != Value::Null) {
-        if let Some((_, why)) = BESIDE.iter().find(|(known, _)| *known == key) {
+        if let Some((_, why)) = OTHER_KEYS.iter().find(|(known, _)| *known == key) {
             let is_default = match value {
                 Value::Text(text) if key == "exec" => text == "default",
                 Value::Object(map) => map.is_empty(),
@@ -231,9 +238,11 @@ fn beside(name: &str, fields: &Object) -> Vec<String> {
                 left_out.push(format!("scenario `{name}`: `{key}`: {why}"));
             }
         } else if ARRIVAL.contains(&key) {
-            left_out.push(format!("scenario `{name}`: `{key}`: not of this executor"));
+            left_out.push(format!(
+                "scenario `{name}`: `{key}`: does not belong to this executor"
+            ));
         } else if !SHAPE.contains(&key) {
-            let known: Vec<&str> = SHAPE.into_iter().chain(BESIDE.map(|(key, _)| key)).collect();
+            let known: Vec<&str> = SHAPE.into_iter().chain(OTHER_KEYS.map(|(key, _)| key)).collect();
             left_out.push(format!("scenario `{name}`: {}", unknown(key, &known)));
         }
     }
@@ -242,7 +251,7 @@ fn beside(name: &str, fields: &Object) -> Vec<String> {
     left_out
 }
 
-/// A key that k6 has not either.
+/// Returns the text for a key that k6 does not know either.
 pub fn unknown(key: &str, known: &[&str]) -> String {
     match nearest(key, known) {
         Some(word) => format!("`{key}`: unknown key, did you mean `{word}`?"),
@@ -256,8 +265,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Something is not there, unless it stands in what is not read.
-    fn perhaps_unread(&self, what: impl Into<String>, hint: &str) -> Reason {
+    /// Returns the reason for a missing value. It may be in an expression that cannot be evaluated here.
+    fn absent(&self, what: impl Into<String>, hint: &str) -> Reason {
         match self.fields.unread().first() {
             Some(unread) => Reason::new(format!("{}, unless it is in {unread}", what.into())).hint(INSPECT),
             None => Reason::new(what).hint(hint),
@@ -265,7 +274,7 @@ impl Reader<'_> {
     }
 
     fn missing(&self, key: &str) -> Reason {
-        self.perhaps_unread(format!("{}: no `{key}`", self.place), "k6 demands it, too")
+        self.absent(format!("{}: no `{key}`", self.place), "k6 requires it as well")
     }
 
     fn wrong(&self, key: &str, what: &str) -> Reason {
@@ -276,12 +285,12 @@ impl Reader<'_> {
             value => {
                 let value = quoted(&value.unwrap_or(&Value::Null).to_string());
                 Reason::new(format!("{}: `{key}`: {value} is {what}", self.place))
-                    .hint("write it as k6's documentation of options has it")
+                    .hint("write it as in k6's documentation of options")
             }
         }
     }
 
-    /// A text of digits is a number to k6, too: variables of the environment are texts.
+    /// Reads a count. A string of digits is a number to k6 as well, because environment variables are strings.
     fn count<T: TryFrom<u64>>(&self, key: &str) -> Result<Option<T>, Reason> {
         let whole = match self.fields.get(key) {
             None => return Ok(None),
@@ -291,7 +300,7 @@ impl Reader<'_> {
         };
         match whole.and_then(|n| T::try_from(n).ok()) {
             Some(n) => Ok(Some(n)),
-            None => Err(self.wrong(key, "no count")),
+            None => Err(self.wrong(key, "not a count")),
         }
     }
 
@@ -300,7 +309,7 @@ impl Reader<'_> {
             None => Ok(None),
             Some(value) => match duration(value) {
                 Some(length) => Ok(Some(length)),
-                None => Err(self.wrong(key, "no duration")),
+                None => Err(self.wrong(key, "not a duration")),
             },
         }
     }
@@ -308,7 +317,7 @@ impl Reader<'_> {
     fn stages(&self) -> Result<Vec<Stage>, Reason> {
         let list = match self.fields.get("stages") {
             Some(Value::List(list)) => list,
-            Some(_) => return Err(self.wrong("stages", "no list")),
+            Some(_) => return Err(self.wrong("stages", "not a list")),
             None => return Err(self.missing("stages")),
         };
         let stages = list.iter().enumerate().map(|(i, stage)| {
@@ -319,8 +328,8 @@ impl Reader<'_> {
                     return Err(Reason::new(format!("{place}: {unread}")).hint(INSPECT));
                 }
                 _ => {
-                    let what = format!("{place} is no object");
-                    return Err(Reason::new(what).hint("{ duration: '1m', target: 10 }"));
+                    let what = format!("{place} is not an object");
+                    return Err(Reason::new(what).hint("write `{ duration: '1m', target: 10 }`"));
                 }
             };
             let reader = Reader { fields, place };
@@ -338,10 +347,10 @@ impl Reader<'_> {
     }
 }
 
-/// Every whole number up to here has a double of its own.
+/// The largest whole number up to which a double is exact.
 const COUNT_MAX: f64 = 9_007_199_254_740_991.0;
 
-/// k6's: `1m30s`, `1d2h`; a plain number, as a text too, is of milliseconds.
+/// Reads a duration as k6 does: `1m30s`, `1d2h`, or a plain number of milliseconds, which may be a string.
 pub fn duration(value: &Value) -> Option<Nanos> {
     let text = match value {
         Value::Number(n) => n.to_string(),

@@ -1,12 +1,11 @@
-//! What is not carried, and that it is said.
+//! Tests that everything that is not carried over is named.
 
 use super::tests::{import_with, imported, refused};
 use crate::config::read_profile;
 use crate::units::SECOND;
 use serde_json::json;
 
-/// Every form in which thresholds can stand in a script without being written out: none goes without a word that names
-/// what stands there.
+/// Every form in which thresholds can be in a script without being written out. Each has to be named.
 #[test]
 #[allow(clippy::too_many_lines)] // A list of forms, one per line or two.
 fn no_threshold_of_a_script_is_lost_in_silence() {
@@ -93,7 +92,7 @@ fn no_threshold_of_a_script_is_lost_in_silence() {
     assert!(refused(&format!("{shorthand} stages }};")).contains("`stages`: `stages` (line 2)"));
 }
 
-/// A load that is not known is refused, with what stands in its place.
+/// A load that is not known is refused, and the message quotes the expression.
 #[test]
 fn no_load_is_made_up() {
     let head = "import { X } from './x.js';\n";
@@ -125,7 +124,7 @@ fn no_load_is_made_up() {
         ),
         (
             "{ ...X }",
-            "no load: none of `stages`, `duration`, `iterations` and `scenarios` is there, unless it is in `...X`",
+            "no load: there is none of `stages`, `duration`, `iterations` and `scenarios`, unless it is in `...X`",
         ),
     ] {
         let found = refused(&format!("{head}export const options = {options};"));
@@ -171,7 +170,7 @@ fn metrics_of_extensions_and_the_tag_of_the_scenario_are_carried_under_our_names
     assert_eq!(imported.renamed.len(), 5, "{:?}", imported.renamed);
     for (line, (metric, why)) in imported.left_out.iter().zip([
         ("checks{scenario:other}", "that of scenario `chat`"),
-        ("first", "the script makes it itself"),
+        ("first", "the script creates it itself"),
         ("tokens", "no threshold's"),
     ]) {
         assert!(
@@ -183,7 +182,7 @@ fn metrics_of_extensions_and_the_tag_of_the_scenario_are_carried_under_our_names
 }
 
 #[test]
-fn what_stands_beside_the_options_in_json_is_named_as_well() {
+fn keys_outside_the_options_in_json_are_named_as_well() {
     let summary = json!({
         "options": {"vus": 1, "duration": "1s"}, "thresholds": {"checks": ["rate>0"]},
         "metrics": {"http_req_duration": {"type": "trend", "thresholds": {"p(95)<500": {"ok": true}}},
@@ -191,7 +190,7 @@ fn what_stands_beside_the_options_in_json_is_named_as_well() {
     });
     let (_, left_out) = imported(&summary.to_string());
     let wanted = [
-        "`thresholds`: it stands beside",
+        "`thresholds`: it is outside `options`",
         "threshold on `checks`: `rate>0.9`",
         "threshold on `http_req_duration`: `p(95)<500`",
     ];

@@ -1,4 +1,5 @@
-//! k6's options turned into a profile of ours. Pure: the command reads and writes the files.
+//! Turns k6's options into a profile of ours. This room does no input or output; the command reads and writes the
+//! files.
 
 mod load;
 mod names;

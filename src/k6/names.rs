@@ -1,26 +1,26 @@
-//! What k6 scripts and extensions for language models call the metrics that this program has under other names.
+//! The names under which k6 scripts and extensions for language models have the metrics of this program.
 //!
 //! Names are those of xk6-llm (`llm_ttft`, `llm_itl`, `llm_tpot`, ...), xk6-llm-perf (`llm_token_latency`,
 //! `llm_completion_time`, ...), the benchmark script of llama.cpp and of xk6-sse
 //! (`llm_emit_first_token_second`, `llamacpp_...`), and what public scripts for such servers call their own trends
-//! and rates (`time_to_first_token`, `ttft_ms`, `errors`). A script that declares a metric is believed about its type,
-//! and about its unit where the name does not say it.
+//! and rates (`time_to_first_token`, `ttft_ms`, `errors`). If a script declares a metric, its type is taken from there,
+//! and so is its unit if the name does not give one.
 
 use super::script::{Declared, Type};
 use crate::plan::Threshold;
 
-/// How a threshold on a metric of a script is judged here.
+/// How a threshold on a script's metric is judged here.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Meaning {
-    /// By a metric that has the same name here, or by none.
+    /// The metric keeps its name, which may be unknown here.
     Same,
-    /// By this one. `factor` turns the script's unit into ours.
+    /// The metric is this one of ours. `factor` converts the script's unit to ours.
     As { metric: &'static str, factor: f64 },
-    /// Not at all, and why.
+    /// The threshold cannot be judged, for this reason.
     None(String),
 }
 
-/// Of the names that follow, each stands for one of these.
+/// The meanings that the known names have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
     FirstToken,
@@ -36,7 +36,7 @@ enum Family {
     Objectives,
 }
 
-/// Without prefix, unit and separators. k6's own names and ours are not among them.
+/// The known names, without prefix, unit and separators. k6's own names and ours are not among them.
 const NAMES: [(Family, &[&str]); 11] = [
     (
         Family::FirstToken,
@@ -184,7 +184,7 @@ const NAMES: [(Family, &[&str]); 11] = [
     ),
 ];
 
-/// What stands before such a name. Longer ones first.
+/// The prefixes of such names, longer ones first.
 const PREFIXES: [&str; 17] = [
     "chat_completion_",
     "completions_",
@@ -205,7 +205,7 @@ const PREFIXES: [&str; 17] = [
     "ai_",
 ];
 
-/// What a name says of its unit, and how many milliseconds that is.
+/// The suffixes that give a unit, each with its length in milliseconds.
 const UNITS: [(&str, f64); 9] = [
     ("_milliseconds", 1.0),
     ("_millis", 1.0),
@@ -218,13 +218,13 @@ const UNITS: [(&str, f64); 9] = [
     ("_us", 1e-3),
 ];
 
-/// What `metric` of a script means; `declared` are the metrics that it makes, `expression` is judged.
+/// Returns the meaning of a script's metric in a threshold. `declared` are the metrics that the script creates.
 pub fn meaning(metric: &str, expression: &str, declared: &[Declared]) -> Meaning {
-    if is_of_k6(metric) {
+    if is_built_in(metric) {
         return Meaning::Same;
     }
     let own = declared.iter().find(|known| known.name == metric);
-    let of = own.map(|own| own.of).or_else(|| of_an_extension(metric));
+    let of = own.map(|own| own.of).or_else(|| type_in_extensions(metric));
     let Some((family, unit)) = family(metric) else {
         return unchanged(metric, expression, of);
     };
@@ -239,8 +239,11 @@ pub fn meaning(metric: &str, expression: &str, declared: &[Declared]) -> Meaning
     };
     let wrong_type = || {
         Meaning::None(match of {
-            Some(of) => format!("a {} in the script; what it measures is none here", of.name()),
-            None => "it is no figure of what the metric measures here".into(),
+            Some(of) => format!(
+                "it is a {} in the script, but what it measures is not a {} here",
+                of.name()
+            ),
+            None => "the metric has no such figure here".into(),
         })
     };
     let time = |metric| match taken_as {
@@ -251,8 +254,8 @@ pub fn meaning(metric: &str, expression: &str, declared: &[Declared]) -> Meaning
         _ => wrong_type(),
     };
     let counted = |share: &'static str, count: &'static str| match taken_as {
-        Type::Rate => plain(share),
-        Type::Counter => plain(count),
+        Type::Rate => same_unit(share),
+        Type::Counter => same_unit(count),
         Type::Trend | Type::Gauge => wrong_type(),
     };
     match family {
@@ -265,28 +268,28 @@ pub fn meaning(metric: &str, expression: &str, declared: &[Declared]) -> Meaning
         Family::PerToken => time("tpot"),
         Family::Failures => counted("failed", "failures"),
         Family::Successes => counted("checks", "ok"),
-        // The extensions count those that succeeded.
+        // The extensions count only requests that succeeded.
         Family::Requests if own.is_none() && metric.starts_with("llm_") => counted("checks", "ok"),
-        Family::Requests if taken_as == Type::Counter => plain("requests"),
+        Family::Requests if taken_as == Type::Counter => same_unit("requests"),
         Family::Requests => wrong_type(),
-        Family::Tokens => Meaning::None("tokens are counted in the result, and no threshold's".into()),
+        Family::Tokens => Meaning::None("the result counts tokens, but thresholds cannot use the count".into()),
         Family::TokenRate => Meaning::None(
-            "rates of tokens are in the result, and no threshold's; for one stream, 1000 divided by its tokens \
-             per second is `tpot`"
+            "the result has rates of tokens, but thresholds cannot use them; for one stream, 1000 divided by its \
+             tokens per second is `tpot`"
                 .into(),
         ),
         Family::Objectives => Meaning::None(
-            "give each objective as a threshold of its own, on `ttft`, `tpot` or `latency`".into(),
+            "write each objective as a threshold of its own, on `ttft`, `tpot` or `latency`".into(),
         ),
     }
 }
 
-fn plain(metric: &'static str) -> Meaning {
+fn same_unit(metric: &'static str) -> Meaning {
     Meaning::As { metric, factor: 1.0 }
 }
 
-/// k6's own metrics, which mean the same in every script.
-fn is_of_k6(metric: &str) -> bool {
+/// Tells whether a metric is one of k6's own, which mean the same in every script.
+fn is_built_in(metric: &str) -> bool {
     const NAMES: [&str; 9] = [
         "checks",
         "iterations",
@@ -301,15 +304,15 @@ fn is_of_k6(metric: &str) -> bool {
     metric.starts_with("http_") || NAMES.contains(&metric)
 }
 
-/// The type of a metric that an extension makes, so that no script declares it.
-fn of_an_extension(metric: &str) -> Option<Type> {
+/// Returns the type of a metric that an extension creates, because no script declares it.
+fn type_in_extensions(metric: &str) -> Option<Type> {
     match metric {
         "llm_errors" | "llm_requests" | "llm_embed_errors" | "llm_embed_requests" => Some(Type::Counter),
         _ => None,
     }
 }
 
-/// A metric of the script's that is no known one, and may be called as one of ours.
+/// Returns the meaning of an unknown metric of the script, whose name may be that of one of ours.
 fn unchanged(metric: &str, expression: &str, of: Option<Type>) -> Meaning {
     let is = |example: &str| Threshold::parse(metric, example).is_ok();
     let ours = match (is("p(95)<1"), is("count<1"), is("rate<1")) {
@@ -320,20 +323,20 @@ fn unchanged(metric: &str, expression: &str, of: Option<Type>) -> Meaning {
     };
     match of {
         Some(of) if of != ours => Meaning::None(format!(
-            "a {} in the script and a {} here",
+            "it is a {} in the script and a {} here",
             of.name(),
             ours.name()
         )),
-        // Per second of a counter, a share of a rate.
+        // `rate` is per second for a counter, and a share for a rate.
         None if ours == Type::Counter && expression.trim_start().starts_with("rate") => Meaning::None(
-            "a rate in k6 is a share, or per second of a counter: which of them it is stands in the script"
+            "a rate in k6 is a share or, for a counter, a number per second; only the script shows which"
                 .into(),
         ),
         _ => Meaning::Same,
     }
 }
 
-/// Which family a name belongs to, and its milliseconds where it says them.
+/// Returns the family of a name and, if the name gives a unit, its length in milliseconds.
 fn family(metric: &str) -> Option<(Family, Option<f64>)> {
     let words = separated(metric);
     let bare = PREFIXES
@@ -345,7 +348,7 @@ fn family(metric: &str) -> Option<(Family, Option<f64>)> {
         let found = NAMES.iter().find(|(_, names)| names.contains(&compact.as_str()));
         found.map(|(family, _)| *family)
     };
-    // `tokens_second` is no time: whole names first.
+    // Whole names come first, because `tokens_second` is not a time.
     let whole = [words.as_str(), bare].into_iter().find_map(lookup);
     if let Some(family) = whole {
         return Some((family, None));
@@ -356,7 +359,7 @@ fn family(metric: &str) -> Option<(Family, Option<f64>)> {
     Some((family, Some(*unit)))
 }
 
-/// `timeToFirstToken`, `Time-To-First-Token` and `TTFT` in small letters, words parted by `_`.
+/// Writes `timeToFirstToken`, `Time-To-First-Token` and `TTFT` in lower case, with words separated by `_`.
 fn separated(metric: &str) -> String {
     let mut out = String::new();
     let mut after_small = false;
@@ -373,7 +376,7 @@ fn separated(metric: &str) -> String {
     out
 }
 
-/// What the script puts into it, where that is one of k6's own times.
+/// Returns our metric for what the script adds to its metric, if that is one of k6's own times.
 fn measured(own: Option<&Declared>) -> Option<&'static str> {
     let added = &own?.added;
     let all = |what: &str| !added.is_empty() && added.iter().all(|code| code.contains(what));
@@ -386,7 +389,8 @@ fn measured(own: Option<&Declared>) -> Option<&'static str> {
     }
 }
 
-/// Seconds where the script divides by a thousand, as `Date.now()` is in milliseconds.
+/// Returns the unit of what the script adds: seconds if it divides by a thousand, because `Date.now()` is in
+/// milliseconds.
 fn unit_of_added(own: Option<&Declared>) -> f64 {
     const TO_SECONDS: [&str; 5] = ["/1000", "/1e3", "/1.e3", "/1_000", "*0.001"];
     let is_in_seconds = own.is_some_and(|own| {

@@ -1,32 +1,32 @@
-//! Finds the options in what was given: JSON, an object with `options` in it, or a k6 script.
+//! Finds the options in the input: JSON, an object with `options` in it, or a k6 script.
 
 use super::script::{self, Declared};
 use super::value::{Object, Value};
 use crate::error::Reason;
 use std::collections::BTreeMap;
 
-const HINT: &str = "give k6's options as JSON, or a script that exports them: `export const options = {...}`";
+const HINT: &str = "pass k6's options as JSON, or a script that exports them: `export const options = {...}`";
 
-/// What k6 was asked for, as far as it can be read.
+/// The options of k6, as far as they can be read.
 #[derive(Debug)]
 pub struct Found {
     pub options: Object,
-    /// Metrics that the script makes.
+    /// The metrics that the script creates.
     pub metrics: Vec<Declared>,
-    /// What was read otherwise than it is written, and what stands beside the options.
+    /// Remarks on what was not read as it is written, and on what is outside the options.
     pub remarks: Vec<String>,
 }
 
-/// `env` are variables that a script is given.
+/// Finds the options. `env` holds the environment variables for a script.
 ///
 /// # Errors
-/// What is neither JSON nor a script with options, and options that do not say what the load is.
+/// Fails if the text is neither JSON nor a script with options, and if the options do not give a load.
 pub fn find(text: &str, env: &BTreeMap<String, String>) -> Result<Found, Reason> {
     let json = match serde_json::from_str::<serde_json::Value>(text) {
         Ok(json) => json,
-        // JSON that is broken is told as such: it is no script.
+        // Broken JSON is reported as such and not read as a script.
         Err(e) if is_like_json(text) => {
-            return Err(Reason::new(format!("no k6 options: broken JSON: {e}")).hint(HINT));
+            return Err(Reason::new(format!("no k6 options: invalid JSON: {e}")).hint(HINT));
         }
         Err(_) => {
             let script::Script {
@@ -44,7 +44,7 @@ pub fn find(text: &str, env: &BTreeMap<String, String>) -> Result<Found, Reason>
     let Value::Object(object) = Value::from(json) else {
         return Err(Reason::new("no k6 options: not an object").hint(HINT));
     };
-    let (options, remarks) = of_json(object)?;
+    let (options, remarks) = options_in_json(object)?;
     Ok(Found {
         options,
         metrics: Vec::new(),
@@ -52,30 +52,31 @@ pub fn find(text: &str, env: &BTreeMap<String, String>) -> Result<Found, Reason>
     })
 }
 
-/// A brace and then a quoted key, or the end: no script begins so.
+/// Tells whether the text begins like JSON: with a bracket and then a quoted key or the end. No script begins like
+/// this.
 fn is_like_json(text: &str) -> bool {
     let inner = text.trim_start().strip_prefix(['{', '[']).map(str::trim_start);
     text.trim().is_empty()
         || inner.is_some_and(|inner| inner.is_empty() || inner.starts_with(['"', '{', '}']))
 }
 
-fn of_json(mut object: Object) -> Result<(Object, Vec<String>), Reason> {
+fn options_in_json(mut object: Object) -> Result<(Object, Vec<String>), Reason> {
     let results = object.get("metrics").cloned();
-    // The data that handleSummary gets has them under this key, beside `metrics`.
+    // The data that handleSummary gets has `metrics` and, under this key, the options.
     match object.take("options") {
         Some(Value::Object(inner)) if results.is_some() && !names_load(&inner) => {
-            Err(Reason::new("results, whose options do not say what the load was").hint(HINT))
+            Err(Reason::new("these are results, whose options do not give the load").hint(HINT))
         }
         Some(Value::Object(inner)) => {
-            let mut remarks = beside(&object);
+            let mut remarks = misplaced_options(&object);
             if !inner.has("thresholds") {
-                remarks.extend(judged(results.as_ref()));
+                remarks.extend(thresholds_in_results(results.as_ref()));
             }
             Ok((inner, remarks))
         }
-        Some(_) => Err(Reason::new("no k6 options: `options` is no object").hint(HINT)),
+        Some(_) => Err(Reason::new("no k6 options: `options` is not an object").hint(HINT)),
         None if results.is_some() => {
-            Err(Reason::new("results, not options: they do not say what the load was").hint(HINT))
+            Err(Reason::new("these are results, not options, and do not give the load").hint(HINT))
         }
         None => Ok((object, Vec::new())),
     }
@@ -87,8 +88,8 @@ fn names_load(options: &Object) -> bool {
         .any(|key| options.has(key))
 }
 
-/// Options that stand beside `options`, not in it.
-fn beside(object: &Object) -> Vec<String> {
+/// Returns a remark for each option that is outside `options`, where k6 does not read it.
+fn misplaced_options(object: &Object) -> Vec<String> {
     let known = [
         "thresholds",
         "stages",
@@ -99,12 +100,12 @@ fn beside(object: &Object) -> Vec<String> {
     ];
     let misplaced = known.into_iter().filter(|key| object.has(key));
     misplaced
-        .map(|key| format!("`{key}`: it stands beside `options`, where k6 does not read it"))
+        .map(|key| format!("`{key}`: it is outside `options`, where k6 does not read it"))
         .collect()
 }
 
-/// Thresholds that results show, where their options have none.
-fn judged(results: Option<&Value>) -> Vec<String> {
+/// Returns a remark for each threshold that is only in the results, not in their options.
+fn thresholds_in_results(results: Option<&Value>) -> Vec<String> {
     let Some(Value::Object(metrics)) = results else {
         return Vec::new();
     };
@@ -120,7 +121,7 @@ fn judged(results: Option<&Value>) -> Vec<String> {
             let texts = thresholds.iter().map(|(text, _)| text);
             texts
                 .map(|text| {
-                    format!("threshold on `{metric}`: `{text}` stands in the results, not in their options")
+                    format!("threshold on `{metric}`: `{text}` is in the results, not in their options")
                 })
                 .collect::<Vec<_>>()
         })

@@ -1,15 +1,15 @@
-//! How a profile says that nobody has edited it since it was written: the second line of its head has a checksum of
-//! all lines below.
+//! The checksum in the second line of a profile, over all lines below. It shows that nobody has edited the profile
+//! since it was written.
 
 const LABEL: &str = "# Checksum ";
 const MEANING: &str = " of the lines below: import-k6 replaces this file only while it is right.";
 
-/// `head` is the first line, `body` all that follows the checksum.
+/// Writes a profile with its checksum. `head` is the first line, `body` everything after the checksum.
 pub fn stamped(head: &str, body: &str) -> String {
     format!("{head}\n{LABEL}{:016x}{MEANING}\n{body}", hash(body))
 }
 
-/// Returns whether this is what `stamped` made, unchanged.
+/// Tells whether the text is unchanged since `stamped` made it.
 pub fn is_as_written(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
@@ -21,7 +21,7 @@ pub fn is_as_written(text: &[u8]) -> bool {
     stamped(head, body) == text
 }
 
-/// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. It tells an edit, not an attack.
+/// Computes FNV-1a with 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. It detects an edit, not an attack.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -34,14 +34,14 @@ mod tests {
 
     #[test]
     fn the_hash_is_fnv_1a() {
-        // Published with the algorithm.
+        // These values are published with the algorithm.
         assert_eq!(hash(""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(hash("a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(hash("foobar"), 0x8594_4171_f739_67e8);
     }
 
     #[test]
-    fn any_edit_below_the_checksum_and_of_it_is_seen() {
+    fn any_edit_of_the_checksum_or_below_it_is_detected() {
         let text = stamped("# by me", "vus: 3\nduration: 1s\n");
         assert!(is_as_written(text.as_bytes()));
         let (at, _) = text.match_indices('3').next_back().unwrap();

@@ -1,5 +1,5 @@
-//! Bytes of a file as text: UTF-8 with or without its mark, UTF-16 in both byte orders, as Windows PowerShell's `>`
-//! and editors write them.
+//! Decodes the bytes of a file: UTF-8 with or without its mark, and UTF-16 in both byte orders, as Windows PowerShell's
+//! `>` and editors write them.
 
 use crate::error::Reason;
 
@@ -8,11 +8,11 @@ const UTF16_LITTLE_MARK: [u8; 2] = [0xff, 0xfe];
 const UTF16_BIG_MARK: [u8; 2] = [0xfe, 0xff];
 const HINT: &str = "save it as UTF-8 or UTF-16";
 
-/// The text without its byte order mark. UTF-16 without one is told by the zero byte beside its first character,
-/// which is a brace or a letter in every script and every JSON.
+/// Returns the text without its byte order mark. UTF-16 without a mark is recognized by the zero byte next to its first
+/// character, which is a brace or a letter in every script and every JSON document.
 ///
 /// # Errors
-/// The first byte that is not text in the encoding that the file begins with.
+/// Names the first byte that is not valid in the encoding of the file.
 pub fn decode(bytes: &[u8]) -> Result<String, Reason> {
     if let Some(rest) = bytes.strip_prefix(&UTF8_MARK) {
         return utf8(rest, UTF8_MARK.len());
@@ -30,7 +30,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, Reason> {
     }
 }
 
-/// `mark`: bytes of the file before these.
+/// Decodes UTF-8; `mark` is the number of bytes before these in the file.
 fn utf8(bytes: &[u8], mark: usize) -> Result<String, Reason> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
@@ -43,7 +43,7 @@ fn utf8(bytes: &[u8], mark: usize) -> Result<String, Reason> {
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Reason> {
     let (pairs, odd) = bytes.as_chunks::<2>();
-    let wrong = || Reason::new("broken UTF-16: half a character").hint(HINT);
+    let wrong = || Reason::new("invalid UTF-16: half a character").hint(HINT);
     if !odd.is_empty() {
         return Err(wrong());
     }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_refused_with_its_place() {
+    fn invalid_text_is_refused_with_its_place() {
         let refused = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
         assert!(refused(b"ab\xffc").contains("byte 3 is not UTF-8"));
         assert!(refused(b"\xef\xbb\xbfab\xff").contains("byte 6 is not UTF-8"));

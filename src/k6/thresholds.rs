@@ -1,4 +1,4 @@
-//! k6's thresholds: those that this program can judge, and why the others are left out.
+//! Reads k6's thresholds: those that this program can judge, and the reasons why the others are left out.
 
 use super::load::duration;
 use super::names::{Meaning, meaning};
@@ -10,27 +10,27 @@ use crate::units::Nanos;
 use crate::units::format_duration;
 use crate::workload::RequestKind;
 
-/// Longer hints are lists of all metrics.
+/// The longest hint that is repeated. Longer ones list all metrics.
 const HINT_BYTES_MAX: usize = 120;
 
-/// One that is carried.
+/// A threshold that is carried over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Carried {
     pub metric: String,
     pub expression: String,
     pub abort_on_fail: bool,
     pub delay_abort_eval: Option<Nanos>,
-    /// Metric and expression as k6 has them, where they are others.
+    /// Metric and expression as they are in k6, if they differ.
     pub renamed: Option<String>,
 }
 
-/// What is known when thresholds are read.
+/// The context in which thresholds are read.
 pub struct Context<'a> {
-    /// Requests of the mix that the profile gets.
+    /// The requests of the profile's mix.
     pub kinds: &'a [RequestKind],
-    /// Metrics that the script makes.
+    /// The metrics that the script creates.
     pub declared: &'a [Declared],
-    /// The scenario whose load is carried.
+    /// The scenario whose load is carried over.
     pub scenario: &'a str,
 }
 
@@ -40,8 +40,10 @@ pub struct Thresholds {
     pub left_out: Vec<String>,
 }
 
+/// Reads the thresholds.
+///
 /// # Errors
-/// Thresholds that are no object: k6 refuses them as well.
+/// Fails if they are not an object, which k6 refuses as well.
 pub fn thresholds(asked: Option<&Value>, context: &Context<'_>) -> Result<Thresholds, Reason> {
     let mut found = Thresholds::default();
     let asked = match asked {
@@ -53,7 +55,7 @@ pub fn thresholds(asked: Option<&Value>, context: &Context<'_>) -> Result<Thresh
         }
         Some(other) => {
             let what = format!("`thresholds` is {}, not an object", quoted(&other.to_string()));
-            return Err(Reason::new(what).hint("thresholds: { http_req_failed: ['rate<0.01'] }"));
+            return Err(Reason::new(what).hint("write `thresholds: { http_req_failed: ['rate<0.01'] }`"));
         }
     };
     for unread in asked.unread() {
@@ -66,31 +68,35 @@ pub fn thresholds(asked: Option<&Value>, context: &Context<'_>) -> Result<Thresh
             one => std::slice::from_ref(one),
         };
         for entry in list {
-            found.take(metric, entry, context);
+            found.add(metric, entry, context);
         }
     }
     Ok(found)
 }
 
 impl Thresholds {
-    fn take(&mut self, metric: &str, entry: &Value, context: &Context<'_>) {
+    fn add(&mut self, metric: &str, entry: &Value, context: &Context<'_>) {
         let name = quoted(metric);
-        match one(metric, entry, context) {
+        match read_threshold(metric, entry, context) {
             Ok((threshold, lost)) if self.carried.len() < THRESHOLDS_MAX => {
                 self.carried.push(threshold);
                 let lost = lost.into_iter().map(|why| format!("threshold on {name}: {why}"));
                 self.left_out.extend(lost);
             }
-            Ok(_) => self
-                .left_out
-                .push(format!("threshold on {name}: more than {THRESHOLDS_MAX}")),
+            Ok(_) => self.left_out.push(format!(
+                "threshold on {name}: there are more than {THRESHOLDS_MAX}"
+            )),
             Err(why) => self.left_out.push(format!("threshold on {name}: {why}")),
         }
     }
 }
 
-/// The threshold, and what of it is not carried.
-fn one(metric: &str, entry: &Value, context: &Context<'_>) -> Result<(Carried, Vec<String>), String> {
+/// Reads one threshold; returns it with what of it is not carried over.
+fn read_threshold(
+    metric: &str,
+    entry: &Value,
+    context: &Context<'_>,
+) -> Result<(Carried, Vec<String>), String> {
     let (expression, fields) = match entry {
         Value::Text(text) => (text.as_str(), None),
         Value::Object(fields) => match fields.get("threshold") {
@@ -98,11 +104,11 @@ fn one(metric: &str, entry: &Value, context: &Context<'_>) -> Result<(Carried, V
             Some(Value::Unread(unread)) => return Err(unread.to_string()),
             _ => match fields.unread().first() {
                 Some(unread) => return Err(unread.to_string()),
-                None => return Err("it has no text".into()),
+                None => return Err("it has no expression".into()),
             },
         },
         Value::Unread(unread) => return Err(unread.to_string()),
-        _ => return Err("it is no text".into()),
+        _ => return Err("it is not a string".into()),
     };
     let (name, tags) = metric.split_at(metric.find('{').unwrap_or(metric.len()));
     let name = name.trim();
@@ -117,7 +123,7 @@ fn one(metric: &str, entry: &Value, context: &Context<'_>) -> Result<(Carried, V
         let why = match advice(name) {
             Some(advice) => format!("{}: {advice}", reason.what),
             None if context.declared.iter().any(|own| own.name == name) => {
-                format!("{}: the script makes it itself", reason.what)
+                format!("{}: the script creates it itself", reason.what)
             }
             None => without_list(&reason),
         };
@@ -127,7 +133,7 @@ fn one(metric: &str, entry: &Value, context: &Context<'_>) -> Result<(Carried, V
         .selector
         .check(context.kinds)
         .map_err(|reason| format!("{}: {reason}", quoted(expression)))?;
-    let (abort_on_fail, delay, lost) = fields.map_or((false, None, Vec::new()), abortion);
+    let (abort_on_fail, delay, lost) = fields.map_or((false, None, Vec::new()), abort_options);
     let is_renamed = key != metric.trim() || text != expression;
     Ok((
         Carried {
@@ -141,7 +147,7 @@ fn one(metric: &str, entry: &Value, context: &Context<'_>) -> Result<(Carried, V
     ))
 }
 
-/// A list of everything that would do is no answer for each of many thresholds.
+/// Returns the reason without a hint that lists everything, which would be repeated for each threshold.
 fn without_list(reason: &Reason) -> String {
     match &reason.hint {
         Some(hint) if hint.len() <= HINT_BYTES_MAX => reason.to_string(),
@@ -149,8 +155,8 @@ fn without_list(reason: &Reason) -> String {
     }
 }
 
-/// `abortOnFail` and `delayAbortEval`, and what cannot be carried of them.
-fn abortion(fields: &Object) -> (bool, Option<Nanos>, Vec<String>) {
+/// Reads `abortOnFail` and `delayAbortEval`, and what of them cannot be carried over.
+fn abort_options(fields: &Object) -> (bool, Option<Nanos>, Vec<String>) {
     let mut lost: Vec<String> = fields.unread().iter().map(ToString::to_string).collect();
     let mut wrong = |key: &str, value: &Value, what: &str| match value {
         Value::Unread(unread) => lost.push(format!("`{key}`: {unread}")),
@@ -167,7 +173,7 @@ fn abortion(fields: &Object) -> (bool, Option<Nanos>, Vec<String>) {
     let delay = fields.get("delayAbortEval").and_then(|value| {
         let delay = duration(value);
         if delay.is_none() {
-            wrong("delayAbortEval", value, "no duration");
+            wrong("delayAbortEval", value, "not a duration");
         }
         delay
     });
@@ -178,7 +184,7 @@ fn abortion(fields: &Object) -> (bool, Option<Nanos>, Vec<String>) {
     (abort_on_fail, delay, lost)
 }
 
-/// The tags without that of the scenario: its load is the only one, so that the tag chooses every request.
+/// Returns the tags without that of the scenario. Its load is the only one, so the tag selects every request.
 fn without_scenario(tags: &str, scenario: &str) -> Result<String, String> {
     let Some(inner) = tags
         .trim()
@@ -242,7 +248,7 @@ pub fn yaml_text(text: &str) -> String {
     format!("\"{}\"", yaml_escaped(text))
 }
 
-/// As a profile writes it.
+/// Writes a threshold as in a profile.
 pub fn text(threshold: &Carried) -> String {
     let expression = yaml_text(&threshold.expression);
     if !threshold.abort_on_fail {

@@ -1,12 +1,12 @@
-//! Values as k6's options have them, and what of a script could not be worked out, with its place and the reason.
+//! The values of k6's options, and the parts of a script that cannot be evaluated, with their place and the reason.
 
 use crate::error::printable;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Characters of an expression that a message repeats.
+/// The number of characters of an expression that a message repeats.
 const EXCERPT_CHARS_MAX: usize = 60;
-/// Bytes of it that are looked at for them.
+/// The number of bytes of an expression that are examined for them.
 const EXCERPT_BYTES_MAX: usize = 400;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -17,16 +17,16 @@ pub enum Value {
     Text(String),
     List(Vec<Value>),
     Object(Object),
-    /// Something stands here, and what it comes to is known to k6 alone.
+    /// An expression whose value only k6 knows.
     Unread(Unread),
 }
 
 /// An expression that only k6 can evaluate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unread {
-    /// As it is written, on one line and cut short.
+    /// The expression as it is written, shortened to one line.
     pub source: String,
-    /// From 1.
+    /// The line, counted from 1.
     pub line: usize,
     pub why: String,
 }
@@ -49,16 +49,16 @@ impl fmt::Display for Unread {
     }
 }
 
-/// Fields by name; the last value of a name counts.
+/// The fields of an object by name; the last value of a name counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object {
     fields: BTreeMap<String, Value>,
-    /// Spreads and computed keys. Each may stand for any number of fields.
+    /// Spreads and computed keys that cannot be evaluated. Each may hold any number of fields.
     unread: Vec<Unread>,
 }
 
 impl Object {
-    /// `None` for null as well: k6 takes both as not set.
+    /// Returns a field; `None` for null as well, because both mean not set in k6.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.fields.get(key).filter(|value| **value != Value::Null)
     }
@@ -75,7 +75,7 @@ impl Object {
         self.fields.remove(key)
     }
 
-    /// All that `other` has, over what is there.
+    /// Adds all fields of `other`, which replace those of the same name.
     pub fn extend(&mut self, other: Object) {
         let Object { fields, unread } = other;
         self.fields.extend(fields);
@@ -117,7 +117,7 @@ impl From<serde_json::Value> for Value {
     }
 }
 
-/// As JSON has it; an expression as it is written.
+/// Writes the value as JSON, and an expression as it is written.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

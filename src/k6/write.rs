@@ -1,4 +1,4 @@
-//! The profile, with what it could not carry as comments at its head.
+//! Writes the profile, with comments at its head on what could not be carried over.
 
 use super::load::{Load, load, unknown};
 use super::source::{Found, find};
@@ -12,17 +12,17 @@ use crate::units::format_duration;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// k6's options beside the load, and what becomes of them here.
+/// k6's options that do not belong to the load, each with what to know about it here.
 const OTHERS: [(&str, &str); 40] = [
-    ("batch", "one request at a time for each user"),
-    ("batchPerHost", "one request at a time for each user"),
-    ("blacklistIPs", "load goes to the target and nowhere else"),
-    ("blockHostnames", "load goes to the target and nowhere else"),
+    ("batch", "each user makes one request at a time"),
+    ("batchPerHost", "each user makes one request at a time"),
+    ("blacklistIPs", "load is only ever sent to the target"),
+    ("blockHostnames", "load is only ever sent to the target"),
     ("cloud", "nothing is sent to a cloud"),
     ("compatibilityMode", "there is no script"),
     (
         "discardResponseBodies",
-        "answers are read as they come and not kept",
+        "answers are read as they arrive and are not kept",
     ),
     ("dns", "the target's name is looked up once, before the load"),
     ("executionSegment", "`--shard K/N` runs a part of the load"),
@@ -34,30 +34,36 @@ const OTHERS: [(&str, &str); 40] = [
     ("hosts", "name the address in --target"),
     (
         "httpDebug",
-        "requests are not printed; `--details` has one line for each",
+        "requests are not printed; `--details` writes a line for each",
     ),
     ("insecureSkipTLSVerify", "give --insecure"),
-    ("linger", "the program ends with its report"),
+    ("linger", "the program ends after its report"),
     ("localIPs", "the system chooses the address"),
     ("maxRedirects", "redirects are not followed"),
     (
         "minIterationDuration",
         "`think_time` is a pause after each request",
     ),
-    ("noConnectionReuse", "a user keeps its connection"),
+    ("noConnectionReuse", "a user keeps its connection open"),
     ("noCookiesReset", "there are no cookies"),
     ("noSetup", "there is no setup"),
     ("noSummary", "give --quiet"),
     ("noTeardown", "there is no teardown"),
-    ("noThresholds", "leave the thresholds out of the profile"),
-    ("noUsageReport", "nothing is reported to anybody"),
-    ("noVUConnectionReuse", "a user keeps its connection"),
-    ("paused", "`--start-at TIME` begins the load at an instant"),
-    ("rps", "there is no limit of the rate"),
+    ("noThresholds", "remove the thresholds from the profile"),
+    ("noUsageReport", "usage is never reported"),
+    ("noVUConnectionReuse", "a user keeps its connection open"),
+    ("paused", "`--start-at TIME` begins the load at a given time"),
+    ("rps", "the rate cannot be limited"),
     ("setupTimeout", "there is no setup"),
     ("summaryTimeUnit", "the summary chooses units"),
-    ("summaryTrendStats", "the document has a histogram of each metric"),
-    ("systemTags", "the document has figures by request"),
+    (
+        "summaryTrendStats",
+        "the result document has a histogram of each metric",
+    ),
+    (
+        "systemTags",
+        "the result document has figures for each kind of request",
+    ),
     (
         "tags",
         "thresholds have the tags endpoint, request, stream and expected_response",
@@ -80,37 +86,39 @@ const CARRIED: [&str; 8] = [
     "gracefulStop",
     "gracefulRampDown",
 ];
-/// What `k6 inspect --execution-requirements` adds: it follows from the rest.
-const FOLLOWS: [&str; 2] = ["totalDuration", "maxVUs"];
-/// What a profile has beside its load; the servers may be all that it says of the requests.
-const OF_THE_MIX: [&str; 5] = ["server", "servers", "think_time", "prompts", "requests"];
+/// The keys that `k6 inspect --execution-requirements` adds, which follow from the rest.
+const DERIVED: [&str; 2] = ["totalDuration", "maxVUs"];
+/// The keys of a profile that are taken over from the mix: everything but its load and its models.
+const MIX_KEYS: [&str; 5] = ["server", "servers", "think_time", "prompts", "requests"];
 
-/// What is imported.
+/// The input of an import.
 pub struct Request<'a> {
     /// k6's options as JSON, or a script.
     pub text: &'a str,
-    /// Names the file in the head of the profile.
+    /// The name of the file, for the head of the profile.
     pub from: &'a str,
     /// The built-in profile that the requests come from.
     pub mix: &'a str,
-    /// Variables that a script is given.
+    /// The environment variables for a script.
     pub env: &'a BTreeMap<String, String>,
 }
 
-/// A profile and what it says differently.
+/// A profile, with notes on how it differs from k6's options.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     pub profile: String,
-    /// What is not carried, each with the reason.
+    /// Everything that is not carried over, each with the reason.
     pub left_out: Vec<String>,
     /// Thresholds that have another name or unit here.
     pub renamed: Vec<String>,
-    /// Whether the profile names the servers, so that a target would contradict it.
+    /// The profile names its servers, so it can't be combined with a target.
     pub names_servers: bool,
 }
 
+/// Imports k6's options as a profile.
+///
 /// # Errors
-/// What holds no options, options whose load is not known or has no counterpart, and loads beyond the limits of
+/// Fails if there are no options, if their load is unknown or has no counterpart, and if it is beyond the limits in
 /// docs/PROFILES.md.
 pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
     let Request { text, from, mix, env } = *request;
@@ -121,9 +129,9 @@ pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
     } = find(text, env)?;
     let Some(of_mix) = profiles::text(mix) else {
         let known: Vec<&str> = profiles::names().collect();
-        let what = format!("--mix {}: no built-in profile", quoted(mix));
+        let what = format!("--mix {}: there is no such built-in profile", quoted(mix));
         return Err(Reason::new(what)
-            .hint(format!("profiles are {}", known.join(", ")))
+            .hint(format!("the profiles are {}", known.join(", ")))
             .into());
     };
     let Load {
@@ -139,7 +147,7 @@ pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
         "# k6's options do not say what is requested: this is the mix of `{mix}`. Change it.\n\
          # Without `models` a server is asked for the one that it has."
     );
-    body.push_str(&blocks(of_mix, &OF_THE_MIX));
+    body.push_str(&blocks(of_mix, &MIX_KEYS));
 
     let checked = read_profile(from, &body).map_err(|e| beyond("the load is", &e))?;
     let context = Context {
@@ -155,11 +163,11 @@ pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
     body.push_str(&threshold_block(&carried));
     left_out.extend(lost);
     left_out.extend(options.unread().iter().map(|unread| {
-        format!("options: {unread}; thresholds may be in it, and what replaces the options before it")
+        format!("options: {unread}; it may contain thresholds, and may replace options before it")
     }));
     left_out.extend(others(&options));
     left_out.extend(remarks);
-    // With the thresholds, too: what is written is what this program reads.
+    // The whole profile is read once more with its thresholds, so that what is written can be read.
     read_profile(from, &body).map_err(|e| beyond("the thresholds are", &e))?;
     let renamed: Vec<String> = carried.iter().filter_map(renaming).collect();
     let head = format!(
@@ -196,19 +204,19 @@ fn renaming(carried: &Carried) -> Option<String> {
     ))
 }
 
-/// The lines of a profile that was never written mean nothing to anybody: only what is wrong is told.
+/// Returns the mistakes without their lines, which mean nothing in a profile that was never written.
 fn beyond(what: &str, mistakes: &Mistakes) -> Mistakes {
     let reasons = mistakes.iter().map(|mistake| {
         let reason = mistake
             .reason
             .clone()
-            .within(format!("{what} beyond this program"));
-        reason.hint("limits are in docs/PROFILES.md").into()
+            .within(format!("{what} beyond the limits of this program"));
+        reason.hint("see the limits in docs/PROFILES.md").into()
     });
     Mistakes::new(reasons.collect())
 }
 
-/// The blocks of a profile's text that begin with these keys.
+/// Returns the blocks of a profile's text that begin with these keys.
 fn blocks(text: &str, keys: &[&str]) -> String {
     let mut out = String::new();
     let mut inside = false;
@@ -242,11 +250,11 @@ fn threshold_block(carried: &[Carried]) -> String {
     out
 }
 
-/// Options that are no part of the load.
+/// Returns a line for each option that does not belong to the load.
 fn others(options: &Object) -> Vec<String> {
-    let given = options.iter().filter(|(_, value)| is_said(value));
+    let given = options.iter().filter(|(_, value)| is_set(value));
     given
-        .filter(|(key, _)| !CARRIED.contains(key) && !FOLLOWS.contains(key))
+        .filter(|(key, _)| !CARRIED.contains(key) && !DERIVED.contains(key))
         .map(|(key, _)| match OTHERS.iter().find(|(known, _)| *known == key) {
             Some((_, why)) => format!("`{key}`: {why}"),
             None => {
@@ -257,14 +265,12 @@ fn others(options: &Object) -> Vec<String> {
         .collect()
 }
 
-/// The options of a run that are written out whole have nulls and empty lists for what was not set.
-fn is_said(value: &Value) -> bool {
+/// Tells whether an option was set. k6 writes nulls and empty lists for options that were not.
+fn is_set(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::List(list) => !list.is_empty(),
-        Value::Object(object) => {
-            !object.unread().is_empty() || object.iter().any(|(_, value)| is_said(value))
-        }
+        Value::Object(object) => !object.unread().is_empty() || object.iter().any(|(_, value)| is_set(value)),
         Value::Bool(truth) => *truth,
         _ => true,
     }

@@ -47,7 +47,7 @@ fn what_is_no_k6_options_is_one_error() {
     let dir = Dir::new();
     let wrong = dir.write("wrong.json", "{\"vus\": \"many\", \"duration\": \"1s\"}");
     let ended = ran(&["import-k6", &wrong]).expect(104);
-    ended.one_error("`vus`: `\"many\"` is no count");
+    ended.one_error("`vus`: `\"many\"` is not a count");
     assert_eq!(ended.stdout, "");
     ran(&["import-k6", "/nowhere/options.json"])
         .expect(104)

@@ -1,8 +1,8 @@
-//! JavaScript's conversions, operators and functions without effects, on plain values.
+//! JavaScript's conversions, operators and functions without side effects, on plain values.
 
 use crate::k6::value::Value;
 
-/// As `Number()` reads it.
+/// Converts a value as `Number()` does.
 pub fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(n) => Some(*n),
@@ -16,7 +16,7 @@ pub fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// As a template writes it; `None` where that would be of no use in options.
+/// Converts a value as a template does; returns `None` for values that are of no use in options.
 pub fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::Text(text) => Some(text.clone()),
@@ -26,7 +26,7 @@ pub fn as_text(value: &Value) -> Option<String> {
     }
 }
 
-/// `None` where it is not worked out here.
+/// Applies an operator; returns `None` if it is not supported for these values.
 pub fn arithmetic(left: &Value, operator: &str, right: &Value) -> Option<Value> {
     if operator == "+" && (matches!(left, Value::Text(_)) || matches!(right, Value::Text(_))) {
         return Some(Value::Text(as_text(left)? + &as_text(right)?));
@@ -51,7 +51,7 @@ pub fn arithmetic(left: &Value, operator: &str, right: &Value) -> Option<Value> 
     result.is_finite().then_some(Value::Number(result))
 }
 
-/// What a function without effects gives; `None` for any other.
+/// Returns the value of a function without side effects; `None` for any other function.
 pub fn function_value(name: &str, arguments: &[Value]) -> Option<Value> {
     let numbers = || arguments.iter().map(number).collect::<Option<Vec<f64>>>();
     let rounded = |round: fn(f64) -> f64| match numbers()?.as_slice() {
@@ -77,7 +77,7 @@ pub fn function_value(name: &str, arguments: &[Value]) -> Option<Value> {
     result.is_finite().then_some(Value::Number(result))
 }
 
-/// The number that a text begins with: `parseInt('10s')` is 10.
+/// Returns the number that a text begins with: `parseInt('10s')` is 10.
 fn leading_number(value: &Value, with_fraction: bool) -> Option<f64> {
     let text = as_text(value)?;
     let text = text.trim_start();

@@ -1,5 +1,5 @@
-//! Statements that change a value after it was written: `options.thresholds.checks = [...]`. They are not followed,
-//! and each is named.
+//! Finds statements that change a value after it was written: `options.thresholds.checks = [...]`. They are not
+//! followed, but each is named.
 
 use super::module::{Bound, Module, root};
 use super::tokens::Tokens;
@@ -7,8 +7,8 @@ use super::types::type_end;
 use crate::k6::value::Unread;
 use std::collections::{BTreeMap, BTreeSet};
 
-const WHY: &str = "what changes a value after it was written is not followed";
-const HANDED_OVER: &str = "what a function does with it is not followed";
+const WHY: &str = "a change of a value after it was written is not followed";
+const HANDED_OVER: &str = "what a function does with a value is not followed";
 
 const ASSIGNMENTS: [&str; 15] = [
     "=", "+=", "-=", "*=", "/=", "%=", "**=", "&=", "|=", "^=", "&&=", "||=", "??=", "++", "--",
@@ -45,25 +45,25 @@ const KEYWORDS: [&str; 8] = [
     "parseInt",
     "parseFloat",
 ];
-/// Objects whose functions change nothing that they are given.
+/// The objects whose functions do not change their arguments.
 const HARMLESS: [&str; 8] = [
     "console", "JSON", "Object", "Math", "Number", "String", "Array", "Boolean",
 ];
 
-/// Tokens of the type that a function returns.
+/// The largest number of tokens of the type that a function returns.
 const TYPE_TOKENS_MAX: usize = 50;
-/// Tokens between an arrow and a call.
+/// The largest number of tokens between an arrow and a call.
 const ARROW_TOKENS_MAX: usize = 50;
-/// Statements that are looked at; a script with more is not read to the end.
+/// The largest number of statements that are examined. A script with more is not read to the end.
 const STATEMENTS_MAX: usize = 500;
 
-/// What changes one of `names`, or a name that stands for a part of one.
+/// Returns the statements that change one of `names`, or a name that is an alias of a part of one.
 pub fn changes<'n>(module: &Module<'_>, names: impl Iterator<Item = &'n str>) -> Vec<Unread> {
     let mut names: BTreeSet<String> = names.map(str::to_owned).collect();
     add_aliases(module, &mut names);
     let mut scopes = Scopes::new(&module.tokens);
     let mut found: Vec<Unread> = Vec::new();
-    let mut looked_at = 0;
+    let mut examined = 0;
     for at in 0..module.tokens.len() {
         let Some(name) = module.tokens.word(at).filter(|name| names.contains(*name)) else {
             continue;
@@ -71,8 +71,8 @@ pub fn changes<'n>(module: &Module<'_>, names: impl Iterator<Item = &'n str>) ->
         let Some(change) = change_at(module, &scopes, at) else {
             continue;
         };
-        looked_at += 1;
-        if looked_at > STATEMENTS_MAX {
+        examined += 1;
+        if examined > STATEMENTS_MAX {
             let why = format!("more than {STATEMENTS_MAX} statements change something; the rest is not read");
             found.push(change.unread(module, &why));
             break;
@@ -85,7 +85,7 @@ pub fn changes<'n>(module: &Module<'_>, names: impl Iterator<Item = &'n str>) ->
 }
 
 struct Change {
-    /// Its tokens.
+    /// The first and the last token of the statement.
     first: usize,
     last: usize,
     why: &'static str,
@@ -99,7 +99,7 @@ impl Change {
     }
 }
 
-/// `const limits = options.thresholds;`
+/// Adds aliases such as `const limits = options.thresholds;`.
 fn add_aliases(module: &Module<'_>, names: &mut BTreeSet<String>) {
     let aliases: Vec<(&str, &str)> = module
         .bindings
@@ -122,13 +122,13 @@ fn add_aliases(module: &Module<'_>, names: &mut BTreeSet<String>) {
     }
 }
 
-/// What changes the value that the name at `at` stands for.
+/// Returns the statement that changes the value of the name at `at`, if it is one.
 fn change_at(module: &Module<'_>, scopes: &Scopes, at: usize) -> Option<Change> {
     let tokens = &module.tokens;
     let before = at.checked_sub(1);
     let before_sign = before.and_then(|i| tokens.sign(i));
     let before_word = before.and_then(|i| tokens.word(i));
-    if matches!(before_sign, Some("." | "?." | "#")) || is_value_of(module, at) {
+    if matches!(before_sign, Some("." | "?." | "#")) || is_definition(module, at) {
         return None;
     }
     if matches!(
@@ -158,7 +158,7 @@ fn change_at(module: &Module<'_>, scopes: &Scopes, at: usize) -> Option<Change> 
     };
     let next = tokens.sign(end + 1);
     if next.is_some_and(|sign| ASSIGNMENTS.contains(&sign)) {
-        // With what is assigned, where something is.
+        // The statement includes the value that is assigned, if there is one.
         return change(match next {
             Some("=") => module.value_at(end + 2).1 - 1,
             _ => end + 1,
@@ -170,11 +170,12 @@ fn change_at(module: &Module<'_>, scopes: &Scopes, at: usize) -> Option<Change> 
     if next == Some("(") && method.is_some_and(|method| CHANGING_METHODS.contains(&method)) {
         return change(tokens.partner(end + 1));
     }
-    handed_over(tokens, scopes, at, end)
+    call_with(tokens, scopes, at, end)
 }
 
-/// `Object.assign(options, ...)` anywhere, `tune(options)` at the top level.
-fn handed_over(tokens: &Tokens<'_>, scopes: &Scopes, at: usize, end: usize) -> Option<Change> {
+/// Returns the call that the value is passed to, if it may change it: `Object.assign(options, ...)` anywhere, or
+/// `tune(options)` at the top level.
+fn call_with(tokens: &Tokens<'_>, scopes: &Scopes, at: usize, end: usize) -> Option<Change> {
     let open = scopes.inside(at).filter(|open| tokens.is_sign(*open, "("))?;
     let last = tokens.partner(open);
     let is_whole = matches!(tokens.sign(end + 1), Some("," | ")"));
@@ -194,22 +195,22 @@ fn handed_over(tokens: &Tokens<'_>, scopes: &Scopes, at: usize, end: usize) -> O
         return Some(Change { first, last, why });
     }
     let is_harmless = HARMLESS.contains(&object.unwrap_or(function)) || KEYWORDS.contains(&function);
-    let is_definition = matches!(tokens.sign(last + 1), Some("{" | "=>" | ":"));
-    let is_inside = scopes.brace_around(tokens, at).is_some() || is_of_arrow(tokens, first);
+    let is_function = matches!(tokens.sign(last + 1), Some("{" | "=>" | ":"));
+    let is_inside = scopes.brace_around(tokens, at).is_some() || is_in_arrow(tokens, first);
     let why = HANDED_OVER;
-    (!is_harmless && !is_definition && !is_inside).then_some(Change { first, last, why })
+    (!is_harmless && !is_function && !is_inside).then_some(Change { first, last, why })
 }
 
-/// Whether the call at `at` is all that an arrow function does: `(options) => http.get(url, options)`.
-fn is_of_arrow(tokens: &Tokens<'_>, at: usize) -> bool {
+/// Tells whether the call at `at` is the body of an arrow function: `(options) => http.get(url, options)`.
+fn is_in_arrow(tokens: &Tokens<'_>, at: usize) -> bool {
     let before = (0..at).rev().take(ARROW_TOKENS_MAX);
     before
         .take_while(|i| !tokens.is_sign(*i, ";"))
         .any(|i| tokens.is_sign(i, "=>"))
 }
 
-/// Whether the name at `at` is the one whose value is known: its declaration, or its only assignment.
-fn is_value_of(module: &Module<'_>, at: usize) -> bool {
+/// Tells whether the name at `at` is in its declaration or only assignment, which gives it its known value.
+fn is_definition(module: &Module<'_>, at: usize) -> bool {
     let tokens = &module.tokens;
     let Some(binding) = tokens.word(at).and_then(|name| module.binding(name)) else {
         return false;
@@ -222,10 +223,10 @@ fn is_value_of(module: &Module<'_>, at: usize) -> bool {
     binding.token == at || is_late_value
 }
 
-/// Which brackets are around each token, and what they declare.
+/// The brackets around each token, and the names that they declare.
 struct Scopes {
     inside: Vec<Option<usize>>,
-    /// Which brackets have which name of their own, as far as that was asked.
+    /// Whether brackets declare a name, for the pairs that were asked for so far.
     own: BTreeMap<(usize, String), bool>,
 }
 
@@ -261,7 +262,7 @@ impl Scopes {
         None
     }
 
-    /// Whether a function, a class or a block around the token has a name of its own that is written the same.
+    /// Tells whether a function, a class or a block around the token declares the same name.
     fn is_local(&mut self, tokens: &Tokens<'_>, at: usize, name: &str) -> bool {
         if self.inside(at).is_some_and(|open| is_class_body(tokens, open)) {
             return true;
@@ -285,7 +286,7 @@ impl Scopes {
         false
     }
 
-    /// Whether the name is one of a function or a block that these brackets belong to.
+    /// Tells whether the function or block that these brackets belong to declares the name.
     fn is_own(&self, tokens: &Tokens<'_>, open: usize, name: &str) -> bool {
         match tokens.sign(open) {
             Some("{") => self.declares(tokens, open, name) || has_parameter(tokens, open, name),
@@ -312,7 +313,8 @@ impl Scopes {
     }
 }
 
-/// Whether the brace at `open` begins the body of a function with this parameter, or of a loop with this variable.
+/// Tells whether the brace at `open` begins the body of a function with this parameter, or of a loop with this
+/// variable.
 fn has_parameter(tokens: &Tokens<'_>, open: usize, name: &str) -> bool {
     let Some(mut before) = open.checked_sub(1) else {
         return false;
@@ -337,7 +339,7 @@ fn has_parameter(tokens: &Tokens<'_>, open: usize, name: &str) -> bool {
     has_word(tokens, tokens.partner(before), name)
 }
 
-/// Whether the brackets that begin at `open` are a list of parameters, or the head of a loop, with this name.
+/// Tells whether the brackets that begin at `open` are a list of parameters, or the head of a loop, with this name.
 fn has_word(tokens: &Tokens<'_>, open: usize, name: &str) -> bool {
     let mut names = open..tokens.partner(open);
     match open.checked_sub(1).and_then(|at| tokens.word(at)) {
@@ -349,7 +351,7 @@ fn has_word(tokens: &Tokens<'_>, open: usize, name: &str) -> bool {
     }
 }
 
-/// `class Name extends Other {`, `enum Name {`
+/// Tells whether the brace begins a class or an enum: `class Name extends Other {`, `enum Name {`.
 fn is_class_body(tokens: &Tokens<'_>, open: usize) -> bool {
     tokens.is_sign(open, "{")
         && (1..=4).any(|back| {

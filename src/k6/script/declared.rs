@@ -1,15 +1,16 @@
-//! Metrics that a script makes (`new Trend('ttft', true)`) and what it puts into them: what a threshold's name and
-//! figure mean.
+//! Finds the metrics that a script creates (`new Trend('ttft', true)`) and what it adds to them, which give the meaning
+//! of a threshold.
 
 use super::module::Module;
 use super::tokens::{Kind, Tokens};
 
-/// Metrics of one script.
+/// The largest number of metrics of one script.
 const METRICS_MAX: usize = 1_000;
-/// Bytes of what is added to one.
+/// The number of bytes of code that are kept of what is added to a metric.
 const ADDED_BYTES_MAX: usize = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The type of a k6 metric.
 pub enum Type {
     Trend,
     Rate,
@@ -27,7 +28,7 @@ impl Type {
         }
     }
 
-    fn named(name: &str) -> Option<Type> {
+    fn from_name(name: &str) -> Option<Type> {
         [Type::Trend, Type::Rate, Type::Counter, Type::Gauge]
             .into_iter()
             .find(|known| known.name() == name)
@@ -35,13 +36,15 @@ impl Type {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+/// A metric that a script creates.
 pub struct Declared {
     pub name: String,
     pub of: Type,
-    /// What is put into it, without blanks: the code in each `add(...)`.
+    /// The code in each `add(...)`, without blanks.
     pub added: Vec<String>,
 }
 
+/// Returns the metrics that a script creates.
 pub fn declared(module: &Module<'_>) -> Vec<Declared> {
     let tokens = &module.tokens;
     let mut found: Vec<(Option<&str>, Declared)> = Vec::new();
@@ -55,7 +58,7 @@ pub fn declared(module: &Module<'_>) -> Vec<Declared> {
         } else {
             at + 1
         };
-        let Some(of) = tokens.word(class).and_then(Type::named) else {
+        let Some(of) = tokens.word(class).and_then(Type::from_name) else {
             continue;
         };
         if let Some(name) = tokens.text(class + 2).filter(|_| tokens.is_sign(class + 1, "(")) {
@@ -77,7 +80,7 @@ pub fn declared(module: &Module<'_>) -> Vec<Declared> {
     found.into_iter().map(|(_, declared)| declared).collect()
 }
 
-/// The name that is bound to what begins at the token `at`: `ttft = new`, `ttft: Trend = new`, `{ ttft: new`.
+/// Returns the name that the value at token `at` is bound to: `ttft = new`, `ttft: Trend = new`, `{ ttft: new`.
 fn variable<'a>(tokens: &Tokens<'a>, at: usize) -> Option<&'a str> {
     let before = at.checked_sub(1)?;
     let name = at.checked_sub(2)?;
@@ -89,7 +92,7 @@ fn variable<'a>(tokens: &Tokens<'a>, at: usize) -> Option<&'a str> {
     }
 }
 
-/// The tokens between these brackets, one after the other.
+/// Returns the code between these brackets, without blanks and strings.
 fn code(module: &Module<'_>, open: usize) -> String {
     let mut text = String::new();
     for at in open + 1..module.tokens.partner(open) {

@@ -1,5 +1,5 @@
-//! Works out what is written in a script without running it: literals, constants of the same file, spreads, members,
-//! arithmetic, templates and a few functions without effects. All else is left unread, with the reason.
+//! Evaluates what is written in a script without running it: literals, constants of the same file, spreads, members,
+//! arithmetic, templates and a few functions without side effects. Everything else is left unread, with the reason.
 
 use super::builtins::{arithmetic, as_text, function_value, number};
 use super::module::{Bound, Module};
@@ -7,35 +7,36 @@ use super::syntax::{Expression, Field, Item, Key, Node, Part};
 use crate::k6::value::{Object, Unread, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Expressions of one script: a constant that is used many times is worked out as often.
+/// The largest number of expressions that are evaluated. A constant counts each time it is used.
 const STEPS_MAX: usize = 200_000;
-/// Expressions and names within each other.
+/// The largest depth of nested expressions and names.
 const DEPTH_MAX: usize = 100;
 
 const CALL: &str = "functions are not run here";
-const OTHER: &str = "this expression is not worked out here";
-const LARGE: &str = "it is too large to be worked out";
+const OTHER: &str = "this expression is not evaluated here";
+const LARGE: &str = "it is too large to be evaluated";
 
 pub struct Evaluator<'m, 'a> {
     module: &'m Module<'a>,
     env: &'m BTreeMap<String, String>,
     steps: usize,
     depth: usize,
-    /// Names whose values are being worked out.
+    /// The names whose values are being evaluated.
     open: Vec<String>,
-    /// Names of the script whose values stand in the result, and their lines.
+    /// The names whose values are in the result, with their lines.
     pub used: BTreeMap<String, usize>,
-    /// Variables of the environment that were taken as not set.
+    /// The environment variables that were taken as not set.
     pub assumed: BTreeSet<String>,
 }
 
-/// What a value is while it is worked out.
+/// A value during the evaluation.
 #[derive(Clone, Debug, PartialEq)]
 enum Worked {
     Value(Value),
     Undefined,
-    /// `__ENV`, and a variable in it that is not given.
+    /// The object `__ENV`.
     Environment,
+    /// An environment variable that is not given.
     Unset(String),
 }
 
@@ -58,13 +59,14 @@ impl<'m, 'a> Evaluator<'m, 'a> {
         }
     }
 
+    /// Evaluates an expression.
     pub fn value(&mut self, node: &Node) -> Value {
         let worked = self.work(node);
         self.settled(worked, node)
     }
 
-    /// The value of a name at the top level.
-    pub fn named(&mut self, name: &str, node: &Node) -> Value {
+    /// Evaluates a name at the top level.
+    pub fn value_of_name(&mut self, name: &str, node: &Node) -> Value {
         let worked = self.name(name, node);
         self.settled(worked, node)
     }
@@ -77,19 +79,19 @@ impl<'m, 'a> Evaluator<'m, 'a> {
         Value::Unread(self.unread_of(node, why))
     }
 
-    /// What is unread in `node`, shown as the whole of it.
-    fn whole(&self, node: &Node, inner: Unread) -> Worked {
+    /// Returns `node` as unread, because a part of it is.
+    fn unread_whole(&self, node: &Node, inner: Unread) -> Worked {
         self.unread(node, inner.why).into()
     }
 
     fn settled(&self, worked: Worked, node: &Node) -> Value {
         match worked {
-            Worked::Value(Value::Number(n)) if !n.is_finite() => self.unread(node, "it is no number"),
+            Worked::Value(Value::Number(n)) if !n.is_finite() => self.unread(node, "it is not a number"),
             Worked::Value(value) => value,
             Worked::Undefined => Value::Null,
             Worked::Environment => self.unread(node, OTHER),
             Worked::Unset(name) => {
-                let why = format!("`__ENV.{name}` is known to k6 alone; `-e {name}=VALUE` sets it here");
+                let why = format!("only k6 knows `__ENV.{name}`; set it here with `-e {name}=VALUE`");
                 self.unread(node, why)
             }
         }
@@ -116,10 +118,10 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             Expression::Member(of, key) => self.member(of, key, node),
             Expression::Not(operand) => match self.truth(operand) {
                 Ok(truth) => Value::Bool(!truth).into(),
-                Err(inner) => self.whole(node, inner),
+                Err(inner) => self.unread_whole(node, inner),
             },
             Expression::Sign(sign, operand) => match self.value(operand) {
-                Value::Unread(inner) => self.whole(node, inner),
+                Value::Unread(inner) => self.unread_whole(node, inner),
                 value => match number(&value) {
                     Some(n) => Value::Number(if *sign == '-' { -n } else { n }).into(),
                     None => self.unread(node, OTHER).into(),
@@ -129,7 +131,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             Expression::Conditional(condition, yes, no) => match self.truth(condition) {
                 Ok(true) => self.work(yes),
                 Ok(false) => self.work(no),
-                Err(inner) => self.whole(node, inner),
+                Err(inner) => self.unread_whole(node, inner),
             },
             Expression::Call(function, arguments) => self.call(function, arguments, node),
             Expression::Opaque(why) => self.unread(node, *why).into(),
@@ -150,7 +152,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
         match &binding.bound {
             Bound::To(value) => {
                 if self.open.iter().any(|open| open == name) {
-                    return self.unread(node, "it is made of itself").into();
+                    return self.unread(node, "it refers to itself").into();
                 }
                 self.open.push(name.to_owned());
                 let worked = self.work(value);
@@ -162,7 +164,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
                 worked
             }
             Bound::Imported(file) => {
-                let why = format!("`{name}` comes from `{file}`, and other files are not read");
+                let why = format!("`{name}` comes from `{file}`, but other files are not read");
                 self.unread(node, why).into()
             }
             Bound::Nothing => {
@@ -170,8 +172,11 @@ impl<'m, 'a> Evaluator<'m, 'a> {
                 self.unread(node, why).into()
             }
             Bound::Function => self.unread(node, CALL).into(),
-            Bound::TakenApart => {
-                let why = format!("`{name}` (line {}) is taken out of another value", binding.line);
+            Bound::Destructured => {
+                let why = format!(
+                    "`{name}` (line {}) is destructured from another value",
+                    binding.line
+                );
                 self.unread(node, why).into()
             }
         }
@@ -217,7 +222,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
     fn spread_into(&mut self, object: &mut Object, node: &Node) {
         match self.work(node) {
             Worked::Value(Value::Object(inner)) => object.extend(inner),
-            // `...(condition && {...})` spreads nothing where the condition does not hold.
+            // `...(condition && {...})` spreads nothing if the condition is false.
             Worked::Undefined | Worked::Value(Value::Null | Value::Bool(_)) => {}
             Worked::Unset(name) => {
                 self.assumed.insert(name);
@@ -236,7 +241,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
         let key = match key {
             Key::Known(key) => key.clone(),
             Key::Computed(computed) => match self.value(computed) {
-                Value::Unread(inner) => return self.whole(node, inner),
+                Value::Unread(inner) => return self.unread_whole(node, inner),
                 value => match as_text(&value) {
                     Some(key) => key,
                     None => return self.unread(node, OTHER).into(),
@@ -266,12 +271,12 @@ impl<'m, 'a> Evaluator<'m, 'a> {
                 Some(item) => item.clone().into(),
                 None => self.unread(node, OTHER).into(),
             },
-            Worked::Value(Value::Unread(inner)) => self.whole(node, inner),
+            Worked::Value(Value::Unread(inner)) => self.unread_whole(node, inner),
             _ => self.unread(node, OTHER).into(),
         }
     }
 
-    /// Whether JavaScript takes it for true; why that is not known.
+    /// Tells whether the value is true in JavaScript. The error says why this is unknown.
     fn truth(&mut self, node: &Node) -> Result<bool, Unread> {
         let worked = self.work(node);
         self.truth_of(&worked, node)
@@ -311,7 +316,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             return match takes_left {
                 Ok(true) => worked,
                 Ok(false) => self.work(right),
-                Err(inner) => self.whole(node, inner),
+                Err(inner) => self.unread_whole(node, inner),
             };
         }
         let (left_worked, right_worked) = (self.work(left), self.work(right));
@@ -319,12 +324,12 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             let wants_equal = operator.starts_with('=');
             return match self.are_equal(left_worked, left, right_worked, right) {
                 Ok(equal) => Value::Bool(equal == wants_equal).into(),
-                Err(inner) => self.whole(node, inner),
+                Err(inner) => self.unread_whole(node, inner),
             };
         }
         let values = (self.settled(left_worked, left), self.settled(right_worked, right));
         if let (Value::Unread(unread), _) | (_, Value::Unread(unread)) = values {
-            return self.whole(node, unread);
+            return self.unread_whole(node, unread);
         }
         match arithmetic(&values.0, operator, &values.1) {
             Some(value) => value.into(),
@@ -332,7 +337,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
         }
     }
 
-    /// Of texts, numbers and truths: only for those is it clear.
+    /// Compares strings, numbers and booleans. For other values equality is unclear.
     fn are_equal(&mut self, a: Worked, left: &Node, b: Worked, right: &Node) -> Result<bool, Unread> {
         let mut plain = |worked: Worked, node: &Node| match worked {
             Worked::Unset(name) => {
@@ -354,7 +359,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
             match part {
                 Part::Text(part) => text.push_str(part),
                 Part::Code(code) => match self.value(code) {
-                    Value::Unread(inner) => return self.whole(node, inner),
+                    Value::Unread(inner) => return self.unread_whole(node, inner),
                     value => match as_text(&value) {
                         Some(part) => text.push_str(&part),
                         None => return self.unread(node, OTHER).into(),
@@ -398,7 +403,7 @@ impl<'m, 'a> Evaluator<'m, 'a> {
                     _ => None,
                 });
                 if let Some(inner) = unread {
-                    return self.whole(node, inner);
+                    return self.unread_whole(node, inner);
                 }
                 match function_value(&name, &values) {
                     Some(value) => value.into(),

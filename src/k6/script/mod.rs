@@ -1,4 +1,4 @@
-//! The options of a k6 script in JavaScript or TypeScript, read without running it.
+//! Reads the options of a k6 script in JavaScript or TypeScript without running it.
 
 mod builtins;
 mod changes;
@@ -21,33 +21,33 @@ use module::{Exported, Module, elsewhere};
 use std::collections::BTreeMap;
 use syntax::{Expression, Node};
 
-/// What a script says, and what of it was not taken as it is written.
+/// The options and metrics of a script, with remarks on what was not taken as it is written.
 #[derive(Debug)]
 pub struct Script {
     pub options: Object,
     pub metrics: Vec<Declared>,
-    /// Names that were replaced by their values, variables that were taken as not set, changes that were not
-    /// followed.
+    /// Remarks on names that were replaced by their values, on variables that were taken as not set, and on changes
+    /// that were not followed.
     pub remarks: Vec<String>,
 }
 
-const INSPECT: &str = "`k6 inspect FILE > options.json` works it out: import that";
+const INSPECT: &str = "let k6 evaluate it with `k6 inspect FILE > options.json`, and import that file";
 
-/// `env` are variables of the environment, as `k6 run -e` has them.
+/// Reads a script. `env` holds environment variables, as with `k6 run -e`.
 ///
 /// # Errors
-/// Text that is no script, options that k6 would not find, and options that only k6 can work out.
+/// Fails if the text is not a script, if k6 would not find its options, and if only k6 can evaluate them.
 pub fn read(source: &str, env: &BTreeMap<String, String>) -> Result<Script, Reason> {
     let module = Module::read(source)?;
     let exported = module.options()?;
-    // Its value is all that is written, not something in it.
+    // The name of the options is not a name that was replaced by its value.
     let own = match &exported {
         Exported::Binding(name) => name.clone(),
         Exported::Node(_) | Exported::FieldOf(_) => "options".to_owned(),
     };
     let mut evaluator = Evaluator::new(&module, env);
     let value = match exported {
-        Exported::Binding(name) => of_binding(&module, &mut evaluator, &name)?,
+        Exported::Binding(name) => binding_value(&module, &mut evaluator, &name)?,
         Exported::Node(node) => evaluator.value(node),
         Exported::FieldOf(node) => match evaluator.value(node) {
             Value::Object(mut object) => match (object.take("options"), object.unread().first()) {
@@ -66,18 +66,18 @@ pub fn read(source: &str, env: &BTreeMap<String, String>) -> Result<Script, Reas
         Value::Unread(unread) => return Err(Reason::new(format!("`options`: {unread}")).hint(INSPECT)),
         other => {
             let what = format!("`options` is {other}, not an object");
-            return Err(Reason::new(what).hint("export const options = { vus: 10, duration: '30s' }"));
+            return Err(Reason::new(what).hint("write `export const options = { vus: 10, duration: '30s' }`"));
         }
     };
     let mut remarks: Vec<String> = Vec::new();
     for (name, line) in evaluator.used.iter().filter(|(name, _)| **name != own) {
         remarks.push(format!(
-            "the name `{name}` (line {line}): what it stands for is written out in its place"
+            "the name `{name}` (line {line}): it was replaced by its value"
         ));
     }
     for name in &evaluator.assumed {
         remarks.push(format!(
-            "`__ENV.{name}`: taken as not set; `-e {name}=VALUE` sets it, as in k6"
+            "`__ENV.{name}`: taken as not set; set it with `-e {name}=VALUE`, as in k6"
         ));
     }
     for change in changes(&module, evaluator.used.keys().map(String::as_str)) {
@@ -90,9 +90,13 @@ pub fn read(source: &str, env: &BTreeMap<String, String>) -> Result<Script, Reas
     })
 }
 
-fn of_binding(module: &Module<'_>, evaluator: &mut Evaluator<'_, '_>, name: &str) -> Result<Value, Reason> {
+fn binding_value(
+    module: &Module<'_>,
+    evaluator: &mut Evaluator<'_, '_>,
+    name: &str,
+) -> Result<Value, Reason> {
     let Some(binding) = module.binding(name) else {
-        return Err(Reason::new(format!("`options` is exported, and `{name}` is not set")).hint(INSPECT));
+        return Err(Reason::new(format!("`options` is exported, but `{name}` is not set")).hint(INSPECT));
     };
     if let module::Bound::Imported(file) = &binding.bound {
         return Err(elsewhere(file));
@@ -103,7 +107,7 @@ fn of_binding(module: &Module<'_>, evaluator: &mut Evaluator<'_, '_>, name: &str
         start: token.map_or(0, |token| token.start),
         end: token.map_or(0, |token| token.end),
     };
-    Ok(evaluator.named(name, &place))
+    Ok(evaluator.value_of_name(name, &place))
 }
 
 #[cfg(test)]

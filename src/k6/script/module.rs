@@ -1,4 +1,4 @@
-//! What a script binds to names and exports at its top level, where alone k6 looks for `options`.
+//! The names and exports at the top level of a script, the only place where k6 looks for `options`.
 
 use super::parser::Parser;
 use super::syntax::{Expression, Node};
@@ -12,9 +12,9 @@ pub struct Module<'a> {
     pub tokens: Tokens<'a>,
     pub bindings: Vec<Binding>,
     pub exports: Vec<Export>,
-    /// Where in `bindings` a name is.
+    /// The index in `bindings` of each name.
     names: BTreeMap<String, usize>,
-    /// Bytes at which lines begin.
+    /// The bytes at which lines begin.
     lines: Vec<usize>,
 }
 
@@ -30,13 +30,13 @@ pub struct Binding {
 #[derive(Clone, Debug)]
 pub enum Bound {
     To(Node),
-    /// `let options;`
+    /// No value yet: `let options;`.
     Nothing,
     Imported(String),
     /// A function or a class.
     Function,
-    /// `const { a, b } = ...`
-    TakenApart,
+    /// A part of another value: `const { a, b } = ...`.
+    Destructured,
 }
 
 /// Something exported that may be the options.
@@ -44,19 +44,21 @@ pub enum Bound {
 pub enum Export {
     /// A name at the top level, exported as `options`.
     Binding(String),
-    /// `export { options } from '...'`
+    /// An export from another file: `export { options } from '...'`.
     From(String),
-    /// `export * from '...'`
+    /// Everything that another file exports: `export * from '...'`.
     AllFrom(String),
-    /// `exports.options = ...`
+    /// An assignment: `exports.options = ...`.
     Assigned(Node),
-    /// `module.exports = ...`
+    /// An assignment of all exports: `module.exports = ...`.
     Whole(Node),
 }
 
 impl<'a> Module<'a> {
+    /// Reads the top level of a script.
+    ///
     /// # Errors
-    /// What [`tokens`] refuses.
+    /// Fails if [`tokens`] refuses the script.
     pub fn read(source: &'a str) -> Result<Module<'a>, Reason> {
         let breaks = source.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         let mut module = Module {
@@ -76,7 +78,7 @@ impl<'a> Module<'a> {
         Ok(module)
     }
 
-    /// From 1.
+    /// Returns the line of a byte, counted from 1.
     pub fn line(&self, byte: usize) -> usize {
         1 + self.lines.partition_point(|begin| *begin <= byte)
     }
@@ -97,7 +99,7 @@ impl<'a> Module<'a> {
         Parser::new(&self.tokens, at, self.source.len())
     }
 
-    /// The value that begins at the token `at`, and the token behind it.
+    /// Returns the value that begins at token `at`, and the token after it.
     pub fn value_at(&self, at: usize) -> (Node, usize) {
         let mut parser = self.parser(at);
         let node = parser.value();
@@ -109,7 +111,7 @@ impl<'a> Module<'a> {
             return;
         };
         let line = self.line_of_token(token);
-        // The first counts where a script wrongly has two of a name.
+        // If a script wrongly has a name twice, the first counts.
         self.names.entry(name.to_owned()).or_insert(self.bindings.len());
         self.bindings.push(Binding {
             name: name.to_owned(),
@@ -119,7 +121,7 @@ impl<'a> Module<'a> {
         });
     }
 
-    /// Takes in what begins at the token `at`; the token behind it.
+    /// Reads the statement that begins at token `at`; returns the token after it.
     fn statement(&mut self, at: usize) -> usize {
         let is_member = matches!(
             at.checked_sub(1).and_then(|i| self.tokens.sign(i)),
@@ -129,10 +131,10 @@ impl<'a> Module<'a> {
             return at + 1;
         }
         match self.tokens.word(at) {
-            // `const enum` is no constant.
+            // `const enum` is not a constant.
             Some("const") if self.tokens.is_word(at + 1, "enum") => at + 2,
             Some("const" | "let" | "var") => self.declarations(at + 1, false),
-            // TypeScript's: says that something exists.
+            // TypeScript's `declare` only says that something exists.
             Some("declare") if self.tokens.word(at + 1).is_some() => at + 2,
             Some("function" | "class") => {
                 let name = at + 1 + usize::from(self.tokens.is_sign(at + 1, "*"));
@@ -141,13 +143,13 @@ impl<'a> Module<'a> {
             }
             Some("import") => self.import(at + 1),
             Some("export") => self.export(at + 1),
-            // `type options = {...}`
+            // A type is not a value: `type options = {...}`.
             Some("type" | "interface" | "namespace") if self.tokens.word(at + 1).is_some() => at + 2,
             _ => self.tokens.behind(at),
         }
     }
 
-    /// `a = 1, b: Type = 2, { c } = d`
+    /// Reads declarations such as `a = 1, b: Type = 2, { c } = d`.
     fn declarations(&mut self, mut at: usize, are_exported: bool) -> usize {
         loop {
             let name = at;
@@ -182,17 +184,17 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// Every name in it, those of keys and defaults too: none of them has a value here.
+    /// Binds every name in a pattern, including those of keys and defaults. None of them has a known value.
     fn bind_pattern(&mut self, open: usize, are_exported: bool) {
         for token in open..self.tokens.partner(open) {
             if are_exported && self.tokens.is_word(token, "options") {
                 self.exports.push(Export::Binding("options".into()));
             }
-            self.bind(token, Bound::TakenApart);
+            self.bind(token, Bound::Destructured);
         }
     }
 
-    /// `import a, { b as c } from 'file'`, `import * as d from 'file'`
+    /// Reads imports such as `import a, { b as c } from 'file'` and `import * as d from 'file'`.
     fn import(&mut self, begin: usize) -> usize {
         let mut names = Vec::new();
         let mut at = begin;
@@ -254,7 +256,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// `{ a, b as options } from 'file'`
+    /// Reads a list of exports such as `{ a, b as options } from 'file'`.
     fn export_list(&mut self, open: usize) -> usize {
         let close = self.tokens.partner(open);
         let file = match self.tokens.is_word(close + 1, "from") {
@@ -281,7 +283,7 @@ impl<'a> Module<'a> {
         close + 1
     }
 
-    /// Tokens at the top level, inside of no bracket.
+    /// Returns the tokens at the top level, outside of all brackets.
     pub fn top_level(&self) -> impl Iterator<Item = usize> {
         let mut at = 0;
         std::iter::from_fn(move || {
@@ -292,8 +294,8 @@ impl<'a> Module<'a> {
         })
     }
 
-    /// `exports.options = ...`, `module.exports = ...`: the last of each counts, but for the `void 0` that compilers
-    /// put first.
+    /// Finds `exports.options = ...` and `module.exports = ...`. The last of each counts, except for the `void 0` that
+    /// compilers write first.
     fn assigned_exports(&mut self) {
         let tokens = &self.tokens;
         let mut found = Vec::new();
@@ -323,7 +325,7 @@ impl<'a> Module<'a> {
         self.exports.extend(found);
     }
 
-    /// `let options; options = {...};` is a value that comes late, where it is the only one.
+    /// Binds values that are assigned later, as in `let options; options = {...};`, if there is only one assignment.
     fn late_values(&mut self) {
         let mut values: BTreeMap<usize, Vec<Node>> = BTreeMap::new();
         for at in self.top_level() {
@@ -347,7 +349,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// The options, or why there are none that k6 would read.
+    /// Returns the exported options, or the reason why k6 would not read any.
     pub fn options(&self) -> Result<Exported<'_>, Reason> {
         let mut named: Vec<&str> = Vec::new();
         for export in &self.exports {
@@ -362,7 +364,7 @@ impl<'a> Module<'a> {
             [name] => return Ok(Exported::Binding((*name).to_owned())),
             several => {
                 let what = format!("`options` is exported {} times", several.len());
-                return Err(Reason::new(what).hint("k6 refuses that: keep one"));
+                return Err(Reason::new(what).hint("k6 refuses this as well: keep one"));
             }
         }
         let last = |pick: fn(&Export) -> bool| self.exports.iter().rev().find(|export| pick(export));
@@ -392,12 +394,12 @@ impl<'a> Module<'a> {
         match from {
             Some(file) => elsewhere(file),
             None => Reason::new("no k6 options: neither JSON nor a script that exports `options`")
-                .hint("give k6's options as JSON, or a script with `export const options = {...}`"),
+                .hint("pass k6's options as JSON, or a script with `export const options = {...}`"),
         }
     }
 }
 
-/// What of the module is the options.
+/// The part of the module that is the options.
 pub enum Exported<'m> {
     Binding(String),
     Node(&'m Node),
@@ -407,7 +409,7 @@ pub enum Exported<'m> {
 
 pub fn elsewhere(file: &str) -> Reason {
     Reason::new(format!(
-        "`options` come from `{file}`, and other files are not read"
+        "`options` come from `{file}`, but other files are not read"
     ))
     .hint("import what `k6 inspect` prints of this script, or that file if its options are written out")
 }

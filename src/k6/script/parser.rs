@@ -1,19 +1,19 @@
-//! Expressions of a script, as far as options are written with them, turned into trees. What is not understood is
-//! skipped up to where it ends.
+//! Parses expressions of a script into trees, as far as options are written with them. Anything else is skipped up to
+//! its end.
 
 use super::syntax::{Expression, Field, Item, Key, Node, OPERATORS, Part, TYPED};
 use super::tokens::{Kind, Piece, Token, Tokens};
 use super::types::{arguments_end, type_end};
 use crate::k6::value::Value;
 
-/// Expressions within expressions.
+/// The largest depth of nested expressions.
 const DEPTH_MAX: usize = 64;
-/// Operators and steps from member to member of one value: each makes the tree deeper by one.
+/// The largest number of operators and members of one value, because each makes the tree deeper by one.
 const LINKS_MAX: usize = 200;
 
 const FUNCTION: &str = "functions are not run here";
-const NEW: &str = "objects of classes are not made here";
-const OTHER: &str = "this expression is not worked out here";
+const NEW: &str = "objects of classes are not created here";
+const OTHER: &str = "this expression is not evaluated here";
 const DEEP: &str = "it is nested too deeply";
 
 pub struct Parser<'t, 'a> {
@@ -21,12 +21,12 @@ pub struct Parser<'t, 'a> {
     pub at: usize,
     depth: usize,
     links: usize,
-    /// Where the code in `${}` ends in the source.
+    /// The byte of the source at which these tokens end.
     end: usize,
 }
 
 impl<'t, 'a> Parser<'t, 'a> {
-    /// `end`: bytes of the source before the end of these tokens.
+    /// Starts at token `at`. `end` is the byte of the source at which these tokens end.
     pub fn new(tokens: &'t Tokens<'a>, at: usize, end: usize) -> Parser<'t, 'a> {
         Parser {
             tokens,
@@ -62,7 +62,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         }
     }
 
-    /// One value, up to a comma or what else ends it.
+    /// Parses one value, up to a comma or whatever else ends it.
     pub fn value(&mut self) -> Node {
         let start = self.start();
         if self.depth >= DEPTH_MAX {
@@ -123,7 +123,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         }
     }
 
-    /// Behind the `=>` of an arrow function that begins here.
+    /// Returns the token after the `=>` of an arrow function that begins here.
     fn behind_arrow(&self) -> Option<usize> {
         let tokens = self.tokens;
         let mut at = self.at;
@@ -146,7 +146,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         tokens.is_sign(behind, "=>").then_some(behind + 1)
     }
 
-    /// The operator here, its length in tokens and how strongly it binds.
+    /// Returns the operator here, its length in tokens and its precedence.
     fn operator(&self) -> Option<(&'static str, usize, u8)> {
         let this = self.token()?;
         let sign = self.sign()?;
@@ -263,7 +263,7 @@ impl<'t, 'a> Parser<'t, 'a> {
                     let items = self.items();
                     node = self.link(start, Expression::Call(Box::new(node), items));
                 }
-                // A value that is not null, says TypeScript.
+                // In TypeScript `!` says that a value is not null.
                 Kind::Sign("!") if goes_on => self.at += 1,
                 Kind::Sign("++" | "--") if goes_on => {
                     self.at += 1;
@@ -308,7 +308,7 @@ impl<'t, 'a> Parser<'t, 'a> {
             Kind::Word("true") => self.literal(Value::Bool(true)),
             Kind::Word("false") => self.literal(Value::Bool(false)),
             Kind::Word("null") => self.literal(Value::Null),
-            Kind::Word("function" | "class" | "new" | "async") => self.defined(start),
+            Kind::Word("function" | "class" | "new" | "async") => self.definition(start),
             Kind::Word(name) => {
                 self.at += 1;
                 self.node(start, Expression::Name((*name).to_owned()))
@@ -332,7 +332,7 @@ impl<'t, 'a> Parser<'t, 'a> {
                 let fields = self.fields();
                 self.node(start, Expression::Object(fields))
             }
-            // Belongs to what is around it.
+            // The sign belongs to the expression around this one.
             Kind::Sign(")" | "]" | "}" | "," | ";" | ":") => self.node(start, Expression::Opaque(OTHER)),
             Kind::Sign(_) | Kind::RegularExpression => {
                 self.at += 1;
@@ -358,16 +358,16 @@ impl<'t, 'a> Parser<'t, 'a> {
         }
     }
 
-    /// A function, a class, or an object of one.
-    fn defined(&mut self, start: usize) -> Node {
+    /// Skips a function, a class, or a new object of one.
+    fn definition(&mut self, start: usize) -> Node {
         let is_new = self.tokens.is_word(self.at, "new");
         self.at += 1;
         if is_new {
-            // The arguments are those of the call that this would be.
+            // The class and its arguments have the form of a call.
             self.unary();
             return self.node(start, Expression::Opaque(NEW));
         }
-        // Name, parameters, a type or what is extended, and the body.
+        // Skips the name, the parameters, a type or the base class; then the body.
         while let Some(token) = self.token() {
             match &token.kind {
                 Kind::Sign("{") => break,
@@ -383,7 +383,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         self.node(start, Expression::Opaque(FUNCTION))
     }
 
-    /// One value of several; whatever stands between it and the next comma belongs to it and makes it opaque.
+    /// Reads one value of a list. Anything else before the next comma belongs to it and makes it opaque.
     fn element(&mut self, close: usize) -> Node {
         let start = self.start();
         let node = self.value();
@@ -396,7 +396,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         self.node(start, Expression::Opaque(OTHER))
     }
 
-    /// Between the brackets that begin here.
+    /// Reads the list in the brackets that begin here.
     fn items(&mut self) -> Vec<Item> {
         let close = self.tokens.partner(self.at);
         self.at += 1;
@@ -436,7 +436,7 @@ impl<'t, 'a> Parser<'t, 'a> {
 
     fn field(&mut self, close: usize) -> Field {
         let start = self.start();
-        // `async name() {}`, `get name() {}`, `*name() {}`
+        // Skips the word or sign in `async name() {}`, `get name() {}` and `*name() {}`.
         while !matches!(
             self.tokens.sign(self.at + 1),
             Some("," | ":" | "(" | "}" | "<" | "=")

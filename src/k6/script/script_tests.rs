@@ -178,7 +178,7 @@ fn variables_of_the_environment_are_given_or_taken_as_not_set() {
     let (found, remarks) = options(source);
     assert_eq!(found, FOUR);
     for name in ["VUS", "TIME", "DEBUG", "EXTRA"] {
-        let wanted = format!("`__ENV.{name}`: taken as not set; `-e {name}=VALUE` sets it");
+        let wanted = format!("`__ENV.{name}`: taken as not set; set it with `-e {name}=VALUE`");
         assert!(
             remarks.iter().any(|r| r.starts_with(&wanted)),
             "{name}: {remarks:?}"
@@ -215,16 +215,16 @@ fn what_only_k6_can_work_out_keeps_its_place_and_says_why() {
         ("new Map()", "`new Map()`", "objects of classes"),
         ("JSON.parse(open('x.json'))", "", "functions are not run here"),
         ("nowhere", "`nowhere`", "not set at the top level"),
-        ("part", "`part`", "taken out of another value"),
+        ("part", "`part`", "destructured from another value"),
         ("unset", "`unset`", "gets its value when k6 runs"),
-        ("itself", "`itself`", "made of itself"),
+        ("itself", "`itself`", "refers to itself"),
         ("a ? b : c", "`a`", "not set at the top level"),
-        ("/x/g", "`/x/g`", "not worked out here"),
-        ("typeof 3", "`typeof 3`", "not worked out here"),
-        ("1 << 3", "`1 << 3`", "not worked out here"),
-        ("await x", "`await x`", "not worked out here"),
-        ("x = 3 y", "", "not worked out here"),
-        ("0 / 0", "`0 / 0`", "not worked out here"),
+        ("/x/g", "`/x/g`", "not evaluated here"),
+        ("typeof 3", "`typeof 3`", "not evaluated here"),
+        ("1 << 3", "`1 << 3`", "not evaluated here"),
+        ("await x", "`await x`", "not evaluated here"),
+        ("x = 3 y", "", "not evaluated here"),
+        ("0 / 0", "`0 / 0`", "not evaluated here"),
     ] {
         let script = format!(
             "import {{ LIMITS }} from './limits.js';\nimport * as all from './all.js';\n\
@@ -380,10 +380,10 @@ fn a_script_without_options_that_k6_reads_is_refused_with_what_there_is() {
             "export const options = { vus: 4 ] }",
             "line 1: `]` closes nothing",
         ),
-        ("const a = 'x\n';", "line 1: a string without an end"),
-        ("\n/* never", "line 2: a comment without an end"),
-        ("`${a", "a template without an end"),
-        ("`a", "line 1: a template without an end"),
+        ("const a = 'x\n';", "line 1: a string has no end"),
+        ("\n/* never", "line 2: a comment has no end"),
+        ("`${a", "a template has no end"),
+        ("`a", "line 1: a template has no end"),
     ] {
         let found = refused(source);
         assert!(found.contains(what), "{source}: {found}");

@@ -1,9 +1,9 @@
-//! The tree of an expression. An [`Expression::Opaque`] keeps the place of what is not understood: it is never taken
-//! for nothing.
+//! The tree of an expression. An [`Expression::Opaque`] keeps the place of what is not understood, so that nothing is
+//! dropped.
 
 use crate::k6::value::Value;
 
-/// An expression and the bytes of the source that it takes.
+/// An expression and the bytes of the source that it covers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub expression: Expression,
@@ -20,12 +20,12 @@ pub enum Expression {
     Object(Vec<Field>),
     Member(Box<Node>, Box<Key>),
     Not(Box<Node>),
-    /// `-` and `+`.
+    /// A `-` or `+` in front of a value.
     Sign(char, Box<Node>),
     Binary(Box<Node>, &'static str, Box<Node>),
     Conditional(Box<Node>, Box<Node>, Box<Node>),
     Call(Box<Node>, Vec<Item>),
-    /// Why it cannot be evaluated here.
+    /// An expression that cannot be evaluated here, with the reason.
     Opaque(&'static str),
 }
 
@@ -53,7 +53,7 @@ pub enum Key {
     Computed(Node),
 }
 
-/// Binary operators by how strongly they bind, weakest first.
+/// The binary operators with their precedence, weakest first.
 pub const OPERATORS: [(&str, u8); 22] = [
     ("??", 1),
     ("||", 1),
@@ -78,5 +78,5 @@ pub const OPERATORS: [(&str, u8); 22] = [
     ("%", 10),
     ("**", 11),
 ];
-/// `as` and `satisfies`, `in` and `instanceof`.
+/// The precedence of `as`, `satisfies`, `in` and `instanceof`.
 pub const TYPED: u8 = 7;

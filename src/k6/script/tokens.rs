@@ -1,9 +1,10 @@
-//! JavaScript and TypeScript cut into tokens: what is a comment, a string, a template or a regular expression is no
-//! code, and brackets are paired. [ECMA-262, 12](https://tc39.es/ecma262/#sec-ecmascript-language-lexical-grammar).
+//! Splits JavaScript and TypeScript into tokens, so that comments, strings, templates and regular expressions are not
+//! taken for code, and pairs brackets. [ECMA-262,
+//! 12](https://tc39.es/ecma262/#sec-ecmascript-language-lexical-grammar).
 
 use crate::error::Reason;
 
-/// Templates within templates.
+/// The largest depth of templates within templates.
 const DEPTH_MAX: usize = 32;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -11,11 +12,11 @@ pub enum Kind<'a> {
     /// A name or a keyword.
     Word(&'a str),
     Number(f64),
-    /// With its escapes replaced.
+    /// A string, with its escapes replaced.
     Text(String),
     Template(Vec<Piece<'a>>),
     RegularExpression,
-    /// A bracket or an operator. `>` always stands alone, because it also closes the arguments of a type.
+    /// A bracket or an operator. `>` is always a token of its own, because it also closes the arguments of a type.
     Sign(&'a str),
 }
 
@@ -23,20 +24,20 @@ pub enum Kind<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Piece<'a> {
     Text(String),
-    /// What stands in `${}`.
+    /// The code in `${}`.
     Code(Tokens<'a>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Token<'a> {
     pub kind: Kind<'a>,
-    /// Bytes of the source.
+    /// The first byte in the source.
     pub start: usize,
     pub end: usize,
     pub after_newline: bool,
 }
 
-/// Tokens of a script, or of what stands in `${}`. Every bracket has its partner.
+/// The tokens of a script, or of the code in `${}`. Every bracket has its partner.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tokens<'a> {
     list: Vec<Token<'a>>,
@@ -86,7 +87,7 @@ impl<'a> Tokens<'a> {
         self.word(at) == Some(word)
     }
 
-    /// The bracket that belongs to the one at `at`; of other tokens, the token itself.
+    /// Returns the bracket that belongs to the one at `at`; for other tokens, the token itself.
     pub fn partner(&self, at: usize) -> usize {
         self.partners.get(at).copied().unwrap_or(at)
     }
@@ -95,7 +96,7 @@ impl<'a> Tokens<'a> {
         matches!(self.sign(at), Some("(" | "[" | "{"))
     }
 
-    /// Behind the token at `at`, or behind the bracket that closes it.
+    /// Returns the token after the one at `at`, or after the bracket that closes it.
     pub fn behind(&self, at: usize) -> usize {
         match self.is_open(at) {
             true => self.partner(at) + 1,
@@ -104,14 +105,16 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// From 1.
+/// Returns the line of a byte, counted from 1.
 pub fn line_of(source: &str, byte: usize) -> usize {
     let before = &source.as_bytes()[..byte.min(source.len())];
     1 + before.iter().filter(|b| **b == b'\n').count()
 }
 
+/// Splits a script into tokens.
+///
 /// # Errors
-/// A string, template or comment without an end, and a bracket without a partner.
+/// Fails if a string, template or comment has no end, or a bracket no partner.
 pub fn tokens(source: &str) -> Result<Tokens<'_>, Reason> {
     let begin = match source.starts_with("#!") {
         true => source.find('\n').unwrap_or(source.len()),
@@ -126,13 +129,13 @@ struct Cursor<'a> {
     at: usize,
 }
 
-/// Longer ones first.
+/// The operators and brackets, longer ones first.
 const SIGNS: [&str; 39] = [
     "...", "===", "!==", "**=", "<<=", "&&=", "||=", "??=", "=>", "==", "!=", "<=", "++", "--", "+=", "-=",
     "*=", "/=", "%=", "&=", "|=", "^=", "&&", "||", "??", "?.", "**", "<<", "(", ")", "[", "]", "{", "}",
     ";", ",", "<", ">", "=",
 ];
-/// Behind these a slash begins a regular expression.
+/// The words after which a slash begins a regular expression.
 const BEFORE_VALUES: [&str; 16] = [
     "return",
     "typeof",
@@ -159,10 +162,10 @@ impl<'a> Cursor<'a> {
 
     fn wrong(&self, byte: usize, what: &str) -> Reason {
         Reason::new(format!("line {}: {what}", line_of(self.source, byte)))
-            .hint("does `k6 inspect` read this file?")
+            .hint("check that `k6 inspect` can read this file")
     }
 
-    /// Up to the end, or within a template up to the brace that ends its `${`.
+    /// Reads tokens up to the end or, within a template, up to the brace that ends its `${`.
     fn tokens(&mut self, depth: usize) -> Result<Tokens<'a>, Reason> {
         let mut list: Vec<Token<'a>> = Vec::new();
         let mut partners: Vec<usize> = Vec::new();
@@ -204,12 +207,12 @@ impl<'a> Cursor<'a> {
                 let sign = &self.source[token.start..token.end];
                 Err(self.wrong(token.start, &format!("`{sign}` is never closed")))
             }
-            None if depth > 0 => Err(self.wrong(self.at, "a template without an end")),
+            None if depth > 0 => Err(self.wrong(self.at, "a template has no end")),
             None => Ok(Tokens { list, partners }),
         }
     }
 
-    /// Skips blanks and comments; whether a line ended among them.
+    /// Skips blanks and comments; returns whether a line ended among them.
     fn blanks(&mut self) -> Result<bool, Reason> {
         let begin = self.at;
         loop {
@@ -222,7 +225,7 @@ impl<'a> Cursor<'a> {
                     .unwrap_or(trimmed.len());
             } else if trimmed.starts_with("/*") {
                 let end = trimmed.find("*/");
-                self.at += end.ok_or_else(|| self.wrong(self.at, "a comment without an end"))? + 2;
+                self.at += end.ok_or_else(|| self.wrong(self.at, "a comment has no end"))? + 2;
             } else {
                 return Ok(self.source[begin..self.at].contains(['\n', '\r']));
             }
@@ -254,7 +257,7 @@ impl<'a> Cursor<'a> {
             _ => {}
         }
         let known = SIGNS.iter().find(|sign| rest.starts_with(**sign));
-        // `a?.5:b` is a condition.
+        // `a?.5:b` is a conditional, not optional chaining.
         let is_condition = rest.starts_with("?.") && rest[2..].starts_with(|c: char| c.is_ascii_digit());
         let length = match known {
             Some(sign) if !is_condition => sign.len(),
@@ -302,7 +305,7 @@ impl<'a> Cursor<'a> {
                     return Ok(Kind::Text(text));
                 }
                 Some('\\') => self.escape(&mut text),
-                None | Some('\n') => return Err(self.wrong(start, "a string without an end")),
+                None | Some('\n') => return Err(self.wrong(start, "a string has no end")),
                 Some(c) => {
                     text.push(c);
                     self.at += c.len_utf8();
@@ -314,17 +317,14 @@ impl<'a> Cursor<'a> {
     fn template(&mut self, depth: usize) -> Result<Kind<'a>, Reason> {
         let start = self.at;
         if depth >= DEPTH_MAX {
-            return Err(self.wrong(
-                start,
-                &format!("more than {DEPTH_MAX} templates within each other"),
-            ));
+            return Err(self.wrong(start, &format!("more than {DEPTH_MAX} nested templates")));
         }
         self.at += 1;
         let (mut pieces, mut text) = (Vec::new(), String::new());
         loop {
             let rest = self.rest();
             let Some(first) = rest.chars().next() else {
-                return Err(self.wrong(start, "a template without an end"));
+                return Err(self.wrong(start, "a template has no end"));
             };
             if rest.starts_with("${") {
                 if !text.is_empty() {
@@ -348,7 +348,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A backslash and what belongs to it.
+    /// Reads a backslash and the rest of its escape.
     fn escape(&mut self, text: &mut String) {
         let rest = &self.rest()[1..];
         let Some(c) = rest.chars().next() else {
@@ -370,13 +370,13 @@ impl<'a> Cursor<'a> {
                 (hex(rest.get(2..end)), end + 1)
             }
             'u' => (hex(rest.get(1..5)), 5),
-            // A line that goes on.
+            // A backslash at the end of a line continues the string.
             '\r' if rest.starts_with("\r\n") => (None, 2),
             '\n' | '\r' => (None, 1),
             _ => (Some(c), c.len_utf8()),
         };
         text.extend(replaced);
-        // An escape that is none takes nothing with it.
+        // An invalid escape drops only the backslash and its letter.
         let is_broken = replaced.is_none() && matches!(c, 'x' | 'u');
         self.at += 1 + if is_broken { 1 } else { length };
     }
@@ -393,7 +393,7 @@ fn closes(opening: &Kind<'_>, sign: &str) -> bool {
     )
 }
 
-/// Whether a value may follow, so that a slash is no division.
+/// Tells whether a value may follow, so that a slash is not a division.
 fn begins_value(list: &[Token<'_>], partners: &[usize]) -> bool {
     let Some(last) = list.last() else { return true };
     match &last.kind {
@@ -409,7 +409,7 @@ fn begins_value(list: &[Token<'_>], partners: &[usize]) -> bool {
     }
 }
 
-/// Behind the flags; `None` where the line ends first: then it is a division.
+/// Returns the end of a regular expression with its flags; `None` if the line ends first, which makes it a division.
 fn regular_expression_end(text: &str) -> Option<usize> {
     let mut in_class = false;
     let mut chars = text.char_indices().skip(1);

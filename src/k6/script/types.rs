@@ -1,4 +1,4 @@
-//! Types of TypeScript, which say nothing of values: where one ends.
+//! Finds the end of TypeScript's types, which are skipped because they say nothing about values.
 
 use super::tokens::Tokens;
 
@@ -6,10 +6,10 @@ const PREFIXES: [&str; 8] = [
     "keyof", "typeof", "readonly", "unique", "infer", "asserts", "abstract", "new",
 ];
 
-/// Tokens of the arguments of one type.
+/// The largest number of tokens in the arguments of one type.
 const ARGUMENTS_MAX: usize = 100;
 
-/// Behind the type that begins at `at`; `at` itself where none does.
+/// Returns the token after the type that begins at `at`, or `at` itself if no type begins there.
 pub fn type_end(tokens: &Tokens<'_>, mut at: usize) -> usize {
     loop {
         while tokens.word(at).is_some_and(|word| PREFIXES.contains(&word)) && !ends_type(tokens, at + 1) {
@@ -51,12 +51,12 @@ pub fn type_end(tokens: &Tokens<'_>, mut at: usize) -> usize {
     }
 }
 
-/// Whether nothing of a type is at `at`, so that the word before it is a type's name.
+/// Tells whether no part of a type is at `at`, so that the word before it is a type's name.
 fn ends_type(tokens: &Tokens<'_>, at: usize) -> bool {
     !matches!(tokens.sign(at), None | Some("(" | "[" | "{" | "<")) || tokens.get(at).is_none()
 }
 
-/// `.name`, `<arguments>`, `[]` and `[key]`.
+/// Returns the token after a type's suffixes: `.name`, `<arguments>`, `[]` and `[key]`.
 fn suffix_end(tokens: &Tokens<'_>, mut at: usize) -> usize {
     loop {
         let goes_on = tokens.get(at).is_some_and(|token| !token.after_newline);
@@ -72,7 +72,7 @@ fn suffix_end(tokens: &Tokens<'_>, mut at: usize) -> usize {
     }
 }
 
-/// Behind the `>` that belongs to the `<` at `at`; `None` where it is an operator.
+/// Returns the token after the `>` that belongs to the `<` at `at`; `None` if it is an operator.
 pub fn arguments_end(tokens: &Tokens<'_>, at: usize) -> Option<usize> {
     let mut depth = 0u32;
     let mut at = at;
