@@ -31,8 +31,8 @@ const MODELS: [&str; 7] = [
 /// The model that requests ask for in a document that names none.
 pub const MODEL_DEFAULT: &str = "default";
 
-/// Tells whether these are names that nobody has chosen: those of the built-in profiles, which copies of one and profiles
-/// from k6's options have as well, or that of a document without models.
+/// Tells whether these are names that nobody has chosen: those of the built-in profiles, which copies of one and
+/// profiles from k6's options have as well, or that of a document without models.
 pub fn stand_in_models(models: &[String]) -> bool {
     models == MODELS || models == [MODEL_DEFAULT]
 }

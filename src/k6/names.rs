@@ -240,7 +240,7 @@ pub fn meaning(metric: &str, expression: &str, declared: &[Declared]) -> Meaning
     let wrong_type = || {
         Meaning::None(match of {
             Some(of) => format!(
-                "it is a {} in the script, but what it measures is not a {} here",
+                "it is a {} in the script, a type that this figure does not have here",
                 of.name()
             ),
             None => "the metric has no such figure here".into(),

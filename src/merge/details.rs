@@ -72,8 +72,8 @@ impl<'a> DetailCheck<'a> {
         format!("details[{}]", self.count)
     }
 
-    /// Checks that all requests that have ended by the document's count were listed, except for those that it reports as
-    /// lost.
+    /// Checks that all requests that have ended by the document's count were listed, except for those that it reports
+    /// as lost.
     pub fn finish(self) -> Result<(), Reason> {
         let document = &self.part.document;
         let (requests, lost) = (document.totals.requests, document.client.details_lost);

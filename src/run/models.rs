@@ -1,4 +1,4 @@
-//! Which model the requests ask for where the configuration leaves that to the server.
+//! The choice of the model that requests ask for, if the configuration leaves it to the server.
 //!
 //! A built-in profile names models for the simulator, which takes any name. A real server has models of its own, and
 //! refuses all others.
@@ -8,17 +8,17 @@ use crate::config::{Config, ServerChoice};
 use crate::discover::{Discovery, Models, Service};
 use crate::error::{ExitCode, Failure, Reason, printable, quoted};
 use crate::profiles;
-use crate::run::servers::named;
+use crate::run::servers::label;
 use crate::workload::Call;
 
-/// Models that an error lists; more are counted.
+/// The number of models that an error lists; further ones are only counted.
 const SHOWN_MAX: usize = 20;
 const NAME_CHARS_MAX: usize = 80;
 
-/// For each server the model to ask it for; `None`: what the configuration names. Says what was chosen.
+/// Returns the model to ask each server for, and prints which was chosen; `None` keeps what the configuration names.
 ///
 /// # Errors
-/// A server has several models, and nobody says which is meant: exit code 104, with the list.
+/// Fails with exit code 104 if a server has several models and it is not said which to use. The error lists them.
 pub fn choose(
     config: &Config,
     args: &RunArgs,
@@ -38,7 +38,7 @@ pub fn choose(
         let name = entry.and_then(|entry| entry.name.as_deref());
         let origin = &server.target.origin;
         let what = match name {
-            Some(name) => format!("{}, target {origin}", named(name)),
+            Some(name) => format!("{}, target {origin}", label(name)),
             None => format!("target {origin}"),
         };
         let models = match &server.models {
@@ -48,15 +48,12 @@ pub fn choose(
         };
         match models {
             [] => note(&format!(
-                "{what}: it lists no models, so requests ask for {}; --model NAME names another",
+                "{what}: it lists no models, so requests ask for {}; use --model NAME for another",
                 listed(&asked)
             )),
             all if asked.iter().all(|model| all.contains(model)) => {}
             [only] => {
-                note(&format!(
-                    "{what}: model {}, the only one that it has",
-                    shown(only)
-                ));
+                note(&format!("{what}: model {}, its only one", shown(only)));
                 chosen[index] = Some(only.clone());
             }
             several => return Err(several_models(&what, several)),

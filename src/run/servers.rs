@@ -146,8 +146,8 @@ fn wait_for_all(
     Ok(())
 }
 
-/// Resolves all servers concurrently, so that the total wait is one timeout. Reports the failure that comes first in the
-/// document.
+/// Resolves all servers concurrently, so that the total wait is one timeout. Reports the failure that comes first in
+/// the document.
 fn resolve_all(
     servers: &[ServerEntry],
     headers: &[(String, String)],

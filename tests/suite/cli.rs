@@ -330,7 +330,7 @@ fn a_pipe_as_output_gets_the_whole_document_but_no_details() {
     let reader = std::thread::spawn(move || std::fs::read_to_string(path).unwrap());
     let target = url(mock.address);
     let ended = ran(&["quick-smoke", "--target", &target, "--details", "-o", &pipe]).expect(0);
-    assert!(ended.stderr.contains("--details: left out"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--details: ignored"), "{}", ended.stderr);
     let document: Value = serde_json::from_str(&reader.join().unwrap()).unwrap();
     assert_eq!(document["totals"]["requests"], 3);
     assert_eq!(document["details"], Value::Null);

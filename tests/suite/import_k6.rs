@@ -187,7 +187,7 @@ fn a_profile_that_was_edited_or_not_written_by_this_program_is_replaced_with_for
     ] {
         std::fs::write(&profile, &edited).unwrap();
         let refused = import(&two, &[]).expect(104);
-        refused.one_error("or it was edited since");
+        refused.one_error("or was edited since then");
         assert!(refused.stderr.contains("--force"), "{}", refused.stderr);
         assert_eq!(read(), edited, "it stays as it was");
         import(&two, &["--force"]).expect(0);

@@ -686,7 +686,7 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
             changed(&two, "/timeline", json!([])),
             "`timeline[].requests`: 0 in its rows, 10 in the totals",
         ),
-        (json!({"metrics": {}}), "it has no schema"),
+        (json!({"metrics": {}}), "it has no `schema`"),
         (json!([1]), "expected an object"),
     ] {
         let text = refused(&dir, &[one.clone(), other], false);
