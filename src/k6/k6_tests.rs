@@ -141,7 +141,7 @@ fn what_is_left_out_is_named_one_by_one_with_why() {
     assert_eq!(plan.executor.vus_of_all(), 20);
     let wanted = [
         "scenario `chat`: `env`: variables",
-        "scenario `chat`: `exec`: which function runs",
+        "scenario `chat`: `exec`: no function of the script runs",
         "scenario `chat`: `gracefulStopp`: unknown key, did you mean `gracefulStop`?",
         "scenario `chat`: `startTime`: the load begins at once",
         "scenario `open`: constant-arrival-rate has no counterpart here",
@@ -304,7 +304,7 @@ fn what_holds_no_load_is_refused_with_what_it_is() {
         (r#"{"metrics": {}}"#, "results, not options"),
         (
             r#"{"options": {"summaryTrendStats": ["avg"]}, "metrics": {}}"#,
-            "results, whose options do not say",
+            "these are results, whose options do not give",
         ),
         (
             r#"{"stages": [], "duration": "1s"}"#,

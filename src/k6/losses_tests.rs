@@ -171,7 +171,7 @@ fn metrics_of_extensions_and_the_tag_of_the_scenario_are_carried_under_our_names
     for (line, (metric, why)) in imported.left_out.iter().zip([
         ("checks{scenario:other}", "that of scenario `chat`"),
         ("first", "the script creates it itself"),
-        ("tokens", "no threshold's"),
+        ("tokens", "thresholds cannot use the count"),
     ]) {
         assert!(
             line.starts_with(&format!("threshold on `{metric}`")) && line.contains(why),

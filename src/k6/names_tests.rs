@@ -116,8 +116,10 @@ fn a_metric_of_another_type_or_without_a_counterpart_is_refused_with_why() {
     assert!(refused("ttft", "value<1", &gauge).contains("a Gauge in the script"));
     let rate = made("timeouts", Type::Rate, &[]);
     assert!(refused("timeouts", "rate<0.1", &rate).contains("a Rate in the script and a Counter here"));
-    assert!(refused("timeouts", "rate<0.1", &[]).contains("is a share, or per second"));
-    assert!(refused("ttft", "rate<0.1", &[]).contains("no figure"));
+    assert!(
+        refused("timeouts", "rate<0.1", &[]).contains("is a share or, for a counter, a number per second")
+    );
+    assert!(refused("ttft", "rate<0.1", &[]).contains("no such figure"));
     for name in [
         "llm_tokens_per_second",
         "tokens_per_sec",

@@ -81,10 +81,7 @@ fn a_built_in_profile_asks_a_server_with_one_model_for_that_one() {
             models.iter().all(|models| *models == ["qwen/qwen3:8b"]),
             "{models:?}"
         );
-        assert_eq!(
-            said,
-            ["target http://h:1: model `qwen/qwen3:8b`, the only one that it has"]
-        );
+        assert_eq!(said, ["target http://h:1: model `qwen/qwen3:8b`, its only one"]);
     }
 }
 
@@ -130,7 +127,7 @@ fn a_server_without_a_list_keeps_the_names_with_a_note_and_one_that_needs_none_w
         assert_eq!(models[0], ["gpt-4o"]);
         assert_eq!(said.len(), 1);
         assert!(
-            said[0].contains("requests ask for `gpt-4o`; --model NAME"),
+            said[0].contains("requests ask for `gpt-4o`; use --model NAME"),
             "{said:?}"
         );
     }

@@ -156,7 +156,7 @@ fn constants_spreads_and_shorthands_of_the_same_file_are_worked_out_and_named() 
         assert!(
             remarks
                 .iter()
-                .all(|r| r.starts_with("the name `") && r.contains("(line 1): what it stands for")),
+                .all(|r| r.starts_with("the name `") && r.contains("(line 1): it was replaced by its value")),
             "{remarks:?}"
         );
     }
@@ -353,7 +353,7 @@ fn a_script_without_options_that_k6_reads_is_refused_with_what_there_is() {
         ),
         (
             "export const { options } = config;",
-            "`options` (line 1): `options` (line 1) is taken out",
+            "`options` (line 1): `options` (line 1) is destructured",
         ),
         ("export function options() {}", "functions are not run here"),
         (
