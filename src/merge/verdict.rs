@@ -109,7 +109,8 @@ pub fn stopped_by(parts: &[Part]) -> StoppedBy {
 }
 
 /// Returns the exit codes of the parts that count for the whole. A threshold that failed in a single part does not,
-/// unless it ended that part, because thresholds are judged on the whole. Neither does a part in which nothing succeeded.
+/// unless it ended that part, because thresholds are judged on the whole. Neither does a part in which nothing
+/// succeeded.
 pub fn occurred(parts: &[Part]) -> Vec<ExitCode> {
     let codes = parts.iter().map(|part| part.document.run.exit_code);
     let is_of_the_part =
