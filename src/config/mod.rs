@@ -1,4 +1,5 @@
-//! What was asked for: a built-in profile or a YAML document, with the command line laid over it, and what it means.
+//! The configuration of a run: a built-in profile or a YAML document, with the options of the command line applied to
+//! it.
 //!
 //! ```text
 //! document/  YAML -> Config      options/  the command line over it      to_plan/  Config -> Plan
@@ -26,8 +27,8 @@ use std::io::Read;
 use to_plan::shard;
 use which_server::choose_server;
 
-/// Reads the profile or file that `args` names, lays the options over it and validates the whole.
-/// The error holds every mistake that was found.
+/// Reads the profile or file that `args` names, applies the options and validates the whole. The error holds every
+/// mistake that was found.
 pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     let source = source(args)?;
     let (mut config, mut mistakes) = document::read_document(&source.name, &source.file, &source.text)?;
@@ -48,7 +49,8 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     Err(Mistakes::new(mistakes))
 }
 
-/// The configuration of a result document, without what only a run has, is a profile: that run's, and its plan.
+/// Reads the configuration of a result document. Without the keys of the run it is a profile, which gives the run's
+/// plan.
 pub fn reread(config: &serde_json::Value, file: &str) -> Result<(Config, Plan), Mistakes> {
     let mut config = config.clone();
     let mut profile = String::new();
@@ -63,7 +65,7 @@ pub fn reread(config: &serde_json::Value, file: &str) -> Result<(Config, Plan), 
     read_plan(&profile, file, &config.to_string())
 }
 
-/// The plan of a profile's text, as it is; `file` names it in errors.
+/// Returns the plan of a profile's text. `file` is its name in errors.
 pub fn read_profile(file: &str, text: &str) -> Result<Plan, Mistakes> {
     Ok(read_plan(file, file, text)?.1)
 }
@@ -78,14 +80,14 @@ fn read_plan(profile: &str, file: &str, text: &str) -> Result<(Config, Plan), Mi
 }
 
 struct Source {
-    /// What was asked for.
+    /// The name or path as it was given.
     name: String,
-    /// As errors name it.
+    /// The name in errors.
     file: String,
     text: String,
 }
 
-/// By its name or path, or by `--config`, which only takes a path.
+/// Finds the document by its name or path, or by `--config`, which only takes a path.
 fn source(args: &RunArgs) -> Result<Source, Mistakes> {
     let Some(path) = &args.document.config else {
         return find(args.profile());
@@ -118,7 +120,7 @@ fn find(name: &str) -> Result<Source, Mistakes> {
     }
 }
 
-/// Says that no profile has this name, and which was probably meant.
+/// Returns the mistake for an unknown profile, and suggests one.
 pub fn unknown_profile(name: &str) -> Mistakes {
     let known: Vec<&str> = profiles::names().collect();
     let list = format!(
@@ -144,7 +146,7 @@ pub fn unknown_profile(name: &str) -> Mistakes {
 
 fn read_file(path: &str) -> Result<Source, Mistakes> {
     let mut bytes = Vec::new();
-    // One byte more than the limit tells a document that is too long from one that just fits.
+    // Reading one byte more than the limit shows whether a document is too long.
     let limit = DOCUMENT_BYTES_MAX as u64 + 1;
     let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
     let wrong = |what: String| Mistakes::from(Reason::new(what).at(path, 0));

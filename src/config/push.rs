@@ -1,4 +1,4 @@
-//! Where figures are pushed while a run goes on: the mapping `prometheus`, with options and environment over it.
+//! The Pushgateway of a run: the mapping `prometheus`, with options and environment applied to it.
 
 use crate::cli::PushArgs;
 use crate::config::document::reader::{Fields, Reader};
@@ -11,9 +11,9 @@ use crate::units::{MINUTE, Nanos, SECOND};
 use std::ops::RangeInclusive;
 
 const INTERVAL: RangeInclusive<Nanos> = SECOND..=60 * MINUTE;
-/// Of a job, an instance, a user or a password.
+/// The longest name of a job, an instance or a user, and the longest password.
 const NAME_BYTES_MAX: usize = 256;
-/// Where a Pushgateway listens unless told otherwise: stands in for a URL that is reported as faulty.
+/// The default address of a Pushgateway, which replaces a URL that is reported as wrong.
 const HARMLESS_URL: &str = "http://127.0.0.1:9091";
 
 const KEYS: [&str; 7] = [
@@ -26,8 +26,8 @@ const KEYS: [&str; 7] = [
     "password",
 ];
 
-/// The mapping `prometheus`, whether it is enabled or not: `--pushgateway` may still enable it. Without `enabled`, a
-/// URL says that it is.
+/// Reads the mapping `prometheus` even if it is not enabled, because `--pushgateway` may enable it. Without `enabled`,
+/// a URL enables it.
 pub(super) fn read_push(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<PushConfig> {
     let node = fields.node("prometheus")?;
     let push = reader.mapping("prometheus.", "prometheus", node, &KEYS)?;
@@ -73,7 +73,7 @@ pub(super) fn read_push(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<
     })
 }
 
-/// Lays options and environment over the document's; afterwards `None` means that nothing is pushed.
+/// Applies options and environment; afterwards `None` means that nothing is pushed.
 pub(super) fn overlay_push(push: &mut Option<PushConfig>, args: &PushArgs, mistakes: &mut Vec<Mistake>) {
     let mut config = push.take().unwrap_or_default();
     if let Some(text) = &args.pushgateway {
@@ -117,7 +117,7 @@ pub(super) fn overlay_push(push: &mut Option<PushConfig>, args: &PushArgs, mista
     *push = Some(config);
 }
 
-/// With or without a scheme. Errors repeat no user, password or query.
+/// Reads a URL with or without a scheme. Errors never repeat a user, a password or a query.
 fn gateway_url(text: &str) -> Result<String, Reason> {
     let hint = "write `HOST:9091` or `https://HOST/prefix`";
     let full = match text.contains("://") {
@@ -146,7 +146,7 @@ fn gateway_url(text: &str) -> Result<String, Reason> {
     Ok(format!("{}{}", url.origin(), url.path))
 }
 
-/// A colon would end it (RFC 7617).
+/// Checks a user name, which a colon would end (RFC 7617).
 fn check_username(text: &str) -> Result<(), Reason> {
     if text.is_empty() || text.contains(':') {
         let what = format!("{} is no user name: it is empty or has a colon", quoted(text));
@@ -155,7 +155,7 @@ fn check_username(text: &str) -> Result<(), Reason> {
     check_length(text)
 }
 
-/// Errors never repeat the text: it may be a password.
+/// Checks the length. Errors never repeat the text, which may be a password.
 fn check_length(text: &str) -> Result<(), Reason> {
     match text.len() {
         0..=NAME_BYTES_MAX => Ok(()),

@@ -1,4 +1,4 @@
-//! What was asked for: the document with the command line laid over it. `Plan::build` says what it means.
+//! The configuration as types: the document with the options of the command line. `to_plan` gives its meaning.
 
 use crate::api::Api;
 use crate::config::which_server::{ServerChoice, choice_keys};
@@ -20,19 +20,19 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 
-/// Serialised, and without `Config::RUN_KEYS`, it is a document that reads back as itself.
+/// The configuration of a run. Serialised, and without `Config::RUN_KEYS`, it is a document that reads back as itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
-    /// Name of a built-in profile, or the path of a file.
+    /// The name of a built-in profile, or the path of a file.
     pub profile: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Which server the run is for: `server` or `servers` in a document, and what options make of it.
+    /// The server of the run: `server` or `servers` in a document, with options applied.
     #[serde(flatten, serialize_with = "choice_keys")]
     pub server: ServerChoice,
-    /// Each endpoint is asked once before the load.
+    /// Each server is validated before the load.
     pub validate: bool,
-    /// A generator that was the limit ends the run with [`crate::error::ExitCode::NotTrustworthy`].
+    /// If the generator was the limit, the run ends with [`crate::error::ExitCode::NotTrustworthy`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_fit: bool,
     pub seed: u64,
@@ -46,21 +46,21 @@ pub struct Config {
     /// Thresholds are judged step by step.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub steps: bool,
-    /// How the built-in simulator is set up where no option says otherwise.
+    /// The settings of the built-in simulator, which options override.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulator: Option<SimulatorConfig>,
     #[serde(serialize_with = "threshold_map", skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<ThresholdConfig>,
-    /// Load of this length comes first and is in no figure.
+    /// The length of the warm-up, which is excluded from all figures.
     #[serde(serialize_with = "duration_text", skip_serializing_if = "is_zero")]
     pub warmup: Nanos,
-    /// So many runs, one after the other; 1 is one.
+    /// The number of runs, one after the other.
     #[serde(skip_serializing_if = "is_one")]
     pub repeat: u32,
-    /// Each server alone, then all together.
+    /// Each server is loaded alone, then all together.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub contention: bool,
-    /// Directory of the files that a run writes besides `output`.
+    /// The directory of the files that a run writes in addition to `output`.
     #[serde(
         serialize_with = "optional_path_text",
         skip_serializing_if = "Option::is_none"
@@ -71,15 +71,15 @@ pub struct Config {
         skip_serializing_if = "Option::is_none"
     )]
     pub output: Option<PathBuf>,
-    /// Every request in the files; `None`: where there is a `results_dir`.
+    /// Every request is written to the files; `None` means only if there is a `results_dir`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<bool>,
     pub analysis: AnalysisLimits,
-    /// `None`: nothing is pushed.
+    /// The Pushgateway; `None` if nothing is pushed.
     #[serde(rename = "prometheus", skip_serializing_if = "Option::is_none")]
     pub push: Option<PushConfig>,
     pub run: Settings,
-    /// Where the shape was given.
+    /// The place that gives the shape of the load.
     #[serde(skip)]
     pub shape_place: Place,
     #[serde(skip)]
@@ -90,12 +90,12 @@ impl Config {
     /// The keys of a serialised configuration that no document has: they are about the run.
     pub const RUN_KEYS: [&str; 3] = ["profile", "run", "managed_server"];
 
-    /// The servers with an address of their own; empty where the run starts what it loads.
+    /// Returns the servers that have an address; empty if the run starts the server that it loads.
     pub fn servers(&self) -> &[ServerEntry] {
         self.server.servers()
     }
 
-    /// Whether the document names servers, rather than an option.
+    /// Tells whether the document names the servers, not an option.
     pub fn document_names_servers(&self) -> bool {
         self.servers().iter().any(|server| !server.place.is_option())
     }
@@ -104,27 +104,27 @@ impl Config {
 /// One server of the document.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServerEntry {
-    /// Row in the breakdown; several servers must have one each.
+    /// The name in the breakdown, which is required with several servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     #[serde(serialize_with = "shown_url")]
     pub base_url: String,
-    /// In place of the models of the mix.
+    /// The model to ask for instead of those of the mix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_alias: Option<String>,
-    /// Share of the requests, in millionths; 1_000_000 where absent.
+    /// The weight of the server's share of requests, in millionths; 1_000_000 if absent.
     #[serde(serialize_with = "millionths_text")]
     pub weight: u32,
-    /// `None`: by the path of `base_url`.
+    /// The API; `None` means that the path of `base_url` gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
     /// The environment variable that holds its key; the key itself is in `sent` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
-    /// As the document writes them, `${NAME}` unread.
+    /// The headers as the document has them, with `${NAME}` not replaced.
     #[serde(serialize_with = "header_map", skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<Header>,
-    /// What these two come to: sent to this server in place of the run's headers of the same name.
+    /// The headers that these two result in. They replace the run's headers of the same name at this server.
     #[serde(skip)]
     pub sent: Vec<Header>,
     #[serde(skip)]
@@ -135,7 +135,7 @@ impl ServerEntry {
     /// The weight of a server that names none.
     pub const WEIGHT_DEFAULT: u32 = 1_000_000;
 
-    /// A server that is known by its URL alone.
+    /// Returns a server of which only the URL is known.
     pub fn at(url: &str, place: Place) -> ServerEntry {
         ServerEntry {
             name: None,
@@ -157,7 +157,7 @@ pub struct RequestConfig {
     pub name: String,
     pub weight: u32,
     pub call: Call,
-    /// Where the prompts come from, if from a file.
+    /// The file that the prompts come from, if any.
     pub prompts_file: Option<PromptsFile>,
     pub timeout: Nanos,
     pub connect_timeout: Nanos,
@@ -168,12 +168,12 @@ pub struct RequestConfig {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PromptsFile {
-    /// Before each of its prompts.
+    /// The text before each prompt of the file.
     pub prefix: String,
     pub file: String,
 }
 
-/// As a document has it: a mapping of all its keys.
+/// Serialises a request as in a document: a mapping of all its keys.
 impl Serialize for RequestConfig {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
@@ -239,10 +239,10 @@ struct MadeForm<'a> {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SimulatorConfig {
-    /// Name of a latency profile.
+    /// The name of a latency profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<String>,
-    /// Tokens of each answer.
+    /// The number of tokens in each answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<usize>,
 }
@@ -251,14 +251,14 @@ pub struct SimulatorConfig {
 pub struct ThresholdConfig {
     pub metric: String,
     pub expression: String,
-    /// The run ends when it fails.
+    /// The run ends when the threshold fails.
     pub abort_on_fail: bool,
-    /// But not before this much of the run.
+    /// The time at the beginning of the run in which that does not happen.
     pub delay_abort_eval: Option<Nanos>,
     pub place: Place,
 }
 
-/// Name -> value, each value redacted.
+/// Serialises headers as a mapping, with each value redacted.
 fn header_map<S: Serializer>(headers: &[Header], to: S) -> Result<S::Ok, S::Error> {
     to.collect_map(headers.iter().map(|header| (&header.name, &header.value)))
 }
@@ -267,7 +267,7 @@ fn shown_url<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&redact(url))
 }
 
-/// As a document writes it: 0.3.
+/// Serialises a weight as in a document, for example 0.3.
 fn millionths_text<S: Serializer>(weight: &u32, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(f64::from(*weight) / f64::from(ServerEntry::WEIGHT_DEFAULT))
 }
@@ -280,7 +280,7 @@ fn is_one(count: &u32) -> bool {
     *count == 1
 }
 
-/// Metric -> its expressions, as in the document.
+/// Serialises thresholds as in a document: each metric with its expressions.
 fn threshold_map<S: Serializer>(list: &[ThresholdConfig], to: S) -> Result<S::Ok, S::Error> {
     let mut map = to.serialize_map(None)?;
     for (i, first) in list.iter().enumerate() {
@@ -294,7 +294,7 @@ fn threshold_map<S: Serializer>(list: &[ThresholdConfig], to: S) -> Result<S::Ok
     map.end()
 }
 
-/// k6's two forms.
+/// The two forms of a threshold in k6.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ThresholdForm<'a> {

@@ -1,4 +1,4 @@
-//! From what the user typed to a target: which server, which addresses, which paths.
+//! Finds the target behind a URL: its addresses, its API and its paths.
 
 mod crossed;
 mod find;
@@ -25,28 +25,28 @@ use crate::http1::check_path;
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::workload::Target;
 
-/// For one question, connecting included.
+/// The time limit for one question, connecting included.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
-/// For a name: the resolver's own default is two rounds of 5 s.
+/// The time limit for the lookup of a name. The resolver's own default is two rounds of 5 s.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(10);
-/// Addresses of one name; more are left out.
+/// The number of addresses of one name that are used; more are ignored.
 pub const ADDRESSES_MAX: usize = 64;
 
-/// Path of the simulator's statistics.
+/// The path of the simulator's statistics.
 pub const STATS_PATH: &str = "/llmsim/stats";
 
-/// Whether a run could go to this URL, an API of the path included; `api` is what the configuration says that it
-/// speaks. What is wrong is said without its user and query.
+/// Checks that a run could go to this URL, including the API that its path names. `api` is the API in the
+/// configuration. Errors do not repeat the URL's user and query.
 pub fn check_url(text: &str, api: Option<Api>) -> Result<(), Reason> {
     Places::of(&Url::read(text)?.path, api).map(drop)
 }
 
-/// The API that the path of a URL names, if it names one.
+/// Returns the API that the path of a URL names, if any.
 pub fn api_of(url: &str) -> Option<Api> {
     Api::from_path(&Url::read(url).ok()?.path)
 }
 
-/// What is at a port of this host.
+/// The state of a port of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtPort {
     Nothing,
@@ -54,7 +54,7 @@ pub enum AtPort {
     HealthyServer,
 }
 
-/// Asks the port whether a healthy server is there. Anything else that is there is an error.
+/// Asks whether a healthy server is at the port. Fails if something else is there.
 pub fn at_port(port: u16) -> Result<AtPort, Failure> {
     match health_of(port) {
         Ok(answer) if answer.status == 200 => Ok(AtPort::HealthyServer),
@@ -64,12 +64,12 @@ pub fn at_port(port: u16) -> Result<AtPort, Failure> {
     }
 }
 
-/// What was asked for makes no sense.
+/// Returns the failure for a configuration that cannot work.
 fn unusable(what: impl Into<String>, hint: impl Into<String>) -> Failure {
     Failure::new(ExitCode::Config, Reason::new(what).hint(hint))
 }
 
-/// The server doesn't do what the run needs.
+/// Returns the failure for a server that does not do what the run needs.
 fn unfit(what: impl Into<String>, hint: impl Into<String>) -> Failure {
     Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
 }
@@ -96,10 +96,10 @@ fn health_of(port: u16) -> Result<Answer, ProbeError> {
     peer.get("/health")
 }
 
-/// What answers at the target.
+/// The service that answers at the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// Has statistics to compare with: `ServerTotals`.
+    /// The simulator, which has statistics to compare with: `ServerTotals`.
     Llmsim,
     Other,
 }
@@ -109,11 +109,11 @@ pub enum Service {
 pub struct Discovery {
     pub target: Target,
     pub service: Service,
-    /// How it is reached over TLS; `None`: in plain text.
+    /// The TLS settings; `None` for plain text.
     pub tls: Option<TlsTarget>,
-    /// The models that it has.
+    /// The models that the target has.
     pub models: Models,
-    /// What was chosen for the user, to be printed.
+    /// Notes to print on what was chosen for the user.
     pub notes: Vec<String>,
 }
 
@@ -124,8 +124,8 @@ pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, F
     resolve_over(url, &given, None, headers, &TlsOptions::default())
 }
 
-/// The same; `given` is where the URL was written, `api` is what it speaks, whatever its path says, and `options` are
-/// for an https URL.
+/// Does the same as [`resolve`]. `given` is the place of the URL, `api` is the API that it speaks regardless of its
+/// path, and `options` are for an https URL.
 pub fn resolve_over(
     url: &str,
     given: &Place,
@@ -159,7 +159,7 @@ pub fn resolve_over(
     let is_healthy = health.is_ok_and(|answer| answer.status == 200);
     let light_paths = light_paths(service, is_healthy, &found);
     let named_paths = named_paths(service, &found, &light_paths[0]);
-    // The slashes of a base are only what joins it with the rest.
+    // The slashes after a base only join it to the rest.
     let slashes = if places.whole { url.slashes.as_str() } else { "" };
     let api_path = format!("{}{}{slashes}{}", found.prefix, places.end, url.query);
     check_path(&api_path).map_err(|e| {
@@ -185,14 +185,13 @@ pub fn resolve_over(
     })
 }
 
-/// The addresses behind a URL: asks the name service, and nobody else. Without an answer of it the run need not begin.
-/// `given` is where the URL was written.
+/// Returns the addresses behind a URL, for which only DNS is queried. `given` is the place of the URL.
 pub fn addresses(url: &str, given: &Place) -> Result<Vec<SocketAddr>, Failure> {
     let url = Url::parse(url, given)?;
     lookup(&url).map_err(|e| unreachable(&url, &e))
 }
 
-/// Nobody has been asked yet but the name service and the port.
+/// Returns the failure for a target that does not answer. Only DNS and the port have been tried so far.
 fn unreachable(url: &Url, reason: &ProbeError) -> Failure {
     unfit(
         format!("target {}: never answered: {reason}", url.origin()),
@@ -207,7 +206,7 @@ fn tls_target(
     notes: &mut Vec<String>,
 ) -> Result<Option<TlsTarget>, Failure> {
     if !url.tls {
-        // An https Pushgateway of the same run has its use for the certificates.
+        // An https Pushgateway of the same run may still use the certificates.
         let given = [
             ("--cacert", options.cacert.is_some()),
             ("--insecure", options.insecure),
@@ -228,7 +227,7 @@ fn tls_target(
     Ok(Some(target))
 }
 
-/// What was chosen for the user. Nothing was where the URL names the whole path of the API that is usual.
+/// Returns a note on what was chosen for the user; `None` if the URL names the whole path of the usual API.
 fn note_of_api(url: &Url, places: &Places, prefix: &str) -> Option<String> {
     let slashes = if places.whole { url.slashes.as_str() } else { "" };
     if places.given && places.api == Api::DEFAULT && slashes.is_empty() {
@@ -252,13 +251,13 @@ fn is_llmsim(answer: &Answer) -> bool {
         && serde_json::from_slice::<Health>(&answer.body).is_ok_and(|h| h.service == "llmsim")
 }
 
-/// All addresses of the host, each once.
+/// Returns all addresses of the host, each once.
 pub fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ProbeError> {
     let (host, port) = (url.host.clone(), url.port);
     let found = if host.contains(':') || host.parse::<IpAddr>().is_ok() {
         (host.as_str(), port).to_socket_addrs()
     } else {
-        // The C library's lookup has no time limit of its own, so it runs aside and may be left behind.
+        // The C library's lookup has no time limit, so it runs in a thread that may be left behind.
         let (sender, receiver) = crossbeam_channel::bounded(1);
         std::thread::spawn(move || sender.send((host.as_str(), port).to_socket_addrs()));
         receiver.recv_timeout(LOOKUP_LIMIT).map_err(|_| {
@@ -279,8 +278,7 @@ pub fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ProbeError> {
     Ok(addresses)
 }
 
-/// Those of the addresses that accept a connection; `localhost` often names one more than the server
-/// listens on.
+/// Returns the addresses that accept a connection; `localhost` often has one more than the server listens on.
 fn reachable(
     url: &Url,
     addresses: Vec<SocketAddr>,
@@ -296,7 +294,7 @@ fn reachable(
     };
     let results: Vec<Result<(), String>> = match addresses.as_slice() {
         [one] => vec![connect(one)],
-        // At once, so that several dead ones cost one limit.
+        // Concurrently, so that the total wait is one timeout.
         many => std::thread::scope(|scope| {
             let all: Vec<_> = many
                 .iter()

@@ -1,24 +1,24 @@
-//! Which API a URL's path means, and where that API may be.
+//! Tells which API the path of a URL means, and where that API may be.
 
 use crate::api::{Api, ENDS_WITHOUT_ROW};
 use crate::error::{Reason, nearest, printable};
 
-/// Where the API may be.
+/// The places where the API may be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Places {
     pub api: Api,
-    /// Not empty, in the order to be asked.
+    /// The prefixes to try, in order; never empty.
     pub candidates: Vec<String>,
-    /// What follows one of them.
+    /// The rest of the path, after the prefix.
     pub end: &'static str,
-    /// There is nothing to find: the URL names the API's path, or the API is right below it.
+    /// Nothing has to be searched: the URL names the API's path, or the API is directly below it.
     pub given: bool,
     /// The URL names the API's path.
     pub whole: bool,
 }
 
 impl Places {
-    /// `asked`: the API that the configuration names, whatever the path.
+    /// Finds the places for a path. `asked` is the API in the configuration, which wins over the path.
     pub(super) fn of(path: &str, asked: Option<Api>) -> Result<Places, Reason> {
         if asked.is_none()
             && let Some(meant) = almost(path)
@@ -48,14 +48,14 @@ impl Places {
         })
     }
 
-    /// The models list says where the API is, which models there are, and where light requests go. An API without a
-    /// prefix has none.
+    /// Tells whether to ask for the models list, which shows where the API is, which models there are, and where light
+    /// requests go. An API without a prefix has none.
     pub(super) fn asks_models(&self) -> bool {
         !self.api.row().prefixes.is_empty()
     }
 }
 
-/// Where an API with these prefixes may be under a path that names no API.
+/// Returns where an API with these prefixes may be below a path that names no API.
 fn candidates(path: &str, prefixes: &[&str]) -> Vec<String> {
     let Some(likeliest) = prefixes.first() else {
         return vec![path.to_owned()];
@@ -70,14 +70,14 @@ fn candidates(path: &str, prefixes: &[&str]) -> Vec<String> {
     }
 }
 
-/// What a path that is almost an API's was probably meant to be. It is not guessed: taken for a prefix, or for another
-/// API whose path happens to end so, it would only fail later and less clearly.
+/// Returns the path that was probably meant by one that is almost an API's. It is reported and not used as it is,
+/// because as a prefix, or as the path of another API, it would only fail later and less clearly.
 fn almost(path: &str) -> Option<String> {
     let (before, last) = path.rsplit_once('/')?;
     let word = last.to_ascii_lowercase();
     let known = ["completions", "completion", "chat/completions"];
     let meant = match Api::from_path(path) {
-        // llama.cpp's own API has no version, and nobody's chat is in the singular.
+        // llama.cpp's own API has no version, and no chat API has the singular.
         Some(_) if last == "completion" && (before.ends_with("/chat") || before.ends_with("/v1")) => {
             "completions"
         }

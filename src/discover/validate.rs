@@ -102,7 +102,7 @@ fn refuses_limit(says: &str) -> bool {
 struct Check {
     method: Method,
     path: String,
-    /// Behind the path, where two checks have the same.
+    /// The text after the path, if two checks have the same path.
     note: &'static str,
     body: Option<Vec<u8>>,
     /// A stream is asked for its token counts.
@@ -110,7 +110,7 @@ struct Check {
     judge: Judge,
 }
 
-/// What an answer has to be.
+/// The requirements for an answer.
 enum Judge {
     Health,
     Models,
@@ -123,19 +123,19 @@ enum Judge {
 #[derive(Debug, PartialEq)]
 enum Judgement {
     Good(String),
-    /// The server does not have it, and need not.
+    /// The server does not have it, which is allowed.
     Absent,
-    /// Why; empty where the status says it all.
+    /// The reason; empty if the status says it all.
     Bad(String),
 }
 use Judgement::{Absent, Bad, Good};
 
-/// Asks for health and models, and with a question for a completion in the target's API, a streamed one and what the
-/// API asks besides; what the row of the API does not have is left out. `say` gets a line for each. Gives the wording
-/// that the server takes: a refusal that names a member is answered with the other wording.
+/// Asks for health and models and, if there is a question, for a completion, for a streamed one, and for whatever else
+/// the row of the API has. `say` gets a line for each. Returns the wording that the server accepts: if it refuses a
+/// member of the body by name, the other wording is tried.
 ///
 /// # Errors
-/// The first check that fails.
+/// Fails with the first check that fails.
 pub fn validate(
     target: &Target,
     tls: Option<&TlsTarget>,
@@ -219,7 +219,7 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Che
     checks
 }
 
-/// On failure, what has come until then and why there is no more.
+/// Asks a question. The error holds what had arrived by then, and why there is no more.
 fn ask(
     target: &Target,
     tls: Option<&TlsTarget>,
@@ -256,7 +256,7 @@ fn ask(
 }
 
 impl Check {
-    /// Without the query, which may be a secret.
+    /// Returns the path without the query, which may be a secret.
     fn shown_path(&self) -> &str {
         self.path.split('?').next().unwrap_or("")
     }
@@ -294,11 +294,12 @@ fn shown(text: &str, target: &Target) -> String {
     without_secrets(text, &target.headers, query)
 }
 
-/// Safe for a terminal, cut, and without our own secrets: servers repeat a key that they refuse. `query` has no `?`.
+/// Returns text that is safe to show: shortened, and without our own secrets, because servers repeat a key that they
+/// refuse. `query` has no `?`.
 pub(super) fn without_secrets(text: &str, headers: &[(String, String)], query: &str) -> String {
     let mut text = text.to_owned();
     let values = query.split('&').filter_map(|pair| pair.split('=').nth(1));
-    // `Bearer KEY`: the key alone, too.
+    // In `Bearer KEY` the key alone is a secret as well.
     let headers = headers
         .iter()
         .flat_map(|(_, value)| [value.as_str(), value.rsplit(' ').next().unwrap_or("")]);
@@ -344,7 +345,7 @@ impl Judge {
 fn judge_health(answer: &Answer) -> Judgement {
     match answer.status {
         200..=299 => Good(String::new()),
-        // A gateway may keep it to itself.
+        // A gateway may hide it.
         401 | 403 | 404 | 405 | 501 => Absent,
         _ => Bad(String::new()),
     }
@@ -417,7 +418,7 @@ fn read_stream(read: ReadEvent, body: &[u8]) -> Result<(StreamState, u32), Strin
         }
         rest = &rest[consumed..];
     }
-    // Some servers leave out the blank line behind the last event. What cannot be read is the rest of a cut event.
+    // Some servers omit the blank line after the last event. If the data cannot be read, the event was cut off.
     if let Some(data) = sse.pending_data() {
         let _ = stream.read(read, b"", data);
     }

@@ -1,4 +1,4 @@
-//! `analysis`: the limits of the automatic analysis, each under its name.
+//! The mapping `analysis`: the limits of the automatic analysis.
 
 use crate::config::document::reader::{Fields, Reader};
 use crate::error::Reason;

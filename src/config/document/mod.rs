@@ -1,7 +1,7 @@
-//! The schema of a document: which keys there are, what each may hold, what absent ones mean.
+//! The schema of a document: its keys, their values, and their defaults.
 //!
-//! Whatever is wrong is reported and replaced by a harmless value, so that later checks find the other mistakes
-//! and none that only follow from it. With a mistake reported, nothing read here is ever run.
+//! A wrong value is reported and replaced by a harmless one, so that later checks find the other mistakes, but none
+//! that only follow from it. A document with a mistake is never run.
 
 mod analysis;
 mod prompts;

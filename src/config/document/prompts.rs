@@ -1,4 +1,4 @@
-//! `prompts`: a list of texts, or a mapping that says what prompts are made of.
+//! The key `prompts`: a list of texts, or a mapping that says what prompts are made of.
 
 use crate::config::PromptsFile;
 use crate::config::document::check_max_tokens;
@@ -10,26 +10,26 @@ use crate::workload::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, Prompts,
 use saphyr::YamlData;
 use std::io::Read;
 
-/// Of made prompts, where the document does not say.
+/// The default length of generated prompts.
 pub const MIN_TOKENS_DEFAULT: u32 = 50;
-/// A prompt of a long context, half a megabyte.
+/// The longest generated prompt: half a megabyte, for long contexts.
 const MIN_TOKENS_MAX: u32 = 100_000;
 
-/// What the document's own `prompts` may hold; that of a request, whose limits are keys beside it, less.
+/// The keys of the document's own `prompts`. A request has fewer, because its limits are keys of its own.
 pub const KEYS: [&str; 5] = ["min_tokens", "prefix", "file", "max_tokens", "cache_prompt"];
 const REQUEST_KEYS: [&str; 3] = ["min_tokens", "prefix", "file"];
 
 #[derive(Default)]
 pub struct PromptsKeys {
     pub prompts: Option<Prompts>,
-    /// For requests that have none of their own.
+    /// The token limit for requests that have none of their own.
     pub max_tokens: Option<Span<u32>>,
     pub cache_prompt: Option<bool>,
-    /// Where `prompts` come from, if from a file.
+    /// The file that `prompts` come from, if any.
     pub file: Option<PromptsFile>,
 }
 
-/// `fields` are the document's, or those of a request.
+/// Reads `prompts` of a document or of a request.
 pub fn read_prompts(reader: &mut Reader<'_>, fields: &Fields<'_>) -> PromptsKeys {
     let Some(node) = fields.node("prompts") else {
         return PromptsKeys::default();
@@ -67,7 +67,7 @@ pub fn max_tokens(text: &str) -> Result<Span<u32>, Reason> {
     Ok(span)
 }
 
-/// None at all is one, too.
+/// Reads the prefix, which is empty if absent.
 fn read_prefix(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<String> {
     if !keys.has("prefix") {
         return Some(String::new());

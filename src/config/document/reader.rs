@@ -1,5 +1,5 @@
-//! Typed reading of the tree. Each getter reports what is wrong with its line and gives `None`, so that reading
-//! goes on and all mistakes of a document are found at once.
+//! Typed reading of the tree. Each getter reports a wrong value with its line and returns `None`, so that reading
+//! continues and all mistakes of a document are found at once.
 
 use crate::error::{Mistake, Place, Reason, nearest, quoted};
 use crate::units::Nanos;
@@ -16,7 +16,7 @@ pub struct Reader<'f> {
     pub mistakes: Vec<Mistake>,
 }
 
-/// A mapping: `path` is how errors name it (`requests[1].`), empty for the document itself.
+/// A mapping. `path` is its name in errors (`requests[1].`), empty for the document itself.
 pub struct Fields<'t> {
     pub path: String,
     pub line: usize,
@@ -40,12 +40,12 @@ impl<'t> Fields<'t> {
         self.entry(key).is_some()
     }
 
-    /// It is there, or mistyped: one mistake is not to be reported as two.
+    /// Tells whether the key is there or mistyped, so that one mistake is not reported as two.
     pub fn meant(&self, key: &str) -> bool {
         self.has(key) || self.mistyped.iter().any(|mistyped| mistyped == key)
     }
 
-    /// The line of `key`, or of the mapping where it is absent.
+    /// Returns the line of `key`, or of the mapping if it is absent.
     pub fn line_of(&self, key: &str) -> usize {
         self.entry(key).map_or(self.line, |entry| entry.line)
     }
@@ -70,7 +70,7 @@ fn scalar<'t>(node: &'t Node<'t>) -> Option<&'t str> {
     }
 }
 
-/// Nothing written after the key, or a null.
+/// Tells whether nothing or a null is written after the key.
 fn is_empty(node: &Node<'_>) -> bool {
     use saphyr::ScalarStyle::Plain;
     match &node.data {
@@ -80,7 +80,7 @@ fn is_empty(node: &Node<'_>) -> bool {
     }
 }
 
-/// What stands there, for an error.
+/// Describes a value for an error.
 fn shown(node: &Node<'_>) -> String {
     match &node.data {
         _ if is_empty(node) => "nothing".into(),
@@ -111,7 +111,8 @@ impl<'f> Reader<'f> {
         self.mistake(line, Reason::new(what));
     }
 
-    /// `what` names the whole in errors. Keys outside `known` are reported with the nearest one inside.
+    /// Reads a mapping. `what` is its name in errors. Keys that are not in `known` are reported with the nearest known
+    /// one.
     pub fn mapping<'t>(
         &mut self,
         path: &str,
@@ -136,7 +137,7 @@ impl<'f> Reader<'f> {
         Some(fields)
     }
 
-    /// A mapping whose keys are checked elsewhere.
+    /// Reads a mapping whose keys are checked elsewhere.
     pub fn open_mapping<'t>(&mut self, path: &str, what: &str, node: &'t Node<'t>) -> Option<Fields<'t>> {
         let YamlData::Mapping(map) = &node.data else {
             self.wrong_type(what, line(node), "a mapping of keys and values", node);
@@ -168,7 +169,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    /// The text after `key`. `expected` names what should stand there.
+    /// Returns the text after `key`. `expected` names what should be there.
     fn text<'t>(&mut self, fields: &Fields<'t>, key: &str, expected: &str) -> Option<&'t str> {
         let entry = fields.entry(key)?;
         let text = scalar(entry.value).filter(|_| !is_empty(entry.value));
@@ -183,7 +184,7 @@ impl<'f> Reader<'f> {
         text
     }
 
-    /// The text after `key`, understood by `parse`.
+    /// Returns the text after `key`, parsed by `parse`.
     pub fn parsed<T>(
         &mut self,
         fields: &Fields<'_>,
@@ -221,7 +222,7 @@ impl<'f> Reader<'f> {
         self.parsed(fields, key, "a whole number", |text| {
             let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             let number = text.parse::<T>().ok().filter(|_| digits);
-            // All digits and yet no T: larger than any limit.
+            // A number of digits that does not fit into T is larger than any limit.
             let number = match number {
                 None if !digits => {
                     return Err(Reason::new(format!("{} is no whole number", quoted(text))));
@@ -267,7 +268,7 @@ impl<'f> Reader<'f> {
         })
     }
 
-    /// The items of a list with 1 to `count_max` of them.
+    /// Returns the items of a list, of which there must be 1 to `count_max`.
     pub fn list<'t>(&mut self, fields: &Fields<'t>, key: &str, count_max: usize) -> Option<&'t [Node<'t>]> {
         let entry = fields.entry(key)?;
         let name = format!("{}{key}", fields.path);
@@ -283,7 +284,7 @@ impl<'f> Reader<'f> {
         Some(items)
     }
 
-    /// A list of texts. Items that are none are reported and left out.
+    /// Returns a list of texts. Other items are reported and left out.
     pub fn strings(
         &mut self,
         fields: &Fields<'_>,

@@ -254,7 +254,7 @@ fn read_light(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Call {
     }
 }
 
-/// And the file that the prompts come from, if they do.
+/// Reads a chat request, and the file that its prompts come from, if any.
 fn read_chat(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
@@ -294,7 +294,7 @@ fn read_chat(
     (call, file)
 }
 
-/// The members of a body in which servers differ: the document's, or those of a request.
+/// Reads how to word the members of a body in which servers differ, in a document or a request.
 fn read_wording(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Wording {
     let keys = TokenLimitKey::ALL.map(TokenLimitKey::name);
     Wording {
@@ -315,7 +315,7 @@ fn refuse_chat_keys(reader: &mut Reader<'_>, fields: &Fields<'_>) {
     }
 }
 
-/// It becomes a tag, a row and a key in files.
+/// Checks a request's name, which becomes a tag, a row and a key in files.
 fn request_name(text: &str) -> Result<String, Reason> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if text.len() > NAME_BYTES_MAX || !text.bytes().all(fits) {

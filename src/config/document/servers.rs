@@ -154,7 +154,7 @@ fn read_headers(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Header> {
     headers
 }
 
-/// It becomes a tag, a row and a key in files.
+/// Checks a server's name, which becomes a tag, a row and a key in files.
 fn server_name(text: &str) -> Result<String, Reason> {
     let text = check_text(text, NAME_BYTES_MAX)?;
     let unfit = |c: char| is_unsafe(c) || "{},:;/\"'\\`".contains(c);

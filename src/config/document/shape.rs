@@ -7,7 +7,7 @@ use crate::error::Reason;
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, STAGES_MAX, Stage, VUS_MAX};
 use crate::units::{MILLISECOND, SECOND};
 
-/// Any of these makes a shape.
+/// The keys that make a shape.
 const KEYS: [&str; 9] = [
     "executor",
     "vus",
@@ -20,7 +20,7 @@ const KEYS: [&str; 9] = [
     "steps",
 ];
 
-/// Executor, the keys it must have, the keys it may have.
+/// The executors, each with its required and its optional keys.
 const SHAPES: [(&str, &[&str], &[&str]); 4] = [
     ("constant-vus", &["duration"], &["vus"]),
     (
@@ -32,7 +32,7 @@ const SHAPES: [(&str, &[&str], &[&str]); 4] = [
     ("shared-iterations", &[], &["vus", "iterations", "max_duration"]),
 ];
 
-/// The shape, and the line that made it.
+/// Reads the shape, and returns it with the line that made it.
 pub fn read_shape(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
@@ -54,12 +54,12 @@ fn read_executor(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Executor {
     let chosen = reader.choice(fields, "executor", &names);
     match SHAPES.iter().find(|(name, ..)| Some(*name) == chosen) {
         Some(shape) => check_shape_keys(reader, fields, *shape),
-        // Then no key can be said to be missing or out of place: still, what stands there is read below.
+        // Without a valid executor no key is missing or misplaced, but the values are still checked.
         None => drop(read_stages(reader, fields)),
     }
     let vus = reader.count(fields, "vus", 1..=VUS_MAX).unwrap_or(1);
     let start_vus = reader.count(fields, "start_vus", 0..=VUS_MAX).unwrap_or(1);
-    // A faulty count is not to clash with a good number of VUs.
+    // The default for a wrong count must not contradict a correct number of VUs.
     let faulty = if fields.has("iterations") {
         ITERATIONS_MAX
     } else {
@@ -141,7 +141,7 @@ fn read_stages(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Stage> {
             stages.push(Stage { duration, target });
         }
     }
-    // What is left of faulty stages is not to look like too short or too empty a run.
+    // The remaining stages could look like a run that is too short or empty.
     if stages.len() < items.len() {
         harmless
     } else {

@@ -1,5 +1,5 @@
-//! Thresholds in a document, in k6's forms: a text, a list of texts, or with
-//! `{threshold: ..., abortOnFail: true, delayAbortEval: 10s}` in place of a text; and on the command line.
+//! Thresholds on the command line and in a document, there in k6's forms: a text, a list of texts, or
+//! `{threshold: ..., abortOnFail: true, delayAbortEval: 10s}` instead of a text.
 
 use crate::config::ThresholdConfig;
 use crate::config::document::reader::{Fields, Node, Reader, line};
@@ -83,11 +83,12 @@ fn read_long(
     })
 }
 
-/// `METRIC: EXPRESSION`; several in one text, as the environment has them, are parted by `;`. Appended to `list`.
+/// Appends thresholds of the form `METRIC: EXPRESSION` to `list`. Several in one text, as in a variable, are separated
+/// by `;`.
 pub fn read_options(texts: &[String], list: &mut Vec<ThresholdConfig>, mistakes: &mut Vec<Mistake>) {
     let texts = texts.iter().flat_map(|text| text.split(';'));
     for text in texts.filter(|text| !text.trim().is_empty()) {
-        // The colon behind the tags: each tag has one of its own.
+        // The colon after the tags, because each tag has one as well.
         let tags_end = text.find('}').unwrap_or(0);
         match text[tags_end..].find(':') {
             Some(at) => {

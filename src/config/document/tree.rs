@@ -1,18 +1,17 @@
-//! Text -> YAML tree with positions, within limits: size, depth, one document, no anchors, no tags.
+//! Parses text into a YAML tree with positions, within limits: size, depth, one document, no anchors, no tags.
 
 use crate::error::{Mistake, Mistakes, Reason, quoted};
 use saphyr::{MarkedYaml, YamlLoader};
 use saphyr_parser::{Event, Parser, ScanError, Span, SpannedEventReceiver};
 use std::collections::HashSet;
 
-/// A workload with a thousand prompts of a thousand bytes fits.
+/// The largest document. A workload with a thousand prompts of a thousand bytes fits.
 pub const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
-/// Deepest is a list in a request in the list of requests, 5. Dropping a tree recurses once per level.
+/// The largest depth. Valid documents have at most 5 levels, and dropping a tree recurses once per level.
 const DEPTH_MAX: usize = 16;
 
-/// Reads one document. Keys given twice are added to `mistakes`; anything that leaves
-/// no tree is the error.
+/// Reads one document. Repeated keys are added to `mistakes`. Fails if there is no tree.
 pub fn read_tree<'t>(
     file: &str,
     text: &'t str,
@@ -51,7 +50,7 @@ fn syntax(file: &str, e: &ScanError) -> Mistakes {
     Reason::new(what).at(file, e.marker().line()).into()
 }
 
-/// Watches the events go by, before a tree is built of them.
+/// Checks the events before a tree is built from them.
 #[derive(Default)]
 struct Guard {
     documents: usize,
@@ -67,7 +66,7 @@ struct Open {
 }
 
 impl Guard {
-    /// What forbids going on, if anything does.
+    /// Returns the reason why an event is not allowed, if there is one.
     fn check(&mut self, event: &Event<'_>) -> Option<Reason> {
         let (anchor, tag) = match event {
             Event::Alias(_) => return Some(no_anchors()),
@@ -119,7 +118,7 @@ impl Guard {
         }
     }
 
-    /// In a mapping, keys and values take turns.
+    /// Notes that a value is complete: in a mapping, keys and values alternate.
     fn value_done(&mut self) {
         if let Some(open) = self.open.last_mut() {
             open.at_key = !open.at_key;

@@ -1,5 +1,5 @@
-//! `workload`: users, times and seed in one mapping. What they mean stands in other keys of a document too, which
-//! each may be written in one of the two places.
+//! The mapping `workload`: users, times and seed. Other keys of a document have the same meaning, so each value may be
+//! given in only one of the two places.
 
 use crate::config::document::reader::{Fields, Reader};
 use crate::error::Reason;
@@ -17,7 +17,7 @@ pub const KEYS: [&str; 7] = [
     "repeat",
 ];
 
-/// Those that make the shape of the load, with the key outside that says the same.
+/// The keys that make the shape of the load, each with the key outside that has the same meaning.
 const SHAPE_KEYS: [(&str, &str); 3] = [
     ("users", "vus"),
     ("duration_seconds", "duration"),
@@ -29,7 +29,7 @@ pub fn open_workload<'t>(reader: &mut Reader<'_>, fields: &Fields<'t>) -> Option
     reader.mapping("workload.", "workload", node, &KEYS)
 }
 
-/// Where a value stands that `fields` have as `key` and `workload` as `twin`: in one of the two.
+/// Returns where a value is given that may be in `fields` as `key` or in `workload` as `twin`.
 pub fn either<'a, 't>(
     reader: &mut Reader<'_>,
     (fields, key): (&'a Fields<'t>, &'static str),
@@ -52,13 +52,13 @@ fn contradiction(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, worklo
     reader.mistake(fields.line_of(key), reason);
 }
 
-/// Whether `workload` is what makes the shape, or was meant to.
+/// Tells whether `workload` makes the shape, or was meant to.
 pub fn makes_the_shape(fields: &Fields<'_>, workload: Option<&Fields<'_>>, others: &[&str]) -> bool {
     let says_so = |workload: &Fields<'_>| SHAPE_KEYS.iter().any(|(key, _)| workload.meant(key));
     workload.is_some_and(says_so) || (fields.meant("workload") && !others.iter().any(|key| fields.meant(key)))
 }
 
-/// The shape of the load and the line that made it. `others` are the keys outside that make shapes too.
+/// Returns the shape of the load and the line that made it. `others` are the keys outside that also make shapes.
 pub fn workload_shape(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
@@ -69,7 +69,7 @@ pub fn workload_shape(
         vus: 1,
         duration: SECOND,
     };
-    // Not even a mapping: that is reported already.
+    // A `workload` that is not a mapping has already been reported.
     let Some(workload) = workload else {
         return (harmless, fields.line_of("workload"));
     };

@@ -1,4 +1,4 @@
-//! Options of the command line laid over the document.
+//! Applies the options of the command line to the document's load and requests.
 
 use crate::api::{TokenLimitKey, Wording};
 use crate::cli::RunArgs;
@@ -15,10 +15,10 @@ use crate::units::MILLISECOND;
 use crate::units::check_duration;
 use crate::workload::{Call, PROMPT_BYTES_MAX, Prompts};
 
-/// Above 1 it stretches. A thousandth of a day is still a minute and a half.
+/// The limits of `--time-scale`. A factor above 1 stretches; a thousandth of a day is still a minute and a half.
 const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
 
-/// Lays `args` over `config`. What cannot be laid over is reported and left as the document has it.
+/// Applies `args` to `config`. An option that cannot be applied is reported, and the document's value stays.
 pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     overlay_shape(config, args, mistakes);
     overlay_requests(config, args, mistakes);
@@ -49,7 +49,7 @@ fn overlay_shape(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
     if mistakes.len() > before {
         return;
     }
-    // A shape that is wrong afterwards is the doing of the option that made it.
+    // If the shape is wrong after this, the option that made it is to blame.
     if let Some(option) = shaping_option(args) {
         config.shape_place = Place::option(option);
     }
@@ -77,7 +77,7 @@ fn overlay_shape(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
     }
 }
 
-/// Pairs of options that cannot both be meant.
+/// Reports pairs of options that contradict each other.
 fn contradictions(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     let others = [
         (

@@ -1,4 +1,4 @@
-//! The server that a run starts itself: what was asked of it, and what contradicts that.
+//! The options of the server that a run starts itself.
 
 use crate::cli::RunArgs;
 use crate::config::SimulatorConfig;
@@ -12,21 +12,21 @@ use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A model of many gigabytes from a slow disk takes minutes.
+/// The default wait for a server. Loading a model of many gigabytes from a slow disk takes minutes.
 const WAIT_DEFAULT: Nanos = 120 * SECOND;
 const WAIT_MAX: Nanos = 60 * MINUTE;
 
-/// What a run asks of the simulator. Serialised, only what was asked for.
+/// The settings of the simulator. Only those that were given are serialised.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SimulatorSettings {
-    /// `None`: any free port.
+    /// The port; `None` for any free one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub chaos: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<String>,
-    /// Tokens of each answer.
+    /// The number of tokens in each answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<usize>,
     #[serde(
@@ -34,16 +34,16 @@ pub struct SimulatorSettings {
         skip_serializing_if = "Option::is_none"
     )]
     pub config: Option<PathBuf>,
-    /// The first option given that only the simulator obeys.
+    /// The first option given that only the simulator has.
     #[serde(skip)]
     pub option: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CommandSettings {
-    /// The first of its words.
+    /// The first word of the command.
     pub program: String,
-    /// Not shown: a key may be among them.
+    /// The other words, which are never shown, because one may be a key.
     pub arguments: Vec<Secret>,
     #[serde(serialize_with = "redacted")]
     pub health_url: String,
@@ -56,7 +56,7 @@ fn redacted<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl SimulatorSettings {
-    /// Reads the options over the document's wishes. Opens no file.
+    /// Combines the options with the document's settings. It opens no file.
     pub fn read(
         args: &RunArgs,
         document: Option<&SimulatorConfig>,
@@ -88,7 +88,7 @@ impl SimulatorSettings {
         }
     }
 
-    /// The wishes of a document, without options.
+    /// Returns the settings of a document, without options.
     pub fn of_document(document: Option<&SimulatorConfig>) -> SimulatorSettings {
         SimulatorSettings {
             latency: document.and_then(|document| document.latency.clone()),
@@ -97,7 +97,7 @@ impl SimulatorSettings {
         }
     }
 
-    /// The first of the options given that only the simulator obeys.
+    /// Returns the first option given that only the simulator has.
     pub fn option_given(args: &RunArgs) -> Option<&'static str> {
         let asked = &args.server;
         [
@@ -110,7 +110,7 @@ impl SimulatorSettings {
         .find_map(|(given, option)| given.then_some(option))
     }
 
-    /// The simulator's own options, to run on `cpus`.
+    /// Returns the simulator's own options, to run on `cpus`.
     pub fn options(&self, cpus: &[usize]) -> SimOptions {
         SimOptions {
             cpus: cpus.to_vec(),
@@ -123,7 +123,7 @@ impl SimulatorSettings {
 }
 
 impl CommandSettings {
-    /// Reads `--server-cmd` and what belongs to it; `None` where it is not given or cannot be used.
+    /// Reads `--server-cmd` and the options that belong to it; returns `None` if it is not given or cannot be used.
     pub fn read(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Option<CommandSettings> {
         let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
         let asked = &args.server;

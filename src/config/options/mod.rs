@@ -1,4 +1,4 @@
-//! The command line and the environment, laid over the document.
+//! Applies the command line and the environment to the document.
 
 pub(in crate::config) mod load;
 mod managed_server;

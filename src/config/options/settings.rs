@@ -1,4 +1,4 @@
-//! Where a run goes and how it is measured: the options beside the load itself.
+//! The settings of a run apart from the load itself: where it goes and how it is measured.
 
 use crate::cli::{RunArgs, Stamp};
 use crate::config::to_plan::shard::shard;
@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Longer waits cost resolution between the events of one connection.
+/// The longest minimum wait. Longer waits cost resolution between the events of one connection.
 const MIN_WAIT_MAX: Nanos = 100 * MILLISECOND;
 pub const MIN_WAIT_DEFAULT: Nanos = MILLISECOND;
 const CORES_MAX: u32 = 1_024;
@@ -19,7 +19,7 @@ pub const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: usize = 8 << 10;
 const USUAL_KEY: &str = "OPENAI_API_KEY";
 
-/// Written by the engine for each request, or not its business.
+/// The headers that the engine writes itself, or that must not be sent.
 const HEADERS_OURS: [&str; 10] = [
     "host",
     "content-length",
@@ -35,10 +35,10 @@ const HEADERS_OURS: [&str; 10] = [
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Settings {
-    /// PEM file with certificates to trust beside the system's.
+    /// A PEM file with certificates to trust in addition to the system's.
     #[serde(serialize_with = "optional_path_text")]
     pub cacert: Option<PathBuf>,
-    /// Any certificate will do.
+    /// Any certificate is accepted.
     pub insecure: bool,
     pub cores: Option<u32>,
     pub cpus: Option<CpuList>,
@@ -49,20 +49,20 @@ pub struct Settings {
     pub details: bool,
     #[serde(serialize_with = "optional_path_text")]
     pub output: Option<PathBuf>,
-    /// A push that fails is an output that could not be written.
+    /// A failed push counts as output that could not be written.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub push_required: bool,
-    /// The API key is among them, as `authorization`.
+    /// The headers of every request, including the API key as `authorization`.
     pub headers: Vec<Header>,
-    /// What the user should know of the key that is sent.
+    /// A note for the user about the key that is sent.
     #[serde(skip)]
     pub key_note: Option<String>,
-    /// The part of the plan that this process runs; `None`: all of it.
+    /// The part of the plan that this process runs; `None` for all of it.
     #[serde(serialize_with = "shard_text", skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
 }
 
-/// Fit to be sent: a token, a colon, no control characters.
+/// A header that can be sent: its name is a token, and its value has no control characters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Header {
     pub name: String,
@@ -70,12 +70,12 @@ pub struct Header {
 }
 
 impl Header {
-    /// Whether this is its name.
+    /// Tells whether the header has this name.
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    /// A key as most servers take it.
+    /// Returns a key in the form that most servers accept.
     pub fn bearer(key: &str) -> Header {
         Header {
             name: "authorization".into(),
@@ -104,7 +104,7 @@ impl Default for Settings {
     }
 }
 
-/// Reads the key file, if one is named; touches nothing else.
+/// Reads the settings, and the key file if one is named. It opens nothing else.
 pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     if args.insecure && args.cacert.is_some() {
@@ -143,7 +143,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     }
 }
 
-/// With the key among them, and what is to be said of it. `env` looks a variable up.
+/// Returns the headers, including the key, and the note about it. `env` looks up an environment variable.
 fn headers(
     args: &RunArgs,
     env: impl Fn(&str) -> Option<String>,
@@ -183,8 +183,8 @@ fn headers(
     (headers, None)
 }
 
-/// The variable that most clients of these APIs read; used where ours is not set. It is not this program's own, so
-/// one that is no key is left out, and that is said, too.
+/// Returns the key in the variable that most clients of these APIs read, which is used if ours is not set, with a note.
+/// It is not this program's own variable, so an invalid key in it is ignored, and the note says so.
 fn usual_key(value: Option<String>) -> Option<(Option<Header>, String)> {
     let value = value.filter(|value| !value.trim().is_empty())?;
     Some(match check_key(&value) {
@@ -198,7 +198,7 @@ fn usual_key(value: Option<String>) -> Option<(Option<Header>, String)> {
     })
 }
 
-/// `Name: value`. Errors repeat the name at most: the value may be a secret.
+/// Parses `Name: value`. Errors only ever repeat the name, because the value may be a secret.
 pub fn parse_header(text: &str) -> Result<Header, Reason> {
     let hint = "write `--header 'Name: value'`";
     let Some((name, value)) = text.split_once(':') else {
@@ -240,7 +240,7 @@ fn read_key(path: &Path) -> Result<String, Reason> {
     check_key(&text)
 }
 
-/// Errors never repeat the key.
+/// Checks a key and removes blanks around it. Errors never repeat the key.
 pub(super) fn check_key(text: &str) -> Result<String, Reason> {
     let key = text.trim();
     if key.is_empty() {

@@ -6,11 +6,11 @@ use crate::error::{Mistake, Reason, quoted};
 use crate::plan::{KINDS_MAX, SERVERS_MAX};
 use crate::workload::{Call, RequestKind, Server};
 
-/// What the servers and the mix come to.
+/// The endpoints and kinds of request that servers and mix result in.
 pub(super) struct Built {
     pub servers: Vec<Server>,
     pub kinds: Vec<RequestKind>,
-    /// False: a faulty kind was left out.
+    /// Every kind is there; false if a wrong one was left out.
     pub complete: bool,
 }
 
@@ -44,7 +44,7 @@ impl Built {
                 }),
                 Err(reasons) => {
                     self.complete = false;
-                    // What is wrong with the mix is told once, not for each server.
+                    // A mistake in the mix is reported once, not for each server.
                     for reason in reasons {
                         let mistake = request.place.mistake(reason);
                         if !mistakes.contains(&mistake) {
@@ -61,7 +61,8 @@ impl Built {
     }
 }
 
-/// With one server the name in the mix; with several the server's, too, or that alone where it says it all.
+/// Returns the name of a kind: with one server the name in the mix; with several also the server's name, or that alone
+/// if the mix has only one kind.
 fn kind_name(config: &Config, server: Option<&ServerEntry>, request: &RequestConfig) -> String {
     match server.and_then(|server| server.name.as_ref()) {
         Some(name) if config.servers().len() > 1 => match config.requests.len() {

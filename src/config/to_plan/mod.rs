@@ -1,4 +1,4 @@
-//! Config -> Plan: the checks that need more than one value at hand. All mistakes at once.
+//! Makes a plan from a config, with the checks that need more than one value. All mistakes are reported at once.
 
 mod endpoints;
 pub(super) mod shard;
@@ -12,7 +12,7 @@ use crate::plan::{
 use crate::workload::{Call, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
 
-/// Everything that the plan's types promise is checked here, wherever the config came from.
+/// Makes the plan. Everything that the plan's types promise is checked here, wherever the config came from.
 pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     for reason in config.executor.mistakes() {
@@ -50,7 +50,7 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
     })
 }
 
-/// With the shard's share of the VUs; a level at which it has none cannot be judged here.
+/// Returns the levels with the shard's share of the VUs. A level at which the shard has none cannot be judged here.
 fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
     let of_shard = |level: Plateau| Plateau {
         vus: shard.vus_of(level.vus),
@@ -60,7 +60,7 @@ fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
     levels.filter(|level| level.vus > 0).collect()
 }
 
-/// At endpoint 0.
+/// Builds a kind of request, at endpoint 0.
 pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     let mut wrong = Vec::new();
     let name = &request.name;
@@ -108,7 +108,7 @@ fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>)
     for asked in &config.thresholds {
         let parsed = Threshold::parse(&asked.metric, &asked.expression).and_then(|mut threshold| {
             threshold.selector.resolve(&built.servers);
-            // Of a mix with a faulty kind nothing can be said to be missing.
+            // If a kind is wrong and left out, a name that is not found may be its name.
             if built.complete {
                 threshold.selector.check(&built.kinds)?;
             }
@@ -128,7 +128,7 @@ fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>)
     out
 }
 
-/// Thresholds on the same metric of the same requests share its distributions.
+/// Checks the number of distributions. Thresholds on the same metric of the same requests share one.
 fn check_distributions(thresholds: &[Threshold]) -> Result<(), Reason> {
     let mut seen: Vec<(ThresholdMetric, &Selector)> = Vec::new();
     for threshold in thresholds {

@@ -1,11 +1,11 @@
-//! Which part of the plan this process runs.
+//! The part of the plan that this process runs.
 
 use crate::cli::{ShardArgs, ShardSpec};
 use crate::config::Config;
 use crate::error::{Mistake, Reason, quoted};
 use crate::plan::{SHARDS_MAX, Shard};
 
-/// `None`: all of it. `env` looks a variable up.
+/// Returns the part that this process runs; `None` for all of the plan. `env` looks up an environment variable.
 pub fn shard(
     args: &ShardArgs,
     env: impl Fn(&str) -> Option<String>,
@@ -13,7 +13,7 @@ pub fn shard(
 ) -> Option<Shard> {
     match args.shard {
         None => None,
-        // It says all there is to say: the environment of a job does not change it.
+        // An explicit part wins over the environment of a job.
         Some(ShardSpec::Part(shard)) => Some(shard),
         Some(ShardSpec::Auto) => match auto(args.shards, env) {
             Ok(shard) => Some(shard),
@@ -25,7 +25,7 @@ pub fn shard(
     }
 }
 
-/// One document has one run of one part: several runs in a row, each in parts, are no result that `merge` knows.
+/// Checks that a shard is part of a single run, because `merge` cannot join several runs in a row.
 pub fn check_shard(config: &Config, mistakes: &mut Vec<Mistake>) {
     let Some(shard) = config.run.shard else {
         return;
@@ -48,7 +48,7 @@ pub fn check_shard(config: &Config, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-/// Kubernetes before Slurm, where a process has both.
+/// Reads the part from the environment of a job: from Kubernetes first, if a process has both.
 fn auto(count: Option<u32>, env: impl Fn(&str) -> Option<String>) -> Result<Shard, Reason> {
     if let Some(index) = number(&env, "JOB_COMPLETION_INDEX")? {
         let count = count.ok_or_else(|| {
