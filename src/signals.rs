@@ -8,8 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
 
-use crate::error::ExitCode;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure, Reason, hint_for_lack};
 
 /// More signals than anybody sends before the program has ended.
 const PENDING_MAX: usize = 16;
@@ -29,6 +28,15 @@ pub enum Phase {
     Report { temporaries: Vec<PathBuf> },
 }
 
+/// Before anything else could: no descriptor, or no thread, is left for the watch.
+fn refused(error: &std::io::Error) -> Failure {
+    let what = format!("signals cannot be watched: {error}");
+    match error.raw_os_error().and_then(hint_for_lack) {
+        Some(hint) => Failure::new(ExitCode::Host, Reason::new(what).hint(hint)),
+        None => Failure::internal(what),
+    }
+}
+
 /// Receives SIGINT, SIGTERM and SIGHUP from its creation on; they no longer end the process by themselves.
 pub struct Signals {
     pub received: Receiver<i32>,
@@ -39,7 +47,7 @@ impl Signals {
     /// Starts to watch signals. Call it early: a signal before that ends the program in the default way, when there is
     /// nothing to clean up. `say` prints a line while the main thread cannot.
     pub fn watch(phase: Phase, say: fn(&str)) -> Result<Signals, Failure> {
-        let mut signals = iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Failure::internal)?;
+        let mut signals = iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|e| refused(&e))?;
         let (tell, received) = bounded(PENDING_MAX);
         let phase = Arc::new(Mutex::new(phase));
         let current = phase.clone();
@@ -69,7 +77,7 @@ impl Signals {
                     }
                 }
             })
-            .map_err(Failure::internal)?;
+            .map_err(|e| refused(&e))?;
         Ok(Signals { received, phase })
     }
 

@@ -4,11 +4,11 @@
 mod wire;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::blocking_http::wire::Wire;
-use crate::error::{lossless, printable};
+use crate::error::{is_lack, lossless, printable};
 use crate::http1::{Body, ContentType, HttpError, Limits, Method, ResponseParser, Step, encode};
 use crate::metrics::TlsFailure;
 use crate::tls::TlsTarget;
@@ -43,6 +43,8 @@ impl Answer {
 pub enum ProbeError {
     Refused,
     Unreachable(String),
+    /// This host ran out of ports, descriptors or memory, or forbids the call; holds errno.
+    Lack(i32),
     Timeout(Duration),
     /// The connection was reset before the answer ended.
     Reset,
@@ -57,6 +59,7 @@ impl fmt::Display for ProbeError {
         match self {
             ProbeError::Refused => f.write_str("connection refused"),
             ProbeError::Unreachable(reason) => f.write_str(reason),
+            ProbeError::Lack(errno) => std::io::Error::from_raw_os_error(*errno).fmt(f),
             ProbeError::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
             ProbeError::Reset => f.write_str("connection reset"),
             ProbeError::Http(HttpError::TlsRecord) => {
@@ -69,6 +72,26 @@ impl fmt::Display for ProbeError {
 }
 
 impl std::error::Error for ProbeError {}
+
+/// Connects, and tells what lacks here from what the peer says.
+pub fn connect(address: &SocketAddr, limit: Duration) -> Result<TcpStream, ProbeError> {
+    TcpStream::connect_timeout(address, limit).map_err(|e| match e.raw_os_error() {
+        // Also said of an address that this host has no route to, such as ::1 without IPv6.
+        Some(errno) if is_lack(errno) && (errno != libc::EADDRNOTAVAIL || has_route(address)) => {
+            ProbeError::Lack(errno)
+        }
+        _ => wire::explain(&e, limit),
+    })
+}
+
+/// Whether packets to the address could leave this host. Ports of UDP are apart from those of TCP.
+fn has_route(address: &SocketAddr) -> bool {
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0)).is_ok_and(|socket| socket.connect(address).is_ok())
+}
 
 /// The server to ask, and the time limit for a whole exchange.
 #[derive(Clone, Copy, Debug)]

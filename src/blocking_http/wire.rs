@@ -24,7 +24,7 @@ impl Wire {
     /// Connects and completes the TLS handshake, if there is one.
     pub(super) fn connect(peer: &Peer<'_>, deadline: Instant) -> Result<Wire, ProbeError> {
         let explain = |e: std::io::Error| explain(&e, peer.limit);
-        let stream = TcpStream::connect_timeout(&peer.address, peer.limit).map_err(explain)?;
+        let stream = super::connect(&peer.address, peer.limit)?;
         stream.set_nodelay(true).map_err(explain)?;
         let mut wire = Wire {
             stream,
@@ -150,7 +150,7 @@ impl Wire {
     }
 }
 
-fn explain(error: &std::io::Error, limit: Duration) -> ProbeError {
+pub(super) fn explain(error: &std::io::Error, limit: Duration) -> ProbeError {
     match error.kind() {
         ErrorKind::ConnectionRefused => ProbeError::Refused,
         ErrorKind::TimedOut | ErrorKind::WouldBlock => ProbeError::Timeout(limit),

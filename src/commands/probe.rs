@@ -9,7 +9,7 @@ use crate::cli::ProbeArgs;
 use crate::error::{ExitCode, Failure, Reason, one_line, safe_json};
 use crate::host::cpus::cpu_list;
 use crate::host::preflight::{files_needed, memlock_needed, ring_bytes};
-use crate::host::{self, HostError, HostFacts, Limit, Need, Note};
+use crate::host::{self, CpuQuota, HostError, HostFacts, Limit, Need, Note};
 use crate::net::{self, Net, Options};
 use crate::server::LISTEN_BACKLOG;
 
@@ -52,7 +52,7 @@ pub fn probe(args: &ProbeArgs) -> Probed {
         Err(refusal) => Err(refusal.reason().what),
     };
     let found = Findings {
-        cpu_quota: host::cpu_quota(),
+        cpu_quota: CpuQuota::read().cpus(),
         facts,
         ring,
         need,
@@ -278,6 +278,9 @@ mod tests {
             ipc_lock: false,
             local_ports: (32768, 60999),
             somaxconn: 4096,
+            affinity: Ok(()),
+            address_space: Limit::UNKNOWN,
+            address_space_used: 0,
             uring: Ok(UringFacts {
                 defer_taskrun: true,
                 min_wait: true,
@@ -335,7 +338,14 @@ mod tests {
 
     #[test]
     fn each_problem_comes_with_its_fix_in_both_forms() {
-        let found = findings(|facts| facts.uring = Err(UringRefusal::Seccomp), 10_000);
+        let found = findings(
+            |facts| {
+                facts.uring = Err(UringRefusal::Seccomp {
+                    call: "io_uring_setup",
+                })
+            },
+            10_000,
+        );
         let failure = problems(&found).unwrap();
         assert_eq!(failure.exit, ExitCode::Host);
         assert_eq!(failure.to_string().matches("error: ").count(), 2);

@@ -13,14 +13,14 @@ pub use url::Url;
 pub use validate::{Question, VALIDATION_LIMIT, validate};
 pub use wait::wait_until_ready;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::api::{Api, Wording};
-use crate::blocking_http::{Answer, Peer, ProbeError};
+use crate::blocking_http::{self, Answer, Peer, ProbeError};
 use crate::discover::find::{find_api, light_paths, named_paths};
 use crate::discover::paths::Places;
-use crate::error::{ExitCode, Failure, Place, Reason};
+use crate::error::{ExitCode, Failure, Place, Reason, hint_for_lack};
 use crate::http1::check_path;
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::workload::Target;
@@ -251,6 +251,14 @@ fn is_llmsim(answer: &Answer) -> bool {
         && serde_json::from_slice::<Health>(&answer.body).is_ok_and(|h| h.service == "llmsim")
 }
 
+/// The target was not even asked: this host has run out of something.
+fn lacking(url: &Url, errno: i32) -> Failure {
+    let error = std::io::Error::from_raw_os_error(errno);
+    let what = format!("target {}: this host cannot connect: {error}", url.origin());
+    let hint = hint_for_lack(errno).unwrap_or("see what the system forbids");
+    Failure::new(ExitCode::Host, Reason::new(what).hint(hint))
+}
+
 /// Returns all addresses of the host, each once.
 pub fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ProbeError> {
     let (host, port) = (url.host.clone(), url.port);
@@ -284,15 +292,8 @@ fn reachable(
     addresses: Vec<SocketAddr>,
     notes: &mut Vec<String>,
 ) -> Result<Vec<SocketAddr>, Failure> {
-    let connect = |address: &SocketAddr| match TcpStream::connect_timeout(address, PROBE_LIMIT) {
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => Err(ProbeError::Refused.to_string()),
-        Err(e) if e.kind() == std::io::ErrorKind::TimedOut => {
-            Err(ProbeError::Timeout(PROBE_LIMIT).to_string())
-        }
-        Err(e) => Err(e.to_string()),
-    };
-    let results: Vec<Result<(), String>> = match addresses.as_slice() {
+    let connect = |address: &SocketAddr| blocking_http::connect(address, PROBE_LIMIT).map(drop);
+    let results: Vec<Result<(), ProbeError>> = match addresses.as_slice() {
         [one] => vec![connect(one)],
         // Concurrently, so that the total wait is one timeout.
         many => std::thread::scope(|scope| {
@@ -301,7 +302,10 @@ fn reachable(
                 .map(|address| scope.spawn(move || connect(address)))
                 .collect();
             all.into_iter()
-                .map(|one| one.join().unwrap_or_else(|_| Err("probe panicked".to_owned())))
+                .map(|one| {
+                    let panicked = |_| Err(ProbeError::Unreachable("probe panicked".to_owned()));
+                    one.join().unwrap_or_else(panicked)
+                })
                 .collect()
         }),
     };
@@ -310,6 +314,7 @@ fn reachable(
     for (address, result) in addresses.into_iter().zip(results) {
         match result {
             Ok(()) => open.push(address),
+            Err(ProbeError::Lack(errno)) => return Err(lacking(url, errno)),
             Err(reason) => dead.push(format!("{address} {reason}")),
         }
     }

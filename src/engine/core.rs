@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::conductor::conduct;
 use super::routes::Routes;
 use super::vu::VuTable;
-use super::{Command, EngineOptions, Report};
+use super::{Command, CoreFailure, EngineOptions, Report};
 use crate::engine::runtime::{spawn, yield_now};
 use crate::metrics::{Recorder, Snapshot};
 use crate::net::{Net, NetCounters, Options, TaskId, clock};
@@ -126,16 +126,8 @@ impl CoreState {
     }
 }
 
-pub async fn run_core(setup: CoreSetup) {
-    let report = setup.report.clone();
-    let last = match run(setup).await {
-        Ok(()) => Report::Done,
-        Err(reason) => Report::Failed(reason),
-    };
-    let _ = report.send(last);
-}
-
-async fn run(setup: CoreSetup) -> Result<(), String> {
+/// Returns when the core is done. Whoever started it reports that, as it does a panic in here.
+pub async fn run_core(setup: CoreSetup) -> Result<(), CoreFailure> {
     // Timers may be late by the timer slack, which is 50 us by default.
     let _ = rustix::thread::set_current_timer_slack(Some(std::num::NonZeroU64::MIN));
     let commands = setup.commands.clone();
@@ -150,16 +142,16 @@ async fn run(setup: CoreSetup) -> Result<(), String> {
     core.net
         .drive(yield_now, over)
         .await
-        .map_err(|e| format!("core {}: io_uring failed: {e}", core.index))?;
+        .map_err(|e| CoreFailure::io("io_uring failed", &e))?;
     core.send_last_snapshot();
     let failed = core.failed.borrow_mut().take();
     match failed {
-        Some(reason) => Err(reason),
+        Some(reason) => Err(CoreFailure::of(reason)),
         None => Ok(()),
     }
 }
 
-fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
+fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
     let CoreSetup {
         index,
         plan,
@@ -191,16 +183,16 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, String> {
             .collect(),
         connects_in_flight_max: CONNECTS_IN_FLIGHT_MAX,
     })
-    .map_err(|e| format!("core {index}: io_uring cannot be set up: {e}"))?;
+    .map_err(|e| CoreFailure::io("io_uring cannot be set up", &e))?;
     let conductor = net.new_task();
     net.watch_kick(kick_end, conductor)
-        .map_err(|e| format!("core {index}: the eventfd cannot be read: {e}"))?;
+        .map_err(|e| CoreFailure::io("the eventfd cannot be read", &e))?;
     let series = plan.workload.kinds.len();
     let ready = Report::Ready {
         features: net.features(),
         wall_offset: net.wall_offset(),
     };
-    report.send(ready).map_err(|e| e.to_string())?;
+    report.send(ready).map_err(|e| CoreFailure::of(e.to_string()))?;
     Ok(Rc::new(CoreState {
         index,
         cores,

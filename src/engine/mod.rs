@@ -16,7 +16,6 @@ mod sabotage;
 mod secure;
 mod vu;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -74,7 +73,15 @@ pub enum Report {
     /// The last report of a core.
     Done,
     /// The last report of a core that could not continue.
-    Failed(String),
+    Failed(CoreFailure),
+}
+
+/// Why a core could not start, or not continue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreFailure {
+    pub what: String,
+    /// The error of the operating system behind it, if there is one: before the load it may be a lack of this host.
+    pub errno: Option<i32>,
 }
 
 /// The reporter's handle to all cores.
@@ -91,7 +98,11 @@ pub struct Engine {
 impl Engine {
     /// Starts the cores and waits until all are ready. Requests go out only after `begin`. `targets` has one entry for
     /// each server of the plan, in order.
-    pub fn start(plan: Arc<Plan>, targets: Arc<[Target]>, options: EngineOptions) -> Result<Engine, String> {
+    pub fn start(
+        plan: Arc<Plan>,
+        targets: Arc<[Target]>,
+        options: EngineOptions,
+    ) -> Result<Engine, CoreFailure> {
         assert_eq!(
             targets.len(),
             plan.workload.servers.len(),
@@ -120,10 +131,10 @@ impl Engine {
             let (recycle, recycled) = bounded(SNAPSHOTS_PER_CORE);
             for _ in 1..SNAPSHOTS_PER_CORE {
                 let empty = Snapshot::new(index as u16, plan.workload.kinds.len(), options.details);
-                recycle.send(empty).map_err(|e| e.to_string())?;
+                recycle.send(empty).map_err(|e| CoreFailure::of(e.to_string()))?;
             }
             let (command, commands) = bounded(4);
-            let (kick, kick_end) = Kick::new().map_err(|e: io::Error| e.to_string())?;
+            let (kick, kick_end) = Kick::new().map_err(|e| CoreFailure::io("no eventfd", &e))?;
             let setup = CoreSetup {
                 index: index as u16,
                 plan: plan.clone(),
@@ -135,7 +146,19 @@ impl Engine {
                 commands,
                 kick_end,
             };
-            let core = Core::spawn(*cpu, &format!("worker-{index}"), move || run_core(setup))?;
+            let name = format!("worker-{index}");
+            let report = report.clone();
+            let index = index as u16;
+            let ended = move |result: Result<(), CoreFailure>| {
+                let last = match result {
+                    Ok(()) => Report::Done,
+                    Err(failure) => Report::Failed(failure.of_core(index)),
+                };
+                // Fails only if the reporter has ended.
+                let _ = report.send(last);
+            };
+            let core = Core::spawn_watched(*cpu, &name, move || run_core(setup), ended)
+                .map_err(|failure| failure.of_core(index))?;
             engine.cores.push(core);
             engine.commands.push((command, kick));
             engine.recycle.push(recycle);
@@ -144,7 +167,7 @@ impl Engine {
         Ok(engine)
     }
 
-    fn await_ready(&mut self) -> Result<(), String> {
+    fn await_ready(&mut self) -> Result<(), CoreFailure> {
         for _ in 0..self.cores.len() {
             match self.reports.recv_timeout(START_TIMEOUT) {
                 Ok(Report::Ready {
@@ -154,20 +177,15 @@ impl Engine {
                     self.features = features;
                     self.wall_offset = wall_offset;
                 }
-                Ok(Report::Failed(reason)) => return Err(reason),
-                Ok(other) => return Err(format!("a core sent {other:?} before it was ready")),
-                // glommio reports its own setup errors only at join.
-                Err(_) => return Err(self.join_error()),
+                Ok(Report::Failed(failure)) => return Err(failure),
+                Ok(other) => {
+                    let what = format!("a core sent {other:?} before it was ready");
+                    return Err(CoreFailure::of(what));
+                }
+                Err(_) => return Err(CoreFailure::of("a core did not start in time")),
             }
         }
         Ok(())
-    }
-
-    fn join_error(&mut self) -> String {
-        self.cores
-            .drain(..)
-            .find_map(|core| core.join().err())
-            .unwrap_or_else(|| "a core did not start in time".to_string())
     }
 
     pub fn cores(&self) -> usize {
@@ -199,7 +217,7 @@ impl Engine {
     }
 
     /// Waits for the threads. Returns the first error that was not sent as a report.
-    pub fn join(self) -> Result<(), String> {
+    pub fn join(self) -> Result<(), CoreFailure> {
         let mut result = Ok(());
         for core in self.cores {
             result = result.and(core.join());

@@ -2,37 +2,131 @@
 //! so another runtime would change this file only.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::thread::JoinHandle;
 
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use super::CoreFailure;
 
 /// The smallest depth that glommio accepts; it does no I/O for us.
 const RING_DEPTH: usize = 128;
 
-/// The thread of a pinned glommio executor.
-pub struct Core(ExecutorJoinHandle<()>);
+/// A thread with an executor, pinned to a CPU.
+#[derive(Debug)]
+pub struct Core(JoinHandle<Result<(), CoreFailure>>);
 
 impl Core {
     /// Runs the future that `make` returns to its end, on a thread pinned to `cpu`.
-    pub fn spawn<F>(cpu: usize, name: &str, make: impl FnOnce() -> F + Send + 'static) -> Result<Core, String>
+    pub fn spawn<F>(
+        cpu: usize,
+        name: &str,
+        make: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Core, CoreFailure>
     where
         F: Future<Output = ()> + 'static,
     {
-        LocalExecutorBuilder::new(Placement::Fixed(cpu))
-            .name(name)
-            .io_memory(0)
-            .ring_depth(RING_DEPTH)
-            .spawn(move || async move { make().await })
-            .map(Core)
-            .map_err(|e| e.to_string())
+        let make = || async {
+            make().await;
+            Ok(())
+        };
+        Core::spawn_watched(cpu, name, make, |_| {})
     }
 
-    /// Waits for the thread. Errors of glommio's setup are reported here, not by `spawn`.
-    pub fn join(self) -> Result<(), String> {
-        self.0.join().map_err(|e| e.to_string())
+    /// Does the same for a future that may fail, and tells how it ended. `ended` is called once, whatever
+    /// happens: with the future's result, with the reason why the executor could not be made, or with the message of a
+    /// panic, which glommio itself would keep until somebody joins the thread.
+    ///
+    /// The thread is started and pinned here: glommio panics if it may not, and reads the topology of the CPUs from
+    /// `/sys`, which a sandbox may hide.
+    pub fn spawn_watched<F>(
+        cpu: usize,
+        name: &str,
+        make: impl FnOnce() -> F + Send + 'static,
+        ended: impl Fn(Result<(), CoreFailure>) + Send + 'static,
+    ) -> Result<Core, CoreFailure>
+    where
+        F: Future<Output = Result<(), CoreFailure>> + 'static,
+    {
+        let thread = move || {
+            let is_told = Cell::new(false);
+            let tell = |result| {
+                if !is_told.replace(true) {
+                    ended(result);
+                }
+            };
+            let run = || {
+                let executor = executor(cpu)?;
+                // Told before the executor is taken down, which takes a while.
+                tell(executor.run(async move { make().await }));
+                Ok(())
+            };
+            let result = catch_unwind(AssertUnwindSafe(run))
+                .unwrap_or_else(|panic| Err(CoreFailure::of(format!("panicked: {}", message(&*panic)))));
+            if let Err(failure) = &result {
+                tell(Err(failure.clone()));
+            }
+            result
+        };
+        let started = std::thread::Builder::new().name(name.to_owned()).spawn(thread);
+        started
+            .map(Core)
+            .map_err(|e| CoreFailure::io("its thread cannot be started", &e))
+    }
+
+    /// Waits for the thread. An error is one of the executor; what the future returned is not known here.
+    pub fn join(self) -> Result<(), CoreFailure> {
+        self.0
+            .join()
+            .unwrap_or_else(|panic| Err(CoreFailure::of(format!("panicked: {}", message(&*panic)))))
+    }
+}
+
+/// Pins this thread to `cpu` and makes its executor.
+fn executor(cpu: usize) -> Result<LocalExecutor, CoreFailure> {
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    sched_setaffinity(None, &only)
+        .map_err(|e| CoreFailure::io(&format!("sched_setaffinity to CPU {cpu} failed"), &e.into()))?;
+    let made = LocalExecutorBuilder::new(Placement::Unbound)
+        .io_memory(0)
+        .ring_depth(RING_DEPTH)
+        .make();
+    made.map_err(|e: GlommioError<()>| match e {
+        GlommioError::IoError(e) => CoreFailure::io("its executor cannot be made", &e),
+        e => CoreFailure::of(format!("its executor cannot be made: {e}")),
+    })
+}
+
+impl CoreFailure {
+    /// A reason that is no error of the operating system.
+    pub fn of(what: impl Into<String>) -> CoreFailure {
+        CoreFailure {
+            what: what.into(),
+            errno: None,
+        }
+    }
+
+    /// `what` was refused by the operating system.
+    pub fn io(what: &str, error: &io::Error) -> CoreFailure {
+        CoreFailure {
+            what: format!("{what}: {error}"),
+            errno: error.raw_os_error(),
+        }
+    }
+
+    /// The same, said of one core.
+    pub fn of_core(self, index: u16) -> CoreFailure {
+        CoreFailure {
+            what: format!("core {index}: {}", self.what),
+            ..self
+        }
     }
 }
 
@@ -68,13 +162,13 @@ impl Future for YieldNow {
 /// Runs a task and returns the message of a panic in it, which would otherwise end the executor.
 pub async fn catch_panic<T>(task: impl Future<Output = T>) -> Result<T, String> {
     let mut task = std::pin::pin!(task);
-    std::future::poll_fn(move |cx| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
+    std::future::poll_fn(
+        move |cx| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
             Err(panic) => Poll::Ready(Err(message(&*panic))),
-        }
-    })
+        },
+    )
     .await
 }
 

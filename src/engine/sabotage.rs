@@ -3,17 +3,27 @@
 
 use std::sync::OnceLock;
 
+use super::core::CoreState;
+use super::runtime::spawn;
+
 /// A request by its VU and iteration, which the details file writes as `v0-2`.
 type Request = Option<(u32, u64)>;
 
 /// Names the variable with the id of a request whose VU panics when it has ended.
 const PANIC: &str = "LLMLOAD_TEST_PANIC_AFTER";
+/// Names the variable with the id of a request after which the executor of its core panics, outside of any VU.
+const PANIC_EXECUTOR: &str = "LLMLOAD_TEST_PANIC_EXECUTOR_AFTER";
 /// Names the variable with the id of a request that ends without an outcome.
 const LOSE: &str = "LLMLOAD_TEST_LOSE";
 
-pub fn panic_after(vu: u32, iteration: u64) {
+pub fn panic_after(core: &CoreState, vu: u32, iteration: u64) {
     static CHOSEN: OnceLock<Request> = OnceLock::new();
+    static EXECUTOR: OnceLock<Request> = OnceLock::new();
     assert!(!is_chosen(&CHOSEN, PANIC, vu, iteration), "requested by {PANIC}");
+    if is_chosen(&EXECUTOR, PANIC_EXECUTOR, vu, iteration) {
+        spawn(async { panic!("requested by {PANIC_EXECUTOR}") });
+        core.net.note_runnable();
+    }
 }
 
 pub fn loses(vu: u32, iteration: u64) -> bool {

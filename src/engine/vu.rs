@@ -160,7 +160,7 @@ pub fn cut_due(core: &Rc<CoreState>, now: Nanos) {
 
 async fn run(core: Rc<CoreState>, local: u32, task: TaskId) {
     if let Err(panic) = catch_panic(iterate(&core, local, task)).await {
-        let reason = format!("virtual user {local} of core {} panicked: {panic}", core.index);
+        let reason = format!("virtual user {local} panicked: {panic}");
         core.failed.borrow_mut().get_or_insert(reason);
         core.over.set(true);
         return;
@@ -202,7 +202,7 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         let connection = connections.connection_to(core, target);
         let outcome = connection.request(core, &draw, iteration, due).await;
         #[cfg(debug_assertions)]
-        super::sabotage::panic_after(vu, iteration);
+        super::sabotage::panic_after(core, vu, iteration);
         if outcome == Outcome::Interrupted {
             break;
         }

@@ -3,11 +3,13 @@
 
 mod exit;
 mod failure;
+mod lack;
 mod mistake;
 mod safe_text;
 
 pub use exit::{ExitCode, NOT_JUDGED};
 pub use failure::Failure;
+pub use lack::{hint_for_lack, is_lack};
 pub use mistake::{Mistake, Mistakes, Place, Reason, nearest};
 #[cfg(test)]
 pub use safe_text::HOSTILE;

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::CpuSet;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::cpus::parse_cpu_list;
 use super::uring::{self, UringFacts, UringRefusal};
@@ -23,12 +23,28 @@ pub struct Limit {
 }
 
 impl Limit {
-    fn read(resource: Resource) -> Self {
-        let Rlimit { current, maximum } = getrlimit(resource);
-        Limit {
-            soft: current,
-            hard: maximum,
-        }
+    /// No limit is known, which is treated as if there were none: what lacks then shows by its effect.
+    pub const UNKNOWN: Limit = Limit {
+        soft: None,
+        hard: None,
+    };
+
+    /// Reads one line of /proc/self/limits. The system call for it is no alternative: where a filter refuses it,
+    /// libraries return memory that was never written.
+    fn read(name: &str) -> Self {
+        Limit::parse(&read_text("/proc/self/limits"), name).unwrap_or(Limit::UNKNOWN)
+    }
+
+    fn parse(limits: &str, name: &str) -> Option<Self> {
+        let mut words = field(limits, name)?.split_ascii_whitespace();
+        let mut next = || match words.next()? {
+            "unlimited" => Some(None),
+            number => number.parse().ok().map(Some),
+        };
+        Some(Limit {
+            soft: next()?,
+            hard: next()?,
+        })
     }
 
     /// Returns true if the soft limit allows `need`.
@@ -55,7 +71,16 @@ pub struct HostFacts {
     /// Longest listen queue, net.core.somaxconn.
     pub somaxconn: u32,
     pub uring: Result<UringFacts, UringRefusal>,
+    /// Whether a thread may be pinned to a CPU; else the error.
+    pub affinity: Result<(), String>,
+    /// Limit of the address space in bytes, and how much of it is in use.
+    pub address_space: Limit,
+    pub address_space_used: u64,
 }
+
+const OPEN_FILES: &str = "Max open files";
+const LOCKED_MEMORY: &str = "Max locked memory";
+const ADDRESS_SPACE: &str = "Max address space";
 
 impl HostFacts {
     /// Reads a few small files of /proc and sets up one tiny ring. Takes less than a millisecond on an idle host.
@@ -65,20 +90,23 @@ impl HostFacts {
             kernel: kernel_release(),
             cpu_model: cpu_model(),
             allowed_cpus: allowed_cpus(),
-            open_files: Limit::read(Resource::Nofile),
-            memlock: Limit::read(Resource::Memlock),
+            open_files: Limit::read(OPEN_FILES),
+            memlock: Limit::read(LOCKED_MEMORY),
             ipc_lock: has_capability(&status, CAP_IPC_LOCK),
             local_ports: parse_ports(&read_text("/proc/sys/net/ipv4/ip_local_port_range"))
                 .unwrap_or(LOCAL_PORTS_DEFAULT),
             somaxconn: read_number("/proc/sys/net/core/somaxconn").unwrap_or(SOMAXCONN_DEFAULT),
             uring: uring::try_ring(&status),
+            affinity: try_affinity().map_err(|e| e.to_string()),
+            address_space: Limit::read(ADDRESS_SPACE),
+            address_space_used: kibibytes(&status, "VmSize:") * 1024,
         }
     }
 
     /// Raises the soft limits to what is needed, as far as the hard limits allow, and reads them back.
     pub(super) fn raise_limits(&mut self, files: u64, memlock: u64) {
-        self.open_files = raise(Resource::Nofile, files);
-        self.memlock = raise(Resource::Memlock, memlock);
+        self.open_files = raise(Resource::Nofile, OPEN_FILES, files);
+        self.memlock = raise(Resource::Memlock, LOCKED_MEMORY, memlock);
     }
 }
 
@@ -109,11 +137,11 @@ pub fn allowed_cpus() -> Vec<usize> {
 
 /// Raises the soft limit of open files to the hard one, and returns the new limit.
 pub fn raise_open_files() -> Limit {
-    raise(Resource::Nofile, u64::MAX)
+    raise(Resource::Nofile, OPEN_FILES, u64::MAX)
 }
 
-fn raise(resource: Resource, need: u64) -> Limit {
-    let limit = Limit::read(resource);
+fn raise(resource: Resource, name: &str, need: u64) -> Limit {
+    let limit = Limit::read(name);
     if limit.allows(need) {
         return limit;
     }
@@ -123,7 +151,19 @@ fn raise(resource: Resource, need: u64) -> Limit {
     };
     // If this fails, the old limit stays, and is read back and judged.
     let _ = setrlimit(resource, wanted);
-    Limit::read(resource)
+    Limit::read(name)
+}
+
+/// Sets the affinity of this thread to what it is.
+fn try_affinity() -> rustix::io::Result<()> {
+    sched_setaffinity(None, &sched_getaffinity(None)?)
+}
+
+/// Returns a value of a status file that is given in kB; 0 without it.
+fn kibibytes(status: &str, name: &str) -> u64 {
+    field(status, name)
+        .and_then(|value| value.split_ascii_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
 }
 
 pub(super) fn kernel_release() -> String {
@@ -192,6 +232,23 @@ mod tests {
         assert!(has_capability(status, CAP_IPC_LOCK));
         assert!(!has_capability("CapEff:\t0000000000003fff\n", CAP_IPC_LOCK));
         assert!(!has_capability("", CAP_IPC_LOCK));
+    }
+
+    #[test]
+    fn limits_are_read_from_their_lines_and_nonsense_is_none() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max open files            1024                 unlimited            files     \n\
+                      Max address space         unlimited            unlimited            bytes     \n\
+                      Max locked memory         x\n";
+        let files = Limit {
+            soft: Some(1024),
+            hard: None,
+        };
+        assert_eq!(Limit::parse(limits, OPEN_FILES), Some(files));
+        assert_eq!(Limit::parse(limits, ADDRESS_SPACE), Some(Limit::UNKNOWN));
+        assert_eq!(Limit::parse(limits, LOCKED_MEMORY), None);
+        assert_eq!(Limit::parse("", OPEN_FILES), None);
+        assert_eq!(kibibytes("VmSize:\t   2048 kB\n", "VmSize:"), 2048);
     }
 
     #[test]

@@ -7,11 +7,12 @@ pub mod cpus;
 mod facts;
 pub mod preflight;
 mod quota;
+mod trial;
 mod uring;
 
 pub use cpu_list::CpuList;
 pub use cpus::{CpuPlan, plan_cpus};
 pub use facts::{CPU_COUNT_MAX, HostFacts, Limit, allowed_cpus, raise_open_files};
 pub use preflight::{HostError, Need, Note, check};
-pub use quota::cpu_quota;
+pub use quota::{CpuQuota, Throttled};
 pub use uring::{UringFacts, UringRefusal};

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::error::{ExitCode, Failure, Mistakes, Reason};
 
 use super::facts::HostFacts;
+use super::trial;
 use super::uring::UringRefusal;
 
 /// Files besides those of connections and cores: standard streams, the result and its spool, the child's pipes, /proc
@@ -17,6 +18,17 @@ pub const FILES_PER_CORE: u64 = 16;
 pub const EXECUTOR_MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
 /// Bytes that an executor's own rings lock at depth 128 with `io_memory(0)`: 34 of them fit into 8 MiB.
 pub const EXECUTOR_MEMLOCK_BYTES: u64 = 8 * 1024 * 1024 / 34;
+
+/// Threads of one core: the worker, and one that its executor keeps for blocking calls.
+const THREADS_PER_CORE: u32 = 2;
+/// Threads besides those of cores: signals, name lookup, the pusher, and those that read what a managed server says.
+const THREADS_OF_PROGRAM: u32 = 6;
+/// Address space of one thread: 2 MiB of stack and the 64 MiB that the C library reserves for its allocations.
+const THREAD_ADDRESS_BYTES: u64 = 66 * 1024 * 1024;
+/// Memory of one connection and its user, rounded up: task, request, unread answer.
+const MEMORY_PER_VU: u64 = 16 * 1024;
+/// Memory of one core besides its buffers, rounded up: figures, snapshots, an executor.
+const MEMORY_PER_CORE: u64 = 8 * 1024 * 1024;
 
 /// Returns the bytes that one ring locks: 64 per submission entry and 4 for its index, 16 per completion entry, and a
 /// page for the end of each of the two regions.
@@ -37,6 +49,23 @@ pub struct Need {
     pub ring_bytes: u64,
     /// Length of the managed server's listen queue; 0 if the server is not managed by us.
     pub backlog: u32,
+}
+
+impl Need {
+    /// Returns how many threads the run has at most.
+    pub(super) fn threads(&self) -> u32 {
+        self.cores * THREADS_PER_CORE + THREADS_OF_PROGRAM + self.addresses
+    }
+
+    /// Returns the bytes of memory that the run may use.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        u64::from(self.cores) * (MEMORY_PER_CORE + self.ring_bytes) + u64::from(self.vus) * MEMORY_PER_VU
+    }
+
+    /// Returns the bytes of address space that the run needs in addition.
+    fn address_bytes(&self) -> u64 {
+        self.memory_bytes() + u64::from(self.threads()) * THREAD_ADDRESS_BYTES
+    }
 }
 
 /// A remark for the user that does not prevent the run.
@@ -72,12 +101,55 @@ pub enum HostError {
         cores: u32,
     },
     Uring(UringRefusal),
+    /// The kernel refuses sched_setaffinity.
+    Affinity {
+        reason: String,
+    },
+    /// All values are in bytes.
+    AddressSpace {
+        limit: u64,
+        used: u64,
+        needed: u64,
+    },
+    Memory {
+        /// Bytes.
+        needed: u64,
+    },
+    Threads {
+        found: u32,
+        needed: u32,
+        reason: String,
+    },
 }
 
 impl HostError {
     /// Returns what is missing, and the command that fixes it.
     pub fn reason(&self) -> Reason {
         match self {
+            HostError::Affinity { reason } => Reason::new(format!(
+                "sched_setaffinity is refused ({reason}), so no worker can be pinned to its CPU"
+            ))
+            .hint("allow the call in the seccomp profile, as container engines do by default"),
+            HostError::AddressSpace { limit, used, needed } => Reason::new(format!(
+                "address space: the limit is {} MiB, of which {} MiB are in use, but {} MiB more are needed",
+                limit >> 20,
+                used >> 20,
+                (needed >> 20) + 1
+            ))
+            .hint("ulimit -v unlimited, or use fewer --cores"),
+            HostError::Memory { needed } => Reason::new(format!(
+                "memory: the {} MiB that the run may use cannot be reserved",
+                (needed >> 20) + 1
+            ))
+            .hint("free some memory, or use fewer --vus"),
+            HostError::Threads {
+                found,
+                needed,
+                reason,
+            } => Reason::new(format!(
+                "threads: {needed} are needed, but the system refuses to start more than {found}: {reason}"
+            ))
+            .hint("ulimit -u unlimited, or docker run --pids-limit -1, or use fewer --cores"),
             HostError::OpenFiles {
                 found,
                 hard,
@@ -168,6 +240,8 @@ pub fn check(facts: &mut HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostEr
         )));
     }
     notes.extend(decide(facts, need)?);
+    trial::reserve_memory(need).map_err(|e| vec![e])?;
+    trial::start_threads(need).map_err(|e| vec![e])?;
     Ok(notes)
 }
 
@@ -185,6 +259,12 @@ pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError
         missing_ports(facts, need),
         memlock,
         uring,
+        facts
+            .affinity
+            .clone()
+            .err()
+            .map(|reason| HostError::Affinity { reason }),
+        missing_address_space(facts, need),
     ]
     .into_iter()
     .flatten()
@@ -245,6 +325,15 @@ fn missing_memlock(facts: &HostFacts, need: &Need) -> Option<HostError> {
     })
 }
 
+fn missing_address_space(facts: &HostFacts, need: &Need) -> Option<HostError> {
+    let (limit, used, needed) = (
+        facts.address_space.soft?,
+        facts.address_space_used,
+        need.address_bytes(),
+    );
+    (limit < used + needed).then_some(HostError::AddressSpace { limit, used, needed })
+}
+
 fn notes(facts: &HostFacts, need: &Need) -> Vec<Note> {
     let mut notes = Vec::new();
     if let Ok(uring) = &facts.uring {
@@ -295,6 +384,9 @@ mod tests {
             ipc_lock: false,
             local_ports: (32768, 60999),
             somaxconn: 4096,
+            affinity: Ok(()),
+            address_space: Limit::UNKNOWN,
+            address_space_used: 0,
             uring: Ok(UringFacts {
                 defer_taskrun: true,
                 min_wait: true,
@@ -386,6 +478,46 @@ mod tests {
             hard: None,
         };
         assert!(decide(&facts, &need).is_ok());
+    }
+
+    #[test]
+    fn a_limit_of_address_space_and_a_refused_affinity_are_lacks_with_a_fix() {
+        let mut facts = able();
+        facts.address_space = limit(200 * MIB, 200 * MIB);
+        facts.address_space_used = 50 * MIB;
+        facts.affinity = Err("Operation not permitted".into());
+        let errors = decide(&facts, &Need { vus: 1, ..NEED }).unwrap_err();
+        let text = Failure::from(errors).to_string();
+        assert!(
+            text.contains("the limit is 200 MiB, of which 50 MiB are in use"),
+            "{text}"
+        );
+        assert!(
+            text.contains("sched_setaffinity is refused (Operation not permitted)"),
+            "{text}"
+        );
+        assert_eq!(text.matches("hint: ").count(), 2, "{text}");
+        facts.affinity = Ok(());
+        facts.address_space = limit(64 * 1024 * MIB, 64 * 1024 * MIB);
+        assert!(decide(&facts, &NEED).is_ok());
+    }
+
+    #[test]
+    fn threads_and_memory_are_tried() {
+        let need = Need { vus: 1, ..NEED };
+        assert_eq!(trial::start_threads(&need), Ok(()));
+        assert_eq!(trial::reserve_memory(&need), Ok(()));
+        // More than any address space has.
+        let endless = Need {
+            ring_bytes: 1 << 62,
+            ..need
+        };
+        assert_eq!(
+            trial::reserve_memory(&endless),
+            Err(HostError::Memory {
+                needed: endless.memory_bytes()
+            })
+        );
     }
 
     #[test]

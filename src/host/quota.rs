@@ -2,22 +2,95 @@
 
 use super::facts::read_text;
 
-/// Returns the quota as a number of CPUs; `None` if there is no limit.
-pub fn cpu_quota() -> Option<f64> {
-    let groups = read_text("/proc/self/cgroup");
-    let v2 = group_path(&groups, "")
-        .into_iter()
-        .flat_map(ancestors)
-        .filter_map(|dir| parse_cpu_max(&read_text(&format!("/sys/fs/cgroup{dir}/cpu.max"))));
-    let v1 = group_path(&groups, "cpu")
-        .into_iter()
-        .flat_map(ancestors)
-        .filter_map(|dir| {
-            let read = |name: &str| read_text(&format!("/sys/fs/cgroup/cpu{dir}/cpu.cfs_{name}_us"));
-            parse_cfs(&read("quota"), &read("period"))
+/// The control groups that limit the CPU time of this process, and what they have counted so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CpuQuota(Vec<Group>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Group {
+    /// Quota as a number of CPUs.
+    cpus: f64,
+    /// The file in which the kernel counts.
+    counts: String,
+    then: Throttled,
+}
+
+/// What a quota has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Throttled {
+    /// Periods, usually of 0.1 s, in which the group ran at all.
+    pub periods: u64,
+    /// Those of them in which the quota was used up and every thread stopped.
+    pub throttled: u64,
+}
+
+impl CpuQuota {
+    /// Reads the groups and their counts. Each level limits the levels below it.
+    pub fn read() -> CpuQuota {
+        let groups = read_text("/proc/self/cgroup");
+        let v2 = group_path(&groups, "")
+            .into_iter()
+            .flat_map(ancestors)
+            .map(|dir| {
+                let dir = format!("/sys/fs/cgroup{dir}");
+                (parse_cpu_max(&read_text(&format!("{dir}/cpu.max"))), dir)
+            });
+        let v1 = group_path(&groups, "cpu")
+            .into_iter()
+            .flat_map(ancestors)
+            .map(|dir| {
+                let dir = format!("/sys/fs/cgroup/cpu{dir}");
+                let read = |name: &str| read_text(&format!("{dir}/cpu.cfs_{name}_us"));
+                (parse_cfs(&read("quota"), &read("period")), dir)
+            });
+        let limited = v2.chain(v1).filter_map(|(cpus, dir)| {
+            let counts = format!("{dir}/cpu.stat");
+            let then = parse_counts(&read_text(&counts));
+            Some(Group {
+                cpus: cpus?,
+                counts,
+                then,
+            })
         });
-    // Each level limits the levels below it.
-    v2.chain(v1).reduce(f64::min)
+        CpuQuota(limited.collect())
+    }
+
+    /// Returns the quota as a number of CPUs; `None` if there is no limit.
+    pub fn cpus(&self) -> Option<f64> {
+        self.0.iter().map(|group| group.cpus).reduce(f64::min)
+    }
+
+    /// Returns what the quota has cost since it was read, in the group that was throttled most; `None` if there is no
+    /// limit.
+    pub fn throttled(&self) -> Option<Throttled> {
+        let since = self.0.iter().map(|group| {
+            let now = parse_counts(&read_text(&group.counts));
+            Throttled {
+                periods: now.periods.saturating_sub(group.then.periods),
+                throttled: now.throttled.saturating_sub(group.then.throttled),
+            }
+        });
+        since.max_by_key(|group| group.throttled)
+    }
+}
+
+/// Reads cpu.stat; what is missing is 0.
+fn parse_counts(text: &str) -> Throttled {
+    let count = |name: &str| {
+        let of = |line: &str| {
+            line.split_once(' ')
+                .filter(|(key, _)| *key == name)?
+                .1
+                .trim()
+                .parse()
+                .ok()
+        };
+        text.lines().find_map(of).unwrap_or(0)
+    };
+    Throttled {
+        periods: count("nr_periods"),
+        throttled: count("nr_throttled"),
+    }
 }
 
 /// Returns the path of this process in the hierarchy of `controller`, which is empty for the unified one. A line is
@@ -69,6 +142,38 @@ mod tests {
         assert_eq!(parse_cpu_max(""), None);
         assert_eq!(parse_cfs("50000\n", "100000\n"), Some(0.5));
         assert_eq!(parse_cfs("-1\n", "100000\n"), None);
+    }
+
+    #[test]
+    fn counts_are_read_from_cpu_stat_and_the_group_throttled_most_is_told() {
+        let text = "usage_usec 5\nnr_periods 87\nnr_throttled 80\nthrottled_usec 3\n";
+        let found = Throttled {
+            periods: 87,
+            throttled: 80,
+        };
+        assert_eq!(parse_counts(text), found);
+        assert_eq!(parse_counts("nr_periods x\n"), Throttled::default());
+        assert_eq!(CpuQuota::default().throttled(), None);
+        let dir = std::env::temp_dir().join(format!("quota-{}", std::process::id()));
+        std::fs::write(&dir, text).unwrap();
+        let group = |cpus, throttled| Group {
+            cpus,
+            counts: dir.display().to_string(),
+            then: Throttled {
+                periods: 7,
+                throttled,
+            },
+        };
+        let quota = CpuQuota(vec![group(1.5, 79), group(0.5, 0)]);
+        assert_eq!(quota.cpus(), Some(0.5));
+        assert_eq!(
+            quota.throttled(),
+            Some(Throttled {
+                periods: 80,
+                throttled: 80
+            })
+        );
+        std::fs::remove_file(&dir).unwrap();
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Finds out whether io_uring works here by setting up a ring of two entries, and if not, why.
 
+use std::io;
+
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 
 use crate::error::Reason;
@@ -20,10 +22,10 @@ pub struct UringFacts {
 pub enum UringRefusal {
     /// kernel.io_uring_disabled is 1 (for most users) or 2 (for all).
     Sysctl { value: u32 },
-    /// A seccomp filter refuses, as in the default profiles of container engines.
-    Seccomp,
+    /// A seccomp filter refuses one of the calls, as in the default profiles of container engines.
+    Seccomp { call: &'static str },
     /// EPERM for neither of the two reasons above, so a security module refuses.
-    Forbidden,
+    Forbidden { call: &'static str },
     /// The kernel has no io_uring, or one without multishot receive (Linux 6.0).
     Kernel { release: String },
     /// ENOMEM: the limit of locked memory is reached, or memory itself has run out.
@@ -31,7 +33,7 @@ pub enum UringRefusal {
     /// EMFILE or ENFILE.
     Files,
     /// Any other error, with its errno.
-    Other { errno: i32 },
+    Other { call: &'static str, errno: i32 },
 }
 
 impl UringRefusal {
@@ -42,12 +44,12 @@ impl UringRefusal {
                 format!("it is disabled by kernel.io_uring_disabled = {value}, which must be 0"),
                 "sudo sysctl -w kernel.io_uring_disabled=0",
             ),
-            UringRefusal::Seccomp => (
-                "io_uring_setup is refused by this process's seccomp filter (Seccomp: 2)".to_owned(),
+            UringRefusal::Seccomp { call } => (
+                format!("{call} is refused by this process's seccomp filter (Seccomp: 2)"),
                 "docker run --security-opt seccomp=PROFILE.json, with a profile that allows io_uring_setup, io_uring_enter and io_uring_register",
             ),
-            UringRefusal::Forbidden => (
-                "io_uring_setup is not permitted (EPERM), neither by sysctl nor by seccomp".to_owned(),
+            UringRefusal::Forbidden { call } => (
+                format!("{call} is not permitted (EPERM), neither by sysctl nor by seccomp"),
                 "look for the security module that forbids it: sudo dmesg | grep -i -e io_uring -e avc",
             ),
             UringRefusal::Kernel { release } => (
@@ -63,9 +65,9 @@ impl UringRefusal {
                 "no file descriptor is left for a ring of 2 entries".to_owned(),
                 "ulimit -n 65536",
             ),
-            UringRefusal::Other { errno } => (
-                format!("io_uring_setup failed with errno {errno}"),
-                "try another kernel, or report this with the output of uname -a",
+            UringRefusal::Other { call, errno } => (
+                format!("{call} failed: {}", io::Error::from_raw_os_error(*errno)),
+                "try another kernel; `sudo dmesg | tail` may say more",
             ),
         };
         Reason::new(what).within("io_uring").hint(hint)
@@ -74,19 +76,22 @@ impl UringRefusal {
 
 /// Sets up a ring and drops it. `status` is the text of /proc/self/status.
 pub(super) fn try_ring(status: &str) -> Result<UringFacts, UringRefusal> {
-    let refusal = |errno: i32| {
+    let refusal = |call: &'static str, error: io::Error| {
         explain(
-            errno,
+            call,
+            error.raw_os_error().unwrap_or(0),
             read_number("/proc/sys/kernel/io_uring_disabled"),
             field(status, "Seccomp:") == Some("2"),
             &kernel_release(),
         )
     };
-    let ring = IoUring::new(2).map_err(|error| refusal(error.raw_os_error().unwrap_or(0)))?;
+    let ring = IoUring::new(2).map_err(|error| refusal("io_uring_setup", error))?;
     let mut probe = Probe::new();
     ring.submitter()
         .register_probe(&mut probe)
-        .map_err(|error| refusal(error.raw_os_error().unwrap_or(0)))?;
+        .map_err(|error| refusal("io_uring_register", error))?;
+    // Nothing is queued: this only finds out whether the call is allowed.
+    ring.submit().map_err(|error| refusal("io_uring_enter", error))?;
     // There is no flag for multishot receive. SendZc came with the same release, 6.0, and backports of io_uring
     // take a whole release.
     if !probe.is_supported(opcode::SendZc::CODE) {
@@ -108,21 +113,27 @@ pub(super) fn try_ring(status: &str) -> Result<UringFacts, UringRefusal> {
 }
 
 /// Finds the reason for an errno. `sysctl` is kernel.io_uring_disabled, if the kernel has it (6.6 and later).
-fn explain(errno: i32, sysctl: Option<u32>, seccomp: bool, release: &str) -> UringRefusal {
+fn explain(
+    call: &'static str,
+    errno: i32,
+    sysctl: Option<u32>,
+    seccomp: bool,
+    release: &str,
+) -> UringRefusal {
     match errno {
         libc::EPERM | libc::EACCES => match sysctl {
             Some(value) if value > 0 => UringRefusal::Sysctl { value },
-            _ if seccomp => UringRefusal::Seccomp,
-            _ => UringRefusal::Forbidden,
+            _ if seccomp => UringRefusal::Seccomp { call },
+            _ => UringRefusal::Forbidden { call },
         },
         // Some filters return ENOSYS, so that programs think the kernel is old. io_uring came with 5.1.
-        libc::ENOSYS if seccomp && at_least(release, 5, 1) => UringRefusal::Seccomp,
+        libc::ENOSYS if seccomp && at_least(release, 5, 1) => UringRefusal::Seccomp { call },
         libc::ENOSYS | libc::EINVAL => UringRefusal::Kernel {
             release: release.to_owned(),
         },
         libc::ENOMEM => UringRefusal::Memory,
         libc::EMFILE | libc::ENFILE => UringRefusal::Files,
-        errno => UringRefusal::Other { errno },
+        errno => UringRefusal::Other { call, errno },
     }
 }
 
@@ -137,6 +148,8 @@ fn at_least(release: &str, major: u32, minor: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ENTER: &str = "io_uring_enter";
 
     #[test]
     fn a_ring_of_this_host_works_or_its_refusal_is_named() {
@@ -153,18 +166,24 @@ mod tests {
     fn a_sysctl_a_filter_and_a_security_module_are_distinguished() {
         let kernel = "6.18.4";
         assert_eq!(
-            explain(libc::EPERM, Some(2), true, kernel),
+            explain(ENTER, libc::EPERM, Some(2), true, kernel),
             UringRefusal::Sysctl { value: 2 }
         );
         assert_eq!(
-            explain(libc::EPERM, Some(1), false, kernel),
+            explain(ENTER, libc::EPERM, Some(1), false, kernel),
             UringRefusal::Sysctl { value: 1 }
         );
-        assert_eq!(explain(libc::EPERM, Some(0), true, kernel), UringRefusal::Seccomp);
-        assert_eq!(explain(libc::EPERM, None, true, "5.15.0"), UringRefusal::Seccomp);
         assert_eq!(
-            explain(libc::EPERM, Some(0), false, kernel),
-            UringRefusal::Forbidden
+            explain(ENTER, libc::EPERM, Some(0), true, kernel),
+            UringRefusal::Seccomp { call: ENTER }
+        );
+        assert_eq!(
+            explain(ENTER, libc::EPERM, None, true, "5.15.0"),
+            UringRefusal::Seccomp { call: ENTER }
+        );
+        assert_eq!(
+            explain(ENTER, libc::EPERM, Some(0), false, kernel),
+            UringRefusal::Forbidden { call: ENTER }
         );
     }
 
@@ -173,13 +192,13 @@ mod tests {
         let old = UringRefusal::Kernel {
             release: "4.19.0-25-amd64".into(),
         };
-        assert_eq!(explain(libc::ENOSYS, None, true, "4.19.0-25-amd64"), old);
+        assert_eq!(explain(ENTER, libc::ENOSYS, None, true, "4.19.0-25-amd64"), old);
         assert_eq!(
-            explain(libc::ENOSYS, Some(0), true, "6.1.0"),
-            UringRefusal::Seccomp
+            explain(ENTER, libc::ENOSYS, Some(0), true, "6.1.0"),
+            UringRefusal::Seccomp { call: ENTER }
         );
         assert_eq!(
-            explain(libc::ENOSYS, Some(0), false, "6.1.0"),
+            explain(ENTER, libc::ENOSYS, Some(0), false, "6.1.0"),
             UringRefusal::Kernel {
                 release: "6.1.0".into()
             }
@@ -189,13 +208,19 @@ mod tests {
     #[test]
     fn memory_files_and_the_rest_have_their_own_names() {
         assert_eq!(
-            explain(libc::ENOMEM, Some(0), true, "6.1.0"),
+            explain(ENTER, libc::ENOMEM, Some(0), true, "6.1.0"),
             UringRefusal::Memory
         );
-        assert_eq!(explain(libc::EMFILE, Some(0), true, "6.1.0"), UringRefusal::Files);
         assert_eq!(
-            explain(libc::EIO, Some(0), true, "6.1.0"),
-            UringRefusal::Other { errno: libc::EIO }
+            explain(ENTER, libc::EMFILE, Some(0), true, "6.1.0"),
+            UringRefusal::Files
+        );
+        assert_eq!(
+            explain(ENTER, libc::EIO, Some(0), true, "6.1.0"),
+            UringRefusal::Other {
+                call: ENTER,
+                errno: libc::EIO
+            }
         );
     }
 

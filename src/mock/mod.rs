@@ -21,6 +21,7 @@ use crossbeam_channel::Sender;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::api::Api;
+use crate::engine::CoreFailure;
 use crate::engine::runtime::{Core, spawn, yield_now};
 use crate::net::{Kick, Net, Options};
 use crate::units::{MICROSECOND, Nanos};
@@ -116,8 +117,20 @@ impl Mock {
                 stop: mock.stop.clone(),
                 ready: ready.clone(),
             };
-            let thread = Core::spawn(*cpu, &format!("mock-{core}"), move || run_core(setup));
-            mock.cores.push(thread.map_err(io::Error::other)?);
+            let ready = ready.clone();
+            let ended = move |result: Result<(), CoreFailure>| {
+                if let Err(failure) = result {
+                    // Whoever waits for the start hears of it at once; later nobody asks.
+                    let _ = ready.try_send(Err(io::Error::other(failure.what)));
+                }
+            };
+            let main = move || async {
+                run_core(setup).await;
+                Ok(())
+            };
+            let thread = Core::spawn_watched(*cpu, &format!("mock-{core}"), main, ended);
+            mock.cores
+                .push(thread.map_err(|failure| io::Error::other(failure.what))?);
         }
         for _ in &cpus {
             started

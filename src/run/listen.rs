@@ -25,6 +25,8 @@ use crate::units::{MILLISECOND, Nanos, SECOND};
 const ROW_DELAY: Nanos = 100 * MILLISECOND;
 /// The time that the cores have for their last snapshots after a second signal.
 const ABORT_GRACE: Duration = Duration::from_millis(50);
+/// When one core has failed, the others have this long to end: what stopped it may stop them.
+const FAILURE_GRACE: Duration = Duration::from_secs(1);
 
 /// The reporter of one pass, with everything it keeps while the pass runs.
 pub struct Listener<'a> {
@@ -136,7 +138,10 @@ impl<'a> Listener<'a> {
             Report::Done => self.cores_left -= 1,
             Report::Failed(reason) => {
                 self.cores_left -= 1;
-                self.books.failures.push(Failure::internal(reason));
+                self.books.failures.push(Failure::internal(reason.what));
+                if self.stopped_by != StoppedBy::Failure && self.books.signals < 2 {
+                    self.give_up = after(FAILURE_GRACE);
+                }
                 self.stopped_by = StoppedBy::Failure;
                 self.engine.send(Command::Abort);
             }
@@ -246,12 +251,12 @@ impl<'a> Listener<'a> {
         self.judge(ended - self.t0);
         let wall_offset = self.engine.wall_offset;
         if left {
-            // After a second signal threads are not joined, because the process ends at once.
+            // After a second signal or a failure threads are not joined, because the process ends at once.
             std::mem::forget(self.engine);
         } else if let Err(e) = self.engine.join()
             && self.books.failures.is_empty()
         {
-            self.books.failures.push(Failure::internal(e));
+            self.books.failures.push(Failure::internal(e.what));
         }
         check_sums(self.plan, &self.aggregator, &mut self.books, left);
         if self.books.failed_internally() {

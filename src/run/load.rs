@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::cli::RunArgs;
-use crate::engine::Engine;
+use crate::engine::{CoreFailure, Engine};
 use crate::judge::{Judge, Judged};
 use crate::metrics::Merged;
 use crate::output::Screen;
@@ -15,7 +15,7 @@ use crate::units::format_duration;
 
 use super::listen::{Books, Listened, Listener};
 use super::progress::Shown;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure, Reason, hint_for_lack};
 use crate::run::{Ready, start};
 use crate::signals::{Phase, Signals};
 
@@ -159,7 +159,7 @@ fn run_pass(
     let mut options = ready.engine.clone();
     options.details &= pass.role != Role::WarmUp;
     let mut engine =
-        Engine::start(pass.plan.clone(), ready.targets.clone(), options).map_err(Failure::internal)?;
+        Engine::start(pass.plan.clone(), ready.targets.clone(), options).map_err(start_failure)?;
     if books.origin.is_none() {
         if let Some(at) = context.start_at {
             engine.wall_offset = start::wait(at, ready, context.args.quiet, say)?;
@@ -172,6 +172,14 @@ fn run_pass(
     let cores = ready.cpus.workers.len();
     let shown = Shown::new(context.args, context.screen, cores, ready.engine.kernel_stamps);
     Ok(Listener::new(pass, engine, books, shown, say).listen(ready, context.signals))
+}
+
+/// What keeps a core from its start is a lack of this host, where the operating system says which, or our mistake.
+fn start_failure(failure: CoreFailure) -> Failure {
+    match failure.errno.and_then(hint_for_lack) {
+        Some(hint) => Failure::new(ExitCode::Host, Reason::new(failure.what).hint(hint)),
+        None => Failure::internal(failure.what),
+    }
 }
 
 impl Passes {

@@ -5,7 +5,7 @@ use crate::config::{Config, ServerChoice};
 use crate::discover::Discovery;
 use crate::engine::EngineOptions;
 use crate::host::preflight::ring_bytes;
-use crate::host::{self, CpuPlan, HostFacts, Need, plan_cpus};
+use crate::host::{self, CpuPlan, CpuQuota, HostFacts, Need, plan_cpus};
 use crate::net;
 use crate::plan::Plan;
 use crate::server;
@@ -24,6 +24,7 @@ use crate::run::{models, notice};
 pub struct Ready {
     pub host: HostFacts,
     pub cpus: CpuPlan,
+    pub quota: CpuQuota,
     /// The target of each endpoint of the plan.
     pub targets: Arc<[Target]>,
     pub engine: EngineOptions,
@@ -42,6 +43,7 @@ pub fn set_up(
     let run = &config.run;
     let choice = servers::choose(config)?;
     let mut host = HostFacts::read();
+    let quota = CpuQuota::read();
     let starts_server = !matches!(choice, ServerChoice::Running(_));
     let cpus = plan_cpus(
         &host.allowed_cpus,
@@ -64,6 +66,15 @@ pub fn set_up(
     // Everything that can be refused without a server is refused before one is started.
     for n in host::check(&mut host, &need)? {
         note(&n.to_string());
+    }
+    if let Some(quota) = quota.cpus()
+        && quota < cpus.workers.len() as f64
+    {
+        note(&format!(
+            "the control group allows {quota:.2} CPUs' time for {} worker cores: when it is used up, every thread stops \
+             for up to 0.1 s (the run counts how often)",
+            cpus.workers.len()
+        ));
     }
     // The notice comes after the check, so that nobody waits for a run that this host refuses, and before anything but
     // DNS is asked.
@@ -105,6 +116,7 @@ pub fn set_up(
             tls,
         },
         cpus,
+        quota,
         targets: targets.into(),
         managed,
         models,

@@ -429,7 +429,8 @@ fn a_panic_in_a_user_is_reported_and_ends_its_core() {
             _ => {}
         }
     };
-    assert!(reason.contains("virtual user"), "{reason}");
-    assert!(reason.contains("panicked"), "{reason}");
+    let what = &reason.what;
+    assert!(what.starts_with("core 0: virtual user "), "{what}");
+    assert!(what.contains("panicked"), "{what}");
     engine.join().unwrap();
 }

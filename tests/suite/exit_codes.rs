@@ -256,7 +256,7 @@ fn run_with(causes: &[Cause], dir: &Dir) -> Ended {
 fn happened(cause: Cause, ended: &Ended) -> bool {
     let (out, err) = (&ended.stdout, &ended.stderr);
     match cause {
-        Internal => err.contains("error: virtual user 0 of core 0 panicked"),
+        Internal => err.contains("error: core 0: virtual user 0 panicked"),
         Interrupted => err.contains("stopping: requests in flight have up to 50s"),
         Unwritable => err.contains("error: /dev/full: cannot write"),
         Unfit => out

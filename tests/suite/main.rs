@@ -19,6 +19,7 @@ mod endpoints;
 mod engine;
 mod exit_codes;
 mod hostile;
+mod hosts;
 mod http_vectors;
 mod import_k6;
 mod live;

@@ -1,0 +1,231 @@
+//! Hosts that refuse a call or have run out of something: exit code 111 with the lack and its fix, at once, and never a
+//! panic. Filters and limits are real ones, set by a small script before the program replaces it.
+
+use std::process::{Command, Stdio};
+
+use llmload_uring::mock::Mock;
+
+use crate::common::live::{Dir, Ended, Live, document, wait_until_gone};
+use crate::common::{mock, mock_options, program, skipped};
+
+const EXE: &str = env!("CARGO_BIN_EXE_llmload-uring");
+
+/// Makes one system call fail with an errno (seccomp, x86-64), then becomes the program.
+const DENY: &str = "
+import ctypes, os, struct, sys
+number, errno = int(sys.argv[1]), int(sys.argv[2])
+filter = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x00050000 | errno), (6, 0, 0, 0x7FFF0000)]
+text = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *i) for i in filter))
+prog = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', len(filter), ctypes.addressof(text)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(prog), 0, 0) == 0
+os.execv(sys.argv[3], sys.argv[3:])
+";
+
+/// A network of its own with two local ports, both in use, then the program against the server there.
+const NO_PORTS: &str = "
+import fcntl, os, socket, struct, sys
+any = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+fcntl.ioctl(any, 0x8914, struct.pack('16sh14x', b'lo', 1))
+open('/proc/sys/net/ipv4/ip_local_port_range', 'w').write('40000 40001')
+server = socket.create_server(('127.0.0.1', 50000))
+held = [socket.create_connection(('127.0.0.1', 50000)) for _ in range(2)]
+for s in (server, any, *held): os.set_inheritable(s.fileno(), True)
+os.execv(sys.argv[1], sys.argv[1:] + ['--target', 'http://127.0.0.1:50000'])
+";
+
+/// `tool` with `args`, which ends up as the program with a short load against `mock`.
+fn short(tool: &[&str], mock: &Mock, more: &[&str]) -> Command {
+    let mut command = Command::new(tool[0]);
+    command.args(&tool[1..]).arg(EXE);
+    command.args([
+        "high-concurrency",
+        "--vus",
+        "5",
+        "--duration",
+        "1s",
+        "--graceful-stop",
+        "5s",
+    ]);
+    command.args([
+        "--target",
+        &format!("http://{}/v1/chat/completions", mock.address),
+    ]);
+    command
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Whether the tool does what a test needs; else the test is skipped by name.
+fn can(test: &str, needs: &str, tool: &[&str]) -> bool {
+    let tried = Command::new(tool[0]).args(&tool[1..]).arg("/bin/true").output();
+    let can = tried.is_ok_and(|output| output.status.success());
+    if !can {
+        skipped(test, needs);
+    }
+    can
+}
+
+fn deny(number: libc::c_long, errno: i32) -> [String; 5] {
+    ["python3", "-c", DENY, &number.to_string(), &errno.to_string()].map(str::to_owned)
+}
+
+#[track_caller]
+fn assert_refused(ended: Ended, parts: &[&str]) {
+    let ended = ended.expect(111);
+    let err = &ended.stderr;
+    for part in parts {
+        assert!(err.contains(part), "{part}: {err}");
+    }
+    assert!(err.contains("hint: "), "{err}");
+    assert!(!err.contains("panicked") && !err.contains("report it"), "{err}");
+}
+
+#[test]
+fn a_refused_call_is_named_before_anything_is_sent() {
+    let test = "a_refused_call_is_named_before_anything_is_sent";
+    let mock = mock(mock_options());
+    for (call, number) in [
+        ("io_uring_setup", libc::SYS_io_uring_setup),
+        ("io_uring_enter", libc::SYS_io_uring_enter),
+        ("io_uring_register", libc::SYS_io_uring_register),
+        ("sched_setaffinity", libc::SYS_sched_setaffinity),
+    ] {
+        let tool = deny(number, libc::EPERM);
+        let tool: Vec<&str> = tool.iter().map(String::as_str).collect();
+        if !can(test, "python3 and seccomp", &tool) {
+            return;
+        }
+        assert_refused(
+            Live::spawn(&mut short(&tool, &mock, &[])).wait(),
+            &[call, "refused"],
+        );
+        let mut probe = Command::new(tool[0]);
+        probe.args(&tool[1..]).args([EXE, "probe"]);
+        probe.stdout(Stdio::piped()).stderr(Stdio::piped());
+        assert_refused(Live::spawn(&mut probe).wait(), &[call]);
+    }
+}
+
+#[test]
+fn threads_that_cannot_be_started_are_told_and_no_library_panics() {
+    let mock = mock(mock_options());
+    let tool = deny(libc::SYS_clone3, libc::EAGAIN);
+    let tool: Vec<&str> = tool.iter().map(String::as_str).collect();
+    if can(
+        "threads_that_cannot_be_started_are_told_and_no_library_panics",
+        "python3 and seccomp",
+        &tool,
+    ) {
+        assert_refused(Live::spawn(&mut short(&tool, &mock, &[])).wait(), &["ulimit -u"]);
+    }
+}
+
+#[test]
+fn where_limits_cannot_be_asked_for_nothing_is_made_up() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let tool = deny(libc::SYS_prlimit64, libc::EPERM);
+    let tool: Vec<&str> = tool.iter().map(String::as_str).collect();
+    if !can(
+        "where_limits_cannot_be_asked_for_nothing_is_made_up",
+        "python3 and seccomp",
+        &tool,
+    ) {
+        return;
+    }
+    let ended = Live::spawn(&mut short(&tool, &mock, &["-o", &output]))
+        .wait()
+        .expect(0);
+    assert!(!ended.stderr.contains("raised the limit"), "{}", ended.stderr);
+    let ours = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    assert_eq!(document(&output)["host"]["open_files"].as_u64(), ours);
+}
+
+#[test]
+fn a_limit_of_address_space_is_told_in_place_of_an_abort() {
+    let mock = mock(mock_options());
+    for kib in ["150000", "300000"] {
+        let tool = ["bash", "-c", "ulimit -v \"$1\"; shift; exec \"$@\"", "x", kib];
+        let ended = Live::spawn(&mut short(&tool, &mock, &[])).wait();
+        assert_refused(ended, &["address space: the limit is ", "ulimit -v"]);
+    }
+}
+
+#[test]
+fn with_few_descriptors_the_run_is_refused_and_with_none_too() {
+    let mock = mock(mock_options());
+    for files in ["4", "6", "8", "10", "14", "20", "40"] {
+        let tool = ["bash", "-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "x", files];
+        assert_refused(Live::spawn(&mut short(&tool, &mock, &[])).wait(), &["ulimit -n"]);
+    }
+}
+
+#[test]
+fn without_sys_the_cpus_are_those_of_the_affinity() {
+    let mock = mock(mock_options());
+    let hide = "mount -t tmpfs none /sys && exec \"$@\"";
+    let tool = ["unshare", "-rm", "bash", "-c", hide, "x"];
+    let needs = "user and mount namespaces";
+    if can("without_sys_the_cpus_are_those_of_the_affinity", needs, &tool) {
+        Live::spawn(&mut short(&tool, &mock, &[])).wait().expect(0);
+    }
+}
+
+#[test]
+fn no_local_port_left_at_the_start_is_a_lack_of_this_host() {
+    let test = "no_local_port_left_at_the_start_is_a_lack_of_this_host";
+    if !can(test, "user and network namespaces", &["unshare", "-rn"]) {
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-rn", "python3", "-c", NO_PORTS, EXE, "quick-smoke", "--vus", "2"]);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    assert_refused(
+        Live::spawn(&mut command).wait(),
+        &["this host cannot connect", "no local port"],
+    );
+}
+
+/// The load is planned for a minute; nobody else would end it.
+#[test]
+fn a_worker_whose_executor_panics_ends_the_run_with_its_report_and_its_server() {
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let mut command = program();
+    command.env("LLMLOAD_TEST_PANIC_EXECUTOR_AFTER", "v0-3");
+    command.args([
+        "high-concurrency",
+        "--vus",
+        "4",
+        "--duration",
+        "60s",
+        "-o",
+        &output,
+    ]);
+    let mut live = Live::spawn(&mut command);
+    let server = live.simulator();
+    let children = live.children();
+    let ended = live.wait().expect(1);
+    assert!(
+        ended.stderr.contains("error: core 0: panicked: requested by"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stdout.contains("p95"), "{}", ended.stdout);
+    let document = document(&output);
+    assert_eq!(document["run"]["stopped_by"], "failure");
+    assert_eq!(document["run"]["exit_code"], 1);
+    let lasted = document["run"]["duration_seconds"].as_f64().unwrap();
+    assert!(lasted < 50.0, "{lasted}");
+    assert!(!children.is_empty());
+    children.into_iter().for_each(wait_until_gone);
+    crate::common::live::wait_until_refused(server);
+}
