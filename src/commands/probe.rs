@@ -278,7 +278,7 @@ mod tests {
             ipc_lock: false,
             local_ports: (32768, 60999),
             somaxconn: 4096,
-            affinity: Ok(()),
+            refused_call: None,
             address_space: Limit::UNKNOWN,
             address_space_used: 0,
             uring: Ok(UringFacts {

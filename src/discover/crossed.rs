@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::blocking_http::{Answer, Peer, ProbeError};
-use crate::discover::{lacking, Url, unfit, unreachable};
+use crate::discover::{Url, lacking, unfit, unreachable};
 use crate::error::{Failure, lossless};
 use crate::http1::{HttpError, Method};
 use crate::metrics::TlsFailure;

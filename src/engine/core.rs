@@ -65,6 +65,8 @@ pub struct CoreState {
     pub recycled: Receiver<Box<Snapshot>>,
     /// The ring's counters, the time and the CPU time at the last call of `record_net_counters`.
     last_counters: Cell<(NetCounters, Nanos, Nanos)>,
+    /// The run delay at that time.
+    last_delay: Cell<Nanos>,
 }
 
 impl CoreState {
@@ -106,6 +108,9 @@ impl CoreState {
         let now = self.net.counters();
         let (wall, cpu) = (clock::monotonic(), clock::thread_cpu());
         let (was, wall_was, cpu_was) = self.last_counters.replace((now, wall, cpu));
+        let delay_was = self.last_delay.get();
+        let delay = clock::run_delay().unwrap_or(delay_was);
+        self.last_delay.set(delay);
         let mut recorder = self.recorder.borrow_mut();
         let c = recorder.counters();
         c.connections_opened += now.connections_opened - was.connections_opened;
@@ -117,6 +122,8 @@ impl CoreState {
         c.stamps_missing += now.stamps_missing - was.stamps_missing;
         c.clock_steps += now.clock_steps - was.clock_steps;
         c.loop_stalls += now.loop_stalls - was.loop_stalls;
+        c.longest_stall_ns = c.longest_stall_ns.max(now.longest_stall);
+        c.run_delay_ns += delay.saturating_sub(delay_was);
         c.completions += now.completions - was.completions;
         c.waits += now.waits - was.waits;
         c.busy_ns += cpu.saturating_sub(cpu_was);
@@ -204,6 +211,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         over: Cell::new(false),
         failed: RefCell::new(None),
         last_counters: Cell::new((NetCounters::default(), clock::monotonic(), clock::thread_cpu())),
+        last_delay: Cell::new(clock::run_delay().unwrap_or(0)),
         routes: RefCell::new(Routes::new(&plan, u32::from(index), u32::from(cores))),
         plan,
         targets,

@@ -71,8 +71,8 @@ pub struct HostFacts {
     /// Longest listen queue, net.core.somaxconn.
     pub somaxconn: u32,
     pub uring: Result<UringFacts, UringRefusal>,
-    /// Whether a thread may be pinned to a CPU; else the error.
-    pub affinity: Result<(), String>,
+    /// A call without which no worker starts and that is refused, and its error.
+    pub refused_call: Option<(&'static str, String)>,
     /// Limit of the address space in bytes, and how much of it is in use.
     pub address_space: Limit,
     pub address_space_used: u64,
@@ -97,7 +97,7 @@ impl HostFacts {
                 .unwrap_or(LOCAL_PORTS_DEFAULT),
             somaxconn: read_number("/proc/sys/net/core/somaxconn").unwrap_or(SOMAXCONN_DEFAULT),
             uring: uring::try_ring(&status),
-            affinity: try_affinity().map_err(|e| e.to_string()),
+            refused_call: refused_call(),
             address_space: Limit::read(ADDRESS_SPACE),
             address_space_used: kibibytes(&status, "VmSize:") * 1024,
         }
@@ -154,9 +154,22 @@ fn raise(resource: Resource, name: &str, need: u64) -> Limit {
     Limit::read(name)
 }
 
-/// Sets the affinity of this thread to what it is.
-fn try_affinity() -> rustix::io::Result<()> {
-    sched_setaffinity(None, &sched_getaffinity(None)?)
+/// Sets the affinity of this thread and its limit of open files to what they are.
+fn refused_call() -> Option<(&'static str, String)> {
+    let pinned = sched_getaffinity(None).and_then(|cpus| sched_setaffinity(None, &cpus));
+    let Limit { soft, hard } = Limit::read(OPEN_FILES);
+    let limited = match soft.and(hard) {
+        Some(_) => setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: soft,
+                maximum: hard,
+            },
+        ),
+        None => Ok(()),
+    };
+    let error = |name, result: rustix::io::Result<()>| Some((name, result.err()?.to_string()));
+    error("sched_setaffinity", pinned).or_else(|| error("prlimit64", limited))
 }
 
 /// Returns a value of a status file that is given in kB; 0 without it.

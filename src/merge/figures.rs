@@ -115,6 +115,9 @@ pub fn client(parts: &[Part]) -> Result<Client, Reason> {
         quickack: clients().all(|c| c.quickack),
         stamps_missing: sum(|c| c.stamps_missing),
         clock_steps: sum(|c| c.clock_steps),
+        suspended_seconds: clients().map(|c| c.suspended_seconds).fold(0.0, f64::max),
+        quota_periods: clients().map(|c| c.quota_periods).fold(None, sum_of_known),
+        throttled_periods: clients().map(|c| c.throttled_periods).fold(None, sum_of_known),
         details_lost: sum(|c| c.details_lost),
         out_of_range: sum(|c| c.out_of_range),
         reap_lag: lag(parts, "client.reap_lag", |c| &c.reap_lag)?,
@@ -122,6 +125,14 @@ pub fn client(parts: &[Part]) -> Result<Client, Reason> {
         tls: tls(clients()),
         cores: parts.iter().flat_map(cores).collect(),
     })
+}
+
+/// Of parts that do not all have the count.
+fn sum_of_known(sum: Option<u64>, next: Option<u64>) -> Option<u64> {
+    match (sum, next) {
+        (Some(sum), Some(next)) => Some(sum.saturating_add(next)),
+        (sum, next) => sum.or(next),
+    }
 }
 
 fn lag(parts: &[Part], key: &str, pick: fn(&Client) -> &MetricFigures) -> Result<MetricFigures, Reason> {

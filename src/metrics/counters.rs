@@ -29,6 +29,10 @@ pub struct CoreCounters {
     pub details_lost: u64,
     /// Turns of the loop that exceeded its limit.
     pub loop_stalls: u64,
+    /// The longest of them, which is no sum.
+    pub longest_stall_ns: u64,
+    /// Time in which the worker could have run, but had no CPU.
+    pub run_delay_ns: u64,
     pub busy_ns: u64,
     pub wall_ns: u64,
     pub completions: u64,
@@ -113,6 +117,8 @@ impl CoreCounters {
             clock_steps,
             details_lost,
             loop_stalls,
+            longest_stall_ns,
+            run_delay_ns,
             busy_ns,
             wall_ns,
             completions,
@@ -140,6 +146,8 @@ impl CoreCounters {
         self.clock_steps += clock_steps;
         self.details_lost += details_lost;
         self.loop_stalls += loop_stalls;
+        self.longest_stall_ns = self.longest_stall_ns.max(*longest_stall_ns);
+        self.run_delay_ns += run_delay_ns;
         self.busy_ns += busy_ns;
         self.wall_ns += wall_ns;
         self.completions += completions;
@@ -157,7 +165,16 @@ impl CoreCounters {
     /// first interval. The share of the core's own time would mislead: a core without a VU ends after a few
     /// milliseconds, which it spent almost entirely on starting.
     pub fn busy(&self, duration: Nanos) -> Option<f64> {
-        (self.wall_ns > 0).then(|| self.busy_ns as f64 / self.wall_ns.max(duration) as f64)
+        self.share(self.busy_ns, duration)
+    }
+
+    /// Returns the same share of the time in which this core could have run, but had no CPU.
+    pub fn run_delay(&self, duration: Nanos) -> Option<f64> {
+        self.share(self.run_delay_ns, duration)
+    }
+
+    fn share(&self, part: Nanos, duration: Nanos) -> Option<f64> {
+        (self.wall_ns > 0).then(|| part as f64 / self.wall_ns.max(duration) as f64)
     }
 }
 

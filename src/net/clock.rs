@@ -19,6 +19,19 @@ pub fn realtime() -> Nanos {
     nanos(ClockId::Realtime)
 }
 
+/// Returns for how long the machine has slept since it was booted, in which CLOCK_MONOTONIC stands still.
+pub fn suspended() -> Nanos {
+    let awake = monotonic();
+    nanos(ClockId::Boottime).saturating_sub(awake)
+}
+
+/// Returns how long the calling thread has waited for a CPU while it could have run; `None` where the kernel does not
+/// count it.
+pub fn run_delay() -> Option<Nanos> {
+    let counts = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    counts.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// Returns the CPU time of the calling thread.
 pub fn thread_cpu() -> Nanos {
     nanos(ClockId::ThreadCPUTime)
@@ -118,6 +131,14 @@ mod tests {
         offset.observe(1_400 + SECOND as i64, 100, 3);
         assert_eq!(offset.steps, 1);
         assert_eq!(offset.to_monotonic(2 * SECOND + 1_400, 5 * SECOND), SECOND);
+    }
+
+    #[test]
+    fn the_clocks_of_sleep_and_delay_only_grow() {
+        let (slept, waited) = (suspended(), run_delay());
+        std::thread::yield_now();
+        assert!(suspended() + MILLISECOND >= slept);
+        assert!(run_delay() >= waited);
     }
 
     #[test]

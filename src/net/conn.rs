@@ -70,6 +70,8 @@ pub struct Conn {
     pub send_from: u32,
     /// The instant at which the current request's first byte was handed to the kernel; 0 if it has not been.
     pub sent_at: Nanos,
+    /// The instant at which the last request was queued; 0 before the first.
+    pub last_request: Nanos,
     /// The last send's buffer, kept for the next request.
     pub spare: Vec<u8>,
 }
@@ -95,6 +97,7 @@ impl Conn {
             send_error: 0,
             send_from: 0,
             sent_at: 0,
+            last_request: 0,
             spare: Vec::new(),
         }
     }

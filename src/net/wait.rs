@@ -1,9 +1,10 @@
 //! Decides how long the driver may gather completions before it handles them.
 //!
 //! Kernel stamps stay correct while we wait, so waiting saves wake-ups without changing arrival times. It costs
-//! resolution between events of one connection, and delays our next send. The wait is dropped where either would show.
+//! resolution between events of one connection, and delays our next send. The wait is dropped where either would show:
+//! a user that sends again at once gets its answer later by at most [`CYCLE_SHARE`] of its own cycle.
 
-use crate::units::Nanos;
+use crate::units::{MICROSECOND, Nanos};
 
 /// Observations of one turn of the driver.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +27,41 @@ const WAIT_MIN_US: f64 = 20.0;
 const RATE_WEIGHT: f64 = 0.1;
 /// The wait is halved when a larger share of completions than this carries several events.
 const COALESCED_SHARE_MAX: f64 = 0.02;
+/// The largest share of the shortest cycle, from one request of a connection to its next, by which a wait may delay the
+/// next request. A closed loop of short answers is limited by us otherwise, and not by the server.
+pub const CYCLE_SHARE: f64 = 0.04;
+
+/// The shortest cycle of late. A cycle that is short enough to limit the wait returns within `window`, so two of them
+/// always cover it.
+#[derive(Clone, Copy, Debug)]
+struct ShortestCycle {
+    window: Nanos,
+    ends: Nanos,
+    now: Nanos,
+    before: Nanos,
+}
+
+impl ShortestCycle {
+    fn of_bound(bound_us: f64) -> ShortestCycle {
+        ShortestCycle {
+            window: (bound_us / CYCLE_SHARE) as Nanos * MICROSECOND,
+            ends: 0,
+            now: Nanos::MAX,
+            before: Nanos::MAX,
+        }
+    }
+
+    /// Returns the longest wait in microseconds that the cycles of the last one or two windows allow.
+    fn allows_us(&mut self, at: Nanos) -> f64 {
+        if at >= self.ends {
+            let is_old = at >= self.ends.saturating_add(self.window);
+            self.before = if is_old { Nanos::MAX } else { self.now };
+            self.now = Nanos::MAX;
+            self.ends = at + self.window;
+        }
+        self.now.min(self.before) as f64 / 1_000.0 * CYCLE_SHARE
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 pub struct WaitPolicy {
@@ -33,6 +69,7 @@ pub struct WaitPolicy {
     wait_us: f64,
     /// Completions per microsecond, smoothed.
     rate: f64,
+    cycle: ShortestCycle,
 }
 
 impl WaitPolicy {
@@ -41,11 +78,18 @@ impl WaitPolicy {
             bound_us: f64::from(bound_us),
             wait_us: 0.0,
             rate: 0.0,
+            cycle: ShortestCycle::of_bound(f64::from(bound_us)),
         }
     }
 
-    /// Returns the minimum wait of the next turn in microseconds. 0 means to return at the first completion.
-    pub fn next(&mut self, turn: Turn) -> u32 {
+    /// Takes the time from one request of a connection to its next.
+    pub fn note_cycle(&mut self, cycle: Nanos) {
+        self.cycle.now = self.cycle.now.min(cycle);
+    }
+
+    /// Returns the minimum wait of the next turn, which begins at `now`, in microseconds. 0 means to return at the first
+    /// completion.
+    pub fn next(&mut self, turn: Turn, now: Nanos) -> u32 {
         if self.bound_us == 0.0 {
             return 0;
         }
@@ -60,6 +104,7 @@ impl WaitPolicy {
         } else {
             self.wait_us = (self.wait_us + GROW_US).min(self.bound_us);
         }
+        self.wait_us = self.wait_us.min(self.cycle.allows_us(now));
         if turn.connecting || self.rate * self.wait_us < GATHER_MIN || self.wait_us < WAIT_MIN_US {
             return 0;
         }
@@ -83,7 +128,7 @@ mod tests {
     #[test]
     fn a_busy_loop_grows_to_the_bound_and_stays() {
         let mut policy = WaitPolicy::new(1_000);
-        let waits: Vec<u32> = (0..100).map(|_| policy.next(busy(20))).collect();
+        let waits: Vec<u32> = (0..100).map(|_| policy.next(busy(20), 0)).collect();
         assert!(waits.is_sorted(), "{waits:?}");
         assert_eq!(waits.last(), Some(&1_000));
     }
@@ -96,41 +141,89 @@ mod tests {
             elapsed: 10 * MILLISECOND,
             ..Turn::default()
         };
-        assert!((0..1_000).all(|_| policy.next(turn) == 0));
+        assert!((0..1_000).all(|_| policy.next(turn, 0) == 0));
     }
 
     #[test]
     fn a_connect_in_flight_ends_the_wait_and_it_comes_back_after() {
         let mut policy = WaitPolicy::new(1_000);
         for _ in 0..100 {
-            policy.next(busy(20));
+            policy.next(busy(20), 0);
         }
         let connecting = Turn {
             connecting: true,
             ..busy(20)
         };
-        assert_eq!(policy.next(connecting), 0);
-        assert_eq!(policy.next(busy(20)), 1_000);
+        assert_eq!(policy.next(connecting, 0), 0);
+        assert_eq!(policy.next(busy(20), 0), 1_000);
     }
 
     #[test]
     fn reads_with_several_events_shorten_the_wait() {
         let mut policy = WaitPolicy::new(1_000);
         for _ in 0..100 {
-            policy.next(busy(20));
+            policy.next(busy(20), 0);
         }
         let coalesced = Turn {
             coalesced: 10,
             ..busy(20)
         };
-        let waits: Vec<u32> = (0..10).map(|_| policy.next(coalesced)).collect();
+        let waits: Vec<u32> = (0..10).map(|_| policy.next(coalesced, 0)).collect();
         assert_eq!(waits.last(), Some(&0), "{waits:?}");
+    }
+
+    /// Waits of a busy loop of users that send again after `cycle`, for half a second.
+    fn waits_with(policy: &mut WaitPolicy, cycle: Nanos, from: Nanos) -> Vec<u32> {
+        let turns = (1..=500u64).map(|n| {
+            let now = from + n * MILLISECOND;
+            if n.is_multiple_of((cycle / MILLISECOND).max(1)) {
+                policy.note_cycle(cycle);
+            }
+            policy.next(busy(20), now)
+        });
+        turns.collect()
+    }
+
+    #[test]
+    fn a_wait_delays_the_next_request_by_the_stated_share_of_its_cycle_at_most() {
+        for (cycle, longest) in [
+            (100 * MICROSECOND, 0),
+            (400 * MICROSECOND, 0),
+            (MILLISECOND, 40),
+            (10 * MILLISECOND, 400),
+            (20 * MILLISECOND, 800),
+            (200 * MILLISECOND, 1_000),
+        ] {
+            let waits = waits_with(&mut WaitPolicy::new(1_000), cycle, 0);
+            assert_eq!(waits.last(), Some(&longest), "{cycle}");
+            let after_the_first = &waits[(cycle / MILLISECOND) as usize..];
+            assert!(
+                after_the_first.iter().all(|wait| *wait <= longest),
+                "{cycle}: {waits:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_fastest_user_decides_and_when_it_has_gone_the_wait_comes_back() {
+        let mut policy = WaitPolicy::new(1_000);
+        policy.note_cycle(300 * MICROSECOND);
+        policy.note_cycle(MILLISECOND * 900);
+        assert_eq!(policy.next(busy(20), MILLISECOND), 0);
+        let waits = waits_with(&mut policy, 200 * MILLISECOND, MILLISECOND);
+        assert_eq!((waits[0], waits.last()), (0, Some(&1_000)));
+    }
+
+    #[test]
+    fn the_page_on_the_architecture_states_the_share() {
+        let page = crate::documents_tests::document("docs/ARCHITECTURE.md");
+        assert!(page.contains(&format!("{} % of the shortest cycle", CYCLE_SHARE * 100.0)));
     }
 
     #[test]
     fn a_bound_of_zero_switches_it_off() {
         let mut policy = WaitPolicy::new(0);
-        assert!((0..100).all(|_| policy.next(busy(100)) == 0));
+        assert!((0..100).all(|_| policy.next(busy(100), 0) == 0));
     }
 
     #[test]

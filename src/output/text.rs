@@ -436,10 +436,16 @@ fn client(text: &mut String, result: &RunResult) {
     );
     line!(
         text,
-        "cores       {}{}  loop stalls {}",
+        "cores       {}{}  loop stalls {}{}",
         c.cores.len(),
         busiest.map_or(String::new(), |b| format!("  busiest {b:.0} %")),
         grouped(c.cores.iter().map(|c| c.loop_stalls).sum()),
+        match c.cores.iter().map(|c| c.longest_stall).fold(0.0, f64::max) {
+            longest if c.cores.iter().any(|c| c.loop_stalls > 0) => {
+                format!(", longest {}", duration(Some(longest)))
+            }
+            _ => String::new(),
+        },
     );
     if let Some(pushes) = &result.pushes {
         line!(

@@ -3,7 +3,7 @@
 use crate::metrics::{CoreTotals, Merged, TlsFailure};
 use crate::result::warnings::{RULES, Warning};
 use crate::result::{MetricFigures, Ordered};
-use crate::units::{Nanos, millis};
+use crate::units::{Nanos, millis, seconds};
 use serde::{Deserialize, Serialize};
 
 /// The figures of all cores of the process; in a merged document, of all processes.
@@ -18,6 +18,14 @@ pub struct Client {
     pub quickack: bool,
     pub stamps_missing: u64,
     pub clock_steps: u64,
+    /// The machine slept during the run.
+    #[serde(default)]
+    pub suspended_seconds: f64,
+    /// Where a control group limits the CPU time: its periods, and those in which every thread was stopped.
+    #[serde(default)]
+    pub quota_periods: Option<u64>,
+    #[serde(default)]
+    pub throttled_periods: Option<u64>,
     pub details_lost: u64,
     pub out_of_range: u64,
     pub reap_lag: MetricFigures,
@@ -66,6 +74,11 @@ pub struct CoreFigures {
     pub cpu: Option<usize>,
     pub busy_percent: Option<f64>,
     pub loop_stalls: u64,
+    #[serde(default)]
+    pub longest_stall: f64,
+    /// Of the run's time, in which it could have run and had no CPU; `None` where the kernel does not count it.
+    #[serde(default)]
+    pub run_delay_percent: Option<f64>,
     pub buffer_shortages: u64,
     pub completion_queue_overflows: u64,
     pub completions: u64,
@@ -88,6 +101,12 @@ pub struct GeneratorFacts {
     pub tls_verified: Option<bool>,
     /// Details that were recorded but could not be written.
     pub details_unwritten: u64,
+    /// The kernel counts how long a thread waits for a CPU.
+    pub run_delay_counted: bool,
+    /// For how long the machine slept.
+    pub suspended: Nanos,
+    /// Periods of a CPU quota, and those of them that were throttled.
+    pub throttled: Option<(u64, u64)>,
 }
 
 impl Client {
@@ -107,6 +126,9 @@ impl Client {
             quickack: facts.quickack,
             stamps_missing: sum.stamps_missing,
             clock_steps: sum.clock_steps,
+            suspended_seconds: seconds(facts.suspended),
+            quota_periods: facts.throttled.map(|(periods, _)| periods),
+            throttled_periods: facts.throttled.map(|(_, throttled)| throttled),
             details_lost: sum.details_lost + facts.details_unwritten,
             out_of_range: sum.out_of_range,
             reap_lag: MetricFigures::from_distribution(&merged.reap_lag()),
@@ -118,9 +140,7 @@ impl Client {
                 failures: failures.collect(),
             }),
             cores: cores
-                .map(|(core, totals)| {
-                    CoreFigures::from_totals(core, facts.cpus.get(core).copied(), totals, duration)
-                })
+                .map(|(core, totals)| CoreFigures::from_totals(core, facts, totals, duration))
                 .collect(),
         }
     }
@@ -148,14 +168,19 @@ impl Client {
 }
 
 impl CoreFigures {
-    fn from_totals(core: usize, cpu: Option<usize>, totals: &CoreTotals, duration: Nanos) -> CoreFigures {
+    fn from_totals(core: usize, facts: &GeneratorFacts, totals: &CoreTotals, duration: Nanos) -> CoreFigures {
         let c = &totals.counters;
         CoreFigures {
             shard: None,
             core,
-            cpu,
+            cpu: facts.cpus.get(core).copied(),
             busy_percent: c.busy(duration).map(|share| share * 100.0),
             loop_stalls: c.loop_stalls,
+            longest_stall: millis(c.longest_stall_ns),
+            run_delay_percent: c
+                .run_delay(duration)
+                .filter(|_| facts.run_delay_counted)
+                .map(|share| share * 100.0),
             buffer_shortages: c.buffer_shortages,
             completion_queue_overflows: c.cq_overflows,
             completions: c.completions,
@@ -190,6 +215,9 @@ mod tests {
             quickack: true,
             tls_verified: None,
             details_unwritten: 0,
+            run_delay_counted: true,
+            suspended: 0,
+            throttled: None,
         };
         let mut client = Client::from_facts(&facts, &Merged::new(1, 1), 0);
         let fails = client.judge(&warnings(rules), fit_required);

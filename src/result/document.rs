@@ -161,6 +161,9 @@ pub struct Host {
     pub local_ports: Option<[u16; 2]>,
     /// Minimum time that a core waits before it looks at its completions again.
     pub min_wait_us: Option<u64>,
+    /// How many CPUs' time the control group allows; `None` without a limit.
+    #[serde(default)]
+    pub cpu_quota: Option<f64>,
 }
 
 impl Host {
@@ -180,6 +183,7 @@ impl Host {
             memlock_bytes,
             local_ports,
             min_wait_us,
+            cpu_quota,
         } = other;
         Host {
             kernel: same(self.kernel, kernel),
@@ -192,6 +196,7 @@ impl Host {
             memlock_bytes: same(self.memlock_bytes, memlock_bytes),
             local_ports: same(self.local_ports, local_ports),
             min_wait_us: same(self.min_wait_us, min_wait_us),
+            cpu_quota: same(self.cpu_quota, cpu_quota),
         }
     }
 }

@@ -217,6 +217,7 @@ fn host() -> Host {
         memlock_bytes: Some(8 << 20),
         local_ports: Some([32768, 60999]),
         min_wait_us: Some(50),
+        cpu_quota: Some(1.5),
     }
 }
 
@@ -261,6 +262,9 @@ fn make() -> RunResult {
             quickack: true,
             tls_verified: Some(true),
             details_unwritten: 0,
+            run_delay_counted: true,
+            suspended: 20 * MILLISECOND,
+            throttled: Some((60, 7)),
         },
         judged: judged(),
         managed_server: Some(ManagedServerFigures {

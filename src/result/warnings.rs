@@ -40,8 +40,18 @@ const REAP_LAG_MS_P99_MAX: f64 = 5.0;
 const P99_SAMPLES_MIN: u64 = 299;
 /// The limit of a core's busy time; k6 advises the same for its generators.
 pub const BUSY_PERCENT_MAX: f64 = 80.0;
+/// The scheduler of a busy machine makes a thread wait for tens of milliseconds; more is a stop.
+const STALL_MS_MAX: f64 = 250.0;
+/// Of the quota's periods, each of which stops every thread for up to 0.1 s: as rare as what p99 leaves out.
+const THROTTLED_PERCENT_MAX: f64 = 1.0;
+/// Of the run's time, in which a worker could have run and had no CPU.
+const RUN_DELAY_PERCENT_MAX: f64 = 5.0;
+/// From the moment when a request is due until it is sent.
+const SCHEDULE_LAG_MS_P99_MAX: f64 = 20.0;
+/// Two clocks that are read one after the other never differ by this much.
+const SUSPENDED_SECONDS_MAX: f64 = 0.01;
 
-pub const RULES: [Rule; 16] = [
+pub const RULES: [Rule; 21] = [
     Rule {
         name: "no_text",
         finds: no_text,
@@ -53,6 +63,36 @@ pub const RULES: [Rule; 16] = [
         finds: unknown_finish,
         generator: false,
         advice: "they count as ok; check in the server's documentation whether they are",
+    },
+    Rule {
+        name: "suspended",
+        finds: suspended,
+        generator: true,
+        advice: "run it again where nothing puts the machine to sleep: systemd-inhibit, caffeine, a virtual machine that stays",
+    },
+    Rule {
+        name: "stalled",
+        finds: stalled,
+        generator: true,
+        advice: "it was stopped (SIGSTOP, Ctrl-Z, docker pause) or had no CPU; nothing was sent or read meanwhile: run it again",
+    },
+    Rule {
+        name: "throttled",
+        finds: throttled,
+        generator: true,
+        advice: "raise or lift the quota (docker run --cpuset-cpus in place of --cpus), or use fewer --cores",
+    },
+    Rule {
+        name: "cpu_taken",
+        finds: cpu_taken,
+        generator: true,
+        advice: "another process runs on its CPU: end it, or choose other CPUs with --cpus",
+    },
+    Rule {
+        name: "late_sends",
+        finds: late_sends,
+        generator: true,
+        advice: "the load was not what was asked for: use more --cores, fewer VUs, or a calmer machine",
     },
     Rule {
         name: "worker_busy",
@@ -208,6 +248,52 @@ fn unknown_finish(r: &RunResult) -> Option<String> {
         .then(|| format!("answers ended with finish reasons that this program does not know: {words}"))
 }
 
+fn suspended(r: &RunResult) -> Option<String> {
+    let slept = r.client.suspended_seconds;
+    (slept > SUSPENDED_SECONDS_MAX).then(|| {
+        format!("the machine slept for {slept:.2} s during the run (limit {SUSPENDED_SECONDS_MAX} s)")
+    })
+}
+
+fn stalled(r: &RunResult) -> Option<String> {
+    let longest = r.client.cores.iter().map(|c| c.longest_stall).fold(0.0, f64::max);
+    (longest > STALL_MS_MAX).then(|| {
+        format!(
+            "a worker stood still for {:.2} s (limit {} s)",
+            longest / 1_000.0,
+            STALL_MS_MAX / 1_000.0
+        )
+    })
+}
+
+fn throttled(r: &RunResult) -> Option<String> {
+    let (periods, throttled) = (r.client.quota_periods?, r.client.throttled_periods?);
+    let percent = throttled as f64 * 100.0 / periods.max(1) as f64;
+    (percent > THROTTLED_PERCENT_MAX).then(|| {
+        format!(
+            "the CPU quota was used up in {throttled} of {periods} periods ({percent:.0} %, limit \
+             {THROTTLED_PERCENT_MAX} %)"
+        )
+    })
+}
+
+fn cpu_taken(r: &RunResult) -> Option<String> {
+    let delays = r.client.cores.iter().filter_map(|c| c.run_delay_percent);
+    let longest = delays.fold(0.0, f64::max);
+    (longest > RUN_DELAY_PERCENT_MAX).then(|| {
+        format!(
+            "a worker waited for its CPU for {longest:.0} % of the time (limit {RUN_DELAY_PERCENT_MAX:.0} %)"
+        )
+    })
+}
+
+fn late_sends(r: &RunResult) -> Option<String> {
+    let p99 = r.metric(MetricId::ScheduleLag)?.p99?;
+    (p99 > SCHEDULE_LAG_MS_P99_MAX).then(|| {
+        format!("requests left late: schedule_lag p99 {p99:.1} ms (limit {SCHEDULE_LAG_MS_P99_MAX} ms)")
+    })
+}
+
 fn worker_busy(r: &RunResult) -> Option<String> {
     let busiest = r
         .client
@@ -315,6 +401,11 @@ mod tests {
         }
         let limits = [
             ("worker_busy", format!("more than {BUSY_PERCENT_MAX} %")),
+            ("suspended", format!("more than {SUSPENDED_SECONDS_MAX} s")),
+            ("stalled", format!("more than {} s", STALL_MS_MAX / 1_000.0)),
+            ("throttled", format!("more than {THROTTLED_PERCENT_MAX} %")),
+            ("cpu_taken", format!("more than {RUN_DELAY_PERCENT_MAX} %")),
+            ("late_sends", format!("above {SCHEDULE_LAG_MS_P99_MAX} ms")),
             ("reap_lag", format!("above {REAP_LAG_MS_P99_MAX} ms")),
             (
                 "coalesced_events",

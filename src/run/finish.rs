@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, Reason};
+use crate::net::clock;
 use crate::output::{self, DetailSpool, OutputFiles};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
@@ -23,6 +24,8 @@ pub struct StartFacts {
     /// When the load was to begin, in nanoseconds since 1970; `None` if no time was given.
     pub start_at: Option<Nanos>,
     pub pushes: Option<Pushes>,
+    /// For how long the machine had slept before the load.
+    pub suspended: Nanos,
 }
 
 /// Builds the result, judges and writes it, and stops the server that the run started.
@@ -56,6 +59,9 @@ pub fn finish(
             quickack: ready.engine.quickack,
             tls_verified: tls_verified(&ready),
             details_unwritten: spooled.as_ref().map_or(0, |s| s.lost),
+            run_delay_counted: clock::run_delay().is_some(),
+            suspended: clock::suspended().saturating_sub(started.suspended),
+            throttled: ready.quota.throttled().map(|t| (t.periods, t.throttled)),
         },
         judged: load.judged.clone(),
         passes: pass_figures(plan, &load),
@@ -235,5 +241,6 @@ fn host(ready: &Ready) -> Host {
         memlock_bytes: h.memlock.soft,
         local_ports: Some([h.local_ports.0, h.local_ports.1]),
         min_wait_us: Some(ready.engine.min_wait_us.into()),
+        cpu_quota: ready.quota.cpus(),
     }
 }

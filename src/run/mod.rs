@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 use crate::cli::RunArgs;
 use crate::config::{load_plan, to_plan};
 use crate::error::{ExitCode, Failure, Mistakes};
+use crate::host::CpuQuota;
 use crate::net::clock;
 use crate::output::{DetailSpool, OutputFiles};
 use crate::plan::Plan;
@@ -99,6 +100,8 @@ pub fn run(
         screen: screen.as_ref(),
         start_at,
     };
+    ready.quota = CpuQuota::read();
+    let suspended = clock::suspended();
     let mut load = Load::run(&passes, books, &mut ready, &context, &mut say)?;
     if let Some(screen) = &screen {
         screen.clear();
@@ -111,6 +114,7 @@ pub fn run(
         begun,
         start_at,
         pushes,
+        suspended,
     };
     let mut finished = finish::finish(&config, &plan, ready, &files, load, start_facts);
     if args.quiet {

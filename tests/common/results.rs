@@ -44,6 +44,9 @@ pub fn facts(profile: &str, duration: Nanos, grouping: Grouping) -> RunFacts {
             quickack: true,
             tls_verified: None,
             details_unwritten: 0,
+            run_delay_counted: true,
+            suspended: 0,
+            throttled: None,
         },
         judged: Judged {
             thresholds: Vec::new(),

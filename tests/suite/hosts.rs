@@ -2,10 +2,12 @@
 //! panic. Filters and limits are real ones, set by a small script before the program replaces it.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use llmload_uring::mock::Mock;
+use llmload_uring::mock::{Mock, MockOptions};
+use rustix::process::Signal;
 
-use crate::common::live::{Dir, Ended, Live, document, wait_until_gone};
+use crate::common::live::{Dir, Ended, Live, document, mock_requests, ran, wait_until_gone};
 use crate::common::{mock, mock_options, program, skipped};
 
 const EXE: &str = env!("CARGO_BIN_EXE_llmload-uring");
@@ -81,6 +83,7 @@ fn assert_refused(ended: Ended, parts: &[&str]) {
         assert!(err.contains(part), "{part}: {err}");
     }
     assert!(err.contains("hint: "), "{err}");
+    assert!(!err.contains("raised the limit"), "{err}");
     assert!(!err.contains("panicked") && !err.contains("report it"), "{err}");
 }
 
@@ -93,6 +96,7 @@ fn a_refused_call_is_named_before_anything_is_sent() {
         ("io_uring_enter", libc::SYS_io_uring_enter),
         ("io_uring_register", libc::SYS_io_uring_register),
         ("sched_setaffinity", libc::SYS_sched_setaffinity),
+        ("prlimit64", libc::SYS_prlimit64),
     ] {
         let tool = deny(number, libc::EPERM);
         let tool: Vec<&str> = tool.iter().map(String::as_str).collect();
@@ -125,28 +129,6 @@ fn threads_that_cannot_be_started_are_told_and_no_library_panics() {
 }
 
 #[test]
-fn where_limits_cannot_be_asked_for_nothing_is_made_up() {
-    let mock = mock(mock_options());
-    let dir = Dir::new();
-    let output = dir.path("result.json");
-    let tool = deny(libc::SYS_prlimit64, libc::EPERM);
-    let tool: Vec<&str> = tool.iter().map(String::as_str).collect();
-    if !can(
-        "where_limits_cannot_be_asked_for_nothing_is_made_up",
-        "python3 and seccomp",
-        &tool,
-    ) {
-        return;
-    }
-    let ended = Live::spawn(&mut short(&tool, &mock, &["-o", &output]))
-        .wait()
-        .expect(0);
-    assert!(!ended.stderr.contains("raised the limit"), "{}", ended.stderr);
-    let ours = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    assert_eq!(document(&output)["host"]["open_files"].as_u64(), ours);
-}
-
-#[test]
 fn a_limit_of_address_space_is_told_in_place_of_an_abort() {
     let mock = mock(mock_options());
     for kib in ["150000", "300000"] {
@@ -161,7 +143,7 @@ fn with_few_descriptors_the_run_is_refused_and_with_none_too() {
     let mock = mock(mock_options());
     for files in ["4", "6", "8", "10", "14", "20", "40"] {
         let tool = ["bash", "-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "x", files];
-        assert_refused(Live::spawn(&mut short(&tool, &mock, &[])).wait(), &["ulimit -n"]);
+        assert_refused(Live::spawn(&mut short(&tool, &mock, &[])).wait(), &["open files"]);
     }
 }
 
@@ -228,4 +210,125 @@ fn a_worker_whose_executor_panics_ends_the_run_with_its_report_and_its_server() 
     assert!(!children.is_empty());
     children.into_iter().for_each(wait_until_gone);
     crate::common::live::wait_until_refused(server);
+}
+
+/// A run of `--require-fit`, stopped and continued in the middle, as Ctrl-Z and a paused container do.
+#[test]
+fn a_run_that_was_stopped_for_a_while_is_not_fit() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let target = format!("http://{}/v1/chat/completions", mock.address);
+    let load = [
+        "high-concurrency",
+        "--vus",
+        "4",
+        "--duration",
+        "4s",
+        "--graceful-stop",
+        "20s",
+    ];
+    let more = ["--target", &target, "--require-fit", "-o", &output];
+    let mut live = Live::start(&[&load[..], &more].concat());
+    crate::common::wait_until("requests flow", || {
+        mock_requests(mock.address) > 10 || live.is_over()
+    });
+    live.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_millis(700)); // How long it stands still is what is tested.
+    live.signal(Signal::CONT);
+    let ended = live.wait().expect(113);
+    assert!(
+        ended.stdout.contains("stalled: a worker stood still for "),
+        "{}",
+        ended.stdout
+    );
+    let client = &document(&output)["client"];
+    assert_eq!(client["limit"], true);
+    assert!(
+        client["limit_reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|r| r["rule"] == "stalled")
+    );
+    let longest = client["cores"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|core| core["longest_stall"].as_f64().unwrap());
+    assert!(longest.fold(0.0, f64::max) > 500.0, "{client}");
+}
+
+/// Ends with the test.
+struct Hog(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Hog {
+    fn on(cpu: usize) -> Hog {
+        let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let mine = over.clone();
+        std::thread::spawn(move || {
+            core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
+            while !mine.load(std::sync::atomic::Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        Hog(over)
+    }
+}
+
+impl Drop for Hog {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_run_whose_cpu_others_hold_is_not_fit() {
+    let test = "a_run_whose_cpu_others_hold_is_not_fit";
+    let cpus = llmload_uring::host::allowed_cpus();
+    if llmload_uring::net::clock::run_delay().is_none() || cpus.len() < 2 {
+        skipped(test, "two CPUs and /proc/thread-self/schedstat");
+        return;
+    }
+    let mock = mock(MockOptions {
+        ttft: 0,
+        gap: 0,
+        cpus: vec![cpus[0]],
+        ..mock_options()
+    });
+    let cpu = cpus[cpus.len() - 1];
+    let _hogs: Vec<Hog> = (0..3).map(|_| Hog::on(cpu)).collect();
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let target = format!("http://{}/v1/chat/completions", mock.address);
+    let load = [
+        "high-concurrency",
+        "--vus",
+        "32",
+        "--duration",
+        "2s",
+        "--graceful-stop",
+        "20s",
+    ];
+    let more = [
+        "--think-time",
+        "0",
+        "--cpus",
+        &cpu.to_string(),
+        "--target",
+        &target,
+        "--require-fit",
+        "-o",
+        &output,
+    ];
+    let ended = ran(&[&load[..], &more].concat()).expect(113);
+    assert!(
+        ended
+            .stdout
+            .contains("cpu_taken: a worker waited for its CPU for "),
+        "{}",
+        ended.stdout
+    );
+    let core = &document(&output)["client"]["cores"][0];
+    assert!(core["run_delay_percent"].as_f64().unwrap() > 5.0, "{core}");
 }

@@ -139,6 +139,12 @@ impl Driver {
 
     /// Queues a send, which is stamped just before the ring is entered.
     pub fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> io::Result<()> {
+        let now = self.now;
+        let conn = self.conn(id);
+        let last = std::mem::replace(&mut conn.last_request, now);
+        if last > 0 {
+            self.policy.note_cycle(now - last);
+        }
         let conn = self.conn(id);
         conn.sent_at = 0;
         conn.send_error = 0;
@@ -232,6 +238,11 @@ impl Driver {
     pub fn close(&mut self, id: ConnId) {
         let conn = self.conn(id);
         conn.closing = true;
+        // A user that connects for each request has no second send: its cycle is the connection's life.
+        let (last, opened) = (conn.last_request, conn.connect_started);
+        if last > 0 && opened > 0 {
+            self.policy.note_cycle(self.now.saturating_sub(opened));
+        }
         while let Some((buffer, _)) = self.inbox.pop(&mut self.conns[id.slot as usize]) {
             self.ring.give_back(buffer);
         }

@@ -22,8 +22,11 @@ use crate::units::{MILLISECOND, Nanos};
 const GATHER: usize = (crate::net::ring::BUFFERS / 2) as usize;
 /// Completions taken out of the ring before the tasks run.
 const DRAIN_MAX: usize = 4096;
-/// A turn longer than this counts as a stall of the loop.
+/// A turn longer than this counts as a stall of the loop, and so does a wait that ends this much after its limit.
 const STALL: Nanos = 10 * MILLISECOND;
+/// Longest wait. It is short so that a process that was stopped, or a thread that did not get its CPU back, shows as a
+/// late end of a wait even if nothing was due.
+const WAIT_MAX: Nanos = 100 * MILLISECOND;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -60,6 +63,8 @@ pub struct NetCounters {
     pub completions: u64,
     pub waits: u64,
     pub loop_stalls: u64,
+    /// Longest turn, or delay after the limit of a wait.
+    pub longest_stall: Nanos,
 }
 
 pub struct Driver {
@@ -95,6 +100,8 @@ pub struct Driver {
     policy: WaitPolicy,
     turn: Turn,
     turn_at: Nanos,
+    /// When the wait should end at the latest; 0 before the first one.
+    wake_by: Nanos,
     /// Time at the beginning of this turn.
     now: Nanos,
     batch: Vec<Completion>,
@@ -131,6 +138,7 @@ impl Driver {
             offset: Offset::new(),
             turn: Turn::default(),
             turn_at: now,
+            wake_by: 0,
             now,
             batch: Vec::with_capacity(DRAIN_MAX),
             counters: NetCounters::default(),
@@ -163,9 +171,7 @@ impl Driver {
     pub fn enter(&mut self) -> io::Result<()> {
         self.rearm_receives()?;
         let now = clock::monotonic();
-        if now - self.now > STALL {
-            self.counters.loop_stalls += 1;
-        }
+        self.note_delay(now - self.now);
         for slot in self.unsent.drain(..) {
             let conn = &mut self.conns[slot as usize];
             if conn.sent_at == 0 {
@@ -173,10 +179,17 @@ impl Driver {
             }
         }
         let wait = self.wait(now);
-        if wait != Wait::No {
+        self.wake_by = now;
+        if let Wait::Yes { timeout, .. } = wait {
             self.counters.waits += 1;
+            self.wake_by += timeout.unwrap_or(WAIT_MAX);
         }
         self.ring.enter(wait, GATHER)
+    }
+
+    fn note_delay(&mut self, delay: Nanos) {
+        self.counters.loop_stalls += u64::from(delay > STALL);
+        self.counters.longest_stall = self.counters.longest_stall.max(delay);
     }
 
     fn wait(&mut self, now: Nanos) -> Wait {
@@ -187,7 +200,7 @@ impl Driver {
         };
         self.turn = Turn::default();
         self.turn_at = now;
-        let min_wait_us = self.policy.next(turn);
+        let min_wait_us = self.policy.next(turn, now);
         if std::mem::take(&mut self.runnable) {
             return Wait::No;
         }
@@ -198,7 +211,9 @@ impl Driver {
         match next {
             Some(at) if at <= now => Wait::No,
             _ => Wait::Yes {
-                timeout: next.map(|at| (at - now).max(self.options.timer_slack)),
+                timeout: Some(next.map_or(WAIT_MAX, |at| {
+                    (at - now).max(self.options.timer_slack).min(WAIT_MAX)
+                })),
                 min_wait_us,
             },
         }
@@ -207,6 +222,9 @@ impl Driver {
     /// Takes completions and due timers, and wakes the tasks that they belong to.
     pub fn reap(&mut self) -> io::Result<()> {
         self.now = clock::monotonic();
+        if self.wake_by > 0 {
+            self.note_delay(self.now.saturating_sub(self.wake_by));
+        }
         self.offset.refresh(self.now);
         let mut batch = std::mem::take(&mut self.batch);
         self.ring.drain(&mut batch, DRAIN_MAX);
