@@ -1,7 +1,7 @@
 use super::*;
 use crate::workload::NamedPaths;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 /// Answers `GET path` with what the table says, 404 for the rest, until it is dropped.

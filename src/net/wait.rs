@@ -179,7 +179,7 @@ mod tests {
             if n.is_multiple_of((cycle / MILLISECOND).max(1)) {
                 policy.note_cycle(cycle);
             }
-            policy.next(busy(20), now)
+            policy.next(busy(200), now)
         });
         turns.collect()
     }

@@ -263,8 +263,8 @@ fn make() -> RunResult {
             tls_verified: Some(true),
             details_unwritten: 0,
             run_delay_counted: true,
-            suspended: 20 * MILLISECOND,
-            throttled: Some((60, 7)),
+            suspended: 5 * MILLISECOND,
+            throttled: Some((600, 6)),
         },
         judged: judged(),
         managed_server: Some(ManagedServerFigures {

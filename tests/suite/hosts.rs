@@ -332,3 +332,74 @@ fn a_run_whose_cpu_others_hold_is_not_fit() {
     let core = &document(&output)["client"]["cores"][0];
     assert!(core["run_delay_percent"].as_f64().unwrap() > 5.0, "{core}");
 }
+
+/// A control group with a CPU quota of 5 %; `None` where none may be made.
+struct Quota(std::path::PathBuf);
+
+impl Quota {
+    fn new() -> Option<Quota> {
+        let name = format!("llmload-test-{}", std::process::id());
+        let v1 = std::path::Path::new("/sys/fs/cgroup/cpu");
+        let is_v1 = v1.join("cpu.cfs_quota_us").exists();
+        let group = if is_v1 {
+            v1.join(name)
+        } else {
+            v1.with_file_name(name)
+        };
+        std::fs::create_dir(&group).ok()?;
+        let quota = Quota(group);
+        let set = |file: &str, value: &str| std::fs::write(quota.0.join(file), value);
+        let set = match is_v1 {
+            true => set("cpu.cfs_period_us", "100000").and_then(|()| set("cpu.cfs_quota_us", "5000")),
+            false => set("cpu.max", "5000 100000"),
+        };
+        set.is_ok().then_some(quota)
+    }
+}
+
+impl Drop for Quota {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_cpu_quota_is_told_at_the_start_and_a_throttled_run_is_not_fit() {
+    let Some(quota) = Quota::new() else {
+        skipped(
+            "a_cpu_quota_is_told_at_the_start_and_a_throttled_run_is_not_fit",
+            "a control group with a CPU quota",
+        );
+        return;
+    };
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let enter = "echo $$ > \"$1\"; shift; exec \"$@\"";
+    let procs = quota.0.join("cgroup.procs").display().to_string();
+    let tool = ["bash", "-c", enter, "x", &procs];
+    let more = [
+        "--vus",
+        "100",
+        "--think-time",
+        "10ms",
+        "--require-fit",
+        "-o",
+        &output,
+    ];
+    let mut command = short(&tool, &mock, &more);
+    let ended = Live::spawn(&mut command).wait().expect(113);
+    assert!(
+        ended.stderr.contains("the control group allows 0.05 CPUs' time"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stdout.contains("throttled: the CPU quota was used up in "),
+        "{}",
+        ended.stdout
+    );
+    let document = document(&output);
+    assert_eq!(document["host"]["cpu_quota"], 0.05);
+    assert!(document["client"]["throttled_periods"].as_u64().unwrap() > 0);
+}
