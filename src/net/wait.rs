@@ -87,8 +87,8 @@ impl WaitPolicy {
         self.cycle.now = self.cycle.now.min(cycle);
     }
 
-    /// Returns the minimum wait of the next turn, which begins at `now`, in microseconds. 0 means to return at the first
-    /// completion.
+    /// Returns the minimum wait of the next turn, which begins at `now`, in microseconds. 0 means the first completion
+    /// ends the wait.
     pub fn next(&mut self, turn: Turn, now: Nanos) -> u32 {
         if self.bound_us == 0.0 {
             return 0;
