@@ -2,23 +2,35 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use llmload_uring::cli::{self, Command};
 use llmload_uring::commands;
 use llmload_uring::error::{ExitCode as Exit, Failure, Reason, escape, one_line};
 use llmload_uring::net::clock;
+use llmload_uring::output::Console;
 use llmload_uring::run;
 use llmload_uring::server;
 use llmload_uring::signals::{Phase, Signals};
 
 fn main() -> ExitCode {
     let begun = clock::monotonic();
-    let cli = cli::parse();
-    let result = match cli.command {
+    // With a handler, a file that is larger than `ulimit -f` allows is an error of its write, not the end.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    let result = cli::parse().map_or_else(|error| told_by_clap(&error), |cli| dispatch(cli, begun));
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => tell(&failure).into(),
+    }
+}
+
+fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
+    match cli.command {
         Some(Command::Llmsim(args)) => server::simulator_child::run(args).map(|()| Exit::Ok),
         // The supervisor ends with the exit code of its server.
         Some(Command::Supervise(args)) => match server::supervisor::run(args) {
-            Ok(code) => return ExitCode::from(code),
+            Ok(code) => std::process::exit(i32::from(code)),
             Err(failure) => Err(failure),
         },
         Some(Command::Compare(args)) => compare(&args),
@@ -28,26 +40,28 @@ fn main() -> ExitCode {
         Some(Command::Mock(args)) => commands::mock::run(&args, &mut say),
         Some(Command::Run(args)) => load(&args, begun),
         Some(Command::Config(args)) => {
-            warn_of_variables();
+            warn_of_variables(&say);
             let checked = commands::config_check::check(&args).map_err(Failure::from);
             checked.and_then(|text| deliver(&text))
         }
         Some(Command::Profiles(args)) => commands::profiles::profiles(&args)
             .map_err(Failure::from)
             .and_then(|text| deliver(&text)),
-        Some(Command::Probe(args)) => Ok(probe(&args)),
-        Some(Command::Completions { shell }) => Ok(print(&cli::completions(shell))),
-        Some(Command::Man) => cli::man().map(|page| print(&page)).map_err(Failure::internal),
+        Some(Command::Probe(args)) => probe(&args),
+        Some(Command::Completions { shell }) => deliver_as_it_is(&cli::completions(shell)),
+        Some(Command::Man) => cli::man()
+            .map_err(Failure::internal)
+            .and_then(|page| deliver_as_it_is(&page)),
         None => load(&cli.run, begun),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => report_failure(&failure).into(),
     }
 }
 
-/// Prints a failure on standard error, and returns its exit code.
-fn report_failure(failure: &Failure) -> Exit {
+/// Shows a failure, and gives its exit code.
+fn tell(failure: &Failure) -> Exit {
+    tell_by(failure, &say)
+}
+
+fn tell_by(failure: &Failure, say: &dyn Fn(&str)) -> Exit {
     for line in failure.to_string().lines() {
         say(line);
     }
@@ -55,61 +69,110 @@ fn report_failure(failure: &Failure) -> Exit {
 }
 
 /// A mistyped variable changes nothing, which its user should know.
-fn warn_of_variables() {
+fn warn_of_variables(say: &dyn Fn(&str)) {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     cli::unknown_variables(names).iter().for_each(|line| say(line));
 }
 
+/// A run leaves what it has to say to a thread of its own. Whoever does not read standard error is waited for only this
+/// long at the end.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+/// A signal that ends the program does so within 100 ms.
+const LEAVE_WITHIN: Duration = Duration::from_millis(50);
+
 fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
+    let console = Console::start();
+    let say = |line: &str| console.say(line);
     if !args.quiet {
-        warn_of_variables();
+        warn_of_variables(&say);
     }
-    let signals = Signals::watch(Phase::Setup, say)?;
-    let finished = run::run(args, &signals, begun, &mut say)?;
+    let of_signals = console.clone();
+    let signals = Signals::watch(Phase::Setup, move |line| {
+        of_signals.say(line);
+        of_signals.drain(Some(LEAVE_WITHIN));
+    })?;
+    let exit = match run::run(args, &signals, begun, &console) {
+        Ok(finished) => report(&finished, &console),
+        Err(failure) => tell_by(&failure, &say),
+    };
+    console.drain(Some(READ_WITHIN));
+    Ok(exit)
+}
+
+/// Prints what a run has come to. Its documents are written by now.
+fn report(finished: &run::Finished, console: &Console) -> Exit {
+    let say = |line: &str| console.say(line);
     let mut exits = vec![finished.exit];
-    let unprinted = deliver(&finished.summary).err();
+    let unprinted = match finished.standard_output_taken {
+        true => {
+            finished.summary.lines().for_each(say);
+            None
+        }
+        false => {
+            // On one terminal the block has to be gone before the summary comes, and both wait for the same reader.
+            let same = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+            console.drain((!same).then_some(READ_WITHIN));
+            deliver(&finished.summary).err()
+        }
+    };
     exits.extend(unprinted.as_ref().map(|failure| failure.exit));
     let failures = finished.errors.iter().chain(&unprinted);
     for failure in failures.filter(|failure| !failure.is_shown()) {
-        report_failure(failure);
+        tell_by(failure, &say);
     }
-    Ok(Exit::combine(&exits))
+    Exit::combine(&exits)
 }
 
 fn merge(args: &cli::MergeArgs) -> Result<Exit, Failure> {
     let merged = commands::merge::run(args)?;
-    print(escape(&merged.summary).as_bytes());
+    merged.notes.iter().for_each(|note| say(note));
+    let delivered = match merged.standard_output_taken {
+        true => {
+            merged.summary.lines().for_each(say);
+            Ok(Exit::Ok)
+        }
+        false => deliver(&merged.summary),
+    };
     if let Some(failure) = &merged.failure {
-        report_failure(failure);
+        tell(failure);
     }
-    Ok(merged.exit)
+    Ok(Exit::combine(&[
+        merged.exit,
+        delivered.unwrap_or_else(|failure| tell(&failure)),
+    ]))
 }
 
 fn import_k6(args: &cli::ImportK6Args) -> Result<Exit, Failure> {
     let imported = commands::import_k6::run(args)?;
     imported.notes.iter().for_each(|note| say(note));
-    Ok(print(escape(&imported.profile).as_bytes()))
+    deliver(&imported.profile)
 }
 
 fn compare(args: &cli::CompareArgs) -> Result<Exit, Failure> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let compared = commands::compare::compare(args, std::io::stdout().is_terminal() && !no_color)?;
-    // Only our own colours are in the text: everything that comes from files was filtered when it was put in.
-    deliver_unfiltered(&compared.text)?;
+    // The colours are ours; what it says of the runs was filtered where it was put in.
+    let delivered = deliver_as_it_is(compared.text.as_bytes());
     compared.notes.iter().for_each(|note| say(note));
-    Ok(compared.exit)
+    Ok(Exit::combine(&[
+        compared.exit,
+        delivered.unwrap_or_else(|failure| tell(&failure)),
+    ]))
 }
 
 /// Writes text to standard output through the filter: a terminal gets plain lines, whatever the text holds.
 fn deliver(text: &str) -> Result<Exit, Failure> {
-    deliver_unfiltered(&escape(text))
+    deliver_as_it_is(escape(text).as_bytes())
 }
 
-/// Writes text to standard output. Output that was asked for and cannot be written is an error, but a closed pipe is
-/// not: its reader has seen enough.
-fn deliver_unfiltered(text: &str) -> Result<Exit, Failure> {
+/// Output that was asked for and did not arrive is an error, but for a reader that has gone away.
+fn deliver_as_it_is(bytes: &[u8]) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    arrived(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn arrived(written: std::io::Result<()>) -> Result<Exit, Failure> {
+    match written {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {
             let reason =
                 Reason::new(format!("cannot write: {e}")).hint("free some space, or redirect it elsewhere");
@@ -119,16 +182,25 @@ fn deliver_unfiltered(text: &str) -> Result<Exit, Failure> {
     }
 }
 
-fn probe(args: &cli::ProbeArgs) -> Exit {
+fn probe(args: &cli::ProbeArgs) -> Result<Exit, Failure> {
     let probed = commands::probe::probe(args);
-    print(escape(&probed.text).as_bytes());
-    probed.problems.as_ref().map_or(Exit::Ok, report_failure)
+    let delivered = deliver(&probed.text);
+    if let Some(lacks) = &probed.problems {
+        tell(lacks);
+    }
+    let found = probed.problems.as_ref().map_or(Exit::Ok, |failure| failure.exit);
+    Ok(Exit::combine(&[
+        found,
+        delivered.unwrap_or_else(|failure| tell(&failure)),
+    ]))
 }
 
-/// Writes to standard output, and ignores errors: a closed pipe is not a reason to fail.
-fn print(bytes: &[u8]) -> Exit {
-    let _ = std::io::stdout().lock().write_all(bytes);
-    Exit::Ok
+/// Help and version are output that was asked for; a bad command line ends with exit code 2, as clap does it.
+fn told_by_clap(error: &clap::Error) -> Result<Exit, Failure> {
+    if error.use_stderr() {
+        error.exit();
+    }
+    arrived(error.print().and_then(|()| std::io::stdout().flush()))
 }
 
 /// Prints one line on standard error, whatever the text holds. Apart from the live block and clap's own errors,

@@ -23,9 +23,8 @@ pub enum Phase {
     Setup,
     /// During the load. Signals are messages to the run; from the second on, there is also a time limit.
     Load,
-    /// The report is being written, which may take long on a pipe or a slow disk. Temporary files of incomplete
-    /// documents are removed if the process ends.
-    Report { temporaries: Vec<PathBuf> },
+    /// The report is being written, which may take long on a pipe or a slow disk.
+    Report,
 }
 
 /// Before anything else could: no descriptor, or no thread, is left for the watch.
@@ -41,16 +40,19 @@ fn refused(error: &std::io::Error) -> Failure {
 pub struct Signals {
     pub received: Receiver<i32>,
     phase: Arc<Mutex<Phase>>,
+    temporaries: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 impl Signals {
     /// Starts to watch signals. Call it early: a signal before that ends the program in the default way, when there is
     /// nothing to clean up. `say` prints a line while the main thread cannot.
-    pub fn watch(phase: Phase, say: fn(&str)) -> Result<Signals, Failure> {
+    pub fn watch(phase: Phase, say: impl Fn(&str) + Send + 'static) -> Result<Signals, Failure> {
         let mut signals = iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|e| refused(&e))?;
         let (tell, received) = bounded(PENDING_MAX);
         let phase = Arc::new(Mutex::new(phase));
         let current = phase.clone();
+        let temporaries = Arc::new(Mutex::new(Vec::new()));
+        let ours = temporaries.clone();
         std::thread::Builder::new()
             .name("signals".into())
             .spawn(move || {
@@ -63,36 +65,42 @@ impl Signals {
                     match phase {
                         Phase::Setup => {
                             say("interrupted before the load began");
-                            leave(&phase);
+                            leave(&ours);
                         }
-                        Phase::Report { .. } if count == 1 => {
+                        Phase::Report if count == 1 => {
                             say("the report is being written; press Ctrl-C again to quit without it");
                         }
                         _ if count == 1 => {}
                         _ => {
                             std::thread::sleep(LEAVE_WITHIN);
-                            let phase = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                            leave(&phase);
+                            leave(&ours);
                         }
                     }
                 }
             })
             .map_err(|e| refused(&e))?;
-        Ok(Signals { received, phase })
+        Ok(Signals {
+            received,
+            phase,
+            temporaries,
+        })
     }
 
     pub fn enter(&self, phase: Phase) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
+
+    /// Names the files that go when a signal ends the process: parts of documents, and claims on their names.
+    pub fn remove_on_exit(&self, temporaries: Vec<PathBuf>) {
+        *self.temporaries.lock().unwrap_or_else(PoisonError::into_inner) = temporaries;
+    }
 }
 
 /// Ends the process from another thread than the main thread. A simulator ends with us by itself. Documents are renamed
 /// into place when they are complete, so files on disk are complete.
-fn leave(phase: &Phase) {
-    if let Phase::Report { temporaries } = phase {
-        for path in temporaries {
-            let _ = std::fs::remove_file(path);
-        }
+fn leave(temporaries: &Mutex<Vec<PathBuf>>) {
+    for path in temporaries.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let _ = std::fs::remove_file(path);
     }
     std::process::exit(i32::from(ExitCode::Interrupted.code()));
 }

@@ -156,12 +156,14 @@ pub enum Command {
     Supervise(SuperviseArgs),
 }
 
-/// Reads the command line and the environment. Help, version and bad command lines (exit code 2) end the
-/// program here, through clap.
-pub fn parse() -> Cli {
+/// Reads the command line and the environment.
+///
+/// # Errors
+/// Help, version and bad command lines, as clap shows them.
+pub fn parse() -> Result<Cli, clap::Error> {
     let matches = Cli::command()
         .try_get_matches()
-        .unwrap_or_else(|e| explain::explain(e, std::env::args_os(), |name| std::env::var(name).ok()).exit());
+        .map_err(|e| explain::explain(e, std::env::args_os(), |name| std::env::var(name).ok()))?;
     // These options exist for their environment variables only.
     let secrets = [
         (
@@ -177,10 +179,10 @@ pub fn parse() -> Cli {
     ];
     for (id, what) in secrets {
         if is_typed(&matches, id) {
-            Cli::command().error(ErrorKind::InvalidValue, what).exit();
+            return Err(Cli::command().error(ErrorKind::InvalidValue, what));
         }
     }
-    Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit())
+    Cli::from_arg_matches(&matches)
 }
 
 /// Tells whether the option was given on the command line, after any command.

@@ -196,7 +196,7 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_REQUIRE_FIT", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub require_fit: bool,
 
-    /// Write the result to this file as JSON
+    /// Write the result as JSON (`-`: standard output)
     #[arg(short, long, env = "LLMLOAD_OUTPUT", hide_env = true, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
 

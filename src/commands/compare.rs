@@ -14,6 +14,10 @@ use crate::compare::read::read_run;
 use crate::compare::{Comparison, Run, csv, json, markdown, plot, text};
 use crate::error::{ExitCode, Failure, Reason, escape, lossless, one_line, shown_path};
 use crate::net::clock;
+use crate::output::write_whole;
+
+/// Standard input in place of a file.
+const STANDARD: &str = "-";
 
 /// The outcome of a comparison, for `main` to print.
 #[derive(Debug)]
@@ -28,15 +32,23 @@ pub struct Compared {
 /// Reads the runs, compares them, and judges the rules. `colour` says that standard output is a terminal that shows
 /// colours.
 pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
+    if let Some(path) = &args.plot {
+        check_plot(path)?;
+    }
     let baselines = Baselines::in_folder(&args.folder);
     let runs = std::iter::once(&args.base).chain(&args.new);
+    if runs.clone().filter(|name| *name == STANDARD).count() > 1 {
+        let reason = Reason::new("standard input is given twice, and can be read once");
+        let reason = reason.hint("name the other run by its file");
+        return Err(Failure::new(ExitCode::Config, reason.at(STANDARD, 0)));
+    }
     let runs: Vec<Run> = runs
         .map(|name| read(name, &baselines))
         .collect::<Result<_, Failure>>()?;
     let comparison = Comparison::new(&runs);
     let judged = judge(&args.fail_on, &comparison, !args.no_significance)?;
     if let Some(path) = &args.plot {
-        write(path, &plot::svg(&runs))?;
+        write_whole(path, plot::svg(&runs).as_bytes())?;
     }
     let failed = judged.iter().any(|j| j.verdict == RuleVerdict::Holds);
     let lines: Vec<String> = judged.iter().map(Judged::line).collect();
@@ -68,21 +80,32 @@ fn append_lines(mut text: String, lines: &[String]) -> String {
     text
 }
 
-/// Reads the run at a path, or the baseline that `@NAME` names.
+/// A path, `-` for standard input, or `@NAME` of a baseline.
 fn read(name: &OsStr, baselines: &Baselines) -> Result<Run, Failure> {
     let label = lossless(name.as_bytes());
     let path = match label.strip_prefix('@') {
         Some(name) => baselines.document(name)?,
+        None if name == STANDARD => return Ok(read_run(Path::new("/dev/stdin"), "stdin")?),
         None => PathBuf::from(name),
     };
     Ok(read_run(&path, &label)?)
 }
 
-fn write(path: &Path, content: &str) -> Result<(), Failure> {
-    std::fs::write(path, content).map_err(|e| {
-        let reason = Reason::new(format!("cannot write: {e}")).hint("name another file with --plot");
-        Failure::new(ExitCode::Output, reason.at(shown_path(path), 0))
-    })
+/// A picture is written in one form, and its name has to say so.
+fn check_plot(path: &Path) -> Result<(), Failure> {
+    let ending = path
+        .extension()
+        .map(|ending| ending.to_string_lossy().to_lowercase());
+    let is_device = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if is_device || ending.as_deref() == Some("svg") {
+        return Ok(());
+    }
+    let what = "--plot draws SVG only, and this name does not end in .svg";
+    let hint = format!("--plot {}", shown_path(path.with_extension("svg")));
+    Err(Failure::new(
+        ExitCode::Config,
+        Reason::new(what).hint(hint).at(shown_path(path), 0),
+    ))
 }
 
 /// Does what a `baseline` command asks for, and returns the text for standard output.

@@ -3,7 +3,7 @@
 use crate::cli::ImportK6Args;
 use crate::error::{ExitCode, Failure, Mistakes, Reason, lossless, one_line, quoted, shown_path};
 use crate::k6::{Imported, Request, decode, import, is_as_written};
-use crate::output::unwritten;
+use crate::output::{unwritten, write_whole};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -112,9 +112,7 @@ fn write_profile(path: &Path, profile: &str, force: bool) -> Result<(), Failure>
     let failed = |action: &str, e| unwritten(path, action, &e);
     let found = match fs::metadata(path) {
         Ok(found) => found,
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            return create(path, profile).map_err(|e| failed("create", e));
-        }
+        Err(e) if e.kind() == ErrorKind::NotFound => return write_whole(path, profile.as_bytes()),
         Err(e) => return Err(failed("write", e)),
     };
     // A pipe or a terminal holds nothing that could be lost.

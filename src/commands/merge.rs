@@ -1,25 +1,33 @@
 //! The subcommand `merge`: reads the documents of all shards and writes the merged one.
 
 use crate::cli::MergeArgs;
-use crate::error::{ExitCode, Failure, Reason, lossless};
+use crate::error::{ExitCode, Failure, Reason, lossless, shown_path};
 use crate::json::JsonError;
 use crate::merge::{DetailCheck, Part, imbalance, merge};
 use crate::output::{self, DetailSpool, OutputFile, Spooled};
 use crate::result::{RunResult, Warning, each_detail};
 use std::fs::File;
 use std::io::BufReader;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The size of one read. It is large because documents with details have hundreds of megabytes.
 const READ_BYTES: usize = 256 * 1024;
 
-/// The outcome of a merge, with the exit code of the merged run.
+/// Standard input in place of a document.
+const STANDARD: &str = "-";
+
+/// What a merge shows, and its exit code: the merged run's.
 #[derive(Debug)]
 pub struct Merged {
     pub summary: String,
     pub exit: ExitCode,
-    /// A bug in the merge itself, if the figures do not add up; the document carries its exit code.
+    /// For standard error.
+    pub notes: Vec<String>,
+    /// The summary is for standard error: the document has standard output.
+    pub standard_output_taken: bool,
+    /// The joining went wrong, and the document says so.
     pub failure: Option<Failure>,
 }
 
@@ -29,18 +37,10 @@ fn refused(reason: Reason) -> Failure {
 }
 
 pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
-    let mut seen = Vec::new();
-    for path in &args.documents {
-        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-        if seen.contains(&real) {
-            let reason = Reason::new("this document was given twice").hint("name each document once");
-            return Err(refused(reason.within(name_of(path))));
-        }
-        seen.push(real);
-    }
+    let documents = documents(args)?;
     let mut parts = Vec::new();
-    for path in &args.documents {
-        parts.push(Part::read(&name_of(path), || open(path)).map_err(refused)?);
+    for document in &documents {
+        parts.push(Part::read(&document.name, || document.open()).map_err(refused)?);
     }
     let mut result = merge(&mut parts, args.partial).map_err(refused)?;
     #[cfg(debug_assertions)]
@@ -56,17 +56,23 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         Some(path) => Some(OutputFile::prepare(path)?),
         None => None,
     };
+    let mut notes = Vec::new();
     let spooled = match file.as_ref().and_then(OutputFile::spool_path) {
-        Some(path) => copy_details(&path, &parts, &args.documents, &mut result)?,
+        Some(path) => copy_details(&path, &parts, &documents, &mut result, &mut notes)?,
         None => None,
     };
     result.summary = output::summary(&result);
+    let standard_output_taken = file.as_ref().is_some_and(OutputFile::is_standard_output);
     if let Some(file) = file {
         file.write(&result, spooled.as_ref())?;
+        // Its lines are in the document.
+        spooled.as_ref().map_or(Ok(()), Spooled::remove)?;
     }
     Ok(Merged {
         summary: result.summary,
         exit: result.run.exit_code,
+        notes,
+        standard_output_taken,
         failure,
     })
 }
@@ -80,23 +86,74 @@ fn lose_a_request(result: &mut RunResult) {
     }
 }
 
-/// Returns the name of a document in errors and in the merged document.
-fn name_of(path: &Path) -> String {
-    lossless(path.as_os_str().as_bytes()).into_owned()
+/// One of the documents that are joined.
+struct Document {
+    /// As errors and the merged document name it.
+    name: String,
+    path: PathBuf,
+    /// Keeps what standard input held.
+    _held: Option<File>,
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, Reason> {
-    let file = File::open(path).and_then(|file| match file.metadata()?.is_file() {
-        true => Ok(file),
-        // The document is read twice, which a pipe does not allow.
-        false => Err(std::io::Error::other("not a regular file")),
-    });
-    let file = file.map_err(|e| {
-        let reason = Reason::new(format!("cannot be read: {e}"))
-            .hint("merge accepts only files written by --output FILE");
-        reason.within(name_of(path))
-    })?;
-    Ok(BufReader::with_capacity(READ_BYTES, file))
+/// The documents that were named, each once.
+fn documents(args: &MergeArgs) -> Result<Vec<Document>, Failure> {
+    let mut seen = Vec::new();
+    let mut documents = Vec::new();
+    for path in &args.documents {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let document = Document::of(path)?;
+        if seen.contains(&real) {
+            let reason = Reason::new("this document was given twice").hint("name each document once");
+            return Err(refused(reason.within(document.name)));
+        }
+        seen.push(real);
+        documents.push(document);
+    }
+    Ok(documents)
+}
+
+impl Document {
+    fn of(path: &Path) -> Result<Document, Failure> {
+        if path.as_os_str() != STANDARD {
+            return Ok(Document {
+                name: lossless(path.as_os_str().as_bytes()).into_owned(),
+                path: path.to_owned(),
+                _held: None,
+            });
+        }
+        let name = "standard input";
+        let held = held_input().map_err(|e| {
+            let reason =
+                Reason::new(format!("cannot be read: {e}")).hint("free space in TMPDIR, or name a file");
+            refused(reason.within(name))
+        })?;
+        Ok(Document {
+            name: name.to_owned(),
+            path: PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd())),
+            _held: Some(held),
+        })
+    }
+
+    fn open(&self) -> Result<BufReader<File>, Reason> {
+        let file = File::open(&self.path).and_then(|file| match file.metadata()?.is_file() {
+            true => Ok(file),
+            // It is read twice.
+            false => Err(std::io::Error::other("not a regular file")),
+        });
+        let file = file.map_err(|e| {
+            let reason = Reason::new(format!("cannot be read: {e}"))
+                .hint("merge accepts only files written by --output FILE");
+            reason.within(self.name.clone())
+        })?;
+        Ok(BufReader::with_capacity(READ_BYTES, file))
+    }
+}
+
+/// What standard input holds, in a file: a document is read twice.
+fn held_input() -> std::io::Result<File> {
+    let mut held = output::unnamed()?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut held)?;
+    Ok(held)
 }
 
 /// The reason why the requests of a document could not be copied.
@@ -127,10 +184,13 @@ impl CopyError {
 fn copy_details(
     path: &Path,
     parts: &[Part],
-    documents: &[PathBuf],
+    documents: &[Document],
     result: &mut RunResult,
+    notes: &mut Vec<String>,
 ) -> Result<Option<Spooled>, Failure> {
     let mut spool = DetailSpool::create(path, &[], 0)?;
+    let kept = spool.kept().map(shown_path);
+    notes.extend(kept.map(|kept| format!("details of a run that was killed are kept: {kept}")));
     let copied = copy_parts(&mut spool, parts, documents);
     let spooled = spool.finish();
     let without = match copied {
@@ -154,17 +214,17 @@ fn copy_details(
     Ok(Some(spooled))
 }
 
-/// Copies the details of each part, and returns the names of the documents that have none.
+/// Names of the documents that have no details.
 fn copy_parts(
     spool: &mut DetailSpool,
     parts: &[Part],
-    documents: &[PathBuf],
+    documents: &[Document],
 ) -> Result<Vec<String>, Failure> {
     let mut without = Vec::new();
-    // The parts are in the order of their shards, the documents in the order of the command line.
-    let of_part = |part: &Part| documents.iter().find(|path| name_of(path) == part.name);
-    for (part, path) in parts.iter().filter_map(|part| Some((part, of_part(part)?))) {
-        let has_details = copy_part(spool, part, path).map_err(|error| error.into_failure(part))?;
+    // The parts are in order of their shards, the documents as they were named.
+    let of_part = |part: &Part| documents.iter().find(|document| document.name == part.name);
+    for (part, document) in parts.iter().filter_map(|part| Some((part, of_part(part)?))) {
+        let has_details = copy_part(spool, part, document).map_err(|error| error.into_failure(part))?;
         if !has_details {
             without.push(part.name.clone());
         }
@@ -173,10 +233,10 @@ fn copy_parts(
     Ok(without)
 }
 
-/// Copies the details of one document; returns false if it has none.
-fn copy_part(spool: &mut DetailSpool, part: &Part, path: &Path) -> Result<bool, CopyError> {
+/// False: the document has no details.
+fn copy_part(spool: &mut DetailSpool, part: &Part, document: &Document) -> Result<bool, CopyError> {
     let mut check = DetailCheck::new(part);
-    let document = open(path).map_err(CopyError::Refused)?;
+    let document = document.open().map_err(CopyError::Refused)?;
     let count = each_detail(document, |json, detail| {
         check.take(detail).map_err(CopyError::Refused)?;
         spool.append_line(json).map_err(CopyError::Unwritten)

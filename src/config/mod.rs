@@ -112,7 +112,7 @@ fn find(name: &str) -> Result<Source, Mistakes> {
             text: text.to_owned(),
         });
     }
-    let is_path = name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
+    let is_path = name == STANDARD || name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
     if is_path {
         read_file(name)
     } else {
@@ -144,11 +144,23 @@ pub fn unknown_profile(name: &str) -> Mistakes {
         .into()
 }
 
+/// Standard input in place of a file.
+const STANDARD: &str = "-";
+
+/// The document at `path`, or the one on standard input. Paths in the latter begin where the program was started.
 fn read_file(path: &str) -> Result<Source, Mistakes> {
     let mut bytes = Vec::new();
-    // Reading one byte more than the limit shows whether a document is too long.
+    let is_standard = path == STANDARD;
+    let (path, name) = match is_standard {
+        true => ("standard input", "stdin"),
+        false => (path, path),
+    };
+    // One byte more than the limit tells a document that is too long from one that just fits.
     let limit = DOCUMENT_BYTES_MAX as u64 + 1;
-    let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    let read = match is_standard {
+        true => std::io::stdin().lock().take(limit).read_to_end(&mut bytes),
+        false => std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+    };
     let wrong = |what: String| Mistakes::from(Reason::new(what).at(path, 0));
     read.map_err(|e| {
         let reason = Reason::new(format!("cannot be read: {e}"));
@@ -167,7 +179,7 @@ fn read_file(path: &str) -> Result<Source, Mistakes> {
         ))
     })?;
     Ok(Source {
-        name: path.to_owned(),
+        name: name.to_owned(),
         file: path.to_owned(),
         text,
     })

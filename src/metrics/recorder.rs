@@ -3,9 +3,9 @@
 use crate::metrics::{CoreCounters, Distribution, MetricId, Sample, SeriesTotals};
 use crate::units::Nanos;
 
-/// Largest number of requests with details between two snapshots: 65,536 per second and core, which take 10 MB. Further
-/// ones are counted in `details_lost`.
-pub const DETAILS_PER_SNAPSHOT_MAX: usize = 1 << 16;
+/// Largest number of requests with details between two snapshots: 262,144 per second and core, more than a core can
+/// make. They take up to 42 MB, of which a host gives what is used. Further ones are counted in `details_lost`.
+pub const DETAILS_PER_SNAPSHOT_MAX: usize = 1 << 18;
 
 /// The figures of one core since its previous snapshot. Snapshots are created before the run and reused throughout it.
 #[derive(Clone, Debug)]

@@ -1,11 +1,14 @@
 //! The spool of details: one JSON line per request, written to disk during the run.
 
-use crate::error::{Failure, safe_json};
+use crate::error::{Failure, safe_json, shown_path};
 use crate::metrics::{Outcome, Sample};
 use crate::output::error::unwritten;
+use crate::output::place::is_at;
+use crate::output::spool_file;
 use crate::units::{MICROSECOND, Nanos, SECOND, seconds};
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// The longest line. Without the endpoint's name it is under 300 bytes, and the configuration bounds the name.
@@ -20,6 +23,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub struct DetailSpool {
     path: PathBuf,
     file: File,
+    /// See [`Self::kept`].
+    kept: Option<PathBuf>,
     /// Name of each endpoint as a JSON string.
     names: Vec<String>,
     /// Prefix of each request's id.
@@ -38,35 +43,39 @@ pub struct DetailSpool {
     buffer: Vec<u8>,
 }
 
-/// A finished spool.
+/// A finished spool. It is read through the file that was written, whatever its name stands for by now.
 #[derive(Debug)]
 pub struct Spooled {
     path: PathBuf,
+    file: File,
     good: u64,
     pub written: u64,
     pub lost: u64,
 }
 
 impl DetailSpool {
-    /// Creates the spool. A file left by an earlier run that was killed is overwritten.
+    /// Creates the file, for this process alone. What a run that was killed has left under the name is kept under
+    /// another one, see [`Self::kept`].
     pub fn create(
         path: &Path,
         series_names: &[String],
         realtime_offset: i128,
     ) -> Result<DetailSpool, Failure> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .map_err(|e| unwritten(path, "create", &e))?;
+        let (file, kept) = spool_file::create(path)?;
+        let spool = DetailSpool::in_file(file, path, series_names, realtime_offset);
+        Ok(DetailSpool { kept, ..spool })
+    }
+
+    /// Spools into a file that is open and empty; `path` is its name.
+    pub fn in_file(file: File, path: &Path, series_names: &[String], realtime_offset: i128) -> DetailSpool {
         let names = series_names
             .iter()
             .map(|name| safe_json(&serde_json::Value::from(name.as_str()).to_string()).into_owned())
             .collect();
-        Ok(DetailSpool {
+        DetailSpool {
             path: path.to_path_buf(),
             file,
+            kept: None,
             names,
             prefix: String::new(),
             by_iteration: false,
@@ -77,7 +86,12 @@ impl DetailSpool {
             broken: false,
             unflushed: 0,
             buffer: Vec::with_capacity(CHUNK_BYTES + SPOOL_LINE_BYTES_MAX),
-        })
+        }
+    }
+
+    /// Where the details of an earlier run that was killed are now.
+    pub fn kept(&self) -> Option<&Path> {
+        self.kept.as_deref()
     }
 
     /// Begins the next pass of the same run: ids begin with `prefix`, and times of day use the offset measured then.
@@ -122,6 +136,7 @@ impl DetailSpool {
     pub fn finish(self) -> Spooled {
         Spooled {
             path: self.path,
+            file: self.file,
             good: self.good,
             written: self.written,
             lost: self.lost,
@@ -226,16 +241,21 @@ impl DetailSpool {
 impl Spooled {
     /// Copies the lines to `out` as elements of a JSON array.
     pub(super) fn copy_elements<W: Write + ?Sized>(&self, out: &mut W) -> std::io::Result<()> {
-        let mut left = File::open(&self.path)?.take(self.good);
+        let mut at = 0;
         let mut chunk = vec![0; CHUNK_BYTES];
         // A line feed inside a JSON line is always escaped, so each one ends an element. The comma is written only
         // when another element follows.
         let mut comma_due = false;
-        loop {
-            let n = left.read(&mut chunk)?;
+        while at < self.good {
+            let most = chunk
+                .len()
+                .min(usize::try_from(self.good - at).unwrap_or(usize::MAX));
+            let n = self.file.read_at(&mut chunk[..most], at)?;
             if n == 0 {
-                return Ok(());
+                let what = format!("{} was cut by somebody else", shown_path(&self.path));
+                return Err(std::io::Error::new(ErrorKind::UnexpectedEof, what));
             }
+            at += n as u64;
             for piece in chunk[..n].split_inclusive(|b| *b == b'\n') {
                 if std::mem::take(&mut comma_due) {
                     out.write_all(b",\n")?;
@@ -244,11 +264,21 @@ impl Spooled {
                 out.write_all(&piece[..piece.len() - usize::from(comma_due)])?;
             }
         }
+        Ok(())
     }
 
-    /// Removes the spool, once the document is in place.
+    /// The file's name, under which it is found if it stays.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the file after the document is in place. One that has been renamed or removed meanwhile is no longer
+    /// ours to remove.
     pub fn remove(&self) -> Result<(), Failure> {
-        std::fs::remove_file(&self.path).map_err(|e| unwritten(&self.path, "remove", &e))
+        match is_at(&self.file, &self.path) {
+            true => std::fs::remove_file(&self.path).map_err(|e| unwritten(&self.path, "remove", &e)),
+            false => Ok(()),
+        }
     }
 }
 

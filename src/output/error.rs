@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 pub(crate) fn unwritten(path: &Path, action: &str, cause: &std::io::Error) -> Failure {
     let hint = match cause.kind() {
         ErrorKind::StorageFull => "free space, or name another disk with --output or --results-dir",
+        ErrorKind::FileTooLarge => "raise the limit of a file's size: ulimit -f unlimited",
         ErrorKind::NotFound => "create the directory first",
         ErrorKind::PermissionDenied => {
             "name a directory that you may write to with --output or --results-dir"

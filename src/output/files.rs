@@ -1,8 +1,9 @@
 //! The files that the result document is written to: the one that was named, and a new one in the results' folder.
 
 use crate::error::Failure;
+use crate::output::claim::Unclaimed;
 use crate::output::error::unwritten;
-use crate::output::{OutputFile, Spooled};
+use crate::output::{OutputFile, Spooled, spool_file};
 use crate::result::RunResult;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -24,7 +25,7 @@ impl OutputFiles {
         let mut files = Vec::new();
         if let Some((folder, now)) = results {
             std::fs::create_dir_all(folder).map_err(|e| unwritten(folder, "create", &e))?;
-            files.push(OutputFile::prepare(&free_name(folder, now))?);
+            files.push(free_file(folder, now)?);
         }
         if let Some(path) = output {
             files.push(OutputFile::prepare(path)?);
@@ -37,10 +38,19 @@ impl OutputFiles {
         self.0.iter().find_map(OutputFile::spool_path)
     }
 
-    /// Returns the files that exist only while documents are being written.
+    /// Refuses a link or a FIFO at [`Self::spool_path`], which only a spool would find out about.
+    pub fn check_spool(&self) -> Result<(), Failure> {
+        self.spool_path().map_or(Ok(()), |path| spool_file::check(&path))
+    }
+
+    /// What is there only while this process has the names.
     pub fn temporaries(&self) -> Vec<PathBuf> {
-        let all = self.0.iter().filter_map(OutputFile::temporary);
-        all.map(Path::to_path_buf).collect()
+        self.0.iter().flat_map(OutputFile::temporaries).collect()
+    }
+
+    /// Whether a document goes to standard output, where nothing else may stand then.
+    pub fn use_standard_output(&self) -> bool {
+        self.0.iter().any(OutputFile::is_standard_output)
     }
 
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
@@ -62,8 +72,10 @@ impl OutputFiles {
     }
 }
 
-/// Returns a free name: `test_run_20261122_030405.json`, UTC. The second file of the same second ends in `_2.json`.
-fn free_name(folder: &Path, now: OffsetDateTime) -> PathBuf {
+/// The first name of this second that is free: not a document's, not that of a run that is still going on, and not one
+/// whose details a killed run has left. `test_run_20261122_030405.json`, UTC; a second one of the same second ends in
+/// `_2.json`.
+fn free_file(folder: &Path, now: OffsetDateTime) -> Result<OutputFile, Failure> {
     let (date, time) = (now.date(), now.time());
     let stem = format!(
         "test_run_{:04}{:02}{:02}_{:02}{:02}{:02}",
@@ -74,15 +86,30 @@ fn free_name(folder: &Path, now: OffsetDateTime) -> PathBuf {
         time.minute(),
         time.second()
     );
-    let names = (1..SAME_SECOND_MAX).map(|n| match n {
-        1 => format!("{stem}.json"),
-        _ => format!("{stem}_{n}.json"),
-    });
-    let last = folder.join(format!("{stem}_{SAME_SECOND_MAX}.json"));
-    names
-        .map(|name| folder.join(name))
-        .find(|path| !path.exists())
-        .unwrap_or(last)
+    let is_there = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+    for n in 1..=SAME_SECOND_MAX {
+        let path = folder.join(match n {
+            1 => format!("{stem}.json"),
+            _ => format!("{stem}_{n}.json"),
+        });
+        if is_there(&path) {
+            continue;
+        }
+        let file = match OutputFile::claim(&path) {
+            Ok(file) => file,
+            Err(Unclaimed::Held(_)) => continue,
+            Err(Unclaimed::Failed(failure)) => return Err(failure),
+        };
+        let spool_is_there = file.spool_path().is_some_and(|spool| is_there(&spool));
+        // Whoever had the name until now may have written the document meanwhile.
+        if !spool_is_there && !is_there(&path) {
+            return Ok(file);
+        }
+    }
+    let cause = std::io::Error::other(format!(
+        "{SAME_SECOND_MAX} results of this second are there already"
+    ));
+    Err(unwritten(folder, "create a file in it", &cause))
 }
 
 #[cfg(test)]
@@ -90,17 +117,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_in_the_folder_is_named_by_its_second_and_never_by_one_that_is_there() {
+    fn the_file_in_the_folder_is_named_by_its_second_and_never_by_one_that_is_there_or_is_to_come() {
         let folder = std::env::temp_dir().join(format!("llmload-files-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let now = OffsetDateTime::from_unix_timestamp(1_767_323_045).unwrap();
-        let first = free_name(&folder, now);
-        assert_eq!(first, folder.join("test_run_20260102_030405.json"));
-        std::fs::write(&first, "{}").unwrap();
-        assert_eq!(
-            free_name(&folder, now),
-            folder.join("test_run_20260102_030405_2.json")
-        );
+        let name = |ending: &str| folder.join(format!("test_run_20260102_030405{ending}"));
+        let first = free_file(&folder, now).unwrap();
+        assert_eq!(first.path(), name(".json"));
+        let second = free_file(&folder, now).unwrap();
+        assert_eq!(second.path(), name("_2.json"), "the first is still going on");
+        std::fs::write(first.path(), "{}").unwrap();
+        drop((first, second));
+        std::fs::write(name("_2.json.details.jsonl"), "left").unwrap();
+        assert_eq!(free_file(&folder, now).unwrap().path(), name("_3.json"));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

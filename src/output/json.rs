@@ -1,16 +1,27 @@
 //! Writes the result document, completely or not at all.
 
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure, Reason, lossless, shown_path};
 use crate::output::Spooled;
+use crate::output::claim::{Claim, Unclaimed};
 use crate::output::error::unwritten;
 use crate::output::layout::Layout;
+use crate::output::place::{create_temporary, hidden_beside};
 use crate::result::RunResult;
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Standard output in place of a file.
+const STANDARD: &str = "-";
+/// A FIFO's reader is often started beside us, a moment later.
+const READER_WITHIN: Duration = Duration::from_secs(10);
+const READER_LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A file for the document that was found writable before the run.
 #[derive(Clone, Debug)]
@@ -21,48 +32,50 @@ pub struct OutputFile {
 
 #[derive(Clone, Debug)]
 enum Destination {
-    /// Written to this temporary file, which is renamed when it is complete.
-    Renamed(PathBuf),
-    /// Written in place, because it is a device or a pipe. It stays open from the check on: the reader of a pipe ends
-    /// when its last writer closes it.
+    /// Through this file, which is renamed. The claim keeps other runs away from the name.
+    Renamed { temporary: PathBuf, claim: Arc<Claim> },
+    /// A device or a pipe is written in place. Open from the check on: a pipe's reader leaves when its last
+    /// writer does.
     InPlace(Arc<File>),
 }
 
 impl OutputFile {
-    /// Checks what can be checked before the run: that the path is not a directory, and that a file can be created in
-    /// its directory. An existing document stays as it is until the new one is complete.
+    /// Checks what can be checked before the run: that the path is no directory, that its directory takes
+    /// a new file, and that no other run is about to write it. An existing document stays as it is until the new one is
+    /// complete. `-` is standard output.
     pub fn prepare(path: &Path) -> Result<OutputFile, Failure> {
-        match std::fs::metadata(path) {
-            Ok(m) if m.is_dir() => {
-                let cause = std::io::Error::from(ErrorKind::IsADirectory);
-                return Err(unwritten(path, "create", &cause));
-            }
-            Ok(m) if !m.is_file() => {
-                let device = OpenOptions::new()
-                    .write(true)
-                    .open(path)
-                    .map_err(|e| unwritten(path, "open", &e))?;
-                return Ok(OutputFile {
-                    path: path.to_path_buf(),
-                    way: Destination::InPlace(Arc::new(device)),
-                });
-            }
-            _ => {}
-        }
-        let Some(name) = path.file_name() else {
-            let cause = std::io::Error::from(ErrorKind::InvalidFilename);
-            return Err(unwritten(path, "create", &cause));
+        let opened = match is_standard(path) {
+            true => standard_output(),
+            false => match std::fs::metadata(path) {
+                Ok(m) if m.is_dir() => Err(ErrorKind::IsADirectory.into()),
+                Ok(m) => in_place(path, &m),
+                Err(_) => Ok(None),
+            },
         };
-        let mut temporary = std::ffi::OsString::from(".");
-        temporary.push(name);
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        let temporary = path.with_file_name(temporary);
-        create_new(&temporary).map_err(|e| unwritten(path, "create", &e))?;
-        // The file is removed until it is needed, so that a kill during the run leaves no stray file.
-        std::fs::remove_file(&temporary).map_err(|e| unwritten(path, "create", &e))?;
+        match opened.map_err(|e| unwritten(path, "create", &e))? {
+            None => OutputFile::claim(path).map_err(Unclaimed::failure),
+            Some(device) => Ok(OutputFile {
+                path: path.to_path_buf(),
+                way: Destination::InPlace(Arc::new(device)),
+            }),
+        }
+    }
+
+    /// The place of a regular file.
+    pub(super) fn claim(path: &Path) -> Result<OutputFile, Unclaimed> {
+        let failed = |e: std::io::Error| Unclaimed::Failed(unwritten(path, "create", &e));
+        let temporary = hidden_beside(path, &format!("{}.tmp", std::process::id()));
+        let temporary = temporary.ok_or_else(|| failed(ErrorKind::InvalidFilename.into()))?;
+        let claim = Claim::of(path)?;
+        create_temporary(&temporary).map_err(failed)?;
+        // Gone again until it is needed, so that a kill during the run leaves no stray file.
+        std::fs::remove_file(&temporary).map_err(failed)?;
         Ok(OutputFile {
             path: path.to_path_buf(),
-            way: Destination::Renamed(temporary),
+            way: Destination::Renamed {
+                temporary,
+                claim: Arc::new(claim),
+            },
         })
     }
 
@@ -70,28 +83,36 @@ impl OutputFile {
         &self.path
     }
 
-    /// Returns the file that `write` fills before it is renamed; `None` for a device or a pipe.
-    pub fn temporary(&self) -> Option<&Path> {
+    /// What is there only while this process has the name: what `write` fills before it gets its name, and the claim.
+    /// None for a device or a pipe.
+    pub fn temporaries(&self) -> Vec<PathBuf> {
         match &self.way {
-            Destination::Renamed(temporary) => Some(temporary),
-            Destination::InPlace(_) => None,
+            Destination::Renamed { temporary, claim } => vec![temporary.clone(), claim.path().to_path_buf()],
+            Destination::InPlace(_) => Vec::new(),
         }
     }
 
-    /// Returns the path of the spool for this document's details; `None` for a device or a pipe, which has no file next
-    /// to it.
+    /// Whether it is standard output, where nothing else may stand then.
+    pub fn is_standard_output(&self) -> bool {
+        matches!(self.way, Destination::InPlace(_))
+            && (is_standard(&self.path) || descriptor(&self.path) == Some(1))
+    }
+
+    /// Where the details of this document are spooled. `None`: a device or a pipe has no file beside it.
     pub fn spool_path(&self) -> Option<PathBuf> {
-        self.temporary()?;
+        if matches!(self.way, Destination::InPlace(_)) {
+            return None;
+        }
         let mut path = self.path.clone().into_os_string();
         path.push(".details.jsonl");
         Some(path.into())
     }
 
-    /// Writes the document. It appears under its name only when it is complete; after an error the old document, if
-    /// any, is still there.
+    /// The document appears under its name only when it is complete. On an error the old document, if any, is
+    /// still there; where the error is one of the details, the new one is there without them.
     pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), Failure> {
         let temporary = match &self.way {
-            Destination::Renamed(temporary) => temporary,
+            Destination::Renamed { temporary, .. } => temporary,
             Destination::InPlace(device) => {
                 return device
                     .try_clone()
@@ -99,37 +120,104 @@ impl OutputFile {
                     .map_err(|e| unwritten(&self.path, "write", &e));
             }
         };
-        let complete = create_new(temporary)
-            .and_then(|file| write_document(file, result, details))
-            .and_then(|file| file.sync_data());
-        if let Err(e) = complete {
-            let _ = std::fs::remove_file(temporary);
-            return Err(unwritten(&self.path, "write", &e));
+        let error = match self.replace(temporary, result, details) {
+            Ok(()) => return Ok(()),
+            Err(e) => vanished(&self.path, &e).unwrap_or_else(|| unwritten(&self.path, "write", &e)),
+        };
+        match details.filter(|_| self.replace(temporary, result, None).is_ok()) {
+            Some(spooled) => Err(error.because(&format!(
+                "the document was written without its details; they are in {}",
+                shown_path(spooled.path())
+            ))),
+            None => Err(error),
         }
-        std::fs::rename(temporary, &self.path).map_err(|e| {
-            let _ = std::fs::remove_file(temporary);
-            unwritten(&self.path, "rename to", &e)
-        })
+    }
+
+    fn replace(
+        &self,
+        temporary: &Path,
+        result: &RunResult,
+        details: Option<&Spooled>,
+    ) -> std::io::Result<()> {
+        create_temporary(temporary)
+            .and_then(|file| write_document(file, result, details))
+            .and_then(|file| file.sync_data())
+            .and_then(|()| std::fs::rename(temporary, &self.path))
+            .inspect_err(|_| drop(std::fs::remove_file(temporary)))
     }
 }
 
-/// Creates a new file with O_EXCL, so that a link that somebody else put there is never followed. A file of this name
-/// belongs to a process that has died, since our process id is in it.
-fn create_new(path: &Path) -> std::io::Result<File> {
-    let open = || {
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .open(path)
-    };
-    match open() {
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            std::fs::remove_file(path)?;
-            open()
-        }
-        other => other,
+/// The folder of `path` was there when the run began.
+fn vanished(path: &Path, error: &std::io::Error) -> Option<Failure> {
+    (error.kind() == ErrorKind::NotFound).then(|| {
+        let what = "cannot write: its directory was removed or renamed during the run";
+        let reason =
+            Reason::new(what).hint("leave the directory of --output or --results-dir alone until the end");
+        let name = lossless(path.as_os_str().as_bytes());
+        Failure::new(ExitCode::Output, reason.at(name, 0))
+    })
+}
+
+/// `None`: a regular file.
+fn in_place(path: &Path, found: &std::fs::Metadata) -> std::io::Result<Option<File>> {
+    match descriptor(path) {
+        Some(1) => return standard_output(),
+        // At its end, if it is a file: it has an offset of its own.
+        Some(_) => return OpenOptions::new().append(true).open(path).map(Some),
+        None if found.is_file() => return Ok(None),
+        None => {}
     }
+    // Open until the file is open for good: the reader leaves with its last writer.
+    let _reader = match found.file_type().is_fifo() {
+        true => Some(await_reader(path)?),
+        false => None,
+    };
+    OpenOptions::new().write(true).open(path).map(Some)
+}
+
+/// Returns when somebody has opened the FIFO for reading: whoever opens it for writing would wait without a word.
+fn await_reader(path: &Path) -> std::io::Result<File> {
+    let begun = std::time::Instant::now();
+    loop {
+        let probe = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path);
+        match probe {
+            Err(e) if e.raw_os_error() == Some(libc::ENXIO) && begun.elapsed() < READER_WITHIN => {
+                std::thread::sleep(READER_LOOK_EVERY);
+            }
+            Err(e) if e.raw_os_error() == Some(libc::ENXIO) => {
+                let what = format!(
+                    "it is a FIFO that nobody has read from for {} s",
+                    READER_WITHIN.as_secs()
+                );
+                return Err(std::io::Error::other(what));
+            }
+            other => return other,
+        }
+    }
+}
+
+fn standard_output() -> std::io::Result<Option<File>> {
+    let stdout = std::io::stdout().as_fd().try_clone_to_owned()?;
+    Ok(Some(stdout.into()))
+}
+
+fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == STANDARD
+}
+
+/// The number of an open file of this process that the path names: `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3`.
+fn descriptor(path: &Path) -> Option<u32> {
+    let link = std::fs::read_link(path).ok();
+    let own = std::fs::canonicalize("/proc/self/fd").ok()?;
+    let names_one = |path: &Path| -> Option<u32> {
+        let folder = std::fs::canonicalize(path.parent()?).ok()?;
+        let number = path.file_name()?.to_str()?.parse().ok()?;
+        (folder == own).then_some(number)
+    };
+    names_one(path).or_else(|| names_one(&link?))
 }
 
 fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> std::io::Result<File> {

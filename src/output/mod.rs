@@ -1,5 +1,7 @@
 //! Writes results as text for people and as JSON for programs. Nothing here computes a figure.
 
+mod claim;
+mod console;
 mod contention;
 mod details;
 mod error;
@@ -9,15 +11,19 @@ mod layout;
 mod live;
 mod numbers;
 mod passes;
+mod place;
+mod spool_file;
 mod terminal;
 mod text;
 mod timings;
 mod workload;
 
+pub use console::Console;
 pub use details::{DetailSpool, SPOOL_LINE_BYTES_MAX, Spooled};
 pub(crate) use error::unwritten;
 pub use files::OutputFiles;
 pub use json::OutputFile;
 pub use live::block;
+pub(crate) use place::{unnamed, write_whole};
 pub use terminal::Screen;
 pub use text::{SUMMARY_LINES_MAX, summary};

@@ -3,7 +3,7 @@
 //! There is no alternate screen and no hidden cursor: printed lines stay in the scrollback, and a program that is
 //! killed at any moment leaves the terminal as it was.
 
-use std::cell::RefCell;
+use crate::output::Console;
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 
@@ -70,25 +70,19 @@ fn visible(line: &str) -> usize {
 /// The terminal behind standard error.
 #[derive(Debug)]
 pub struct Screen {
-    state: RefCell<State>,
+    console: Console,
     pub colour: bool,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    frames: Frames,
-    block: Vec<String>,
-}
-
 impl Screen {
-    /// Returns `None` if standard error is not a terminal, or one that cannot move its cursor.
-    pub fn from_stderr() -> Option<Screen> {
+    /// `None` where standard error is no terminal, or one that cannot move its cursor.
+    pub(super) fn on_console(console: Console) -> Option<Screen> {
         let term = std::env::var_os("TERM");
         if !std::io::stderr().is_terminal() || !moves_cursor(term.as_deref()) || size().is_none() {
             return None;
         }
         Some(Screen {
-            state: RefCell::default(),
+            console,
             colour: has_colour(std::env::var_os("NO_COLOR").as_deref()),
         })
     }
@@ -100,46 +94,23 @@ impl Screen {
 
     /// Shows this block instead of the last one.
     pub fn draw(&self, block: Vec<String>) {
-        let mut state = self.state.borrow_mut();
-        state.block = block;
-        state.redraw();
-    }
-
-    /// Lets `print` write lines of its own, which appear above the block.
-    pub fn above(&self, print: impl FnOnce()) {
-        let mut state = self.state.borrow_mut();
-        state.erase();
-        print();
-        state.redraw();
+        self.console.draw(block);
     }
 
     /// Removes the block for good.
     pub fn clear(&self) {
-        let mut state = self.state.borrow_mut();
-        state.block.clear();
-        state.erase();
+        self.console.draw(Vec::new());
     }
 }
 
-impl State {
-    fn erase(&mut self) {
-        write(&self.frames.erase(size().map_or(1, |(columns, _)| columns)));
-    }
-
-    fn redraw(&mut self) {
-        let (columns, rows) = size().unwrap_or((0, 0));
-        write(&self.frames.draw(&self.block, columns, rows));
-    }
-}
-
-/// Writes everything in one call, so that the terminal never shows half of it.
-fn write(text: &str) {
-    // A terminal that was closed is not a reason to fail.
+/// In one call, so that the terminal shows no half of it.
+pub(super) fn write(text: &str) {
+    // A terminal that has gone away is no reason to fail.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Returns columns and rows, if the terminal knows them.
-fn size() -> Option<(usize, usize)> {
+/// Columns and rows, if the terminal says.
+pub(super) fn size() -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
     let (columns, rows) = (usize::from(size.ws_col), usize::from(size.ws_row));
     (columns > 0 && rows > 0).then_some((columns, rows))

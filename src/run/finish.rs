@@ -88,6 +88,7 @@ pub fn finish(
     Finished {
         exit: ExitCode::combine(&exits),
         summary: result.summary,
+        standard_output_taken: files.use_standard_output(),
         errors: load.books.failures,
     }
 }

@@ -19,10 +19,10 @@ use time::OffsetDateTime;
 
 use crate::cli::RunArgs;
 use crate::config::{load_plan, to_plan};
-use crate::error::{ExitCode, Failure, Mistakes};
+use crate::error::{ExitCode, Failure, Mistakes, shown_path};
 use crate::host::CpuQuota;
 use crate::net::clock;
-use crate::output::{DetailSpool, OutputFiles};
+use crate::output::{Console, DetailSpool, OutputFiles};
 use crate::plan::Plan;
 use crate::result::Grouping;
 use crate::signals::{Phase, Signals};
@@ -38,30 +38,28 @@ pub struct Finished {
     pub exit: ExitCode,
     /// The summary for standard output; empty with `--quiet`.
     pub summary: String,
-    /// The failures for standard error: everything that went wrong apart from the load itself.
+    /// The summary is for standard error: a document has standard output.
+    pub standard_output_taken: bool,
+    /// For standard error: what went wrong beside the load itself.
     pub errors: Vec<Failure>,
 }
 
-/// Makes a run. `begun` is when the program started, on CLOCK_MONOTONIC. `say` prints a line of progress or a note at
-/// once.
-pub fn run(
-    args: &RunArgs,
-    signals: &Signals,
-    begun: Nanos,
-    say: &mut dyn FnMut(&str),
-) -> Result<Finished, Failure> {
+/// `begun`: when the program started, CLOCK_MONOTONIC. `console` prints progress and notes.
+pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -> Result<Finished, Failure> {
+    let mut say = |line: &str| console.say(line);
     let (mut config, mut plan) = load_plan(args)?;
     let start_at = start::start_instant(args.sharding.start_at, clock::realtime())?;
     let now = OffsetDateTime::now_utc();
     let results = config.results_dir.as_deref().map(|folder| (folder, now));
     let files = OutputFiles::prepare(config.run.output.as_deref(), results)?;
+    signals.remove_on_exit(files.temporaries());
     let mut note = |note: &str| {
         if !args.quiet {
             say(note);
         }
     };
-    if config.run.details && files.spool_path().is_none() {
-        note("--details: ignored, because it needs --output with a regular file");
+    if config.run.details {
+        check_spool(&files, &mut note)?;
     }
     notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
@@ -83,13 +81,10 @@ pub fn run(
     }
     setup::pin_to(ready.cpus.reporter);
     let pusher = push::start(gateway, &config, &plan, args.quiet)?;
-    let screen = progress::screen(args);
-    let mut say = |line: &str| match &screen {
-        Some(screen) => screen.above(|| say(line)),
-        None => say(line),
-    };
+    console.pin_to(ready.cpus.reporter);
+    let screen = progress::screen(args, console);
     let books = Books {
-        spool: spool(&files, &ready, &plan)?,
+        spool: spool(&files, &ready, &plan, &mut say)?,
         pusher,
         ..Books::default()
     };
@@ -107,9 +102,7 @@ pub fn run(
         screen.clear();
     }
     let pushes = push::finish(&mut load, &config, signals, &mut say);
-    signals.enter(Phase::Report {
-        temporaries: files.temporaries(),
-    });
+    signals.enter(Phase::Report);
     let start_facts = StartFacts {
         begun,
         start_at,
@@ -123,14 +116,31 @@ pub fn run(
     Ok(finished)
 }
 
-/// Creates the file that each request is written to during the run; `None` if requests are not kept.
-fn spool(files: &OutputFiles, ready: &Ready, plan: &Plan) -> Result<Option<DetailSpool>, Failure> {
-    Ok(match files.spool_path() {
-        // The offset is 0 because each pass sets its own offset to the wall clock when it begins.
-        Some(path) if ready.engine.details => {
-            let spool = DetailSpool::create(&path, &Grouping::from_plan(plan).names_in_details(), 0)?;
-            Some(spool.ids_by_iteration(plan.executor.shared_iterations().is_some()))
-        }
-        _ => None,
-    })
+/// Says where there is no place for details, and refuses one that stands for something else, before anything is sent.
+fn check_spool(files: &OutputFiles, note: &mut dyn FnMut(&str)) -> Result<(), Failure> {
+    if files.spool_path().is_none() {
+        note("--details: ignored, because it needs --output with a regular file");
+    }
+    files.check_spool()
+}
+
+/// Where each request is written to while the run goes on.
+fn spool(
+    files: &OutputFiles,
+    ready: &Ready,
+    plan: &Plan,
+    say: &mut dyn FnMut(&str),
+) -> Result<Option<DetailSpool>, Failure> {
+    let Some(path) = files.spool_path().filter(|_| ready.engine.details) else {
+        return Ok(None);
+    };
+    // Each pass says which time of day its instants are.
+    let spool = DetailSpool::create(&path, &Grouping::from_plan(plan).names_in_details(), 0)?;
+    if let Some(kept) = spool.kept() {
+        let kept = shown_path(kept);
+        say(&format!("details of a run that was killed are kept: {kept}"));
+    }
+    Ok(Some(
+        spool.ids_by_iteration(plan.executor.shared_iterations().is_some()),
+    ))
 }

@@ -1,18 +1,18 @@
 //! The progress of a run: a live block on a terminal, a line every ten seconds elsewhere, or nothing.
 
 use crate::cli::{Progress, RunArgs};
-use crate::output::{Screen, block};
+use crate::output::{Console, Screen, block};
 use crate::plan::Plan;
 use crate::report::{Aggregator, LiveView, progress_line};
 use crate::units::{Nanos, SECOND};
 
 const LINE_EVERY: Nanos = 10 * SECOND;
 
-/// Returns the terminal that the live block is drawn on, if there is to be one.
-pub fn screen(args: &RunArgs) -> Option<Screen> {
+/// The terminal, where progress is shown on one.
+pub fn screen(args: &RunArgs, console: &Console) -> Option<Screen> {
     match args.quiet || args.progress != Progress::Auto {
         true => None,
-        false => Screen::from_stderr(),
+        false => console.screen(),
     }
 }
 

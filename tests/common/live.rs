@@ -174,6 +174,17 @@ impl Ended {
     }
 }
 
+/// The program, whose files may have so many blocks of 512 bytes (of 1 KiB in some shells).
+pub fn with_file_limit(blocks: u32) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -f {blocks}; exec \"$@\""), "sh"])
+        .arg(env!("CARGO_BIN_EXE_llmload-uring"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    command
+}
+
 /// Runs it to its end.
 pub fn ran(args: &[&str]) -> Ended {
     Live::start(args).wait()

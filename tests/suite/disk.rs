@@ -12,7 +12,7 @@ cd \"$0\" || exit 77
 echo OLD >result.json
 \"$@\"
 code=$?
-echo \"-- $(cat result.json) --\"
+printf '%s\\n' \"-- $(cat result.json) --\"
 ls -A
 exit $code";
 
@@ -20,7 +20,7 @@ exit $code";
 const NO_NAMESPACE: [Option<i32>; 2] = [Some(77), Some(1)];
 
 #[test]
-fn a_disk_that_fills_up_exits_112_with_the_whole_summary_and_the_older_document() {
+fn a_disk_that_fills_up_exits_112_with_the_whole_summary_and_a_whole_document() {
     let mut options = mock_options();
     options.unpaced = true;
     let mock = mock(options);
@@ -58,7 +58,7 @@ fn a_disk_that_fills_up_exits_112_with_the_whole_summary_and_the_older_document(
         .map_or(true, |done| NO_NAMESPACE.contains(&done.status.code()))
     {
         skipped(
-            "a_disk_that_fills_up_exits_112_with_the_whole_summary_and_the_older_document",
+            "a_disk_that_fills_up_exits_112_with_the_whole_summary_and_a_whole_document",
             "user and mount namespaces",
         );
         return;
@@ -81,11 +81,20 @@ fn a_disk_that_fills_up_exits_112_with_the_whole_summary_and_the_older_document(
         ended.stdout
     );
     assert!(
-        ended.stdout.contains("requests are missing in details"),
+        ended.stdout.contains("requests are missing from the details"),
         "{}",
         ended.stdout
     );
-    assert!(ended.stdout.contains("\n-- OLD --\n"), "{}", ended.stdout);
+    // The figures take the place of the older document where there is room for them without the details.
+    let (_, document) = ended.stdout.split_once("\n-- ").unwrap();
+    let (document, files) = document.split_once(" --\n").unwrap();
+    if document != "OLD" {
+        let document: serde_json::Value = serde_json::from_str(document).unwrap();
+        assert_eq!(document["totals"]["requests"], 5000);
+        assert_eq!(document["details"], serde_json::Value::Null);
+        assert!(ended.stderr.contains("without its details"), "{}", ended.stderr);
+    }
+    assert_eq!(files, "result.json\nresult.json.details.jsonl\n");
     assert!(!ended.stdout.contains(".tmp"), "{}", ended.stdout);
     assert!(
         !Path::new(&dir.path("result.json")).exists(),

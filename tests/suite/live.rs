@@ -467,16 +467,26 @@ fn a_second_profile_and_a_wrong_variable_are_told_clearly() {
 
 #[test]
 fn details_that_cannot_be_written_are_told_once_and_the_rest_of_the_document_is_there() {
-    let mock = mock(mock_options());
-    let dir = Dir::new();
+    let mut options = mock_options();
+    options.unpaced = true;
+    let (mock, dir) = (mock(options), Dir::new());
     let output = dir.path("result.json");
-    // A disk that is full, in place of the spool.
-    std::os::unix::fs::symlink("/dev/full", format!("{output}.details.jsonl")).unwrap();
     let target = format!("http://{}", mock.address);
-    let ended = ran(&["quick-smoke", "--details", "-o", &output, "--target", &target]).expect(112);
-    ended.one_error("result.json.details.jsonl: cannot write");
+    // Room for the document, but not for its details.
+    let mut command = with_file_limit(300);
+    command.args(["quick-smoke", "--details", "-o", &output, "--target", &target]);
+    command.args(["--vus", "4", "--iterations", "3000", "--think-time", "0"]);
+    let ended = Live::spawn(&mut command).wait().expect(112);
+    let told = ended
+        .stderr
+        .matches("result.json.details.jsonl: cannot write")
+        .count();
+    assert_eq!(told, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("without its details"), "{}", ended.stderr);
     assert!(!ended.stderr.contains("\n\n"), "{}", ended.stderr);
+    assert_eq!(dir.names(), ["result.json", "result.json.details.jsonl"]);
     let document = document(&output);
-    assert_eq!(document["totals"]["requests"], 3);
+    assert_eq!(document["totals"]["requests"], 3000);
+    assert_eq!(document["details"], Value::Null);
     assert_eq!(document["run"]["exit_code"], 112);
 }

@@ -329,6 +329,7 @@ fn two_documents_share_one_spool_which_goes_when_both_are_there() {
     assert!(output.write(&result(&run(None)), Some(&spooled)).is_empty());
     let own = folder.join("test_run_20260102_030405.json");
     assert_eq!(std::fs::read(&named).unwrap(), std::fs::read(&own).unwrap());
+    drop(output);
     assert_eq!(scratch.files(), ["named.json", "results"]);
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
 }
@@ -439,6 +440,7 @@ fn a_document_without_details_and_one_with_none_are_json() {
     assert!(output.write(&result, Some(&spooled)).is_empty());
     let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(document["details"], json!([]));
+    drop(output);
     assert_eq!(scratch.files(), ["result.json"]);
 }
 
@@ -457,7 +459,7 @@ fn a_full_disk_is_an_error_and_leaves_the_old_document_and_the_spool() {
     );
     assert!(error.to_string().contains("\nhint: free space"), "{error}");
 
-    // A spool that is gone stands for any failure while the document is assembled.
+    // A spool that somebody has emptied stands for any failure with the details.
     let scratch = Scratch::new("full");
     let path = scratch.0.join("result.json");
     std::fs::write(&path, "{}").unwrap();
@@ -465,16 +467,57 @@ fn a_full_disk_is_an_error_and_leaves_the_old_document_and_the_spool() {
     let mut spool = spool_for(&output);
     spool.append(&[request(1)]).unwrap();
     let spooled = spool.finish();
-    std::fs::remove_file(output.spool_path().unwrap()).unwrap();
-    assert_eq!(output.write(&result, Some(&spooled)).len(), 1);
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}");
-    assert_eq!(scratch.files(), ["result.json"]);
+    let named = std::fs::File::options()
+        .write(true)
+        .open(output.spool_path().unwrap());
+    named.unwrap().set_len(0).unwrap();
+    let errors = output.write(&result, Some(&spooled));
+    assert_eq!(errors.len(), 1);
+    let error = errors[0].to_string();
+    assert!(
+        error.contains("was cut by somebody else") && error.contains("without its details"),
+        "{error}"
+    );
+    let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(document["details"], Value::Null);
+    drop(output);
+    assert_eq!(scratch.files(), ["result.json", "result.json.details.jsonl"]);
+}
+
+#[test]
+fn a_folder_that_disappears_takes_neither_the_other_document_nor_the_details_with_it() {
+    let scratch = Scratch::new("gone");
+    let folder = scratch.0.join("results");
+    let now = time::OffsetDateTime::from_unix_timestamp(1_767_323_045).unwrap();
+    let named = scratch.0.join("named.json");
+    for gone in ["removed", "renamed"] {
+        let output = OutputFiles::prepare(Some(&named), Some((&folder, now))).unwrap();
+        let mut spool = spool_for(&output);
+        assert!(output.spool_path().unwrap().starts_with(&folder));
+        spool.append(&[request(1)]).unwrap();
+        match gone {
+            "removed" => std::fs::remove_dir_all(&folder).unwrap(),
+            _ => std::fs::rename(&folder, scratch.0.join("moved")).unwrap(),
+        }
+        let errors = output.write(&result(&run(None)), Some(&spool.finish()));
+        assert_eq!(errors.len(), 1, "{gone}");
+        let error = errors[0].to_string();
+        assert!(
+            error.contains("results/test_run_20260102_030405.json: cannot write: its directory"),
+            "{error}"
+        );
+        let document: Value = serde_json::from_slice(&std::fs::read(&named).unwrap()).unwrap();
+        assert_eq!(document["details"].as_array().unwrap().len(), 1, "{gone}");
+        std::fs::remove_file(&named).unwrap();
+    }
 }
 
 #[test]
 fn a_spool_on_a_full_disk_fails_once_and_counts_what_is_lost() {
     let names = SERIES.map(str::to_string);
-    let mut spool = DetailSpool::create(Path::new("/dev/full"), &names, 0).unwrap();
+    let path = Path::new("/dev/full");
+    let full = std::fs::File::options().write(true).open(path).unwrap();
+    let mut spool = DetailSpool::in_file(full, path, &names, 0);
     let samples: Vec<Sample> = (0..10).map(request).collect();
     let error = spool.append(&samples).unwrap_err();
     assert!(error.to_string().contains("No space left"), "{error}");

@@ -1,0 +1,118 @@
+//! How a name in a folder is taken: never through a link, never over a file that somebody else has put there.
+
+use crate::error::Failure;
+use crate::output::error::unwritten;
+use std::collections::hash_map::RandomState;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The permissions of a file that is meant to be shared, before the umask.
+pub(super) const FOR_ALL: u32 = 0o644;
+/// The permissions of a file that nobody else has a use for.
+pub(super) const FOR_OWNER: u32 = 0o600;
+
+/// Creates the file: O_EXCL fails on whatever has the name already, links included.
+pub(super) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+}
+
+/// Creates the temporary file of a document whose name this process holds. One that is there already was left by a dead
+/// process that had our number.
+pub(super) fn create_temporary(path: &Path) -> io::Result<File> {
+    match create_new(path, FOR_ALL) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            create_new(path, FOR_ALL)
+        }
+        other => other,
+    }
+}
+
+/// Whether the open `file` still has the name `path`.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+/// `.NAME.ENDING` in the same folder. `None`: the path does not end in a name.
+pub(super) fn hidden_beside(path: &Path, ending: &str) -> Option<PathBuf> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name()?);
+    name.push(format!(".{ending}"));
+    Some(path.with_file_name(name))
+}
+
+/// A word that no other process has, on other hosts neither.
+pub(super) fn unique() -> String {
+    let random = RandomState::new().build_hasher().finish();
+    format!("{}-{random:016x}", std::process::id())
+}
+
+/// What a name stands for where it is not a regular file, in the words of an error.
+pub(super) fn kind_of(found: &fs::Metadata) -> &'static str {
+    let kind = found.file_type();
+    match () {
+        () if kind.is_symlink() => "a link",
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    }
+}
+
+/// A file that no folder lists, and that is gone when it is closed.
+pub(crate) fn unnamed() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!(".llmload-{}", unique()));
+    let file = create_new(&path, FOR_OWNER)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// Writes a file whole or not at all: under another name first, then renamed. A device or a pipe is written in place.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let failed = |e: io::Error| unwritten(path, "write", &e);
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return fs::write(path, content).map_err(failed);
+    }
+    let unnamed = || failed(ErrorKind::InvalidFilename.into());
+    let temporary = hidden_beside(path, &format!("{}.tmp", unique())).ok_or_else(unnamed)?;
+    let placed = create_new(&temporary, FOR_ALL)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_data()))
+        .and_then(|()| fs::rename(&temporary, path));
+    placed.map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        failed(e)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_whole_and_a_link_of_its_name_is_not_followed() {
+        let folder = std::env::temp_dir().join(format!("llmload-place-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (path, other) = (folder.join("plot.svg"), folder.join("other"));
+        fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        write_whole(&path, b"<svg/>").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"<svg/>");
+        assert_eq!(fs::read(&other).unwrap(), b"precious");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+        let error = write_whole(Path::new("/dev/full"), b"<svg/>").unwrap_err();
+        assert!(error.to_string().contains("No space left"), "{error}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
