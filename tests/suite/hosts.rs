@@ -40,15 +40,10 @@ os.execv(sys.argv[1], sys.argv[1:] + ['--target', 'http://127.0.0.1:50000'])
 fn short(tool: &[&str], mock: &Mock, more: &[&str]) -> Command {
     let mut command = Command::new(tool[0]);
     command.args(&tool[1..]).arg(EXE);
-    command.args([
-        "high-concurrency",
-        "--vus",
-        "5",
-        "--duration",
-        "1s",
-        "--graceful-stop",
-        "5s",
-    ]);
+    command.args(["high-concurrency", "--duration", "1s", "--graceful-stop", "5s"]);
+    if !more.contains(&"--vus") {
+        command.args(["--vus", "5"]);
+    }
     command.args([
         "--target",
         &format!("http://{}/v1/chat/completions", mock.address),
