@@ -30,6 +30,8 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
         next_snapshot: t0 + SNAPSHOT_EVERY,
         core,
     };
+    let load_end = t0 + conductor.core.plan.executor.duration();
+    conductor.core.recorder.borrow_mut().end_load(load_end);
     loop {
         while let Ok(command) = commands.try_recv() {
             conductor.handle(command);
@@ -77,6 +79,9 @@ impl Conductor {
 
     fn handle(&mut self, command: Command) {
         let now = clock::monotonic();
+        if matches!(command, Command::Stop | Command::Abort) {
+            self.core.recorder.borrow_mut().end_load(now);
+        }
         match command {
             Command::Start(_) => {}
             Command::Stop => vu::close(&self.core, now + self.core.plan.graceful_stop),

@@ -41,10 +41,10 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         host: host(parts),
         run: run(parts, &times, &missing),
         totals: figures::totals(parts, &total),
-        rates: rates(&total, duration),
+        rates: rates(&total, times.loaded),
         metrics: metrics(&total),
-        kinds: grouping.by_kind(&series, duration),
-        servers: grouping.by_server(&series, duration),
+        kinds: grouping.by_kind(&series, times.loaded),
+        servers: grouping.by_server(&series, times.loaded),
         server_timings: ServerTimings::from_series(&total),
         timeline: timeline::merge(parts, &times.offsets),
         // Each process's own is in its part.
@@ -78,6 +78,8 @@ struct Times {
     offsets: Vec<f64>,
     /// The time from the first start to the last end.
     duration: Nanos,
+    /// From the first start to the end of the last load.
+    loaded: Nanos,
     /// The largest of `offsets`.
     skew: f64,
 }
@@ -90,13 +92,15 @@ impl Times {
             .iter()
             .map(|part| (part.started_at - begun).max(0) as f64 / SECOND as f64)
             .collect();
-        let ends = parts
-            .iter()
-            .zip(&offsets)
-            .map(|(part, offset)| part.document.run.duration_seconds + offset);
+        let last = |of: fn(&RunResult) -> f64| {
+            let ends = parts.iter().zip(&offsets);
+            let ends = ends.map(|(part, offset)| of(&part.document) + offset);
+            timeline::nanos(ends.fold(0.0, f64::max))
+        };
         Times {
             begun,
-            duration: timeline::nanos(ends.fold(0.0, f64::max)),
+            duration: last(|d| d.run.duration_seconds),
+            loaded: last(|d| d.rates.load_seconds.unwrap_or(d.run.duration_seconds)),
             skew: offsets.iter().copied().fold(0.0, f64::max),
             offsets,
         }

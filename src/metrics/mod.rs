@@ -10,6 +10,7 @@
 //!
 //! This module is pure: it has no clock, no socket, and no allocation per event. Times are nanoseconds.
 
+mod after_load;
 mod cause;
 mod counters;
 mod distribution;
@@ -26,6 +27,7 @@ mod tls;
 #[cfg(test)]
 mod merge_tests;
 
+pub use after_load::AfterLoad;
 pub use cause::Cause;
 pub use counters::CoreCounters;
 pub use distribution::{Distribution, EncodingError, Exact, HIGHEST_US, SIGNIFICANT_DIGITS};

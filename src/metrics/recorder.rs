@@ -70,13 +70,22 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct Recorder {
     current: Box<Snapshot>,
+    /// CLOCK_MONOTONIC.
+    load_end: Nanos,
 }
 
 impl Recorder {
     pub fn new(core: u16, series_count: usize, details: bool) -> Recorder {
         Recorder {
             current: Snapshot::new(core, series_count, details),
+            load_end: Nanos::MAX,
         }
+    }
+
+    /// Says that the load ends at `at` (CLOCK_MONOTONIC), if it does not end earlier. Requests that end later are
+    /// counted as `after_load`.
+    pub fn end_load(&mut self, at: Nanos) {
+        self.load_end = self.load_end.min(at);
     }
 
     /// Returns the counters, to which the engine adds directly.
@@ -97,7 +106,11 @@ impl Recorder {
             sample.invariants();
         }
         let snapshot = &mut *self.current;
-        snapshot.counters.out_of_range += snapshot.series[usize::from(sample.series)].finish(sample);
+        let series = &mut snapshot.series[usize::from(sample.series)];
+        snapshot.counters.out_of_range += series.finish(sample);
+        if sample.done > self.load_end {
+            series.after_load.count(sample);
+        }
         if snapshot.details_max == 0 {
             return;
         }

@@ -227,3 +227,27 @@ fn what_was_noticed_about_an_answer_is_counted() {
         (1, 1)
     );
 }
+
+#[test]
+fn what_ends_after_the_load_is_counted_apart_too_and_the_earlier_end_holds() {
+    let mut recorder = Recorder::new(0, 1, false);
+    let done = sample(Outcome::Ok).done;
+    let mut finish = |end, outcome, at| {
+        recorder.end_load(end);
+        recorder.started(0);
+        recorder.finish(&Sample {
+            done: at,
+            ..sample(outcome)
+        });
+    };
+    finish(Nanos::MAX, Outcome::Ok, done);
+    finish(done + 5, Outcome::Ok, done + 5);
+    finish(done + 9, Outcome::Ok, done + 6);
+    finish(done + 9, Outcome::Http503, done + 7);
+    finish(done + 9, Outcome::Interrupted, done + 8);
+    let snapshot = recorder.into_snapshot();
+    let series = &snapshot.series[0];
+    assert_eq!((series.ok(), series.failed(), series.interrupted()), (3, 1, 1));
+    assert_eq!((series.after_load.ok, series.after_load.failed), (1, 1));
+    assert!(series.after_load.output_tokens <= series.output_tokens);
+}

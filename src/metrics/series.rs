@@ -3,7 +3,8 @@
 use super::finish::FinishCounts;
 use super::sample::TwoClocks;
 use crate::metrics::{
-    Account, Cause, Distribution, FinishWord, METRICS, MetricId, Outcome, Sample, Source, TokenSource,
+    Account, AfterLoad, Cause, Distribution, FinishWord, METRICS, MetricId, Outcome, Sample, Source,
+    TokenSource,
 };
 use crate::units::Nanos;
 
@@ -19,6 +20,7 @@ pub struct SeriesTotals {
     /// The values of failed requests among `metrics`, without those that are recorded before the outcome is known.
     failed_metrics: [Distribution; MetricId::COUNT],
     pub output_tokens: u64,
+    pub after_load: AfterLoad,
     /// Number of requests by source of their token count: the server, events, or none.
     by_token_source: [u64; 3],
     /// Good answers to requests for text that carried none, and the tokens that their servers claim for them.
@@ -44,6 +46,7 @@ pub struct SeriesCounts {
     pub by_finish: Vec<(String, u64)>,
     pub by_status: Vec<(u16, u64)>,
     pub output_tokens: u64,
+    pub after_load: AfterLoad,
     pub ok_without_text: u64,
     pub tokens_without_text: u64,
     pub untyped_streams: u64,
@@ -69,6 +72,7 @@ impl SeriesTotals {
             metrics: std::array::from_fn(|_| Distribution::new()),
             failed_metrics: std::array::from_fn(|_| Distribution::new()),
             output_tokens: 0,
+            after_load: AfterLoad::default(),
             by_token_source: [0; 3],
             ok_without_text: 0,
             tokens_without_text: 0,
@@ -142,6 +146,7 @@ impl SeriesTotals {
             metrics,
             failed_metrics,
             output_tokens,
+            after_load,
             by_token_source,
             ok_without_text,
             tokens_without_text,
@@ -163,6 +168,7 @@ impl SeriesTotals {
             mine.merge(theirs);
         }
         self.output_tokens += output_tokens;
+        self.after_load.merge(after_load);
         merge_each(&mut self.by_token_source, by_token_source);
         self.ok_without_text += ok_without_text;
         self.tokens_without_text += tokens_without_text;
@@ -183,6 +189,7 @@ impl SeriesTotals {
             metrics,
             failed_metrics,
             output_tokens,
+            after_load,
             by_token_source,
             ok_without_text,
             tokens_without_text,
@@ -200,6 +207,7 @@ impl SeriesTotals {
         metrics.iter_mut().for_each(Distribution::reset);
         failed_metrics.iter_mut().for_each(Distribution::reset);
         *output_tokens = 0;
+        *after_load = AfterLoad::default();
         by_token_source.fill(0);
         *ok_without_text = 0;
         *tokens_without_text = 0;
@@ -221,6 +229,7 @@ impl SeriesTotals {
             by_finish,
             by_status,
             output_tokens,
+            after_load,
             ok_without_text,
             tokens_without_text,
             untyped_streams,
@@ -244,6 +253,7 @@ impl SeriesTotals {
             self.by_status.counts[usize::from(*status).min(STATUSES - 1)] += n;
         }
         self.output_tokens += output_tokens;
+        self.after_load.merge(after_load);
         self.ok_without_text += ok_without_text;
         self.tokens_without_text += tokens_without_text;
         self.untyped_streams += untyped_streams;

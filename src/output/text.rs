@@ -96,10 +96,11 @@ fn head(text: &mut String, result: &RunResult) {
     }
     line!(
         text,
-        "rates       {:.1} req/s  ok {:.1} req/s  {:.1} tok/s",
+        "rates       {:.1} req/s  ok {:.1} req/s  {:.1} tok/s, over {:.1} s of load",
         rates.requests_per_second,
         rates.ok_requests_per_second,
         rates.output_tokens_per_second,
+        rates.load_seconds.unwrap_or(run.duration_seconds),
     );
     if let Some(figures) = &result.managed_server {
         server(text, figures);

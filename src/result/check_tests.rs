@@ -81,6 +81,18 @@ fn rates_that_do_not_follow_from_the_counts_are_named() {
         text,
         "`contention.servers[1].alone.contention_error_rate`: 1.5 is not a share from 0 to 1"
     );
+    // The sample's load is shorter than its run, and some of its requests ended later.
+    let sample = sample::full();
+    assert_eq!(sample.rates.load_seconds, Some(5.0));
+    assert!(sample.totals.after_load.ok > 0);
+    let text = set("/rates/load_seconds", json!(6.0));
+    assert!(text.starts_with("`rates.requests_per_second`: "), "{text}");
+    let text = set("/rates/load_seconds", json!(6.1));
+    assert_eq!(text, "`rates.load_seconds`: 6.1 of a run of 6");
+    let text = set("/totals/after_load/ok", json!(0));
+    assert!(text.starts_with("`rates."), "{text}");
+    let text = set("/totals/after_load/failed", json!(1_000));
+    assert!(text.starts_with("`totals.after_load.failed`: 1000 of "), "{text}");
     let text = set("/run/duration_seconds", json!(-6.0));
     assert_eq!(text, "`run.duration_seconds`: -6 is negative");
 }

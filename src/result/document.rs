@@ -6,7 +6,7 @@
 
 use crate::error::ExitCode;
 use crate::judge::{StepsResult, ThresholdResult};
-use crate::metrics::MetricId;
+use crate::metrics::{AfterLoad, MetricId};
 use crate::result::details;
 use crate::result::{
     Client, Contention, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow, MergedFigures,
@@ -217,6 +217,9 @@ pub struct Totals {
     /// Requests by status; only the statuses that occurred.
     pub by_status: Ordered<u64>,
     pub output_tokens: u64,
+    /// What of these counts came after the load had ended.
+    #[serde(default)]
+    pub after_load: AfterLoad,
     pub token_source: TokenSources,
     /// Ok answers without text.
     pub ok_without_text: u64,

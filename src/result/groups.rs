@@ -1,6 +1,6 @@
 //! Counts and measurements of a group of requests: of all, of one server, or of one kind.
 
-use crate::metrics::{Cause, METRICS, Outcome, SeriesTotals, TokenSource};
+use crate::metrics::{AfterLoad, Cause, METRICS, Outcome, SeriesTotals, TokenSource};
 use crate::plan::Plan;
 use crate::result::figures::{MetricFigures, Ordered};
 use crate::units::{Nanos, seconds};
@@ -22,6 +22,9 @@ pub struct Traffic {
     /// Requests by status; only the statuses that occurred.
     pub by_status: Ordered<u64>,
     pub output_tokens: u64,
+    /// Counts of requests that ended after the load.
+    #[serde(default)]
+    pub after_load: AfterLoad,
     pub token_source: TokenSources,
     /// Ok answers without text.
     pub ok_without_text: u64,
@@ -70,7 +73,11 @@ impl TokenSources {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
-    /// Rate of ok and failed requests.
+    /// Time that the rates divide by, from the start of the load to its end; `None` in older documents, which divide
+    /// by the time of the whole run.
+    #[serde(default)]
+    pub load_seconds: Option<f64>,
+    /// Rate of ok and failed requests that ended within the load.
     pub requests_per_second: f64,
     pub ok_requests_per_second: f64,
     pub output_tokens_per_second: f64,
@@ -124,16 +131,16 @@ impl Grouping {
     }
 
     /// Makes a group of each of `series`, which are in the order of `kinds`.
-    pub fn by_kind(&self, series: &[SeriesTotals], duration: Nanos) -> Ordered<GroupFigures> {
+    pub fn by_kind(&self, series: &[SeriesTotals], loaded: Nanos) -> Ordered<GroupFigures> {
         assert_eq!(self.kinds.len(), series.len(), "one name for each series");
         let named = self.kinds.iter().zip(series);
         named
-            .map(|(name, series)| (name.clone(), group(series, duration)))
+            .map(|(name, series)| (name.clone(), group(series, loaded)))
             .collect()
     }
 
     /// Makes a group of each server's kinds of request; `None` if there is only one server.
-    pub fn by_server(&self, series: &[SeriesTotals], duration: Nanos) -> Option<Ordered<GroupFigures>> {
+    pub fn by_server(&self, series: &[SeriesTotals], loaded: Nanos) -> Option<Ordered<GroupFigures>> {
         assert_eq!(
             self.server_of_kind.len(),
             series.len(),
@@ -145,7 +152,7 @@ impl Grouping {
             pairs
                 .filter(|(server, _)| **server == index)
                 .for_each(|(_, series)| sum.merge(series));
-            group(&sum, duration)
+            group(&sum, loaded)
         };
         let groups = (0u16..).zip(&self.servers);
         (!self.servers.is_empty()).then(|| {
@@ -156,10 +163,10 @@ impl Grouping {
     }
 }
 
-fn group(series: &SeriesTotals, duration: Nanos) -> GroupFigures {
+fn group(series: &SeriesTotals, loaded: Nanos) -> GroupFigures {
     GroupFigures {
         totals: traffic(series),
-        rates: rates(series, duration),
+        rates: rates(series, loaded),
         metrics: metrics(series),
     }
 }
@@ -191,6 +198,7 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
             .map(|(status, n)| (status.to_string(), n))
             .collect(),
         output_tokens: series.output_tokens,
+        after_load: series.after_load,
         token_source: TokenSources::from_totals(series),
         ok_without_text: series.ok_without_text,
         tokens_without_text: series.tokens_without_text,
@@ -199,18 +207,22 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
     }
 }
 
-pub(crate) fn rates(series: &SeriesTotals, duration: Nanos) -> Rates {
+/// `loaded`: how long the load went on.
+pub(crate) fn rates(series: &SeriesTotals, loaded: Nanos) -> Rates {
     let per_second = |n: u64| {
-        if duration == 0 {
+        if loaded == 0 {
             0.0
         } else {
-            n as f64 / seconds(duration)
+            n as f64 / seconds(loaded)
         }
     };
+    let after = &series.after_load;
+    let late = after.ok.saturating_add(after.failed);
     Rates {
-        requests_per_second: per_second(series.completed()),
-        ok_requests_per_second: per_second(series.ok()),
-        output_tokens_per_second: per_second(series.output_tokens),
+        load_seconds: Some(seconds(loaded)),
+        requests_per_second: per_second(series.completed().saturating_sub(late)),
+        ok_requests_per_second: per_second(series.ok().saturating_sub(after.ok)),
+        output_tokens_per_second: per_second(series.output_tokens.saturating_sub(after.output_tokens)),
         error_rate: series.failed_rate().unwrap_or(0.0),
         contention_error_rate: series.contention_error_rate().unwrap_or(0.0),
     }

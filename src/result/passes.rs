@@ -84,6 +84,8 @@ pub struct RepeatRun {
 pub struct RepeatFacts {
     pub started_at_unix_ns: i128,
     pub duration: Nanos,
+    /// Time from the start of the load to its end, which rates divide by.
+    pub loaded: Nanos,
     pub stopped_by: StoppedBy,
 }
 
@@ -98,7 +100,7 @@ impl Repeat {
                 stopped_by: facts.stopped_by,
             },
             totals: Totals::from_load(load),
-            rates: rates(total, facts.duration),
+            rates: rates(total, facts.loaded),
             metrics: metrics(total),
             thresholds: judged.thresholds.clone(),
             timeline: RowFigures::from_rows(load.timeline()),

@@ -23,11 +23,14 @@ const SERVER_OF_KIND: [u16; 3] = [0, 0, 1];
 const STARTED: i128 = 1_767_323_045_000_000_000;
 const REPEATS: u32 = 2;
 const DURATION: Nanos = 3 * SECOND;
+/// What ends after that has ended in the wind-down.
+const LOADED: Nanos = 2_500 * MILLISECOND;
 
 /// Makes a run on one core: 90 requests in three seconds, some of them not ok, and `slower` percent slower.
 fn load(slower: u64) -> Aggregator {
     let mut aggregator = Aggregator::new(1, KINDS.len());
     let mut recorder = Recorder::new(0, KINDS.len(), false);
+    recorder.end_load(LOADED);
     for second in 0..3 {
         for n in second * 30..(second + 1) * 30 {
             request(&mut recorder, n, slower);
@@ -157,19 +160,20 @@ fn passes(loads: &[Aggregator], together: &Aggregator, grouping: &Grouping) -> P
             let facts = RepeatFacts {
                 started_at_unix_ns: STARTED,
                 duration: DURATION,
+                loaded: LOADED,
                 stopped_by: StoppedBy::Plan,
             };
             Repeat::new(number, facts, load, &judged())
         })
         .collect();
-    let by_server = |load: &Aggregator, duration| {
+    let by_server = |load: &Aggregator, loaded| {
         grouping
-            .by_server(&load.merged().series, duration)
+            .by_server(&load.merged().series, loaded)
             .expect("two servers")
     };
     let (alone, all) = (
-        by_server(&loads[0], DURATION),
-        by_server(together, u64::from(REPEATS) * DURATION),
+        by_server(&loads[0], LOADED),
+        by_server(together, u64::from(REPEATS) * LOADED),
     );
     let pairs = alone.iter().zip(all.iter());
     let pairs: Vec<_> = pairs
@@ -254,6 +258,7 @@ fn make() -> RunResult {
         host: host(),
         run: run(),
         duration: u64::from(REPEATS) * DURATION,
+        loaded: u64::from(REPEATS) * LOADED,
         passes: passes(&loads, &together, &grouping),
         grouping,
         generator: GeneratorFacts {

@@ -52,6 +52,7 @@ pub fn finish(
         host: host(&ready),
         run: run(config, plan, &ready, &load, &started),
         duration: load.measured.duration,
+        loaded: load.measured.loaded,
         grouping: Grouping::from_plan(plan),
         generator: GeneratorFacts {
             cpus: ready.cpus.workers.clone(),
@@ -176,9 +177,9 @@ fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
 /// every server had its turn.
 fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
     let grouping = Grouping::from_plan(plan);
-    let figures = |total: &Total| grouping.by_server(&total.load.merged().series, total.duration);
+    let figures = |total: &Total| grouping.by_server(&total.load.merged().series, total.loaded);
     let servers = &grouping.servers;
-    if load.alone.is_empty() || load.alone.len() < servers.len() || load.measured.duration == 0 {
+    if load.alone.is_empty() || load.alone.len() < servers.len() || load.measured.loaded == 0 {
         return None;
     }
     let together = figures(&load.measured)?;

@@ -39,6 +39,8 @@ pub struct Listener<'a> {
     books: Books,
     stopped_by: StoppedBy,
     t0: Nanos,
+    /// When the cores were told to end the load before its plan.
+    told_to_stop: Option<Nanos>,
     cores_left: usize,
     rows: u64,
     shown: Shown<'a>,
@@ -78,6 +80,8 @@ pub struct Listened {
     pub stopped_by: StoppedBy,
     pub t0: Nanos,
     pub ended: Nanos,
+    /// When the load ended: requests in flight then had the rest of the time.
+    pub load_ended: Nanos,
     pub wall_offset: i64,
 }
 
@@ -100,6 +104,7 @@ impl<'a> Listener<'a> {
             judge: Judge::from_plan(plan),
             stopped_by: StoppedBy::Plan,
             t0: 0,
+            told_to_stop: None,
             cores_left: cores,
             rows: 0,
             shown,
@@ -143,7 +148,7 @@ impl<'a> Listener<'a> {
                     self.give_up = after(FAILURE_GRACE);
                 }
                 self.stopped_by = StoppedBy::Failure;
-                self.engine.send(Command::Abort);
+                self.stop(Command::Abort);
             }
             Report::Ready { .. } => {}
         }
@@ -179,13 +184,18 @@ impl<'a> Listener<'a> {
             (self.say)(&format!(
                 "stopping: requests in flight have up to {grace} to finish; Ctrl-C again stops at once"
             ));
-            self.engine.send(Command::Stop);
+            self.stop(Command::Stop);
         } else {
             // On a terminal this also ends the line with the `^C`, so that the report begins on a line of its own.
             (self.say)("stopping at once");
-            self.engine.send(Command::Abort);
+            self.stop(Command::Abort);
             self.give_up = after(ABORT_GRACE);
         }
+    }
+
+    fn stop(&mut self, command: Command) {
+        self.told_to_stop.get_or_insert_with(clock::monotonic);
+        self.engine.send(command);
     }
 
     fn close_row(&mut self, ready: &mut Ready) {
@@ -215,7 +225,7 @@ impl<'a> Listener<'a> {
         {
             self.books.failures.push(e);
             self.stopped_by = StoppedBy::Server;
-            self.engine.send(Command::Stop);
+            self.stop(Command::Stop);
         }
     }
 
@@ -237,7 +247,7 @@ impl<'a> Listener<'a> {
             (self.say)(&format!(
                 "stopping: threshold {failed}; requests in flight have up to {grace} to finish"
             ));
-            self.engine.send(Command::Stop);
+            self.stop(Command::Stop);
         }
     }
 
@@ -250,6 +260,8 @@ impl<'a> Listener<'a> {
         self.aggregator.tick(ended - self.t0, 0);
         self.judge(ended - self.t0);
         let wall_offset = self.engine.wall_offset;
+        let planned = self.t0 + self.plan.executor.duration();
+        let load_ended = ended.min(planned).min(self.told_to_stop.unwrap_or(ended));
         if left {
             // After a second signal or a failure threads are not joined, because the process ends at once.
             std::mem::forget(self.engine);
@@ -269,6 +281,7 @@ impl<'a> Listener<'a> {
             stopped_by: self.stopped_by,
             t0: self.t0,
             ended,
+            load_ended,
             wall_offset,
         }
     }

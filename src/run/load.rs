@@ -32,15 +32,18 @@ pub struct PassContext<'a> {
 pub struct Total {
     pub load: Aggregator,
     pub duration: Nanos,
+    /// Of that, until the load ended: what rates divide by.
+    pub loaded: Nanos,
 }
 
 impl Total {
-    fn append(sum: &mut Option<Total>, load: Aggregator, duration: Nanos) {
+    fn append(sum: &mut Option<Total>, more: Total) {
         match sum {
-            None => *sum = Some(Total { load, duration }),
+            None => *sum = Some(more),
             Some(total) => {
-                total.load.append(&load);
-                total.duration += duration;
+                total.load.append(&more.load);
+                total.duration += more.duration;
+                total.loaded += more.loaded;
             }
         }
     }
@@ -192,9 +195,15 @@ impl Passes {
             stopped_by,
             t0,
             ended,
+            load_ended,
             wall_offset,
         } = listened;
-        let duration = ended - t0;
+        let (duration, loaded) = (ended - t0, load_ended.saturating_sub(t0));
+        let total_of = |load| Total {
+            load,
+            duration,
+            loaded,
+        };
         if pass.role != Role::Measured {
             match &mut self.unmeasured {
                 None => self.unmeasured = Some(aggregator.merged().clone()),
@@ -212,7 +221,7 @@ impl Passes {
                 if self.alone.len() <= index {
                     self.alone.resize_with(index + 1, || None);
                 }
-                Total::append(&mut self.alone[index], aggregator, duration);
+                Total::append(&mut self.alone[index], total_of(aggregator));
             }
             Role::Measured => {
                 let begun = t0.saturating_sub(books.origin.unwrap_or(t0));
@@ -228,6 +237,7 @@ impl Passes {
                 let facts = RepeatFacts {
                     started_at_unix_ns: i128::from(t0) + i128::from(wall_offset),
                     duration,
+                    loaded,
                     stopped_by,
                 };
                 if self.repeats_planned > 1 {
@@ -238,7 +248,7 @@ impl Passes {
                     self.begun = Some((t0, wall_offset));
                 }
                 self.judged.push(judged);
-                Total::append(&mut self.measured, aggregator, duration);
+                Total::append(&mut self.measured, total_of(aggregator));
                 books.measured += duration;
             }
         }
@@ -254,6 +264,7 @@ impl Passes {
             measured: self.measured.unwrap_or_else(|| Total {
                 load: Aggregator::new(cores, series),
                 duration: 0,
+                loaded: 0,
             }),
             alone: self.alone,
             warmup: self.warmup,

@@ -37,6 +37,7 @@ pub fn facts(profile: &str, duration: Nanos, grouping: Grouping) -> RunFacts {
             versions: Ordered::from_iter([("llmload-uring", "0.1.0".to_owned())]),
         },
         duration,
+        loaded: duration,
         grouping,
         generator: GeneratorFacts {
             cpus: vec![1, 2],

@@ -2,6 +2,8 @@
 
 use crate::common::live::*;
 use crate::common::*;
+use llmload_uring::mock::MockOptions;
+use llmload_uring::units::MILLISECOND;
 use serde_json::Value;
 
 const BUG: &str = "hint: this is a bug in llmload-uring; please report it, with the command line\n";
@@ -50,6 +52,33 @@ fn a_request_without_an_outcome_is_a_bug_that_the_run_reports_with_its_figures()
     assert_eq!(
         (&document["totals"]["requests"], &document["totals"]["ok"]),
         (&Value::from(10), &Value::from(9))
+    );
+}
+
+#[test]
+fn rates_are_those_of_the_load_and_not_of_the_time_in_which_it_winds_down() {
+    let slow = MockOptions {
+        ttft: 700 * MILLISECOND,
+        ..mock_options()
+    };
+    let (mock, dir) = (mock(slow), Dir::new());
+    let text = "executor: constant-vus\nvus: 2\nduration: 1s\ngraceful_stop: 50s\nmodels: [m]\nprompts: [Hi]\n\
+                requests:\n  - { name: stream, stream: true, max_tokens: 4, timeout: 50s }\n";
+    let (profile, output) = (dir.write("profile.yaml", text), dir.path("result.json"));
+    let target = format!("http://{}", mock.address);
+    let ended = ran(&[&profile, "--target", &target, "--output", &output]).expect(0);
+    let document = document(&output);
+    let (totals, rates) = (&document["totals"], &document["rates"]);
+    // Each user is in the middle of a request when the second is over.
+    assert_eq!(totals["after_load"]["ok"], 2);
+    assert_eq!(rates["load_seconds"], 1.0);
+    let within = totals["ok"].as_u64().unwrap() - 2;
+    assert_eq!(rates["requests_per_second"].as_f64(), Some(within as f64));
+    assert_eq!(document["kinds"]["stream"]["rates"], *rates);
+    assert!(
+        ended.stdout.contains(" tok/s, over 1.0 s of load\n"),
+        "{}",
+        ended.stdout
     );
 }
 

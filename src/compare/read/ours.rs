@@ -189,8 +189,14 @@ impl<'a> Section<'a> {
             count("failed", t.failed),
             count("interrupted", t.interrupted),
             count("dropped_iterations", t.dropped_iterations),
-            scalar("requests_per_second", "/s", r.requests_per_second),
-            scalar("ok_requests_per_second", "/s", r.ok_requests_per_second),
+            Scalar {
+                slices: self.amounts_of_load(|row| row.requests),
+                ..scalar("requests_per_second", "/s", r.requests_per_second)
+            },
+            Scalar {
+                slices: self.amounts_of_load(|row| row.requests - row.errors),
+                ..scalar("ok_requests_per_second", "/s", r.ok_requests_per_second)
+            },
             Scalar {
                 of: t.ok.checked_add(t.failed),
                 slices: self.amounts_of_rows(|row| row.errors),
@@ -200,7 +206,10 @@ impl<'a> Section<'a> {
                 slices: self.amounts_of_rows(|row| row.output_tokens),
                 ..count("output_tokens", t.output_tokens)
             },
-            scalar("output_tokens_per_second", "/s", r.output_tokens_per_second),
+            Scalar {
+                slices: self.amounts_of_load(|row| row.output_tokens),
+                ..scalar("output_tokens_per_second", "/s", r.output_tokens_per_second)
+            },
             scalar("bytes_sent", "bytes", t.bytes_sent as f64),
             scalar("bytes_received", "bytes", t.bytes_received as f64),
             count("connections_opened", t.connections_opened),
@@ -215,6 +224,19 @@ impl<'a> Section<'a> {
 
     fn amounts_of_rows(&self, pick: impl Fn(&RowFigures) -> u64) -> Vec<Slice> {
         self.slices(|row| (row.requests, pick(row) as f64))
+    }
+
+    /// Makes slices of the rows that begin within the load, as rates do. Older documents do not say when it ended.
+    fn amounts_of_load(&self, pick: impl Fn(&RowFigures) -> u64) -> Vec<Slice> {
+        let Some(load_seconds) = self.rates.load_seconds else {
+            return Vec::new();
+        };
+        let begins = self.timeline.iter().map(|row| row.elapsed_seconds);
+        let begins = std::iter::once(0.0).chain(begins);
+        let within = begins.take_while(|begin| *begin < load_seconds).count();
+        let mut slices = self.amounts_of_rows(pick);
+        slices.truncate(within);
+        slices
     }
 
     /// Makes slices of the timeline; `pick` returns the count and the sum of a row.

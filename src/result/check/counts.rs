@@ -1,7 +1,7 @@
 //! Checks counts of requests, and the rates that follow from them.
 
 use super::{Result, ensure, ensure_not_negative};
-use crate::metrics::Outcome;
+use crate::metrics::{AfterLoad, Outcome};
 use crate::result::{Ordered, Rates, Totals, Traffic};
 
 /// The relative difference between a rate and its counts that counts as rounding.
@@ -18,6 +18,7 @@ pub(super) struct Counted<'a> {
     /// True if exactly that many have none.
     is_exact: bool,
     pub output_tokens: u64,
+    after_load: AfterLoad,
     by_outcome: &'a Ordered<u64>,
     by_status: &'a Ordered<u64>,
     interrupted_elapsed_max_seconds: f64,
@@ -33,6 +34,7 @@ impl<'a> Counted<'a> {
             in_flight_max: t.in_flight,
             is_exact: true,
             output_tokens: t.output_tokens,
+            after_load: t.after_load,
             by_outcome: &t.by_outcome,
             by_status: &t.by_status,
             interrupted_elapsed_max_seconds: t.interrupted_elapsed_max_seconds,
@@ -49,6 +51,7 @@ impl<'a> Counted<'a> {
             in_flight_max,
             is_exact: false,
             output_tokens: t.output_tokens,
+            after_load: t.after_load,
             by_outcome: &t.by_outcome,
             by_status: &t.by_status,
             interrupted_elapsed_max_seconds: t.interrupted_elapsed_max_seconds,
@@ -96,6 +99,16 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
             format!("{n} is not that of `{key}.by_outcome`, {of_outcome}")
         })?;
     }
+    let after = &c.after_load;
+    for (name, late, all) in [
+        ("ok", after.ok, c.ok),
+        ("failed", after.failed, c.failed),
+        ("output_tokens", after.output_tokens, c.output_tokens),
+    ] {
+        ensure(late <= all, format!("{key}.after_load.{name}"), || {
+            format!("{late} of {all}")
+        })?;
+    }
     let answered = sum(c.by_status);
     ensure(answered <= requests, format!("{key}.by_status"), || {
         format!("{answered} statuses of {requests} requests")
@@ -113,12 +126,15 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     each: impl Fn() -> I,
 ) -> Result {
     type Pick = fn(&Counted<'_>) -> u64;
-    let counts: [(&str, Pick); 5] = [
+    let counts: [(&str, Pick); 8] = [
         ("requests", |c| c.requests),
         ("ok", |c| c.ok),
         ("failed", |c| c.failed),
         ("interrupted", |c| c.interrupted),
         ("output_tokens", |c| c.output_tokens),
+        ("after_load.ok", |c| c.after_load.ok),
+        ("after_load.failed", |c| c.after_load.failed),
+        ("after_load.output_tokens", |c| c.after_load.output_tokens),
     ];
     for (name, pick) in counts {
         let sum: u128 = each().map(|c| u128::from(pick(&c))).sum();
@@ -141,16 +157,25 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     Ok(())
 }
 
-/// Checks the rates; `seconds` is the time that they divide by.
-pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Result {
+/// Checks the rates; `duration` is that of the run in seconds, of which the load is a part.
+pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, duration: f64) -> Result {
     let Rates {
+        load_seconds,
         requests_per_second,
         ok_requests_per_second,
         output_tokens_per_second,
         error_rate,
         contention_error_rate,
     } = *rates;
+    let seconds = load_seconds.unwrap_or(duration);
+    let is_part = (0.0..=duration * (1.0 + ROUNDING)).contains(&seconds);
+    ensure(is_part, format!("{key}.load_seconds"), || {
+        format!("{seconds} of a run of {duration}")
+    })?;
     let completed = c.completed() as f64;
+    let after = &c.after_load;
+    let within = |n: u128, late: u64| n.saturating_sub(u128::from(late)) as f64;
+    let completed_within = within(c.completed(), after.ok.saturating_add(after.failed));
     let share = |n: u64| {
         if completed > 0.0 {
             n as f64 / completed
@@ -179,20 +204,20 @@ pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f6
         (
             "requests_per_second",
             requests_per_second,
-            per_second(completed),
-            "ok and failed over the duration",
+            per_second(completed_within),
+            "ok and failed within the load over its time",
         ),
         (
             "ok_requests_per_second",
             ok_requests_per_second,
-            per_second(c.ok as f64),
-            "ok over the duration",
+            per_second(within(c.ok.into(), after.ok)),
+            "ok within the load over its time",
         ),
         (
             "output_tokens_per_second",
             output_tokens_per_second,
-            per_second(c.output_tokens as f64),
-            "output tokens over the duration",
+            per_second(within(c.output_tokens.into(), after.output_tokens)),
+            "output tokens within the load over its time",
         ),
     ] {
         let is_near = (said - meant).abs() <= meant.abs() * ROUNDING;

@@ -1,0 +1,34 @@
+//! Counts what ended after the load had: it was measured, and is no part of the load's rates.
+
+use crate::metrics::{Outcome, Sample};
+use serde::{Deserialize, Serialize};
+
+/// Requests that came to an end while the run wound down: after the planned load, or after the run was told to stop.
+/// Fewer and fewer of them load the server, so that a rate over their time would say less than the server did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AfterLoad {
+    pub ok: u64,
+    pub failed: u64,
+    /// Of both.
+    pub output_tokens: u64,
+}
+
+impl AfterLoad {
+    /// Counts a request. Interrupted ones did not come to an end.
+    pub(super) fn count(&mut self, sample: &Sample) {
+        self.ok += u64::from(sample.outcome == Outcome::Ok);
+        self.failed += u64::from(sample.outcome.is_failure());
+        self.output_tokens += u64::from(sample.output_tokens);
+    }
+
+    pub(super) fn merge(&mut self, other: &AfterLoad) {
+        let AfterLoad {
+            ok,
+            failed,
+            output_tokens,
+        } = other;
+        self.ok += ok;
+        self.failed += failed;
+        self.output_tokens += output_tokens;
+    }
+}
