@@ -196,6 +196,10 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_REQUIRE_FIT", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub require_fit: bool,
 
+    /// Exit with 99 if the automatic analysis has a finding about the server that is not PASS
+    #[arg(long, env = "LLMLOAD_FAIL_ON_FINDINGS", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
+    pub fail_on_findings: bool,
+
     /// Write the result as JSON (`-`: standard output)
     #[arg(short, long, env = "LLMLOAD_OUTPUT", hide_env = true, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,

@@ -43,6 +43,9 @@ const PRECEDENCE: [ExitCode; 11] = [
     ExitCode::Ok,
 ];
 
+/// The value of `run.verdict` for a run that met its thresholds, if any, and failed because of its analysis.
+pub const FINDINGS_FAILED: &str = "findings_failed";
+
 /// The value of `run.verdict` for a run that ended well and had no thresholds.
 pub const NOT_JUDGED: &str = "not_judged";
 
@@ -72,7 +75,7 @@ impl ExitCode {
             ExitCode::Ok => "ok",
             ExitCode::Internal => "internal error",
             ExitCode::Usage => "bad command line",
-            ExitCode::ThresholdFailed => "a threshold failed",
+            ExitCode::ThresholdFailed => "a threshold or finding failed",
             ExitCode::Config => "bad configuration",
             ExitCode::Interrupted => "interrupted",
             ExitCode::Host => "this host cannot run it",
@@ -115,7 +118,12 @@ impl ExitCode {
 
     /// Returns true if `run.verdict` may be `word` with this code. A run without thresholds has not passed anything.
     pub fn allows_verdict(self, word: &str) -> bool {
-        word == self.verdict() || (self == ExitCode::Ok && word == NOT_JUDGED)
+        let other = match self {
+            ExitCode::Ok => NOT_JUDGED,
+            ExitCode::ThresholdFailed => FINDINGS_FAILED,
+            _ => return word == self.verdict(),
+        };
+        word == self.verdict() || word == other
     }
 }
 

@@ -7,7 +7,7 @@ mod lack;
 mod mistake;
 mod safe_text;
 
-pub use exit::{ExitCode, NOT_JUDGED};
+pub use exit::{ExitCode, FINDINGS_FAILED, NOT_JUDGED};
 pub use failure::Failure;
 pub use lack::{hint_for_lack, is_lack};
 pub use mistake::{Mistake, Mistakes, Place, Reason, nearest};

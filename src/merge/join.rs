@@ -6,7 +6,7 @@ use crate::merge::belong::{self, check, listed};
 use crate::merge::{Part, figures, timeline, verdict};
 use crate::result::{
     Grouping, Host, MergedFigures, RULES, Run, RunResult, STARTED_LATE, Schema, ServerTimings, WarmUp,
-    Warning, metrics, rates, rfc3339, warnings_of,
+    Warning, by_weight, metrics, rates, rfc3339, warnings_of,
 };
 use crate::units::{Nanos, SECOND, seconds};
 use serde_json::Value;
@@ -66,8 +66,15 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         summary: String::new(),
     };
     result.warnings = warnings(&result, parts, &missing, times.skew);
+    order_warnings(&mut result);
     result.conclude(&config.analysis, config.require_fit, occurred);
     Ok(result)
+}
+
+fn order_warnings(result: &mut RunResult) {
+    let mut warnings = std::mem::take(&mut result.warnings);
+    by_weight(&mut warnings, result);
+    result.warnings = warnings;
 }
 
 /// The times at which the parts ran.
@@ -78,7 +85,7 @@ struct Times {
     offsets: Vec<f64>,
     /// The time from the first start to the last end.
     duration: Nanos,
-    /// From the first start to the end of the last load.
+    /// The time from the first start to the end of the last load.
     loaded: Nanos,
     /// The largest of `offsets`.
     skew: f64,

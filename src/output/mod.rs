@@ -12,6 +12,7 @@ mod live;
 mod numbers;
 mod passes;
 mod place;
+mod requests;
 mod spool_file;
 mod terminal;
 mod text;

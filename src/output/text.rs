@@ -1,20 +1,21 @@
 //! The summary, which fits on one screen.
 
-use crate::error::one_line;
+use crate::error::{FINDINGS_FAILED, one_line};
 use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
 use crate::metrics::{Cause, FinishWord};
-use crate::output::numbers::{bytes, cut, duration, grouped, number, success};
+use crate::output::numbers::{bytes, cut, duration, grouped, number};
 use crate::output::passes;
+use crate::output::requests;
 use crate::output::timings;
 use crate::output::workload;
 use crate::result::{
-    GroupFigures, Layout, ManagedServerFigures, MetricFigures, Ordered, Run, RunResult, ShardFigures,
-    StampSource, StoppedBy, TokenSources,
+    Finding, GroupFigures, Layout, ManagedServerFigures, MetricFigures, Ordered, Run, RunResult,
+    ShardFigures, StampSource, StoppedBy, TokenSources,
 };
 
 /// The number of lines that a terminal shows at once, not counting steps (at most `STEP_ROWS_MAX` and three lines).
 /// Rows above their section's maximum are only counted; the document has them.
-pub const SUMMARY_LINES_MAX: usize = 58;
+pub const SUMMARY_LINES_MAX: usize = 59;
 const KIND_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
 const STEP_ROWS_MAX: usize = 8;
@@ -78,22 +79,7 @@ fn head(text: &mut String, result: &RunResult) {
     line!(text, "{}: {:.1} s, {end}", run.profile, run.duration_seconds);
     parts(text, run);
     line!(text, "");
-    line!(
-        text,
-        "requests    {}  ok {} ({})  failed {}  interrupted {}",
-        grouped(t.requests),
-        grouped(t.ok),
-        success(t.ok, t.failed),
-        grouped(t.failed),
-        grouped(t.interrupted),
-    );
-    if t.dropped_iterations > 0 {
-        line!(
-            text,
-            "dropped     {} iterations that no VU could take",
-            grouped(t.dropped_iterations)
-        );
-    }
+    requests::rows(text, t);
     line!(
         text,
         "rates       {:.1} req/s  ok {:.1} req/s  {:.1} tok/s, over {:.1} s of load",
@@ -464,6 +450,13 @@ fn fitness(text: &mut String, result: &RunResult) {
         line!(text, "");
         line!(text, "{verdict}");
     }
+    if result.run.verdict == FINDINGS_FAILED {
+        line!(text, "");
+        let blaming = result.analysis.iter().filter(|found| found.blames_the_server());
+        for Finding { rule, grade, message } in blaming {
+            line!(text, "FAILED by a finding: {} {rule}: {message}", grade.name());
+        }
+    }
 }
 
 fn warnings(text: &mut String, result: &RunResult) {
@@ -475,11 +468,12 @@ fn warnings(text: &mut String, result: &RunResult) {
         line!(text, "warning: {}", w.message);
         line!(text, "  hint: {}", w.advice);
     }
-    more(
-        text,
-        result.warnings.len().saturating_sub(WARNINGS_MAX),
-        "warnings",
-    );
+    let rest = result.warnings.get(WARNINGS_MAX..).unwrap_or_default();
+    if !rest.is_empty() {
+        let names: Vec<&str> = rest.iter().map(|w| w.rule.as_str()).collect();
+        let names = cut(&one_line(&names.join(", ")), WIDTH - 40);
+        line!(text, "  and {} more warnings (see --output): {names}", rest.len());
+    }
 }
 
 fn more(text: &mut String, n: usize, what: &str) {

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub struct AnalysisLimits {
     /// Largest acceptable share of failed requests; above it: FAIL.
     pub error_rate_max: f64,
+    /// Largest acceptable share of requests interrupted at the end; above it: WARNING, above half of them: FAIL.
+    pub cut_max: f64,
     /// Largest acceptable latency p90; above it: WARNING.
     #[serde(serialize_with = "duration_text")]
     pub p90_latency_max: Nanos,
@@ -26,12 +28,15 @@ pub struct AnalysisLimits {
     pub coalesced_max: f64,
     /// Largest acceptable share of reads without a kernel stamp; above it: WARNING.
     pub stamps_missing_max: f64,
+    /// True if a finding about the server that is not PASS makes the run fail with exit code 99.
+    pub fail_on_findings: bool,
 }
 
 impl Default for AnalysisLimits {
     fn default() -> AnalysisLimits {
         AnalysisLimits {
             error_rate_max: 0.05,
+            cut_max: 0.05,
             p90_latency_max: 2 * SECOND,
             ttft_p50_good: 500 * MILLISECOND,
             ttft_p50_max: 2 * SECOND,
@@ -39,6 +44,7 @@ impl Default for AnalysisLimits {
             contention_error_rate_max: 0.01,
             coalesced_max: 0.1,
             stamps_missing_max: 0.0,
+            fail_on_findings: false,
         }
     }
 }

@@ -37,10 +37,14 @@ pub struct AnalysisRule {
     pub says: fn(&RunResult, &AnalysisLimits) -> Option<(Grade, String)>,
 }
 
-pub const ANALYSIS_RULES: [AnalysisRule; 7] = [
+pub const ANALYSIS_RULES: [AnalysisRule; 8] = [
     AnalysisRule {
         name: "error_rate",
         says: error_rate,
+    },
+    AnalysisRule {
+        name: "cut_requests",
+        says: cut_requests,
     },
     AnalysisRule {
         name: "p90_latency",
@@ -67,6 +71,16 @@ pub const ANALYSIS_RULES: [AnalysisRule; 7] = [
         says: coalescing,
     },
 ];
+
+/// Rules about the measurement rather than the server. They never fail a run; `--require-fit` exists for that.
+const OF_THE_MEASUREMENT: [&str; 2] = ["stamps", "coalescing"];
+
+impl Finding {
+    /// Returns true if the finding is about the server and is not PASS.
+    pub fn blames_the_server(&self) -> bool {
+        self.grade != Grade::Pass && !OF_THE_MEASUREMENT.contains(&self.rule.as_str())
+    }
+}
 
 /// Applies all rules, in the table's order.
 pub fn analyse(result: &RunResult, limits: &AnalysisLimits) -> Vec<Finding> {
@@ -98,6 +112,38 @@ fn error_rate(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, Str
                 format!("Error rate is high ({rate}, limit {limit}). See the outcomes."),
             )
         }
+    })
+}
+
+/// With more than half of the requests interrupted, the figures describe only the quick ones.
+const CUT_FAILS_ABOVE: f64 = 0.5;
+
+/// Grades requests interrupted at the end, which are in no latency figure and no error rate.
+fn cut_requests(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
+    let t = &result.totals;
+    let finished = t.ok + t.failed;
+    if t.interrupted == 0 {
+        return None;
+    }
+    let share = t.interrupted as f64 / (finished + t.interrupted) as f64;
+    let cut = format!(
+        "{finished} of {} requests finished, {} were still running after up to {:.1}s",
+        finished + t.interrupted,
+        t.interrupted,
+        t.interrupted_elapsed_max_seconds
+    );
+    Some(if share <= limits.cut_max {
+        (Grade::Pass, format!("Few requests were cut by the end ({cut})."))
+    } else {
+        let grade = match share > CUT_FAILS_ABOVE {
+            true => Grade::Fail,
+            false => Grade::Warning,
+        };
+        let why = "The other figures are those of the quicker ones";
+        (
+            grade,
+            format!("Many requests were cut by the end ({cut}). {why}."),
+        )
     })
 }
 

@@ -1,14 +1,14 @@
 //! Builds the result document from the merged totals and the facts of a run.
 
-use crate::error::{ExitCode, NOT_JUDGED};
+use crate::error::{ExitCode, FINDINGS_FAILED, NOT_JUDGED};
 use crate::judge::Judged;
 use crate::plan::AnalysisLimits;
 use crate::report::Aggregator;
 use crate::result::analysis::analyse;
 use crate::result::groups::{Grouping, Traffic, metrics, rates, traffic};
 use crate::result::{
-    Client, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow, PassFigures, Pushes, RowFigures,
-    Run, RunResult, Schema, ServerTimings, StoppedBy, Totals, warnings,
+    Client, Finding, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow, PassFigures, Pushes,
+    RowFigures, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals, warnings,
 };
 use crate::units::Nanos;
 use serde_json::Value;
@@ -111,14 +111,20 @@ impl RunResult {
         if self.thresholds.iter().any(|t| !t.ok) {
             occurred.push(ExitCode::ThresholdFailed);
         }
+        let by_thresholds =
+            occurred.contains(&ExitCode::ThresholdFailed) || self.run.stopped_by == StoppedBy::Threshold;
+        if limits.fail_on_findings && self.analysis.iter().any(Finding::blames_the_server) {
+            occurred.push(ExitCode::ThresholdFailed);
+        }
         if self.nothing_succeeded() {
             occurred.push(ExitCode::NothingSucceeded);
         }
         occurred.push(self.run.stopped_by.exit_code());
         self.run.exit_code = ExitCode::combine(&occurred);
-        let is_judged = self.thresholds.iter().any(|t| !t.not_applicable);
+        let is_judged = limits.fail_on_findings || self.thresholds.iter().any(|t| !t.not_applicable);
         let verdict = match self.run.exit_code {
             ExitCode::Ok if !is_judged => NOT_JUDGED,
+            ExitCode::ThresholdFailed if !by_thresholds => FINDINGS_FAILED,
             code => code.verdict(),
         };
         self.run.verdict = verdict.to_owned();

@@ -46,7 +46,7 @@ fn counts_that_do_not_add_up_are_named() {
     );
     let text = set("/kinds/vllm/totals/output_tokens", json!(1));
     assert!(
-        text.starts_with("`kinds.vllm.rates.output_tokens_per_second`"),
+        text.starts_with("`kinds.vllm.totals.after_load.output_tokens`"),
         "{text}"
     );
     let text = said(|d| drop(d["servers"].as_object_mut().unwrap().remove("vllm")));

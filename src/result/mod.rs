@@ -43,5 +43,5 @@ pub use rows::{ManagedServerRow, RowFigures, SpreadFigures};
 pub use schema::{SCHEMA, Schema};
 pub use sharded::{MergedFigures, STARTED_LATE, ShardFigures, StartFigures};
 pub use timings::{ServerTimings, TwoClocks};
-pub(crate) use warnings::find as warnings_of;
 pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};
+pub(crate) use warnings::{find as warnings_of, order as by_weight};

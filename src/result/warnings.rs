@@ -1,7 +1,7 @@
 //! Warnings that a reader must know before believing the figures: a table of named rules.
 
 use crate::metrics::{FinishKind, FinishWord, MetricId, Outcome};
-use crate::result::{RunResult, StampSource, StartFigures};
+use crate::result::{RunResult, STARTED_LATE, StampSource, StartFigures};
 use serde::{Deserialize, Serialize};
 
 /// A warning, shown in the document and below the summary.
@@ -211,16 +211,43 @@ pub const RULES: [Rule; 21] = [
     },
 ];
 
-/// Applies all rules, in the table's order.
+/// Applies all rules. The gravest warnings come first.
 pub(crate) fn find(result: &RunResult) -> Vec<Warning> {
-    RULES
+    let mut found: Vec<Warning> = RULES
         .iter()
         .filter_map(|rule| {
             let message = (rule.finds)(result)?;
             Some(Warning::new(rule.name, message, rule.advice))
         })
         .chain(result.run.start.iter().filter_map(StartFigures::warning))
-        .collect()
+        .collect();
+    order(&mut found, result);
+    found
+}
+
+/// Sorts warnings by weight, so that the first line is the one that decides whether the figures can be used. Warnings of
+/// equal weight keep their order.
+pub(crate) fn order(warnings: &mut [Warning], result: &RunResult) {
+    warnings.sort_by_key(|warning| weight(&warning.rule, result));
+}
+
+/// Share of the requests above which a warning about them concerns the whole run.
+const MANY: f64 = 0.05;
+
+/// Returns the weight of a warning; 0 is the gravest.
+fn weight(rule: &str, result: &RunResult) -> u8 {
+    let t = &result.totals;
+    let many = |n: u64, of: u64| n as f64 > of as f64 * MANY;
+    let is_ours = RULES.iter().any(|r| r.name == rule && r.generator);
+    match rule {
+        "shards_missing" | "start_skew" | "several_targets" | STARTED_LATE => 0,
+        "interrupted" if many(t.interrupted, t.requests) => 0,
+        "no_text" if many(t.ok_without_text, t.ok) => 0,
+        "details_lost" | "details_missing" | "few_samples" | "untyped_streams" | "out_of_range" => 3,
+        "coalesced_events" | "stale_reconnects" => 3,
+        _ if is_ours => 1,
+        _ => 2,
+    }
 }
 
 fn if_any(n: u64, what: &str) -> Option<String> {
@@ -384,6 +411,18 @@ mod tests {
         ] {
             assert!(summary.lines().any(|found| found == line), "{line}: {summary}");
         }
+    }
+
+    #[test]
+    fn the_decisive_warning_comes_first_and_a_detail_last() {
+        let mut result = sample::full();
+        result.run.start = None;
+        let first = |result: &RunResult| find(result)[0].rule.clone();
+        assert_ne!(first(&result), "interrupted");
+        assert!(find(&result).is_sorted_by_key(|warning| weight(&warning.rule, &result)));
+        result.totals.interrupted = result.totals.requests / 10;
+        assert_eq!(first(&result), "interrupted");
+        assert_eq!(find(&result).last().unwrap().rule, "few_samples");
     }
 
     #[test]

@@ -289,6 +289,7 @@ fn each_rule_of_the_analysis_passes_and_warns_by_its_limit() {
     };
     let loose = AnalysisLimits {
         error_rate_max: 1.0,
+        cut_max: 1.0,
         p90_latency_max: 3600 * SECOND,
         ttft_p50_good: 3600 * SECOND,
         ttft_p50_max: 3600 * SECOND,
@@ -296,10 +297,12 @@ fn each_rule_of_the_analysis_passes_and_warns_by_its_limit() {
         contention_error_rate_max: 1.0,
         coalesced_max: 1.0,
         stamps_missing_max: 1.0,
+        fail_on_findings: false,
     };
-    assert_eq!(grades(&loose), [Grade::Pass; 7]);
+    assert_eq!(grades(&loose), [Grade::Pass; 8]);
     let strict = AnalysisLimits {
         error_rate_max: 0.0,
+        cut_max: 0.0,
         p90_latency_max: 1,
         ttft_p50_good: 1,
         ttft_p50_max: 1,
@@ -307,13 +310,67 @@ fn each_rule_of_the_analysis_passes_and_warns_by_its_limit() {
         contention_error_rate_max: 0.0,
         coalesced_max: 0.0,
         stamps_missing_max: 0.0,
+        fail_on_findings: false,
     };
     use Grade::{Fail, Pass, Warning};
     // No stamp is missing in this run.
     assert_eq!(
         grades(&strict),
-        [Fail, Warning, Warning, Warning, Fail, Pass, Warning]
+        [Fail, Warning, Warning, Warning, Warning, Fail, Pass, Warning]
     );
+}
+
+#[test]
+fn findings_about_the_server_fail_a_run_that_asks_for_it_and_those_about_the_measurement_do_not() {
+    let mut result = result(&run(None));
+    result.thresholds.clear();
+    let mut judged = |limits: AnalysisLimits| {
+        result.judge(&limits, false, Vec::new());
+        let said = summary(&result).contains("\nFAILED by a finding: ");
+        (result.run.exit_code.code(), result.run.verdict.clone(), said)
+    };
+    let limits = |fail_on_findings, cut_max, coalesced_max| AnalysisLimits {
+        fail_on_findings,
+        cut_max,
+        coalesced_max,
+        contention_error_rate_max: 1.0,
+        ..AnalysisLimits::default()
+    };
+    assert_eq!(
+        judged(limits(true, 0.0, 1.0)),
+        (99, "findings_failed".to_owned(), true)
+    );
+    assert_eq!(
+        judged(limits(false, 0.0, 1.0)),
+        (0, "not_judged".to_owned(), false)
+    );
+    assert_eq!(judged(limits(true, 1.0, 0.0)), (0, "passed".to_owned(), false));
+}
+
+#[test]
+fn requests_that_the_end_cut_are_in_the_headline_and_graded() {
+    let mut result = result(&run(None));
+    let t = &mut result.totals;
+    (t.requests, t.ok, t.failed, t.interrupted) = (23, 3, 0, 20);
+    t.interrupted_elapsed_max_seconds = 2.94;
+    let text = summary(&result);
+    let head = "\nrequests    3 of 23 finished, 20 still running after up to 2.9 s\n\
+                finished    ok 3 (100.00 %)  failed 0\n";
+    assert!(text.contains(head), "{text}");
+    let grade = |result: &RunResult| {
+        let findings = analyse(result, &AnalysisLimits::default());
+        findings
+            .iter()
+            .find(|f| f.rule == "cut_requests")
+            .map(|f| f.grade)
+    };
+    assert_eq!(grade(&result), Some(Grade::Fail));
+    result.totals.ok = 100;
+    assert_eq!(grade(&result), Some(Grade::Warning));
+    result.totals.ok = 1_000;
+    assert_eq!(grade(&result), Some(Grade::Pass));
+    result.totals.interrupted = 0;
+    assert_eq!(grade(&result), None);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use crate::error::Reason;
 use crate::plan::AnalysisLimits;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
 
-pub const KEYS: [&str; 8] = [
+pub const KEYS: [&str; 10] = [
     "error_rate_max",
+    "cut_max",
     "p90_latency_max",
     "ttft_p50_good",
     "ttft_p50_max",
@@ -14,6 +15,7 @@ pub const KEYS: [&str; 8] = [
     "contention_error_rate_max",
     "coalesced_max",
     "stamps_missing_max",
+    "fail_on_findings",
 ];
 
 const TIMES: std::ops::RangeInclusive<Nanos> = MILLISECOND..=60 * MINUTE;
@@ -30,6 +32,7 @@ pub fn read_analysis(reader: &mut Reader<'_>, fields: &Fields<'_>) -> AnalysisLi
     // Destructured, so that a limit without a key does not compile.
     let AnalysisLimits {
         error_rate_max,
+        cut_max,
         p90_latency_max,
         ttft_p50_good,
         ttft_p50_max,
@@ -37,9 +40,11 @@ pub fn read_analysis(reader: &mut Reader<'_>, fields: &Fields<'_>) -> AnalysisLi
         contention_error_rate_max,
         coalesced_max,
         stamps_missing_max,
+        fail_on_findings,
     } = &mut limits;
     let shares = [
         ("error_rate_max", error_rate_max),
+        ("cut_max", cut_max),
         ("contention_error_rate_max", contention_error_rate_max),
         ("coalesced_max", coalesced_max),
         ("stamps_missing_max", stamps_missing_max),
@@ -47,6 +52,7 @@ pub fn read_analysis(reader: &mut Reader<'_>, fields: &Fields<'_>) -> AnalysisLi
     for (key, limit) in shares {
         *limit = reader.decimal(&keys, key, 0.0..=1.0).unwrap_or(*limit);
     }
+    *fail_on_findings = reader.boolean(&keys, "fail_on_findings").unwrap_or(false);
     *tail_ratio_max = reader
         .decimal(&keys, "tail_ratio_max", RATIOS)
         .unwrap_or(*tail_ratio_max);
