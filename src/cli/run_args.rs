@@ -196,7 +196,7 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_REQUIRE_FIT", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub require_fit: bool,
 
-    /// Exit with 99 if the automatic analysis has a finding about the server that is not PASS
+    /// Fail (exit code 99) if the automatic analysis has a finding about the server that is not PASS
     #[arg(long, env = "LLMLOAD_FAIL_ON_FINDINGS", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub fail_on_findings: bool,
 

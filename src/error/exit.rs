@@ -75,7 +75,7 @@ impl ExitCode {
             ExitCode::Ok => "ok",
             ExitCode::Internal => "internal error",
             ExitCode::Usage => "bad command line",
-            ExitCode::ThresholdFailed => "a threshold or finding failed",
+            ExitCode::ThresholdFailed => "threshold or finding failed",
             ExitCode::Config => "bad configuration",
             ExitCode::Interrupted => "interrupted",
             ExitCode::Host => "this host cannot run it",

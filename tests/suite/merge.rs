@@ -855,7 +855,9 @@ fn two_processes_that_begin_together_send_what_one_would_and_merge_to_what_the_m
             ended.stderr
         );
         assert!(
-            ended.stdout.contains(" of 2: its own requests only"),
+            ended
+                .stdout
+                .contains(" of 2: figures and thresholds cover its own requests only"),
             "{}",
             ended.stdout
         );
