@@ -225,7 +225,7 @@ pub(crate) fn find(result: &RunResult) -> Vec<Warning> {
     found
 }
 
-/// Sorts warnings by weight, so that the first line is the one that decides whether the figures can be used. Warnings of
+/// Sorts warnings by weight, so that the first line is the one that decides whether the figures can be used. Those of
 /// equal weight keep their order.
 pub(crate) fn order(warnings: &mut [Warning], result: &RunResult) {
     warnings.sort_by_key(|warning| weight(&warning.rule, result));
