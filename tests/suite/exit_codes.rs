@@ -371,7 +371,7 @@ fn a_server_that_takes_every_request_and_answers_none_is_114() {
     let (ended, result) = run_at(&gate, &dir, shape);
     let ended = ended.expect(114);
     ended.one_error(&format!(
-        "http://{}: not one response in the whole run",
+        "http://{}: no response during the whole run",
         gate.address
     ));
     assert_eq!(result["totals"]["interrupted"], 1);
