@@ -146,6 +146,9 @@ struct Slot {
     failed: u64,
     contention: u64,
     output_tokens: u64,
+    /// Requests and tokens of these that ended after the load, which no rate counts.
+    late_requests: u64,
+    late_tokens: u64,
     latency: Distribution,
     ttft: Distribution,
 }
@@ -166,9 +169,13 @@ impl Slot {
             failed,
             contention,
             output_tokens,
+            late_requests,
+            late_tokens,
             latency,
             ttft,
         } = other;
+        self.late_requests += late_requests;
+        self.late_tokens += late_tokens;
         self.completed += completed;
         self.failed += failed;
         self.contention += contention;
@@ -183,10 +190,19 @@ impl Slot {
             failed,
             contention,
             output_tokens,
+            late_requests,
+            late_tokens,
             latency,
             ttft,
         } = self;
-        for n in [completed, failed, contention, output_tokens] {
+        for n in [
+            completed,
+            failed,
+            contention,
+            output_tokens,
+            late_requests,
+            late_tokens,
+        ] {
             *n = 0;
         }
         latency.reset();
@@ -199,8 +215,8 @@ impl Slot {
         Gauges {
             latency: Quantiles::from_distribution(&self.latency),
             ttft: Quantiles::from_distribution(&self.ttft),
-            output_tokens_per_second: per_second(self.output_tokens),
-            requests_per_second: per_second(self.completed),
+            output_tokens_per_second: per_second(self.output_tokens.saturating_sub(self.late_tokens)),
+            requests_per_second: per_second(self.completed.saturating_sub(self.late_requests)),
             error_rate: share(self.failed),
             contention_error_rate: share(self.contention),
             active_users,
@@ -251,13 +267,17 @@ impl PushView {
         self.make(merged, &slots, self.window.span(), users, false)
     }
 
-    /// Returns the figures after the end of the run, with gauges of all of it.
-    pub fn last_figures(&self, merged: &Merged, elapsed: Nanos) -> PushFigures {
+    /// Returns the figures after the end of the run, with gauges of all of it. Rates are those of the load, as in the
+    /// result document: `loaded` is how long it went on.
+    pub fn last_figures(&self, merged: &Merged, loaded: Nanos) -> PushFigures {
         let mut slots = self.grouping.slots();
         for (series, group) in merged.series.iter().zip(&self.grouping.of_series) {
-            slots[*group].merge_series(series);
+            let slot = &mut slots[*group];
+            slot.merge_series(series);
+            slot.late_requests += series.after_load.ok + series.after_load.failed;
+            slot.late_tokens += series.after_load.output_tokens;
         }
-        self.make(merged, &slots, elapsed, 0, true)
+        self.make(merged, &slots, loaded, 0, true)
     }
 
     fn make(&self, merged: &Merged, slots: &[Slot], span: Nanos, users: u64, is_last: bool) -> PushFigures {

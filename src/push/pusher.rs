@@ -100,8 +100,8 @@ impl Pusher {
 
     /// Pushes the figures of the whole run and waits until that is done, at most twice the limit of a push, or
     /// until a signal comes.
-    pub fn finish(mut self, merged: &Merged, elapsed: Nanos, signals: &Receiver<i32>) -> Pushed {
-        let last = self.view.last_figures(merged, elapsed);
+    pub fn finish(mut self, merged: &Merged, loaded: Nanos, signals: &Receiver<i32>) -> Pushed {
+        let last = self.view.last_figures(merged, loaded);
         self.offer(last);
         let (given_up, signalled) = select! {
             recv(self.done) -> _ => (None, false),

@@ -63,7 +63,7 @@ pub fn finish(
         true => pusher.abandon(),
         false => {
             let total = &load.measured;
-            pusher.finish(total.load.merged(), total.duration, &signals.received)
+            pusher.finish(total.load.merged(), total.loaded, &signals.received)
         }
     };
     load.in_a_hurry |= pushed.signalled && load.books.signals > 0;

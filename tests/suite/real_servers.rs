@@ -75,7 +75,7 @@ fn a_profile_asks_a_server_for_its_only_model_and_the_document_says_so() {
     let target = format!("http://{address}");
     let ended = ran(&[&profile, "--target", &target, "-o", &output]).expect(0);
     assert!(
-        ended.stderr.contains("model `org/only`, the only one"),
+        ended.stderr.contains("model `org/only`, its only one"),
         "{}",
         ended.stderr
     );
