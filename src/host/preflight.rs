@@ -157,22 +157,7 @@ impl HostError {
                 needed,
                 vus,
                 cores,
-            } => {
-                let each = match cores {
-                    1 => "the core".to_owned(),
-                    n => format!("each of {n} cores"),
-                };
-                let what = format!(
-                    "open files: the limit is {found}, but {needed} are needed: {vus} for connections, {FILES_RESERVED} \
-                     for the program, {FILES_PER_CORE} for {each}"
-                );
-                Reason::new(what).hint(match hard {
-                    Some(hard) if hard < needed => format!(
-                        "raise the hard limit of {hard} first: sudo prlimit --pid $$ --nofile={needed}:{needed}, or docker run --ulimit nofile={needed}:{needed}"
-                    ),
-                    _ => format!("ulimit -n {needed}"),
-                })
-            }
+            } => open_files_reason(*found, *hard, *needed, *vus, *cores),
             HostError::Ports {
                 found,
                 needed,
@@ -199,6 +184,25 @@ impl HostError {
             HostError::Uring(refusal) => refusal.reason(),
         }
     }
+}
+
+/// Returns why the open files do not suffice, and how to raise the limit that is in the way.
+fn open_files_reason(found: u64, hard: Option<u64>, needed: u64, vus: u32, cores: u32) -> Reason {
+    let each = match cores {
+        1 => "the core".to_owned(),
+        n => format!("each of {n} cores"),
+    };
+    let what = format!(
+        "open files: the limit is {found}, but {needed} are needed: {vus} for connections, {FILES_RESERVED} \
+         for the program, {FILES_PER_CORE} for {each}"
+    );
+    Reason::new(what).hint(match hard {
+        Some(hard) if hard < needed => format!(
+            "raise the hard limit of {hard} first: sudo prlimit --pid $$ --nofile={needed}:{needed}, \
+             or docker run --ulimit nofile={needed}:{needed}"
+        ),
+        _ => format!("ulimit -n {needed}"),
+    })
 }
 
 /// Reports all missing resources as one failure.

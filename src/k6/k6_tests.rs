@@ -293,6 +293,7 @@ fn what_k6_inspect_prints_of_shortcuts_is_their_scenario_once() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // A list of forms.
 fn what_holds_no_load_is_refused_with_what_it_is() {
     for (options, what) in [
         ("", "no k6 options"),

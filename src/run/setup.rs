@@ -67,15 +67,7 @@ pub fn set_up(
     for n in host::check(&mut host, &need)? {
         note(&n.to_string());
     }
-    if let Some(quota) = quota.cpus()
-        && quota < cpus.workers.len() as f64
-    {
-        note(&format!(
-            "the control group allows {quota:.2} CPUs' time for {} worker cores: when it is used up, every thread stops \
-             for up to 0.1 s (the run counts how often)",
-            cpus.workers.len()
-        ));
-    }
+    note_quota(&quota, cpus.workers.len(), note);
     // The notice comes after the check, so that nobody waits for a run that this host refuses, and before anything but
     // DNS is asked.
     notice::announce(config, plan, args, note)?;
@@ -121,6 +113,19 @@ pub fn set_up(
         managed,
         models,
     })
+}
+
+/// Says before the load that the control group allows less time than the workers could use.
+fn note_quota(quota: &CpuQuota, workers: usize, note: &mut dyn FnMut(&str)) {
+    if let Some(quota) = quota.cpus()
+        && quota < workers as f64
+    {
+        note(&format!(
+            "the control group allows {quota:.2} CPUs' time for {} worker cores: when it is used up, every thread stops \
+             for up to 0.1 s (the run counts how often)",
+            workers
+        ));
+    }
 }
 
 /// Returns over how many addresses the connections are spread. That is all connections divided by those to the address

@@ -20,6 +20,7 @@ exit $code";
 const NO_NAMESPACE: [Option<i32>; 2] = [Some(77), Some(1)];
 
 #[test]
+#[allow(clippy::too_many_lines)] // One disk, filled step by step.
 fn a_disk_that_fills_up_exits_112_with_the_whole_summary_and_a_whole_document() {
     let mut options = mock_options();
     options.unpaced = true;
