@@ -237,7 +237,8 @@ mod tests {
     use super::*;
     use crate::units::{MINUTE, SECOND};
 
-    fn ramping(start_vus: u32, stages: &[(Nanos, u32)]) -> Executor {
+    /// Makes a ramp with 30 s for requests of users that are stopped.
+    pub(super) fn ramping(start_vus: u32, stages: &[(Nanos, u32)]) -> Executor {
         let stages = stages
             .iter()
             .map(|&(duration, target)| Stage { duration, target });

@@ -69,18 +69,8 @@ impl Executor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::executor::tests::ramping;
     use crate::units::{MINUTE, SECOND};
-
-    fn ramp(start_vus: u32, stages: &[(Nanos, u32)]) -> Executor {
-        let stages = stages
-            .iter()
-            .map(|&(duration, target)| Stage { duration, target });
-        Executor::RampingVus {
-            start_vus,
-            stages: stages.collect(),
-            graceful_ramp_down: 30 * SECOND,
-        }
-    }
 
     #[test]
     fn a_scaled_ramp_keeps_its_proportions_and_its_smallest_stages() {
@@ -88,20 +78,23 @@ mod tests {
             shape.scale_vus(vus);
             shape
         };
-        let shape = ramp(20, &[(SECOND, 10), (SECOND, 500), (SECOND, 0)]);
+        let shape = ramping(20, &[(SECOND, 10), (SECOND, 500), (SECOND, 0)]);
         assert_eq!(
             scaled(shape, 5),
-            ramp(1, &[(SECOND, 1), (SECOND, 5), (SECOND, 0)])
+            ramping(1, &[(SECOND, 1), (SECOND, 5), (SECOND, 0)])
         );
-        assert_eq!(scaled(ramp(100, &[(SECOND, 0)]), 7), ramp(7, &[(SECOND, 0)]));
-        assert_eq!(scaled(ramp(1, &[(SECOND, 0)]), 7), ramp(7, &[(SECOND, 0)]));
+        assert_eq!(
+            scaled(ramping(100, &[(SECOND, 0)]), 7),
+            ramping(7, &[(SECOND, 0)])
+        );
+        assert_eq!(scaled(ramping(1, &[(SECOND, 0)]), 7), ramping(7, &[(SECOND, 0)]));
     }
 
     #[test]
     fn time_is_scaled_but_for_jumps_and_the_limits_of_counted_work() {
-        let mut shape = ramp(1, &[(MINUTE, 5), (0, 9), (3, 0)]);
+        let mut shape = ramping(1, &[(MINUTE, 5), (0, 9), (3, 0)]);
         shape.scale_time(0.1);
-        assert_eq!(shape, ramp(1, &[(6 * SECOND, 5), (0, 9), (1, 0)]));
+        assert_eq!(shape, ramping(1, &[(6 * SECOND, 5), (0, 9), (1, 0)]));
         let counted = Executor::SharedIterations {
             vus: 2,
             iterations: 5,
@@ -118,12 +111,15 @@ mod tests {
             duration: SECOND,
             target: 3,
         }];
-        let kept = ramp(20, &[(MINUTE, 5)]).with_stages(stages.clone(), 0);
-        assert_eq!(kept, ramp(20, &[(SECOND, 3)]));
+        let kept = ramping(20, &[(MINUTE, 5)]).with_stages(stages.clone(), 0);
+        assert_eq!(kept, ramping(20, &[(SECOND, 3)]));
         let constant = Executor::ConstantVus {
             vus: 9,
             duration: MINUTE,
         };
-        assert_eq!(constant.with_stages(stages, 30 * SECOND), ramp(1, &[(SECOND, 3)]));
+        assert_eq!(
+            constant.with_stages(stages, 30 * SECOND),
+            ramping(1, &[(SECOND, 3)])
+        );
     }
 }
