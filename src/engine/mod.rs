@@ -24,7 +24,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::core::{CoreSetup, run_core};
 use crate::metrics::Snapshot;
-use crate::net::{Features, Kick, clock};
+use crate::net::{Features, Kick, Stamping, clock};
 use crate::plan::Plan;
 use crate::tls::TlsTarget;
 use crate::units::Nanos;
@@ -93,6 +93,8 @@ pub struct Engine {
     pub features: Features,
     /// CLOCK_REALTIME - CLOCK_MONOTONIC, for labels.
     pub wall_offset: i64,
+    /// Held so that the kernel keeps stamping between connections as well.
+    _stamping: Option<Stamping>,
 }
 
 impl Engine {
@@ -126,6 +128,7 @@ impl Engine {
                 min_wait: false,
             },
             wall_offset: 0,
+            _stamping: options.kernel_stamps.then(Stamping::switch_on).flatten(),
         };
         for (index, cpu) in options.cpus.iter().enumerate() {
             let (recycle, recycled) = bounded(SNAPSHOTS_PER_CORE);

@@ -7,6 +7,7 @@ pub mod clock;
 mod conn;
 mod driver;
 mod ring;
+mod stamping;
 mod timers;
 mod wait;
 
@@ -22,6 +23,7 @@ use conn::Filled;
 pub use conn::{ConnId, Ended, Signal, TaskId};
 pub use driver::{NetCounters, Options};
 pub use ring::{BUFFER_BYTES, BUFFERS, Features, SUBMISSIONS, completion_entries};
+pub use stamping::Stamping;
 
 use crate::units::Nanos;
 use driver::Driver;
