@@ -41,7 +41,7 @@ impl Drop for TempFile {
 }
 
 #[test]
-fn high_concurrency_is_the_k6_scripts_run() {
+fn the_profile_high_concurrency_is_the_run_of_the_k6_script() {
     let (_, plan) = load_plan(&args(&["high-concurrency"])).unwrap();
     let stage = |duration, target| Stage { duration, target };
     let expected = Executor::RampingVus {
@@ -106,7 +106,7 @@ fn high_concurrency_is_the_k6_scripts_run() {
 }
 
 #[test]
-fn quick_smoke_is_one_user_and_three_requests() {
+fn the_profile_quick_smoke_is_one_user_and_three_requests() {
     let (config, plan) = load_plan(&args(&["quick-smoke"])).unwrap();
     assert_eq!(plan.executor.iterations_of_all(), Some(3));
     assert_eq!(
@@ -118,7 +118,7 @@ fn quick_smoke_is_one_user_and_three_requests() {
 }
 
 #[test]
-fn every_built_in_profile_is_a_plan() {
+fn every_built_in_profile_becomes_a_plan() {
     for name in profiles::names() {
         load_plan(&args(&[name])).unwrap_or_else(|e| panic!("{e}"));
     }
@@ -150,7 +150,7 @@ fn the_effective_configuration_reads_back_as_itself() {
 }
 
 #[test]
-fn a_path_works_in_place_of_a_name() {
+fn a_document_can_be_given_by_its_path() {
     let file = TempFile::new("ok.yaml", profiles::text("quick-smoke").unwrap().as_bytes());
     let (config, plan) = load_plan(&args(&[file.path()])).unwrap();
     assert_eq!(config.profile, file.path());
@@ -158,7 +158,7 @@ fn a_path_works_in_place_of_a_name() {
 }
 
 #[test]
-fn mistakes_in_a_file_and_in_options_come_together() {
+fn mistakes_in_a_file_and_in_options_are_reported_together() {
     let file = TempFile::new(
         "bad.yaml",
         b"executor: constant-vus\ndurations: 5s\nrequests: []\n",
@@ -169,9 +169,9 @@ fn mistakes_in_a_file_and_in_options_come_together() {
     assert_eq!(
         firsts,
         [
-            "error: --vus: `0` is below the limit, 1".to_owned(),
+            "error: --vus: `0` is below the minimum of 1".to_owned(),
             format!("error: {path}:2: unknown key `durations`"),
-            format!("error: {path}:3: `requests` has 0 items, not 1 to 64"),
+            format!("error: {path}:3: `requests` has 0 items, not between 1 and 64"),
         ]
     );
     let found = refused(&[file.path(), "--model", "x", "--streaming-ratio", "0.5"]);
@@ -181,15 +181,15 @@ fn mistakes_in_a_file_and_in_options_come_together() {
 #[test]
 fn files_that_cannot_be_documents_are_refused() {
     let large = TempFile::new("large.yaml", &vec![b'#'; DOCUMENT_BYTES_MAX + 1]);
-    assert!(refused(&[large.path()]).contains("larger than the limit, 1048576 bytes"));
+    assert!(refused(&[large.path()]).contains("larger than the limit of 1048576 bytes"));
     let binary = TempFile::new("binary.yaml", b"a: \xff\xfe");
-    assert!(refused(&[binary.path()]).contains("no UTF-8 text from byte 3 on"));
+    assert!(refused(&[binary.path()]).contains("not UTF-8 text: byte 3 is invalid"));
     assert!(refused(&["./not-there.yaml"]).starts_with("error: ./not-there.yaml: cannot be read: "));
     assert!(refused(&["/"]).contains("cannot be read"));
 }
 
 #[test]
-fn an_unknown_name_lists_the_known_ones_and_the_nearest() {
+fn the_error_for_an_unknown_profile_lists_all_and_suggests_the_nearest() {
     let found = refused(&["high-concurency"]);
     assert!(
         found
@@ -201,7 +201,7 @@ fn an_unknown_name_lists_the_known_ones_and_the_nearest() {
 }
 
 #[test]
-fn keys_and_headers_reach_the_settings_and_no_text() {
+fn keys_and_headers_reach_the_settings_but_are_never_shown() {
     let file = TempFile::new("key", b"s3cret\n");
     let (config, _) = load_plan(&args(&[
         "quick-smoke",

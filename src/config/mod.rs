@@ -93,12 +93,15 @@ fn source(args: &RunArgs) -> Result<Source, Mistakes> {
         return find(args.profile());
     };
     if let Some(profile) = &args.profile {
-        let what = format!("contradicts the profile {}: one document a run", quoted(profile));
-        let reason = Reason::new(what).hint("drop one of the two, in the environment too");
+        let what = format!(
+            "contradicts the profile {}: a run has one document",
+            quoted(profile)
+        );
+        let reason = Reason::new(what).hint("remove one of them (check LLMLOAD_… variables as well)");
         return Err(reason.at("--config", 0).into());
     }
     let Some(path) = path.to_str() else {
-        let what = format!("{} is no UTF-8 path", quoted(&path.to_string_lossy()));
+        let what = format!("{} is not a UTF-8 path", quoted(&path.to_string_lossy()));
         return Err(Reason::new(what).at("--config", 0).into());
     };
     read_file(path)
@@ -124,7 +127,7 @@ fn find(name: &str) -> Result<Source, Mistakes> {
 pub fn unknown_profile(name: &str) -> Mistakes {
     let known: Vec<&str> = profiles::names().collect();
     let list = format!(
-        "profiles are {}; a file is given by its path, `./{}.yaml`",
+        "profiles are {}; give a file by its path, `./{}.yaml`",
         known.join(", "),
         "name"
     );
@@ -144,10 +147,11 @@ pub fn unknown_profile(name: &str) -> Mistakes {
         .into()
 }
 
-/// Standard input in place of a file.
+/// The name that means standard input instead of a file.
 const STANDARD: &str = "-";
 
-/// The document at `path`, or the one on standard input. Paths in the latter begin where the program was started.
+/// Reads the document at `path`, or from standard input. Paths in the latter are relative to the directory that the
+/// program was started in.
 fn read_file(path: &str) -> Result<Source, Mistakes> {
     let mut bytes = Vec::new();
     let is_standard = path == STANDARD;
@@ -155,7 +159,7 @@ fn read_file(path: &str) -> Result<Source, Mistakes> {
         true => ("standard input", "stdin"),
         false => (path, path),
     };
-    // One byte more than the limit tells a document that is too long from one that just fits.
+    // Reading one byte more than the limit shows whether a document is too long.
     let limit = DOCUMENT_BYTES_MAX as u64 + 1;
     let read = match is_standard {
         true => std::io::stdin().lock().take(limit).read_to_end(&mut bytes),
@@ -164,17 +168,17 @@ fn read_file(path: &str) -> Result<Source, Mistakes> {
     let wrong = |what: String| Mistakes::from(Reason::new(what).at(path, 0));
     read.map_err(|e| {
         let reason = Reason::new(format!("cannot be read: {e}"));
-        let hint = "`llmload-uring profiles show workload` prints a document to begin with";
+        let hint = "`llmload-uring profiles show workload` prints a document to start from";
         Mistakes::from(reason.hint(hint).at(path, 0))
     })?;
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(wrong(format!(
-            "larger than the limit, {DOCUMENT_BYTES_MAX} bytes"
+            "larger than the limit of {DOCUMENT_BYTES_MAX} bytes"
         )));
     }
     let text = String::from_utf8(bytes).map_err(|e| {
         wrong(format!(
-            "no UTF-8 text from byte {} on",
+            "not UTF-8 text: byte {} is invalid",
             e.utf8_error().valid_up_to()
         ))
     })?;

@@ -36,21 +36,21 @@ pub(super) fn read_push(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<
     let url = reader.parsed(&push, "pushgateway_url", "the URL of a Pushgateway", gateway_url);
     let given = push.meant("pushgateway_url");
     let job = reader.string(&push, "job_name", NAME_BYTES_MAX);
-    let instance = reader.parsed(&push, "instance_name", "a text", |text| {
+    let instance = reader.parsed(&push, "instance_name", "a string", |text| {
         check_length(text)?;
         Ok(text.to_owned())
     });
     let interval = reader.duration(&push, "push_interval_seconds", INTERVAL);
-    let username = reader.parsed(&push, "username", "a text", |text| {
+    let username = reader.parsed(&push, "username", "a string", |text| {
         check_username(text)?;
         Ok(text.to_owned())
     });
-    let password = reader.parsed(&push, "password", "a text", |text| {
+    let password = reader.parsed(&push, "password", "a string", |text| {
         check_length(text)?;
         Ok(Secret::from(text))
     });
     if password.is_some() && !push.meant("username") {
-        let what = "`prometheus.password` without `prometheus.username`";
+        let what = "`prometheus.password` is given without `prometheus.username`";
         let hint = "basic authentication needs both";
         reader.mistake(push.line_of("password"), Reason::new(what).hint(hint));
     }
@@ -86,7 +86,7 @@ pub(super) fn overlay_push(push: &mut Option<PushConfig>, args: &PushArgs, mista
     if !config.enabled {
         if args.push_required {
             let hint = "add `--pushgateway URL`, or `prometheus:` with `enabled: true` to the document";
-            let reason = Reason::new("no Pushgateway is named").hint(hint);
+            let reason = Reason::new("no Pushgateway is given").hint(hint);
             mistakes.push(reason.at("--push-required", 0));
         }
         return;
@@ -109,7 +109,11 @@ pub(super) fn overlay_push(push: &mut Option<PushConfig>, args: &PushArgs, mista
             Err(reason) => mistakes.push(reason.at(place, 0)),
             Ok(()) if config.username.is_none() => {
                 let hint = "set LLMLOAD_PUSHGATEWAY_USERNAME, or `username:` in the document";
-                mistakes.push(Reason::new("a password without a user").hint(hint).at(place, 0));
+                mistakes.push(
+                    Reason::new("a password is given without a user")
+                        .hint(hint)
+                        .at(place, 0),
+                );
             }
             Ok(()) => config.password = Some(password.clone()),
         }
@@ -130,16 +134,16 @@ fn gateway_url(text: &str) -> Result<String, Reason> {
         .next()
         .is_some_and(|p| p.contains('@'))
     {
-        let hint = "`username` and `password` are keys of their own; the environment has \
-                    LLMLOAD_PUSHGATEWAY_USERNAME and LLMLOAD_PUSHGATEWAY_PASSWORD";
-        return Err(Reason::new("user and password do not belong into the URL").hint(hint));
+        let hint = "use the keys `username` and `password`, or the variables LLMLOAD_PUSHGATEWAY_USERNAME and \
+                    LLMLOAD_PUSHGATEWAY_PASSWORD";
+        return Err(Reason::new("user and password do not belong in the URL").hint(hint));
     }
     let url = Url::read(&full).map_err(|reason| reason.hint(hint))?;
     if !url.query.is_empty() {
         return Err(Reason::new("a Pushgateway's URL has no query").hint(hint));
     }
     if url.path.ends_with("/metrics") || url.path.contains("/metrics/job") {
-        let what = format!("the path {} is the program's to add", quoted(&url.path));
+        let what = format!("the program adds the path {} itself", quoted(&url.path));
         return Err(Reason::new(what).hint("end the URL before `/metrics`"));
     }
     check_path(&format!("{}/", url.path)).map_err(|e| Reason::new(e.to_string()).hint(hint))?;
@@ -149,7 +153,7 @@ fn gateway_url(text: &str) -> Result<String, Reason> {
 /// Checks a user name, which a colon would end (RFC 7617).
 fn check_username(text: &str) -> Result<(), Reason> {
     if text.is_empty() || text.contains(':') {
-        let what = format!("{} is no user name: it is empty or has a colon", quoted(text));
+        let what = format!("{} is not a user name: it is empty or has a colon", quoted(text));
         return Err(Reason::new(what));
     }
     check_length(text)
@@ -160,7 +164,7 @@ fn check_length(text: &str) -> Result<(), Reason> {
     match text.len() {
         0..=NAME_BYTES_MAX => Ok(()),
         n => Err(Reason::new(format!(
-            "a text of {n} bytes, more than the limit, {NAME_BYTES_MAX}"
+            "the text has {n} bytes, more than the limit of {NAME_BYTES_MAX}"
         ))),
     }
 }

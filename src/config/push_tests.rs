@@ -30,7 +30,7 @@ fn good(more: &str, words: &[&str]) -> Option<PushConfig> {
 }
 
 #[test]
-fn a_document_says_where_how_often_and_as_whom() {
+fn url_interval_and_user_are_read_from_a_document() {
     let full = "prometheus:\n  enabled: true\n  pushgateway_url: gw.lan:9091/prefix/\n  job_name: nightly\n  \
                 instance_name: \"\"\n  push_interval_seconds: 2.5\n  username: bob\n  password: CANARY\n";
     let push = good(full, &[]).unwrap();
@@ -47,7 +47,7 @@ fn a_document_says_where_how_often_and_as_whom() {
 }
 
 #[test]
-fn what_is_left_out_has_defaults_and_an_absent_or_disabled_mapping_pushes_nothing() {
+fn absent_keys_have_defaults_and_an_absent_or_disabled_mapping_pushes_nothing() {
     assert_eq!(good("", &[]), None);
     assert_eq!(good("prometheus:\n  enabled: false\n", &[]), None);
     let off = "prometheus: { enabled: false, pushgateway_url: gw, job_name: j }\n";
@@ -75,7 +75,7 @@ fn what_is_left_out_has_defaults_and_an_absent_or_disabled_mapping_pushes_nothin
 }
 
 #[test]
-fn user_and_password_come_from_the_environment_over_the_document() {
+fn user_and_password_of_the_environment_override_the_document() {
     let document = "prometheus: { pushgateway_url: gw, username: doc, password: CANARY1 }\n";
     let environment = [
         "--pushgateway-username",
@@ -91,7 +91,7 @@ fn user_and_password_come_from_the_environment_over_the_document() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let (_, mistakes) = read(
         "prometheus:\n  enabled: yes\n  pushgateway_url: ftp://gw\n  job_nam: x\n  push_interval_seconds: 0.5\n  \
          username: \"a:b\"\n  instance_name: [x]\n",
@@ -103,9 +103,9 @@ fn all_mistakes_are_told_at_once() {
         "p.yaml:9: `prometheus.pushgateway_url`: `ftp://gw`: the scheme is not http or https",
         "p.yaml:10: unknown key `prometheus.job_nam`",
         "did you mean `job_name`?",
-        "p.yaml:11: `prometheus.push_interval_seconds`: `500ms` is shorter than the limit, 1s",
-        "p.yaml:12: `prometheus.username`: `a:b` is no user name",
-        "p.yaml:13: `prometheus.instance_name` is a list, not a text",
+        "p.yaml:11: `prometheus.push_interval_seconds`: `500ms` is shorter than the minimum of 1s",
+        "p.yaml:12: `prometheus.username`: `a:b` is not a user name",
+        "p.yaml:13: `prometheus.instance_name` is a list, not a string",
     ] {
         assert!(all.contains(part), "`{part}` is not in:\n{all}");
     }
@@ -113,7 +113,7 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
-fn each_mistake_says_what_is_wrong_without_the_secret_in_it() {
+fn no_error_contains_a_secret() {
     for (document, words, part) in [
         (
             "prometheus: { enabled: true }\n",
@@ -123,12 +123,12 @@ fn each_mistake_says_what_is_wrong_without_the_secret_in_it() {
         (
             "prometheus: { pushgateway_url: gw, password: CANARY }\n",
             &[],
-            "p.yaml:7: `prometheus.password` without `prometheus.username`",
+            "p.yaml:7: `prometheus.password` is given without `prometheus.username`",
         ),
         (
             "prometheus: { pushgateway_url: \"http://u:CANARY@gw\" }\n",
             &[],
-            "do not belong into the URL",
+            "do not belong in the URL",
         ),
         (
             "prometheus: { pushgateway_url: \"gw/?k=CANARY\" }\n",
@@ -158,12 +158,12 @@ fn each_mistake_says_what_is_wrong_without_the_secret_in_it() {
         (
             "",
             &["--push-required"],
-            "--push-required: no Pushgateway is named",
+            "--push-required: no Pushgateway is given",
         ),
         (
             "",
             &["--pushgateway", "gw", "--pushgateway-password", "CANARY"],
-            "LLMLOAD_PUSHGATEWAY_PASSWORD: a password without a user",
+            "LLMLOAD_PUSHGATEWAY_PASSWORD: a password is given without a user",
         ),
     ] {
         let (_, mistakes) = read(document, words);
@@ -174,7 +174,7 @@ fn each_mistake_says_what_is_wrong_without_the_secret_in_it() {
 }
 
 #[test]
-fn the_manual_has_every_key_and_every_option_with_its_variable() {
+fn the_manual_lists_every_key_and_every_option_with_its_variable() {
     let manual = document("docs/METRICS.md");
     let rows = rows(&manual, "## Prometheus Pushgateway");
     let (options, keys): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row[1].starts_with("`LLMLOAD_"));

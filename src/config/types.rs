@@ -288,7 +288,7 @@ fn threshold_map<S: Serializer>(list: &[ThresholdConfig], to: S) -> Result<S::Ok
             continue;
         }
         let same = list.iter().filter(|other| other.metric == first.metric);
-        let forms: Vec<ThresholdForm<'_>> = same.map(ThresholdForm::of).collect();
+        let forms: Vec<ThresholdForm<'_>> = same.map(ThresholdForm::from_config).collect();
         map.serialize_entry(&first.metric, &forms)?;
     }
     map.end()
@@ -313,7 +313,7 @@ enum ThresholdForm<'a> {
 }
 
 impl ThresholdForm<'_> {
-    fn of(threshold: &ThresholdConfig) -> ThresholdForm<'_> {
+    fn from_config(threshold: &ThresholdConfig) -> ThresholdForm<'_> {
         match threshold.abort_on_fail {
             false => ThresholdForm::Short(&threshold.expression),
             true => ThresholdForm::Long {

@@ -1,4 +1,4 @@
-//! Which server a run is for, and who starts it: decided once, from the document and the options laid over it.
+//! Decides which server a run is for, and who starts it: once, from the document and the options applied to it.
 
 use crate::cli::RunArgs;
 use crate::config::options::{CommandSettings, SimulatorSettings};
@@ -14,20 +14,20 @@ use std::net::Ipv4Addr;
 /// this, so no later stage asks again which options were given.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ServerChoice {
-    /// The run starts the built-in simulator and stops it. Where `port` is given and a healthy server answers there
-    /// already, that one is used instead.
+    /// The run starts the built-in simulator and stops it. If `port` is given and a healthy server already answers
+    /// there, that one is used instead.
     Simulator(SimulatorSettings),
     /// The run starts this command and stops it. The load goes to `server`, or to the origin of the health URL.
     Command {
         command: CommandSettings,
         server: Option<ServerEntry>,
     },
-    /// These servers run already. Never empty.
+    /// These servers are already running. The list is never empty.
     Running(Vec<ServerEntry>),
 }
 
 impl ServerChoice {
-    /// The choice of a document without options.
+    /// Returns the choice of a document without options.
     pub fn of_document(servers: Vec<ServerEntry>, simulator: Option<&SimulatorConfig>) -> ServerChoice {
         match servers.is_empty() {
             true => ServerChoice::Simulator(SimulatorSettings::of_document(simulator)),
@@ -45,7 +45,7 @@ impl ServerChoice {
         }
     }
 
-    /// The servers with an address of their own; empty where the run starts what it loads.
+    /// Returns the servers that have an address; empty if the run starts the server that it loads.
     pub fn servers(&self) -> &[ServerEntry] {
         match self {
             ServerChoice::Simulator(_) | ServerChoice::Command { server: None, .. } => &[],
@@ -57,8 +57,9 @@ impl ServerChoice {
     }
 }
 
-/// Decides which server the run is for. `document` are the servers of the document, `simulator` its wishes for the
-/// simulator. Opens no file and no connection. Options that contradict the choice are reported here and nowhere else.
+/// Decides which server the run is for. `document` are the servers of the document, `simulator` its settings for the
+/// simulator. It opens no file and no connection. Options that contradict the choice are reported here and nowhere
+/// else.
 pub fn choose_server(
     args: &RunArgs,
     document: Vec<ServerEntry>,
@@ -101,12 +102,12 @@ pub fn choose_server(
     }
 }
 
-/// The URL of a server at a port of this host.
+/// Returns the URL of a server at a port of this host.
 pub fn local_url(port: u16) -> String {
     format!("http://{}:{port}", Ipv4Addr::LOCALHOST)
 }
 
-/// The servers of a document, as errors speak of them.
+/// The servers of a document, as errors refer to them.
 struct Listed {
     count: usize,
     place: Place,
@@ -130,24 +131,25 @@ fn check_port(args: &RunArgs, listed: Option<&Listed>, mistakes: &mut Vec<Mistak
     let Some(port) = args.port else { return };
     let mut wrong = |reason: Reason| mistakes.push(reason.at("--port", 0));
     if port == 0 {
-        wrong(Reason::new("`0` is below the limit, 1").hint("leave it out for any free port"));
+        wrong(Reason::new("`0` is below the minimum of 1").hint("leave the option out to use any free port"));
     }
     if args.target().is_some() {
         let what = "contradicts `--target`, whose URL has the port";
-        wrong(Reason::new(what).hint("put the port into the URL"));
+        wrong(Reason::new(what).hint("put the port in the URL"));
     } else if args.server.server_cmd.is_some() {
-        let what = "is for the simulator; a server of your own gets its port in `--server-cmd`";
-        wrong(Reason::new(what).hint("name the port in `--health-url` as well"));
+        let what = "is for the simulator; give your own server its port in `--server-cmd`";
+        wrong(Reason::new(what).hint("use the same port in `--health-url`"));
     } else if let Some(listed) = listed {
         let what = format!(
-            "is for the simulator, but {} names a server that runs already",
+            "is for the simulator, but {} names a server that is already running",
             listed.named()
         );
         wrong(Reason::new(what).hint("change the port in the document"));
     }
 }
 
-/// A port alone may turn out to be a server's: then the simulator's options are refused once that is known.
+/// Refuses options of the simulator where none is started. A port alone may turn out to be a server's; then they are
+/// refused as soon as that is known.
 fn check_simulator(args: &RunArgs, listed: Option<&Listed>, mistakes: &mut Vec<Mistake>) {
     let Some(option) = SimulatorSettings::option_given(args) else {
         return;
@@ -155,19 +157,19 @@ fn check_simulator(args: &RunArgs, listed: Option<&Listed>, mistakes: &mut Vec<M
     let instead = if args.server.server_cmd.is_some() {
         "`--server-cmd` starts another server".to_owned()
     } else if args.target().is_some() {
-        "`--target` names a server that runs already".to_owned()
+        "`--target` names a server that is already running".to_owned()
     } else if args.no_server {
-        "`--no-server` starts none".to_owned()
+        "`--no-server` starts no server".to_owned()
     } else if let Some(listed) = listed {
-        format!("{} names a server that runs already", listed.named())
+        format!("{} names a server that is already running", listed.named())
     } else {
         return;
     };
     let what = format!("is for the simulator, but {instead}");
-    mistakes.push(Reason::new(what).hint("drop one of the two").at(option, 0));
+    mistakes.push(Reason::new(what).hint("remove one of them").at(option, 0));
 }
 
-/// A server that the run starts has a wait of its own.
+/// Checks `--wait-for-target`, which is only for servers that the run does not start itself.
 fn check_wait(args: &RunArgs, listed: bool, mistakes: &mut Vec<Mistake>) {
     let Some(wait) = args.wait_for_target else { return };
     let mut wrong = |reason: Reason| mistakes.push(reason.at("--wait-for-target", 0));
@@ -175,35 +177,35 @@ fn check_wait(args: &RunArgs, listed: bool, mistakes: &mut Vec<Mistake>) {
         wrong(reason);
     }
     if args.server.server_cmd.is_some() {
-        let what = "is for a server that others start; `--server-wait` is for that of `--server-cmd`";
-        wrong(Reason::new(what).hint("drop it, and give `--server-wait`"));
+        let what = "is for a server that is started elsewhere, not for that of `--server-cmd`";
+        wrong(Reason::new(what).hint("use `--server-wait` instead"));
     } else if args.target().is_none() && !listed && args.port.is_none() {
-        let what = "has no meaning without a target: the simulator is started by the run";
+        let what = "has no effect without a target, because the run starts the simulator itself";
         wrong(Reason::new(what).hint("add `--target URL`"));
     }
 }
 
-/// A document with one server may be run against another; with several nobody knows which one is meant.
+/// Refuses options that name one server if the document has several, because they do not say which one is meant.
 fn check_several(args: &RunArgs, listed: &Listed, mistakes: &mut Vec<Mistake>) {
     let named = format!("the {} servers of {}", listed.count, listed.named());
     if args.target().is_some() {
         let what = format!("contradicts {named}: it does not say which of them it replaces");
-        let hint = "drop it, in the environment too, or leave one server in the document";
+        let hint = "remove it (check LLMLOAD_TARGET_URL as well), or leave only one server in the document";
         mistakes.push(Reason::new(what).hint(hint).at("--target", 0));
     }
     if args.server.server_cmd.is_some() {
         let what = format!("starts one server, but the load is for {named}");
-        let hint = "start them beforehand and drop `--server-cmd`";
+        let hint = "start them beforehand and remove `--server-cmd`";
         mistakes.push(Reason::new(what).hint(hint).at("--server-cmd", 0));
     }
 }
 
-/// Puts `url` in the place of the only server's, or names a server where there was none.
+/// Replaces the URL of the only server by `url`, or adds a server if there was none.
 fn retarget(servers: &mut Vec<ServerEntry>, url: &str, option: &str) {
     match servers.first_mut() {
         Some(server) => {
             server.base_url = url.to_owned();
-            // Another server has a path of its own, which says what it speaks, and no business with this one's key.
+            // Another server has its own path, which names its API, and must not get this one's key.
             server.api = None;
             server.api_key_env = None;
             server.headers.clear();
@@ -214,7 +216,7 @@ fn retarget(servers: &mut Vec<ServerEntry>, url: &str, option: &str) {
 
 /// Writes the choice as keys of a configuration: `server` for the only one without a name and `servers` for a list,
 /// as a document has them, and `managed_server` for what the run starts, which no document has. A server that an
-/// option names is no part of the document: shards of one run may reach it by different addresses.
+/// option names is not part of the document, because shards of one run may reach it by different addresses.
 pub fn choice_keys<S: Serializer>(choice: &ServerChoice, to: S) -> Result<S::Ok, S::Error> {
     let mut map = to.serialize_map(None)?;
     match choice.servers() {

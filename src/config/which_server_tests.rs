@@ -40,7 +40,7 @@ const COMMAND: [&str; 4] = ["--server-cmd", "a b", "--health-url", "http://127.0
 const TARGET: [&str; 2] = ["--target", "http://127.0.0.1:2/x"];
 
 #[test]
-fn each_way_of_naming_a_server_is_one_choice() {
+fn options_and_document_decide_which_server_is_chosen() {
     assert!(matches!(chosen(&[], &[]), ServerChoice::Simulator(s) if s.port.is_none()));
     assert!(matches!(chosen(&["--port", "81"], &[]), ServerChoice::Simulator(s) if s.port == Some(81)));
     let running = chosen(&["--no-server", "--port", "81"], &[]);
@@ -60,7 +60,7 @@ fn each_way_of_naming_a_server_is_one_choice() {
 }
 
 #[test]
-fn a_target_takes_the_place_of_the_only_server_and_keeps_its_row() {
+fn a_target_replaces_the_url_of_the_only_server_and_keeps_its_name() {
     let mut document = document(&[Some("a")]);
     document[0].model_alias = Some("m".into());
     document[0].api = Some(crate::api::Api::LlamaCpp);
@@ -75,7 +75,7 @@ fn a_target_takes_the_place_of_the_only_server_and_keeps_its_row() {
 }
 
 #[test]
-fn the_options_come_before_the_documents_simulator() {
+fn simulator_options_override_the_document() {
     let asked = SimulatorConfig {
         latency: Some("instant".into()),
         tokens: Some(16),
@@ -97,12 +97,12 @@ fn the_options_come_before_the_documents_simulator() {
 }
 
 #[test]
-fn each_contradiction_is_told_once() {
+fn each_contradiction_is_reported_once() {
     let two = [Some("a"), Some("b")];
-    /// Options, the servers of the document, what is told.
+    /// The options, the servers of the document, and the error.
     type Case<'a> = (&'a [&'a str], &'a [Option<&'a str>], &'a str);
     let cases: [Case; 9] = [
-        (&["--port", "0"], &[], "--port: `0` is below the limit, 1"),
+        (&["--port", "0"], &[], "--port: `0` is below the minimum of 1"),
         (
             &["--no-server"],
             &[],
@@ -146,11 +146,11 @@ fn each_contradiction_is_told_once() {
         assert!(found[0].starts_with(&format!("error: {text}")), "{found:?}");
     }
     let with_port = [&COMMAND[..], &["--port", "81"]].concat();
-    assert!(mistakes(&with_port, &[])[0].contains("--port: is for the simulator; a server of your own"));
+    assert!(mistakes(&with_port, &[])[0].contains("--port: is for the simulator; give your own server"));
 }
 
 #[test]
-fn a_configuration_says_what_is_managed_and_keeps_a_target_out_of_the_document() {
+fn a_configuration_names_the_managed_server_and_leaves_out_a_target_of_an_option() {
     #[derive(Serialize)]
     struct Keys {
         #[serde(flatten, serialize_with = "choice_keys")]

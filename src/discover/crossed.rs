@@ -1,4 +1,4 @@
-//! Nothing came that could be read: because nobody is there, or because one side speaks TLS and the other does not.
+//! Explains why nothing came that could be read: nobody is there, or only one of the two sides speaks TLS.
 
 use std::time::Duration;
 
@@ -9,38 +9,39 @@ use crate::http1::{HttpError, Method};
 use crate::metrics::TlsFailure;
 use crate::tls::{TlsOptions, TlsTarget};
 
-/// For the second question, in the other way of speaking.
+/// The time limit for asking a second time, with TLS instead of plain text or the other way round.
 const SECOND_LIMIT: Duration = Duration::from_secs(3);
 
-/// Whether a server says, in plain text, that it wants TLS: nginx, Apache and the servers in Go do.
+/// Tells whether a server says, in plain text, that it wants TLS, as nginx, Apache and the servers in Go do.
 pub(super) fn says_tls(answer: &Answer) -> bool {
     let text = lossless(&answer.body).to_lowercase();
     let parts = ["plain http", "http request to an https"];
     answer.status == 400 && parts.iter().any(|part| text.contains(part))
 }
 
-/// The port speaks TLS, and the URL does not.
+/// Returns the failure for a port that speaks TLS behind a URL without it.
 pub(super) fn wants_tls(url: &Url) -> Failure {
     let origin = url.origin();
     unfit(
-        format!("target {origin}: the server speaks TLS on this port: write https:// in place of http://"),
-        format!("name it https://{}:{}", bare_authority(url), url.port),
+        format!("target {origin}: the server speaks TLS on this port, but the URL begins with http://"),
+        format!("use https://{}:{}", bare_authority(url), url.port),
     )
 }
 
+/// Returns the failure for a port that speaks plain text behind an https URL.
 fn wants_plain(url: &Url) -> Failure {
     let (origin, failure) = (url.origin(), TlsFailure::PlainText);
     unfit(
         format!(
-            "target {origin}: tls_failed ({}): {}: write http:// in place of https://",
+            "target {origin}: tls_failed ({}): {}, but the URL begins with https://",
             failure.name(),
             failure.text()
         ),
-        format!("name it http://{}:{}", bare_authority(url), url.port),
+        format!("use http://{}:{}", bare_authority(url), url.port),
     )
 }
 
-/// Without the port, which the other scheme would read in another way where it is left out.
+/// Returns the authority without its port, because an absent port means another one in the other scheme.
 fn bare_authority(url: &Url) -> &str {
     let port = format!(":{}", url.port);
     url.authority
@@ -48,7 +49,8 @@ fn bare_authority(url: &Url) -> &str {
         .unwrap_or(&url.authority)
 }
 
-/// `peer` gave no answer, because of `reason`. Asks once more in the other way of speaking where that may be why.
+/// Returns the failure for a peer that gave no answer because of `reason`. If TLS may be the cause, it asks once more,
+/// with TLS instead of plain text or the other way round.
 pub(super) fn silent(url: &Url, peer: &Peer<'_>, reason: &ProbeError) -> Failure {
     match reason {
         ProbeError::Http(HttpError::TlsRecord) => return wants_tls(url),
@@ -69,12 +71,13 @@ pub(super) fn silent(url: &Url, peer: &Peer<'_>, reason: &ProbeError) -> Failure
     }
     let hint = match reason {
         ProbeError::Tls(tls) => tls.hint(),
-        _ => "check that the server runs, and its host and port",
+        _ => "check that the server is running, and its host and port",
     };
     unfit(format!("target {}: never answered: {reason}", url.origin()), hint)
 }
 
-/// Whatever its certificate is. No header goes out: nobody has said yet whom we talk to.
+/// Tells whether the port speaks TLS, whatever its certificate is. No header is sent, because the peer is not known
+/// yet.
 fn answers_tls(url: &Url, peer: &Peer<'_>) -> bool {
     let options = TlsOptions {
         cacert: None,
@@ -91,7 +94,7 @@ fn answers_tls(url: &Url, peer: &Peer<'_>) -> bool {
     };
     let mut answer = Answer::default();
     match second.exchange_into(&mut answer, Method::Get, "/health", None) {
-        // Whatever ended it then, something came through.
+        // Whatever ended the exchange after a status, TLS worked.
         _ if answer.status != 0 => true,
         Ok(()) | Err(ProbeError::Http(_)) => true,
         Err(ProbeError::Tls(failure)) => !matches!(
@@ -102,7 +105,8 @@ fn answers_tls(url: &Url, peer: &Peer<'_>) -> bool {
     }
 }
 
-/// No header goes out: it may be a secret, and is for a connection that nobody else reads.
+/// Tells whether the port speaks plain text. No header is sent, because it may be a secret that needs an encrypted
+/// connection.
 fn answers_plain(peer: &Peer<'_>) -> bool {
     let second = Peer {
         headers: &[],
@@ -138,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_ask_for_https_in_plain_text_are_understood() {
+    fn plain_text_answers_that_ask_for_https_are_recognised() {
         for body in [
             "Client sent an HTTP request to an HTTPS server.\n",
             "<center>The plain HTTP request was sent to HTTPS port</center>",
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_server_that_closes_on_a_handshake_is_told_as_plain() {
+    fn a_plain_server_that_closes_on_a_handshake_is_reported_as_plain() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = peer(&listener);
         let server = std::thread::spawn(move || {
@@ -163,11 +167,11 @@ mod tests {
         let failure = silent(&url, &peer, &ProbeError::Tls(TlsFailure::Closed)).to_string();
         server.join().unwrap();
         assert!(failure.contains("plain text on this port"), "{failure}");
-        assert!(failure.contains("write http://"), "{failure}");
+        assert!(failure.contains("hint: use http://"), "{failure}");
     }
 
     #[test]
-    fn a_server_that_just_closes_is_not_taken_for_one_that_speaks_tls() {
+    fn a_server_that_just_closes_is_not_reported_as_a_tls_server() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = peer(&listener);
         let server = std::thread::spawn(move || {

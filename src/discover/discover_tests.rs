@@ -105,7 +105,7 @@ fn a_whole_path_is_used_as_it_is() {
 }
 
 #[test]
-fn a_server_without_a_models_list_is_told_apart_by_its_answers() {
+fn the_error_for_a_server_without_a_models_list_depends_on_its_answers() {
     let code = |table, path| {
         let error: Failure = Fake::new(table).resolve(path).unwrap_err();
         (error.exit, error.reason().hint.clone().unwrap())
@@ -130,7 +130,7 @@ fn a_server_without_a_models_list_is_told_apart_by_its_answers() {
 }
 
 #[test]
-fn a_target_that_never_answers_is_114_with_the_reason() {
+fn a_target_that_never_answers_is_exit_code_114_with_the_reason() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -143,7 +143,7 @@ fn a_target_that_never_answers_is_114_with_the_reason() {
 }
 
 #[test]
-fn of_the_addresses_of_a_name_only_those_that_answer_are_used() {
+fn only_the_addresses_of_a_name_that_answer_are_used() {
     let server = Fake::new(VLLM);
     let found = resolve(&format!("http://localhost:{}", server.address.port()), vec![]).unwrap();
     assert_eq!(found.target.addresses, [server.address]);
@@ -154,7 +154,7 @@ fn of_the_addresses_of_a_name_only_those_that_answer_are_used() {
 }
 
 #[test]
-fn a_port_is_free_or_has_a_healthy_server_and_anything_else_is_an_error() {
+fn a_port_in_use_by_anything_but_a_healthy_server_is_an_error() {
     let server = Fake::new(VLLM);
     let port = server.address.port();
     assert_eq!(at_port(port), Ok(AtPort::HealthyServer));
@@ -210,7 +210,7 @@ fn the_api_follows_from_the_end_of_the_path() {
 }
 
 #[test]
-fn the_models_of_a_server_are_found_and_one_without_a_list_is_told_apart() {
+fn the_models_of_a_server_are_found_or_its_missing_list_is_noted() {
     let models = |table, path| Fake::new(table).resolve(path).unwrap().models;
     let two = Models::List(vec!["gpt-5".into(), "o3".into()]);
     assert_eq!(models(LLMSIM_MODELS, ""), two);
@@ -221,7 +221,7 @@ fn the_models_of_a_server_are_found_and_one_without_a_list_is_told_apart() {
 }
 
 #[test]
-fn a_list_that_is_kept_from_a_key_is_no_reason_not_to_use_the_path_that_is_given() {
+fn a_key_that_may_not_list_models_can_still_use_the_given_path() {
     let found = Fake::new(&[("/v1/models", 403, "")])
         .resolve("/v1/chat/completions")
         .unwrap();
@@ -237,13 +237,17 @@ fn a_list_that_is_kept_from_a_key_is_no_reason_not_to_use_the_path_that_is_given
 fn a_slash_at_the_end_of_an_apis_path_is_kept() {
     let found = Fake::new(&[]).resolve("/v1/chat/completions/?k=v").unwrap();
     assert_eq!(found.target.api_path, "/v1/chat/completions/?k=v");
-    assert!(found.notes[0].contains("its slash kept"), "{:?}", found.notes);
+    assert!(
+        found.notes[0].contains("with its slash kept"),
+        "{:?}",
+        found.notes
+    );
     let found = Fake::new(VLLM).resolve("/v1/").unwrap();
     assert_eq!(found.target.api_path, "/v1/chat/completions");
 }
 
 #[test]
-fn an_answer_that_asks_for_https_is_told_as_that() {
+fn a_plain_text_answer_that_asks_for_https_is_reported_as_that() {
     let body = "Client sent an HTTP request to an HTTPS server.\n";
     let server = Fake::new(Box::leak(Box::new([("/health", 400, body)])));
     let error = server.resolve("").unwrap_err().to_string();

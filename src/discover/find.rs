@@ -1,4 +1,4 @@
-//! Where the API of a target is, which models are there, and which light paths.
+//! Finds the API of a target, its models and its light paths.
 
 use crate::blocking_http::{Answer, Peer, ProbeError};
 use crate::discover::crossed::{says_tls, silent, wants_tls};
@@ -8,34 +8,34 @@ use crate::discover::{STATS_PATH, Service, Url, unfit, unusable};
 use crate::error::{Failure, printable};
 use crate::workload::NamedPaths;
 
-/// Characters of what was tried that an error shows.
+/// The number of characters of the tried paths that an error shows.
 const TRIED_CHARS_MAX: usize = 400;
 
 /// The models that a server says it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Models {
-    /// Its API has no such list: whatever model a request names, the one that is loaded answers.
+    /// The API has no such list: whatever model a request names, the loaded one answers.
     NotAsked,
-    /// It was asked and gave none.
+    /// The server was asked and gave no list.
     NoList,
-    /// Each once, in its order; may be empty.
+    /// The models, each once and in the server's order; may be empty.
     List(Vec<String>),
 }
 
-/// Where the API was found.
+/// The place where the API was found.
 pub(super) struct Found {
     pub prefix: String,
     pub models: Models,
-    /// Path of the models list, if it answered 200.
+    /// The path of the models list, if it answered 200.
     models_path: Option<String>,
-    /// Path of the first model of that list, if it can be one.
+    /// The path of the first model of that list, if its name fits into a path.
     model_path: Option<String>,
-    /// What the user should know of it.
+    /// A note for the user.
     pub note: Option<String>,
 }
 
-/// Asks the candidates for their models list. A given prefix is taken whatever it answers, as long as something does
-/// and does not refuse the key.
+/// Asks the candidates for their models list. A given prefix is used whatever it answers, as long as it answers and
+/// does not refuse the key.
 pub(super) fn find_api(
     url: &Url,
     peer: &Peer<'_>,
@@ -63,7 +63,7 @@ pub(super) fn find_api(
     }
     let mut candidates: Vec<&String> = places.candidates.iter().collect();
     if service == Service::Llmsim {
-        // llmsim has its OpenAI routes there and nowhere else: one question instead of two.
+        // llmsim has its OpenAI routes only there, so this asks once instead of twice.
         candidates.sort_by_key(|prefix| prefix.as_str() != "/openai/v1");
     }
     let mut answers = Vec::new();
@@ -86,7 +86,7 @@ pub(super) fn find_api(
         _ => None,
     });
     match refusal {
-        // A key may be good for completions and not for the list: where the path is known, that is all the same.
+        // A key may be valid for completions but not for the list, which does not matter if the path is known.
         Some((prefix, answer)) if places.given && answer.status == 403 => {
             let note = format!("target {}: {prefix}/models is refused (403)", url.origin());
             Ok(given(Models::NoList, Some(note)))
@@ -111,7 +111,7 @@ impl Found {
     }
 }
 
-/// The models of a list, each once; none where it cannot be read.
+/// Returns the models of a list, each once; none if it cannot be read.
 fn model_ids(list: &[u8]) -> Vec<String> {
     #[derive(serde::Deserialize)]
     struct List {
@@ -130,12 +130,13 @@ fn model_ids(list: &[u8]) -> Vec<String> {
     ids
 }
 
-/// Fit for a path as it is: an identifier that would have to be encoded is not used.
+/// Tells whether an identifier fits into a path as it is. One that would have to be encoded is not used.
 fn is_plain(id: &str) -> bool {
     id.bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
 }
 
+/// Returns the paths that light requests go to, in turn.
 pub(super) fn light_paths(service: Service, is_healthy: bool, found: &Found) -> Vec<String> {
     let health = || "/health".to_owned();
     match (service, &found.models_path) {
@@ -143,13 +144,13 @@ pub(super) fn light_paths(service: Service, is_healthy: bool, found: &Found) -> 
         (_, Some(models)) if is_healthy => vec![models.clone(), health()],
         (_, Some(models)) => vec![models.clone()],
         (_, None) if is_healthy => vec![health()],
-        // Neither answered 200; requests to it will say so, each by its status.
+        // Neither answered 200. The status of each request will show that.
         (_, None) => vec![format!("{}/models", found.prefix)],
     }
 }
 
-/// Where GETs that name their path go: at llmsim each to its own, elsewhere all to the models list, or to the
-/// light path that there is.
+/// Returns where GETs that name their path go: at llmsim each to its own, elsewhere all to the models list, or to the
+/// light path if there is no list.
 pub(super) fn named_paths(service: Service, found: &Found, light: &str) -> NamedPaths {
     let models = found.models_path.as_deref().unwrap_or(light);
     if service != Service::Llmsim {
@@ -172,7 +173,7 @@ fn no_models_list(url: &Url, places: &Places, answers: &[(&String, Result<Answer
         })
         .collect();
     let message = format!(
-        "target {}: no models list found ({})",
+        "target {}: found no models list ({})",
         url.origin(),
         printable(&tried.join(", "), TRIED_CHARS_MAX)
     );
@@ -180,13 +181,13 @@ fn no_models_list(url: &Url, places: &Places, answers: &[(&String, Result<Answer
     if answers.iter().any(|(_, answer)| is_failing(answer)) {
         return unfit(
             message,
-            "wait until the server is ready: --wait-for-target 60s does",
+            "wait until the server is ready, for example with --wait-for-target 60s",
         );
     }
     let end = places.end;
     unusable(
         message,
-        format!("name the whole path: --target http://HOST:PORT/PREFIX{end}"),
+        format!("give the whole path: --target http://HOST:PORT/PREFIX{end}"),
     )
 }
 
@@ -195,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_read_as_its_models_each_once() {
+    fn the_models_of_a_list_are_read_without_duplicates() {
         let ids = |text: &str| model_ids(text.as_bytes());
         assert_eq!(
             ids(r#"{"data":[{"id":"b"},{"id":"a/c","x":1},{"id":"b"}]}"#),
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_whose_name_is_no_path_is_not_asked_for() {
+    fn a_model_whose_name_does_not_fit_into_a_path_is_not_asked_for() {
         let url = Url::read("http://h/v1?k=v").unwrap();
         let path = |list: &str| Found::of_list(&url, "/v1", list.as_bytes()).model_path;
         assert_eq!(path(r#"{"data":[{"id":"a/b"}]}"#), None);

@@ -50,7 +50,7 @@ pub fn api_of(url: &str) -> Option<Api> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtPort {
     Nothing,
-    /// Its `/health` answers 200.
+    /// A server answers 200 to `/health`.
     HealthyServer,
 }
 
@@ -60,7 +60,7 @@ pub fn at_port(port: u16) -> Result<AtPort, Failure> {
         Ok(answer) if answer.status == 200 => Ok(AtPort::HealthyServer),
         Err(ProbeError::Refused) => Ok(AtPort::Nothing),
         Ok(answer) => Err(taken(port, &format!("answers {}", answer.status))),
-        Err(e) => Err(taken(port, &format!("says: {e}"))),
+        Err(e) => Err(taken(port, &format!("fails: {e}"))),
     }
 }
 
@@ -76,9 +76,9 @@ fn unfit(what: impl Into<String>, hint: impl Into<String>) -> Failure {
 
 fn taken(port: u16, says: &str) -> Failure {
     unfit(
-        format!("--port {port}: in use, but not by a healthy server: GET /health {says}"),
+        format!("--port {port}: the port is in use, but not by a healthy server: GET /health {says}"),
         format!(
-            "stop it, choose another --port, or run against it as it is: \
+            "stop that process, choose another --port, or load it as it is: \
              --no-server --target http://127.0.0.1:{port}"
         ),
     )
@@ -117,8 +117,8 @@ pub struct Discovery {
     pub notes: Vec<String>,
 }
 
-/// Looks the name up, finds out which addresses answer and, unless the URL names an API path, under which
-/// prefix the models list is. `headers` are sent along.
+/// Looks the name up, and finds the addresses that answer and, unless the URL names an API path, the prefix of the
+/// models list. `headers` are sent along.
 pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, Failure> {
     let given = Place::option("--target");
     resolve_over(url, &given, None, headers, &TlsOptions::default())
@@ -195,7 +195,7 @@ pub fn addresses(url: &str, given: &Place) -> Result<Vec<SocketAddr>, Failure> {
 fn unreachable(url: &Url, reason: &ProbeError) -> Failure {
     unfit(
         format!("target {}: never answered: {reason}", url.origin()),
-        "check that the server runs, and its host and port; --wait-for-target 60s waits for one that starts",
+        "check that the server is running, and its host and port; use --wait-for-target 60s if it is still starting",
     )
 }
 
@@ -213,7 +213,9 @@ fn tls_target(
         ];
         for (option, _) in given.iter().filter(|(_, given)| *given) {
             let origin = url.origin();
-            notes.push(format!("target {origin}: plain text, it has no use for {option}"));
+            notes.push(format!(
+                "target {origin}: {option} has no effect, because the target is plain http"
+            ));
         }
         return Ok(None);
     }
@@ -235,7 +237,7 @@ fn note_of_api(url: &Url, places: &Places, prefix: &str) -> Option<String> {
     }
     let how = match places.given {
         true if slashes.is_empty() => "",
-        true => ", its slash kept",
+        true => ", with its slash kept",
         false => ", found by its models list",
     };
     let (origin, title, end) = (url.origin(), places.api.row().title, places.end);
@@ -251,11 +253,14 @@ fn is_llmsim(answer: &Answer) -> bool {
         && serde_json::from_slice::<Health>(&answer.body).is_ok_and(|h| h.service == "llmsim")
 }
 
-/// The target was not even asked: this host has run out of something.
+/// Returns the failure for a target that was not even asked, because this host has run out of something.
 fn lacking(url: &Url, errno: i32) -> Failure {
     let error = std::io::Error::from_raw_os_error(errno);
-    let what = format!("target {}: this host cannot connect: {error}", url.origin());
-    let hint = hint_for_lack(errno).unwrap_or("see what the system forbids");
+    let what = format!(
+        "target {}: this host cannot open a connection: {error}",
+        url.origin()
+    );
+    let hint = hint_for_lack(errno).unwrap_or("check the limits of this host");
     Failure::new(ExitCode::Host, Reason::new(what).hint(hint))
 }
 
@@ -270,7 +275,7 @@ pub fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ProbeError> {
         std::thread::spawn(move || sender.send((host.as_str(), port).to_socket_addrs()));
         receiver.recv_timeout(LOOKUP_LIMIT).map_err(|_| {
             let limit = LOOKUP_LIMIT.as_secs();
-            ProbeError::Unreachable(format!("no answer from the name service within {limit} s"))
+            ProbeError::Unreachable(format!("no answer from DNS within {limit} s"))
         })?
     };
     let found = found.map_err(|e| ProbeError::Unreachable(e.to_string()))?;
@@ -323,7 +328,7 @@ fn reachable(
         return Err(unreachable(url, &ProbeError::Unreachable(dead)));
     }
     if !dead.is_empty() {
-        notes.push(format!("target {}: left out {dead}", url.origin()));
+        notes.push(format!("target {}: not used: {dead}", url.origin()));
     }
     Ok(open)
 }

@@ -63,7 +63,7 @@ fn candidates(path: &str, prefixes: &[&str]) -> Vec<String> {
     let under = |prefix: &&str| format!("{path}{prefix}");
     match path {
         "" => prefixes.iter().map(under).collect(),
-        // The path is a prefix already; one that is written out may still be the wrong one of them.
+        // The path is already a prefix, but even a prefix that is given may be the wrong one.
         _ if path == *likeliest => prefixes.iter().map(|prefix| prefix.to_string()).collect(),
         _ if path.ends_with(likeliest) => vec![path.to_owned()],
         _ => prefixes.iter().map(under).chain([path.to_owned()]).collect(),
@@ -98,33 +98,33 @@ fn almost(path: &str) -> Option<String> {
 fn mistyped(path: &str, meant: &str) -> Reason {
     let shown = printable(path, 80);
     if path.strip_suffix("/models") == Some(meant) {
-        let what = format!("path `{shown}` is that of a models list");
-        let base = if meant.is_empty() { "nothing at all" } else { meant };
+        let what = format!("path `{shown}` is that of a models list, not of an API");
+        let base = if meant.is_empty() { "nothing" } else { meant };
         return Reason::new(what).hint(format!(
-            "give what comes before `/models`: {}",
+            "give only the part before `/models`: {}",
             printable(base, 80)
         ));
     }
     let what = format!(
-        "path `{shown}` is no API's, but almost `{}`",
+        "path `{shown}` is not an API path, but close to `{}`",
         printable(meant, 80)
     );
-    Reason::new(what).hint("write that path, or the origin alone to have it found")
+    Reason::new(what).hint("use that path, or only the origin to have the path found")
 }
 
-/// Refuses a path that names an API which is not spoken.
+/// Refuses a path that names an API that is not supported.
 fn check(path: &str) -> Result<(), Reason> {
     let Some(unknown) = ENDS_WITHOUT_ROW.iter().find(|end| path.ends_with(*end)) else {
         return Ok(());
     };
     let known: Vec<&str> = Api::ALL.iter().map(|api| api.row().end).collect();
     let what = format!(
-        "path `{}`: this build does not speak `{unknown}`, only {}",
+        "path `{}`: the API `{unknown}` is not supported, only {}",
         printable(path, 80),
         known.join(", ")
     );
     let end = Api::DEFAULT.row().end;
-    Err(Reason::new(what).hint(format!("end the path with {end}, or give the origin alone")))
+    Err(Reason::new(what).hint(format!("end the path with {end}, or give only the origin")))
 }
 
 #[cfg(test)]

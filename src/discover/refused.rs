@@ -1,31 +1,31 @@
-//! 401 and 403, told as what they are: a key that is missing, or one that is not taken.
+//! Explains the statuses 401 and 403: a key that is missing, or one that is refused.
 
 use crate::blocking_http::Answer;
 use crate::discover::{Url, unfit};
 use crate::error::Failure;
 
-/// Names of headers that carry a key.
+/// The names of headers that carry a key.
 const KEY_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 
 pub(super) fn is_refusal(status: u16) -> bool {
     matches!(status, 401 | 403)
 }
 
-/// What a refusal means for one who sent these headers.
+/// Returns what a refusal of a request with these headers means.
 pub(super) fn meaning(status: u16, headers: &[(String, String)]) -> &'static str {
     match (has_key(headers), status) {
-        (false, _) => "the server wants a key, and none was sent",
-        (true, 401) => "the server does not take the key that was sent",
+        (false, _) => "the server requires a key, but none was sent",
+        (true, 401) => "the server does not accept the key that was sent",
         (true, _) => "the key that was sent is not allowed to do this",
     }
 }
 
-/// What to do about it.
+/// Returns the hint for a refusal of a request with these headers.
 pub(super) fn next_step(headers: &[(String, String)]) -> &'static str {
     match has_key(headers) {
         false => {
-            "put the key into LLMLOAD_API_KEY or a file for --api-key-file, or send another header with --header; \
-             in a document `api_key_env` names a variable for each server"
+            "put the key in LLMLOAD_API_KEY or in a file for --api-key-file, or send another header with --header; \
+             in a document, `api_key_env` names a variable for each server"
         }
         true => {
             "check the key: LLMLOAD_API_KEY, --api-key-file FILE, --header, or a server's `api_key_env` and `headers`"
@@ -38,7 +38,7 @@ fn has_key(headers: &[(String, String)]) -> bool {
     headers.iter().any(|(name, _)| is_key(name))
 }
 
-/// The answer to `GET path` as an error.
+/// Returns the failure for a refusal of `GET path`.
 pub(super) fn refused(url: &Url, path: &str, answer: &Answer, headers: &[(String, String)]) -> Failure {
     let (status, origin) = (answer.status, url.origin());
     unfit(
@@ -55,11 +55,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_key_is_told_from_one_that_is_not_taken() {
+    fn a_missing_key_and_a_refused_key_are_told_apart() {
         let with = |name: &str| vec![(name.to_owned(), "x".to_owned())];
         for name in ["Authorization", "X-API-Key", "api-key"] {
             assert!(
-                meaning(401, &with(name)).contains("does not take the key"),
+                meaning(401, &with(name)).contains("does not accept the key"),
                 "{name}"
             );
             assert!(meaning(403, &with(name)).contains("not allowed"), "{name}");

@@ -1,37 +1,37 @@
-//! `http[s]://host[:port][/path][?query]`, and nothing that HTTP/1.1 could not carry.
+//! Parses URLs of the form `http[s]://host[:port][/path][?query]`, without characters that HTTP/1.1 could not carry.
 
 use crate::error::{Mistake, Place, Reason, printable};
 
-/// Bytes of a URL.
+/// The longest URL in bytes.
 const URL_BYTES_MAX: usize = 8192;
 
-/// A parsed target. The query may be a secret: never printed.
+/// A parsed target. The query may be a secret, so it is never printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    /// As name lookup takes it: no brackets, a scope after `%`.
+    /// The host for name lookup: without brackets, with a scope after `%`.
     pub host: String,
     pub port: u16,
-    /// `https`.
+    /// The scheme is `https`.
     pub tls: bool,
-    /// Value of the Host header: brackets, no scope, no port that the scheme implies.
+    /// The value of the Host header: with brackets, without the scope or a port that the scheme implies.
     pub authority: String,
-    /// Without a slash at the end; may be empty.
+    /// The path without slashes at its end; may be empty.
     pub path: String,
-    /// The slashes at its end: to some servers a path with one is another path.
+    /// The slashes at its end, because to some servers a path with one is another path.
     pub slashes: String,
-    /// With its `?`; may be empty.
+    /// The query with its `?`; may be empty.
     pub query: String,
 }
 
 const HINT: &str = "write http://HOST:PORT or https://HOST, with or without a path";
 
 impl Url {
-    /// `given` is where the text was written: an option, or a line of the document.
+    /// Parses a URL. `given` is the place of the text: an option, or a line of the document.
     pub fn parse(text: &str, given: &Place) -> Result<Url, Mistake> {
         Url::read(text).map_err(|reason| given.mistake(reason))
     }
 
-    /// What is wrong names the URL, but not where it was given.
+    /// Parses a URL. Errors name the URL, but not its place.
     pub fn read(text: &str) -> Result<Url, Reason> {
         // Userinfo and query may be secrets, so errors name the URL without them.
         let shown = match text.split(['?', '#']).next().unwrap_or("") {
@@ -44,13 +44,13 @@ impl Url {
         }
         if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic()) {
             return Err(refuse(&format!(
-                "holds `{}`, to be percent-encoded",
+                "contains `{}`, which must be percent-encoded",
                 c.escape_unicode()
             )));
         }
         let (scheme, rest) = text
             .split_once("://")
-            .ok_or_else(|| refuse("no http:// or https://"))?;
+            .ok_or_else(|| refuse("http:// or https:// is missing"))?;
         let (tls, usual_port) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (false, 80),
             "https" => (true, 443),
@@ -90,14 +90,14 @@ impl Url {
         })
     }
 
-    /// As printed.
+    /// Returns scheme and authority, as they are printed.
     pub fn origin(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}", self.authority)
     }
 }
 
-/// Host with its brackets, and the digits of the port, which may be missing.
+/// Splits into the host with its brackets and the digits of the port, which may be absent.
 fn split_port(place: &str) -> Option<(&str, &str)> {
     if place.starts_with('[') {
         let (host, after) = place.split_at(place.find(']')? + 1);
@@ -117,7 +117,7 @@ fn split_port(place: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// For name lookup and for the Host header.
+/// Returns the host for name lookup and for the Host header.
 fn host_forms(host: &str) -> Option<(String, String)> {
     if let Some(inside) = host.strip_prefix('[') {
         let inside = inside.strip_suffix(']')?;
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_ports_paths_and_queries_are_told_apart() {
+    fn hosts_ports_paths_and_queries_are_parsed() {
         assert_eq!(url("http://h"), parts("h", 80, "h", "", ""));
         assert_eq!(url("HTTP://h:80/"), parts("h", 80, "h", "", ""));
         assert_eq!(
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_refused_with_exit_code_104() {
+    fn invalid_urls_are_refused_with_place_and_hint() {
         for bad in [
             "",
             "h",

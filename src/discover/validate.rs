@@ -1,5 +1,5 @@
-//! Before a smoke run: does each endpoint answer as it should? One small request to each, never part of a
-//! measurement. A run against a server that cannot do it at all would only say that everything failed.
+//! Validates a server before a run with one small request for each thing the run needs, none of which is measured. A
+//! run against a server that cannot answer at all would only report that every request failed.
 
 use std::time::{Duration, Instant};
 
@@ -18,13 +18,13 @@ use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
 use crate::tls::TlsTarget;
 use crate::workload::Target;
 
-/// For all checks together: with a smoke run of ten seconds it ends within thirty.
+/// The time limit for all checks together. A smoke run of ten seconds with validation ends within thirty.
 pub const VALIDATION_LIMIT: Duration = Duration::from_secs(18);
-/// Enough for a first token and a finish; also the least that the Responses API takes.
+/// The token limit of a check: enough for a first token and a finish, and the minimum of the Responses API.
 const TOKENS: u32 = 16;
-/// Characters of a body that an error shows.
+/// The number of characters of a body that an error shows.
 const SHOWN_CHARS_MAX: usize = 160;
-/// Words by which servers refuse a member that they do not know.
+/// The words with which servers refuse a member that they do not know.
 const REFUSALS: [&str; 8] = [
     "unsupported",
     "not supported",
@@ -35,15 +35,15 @@ const REFUSALS: [&str; 8] = [
     "unrecognized",
     "not allowed",
 ];
-/// Shorter values are no secrets, and would blot out half of a message.
+/// The shortest secret. Shorter values are not secrets, and hiding them would make a message unreadable.
 const SECRET_CHARS_MIN: usize = 6;
 
-/// What a completion is asked with.
+/// The values of a request for a completion.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     pub model: &'a str,
     pub prompt: &'a str,
-    /// What the configuration says of it; the rest is found out.
+    /// The wording in the configuration. The server's answers decide the rest.
     pub wording: Wording,
 }
 
@@ -59,8 +59,8 @@ impl Question<'_> {
         }
     }
 
-    /// The wording that a refusal asks for, and the line that says so. Only what nobody has asked for is changed, so
-    /// that each member is changed once at most.
+    /// Returns the wording that a refusal asks for, and a note on it. Only what the configuration leaves open is
+    /// changed, so each member is changed at most once.
     fn reworded(&self, check: &Check, answer: &Answer) -> Option<(Wording, &'static str)> {
         if !matches!(answer.status, 400 | 422) || !matches!(check.judge, Judge::Whole | Judge::Stream(_)) {
             return None;
@@ -75,7 +75,7 @@ impl Question<'_> {
             };
             return Some((
                 wording,
-                "`max_tokens` is refused: the run sends `max_completion_tokens`",
+                "the server refuses `max_tokens`, so the run sends `max_completion_tokens`",
             ));
         }
         let is_usage = says.contains("stream_options") || says.contains("include_usage");
@@ -85,15 +85,16 @@ impl Question<'_> {
                 stream_options: Some(false),
                 ..self.wording
             };
-            let note = "`stream_options` is refused: the run leaves it out, and tokens are counted by events \
-                        where the server does not count them unasked";
+            let note = "the server refuses `stream_options`, so the run does not send it, and counts tokens by events \
+                        unless the server counts them anyway";
             return Some((wording, note));
         }
         None
     }
 }
 
-/// A limit that is only too large is no reason for another member. `says` is in lower case.
+/// Tells whether a server refuses the name of the token limit. One that is only too large needs no other name. `says`
+/// is in lower case.
 fn refuses_limit(says: &str) -> bool {
     let refuses = REFUSALS.iter().any(|word| says.contains(word));
     says.contains("max_completion_tokens") || (says.contains("max_tokens") && refuses)
@@ -105,7 +106,7 @@ struct Check {
     /// The text after the path, if two checks have the same path.
     note: &'static str,
     body: Option<Vec<u8>>,
-    /// A stream is asked for its token counts.
+    /// The check asks for token counts at the end of a stream.
     asks_usage: bool,
     judge: Judge,
 }
@@ -116,7 +117,7 @@ enum Judge {
     Models,
     Whole,
     Stream(ReadEvent),
-    /// Read by this.
+    /// The answer to a further question, with its reader.
     Side(ReadSide),
 }
 
@@ -231,7 +232,7 @@ fn ask(
         let seconds = VALIDATION_LIMIT.as_secs();
         return Err((
             answer,
-            format!("not asked: the checks before it took all of {seconds} s"),
+            format!("not asked, because the checks before it took all of the {seconds} s"),
         ));
     }
     let peer = Peer {
@@ -316,17 +317,17 @@ fn hint(answer: &Answer, headers: &[(String, String)]) -> &'static str {
     match answer.status {
         401 | 403 => next_step(headers),
         400 | 422 if refuses_limit(&says) => {
-            "name the other member for the limit: --max-tokens-key, or `max_tokens_key` in the document"
+            "choose the other member for the limit: --max-tokens-key, or `max_tokens_key` in the document"
         }
         400 | 422 if says.contains("stream_options") => {
-            "leave it out: --stream-options false, or `stream_options: false` in the document"
+            "do not send it: --stream-options false, or `stream_options: false` in the document"
         }
         400 | 404 | 422 => {
-            "name a model that the server has (--model NAME), or its whole path (--target URL)"
+            "name a model that the server has (--model NAME), or the API's full path (--target URL)"
         }
-        429 => "the server is at its limit before the load: wait, or raise its limit",
-        502..=504 => "wait until the server is ready: --wait-for-target 60s does",
-        _ => "see the server's log; --no-validate starts the load all the same",
+        429 => "the server is at its limit even before the load: wait, or raise its limit",
+        502..=504 => "wait until the server is ready, for example with --wait-for-target 60s",
+        _ => "see the server's log, or start the load anyway with --no-validate",
     }
 }
 
@@ -360,7 +361,7 @@ fn judge_models(answer: &Answer) -> Judgement {
     let list: Option<Value> = serde_json::from_slice(&answer.body).ok();
     match list.as_ref().and_then(|list| list.get("data")?.as_array()) {
         Some(models) => Good(format!("models {}", models.len())),
-        None => Bad("no list of models".to_owned()),
+        None => Bad("the body is not a list of models".to_owned()),
     }
 }
 
@@ -374,7 +375,7 @@ fn judge_whole(row: &Row, answer: &Answer) -> Judgement {
                 Some(usage) => format!("finished, {} tokens", usage.completion_tokens),
                 None => "finished".to_owned(),
             }),
-            Outcome::StreamError => Bad("an error in a good answer".to_owned()),
+            Outcome::StreamError => Bad("an error in an answer with status 200".to_owned()),
             Outcome::BadFinish => Bad(given_up(facts.finish)),
             _ => Bad(format!("no {}", row.finish)),
         },
@@ -387,7 +388,7 @@ fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer, asks_usage: bool) -
         return Bad(String::new());
     }
     if answer.content_type != ContentType::EventStream && begins_a_stream(&answer.body) != Some(true) {
-        return Bad("no event stream: its content type is not text/event-stream".to_owned());
+        return Bad("not an event stream: the content type is not text/event-stream".to_owned());
     }
     match read_stream(read, &answer.body) {
         Ok((stream, tokens)) => judge_end(row, &stream, tokens, asks_usage),
@@ -395,7 +396,7 @@ fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer, asks_usage: bool) -
     }
 }
 
-/// What a whole stream says, and how many of its events carry text; or what is wrong in the middle of it.
+/// Reads a whole stream, and returns its state and the number of its events with text. Fails if an event is wrong.
 fn read_stream(read: ReadEvent, body: &[u8]) -> Result<(StreamState, u32), String> {
     let mut sse = SseParser::new();
     let mut stream = StreamState::default();
@@ -436,9 +437,12 @@ fn judge_end(row: &Row, stream: &StreamState, tokens: u32, asks_usage: bool) -> 
     let no_finish = format!("no {}", row.finish);
     let usage = stream.usage();
     let missing: Vec<&str> = [
-        (tokens > 0, "no token: no event carries text"),
+        (tokens > 0, "no token (no event has text)"),
         (end == StreamEnd::Ok, no_finish.as_str()),
-        (usage.is_some() || !asks_usage, "no usage, which was asked for"),
+        (
+            usage.is_some() || !asks_usage,
+            "no usage, although it was asked for",
+        ),
     ]
     .iter()
     .filter(|(there, _)| !there)
@@ -453,10 +457,10 @@ fn judge_end(row: &Row, stream: &StreamState, tokens: u32, asks_usage: bool) -> 
     Good(format!("{tokens} token events, finished{usage}"))
 }
 
-/// A finish reason that is not a success.
+/// Returns the reason for a finish reason that is not a success.
 fn given_up(word: Option<FinishWord>) -> String {
     let word = word.map_or(String::new(), |word| format!(" `{}`", word.as_str()));
-    format!("the server gave the request up: its finish reason is{word}")
+    format!("the server gave up the request: its finish reason is{word}")
 }
 
 fn judge_side(read: ReadSide, answer: &Answer) -> Judgement {

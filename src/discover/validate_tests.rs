@@ -166,7 +166,7 @@ fn run_asking(table: Vec<Says>, asked: Wording) -> Validated {
 }
 
 #[test]
-fn a_good_server_is_asked_five_times_with_the_key_and_says_a_line_for_each() {
+fn a_good_server_is_asked_five_times_with_the_key_and_each_answer_is_printed() {
     let ran = run(good());
     ran.result.unwrap();
     let expected = [
@@ -203,7 +203,7 @@ fn asked(row: &Row) -> Vec<String> {
 }
 
 #[test]
-fn a_server_is_asked_for_what_the_row_of_its_api_has() {
+fn a_server_is_asked_only_for_what_its_api_has() {
     let chat = *Api::Chat.row();
     let completion = "/v1/chat/completions";
     let streaming = "/v1/chat/completions streaming";
@@ -228,7 +228,7 @@ fn a_server_is_asked_for_what_the_row_of_its_api_has() {
 }
 
 #[test]
-fn what_a_server_need_not_have_is_not_there_and_no_failure() {
+fn the_absence_of_optional_endpoints_is_not_a_failure() {
     for status in [404, 405, 501] {
         let mut table = but("/health", false, json(status, ""));
         for says in table.iter_mut().filter(|says| says.path == "/v1/responses") {
@@ -262,7 +262,7 @@ fn fail(cases: Vec<(Vec<Says>, &str)>) {
 }
 
 #[test]
-fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
+fn each_failure_names_endpoint_status_and_the_beginning_of_the_body() {
     fail(vec![
         (
             but("/health", false, json(503, "loading")),
@@ -270,7 +270,7 @@ fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
         ),
         (
             but("/v1/models", false, json(200, "[]")),
-            "GET ORIGIN/v1/models: status 200: no list of models; its body begins `[]`",
+            "GET ORIGIN/v1/models: status 200: the body is not a list of models; its body begins `[]`",
         ),
         (
             but("/v1/models", false, json(500, "")),
@@ -288,7 +288,7 @@ fn each_failure_names_endpoint_status_and_the_begin_of_the_body() {
 }
 
 #[test]
-fn a_whole_answer_that_is_refused_broken_or_unfinished_is_named_so() {
+fn a_whole_answer_that_is_refused_broken_or_unfinished_is_an_error_that_says_so() {
     let whole = |bytes| but("/v1/chat/completions", false, bytes);
     fail(vec![
         (
@@ -308,7 +308,7 @@ fn a_whole_answer_that_is_refused_broken_or_unfinished_is_named_so() {
         ),
         (
             whole(json(200, r#"{"error":{"message":"x"}}"#)),
-            "status 200: an error in a good answer; its body begins `{\"error\"",
+            "status 200: an error in an answer with status 200; its body begins `{\"error\"",
         ),
         (
             whole(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec()),
@@ -318,7 +318,7 @@ fn a_whole_answer_that_is_refused_broken_or_unfinished_is_named_so() {
 }
 
 #[test]
-fn a_stream_without_token_finish_usage_or_with_an_error_is_named_so() {
+fn a_stream_with_an_error_or_without_token_finish_or_usage_is_an_error_that_says_so() {
     let chat = "/v1/chat/completions";
     let stream = |parts: &[&str]| but(chat, true, events(parts));
     let error = "data: {\"error\":{\"message\":\"out of memory\"}}\n\n";
@@ -333,15 +333,15 @@ fn a_stream_without_token_finish_usage_or_with_an_error_is_named_so() {
         ),
         (
             stream(&[TOKEN, FINISH, DONE]),
-            "streaming: status 200: no usage, which was asked for;",
+            "streaming: status 200: no usage, although it was asked for;",
         ),
         (
             stream(&[FINISH, USAGE, DONE]),
-            "streaming: status 200: no token: no event carries text;",
+            "streaming: status 200: no token (no event has text);",
         ),
         (
             stream(&[]),
-            "streaming: status 200: no token: no event carries text, no finish_reason, no usage",
+            "streaming: status 200: no token (no event has text), no finish_reason, no usage",
         ),
         (
             stream(&["data: {\"choi\n\n"]),
@@ -349,13 +349,13 @@ fn a_stream_without_token_finish_usage_or_with_an_error_is_named_so() {
         ),
         (
             but(chat, true, json(200, ANSWER)),
-            "streaming: status 200: no event stream: its content type",
+            "streaming: status 200: not an event stream: the content type",
         ),
     ]);
 }
 
 #[test]
-fn neither_escape_sequences_nor_our_own_key_come_back_from_a_body() {
+fn escape_sequences_and_our_own_key_in_a_body_are_not_shown() {
     let body = "wrong key sk-CANARY-2 in ?key=CANARY\u{1b}[2J\u{202e}";
     let ran = run(but("/v1/chat/completions", false, json(401, body)));
     let error = ran.result.unwrap_err();
@@ -370,7 +370,7 @@ fn neither_escape_sequences_nor_our_own_key_come_back_from_a_body() {
 }
 
 #[test]
-fn a_server_that_says_nothing_runs_into_the_limit() {
+fn a_server_that_never_answers_is_reported_after_the_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = target(listener.local_addr().unwrap());
     let limit = Duration::from_millis(30);
@@ -403,7 +403,7 @@ const NO_STREAM_OPTIONS: &str =
     r#"{"detail":[{"type":"extra_forbidden","loc":["body","stream_options","include_usage"]}]}"#;
 
 #[test]
-fn the_wording_that_a_server_takes_is_found_out_by_its_refusal() {
+fn the_wording_that_a_server_accepts_is_found_by_its_refusals() {
     let forbidden = r#"{"detail":[{"type":"extra_forbidden","loc":["body","max_tokens"]}]}"#;
     for (status, body) in [(400, NO_MAX_TOKENS), (422, forbidden)] {
         let mut table = strict("\"max_tokens\"", false, status, body);
@@ -412,7 +412,11 @@ fn the_wording_that_a_server_takes_is_found_out_by_its_refusal() {
         let wording = ran.result.unwrap();
         assert_eq!(wording.token_limit, Some(TokenLimitKey::MaxCompletionTokens));
         assert_eq!(wording.stream_options, None);
-        assert!(ran.said[2].contains("`max_tokens` is refused"), "{:?}", ran.said);
+        assert!(
+            ran.said[2].contains("the server refuses `max_tokens`"),
+            "{:?}",
+            ran.said
+        );
         assert!(
             ran.requests[4].contains("\"max_completion_tokens\":16"),
             "{:?}",
@@ -420,20 +424,20 @@ fn the_wording_that_a_server_takes_is_found_out_by_its_refusal() {
         );
     }
     let mut table = strict("stream_options", true, 422, NO_STREAM_OPTIONS);
-    // Such a server may not count unasked.
+    // Such a server may not count tokens unless asked.
     let stream = table.iter_mut().rfind(|says| says.streaming).unwrap();
     stream.bytes = events(&[TOKEN, FINISH, DONE]);
     let ran = run(table);
     assert_eq!(ran.result.unwrap().stream_options, Some(false));
     assert!(
-        ran.said[3].contains("`stream_options` is refused"),
+        ran.said[3].contains("the server refuses `stream_options`"),
         "{:?}",
         ran.said
     );
 }
 
 #[test]
-fn what_was_asked_for_is_not_changed_and_the_error_names_the_option() {
+fn wording_in_the_configuration_is_kept_and_the_error_names_the_option() {
     let asked = Wording {
         token_limit: Some(TokenLimitKey::MaxTokens),
         stream_options: Some(true),
@@ -444,7 +448,7 @@ fn what_was_asked_for_is_not_changed_and_the_error_names_the_option() {
     let table = strict("stream_options", true, 422, NO_STREAM_OPTIONS);
     let error = run_asking(table, asked).result.unwrap_err().to_string();
     assert!(error.contains("--stream-options false"), "{error}");
-    // A limit that is only too large is no reason for another key.
+    // A limit that is only too large does not need another key.
     let large = r#"{"error":"max_tokens is too large: 16"}"#;
     let error = run(but("/v1/chat/completions", false, json(400, large)));
     assert_eq!(error.requests.len(), 3);
@@ -452,7 +456,7 @@ fn what_was_asked_for_is_not_changed_and_the_error_names_the_option() {
 }
 
 #[test]
-fn a_missing_key_is_told_from_one_that_is_refused() {
+fn a_missing_key_and_a_refused_key_are_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let without = Target {
         headers: Vec::new(),
@@ -465,7 +469,7 @@ fn a_missing_key_is_told_from_one_that_is_refused() {
     stream.write_all(b"GET /quit HTTP/1.1\r\n\r\n").unwrap();
     server.join().unwrap();
     let text = error.to_string();
-    assert!(text.contains("wants a key, and none was sent"), "{text}");
+    assert!(text.contains("requires a key, but none was sent"), "{text}");
     let text = run(refused()).result.unwrap_err().to_string();
-    assert!(text.contains("does not take the key that was sent"), "{text}");
+    assert!(text.contains("does not accept the key that was sent"), "{text}");
 }

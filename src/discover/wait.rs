@@ -1,4 +1,4 @@
-//! `--wait-for-target`: a server that is started beside the run, or loads its model, gets the time to become ready.
+//! Waits for a server that is starting or loading its model (`--wait-for-target`).
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use crate::error::{Failure, Place, lossless};
 use crate::http1::HttpError;
 use crate::tls::{TlsOptions, TlsTarget};
 
-/// Between two questions.
+/// The pause between two questions.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Between two notes.
+/// The time between two notes.
 const NOTE_EVERY: Duration = Duration::from_secs(10);
 
-/// Asks the server until it is ready or `deadline` has passed. `given` is where the URL was written. What waiting
-/// cannot mend, such as a wrong certificate or a missing key, counts as ready: those who ask next tell it.
+/// Asks the server until it is ready or `deadline` has passed. `given` is the place of the URL. Problems that waiting
+/// cannot fix, such as a wrong certificate or a missing key, count as ready, because the next question reports them.
 ///
 /// # Errors
-/// The server was not ready in time; the error says why not.
+/// Fails if the server was not ready in time, with the reason.
 pub fn wait_until_ready(
     url: &str,
     given: &Place,
@@ -62,12 +62,12 @@ pub fn wait_until_ready(
                 url.origin()
             ));
         }
-        // Nothing announces that a remote server is ready: it is asked again. A signal ends the program meanwhile.
+        // Nothing announces that a remote server is ready, so it is asked again. A signal still ends the program.
         std::thread::sleep(PAUSE.min(left));
     }
 }
 
-/// Why the server is not ready yet.
+/// Asks whether the server is ready; the error is the reason why it is not.
 fn ready(
     url: &Url,
     places: &Places,
@@ -109,7 +109,7 @@ fn ready_at(peer: &Peer<'_>, url: &Url, places: &Places) -> Result<(), String> {
     why
 }
 
-/// Whether this answer is one that passes by itself.
+/// Tells whether the server is ready by its answer; fails with the reason if waiting may help.
 fn judge(path: &str, answer: &Result<Answer, ProbeError>, peer: &Peer<'_>, url: &Url) -> Result<(), String> {
     match answer {
         Ok(answer) if matches!(answer.status, 502..=504) => {
@@ -136,7 +136,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
-    /// Gives one of `answers` to each request, the last of them for ever.
+    /// Starts a server that gives one of `answers` to each request, and the last of them to all further ones.
     fn server(answers: &'static [&'static str]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_connections_and_503_pass_with_a_note() {
+    fn closed_connections_and_503_are_waited_for_with_a_note() {
         let (result, said) = wait(&server(&["", "503 Loading", "200 OK"]), Duration::from_secs(60));
         result.unwrap();
         assert!(
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_repeats_our_key_while_it_loads_does_not_get_it_shown() {
+    fn a_key_that_a_loading_server_repeats_is_not_shown() {
         let url = Url::read("http://h/v1?key=CANARY").unwrap();
         let headers = [("authorization".to_owned(), "Bearer sk-CANARY-2".to_owned())];
         let peer = Peer {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_never_becomes_ready_is_told_with_the_last_reason() {
+    fn the_error_for_a_server_that_never_becomes_ready_has_the_last_reason() {
         let (result, _) = wait(&server(&["503 Loading"]), Duration::ZERO);
         let error = result.unwrap_err();
         assert_eq!(error.exit, crate::error::ExitCode::Target);

@@ -255,7 +255,7 @@ impl<R: BufRead> Scanner<R> {
             let step = state.step(buffer);
             if let Some((bytes, max)) = &mut into {
                 if (bytes.len() + step.used) as u64 > *max {
-                    let what = format!("is longer than the maximum, {max} bytes");
+                    let what = format!("is longer than the maximum of {max} bytes");
                     return Err(self.error(what));
                 }
                 bytes.extend_from_slice(&buffer[..step.used]);

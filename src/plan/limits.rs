@@ -26,7 +26,7 @@ pub fn check_run_length(what: &str, length: Nanos) -> Result<(), Reason> {
     }
     let (is, most) = (format_duration(length), format_duration(DURATION_MAX));
     Err(Reason::new(format!(
-        "{what} of {is} is longer than the limit, {most}"
+        "{what} of {is} is longer than the limit of {most}"
     )))
 }
 

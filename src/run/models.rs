@@ -15,10 +15,10 @@ use crate::workload::Call;
 const SHOWN_MAX: usize = 20;
 const NAME_CHARS_MAX: usize = 80;
 
-/// Returns the model to ask each server for, and prints which was chosen; `None` keeps what the configuration names.
+/// Returns the model to ask each server for, and prints which was chosen; `None` keeps the models in the configuration.
 ///
 /// # Errors
-/// Fails with exit code 104 if a server has several models and it is not said which to use. The error lists them.
+/// Fails with exit code 104 if a server has several models and none is chosen. The error lists them.
 pub fn choose(
     config: &Config,
     args: &RunArgs,
@@ -48,7 +48,7 @@ pub fn choose(
         };
         match models {
             [] => note(&format!(
-                "{what}: it lists no models, so requests ask for {}; use --model NAME for another",
+                "{what}: it lists no models, so requests ask for {}; choose another with --model NAME",
                 listed(&asked)
             )),
             all if asked.iter().all(|model| all.contains(model)) => {}
@@ -62,7 +62,7 @@ pub fn choose(
     Ok(chosen)
 }
 
-/// The models that requests ask for without being meant; `None`: the configuration says which it wants.
+/// Returns the models that requests only name as placeholders; `None` if the configuration chooses its models.
 fn open_models(config: &Config, args: &RunArgs) -> Option<Vec<String>> {
     if !args.models.is_empty() {
         return None;
@@ -76,7 +76,7 @@ fn open_models(config: &Config, args: &RunArgs) -> Option<Vec<String>> {
         if built_in || profiles::stand_in_models(models) {
             open.extend_from_slice(models);
         } else if config.servers().len() > 1 {
-            // A model is chosen for a whole server: not where some of its requests name theirs.
+            // A model is chosen for a whole server, so none is if some of its requests name theirs.
             return None;
         }
     }
@@ -85,7 +85,8 @@ fn open_models(config: &Config, args: &RunArgs) -> Option<Vec<String>> {
     (!open.is_empty()).then_some(open)
 }
 
-/// Puts the chosen models into the configuration, from which the plan and the result are made; whether there are any.
+/// Puts the chosen models in the configuration, from which the plan and the result are made. Returns whether there are
+/// any.
 pub fn adopt(config: &mut Config, chosen: &[Option<String>]) -> bool {
     let Some(first) = chosen.iter().flatten().next() else {
         return false;
@@ -115,12 +116,12 @@ pub fn adopt(config: &mut Config, chosen: &[Option<String>]) -> bool {
 
 fn several_models(what: &str, models: &[String]) -> Failure {
     let reason = Reason::new(format!(
-        "{what}: it has {} models, and nothing says which is meant: {}",
+        "{what}: the server has {} models, and none is chosen: {}",
         models.len(),
         listed(models)
     ));
-    let hint = "name one with --model NAME, or several times for a mix; in a document `models`, or `model_alias` \
-                of each server";
+    let hint = "choose one with --model NAME, repeated for a mix; in a document, use `models`, or `model_alias` of \
+                each server";
     Failure::new(ExitCode::Config, reason.hint(hint))
 }
 

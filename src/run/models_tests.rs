@@ -86,13 +86,13 @@ fn a_built_in_profile_asks_a_server_with_one_model_for_that_one() {
 }
 
 #[test]
-fn several_models_are_listed_and_an_option_or_a_document_says_which() {
+fn several_models_are_listed_unless_an_option_or_a_document_chooses() {
     let found = [server(list(&["a", "b\u{1b}"]), Service::Other)];
     let error = asked(loaded(&["load", "--target", "http://h:1"]), &found).unwrap_err();
     assert_eq!(error.exit, ExitCode::Config);
     let text = error.to_string();
     assert!(
-        text.contains("it has 2 models") && text.contains("`a`, `b\\u{1b}`"),
+        text.contains("the server has 2 models") && text.contains("`a`, `b\\u{1b}`"),
         "{text}"
     );
     assert!(text.contains("--model NAME"), "{text}");
@@ -109,7 +109,7 @@ fn several_models_are_listed_and_an_option_or_a_document_says_which() {
 }
 
 #[test]
-fn a_gateway_that_has_what_a_profile_names_and_the_simulator_keep_it() {
+fn the_models_of_a_profile_are_kept_for_the_simulator_and_a_server_that_has_them() {
     let all = ["x", "gpt-4o"];
     let found = [server(list(&all), Service::Other)];
     let (models, said) = asked(loaded(&["throughput", "--target", "http://h:1"]), &found).unwrap();
@@ -120,14 +120,14 @@ fn a_gateway_that_has_what_a_profile_names_and_the_simulator_keep_it() {
 }
 
 #[test]
-fn a_server_without_a_list_keeps_the_names_with_a_note_and_one_that_needs_none_without() {
+fn a_missing_list_of_models_is_noted_unless_the_api_has_none() {
     for models in [Models::NoList, list(&[])] {
         let found = [server(models, Service::Other)];
         let (models, said) = asked(loaded(&["throughput", "--target", "http://h:1"]), &found).unwrap();
         assert_eq!(models[0], ["gpt-4o"]);
         assert_eq!(said.len(), 1);
         assert!(
-            said[0].contains("requests ask for `gpt-4o`; use --model NAME"),
+            said[0].contains("requests ask for `gpt-4o`; choose another with --model NAME"),
             "{said:?}"
         );
     }

@@ -136,12 +136,14 @@ pub fn check_duration(nanos: Nanos, range: &RangeInclusive<Nanos>) -> Result<(),
     if nanos < *range.start() {
         let least = format_duration(*range.start());
         return Err(Reason::new(format!(
-            "`{text}` is shorter than the limit, {least}"
+            "`{text}` is shorter than the minimum of {least}"
         )));
     }
     if nanos > *range.end() {
         let most = format_duration(*range.end());
-        return Err(Reason::new(format!("`{text}` is longer than the limit, {most}")));
+        return Err(Reason::new(format!(
+            "`{text}` is longer than the limit of {most}"
+        )));
     }
     Ok(())
 }

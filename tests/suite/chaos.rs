@@ -138,7 +138,7 @@ fn options_of_the_simulator_without_one_are_refused_and_nothing_is_sent() {
             &["--sim-latency", "warp"],
             "--sim-latency: `warp` is not a latency profile",
         ),
-        (&["--sim-tokens", "0"], "--sim-tokens: `0` is not 1 to"),
+        (&["--sim-tokens", "0"], "--sim-tokens: `0` is not between 1 and"),
         // Somebody is there already, which only the question shows.
         (
             &["--chaos", "--port", &port],

@@ -167,7 +167,7 @@ fn no_local_port_left_at_the_start_is_a_lack_of_this_host() {
         .stderr(Stdio::piped());
     assert_refused(
         Live::spawn(&mut command).wait(),
-        &["this host cannot connect", "no local port"],
+        &["this host cannot open a connection", "no local port"],
     );
 }
 

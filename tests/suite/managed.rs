@@ -448,7 +448,7 @@ fn options_of_a_command_that_contradict_each_other_are_104() {
         ),
         (
             &["--server-cmd", "a 'b", "--health-url", "http://127.0.0.1:1/"],
-            "--server-cmd: is no command line",
+            "--server-cmd: is not a command line",
         ),
         (
             &["--server-cmd", "a", "--health-url", "nowhere"],
@@ -493,7 +493,7 @@ fn a_port_in_use_by_something_unhealthy_is_one_error_that_says_what_to_do() {
         let port = address.port().to_string();
         let ended = ran(&["quick-smoke", "--port", &port]).expect(114);
         ended.one_error(&format!(
-            "--port {port}: in use, but not by a healthy server: {says}"
+            "--port {port}: the port is in use, but not by a healthy server: {says}"
         ));
         let hint = format!("--no-server --target http://127.0.0.1:{port}");
         assert!(ended.stderr.contains(&hint), "{}", ended.stderr);

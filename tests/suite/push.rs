@@ -376,7 +376,7 @@ fn a_mistake_in_it_is_told_before_anything_is_sent() {
             &["--pushgateway", "ftp://gw"][..],
             "--pushgateway: `ftp://gw`: the scheme is not http or https",
         ),
-        (&["--push-required"], "--push-required: no Pushgateway is named"),
+        (&["--push-required"], "--push-required: no Pushgateway is given"),
         (
             &["--pushgateway", "https://gw", "--cacert", "/nowhere/ca.pem"],
             "--cacert",

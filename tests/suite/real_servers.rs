@@ -92,7 +92,7 @@ fn several_models_are_listed_and_an_option_says_which() {
     let (address, asked) = server(TWO, None);
     let target = format!("http://{address}");
     let ended = ran(&["load", "--target", &target]).expect(104);
-    ended.one_error("it has 2 models, and nothing says which is meant: `left`, `right`");
+    ended.one_error("the server has 2 models, and none is chosen: `left`, `right`");
     assert!(ended.stderr.contains("--model NAME"), "{}", ended.stderr);
     let dir = Dir::new();
     let profile = dir.write("p.yaml", PLAIN);
@@ -105,8 +105,8 @@ fn a_key_that_is_missing_or_wrong_is_told_before_the_load() {
     let (address, asked) = server(ONE, Some("s3cret"));
     let target = format!("http://{address}");
     for (key, says) in [
-        (None, "wants a key, and none was sent"),
-        (Some("wr0ng"), "does not take the key that was sent"),
+        (None, "requires a key, but none was sent"),
+        (Some("wr0ng"), "does not accept the key that was sent"),
     ] {
         let mut command = program();
         command.args(["load", "--target", &target]);

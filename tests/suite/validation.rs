@@ -110,7 +110,7 @@ fn each_fault_of_a_server_has_its_message_and_the_load_does_not_begin() {
         (
             Fault::ErrorEvent,
             0,
-            "status 200: an error in a good answer; its body begins `{\"error\"",
+            "status 200: an error in an answer with status 200; its body begins `{\"error\"",
         ),
         (
             Fault::Unfinished,
@@ -137,7 +137,7 @@ fn each_fault_of_a_server_has_its_message_and_the_load_does_not_begin() {
         (
             Fault::Unfinished,
             1,
-            "streaming: status 200: no finish_reason, no usage, which was asked for; its body",
+            "streaming: status 200: no finish_reason, no usage, although it was asked for; its body",
         ),
         (
             Fault::BadJson,

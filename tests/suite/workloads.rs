@@ -293,7 +293,7 @@ fn a_path_of_another_api_is_refused_at_its_line_with_the_other_mistakes() {
         .filter(|l| l.starts_with("error: "))
         .collect();
     assert_eq!(errors.len(), 2, "{}", ended.stderr);
-    let what = "`server.base_url`: path `/v1/messages`: this build does not speak `/messages`";
+    let what = "`server.base_url`: path `/v1/messages`: the API `/messages` is not supported";
     assert!(
         errors[0].starts_with(&format!("error: {file}:2: {what}")),
         "{}",
@@ -390,7 +390,10 @@ fn a_plain_server_says_which_given_option_it_has_no_use_for() {
     ] {
         let run = ["run", &file, "-d", "100ms", "--vus", "1"];
         let ended = ran(&[&run[..], words].concat()).expect(0);
-        let note = format!("http://{}: plain text, it has no use for {given}", llama.address);
+        let note = format!(
+            "http://{}: {given} has no effect, because the target is plain http",
+            llama.address
+        );
         assert!(ended.stderr.contains(&note), "{}", ended.stderr);
         assert!(!ended.stderr.contains(other), "{}", ended.stderr);
     }

@@ -73,7 +73,7 @@ pub fn read_analysis(reader: &mut Reader<'_>, fields: &Fields<'_>) -> AnalysisLi
             true => "ttft_p50_good",
             false => "ttft_p50_max",
         };
-        let hint = "what is good is acceptable: set both";
+        let hint = "a good value has to be acceptable as well: set both";
         reader.mistake(keys.line_of(key), Reason::new(what).hint(hint));
     }
     limits

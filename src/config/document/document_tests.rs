@@ -89,17 +89,17 @@ thresholds:
 ";
     let found = mistakes(text);
     let expected = [
-        "error: p.yaml:2: `start_vus`: `many` is no whole number",
-        "error: p.yaml:4: `stages[0].target`: `200000` is above the limit, 100000",
+        "error: p.yaml:2: `start_vus`: `many` is not a whole number",
+        "error: p.yaml:4: `stages[0].target`: `200000` is above the limit of 100000",
         "error: p.yaml:5: unknown key `stages[1].duratoin`\nhint: did you mean `duration`?",
         "error: p.yaml:6: `graceful_stop`: `30x` is not a duration: unknown unit `x`\n\
          hint: write `10s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds",
         "error: p.yaml:7: `think_time`: `60ms-10ms`: the first value is greater than the second\n\
          hint: write the smaller value first",
-        "error: p.yaml:8: `models` has 0 items, not 1 to 1000",
+        "error: p.yaml:8: `models` has 0 items, not between 1 and 1000",
         "error: p.yaml:11: `requests[0].stream`: `maybe` is neither true nor false",
-        "error: p.yaml:12: `requests[1].max_tokens`: `0` is below the limit, 1",
-        "error: p.yaml:12: requests[1]: name `one` is taken\nhint: line 11 has it",
+        "error: p.yaml:12: `requests[1].max_tokens`: `0` is below the minimum of 1",
+        "error: p.yaml:12: requests[1]: the name `one` is already in use\nhint: line 11 uses it",
         "error: p.yaml:14: unknown metric `latencey`\nhint: did you mean `latency`?",
     ];
     assert_eq!(expected.len(), 10);
@@ -107,42 +107,42 @@ thresholds:
 }
 
 #[test]
-fn keys_of_another_executor_are_named_as_such() {
+fn keys_of_another_executor_are_refused_with_the_keys_of_this_one() {
     let text = GOOD.replace("vus: 3", "stages: [{duration: 1s, target: 1}]");
     assert_eq!(
         mistakes(&text),
         [
-            "error: p.yaml:2: key `stages` has no meaning for executor `constant-vus`\n\
+            "error: p.yaml:2: key `stages` has no effect with executor `constant-vus`\n\
           hint: `constant-vus` takes duration, vus"
         ]
     );
 }
 
 #[test]
-fn missing_keys_are_named_with_their_use() {
+fn missing_keys_are_reported_with_their_use() {
     let found = mistakes("executor: ramping-vus\n").join("\n");
     assert!(found.contains("p.yaml:1: missing key `stages`"), "{found}");
     assert!(found.contains("missing key `requests`"), "{found}");
     let found = mistakes("vus: 1\n").join("\n");
     assert!(
-        found.contains("missing key `executor`\nhint: one of constant-vus, ramping-vus"),
+        found.contains("missing key `executor`\nhint: use one of constant-vus, ramping-vus"),
         "{found}"
     );
     let found = mistakes(&GOOD.replace("max_tokens: 20, ", "")).join("\n");
     assert_eq!(
         found,
-        "error: p.yaml:7: missing key `requests[0].max_tokens`\nhint: the generation limit, `50` or `50-200`"
+        "error: p.yaml:7: missing key `requests[0].max_tokens`\nhint: add a token limit, for example `50` or `50-200`"
     );
 }
 
 #[test]
-fn wrong_types_are_named_with_what_stands_there() {
+fn wrong_types_are_reported_with_the_value() {
     let cases = [
         ("vus: 3", "vus: [3]", "`vus` is a list, not a whole number"),
         ("vus: 3", "vus:", "`vus` is nothing, not a whole number"),
-        ("vus: 3", "vus: -3", "`vus`: `-3` is no whole number"),
-        ("vus: 3", "vus: 3.5", "`vus`: `3.5` is no whole number"),
-        ("vus: 3", "vus: 99999999999999999999", "above the limit, 100000"),
+        ("vus: 3", "vus: -3", "`vus`: `-3` is not a whole number"),
+        ("vus: 3", "vus: 3.5", "`vus`: `3.5` is not a whole number"),
+        ("vus: 3", "vus: 99999999999999999999", "above the limit of 100000"),
         (
             "duration: 10s",
             "duration: {s: 10}",
@@ -151,19 +151,19 @@ fn wrong_types_are_named_with_what_stands_there() {
         (
             "duration: 10s",
             "duration: 25h",
-            "`25h` is longer than the limit, 24h",
+            "`25h` is longer than the limit of 24h",
         ),
         (
             "duration: 10s",
             "duration: 0s",
-            "`0s` is shorter than the limit, 1ms",
+            "`0s` is shorter than the minimum of 1ms",
         ),
         ("models: [a, b]", "modles: [a, b]", "did you mean `models`?"),
         ("models: [a, b]", "models: a", "`models` is `a`, not a list"),
         (
             "models: [a, b]",
             "models: [a, {b: c}]",
-            "`models[1]` is a mapping, not a text",
+            "`models[1]` is a mapping, not a string",
         ),
         (
             "models: [a, b]",
@@ -174,13 +174,13 @@ fn wrong_types_are_named_with_what_stands_there() {
         (
             "kind: light",
             "kind: light, stream: true",
-            "has no meaning for kind `light`",
+            "has no effect with kind `light`",
         ),
-        ("name: light", "name: 'a b'", "`a b` is no name"),
+        ("name: light", "name: 'a b'", "`a b` is not a valid name"),
         (
             "failed: rate<1%",
             "failed: [[1]]",
-            "`thresholds.failed[0]` is a list, not a text",
+            "`thresholds.failed[0]` is a list, not a string",
         ),
         ("failed: rate<1%", "failed: count<1", "not a figure of `failed`"),
         (
@@ -220,7 +220,7 @@ fn paths_steps_and_the_simulator_are_checked() {
         (
             "max_tokens: 20",
             "max_tokens: 20, path: models",
-            "`requests[0].path` has no meaning for kind `chat`",
+            "`requests[0].path` has no effect with kind `chat`",
         ),
         (
             "prompts: [Hi]",
@@ -230,7 +230,7 @@ fn paths_steps_and_the_simulator_are_checked() {
         (
             "prompts: [Hi]",
             "prompts: [Hi]\nsteps: true",
-            "`steps` has no meaning for executor `constant-vus`",
+            "`steps` has no effect with executor `constant-vus`",
         ),
     ]);
 }
@@ -247,20 +247,20 @@ fn shapes_that_cannot_run_are_refused() {
     );
     assert!(shape("executor: ramping-vus\nstages: [{duration: 0s, target: 5}]").contains("would last 0 s"));
     let long = "executor: ramping-vus\nstages: [{duration: 20h, target: 5}, {duration: 20h, target: 5}]";
-    assert!(shape(long).contains("a run of 40h is longer than the limit, 24h"));
+    assert!(shape(long).contains("a run of 40h is longer than the limit of 24h"));
     let shared = "executor: shared-iterations\nvus: 9\niterations: 5";
     assert!(shape(shared).starts_with("error: p.yaml:1: 5 iterations are fewer than 9 VUs"));
     let sawtooth = ["{duration: 1s, target: 100000}, {duration: 1s, target: 0}"; 6].join(", ");
     let sawtooth = format!("executor: ramping-vus\nstages: [{sawtooth}]");
     assert!(
-        shape(&sawtooth).contains("1199999 starts and stops of VUs are above the limit, 1000000"),
+        shape(&sawtooth).contains("1199999 starts and stops of VUs are above the limit of 1000000"),
         "{}",
         shape(&sawtooth)
     );
 }
 
 #[test]
-fn the_executors_that_count_are_read() {
+fn executors_with_iterations_are_read() {
     let text = GOOD
         .replace("constant-vus", "per-vu-iterations")
         .replace("duration: 10s", "iterations: 4");

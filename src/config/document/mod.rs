@@ -33,11 +33,11 @@ use crate::units::{MINUTE, Nanos, SECOND};
 use std::path::PathBuf;
 
 pub const SEED_DEFAULT: u64 = 1;
-/// k6's.
+/// The default of k6.
 pub const GRACEFUL_DEFAULT: Nanos = 30 * SECOND;
-/// k6's.
+/// The default of k6.
 pub const MAX_DURATION_DEFAULT: Nanos = 10 * MINUTE;
-/// k6's for a whole request.
+/// The default of k6 for a whole request.
 pub const TIMEOUT_DEFAULT: Nanos = MINUTE;
 pub const CONNECT_TIMEOUT_DEFAULT: Nanos = 5 * SECOND;
 
@@ -86,8 +86,8 @@ const KEYS: [&str; 32] = [
 ];
 const THRESHOLDS: &str = "thresholds";
 
-/// Reads a document called `file` in errors. The mistakes are all that could be found; `Err` where there is
-/// nothing to go on with.
+/// Reads a document, which errors call `file`, and returns it with all mistakes that were found. Fails if the text is
+/// not a document at all.
 pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, Vec<Mistake>), Mistakes> {
     let mut reader = Reader::new(file);
     let root = read_tree(file, text, &mut reader.mistakes)?;
@@ -160,7 +160,7 @@ fn read_simulator(
 ) -> Option<SimulatorConfig> {
     let node = fields.node("simulator")?;
     if let Some(first) = servers.first() {
-        let what = "key `simulator` has no meaning in a document that names a server";
+        let what = "key `simulator` has no effect in a document that names a server";
         let hint = format!("line {} names one, so no simulator is started", first.place.line);
         reader.mistake(fields.line_of("simulator"), Reason::new(what).hint(hint));
     }
@@ -175,9 +175,9 @@ fn read_simulator(
 
 pub fn check_max_tokens(span: Span<u32>) -> Result<(), Reason> {
     match span.min {
-        0 => Err(Reason::new("`0` is below the limit, 1")),
+        0 => Err(Reason::new("`0` is below the minimum of 1")),
         _ if span.max > MAX_TOKENS_MAX => Err(Reason::new(format!(
-            "`{}` is above the limit, {MAX_TOKENS_MAX}",
+            "`{}` is above the limit of {MAX_TOKENS_MAX}",
             span.max
         ))),
         _ => Ok(()),

@@ -72,10 +72,10 @@ fn read_prefix(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<String> {
     if !keys.has("prefix") {
         return Some(String::new());
     }
-    reader.parsed(keys, "prefix", "a text", |text| match text.len() {
+    reader.parsed(keys, "prefix", "a string", |text| match text.len() {
         0..=PROMPT_BYTES_MAX => Ok(text.to_owned()),
         bytes => {
-            let what = format!("a text of {bytes} bytes, more than the limit, {PROMPT_BYTES_MAX}");
+            let what = format!("the text has {bytes} bytes, more than the limit of {PROMPT_BYTES_MAX}");
             Err(Reason::new(what))
         }
     })
@@ -97,7 +97,7 @@ fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts
     if keys.has("min_tokens") {
         let line = keys.line_of("file");
         let what = format!("key `{}min_tokens` contradicts `file` of line {line}", keys.path);
-        let hint = "the prompts of a file are as long as they are: drop one of the two";
+        let hint = "prompts from a file keep their length: remove one of them";
         reader.mistake(keys.line_of("min_tokens"), Reason::new(what).hint(hint));
     }
     let prefix = read_prefix(reader, keys);
@@ -108,7 +108,7 @@ fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts
     match parse_prompts(&text) {
         Err((line, what)) => reader.mistakes.push(Reason::new(what).at(file, line)),
         Ok(texts) if texts.is_empty() => {
-            let what = format!("`{}file`: {} holds no prompts", keys.path, quoted(&file));
+            let what = format!("`{}file`: {} contains no prompts", keys.path, quoted(&file));
             reader.mistake(keys.line_of("file"), Reason::new(what));
         }
         Ok(texts) => {
@@ -125,15 +125,15 @@ fn read_text(path: &str) -> Result<String, Reason> {
         .and_then(|file| file.take(PROMPTS_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
     let shown = quoted(path);
     if let Err(e) = read {
-        let hint = "a path is taken from the directory that the program runs in";
+        let hint = "paths are relative to the directory that the program runs in";
         return Err(Reason::new(format!("{shown} cannot be read: {e}")).hint(hint));
     }
     if bytes.len() > PROMPTS_BYTES_MAX {
-        let what = format!("{shown} is larger than the limit, {PROMPTS_BYTES_MAX} bytes");
+        let what = format!("{shown} is larger than the limit of {PROMPTS_BYTES_MAX} bytes");
         return Err(Reason::new(what));
     }
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
-        Reason::new(format!("{shown} is no UTF-8 text from byte {at} on"))
+        Reason::new(format!("{shown} is not UTF-8 text: byte {at} is invalid"))
     })
 }

@@ -128,7 +128,7 @@ impl<'f> Reader<'f> {
                         fields.mistyped.push(name.to_owned());
                         format!("did you mean `{name}`?")
                     }
-                    None => format!("known keys here are {}", known.join(", ")),
+                    None => format!("the keys known here are {}", known.join(", ")),
                 };
                 let what = format!("unknown key {}", quoted(&format!("{path}{}", entry.key)));
                 self.mistake(entry.line, Reason::new(what).hint(hint));
@@ -204,7 +204,7 @@ impl<'f> Reader<'f> {
     }
 
     pub fn string(&mut self, fields: &Fields<'_>, key: &str, bytes_max: usize) -> Option<String> {
-        self.parsed(fields, key, "a text", |text| check_text(text, bytes_max))
+        self.parsed(fields, key, "a string", |text| check_text(text, bytes_max))
     }
 
     pub fn boolean(&mut self, fields: &Fields<'_>, key: &str) -> Option<bool> {
@@ -225,7 +225,7 @@ impl<'f> Reader<'f> {
             // A number of digits that does not fit into T is larger than any limit.
             let number = match number {
                 None if !digits => {
-                    return Err(Reason::new(format!("{} is no whole number", quoted(text))));
+                    return Err(Reason::new(format!("{} is not a whole number", quoted(text))));
                 }
                 number => number,
             };
@@ -237,7 +237,7 @@ impl<'f> Reader<'f> {
         self.parsed(fields, key, "a number", |text| {
             match text.parse::<f64>().ok().filter(|number| number.is_finite()) {
                 Some(number) => within(Some(number), text, &range),
-                None => Err(Reason::new(format!("{} is no number", quoted(text)))),
+                None => Err(Reason::new(format!("{} is not a number", quoted(text)))),
             }
         })
     }
@@ -277,7 +277,10 @@ impl<'f> Reader<'f> {
             return None;
         };
         if items.is_empty() || items.len() > count_max {
-            let what = format!("`{name}` has {} items, not 1 to {count_max}", items.len());
+            let what = format!(
+                "`{name}` has {} items, not between 1 and {count_max}",
+                items.len()
+            );
             self.mistake(entry.line, Reason::new(what));
             return None;
         }
@@ -297,7 +300,7 @@ impl<'f> Reader<'f> {
         for (i, item) in items.iter().enumerate() {
             let name = format!("{}{key}[{i}]", fields.path);
             match scalar(item).filter(|_| !is_empty(item)) {
-                None => self.wrong_type(&name, line(item), "a text", item),
+                None => self.wrong_type(&name, line(item), "a string", item),
                 Some(text) => match check_text(text, bytes_max) {
                     Ok(text) => out.push(text),
                     Err(reason) => self.mistake(line(item), reason.within(format!("`{name}`"))),
@@ -307,16 +310,16 @@ impl<'f> Reader<'f> {
         Some(out)
     }
 
-    /// The text of a list's item that errors call `name`.
+    /// Returns the text of a list's item that errors call `name`.
     pub fn item_text<'t>(&mut self, name: &str, item: &'t Node<'t>) -> Option<&'t str> {
         let text = scalar(item).filter(|_| !is_empty(item));
         if text.is_none() {
-            self.wrong_type(name, line(item), "a text", item);
+            self.wrong_type(name, line(item), "a string", item);
         }
         text
     }
 
-    /// One text or a list of texts, each with its line.
+    /// Returns the items of one text or a list of texts, each with its line.
     pub fn one_or_more(&mut self, fields: &Fields<'_>, key: &str, count_max: usize) -> Vec<(String, usize)> {
         let Some(entry) = fields.entry(key) else {
             return Vec::new();
@@ -333,7 +336,7 @@ impl<'f> Reader<'f> {
                 Some(text) => out.push((text.to_owned(), line(item))),
                 None => {
                     let name = format!("{}{key}[{i}]", fields.path);
-                    self.wrong_type(&name, line(item), "a text", item);
+                    self.wrong_type(&name, line(item), "a string", item);
                 }
             }
         }
@@ -341,32 +344,35 @@ impl<'f> Reader<'f> {
     }
 }
 
-/// Not blank, not longer than the limit.
+/// Checks that a text is not blank and not longer than the limit.
 pub fn check_text(text: &str, bytes_max: usize) -> Result<String, Reason> {
     if text.trim().is_empty() {
         return Err(Reason::new("the text is blank"));
     }
     if text.len() > bytes_max {
-        let what = format!("a text of {} bytes, more than the limit, {bytes_max}", text.len());
+        let what = format!(
+            "the text has {} bytes, more than the limit of {bytes_max}",
+            text.len()
+        );
         return Err(Reason::new(what));
     }
     Ok(text.to_owned())
 }
 
-/// `None`: too large for its type.
+/// Checks that a number is in `range`. `None` stands for a number too large for its type.
 pub fn within<T>(number: Option<T>, text: &str, range: &RangeInclusive<T>) -> Result<T, Reason>
 where
     T: PartialOrd + Display,
 {
     match number {
         Some(n) if n < *range.start() => Err(Reason::new(format!(
-            "{} is below the limit, {}",
+            "{} is below the minimum of {}",
             quoted(text),
             range.start()
         ))),
         Some(n) if n <= *range.end() => Ok(n),
         _ => Err(Reason::new(format!(
-            "{} is above the limit, {}",
+            "{} is above the limit of {}",
             quoted(text),
             range.end()
         ))),

@@ -14,9 +14,9 @@ use crate::units::Span;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
 use crate::workload::{Call, LightPath, Prompts};
 
-/// Of the request that a document with servers has where it lists none.
+/// The token limit of the request that is the mix if a document with servers lists none.
 const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
-/// Twenty users queue for minutes at a model on a few CPU cores.
+/// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
 pub(super) const REQUEST_KEYS: [&str; 15] = [
@@ -36,7 +36,7 @@ pub(super) const REQUEST_KEYS: [&str; 15] = [
     "max_tokens_key",
     "stream_options",
 ];
-/// Of these keys, those that a light GET has no use for.
+/// Those of these keys that have no effect on a light GET.
 const CHAT_ONLY: [&str; 9] = [
     "stream",
     "max_tokens",
@@ -49,7 +49,8 @@ const CHAT_ONLY: [&str; 9] = [
     "stream_options",
 ];
 
-/// A document with servers or a `workload` needs no list: then one streaming completion is the mix.
+/// Reads the mix. A document with servers or a `workload` needs no list; without one, the mix is one streaming
+/// completion.
 pub fn read_requests(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
@@ -59,7 +60,7 @@ pub fn read_requests(
     let before = reader.mistakes.len();
     let models = reader.strings(fields, "models", MODELS_MAX, MODEL_BYTES_MAX);
     let keys = read_prompts(reader, fields);
-    // A faulty list is not to be reported again as a missing one.
+    // A wrong list must not be reported again as a missing one.
     let mut inherited = Inherited {
         wording: read_wording(reader, fields),
         models: models.unwrap_or_else(|| faulty_where(fields.meant("models"))),
@@ -79,7 +80,11 @@ pub fn read_requests(
             return vec![default_request(&inherited, Place::file(file, fields.line))];
         }
     }
-    reader.required(fields, "requests", "a list of the kinds of request in the mix");
+    reader.required(
+        fields,
+        "requests",
+        "add a list of the kinds of request in the mix",
+    );
     let mut requests: Vec<RequestConfig> = Vec::new();
     for (i, item) in reader
         .list(fields, "requests", KINDS_MAX)
@@ -91,13 +96,13 @@ pub fn read_requests(
             continue;
         };
         if let Some(first) = requests.iter().find(|other| other.name == request.name) {
-            let what = format!("requests[{i}]: name `{}` is taken", request.name);
-            let hint = format!("line {} has it", first.place.line);
+            let what = format!("requests[{i}]: the name `{}` is already in use", request.name);
+            let hint = format!("line {} uses it", first.place.line);
             reader.mistake(line(item), Reason::new(what).hint(hint));
         }
         requests.push(request);
     }
-    // Options that change chat requests are not to complain about requests that could not be read.
+    // Options that change chat requests must not complain about requests that could not be read.
     if requests.len() + 2 <= KINDS_MAX && reader.mistakes.len() > before {
         requests.extend([harmless_chat(true), harmless_chat(false)]);
     }
@@ -125,7 +130,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
     }
 }
 
-/// What requests have that do not say otherwise. Empty lists: nothing.
+/// The values for requests without their own. An empty list means that there is none.
 struct Inherited {
     wording: Wording,
     models: Vec<String>,
@@ -134,9 +139,9 @@ struct Inherited {
 }
 
 impl Inherited {
-    /// What no document need say: a server with one model is asked for that one.
+    /// Adds the models that a document need not name: a server with an alias is asked for that.
     fn fill_models(&mut self, servers: &[ServerEntry]) {
-        // A server with an alias is asked for that alone. One without is not to be asked for another's.
+        // A server with an alias is asked only for that. One without must not be asked for another's.
         if self.models.is_empty() && servers.iter().all(|server| server.model_alias.is_some()) {
             for alias in servers.iter().filter_map(|server| server.model_alias.clone()) {
                 if !self.models.contains(&alias) {
@@ -149,7 +154,7 @@ impl Inherited {
         }
     }
 
-    /// What a document need not say that names servers.
+    /// Adds the prompts that a document with servers need not have.
     fn fill_prompts(&mut self) {
         if self.prompts == Prompts::List(Vec::new()) {
             self.prompts = Prompts::Made {
@@ -181,7 +186,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
     }
 }
 
-/// Stands in for a list that is there and could not be read.
+/// Returns a replacement for a list that is there but could not be read.
 fn faulty_where(meant: bool) -> Vec<String> {
     if meant {
         vec!["faulty".to_owned()]
@@ -199,7 +204,11 @@ fn read_request(
 ) -> Option<RequestConfig> {
     let path = format!("requests[{index}].");
     let fields = reader.mapping(&path, &format!("requests[{index}]"), node, &REQUEST_KEYS)?;
-    reader.required(&fields, "name", "a short name, its row in the report");
+    reader.required(
+        &fields,
+        "name",
+        "add a short name, which becomes its row in the report",
+    );
     let name = reader.parsed(&fields, "name", "a name", request_name);
     let weight = reader.count(&fields, "weight", 1..=WEIGHT_MAX).unwrap_or(1);
     let limit = MILLISECOND..=DURATION_MAX;
@@ -219,8 +228,9 @@ fn read_request(
     let call = match kind {
         Some("chat") => {
             if fields.has("path") {
-                let what = format!("key `{}path` has no meaning for kind `chat`", fields.path);
-                let hint = "the target's URL says where chat completions are; write `kind: light`";
+                let what = format!("key `{}path` has no effect with kind `chat`", fields.path);
+                let hint =
+                    "the path of chat completions is in the target's URL; write `kind: light` for a GET";
                 reader.mistake(fields.line_of("path"), Reason::new(what).hint(hint));
             }
             let (call, file) = read_chat(reader, &fields, inherited);
@@ -262,7 +272,11 @@ fn read_chat(
 ) -> (Call, Option<PromptsFile>) {
     let outer = inherited.keys.max_tokens;
     if outer.is_none() {
-        reader.required(fields, "max_tokens", "the generation limit, `50` or `50-200`");
+        reader.required(
+            fields,
+            "max_tokens",
+            "add a token limit, for example `50` or `50-200`",
+        );
     }
     let own = reader.parsed(fields, "max_tokens", "a whole number or a range", max_tokens);
     let models = reader.strings(fields, "models", MODELS_MAX, MODEL_BYTES_MAX);
@@ -308,7 +322,7 @@ fn read_wording(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Wording {
 fn refuse_chat_keys(reader: &mut Reader<'_>, fields: &Fields<'_>) {
     for key in CHAT_ONLY {
         if fields.has(key) {
-            let what = format!("key `{}{key}` has no meaning for kind `light`", fields.path);
+            let what = format!("key `{}{key}` has no effect with kind `light`", fields.path);
             let hint = "a light request is a GET without a body; write `kind: chat`";
             reader.mistake(fields.line_of(key), Reason::new(what).hint(hint));
         }
@@ -319,8 +333,8 @@ fn refuse_chat_keys(reader: &mut Reader<'_>, fields: &Fields<'_>) {
 fn request_name(text: &str) -> Result<String, Reason> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if text.len() > NAME_BYTES_MAX || !text.bytes().all(fits) {
-        let what = format!("{} is no name", quoted(text));
-        let hint = format!("up to {NAME_BYTES_MAX} letters, digits, `_`, `-` and `.`");
+        let what = format!("{} is not a valid name", quoted(text));
+        let hint = format!("use up to {NAME_BYTES_MAX} letters, digits, `_`, `-` and `.`");
         return Err(Reason::new(what).hint(hint));
     }
     Ok(text.to_owned())

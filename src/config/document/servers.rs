@@ -1,4 +1,4 @@
-//! `server` and `servers`: where a document's load goes.
+//! The keys `server` and `servers`: where a document's load goes.
 
 use crate::api::Api;
 use crate::config::document::reader::{Fields, Node, Reader, check_text, line};
@@ -8,7 +8,7 @@ use crate::discover::check_url;
 use crate::error::{Place, Reason, is_unsafe, quoted};
 use crate::plan::SERVERS_MAX;
 
-/// Times a million still a u32.
+/// The largest weight, which in millionths still fits into a u32.
 const WEIGHT_MAX: f64 = 1_000.0;
 const NAME_BYTES_MAX: usize = 64;
 const MODEL_BYTES_MAX: usize = crate::config::document::MODEL_BYTES_MAX;
@@ -23,15 +23,15 @@ pub const KEYS: [&str; 7] = [
     "headers",
 ];
 
-/// Stands in for a URL that is wrong.
+/// The URL that replaces a wrong one.
 const FAULTY: &str = "http://127.0.0.1:1/completion";
 
-/// Empty where the document names none.
+/// Reads the servers; empty if the document names none.
 pub fn read_servers(reader: &mut Reader<'_>, fields: &Fields<'_>, file: &str) -> Vec<ServerEntry> {
     if fields.has("server") && fields.has("servers") {
         let first = fields.line_of("server");
         let what = format!("key `servers` contradicts `server` of line {first}");
-        let reason = Reason::new(what).hint("put all of them into `servers`");
+        let reason = Reason::new(what).hint("put all of them in `servers`");
         reader.mistake(fields.line_of("servers"), reason);
     }
     let mut servers = Vec::new();
@@ -46,13 +46,13 @@ pub fn read_servers(reader: &mut Reader<'_>, fields: &Fields<'_>, file: &str) ->
         };
         let taken = |other: &&ServerEntry| other.name.is_some() && other.name == server.name;
         if let (Some(first), Some(name)) = (servers.iter().find(taken), &server.name) {
-            let what = format!("{what}: name {} is taken", quoted(name));
-            let hint = format!("line {} has it", first.place.line);
+            let what = format!("{what}: the name {} is already in use", quoted(name));
+            let hint = format!("line {} uses it", first.place.line);
             reader.mistake(line(node), Reason::new(what).hint(hint));
             server.name = None;
         }
         if several.len() > 1 && server.name.is_none() {
-            // Reported: not to look wrong a second time.
+            // The missing name has been reported, and must not be reported again.
             server.name = Some(format!("faulty {i}"));
         }
         servers.push(server);
@@ -69,9 +69,17 @@ fn read_server(
 ) -> Option<ServerEntry> {
     let fields = reader.mapping(&format!("{what}."), what, node, &KEYS)?;
     if named {
-        reader.required(&fields, "name", "its row in the report");
+        reader.required(
+            &fields,
+            "name",
+            "add a name, which becomes the server's row in the report",
+        );
     }
-    reader.required(&fields, "base_url", "such as `http://127.0.0.1:8080/completion`");
+    reader.required(
+        &fields,
+        "base_url",
+        "add a URL, for example `http://127.0.0.1:8080/completion`",
+    );
     let name = reader.parsed(&fields, "name", "a name", server_name);
     let api = reader.choice(&fields, "api", &Api::ALL.map(|api| api.row().name));
     let api = api.and_then(Api::from_name);
@@ -96,35 +104,36 @@ fn read_server(
     })
 }
 
-/// In millionths, rounded.
+/// Parses a weight into millionths, rounded.
 fn weight(text: &str) -> Result<u32, Reason> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    let wrong = |what: String| Err(Reason::new(what).hint("a share such as `0.3`, or any number above 0"));
+    let wrong =
+        |what: String| Err(Reason::new(what).hint("use a share such as `0.3`, or any number above 0"));
     match number {
-        None => wrong(format!("{} is no number", quoted(text))),
+        None => wrong(format!("{} is not a number", quoted(text))),
         Some(number) if number <= 0.0 => wrong(format!("{} is not above 0", quoted(text))),
         Some(number) if number > WEIGHT_MAX => {
-            wrong(format!("{} is above the limit, {WEIGHT_MAX}", quoted(text)))
+            wrong(format!("{} is above the limit of {WEIGHT_MAX}", quoted(text)))
         }
         Some(number) => match (number * f64::from(ServerEntry::WEIGHT_DEFAULT)).round() as u32 {
-            0 => wrong(format!("{} is below the limit, 0.000001", quoted(text))),
+            0 => wrong(format!("{} is below the minimum of 0.000001", quoted(text))),
             millionths => Ok(millionths),
         },
     }
 }
 
-/// What stands in a document may be read by many, so a key is named there and stands in the environment.
+/// Checks the name of the variable that holds a key. Many people may read a document, so it only names the key.
 fn variable_name(text: &str) -> Result<String, Reason> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     if !text.is_empty() && text.len() <= NAME_BYTES_MAX && text.bytes().all(fits) {
         return Ok(text.to_owned());
     }
     // It may be the key itself.
-    let what = "that is no name of an environment variable";
-    Err(Reason::new(what).hint("the variable's name, such as `MY_API_KEY`, never the key itself"))
+    let what = "the value is not the name of an environment variable";
+    Err(Reason::new(what).hint("write the variable's name, such as `MY_API_KEY`, never the key itself"))
 }
 
-/// Header -> value. Values may be secrets: no error repeats one.
+/// Reads headers and their values. Values may be secrets, so no error repeats one.
 fn read_headers(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Header> {
     let Some(node) = fields.node("headers") else {
         return Vec::new();
@@ -141,7 +150,7 @@ fn read_headers(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Header> {
     }
     if headers.len() > HEADERS_MAX {
         let what = format!(
-            "`{path}`: {} headers, above the limit, {HEADERS_MAX}",
+            "`{path}`: {} headers are more than the limit of {HEADERS_MAX}",
             headers.len()
         );
         reader.mistake(line(node), Reason::new(what));
@@ -149,7 +158,7 @@ fn read_headers(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Header> {
     let authorized = headers.iter().any(|header| header.is("authorization"));
     if authorized && fields.has("api_key_env") {
         let what = format!("`{path}.authorization` contradicts `{}api_key_env`", fields.path);
-        reader.mistake(line(node), Reason::new(what).hint("drop one of the two"));
+        reader.mistake(line(node), Reason::new(what).hint("remove one of them"));
     }
     headers
 }
@@ -159,8 +168,8 @@ fn server_name(text: &str) -> Result<String, Reason> {
     let text = check_text(text, NAME_BYTES_MAX)?;
     let unfit = |c: char| is_unsafe(c) || "{},:;/\"'\\`".contains(c);
     if text.trim() != text || text.contains(unfit) {
-        let hint = "no control or invisible characters, none of {},:;/\"'\\` and no blanks around it";
-        return Err(Reason::new(format!("{} is no name", quoted(&text))).hint(hint));
+        let hint = "use no control or invisible characters, none of {},:;/\"'\\` and no blanks around it";
+        return Err(Reason::new(format!("{} is not a valid name", quoted(&text))).hint(hint));
     }
     Ok(text)
 }

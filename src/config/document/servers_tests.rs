@@ -23,7 +23,7 @@ fn one(servers: &str) -> String {
 }
 
 #[test]
-fn weights_are_any_positive_number_in_millionths() {
+fn a_weight_is_a_positive_number_kept_in_millionths() {
     for (text, millionths) in [
         ("0.3", 300_000),
         ("1", 1_000_000),
@@ -38,19 +38,19 @@ fn weights_are_any_positive_number_in_millionths() {
     for (text, why) in [
         ("0", "is not above 0"),
         ("-0.5", "is not above 0"),
-        (".nan", "is no number"),
-        ("NaN", "is no number"),
-        ("inf", "is no number"),
-        ("half", "is no number"),
-        ("0.0000001", "below the limit, 0.000001"),
-        ("1001", "above the limit, 1000"),
+        (".nan", "is not a number"),
+        ("NaN", "is not a number"),
+        ("inf", "is not a number"),
+        ("half", "is not a number"),
+        ("0.0000001", "below the minimum of 0.000001"),
+        ("1001", "above the limit of 1000"),
     ] {
         assert!(weight(text).unwrap_err().what.contains(why), "{text}");
     }
 }
 
 #[test]
-fn a_document_with_a_server_needs_nothing_but_users_and_time() {
+fn a_document_with_a_server_needs_only_users_and_time() {
     let config =
         read("server: {base_url: 'http://h:1/v1', api: chat}\nworkload: {users: 2, duration_seconds: 3}");
     assert_eq!(config.servers()[0].api, Some(Api::Chat));
@@ -75,14 +75,14 @@ fn a_document_with_a_server_needs_nothing_but_users_and_time() {
 }
 
 #[test]
-fn servers_of_one_document_have_names_of_their_own() {
+fn the_servers_of_a_document_need_different_names() {
     let two = |a: &str, b: &str| {
         format!("servers:\n  - {{{a}, base_url: 'http://h:1'}}\n  - {{{b}, base_url: 'http://h:1'}}")
     };
     assert_eq!(mistakes(&two("name: A", "name: B 70b (old)")), [""; 0]);
     assert_eq!(
         one(&two("name: A", "name: A")),
-        "error: p.yaml:4: servers[1]: name `A` is taken\nhint: line 3 has it"
+        "error: p.yaml:4: servers[1]: the name `A` is already in use\nhint: line 3 uses it"
     );
     let found = one(&two("name: A", "weight: 2"));
     assert!(
@@ -91,28 +91,28 @@ fn servers_of_one_document_have_names_of_their_own() {
     );
     for name in ["'{a}'", "'a,b'", "' a'", "\"a\\tb\"", "'a:b'", "a/b"] {
         assert!(
-            one(&two("name: A", &format!("name: {name}"))).contains("is no name"),
+            one(&two("name: A", &format!("name: {name}"))).contains("is not a valid name"),
             "{name}"
         );
     }
 }
 
 #[test]
-fn one_server_or_a_list_but_not_both() {
+fn a_document_has_one_server_or_a_list_but_not_both() {
     let found = one("server: {base_url: 'http://h:1'}\nservers: [{name: a, base_url: 'http://h:2'}]");
     assert!(
         found.starts_with("error: p.yaml:3: key `servers` contradicts `server` of line 2"),
         "{found}"
     );
-    assert!(one("servers: []").contains("`servers` has 0 items, not 1 to 16"));
+    assert!(one("servers: []").contains("`servers` has 0 items, not between 1 and 16"));
     let many = vec!["{name: a, base_url: 'http://h:1'}"; 17].join(", ");
-    assert!(one(&format!("servers: [{many}]")).contains("`servers` has 17 items, not 1 to 16"));
+    assert!(one(&format!("servers: [{many}]")).contains("`servers` has 17 items, not between 1 and 16"));
 }
 
 #[test]
-fn a_url_that_cannot_be_loaded_is_refused_without_its_secrets() {
+fn the_error_for_an_invalid_url_contains_no_secrets() {
     for (url, why) in [
-        ("h:8080/completion", "no http:// or https://"),
+        ("h:8080/completion", "http:// or https:// is missing"),
         ("ftp://h", "the scheme is not http or https"),
         ("http://h:99999/", "the port is not between 1 and 65535"),
         ("http://", "not a host name"),
@@ -136,17 +136,17 @@ fn a_url_that_cannot_be_loaded_is_refused_without_its_secrets() {
 }
 
 #[test]
-fn the_simulator_has_no_place_beside_a_server() {
+fn the_simulator_is_refused_together_with_a_server() {
     let found = one("server: {base_url: 'http://h:1'}\nsimulator: {latency: instant}");
     assert!(
-        found.starts_with("error: p.yaml:3: key `simulator` has no meaning"),
+        found.starts_with("error: p.yaml:3: key `simulator` has no effect"),
         "{found}"
     );
     assert!(found.contains("line 2 names one"), "{found}");
 }
 
 #[test]
-fn the_manual_names_each_api_and_its_path() {
+fn the_manual_lists_each_api_with_its_path() {
     let manual = include_str!("../../../docs/PROFILES.md");
     let row_of = |key: &str| {
         let begin = format!("| `{key}` |");
@@ -160,7 +160,7 @@ fn the_manual_names_each_api_and_its_path() {
 }
 
 #[test]
-fn a_server_has_a_key_and_headers_of_its_own_and_no_error_repeats_them() {
+fn a_servers_own_key_and_headers_are_read_and_no_error_repeats_them() {
     let config = read(
         "servers:\n  - {name: a, base_url: 'http://h/v1', api_key_env: A_KEY}\n  \
          - {name: b, base_url: 'http://h/v1', headers: {X-Key: 'k ${B_KEY}', X-Team: red}}\n\
@@ -179,8 +179,11 @@ fn a_server_has_a_key_and_headers_of_its_own_and_no_error_repeats_them() {
     let stored = serde_json::to_string(&config).unwrap();
     assert!(stored.contains("A_KEY") && !stored.contains("red\""), "{stored}");
     for (keys, why) in [
-        ("api_key_env: sk-s3cret", "no name of an environment variable"),
-        ("headers: {'bad name': s3cret}", "is no header name"),
+        (
+            "api_key_env: sk-s3cret",
+            "not the name of an environment variable",
+        ),
+        ("headers: {'bad name': s3cret}", "is not a valid header name"),
         ("headers: {Host: s3cret}", "is set by the program"),
         (
             "headers: {Authorization: s3cret}, api_key_env: K",
@@ -205,9 +208,9 @@ fn a_server_without_an_alias_is_not_asked_for_that_of_another() {
 }
 
 #[test]
-fn a_url_that_is_almost_an_apis_is_refused_unless_the_api_is_named() {
+fn a_path_close_to_an_api_path_is_refused_unless_the_api_is_given() {
     let found = one("server: {base_url: 'http://h/v1/chat/completion'}");
-    assert!(found.contains("almost `/v1/chat/completions`"), "{found}");
+    assert!(found.contains("close to `/v1/chat/completions`"), "{found}");
     assert_eq!(
         mistakes("server: {base_url: 'http://h/v1/completion', api: llamacpp}"),
         Vec::<String>::new()
@@ -215,7 +218,7 @@ fn a_url_that_is_almost_an_apis_is_refused_unless_the_api_is_named() {
 }
 
 #[test]
-fn how_a_body_is_worded_is_the_documents_or_a_requests() {
+fn a_request_overrides_the_wording_of_the_document() {
     let config = read(
         "server: {base_url: 'http://h/v1'}\nmax_tokens_key: max_completion_tokens\nstream_options: false\n\
          requests: [{name: a, max_tokens: 5}, {name: b, max_tokens: 5, max_tokens_key: max_tokens}]\n\

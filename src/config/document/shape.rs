@@ -47,7 +47,7 @@ pub fn read_shape(
 fn read_executor(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Executor {
     let names: Vec<&'static str> = SHAPES.iter().map(|(name, ..)| *name).collect();
     let hint = format!(
-        "one of {}; or `workload` with `users` and `duration_seconds`",
+        "use one of {}, or `workload` with `users` and `duration_seconds`",
         names.join(", ")
     );
     reader.required(fields, "executor", &hint);
@@ -101,7 +101,7 @@ fn check_shape_keys(reader: &mut Reader<'_>, fields: &Fields<'_>, shape: (&str, 
     let (name, required, optional) = shape;
     let takes = [required, optional].concat().join(", ");
     for key in required {
-        reader.required(fields, key, &format!("executor `{name}` needs it"));
+        reader.required(fields, key, &format!("executor `{name}` requires it"));
     }
     let all = SHAPES
         .iter()
@@ -111,7 +111,7 @@ fn check_shape_keys(reader: &mut Reader<'_>, fields: &Fields<'_>, shape: (&str, 
         let fits = required.contains(key) || optional.contains(key);
         if fields.has(key) && !fits && !seen.contains(key) {
             seen.push(key);
-            let what = format!("key `{key}` has no meaning for executor `{name}`");
+            let what = format!("key `{key}` has no effect with executor `{name}`");
             let hint = format!("`{name}` takes {takes}");
             reader.mistake(fields.line_of(key), Reason::new(what).hint(hint));
         }
@@ -133,8 +133,8 @@ fn read_stages(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Stage> {
         else {
             continue;
         };
-        reader.required(&stage, "duration", "how long the stage lasts");
-        reader.required(&stage, "target", "VUs at the end of the stage");
+        reader.required(&stage, "duration", "add the length of the stage");
+        reader.required(&stage, "target", "add the number of VUs at the end of the stage");
         let duration = reader.duration(&stage, "duration", 0..=DURATION_MAX);
         let target = reader.count(&stage, "target", 0..=VUS_MAX);
         if let (Some(duration), Some(target)) = (duration, target) {

@@ -39,7 +39,9 @@ pub fn read_thresholds(
                         YamlData::Mapping(_) => out.extend(read_long(reader, metric, &name, item, file)),
                         _ => {
                             let text = reader.item_text(&name, item);
-                            out.extend(text.map(|text| short(metric, text, Place::file(file, line(item)))));
+                            out.extend(
+                                text.map(|text| without_abort(metric, text, Place::file(file, line(item)))),
+                            );
                         }
                     }
                 }
@@ -47,14 +49,18 @@ pub fn read_thresholds(
             _ => {
                 let place = Place::file(file, thresholds.line_of(metric));
                 let texts = reader.one_or_more(&thresholds, metric, THRESHOLDS_MAX);
-                out.extend(texts.iter().map(|(text, _)| short(metric, text, place.clone())));
+                out.extend(
+                    texts
+                        .iter()
+                        .map(|(text, _)| without_abort(metric, text, place.clone())),
+                );
             }
         }
     }
     out
 }
 
-fn short(metric: &str, expression: &str, place: Place) -> ThresholdConfig {
+fn without_abort(metric: &str, expression: &str, place: Place) -> ThresholdConfig {
     ThresholdConfig {
         metric: metric.to_owned(),
         expression: expression.to_owned(),
@@ -72,14 +78,14 @@ fn read_long(
     file: &str,
 ) -> Option<ThresholdConfig> {
     let fields = reader.mapping(&format!("{name}."), name, node, &LONG_KEYS)?;
-    reader.required(&fields, "threshold", "an expression such as `p(95)<500`");
+    reader.required(&fields, "threshold", "add an expression such as `p(95)<500`");
     let expression = reader.parsed(&fields, "threshold", "an expression", |text| Ok(text.to_owned()));
     let abort = reader.boolean(&fields, "abortOnFail").unwrap_or(false);
     let delay = reader.duration(&fields, "delayAbortEval", 0..=DURATION_MAX);
     Some(ThresholdConfig {
         abort_on_fail: abort,
         delay_abort_eval: delay,
-        ..short(metric, &expression?, Place::file(file, fields.line))
+        ..without_abort(metric, &expression?, Place::file(file, fields.line))
     })
 }
 
@@ -93,7 +99,7 @@ pub fn read_options(texts: &[String], list: &mut Vec<ThresholdConfig>, mistakes:
         match text[tags_end..].find(':') {
             Some(at) => {
                 let (metric, rest) = text.split_at(tags_end + at);
-                list.push(short(
+                list.push(without_abort(
                     metric.trim(),
                     rest[1..].trim(),
                     Place::option("--threshold"),
@@ -185,13 +191,13 @@ mod tests {
         assert!(text.contains("did you mean `slow`?"), "{text}");
         let text = refused("  latency: [[1]]\n");
         assert!(
-            text.contains("`thresholds.latency[0]` is a list, not a text"),
+            text.contains("`thresholds.latency[0]` is a list, not a string"),
             "{text}"
         );
     }
 
     #[test]
-    fn options_are_parted_at_the_colon_behind_the_tags() {
+    fn options_are_split_at_the_colon_after_the_tags() {
         let mut list = Vec::new();
         let mut mistakes = Vec::new();
         let texts = [

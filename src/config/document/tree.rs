@@ -18,7 +18,10 @@ pub fn read_tree<'t>(
     mistakes: &mut Vec<Mistake>,
 ) -> Result<MarkedYaml<'t>, Mistakes> {
     if text.len() > DOCUMENT_BYTES_MAX {
-        let what = format!("{} bytes, more than the limit, {DOCUMENT_BYTES_MAX}", text.len());
+        let what = format!(
+            "{} bytes are more than the limit of {DOCUMENT_BYTES_MAX}",
+            text.len()
+        );
         return Err(Reason::new(what).at(file, 0).into());
     }
     let mut loader: YamlLoader<'t, MarkedYaml<'t>> = YamlLoader::default();
@@ -46,7 +49,7 @@ pub fn read_tree<'t>(
 }
 
 fn syntax(file: &str, e: &ScanError) -> Mistakes {
-    let what = format!("no valid YAML: {}", e.info());
+    let what = format!("invalid YAML: {}", e.info());
     Reason::new(what).at(file, e.marker().line()).into()
 }
 
@@ -72,13 +75,15 @@ impl Guard {
             Event::Alias(_) => return Some(no_anchors()),
             Event::DocumentStart(_) => {
                 self.documents += 1;
-                let second = Reason::new("a second document begins").hint("one document a file");
+                let second = Reason::new("a second document begins").hint("use one document per file");
                 return (self.documents > 1).then_some(second);
             }
             Event::Scalar(_, _, anchor, tag) => (*anchor, tag),
             Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
                 if self.open.len() == DEPTH_MAX {
-                    return Some(Reason::new(format!("nested deeper than the limit, {DEPTH_MAX}")));
+                    return Some(Reason::new(format!(
+                        "nested deeper than the limit of {DEPTH_MAX}"
+                    )));
                 }
                 (*anchor, tag)
             }
@@ -88,7 +93,7 @@ impl Guard {
             return Some(no_anchors());
         }
         tag.as_ref().map(|tag| {
-            let what = format!("tag {} has no meaning here", quoted(&tag.to_string()));
+            let what = format!("tag {} is not supported here", quoted(&tag.to_string()));
             Reason::new(what).hint("write the plain value")
         })
     }
@@ -127,7 +132,7 @@ impl Guard {
 }
 
 fn no_anchors() -> Reason {
-    Reason::new("anchors and aliases are not supported").hint("write the value out")
+    Reason::new("anchors and aliases are not supported").hint("repeat the value instead")
 }
 
 #[cfg(test)]
@@ -141,23 +146,25 @@ mod tests {
     }
 
     #[test]
-    fn what_could_exhaust_us_is_refused_with_its_line() {
+    fn documents_that_could_exhaust_memory_are_refused_with_their_line() {
         assert!(refused("a: &x 1\nb: *x").starts_with("error: p.yaml:1: anchors"));
         assert!(refused("a: 1\n---\nb: 1").contains("second document"));
         assert!(refused("a: !!str 1").contains("tag"));
         assert!(refused("a: 1\nb: !mine {}").starts_with("error: p.yaml:2: tag"));
-        assert!(refused(&format!("a: {}", "[".repeat(200))).contains("deeper than the limit, 16"));
-        assert!(refused(&"- ".repeat(100_000)).contains("deeper than the limit, 16"));
-        assert!(refused(&"? ".repeat(100_000)).contains("deeper than the limit, 16"));
-        assert!(refused(&" ".repeat(DOCUMENT_BYTES_MAX + 1)).contains("1048577 bytes, more than the limit"));
+        assert!(refused(&format!("a: {}", "[".repeat(200))).contains("deeper than the limit of 16"));
+        assert!(refused(&"- ".repeat(100_000)).contains("deeper than the limit of 16"));
+        assert!(refused(&"? ".repeat(100_000)).contains("deeper than the limit of 16"));
+        assert!(
+            refused(&" ".repeat(DOCUMENT_BYTES_MAX + 1)).contains("1048577 bytes are more than the limit")
+        );
         assert!(refused("").contains("empty"));
         assert!(refused("# nothing\n").contains("empty"));
         assert!(refused("a: [1, 2").starts_with("error: p.yaml:"));
-        assert!(refused("a: 1\n b: 2\n\tc").contains("no valid YAML"));
+        assert!(refused("a: 1\n b: 2\n\tc").contains("invalid YAML"));
     }
 
     #[test]
-    fn a_key_given_twice_is_a_mistake_but_not_the_only_one_seen() {
+    fn all_repeated_keys_are_reported_with_their_lines() {
         let mut mistakes = Vec::new();
         read_tree(
             "p.yaml",

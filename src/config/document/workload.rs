@@ -48,14 +48,15 @@ pub fn either<'a, 't>(
 fn contradiction(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, workload: &Fields<'_>, twin: &str) {
     let line = workload.line_of(twin);
     let what = format!("key `{key}` contradicts `workload.{twin}` of line {line}");
-    let reason = Reason::new(what).hint("both say it: drop one of the two");
+    let reason = Reason::new(what).hint("both have the same meaning: remove one of them");
     reader.mistake(fields.line_of(key), reason);
 }
 
 /// Tells whether `workload` makes the shape, or was meant to.
 pub fn makes_the_shape(fields: &Fields<'_>, workload: Option<&Fields<'_>>, others: &[&str]) -> bool {
-    let says_so = |workload: &Fields<'_>| SHAPE_KEYS.iter().any(|(key, _)| workload.meant(key));
-    workload.is_some_and(says_so) || (fields.meant("workload") && !others.iter().any(|key| fields.meant(key)))
+    let has_shape = |workload: &Fields<'_>| SHAPE_KEYS.iter().any(|(key, _)| workload.meant(key));
+    workload.is_some_and(has_shape)
+        || (fields.meant("workload") && !others.iter().any(|key| fields.meant(key)))
 }
 
 /// Returns the shape of the load and the line that made it. `others` are the keys outside that also make shapes.
@@ -86,6 +87,8 @@ pub fn workload_shape(
     (read_shape(reader, workload).unwrap_or(harmless), line)
 }
 
+/// Reads the shape that users, duration and ramp describe.
+///
 /// ```text
 /// users |      ________________
 ///       |    /                 |
@@ -93,11 +96,15 @@ pub fn workload_shape(
 ///           ramp_up            duration, which includes it
 /// ```
 fn read_shape(reader: &mut Reader<'_>, workload: &Fields<'_>) -> Option<Executor> {
-    reader.required(workload, "users", "how many run at the same time");
+    reader.required(
+        workload,
+        "users",
+        "add the number of users that run at the same time",
+    );
     reader.required(
         workload,
         "duration_seconds",
-        "how long the load lasts, the ramp included",
+        "add the length of the load, including the ramp",
     );
     let users = reader.count(workload, "users", 1..=VUS_MAX);
     let duration = reader.duration(workload, "duration_seconds", MILLISECOND..=DURATION_MAX);

@@ -87,13 +87,13 @@ fn ramp(vus: u32, seconds: &[u64]) -> Executor {
 }
 
 #[test]
-fn both_documents_are_shipped_as_they_are() {
+fn the_two_example_documents_are_shipped_verbatim() {
     assert_eq!(profiles::text("workload"), Some(WORKLOAD));
     assert_eq!(profiles::text("mixed_warfare"), Some(WARFARE));
 }
 
 #[test]
-fn the_document_with_one_server_is_a_plan() {
+fn the_document_with_one_server_becomes_a_plan() {
     let config = read(WORKLOAD);
     // The duration includes the ramp.
     assert_eq!(config.executor, ramp(20, &[10, 110]));
@@ -129,7 +129,7 @@ fn the_document_with_one_server_is_a_plan() {
 }
 
 #[test]
-fn the_document_with_two_servers_is_a_plan() {
+fn the_document_with_two_servers_becomes_a_plan() {
     let config = read(WARFARE);
     assert_eq!(config.executor, ramp(20, &[10, 110]));
     let servers: Vec<(Option<&str>, &str, u32)> = config
@@ -177,7 +177,7 @@ fn without_a_ramp_everyone_starts_at_once() {
 }
 
 #[test]
-fn a_ramp_longer_than_the_run_names_both() {
+fn a_ramp_longer_than_the_run_is_refused_with_both_times() {
     assert_eq!(
         one(&with("ramp_up_seconds: 10", "ramp_up_seconds: 121")),
         "error: p.yaml:7: `workload.ramp_up_seconds`: `2m1s` is longer than `workload.duration_seconds` of \
@@ -207,13 +207,13 @@ analysis:
   p90_latency: 2s
 ";
     let expected = [
-        "error: p.yaml:3: `servers[0].base_url`: `127.0.0.1:8080/completion`: no http:// or https://\n\
+        "error: p.yaml:3: `servers[0].base_url`: `127.0.0.1:8080/completion`: http:// or https:// is missing\n\
          hint: write http://HOST:PORT or https://HOST, with or without a path",
         "error: p.yaml:4: `servers[0].weight`: `-0.3` is not above 0\n\
-         hint: a share such as `0.3`, or any number above 0",
-        "error: p.yaml:5: servers[1]: name `Thinker` is taken\nhint: line 2 has it",
+         hint: use a share such as `0.3`, or any number above 0",
+        "error: p.yaml:5: servers[1]: the name `Thinker` is already in use\nhint: line 2 uses it",
         "error: p.yaml:7: unknown key `servers[1].wieght`\nhint: did you mean `weight`?",
-        "error: p.yaml:9: `workload.users`: `0` is below the limit, 1",
+        "error: p.yaml:9: `workload.users`: `0` is below the minimum of 1",
         "error: p.yaml:10: `workload.duration_seconds`: `two minutes` is not a duration: unknown unit `two minutes`\n\
          hint: write `10s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds",
         "error: p.yaml:11: unknown key `workload.ramp_up`\nhint: did you mean `ramp_up_seconds`?",
@@ -229,9 +229,9 @@ analysis:
 }
 
 #[test]
-fn two_shapes_in_one_document_are_contradictions_that_name_both_lines() {
+fn two_shapes_in_one_document_are_refused_with_both_lines() {
     let also = |text: &str| mistakes(&format!("{WORKLOAD}{text}\n"));
-    let hint = "\nhint: both say it: drop one of the two";
+    let hint = "\nhint: both have the same meaning: remove one of them";
     for (text, expected) in [
         ("vus: 3", "key `vus` contradicts `workload.users` of line 5"),
         (
@@ -263,10 +263,10 @@ fn two_shapes_in_one_document_are_contradictions_that_name_both_lines() {
 }
 
 #[test]
-fn what_is_missing_is_named_once() {
+fn a_missing_key_is_reported_once() {
     assert_eq!(
         one(&with("  users: 20\n", "")),
-        "error: p.yaml:5: missing key `workload.users`\nhint: how many run at the same time"
+        "error: p.yaml:5: missing key `workload.users`\nhint: add the number of users that run at the same time"
     );
     assert!(one(&with("  users: 20\n", "  usres: 20\n")).contains("did you mean `users`?"));
     assert!(one(&with("workload:", "worklaod:")).contains("did you mean `workload`?"));
@@ -281,7 +281,7 @@ fn what_is_missing_is_named_once() {
 }
 
 #[test]
-fn a_config_may_carry_what_a_profile_does() {
+fn a_document_with_workload_may_have_the_keys_of_a_profile() {
     let text = "\
 server: {base_url: 'http://127.0.0.1:1/v1', model_alias: m}
 executor: ramping-vus
@@ -363,15 +363,15 @@ fn prompts_come_from_a_file_with_their_prefix() {
     let found = one(&text);
     assert!(found.starts_with(&format!("error: {shown}:2: ")), "{found}");
     std::fs::write(&path, b"\xff").unwrap();
-    assert!(one(&text).contains("no UTF-8 text from byte 0 on"));
+    assert!(one(&text).contains("not UTF-8 text: byte 0 is invalid"));
     std::fs::remove_file(&path).unwrap();
 }
 
 #[test]
-fn prompts_within_their_limits() {
-    assert!(one(&with("min_tokens: 50", "min_tokens: 0")).contains("below the limit, 1"));
-    assert!(one(&with("min_tokens: 50", "min_tokens: 100001")).contains("above the limit, 100000"));
-    assert!(one(&with("max_tokens: 200", "max_tokens: 0")).contains("below the limit, 1"));
+fn the_limits_of_prompts_are_checked() {
+    assert!(one(&with("min_tokens: 50", "min_tokens: 0")).contains("below the minimum of 1"));
+    assert!(one(&with("min_tokens: 50", "min_tokens: 100001")).contains("above the limit of 100000"));
+    assert!(one(&with("max_tokens: 200", "max_tokens: 0")).contains("below the minimum of 1"));
     assert!(one(&with("min_tokens: 50", "mintokens: 50")).contains("did you mean `min_tokens`?"));
     assert_eq!(
         mistakes(&with("\"Please summarize the following text: \"", "''")),
@@ -383,7 +383,7 @@ fn prompts_within_their_limits() {
 }
 
 #[test]
-fn limits_of_the_analysis_are_changed_by_their_names() {
+fn the_limits_of_the_analysis_are_read_and_checked() {
     let limits = |text: &str| read(&format!("{WORKLOAD}analysis: {{{text}}}\n")).analysis;
     assert_eq!(limits(""), AnalysisLimits::default());
     let changed = limits("error_rate_max: 0.5, p90_latency_max: 10, ttft_p50_max: 3s, tail_ratio_max: 4");
@@ -396,10 +396,10 @@ fn limits_of_the_analysis_are_changed_by_their_names() {
     };
     assert_eq!(changed, expected);
     let refused = |text: &str| one(&format!("{WORKLOAD}analysis: {{{text}}}\n"));
-    assert!(refused("error_rate_max: 5").contains("`5` is above the limit, 1"));
-    assert!(refused("error_rate_max: .nan").contains("is no number"));
-    assert!(refused("tail_ratio_max: 0.5").contains("below the limit, 1"));
-    assert!(refused("ttft_p50_good: 0").contains("shorter than the limit, 1ms"));
+    assert!(refused("error_rate_max: 5").contains("`5` is above the limit of 1"));
+    assert!(refused("error_rate_max: .nan").contains("is not a number"));
+    assert!(refused("tail_ratio_max: 0.5").contains("below the minimum of 1"));
+    assert!(refused("ttft_p50_good: 0").contains("shorter than the minimum of 1ms"));
     assert!(refused("ttft_p50_good: 3s").contains("is longer than `analysis.ttft_p50_max`"));
     assert!(refused("error_rate: 1").contains("did you mean `error_rate_max`?"));
 }
@@ -413,7 +413,7 @@ fn assert_table(manual: &str, heading: &str, keys: &[&str]) {
 }
 
 #[test]
-fn the_manual_has_every_key_and_no_other() {
+fn the_manual_lists_exactly_the_keys_of_a_document() {
     let manual = document("docs/PROFILES.md");
     assert_table(&manual, "### `server`, `servers`", &super::super::servers::KEYS);
     assert_table(&manual, "### `prompts`", &super::super::prompts::KEYS);
@@ -436,7 +436,7 @@ fn the_manual_has_every_key_and_no_other() {
 }
 
 #[test]
-fn the_limits_of_the_analysis_stand_in_the_manual() {
+fn the_manual_lists_the_limits_of_the_analysis() {
     let manual = document("docs/PROFILES.md");
     let AnalysisLimits {
         error_rate_max,

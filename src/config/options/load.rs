@@ -84,19 +84,19 @@ fn contradictions(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
         (
             "--duration",
             args.duration.is_some(),
-            "the stages have durations of their own",
+            "stages have their own durations",
         ),
         (
             "--iterations",
             args.iterations.is_some(),
             "stages end by time, not by a count",
         ),
-        ("--vus", args.vus.is_some(), "the stages say how many VUs run"),
+        ("--vus", args.vus.is_some(), "stages give the number of VUs"),
     ];
     for (other, given, why) in others {
         if given && args.stages.is_some() {
             let reason = Reason::new(format!("contradicts `{other}`: {why}"))
-                .hint("drop one of the two, in the environment too");
+                .hint("remove one of them (check LLMLOAD_… variables as well)");
             mistakes.push(reason.at("--stages", 0));
         }
     }
@@ -181,7 +181,9 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
     for (_, option) in chat_options.into_iter().filter(|(given, _)| *given && !any_chat) {
         check(
             option,
-            Err(Reason::new("the profile has no chat request to change")),
+            Err(Reason::new(
+                "the profile has no chat request that this could change",
+            )),
         );
     }
     if mistakes.len() > before {

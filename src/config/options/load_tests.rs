@@ -32,7 +32,7 @@ fn ramp(start_vus: u32, stages: &[(Nanos, u32)]) -> Executor {
 }
 
 #[test]
-fn vus_is_the_peak_of_a_ramp_and_the_number_elsewhere() {
+fn vus_sets_the_peak_of_a_ramp_and_the_number_of_other_executors() {
     let expected = ramp(1, &[(MINUTE, 1000), (2 * MINUTE, 1000), (30 * SECOND, 0)]);
     assert_eq!(executor("high-concurrency --vus 1000"), expected);
     assert_eq!(executor("high-concurrency --vus 1").vus_of_all(), 1);
@@ -42,12 +42,12 @@ fn vus_is_the_peak_of_a_ramp_and_the_number_elsewhere() {
         max_duration: MINUTE,
     };
     assert_eq!(executor("quick-smoke --vus 4"), per_vu);
-    assert!(refused("high-concurrency --vus 0").starts_with("error: --vus: `0` is below the limit, 1"));
-    assert!(refused("high-concurrency --vus 100001").contains("above the limit, 100000"));
+    assert!(refused("high-concurrency --vus 0").starts_with("error: --vus: `0` is below the minimum of 1"));
+    assert!(refused("high-concurrency --vus 100001").contains("above the limit of 100000"));
 }
 
 #[test]
-fn a_duration_alone_is_a_constant_number_of_users() {
+fn a_duration_alone_means_a_constant_number_of_users() {
     let at_peak = Executor::ConstantVus {
         vus: 500,
         duration: 20 * SECOND,
@@ -78,7 +78,7 @@ fn iterations_are_shared_as_in_k6() {
         refused("quick-smoke -i 3 -u 4")
             .starts_with("error: --iterations: 3 iterations are fewer than 4 VUs")
     );
-    assert!(refused("quick-smoke -i 0").contains("below the limit, 1"));
+    assert!(refused("quick-smoke -i 0").contains("below the minimum of 1"));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn stages_replace_the_shape() {
 }
 
 #[test]
-fn time_scale_shortens_every_stage_and_leaves_work_alone() {
+fn time_scale_shortens_every_stage_but_not_the_requests() {
     let expected = ramp(1, &[(6 * SECOND, 500), (12 * SECOND, 500), (3 * SECOND, 0)]);
     assert_eq!(executor("high-concurrency --time-scale 0.1"), expected);
     assert_eq!(executor("quick-smoke --time-scale 0.1"), executor("quick-smoke"));
@@ -101,7 +101,7 @@ fn time_scale_shortens_every_stage_and_leaves_work_alone() {
         load("high-concurrency --time-scale 0.1").unwrap().1.graceful_stop,
         30 * SECOND
     );
-    assert!(refused("high-concurrency --time-scale 0").contains("below the limit, 0.001"));
+    assert!(refused("high-concurrency --time-scale 0").contains("below the minimum of 0.001"));
     assert!(refused("high-concurrency --time-scale NaN").contains("--time-scale"));
     assert!(
         refused("high-concurrency --time-scale 1000").starts_with("error: --time-scale: a run of 58h20m")
@@ -109,27 +109,30 @@ fn time_scale_shortens_every_stage_and_leaves_work_alone() {
 }
 
 #[test]
-fn contradictions_are_one_error_each() {
+fn each_contradiction_is_one_error() {
     let text = refused("high-concurrency --stages 1s:1 --duration 5s --iterations 3 --vus 2");
     let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(
         lines,
         [
-            "error: --stages: contradicts `--duration`: the stages have durations of their own",
+            "error: --stages: contradicts `--duration`: stages have their own durations",
             "error: --stages: contradicts `--iterations`: stages end by time, not by a count",
-            "error: --stages: contradicts `--vus`: the stages say how many VUs run",
+            "error: --stages: contradicts `--vus`: stages give the number of VUs",
         ]
     );
     let text = refused("quick-smoke --target http://h --port 1 --cores 2 --cpus 0-1");
     assert!(text.contains("error: --port: contradicts `--target`"), "{text}");
-    assert!(text.contains("error: --cores: contradicts `--cpus`"), "{text}");
+    assert!(
+        text.contains("error: --cores: cannot be combined with `--cpus`"),
+        "{text}"
+    );
     let text = refused("quick-smoke --no-server");
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.starts_with("error: --no-server: starts no server, and no target is given"));
 }
 
 #[test]
-fn requests_are_changed_where_they_are_chat() {
+fn options_change_only_chat_requests() {
     let line = "high-concurrency --model x --model y --prompt Hello --max-tokens 5-9 --think-time 0 --seed 9";
     let (config, plan) = load(line).unwrap();
     assert_eq!((plan.seed, plan.workload.think_time.max), (9, 0));
@@ -162,18 +165,18 @@ fn requests_are_changed_where_they_are_chat() {
 }
 
 #[test]
-fn the_share_of_streams_is_set() {
+fn streaming_ratio_sets_the_share_of_streams() {
     let plan = load("high-concurrency --streaming-ratio 0.5").unwrap().1;
     let weights: Vec<u32> = plan.workload.kinds.iter().map(|kind| kind.weight).collect();
     assert_eq!(weights, [9, 9, 2]);
     assert!(
         refused("quick-smoke --streaming-ratio 1.5")
-            .starts_with("error: --streaming-ratio: `1.5` is not 0 to 1")
+            .starts_with("error: --streaming-ratio: `1.5` is not between 0 and 1")
     );
 }
 
 #[test]
-fn all_bad_options_are_listed_together() {
+fn all_invalid_options_are_reported_together() {
     let text = refused(
         "high-concurrency --vus 0 --max-tokens 0 --graceful-stop 25h --think-time 2h --min-wait 1s --cores 0",
     );
@@ -191,7 +194,7 @@ fn all_bad_options_are_listed_together() {
 }
 
 #[test]
-fn a_command_line_that_cannot_be_read_is_claps_business() {
+fn clap_refuses_a_command_line_that_cannot_be_parsed() {
     for line in [
         "quick-smoke --vus x",
         "quick-smoke --stages 1s",

@@ -74,7 +74,7 @@ impl SimulatorSettings {
         if let Some(tokens) = asked.sim_tokens
             && !(1..=TARGET_TOKENS_MAX).contains(&tokens)
         {
-            let what = format!("`{tokens}` is not 1 to {TARGET_TOKENS_MAX}");
+            let what = format!("`{tokens}` is not between 1 and {TARGET_TOKENS_MAX}");
             wrong("--sim-tokens", Reason::new(what));
         }
         let document = SimulatorSettings::of_document(document);
@@ -133,7 +133,7 @@ impl CommandSettings {
                 (asked.server_wait.is_some(), "--server-wait"),
             ] {
                 if given {
-                    let what = "has no meaning without `--server-cmd`, whose readiness it is about";
+                    let what = "has no effect without `--server-cmd`, the server that it waits for";
                     wrong(option, Reason::new(what).hint("add `--server-cmd 'COMMAND'`"));
                 }
             }
@@ -141,7 +141,7 @@ impl CommandSettings {
         };
         if args.no_server {
             let what = "contradicts `--server-cmd`, which starts one";
-            wrong("--no-server", Reason::new(what).hint("drop one of the two"));
+            wrong("--no-server", Reason::new(what).hint("remove one of them"));
         }
         let wait = asked.server_wait.unwrap_or(WAIT_DEFAULT);
         if let Err(reason) = check_duration(wait, &(100 * MILLISECOND..=WAIT_MAX)) {
@@ -149,13 +149,14 @@ impl CommandSettings {
         }
         let words = command::split(line.expose());
         if let Err(why) = words {
-            let what = format!("is no command line: {why}");
-            let hint = "write `--server-cmd 'PROGRAM ARGUMENT …'`; for pipes and variables `sh -c '…'`";
+            let what = format!("is not a command line: {why}");
+            let hint =
+                "write `--server-cmd 'PROGRAM ARGUMENT …'`, or `sh -c '…'` if it needs pipes or variables";
             wrong("--server-cmd", Reason::new(what).hint(hint));
         }
         let Some(health_url) = asked.health_url.clone() else {
-            let what = "needs `--health-url`: without it nobody knows when the server is ready";
-            let hint = "for example `--health-url http://127.0.0.1:8080/health`";
+            let what = "needs `--health-url`, which tells when the server is ready";
+            let hint = "add for example `--health-url http://127.0.0.1:8080/health`";
             wrong("--server-cmd", Reason::new(what).hint(hint));
             return None;
         };
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_the_simulator_need_a_simulator() {
+    fn options_of_the_simulator_are_refused_for_another_server() {
         for option in [
             &["--chaos"][..],
             &["--sim-latency", "fast"],
@@ -219,11 +220,11 @@ mod tests {
             assert_eq!(mistakes(option), [""; 0]);
         }
         assert!(mistakes(&["--sim-latency", "gtp"])[0].contains("`gtp` is not a latency profile"));
-        assert!(mistakes(&["--sim-tokens", "0"])[0].contains("not 1 to"));
+        assert!(mistakes(&["--sim-tokens", "0"])[0].contains("not between 1 and"));
     }
 
     #[test]
-    fn a_command_needs_a_health_url_and_the_other_way_round() {
+    fn a_command_and_a_health_url_need_each_other() {
         let health = ["--health-url", "http://127.0.0.1:1/health"];
         let with = |more: &[&'static str]| [&["--server-cmd", "a b"][..], &health, more].concat();
         assert_eq!(mistakes(&with(&[])), [""; 0]);
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn chaos_is_the_rates_that_its_help_names() {
+    fn chaos_sets_the_rates_in_its_help() {
         let (config, _) = load_plan(&args(&["--chaos", "--sim-tokens", "7"])).unwrap();
         let ServerChoice::Simulator(settings) = &config.server else {
             panic!("{:?}", config.server);

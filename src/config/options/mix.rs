@@ -1,19 +1,19 @@
-//! Weights of the mix when the share of streams is asked for.
+//! Sets the weights of the mix for `--streaming-ratio`.
 
 use crate::config::RequestConfig;
 use crate::error::Reason;
 
-/// Ratios are taken to a ten-thousandth.
+/// The resolution of a ratio: a ten-thousandth.
 const RATIO_PARTS: u128 = 10_000;
 
-/// The largest weight that comes out where exact weights would be larger.
+/// The limit of the sum of weights, above which they are rounded.
 const WEIGHT_SUM_MAX: u128 = 1_000_000_000;
 
-/// Gives streams `ratio` of the weight of all chat requests. Light requests keep their share, kinds of one side
-/// keep their proportions, kinds left without weight are dropped.
+/// Gives streams `ratio` of the weight of all chat requests. Light requests keep their share, and kinds on the same
+/// side keep their proportions. Kinds that end with no weight are removed.
 pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Result<(), Reason> {
     if !(0.0..=1.0).contains(&ratio) {
-        return Err(Reason::new(format!("`{ratio}` is not 0 to 1")));
+        return Err(Reason::new(format!("`{ratio}` is not between 0 and 1")));
     }
     let weight_of = |side: Option<bool>| -> u128 {
         let chosen = requests.iter().filter(|request| request.call.stream() == side);
@@ -30,10 +30,10 @@ pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Res
         _ => None,
     };
     if let Some(missing) = missing {
-        let what = format!("`{ratio}`: the profile has no {missing} chat request to give weight to");
-        return Err(Reason::new(what).hint("add one to a profile of your own"));
+        let what = format!("`{ratio}`: the profile has no {missing} chat request that could get this share");
+        return Err(Reason::new(what).hint("write a profile of your own with one"));
     }
-    // One side may be empty; its factor must not wipe out the others.
+    // One side may be empty; its factor must not make the other weights 0.
     let (stream_unit, plain_unit) = (stream.max(1), plain.max(1));
     let exact: Vec<u128> = requests
         .iter()
@@ -53,7 +53,7 @@ pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Res
     Ok(())
 }
 
-/// The same proportions in the smallest numbers, rounded only where those are still too large.
+/// Returns the same proportions in the smallest whole numbers, rounded only if those are still too large.
 fn small(weights: &[u128]) -> Vec<u32> {
     let divisor = weights.iter().copied().fold(0, gcd).max(1);
     let sum: u128 = weights.iter().sum::<u128>() / divisor;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_side_that_does_not_exist_gets_no_weight() {
+    fn a_ratio_that_needs_a_missing_kind_is_refused() {
         assert_eq!(weights(&[(3, Some(true)), (1, None)], 1.0), Ok(vec![3, 1]));
         assert!(
             weights(&[(3, Some(true))], 0.5)
@@ -130,13 +130,17 @@ mod tests {
         );
         assert!(weights(&[(3, None)], 0.0).unwrap_err().contains("no chat"));
         for ratio in [-0.1, 1.1, f64::NAN] {
-            assert!(weights(&[(3, Some(true))], ratio).unwrap_err().contains("0 to 1"));
+            assert!(
+                weights(&[(3, Some(true))], ratio)
+                    .unwrap_err()
+                    .contains("between 0 and 1")
+            );
         }
     }
 
     proptest! {
         #[test]
-        fn shares_come_out_as_asked(
+        fn the_share_of_streams_is_the_ratio_and_light_requests_keep_theirs(
             mix in proptest::collection::vec((1u32..=10_000, proptest::option::of(any::<bool>())), 1..64),
             parts in 1u32..10_000,
         ) {

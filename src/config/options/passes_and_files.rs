@@ -1,4 +1,4 @@
-//! What a run is beside its load, laid over the document: servers, warm-up, repetition, contention, files.
+//! Applies the options of a run that are not about its load: warm-up, repetition, contention, files.
 
 use crate::cli::RunArgs;
 use crate::config::Config;
@@ -9,7 +9,7 @@ use crate::plan::DURATION_MAX;
 use crate::units::{check_duration, format_duration};
 use std::path::PathBuf;
 
-/// Of a run by `--config` whose document names no other.
+/// The directory of results of a run with `--config` whose document names no other.
 const RESULTS_DIR_DEFAULT: &str = "results";
 
 pub fn overlay_session(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
@@ -57,7 +57,7 @@ fn check_length(config: &Config, mistakes: &mut Vec<Mistake>) {
     let whole = config.warmup.saturating_add(config.executor.duration());
     if config.warmup > 0 && whole > DURATION_MAX && config.executor.duration() <= DURATION_MAX {
         let what = format!(
-            "with a warm-up of {} a run of {} is longer than the limit, {}",
+            "with a warm-up of {}, the run takes {}, longer than the limit of {}",
             format_duration(config.warmup),
             format_duration(whole),
             format_duration(DURATION_MAX)
@@ -75,18 +75,19 @@ fn check_contention(config: &Config, by_option: bool, mistakes: &mut Vec<Mistake
     };
     let servers = config.servers().len();
     if servers < 2 {
-        let what = format!("contention needs two servers at least, and the document names {servers}");
+        let what = format!("contention needs at least two servers, but the document has {servers}");
         wrong(Reason::new(what).hint("list them under `servers`"));
         return;
     }
     let vus = config.executor.vus_of_all();
     if (vus as usize) < servers {
-        let what = format!("contention gives each server users of its own: {vus} are too few for {servers}");
-        wrong(Reason::new(what).hint("at least one user for each server"));
+        let what =
+            format!("contention gives each server its own users: {vus} are too few for {servers} servers");
+        wrong(Reason::new(what).hint("use at least one user per server"));
     }
     if config.executor.iterations_of_all().is_some() {
         let what = format!(
-            "contention compares equal times, and executor `{}` ends by a count",
+            "contention compares equal times, but executor `{}` ends by a count",
             config.executor.name()
         );
         wrong(Reason::new(what).hint("use `workload`, `constant-vus` or `ramping-vus`"));

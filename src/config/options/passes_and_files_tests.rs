@@ -70,7 +70,7 @@ fn refused(text: &str, words: &[&str]) -> String {
 }
 
 #[test]
-fn a_run_by_config_writes_every_request_unless_told_otherwise() {
+fn a_run_with_config_writes_every_request_by_default() {
     let config = load(ONE, &[]).unwrap();
     assert_eq!(config.results_dir.as_deref(), Some("results".as_ref()));
     assert!(config.run.details);
@@ -92,7 +92,7 @@ fn a_run_by_config_writes_every_request_unless_told_otherwise() {
 }
 
 #[test]
-fn a_document_that_is_not_there_is_one_clear_error() {
+fn a_missing_document_is_one_error() {
     let text = load_plan(&args(&["run", "--config", "/not/there.yaml"]))
         .unwrap_err()
         .to_string();
@@ -116,7 +116,7 @@ fn a_document_that_is_not_there_is_one_clear_error() {
 }
 
 #[test]
-fn another_server_may_take_the_place_of_the_only_one() {
+fn a_target_replaces_the_only_server() {
     let config = load(ONE, &[]).unwrap();
     assert_eq!(config.servers()[0].api, Some(Api::LlamaCpp));
     let config = load(ONE, &["--target", "http://127.0.0.1:9/v1"]).unwrap();
@@ -127,7 +127,7 @@ fn another_server_may_take_the_place_of_the_only_one() {
 }
 
 #[test]
-fn warm_up_and_repetition_come_from_the_document_and_from_options() {
+fn options_override_the_warm_up_and_repetition_of_the_document() {
     let text = TWO.replace("users: 20", "users: 20, warmup_seconds: 2.5, repeat: 3");
     let config = load(&text, &[]).unwrap();
     assert_eq!((config.warmup, config.repeat), (5 * SECOND / 2, 3));
@@ -141,32 +141,32 @@ fn warm_up_and_repetition_come_from_the_document_and_from_options() {
         (config.warmup, config.repeat, config.contention),
         (SECOND, 2, true)
     );
-    assert!(refused(TWO, &["--repeat", "0"]).starts_with("error: --repeat: `0` is below the limit, 1"));
-    assert!(refused(TWO, &["--repeat", "101"]).contains("above the limit, 100"));
+    assert!(refused(TWO, &["--repeat", "0"]).starts_with("error: --repeat: `0` is below the minimum of 1"));
+    assert!(refused(TWO, &["--repeat", "101"]).contains("above the limit of 100"));
     assert!(
         refused(TWO, &["--warmup", "25h"]).starts_with("error: --warmup: `25h` is longer than the limit")
     );
     let found = refused(TWO, &["--warmup", "24h"]);
     assert!(
-        found.contains("FILE:4: with a warm-up of 24h a run of 24h1m is longer"),
+        found.contains("FILE:4: with a warm-up of 24h, the run takes 24h1m, longer"),
         "{found}"
     );
 }
 
 #[test]
-fn contention_needs_servers_to_compare_and_users_for_each() {
+fn contention_needs_two_servers_and_a_user_for_each() {
     let found = refused(ONE, &["--contention"]);
     assert!(
-        found.starts_with("error: --contention: contention needs two servers at least"),
+        found.starts_with("error: --contention: contention needs at least two servers"),
         "{found}"
     );
     let found = refused(&format!("{ONE}contention: true"), &[]);
     assert!(
-        found.starts_with("error: FILE:2: contention needs two servers"),
+        found.starts_with("error: FILE:2: contention needs at least two servers"),
         "{found}"
     );
     let found = refused(TWO, &["--contention", "--vus", "1"]);
-    assert!(found.contains("1 are too few for 2"), "{found}");
+    assert!(found.contains("1 are too few for 2 servers"), "{found}");
     let found = refused(TWO, &["--contention", "--iterations", "50"]);
     assert!(
         found.contains("executor `shared-iterations` ends by a count"),
@@ -175,7 +175,7 @@ fn contention_needs_servers_to_compare_and_users_for_each() {
 }
 
 #[test]
-fn servers_times_requests_are_bounded_and_both_are_named() {
+fn the_product_of_servers_and_requests_is_limited() {
     let server = |i: usize| format!("  - {{name: s{i}, base_url: 'http://127.0.0.1:1/v1'}}\n");
     let request = |i: usize| format!("  - {{name: r{i}, max_tokens: 5}}\n");
     let text = |servers: usize, requests: usize| {
@@ -185,7 +185,7 @@ fn servers_times_requests_are_bounded_and_both_are_named() {
     };
     assert!(load(&text(16, 4), &[]).is_ok());
     let found = refused(&text(13, 5), &[]);
-    let what = "FILE:15: 13 servers with 5 kinds of request each make 65, above the limit, 64";
+    let what = "FILE:15: 13 servers with 5 kinds of request each make 65, more than the limit of 64";
     assert!(found.contains(what), "{found}");
 }
 
@@ -199,7 +199,7 @@ fn prompts_of_the_command_line_replace_those_of_a_file() {
 }
 
 #[test]
-fn the_options_of_a_run_change_what_workload_says() {
+fn options_override_the_workload_mapping() {
     let config = load(TWO, &["--vus", "5", "--time-scale", "0.1", "--seed", "7"]).unwrap();
     let expected = Executor::ConstantVus {
         vus: 5,

@@ -1,10 +1,10 @@
-//! What each server of a document is sent of its own: a key out of the environment, and headers.
+//! Reads what only one server of a document is sent: a key from the environment, and headers.
 
 use crate::config::options::settings::{Header, check_key, parse_header};
 use crate::config::{ServerChoice, ServerEntry};
 use crate::error::{Mistake, Reason};
 
-/// Reads the variables that the servers name. `env` looks one up; a value never gets into an error.
+/// Reads the variables that the servers name. `env` looks one up. Errors never contain a value.
 pub fn read_server_keys(
     choice: &mut ServerChoice,
     env: impl Fn(&str) -> Option<String>,
@@ -33,14 +33,14 @@ fn sent(server: &ServerEntry, env: &impl Fn(&str) -> Option<String>) -> Result<V
     Ok(sent)
 }
 
-/// `${NAME}` is the variable of that name, as often as it stands there.
+/// Replaces each `${NAME}` by the variable of that name.
 fn filled(text: &str, env: &impl Fn(&str) -> Option<String>) -> Result<String, Reason> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after
             .split_once('}')
-            .ok_or_else(|| Reason::new("`${` has no `}`").hint("write ${NAME}"))?;
+            .ok_or_else(|| Reason::new("`${` has no `}`").hint("write `${NAME}`"))?;
         out.push_str(before);
         out.push_str(&variable(name, env)?);
         rest = after;
@@ -50,13 +50,14 @@ fn filled(text: &str, env: &impl Fn(&str) -> Option<String>) -> Result<String, R
 }
 
 fn variable(name: &str, env: &impl Fn(&str) -> Option<String>) -> Result<String, Reason> {
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    // What is no name may be a secret that was put there.
-    let shown = if is_name { name } else { "it" };
-    env(name).filter(|value| !value.is_empty()).ok_or_else(|| {
-        Reason::new(format!("environment variable {shown} is not set"))
-            .hint("export it; a document names the variable and never holds the key")
-    })
+    let hint = "export it; a document contains only the variable's name, never the key";
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        // The text is not repeated: it may be the secret itself.
+        return Err(Reason::new("`${…}` does not contain the name of an environment variable").hint(hint));
+    }
+    env(name)
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| Reason::new(format!("environment variable {name} is not set")).hint(hint))
 }
 
 #[cfg(test)]
@@ -111,13 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_or_no_key_is_told_in_its_line_without_a_value() {
+    fn errors_about_keys_name_their_line_and_never_contain_a_value() {
         for (key, headers) in [
             (Some("NONE"), &[][..]),
             (Some("BAD"), &[]),
             (None, &[("X", "${NONE}")]),
             (None, &[("X", "${KEY")]),
             (None, &[("X", "${CUT}")]),
+            (None, &[("X", "${s3cret key}")]),
         ] {
             let error = read(key, headers).unwrap_err();
             assert!(error.starts_with("error: w.yaml:3: "), "{error}");

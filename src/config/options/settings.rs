@@ -108,17 +108,17 @@ impl Default for Settings {
 pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     if args.insecure && args.cacert.is_some() {
-        let what = "contradicts `--cacert`: it accepts any certificate";
-        wrong("--insecure", Reason::new(what).hint("drop one of the two"));
+        let what = "contradicts `--cacert`, because it accepts any certificate";
+        wrong("--insecure", Reason::new(what).hint("remove one of them"));
     }
     if args.cores.is_some() && args.cpus.is_some() {
-        let what = "contradicts `--cpus`, which says how many by naming them";
-        wrong("--cores", Reason::new(what).hint("drop one of the two"));
+        let what = "cannot be combined with `--cpus`, which already fixes the number of cores";
+        wrong("--cores", Reason::new(what).hint("remove one of them"));
     }
     if let Some(cores) = args.cores.filter(|cores| !(1..=CORES_MAX).contains(cores)) {
         wrong(
             "--cores",
-            Reason::new(format!("`{cores}` is not 1 to {CORES_MAX}")),
+            Reason::new(format!("`{cores}` is not between 1 and {CORES_MAX}")),
         );
     }
     if let Err(reason) = check_duration(args.min_wait, &(0..=MIN_WAIT_MAX)) {
@@ -151,7 +151,10 @@ fn headers(
 ) -> (Vec<Header>, Option<String>) {
     let mut headers: Vec<Header> = Vec::new();
     if args.headers.len() > HEADERS_MAX {
-        let what = format!("{} headers, above the limit, {HEADERS_MAX}", args.headers.len());
+        let what = format!(
+            "{} headers are more than the limit of {HEADERS_MAX}",
+            args.headers.len()
+        );
         mistakes.push(Reason::new(what).at("--header", 0));
         return (headers, None);
     }
@@ -175,7 +178,7 @@ fn headers(
     match key {
         Ok(_) if authorized => {
             let what = "contradicts `--header 'Authorization: …'`";
-            mistakes.push(Reason::new(what).hint("drop one of the two").at(place, 0));
+            mistakes.push(Reason::new(what).hint("remove one of them").at(place, 0));
         }
         Ok(key) => headers.push(Header::bearer(&key)),
         Err(reason) => mistakes.push(reason.at(place, 0)),
@@ -190,11 +193,11 @@ fn usual_key(value: Option<String>) -> Option<(Option<Header>, String)> {
     Some(match check_key(&value) {
         Ok(key) => {
             let note = format!(
-                "the API key is that of {USUAL_KEY}, sent to the target alone; LLMLOAD_API_KEY would win over it"
+                "the API key is that of {USUAL_KEY} and is sent only to the target; LLMLOAD_API_KEY takes precedence"
             );
             (Some(Header::bearer(&key)), note)
         }
-        Err(reason) => (None, format!("{USUAL_KEY} is left out: {}", reason.what)),
+        Err(reason) => (None, format!("{USUAL_KEY} is ignored: {}", reason.what)),
     })
 }
 
@@ -206,7 +209,7 @@ pub fn parse_header(text: &str) -> Result<Header, Reason> {
     };
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(token) {
-        return Err(Reason::new(format!("{} is no header name", quoted(name))).hint(hint));
+        return Err(Reason::new(format!("{} is not a valid header name", quoted(name))).hint(hint));
     }
     if HEADERS_OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
         return Err(Reason::new(format!("header `{name}` is set by the program")));
@@ -219,7 +222,7 @@ pub fn parse_header(text: &str) -> Result<Header, Reason> {
     }
     if text.len() > HEADER_BYTES_MAX {
         let what = format!(
-            "header `{name}` has {} bytes, more than {HEADER_BYTES_MAX}",
+            "header `{name}` has {} bytes, more than the limit of {HEADER_BYTES_MAX}",
             text.len()
         );
         return Err(Reason::new(what));
@@ -252,7 +255,8 @@ pub(super) fn check_key(text: &str) -> Result<String, Reason> {
         )));
     }
     if !key.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Reason::new("the key has blanks or characters outside ASCII").hint("one key, one line"));
+        return Err(Reason::new("the key has blanks or characters outside ASCII")
+            .hint("use a single key on one line"));
     }
     Ok(key.to_owned())
 }
@@ -288,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_variable_is_read_where_ours_is_not_set() {
+    fn openais_variable_is_read_if_ours_is_not_set() {
         use clap::Parser;
         let read = |words: &[&str], usual: Option<&str>| {
             let line = ["llmload-uring", "smoke"].iter().chain(words);
@@ -316,7 +320,7 @@ mod tests {
         let (sent, note) = read(&[], Some("two s3crets"));
         assert!(sent.is_empty());
         let note = note.unwrap();
-        assert!(note.contains("left out") && !note.contains("s3cret"), "{note}");
+        assert!(note.contains("ignored") && !note.contains("s3cret"), "{note}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The servers of a document -> the servers of a plan, each with the whole mix.
+//! Makes the servers of a plan from those of a document, each with the whole mix.
 
 use crate::config::to_plan::build_kind;
 use crate::config::{Config, RequestConfig, ServerEntry};
@@ -88,17 +88,17 @@ fn check_count(config: &Config, mistakes: &mut Vec<Mistake>) {
     let (requests, servers) = (config.requests.len(), config.servers().len());
     let place = &config.requests_place;
     if requests == 0 || requests > KINDS_MAX {
-        let what = format!("{requests} kinds of request, not 1 to {KINDS_MAX}");
+        let what = format!("the number of kinds of request is {requests}, not between 1 and {KINDS_MAX}");
         mistakes.push(place.mistake(Reason::new(what)));
     } else if servers.min(SERVERS_MAX) * requests > KINDS_MAX {
         let what = format!(
-            "{servers} servers with {requests} kinds of request each make {}, above the limit, {KINDS_MAX}",
+            "{servers} servers with {requests} kinds of request each make {}, more than the limit of {KINDS_MAX}",
             servers * requests
         );
-        mistakes.push(place.mistake(Reason::new(what).hint("fewer servers, or fewer kinds of request")));
+        mistakes.push(place.mistake(Reason::new(what).hint("use fewer servers, or fewer kinds of request")));
     }
     if servers > SERVERS_MAX {
-        let what = format!("{servers} servers, above the limit, {SERVERS_MAX}");
+        let what = format!("{servers} servers are more than the limit of {SERVERS_MAX}");
         mistakes.push(config.servers()[0].place.mistake(Reason::new(what)));
     }
 }
@@ -111,20 +111,26 @@ fn check_servers(servers: &[ServerEntry], mistakes: &mut Vec<Mistake>) {
         }
         let Some(name) = &server.name else {
             if servers.len() > 1 {
-                wrong(Reason::new("one of several servers has no name").hint("add `name:`"));
+                wrong(
+                    Reason::new("a server has no name, which is required with several").hint("add `name:`"),
+                );
             }
             continue;
         };
         if name.is_empty() || name.contains('/') {
-            let what = format!("{} is no server's name", quoted(name));
-            wrong(Reason::new(what).hint("at least one character, and no `/`, which parts it from requests"));
+            let what = format!("{} is not a server's name", quoted(name));
+            wrong(
+                Reason::new(what)
+                    .hint("use at least one character and no `/`, which separates it from requests"),
+            );
         }
         if servers[..index]
             .iter()
             .any(|before| before.name.as_ref() == Some(name))
         {
             wrong(
-                Reason::new(format!("a second server {}", quoted(name))).hint("each needs a name of its own"),
+                Reason::new(format!("there is a second server {}", quoted(name)))
+                    .hint("give each a name of its own"),
             );
         }
     }

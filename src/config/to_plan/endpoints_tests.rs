@@ -71,7 +71,7 @@ fn each_server_gets_the_whole_mix_under_its_name() {
 }
 
 #[test]
-fn a_mix_of_one_kind_is_called_by_the_server_and_one_server_by_the_mix() {
+fn a_single_kind_has_the_name_of_its_server_and_a_single_server_keeps_those_of_the_mix() {
     let mut asked = config("high-concurrency", &WARFARE);
     asked.requests.truncate(1);
     assert_eq!(names(&to_plan(&asked).unwrap()), [("Thinker", 0), ("Flash", 1)]);
@@ -82,25 +82,25 @@ fn a_mix_of_one_kind_is_called_by_the_server_and_one_server_by_the_mix() {
 }
 
 #[test]
-fn servers_that_cannot_be_told_apart_or_get_nothing_are_all_refused_at_once() {
+fn duplicate_unnamed_and_weightless_servers_are_refused_at_once() {
     let text = refused(&config(
         "quick-smoke",
         &[(Some("a"), 1), (Some("a"), 1), (None, 1), (Some("b/c"), 0)],
     ));
     for expected in [
-        "w.yaml:11: a second server `a`",
-        "w.yaml:12: one of several servers has no name",
+        "w.yaml:11: there is a second server `a`",
+        "w.yaml:12: a server has no name, which is required with several",
         "w.yaml:13: a server has weight 0",
-        "w.yaml:13: `b/c` is no server's name",
+        "w.yaml:13: `b/c` is not a server's name",
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     let many = vec![(Some("a"), 1); 17];
-    assert!(refused(&config("quick-smoke", &many)).contains("17 servers, above the limit, 16"));
+    assert!(refused(&config("quick-smoke", &many)).contains("17 servers are more than the limit of 16"));
 }
 
 #[test]
-fn a_mistake_in_the_mix_is_told_once_and_a_mix_too_wide_for_its_servers_is_refused() {
+fn a_mistake_in_the_mix_is_reported_once_and_too_many_kinds_are_refused() {
     let mut asked = config("quick-smoke", &WARFARE);
     asked.requests[0].weight = 0;
     assert_eq!(refused(&asked).matches("has weight 0").count(), 1);
@@ -114,13 +114,13 @@ fn a_mistake_in_the_mix_is_told_once_and_a_mix_too_wide_for_its_servers_is_refus
         .collect();
     let text = refused(&wide);
     assert!(
-        text.contains("2 servers with 33 kinds of request each make 66, above the limit, 64"),
+        text.contains("2 servers with 33 kinds of request each make 66, more than the limit of 64"),
         "{text}"
     );
 }
 
 #[test]
-fn an_alias_makes_up_for_a_mix_without_models() {
+fn an_alias_replaces_the_models_that_a_mix_does_not_have() {
     let mut asked = config("high-concurrency", &WARFARE);
     for request in &mut asked.requests {
         if let Call::Chat { models, .. } = &mut request.call {

@@ -98,7 +98,7 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
 fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>) -> Vec<Threshold> {
     if config.thresholds.len() > THRESHOLDS_MAX {
         let what = format!(
-            "{} thresholds, above the limit, {THRESHOLDS_MAX}",
+            "{} thresholds are more than the limit of {THRESHOLDS_MAX}",
             config.thresholds.len()
         );
         mistakes.push(config.thresholds[0].place.mistake(Reason::new(what)));
@@ -141,8 +141,8 @@ fn check_distributions(thresholds: &[Threshold]) -> Result<(), Reason> {
         return Ok(());
     }
     let what = format!(
-        "thresholds on {} different distributions, above the limit, {THRESHOLD_TRENDS_MAX}",
+        "thresholds on {} different distributions are more than the limit of {THRESHOLD_TRENDS_MAX}",
         seen.len()
     );
-    Err(Reason::new(what).hint("fewer combinations of metric and tags"))
+    Err(Reason::new(what).hint("use fewer combinations of metric and tags"))
 }

@@ -31,19 +31,19 @@ pub fn check_shard(config: &Config, mistakes: &mut Vec<Mistake>) {
         return;
     };
     let mut refuse = |what: String, hint: String| {
-        let reason = Reason::new(format!("shard {shard} is a part of one run, and {what}"));
+        let reason = Reason::new(format!("shard {shard} is a part of one run, but {what}"));
         mistakes.push(reason.hint(hint).at("--shard", 0));
     };
     if config.repeat > 1 {
         let n = config.repeat;
         refuse(
             format!("`repeat` asks for {n} runs"),
-            format!("`--repeat 1`, and start the shards {n} times"),
+            format!("use `--repeat 1`, and start the shards {n} times"),
         );
     }
     if config.contention {
-        let what = "`contention` asks for a run of each server alone and one of all";
-        let hint = "drop it, and start the shards once for each";
+        let what = "`contention` asks for a run of each server alone and one of all together";
+        let hint = "remove it, and start the shards once for each run";
         refuse(what.to_owned(), hint.to_owned());
     }
 }
@@ -53,35 +53,35 @@ fn auto(count: Option<u32>, env: impl Fn(&str) -> Option<String>) -> Result<Shar
     if let Some(index) = number(&env, "JOB_COMPLETION_INDEX")? {
         let count = count.ok_or_else(|| {
             let what =
-                "JOB_COMPLETION_INDEX says which, and nothing how many: Kubernetes has no variable for that";
+                "JOB_COMPLETION_INDEX gives the number of the shard, but Kubernetes has no variable for their count";
             Reason::new(what).hint("set LLMLOAD_SHARDS or --shards to the job's `completions`")
         })?;
         return part(u64::from(index), count, "JOB_COMPLETION_INDEX");
     }
     let Some(id) = number(&env, "SLURM_ARRAY_TASK_ID")? else {
         let what = "neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set";
-        return Err(Reason::new(what).hint(
-            "it is for a Kubernetes Indexed Job and for a Slurm array; elsewhere write `--shard K/N`",
-        ));
+        return Err(Reason::new(what)
+            .hint("`auto` needs a Kubernetes Indexed Job or a Slurm array; elsewhere use `--shard K/N`"));
     };
     let least = number(&env, "SLURM_ARRAY_TASK_MIN")?.unwrap_or(0);
     let step = number(&env, "SLURM_ARRAY_TASK_STEP")?.unwrap_or(1).max(1);
     let said = number(&env, "SLURM_ARRAY_TASK_COUNT")?;
     let count = match (said, count) {
         (Some(said), Some(count)) if said != count => {
-            let what = format!("SLURM_ARRAY_TASK_COUNT is {said}, and --shards says {count}");
-            return Err(Reason::new(what).hint("drop --shards, in the environment too"));
+            let what = format!("SLURM_ARRAY_TASK_COUNT is {said}, but --shards is {count}");
+            return Err(Reason::new(what).hint("remove --shards (check LLMLOAD_SHARDS as well)"));
         }
         (Some(count), _) | (None, Some(count)) => count,
         (None, None) => {
-            let what = "SLURM_ARRAY_TASK_ID says which, and SLURM_ARRAY_TASK_COUNT, how many, is not set";
+            let what = "SLURM_ARRAY_TASK_ID is set, but SLURM_ARRAY_TASK_COUNT, the number of tasks, is not";
             return Err(Reason::new(what).hint("set LLMLOAD_SHARDS or --shards to the number of tasks"));
         }
     };
     match id.checked_sub(least) {
         Some(above) if above % step == 0 => part(u64::from(above / step), count, "SLURM_ARRAY_TASK_ID"),
         _ => {
-            let what = format!("SLURM_ARRAY_TASK_ID is {id}, which is no step of {step} from {least}");
+            let what =
+                format!("SLURM_ARRAY_TASK_ID is {id}, which is not a multiple of {step} above {least}");
             Err(Reason::new(what).hint("number the array evenly: `--array=1-4`"))
         }
     }
@@ -89,15 +89,17 @@ fn auto(count: Option<u32>, env: impl Fn(&str) -> Option<String>) -> Result<Shar
 
 fn part(index: u64, count: u32, variable: &str) -> Result<Shard, Reason> {
     if count == 0 || count > SHARDS_MAX {
-        return Err(Reason::new(format!("{count} shards, not 1 to {SHARDS_MAX}")));
+        return Err(Reason::new(format!(
+            "the number of shards is {count}, not between 1 and {SHARDS_MAX}"
+        )));
     }
     u32::try_from(index)
         .ok()
         .and_then(|index| Shard::new(index, count))
         .ok_or_else(|| {
-            let what = format!("{variable} makes it number {}, of {count} shards", index + 1);
+            let what = format!("{variable} makes this number {} of {count} shards", index + 1);
             Reason::new(what)
-                .hint("the count is that of all tasks of the job, and their numbers have no gaps")
+                .hint("the count must be that of all tasks of the job, and their numbers must have no gaps")
         })
 }
 
@@ -107,7 +109,10 @@ fn number(env: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<u3
     };
     match text.parse() {
         Ok(number) => Ok(Some(number)),
-        Err(_) => Err(Reason::new(format!("{name} is {}, no number", quoted(&text)))),
+        Err(_) => Err(Reason::new(format!(
+            "{name} is {}, which is not a whole number",
+            quoted(&text)
+        ))),
     }
 }
 
@@ -138,13 +143,21 @@ mod tests {
         let missing = found(None, &index("0")).unwrap_err();
         assert!(missing.contains("set LLMLOAD_SHARDS or --shards"), "{missing}");
         let above = found(Some(4), &index("4")).unwrap_err();
-        assert!(above.contains("makes it number 5, of 4 shards"), "{above}");
-        assert!(found(Some(4), &index("x")).unwrap_err().contains("no number"));
-        assert!(found(Some(0), &index("0")).unwrap_err().contains("not 1 to"));
+        assert!(above.contains("makes this number 5 of 4 shards"), "{above}");
+        assert!(
+            found(Some(4), &index("x"))
+                .unwrap_err()
+                .contains("is not a whole number")
+        );
+        assert!(
+            found(Some(0), &index("0"))
+                .unwrap_err()
+                .contains("not between 1 and")
+        );
     }
 
     #[test]
-    fn a_slurm_array_may_begin_anywhere_and_step() {
+    fn a_slurm_array_may_have_any_start_and_step() {
         let array = |id, min, step, count| {
             [
                 ("SLURM_ARRAY_TASK_ID", id),
@@ -163,7 +176,7 @@ mod tests {
         assert!(uneven.contains("number the array evenly"), "{uneven}");
         let both = found(Some(3), &array("1", "1", "1", "4")).unwrap_err();
         assert!(
-            both.contains("SLURM_ARRAY_TASK_COUNT is 4, and --shards says 3"),
+            both.contains("SLURM_ARRAY_TASK_COUNT is 4, but --shards is 3"),
             "{both}"
         );
         let missing = found(None, &[("SLURM_ARRAY_TASK_ID", "1")]).unwrap_err();
@@ -171,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_job_auto_is_refused_and_a_number_wins_over_any_job() {
+    fn auto_needs_a_job_and_an_explicit_part_wins_over_one() {
         assert!(
             found(Some(4), &[])
                 .unwrap_err()
@@ -188,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn several_runs_in_a_row_are_not_split_and_a_warm_up_is() {
+    fn a_warm_up_is_split_into_shards_but_several_runs_are_refused() {
         use clap::Parser;
         let dir = std::env::temp_dir().join(format!("llmload-shard-{}.yaml", std::process::id()));
         let text = "executor: constant-vus\nvus: 4\nduration: 5s\nservers:\n  \
@@ -205,7 +218,7 @@ mod tests {
         let refused = |words: &[&str]| load(words).unwrap_err().to_string();
         let repeat = refused(&["--shard", "1/2", "--repeat", "3"]);
         assert!(
-            repeat.contains("--shard: shard 1/2 is a part of one run, and `repeat` asks for 3 runs"),
+            repeat.contains("--shard: shard 1/2 is a part of one run, but `repeat` asks for 3 runs"),
             "{repeat}"
         );
         let contention = refused(&["--shard", "1/2", "--contention"]);

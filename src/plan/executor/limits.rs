@@ -17,7 +17,7 @@ impl Executor {
             );
         }
         if vus > VUS_MAX {
-            wrong.push(Reason::new(format!("{vus} VUs are above the limit, {VUS_MAX}")));
+            wrong.push(Reason::new(format!("{vus} VUs are above the limit of {VUS_MAX}")));
         }
         match self {
             Executor::ConstantVus { .. } => {}
@@ -84,7 +84,7 @@ fn stage_mistakes(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
         from = stage.target;
     }
     if steps > STEPS_MAX {
-        let what = format!("{steps} starts and stops of VUs are above the limit, {STEPS_MAX}");
+        let what = format!("{steps} starts and stops of VUs are above the limit of {STEPS_MAX}");
         wrong.push(Reason::new(what).hint("use fewer stages or fewer VUs"));
     }
     wrong
@@ -135,12 +135,12 @@ mod tests {
             (constant(0, SECOND), "no VU ever runs"),
             (
                 constant(VUS_MAX + 1, SECOND),
-                "100001 VUs are above the limit, 100000",
+                "100001 VUs are above the limit of 100000",
             ),
             (constant(1, 0), "the run would last 0 s"),
             (
                 constant(1, DURATION_MAX + MINUTE),
-                "a run of 24h1m is longer than the limit, 24h",
+                "a run of 24h1m is longer than the limit of 24h",
             ),
             (
                 shared(1, 0),
@@ -161,6 +161,6 @@ mod tests {
         };
         let found = wrong(&ramping(vec![longest; 3]));
         assert_eq!(found.len(), 1);
-        assert!(found[0].ends_with("is longer than the limit, 24h"), "{found:?}");
+        assert!(found[0].ends_with("is longer than the limit of 24h"), "{found:?}");
     }
 }
