@@ -375,7 +375,7 @@ fn judge_whole(row: &Row, answer: &Answer) -> Judgement {
                 Some(usage) => format!("finished, {} tokens", usage.completion_tokens),
                 None => "finished".to_owned(),
             }),
-            Outcome::StreamError => Bad("an error in an answer with status 200".to_owned()),
+            Outcome::StreamError => Bad("an error object instead of an answer".to_owned()),
             Outcome::BadFinish => Bad(given_up(facts.finish)),
             _ => Bad(format!("no {}", row.finish)),
         },

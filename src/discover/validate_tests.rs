@@ -308,7 +308,7 @@ fn a_whole_answer_that_is_refused_broken_or_unfinished_is_an_error_that_says_so(
         ),
         (
             whole(json(200, r#"{"error":{"message":"x"}}"#)),
-            "status 200: an error in an answer with status 200; its body begins `{\"error\"",
+            "status 200: an error object instead of an answer; its body begins `{\"error\"",
         ),
         (
             whole(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_vec()),

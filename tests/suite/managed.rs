@@ -444,7 +444,7 @@ fn options_of_a_command_that_contradict_each_other_are_104() {
         (&["--server-cmd", "x"], "--server-cmd: needs `--health-url`"),
         (
             &["--health-url", "http://127.0.0.1:1/"],
-            "--health-url: has no meaning without",
+            "--health-url: has no effect without",
         ),
         (
             &["--server-cmd", "a 'b", "--health-url", "http://127.0.0.1:1/"],
@@ -452,7 +452,7 @@ fn options_of_a_command_that_contradict_each_other_are_104() {
         ),
         (
             &["--server-cmd", "a", "--health-url", "nowhere"],
-            "--health-url: `nowhere`: no http://",
+            "--health-url: `nowhere`: http:// or https:// is missing",
         ),
         (
             &[
@@ -488,7 +488,7 @@ fn a_port_in_use_by_something_unhealthy_is_one_error_that_says_what_to_do() {
     });
     for (address, says) in [
         (loading, "GET /health answers 503"),
-        (other_address, "GET /health says: "),
+        (other_address, "GET /health fails: "),
     ] {
         let port = address.port().to_string();
         let ended = ran(&["quick-smoke", "--port", &port]).expect(114);

@@ -110,7 +110,7 @@ fn each_fault_of_a_server_has_its_message_and_the_load_does_not_begin() {
         (
             Fault::ErrorEvent,
             0,
-            "status 200: an error in an answer with status 200; its body begins `{\"error\"",
+            "status 200: an error object instead of an answer; its body begins `{\"error\"",
         ),
         (
             Fault::Unfinished,

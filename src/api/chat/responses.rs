@@ -24,7 +24,7 @@ fn write_body(out: &mut Vec<u8>, asked: &Generation) {
 fn read(body: &[u8]) -> Result<String, &'static str> {
     let response: Value = serde_json::from_slice(body).map_err(|_| "not JSON")?;
     if response.get("error").is_some_and(|error| !error.is_null()) {
-        return Err("an error in an answer with status 200");
+        return Err("an error object instead of an answer");
     }
     match response.get("status").and_then(Value::as_str) {
         // "incomplete" is fine: the answer reached the few tokens that were asked for.
