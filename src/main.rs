@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let begun = clock::monotonic();
     // With a handler, a file that is larger than `ulimit -f` allows is an error of its write, not the end.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    std::panic::set_hook(Box::new(tell_panic));
     let result = cli::parse().map_or_else(|error| told_by_clap(&error), |cli| dispatch(cli, begun));
     match result {
         Ok(exit) => exit.into(),
@@ -53,6 +54,24 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
             .map_err(Failure::internal)
             .and_then(|page| deliver_as_it_is(&page)),
         None => load(&cli.run, begun),
+    }
+}
+
+/// Tells of a panic on a line of its own, filtered like all text: its message may repeat what a server has sent.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let message = panic.payload_as_str().unwrap_or("without a message");
+    let place = panic
+        .location()
+        .map_or(String::new(), |place| format!(" at {place}"));
+    say(&format!(
+        "thread `{}` panicked{place}: {message}",
+        thread.name().unwrap_or("unnamed")
+    ));
+    // Empty unless RUST_BACKTRACE asks for it.
+    let trace = std::backtrace::Backtrace::capture();
+    if trace.status() == std::backtrace::BacktraceStatus::Captured {
+        trace.to_string().lines().for_each(say);
     }
 }
 

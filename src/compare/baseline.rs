@@ -200,6 +200,9 @@ fn copy_synced(from: &Path, to: &Path) -> std::io::Result<()> {
 /// Returns the commit that is checked out here; `None` without git or outside a repository.
 pub fn commit() -> Option<String> {
     let found = Command::new("git")
+        // No key is any of its business.
+        .env_remove("LLMLOAD_API_KEY")
+        .env_remove("OPENAI_API_KEY")
         .args(["rev-parse", "--verify", "--quiet", "HEAD"])
         .stdin(Stdio::null())
         .stderr(Stdio::null())

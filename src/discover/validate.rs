@@ -16,6 +16,7 @@ use crate::http1::{Body, ContentType, Method};
 use crate::metrics::{FinishWord, Outcome};
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
 use crate::tls::TlsTarget;
+use crate::units::{Cut, Masks};
 use crate::workload::Target;
 
 /// The time limit for all checks together. A smoke run of ten seconds with validation ends within thirty.
@@ -24,6 +25,8 @@ pub const VALIDATION_LIMIT: Duration = Duration::from_secs(18);
 const TOKENS: u32 = 16;
 /// The number of characters of a body that an error shows.
 const SHOWN_CHARS_MAX: usize = 160;
+/// The number of characters in which secrets are looked for: a whole body may be a megabyte.
+const SEARCHED_CHARS_MAX: usize = 4096;
 /// The words with which servers refuse a member that they do not know.
 const REFUSALS: [&str; 8] = [
     "unsupported",
@@ -35,8 +38,6 @@ const REFUSALS: [&str; 8] = [
     "unrecognized",
     "not allowed",
 ];
-/// The shortest secret. Shorter values are not secrets, and hiding them would make a message unreadable.
-const SECRET_CHARS_MIN: usize = 6;
 
 /// The values of a request for a completion.
 #[derive(Clone, Copy, Debug)]
@@ -298,18 +299,10 @@ fn shown(text: &str, target: &Target) -> String {
 /// Returns text that is safe to show: shortened, and without our own secrets, because servers repeat a key that they
 /// refuse. `query` has no `?`.
 pub(super) fn without_secrets(text: &str, headers: &[(String, String)], query: &str) -> String {
-    let mut text = text.to_owned();
-    let values = query.split('&').filter_map(|pair| pair.split('=').nth(1));
-    // In `Bearer KEY` the key alone is a secret as well.
-    let headers = headers
-        .iter()
-        .flat_map(|(_, value)| [value.as_str(), value.rsplit(' ').next().unwrap_or("")]);
-    for secret in headers.chain(values) {
-        if secret.chars().count() >= SECRET_CHARS_MIN {
-            text = text.replace(secret, "***");
-        }
-    }
-    printable(text.trim_end(), SHOWN_CHARS_MAX)
+    let mut masks = Masks::of_headers(headers);
+    masks.add_url(&format!("?{query}"));
+    let (part, cut) = Cut::to_chars(text, SEARCHED_CHARS_MAX);
+    printable(masks.hide_in_part(part, cut).trim_end(), SHOWN_CHARS_MAX)
 }
 
 fn hint(answer: &Answer, headers: &[(String, String)]) -> &'static str {

@@ -19,9 +19,14 @@ const LOSE: &str = "LLMLOAD_TEST_LOSE";
 pub fn panic_after(core: &CoreState, vu: u32, iteration: u64) {
     static CHOSEN: OnceLock<Request> = OnceLock::new();
     static EXECUTOR: OnceLock<Request> = OnceLock::new();
-    assert!(!is_chosen(&CHOSEN, PANIC, vu, iteration), "requested by {PANIC}");
+    // The screen would be cleared by it.
+    let hostile = "\x1b[2J\n";
+    assert!(
+        !is_chosen(&CHOSEN, PANIC, vu, iteration),
+        "requested{hostile} by {PANIC}"
+    );
     if is_chosen(&EXECUTOR, PANIC_EXECUTOR, vu, iteration) {
-        spawn(async { panic!("requested by {PANIC_EXECUTOR}") });
+        spawn(async move { panic!("requested{hostile} by {PANIC_EXECUTOR}") });
         core.net.note_runnable();
     }
 }

@@ -12,14 +12,14 @@ use crate::error::{Failure, Place, lossless, printable};
 use crate::http1::{Body, Method};
 use crate::push::PushConfig;
 use crate::tls::{TlsOptions, TlsTarget};
-use crate::units::redact;
+use crate::units::{Cut, Masks, redact};
 
 /// The time limit for one push, including the connection.
 pub const PUSH_LIMIT: Duration = Duration::from_secs(5);
 /// The number of characters of an answer that an error shows.
 const SHOWN_CHARS_MAX: usize = 120;
-/// The text that replaces secrets that an answer repeats.
-const REDACTED: &str = "redacted";
+/// The number of characters of an answer in which secrets are looked for.
+const SEARCHED_CHARS_MAX: usize = 4096;
 
 pub struct Gateway {
     url: Url,
@@ -27,8 +27,8 @@ pub struct Gateway {
     shown: String,
     path: String,
     headers: Vec<(String, String)>,
-    /// Texts that no message may contain.
-    secrets: Vec<String>,
+    /// What no message may contain.
+    masks: Masks,
     tls: Option<TlsTarget>,
 }
 
@@ -41,21 +41,21 @@ impl Gateway {
             false => None,
         };
         let mut headers = Vec::new();
-        let mut secrets = Vec::new();
         if let Some(user) = &config.username {
             let password = config.password.as_ref().map_or("", |p| p.expose());
             let credentials = STANDARD.encode(format!("{user}:{password}"));
             headers.push(("Authorization".to_owned(), format!("Basic {credentials}")));
-            secrets.push(credentials);
-            secrets.extend((!password.is_empty()).then(|| password.to_owned()));
         }
+        let mut masks = Masks::of_headers(&headers);
+        masks.add_url(&config.url);
+        masks.add(config.password.as_ref().map_or("", |p| p.expose()));
         let instance = config.instance.as_deref().unwrap_or(host_name);
         Ok(Gateway {
             path: format!("{}{}", url.path, group_path(&config.job, instance)),
             shown: redact(&config.url),
             url,
             headers,
-            secrets,
+            masks,
             tls,
         })
     }
@@ -104,11 +104,9 @@ impl Gateway {
         if (200..300).contains(&answer.status) {
             return Ok(());
         }
-        let mut said = lossless(&answer.body).into_owned();
-        for secret in &self.secrets {
-            said = said.replace(secret.as_str(), REDACTED);
-        }
-        let said = printable(said.trim(), SHOWN_CHARS_MAX);
+        let body = lossless(&answer.body);
+        let (part, cut) = Cut::to_chars(&body, SEARCHED_CHARS_MAX);
+        let said = printable(self.masks.hide_in_part(part, cut).trim(), SHOWN_CHARS_MAX);
         Err(match said.is_empty() {
             true => format!("status {}", answer.status),
             false => format!("status {}: {said}", answer.status),

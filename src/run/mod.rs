@@ -4,6 +4,7 @@
 mod finish;
 mod listen;
 mod load;
+mod masks;
 mod models;
 mod notice;
 mod progress;

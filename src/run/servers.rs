@@ -12,7 +12,7 @@ use crate::result::{ManagedServerFigures, ServerCounts};
 use crate::server::simulator::OWN_EXE;
 use crate::server::{CommandServer, ManagedServer, Sampler, ServerSamples, ServerTotals, SimulatorServer};
 use crate::tls::{TlsOptions, TlsTarget};
-use crate::units::Nanos;
+use crate::units::{Masks, Nanos};
 use crate::workload::{Call, Prompts, Target};
 use std::path::Path;
 use std::time::Instant;
@@ -69,6 +69,7 @@ pub fn connect(
     choice: ServerChoice,
     cpus: &CpuPlan,
     headers: Vec<(String, String)>,
+    masks: &Masks,
     tls: &TlsOptions,
     deadline: Option<Instant>,
     note: &mut dyn FnMut(&str),
@@ -90,7 +91,7 @@ pub fn connect(
             (server, entry, settings.chaos)
         }
         ServerChoice::Command { command, server } => {
-            let (started, origin) = start_command(&command, &headers, note)?;
+            let (started, origin) = start_command(&command, &headers, masks, note)?;
             (started, server.unwrap_or(origin), false)
         }
     };
@@ -193,10 +194,11 @@ fn start_simulator(
 fn start_command(
     command: &CommandSettings,
     headers: &[(String, String)],
+    masks: &Masks,
     note: &mut dyn FnMut(&str),
 ) -> Result<(ManagedServer, ServerEntry), Failure> {
     note(&format!("starting the server {}", quoted(&command.program)));
-    let server = CommandServer::start(Path::new(OWN_EXE), &command.options(), headers)?;
+    let server = CommandServer::start(Path::new(OWN_EXE), &command.options(), headers, masks)?;
     note(&format!(
         "server `{}` is healthy at {} after {:.1} s; it may run on any CPU (taskset in its command restricts it)",
         server.name(),

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::servers::{self, Managed};
 use crate::error::Failure;
-use crate::run::{models, notice};
+use crate::run::{masks, models, notice};
 
 /// Everything that is in place before the load begins.
 pub struct Ready {
@@ -85,7 +85,8 @@ pub fn set_up(
     };
     let deadline = args.wait_for_target.map(Duration::from_nanos);
     let deadline = deadline.and_then(|wait| Instant::now().checked_add(wait));
-    let (managed, found) = servers::connect(choice, &cpus, headers, &tls, deadline, note)?;
+    let masks = masks::of(config);
+    let (managed, found) = servers::connect(choice, &cpus, headers, &masks, &tls, deadline, note)?;
     let before = std::mem::replace(&mut need.addresses, addresses_in_use(&found, plan));
     if need.addresses != before {
         host::check(&mut host, &need)?;

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::environment;
 use super::process::ChildProcess;
 use super::supervisor::{FAILED, STARTED, SUBCOMMAND};
 use crate::blocking_http::{Peer, ProbeError};
 use crate::discover::{Url, lookup};
 use crate::error::{ExitCode, Failure, Place, Reason, printable};
+use crate::units::Masks;
 
 /// Time limit from the start of the supervisor to the start of the server.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -45,11 +47,12 @@ pub struct CommandServer {
 
 impl CommandServer {
     /// Starts the server with `exe` (`OWN_EXE`) as its supervisor, and waits until its health URL answers 200.
-    /// `headers` are sent with each health request.
+    /// `headers` are sent with each health request, and `masks` hides the run's secrets in its log.
     pub fn start(
         exe: &Path,
         options: &CommandOptions,
         headers: &[(String, String)],
+        masks: &Masks,
     ) -> Result<Self, Failure> {
         let begin = Instant::now();
         let url = Url::parse(&options.health_url, &Place::option("--health-url"))?;
@@ -62,7 +65,8 @@ impl CommandServer {
             .arg(SUBCOMMAND)
             .arg("--")
             .args(&options.words);
-        let mut process = ChildProcess::spawn(format!("server `{name}`"), command)?;
+        environment::without_ours(&mut command);
+        let mut process = ChildProcess::spawn(format!("server `{name}`"), command, masks)?;
         let line = process.first_line(START_LIMIT)?;
         if let Some(reason) = line.strip_prefix(FAILED) {
             return Err(process.error(&format!("cannot be started: {}", printable(reason, 200))));

@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod command;
+mod environment;
 mod managed;
 mod process;
 pub mod resources;

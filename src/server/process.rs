@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use crate::error::{ExitCode, Failure, Reason, lossless, printable};
+use crate::units::{Cut, Masks};
 
 /// Number of lines of a child's log that an error shows.
 const LOG_LINES_MAX: usize = 20;
@@ -40,7 +41,12 @@ pub(super) struct ChildProcess {
 impl ChildProcess {
     /// Starts the child in its own process group, so that Ctrl-C on the terminal does not reach it. If the child asks
     /// for a parent-death signal, call this from the main thread, because that signal follows the thread.
-    pub(super) fn spawn(name: impl Into<String>, mut command: Command) -> Result<Self, Failure> {
+    /// `masks` hides the run's secrets in what it logs.
+    pub(super) fn spawn(
+        name: impl Into<String>,
+        mut command: Command,
+        masks: &Masks,
+    ) -> Result<Self, Failure> {
         let name = name.into();
         let mut child = command
             .process_group(0)
@@ -58,9 +64,9 @@ impl ChildProcess {
         let log = Arc::new(Mutex::new(VecDeque::with_capacity(LOG_LINES_MAX)));
         let (log_sender, log_ended) = bounded(1);
         if let Some(stderr) = child.stderr.take() {
-            let log = log.clone();
+            let (log, masks) = (log.clone(), masks.clone());
             std::thread::spawn(move || {
-                keep_log(stderr, &log);
+                keep_log(stderr, &masks, &log);
                 drop(log_sender);
             });
         }
@@ -197,15 +203,16 @@ fn describe(status: ExitStatus) -> String {
 /// Sends the first line, then continues to read so that the child never blocks on a full pipe.
 fn read_stdout(stdout: impl Read, sender: &Sender<String>) {
     let mut lines = BufReader::new(stdout);
-    if let Some(line) = read_line(&mut lines) {
+    if let Some((line, _)) = read_line(&mut lines) {
         let _ = sender.send(line);
         let _ = std::io::copy(&mut lines, &mut std::io::sink());
     }
 }
 
-fn keep_log(stderr: impl Read, log: &Mutex<VecDeque<String>>) {
+fn keep_log(stderr: impl Read, masks: &Masks, log: &Mutex<VecDeque<String>>) {
     let mut lines = BufReader::new(stderr);
-    while let Some(line) = read_line(&mut lines) {
+    while let Some((line, cut)) = read_line(&mut lines) {
+        let line = masks.hide_in_part(&line, cut);
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.len() == LOG_LINES_MAX {
             log.pop_front();
@@ -215,18 +222,20 @@ fn keep_log(stderr: impl Read, log: &Mutex<VecDeque<String>>) {
 }
 
 /// Reads one line of at most `LINE_BYTES_MAX` bytes, and skips the rest of a longer one. Returns `None` at the end.
-fn read_line(lines: &mut impl BufRead) -> Option<String> {
+fn read_line(lines: &mut impl BufRead) -> Option<(String, Cut)> {
     let mut line = Vec::new();
     let limit = LINE_BYTES_MAX as u64 + 1;
     let taken = lines.by_ref().take(limit).read_until(b'\n', &mut line);
     if taken.ok()? == 0 {
         return None;
     }
+    let mut cut = Cut::default();
     if line.pop_if(|last| *last == b'\n').is_none() && line.len() > LINE_BYTES_MAX {
         line.pop();
+        cut.after = true;
         lines.skip_until(b'\n').ok()?;
     }
-    Some(lossless(&line).into_owned())
+    Some((lossless(&line).into_owned(), cut))
 }
 
 /// Waits, in a child of ours, until the parent has closed its end of standard input. The kernel closes it for a parent
@@ -251,7 +260,9 @@ mod tests {
     fn shell(script: &str) -> ChildProcess {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]);
-        ChildProcess::spawn("server", command).unwrap()
+        let mut masks = Masks::new();
+        masks.add("sk-CANARY");
+        ChildProcess::spawn("server", command, &masks).unwrap()
     }
 
     const LONG: Duration = Duration::from_secs(20);
@@ -266,6 +277,16 @@ mod tests {
         );
         assert_eq!(error.cause(), ["one", "\\u{1b}[31mtwo"]);
         assert_eq!(error.exit, ExitCode::Target);
+    }
+
+    #[test]
+    fn a_key_in_its_log_is_not_shown_even_where_the_line_is_cut() {
+        let mut child = shell(
+            "echo 'got Bearer sk-CANARY, c2stQ0FOQVJZ' >&2; printf '%395d' 0 >&2; echo sk-CANARY >&2; exit 3",
+        );
+        let log = child.first_line(LONG).unwrap_err().cause().to_vec();
+        assert_eq!(log[0], "got Bearer ***, ***");
+        assert!(log[1].ends_with("0***"), "{log:?}");
     }
 
     #[test]

@@ -7,11 +7,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::args::SimOptions;
+use super::environment;
 use super::process::ChildProcess;
 use super::simulator_child::READY;
 use super::totals::{self, ServerTotals};
 use crate::blocking_http::Peer;
 use crate::error::{Failure, printable};
+use crate::units::Masks;
 
 /// Path of our own binary, which works even if the file was replaced or removed in the meantime.
 pub const OWN_EXE: &str = "/proc/self/exe";
@@ -47,7 +49,9 @@ impl SimulatorServer {
         command
             .arg0("llmload-uring")
             .args(options.to_args(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
-        let mut process = ChildProcess::spawn("simulator", command)?;
+        environment::only_what_runs_it(&mut command);
+        // It knows no secret that its log could show.
+        let mut process = ChildProcess::spawn("simulator", command, &Masks::new())?;
         let line = process.first_line(READY_LIMIT)?;
         let address: SocketAddr = line
             .strip_prefix(READY)

@@ -1,6 +1,7 @@
 //! Units shared by every room: time, spans, secrets.
 
 mod duration;
+mod masks;
 mod path;
 mod secret;
 mod span;
@@ -9,6 +10,7 @@ pub use duration::{
     check_duration, duration_span_text, duration_text, format_duration, format_duration_span, format_span,
     optional_duration_text, parse_count_span, parse_duration, parse_duration_span, parse_span,
 };
+pub use masks::{Cut, Masks};
 pub use path::optional_path_text;
 pub use secret::{Secret, redact};
 pub use span::Span;

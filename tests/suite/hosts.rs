@@ -192,7 +192,14 @@ fn a_worker_whose_executor_panics_ends_the_run_with_its_report_and_its_server() 
     let children = live.children();
     let ended = live.wait().expect(1);
     assert!(
-        ended.stderr.contains("error: core 0: panicked: requested by"),
+        ended
+            .stderr
+            .contains("error: core 0: panicked: requested\\u{1b}[2J\\n by"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("thread `worker-0` panicked at ") && !ended.stderr.contains('\u{1b}'),
         "{}",
         ended.stderr
     );

@@ -33,6 +33,7 @@ mod profiles;
 mod push;
 mod reading;
 mod real_servers;
+mod secrets;
 mod signals;
 mod simulator;
 mod skips;

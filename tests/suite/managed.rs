@@ -4,6 +4,7 @@
 use crate::common::live::*;
 use crate::common::*;
 use llmload_uring::server::{CommandOptions, CommandServer};
+use llmload_uring::units::Masks;
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -239,7 +240,7 @@ fn a_server_that_is_still_loading_is_waited_for() {
         health_url: format!("http://{address}"),
         wait: Duration::from_secs(60),
     };
-    let mut server = CommandServer::start(EXE.as_ref(), &options, &[]).unwrap();
+    let mut server = CommandServer::start(EXE.as_ref(), &options, &[], &Masks::new()).unwrap();
     // Three answers that it is not ready, and a tenth of a second after each.
     assert!(
         server.startup() >= Duration::from_millis(300),
