@@ -2,6 +2,7 @@
 
 mod draw;
 mod encode;
+mod prompt_file;
 mod prompts;
 pub(crate) mod random;
 mod turns;
@@ -9,7 +10,7 @@ mod types;
 mod words;
 
 pub use encode::encode_request;
-pub use prompts::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
+pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
 pub use turns::{Shares, Turns, TurnsAt};
 pub use types::{
     Call, Draw, LightPath, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload,
