@@ -12,7 +12,7 @@ pub(super) fn summary(text: &mut String, result: &RunResult) {
     line!(text, "=== Test Summary ===");
     totals(text, "", [t.requests, t.ok, t.failed, t.interrupted]);
     line!(text, "Duration: {:.2}s", result.run.duration_seconds);
-    line!(text, "RPS: {:.2}", rates.requests_per_second);
+    line!(text, "RPS: {:.2}", rates.ok_requests_per_second);
     line!(
         text,
         "Global Throughput: {:.2} tokens/sec",

@@ -683,7 +683,7 @@ fn the_progress_line_is_the_one_that_scripts_read() {
     let aggregator = run(None);
     assert_eq!(
         progress_line(&aggregator, 6 * SECOND, 90 * SECOND),
-        "[Progress @ 6s] Active Users: 20 | Requests: 600 | RPS: 99.7 | TPS: 1320.0 tok/s | \
+        "[Progress @ 6s] Active Users: 20 | Requests: 600 | RPS: 97.8 | TPS: 1320.0 tok/s | \
          P90 Latency: 0.32s | Errors: 1.8% | Time Left: 90s"
     );
     assert_eq!(
