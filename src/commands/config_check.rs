@@ -45,6 +45,7 @@ fn comment_lines(config: &Config) -> Vec<String> {
     let thresholds = config.thresholds.iter();
     out.extend(thresholds.map(|t| format!("threshold {}: {}", t.metric, t.expression)));
     out.push(format!("files     {}", files(config)));
+    out.extend(config.notes.iter().map(|note| format!("note      {note}")));
     out
 }
 
@@ -140,11 +141,15 @@ fn request(request: &RequestConfig, total: u64) -> String {
             };
             let prompts = match prompts {
                 Prompts::List(texts) => format!("one of {} prompts", texts.len()),
-                Prompts::Made { min_tokens, .. } => {
-                    format!("prompts of at least {min_tokens} tokens generated from the seed")
+                Prompts::Made { tokens, .. } => {
+                    let length = match tokens.min == tokens.max {
+                        true => tokens.min.to_string(),
+                        false => format!("{} to {}", tokens.min, tokens.max),
+                    };
+                    format!("prompts of {length} tokens made from the seed")
                 }
             };
-            format!("{kind}, at most {tokens} tokens, {prompts}")
+            format!("{kind}, answers of at most {tokens} tokens, {prompts}")
         }
     };
     let timeout = format_duration(request.timeout);

@@ -96,7 +96,7 @@ fn the_effective_plan_is_shown_with_the_documents_own_keys() {
         "# load      0 users, to 20 in 10s, 20 for 1m50s",
         "# time      2m, and up to 30s more for requests in flight; repeated 2 times: 2 runs, 4m in total without the time \
          for requests in flight",
-        "# request   stream: 100.0 %, streamed, at most 200 tokens, prompts of at least 50 tokens generated from the \
+        "# request   stream: 100.0 %, streamed, answers of at most 200 tokens, prompts of 50 to 200 tokens made from the \
          seed, timeout 5m",
         "# threshold none: the exit code does not depend on the figures",
         "# files     none",

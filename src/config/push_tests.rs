@@ -93,13 +93,13 @@ fn user_and_password_of_the_environment_override_the_document() {
 #[test]
 fn all_mistakes_are_reported_at_once() {
     let (_, mistakes) = read(
-        "prometheus:\n  enabled: yes\n  pushgateway_url: ftp://gw\n  job_nam: x\n  push_interval_seconds: 0.5\n  \
+        "prometheus:\n  enabled: perhaps\n  pushgateway_url: ftp://gw\n  job_nam: x\n  push_interval_seconds: 0.5\n  \
          username: \"a:b\"\n  instance_name: [x]\n",
         &[],
     );
     let all = mistakes.join("\n");
     for part in [
-        "p.yaml:8: `prometheus.enabled`: `yes` is neither true nor false",
+        "p.yaml:8: `prometheus.enabled`: `perhaps` is neither true nor false",
         "p.yaml:9: `prometheus.pushgateway_url`: `ftp://gw`: the scheme is not http or https",
         "p.yaml:10: unknown key `prometheus.job_nam`",
         "did you mean `job_name`?",

@@ -79,6 +79,9 @@ pub struct Config {
     #[serde(rename = "prometheus", skip_serializing_if = "Option::is_none")]
     pub push: Option<PushConfig>,
     pub run: Settings,
+    /// What the document asks for and does not get, each with its place.
+    #[serde(skip)]
+    pub notes: Vec<String>,
     /// The place that gives the shape of the load.
     #[serde(skip)]
     pub shape_place: Place,
@@ -201,8 +204,15 @@ impl Serialize for RequestConfig {
                 match (&self.prompts_file, prompts) {
                     (Some(file), _) => map.serialize_entry("prompts", file)?,
                     (None, Prompts::List(texts)) => map.serialize_entry("prompts", texts)?,
-                    (None, Prompts::Made { prefix, min_tokens }) => {
-                        map.serialize_entry("prompts", &MadeForm { prefix, min_tokens })?;
+                    (None, Prompts::Made { prefix, tokens }) => {
+                        let prompt_tokens = format_span(*tokens, |count| count.to_string());
+                        map.serialize_entry(
+                            "prompts",
+                            &MadeForm {
+                                prefix,
+                                prompt_tokens,
+                            },
+                        )?;
                     }
                 }
                 if *cache_prompt {
@@ -234,7 +244,7 @@ impl Serialize for RequestConfig {
 #[derive(Serialize)]
 struct MadeForm<'a> {
     prefix: &'a str,
-    min_tokens: &'a u32,
+    prompt_tokens: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

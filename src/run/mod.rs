@@ -59,6 +59,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
             say(note);
         }
     };
+    config.notes.iter().for_each(|text| note(text));
     if config.run.details {
         check_spool(&files, &mut note)?;
     }

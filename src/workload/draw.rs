@@ -15,6 +15,7 @@ enum Choice {
     Prompt = 2,
     MaxTokens = 3,
     Think = 4,
+    PromptTokens = 5,
 }
 
 /// The part of the key that all choices of one request share.
@@ -53,7 +54,7 @@ impl Workload {
     pub fn draw(&self, seed: u64, vu: u32, iteration: u64, server: u16, light_paths: usize) -> Draw {
         let key = Key { seed, vu, iteration };
         let kind = self.pick_kind(key, server);
-        let (model, prompt, max_tokens) = match &self.kinds[usize::from(kind)].call {
+        let (model, (prompt, prompt_tokens), max_tokens) = match &self.kinds[usize::from(kind)].call {
             Call::Chat {
                 max_tokens,
                 models,
@@ -62,18 +63,22 @@ impl Workload {
             } => (
                 key.index(Choice::Model, models.len()),
                 match prompts {
-                    Prompts::List(texts) => u64::from(key.index(Choice::Prompt, texts.len())),
-                    Prompts::Made { .. } => prompt_key(seed, vu, iteration),
+                    Prompts::List(texts) => (u64::from(key.index(Choice::Prompt, texts.len())), 0),
+                    Prompts::Made { tokens, .. } => (
+                        prompt_key(seed, vu, iteration),
+                        tokens.min + key.up_to_u32(Choice::PromptTokens, tokens.max - tokens.min),
+                    ),
                 },
                 max_tokens.min + key.up_to_u32(Choice::MaxTokens, max_tokens.max - max_tokens.min),
             ),
-            Call::Light => (0, u64::from(key.index(Choice::Prompt, light_paths)), 0),
-            Call::Get { .. } => (0, 0, 0),
+            Call::Light => (0, (u64::from(key.index(Choice::Prompt, light_paths)), 0), 0),
+            Call::Get { .. } => (0, (0, 0), 0),
         };
         Draw {
             kind,
             model,
             prompt,
+            prompt_tokens,
             max_tokens,
             think: self.pick_think(key),
         }
@@ -127,8 +132,12 @@ impl Workload {
             {
                 assert!(max_tokens.min <= max_tokens.max, "{}: max_tokens", kind.name);
                 assert!(!models.is_empty(), "{}: models", kind.name);
-                let empty = matches!(prompts, Prompts::List(texts) if texts.is_empty());
-                assert!(!empty, "{}: prompts", kind.name);
+                match prompts {
+                    Prompts::List(texts) => assert!(!texts.is_empty(), "{}: prompts", kind.name),
+                    Prompts::Made { tokens, .. } => {
+                        assert!(tokens.min <= tokens.max, "{}: prompt_tokens", kind.name);
+                    }
+                }
             }
         }
     }
@@ -300,6 +309,53 @@ mod tests {
         }
         assert_shares(&counts, &[1.0 / 16.0; 16], "joint choices");
     }
+
+    fn made(min: u32, max: u32) -> Workload {
+        let mut call = chat(true, 5, 5, 1, 1);
+        if let Call::Chat { prompts, .. } = &mut call {
+            *prompts = Prompts::Made {
+                prefix: String::new(),
+                tokens: Span { min, max },
+            };
+        }
+        Workload {
+            kinds: vec![kind("made", 1, call)],
+            ..mixed()
+        }
+    }
+
+    #[test]
+    fn made_prompts_are_of_every_length_between_their_bounds_alike() {
+        let workload = made(50, 200);
+        workload.invariants();
+        let mut lengths = [0; 151];
+        let mut sum = 0.0;
+        for vu in 0..1000 {
+            for iteration in 0..100 {
+                let draw = workload.draw(42, vu, iteration, 0, 1);
+                lengths[(draw.prompt_tokens - 50) as usize] += 1;
+                sum += f64::from(draw.prompt_tokens);
+                // The length is a choice of its own: a prompt that is longer begins with the same words.
+                let fixed = made(50, 50).draw(42, vu, iteration, 0, 1);
+                assert_eq!((draw.prompt, 50), (fixed.prompt, fixed.prompt_tokens));
+            }
+        }
+        assert_shares(&lengths, &[1.0 / 151.0; 151], "lengths");
+        assert!((sum / 100_000.0 - 125.0).abs() < 1.0, "{sum}");
+    }
+
+    /// A change here changes every seeded run: it must be in the change log under *Measurement*.
+    #[test]
+    fn the_first_lengths_of_seed_42_are_these() {
+        let workload = made(50, 200);
+        let lengths: Vec<u32> = [(0, 0), (0, 1), (1, 0), (999, 7)]
+            .map(|(vu, iteration)| workload.draw(42, vu, iteration, 0, 1).prompt_tokens)
+            .to_vec();
+        assert_eq!(lengths, LENGTHS);
+    }
+
+    /// Checked against a second implementation, in Python.
+    const LENGTHS: [u32; 4] = [140, 82, 143, 95];
 
     #[test]
     fn the_widest_spans_do_not_overflow() {

@@ -12,7 +12,7 @@ enum Text<'a> {
     Made {
         prefix: &'a str,
         key: u64,
-        min_tokens: u32,
+        tokens: u32,
     },
 }
 
@@ -20,18 +20,14 @@ impl Prompt for Text<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
         match *self {
             Text::Given(given) => write_string(out, given),
-            Text::Made {
-                prefix,
-                key,
-                min_tokens,
-            } => {
+            Text::Made { prefix, key, tokens } => {
                 write_string(out, prefix);
                 // The words go before the closing quote.
                 out.pop();
                 if !prefix.is_empty() && !prefix.ends_with(char::is_whitespace) {
                     out.push(b' ');
                 }
-                push_words(out, key, min_tokens);
+                push_words(out, key, tokens);
                 out.push(b'"');
             }
         }
@@ -58,10 +54,10 @@ pub fn encode_request(
         } => {
             let prompt = match prompts {
                 Prompts::List(texts) => Text::Given(&texts[draw.prompt as usize]),
-                Prompts::Made { prefix, min_tokens } => Text::Made {
+                Prompts::Made { prefix, .. } => Text::Made {
                     prefix,
                     key: draw.prompt,
-                    min_tokens: *min_tokens,
+                    tokens: draw.prompt_tokens,
                 },
             };
             let asked = Generation {

@@ -15,7 +15,7 @@ fn a_made_prompt_is_its_prefix_and_words() {
         let text = Text::Made {
             prefix,
             key: 99,
-            min_tokens: 20,
+            tokens: 20,
         };
         let mut out = Vec::new();
         text.write_json(&mut out);
@@ -83,6 +83,7 @@ fn a_request_is_the_one_drawn() {
         kind: 0,
         model: 1,
         prompt: 0,
+        prompt_tokens: 0,
         max_tokens: 7,
         think: 0,
     };
@@ -116,6 +117,7 @@ fn a_request_is_the_one_drawn() {
         kind: 1,
         model: 0,
         prompt: 1,
+        prompt_tokens: 0,
         max_tokens: 0,
         think: 0,
     };
@@ -132,6 +134,7 @@ fn a_get_that_names_its_path_goes_there() {
         kind: 1,
         model: 0,
         prompt: 0,
+        prompt_tokens: 0,
         max_tokens: 0,
         think: 0,
     };
@@ -157,6 +160,7 @@ fn buffers_once_grown_stay_as_they_are() {
             kind: 0,
             model,
             prompt,
+            prompt_tokens: 0,
             max_tokens: 9,
             think: 0,
         };

@@ -20,8 +20,8 @@ pub struct Timeouts {
 pub enum Prompts {
     /// A list from which one is drawn. Not empty in a plan.
     List(Vec<String>),
-    /// Made for each request from the seed: `prefix`, then words that are `min_tokens` tokens or slightly more.
-    Made { prefix: String, min_tokens: u32 },
+    /// Made for each request from the seed: `prefix`, then words that are as many tokens as drawn, or slightly more.
+    Made { prefix: String, tokens: Span<u32> },
 }
 
 /// The thing that a kind of request asks a server for. Documents and plans share this type; `config::to_plan` has
@@ -173,6 +173,8 @@ pub struct Draw {
     /// Index into the kind's prompts, or into `Target::light_paths`, which has its own length. For a made prompt it is
     /// the key that the prompt is made from.
     pub prompt: u64,
+    /// Length of a made prompt, in tokens; otherwise 0.
+    pub prompt_tokens: u32,
     pub max_tokens: u32,
     /// The pause after this request.
     pub think: Nanos,

@@ -13,7 +13,7 @@ use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenS
 use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
 use llmload_uring::mock::Mock;
 use llmload_uring::tls::{Pool, TlsConnection, TlsOptions, TlsTarget};
-use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
+use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, Span};
 use llmload_uring::workload::{Call, Prompts, RequestKind, encode_request};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::crypto::ring;
@@ -193,7 +193,7 @@ fn made() -> RequestKind {
     if let Call::Chat { prompts, .. } = &mut made.call {
         *prompts = Prompts::Made {
             prefix: "Sum up: ".into(),
-            min_tokens: 300,
+            tokens: Span { min: 300, max: 300 },
         };
     }
     made

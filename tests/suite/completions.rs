@@ -9,7 +9,7 @@ use llmload_uring::api::Api;
 use llmload_uring::metrics::{MetricId, Outcome, Sample, TokenSource};
 use llmload_uring::mock::budget::Budget;
 use llmload_uring::mock::fault::Fault;
-use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
+use llmload_uring::units::{MILLISECOND, Nanos, SECOND, Span};
 use llmload_uring::workload::{Call, Prompts};
 
 #[test]
@@ -164,7 +164,7 @@ fn made_prompts_are_never_the_same_and_the_same_on_any_number_of_cores() {
         if let Call::Chat { prompts, .. } = &mut made.call {
             *prompts = Prompts::Made {
                 prefix: "Sum up: ".into(),
-                min_tokens: 50,
+                tokens: Span { min: 20, max: 80 },
             };
         }
         let mock = mock(mock_options());

@@ -139,7 +139,6 @@ fn missing_keys_are_reported_with_their_use() {
 fn wrong_types_are_reported_with_the_value() {
     let cases = [
         ("vus: 3", "vus: [3]", "`vus` is a list, not a whole number"),
-        ("vus: 3", "vus:", "`vus` is nothing, not a whole number"),
         ("vus: 3", "vus: -3", "`vus`: `-3` is not a whole number"),
         ("vus: 3", "vus: 3.5", "`vus`: `3.5` is not a whole number"),
         ("vus: 3", "vus: 99999999999999999999", "above the limit of 100000"),

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod prompts;
+mod python_tool;
 pub(in crate::config) mod reader;
 mod requests;
 pub mod servers;
@@ -14,7 +15,7 @@ pub mod tree;
 mod workload;
 
 use crate::config::document::analysis::read_analysis;
-use crate::config::document::reader::{Fields, Reader};
+use crate::config::document::reader::{Fields, Reader, is_mapping};
 use crate::config::document::requests::read_requests;
 use crate::config::document::servers::read_servers;
 use crate::config::document::shape::read_shape;
@@ -50,7 +51,7 @@ const PATH_BYTES_MAX: usize = 4_096;
 pub const REPEAT_MAX: u32 = 100;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 33] = [
     "description",
     "validate",
     "require_fit",
@@ -75,6 +76,7 @@ const KEYS: [&str; 32] = [
     "server",
     "servers",
     "workload",
+    "client",
     "warmup",
     "repeat",
     "contention",
@@ -134,6 +136,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         analysis: read_analysis(&mut reader, &fields),
         push: read_push(&mut reader, &fields),
         run: Settings::default(),
+        notes: reader.take_notes(),
         shape_place: Place::file(file, shape_line),
         requests_place: Place::file(file, fields.line_of("requests")),
     };
@@ -141,6 +144,9 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
 }
 
 fn read_think_time(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Span<Nanos> {
+    if let Some(node) = fields.node(key).filter(|node| is_mapping(node)) {
+        return python_tool::read_think_time(reader, node);
+    }
     let span = reader.parsed(fields, key, "a duration or a range", |text| {
         let span = parse_duration_span(text)?;
         check_duration(span.max, &(0..=THINK_TIME_MAX))?;
@@ -187,3 +193,6 @@ pub fn check_max_tokens(span: Span<u32>) -> Result<(), Reason> {
 #[cfg(test)]
 #[path = "document_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod python_tool_tests;

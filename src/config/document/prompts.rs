@@ -2,7 +2,7 @@
 
 use crate::config::PromptsFile;
 use crate::config::document::check_max_tokens;
-use crate::config::document::reader::{Fields, Reader};
+use crate::config::document::reader::{Fields, Reader, within};
 use crate::error::{Reason, quoted};
 use crate::units::Span;
 use crate::units::parse_count_span;
@@ -11,13 +11,20 @@ use saphyr::YamlData;
 use std::io::Read;
 
 /// The default length of generated prompts.
-pub const MIN_TOKENS_DEFAULT: u32 = 50;
+pub const PROMPT_TOKENS_DEFAULT: Span<u32> = Span { min: 50, max: 50 };
 /// The longest generated prompt: half a megabyte, for long contexts.
-const MIN_TOKENS_MAX: u32 = 100_000;
+const PROMPT_TOKENS_MAX: u32 = 100_000;
 
 /// The keys of the document's own `prompts`. A request has fewer, because its limits are keys of its own.
-pub const KEYS: [&str; 5] = ["min_tokens", "prefix", "file", "max_tokens", "cache_prompt"];
-const REQUEST_KEYS: [&str; 3] = ["min_tokens", "prefix", "file"];
+pub const KEYS: [&str; 6] = [
+    "min_tokens",
+    "max_tokens",
+    "prompt_tokens",
+    "prefix",
+    "file",
+    "cache_prompt",
+];
+const REQUEST_KEYS: [&str; 4] = ["min_tokens", "prompt_tokens", "prefix", "file"];
 
 #[derive(Default)]
 pub struct PromptsKeys {
@@ -49,14 +56,15 @@ pub fn read_prompts(reader: &mut Reader<'_>, fields: &Fields<'_>) -> PromptsKeys
     let Some(keys) = reader.mapping(&format!("{path}."), &path, node, known) else {
         return PromptsKeys::default();
     };
+    let max_tokens = reader.parsed(&keys, "max_tokens", "a whole number or a range", max_tokens);
     let (prompts, file) = match keys.has("file") {
         true => read_from_file(reader, &keys).unzip(),
-        false => (read_made(reader, &keys), None),
+        false => (read_made(reader, &keys, max_tokens), None),
     };
     PromptsKeys {
         prompts,
         file,
-        max_tokens: reader.parsed(&keys, "max_tokens", "a whole number or a range", max_tokens),
+        max_tokens,
         cache_prompt: reader.boolean(&keys, "cache_prompt"),
     }
 }
@@ -81,24 +89,64 @@ fn read_prefix(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<String> {
     })
 }
 
-fn read_made(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<Prompts> {
+fn read_made(reader: &mut Reader<'_>, keys: &Fields<'_>, max_tokens: Option<Span<u32>>) -> Option<Prompts> {
     let prefix = read_prefix(reader, keys);
-    let min_tokens = match keys.has("min_tokens") {
-        true => reader.count(keys, "min_tokens", 1..=MIN_TOKENS_MAX),
-        false => Some(MIN_TOKENS_DEFAULT),
-    };
+    let tokens = read_length(reader, keys, max_tokens);
     Some(Prompts::Made {
         prefix: prefix?,
-        min_tokens: min_tokens?,
+        tokens: tokens?,
     })
 }
 
+/// Reads how long made prompts are. `min_tokens` and `max_tokens` are the bounds of each length, as in the Python tool,
+/// where `max_tokens` limits the answer as well; `prompt_tokens` says otherwise.
+fn read_length(
+    reader: &mut Reader<'_>,
+    keys: &Fields<'_>,
+    max_tokens: Option<Span<u32>>,
+) -> Option<Span<u32>> {
+    let least = reader.count(keys, "min_tokens", 1..=PROMPT_TOKENS_MAX);
+    if keys.has("prompt_tokens") {
+        return reader.parsed(keys, "prompt_tokens", "a whole number or a range", |text| {
+            let span = parse_count_span(text)?;
+            within(Some(span.min), &span.min.to_string(), &(1..=PROMPT_TOKENS_MAX))?;
+            within(Some(span.max), &span.max.to_string(), &(1..=PROMPT_TOKENS_MAX))?;
+            Ok(span)
+        });
+    }
+    if !keys.has("min_tokens") {
+        return Some(PROMPT_TOKENS_DEFAULT);
+    }
+    let min = least?;
+    let most = match max_tokens {
+        Some(span) if span.min == span.max => span.max,
+        // A range, which the Python tool does not have, is that of the answer alone.
+        _ => return Some(Span { min, max: min }),
+    };
+    let problem = match most {
+        _ if most < min => format!("`{most}` is less than `min_tokens`, {min}"),
+        _ if most > PROMPT_TOKENS_MAX => {
+            format!("prompts of up to `{most}` tokens are longer than the limit, {PROMPT_TOKENS_MAX}")
+        }
+        _ => return Some(Span { min, max: most }),
+    };
+    let what = format!("`{}max_tokens`: {problem}", keys.path);
+    let hint = format!(
+        "prompts are `min_tokens` to `max_tokens` long, and answers at most `max_tokens`; write `prompt_tokens: {min}` \
+         in place of `min_tokens` to say both apart"
+    );
+    reader.mistake(keys.line_of("max_tokens"), Reason::new(what).hint(hint));
+    None
+}
+
 fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts, PromptsFile)> {
-    if keys.has("min_tokens") {
-        let line = keys.line_of("file");
-        let what = format!("key `{}min_tokens` contradicts `file` of line {line}", keys.path);
-        let hint = "prompts from a file keep their length: remove one of them";
-        reader.mistake(keys.line_of("min_tokens"), Reason::new(what).hint(hint));
+    for key in ["min_tokens", "prompt_tokens"] {
+        if keys.has(key) {
+            let line = keys.line_of("file");
+            let what = format!("key `{}{key}` contradicts `file` of line {line}", keys.path);
+            let hint = "prompts from a file keep their length: remove one of them";
+            reader.mistake(keys.line_of(key), Reason::new(what).hint(hint));
+        }
     }
     let prefix = read_prefix(reader, keys);
     let file = reader.parsed(keys, "file", "the path of a file", |path| {
@@ -106,7 +154,11 @@ fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts
     });
     let ((file, text), prefix) = (file?, prefix?);
     match parse_prompts(&text) {
-        Err((line, what)) => reader.mistakes.push(Reason::new(what).at(file, line)),
+        Err((line, what)) => {
+            let hint =
+                "one prompt a line (text, `\"...\"` or `{\"prompt\": \"...\"}`), or one JSON list of them";
+            reader.mistakes.push(Reason::new(what).hint(hint).at(file, line));
+        }
         Ok(texts) if texts.is_empty() => {
             let what = format!("`{}file`: {} contains no prompts", keys.path, quoted(&file));
             reader.mistake(keys.line_of("file"), Reason::new(what));
@@ -137,3 +189,7 @@ fn read_text(path: &str) -> Result<String, Reason> {
         Reason::new(format!("{shown} is not UTF-8 text: byte {at} is invalid"))
     })
 }
+
+#[cfg(test)]
+#[path = "prompts_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! Typed reading of the tree. Each getter reports a wrong value with its line and returns `None`, so that reading
 //! continues and all mistakes of a document are found at once.
 
+use crate::config::document::python_tool::{Answer, answer};
 use crate::error::{Mistake, Place, Reason, nearest, quoted};
 use crate::units::Nanos;
 use crate::units::check_duration;
@@ -14,9 +15,12 @@ pub type Node<'t> = MarkedYaml<'t>;
 pub struct Reader<'f> {
     file: &'f str,
     pub mistakes: Vec<Mistake>,
+    /// What the document asks for and does not get, each with its line.
+    notes: Vec<(usize, String)>,
 }
 
-/// A mapping. `path` is its name in errors (`requests[1].`), empty for the document itself.
+/// A mapping. `path` is its name in errors (`requests[1].`), empty for the document itself. A key whose value is null
+/// is as good as absent.
 pub struct Fields<'t> {
     pub path: String,
     pub line: usize,
@@ -33,7 +37,8 @@ struct Entry<'t> {
 
 impl<'t> Fields<'t> {
     fn entry(&self, key: &str) -> Option<&Entry<'t>> {
-        self.entries.iter().find(|entry| entry.key == key)
+        let entry = self.entries.iter().find(|entry| entry.key == key);
+        entry.filter(|entry| !is_empty(entry.value))
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -55,7 +60,8 @@ impl<'t> Fields<'t> {
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &'t str> {
-        self.entries.iter().map(|entry| entry.key)
+        let given = self.entries.iter().filter(|entry| !is_empty(entry.value));
+        given.map(|entry| entry.key)
     }
 }
 
@@ -63,21 +69,36 @@ pub fn line(node: &Node<'_>) -> usize {
     node.span.start.line()
 }
 
-fn scalar<'t>(node: &'t Node<'t>) -> Option<&'t str> {
+pub fn scalar<'t>(node: &'t Node<'t>) -> Option<&'t str> {
     match &node.data {
         YamlData::Representation(text, ..) => Some(text),
         _ => None,
     }
 }
 
-/// Tells whether nothing or a null is written after the key.
-fn is_empty(node: &Node<'_>) -> bool {
+/// Tells whether nothing or a null is written after the key (YAML 1.2, section 10.3.2).
+pub fn is_empty(node: &Node<'_>) -> bool {
     use saphyr::ScalarStyle::Plain;
     match &node.data {
-        YamlData::Representation(text, Plain, _) => matches!(text.as_ref(), "" | "~" | "null"),
+        YamlData::Representation(text, Plain, _) => {
+            matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL")
+        }
         YamlData::BadValue => true,
         _ => false,
     }
+}
+
+pub fn is_mapping(node: &Node<'_>) -> bool {
+    matches!(node.data, YamlData::Mapping(_))
+}
+
+/// Returns the text after `key` in a mapping that is not read in full.
+pub fn member<'t>(node: &'t Node<'t>, key: &str) -> Option<&'t str> {
+    let YamlData::Mapping(map) = &node.data else {
+        return None;
+    };
+    let found = map.iter().find(|(name, _)| scalar(name) == Some(key));
+    found.and_then(|(_, value)| scalar(value))
 }
 
 /// Describes a value for an error.
@@ -95,7 +116,20 @@ impl<'f> Reader<'f> {
         Reader {
             file,
             mistakes: Vec::new(),
+            notes: Vec::new(),
         }
+    }
+
+    /// Notes what a valid document asks for and does not get.
+    pub fn note(&mut self, line: usize, text: &str) {
+        self.notes.push((line, format!("{}:{line}: {text}", self.file)));
+    }
+
+    /// The notes in the order of the document.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.sort_by_key(|(line, _)| *line);
+        notes.into_iter().map(|(_, text)| text).collect()
     }
 
     pub fn place(&self, line: usize) -> Place {
@@ -122,16 +156,27 @@ impl<'f> Reader<'f> {
     ) -> Option<Fields<'t>> {
         let mut fields = self.open_mapping(path, what, node)?;
         for entry in &fields.entries {
-            if !known.contains(&entry.key) {
-                let hint = match nearest(entry.key, known) {
-                    Some(name) => {
-                        fields.mistyped.push(name.to_owned());
-                        format!("did you mean `{name}`?")
-                    }
-                    None => format!("the keys known here are {}", known.join(", ")),
-                };
-                let what = format!("unknown key {}", quoted(&format!("{path}{}", entry.key)));
-                self.mistake(entry.line, Reason::new(what).hint(hint));
+            if known.contains(&entry.key) {
+                continue;
+            }
+            let name = format!("{path}{}", entry.key);
+            match answer(path, entry.key, entry.value) {
+                Some(Answer::Harmless) => {}
+                Some(Answer::NotCarried(why)) => {
+                    self.note(entry.line, &format!("`{name}` is not carried: {why}"));
+                }
+                Some(Answer::Refused(reason)) => self.mistake(entry.line, reason),
+                None => {
+                    let hint = match nearest(entry.key, known) {
+                        Some(name) => {
+                            fields.mistyped.push(name.to_owned());
+                            format!("did you mean `{name}`?")
+                        }
+                        None => format!("the keys known here are {}", known.join(", ")),
+                    };
+                    let what = format!("unknown key {}", quoted(&name));
+                    self.mistake(entry.line, Reason::new(what).hint(hint));
+                }
             }
         }
         Some(fields)
@@ -165,7 +210,10 @@ impl<'f> Reader<'f> {
     pub fn required(&mut self, fields: &Fields<'_>, key: &str, hint: &str) {
         if !fields.meant(key) {
             let what = format!("missing key `{}{key}`", fields.path);
-            self.mistake(fields.line, Reason::new(what).hint(hint));
+            // A null is as good as no key, but it is where one was meant.
+            let null = fields.entries.iter().find(|entry| entry.key == key);
+            let line = null.map_or(fields.line, |entry| entry.line);
+            self.mistake(line, Reason::new(what).hint(hint));
         }
     }
 
@@ -209,8 +257,9 @@ impl<'f> Reader<'f> {
 
     pub fn boolean(&mut self, fields: &Fields<'_>, key: &str) -> Option<bool> {
         self.parsed(fields, key, "true or false", |text| match text {
-            "true" => Ok(true),
-            "false" => Ok(false),
+            // YAML 1.1 has more words for these two, and documents for PyYAML use them.
+            "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Ok(true),
+            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Ok(false),
             _ => Err(Reason::new(format!("{} is neither true nor false", quoted(text)))),
         })
     }
@@ -220,6 +269,11 @@ impl<'f> Reader<'f> {
         T: std::str::FromStr + PartialOrd + Display,
     {
         self.parsed(fields, key, "a whole number", |text| {
+            // `20.0` is whole too.
+            let text = match text.split_once('.') {
+                Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+                _ => text,
+            };
             let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             let number = text.parse::<T>().ok().filter(|_| digits);
             // A number of digits that does not fit into T is larger than any limit.

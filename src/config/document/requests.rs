@@ -1,7 +1,8 @@
 //! `requests`: the kinds of request in the mix, with what they inherit from the document.
 
 use crate::api::{TokenLimitKey, Wording};
-use crate::config::document::prompts::{MIN_TOKENS_DEFAULT, PromptsKeys, max_tokens, read_prompts};
+use crate::config::document::prompts::{PROMPT_TOKENS_DEFAULT, PromptsKeys, max_tokens, read_prompts};
+use crate::config::document::python_tool::{ClientTimeouts, read_client};
 use crate::config::document::reader::{Fields, Node, Reader, line};
 use crate::config::document::{
     CONNECT_TIMEOUT_DEFAULT, MODEL_BYTES_MAX, MODELS_MAX, NAME_BYTES_MAX, TIMEOUT_DEFAULT,
@@ -62,6 +63,7 @@ pub fn read_requests(
     let keys = read_prompts(reader, fields);
     // A wrong list must not be reported again as a missing one.
     let mut inherited = Inherited {
+        client: read_client(reader, fields),
         wording: read_wording(reader, fields),
         models: models.unwrap_or_else(|| faulty_where(fields.meant("models"))),
         prompts: keys
@@ -132,6 +134,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
 
 /// The values for requests without their own. An empty list means that there is none.
 struct Inherited {
+    client: ClientTimeouts,
     wording: Wording,
     models: Vec<String>,
     prompts: Prompts,
@@ -159,13 +162,15 @@ impl Inherited {
         if self.prompts == Prompts::List(Vec::new()) {
             self.prompts = Prompts::Made {
                 prefix: String::new(),
-                min_tokens: MIN_TOKENS_DEFAULT,
+                tokens: PROMPT_TOKENS_DEFAULT,
             };
         }
     }
 }
 
 fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
+    let timeout = inherited.client.total.unwrap_or(LONG_TIMEOUT);
+    let connect = inherited.client.connect.unwrap_or(CONNECT_TIMEOUT_DEFAULT);
     RequestConfig {
         name: "stream".to_owned(),
         weight: 1,
@@ -178,8 +183,8 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             wording: inherited.wording,
         },
         prompts_file: inherited.keys.file.clone(),
-        timeout: LONG_TIMEOUT,
-        connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+        timeout,
+        connect_timeout: connect.min(timeout),
         first_token_timeout: None,
         idle_timeout: None,
         place,
@@ -214,9 +219,11 @@ fn read_request(
     let limit = MILLISECOND..=DURATION_MAX;
     let timeout = reader
         .duration(&fields, "timeout", limit.clone())
+        .or(inherited.client.total)
         .unwrap_or(TIMEOUT_DEFAULT);
     let connect = reader
         .duration(&fields, "connect_timeout", limit.clone())
+        .or(inherited.client.connect)
         .unwrap_or(CONNECT_TIMEOUT_DEFAULT);
     let first_token_timeout = reader.duration(&fields, "first_token_timeout", limit.clone());
     let idle_timeout = reader.duration(&fields, "idle_timeout", limit);

@@ -66,7 +66,7 @@ fn a_document_with_a_server_needs_only_users_and_time() {
         models: vec!["default".to_owned()],
         prompts: Prompts::Made {
             prefix: String::new(),
-            min_tokens: 50,
+            tokens: Span { min: 50, max: 50 },
         },
         cache_prompt: false,
         wording: Default::default(),

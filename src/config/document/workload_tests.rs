@@ -1,8 +1,8 @@
 //! The Python tool's two documents, as they are, and what is wrong with documents like them.
 
+use crate::config::Config;
 use crate::config::document::read_document;
 use crate::config::to_plan;
-use crate::config::{Config, PromptsFile};
 use crate::documents_tests::{document, first_column, quoted_words, rows};
 use crate::error::Mistake;
 use crate::plan::AnalysisLimits;
@@ -114,7 +114,7 @@ fn the_document_with_one_server_becomes_a_plan() {
         models: vec!["llama-2-7b-chat".to_owned()],
         prompts: Prompts::Made {
             prefix: "Please summarize the following text: ".to_owned(),
-            min_tokens: 50,
+            tokens: Span { min: 50, max: 200 },
         },
         cache_prompt: false,
         wording: Default::default(),
@@ -312,74 +312,16 @@ thresholds:
         } => (max_tokens.max, models[0].as_str(), prompts.clone(), *cache_prompt),
         other => panic!("{other:?}"),
     };
-    let made = |prefix: &str, min_tokens| Prompts::Made {
+    let made = |prefix: &str, tokens| Prompts::Made {
         prefix: prefix.to_owned(),
-        min_tokens,
+        tokens: Span {
+            min: tokens,
+            max: tokens,
+        },
     };
     assert_eq!(chat(0), (30, "m", made("", 10), true));
     assert_eq!(chat(1), (7, "x", Prompts::List(vec!["Hi".to_owned()]), false));
     assert_eq!(chat(2), (30, "m", made("Say ", 3), true));
-}
-
-#[test]
-fn prompts_come_from_a_file_with_their_prefix() {
-    let name = format!("llmload-prompts-{}.txt", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    let shown = path.display().to_string();
-    let text = with("min_tokens: 50", &format!("file: {shown}"));
-    let found = one(&text);
-    assert!(
-        found.starts_with("error: p.yaml:10: `prompts.file`: `"),
-        "{found}"
-    );
-    assert!(found.contains("cannot be read: No such file"), "{found}");
-
-    std::fs::write(&path, "One\nTwo words\n").unwrap();
-    let config = read(&text);
-    let prefix = "Please summarize the following text: ";
-    let Call::Chat { prompts, .. } = &config.requests[0].call else {
-        panic!()
-    };
-    let expected = ["One", "Two words"].map(|text| format!("{prefix}{text}"));
-    assert_eq!(*prompts, Prompts::List(expected.to_vec()));
-    let file = PromptsFile {
-        prefix: prefix.to_owned(),
-        file: shown.clone(),
-    };
-    assert_eq!(config.requests[0].prompts_file, Some(file));
-    // The file is named in the configuration, not copied into it.
-    let json = serde_json::to_string(&config).unwrap();
-    assert!(json.contains(&shown) && !json.contains("Two words"), "{json}");
-    let both = one(&with(
-        "min_tokens: 50",
-        &format!("min_tokens: 5\n  file: {shown}"),
-    ));
-    assert!(
-        both.contains("`prompts.min_tokens` contradicts `file` of line 11"),
-        "{both}"
-    );
-
-    std::fs::write(&path, "{\"prompt\": \"a\"}\n{\"prompt\": 5}\n").unwrap();
-    let found = one(&text);
-    assert!(found.starts_with(&format!("error: {shown}:2: ")), "{found}");
-    std::fs::write(&path, b"\xff").unwrap();
-    assert!(one(&text).contains("not UTF-8 text: byte 0 is invalid"));
-    std::fs::remove_file(&path).unwrap();
-}
-
-#[test]
-fn the_limits_of_prompts_are_checked() {
-    assert!(one(&with("min_tokens: 50", "min_tokens: 0")).contains("below the minimum of 1"));
-    assert!(one(&with("min_tokens: 50", "min_tokens: 100001")).contains("above the limit of 100000"));
-    assert!(one(&with("max_tokens: 200", "max_tokens: 0")).contains("below the minimum of 1"));
-    assert!(one(&with("min_tokens: 50", "mintokens: 50")).contains("did you mean `min_tokens`?"));
-    assert_eq!(
-        mistakes(&with("\"Please summarize the following text: \"", "''")),
-        [""; 0]
-    );
-    // Its limits are keys of the request.
-    let text = format!("{WORKLOAD}requests: [{{name: a, prompts: {{max_tokens: 5}}}}]\n");
-    assert!(one(&text).contains("unknown key `requests[0].prompts.max_tokens`"));
 }
 
 #[test]

@@ -1,0 +1,166 @@
+use crate::config::document::read_document;
+use crate::config::to_plan;
+use crate::config::{Config, PromptsFile};
+use crate::error::Mistake;
+use crate::workload::{Call, Prompts};
+
+const WORKLOAD: &str = r#"server:
+  base_url: "http://127.0.0.1:8080/completion"
+  model_alias: "llama-2-7b-chat"
+workload:
+  users: 20
+  duration_seconds: 120
+  ramp_up_seconds: 10
+  seed: 42
+prompts:
+  min_tokens: 50
+  max_tokens: 200
+  prefix: "Please summarize the following text: "
+prometheus:
+  enabled: false
+"#;
+
+fn read(text: &str) -> Config {
+    let (config, mistakes) = read_document("p", "p.yaml", text).unwrap();
+    assert_eq!(mistakes, [], "{text}");
+    config
+}
+
+fn mistakes(text: &str) -> Vec<String> {
+    let (config, mut mistakes) = read_document("p", "p.yaml", text).unwrap();
+    mistakes.extend(to_plan(&config).err().unwrap_or_default());
+    mistakes.sort_by_key(Mistake::line);
+    mistakes.iter().map(Mistake::to_string).collect()
+}
+
+fn one(text: &str) -> String {
+    let found = mistakes(text);
+    assert_eq!(found.len(), 1, "{text}\n{found:#?}");
+    found[0].clone()
+}
+
+/// `WORKLOAD` with a part of it exchanged.
+fn with(good: &str, bad: &str) -> String {
+    assert!(WORKLOAD.contains(good), "{good}");
+    WORKLOAD.replace(good, bad)
+}
+
+#[test]
+fn prompts_come_from_a_file_with_their_prefix() {
+    let name = format!("llmload-prompts-{}.txt", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let shown = path.display().to_string();
+    let text = with("min_tokens: 50", &format!("file: {shown}"));
+    let found = one(&text);
+    assert!(
+        found.starts_with("error: p.yaml:10: `prompts.file`: `"),
+        "{found}"
+    );
+    assert!(found.contains("cannot be read: No such file"), "{found}");
+
+    std::fs::write(&path, "One\nTwo words\n").unwrap();
+    let config = read(&text);
+    let prefix = "Please summarize the following text: ";
+    let Call::Chat { prompts, .. } = &config.requests[0].call else {
+        panic!()
+    };
+    let expected = ["One", "Two words"].map(|text| format!("{prefix}{text}"));
+    assert_eq!(*prompts, Prompts::List(expected.to_vec()));
+    let file = PromptsFile {
+        prefix: prefix.to_owned(),
+        file: shown.clone(),
+    };
+    assert_eq!(config.requests[0].prompts_file, Some(file));
+    // The file is named in the configuration, not copied into it.
+    let json = serde_json::to_string(&config).unwrap();
+    assert!(json.contains(&shown) && !json.contains("Two words"), "{json}");
+    let both = one(&with(
+        "min_tokens: 50",
+        &format!("min_tokens: 5\n  file: {shown}"),
+    ));
+    assert!(
+        both.contains("`prompts.min_tokens` contradicts `file` of line 11"),
+        "{both}"
+    );
+
+    std::fs::write(&path, "{\"prompt\": \"a\"}\n{\"prompt\": 5}\n").unwrap();
+    let found = one(&text);
+    assert!(found.starts_with(&format!("error: {shown}:2: ")), "{found}");
+    std::fs::write(&path, b"\xff").unwrap();
+    assert!(one(&text).contains("not UTF-8 text: byte 0 is invalid"));
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn made_prompts_are_as_long_as_both_bounds_or_prompt_tokens_say() {
+    let lengths = |keys: &str| {
+        let config = read(&with("min_tokens: 50\n  max_tokens: 200", keys));
+        let Call::Chat {
+            prompts, max_tokens, ..
+        } = &config.requests[0].call
+        else {
+            panic!()
+        };
+        match prompts {
+            Prompts::Made { tokens, .. } => (tokens.min, tokens.max, max_tokens.min, max_tokens.max),
+            Prompts::List(_) => panic!(),
+        }
+    };
+    let cases = [
+        ("min_tokens: 50\n  max_tokens: 200", (50, 200, 200, 200)),
+        ("min_tokens: 50\n  max_tokens: 50", (50, 50, 50, 50)),
+        ("min_tokens: 50", (50, 50, 200, 200)),
+        ("max_tokens: 20", (50, 50, 20, 20)),
+        ("max_tokens: null\n  min_tokens: 30", (30, 30, 200, 200)),
+        ("min_tokens: 50\n  max_tokens: 100-200", (50, 50, 100, 200)),
+        ("prompt_tokens: 200\n  max_tokens: 20", (200, 200, 20, 20)),
+        ("prompt_tokens: 100-400\n  max_tokens: 20", (100, 400, 20, 20)),
+        (
+            "min_tokens: 50\n  prompt_tokens: 100-400\n  max_tokens: 20",
+            (100, 400, 20, 20),
+        ),
+    ];
+    for (keys, expected) in cases {
+        assert_eq!(lengths(keys), expected, "{keys}");
+    }
+}
+
+#[test]
+fn bounds_that_make_no_length_are_refused_with_the_key_that_says_them_apart() {
+    let refused = |keys: &str| one(&with("min_tokens: 50\n  max_tokens: 200", keys));
+    let turned = refused("min_tokens: 2000\n  max_tokens: 200");
+    assert!(
+        turned.contains(":11: `prompts.max_tokens`: `200` is less than `min_tokens`, 2000"),
+        "{turned}"
+    );
+    assert!(turned.contains("write `prompt_tokens: 2000`"), "{turned}");
+    let long = refused("min_tokens: 50\n  max_tokens: 100001");
+    assert!(
+        long.contains("`100001` tokens are longer than the limit, 100000"),
+        "{long}"
+    );
+    for (value, what) in [
+        ("0", "`0` is below the minimum of 1"),
+        ("400-100", "the first value is greater"),
+        ("1-100001", "`100001` is above the limit of 100000"),
+        ("many", "not a whole number"),
+    ] {
+        let found = refused(&format!("prompt_tokens: {value}"));
+        assert!(found.contains(what), "{value}: {found}");
+    }
+}
+
+#[test]
+fn the_limits_of_prompts_are_checked() {
+    assert!(one(&with("min_tokens: 50", "min_tokens: 0")).contains("below the minimum of 1"));
+    assert!(one(&with("min_tokens: 50", "min_tokens: 100001")).contains("above the limit of 100000"));
+    assert!(one(&with("max_tokens: 200", "max_tokens: 0")).contains("below the minimum of 1"));
+    assert!(one(&with("min_tokens: 50", "mintokens: 50")).contains("did you mean `min_tokens`?"));
+    assert_eq!(
+        mistakes(&with("\"Please summarize the following text: \"", "''")),
+        [""; 0]
+    );
+    // Its limits are keys of the request.
+    let text = format!("{WORKLOAD}requests: [{{name: a, prompts: {{max_tokens: 5}}}}]\n");
+    assert!(one(&text).contains("unknown key `requests[0].prompts.max_tokens`"));
+}
