@@ -16,7 +16,7 @@ pub use tally::Tally;
 
 use crate::metrics::{SeriesTotals, Snapshot};
 use crate::plan::{Executor, Plan, Plateau, Selector, Threshold, ThresholdMetric};
-use crate::report::Sliding;
+use crate::report::{LiveThresholds, Sliding};
 use crate::units::{Nanos, decimal, seconds};
 use crate::workload::RequestKind;
 use serde::{Deserialize, Serialize};
@@ -251,6 +251,29 @@ impl Judge {
             }
         }
         None
+    }
+
+    /// Returns the state of the thresholds as of the last tick: over the whole run so far, or over the current step if
+    /// steps are judged.
+    pub fn so_far(&self) -> LiveThresholds {
+        let (pick, span): (fn(&Watch) -> &Tally, Nanos) = match self.steps.are_judged() {
+            true => (|watch| &watch.step, self.steps.span()),
+            false => (|watch| &watch.total, self.window.end()),
+        };
+        let mut state = LiveThresholds::default();
+        for result in self.results(pick, span) {
+            if result.not_applicable || result.observed.is_none() {
+                continue;
+            }
+            state.judged += 1;
+            if !result.ok {
+                let ThresholdResult {
+                    metric, expression, ..
+                } = result;
+                state.failing.push(format!("{metric}: {expression}"));
+            }
+        }
+        state
     }
 
     fn close_step(&mut self) {

@@ -85,6 +85,11 @@ impl Steps {
         true
     }
 
+    /// Returns true if the plan asks for steps.
+    pub fn are_judged(&self) -> bool {
+        !self.plateaus.is_empty()
+    }
+
     /// Returns how long the current step has been judged; 0 without one.
     pub fn span(&self) -> Nanos {
         self.current.map_or(0, |current| current.to - current.from)

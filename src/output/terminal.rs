@@ -87,9 +87,9 @@ impl Screen {
         })
     }
 
-    /// Returns the current number of columns.
-    pub fn width(&self) -> usize {
-        size().map_or(0, |(columns, _)| columns)
+    /// Returns the current number of columns, and of rows for a block: one is left for the cursor.
+    pub fn size(&self) -> (usize, usize) {
+        size().map_or((0, 0), |(columns, rows)| (columns, rows.saturating_sub(1)))
     }
 
     /// Shows this block instead of the last one.

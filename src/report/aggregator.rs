@@ -1,6 +1,6 @@
 //! The figures that the reporter keeps.
 
-use crate::metrics::{Merged, MetricId, Snapshot};
+use crate::metrics::{Merged, Snapshot};
 use crate::report::Sliding;
 use crate::report::timeline::{Spread, Timeline, TimelineRow};
 use crate::report::window::{Slot, WindowFigures};
@@ -48,15 +48,7 @@ impl Aggregator {
     /// Adds a snapshot. Afterwards the caller spools `snapshot.details`, resets the snapshot and sends it back.
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         self.merged.append_snapshot(snapshot);
-        for series in &snapshot.series {
-            self.open.requests += series.finished();
-            self.open.completed += series.completed();
-            self.open.errors += series.failed();
-            self.open.output_tokens += series.output_tokens;
-            self.open.latency.merge(series.metric(MetricId::Latency));
-            self.open.ttft.merge(series.metric(MetricId::Ttft));
-        }
-        self.open.reap_lag.merge(&snapshot.reap_lag);
+        self.open.append_snapshot(snapshot);
         let peaks = &mut self.peaks[usize::from(snapshot.core)];
         peaks.vus = peaks.vus.max(snapshot.counters.vus_peak);
         peaks.connections = peaks.connections.max(snapshot.counters.connections_peak);

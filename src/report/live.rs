@@ -1,9 +1,11 @@
 //! The figures that the block on a terminal shows; `output::block` draws them.
 
-use crate::metrics::{Distribution, Outcome};
+use crate::metrics::{Distribution, Merged, Outcome, SeriesTotals};
 use crate::plan::{Plan, StageAt};
 use crate::report::Aggregator;
+use crate::report::window::{SeriesSlot, WindowFigures, rate};
 use crate::units::Nanos;
+use crate::workload::Call;
 
 /// The phase of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +37,37 @@ impl LiveSpread {
     }
 }
 
+/// The figures of one of several servers. Rates and the mean are those of the last ten seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveServer {
+    pub name: String,
+    pub models: Vec<String>,
+    pub requests_per_second: f64,
+    pub output_tokens_per_second: f64,
+    pub ttft_mean: Option<Nanos>,
+    /// Requests that wait for this server's answer.
+    pub in_flight: u64,
+    /// Failures since the start.
+    pub failed: u64,
+}
+
+/// The state of the thresholds so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveThresholds {
+    /// Number of thresholds that have something to judge.
+    pub judged: usize,
+    /// Those that fail so far, as they are written.
+    pub failing: Vec<String>,
+}
+
 /// All figures that one drawing of the block needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveFigures {
     pub profile: String,
-    /// k6's name of the executor.
-    pub executor: &'static str,
+    /// The only target's address, or what there is instead.
+    pub target: String,
+    /// Models that requests ask for, each once; with several servers, see `servers`.
+    pub models: Vec<String>,
     pub stage: StageAt,
     pub phase: LivePhase,
     pub elapsed: Nanos,
@@ -59,23 +86,42 @@ pub struct LiveFigures {
     pub failed_rate: f64,
     /// Failures by outcome since the start, the most frequent first; only those that occurred.
     pub errors: Vec<(&'static str, u64)>,
-    /// Rate over the last ten seconds, like the next three figures.
+    /// Rate over the last ten seconds, like the next four figures.
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
     pub ttft: LiveSpread,
+    /// Time between tokens.
+    pub tbt: LiveSpread,
     pub latency: LiveSpread,
+    /// Each server, if there are several; otherwise empty.
+    pub servers: Vec<LiveServer>,
+    pub thresholds: LiveThresholds,
     /// Share of the last second in which each worker core was busy, 0 to 1.
     pub cores_busy: Vec<f64>,
     pub kernel_stamps: bool,
     /// Reads without a kernel stamp although one was asked for.
     pub stamps_missing: u64,
+    /// How late requests went out, p99 of the last ten seconds.
+    pub send_delay_p99: Option<Nanos>,
     /// Reap lag p99 of the last ten seconds.
     pub reap_lag_p99: Option<Nanos>,
+}
+
+/// The state that the display needs at one tick of the reporter.
+pub struct LiveTick<'a> {
+    pub plan: &'a Plan,
+    pub aggregator: &'a Aggregator,
+    pub elapsed: Nanos,
+    pub vus_planned: u64,
+    pub thresholds: LiveThresholds,
+    /// The run has been asked to end.
+    pub stopping: bool,
 }
 
 /// The state that has to be kept from one drawing to the next.
 #[derive(Debug)]
 pub struct LiveView {
+    target: String,
     kernel_stamps: bool,
     cores: Vec<CoreView>,
 }
@@ -88,38 +134,34 @@ struct CoreView {
 }
 
 impl LiveView {
-    pub fn new(cores: usize, kernel_stamps: bool) -> LiveView {
+    /// `target` says in a few words what is loaded.
+    pub fn new(target: &str, cores: usize, kernel_stamps: bool) -> LiveView {
         LiveView {
+            target: target.to_owned(),
             kernel_stamps,
             cores: vec![CoreView::default(); cores],
         }
     }
 
-    /// Returns the figures after the tick at `elapsed`.
-    pub fn figures(
-        &mut self,
-        aggregator: &Aggregator,
-        plan: &Plan,
-        elapsed: Nanos,
-        vus_planned: u64,
-        stopping: bool,
-    ) -> LiveFigures {
+    /// Returns the figures after a tick.
+    pub fn figures(&mut self, tick: &LiveTick<'_>) -> LiveFigures {
+        let LiveTick {
+            plan,
+            aggregator,
+            elapsed,
+            ..
+        } = *tick;
         let merged = aggregator.merged();
         let (total, counters, window) = (&merged.total, merged.counters(), aggregator.window());
         let duration = plan.executor.duration();
-        let mut errors: Vec<(&'static str, u64)> = Outcome::ALL
-            .iter()
-            .filter(|o| o.is_failure() && total.outcome(**o) > 0)
-            .map(|o| (o.name(), total.outcome(*o)))
-            .collect();
-        errors.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         let mut stage = plan.executor.stage_at(elapsed);
-        stage.target = plan.shard.vus_of(stage.target);
+        (stage.from, stage.target) = (plan.shard.vus_of(stage.from), plan.shard.vus_of(stage.target));
         LiveFigures {
             profile: plan.profile.clone(),
-            executor: plan.executor.name(),
+            target: self.target.clone(),
+            models: models(plan, None),
             stage,
-            phase: match stopping {
+            phase: match tick.stopping {
                 true => LivePhase::Stopping,
                 false if elapsed >= duration => LivePhase::Finishing,
                 false => LivePhase::Running,
@@ -127,21 +169,25 @@ impl LiveView {
             elapsed,
             duration,
             iterations: plan.iterations_of_shard(),
-            vus_planned,
+            vus_planned: tick.vus_planned,
             vus_running: counters.vus_running,
             connections: counters.connections_open,
             requests: total.finished(),
             in_flight: merged.in_flight(),
             failed: total.failed(),
             failed_rate: total.failed_rate().unwrap_or(0.0),
-            errors,
+            errors: errors(total),
             requests_per_second: window.requests_per_second,
             output_tokens_per_second: window.output_tokens_per_second,
             ttft: LiveSpread::from_distribution(&window.ttft),
+            tbt: LiveSpread::from_distribution(&window.tbt),
             latency: LiveSpread::from_distribution(&window.latency),
+            servers: servers(plan, merged, &window),
+            thresholds: tick.thresholds.clone(),
             cores_busy: self.cores_busy(aggregator),
             kernel_stamps: self.kernel_stamps,
             stamps_missing: counters.stamps_missing,
+            send_delay_p99: window.send_delay.quantile(0.99),
             reap_lag_p99: window.reap_lag.quantile(0.99),
         }
     }
@@ -163,6 +209,60 @@ impl LiveView {
     }
 }
 
+/// Returns the failures by outcome, the most frequent first.
+fn errors(total: &SeriesTotals) -> Vec<(&'static str, u64)> {
+    let mut errors: Vec<(&'static str, u64)> = Outcome::ALL
+        .iter()
+        .filter(|o| o.is_failure() && total.outcome(**o) > 0)
+        .map(|o| (o.name(), total.outcome(*o)))
+        .collect();
+    errors.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    errors
+}
+
+/// Returns the models that the requests to a server, or to all, ask for, each once.
+fn models(plan: &Plan, server: Option<u16>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let kinds = plan.workload.kinds.iter();
+    for kind in kinds.filter(|kind| server.is_none_or(|server| kind.server == server)) {
+        if let Call::Chat { models, .. } = &kind.call {
+            for model in models {
+                if !found.contains(model) {
+                    found.push(model.clone());
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Returns the figures of each server; none if there is only one.
+fn servers(plan: &Plan, merged: &Merged, window: &WindowFigures) -> Vec<LiveServer> {
+    let figures = |(server, name): (u16, String)| {
+        let kinds = plan.workload.kinds.iter().enumerate();
+        let (mut sum, mut in_flight, mut failed) = (SeriesSlot::default(), 0, 0);
+        for (index, _) in kinds.filter(|(_, kind)| kind.server == server) {
+            if let Some(series) = window.series.get(index) {
+                sum.merge(series);
+            }
+            if let Some(series) = merged.series.get(index) {
+                in_flight += series.started.saturating_sub(series.finished());
+                failed += series.failed();
+            }
+        }
+        LiveServer {
+            name,
+            models: models(plan, Some(server)),
+            requests_per_second: rate(sum.completed, window.span),
+            output_tokens_per_second: rate(sum.output_tokens, window.span),
+            ttft_mean: sum.ttft_mean(),
+            in_flight,
+            failed,
+        }
+    };
+    (0u16..).zip(plan.server_names()).map(figures).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,11 +277,22 @@ mod tests {
         })
     }
 
+    fn tick<'a>(plan: &'a Plan, aggregator: &'a Aggregator, elapsed: Nanos, stopping: bool) -> LiveTick<'a> {
+        LiveTick {
+            plan,
+            aggregator,
+            elapsed,
+            vus_planned: 4,
+            thresholds: LiveThresholds::default(),
+            stopping,
+        }
+    }
+
     #[test]
     fn a_core_is_as_busy_as_in_its_last_interval_not_as_since_the_start() {
         let mut aggregator = Aggregator::new(2, 0);
         let mut recorders = [0, 1].map(|core| Recorder::new(core, 0, false));
-        let mut view = LiveView::new(2, true);
+        let mut view = LiveView::new("http://host", 2, true);
         let plan = plan();
         let mut busy = Vec::new();
         // The second core sends nothing in the second interval.
@@ -197,7 +308,8 @@ mod tests {
             }
             let elapsed = (second as u64 + 1) * SECOND;
             aggregator.tick(elapsed, 4);
-            busy.push(view.figures(&aggregator, &plan, elapsed, 4, false).cores_busy);
+            let tick = tick(&plan, &aggregator, elapsed, false);
+            busy.push(view.figures(&tick).cores_busy);
         }
         assert_eq!(busy, [[0.5, 0.25], [1.0, 0.25], [0.0, 0.5]]);
     }
@@ -205,11 +317,9 @@ mod tests {
     #[test]
     fn the_phase_follows_the_plan_unless_the_run_was_stopped() {
         let aggregator = Aggregator::new(1, 0);
-        let mut view = LiveView::new(1, true);
-        let mut phase = |elapsed, stopping| {
-            let figures = view.figures(&aggregator, &plan(), elapsed, 0, stopping);
-            figures.phase
-        };
+        let mut view = LiveView::new("http://host", 1, true);
+        let mut phase =
+            |elapsed, stopping| view.figures(&tick(&plan(), &aggregator, elapsed, stopping)).phase;
         assert_eq!(phase(9 * SECOND, false), LivePhase::Running);
         assert_eq!(phase(10 * SECOND, false), LivePhase::Finishing);
         assert_eq!(phase(3 * SECOND, true), LivePhase::Stopping);

@@ -9,7 +9,7 @@ mod timeline;
 mod window;
 
 pub use aggregator::Aggregator;
-pub use live::{LiveFigures, LivePhase, LiveSpread, LiveView};
+pub use live::{LiveFigures, LivePhase, LiveServer, LiveSpread, LiveThresholds, LiveTick, LiveView};
 pub use progress::progress_line;
 pub use sliding::Sliding;
 pub use timeline::{Spread, TIMELINE_ROWS_MAX, Timeline, TimelineRow};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, after, never, select};
 
-use super::progress::{Shown, Tick};
+use super::progress::Shown;
 use crate::engine::{Command, Engine, Report};
 use crate::error::ExitCode;
 use crate::error::Failure;
@@ -14,7 +14,7 @@ use crate::net::clock;
 use crate::output::DetailSpool;
 use crate::plan::{Pass, Plan, Role, VuSchedule};
 use crate::push::Pusher;
-use crate::report::Aggregator;
+use crate::report::{Aggregator, LiveThresholds, LiveTick};
 use crate::result::{Grouping, StoppedBy};
 use crate::run::Ready;
 use crate::signals::Signals;
@@ -205,11 +205,15 @@ impl<'a> Listener<'a> {
         let planned = self.schedule.planned_at(elapsed);
         self.aggregator.tick(elapsed, u64::from(planned));
         self.judge(elapsed);
-        let tick = Tick {
+        let tick = LiveTick {
             plan: self.plan,
             aggregator: &self.aggregator,
             elapsed,
             vus_planned: u64::from(planned),
+            thresholds: match self.shown.draws() {
+                true => self.judge.so_far(),
+                false => LiveThresholds::default(),
+            },
             stopping: self.stopped_by != StoppedBy::Plan,
         };
         self.shown.tick(&tick, self.say);

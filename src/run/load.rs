@@ -8,7 +8,7 @@ use crate::judge::{Judge, Judged};
 use crate::metrics::Merged;
 use crate::output::Screen;
 use crate::plan::{Pass, Plan, Role};
-use crate::report::Aggregator;
+use crate::report::{Aggregator, LiveView};
 use crate::result::{Repeat, RepeatFacts, StoppedBy, WarmUp, judged_together};
 use crate::units::Nanos;
 use crate::units::format_duration;
@@ -173,7 +173,8 @@ fn run_pass(
         spool.begin_pass(pass.id_prefix(repeats), i128::from(engine.wall_offset));
     }
     let cores = ready.cpus.workers.len();
-    let shown = Shown::new(context.args, context.screen, cores, ready.engine.kernel_stamps);
+    let view = LiveView::new(&ready.tested(), cores, ready.engine.kernel_stamps);
+    let shown = Shown::new(context.args, context.screen, view);
     Ok(Listener::new(pass, engine, books, shown, say).listen(ready, context.signals))
 }
 

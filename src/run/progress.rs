@@ -2,8 +2,7 @@
 
 use crate::cli::{Progress, RunArgs};
 use crate::output::{Console, Screen, block};
-use crate::plan::Plan;
-use crate::report::{Aggregator, LiveView, progress_line};
+use crate::report::{LiveTick, LiveView, progress_line};
 use crate::units::{Nanos, SECOND};
 
 const LINE_EVERY: Nanos = 10 * SECOND;
@@ -23,38 +22,29 @@ pub struct Shown<'a> {
     view: LiveView,
 }
 
-/// The state that the display needs at one tick of the reporter.
-pub struct Tick<'a> {
-    pub plan: &'a Plan,
-    pub aggregator: &'a Aggregator,
-    pub elapsed: Nanos,
-    pub vus_planned: u64,
-    /// The run has been asked to end.
-    pub stopping: bool,
-}
-
 impl<'a> Shown<'a> {
-    pub fn new(args: &RunArgs, screen: Option<&'a Screen>, cores: usize, kernel_stamps: bool) -> Shown<'a> {
+    pub fn new(args: &RunArgs, screen: Option<&'a Screen>, view: LiveView) -> Shown<'a> {
         Shown {
             screen,
             lines: !args.quiet && args.progress != Progress::None,
-            view: LiveView::new(cores, kernel_stamps),
+            view,
         }
     }
 
-    pub fn tick(&mut self, tick: &Tick<'_>, say: &mut dyn FnMut(&str)) {
-        let Tick {
+    /// Tells whether a block is drawn, for which a tick's figures are needed in full.
+    pub fn draws(&self) -> bool {
+        self.screen.is_some()
+    }
+
+    pub fn tick(&mut self, tick: &LiveTick<'_>, say: &mut dyn FnMut(&str)) {
+        let LiveTick {
             plan,
             aggregator,
             elapsed,
-            vus_planned,
-            stopping,
+            ..
         } = *tick;
         if let Some(screen) = self.screen {
-            let figures = self
-                .view
-                .figures(aggregator, plan, elapsed, vus_planned, stopping);
-            screen.draw(block(&figures, screen.width(), screen.colour));
+            screen.draw(block(&self.view.figures(tick), screen.size(), screen.colour));
         } else if self.lines && elapsed.is_multiple_of(LINE_EVERY) {
             let left = plan.executor.duration().saturating_sub(elapsed);
             say(&progress_line(aggregator, elapsed, left));

@@ -210,6 +210,11 @@ fn start_command(
 }
 
 impl Managed {
+    /// Tells whether the server is the simulator.
+    pub fn is_simulator(&self) -> bool {
+        matches!(self.server, Some(ManagedServer::Simulator(_)))
+    }
+
     /// Checks that the managed server is still running. The failure holds its last log lines.
     pub fn check(&mut self) -> Result<(), Failure> {
         match &mut self.server {

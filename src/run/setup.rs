@@ -33,6 +33,17 @@ pub struct Ready {
     pub models: Vec<Option<String>>,
 }
 
+impl Ready {
+    /// Says in a few words what is loaded: the simulator, the only target's address, or how many servers.
+    pub fn tested(&self) -> String {
+        match &*self.targets {
+            _ if self.managed.is_simulator() => "the simulator".to_owned(),
+            [only] => only.origin.clone(),
+            several => format!("{} servers", several.len()),
+        }
+    }
+}
+
 /// Prepares everything that the load needs, and starts the server if the run has one of its own.
 pub fn set_up(
     config: &Config,

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::common::gateway::{Gateway, Manner};
 use crate::common::live::Dir;
 use crate::common::*;
-use crate::live::figures;
+use crate::live::figures_of_two;
 
 /// Erases the screen, sets a title, overwrites, turns the direction, hides a word, and forges a line.
 const HOSTILE: &str = "a\x1b[2J\x1b]0;t\x07\r\x08\x0c\x7f\u{9b}\u{85}\u{61c}\u{200b}\u{200d}\u{200e}\u{200f}\u{202a}\
@@ -364,10 +364,17 @@ fn the_live_block_of_a_hostile_profile_is_plain() {
     for width in [30, 80, 200] {
         let figures = llmload_uring::report::LiveFigures {
             profile: HOSTILE.to_owned(),
+            target: HOSTILE.to_owned(),
+            models: vec![HOSTILE.to_owned()],
+            servers: vec![llmload_uring::report::LiveServer {
+                name: HOSTILE.to_owned(),
+                models: vec![HOSTILE.to_owned()],
+                ..figures_of_two().servers[0].clone()
+            }],
             elapsed: 3 * SECOND,
-            ..figures()
+            ..figures_of_two()
         };
-        for line in block(&figures, width, true) {
+        for line in block(&figures, (width, 100), true) {
             let bare = line.replace("\x1b[31m", "").replace("\x1b[0m", "");
             check("the live block", bare.as_bytes());
             assert!(bare.chars().count() <= width, "{bare}");

@@ -5,7 +5,7 @@ use crate::common::live::*;
 use crate::common::*;
 use llmload_uring::output::block;
 use llmload_uring::plan::StageAt;
-use llmload_uring::report::{LiveFigures, LivePhase, LiveSpread};
+use llmload_uring::report::{LiveFigures, LivePhase, LiveServer, LiveSpread, LiveThresholds};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, MINUTE, SECOND};
 use rustix::process::Signal;
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -21,10 +21,12 @@ use std::thread::JoinHandle;
 pub fn figures() -> LiveFigures {
     LiveFigures {
         profile: "high-concurrency".into(),
-        executor: "ramping-vus",
+        target: "http://10.0.0.5:8000".into(),
+        models: vec!["Llama-3.1-8B".into()],
         stage: StageAt {
             index: 1,
             count: 3,
+            from: 1000,
             target: 1000,
             ends_at: 3 * MINUTE,
         },
@@ -52,6 +54,17 @@ pub fn figures() -> LiveFigures {
             p99: Some(61 * MILLISECOND),
             max: Some(120 * MILLISECOND),
         },
+        tbt: LiveSpread {
+            p50: Some(2_910 * MICROSECOND),
+            p90: Some(4_760 * MICROSECOND),
+            p99: Some(19_900 * MICROSECOND),
+            max: Some(80_500 * MICROSECOND),
+        },
+        servers: Vec::new(),
+        thresholds: LiveThresholds {
+            judged: 4,
+            failing: Vec::new(),
+        },
         latency: LiveSpread {
             p50: Some(1_200 * MILLISECOND),
             p90: Some(1_500 * MILLISECOND),
@@ -61,9 +74,38 @@ pub fn figures() -> LiveFigures {
         cores_busy: vec![0.34, 0.121],
         kernel_stamps: true,
         stamps_missing: 0,
+        send_delay_p99: Some(1_800 * MICROSECOND),
         reap_lag_p99: Some(1_020 * MICROSECOND),
     }
 }
+
+/// Two servers, one of which fails, and a threshold that fails as well.
+pub fn figures_of_two() -> LiveFigures {
+    let server = |name: &str, model: &str, per_second: f64, failed| LiveServer {
+        name: name.into(),
+        models: vec![model.into()],
+        requests_per_second: per_second,
+        output_tokens_per_second: 200.0 * per_second,
+        ttft_mean: Some((per_second * 1e9) as u64),
+        in_flight: 16,
+        failed,
+    };
+    LiveFigures {
+        target: "2 servers".into(),
+        servers: vec![
+            server("Thinker", "llama-2-70b-chat", 0.3, 13),
+            server("Flash", "llama-2-7b-chat", 2.84, 0),
+        ],
+        thresholds: LiveThresholds {
+            judged: 4,
+            failing: vec!["latency: p(95)<120".into()],
+        },
+        ..figures()
+    }
+}
+
+/// A terminal that is high enough for every row.
+const HIGH: usize = 100;
 
 /// `UPDATE_GOLDEN=1` writes it anew.
 fn assert_golden(name: &str, found: &[String]) {
@@ -79,34 +121,50 @@ fn assert_golden(name: &str, found: &[String]) {
 
 #[test]
 fn the_block_is_as_the_golden_one_at_40_80_and_200_columns() {
-    for width in [40, 80, 200] {
-        let lines = block(&figures(), width, false);
-        assert!(
-            lines.iter().all(|line| line.chars().count() <= width),
-            "{lines:#?}"
-        );
-        assert_golden(&format!("live_{width}.txt"), &lines);
+    for (name, figures) in [("live", figures()), ("live_servers", figures_of_two())] {
+        for width in [40, 80, 200] {
+            let lines = block(&figures, (width, HIGH), false);
+            assert!(
+                lines.iter().all(|line| line.chars().count() <= width),
+                "{lines:#?}"
+            );
+            assert_golden(&format!("{name}_{width}.txt"), &lines);
+        }
     }
 }
 
-#[test]
-fn no_line_is_ever_wider_than_the_terminal_whatever_the_figures() {
-    let mut large = figures();
+/// Figures of every kind: usual ones, absurdly large ones, and none.
+fn all_figures() -> Vec<LiveFigures> {
+    let mut large = figures_of_two();
     large.profile = "./a/very/long/path/to/a/profile/ünïcödé/\u{1b}[2J\n日本語.yaml".repeat(3);
+    large.target = large.profile.clone();
+    large.models = vec![large.profile.clone(), large.profile.clone()];
     large.errors = (0..12).map(|_| ("timeout_first_token", u64::MAX / 7)).collect();
     (large.requests, large.in_flight, large.failed) = (u64::MAX / 3, u64::MAX / 3, u64::MAX / 3);
     large.cores_busy = vec![0.99; 128];
     large.stamps_missing = u64::MAX / 9;
     large.output_tokens_per_second = 1e15;
+    large.servers[0].name = large.profile.clone();
+    large.servers[1].failed = u64::MAX / 3;
+    large.servers = [&large.servers[..]; 8].concat();
+    large.thresholds.failing = vec![large.profile.clone(); 30];
     let mut counted = large.clone();
     counted.iterations = Some(u64::MAX / 2);
     let mut empty = figures();
-    (empty.ttft, empty.latency, empty.reap_lag_p99) = (LiveSpread::default(), LiveSpread::default(), None);
+    empty.ttft = LiveSpread::default();
+    (empty.tbt, empty.latency) = (empty.ttft, empty.ttft);
+    (empty.send_delay_p99, empty.reap_lag_p99, empty.kernel_stamps) = (None, None, false);
     (empty.errors, empty.failed, empty.cores_busy) = (Vec::new(), 0, Vec::new());
     (empty.duration, empty.elapsed) = (0, 0);
-    for figures in [figures(), large, counted, empty] {
+    empty.models.clear();
+    vec![figures(), figures_of_two(), large, counted, empty]
+}
+
+#[test]
+fn no_line_is_ever_wider_than_the_terminal_whatever_the_figures() {
+    for figures in all_figures() {
         for width in 0..250 {
-            let lines = block(&figures, width, false);
+            let lines = block(&figures, (width, HIGH), false);
             assert_eq!(lines.is_empty(), width < 24);
             for line in lines {
                 assert!(line.is_ascii() && line.len() <= width, "{width}: {line}");
@@ -117,6 +175,35 @@ fn no_line_is_ever_wider_than_the_terminal_whatever_the_figures() {
 }
 
 #[test]
+fn a_low_terminal_leaves_out_what_matters_least_and_keeps_the_order() {
+    for figures in all_figures() {
+        for width in [24, 40, 80, 200] {
+            let all = block(&figures, (width, HIGH), false);
+            for rows in 0..=all.len() {
+                let some = block(&figures, (width, rows), false);
+                let left_out = all.len() - some.len();
+                assert!(
+                    some.len() == rows || left_out <= 9 && some.len() < rows,
+                    "{some:#?}"
+                );
+                let mut rest = all.iter();
+                assert!(
+                    some.iter().all(|line| rest.any(|other| other == line)),
+                    "{some:#?}"
+                );
+            }
+        }
+    }
+    let two = block(&figures(), (80, 2), false);
+    assert!(two[0].starts_with('[') && two[1].starts_with("done "), "{two:#?}");
+    let nine = block(&figures_of_two(), (80, 9), false).join("\n");
+    assert!(
+        nine.contains("first token") && !nine.contains("Thinker"),
+        "{nine}"
+    );
+}
+
+#[test]
 fn only_what_fails_is_coloured_and_colour_takes_no_columns() {
     let mut figures = figures();
     let plain = |lines: &[String]| -> Vec<String> {
@@ -124,35 +211,59 @@ fn only_what_fails_is_coloured_and_colour_takes_no_columns() {
         lines.iter().map(bare).collect()
     };
     for width in [40, 80, 200] {
-        let coloured = block(&figures, width, true);
-        assert_eq!(plain(&coloured), block(&figures, width, false));
+        let coloured = block(&figures, (width, HIGH), true);
+        assert_eq!(plain(&coloured), block(&figures, (width, HIGH), false));
         let red: Vec<&String> = coloured.iter().filter(|line| line.contains('\x1b')).collect();
         assert_eq!(red.len(), 1, "{coloured:#?}");
         assert!(red[0].contains("\x1b[31m13 (0.02 %)\x1b[0m"), "{}", red[0]);
     }
-    (figures.failed, figures.errors) = (0, Vec::new());
-    assert!(!block(&figures, 80, true).concat().contains('\x1b'));
-    figures.cores_busy = vec![0.5, 0.95];
+    let two = block(&figures_of_two(), (80, HIGH), true);
+    let red: Vec<&String> = two.iter().filter(|line| line.contains('\x1b')).collect();
     assert!(
-        block(&figures, 80, true)
-            .concat()
-            .contains("\x1b[31mbusiest 95 %\x1b[0m")
+        red[1].contains("Thinker") && red[1].contains("\x1b[31m13 failed\x1b[0m"),
+        "{red:#?}"
     );
+    assert!(red[2].contains("\x1b[31m1 of 4 FAIL so far\x1b[0m"), "{red:#?}");
+    (figures.failed, figures.errors) = (0, Vec::new());
+    assert!(!block(&figures, (80, HIGH), true).concat().contains('\x1b'));
+    figures.cores_busy = vec![0.5, 0.95];
+    let busy = block(&figures, (80, HIGH), true).concat();
+    assert!(busy.contains("\x1b[31mbusiest core 95 %\x1b[0m"), "{busy}");
+}
+
+#[test]
+fn the_stage_is_told_in_true_words() {
+    let mut figures = figures();
+    let mut told = |from, target| {
+        (figures.stage.from, figures.stage.target) = (from, target);
+        block(&figures, (80, HIGH), false)[1].clone()
+    };
+    for (from, target, words) in [
+        (500, 500, "  hold 500 users until 3m"),
+        (1, 500, "  ramp to 500 users by 3m"),
+        (500, 0, "  ramp down to 0 users by 3m"),
+        (0, 1, "  ramp to 1 user by 3m"),
+    ] {
+        assert!(told(from, target).ends_with(words), "{words}");
+    }
+    let narrow = block(&figures, (40, HIGH), false);
+    assert_eq!(narrow[2], "ramp to 1 user by 3m");
 }
 
 #[test]
 fn the_end_of_a_run_and_runs_that_count_requests_say_so() {
     let mut figures = figures();
-    figures.phase = LivePhase::Stopping;
-    assert!(block(&figures, 80, false)[0].contains("stopping, 997 may finish"));
-    figures.phase = LivePhase::Finishing;
-    assert!(block(&figures, 80, false)[0].contains("over, 997 may finish"));
+    let time = |figures: &LiveFigures| block(figures, (80, HIGH), false)[1].clone();
     figures.iterations = Some(60_000);
-    let time = &block(&figures, 80, false)[1];
+    let counted = time(&figures);
     assert!(
-        time.ends_with("57,231 of 60,000 requests  1m5s, at most 2m25s left"),
-        "{time}"
+        counted.ends_with("57,231 of 60,000 requests  1m5s of at most 3m30s  1,000 users"),
+        "{counted}"
     );
+    figures.phase = LivePhase::Stopping;
+    assert!(time(&figures).contains("stopping, 997 requests may finish"));
+    figures.phase = LivePhase::Finishing;
+    assert!(time(&figures).contains("load over, 997 requests may finish"));
 }
 
 /// A terminal of our own, as standard error of the program.
@@ -245,7 +356,7 @@ fn a_terminal_gets_a_block_that_follows_its_width_and_is_gone_at_the_end() {
     wait_until("a block of 80 columns", || terminal.block().len() == 10);
     let block = terminal.block();
     assert!(block[0].starts_with("quick-smoke"), "{block:#?}");
-    assert!(block[2].contains("2 running  2 planned"), "{block:#?}");
+    assert!(block[2].contains("2 of 2"), "{block:#?}");
     terminal.resize(200);
     wait_until("a block of 200 columns", || terminal.block().len() == 6);
     terminal.resize(80);

@@ -64,7 +64,9 @@ pub struct StageAt {
     /// Index of the stage, from 0.
     pub index: usize,
     pub count: usize,
-    /// Number of VUs at the end of this stage.
+    /// Number of VUs at the beginning of this stage.
+    pub from: u32,
+    /// Number of VUs at its end.
     pub target: u32,
     /// Elapsed time at which it ends.
     pub ends_at: Nanos,
@@ -208,19 +210,24 @@ impl Executor {
         let whole = StageAt {
             index: 0,
             count: 1,
+            from: self.vus_of_all(),
             target: self.vus_of_all(),
             ends_at: self.duration(),
         };
-        let Executor::RampingVus { stages, .. } = self else {
+        let Executor::RampingVus {
+            start_vus, stages, ..
+        } = self
+        else {
             return whole;
         };
         let mut found = whole;
-        let mut ends_at = 0;
+        let (mut from, mut ends_at) = (*start_vus, 0);
         for (index, stage) in stages.iter().enumerate() {
             ends_at += stage.duration;
             found = StageAt {
                 index,
                 count: stages.len(),
+                from: std::mem::replace(&mut from, stage.target),
                 target: stage.target,
                 ends_at,
             };
@@ -258,6 +265,11 @@ mod tests {
         assert_eq!(index(MINUTE), 1);
         assert_eq!(index(3 * MINUTE), 2);
         assert_eq!(index(99 * MINUTE), 2);
+        let users = |elapsed| (executor.stage_at(elapsed).from, executor.stage_at(elapsed).target);
+        assert_eq!(
+            [0, MINUTE, 3 * MINUTE].map(users),
+            [(1, 500), (500, 500), (500, 0)]
+        );
         let last = executor.stage_at(99 * MINUTE);
         assert_eq!((last.count, last.target, last.ends_at), (3, 0, 210 * SECOND));
         assert_eq!((executor.vus_of_all(), executor.duration()), (500, 210 * SECOND));
@@ -315,6 +327,7 @@ mod tests {
         let whole = StageAt {
             index: 0,
             count: 1,
+            from: 4,
             target: 4,
             ends_at: MINUTE,
         };
