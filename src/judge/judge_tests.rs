@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{Outcome, Recorder, Sample};
+use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
 use crate::plan::Stage;
 use crate::units::{MILLISECOND, SECOND, Span};
 use crate::workload::{Call, Prompts, Timeouts};
@@ -368,10 +368,73 @@ fn steps_are_judged_one_by_one_and_the_peak_is_the_highest_that_passes() {
     ];
     assert_eq!(rows, expected);
     assert_eq!(steps.judged[0].requests_per_second, 16.0);
+    let times = steps.judged[1].latency.unwrap();
+    assert_eq!((times.count, times.p50, times.p99), (288, Some(32.0), Some(32.0)));
+    assert_eq!(steps.judged[1].ttft.unwrap().p50, None);
     assert_eq!(steps.peak_vus, Some(32));
     // The run is judged by its peak, and reports the figures of that step.
     assert!(judged.thresholds.iter().all(|t| t.ok));
     assert_eq!(judged.thresholds[0].observed, Some(32.0));
+    // A breaking point at 64 users would contradict this verdict; the steps have it.
+    assert_eq!(judged.thresholds[0].breaking_point, None);
+}
+
+#[test]
+fn a_step_has_the_tokens_and_times_of_what_ended_in_it_and_of_nothing_else() {
+    let (executor, mut judge) = stepped();
+    run(&mut judge, &executor, 30, |recorder, second, vus| {
+        let settles = second % 10 == 1;
+        let done = u64::from(vus) * MILLISECOND;
+        let first = if settles { done } else { done / 4 };
+        for iteration in 0..u64::from(vus) {
+            recorder.started(0);
+            recorder.finish(&Sample {
+                iteration,
+                output_tokens: if settles { 1_000 } else { 3 },
+                token_source: TokenSource::Server,
+                first_byte: Some(first),
+                first_event: Some(first),
+                first_token: Some(first),
+                last_token: Some(done),
+                ..Sample::ended(Outcome::Ok, done)
+            });
+        }
+    });
+    let steps = judge.finish(30 * SECOND, &[]).steps.unwrap();
+    let figures = |step: &StepResult| (step.output_tokens, step.output_tokens_per_second);
+    let tokens: Vec<(u64, f64)> = steps.judged.iter().map(figures).collect();
+    assert_eq!(tokens, [(3 * 144, 48.0), (3 * 288, 96.0), (3 * 576, 192.0)]);
+    let ttft: Vec<Option<f64>> = steps.judged.iter().map(|step| step.ttft.unwrap().p99).collect();
+    assert_eq!(ttft, [Some(4.0), Some(8.0), Some(16.0)]);
+}
+
+#[test]
+fn thresholds_so_far_are_those_of_the_run_or_of_its_current_step() {
+    let executor = ramp(&[(0, 10), (30, 10)]);
+    let mut judge = judge(
+        &[("latency", "p(99)<50"), ("failed", "rate<0.5"), ("tls", "max<1")],
+        &executor,
+    );
+    assert_eq!(judge.so_far(), LiveThresholds::default());
+    run(&mut judge, &executor, 5, |recorder, _, vus| {
+        requests(recorder, 0, Outcome::Ok, u64::from(vus), 90);
+    });
+    let state = judge.so_far();
+    assert_eq!(
+        (state.judged, state.failing),
+        (2, vec!["latency: p(99)<50".to_owned()])
+    );
+    let (executor, mut judge) = stepped();
+    run(&mut judge, &executor, 15, |recorder, second, vus| {
+        let ms = if second <= 10 { 90 } else { 10 };
+        requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
+    });
+    let state = judge.so_far();
+    assert_eq!(
+        (state.judged, state.failing),
+        (2, Vec::new()),
+        "the second step holds"
+    );
 }
 
 #[test]

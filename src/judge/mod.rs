@@ -11,7 +11,7 @@ mod steps;
 mod tally;
 
 pub use growth::{GROWTH_SPAN_MIN, rss_growth};
-pub use steps::{SETTLE, StepResult, StepsResult};
+pub use steps::{SETTLE, StepResult, StepTimes, StepsResult};
 pub use tally::Tally;
 
 use crate::metrics::{SeriesTotals, Snapshot};
@@ -35,7 +35,7 @@ pub struct ThresholdResult {
     /// The threshold concerns something that this run did not have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_applicable: bool,
-    /// Breaking point; null if it was not reached.
+    /// Breaking point; null if it was not reached, or if steps say where the threshold fails.
     pub breaking_point: Option<BreakingPoint>,
     /// In a merged document: why it could not be judged on all of the parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,6 +161,7 @@ impl Judge {
 
     pub fn append_series(&mut self, series: &[SeriesTotals]) {
         self.completed += series.iter().map(SeriesTotals::completed).sum::<u64>();
+        series.iter().for_each(|series| self.steps.append_series(series));
         for watch in &mut self.watches {
             for index in &watch.series {
                 let expected = watch.selector.expected_response;
@@ -188,7 +189,7 @@ impl Judge {
             vus_planned: vus.planned,
         };
         self.window.push(pulse, end);
-        let in_step = self.steps.record(start, end, completed);
+        let in_step = self.steps.record(start, end);
         for watch in &mut self.watches {
             watch.close(end, in_step);
         }
@@ -330,7 +331,8 @@ impl Judge {
                 result.observed = Some(observed);
                 result.ok = false;
             }
-            result.breaking_point = self.failing[index];
+            // A run that is judged by a step would contradict itself: beyond its peak it fails in every window.
+            result.breaking_point = self.failing[index].filter(|_| decisive.is_none());
         }
         Judged {
             thresholds: results,

@@ -14,6 +14,7 @@ mod passes;
 mod place;
 mod requests;
 mod spool_file;
+mod steps;
 mod terminal;
 mod text;
 mod timings;

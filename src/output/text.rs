@@ -1,11 +1,12 @@
 //! The summary, which fits on one screen.
 
 use crate::error::{FINDINGS_FAILED, one_line};
-use crate::judge::{BreakingPoint, StepResult, StepsResult, ThresholdResult};
+use crate::judge::{BreakingPoint, StepsResult, ThresholdResult};
 use crate::metrics::{Cause, FinishWord};
 use crate::output::numbers::{bytes, cut, duration, grouped, number};
 use crate::output::passes;
 use crate::output::requests;
+use crate::output::steps;
 use crate::output::timings;
 use crate::output::workload;
 use crate::result::{
@@ -13,12 +14,11 @@ use crate::result::{
     ShardFigures, StampSource, StoppedBy, TokenSources,
 };
 
-/// The number of lines that a terminal shows at once, not counting steps (at most `STEP_ROWS_MAX` and three lines).
+/// The number of lines that a terminal shows at once, not counting [steps](super::steps).
 /// Rows above their section's maximum are only counted; the document has them.
 pub const SUMMARY_LINES_MAX: usize = 59;
 const KIND_ROWS_MAX: usize = 5;
 const THRESHOLD_ROWS_MAX: usize = 6;
-const STEP_ROWS_MAX: usize = 8;
 const WARNINGS_MAX: usize = 3;
 /// The number of columns.
 const WIDTH: usize = 80;
@@ -57,9 +57,9 @@ pub fn summary(result: &RunResult) -> String {
         passes::sections(&mut text, result);
     }
     outcomes(&mut text, result);
-    thresholds(&mut text, &result.thresholds);
+    thresholds(&mut text, result);
     if let Some(found) = &result.steps {
-        steps(&mut text, found);
+        steps::rows(&mut text, found);
     }
     client(&mut text, result);
     fitness(&mut text, result);
@@ -307,18 +307,18 @@ fn wrapped(text: &mut String, label: &str, items: impl Iterator<Item = String>) 
 }
 
 /// Appends the thresholds, failed ones first, so that a cut list shows them.
-fn thresholds(text: &mut String, thresholds: &[ThresholdResult]) {
+fn thresholds(text: &mut String, result: &RunResult) {
+    let thresholds = &result.thresholds;
     if thresholds.is_empty() {
         return;
     }
+    let decisive = result.steps.as_ref().and_then(StepsResult::decisive);
+    let last = match decisive {
+        None => "breaking point".to_owned(),
+        Some(step) => format!("judged at {} users", grouped(u64::from(step.vus))),
+    };
     line!(text, "");
-    line!(
-        text,
-        "{:<46} {:>12}  {}",
-        "thresholds",
-        "observed",
-        "breaking point"
-    );
+    line!(text, "{:<46} {:>12}  {last}", "thresholds", "observed",);
     let failed = thresholds.iter().filter(|t| !t.ok);
     let ordered = failed.chain(thresholds.iter().filter(|t| t.ok));
     for t in ordered.take(THRESHOLD_ROWS_MAX) {
@@ -334,7 +334,10 @@ fn thresholds(text: &mut String, thresholds: &[ThresholdResult]) {
             None => "no samples".to_string(),
         };
         let rule = format!("{}: {}", one_line(&t.metric), one_line(&t.expression));
-        let point = breaking_point(t);
+        let point = match decisive {
+            None => breaking_point(t),
+            Some(_) => String::new(),
+        };
         line!(text, "  {mark}  {rule:<38} {observed:>12}  {point}");
     }
     more(
@@ -354,48 +357,6 @@ fn breaking_point(t: &ThresholdResult) -> String {
         None if t.observed.is_none() => "-".to_string(),
         None => "not reached".to_string(),
     }
-}
-
-fn steps(text: &mut String, steps: &StepsResult) {
-    line!(text, "");
-    line!(
-        text,
-        "{:<10}{:>8}{:>14}{:>12}",
-        "steps",
-        "VUs",
-        "requests",
-        "req/s"
-    );
-    for step in steps.judged.iter().take(STEP_ROWS_MAX) {
-        line!(text, "{}", step_row(step));
-    }
-    more(text, steps.judged.len().saturating_sub(STEP_ROWS_MAX), "steps");
-    match steps.peak_vus {
-        Some(vus) => line!(
-            text,
-            "peak        {} VUs pass every threshold",
-            grouped(u64::from(vus))
-        ),
-        None if steps.judged.is_empty() => {
-            line!(text, "peak        no step lasted long enough to be judged");
-        }
-        None => line!(text, "peak        none: not even the first step passes"),
-    }
-}
-
-fn step_row(step: &StepResult) -> String {
-    let mark = if step.ok { "pass" } else { "FAIL" };
-    let mut row = format!(
-        "  {mark:<8}{:>8}{:>14}{:>12.1}",
-        grouped(u64::from(step.vus)),
-        grouped(step.requests),
-        step.requests_per_second
-    );
-    if let Some(failed) = step.thresholds.iter().find(|t| !t.ok) {
-        let observed = failed.observed.map_or("no samples".to_string(), number);
-        row.push_str(&format!("  {} {observed}", failed.metric));
-    }
-    row
 }
 
 fn client(text: &mut String, result: &RunResult) {
@@ -476,7 +437,7 @@ fn warnings(text: &mut String, result: &RunResult) {
     }
 }
 
-fn more(text: &mut String, n: usize, what: &str) {
+pub(super) fn more(text: &mut String, n: usize, what: &str) {
     if n > 0 {
         line!(text, "  and {n} more {what} (see --output)");
     }

@@ -243,6 +243,13 @@ fn check_steps(key: &str, steps: &StepsResult) -> Result {
                 )
             },
         )?;
+        for (name, times) in [("ttft", &step.ttft), ("latency", &step.latency)] {
+            let Some(times) = times else { continue };
+            let key = format!("{key}.judged[{i}].{name}.count");
+            ensure(times.count <= step.requests, key, || {
+                format!("{} of {} requests", times.count, step.requests)
+            })?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A document with every key, for tests of writing and reading. Its figures are consistent.
 
 use crate::error::ExitCode;
-use crate::judge::{BreakingPoint, Judged, StepResult, StepsResult, ThresholdResult};
+use crate::judge::{BreakingPoint, Judged, StepResult, StepTimes, StepsResult, ThresholdResult};
 use crate::metrics::{
     Answer, Cause, FinishWord, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
 };
@@ -139,6 +139,20 @@ fn judged() -> Judged {
         to_seconds: 3.0,
         requests: 60,
         requests_per_second: 30.0,
+        output_tokens: 600,
+        output_tokens_per_second: 300.0,
+        ttft: Some(StepTimes {
+            count: 30,
+            p50: Some(11.0),
+            p90: Some(14.0),
+            p99: Some(19.0),
+        }),
+        latency: Some(StepTimes {
+            count: 60,
+            p50: Some(71.5),
+            p90: Some(80.0),
+            p99: Some(95.0),
+        }),
         ok: false,
         thresholds: thresholds(),
     };
