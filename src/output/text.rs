@@ -338,7 +338,8 @@ fn thresholds(text: &mut String, result: &RunResult) {
             None => breaking_point(t),
             Some(_) => String::new(),
         };
-        line!(text, "  {mark}  {rule:<38} {observed:>12}  {point}");
+        let row = format!("  {mark}  {rule:<38} {observed:>12}  {point}");
+        line!(text, "{}", row.trim_end());
     }
     more(
         text,

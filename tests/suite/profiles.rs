@@ -113,7 +113,9 @@ fn throughput_prints_its_steps_and_the_peak_that_passes() {
     );
     let ended = ran(&[&path, "-o", &output]).expect(0);
     assert!(
-        ended.stdout.contains("peak        4 VUs pass every threshold"),
+        ended
+            .stdout
+            .contains("peak        4 users: every threshold holds"),
         "{}",
         ended.stdout
     );
@@ -122,6 +124,17 @@ fn throughput_prints_its_steps_and_the_peak_that_passes() {
     let steps = document["steps"]["judged"].as_array().unwrap();
     let vus: Vec<&Value> = steps.iter().map(|step| &step["vus"]).collect();
     assert_eq!(vus, [1, 4]);
+    for step in steps {
+        assert!(step["output_tokens_per_second"].as_f64() > Some(0.0), "{step}");
+        assert!(step["ttft"]["p99"].as_f64() > Some(0.0), "{step}");
+        assert!(step["latency"]["p50"].as_f64() > Some(0.0), "{step}");
+    }
+    let thresholds = document["thresholds"].as_array().unwrap();
+    assert!(
+        thresholds
+            .iter()
+            .all(|t| t["ok"] == true && t["breaking_point"].is_null())
+    );
     assert_eq!(document["config"]["simulator"]["latency"], "instant");
 }
 
