@@ -118,7 +118,8 @@ fn leave_out(lines: &mut Vec<Line>, rows: usize) {
     }
 }
 
-/// Joins each row on the left, in `columns` with the gutter, with the line at its right. The pair matters as much as the better of both.
+/// Joins each row on the left, in `columns` with the gutter, with the line at its right. The pair matters as much as
+/// the better of both.
 fn side_by_side(left: Vec<(Place, Row)>, columns: usize, right: Vec<Line>, colour: bool) -> Vec<Line> {
     let mut lines = Vec::new();
     let (mut left, mut right) = (left.into_iter(), right.into_iter());
