@@ -204,8 +204,8 @@ fn arrived(written: std::io::Result<()>) -> Result<Exit, Failure> {
 fn probe(args: &cli::ProbeArgs) -> Result<Exit, Failure> {
     let probed = commands::probe::probe(args);
     let delivered = deliver(&probed.text);
-    if let Some(lacks) = &probed.problems {
-        tell(lacks);
+    if let Some(problems) = &probed.problems {
+        tell(problems);
     }
     let found = probed.problems.as_ref().map_or(Exit::Ok, |failure| failure.exit);
     Ok(Exit::combine(&[

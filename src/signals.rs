@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
 
-use crate::error::{ExitCode, Failure, Reason, hint_for_lack};
+use crate::error::{ExitCode, Failure, Reason, hint_for_shortage};
 
 /// More signals than anybody sends before the program has ended.
 const PENDING_MAX: usize = 16;
@@ -30,7 +30,7 @@ pub enum Phase {
 /// Before anything else could: no descriptor, or no thread, is left for the watch.
 fn refused(error: &std::io::Error) -> Failure {
     let what = format!("signals cannot be watched: {error}");
-    match error.raw_os_error().and_then(hint_for_lack) {
+    match error.raw_os_error().and_then(hint_for_shortage) {
         Some(hint) => Failure::new(ExitCode::Host, Reason::new(what).hint(hint)),
         None => Failure::internal(what),
     }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::blocking_http::wire::Wire;
-use crate::error::{is_lack, lossless, printable};
+use crate::error::{is_shortage, lossless, printable};
 use crate::http1::{Body, ContentType, HttpError, Limits, Method, ResponseParser, Step, encode};
 use crate::metrics::TlsFailure;
 use crate::tls::TlsTarget;
@@ -44,7 +44,7 @@ pub enum ProbeError {
     Refused,
     Unreachable(String),
     /// This host ran out of ports, descriptors or memory, or forbids the call; holds errno.
-    Lack(i32),
+    Shortage(i32),
     Timeout(Duration),
     /// The connection was reset before the answer ended.
     Reset,
@@ -59,7 +59,7 @@ impl fmt::Display for ProbeError {
         match self {
             ProbeError::Refused => f.write_str("connection refused"),
             ProbeError::Unreachable(reason) => f.write_str(reason),
-            ProbeError::Lack(errno) => std::io::Error::from_raw_os_error(*errno).fmt(f),
+            ProbeError::Shortage(errno) => std::io::Error::from_raw_os_error(*errno).fmt(f),
             ProbeError::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs_f32()),
             ProbeError::Reset => f.write_str("connection reset"),
             ProbeError::Http(HttpError::TlsRecord) => {
@@ -73,12 +73,12 @@ impl fmt::Display for ProbeError {
 
 impl std::error::Error for ProbeError {}
 
-/// Connects, and tells what lacks here from what the peer says.
+/// Connects. Errors distinguish a shortage of this host from an answer of the peer.
 pub fn connect(address: &SocketAddr, limit: Duration) -> Result<TcpStream, ProbeError> {
     TcpStream::connect_timeout(address, limit).map_err(|e| match e.raw_os_error() {
-        // Also said of an address that this host has no route to, such as ::1 without IPv6.
-        Some(errno) if is_lack(errno) && (errno != libc::EADDRNOTAVAIL || has_route(address)) => {
-            ProbeError::Lack(errno)
+        // The error also occurs for an address that this host has no route to, such as ::1 without IPv6.
+        Some(errno) if is_shortage(errno) && (errno != libc::EADDRNOTAVAIL || has_route(address)) => {
+            ProbeError::Shortage(errno)
         }
         _ => wire::explain(&e, limit),
     })

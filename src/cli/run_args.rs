@@ -126,7 +126,7 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_PORT", hide_env = true, value_name = "N", help_heading = TARGET)]
     pub port: Option<u16>,
 
-    /// Wait so long for a server that starts or loads its model: no connection yet, or 502, 503, 504
+    /// How long to wait for a server that is starting or loading its model (no connection yet, or 502, 503, 504)
     #[arg(long, env = "LLMLOAD_WAIT_FOR_TARGET", hide_env = true, value_name = "DURATION", value_parser = parse_duration, help_heading = TARGET)]
     pub wait_for_target: Option<Nanos>,
 

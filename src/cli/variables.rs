@@ -8,12 +8,12 @@ use super::Cli;
 use crate::error::{nearest, printable};
 
 const PREFIX: &str = "LLMLOAD_";
-/// Faults that the program's own tests ask for.
+/// The prefix, after `PREFIX`, of variables of the program's own tests.
 const OF_TESTS: &str = "TEST_";
 const NAME_CHARS_MAX: usize = 80;
 
-/// A line for each of `names` that begins as ours do and that no option of any command reads, with the nearest that
-/// one does read.
+/// Returns a line for each of `names` that begins like ours but is not read by an option of any command, with the
+/// nearest one that is.
 pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
     let mut known = BTreeSet::new();
     collect(&Cli::command(), &mut known);
@@ -32,7 +32,7 @@ pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
     unknown.into_iter().map(line).collect()
 }
 
-/// Without the prefix, so that `nearest` compares what differs.
+/// Collects the names without the prefix, so that `nearest` compares only what differs.
 fn collect(command: &Command, into: &mut BTreeSet<String>) {
     let variables = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str());
     into.extend(variables.filter_map(|name| Some(name.strip_prefix(PREFIX)?.to_owned())));

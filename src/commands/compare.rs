@@ -16,7 +16,7 @@ use crate::error::{ExitCode, Failure, Reason, escape, lossless, one_line, shown_
 use crate::net::clock;
 use crate::output::write_whole;
 
-/// Standard input in place of a file.
+/// The name that means standard input instead of a file.
 const STANDARD: &str = "-";
 
 /// The outcome of a comparison, for `main` to print.

@@ -129,7 +129,7 @@ fn write_profile(path: &Path, profile: &str, force: bool) -> Result<(), Failure>
     }
     if !force && !is_as_written(&old) {
         let what = "this file was not written by import-k6, or was edited since then";
-        let reason = Reason::new(what).hint("name another file with -o, or replace this one with --force");
+        let reason = Reason::new(what).hint("choose another file with -o, or replace this one with --force");
         let name = lossless(path.as_os_str().as_bytes());
         return Err(Failure::new(ExitCode::Config, reason.at(name, 0)));
     }

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 /// The size of one read. It is large because documents with details have hundreds of megabytes.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Standard input in place of a document.
+/// The name that means standard input instead of a file.
 const STANDARD: &str = "-";
 
-/// What a merge shows, and its exit code: the merged run's.
+/// The output of a merge, and its exit code, which is that of the merged run.
 #[derive(Debug)]
 pub struct Merged {
     pub summary: String,
@@ -149,7 +149,7 @@ impl Document {
     }
 }
 
-/// What standard input holds, in a file: a document is read twice.
+/// Copies standard input to a file, because a document is read twice.
 fn held_input() -> std::io::Result<File> {
     let mut held = output::unnamed()?;
     std::io::copy(&mut std::io::stdin().lock(), &mut held)?;
@@ -233,7 +233,7 @@ fn copy_parts(
     Ok(without)
 }
 
-/// False: the document has no details.
+/// Copies the details of a document; returns false if it has none.
 fn copy_part(spool: &mut DetailSpool, part: &Part, document: &Document) -> Result<bool, CopyError> {
     let mut check = DetailCheck::new(part);
     let document = document.open().map_err(CopyError::Refused)?;

@@ -250,8 +250,8 @@ fn document(found: &Findings) -> Value {
             "needed": memlock_needed(facts.ipc_lock, &found.need), "exempt": facts.ipc_lock },
         "local_ports": { "first": facts.local_ports.0, "last": facts.local_ports.1, "needed": found.need.vus },
         "somaxconn": facts.somaxconn,
-        "lacks": errors.iter().map(HostError::reason)
-            .map(|r| json!({ "what": r.what, "mend": r.hint })).collect::<Vec<_>>(),
+        "problems": errors.iter().map(HostError::reason)
+            .map(|r| json!({ "what": r.what, "fix": r.hint })).collect::<Vec<_>>(),
         "notes": advice(found),
     })
 }
@@ -333,7 +333,7 @@ mod tests {
         );
         let document = document(&found);
         assert_eq!(document["fits"], true);
-        assert_eq!(document["lacks"], json!([]));
+        assert_eq!(document["problems"], json!([]));
     }
 
     #[test]
@@ -354,12 +354,12 @@ mod tests {
         assert!(text(&found).contains("a run of 10000 VUs on 3 cores does NOT fit"));
         let document = document(&found);
         assert_eq!(document["fits"], false);
-        let listed = document["lacks"].as_array().unwrap();
+        let listed = document["problems"].as_array().unwrap();
         assert_eq!(listed.len(), 2);
         assert!(
             listed
                 .iter()
-                .all(|problem| problem["mend"].as_str().is_some_and(|m| !m.is_empty()))
+                .all(|problem| problem["fix"].as_str().is_some_and(|m| !m.is_empty()))
         );
     }
 

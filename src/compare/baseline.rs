@@ -85,7 +85,7 @@ impl Baselines {
         }
         let unwritable = |path: &Path, cause: &std::io::Error| {
             let reason = Reason::new(format!("cannot write: {cause}"));
-            let hint = "name a folder that you may write to with --folder";
+            let hint = "choose a folder that you may write to with --folder";
             Failure::new(ExitCode::Output, reason.hint(hint).at(shown_path(path), 0))
         };
         fs::create_dir_all(&self.folder).map_err(|e| unwritable(&self.folder, &e))?;
@@ -113,7 +113,7 @@ impl Baselines {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => {
                 let what = format!("{}: cannot be read: {e}", shown_path(&self.folder));
-                return Err(failure(what, "name the folder of the baselines with --folder"));
+                return Err(failure(what, "give the folder of the baselines with --folder"));
             }
         };
         let name = |entry: std::io::Result<fs::DirEntry>| {

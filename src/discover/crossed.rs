@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::blocking_http::{Answer, Peer, ProbeError};
-use crate::discover::{Url, lacking, unfit, unreachable};
+use crate::discover::{Url, out_of_resources, unfit, unreachable};
 use crate::error::{Failure, lossless};
 use crate::http1::{HttpError, Method};
 use crate::metrics::TlsFailure;
@@ -55,7 +55,7 @@ pub(super) fn silent(url: &Url, peer: &Peer<'_>, reason: &ProbeError) -> Failure
     match reason {
         ProbeError::Http(HttpError::TlsRecord) => return wants_tls(url),
         ProbeError::Tls(TlsFailure::PlainText) => return wants_plain(url),
-        ProbeError::Lack(errno) => return lacking(url, *errno),
+        ProbeError::Shortage(errno) => return out_of_resources(url, *errno),
         ProbeError::Refused | ProbeError::Unreachable(_) => return unreachable(url, reason),
         _ => {}
     }

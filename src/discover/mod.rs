@@ -20,7 +20,7 @@ use crate::api::{Api, Wording};
 use crate::blocking_http::{self, Answer, Peer, ProbeError};
 use crate::discover::find::{find_api, light_paths, named_paths};
 use crate::discover::paths::Places;
-use crate::error::{ExitCode, Failure, Place, Reason, hint_for_lack};
+use crate::error::{ExitCode, Failure, Place, Reason, hint_for_shortage};
 use crate::http1::check_path;
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::workload::Target;
@@ -254,13 +254,13 @@ fn is_llmsim(answer: &Answer) -> bool {
 }
 
 /// Returns the failure for a target that was not even asked, because this host has run out of something.
-fn lacking(url: &Url, errno: i32) -> Failure {
+fn out_of_resources(url: &Url, errno: i32) -> Failure {
     let error = std::io::Error::from_raw_os_error(errno);
     let what = format!(
         "target {}: this host cannot open a connection: {error}",
         url.origin()
     );
-    let hint = hint_for_lack(errno).unwrap_or("check the limits of this host");
+    let hint = hint_for_shortage(errno).unwrap_or("check the limits of this host");
     Failure::new(ExitCode::Host, Reason::new(what).hint(hint))
 }
 
@@ -319,7 +319,7 @@ fn reachable(
     for (address, result) in addresses.into_iter().zip(results) {
         match result {
             Ok(()) => open.push(address),
-            Err(ProbeError::Lack(errno)) => return Err(lacking(url, errno)),
+            Err(ProbeError::Shortage(errno)) => return Err(out_of_resources(url, errno)),
             Err(reason) => dead.push(format!("{address} {reason}")),
         }
     }

@@ -1,9 +1,9 @@
-//! What a response that cannot be read amounts to.
+//! Decides the outcome of a response that cannot be read.
 
 use crate::http1::HttpError;
 use crate::metrics::{Cause, Outcome};
 
-/// What came in place of a stream.
+/// Tells what came instead of a stream, by its beginning.
 pub(super) fn cause_of_document(begin: &[u8]) -> Cause {
     let begin = begin
         .strip_prefix(b"\xef\xbb\xbf")

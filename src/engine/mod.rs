@@ -76,11 +76,11 @@ pub enum Report {
     Failed(CoreFailure),
 }
 
-/// Why a core could not start, or not continue.
+/// The reason why a core could not start or continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoreFailure {
     pub what: String,
-    /// The error of the operating system behind it, if there is one: before the load it may be a lack of this host.
+    /// The error of the operating system behind it, if there is one. Before the load it may be a shortage of this host.
     pub errno: Option<i32>,
 }
 

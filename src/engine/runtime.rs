@@ -105,7 +105,7 @@ fn executor(cpu: usize) -> Result<LocalExecutor, CoreFailure> {
 }
 
 impl CoreFailure {
-    /// A reason that is no error of the operating system.
+    /// Makes a failure that is not an error of the operating system.
     pub fn of(what: impl Into<String>) -> CoreFailure {
         CoreFailure {
             what: what.into(),
@@ -113,7 +113,7 @@ impl CoreFailure {
         }
     }
 
-    /// `what` was refused by the operating system.
+    /// Makes a failure for `what`, which the operating system refused.
     pub fn io(what: &str, error: &io::Error) -> CoreFailure {
         CoreFailure {
             what: format!("{what}: {error}"),

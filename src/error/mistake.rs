@@ -68,7 +68,7 @@ impl std::error::Error for Reason {}
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     pub name: String,
-    /// Line number, counted from 1; 0 where there is no line.
+    /// Line number, counted from 1; 0 if there is no line.
     pub line: usize,
 }
 
@@ -131,7 +131,7 @@ impl PartialEq for Mistake {
 impl Eq for Mistake {}
 
 impl Mistake {
-    /// Line number, counted from 1; 0 where there is no line.
+    /// Line number, counted from 1; 0 if there is no line.
     pub fn line(&self) -> usize {
         self.place.as_ref().map_or(0, |place| place.line)
     }

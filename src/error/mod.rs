@@ -3,16 +3,16 @@
 
 mod exit;
 mod failure;
-mod lack;
 mod mistake;
 mod safe_text;
+mod shortage;
 
 pub use exit::{ExitCode, FINDINGS_FAILED, NOT_JUDGED};
 pub use failure::Failure;
-pub use lack::{hint_for_lack, is_lack};
 pub use mistake::{Mistake, Mistakes, Place, Reason, nearest};
 #[cfg(test)]
 pub use safe_text::HOSTILE;
 pub use safe_text::{
     escape, is_unsafe, lossless, one_line, printable, quoted, safe_json, shown_path, yaml_escaped,
 };
+pub use shortage::{hint_for_shortage, is_shortage};

@@ -23,14 +23,14 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// No limit is known, which is treated as if there were none: what lacks then shows by its effect.
+    /// No limit is known, which is treated as if there were none. A shortage then shows by its effect.
     pub const UNKNOWN: Limit = Limit {
         soft: None,
         hard: None,
     };
 
-    /// Reads one line of /proc/self/limits. The system call for it is no alternative: where a filter refuses it,
-    /// libraries return memory that was never written.
+    /// Reads one line of /proc/self/limits. The system call is not an alternative: if a filter refuses it, libraries
+    /// return memory that was never written.
     fn read(name: &str) -> Self {
         Limit::parse(&read_text("/proc/self/limits"), name).unwrap_or(Limit::UNKNOWN)
     }

@@ -84,12 +84,14 @@ fn same_run(a: &Part, b: &Part) -> Result<(), Reason> {
         texts.join(", ")
     };
     if a.document.run.versions != b.document.run.versions {
-        let hint = "one version draws one plan: run all shards with the same";
+        let hint =
+            "run all shards with the same version, because versions may differ in how they draw requests";
         return differ("not the same version", &versions(a), &versions(b), hint);
     }
     if a.document.client.stamp_source != b.document.client.stamp_source {
         let text = |part: &Part| format!("{:?}", part.document.client.stamp_source).to_lowercase();
-        let hint = "stamps of two kinds do not add: the same --stamp for all";
+        let hint =
+            "run all shards with the same --stamp, because figures of different stamps cannot be joined";
         return differ("not the same --stamp", &text(a), &text(b), hint);
     }
     let (plan_a, plan_b) = (common(&a.document.config), common(&b.document.config));

@@ -1,4 +1,4 @@
-//! Counts what ended after the load had: it was measured, and is no part of the load's rates.
+//! Counts what ended after the load: it was measured, but is not part of the load's rates.
 
 use crate::metrics::{Outcome, Sample};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct AfterLoad {
     pub ok: u64,
     pub failed: u64,
-    /// Of both.
+    /// The output tokens of both.
     pub output_tokens: u64,
 }
 

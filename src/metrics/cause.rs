@@ -61,9 +61,9 @@ causes! {
     BadStatus => "bad_status", "status outside 200 to 599";
     /// Of `not_streamed`.
     EmptyBody => "empty_body", "empty body";
-    JsonDocument => "json_document", "a JSON document in place of a stream";
-    Html => "html", "HTML in place of a stream";
-    OtherBody => "other_body", "something else in place of a stream";
+    JsonDocument => "json_document", "a JSON document instead of a stream";
+    Html => "html", "HTML instead of a stream";
+    OtherBody => "other_body", "something else instead of a stream";
     NoEvents => "no_events", "an event stream without an event";
     Not200 => "not_200", "a 2xx other than 200";
 }

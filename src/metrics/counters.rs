@@ -29,7 +29,7 @@ pub struct CoreCounters {
     pub details_lost: u64,
     /// Turns of the loop that exceeded its limit.
     pub loop_stalls: u64,
-    /// The longest of them, which is no sum.
+    /// The longest of them; parts are joined by their maximum, not by a sum.
     pub longest_stall_ns: u64,
     /// Time in which the worker could have run, but had no CPU.
     pub run_delay_ns: u64,

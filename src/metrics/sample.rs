@@ -50,16 +50,16 @@ pub struct Sample {
     pub answer: Answer,
 }
 
-/// What was noticed about an answer beside its times.
+/// The facts about an answer apart from its times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// What the server said of the end, where the answer came to it.
+    /// The server's reason for the end, if the answer has one.
     pub finish: Option<FinishWord>,
-    /// What exactly was wrong, where the outcome has several causes.
+    /// The cause of the outcome, if it has several possible ones.
     pub cause: Option<Cause>,
-    /// It is ok, text was asked for, and none came.
+    /// The answer is ok and should have had text, but has none.
     pub without_text: bool,
-    /// An event stream whose content type does not say so.
+    /// The answer is an event stream, but its content type does not say so.
     pub untyped: bool,
 }
 

@@ -19,13 +19,13 @@ pub fn realtime() -> Nanos {
     nanos(ClockId::Realtime)
 }
 
-/// Returns for how long the machine has slept since it was booted, in which CLOCK_MONOTONIC stands still.
+/// Returns for how long the machine has slept since it was booted, which CLOCK_MONOTONIC does not count.
 pub fn suspended() -> Nanos {
     let awake = monotonic();
     nanos(ClockId::Boottime).saturating_sub(awake)
 }
 
-/// Returns how long the calling thread has waited for a CPU while it could have run; `None` where the kernel does not
+/// Returns how long the calling thread has waited for a CPU while it could have run; `None` if the kernel does not
 /// count it.
 pub fn run_delay() -> Option<Nanos> {
     let counts = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;

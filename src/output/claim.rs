@@ -1,9 +1,9 @@
 //! A claim on a document's name: one process at a time writes it, also where several hosts share the folder.
 //!
-//! The claim is a file `.NAME.lock` beside the document. It appears with its content and its lock at once, because
-//! it is made under another name and linked (`link` fails on a name that exists, on NFS too). The process that made it
-//! removes it. The kernel drops the lock of a process that was killed, and its next claimant on the same host takes
-//! the file over. A claim of another host is left alone: locks may not reach so far.
+//! The claim is a file `.NAME.lock` in the document's folder. It appears together with its content and its lock,
+//! because it is made under another name and linked (`link` fails on a name that exists, also on NFS). The process that
+//! made it removes it. The kernel drops the lock of a process that was killed, and the next claimant on the same host
+//! takes the file over. A claim of another host is left alone, because locks may not reach that far.
 
 use crate::error::{ExitCode, Failure, Reason, lossless, shown_path};
 use crate::output::error::unwritten;
@@ -15,9 +15,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Names and locks that change hands while they are looked at are looked at again.
+/// The number of attempts. A name or a lock that changes while it is looked at is looked at again.
 const ATTEMPTS_MAX: usize = 16;
-/// What a claim says of its process is shorter.
+/// The largest content of a claim.
 const HOLDER_BYTES_MAX: u64 = 4096;
 
 /// A claim that is held until it is dropped.
@@ -27,10 +27,10 @@ pub(super) struct Claim {
     file: File,
 }
 
-/// Why a name was not to be had.
+/// The reason why a name could not be claimed.
 #[derive(Debug)]
 pub(super) enum Unclaimed {
-    /// Another run has it, and the error says so.
+    /// Another run has claimed it, as the error says.
     Held(Failure),
     Failed(Failure),
 }
@@ -47,7 +47,8 @@ impl Unclaimed {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Holder {
     host: String,
-    /// The kernel's number for this boot: it tells hosts of one name apart, and joins containers of one host.
+    /// The kernel's number for this boot, which differs for two hosts of one name and is the same for containers of one
+    /// host.
     boot: String,
     pid: u32,
 }
@@ -97,7 +98,7 @@ impl Holder {
         }
     }
 
-    /// A claim that cannot be read belongs to nobody known.
+    /// Reads the holder. A claim that cannot be read belongs to an unknown process.
     fn read(file: &File) -> Holder {
         let mut text = Vec::new();
         let read = file.take(HOLDER_BYTES_MAX).read_to_end(&mut text);
@@ -106,19 +107,19 @@ impl Holder {
             .unwrap_or_default()
     }
 
-    /// A disk that is full takes the name alone, which is enough.
+    /// Writes the holder. If the disk is full, the empty file is enough of a claim.
     fn write(&self, mut file: &File) {
         if let Ok(text) = serde_json::to_vec(self) {
             let _ = file.write_all(&text);
         }
     }
 
-    /// Whether the process of this claim has ended. `locked`: the kernel has given us its lock.
+    /// Tells whether the process of this claim has ended. `locked` means that the kernel has given us its lock.
     fn is_gone(&self, locked: bool) -> bool {
         let mine = Holder::mine();
         let same_kernel = self.boot == mine.boot && !mine.boot.is_empty();
         match locked {
-            // Another boot of this host has ended with all its processes.
+            // An earlier boot of this host has ended, and so have its processes.
             true => same_kernel || self.host == mine.host || *self == Holder::default(),
             false => same_kernel && self.host == mine.host && !is_running(self.pid),
         }
@@ -146,7 +147,7 @@ fn place(lock: &Path) -> io::Result<File> {
     match linked {
         Ok(()) => Ok(file),
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(e),
-        // A file system without links.
+        // This file system has no links.
         Err(_) => place_without_links(lock),
     }
 }
@@ -154,7 +155,7 @@ fn place(lock: &Path) -> io::Result<File> {
 fn place_without_links(lock: &Path) -> io::Result<File> {
     let file = create_new(lock, FOR_ALL)?;
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        // Somebody saw it between the two calls, and has it now.
+        // Another process saw it between the two calls, and has it now.
         return Err(ErrorKind::AlreadyExists.into());
     }
     Holder::mine().write(&file);
@@ -163,7 +164,7 @@ fn place_without_links(lock: &Path) -> io::Result<File> {
 
 enum Taken {
     Ours(File),
-    /// Its process has removed it just now.
+    /// Its process has just removed it.
     Gone,
     HeldBy(Holder),
 }
@@ -178,7 +179,7 @@ fn take_over(lock: &Path) -> io::Result<Taken> {
     let mut file = match opened {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Taken::Gone),
-        // Another user's.
+        // It belongs to another user.
         Err(e) if e.kind() == ErrorKind::PermissionDenied => return Ok(Taken::HeldBy(of_another_user(lock))),
         Err(e) => return Err(e),
     };
@@ -208,7 +209,7 @@ fn of_another_user(lock: &Path) -> Holder {
     File::open(lock).map_or_else(|_| Holder::default(), |file| Holder::read(&file))
 }
 
-/// What is said of a name that another run has.
+/// Returns the failure for a name that another run has claimed.
 fn held(document: &Path, lock: &Path, holder: &Holder) -> Failure {
     let mine = Holder::mine();
     let name = lossless(document.as_os_str().as_bytes());
@@ -216,7 +217,7 @@ fn held(document: &Path, lock: &Path, holder: &Holder) -> Failure {
         Failure::new(ExitCode::Output, Reason::new(what).hint(hint).at(&*name, 0))
     };
     if *holder == mine {
-        let hint = "name another file with --output, or another directory with --results-dir";
+        let hint = "choose another file with --output, or another directory with --results-dir";
         return refused(
             "two documents of this run have this name".to_owned(),
             hint.to_owned(),
@@ -228,9 +229,9 @@ fn held(document: &Path, lock: &Path, holder: &Holder) -> Failure {
         pid => format!(" (process {pid} on {})", holder.host),
     };
     let hint = match holder.boot == mine.boot {
-        true => "wait for its end, or name another file with --output".to_owned(),
+        true => "wait until it has ended, or choose another file with --output".to_owned(),
         false => format!(
-            "wait for its end, or name another file with --output; if it was killed, remove {}",
+            "wait until it has ended, or choose another file with --output; if it was killed, remove {}",
             shown_path(lock)
         ),
     };

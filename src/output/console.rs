@@ -1,5 +1,5 @@
-//! Standard error during a run, on a thread of its own: whoever does not read it (a terminal after Ctrl-S, a hung
-//! connection, a pipe that is full) holds back this thread and nobody else.
+//! Writes standard error during a run, on a thread of its own, so that a reader that does not read (a terminal after
+//! Ctrl-S, a hung connection, a full pipe) holds back only this thread.
 
 use crate::error::one_line;
 use crate::output::terminal::{Frames, Screen, size, write};
@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Lines that wait to be read. Those that come while so many wait are counted, not kept.
+/// The number of lines that may wait to be read. Further ones are only counted.
 const WAITING_MAX: usize = 1_000;
 
-/// Takes lines and blocks without waiting for whoever reads them. Clones write to the same standard error.
+/// Accepts lines and blocks without waiting for a reader. Clones write to the same standard error.
 #[derive(Clone, Debug)]
 pub struct Console {
     shared: Arc<Shared>,
@@ -19,9 +19,9 @@ pub struct Console {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Something is to be written.
+    /// Signals that something is to be written.
     work: Condvar,
-    /// Everything is written.
+    /// Signals that everything is written.
     idle: Condvar,
 }
 
@@ -31,17 +31,17 @@ struct State {
     /// The thread is in a write, however long that takes.
     writing: bool,
     cpu: Option<usize>,
-    /// No thread could be started: whoever says something writes it.
+    /// No thread could be started, so each caller writes its own lines.
     alone: bool,
     written: Written,
 }
 
-/// What the thread writes next.
+/// The text that the thread writes next.
 #[derive(Debug, Default)]
 struct Waiting {
     lines: VecDeque<String>,
     left_out: u64,
-    /// Only the last one counts: an older one that was never on the screen is of no use.
+    /// The last block; older ones that were never on the screen are dropped.
     block: Option<Vec<String>>,
 }
 
@@ -58,7 +58,7 @@ impl Waiting {
     }
 }
 
-/// What stands on the screen.
+/// The block that is on the screen.
 #[derive(Debug, Default)]
 struct Written {
     frames: Frames,
@@ -66,7 +66,7 @@ struct Written {
 }
 
 impl Written {
-    /// The text that brings the screen up to date: the block off, the lines, the block on.
+    /// Returns the text that brings the screen up to date: it removes the block, prints the lines, and draws the block.
     fn update(&mut self, waiting: Waiting, columns: usize, rows: usize) -> String {
         let mut text = self.frames.erase(columns);
         for line in &waiting.lines {
@@ -76,7 +76,7 @@ impl Written {
         if waiting.left_out > 0 {
             let left_out = waiting.left_out;
             text.push_str(&format!(
-                "{left_out} lines are left out here: nobody read them in time\n"
+                "{left_out} lines are missing here, because they were not read in time\n"
             ));
         }
         if let Some(block) = waiting.block {
@@ -110,23 +110,24 @@ impl Console {
         self.state().cpu = Some(cpu);
     }
 
-    /// Prints one line above the block, whatever the line holds.
+    /// Prints one line above the block, and escapes what a terminal would obey.
     pub fn say(&self, line: &str) {
         let line = one_line(line).into_owned();
         self.change(|waiting| waiting.say(line));
     }
 
-    /// Shows this block in place of the last one.
+    /// Shows this block instead of the last one.
     pub fn draw(&self, block: Vec<String>) {
         self.change(|waiting| waiting.block = Some(block));
     }
 
-    /// The live block's screen. `None` where standard error is no terminal that could show one.
+    /// Returns the screen of the live block; `None` if standard error is not a terminal that can show one.
     pub fn screen(&self) -> Option<Screen> {
         Screen::on_console(self.clone())
     }
 
-    /// Waits until all is written, for `limit` at most where there is one. False: somebody does not read.
+    /// Waits until everything is written, for at most `limit` if there is one. Returns false if the reader does not
+    /// read.
     pub fn drain(&self, limit: Option<Duration>) -> bool {
         let is_busy = |state: &mut State| state.writing || !state.waiting.is_empty();
         let state = self.state();
@@ -159,7 +160,7 @@ impl Console {
 }
 
 impl Shared {
-    /// It is held for moments only: never while something is written, but where there is no thread.
+    /// Locks the state. It is only held for moments, and while something is written only if there is no thread.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,7 +179,7 @@ impl Shared {
             drop(state);
             if cpu != pinned {
                 pinned = cpu;
-                // A refusal leaves the thread where it is.
+                // If this fails, the thread stays where it is.
                 cpu.map(|id| core_affinity::set_for_current(core_affinity::CoreId { id }));
             }
             written.write(waiting);
@@ -201,7 +202,7 @@ mod tests {
         }
         let text = Written::default().update(waiting, 80, 24);
         assert_eq!(text.matches("line ").count(), WAITING_MAX);
-        assert!(text.contains("\n7 lines are left out here"), "{text}");
+        assert!(text.contains("\n7 lines are missing here"), "{text}");
         assert_eq!(text.matches("block ").count(), 1);
         assert!(text.contains("block 1006\n"));
     }

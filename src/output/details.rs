@@ -43,7 +43,7 @@ pub struct DetailSpool {
     buffer: Vec<u8>,
 }
 
-/// A finished spool. It is read through the file that was written, whatever its name stands for by now.
+/// A finished spool. It is read through the file that was written, whatever has its name by now.
 #[derive(Debug)]
 pub struct Spooled {
     path: PathBuf,
@@ -54,8 +54,8 @@ pub struct Spooled {
 }
 
 impl DetailSpool {
-    /// Creates the file, for this process alone. What a run that was killed has left under the name is kept under
-    /// another one, see [`Self::kept`].
+    /// Creates the file, for this process alone. A file that a killed run has left under the name is kept under another
+    /// one, see [`Self::kept`].
     pub fn create(
         path: &Path,
         series_names: &[String],
@@ -89,7 +89,7 @@ impl DetailSpool {
         }
     }
 
-    /// Where the details of an earlier run that was killed are now.
+    /// Returns the place of the details of an earlier run that was killed.
     pub fn kept(&self) -> Option<&Path> {
         self.kept.as_deref()
     }
@@ -252,7 +252,7 @@ impl Spooled {
                 .min(usize::try_from(self.good - at).unwrap_or(usize::MAX));
             let n = self.file.read_at(&mut chunk[..most], at)?;
             if n == 0 {
-                let what = format!("{} was cut by somebody else", shown_path(&self.path));
+                let what = format!("{} was truncated by another process", shown_path(&self.path));
                 return Err(std::io::Error::new(ErrorKind::UnexpectedEof, what));
             }
             at += n as u64;

@@ -1,4 +1,4 @@
-//! Failures of the output. The run continues, the summary is printed, and the exit code tells of the failure.
+//! Failures of the output. The run continues, the summary is printed, and the exit code reports the failure.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ pub(crate) fn unwritten(path: &Path, action: &str, cause: &std::io::Error) -> Fa
         ErrorKind::FileTooLarge => "raise the limit of a file's size: ulimit -f unlimited",
         ErrorKind::NotFound => "create the directory first",
         ErrorKind::PermissionDenied => {
-            "name a directory that you may write to with --output or --results-dir"
+            "choose a directory that you may write to with --output or --results-dir"
         }
-        ErrorKind::IsADirectory => "name a file in it with --output",
-        _ => "name another file with --output, or another directory with --results-dir",
+        ErrorKind::IsADirectory => "choose a file in it with --output",
+        _ => "choose another file with --output, or another directory with --results-dir",
     };
     let reason = Reason::new(format!("cannot {action}: {cause}")).hint(hint);
     let name = lossless(path.as_os_str().as_bytes());

@@ -1,4 +1,4 @@
-//! The files that the result document is written to: the one that was named, and a new one in the results' folder.
+//! The files that the result document is written to: the one that was given, and a new one in the results' folder.
 
 use crate::error::Failure;
 use crate::output::claim::Unclaimed;
@@ -16,7 +16,7 @@ const SAME_SECOND_MAX: usize = 1_000;
 pub struct OutputFiles(Vec<OutputFile>);
 
 impl OutputFiles {
-    /// Prepares the files. `output` is the file that was named. `results` is a folder, created if it does not exist,
+    /// Prepares the files. `output` is the file that was given. `results` is a folder, created if it does not exist,
     /// and the time that names the file in it.
     pub fn prepare(
         output: Option<&Path>,
@@ -38,17 +38,17 @@ impl OutputFiles {
         self.0.iter().find_map(OutputFile::spool_path)
     }
 
-    /// Refuses a link or a FIFO at [`Self::spool_path`], which only a spool would find out about.
+    /// Refuses a link or a FIFO at [`Self::spool_path`], which only a spool would detect.
     pub fn check_spool(&self) -> Result<(), Failure> {
         self.spool_path().map_or(Ok(()), |path| spool_file::check(&path))
     }
 
-    /// What is there only while this process has the names.
+    /// Returns the files that exist only while this process has the names.
     pub fn temporaries(&self) -> Vec<PathBuf> {
         self.0.iter().flat_map(OutputFile::temporaries).collect()
     }
 
-    /// Whether a document goes to standard output, where nothing else may stand then.
+    /// Tells whether a document goes to standard output, to which nothing else may be written then.
     pub fn use_standard_output(&self) -> bool {
         self.0.iter().any(OutputFile::is_standard_output)
     }
@@ -72,8 +72,8 @@ impl OutputFiles {
     }
 }
 
-/// The first name of this second that is free: not a document's, not that of a run that is still going on, and not one
-/// whose details a killed run has left. `test_run_20261122_030405.json`, UTC; a second one of the same second ends in
+/// Returns the first free name of this second: not that of a document, of a run that is still going on, or of details
+/// that a killed run has left. It is `test_run_20261122_030405.json`, in UTC; a second one of the same second ends in
 /// `_2.json`.
 fn free_file(folder: &Path, now: OffsetDateTime) -> Result<OutputFile, Failure> {
     let (date, time) = (now.date(), now.time());
@@ -101,13 +101,13 @@ fn free_file(folder: &Path, now: OffsetDateTime) -> Result<OutputFile, Failure> 
             Err(Unclaimed::Failed(failure)) => return Err(failure),
         };
         let spool_is_there = file.spool_path().is_some_and(|spool| is_there(&spool));
-        // Whoever had the name until now may have written the document meanwhile.
+        // The process that had the name until now may have written the document in the meantime.
         if !spool_is_there && !is_there(&path) {
             return Ok(file);
         }
     }
     let cause = std::io::Error::other(format!(
-        "{SAME_SECOND_MAX} results of this second are there already"
+        "there are already {SAME_SECOND_MAX} results of this second"
     ));
     Err(unwritten(folder, "create a file in it", &cause))
 }

@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Standard output in place of a file.
+/// The name that means standard output instead of a file.
 const STANDARD: &str = "-";
-/// A FIFO's reader is often started beside us, a moment later.
+/// The time to wait for a FIFO's reader, which is often started a moment after this program.
 const READER_WITHIN: Duration = Duration::from_secs(10);
 const READER_LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -32,16 +32,16 @@ pub struct OutputFile {
 
 #[derive(Clone, Debug)]
 enum Destination {
-    /// Through this file, which is renamed. The claim keeps other runs away from the name.
+    /// It is written to this file, which is then renamed. The claim keeps other runs away from the name.
     Renamed { temporary: PathBuf, claim: Arc<Claim> },
-    /// A device or a pipe is written in place. Open from the check on: a pipe's reader leaves when its last
-    /// writer does.
+    /// A device or a pipe is written directly. It is open from the check on, because a pipe's reader leaves when its
+    /// last writer does.
     InPlace(Arc<File>),
 }
 
 impl OutputFile {
-    /// Checks what can be checked before the run: that the path is no directory, that its directory takes
-    /// a new file, and that no other run is about to write it. An existing document stays as it is until the new one is
+    /// Checks what can be checked before the run: that the path is not a directory, that a file can be created in its
+    /// directory, and that no other run is about to write it. An existing document stays as it is until the new one is
     /// complete. `-` is standard output.
     pub fn prepare(path: &Path) -> Result<OutputFile, Failure> {
         let opened = match is_standard(path) {
@@ -61,14 +61,14 @@ impl OutputFile {
         }
     }
 
-    /// The place of a regular file.
+    /// Claims the place of a regular file.
     pub(super) fn claim(path: &Path) -> Result<OutputFile, Unclaimed> {
         let failed = |e: std::io::Error| Unclaimed::Failed(unwritten(path, "create", &e));
         let temporary = hidden_beside(path, &format!("{}.tmp", std::process::id()));
         let temporary = temporary.ok_or_else(|| failed(ErrorKind::InvalidFilename.into()))?;
         let claim = Claim::of(path)?;
         create_temporary(&temporary).map_err(failed)?;
-        // Gone again until it is needed, so that a kill during the run leaves no stray file.
+        // It is removed until it is needed, so that a kill during the run leaves no stray file.
         std::fs::remove_file(&temporary).map_err(failed)?;
         Ok(OutputFile {
             path: path.to_path_buf(),
@@ -83,8 +83,8 @@ impl OutputFile {
         &self.path
     }
 
-    /// What is there only while this process has the name: what `write` fills before it gets its name, and the claim.
-    /// None for a device or a pipe.
+    /// Returns the files that exist only while this process has the name: the one that `write` renames, and the claim.
+    /// A device or a pipe has none.
     pub fn temporaries(&self) -> Vec<PathBuf> {
         match &self.way {
             Destination::Renamed { temporary, claim } => vec![temporary.clone(), claim.path().to_path_buf()],
@@ -92,13 +92,13 @@ impl OutputFile {
         }
     }
 
-    /// Whether it is standard output, where nothing else may stand then.
+    /// Tells whether it is standard output, to which nothing else may be written then.
     pub fn is_standard_output(&self) -> bool {
         matches!(self.way, Destination::InPlace(_))
             && (is_standard(&self.path) || descriptor(&self.path) == Some(1))
     }
 
-    /// Where the details of this document are spooled. `None`: a device or a pipe has no file beside it.
+    /// Returns the path of the spool for this document's details; `None` for a device or a pipe.
     pub fn spool_path(&self) -> Option<PathBuf> {
         if matches!(self.way, Destination::InPlace(_)) {
             return None;
@@ -108,8 +108,8 @@ impl OutputFile {
         Some(path.into())
     }
 
-    /// The document appears under its name only when it is complete. On an error the old document, if any, is
-    /// still there; where the error is one of the details, the new one is there without them.
+    /// Writes the document, which appears under its name only when it is complete. On an error the old document, if
+    /// any, is still there. If the error is about the details, the new one is there without them.
     pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), Failure> {
         let temporary = match &self.way {
             Destination::Renamed { temporary, .. } => temporary,
@@ -147,7 +147,7 @@ impl OutputFile {
     }
 }
 
-/// The folder of `path` was there when the run began.
+/// Returns the failure for a folder that was removed during the run; `None` if it is still there.
 fn vanished(path: &Path, error: &std::io::Error) -> Option<Failure> {
     (error.kind() == ErrorKind::NotFound).then(|| {
         let what = "cannot write: its directory was removed or renamed during the run";
@@ -158,16 +158,16 @@ fn vanished(path: &Path, error: &std::io::Error) -> Option<Failure> {
     })
 }
 
-/// `None`: a regular file.
+/// Opens a file that is written directly; `None` for a regular file.
 fn in_place(path: &Path, found: &std::fs::Metadata) -> std::io::Result<Option<File>> {
     match descriptor(path) {
         Some(1) => return standard_output(),
-        // At its end, if it is a file: it has an offset of its own.
+        // If it is a file, it is written at its end, because this open file has an offset of its own.
         Some(_) => return OpenOptions::new().append(true).open(path).map(Some),
         None if found.is_file() => return Ok(None),
         None => {}
     }
-    // Open until the file is open for good: the reader leaves with its last writer.
+    // It stays open until the file is open for good, because the reader leaves with its last writer.
     let _reader = match found.file_type().is_fifo() {
         true => Some(await_reader(path)?),
         false => None,
@@ -175,7 +175,7 @@ fn in_place(path: &Path, found: &std::fs::Metadata) -> std::io::Result<Option<Fi
     OpenOptions::new().write(true).open(path).map(Some)
 }
 
-/// Returns when somebody has opened the FIFO for reading: whoever opens it for writing would wait without a word.
+/// Waits until the FIFO has a reader. Opening it for writing would wait as well, but without a limit.
 fn await_reader(path: &Path) -> std::io::Result<File> {
     let begun = std::time::Instant::now();
     loop {
@@ -189,7 +189,7 @@ fn await_reader(path: &Path) -> std::io::Result<File> {
             }
             Err(e) if e.raw_os_error() == Some(libc::ENXIO) => {
                 let what = format!(
-                    "it is a FIFO that nobody has read from for {} s",
+                    "it is a FIFO, and has had no reader for {} s",
                     READER_WITHIN.as_secs()
                 );
                 return Err(std::io::Error::other(what));
@@ -208,7 +208,8 @@ fn is_standard(path: &Path) -> bool {
     path.as_os_str() == STANDARD
 }
 
-/// The number of an open file of this process that the path names: `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3`.
+/// Returns the number of an open file of this process if the path names one: `/dev/stdout`, `/dev/fd/3`,
+/// `/proc/self/fd/3`.
 fn descriptor(path: &Path) -> Option<u32> {
     let link = std::fs::read_link(path).ok();
     let own = std::fs::canonicalize("/proc/self/fd").ok()?;

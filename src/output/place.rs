@@ -1,4 +1,4 @@
-//! How a name in a folder is taken: never through a link, never over a file that somebody else has put there.
+//! Creates files in a folder without following a link or overwriting a file of another process.
 
 use crate::error::Failure;
 use crate::output::error::unwritten;
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// The permissions of a file that is meant to be shared, before the umask.
 pub(super) const FOR_ALL: u32 = 0o644;
-/// The permissions of a file that nobody else has a use for.
+/// The permissions of a file that only this process uses.
 pub(super) const FOR_OWNER: u32 = 0o600;
 
-/// Creates the file: O_EXCL fails on whatever has the name already, links included.
+/// Creates the file. O_EXCL makes this fail if anything has the name already, links included.
 pub(super) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -25,8 +25,8 @@ pub(super) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
         .open(path)
 }
 
-/// Creates the temporary file of a document whose name this process holds. One that is there already was left by a dead
-/// process that had our number.
+/// Creates the temporary file of a document whose name this process has claimed. One that is already there was left by
+/// a dead process with the same number.
 pub(super) fn create_temporary(path: &Path) -> io::Result<File> {
     match create_new(path, FOR_ALL) {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {
@@ -37,7 +37,7 @@ pub(super) fn create_temporary(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether the open `file` still has the name `path`.
+/// Tells whether the open `file` still has the name `path`.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
@@ -45,7 +45,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// `.NAME.ENDING` in the same folder. `None`: the path does not end in a name.
+/// Returns `.NAME.ENDING` in the same folder; `None` if the path does not end in a name.
 pub(super) fn hidden_beside(path: &Path, ending: &str) -> Option<PathBuf> {
     let mut name = OsString::from(".");
     name.push(path.file_name()?);
@@ -53,13 +53,13 @@ pub(super) fn hidden_beside(path: &Path, ending: &str) -> Option<PathBuf> {
     Some(path.with_file_name(name))
 }
 
-/// A word that no other process has, on other hosts neither.
+/// Returns a word that no other process has, on this host or another.
 pub(super) fn unique() -> String {
     let random = RandomState::new().build_hasher().finish();
     format!("{}-{random:016x}", std::process::id())
 }
 
-/// What a name stands for where it is not a regular file, in the words of an error.
+/// Describes what a name refers to if it is not a regular file, for an error.
 pub(super) fn kind_of(found: &fs::Metadata) -> &'static str {
     let kind = found.file_type();
     match () {
@@ -71,7 +71,7 @@ pub(super) fn kind_of(found: &fs::Metadata) -> &'static str {
     }
 }
 
-/// A file that no folder lists, and that is gone when it is closed.
+/// Opens a file that no folder lists, and that is removed when it is closed.
 pub(crate) fn unnamed() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!(".llmload-{}", unique()));
     let file = create_new(&path, FOR_OWNER)?;
@@ -79,7 +79,8 @@ pub(crate) fn unnamed() -> io::Result<File> {
     Ok(file)
 }
 
-/// Writes a file whole or not at all: under another name first, then renamed. A device or a pipe is written in place.
+/// Writes a file completely or not at all: under another name first, which is then renamed. A device or a pipe is
+/// written directly.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let failed = |e: io::Error| unwritten(path, "write", &e);
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {

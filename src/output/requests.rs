@@ -1,10 +1,11 @@
-//! How many requests there were, and how many of them came to an end: the first figures of the summary.
+//! Writes the first figures of the summary: how many requests there were, and how many of them ended.
 
 use crate::output::numbers::{grouped, success};
 use crate::output::text::line;
 use crate::result::Totals;
 
-/// A share of good ones says little where the end has cut many: what finished stands before it.
+/// Writes the rows. If the end has cut requests, the number of finished ones comes first, because a share of good ones
+/// says little then.
 pub(super) fn rows(text: &mut String, t: &Totals) {
     let ok = format!("ok {} ({})", grouped(t.ok), success(t.ok, t.failed));
     let failed = grouped(t.failed);

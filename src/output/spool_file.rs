@@ -1,4 +1,4 @@
-//! The file of a spool: new, for this process alone, and never in place of what a killed run has left.
+//! Creates the file of a spool, which is new, for this process alone, and never replaces what a killed run has left.
 
 use crate::error::{ExitCode, Failure, Reason, lossless};
 use crate::output::error::unwritten;
@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Details of killed runs that are kept beside each other.
+/// The number of killed runs whose details are kept in one folder.
 const KEPT_MAX: u32 = 1_000;
 
 /// Refuses a link, a FIFO or a device that has the name of a spool, before anything is sent.
@@ -20,7 +20,7 @@ pub(super) fn check(path: &Path) -> Result<(), Failure> {
                 "it is {}: the details of the run need this name for a file",
                 kind_of(&found)
             );
-            let hint = "remove it, name another file with --output, or leave out --details";
+            let hint = "remove it, choose another file with --output, or leave out --details";
             let name = lossless(path.as_os_str().as_bytes());
             Err(Failure::new(
                 ExitCode::Output,
@@ -31,7 +31,7 @@ pub(super) fn check(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Gives the file, and where the details of a killed run are that had its name.
+/// Returns the file, and the place of the details of a killed run that had its name.
 pub(super) fn create(path: &Path) -> Result<(File, Option<PathBuf>), Failure> {
     let created = |e: io::Error| unwritten(path, "create", &e);
     match create_new(path, FOR_OWNER) {
@@ -40,7 +40,7 @@ pub(super) fn create(path: &Path) -> Result<(File, Option<PathBuf>), Failure> {
     }
     check(path)?;
     let kept = match fs::metadata(path) {
-        // A run that was killed before its first request had ended.
+        // It is from a run that was killed before its first request had ended.
         Ok(found) if found.len() == 0 => {
             fs::remove_file(path).map_err(created)?;
             None
@@ -60,13 +60,13 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
         match fs::hard_link(path, &name) {
             Ok(()) => return fs::remove_file(path).map(|()| name),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-            // No links here: whoever looks for a free name at the same time has a claim on another document.
+            // This file system has no links. A process that looks for a free name now has claimed another document.
             Err(_) if fs::symlink_metadata(&name).is_err() => return fs::rename(path, &name).map(|()| name),
             Err(_) => {}
         }
     }
     Err(io::Error::other(format!(
-        "details of {KEPT_MAX} killed runs are there already"
+        "there are already details of {KEPT_MAX} killed runs"
     )))
 }
 

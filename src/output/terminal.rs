@@ -75,7 +75,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// `None` where standard error is no terminal, or one that cannot move its cursor.
+    /// Returns the screen; `None` if standard error is not a terminal, or one that cannot move its cursor.
     pub(super) fn on_console(console: Console) -> Option<Screen> {
         let term = std::env::var_os("TERM");
         if !std::io::stderr().is_terminal() || !moves_cursor(term.as_deref()) || size().is_none() {
@@ -103,13 +103,13 @@ impl Screen {
     }
 }
 
-/// In one call, so that the terminal shows no half of it.
+/// Writes a text in one call, so that the terminal never shows half of it.
 pub(super) fn write(text: &str) {
-    // A terminal that has gone away is no reason to fail.
+    // A terminal that was closed is not a reason to fail.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Columns and rows, if the terminal says.
+/// Returns columns and rows, if the terminal gives them.
 pub(super) fn size() -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
     let (columns, rows) = (usize::from(size.ws_col), usize::from(size.ws_row));

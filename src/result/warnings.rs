@@ -80,7 +80,7 @@ pub const RULES: [Rule; 21] = [
         name: "throttled",
         finds: throttled,
         generator: true,
-        advice: "raise or lift the quota (docker run --cpuset-cpus in place of --cpus), or use fewer --cores",
+        advice: "raise or lift the quota (docker run --cpuset-cpus instead of --cpus), or use fewer --cores",
     },
     Rule {
         name: "cpu_taken",

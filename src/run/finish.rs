@@ -123,7 +123,7 @@ fn nothing_succeeded(totals: &Totals) -> Failure {
     let (what, hint) = match requests {
         0 => (
             "no request was sent".to_owned(),
-            "see the warnings in the summary; was there a user, and time for one request?",
+            "see the warnings in the summary, and check that the load had users and time for a request",
         ),
         _ => (
             format!(

@@ -15,7 +15,7 @@ use crate::units::format_duration;
 
 use super::listen::{Books, Listened, Listener};
 use super::progress::Shown;
-use crate::error::{ExitCode, Failure, Reason, hint_for_lack};
+use crate::error::{ExitCode, Failure, Reason, hint_for_shortage};
 use crate::run::{Ready, start};
 use crate::signals::{Phase, Signals};
 
@@ -178,9 +178,10 @@ fn run_pass(
     Ok(Listener::new(pass, engine, books, shown, say).listen(ready, context.signals))
 }
 
-/// What keeps a core from its start is a lack of this host, where the operating system says which, or our mistake.
+/// Returns the failure for a core that could not start: a shortage of this host if the operating system names one, or
+/// else a bug of this program.
 fn start_failure(failure: CoreFailure) -> Failure {
-    match failure.errno.and_then(hint_for_lack) {
+    match failure.errno.and_then(hint_for_shortage) {
         Some(hint) => Failure::new(ExitCode::Host, Reason::new(failure.what).hint(hint)),
         None => Failure::internal(failure.what),
     }

@@ -39,13 +39,13 @@ pub struct Finished {
     pub exit: ExitCode,
     /// The summary for standard output; empty with `--quiet`.
     pub summary: String,
-    /// The summary is for standard error: a document has standard output.
+    /// The summary goes to standard error, because a document goes to standard output.
     pub standard_output_taken: bool,
-    /// For standard error: what went wrong beside the load itself.
+    /// The failures apart from the load itself, for standard error.
     pub errors: Vec<Failure>,
 }
 
-/// `begun`: when the program started, CLOCK_MONOTONIC. `console` prints progress and notes.
+/// Makes a run. `begun` is the start of the program in CLOCK_MONOTONIC; `console` prints progress and notes.
 pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -> Result<Finished, Failure> {
     let mut say = |line: &str| console.say(line);
     let (mut config, mut plan) = load_plan(args)?;
@@ -118,7 +118,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     Ok(finished)
 }
 
-/// Says where there is no place for details, and refuses one that stands for something else, before anything is sent.
+/// Notes if there is no place for details, and refuses one that is not a regular file, before anything is sent.
 fn check_spool(files: &OutputFiles, note: &mut dyn FnMut(&str)) -> Result<(), Failure> {
     if files.spool_path().is_none() {
         note("--details: ignored, because it needs --output with a regular file");

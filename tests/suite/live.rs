@@ -512,7 +512,7 @@ fn probe_answers_in_json_with_the_same_verdict() {
         assert_eq!(document["fits"], code == 0);
         assert_eq!(document["open_files"]["hard"], files);
         assert_eq!(
-            document["lacks"].as_array().unwrap().len(),
+            document["problems"].as_array().unwrap().len(),
             usize::from(code != 0)
         );
     }

@@ -532,7 +532,7 @@ fn a_full_disk_is_an_error_and_leaves_the_old_document_and_the_spool() {
     assert_eq!(errors.len(), 1);
     let error = errors[0].to_string();
     assert!(
-        error.contains("was cut by somebody else") && error.contains("without its details"),
+        error.contains("was truncated by another process") && error.contains("without its details"),
         "{error}"
     );
     let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

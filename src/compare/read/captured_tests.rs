@@ -81,7 +81,7 @@ fn same_figures(run: &Run, metric: &str, expected: Figures) {
         values.max(),
     ];
     for (found, expected) in found.into_iter().zip(figures) {
-        let found = found.unwrap_or_else(|| panic!("{file}: {metric} lacks {expected}"));
+        let found = found.unwrap_or_else(|| panic!("{file}: {metric} does not have {expected}"));
         assert!(
             close(found, expected),
             "{file}: {metric}: {found}, expected {expected}"

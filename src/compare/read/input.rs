@@ -30,12 +30,12 @@ pub fn open(path: &Path) -> Result<Content> {
         let hint = match e.kind() {
             ErrorKind::NotFound => "check the name; a baseline is written as @NAME",
             ErrorKind::PermissionDenied => "make the file readable for this user",
-            _ => "name another file",
+            _ => "choose another file",
         };
         Reason::new(format!("cannot be opened: {e}")).hint(hint)
     })?;
     if file.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(Reason::new("is a directory").hint(format!("name a file in it; {FORMATS}")));
+        return Err(Reason::new("is a directory").hint(format!("choose a file in it; {FORMATS}")));
     }
     content(Box::new(BufReader::with_capacity(HEAD_BYTES, file)))
 }

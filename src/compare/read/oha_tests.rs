@@ -5,7 +5,7 @@ fn read(text: &str) -> Run {
     run_of_bytes(text.as_bytes(), "oha").unwrap()
 }
 
-/// The shape of 1.15; the older one lacks `metrics` and what stands for the first byte.
+/// The shape of 1.15; the older one does not have `metrics` and the time to the first byte.
 const NEW: &str = r#"{"summary":{"successRate":0.99,"total":2.5,"slowest":0.9,"fastest":0.001,"average":0.02,
     "requestsPerSec":44.0,"totalData":5000,"sizePerRequest":null,"sizePerSec":2000.0},
     "metrics":{"success_rate":0.99,"requests_per_sec":44.0,

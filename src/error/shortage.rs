@@ -1,7 +1,7 @@
-//! Tells the errors that mean that this host has run out of something from all others.
+//! Recognises the errors that mean that this host has run out of something.
 
-/// Returns the fix for an error of the operating system that means a lack of this host; `None` for any other.
-pub fn hint_for_lack(errno: i32) -> Option<&'static str> {
+/// Returns the fix for an error of the operating system that means a shortage of this host; `None` for any other.
+pub fn hint_for_shortage(errno: i32) -> Option<&'static str> {
     Some(match errno {
         libc::EMFILE | libc::ENFILE => "raise the limit of open files: ulimit -n 65536",
         libc::ENOMEM | libc::ENOBUFS => {
@@ -22,8 +22,8 @@ pub fn hint_for_lack(errno: i32) -> Option<&'static str> {
 }
 
 /// Returns true for an error of a socket call that is about this host and not about the peer.
-pub fn is_lack(errno: i32) -> bool {
-    !matches!(errno, libc::EAGAIN | libc::EACCES) && hint_for_lack(errno).is_some()
+pub fn is_shortage(errno: i32) -> bool {
+    !matches!(errno, libc::EAGAIN | libc::EACCES) && hint_for_shortage(errno).is_some()
 }
 
 #[cfg(test)]
@@ -39,10 +39,13 @@ mod tests {
             libc::EPERM,
             libc::EADDRNOTAVAIL,
         ] {
-            assert!(hint_for_lack(errno).is_some(), "{errno}");
+            assert!(hint_for_shortage(errno).is_some(), "{errno}");
         }
         for errno in [libc::ECONNREFUSED, libc::EINVAL, libc::EIO, 0] {
-            assert!(hint_for_lack(errno).is_none() && !is_lack(errno), "{errno}");
+            assert!(
+                hint_for_shortage(errno).is_none() && !is_shortage(errno),
+                "{errno}"
+            );
         }
     }
 }
