@@ -142,7 +142,7 @@ fn without_k6s_flags(path: &str, text: &str) -> String {
 }
 
 #[test]
-fn the_table_of_exit_codes_has_every_code_and_no_other() {
+fn the_table_of_exit_codes_lists_exactly_the_codes() {
     let page = document("docs/CI.md");
     let listed: Vec<u8> = rows(&page, "## Exit codes")
         .iter()
@@ -160,7 +160,7 @@ fn the_table_of_exit_codes_has_every_code_and_no_other() {
 }
 
 #[test]
-fn the_help_names_no_exit_code_that_is_none() {
+fn every_exit_code_in_the_help_exists() {
     let mut named = 0;
     for command in std::iter::once(&Cli::command()).chain(Cli::command().get_subcommands()) {
         let help = command.clone().render_long_help().to_string();
@@ -177,7 +177,7 @@ fn the_help_names_no_exit_code_that_is_none() {
 }
 
 #[test]
-fn of_two_exit_codes_the_one_that_the_page_names_first_wins() {
+fn the_precedence_of_exit_codes_is_the_order_on_the_page() {
     let page = document("docs/CI.md").replace('\n', " ");
     let (_, order) = page.split_once("the first of ").unwrap();
     let order: Vec<ExitCode> = order
@@ -194,7 +194,7 @@ fn of_two_exit_codes_the_one_that_the_page_names_first_wins() {
 }
 
 #[test]
-fn the_tables_of_metrics_and_outcomes_have_every_one_and_no_other() {
+fn the_tables_of_metrics_and_outcomes_list_exactly_those_of_the_code() {
     let page = document("docs/METRICS.md");
     let keys = METRICS.iter().map(|metric| metric.key.to_owned());
     let names = |heading: &str| -> BTreeSet<String> {
@@ -210,7 +210,7 @@ fn the_tables_of_metrics_and_outcomes_have_every_one_and_no_other() {
 }
 
 #[test]
-fn the_table_of_thresholds_has_every_metric_and_no_other() {
+fn the_table_of_thresholds_lists_exactly_the_metrics() {
     let listed = first_column(&document("docs/PROFILES.md"), "## Thresholds");
     let outcomes: BTreeSet<&str> = Outcome::ALL.iter().map(|o| o.name()).collect();
     let known: BTreeSet<String> = ThresholdMetric::all().map(|m| m.name().to_owned()).collect();
@@ -229,7 +229,7 @@ fn the_table_of_thresholds_has_every_metric_and_no_other() {
 }
 
 #[test]
-fn thresholds_take_k6s_names_where_the_guide_says_so() {
+fn thresholds_accept_the_names_of_k6_that_the_guide_lists() {
     let page = document("docs/FROM-K6.md");
     let mut checked = 0;
     for row in rows(&page, "## Metrics") {

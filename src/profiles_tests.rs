@@ -151,7 +151,7 @@ fn throughput_has_steps_of_equal_length_and_an_instant_simulator() {
 }
 
 #[test]
-fn thresholds_of_the_command_line_stand_beside_the_profiles() {
+fn thresholds_of_the_command_line_are_added_to_the_profiles() {
     let words = [
         "llmload-uring",
         "load",

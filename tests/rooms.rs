@@ -126,7 +126,7 @@ fn page() -> String {
 }
 
 #[test]
-fn each_room_imports_exactly_what_the_table_says() {
+fn each_room_imports_exactly_the_rooms_in_the_table() {
     let table = table(&page());
     let code = code();
     assert!(code.len() > 20, "{code:?}");
@@ -177,7 +177,7 @@ fn no_room_imports_from_a_higher_floor() {
 }
 
 #[test]
-fn imports_are_seen_in_every_form_and_tests_are_not() {
+fn the_checker_sees_imports_in_every_form_except_in_tests() {
     let text = "use crate::a::B;\nuse crate::{c::{D, E}, f};\nfn g() { crate::h::i(); } // crate::no\n\
                 #[cfg(test)]\nmod tests {\n    use crate::no;\n}\n#[cfg(test)]\nuse crate::no;\n\
                 impl J {\n    #[cfg(test)]\n    fn k() {\n        crate::no::x();\n    }\n}\nuse crate::l;\n";

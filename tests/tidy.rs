@@ -199,7 +199,7 @@ fn none_of(found: Vec<String>, rule: &str) {
 }
 
 #[test]
-fn the_checker_tells_code_from_comments_strings_and_tests() {
+fn the_checker_distinguishes_code_from_comments_strings_and_tests() {
     let text = "let a = \"unsafe \\\" }\"; // unsafe\nlet b = r#\"unsafe \" \"#; let c = '\"'; unsafe {}\n\
                 fn f<'a>(x: &'a str) {} /* unsafe\n unsafe */ let d = b'}';\n\
                 #[cfg(test)]\nmod tests {\n    fn g() { unsafe {} }\n}\nnot_unsafe!(unsafe);\n\
@@ -249,7 +249,7 @@ fn names_an_api(step: &str) -> bool {
 }
 
 #[test]
-fn apis_are_told_apart_by_their_rows_alone() {
+fn code_distinguishes_apis_only_by_their_rows() {
     for (line, named) in [
         ("match a { Api::Chat => 1, _ => 2 }", true),
         ("if workload::Api::LlamaCpp == api {}", true),
@@ -282,7 +282,7 @@ fn apis_are_told_apart_by_their_rows_alone() {
 }
 
 #[test]
-fn nobody_asks_of_which_kind_an_executor_is() {
+fn no_code_matches_on_the_kind_of_an_executor() {
     let mut found = Vec::new();
     let may = |source: &Source| {
         MAKERS_OF_EXECUTORS
@@ -303,7 +303,7 @@ fn nobody_asks_of_which_kind_an_executor_is() {
 }
 
 #[test]
-fn files_fit_a_sitting_and_lines_fit_the_screen() {
+fn files_and_lines_keep_their_limits() {
     let mut found = Vec::new();
     for source in SOURCES.iter() {
         let excepted = LONG_FILES.iter().any(|(path, _)| *path == source.path);
@@ -356,7 +356,7 @@ fn named_by(source: &Source) -> Vec<PathBuf> {
 }
 
 #[test]
-fn no_file_is_forgotten_by_the_compiler() {
+fn every_source_file_is_compiled() {
     let targets = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
     let named: HashSet<PathBuf> = SOURCES.iter().flat_map(named_by).collect();
     let is_named = |path: &str| named.contains(Path::new(path)) || targets.contains(&format!("\"{path}\""));
@@ -388,7 +388,7 @@ fn a_skipped_test_is_recorded() {
 }
 
 #[test]
-fn no_path_of_a_developers_machine_and_no_unfinished_business() {
+fn no_path_of_a_developers_machine_and_no_todo() {
     let mut paths = Vec::new();
     for folder in ["src", "docs", "scripts", "benches", "profiles", ".ci"] {
         files_under(&Path::new(ROOT).join(folder), &[], &mut paths);

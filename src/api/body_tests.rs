@@ -30,7 +30,7 @@ const STREAM: Generation = Generation {
 };
 
 #[test]
-fn bodies_are_these_and_only_llama_cpp_gets_the_cache_key() {
+fn bodies_are_written_as_expected_and_only_llama_cpp_gets_the_cache_key() {
     for (api, asked, text) in [
         (
             Api::Chat,
@@ -68,7 +68,7 @@ fn bodies_are_these_and_only_llama_cpp_gets_the_cache_key() {
 }
 
 #[test]
-fn the_limit_and_the_question_for_usage_are_worded_as_the_server_wants_them() {
+fn token_limit_and_stream_options_follow_the_wording() {
     let wording = Wording {
         token_limit: Some(TokenLimitKey::MaxCompletionTokens),
         stream_options: Some(false),
@@ -85,7 +85,7 @@ fn the_limit_and_the_question_for_usage_are_worded_as_the_server_wants_them() {
 }
 
 #[test]
-fn what_was_asked_for_wins_over_what_was_found_out() {
+fn configured_wording_wins_over_discovered_wording() {
     let found = Wording {
         token_limit: Some(TokenLimitKey::MaxCompletionTokens),
         stream_options: Some(false),
@@ -102,7 +102,7 @@ fn what_was_asked_for_wins_over_what_was_found_out() {
 }
 
 #[test]
-fn a_prompt_is_written_as_it_says_in_every_api() {
+fn a_prompt_writes_itself_in_the_same_way_in_every_api() {
     struct Tokens;
     impl Prompt for Tokens {
         fn write_json(&self, out: &mut Vec<u8>) {
@@ -130,7 +130,7 @@ proptest! {
     })]
 
     #[test]
-    fn a_body_reads_back_as_what_was_put_in(
+    fn a_body_is_json_that_reads_back_as_its_values(
         model in any::<String>(),
         prompt in "\\PC*|[\\x00-\\x7f]*",
         max_tokens: u32,

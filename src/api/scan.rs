@@ -339,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_ends_at_the_first_quote_backslash_or_control_character_whatever_stands_around() {
+    fn a_plain_run_ends_at_the_first_quote_backslash_or_control_character() {
         let naive = |data: &[u8]| data.iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\');
         for first in 0..=255u8 {
             for second in 0..=255u8 {

@@ -7,14 +7,14 @@ fn all_different(of: impl Fn(&Row) -> &'static str) {
 }
 
 #[test]
-fn each_row_has_a_name_a_title_and_an_end_of_its_own() {
+fn no_two_apis_share_a_name_a_title_or_a_path_end() {
     all_different(|row| row.name);
     all_different(|row| row.title);
     all_different(|row| row.end);
 }
 
 #[test]
-fn each_row_is_one_that_documents_and_urls_can_hold() {
+fn names_and_path_ends_of_apis_are_valid_in_documents_and_urls() {
     for (i, api) in Api::ALL.into_iter().enumerate() {
         let row = api.row();
         assert_eq!(api as usize, i);
@@ -30,7 +30,7 @@ fn each_row_is_one_that_documents_and_urls_can_hold() {
 }
 
 #[test]
-fn a_path_means_the_api_of_its_longest_end() {
+fn a_path_means_the_api_with_the_longest_matching_end() {
     for api in Api::ALL {
         for prefix in ["", "/v1", "/a/b"] {
             assert_eq!(Api::from_path(&format!("{prefix}{}", api.row().end)), Some(api));

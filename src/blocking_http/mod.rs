@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_read_however_they_are_framed_and_cut() {
+    fn answers_are_read_with_every_framing_and_at_every_cut() {
         for bytes in [
             &b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"[..],
             b"HTTP/1.0 200 OK\r\n\r\nok",

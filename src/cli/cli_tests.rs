@@ -21,7 +21,7 @@ fn the_command_line_is_well_formed() {
 }
 
 #[test]
-fn a_profile_takes_the_place_of_a_command() {
+fn a_profile_is_accepted_instead_of_a_command() {
     let cli = parse("high-concurrency --vus 1000").unwrap();
     assert!(cli.command.is_none());
     assert_eq!((cli.run.profile(), cli.run.vus), ("high-concurrency", Some(1000)));
@@ -104,7 +104,7 @@ fn secrets_are_not_in_the_debug_text_of_what_was_typed() {
 }
 
 #[test]
-fn help_has_its_sections_and_hides_what_is_not_for_users() {
+fn help_has_its_sections_and_hides_internal_options() {
     let help = Cli::command().render_help().to_string();
     for word in [
         "Load:",

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_commands_no_terminal() {
+    fn errors_escape_control_characters_that_were_typed() {
         let hostile = crate::error::HOSTILE;
         for line in [
             format!("smoke --vus {hostile}"),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn other_mistakes_stay_as_clap_tells_them() {
+    fn other_mistakes_keep_the_text_of_clap() {
         assert!(explained("quick-smoke --no-such-option").contains("--no-such-option"));
         assert!(explained("quick-smoke --vus abc").contains("invalid value 'abc' for '--vus <N>'"));
     }

@@ -27,7 +27,7 @@ fn read_again(text: &str, profile: &str) -> Config {
 }
 
 #[test]
-fn what_is_printed_reads_back_as_the_same_run() {
+fn the_printed_configuration_reads_back_as_the_same_run() {
     let extra: [&[&str]; 4] = [
         &[
             "mixed_warfare",

@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_that_fails_for_a_reason_of_its_own_does_not_fit() {
+    fn a_ring_that_cannot_be_created_does_not_fit() {
         let mut found = findings(|_| {}, 1);
         found.ring = Err("Cannot allocate memory".into());
         assert!(

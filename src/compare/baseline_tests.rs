@@ -34,7 +34,7 @@ fn what(error: Failure) -> String {
 }
 
 #[test]
-fn what_is_saved_is_found_listed_and_not_replaced_unasked() {
+fn a_saved_baseline_is_found_and_listed_and_only_replaced_with_force() {
     let scratch = Scratch::new("save");
     let file = scratch.0.join("result.json");
     fs::write(&file, "{\"a\":1}").unwrap();
@@ -66,7 +66,7 @@ fn what_is_saved_is_found_listed_and_not_replaced_unasked() {
 }
 
 #[test]
-fn a_missing_baseline_names_its_neighbours() {
+fn the_error_for_a_missing_baseline_suggests_the_nearest() {
     let scratch = Scratch::new("missing");
     let file = scratch.0.join("r");
     fs::write(&file, "{}").unwrap();
@@ -77,7 +77,7 @@ fn a_missing_baseline_names_its_neighbours() {
 }
 
 #[test]
-fn names_do_not_leave_the_folder() {
+fn names_that_would_leave_the_folder_are_refused() {
     let long = "x".repeat(65);
     for name in [
         "", "..", "../x", "a/b", ".hidden", "-x", "a b", "a\0b", "ä", "x.facts", &long,
@@ -107,7 +107,7 @@ fn a_folder_that_cannot_be_written_is_an_error_of_the_output() {
 }
 
 #[test]
-fn facts_that_are_damaged_are_not_there() {
+fn damaged_facts_of_a_baseline_are_ignored() {
     let scratch = Scratch::new("damaged");
     let file = scratch.0.join("r");
     fs::write(&file, "{}").unwrap();

@@ -95,7 +95,7 @@ fn a_metric_that_a_run_does_not_have_is_not_a_pass() {
 }
 
 #[test]
-fn what_significance_can_never_decide_is_an_error() {
+fn a_rule_that_significance_can_never_decide_is_an_error() {
     let comparison = Comparison::new(&[minute("a", 1, 0), k6_summary("k6.json")]);
     let error = judge(&[rule("service_time p95 > +5%")], &comparison, true).unwrap_err();
     let text = error.to_string();
@@ -116,7 +116,7 @@ fn what_significance_can_never_decide_is_an_error() {
 }
 
 #[test]
-fn too_few_samples_are_named_as_that() {
+fn too_few_samples_are_reported_as_that() {
     let short = |seed| {
         let mut run = minute("", seed, 0);
         run.trends[0].slices.truncate(5);

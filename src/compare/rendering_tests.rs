@@ -33,7 +33,7 @@ fn three() -> [Run; 3] {
 }
 
 #[test]
-fn the_text_is_as_the_golden_one_and_fits_100_columns() {
+fn the_text_equals_the_golden_file_and_fits_100_columns() {
     let found = text::text(&Comparison::new(&two()), false);
     for line in found.lines() {
         assert!(line.chars().count() <= WIDTH, "{line}");
@@ -51,7 +51,7 @@ fn three_runs_share_one_table() {
 }
 
 #[test]
-fn markdown_json_and_csv_are_as_the_golden_ones() {
+fn markdown_json_and_csv_equal_the_golden_files() {
     assert_golden("compare.md", &markdown::markdown(&Comparison::new(&two())));
     assert_golden(
         "compare_three.md",
@@ -88,14 +88,14 @@ fn rounded(line: &str) -> String {
 }
 
 #[test]
-fn words_have_colour_only_where_it_is_wanted() {
+fn colours_are_only_used_if_asked_for() {
     let comparison = Comparison::new(&two());
     assert!(text::text(&comparison, true).contains("\x1b[31mworse\x1b[0m"));
     assert!(!text::text(&comparison, false).contains('\x1b'));
 }
 
 #[test]
-fn labels_command_neither_the_terminal_nor_markdown_nor_svg_nor_a_spreadsheet() {
+fn labels_are_escaped_in_text_markdown_svg_and_csv() {
     let [mut a, mut b] = two();
     a.label = "\x1b]0;x\x07<script>|`*".to_owned();
     b.label = "=cmd,\"x\"\n\u{202e}".to_owned();

@@ -182,14 +182,14 @@ fn at_most_7_percent(found: &[(String, usize)]) {
 }
 
 #[test]
-fn of_500_pairs_of_equal_runs_each_row_shows_a_difference_in_at_most_7_percent() {
+fn equal_runs_differ_in_at_most_7_percent_of_500_pairs_in_each_row() {
     let found = shown(USUAL, 1.0, 1_000_000);
     assert_rows(&found, &STATS);
     at_most_7_percent(&found);
 }
 
 #[test]
-fn of_500_pairs_of_equal_runs_without_memory_or_drift_it_is_at_most_7_percent_too() {
+fn equal_runs_without_memory_or_drift_differ_in_at_most_7_percent_of_500_pairs() {
     let independent = Process {
         rate: 30.0,
         request_memory: 0.0,
@@ -223,7 +223,7 @@ fn a_slowdown_of_10_percent_is_found_in_at_least_95_percent_of_500() {
 
 /// Five runs a side whose figures scatter by 4 % between runs, whatever the scatter within each.
 #[test]
-fn between_repeated_runs_the_same_bars_hold() {
+fn repeated_runs_meet_the_same_error_rates() {
     let mut random = Random::new(4_000_000);
     let mut runs =
         |level: f64| -> Vec<f64> { (0..5).map(|_| level * (0.04 * random.normal()).exp()).collect() };

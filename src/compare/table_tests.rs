@@ -74,7 +74,7 @@ fn rows_are_scalars_first_and_in_the_order_of_the_tables_of_metrics() {
 }
 
 #[test]
-fn of_summaries_there_is_a_change_and_no_verdict() {
+fn summaries_have_a_change_but_no_verdict() {
     let found = Comparison::new(&[minute("a", 1, 0), k6_summary("k6.json")]);
     let p95 = row(&found, "service_time p95");
     assert_eq!(p95.cells[0].unwrap().word, Word::Cannot(Why::OnlySummary));
@@ -133,7 +133,7 @@ fn rows_per_second_come_from_whichever_metric_each_run_has_them_for() {
 }
 
 #[test]
-fn another_meaning_is_a_footnote_of_its_row() {
+fn a_different_meaning_becomes_a_footnote_of_its_row() {
     let found = Comparison::new(&[minute("a", 1, 0), k6_summary("k6.json")]);
     let notes = &row(&found, "requests_per_second").notes;
     assert_eq!(notes, &[1]);
@@ -144,7 +144,7 @@ fn another_meaning_is_a_footnote_of_its_row() {
 }
 
 #[test]
-fn what_runs_do_not_share_is_said() {
+fn metrics_of_only_some_runs_are_listed() {
     let (a, mut b) = (minute("a", 1, 0), minute("b", 2, 0));
     b.facts.target = Some("http://10.0.0.5\x1b[31m".to_owned());
     b.facts.seed = None;
@@ -179,7 +179,7 @@ fn three_requests_cannot_be_told_apart() {
 }
 
 #[test]
-fn the_variance_between_repeats_rules_where_each_side_has_three() {
+fn the_variance_between_repeats_decides_if_each_side_has_three() {
     let repeated = |label: &str, slower: [u64; 3]| {
         let mut whole = minute(label, 1, slower[1]);
         let each = slower.iter().zip(10..);
@@ -206,7 +206,7 @@ fn the_variance_between_repeats_rules_where_each_side_has_three() {
 }
 
 #[test]
-fn a_meaning_that_runs_share_is_told_once() {
+fn a_meaning_that_runs_share_is_noted_once() {
     let found = Comparison::new(&[k6_summary("a"), k6_summary("b")]);
     let iteration = row(&found, "iteration p50");
     let note = &found.footnotes[iteration.notes[0] - 1];

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_answers_by_rank() {
+    fn a_histogram_gives_values_by_rank() {
         let mut d = Distribution::new();
         (1..=1000u64).for_each(|ms| {
             d.record(ms * 1_000_000);

@@ -40,7 +40,7 @@ fn finish() -> String {
 }
 
 #[test]
-fn a_role_chunk_is_an_event_and_no_token() {
+fn a_role_chunk_is_an_event_but_not_a_token() {
     let mut reader = ResponseReader::new();
     let mut sink = Sink::default();
     reader.begin(Expected::Stream(Api::Chat));
@@ -76,7 +76,7 @@ fn a_role_chunk_is_an_event_and_no_token() {
 }
 
 #[test]
-fn a_clean_end_without_a_finish_is_truncated_and_bytes_behind_it_forbid_reuse() {
+fn a_clean_end_without_a_finish_is_truncated_and_further_bytes_forbid_reuse() {
     let mut reader = ResponseReader::new();
     reader.begin(Expected::Stream(Api::Chat));
     let bytes = HEAD.to_string() + &token("a") + &chunk("data: [DONE]\n\n") + "0\r\n\r\nHTTP/1.1 200 OK\r\n";
@@ -109,7 +109,7 @@ fn the_status_decides_before_the_body() {
 }
 
 #[test]
-fn json_where_a_stream_was_asked_for_is_not_streamed() {
+fn json_instead_of_a_stream_is_not_streamed() {
     let mut reader = ResponseReader::new();
     reader.begin(Expected::Stream(Api::Chat));
     let bytes = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
@@ -168,7 +168,7 @@ fn thoughts_and_answers_have_their_own_first_instants() {
 }
 
 #[test]
-fn tokens_at_the_first_instant_are_those_of_the_count_or_of_its_events() {
+fn tokens_at_the_first_instant_come_from_the_servers_count_or_its_events() {
     let counted = |n: u32| {
         let usage = format!("\"usage\":{{\"completion_tokens\":{n}}}");
         chunk(&format!(
@@ -220,7 +220,7 @@ fn a_good_answer_without_text_is_noticed_in_every_form() {
 }
 
 #[test]
-fn a_stream_without_its_type_is_read_from_its_first_byte_on_and_noticed() {
+fn a_stream_without_its_content_type_is_read_and_noted() {
     let head = HEAD.replace("text/event-stream", "text/plain");
     let end = finish() + "0\r\n\r\n";
     let json = "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
@@ -236,7 +236,7 @@ fn a_stream_without_its_type_is_read_from_its_first_byte_on_and_noticed() {
 }
 
 #[test]
-fn a_status_that_refuses_wins_over_what_becomes_of_its_body() {
+fn an_error_status_wins_over_the_fate_of_its_body() {
     let refusal = |rest: &str| format!("HTTP/1.1 500 X\r\n{rest}");
     for rest in [
         "content-length: 9\r\n\r\nhalf",

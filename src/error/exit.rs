@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_every_pair_of_codes_the_one_named_first_wins_in_both_orders() {
+    fn the_stronger_of_two_exit_codes_wins_in_both_orders() {
         let documented = [
             ExitCode::Internal,
             ExitCode::Interrupted,

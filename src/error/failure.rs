@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_it_reaches_a_terminal_as_it_came() {
+    fn control_characters_in_a_failure_are_escaped() {
         let reason = Reason::new(HOSTILE).hint(HOSTILE);
         let failure = Failure::new(ExitCode::Config, reason.at(HOSTILE, 3)).because(HOSTILE);
         let text = failure.within(HOSTILE).to_string();

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_come_in_the_order_of_lines_with_their_hints() {
+    fn mistakes_are_shown_in_the_order_of_lines_with_their_hints() {
         let error = Mistakes::new(vec![
             Reason::new("unknown key `b`").at("p.yaml", 9),
             Reason::new("unknown key `duratoin`")
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_mistakes_is_counted() {
+    fn only_the_first_of_many_mistakes_are_shown_and_the_rest_counted() {
         let one = Reason::new("x").at("f", 1);
         let text = Mistakes::new(vec![one; 150]).to_string();
         assert_eq!(text.lines().count(), 101);

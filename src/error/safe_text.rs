@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn controls_and_what_cannot_be_seen_are_escaped_and_nothing_else_is() {
+    fn only_control_and_invisible_characters_are_escaped() {
         for (dirty, clean) in [
             ("plain, größer, 日本 👍🏽\n\tend", "plain, größer, 日本 👍🏽\n\tend"),
             ("\x1b[2Jgone", "\\u{1b}[2Jgone"),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn unicode_agrees_that_they_are_not_letters() {
+    fn no_escaped_character_is_a_letter_in_unicode() {
         let all = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
         let letters: Vec<char> = all.filter(|c| is_unsafe(*c) && c.is_alphanumeric()).collect();
         assert_eq!(letters, [] as [char; 0]);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_says_that_it_is_one() {
+    fn shortened_text_ends_in_an_ellipsis() {
         assert_eq!(printable("abcdef", 3), "abc…");
         assert_eq!(printable("abc", 3), "abc");
         assert_eq!(

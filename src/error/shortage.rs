@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lacks_have_a_fix_and_other_errors_have_none() {
+    fn shortages_have_a_fix_and_other_errors_have_none() {
         for errno in [
             libc::EMFILE,
             libc::ENOMEM,

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_read_from_their_lines_and_nonsense_is_none() {
+    fn limits_are_parsed_and_invalid_lines_are_unknown() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
                       Max open files            1024                 unlimited            files     \n\
                       Max address space         unlimited            unlimited            bytes     \n\
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn port_ranges_are_read_and_nonsense_is_refused() {
+    fn port_ranges_are_parsed_and_invalid_ones_refused() {
         assert_eq!(parse_ports("32768\t60999\n"), Some((32768, 60999)));
         assert_eq!(parse_ports("60999 32768"), None);
         assert_eq!(parse_ports("1"), None);

@@ -44,7 +44,7 @@ fn an_able_host_passes_without_a_note() {
 }
 
 #[test]
-fn one_file_too_few_is_refused_with_both_numbers_and_the_command() {
+fn one_open_file_too_few_is_refused_with_both_numbers_and_the_fix() {
     let needed = 10_000 + FILES_RESERVED + FILES_PER_CORE;
     let mut facts = able();
     facts.open_files = limit(needed, needed);
@@ -117,7 +117,7 @@ fn locked_memory_grows_with_cores_unless_the_process_is_exempt() {
 }
 
 #[test]
-fn a_limit_of_address_space_and_a_refused_call_are_lacks_with_a_fix() {
+fn a_limit_of_address_space_and_a_refused_call_are_reported_with_a_fix() {
     let mut facts = able();
     facts.address_space = limit(200 * MIB, 200 * MIB);
     facts.address_space_used = 50 * MIB;
@@ -139,7 +139,7 @@ fn a_limit_of_address_space_and_a_refused_call_are_lacks_with_a_fix() {
 }
 
 #[test]
-fn threads_and_memory_are_tried() {
+fn missing_threads_and_memory_are_detected_by_trying() {
     let need = Need { vus: 1, ..NEED };
     assert_eq!(trial::start_threads(&need), Ok(()));
     assert_eq!(trial::reserve_memory(&need), Ok(()));
@@ -195,7 +195,7 @@ fn optional_features_that_are_missing_are_notes() {
 }
 
 #[test]
-fn the_real_host_is_checked_without_asking_for_more_than_it_has() {
+fn the_host_of_the_tests_passes_a_small_check() {
     let mut facts = HostFacts::read();
     let need = Need {
         vus: 1,
@@ -203,7 +203,7 @@ fn the_real_host_is_checked_without_asking_for_more_than_it_has() {
         ..NEED
     };
     if let Err(errors) = check(&mut facts, &need) {
-        let test = "the_real_host_is_checked_without_asking_for_more_than_it_has";
+        let test = "the_host_of_the_tests_passes_a_small_check";
         crate::skipped::skipped(test, &format!("a host for one user: {}", errors[0].reason()));
     }
 }

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_read_from_cpu_stat_and_the_group_throttled_most_is_told() {
+    fn counts_of_the_most_throttled_group_are_read_from_cpu_stat() {
         let text = "usage_usec 5\nnr_periods 87\nnr_throttled 80\nthrottled_usec 3\n";
         let found = Throttled {
             periods: 87,

@@ -152,11 +152,11 @@ mod tests {
     const ENTER: &str = "io_uring_enter";
 
     #[test]
-    fn a_ring_of_this_host_works_or_its_refusal_is_named() {
+    fn a_ring_of_this_host_works_or_its_refusal_is_explained() {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         if let Err(refusal) = try_ring(&status) {
             crate::skipped::skipped(
-                "a_ring_of_this_host_works_or_its_refusal_is_named",
+                "a_ring_of_this_host_works_or_its_refusal_is_explained",
                 &refusal.reason().to_string(),
             );
         }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_files_and_the_rest_have_their_own_names() {
+    fn each_errno_of_a_ring_has_its_own_explanation() {
         assert_eq!(
             explain(ENTER, libc::ENOMEM, Some(0), true, "6.1.0"),
             UringRefusal::Memory

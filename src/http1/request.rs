@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn own_headers_replace_defaults() {
+    fn given_headers_replace_the_defaults() {
         let text = encoded(Method::Get, &[("host", "other"), ("ACCEPT", "a/b")], None);
         assert_eq!(text.to_lowercase().matches("\r\nhost:").count(), 1);
         assert_eq!(text.to_lowercase().matches("\r\naccept:").count(), 1);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_could_smuggle_a_request_are_refused() {
+    fn header_values_that_could_smuggle_a_request_are_refused() {
         for value in [
             "a\rb",
             "a\nb",

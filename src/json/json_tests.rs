@@ -48,7 +48,7 @@ const OUTER: &str = r#"{"name": "a\u00e4\"b", "unknown": {"deep": [[["]"]]]}, "r
   "ports": [1, 65535], "more": [null, true, -1.5e-7, {"x": []}, -0.0]}"#;
 
 #[test]
-fn a_value_is_read_as_serde_json_reads_it_whatever_the_pieces_it_comes_in() {
+fn any_value_in_any_pieces_is_read_as_serde_json_reads_it() {
     let expected: Outer = serde_json::from_str(OUTER).unwrap();
     assert_eq!(expected.rows[0].count, u64::MAX);
     for piece in 1..=40 {
@@ -64,7 +64,7 @@ fn a_value_is_read_as_serde_json_reads_it_whatever_the_pieces_it_comes_in() {
 }
 
 #[test]
-fn every_prefix_is_cut_and_says_so() {
+fn every_prefix_is_reported_as_cut() {
     for end in 1..OUTER.len() {
         let error = parsed::<Outer>(&OUTER[..end]);
         let error = error.err().unwrap_or_else(|| panic!("{end} bytes are a value"));
@@ -168,7 +168,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn what_is_kept_is_bounded_and_what_is_skipped_is_not() {
+fn kept_values_are_bounded_but_skipped_ones_are_not() {
     let within = |text: &str, max| Scanner::within(Cursor::new(text.as_bytes().to_vec()), max);
     let skipped = format!(
         "{{\"unknown\": \"{}\", \"name\": \"x\", \"rows\": []}}",
@@ -207,7 +207,7 @@ impl Read for Endless {
 }
 
 #[test]
-fn a_value_without_end_is_given_up_at_the_limit() {
+fn an_endless_value_is_refused_at_the_limit() {
     for (head, unit) in [
         (&b"{\"x\": ["[..], &b"[],"[..]),
         (b"{\"x\": \"", b"y"),

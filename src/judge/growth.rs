@@ -50,13 +50,13 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_in_the_first_half_only_does_not_grow() {
+    fn growth_in_the_first_half_only_is_no_growth() {
         let growth = rss_growth(&samples(600, |t| 1_000 * t.min(290)), 600 * SECOND);
         assert_eq!(growth, Some(0.0));
     }
 
     #[test]
-    fn a_saw_without_a_trend_is_nearly_flat() {
+    fn a_sawtooth_without_a_trend_has_almost_no_slope() {
         let saw = samples(6_000, |t| 50_000 + 8_000 * (t / 10 % 4));
         let growth = rss_growth(&saw, 6_000 * SECOND).unwrap();
         // The teeth are 24 MB high, but the line rises by less than a tenth of that in 50 minutes.
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn too_short_a_time_says_nothing() {
+    fn too_short_a_time_gives_no_growth() {
         assert_eq!(rss_growth(&[], 600 * SECOND), None);
         assert_eq!(rss_growth(&[(500 * SECOND, 1)], 600 * SECOND), None);
         assert_eq!(rss_growth(&samples(50, |t| t), 50 * SECOND), None);

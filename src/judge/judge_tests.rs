@@ -124,7 +124,7 @@ fn the_breaking_point_is_where_a_server_that_degrades_has_failed_for_good() {
 }
 
 #[test]
-fn the_way_down_neither_makes_nor_mends_a_breaking_point() {
+fn the_ramp_down_neither_sets_nor_clears_a_breaking_point() {
     let executor = ramp(&[(10, 50), (40, 50), (20, 0)]);
     let mut judge = judge(&[("latency", "p(95)<500"), ("timeouts", "count<5")], &executor);
     run(&mut judge, &executor, 70, |recorder, second, vus| {
@@ -192,7 +192,7 @@ fn a_metric_that_pauses_while_requests_go_on_keeps_its_verdict() {
 }
 
 #[test]
-fn tags_choose_whose_figures_are_judged() {
+fn tags_select_the_requests_that_are_judged() {
     let executor = ramp(&[(10, 10), (20, 10)]);
     let keys = [
         ("latency{stream:true}", "max<50"),
@@ -234,7 +234,7 @@ fn a_threshold_without_samples_fails_and_has_no_breaking_point() {
 }
 
 #[test]
-fn a_threshold_aborts_once_after_its_delay_by_what_the_whole_run_saw() {
+fn a_threshold_aborts_once_after_its_delay_by_the_figures_of_the_whole_run() {
     let executor = ramp(&[(10, 10), (50, 10)]);
     let aborting = Threshold {
         abort_after: Some(12 * SECOND),
@@ -450,7 +450,7 @@ fn a_run_of_which_no_step_passes_fails_by_its_first() {
 }
 
 #[test]
-fn steps_too_short_to_be_judged_leave_it_to_the_whole_run() {
+fn with_steps_too_short_to_be_judged_the_whole_run_decides() {
     let (_, mut judge) = stepped();
     let mut recorder = Recorder::new(0, 2, false);
     requests(&mut recorder, 0, Outcome::Ok, 5, 90);

@@ -65,7 +65,7 @@ fn counters_are_counts_or_counts_per_second() {
 }
 
 #[test]
-fn the_tag_expected_response_parts_the_failed_requests_from_the_others() {
+fn the_tag_expected_response_separates_failed_requests_from_the_others() {
     let series = series(1000);
     for (key, text, value) in [
         ("requests{expected_response:true}", "count<1", 900.0),

@@ -54,7 +54,7 @@ fn stage(seconds: u64, target: u32) -> Stage {
 }
 
 #[test]
-fn the_shortcuts_are_the_executors_that_k6_makes_of_them() {
+fn k6s_shortcuts_become_the_executors_that_k6_makes_of_them() {
     let constant = Executor::ConstantVus {
         vus: 10,
         duration: 90 * SECOND,
@@ -89,7 +89,7 @@ fn the_shortcuts_are_the_executors_that_k6_makes_of_them() {
 }
 
 #[test]
-fn each_of_the_four_scenarios_is_carried_with_its_defaults_and_its_grace() {
+fn each_of_the_four_executors_is_imported_with_its_defaults_and_graceful_stop() {
     let one = |scenario: serde_json::Value| imported(&json!({"scenarios": {"main": scenario}}).to_string());
     let (plan, left_out) = one(json!({
         "executor": "ramping-vus", "startVUs": 0, "gracefulRampDown": "5s", "gracefulStop": "7s",
@@ -125,7 +125,7 @@ fn each_of_the_four_scenarios_is_carried_with_its_defaults_and_its_grace() {
 }
 
 #[test]
-fn what_is_left_out_is_named_one_by_one_with_why() {
+fn each_option_that_is_not_imported_is_listed_with_the_reason() {
     let options = json!({
         "scenarios": {
             "chat": {"executor": "constant-vus", "vus": 20, "duration": "3s", "exec": "chat", "startTime": "5s",
@@ -218,7 +218,7 @@ fn thresholds_keep_k6s_names_and_forms_and_those_on_unknown_metrics_are_left_out
 }
 
 #[test]
-fn what_a_file_of_k6_says_commands_no_terminal_that_shows_the_profile() {
+fn control_characters_of_a_k6_file_are_escaped_in_the_profile() {
     let hostile = crate::error::HOSTILE;
     let key = format!("http_req_duration{{request:{hostile}}}");
     let options = json!({
@@ -245,7 +245,7 @@ fn what_a_file_of_k6_says_commands_no_terminal_that_shows_the_profile() {
 }
 
 #[test]
-fn a_script_is_read_where_its_options_are_written_out() {
+fn literal_options_of_a_script_are_read() {
     let script = r"
 import http from 'k6/http';
 // export const options = { vus: 99, duration: '9s' };
@@ -276,7 +276,7 @@ export default function () { http.get('http://x/{}'); }
 
 /// As `k6 inspect --execution-requirements` of k6 1.1.0 prints it, nulls left out.
 #[test]
-fn what_k6_inspect_prints_of_shortcuts_is_their_scenario_once() {
+fn the_shortcuts_that_k6_inspect_repeats_become_one_scenario() {
     let options = json!({
         "stages": [{"duration": "30s", "target": 10}, {"duration": "1m30s", "target": 10}],
         "scenarios": {"default": {"executor": "ramping-vus", "startVUs": null, "gracefulRampDown": null,
@@ -294,7 +294,7 @@ fn what_k6_inspect_prints_of_shortcuts_is_their_scenario_once() {
 
 #[test]
 #[allow(clippy::too_many_lines)] // A list of forms.
-fn what_holds_no_load_is_refused_with_what_it_is() {
+fn a_file_without_a_load_is_refused_with_its_kind() {
     for (options, what) in [
         ("", "no k6 options"),
         ("[1]", "not an object"),
@@ -371,7 +371,7 @@ fn what_holds_no_load_is_refused_with_what_it_is() {
 }
 
 #[test]
-fn the_whole_options_of_a_run_are_read_through_their_nulls_and_every_mix_will_do() {
+fn options_with_nulls_are_read_and_every_mix_can_be_used() {
     let options = json!({
         "options": {
             "paused": null, "vus": null, "duration": null, "iterations": null, "stages": null, "noSetup": null,

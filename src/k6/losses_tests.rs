@@ -8,7 +8,7 @@ use serde_json::json;
 /// Every form in which thresholds can be in a script without being written out. Each has to be named.
 #[test]
 #[allow(clippy::too_many_lines)] // A list of forms, one per line or two.
-fn no_threshold_of_a_script_is_lost_in_silence() {
+fn every_threshold_of_a_script_is_imported_or_listed_as_lost() {
     let head = "import { COMMON, LIMIT } from './limits.js';\nconst read = JSON.parse(open('./t.json'));\n\
                 const shared = { ...COMMON };\nfunction build() { return {}; }\n";
     for (thresholds, named) in [
@@ -94,7 +94,7 @@ fn no_threshold_of_a_script_is_lost_in_silence() {
 
 /// A load that is not known is refused, and the message quotes the expression.
 #[test]
-fn no_load_is_made_up() {
+fn a_script_without_a_load_gets_none() {
     let head = "import { X } from './x.js';\n";
     for (options, what) in [
         (

@@ -25,7 +25,7 @@ fn made(name: &str, of: Type, added: &[&str]) -> Vec<Declared> {
 }
 
 #[test]
-fn the_extensions_names_are_ours() {
+fn metrics_of_k6_extensions_have_names_of_ours() {
     for (theirs, ours, factor) in [
         ("llm_ttft", "ttft", 1.0),
         ("llm_itl", "tbt", 1.0),
@@ -96,7 +96,7 @@ fn failures_and_successes_are_shares_or_counts_as_the_script_declares_them() {
 }
 
 #[test]
-fn what_a_script_adds_says_what_a_name_does_not() {
+fn the_values_that_a_script_adds_give_the_unit_that_a_name_does_not() {
     let of = |added: &[&str]| made("ttft", Type::Trend, added);
     let meant = |added: &[&str]| carried("ttft", "p(95)<2", &of(added));
     assert_eq!(meant(&[]), ("ttft", 1.0));
@@ -135,7 +135,7 @@ fn a_metric_of_another_type_or_without_a_counterpart_is_refused_with_why() {
 }
 
 #[test]
-fn k6s_own_metrics_and_unknown_ones_stay_as_they_are() {
+fn k6s_own_and_unknown_metrics_are_not_renamed() {
     for name in [
         "http_req_duration",
         "http_req_failed",
@@ -155,7 +155,7 @@ fn k6s_own_metrics_and_unknown_ones_stay_as_they_are() {
 
 /// The guide's table of names, row by row.
 #[test]
-fn the_guide_has_the_names_right() {
+fn the_guide_lists_the_names_as_the_code_has_them() {
     let guide = include_str!("../../docs/FROM-K6.md");
     let (_, section) = guide
         .split_once("## Metrics of extensions and of scripts")

@@ -81,7 +81,7 @@ mod tests {
     use crate::documents_tests::{document, rows};
 
     #[test]
-    fn the_manual_has_every_cause_in_the_words_of_the_summary() {
+    fn the_manual_lists_every_cause_in_the_words_of_the_summary() {
         let manual = document("docs/METRICS.md");
         let told: Vec<Vec<String>> = rows(&manual, "### Causes");
         let ours = Cause::ALL.map(|cause| vec![format!("`{}`", cause.name()), cause.says().to_owned()]);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cause_stands_at_its_own_index_and_is_found_by_its_name() {
+    fn every_cause_is_at_its_own_index_and_is_found_by_its_name() {
         for (i, cause) in Cause::ALL.into_iter().enumerate() {
             assert_eq!(cause as usize, i);
             assert_eq!(Cause::of_name(cause.name()), Some(cause));

@@ -21,7 +21,7 @@ fn any_nanos() -> impl Strategy<Value = Nanos> {
 }
 
 #[test]
-fn nothing_recorded_has_no_figures_and_still_encodes() {
+fn an_empty_distribution_has_no_figures_but_can_be_encoded() {
     let d = Distribution::new();
     assert_eq!((d.min(), d.max(), d.quantile(0.5)), (None, None, None));
     assert_eq!(d.mean(), None);
@@ -111,7 +111,7 @@ fn p99_of_a_merge_is_not_the_mean_of_the_p99s() {
 }
 
 #[test]
-fn reset_is_as_good_as_new() {
+fn a_reset_distribution_equals_a_new_one() {
     let mut d = distribution(&[1, 2, 3_601 * SECOND]);
     d.reset();
     assert_eq!((d.offered(), d.above(), d.sum_ns()), (0, 0, 0));
@@ -143,7 +143,7 @@ proptest! {
     }
 
     #[test]
-    fn without_a_part_the_rest_is_left(
+    fn subtracting_a_part_leaves_the_rest(
         part in prop::collection::vec(any_nanos(), 0..60),
         rest in prop::collection::vec(any_nanos(), 0..60),
     ) {

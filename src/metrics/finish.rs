@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_every_provider_mean_what_they_say() {
+    fn finish_reasons_of_every_provider_are_classified() {
         for word in SUCCESSES {
             assert_eq!(kind(word), FinishKind::Success, "{word}");
             assert!(!FAILURES.iter().any(|part| word.contains(part)), "{word}");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_has_every_part_of_a_failure() {
+    fn the_manual_lists_every_finish_reason_that_is_a_failure() {
         let manual = document("docs/METRICS.md");
         let rows = rows(&manual, "### Finish reasons");
         let failures = rows.iter().find(|row| row[1].contains("bad_finish"));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_of_any_length_and_bytes_has_its_place() {
+    fn finish_reasons_of_any_length_and_bytes_are_counted() {
         assert_eq!(FinishWord::of(b"a\x1b[2J\xff").as_str(), "a?[2J?");
         let long = FinishWord::of(&[b'x'; 100]);
         assert_eq!(long.as_str(), format!("{}...", "x".repeat(28)));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_invents_words_costs_no_memory_and_no_count() {
+    fn a_flood_of_different_finish_reasons_is_bounded_and_counted() {
         let mut counts = FinishCounts::new();
         let capacity = counts.counts.capacity();
         for n in 0..1000 {

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lost_and_one_counted_twice_do_not_make_up_for_each_other() {
+    fn one_lost_and_one_doubled_request_do_not_cancel() {
         let two = ledger(
             account(10, 8, 2, 0),
             0,
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_figures_overflow_nothing_and_do_not_add_up() {
+    fn huge_figures_do_not_overflow_and_are_found_not_to_add_up() {
         let huge = account(u64::MAX, u64::MAX, u64::MAX, 1);
         assert!(!ledger(huge, 1, [huge, huge]).imbalance().is_empty());
     }

@@ -80,7 +80,7 @@ fn an_interrupted_request_is_a_lower_bound_and_no_latency() {
 }
 
 #[test]
-fn a_request_that_was_never_sent_has_latency_only() {
+fn a_request_that_was_never_sent_has_only_a_latency() {
     let snapshot = finished(Sample {
         sent: None,
         first_byte: None,
@@ -166,7 +166,7 @@ fn times_out_of_order_are_a_bug() {
 
 /// 21 tokens in 40 ms, of which 5 were there at the first instant.
 #[test]
-fn time_per_token_is_that_of_the_tokens_behind_the_first_instant() {
+fn time_per_token_covers_the_tokens_after_the_first_instant() {
     let tpot = |tokens_at_first| {
         let snapshot = finished(Sample {
             tokens_at_first,
@@ -179,7 +179,7 @@ fn time_per_token_is_that_of_the_tokens_behind_the_first_instant() {
 }
 
 #[test]
-fn what_was_noticed_about_an_answer_is_counted() {
+fn the_facts_about_an_answer_are_counted() {
     let mut recorder = Recorder::new(0, 1, false);
     let finish = |word: &[u8]| Some(FinishWord::of(word));
     for (outcome, answer) in [
@@ -229,7 +229,7 @@ fn what_was_noticed_about_an_answer_is_counted() {
 }
 
 #[test]
-fn what_ends_after_the_load_is_counted_apart_too_and_the_earlier_end_holds() {
+fn requests_that_end_after_the_load_are_counted_apart_from_its_earliest_end() {
     let mut recorder = Recorder::new(0, 1, false);
     let done = sample(Outcome::Ok).done;
     let mut finish = |end, outcome, at| {

@@ -167,7 +167,7 @@ mod tests {
     use crate::metrics::TokenSource;
 
     #[test]
-    fn an_event_has_the_size_asked_for_and_its_stamp_is_found_again() {
+    fn an_event_has_the_requested_size_and_its_stamp_can_be_read() {
         for api in Api::ALL {
             for (stamp, size) in [(true, 300), (false, 200), (true, 0)] {
                 let script = Script::new(api, 3, stamp, size);

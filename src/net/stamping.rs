@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_read_after_it_has_a_stamp() {
+    fn after_stamping_starts_every_read_has_a_stamp() {
         let _on = Stamping::switch_on().unwrap();
         let (mut sender, receiver) = loopback_pair().unwrap();
         let receiver: OwnedFd = receiver.into();

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_loop_grows_to_the_bound_and_stays() {
+    fn a_busy_loop_raises_the_wait_to_its_bound() {
         let mut policy = WaitPolicy::new(1_000);
         let waits: Vec<u32> = (0..100).map(|_| policy.next(busy(20), 0)).collect();
         assert!(waits.is_sorted(), "{waits:?}");
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connect_in_flight_ends_the_wait_and_it_comes_back_after() {
+    fn there_is_no_wait_while_a_connect_is_in_flight() {
         let mut policy = WaitPolicy::new(1_000);
         for _ in 0..100 {
             policy.next(busy(20), 0);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_delays_the_next_request_by_the_stated_share_of_its_cycle_at_most() {
+    fn a_wait_delays_the_next_request_by_at_most_the_documented_share_of_its_cycle() {
         for (cycle, longest) in [
             (100 * MICROSECOND, 0),
             (400 * MICROSECOND, 0),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fastest_user_decides_and_when_it_has_gone_the_wait_comes_back() {
+    fn the_fastest_user_limits_the_wait_until_it_is_gone() {
         let mut policy = WaitPolicy::new(1_000);
         policy.note_cycle(300 * MICROSECOND);
         policy.note_cycle(MILLISECOND * 900);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_tells_this_limit_from_the_two_others_on_coalesced_events() {
+    fn the_manual_gives_this_limit_and_the_two_others_on_coalesced_events() {
         let manual = crate::documents_tests::document("docs/METRICS.md");
         let rows = crate::documents_tests::rows(&manual, "### Coalesced events");
         let limits: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();

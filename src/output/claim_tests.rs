@@ -37,7 +37,7 @@ fn a_name_is_claimed_once_until_its_claim_is_dropped_and_nothing_is_left() {
 }
 
 #[test]
-fn of_many_claimants_at_once_one_has_the_name_also_of_one_that_was_left() {
+fn one_of_many_simultaneous_claimants_gets_the_name_even_if_an_old_claim_is_left() {
     let folder = folder("many");
     let document = folder.join("r.json");
     for left in [

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_reads_is_bounded_and_counted_and_the_last_block_is_shown() {
+    fn unread_lines_are_bounded_and_counted_and_the_last_block_is_shown() {
         let mut waiting = Waiting::default();
         for i in 0..WAITING_MAX + 7 {
             waiting.say(format!("line {i}"));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_out_above_the_block_which_stays_until_another_one_comes() {
+    fn lines_are_printed_above_the_block_which_stays_until_the_next_one() {
         let mut written = Written::default();
         let block = Waiting {
             block: Some(vec!["block".to_owned()]),

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_in_the_folder_is_named_by_its_second_and_never_by_one_that_is_there_or_is_to_come() {
+    fn a_result_file_is_named_by_its_second_and_never_like_an_existing_or_claimed_one() {
         let folder = std::env::temp_dir().join(format!("llmload-files-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let now = OffsetDateTime::from_unix_timestamp(1_767_323_045).unwrap();

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_killed_runs_have_left_is_kept_and_a_spool_is_its_owners_alone() {
+    fn spools_of_killed_runs_are_kept_and_only_the_owner_can_read_one() {
         let folder = folder("kept");
         let path = folder.join("r.json.details.jsonl");
         for (left, kept) in [
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_a_fifo_and_a_folder_are_refused_by_what_they_are() {
+    fn a_link_a_fifo_and_a_folder_are_refused_with_their_kind() {
         let folder = folder("kinds");
         let path = folder.join("r.json.details.jsonl");
         let victim = folder.join("victim");

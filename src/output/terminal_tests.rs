@@ -98,7 +98,7 @@ fn lines(texts: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_block_stands_where_the_last_one_stood_and_leaves_nothing_behind() {
+fn a_block_replaces_the_last_one_completely() {
     let mut terminal = Terminal::new(20);
     let mut frames = Frames::default();
     terminal.feed("note\n");
@@ -112,7 +112,7 @@ fn a_block_stands_where_the_last_one_stood_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_line_printed_in_between_comes_out_above_the_block_and_a_key_that_shows_goes() {
+fn a_line_is_printed_above_the_block_and_an_echoed_key_is_removed() {
     let mut terminal = Terminal::new(20);
     let mut frames = Frames::default();
     let block = lines(&["one", "two"]);
@@ -125,7 +125,7 @@ fn a_line_printed_in_between_comes_out_above_the_block_and_a_key_that_shows_goes
 }
 
 #[test]
-fn a_terminal_that_became_narrower_has_wrapped_the_block_and_is_clean_all_the_same() {
+fn a_block_that_a_narrower_terminal_has_wrapped_is_removed_completely() {
     let mut terminal = Terminal::new(20);
     let mut frames = Frames::default();
     terminal.feed("kept\n");
@@ -150,7 +150,7 @@ fn lines_that_are_too_wide_are_cut_and_a_low_terminal_gets_fewer() {
 }
 
 #[test]
-fn a_dumb_terminal_gets_no_block_and_no_color_is_obeyed() {
+fn a_dumb_terminal_gets_no_block_and_no_color_is_honoured() {
     let text = |t: &'static str| Some(OsStr::new(t));
     assert!(moves_cursor(text("xterm-256color")));
     assert!(!moves_cursor(text("dumb")) && !moves_cursor(text("")) && !moves_cursor(None));

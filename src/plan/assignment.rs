@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_of_one_endpoint_counts_its_users_alone_and_together_they_are_all() {
+    fn the_schedules_of_all_servers_add_up_to_the_plan() {
         let all = plan(None).schedule_of_shard();
         let parts = [
             plan(Some(0)).schedule_of_shard(),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shards_of_one_endpoints_users_add_up_to_them() {
+    fn the_shards_of_a_servers_users_add_up_to_them() {
         for only in [None, Some(0), Some(1)] {
             let whole = plan(only);
             let parts: Vec<VuSchedule> = (0..3)
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_without_users_has_a_schedule_of_none() {
+    fn a_server_without_users_has_an_empty_schedule() {
         let mut plan = plan(Some(0));
         plan.executor = Executor::ConstantVus {
             vus: 1,

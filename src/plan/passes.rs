@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_warm_up_has_all_users_at_once_and_requests_of_its_own() {
+    fn the_warm_up_starts_all_users_at_once_with_its_own_requests() {
         let passes = plan(3 * SECOND).passes(1, false);
         let Executor::ConstantVus { vus, duration } = passes[0].plan.executor else {
             panic!("{passes:?}")

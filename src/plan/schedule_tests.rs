@@ -114,7 +114,7 @@ fn a_spike_of_two_thousand_starts_one_vu_every_sixty_milliseconds() {
 }
 
 #[test]
-fn of_several_jumps_at_one_instant_the_last_counts() {
+fn the_last_of_several_jumps_at_one_instant_counts() {
     let schedule = VuSchedule::ramp(1, &stages(&[(0, 900), (0, 20), (5, 20)]));
     assert_eq!(in_seconds(schedule.steps()), [(0, 20), (5, 0)]);
     assert_eq!(
@@ -199,7 +199,7 @@ proptest! {
     }
 
     #[test]
-    fn steps_ascend_differ_and_are_what_planned_at_says((start, stages) in any_shape()) {
+    fn steps_ascend_and_agree_with_planned_at((start, stages) in any_shape()) {
         let schedule = VuSchedule::ramp(start, &stages);
         let steps = schedule.steps();
         prop_assert_eq!(steps[0].at, 0);
@@ -224,7 +224,7 @@ proptest! {
     /// Replays each VU's starts and stops per core, with the newest local VU stopping first, and compares with the
     /// plan.
     #[test]
-    fn the_last_in_is_the_first_out_on_every_core((start, stages) in any_shape(), cores in 1u32..5) {
+    fn the_last_vu_to_start_is_the_first_to_stop_on_every_core((start, stages) in any_shape(), cores in 1u32..5) {
         let mut running: Vec<Vec<u32>> = vec![Vec::new(); cores as usize];
         for step in VuSchedule::ramp(start, &stages).steps() {
             for core in 0..cores {

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_of_nothing_is_refused_with_what_there_is() {
+    fn tags_that_select_no_request_are_refused_with_the_requests_in_the_mix() {
         let check = |key: &str| {
             let (_, selector) = split_key(key).unwrap();
             selector.check(&kinds()).map_err(|reason| reason.to_string())

@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cores_differ_by_one_at_most_and_each_vu_has_one_home(total in 0u32..5_000, cores in 1u32..64) {
+        fn cores_differ_by_at_most_one_vu_and_each_vu_has_one_core(total in 0u32..5_000, cores in 1u32..64) {
             let counts: Vec<u32> = (0..cores).map(|core| vus_on_core(total, core, cores)).collect();
             prop_assert_eq!(counts.iter().sum::<u32>(), total);
             let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
@@ -168,7 +168,7 @@ mod tests {
 
         /// Stopping the highest global index stops the highest local index of its core.
         #[test]
-        fn the_last_vu_in_is_the_last_on_its_core(total in 1u32..5_000, cores in 1u32..64) {
+        fn the_newest_vu_is_the_last_on_its_core(total in 1u32..5_000, cores in 1u32..64) {
             let leaving = total - 1;
             let core = leaving % cores;
             let local = vus_on_core(total, core, cores) - 1;

@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn every_metric_name_is_its_own_and_finds_its_metric() {
+    fn metric_names_are_unique_and_find_their_metric() {
         let mut seen = std::collections::HashSet::new();
         for metric in ThresholdMetric::all() {
             assert!(seen.insert(metric.name()), "{}", metric.name());
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn k6s_names_are_ours() {
+    fn k6s_names_of_metrics_are_accepted() {
         for (alias, name) in [
             ("http_req_duration", "service_time"),
             ("http_req_waiting", "ttfb"),
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_that_say_nothing_about_a_metric_are_refused() {
+    fn tags_that_cannot_apply_to_a_metric_are_refused() {
         for metric in ["tbt", "connect", "tls"] {
             let key = format!("{metric}{{expected_response:true}}");
             assert!(

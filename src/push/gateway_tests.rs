@@ -2,7 +2,7 @@ use super::*;
 use crate::units::Secret;
 
 #[test]
-fn a_group_is_named_by_job_and_instance_however_odd_they_are() {
+fn a_group_is_named_by_any_job_and_instance() {
     for (job, instance, path) in [
         (
             "llmload",

@@ -39,7 +39,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 #[test]
-fn a_gateway_that_never_answers_blocks_nobody_and_only_the_newest_figures_wait_for_it() {
+fn a_gateway_that_never_answers_blocks_no_caller_and_only_the_newest_figures_wait() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut pusher = pusher(&listener);
     let merged = Merged::new(1, 1);
@@ -79,7 +79,7 @@ fn figures_that_never_left_are_counted_when_there_is_no_time_for_a_last_push() {
 }
 
 #[test]
-fn a_push_comes_when_it_is_due_and_one_warning_for_all_that_fail() {
+fn a_push_is_sent_when_due_and_all_failures_give_one_warning() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut pusher = pusher(&listener);
     let merged = Merged::new(1, 1);

@@ -12,7 +12,7 @@ fn finish(recorder: &mut Recorder, outcome: Outcome, ms: u64) {
 }
 
 #[test]
-fn a_row_holds_what_came_since_the_last_tick_of_all_cores() {
+fn a_row_has_the_figures_of_all_cores_since_the_last_tick() {
     let mut aggregator = Aggregator::new(2, 1);
     let mut cores = [0, 1].map(|core| Recorder::new(core, 1, false));
     for second in 1..=3 {

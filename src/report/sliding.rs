@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_young_window_spans_what_there_is_and_is_not_full() {
+    fn a_young_window_covers_the_time_so_far_and_is_not_full() {
         let mut window = Sliding::new();
         assert_eq!((window.end(), window.span(), window.is_full()), (0, 0, false));
         for second in 1..=25 {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_leaves_is_given_back() {
+    fn a_slot_that_leaves_the_window_is_returned() {
         let mut window = Sliding::new();
         for second in 0..30usize {
             let given_back = window.push(second, (second as u64 + 1) * SECOND);

@@ -14,12 +14,12 @@ fn set(pointer: &str, value: Value) -> String {
 }
 
 #[test]
-fn the_figures_of_a_run_go_together() {
+fn the_figures_of_a_run_are_consistent() {
     assert_eq!(sample::full().check(), Ok(()));
 }
 
 #[test]
-fn counts_that_do_not_add_up_are_named() {
+fn counts_that_do_not_add_up_are_reported() {
     let text = set("/totals/requests", json!(1800));
     assert_eq!(
         text,
@@ -58,7 +58,7 @@ fn counts_that_do_not_add_up_are_named() {
 }
 
 #[test]
-fn rates_that_do_not_follow_from_the_counts_are_named() {
+fn rates_that_do_not_follow_from_the_counts_are_reported() {
     let text = set("/rates/error_rate", json!(0.0));
     assert!(
         text.starts_with("`rates.error_rate`: 0 is not failed over ok and failed, 0.056"),
@@ -98,7 +98,7 @@ fn rates_that_do_not_follow_from_the_counts_are_named() {
 }
 
 #[test]
-fn percentiles_out_of_order_or_against_their_histogram_are_named() {
+fn percentiles_out_of_order_or_unlike_their_histogram_are_reported() {
     let text = set("/metrics/latency/p90", json!(1.0));
     assert!(
         text.starts_with("`metrics.latency.p90`: 1 is less than p50, "),
@@ -137,7 +137,7 @@ fn percentiles_out_of_order_or_against_their_histogram_are_named() {
 }
 
 #[test]
-fn rows_that_are_not_all_of_the_requests_are_named() {
+fn rows_that_do_not_cover_all_requests_are_reported() {
     let text = said(|d| drop(d["timeline"].as_array_mut().unwrap().remove(2)));
     assert_eq!(text, "`timeline[].requests`: 150 in its rows, 180 in the totals");
     let text = set("/timeline/1/errors", json!(9));
@@ -161,7 +161,7 @@ fn rows_that_are_not_all_of_the_requests_are_named() {
 }
 
 #[test]
-fn a_verdict_that_the_thresholds_do_not_give_is_named() {
+fn a_verdict_that_contradicts_the_thresholds_is_reported() {
     let text = set("/run/verdict", json!("passed"));
     assert_eq!(
         text,
@@ -179,7 +179,7 @@ fn a_verdict_that_the_thresholds_do_not_give_is_named() {
 }
 
 #[test]
-fn a_list_of_requests_is_all_of_them_but_for_those_that_are_said_to_be_lost() {
+fn a_list_of_requests_has_all_except_those_counted_as_lost() {
     let with = |listed: u64, lost: u64| {
         let mut document = sample::full();
         document.run.merged = None;

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_about_the_generator_is_the_limit_and_fails_only_where_asked_for() {
+    fn each_rule_about_the_generator_makes_it_unfit_and_fails_the_run_only_if_asked_for() {
         for rule in RULES.iter().filter(|r| r.generator) {
             let found = ["few_samples", rule.name];
             assert_eq!(judged(&found, false), (true, false, None), "{}", rule.name);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn several_reasons_stand_in_one_line() {
+    fn several_reasons_are_joined_in_one_line() {
         let (_, _, verdict) = judged(&["worker_busy", "clock_stepped"], true);
         assert_eq!(
             verdict.as_deref(),

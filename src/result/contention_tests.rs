@@ -37,7 +37,7 @@ fn found(thinker: [&GroupFigures; 2], flash: [&GroupFigures; 2]) -> Contention {
 }
 
 #[test]
-fn the_same_pace_alone_and_together_is_no_contention() {
+fn the_same_rate_alone_and_together_is_no_contention() {
     let (thinker, flash) = (server(50, 100, 1000), server(100, 20, 300));
     let nearly = server(95, 22, 315);
     let contention = found([&thinker, &thinker], [&flash, &nearly]);
@@ -50,7 +50,7 @@ fn the_same_pace_alone_and_together_is_no_contention() {
 }
 
 #[test]
-fn the_one_that_keeps_its_pace_starves_the_other() {
+fn a_server_that_keeps_its_rate_starves_one_that_does_not() {
     let (thinker, flash) = (server(50, 100, 1000), server(100, 20, 300));
     let starved = server(30, 200, 1000);
     let contention = found([&thinker, &thinker], [&flash, &starved]);
@@ -69,7 +69,7 @@ fn the_one_that_keeps_its_pace_starves_the_other() {
 }
 
 #[test]
-fn two_that_suffer_alike_slow_each_other_down() {
+fn two_servers_that_lose_alike_slow_each_other_down() {
     let (thinker, flash) = (server(50, 100, 1000), server(100, 20, 300));
     let (slow_thinker, slow_flash) = (server(25, 200, 2000), server(50, 40, 600));
     let contention = found([&thinker, &slow_thinker], [&flash, &slow_flash]);
@@ -85,7 +85,7 @@ fn two_that_suffer_alike_slow_each_other_down() {
 }
 
 #[test]
-fn an_endpoint_without_answers_has_no_changes() {
+fn a_server_without_answers_has_no_changes() {
     let (thinker, flash) = (server(50, 100, 1000), server(0, 20, 300));
     let contention = found([&thinker, &thinker], [&flash, &flash]);
     assert!(!contention.found);

@@ -13,7 +13,7 @@ fn full() -> Value {
 }
 
 #[test]
-fn a_document_that_is_read_is_the_one_that_was_written_to_the_last_bit() {
+fn a_document_reads_back_to_the_last_bit() {
     let written = serde_json::to_string_pretty(&sample::full()).unwrap();
     let document = read(Cursor::new(written.as_bytes())).unwrap();
     assert!(document == sample::full());
@@ -57,7 +57,7 @@ fn changed(document: &Value, pointer: &str, value: Option<Value>) -> Value {
 }
 
 #[test]
-fn a_member_of_a_type_of_its_own_is_refused_with_its_key_wherever_it_is() {
+fn a_member_of_a_wrong_type_is_refused_with_its_key_anywhere() {
     let document = full();
     let mut pointers = Vec::new();
     each_key(&document, "", &mut pointers);
@@ -71,7 +71,7 @@ fn a_member_of_a_type_of_its_own_is_refused_with_its_key_wherever_it_is() {
 }
 
 #[test]
-fn a_member_that_is_missing_is_an_error_or_one_that_a_document_may_lack() {
+fn a_missing_member_is_an_error_unless_it_is_optional() {
     let document = full();
     let mut pointers = Vec::new();
     each_key(&document, "", &mut pointers);
@@ -138,7 +138,7 @@ fn the_schema_is_found_wherever_it_is_and_others_are_refused_by_name() {
 }
 
 #[test]
-fn hosts_keep_what_they_have_in_common() {
+fn merged_hosts_keep_only_common_facts() {
     let one = sample::full().host;
     assert_eq!(one.clone().in_common(&one), one);
     let other = Host {

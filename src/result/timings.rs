@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_say_nothing_have_no_timings() {
+    fn servers_that_report_no_timings_have_none() {
         assert_eq!(ServerTimings::from_series(&series(&[(None, None, true)])), None);
     }
 }

@@ -372,7 +372,7 @@ mod tests {
     use crate::result::sample;
 
     #[test]
-    fn odd_answers_are_told_with_their_numbers() {
+    fn unusual_answers_are_warned_about_with_their_counts() {
         let mut odd = sample::full();
         let told = |result: &RunResult, rule: &str| {
             let found = find(result).into_iter().find(|warning| warning.rule == rule);
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_has_every_rule_with_its_limit_and_whether_it_is_about_the_generator() {
+    fn the_manual_lists_every_rule_with_its_limit_and_its_subject() {
         let manual = document("docs/METRICS.md");
         let rows = rows(&manual, "## Warnings");
         let row = |name: &str| {

@@ -167,7 +167,7 @@ fn a_document_that_names_no_model_asks_each_of_its_servers_for_its_own() {
 }
 
 #[test]
-fn a_document_without_a_server_and_a_copy_of_a_profile_are_open_too() {
+fn a_model_is_also_chosen_for_a_document_without_a_server_and_a_copy_of_a_profile() {
     let found = [server(list(&["a"]), Service::Other)];
     let bare = "executor: constant-vus\nvus: 1\nduration: 1s\nprompts: [Hi]\nrequests: [{ name: x, max_tokens: 5 }]\n";
     let copy = profiles::text("load").unwrap();
@@ -178,7 +178,7 @@ fn a_document_without_a_server_and_a_copy_of_a_profile_are_open_too() {
 }
 
 #[test]
-fn the_names_that_stand_in_are_those_of_the_built_in_profiles() {
+fn the_placeholder_models_are_those_of_the_built_in_profiles() {
     let (config, _) = loaded(&["load"]);
     let Call::Chat { models, .. } = &config.requests[0].call else {
         panic!("no chat");

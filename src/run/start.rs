@@ -75,7 +75,7 @@ mod tests {
     const NOW: Nanos = 1_767_323_045 * SECOND;
 
     #[test]
-    fn a_future_instant_is_taken_and_a_length_counts_from_now() {
+    fn a_future_instant_and_a_time_from_now_are_accepted() {
         assert_eq!(start_instant(None, NOW), Ok(None));
         assert_eq!(start_instant(Some(StartAt::Instant(NOW)), NOW), Ok(Some(NOW)));
         assert_eq!(
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_past_and_the_day_after_tomorrow_are_refused_with_how_far_they_are() {
+    fn past_and_distant_instants_are_refused_with_their_distance() {
         let past = start_instant(Some(StartAt::Instant(NOW - 1_500 * MILLISECOND)), NOW).unwrap_err();
         assert_eq!(past.exit, ExitCode::Config);
         assert_eq!(past.reason().what, "the start time was 1s500ms ago");

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn options_survive_the_way_to_the_child() {
+    fn options_reach_the_child_unchanged() {
         let default = SimOptions::default();
         assert_eq!(there_and_back(&default), default);
         let full = SimOptions {

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_stdin_ends_a_polite_child_before_any_force() {
+    fn closing_stdin_ends_a_child_before_it_is_killed() {
         let mut child = shell("trap '' TERM; echo up; read x; echo bye >&2");
         assert_eq!(child.first_line(LONG).unwrap(), "up");
         child.stop(LONG);
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deaf_child_and_its_own_child_are_killed_after_the_grace() {
+    fn a_child_that_ignores_its_end_is_killed_with_its_own_child_after_the_grace_period() {
         let mut child = shell("trap '' TERM; sleep 1000 & echo $!; while :; do wait; done");
         let grandchild: i32 = child.first_line(LONG).unwrap().parse().unwrap();
         let begin = Instant::now();

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn cpu_time_counts_for_processes_seen_twice_and_a_number_used_again_is_another_process() {
+    fn cpu_time_counts_for_processes_seen_twice_and_a_reused_pid_is_another_process() {
         let stat = |pid, cpu_ticks, started_ticks| Stat {
             pid,
             parent: 1,
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_uses_memory_and_the_cpu_that_it_burns_is_seen() {
+    fn memory_and_cpu_time_of_this_process_are_measured() {
         let mut sampler = Sampler::for_process(std::process::id());
         sampler.sample(0);
         let begun = crate::net::clock::thread_cpu();

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stat_line_is_read_whatever_the_process_is_called() {
+    fn a_stat_line_is_read_with_any_process_name() {
         for name in ["llama-server", "a b", "x) R 1 (y", "", "S 1 2 3"] {
             let read = parse_stat(&line(name)).unwrap();
             let expected = Stat {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_cut_or_no_stat_at_all_gives_nothing() {
+    fn an_incomplete_or_missing_stat_line_gives_nothing() {
         let whole = line("x");
         let needed = whole.find("987654").unwrap() + "987654".len();
         for cut in 0..needed - "987654".len() {
@@ -121,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn resident_pages_are_the_second_number() {
+    fn resident_memory_is_the_second_number_of_statm() {
         assert_eq!(parse_statm("10000 1234 800 3 0 5000 0\n"), Some(1234));
         assert_eq!(parse_statm("10000"), None);
         assert_eq!(parse_statm(""), None);
     }
 
     #[test]
-    fn a_tree_is_followed_to_its_leaves_and_no_further() {
+    fn a_process_tree_contains_exactly_the_descendants() {
         let all = [(2, 1), (3, 2), (4, 3), (5, 1), (6, 9), (7, 2)];
         assert_eq!(descendants_in(2, &all), [3, 7, 4]);
         assert_eq!(descendants_in(9, &all), [6]);

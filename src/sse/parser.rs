@@ -380,7 +380,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_whole_in_the_input_is_lent_from_it_and_nothing_is_allocated() {
+    fn a_complete_event_is_borrowed_from_the_input_without_allocation() {
         let mut parser = SseParser::new();
         let input = b"event: delta\ndata: {\"x\":1}\n\ndata: y\r\n\r\n";
         let (mut at, mut events) = (0, 0);
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn buffers_settle_for_cut_events_and_are_given_back_when_large() {
+    fn buffers_for_cut_events_are_reused_and_freed_when_large() {
         let mut parser = SseParser::new();
         let event = [&b"event: e\ndata: "[..], &[b'x'; 200], b"\n\n"].concat();
         let mut warm = None;

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_come_back_empty_and_a_limited_number_of_usual_size_is_kept() {
+    fn returned_buffers_are_emptied_and_a_limited_number_is_kept() {
         let pool = Pool::default();
         let lent: Vec<Lent> = (0..KEPT_MAX + 10)
             .map(|_| {

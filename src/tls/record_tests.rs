@@ -35,7 +35,7 @@ fn handshake_messages_over_many_records_survive_any_cut_and_leave_no_buffer() {
 }
 
 #[test]
-fn a_record_of_16_kib_cut_at_every_kind_of_place_has_a_buffer_only_while_it_is_incomplete() {
+fn a_cut_record_of_16_kib_has_a_buffer_only_while_it_is_incomplete() {
     let answer: Vec<u8> = (0..16_384u32).map(|i| (i % 251) as u8).collect();
     for version in VERSIONS {
         let (target, server) = trusted(&[version]);
@@ -74,7 +74,7 @@ fn a_record_of_16_kib_cut_at_every_kind_of_place_has_a_buffer_only_while_it_is_i
 }
 
 #[test]
-fn a_record_that_no_tls_peer_sends_is_refused_by_its_header() {
+fn an_impossible_record_is_refused_by_its_header() {
     let (target, server) = trusted(&[&TLS13]);
     for header in [
         [23, 3, 3, 0xff, 0xff],
@@ -117,7 +117,7 @@ fn a_handshake_message_without_end_is_cut_off_at_a_maximum() {
 }
 
 #[test]
-fn damage_at_any_byte_ends_the_connection_and_nothing_else() {
+fn a_damaged_byte_ends_only_the_connection() {
     for version in VERSIONS {
         let (target, server) = fragmenting(version, 300);
         let mut refused = 0;

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_in_every_spelling() {
+    fn durations_are_parsed_in_every_spelling() {
         let cases = [
             ("10s", 10 * SECOND),
             ("1m30s", 90 * SECOND),
@@ -225,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read_back(nanos: u64) {
+        fn printed_durations_are_parsed_back(nanos: u64) {
             prop_assert_eq!(parse_duration(&format_duration(nanos)), Ok(nanos));
         }
 

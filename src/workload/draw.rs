@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_come_by_weight_and_the_rest_uniformly() {
+    fn kinds_are_drawn_by_weight_and_other_choices_uniformly() {
         let workload = mixed();
         let mut kinds = [0; 4];
         let (mut models, mut prompts, mut paths) = ([0; 3], [0; 11], [0; 2]);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn choices_of_one_request_do_not_follow_each_other() {
+    fn choices_of_one_request_are_independent() {
         let workload = Workload {
             servers: vec![Server {
                 name: None,

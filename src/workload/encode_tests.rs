@@ -151,7 +151,7 @@ fn a_get_that_names_its_path_goes_there() {
 }
 
 #[test]
-fn buffers_once_grown_stay_as_they_are() {
+fn encoding_further_requests_does_not_grow_the_buffers() {
     let (workload, target) = two_kinds();
     let (mut out, mut scratch) = (Vec::new(), Vec::new());
     let mut grown = None;

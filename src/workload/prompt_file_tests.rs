@@ -7,7 +7,7 @@ fn json_lines_are_objects_or_strings() {
 }
 
 #[test]
-fn anything_else_is_plain_text_a_prompt_a_line() {
+fn other_files_are_plain_text_with_one_prompt_per_line() {
     let text = "\u{feff}Tell me\r\n\n  about [it]\n{not json\n";
     assert_eq!(
         parse_prompts(text).unwrap(),

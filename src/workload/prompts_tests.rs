@@ -8,7 +8,7 @@ fn words(key: u64, min_tokens: u32) -> String {
 }
 
 #[test]
-fn words_are_different_and_json_as_they_stand() {
+fn words_differ_and_need_no_escapes_in_json() {
     let different: HashSet<&str> = WORDS.into_iter().collect();
     assert_eq!(different.len(), WORDS.len());
     assert!(

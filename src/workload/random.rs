@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn scaling_reaches_both_ends_and_no_further() {
+    fn scaled_numbers_reach_both_ends_of_the_range_but_not_beyond() {
         for max in [0, 1, 6, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
             assert_eq!(up_to(max, 0), 0);
             assert_eq!(up_to(max, u64::MAX), max);
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn each_word_of_the_key_matters() {
+    fn each_word_of_the_key_changes_the_number() {
         let base = keyed([1, 2, 3, 4]);
         for i in 0..4 {
             let mut words = [1, 2, 3, 4];

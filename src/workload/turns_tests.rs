@@ -19,7 +19,7 @@ fn taken(weights: &[u32], first: u16, slots: usize) -> Vec<u16> {
 }
 
 #[test]
-fn three_of_ten_and_seven_of_ten_come_like_this() {
+fn the_turns_of_weights_3_and_7_are_these() {
     assert_eq!(taken(&[300_000, 700_000], 1, 10), [1, 1, 0, 1, 1, 0, 1, 1, 0, 1]);
     assert_eq!(taken(&[300_000, 700_000], 0, 10), [0, 1, 1, 1, 1, 0, 1, 1, 0, 1]);
     assert_eq!(taken(&[5], 0, 3), [0, 0, 0]);
@@ -63,7 +63,7 @@ proptest! {
     })]
 
     #[test]
-    fn at_every_prefix_each_endpoint_is_less_than_one_turn_off_whoever_begins(
+    fn every_prefix_is_less_than_one_turn_off_each_servers_share(
         weights in weights(),
         first: prop::sample::Index,
     ) {
@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn whole_periods_end_even_and_repeat(
+    fn every_period_gives_exact_shares_and_repeats(
         weights in proptest::collection::vec(1u32..60, 1..17),
         first: prop::sample::Index,
     ) {
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn a_slot_is_the_same_however_it_is_come_to(
+    fn a_slot_does_not_depend_on_how_it_is_reached(
         weights in weights(),
         seed: u64,
         slots in proptest::collection::vec(0u64..2_000, 1..60),
@@ -110,7 +110,7 @@ proptest! {
 }
 
 #[test]
-fn far_slots_are_reached_in_no_time_where_the_period_is_short() {
+fn distant_slots_of_a_short_period_are_computed_directly() {
     let shares = shares(&[3, 7]);
     let mut turns = TurnsAt::starting_with(1, &shares);
     let near: Vec<u16> = (0..10).map(|slot| turns.slot(slot, &shares)).collect();

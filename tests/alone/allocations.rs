@@ -361,7 +361,7 @@ fn tls_server(
 }
 
 #[test]
-fn a_user_over_tls_keeps_what_its_session_needs_and_no_buffer() {
+fn a_user_over_tls_holds_memory_for_its_session_but_no_buffer() {
     let _alone = alone();
     let identity = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let options = TlsOptions {

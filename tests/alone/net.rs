@@ -93,7 +93,7 @@ fn reset_on_close_sends_rst() {
 }
 
 #[test]
-fn what_the_peer_does_is_told_apart_eof_reset_silence() {
+fn eof_reset_and_silence_of_a_peer_are_distinguished() {
     let _alone = alone();
     let (listener, address) = listener();
     let server = std::thread::spawn(move || {
@@ -207,7 +207,7 @@ fn connects_are_refused_time_out_and_stop_and_leave_nothing_behind() {
 }
 
 #[test]
-fn a_waiter_that_gives_up_as_its_turn_comes_passes_it_on() {
+fn a_waiter_that_gives_up_at_its_turn_passes_the_turn_on() {
     let _alone = alone();
     const LONG: Nanos = 2 * SECOND;
     let (good, address) = listener();

@@ -56,7 +56,7 @@ fn a_request_without_an_outcome_is_a_bug_that_the_run_reports_with_its_figures()
 }
 
 #[test]
-fn rates_are_those_of_the_load_and_not_of_the_time_in_which_it_winds_down() {
+fn rates_cover_the_load_without_its_wind_down() {
     let slow = MockOptions {
         ttft: 700 * MILLISECOND,
         ..mock_options()
@@ -83,7 +83,7 @@ fn rates_are_those_of_the_load_and_not_of_the_time_in_which_it_winds_down() {
 }
 
 #[test]
-fn a_request_lost_while_warming_up_ends_the_run_there() {
+fn a_request_lost_in_the_warm_up_ends_the_run() {
     let mock = mock(mock_options());
     let dir = Dir::new();
     let (profile, output) = (profile(&dir), dir.path("result.json"));
@@ -103,7 +103,7 @@ fn a_request_lost_while_warming_up_ends_the_run_there() {
 }
 
 #[test]
-fn a_merge_that_loses_a_request_is_a_bug_and_no_fault_of_the_documents() {
+fn a_merge_that_loses_a_request_is_reported_as_a_bug() {
     let mock = mock(mock_options());
     let dir = Dir::new();
     let profile = profile(&dir);

@@ -119,8 +119,9 @@ fn documents_in(response: &[u8], found: &mut Vec<Vec<u8>>) {
 }
 
 #[test]
-fn recorded_events_read_alike_and_the_fast_reading_takes_them() {
-    let Samples { all, captured } = samples("recorded_events_read_alike_and_the_fast_reading_takes_them");
+fn both_readers_agree_on_recorded_events_and_the_fast_one_reads_them() {
+    let Samples { all, captured } =
+        samples("both_readers_agree_on_recorded_events_and_the_fast_one_reads_them");
     let (mut chat, mut native, mut unsure) = (0, 0, Vec::new());
     for data in &all {
         let sure = agree(b"", data);
@@ -144,12 +145,12 @@ fn recorded_events_read_alike_and_the_fast_reading_takes_them() {
 }
 
 #[test]
-fn damaged_samples_read_alike() {
+fn both_readers_agree_on_damaged_samples() {
     // Equal shapes add nothing: one sample of each length.
-    let mut shapes = samples("damaged_samples_read_alike").all;
+    let mut shapes = samples("both_readers_agree_on_damaged_samples").all;
     shapes.sort_by_key(Vec::len);
     shapes.dedup_by_key(|data| data.len());
-    let mut random = Random(seed("damaged_samples_read_alike"));
+    let mut random = Random(seed("both_readers_agree_on_damaged_samples"));
     let mut sure = 0;
     for round in 0..60_000 {
         let mut data = shapes[round % shapes.len()].clone();
@@ -165,10 +166,10 @@ fn damaged_samples_read_alike() {
 }
 
 #[test]
-fn generated_json_reads_alike() {
+fn both_readers_agree_on_generated_json() {
     let (sure, good, all) = (Tally::default(), Tally::default(), Tally::default());
     let native = Tally::default();
-    on_random_bytes("generated_json_reads_alike", 60_000, 160, |choices| {
+    on_random_bytes("both_readers_agree_on_generated_json", 60_000, 160, |choices| {
         let data = generator::document(choices);
         all.up();
         good.up_if(read_event_plain(b"", &data).is_ok());
@@ -200,8 +201,8 @@ impl Tally {
 }
 
 #[test]
-fn random_bytes_read_alike() {
-    on_random_bytes("random_bytes_read_alike", 20_000, 40, |bytes| {
+fn both_readers_agree_on_random_bytes() {
+    on_random_bytes("both_readers_agree_on_random_bytes", 20_000, 40, |bytes| {
         agree(b"", bytes);
         let mut string = b"{\"choices\":[{\"delta\":{\"content\":\"".to_vec();
         string.extend_from_slice(bytes);
@@ -211,7 +212,7 @@ fn random_bytes_read_alike() {
 }
 
 #[test]
-fn every_cut_of_an_event_reads_alike() {
+fn both_readers_agree_on_every_cut_of_an_event() {
     let event = r#"{"id":"é\u00e9\ud83d\ude00","created":-1.5e+3,"choices":[ {"index":0,"delta":{"content":"\"hi\\"},
         "finish_reason":"stop"}],"usage":{"completion_tokens":3,"prompt_tokens":11},"x":[[],{},{"a":[true,false,null]}]}"#;
     assert!(agree(b"", event.as_bytes()));
@@ -222,7 +223,7 @@ fn every_cut_of_an_event_reads_alike() {
 }
 
 #[test]
-fn deep_nesting_is_malformed_and_no_stack_overflow() {
+fn deep_nesting_is_malformed_without_a_stack_overflow() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("{\"choices\":[", "]}")] {
         for depth in [1, 10, 60, 63, 64, 65, 66, 120, 126, 127, 128, 129, 100_000] {
             for (open, close) in [
@@ -246,7 +247,7 @@ fn deep_nesting_is_malformed_and_no_stack_overflow() {
 }
 
 #[test]
-fn one_wrong_bracket_at_any_depth_reads_alike() {
+fn both_readers_agree_on_one_wrong_bracket_at_any_depth() {
     for depth in [2, 5, 63, 64, 65, 70, 100] {
         for wrong in 0..depth {
             for (open, close, other) in [("[", "]", "}"), ("{\"a\":", "}", "]")] {
@@ -265,7 +266,7 @@ fn one_wrong_bracket_at_any_depth_reads_alike() {
 }
 
 #[test]
-fn a_native_stream_ends_with_stop_and_tells_its_counts_and_times() {
+fn a_native_stream_ends_with_stop_and_gives_its_counts_and_times() {
     let read = |data: &str| {
         agree(b"", data.as_bytes());
         llamacpp::read_event(b"", data.as_bytes()).expect("an object")
@@ -308,7 +309,7 @@ fn a_native_stream_ends_with_stop_and_tells_its_counts_and_times() {
 }
 
 #[test]
-fn times_of_any_spelling_are_rounded_alike() {
+fn both_readers_round_times_of_any_spelling_alike() {
     for number in [
         "0",
         "-0",
@@ -338,7 +339,7 @@ fn times_of_any_spelling_are_rounded_alike() {
 }
 
 #[test]
-fn long_numbers_read_alike() {
+fn both_readers_agree_on_long_numbers() {
     for digits in [
         1, 8, 9, 10, 11, 19, 20, 21, 63, 64, 65, 300, 308, 309, 310, 400, 5000,
     ] {
@@ -366,7 +367,7 @@ fn facts(data: &str) -> EventFacts {
 }
 
 #[test]
-fn text_of_every_kind_is_a_token_and_only_answers_are_answers() {
+fn every_kind_of_text_is_a_token_but_only_an_answer_counts_as_one() {
     for (delta, token, answer) in [
         (r#"{"role":"assistant"}"#, false, false),
         (r#"{"role":"assistant","content":""}"#, false, false),
@@ -420,7 +421,7 @@ fn text_of_every_kind_is_a_token_and_only_answers_are_answers() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_are_text_like_any_other() {
+fn bytes_that_are_not_utf8_count_as_text() {
     let data = b"{\"choices\":[{\"delta\":{\"content\":\"\xe4\xb8\"}}]}";
     assert!(agree(b"", data));
     assert!(read_event(b"", data).is_ok_and(|facts| facts.token));
@@ -452,7 +453,7 @@ fn errors_are_seen_in_every_shape() {
 }
 
 #[test]
-fn what_is_no_object_is_malformed() {
+fn json_that_is_not_an_object_is_malformed() {
     for data in [
         "{bad-json}",
         "{",
@@ -477,7 +478,7 @@ fn what_is_no_object_is_malformed() {
 }
 
 #[test]
-fn a_body_tells_its_text_finish_usage_and_error() {
+fn text_finish_usage_and_error_of_a_body_are_read() {
     let whole = br#"{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant",
         "content":"Id in do","tool_calls":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":8,"completion_tokens":112}}"#;
     let facts = read_body(whole).unwrap();

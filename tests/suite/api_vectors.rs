@@ -83,9 +83,9 @@ fn position(facts: &[EventFacts], is: impl Fn(&EventFacts) -> bool) -> Value {
 }
 
 #[test]
-fn every_stream_of_a_known_api_comes_out_as_its_vector_says() {
+fn every_stream_of_a_known_api_has_the_outcome_of_its_vector() {
     let mut seen = 0;
-    for vector in vectors("every_stream_of_a_known_api_comes_out_as_its_vector_says") {
+    for vector in vectors("every_stream_of_a_known_api_has_the_outcome_of_its_vector") {
         let (name, llm) = (&vector["name"], &vector["llm"]);
         if OTHER_APIS.contains(&llm["api"].as_str().unwrap_or_default()) {
             continue;
@@ -126,8 +126,8 @@ fn every_stream_of_a_known_api_comes_out_as_its_vector_says() {
 
 /// Read in the words of the other API a stream has no end: only its own makes it good.
 #[test]
-fn a_stream_read_as_another_api_never_passes_for_a_good_one() {
-    for vector in vectors("a_stream_read_as_another_api_never_passes_for_a_good_one") {
+fn a_stream_read_as_another_api_is_never_ok() {
+    for vector in vectors("a_stream_read_as_another_api_is_never_ok") {
         let native = vector["llm"]["api"] == NATIVE;
         let other = if native { Api::Chat } else { Api::LlamaCpp };
         let told = tell_as(other, &vector);
@@ -158,8 +158,8 @@ fn check_tokens(name: &Value, llm: &Value, told: &Told) {
 
 /// The other APIs have ends of their own. Read as chat streams they must not pass for good ones.
 #[test]
-fn a_stream_of_another_api_never_passes_for_a_good_chat_stream() {
-    for vector in vectors("a_stream_of_another_api_never_passes_for_a_good_chat_stream") {
+fn a_stream_of_another_api_is_never_an_ok_chat_stream() {
+    for vector in vectors("a_stream_of_another_api_is_never_an_ok_chat_stream") {
         let llm = &vector["llm"];
         if OTHER_APIS.contains(&llm["api"].as_str().unwrap_or_default()) {
             let told = tell(&vector);
@@ -218,7 +218,7 @@ fn timings_count_tokens_where_usage_is_absent() {
 }
 
 #[test]
-fn a_usage_of_zero_beside_text_is_a_placeholder() {
+fn a_usage_of_zero_with_text_is_a_placeholder() {
     let word = r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"completion_tokens":0}}"#;
     assert_eq!(state_of(&[word, word]).output_tokens(), (2, TokenSource::Events));
     let silent = r#"{"choices":[],"usage":{"completion_tokens":0}}"#;

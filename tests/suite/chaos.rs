@@ -79,7 +79,7 @@ fn a_smoke_with_chaos_is_not_validated_and_says_so() {
 }
 
 #[test]
-fn tokens_and_the_simulators_own_document_change_its_answers() {
+fn sim_tokens_and_sim_config_change_the_simulators_answers() {
     let dir = Dir::new();
     let output = dir.path("result.json");
     let config = dir.write(
@@ -110,7 +110,7 @@ fn tokens_and_the_simulators_own_document_change_its_answers() {
 }
 
 #[test]
-fn a_document_of_the_simulator_that_cannot_be_read_is_a_mistake_in_the_configuration() {
+fn an_invalid_sim_config_is_a_configuration_error() {
     let dir = Dir::new();
     let broken = dir.write("sim.toml", "[latency\n");
     for path in [dir.path("missing.toml"), broken] {
@@ -121,7 +121,7 @@ fn a_document_of_the_simulator_that_cannot_be_read_is_a_mistake_in_the_configura
 }
 
 #[test]
-fn options_of_the_simulator_without_one_are_refused_and_nothing_is_sent() {
+fn options_of_the_simulator_are_refused_for_another_server_before_anything_is_sent() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     let port = mock.address.port().to_string();

@@ -82,7 +82,7 @@ fn a_server_named_by_url_or_by_port_is_asked_exactly_as_often_as_reported() {
 }
 
 #[test]
-fn a_healthy_server_on_the_port_is_used_in_place_of_a_simulator() {
+fn a_healthy_server_on_the_port_is_used_instead_of_a_simulator() {
     let mock = mock(mock_options());
     let port = mock.address.port().to_string();
     let ended = ran(&["quick-smoke", "--port", &port, "--think-time", "0"]).expect(0);
@@ -186,7 +186,7 @@ fn bad_configurations_exit_104_with_one_error_and_nothing_sent() {
 }
 
 #[test]
-fn all_mistakes_of_a_document_are_told_at_once() {
+fn all_mistakes_of_a_document_are_reported_at_once() {
     let dir = Dir::new();
     let path = dir.write("two.yaml", &profile(0, "graceful_stopp: 5s\n"));
     let ended = ran(&[&path, "--vus", "0"]).expect(104);
@@ -338,7 +338,7 @@ fn a_pipe_as_output_gets_the_whole_document_but_no_details() {
 }
 
 #[test]
-fn a_reader_that_has_gone_does_no_harm_and_the_exit_code_stays() {
+fn a_closed_pipe_does_not_change_the_exit_code() {
     let mock = mock(mock_options());
     let dir = Dir::new();
     let fails = dir.write(

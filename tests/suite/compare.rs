@@ -147,7 +147,7 @@ fn with_documents(name: &str) -> Scratch {
 }
 
 #[test]
-fn a_document_that_contradicts_itself_is_no_pass() {
+fn a_document_that_contradicts_itself_does_not_pass() {
     let scratch = with_documents("contradiction");
     let say = |change: fn(&mut Value)| {
         let mut new: Value = serde_json::from_str(&document(0)).unwrap();
@@ -229,7 +229,7 @@ fn a_slowdown_beyond_the_rule_exits_99_and_an_equal_run_0() {
 }
 
 #[test]
-fn a_rule_about_a_metric_that_is_not_there_is_no_pass() {
+fn a_rule_about_a_missing_metric_does_not_pass() {
     let scratch = with_documents("absent");
     let output = scratch.run(&[
         "compare",
@@ -247,7 +247,7 @@ fn a_rule_about_a_metric_that_is_not_there_is_no_pass() {
 }
 
 #[test]
-fn a_baseline_is_kept_compared_with_and_not_overwritten_unasked() {
+fn a_baseline_is_compared_with_and_only_overwritten_with_force() {
     let scratch = with_documents("baseline");
     let save = ["baseline", "save", "main", "base.json"];
     assert_eq!(code(&scratch.run(&save)), Some(0));

@@ -45,7 +45,7 @@ fn two_hundred_tokens_are_counted_and_timed_over_each_api() {
 }
 
 #[test]
-fn what_llama_cpp_says_of_its_times_is_within_what_we_measured() {
+fn the_times_that_llama_cpp_reports_are_within_those_measured() {
     let mut options = mock_options();
     options.tokens = 50;
     options.ttft = 30 * MILLISECOND;
@@ -78,7 +78,7 @@ fn what_llama_cpp_says_of_its_times_is_within_what_we_measured() {
 }
 
 #[test]
-fn whole_answers_have_the_servers_counts_and_times_and_nothing_to_compare_them_with() {
+fn whole_answers_have_the_servers_counts_and_times_but_no_differences() {
     for api in Api::ALL {
         let mut options = mock_options();
         options.tokens = 200;
@@ -133,7 +133,7 @@ fn every_fault_becomes_its_own_outcome_over_each_api() {
 }
 
 #[test]
-fn a_close_after_each_stream_that_promised_keep_alive_is_no_error() {
+fn a_close_after_a_stream_with_keep_alive_is_not_an_error() {
     for api in [Api::LlamaCpp, Api::Chat] {
         let mut options = mock_options();
         options.close_after_stream = true;
@@ -214,7 +214,7 @@ fn decode_p50(samples: &[Sample]) -> Nanos {
 /// 4 users at 400 tokens/s: 39 further tokens take each of them 39 x 4 / 400 s = 390 ms. Two such loads on one
 /// budget take twice that; a budget of one's own keeps it.
 #[test]
-fn streams_out_of_one_budget_slow_each_other_and_budgets_of_their_own_do_not() {
+fn streams_slow_each_other_only_if_they_share_a_budget() {
     let shared = Arc::new(Budget::new(400));
     let together = decode_of_two([Some(shared.clone()), Some(shared)]);
     let apart = decode_of_two([400, 400].map(|rate| Some(Arc::new(Budget::new(rate)))));

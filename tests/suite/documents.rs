@@ -25,7 +25,7 @@ analysis:
 ";
 
 #[test]
-fn ten_mistakes_are_told_with_their_lines_before_anything_is_sent() {
+fn ten_mistakes_are_reported_with_their_lines_before_anything_is_sent() {
     let dir = Dir::new();
     let file = dir.write("ten.yaml", TEN);
     for words in [
@@ -52,7 +52,7 @@ fn ten_mistakes_are_told_with_their_lines_before_anything_is_sent() {
 }
 
 #[test]
-fn a_document_is_checked_and_what_is_printed_can_be_checked_again() {
+fn the_output_of_config_check_is_a_valid_document() {
     let dir = Dir::new();
     let first = ran(&["config", "check", "mixed_warfare", "--vus", "7", "--seed", "5"]).expect(0);
     assert!(first.stdout.contains("\nseed: 5\n"), "{}", first.stdout);

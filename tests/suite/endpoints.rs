@@ -75,7 +75,7 @@ fn assert_exact(sequence: impl IntoIterator<Item = usize>, what: &str) {
 }
 
 #[test]
-fn shared_iterations_go_to_each_endpoint_by_weight_to_the_request() {
+fn shared_iterations_are_split_over_servers_by_weight_exactly() {
     for (iterations, cores) in [(400, 1), (403, 2)] {
         let mocks = [mock(mock_options()), mock(mock_options())];
         let plan = warfare(shared(8, iterations));
@@ -95,7 +95,7 @@ fn shared_iterations_go_to_each_endpoint_by_weight_to_the_request() {
 }
 
 #[test]
-fn each_user_follows_the_weights_at_every_prefix_and_users_are_staggered() {
+fn every_prefix_of_each_users_requests_follows_the_weights() {
     let mocks = [mock(mock_options()), mock(mock_options())];
     let at = [mocks[0].address, mocks[1].address];
     let executor = Executor::ConstantVus {
@@ -171,7 +171,7 @@ fn the_same_seed_gives_the_same_requests_at_each_endpoint_on_1_and_2_cores() {
 }
 
 #[test]
-fn other_seeds_begin_elsewhere() {
+fn other_seeds_begin_with_another_server() {
     let firsts = |seed| {
         let mocks = [mock(mock_options()), mock(mock_options())];
         let mut plan = warfare(shared(1, 10));
@@ -188,7 +188,7 @@ fn other_seeds_begin_elsewhere() {
 }
 
 #[test]
-fn an_endpoint_that_is_down_fails_alone() {
+fn only_the_requests_to_a_server_that_is_down_fail() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = free.local_addr().unwrap();
     drop(free);

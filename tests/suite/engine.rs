@@ -112,7 +112,7 @@ fn the_same_seed_gives_the_same_requests_on_1_2_and_4_cores() {
 }
 
 #[test]
-fn a_server_that_closes_after_each_answer_costs_reconnects_and_no_errors() {
+fn a_server_that_closes_after_each_answer_causes_reconnects_but_no_errors() {
     let mut options = mock_options();
     options.faults = faults(&[(Fault::Close, 100)], 100);
     let mock = mock(options);
@@ -169,7 +169,7 @@ fn timeouts_are_recorded_at_the_time_they_took() {
 }
 
 #[test]
-fn idle_and_first_token_timeouts_are_told_apart() {
+fn idle_and_first_token_timeouts_are_distinguished() {
     let mut options = mock_options();
     options.faults = faults(&[(Fault::Hang, 3), (Fault::Stall, 4)], 10);
     let mock = mock(options);

@@ -300,7 +300,7 @@ fn pairs_of(first: Cause) {
 }
 
 #[test]
-fn each_cause_alone_has_its_own_exit_code_and_leaves_no_trace_of_another() {
+fn each_cause_alone_has_its_own_exit_code() {
     assert_happened(&[], &run_with(&[], &Dir::new()).expect(0));
     for (cause, code) in CAUSES {
         println!("{cause:?}");
@@ -314,22 +314,22 @@ fn an_internal_error_is_1_whatever_else_happens() {
 }
 
 #[test]
-fn an_interrupted_run_is_105_before_all_but_an_internal_error() {
+fn an_interrupted_run_is_105_except_after_an_internal_error() {
     pairs_of(Interrupted);
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_112_before_any_judgement() {
+fn an_output_that_cannot_be_written_is_112_whatever_the_judgement() {
     pairs_of(Unwritable);
 }
 
 #[test]
-fn an_unfit_generator_is_113_before_it_judges_a_server() {
+fn an_unfit_generator_is_113_whatever_the_server_did() {
     pairs_of(Unfit);
 }
 
 #[test]
-fn a_server_that_never_answers_is_114_before_a_failed_threshold() {
+fn a_server_that_never_answers_is_114_despite_a_failed_threshold() {
     pairs_of(Unanswered);
 }
 
@@ -346,7 +346,7 @@ fn run_at(gate: &Gate, dir: &Dir, shape: &str) -> (Ended, Value) {
 }
 
 #[test]
-fn a_run_in_which_no_request_succeeded_is_115_and_after_a_failed_threshold_99() {
+fn a_run_in_which_no_request_succeeded_is_115_or_99_with_a_failed_threshold() {
     let (gate, dir) = (Gate::new(true), Dir::new());
     gate.open();
     let shape = "executor: per-vu-iterations\niterations: 3\nmax_duration: 60s";
@@ -365,7 +365,7 @@ fn a_run_in_which_no_request_succeeded_is_115_and_after_a_failed_threshold_99() 
 }
 
 #[test]
-fn a_server_that_takes_every_request_and_answers_none_is_114() {
+fn a_server_that_accepts_every_request_and_answers_none_is_114() {
     let (gate, dir) = (Gate::new(true), Dir::new());
     let shape = "executor: constant-vus\nduration: 1500ms\ngraceful_stop: 100ms";
     let (ended, result) = run_at(&gate, &dir, shape);
@@ -383,7 +383,7 @@ fn a_server_that_takes_every_request_and_answers_none_is_114() {
 }
 
 #[test]
-fn what_ends_the_program_before_the_load_has_its_code_and_sends_nothing() {
+fn failures_before_the_load_have_their_exit_code_and_send_nothing() {
     let mock = mock(mock_options());
     let (dir, target) = (Dir::new(), format!("http://{}", mock.address));
     let poor = |target: &str, more: &[&str]| {
@@ -472,7 +472,7 @@ fn whether_the_generator_was_the_limit_is_in_the_document_with_and_without_being
 }
 
 #[test]
-fn details_that_a_full_disk_has_no_place_for_are_a_reason_of_the_generators() {
+fn details_lost_on_a_full_disk_make_the_generator_unfit() {
     let mut options = mock_options();
     options.unpaced = true;
     let (mock, dir) = (mock(options), Dir::new());

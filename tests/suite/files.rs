@@ -146,7 +146,7 @@ fn a_link_or_a_fifo_at_the_name_of_the_details_is_refused_and_the_other_file_unt
 }
 
 #[test]
-fn details_of_a_run_that_was_killed_are_kept_and_said_and_its_name_is_free() {
+fn details_of_a_killed_run_are_kept_with_a_note_and_its_name_can_be_used() {
     let (mock, dir) = (mock(mock_options()), Dir::new());
     let (target, output) = (target(&mock), dir.path("r.json"));
     let spool = dir.path("r.json.details.jsonl");
@@ -175,7 +175,7 @@ fn details_of_a_run_that_was_killed_are_kept_and_said_and_its_name_is_free() {
 }
 
 #[test]
-fn a_folder_that_disappears_during_the_run_is_named_and_the_other_document_has_the_details() {
+fn a_folder_removed_during_the_run_is_reported_and_the_other_document_has_the_details() {
     let (mock, dir) = (mock(mock_options()), Dir::new());
     let (target, output, results) = (target(&mock), dir.path("r.json"), dir.path("results"));
     for rename in [false, true] {
@@ -233,7 +233,7 @@ fn a_limit_of_file_sizes_is_an_error_of_the_output_and_the_summary_is_printed() 
 }
 
 #[test]
-fn what_was_asked_for_and_does_not_arrive_is_112_and_a_closed_pipe_is_no_error() {
+fn lost_output_is_112_but_a_closed_pipe_is_not_an_error() {
     let dir = Dir::new();
     let options = dir.write("k6.json", r#"{"vus": 2, "duration": "5s"}"#);
     let commands: [&[&str]; 9] = [
@@ -271,7 +271,7 @@ fn what_was_asked_for_and_does_not_arrive_is_112_and_a_closed_pipe_is_no_error()
 }
 
 #[test]
-fn standard_input_and_output_stand_for_documents() {
+fn a_dash_means_standard_input_or_output() {
     let (mock, dir) = (mock(mock_options()), Dir::new());
     let target = target(&mock);
     let profile = "executor: per-vu-iterations\nvus: 1\niterations: 2\nmax_duration: 30s\nmodels: [m]\nprompts: [Hi]\n\
@@ -380,7 +380,7 @@ fn a_plot_has_to_end_in_svg_and_is_written_whole() {
 }
 
 #[test]
-fn a_standard_error_that_nobody_reads_holds_back_neither_the_load_nor_the_document() {
+fn an_unread_standard_error_delays_neither_the_load_nor_the_document() {
     let (mock, dir) = (mock(mock_options()), Dir::new());
     let (target, output) = (target(&mock), dir.path("r.json"));
     let (reader, writer) = std::io::pipe().unwrap();

@@ -330,7 +330,7 @@ fn a_profile_and_a_result_of_hostile_names_are_shown_escaped() {
 }
 
 #[test]
-fn a_path_that_is_no_text_is_shown_and_the_configuration_written_all_the_same() {
+fn a_path_that_is_not_utf_8_is_shown_and_the_configuration_still_written() {
     let mock = mock(mock_options());
     let dir = Dir::new();
     let path = OsStr::from_bytes(b"r\xff\x1b[2J.json");
@@ -383,7 +383,7 @@ fn the_live_block_of_a_hostile_profile_is_plain() {
 }
 
 #[test]
-fn what_hostile_servers_answer_is_shown_escaped() {
+fn answers_of_hostile_servers_are_shown_escaped() {
     let dir = Dir::new();
     let event = json!({ "error": { "message": HOSTILE } });
     let models = json!({ "data": [{ "id": HOSTILE }] }).to_string();
@@ -470,7 +470,7 @@ fn the_last_words_of_a_hostile_child_are_shown_escaped() {
 }
 
 #[test]
-fn what_a_hostile_pushgateway_answers_is_shown_escaped() {
+fn answers_of_a_hostile_pushgateway_are_shown_escaped() {
     let gateway = Gateway::start(Manner::Answers("400 Bad Request", HOSTILE));
     let mock = mock(mock_options());
     let dir = Dir::new();

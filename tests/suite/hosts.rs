@@ -83,8 +83,8 @@ fn assert_refused(ended: Ended, parts: &[&str]) {
 }
 
 #[test]
-fn a_refused_call_is_named_before_anything_is_sent() {
-    let test = "a_refused_call_is_named_before_anything_is_sent";
+fn a_refused_system_call_is_reported_before_anything_is_sent() {
+    let test = "a_refused_system_call_is_reported_before_anything_is_sent";
     let mock = mock(mock_options());
     for (call, number) in [
         ("io_uring_setup", libc::SYS_io_uring_setup),
@@ -110,12 +110,12 @@ fn a_refused_call_is_named_before_anything_is_sent() {
 }
 
 #[test]
-fn threads_that_cannot_be_started_are_told_and_no_library_panics() {
+fn threads_that_cannot_be_started_are_reported_without_a_panic() {
     let mock = mock(mock_options());
     let tool = deny(libc::SYS_clone3, libc::EAGAIN);
     let tool: Vec<&str> = tool.iter().map(String::as_str).collect();
     if can(
-        "threads_that_cannot_be_started_are_told_and_no_library_panics",
+        "threads_that_cannot_be_started_are_reported_without_a_panic",
         "python3 and seccomp",
         &tool,
     ) {
@@ -124,7 +124,7 @@ fn threads_that_cannot_be_started_are_told_and_no_library_panics() {
 }
 
 #[test]
-fn a_limit_of_address_space_is_told_in_place_of_an_abort() {
+fn a_limit_of_address_space_is_reported_instead_of_an_abort() {
     let mock = mock(mock_options());
     for kib in ["150000", "300000"] {
         let tool = ["bash", "-c", "ulimit -v \"$1\"; shift; exec \"$@\"", "x", kib];
@@ -134,7 +134,7 @@ fn a_limit_of_address_space_is_told_in_place_of_an_abort() {
 }
 
 #[test]
-fn with_few_descriptors_the_run_is_refused_and_with_none_too() {
+fn a_run_with_few_or_no_descriptors_is_refused() {
     let mock = mock(mock_options());
     for files in ["4", "6", "8", "10", "14", "20", "40"] {
         let tool = ["bash", "-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "x", files];
@@ -143,19 +143,19 @@ fn with_few_descriptors_the_run_is_refused_and_with_none_too() {
 }
 
 #[test]
-fn without_sys_the_cpus_are_those_of_the_affinity() {
+fn without_sys_the_cpus_come_from_the_affinity() {
     let mock = mock(mock_options());
     let hide = "mount -t tmpfs none /sys && exec \"$@\"";
     let tool = ["unshare", "-rm", "bash", "-c", hide, "x"];
     let needs = "user and mount namespaces";
-    if can("without_sys_the_cpus_are_those_of_the_affinity", needs, &tool) {
+    if can("without_sys_the_cpus_come_from_the_affinity", needs, &tool) {
         Live::spawn(&mut short(&tool, &mock, &[])).wait().expect(0);
     }
 }
 
 #[test]
-fn no_local_port_left_at_the_start_is_a_lack_of_this_host() {
-    let test = "no_local_port_left_at_the_start_is_a_lack_of_this_host";
+fn no_free_local_port_at_the_start_is_a_failure_of_this_host() {
+    let test = "no_free_local_port_at_the_start_is_a_failure_of_this_host";
     if !can(test, "user and network namespaces", &["unshare", "-rn"]) {
         return;
     }
@@ -285,8 +285,8 @@ impl Drop for Hog {
 }
 
 #[test]
-fn a_run_whose_cpu_others_hold_is_not_fit() {
-    let test = "a_run_whose_cpu_others_hold_is_not_fit";
+fn a_run_whose_cpu_is_used_by_others_is_not_fit() {
+    let test = "a_run_whose_cpu_is_used_by_others_is_not_fit";
     let cpus = llmload_uring::host::allowed_cpus();
     if llmload_uring::net::clock::run_delay().is_none() || cpus.len() < 2 {
         skipped(test, "two CPUs and /proc/thread-self/schedstat");
@@ -366,10 +366,10 @@ impl Drop for Quota {
 }
 
 #[test]
-fn a_cpu_quota_is_told_at_the_start_and_a_throttled_run_is_not_fit() {
+fn a_cpu_quota_is_noted_at_the_start_and_a_throttled_run_is_not_fit() {
     let Some(quota) = Quota::new() else {
         skipped(
-            "a_cpu_quota_is_told_at_the_start_and_a_throttled_run_is_not_fit",
+            "a_cpu_quota_is_noted_at_the_start_and_a_throttled_run_is_not_fit",
             "a control group with a CPU quota",
         );
         return;

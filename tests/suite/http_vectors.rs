@@ -160,9 +160,9 @@ impl Vector {
 }
 
 #[test]
-fn every_vector_read_whole_or_byte_by_byte_gives_the_answer_decided_on() {
+fn every_vector_read_whole_or_byte_by_byte_gives_the_expected_answer() {
     let mut failures = Vec::new();
-    for v in vectors("every_vector_read_whole_or_byte_by_byte_gives_the_answer_decided_on") {
+    for v in vectors("every_vector_read_whole_or_byte_by_byte_gives_the_expected_answer") {
         let whole = v.run([&v.input[..]]);
         let bytes = v.run(v.input.chunks(1));
         for (how, answer) in [("whole", whole), ("bytes", bytes)] {
@@ -233,7 +233,7 @@ fn captured_responses_of_real_servers_end_cleanly_however_they_are_cut() {
 }
 
 #[test]
-fn foreign_protocols_are_told_apart_at_any_cut() {
+fn foreign_protocols_are_recognised_at_any_cut() {
     let settings = b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0d\0\x04\0\x10\0\0\0\x06\0\x01\0\0\0\0\x08";
     let alert = b"\x15\x03\x01\0\x02\x02F";
     let cases: [(&[u8], HttpError); 4] = [
@@ -256,7 +256,7 @@ fn foreign_protocols_are_told_apart_at_any_cut() {
 }
 
 #[test]
-fn limits_are_met_at_the_same_byte_wherever_the_input_is_cut() {
+fn limits_apply_at_the_same_byte_at_any_cut() {
     let limits = Limits {
         head_bytes_max: 60,
         headers_max: 2,

@@ -4,7 +4,7 @@ use crate::common::live::*;
 use crate::common::*;
 
 #[test]
-fn an_imported_profile_runs_and_what_it_does_not_carry_is_said_on_standard_error_and_in_it() {
+fn an_imported_profile_runs_and_lists_what_was_not_carried() {
     let mock = mock(mock_options());
     let dir = Dir::new();
     let script = dir.write(
@@ -43,7 +43,7 @@ fn an_imported_profile_runs_and_what_it_does_not_carry_is_said_on_standard_error
 }
 
 #[test]
-fn what_is_no_k6_options_is_one_error() {
+fn a_file_without_k6_options_is_one_error() {
     let dir = Dir::new();
     let wrong = dir.write("wrong.json", "{\"vus\": \"many\", \"duration\": \"1s\"}");
     let ended = ran(&["import-k6", &wrong]).expect(104);
@@ -62,7 +62,7 @@ const SHARED_LIMITS: &str = "import { COMMON } from './limits.js';\nexport const
     thresholds: { ...COMMON, http_req_failed: ['rate<0.5'], login_trend: ['p(95)<1'] } };\n";
 
 #[test]
-fn whatever_is_lost_is_named_and_under_strict_it_is_exit_code_104_and_no_profile() {
+fn losses_are_listed_and_with_strict_there_is_exit_code_104_and_no_profile() {
     let dir = Dir::new();
     let script = dir.write("script.js", SHARED_LIMITS);
     let ended = ran(&["import-k6", &script]).expect(0);

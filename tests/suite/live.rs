@@ -120,7 +120,7 @@ fn assert_golden(name: &str, found: &[String]) {
 }
 
 #[test]
-fn the_block_is_as_the_golden_one_at_40_80_and_200_columns() {
+fn the_block_equals_the_golden_files_at_40_80_and_200_columns() {
     for (name, figures) in [("live", figures()), ("live_servers", figures_of_two())] {
         for width in [40, 80, 200] {
             let lines = block(&figures, (width, HIGH), false);
@@ -201,7 +201,7 @@ fn a_low_terminal_leaves_out_what_matters_least_and_keeps_the_order() {
 }
 
 #[test]
-fn only_what_fails_is_coloured_and_colour_takes_no_columns() {
+fn only_failures_are_coloured_and_colours_take_no_columns() {
     let mut figures = figures();
     let plain = |lines: &[String]| -> Vec<String> {
         let bare = |line: &String| line.replace("\x1b[31m", "").replace("\x1b[0m", "");
@@ -248,7 +248,7 @@ fn the_stage_is_told_in_true_words() {
 }
 
 #[test]
-fn the_end_of_a_run_and_runs_that_count_requests_say_so() {
+fn the_block_shows_the_end_of_a_run_and_counts_of_requests() {
     let mut figures = figures();
     let time = |figures: &LiveFigures| block(figures, (80, HIGH), false)[1].clone();
     figures.iterations = Some(60_000);
@@ -336,7 +336,7 @@ fn off() -> String {
 }
 
 #[test]
-fn a_terminal_gets_a_block_that_follows_its_width_and_is_gone_at_the_end() {
+fn a_terminal_gets_a_block_that_follows_its_width_and_is_removed_at_the_end() {
     let mock = mock(mock_options());
     let mut command = program();
     let target = format!("http://{}", mock.address);
@@ -484,7 +484,7 @@ fn probe(files: u32, args: &[&str]) -> Ended {
 }
 
 #[test]
-fn probe_says_whether_a_run_fits_and_names_the_command_that_mends_a_lack() {
+fn probe_tells_whether_a_run_fits_and_gives_the_fix_for_each_problem() {
     let fits = probe(4096, &["--vus", "10", "--cores", "1"]).expect(0);
     assert!(
         fits.stdout.contains("a run of 10 VUs on 1 core fits"),
@@ -560,7 +560,7 @@ fn the_seccomp_script_adds_the_three_calls_and_changes_nothing_else() {
 }
 
 #[test]
-fn a_second_profile_and_a_wrong_variable_are_told_clearly() {
+fn errors_for_a_second_profile_and_a_wrong_variable_are_clear() {
     let ended = ran(&["quick-smoke", "high-concurrency"]).expect(2);
     ended.one_error("`high-concurrency`: only one profile at a time, and `quick-smoke` was already given");
     let mut command = program();
@@ -574,7 +574,7 @@ fn a_second_profile_and_a_wrong_variable_are_told_clearly() {
 }
 
 #[test]
-fn details_that_cannot_be_written_are_told_once_and_the_rest_of_the_document_is_there() {
+fn details_that_cannot_be_written_are_reported_once_and_the_document_is_written_without_them() {
     let mut options = mock_options();
     options.unpaced = true;
     let (mock, dir) = (mock(options), Dir::new());

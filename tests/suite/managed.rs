@@ -37,7 +37,7 @@ fn pid_in(path: &str) -> u32 {
 }
 
 #[test]
-fn a_server_of_your_own_is_started_used_watched_and_stopped() {
+fn a_server_of_ones_own_is_started_sampled_and_stopped() {
     let address = free_address();
     let dir = Dir::new();
     let output = dir.path("result.json");
@@ -121,7 +121,7 @@ fn the_simulators_cpu_and_memory_are_in_the_report_once_a_second() {
 }
 
 #[test]
-fn a_target_beside_the_command_is_where_the_load_goes() {
+fn with_a_command_and_a_target_the_load_goes_to_the_target() {
     let address = free_address();
     let target = format!("http://{address}/v1/chat/completions");
     let dir = Dir::new();
@@ -177,7 +177,7 @@ fn a_command_that_cannot_be_started_or_dies_exits_114_with_its_last_words() {
 }
 
 #[test]
-fn a_server_that_never_gets_ready_exits_114_after_the_wait_and_is_gone() {
+fn a_server_that_never_becomes_ready_exits_114_and_is_stopped() {
     let dir = Dir::new();
     let pid = dir.path("pid");
     let address = free_address();
@@ -307,7 +307,7 @@ fn all_gone(address: SocketAddr, pids: [u32; 2]) {
 }
 
 #[test]
-fn grandchildren_that_hide_and_ignore_signals_go_with_a_graceful_stop() {
+fn grandchildren_that_hide_and_ignore_signals_end_with_a_graceful_stop() {
     let (dir, address) = (Dir::new(), free_address());
     let (live, pids) = start_stubborn(&dir, address, &[]);
     live.signal(Signal::INT);
@@ -392,7 +392,7 @@ fn a_server_of_your_own_that_dies_in_the_run_ends_it_with_114_and_a_report() {
 }
 
 #[test]
-fn a_supervisor_that_is_killed_takes_its_server_along() {
+fn killing_the_supervisor_ends_its_server() {
     let address = free_address();
     let (command, url) = (mock_command(address), health(address));
     let args = ["high-concurrency", "--vus", "2", "--duration", "1h"];
@@ -410,7 +410,7 @@ fn a_supervisor_that_is_killed_takes_its_server_along() {
 }
 
 #[test]
-fn a_failed_threshold_beside_a_server_that_died_is_114() {
+fn a_server_that_died_is_114_despite_a_failed_threshold() {
     let (dir, address) = (Dir::new(), free_address());
     let pid = dir.path("pid");
     let profile = dir.write(
@@ -440,7 +440,7 @@ fn a_failed_threshold_beside_a_server_that_died_is_114() {
 }
 
 #[test]
-fn options_of_a_command_that_contradict_each_other_are_104() {
+fn contradicting_options_of_a_command_are_104() {
     let cases: [(&[&str], &str); 5] = [
         (&["--server-cmd", "x"], "--server-cmd: needs `--health-url`"),
         (
@@ -531,7 +531,7 @@ fn a_free_port_gets_the_simulator_and_a_second_run_uses_it() {
 }
 
 #[test]
-fn a_validation_that_fails_stops_the_server_it_was_about() {
+fn a_failed_validation_stops_the_managed_server() {
     let address = free_address();
     let command = format!("{} --faults 503=1 --fault-cycle 1", mock_command(address));
     let url = health(address);

@@ -344,7 +344,7 @@ fn ids(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn two_four_and_eight_shards_merged_are_the_single_run_in_simulated_time() {
+fn two_four_and_eight_merged_shards_equal_the_single_run_in_simulated_time() {
     for shape in [RAMP, PER_VU] {
         let dir = Dir::new();
         let profile = profile(&dir, shape);
@@ -430,7 +430,7 @@ fn two_four_and_eight_shards_merged_are_the_single_run_in_simulated_time() {
 }
 
 #[test]
-fn a_common_count_of_iterations_is_dealt_out_and_each_is_made_once() {
+fn shards_split_shared_iterations_and_each_is_made_once() {
     let dir = Dir::new();
     let profile = profile(&dir, SHARED);
     let (whole, single) = run_simulated(&dir, &profile, None);
@@ -474,7 +474,7 @@ fn a_common_count_of_iterations_is_dealt_out_and_each_is_made_once() {
 }
 
 #[test]
-fn with_two_servers_each_has_the_rows_of_the_single_run_and_the_merged_document_compares_with_it() {
+fn with_two_servers_the_merged_rows_equal_those_of_the_single_run() {
     for shape in [RAMP, PER_VU] {
         let dir = Dir::new();
         let profile = profile(&dir, &format!("{SERVERS}{shape}"));
@@ -605,7 +605,7 @@ fn refused_paths(documents: &[PathBuf], partial: bool) -> String {
 }
 
 #[test]
-fn what_does_not_belong_together_is_refused_by_what_differs() {
+fn shards_of_different_runs_are_refused_with_the_difference() {
     let dir = Dir::new();
     let profile = profile(
         &dir,
@@ -712,7 +712,7 @@ fn what_does_not_belong_together_is_refused_by_what_differs() {
 }
 
 #[test]
-fn details_that_are_not_the_requests_each_of_them_once_are_refused() {
+fn details_with_missing_or_repeated_requests_are_refused() {
     for shape in [PER_VU, SHARED] {
         let dir = Dir::new();
         let profile = profile(&dir, shape);
@@ -759,7 +759,7 @@ fn details_that_are_not_the_requests_each_of_them_once_are_refused() {
 }
 
 #[test]
-fn what_there_is_is_joined_when_asked_and_the_document_says_what_is_missing_and_how_far_apart_they_began() {
+fn with_partial_the_shards_that_exist_are_joined_and_missing_ones_listed() {
     let dir = Dir::new();
     let profile = profile(&dir, RAMP);
     let paths = ["1/3", "3/3"].map(|shard| run_simulated(&dir, &profile, Some(shard)).0);
@@ -811,7 +811,7 @@ fn what_there_is_is_joined_when_asked_and_the_document_says_what_is_missing_and_
 }
 
 #[test]
-fn two_processes_that_begin_together_send_what_one_would_and_merge_to_what_the_mock_has_counted() {
+fn two_simultaneous_shards_merge_to_the_counts_of_the_mock() {
     let mut options = mock_options();
     options.stamp = false;
     let (alone, shared) = (mock(options.clone()), mock(options));
@@ -940,7 +940,7 @@ fn each_shard_warms_up_with_its_own_users_and_the_start_is_that_of_the_warm_up()
 }
 
 #[test]
-fn an_instant_that_has_passed_is_refused_and_a_wait_ends_with_ctrl_c() {
+fn a_past_start_is_refused_and_ctrl_c_ends_the_wait_for_one() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     let past = run_program(&[

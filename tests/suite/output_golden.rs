@@ -265,7 +265,7 @@ fn assert_golden(name: &str, found: &str) {
 }
 
 #[test]
-fn the_summary_is_as_the_golden_one_and_fits_a_screen() {
+fn the_summary_equals_the_golden_file_and_fits_a_screen() {
     let text = result(&run(None)).summary;
     assert_golden("summary.txt", &text);
     assert!(text.lines().count() <= SUMMARY_LINES_MAX);
@@ -275,7 +275,7 @@ fn the_summary_is_as_the_golden_one_and_fits_a_screen() {
 }
 
 #[test]
-fn the_summary_of_a_workload_has_the_sections_that_its_users_know() {
+fn the_summary_of_a_workload_equals_its_golden_file() {
     let mut result = result(&run(None));
     result.run.layout = Layout::Workload;
     assert_golden("summary_workload.txt", &summary(&result));
@@ -321,7 +321,7 @@ fn each_rule_of_the_analysis_passes_and_warns_by_its_limit() {
 }
 
 #[test]
-fn findings_about_the_server_fail_a_run_that_asks_for_it_and_those_about_the_measurement_do_not() {
+fn only_findings_about_the_server_fail_a_run_that_asks_for_it() {
     let mut result = result(&run(None));
     result.thresholds.clear();
     let mut judged = |limits: AnalysisLimits| {
@@ -348,7 +348,7 @@ fn findings_about_the_server_fail_a_run_that_asks_for_it_and_those_about_the_mea
 }
 
 #[test]
-fn requests_that_the_end_cut_are_in_the_headline_and_graded() {
+fn requests_cut_by_the_end_are_in_the_headline_and_graded() {
     let mut result = result(&run(None));
     let t = &mut result.totals;
     (t.requests, t.ok, t.failed, t.interrupted) = (23, 3, 0, 20);
@@ -374,7 +374,7 @@ fn requests_that_the_end_cut_are_in_the_headline_and_graded() {
 }
 
 #[test]
-fn two_documents_share_one_spool_which_goes_when_both_are_there() {
+fn two_documents_share_one_spool_which_is_removed_after_both() {
     let scratch = Scratch::new("two");
     let folder = scratch.0.join("results");
     let now = time::OffsetDateTime::from_unix_timestamp(1_767_323_045).unwrap();
@@ -392,7 +392,7 @@ fn two_documents_share_one_spool_which_goes_when_both_are_there() {
 }
 
 #[test]
-fn the_document_is_as_the_golden_one() {
+fn the_document_equals_the_golden_file() {
     let scratch = Scratch::new("golden");
     let (path, _) = written(&scratch);
     let text = std::fs::read_to_string(path).unwrap();
@@ -585,7 +585,7 @@ fn a_spool_on_a_full_disk_fails_once_and_counts_what_is_lost() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_found_before_the_run() {
+fn an_unwritable_place_is_detected_before_the_run() {
     let scratch = Scratch::new("prepare");
     let directory = OutputFile::prepare(&scratch.0).unwrap_err();
     assert!(
@@ -649,7 +649,7 @@ fn with_several_servers_there_is_a_row_for_each_and_one_for_each_of_their_kinds(
 }
 
 #[test]
-fn the_summary_fits_a_screen_whatever_a_run_brings() {
+fn the_summary_of_any_run_fits_a_screen() {
     let mut result = result(&run(None));
     let many = |n: usize| (0..n).map(move |i| i.to_string().repeat(9));
     result.totals.dropped_iterations = 1;
@@ -679,7 +679,7 @@ fn no_control_character_from_a_name_reaches_the_summary() {
 }
 
 #[test]
-fn the_progress_line_is_the_one_that_scripts_read() {
+fn the_progress_line_keeps_the_form_that_scripts_read() {
     let aggregator = run(None);
     assert_eq!(
         progress_line(&aggregator, 6 * SECOND, 90 * SECOND),

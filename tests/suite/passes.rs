@@ -35,7 +35,7 @@ fn ids(document: &Value) -> HashSet<String> {
 }
 
 #[test]
-fn the_warm_up_is_sent_and_counted_and_in_no_figure() {
+fn the_warm_up_is_counted_but_excluded_from_all_figures() {
     let mock = mock(mock_options());
     let dir = Dir::new();
     let output = dir.path("result.json");
@@ -60,7 +60,7 @@ fn the_warm_up_is_sent_and_counted_and_in_no_figure() {
 }
 
 #[test]
-fn repetitions_are_added_up_and_their_spread_is_told() {
+fn repetitions_are_added_up_and_their_spread_is_reported() {
     let mock = mock(mock_options());
     let dir = Dir::new();
     let output = dir.path("result.json");
@@ -170,7 +170,7 @@ fn contended(budgets: [Arc<Budget>; 2]) -> (Value, Ended) {
 }
 
 #[test]
-fn two_servers_on_one_budget_of_tokens_are_found_to_slow_each_other_down() {
+fn contention_is_found_between_two_servers_on_one_token_budget() {
     let shared = Arc::new(Budget::new(400));
     let (document, ended) = contended([shared.clone(), shared]);
     let contention = &document["contention"];
@@ -199,7 +199,7 @@ fn two_servers_on_one_budget_of_tokens_are_found_to_slow_each_other_down() {
 }
 
 #[test]
-fn two_servers_with_budgets_of_their_own_are_found_not_to() {
+fn no_contention_is_found_between_servers_with_their_own_budgets() {
     let (document, ended) = contended([Arc::new(Budget::new(400)), Arc::new(Budget::new(400))]);
     let contention = &document["contention"];
     assert_eq!(contention["found"], false, "{contention:#}");

@@ -70,7 +70,7 @@ fn every_profile_runs_in_a_hundredth_of_its_time() {
 }
 
 #[test]
-fn endpoints_of_the_simulator_are_each_asked_and_counted_as_the_server_does() {
+fn the_profile_endpoints_asks_each_path_as_often_as_the_simulator_counts() {
     let dir = Dir::new();
     let output = dir.path("result.json");
     let args = [
@@ -139,7 +139,7 @@ fn throughput_prints_its_steps_and_the_peak_that_passes() {
 }
 
 #[test]
-fn a_threshold_of_the_command_line_or_the_environment_fails_a_run_that_passes_without() {
+fn a_threshold_option_or_variable_can_fail_a_run() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     let args = ["quick-smoke", "--think-time", "0", "--target", &target];
@@ -210,7 +210,7 @@ fn a_threshold_that_aborts_ends_a_long_run_early_with_99() {
 }
 
 #[test]
-fn thresholds_with_tags_are_judged_by_their_requests_alone() {
+fn thresholds_with_tags_are_judged_only_by_their_requests() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     let dir = Dir::new();

@@ -55,7 +55,7 @@ fn pushed(duration: &str, more: &str, options: &[&str], code: i32) -> Pushed {
 }
 
 #[test]
-fn figures_come_every_interval_and_the_whole_run_in_the_last_push() {
+fn figures_are_pushed_every_interval_and_those_of_the_whole_run_at_the_end() {
     let gateway = Gateway::start(OK);
     let mut options = mock_options();
     options.faults = faults(&[(Fault::Status(503), 2)], 10);
@@ -222,7 +222,7 @@ fn host() -> String {
 }
 
 #[test]
-fn a_gateway_that_refuses_or_is_down_is_one_warning_and_a_count() {
+fn failed_pushes_give_one_warning_and_a_count() {
     let refuses = Gateway::start(Manner::Answers("400 Bad Request", "inconsistent\x1b[2J\n"));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (address, says) in [
@@ -276,7 +276,7 @@ fn a_required_push_that_fails_exits_112_with_the_summary_and_the_document() {
 }
 
 #[test]
-fn a_gateway_that_never_answers_holds_up_neither_the_load_nor_the_end_for_long() {
+fn a_gateway_that_never_answers_delays_neither_the_load_nor_the_end_for_long() {
     // A reporter that other processes keep off its CPU joins rows: it has three tries to show one each second.
     let run = (0..3)
         .map(|_| {
@@ -365,7 +365,7 @@ fn an_https_gateway_is_verified_even_where_the_target_is_not() {
 }
 
 #[test]
-fn a_mistake_in_it_is_told_before_anything_is_sent() {
+fn mistakes_about_the_pushgateway_are_reported_before_anything_is_sent() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     for (options, part) in [
@@ -393,7 +393,7 @@ fn a_mistake_in_it_is_told_before_anything_is_sent() {
 
 /// The real one, from Debian's package `prometheus-pushgateway`.
 #[test]
-fn a_real_pushgateway_takes_every_push_and_shows_it() {
+fn a_real_pushgateway_accepts_and_serves_every_push() {
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -408,7 +408,7 @@ fn a_real_pushgateway_takes_every_push_and_shows_it() {
         .spawn();
     let Ok(child) = spawned else {
         skipped(
-            "a_real_pushgateway_takes_every_push_and_shows_it",
+            "a_real_pushgateway_accepts_and_serves_every_push",
             "prometheus-pushgateway",
         );
         return;

@@ -101,7 +101,7 @@ fn several_models_are_listed_and_an_option_says_which() {
 }
 
 #[test]
-fn a_key_that_is_missing_or_wrong_is_told_before_the_load() {
+fn a_missing_or_wrong_key_is_reported_before_the_load() {
     let (address, asked) = server(ONE, Some("s3cret"));
     let target = format!("http://{address}");
     for (key, says) in [
@@ -124,7 +124,7 @@ fn a_key_that_is_missing_or_wrong_is_told_before_the_load() {
 }
 
 #[test]
-fn the_usual_variable_has_the_key_where_ours_is_not_set_and_that_is_said_once() {
+fn openai_api_key_is_used_with_a_note_if_ours_is_not_set() {
     let (address, asked) = server(ONE, Some("s3cret"));
     let target = format!("http://{address}");
     let dir = Dir::new();
@@ -185,7 +185,7 @@ fn each_server_of_a_document_gets_its_own_key_and_no_other() {
 }
 
 #[test]
-fn whoever_waits_for_a_target_may_stop_waiting() {
+fn ctrl_c_ends_the_wait_for_a_target() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let target = format!("http://{free}");
     let mut live = Live::start(&["load", "--target", &target, "--wait-for-target", "10m"]);
@@ -222,7 +222,7 @@ fn a_target_that_starts_late_is_waited_for() {
 }
 
 #[test]
-fn a_variable_that_no_option_reads_is_warned_about_and_changes_nothing() {
+fn an_unknown_variable_is_warned_about_and_ignored() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     for (quiet, warnings) in [(false, 1), (true, 0)] {

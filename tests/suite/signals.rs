@@ -192,7 +192,7 @@ fn whole_or_absent(dir: &Dir) -> Option<Value> {
 }
 
 #[test]
-fn one_signal_before_the_load_is_enough_and_touches_no_file() {
+fn one_signal_before_the_load_ends_the_program_and_leaves_files_alone() {
     for signal in BOTH {
         // Accepts nobody, so that the first question to it hangs.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -361,7 +361,7 @@ fn a_kill_while_reporting_leaves_no_simulator() {
 }
 
 #[test]
-fn a_kill_while_a_file_is_written_leaves_the_older_or_the_whole_new_one() {
+fn a_kill_while_a_file_is_written_leaves_the_old_or_the_complete_new_one() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     let dir = Dir::new();

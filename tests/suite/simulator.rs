@@ -63,7 +63,7 @@ fn assert_ends(pid: u32) {
 }
 
 #[test]
-fn it_starts_serves_counts_and_is_gone_after_stop() {
+fn the_simulator_starts_serves_counts_and_stops() {
     let mut server = start(&SimOptions::default());
     let address = server.address();
     assert!(address.ip().is_loopback());
@@ -101,7 +101,7 @@ fn it_starts_serves_counts_and_is_gone_after_stop() {
 }
 
 #[test]
-fn it_is_gone_after_drop_with_a_stream_open() {
+fn dropping_the_handle_ends_the_simulator_with_a_stream_open() {
     let slow = SimOptions {
         latency: Some("o-series".into()),
         ..Default::default()
@@ -151,7 +151,7 @@ fn stopping_with_an_open_stream_takes_no_longer_than_the_drain() {
 }
 
 #[test]
-fn its_own_death_during_a_run_is_an_error_with_the_signal() {
+fn the_death_of_the_simulator_during_a_run_is_an_error_with_the_signal() {
     let mut server = start(&instant());
     let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
@@ -171,7 +171,7 @@ fn its_own_death_during_a_run_is_an_error_with_the_signal() {
 }
 
 #[test]
-fn ctrl_c_on_the_group_does_not_end_it_and_sigterm_does() {
+fn ctrl_c_on_the_group_does_not_end_the_simulator_but_sigterm_does() {
     let mut server = start(&instant());
     let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
@@ -209,7 +209,7 @@ fn a_binary_that_cannot_be_started_is_named() {
 }
 
 #[test]
-fn injected_errors_are_in_its_counts() {
+fn injected_errors_are_in_the_counts_of_the_simulator() {
     let server = start(&SimOptions {
         errors: Some(ErrorRates {
             rate_limit: 1.0,
@@ -234,7 +234,7 @@ fn holder() {
 }
 
 #[test]
-fn it_is_gone_after_kill_9_of_its_parent() {
+fn the_simulator_ends_after_kill_9_of_its_parent() {
     let mut parent = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",

@@ -125,9 +125,8 @@ fn check(name: &str, vector: &Value, seen: &[Seen], pending: bool, how: &str) {
 }
 
 #[test]
-fn every_vector_gives_its_events_at_the_right_byte_at_every_listed_split() {
-    let Some(vectors) = vectors("every_vector_gives_its_events_at_the_right_byte_at_every_listed_split")
-    else {
+fn every_vector_gives_its_events_at_the_right_byte_at_every_split() {
+    let Some(vectors) = vectors("every_vector_gives_its_events_at_the_right_byte_at_every_split") else {
         return;
     };
     let mut runs = 0;
@@ -274,7 +273,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_stream_at_any_cuts_gives_what_the_naive_twin_gives(
+    fn any_stream_at_any_cuts_gives_the_events_of_the_naive_parser(
         fragments in prop::collection::vec(fragment(), 0..24),
         cuts in prop::collection::vec(0usize..40, 0..16),
     ) {
@@ -284,7 +283,7 @@ proptest! {
     }
 
     #[test]
-    fn a_limit_is_met_or_not_met_wherever_the_input_is_cut(
+    fn limits_apply_in_the_same_way_at_any_cut(
         fragments in prop::collection::vec(fragment(), 0..16),
         cuts in prop::collection::vec(0usize..40, 0..8),
         limit in 0usize..40,
@@ -312,7 +311,7 @@ proptest! {
 }
 
 #[test]
-fn a_done_line_without_its_blank_line_can_still_be_seen() {
+fn a_done_line_without_its_blank_line_is_still_found() {
     let mut parser = SseParser::new();
     assert_eq!(parser.pending_data(), None);
     assert_eq!(parser.step(b"data: [DONE]\n", 100), Ok((13, None)));

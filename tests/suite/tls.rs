@@ -203,7 +203,7 @@ fn a_user_that_reconnects_resumes_its_own_session() {
 }
 
 #[test]
-fn what_a_server_says_between_two_requests_is_read_while_the_user_thinks() {
+fn data_that_arrives_between_two_requests_is_read_during_think_time() {
     let trust = Trust::new();
     let thinking = |tls, address| {
         let kinds = vec![kind("stream", 1, true, 30 * SECOND)];
@@ -344,7 +344,7 @@ fn a_silent_port_times_out_as_a_connect_does() {
 }
 
 #[test]
-fn a_plain_client_on_a_tls_port_reads_no_http() {
+fn a_plain_request_to_a_tls_port_is_recognised() {
     let trust = Trust::new();
     let mock = mock(mock_options());
     let front = Terminator::new(trust.good().server(&VERSIONS), mock.address, Manners::default());
@@ -356,7 +356,7 @@ fn a_plain_client_on_a_tls_port_reads_no_http() {
 }
 
 #[test]
-fn a_body_that_ends_with_the_connection_must_be_announced_to_be_whole() {
+fn a_body_that_ends_with_the_connection_needs_close_notify_to_be_complete() {
     let trust = Trust::new();
     let upstream = says(
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
@@ -381,7 +381,7 @@ fn a_body_that_ends_with_the_connection_must_be_announced_to_be_whole() {
 }
 
 #[test]
-fn connecting_and_tls_are_no_lag_of_ours_and_the_request_is_sent_after_them() {
+fn connecting_and_the_handshake_are_not_schedule_lag() {
     let trust = Trust::new();
     let mock = mock(mock_options());
     let front = Terminator::new(trust.good().server(&VERSIONS), mock.address, Manners::default());
@@ -469,7 +469,7 @@ fn the_program_runs_over_https_and_marks_what_was_not_verified() {
 }
 
 #[test]
-fn the_program_says_why_a_target_cannot_be_trusted() {
+fn the_program_reports_why_a_certificate_is_not_trusted() {
     let trust = Trust::new();
     let mock = mock(mock_options());
     let front = Terminator::new(trust.good().server(&VERSIONS), mock.address, Manners::default());

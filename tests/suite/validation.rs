@@ -14,7 +14,7 @@ fn validation(ended: &Ended) -> Vec<&str> {
 }
 
 #[test]
-fn the_simulator_passes_all_five_checks_and_its_count_is_of_the_load_alone() {
+fn the_simulator_passes_all_five_checks_which_its_counts_exclude() {
     let begun = Instant::now();
     let ended = ran(&["quick-smoke"]).expect(0);
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
@@ -41,7 +41,7 @@ fn the_simulator_passes_all_five_checks_and_its_count_is_of_the_load_alone() {
 }
 
 #[test]
-fn a_server_without_responses_passes_and_quiet_prints_no_line_of_it() {
+fn a_server_without_the_responses_api_passes_and_quiet_hides_the_checks() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     let ended = ran(&["quick-smoke", "--target", &target, "--think-time", "0"]).expect(0);
@@ -56,7 +56,7 @@ fn a_server_without_responses_passes_and_quiet_prints_no_line_of_it() {
 }
 
 #[test]
-fn a_profile_says_whether_it_validates_and_an_option_that_it_does_not() {
+fn a_profile_enables_validation_and_an_option_disables_it() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     let dir = Dir::new();

@@ -186,16 +186,16 @@ fn check_stream_as(api: Api, s: &Stream) -> Seen {
 }
 
 #[test]
-fn chat_streams_read_the_same_at_every_cut_and_stamp_the_right_byte() {
-    if samples_are_here("chat_streams_read_the_same_at_every_cut_and_stamp_the_right_byte") {
+fn chat_streams_give_the_same_facts_and_stamps_at_every_cut() {
+    if samples_are_here("chat_streams_give_the_same_facts_and_stamps_at_every_cut") {
         STREAMS.iter().for_each(check_stream);
         check_stream(&CLOSE_DELIMITED);
     }
 }
 
 #[test]
-fn whole_chat_answers_are_ok_with_the_servers_count_and_no_stream() {
-    if !samples_are_here("whole_chat_answers_are_ok_with_the_servers_count_and_no_stream") {
+fn whole_chat_answers_are_ok_with_the_servers_count() {
+    if !samples_are_here("whole_chat_answers_are_ok_with_the_servers_count") {
         return;
     }
     for (file, tokens) in WHOLE {
@@ -226,8 +226,8 @@ fn times(prompt: Nanos, decode: Nanos) -> ServerTimes {
 }
 
 #[test]
-fn llama_cpps_own_stream_and_text_completions_are_read_as_what_they_are() {
-    if !samples_are_here("llama_cpps_own_stream_and_text_completions_are_read_as_what_they_are") {
+fn llama_cpps_own_streams_and_text_completions_are_ok() {
+    if !samples_are_here("llama_cpps_own_streams_and_text_completions_are_ok") {
         return;
     }
     let seen = check_stream_as(Api::LlamaCpp, &NATIVE);
@@ -287,8 +287,8 @@ fn a_native_stream_without_its_stop_is_truncated_however_clean_its_end() {
 }
 
 #[test]
-fn an_error_status_decides_whatever_was_asked_and_whatever_the_body_is() {
-    if !samples_are_here("an_error_status_decides_whatever_was_asked_and_whatever_the_body_is") {
+fn an_error_status_decides_whatever_the_request_and_the_body() {
+    if !samples_are_here("an_error_status_decides_whatever_the_request_and_the_body") {
         return;
     }
     for (file, outcome, after) in ERRORS {
@@ -312,8 +312,8 @@ fn an_error_status_decides_whatever_was_asked_and_whatever_the_body_is() {
 }
 
 #[test]
-fn answers_that_are_no_chat_are_ok_only_as_light_requests() {
-    if !samples_are_here("answers_that_are_no_chat_are_ok_only_as_light_requests") {
+fn answers_that_are_not_chat_are_only_ok_for_light_requests() {
+    if !samples_are_here("answers_that_are_not_chat_are_only_ok_for_light_requests") {
         return;
     }
     for (file, as_whole) in OTHERS {

@@ -214,7 +214,7 @@ fn shared_iterations(at: [SocketAddr; 2], cores: &str) -> BTreeMap<String, Strin
 }
 
 #[test]
-fn with_shared_iterations_an_id_names_the_request_whoever_took_it() {
+fn with_shared_iterations_an_id_means_the_same_request_in_every_run() {
     let mocks = [llama(), llama()];
     let at = [mocks[0].address, mocks[1].address];
     let one = shared_iterations(at, "1");
@@ -226,7 +226,7 @@ fn with_shared_iterations_an_id_names_the_request_whoever_took_it() {
     assert_eq!(at.map(mock_requests), [27, 63]);
     if llmload_uring::host::allowed_cpus().len() < 2 {
         skipped(
-            "with_shared_iterations_an_id_names_the_request_whoever_took_it",
+            "with_shared_iterations_an_id_means_the_same_request_in_every_run",
             "2 CPUs",
         );
         return;
@@ -252,7 +252,7 @@ fn mute() -> SocketAddr {
 }
 
 #[test]
-fn one_of_several_servers_that_never_answers_is_told_by_its_name_and_is_114() {
+fn one_of_several_servers_that_never_answers_is_named_and_exits_114() {
     let (llama, mute) = (llama(), mute());
     let dir = Dir::new();
     let output = dir.path("result.json");
@@ -346,7 +346,7 @@ fn a_document_that_validates_asks_each_server_in_its_own_api() {
 }
 
 #[test]
-fn a_summary_that_does_not_arrive_is_112_and_the_document_is_there() {
+fn a_summary_that_cannot_be_printed_is_112_and_the_document_is_written() {
     let llama = llama();
     let dir = Dir::new();
     let file = dir.write("workload.yaml", &shipped("workload", &[llama.address]));
@@ -380,7 +380,7 @@ fn a_summary_that_does_not_arrive_is_112_and_the_document_is_there() {
 }
 
 #[test]
-fn a_plain_server_says_which_given_option_it_has_no_use_for() {
+fn tls_options_without_effect_on_a_plain_target_are_noted() {
     let llama = llama();
     let dir = Dir::new();
     let file = dir.write("workload.yaml", &shipped("workload", &[llama.address]));

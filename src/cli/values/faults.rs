@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_a_fault_is_refused() {
+    fn invalid_faults_are_refused() {
         let refused = |text: &str| text.parse::<FaultSpec>().unwrap_err().to_string();
         assert!(refused("").contains("not a fault"));
         assert!(refused("503").contains("not a fault with a count"));

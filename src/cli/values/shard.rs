@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shard_is_a_number_of_a_count() {
+    fn a_shard_is_parsed_as_number_and_count() {
         let spec = |text: &str| text.parse::<ShardSpec>();
         assert_eq!(spec("2/4"), Ok(ShardSpec::Part(Shard::new(1, 4).unwrap())));
         assert_eq!(spec("1/1"), Ok(ShardSpec::Part(Shard::WHOLE)));

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_a_stage_is_refused_with_an_example() {
+    fn invalid_stages_are_refused_with_an_example() {
         let refused = |text: &str| text.parse::<StageList>().unwrap_err().to_string();
         assert!(refused("10s").contains("for example `10s:100"));
         assert!(refused("").contains("not a stage"));

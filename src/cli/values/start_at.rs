@@ -52,7 +52,7 @@ mod tests {
     use crate::units::MILLISECOND;
 
     #[test]
-    fn an_instant_has_three_forms() {
+    fn an_instant_is_parsed_in_three_forms() {
         let read = |text: &str| text.parse::<StartAt>();
         let at = |s: u64, ms: u64| Ok(StartAt::Instant(s * SECOND + ms * MILLISECOND));
         assert_eq!(read("2026-01-02T03:04:05Z"), at(1_767_323_045, 0));
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_an_instant_is_refused_with_the_three_forms() {
+    fn invalid_instants_are_refused_with_the_three_forms() {
         for text in [
             "",
             "now",

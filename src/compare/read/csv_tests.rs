@@ -94,7 +94,7 @@ fn a_wrong_record_names_its_line() {
 }
 
 #[test]
-fn an_open_quote_ends_in_an_error_and_not_in_memory() {
+fn an_unclosed_quote_is_an_error_and_does_not_fill_memory() {
     let mut text = format!("{HEADER}\nvus,1,\"");
     text.push_str(&"x\n".repeat(600_000));
     let bad = try_read(text.as_bytes()).unwrap_err().to_string();

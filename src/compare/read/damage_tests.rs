@@ -111,7 +111,7 @@ fn a_packed_line_without_end_is_given_up_at_the_limit() {
 }
 
 #[test]
-fn a_deep_nest_is_refused_before_the_stack_is() {
+fn deep_nesting_is_refused_before_the_stack_overflows() {
     let deep = format!("{{\"details\": {}", "[".repeat(100_000));
     assert!(
         clear(try_read(deep.as_bytes()))

@@ -176,7 +176,7 @@ fn a_wrong_share_of_old_checks_is_computed_from_its_counts() {
 }
 
 #[test]
-fn null_statistics_are_left_out_and_said() {
+fn null_statistics_are_left_out_with_a_note() {
     let run = read(
         r#"{"metrics":{"http_req_duration":{"avg":null,"min":1,"p(95)":null},
         "http_req_waiting":{"avg":null,"max":null},"http_reqs":{"count":1,"rate":null}},
@@ -197,8 +197,8 @@ fn null_statistics_are_left_out_and_said() {
 }
 
 #[test]
-fn a_submetric_stands_beside_its_metric_and_is_not_taken_for_it() {
-    let test = "a_submetric_stands_beside_its_metric_and_is_not_taken_for_it";
+fn a_submetric_is_kept_apart_from_its_metric() {
+    let test = "a_submetric_is_kept_apart_from_its_metric";
     let Some(file) = captured(test, "chaos_thresholds_failed_summary_export.json") else {
         return;
     };
@@ -217,8 +217,8 @@ fn a_submetric_stands_beside_its_metric_and_is_not_taken_for_it() {
 }
 
 #[test]
-fn waiting_is_ttfb_and_iterations_say_that_they_include_think_time() {
-    let test = "waiting_is_ttfb_and_iterations_say_that_they_include_think_time";
+fn waiting_is_ttfb_and_iterations_are_marked_as_including_think_time() {
+    let test = "waiting_is_ttfb_and_iterations_are_marked_as_including_think_time";
     let Some(file) = captured(test, "sat_ns_handleSummary.json") else {
         return;
     };
@@ -232,8 +232,8 @@ fn waiting_is_ttfb_and_iterations_say_that_they_include_think_time() {
 }
 
 #[test]
-fn a_script_s_own_first_token_trend_is_not_compared_with_ttft_and_why_is_said() {
-    let test = "a_script_s_own_first_token_trend_is_not_compared_with_ttft_and_why_is_said";
+fn a_script_s_own_first_token_trend_is_not_compared_with_ttft_and_the_note_says_why() {
+    let test = "a_script_s_own_first_token_trend_is_not_compared_with_ttft_and_the_note_says_why";
     let Some(file) = captured(test, "ttft_check_gpt4o_handleSummary.json") else {
         return;
     };
@@ -297,7 +297,7 @@ fn xk6_llm_s_metrics_are_ours_and_outrank_those_of_a_health_check() {
 }
 
 #[test]
-fn xk6_sse_s_other_meaning_of_the_same_names_is_said() {
+fn the_different_meaning_of_xk6_sse_s_metrics_is_noted() {
     let run = read(
         r#"{"metrics":{"sse_event":{"count":100,"rate":10},"http_reqs":{"count":10,"rate":1},
         "http_req_duration":{"avg":30},"http_req_sending":{"avg":3}}}"#,
@@ -316,8 +316,8 @@ fn xk6_sse_s_other_meaning_of_the_same_names_is_said() {
 }
 
 #[test]
-fn requests_of_setup_and_teardown_are_counted_and_said() {
-    let test = "requests_of_setup_and_teardown_are_counted_and_said";
+fn requests_of_setup_and_teardown_are_counted_with_a_note() {
+    let test = "requests_of_setup_and_teardown_are_counted_with_a_note";
     let Some(file) = captured(test, "smoke_points.ndjson") else {
         return;
     };

@@ -78,7 +78,7 @@ fn the_older_shape_without_metrics_is_read() {
 }
 
 #[test]
-fn a_figure_in_two_units_that_disagree_is_said() {
+fn a_figure_that_differs_between_two_units_is_noted() {
     let run = read(&NEW.replace("\"mean\":20.0", "\"mean\":0.02"));
     assert!(
         run.notes.iter().any(|n| n.contains("the seconds are used")),

@@ -78,7 +78,7 @@ fn metrics_without_values_are_left_out() {
 }
 
 #[test]
-fn runs_of_repeat_are_read_in_small() {
+fn repeated_runs_are_read_from_their_short_form() {
     let run = read_value(&document()).unwrap();
     assert_eq!(run.repeats.len(), 2);
     assert_eq!(run.repeats[1].label, "ours run 2");
@@ -87,7 +87,7 @@ fn runs_of_repeat_are_read_in_small() {
 }
 
 #[test]
-fn a_document_whose_keys_were_put_in_order_is_the_same_document() {
+fn sorting_the_keys_of_a_document_does_not_change_it() {
     let again = with_its_keys_in_order(&document());
     let run = run_of_bytes(&again, "ours").unwrap();
     assert_eq!(run.facts, read_value(&document()).unwrap().facts);

@@ -39,7 +39,7 @@ fn values_are_kept_up_to_the_limit_and_are_a_histogram_beyond() {
 }
 
 #[test]
-fn negative_values_of_a_clock_set_back_are_said_where_they_are_changed() {
+fn negative_values_of_a_clock_set_back_are_counted_as_0_with_a_note() {
     let (histogram, notes) = trend((0..=RAW_VALUES_MAX).map(|i| if i == 7 { -3.0 } else { 1.0 }));
     assert_eq!(histogram.min(), Some(0.0));
     assert!(notes.iter().any(|n| n.contains("1 negative values")), "{notes:?}");
@@ -61,7 +61,7 @@ fn a_timeline_of_absurd_length_widens_its_rows_and_keeps_every_value() {
 }
 
 #[test]
-fn metrics_of_a_script_s_own_are_limited_and_k6_s_are_not() {
+fn a_script_s_own_metrics_are_limited_but_k6_s_are_not() {
     let mut samples = Samples::default();
     for n in 0..OWN_METRICS_MAX + 5 {
         if let Some(i) = samples.series(&format!("own_{n}"), None, "") {

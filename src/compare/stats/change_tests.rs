@@ -76,7 +76,7 @@ fn gaps_of_a_request_do_not_count_as_independent_values() {
 }
 
 #[test]
-fn values_of_one_bucket_differ_by_less_than_it_is_wide() {
+fn a_difference_within_one_bucket_is_no_change() {
     let of = |us: u64| {
         let mut d = crate::metrics::Distribution::new();
         (0..1_000).for_each(|_| {
@@ -118,7 +118,7 @@ fn errors(every: usize, n: u64) -> Vec<Slice> {
 }
 
 #[test]
-fn newcombes_interval_of_two_shares_is_as_printed_by_him() {
+fn newcombes_interval_of_two_shares_is_the_published_one() {
     // Newcombe 1998, table II, (a): 56/70 less 48/80 by method 10 is 0.0524 to 0.3339.
     let flat = |share: f64| -> Vec<Slice> {
         let row = |i: u32| Slice {
@@ -147,7 +147,7 @@ fn newcombes_interval_of_two_shares_is_as_printed_by_him() {
 }
 
 #[test]
-fn bursts_of_failures_are_less_sure_than_single_ones() {
+fn bursts_of_failures_widen_the_interval_of_the_share() {
     let of = |slices: &[Slice], value| {
         let sample = ShareSample {
             value,
@@ -162,7 +162,7 @@ fn bursts_of_failures_are_less_sure_than_single_ones() {
 }
 
 #[test]
-fn welch_is_as_in_the_textbook() {
+fn welchs_interval_is_the_textbook_one() {
     // Equal variances 2.5 over n = 5 each: t = 3 / 1, 8 degrees, 2.306.
     let a = [1.0, 2.0, 3.0, 4.0, 5.0];
     let b = [4.0, 5.0, 6.0, 7.0, 8.0];

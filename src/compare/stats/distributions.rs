@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_normal_ranks_meet_the_exact_ones_where_they_take_over() {
+    fn normal_ranks_agree_with_exact_ranks_where_they_replace_them() {
         for q in [0.5, 0.95, 0.999] {
             let (exact, near) = (ranks(q, EXACT_MAX).unwrap(), ranks(q, EXACT_MAX + 1).unwrap());
             assert!(

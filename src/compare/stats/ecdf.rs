@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_timeouts_do_not_make_the_cut_variance() {
+    fn a_few_timeouts_do_not_dominate_the_trimmed_variance() {
         let mut values = vec![100.0; 995];
         values.extend([60_000.0; 5]);
         let ecdf = Ecdf::from_values(&Values::Raw(values)).unwrap();

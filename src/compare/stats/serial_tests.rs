@@ -40,7 +40,7 @@ fn batch_means_of_alternating_batches_are_as_computed_by_hand() {
 }
 
 #[test]
-fn fewer_rows_than_ten_say_nothing() {
+fn fewer_than_ten_rows_give_no_estimate() {
     assert!(log_mean_variance(&rows([1.0; 9]), &rows([1.0; 100]), false).is_none());
     assert!(log_total_variance(&rows([1.0; 9]), &rows([1.0; 9])).is_none());
     assert!(log_mean_variance(&rows([0.0; 20]), &rows([1.0; 20]), false).is_none());
@@ -59,7 +59,7 @@ fn one_row_of_timeouts_does_not_set_the_level_of_all_quantiles() {
 }
 
 #[test]
-fn failures_that_come_in_a_burst_make_a_share_less_sure() {
+fn failures_in_a_burst_widen_the_interval_of_a_share() {
     let row = |i: usize, errors: f64| Slice {
         elapsed: i as f64 + 1.0,
         count: 100,

@@ -51,7 +51,7 @@ fn the_exported_options_are_found_wherever_they_are_exported() {
 
 /// All that is called or looks like `options` and is not what k6 reads.
 #[test]
-fn what_only_looks_like_the_options_is_passed_over() {
+fn text_that_only_looks_like_options_is_ignored() {
     let export = "export const options = { vus: 4, duration: '3s' };";
     for before in [
         "function ask(p) { const options = { headers: {}, timeout: '60s' }; return http.post(u, p, options); }",
@@ -82,7 +82,7 @@ fn what_only_looks_like_the_options_is_passed_over() {
 }
 
 #[test]
-fn types_of_typescript_say_nothing_of_values() {
+fn the_types_of_typescript_are_ignored() {
     for source in [
         "export const options: Options = { vus: 4, duration: '3s' };",
         "export const options = { vus: 4, duration: '3s' } satisfies Options;",
@@ -104,7 +104,7 @@ fn types_of_typescript_say_nothing_of_values() {
 }
 
 #[test]
-fn constants_spreads_and_shorthands_of_the_same_file_are_worked_out_and_named() {
+fn constants_spreads_and_shorthands_of_the_same_file_are_resolved_and_listed() {
     for (before, written, names) in [
         ("const vus = 4, duration = '3s';", "{ vus, duration }", 2),
         (
@@ -197,7 +197,7 @@ fn variables_of_the_environment_are_given_or_taken_as_not_set() {
 
 /// What is left unread, each as (script, where, what is said).
 #[test]
-fn what_only_k6_can_work_out_keeps_its_place_and_says_why() {
+fn values_that_only_k6_can_evaluate_are_marked_with_the_reason() {
     for (value, source, why) in [
         ("__ENV.X", "`__ENV.X`", "`-e X=VALUE`"),
         ("parseInt(__ENV.X)", "`__ENV.X`", "`-e X=VALUE`"),
@@ -249,7 +249,7 @@ fn what_only_k6_can_work_out_keeps_its_place_and_says_why() {
 }
 
 #[test]
-fn spreads_and_keys_that_are_not_known_are_kept_beside_the_fields() {
+fn unknown_spreads_and_keys_are_kept_apart_from_the_fields() {
     let script = read_with(
         "import { COMMON, NAME } from './common.js';\nexport const options = {\n  ...COMMON,\n  [NAME]: 1,\n  \
          ...build(),\n  vus: 4,\n};",
@@ -277,7 +277,7 @@ fn spreads_and_keys_that_are_not_known_are_kept_beside_the_fields() {
 }
 
 #[test]
-fn changes_after_the_options_are_written_are_named_with_their_line() {
+fn later_changes_of_the_options_are_listed_with_their_line() {
     let export = "const limits = { checks: ['rate>0.9'] };\n\
                   export const options = { vus: 4, thresholds: limits };\n";
     for change in [
@@ -327,7 +327,7 @@ fn changes_after_the_options_are_written_are_named_with_their_line() {
 }
 
 #[test]
-fn a_script_without_options_that_k6_reads_is_refused_with_what_there_is() {
+fn a_script_without_options_for_k6_is_refused_with_what_was_found() {
     for (source, what) in [
         (
             "const options = { vus: 4 };",
@@ -425,7 +425,7 @@ fn metrics_of_a_script_have_their_types_and_what_is_added_to_them() {
 
 /// Deep, long and broken text ends, without an overflow of the stack.
 #[test]
-fn no_script_is_too_deep_or_too_broken_to_be_refused() {
+fn deep_and_broken_scripts_are_refused_without_a_panic() {
     let deep = |open: &str, close: &str| {
         format!(
             "export const options = {{ a: {}1{} }};",

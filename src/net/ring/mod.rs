@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_is_found_behind_another_control_message() {
+    fn a_stamp_is_found_after_another_control_message() {
         let mut control = Vec::new();
         for (len, kind, a, b) in [(24u64, 1i32, 7i64, 0i64), (32, libc::SCM_TIMESTAMPNS, 5, 9)] {
             control.extend(len.to_ne_bytes());

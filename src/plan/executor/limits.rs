@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_is_named_with_what_was_asked() {
+    fn the_error_for_each_limit_has_the_value() {
         for (executor, what) in [
             (constant(0, SECOND), "no VU ever runs"),
             (
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn stages_that_overflow_together_are_a_mistake_and_no_panic() {
+    fn stages_whose_sum_overflows_are_a_mistake_and_not_a_panic() {
         let longest = Stage {
             duration: Nanos::MAX,
             target: 1,

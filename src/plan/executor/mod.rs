@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_of_an_instant_is_found_and_the_last_one_stays() {
+    fn the_stage_of_an_instant_is_found_and_the_last_one_applies_after_the_end() {
         let executor = ramping(1, &[(MINUTE, 500), (2 * MINUTE, 500), (30 * SECOND, 0)]);
         let index = |elapsed| executor.stage_at(elapsed).index;
         assert_eq!(index(0), 0);

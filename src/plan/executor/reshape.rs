@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_scaled_but_for_jumps_and_the_limits_of_counted_work() {
+    fn the_time_scale_changes_neither_jumps_nor_the_limit_of_counted_work() {
         let mut shape = ramping(1, &[(MINUTE, 5), (0, 9), (3, 0)]);
         shape.scale_time(0.1);
         assert_eq!(shape, ramping(1, &[(6 * SECOND, 5), (0, 9), (1, 0)]));

@@ -63,7 +63,7 @@ fn short_and_large_sends_arrive_byte_for_byte_at_a_slow_reader() {
 }
 
 #[test]
-fn a_flood_that_takes_all_buffers_is_our_shortage_and_loses_nothing() {
+fn a_flood_that_uses_all_buffers_is_counted_and_loses_nothing() {
     let _alone = alone();
     const EACH: usize = 3 << 20;
     let (listener, address) = listener();
@@ -156,7 +156,7 @@ fn a_chunk_that_is_dropped_unread_gives_its_buffer_back() {
 }
 
 #[test]
-fn a_buffer_that_nobody_gives_back_is_found_by_the_invariants() {
+fn the_invariants_detect_a_leaked_buffer() {
     let _alone = alone();
     let (address, server) = peer(echo);
     let (told, found) = channel::<String>();
@@ -181,7 +181,7 @@ fn a_buffer_that_nobody_gives_back_is_found_by_the_invariants() {
 }
 
 #[test]
-fn what_comes_for_connections_put_aside_keeps_no_buffer_and_ends_them() {
+fn data_for_idle_connections_holds_no_buffer_and_ends_them() {
     let _alone = alone();
     const ASIDE: usize = BUFFERS as usize + 8;
     let (listener, address) = listener();

@@ -129,7 +129,7 @@ fn each_item(body: &[u8], mut take: impl FnMut(Item<'_>)) {
 }
 
 #[test]
-fn every_event_says_what_its_vector_says_in_both_readings() {
+fn both_readers_give_the_facts_of_the_vector_for_every_event() {
     let vectors = vectors();
     assert_distinct(vectors.iter().map(|v| &v.name));
     print_counts("api.json", &counts());
@@ -163,7 +163,7 @@ fn every_event_says_what_its_vector_says_in_both_readings() {
 }
 
 #[test]
-fn every_api_of_the_table_has_streams_and_answers_good_and_bad() {
+fn the_corpus_has_good_and_bad_streams_and_answers_for_every_api() {
     let vectors = vectors();
     for api in Api::ALL.map(|api| api.row().name) {
         let mut streams = vec!["ok", "truncated", "stream_error", "malformed"];
@@ -184,7 +184,7 @@ fn every_api_of_the_table_has_streams_and_answers_good_and_bad() {
 }
 
 #[test]
-fn every_stream_comes_out_the_same_in_any_framing_at_every_cut_with_each_instant_its_byte() {
+fn every_stream_has_the_same_outcome_and_instants_in_any_framing_at_every_cut() {
     for vector in vectors().iter().filter(|v| v.whole.is_none()) {
         for framing in FRAMINGS {
             // Without framing nobody can tell a cut from the end.
@@ -215,7 +215,7 @@ fn every_stream_comes_out_the_same_in_any_framing_at_every_cut_with_each_instant
 }
 
 #[test]
-fn every_whole_answer_comes_out_as_its_vector_says_and_never_as_a_stream() {
+fn every_whole_answer_has_the_outcome_of_its_vector_and_is_never_a_stream() {
     for vector in &vectors() {
         let Some(whole) = &vector.whole else { continue };
         let mut wire = Wire::default();

@@ -24,7 +24,7 @@ fn is_file(cell: &str) -> bool {
 }
 
 #[test]
-fn every_choice_stands_in_the_table_with_what_the_parser_does() {
+fn the_table_lists_every_choice_with_what_the_parser_does() {
     let vectors = http::vectors();
     let by_name: BTreeMap<&str, &http::Vector> = vectors.iter().map(|v| (&*v.name, v)).collect();
     let mut told = BTreeSet::new();
@@ -53,7 +53,7 @@ fn every_choice_stands_in_the_table_with_what_the_parser_does() {
 }
 
 #[test]
-fn the_page_counts_what_the_corpus_holds() {
+fn the_counts_on_the_page_are_those_of_the_corpus() {
     let mut told: BTreeMap<&str, Counts> = BTreeMap::new();
     for row in rows().filter(|row| is_file(row[0])) {
         let file = code(row[0]).next().expect("a file");

@@ -323,7 +323,7 @@ pub(super) fn counts() -> Counts {
 }
 
 #[test]
-fn every_response_is_read_as_decided_at_every_cut_and_each_part_at_its_byte() {
+fn every_response_is_read_as_its_vector_says_at_every_cut_and_each_part_at_its_byte() {
     let vectors = vectors();
     assert_distinct(vectors.iter().map(|v| &v.name));
     let mut failures = Vec::new();
@@ -348,7 +348,7 @@ fn every_response_is_read_as_decided_at_every_cut_and_each_part_at_its_byte() {
 
 /// Only the response's own end, never a close before it, makes an answer whole.
 #[test]
-fn a_response_closed_before_its_end_never_passes_for_a_whole_one() {
+fn a_response_closed_before_its_end_is_never_complete() {
     let mut closes = 0;
     for vector in &vectors() {
         let script = Script::new(vector);

@@ -154,7 +154,7 @@ pub fn on_the_wire() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_response_comes_out_as_its_vector_says_at_every_cut_with_each_instant_its_byte() {
+fn every_response_has_the_outcome_and_instants_of_its_vector_at_every_cut() {
     let vectors = vectors();
     assert_distinct(vectors.iter().map(|v| &v.name));
     print_counts("responses.json", &counts());
@@ -165,7 +165,7 @@ fn every_response_comes_out_as_its_vector_says_at_every_cut_with_each_instant_it
 }
 
 #[test]
-fn what_was_asked_for_decides_what_a_response_is() {
+fn the_outcome_of_a_response_depends_on_the_request() {
     let mut asked_otherwise = 0;
     for vector in &vectors() {
         let (wire, _) = vector.on_the_wire();
@@ -210,7 +210,7 @@ fn a_response_closed_before_its_end_is_never_good() {
 
 /// One reader, response after response, whatever came before.
 #[test]
-fn responses_leave_nothing_behind_in_their_reader() {
+fn a_reader_keeps_nothing_of_the_response_before() {
     let vectors = vectors();
     let wires: Vec<(Expected, Vec<u8>)> = vectors
         .iter()

@@ -141,8 +141,8 @@ fn every_class_of_the_shared_event_streams_is_covered() {
 }
 
 #[test]
-fn every_capture_of_a_real_server_ends_as_the_response_of_ours_that_is_like_it() {
-    let test = "every_capture_of_a_real_server_ends_as_the_response_of_ours_that_is_like_it";
+fn every_capture_of_a_real_server_has_the_outcome_of_the_like_vector() {
+    let test = "every_capture_of_a_real_server_has_the_outcome_of_the_like_vector";
     let Some(folder) = shared_material(test, "wire-samples") else {
         return;
     };
