@@ -336,6 +336,9 @@ impl VuConnection {
             answer: self.reader.answer(outcome),
         };
         core.recorder.borrow_mut().finish(&sample);
+        if core.recorder.borrow().details_due() {
+            core.send_snapshot();
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::metrics::{CoreCounters, Distribution, MetricId, Sample, SeriesTotals};
 use crate::units::Nanos;
 
-/// Largest number of requests with details between two snapshots: 262,144 per second and core, more than a core can
-/// make. They take up to 42 MB, of which a host gives what is used. Further ones are counted in `details_lost`.
+/// Largest number of requests with details between two snapshots: 262,144 in up to 42 MB, of which a host gives what is
+/// used. At half of it a snapshot is due ([`Recorder::details_due`]), so that the rest is there while it changes hands.
+/// Only where no empty snapshot has come back by then are further ones counted in `details_lost`.
 pub const DETAILS_PER_SNAPSHOT_MAX: usize = 1 << 18;
 
 /// The figures of one core since its previous snapshot. Snapshots are created before the run and reused throughout it.
@@ -119,6 +120,15 @@ impl Recorder {
         } else {
             snapshot.counters.details_lost += 1;
         }
+    }
+
+    /// Tells whether the snapshot should be handed out before its time, because its room for details becomes short.
+    #[inline]
+    pub fn details_due(&self) -> bool {
+        let Snapshot {
+            details, details_max, ..
+        } = &*self.current;
+        *details_max > 0 && details.len() >= *details_max / 2
     }
 
     /// Records the time between two consecutive token events of a request (`tbt`); 0 within one read.

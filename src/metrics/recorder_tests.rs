@@ -133,6 +133,35 @@ fn details_past_their_maximum_are_counted_as_lost() {
 }
 
 #[test]
+fn details_are_due_at_half_of_their_room_so_that_any_number_of_them_fits() {
+    let mut recorder = Recorder::new(0, 1, true);
+    let mut empty = Some(Snapshot::new(0, 1, true));
+    let mut kept = 0;
+    // Four times the room, and nobody takes a snapshot by the clock.
+    for n in 1..=4 * DETAILS_PER_SNAPSHOT_MAX {
+        recorder.started(0);
+        recorder.finish(&sample(Outcome::Ok));
+        assert_eq!(
+            recorder.details_due(),
+            n % (DETAILS_PER_SNAPSHOT_MAX / 2) == 0,
+            "{n}"
+        );
+        if recorder.details_due() {
+            let mut full = recorder.take(empty.take().unwrap());
+            kept += full.details.len();
+            assert_eq!(full.counters.details_lost, 0);
+            full.reset();
+            empty = Some(full);
+        }
+    }
+    assert_eq!(kept, 4 * DETAILS_PER_SNAPSHOT_MAX);
+    let mut without = Recorder::new(0, 1, false);
+    without.started(0);
+    without.finish(&sample(Outcome::Ok));
+    assert!(!without.details_due());
+}
+
+#[test]
 fn a_snapshot_comes_back_reset_over_a_channel_and_is_used_again() {
     let (full_tx, full_rx) = crossbeam_channel::bounded::<Box<Snapshot>>(1);
     let (empty_tx, empty_rx) = crossbeam_channel::bounded::<Box<Snapshot>>(1);
