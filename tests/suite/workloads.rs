@@ -398,3 +398,35 @@ fn tls_options_without_effect_on_a_plain_target_are_noted() {
         assert!(!ended.stderr.contains(other), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn the_same_seed_sends_the_same_bodies_from_any_number_of_cores_and_shards() {
+    let dir = Dir::new();
+    let digest_of = |more: &[&[&str]]| {
+        let llama = llama();
+        let text = format!(
+            "server: {{base_url: 'http://{}/completion', model_alias: m}}\nexecutor: per-vu-iterations\nvus: 5\n\
+             iterations: 6\nseed: 42\nprompts: {{min_tokens: 10, max_tokens: 60, prefix: 'Sum up: '}}\n",
+            llama.address
+        );
+        let file = dir.write("p.yaml", &text);
+        for more in more {
+            ran(&[&[file.as_str()], *more].concat()).expect(0);
+        }
+        assert_eq!(mock_requests(llama.address), 30);
+        get_json(llama.address, "/mock/stats")["bodies_digest"].clone()
+    };
+    let one = digest_of(&[&["--cores", "1"]]);
+    assert!(one.is_string() || one.is_number(), "{one}");
+    assert_eq!(one, digest_of(&[&["--cores", "2"]]));
+    assert_eq!(one, digest_of(&[&["--shard", "1/2"], &["--shard", "2/2"]]));
+    assert_eq!(
+        one,
+        digest_of(&[
+            &["--shard", "1/3"],
+            &["--shard", "2/3"],
+            &["--shard", "3/3", "--cores", "2"]
+        ])
+    );
+    assert_ne!(one, digest_of(&[&["--seed", "43"]]));
+}
