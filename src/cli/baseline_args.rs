@@ -30,7 +30,7 @@ pub enum BaselineAction {
     Save {
         /// Name of the baseline: letters, digits, `.`, `_` and `-`
         name: String,
-        /// File to save, of any kind that `compare` reads [the newest results/test_run_*.json]
+        /// File to save, of any kind that `compare` reads; `-` is standard input [the newest results/test_run_*.json]
         file: Option<PathBuf>,
         /// Replace the baseline of that name, if there is one
         #[arg(long)]

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
 pub struct MergeArgs {
-    /// Result documents of all shards, in any order
+    /// Result documents of all shards, in any order; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub documents: Vec<PathBuf>,
 
-    /// File to write the merged document to
+    /// File to write the merged document to; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{BaselineAction, BaselineArgs, CompareArgs, CompareFormat};
+use crate::commands::held_input::{HeldInput, STANDARD, STANDARD_NAME};
 use crate::compare::baseline::{Baselines, Facts, check_name, commit, failure, newest_result};
 use crate::compare::fail_on::{Judged, RuleVerdict, judge};
 use crate::compare::read::read_run;
@@ -15,9 +16,6 @@ use crate::compare::{Comparison, Run, csv, json, markdown, plot, text};
 use crate::error::{ExitCode, Failure, Reason, escape, lossless, one_line, shown_path};
 use crate::net::clock;
 use crate::output::write_whole;
-
-/// The name that means standard input instead of a file.
-const STANDARD: &str = "-";
 
 /// The outcome of a comparison, for `main` to print.
 #[derive(Debug)]
@@ -129,7 +127,18 @@ fn save(baselines: &Baselines, name: &str, file: Option<&Path>, force: bool) -> 
         Some(file) => file.to_owned(),
         None => newest()?,
     };
-    let label = lossless(file.as_os_str().as_bytes()).into_owned();
+    // It is read twice: as a run, and as the file that it is.
+    let held = match file.as_os_str() == STANDARD {
+        true => Some(HeldInput::read()?),
+        false => None,
+    };
+    let (file, label) = match &held {
+        Some(held) => (held.path(), STANDARD_NAME.to_owned()),
+        None => {
+            let label = lossless(file.as_os_str().as_bytes()).into_owned();
+            (file, label)
+        }
+    };
     let run = read_run(&file, &label)?;
     let facts = Facts {
         name: name.to_owned(),

@@ -1,6 +1,7 @@
 //! The subcommand `merge`: reads the documents of all shards and writes the merged one.
 
 use crate::cli::MergeArgs;
+use crate::commands::held_input::{HeldInput, STANDARD, STANDARD_NAME};
 use crate::error::{ExitCode, Failure, Reason, lossless, shown_path};
 use crate::json::JsonError;
 use crate::merge::{DetailCheck, Part, imbalance, merge};
@@ -8,15 +9,11 @@ use crate::output::{self, DetailSpool, OutputFile, Spooled};
 use crate::result::{RunResult, Warning, each_detail};
 use std::fs::File;
 use std::io::BufReader;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The size of one read. It is large because documents with details have hundreds of megabytes.
 const READ_BYTES: usize = 256 * 1024;
-
-/// The name that means standard input instead of a file.
-const STANDARD: &str = "-";
 
 /// The output of a merge, and its exit code, which is that of the merged run.
 #[derive(Debug)]
@@ -57,8 +54,11 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         None => None,
     };
     let mut notes = Vec::new();
-    let spooled = match file.as_ref().and_then(OutputFile::spool_path) {
-        Some(path) => copy_details(&path, &parts, &documents, &mut result, &mut notes)?,
+    let spooled = match &file {
+        Some(file) => {
+            let spool = spool(file, &mut notes)?;
+            copy_details(spool, &parts, &documents, &mut result)?
+        }
         None => None,
     };
     result.summary = output::summary(&result);
@@ -92,7 +92,7 @@ struct Document {
     name: String,
     path: PathBuf,
     /// Keeps what standard input held.
-    _held: Option<File>,
+    _held: Option<HeldInput>,
 }
 
 /// The documents that were named, each once.
@@ -121,15 +121,10 @@ impl Document {
                 _held: None,
             });
         }
-        let name = "standard input";
-        let held = held_input().map_err(|e| {
-            let reason =
-                Reason::new(format!("cannot be read: {e}")).hint("free space in TMPDIR, or name a file");
-            refused(reason.within(name))
-        })?;
+        let held = HeldInput::read()?;
         Ok(Document {
-            name: name.to_owned(),
-            path: PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd())),
+            name: STANDARD_NAME.to_owned(),
+            path: held.path(),
             _held: Some(held),
         })
     }
@@ -147,13 +142,6 @@ impl Document {
         })?;
         Ok(BufReader::with_capacity(READ_BYTES, file))
     }
-}
-
-/// Copies standard input to a file, because a document is read twice.
-fn held_input() -> std::io::Result<File> {
-    let mut held = output::unnamed()?;
-    std::io::copy(&mut std::io::stdin().lock(), &mut held)?;
-    Ok(held)
 }
 
 /// The reason why the requests of a document could not be copied.
@@ -179,18 +167,25 @@ impl CopyError {
     }
 }
 
+/// Where requests wait until the document around them is written.
+fn spool(file: &OutputFile, notes: &mut Vec<String>) -> Result<DetailSpool, Failure> {
+    let Some(path) = file.spool_path() else {
+        return DetailSpool::unnamed(&[], 0);
+    };
+    let spool = DetailSpool::create(&path, &[], 0)?;
+    let kept = spool.kept().map(shown_path);
+    notes.extend(kept.map(|kept| format!("details of a run that was killed are kept: {kept}")));
+    Ok(spool)
+}
+
 /// Copies the requests of all documents, shard after shard, with one at a time in memory. Returns `None` if no document
 /// has any.
 fn copy_details(
-    path: &Path,
+    mut spool: DetailSpool,
     parts: &[Part],
     documents: &[Document],
     result: &mut RunResult,
-    notes: &mut Vec<String>,
 ) -> Result<Option<Spooled>, Failure> {
-    let mut spool = DetailSpool::create(path, &[], 0)?;
-    let kept = spool.kept().map(shown_path);
-    notes.extend(kept.map(|kept| format!("details of a run that was killed are kept: {kept}")));
     let copied = copy_parts(&mut spool, parts, documents);
     let spooled = spool.finish();
     let without = match copied {

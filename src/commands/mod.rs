@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod config_check;
+mod held_input;
 pub mod import_k6;
 pub mod merge;
 pub mod mock;

@@ -3,7 +3,7 @@
 use crate::error::{Failure, safe_json, shown_path};
 use crate::metrics::{Outcome, Sample};
 use crate::output::error::unwritten;
-use crate::output::place::is_at;
+use crate::output::place::{is_at, unnamed};
 use crate::output::spool_file;
 use crate::units::{MICROSECOND, Nanos, SECOND, seconds};
 use std::fs::File;
@@ -64,6 +64,13 @@ impl DetailSpool {
         let (file, kept) = spool_file::create(path)?;
         let spool = DetailSpool::in_file(file, path, series_names, realtime_offset);
         Ok(DetailSpool { kept, ..spool })
+    }
+
+    /// Spools into a file without a name, for a document that goes to a device or a pipe and has no place beside it.
+    pub fn unnamed(series_names: &[String], realtime_offset: i128) -> Result<DetailSpool, Failure> {
+        let folder = std::env::temp_dir();
+        let file = unnamed().map_err(|e| unwritten(&folder, "create a file in it", &e))?;
+        Ok(DetailSpool::in_file(file, &folder, series_names, realtime_offset))
     }
 
     /// Spools into a file that is open and empty; `path` is its name.

@@ -53,6 +53,10 @@ impl OutputFiles {
         self.0.iter().any(OutputFile::is_standard_output)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(OutputFile::path)
     }

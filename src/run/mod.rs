@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 
 use crate::cli::RunArgs;
 use crate::config::{load_plan, to_plan};
-use crate::error::{ExitCode, Failure, Mistakes, shown_path};
+use crate::error::{ExitCode, Failure, Mistakes, Reason, shown_path};
 use crate::host::CpuQuota;
 use crate::net::clock;
 use crate::output::{Console, DetailSpool, OutputFiles};
@@ -61,7 +61,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     };
     config.notes.iter().for_each(|text| note(text));
     if config.run.details {
-        check_spool(&files, &mut note)?;
+        check_spool(&files, args.details, &mut note)?;
     }
     notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
@@ -118,10 +118,15 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     Ok(finished)
 }
 
-/// Notes if there is no place for details, and refuses one that is not a regular file, before anything is sent.
-fn check_spool(files: &OutputFiles, note: &mut dyn FnMut(&str)) -> Result<(), Failure> {
-    if files.spool_path().is_none() {
-        note("--details: ignored, because it needs --output with a regular file");
+/// Refuses details that have no file, or one that is not a regular file, before anything is sent.
+fn check_spool(files: &OutputFiles, by_option: bool, note: &mut dyn FnMut(&str)) -> Result<(), Failure> {
+    if files.is_empty() && by_option {
+        let reason = Reason::new("there is no file for the details");
+        let hint = "add `--output FILE`; `-` is standard output";
+        return Err(Mistakes::from(reason.hint(hint).at("--details", 0)).into());
+    }
+    if files.is_empty() {
+        note("`details: true` of the document has no effect: no file is written (--output FILE)");
     }
     files.check_spool()
 }
@@ -133,11 +138,15 @@ fn spool(
     plan: &Plan,
     say: &mut dyn FnMut(&str),
 ) -> Result<Option<DetailSpool>, Failure> {
-    let Some(path) = files.spool_path().filter(|_| ready.engine.details) else {
+    if !ready.engine.details || files.is_empty() {
         return Ok(None);
-    };
+    }
+    let names = Grouping::from_plan(plan).names_in_details();
     // Each pass says which time of day its instants are.
-    let spool = DetailSpool::create(&path, &Grouping::from_plan(plan).names_in_details(), 0)?;
+    let spool = match files.spool_path() {
+        Some(path) => DetailSpool::create(&path, &names, 0)?,
+        None => DetailSpool::unnamed(&names, 0)?,
+    };
     if let Some(kept) = spool.kept() {
         let kept = shown_path(kept);
         say(&format!("details of a run that was killed are kept: {kept}"));

@@ -38,6 +38,7 @@ mod signals;
 mod simulator;
 mod skips;
 mod sse_vectors;
+mod standard_streams;
 mod tls;
 mod validation;
 mod wire_samples;
