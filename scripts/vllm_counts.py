@@ -1,17 +1,19 @@
 """Compares the counts of a result document with what vLLM counted meanwhile; exit code 1 where they differ.
 
-usage: vllm_counts.py RESULT.json OUTPUT METRICS_BEFORE METRICS_AFTER
+usage: vllm_counts.py RESULT.json OUTPUT METRICS_BEFORE METRICS_AFTER HEALTH
 
 OUTPUT is what the run printed. Each completion that it asked for to validate the target is a line there; the server
-counts those requests, and up to 16 tokens for each, and the document does not. A request that the end of the run cut
-may still have finished on the server, or been aborted there, so such a run is compared within their number.
+counts those requests, and up to 16 tokens for each, and the document does not. HEALTH is the number of completions that
+a GET of /health causes: none at vLLM, one per model at a LiteLLM proxy, which is asked when the target is found and
+again to validate it. A request that the end of the run cut may still have finished on the server, or been aborted
+there, so such a run is compared within their number.
 """
 
 import json
 import re
 import sys
 
-VALIDATION_TOKENS_MAX = 16
+SETUP_TOKENS_MAX = 16
 
 
 def counters(path):
@@ -30,7 +32,7 @@ def counters(path):
     return out
 
 
-def main(result, output, before, after):
+def main(result, output, before, after, health):
     with open(result) as file:
         document = json.load(file)
     before, after = counters(before), counters(after)
@@ -45,13 +47,15 @@ def main(result, output, before, after):
     cut = sum(kind["totals"]["interrupted"] for kind in completions)
     ours = sum(kind["totals"]["output_tokens"] for kind in completions)
     with open(output) as file:
-        asked = sum(1 for line in file if re.match(r"validation: POST .*: 200\b", line))
-    print(f"completions  ours ok {ok}, cut {cut}   server finished {finished}, aborted {aborted}, {asked} for validation")
-    print(f"tokens       ours {ours}   server {tokens}, up to {asked * VALIDATION_TOKENS_MAX} for validation")
+        lines = file.readlines()
+    asked = sum(1 for line in lines if re.match(r"validation: POST .*: 200\b", line))
+    asked += int(health) * (1 + sum(1 for line in lines if line.startswith("validation: GET /health:")))
+    print(f"completions  ours ok {ok}, cut {cut}   server finished {finished}, aborted {aborted}, {asked} before the load")
+    print(f"tokens       ours {ours}   server {tokens}, up to {asked * SETUP_TOKENS_MAX} before the load")
     agrees = ok + asked <= finished <= ok + asked + cut and aborted <= cut
     agrees &= tokens >= ours + asked
     if cut == 0:
-        agrees &= tokens <= ours + asked * VALIDATION_TOKENS_MAX
+        agrees &= tokens <= ours + asked * SETUP_TOKENS_MAX
     print("agrees" if agrees else "DIFFERS")
     return 0 if agrees else 1
 
