@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::io::{BufReader, Cursor, Read};
 
-fn scanner(text: &str) -> Scanner<Cursor<Vec<u8>>> {
+fn scanner(text: &str) -> Scanner<'static> {
     Scanner::new(Cursor::new(text.as_bytes().to_vec()))
 }
 

@@ -14,8 +14,8 @@ pub const DEPTH_MAX: usize = 64;
 type Result<T> = std::result::Result<T, JsonError>;
 
 /// Reads a JSON text forwards. It holds one key or one scalar value at a time; anything else is kept by the caller.
-pub struct Scanner<R> {
-    input: R,
+pub struct Scanner<'r> {
+    input: Box<dyn BufRead + 'r>,
     /// Number of bytes consumed.
     at: u64,
     /// How many of these belong to values that were skipped.
@@ -31,15 +31,15 @@ enum Place {
     Index(u64),
 }
 
-impl<R: BufRead> Scanner<R> {
-    pub fn new(input: R) -> Scanner<R> {
+impl<'r> Scanner<'r> {
+    pub fn new(input: impl BufRead + 'r) -> Scanner<'r> {
         Scanner::within(input, u64::MAX)
     }
 
     /// Makes a scanner that bounds memory: a text is an error if more than `kept_max` of its bytes are not skipped.
-    pub fn within(input: R, kept_max: u64) -> Scanner<R> {
+    pub fn within(input: impl BufRead + 'r, kept_max: u64) -> Scanner<'r> {
         Scanner {
-            input,
+            input: Box::new(input),
             at: 0,
             skipped: 0,
             kept_max,

@@ -4,11 +4,10 @@ use super::error::JsonError;
 use super::scan::{Scanner, VALUE_BYTES_MAX, excerpt, without_position};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
-use std::io::BufRead;
 
 type Result<T> = std::result::Result<T, JsonError>;
 
-impl<R: BufRead> Scanner<R> {
+impl Scanner<'_> {
     /// Reads the next value as a `T`. Keys that `T` does not know are skipped, however long their values are.
     pub fn parse<T: DeserializeOwned>(&mut self) -> Result<T> {
         self.peek()?;
@@ -18,9 +17,9 @@ impl<R: BufRead> Scanner<R> {
 }
 
 /// Deserializes the next value.
-struct Next<'a, R>(&'a mut Scanner<R>);
+struct Next<'a, 'r>(&'a mut Scanner<'r>);
 
-impl<R: BufRead> Next<'_, R> {
+impl Next<'_, '_> {
     fn container<'de, V: Visitor<'de>>(self, bracket: u8, visitor: V) -> Result<V::Value> {
         let scanner = self.0;
         if bracket == b'{' {
@@ -46,33 +45,56 @@ impl<R: BufRead> Next<'_, R> {
     }
 
     fn scalar<'de, V: Visitor<'de>>(self, first: u8, visitor: V) -> Result<V::Value> {
+        match self.0.scalar(first)? {
+            Scalar::Unsigned(n) => visitor.visit_u64(n),
+            Scalar::Negative(n) => visitor.visit_i64(n),
+            Scalar::Float(n) => visitor.visit_f64(n),
+            Scalar::Text(text) => visitor.visit_string(text),
+            Scalar::Bool(is) => visitor.visit_bool(is),
+            Scalar::Null => visitor.visit_unit(),
+        }
+    }
+}
+
+/// A value that is neither an object nor an array. It is read before a visitor sees it, so that the reading is compiled
+/// once and not for every type of the documents.
+enum Scalar {
+    Unsigned(u64),
+    Negative(i64),
+    Float(f64),
+    Text(String),
+    Bool(bool),
+    Null,
+}
+
+impl Scanner<'_> {
+    fn scalar(&mut self, first: u8) -> Result<Scalar> {
         let mut bytes = Vec::new();
-        self.0.copy(&mut bytes)?;
+        self.copy(&mut bytes)?;
         if first == b'-' || first.is_ascii_digit() {
-            return number(&bytes, visitor);
+            return number(&bytes);
         }
-        let value: serde_json::Value = parsed(&bytes)?;
-        match value {
-            serde_json::Value::String(text) => visitor.visit_string(text),
-            serde_json::Value::Bool(is) => visitor.visit_bool(is),
-            _ => visitor.visit_unit(),
-        }
+        Ok(match parsed(&bytes)? {
+            serde_json::Value::String(text) => Scalar::Text(text),
+            serde_json::Value::Bool(is) => Scalar::Bool(is),
+            _ => Scalar::Null,
+        })
     }
 }
 
 /// Reads a number with correct rounding. serde_json rounds correctly only if it is built for it; otherwise a number
 /// could differ in the last digit when it is written again.
-fn number<'de, V: Visitor<'de>>(bytes: &[u8], visitor: V) -> Result<V::Value> {
+fn number(bytes: &[u8]) -> Result<Scalar> {
     let _: serde_json::Number = parsed(bytes)?;
     let text = String::from_utf8_lossy(bytes);
     if let Ok(n) = text.parse::<u64>() {
-        return visitor.visit_u64(n);
+        return Ok(Scalar::Unsigned(n));
     }
     match text.parse::<i64>() {
         // -0 is not an integer.
-        Ok(n) if n != 0 => visitor.visit_i64(n),
+        Ok(n) if n != 0 => Ok(Scalar::Negative(n)),
         _ => match text.parse::<f64>() {
-            Ok(n) => visitor.visit_f64(n),
+            Ok(n) => Ok(Scalar::Float(n)),
             Err(_) => Err(JsonError::wrong("is not a number")),
         },
     }
@@ -85,7 +107,7 @@ fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     })
 }
 
-impl<'de, R: BufRead> Deserializer<'de> for Next<'_, R> {
+impl<'de> Deserializer<'de> for Next<'_, '_> {
     type Error = JsonError;
 
     /// Reads a value whose type is not known beforehand. All of it is kept, so its size is limited.
@@ -182,13 +204,13 @@ impl<'de, R: BufRead> Deserializer<'de> for Next<'_, R> {
     }
 }
 
-struct Members<'a, R> {
-    scanner: &'a mut Scanner<R>,
+struct Members<'a, 'r> {
+    scanner: &'a mut Scanner<'r>,
     first: bool,
     ended: bool,
 }
 
-impl<R: BufRead> Members<'_, R> {
+impl Members<'_, '_> {
     /// Fails if the visitor has not taken everything.
     fn end(&mut self) -> Result<()> {
         if self.ended || self.scanner.next_key(&mut self.first)?.is_none() {
@@ -198,7 +220,7 @@ impl<R: BufRead> Members<'_, R> {
     }
 }
 
-impl<'de, R: BufRead> MapAccess<'de> for &mut Members<'_, R> {
+impl<'de> MapAccess<'de> for &mut Members<'_, '_> {
     type Error = JsonError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
@@ -223,13 +245,13 @@ impl<'de, R: BufRead> MapAccess<'de> for &mut Members<'_, R> {
     }
 }
 
-struct Elements<'a, R> {
-    scanner: &'a mut Scanner<R>,
+struct Elements<'a, 'r> {
+    scanner: &'a mut Scanner<'r>,
     index: u64,
     ended: bool,
 }
 
-impl<R: BufRead> Elements<'_, R> {
+impl Elements<'_, '_> {
     /// Fails if the visitor has not taken everything.
     fn end(&mut self) -> Result<()> {
         if self.ended || !self.scanner.next_element(&mut self.index)? {
@@ -239,7 +261,7 @@ impl<R: BufRead> Elements<'_, R> {
     }
 }
 
-impl<'de, R: BufRead> SeqAccess<'de> for &mut Elements<'_, R> {
+impl<'de> SeqAccess<'de> for &mut Elements<'_, '_> {
     type Error = JsonError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {

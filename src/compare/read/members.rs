@@ -6,7 +6,6 @@ use crate::error::{Reason, printable};
 use crate::json::Scanner;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::BufRead;
 
 /// The members at the top that are parsed; everything else is skipped.
 const KEPT: [&str; 19] = [
@@ -58,7 +57,7 @@ impl Members {
         Ok(members)
     }
 
-    fn member<R: BufRead>(&mut self, scanner: &mut Scanner<R>, key: &str) -> Result<()> {
+    fn member(&mut self, scanner: &mut Scanner<'_>, key: &str) -> Result<()> {
         if self.keys.len() < KEYS_MAX {
             self.keys.push(key.to_string());
         }
@@ -78,7 +77,7 @@ impl Members {
         }
     }
 
-    fn keep<R: BufRead>(&mut self, scanner: &mut Scanner<R>, key: &str) -> Result<()> {
+    fn keep(&mut self, scanner: &mut Scanner<'_>, key: &str) -> Result<()> {
         let value = scanner.parse()?;
         if self.values.insert(key.to_string(), value).is_some() {
             return Err(scanner.error("appears twice").into());
