@@ -6,9 +6,10 @@
 #   engine         llmload-uring as users run it (kernel stamps, minimum wait up to 1 ms)
 #   engine-nowait  llmload-uring --min-wait 0: a wake-up per event
 #   engine-noquick llmload-uring --no-quickack: delayed ACKs, as in the lower bounds
+#   other          as `engine`, but the program at $OTHER, such as a build of another commit
 # Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process, medians.
 #
-#   [CLIENTS="epoll engine"] [SKIP_BUILD=1] scripts/bench-engine.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
+#   [CLIENTS="epoll engine"] [OTHER=PROGRAM] [SKIP_BUILD=1] scripts/bench-engine.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repeats=${1:-5} seconds=${2:-6} server_cpu=${3:-0} client_cpu=${4:-1}
@@ -39,15 +40,17 @@ stop_mock() {
 # Prints CPU microseconds per event.
 measure() {
     case $1 in
-    engine | engine-*)
-        local options=
+    engine | engine-* | other)
+        local program=$bin options=
+        [ "$1" != other ] || program=$OTHER
         [ "$1" != engine-nowait ] || options='--min-wait 0'
         [ "$1" != engine-noquick ] || options=--no-quickack
         TIMEFORMAT='%U %S'
+        # A run too short for any answer to end (exit code 115) still counts events.
         # shellcheck disable=SC2086
-        { time "$bin" scripts/bench-stream.yaml --vus $connections --duration "${seconds}s" \
+        { time "$program" scripts/bench-stream.yaml --vus $connections --duration "${seconds}s" \
             --target "http://$address" --cpus "$client_cpu" $options \
-            --output "$work/result.json" --quiet >/dev/null 2>"$work/err"; } 2>"$work/time"
+            --output "$work/result.json" --quiet >/dev/null 2>"$work/err"; } 2>"$work/time" || [ $? = 115 ]
         awk -v events="$(grep -m1 -o '"token_events": [0-9]*' "$work/result.json" | grep -o '[0-9]*')" \
             '{ printf "%.3f\n", ($1 + $2) * 1e6 / events }' "$work/time"
         ;;
