@@ -186,3 +186,64 @@ fn the_simulator_is_a_hidden_command() {
     };
     assert_eq!(args.listen, "127.0.0.1:5".parse().unwrap());
 }
+
+/// The word is not believed to be seconds by any option that takes a time.
+#[test]
+fn every_option_that_takes_a_time_asks_for_the_unit_of_a_large_number() {
+    let mut options = Vec::new();
+    let of = |prefix: &str, command: &clap::Command, options: &mut Vec<String>| {
+        for arg in command.get_arguments() {
+            let names = arg.get_value_names().unwrap_or_default();
+            let value = match names.first().map(|name| name.as_str()) {
+                Some("DURATION" | "SPAN") => "30000",
+                Some("STAGES") => "30000:5",
+                Some("TIME") => "+30000",
+                _ => continue,
+            };
+            let name = arg.get_long().expect("times are options with a long name");
+            options.push(format!("{prefix} --{name} {value}"));
+        }
+    };
+    of("load", &Cli::command(), &mut options);
+    for command in Cli::command().get_subcommands() {
+        if !["run", "config"].contains(&command.get_name()) {
+            of(command.get_name(), command, &mut options);
+        }
+    }
+    let count = |name: &str| options.iter().filter(|option| option.contains(name)).count();
+    for name in [
+        "--duration",
+        "--stages",
+        "--graceful-stop",
+        "--think-time",
+        "--warmup",
+        "--wait-for-target",
+        "--min-wait",
+        "--start-at",
+        "--ttft",
+        "--gap",
+    ] {
+        assert_eq!(count(name), 1, "{name} in {options:?}");
+    }
+    for option in &options {
+        let refused = parse(option).unwrap_err().to_string();
+        assert!(
+            refused.contains("`30000` has no unit, and would be 8h20m as seconds"),
+            "{option}: {refused}"
+        );
+        assert!(
+            refused.contains("write `30000ms` or `30000s`"),
+            "{option}: {refused}"
+        );
+        assert!(parse(&option.replace("30000", "5s")).is_ok(), "{option}");
+        assert!(parse(&option.replace("30000", "0")).is_ok(), "{option}");
+    }
+    for small in [
+        "--duration 30",
+        "--think-time 0.1-2",
+        "--stages 10:5",
+        "--min-wait 0.001",
+    ] {
+        assert!(parse(&format!("load {small}")).is_ok(), "{small}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::cli::RunArgs;
 use crate::units::Nanos;
-use crate::units::parse_duration;
+use crate::units::parse_load_time;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub struct DocumentArgs {
         env = "LLMLOAD_WARMUP",
         hide_env = true,
         value_name = "DURATION",
-        value_parser = parse_duration,
+        value_parser = parse_load_time,
         help_heading = LOAD,
     )]
     pub warmup: Option<Nanos>,

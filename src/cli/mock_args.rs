@@ -4,7 +4,7 @@ use crate::cli::FaultSpec;
 use crate::error::{Mistake, Mistakes, Reason};
 use crate::host::CpuList;
 use crate::units::{MINUTE, Nanos};
-use crate::units::{check_duration, parse_duration};
+use crate::units::{check_duration, parse_short_time};
 use clap::Args;
 use std::net::SocketAddr;
 
@@ -25,11 +25,11 @@ pub struct MockArgs {
     pub listen: Vec<SocketAddr>,
 
     /// Time from the request to the first token
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "50ms")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_short_time, default_value = "50ms")]
     pub ttft: Nanos,
 
     /// Time between two tokens
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10ms")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_short_time, default_value = "10ms")]
     pub gap: Nanos,
 
     /// Number of tokens in a response

@@ -4,7 +4,7 @@ use crate::cli::{DocumentArgs, PushArgs, ServerArgs, ShardArgs, StageList};
 use crate::host::CpuList;
 use crate::units::Nanos;
 use crate::units::Span;
-use crate::units::{Secret, parse_count_span, parse_duration, parse_duration_span};
+use crate::units::{Secret, parse_count_span, parse_duration_span, parse_load_time, parse_short_time};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -50,7 +50,7 @@ pub struct RunArgs {
     pub vus: Option<u32>,
 
     /// Run for this long with a constant number of users (--vus, or the profile's peak) instead of the profile's stages
-    #[arg(short, long, env = "LLMLOAD_DURATION", hide_env = true, value_name = "DURATION", value_parser = parse_duration, help_heading = LOAD)]
+    #[arg(short, long, env = "LLMLOAD_DURATION", hide_env = true, value_name = "DURATION", value_parser = parse_load_time, help_heading = LOAD)]
     pub duration: Option<Nanos>,
 
     /// Make N requests in total, shared among --vus users (or the profile's peak); --duration limits the time
@@ -66,7 +66,7 @@ pub struct RunArgs {
     pub time_scale: Option<f64>,
 
     /// How long requests that are still running at the end may take to finish [profile's, or 30s]
-    #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = parse_duration, help_heading = LOAD)]
+    #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = parse_load_time, help_heading = LOAD)]
     pub graceful_stop: Option<Nanos>,
 
     #[command(flatten)]
@@ -127,7 +127,7 @@ pub struct RunArgs {
     pub port: Option<u16>,
 
     /// How long to wait for a server that is starting or loading its model (no connection yet, or 502, 503, 504)
-    #[arg(long, env = "LLMLOAD_WAIT_FOR_TARGET", hide_env = true, value_name = "DURATION", value_parser = parse_duration, help_heading = TARGET)]
+    #[arg(long, env = "LLMLOAD_WAIT_FOR_TARGET", hide_env = true, value_name = "DURATION", value_parser = parse_load_time, help_heading = TARGET)]
     pub wait_for_target: Option<Nanos>,
 
     #[command(flatten)]
@@ -176,7 +176,7 @@ pub struct RunArgs {
     pub stamp: Stamp,
 
     /// Longest time to wait for more data before reading; 0 wakes up for each event
-    #[arg(long, env = "LLMLOAD_MIN_WAIT", hide_env = true, value_name = "DURATION", value_parser = parse_duration, default_value = "1ms", help_heading = MEASUREMENT)]
+    #[arg(long, env = "LLMLOAD_MIN_WAIT", hide_env = true, value_name = "DURATION", value_parser = parse_short_time, default_value = "1ms", help_heading = MEASUREMENT)]
     pub min_wait: Nanos,
 
     /// Leave delayed ACKs enabled

@@ -1,7 +1,7 @@
 //! Options of the server that a run starts itself.
 
 use crate::units::Nanos;
-use crate::units::{Secret, parse_duration};
+use crate::units::{Secret, parse_load_time};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ pub struct ServerArgs {
         env = "LLMLOAD_SERVER_WAIT",
         hide_env = true,
         value_name = "DURATION",
-        value_parser = parse_duration,
+        value_parser = parse_load_time,
         help_heading = SERVER
     )]
     pub server_wait: Option<Nanos>,

@@ -20,7 +20,7 @@ pub use which_server::{ServerChoice, local_url};
 
 use crate::cli::{self, RunArgs};
 use crate::error::{Mistakes, Reason, nearest, quoted};
-use crate::plan::Plan;
+use crate::plan::{Plan, Threshold};
 use crate::profiles;
 use options::{load, passes_and_files, read_server_keys, settings};
 use std::io::Read;
@@ -41,7 +41,12 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);
     shard::check_shard(&config, &mut mistakes);
     let plan = match to_plan(&config) {
-        Ok(plan) if mistakes.is_empty() => return Ok((config, plan)),
+        Ok(plan) if mistakes.is_empty() => {
+            config
+                .notes
+                .extend(plan.thresholds.iter().filter_map(Threshold::trap));
+            return Ok((config, plan));
+        }
         Ok(_) => Vec::new(),
         Err(more) => more,
     };

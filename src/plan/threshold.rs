@@ -4,7 +4,7 @@
 use crate::error::{Reason, nearest, quoted};
 use crate::metrics::{METRICS, MetricId, Outcome, Source};
 use crate::plan::selector::{Selector, split_key};
-use crate::units::Nanos;
+use crate::units::{Nanos, decimal, millis, parse_duration};
 
 /// A metric that thresholds can look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -170,6 +170,9 @@ impl Op {
     }
 }
 
+/// Below it a limit of the time of an answer, without a unit, is told to be milliseconds.
+const MILLISECONDS_MIN: f64 = 10.0;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
     pub metric: ThresholdMetric,
@@ -221,6 +224,22 @@ impl Threshold {
         })
     }
 
+    /// Returns what to say of a time that was probably meant as seconds: few answers take less than this many
+    /// milliseconds.
+    pub fn trap(&self) -> Option<String> {
+        use MetricId::{Latency, LatencyOk, ServiceTime, Ttfa, Ttfb, Ttft};
+        let of_answers = [Latency, LatencyOk, ServiceTime, Ttfb, Ttft, Ttfa];
+        let is_time = matches!(self.metric, ThresholdMetric::Trend(id) if of_answers.contains(&id));
+        let is_bare = self.text.ends_with(|c: char| c.is_ascii_digit());
+        (is_time && is_bare && self.value > 0.0 && self.value < MILLISECONDS_MIN).then(|| {
+            let (key, text, value) = (&self.key, &self.text, decimal(self.value));
+            format!(
+                "threshold {} is in milliseconds; for seconds write `{value}s`",
+                quoted(&format!("{key}: {text}"))
+            )
+        })
+    }
+
     pub fn holds(&self, observed: f64) -> bool {
         !observed.is_nan() && self.op.holds(observed, self.value)
     }
@@ -253,7 +272,7 @@ fn suits(kind: MetricKind, aggregation: Aggregation) -> bool {
 
 fn forms(kind: MetricKind) -> &'static str {
     match kind {
-        MetricKind::Trend => "avg, min, med, max or p(N), in ms: `p(95)<15000`",
+        MetricKind::Trend => "avg, min, med, max or p(N), in ms or with a unit: `p(95)<15000`, `p(95)<15s`",
         MetricKind::Rate => "rate, a share from 0 to 1: `rate<0.10`",
         MetricKind::Gauge => "value: `value<1024`",
         MetricKind::Counter => "count, or rate for a count per second: `count<100`",
@@ -271,7 +290,13 @@ fn parse_aggregation(text: &str) -> Result<Aggregation, String> {
         "value" => Aggregation::Value,
         _ => {
             let rank = text.strip_prefix("p(").and_then(|rest| rest.strip_suffix(')'));
-            let rank = rank.ok_or_else(|| format!("unknown figure {}", quoted(text)))?;
+            // `p95` is how most other tools write it.
+            let digits = text
+                .strip_prefix('p')
+                .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+            let rank = rank
+                .or(digits)
+                .ok_or_else(|| format!("unknown figure {}", quoted(text)))?;
             match rank.trim().parse::<f64>() {
                 Ok(rank) if (0.0..=100.0).contains(&rank) => Aggregation::Percentile(rank),
                 _ => return Err(format!("{} is not a percentile from 0 to 100", quoted(text))),
@@ -280,8 +305,15 @@ fn parse_aggregation(text: &str) -> Result<Aggregation, String> {
     })
 }
 
-/// Parses a number. A share may be written as a percentage: `rate<10%` is `rate<0.1`.
+/// Parses a number. A share may be written as a percentage: `rate<10%` is `rate<0.1`. A time may have a unit: `max<2s`
+/// is `max<2000`.
 fn parse_value(kind: MetricKind, text: &str) -> Result<f64, String> {
+    if kind == MetricKind::Trend
+        && text.ends_with('s')
+        && let Ok(nanos) = parse_duration(text)
+    {
+        return Ok(millis(nanos));
+    }
     let (digits, unit) = match text.strip_suffix('%') {
         Some(digits) if kind == MetricKind::Rate => (digits.trim_end(), 100.0),
         _ => (text, 1.0),
@@ -294,144 +326,5 @@ fn parse_value(kind: MetricKind, text: &str) -> Result<f64, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(metric: &str, text: &str) -> Threshold {
-        Threshold::parse(metric, text).unwrap()
-    }
-
-    fn refused(metric: &str, text: &str) -> String {
-        Threshold::parse(metric, text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn the_profiles_thresholds_are_read() {
-        let latency = parse("latency", "p(95)<15000");
-        assert_eq!(latency.metric, ThresholdMetric::Trend(MetricId::Latency));
-        assert_eq!(latency.aggregation, Aggregation::Percentile(95.0));
-        assert_eq!((latency.op, latency.value), (Op::Below, 15_000.0));
-        assert_eq!(parse("failed", "rate<0.10").value, 0.10);
-        assert_eq!(parse("failed", "rate < 10 %").value, 0.10);
-        assert_eq!(
-            parse("connection_errors", "count<100").aggregation,
-            Aggregation::Count
-        );
-        assert_eq!(parse("requests", "rate>=4.5").aggregation, Aggregation::Rate);
-    }
-
-    #[test]
-    fn every_operator_is_distinguished_from_those_it_begins_with() {
-        let op = |text: &str| parse("ttft", text).op;
-        assert_eq!(op("max<=1"), Op::AtMost);
-        assert_eq!(op("max<1"), Op::Below);
-        assert_eq!(op("max>=1"), Op::AtLeast);
-        assert_eq!(op("max>1"), Op::Above);
-        assert_eq!(op("max===1"), Op::Equal);
-        assert_eq!(op("max==1"), Op::Equal);
-        assert_eq!(op(" med != 1e3 "), Op::NotEqual);
-    }
-
-    #[test]
-    fn metric_names_are_unique_and_find_their_metric() {
-        let mut seen = std::collections::HashSet::new();
-        for metric in ThresholdMetric::all() {
-            assert!(seen.insert(metric.name()), "{}", metric.name());
-            assert_eq!(ThresholdMetric::named(metric.name()), Some(metric));
-        }
-    }
-
-    #[test]
-    fn an_impossible_threshold_is_refused_with_a_suggestion() {
-        assert!(refused("latencey", "max<1").contains("did you mean `latency`?"));
-        assert!(refused("latency", "rate<1").contains("`rate` is not a figure of `latency`"));
-        assert!(refused("failed", "count<1").contains("rate<0.10"));
-        assert!(refused("ok", "p(95)<1").contains("not a figure of `ok`"));
-        assert!(refused("latency", "p(101)<1").contains("from 0 to 100"));
-        assert!(refused("latency", "p95<1").contains("unknown figure `p95`"));
-        assert!(refused("latency", "max").contains("no comparison"));
-        assert!(refused("latency", "max<").contains("not a number"));
-        assert!(refused("latency", "max<inf").contains("not a number"));
-        assert!(refused("latency", "max<10%").contains("not a number"));
-        assert!(refused("latency", "max<1=").contains("not a number"));
-        assert!(refused("latency", "p(NaN)<1").contains("from 0 to 100"));
-        assert!(refused("latency", "max=1").contains("no comparison"));
-    }
-
-    #[test]
-    fn k6s_names_of_metrics_are_accepted() {
-        for (alias, name) in [
-            ("http_req_duration", "service_time"),
-            ("http_req_waiting", "ttfb"),
-            ("http_req_connecting", "connect"),
-            ("http_req_tls_handshaking", "tls"),
-        ] {
-            let threshold = parse(alias, "p(95)<1");
-            assert_eq!(threshold.metric, parse(name, "p(95)<1").metric);
-            assert_eq!(threshold.key, alias);
-        }
-        assert_eq!(
-            parse("http_req_failed", "rate<0.01").metric,
-            ThresholdMetric::Failed
-        );
-        assert_eq!(parse("http_reqs", "count>10").metric, ThresholdMetric::Requests);
-        assert_eq!(
-            parse("iterations", "count>10").metric,
-            ThresholdMetric::Iterations
-        );
-        assert_eq!(parse("checks", "rate>0.95").metric, ThresholdMetric::Checks);
-    }
-
-    #[test]
-    fn blanks_are_tolerated_where_k6_tolerates_them() {
-        for text in ["p(95)<500", "p(95) < 500", "  p(95)<  500 ", "p( 95 )<500"] {
-            let threshold = parse("latency", text);
-            assert_eq!(threshold.aggregation, Aggregation::Percentile(95.0), "{text}");
-            assert_eq!(threshold.value, 500.0, "{text}");
-        }
-        assert_eq!(
-            parse("latency", "p(99.9)<1").aggregation,
-            Aggregation::Percentile(99.9)
-        );
-        assert_eq!(parse("latency", "med<1").aggregation, Aggregation::Med);
-    }
-
-    #[test]
-    fn tags_are_kept_with_the_metric() {
-        let threshold = parse("http_req_duration{expected_response:true}", "p(99)<500");
-        assert_eq!(threshold.metric, ThresholdMetric::Trend(MetricId::ServiceTime));
-        assert_eq!(threshold.selector.expected_response, Some(true));
-        assert_eq!(threshold.key, "http_req_duration{expected_response:true}");
-        assert!(refused("latencey{stream:true}", "max<1").contains("did you mean `latency`?"));
-    }
-
-    #[test]
-    fn tags_that_cannot_apply_to_a_metric_are_refused() {
-        for metric in ["tbt", "connect", "tls"] {
-            let key = format!("{metric}{{expected_response:true}}");
-            assert!(
-                refused(&key, "max<1").contains("before the outcome is known"),
-                "{key}"
-            );
-            parse(&format!("{metric}{{stream:true}}"), "max<1");
-        }
-        assert!(refused("server_rss_growth{stream:true}", "value<1").contains("so it has no tags"));
-    }
-
-    #[test]
-    fn the_growth_of_a_servers_memory_is_a_gauge() {
-        assert_eq!(
-            parse("server_rss_growth", "value<1024").aggregation,
-            Aggregation::Value
-        );
-        assert!(refused("server_rss_growth", "p(95)<1").contains("value<1024"));
-        assert!(refused("latency", "value<1").contains("not a figure of `latency`"));
-    }
-
-    #[test]
-    fn no_threshold_holds_for_nan() {
-        assert!(!parse("ttft", "p(99)!=0").holds(f64::NAN));
-        assert!(parse("ttft", "p(99)<500").holds(499.9));
-        assert!(!parse("ttft", "p(99)<500").holds(500.0));
-    }
-}
+#[path = "threshold_tests.rs"]
+mod tests;

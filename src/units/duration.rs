@@ -55,6 +55,48 @@ pub fn parse_duration(text: &str) -> Result<Nanos, Reason> {
     Nanos::try_from(sum).map_err(|_| wrong("it is longer than 584 years"))
 }
 
+/// The largest number without a unit that is believed to be seconds, by what it measures. Tools differ in what such a
+/// number means, k6 and JavaScript take milliseconds, and `30000` for 30 s would be a run of eight hours.
+pub mod bare {
+    use crate::units::{MILLISECOND, Nanos, SECOND};
+
+    /// For the length of a load and of its parts.
+    pub const LOAD: Nanos = 999 * SECOND;
+    /// For the time that a whole request may take.
+    pub const REQUEST: Nanos = 600 * SECOND;
+    /// For pauses, and for the time that a part of a request may take.
+    pub const PART: Nanos = 60 * SECOND;
+    /// For times that are milliseconds in practice.
+    pub const SHORT: Nanos = 999 * MILLISECOND;
+    /// For keys that say seconds in their name.
+    pub const SECONDS: Nanos = Nanos::MAX;
+}
+
+/// Reads a duration as [`parse_duration`] does, but a number without a unit only up to `bare_max`, one of [`bare`].
+pub fn parse_duration_up_to(text: &str, bare_max: Nanos) -> Result<Nanos, Reason> {
+    let nanos = parse_duration(text)?;
+    let is_bare = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if !is_bare || nanos <= bare_max {
+        return Ok(nanos);
+    }
+    let what = format!(
+        "{} has no unit, and would be {} as seconds",
+        quoted(text),
+        format_duration(nanos)
+    );
+    Err(Reason::new(what).hint(format!("write `{text}ms` or `{text}s`")))
+}
+
+/// Reads the length of a load or of one of its parts.
+pub fn parse_load_time(text: &str) -> Result<Nanos, Reason> {
+    parse_duration_up_to(text, bare::LOAD)
+}
+
+/// Reads a time that is milliseconds in practice.
+pub fn parse_short_time(text: &str) -> Result<Nanos, Reason> {
+    parse_duration_up_to(text, bare::SHORT)
+}
+
 fn scaled(number: &str, scale: Nanos) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = |s: &str| s.len() <= DIGITS_MAX && s.bytes().all(|b| b.is_ascii_digit());
@@ -106,7 +148,7 @@ pub fn parse_span<T: PartialOrd + Copy>(
 
 /// Reads a range of durations: `10ms-60ms`, `100ms` or `0`.
 pub fn parse_duration_span(text: &str) -> Result<Span<Nanos>, Reason> {
-    parse_span(text, parse_duration)
+    parse_span(text, |part| parse_duration_up_to(part, bare::PART))
 }
 
 /// Reads a range of counts: `50-200` or `50`.
@@ -187,6 +229,28 @@ mod tests {
         for (text, nanos) in cases {
             assert_eq!(parse_duration(text), Ok(nanos), "{text}");
         }
+    }
+
+    #[test]
+    fn a_large_number_without_a_unit_is_refused_with_what_it_would_be() {
+        let limits = [
+            (bare::LOAD, "999", "1000"),
+            (bare::REQUEST, "600", "601"),
+            (bare::PART, "60", "60.5"),
+            (bare::SHORT, "0.999", "1"),
+        ];
+        for (most, good, bad) in limits {
+            for fine in [good, "0", &format!("{bad}s"), &format!("{bad}ms"), "5m"] {
+                assert_eq!(parse_duration_up_to(fine, most), parse_duration(fine), "{fine}");
+            }
+            let refused = parse_duration_up_to(bad, most).unwrap_err();
+            assert!(refused.what.contains("has no unit"), "{bad}: {refused:?}");
+            assert_eq!(refused.hint, Some(format!("write `{bad}ms` or `{bad}s`")));
+        }
+        let refused = parse_load_time("30000").unwrap_err();
+        assert_eq!(refused.what, "`30000` has no unit, and would be 8h20m as seconds");
+        assert_eq!(parse_duration_up_to("30000", bare::SECONDS), Ok(30_000 * SECOND));
+        assert!(parse_duration_span("100-500").is_err() && parse_duration_span("0-0.5").is_ok());
     }
 
     #[test]

@@ -7,8 +7,9 @@ mod secret;
 mod span;
 
 pub use duration::{
-    check_duration, duration_span_text, duration_text, format_duration, format_duration_span, format_span,
-    optional_duration_text, parse_count_span, parse_duration, parse_duration_span, parse_span,
+    bare, check_duration, duration_span_text, duration_text, format_duration, format_duration_span,
+    format_span, optional_duration_text, parse_count_span, parse_duration, parse_duration_span,
+    parse_duration_up_to, parse_load_time, parse_short_time, parse_span,
 };
 pub use masks::{Cut, Masks};
 pub use path::optional_path_text;

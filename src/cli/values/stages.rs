@@ -2,7 +2,7 @@
 
 use crate::error::{Reason, quoted};
 use crate::plan::{DURATION_MAX, STAGES_MAX, Stage, VUS_MAX};
-use crate::units::parse_duration;
+use crate::units::parse_load_time;
 
 /// A list of 1 to `STAGES_MAX` stages, each within the limits of a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ fn parse_stage(text: &str) -> Result<Stage, Reason> {
     let Some((duration, target)) = text.trim().split_once(':') else {
         return Err(Reason::new(format!("{} is not a stage", quoted(text))).hint(hint));
     };
-    let duration = parse_duration(duration)?;
+    let duration = parse_load_time(duration)?;
     if duration > DURATION_MAX {
         return Err(Reason::new(format!(
             "stage {} is longer than the limit of 24h",

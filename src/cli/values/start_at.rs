@@ -1,7 +1,7 @@
 //! The start of the load: an instant of the wall clock, or a time from now.
 
 use crate::error::{Reason, quoted};
-use crate::units::parse_duration;
+use crate::units::parse_load_time;
 use crate::units::{Nanos, SECOND};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -19,7 +19,7 @@ impl std::str::FromStr for StartAt {
 
     fn from_str(text: &str) -> Result<StartAt, Reason> {
         if let Some(length) = text.strip_prefix('+') {
-            return parse_duration(length).map(StartAt::After);
+            return parse_load_time(length).map(StartAt::After);
         }
         let found = match text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             true => unix_seconds(text),

@@ -196,3 +196,6 @@ mod tests;
 
 #[cfg(test)]
 mod python_tool_tests;
+
+#[cfg(test)]
+mod times_tests;

@@ -5,7 +5,7 @@ use crate::config::document::python_tool::{Answer, answer};
 use crate::error::{Mistake, Place, Reason, nearest, quoted};
 use crate::units::Nanos;
 use crate::units::check_duration;
-use crate::units::parse_duration;
+use crate::units::{bare, parse_duration_up_to};
 use saphyr::{MarkedYaml, YamlData};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -303,7 +303,7 @@ impl<'f> Reader<'f> {
         range: RangeInclusive<Nanos>,
     ) -> Option<Nanos> {
         self.parsed(fields, key, "a duration", |text| {
-            let nanos = parse_duration(text)?;
+            let nanos = parse_duration_up_to(text, bare_max(&fields.path, key))?;
             check_duration(nanos, &range)?;
             Ok(nanos)
         })
@@ -395,6 +395,19 @@ impl<'f> Reader<'f> {
             }
         }
         out
+    }
+}
+
+/// Returns how large a time without a unit may be at `key` of the mapping at `path`.
+fn bare_max(path: &str, key: &str) -> Nanos {
+    match (path, key) {
+        // The Python tool's keys are seconds, whether or not their names say so.
+        ("client.", _) => bare::SECONDS,
+        _ if key.ends_with("_seconds") => bare::SECONDS,
+        ("analysis.", _) => bare::PART,
+        (_, "timeout") => bare::REQUEST,
+        (_, "connect_timeout" | "first_token_timeout" | "idle_timeout") => bare::PART,
+        _ => bare::LOAD,
     }
 }
 
