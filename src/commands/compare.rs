@@ -51,8 +51,8 @@ pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
     let failed = judged.iter().any(|j| j.verdict == RuleVerdict::Holds);
     let lines: Vec<String> = judged.iter().map(Judged::line).collect();
     let (text, notes) = match args.format {
-        CompareFormat::Text => (append_lines(text::text(&comparison, colour), &lines), Vec::new()),
-        CompareFormat::Md => (markdown::markdown(&comparison), lines),
+        CompareFormat::Text => (text::text(&comparison, &judged, colour), Vec::new()),
+        CompareFormat::Md => (markdown::markdown(&comparison, &judged), lines),
         CompareFormat::Json => (json::json(&comparison, &judged), lines),
         CompareFormat::Csv => (csv::csv(&comparison), lines),
     };
@@ -65,17 +65,6 @@ pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
         text,
         notes,
     })
-}
-
-fn append_lines(mut text: String, lines: &[String]) -> String {
-    if !lines.is_empty() {
-        text.push('\n');
-    }
-    for line in lines {
-        text.push_str(line);
-        text.push('\n');
-    }
-    text
 }
 
 /// A path, `-` for standard input, or `@NAME` of a baseline.

@@ -6,6 +6,7 @@ use crate::compare::csv::change_unit;
 use crate::compare::fail_on::Judged;
 use crate::compare::matching::Difference;
 use crate::compare::stats::Why;
+use crate::compare::verdict::{Ruling, Tendency};
 use crate::compare::{Comparison, Row, Word};
 use crate::error::safe_json;
 use crate::metrics::Direction;
@@ -33,6 +34,8 @@ pub fn json(comparison: &Comparison, judged: &[Judged]) -> String {
     let rules: Vec<Value> = judged.iter().map(rule).collect();
     let whole = json!({
         "schema": SCHEMA,
+        "verdict": Ruling::from_rules(judged).name(),
+        "against_base": (1..comparison.runs.len()).map(|run| tendency(comparison, run)).collect::<Vec<Value>>(),
         "runs": runs.collect::<Vec<Value>>(),
         "differences": facts(&comparison.differences),
         "not_said": facts(&comparison.unstated),
@@ -44,6 +47,17 @@ pub fn json(comparison: &Comparison, judged: &[Judged]) -> String {
     });
     let text = serde_json::to_string_pretty(&whole).expect("a JSON value is text");
     format!("{}\n", safe_json(&text))
+}
+
+fn tendency(comparison: &Comparison, run: usize) -> Value {
+    let Tendency {
+        course,
+        better,
+        worse,
+        judged,
+        ..
+    } = Tendency::of_run(comparison, run);
+    json!({"run": run, "verdict": course.name(), "better": better, "worse": worse, "judged": judged})
 }
 
 fn row(row: &Row) -> Value {

@@ -1,12 +1,22 @@
 //! The comparison as Markdown, for a pull request.
 
 use crate::compare::matching::letter;
-use crate::compare::text::{CAUTION, change, description, interval, unit, value, warnings};
-use crate::compare::{Cell, Comparison, Row};
+use crate::compare::text::{CAUTION, change, description, footnotes, interval, unit, value, warnings};
+use crate::compare::verdict::{opening, shown};
+use crate::compare::{Cell, Comparison, Judged, Row};
 
-/// Writes a table in GitHub's Markdown, after the warnings that a reader has to know first.
-pub fn markdown(comparison: &Comparison) -> String {
+/// Writes a table in GitHub's Markdown, after the verdict and the warnings that a reader has to know first.
+pub fn markdown(comparison: &Comparison, judged: &[Judged]) -> String {
     let mut out = String::new();
+    for line in opening(comparison, judged) {
+        let text = escaped(&line.text);
+        match line.word {
+            "" => out.push_str(&format!("* {text}\n")),
+            word => out.push_str(&format!("\n**{word}** {text}\n")),
+        }
+    }
+    let mut out = out.trim_start().to_owned();
+    out.push('\n');
     for (i, head) in comparison.runs.iter().enumerate() {
         out.push_str(&format!("* **{}** {}\n", letter(i), escaped(&description(head))));
     }
@@ -19,7 +29,8 @@ pub fn markdown(comparison: &Comparison) -> String {
     } else {
         "\n| metric | unit | A | B | change | 95 % interval | |\n| --- | --- | --: | --: | --: | --: | --- |\n"
     });
-    for row in &comparison.rows {
+    let shown = shown(comparison);
+    for row in &shown.rows {
         for (i, cell) in row.cells.iter().enumerate() {
             let Some(cell) = cell else { continue };
             let run = if several {
@@ -30,11 +41,12 @@ pub fn markdown(comparison: &Comparison) -> String {
             out.push_str(&line(row, cell, &run));
         }
     }
-    if !comparison.footnotes.is_empty() {
-        out.push('\n');
+    out.push('\n');
+    for (number, note) in footnotes(comparison, &shown.rows) {
+        out.push_str(&format!("\\[{number}\\] {}  \n", escaped(note)));
     }
-    for (i, note) in comparison.footnotes.iter().enumerate() {
-        out.push_str(&format!("\\[{}\\] {}  \n", i + 1, escaped(note)));
+    if let Some(left_out) = &shown.left_out {
+        out.push_str(&format!("{}  \n", escaped(left_out)));
     }
     out.push_str(&format!("\n{CAUTION}\n"));
     out

@@ -21,6 +21,7 @@ mod table;
 mod testing_tests;
 pub mod text;
 mod values;
+pub mod verdict;
 
 pub use fail_on::{Judged, Rule, RuleVerdict, judge};
 pub use figures::Statistic;

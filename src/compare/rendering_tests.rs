@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::compare::testing_tests::{k6_summary, minute};
 use crate::compare::text::WIDTH;
-use crate::compare::{Comparison, Rule, Run, csv, json, judge, markdown, plot, text};
+use crate::compare::{Comparison, Judged, Rule, Run, csv, json, judge, markdown, plot, text};
 
 fn assert_golden(name: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -32,9 +32,15 @@ fn three() -> [Run; 3] {
     [a, b, k6_summary("k6-summary.json")]
 }
 
+/// Two rules of which one fails.
+fn judged() -> Vec<Judged> {
+    let rules = ["latency p95 > +5%", "requests_per_second < -5%"].map(|rule| rule.parse::<Rule>().unwrap());
+    judge(&rules, &Comparison::new(&two()), true).unwrap()
+}
+
 #[test]
 fn the_text_equals_the_golden_file_and_fits_100_columns() {
-    let found = text::text(&Comparison::new(&two()), false);
+    let found = text::text(&Comparison::new(&two()), &judged(), false);
     for line in found.lines() {
         assert!(line.chars().count() <= WIDTH, "{line}");
     }
@@ -43,7 +49,7 @@ fn the_text_equals_the_golden_file_and_fits_100_columns() {
 
 #[test]
 fn three_runs_share_one_table() {
-    let found = text::text(&Comparison::new(&three()), false);
+    let found = text::text(&Comparison::new(&three()), &[], false);
     for line in found.lines() {
         assert!(line.chars().count() <= WIDTH, "{line}");
     }
@@ -52,10 +58,13 @@ fn three_runs_share_one_table() {
 
 #[test]
 fn markdown_json_and_csv_equal_the_golden_files() {
-    assert_golden("compare.md", &markdown::markdown(&Comparison::new(&two())));
+    assert_golden(
+        "compare.md",
+        &markdown::markdown(&Comparison::new(&two()), &judged()),
+    );
     assert_golden(
         "compare_three.md",
-        &markdown::markdown(&Comparison::new(&three())),
+        &markdown::markdown(&Comparison::new(&three()), &[]),
     );
     let comparison = Comparison::new(&two());
     assert_golden("compare.csv", &csv::csv(&comparison));
@@ -90,8 +99,8 @@ fn rounded(line: &str) -> String {
 #[test]
 fn colours_are_only_used_if_asked_for() {
     let comparison = Comparison::new(&two());
-    assert!(text::text(&comparison, true).contains("\x1b[31mworse\x1b[0m"));
-    assert!(!text::text(&comparison, false).contains('\x1b'));
+    assert!(text::text(&comparison, &[], true).contains("\x1b[31mworse\x1b[0m"));
+    assert!(!text::text(&comparison, &[], false).contains('\x1b'));
 }
 
 #[test]
@@ -103,9 +112,9 @@ fn labels_are_escaped_in_text_markdown_svg_and_csv() {
     b.notes = vec!["[x](http://127.0.0.1) \x1b[31m".to_owned()];
     let runs = [a, b];
     let comparison = Comparison::new(&runs);
-    let plain = text::text(&comparison, false);
+    let plain = text::text(&comparison, &[], false);
     assert!(plain.chars().all(|c| c == '\n' || !c.is_control()) && !plain.contains('\u{202e}'));
-    let markdown = markdown::markdown(&comparison);
+    let markdown = markdown::markdown(&comparison, &[]);
     assert!(!markdown.contains("<script") && !markdown.contains("<img") && !markdown.contains("[x]("));
     assert!(markdown.contains("\\|\\`\\*"));
     let csv = csv::csv(&comparison);
@@ -127,7 +136,11 @@ fn the_plot_is_one_file_with_a_line_for_each_run_in_each_panel() {
     // Two runs in two panels; of the summary three percentiles in the first, and a dot in the legend.
     assert_eq!(svg.matches("stroke-linejoin").count(), 4);
     assert_eq!(svg.matches("<circle").count(), 4);
-    assert!(svg.contains(">service_time, ms<") && svg.contains(">ttft, ms<") && svg.contains(">C: none<"));
+    assert!(
+        svg.contains(">service_time by percentile<")
+            && svg.contains(">ttft by percentile<")
+            && svg.contains(">C: none<")
+    );
     for foreign in ["href", "url(", "<script", "<style", "@import", "NaN", "inf"] {
         assert!(!svg.contains(foreign), "{foreign}");
     }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::compare::matching::{Difference, Kind, letter};
-use crate::compare::{Cell, Comparison, Head, Row, Word};
+use crate::compare::verdict::{opening, shown};
+use crate::compare::{Cell, Comparison, Head, Judged, Row, Word};
 
 /// The number of columns of the table of two runs.
 pub const WIDTH: usize = 100;
@@ -23,9 +24,19 @@ macro_rules! line {
     };
 }
 
-/// Writes the comparison as lines. With `colour` the words better and worse are green and red.
-pub fn text(comparison: &Comparison, colour: bool) -> String {
+/// Writes the comparison as lines, the verdict first. With `colour` good news is green and bad news red.
+pub fn text(comparison: &Comparison, judged: &[Judged], colour: bool) -> String {
     let mut out = String::new();
+    for line in opening(comparison, judged) {
+        if line.word.is_empty() {
+            line!(out, "  {}", wrapped(&line.text));
+            continue;
+        }
+        let text = wrapped(&format!("{}{}{}", line.word, line.gap(), line.text));
+        let rest = text.strip_prefix(line.word).unwrap_or_default();
+        line!(out, "{}{rest}", news(line.word, line.good, colour));
+    }
+    line!(out, "");
     for (i, head) in comparison.runs.iter().enumerate() {
         line!(out, "{}", run_line(i, head));
     }
@@ -33,9 +44,13 @@ pub fn text(comparison: &Comparison, colour: bool) -> String {
         line!(out, "{}", wrapped(&warning));
     }
     line!(out, "");
-    table(&mut out, comparison, colour);
-    for (i, note) in comparison.footnotes.iter().enumerate() {
-        line!(out, "{}", wrapped(&format!("[{}] {note}", i + 1)));
+    let shown = shown(comparison);
+    table(&mut out, comparison, &shown.rows, colour);
+    for (number, note) in footnotes(comparison, &shown.rows) {
+        line!(out, "{}", wrapped(&format!("[{number}] {note}")));
+    }
+    if let Some(left_out) = &shown.left_out {
+        line!(out, "{}", wrapped(left_out));
     }
     line!(out, "");
     line!(out, "{}", wrapped(CAUTION));
@@ -111,7 +126,16 @@ pub fn warnings(comparison: &Comparison) -> Vec<String> {
     out
 }
 
-fn table(out: &mut String, comparison: &Comparison, colour: bool) {
+/// Returns the footnotes of these rows, with their numbers.
+pub fn footnotes<'a>(comparison: &'a Comparison, rows: &[&Row]) -> Vec<(usize, &'a str)> {
+    let notes = comparison.footnotes.iter().enumerate();
+    let notes = notes.map(|(i, note)| (i + 1, note.as_str()));
+    notes
+        .filter(|(number, _)| rows.iter().any(|row| row.notes.contains(number)))
+        .collect()
+}
+
+fn table(out: &mut String, comparison: &Comparison, rows: &[&Row], colour: bool) {
     let several = comparison.runs.len() > 2;
     let new = if several { "new" } else { "B" };
     let head = format!(
@@ -119,7 +143,7 @@ fn table(out: &mut String, comparison: &Comparison, colour: bool) {
         "", "unit", "A", new, "change", "95 % interval"
     );
     line!(out, "{head}");
-    for row in &comparison.rows {
+    for row in rows {
         let mut first = true;
         for (i, cell) in row.cells.iter().enumerate() {
             let Some(cell) = cell else { continue };
@@ -165,10 +189,20 @@ fn row_line(row: &Row, cell: &Cell, first: bool, new: &str, colour: bool) -> Str
 }
 
 fn coloured(text: &str, word: Word, colour: bool) -> String {
-    match word {
-        Word::Better if colour => format!("{GREEN}{text}{PLAIN}"),
-        Word::Worse if colour => format!("{RED}{text}{PLAIN}"),
-        _ => text.to_owned(),
+    let good = match word {
+        Word::Better => Some(true),
+        Word::Worse => Some(false),
+        _ => None,
+    };
+    news(text, good, colour)
+}
+
+/// Makes good news green and bad news red.
+fn news(text: &str, good: Option<bool>, colour: bool) -> String {
+    match good.filter(|_| colour) {
+        Some(true) => format!("{GREEN}{text}{PLAIN}"),
+        Some(false) => format!("{RED}{text}{PLAIN}"),
+        None => text.to_owned(),
     }
 }
 

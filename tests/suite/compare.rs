@@ -263,7 +263,8 @@ fn a_baseline_is_compared_with_and_only_overwritten_with_force() {
     assert!(stderr(&again).contains("--force"), "{}", stderr(&again));
     let output = scratch.run(&["compare", "@main", "slow.json"]);
     assert_eq!(code(&output), Some(0));
-    assert!(stdout(&output).starts_with("A  @main"), "{}", stdout(&output));
+    assert!(stdout(&output).starts_with("WORSE "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("\nA  @main"), "{}", stdout(&output));
     let shown = stdout(&scratch.run(&["baseline", "show", "main"]));
     assert!(shown.contains("profile  load"), "{shown}");
     assert!(stdout(&scratch.run(&["baseline", "list"])).contains("\nmain "));

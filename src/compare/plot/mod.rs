@@ -1,20 +1,21 @@
 //! The distributions of all runs as one SVG file, without scripts, fonts of its own, or anything loaded from elsewhere.
 
+mod axes;
+
 use std::fmt::Write as _;
 
 use crate::compare::Run;
 use crate::compare::figures::{Curve, Prepared};
 use crate::compare::matching::letter;
 use crate::error::one_line;
+use axes::Axes;
 
 const WIDTH: f64 = 960.0;
-const LEFT: f64 = 76.0;
+const LEFT: f64 = 92.0;
 const RIGHT: f64 = 24.0;
 const LEGEND_LINE: f64 = 20.0;
 const PANEL: f64 = 340.0;
-const PANEL_GAP: f64 = 84.0;
-/// The largest number of nines on the axis: 99.999 %.
-const NINES_MAX: f64 = 5.0;
+const PANEL_GAP: f64 = 96.0;
 /// Points that are closer than this are drawn as one.
 const PIXEL: f64 = 0.4;
 const LABEL_CHARS_MAX: usize = 90;
@@ -23,9 +24,11 @@ const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00
 
 macro_rules! put {
     ($text:expr, $($arg:tt)*) => {
-        writeln!($text, $($arg)*).expect("writing to a string does not fail")
+        std::fmt::Write::write_fmt(&mut *$text, format_args!("{}\n", format_args!($($arg)*)))
+            .expect("writing to a string does not fail")
     };
 }
+use put;
 
 struct Drawn {
     run: usize,
@@ -53,7 +56,8 @@ pub fn svg(runs: &[Run]) -> String {
         .collect();
     let top = 24.0 + LEGEND_LINE * runs.len() as f64 + 40.0;
     let height = top + panels.len().max(1) as f64 * (PANEL + PANEL_GAP);
-    let mut out = String::new();
+    let mut svg = String::new();
+    let out = &mut svg;
     put!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
@@ -66,7 +70,7 @@ pub fn svg(runs: &[Run]) -> String {
             .flat_map(|p| &p.curves)
             .filter(|drawn| drawn.run == i);
         let dots = curves.any(|drawn| matches!(drawn.curve, Curve::Points(_)));
-        legend(&mut out, i, &run.label, dots);
+        legend(out, i, run, dots);
     }
     if panels.is_empty() {
         put!(
@@ -75,10 +79,10 @@ pub fn svg(runs: &[Run]) -> String {
         );
     }
     for (i, panel) in panels.iter().enumerate() {
-        draw(&mut out, panel, top + i as f64 * (PANEL + PANEL_GAP));
+        draw(out, panel, top + i as f64 * (PANEL + PANEL_GAP));
     }
     out.push_str("</svg>\n");
-    out
+    svg
 }
 
 /// Fills a panel with the first of `metrics` that all runs have, or else with each run's first.
@@ -118,9 +122,9 @@ fn colour(run: usize) -> (&'static str, &'static str) {
 }
 
 /// Draws the legend of a run. A run of which only percentiles are known has a dot.
-fn legend(out: &mut String, run: usize, label: &str, dots: bool) {
-    let y = 24.0 + LEGEND_LINE * run as f64;
-    let (colour, dash) = colour(run);
+fn legend(out: &mut String, number: usize, run: &Run, dots: bool) {
+    let y = 24.0 + LEGEND_LINE * number as f64;
+    let (colour, dash) = colour(number);
     let middle = y - 4.5;
     if dots {
         let x = LEFT + 14.0;
@@ -135,39 +139,23 @@ fn legend(out: &mut String, run: usize, label: &str, dots: bool) {
         );
     }
     let x = LEFT + 38.0;
+    let requests = match run.facts.requests {
+        Some(n) => format!(" ({n} requests)"),
+        None => String::new(),
+    };
     put!(
         out,
-        "<text x=\"{x}\" y=\"{y}\">{}  {}</text>",
-        letter(run),
-        escaped(label)
+        "<text x=\"{x}\" y=\"{y}\">{}  {}{requests}</text>",
+        letter(number),
+        escaped(&run.label)
     );
 }
 
-/// The axes, which turn a value and a share into a position.
-struct Axes {
-    top: f64,
-    low: f64,
-    high: f64,
-    nines: f64,
-}
-
-impl Axes {
-    fn x(&self, share: f64) -> f64 {
-        let nines = (-(1.0 - share).max(1e-12).log10()).clamp(0.0, self.nines);
-        LEFT + nines / self.nines * (WIDTH - LEFT - RIGHT)
-    }
-
-    fn y(&self, ms: f64) -> f64 {
-        let place = (ms.clamp(self.low, self.high) / self.low).ln() / (self.high / self.low).ln();
-        self.top + PANEL * (1.0 - place)
-    }
-}
-
 fn draw(out: &mut String, panel: &Panel, top: f64) {
-    let axes = axes(panel, top);
+    let axes = Axes::new(panel, top);
     put!(
         out,
-        "<text x=\"{LEFT}\" y=\"{:.1}\" font-size=\"15\" font-weight=\"bold\">{}, ms</text>",
+        "<text x=\"{LEFT}\" y=\"{:.1}\" font-size=\"15\" font-weight=\"bold\">{} by percentile</text>",
         top - 14.0,
         panel.title
     );
@@ -186,99 +174,10 @@ fn draw(out: &mut String, panel: &Panel, top: f64) {
             remarks.join(", ")
         );
     }
-    grid(out, &axes);
+    axes.draw(out, panel.title);
     for drawn in &panel.curves {
         line(out, &axes, drawn);
     }
-}
-
-fn axes(panel: &Panel, top: f64) -> Axes {
-    let points = panel.curves.iter().flat_map(|drawn| match &drawn.curve {
-        Curve::Whole(points) | Curve::Points(points) => points.iter(),
-    });
-    let (mut low, mut high, mut nines) = (f64::INFINITY, 0.0f64, 1.0f64);
-    for (ms, share) in points.filter(|(ms, _)| *ms > 0.0) {
-        (low, high) = (low.min(*ms), high.max(*ms));
-        if *share < 1.0 {
-            nines = nines.max(-(1.0 - share).log10());
-        }
-    }
-    if low > high {
-        (low, high) = (1.0, 10.0);
-    }
-    Axes {
-        top,
-        low: round_down(low),
-        high: round_up(high.max(low * 1.01)),
-        nines: nines.ceil().clamp(2.0, NINES_MAX),
-    }
-}
-
-/// Rounds down to 1, 2 or 5 times a power of ten.
-fn round_down(x: f64) -> f64 {
-    let power = 10f64.powf(x.log10().floor());
-    let step = [5.0, 2.0, 1.0]
-        .into_iter()
-        .find(|s| s * power <= x * (1.0 + 1e-9));
-    step.unwrap_or(1.0) * power
-}
-
-/// Rounds up to 1, 2 or 5 times a power of ten.
-fn round_up(x: f64) -> f64 {
-    let power = 10f64.powf(x.log10().floor());
-    let step = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|s| s * power >= x * (1.0 - 1e-9));
-    step.unwrap_or(10.0) * power
-}
-
-fn grid(out: &mut String, axes: &Axes) {
-    let (right, bottom) = (WIDTH - RIGHT, axes.top + PANEL);
-    let mut ms = axes.low;
-    let decades = (axes.high / axes.low).log10();
-    while ms <= axes.high * (1.0 + 1e-9) {
-        let y = axes.y(ms);
-        put!(
-            out,
-            "<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 8.0,
-            y + 4.5,
-            tick(ms)
-        );
-        // If there are more than four decades, there is only room for whole ones.
-        ms = if decades > 4.0 {
-            round_up(ms * 9.0)
-        } else {
-            round_up(ms * 1.9)
-        };
-    }
-    let mut shares = vec![(0.0, "0 %".to_owned()), (0.5, "50 %".to_owned())];
-    for nines in 1..=axes.nines as i32 {
-        let share = 1.0 - 10f64.powi(-nines);
-        let decimals = (nines - 2).max(0) as usize;
-        shares.push((share, format!("{:.decimals$} %", share * 100.0)));
-    }
-    for (share, name) in shares {
-        let x = axes.x(share);
-        let anchor = if x > right - 10.0 { "end" } else { "middle" };
-        put!(
-            out,
-            "<path d=\"M{x:.1} {:.1}V{bottom}\" stroke=\"#ddd\"/><text x=\"{x:.1}\" y=\"{:.1}\" \
-             text-anchor=\"{anchor}\">{name}</text>",
-            axes.top,
-            bottom + 20.0
-        );
-    }
-    put!(
-        out,
-        "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#666\">share of values up to this one</text>",
-        bottom + 40.0
-    );
-}
-
-fn tick(ms: f64) -> String {
-    let text = format!("{ms:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn line(out: &mut String, axes: &Axes, drawn: &Drawn) {
