@@ -2,6 +2,7 @@
 
 use crate::common::live::*;
 use crate::common::*;
+use llmload_uring::mock::fault::Fault;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -429,4 +430,64 @@ fn the_same_seed_sends_the_same_bodies_from_any_number_of_cores_and_shards() {
         ])
     );
     assert_ne!(one, digest_of(&[&["--seed", "43"]]));
+}
+
+#[test]
+fn the_clients_timeout_ends_requests_and_none_is_sent_again() {
+    let mut options = mock_options();
+    options.faults = faults(&[(Fault::Hang, 1)], 4);
+    options.close_after_stream = true;
+    let llama = mock(options);
+    let dir = Dir::new();
+    let output = dir.path("r.json");
+    let text = format!(
+        "server: {{base_url: 'http://{}/completion', model_alias: null}}\nexecutor: shared-iterations\nvus: 4\n\
+         iterations: 8\nprompts: {{min_tokens: 10, max_tokens: 60}}\nprometheus: {{enabled: False, username: null}}\n\
+         client: {{timeout_seconds: 0.3, connect_timeout: 0.2, retries: 5, backoff_factor: 2.0}}\n",
+        llama.address
+    );
+    let file = dir.write("p.yaml", &text);
+    let ended = ran(&[&file, "--output", &output]);
+    assert!(
+        ended.stderr.contains("p.yaml:7: `client.retries` is not carried"),
+        "{}",
+        ended.stderr
+    );
+    let result = document(&output);
+    assert_eq!(result["totals"]["requests"], 8, "{result:#}");
+    assert_eq!(result["totals"]["ok"], 6);
+    assert_eq!(mock_requests(llama.address), 8);
+    assert_eq!(result["config"]["requests"][0]["timeout"], "300ms");
+    assert_eq!(result["config"]["requests"][0]["connect_timeout"], "200ms");
+}
+
+#[test]
+fn prompts_of_a_json_list_are_asked_one_by_one() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let bodies = |name: &str, prompts: &str| {
+        let prompts = dir.write(name, prompts);
+        let text = format!(
+            "server: {{base_url: 'http://{}/v1/chat/completions', model_alias: m}}\nexecutor: shared-iterations\n\
+             iterations: 12\nprompts: {{file: '{prompts}', max_tokens: 5}}\n",
+            mock.address
+        );
+        let file = dir.write("p.yaml", &text);
+        ran(&[&file, "--quiet"])
+    };
+    let digest = || get_json(mock.address, "/mock/stats")["bodies_digest"].clone();
+    let before = digest();
+    bodies(
+        "list.json",
+        "[\n\"What is a bridge?\",\n{\"prompt\": \"What is a tunnel?\"}\n]\n",
+    )
+    .expect(0);
+    let of_list = digest();
+    assert_ne!(before, of_list);
+    let talk = "[\n[{\"role\": \"user\", \"content\": \"Hi\"}]\n]\n";
+    bodies("talk.json", talk)
+        .expect(104)
+        .one_error("talk.json:2: entry 1: a list, neither a string nor an object");
+    assert_eq!(digest(), of_list, "nothing was sent");
+    assert_eq!(mock_requests(mock.address), 12);
 }
