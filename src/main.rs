@@ -131,7 +131,7 @@ fn report(finished: &run::Finished, console: &Console) -> Exit {
             // On one terminal the block has to be gone before the summary comes, and both wait for the same reader.
             let same = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
             console.drain((!same).then_some(READ_WITHIN));
-            deliver(&finished.summary).err()
+            deliver_as_it_is(finished.summary.as_bytes()).err()
         }
     };
     exits.extend(unprinted.as_ref().map(|failure| failure.exit));
@@ -150,7 +150,8 @@ fn merge(args: &cli::MergeArgs) -> Result<Exit, Failure> {
             merged.summary.lines().for_each(say);
             Ok(Exit::Ok)
         }
-        false => deliver(&merged.summary),
+        // The colours are ours; what it says of the runs was filtered where it was put in.
+        false => deliver_as_it_is(merged.summary.as_bytes()),
     };
     if let Some(failure) = &merged.failure {
         tell(failure);

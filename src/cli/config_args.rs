@@ -22,7 +22,7 @@ pub struct DocumentArgs {
     )]
     pub config: Option<PathBuf>,
 
-    /// How long to warm up before the measured load; the warm-up is excluded from all figures [document's, or 0]
+    /// How long to warm up before the measured load; the warm-up is excluded from all results [document's, or 0]
     #[arg(
         long,
         env = "LLMLOAD_WARMUP",

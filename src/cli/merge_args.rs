@@ -1,5 +1,6 @@
 //! Options of `merge`.
 
+use crate::cli::Summary;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -12,6 +13,10 @@ pub struct MergeArgs {
     /// File to write the merged document to; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// How much the summary shows
+    #[arg(long, value_enum, default_value_t = Summary::Brief)]
+    pub summary: Summary,
 
     /// Merge even if documents of shards are missing
     #[arg(long)]

@@ -27,7 +27,7 @@ pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};
 pub use push_args::PushArgs;
-pub use run_args::{Progress, RunArgs, Stamp};
+pub use run_args::{Progress, RunArgs, Stamp, Summary};
 pub use server_args::ServerArgs;
 pub use shard_args::ShardArgs;
 pub use values::faults::FaultSpec;

@@ -36,6 +36,15 @@ pub enum Progress {
     None,
 }
 
+/// How much the text at the end of a run shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Summary {
+    /// The verdict and the figures that decide, on one screen
+    Brief,
+    /// All figures, on as many lines as they need
+    Full,
+}
+
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Built-in profile (see `llmload-uring profiles`) or path of a YAML file
@@ -214,6 +223,10 @@ pub struct RunArgs {
     /// How to show progress during the run
     #[arg(long, env = "LLMLOAD_PROGRESS", hide_env = true, value_enum, default_value_t = Progress::Auto, help_heading = OUTPUT)]
     pub progress: Progress,
+
+    /// How much the summary at the end shows
+    #[arg(long, env = "LLMLOAD_SUMMARY", hide_env = true, value_enum, default_value_t = Summary::Brief, help_heading = OUTPUT)]
+    pub summary: Summary,
 
     /// Print no progress and no summary; report through the exit code only
     #[arg(short, long, env = "LLMLOAD_QUIET", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = OUTPUT)]

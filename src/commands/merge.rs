@@ -1,11 +1,11 @@
 //! The subcommand `merge`: reads the documents of all shards and writes the merged one.
 
-use crate::cli::MergeArgs;
+use crate::cli::{MergeArgs, Summary};
 use crate::commands::held_input::{HeldInput, STANDARD, STANDARD_NAME};
 use crate::error::{ExitCode, Failure, Reason, lossless, shown_path};
 use crate::json::JsonError;
 use crate::merge::{DetailCheck, Part, imbalance, merge};
-use crate::output::{self, DetailSpool, OutputFile, Spooled};
+use crate::output::{self, DetailSpool, OutputFile, Spooled, View};
 use crate::result::{RunResult, Warning, each_detail};
 use std::fs::File;
 use std::io::BufReader;
@@ -24,7 +24,7 @@ pub struct Merged {
     pub notes: Vec<String>,
     /// The summary is for standard error: the document has standard output.
     pub standard_output_taken: bool,
-    /// The joining went wrong, and the document says so.
+    /// Why the exit code is not 0.
     pub failure: Option<Failure>,
 }
 
@@ -61,19 +61,22 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         }
         None => None,
     };
-    result.summary = output::summary(&result);
+    let full = args.summary == Summary::Full;
+    let saved: Vec<String> = file.iter().filter_map(OutputFile::name).collect();
+    result.summary = output::summary(&result, &View::plain(full).saved_as(saved.clone()));
     let standard_output_taken = file.as_ref().is_some_and(OutputFile::is_standard_output);
     if let Some(file) = file {
         file.write(&result, spooled.as_ref())?;
         // Its lines are in the document.
         spooled.as_ref().map_or(Ok(()), Spooled::remove)?;
     }
+    let view = View::of_terminal(full, !standard_output_taken).saved_as(saved);
     Ok(Merged {
-        summary: result.summary,
+        summary: output::summary(&result, &view),
         exit: result.run.exit_code,
         notes,
         standard_output_taken,
-        failure,
+        failure: failure.or_else(|| result.failure()),
     })
 }
 

@@ -51,7 +51,7 @@ pub struct Config {
     pub simulator: Option<SimulatorConfig>,
     #[serde(serialize_with = "threshold_map", skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<ThresholdConfig>,
-    /// The length of the warm-up, which is excluded from all figures.
+    /// The length of the warm-up, which is excluded from all results.
     #[serde(serialize_with = "duration_text", skip_serializing_if = "is_zero")]
     pub warmup: Nanos,
     /// The number of runs, one after the other.

@@ -251,7 +251,7 @@ fn a_threshold_aborts_once_after_its_delay_by_the_figures_of_the_whole_run() {
         };
         requests(recorder, 0, outcome, 1, 10);
     });
-    let text = "failed: rate<0.2 failed, observed 0.3333".to_owned();
+    let text = "`failed < 20 %` does not hold (33.33 %)".to_owned();
     assert_eq!(aborts, [(12, text)]);
     let judged = judge.finish(40 * SECOND, &[]);
     // The run as a whole would pass now, but the verdict stays the one that ended it.

@@ -17,7 +17,7 @@ pub use tally::Tally;
 use crate::metrics::{SeriesTotals, Snapshot};
 use crate::plan::{Executor, Plan, Plateau, Selector, Threshold, ThresholdMetric};
 use crate::report::{LiveThresholds, Sliding};
-use crate::units::{Nanos, decimal, seconds};
+use crate::units::{Nanos, seconds};
 use crate::workload::RequestKind;
 use serde::{Deserialize, Serialize};
 use steps::Steps;
@@ -246,9 +246,8 @@ impl Judge {
                 && !threshold.holds(observed)
             {
                 self.aborted = Some((index, observed));
-                let Threshold { key, text, .. } = threshold;
-                let observed = decimal(observed);
-                return Some(format!("{key}: {text} failed, observed {observed}"));
+                let (rule, observed) = (threshold.says(), threshold.shown(observed));
+                return Some(format!("`{rule}` does not hold ({observed})"));
             }
         }
         None

@@ -61,18 +61,29 @@ impl OutputFiles {
         self.0.iter().map(OutputFile::path)
     }
 
-    /// Writes all documents; a failure does not prevent the others from being written. The spool is removed when all
-    /// documents are complete.
-    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Vec<Failure> {
-        let written = self.0.iter().map(|file| file.write(result, details));
-        let mut errors: Vec<Failure> = written.filter_map(Result::err).collect();
+    /// Returns the names of the documents as the summary shows them; standard output has none.
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().filter_map(OutputFile::name).collect()
+    }
+
+    /// Writes all documents; a failure does not prevent the others from being written. Returns the names of those that
+    /// were written, and the failures. The spool is removed when all documents are complete.
+    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> (Vec<String>, Vec<Failure>) {
+        let mut names = Vec::new();
+        let mut errors = Vec::new();
+        for file in &self.0 {
+            match file.write(result, details) {
+                Ok(()) => names.extend(file.name()),
+                Err(failure) => errors.push(failure),
+            }
+        }
         if errors.is_empty()
             && !self.0.is_empty()
             && let Some(spooled) = details
         {
             errors.extend(spooled.remove().err());
         }
-        errors
+        (names, errors)
     }
 }
 

@@ -83,6 +83,11 @@ impl OutputFile {
         &self.path
     }
 
+    /// Returns the name as the summary shows it; `None` for standard output.
+    pub fn name(&self) -> Option<String> {
+        (!self.is_standard_output()).then(|| shown_path(&self.path))
+    }
+
     /// Returns the files that exist only while this process has the name: the one that `write` renames, and the claim.
     /// A device or a pipe has none.
     pub fn temporaries(&self) -> Vec<PathBuf> {

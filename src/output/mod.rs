@@ -2,7 +2,6 @@
 
 mod claim;
 mod console;
-mod contention;
 mod details;
 mod error;
 mod files;
@@ -10,15 +9,10 @@ mod json;
 mod layout;
 mod live;
 mod numbers;
-mod passes;
 mod place;
-mod requests;
 mod spool_file;
-mod steps;
+mod summary;
 mod terminal;
-mod text;
-mod timings;
-mod workload;
 
 pub use console::Console;
 pub use details::{DetailSpool, SPOOL_LINE_BYTES_MAX, Spooled};
@@ -27,5 +21,5 @@ pub use files::OutputFiles;
 pub use json::OutputFile;
 pub use live::block;
 pub(crate) use place::{unnamed, write_whole};
+pub use summary::{SUMMARY_LINES_MAX, View, summary};
 pub use terminal::Screen;
-pub use text::{SUMMARY_LINES_MAX, summary};

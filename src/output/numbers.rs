@@ -1,6 +1,6 @@
 //! Formats numbers for people.
 
-pub(super) use crate::units::decimal as number;
+pub(super) use crate::units::grouped;
 
 /// Formats a duration as `12.3us`, `1.23ms`, `12.3s`: three digits, at most seven characters up to 9999 s.
 pub(super) fn duration(ms: Option<f64>) -> String {
@@ -53,18 +53,6 @@ pub(super) fn bytes(n: u64) -> String {
     }
 }
 
-pub(super) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
 pub(super) fn cut(name: &str, width: usize) -> String {
     if name.chars().count() <= width {
         return name.to_string();
@@ -103,12 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_grouped_and_trimmed() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1234567), "1,234,567");
-        assert_eq!(number(0.1), "0.1");
-        assert_eq!(number(1500.0), "1500");
+    fn bytes_have_the_unit_that_suits_them() {
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(12), "12 B");
     }

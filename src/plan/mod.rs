@@ -10,6 +10,7 @@ mod schedule;
 mod selector;
 mod split;
 mod threshold;
+mod threshold_words;
 
 pub use analysis_limits::AnalysisLimits;
 pub use assignment::Assignment;
@@ -37,7 +38,7 @@ pub struct Plan {
     /// Time for which requests may continue after the executor's duration.
     pub graceful_stop: Nanos,
     pub workload: Workload,
-    /// Duration of the load before the executor's, which is excluded from all figures.
+    /// Duration of the load before the executor's, which is excluded from all results.
     pub warmup: Nanos,
     /// Rule that assigns users to servers, if there are several.
     pub assignment: Assignment,

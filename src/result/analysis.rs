@@ -109,7 +109,7 @@ fn error_rate(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, Str
             let limit = percent(limits.error_rate_max);
             (
                 Grade::Fail,
-                format!("Error rate is high ({rate}, limit {limit}). See the outcomes."),
+                format!("Error rate is high ({rate}, limit {limit}). See the failures below."),
             )
         }
     })
@@ -127,22 +127,31 @@ fn cut_requests(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, S
     }
     let share = t.interrupted as f64 / (finished + t.interrupted) as f64;
     let cut = format!(
-        "{finished} of {} requests finished, {} were still running after up to {:.1}s",
+        "{finished} of {} finished, {} ran for up to {:.1} s",
         finished + t.interrupted,
         t.interrupted,
         t.interrupted_elapsed_max_seconds
     );
-    Some(if share <= limits.cut_max {
-        (Grade::Pass, format!("Few requests were cut by the end ({cut})."))
+    Some(if finished == 0 {
+        let what = "None had the time to finish: a longer --duration or --graceful-stop lets them";
+        (
+            Grade::Fail,
+            format!("All requests were interrupted at the end ({cut}). {what}."),
+        )
+    } else if share <= limits.cut_max {
+        (
+            Grade::Pass,
+            format!("Few requests were interrupted at the end ({cut})."),
+        )
     } else {
         let grade = match share > CUT_FAILS_ABOVE {
             true => Grade::Fail,
             false => Grade::Warning,
         };
-        let why = "The other figures are those of the quicker ones";
+        let why = "All times are those of the requests that were quick enough to finish";
         (
             grade,
-            format!("Many requests were cut by the end ({cut}). {why}."),
+            format!("Many requests were interrupted at the end ({cut}). {why}."),
         )
     })
 }
@@ -250,15 +259,15 @@ fn coalescing(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, Str
         ),
         true => (
             Grade::Warning,
-            format!("Tokens arrived in bunches ({shown} shared a read). Use TPOT rather than TBT."),
+            format!("Tokens arrived in bunches ({shown} shared a read). Use TPOT, not TBT."),
         ),
     })
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.1}%", share * 100.0)
+    format!("{:.1} %", share * 100.0)
 }
 
 fn seconds(ms: f64) -> String {
-    format!("{:.2}s", ms / 1e3)
+    format!("{:.2} s", ms / 1e3)
 }

@@ -23,6 +23,7 @@ pub(crate) mod sample;
 mod schema;
 mod sharded;
 mod timings;
+mod verdict;
 mod warnings;
 
 pub use analysis::{ANALYSIS_RULES, AnalysisRule, Finding, Grade, analyse};

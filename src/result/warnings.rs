@@ -403,11 +403,10 @@ mod tests {
         odd.totals.by_cause = [("done_without_finish", 2), ("events_run_together", 1)]
             .into_iter()
             .collect();
-        let summary = crate::output::summary(&odd);
+        let summary = crate::output::summary(&odd, &crate::output::View::plain(false));
         for line in [
-            "causes      [DONE] without a finish reason x 2",
-            "            two data lines run together x 1",
-            "finishes    content_filter 1  pondered 2  stop 6",
+            "causes     [DONE] without a finish reason x 2   two data lines run together x 1",
+            "finishes   content_filter 1   pondered 2   stop 6",
         ] {
             assert!(summary.lines().any(|found| found == line), "{line}: {summary}");
         }

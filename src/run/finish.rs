@@ -3,14 +3,13 @@
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::error::{ExitCode, Failure, Reason};
+use crate::error::{ExitCode, Failure};
 use crate::net::clock;
-use crate::output::{self, DetailSpool, OutputFiles};
+use crate::output::{self, DetailSpool, OutputFiles, View};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, PassFigures,
-    Pushes, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, Totals, rfc3339,
-    spread,
+    Pushes, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, rfc3339, spread,
 };
 use crate::units::{Nanos, seconds};
 
@@ -26,6 +25,8 @@ pub struct StartFacts {
     pub pushes: Option<Pushes>,
     /// For how long the machine had slept before the load.
     pub suspended: Nanos,
+    /// The summary shows all figures.
+    pub full_summary: bool,
 }
 
 /// Builds the result, judges and writes it, and stops the server that the run started.
@@ -37,6 +38,7 @@ pub fn finish(
     mut load: Load,
     started: StartFacts,
 ) -> Finished {
+    let full = started.full_summary;
     // A second signal leaves 100 ms, which is too short to wait for a busy server's answer or for its graceful end.
     let ask = !load.in_a_hurry && load.stopped_by != StoppedBy::Server;
     let server = match ask {
@@ -75,10 +77,10 @@ pub fn finish(
     result.judge(&config.analysis, config.require_fit, occurred);
     check_sums(&mut result, &mut load);
     if result.run.exit_code == ExitCode::NothingSucceeded {
-        load.books.failures.push(nothing_succeeded(&result.totals));
+        load.books.failures.extend(result.failure());
     }
-    result.summary = output::summary(&result);
-    let unwritten = files.write(&result, spooled.as_ref());
+    result.summary = output::summary(&result, &View::plain(full).saved_as(files.names()));
+    let (saved, unwritten) = files.write(&result, spooled.as_ref());
     load.books.failures.extend(unwritten);
     match load.in_a_hurry {
         true => ready.managed.kill(),
@@ -86,10 +88,17 @@ pub fn finish(
     }
     let mut exits: Vec<ExitCode> = load.books.failures.iter().map(|f| f.exit).collect();
     exits.push(result.run.exit_code);
+    let exit = ExitCode::combine(&exits);
+    let standard_output_taken = files.use_standard_output();
+    let view = View {
+        exit: Some(exit),
+        saved,
+        ..View::of_terminal(full, !standard_output_taken)
+    };
     Finished {
-        exit: ExitCode::combine(&exits),
-        summary: result.summary,
-        standard_output_taken: files.use_standard_output(),
+        exit,
+        summary: output::summary(&result, &view),
+        standard_output_taken,
         errors: load.books.failures,
     }
 }
@@ -110,29 +119,6 @@ fn check_sums(result: &mut RunResult, load: &mut Load) {
         load.books.failures.push(failure);
         result.fail_internally();
     }
-}
-
-/// Returns the failure of a run in which no request succeeded.
-fn nothing_succeeded(totals: &Totals) -> Failure {
-    let Totals {
-        requests,
-        failed,
-        interrupted,
-        ..
-    } = totals;
-    let (what, hint) = match requests {
-        0 => (
-            "no request was sent".to_owned(),
-            "see the warnings in the summary, and check that the load had users and time for a request",
-        ),
-        _ => (
-            format!(
-                "not one of {requests} requests succeeded: {failed} failed, {interrupted} were cut by the end"
-            ),
-            "see the outcomes in the summary",
-        ),
-    };
-    Failure::new(ExitCode::NothingSucceeded, Reason::new(what).hint(hint))
 }
 
 /// Returns the section about the run, still without a verdict.

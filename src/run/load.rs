@@ -143,7 +143,7 @@ fn announcement(pass: &Pass, repeats: u32) -> String {
     let users = pass.plan.schedule_of_shard().vus_max();
     let length = format_duration(pass.plan.executor.duration());
     let what = match pass.role {
-        Role::WarmUp => format!("warm-up of {length}, excluded from all figures"),
+        Role::WarmUp => format!("warm-up of {length}, excluded from all results"),
         Role::Alone(endpoint) => format!("{} alone, {users} users", name(endpoint)),
         Role::Measured if repeats == 1 => format!("all together, {users} users"),
         Role::Measured => format!("{users} users"),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, Summary};
 use crate::config::{load_plan, to_plan};
 use crate::error::{ExitCode, Failure, Mistakes, Reason, shown_path};
 use crate::host::CpuQuota;
@@ -110,6 +110,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
         start_at,
         pushes,
         suspended,
+        full_summary: args.summary == Summary::Full,
     };
     let mut finished = finish::finish(&config, &plan, ready, &files, load, start_facts);
     if args.quiet {

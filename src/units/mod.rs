@@ -1,6 +1,7 @@
 //! Units shared by every room: time, spans, secrets.
 
 mod duration;
+mod figures;
 mod masks;
 mod path;
 mod secret;
@@ -10,6 +11,9 @@ pub use duration::{
     bare, check_duration, duration_span_text, duration_text, format_duration, format_duration_span,
     format_span, optional_duration_text, parse_count_span, parse_duration, parse_duration_span,
     parse_duration_up_to, parse_load_time, parse_short_time, parse_span,
+};
+pub use figures::{
+    elapsed, grouped, grouped_decimals, percent, percent_with, rate, significant, time, time_unit,
 };
 pub use masks::{Cut, Masks};
 pub use path::optional_path_text;

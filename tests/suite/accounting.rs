@@ -44,7 +44,7 @@ fn a_request_without_an_outcome_is_a_bug_that_the_run_reports_with_its_figures()
     assert!(ended.stderr.contains(figures), "{}", ended.stderr);
     assert!(ended.stderr.contains(BUG), "{}", ended.stderr);
     // Summary and document are written all the same, and say so.
-    let stopped = "STOPPED by a failure of the generator";
+    let stopped = "a worker of the generator failed";
     assert!(ended.stdout.contains(stopped), "{}", ended.stdout);
     let document = read(&output);
     assert_internal(&document);
@@ -76,7 +76,7 @@ fn rates_cover_the_load_without_its_wind_down() {
     assert_eq!(rates["requests_per_second"].as_f64(), Some(within as f64));
     assert_eq!(document["kinds"]["stream"]["rates"], *rates);
     assert!(
-        ended.stdout.contains(" tok/s, over 1.0 s of load\n"),
+        ended.stdout.contains(" tok/s   over 1.0 s of load\n"),
         "{}",
         ended.stdout
     );

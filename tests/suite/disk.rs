@@ -77,7 +77,7 @@ fn a_disk_that_fills_up_exits_112_with_the_whole_summary_and_a_whole_document() 
         ended.stderr
     );
     assert!(
-        ended.stdout.contains("requests    5,000  ok 5,000 (100.00 %)"),
+        ended.stdout.contains("requests   5,000   ok 5,000 (100.00 %)"),
         "{}",
         ended.stdout
     );

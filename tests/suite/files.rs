@@ -222,7 +222,7 @@ fn a_limit_of_file_sizes_is_an_error_of_the_output_and_the_summary_is_printed() 
     let mut command = with_file_limit(2);
     command.args(short(&target, &output));
     let ended = Live::spawn(&mut command).wait().expect(112);
-    assert!(ended.stdout.contains("requests    2  "), "{}", ended.stdout);
+    assert!(ended.stdout.contains("requests   2   "), "{}", ended.stdout);
     assert!(
         ended.stderr.contains("r.json: cannot write: File too large"),
         "{}",
@@ -289,7 +289,7 @@ fn a_dash_means_standard_input_or_output() {
         let document: Value = serde_json::from_str(&ended.stdout).unwrap();
         assert_eq!(document["totals"]["requests"], 2);
         assert!(
-            ended.stderr.contains("requests    2  ok 2"),
+            ended.stderr.contains("requests   2   ok 2"),
             "the summary: {}",
             ended.stderr
         );

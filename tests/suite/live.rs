@@ -363,7 +363,11 @@ fn a_terminal_gets_a_block_that_follows_its_width_and_is_removed_at_the_end() {
         terminal.text().contains("stopping: ")
     });
     let ended = live.wait().expect(105);
-    assert!(ended.stdout.starts_with("quick-smoke: "), "{}", ended.stdout);
+    assert!(
+        ended.stdout.starts_with("INTERRUPTED  exit 105: "),
+        "{}",
+        ended.stdout
+    );
     let text = terminal.end();
     let (_, stopping) = text.split_once("stopping: ").unwrap();
     assert!(

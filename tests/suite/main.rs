@@ -39,6 +39,7 @@ mod simulator;
 mod skips;
 mod sse_vectors;
 mod standard_streams;
+mod summary;
 mod tls;
 mod validation;
 mod wire_samples;

@@ -3,12 +3,12 @@
 use crate::common::live::*;
 use crate::common::*;
 use clap::Parser;
-use llmload_uring::cli::{Cli, MergeArgs, RunArgs};
+use llmload_uring::cli::{Cli, MergeArgs, RunArgs, Summary};
 use llmload_uring::commands::merge;
 use llmload_uring::config::load_plan;
 use llmload_uring::judge::Judge;
 use llmload_uring::metrics::{Answer, Cause, FinishWord, Outcome, Recorder, Sample, Snapshot, TokenSource};
-use llmload_uring::output::{DetailSpool, OutputFile, summary};
+use llmload_uring::output::{DetailSpool, OutputFile, View, summary};
 use llmload_uring::plan::{Executor, Plan};
 use llmload_uring::report::Aggregator;
 use llmload_uring::result::{Grouping, Layout, Run, RunFacts, RunResult, ShardFigures};
@@ -268,7 +268,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
     };
     let mut result = RunResult::build(facts, &aggregator);
     result.judge(&config.analysis, config.require_fit, Vec::new());
-    result.summary = summary(&result);
+    result.summary = summary(&result, &View::plain(false));
     output.write(&result, Some(&spool.finish())).unwrap();
     (path, simulated)
 }
@@ -292,6 +292,7 @@ fn merged(documents: &[PathBuf], output: &Path) -> merge::Merged {
         documents: documents.to_vec(),
         output: Some(output.to_path_buf()),
         partial: false,
+        summary: Summary::Brief,
     })
     .unwrap()
 }
@@ -552,7 +553,7 @@ fn a_shard_whose_generator_was_the_limit_makes_the_whole_untrustworthy_where_fit
     assert_eq!(found["run"]["verdict"], "not_trustworthy");
     assert_eq!(found["client"]["limit_reasons"][0]["rule"], "buffer_shortages");
     assert!(
-        shown.summary.contains("NOT FIT TO JUDGE: buffer_shortages"),
+        shown.summary.contains("NOT FIT (buffer_shortages)"),
         "{}",
         shown.summary
     );
@@ -597,6 +598,7 @@ fn refused_paths(documents: &[PathBuf], partial: bool) -> String {
         documents: documents.to_vec(),
         output: None,
         partial,
+        summary: Summary::Brief,
     };
     let failure = merge::run(&args).unwrap_err();
     assert_eq!(failure.exit.code(), 104, "{failure}");
@@ -771,6 +773,7 @@ fn with_partial_the_shards_that_exist_are_joined_and_missing_ones_listed() {
         documents: paths.to_vec(),
         output: Some(output.clone()),
         partial: true,
+        summary: Summary::Brief,
     })
     .unwrap();
     let (first, found) = (read(&paths[0]), read(&output));
@@ -825,7 +828,7 @@ fn two_simultaneous_shards_merge_to_the_counts_of_the_mock() {
     let ended = Live::start(&[&profile, "--target", &url(&alone)])
         .wait()
         .expect(0);
-    assert!(ended.stdout.contains("requests    60  ok 60"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("requests   60   ok 60"), "{}", ended.stdout);
 
     let now = std::time::SystemTime::now();
     let at = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() + 3.0;
@@ -857,7 +860,7 @@ fn two_simultaneous_shards_merge_to_the_counts_of_the_mock() {
         assert!(
             ended
                 .stdout
-                .contains(" of 2: figures and thresholds cover its own requests only"),
+                .contains(" of 2: figures and thresholds of its own requests; `merge` joins all"),
             "{}",
             ended.stdout
         );

@@ -52,7 +52,7 @@ fn the_warm_up_is_counted_but_excluded_from_all_figures() {
     assert!(
         ended
             .stderr
-            .contains("warm-up of 300ms, excluded from all figures\n"),
+            .contains("warm-up of 300ms, excluded from all results\n"),
         "{}",
         ended.stderr
     );
@@ -65,7 +65,7 @@ fn repetitions_are_added_up_and_their_spread_is_reported() {
     let dir = Dir::new();
     let output = dir.path("result.json");
     let file = dir.write("doc.yaml", &one_server(mock.address, 0.4, "repeat: 3"));
-    let ended = ran(&["run", &file, "--output", &output]).expect(0);
+    let ended = ran(&["run", &file, "--output", &output, "--summary", "full"]).expect(0);
     let document = document(&output);
     let repeats = document["repeats"].as_array().unwrap();
     assert_eq!(repeats.len(), 3);
@@ -188,7 +188,7 @@ fn contention_is_found_between_two_servers_on_one_token_budget() {
     assert!(
         ended
             .stdout
-            .contains("\nFOUND: Thinker and Flash slow each other down:"),
+            .contains("\ncontention FOUND: Thinker and Flash slow each other down:"),
         "{}",
         ended.stdout
     );
@@ -205,7 +205,7 @@ fn no_contention_is_found_between_servers_with_their_own_budgets() {
     let contention = &document["contention"];
     assert_eq!(contention["found"], false, "{contention:#}");
     assert!(
-        ended.stdout.contains("\nNONE: No contention found: "),
+        ended.stdout.contains("\ncontention NONE: No contention found: "),
         "{}",
         ended.stdout
     );

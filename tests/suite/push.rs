@@ -68,7 +68,16 @@ fn figures_are_pushed_every_interval_and_those_of_the_whole_run_at_the_end() {
     );
     let (path, output) = (profile(&dir, "3500ms", &push), dir.path("result.json"));
     let target = format!("http://{}", mock.address);
-    let ended = ran(&[&path, "--target", &target, "--output", &output]).expect(0);
+    let ended = ran(&[
+        &path,
+        "--target",
+        &target,
+        "--output",
+        &output,
+        "--summary",
+        "full",
+    ])
+    .expect(0);
     let document = document(&output);
     let pushes = gateway.pushes();
     assert_eq!(document["pushes"]["sent"], pushes.len());
@@ -77,7 +86,7 @@ fn figures_are_pushed_every_interval_and_those_of_the_whole_run_at_the_end() {
     assert!(
         ended
             .stdout
-            .contains(&format!("pushes      sent {}  failed 0", pushes.len()))
+            .contains(&format!("pushes     sent {}   failed 0", pushes.len()))
     );
     let mut requests = 0.0;
     for push in &pushes {
@@ -253,7 +262,7 @@ fn failed_pushes_give_one_warning_and_a_count() {
         assert!(
             run.ended
                 .stdout
-                .contains("pushes      sent 0  failed 3  dropped 0")
+                .contains("pushes     sent 0   failed 3   dropped 0")
         );
     }
 }
@@ -270,7 +279,7 @@ fn a_required_push_that_fails_exits_112_with_the_summary_and_the_document() {
         "{}",
         run.ended.stderr
     );
-    assert!(run.ended.stdout.contains("requests    "), "{}", run.ended.stdout);
+    assert!(run.ended.stdout.contains("requests   "), "{}", run.ended.stdout);
     assert_eq!(run.document["run"]["exit_code"], 112);
     assert_eq!(run.document["run"]["verdict"], "output_not_written");
 }

@@ -37,7 +37,7 @@ fn interrupted(ended: Ended, dir: &Dir) -> Value {
     let ended = ended.expect(105);
     assert!(!ended.stderr.contains("error: "), "{}", ended.stderr);
     assert!(
-        ended.stdout.contains("INTERRUPTED by a signal"),
+        ended.stdout.contains("INTERRUPTED  exit 105: by a signal after "),
         "{}",
         ended.stdout
     );

@@ -29,9 +29,13 @@ fn llama() -> llmload_uring::mock::Mock {
 
 /// The sections of the Python tool: each number a `#`, each finding of the analysis a `FINDING`.
 fn shape(summary: &str) -> Vec<String> {
-    let (sections, _) = summary
+    let (head, _) = summary
         .split_once("=== Details ===")
         .expect("our rows come after theirs");
+    let at = head
+        .find("=== Test Summary ===")
+        .expect("our head comes before theirs");
+    let sections = &head[at..];
     let grades = ["PASS: ", "WARNING: ", "FAIL: "];
     let line = |line: &str| {
         if grades.iter().any(|grade| line.starts_with(grade)) {

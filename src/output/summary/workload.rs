@@ -1,93 +1,90 @@
 //! The summary of a workload: the sections that users of the Python tool know, with its words and units.
 
-use crate::output::text::line;
+use super::page::Page;
 use crate::result::{GroupFigures, MetricFigures, Ordered, RunResult};
 
 /// The most servers shown; the document has them all.
 const GROUPS_MAX: usize = 16;
 
 /// Appends the sections; each ends with an empty line.
-pub(super) fn summary(text: &mut String, result: &RunResult) {
+pub(super) fn sections(page: &mut Page, result: &RunResult) {
     let (t, rates) = (&result.totals, &result.rates);
-    line!(text, "=== Test Summary ===");
-    totals(text, "", [t.requests, t.ok, t.failed, t.interrupted]);
-    line!(text, "Duration: {:.2}s", result.run.duration_seconds);
-    line!(text, "RPS: {:.2}", rates.ok_requests_per_second);
-    line!(
-        text,
+    page.line("=== Test Summary ===");
+    totals(page, "", [t.requests, t.ok, t.failed, t.interrupted]);
+    page.line(&format!("Duration: {:.2}s", result.run.duration_seconds));
+    page.line(&format!("RPS: {:.2}", rates.ok_requests_per_second));
+    page.line(&format!(
         "Global Throughput: {:.2} tokens/sec",
         rates.output_tokens_per_second
-    );
-    line!(text, "");
+    ));
+    page.blank();
     for (title, key) in [("Latency", "latency"), ("TTFT", "ttft")] {
-        line!(text, "=== {title} (s) ===");
+        page.line(&format!("=== {title} (s) ==="));
         for (name, pick) in QUANTILES {
-            line!(text, "{name}: {}", value(&result.metrics, key, pick, ""));
+            page.line(&format!("{name}: {}", value(&result.metrics, key, pick, "")));
         }
-        line!(text, "");
+        page.blank();
     }
-    line!(text, "=== Automatic Analysis ===");
+    page.line("=== Automatic Analysis ===");
     for finding in &result.analysis {
-        line!(text, "{}: {}", finding.grade.name(), finding.message);
+        page.line(&format!("{}: {}", finding.grade.name(), finding.message));
     }
-    line!(text, "");
-    groups(text, result);
+    page.blank();
+    groups(page, result);
 }
 
 type Pick = fn(&MetricFigures) -> Option<f64>;
 
 const QUANTILES: [(&str, Pick); 3] = [("P50", |m| m.p50), ("P90", |m| m.p90), ("P99", |m| m.p99)];
 
-fn totals(text: &mut String, indent: &str, [requests, ok, failed, interrupted]: [u64; 4]) {
-    line!(text, "{indent}Total Requests: {requests}");
-    line!(text, "{indent}Successful: {ok}");
-    line!(text, "{indent}Failed: {failed}");
+fn totals(page: &mut Page, indent: &str, [requests, ok, failed, interrupted]: [u64; 4]) {
+    page.line(&format!("{indent}Total Requests: {requests}"));
+    page.line(&format!("{indent}Successful: {ok}"));
+    page.line(&format!("{indent}Failed: {failed}"));
     // The Python tool has no such line, because it waits for all requests.
     if interrupted > 0 {
-        line!(text, "{indent}Interrupted: {interrupted}");
+        page.line(&format!("{indent}Interrupted: {interrupted}"));
     }
 }
 
 /// Appends a section for each server. A single server has none: the sections above already describe it.
-fn groups(text: &mut String, result: &RunResult) {
+fn groups(page: &mut Page, result: &RunResult) {
     let all = &result.groups().0;
     if all.len() < 2 {
         return;
     }
-    line!(text, "=== Per-Endpoint Breakdown ===");
-    line!(text, "");
+    page.line("=== Per-Endpoint Breakdown ===");
+    page.blank();
     for (name, group) in all.iter().take(GROUPS_MAX) {
-        breakdown(text, name, group);
-        line!(text, "");
+        breakdown(page, name, group);
+        page.blank();
     }
     if all.len() > GROUPS_MAX {
-        line!(
-            text,
+        page.line(&format!(
             "  and {} more (see the results file)",
             all.len() - GROUPS_MAX
-        );
-        line!(text, "");
+        ));
+        page.blank();
     }
 }
 
-fn breakdown(text: &mut String, name: &str, group: &GroupFigures) {
+fn breakdown(page: &mut Page, name: &str, group: &GroupFigures) {
     let GroupFigures {
         totals: t,
         rates,
         metrics,
     } = group;
-    line!(text, "  {name}:");
-    totals(text, "    ", [t.requests, t.ok, t.failed, t.interrupted]);
+    page.line(&format!("  {name}:"));
+    totals(page, "    ", [t.requests, t.ok, t.failed, t.interrupted]);
     for (title, key) in [("Latency", "latency"), ("TTFT", "ttft")] {
         let values = QUANTILES.map(|(_, pick)| value(metrics, key, pick, "s"));
-        line!(text, "    {title} P50/P90/P99: {}", values.join(" / "));
+        page.line(&format!("    {title} P50/P90/P99: {}", values.join(" / ")));
     }
-    line!(text, "    Total Tokens: {}", t.output_tokens);
-    line!(
-        text,
+    page.line(&format!("    Total Tokens: {}", t.output_tokens));
+    page.line(&format!(
         "    Throughput: {:.2} tokens/sec",
         rates.output_tokens_per_second
-    );
+    ));
 }
 
 /// Formats a metric in seconds, with three decimals.

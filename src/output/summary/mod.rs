@@ -1,0 +1,261 @@
+//! The summary: the verdict, what was tested, and the figures that decide, on a screen of 80 by 24. With
+//! `--summary full` everything else that the document has in a form for people.
+
+mod contention;
+mod full;
+mod generator;
+mod groups;
+mod head;
+mod page;
+mod passes;
+mod steps;
+mod thresholds;
+mod times;
+mod timings;
+mod volume;
+mod workload;
+
+use crate::error::ExitCode;
+use crate::output::terminal::terminal_of;
+use crate::result::{Layout, RunResult};
+use page::Page;
+
+/// The number of lines that a terminal of 24 shows at once, with one for the prompt.
+pub const SUMMARY_LINES_MAX: usize = 23;
+/// The width of a summary in a file or a pipe.
+const WIDTH: usize = 80;
+/// The widest page: longer lines are harder to read than more of them.
+const WIDTH_MAX: usize = 100;
+
+/// How a summary is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// Columns; `None` for a file or a pipe.
+    pub columns: Option<usize>,
+    pub colour: bool,
+    /// All figures, on as many lines as they need.
+    pub full: bool,
+    /// The names of the documents that have the result.
+    pub saved: Vec<String>,
+    /// The exit code that the process ends with, if it is not the document's.
+    pub exit: Option<ExitCode>,
+}
+
+impl View {
+    /// The summary as a document or a pipe has it.
+    pub fn plain(full: bool) -> View {
+        View {
+            columns: None,
+            colour: false,
+            full,
+            saved: Vec::new(),
+            exit: None,
+        }
+    }
+
+    /// The summary for standard output, or for standard error if that has to do.
+    pub fn of_terminal(full: bool, stdout: bool) -> View {
+        let (columns, colour) = terminal_of(stdout);
+        View {
+            columns,
+            colour,
+            ..View::plain(full)
+        }
+    }
+
+    /// The same with the names of the documents that have the result.
+    pub fn saved_as(self, saved: Vec<String>) -> View {
+        View { saved, ..self }
+    }
+
+    fn page(&self) -> Page {
+        let columns = self.columns.unwrap_or(WIDTH);
+        Page::new(columns.min(WIDTH_MAX), self.colour)
+    }
+
+    /// Where a reader finds what the summary leaves out.
+    fn elsewhere(&self) -> String {
+        match self.saved.first() {
+            Some(name) => format!("--summary full or {name}"),
+            None => "--summary full or --output FILE".to_owned(),
+        }
+    }
+}
+
+/// How many rows each section may have. What is left out is counted.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    users: bool,
+    times: usize,
+    /// 0: their number alone.
+    servers: usize,
+    /// Only without several servers. 0: not a word.
+    kinds: usize,
+    steps: usize,
+    thresholds: usize,
+    warnings: usize,
+    spread: bool,
+}
+
+impl Room {
+    const ALL: Room = Room {
+        users: true,
+        times: usize::MAX,
+        servers: usize::MAX,
+        kinds: usize::MAX,
+        steps: usize::MAX,
+        thresholds: usize::MAX,
+        warnings: usize::MAX,
+        spread: true,
+    };
+    const MOST: Room = Room {
+        times: 5,
+        servers: 8,
+        kinds: 8,
+        steps: 8,
+        thresholds: 6,
+        warnings: 3,
+        ..Room::ALL
+    };
+    /// From the most room to the least: a summary takes the first with which it fits the screen.
+    const BY_SIZE: [Room; 7] = [
+        Room::MOST,
+        Room::LESS,
+        Room {
+            kinds: 0,
+            ..Room::LESS
+        },
+        Room {
+            steps: 6,
+            ..Room::tight(4, 4, 3)
+        },
+        Room::tight(3, 3, 2),
+        Room::tight(3, 2, 1),
+        Room::tight(3, 0, 1),
+    ];
+    const LESS: Room = Room {
+        times: 4,
+        servers: 5,
+        thresholds: 4,
+        warnings: 1,
+        ..Room::MOST
+    };
+
+    const fn tight(times: usize, servers: usize, thresholds: usize) -> Room {
+        Room {
+            users: false,
+            times,
+            servers,
+            kinds: 0,
+            steps: 3,
+            thresholds,
+            warnings: 1,
+            spread: false,
+        }
+    }
+
+    /// Returns how many of `n` rows are shown, if the line that counts the others is to be worth its place.
+    fn shown(rows_max: usize, n: usize) -> usize {
+        if n <= rows_max.saturating_add(1) {
+            n
+        } else {
+            rows_max
+        }
+    }
+}
+
+/// Returns the summary, every line ended. With colours it holds escape sequences of its own; whatever else it holds is
+/// filtered.
+pub fn summary(result: &RunResult, view: &View) -> String {
+    if result.run.layout == Layout::Workload {
+        return of_workload(result, view);
+    }
+    if view.full {
+        return full::summary(result, view);
+    }
+    let pages = Room::BY_SIZE.iter().map(|room| {
+        let page = brief(result, view, room);
+        let lines_max = lines_max(page.width);
+        page.without_blanks(lines_max)
+    });
+    let fitting = pages.clone().find(|page| page.lines() <= lines_max(page.width));
+    let page = fitting.or_else(|| pages.last());
+    page.map_or(String::new(), Page::into_text)
+}
+
+/// What is narrow is mostly higher: half of a split screen.
+fn lines_max(width: usize) -> usize {
+    SUMMARY_LINES_MAX + WIDTH.saturating_sub(width) / 4
+}
+
+fn brief(result: &RunResult, view: &View, room: &Room) -> Page {
+    let mut page = view.page();
+    head::write(&mut page, result, view);
+    page.blank();
+    volume::write(&mut page, result, room.users);
+    page.blank();
+    times::brief(&mut page, result, room.times);
+    page.blank();
+    match &result.servers {
+        Some(_) => groups::servers(&mut page, result, room.servers),
+        None if room.kinds > 0 => groups::kinds(&mut page, result, room.kinds),
+        None => {}
+    }
+    if let Some(found) = &result.steps {
+        page.blank();
+        steps::write(&mut page, found, room.steps);
+    }
+    passes::brief(&mut page, result, room.spread);
+    page.blank();
+    ending(&mut page, result, view, room);
+    page
+}
+
+/// Appends what went wrong, what was judged, whether the generator was fit, and where the file is.
+fn ending(page: &mut Page, result: &RunResult, view: &View, room: &Room) {
+    volume::failures(page, result);
+    thresholds::write(page, result, room.thresholds);
+    full::contradictions(page, result);
+    generator::write(page, result);
+    generator::warnings(page, result, view, room.warnings);
+    page.blank();
+    saved(page, view);
+}
+
+/// The Python tool's sections, between our head and our rows.
+fn of_workload(result: &RunResult, view: &View) -> String {
+    let mut page = view.page();
+    head::write(&mut page, result, view);
+    page.blank();
+    workload::sections(&mut page, result);
+    passes::full(&mut page, result);
+    page.line("=== Details ===");
+    if view.full {
+        full::figures(&mut page, result, view);
+        return page.into_text();
+    }
+    volume::users(&mut page, result);
+    times::brief(&mut page, result, Room::ALL.times);
+    timings::rows(&mut page, result);
+    page.blank();
+    ending(&mut page, result, view, &Room::MOST);
+    page.into_text()
+}
+
+fn saved(page: &mut Page, view: &View) {
+    match view.saved.as_slice() {
+        [] if view.full => {}
+        [] => page.prose(
+            "more",
+            "--summary full shows all figures, --output FILE keeps them",
+        ),
+        names => page.row("saved", names),
+    }
+}
+
+/// Appends how many rows were left out.
+fn more(page: &mut Page, n: usize, what: &str) {
+    if n > 0 {
+        page.line(&format!("  and {n} more {what}"));
+    }
+}

@@ -1,0 +1,135 @@
+//! The thresholds: each with its verdict, its limit and what was observed, with units.
+
+use super::Room;
+use super::page::{Ink, Page};
+use crate::error::one_line;
+use crate::judge::{StepsResult, ThresholdResult};
+use crate::output::numbers::grouped;
+use crate::plan::Threshold;
+use crate::result::RunResult;
+use crate::units::elapsed;
+
+/// Appends the thresholds, failed ones first, so that a cut list shows them.
+pub(super) fn write(page: &mut Page, result: &RunResult, rows_max: usize) {
+    super::head::findings(page, result);
+    let thresholds = &result.thresholds;
+    if thresholds.is_empty() {
+        return;
+    }
+    let decisive = result.steps.as_ref().and_then(StepsResult::decisive);
+    match decisive {
+        None => page.line("thresholds"),
+        Some(step) => page.line(&format!(
+            "thresholds, judged at {} users",
+            grouped(u64::from(step.vus))
+        )),
+    }
+    let weight = |t: &&ThresholdResult| match (t.ok, t.not_applicable) {
+        (false, _) => 0,
+        (true, false) => 1,
+        (true, true) => 2,
+    };
+    let mut ordered: Vec<&ThresholdResult> = thresholds.iter().collect();
+    ordered.sort_by_key(weight);
+    let (shown, rest) = ordered.split_at(Room::shown(rows_max, ordered.len()));
+    let rows: Vec<Row> = shown.iter().map(|t| Row::of(t)).collect();
+    let columns = |text: fn(&Row) -> &str| {
+        rows.iter()
+            .map(|row| text(row).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (rule, observed) = (columns(|row| &row.rule), columns(|row| &row.observed));
+    for row in &rows {
+        row.write(page, rule, observed);
+    }
+    if !rest.is_empty() {
+        let failed = rest.iter().filter(|t| !t.ok).count();
+        let failed = match failed {
+            0 => "none".to_owned(),
+            n => format!("{n} of them"),
+        };
+        page.line(&format!("  and {} more, {failed} failed", rest.len()));
+    }
+}
+
+struct Row {
+    mark: (Ink, &'static str),
+    rule: String,
+    observed: String,
+    note: String,
+}
+
+/// Columns before the rule: an indent, the mark and a gap.
+const BEFORE: usize = 8;
+
+impl Row {
+    fn of(t: &ThresholdResult) -> Row {
+        Row {
+            mark: match (t.ok, t.not_applicable) {
+                (_, true) => (Ink::Plain, "n/a "),
+                (true, _) => (Ink::Green, "PASS"),
+                (false, _) => (Ink::Red, "FAIL"),
+            },
+            rule: rule(t),
+            observed: observed(t),
+            note: note(t),
+        }
+    }
+
+    /// Writes the row, with its rule and its figure in columns of these widths if the page is wide enough.
+    fn write(&self, page: &mut Page, rule: usize, observed: usize) {
+        let Row {
+            mark,
+            rule: says,
+            observed: figure,
+            note,
+        } = self;
+        let note = if note.is_empty() {
+            String::new()
+        } else {
+            format!("   {note}")
+        };
+        let whole = format!("  {says:<rule$}   {figure:>observed$}{note}");
+        let tight = format!("  {says}   {figure}{note}");
+        let fits = |line: &str| line.chars().count() + BEFORE - 2 <= page.width;
+        if fits(&whole) {
+            page.marked(2, *mark, &whole);
+        } else if fits(&tight) {
+            page.marked(2, *mark, &tight);
+        } else {
+            page.marked(2, *mark, &format!("  {says}"));
+            page.indented(BEFORE, &[figure.clone(), note.trim_start().to_owned()]);
+        }
+    }
+}
+
+/// Returns the rule in words and units, or as it was written if it cannot be read.
+pub(super) fn rule(t: &ThresholdResult) -> String {
+    let parsed = Threshold::parse(&t.metric, &t.expression);
+    let text = parsed.map_or_else(|_| format!("{}: {}", t.metric, t.expression), |rule| rule.says());
+    one_line(&text).into_owned()
+}
+
+/// Returns what was observed, with its unit, or why that is not known.
+pub(super) fn observed(t: &ThresholdResult) -> String {
+    match (t.observed, Threshold::parse(&t.metric, &t.expression)) {
+        (Some(n), Ok(rule)) => rule.shown(n),
+        (Some(n), Err(_)) => n.to_string(),
+        (None, _) if t.not_applicable => "-".to_owned(),
+        (None, _) if t.not_recomputed.is_some() => "by shard".to_owned(),
+        (None, _) => "no samples".to_owned(),
+    }
+}
+
+/// Returns from when on a threshold failed for good, or why that is not known.
+fn note(t: &ThresholdResult) -> String {
+    match &t.breaking_point {
+        _ if t.not_applicable => "nothing of the kind in this run".to_owned(),
+        Some(point) => {
+            let (users, at) = (grouped(point.vus), elapsed(point.elapsed_seconds));
+            format!("from {users} users on ({at})")
+        }
+        None => String::new(),
+    }
+}

@@ -1,0 +1,121 @@
+//! How many requests there were, how fast they went, and how they failed: the first figures of the summary.
+
+use super::page::Page;
+use crate::metrics::{Cause, FinishWord, Outcome};
+use crate::output::numbers::{grouped, success};
+use crate::result::{Ordered, RunResult, TokenSources, Totals};
+use crate::units::{elapsed, rate, time};
+
+pub(super) fn write(page: &mut Page, result: &RunResult, with_users: bool) {
+    requests(page, &result.totals);
+    rates(page, result);
+    if with_users {
+        users(page, result);
+    }
+}
+
+/// A share of good ones says little where the end has cut many: what finished stands before it.
+fn requests(page: &mut Page, t: &Totals) {
+    let all = grouped(t.requests);
+    let share = match t.ok + t.failed {
+        0 => String::new(),
+        _ => format!(" ({})", success(t.ok, t.failed)),
+    };
+    let ends = [
+        format!("ok {}{share}", grouped(t.ok)),
+        format!("failed {}", grouped(t.failed)),
+    ];
+    match t.interrupted {
+        0 => page.row(
+            "requests",
+            &[vec![all], ends.to_vec(), vec!["interrupted 0".to_owned()]].concat(),
+        ),
+        cut => {
+            let finished = grouped(t.ok + t.failed);
+            let oldest = time(t.interrupted_elapsed_max_seconds * 1e3);
+            let running = format!(
+                "{finished} of {all} finished, {} still running after up to {oldest}",
+                grouped(cut)
+            );
+            page.prose("requests", &running);
+            page.row("finished", &ends);
+        }
+    }
+    if t.dropped_iterations > 0 {
+        let dropped = grouped(t.dropped_iterations);
+        page.prose("dropped", &format!("{dropped} iterations that no VU could take"));
+    }
+}
+
+pub(super) fn rates(page: &mut Page, result: &RunResult) {
+    let (t, rates) = (&result.totals, &result.rates);
+    let mut cells = vec![format!("{} req/s", rate(rates.requests_per_second))];
+    if t.failed > 0 {
+        cells.push(format!("ok {} req/s", rate(rates.ok_requests_per_second)));
+    }
+    if t.token_source != TokenSources::None {
+        cells.push(format!("{} output tok/s", rate(rates.output_tokens_per_second)));
+    }
+    let loaded = rates.load_seconds.unwrap_or(result.run.duration_seconds);
+    cells.push(format!("over {} of load", elapsed(loaded)));
+    page.row("rate", &cells);
+}
+
+pub(super) fn users(page: &mut Page, result: &RunResult) {
+    let t = &result.totals;
+    let cells = [
+        format!("{} at the peak", grouped(t.peak_vus)),
+        format!("{} connections", grouped(t.peak_connections)),
+    ];
+    page.row("users", &cells);
+}
+
+/// Appends the outcomes that are failures, the most frequent first, and why.
+pub(super) fn failures(page: &mut Page, result: &RunResult) {
+    let t = &result.totals;
+    let is_failure = |name: &str| Outcome::ALL.iter().any(|o| o.name() == name && o.is_failure());
+    let mut failed: Vec<(&str, u64)> = t.by_outcome.iter().map(|(name, n)| (name, *n)).collect();
+    failed.retain(|(name, n)| *n > 0 && is_failure(name));
+    failed.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let cells: Vec<String> = failed
+        .iter()
+        .map(|(name, n)| format!("{name} {}", grouped(*n)))
+        .collect();
+    listed(page, "failures", &cells);
+    listed(page, "causes", &causes(t));
+    listed(page, "finishes", &odd_finishes(&t.by_finish));
+}
+
+/// The most items of a list, which a server may make long by inventing words.
+const LISTED_MAX: usize = 8;
+
+/// Appends items in a row, or nothing if there are none.
+pub(super) fn listed(page: &mut Page, label: &str, items: &[String]) {
+    let mut shown = items[..items.len().min(LISTED_MAX)].to_vec();
+    if items.len() > LISTED_MAX {
+        shown.push(format!("and {} more", items.len() - LISTED_MAX));
+    }
+    if !shown.is_empty() {
+        page.row(label, &shown);
+    }
+}
+
+pub(super) fn causes(t: &Totals) -> Vec<String> {
+    let cause = |(name, n): (&str, &u64)| {
+        let says = Cause::of_name(name).map_or(name.to_owned(), |cause| cause.says().to_owned());
+        format!("{says} x {}", grouped(*n))
+    };
+    t.by_cause.iter().map(cause).collect()
+}
+
+/// Returns the finish reasons, but only if one of them is unusual.
+pub(super) fn odd_finishes(by_finish: &Ordered<u64>) -> Vec<String> {
+    let is_ordinary = |word: &str| FinishWord::of(word.as_bytes()).is_ordinary();
+    match by_finish.iter().any(|(word, _)| !is_ordinary(word)) {
+        true => by_finish
+            .iter()
+            .map(|(word, n)| format!("{word} {}", grouped(*n)))
+            .collect(),
+        false => Vec::new(),
+    }
+}
