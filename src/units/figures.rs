@@ -85,9 +85,9 @@ pub fn percent_with(share: f64, is_true_to: impl Fn(f64) -> bool) -> String {
     if percent == percent.round() && (share == 0.0 || share == 1.0) {
         return format!("{percent:.0} %");
     }
-    let shown = (2..9).map(|decimals| format!("{percent:.decimals$}"));
+    let mut shown = (2..9).map(|decimals| format!("{percent:.decimals$}"));
     let fits = |text: &String| text.parse::<f64>().is_ok_and(|shown| is_true_to(shown / 100.0));
-    let text = shown.clone().find(fits).or_else(|| shown.last());
+    let text = shown.clone().find(fits).or_else(|| shown.next_back());
     format!("{} %", text.unwrap_or_default())
 }
 

@@ -173,13 +173,13 @@ pub fn summary(result: &RunResult, view: &View) -> String {
     if view.full {
         return full::summary(result, view);
     }
-    let pages = Room::BY_SIZE.iter().map(|room| {
+    let mut pages = Room::BY_SIZE.iter().map(|room| {
         let page = brief(result, view, room);
         let lines_max = lines_max(page.width);
         page.without_blanks(lines_max)
     });
     let fitting = pages.clone().find(|page| page.lines() <= lines_max(page.width));
-    let page = fitting.or_else(|| pages.last());
+    let page = fitting.or_else(|| pages.next_back());
     page.map_or(String::new(), Page::into_text)
 }
 
