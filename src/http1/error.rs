@@ -28,26 +28,6 @@ pub enum HttpError {
     TlsRecord,
 }
 
-impl HttpError {
-    /// Returns the name of the error's class. The two other protocols belong to the class of a bad status line.
-    pub fn name(self) -> &'static str {
-        match self {
-            HttpError::BadStatusLine | HttpError::Http2Preface | HttpError::TlsRecord => "bad_status_line",
-            HttpError::BadVersion => "bad_version",
-            HttpError::BadHeader => "bad_header",
-            HttpError::BadContentLength => "bad_content_length",
-            HttpError::BadTransferEncoding => "bad_transfer_encoding",
-            HttpError::BadChunk => "bad_chunk",
-            HttpError::TooLarge => "too_large",
-            HttpError::IncompleteHeaders => "incomplete_headers",
-            HttpError::IncompleteBody => "incomplete_body",
-            HttpError::EmptyReply => "empty_reply",
-            HttpError::UnexpectedUpgrade => "unexpected_upgrade",
-            HttpError::TooManyInterim => "too_many_interim",
-        }
-    }
-}
-
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -144,16 +144,8 @@ impl SseParser {
         Ok((consumed, item))
     }
 
-    /// Returns true inside an event or a line. At the end of a stream this means that something is lost.
-    pub fn pending(&self) -> bool {
-        match self.lent {
-            Lent::Event => false,
-            Lent::Line => self.has_data || !self.name.is_empty(),
-            Lent::Nothing => self.has_data || !self.name.is_empty() || self.gathered.len() > self.data_bytes,
-        }
-    }
-
-    /// Returns true if what is pending is part of an event, and not of a text that is not an event stream at all.
+    /// Returns true inside an event, or inside a line that may begin one. At the end of a stream this means that
+    /// something is lost. A line of a text that is not an event stream at all does not count.
     pub fn pending_event(&self) -> bool {
         let is_open = self.lent != Lent::Event && (self.has_data || !self.name.is_empty());
         let line = match self.lent {

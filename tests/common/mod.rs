@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use llmload_uring::api::Api;
 use llmload_uring::engine::{Engine, EngineOptions};
+use llmload_uring::http1::HttpError;
 use llmload_uring::mock::fault::{Fault, FaultPlan};
 use llmload_uring::plan::Plan;
 use llmload_uring::workload::Target;
@@ -94,5 +95,24 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(begun.elapsed() < Duration::from_secs(60), "still not: {what}");
         // Asking without a pause would take the CPU from what is waited for.
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Returns the name that vectors give to an error of the HTTP parser. The two other protocols belong to the class of a
+/// bad status line.
+pub fn http_error_name(error: HttpError) -> &'static str {
+    match error {
+        HttpError::BadStatusLine | HttpError::Http2Preface | HttpError::TlsRecord => "bad_status_line",
+        HttpError::BadVersion => "bad_version",
+        HttpError::BadHeader => "bad_header",
+        HttpError::BadContentLength => "bad_content_length",
+        HttpError::BadTransferEncoding => "bad_transfer_encoding",
+        HttpError::BadChunk => "bad_chunk",
+        HttpError::TooLarge => "too_large",
+        HttpError::IncompleteHeaders => "incomplete_headers",
+        HttpError::IncompleteBody => "incomplete_body",
+        HttpError::EmptyReply => "empty_reply",
+        HttpError::UnexpectedUpgrade => "unexpected_upgrade",
+        HttpError::TooManyInterim => "too_many_interim",
     }
 }

@@ -1,6 +1,6 @@
 //! The HTTP/1.1 response parser against vectors from public test suites and captures of real servers.
 
-use crate::common::shared_material;
+use crate::common::{http_error_name, shared_material};
 use base64::Engine;
 use llmload_uring::http1::{HttpError, Limits, Method, ResponseParser, Step};
 use serde_json::Value;
@@ -22,7 +22,7 @@ fn run<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, method: Method, peer_clos
     let mut answer = Answer::default();
     for chunk in chunks {
         if let Err(error) = feed(&mut parser, chunk, &mut answer) {
-            answer.error = Some(error.name());
+            answer.error = Some(http_error_name(error));
             return answer;
         }
     }
@@ -32,7 +32,7 @@ fn run<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, method: Method, peer_clos
                 assert_eq!(end.body_bytes, answer.body.len() as u64);
                 (answer.ended, answer.keep_alive) = (true, end.keep_alive);
             }
-            Err(error) => answer.error = Some(error.name()),
+            Err(error) => answer.error = Some(http_error_name(error)),
         }
     }
     answer

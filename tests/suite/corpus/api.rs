@@ -8,7 +8,9 @@ use serde_json::value::RawValue;
 use crate::reading::{After, read_at_every_cut};
 
 use super::pieces::{Piece, Said, Tokens, Wire, asked, assert_caused, document, outcome, times};
-use super::{Counts, assert_distinct, count, load, print_counts};
+use super::{vector_of, vectors, vectors_to_check};
+
+vector_of!("api.json");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,18 +98,10 @@ fn response(vector: &Vector, framing: Framing) -> (Wire, Said) {
     (wire, said)
 }
 
-pub(super) fn vectors() -> Vec<Vector> {
-    load("api.json")
-}
-
-pub(super) fn counts() -> Counts {
-    count(vectors().iter().map(|v| &v.class))
-}
-
 /// The `data` of every event, and every whole answer.
 pub fn documents() -> Vec<Vec<u8>> {
     let mut found = Vec::new();
-    for vector in &vectors() {
+    for vector in &vectors::<Vector>() {
         found.extend(vector.whole.as_deref().map(document));
         let body = Said::default().take(&vector.stream, 0);
         each_item(&body, |item| {
@@ -130,9 +124,7 @@ fn each_item(body: &[u8], mut take: impl FnMut(Item<'_>)) {
 
 #[test]
 fn both_readers_give_the_facts_of_the_vector_for_every_event() {
-    let vectors = vectors();
-    assert_distinct(vectors.iter().map(|v| &v.name));
-    print_counts("api.json", &counts());
+    let vectors: Vec<Vector> = vectors_to_check();
     for vector in vectors.iter().filter(|v| v.whole.is_none()) {
         let (name, why) = (&vector.name, &vector.why);
         let mut said = Said::default();
@@ -164,7 +156,7 @@ fn both_readers_give_the_facts_of_the_vector_for_every_event() {
 
 #[test]
 fn the_corpus_has_good_and_bad_streams_and_answers_for_every_api() {
-    let vectors = vectors();
+    let vectors: Vec<Vector> = vectors();
     for api in Api::ALL.map(|api| api.row().name) {
         let mut streams = vec!["ok", "truncated", "stream_error", "malformed"];
         let mut answers = vec!["ok"];
@@ -185,7 +177,7 @@ fn the_corpus_has_good_and_bad_streams_and_answers_for_every_api() {
 
 #[test]
 fn every_stream_has_the_same_outcome_and_instants_in_any_framing_at_every_cut() {
-    for vector in vectors().iter().filter(|v| v.whole.is_none()) {
+    for vector in vectors::<Vector>().iter().filter(|v| v.whole.is_none()) {
         for framing in FRAMINGS {
             // Without framing nobody can tell a cut from the end.
             if vector.cut && matches!(framing, Framing::UntilClose) {
@@ -216,7 +208,7 @@ fn every_stream_has_the_same_outcome_and_instants_in_any_framing_at_every_cut() 
 
 #[test]
 fn every_whole_answer_has_the_outcome_of_its_vector_and_is_never_a_stream() {
-    for vector in &vectors() {
+    for vector in &vectors::<Vector>() {
         let Some(whole) = &vector.whole else { continue };
         let mut wire = Wire::default();
         let body = document(whole);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::http::Level;
-use super::{Counts, api, http, responses, sse};
+use super::{Counts, api, counts, http, responses, sse, vectors};
 
 const PAGE: &str = include_str!("../../../docs/CONFORMANCE.md");
 
@@ -25,7 +25,7 @@ fn is_file(cell: &str) -> bool {
 
 #[test]
 fn the_table_lists_every_choice_with_what_the_parser_does() {
-    let vectors = http::vectors();
+    let vectors = vectors::<http::Vector>();
     let by_name: BTreeMap<&str, &http::Vector> = vectors.iter().map(|v| (&*v.name, v)).collect();
     let mut told = BTreeSet::new();
     for row in rows().filter(|row| !is_file(row[0])) {
@@ -66,10 +66,10 @@ fn the_counts_on_the_page_are_those_of_the_corpus() {
         }
     }
     let all = [
-        ("http.json", http::counts()),
-        ("sse.json", sse::counts()),
-        ("api.json", api::counts()),
-        ("responses.json", responses::counts()),
+        ("http.json", counts::<http::Vector>()),
+        ("sse.json", counts::<sse::Vector>()),
+        ("api.json", counts::<api::Vector>()),
+        ("responses.json", counts::<responses::Vector>()),
     ];
     for (file, counts) in &all {
         assert_eq!(told.get(file), Some(counts), "{file}");
@@ -83,7 +83,7 @@ fn the_counts_on_the_page_are_those_of_the_corpus() {
 
 /// What the page says of the whole, given the vectors of each file.
 fn statements([http, sse, api, responses]: &[usize; 4]) -> [String; 2] {
-    let vectors = http::vectors();
+    let vectors = vectors::<http::Vector>();
     let of = |level: Level| vectors.iter().filter(|v| v.level == level).count();
     let (must, should, may) = (of(Level::Must), of(Level::Should), of(Level::May));
     [

@@ -4,7 +4,9 @@ use llmload_uring::http1::{ContentType, Head, HttpError, Limits, Method, Respons
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Counts, Cut, Due, Written, assert_distinct, at_every_cut, count, load, print_counts};
+use crate::common::http_error_name;
+
+use super::{Checks, Due, Written, vector_of, vectors, vectors_to_check};
 
 /// How binding the answer is: RFC 9112 and all sane readers, most of them, or our choice.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(super) enum Level {
     Should,
     May,
 }
+
+vector_of!("http.json");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -277,7 +281,7 @@ fn name_of(error: HttpError) -> &'static str {
     match error {
         HttpError::Http2Preface => "bad_status_line (HTTP/2)",
         HttpError::TlsRecord => "bad_status_line (TLS)",
-        other => other.name(),
+        other => http_error_name(other),
     }
 }
 
@@ -314,43 +318,23 @@ fn same(expected: &Said, seen: &Said) -> bool {
     }
 }
 
-pub(super) fn vectors() -> Vec<Vector> {
-    load("http.json")
-}
-
-pub(super) fn counts() -> Counts {
-    count(vectors().iter().map(|v| &v.class))
-}
-
 #[test]
 fn every_response_is_read_as_its_vector_says_at_every_cut_and_each_part_at_its_byte() {
-    let vectors = vectors();
-    assert_distinct(vectors.iter().map(|v| &v.name));
-    let mut failures = Vec::new();
-    let mut readings = 0;
-    for vector in &vectors {
+    let mut checks = Checks::default();
+    for vector in &vectors_to_check::<Vector>() {
         let script = Script::new(vector);
-        let mut first: Option<(Cut, String)> = None;
-        readings += at_every_cut(&script.input, &script.edges, |cut, chunks| {
-            if first.is_none() {
-                first = script.read(chunks).err().map(|mistake| (cut, mistake));
-            }
+        checks.add(vector, (&script.input, &script.edges), |chunks| {
+            script.read(chunks)
         });
-        if let Some((cut, mistake)) = first {
-            let (level, name, why) = (vector.level, &vector.name, &vector.why);
-            failures.push(format!("{level:?} {name} ({why}) {cut}: {mistake}"));
-        }
     }
-    print_counts("http.json", &counts());
-    println!("{readings} readings");
-    assert!(failures.is_empty(), "{failures:#?}");
+    checks.finish();
 }
 
 /// Only the response's own end, never a close before it, makes an answer whole.
 #[test]
 fn a_response_closed_before_its_end_is_never_complete() {
     let mut closes = 0;
-    for vector in &vectors() {
+    for vector in &vectors::<Vector>() {
         let script = Script::new(vector);
         if !script.is_good() || vector.peer_closes || script.ends_at > super::EVERY_CUT_BYTES_MAX {
             continue;

@@ -16,7 +16,7 @@ mod sse;
 pub use api::documents;
 pub use responses::on_the_wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Deserialize;
@@ -30,11 +30,103 @@ const STRIDE: usize = 997;
 /// Larger inputs are read in pieces of fixed sizes instead of byte by byte.
 const BY_BYTE_MAX: usize = 256 << 10;
 
-/// The vectors of one file.
-fn load<T: DeserializeOwned>(file: &str) -> Vec<T> {
-    let path = format!("{}/tests/corpus/{file}", env!("CARGO_MANIFEST_DIR"));
+/// The head that the vectors of every file have.
+trait Vector: DeserializeOwned {
+    /// The file, in `tests/corpus`.
+    const FILE: &str;
+    fn name(&self) -> &str;
+    fn class(&self) -> &str;
+    /// Why it is in the corpus.
+    fn why(&self) -> &str;
+}
+
+/// Implements [`Vector`] for the type of a file's vectors.
+macro_rules! vector_of {
+    ($file:literal) => {
+        impl super::Vector for Vector {
+            const FILE: &str = $file;
+
+            fn name(&self) -> &str {
+                &self.name
+            }
+
+            fn class(&self) -> &str {
+                &self.class
+            }
+
+            fn why(&self) -> &str {
+                &self.why
+            }
+        }
+    };
+}
+use vector_of;
+
+/// Reads the vectors of a file. No two have the same name, because tables and tests refer to them by it.
+fn vectors<V: Vector>() -> Vec<V> {
+    let path = format!("{}/tests/corpus/{}", env!("CARGO_MANIFEST_DIR"), V::FILE);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
+    let vectors: Vec<V> = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let mut seen = BTreeSet::new();
+    for vector in &vectors {
+        let name = vector.name();
+        assert!(seen.insert(name), "{path}: two vectors are called {name}");
+    }
+    vectors
+}
+
+/// Reads the vectors of a file to check them, and prints their counts, which `--nocapture` shows.
+fn vectors_to_check<V: Vector>() -> Vec<V> {
+    let counts = counts::<V>();
+    println!("{}: {} vectors", V::FILE, counts.values().sum::<usize>());
+    for (class, count) in &counts {
+        println!("  {count:4}  {class}");
+    }
+    vectors()
+}
+
+/// The number of vectors in each class.
+type Counts = BTreeMap<String, usize>;
+
+fn counts<V: Vector>() -> Counts {
+    let mut counts = Counts::new();
+    for vector in vectors::<V>() {
+        *counts.entry(vector.class().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+/// The outcome of checking vectors at every cut of their input.
+#[derive(Default)]
+struct Checks {
+    readings: u64,
+    failures: Vec<String>,
+}
+
+impl Checks {
+    /// Reads `input` at every cut with `read`, and keeps the first mistake.
+    fn add<V: Vector>(
+        &mut self,
+        vector: &V,
+        (input, edges): (&[u8], &[usize]),
+        read: impl Fn(&[&[u8]]) -> Result<(), String>,
+    ) {
+        let mut first: Option<(Cut, String)> = None;
+        self.readings += at_every_cut(input, edges, |cut, chunks| {
+            if first.is_none() {
+                first = read(chunks).err().map(|mistake| (cut, mistake));
+            }
+        });
+        if let Some((cut, mistake)) = first {
+            let (name, why) = (vector.name(), vector.why());
+            self.failures.push(format!("{name} ({why}) {cut}: {mistake}"));
+        }
+    }
+
+    fn finish(self) {
+        println!("{} readings", self.readings);
+        assert!(self.failures.is_empty(), "{:#?}", self.failures);
+    }
 }
 
 /// Bytes as the corpus writes them.
@@ -179,32 +271,4 @@ fn short(value: &impl fmt::Debug) -> String {
         text.push('…');
     }
     text
-}
-
-/// How many vectors each class has.
-type Counts = BTreeMap<String, usize>;
-
-fn count<'a>(classes: impl IntoIterator<Item = &'a String>) -> Counts {
-    let mut counts = Counts::new();
-    for class in classes {
-        *counts.entry(class.clone()).or_default() += 1;
-    }
-    counts
-}
-
-/// Names are what tables and tests speak of, so no two are equal.
-fn assert_distinct<'a>(names: impl IntoIterator<Item = &'a String>) {
-    let mut seen = std::collections::HashSet::new();
-    for name in names {
-        assert!(seen.insert(name), "two vectors are called {name}");
-    }
-}
-
-/// Prints what a runner reads, with `--nocapture`.
-fn print_counts(file: &str, counts: &Counts) {
-    let vectors: usize = counts.values().sum();
-    println!("{file}: {vectors} vectors");
-    for (class, count) in counts {
-        println!("  {count:4}  {class}");
-    }
 }

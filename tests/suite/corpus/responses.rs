@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use crate::reading::{After, Seen, read, read_at_every_cut};
 
 use super::pieces::{Piece, Said, Tokens, Wire, asked, assert_caused, document, outcome, times};
-use super::{Counts, assert_distinct, count, load, print_counts};
+use super::{vector_of, vectors, vectors_to_check};
+
+vector_of!("responses.json");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,24 +142,17 @@ impl Vector {
     }
 }
 
-pub(super) fn vectors() -> Vec<Vector> {
-    load("responses.json")
-}
-
-pub(super) fn counts() -> Counts {
-    count(vectors().iter().map(|v| &v.class))
-}
-
 /// Every response as it is on the wire.
 pub fn on_the_wire() -> Vec<Vec<u8>> {
-    vectors().iter().map(|v| v.on_the_wire().0.bytes).collect()
+    vectors::<Vector>()
+        .iter()
+        .map(|v| v.on_the_wire().0.bytes)
+        .collect()
 }
 
 #[test]
 fn every_response_has_the_outcome_and_instants_of_its_vector_at_every_cut() {
-    let vectors = vectors();
-    assert_distinct(vectors.iter().map(|v| &v.name));
-    print_counts("responses.json", &counts());
+    let vectors: Vec<Vector> = vectors_to_check();
     for vector in &vectors {
         let (wire, said) = vector.on_the_wire();
         vector.check(&wire, &said);
@@ -167,7 +162,7 @@ fn every_response_has_the_outcome_and_instants_of_its_vector_at_every_cut() {
 #[test]
 fn the_outcome_of_a_response_depends_on_the_request() {
     let mut asked_otherwise = 0;
-    for vector in &vectors() {
+    for vector in &vectors::<Vector>() {
         let (wire, _) = vector.on_the_wire();
         for (words, expected) in &vector.also {
             let name = format!("{} as {words}", vector.name);
@@ -185,7 +180,7 @@ fn the_outcome_of_a_response_depends_on_the_request() {
 fn a_response_closed_before_its_end_is_never_good() {
     let mut reader = ResponseReader::new();
     let mut closes = 0;
-    for vector in vectors()
+    for vector in vectors::<Vector>()
         .iter()
         .filter(|v| v.after != After::Eof && v.raw.is_none())
     {
@@ -211,7 +206,7 @@ fn a_response_closed_before_its_end_is_never_good() {
 /// One reader, response after response, whatever came before.
 #[test]
 fn a_reader_keeps_nothing_of_the_response_before() {
-    let vectors = vectors();
+    let vectors: Vec<Vector> = vectors();
     let wires: Vec<(Expected, Vec<u8>)> = vectors
         .iter()
         .map(|v| (asked(&v.asked), v.on_the_wire().0.bytes))

@@ -11,7 +11,7 @@ use crate::reading::read;
 
 use super::http::Level;
 use super::pieces::asked;
-use super::{api, http, responses, sse};
+use super::{api, http, responses, sse, vectors};
 
 /// Two HTTP vectors that we decided otherwise than they propose; `docs/CONFORMANCE.md` says why.
 const NOT_AS_PROPOSED: [&str; 2] = ["hdr-value-ctl1", "hdr-value-esc"];
@@ -79,7 +79,7 @@ fn every_class_of_the_shared_http_vectors_is_covered_with_the_same_verdict() {
     let Some(theirs) = shared_vectors(test, "vectors/http_response.json") else {
         return;
     };
-    let ours = http::vectors();
+    let ours = vectors::<http::Vector>();
     let covering = covering(&ours, |v| &v.covers);
     for vector in &theirs {
         let name = name(vector);
@@ -113,7 +113,7 @@ fn every_class_of_the_shared_event_streams_is_covered() {
     let Some(theirs) = shared_vectors(test, "vectors/sse.json") else {
         return;
     };
-    let (streams, events) = (sse::vectors(), api::vectors());
+    let (streams, events) = (vectors::<sse::Vector>(), vectors::<api::Vector>());
     let of_streams = covering(&streams, |v| &v.covers);
     let of_events = covering(&events, |v| &v.covers);
     for vector in theirs.iter().filter(|v| v["llm"].is_object()) {
@@ -146,7 +146,7 @@ fn every_capture_of_a_real_server_has_the_outcome_of_the_like_vector() {
     let Some(folder) = shared_material(test, "wire-samples") else {
         return;
     };
-    let ours = responses::vectors();
+    let ours = vectors::<responses::Vector>();
     let covering = covering(&ours, |v| &v.covers);
     let mut theirs = Vec::new();
     for server in ["llamacpp", "llmsim", "guidellm-mock", "nginx", "vllm"] {

@@ -3,7 +3,9 @@
 use llmload_uring::sse::{EVENT_BYTES_MAX, Item, SseError, SseParser};
 use serde::Deserialize;
 
-use super::{Counts, Cut, Due, Written, assert_distinct, at_every_cut, count, load, print_counts};
+use super::{Checks, Due, Written, vector_of, vectors_to_check};
+
+vector_of!("sse.json");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,7 +145,7 @@ impl<'a> Script<'a> {
         if self.vector.too_large {
             return Err("all bytes were read, and nothing is too large".to_string());
         }
-        let pending = (parser.pending(), parser.pending_data());
+        let pending = (parser.pending_event(), parser.pending_data());
         let data = self.vector.pending_data.as_deref().map(str::as_bytes);
         match pending == (self.vector.pending, data) {
             true => Ok(()),
@@ -174,34 +176,14 @@ impl<'a> Script<'a> {
     }
 }
 
-pub(super) fn vectors() -> Vec<Vector> {
-    load("sse.json")
-}
-
-pub(super) fn counts() -> Counts {
-    count(vectors().iter().map(|v| &v.class))
-}
-
 #[test]
 fn every_stream_gives_its_items_at_every_cut_each_at_its_byte() {
-    let vectors = vectors();
-    assert_distinct(vectors.iter().map(|v| &v.name));
-    let mut failures = Vec::new();
-    let mut readings = 0;
-    for vector in &vectors {
+    let mut checks = Checks::default();
+    for vector in &vectors_to_check::<Vector>() {
         let script = Script::new(vector);
-        let mut first: Option<(Cut, String)> = None;
-        readings += at_every_cut(&script.input, &script.edges, |cut, chunks| {
-            if first.is_none() {
-                first = script.read(chunks).err().map(|mistake| (cut, mistake));
-            }
+        checks.add(vector, (&script.input, &script.edges), |chunks| {
+            script.read(chunks)
         });
-        if let Some((cut, mistake)) = first {
-            let (name, why) = (&vector.name, &vector.why);
-            failures.push(format!("{name} ({why}) {cut}: {mistake}"));
-        }
     }
-    print_counts("sse.json", &counts());
-    println!("{readings} readings");
-    assert!(failures.is_empty(), "{failures:#?}");
+    checks.finish();
 }
