@@ -109,26 +109,13 @@ pub struct Peer<'a> {
 impl Peer<'_> {
     /// Sends `GET path`.
     pub fn get(&self, path: &str) -> Result<Answer, ProbeError> {
-        self.exchange(Method::Get, path, None)
-    }
-
-    /// Sends `POST path` with a JSON body.
-    pub fn post(&self, path: &str, json: &[u8]) -> Result<Answer, ProbeError> {
-        let body = Body {
-            bytes: json,
-            content_type: "application/json",
-        };
-        self.exchange(Method::Post, path, Some(body))
-    }
-
-    fn exchange(&self, method: Method, path: &str, body: Option<Body<'_>>) -> Result<Answer, ProbeError> {
         let mut answer = Answer::default();
-        self.exchange_into(&mut answer, method, path, body)?;
+        self.exchange(&mut answer, Method::Get, path, None)?;
         Ok(answer)
     }
 
-    /// Leaves in `answer` whatever arrived, even if the exchange fails afterwards.
-    pub fn exchange_into(
+    /// Sends a request and puts the response in `answer`, which has whatever arrived even if the exchange fails.
+    pub fn exchange(
         &self,
         answer: &mut Answer,
         method: Method,

@@ -30,7 +30,7 @@ fn facts(name: &str) -> Facts {
 }
 
 fn what(error: Failure) -> String {
-    error.reason().to_string()
+    error.to_string()
 }
 
 #[test]

@@ -27,8 +27,7 @@ pub use fail_on::{Judged, Rule, RuleVerdict, judge};
 pub use figures::Statistic;
 pub use matching::Difference;
 pub use model::{
-    Figure, Format, Moments, Other, RAW_VALUES_MAX, Run, RunFacts, Scalar, Slice, Stat, Trend, Values,
-    Verdict,
+    Figure, Format, Other, RAW_VALUES_MAX, Run, RunFacts, Scalar, Slice, Stat, Trend, Values, Verdict,
 };
 pub use stats::{Change, Interval, Why};
 pub use table::{Cell, Comparison, Head, Row, Word};

@@ -145,11 +145,3 @@ pub struct Verdict {
     pub expression: String,
     pub ok: bool,
 }
-
-/// Count, mean and variance of some values.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Moments {
-    pub count: u64,
-    pub mean: f64,
-    pub variance: f64,
-}

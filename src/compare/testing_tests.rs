@@ -143,3 +143,27 @@ pub fn k6_summary(label: &str) -> Run {
     run.notes = vec!["no duration in this format".to_owned()];
     run
 }
+
+/// Figures that only tests ask for.
+impl Values {
+    /// Returns the number of values; `None` if the file does not give it.
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Values::Histogram(d) => Some(d.offered()),
+            Values::Raw(values) => Some(values.len() as u64),
+            Values::Summary { count, .. } => *count,
+        }
+    }
+
+    pub fn mean(&self) -> Option<f64> {
+        match self {
+            Values::Histogram(d) => d.mean().map(|ns| ns / 1e6),
+            Values::Raw(values) if values.is_empty() => None,
+            Values::Raw(values) => Some(values.iter().sum::<f64>() / values.len() as f64),
+            Values::Summary { stats, .. } => {
+                let mean = stats.iter().find(|(stat, _)| *stat == Stat::Mean);
+                mean.map(|(_, value)| *value)
+            }
+        }
+    }
+}

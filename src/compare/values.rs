@@ -7,15 +7,6 @@ use crate::units::millis;
 const PERCENTILE_CLOSE: f64 = 1e-9;
 
 impl Values {
-    /// Returns the number of values; `None` if the file does not give it.
-    pub fn count(&self) -> Option<u64> {
-        match self {
-            Values::Histogram(d) => Some(d.offered()),
-            Values::Raw(values) => Some(values.len() as u64),
-            Values::Summary { count, .. } => *count,
-        }
-    }
-
     pub fn min(&self) -> Option<f64> {
         match self {
             Values::Histogram(d) => d.min().map(millis),
@@ -29,15 +20,6 @@ impl Values {
             Values::Histogram(d) => d.max().map(millis),
             Values::Raw(values) => values.last().copied(),
             Values::Summary { .. } => self.stated(|s| *s == Stat::Max),
-        }
-    }
-
-    pub fn mean(&self) -> Option<f64> {
-        match self {
-            Values::Histogram(d) => d.mean().map(|ns| ns / 1e6),
-            Values::Raw(values) if values.is_empty() => None,
-            Values::Raw(values) => Some(values.iter().sum::<f64>() / values.len() as f64),
-            Values::Summary { .. } => self.stated(|s| *s == Stat::Mean),
         }
     }
 

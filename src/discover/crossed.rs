@@ -93,7 +93,7 @@ fn answers_tls(url: &Url, peer: &Peer<'_>) -> bool {
         ..*peer
     };
     let mut answer = Answer::default();
-    match second.exchange_into(&mut answer, Method::Get, "/health", None) {
+    match second.exchange(&mut answer, Method::Get, "/health", None) {
         // Whatever ended the exchange after a status, TLS worked.
         _ if answer.status != 0 => true,
         Ok(()) | Err(ProbeError::Http(_)) => true,

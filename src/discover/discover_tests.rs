@@ -43,8 +43,12 @@ impl Fake {
     }
 
     fn resolve(&self, path: &str) -> Result<Discovery, Failure> {
-        resolve(&self.url(path), vec![])
+        resolved(&self.url(path))
     }
+}
+
+fn resolved(url: &str) -> Result<Discovery, Failure> {
+    resolve(url, &Place::default(), None, Vec::new(), &TlsOptions::default())
 }
 
 impl Drop for Fake {
@@ -108,7 +112,7 @@ fn a_whole_path_is_used_as_it_is() {
 fn the_error_for_a_server_without_a_models_list_depends_on_its_answers() {
     let code = |table, path| {
         let error: Failure = Fake::new(table).resolve(path).unwrap_err();
-        (error.exit, error.reason().hint.clone().unwrap())
+        (error.exit, error.to_string())
     };
     assert_eq!(code(&[], "").0, crate::error::ExitCode::Config);
     for (status, path) in [(401, ""), (403, ""), (401, "/v1/chat/completions")] {
@@ -134,10 +138,10 @@ fn a_target_that_never_answers_is_exit_code_114_with_the_reason() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = resolve(&url, vec![]).unwrap_err();
+    let error = resolved(&url).unwrap_err();
     assert_eq!(error.exit, crate::error::ExitCode::Target);
     assert!(error.to_string().contains("connection refused"), "{error}");
-    let error = resolve("http://no-such-host.invalid/v1", vec![]).unwrap_err();
+    let error = resolved("http://no-such-host.invalid/v1").unwrap_err();
     assert_eq!(error.exit, crate::error::ExitCode::Target);
     assert!(error.to_string().contains("never answered"), "{error}");
 }
@@ -145,7 +149,7 @@ fn a_target_that_never_answers_is_exit_code_114_with_the_reason() {
 #[test]
 fn only_the_addresses_of_a_name_that_answer_are_used() {
     let server = Fake::new(VLLM);
-    let found = resolve(&format!("http://localhost:{}", server.address.port()), vec![]).unwrap();
+    let found = resolved(&format!("http://localhost:{}", server.address.port())).unwrap();
     assert_eq!(found.target.addresses, [server.address]);
     assert_eq!(
         found.target.authority,

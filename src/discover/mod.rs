@@ -118,15 +118,9 @@ pub struct Discovery {
 }
 
 /// Looks the name up, and finds the addresses that answer and, unless the URL names an API path, the prefix of the
-/// models list. `headers` are sent along.
-pub fn resolve(url: &str, headers: Vec<(String, String)>) -> Result<Discovery, Failure> {
-    let given = Place::option("--target");
-    resolve_over(url, &given, None, headers, &TlsOptions::default())
-}
-
-/// Does the same as [`resolve`]. `given` is the place of the URL, `api` is the API that it speaks regardless of its
-/// path, and `options` are for an https URL.
-pub fn resolve_over(
+/// models list. `given` is the place of the URL, `api` is the API that it speaks regardless of its path, `headers` are
+/// sent along, and `options` are for an https URL.
+pub fn resolve(
     url: &str,
     given: &Place,
     api: Option<Api>,

@@ -247,7 +247,7 @@ fn ask(
         bytes,
         content_type: "application/json",
     });
-    match peer.exchange_into(&mut answer, check.method, &check.path, body) {
+    match peer.exchange(&mut answer, check.method, &check.path, body) {
         Ok(()) => Ok(answer),
         Err(e) if answer.status == 0 => Err((answer, e.to_string())),
         Err(e) => {

@@ -160,7 +160,7 @@ impl Engine {
                 // Fails only if the reporter has ended.
                 let _ = report.send(last);
             };
-            let core = Core::spawn_watched(*cpu, &name, move || run_core(setup), ended)
+            let core = Core::spawn(*cpu, &name, move || run_core(setup), ended)
                 .map_err(|failure| failure.of_core(index))?;
             engine.cores.push(core);
             engine.commands.push((command, kick));

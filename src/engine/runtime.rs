@@ -23,29 +23,13 @@ const RING_DEPTH: usize = 128;
 pub struct Core(JoinHandle<Result<(), CoreFailure>>);
 
 impl Core {
-    /// Runs the future that `make` returns to its end, on a thread pinned to `cpu`.
-    pub fn spawn<F>(
-        cpu: usize,
-        name: &str,
-        make: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<Core, CoreFailure>
-    where
-        F: Future<Output = ()> + 'static,
-    {
-        let make = || async {
-            make().await;
-            Ok(())
-        };
-        Core::spawn_watched(cpu, name, make, |_| {})
-    }
-
-    /// Does the same for a future that may fail, and tells how it ended. `ended` is called once, whatever
+    /// Runs the future that `make` returns to its end, on a thread pinned to `cpu`. `ended` is called once, whatever
     /// happens: with the future's result, with the reason why the executor could not be made, or with the message of a
     /// panic, which glommio itself would keep until somebody joins the thread.
     ///
     /// The thread is started and pinned here: glommio panics if it may not, and reads the topology of the CPUs from
     /// `/sys`, which a sandbox may hide.
-    pub fn spawn_watched<F>(
+    pub fn spawn<F>(
         cpu: usize,
         name: &str,
         make: impl FnOnce() -> F + Send + 'static,

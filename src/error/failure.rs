@@ -61,16 +61,6 @@ impl Failure {
     pub fn is_shown(&self) -> bool {
         self.shown
     }
-
-    /// Returns the first mistake without its place.
-    pub fn reason(&self) -> &Reason {
-        &self.mistakes.first().reason
-    }
-
-    /// Returns the lines with details, unfiltered.
-    pub fn cause(&self) -> &[String] {
-        &self.cause
-    }
 }
 
 impl fmt::Display for Failure {

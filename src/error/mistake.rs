@@ -187,10 +187,6 @@ impl Mistakes {
         Mistakes(mistakes)
     }
 
-    pub fn first(&self) -> &Mistake {
-        &self.0[0]
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
         self.0.iter()
     }

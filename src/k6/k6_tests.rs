@@ -41,7 +41,7 @@ pub(super) fn imported(text: &str) -> (Plan, Vec<String>) {
 #[track_caller]
 pub(super) fn refused(text: &str) -> String {
     let refusal = import_with(text, &[]).unwrap_err();
-    let reason = &refusal.first().reason;
+    let reason = &refusal.iter().next().unwrap().reason;
     assert!(reason.hint.is_some(), "{refusal}");
     reason.what.clone()
 }

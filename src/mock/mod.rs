@@ -128,7 +128,7 @@ impl Mock {
                 run_core(setup).await;
                 Ok(())
             };
-            let thread = Core::spawn_watched(*cpu, &format!("mock-{core}"), main, ended);
+            let thread = Core::spawn(*cpu, &format!("mock-{core}"), main, ended);
             mock.cores
                 .push(thread.map_err(|failure| io::Error::other(failure.what))?);
         }

@@ -18,7 +18,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The file `<output>.details.jsonl`. After a kill -9 it is readable up to the last second; an orderly end moves its
 /// lines into the document and removes it. Appending never panics and stops at the first failure; requests after it
-/// are counted in [`Self::lost`].
+/// are counted in [`Spooled::lost`].
 #[derive(Debug)]
 pub struct DetailSpool {
     path: PathBuf,
@@ -35,7 +35,6 @@ pub struct DetailSpool {
     realtime_offset: i128,
     /// Number of bytes of complete lines that are known to be written.
     good: u64,
-    written: u64,
     lost: u64,
     broken: bool,
     /// Number of lines of `append_line` in the buffer.
@@ -49,7 +48,6 @@ pub struct Spooled {
     path: PathBuf,
     file: File,
     good: u64,
-    pub written: u64,
     pub lost: u64,
 }
 
@@ -88,7 +86,6 @@ impl DetailSpool {
             by_iteration: false,
             realtime_offset,
             good: 0,
-            written: 0,
             lost: 0,
             broken: false,
             unflushed: 0,
@@ -135,17 +132,11 @@ impl DetailSpool {
         self.flush(unwritten)
     }
 
-    /// Returns the number of requests that could not be written.
-    pub fn lost(&self) -> u64 {
-        self.lost
-    }
-
     pub fn finish(self) -> Spooled {
         Spooled {
             path: self.path,
             file: self.file,
             good: self.good,
-            written: self.written,
             lost: self.lost,
         }
     }
@@ -157,7 +148,6 @@ impl DetailSpool {
         match outcome {
             Ok(()) => {
                 self.good += bytes;
-                self.written += lines;
                 Ok(())
             }
             Err(e) => {

@@ -57,10 +57,6 @@ impl OutputFiles {
         self.0.is_empty()
     }
 
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.iter().map(OutputFile::path)
-    }
-
     /// Returns the names of the documents as the summary shows them; standard output has none.
     pub fn names(&self) -> Vec<String> {
         self.0.iter().filter_map(OutputFile::name).collect()
@@ -138,13 +134,13 @@ mod tests {
         let now = OffsetDateTime::from_unix_timestamp(1_767_323_045).unwrap();
         let name = |ending: &str| folder.join(format!("test_run_20260102_030405{ending}"));
         let first = free_file(&folder, now).unwrap();
-        assert_eq!(first.path(), name(".json"));
+        assert_eq!(first.path, name(".json"));
         let second = free_file(&folder, now).unwrap();
-        assert_eq!(second.path(), name("_2.json"), "the first is still going on");
-        std::fs::write(first.path(), "{}").unwrap();
+        assert_eq!(second.path, name("_2.json"), "the first is still going on");
+        std::fs::write(&first.path, "{}").unwrap();
         drop((first, second));
         std::fs::write(name("_2.json.details.jsonl"), "left").unwrap();
-        assert_eq!(free_file(&folder, now).unwrap().path(), name("_3.json"));
+        assert_eq!(free_file(&folder, now).unwrap().path, name("_3.json"));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -26,7 +26,7 @@ const READER_LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A file for the document that was found writable before the run.
 #[derive(Clone, Debug)]
 pub struct OutputFile {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     way: Destination,
 }
 
@@ -77,10 +77,6 @@ impl OutputFile {
                 claim: Arc::new(claim),
             },
         })
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Returns the name as the summary shows it; `None` for standard output.

@@ -87,7 +87,7 @@ impl Gateway {
                 content_type: CONTENT_TYPE,
             };
             let mut answer = Answer::default();
-            last = match peer.exchange_into(&mut answer, Method::Put, &self.path, Some(body)) {
+            last = match peer.exchange(&mut answer, Method::Put, &self.path, Some(body)) {
                 // `localhost` often resolves to an address that the gateway does not listen on.
                 Err(e @ (ProbeError::Refused | ProbeError::Unreachable(_))) => {
                     Err(printable(&e.to_string(), SHOWN_CHARS_MAX))

@@ -110,7 +110,7 @@ fn resolve(
     tls: &TlsOptions,
 ) -> Result<Discovery, Failure> {
     let headers = headers_of(server, headers);
-    let found = discover::resolve_over(&server.base_url, &server.place, server.api, headers, tls);
+    let found = discover::resolve(&server.base_url, &server.place, server.api, headers, tls);
     let Some(name) = &server.name else { return found };
     let mut found = found.map_err(|e| e.within(&label(name)))?;
     for note in &mut found.notes {

@@ -237,8 +237,8 @@ mod tests {
             ..Default::default()
         });
         assert_eq!(
-            error.reason().what,
-            "simulator latency `gtp4\\u{1b}`: there is no such profile"
+            error.to_string().lines().next(),
+            Some("error: simulator latency `gtp4\\u{1b}`: there is no such profile")
         );
         assert_eq!(error.exit, ExitCode::Config);
         refused(SimOptions {

@@ -10,7 +10,7 @@ use super::args::SimOptions;
 use super::environment;
 use super::process::ChildProcess;
 use super::simulator_child::READY;
-use super::totals::{self, ServerTotals};
+use super::totals::ServerTotals;
 use crate::blocking_http::Peer;
 use crate::error::{Failure, printable};
 use crate::units::Masks;
@@ -93,10 +93,6 @@ impl SimulatorServer {
         format!("http://{}", self.authority)
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
@@ -110,11 +106,6 @@ impl SimulatorServer {
     /// call.
     pub fn check(&mut self) -> Result<(), Failure> {
         self.process.check()
-    }
-
-    /// Returns all of `/llmsim/stats`, counted since its start.
-    pub fn stats(&self) -> Result<serde_json::Value, Failure> {
-        totals::stats(&self.peer())
     }
 
     /// Returns its counts since `start` returned or since `reset_baseline`, without our own probes.

@@ -393,8 +393,8 @@ fn unusable_trusted_certificates_are_errors_with_place_and_reason() {
             insecure: false,
         };
         let error = TlsTarget::new("localhost", &options).unwrap_err();
-        assert!(error.reason().what.contains(part), "{error}");
+        assert!(error.to_string().contains(part), "{error}");
     }
     let error = TlsTarget::new("-", &TlsOptions::default()).unwrap_err();
-    assert!(error.reason().what.contains("not a name"), "{error}");
+    assert!(error.to_string().contains("not a name"), "{error}");
 }

@@ -48,7 +48,7 @@ fn a_close_as_the_last_act_of_a_core_reaches_the_peer_and_leaves_no_descriptor()
             stream.read(&mut [0; 8])
         });
         let before = descriptors();
-        let core = Core::spawn(allowed_cpus()[0], "net-test", move || async move {
+        let main = move || async move {
             let net = Net::new(options(vec![address])).unwrap();
             let over = Rc::new(Cell::new(false));
             let (task_net, task_over) = (net.clone(), over.clone());
@@ -63,7 +63,9 @@ fn a_close_as_the_last_act_of_a_core_reaches_the_peer_and_leaves_no_descriptor()
             });
             net.note_runnable();
             net.drive(yield_now, || over.get()).await.unwrap();
-        });
+            Ok(())
+        };
+        let core = Core::spawn(allowed_cpus()[0], "net-test", main, |_| {});
         core.unwrap().join().unwrap();
         assert_eq!(
             reader.join().unwrap().unwrap(),

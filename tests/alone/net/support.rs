@@ -38,7 +38,7 @@ where
     F: Future<Output = T> + 'static,
 {
     let (result, results) = channel();
-    let core = Core::spawn(allowed_cpus()[0], "net-test", move || async move {
+    let main = move || async move {
         let net = Net::new(options).unwrap();
         let over = Rc::new(Cell::new(false));
         let (task_net, task_over) = (net.clone(), over.clone());
@@ -55,7 +55,9 @@ where
         });
         net.note_runnable();
         net.drive(yield_now, || over.get()).await.unwrap();
-    });
+        Ok(())
+    };
+    let core = Core::spawn(allowed_cpus()[0], "net-test", main, |_| {});
     let outcome = results.recv_timeout(TEST_MAX).expect("the test hangs");
     core.unwrap().join().unwrap();
     outcome.unwrap_or_else(|panic| panic!("on the core: {panic}"))
