@@ -72,7 +72,10 @@ fn read(name: &OsStr, baselines: &Baselines) -> Result<Run, Failure> {
     let label = lossless(name.as_bytes());
     let path = match label.strip_prefix('@') {
         Some(name) => baselines.document(name)?,
-        None if name == STANDARD => return Ok(read_run(Path::new("/dev/stdin"), "stdin")?),
+        None if name == STANDARD => {
+            let read = read_run(Path::new("/dev/stdin"), "stdin");
+            return Ok(read.map_err(|mistake| mistake.reason.at(STANDARD_NAME, 0))?);
+        }
         None => PathBuf::from(name),
     };
     Ok(read_run(&path, &label)?)

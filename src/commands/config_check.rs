@@ -2,9 +2,12 @@
 //! can be read again.
 
 use crate::cli::{ConfigAction, ConfigArgs};
-use crate::config::{Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, load_plan};
+use crate::config::{
+    Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, ThresholdConfig, load_plan,
+};
 use crate::discover::api_of;
 use crate::error::{Mistake, Mistakes, Reason, is_unsafe, one_line, shown_path, yaml_escaped};
+use crate::plan::{Threshold, ThresholdMetric};
 use crate::units::Nanos;
 use crate::units::{format_duration, redact};
 use crate::workload::{Call, Prompts};
@@ -43,7 +46,7 @@ fn comment_lines(config: &Config) -> Vec<String> {
         out.push("threshold none: the exit code does not depend on the figures".to_owned());
     }
     let thresholds = config.thresholds.iter();
-    out.extend(thresholds.map(|t| format!("threshold {}: {}", t.metric, t.expression)));
+    out.extend(thresholds.map(threshold));
     out.push(format!("files     {}", files(config)));
     out.extend(config.notes.iter().map(|note| format!("note      {note}")));
     out
@@ -154,6 +157,17 @@ fn request(request: &RequestConfig, total: u64) -> String {
     };
     let timeout = format_duration(request.timeout);
     format!("{name}: {share:.1} %, {what}, timeout {timeout}")
+}
+
+/// Returns a threshold as it was written, and a limit of time with its unit.
+fn threshold(asked: &ThresholdConfig) -> String {
+    let text = format!("threshold {}: {}", asked.metric, asked.expression);
+    match Threshold::parse(&asked.metric, &asked.expression) {
+        Ok(parsed) if matches!(parsed.metric, ThresholdMetric::Trend(_)) => {
+            format!("{text} ({})", parsed.says())
+        }
+        _ => text,
+    }
 }
 
 fn files(config: &Config) -> String {

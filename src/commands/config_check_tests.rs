@@ -113,6 +113,24 @@ fn the_effective_plan_is_shown_with_the_documents_own_keys() {
     let text = checked(&["load", "--threshold", "failed: rate<0.5"]).unwrap();
     assert!(text.contains("# server    the built-in simulator"), "{text}");
     assert!(text.contains("# threshold failed: rate<0.5\n"), "{text}");
+    let shown = |metric: &str, expression: &str| {
+        threshold(&ThresholdConfig {
+            metric: metric.to_owned(),
+            expression: expression.to_owned(),
+            abort_on_fail: false,
+            delay_abort_eval: None,
+            place: Default::default(),
+        })
+    };
+    assert_eq!(
+        shown("latency", "p(95)<2"),
+        "threshold latency: p(95)<2 (latency p95 < 2 ms)"
+    );
+    assert_eq!(
+        shown("latency", "p(95)<2s"),
+        "threshold latency: p(95)<2s (latency p95 < 2 s)"
+    );
+    assert_eq!(shown("failed", "rate<0.5"), "threshold failed: rate<0.5");
 }
 
 #[test]

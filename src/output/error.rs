@@ -16,7 +16,9 @@ pub(crate) fn unwritten(path: &Path, action: &str, cause: &std::io::Error) -> Fa
         ErrorKind::PermissionDenied => {
             "choose a directory that you may write to with --output or --results-dir"
         }
-        ErrorKind::IsADirectory => "choose a file in it with --output",
+        ErrorKind::IsADirectory => {
+            "choose a file in it with --output, or give the directory to --results-dir for a file per run"
+        }
         _ => "choose another file with --output, or another directory with --results-dir",
     };
     let reason = Reason::new(format!("cannot {action}: {cause}")).hint(hint);

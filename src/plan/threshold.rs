@@ -230,7 +230,7 @@ impl Threshold {
         use MetricId::{Latency, LatencyOk, ServiceTime, Ttfa, Ttfb, Ttft};
         let of_answers = [Latency, LatencyOk, ServiceTime, Ttfb, Ttft, Ttfa];
         let is_time = matches!(self.metric, ThresholdMetric::Trend(id) if of_answers.contains(&id));
-        let is_bare = self.text.ends_with(|c: char| c.is_ascii_digit());
+        let is_bare = self.text.ends_with(|c: char| c.is_ascii_digit() || c == '.');
         (is_time && is_bare && self.value > 0.0 && self.value < MILLISECONDS_MIN).then(|| {
             let (key, text, value) = (&self.key, &self.text, decimal(self.value));
             format!(
