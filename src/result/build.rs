@@ -5,7 +5,7 @@ use crate::judge::Judged;
 use crate::plan::AnalysisLimits;
 use crate::report::Aggregator;
 use crate::result::analysis::analyse;
-use crate::result::groups::{Grouping, Traffic, metrics, rates, traffic};
+use crate::result::groups::{Grouping, metrics, rates, traffic};
 use crate::result::{
     Client, Finding, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow, PassFigures, Pushes,
     RowFigures, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals, warnings,
@@ -175,56 +175,6 @@ impl Totals {
             peak_connections: load.peak_connections(),
             peak_vus: load.peak_vus(),
             ..Totals::from(traffic(&merged.total))
-        }
-    }
-}
-
-/// Makes totals from the counts of requests; the counts of the cores are 0.
-impl From<Traffic> for Totals {
-    fn from(traffic: Traffic) -> Totals {
-        let Traffic {
-            requests,
-            ok,
-            failed,
-            interrupted,
-            by_outcome,
-            by_cause,
-            by_finish,
-            by_status,
-            output_tokens,
-            after_load,
-            token_source,
-            ok_without_text,
-            tokens_without_text,
-            untyped_streams,
-            interrupted_elapsed_max_seconds,
-        } = traffic;
-        Totals {
-            requests,
-            ok,
-            failed,
-            interrupted,
-            by_outcome,
-            by_cause,
-            by_finish,
-            by_status,
-            output_tokens,
-            after_load,
-            token_source,
-            ok_without_text,
-            tokens_without_text,
-            untyped_streams,
-            interrupted_elapsed_max_seconds,
-            in_flight: 0,
-            dropped_iterations: 0,
-            stale_reconnects: 0,
-            token_events: 0,
-            coalesced_events: 0,
-            bytes_sent: 0,
-            bytes_received: 0,
-            connections_opened: 0,
-            peak_connections: 0,
-            peak_vus: 0,
         }
     }
 }

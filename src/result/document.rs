@@ -6,12 +6,12 @@
 
 use crate::error::ExitCode;
 use crate::judge::{StepsResult, ThresholdResult};
-use crate::metrics::{AfterLoad, MetricId};
+use crate::metrics::MetricId;
 use crate::result::details;
 use crate::result::{
     Client, Contention, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow, MergedFigures,
     MetricFigures, Ordered, Pushes, Rates, Repeat, RowFigures, Schema, ServerTimings, ShardFigures, Spread,
-    StartFigures, TokenSources, WarmUp, Warning,
+    StartFigures, Totals, WarmUp, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -199,47 +199,6 @@ impl Host {
             cpu_quota: same(self.cpu_quota, cpu_quota),
         }
     }
-}
-
-/// The counts of the whole run: those of [`crate::result::Traffic`], and those of the cores.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Totals {
-    pub requests: u64,
-    pub ok: u64,
-    pub failed: u64,
-    pub interrupted: u64,
-    /// Requests by outcome; only the outcomes that occurred.
-    pub by_outcome: Ordered<u64>,
-    /// Failed requests by cause, for outcomes that have several.
-    pub by_cause: Ordered<u64>,
-    /// Answers by the finish reason that the server gave.
-    pub by_finish: Ordered<u64>,
-    /// Requests by status; only the statuses that occurred.
-    pub by_status: Ordered<u64>,
-    pub output_tokens: u64,
-    /// What of these counts came after the load had ended.
-    #[serde(default)]
-    pub after_load: AfterLoad,
-    pub token_source: TokenSources,
-    /// Ok answers without text.
-    pub ok_without_text: u64,
-    /// Tokens that the servers claim for them.
-    pub tokens_without_text: u64,
-    /// Event streams with another content type.
-    pub untyped_streams: u64,
-    /// Longest time that an interrupted request had taken so far, a lower bound of its latency.
-    pub interrupted_elapsed_max_seconds: f64,
-    /// Requests begun but not ended: 0 unless a worker failed.
-    pub in_flight: u64,
-    pub dropped_iterations: u64,
-    pub stale_reconnects: u64,
-    pub token_events: u64,
-    pub coalesced_events: u64,
-    pub bytes_sent: u64,
-    pub bytes_received: u64,
-    pub connections_opened: u64,
-    pub peak_connections: u64,
-    pub peak_vus: u64,
 }
 
 /// One part of a merged document.

@@ -1,40 +1,11 @@
 //! Counts and measurements of a group of requests: of all, of one server, or of one kind.
 
-use crate::metrics::{AfterLoad, Cause, METRICS, Outcome, SeriesTotals, TokenSource};
+use crate::metrics::{Cause, METRICS, Outcome, SeriesTotals, TokenSource};
 use crate::plan::Plan;
+use crate::result::Traffic;
 use crate::result::figures::{MetricFigures, Ordered};
 use crate::units::{Nanos, seconds};
 use serde::{Deserialize, Serialize};
-
-/// The counts of a group of requests.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Traffic {
-    pub requests: u64,
-    pub ok: u64,
-    pub failed: u64,
-    pub interrupted: u64,
-    /// Requests by outcome; only the outcomes that occurred.
-    pub by_outcome: Ordered<u64>,
-    /// Failed requests by cause, for outcomes that have several.
-    pub by_cause: Ordered<u64>,
-    /// Answers by the finish reason that the server gave.
-    pub by_finish: Ordered<u64>,
-    /// Requests by status; only the statuses that occurred.
-    pub by_status: Ordered<u64>,
-    pub output_tokens: u64,
-    /// Counts of requests that ended after the load.
-    #[serde(default)]
-    pub after_load: AfterLoad,
-    pub token_source: TokenSources,
-    /// Ok answers without text.
-    pub ok_without_text: u64,
-    /// Tokens that the servers claim for them.
-    pub tokens_without_text: u64,
-    /// Event streams with another content type.
-    pub untyped_streams: u64,
-    /// Longest time that an interrupted request had taken so far, a lower bound of its latency.
-    pub interrupted_elapsed_max_seconds: f64,
-}
 
 /// The source of output token counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

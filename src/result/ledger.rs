@@ -2,29 +2,7 @@
 
 use crate::error::ExitCode;
 use crate::metrics::{Account, Ledger, Outcome};
-use crate::result::{GroupFigures, Ordered, RunResult, Totals, Traffic};
-
-impl Traffic {
-    pub fn account(&self) -> Account {
-        Account {
-            started: self.requests,
-            ok: self.ok,
-            failed: self.failed,
-            interrupted: self.interrupted,
-        }
-    }
-}
-
-impl Totals {
-    pub fn account(&self) -> Account {
-        Account {
-            started: self.requests,
-            ok: self.ok,
-            failed: self.failed,
-            interrupted: self.interrupted,
-        }
-    }
-}
+use crate::result::{GroupFigures, Ordered, RunResult, Traffic};
 
 impl RunResult {
     /// Returns the ledger of the document's requests by kind, by outcome, and by server if there are several.

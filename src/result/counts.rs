@@ -1,0 +1,101 @@
+//! The counts of a run and of its groups of requests.
+
+use crate::metrics::{Account, AfterLoad};
+use crate::result::{Ordered, TokenSources};
+use serde::{Deserialize, Serialize};
+
+/// Defines both types from one list of fields. `Totals` does not hold a `Traffic` that serde flattens, because serde
+/// would read the fields into a buffer first, and errors in them would lose their place in the document.
+macro_rules! counts {
+    (
+        of_requests { $($(#[$about:meta])* $count:ident: $type:ty,)* }
+        of_cores { $($(#[$about_more:meta])* $more:ident: $more_type:ty,)* }
+    ) => {
+        /// The counts of a group of requests.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct Traffic {
+            $($(#[$about])* pub $count: $type,)*
+        }
+
+        /// The counts of the whole run: those of [`Traffic`], and those of the cores.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct Totals {
+            $($(#[$about])* pub $count: $type,)*
+            $($(#[$about_more])* pub $more: $more_type,)*
+        }
+
+        /// Makes totals from the counts of requests; the counts of the cores are 0.
+        impl From<Traffic> for Totals {
+            fn from(traffic: Traffic) -> Totals {
+                Totals {
+                    $($count: traffic.$count,)*
+                    $($more: 0,)*
+                }
+            }
+        }
+    };
+}
+
+counts! {
+    of_requests {
+        requests: u64,
+        ok: u64,
+        failed: u64,
+        interrupted: u64,
+        /// Requests by outcome; only the outcomes that occurred.
+        by_outcome: Ordered<u64>,
+        /// Failed requests by cause, for outcomes that have several.
+        by_cause: Ordered<u64>,
+        /// Answers by the finish reason that the server gave.
+        by_finish: Ordered<u64>,
+        /// Requests by status; only the statuses that occurred.
+        by_status: Ordered<u64>,
+        output_tokens: u64,
+        /// Counts of requests that ended after the load.
+        #[serde(default)]
+        after_load: AfterLoad,
+        token_source: TokenSources,
+        /// Ok answers without text.
+        ok_without_text: u64,
+        /// Tokens that the servers claim for them.
+        tokens_without_text: u64,
+        /// Event streams with another content type.
+        untyped_streams: u64,
+        /// Longest time that an interrupted request had taken so far, a lower bound of its latency.
+        interrupted_elapsed_max_seconds: f64,
+    }
+    of_cores {
+        /// Requests begun but not ended: 0 unless a worker failed.
+        in_flight: u64,
+        dropped_iterations: u64,
+        stale_reconnects: u64,
+        token_events: u64,
+        coalesced_events: u64,
+        bytes_sent: u64,
+        bytes_received: u64,
+        connections_opened: u64,
+        peak_connections: u64,
+        peak_vus: u64,
+    }
+}
+
+impl Traffic {
+    pub fn account(&self) -> Account {
+        account(self.requests, self.ok, self.failed, self.interrupted)
+    }
+}
+
+impl Totals {
+    pub fn account(&self) -> Account {
+        account(self.requests, self.ok, self.failed, self.interrupted)
+    }
+}
+
+fn account(started: u64, ok: u64, failed: u64, interrupted: u64) -> Account {
+    Account {
+        started,
+        ok,
+        failed,
+        interrupted,
+    }
+}
