@@ -43,6 +43,9 @@ pub struct Config {
     #[serde(serialize_with = "duration_span_text")]
     pub think_time: Span<Nanos>,
     pub requests: Vec<RequestConfig>,
+    /// Each user asks each kind of request once before kinds are drawn.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub each_kind_first: bool,
     /// Thresholds are judged step by step.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub steps: bool,

@@ -92,6 +92,7 @@ impl Plan {
                 servers: Vec::new(),
                 kinds: Vec::new(),
                 think_time: Span { min: 0, max: 0 },
+                each_kind_first: false,
             },
             warmup: 0,
             assignment: Assignment::Weighted,

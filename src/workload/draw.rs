@@ -84,13 +84,23 @@ impl Workload {
         }
     }
 
-    /// Draws a kind of the server by weight; a kind of weight 0 is never drawn.
+    /// Draws a kind of the server by weight; a kind of weight 0 is never drawn. With `each_kind_first` the first
+    /// requests of a user are one of each kind; users begin with different ones.
     fn pick_kind(&self, key: Key, server: u16) -> u16 {
         let kinds = || {
             (0u16..)
                 .zip(&self.kinds)
-                .filter(|(_, kind)| kind.server == server)
+                .filter(|(_, kind)| kind.server == server && kind.weight > 0)
         };
+        if self.each_kind_first {
+            let count = kinds().count() as u64;
+            let turn = (u64::from(key.vu) + key.iteration) % count.max(1);
+            if key.iteration < count
+                && let Some((index, _)) = kinds().nth(turn as usize)
+            {
+                return index;
+            }
+        }
         let total: u64 = kinds().map(|(_, kind)| u64::from(kind.weight)).sum();
         debug_assert!(total > 0, "the weights of a server's kinds sum to more than 0");
         let mut left = key.up_to(Choice::Kind, total.saturating_sub(1));
@@ -193,6 +203,7 @@ mod tests {
                 min: 10 * MILLISECOND,
                 max: 60 * MILLISECOND,
             },
+            each_kind_first: false,
         };
         workload.invariants();
         workload
@@ -300,6 +311,7 @@ mod tests {
             }],
             kinds: vec![kind("a", 1, chat(true, 0, 1, 2, 2))],
             think_time: Span { min: 0, max: 1 },
+            each_kind_first: false,
         };
         let mut counts = [0; 16];
         for vu in 0..40_000 {
@@ -369,6 +381,7 @@ mod tests {
                 min: 0,
                 max: Nanos::MAX,
             },
+            each_kind_first: false,
         };
         for iteration in [0, 1, u64::MAX] {
             workload.draw(u64::MAX, u32::MAX, iteration, 0, usize::MAX);
@@ -388,5 +401,28 @@ mod tests {
                 assert_eq!(a, b);
             }
         }
+    }
+
+    #[test]
+    fn each_kind_is_asked_first_and_the_rest_is_drawn_as_ever() {
+        let drawn = mixed();
+        let first = Workload {
+            each_kind_first: true,
+            ..mixed()
+        };
+        let count = drawn.kinds.iter().filter(|kind| kind.weight > 0).count() as u64;
+        assert!(count > 1);
+        for vu in 0..5 {
+            let kinds = |workload: &Workload, iterations: std::ops::Range<u64>| -> Vec<u16> {
+                iterations.map(|i| workload.draw(1, vu, i, 0, 1).kind).collect()
+            };
+            let mut begin = kinds(&first, 0..count);
+            begin.sort_unstable();
+            begin.dedup();
+            assert_eq!(begin.len() as u64, count, "user {vu}");
+            assert_eq!(kinds(&first, count..100), kinds(&drawn, count..100), "user {vu}");
+        }
+        let begins = |vu| first.draw(1, vu, 0, 0, 1).kind;
+        assert_ne!(begins(0), begins(1), "users do not all begin with the same kind");
     }
 }

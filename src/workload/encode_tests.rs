@@ -55,6 +55,7 @@ fn two_kinds() -> (Workload, Target) {
         }],
         kinds: vec![kind("stream", chat), kind("light", Call::Light)],
         think_time: Span { min: 0, max: 0 },
+        each_kind_first: false,
     };
     let target = Target {
         origin: "http://h:1".to_string(),

@@ -161,6 +161,8 @@ pub struct Workload {
     pub servers: Vec<Server>,
     pub kinds: Vec<RequestKind>,
     pub think_time: Span<Nanos>,
+    /// Each user asks each kind of a server once before kinds are drawn.
+    pub each_kind_first: bool,
 }
 
 /// The choices drawn for one request: the same for the same seed, VU and iteration, on any number of cores.

@@ -87,6 +87,7 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
             }],
             kinds,
             think_time: Span { min: 0, max: 0 },
+            each_kind_first: false,
         },
         warmup: 0,
         assignment: Assignment::Weighted,

@@ -70,6 +70,28 @@ fn every_profile_runs_in_a_hundredth_of_its_time() {
 }
 
 #[test]
+fn a_short_run_of_endpoints_asks_each_kind_at_least_once() {
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let args = [
+        "endpoints",
+        "--iterations",
+        "6",
+        "--think-time",
+        "0",
+        "-o",
+        &output,
+    ];
+    ran(&args).expect(0);
+    let document = document(&output);
+    let kinds = document["kinds"].as_object().unwrap();
+    assert_eq!(kinds.len(), 6);
+    for (name, kind) in kinds {
+        assert_eq!(kind["totals"]["requests"], 1, "{name}");
+    }
+}
+
+#[test]
 fn the_profile_endpoints_asks_each_path_as_often_as_the_simulator_counts() {
     let dir = Dir::new();
     let output = dir.path("result.json");

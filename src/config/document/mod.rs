@@ -51,7 +51,7 @@ const PATH_BYTES_MAX: usize = 4_096;
 pub const REPEAT_MAX: u32 = 100;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 34] = [
     "description",
     "validate",
     "require_fit",
@@ -69,6 +69,7 @@ const KEYS: [&str; 33] = [
     "models",
     "prompts",
     "requests",
+    "each_kind_first",
     "max_tokens_key",
     "stream_options",
     "steps",
@@ -122,6 +123,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
             .unwrap_or(GRACEFUL_DEFAULT),
         think_time: read_think_time(&mut reader, holds_think, think),
         requests,
+        each_kind_first: reader.boolean(&fields, "each_kind_first").unwrap_or(false),
         steps: reader.boolean(&fields, "steps").unwrap_or(false),
         simulator,
         thresholds: read_thresholds(&mut reader, &fields, THRESHOLDS, file),

@@ -30,6 +30,7 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
         servers: built.servers,
         kinds: built.kinds,
         think_time: config.think_time,
+        each_kind_first: config.each_kind_first,
     };
     workload.invariants();
     let shard = config.run.shard.unwrap_or(Shard::WHOLE);
