@@ -1,15 +1,18 @@
 //! The subcommand `mock`: runs the mock as a process of its own.
 
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::MockArgs;
-use crate::error::{ExitCode, Failure, Reason};
-use crate::host::{allowed_cpus, raise_open_files};
+use crate::error::{ExitCode, Failure, Reason, hint_for_shortage};
+use crate::host::preflight::ring_bytes;
+use crate::host::{self, HostFacts, Need, allowed_cpus, plan_cpus, raise_open_files};
 use crate::mock::budget::Budget;
 use crate::mock::fault::FaultPlan;
 use crate::mock::{Mock, MockOptions};
+use crate::net;
 use crate::signals::{Phase, Signals};
 
 /// The number of connections that the completion queue is sized for. More work as well.
@@ -20,6 +23,8 @@ const CONNECTIONS_EXPECTED: u32 = 8192;
 pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failure> {
     args.check()?;
     let signals = Signals::watch(Phase::Load, |_| {})?;
+    let cpus = cpus(args)?;
+    check_host(&cpus, args.listen.len())?;
     raise_open_files();
     let counts = args.faults.as_ref().map_or(&[][..], |f| f.0.as_slice());
     let options = MockOptions {
@@ -36,10 +41,7 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
         close_after_stream: args.close_after_stream,
         budget: args.token_rate.map(|rate| Arc::new(Budget::new(rate))),
         nagle: args.nagle,
-        cpus: match &args.cpus {
-            Some(list) => list.0.clone(),
-            None => allowed_cpus().into_iter().take(1).collect(),
-        },
+        cpus,
         connections: CONNECTIONS_EXPECTED,
     };
     let mut mocks = Vec::new();
@@ -48,22 +50,72 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
             listen: *listen,
             ..options.clone()
         };
-        mocks.push(Mock::start(options).map_err(|e| {
-            let reason = Reason::new(format!("`{listen}`: {e}"))
-                .hint("name a free port, or use port 0 for any free port");
-            Failure::new(ExitCode::Host, reason.at("--listen", 0))
-        })?);
+        mocks.push(Mock::start(options).map_err(|e| start_failure(*listen, &e))?);
     }
-    let mut out = std::io::stdout().lock();
-    for mock in &mocks {
-        // Whoever started the mock may have closed its output; then it still serves until its time is over.
-        let _ = writeln!(out, "listening http://{}", mock.address).and_then(|()| out.flush());
-    }
-    drop(out);
+    say_addresses(&mocks)?;
     let wait = Duration::from_secs(args.max_seconds);
     if signals.received.recv_timeout(wait).is_err() {
         say("mock: stopped after --max-seconds");
     }
     mocks.into_iter().for_each(Mock::stop);
     Ok(ExitCode::Ok)
+}
+
+/// Returns the CPUs of the mock's threads: the first that this process may use, unless others are named.
+fn cpus(args: &MockArgs) -> Result<Vec<usize>, Failure> {
+    let named = args.cpus.as_ref().map(|list| list.0.as_slice());
+    let one = named.is_none().then_some(1);
+    Ok(plan_cpus(&allowed_cpus(), one, named, false)?.workers)
+}
+
+/// Checks that this host allows what the mock's threads need, as a load does, before one is started.
+fn check_host(cpus: &[usize], listeners: usize) -> Result<(), Failure> {
+    let need = Need {
+        vus: 1,
+        cores: u32::try_from(cpus.len() * listeners).unwrap_or(u32::MAX),
+        addresses: 1,
+        ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(CONNECTIONS_EXPECTED)),
+        backlog: 0,
+    };
+    host::check(&mut HostFacts::read(), &need)?;
+    Ok(())
+}
+
+/// Returns the failure of a mock that cannot start: its address, or what this host is short of.
+fn start_failure(listen: SocketAddr, e: &Error) -> Failure {
+    let hint = match (e.kind(), e.raw_os_error().and_then(hint_for_shortage)) {
+        (ErrorKind::AddrInUse, _) if listen.port() == 0 => {
+            "no local port is free: close connections, or widen net.ipv4.ip_local_port_range with sysctl"
+        }
+        (ErrorKind::AddrInUse, _) => {
+            "something listens there: name a free port, or use port 0 for any free port"
+        }
+        (ErrorKind::AddrNotAvailable, _) => "name an address of this host, such as 127.0.0.1 or 0.0.0.0",
+        (ErrorKind::PermissionDenied, _) if listen.port() > 0 && listen.port() < 1024 => {
+            "ports below 1024 need the capability CAP_NET_BIND_SERVICE: use a higher port, or port 0 for any free port"
+        }
+        (_, Some(hint)) => hint,
+        (_, None) => "`llmload-uring probe` says what this host does not allow",
+    };
+    let reason = Reason::new(format!("`{listen}`: {e}")).hint(hint);
+    Failure::new(ExitCode::Host, reason.at("--listen", 0))
+}
+
+fn unwritten(e: &Error) -> Failure {
+    let reason = Reason::new(format!("cannot write: {e}"));
+    let hint = "the mock prints its addresses there: free some space, or redirect it elsewhere";
+    Failure::new(ExitCode::Output, reason.hint(hint).at("standard output", 0))
+}
+
+/// Prints the address of each mock on standard output, one per line. Whoever started the mock may have closed its
+/// output; then it still serves until its time is over.
+fn say_addresses(mocks: &[Mock]) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    for mock in mocks {
+        match writeln!(out, "listening http://{}", mock.address).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != ErrorKind::BrokenPipe => return Err(unwritten(&e)),
+            _ => {}
+        }
+    }
+    Ok(())
 }

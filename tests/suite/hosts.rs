@@ -405,3 +405,70 @@ fn a_cpu_quota_is_noted_at_the_start_and_a_throttled_run_is_not_fit() {
     assert_eq!(document["host"]["cpu_quota"], 0.05);
     assert!(document["client"]["throttled_periods"].as_u64().unwrap() > 0);
 }
+
+/// The mock under `tool`, which becomes it.
+fn mock_under(tool: &[&str], more: &[&str]) -> Ended {
+    let mut command = Command::new(tool[0]);
+    command.args(&tool[1..]).arg(EXE);
+    command.args(["mock", "--max-seconds", "20"]).args(more);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    Live::spawn(&mut command).wait()
+}
+
+#[test]
+fn a_mock_on_a_host_that_lacks_something_says_what_as_a_load_does() {
+    const NAME: &str = "a_mock_on_a_host_that_lacks_something_says_what_as_a_load_does";
+    if !can(
+        NAME,
+        "python3 and seccomp on x86-64",
+        &["python3", "-c", DENY, "425", "1"],
+    ) {
+        return;
+    }
+    // Numbers of x86-64: io_uring_setup, io_uring_enter, sched_setaffinity, prlimit64, and socket.
+    for (call, errno, what) in [
+        ("425", "1", "io_uring_setup"),
+        ("425", "38", "io_uring"),
+        ("426", "1", "io_uring_enter"),
+        ("203", "1", "sched_setaffinity"),
+        ("302", "1", "prlimit64"),
+        ("41", "1", "--listen"),
+    ] {
+        let ended = mock_under(&["python3", "-c", DENY, call, errno], &[]).expect(111);
+        ended.one_error(what);
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("name a free port"), "{}", ended.stderr);
+    }
+    let few_files = mock_under(&["/bin/sh", "-c", "ulimit -n 20; exec \"$@\"", "sh"], &[]).expect(111);
+    few_files.one_error("open files: the limit is 20");
+    let full = mock_under(&["/bin/sh", "-c", "exec \"$@\" > /dev/full", "sh"], &[]).expect(112);
+    full.one_error("standard output: cannot write: No space left");
+}
+
+#[test]
+fn an_address_that_the_mock_cannot_have_is_refused_with_the_reason() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    let at = |args: &[&str]| mock_under(&["/usr/bin/env"], args);
+    let in_use = at(&["--listen", &port]).expect(111);
+    in_use.one_error(&format!("--listen: `{port}`: Address already in use"));
+    assert!(
+        in_use.stderr.contains("something listens there"),
+        "{}",
+        in_use.stderr
+    );
+    let foreign = at(&["--listen", "203.0.113.1:0"]).expect(111);
+    assert!(
+        foreign.stderr.contains("name an address of this host"),
+        "{}",
+        foreign.stderr
+    );
+    let first = mock(mock_options());
+    let again = at(&["--listen", &first.address.to_string()]).expect(111);
+    again.one_error("Address already in use");
+    let cpu = at(&["--cpus", "8191"]);
+    assert_eq!(cpu.code, Some(104), "{}", cpu.stderr);
+}
