@@ -4,7 +4,9 @@ use crate::cli::{DocumentArgs, PushArgs, ServerArgs, ShardArgs, StageList};
 use crate::host::CpuList;
 use crate::units::Nanos;
 use crate::units::Span;
-use crate::units::{Secret, parse_count_span, parse_duration_span, parse_load_time, parse_short_time};
+use crate::units::{
+    Secret, parse_count_span, parse_duration_span, parse_load_time, parse_pause, parse_short_time,
+};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -75,7 +77,7 @@ pub struct RunArgs {
     pub time_scale: Option<f64>,
 
     /// How long requests that are still running at the end may take to finish [profile's, or 30s]
-    #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = parse_load_time, help_heading = LOAD)]
+    #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = parse_pause, help_heading = LOAD)]
     pub graceful_stop: Option<Nanos>,
 
     #[command(flatten)]

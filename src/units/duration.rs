@@ -64,7 +64,7 @@ pub mod bare {
     pub const LOAD: Nanos = 999 * SECOND;
     /// For the time that a whole request may take.
     pub const REQUEST: Nanos = 600 * SECOND;
-    /// For pauses, and for the time that a part of a request may take.
+    /// For pauses, for the time that a part of a request may take, and for what comes after a load.
     pub const PART: Nanos = 60 * SECOND;
     /// For times that are milliseconds in practice.
     pub const SHORT: Nanos = 999 * MILLISECOND;
@@ -90,6 +90,11 @@ pub fn parse_duration_up_to(text: &str, bare_max: Nanos) -> Result<Nanos, Reason
 /// Reads the length of a load or of one of its parts.
 pub fn parse_load_time(text: &str) -> Result<Nanos, Reason> {
     parse_duration_up_to(text, bare::LOAD)
+}
+
+/// Reads a pause, or the time that requests have after a load.
+pub fn parse_pause(text: &str) -> Result<Nanos, Reason> {
+    parse_duration_up_to(text, bare::PART)
 }
 
 /// Reads a time that is milliseconds in practice.
@@ -148,7 +153,7 @@ pub fn parse_span<T: PartialOrd + Copy>(
 
 /// Reads a range of durations: `10ms-60ms`, `100ms` or `0`.
 pub fn parse_duration_span(text: &str) -> Result<Span<Nanos>, Reason> {
-    parse_span(text, |part| parse_duration_up_to(part, bare::PART))
+    parse_span(text, parse_pause)
 }
 
 /// Reads a range of counts: `50-200` or `50`.

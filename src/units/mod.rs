@@ -10,7 +10,7 @@ mod span;
 pub use duration::{
     bare, check_duration, duration_span_text, duration_text, format_duration, format_duration_span,
     format_span, optional_duration_text, parse_count_span, parse_duration, parse_duration_span,
-    parse_duration_up_to, parse_load_time, parse_short_time, parse_span,
+    parse_duration_up_to, parse_load_time, parse_pause, parse_short_time, parse_span,
 };
 pub use figures::{
     elapsed, grouped, grouped_decimals, percent, percent_with, rate, significant, time, time_unit,

@@ -407,6 +407,7 @@ fn bare_max(path: &str, key: &str) -> Nanos {
         ("analysis.", _) => bare::PART,
         (_, "timeout") => bare::REQUEST,
         (_, "connect_timeout" | "first_token_timeout" | "idle_timeout") => bare::PART,
+        (_, "graceful_stop" | "graceful_ramp_down" | "delayAbortEval") => bare::PART,
         _ => bare::LOAD,
     }
 }

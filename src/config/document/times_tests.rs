@@ -14,11 +14,11 @@ const TIMES: [(&str, Option<&str>); 26] = [
     ),
     (
         "executor: ramping-vus\nstages: [{duration: 1s, target: 2}]\ngraceful_ramp_down: TIME\n",
-        Some("999"),
+        Some("60"),
     ),
     (
         "executor: constant-vus\nduration: 1s\ngraceful_stop: TIME\n",
-        Some("999"),
+        Some("60"),
     ),
     (
         "executor: constant-vus\nduration: 1s\nwarmup: TIME\n",
@@ -63,7 +63,7 @@ const TIMES: [(&str, Option<&str>); 26] = [
     (
         "executor: constant-vus\nduration: 1s\nthresholds: {failed: {threshold: rate<1, abortOnFail: true, \
          delayAbortEval: TIME}}\n",
-        Some("999"),
+        Some("60"),
     ),
     ("workload: {users: 1, duration_seconds: TIME}\n", None),
     (
