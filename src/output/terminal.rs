@@ -116,19 +116,20 @@ pub(super) fn size() -> Option<(usize, usize)> {
     (columns > 0 && rows > 0).then_some((columns, rows))
 }
 
-/// Returns the columns of standard output, or of standard error, if it is a terminal, and whether it shows colours.
-pub fn terminal_of(stdout: bool) -> (Option<usize>, bool) {
+/// Returns the columns and rows of standard output, or of standard error, if it is a terminal, and whether it shows
+/// colours.
+pub fn terminal_of(stdout: bool) -> (Option<(usize, usize)>, bool) {
     let size = match stdout {
         true => rustix::termios::tcgetwinsize(std::io::stdout()),
         false => rustix::termios::tcgetwinsize(std::io::stderr()),
     };
-    let columns = size
+    let size = size
         .ok()
-        .map(|size| usize::from(size.ws_col))
-        .filter(|columns| *columns > 0);
+        .map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)));
+    let size = size.filter(|(columns, rows)| *columns > 0 && *rows > 0);
     let shows = moves_cursor(std::env::var_os("TERM").as_deref());
     let colour = stdout && shows && has_colour(std::env::var_os("NO_COLOR").as_deref());
-    (columns, columns.is_some() && colour)
+    (size, size.is_some() && colour)
 }
 
 fn moves_cursor(term: Option<&OsStr>) -> bool {

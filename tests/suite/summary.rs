@@ -5,6 +5,7 @@ use crate::common::*;
 use crate::output_golden::{assert_golden, result, result_of, run};
 use llmload_uring::error::ExitCode;
 use llmload_uring::metrics::Outcome;
+use llmload_uring::mock::fault::Fault;
 use llmload_uring::output::{SUMMARY_LINES_MAX, View, summary};
 use llmload_uring::plan::AnalysisLimits;
 use llmload_uring::report::Aggregator;
@@ -151,7 +152,7 @@ fn several_servers_have_a_row_each() {
 #[test]
 fn a_narrow_terminal_has_fewer_columns_and_no_wider_line() {
     let view = |columns| View {
-        columns: Some(columns),
+        size: Some((columns, 30)),
         ..saved(false)
     };
     golden("narrow", &usual(), &view(60));
@@ -299,4 +300,50 @@ fn the_summary_is_brief_unless_all_of_it_is_asked_for_by_option_or_variable() {
     let by_variable = Live::spawn(program().args(args).env("LLMLOAD_SUMMARY", "full"));
     let by_variable = by_variable.wait().expect(0);
     assert!(has_all(&by_variable.stdout), "{}", by_variable.stdout);
+}
+
+#[test]
+fn every_exit_code_but_0_has_an_error_that_says_why() {
+    let mut result = usual();
+    for exit in ExitCode::ALL {
+        result.run.exit_code = exit;
+        let failure = result.failure();
+        assert_eq!(failure.is_none(), exit == ExitCode::Ok, "{exit:?}");
+        if let Some(failure) = failure {
+            assert_eq!(failure.exit, exit);
+            let text = failure.to_string();
+            assert!(text.starts_with("error: ") && text.contains("\nhint: "), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_merge_that_ends_with_another_code_than_0_prints_an_error() {
+    let mut options = mock_options();
+    options.faults = faults(&[(Fault::Status(503), 10)], 10);
+    let mock = mock(options);
+    let (dir, target) = (Dir::new(), format!("http://{}", mock.address));
+    let merged = |thresholds: &str| {
+        let text = format!(
+            "executor: per-vu-iterations\nvus: 2\niterations: 2\nmax_duration: 20s\nmodels: [m]\nprompts: [Hi]\n\
+             requests:\n  - {{ name: stream, weight: 1, kind: chat, stream: true, max_tokens: 5, timeout: 20s }}\n\
+             {thresholds}"
+        );
+        let profile = dir.write("shared.yaml", &text);
+        let paths = ["1/2", "2/2"].map(|shard| {
+            let path = dir.path(&format!("{}.json", &shard[..1]));
+            ran(&[&profile, "--shard", shard, "--target", &target, "-o", &path]);
+            path
+        });
+        ran(&["merge", &paths[0], &paths[1]])
+    };
+    let nothing = merged("").expect(115);
+    nothing.one_error("not one of 4 requests succeeded: 4 failed, 0 were still running at the end");
+    let failed = merged("thresholds: { failed: \"rate<0.5\" }\n").expect(99);
+    failed.one_error("the only threshold failed");
+    assert!(
+        failed.stdout.contains("FAIL  failed < 50 %   100 %"),
+        "{}",
+        failed.stdout
+    );
 }

@@ -36,9 +36,9 @@ fn write(page: &mut Page, title: &str, groups: &Ordered<GroupFigures>, rows_max:
         ("failed", 0),
         ("req/s", 3),
         ("tok/s", 2),
-        ("latency", 0),
+        ("latency p50", 0),
         ("p99", 1),
-        ("ttft", 1),
+        ("ttft p50", 1),
         ("p99", 4),
     ];
     let mut table = Table::new(title, &columns);

@@ -20,8 +20,11 @@ use crate::output::terminal::terminal_of;
 use crate::result::{Layout, RunResult};
 use page::Page;
 
-/// The number of lines that a terminal of 24 shows at once, with one for the prompt.
-pub const SUMMARY_LINES_MAX: usize = 23;
+/// The number of lines that a terminal of 24 shows at once, with two for the prompt.
+pub const SUMMARY_LINES_MAX: usize = 22;
+const PROMPT_LINES: usize = 2;
+/// The fewest and the most lines, however low or high the terminal is.
+const LINES: (usize, usize) = (16, 40);
 /// The width of a summary in a file or a pipe.
 const WIDTH: usize = 80;
 /// The widest page: longer lines are harder to read than more of them.
@@ -30,8 +33,8 @@ const WIDTH_MAX: usize = 100;
 /// How a summary is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    /// Columns; `None` for a file or a pipe.
-    pub columns: Option<usize>,
+    /// Columns and rows; `None` for a file or a pipe.
+    pub size: Option<(usize, usize)>,
     pub colour: bool,
     /// All figures, on as many lines as they need.
     pub full: bool,
@@ -45,7 +48,7 @@ impl View {
     /// The summary as a document or a pipe has it.
     pub fn plain(full: bool) -> View {
         View {
-            columns: None,
+            size: None,
             colour: false,
             full,
             saved: Vec::new(),
@@ -55,9 +58,9 @@ impl View {
 
     /// The summary for standard output, or for standard error if that has to do.
     pub fn of_terminal(full: bool, stdout: bool) -> View {
-        let (columns, colour) = terminal_of(stdout);
+        let (size, colour) = terminal_of(stdout);
         View {
-            columns,
+            size,
             colour,
             ..View::plain(full)
         }
@@ -69,8 +72,13 @@ impl View {
     }
 
     fn page(&self) -> Page {
-        let columns = self.columns.unwrap_or(WIDTH);
+        let columns = self.size.map_or(WIDTH, |(columns, _)| columns);
         Page::new(columns.min(WIDTH_MAX), self.colour)
+    }
+
+    fn lines_max(&self) -> usize {
+        let rows = self.size.map(|(_, rows)| rows.saturating_sub(PROMPT_LINES));
+        rows.map_or(SUMMARY_LINES_MAX, |rows| rows.clamp(LINES.0, LINES.1))
     }
 
     /// Where a reader finds what the summary leaves out.
@@ -133,6 +141,8 @@ impl Room {
         Room::tight(3, 2, 1),
         Room::tight(3, 0, 1),
     ];
+    /// For a terminal on which nothing fits.
+    const LEAST: Room = Room::tight(3, 4, 3);
     const LESS: Room = Room {
         times: 4,
         servers: 5,
@@ -173,19 +183,13 @@ pub fn summary(result: &RunResult, view: &View) -> String {
     if view.full {
         return full::summary(result, view);
     }
-    let mut pages = Room::BY_SIZE.iter().map(|room| {
-        let page = brief(result, view, room);
-        let lines_max = lines_max(page.width);
-        page.without_blanks(lines_max)
-    });
-    let fitting = pages.clone().find(|page| page.lines() <= lines_max(page.width));
-    let page = fitting.or_else(|| pages.next_back());
-    page.map_or(String::new(), Page::into_text)
-}
-
-/// What is narrow is mostly higher: half of a split screen.
-fn lines_max(width: usize) -> usize {
-    SUMMARY_LINES_MAX + WIDTH.saturating_sub(width) / 4
+    let of_room = |room: &Room| brief(result, view, room).without_blanks(view.lines_max());
+    let fitting = Room::BY_SIZE
+        .iter()
+        .map(of_room)
+        .find(|page| page.lines() <= view.lines_max());
+    // What scrolls away whatever is left out, on a narrow terminal, may as well have its rows.
+    fitting.unwrap_or_else(|| of_room(&Room::LEAST)).into_text()
 }
 
 fn brief(result: &RunResult, view: &View, room: &Room) -> Page {

@@ -65,7 +65,10 @@ pub(super) fn users(page: &mut Page, result: &RunResult) {
     let t = &result.totals;
     let cells = [
         format!("{} at the peak", grouped(t.peak_vus)),
-        format!("{} connections", grouped(t.peak_connections)),
+        match t.peak_connections {
+            1 => "1 connection".to_owned(),
+            n => format!("{} connections", grouped(n)),
+        },
     ];
     page.row("users", &cells);
 }
