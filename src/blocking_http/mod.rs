@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::blocking_http::wire::Wire;
 use crate::error::{is_shortage, lossless, printable};
-use crate::http1::{Body, ContentType, HttpError, Limits, Method, ResponseParser, Step, encode};
+use crate::http1::{Body, ContentType, HttpError, Limits, Method, ResponseParser, Step, encode, location};
 use crate::metrics::TlsFailure;
 use crate::tls::TlsTarget;
 
@@ -28,6 +28,8 @@ pub struct Answer {
     /// Status code; 0 until the head has arrived.
     pub status: u16,
     pub content_type: ContentType,
+    /// The target of a redirect.
+    pub location: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -141,28 +143,44 @@ impl Peer<'_> {
 }
 
 fn read(wire: &mut Wire, parser: &mut ResponseParser, answer: &mut Answer) -> Result<(), ProbeError> {
+    let mut head = Vec::new();
     loop {
         let bytes = wire.receive()?;
         if bytes.is_empty() {
             parser.eof().map_err(ProbeError::Http)?;
             return Ok(());
         }
-        if consume(parser, bytes, answer)? {
+        if consume(parser, bytes, &mut head, answer)? {
             return Ok(());
         }
     }
 }
 
 /// Adds `input` to the answer; returns true when the answer is complete.
-fn consume(parser: &mut ResponseParser, mut input: &[u8], answer: &mut Answer) -> Result<bool, ProbeError> {
+fn consume(
+    parser: &mut ResponseParser,
+    mut input: &[u8],
+    head_bytes: &mut Vec<u8>,
+    answer: &mut Answer,
+) -> Result<bool, ProbeError> {
     loop {
         let consumed = match parser.step(input, &LIMITS).map_err(ProbeError::Http)? {
-            Step::NeedMore => return Ok(false),
+            Step::NeedMore => {
+                if answer.status == 0 {
+                    // At most what the parser allows a head to have.
+                    head_bytes.extend_from_slice(input);
+                }
+                return Ok(false);
+            }
             Step::End { .. } => return Ok(true),
             Step::Interim { consumed, .. } => consumed,
             Step::Head { consumed, head } => {
                 answer.status = head.status;
                 answer.content_type = head.content_type;
+                head_bytes.extend_from_slice(&input[..consumed]);
+                if (300..400).contains(&head.status) {
+                    answer.location = location(head_bytes).map(|location| lossless(location).into_owned());
+                }
                 consumed
             }
             Step::Body { consumed, data } => {

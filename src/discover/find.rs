@@ -2,7 +2,9 @@
 
 use crate::blocking_http::{Answer, Peer, ProbeError};
 use crate::discover::crossed::{says_tls, silent, wants_tls};
+use crate::discover::next_step::{hide, masks};
 use crate::discover::paths::Places;
+use crate::discover::redirected::{self, is_redirect, leads_elsewhere};
 use crate::discover::refused::{is_refusal, refused};
 use crate::discover::{STATS_PATH, Service, Url, unfit, unusable};
 use crate::error::{Failure, printable};
@@ -92,9 +94,43 @@ pub(super) fn find_api(
             Ok(given(Models::NoList, Some(note)))
         }
         Some((prefix, answer)) => Err(refused(url, &format!("{prefix}/models"), answer, peer.headers)),
+        None if let Some(failure) = redirected(url, places, peer, &answers) => Err(failure),
         None if places.given => Ok(given(Models::NoList, None)),
         None => Err(no_models_list(url, places, &answers)),
     }
+}
+
+/// Returns the failure for a models list that is redirected. A known path may answer all the same, unless the redirect
+/// leads to another server.
+fn redirected(
+    url: &Url,
+    places: &Places,
+    peer: &Peer<'_>,
+    answers: &[(&String, Result<Answer, ProbeError>)],
+) -> Option<Failure> {
+    let origin = url.origin();
+    let counts = |answer: &Answer| {
+        let location = answer.location.as_deref().unwrap_or("");
+        is_redirect(answer.status) && (!places.given || leads_elsewhere(location, &origin))
+    };
+    let mut answers = answers.iter();
+    let (prefix, answer) = answers.find_map(|(prefix, answer)| {
+        let answer = answer.as_ref().ok().filter(|answer| counts(answer))?;
+        Some((prefix, answer))
+    })?;
+    let masks = masks(peer.headers, url.query.trim_start_matches('?'));
+    let (status, location, path) = (
+        answer.status,
+        answer.location.as_deref(),
+        format!("{prefix}/models"),
+    );
+    let meaning = redirected::meaning(location, &masks);
+    let what = format!("target {origin}: GET {path}: status {status}: {meaning}");
+    let next = match places.given {
+        true => redirected::next_step(location.map(|l| l.trim_end_matches("/models")), &origin, prefix),
+        false => redirected::next_step(location, &origin, &path),
+    };
+    Some(unfit(what, hide(&next, &masks)))
 }
 
 impl Found {

@@ -2,13 +2,16 @@
 
 mod crossed;
 mod find;
+mod next_step;
 mod paths;
+mod redirected;
 mod refused;
 mod url;
 mod validate;
 mod wait;
 
 pub use find::Models;
+pub use next_step::next_step_after;
 pub use url::Url;
 pub use validate::{Question, VALIDATION_LIMIT, validate};
 pub use wait::wait_until_ready;

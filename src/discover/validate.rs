@@ -9,35 +9,22 @@ use crate::api::{
     Generation, ReadEvent, ReadSide, Row, StreamEnd, StreamState, TokenLimitKey, Wording, WriteBody,
 };
 use crate::blocking_http::{Answer, Peer};
-use crate::discover::refused::{is_refusal, meaning, next_step};
+use crate::discover::next_step::{hide, hint, is_about_usage, masks, refuses_limit};
+use crate::discover::redirected::{self, is_redirect};
+use crate::discover::refused::{is_refusal, meaning};
 use crate::discover::unfit;
-use crate::error::{Failure, lossless, printable};
+use crate::error::{Failure, lossless};
 use crate::http1::{Body, ContentType, Method};
 use crate::metrics::{FinishWord, Outcome};
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
 use crate::tls::TlsTarget;
-use crate::units::{Cut, Masks};
+use crate::units::Masks;
 use crate::workload::Target;
 
 /// The time limit for all checks together. A smoke run of ten seconds with validation ends within thirty.
 pub const VALIDATION_LIMIT: Duration = Duration::from_secs(18);
 /// The token limit of a check: enough for a first token and a finish, and the minimum of the Responses API.
 const TOKENS: u32 = 16;
-/// The number of characters of a body that an error shows.
-const SHOWN_CHARS_MAX: usize = 160;
-/// The number of characters in which secrets are looked for: a whole body may be a megabyte.
-const SEARCHED_CHARS_MAX: usize = 4096;
-/// The words with which servers refuse a member that they do not know.
-const REFUSALS: [&str; 8] = [
-    "unsupported",
-    "not supported",
-    "not permitted",
-    "extra_forbidden",
-    "unknown",
-    "unexpected",
-    "unrecognized",
-    "not allowed",
-];
 
 /// The values of a request for a completion.
 #[derive(Clone, Copy, Debug)]
@@ -67,9 +54,7 @@ impl Question<'_> {
             return None;
         }
         let says = lossless(&answer.body).to_lowercase();
-        let refuses = |member: &str| says.contains(member) && REFUSALS.iter().any(|word| says.contains(word));
-        let is_limit = says.contains("max_completion_tokens") || refuses("max_tokens");
-        if self.wording.token_limit.is_none() && is_limit {
+        if self.wording.token_limit.is_none() && refuses_limit(&says) {
             let wording = Wording {
                 token_limit: Some(TokenLimitKey::MaxCompletionTokens),
                 ..self.wording
@@ -79,9 +64,8 @@ impl Question<'_> {
                 "the server refuses `max_tokens`, so the run sends `max_completion_tokens`",
             ));
         }
-        let is_usage = says.contains("stream_options") || says.contains("include_usage");
         let streams = matches!(check.judge, Judge::Stream(_));
-        if self.wording.stream_options.is_none() && streams && is_usage {
+        if self.wording.stream_options.is_none() && streams && is_about_usage(&says) {
             let wording = Wording {
                 stream_options: Some(false),
                 ..self.wording
@@ -92,13 +76,6 @@ impl Question<'_> {
         }
         None
     }
-}
-
-/// Tells whether a server refuses the name of the token limit. One that is only too large needs no other name. `says`
-/// is in lower case.
-fn refuses_limit(says: &str) -> bool {
-    let refuses = REFUSALS.iter().any(|word| says.contains(word));
-    says.contains("max_completion_tokens") || (says.contains("max_tokens") && refuses)
 }
 
 struct Check {
@@ -264,6 +241,7 @@ impl Check {
     }
 
     fn error(&self, target: &Target, answer: &Answer, why: &str) -> Failure {
+        let masks = masks_of(target);
         let mut message = format!(
             "validation: {} {}{}{}",
             self.method.as_str(),
@@ -278,50 +256,29 @@ impl Check {
             message.push_str(&format!(": {}", meaning(answer.status, &target.headers)));
         }
         if !why.is_empty() {
-            message.push_str(&format!(": {}", shown(why, target)));
+            message.push_str(&format!(": {}", hide(why, &masks)));
+        }
+        if is_redirect(answer.status) {
+            let location = answer.location.as_deref();
+            message.push_str(&format!(": {}", redirected::meaning(location, &masks)));
+            let next = redirected::next_step(location, &target.origin, &self.path);
+            return unfit(message, hide(&next, &masks));
         }
         if answer.status != 0 {
-            let body = shown(&lossless(&answer.body), target);
+            let body = hide(&lossless(&answer.body), &masks);
             message.push_str(&match body.as_str() {
                 "" => "; its body is empty".to_owned(),
                 body => format!("; its body begins `{body}`"),
             });
         }
-        unfit(message, hint(answer, &target.headers))
+        let says = lossless(&answer.body);
+        unfit(message, hint(answer.status, &says, &target.headers))
     }
 }
 
-fn shown(text: &str, target: &Target) -> String {
+fn masks_of(target: &Target) -> Masks {
     let (_, query) = target.api_path.split_once('?').unwrap_or_default();
-    without_secrets(text, &target.headers, query)
-}
-
-/// Returns text that is safe to show: shortened, and without our own secrets, because servers repeat a key that they
-/// refuse. `query` has no `?`.
-pub(super) fn without_secrets(text: &str, headers: &[(String, String)], query: &str) -> String {
-    let mut masks = Masks::of_headers(headers);
-    masks.add_url(&format!("?{query}"));
-    let (part, cut) = Cut::to_chars(text, SEARCHED_CHARS_MAX);
-    printable(masks.hide_in_part(part, cut).trim_end(), SHOWN_CHARS_MAX)
-}
-
-fn hint(answer: &Answer, headers: &[(String, String)]) -> &'static str {
-    let says = lossless(&answer.body).to_lowercase();
-    match answer.status {
-        401 | 403 => next_step(headers),
-        400 | 422 if refuses_limit(&says) => {
-            "choose the other member for the limit: --max-tokens-key, or `max_tokens_key` in the document"
-        }
-        400 | 422 if says.contains("stream_options") => {
-            "do not send it: --stream-options false, or `stream_options: false` in the document"
-        }
-        400 | 404 | 422 => {
-            "name a model that the server has (--model NAME), or the API's full path (--target URL)"
-        }
-        429 => "the server is at its limit even before the load: wait, or raise its limit",
-        502..=504 => "wait until the server is ready, for example with --wait-for-target 60s",
-        _ => "see the server's log, or start the load anyway with --no-validate",
-    }
+    masks(&target.headers, query)
 }
 
 impl Judge {
@@ -339,8 +296,8 @@ impl Judge {
 fn judge_health(answer: &Answer) -> Judgement {
     match answer.status {
         200..=299 => Good(String::new()),
-        // A gateway may hide it.
-        401 | 403 | 404 | 405 | 501 => Absent,
+        // A gateway may hide it, or send browsers somewhere else.
+        301 | 302 | 303 | 307 | 308 | 401 | 403 | 404 | 405 | 501 => Absent,
         _ => Bad(String::new()),
     }
 }

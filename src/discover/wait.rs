@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::api::Api;
 use crate::blocking_http::{Answer, Peer, ProbeError};
+use crate::discover::next_step::without_secrets;
 use crate::discover::paths::Places;
-use crate::discover::validate::without_secrets;
 use crate::discover::{PROBE_LIMIT, Url, lookup, unfit};
 use crate::error::{Failure, Place, lossless};
 use crate::http1::HttpError;

@@ -13,7 +13,7 @@ use super::routes::Routes;
 use super::vu::VuTable;
 use super::{Command, CoreFailure, EngineOptions, Report};
 use crate::engine::runtime::{spawn, yield_now};
-use crate::metrics::{Recorder, Snapshot};
+use crate::metrics::{Recorder, Snapshot, TlsFailure};
 use crate::net::{Net, NetCounters, Options, TaskId, clock};
 use crate::plan::{Plan, vus_on_core};
 use crate::units::Nanos;
@@ -56,6 +56,8 @@ pub struct CoreState {
     pub plain_scratch: RefCell<Vec<u8>>,
     /// Buffers for incomplete TLS records of the connections.
     pub tls_pool: crate::tls::Pool,
+    /// Why the request that ends now failed by TLS.
+    pub tls_failure: Cell<Option<TlsFailure>>,
     /// The run is over for this core.
     pub over: Cell<bool>,
     /// The message of a task that panicked, which makes the run invalid.
@@ -208,6 +210,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         body_scratch: RefCell::new(Vec::new()),
         plain_scratch: RefCell::new(Vec::new()),
         tls_pool: crate::tls::Pool::default(),
+        tls_failure: Cell::new(None),
         over: Cell::new(false),
         failed: RefCell::new(None),
         last_counters: Cell::new((NetCounters::default(), clock::monotonic(), clock::thread_cpu())),

@@ -4,7 +4,7 @@ use super::core::CoreState;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::read_encrypted;
 use crate::api::find_stamp;
-use crate::metrics::{Outcome, Recorder, Sample};
+use crate::metrics::{Outcome, Place, Recorder, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
@@ -169,8 +169,14 @@ impl VuConnection {
                 }
                 Ok((conn, false))
             }
-            Err(ConnectError::Failed(_)) => Err(Outcome::ConnectFailed),
-            Err(ConnectError::Resource(_)) => Err(Outcome::ClientResource),
+            Err(ConnectError::Failed(errno)) => {
+                self.reader.instead(Place::Errno(errno));
+                Err(Outcome::ConnectFailed)
+            }
+            Err(ConnectError::Resource(errno)) => {
+                self.reader.instead(Place::Errno(errno));
+                Err(Outcome::ClientResource)
+            }
             Err(ConnectError::Timeout) => Err(Outcome::TimeoutConnect),
             Err(ConnectError::Stopped) => Err(Outcome::Interrupted),
         }
@@ -278,11 +284,15 @@ impl VuConnection {
     }
 
     /// The connection broke with this errno. What the status had decided by then stays decided.
-    fn broken(&self, errno: i32) -> Outcome {
-        match outcome_of_errno(errno) {
+    fn broken(&mut self, errno: i32) -> Outcome {
+        let outcome = match outcome_of_errno(errno) {
             Outcome::Reset => self.reader.refusal().unwrap_or(Outcome::Reset),
             outcome => outcome,
+        };
+        if self.reader.arrivals.first_byte.is_none() {
+            self.reader.instead(Place::Errno(errno));
         }
+        outcome
     }
 
     fn timed_out(&self, timeouts: &Timeouts, due: Nanos, start: Nanos, now: Nanos) -> Outcome {
@@ -335,8 +345,18 @@ impl VuConnection {
             server_decode: times.decode,
             answer: self.reader.answer(outcome),
         };
-        core.recorder.borrow_mut().finish(&sample);
-        if core.recorder.borrow().details_due() {
+        let mut recorder = core.recorder.borrow_mut();
+        recorder.finish(&sample);
+        if outcome.is_failure() {
+            let mut evidence = self.reader.evidence();
+            if let Some(reason) = core.tls_failure.take().filter(|_| outcome == Outcome::TlsFailed) {
+                evidence.place = Place::Tls(reason);
+            }
+            recorder.show_failure(self.target, &sample, &evidence);
+        }
+        let is_due = recorder.details_due();
+        drop(recorder);
+        if is_due {
             core.send_snapshot();
         }
     }

@@ -1,67 +1,16 @@
 //! Interprets the bytes of one response and notes when they arrived. Knows neither sockets nor clocks.
 
+pub use super::expected::{Arrivals, Expected, Progress, TokenSink};
 use super::failing::{cause_of, cause_of_document, outcome_of};
-use crate::api::{Api, ReadBody, ReadEvent, ServerTimes, StreamEnd, StreamState};
-use crate::http1::{ContentType, Head, HttpError, Limits, Method, ResponseParser, Step};
-use crate::metrics::{Answer, Cause, FinishWord, Outcome, TokenSource};
+use super::kept::Kept;
+use crate::api::{ReadBody, ReadEvent, ServerTimes, StreamEnd, StreamState};
+use crate::http1::{ContentType, Head, HttpError, Limits, ResponseParser, Step};
+use crate::metrics::{Answer, Cause, Evidence, FinishKind, FinishWord, Outcome, Place, TokenSource};
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
 use crate::units::Nanos;
 
 /// Longest body that is read as one JSON document; a longer one is `too_large`.
 const JSON_BYTES_MAX: usize = 16 << 20;
-/// A body buffer larger than this is freed after the request.
-const KEPT_BYTES_MAX: usize = 4 << 10;
-
-/// The kind of answer that the request asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    Stream(Api),
-    Whole(Api),
-    /// Any response with status 2xx.
-    Light,
-}
-
-impl Expected {
-    pub fn method(self) -> Method {
-        match self {
-            Expected::Stream(_) | Expected::Whole(_) => Method::Post,
-            Expected::Light => Method::Get,
-        }
-    }
-}
-
-/// Receives each token event as it is found.
-pub trait TokenSink {
-    /// Receives the time between this token event and the previous one; 0 within one read.
-    fn gap(&mut self, gap: Nanos);
-    /// Counts a token event that has the same stamp as the previous one.
-    fn coalesced(&mut self);
-    fn token(&mut self, data: &[u8], arrived: Nanos);
-}
-
-/// Arrival times so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Arrivals {
-    pub first_byte: Option<Nanos>,
-    pub first_event: Option<Nanos>,
-    pub first_token: Option<Nanos>,
-    /// The first token that is more than a thought.
-    pub first_answer: Option<Nanos>,
-    pub last_token: Option<Nanos>,
-    /// Arrival of the last read, whatever it contained.
-    pub last: Nanos,
-}
-
-/// The state after a read: more is needed, or the response is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    More,
-    Over {
-        outcome: Outcome,
-        /// The connection may carry another request.
-        reusable: bool,
-    },
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Body {
@@ -83,8 +32,10 @@ pub struct ResponseReader {
     http: ResponseParser,
     sse: SseParser,
     stream: StreamState,
-    /// What is read as a whole, or cannot be told yet.
-    gathered: Vec<u8>,
+    /// What is read as a whole, or cannot be told yet, or shows why the response failed.
+    kept: Kept,
+    /// Bytes of the response that have been read.
+    read_bytes: u64,
     body: Body,
     expected: Expected,
     pub status: u16,
@@ -113,7 +64,8 @@ impl ResponseReader {
             http: ResponseParser::new(),
             sse: SseParser::new(),
             stream: StreamState::default(),
-            gathered: Vec::new(),
+            kept: Kept::default(),
+            read_bytes: 0,
             body: Body::Awaited,
             expected: Expected::Light,
             status: 0,
@@ -133,6 +85,8 @@ impl ResponseReader {
     pub fn begin(&mut self, expected: Expected) {
         self.http.begin(expected.method());
         self.release();
+        self.kept.begin();
+        self.read_bytes = 0;
         self.stream = StreamState::default();
         self.body = Body::Awaited;
         self.expected = expected;
@@ -153,8 +107,7 @@ impl ResponseReader {
     /// Frees memory that only a large response needed, once the response has been recorded.
     pub fn release(&mut self) {
         self.sse.reset();
-        self.gathered.clear();
-        self.gathered.shrink_to(KEPT_BYTES_MAX);
+        self.kept.release();
     }
 
     pub fn output_tokens(&self) -> (u32, TokenSource) {
@@ -190,6 +143,16 @@ impl ResponseReader {
         }
     }
 
+    /// Returns what the response showed, if it failed.
+    pub fn evidence(&self) -> Evidence<'_> {
+        self.kept.evidence(matches!(self.body, Body::Events(_)))
+    }
+
+    /// Records what there was in place of an answer.
+    pub fn instead(&mut self, place: Place) {
+        self.kept.instead(place);
+    }
+
     /// Records the cause of a failure, unless the reader has found one.
     pub fn blame(&mut self, cause: Cause) {
         self.cause.get_or_insert(cause);
@@ -220,13 +183,20 @@ impl ResponseReader {
         loop {
             let step = match self.http.step(input, &Limits::DEFAULT) {
                 Ok(step) => step,
-                Err(e) => return over(self.broken(e)),
+                Err(e) => return over(self.bad_http(e, input)),
             };
             match step {
-                Step::NeedMore => return Progress::More,
-                Step::Interim { consumed, .. } => input = &input[consumed..],
+                Step::NeedMore => {
+                    if matches!(self.body, Body::Awaited) {
+                        self.kept.head_part(input);
+                    }
+                    self.read_bytes += input.len() as u64;
+                    return Progress::More;
+                }
+                Step::Interim { consumed, .. } => input = self.after(input, consumed),
                 Step::Head { consumed, head } => {
-                    input = &input[consumed..];
+                    self.kept.head(&input[..consumed], head.status);
+                    input = self.after(input, consumed);
                     self.begin_body(&head);
                     if let Body::Skipped(outcome) = self.body
                         && outcome == Outcome::UnsupportedEncoding
@@ -235,7 +205,7 @@ impl ResponseReader {
                     }
                 }
                 Step::Body { consumed, data } => {
-                    input = &input[consumed..];
+                    input = self.after(input, consumed);
                     if let Err(outcome) = self.read_body(data, arrived, sink, &mut tokens_in_read) {
                         return over(outcome);
                     }
@@ -248,6 +218,20 @@ impl ResponseReader {
                 }
             }
         }
+    }
+
+    fn after<'a>(&mut self, input: &'a [u8], consumed: usize) -> &'a [u8] {
+        self.read_bytes += consumed as u64;
+        &input[consumed..]
+    }
+
+    /// HTTP cannot be read on from `input`.
+    fn bad_http(&mut self, error: HttpError, input: &[u8]) -> Outcome {
+        if self.refusal().is_none() {
+            let in_head = matches!(self.body, Body::Awaited);
+            self.kept.bad_http(error, input, self.read_bytes, in_head);
+        }
+        self.broken(error)
     }
 
     /// Ends the response because the peer closed the connection. `None` means that not one byte of it had arrived.
@@ -275,7 +259,7 @@ impl ResponseReader {
     fn cause_of_cut(&self) -> Cause {
         let is_complete = match self.body {
             Body::Events(_) => self.stream.finish().is_some() || self.stream.is_done(),
-            Body::Json(read) => read(&self.gathered).is_ok_and(|facts| facts.finish.is_some()),
+            Body::Json(read) => read(&self.kept.bytes).is_ok_and(|facts| facts.finish.is_some()),
             _ => false,
         };
         match (is_complete, self.http.is_chunked()) {
@@ -287,6 +271,9 @@ impl ResponseReader {
 
     fn begin_body(&mut self, head: &Head) {
         self.status = head.status;
+        if head.content_encoded {
+            self.kept.is_compressed();
+        }
         self.body = match head.status {
             200..=299 if head.content_encoded => Body::Skipped(Outcome::UnsupportedEncoding),
             200..=299 => match (self.expected, head.content_type) {
@@ -325,28 +312,32 @@ impl ResponseReader {
         match self.body {
             Body::Events(read) => self.read_events(read, data, arrived, sink, tokens_in_read),
             Body::Untold(read) => {
-                self.gathered.extend_from_slice(data);
-                match begins_a_stream(&self.gathered) {
+                self.kept.bytes.extend_from_slice(data);
+                match begins_a_stream(&self.kept.bytes) {
                     None => Ok(()),
                     Some(true) => {
                         self.body = Body::Events(read);
                         self.untyped = true;
-                        let begin = std::mem::take(&mut self.gathered);
+                        let begin = std::mem::take(&mut self.kept.bytes);
                         self.read_events(read, &begin, arrived, sink, tokens_in_read)
                     }
                     Some(false) => {
-                        self.cause = Some(cause_of_document(&self.gathered));
+                        self.cause = Some(cause_of_document(&self.kept.bytes));
                         self.body = Body::Skipped(Outcome::NotStreamed);
                         Ok(())
                     }
                 }
             }
-            Body::Json(_) if self.gathered.len() + data.len() > JSON_BYTES_MAX => Err(Outcome::TooLarge),
+            Body::Json(_) if self.kept.bytes.len() + data.len() > JSON_BYTES_MAX => Err(Outcome::TooLarge),
             Body::Json(_) => {
-                self.gathered.extend_from_slice(data);
+                self.kept.bytes.extend_from_slice(data);
                 Ok(())
             }
-            Body::Skipped(_) => Ok(()),
+            Body::Skipped(Outcome::Ok) => Ok(()),
+            Body::Skipped(_) => {
+                self.kept.body_part(data);
+                Ok(())
+            }
             Body::Awaited => unreachable!("a body comes after its head"),
         }
     }
@@ -367,13 +358,22 @@ impl ResponseReader {
             match item {
                 Some(Item::Event { name, data: event }) => {
                     self.arrivals.first_event.get_or_insert(arrived);
+                    self.kept.events = self.kept.events.saturating_add(1);
                     let facts = match self.stream.read(read, name, event) {
                         Ok(facts) => facts,
                         Err(e) => {
                             self.cause = Some(e.cause());
+                            self.kept.malformed_event(event, e);
                             return Err(Outcome::Malformed);
                         }
                     };
+                    if facts.error
+                        || facts
+                            .finish
+                            .is_some_and(|word| word.kind() == FinishKind::Failure)
+                    {
+                        self.kept.event(event);
+                    }
                     if facts.token {
                         let first = *self.arrivals.first_token.get_or_insert(arrived);
                         if first == arrived {
@@ -393,7 +393,12 @@ impl ResponseReader {
                         sink.token(event, arrived);
                     }
                 }
-                Some(Item::UnknownField { name, value }) => self.stream.unknown_field(name, value),
+                Some(Item::UnknownField { name, value }) => {
+                    self.stream.unknown_field(name, value);
+                    if name == b"error" {
+                        self.kept.event(value);
+                    }
+                }
                 Some(Item::Comment | Item::Retry(_)) | None => {}
             }
             data = &data[consumed..];
@@ -415,7 +420,7 @@ impl ResponseReader {
                 self.verdict_of_stream()
             }
             Body::Json(read) => self.verdict_of_json(read),
-            Body::Untold(_) if self.gathered.trim_ascii().is_empty() => {
+            Body::Untold(_) if self.kept.bytes.trim_ascii().is_empty() => {
                 self.cause = Some(Cause::EmptyBody);
                 Outcome::NotStreamed
             }
@@ -436,7 +441,10 @@ impl ResponseReader {
         };
         self.cause = match end {
             StreamEnd::Truncated if self.stream.is_done() => Some(Cause::DoneWithoutFinish),
-            StreamEnd::Truncated if is_cut => Some(Cause::CutInEvent),
+            StreamEnd::Truncated if is_cut => {
+                self.kept.cut_event(self.sse.pending_bytes());
+                Some(Cause::CutInEvent)
+            }
             StreamEnd::Truncated => Some(Cause::NoFinish),
             StreamEnd::NoEvents => Some(Cause::NoEvents),
             StreamEnd::Ok | StreamEnd::Error | StreamEnd::BadFinish => None,
@@ -445,7 +453,7 @@ impl ResponseReader {
     }
 
     fn verdict_of_json(&mut self, read: ReadBody) -> Outcome {
-        match read(&self.gathered) {
+        match read(&self.kept.bytes) {
             Ok(facts) => {
                 self.tokens = facts.output_tokens();
                 self.times = facts.times;
@@ -455,7 +463,8 @@ impl ResponseReader {
                 outcome
             }
             Err(e) => {
-                self.cause = Some(match self.gathered.trim_ascii().is_empty() {
+                self.kept.malformed_body(e);
+                self.cause = Some(match self.kept.bytes.trim_ascii().is_empty() {
                     true => Cause::EmptyBody,
                     false => e.cause(),
                 });

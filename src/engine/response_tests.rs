@@ -1,6 +1,7 @@
 //! Responses in parts, each part with its instant.
 
 use super::*;
+use crate::api::Api;
 
 #[derive(Default)]
 struct Sink {
@@ -254,4 +255,104 @@ fn an_error_status_wins_over_the_fate_of_its_body() {
     );
     assert_eq!((outcome, reader.refusal()), (Outcome::Truncated, None));
     assert_eq!(reader.answer(outcome).cause, Some(Cause::CutInBody));
+}
+
+/// What a failed response showed: place, text, and whether it was cut.
+fn shown(expected: Expected, bytes: &[u8], piece: usize) -> (Place, String, bool) {
+    let mut reader = ResponseReader::new();
+    let mut sink = Sink::default();
+    reader.begin(expected);
+    let is_over = bytes
+        .chunks(piece)
+        .any(|part| reader.read(part, 10, &mut sink) != Progress::More);
+    if !is_over {
+        reader.eof();
+    }
+    let evidence = reader.evidence();
+    let cut = evidence.cut.before || evidence.cut.after;
+    (
+        evidence.place,
+        String::from_utf8_lossy(evidence.text).into_owned(),
+        cut,
+    )
+}
+
+#[test]
+fn what_a_failure_shows_is_the_same_however_its_bytes_come() {
+    let (stream, whole) = (Expected::Stream(Api::Chat), Expected::Whole(Api::Chat));
+    let refused = |body: &str| format!("HTTP/1.1 400 No\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let json = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"a\":\n nope}";
+    let long = "x".repeat(600);
+    let bad = format!(
+        "{HEAD}{}{}",
+        token("a"),
+        chunk(&format!("data: {{\"{long}\": nope}}\n\n"))
+    );
+    let cases = [
+        (
+            stream,
+            refused("{\"error\":\"no\"}"),
+            Place::Body,
+            "{\"error\":\"no\"}".to_owned(),
+            false,
+        ),
+        (stream, refused(&long), Place::Body, "x".repeat(512), true),
+        (stream, refused(""), Place::Body, String::new(), false),
+        (
+            whole,
+            json.to_owned(),
+            Place::Json { line: 2, column: 3 },
+            "{\"a\":\n nope}".to_owned(),
+            false,
+        ),
+        (
+            stream,
+            bad,
+            Place::InEvent { event: 2, byte: 607 },
+            format!("{}\": nope}}", "x".repeat(166)),
+            true,
+        ),
+        (
+            stream,
+            "HTTP/1.1 302 F\r\nLOCATION: /there \r\ncontent-length: 2\r\n\r\nno".to_owned(),
+            Place::Location,
+            "/there".to_owned(),
+            false,
+        ),
+        (
+            stream,
+            format!("{HEAD}{}", token("a")),
+            Place::AfterEvents(1),
+            String::new(),
+            false,
+        ),
+    ];
+    for (expected, bytes, place, text, cut) in cases {
+        for piece in [1, 7, usize::MAX] {
+            let shown = shown(expected, bytes.as_bytes(), piece.min(bytes.len()));
+            assert_eq!(shown, (place, text.clone(), cut), "{bytes} in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_like_the_one_before_needs_no_more_memory() {
+    let mut reader = ResponseReader::new();
+    let body = "x".repeat(3000);
+    let bytes = format!("HTTP/1.1 500 No\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let mut capacity = None;
+    for _ in 0..3 {
+        reader.begin(Expected::Stream(Api::Chat));
+        let progress = reader.read(bytes.as_bytes(), 10, &mut Sink::default());
+        assert!(matches!(
+            progress,
+            Progress::Over {
+                outcome: Outcome::Http5xx,
+                reusable: true
+            }
+        ));
+        let now = reader.kept.bytes.capacity();
+        assert!(now <= 1024, "{now}");
+        assert_eq!(*capacity.get_or_insert(now), now);
+    }
 }

@@ -249,5 +249,6 @@ pub(super) fn read_encrypted(
 /// Counts the failure and returns its outcome.
 fn record_failure(core: &CoreState, reason: TlsFailure) -> Outcome {
     core.recorder.borrow_mut().counters().tls_failed(reason);
+    core.tls_failure.set(Some(reason));
     Outcome::TlsFailed
 }

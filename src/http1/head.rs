@@ -204,6 +204,19 @@ impl Fields {
     }
 }
 
+/// Returns the value of the first Location of a head, or of a part of one that has the whole line.
+pub fn location(head: &[u8]) -> Option<&[u8]> {
+    const NAME: &[u8] = b"location:";
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n');
+    lines.find_map(|line| {
+        let begin = line
+            .get(..NAME.len())
+            .filter(|begin| begin.eq_ignore_ascii_case(NAME));
+        let value = line.strip_suffix(b"\n").filter(|_| begin.is_some())?;
+        Some(trim(&value[NAME.len()..])).filter(|value| !value.is_empty())
+    })
+}
+
 /// Returns the class of an error of httparse.
 fn explain(error: httparse::Error, head: &[u8]) -> HttpError {
     let line_end = memchr::memchr(b'\n', head).unwrap_or(head.len());

@@ -13,7 +13,7 @@ pub mod request;
 mod response;
 
 pub use error::HttpError;
-pub use head::{ContentType, HEADERS_MAX};
+pub use head::{ContentType, HEADERS_MAX, location};
 pub use request::{Body, HeaderError, check_authority, check_header, check_path, encode};
 pub use response::{End, Head, ResponseParser, Step};
 

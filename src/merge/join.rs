@@ -5,8 +5,8 @@ use crate::error::{ExitCode, Reason};
 use crate::merge::belong::{self, check, listed};
 use crate::merge::{Part, figures, timeline, verdict};
 use crate::result::{
-    Grouping, Host, MergedFigures, RULES, Run, RunResult, STARTED_LATE, Schema, ServerTimings, WarmUp,
-    Warning, by_weight, metrics, rates, rfc3339, warnings_of,
+    FailureFigures, Grouping, Host, MergedFigures, RULES, Run, RunResult, STARTED_LATE, Schema,
+    ServerTimings, WarmUp, Warning, by_weight, metrics, rates, rfc3339, warnings_of,
 };
 use crate::units::{Nanos, SECOND, seconds};
 use serde_json::Value;
@@ -42,6 +42,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         run: run(parts, &times, &missing),
         totals: figures::totals(parts, &total),
         rates: rates(&total, times.loaded),
+        failures: FailureFigures::merge(parts.iter().map(|part| part.document.failures.as_slice())),
         metrics: metrics(&total),
         kinds: grouping.by_kind(&series, times.loaded),
         servers: grouping.by_server(&series, times.loaded),

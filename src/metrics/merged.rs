@@ -1,6 +1,8 @@
 //! Adds up all snapshots.
 
-use crate::metrics::{Account, CoreCounters, Distribution, Ledger, MetricId, SeriesTotals, Snapshot};
+use crate::metrics::{
+    Account, CoreCounters, Distribution, Failures, Ledger, MetricId, SeriesTotals, Snapshot,
+};
 
 /// The figures of one core since the start.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,7 @@ pub struct Merged {
     pub total: SeriesTotals,
     pub series: Vec<SeriesTotals>,
     pub cores: Vec<CoreTotals>,
+    pub failures: Failures,
 }
 
 impl Merged {
@@ -28,6 +31,7 @@ impl Merged {
             total: SeriesTotals::new(),
             series: (0..series_count).map(|_| SeriesTotals::new()).collect(),
             cores: vec![CoreTotals::default(); cores],
+            failures: Failures::default(),
         }
     }
 
@@ -40,8 +44,10 @@ impl Merged {
             counters,
             reap_lag,
             stamp_lag,
+            failures,
             ..
         } = snapshot;
+        self.failures.merge(failures);
         assert_eq!(
             series.len(),
             self.series.len(),
@@ -61,7 +67,13 @@ impl Merged {
 
     /// Adds a later run on the same cores.
     pub fn append(&mut self, later: &Merged) {
-        let Merged { total, series, cores } = later;
+        let Merged {
+            total,
+            series,
+            cores,
+            failures,
+        } = later;
+        self.failures.merge(failures);
         assert_eq!(
             series.len(),
             self.series.len(),

@@ -14,6 +14,7 @@ mod after_load;
 mod cause;
 mod counters;
 mod distribution;
+mod failures;
 mod finish;
 mod ledger;
 mod merged;
@@ -31,6 +32,9 @@ pub use after_load::AfterLoad;
 pub use cause::Cause;
 pub use counters::CoreCounters;
 pub use distribution::{Distribution, EncodingError, Exact, HIGHEST_US, SIGNIFICANT_DIGITS};
+pub use failures::{
+    EVIDENCE_BYTES_MAX, Evidence, FAILURE_KINDS_MAX, FailedRequests, FailureKind, Failures, Place,
+};
 pub use finish::{FinishKind, FinishWord};
 pub use ledger::{Account, Ledger};
 pub use merged::{CoreTotals, Merged};

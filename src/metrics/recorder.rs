@@ -1,6 +1,8 @@
 //! Records the figures of one core, and hands them out in snapshots.
 
-use crate::metrics::{CoreCounters, Distribution, MetricId, Sample, SeriesTotals};
+use crate::metrics::{
+    CoreCounters, Distribution, Evidence, FailureKind, Failures, MetricId, Sample, SeriesTotals,
+};
 use crate::units::Nanos;
 
 /// Largest number of requests with details between two snapshots: 262,144 in up to 42 MB, of which a host gives what is
@@ -20,6 +22,8 @@ pub struct Snapshot {
     pub reap_lag: Distribution,
     /// Time from the mock's send stamp to our arrival stamp, with `--verify-stamps`.
     pub stamp_lag: Distribution,
+    /// What failed requests showed.
+    pub failures: Failures,
     /// Finished requests, in order. The capacity never changes; it is 0 without details.
     pub details: Vec<Sample>,
     details_max: usize,
@@ -34,6 +38,7 @@ impl Snapshot {
             counters: CoreCounters::default(),
             reap_lag: Distribution::new(),
             stamp_lag: Distribution::new(),
+            failures: Failures::with_all_memory(),
             details: Vec::with_capacity(details_max),
             details_max,
         })
@@ -48,6 +53,7 @@ impl Snapshot {
             counters,
             reap_lag,
             stamp_lag,
+            failures,
             details,
             details_max: _,
         } = self;
@@ -55,6 +61,7 @@ impl Snapshot {
         *counters = CoreCounters::default();
         reap_lag.reset();
         stamp_lag.reset();
+        failures.reset();
         details.clear();
     }
 
@@ -120,6 +127,12 @@ impl Recorder {
         } else {
             snapshot.counters.details_lost += 1;
         }
+    }
+
+    /// Keeps what a failed request showed, which was sent to this server.
+    pub fn show_failure(&mut self, server: u16, sample: &Sample, evidence: &Evidence<'_>) {
+        let kind = FailureKind::of(server, sample);
+        self.current.failures.add(kind, 1, evidence);
     }
 
     /// Tells whether the snapshot should be handed out before its time, because its room for details becomes short.

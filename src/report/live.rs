@@ -3,8 +3,9 @@
 use crate::metrics::{Distribution, Merged, Outcome, SeriesTotals};
 use crate::plan::{Plan, StageAt};
 use crate::report::Aggregator;
+use crate::report::failures::{message_of, show_failure};
 use crate::report::window::{SeriesSlot, WindowFigures, rate};
-use crate::units::Nanos;
+use crate::units::{Masks, Nanos};
 use crate::workload::Call;
 
 /// The phase of a run.
@@ -86,6 +87,8 @@ pub struct LiveFigures {
     pub failed_rate: f64,
     /// Failures by outcome since the start, the most frequent first; only those that occurred.
     pub errors: Vec<(&'static str, u64)>,
+    /// What the first answer of the most frequent kind of failure said.
+    pub why: Option<String>,
     /// Rate over the last ten seconds, like the next four figures.
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
@@ -122,6 +125,7 @@ pub struct LiveTick<'a> {
 #[derive(Debug)]
 pub struct LiveView {
     target: String,
+    masks: Masks,
     kernel_stamps: bool,
     cores: Vec<CoreView>,
 }
@@ -134,10 +138,11 @@ struct CoreView {
 }
 
 impl LiveView {
-    /// `target` says in a few words what is loaded.
-    pub fn new(target: &str, cores: usize, kernel_stamps: bool) -> LiveView {
+    /// `target` says in a few words what is loaded, and `masks` hides secrets in what servers say.
+    pub fn new(target: &str, masks: &Masks, cores: usize, kernel_stamps: bool) -> LiveView {
         LiveView {
             target: target.to_owned(),
+            masks: masks.clone(),
             kernel_stamps,
             cores: vec![CoreView::default(); cores],
         }
@@ -177,6 +182,7 @@ impl LiveView {
             failed: total.failed(),
             failed_rate: total.failed_rate().unwrap_or(0.0),
             errors: errors(total),
+            why: self.why(merged),
             requests_per_second: window.requests_per_second,
             output_tokens_per_second: window.output_tokens_per_second,
             ttft: LiveSpread::from_distribution(&window.ttft),
@@ -190,6 +196,22 @@ impl LiveView {
             send_delay_p99: window.send_delay.quantile(0.99),
             reap_lag_p99: window.reap_lag.quantile(0.99),
         }
+    }
+
+    /// Says why the most frequent kind of failure failed, if its server or the system gives a reason.
+    fn why(&self, merged: &Merged) -> Option<String> {
+        let first = merged.failures.by_count().into_iter().next()?;
+        let shown = show_failure(first, &self.masks);
+        let said = shown.body.map(|body| message_of(&body));
+        let said = said
+            .or(shown.location.map(|to| format!("to {to}")))
+            .or(shown.place)?;
+        let status = match first.kind.status {
+            // Their outcomes name it.
+            0 | 429 | 503 => String::new(),
+            status => format!(" {status}"),
+        };
+        Some(format!("{}{status}: {said}", first.kind.outcome.name()))
     }
 
     /// Computes how busy each core was between its last two snapshots; a core that sent none since keeps its figure.
@@ -292,7 +314,7 @@ mod tests {
     fn a_core_is_as_busy_as_in_its_last_interval_not_as_since_the_start() {
         let mut aggregator = Aggregator::new(2, 0);
         let mut recorders = [0, 1].map(|core| Recorder::new(core, 0, false));
-        let mut view = LiveView::new("http://host", 2, true);
+        let mut view = LiveView::new("http://host", &Masks::new(), 2, true);
         let plan = plan();
         let mut busy = Vec::new();
         // The second core sends nothing in the second interval.
@@ -317,7 +339,7 @@ mod tests {
     #[test]
     fn the_phase_follows_the_plan_unless_the_run_was_stopped() {
         let aggregator = Aggregator::new(1, 0);
-        let mut view = LiveView::new("http://host", 1, true);
+        let mut view = LiveView::new("http://host", &Masks::new(), 1, true);
         let mut phase =
             |elapsed, stopping| view.figures(&tick(&plan(), &aggregator, elapsed, stopping)).phase;
         assert_eq!(phase(9 * SECOND, false), LivePhase::Running);

@@ -2,6 +2,7 @@
 //! is pure; the thread and its channels belong to the engine.
 
 mod aggregator;
+mod failures;
 mod live;
 mod progress;
 mod sliding;
@@ -9,6 +10,7 @@ mod timeline;
 mod window;
 
 pub use aggregator::Aggregator;
+pub use failures::{ShownFailure, message_of, show_failure};
 pub use live::{LiveFigures, LivePhase, LiveServer, LiveSpread, LiveThresholds, LiveTick, LiveView};
 pub use progress::progress_line;
 pub use sliding::Sliding;

@@ -7,8 +7,8 @@ use crate::report::Aggregator;
 use crate::result::analysis::analyse;
 use crate::result::groups::{Grouping, metrics, rates, traffic};
 use crate::result::{
-    Client, Finding, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow, PassFigures, Pushes,
-    RowFigures, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals, warnings,
+    Client, FailureFigures, Finding, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow,
+    PassFigures, Pushes, RowFigures, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals, warnings,
 };
 use crate::units::Nanos;
 use serde_json::Value;
@@ -30,6 +30,8 @@ pub struct RunFacts {
     pub grouping: Grouping,
     pub generator: GeneratorFacts,
     pub judged: Judged,
+    /// Why requests failed.
+    pub failures: Vec<FailureFigures>,
     pub passes: PassFigures,
     pub managed_server: Option<ManagedServerFigures>,
     pub managed_server_timeline: Vec<ManagedServerRow>,
@@ -48,6 +50,7 @@ impl RunResult {
             grouping,
             generator,
             judged,
+            failures,
             passes,
             managed_server,
             managed_server_timeline,
@@ -68,6 +71,7 @@ impl RunResult {
             run,
             totals: Totals::from_load(load),
             rates: rates(&merged.total, loaded),
+            failures,
             metrics: metrics(&merged.total),
             kinds: grouping.by_kind(&merged.series, loaded),
             servers: grouping.by_server(&merged.series, loaded),

@@ -5,7 +5,7 @@ mod counts;
 mod values;
 
 use crate::judge::StepsResult;
-use crate::result::{Client, ManagedServerRow, Repeat, RunResult, TwoClocks};
+use crate::result::{Client, FailureFigures, ManagedServerRow, Repeat, RunResult, TwoClocks};
 use counts::{Counted, check_counts, check_rates, check_sum};
 use std::fmt;
 use values::{check_metrics, check_timeline};
@@ -59,6 +59,7 @@ impl RunResult {
         let totals = Counted::from_totals(&self.totals);
         check_counts("totals", &totals)?;
         check_rates("rates", &totals, &self.rates, self.run.duration_seconds)?;
+        self.check_failures()?;
         check_metrics("metrics", &totals, &self.metrics)?;
         self.check_groups(&totals)?;
         check_timeline("timeline", &totals, &self.metrics, &self.timeline)?;
@@ -106,6 +107,19 @@ impl RunResult {
             "run.exit_code",
             format!("0 although `thresholds[{failed}]` is not ok"),
         ))
+    }
+
+    /// Checks that no more failures are explained than there are. There may be fewer, because kinds are limited.
+    fn check_failures(&self) -> Result {
+        for (outcome, explained) in FailureFigures::by_outcome(&self.failures).iter() {
+            let counted = self.totals.by_outcome.get(outcome).copied().unwrap_or(0);
+            ensure(*explained <= counted, "failures", || {
+                format!(
+                    "{explained} have the outcome `{outcome}`, which `totals.by_outcome` counts {counted} times"
+                )
+            })?;
+        }
+        Ok(())
     }
 
     fn check_groups(&self, totals: &Counted<'_>) -> Result {

@@ -9,9 +9,9 @@ use crate::judge::{StepsResult, ThresholdResult};
 use crate::metrics::MetricId;
 use crate::result::details;
 use crate::result::{
-    Client, Contention, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow, MergedFigures,
-    MetricFigures, Ordered, Pushes, Rates, Repeat, RowFigures, Schema, ServerTimings, ShardFigures, Spread,
-    StartFigures, Totals, WarmUp, Warning,
+    Client, Contention, FailureFigures, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow,
+    MergedFigures, MetricFigures, Ordered, Pushes, Rates, Repeat, RowFigures, Schema, ServerTimings,
+    ShardFigures, Spread, StartFigures, Totals, WarmUp, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +30,9 @@ pub struct RunResult {
     pub run: Run,
     pub totals: Totals,
     pub rates: Rates,
+    /// Why requests failed, the most frequent kind of failure first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureFigures>,
     /// Figures over all requests, by the key of the metric.
     pub metrics: Ordered<MetricFigures>,
     /// Figures by the name of the kind of request: `SERVER/KIND` with several servers, or only the server's name if it

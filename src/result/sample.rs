@@ -8,9 +8,9 @@ use crate::metrics::{
 use crate::plan::AnalysisLimits;
 use crate::report::Aggregator;
 use crate::result::{
-    Contention, GeneratorFacts, Grouping, Host, Layout, ManagedServerFigures, ManagedServerRow,
-    MergedFigures, Ordered, PartFigures, PassFigures, Pushes, Repeat, RepeatFacts, Run, RunFacts, RunResult,
-    ServerCounts, ShardFigures, StampSource, StartFigures, StoppedBy, WarmUp, spread,
+    Contention, FailureFigures, GeneratorFacts, Grouping, Host, Layout, ManagedServerFigures,
+    ManagedServerRow, MergedFigures, Ordered, PartFigures, PassFigures, Pushes, Repeat, RepeatFacts, Run,
+    RunFacts, RunResult, ServerCounts, ShardFigures, StampSource, StartFigures, StoppedBy, WarmUp, spread,
 };
 use crate::server::{ServerSample, ServerSamples};
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, seconds};
@@ -130,6 +130,30 @@ fn thresholds() -> Vec<ThresholdResult> {
             ..result("tls", None, true)
         },
     ]
+}
+
+fn failures() -> Vec<FailureFigures> {
+    let cut = FailureFigures {
+        server: Some("vllm".to_owned()),
+        outcome: "http_503".to_owned(),
+        status: Some(503),
+        cause: Some("cut_in_body".to_owned()),
+        count: 2,
+        place: Some("after byte 200 of the response".to_owned()),
+        body: Some("{\"error\":{\"message\":\"overloaded, re…".to_owned()),
+        location: Some("https://other/v1".to_owned()),
+        hint: Some("load the address that it leads to: --target https://other/v1".to_owned()),
+    };
+    let plain = FailureFigures {
+        server: Some("llama".to_owned()),
+        count: 1,
+        cause: None,
+        place: None,
+        location: None,
+        hint: None,
+        ..cut.clone()
+    };
+    vec![cut, plain]
 }
 
 fn judged() -> Judged {
@@ -286,6 +310,7 @@ fn make() -> RunResult {
             throttled: Some((600, 6)),
         },
         judged: judged(),
+        failures: failures(),
         managed_server: Some(ManagedServerFigures {
             counts: Some(ServerCounts {
                 requests: 180,

@@ -2,7 +2,7 @@
 
 use crate::error::{ExitCode, FINDINGS_FAILED, Failure, NOT_JUDGED, Reason};
 use crate::judge::ThresholdResult;
-use crate::result::{RunResult, StoppedBy, Totals};
+use crate::result::{FailureFigures, RunResult, StoppedBy, Totals};
 use crate::units::elapsed;
 
 impl RunResult {
@@ -63,7 +63,13 @@ impl RunResult {
         let exit = self.run.exit_code;
         match exit {
             ExitCode::Ok => None,
-            ExitCode::NothingSucceeded => Some(nothing_succeeded(&self.totals)),
+            ExitCode::NothingSucceeded => {
+                let why = self
+                    .failures
+                    .first()
+                    .map_or(String::new(), FailureFigures::in_words);
+                Some(nothing_succeeded(&self.totals).because(&why))
+            }
             ExitCode::Interrupted => {
                 let what = format!("the run was interrupted {}", self.why(exit));
                 Some(Failure::new(

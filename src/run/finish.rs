@@ -14,7 +14,7 @@ use crate::result::{
 use crate::units::{Nanos, seconds};
 
 use super::load::{Load, Total};
-use crate::run::{Finished, Ready, servers, silence};
+use crate::run::{Finished, Ready, failures, servers, silence};
 
 /// Facts known when the load began that the result needs.
 pub struct StartFacts {
@@ -47,15 +47,16 @@ pub fn finish(
     };
     let samples = ready.managed.samples();
     let spooled = load.books.spool.take().map(DetailSpool::finish);
-    let silent = silence::never_answered(plan, &load.sent(), &ready.targets, load.stopped_by);
+    let silent = never_answered(plan, &ready, &load);
     load.books.failures.extend(silent);
+    let grouping = Grouping::from_plan(plan);
     let facts = RunFacts {
         config: serde_json::to_value(config).unwrap_or(Value::Null),
         host: host(&ready),
         run: run(config, plan, &ready, &load, &started),
         duration: load.measured.duration,
         loaded: load.measured.loaded,
-        grouping: Grouping::from_plan(plan),
+        grouping: grouping.clone(),
         generator: GeneratorFacts {
             cpus: ready.cpus.workers.clone(),
             stamp_source: stamp_source(&ready),
@@ -67,6 +68,7 @@ pub fn finish(
             throttled: ready.quota.throttled().map(|t| (t.periods, t.throttled)),
         },
         judged: load.judged.clone(),
+        failures: failures::figures(&load.measured.load.merged().failures, &grouping, &ready),
         passes: pass_figures(plan, &load),
         managed_server: servers::figures(plan, &load.sent(), server, &samples),
         managed_server_timeline: samples.rows.iter().map(ManagedServerRow::from_sample).collect(),
@@ -101,6 +103,18 @@ pub fn finish(
         standard_output_taken,
         errors: load.books.failures,
     }
+}
+
+/// Returns the failures of servers that never answered.
+fn never_answered(plan: &Plan, ready: &Ready, load: &Load) -> Vec<Failure> {
+    let sent = load.sent();
+    let why = |server: u16| {
+        let all = sent.failures.by_count();
+        let first = all.into_iter().find(|requests| requests.kind.server == server);
+        let figures = first.map(|requests| failures::figures_of(requests, &Grouping::from_plan(plan), ready));
+        figures.map_or(String::new(), |failure| failure.in_words())
+    };
+    silence::never_answered(plan, &sent, &ready.targets, load.stopped_by, why)
 }
 
 /// Checks that the requests of the result add up to what the cores counted. Each pass has been checked by itself; this

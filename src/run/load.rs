@@ -173,7 +173,7 @@ fn run_pass(
         spool.begin_pass(pass.id_prefix(repeats), i128::from(engine.wall_offset));
     }
     let cores = ready.cpus.workers.len();
-    let view = LiveView::new(&ready.tested(), cores, ready.engine.kernel_stamps);
+    let view = LiveView::new(&ready.tested(), &ready.masks, cores, ready.engine.kernel_stamps);
     let shown = Shown::new(context.args, context.screen, view);
     Ok(Listener::new(pass, engine, books, shown, say).listen(ready, context.signals))
 }

@@ -1,6 +1,7 @@
 //! A run from its plan to its exit code: it checks the host, finds or starts the server, starts the engine, listens to
 //! it, builds the result and writes it.
 
+mod failures;
 mod finish;
 mod listen;
 mod load;

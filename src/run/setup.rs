@@ -10,7 +10,7 @@ use crate::net;
 use crate::plan::Plan;
 use crate::server;
 use crate::tls::{TlsOptions, TlsTarget};
-use crate::units::MICROSECOND;
+use crate::units::{MICROSECOND, Masks};
 use crate::workload::Target;
 
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Ready {
     pub targets: Arc<[Target]>,
     pub engine: EngineOptions,
     pub managed: Managed,
+    /// What no text may show.
+    pub masks: Masks,
     /// The model that each server is asked for if the configuration leaves the choice to the server.
     pub models: Vec<Option<String>>,
 }
@@ -85,19 +87,15 @@ pub fn set_up(
     if let (Some(key_note), false) = (&run.key_note, matches!(choice, ServerChoice::Simulator(_))) {
         note(key_note);
     }
-    let headers = run
-        .headers
-        .iter()
-        .map(|h| (h.name.clone(), h.value.expose().to_owned()))
-        .collect();
+    let headers = headers(config);
     let tls = TlsOptions {
         cacert: run.cacert.clone(),
         insecure: run.insecure,
     };
     let deadline = args.wait_for_target.map(Duration::from_nanos);
     let deadline = deadline.and_then(|wait| Instant::now().checked_add(wait));
-    let masks = masks::of(config);
-    let (managed, found) = servers::connect(choice, &cpus, headers, &masks, &tls, deadline, note)?;
+    let (managed, found) =
+        servers::connect(choice, &cpus, headers, &masks::of(config), &tls, deadline, note)?;
     let before = std::mem::replace(&mut need.addresses, addresses_in_use(&found, plan));
     if need.addresses != before {
         host::check(&mut host, &need)?;
@@ -123,8 +121,16 @@ pub fn set_up(
         quota,
         targets: targets.into(),
         managed,
+        masks: masks::of(config),
         models,
     })
+}
+
+fn headers(config: &Config) -> Vec<(String, String)> {
+    let headers = config.run.headers.iter();
+    headers
+        .map(|h| (h.name.clone(), h.value.expose().to_owned()))
+        .collect()
 }
 
 /// Says before the load that the control group allows less time than the workers could use.

@@ -162,6 +162,15 @@ impl SseParser {
         is_open.then(|| &self.gathered[..self.data_bytes])
     }
 
+    /// Returns what has arrived of an event that is not complete: its data lines, then the line that was cut.
+    pub fn pending_bytes(&self) -> &[u8] {
+        match self.lent {
+            Lent::Nothing => &self.gathered,
+            Lent::Line => &self.gathered[..self.data_bytes],
+            Lent::Event => &[],
+        }
+    }
+
     #[inline]
     fn drop_lent(&mut self) {
         match self.lent {

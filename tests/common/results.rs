@@ -53,6 +53,7 @@ pub fn facts(profile: &str, duration: Nanos, grouping: Grouping) -> RunFacts {
             thresholds: Vec::new(),
             steps: None,
         },
+        failures: Vec::new(),
         passes: PassFigures::default(),
         managed_server: None,
         managed_server_timeline: Vec::new(),

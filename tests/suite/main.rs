@@ -18,6 +18,7 @@ mod documents;
 mod endpoints;
 mod engine;
 mod exit_codes;
+mod failures;
 mod files;
 mod hostile;
 mod hosts;

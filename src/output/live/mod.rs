@@ -43,6 +43,7 @@ enum Place {
     Stage,
     Thresholds,
     NextToken,
+    Why,
     Server,
     Generator,
 }
@@ -79,6 +80,7 @@ pub fn block(f: &LiveFigures, (columns, rows): (usize, usize), colour: bool) -> 
         Some((Place::Users, users(f, columns < NARROW))),
         Some((Place::Done, done(f))),
         failed(f).map(|row| (Place::Failed, row)),
+        why(f).map(|row| (Place::Why, row)),
         thresholds(f).map(|row| (Place::Thresholds, row)),
         Some((Place::Generator, generator(f))),
     ];
@@ -242,6 +244,12 @@ fn failed(f: &LiveFigures) -> Option<Row> {
     let cells = std::iter::once(cell(0, all)).chain(outcomes);
     let cells = cells.map(|cell| cell.red_if(true)).collect();
     Some(Row::new("failed", cells).counting_rest())
+}
+
+/// Says why most of the failed requests failed; `None` where nothing is known.
+fn why(f: &LiveFigures) -> Option<Row> {
+    let said = plain(f.why.as_ref()?);
+    Some(Row::new("why", vec![cell(0, said)]))
 }
 
 /// Says how the thresholds stand; `None` while there is nothing to judge.

@@ -151,6 +151,7 @@ fn outcomes(page: &mut Page, result: &RunResult) {
     volume::listed(page, "statuses", &statuses.collect::<Vec<String>>());
     volume::listed(page, "causes", &volume::causes(t));
     volume::listed(page, "finishes", &volume::odd_finishes(&t.by_finish));
+    volume::reasons(page, result, usize::MAX);
     let Some(tls) = &result.client.tls else {
         return;
     };

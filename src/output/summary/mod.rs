@@ -102,6 +102,8 @@ struct Room {
     steps: usize,
     thresholds: usize,
     warnings: usize,
+    /// Kinds of failures with what their servers said.
+    reasons: usize,
     spread: bool,
 }
 
@@ -114,6 +116,7 @@ impl Room {
         steps: usize::MAX,
         thresholds: usize::MAX,
         warnings: usize::MAX,
+        reasons: usize::MAX,
         spread: true,
     };
     const MOST: Room = Room {
@@ -123,6 +126,7 @@ impl Room {
         steps: 8,
         thresholds: 6,
         warnings: 3,
+        reasons: 3,
         ..Room::ALL
     };
     /// From the most room to the least: a summary takes the first with which it fits the screen.
@@ -148,6 +152,7 @@ impl Room {
         servers: 5,
         thresholds: 4,
         warnings: 1,
+        reasons: 2,
         ..Room::MOST
     };
 
@@ -160,6 +165,7 @@ impl Room {
             steps: 3,
             thresholds,
             warnings: 1,
+            reasons: 1,
             spread: false,
         }
     }
@@ -217,7 +223,7 @@ fn brief(result: &RunResult, view: &View, room: &Room) -> Page {
 
 /// Appends what went wrong, what was judged, whether the generator was fit, and where the file is.
 fn ending(page: &mut Page, result: &RunResult, view: &View, room: &Room) {
-    volume::failures(page, result);
+    volume::failures(page, result, room.reasons);
     thresholds::write(page, result, room.thresholds);
     full::contradictions(page, result);
     generator::write(page, result);

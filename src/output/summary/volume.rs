@@ -73,8 +73,9 @@ pub(super) fn users(page: &mut Page, result: &RunResult) {
     page.row("users", &cells);
 }
 
-/// Appends the outcomes that are failures, the most frequent first, and why.
-pub(super) fn failures(page: &mut Page, result: &RunResult) {
+/// Appends the outcomes that are failures, the most frequent first, and what the first answers of up to `shown` kinds
+/// of them said.
+pub(super) fn failures(page: &mut Page, result: &RunResult, shown: usize) {
     let t = &result.totals;
     let is_failure = |name: &str| Outcome::ALL.iter().any(|o| o.name() == name && o.is_failure());
     let mut failed: Vec<(&str, u64)> = t.by_outcome.iter().map(|(name, n)| (name, *n)).collect();
@@ -85,8 +86,23 @@ pub(super) fn failures(page: &mut Page, result: &RunResult) {
         .map(|(name, n)| format!("{name} {}", grouped(*n)))
         .collect();
     listed(page, "failures", &cells);
+    reasons(page, result, shown);
     listed(page, "causes", &causes(t));
     listed(page, "finishes", &odd_finishes(&t.by_finish));
+}
+
+/// Appends why requests failed, in the words of their servers.
+pub(super) fn reasons(page: &mut Page, result: &RunResult, shown: usize) {
+    for (i, failure) in result.failures.iter().take(shown).enumerate() {
+        page.prose(if i == 0 { "why" } else { "" }, &failure.in_words());
+        if let Some(hint) = &failure.hint {
+            page.prose("", &format!("hint: {hint}"));
+        }
+    }
+    let rest = result.failures.len().saturating_sub(shown);
+    if rest > 0 {
+        page.prose("", &format!("and {rest} more kinds of failures"));
+    }
 }
 
 /// The most items of a list, which a server may make long by inventing words.
