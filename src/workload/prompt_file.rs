@@ -68,9 +68,9 @@ fn is_json(line: &str) -> bool {
 fn list(text: &str) -> Result<Vec<String>, Wrong> {
     let entries: Vec<&RawValue> = serde_json::from_str(text.trim_end()).map_err(|e| {
         let what = match e.is_eof() {
-            true => "the JSON list does not end".to_owned(),
+            true => "the JSON list is not closed".to_owned(),
             false => format!(
-                "it begins like a JSON list, and is none from column {} on",
+                "starts like a JSON list, but is not valid JSON at column {}",
                 e.column()
             ),
         };
@@ -107,7 +107,7 @@ fn plain(text: &str) -> Result<Vec<String>, Wrong> {
     for (line, prompt) in lines(text) {
         let trimmed = prompt.trim();
         if trimmed.chars().all(|c| FRAME.contains(&c)) || is_json(trimmed) {
-            let what = "JSON in a file that does not begin with it: it would be sent with its brackets";
+            let what = "this line is JSON, but the file is read as plain text: its brackets would be sent";
             return Err((line, what.to_owned()));
         }
         prompts.push(line, Ok(prompt.to_owned()))?;
@@ -178,7 +178,7 @@ fn json_prompt(json: &str) -> Result<String, String> {
 
 fn kind_of(value: &Value) -> &'static str {
     match value {
-        Value::Null => "nothing",
+        Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
         Value::String(_) => "a string",

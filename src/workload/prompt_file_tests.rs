@@ -80,7 +80,7 @@ fn a_json_list_is_its_entries_however_it_is_laid_out() {
 fn what_is_no_prompt_in_a_list_is_named_by_its_entry_and_line() {
     let cases = [
         ("[\n\"a\",\n3]", 3, "entry 2: a number, neither"),
-        ("[\"a\", null]", 1, "entry 2: nothing, neither"),
+        ("[\"a\", null]", 1, "entry 2: null, neither"),
         ("[[\"a\", \"b\"]]", 1, "entry 1: a list, neither"),
         (
             "[\n [{\"role\": \"user\", \"content\": \"a\"}]\n]",

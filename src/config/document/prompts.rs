@@ -155,8 +155,7 @@ fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts
     let ((file, text), prefix) = (file?, prefix?);
     match parse_prompts(&text) {
         Err((line, what)) => {
-            let hint =
-                "one prompt a line (text, `\"...\"` or `{\"prompt\": \"...\"}`), or one JSON list of them";
+            let hint = "write one prompt per line (text, `\"...\"` or `{\"prompt\": \"...\"}`), or one JSON list of them";
             reader.mistakes.push(Reason::new(what).hint(hint).at(file, line));
         }
         Ok(texts) if texts.is_empty() => {
