@@ -19,7 +19,11 @@ fn main() -> ExitCode {
     // With a handler, a file that is larger than `ulimit -f` allows is an error of its write, not the end.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     std::panic::set_hook(Box::new(tell_panic));
-    let result = cli::parse().map_or_else(|error| told_by_clap(&error), |cli| dispatch(cli, begun));
+    let result = match cli::parse() {
+        Ok(cli) => dispatch(cli, begun),
+        Err(cli::Stop::Shown(help)) => told_by_clap(&help),
+        Err(cli::Stop::Refused(failure)) => Err(failure),
+    };
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => tell(&failure).into(),
@@ -27,6 +31,13 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
+    // A run says it by a thread of its own, and may be quiet; what other programs read is left as it is.
+    use Command::{Baseline, Compare, Config, ImportK6, Merge, Mock, Probe};
+    if let Some(Baseline(_) | Compare(_) | Config(_) | ImportK6(_) | Merge(_) | Mock(_) | Probe(_)) =
+        cli.command
+    {
+        warn_of_variables(&say);
+    }
     match cli.command {
         Some(Command::Llmsim(args)) => server::simulator_child::run(args).map(|()| Exit::Ok),
         // The supervisor ends with the exit code of its server.
@@ -41,7 +52,6 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
         Some(Command::Mock(args)) => commands::mock::run(&args, &mut say),
         Some(Command::Run(args)) => load(&args, begun),
         Some(Command::Config(args)) => {
-            warn_of_variables(&say);
             let checked = commands::config_check::check(&args).map_err(Failure::from);
             checked.and_then(|text| deliver(&text))
         }
@@ -81,7 +91,13 @@ fn tell(failure: &Failure) -> Exit {
 }
 
 fn tell_by(failure: &Failure, say: &dyn Fn(&str)) -> Exit {
-    for line in failure.to_string().lines() {
+    // A mistake in a variable is told at the variable: nobody has typed the option.
+    for line in failure
+        .clone()
+        .with_places(cli::place_in_environment)
+        .to_string()
+        .lines()
+    {
         say(line);
     }
     failure.exit
@@ -215,7 +231,8 @@ fn probe(args: &cli::ProbeArgs) -> Result<Exit, Failure> {
     ]))
 }
 
-/// Help and version are output that was asked for; a bad command line ends with exit code 2, as clap does it.
+/// Help and version are output that was asked for. A command without the word that has to follow shows its help as an
+/// error, with exit code 2.
 fn told_by_clap(error: &clap::Error) -> Result<Exit, Failure> {
     if error.use_stderr() {
         error.exit();

@@ -226,7 +226,11 @@ fn every_option_that_takes_a_time_asks_for_the_unit_of_a_large_number() {
         assert_eq!(count(name), 1, "{name} in {options:?}");
     }
     for option in &options {
-        let refused = parse(option).unwrap_err().to_string();
+        let words = std::iter::once("llmload-uring").chain(option.split(' '));
+        let Err(Stop::Refused(refused)) = parse_from(words.map(OsString::from).collect(), |_| None) else {
+            panic!("{option}");
+        };
+        let refused = refused.to_string();
         assert!(
             refused.contains("`30000` has no unit, and would be 8h20m as seconds"),
             "{option}: {refused}"

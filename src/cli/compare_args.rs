@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::compare::Rule;
-use crate::error::ExitCode;
+use crate::error::{ExitCode, ValueError};
 
 /// The folder of the baselines if `--folder` is not given.
 pub const BASELINES: &str = ".llmload/baselines";
@@ -67,7 +67,7 @@ pub struct CompareArgs {
     pub plot: Option<PathBuf>,
 
     /// Exit with 99 if this holds for any NEW: METRIC [STAT] > +N%, or < -N%; repeatable
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = rule)]
     pub fail_on: Vec<Rule>,
 
     /// Let --fail-on fail for changes that may be due to chance as well
@@ -77,4 +77,9 @@ pub struct CompareArgs {
     /// Folder that holds the baselines
     #[arg(long, env = "LLMLOAD_BASELINES", value_name = "FOLDER", default_value = BASELINES)]
     pub folder: PathBuf,
+}
+
+/// A rule is to `compare` what a threshold is to a run, and what is wrong with it has the same exit code.
+fn rule(text: &str) -> Result<Rule, ValueError> {
+    text.parse().map_err(ValueError::Refused)
 }

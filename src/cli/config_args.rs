@@ -1,8 +1,9 @@
 //! Options for what a document can also say: the document itself, warm-up, repetitions, contention, result files.
 
 use crate::cli::RunArgs;
+use crate::cli::values::number::{count, duration};
+use crate::plan::{DURATION_MAX, REPEAT_MAX};
 use crate::units::Nanos;
-use crate::units::parse_load_time;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ pub struct DocumentArgs {
         env = "LLMLOAD_WARMUP",
         hide_env = true,
         value_name = "DURATION",
-        value_parser = parse_load_time,
+        value_parser = duration(0..=DURATION_MAX),
         help_heading = LOAD,
     )]
     pub warmup: Option<Nanos>,
@@ -39,6 +40,7 @@ pub struct DocumentArgs {
         env = "LLMLOAD_REPEAT",
         hide_env = true,
         value_name = "N",
+        value_parser = count(1..=REPEAT_MAX),
         help_heading = LOAD,
     )]
     pub repeat: Option<u32>,

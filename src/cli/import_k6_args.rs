@@ -1,5 +1,6 @@
 //! Options of `import-k6`.
 
+use crate::error::{Reason, ValueError, quoted};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -40,9 +41,12 @@ pub struct ImportK6Args {
     pub force: bool,
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+fn variable(text: &str) -> Result<(String, String), ValueError> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE".to_owned()),
+        _ => {
+            let what = format!("{} is not a variable with its value", quoted(text));
+            Err(Reason::new(what).hint("write `--env NAME=VALUE`").into())
+        }
     }
 }

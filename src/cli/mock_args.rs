@@ -1,10 +1,12 @@
 //! Options of the mock server.
 
 use crate::cli::FaultSpec;
+use crate::cli::values::listen::listen_address;
+use crate::cli::values::number::{count, seed, short_time};
 use crate::error::{Mistake, Mistakes, Reason};
 use crate::host::CpuList;
 use crate::units::{MINUTE, Nanos};
-use crate::units::{check_duration, parse_short_time};
+use crate::units::{check_duration, within};
 use clap::Args;
 use std::net::SocketAddr;
 
@@ -21,27 +23,27 @@ const SECONDS_MAX: u64 = 24 * 3_600;
 #[derive(Clone, Debug, Args)]
 pub struct MockArgs {
     /// Address to listen on; port 0 takes any free port, which is printed; repeatable. All share one --token-rate
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address, default_value = "127.0.0.1:0")]
     pub listen: Vec<SocketAddr>,
 
     /// Time from the request to the first token
-    #[arg(long, value_name = "DURATION", value_parser = parse_short_time, default_value = "50ms")]
+    #[arg(long, value_name = "DURATION", value_parser = short_time(0..=WAIT_MAX), default_value = "50ms")]
     pub ttft: Nanos,
 
     /// Time between two tokens
-    #[arg(long, value_name = "DURATION", value_parser = parse_short_time, default_value = "10ms")]
+    #[arg(long, value_name = "DURATION", value_parser = short_time(0..=WAIT_MAX), default_value = "10ms")]
     pub gap: Nanos,
 
     /// Number of tokens in a response
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", value_parser = count(1..=TOKENS_MAX), default_value_t = 100)]
     pub tokens: u32,
 
     /// Number of events sent in one write
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", value_parser = count(1..=EVENTS_PER_WRITE_MAX), default_value_t = 1)]
     pub events_per_write: u32,
 
     /// Tokens per second for all streams together, which take turns, as on one GPU
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count(1..=TOKEN_RATE_MAX))]
     pub token_rate: Option<u32>,
 
     /// Send tokens as fast as possible, without --ttft and --gap
@@ -53,7 +55,7 @@ pub struct MockArgs {
     pub stamp: bool,
 
     /// Pad events to this size; 0 leaves them as they are
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", value_parser = count(0..=EVENT_BYTES_MAX), default_value_t = 0)]
     pub event_bytes: u32,
 
     /// How many requests of each cycle fail, and how: 503=37,429=5,reset=11,cut=5,hang=2,error_event=3
@@ -61,11 +63,11 @@ pub struct MockArgs {
     pub faults: Option<FaultSpec>,
 
     /// Number of requests in a cycle of faults
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", value_parser = count(1..=FAULT_CYCLE_MAX), default_value_t = 1_000)]
     pub fault_cycle: u32,
 
     /// Seed that decides which requests of a cycle get which fault
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", value_parser = seed, default_value_t = 1)]
     pub seed: u64,
 
     /// Delay each connection's tokens by a phase of its own, so that they do not all arrive at once
@@ -85,7 +87,7 @@ pub struct MockArgs {
     pub cpus: Option<CpuList>,
 
     /// Stop after this many seconds
-    #[arg(long, value_name = "N", default_value_t = 3_600)]
+    #[arg(long, value_name = "N", value_parser = count(1..=SECONDS_MAX), default_value_t = 3_600)]
     pub max_seconds: u64,
 }
 
@@ -128,9 +130,8 @@ impl MockArgs {
             ("--max-seconds", self.max_seconds, 1, SECONDS_MAX),
         ];
         for (option, count, least, most) in counts {
-            if !(least..=most).contains(&count) {
-                mistakes
-                    .push(Reason::new(format!("`{count}` is not between {least} and {most}")).at(option, 0));
+            if let Err(reason) = within(Some(count), &count.to_string(), &(least..=most)) {
+                mistakes.push(reason.at(option, 0));
             }
         }
         let faulty = self.faults.as_ref().map_or(0, FaultSpec::total);

@@ -5,13 +5,13 @@
 mod baseline_args;
 mod compare_args;
 mod config_args;
-mod explain;
 mod import_k6_args;
 mod merge_args;
 mod mock_args;
 mod probe_args;
 mod profiles_args;
 mod push_args;
+mod refused;
 mod run_args;
 mod server_args;
 mod shard_args;
@@ -36,11 +36,15 @@ pub use values::stages::StageList;
 pub use values::start_at::StartAt;
 pub use variables::unknown_variables;
 
-use crate::error::ExitCode;
+use crate::error::{ExitCode, Failure, Reason};
 use crate::server::{SimArgs, SuperviseArgs};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+
+/// The name of the program.
+pub const PROGRAM: &str = "llmload-uring";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,13 +98,17 @@ fn exit_codes() -> String {
         }
     };
     let rows: String = left.iter().enumerate().map(row).collect();
-    format!("Exit codes:{rows}")
+    let rule = "\
+A command line is bad in its form: an unknown word, a value that is no number.
+A value beyond its limits, options that contradict each other and a document
+with mistakes are a bad configuration.";
+    format!("Exit codes:{rows}\n\n{rule}")
 }
 
 /// Load generator for LLM servers: many streaming users from a few cores
 #[derive(Debug, Parser)]
 #[command(
-    name = "llmload-uring",
+    name = PROGRAM,
     version,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
@@ -117,6 +125,21 @@ pub struct Cli {
     /// The run to make if there is no command.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+impl Cli {
+    /// Returns the options of a run, if this is one or the check of one.
+    fn run_args(&self) -> Option<&RunArgs> {
+        match &self.command {
+            None => Some(&self.run),
+            Some(Command::Run(args)) => Some(args),
+            Some(Command::Config(config)) => {
+                let ConfigAction::Check(args) = &config.action;
+                Some(args)
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -156,33 +179,64 @@ pub enum Command {
     Supervise(SuperviseArgs),
 }
 
+/// Why no command is run.
+#[derive(Debug)]
+pub enum Stop {
+    /// Help or version, which were asked for, or the help of a command that has to be followed by another word.
+    Shown(clap::Error),
+    Refused(Failure),
+}
+
+/// The options that exist for their environment variables only, and what to do instead.
+const SECRETS: [(&str, &str, &str); 2] = [
+    (
+        "api_key",
+        "--api-key",
+        "put the key into LLMLOAD_API_KEY, or into a file for `--api-key-file`",
+    ),
+    (
+        "pushgateway_password",
+        "--pushgateway-password",
+        "put the password into LLMLOAD_PUSHGATEWAY_PASSWORD",
+    ),
+];
+
 /// Reads the command line and the environment.
-///
-/// # Errors
-/// Help, version and bad command lines, as clap shows them.
-pub fn parse() -> Result<Cli, clap::Error> {
-    let matches = Cli::command()
-        .try_get_matches()
-        .map_err(|e| explain::explain(e, std::env::args_os(), |name| std::env::var(name).ok()))?;
-    // These options exist for their environment variables only.
-    let secrets = [
-        (
-            "api_key",
-            "--api-key: every user of this host can read a command line; \
-             put the key into LLMLOAD_API_KEY, or into a file for --api-key-file",
-        ),
-        (
-            "pushgateway_password",
-            "--pushgateway-password: every user of this host can read a command line; \
-             put the password into LLMLOAD_PUSHGATEWAY_PASSWORD",
-        ),
-    ];
-    for (id, what) in secrets {
+pub fn parse() -> Result<Cli, Stop> {
+    parse_from(std::env::args_os().collect(), |name| std::env::var(name).ok())
+}
+
+fn parse_from(words: Vec<OsString>, env: impl Fn(&str) -> Option<String>) -> Result<Cli, Stop> {
+    let words = refused::join_negative_numbers(words);
+    let stop = |error: clap::Error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Stop::Shown(error),
+        _ => Stop::Refused(refused::refused(&error, &refused::Line::new(&words), &env)),
+    };
+    let matches = Cli::command().try_get_matches_from(&words).map_err(stop)?;
+    for (id, option, hint) in SECRETS {
         if is_typed(&matches, id) {
-            return Err(Cli::command().error(ErrorKind::InvalidValue, what));
+            let reason = Reason::new("every user of this host can read a command line").hint(hint);
+            return Err(Stop::Refused(Failure::new(ExitCode::Usage, reason.at(option, 0))));
         }
     }
-    Cli::from_arg_matches(&matches)
+    let cli = Cli::from_arg_matches(&matches).map_err(stop)?;
+    let profile = cli.run_args().and_then(|run| run.profile.as_deref());
+    match profile.filter(|profile| refused::looks_like_url(profile)) {
+        Some(url) => {
+            let mistake = refused::url_in_place_of_profile(url, "");
+            Err(Stop::Refused(Failure::new(ExitCode::Usage, mistake)))
+        }
+        None => Ok(cli),
+    }
+}
+
+/// Returns the place of a mistake that was found at an option which nobody typed: the variable that stands for it.
+pub fn place_in_environment(option: &str) -> Option<String> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    refused::place_in_environment(option, &refused::Line::new(&words), is_set)
 }
 
 /// Tells whether the option was given on the command line, after any command.
@@ -202,7 +256,7 @@ pub fn command_names() -> Vec<String> {
 /// Returns the script that completes this program's commands and options in `shell`.
 pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "llmload-uring", &mut script);
+    clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
     script
 }
 

@@ -1,7 +1,9 @@
 //! Options of `probe`.
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
+
+use crate::cli::values::number::checked_count;
+use crate::plan::{CORES_MAX, VUS_MAX};
 
 #[derive(Clone, Debug, Args)]
 pub struct ProbeArgs {
@@ -11,12 +13,12 @@ pub struct ProbeArgs {
         long,
         value_name = "N",
         default_value_t = 1_000,
-        value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(crate::plan::VUS_MAX)),
+        value_parser = checked_count(1..=VUS_MAX),
     )]
     pub vus: u32,
 
     /// Number of worker cores to check for [all that this process may use]
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = checked_count(1..=CORES_MAX))]
     pub cores: Option<u32>,
 
     /// Print JSON

@@ -1,12 +1,17 @@
 //! Options of a run.
 
+use crate::cli::values::number::{
+    count, count_span, duration, number, part_of_load, pause, seed, short_time,
+};
 use crate::cli::{DocumentArgs, PushArgs, ServerArgs, ShardArgs, StageList};
 use crate::host::CpuList;
+use crate::plan::{
+    CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN, THINK_TIME_MAX,
+    TIME_SCALE, VUS_MAX,
+};
 use crate::units::Nanos;
 use crate::units::Span;
-use crate::units::{
-    Secret, parse_count_span, parse_duration_span, parse_load_time, parse_pause, parse_short_time,
-};
+use crate::units::{MILLISECOND, Secret};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -57,15 +62,15 @@ pub struct RunArgs {
     pub document: DocumentArgs,
 
     /// Number of virtual users; a ramp is scaled so that this is its peak
-    #[arg(short = 'u', long, env = "LLMLOAD_VUS", hide_env = true, value_name = "N", help_heading = LOAD)]
+    #[arg(short = 'u', long, env = "LLMLOAD_VUS", hide_env = true, value_name = "N", value_parser = count(1..=VUS_MAX), help_heading = LOAD)]
     pub vus: Option<u32>,
 
     /// Run for this long with a constant number of users (--vus, or the profile's peak) instead of the profile's stages
-    #[arg(short, long, env = "LLMLOAD_DURATION", hide_env = true, value_name = "DURATION", value_parser = parse_load_time, help_heading = LOAD)]
+    #[arg(short, long, env = "LLMLOAD_DURATION", hide_env = true, value_name = "DURATION", value_parser = duration(MILLISECOND..=DURATION_MAX), help_heading = LOAD)]
     pub duration: Option<Nanos>,
 
     /// Make N requests in total, shared among --vus users (or the profile's peak); --duration limits the time
-    #[arg(short, long, env = "LLMLOAD_ITERATIONS", hide_env = true, value_name = "N", help_heading = LOAD)]
+    #[arg(short, long, env = "LLMLOAD_ITERATIONS", hide_env = true, value_name = "N", value_parser = count(1..=ITERATIONS_MAX), help_heading = LOAD)]
     pub iterations: Option<u64>,
 
     /// Stages to use instead of the profile's: DURATION:VUS,...
@@ -73,30 +78,30 @@ pub struct RunArgs {
     pub stages: Option<StageList>,
 
     /// Multiply the length of every stage or duration by F; 0.1 runs ten times faster
-    #[arg(long, env = "LLMLOAD_TIME_SCALE", hide_env = true, value_name = "F", help_heading = LOAD)]
+    #[arg(long, env = "LLMLOAD_TIME_SCALE", hide_env = true, value_name = "F", value_parser = number(TIME_SCALE), help_heading = LOAD)]
     pub time_scale: Option<f64>,
 
     /// How long requests that are still running at the end may take to finish [profile's, or 30s]
-    #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = parse_pause, help_heading = LOAD)]
+    #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = part_of_load(0..=DURATION_MAX), help_heading = LOAD)]
     pub graceful_stop: Option<Nanos>,
 
     #[command(flatten)]
     pub sharding: ShardArgs,
 
     /// Seed of the requests; the same seed gives each user the same requests on any number of cores
-    #[arg(long, env = "LLMLOAD_SEED", hide_env = true, value_name = "N", help_heading = REQUESTS)]
+    #[arg(long, env = "LLMLOAD_SEED", hide_env = true, value_name = "N", value_parser = seed, help_heading = REQUESTS)]
     pub seed: Option<u64>,
 
     /// Share of chat requests that ask for a stream, 0 to 1
-    #[arg(long, env = "LLMLOAD_STREAMING_RATIO", hide_env = true, value_name = "0..1", help_heading = REQUESTS)]
+    #[arg(long, env = "LLMLOAD_STREAMING_RATIO", hide_env = true, value_name = "0..1", value_parser = number(0.0..=1.0), help_heading = REQUESTS)]
     pub streaming_ratio: Option<f64>,
 
     /// How long a user pauses after each request: 100ms, 10ms-60ms or 0
-    #[arg(long, env = "LLMLOAD_THINK_TIME", hide_env = true, value_name = "SPAN", value_parser = parse_duration_span, help_heading = REQUESTS)]
+    #[arg(long, env = "LLMLOAD_THINK_TIME", hide_env = true, value_name = "SPAN", value_parser = pause(0..=THINK_TIME_MAX), help_heading = REQUESTS)]
     pub think_time: Option<Span<Nanos>>,
 
     /// Token limit of every chat request: 50 or 50-200
-    #[arg(long, env = "LLMLOAD_MAX_TOKENS", hide_env = true, value_name = "N", value_parser = parse_count_span, help_heading = REQUESTS)]
+    #[arg(long, env = "LLMLOAD_MAX_TOKENS", hide_env = true, value_name = "N", value_parser = count_span(1..=MAX_TOKENS_MAX), help_heading = REQUESTS)]
     pub max_tokens: Option<Span<u32>>,
 
     /// Member of the body that holds the token limit, for servers that refuse `max_tokens`
@@ -134,11 +139,11 @@ pub struct RunArgs {
     pub no_server: bool,
 
     /// Port of the simulator on this host [any free port]
-    #[arg(long, env = "LLMLOAD_PORT", hide_env = true, value_name = "N", help_heading = TARGET)]
+    #[arg(long, env = "LLMLOAD_PORT", hide_env = true, value_name = "N", value_parser = count(1..=u16::MAX), help_heading = TARGET)]
     pub port: Option<u16>,
 
     /// How long to wait for a server that is starting or loading its model (no connection yet, or 502, 503, 504)
-    #[arg(long, env = "LLMLOAD_WAIT_FOR_TARGET", hide_env = true, value_name = "DURATION", value_parser = parse_load_time, help_heading = TARGET)]
+    #[arg(long, env = "LLMLOAD_WAIT_FOR_TARGET", hide_env = true, value_name = "DURATION", value_parser = duration(TARGET_WAIT_MIN..=DURATION_MAX), help_heading = TARGET)]
     pub wait_for_target: Option<Nanos>,
 
     #[command(flatten)]
@@ -175,7 +180,7 @@ pub struct RunArgs {
     pub yes: bool,
 
     /// Number of worker cores [all that are free]
-    #[arg(long, env = "LLMLOAD_CORES", hide_env = true, value_name = "N", help_heading = MEASUREMENT)]
+    #[arg(long, env = "LLMLOAD_CORES", hide_env = true, value_name = "N", value_parser = count(1..=CORES_MAX), help_heading = MEASUREMENT)]
     pub cores: Option<u32>,
 
     /// CPUs for the workers: 1-3,5
@@ -187,7 +192,7 @@ pub struct RunArgs {
     pub stamp: Stamp,
 
     /// Longest time to wait for more data before reading; 0 wakes up for each event
-    #[arg(long, env = "LLMLOAD_MIN_WAIT", hide_env = true, value_name = "DURATION", value_parser = parse_short_time, default_value = "1ms", help_heading = MEASUREMENT)]
+    #[arg(long, env = "LLMLOAD_MIN_WAIT", hide_env = true, value_name = "DURATION", value_parser = short_time(0..=MIN_WAIT_MAX), default_value = "1ms", help_heading = MEASUREMENT)]
     pub min_wait: Nanos,
 
     /// Leave delayed ACKs enabled

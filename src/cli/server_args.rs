@@ -1,7 +1,10 @@
 //! Options of the server that a run starts itself.
 
+use crate::cli::values::number::{count, duration};
+use crate::plan::{SERVER_WAIT_MAX, SERVER_WAIT_MIN};
+use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::units::Nanos;
-use crate::units::{Secret, parse_load_time};
+use crate::units::Secret;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use std::path::PathBuf;
@@ -21,11 +24,26 @@ pub struct ServerArgs {
     pub chaos: bool,
 
     /// Latency profile of the simulator: instant, fast, gpt-4o, claude-sonnet, ... [fast]
-    #[arg(long, env = "LLMLOAD_SIM_LATENCY", hide_env = true, value_name = "NAME", help_heading = SERVER)]
+    #[arg(
+        long,
+        env = "LLMLOAD_SIM_LATENCY",
+        hide_env = true,
+        value_name = "NAME",
+        value_parser = LATENCY_PROFILES,
+        hide_possible_values = true,
+        help_heading = SERVER
+    )]
     pub sim_latency: Option<String>,
 
     /// Tokens in each of the simulator's answers [20]
-    #[arg(long, env = "LLMLOAD_SIM_TOKENS", hide_env = true, value_name = "N", help_heading = SERVER)]
+    #[arg(
+        long,
+        env = "LLMLOAD_SIM_TOKENS",
+        hide_env = true,
+        value_name = "N",
+        value_parser = count(1..=TARGET_TOKENS_MAX),
+        help_heading = SERVER
+    )]
     pub sim_tokens: Option<usize>,
 
     /// llmsim's own TOML file; the options above override it
@@ -60,7 +78,7 @@ pub struct ServerArgs {
         env = "LLMLOAD_SERVER_WAIT",
         hide_env = true,
         value_name = "DURATION",
-        value_parser = parse_load_time,
+        value_parser = duration(SERVER_WAIT_MIN..=SERVER_WAIT_MAX),
         help_heading = SERVER
     )]
     pub server_wait: Option<Nanos>,

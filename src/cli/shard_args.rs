@@ -1,6 +1,8 @@
 //! Options of a run that several processes share.
 
+use crate::cli::values::number::checked_count;
 use crate::cli::{ShardSpec, StartAt};
+use crate::plan::SHARDS_MAX;
 use clap::Args;
 
 const SHARDS: &str = "Several processes";
@@ -13,7 +15,14 @@ pub struct ShardArgs {
     pub shard: Option<ShardSpec>,
 
     /// Number of shards, for `--shard auto` if the environment does not give it
-    #[arg(long, env = "LLMLOAD_SHARDS", hide_env = true, value_name = "N", help_heading = SHARDS)]
+    #[arg(
+        long,
+        env = "LLMLOAD_SHARDS",
+        hide_env = true,
+        value_name = "N",
+        value_parser = checked_count(1..=SHARDS_MAX),
+        help_heading = SHARDS
+    )]
     pub shards: Option<u32>,
 
     /// Start the load at this time: RFC 3339, seconds since 1970, or +30s from now

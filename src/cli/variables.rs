@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use clap::{Command, CommandFactory};
 
 use super::Cli;
+use super::refused::variable_for;
 use crate::error::{nearest, printable};
 
 const PREFIX: &str = "LLMLOAD_";
 /// The prefix, after `PREFIX`, of variables of the program's own tests.
 const OF_TESTS: &str = "TEST_";
+/// `--target` is the only option whose variable has another name.
+const TARGET: &str = "TARGET_URL";
 const NAME_CHARS_MAX: usize = 80;
 
 /// Returns a line for each of `names` that begins like ours but is not read by an option of any command, with the
@@ -25,7 +28,11 @@ pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
     unknown.sort();
     let line = |name: String| {
         let shown = printable(&name, NAME_CHARS_MAX);
-        let meant = nearest(&name, &words);
+        // LLMLOAD_URL is the target, and no other word that resembles it.
+        let counterpart =
+            variable_for(&name).map(|name| if name == "TARGET" { TARGET.to_owned() } else { name });
+        let counterpart = counterpart.filter(|name| known.contains(name));
+        let meant = counterpart.as_deref().or_else(|| nearest(&name, &words));
         let meant = meant.map_or(String::new(), |word| format!("; did you mean {PREFIX}{word}?"));
         format!("warning: no option reads the environment variable {PREFIX}{shown}{meant}")
     };
@@ -67,9 +74,17 @@ mod tests {
     #[test]
     fn a_mistyped_variable_is_named_with_its_nearest() {
         assert_eq!(
-            warned(&["LLMLOAD_VUSS", "LLMLOAD_APIKEY", "LLMLOAD_ZZZZZZ"]),
+            warned(&[
+                "LLMLOAD_VUSS",
+                "LLMLOAD_APIKEY",
+                "LLMLOAD_URL",
+                "LLMLOAD_CONCURRENCY",
+                "LLMLOAD_ZZZZZZ"
+            ]),
             [
                 "warning: no option reads the environment variable LLMLOAD_APIKEY; did you mean LLMLOAD_API_KEY?",
+                "warning: no option reads the environment variable LLMLOAD_CONCURRENCY; did you mean LLMLOAD_VUS?",
+                "warning: no option reads the environment variable LLMLOAD_URL; did you mean LLMLOAD_TARGET_URL?",
                 "warning: no option reads the environment variable LLMLOAD_VUSS; did you mean LLMLOAD_VUS?",
                 "warning: no option reads the environment variable LLMLOAD_ZZZZZZ",
             ]

@@ -90,7 +90,8 @@ fn lines_not_carried(imported: &Imported) -> Vec<String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Reason> {
-    let unreadable = |e: std::io::Error| Reason::new(format!("cannot be read: {e}"));
+    let hint = "name k6's options or script; `k6 inspect script.js > options.json` prints the options";
+    let unreadable = |e: std::io::Error| Reason::new(format!("cannot be read: {e}")).hint(hint);
     let mut bytes = Vec::new();
     let limit = BYTES_MAX + 1;
     match is_standard(path) {
@@ -102,7 +103,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Reason> {
     }
     .map_err(unreadable)?;
     match bytes.len() as u64 > BYTES_MAX {
-        true => Err(Reason::new(format!("larger than the limit of {BYTES_MAX} bytes"))),
+        true => Err(Reason::new(format!("larger than the limit of {BYTES_MAX} bytes")).hint(hint)),
         false => Ok(bytes),
     }
 }

@@ -143,6 +143,7 @@ pub fn unknown_profile(name: &str) -> Mistakes {
         .chain(commands.iter().map(String::as_str))
         .collect();
     let hint = match nearest(name, &words) {
+        _ if name == "version" => "`llmload-uring --version` prints the version".to_owned(),
         Some(word) => format!("did you mean `{word}`? {list}"),
         None => list,
     };

@@ -4,8 +4,8 @@ use crate::cli::RunArgs;
 use crate::config::options::{CommandSettings, SimulatorSettings};
 use crate::config::{ServerEntry, SimulatorConfig};
 use crate::error::{Mistake, Place, Reason};
-use crate::plan::DURATION_MAX;
-use crate::units::{SECOND, check_duration};
+use crate::plan::{DURATION_MAX, TARGET_WAIT_MIN};
+use crate::units::check_duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::net::Ipv4Addr;
@@ -173,7 +173,7 @@ fn check_simulator(args: &RunArgs, listed: Option<&Listed>, mistakes: &mut Vec<M
 fn check_wait(args: &RunArgs, listed: bool, mistakes: &mut Vec<Mistake>) {
     let Some(wait) = args.wait_for_target else { return };
     let mut wrong = |reason: Reason| mistakes.push(reason.at("--wait-for-target", 0));
-    if let Err(reason) = check_duration(wait, &(SECOND..=DURATION_MAX)) {
+    if let Err(reason) = check_duration(wait, &(TARGET_WAIT_MIN..=DURATION_MAX)) {
         wrong(reason);
     }
     if args.server.server_cmd.is_some() {

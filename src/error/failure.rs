@@ -53,6 +53,12 @@ impl Failure {
         self
     }
 
+    /// Returns the same failure with other names for the places of options, where `rename` has one.
+    pub fn with_places(mut self, rename: impl Fn(&str) -> Option<String>) -> Failure {
+        self.mistakes = self.mistakes.with_places(rename);
+        self
+    }
+
     /// Returns the same failure marked as shown, so that `main` does not show it again.
     pub fn marked_shown(self) -> Failure {
         Failure { shown: true, ..self }

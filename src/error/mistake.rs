@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::one_line;
+use crate::error::{ExitCode, one_line};
 
 /// The number of mistakes that are shown; more are only counted.
 const MISTAKES_SHOWN_MAX: usize = 100;
@@ -62,6 +62,51 @@ impl fmt::Display for Reason {
 }
 
 impl std::error::Error for Reason {}
+
+/// Why a value of an option is not taken. The two kinds have different exit codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueError {
+    /// It is not of its form: no number, no duration, no list.
+    Unreadable(Reason),
+    /// It can be read, and is nothing to run with: a number beyond its limits, a range that ends before it begins.
+    Refused(Reason),
+}
+
+impl ValueError {
+    pub fn reason(&self) -> &Reason {
+        let (ValueError::Unreadable(reason) | ValueError::Refused(reason)) = self;
+        reason
+    }
+
+    pub fn exit(&self) -> ExitCode {
+        match self {
+            ValueError::Unreadable(_) => ExitCode::Usage,
+            ValueError::Refused(_) => ExitCode::Config,
+        }
+    }
+
+    /// Returns the same error with another reason.
+    pub fn map(self, change: impl FnOnce(Reason) -> Reason) -> ValueError {
+        match self {
+            ValueError::Unreadable(reason) => ValueError::Unreadable(change(reason)),
+            ValueError::Refused(reason) => ValueError::Refused(change(reason)),
+        }
+    }
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason().fmt(f)
+    }
+}
+
+impl std::error::Error for ValueError {}
+
+impl From<Reason> for ValueError {
+    fn from(reason: Reason) -> ValueError {
+        ValueError::Unreadable(reason)
+    }
+}
 
 /// A place is a file with a line, or an option with line 0. All places compare equal, so that two configs are equal
 /// wherever their values were written.
@@ -194,6 +239,17 @@ impl Mistakes {
     /// Puts `wider` in front of each place, to say which of several things the mistakes are about.
     pub fn within(self, wider: &str) -> Mistakes {
         Mistakes(self.0.into_iter().map(|mistake| mistake.within(wider)).collect())
+    }
+
+    /// Gives places other names where `rename` has one.
+    pub fn with_places(mut self, rename: impl Fn(&str) -> Option<String>) -> Mistakes {
+        let places = self.0.iter_mut().filter_map(|mistake| mistake.place.as_mut());
+        for place in places.filter(|place| place.is_option()) {
+            if let Some(name) = rename(&place.name) {
+                place.name = name;
+            }
+        }
+        self
     }
 
     /// Writes all mistakes; `cause`, which is empty or begins with a line feed, follows the text of the first one.

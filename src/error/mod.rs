@@ -9,7 +9,7 @@ mod shortage;
 
 pub use exit::{ExitCode, FINDINGS_FAILED, NOT_JUDGED};
 pub use failure::Failure;
-pub use mistake::{Mistake, Mistakes, Place, Reason, nearest};
+pub use mistake::{Mistake, Mistakes, Place, Reason, ValueError, nearest};
 #[cfg(test)]
 pub use safe_text::HOSTILE;
 pub use safe_text::{

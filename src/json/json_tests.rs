@@ -182,7 +182,7 @@ fn kept_values_are_bounded_but_skipped_ones_are_not() {
     assert!(within(&kept, 1_000).parse::<Outer>().is_ok());
     let error = within(&kept, 100).parse::<Outer>().unwrap_err().to_string();
     assert!(error.contains("in `more["), "{error}");
-    assert!(error.contains("larger than the maximum"), "{error}");
+    assert!(error.contains("longer than the limit"), "{error}");
 }
 
 /// An endless text, as a damaged or hostile file may be: `{"x": [1,1,1,...`.
@@ -217,7 +217,7 @@ fn an_endless_value_is_refused_at_the_limit() {
         let (head, at) = (Cursor::new(head), 0);
         let input = BufReader::new(Endless { head, unit, at });
         let error = Scanner::new(input).parse::<Value>().unwrap_err().to_string();
-        assert!(error.contains("than the maximum"), "{error}");
+        assert!(error.contains("than the limit"), "{error}");
     }
     let deep = BufReader::new(Endless {
         head: Cursor::new(b"{\"x\": "),

@@ -123,7 +123,7 @@ impl<'r> Scanner<'r> {
 
     fn enter(&mut self, place: Place) -> Result<()> {
         if self.path.len() >= DEPTH_MAX {
-            return Err(self.error(format!("is nested deeper than {DEPTH_MAX}")));
+            return Err(self.error(format!("is nested deeper than the limit of {DEPTH_MAX}")));
         }
         self.path.push(place);
         self.check_kept()
@@ -137,7 +137,11 @@ impl<'r> Scanner<'r> {
         if self.kept() <= self.kept_max {
             return Ok(());
         }
-        Err(self.error("is larger than the maximum that is kept of a file"))
+        let what = format!(
+            "is longer than the limit of {} bytes that are kept of a file",
+            self.kept_max
+        );
+        Err(self.error(what))
     }
 
     /// Counts the bytes that were consumed and not skipped.
@@ -255,7 +259,7 @@ impl<'r> Scanner<'r> {
             let step = state.step(buffer);
             if let Some((bytes, max)) = &mut into {
                 if (bytes.len() + step.used) as u64 > *max {
-                    let what = format!("is longer than the maximum of {max} bytes");
+                    let what = format!("is longer than the limit of {max} bytes");
                     return Err(self.error(what));
                 }
                 bytes.extend_from_slice(&buffer[..step.used]);

@@ -1,7 +1,7 @@
 //! The largest plan that is accepted. A document or an option beyond these is refused before anything is sent.
 
 use crate::error::Reason;
-use crate::units::{MINUTE, Nanos, format_duration};
+use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND, format_duration};
 
 pub const VUS_MAX: u32 = 100_000;
 /// The longest stage, and the longest run.
@@ -15,6 +15,19 @@ pub const KINDS_MAX: usize = 64;
 pub const SERVERS_MAX: usize = 16;
 pub const WEIGHT_MAX: u32 = 10_000;
 pub const THRESHOLDS_MAX: usize = 256;
+/// The factor by which an option may stretch the times. A thousandth of a day is still a minute and a half.
+pub const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
+pub const THINK_TIME_MAX: Nanos = 60 * MINUTE;
+pub const MAX_TOKENS_MAX: u32 = 10_000_000;
+pub const REPEAT_MAX: u32 = 100;
+pub const CORES_MAX: u32 = 1_024;
+/// The longest minimum wait. Longer waits cost resolution between the events of one connection.
+pub const MIN_WAIT_MAX: Nanos = 100 * MILLISECOND;
+/// How long a run may wait for a server that it starts.
+pub const SERVER_WAIT_MIN: Nanos = 100 * MILLISECOND;
+pub const SERVER_WAIT_MAX: Nanos = 60 * MINUTE;
+/// The shortest wait for a server that others start; the longest is that of a run.
+pub const TARGET_WAIT_MIN: Nanos = SECOND;
 /// The most distributions (a metric with its tags) that thresholds look at. Each is kept for every second of the
 /// sliding window and three times more: 190 KB x 19, so 115 MB at most.
 pub const THRESHOLD_TRENDS_MAX: usize = 32;

@@ -16,8 +16,9 @@ pub use analysis_limits::AnalysisLimits;
 pub use assignment::Assignment;
 pub use executor::{Executor, Plateau, Stage, StageAt};
 pub use limits::{
-    DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, SERVERS_MAX, STAGES_MAX, STEPS_MAX, THRESHOLD_TRENDS_MAX,
-    THRESHOLDS_MAX, VUS_MAX, WEIGHT_MAX, check_run_length,
+    CORES_MAX, DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, REPEAT_MAX,
+    SERVER_WAIT_MAX, SERVER_WAIT_MIN, SERVERS_MAX, STAGES_MAX, STEPS_MAX, TARGET_WAIT_MIN, THINK_TIME_MAX,
+    THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, TIME_SCALE, VUS_MAX, WEIGHT_MAX, check_run_length,
 };
 pub use passes::{Pass, Role};
 pub use schedule::{VuSchedule, VuStep};

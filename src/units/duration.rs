@@ -16,12 +16,18 @@ const UNITS: [(&str, Nanos); 6] = [
     ("ns", 1),
 ];
 
-/// The most digits before and after the point: their product with the largest unit easily fits u128.
+/// The digits that are counted before and after the point: their product with the largest unit easily fits u128.
 const DIGITS_MAX: usize = 15;
 
 /// Reads one or more numbers with units, which are added up, or a plain number of seconds. Fractions below 1 ns are
 /// cut off.
 pub fn parse_duration(text: &str) -> Result<Nanos, Reason> {
+    let long = || Reason::new(format!("{} is longer than 584 years", quoted(text)));
+    parse_long_duration(text)?.ok_or_else(long)
+}
+
+/// Reads a duration as [`parse_duration`] does; `None` if it is one, and too long to be counted in nanoseconds.
+pub fn parse_long_duration(text: &str) -> Result<Option<Nanos>, Reason> {
     let wrong = |what: &str| {
         Reason::new(format!("{} is not a duration: {what}", quoted(text)))
             .hint("write `10s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds")
@@ -49,10 +55,12 @@ pub fn parse_duration(text: &str) -> Result<Nanos, Reason> {
                 None => return Err(wrong(&format!("unknown unit {}", quoted(unit)))),
             },
         };
-        sum += scaled(number, scale).ok_or_else(|| wrong(&format!("{} is not a number", quoted(number))))?;
+        let part =
+            scaled(number, scale).ok_or_else(|| wrong(&format!("{} is not a number", quoted(number))))?;
+        sum = sum.saturating_add(part);
         rest = after;
     }
-    Nanos::try_from(sum).map_err(|_| wrong("it is longer than 584 years"))
+    Ok(Nanos::try_from(sum).ok())
 }
 
 /// The largest number without a unit that is believed to be seconds, by what it measures. Tools differ in what such a
@@ -87,27 +95,18 @@ pub fn parse_duration_up_to(text: &str, bare_max: Nanos) -> Result<Nanos, Reason
     Err(Reason::new(what).hint(format!("write `{text}ms` or `{text}s`")))
 }
 
-/// Reads the length of a load or of one of its parts.
-pub fn parse_load_time(text: &str) -> Result<Nanos, Reason> {
-    parse_duration_up_to(text, bare::LOAD)
-}
-
-/// Reads a pause, or the time that requests have after a load.
-pub fn parse_pause(text: &str) -> Result<Nanos, Reason> {
-    parse_duration_up_to(text, bare::PART)
-}
-
-/// Reads a time that is milliseconds in practice.
-pub fn parse_short_time(text: &str) -> Result<Nanos, Reason> {
-    parse_duration_up_to(text, bare::SHORT)
-}
-
 fn scaled(number: &str, scale: Nanos) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let digits = |s: &str| s.len() <= DIGITS_MAX && s.bytes().all(|b| b.is_ascii_digit());
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
         return None;
     }
+    if whole.trim_start_matches('0').len() > DIGITS_MAX {
+        return Some(u128::MAX);
+    }
+    let whole = whole.trim_start_matches('0');
+    // What follows is below a nanosecond in any unit.
+    let fraction = fraction.get(..DIGITS_MAX).unwrap_or(fraction);
     let value = |s: &str| {
         if s.is_empty() {
             Some(0)
@@ -153,7 +152,7 @@ pub fn parse_span<T: PartialOrd + Copy>(
 
 /// Reads a range of durations: `10ms-60ms`, `100ms` or `0`.
 pub fn parse_duration_span(text: &str) -> Result<Span<Nanos>, Reason> {
-    parse_span(text, parse_pause)
+    parse_span(text, |part| parse_duration_up_to(part, bare::PART))
 }
 
 /// Reads a range of counts: `50-200` or `50`.
@@ -181,18 +180,31 @@ pub fn format_span<T: PartialEq + Copy>(span: Span<T>, format: impl Fn(T) -> Str
 pub fn check_duration(nanos: Nanos, range: &RangeInclusive<Nanos>) -> Result<(), Reason> {
     let text = format_duration(nanos);
     if nanos < *range.start() {
-        let least = format_duration(*range.start());
-        return Err(Reason::new(format!(
-            "`{text}` is shorter than the minimum of {least}"
-        )));
+        return Err(too_short(&text, range));
     }
     if nanos > *range.end() {
-        let most = format_duration(*range.end());
-        return Err(Reason::new(format!(
-            "`{text}` is longer than the limit of {most}"
-        )));
+        return Err(too_long(&text, range));
     }
     Ok(())
+}
+
+/// Returns why `text`, a duration, is below the limits.
+pub fn too_short(text: &str, range: &RangeInclusive<Nanos>) -> Reason {
+    let least = format_duration(*range.start());
+    let what = format!("{} is shorter than the minimum of {least}", quoted(text));
+    Reason::new(what).hint(next_step(range))
+}
+
+/// Returns why `text`, a duration, is above the limits.
+pub fn too_long(text: &str, range: &RangeInclusive<Nanos>) -> Reason {
+    let most = format_duration(*range.end());
+    let what = format!("{} is longer than the limit of {most}", quoted(text));
+    Reason::new(what).hint(next_step(range))
+}
+
+fn next_step(range: &RangeInclusive<Nanos>) -> String {
+    let (least, most) = (format_duration(*range.start()), format_duration(*range.end()));
+    format!("write a time from {least} to {most}")
 }
 
 pub fn duration_text<S: Serializer>(nanos: &Nanos, to: S) -> Result<S::Ok, S::Error> {
@@ -252,7 +264,7 @@ mod tests {
             assert!(refused.what.contains("has no unit"), "{bad}: {refused:?}");
             assert_eq!(refused.hint, Some(format!("write `{bad}ms` or `{bad}s`")));
         }
-        let refused = parse_load_time("30000").unwrap_err();
+        let refused = parse_duration_up_to("30000", bare::LOAD).unwrap_err();
         assert_eq!(refused.what, "`30000` has no unit, and would be 8h20m as seconds");
         assert_eq!(parse_duration_up_to("30000", bare::SECONDS), Ok(30_000 * SECOND));
         assert!(parse_duration_span("100-500").is_err() && parse_duration_span("0-0.5").is_ok());
@@ -268,7 +280,12 @@ mod tests {
         assert!(refused("1.2.3s").contains("not a number"));
         assert!(refused(".s").contains("not a number"));
         assert!(refused("1 s").contains("unknown unit"));
-        assert!(refused("9999999999999999999s").contains("not a number"));
+        assert!(refused("9999999999999999999s").contains("584 years"));
+        assert!(refused("9".repeat(90).as_str()).contains("584 years"));
+        assert_eq!(
+            parse_duration("0000000000000000000001.0000000000000000000001s"),
+            Ok(SECOND)
+        );
         assert!(refused("999999999999999h").contains("584 years"));
         assert!(refused("١s").contains("not a duration"));
     }

@@ -2,6 +2,7 @@
 
 mod duration;
 mod figures;
+mod limits;
 mod masks;
 mod path;
 mod secret;
@@ -10,11 +11,12 @@ mod span;
 pub use duration::{
     bare, check_duration, duration_span_text, duration_text, format_duration, format_duration_span,
     format_span, optional_duration_text, parse_count_span, parse_duration, parse_duration_span,
-    parse_duration_up_to, parse_load_time, parse_pause, parse_short_time, parse_span,
+    parse_duration_up_to, parse_long_duration, parse_span, too_long, too_short,
 };
 pub use figures::{
     elapsed, grouped, grouped_decimals, percent, percent_with, rate, significant, time, time_unit,
 };
+pub use limits::{above, below, within};
 pub use masks::{Cut, Masks};
 pub use path::optional_path_text;
 pub use secret::{Secret, redact};

@@ -49,10 +49,10 @@ fn stdout(output: &Output) -> String {
 }
 
 #[test]
-fn a_rule_that_cannot_be_read_is_a_bad_command_line() {
+fn a_rule_that_cannot_be_read_is_a_bad_configuration_as_a_threshold_is() {
     let scratch = Scratch::new("rule");
     let output = scratch.run(&["compare", "a.json", "b.json", "--fail-on", "latncy p95 > +10%"]);
-    assert_eq!(code(&output), Some(2), "{}", stderr(&output));
+    assert_eq!(code(&output), Some(104), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("did you mean `latency`?"),
         "{}",

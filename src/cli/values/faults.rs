@@ -1,6 +1,6 @@
 //! Faults of the mock server, in exact counts: `503=37,429=5,reset=11`.
 
-use crate::error::{Reason, nearest, quoted};
+use crate::error::{Reason, ValueError, nearest, quoted};
 use crate::mock::fault::Fault;
 
 /// The faults of the mock and how many requests of each cycle get each; every fault is there once, counts are above 0.
@@ -15,14 +15,17 @@ impl FaultSpec {
 }
 
 impl std::str::FromStr for FaultSpec {
-    type Err = Reason;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<FaultSpec, Reason> {
+    fn from_str(text: &str) -> Result<FaultSpec, ValueError> {
         let mut faults: Vec<(Fault, u32)> = Vec::new();
         for part in text.split(',') {
             let (fault, count) = parse_entry(part.trim())?;
             if faults.iter().any(|(other, _)| *other == fault) {
-                return Err(Reason::new(format!("fault {} is given twice", quoted(part))));
+                let what = format!("fault {} is given twice", quoted(part));
+                return Err(ValueError::Refused(
+                    Reason::new(what).hint("give each fault once"),
+                ));
             }
             if count > 0 {
                 faults.push((fault, count));
@@ -32,30 +35,37 @@ impl std::str::FromStr for FaultSpec {
     }
 }
 
-fn parse_entry(text: &str) -> Result<(Fault, u32), Reason> {
+fn parse_entry(text: &str) -> Result<(Fault, u32), ValueError> {
     let hint = "write `503=37,429=5,reset=11,cut=5,hang=2,error_event=3`";
     let Some((name, count)) = text.split_once('=') else {
-        return Err(Reason::new(format!("{} is not a fault with a count", quoted(text))).hint(hint));
+        let what = format!("{} is not a fault with a count", quoted(text));
+        return Err(Reason::new(what).hint(hint).into());
     };
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    let Some(count) = count.parse::<u32>().ok().filter(|_| digits(count)) else {
-        return Err(Reason::new(format!("{} has no count", quoted(text))).hint(hint));
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if !digits(count) {
+        return Err(Reason::new(format!("{} has no count", quoted(text)))
+            .hint(hint)
+            .into());
+    }
+    let Ok(count) = count.parse::<u32>() else {
+        let what = format!("the count of {} is above the limit of {}", quoted(text), u32::MAX);
+        return Err(ValueError::Refused(Reason::new(what)));
     };
     if let Some(fault) = Fault::parse(name) {
         return Ok((fault, count));
     }
-    if digits(name) && !name.is_empty() {
-        return Err(Reason::new(format!(
-            "status {} is not between 300 and 599",
-            quoted(name)
-        )));
+    if digits(name) {
+        let what = format!("status {} is outside the limits, 300 to 599", quoted(name));
+        return Err(ValueError::Refused(Reason::new(what).hint(hint)));
     }
     let names: Vec<&str> = Fault::names().collect();
     let hint = match nearest(name, &names) {
         Some(known) => format!("did you mean `{known}`?"),
         None => format!("a fault is an HTTP status or one of {}", names.join(", ")),
     };
-    Err(Reason::new(format!("unknown fault {}", quoted(name))).hint(hint))
+    Err(Reason::new(format!("unknown fault {}", quoted(name)))
+        .hint(hint)
+        .into())
 }
 
 #[cfg(test)]
@@ -86,8 +96,8 @@ mod tests {
         assert!(refused("503").contains("not a fault with a count"));
         assert!(refused("503=").contains("no count"));
         assert!(refused("503=+1").contains("no count"));
-        assert!(refused("200=1").contains("between 300 and 599"));
-        assert!(refused("99999=1").contains("between 300 and 599"));
+        assert!(refused("200=1").contains("300 to 599"));
+        assert!(refused("99999=1").contains("300 to 599"));
         assert!(refused("rest=1").contains("did you mean `reset`?"));
         assert!(refused("=1").contains("unknown fault"));
         assert!(refused("503=1,503=2").contains("given twice"));

@@ -1,6 +1,8 @@
 //! Values of options that are more than a number, each with its own parser and tests.
 
 pub mod faults;
+pub mod listen;
+pub mod number;
 pub mod shard;
 pub mod stages;
 pub mod start_at;

@@ -1,6 +1,6 @@
 //! The part of the plan that a process runs: `2/4`, or `auto`.
 
-use crate::error::{Reason, quoted};
+use crate::error::{Reason, ValueError, quoted};
 use crate::plan::{SHARDS_MAX, Shard};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,9 +11,9 @@ pub enum ShardSpec {
 }
 
 impl std::str::FromStr for ShardSpec {
-    type Err = Reason;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<ShardSpec, Reason> {
+    fn from_str(text: &str) -> Result<ShardSpec, ValueError> {
         if text == "auto" {
             return Ok(ShardSpec::Auto);
         }
@@ -21,24 +21,26 @@ impl std::str::FromStr for ShardSpec {
             let hint = "write K/N, for example `1/4` for the first of four, or `auto` in a Kubernetes Indexed Job or a Slurm array";
             Reason::new(format!("{}: {what}", quoted(text))).hint(hint)
         };
+        let refused = |what: &str| ValueError::Refused(wrong(what));
         let (number, count) = text.split_once('/').ok_or_else(|| wrong("not a shard"))?;
-        let digits = |text: &str| {
-            let plain = text.bytes().all(|b| b.is_ascii_digit());
-            text.parse::<u32>().ok().filter(|_| plain)
-        };
-        let (Some(number), Some(count)) = (digits(number), digits(count)) else {
-            return Err(wrong("not a shard"));
-        };
-        if number == 0 {
-            return Err(wrong("shards are counted from 1"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(number) || !digits(count) {
+            return Err(wrong("not a shard").into());
         }
-        if count > SHARDS_MAX {
-            return Err(wrong(&format!("more shards than the limit of {SHARDS_MAX}")));
-        }
-        let shard = Shard::new(number - 1, count);
+        let count = count.parse().ok().filter(|count| *count <= SHARDS_MAX);
+        let Some(count) = count else {
+            return Err(refused(&format!(
+                "the number of shards is above the limit of {SHARDS_MAX}"
+            )));
+        };
+        let shard = match number.parse::<u32>() {
+            Ok(0) => return Err(refused("shards are counted from 1")),
+            Ok(number) => Shard::new(number - 1, count),
+            Err(_) => None,
+        };
         shard
             .map(ShardSpec::Part)
-            .ok_or_else(|| wrong("the shard's number is above their count"))
+            .ok_or_else(|| refused("the shard's number is above their count"))
     }
 }
 
@@ -56,7 +58,12 @@ mod tests {
             ("0/4", "shards are counted from 1"),
             ("5/4", "the shard's number is above their count"),
             ("1/0", "the shard's number is above their count"),
-            ("1/10001", "more shards than the limit of 10000"),
+            ("1/10001", "the number of shards is above the limit of 10000"),
+            (
+                "1/99999999999",
+                "the number of shards is above the limit of 10000",
+            ),
+            ("99999999999/4", "the shard's number is above their count"),
             ("1", "not a shard"),
             ("1/4/2", "not a shard"),
             ("+1/4", "not a shard"),

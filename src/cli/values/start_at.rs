@@ -1,8 +1,9 @@
 //! The start of the load: an instant of the wall clock, or a time from now.
 
-use crate::error::{Reason, quoted};
-use crate::units::parse_load_time;
-use crate::units::{Nanos, SECOND};
+use crate::cli::values::number::read_duration;
+use crate::error::{Reason, ValueError, quoted};
+use crate::plan::DURATION_MAX;
+use crate::units::{Nanos, SECOND, bare};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -15,11 +16,11 @@ pub enum StartAt {
 }
 
 impl std::str::FromStr for StartAt {
-    type Err = Reason;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<StartAt, Reason> {
+    fn from_str(text: &str) -> Result<StartAt, ValueError> {
         if let Some(length) = text.strip_prefix('+') {
-            return parse_load_time(length).map(StartAt::After);
+            return read_duration(length, &(0..=DURATION_MAX), bare::LOAD).map(StartAt::After);
         }
         let found = match text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             true => unix_seconds(text),
@@ -31,6 +32,7 @@ impl std::str::FromStr for StartAt {
             Reason::new(format!("{} is not an instant", quoted(text))).hint(
                 "write `2026-11-22T10:00:00Z`, seconds since 1970 (`date +%s`), or `+30s` from the program's start",
             )
+            .into()
         })
     }
 }

@@ -90,7 +90,7 @@ thresholds:
     let found = mistakes(text);
     let expected = [
         "error: p.yaml:2: `start_vus`: `many` is not a whole number",
-        "error: p.yaml:4: `stages[0].target`: `200000` is above the limit of 100000",
+        "error: p.yaml:4: `stages[0].target`: `200000` is above the limit of 100000\nhint: write a number from 0 to 100000",
         "error: p.yaml:5: unknown key `stages[1].duratoin`\nhint: did you mean `duration`?",
         "error: p.yaml:6: `graceful_stop`: `30x` is not a duration: unknown unit `x`\n\
          hint: write `10s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds",
@@ -98,7 +98,7 @@ thresholds:
          hint: write the smaller value first",
         "error: p.yaml:8: `models` has 0 items, not between 1 and 1000",
         "error: p.yaml:11: `requests[0].stream`: `maybe` is neither true nor false",
-        "error: p.yaml:12: `requests[1].max_tokens`: `0` is below the minimum of 1",
+        "error: p.yaml:12: `requests[1].max_tokens`: `0` is below the minimum of 1\nhint: write a number from 1 to 10000000",
         "error: p.yaml:12: requests[1]: the name `one` is already in use\nhint: line 11 uses it",
         "error: p.yaml:14: unknown metric `latencey`\nhint: did you mean `latency`?",
     ];

@@ -25,12 +25,12 @@ use crate::config::document::workload::{either, open_workload};
 use crate::config::push::read_push;
 use crate::config::{Config, ServerChoice, ServerEntry, Settings, SimulatorConfig};
 use crate::error::{Mistake, Mistakes, Place, Reason};
-use crate::plan::DURATION_MAX;
+use crate::plan::{DURATION_MAX, MAX_TOKENS_MAX, REPEAT_MAX, THINK_TIME_MAX};
 use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::units::Span;
 use crate::units::check_duration;
-use crate::units::parse_duration_span;
 use crate::units::{MINUTE, Nanos, SECOND};
+use crate::units::{parse_duration_span, within};
 use std::path::PathBuf;
 
 pub const SEED_DEFAULT: u64 = 1;
@@ -42,13 +42,10 @@ pub const MAX_DURATION_DEFAULT: Nanos = 10 * MINUTE;
 pub const TIMEOUT_DEFAULT: Nanos = MINUTE;
 pub const CONNECT_TIMEOUT_DEFAULT: Nanos = 5 * SECOND;
 
-pub const THINK_TIME_MAX: Nanos = 60 * MINUTE;
-pub const MAX_TOKENS_MAX: u32 = 10_000_000;
 pub const MODELS_MAX: usize = 1_000;
 pub const MODEL_BYTES_MAX: usize = 256;
 pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
-pub const REPEAT_MAX: u32 = 100;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
 const KEYS: [&str; 34] = [
@@ -182,14 +179,10 @@ fn read_simulator(
 }
 
 pub fn check_max_tokens(span: Span<u32>) -> Result<(), Reason> {
-    match span.min {
-        0 => Err(Reason::new("`0` is below the minimum of 1")),
-        _ if span.max > MAX_TOKENS_MAX => Err(Reason::new(format!(
-            "`{}` is above the limit of {MAX_TOKENS_MAX}",
-            span.max
-        ))),
-        _ => Ok(()),
+    for count in [span.min, span.max] {
+        within(Some(count), &count.to_string(), &(1..=MAX_TOKENS_MAX))?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

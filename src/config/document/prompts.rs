@@ -2,10 +2,10 @@
 
 use crate::config::PromptsFile;
 use crate::config::document::check_max_tokens;
-use crate::config::document::reader::{Fields, Reader, within};
+use crate::config::document::reader::{Fields, Reader};
 use crate::error::{Reason, quoted};
-use crate::units::Span;
 use crate::units::parse_count_span;
+use crate::units::{Span, within};
 use crate::workload::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, Prompts, parse_prompts};
 use saphyr::YamlData;
 use std::io::Read;
@@ -126,7 +126,7 @@ fn read_length(
     let problem = match most {
         _ if most < min => format!("`{most}` is less than `min_tokens`, {min}"),
         _ if most > PROMPT_TOKENS_MAX => {
-            format!("prompts of up to `{most}` tokens are longer than the limit, {PROMPT_TOKENS_MAX}")
+            format!("prompts of up to `{most}` tokens are longer than the limit of {PROMPT_TOKENS_MAX}")
         }
         _ => return Some(Span { min, max: most }),
     };

@@ -136,7 +136,7 @@ fn bounds_that_make_no_length_are_refused_with_the_key_that_says_them_apart() {
     assert!(turned.contains("write `prompt_tokens: 2000`"), "{turned}");
     let long = refused("min_tokens: 50\n  max_tokens: 100001");
     assert!(
-        long.contains("`100001` tokens are longer than the limit, 100000"),
+        long.contains("`100001` tokens are longer than the limit of 100000"),
         "{long}"
     );
     for (value, what) in [

@@ -5,7 +5,7 @@ use crate::config::document::python_tool::{Answer, answer};
 use crate::error::{Mistake, Place, Reason, nearest, quoted};
 use crate::units::Nanos;
 use crate::units::check_duration;
-use crate::units::{bare, parse_duration_up_to};
+use crate::units::{bare, parse_duration_up_to, within};
 use saphyr::{MarkedYaml, YamlData};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -425,24 +425,4 @@ pub fn check_text(text: &str, bytes_max: usize) -> Result<String, Reason> {
         return Err(Reason::new(what));
     }
     Ok(text.to_owned())
-}
-
-/// Checks that a number is in `range`. `None` stands for a number too large for its type.
-pub fn within<T>(number: Option<T>, text: &str, range: &RangeInclusive<T>) -> Result<T, Reason>
-where
-    T: PartialOrd + Display,
-{
-    match number {
-        Some(n) if n < *range.start() => Err(Reason::new(format!(
-            "{} is below the minimum of {}",
-            quoted(text),
-            range.start()
-        ))),
-        Some(n) if n <= *range.end() => Ok(n),
-        _ => Err(Reason::new(format!(
-            "{} is above the limit of {}",
-            quoted(text),
-            range.end()
-        ))),
-    }
 }

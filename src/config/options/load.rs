@@ -3,20 +3,14 @@
 use crate::api::{TokenLimitKey, Wording};
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::config::document::reader::{check_text, within};
+use crate::config::document::reader::check_text;
 use crate::config::document::thresholds::read_options;
-use crate::config::document::{
-    GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, THINK_TIME_MAX, check_max_tokens,
-};
+use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, check_max_tokens};
 use crate::config::options::mix::set_streaming_ratio;
 use crate::error::{Mistake, Place, Reason};
-use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, VUS_MAX};
-use crate::units::MILLISECOND;
-use crate::units::check_duration;
+use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, THINK_TIME_MAX, TIME_SCALE, VUS_MAX};
+use crate::units::{MILLISECOND, check_duration, within};
 use crate::workload::{Call, PROMPT_BYTES_MAX, Prompts};
-
-/// The limits of `--time-scale`. A factor above 1 stretches; a thousandth of a day is still a minute and a half.
-const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
 
 /// Applies `args` to `config`. An option that cannot be applied is reported, and the document's value stays.
 pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {

@@ -171,7 +171,7 @@ fn streaming_ratio_sets_the_share_of_streams() {
     assert_eq!(weights, [9, 9, 2]);
     assert!(
         refused("quick-smoke --streaming-ratio 1.5")
-            .starts_with("error: --streaming-ratio: `1.5` is not between 0 and 1")
+            .starts_with("error: --streaming-ratio: `1.5` is above the limit of 1")
     );
 }
 

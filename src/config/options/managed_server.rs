@@ -2,11 +2,12 @@
 
 use crate::cli::RunArgs;
 use crate::config::SimulatorConfig;
-use crate::error::{Mistake, Reason, quoted};
-use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
+use crate::error::{Mistake, Reason};
+use crate::plan::{SERVER_WAIT_MAX, SERVER_WAIT_MIN};
+use crate::server::args::TARGET_TOKENS_MAX;
 use crate::server::{CommandOptions, ErrorRates, SimOptions, command};
 use crate::units::redact;
-use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
+use crate::units::{Nanos, SECOND, within};
 use crate::units::{Secret, check_duration, duration_text, optional_path_text};
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
@@ -14,7 +15,6 @@ use std::time::Duration;
 
 /// The default wait for a server. Loading a model of many gigabytes from a slow disk takes minutes.
 const WAIT_DEFAULT: Nanos = 120 * SECOND;
-const WAIT_MAX: Nanos = 60 * MINUTE;
 
 /// The settings of the simulator. Only those that were given are serialised.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -64,18 +64,10 @@ impl SimulatorSettings {
     ) -> SimulatorSettings {
         let asked = &args.server;
         let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
-        if let Some(name) = &asked.sim_latency
-            && !LATENCY_PROFILES.contains(&name.as_str())
-        {
-            let known = format!("one of {}", LATENCY_PROFILES.join(", "));
-            let what = format!("{} is not a latency profile", quoted(name));
-            wrong("--sim-latency", Reason::new(what).hint(known));
-        }
         if let Some(tokens) = asked.sim_tokens
-            && !(1..=TARGET_TOKENS_MAX).contains(&tokens)
+            && let Err(reason) = within(Some(tokens), &tokens.to_string(), &(1..=TARGET_TOKENS_MAX))
         {
-            let what = format!("`{tokens}` is not between 1 and {TARGET_TOKENS_MAX}");
-            wrong("--sim-tokens", Reason::new(what));
+            wrong("--sim-tokens", reason);
         }
         let document = SimulatorSettings::of_document(document);
         SimulatorSettings {
@@ -144,7 +136,7 @@ impl CommandSettings {
             wrong("--no-server", Reason::new(what).hint("remove one of them"));
         }
         let wait = asked.server_wait.unwrap_or(WAIT_DEFAULT);
-        if let Err(reason) = check_duration(wait, &(100 * MILLISECOND..=WAIT_MAX)) {
+        if let Err(reason) = check_duration(wait, &(SERVER_WAIT_MIN..=SERVER_WAIT_MAX)) {
             wrong("--server-wait", reason);
         }
         let words = command::split(line.expose());
@@ -219,8 +211,7 @@ mod tests {
             }
             assert_eq!(mistakes(option), [""; 0]);
         }
-        assert!(mistakes(&["--sim-latency", "gtp"])[0].contains("`gtp` is not a latency profile"));
-        assert!(mistakes(&["--sim-tokens", "0"])[0].contains("not between 1 and"));
+        assert!(mistakes(&["--sim-tokens", "0"])[0].contains("`0` is below the minimum of 1"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::config::RequestConfig;
 use crate::error::Reason;
+use crate::units::within;
 
 /// The resolution of a ratio: a ten-thousandth.
 const RATIO_PARTS: u128 = 10_000;
@@ -12,9 +13,7 @@ const WEIGHT_SUM_MAX: u128 = 1_000_000_000;
 /// Gives streams `ratio` of the weight of all chat requests. Light requests keep their share, and kinds on the same
 /// side keep their proportions. Kinds that end with no weight are removed.
 pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Result<(), Reason> {
-    if !(0.0..=1.0).contains(&ratio) {
-        return Err(Reason::new(format!("`{ratio}` is not between 0 and 1")));
-    }
+    within(Some(ratio), &ratio.to_string(), &(0.0..=1.0))?;
     let weight_of = |side: Option<bool>| -> u128 {
         let chosen = requests.iter().filter(|request| request.call.stream() == side);
         chosen.map(|request| u128::from(request.weight)).sum()
@@ -130,11 +129,7 @@ mod tests {
         );
         assert!(weights(&[(3, None)], 0.0).unwrap_err().contains("no chat"));
         for ratio in [-0.1, 1.1, f64::NAN] {
-            assert!(
-                weights(&[(3, Some(true))], ratio)
-                    .unwrap_err()
-                    .contains("between 0 and 1")
-            );
+            assert!(weights(&[(3, Some(true))], ratio).unwrap_err().contains("` is "));
         }
     }
 

@@ -2,11 +2,9 @@
 
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::config::document::REPEAT_MAX;
-use crate::config::document::reader::within;
 use crate::error::{Mistake, Reason};
-use crate::plan::DURATION_MAX;
-use crate::units::{check_duration, format_duration};
+use crate::plan::{DURATION_MAX, REPEAT_MAX};
+use crate::units::{check_duration, format_duration, within};
 use std::path::PathBuf;
 
 /// The directory of results of a run with `--config` whose document names no other.

@@ -4,17 +4,14 @@ use crate::cli::{RunArgs, Stamp};
 use crate::config::to_plan::shard::shard;
 use crate::error::{Mistake, Reason, quoted};
 use crate::host::CpuList;
-use crate::plan::Shard;
+use crate::plan::{CORES_MAX, MIN_WAIT_MAX, Shard};
 use crate::units::{MILLISECOND, Nanos};
-use crate::units::{Secret, check_duration, duration_text, optional_path_text};
+use crate::units::{Secret, check_duration, duration_text, optional_path_text, within};
 use serde::{Serialize, Serializer};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The longest minimum wait. Longer waits cost resolution between the events of one connection.
-const MIN_WAIT_MAX: Nanos = 100 * MILLISECOND;
 pub const MIN_WAIT_DEFAULT: Nanos = MILLISECOND;
-const CORES_MAX: u32 = 1_024;
 pub const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: usize = 8 << 10;
 const USUAL_KEY: &str = "OPENAI_API_KEY";
@@ -115,11 +112,10 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         let what = "cannot be combined with `--cpus`, which already fixes the number of cores";
         wrong("--cores", Reason::new(what).hint("remove one of them"));
     }
-    if let Some(cores) = args.cores.filter(|cores| !(1..=CORES_MAX).contains(cores)) {
-        wrong(
-            "--cores",
-            Reason::new(format!("`{cores}` is not between 1 and {CORES_MAX}")),
-        );
+    if let Some(cores) = args.cores
+        && let Err(reason) = within(Some(cores), &cores.to_string(), &(1..=CORES_MAX))
+    {
+        wrong("--cores", reason);
     }
     if let Err(reason) = check_duration(args.min_wait, &(0..=MIN_WAIT_MAX)) {
         wrong("--min-wait", reason);
@@ -152,10 +148,10 @@ fn headers(
     let mut headers: Vec<Header> = Vec::new();
     if args.headers.len() > HEADERS_MAX {
         let what = format!(
-            "{} headers are more than the limit of {HEADERS_MAX}",
+            "{} headers are above the limit of {HEADERS_MAX}",
             args.headers.len()
         );
-        mistakes.push(Reason::new(what).at("--header", 0));
+        mistakes.push(Reason::new(what).hint("use fewer headers").at("--header", 0));
         return (headers, None);
     }
     for text in &args.headers {
@@ -212,7 +208,8 @@ pub fn parse_header(text: &str) -> Result<Header, Reason> {
         return Err(Reason::new(format!("{} is not a valid header name", quoted(name))).hint(hint));
     }
     if HEADERS_OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
-        return Err(Reason::new(format!("header `{name}` is set by the program")));
+        let what = format!("header `{name}` is set by the program");
+        return Err(Reason::new(what).hint("leave it out"));
     }
     let value = value.trim_matches([' ', '\t']);
     if value.bytes().any(|b| b != b'\t' && (b < b' ' || b == 0x7f)) {
@@ -239,7 +236,10 @@ fn read_key(path: &Path) -> Result<String, Reason> {
     let limit = HEADER_BYTES_MAX as u64;
     std::fs::File::open(path)
         .and_then(|file| file.take(limit + 1).read_to_string(&mut text))
-        .map_err(|e| Reason::new(format!("{} cannot be read: {e}", quoted(&shown))))?;
+        .map_err(|e| {
+            let what = format!("{} cannot be read: {e}", quoted(&shown));
+            Reason::new(what).hint("name a file that holds the key, in one line")
+        })?;
     check_key(&text)
 }
 

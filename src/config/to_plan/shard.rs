@@ -12,7 +12,14 @@ pub fn shard(
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Shard> {
     match args.shard {
-        None => None,
+        None => {
+            if let Some(count) = args.shards {
+                let what = format!("says that there are {count} shards, and not which of them this is");
+                let hint = "add `--shard auto`, or write `--shard K/N` alone";
+                mistakes.push(Reason::new(what).hint(hint).at("--shards", 0));
+            }
+            None
+        }
         // An explicit part wins over the environment of a job.
         Some(ShardSpec::Part(shard)) => Some(shard),
         Some(ShardSpec::Auto) => match auto(args.shards, env) {
@@ -196,6 +203,18 @@ mod tests {
             start_at: None,
         };
         let env = |_: &str| Some("1".to_owned());
+        let mut mistakes = Vec::new();
+        let alone = ShardArgs {
+            shard: None,
+            ..args.clone()
+        };
+        assert_eq!(super::shard(&alone, env, &mut mistakes), None);
+        assert!(
+            mistakes[0]
+                .to_string()
+                .contains("--shards: says that there are 9 shards"),
+            "{mistakes:?}"
+        );
         let shard = shard(&args, env, &mut Vec::new()).unwrap();
         assert_eq!(shard.to_string(), "2/3");
     }

@@ -1,0 +1,453 @@
+//! Options of other load testers and clients, and what to type for them here.
+
+/// The commands that have options of other programs under other names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Run,
+    Mock,
+    Compare,
+    Merge,
+    ImportK6,
+    Probe,
+    Baseline,
+    Other,
+}
+
+/// Names without dashes, separated by blanks, and the tip for all of them. `{X}` is the value that was typed, or
+/// `X` where it cannot be repeated.
+type Row = (&'static str, &'static str);
+
+const RATE: &str = "users send one request after the other; requests at a fixed rate are not there yet. The nearest \
+    is users who pause: `--vus {10} --think-time 1s` makes a little less than {10} requests/s";
+const NO_RAMP: &str =
+    "a ramp of users is `--stages 30s:50,2m:50,10s:0`; requests at a fixed rate are not there yet";
+const API: &str = "the path of the target says which API is asked: `--target http://HOST:PORT/v1/chat/completions`, \
+    `…/v1/completions` or `…/completion`; without a path it is found out";
+const TOKENIZER: &str =
+    "leave it out: tokens are counted by the server's own `usage`, or else one for each event";
+const PROMPTS: &str = "write `--prompt TEXT`, or `prompts: { file: FILE }` in a document; `llmload-uring profiles show \
+    workload` prints one";
+const INPUT: &str = "the length of prompts stands in a document, under `prompts`: `llmload-uring profiles show \
+    workload` prints one";
+const TIMEOUT: &str = "limits of a request stand in a document, at each kind: `timeout: 60s`, `connect_timeout: 5s`; \
+    `llmload-uring profiles show smoke` prints one";
+const KEY: &str = "every user of this host can read a command line: put the key into LLMLOAD_API_KEY, or into a file \
+    for `--api-key-file`";
+const BODY: &str = "the program writes the body itself: `--model NAME`, `--prompt TEXT` and `--max-tokens N` say what \
+    is in it";
+const DOCUMENT: &str = "a document is run by its path, `llmload-uring ./my.yaml`, or by `--config {FILE}`; \
+    `llmload-uring import-k6 script.js` makes one from a k6 script";
+const VERBOSE: &str = "there is no log; `--details --output result.json` writes every request to the result, and \
+    `--progress plain` prints a line every 10 s";
+const LENGTH: &str =
+    "the run's length is `--duration {10s}`; a limit for each request stands in a document as `timeout`";
+const OUTPUT: &str = "write `--output {result.json}`; with `--details` it has every request";
+const SHARDS: &str = "each process takes its share with `--shard 1/2`, `--shard 2/2`, and `llmload-uring merge` joins \
+    the results";
+const CONNECTIONS: &str = "each user keeps its own connection, as most clients do; there is no option for it";
+const ALWAYS: &str = "leave it out: the result always has count, mean and percentiles of every figure";
+
+const RUN: &[Row] = &[
+    (
+        "url base-url server-url api-base api-url endpoint-url server openai-api-base uri",
+        "write `--target {URL}`",
+    ),
+    (
+        "host hostname ip addr address",
+        "write `--target http://HOST:PORT`",
+    ),
+    (
+        "endpoint endpoint-type api api-type backend backend-type backend-kwargs llm-api request-type \
+         request-format service-kind path openai-api",
+        API,
+    ),
+    (
+        "rate qps rps request-rate requests-per-second arrival-rate query-per-sec max-qps R q \
+         request-rate-per-second throughput",
+        RATE,
+    ),
+    (
+        "rate-type burstiness arrival-pattern ramp-up-strategy ramp-up-start-rps ramp-up-end-rps \
+         spawn-rate hatch-rate r burst-delay burst-rate request-rate-mode",
+        NO_RAMP,
+    ),
+    (
+        "concurrency c max-concurrency users num-users user-count connections clients num-clients \
+         parallel parallelism num-concurrent-requests concurrent-requests concurrent virtual-users \
+         max-vus v-users concurrent-users",
+        "write `--vus {N}`",
+    ),
+    (
+        "num-prompts n num-requests requests request-count max-requests number num-queries \
+         max-num-completed-requests total-requests n-requests count request-num num-samples",
+        "write `--iterations {N}`",
+    ),
+    (
+        "z time run-time runtime max-seconds benchmark-duration test-duration length seconds \
+         max-duration duration-seconds measurement-interval duration-sec",
+        "write `--duration {10s}`",
+    ),
+    ("t max-time", LENGTH),
+    (
+        "timeout T request-timeout request-timeout-seconds connect-timeout read-timeout http-timeout \
+         timeout-seconds",
+        TIMEOUT,
+    ),
+    (
+        "model-name model-names models served-model-name model-id m llm model-selection",
+        "write `--model {NAME}`",
+    ),
+    (
+        "tokenizer tokenizer-mode processor processor-args trust-remote-code tokenizer-revision \
+         tokenizer-trust-remote-code tokenizer-name tokenizer-path",
+        TOKENIZER,
+    ),
+    (
+        "random-input-len input-len isl synthetic-input-tokens-mean synthetic-input-tokens-stddev \
+         mean-input-tokens stddev-input-tokens prompt-tokens random-prefix-len random-range-ratio \
+         input-tokens prompt-length max-prompt-length min-prompt-length prefix-length input-length \
+         input-tokens-mean isl-stddev num-prefix-prompts prefix-prompt-length prompt-tokens-mean",
+        INPUT,
+    ),
+    (
+        "random-output-len output-len osl output-tokens-mean mean-output-tokens max-new-tokens \
+         sharegpt-output-len max-output-tokens output-tokens num-predict n-predict output-length \
+         hf-output-len custom-output-len max-completion-tokens output-tokens-stddev osl-stddev",
+        "write `--max-tokens {N}`",
+    ),
+    (
+        "dataset-name dataset-path dataset data data-file input-file public-dataset prompts prompts-file \
+         prompt-file custom-dataset-type hf-name hf-split hf-subset data-args num-dataset-entries \
+         urls-from-file data-samples",
+        PROMPTS,
+    ),
+    (
+        "stream streaming use-streaming",
+        "write `--streaming-ratio 1`: every chat request asks for a stream",
+    ),
+    (
+        "disable-stream no-stream non-streaming",
+        "write `--streaming-ratio 0`: no chat request asks for a stream",
+    ),
+    (
+        "save-result output-file output-path result-filename out outputs summary-export json j json-file \
+         json-output profile-export-file export report O output-format save output-json \
+         output-token-throughput w result-file export-json",
+        OUTPUT,
+    ),
+    (
+        "save-detailed append-result log-requests record",
+        "write `--output result.json --details`",
+    ),
+    (
+        "result-dir output-artifact-dir artifact-dir output-dir export-dir csv html artifacts results",
+        "write `--results-dir {DIR}`: each run gets a file of its own there",
+    ),
+    (
+        "num-warmups warmup-requests warmup-request-count warmup-percent warm-up warmup-duration \
+         warmup-seconds warmup-time warmup-num num-warmup-requests warmup-concurrency",
+        "write `--warmup 10s`: a warm-up lasts for a time, and is in no figure",
+    ),
+    ("random-seed rng-seed", "write `--seed {N}`"),
+    (
+        "ready-check-timeout-sec wait-for-server ready-timeout server-ready-timeout wait wait-ready \
+         endpoint-ready-timeout",
+        "write `--wait-for-target 60s`",
+    ),
+    (
+        "token bearer-token bearer openai-api-key auth-token key auth apikey password",
+        KEY,
+    ),
+    (
+        "H headers extra-headers add-header",
+        "write `--header 'Name: value'`, once for each header",
+    ),
+    (
+        "user-agent A user-agent-header",
+        "write `--header 'User-Agent: NAME'`",
+    ),
+    (
+        "a basic-auth user U",
+        "write `--header 'Authorization: Basic …'`, better in LLMLOAD_HEADER",
+    ),
+    (
+        "k insecure-skip-tls-verify skip-tls-verify no-verify no-verify-ssl skip-verify \
+         disable-ssl-verification tls-skip-verify",
+        "write `--insecure`",
+    ),
+    (
+        "ca-cert ca-file ca-bundle ca cacerts ca-path",
+        "write `--cacert {FILE}`",
+    ),
+    (
+        "cert client-cert E",
+        "certificates of a client are not supported; `--cacert FILE` trusts a server's",
+    ),
+    (
+        "v verbose debug log-level loglevel log-output log-format http-debug vv enable-debug",
+        VERBOSE,
+    ),
+    (
+        "no-tui disable-tqdm no-progress disable-progress no-progress-bar headless ui ui-type plain tui \
+         fps display",
+        "write `--progress plain` for a line every 10 s, or `--progress none`",
+    ),
+    (
+        "no-color color disable-color no-colour",
+        "set NO_COLOR=1 in the environment",
+    ),
+    (
+        "no-summary silent disable-console disable-console-output S",
+        "write `--quiet`",
+    ),
+    (
+        "goodput slo sla assert fail-if max-error-rate max-errors abort-on-fail thresholds fail-on slos",
+        "write `--threshold 'ttft: p(95)<500'`; `failed: rate<0.01` is about errors",
+    ),
+    (
+        "percentile-metrics metric-percentiles percentiles summary-trend-stats stats latency latencies \
+         summary-time-unit stats-success-breakdown summary-mode metrics",
+        ALWAYS,
+    ),
+    (
+        "temperature top-p top-k min-p extra-body extra-inputs ignore-eos extra-args frequency-penalty \
+         presence-penalty repetition-penalty additional-sampling-params X method body D data-binary \
+         data-raw system-prompt use-beam-search logprobs request b",
+        BODY,
+    ),
+    (
+        "e env include-system-env-vars",
+        "every option has a variable, LLMLOAD_ and its name: `LLMLOAD_VUS=10 llmload-uring smoke`",
+    ),
+    (
+        "execution-segment processes num-processes master worker distributed workers-max",
+        SHARDS,
+    ),
+    (
+        "stage ramp ramp-up rampup ramp-duration rampup-time ramp-up-time",
+        "write `--stages 30s:50,2m:50,10s:0`",
+    ),
+    (
+        "think sleep pause delay wait-time min-iteration-duration request-delay interval \
+         session-turn-delay-mean",
+        "write `--think-time {1s}`",
+    ),
+    (
+        "threads workers cpus-per-worker num-threads worker-threads",
+        "write `--cores {N}`; users are `--vus N`",
+    ),
+    (
+        "file f script locustfile config-file scenario workload profile-file C p lua-script",
+        DOCUMENT,
+    ),
+    (
+        "profile",
+        "the profile is the first word: `llmload-uring smoke`; `llmload-uring profiles` lists them",
+    ),
+    (
+        "dry-run check validate paused print-config explain",
+        "`llmload-uring config check PROFILE` prints the run and sends nothing",
+    ),
+    (
+        "list list-profiles l ls",
+        "`llmload-uring profiles` lists the profiles",
+    ),
+    (
+        "proxy x socks proxy-url",
+        "proxies are not supported: give the server's own URL to `--target`",
+    ),
+    (
+        "http2 http-version h2 http3 http2-parallel",
+        "HTTP/1.1 is the only version that it speaks",
+    ),
+    (
+        "disable-keepalive no-connection-reuse no-vu-connection-reuse no-keepalive keepalive K \
+         connection-reuse-strategy redirect L compressed disable-compression",
+        CONNECTIONS,
+    ),
+    (
+        "tag tags label metadata name extra-metadata",
+        "name the file for it: `--output NAME.json`",
+    ),
+    (
+        "runs repetitions trials num-runs num-profile-runs repeats",
+        "write `--repeat {N}`",
+    ),
+    (
+        "simulator sim mock",
+        "leave out `--target`: the built-in simulator is tested then; `llmload-uring mock` starts a mock server",
+    ),
+    (
+        "num-conversations conversation-num conversation-turn-mean session-num multi-turn num-turns",
+        "conversations of several turns are not there yet",
+    ),
+];
+
+const MOCK: &[Row] = &[
+    (
+        "port p host address bind addr http-addr l",
+        "write `--listen 127.0.0.1:8080`",
+    ),
+    (
+        "delay latency first-token time-to-first-token prefill",
+        "write `--ttft {50ms}`",
+    ),
+    (
+        "itl tpot tbt inter-token-latency token-delay interval",
+        "write `--gap {10ms}`",
+    ),
+    (
+        "error-rate fail-rate errors chaos failure-rate",
+        "write `--faults 503=10`: 10 of 1000 requests fail",
+    ),
+    ("duration d timeout time max-time", "write `--max-seconds {60}`"),
+    ("max-tokens output-len n output-tokens", "write `--tokens {100}`"),
+    (
+        "model m model-name models",
+        "leave it out: the mock answers for every model",
+    ),
+    (
+        "rate tokens-per-second tps throughput",
+        "write `--token-rate {1000}`",
+    ),
+];
+
+const COMPARE: &[Row] = &[
+    (
+        "threshold thresholds fail-if max-regression rule tolerance fail-on-regression",
+        "write `--fail-on 'latency p95 > +10%'`",
+    ),
+    (
+        "json csv md markdown text html f",
+        "write `--format json`, `csv`, `md` or `text`",
+    ),
+    (
+        "output o out output-file",
+        "it prints to standard output: add `> FILE`; `--plot FILE.svg` writes a plot",
+    ),
+    (
+        "baseline base b",
+        "the first word is what the others are compared with, a file or @NAME of a baseline",
+    ),
+    ("new candidate", "write `llmload-uring compare BASE NEW`"),
+    ("svg graph chart", "write `--plot FILE.svg`"),
+];
+
+const IMPORT_K6: &[Row] = &[
+    (
+        "target url base-url",
+        "the target is given to the run of the profile: `llmload-uring ./mine.yaml --target {URL}`",
+    ),
+    ("profile requests", "write `--mix {PROFILE}`"),
+    (
+        "vus u duration d stages s iterations i",
+        "the script says it; options of the run win over it later",
+    ),
+];
+
+const PROBE: &[Row] = &[
+    (
+        "target url base-url",
+        "it looks at this host alone; `llmload-uring quick-smoke --target {URL}` asks the server",
+    ),
+    ("users concurrency c connections", "write `--vus {N}`"),
+    ("format", "write `--json`"),
+];
+
+const MERGE: &[Row] = &[
+    (
+        "force f allow-missing",
+        "write `--partial` to merge although shards are missing",
+    ),
+    ("out output-file", "write `--output {FILE}`"),
+];
+
+const BASELINE: &[Row] = &[
+    (
+        "name n",
+        "the name is a word: `llmload-uring baseline save NAME FILE`",
+    ),
+    (
+        "file f output o",
+        "the file is a word: `llmload-uring baseline save NAME FILE`",
+    ),
+    ("dir path baselines", "write `--folder {FOLDER}`"),
+];
+
+/// Returns the tip for `option`, typed with its dashes, if another program has it under this name.
+pub fn counterpart(place: Place, option: &str, value: Option<&str>) -> Option<String> {
+    let rows = match place {
+        Place::Run => RUN,
+        Place::Mock => MOCK,
+        Place::Compare => COMPARE,
+        Place::Merge => MERGE,
+        Place::ImportK6 => IMPORT_K6,
+        Place::Probe => PROBE,
+        Place::Baseline => BASELINE,
+        Place::Other => &[],
+    };
+    let name = option.trim_start_matches('-');
+    // Letters differ by their case: `-R` is a rate, `-r` a ramp.
+    let name = match name.len() {
+        1 => name.to_owned(),
+        _ => name.replace('_', "-").to_lowercase(),
+    };
+    let (_, tip) = rows
+        .iter()
+        .find(|(names, _)| names.split(' ').any(|known| known == name))?;
+    Some(filled(tip, value))
+}
+
+/// Returns the name of the variable for what other programs call `name`, without the prefix of both.
+pub fn variable_for(name: &str) -> Option<String> {
+    let tip = counterpart(Place::Run, &format!("--{name}"), None)?;
+    if tip == KEY {
+        return Some("API_KEY".to_owned());
+    }
+    let (_, after) = tip.split_once("`--")?;
+    let option: String = after
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect();
+    Some(option.replace('-', "_").to_uppercase())
+}
+
+/// Puts the value into the tip, in place of `{X}`.
+fn filled(tip: &str, value: Option<&str>) -> String {
+    let mut out = String::new();
+    let mut rest = tip;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((example, after)) = after.split_once('}') else {
+            break;
+        };
+        out.push_str(before);
+        match example.starts_with(' ') {
+            true => out.push_str(&format!("{{{example}}}")),
+            false => out.push_str(&fitting(value, example)),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Returns the value if it is of the example's kind, and else the example.
+fn fitting(value: Option<&str>, example: &str) -> String {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match value {
+        Some(value) if example == "URL" && !value.contains("://") => format!("http://{value}"),
+        Some(value) if (example == "N" || digits(example)) && !digits(value) => example.to_owned(),
+        Some(value)
+            if example.starts_with(|c: char| c.is_ascii_digit())
+                && !value.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            example.to_owned()
+        }
+        Some(value) => value.to_owned(),
+        None => example.to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "elsewhere_tests.rs"]
+mod tests;

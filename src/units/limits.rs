@@ -1,0 +1,33 @@
+//! Numbers and their limits, in the one wording that documents and options share.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use crate::error::{Reason, quoted};
+
+/// Checks that a number lies within its limits; the error names the limit that it misses. `text` is the number as it
+/// was written; `None` stands for one that is too large for its type.
+pub fn within<T>(number: Option<T>, text: &str, limits: &RangeInclusive<T>) -> Result<T, Reason>
+where
+    T: PartialOrd + Display,
+{
+    match number {
+        Some(n) if n < *limits.start() => Err(below(text, limits)),
+        Some(n) if n <= *limits.end() => Ok(n),
+        _ => Err(above(text, limits)),
+    }
+}
+
+pub fn below<T: Display>(text: &str, limits: &RangeInclusive<T>) -> Reason {
+    let what = format!("{} is below the minimum of {}", quoted(text), limits.start());
+    Reason::new(what).hint(next_step(limits))
+}
+
+pub fn above<T: Display>(text: &str, limits: &RangeInclusive<T>) -> Reason {
+    let what = format!("{} is above the limit of {}", quoted(text), limits.end());
+    Reason::new(what).hint(next_step(limits))
+}
+
+fn next_step<T: Display>(limits: &RangeInclusive<T>) -> String {
+    format!("write a number from {} to {}", limits.start(), limits.end())
+}
