@@ -422,7 +422,7 @@ fn thresholds_so_far_are_those_of_the_run_or_of_its_current_step() {
     let state = judge.so_far();
     assert_eq!(
         (state.judged, state.failing),
-        (2, vec!["latency: p(99)<50".to_owned()])
+        (2, vec!["latency p99 < 50 ms: 90.0 ms".to_owned()])
     );
     let (executor, mut judge) = stepped();
     run(&mut judge, &executor, 15, |recorder, second, vus| {

@@ -261,16 +261,14 @@ impl Judge {
             false => (|watch| &watch.total, self.window.end()),
         };
         let mut state = LiveThresholds::default();
-        for result in self.results(pick, span) {
-            if result.not_applicable || result.observed.is_none() {
+        for (threshold, result) in self.thresholds.iter().zip(self.results(pick, span)) {
+            let Some(observed) = result.observed.filter(|_| !result.not_applicable) else {
                 continue;
-            }
+            };
             state.judged += 1;
             if !result.ok {
-                let ThresholdResult {
-                    metric, expression, ..
-                } = result;
-                state.failing.push(format!("{metric}: {expression}"));
+                let text = format!("{}: {}", threshold.says(), threshold.shown(observed));
+                state.failing.push(text);
             }
         }
         state

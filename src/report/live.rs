@@ -57,7 +57,7 @@ pub struct LiveServer {
 pub struct LiveThresholds {
     /// Number of thresholds that have something to judge.
     pub judged: usize,
-    /// Those that fail so far, as they are written.
+    /// Those that fail so far, each with the figure.
     pub failing: Vec<String>,
 }
 

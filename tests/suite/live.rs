@@ -99,7 +99,7 @@ pub fn figures_of_two() -> LiveFigures {
         ],
         thresholds: LiveThresholds {
             judged: 4,
-            failing: vec!["latency: p(95)<120".into()],
+            failing: vec!["latency p95 < 120 ms: 139 ms".into()],
         },
         ..figures()
     }
