@@ -13,7 +13,31 @@ pub struct AfterLoad {
     pub output_tokens: u64,
 }
 
+/// What ended within the load: the counts that rates divide by its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WithinLoad {
+    pub ok: u64,
+    pub failed: u64,
+    pub output_tokens: u64,
+}
+
+impl WithinLoad {
+    /// Returns ok and failed requests together.
+    pub fn completed(&self) -> u64 {
+        self.ok + self.failed
+    }
+}
+
 impl AfterLoad {
+    /// Returns what is left of these counts of a whole run.
+    pub(super) fn rest_of(&self, ok: u64, failed: u64, output_tokens: u64) -> WithinLoad {
+        WithinLoad {
+            ok: ok.saturating_sub(self.ok),
+            failed: failed.saturating_sub(self.failed),
+            output_tokens: output_tokens.saturating_sub(self.output_tokens),
+        }
+    }
+
     /// Counts a request. Interrupted ones did not come to an end.
     pub(super) fn count(&mut self, sample: &Sample) {
         self.ok += u64::from(sample.outcome == Outcome::Ok);

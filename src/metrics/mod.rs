@@ -28,7 +28,7 @@ mod tls;
 #[cfg(test)]
 mod merge_tests;
 
-pub use after_load::AfterLoad;
+pub use after_load::{AfterLoad, WithinLoad};
 pub use cause::Cause;
 pub use counters::CoreCounters;
 pub use distribution::{Distribution, EncodingError, Exact, HIGHEST_US, SIGNIFICANT_DIGITS};

@@ -4,7 +4,7 @@ use super::finish::FinishCounts;
 use super::sample::TwoClocks;
 use crate::metrics::{
     Account, AfterLoad, Cause, Distribution, FinishWord, METRICS, MetricId, Outcome, Sample, Source,
-    TokenSource,
+    TokenSource, WithinLoad,
 };
 use crate::units::Nanos;
 
@@ -343,6 +343,12 @@ impl SeriesTotals {
     /// Returns the number of requests that were not interrupted: ok and failed.
     pub fn completed(&self) -> u64 {
         self.ok() + self.failed()
+    }
+
+    /// Returns what ended within the load.
+    pub fn within_load(&self) -> WithinLoad {
+        self.after_load
+            .rest_of(self.ok(), self.failed(), self.output_tokens)
     }
 
     /// Returns failed / completed; `None` while nothing has completed.

@@ -145,20 +145,21 @@ struct Slot {
     completed: u64,
     failed: u64,
     contention: u64,
-    output_tokens: u64,
-    /// Requests and tokens of these that ended after the load, which no rate counts.
-    late_requests: u64,
-    late_tokens: u64,
+    /// The requests and tokens that rates count.
+    rated_requests: u64,
+    rated_tokens: u64,
     latency: Distribution,
     ttft: Distribution,
 }
 
 impl Slot {
-    fn merge_series(&mut self, series: &SeriesTotals) {
+    /// Adds a series, of which rates count `rated_requests` and `rated_tokens`.
+    fn merge_series(&mut self, series: &SeriesTotals, rated_requests: u64, rated_tokens: u64) {
         self.completed += series.completed();
         self.failed += series.failed();
         self.contention += series.contention_errors();
-        self.output_tokens += series.output_tokens;
+        self.rated_requests += rated_requests;
+        self.rated_tokens += rated_tokens;
         self.latency.merge(series.metric(MetricId::Latency));
         self.ttft.merge(series.metric(MetricId::Ttft));
     }
@@ -168,18 +169,16 @@ impl Slot {
             completed,
             failed,
             contention,
-            output_tokens,
-            late_requests,
-            late_tokens,
+            rated_requests,
+            rated_tokens,
             latency,
             ttft,
         } = other;
-        self.late_requests += late_requests;
-        self.late_tokens += late_tokens;
         self.completed += completed;
         self.failed += failed;
         self.contention += contention;
-        self.output_tokens += output_tokens;
+        self.rated_requests += rated_requests;
+        self.rated_tokens += rated_tokens;
         self.latency.merge(latency);
         self.ttft.merge(ttft);
     }
@@ -189,20 +188,12 @@ impl Slot {
             completed,
             failed,
             contention,
-            output_tokens,
-            late_requests,
-            late_tokens,
+            rated_requests,
+            rated_tokens,
             latency,
             ttft,
         } = self;
-        for n in [
-            completed,
-            failed,
-            contention,
-            output_tokens,
-            late_requests,
-            late_tokens,
-        ] {
+        for n in [completed, failed, contention, rated_requests, rated_tokens] {
             *n = 0;
         }
         latency.reset();
@@ -215,8 +206,8 @@ impl Slot {
         Gauges {
             latency: Quantiles::from_distribution(&self.latency),
             ttft: Quantiles::from_distribution(&self.ttft),
-            output_tokens_per_second: per_second(self.output_tokens.saturating_sub(self.late_tokens)),
-            requests_per_second: per_second(self.completed.saturating_sub(self.late_requests)),
+            output_tokens_per_second: per_second(self.rated_tokens),
+            requests_per_second: per_second(self.rated_requests),
             error_rate: share(self.failed),
             contention_error_rate: share(self.contention),
             active_users,
@@ -245,7 +236,7 @@ impl PushView {
 
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         for (series, group) in snapshot.series.iter().zip(&self.grouping.of_series) {
-            self.open[*group].merge_series(series);
+            self.open[*group].merge_series(series, series.completed(), series.output_tokens);
         }
     }
 
@@ -272,10 +263,8 @@ impl PushView {
     pub fn last_figures(&self, merged: &Merged, loaded: Nanos) -> PushFigures {
         let mut slots = self.grouping.slots();
         for (series, group) in merged.series.iter().zip(&self.grouping.of_series) {
-            let slot = &mut slots[*group];
-            slot.merge_series(series);
-            slot.late_requests += series.after_load.ok + series.after_load.failed;
-            slot.late_tokens += series.after_load.output_tokens;
+            let within = series.within_load();
+            slots[*group].merge_series(series, within.completed(), within.output_tokens);
         }
         self.make(merged, &slots, loaded, 0, true)
     }

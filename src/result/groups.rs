@@ -187,13 +187,12 @@ pub(crate) fn rates(series: &SeriesTotals, loaded: Nanos) -> Rates {
             n as f64 / seconds(loaded)
         }
     };
-    let after = &series.after_load;
-    let late = after.ok.saturating_add(after.failed);
+    let within = series.within_load();
     Rates {
         load_seconds: Some(seconds(loaded)),
-        requests_per_second: per_second(series.completed().saturating_sub(late)),
-        ok_requests_per_second: per_second(series.ok().saturating_sub(after.ok)),
-        output_tokens_per_second: per_second(series.output_tokens.saturating_sub(after.output_tokens)),
+        requests_per_second: per_second(within.completed()),
+        ok_requests_per_second: per_second(within.ok),
+        output_tokens_per_second: per_second(within.output_tokens),
         error_rate: series.failed_rate().unwrap_or(0.0),
         contention_error_rate: series.contention_error_rate().unwrap_or(0.0),
     }
