@@ -18,15 +18,15 @@ fn main() -> ExitCode {
     let begun = clock::monotonic();
     // With a handler, a file that is larger than `ulimit -f` allows is an error of its write, not the end.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
-    std::panic::set_hook(Box::new(tell_panic));
+    std::panic::set_hook(Box::new(print_panic));
     let result = match cli::parse() {
         Ok(cli) => dispatch(cli, begun),
-        Err(cli::Stop::Shown(help)) => told_by_clap(&help),
+        Err(cli::Stop::Shown(help)) => show_help(&help),
         Err(cli::Stop::Refused(failure)) => Err(failure),
     };
     match result {
         Ok(exit) => exit.into(),
-        Err(failure) => tell(&failure).into(),
+        Err(failure) => print_failure(&failure).into(),
     }
 }
 
@@ -67,8 +67,8 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
     }
 }
 
-/// Tells of a panic on a line of its own, filtered like all text: its message may repeat what a server has sent.
-fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+/// Reports a panic on one line, filtered like all text, because its message may repeat what a server has sent.
+fn print_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let message = panic.payload_as_str().unwrap_or("without a message");
     let place = panic
@@ -78,20 +78,20 @@ fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
         "thread `{}` panicked{place}: {message}",
         thread.name().unwrap_or("unnamed")
     ));
-    // Empty unless RUST_BACKTRACE asks for it.
+    // The backtrace is empty unless RUST_BACKTRACE asks for it.
     let trace = std::backtrace::Backtrace::capture();
     if trace.status() == std::backtrace::BacktraceStatus::Captured {
         trace.to_string().lines().for_each(say);
     }
 }
 
-/// Shows a failure, and gives its exit code.
-fn tell(failure: &Failure) -> Exit {
-    tell_by(failure, &say)
+/// Prints a failure, and returns its exit code.
+fn print_failure(failure: &Failure) -> Exit {
+    print_failure_with(failure, &say)
 }
 
-fn tell_by(failure: &Failure, say: &dyn Fn(&str)) -> Exit {
-    // A mistake in a variable is told at the variable: nobody has typed the option.
+fn print_failure_with(failure: &Failure, say: &dyn Fn(&str)) -> Exit {
+    // A mistake in a variable is reported at the variable, because nobody has typed the option.
     for line in failure
         .clone()
         .with_places(cli::place_in_environment)
@@ -103,16 +103,15 @@ fn tell_by(failure: &Failure, say: &dyn Fn(&str)) -> Exit {
     failure.exit
 }
 
-/// A mistyped variable changes nothing, which its user should know.
+/// Warns about mistyped variables, which have no effect.
 fn warn_of_variables(say: &dyn Fn(&str)) {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     cli::unknown_variables(names).iter().for_each(|line| say(line));
 }
 
-/// A run leaves what it has to say to a thread of its own. Whoever does not read standard error is waited for only this
-/// long at the end.
+/// The time to wait at the end for a reader of standard error, which a thread of its own writes during a run.
 const READ_WITHIN: Duration = Duration::from_secs(2);
-/// A signal that ends the program does so within 100 ms.
+/// The time to wait for that reader after a signal, which has to end the program within 100 ms.
 const LEAVE_WITHIN: Duration = Duration::from_millis(50);
 
 fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
@@ -128,13 +127,13 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
     })?;
     let exit = match run::run(args, &signals, begun, &console) {
         Ok(finished) => report(&finished, &console),
-        Err(failure) => tell_by(&failure, &say),
+        Err(failure) => print_failure_with(&failure, &say),
     };
     console.drain(Some(READ_WITHIN));
     Ok(exit)
 }
 
-/// Prints what a run has come to. Its documents are written by now.
+/// Prints the result of a run, whose documents have already been written.
 fn report(finished: &run::Finished, console: &Console) -> Exit {
     let say = |line: &str| console.say(line);
     let mut exits = vec![finished.exit];
@@ -144,7 +143,7 @@ fn report(finished: &run::Finished, console: &Console) -> Exit {
             None
         }
         false => {
-            // On one terminal the block has to be gone before the summary comes, and both wait for the same reader.
+            // On a terminal the block has to be removed before the summary is printed, and both wait for one reader.
             let same = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
             console.drain((!same).then_some(READ_WITHIN));
             deliver_as_it_is(finished.summary.as_bytes()).err()
@@ -153,7 +152,7 @@ fn report(finished: &run::Finished, console: &Console) -> Exit {
     exits.extend(unprinted.as_ref().map(|failure| failure.exit));
     let failures = finished.errors.iter().chain(&unprinted);
     for failure in failures.filter(|failure| !failure.is_shown()) {
-        tell_by(failure, &say);
+        print_failure_with(failure, &say);
     }
     Exit::combine(&exits)
 }
@@ -166,15 +165,15 @@ fn merge(args: &cli::MergeArgs) -> Result<Exit, Failure> {
             merged.summary.lines().for_each(say);
             Ok(Exit::Ok)
         }
-        // The colours are ours; what it says of the runs was filtered where it was put in.
+        // The colours are ours; text from the runs was filtered when it was inserted.
         false => deliver_as_it_is(merged.summary.as_bytes()),
     };
     if let Some(failure) = &merged.failure {
-        tell(failure);
+        print_failure(failure);
     }
     Ok(Exit::combine(&[
         merged.exit,
-        delivered.unwrap_or_else(|failure| tell(&failure)),
+        delivered.unwrap_or_else(|failure| print_failure(&failure)),
     ]))
 }
 
@@ -187,21 +186,21 @@ fn import_k6(args: &cli::ImportK6Args) -> Result<Exit, Failure> {
 fn compare(args: &cli::CompareArgs) -> Result<Exit, Failure> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let compared = commands::compare::compare(args, std::io::stdout().is_terminal() && !no_color)?;
-    // The colours are ours; what it says of the runs was filtered where it was put in.
+    // The colours are ours; text from the runs was filtered when it was inserted.
     let delivered = deliver_as_it_is(compared.text.as_bytes());
     compared.notes.iter().for_each(|note| say(note));
     Ok(Exit::combine(&[
         compared.exit,
-        delivered.unwrap_or_else(|failure| tell(&failure)),
+        delivered.unwrap_or_else(|failure| print_failure(&failure)),
     ]))
 }
 
-/// Writes text to standard output through the filter: a terminal gets plain lines, whatever the text holds.
+/// Writes text to standard output through the filter, so that a terminal gets plain lines whatever the text contains.
 fn deliver(text: &str) -> Result<Exit, Failure> {
     deliver_as_it_is(escape(text).as_bytes())
 }
 
-/// Output that was asked for and did not arrive is an error, but for a reader that has gone away.
+/// Writes text to standard output. Fails if it cannot be written, unless the reader has closed the pipe.
 fn deliver_as_it_is(bytes: &[u8]) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
     arrived(out.write_all(bytes).and_then(|()| out.flush()))
@@ -222,25 +221,25 @@ fn probe(args: &cli::ProbeArgs) -> Result<Exit, Failure> {
     let probed = commands::probe::probe(args);
     let delivered = deliver(&probed.text);
     if let Some(problems) = &probed.problems {
-        tell(problems);
+        print_failure(problems);
     }
     let found = probed.problems.as_ref().map_or(Exit::Ok, |failure| failure.exit);
     Ok(Exit::combine(&[
         found,
-        delivered.unwrap_or_else(|failure| tell(&failure)),
+        delivered.unwrap_or_else(|failure| print_failure(&failure)),
     ]))
 }
 
 /// Help and version are output that was asked for. A command without the word that has to follow shows its help as an
 /// error, with exit code 2.
-fn told_by_clap(error: &clap::Error) -> Result<Exit, Failure> {
+fn show_help(error: &clap::Error) -> Result<Exit, Failure> {
     if error.use_stderr() {
         error.exit();
     }
     arrived(error.print().and_then(|()| std::io::stdout().flush()))
 }
 
-/// Prints one line on standard error, whatever the text holds. Apart from the live block and clap's own errors,
+/// Prints one line on standard error, whatever the text contains. Apart from the live block and clap's own errors,
 /// nothing else writes there.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", one_line(line));

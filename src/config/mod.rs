@@ -37,7 +37,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     read_server_keys(&mut config.server, |name| std::env::var(name).ok(), &mut mistakes);
     config.run = settings(args, &mut mistakes);
     load::overlay(&mut config, args, &mut mistakes);
-    passes_and_files::overlay_session(&mut config, args, &mut mistakes);
+    passes_and_files::overlay_run(&mut config, args, &mut mistakes);
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);
     shard::check_shard(&config, &mut mistakes);
     let plan = match to_plan(&config) {

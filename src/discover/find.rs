@@ -1,11 +1,11 @@
 //! Finds the API of a target, its models and its light paths.
 
 use crate::blocking_http::{Answer, Peer, ProbeError};
-use crate::discover::crossed::{says_tls, silent, wants_tls};
 use crate::discover::next_step::{hide, masks};
 use crate::discover::paths::Places;
 use crate::discover::redirected::{self, is_redirect, leads_elsewhere};
 use crate::discover::refused::{is_refusal, refused};
+use crate::discover::tls_mismatch::{no_answer, says_tls, wants_tls};
 use crate::discover::{STATS_PATH, Service, Url, unfit, unusable};
 use crate::error::{Failure, printable};
 use crate::workload::NamedPaths;
@@ -60,7 +60,7 @@ pub(super) fn find_api(
     if !places.asks_models() {
         return match health {
             Ok(_) => Ok(given(Models::NotAsked, None)),
-            Err(e) => Err(silent(url, peer, e)),
+            Err(e) => Err(no_answer(url, peer, e)),
         };
     }
     let mut candidates: Vec<&String> = places.candidates.iter().collect();
@@ -81,7 +81,7 @@ pub(super) fn find_api(
     let unanswered = answers.iter().all(|(_, answer)| answer.is_err());
     let first = answers.first().and_then(|(_, answer)| answer.as_ref().err());
     if let (Some(reason), Err(_), true) = (first, health, unanswered) {
-        return Err(silent(url, peer, reason));
+        return Err(no_answer(url, peer, reason));
     }
     let refusal = answers.iter().find_map(|(prefix, answer)| match answer {
         Ok(answer) if is_refusal(answer.status) => Some((prefix, answer)),

@@ -1,11 +1,11 @@
 //! Finds the target behind a URL: its addresses, its API and its paths.
 
-mod crossed;
 mod find;
 mod next_step;
 mod paths;
 mod redirected;
 mod refused;
+mod tls_mismatch;
 mod url;
 mod validate;
 mod wait;
@@ -62,8 +62,8 @@ pub fn at_port(port: u16) -> Result<AtPort, Failure> {
     match health_of(port) {
         Ok(answer) if answer.status == 200 => Ok(AtPort::HealthyServer),
         Err(ProbeError::Refused) => Ok(AtPort::Nothing),
-        Ok(answer) => Err(taken(port, &format!("answers {}", answer.status))),
-        Err(e) => Err(taken(port, &format!("fails: {e}"))),
+        Ok(answer) => Err(port_in_use(port, &format!("answers {}", answer.status))),
+        Err(e) => Err(port_in_use(port, &format!("fails: {e}"))),
     }
 }
 
@@ -77,7 +77,7 @@ fn unfit(what: impl Into<String>, hint: impl Into<String>) -> Failure {
     Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
 }
 
-fn taken(port: u16, says: &str) -> Failure {
+fn port_in_use(port: u16, says: &str) -> Failure {
     unfit(
         format!("--port {port}: the port is in use, but not by a healthy server: GET /health {says}"),
         format!(

@@ -21,7 +21,7 @@ impl Places {
     /// Finds the places for a path. `asked` is the API in the configuration, which wins over the path.
     pub(super) fn of(path: &str, asked: Option<Api>) -> Result<Places, Reason> {
         if asked.is_none()
-            && let Some(meant) = almost(path)
+            && let Some(meant) = suggested_path(path)
         {
             return Err(mistyped(path, &meant));
         }
@@ -72,7 +72,7 @@ fn candidates(path: &str, prefixes: &[&str]) -> Vec<String> {
 
 /// Returns the path that was probably meant by one that is almost an API's. It is reported and not used as it is,
 /// because as a prefix, or as the path of another API, it would only fail later and less clearly.
-fn almost(path: &str) -> Option<String> {
+fn suggested_path(path: &str) -> Option<String> {
     let (before, last) = path.rsplit_once('/')?;
     let word = last.to_ascii_lowercase();
     let known = ["completions", "completion", "chat/completions"];
@@ -197,7 +197,7 @@ mod tests {
             ("/completons", "/completions"),
             ("/x/v1/models", "/x/v1"),
         ] {
-            assert_eq!(almost(path).as_deref(), Some(meant), "{path}");
+            assert_eq!(suggested_path(path).as_deref(), Some(meant), "{path}");
             let reason = Places::of(path, None).unwrap_err();
             assert!(reason.to_string().contains(meant), "{reason}");
         }
@@ -213,7 +213,7 @@ mod tests {
             "/api/chats/v1",
             "/chat/completions",
         ] {
-            assert_eq!(almost(path), None, "{path}");
+            assert_eq!(suggested_path(path), None, "{path}");
         }
         // Whoever says which API it is has been asked.
         assert!(Places::of("/v1/completion", Some(Api::LlamaCpp)).is_ok());

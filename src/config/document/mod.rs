@@ -21,7 +21,7 @@ use crate::config::document::servers::read_servers;
 use crate::config::document::shape::read_shape;
 use crate::config::document::thresholds::read_thresholds;
 use crate::config::document::tree::read_tree;
-use crate::config::document::workload::{either, open_workload};
+use crate::config::document::workload::{open_workload, place_of};
 use crate::config::push::read_push;
 use crate::config::{Config, ServerChoice, ServerEntry, Settings, SimulatorConfig};
 use crate::error::{Mistake, Mistakes, Place, Reason};
@@ -101,10 +101,10 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
     let requests = read_requests(&mut reader, &fields, &servers, file);
     let simulator = read_simulator(&mut reader, &fields, &servers);
     let inside = workload.as_ref();
-    let (holds_seed, seed) = either(&mut reader, (&fields, "seed"), inside, "seed");
-    let (holds_think, think) = either(&mut reader, (&fields, "think_time"), inside, "think_time");
-    let (holds_warmup, warmup) = either(&mut reader, (&fields, "warmup"), inside, "warmup_seconds");
-    let (holds_repeat, repeat) = either(&mut reader, (&fields, "repeat"), inside, "repeat");
+    let (holds_seed, seed) = place_of(&mut reader, (&fields, "seed"), inside, "seed");
+    let (holds_think, think) = place_of(&mut reader, (&fields, "think_time"), inside, "think_time");
+    let (holds_warmup, warmup) = place_of(&mut reader, (&fields, "warmup"), inside, "warmup_seconds");
+    let (holds_repeat, repeat) = place_of(&mut reader, (&fields, "repeat"), inside, "repeat");
     let config = Config {
         profile: profile.to_owned(),
         description: reader.string(&fields, "description", DESCRIPTION_BYTES_MAX),

@@ -102,7 +102,7 @@ pub fn member<'t>(node: &'t Node<'t>, key: &str) -> Option<&'t str> {
 }
 
 /// Describes a value for an error.
-fn shown(node: &Node<'_>) -> String {
+fn described(node: &Node<'_>) -> String {
     match &node.data {
         _ if is_empty(node) => "nothing".into(),
         YamlData::Representation(text, ..) => quoted(text),
@@ -141,7 +141,7 @@ impl<'f> Reader<'f> {
     }
 
     fn wrong_type(&mut self, name: &str, line: usize, expected: &str, node: &Node<'_>) {
-        let what = format!("`{name}` is {}, not {expected}", shown(node));
+        let what = format!("`{name}` is {}, not {expected}", described(node));
         self.mistake(line, Reason::new(what));
     }
 

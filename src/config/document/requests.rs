@@ -65,11 +65,11 @@ pub fn read_requests(
     let mut inherited = Inherited {
         client: read_client(reader, fields),
         wording: read_wording(reader, fields),
-        models: models.unwrap_or_else(|| faulty_where(fields.meant("models"))),
+        models: models.unwrap_or_else(|| placeholder_if(fields.meant("models"))),
         prompts: keys
             .prompts
             .clone()
-            .unwrap_or(Prompts::List(faulty_where(fields.meant("prompts")))),
+            .unwrap_or(Prompts::List(placeholder_if(fields.meant("prompts")))),
         keys,
     };
     inherited.fill_models(servers);
@@ -192,7 +192,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
 }
 
 /// Returns a replacement for a list that is there but could not be read.
-fn faulty_where(meant: bool) -> Vec<String> {
+fn placeholder_if(meant: bool) -> Vec<String> {
     if meant {
         vec!["faulty".to_owned()]
     } else {
@@ -296,7 +296,7 @@ fn read_chat(
         .boolean(fields, "cache_prompt")
         .or(inherited.keys.cache_prompt);
     let filled = |list: Vec<String>, key: &str| match list.is_empty() {
-        true => faulty_where(fields.meant(key)),
+        true => placeholder_if(fields.meant(key)),
         false => list,
     };
     let models = models.unwrap_or_else(|| inherited.models.clone());

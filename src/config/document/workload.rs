@@ -30,7 +30,7 @@ pub fn open_workload<'t>(reader: &mut Reader<'_>, fields: &Fields<'t>) -> Option
 }
 
 /// Returns where a value is given that may be in `fields` as `key` or in `workload` as `twin`.
-pub fn either<'a, 't>(
+pub fn place_of<'a, 't>(
     reader: &mut Reader<'_>,
     (fields, key): (&'a Fields<'t>, &'static str),
     workload: Option<&'a Fields<'t>>,

@@ -45,7 +45,7 @@ pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Res
             }
         })
         .collect();
-    for (request, weight) in requests.iter_mut().zip(small(&exact)) {
+    for (request, weight) in requests.iter_mut().zip(reduced(&exact)) {
         request.weight = weight;
     }
     requests.retain(|request| request.weight > 0);
@@ -53,7 +53,7 @@ pub fn set_streaming_ratio(requests: &mut Vec<RequestConfig>, ratio: f64) -> Res
 }
 
 /// Returns the same proportions in the smallest whole numbers, rounded only if those are still too large.
-fn small(weights: &[u128]) -> Vec<u32> {
+fn reduced(weights: &[u128]) -> Vec<u32> {
     let divisor = weights.iter().copied().fold(0, gcd).max(1);
     let sum: u128 = weights.iter().sum::<u128>() / divisor;
     let fit = |weight: u128| match sum > WEIGHT_SUM_MAX {

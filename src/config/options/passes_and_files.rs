@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// The directory of results of a run with `--config` whose document names no other.
 const RESULTS_DIR_DEFAULT: &str = "results";
 
-pub fn overlay_session(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+pub fn overlay_run(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     overlay_files(config, args);
     let asked = &args.document;
     if let Some(repeat) = asked.repeat {

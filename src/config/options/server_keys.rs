@@ -11,18 +11,18 @@ pub fn read_server_keys(
     mistakes: &mut Vec<Mistake>,
 ) {
     for server in choice.servers_mut() {
-        match sent(server, &env) {
+        match headers_for(server, &env) {
             Ok(sent) => server.sent = sent,
             Err(reason) => mistakes.push(server.place.mistake(reason)),
         }
     }
 }
 
-fn sent(server: &ServerEntry, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Header>, Reason> {
+fn headers_for(server: &ServerEntry, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Header>, Reason> {
     let mut sent = Vec::new();
     for header in &server.headers {
-        let value =
-            filled(header.value.expose(), env).map_err(|e| e.within(format!("header `{}`", header.name)))?;
+        let value = with_variables(header.value.expose(), env)
+            .map_err(|e| e.within(format!("header `{}`", header.name)))?;
         sent.push(parse_header(&format!("{}: {value}", header.name))?);
     }
     if let Some(name) = &server.api_key_env {
@@ -34,7 +34,7 @@ fn sent(server: &ServerEntry, env: &impl Fn(&str) -> Option<String>) -> Result<V
 }
 
 /// Replaces each `${NAME}` by the variable of that name.
-fn filled(text: &str, env: &impl Fn(&str) -> Option<String>) -> Result<String, Reason> {
+fn with_variables(text: &str, env: &impl Fn(&str) -> Option<String>) -> Result<String, Reason> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {

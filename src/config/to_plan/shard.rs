@@ -63,7 +63,7 @@ fn auto(count: Option<u32>, env: impl Fn(&str) -> Option<String>) -> Result<Shar
                 "JOB_COMPLETION_INDEX gives the number of the shard, but Kubernetes has no variable for their count";
             Reason::new(what).hint("set LLMLOAD_SHARDS or --shards to the job's `completions`")
         })?;
-        return part(u64::from(index), count, "JOB_COMPLETION_INDEX");
+        return shard_at(u64::from(index), count, "JOB_COMPLETION_INDEX");
     }
     let Some(id) = number(&env, "SLURM_ARRAY_TASK_ID")? else {
         let what = "neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set";
@@ -85,7 +85,7 @@ fn auto(count: Option<u32>, env: impl Fn(&str) -> Option<String>) -> Result<Shar
         }
     };
     match id.checked_sub(least) {
-        Some(above) if above % step == 0 => part(u64::from(above / step), count, "SLURM_ARRAY_TASK_ID"),
+        Some(above) if above % step == 0 => shard_at(u64::from(above / step), count, "SLURM_ARRAY_TASK_ID"),
         _ => {
             let what =
                 format!("SLURM_ARRAY_TASK_ID is {id}, which is not a multiple of {step} above {least}");
@@ -94,7 +94,7 @@ fn auto(count: Option<u32>, env: impl Fn(&str) -> Option<String>) -> Result<Shar
     }
 }
 
-fn part(index: u64, count: u32, variable: &str) -> Result<Shard, Reason> {
+fn shard_at(index: u64, count: u32, variable: &str) -> Result<Shard, Reason> {
     if count == 0 || count > SHARDS_MAX {
         return Err(Reason::new(format!(
             "the number of shards is {count}, not between 1 and {SHARDS_MAX}"

@@ -51,7 +51,7 @@ fn bare_authority(url: &Url) -> &str {
 
 /// Returns the failure for a peer that gave no answer because of `reason`. If TLS may be the cause, it asks once more,
 /// with TLS instead of plain text or the other way round.
-pub(super) fn silent(url: &Url, peer: &Peer<'_>, reason: &ProbeError) -> Failure {
+pub(super) fn no_answer(url: &Url, peer: &Peer<'_>, reason: &ProbeError) -> Failure {
     match reason {
         ProbeError::Http(HttpError::TlsRecord) => return wants_tls(url),
         ProbeError::Tls(TlsFailure::PlainText) => return wants_plain(url),
@@ -164,7 +164,7 @@ mod tests {
             let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
         });
         let url = Url::read(&format!("https://{}", peer.address)).unwrap();
-        let failure = silent(&url, &peer, &ProbeError::Tls(TlsFailure::Closed)).to_string();
+        let failure = no_answer(&url, &peer, &ProbeError::Tls(TlsFailure::Closed)).to_string();
         server.join().unwrap();
         assert!(failure.contains("plain text on this port"), "{failure}");
         assert!(failure.contains("hint: use http://"), "{failure}");
@@ -179,7 +179,7 @@ mod tests {
             let _ = stream.read(&mut [0u8; 4096]);
         });
         let url = Url::read(&format!("http://{}", peer.address)).unwrap();
-        let failure = silent(&url, &peer, &ProbeError::Http(HttpError::EmptyReply)).to_string();
+        let failure = no_answer(&url, &peer, &ProbeError::Http(HttpError::EmptyReply)).to_string();
         server.join().unwrap();
         assert!(failure.contains("never answered"), "{failure}");
     }
