@@ -171,7 +171,7 @@ fn thresholds_of_the_command_line_are_added_to_the_profiles() {
         load_plan(&run).unwrap_err().to_string()
     };
     assert!(wrong("latency").starts_with("error: --threshold: `latency` has no metric and expression"));
-    assert!(wrong("latency: q95<1").starts_with("error: --threshold: threshold `p95<1`"));
+    assert!(wrong("latency: q95<1").starts_with("error: --threshold: threshold `q95<1`"));
     assert!(wrong("ttft{request:plian}: max<1").contains("did you mean `plain`?"));
 }
 
