@@ -1,6 +1,7 @@
 //! Contention: how much several servers slow each other down. Each one's users run alone first, then all together.
 
 use crate::result::GroupFigures;
+use crate::units::rate;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -145,13 +146,15 @@ fn is_slowed(server: &Contended) -> bool {
 
 fn verdict(servers: &[Contended], found: bool, alone: f64, together: f64) -> String {
     let sums = format!(
-        "Together they generate {together:.1} tokens/s, {:.0}% of the {alone:.1} that they generate alone.",
-        together * 100.0 / alone.max(1e-9)
+        "Together they generate {} tokens/s, {:.0} % of the {} that they generate alone.",
+        rate(together),
+        together * 100.0 / alone.max(1e-9),
+        rate(alone)
     );
     if !found {
         let percent = (SLOWDOWN_MIN - 1.0) * 100.0;
         return format!(
-            "No contention found: each server stays within {percent:.0}% of its pace alone. {sums}"
+            "No contention found: each server stays within {percent:.0} % of its pace alone. {sums}"
         );
     }
     let by_slowdown = |a: &&Contended, b: &&Contended| a.ratio.slowdown().total_cmp(&b.ratio.slowdown());

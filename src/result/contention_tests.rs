@@ -62,7 +62,7 @@ fn a_server_that_keeps_its_rate_starves_one_that_does_not() {
     );
     assert!(
         verdict
-            .ends_with("Together they generate 800.0 tokens/s, 53% of the 1500.0 that they generate alone."),
+            .ends_with("Together they generate 800.0 tokens/s, 53 % of the 1,500 that they generate alone."),
         "{verdict}"
     );
     assert_eq!(contention.servers[1].users, 14);

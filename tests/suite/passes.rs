@@ -205,7 +205,7 @@ fn no_contention_is_found_between_servers_with_their_own_budgets() {
     let contention = &document["contention"];
     assert_eq!(contention["found"], false, "{contention:#}");
     assert!(
-        ended.stdout.contains("\ncontention NONE: No contention found: "),
+        ended.stdout.contains("\ncontention No contention found: "),
         "{}",
         ended.stdout
     );

@@ -66,8 +66,8 @@ pub(super) fn brief(page: &mut Page, found: &Contention) {
 }
 
 fn verdict(page: &mut Page, found: &Contention) {
-    let word = if found.found { "FOUND" } else { "NONE" };
-    page.prose("contention", &format!("{word}: {}", found.verdict));
+    let word = if found.found { "FOUND: " } else { "" };
+    page.prose("contention", &format!("{word}{}", found.verdict));
 }
 
 fn times(x: Option<f64>) -> String {

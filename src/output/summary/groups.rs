@@ -18,8 +18,16 @@ pub(super) fn servers(page: &mut Page, result: &RunResult, rows_max: usize) {
     }
 }
 
-/// Appends a row for each kind of request, if there are several, the most frequent first.
+/// Appends a row for each kind of request, if there are several, the most frequent first. A server
+/// with a single kind of its own is a row already.
 pub(super) fn kinds(page: &mut Page, result: &RunResult, rows_max: usize) {
+    if result
+        .servers
+        .as_ref()
+        .is_some_and(|servers| servers.0.len() == result.kinds.0.len())
+    {
+        return;
+    }
     let mut kinds = result.kinds.clone();
     kinds
         .0

@@ -104,7 +104,8 @@ struct Room {
     warnings: usize,
     /// Kinds of failures with what their servers said.
     reasons: usize,
-    spread: bool,
+    /// Figures across repetitions.
+    spread: usize,
 }
 
 impl Room {
@@ -117,7 +118,7 @@ impl Room {
         thresholds: usize::MAX,
         warnings: usize::MAX,
         reasons: usize::MAX,
-        spread: true,
+        spread: usize::MAX,
     };
     const MOST: Room = Room {
         times: 5,
@@ -127,6 +128,7 @@ impl Room {
         thresholds: 6,
         warnings: 3,
         reasons: 3,
+        spread: 5,
         ..Room::ALL
     };
     /// From the most room to the least: a summary takes the first with which it fits the screen.
@@ -138,8 +140,9 @@ impl Room {
             ..Room::LESS
         },
         Room {
-            steps: 6,
-            ..Room::tight(4, 4, 3)
+            steps: 8,
+            spread: 3,
+            ..Room::tight(3, 4, 3)
         },
         Room::tight(3, 3, 2),
         Room::tight(3, 2, 1),
@@ -166,7 +169,7 @@ impl Room {
             thresholds,
             warnings: 1,
             reasons: 1,
-            spread: false,
+            spread: 0,
         }
     }
 

@@ -9,6 +9,7 @@ pub(super) const WIDTH_MIN: usize = 40;
 /// The columns between two cells of a row.
 const GAP: usize = 3;
 const INDENT: usize = 2;
+const ELLIPSIS: &str = "...";
 
 /// The colour of a word. Colours repeat what the word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,22 @@ impl Page {
         self.under(label, lines);
     }
 
+    /// Appends a foreign text in the same way, cut after `lines_max` lines.
+    pub fn excerpt(&mut self, label: &str, text: &str, lines_max: usize) {
+        let mut lines = wrapped(text, self.width.saturating_sub(LABEL));
+        if lines.len() > lines_max {
+            lines.truncate(lines_max);
+            if let Some(last) = lines.last_mut() {
+                let kept = last
+                    .chars()
+                    .take(self.width - LABEL - ELLIPSIS.len())
+                    .collect::<String>();
+                *last = kept.trim_end().to_owned() + ELLIPSIS;
+            }
+        }
+        self.under(label, lines);
+    }
+
     fn under(&mut self, label: &str, lines: Vec<String>) {
         for (i, line) in lines.iter().enumerate() {
             let label = if i == 0 { label } else { "" };
@@ -138,10 +155,23 @@ impl Page {
     }
 }
 
-/// Breaks a text into lines of at most `width` columns. A word that is longer than a line is not cut.
+/// Breaks a text into lines of at most `width` columns, between words where that is possible.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let text = one_line(text);
-    filled(text.split(' ').filter(|word| !word.is_empty()), width, 1)
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    filled(words.flat_map(|word| pieces(word, width.max(1))), width, 1)
+}
+
+/// Cuts a word that is longer than a line.
+fn pieces(word: &str, width: usize) -> impl Iterator<Item = &str> {
+    let mut rest = Some(word);
+    std::iter::from_fn(move || {
+        let word = rest.take()?;
+        let at = word.char_indices().nth(width).map(|(at, _)| at);
+        let (piece, more) = word.split_at(at.unwrap_or(word.len()));
+        rest = Some(more).filter(|more| !more.is_empty());
+        Some(piece)
+    })
 }
 
 fn filled<'a>(items: impl Iterator<Item = &'a str>, width: usize, gap: usize) -> Vec<String> {
@@ -268,6 +298,20 @@ mod tests {
             "label      0123456789   0123456789\n           more\n\
              warning    these words are wrapped and\n           stand below the first\n"
         );
+    }
+
+    #[test]
+    fn a_foreign_text_is_cut_after_its_lines_even_without_blanks() {
+        let text = |said: &str| {
+            let mut page = Page::new(40, false);
+            page.excerpt("why", said, 2);
+            page.into_text()
+        };
+        assert_eq!(text("short"), "why        short\n");
+        let long = text(&"x".repeat(1_000));
+        let (first, second) = long.split_once('\n').unwrap();
+        assert_eq!(first, format!("why        {}", "x".repeat(29)));
+        assert_eq!(second, format!("           {}...\n", "x".repeat(26)));
     }
 
     #[test]

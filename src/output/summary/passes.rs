@@ -8,12 +8,13 @@ use crate::units::{elapsed, percent, rate};
 
 /// The most rows of repetitions; the document has them all.
 const REPEATS_MAX: usize = 12;
-/// The figures whose spread a short summary shows.
-const SPREAD_SHOWN: [&str; 4] = [
+/// The figures whose spread a short summary shows, from the most important on.
+const SPREAD_SHOWN: [&str; 5] = [
     "requests_per_second",
+    "latency_p50",
+    "ttft_p50",
     "output_tokens_per_second",
     "latency_p99",
-    "ttft_p50",
 ];
 
 /// Appends all sections; each ends with an empty line.
@@ -35,7 +36,8 @@ pub(super) fn full(page: &mut Page, result: &RunResult) {
 }
 
 /// Appends what decides. Without room for the spread only the number of runs is told.
-pub(super) fn brief(page: &mut Page, result: &RunResult, with_spread: bool) {
+pub(super) fn brief(page: &mut Page, result: &RunResult, spread_rows: usize) {
+    let named = &SPREAD_SHOWN[..spread_rows.min(SPREAD_SHOWN.len())];
     if let Some(found) = &result.warmup {
         warmup(page, found);
     }
@@ -45,11 +47,9 @@ pub(super) fn brief(page: &mut Page, result: &RunResult, with_spread: bool) {
     }
     match result.repeats.len() {
         0 => {}
-        _ if with_spread => {
+        _ if spread_rows > 0 => {
             page.blank();
-            spread(page, &result.spread, |row| {
-                SPREAD_SHOWN.contains(&row.figure.as_str())
-            });
+            spread(page, &result.spread, |row| named.contains(&row.figure.as_str()));
         }
         n => page.prose("runs", &format!("{n}: --summary full has their spread")),
     }

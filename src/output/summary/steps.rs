@@ -20,21 +20,24 @@ const COLUMNS: [(&str, usize); 7] = [
 /// The columns before the figures: an indent and the mark.
 const BEFORE: usize = 6;
 
-/// Appends a row for each step, with the thresholds that failed below it, and the peak.
+/// Appends a row for each step, and the peak. The thresholds that failed are below the first step that failed, or below
+/// each of them if there is room for everything.
 pub(super) fn write(page: &mut Page, steps: &StepsResult, rows_max: usize) {
+    let first_failed = steps.judged.iter().position(|step| !step.ok);
     let titles = COLUMNS.map(|(title, _)| title.to_owned());
     let first = "steps".to_owned() + &" ".repeat(BEFORE - "steps".len());
     let line = format!("{first}{}", row(page.width, &titles));
     page.line(&line);
     let shown = Room::shown(rows_max, steps.judged.len());
-    for step in steps.judged.iter().take(shown) {
+    for (i, step) in steps.judged.iter().enumerate().take(shown) {
         let mark = match step.ok {
             true => (Ink::Green, "PASS"),
             false => (Ink::Red, "FAIL"),
         };
         let line = row(page.width, &cells(step));
         page.marked(BEFORE - mark.1.len(), mark, &line);
-        for failed in step.thresholds.iter().filter(|t| !t.ok) {
+        let is_explained = rows_max == Room::ALL.steps || Some(i) == first_failed;
+        for failed in step.thresholds.iter().filter(|t| !t.ok && is_explained) {
             let text = format!("{}: {}", rule(failed), observed(failed));
             page.indented(BEFORE + 2, &[text]);
         }

@@ -91,10 +91,23 @@ pub(super) fn failures(page: &mut Page, result: &RunResult, shown: usize) {
     listed(page, "finishes", &odd_finishes(&t.by_finish));
 }
 
+/// The most lines of one answer.
+const LINES_BRIEF: usize = 2;
+const LINES_FULL: usize = 8;
+
 /// Appends why requests failed, in the words of their servers.
 pub(super) fn reasons(page: &mut Page, result: &RunResult, shown: usize) {
     for (i, failure) in result.failures.iter().take(shown).enumerate() {
-        page.prose(if i == 0 { "why" } else { "" }, &failure.in_words());
+        let label = if i == 0 { "why" } else { "" };
+        page.excerpt(
+            label,
+            &failure.in_words(),
+            if shown == usize::MAX {
+                LINES_FULL
+            } else {
+                LINES_BRIEF
+            },
+        );
         if let Some(hint) = &failure.hint {
             page.prose("", &format!("hint: {hint}"));
         }
