@@ -4,6 +4,7 @@ use crate::error::printable;
 use crate::metrics::Cause;
 use crate::report::message_of;
 use crate::result::Ordered;
+use crate::units::grouped;
 use serde::{Deserialize, Serialize};
 
 /// Characters of a failure in words: three lines of the summary.
@@ -44,7 +45,7 @@ impl FailureFigures {
 
     /// Returns the failure on one line: how many, which, where, and what the server said.
     pub fn in_words(&self) -> String {
-        let mut said = format!("{} x {}", self.count, self.outcome);
+        let mut said = format!("{} x {}", grouped(self.count), self.outcome);
         // `http_503` names its status.
         if let Some(status) = self.status
             && !self.outcome.ends_with(&status.to_string())
@@ -128,7 +129,7 @@ mod tests {
     fn a_failure_says_how_many_which_where_and_what_the_server_said() {
         let body = r#"{"error":{"message":"no model \u001b[2J `m`"}}"#;
         let said = failure(404, 1234, Some(body)).in_words();
-        assert_eq!(said, "1234 x http_4xx 404: no model \\u{1b}[2J `m`");
+        assert_eq!(said, "1,234 x http_4xx 404: no model \\u{1b}[2J `m`");
         let malformed = FailureFigures {
             outcome: "malformed".to_owned(),
             cause: Some("not_json".to_owned()),

@@ -36,7 +36,8 @@ pub(super) fn kinds(page: &mut Page, result: &RunResult, rows_max: usize) {
 }
 
 fn write(page: &mut Page, title: &str, groups: &Ordered<GroupFigures>, rows_max: usize, what: &str) {
-    if groups.0.len() < 2 {
+    let ended = |group: &GroupFigures| group.totals.ok + group.totals.failed > 0;
+    if groups.0.len() < 2 || !groups.iter().any(|(_, group)| ended(group)) {
         return;
     }
     let columns = [

@@ -132,7 +132,7 @@ impl Room {
         ..Room::ALL
     };
     /// From the most room to the least: a summary takes the first with which it fits the screen.
-    const BY_SIZE: [Room; 7] = [
+    const BY_SIZE: [Room; 8] = [
         Room::MOST,
         Room::LESS,
         Room {
@@ -147,9 +147,11 @@ impl Room {
         Room::tight(3, 3, 2),
         Room::tight(3, 2, 1),
         Room::tight(3, 0, 1),
+        Room::LEAST,
     ];
-    /// For a terminal on which nothing fits.
-    const LEAST: Room = Room::tight(3, 4, 3);
+    const LEAST: Room = Room::tight(1, 0, 1);
+    /// For a narrow terminal on which nothing fits.
+    const NARROW: Room = Room::tight(3, 4, 3);
     const LESS: Room = Room {
         times: 4,
         servers: 5,
@@ -193,12 +195,16 @@ pub fn summary(result: &RunResult, view: &View) -> String {
         return full::summary(result, view);
     }
     let of_room = |room: &Room| brief(result, view, room).without_blanks(view.lines_max());
+    let last = match view.page().width < WIDTH {
+        // What scrolls away whatever is left out may as well have its rows.
+        true => &Room::NARROW,
+        false => &Room::LEAST,
+    };
     let fitting = Room::BY_SIZE
         .iter()
         .map(of_room)
         .find(|page| page.lines() <= view.lines_max());
-    // What scrolls away whatever is left out, on a narrow terminal, may as well have its rows.
-    fitting.unwrap_or_else(|| of_room(&Room::LEAST)).into_text()
+    fitting.unwrap_or_else(|| of_room(last)).into_text()
 }
 
 fn brief(result: &RunResult, view: &View, room: &Room) -> Page {

@@ -20,6 +20,9 @@ const COLUMNS: [(&str, usize); 7] = [
 /// The columns before the figures: an indent and the mark.
 const BEFORE: usize = 6;
 
+/// With room for so many rows, the first step that failed says by what. The thresholds say it too.
+const EXPLAINED_FROM: usize = 6;
+
 /// Appends a row for each step, and the peak. The thresholds that failed are below the first step that failed, or below
 /// each of them if there is room for everything.
 pub(super) fn write(page: &mut Page, steps: &StepsResult, rows_max: usize) {
@@ -36,7 +39,8 @@ pub(super) fn write(page: &mut Page, steps: &StepsResult, rows_max: usize) {
         };
         let line = row(page.width, &cells(step));
         page.marked(BEFORE - mark.1.len(), mark, &line);
-        let is_explained = rows_max == Room::ALL.steps || Some(i) == first_failed;
+        let is_first = Some(i) == first_failed && rows_max >= EXPLAINED_FROM;
+        let is_explained = is_first || rows_max == Room::ALL.steps;
         for failed in step.thresholds.iter().filter(|t| !t.ok && is_explained) {
             let text = format!("{}: {}", rule(failed), observed(failed));
             page.indented(BEFORE + 2, &[text]);

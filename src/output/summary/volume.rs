@@ -87,7 +87,10 @@ pub(super) fn failures(page: &mut Page, result: &RunResult, shown: usize) {
         .collect();
     listed(page, "failures", &cells);
     reasons(page, result, shown);
-    listed(page, "causes", &causes(t));
+    // Each failure that is shown says its cause.
+    if result.failures.is_empty() || result.failures.len() > shown {
+        listed(page, "causes", &causes(t));
+    }
     listed(page, "finishes", &odd_finishes(&t.by_finish));
 }
 
@@ -114,7 +117,12 @@ pub(super) fn reasons(page: &mut Page, result: &RunResult, shown: usize) {
     }
     let rest = result.failures.len().saturating_sub(shown);
     if rest > 0 {
-        page.prose("", &format!("and {rest} more kinds of failures"));
+        let what = if rest == 1 {
+            "kind of failure"
+        } else {
+            "kinds of failure"
+        };
+        page.prose("", &format!("and {rest} more {what}"));
     }
 }
 
