@@ -1,6 +1,6 @@
 //! The figures that the block on a terminal shows; `output::block` draws them.
 
-use crate::metrics::{Distribution, Merged, Outcome, SeriesTotals};
+use crate::metrics::{Distribution, FailedRequests, FailureKind, Merged, Outcome, SeriesTotals};
 use crate::plan::{Plan, StageAt};
 use crate::report::Aggregator;
 use crate::report::failures::{message_of, show_failure};
@@ -87,8 +87,8 @@ pub struct LiveFigures {
     pub failed_rate: f64,
     /// Failures by outcome since the start, the most frequent first; only those that occurred.
     pub errors: Vec<(&'static str, u64)>,
-    /// What the first answer of the most frequent kind of failure said.
-    pub why: Option<String>,
+    /// The newest kind of failure: its count, its name, and what the first such answer said.
+    pub newest_failure: Option<String>,
     /// Rate over the last ten seconds, like the next four figures.
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
@@ -128,6 +128,9 @@ pub struct LiveView {
     masks: Masks,
     kernel_stamps: bool,
     cores: Vec<CoreView>,
+    /// Failures by kind at the last drawing.
+    failures: Vec<(FailureKind, u64)>,
+    newest: Option<FailureKind>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -145,6 +148,8 @@ impl LiveView {
             masks: masks.clone(),
             kernel_stamps,
             cores: vec![CoreView::default(); cores],
+            failures: Vec::new(),
+            newest: None,
         }
     }
 
@@ -182,7 +187,7 @@ impl LiveView {
             failed: total.failed(),
             failed_rate: total.failed_rate().unwrap_or(0.0),
             errors: errors(total),
-            why: self.why(merged),
+            newest_failure: self.newest(merged),
             requests_per_second: window.requests_per_second,
             output_tokens_per_second: window.output_tokens_per_second,
             ttft: LiveSpread::from_distribution(&window.ttft),
@@ -198,20 +203,39 @@ impl LiveView {
         }
     }
 
-    /// Says why the most frequent kind of failure failed, if its server or the system gives a reason.
-    fn why(&self, merged: &Merged) -> Option<String> {
-        let first = merged.failures.by_count().into_iter().next()?;
-        let shown = show_failure(first, &self.masks);
+    /// Describes the newest kind of failure: what failed, how often so far, and the reason that its server or the
+    /// system gives. Newest is the kind that grew most since the last drawing; while none grows, the last one stays.
+    fn newest(&mut self, merged: &Merged) -> Option<String> {
+        let kinds = merged.failures.by_count();
+        let before = |kind: FailureKind| {
+            let known = self.failures.iter().find(|(known, _)| *known == kind);
+            known.map_or(0, |(_, count)| *count)
+        };
+        let growth = |failed: &FailedRequests| failed.count.saturating_sub(before(failed.kind));
+        // Of several that grew alike, the one that is most frequent, which comes first.
+        let grown = kinds.iter().rev().filter(|failed| growth(failed) > 0);
+        let newest = grown
+            .max_by_key(|failed| growth(failed))
+            .map(|failed| failed.kind);
+        self.newest = newest.or(self.newest);
+        self.failures = kinds.iter().map(|failed| (failed.kind, failed.count)).collect();
+        let found = kinds
+            .into_iter()
+            .find(|failed| Some(failed.kind) == self.newest)?;
+        let shown = show_failure(found, &self.masks);
         let said = shown.body.map(|body| message_of(&body));
         let said = said
             .or(shown.location.map(|to| format!("to {to}")))
-            .or(shown.place)?;
-        let status = match first.kind.status {
+            .or(shown.place)
+            .map(|said| format!(": {said}"))
+            .unwrap_or_default();
+        let status = match found.kind.status {
             // Their outcomes name it.
             0 | 429 | 503 => String::new(),
             status => format!(" {status}"),
         };
-        Some(format!("{}{status}: {said}", first.kind.outcome.name()))
+        let (outcome, count) = (found.kind.outcome.name(), found.count);
+        Some(format!("{count} x {outcome}{status}{said}"))
     }
 
     /// Computes how busy each core was between its last two snapshots; a core that sent none since keeps its figure.
@@ -345,5 +369,42 @@ mod tests {
         assert_eq!(phase(9 * SECOND, false), LivePhase::Running);
         assert_eq!(phase(10 * SECOND, false), LivePhase::Finishing);
         assert_eq!(phase(3 * SECOND, true), LivePhase::Stopping);
+    }
+
+    #[test]
+    fn the_newest_failure_is_the_kind_that_grew_last_with_its_count() {
+        use crate::metrics::{Evidence, Sample};
+        let mut aggregator = Aggregator::new(1, 1);
+        let mut recorder = Recorder::new(0, 1, false);
+        let mut view = LiveView::new("http://host", &Masks::default(), 1, true);
+        let plan = plan();
+        let mut newest = Vec::new();
+        // The outcomes that fail in each second; in the third, none.
+        for (second, outcomes) in [
+            (1, vec![Outcome::Http503, Outcome::Http503]),
+            (2, vec![Outcome::Reset]),
+            (3, vec![]),
+            (4, vec![Outcome::Http503, Outcome::Reset]),
+        ] {
+            for outcome in outcomes {
+                let sample = Sample::ended(outcome, SECOND);
+                recorder.started(0);
+                recorder.finish(&sample);
+                let text = outcome.name().as_bytes();
+                let evidence = Evidence {
+                    text,
+                    ..Evidence::default()
+                };
+                recorder.show_failure(0, &sample, &evidence);
+            }
+            aggregator.append_snapshot(&recorder.take(Snapshot::new(0, 1, false)));
+            aggregator.tick(second * SECOND, 1);
+            let tick = tick(&plan, &aggregator, second * SECOND, false);
+            newest.push(view.figures(&tick).newest_failure.unwrap_or_default());
+        }
+        let begins = ["2 x http_503", "1 x reset", "1 x reset", "3 x http_503"];
+        for (found, begin) in newest.iter().zip(begins) {
+            assert!(found.starts_with(begin), "{newest:#?}");
+        }
     }
 }

@@ -46,7 +46,7 @@ pub fn figures() -> LiveFigures {
             ("timeout_first_token", 1),
             ("connect_failed", 1),
         ],
-        why: Some("http_503: server overloaded, retry later".into()),
+        newest_failure: Some("11 x http_503: server overloaded, retry later".into()),
         requests_per_second: 325.44,
         output_tokens_per_second: 8_123.4,
         ttft: LiveSpread {

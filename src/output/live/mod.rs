@@ -43,7 +43,7 @@ enum Place {
     Stage,
     Thresholds,
     NextToken,
-    Why,
+    Newest,
     Server,
     Generator,
 }
@@ -80,7 +80,7 @@ pub fn block(f: &LiveFigures, (columns, rows): (usize, usize), colour: bool) -> 
         Some((Place::Users, users(f, columns < NARROW))),
         Some((Place::Done, done(f))),
         failed(f).map(|row| (Place::Failed, row)),
-        why(f).map(|row| (Place::Why, row)),
+        newest_failure(f).map(|row| (Place::Newest, row)),
         thresholds(f).map(|row| (Place::Thresholds, row)),
         Some((Place::Generator, generator(f))),
     ];
@@ -246,10 +246,10 @@ fn failed(f: &LiveFigures) -> Option<Row> {
     Some(Row::new("failed", cells).counting_rest())
 }
 
-/// Says why most of the failed requests failed; `None` where nothing is known.
-fn why(f: &LiveFigures) -> Option<Row> {
-    let said = plain(f.why.as_ref()?);
-    Some(Row::new("why", vec![cell(0, said)]))
+/// Shows the newest kind of failure, and what its server said; `None` while nothing failed.
+fn newest_failure(f: &LiveFigures) -> Option<Row> {
+    let said = plain(f.newest_failure.as_ref()?);
+    Some(Row::new("newest", vec![cell(0, said)]))
 }
 
 /// Says how the thresholds stand; `None` while there is nothing to judge.
