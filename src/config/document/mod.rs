@@ -4,6 +4,7 @@
 //! that only follow from it. A document with a mistake is never run.
 
 mod analysis;
+mod load_profile;
 mod prompts;
 mod python_tool;
 pub(in crate::config) mod reader;

@@ -2,6 +2,7 @@
 //! same. Its mapping `client` is read in full.
 
 use crate::config::document::THINK_TIME_MAX;
+use crate::config::document::load_profile::in_stages;
 use crate::config::document::reader::{Fields, Node, Reader, is_empty, member, scalar};
 use crate::error::{Reason, quoted};
 use crate::plan::DURATION_MAX;
@@ -91,30 +92,6 @@ pub fn answer<'t>(path: &str, key: &str, value: &'t Node<'t>) -> Option<Answer> 
 
 fn is_off<'t>(value: &'t Node<'t>) -> bool {
     member(value, "enabled").is_some_and(|text| matches!(text, "false" | "False" | "no" | "off"))
-}
-
-/// Says how the load of a `load_profile` is written here.
-fn in_stages<'t>(profile: &'t Node<'t>) -> String {
-    let of = |key: &str| member(profile, key);
-    let users = |key: &str| of(key).and_then(|text| text.parse::<u32>().ok());
-    let form = "`executor: ramping-vus` with `stages`";
-    if ["target_rps", "start_rps", "base_rps", "min_rps"]
-        .iter()
-        .any(|key| of(key).is_some())
-    {
-        return format!(
-            "{form} says how many users there are and when; a rate of requests cannot be asked for"
-        );
-    }
-    match (of("type"), users("start_users"), users("end_users")) {
-        (Some("ramp" | "cooldown"), Some(start), Some(end)) => format!(
-            "{form} does the same: `start_vus: {start}`, `stages: [{{duration: TIME, target: {end}}}]`"
-        ),
-        _ => format!(
-            "{form} does the same: a list of `{{duration: 30s, target: 40}}`, each a straight line to `target` users; \
-             `duration: 0s` jumps"
-        ),
-    }
 }
 
 /// The time limits that a document sets for requests that have none of their own.

@@ -219,7 +219,7 @@ fn keys_that_ask_for_another_load_are_answered_with_what_does_the_same() {
         ("  iterations: 2\n", "write `repeat: 2`"),
         (
             "load_profile: {type: ramp, start_users: 5, end_users: 40}\n",
-            "`start_vus: 5`, `stages: [{duration: TIME, target: 40}]`",
+            "`stages: [{duration: 0s, target: 5}, {duration: TIME, target: 40}]`",
         ),
         (
             "load_profile: {type: wave, min_users: 5, max_users: 40}\n",

@@ -98,7 +98,19 @@ pub fn member<'t>(node: &'t Node<'t>, key: &str) -> Option<&'t str> {
         return None;
     };
     let found = map.iter().find(|(name, _)| scalar(name) == Some(key));
-    found.and_then(|(_, value)| scalar(value))
+    found.and_then(|(_, value)| scalar(value).filter(|_| !is_empty(value)))
+}
+
+/// Returns the items of the list after `key` in such a mapping; empty if there is none.
+pub fn items<'t>(node: &'t Node<'t>, key: &str) -> &'t [Node<'t>] {
+    let YamlData::Mapping(map) = &node.data else {
+        return &[];
+    };
+    let found = map.iter().find(|(name, _)| scalar(name) == Some(key));
+    match found.map(|(_, value)| &value.data) {
+        Some(YamlData::Sequence(items)) => items,
+        _ => &[],
+    }
 }
 
 /// Describes a value for an error.
