@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::conductor::conduct;
+use super::memory::AnswerMemory;
 use super::routes::Routes;
 use super::vu::VuTable;
 use super::{Command, CoreFailure, EngineOptions, Report};
@@ -30,6 +31,7 @@ pub struct CoreSetup {
     pub targets: Arc<[Target]>,
     pub options: EngineOptions,
     pub shared_iterations: Arc<AtomicU64>,
+    pub memory: Arc<AnswerMemory>,
     pub report: Sender<Report>,
     pub recycled: Receiver<Box<Snapshot>>,
     pub commands: Receiver<Command>,
@@ -50,6 +52,7 @@ pub struct CoreState {
     pub recorder: RefCell<Recorder>,
     pub vus: RefCell<VuTable>,
     pub shared_iterations: Arc<AtomicU64>,
+    pub memory: Arc<AnswerMemory>,
     /// Request bodies are built here, so that the buffer grows once per core and not per VU.
     pub body_scratch: RefCell<Vec<u8>>,
     /// A request before encryption, or a read after decryption.
@@ -167,6 +170,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         targets,
         options,
         shared_iterations,
+        memory,
         report,
         recycled,
         commands: _,
@@ -221,6 +225,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         options,
         net,
         shared_iterations,
+        memory,
         conductor,
         report,
         recycled,

@@ -1,6 +1,7 @@
 //! Carries out one request: connects if needed, sends, reads the response to its end, and records one outcome.
 
 use super::core::CoreState;
+use super::memory::Held;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::read_encrypted;
 use crate::api::find_stamp;
@@ -23,6 +24,8 @@ pub struct VuConnection {
     /// The connection ended while it was not in use, and was closed.
     pub(super) stale: bool,
     pub(super) reader: ResponseReader,
+    /// Its share of the memory for unfinished answers.
+    held: Held,
     /// Number of connects so far, so that a target's addresses are used in turn.
     connects: u32,
 }
@@ -56,6 +59,7 @@ impl VuConnection {
             tls_target: None,
             stale: false,
             reader: ResponseReader::new(),
+            held: Held::default(),
             connects: 0,
         }
     }
@@ -83,7 +87,14 @@ impl VuConnection {
         core.net.clear_limit(self.task);
         self.record(core, &request, outcome, done, iteration);
         self.reader.release();
+        self.has_memory(core);
         outcome
+    }
+
+    /// Counts the memory that the connection holds. Returns false if all connections together hold too much.
+    fn has_memory(&mut self, core: &CoreState) -> bool {
+        let tls = self.tls.as_ref().map_or(0, |tls| tls.held_bytes());
+        self.held.set(&core.memory, self.reader.held_bytes() + tls)
     }
 
     async fn attempts(
@@ -206,6 +217,10 @@ impl VuConnection {
             };
             let (outcome, done) = match received {
                 Received::Data(chunk) => match self.read_chunk(core, chunk, request) {
+                    Progress::More if !self.has_memory(core) => {
+                        self.reader.instead(Place::Memory(core.memory.max() as u64));
+                        (self.reader.refusal().unwrap_or(Outcome::TooLarge), arrived)
+                    }
                     Progress::More => match self.tls_end() {
                         None => {
                             self.send_tls_output(core, conn, request);

@@ -10,6 +10,7 @@ mod exchange;
 mod expected;
 mod failing;
 mod kept;
+mod memory;
 pub mod response;
 mod routes;
 pub mod runtime;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::core::{CoreSetup, run_core};
+use self::memory::AnswerMemory;
 use crate::metrics::Snapshot;
 use crate::net::{Features, Kick, Stamping, clock};
 use crate::plan::Plan;
@@ -45,6 +47,8 @@ pub struct EngineOptions {
     pub kernel_stamps: bool,
     pub min_wait_us: u32,
     pub quickack: bool,
+    /// Bytes that unfinished answers of all users may take together.
+    pub answer_bytes_max: usize,
     /// Keeps each sample for the details file.
     pub details: bool,
     /// Compares arrival times with the send stamps that the mock writes.
@@ -120,6 +124,7 @@ impl Engine {
         let count = options.cpus.len();
         let (report, reports) = bounded(count * (SNAPSHOTS_PER_CORE + 3));
         let shared_iterations = Arc::new(AtomicU64::new(0));
+        let memory = Arc::new(AnswerMemory::new(options.answer_bytes_max));
         let mut engine = Engine {
             cores: Vec::new(),
             commands: Vec::new(),
@@ -146,6 +151,7 @@ impl Engine {
                 targets: targets.clone(),
                 options: options.clone(),
                 shared_iterations: shared_iterations.clone(),
+                memory: memory.clone(),
                 report: report.clone(),
                 recycled,
                 commands,

@@ -110,6 +110,11 @@ impl ResponseReader {
         self.kept.release();
     }
 
+    /// Returns the memory that the response takes so far, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.http.held_bytes() + self.sse.held_bytes() + self.kept.bytes.capacity()
+    }
+
     pub fn output_tokens(&self) -> (u32, TokenSource) {
         match self.body {
             Body::Events(_) => self.stream.output_tokens(),

@@ -173,7 +173,7 @@ fn refused_call() -> Option<(&'static str, String)> {
 }
 
 /// Returns a value of a status file that is given in kB; 0 without it.
-fn kibibytes(status: &str, name: &str) -> u64 {
+pub(super) fn kibibytes(status: &str, name: &str) -> u64 {
     field(status, name)
         .and_then(|value| value.split_ascii_whitespace().next()?.parse().ok())
         .unwrap_or(0)

@@ -5,6 +5,7 @@
 mod cpu_list;
 pub mod cpus;
 mod facts;
+mod memory;
 pub mod preflight;
 mod quota;
 mod trial;
@@ -13,6 +14,7 @@ mod uring;
 pub use cpu_list::CpuList;
 pub use cpus::{CpuPlan, plan_cpus};
 pub use facts::{CPU_COUNT_MAX, HostFacts, Limit, allowed_cpus, raise_open_files};
+pub use memory::answer_bytes_max;
 pub use preflight::{HostError, Need, Note, check};
 pub use quota::{CpuQuota, Throttled};
 pub use uring::{UringFacts, UringRefusal};

@@ -163,6 +163,11 @@ impl ResponseParser {
         result
     }
 
+    /// Returns the memory that the parser holds, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.gathered.capacity()
+    }
+
     /// Returns true if the body is chunked, also after an error.
     pub fn is_chunked(&self) -> bool {
         self.chunked_body

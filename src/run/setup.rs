@@ -106,9 +106,11 @@ pub fn set_up(
     let models = models::choose(config, args, &found, note)?;
     let (targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
         found.into_iter().map(|found| (found.target, found.tls)).unzip();
+    let answer_bytes_max = host::answer_bytes_max(&host);
     Ok(Ready {
         host,
         engine: EngineOptions {
+            answer_bytes_max,
             cpus: cpus.workers.clone(),
             kernel_stamps: run.stamp == Stamp::Kernel,
             min_wait_us: (run.min_wait / MICROSECOND) as u32,

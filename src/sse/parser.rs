@@ -67,6 +67,8 @@ pub struct SseParser {
     name: Vec<u8>,
     /// Length of the data in `gathered`.
     data_bytes: usize,
+    /// Bytes of the current line that are counted and not kept: nobody reads a comment.
+    dropped_bytes: usize,
     has_data: bool,
     /// The last line ended with CR, so an LF right after it belongs to that line end.
     skip_lf: bool,
@@ -82,6 +84,15 @@ const KEPT_BYTES_MAX: usize = 4096;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
+/// Returns the length of a comment's colon and what comes before it; `None` if the line is not a comment.
+fn comment_begin(line: &[u8], is_first: bool) -> Option<usize> {
+    let bare = match is_first {
+        true => line.strip_prefix(BOM).unwrap_or(line),
+        false => line,
+    };
+    bare.starts_with(b":").then(|| line.len() - bare.len() + 1)
+}
+
 impl Default for SseParser {
     fn default() -> Self {
         Self::new()
@@ -95,6 +106,7 @@ impl SseParser {
             gathered: Vec::new(),
             name: Vec::new(),
             data_bytes: 0,
+            dropped_bytes: 0,
             has_data: false,
             skip_lf: false,
             first_line: true,
@@ -189,8 +201,33 @@ impl SseParser {
             buffer.clear();
         }
         self.data_bytes = 0;
+        self.dropped_bytes = 0;
         self.has_data = false;
         self.lent = Lent::Nothing;
+    }
+
+    /// Returns the memory that the parser holds, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.gathered.capacity() + self.name.capacity()
+    }
+
+    /// Keeps a part of a line that was cut; of a comment only its colon.
+    fn keep_part(&mut self, part: &[u8]) {
+        let open = &self.gathered[self.data_bytes..];
+        let kept = match (open, self.first_line) {
+            ([], first) => comment_begin(part, first).unwrap_or(part.len()),
+            (open, first) if comment_begin(open, first).is_some() => 0,
+            // The byte order mark may have come alone.
+            (open, true) if BOM.starts_with(open) || open == BOM => {
+                let missing = &BOM[open.len()..];
+                let rest = part.strip_prefix(missing);
+                rest.filter(|rest| rest.starts_with(b":"))
+                    .map_or(part.len(), |_| missing.len() + 1)
+            }
+            _ => part.len(),
+        };
+        self.gathered.extend_from_slice(&part[..kept]);
+        self.dropped_bytes += part.len() - kept;
     }
 
     #[inline]
@@ -206,14 +243,15 @@ impl SseParser {
             let Some(line_bytes) = memchr::memchr2(b'\n', b'\r', rest) else {
                 self.keep(&mut borrowed);
                 self.check_size(&borrowed, rest.len(), event_bytes_max)?;
-                self.gathered.extend_from_slice(rest);
+                self.keep_part(rest);
                 return Ok((input.len(), Found::Nothing));
             };
             let (line, ends_with_cr) = (&rest[..line_bytes], rest[line_bytes] == b'\r');
             self.check_size(&borrowed, line_bytes, event_bytes_max)?;
             at += line_bytes + 1;
             let found = if self.gathered.len() > self.data_bytes {
-                self.gathered.extend_from_slice(line);
+                self.keep_part(line);
+                self.dropped_bytes = 0;
                 self.take_gathered_line()
             } else {
                 self.take_line(line, &mut borrowed)
@@ -244,7 +282,7 @@ impl SseParser {
     ) -> Result<(), SseError> {
         let name_bytes = borrowed.name.map_or(self.name.len(), <[u8]>::len);
         let borrowed_bytes = borrowed.data.map_or(0, <[u8]>::len);
-        if self.gathered.len() + borrowed_bytes + name_bytes + more > event_bytes_max {
+        if self.gathered.len() + self.dropped_bytes + borrowed_bytes + name_bytes + more > event_bytes_max {
             return Err(SseError::EventTooLarge { event_bytes_max });
         }
         Ok(())
@@ -392,6 +430,33 @@ mod tests {
         }
         assert_eq!(events, 2);
         assert_eq!(parser.gathered.capacity() + parser.name.capacity(), 0);
+    }
+
+    #[test]
+    fn a_comment_is_counted_and_not_kept_however_it_is_cut() {
+        for begin in [&b":"[..], b"\xef\xbb\xbf:", b"data: a\n:"] {
+            for piece in [1, 2, 3, 4, 1000] {
+                let mut parser = SseParser::new();
+                let comment = [begin, &[b'x'; 5000]].concat();
+                let mut items = 0;
+                for part in comment.chunks(piece) {
+                    assert!(matches!(parser.step(part, 6000), Ok((_, None))));
+                }
+                assert!(parser.pending_event());
+                assert!(parser.held_bytes() < 100, "{}", parser.held_bytes());
+                let mut rest = &b"\ndata: b\n\n"[..];
+                while let Ok((taken, Some(item))) = parser.step(rest, 6000) {
+                    items += 1;
+                    let is_comment = item == Item::Comment;
+                    assert_eq!(is_comment, items == 1);
+                    rest = &rest[taken..];
+                }
+                assert_eq!(items, 2, "{piece}");
+                let mut parser = SseParser::new();
+                let mut parts = comment.chunks(piece);
+                assert!(parts.any(|part| parser.step(part, 4000).is_err()), "{piece}");
+            }
+        }
     }
 
     #[test]

@@ -72,8 +72,7 @@ impl TlsConnection {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Returns the size of the buffer that the connection holds now, for tests.
-    #[cfg(test)]
+    /// Returns the size of the buffer that the connection holds now.
     pub fn held_bytes(&self) -> usize {
         self.held.as_ref().map_or(0, |held| held.bytes.capacity())
     }

@@ -129,6 +129,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         kernel_stamps: true,
         min_wait_us: 1_000,
         quickack: true,
+        answer_bytes_max: 128 << 20,
         details: true,
         verify_stamps: true,
         tls: vec![None],

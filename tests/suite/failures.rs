@@ -4,9 +4,13 @@ use crate::common::live::*;
 use crate::common::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use llmload_uring::engine::EngineOptions;
+use llmload_uring::metrics::{Outcome, Place};
+use llmload_uring::units::SECOND;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const KEY: &str = "sk-CANARY/0815+4711";
 const LOAD: &str = "executor: shared-iterations\nvus: 2\niterations: 4\nmodels: [m]\nprompts: [Hi]\n\
@@ -277,5 +281,44 @@ fn a_redirect_before_the_load_is_an_error_that_says_where_to() {
             "{target}: {}",
             ended.stderr
         );
+    }
+}
+
+#[test]
+fn answers_that_fill_the_memory_of_all_users_are_too_large_and_the_run_goes_on() {
+    for (begin, stream) in [("data: ", true), ("{\"id\": \"", false)] {
+        let asked = AtomicU32::new(0);
+        let address = server(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+            0..4 => {
+                let kind = if stream {
+                    "text/event-stream"
+                } else {
+                    "application/json"
+                };
+                let body = format!("{begin}{}", "a".repeat(4 << 20));
+                response("200 OK", &format!("Content-Type: {kind}\r\n"), &body)
+            }
+            _ => response("404 Not Found", "", "gone"),
+        });
+        let options = EngineOptions {
+            answer_bytes_max: 1 << 20,
+            ..engine_options(1)
+        };
+        let plan = plan(shared(4, 12), vec![kind("r", 1, stream, 20 * SECOND)]);
+        let ran = run(plan, address, options, |_| {});
+        let total = &ran.merged.total;
+        assert_eq!(
+            (total.outcome(Outcome::TooLarge), total.outcome(Outcome::Http4xx)),
+            (4, 8)
+        );
+        let failures = ran.merged.failures.by_count();
+        let large = failures
+            .iter()
+            .find(|one| one.kind.outcome == Outcome::TooLarge)
+            .unwrap();
+        assert_eq!(large.place, Place::Memory(1 << 20));
+        if !stream {
+            assert!(large.text().starts_with(begin.as_bytes()) && large.cut.after);
+        }
     }
 }

@@ -1,0 +1,47 @@
+//! How much memory this host, its container or its limits leave to a run.
+
+use super::facts::{HostFacts, kibibytes, read_text};
+
+/// The most memory that unfinished answers may take, all users together.
+const ANSWER_BYTES_MOST: u64 = 48 << 20;
+/// The least: one answer of the usual size always fits.
+const ANSWER_BYTES_LEAST: u64 = 4 << 20;
+/// The part of the memory that unfinished answers may take where there is little.
+const SHARE: u64 = 8;
+
+/// Returns how many bytes unfinished events and answers may take, all users together: 48 MiB, or an eighth of the
+/// memory of the host, of its control group, or of the address space that is left.
+pub fn answer_bytes_max(facts: &HostFacts) -> usize {
+    let host = kibibytes(&read_text("/proc/meminfo"), "MemTotal:") * 1024;
+    let group = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let groups = group
+        .iter()
+        .filter_map(|path| read_text(path).trim().parse().ok());
+    let space = facts.address_space.soft;
+    let space = space.map(|limit| limit.saturating_sub(facts.address_space_used));
+    let known = groups.chain(space).chain((host > 0).then_some(host));
+    share_of(known.min())
+}
+
+fn share_of(memory: Option<u64>) -> usize {
+    let share = memory.map_or(ANSWER_BYTES_MOST, |memory| memory / SHARE);
+    share.clamp(ANSWER_BYTES_LEAST, ANSWER_BYTES_MOST) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_memory_leaves_an_eighth_and_much_the_most() {
+        assert_eq!(share_of(None), 48 << 20);
+        assert_eq!(share_of(Some(64 << 30)), 48 << 20);
+        assert_eq!(share_of(Some(256 << 20)), 32 << 20);
+        assert_eq!(share_of(Some(1 << 20)), 4 << 20);
+        let facts = HostFacts::read();
+        assert!((4 << 20..=48 << 20).contains(&answer_bytes_max(&facts)));
+    }
+}
