@@ -99,7 +99,7 @@ fn exit_codes() -> String {
     };
     let rows: String = left.iter().enumerate().map(row).collect();
     let rule = "\
-A command line is bad in its form: an unknown word, a value that is no number.
+A bad command line is wrong in its form: an unknown word, a value that is not a number.
 A value beyond its limits, options that contradict each other and a document
 with mistakes are a bad configuration.";
     format!("Exit codes:{rows}\n\n{rule}")
@@ -232,7 +232,7 @@ fn parse_from(words: Vec<OsString>, env: impl Fn(&str) -> Option<String>) -> Res
     }
 }
 
-/// Returns the place of a mistake that was found at an option which nobody typed: the variable that stands for it.
+/// Returns the place of a mistake that was found at an option that was not typed: the variable that gave the value.
 pub fn place_in_environment(option: &str) -> Option<String> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let is_set = |name: &str| std::env::var_os(name).is_some();

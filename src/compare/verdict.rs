@@ -1,5 +1,5 @@
-//! What a comparison comes to: whether the rules hold, in which direction each run went, and which rows of the table
-//! say so.
+//! The verdict of a comparison: whether the rules hold, in which direction each run went, and which rows of the table
+//! show it.
 
 use crate::compare::fail_on::{Judged, RuleVerdict};
 use crate::compare::matching::letter;

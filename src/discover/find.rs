@@ -100,8 +100,8 @@ pub(super) fn find_api(
     }
 }
 
-/// Returns the failure for a models list that is redirected. A known path may answer all the same, unless the redirect
-/// leads to another server.
+/// Returns the failure for a models list that is redirected. A known path may still answer, unless the redirect leads
+/// to another server.
 fn redirected(
     url: &Url,
     places: &Places,

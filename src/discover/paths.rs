@@ -215,7 +215,7 @@ mod tests {
         ] {
             assert_eq!(suggested_path(path), None, "{path}");
         }
-        // Whoever says which API it is has been asked.
+        // With the API in the configuration, nothing is guessed.
         assert!(Places::of("/v1/completion", Some(Api::LlamaCpp)).is_ok());
     }
 

@@ -137,7 +137,7 @@ impl Kept {
         self.fault_at = bad_line(error, &self.bytes).unwrap_or(0);
     }
 
-    /// Records what there was in place of an answer.
+    /// Records what there was instead of an answer.
     pub fn instead(&mut self, place: Place) {
         self.place = place;
     }

@@ -32,7 +32,7 @@ pub struct ResponseReader {
     http: ResponseParser,
     sse: SseParser,
     stream: StreamState,
-    /// What is read as a whole, or cannot be told yet, or shows why the response failed.
+    /// The bytes that are read as a whole, that cannot be classified yet, or that show why the response failed.
     kept: Kept,
     /// Bytes of the response that have been read.
     read_bytes: u64,
@@ -153,7 +153,7 @@ impl ResponseReader {
         self.kept.evidence(matches!(self.body, Body::Events(_)))
     }
 
-    /// Records what there was in place of an answer.
+    /// Records what there was instead of an answer.
     pub fn instead(&mut self, place: Place) {
         self.kept.instead(place);
     }

@@ -22,7 +22,7 @@ pub struct FailureKind {
     pub cause: Option<Cause>,
 }
 
-/// Where in an answer the bytes were found, or what there is in place of an answer.
+/// The place in an answer at which the bytes were found, or what there is instead of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
     /// Nothing is known.
@@ -51,9 +51,9 @@ pub enum Place {
         event: u32,
         byte: u32,
     },
-    /// The stream stopped after so many events.
+    /// The stream stopped after this number of events.
     AfterEvents(u32),
-    /// So many bytes of the response were good.
+    /// This number of bytes of the response was good.
     Byte(u64),
     /// The memory for unfinished answers is used up, whose limit in bytes this is.
     Memory(u64),

@@ -7,7 +7,7 @@ use crate::units::{Cut, Masks};
 /// The texts of one kind of failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShownFailure {
-    /// Where the bytes were found, or what there was in place of an answer.
+    /// The place at which the bytes were found, or what there was instead of an answer.
     pub place: Option<String>,
     /// The bytes, with an ellipsis where they were cut.
     pub body: Option<String>,

@@ -21,7 +21,7 @@ pub(super) struct Slot {
     pub reap_lag: Distribution,
 }
 
-/// The figures of one series between two ticks. It has a mean in place of a distribution: those of 16 servers would
+/// The figures of one series between two ticks. It has a mean instead of a distribution: those of 16 servers would
 /// take 30 MB.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SeriesSlot {

@@ -24,7 +24,7 @@ pub struct FailureFigures {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     pub count: u64,
-    /// Where in the answer the bytes of `body` are, or what there was in place of an answer.
+    /// The place of the bytes of `body` in the answer, or what there was instead of an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -58,7 +58,7 @@ impl RunResult {
         }
     }
 
-    /// Returns the failure that stands for the document's exit code; `None` if that is 0.
+    /// Returns the failure for the document's exit code; `None` if that is 0.
     pub fn failure(&self) -> Option<Failure> {
         let exit = self.run.exit_code;
         match exit {

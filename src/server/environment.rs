@@ -30,7 +30,7 @@ pub(super) fn only_what_runs_it(command: &mut Command) {
 }
 
 /// Keeps this program's own variables from the user's server and its supervisor: the key in `LLMLOAD_API_KEY` is for
-/// whoever asks the server. All others stay, because a server may need `HF_TOKEN`, or a proxy the `OPENAI_API_KEY` of
+/// the client of the server. All others stay, because a server may need `HF_TOKEN`, or a proxy the `OPENAI_API_KEY` of
 /// the service behind it.
 pub(super) fn without_ours(command: &mut Command) {
     for (name, _) in std::env::vars_os() {

@@ -111,8 +111,8 @@ impl Masks {
         self.base64.extend(other.base64.iter().cloned());
     }
 
-    /// Returns the text with `***` in place of each secret, whether it stands there plainly, in base64, in
-    /// hexadecimal, percent-encoded, or with escapes of JSON or HTML.
+    /// Returns the text with each secret replaced by `***`, whether it appears plainly, in base64, in hexadecimal,
+    /// percent-encoded, or with escapes of JSON or HTML.
     pub fn hide(&self, text: &str) -> String {
         self.hide_in_part(text, Cut::default())
     }
@@ -213,7 +213,7 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
 }
 
-/// A text after some escapes were undone. Each byte knows which bytes of the original text it stands for.
+/// A text after some escapes were decoded. Each byte knows which bytes of the original text it comes from.
 struct Layer {
     bytes: Vec<u8>,
     spans: Vec<(usize, usize)>,
@@ -227,7 +227,7 @@ impl Layer {
         }
     }
 
-    /// Marks the original bytes that `from..to` stands for.
+    /// Marks the original bytes that `from..to` comes from.
     fn mark(&self, from: usize, to: usize, hidden: &mut [bool]) {
         if let (Some((first, _)), Some((_, last))) =
             (self.spans.get(from), self.spans.get(to.wrapping_sub(1)))
@@ -273,7 +273,7 @@ impl Layer {
     }
 }
 
-/// What an escape stands for, and its length.
+/// The meaning of an escape, and its length.
 enum Escape {
     None,
     CutOff,

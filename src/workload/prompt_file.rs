@@ -10,7 +10,7 @@ pub const PROMPT_BYTES_MAX: usize = 256 << 10;
 /// The largest file of prompts. All of it is held in memory, once for each kind of request at each server.
 pub const PROMPTS_BYTES_MAX: usize = 16 << 20;
 
-/// The characters of a line that is nothing but the frame of JSON, whose brackets nobody wants to ask.
+/// The characters of a line that is only the frame of JSON, which is not meant as a prompt.
 const FRAME: [char; 5] = ['[', ']', '{', '}', ','];
 
 /// A mistake in a file of prompts: its line, counted from 1, and what is wrong with it.
@@ -149,7 +149,7 @@ fn json_prompt(json: &str) -> Result<String, String> {
     let found = match value {
         Value::String(text) => return Ok(text),
         Value::Object(mut members) => {
-            // As in a document, null is as good as absent.
+            // As in a document, null counts as absent.
             members.retain(|_, value| !value.is_null());
             let prompt = members.remove("prompt").or_else(|| members.remove("text"));
             let talk = ["messages", "conversations", "conversation"].into_iter();
@@ -157,7 +157,7 @@ fn json_prompt(json: &str) -> Result<String, String> {
                 (Some(prompt), _) => prompt,
                 (None, Some(key)) => {
                     return Err(format!(
-                        "a conversation (`{key}`), where one text is wanted for each request"
+                        "a conversation (`{key}`), but each request needs one text"
                     ));
                 }
                 (None, None) => return Err("an object without `prompt` or `text`".to_owned()),

@@ -453,7 +453,9 @@ fn the_clients_timeout_ends_requests_and_none_is_sent_again() {
     let file = dir.write("p.yaml", &text);
     let ended = ran(&[&file, "--output", &output]);
     assert!(
-        ended.stderr.contains("p.yaml:7: `client.retries` is not carried"),
+        ended
+            .stderr
+            .contains("p.yaml:7: `client.retries` and `backoff_factor` are not carried over"),
         "{}",
         ended.stderr
     );

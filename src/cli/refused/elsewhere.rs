@@ -17,30 +17,29 @@ pub enum Place {
 /// `X` where it cannot be repeated.
 type Row = (&'static str, &'static str);
 
-const RATE: &str = "users send one request after the other; requests at a fixed rate are not there yet. The nearest \
+const RATE: &str = "users send one request after the other; requests at a fixed rate are not supported yet. The nearest \
     is users who pause: `--vus {10} --think-time 1s` makes a little less than {10} requests/s";
 const NO_RAMP: &str =
-    "a ramp of users is `--stages 30s:50,2m:50,10s:0`; requests at a fixed rate are not there yet";
+    "a ramp of users is `--stages 30s:50,2m:50,10s:0`; requests at a fixed rate are not supported yet";
 const API: &str = "the path of the target says which API is asked: `--target http://HOST:PORT/v1/chat/completions`, \
-    `…/v1/completions` or `…/completion`; without a path it is found out";
-const TOKENIZER: &str =
-    "leave it out: tokens are counted by the server's own `usage`, or else one for each event";
+    `…/v1/completions` or `…/completion`; without a path it is detected";
+const TOKENIZER: &str = "leave it out: tokens are counted by the server's own `usage`, or one for each event";
 const PROMPTS: &str = "write `--prompt TEXT`, or `prompts: { file: FILE }` in a document; `llmload-uring profiles show \
     workload` prints one";
-const INPUT: &str = "the length of prompts stands in a document, under `prompts`: `llmload-uring profiles show \
+const INPUT: &str = "the length of prompts is set in a document, under `prompts`: `llmload-uring profiles show \
     workload` prints one";
-const TIMEOUT: &str = "limits of a request stand in a document, at each kind: `timeout: 60s`, `connect_timeout: 5s`; \
+const TIMEOUT: &str = "limits of a request are set in a document, for each kind: `timeout: 60s`, `connect_timeout: 5s`; \
     `llmload-uring profiles show smoke` prints one";
-const KEY: &str = "every user of this host can read a command line: put the key into LLMLOAD_API_KEY, or into a file \
+const KEY: &str = "every user of this host can read a command line: put the key in LLMLOAD_API_KEY, or in a file \
     for `--api-key-file`";
-const BODY: &str = "the program writes the body itself: `--model NAME`, `--prompt TEXT` and `--max-tokens N` say what \
+const BODY: &str = "the program writes the body itself: `--model NAME`, `--prompt TEXT` and `--max-tokens N` set what \
     is in it";
 const DOCUMENT: &str = "a document is run by its path, `llmload-uring ./my.yaml`, or by `--config {FILE}`; \
     `llmload-uring import-k6 script.js` makes one from a k6 script";
 const VERBOSE: &str = "there is no log; `--details --output result.json` writes every request to the result, and \
     `--progress plain` prints a line every 10 s";
 const LENGTH: &str =
-    "the run's length is `--duration {10s}`; a limit for each request stands in a document as `timeout`";
+    "the run's length is `--duration {10s}`; a limit for each request is `timeout` in a document";
 const OUTPUT: &str = "write `--output {result.json}`; with `--details` it has every request";
 const SHARDS: &str = "each process takes its share with `--shard 1/2`, `--shard 2/2`, and `llmload-uring merge` joins \
     the results";
@@ -141,12 +140,12 @@ const RUN: &[Row] = &[
     ),
     (
         "result-dir output-artifact-dir artifact-dir output-dir export-dir csv html artifacts results",
-        "write `--results-dir {DIR}`: each run gets a file of its own there",
+        "write `--results-dir {DIR}`: each run gets its own file there",
     ),
     (
         "num-warmups warmup-requests warmup-request-count warmup-percent warm-up warmup-duration \
          warmup-seconds warmup-time warmup-num num-warmup-requests warmup-concurrency",
-        "write `--warmup 10s`: a warm-up lasts for a time, and is in no figure",
+        "write `--warmup 10s`: a warm-up lasts for a time, and is excluded from all figures",
     ),
     ("random-seed rng-seed", "write `--seed {N}`"),
     (
@@ -258,7 +257,7 @@ const RUN: &[Row] = &[
     ),
     (
         "http2 http-version h2 http3 http2-parallel",
-        "HTTP/1.1 is the only version that it speaks",
+        "only HTTP/1.1 is supported",
     ),
     (
         "disable-keepalive no-connection-reuse no-vu-connection-reuse no-keepalive keepalive K \
@@ -267,7 +266,7 @@ const RUN: &[Row] = &[
     ),
     (
         "tag tags label metadata name extra-metadata",
-        "name the file for it: `--output NAME.json`",
+        "choose the file's name instead: `--output NAME.json`",
     ),
     (
         "runs repetitions trials num-runs num-profile-runs repeats",
@@ -279,7 +278,7 @@ const RUN: &[Row] = &[
     ),
     (
         "num-conversations conversation-num conversation-turn-mean session-num multi-turn num-turns",
-        "conversations of several turns are not there yet",
+        "conversations of several turns are not supported yet",
     ),
 ];
 
@@ -341,14 +340,14 @@ const IMPORT_K6: &[Row] = &[
     ("profile requests", "write `--mix {PROFILE}`"),
     (
         "vus u duration d stages s iterations i",
-        "the script says it; options of the run win over it later",
+        "the script gives it; options of the run override it later",
     ),
 ];
 
 const PROBE: &[Row] = &[
     (
         "target url base-url",
-        "it looks at this host alone; `llmload-uring quick-smoke --target {URL}` asks the server",
+        "it only looks at this host; `llmload-uring quick-smoke --target {URL}` asks the server",
     ),
     ("users concurrency c connections", "write `--vus {N}`"),
     ("format", "write `--json`"),
@@ -412,7 +411,7 @@ pub fn variable_for(name: &str) -> Option<String> {
     Some(option.replace('-', "_").to_uppercase())
 }
 
-/// Puts the value into the tip, in place of `{X}`.
+/// Replaces `{X}` in the tip by the value.
 fn filled(tip: &str, value: Option<&str>) -> String {
     let mut out = String::new();
     let mut rest = tip;

@@ -1,5 +1,5 @@
-//! What is said of a command line that cannot be used: the words and the exit code of every other mistake, in place of
-//! clap's, which blame options that nobody typed and give tips that lead nowhere.
+//! Reports a command line that cannot be used in the form and with the exit codes of all other mistakes, instead of
+//! clap's, which blame options that were not typed and give tips that do not help.
 
 mod elsewhere;
 mod unknown;
@@ -35,7 +35,7 @@ pub fn refused(error: &Error, line: &Line, env: impl Fn(&str) -> Option<String>)
         ErrorKind::MissingRequiredArgument => usage(missing(error, line)),
         ErrorKind::TooManyValues => {
             let value = text(error, ContextKind::InvalidValue);
-            let what = format!("takes no value, and {} was given", quoted(&value));
+            let what = format!("takes no value, but {} was given", quoted(&value));
             usage(
                 Reason::new(what)
                     .hint("leave out `=` and what follows")
@@ -112,7 +112,7 @@ fn wrong_value(error: &Error) -> (ExitCode, Reason) {
     (ExitCode::Usage, reason)
 }
 
-/// Returns where a wrong value stands: at its option, or in a variable, for which clap blames the option as well.
+/// Returns the place of a wrong value: its option, or a variable, for which clap blames the option as well.
 fn place_of_value(error: &Error, line: &Line, env: impl Fn(&str) -> Option<String>) -> String {
     let name = option_name(error);
     let value = text(error, ContextKind::InvalidValue);
@@ -122,7 +122,7 @@ fn place_of_value(error: &Error, line: &Line, env: impl Fn(&str) -> Option<Strin
     }
 }
 
-/// Returns the place of a mistake at `option`, if a variable that `is_set` stands for it.
+/// Returns the place of a mistake at `option`, if its value comes from a variable that `is_set`.
 pub fn place_in_environment(option: &str, line: &Line, is_set: impl Fn(&str) -> bool) -> Option<String> {
     // The name that k6 scripts use for the target comes second.
     let others = (option == "--target").then_some("--k6-target-url");
@@ -154,7 +154,7 @@ fn conflict(error: &Error, line: &Line) -> Mistake {
                 let other = text(error, ContextKind::PriorArg);
                 let what = format!("contradicts {}", quoted(&other));
                 Reason::new(what)
-                    .hint("drop one of the two")
+                    .hint("remove one of them")
                     .at(option_name(error), 0)
             }
         };
@@ -167,7 +167,7 @@ fn missing(error: &Error, line: &Line) -> Mistake {
     if line.is_run() {
         let command = line.path();
         let options = line.options_typed();
-        let what = "a profile is missing: it says which load to make";
+        let what = "a profile is missing, which gives the load to make";
         let hint = format!(
             "for example `{command} quick-smoke{options}`; `llmload-uring profiles` lists the profiles, \
              `--config FILE` runs a document"

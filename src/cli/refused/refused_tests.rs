@@ -143,7 +143,7 @@ fn a_missing_value_and_one_too_many_are_told_at_their_option() {
     says(
         "smoke --quiet=x",
         2,
-        &["--quiet: takes no value, and `x` was given"],
+        &["--quiet: takes no value, but `x` was given"],
     );
     says("smoke --vus 1 --vus 2", 2, &["--vus: is given twice"]);
 }
@@ -161,10 +161,10 @@ fn options_of_other_programs_are_answered_with_ours() {
         ),
         ("--base-url http://h:8000/v1", "write `--target http://h:8000/v1`"),
         ("smoke --rate 10", "`--vus 10 --think-time 1s`"),
-        ("smoke --qps 10", "requests at a fixed rate are not there yet"),
+        ("smoke --qps 10", "requests at a fixed rate are not supported yet"),
         (
             "smoke --request-rate inf",
-            "requests at a fixed rate are not there yet",
+            "requests at a fixed rate are not supported yet",
         ),
         ("smoke --concurrency 8", "write `--vus 8`"),
         ("smoke -c 8", "write `--vus 8`"),
@@ -257,7 +257,7 @@ fn a_word_too_many_is_told_by_what_it_is() {
         "smoke http://127.0.0.1:9",
         2,
         &[
-            "a URL is no profile",
+            "a URL is not a profile",
             "`llmload-uring smoke --target http://127.0.0.1:9`",
         ],
     );
@@ -271,7 +271,7 @@ fn a_word_too_many_is_told_by_what_it_is() {
             line,
             2,
             &[
-                "`: a URL is no profile",
+                "`: a URL is not a profile",
                 "`llmload-uring quick-smoke --target http://127.0.0.1:9`",
             ],
         );

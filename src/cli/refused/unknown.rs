@@ -18,7 +18,7 @@ pub fn argument(shown: &str, line: &Line) -> Mistake {
     let word = as_typed(shown, line);
     let hint = tip(&word, line).unwrap_or_else(|| line.help());
     let what = match is_number(&word) {
-        true => "a negative number, and no option before it that takes one".to_owned(),
+        true => "a negative number without an option before it that takes one".to_owned(),
         false => format!("`{}` has no such option", line.path()),
     };
     Reason::new(what).hint(hint).at(word, 0)
@@ -42,7 +42,7 @@ fn is_number(word: &str) -> bool {
 fn tip(word: &str, line: &Line) -> Option<String> {
     if is_number(word) {
         return Some(format!(
-            "put it behind the option that it belongs to; {}",
+            "put it after the option that it belongs to; {}",
             line.help()
         ));
     }
@@ -161,7 +161,7 @@ pub fn stray_word(word: &str, line: &Line) -> Mistake {
     let what = match command_names().iter().any(|name| name == word) {
         true => "this is a command, which has to come first".to_owned(),
         false if flag.is_some() => format!(
-            "`{}` takes no value, and the profile was given",
+            "`{}` takes no value, but the profile was given",
             flag.unwrap_or_default()
         ),
         false => format!(
@@ -192,7 +192,7 @@ pub fn url_in_place_of_profile(word: &str, profile: &str) -> Mistake {
         (false, _) => "URL".to_owned(),
     };
     let hint = format!("the server is given by `--target`: `{PROGRAM} {profile} --target {url}`");
-    Reason::new("a URL is no profile")
+    Reason::new("a URL is not a profile")
         .hint(hint)
         .at(quoted(&shown), 0)
 }

@@ -121,7 +121,7 @@ impl Line {
         is_plain(value).then_some(value)
     }
 
-    /// Returns the variable that stands for an option, if the option was not typed.
+    /// Returns the variable of an option, if the option was not typed.
     pub fn variable_of(&self, option: &str) -> Option<String> {
         let long = option.strip_prefix("--")?;
         let mut args = self.command().get_arguments();

@@ -133,7 +133,7 @@ fn read_length(
     let what = format!("`{}max_tokens`: {problem}", keys.path);
     let hint = format!(
         "prompts are `min_tokens` to `max_tokens` long, and answers at most `max_tokens`; write `prompt_tokens: {min}` \
-         in place of `min_tokens` to say both apart"
+         instead of `min_tokens` to set the two separately"
     );
     reader.mistake(keys.line_of("max_tokens"), Reason::new(what).hint(hint));
     None

@@ -71,7 +71,7 @@ pub fn answer<'t>(path: &str, key: &str, value: &'t Node<'t>) -> Option<Answer> 
         ),
         ("workload.", "mode") if is(&["closed_loop"]) => Some(Answer::Harmless),
         ("workload.", "mode") => refused(
-            "asks for a load that is not made here",
+            "asks for a load that is not supported here",
             "each user asks again when its answer is there (`closed_loop`); `users` or `stages` say how many"
                 .to_owned(),
         ),
@@ -115,7 +115,7 @@ pub fn read_client(reader: &mut Reader<'_>, fields: &Fields<'_>) -> ClientTimeou
     let retries = reader.count(&client, "retries", 0..=RETRIES_MAX);
     reader.decimal(&client, "backoff_factor", 0.0..=BACKOFF_MAX);
     if retries.is_some_and(|retries| retries > 0) {
-        let text = "`client.retries` is not carried, nor `backoff_factor`: a request that fails counts as failed, and \
+        let text = "`client.retries` and `backoff_factor` are not carried over: a request that fails counts as failed, and \
                     is not sent again";
         reader.note(client.line_of("retries"), text);
     }
@@ -143,7 +143,8 @@ pub fn read_think_time(reader: &mut Reader<'_>, node: &Node<'_>) -> Span<Nanos> 
             .decimal(&think, key, 0.0..=1e6)
             .is_some_and(|value| value != neutral)
         {
-            let text = format!("`think_time.{key}` is not carried: `think_time` here is a time or a range");
+            let text =
+                format!("`think_time.{key}` is not carried over: `think_time` here is a time or a range");
             reader.note(think.line_of(key), &text);
         }
     }
@@ -163,8 +164,11 @@ pub fn read_think_time(reader: &mut Reader<'_>, node: &Node<'_>) -> Span<Nanos> 
             }
         },
         Some(name @ ("exponential" | "lognormal")) => {
-            let what = format!("`think_time.distribution`: {} is not drawn here", quoted(name));
-            let hint = "pauses here are even: `think_time: 200ms-2s`, or one time";
+            let what = format!(
+                "`think_time.distribution`: {} is not supported here",
+                quoted(name)
+            );
+            let hint = "pauses are uniform here: `think_time: 200ms-2s`, or one time";
             reader.mistake(line, Reason::new(what).hint(hint));
             none
         }

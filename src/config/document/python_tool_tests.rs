@@ -54,7 +54,9 @@ fn the_clients_timeouts_are_those_of_requests_without_their_own_and_retries_are_
         (3 * MINUTE, 30 * SECOND)
     );
     assert_eq!(config.notes.len(), 1);
-    assert!(config.notes[0].starts_with("p.yaml:19: `client.retries` is not carried"));
+    assert!(
+        config.notes[0].starts_with("p.yaml:19: `client.retries` and `backoff_factor` are not carried over")
+    );
 
     let own = "requests:\n  - {name: a, timeout: 9s}\n  - {name: b, connect_timeout: 2s}\n  - {name: c, kind: light}\n";
     let config = valid(&format!("{REMOTE}{own}"));
@@ -253,7 +255,7 @@ fn keys_that_ask_for_another_load_are_answered_with_what_does_the_same() {
     assert_eq!(noted.len(), 3);
     for (note, key) in noted.iter().zip(keys) {
         assert!(
-            note.starts_with(&format!("p.yaml:{key} is not carried: ")),
+            note.starts_with(&format!("p.yaml:{key} is not carried over: ")),
             "{note}"
         );
     }

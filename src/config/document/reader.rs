@@ -20,7 +20,7 @@ pub struct Reader<'f> {
 }
 
 /// A mapping. `path` is its name in errors (`requests[1].`), empty for the document itself. A key whose value is null
-/// is as good as absent.
+/// counts as absent.
 pub struct Fields<'t> {
     pub path: String,
     pub line: usize,
@@ -175,7 +175,7 @@ impl<'f> Reader<'f> {
             match answer(path, entry.key, entry.value) {
                 Some(Answer::Harmless) => {}
                 Some(Answer::NotCarried(why)) => {
-                    self.note(entry.line, &format!("`{name}` is not carried: {why}"));
+                    self.note(entry.line, &format!("`{name}` is not carried over: {why}"));
                 }
                 Some(Answer::Refused(reason)) => self.mistake(entry.line, reason),
                 None => {
@@ -222,7 +222,7 @@ impl<'f> Reader<'f> {
     pub fn required(&mut self, fields: &Fields<'_>, key: &str, hint: &str) {
         if !fields.meant(key) {
             let what = format!("missing key `{}{key}`", fields.path);
-            // A null is as good as no key, but it is where one was meant.
+            // A null counts as absent, but shows that the key was meant.
             let null = fields.entries.iter().find(|entry| entry.key == key);
             let line = null.map_or(fields.line, |entry| entry.line);
             self.mistake(line, Reason::new(what).hint(hint));

@@ -252,7 +252,7 @@ fn newest_failure(f: &LiveFigures) -> Option<Row> {
     Some(Row::new("newest", vec![cell(0, said)]))
 }
 
-/// Says how the thresholds stand; `None` while there is nothing to judge.
+/// Returns the row with the state of the thresholds; `None` while there is nothing to judge.
 fn thresholds(f: &LiveFigures) -> Option<Row> {
     let (all, failing) = (f.thresholds.judged, &f.thresholds.failing);
     let cells = match failing.len() {

@@ -7,9 +7,9 @@ use crate::result::{Finding, MergedFigures, Run, RunResult, ShardFigures};
 use crate::units::elapsed;
 use serde_json::Value;
 
-/// Columns between what stands at the left and at the right of a line.
+/// The columns between the left and the right part of a line.
 const GUTTER: usize = 2;
-/// Of a longer path only the file's name is shown.
+/// The longest path that is shown; of a longer one only the file's name is.
 const PATH_MAX: usize = 24;
 
 pub(super) fn write(page: &mut Page, result: &RunResult, view: &View) {

@@ -20,7 +20,7 @@ const COLUMNS: [(&str, usize); 7] = [
 /// The columns before the figures: an indent and the mark.
 const BEFORE: usize = 6;
 
-/// With room for so many rows, the first step that failed says by what. The thresholds say it too.
+/// The number of rows above which the first step that failed says why. The thresholds say it as well.
 const EXPLAINED_FROM: usize = 6;
 
 /// Appends a row for each step, and the peak. The thresholds that failed are below the first step that failed, or below

@@ -14,7 +14,8 @@ pub(super) fn write(page: &mut Page, result: &RunResult, with_users: bool) {
     }
 }
 
-/// A share of good ones says little where the end has cut many: what finished stands before it.
+/// Appends the requests. If the end has cut some, the number of finished ones comes first, because a share of good ones
+/// says little then.
 fn requests(page: &mut Page, t: &Totals) {
     let all = grouped(t.requests);
     let share = match t.ok + t.failed {
