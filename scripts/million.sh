@@ -59,7 +59,7 @@ echo "requests in the details    $in_details of $requests (document of $((size /
 echo "resident after $at      $reference KiB"
 echo "resident at the end        $last KiB"
 echo "most after the reference   $most KiB, $grown KiB more (limit $limit_kib KiB)"
-grep -E '^(requests|rates|warning)' "$work/summary" || true
+grep -E '^(requests|finished|rate|warning)' "$work/summary" || true
 [ "$in_details" = "$requests" ] || { echo "FAIL: details are missing"; exit 1; }
 [ "$grown" -le $limit_kib ] || { echo "FAIL: memory grew by more than the limit"; exit 1; }
 echo "ok"

@@ -206,7 +206,7 @@ for case in "wrong host:https://localhost:$wrong_host" "expired:https://localhos
 done
 code=0
 "$bin" quick-smoke --no-server --cpus "$client_cpu" --target "https://localhost:$self_signed" --insecure \
-    >"$work/out" 2>"$work/err" || code=$?
+    --summary full >"$work/out" 2>"$work/err" || code=$?
 printf '| self-signed, --insecure | exit %s | %s |\n' $code "$(grep '^tls .*handshakes' "$work/out")"
 echo
 stop "$server_pid"

@@ -2,7 +2,7 @@
 
 use crate::plan::AnalysisLimits;
 use crate::result::{RunResult, StampSource};
-use crate::units::millis;
+use crate::units::{millis, time};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ fn error_rate(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, Str
             let limit = percent(limits.error_rate_max);
             (
                 Grade::Fail,
-                format!("Error rate is high ({rate}, limit {limit}). See the failures below."),
+                format!("Error rate is high ({rate}, limit {limit}). See the failures."),
             )
         }
     })
@@ -159,15 +159,12 @@ fn cut_requests(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, S
 fn p90_latency(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
     let p90 = result.metrics.get("latency")?.p90?;
     Some(match p90 > millis(limits.p90_latency_max) {
-        false => (
-            Grade::Pass,
-            format!("P90 latency is acceptable ({}).", seconds(p90)),
-        ),
+        false => (Grade::Pass, format!("P90 latency is acceptable ({}).", time(p90))),
         true => (
             Grade::Warning,
             format!(
                 "P90 latency is high ({}). The user experience suffers.",
-                seconds(p90)
+                time(p90)
             ),
         ),
     })
@@ -175,7 +172,7 @@ fn p90_latency(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, St
 
 fn ttft(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, String)> {
     let p50 = result.metrics.get("ttft")?.p50?;
-    let shown = seconds(p50);
+    let shown = time(p50);
     Some(if p50 <= millis(limits.ttft_p50_good) {
         (Grade::Pass, format!("TTFT is excellent ({shown})."))
     } else if p50 <= millis(limits.ttft_p50_max) {
@@ -266,8 +263,4 @@ fn coalescing(result: &RunResult, limits: &AnalysisLimits) -> Option<(Grade, Str
 
 fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
-}
-
-fn seconds(ms: f64) -> String {
-    format!("{:.2} s", ms / 1e3)
 }

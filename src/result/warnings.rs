@@ -400,6 +400,7 @@ mod tests {
                 .unwrap()
                 .starts_with("9 event streams")
         );
+        odd.failures.clear();
         odd.totals.by_cause = [("done_without_finish", 2), ("events_run_together", 1)]
             .into_iter()
             .collect();
