@@ -404,7 +404,7 @@ mod tests {
         odd.totals.by_cause = [("done_without_finish", 2), ("events_run_together", 1)]
             .into_iter()
             .collect();
-        let summary = crate::output::summary(&odd, &crate::output::View::plain(false));
+        let summary = crate::output::summary(&odd, &crate::output::View::plain(true));
         for line in [
             "causes     [DONE] without a finish reason x 2   two data lines run together x 1",
             "finishes   content_filter 1   pondered 2   stop 6",
