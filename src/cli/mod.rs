@@ -4,6 +4,7 @@
 
 mod baseline_args;
 mod compare_args;
+mod completions;
 mod config_args;
 mod import_k6_args;
 mod merge_args;
@@ -20,6 +21,7 @@ mod variables;
 
 pub use baseline_args::{BaselineAction, BaselineArgs};
 pub use compare_args::{CompareArgs, CompareFormat};
+pub use completions::script as completions;
 pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs};
 pub use import_k6_args::ImportK6Args;
 pub use merge_args::MergeArgs;
@@ -251,13 +253,6 @@ pub fn command_names() -> Vec<String> {
     let command = Cli::command();
     let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
     shown.map(|sub| sub.get_name().to_owned()).collect()
-}
-
-/// Returns the script that completes this program's commands and options in `shell`.
-pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
-    script
 }
 
 /// Returns the manual page in roff, with the options of each command after those of a run.

@@ -35,6 +35,7 @@ mod push;
 mod reading;
 mod real_servers;
 mod secrets;
+mod shells;
 mod signals;
 mod simulator;
 mod skips;

@@ -195,7 +195,8 @@ fn visible_options(command: &Command) -> Vec<String> {
         .collect()
 }
 
-fn takes_value(arg: &clap::Arg) -> bool {
+/// Tells whether a value has to follow an option.
+pub fn takes_value(arg: &clap::Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
 }
 
@@ -203,7 +204,8 @@ fn profile_names() -> String {
     profiles::names().collect::<Vec<&str>>().join(", ")
 }
 
-fn root() -> Command {
+/// Returns the program with all its commands, as clap completes them.
+pub fn root() -> Command {
     let mut root = <Cli as clap::CommandFactory>::command();
     root.build();
     root
