@@ -4,6 +4,7 @@ use crate::common::live::*;
 use crate::common::*;
 use crate::output_golden::{assert_golden, result, result_of, run};
 use llmload_uring::error::ExitCode;
+use llmload_uring::judge::{StepResult, StepsResult};
 use llmload_uring::metrics::Outcome;
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::output::{SUMMARY_LINES_MAX, View, summary};
@@ -345,5 +346,65 @@ fn a_merge_that_ends_with_another_code_than_0_prints_an_error() {
         failed.stdout.contains("FAIL  failed < 50 %   100 %"),
         "{}",
         failed.stdout
+    );
+}
+
+#[test]
+fn what_a_profile_is_about_has_its_rows_on_one_screen() {
+    // The kinds of `endpoints`, the most frequent first.
+    let mut result = passed();
+    result.warnings.truncate(1);
+    result.thresholds.retain(|t| !t.not_applicable);
+    let totals = &mut result.totals;
+    (totals.failed, totals.interrupted, totals.requests) = (0, 0, totals.ok);
+    totals.by_outcome.0.retain(|(name, _)| name == "ok");
+    result.failures = Default::default();
+    let (_, kind) = result.kinds.0[0].clone();
+    result.kinds = ["health", "models", "model", "stats", "stream", "plain"]
+        .into_iter()
+        .zip([3, 2, 4, 1, 9, 8])
+        .map(|(name, requests)| {
+            let mut kind = kind.clone();
+            kind.totals.requests = requests;
+            (name.to_owned(), kind)
+        })
+        .collect();
+    let text = summary(&result, &View::plain(false));
+    assert_fits(&text, 80);
+    let names = [
+        "\nstream ",
+        "\nplain ",
+        "\nmodel ",
+        "\nhealth ",
+        "\nmodels ",
+        "\nstats ",
+    ];
+    let places: Vec<usize> = names.iter().map(|name| text.find(name).expect(&text)).collect();
+    assert!(places.is_sorted(), "{text}");
+    // The steps of `throughput`, of which some fail.
+    let step = |vus: u32| StepResult {
+        vus,
+        from_seconds: 1.0,
+        to_seconds: 30.0,
+        requests: 100,
+        requests_per_second: 3.4,
+        output_tokens: 1_600,
+        output_tokens_per_second: 55.2,
+        ttft: None,
+        latency: None,
+        ok: vus < 64,
+        thresholds: Vec::new(),
+    };
+    result.kinds.0.truncate(1);
+    result.steps = Some(StepsResult {
+        peak_vus: Some(32),
+        judged: [16, 32, 64, 128, 256].map(step).into(),
+    });
+    let text = summary(&result, &View::plain(false));
+    assert_fits(&text, 80);
+    assert!(text.contains("  FAIL     256 "), "{text}");
+    assert!(
+        text.contains("  PASS      16 ") && !text.contains("more steps"),
+        "{text}"
     );
 }

@@ -132,9 +132,13 @@ impl Room {
         ..Room::ALL
     };
     /// From the most room to the least: a summary takes the first with which it fits the screen.
-    const BY_SIZE: [Room; 8] = [
+    const BY_SIZE: [Room; 10] = [
         Room::MOST,
         Room::LESS,
+        Room {
+            kinds: 8,
+            ..Room::tight(3, 4, 3)
+        },
         Room {
             kinds: 0,
             ..Room::LESS
@@ -147,9 +151,13 @@ impl Room {
         Room::tight(3, 3, 2),
         Room::tight(3, 2, 1),
         Room::tight(3, 0, 1),
+        Room::tight(1, 0, 1),
         Room::LEAST,
     ];
-    const LEAST: Room = Room::tight(1, 0, 1);
+    const LEAST: Room = Room {
+        steps: 3,
+        ..Room::tight(1, 0, 1)
+    };
     /// For a narrow terminal on which nothing fits.
     const NARROW: Room = Room::tight(3, 4, 3);
     const LESS: Room = Room {
@@ -167,7 +175,7 @@ impl Room {
             times,
             servers,
             kinds: 0,
-            steps: 3,
+            steps: 5,
             thresholds,
             warnings: 1,
             reasons: 1,
