@@ -91,7 +91,12 @@ fn check_plot(path: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let what = "--plot draws SVG only, and this name does not end in .svg";
-    let hint = format!("--plot {}", shown_path(path.with_extension("svg")));
+    let stem = path.with_extension("");
+    let is_svg = stem
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("svg"));
+    let named = if is_svg { stem } else { path.with_extension("svg") };
+    let hint = format!("--plot {}", shown_path(named));
     Err(Failure::new(
         ExitCode::Config,
         Reason::new(what).hint(hint).at(shown_path(path), 0),

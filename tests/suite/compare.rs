@@ -301,3 +301,23 @@ fn a_plot_or_an_output_that_cannot_be_written_exits_112() {
         .stderr(Stdio::null());
     assert_eq!(command.status().unwrap().code(), Some(112));
 }
+
+#[test]
+fn a_plot_whose_name_says_another_format_is_refused_with_the_name_to_use() {
+    let scratch = with_documents("plot-ending");
+    for (name, better) in [
+        ("p.png", "p.svg"),
+        ("p", "p.svg"),
+        ("p.svg.gz", "p.svg"),
+        ("p.pdf", "p.svg"),
+    ] {
+        let output = scratch.run(&["compare", "base.json", "slow.json", "--plot", name]);
+        assert_eq!(code(&output), Some(104), "{name}");
+        let told = stderr(&output);
+        assert!(told.contains("does not end in .svg"), "{told}");
+        assert!(told.ends_with(&format!("hint: --plot {better}\n")), "{told}");
+        assert!(!scratch.0.join(name).exists(), "{name}");
+    }
+    let output = scratch.run(&["compare", "base.json", "slow.json", "--plot", "P.SVG"]);
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+}
