@@ -32,6 +32,8 @@ pub(super) struct Found {
     models_path: Option<String>,
     /// The path of the first model of that list, if its name fits into a path.
     model_path: Option<String>,
+    /// Its models list names a server that takes the usual members of a body.
+    pub is_known: bool,
     /// A note for the user.
     pub note: Option<String>,
 }
@@ -55,6 +57,7 @@ pub(super) fn find_api(
         models,
         models_path: None,
         model_path: None,
+        is_known: false,
         note,
     };
     if !places.asks_models() {
@@ -142,9 +145,22 @@ impl Found {
             model_path: model.map(|id| format!("{prefix}/models/{id}{}", url.query)),
             models_path: Some(format!("{prefix}/models{}", url.query)),
             models: Models::List(ids),
+            is_known: is_known(list),
             note: None,
         }
     }
+}
+
+/// The words by which servers that take `max_tokens` and `stream_options` name themselves in their models list.
+const OWNERS: [&str; 4] = ["vllm", "sglang", "llamacpp", "mock"];
+
+/// Returns true if a models list is that of a server that takes the usual members of a body.
+fn is_known(list: &[u8]) -> bool {
+    let list: Option<serde_json::Value> = serde_json::from_slice(list).ok();
+    let first = list
+        .as_ref()
+        .and_then(|list| list.get("data")?.get(0)?.get("owned_by")?.as_str());
+    first.is_some_and(|owner| OWNERS.contains(&owner))
 }
 
 /// Returns the models of a list, each once; none if it cannot be read.

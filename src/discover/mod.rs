@@ -13,7 +13,7 @@ mod wait;
 pub use find::Models;
 pub use next_step::next_step_after;
 pub use url::Url;
-pub use validate::{Question, VALIDATION_LIMIT, validate};
+pub use validate::{Question, VALIDATION_LIMIT, find_wording, validate};
 pub use wait::wait_until_ready;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
@@ -114,6 +114,8 @@ pub struct Discovery {
     pub service: Service,
     /// The TLS settings; `None` for plain text.
     pub tls: Option<TlsTarget>,
+    /// The target is known to take the usual members of a body.
+    pub takes_usual_body: bool,
     /// The models that the target has.
     pub models: Models,
     /// Notes to print on what was chosen for the user.
@@ -177,6 +179,7 @@ pub fn resolve(
         },
         service,
         tls,
+        takes_usual_body: service == Service::Llmsim || found.is_known,
         models: found.models,
         notes,
     })

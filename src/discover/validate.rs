@@ -151,6 +151,47 @@ pub fn validate(
     Ok(question.map_or(target.wording, |question| question.wording))
 }
 
+/// A refusal comes at once: a server that takes longer has accepted the body.
+const WORDING_LIMIT: Duration = Duration::from_secs(2);
+
+/// Asks for one completion before a load that is not validated, and returns the wording that the server accepts. An
+/// answer that refuses no member by name changes nothing: the load will show it.
+pub fn find_wording(
+    target: &Target,
+    tls: Option<&TlsTarget>,
+    mut question: Question<'_>,
+    say: &mut dyn FnMut(&str),
+) -> Wording {
+    // Each of the two members is changed once at most.
+    for _ in 0..3 {
+        let all = checks(target.api.row(), target, Some(question));
+        let stream = all.iter().find(|check| matches!(check.judge, Judge::Stream(_)));
+        let Some(check) = stream.or(all.iter().find(|check| matches!(check.judge, Judge::Whole))) else {
+            break;
+        };
+        let (Ok(answer) | Err((answer, _))) = ask(target, tls, check, WORDING_LIMIT);
+        let what = format!(
+            "validation: {} {}{}",
+            check.method.as_str(),
+            check.shown_path(),
+            check.note
+        );
+        match question.reworded(check, &answer) {
+            Some((wording, note)) => {
+                say(&format!("{what}: {}, {note}", answer.status));
+                question.wording = wording;
+            }
+            None => {
+                if answer.status != 0 {
+                    say(&format!("{what}: {}", answer.status));
+                }
+                break;
+            }
+        }
+    }
+    question.wording
+}
+
 fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
     let (path, query) = match target.api_path.find('?') {
         Some(at) => target.api_path.split_at(at),

@@ -188,7 +188,7 @@ impl Connection<'_> {
             Route::Health => script::json(200, r#"{"status":"ok","service":"llmload-mock"}"#),
             Route::Models => script::json(
                 200,
-                r#"{"object":"list","data":[{"id":"mock","object":"model"}]}"#,
+                r#"{"object":"list","data":[{"id":"mock","object":"model","owned_by":"mock"}]}"#,
             ),
             Route::Stats => {
                 let mut sum = Truth::default();

@@ -20,12 +20,13 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::cli::{RunArgs, Summary};
-use crate::config::{load_plan, to_plan};
+use crate::config::{Config, load_plan, to_plan};
 use crate::error::{ExitCode, Failure, Mistakes, Reason, shown_path};
 use crate::host::CpuQuota;
 use crate::net::clock;
 use crate::output::{Console, DetailSpool, OutputFiles};
 use crate::plan::Plan;
+use crate::profiles;
 use crate::result::Grouping;
 use crate::signals::{Phase, Signals};
 use crate::units::Nanos;
@@ -71,17 +72,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
         plan = to_plan(&config).map_err(Mistakes::new)?;
     }
     let plan = Arc::new(plan);
-    if config.validate {
-        let (targets, tls) = (&ready.targets, &ready.engine.tls);
-        match ready.managed.validate(&plan, targets, tls, &mut note) {
-            Ok(targets) => ready.targets = targets.into(),
-            Err(e) => {
-                let mut failures = vec![e];
-                ready.managed.stop(&mut failures);
-                return Err(failures.remove(0));
-            }
-        }
-    }
+    validate(&config, args, &plan, &mut ready, &mut note)?;
     setup::pin_to(ready.cpus.reporter);
     let pusher = push::start(gateway, &config, &plan, args.quiet)?;
     console.pin_to(ready.cpus.reporter);
@@ -118,6 +109,37 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
         finished.summary.clear();
     }
     Ok(finished)
+}
+
+/// Validates the targets if the configuration asks for it. Otherwise a built-in profile still asks targets that it does
+/// not know for the members of a body that they take.
+fn validate(
+    config: &Config,
+    args: &RunArgs,
+    plan: &Plan,
+    ready: &mut Ready,
+    note: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    let (targets, tls) = (&ready.targets, &ready.engine.tls);
+    if !config.validate {
+        if !args.server.no_validate && profiles::text(&config.profile).is_some() {
+            let unknown = &ready.unknown_bodies;
+            ready.targets = ready
+                .managed
+                .find_wording(plan, targets, tls, unknown, note)
+                .into();
+        }
+        return Ok(());
+    }
+    match ready.managed.validate(plan, targets, tls, note) {
+        Ok(targets) => ready.targets = targets.into(),
+        Err(e) => {
+            let mut failures = vec![e];
+            ready.managed.stop(&mut failures);
+            return Err(failures.remove(0));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses details that have no file, or one that is not a regular file, before anything is sent.

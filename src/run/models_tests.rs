@@ -34,6 +34,7 @@ fn tempfile_dir() -> std::path::PathBuf {
 
 fn server(models: Models, service: Service) -> Discovery {
     Discovery {
+        takes_usual_body: false,
         target: Target {
             origin: "http://h:1".into(),
             authority: "h:1".into(),

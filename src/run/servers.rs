@@ -248,6 +248,29 @@ impl Managed {
         Ok(validated)
     }
 
+    /// Asks each target of which `unknown` is true for the wording that it takes, before a load that is not validated.
+    pub fn find_wording(
+        &self,
+        plan: &Plan,
+        targets: &[Target],
+        tls: &[Option<TlsTarget>],
+        unknown: &[bool],
+        note: &mut dyn FnMut(&str),
+    ) -> Vec<Target> {
+        let mut found = targets.to_vec();
+        for (index, target) in (0u16..).zip(&mut found) {
+            let place = usize::from(index);
+            let asked = question(plan, index).filter(|_| unknown[place] && !self.chaos);
+            let is_open = |asked: &Question<'_>| {
+                asked.wording.token_limit.is_none() || asked.wording.stream_options.is_none()
+            };
+            if let Some(asked) = asked.filter(is_open) {
+                target.wording = discover::find_wording(target, tls[place].as_ref(), asked, note);
+            }
+        }
+        found
+    }
+
     pub fn sample(&mut self, elapsed: Nanos) {
         if let Some(sampler) = &mut self.sampler {
             sampler.sample(elapsed);

@@ -33,6 +33,8 @@ pub struct Ready {
     pub masks: Masks,
     /// The model that each server is asked for if the configuration leaves the choice to the server.
     pub models: Vec<Option<String>>,
+    /// Whether it is still to be found out which members of a body each target takes.
+    pub unknown_bodies: Vec<bool>,
 }
 
 impl Ready {
@@ -104,28 +106,41 @@ pub fn set_up(
         note(n);
     }
     let models = models::choose(config, args, &found, note)?;
+    let unknown_bodies = found.iter().map(|found| !found.takes_usual_body).collect();
     let (targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
         found.into_iter().map(|found| (found.target, found.tls)).unzip();
-    let answer_bytes_max = host::answer_bytes_max(&host);
+    let engine = engine_options(config, args, &host, &cpus, tls);
     Ok(Ready {
         host,
-        engine: EngineOptions {
-            answer_bytes_max,
-            cpus: cpus.workers.clone(),
-            kernel_stamps: run.stamp == Stamp::Kernel,
-            min_wait_us: (run.min_wait / MICROSECOND) as u32,
-            quickack: run.quickack,
-            details: run.details && (run.output.is_some() || config.results_dir.is_some()),
-            verify_stamps: args.verify_stamps,
-            tls,
-        },
+        engine,
         cpus,
         quota,
         targets: targets.into(),
         managed,
         masks: masks::of(config),
         models,
+        unknown_bodies,
     })
+}
+
+fn engine_options(
+    config: &Config,
+    args: &RunArgs,
+    host: &HostFacts,
+    cpus: &CpuPlan,
+    tls: Vec<Option<TlsTarget>>,
+) -> EngineOptions {
+    let run = &config.run;
+    EngineOptions {
+        answer_bytes_max: host::answer_bytes_max(host),
+        cpus: cpus.workers.clone(),
+        kernel_stamps: run.stamp == Stamp::Kernel,
+        min_wait_us: (run.min_wait / MICROSECOND) as u32,
+        quickack: run.quickack,
+        details: run.details && (run.output.is_some() || config.results_dir.is_some()),
+        verify_stamps: args.verify_stamps,
+        tls,
+    }
 }
 
 fn headers(config: &Config) -> Vec<(String, String)> {

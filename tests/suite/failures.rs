@@ -322,3 +322,73 @@ fn answers_that_fill_the_memory_of_all_users_are_too_large_and_the_run_goes_on()
         }
     }
 }
+
+/// A server that refuses `max_tokens`, as newer hosted models do.
+fn newer(asked: &str) -> String {
+    if asked.contains("\"max_tokens\"") {
+        let says = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
+        return response(
+            "400 Bad Request",
+            "",
+            &format!("{{\"error\":{{\"message\":\"{says}\"}}}}"),
+        );
+    }
+    let choice = |part: &str| {
+        format!("{{\"choices\":[{{\"{part}\":{{\"content\":\"a\"}},\"finish_reason\":\"stop\"}}]}}")
+    };
+    match asked.contains("\"stream\":true") {
+        true => response(
+            "200 OK",
+            "Content-Type: text/event-stream\r\nConnection: close\r\n",
+            &format!("data: {}\n\ndata: [DONE]\n\n", choice("delta")),
+        ),
+        false => response("200 OK", "Connection: close\r\n", &choice("message")),
+    }
+}
+
+#[test]
+fn a_built_in_load_finds_out_that_max_tokens_is_refused() {
+    let target = format!("http://{}/v1", server(newer));
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let shape = [
+        "--vus",
+        "1",
+        "--iterations",
+        "10",
+        "--think-time",
+        "0",
+        "-o",
+        &output,
+    ];
+    let run = |more: &[&str]| {
+        let mut command = program();
+        command
+            .args(["high-concurrency", "--target", &target])
+            .args(shape)
+            .args(more);
+        Live::spawn(&mut command).wait()
+    };
+    let ended = run(&[]);
+    assert!(
+        ended
+            .stderr
+            .contains("refuses `max_tokens`, so the run sends `max_completion_tokens`"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(document(&output)["totals"]["ok"], 10, "{}", ended.stdout);
+    let ended = run(&["--no-validate"]);
+    assert!(document(&output)["totals"]["by_outcome"]["http_4xx"].as_u64() > Some(0));
+    assert!(ended.stdout.contains("--max-tokens-key"), "{}", ended.stdout);
+    assert!(!ended.stderr.contains("validation:"), "{}", ended.stderr);
+    // Whoever has chosen is not asked.
+    let ended = run(&[
+        "--max-tokens-key",
+        "max_completion_tokens",
+        "--stream-options",
+        "false",
+    ]);
+    assert!(!ended.stderr.contains("validation:"), "{}", ended.stderr);
+    assert_eq!(document(&output)["totals"]["ok"], 10, "{}", ended.stdout);
+}
