@@ -158,8 +158,28 @@ impl Page {
 /// Breaks a text into lines of at most `width` columns, between words where that is possible.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let text = one_line(text);
-    let words = text.split(' ').filter(|word| !word.is_empty());
-    filled(words.flat_map(|word| pieces(word, width.max(1))), width, 1)
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        match words.last_mut() {
+            Some(number) if is_number(number) && is_unit(word) => {
+                number.push(' ');
+                number.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    filled(words.iter().flat_map(|word| pieces(word, width.max(1))), width, 1)
+}
+
+/// A figure and its unit stay on one line.
+fn is_unit(word: &str) -> bool {
+    let bare = word.trim_end_matches([',', ';', ':', '.', ')']);
+    ["%", "us", "ms", "s", "req/s", "tok/s", "tokens/s"].contains(&bare)
+}
+
+fn is_number(word: &str) -> bool {
+    let bare = word.trim_start_matches(['(', '-']);
+    bare.starts_with(|c: char| c.is_ascii_digit()) && !bare.contains(' ')
 }
 
 /// Cuts a word that is longer than a line.
@@ -297,6 +317,15 @@ mod tests {
             text,
             "label      0123456789   0123456789\n           more\n\
              warning    these words are wrapped and\n           stand below the first\n"
+        );
+    }
+
+    #[test]
+    fn a_figure_and_its_unit_stay_on_one_line() {
+        let text = "the limit of a core is 80 %: (limit 0.25 s) and so on";
+        assert_eq!(
+            wrapped(text, 26),
+            ["the limit of a core is", "80 %: (limit 0.25 s) and", "so on"]
         );
     }
 
