@@ -62,7 +62,7 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         None => None,
     };
     let full = args.summary == Summary::Full;
-    let saved: Vec<String> = file.iter().filter_map(OutputFile::name).collect();
+    let saved: Vec<String> = file.iter().map(OutputFile::name).collect();
     result.summary = output::summary(&result, &View::plain(full).saved_as(saved.clone()));
     let standard_output_taken = file.as_ref().is_some_and(OutputFile::is_standard_output);
     if let Some(file) = file {

@@ -57,9 +57,9 @@ impl OutputFiles {
         self.0.is_empty()
     }
 
-    /// Returns the names of the documents as the summary shows them; standard output has none.
+    /// Returns the names of the documents as the summary shows them.
     pub fn names(&self) -> Vec<String> {
-        self.0.iter().filter_map(OutputFile::name).collect()
+        self.0.iter().map(OutputFile::name).collect()
     }
 
     /// Writes all documents; a failure does not prevent the others from being written. Returns the names of those that
@@ -69,7 +69,7 @@ impl OutputFiles {
         let mut errors = Vec::new();
         for file in &self.0 {
             match file.write(result, details) {
-                Ok(()) => names.extend(file.name()),
+                Ok(()) => names.push(file.name()),
                 Err(failure) => errors.push(failure),
             }
         }

@@ -79,9 +79,12 @@ impl OutputFile {
         })
     }
 
-    /// Returns the name as the summary shows it; `None` for standard output.
-    pub fn name(&self) -> Option<String> {
-        (!self.is_standard_output()).then(|| shown_path(&self.path))
+    /// Returns the name as the summary shows it.
+    pub fn name(&self) -> String {
+        match self.is_standard_output() {
+            true => "standard output".to_owned(),
+            false => shown_path(&self.path),
+        }
     }
 
     /// Returns the files that exist only while this process has the name: the one that `write` renames, and the claim.
