@@ -43,6 +43,7 @@ fn every_profile_runs_in_a_hundredth_of_its_time() {
         if !name.ends_with("smoke") && name != "endpoints" {
             args.extend(["--vus", "16"]);
         }
+        args.extend(["--summary", "full"]);
         let ended = ran(&args).expect(0);
         let document = document(&output);
         assert!(
@@ -177,6 +178,7 @@ fn a_threshold_option_or_variable_can_fail_a_run() {
     let mut command = program();
     command
         .args(args)
+        .env("LLMLOAD_SUMMARY", "full")
         .env("LLMLOAD_THRESHOLD", "checks: rate>0.5; http_req_duration: max<1");
     let ended = Live::spawn(&mut command).wait().expect(99);
     assert!(
