@@ -251,3 +251,75 @@ fn every_option_that_takes_a_time_asks_for_the_unit_of_a_large_number() {
         assert!(parse(&format!("load {small}")).is_ok(), "{small}");
     }
 }
+
+#[test]
+fn help_has_the_target_first_and_its_own_lines_fit_80_columns() {
+    let help = Cli::command().render_long_help().to_string();
+    let at = |heading: &str| help.find(&format!("\n{heading}:\n")).unwrap();
+    let headings = [
+        "Target",
+        "Load",
+        "Requests",
+        "Managed server",
+        "Several processes",
+        "Measurement",
+        "Output",
+    ];
+    assert!(
+        headings.windows(2).all(|pair| at(pair[0]) < at(pair[1])),
+        "{help}"
+    );
+    assert!(at("Output") < at("Examples") && help.find("Exit codes:") > help.find("Examples:"));
+    let mut commands = vec![Cli::command()];
+    while let Some(command) = commands.pop() {
+        for text in [command.get_after_help(), command.get_after_long_help()]
+            .into_iter()
+            .flatten()
+        {
+            let text = text.to_string();
+            let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+            assert!(wide.is_empty(), "{}: {wide:#?}", command.get_name());
+        }
+        commands.extend(
+            command
+                .get_subcommands()
+                .filter(|sub| !sub.is_hide_set())
+                .cloned(),
+        );
+    }
+}
+
+#[test]
+fn the_mocks_limits_are_taken_and_one_beyond_is_refused_with_the_limit() {
+    for (option, least, most) in [
+        ("--tokens", 1, 1_000_000_u64),
+        ("--events-per-write", 1, 256),
+        ("--event-bytes", 0, 16_384),
+        ("--fault-cycle", 1, 1_000_000),
+        ("--token-rate", 1, 1_000_000_000),
+        ("--max-seconds", 1, 86_400),
+    ] {
+        for value in [least, most] {
+            assert!(
+                mock(&format!("{option} {value}")).check().is_ok(),
+                "{option} {value}"
+            );
+        }
+        let refused = mock(&format!("{option} {}", most + 1))
+            .check()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains(&format!("{option}: `{}` is above the limit of {most}", most + 1)),
+            "{refused}"
+        );
+        if least > 0 {
+            let refused = mock(&format!("{option} 0")).check().unwrap_err().to_string();
+            assert!(
+                refused.contains(&format!("{option}: `0` is below the minimum of {least}")),
+                "{refused}"
+            );
+        }
+    }
+    assert!(mock("--ttft 1h --gap 1h").check().is_ok());
+}

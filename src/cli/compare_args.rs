@@ -29,17 +29,19 @@ Examples:
       show each change with its 95 % interval
   llmload-uring compare k6-summary.json result.json --format md
       compare a k6 run with one of ours, as Markdown
-  llmload-uring compare @main new.json --fail-on 'latency p95 > +10%' --fail-on 'error_rate > +1pp'
-      fail if the p95 rose by more than 10 %, or the error rate by more than 1 point, and not by chance
+  llmload-uring compare @main new.json --fail-on 'latency p95 > +10%' \\
+      --fail-on 'error_rate > +1pp'
+      fail if the p95 rose by more than 10 %, or the error rate by more than 1
+      point, and not by chance
   llmload-uring compare monday.json tuesday.json friday.json --plot week.svg
       compare three runs, and plot their distributions
 
-A file is a result document of llmload-uring, oha's JSON, or what k6 writes with --summary-export, handleSummary,
---out json or --out csv (also compressed with gzip).";
+A file is a result document of llmload-uring, oha's JSON, or what k6 writes with
+--summary-export, handleSummary, --out json or --out csv (also with gzip).";
 
 fn exit_codes() -> String {
     format!(
-        "Exit codes: {}; {} if a --fail-on rule holds; {} if a file or a rule is wrong; {} if the plot can't be written.",
+        "Exit codes: {}; {} if a --fail-on rule holds; {} if a file or a rule is wrong;\n{} if the plot can't be written.",
         ExitCode::Ok.code(),
         ExitCode::ThresholdFailed.code(),
         ExitCode::Config.code(),

@@ -54,7 +54,11 @@ pub struct DocumentArgs {
         help_heading = LOAD,
     )]
     pub contention: bool,
+}
 
+/// Where a run writes its files, each of its own name.
+#[derive(Clone, Debug, Args)]
+pub struct FilesArgs {
     /// Write each run to a file of its own in this directory [document's; with --config `results`]
     #[arg(
         long,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  k6 inspect script.js > options.json && llmload-uring import-k6 options.json -o mine.yaml
+  k6 inspect script.js | llmload-uring import-k6 - -o mine.yaml
       let k6 evaluate the script, and import its options
   llmload-uring import-k6 script.ts -e VUS=20 -o mine.yaml
       import the script itself, as far as it can be read without running it

@@ -22,7 +22,7 @@ mod variables;
 pub use baseline_args::{BaselineAction, BaselineArgs};
 pub use compare_args::{CompareArgs, CompareFormat};
 pub use completions::script as completions;
-pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs};
+pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs, FilesArgs};
 pub use import_k6_args::ImportK6Args;
 pub use merge_args::MergeArgs;
 pub use mock_args::MockArgs;
@@ -51,10 +51,10 @@ pub const PROGRAM: &str = "llmload-uring";
 const EXAMPLES: &str = "\
 Examples:
   llmload-uring high-concurrency --vus 1000
-      ramp up to 1000 users against the built-in simulator, which the run starts and stops
+      ramp up to 1000 users against the built-in simulator
   llmload-uring quick-smoke --target http://127.0.0.1:8080
       three requests against a server that is already running
-  LLMLOAD_API_KEY=sk-... llmload-uring smoke --target https://api.example.com/v1 --model gpt-4o-mini
+  LLMLOAD_API_KEY=... llmload-uring smoke --target https://HOST/v1 --model NAME
       load a server that needs an API key, and choose one of its models
   llmload-uring high-concurrency --stages 10s:100,1m:500,10s:0 --time-scale 0.1
       stages of your own instead of the profile's, ten times faster
@@ -62,15 +62,17 @@ Examples:
       50 users for 30 seconds, with the result in a file
   llmload-uring ./my-profile.yaml --streaming-ratio 0.8 --think-time 100ms-300ms
       a profile of your own, with more streams and longer pauses
-  llmload-uring quick-smoke --server-cmd 'llama-server -m m.gguf' --health-url http://127.0.0.1:8080/health
+  llmload-uring quick-smoke --server-cmd 'llama-server -m m.gguf' \\
+      --health-url http://127.0.0.1:8080/health
       start a server of your own for the run, and stop it afterwards
   llmload-uring stress --threshold 'ttft{stream:true}: p(99)<500'
-      find the number of users at which the p99 of the time to the first token exceeds 500 ms
+      find the number of users at which the p99 of the TTFT exceeds 500 ms
   llmload-uring run --config workload.yaml
-      load the server or servers of a document, and write every request to a file under results/
+      load the servers of a document; every request is in a file under results/
   llmload-uring config check workload.yaml
       check a document and print the run it describes
-  llmload-uring load --target http://10.0.0.5:8000 --shard 1/2 --start-at 2026-12-01T10:00:00Z -o 1.json
+  llmload-uring load --target http://10.0.0.5:8000 --shard 1/2 -o 1.json \\
+      --start-at 2026-12-01T10:00:00Z
       run the first half of the load while another host runs the second half
   llmload-uring merge 1.json 2.json --output both.json
       join the two results into one
@@ -79,15 +81,16 @@ Examples:
   llmload-uring mock --ttft 20ms --gap 5ms
       start a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000
-      check whether this host can run that many users, and print how to fix what it can't
+      check whether this host can run that many users, and what it lacks
   llmload-uring compare base.json new.json --fail-on 'latency p95 > +10%'
       fail if the p95 latency rose by more than 10 %, and not by chance
-  llmload-uring completions bash > ~/.local/share/bash-completion/completions/llmload-uring
-      let the shell complete commands and options
+  source <(llmload-uring completions bash)
+      let the shell complete commands, options and values; also for zsh and fish
 
-Every option of a run can also be set by an environment variable, LLMLOAD_ and its name: LLMLOAD_VUS,
-LLMLOAD_THINK_TIME, ... (LLMLOAD_TARGET_URL or K6_TARGET_URL for --target). An API key is read from
-LLMLOAD_API_KEY, from --api-key-file or, if neither is given, from OPENAI_API_KEY, and never shown.";
+Every option of a run can also be set by an environment variable, LLMLOAD_ and
+its name: LLMLOAD_VUS, LLMLOAD_THINK_TIME, ... (LLMLOAD_TARGET_URL or
+K6_TARGET_URL for --target). An API key is read from LLMLOAD_API_KEY, from
+--api-key-file or, if neither is given, from OPENAI_API_KEY, and never shown.";
 
 /// Returns the table of exit codes, in two columns.
 fn exit_codes() -> String {
@@ -101,9 +104,9 @@ fn exit_codes() -> String {
     };
     let rows: String = left.iter().enumerate().map(row).collect();
     let rule = "\
-A bad command line is wrong in its form: an unknown word, a value that is not a number.
-A value beyond its limits, options that contradict each other and a document
-with mistakes are a bad configuration.";
+A bad command line is wrong in its form: an unknown word, a value that is not a
+number. A value beyond its limits, options that contradict each other and a
+document with mistakes are a bad configuration.";
     format!("Exit codes:{rows}\n\n{rule}")
 }
 

@@ -3,7 +3,7 @@
 use crate::cli::values::number::{
     count, count_span, duration, number, part_of_load, pause, seed, short_time,
 };
-use crate::cli::{DocumentArgs, PushArgs, ServerArgs, ShardArgs, StageList};
+use crate::cli::{DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, StageList};
 use crate::host::CpuList;
 use crate::plan::{
     CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN, THINK_TIME_MAX,
@@ -58,6 +58,62 @@ pub struct RunArgs {
     #[arg(required_unless_present = "config", value_name = "PROFILE")]
     pub profile: Option<String>,
 
+    /// Server to load, instead of the built-in simulator
+    #[arg(long, env = "LLMLOAD_TARGET_URL", hide_env = true, hide_env_values = true, value_name = "URL", help_heading = TARGET)]
+    pub target: Option<String>,
+
+    /// The name that k6 scripts use for the target; read if `--target` is not given.
+    #[arg(
+        long,
+        env = "K6_TARGET_URL",
+        hide_env = true,
+        hide_env_values = true,
+        hide = true
+    )]
+    pub k6_target_url: Option<String>,
+
+    /// Do not start a server; one is already running at --target or --port
+    #[arg(long, env = "LLMLOAD_NO_SERVER", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
+    pub no_server: bool,
+
+    /// Port of the simulator on this host [any free port]
+    #[arg(long, env = "LLMLOAD_PORT", hide_env = true, value_name = "N", value_parser = count(1..=u16::MAX), help_heading = TARGET)]
+    pub port: Option<u16>,
+
+    /// How long to wait for a server that is starting or loading its model (no connection yet, or 502, 503, 504)
+    #[arg(long, env = "LLMLOAD_WAIT_FOR_TARGET", hide_env = true, value_name = "DURATION", value_parser = duration(TARGET_WAIT_MIN..=DURATION_MAX), help_heading = TARGET)]
+    pub wait_for_target: Option<Nanos>,
+
+    /// Header to add to every request, 'Name: value'; repeatable
+    #[arg(long = "header", env = "LLMLOAD_HEADER", hide_env = true, hide_env_values = true, value_name = "HEADER", help_heading = TARGET)]
+    pub headers: Vec<Secret>,
+
+    /// File that holds the API key, which is sent as a bearer token
+    #[arg(long, env = "LLMLOAD_API_KEY_FILE", hide_env = true, value_name = "FILE", help_heading = TARGET)]
+    pub api_key_file: Option<PathBuf>,
+
+    /// The API key, from the environment only: every user of the host can read a command line.
+    #[arg(
+        long,
+        env = "LLMLOAD_API_KEY",
+        hide_env = true,
+        hide_env_values = true,
+        hide = true
+    )]
+    pub api_key: Option<Secret>,
+
+    /// PEM file with certificates to trust in addition to the system's, for an https target
+    #[arg(long, env = "LLMLOAD_CACERT", hide_env = true, value_name = "FILE", help_heading = TARGET)]
+    pub cacert: Option<PathBuf>,
+
+    /// Accept any certificate from an https target; the report says so
+    #[arg(long, env = "LLMLOAD_INSECURE", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
+    pub insecure: bool,
+
+    /// Skip the pause before loading a public address
+    #[arg(long, env = "LLMLOAD_YES", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
+    pub yes: bool,
+
     #[command(flatten)]
     pub document: DocumentArgs,
 
@@ -84,9 +140,6 @@ pub struct RunArgs {
     /// How long requests that are still running at the end may take to finish [profile's, or 30s]
     #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = part_of_load(0..=DURATION_MAX), help_heading = LOAD)]
     pub graceful_stop: Option<Nanos>,
-
-    #[command(flatten)]
-    pub sharding: ShardArgs,
 
     /// Seed of the requests; the same seed gives each user the same requests on any number of cores
     #[arg(long, env = "LLMLOAD_SEED", hide_env = true, value_name = "N", value_parser = seed, help_heading = REQUESTS)]
@@ -120,64 +173,11 @@ pub struct RunArgs {
     #[arg(long = "prompt", env = "LLMLOAD_PROMPT", hide_env = true, value_name = "TEXT", help_heading = REQUESTS)]
     pub prompts: Vec<String>,
 
-    /// Server to load, instead of the built-in simulator
-    #[arg(long, env = "LLMLOAD_TARGET_URL", hide_env = true, hide_env_values = true, value_name = "URL", help_heading = TARGET)]
-    pub target: Option<String>,
-
-    /// The name that k6 scripts use for the target; read if `--target` is not given.
-    #[arg(
-        long,
-        env = "K6_TARGET_URL",
-        hide_env = true,
-        hide_env_values = true,
-        hide = true
-    )]
-    pub k6_target_url: Option<String>,
-
-    /// Do not start a server; one is already running at --target or --port
-    #[arg(long, env = "LLMLOAD_NO_SERVER", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
-    pub no_server: bool,
-
-    /// Port of the simulator on this host [any free port]
-    #[arg(long, env = "LLMLOAD_PORT", hide_env = true, value_name = "N", value_parser = count(1..=u16::MAX), help_heading = TARGET)]
-    pub port: Option<u16>,
-
-    /// How long to wait for a server that is starting or loading its model (no connection yet, or 502, 503, 504)
-    #[arg(long, env = "LLMLOAD_WAIT_FOR_TARGET", hide_env = true, value_name = "DURATION", value_parser = duration(TARGET_WAIT_MIN..=DURATION_MAX), help_heading = TARGET)]
-    pub wait_for_target: Option<Nanos>,
-
     #[command(flatten)]
     pub server: ServerArgs,
 
-    /// Header to add to every request, 'Name: value'; repeatable
-    #[arg(long = "header", env = "LLMLOAD_HEADER", hide_env = true, hide_env_values = true, value_name = "HEADER", help_heading = TARGET)]
-    pub headers: Vec<Secret>,
-
-    /// File that holds the API key, which is sent as a bearer token
-    #[arg(long, env = "LLMLOAD_API_KEY_FILE", hide_env = true, value_name = "FILE", help_heading = TARGET)]
-    pub api_key_file: Option<PathBuf>,
-
-    /// The API key, from the environment only: every user of the host can read a command line.
-    #[arg(
-        long,
-        env = "LLMLOAD_API_KEY",
-        hide_env = true,
-        hide_env_values = true,
-        hide = true
-    )]
-    pub api_key: Option<Secret>,
-
-    /// PEM file with certificates to trust in addition to the system's, for an https target
-    #[arg(long, env = "LLMLOAD_CACERT", hide_env = true, value_name = "FILE", help_heading = TARGET)]
-    pub cacert: Option<PathBuf>,
-
-    /// Accept any certificate from an https target; the report says so
-    #[arg(long, env = "LLMLOAD_INSECURE", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
-    pub insecure: bool,
-
-    /// Skip the pause before loading a public address
-    #[arg(long, env = "LLMLOAD_YES", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub sharding: ShardArgs,
 
     /// Number of worker cores [all that are free]
     #[arg(long, env = "LLMLOAD_CORES", hide_env = true, value_name = "N", value_parser = count(1..=CORES_MAX), help_heading = MEASUREMENT)]
@@ -219,6 +219,9 @@ pub struct RunArgs {
     /// Write the result as JSON (`-`: standard output)
     #[arg(short, long, env = "LLMLOAD_OUTPUT", hide_env = true, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub files: FilesArgs,
 
     /// Also write every single request to the result file
     #[arg(long, env = "LLMLOAD_DETAILS", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = OUTPUT)]

@@ -46,3 +46,4 @@ mod tls;
 mod validation;
 mod wire_samples;
 mod workloads;
+mod wrong_uses;

@@ -34,15 +34,15 @@ pub fn overlay_run(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mista
 
 fn overlay_files(config: &mut Config, args: &RunArgs) {
     let asked = &args.document;
-    if asked.results_dir.is_some() {
-        config.results_dir.clone_from(&asked.results_dir);
+    if args.files.results_dir.is_some() {
+        config.results_dir.clone_from(&args.files.results_dir);
     } else if asked.config.is_some() && config.results_dir.is_none() {
         config.results_dir = Some(PathBuf::from(RESULTS_DIR_DEFAULT));
     }
     if args.output.is_some() {
         config.output.clone_from(&args.output);
     }
-    if asked.no_details {
+    if args.files.no_details {
         config.details = Some(false);
     } else if args.details {
         config.details = Some(true);
