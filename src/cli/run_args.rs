@@ -6,12 +6,12 @@ use crate::cli::values::number::{
 use crate::cli::{DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, StageList};
 use crate::host::CpuList;
 use crate::plan::{
-    CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN, THINK_TIME_MAX,
-    TIME_SCALE, VUS_MAX,
+    Arrival, CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN,
+    THINK_TIME_MAX, TIME_SCALE, VUS_MAX, parse_arrival,
 };
 use crate::units::Nanos;
 use crate::units::Span;
-use crate::units::{MILLISECOND, Secret};
+use crate::units::{MILLISECOND, Rate, Secret, parse_rate};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -129,9 +129,27 @@ pub struct RunArgs {
     #[arg(short, long, env = "LLMLOAD_ITERATIONS", hide_env = true, value_name = "N", value_parser = count(1..=ITERATIONS_MAX), help_heading = LOAD)]
     pub iterations: Option<u64>,
 
-    /// Stages to use instead of the profile's: DURATION:VUS,...
+    /// Stages to use instead of the profile's: DURATION:VUS,... or, for arrivals at a rate, DURATION:RATE/s,...
     #[arg(short, long, env = "LLMLOAD_STAGES", hide_env = true, value_name = "STAGES", help_heading = LOAD)]
     pub stages: Option<StageList>,
+
+    /// Send requests at this rate, whether or not earlier ones have been answered: 50, 20/s, 300/m (for --duration, or
+    /// the profile's time)
+    #[arg(long, env = "LLMLOAD_RATE", hide_env = true, value_name = "RATE", value_parser = parse_rate, help_heading = LOAD)]
+    pub rate: Option<Rate>,
+
+    /// Pattern of arrivals at a rate: constant, uniform, poisson, or gamma:SHAPE (the burstiness of `vllm bench serve`)
+    /// [document's, or constant]
+    #[arg(long, env = "LLMLOAD_ARRIVAL", hide_env = true, value_name = "PATTERN", value_parser = parse_arrival, help_heading = LOAD)]
+    pub arrival: Option<Arrival>,
+
+    /// Most requests in flight at a rate [document's, or 10000]
+    #[arg(long, env = "LLMLOAD_MAX_IN_FLIGHT", hide_env = true, value_name = "N", value_parser = count(1..=VUS_MAX), help_heading = LOAD)]
+    pub max_in_flight: Option<u32>,
+
+    /// What happens to an arrival beyond --max-in-flight: `drop` counts it, `queue` lets it wait [document's, or drop]
+    #[arg(long, env = "LLMLOAD_WHEN_FULL", hide_env = true, value_name = "WHAT", value_parser = ["drop", "queue"], help_heading = LOAD)]
+    pub when_full: Option<String>,
 
     /// Multiply the length of every stage or duration by F; 0.1 runs ten times faster
     #[arg(long, env = "LLMLOAD_TIME_SCALE", hide_env = true, value_name = "F", value_parser = number(TIME_SCALE), help_heading = LOAD)]

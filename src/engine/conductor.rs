@@ -7,6 +7,7 @@ use crossbeam_channel::Receiver;
 
 use super::Command;
 use super::core::CoreState;
+use super::dispatch::{self, Dispatch};
 use super::vu;
 use crate::net::clock;
 use crate::plan::{VuSchedule, vus_on_core};
@@ -20,6 +21,8 @@ struct Conductor {
     next_step: usize,
     t0: Nanos,
     next_snapshot: Nanos,
+    /// The executor's duration is over.
+    ended: bool,
 }
 
 pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos) {
@@ -28,16 +31,21 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
         next_step: 0,
         t0,
         next_snapshot: t0 + SNAPSHOT_EVERY,
+        ended: false,
         core,
     };
     let load_end = t0 + conductor.core.plan.executor.duration();
     conductor.core.recorder.borrow_mut().end_load(load_end);
+    {
+        let core = &conductor.core;
+        *core.dispatch.borrow_mut() = Dispatch::new(&core.plan, core.index, core.cores, t0);
+    }
     loop {
         while let Ok(command) = commands.try_recv() {
             conductor.handle(command);
         }
         let now = clock::monotonic();
-        conductor.step(now);
+        conductor.advance(now);
         vu::cut_due(&conductor.core, now);
         if conductor.is_over() {
             conductor.core.over.set(true);
@@ -50,12 +58,29 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
         }
         let core = conductor.core.clone();
         core.net
-            .wait_for_kick(core.conductor, conductor.next_wake())
+            .wait_for_kick(core.conductor, conductor.next_wake(now))
             .await;
     }
 }
 
 impl Conductor {
+    /// Applies the schedule and releases arrivals. An arrival that is due at the very end is released before the users
+    /// are stopped.
+    fn advance(&mut self, now: Nanos) {
+        let end = self.t0 + self.schedule.end();
+        if now < end {
+            self.step(now);
+            dispatch::release(&self.core, now);
+        } else if !self.ended {
+            self.ended = true;
+            dispatch::release(&self.core, end);
+            dispatch::end(&self.core, end);
+            self.step(now);
+            // The schedule has only the users of an open loop who were there from the start.
+            vu::set_wanted(&self.core, 0, end + self.core.plan.graceful_stop);
+        }
+    }
+
     /// Applies the schedule's steps that are due.
     fn step(&mut self, now: Nanos) {
         let executor = &self.core.plan.executor;
@@ -81,6 +106,7 @@ impl Conductor {
         let now = clock::monotonic();
         if matches!(command, Command::Stop | Command::Abort) {
             self.core.recorder.borrow_mut().end_load(now);
+            dispatch::end(&self.core, now);
         }
         match command {
             Command::Start(_) => {}
@@ -90,7 +116,7 @@ impl Conductor {
     }
 
     fn is_over(&self) -> bool {
-        let schedule_over = self.next_step == self.schedule.steps().len();
+        let schedule_over = self.ended && self.next_step == self.schedule.steps().len();
         let table = self.core.vus.borrow();
         table.is_over(
             schedule_over,
@@ -99,13 +125,18 @@ impl Conductor {
     }
 
     /// Returns the next instant at which there is something to do.
-    fn next_wake(&self) -> Nanos {
+    fn next_wake(&self, now: Nanos) -> Nanos {
         let step = self.schedule.steps().get(self.next_step).map(|s| self.t0 + s.at);
         let cut = self.core.vus.borrow().next_cut();
-        [step, cut, Some(self.next_snapshot)]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(self.next_snapshot)
+        [
+            step,
+            cut,
+            dispatch::next_due(&self.core, now),
+            Some(self.next_snapshot),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(self.next_snapshot)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::conductor::conduct;
+use super::dispatch::Dispatch;
 use super::memory::AnswerMemory;
 use super::routes::Routes;
 use super::vu::VuTable;
@@ -51,6 +52,8 @@ pub struct CoreState {
     pub net: Net,
     pub recorder: RefCell<Recorder>,
     pub vus: RefCell<VuTable>,
+    /// The arrivals of an open loop that are still to come.
+    pub dispatch: RefCell<Option<Dispatch>>,
     pub shared_iterations: Arc<AtomicU64>,
     pub memory: Arc<AnswerMemory>,
     /// Request bodies are built here, so that the buffer grows once per core and not per VU.
@@ -211,6 +214,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         cores,
         recorder: RefCell::new(Recorder::new(index, series, options.details)),
         vus: RefCell::new(VuTable::default()),
+        dispatch: RefCell::new(None),
         body_scratch: RefCell::new(Vec::new()),
         plain_scratch: RefCell::new(Vec::new()),
         tls_pool: crate::tls::Pool::default(),

@@ -37,10 +37,23 @@ pub(super) enum Attempt {
     Stale,
 }
 
+/// When a request was to begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Planned {
+    /// Its number, which the details give.
+    pub iteration: u64,
+    /// Latency counts from here.
+    pub due: Nanos,
+    /// A user was free for it: `due`, or later if it waited for one. Our own delay and the limits of time count from
+    /// here.
+    pub ready: Nanos,
+}
+
 /// Facts for the sample, collected while the request is in flight.
 pub(super) struct RequestState {
     pub series: u16,
     due: Nanos,
+    ready: Nanos,
     /// Time spent on connecting, TLS included, over all attempts.
     pub connecting: Nanos,
     pub sent: Option<Nanos>,
@@ -72,20 +85,21 @@ impl VuConnection {
     }
 
     /// Sends the request that `draw` describes, records its sample and returns the outcome.
-    pub async fn request(&mut self, core: &CoreState, draw: &Draw, iteration: u64, due: Nanos) -> Outcome {
+    pub async fn request(&mut self, core: &CoreState, draw: &Draw, planned: Planned) -> Outcome {
         let series = draw.kind;
         debug_assert_eq!(core.plan.workload.kinds[usize::from(series)].server, self.target);
         core.recorder.borrow_mut().started(series);
         let mut request = RequestState {
             series,
-            due,
+            due: planned.due,
+            ready: planned.ready,
             connecting: 0,
             sent: None,
             tls_output_sent: false,
         };
         let (outcome, done) = self.attempts(core, draw, &mut request).await;
         core.net.clear_limit(self.task);
-        self.record(core, &request, outcome, done, iteration);
+        self.record(core, &request, outcome, done, planned.iteration);
         self.reader.release();
         self.has_memory(core);
         outcome
@@ -166,7 +180,7 @@ impl VuConnection {
         let address = core.address_index(self.target, turn);
         self.connects = self.connects.wrapping_add(1);
         let start = clock::monotonic();
-        let total = request.due + timeouts.total;
+        let total = request.ready + timeouts.total;
         let deadline = timeouts.connect.map_or(total, |t| total.min(start + t));
         match core.net.connect(self.task, address, deadline).await {
             Ok((conn, took)) => {
@@ -203,7 +217,7 @@ impl VuConnection {
     ) -> Attempt {
         let start = clock::monotonic();
         loop {
-            let deadline = self.deadline(timeouts, request.due, start);
+            let deadline = self.deadline(timeouts, request.ready, start);
             let received = core.net.receive(self.task, conn, deadline).await;
             if !request.tls_output_sent
                 && (request.sent.is_none() || self.reader.arrivals.first_byte.is_none())
@@ -246,7 +260,7 @@ impl VuConnection {
                 Received::SendFailed(errno) => (self.broken(errno), clock::monotonic()),
                 Received::Timeout => {
                     let now = clock::monotonic();
-                    (self.timed_out(timeouts, request.due, start, now), now)
+                    (self.timed_out(timeouts, request.ready, start, now), now)
                 }
                 Received::Stopped => (Outcome::Interrupted, clock::monotonic()),
             };
@@ -285,8 +299,8 @@ impl VuConnection {
         progress
     }
 
-    fn deadline(&self, timeouts: &Timeouts, due: Nanos, start: Nanos) -> Nanos {
-        let mut deadline = due + timeouts.total;
+    fn deadline(&self, timeouts: &Timeouts, ready: Nanos, start: Nanos) -> Nanos {
+        let mut deadline = ready + timeouts.total;
         if let Some(t) = timeouts.first_token
             && self.reader.awaits_token()
         {
@@ -310,8 +324,8 @@ impl VuConnection {
         outcome
     }
 
-    fn timed_out(&self, timeouts: &Timeouts, due: Nanos, start: Nanos, now: Nanos) -> Outcome {
-        if now >= due + timeouts.total {
+    fn timed_out(&self, timeouts: &Timeouts, ready: Nanos, start: Nanos, now: Nanos) -> Outcome {
+        if now >= ready + timeouts.total {
             return Outcome::TimeoutTotal;
         }
         match timeouts.first_token {
@@ -337,7 +351,7 @@ impl VuConnection {
         let times = self.reader.server_times();
         let lag = request
             .sent
-            .map_or(0, |sent| sent.saturating_sub(request.due + request.connecting));
+            .map_or(0, |sent| sent.saturating_sub(request.ready + request.connecting));
         let sample = Sample {
             vu: self.vu,
             iteration,

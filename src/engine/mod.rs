@@ -6,6 +6,7 @@
 mod conductor;
 mod connections;
 mod core;
+mod dispatch;
 mod exchange;
 mod expected;
 mod failing;

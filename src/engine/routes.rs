@@ -35,7 +35,7 @@ impl Routes {
         }
         let shares = Shares::new(&plan.workload.servers);
         let first = shares.first(plan.seed);
-        let counted_together = plan.executor.shared_iterations().is_some();
+        let counted_together = plan.executor.numbers_together();
         let shared = counted_together && plan.assignment == Assignment::Weighted;
         Routes::Multiple(Box::new(Multiple {
             shared: shared.then(|| TurnsAt::starting_with(first, &shares)),

@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering;
 
 use super::connections::VuConnections;
 use super::core::CoreState;
+use super::dispatch;
+use super::exchange::Planned;
 use crate::engine::runtime::{catch_panic, spawn};
 use crate::metrics::Outcome;
 use crate::net::{Signal, TaskId, clock};
-use crate::plan::local_to_global;
+use crate::plan::{Arriving, DURATION_MAX, local_to_global};
 use crate::units::{MILLISECOND, Nanos};
 
 /// Shortest pause after a failed connect, so that a closed port does not cause a busy loop.
@@ -34,6 +36,8 @@ struct Vu {
     iteration: u64,
     /// It has made all its iterations or takes no part, and never gets a task again.
     spent: bool,
+    /// The arrival that it was given and has not begun.
+    arriving: Option<Arriving>,
 }
 
 /// The VUs of one core, by local index.
@@ -79,6 +83,7 @@ pub fn set_wanted(core: &Rc<CoreState>, wanted: u32, cut_at: Nanos) {
             wanted: false,
             iteration: 0,
             spent: !takes_part,
+            arriving: None,
         });
     }
     let was = table.wanted;
@@ -158,8 +163,64 @@ pub fn cut_due(core: &Rc<CoreState>, now: Nanos) {
     }
 }
 
+/// Takes the user who became idle last out of `idle`. Those who were stopped meanwhile are dropped from it.
+pub fn pop_idle(core: &CoreState, idle: &mut Vec<u32>) -> Option<u32> {
+    let table = core.vus.borrow();
+    let is_running = |local: &u32| matches!(table.vus[*local as usize].state, State::Running(_));
+    std::iter::from_fn(|| idle.pop()).find(is_running)
+}
+
+/// Starts one more user, if there are fewer than `max` and the load is not over. Returns its number.
+pub fn start_another(core: &Rc<CoreState>, max: u32) -> Option<u32> {
+    let (wanted, closed) = {
+        let table = core.vus.borrow();
+        (table.wanted, table.closed)
+    };
+    if closed || wanted >= max {
+        return None;
+    }
+    set_wanted(core, wanted + 1, Nanos::MAX);
+    Some(wanted)
+}
+
+/// Gives an arrival to an idle user, and wakes it.
+pub fn assign(core: &CoreState, local: u32, arriving: Arriving) {
+    let mut table = core.vus.borrow_mut();
+    let vu = &mut table.vus[local as usize];
+    vu.arriving = Some(arriving);
+    if let State::Running(task) = vu.state {
+        // Ends its sleep; it takes the signal back when it takes the arrival.
+        core.net.set_signal(task, Signal::Soft);
+    }
+}
+
+/// Returns the next arrival for this user: the one that it was given, or one that waits. `None` if there is none yet.
+fn take_arrival(core: &CoreState, local: u32) -> Option<Planned> {
+    let at_once = |arriving: Arriving| Planned {
+        iteration: arriving.number,
+        due: arriving.due,
+        ready: arriving.due,
+    };
+
+    let mut table = core.vus.borrow_mut();
+    let vu = &mut table.vus[local as usize];
+    let State::Running(task) = vu.state else {
+        return vu.arriving.take().map(at_once);
+    };
+    core.net.set_signal(task, Signal::None);
+    match vu.arriving.take() {
+        Some(arriving) => Some(at_once(arriving)),
+        None => dispatch::take_waiting(core),
+    }
+}
+
 async fn run(core: Rc<CoreState>, local: u32, task: TaskId) {
-    if let Err(panic) = catch_panic(iterate(&core, local, task)).await {
+    let is_open = core.plan.executor.open_loop().is_some();
+    let outcome = match is_open {
+        true => catch_panic(serve(&core, local, task)).await,
+        false => catch_panic(iterate(&core, local, task)).await,
+    };
+    if let Err(panic) = outcome {
         let reason = format!("virtual user {local} panicked: {panic}");
         core.failed.borrow_mut().get_or_insert(reason);
         core.over.set(true);
@@ -200,7 +261,12 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         let workload = &core.plan.workload;
         let draw = workload.draw(core.plan.seed, owner, iteration, target, lights);
         let connection = connections.connection_to(core, target);
-        let outcome = connection.request(core, &draw, iteration, due).await;
+        let planned = Planned {
+            iteration,
+            due,
+            ready: due,
+        };
+        let outcome = connection.request(core, &draw, planned).await;
         #[cfg(debug_assertions)]
         super::sabotage::panic_after(core, vu, iteration);
         if outcome == Outcome::Interrupted {
@@ -217,6 +283,37 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         if pause > 0 && connections.pause_until(core, due).await != Signal::None {
             break;
         }
+    }
+    connections.close(&core.net);
+}
+
+/// Makes the requests of an open loop that this user is given, until it is stopped. There is no pause between them: the
+/// plan says when each is due.
+async fn serve(core: &Rc<CoreState>, local: u32, task: TaskId) {
+    let in_process = local_to_global(u32::from(core.index), u32::from(core.cores), local);
+    let vu = core.plan.shard.vu(in_process);
+    let mut connections = VuConnections::new(task, vu);
+    loop {
+        if let Some(planned) = take_arrival(core, local) {
+            let number = planned.iteration;
+            let target = core.routes.borrow_mut().next(local, number);
+            let lights = core.targets[usize::from(target)].light_paths.len();
+            let workload = &core.plan.workload;
+            let draw = workload.draw(core.plan.seed, 0, number, target, lights);
+            let connection = connections.connection_to(core, target);
+            let outcome = connection.request(core, &draw, planned).await;
+            #[cfg(debug_assertions)]
+            super::sabotage::panic_after(core, vu, number);
+            if outcome == Outcome::Interrupted {
+                break;
+            }
+            continue;
+        }
+        if core.net.signal(task) != Signal::None {
+            break;
+        }
+        dispatch::rest(core, local);
+        connections.pause_until(core, core.net.now() + DURATION_MAX).await;
     }
     connections.close(&core.net);
 }

@@ -125,13 +125,35 @@ fn each_of_the_four_executors_is_imported_with_its_defaults_and_graceful_stop() 
 }
 
 #[test]
+fn executors_with_a_rate_keep_rate_unit_and_users() {
+    let constant = json!({"scenarios": {"a": {
+        "executor": "constant-arrival-rate", "rate": 300, "timeUnit": "1m", "duration": "10s",
+        "preAllocatedVUs": 5, "maxVUs": 50,
+    }}});
+    let (plan, left_out) = imported(&constant.to_string());
+    let in_words = "300/m for 10s, constant arrivals, at most 50 users, drops what they cannot take";
+    assert_eq!(plan.executor.in_words(), in_words);
+    assert_eq!(plan.executor.open_loop().unwrap().pre_allocated_vus, 5);
+    assert_eq!(left_out, Vec::<String>::new());
+    let ramping = json!({"scenarios": {"a": {
+        "executor": "ramping-arrival-rate", "startRate": 10, "preAllocatedVUs": 5,
+        "stages": [{"duration": "5s", "target": 100}, {"duration": "5s", "target": 100}],
+    }}});
+    let (plan, left_out) = imported(&ramping.to_string());
+    let in_words =
+        "10/s, to 100/s in 5s, 100/s for 5s, constant arrivals, at most 5 users, drops what they cannot take";
+    assert_eq!(plan.executor.in_words(), in_words);
+    assert_eq!(left_out, Vec::<String>::new());
+}
+
+#[test]
 fn each_option_that_is_not_imported_is_listed_with_the_reason() {
     let options = json!({
         "scenarios": {
             "chat": {"executor": "constant-vus", "vus": 20, "duration": "3s", "exec": "chat", "startTime": "5s",
                      "env": {"A": "b"}, "gracefulStopp": "1s"},
             "few": {"executor": "ramping-vus", "stages": [{"duration": "1s", "target": 3}]},
-            "open": {"executor": "constant-arrival-rate", "rate": 10, "duration": "1s", "preAllocatedVUs": 5},
+            "outside": {"executor": "externally-controlled", "vus": 10, "duration": "1s"},
         },
         "setupTimeout": "10s", "dns": {"ttl": "1m"}, "hosts": {"a": "1.2.3.4"}, "ext": {"loadimpact": {"x": 1}},
         "tags": {"a": "b"}, "treshold": {"x": 1}, "userAgent": "x", "discardResponseBodies": true,
@@ -144,7 +166,7 @@ fn each_option_that_is_not_imported_is_listed_with_the_reason() {
         "scenario `chat`: `exec`: no function of the script runs",
         "scenario `chat`: `gracefulStopp`: unknown key, did you mean `gracefulStop`?",
         "scenario `chat`: `startTime`: the load begins at once",
-        "scenario `open`: constant-arrival-rate has no counterpart here",
+        "scenario `outside`: externally-controlled has no counterpart here",
         "scenario `few` (ramping-vus with 3 VUs): a profile has one load, here that of `chat`",
         "`discardResponseBodies`: ",
         "`dns`: ",
@@ -333,7 +355,7 @@ fn a_file_without_a_load_is_refused_with_its_kind() {
         ),
         (
             r#"{"scenarios": {"a": {"executor": "ramping-arrival-rate"}}}"#,
-            "ramping-arrival-rate has no counterpart",
+            "scenario `a`: no `stages`",
         ),
         (
             r#"{"stages": [{"duration": "1s"}]}"#,

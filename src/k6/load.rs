@@ -2,9 +2,9 @@
 
 use super::value::{Object, Value};
 use crate::error::{Reason, nearest, quoted};
-use crate::plan::{Executor, Stage};
+use crate::plan::{Executor, OpenLoop, RateStage, Stage};
 use crate::units::parse_duration;
-use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
+use crate::units::{MILLISECOND, MINUTE, Nanos, Rate, SECOND};
 
 /// k6's default for graceful stops and ramp-downs.
 const GRACEFUL: Nanos = 30 * SECOND;
@@ -118,7 +118,7 @@ fn largest_scenario(scenarios: &Object) -> Result<Load, Reason> {
         .iter()
         .position(|load| Some(load.executor.vus_of_all()) == most);
     let Some(chosen) = chosen else {
-        let hint = "use constant-vus, ramping-vus, per-vu-iterations or shared-iterations";
+        let hint = "use an executor of k6 other than externally-controlled";
         return Err(Reason::new(left_out.join("; ")).hint(hint));
     };
     let mut load = found.swap_remove(chosen);
@@ -169,12 +169,7 @@ fn scenario(name: &str, fields: &Object) -> Result<Result<Load, String>, Reason>
         place: format!("scenario `{name}`"),
     };
     if let Some(Value::Text(other)) = fields.get("executor")
-        && [
-            "constant-arrival-rate",
-            "ramping-arrival-rate",
-            "externally-controlled",
-        ]
-        .contains(&other.as_str())
+        && other == "externally-controlled"
     {
         return Ok(Err(format!("scenario `{name}`: {other} has no counterpart here")));
     }
@@ -217,6 +212,18 @@ fn executor(reader: &Reader<'_>) -> Result<Executor, Reason> {
             iterations,
             max_duration,
         },
+        "constant-arrival-rate" => Executor::ConstantArrivalRate {
+            rate: reader.rate("rate")?.ok_or_else(|| reader.missing("rate"))?,
+            duration: reader
+                .duration("duration")?
+                .ok_or_else(|| reader.missing("duration"))?,
+            open: open_loop(reader)?,
+        },
+        "ramping-arrival-rate" => Executor::RampingArrivalRate {
+            start_rate: reader.rate("startRate")?.unwrap_or(Rate::per_second_of(0.0)),
+            stages: rate_stages(reader)?,
+            open: open_loop(reader)?,
+        },
         other => {
             let what = format!("{}: unknown executor {}", reader.place, quoted(other));
             return Err(Reason::new(what).hint("spell it as k6 does"));
@@ -224,9 +231,37 @@ fn executor(reader: &Reader<'_>) -> Result<Executor, Reason> {
     })
 }
 
+/// Reads the users of an open loop. In k6 those before the load are the most, unless `maxVUs` says otherwise.
+fn open_loop(reader: &Reader<'_>) -> Result<OpenLoop, Reason> {
+    let first = reader
+        .count("preAllocatedVUs")?
+        .ok_or_else(|| reader.missing("preAllocatedVUs"))?;
+    Ok(OpenLoop {
+        pre_allocated_vus: first,
+        max_vus: reader.count("maxVUs")?.unwrap_or(first),
+        ..OpenLoop::default()
+    })
+}
+
+fn rate_stages(reader: &Reader<'_>) -> Result<Vec<RateStage>, Reason> {
+    let unit = reader.time_unit()?;
+    let stages = reader.stages()?.into_iter().map(|stage| {
+        let target = Rate::new(f64::from(stage.target), unit);
+        let target =
+            target.ok_or_else(|| reader.wrong("stages", "beyond the rate limit of 1,000,000 per second"))?;
+        Ok(RateStage {
+            duration: stage.duration,
+            target,
+        })
+    });
+    stages.collect()
+}
+
 /// Returns a line for each key of a scenario that does not belong to its shape.
 fn other_keys(name: &str, fields: &Object) -> Vec<String> {
     let mut left_out = Vec::new();
+    let has_rate =
+        matches!(fields.get("executor"), Some(Value::Text(name)) if name.ends_with("-arrival-rate"));
     for (key, value) in fields.iter().filter(|(_, value)| **value != Value::Null) {
         if let Some((_, why)) = OTHER_KEYS.iter().find(|(known, _)| *known == key) {
             let is_default = match value {
@@ -237,12 +272,16 @@ fn other_keys(name: &str, fields: &Object) -> Vec<String> {
             if !is_default {
                 left_out.push(format!("scenario `{name}`: `{key}`: {why}"));
             }
-        } else if ARRIVAL.contains(&key) {
+        } else if ARRIVAL.contains(&key) && !has_rate {
             left_out.push(format!(
                 "scenario `{name}`: `{key}`: does not belong to this executor"
             ));
-        } else if !SHAPE.contains(&key) {
-            let known: Vec<&str> = SHAPE.into_iter().chain(OTHER_KEYS.map(|(key, _)| key)).collect();
+        } else if !SHAPE.contains(&key) && !ARRIVAL.contains(&key) {
+            let known = SHAPE
+                .into_iter()
+                .chain(ARRIVAL)
+                .chain(OTHER_KEYS.map(|(key, _)| key));
+            let known: Vec<&str> = known.collect();
             left_out.push(format!("scenario `{name}`: {}", unknown(key, &known)));
         }
     }
@@ -312,6 +351,23 @@ impl Reader<'_> {
                 None => Err(self.wrong(key, "not a duration")),
             },
         }
+    }
+
+    fn time_unit(&self) -> Result<Nanos, Reason> {
+        match self.duration("timeUnit")? {
+            Some(0) => Err(self.wrong("timeUnit", "not a length of time")),
+            unit => Ok(unit.unwrap_or(SECOND)),
+        }
+    }
+
+    /// Reads a rate per `timeUnit`.
+    fn rate(&self, key: &str) -> Result<Option<Rate>, Reason> {
+        let Some(count) = self.count::<u32>(key)? else {
+            return Ok(None);
+        };
+        let rate = Rate::new(f64::from(count), self.time_unit()?);
+        rate.map(Some)
+            .ok_or_else(|| self.wrong(key, "beyond the limit of 1,000,000 per second"))
     }
 
     fn stages(&self) -> Result<Vec<Stage>, Reason> {

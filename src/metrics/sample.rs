@@ -37,7 +37,8 @@ pub struct Sample {
     pub first_answer: Option<Nanos>,
     pub last_token: Option<Nanos>,
     pub done: Nanos,
-    /// `sent - due` without the time spent connecting, which is our own delay.
+    /// `sent - due` without the time spent connecting and, in an open loop, without the wait for a free user, which
+    /// leaves our own delay.
     pub schedule_lag: Nanos,
     pub output_tokens: u32,
     /// Of these, those that were there at `first_token`; 0: that one alone.

@@ -2,6 +2,7 @@
 //! in as arguments.
 
 mod analysis_limits;
+mod arrivals;
 mod assignment;
 mod executor;
 mod limits;
@@ -13,8 +14,9 @@ mod threshold;
 mod threshold_words;
 
 pub use analysis_limits::AnalysisLimits;
+pub use arrivals::{Arrival, Arrivals, Arriving, GAMMA_SHAPE, parse_arrival};
 pub use assignment::Assignment;
-pub use executor::{Executor, Plateau, Stage, StageAt};
+pub use executor::{Executor, OpenLoop, Plateau, RateStage, Stage, StageAt, WhenFull};
 pub use limits::{
     CORES_MAX, DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, REPEAT_MAX,
     SERVER_WAIT_MAX, SERVER_WAIT_MIN, SERVERS_MAX, STAGES_MAX, STEPS_MAX, TARGET_WAIT_MIN, THINK_TIME_MAX,
@@ -28,6 +30,9 @@ pub use threshold::{Aggregation, Op, Threshold, ThresholdMetric};
 
 use crate::units::Nanos;
 use crate::workload::Workload;
+
+/// The fewest users of an open loop on a core, if it runs on several.
+const OPEN_VUS_PER_CORE: u32 = 64;
 
 /// A validated run, ready to be split over cores. `config::to_plan` makes it from a `Config`.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +60,15 @@ impl Plan {
     /// for this one.
     pub fn vus_of_shard(&self) -> u32 {
         self.shard.vus_of(self.executor.vus_of_all())
+    }
+
+    /// Returns over how many cores the load may be spread. An arrival belongs to a core before anyone knows which users
+    /// will be free, so each core of an open loop gets enough users that none is full while others are idle.
+    pub fn cores_max(&self) -> usize {
+        match self.executor.open_loop() {
+            Some(_) => (self.vus_of_shard() / OPEN_VUS_PER_CORE).max(1) as usize,
+            None => usize::MAX,
+        }
     }
 
     /// Returns the servers' names; empty if there is only one server.

@@ -175,7 +175,5 @@ fn spool(
         let kept = shown_path(kept);
         say(&format!("details of a run that was killed are kept: {kept}"));
     }
-    Ok(Some(
-        spool.ids_by_iteration(plan.executor.shared_iterations().is_some()),
-    ))
+    Ok(Some(spool.ids_by_iteration(plan.executor.numbers_together())))
 }

@@ -60,12 +60,13 @@ pub fn set_up(
     let mut host = HostFacts::read();
     let quota = CpuQuota::read();
     let starts_server = !matches!(choice, ServerChoice::Running(_));
-    let cpus = plan_cpus(
+    let mut cpus = plan_cpus(
         &host.allowed_cpus,
         run.cores.map(|n| n as usize),
         run.cpus.as_ref().map(|list| list.0.as_slice()),
         starts_server,
     )?;
+    cpus.workers.truncate(plan.cores_max());
     let vus = plan.connections_max();
     let mut need = Need {
         vus,

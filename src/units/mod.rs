@@ -5,6 +5,7 @@ mod figures;
 mod limits;
 mod masks;
 mod path;
+mod rate;
 mod secret;
 mod span;
 
@@ -19,6 +20,7 @@ pub use figures::{
 pub use limits::{above, below, within};
 pub use masks::{Cut, Masks};
 pub use path::optional_path_text;
+pub use rate::{RATE_MAX, Rate, parse_rate};
 pub use secret::{Secret, redact};
 pub use span::Span;
 

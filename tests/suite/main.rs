@@ -28,6 +28,7 @@ mod live;
 mod managed;
 #[allow(clippy::too_many_lines)] // Whole scenarios, told in one piece.
 mod merge;
+mod open_loop;
 mod output_golden;
 mod passes;
 mod profiles;

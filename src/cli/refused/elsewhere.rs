@@ -17,10 +17,10 @@ pub enum Place {
 /// `X` where it cannot be repeated.
 type Row = (&'static str, &'static str);
 
-const RATE: &str = "users send one request after the other; requests at a fixed rate are not supported yet. The nearest \
-    is users who pause: `--vus {10} --think-time 1s` makes a little less than {10} requests/s";
-const NO_RAMP: &str =
-    "a ramp of users is `--stages 30s:50,2m:50,10s:0`; requests at a fixed rate are not supported yet";
+const RATE: &str =
+    "write `--rate {10}`: that many requests per second, whether or not earlier ones have been answered";
+const RATE_RAMP: &str =
+    "a ramp of rates is `--stages 30s:20/s,2m:50/s`, one of users `--stages 30s:50,2m:50,10s:0`";
 const API: &str = "the path of the target says which API is asked: `--target http://HOST:PORT/v1/chat/completions`, \
     `…/v1/completions` or `…/completion`; without a path it is detected";
 const TOKENIZER: &str = "leave it out: tokens are counted by the server's own `usage`, or one for each event";
@@ -61,14 +61,17 @@ const RUN: &[Row] = &[
         API,
     ),
     (
-        "rate qps rps request-rate requests-per-second arrival-rate query-per-sec max-qps R q \
+        "qps rps request-rate requests-per-second arrival-rate query-per-sec max-qps R q \
          request-rate-per-second throughput",
         RATE,
     ),
     (
-        "rate-type burstiness arrival-pattern ramp-up-strategy ramp-up-start-rps ramp-up-end-rps \
-         spawn-rate hatch-rate r burst-delay burst-rate request-rate-mode",
-        NO_RAMP,
+        "ramp-up-strategy ramp-up-start-rps ramp-up-end-rps spawn-rate hatch-rate r",
+        RATE_RAMP,
+    ),
+    (
+        "rate-type burstiness arrival-pattern burst-delay burst-rate request-rate-mode",
+        "write `--rate 10 --arrival poisson`, or `gamma:B` for a burstiness of B",
     ),
     (
         "concurrency c max-concurrency users num-users user-count connections clients num-clients \

@@ -14,8 +14,8 @@ fn a_tip_has_the_value_that_was_typed_where_it_fits() {
     assert_eq!(tip("--url", None), "write `--target URL`");
     assert_eq!(tip("-c", Some("64")), "write `--vus 64`");
     assert_eq!(tip("--concurrency", Some("many")), "write `--vus N`");
-    assert!(tip("--request-rate", Some("7")).contains("`--vus 7 --think-time 1s`"));
-    assert!(tip("--request-rate", Some("inf")).contains("`--vus 10 --think-time 1s`"));
+    assert!(tip("--request-rate", Some("7")).contains("`--rate 7`"));
+    assert!(tip("--request-rate", Some("inf")).contains("`--rate 10`"));
     assert!(tip("--dataset", Some("x.json")).contains("`prompts: { file: FILE }`"));
     assert_eq!(counterpart(Place::Run, "--no-such-thing", None), None);
     assert_eq!(counterpart(Place::Other, "--url", None), None);

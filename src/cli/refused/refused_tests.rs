@@ -160,12 +160,9 @@ fn options_of_other_programs_are_answered_with_ours() {
             "write `--target http://h:8000/v1`",
         ),
         ("--base-url http://h:8000/v1", "write `--target http://h:8000/v1`"),
-        ("smoke --rate 10", "`--vus 10 --think-time 1s`"),
-        ("smoke --qps 10", "requests at a fixed rate are not supported yet"),
-        (
-            "smoke --request-rate inf",
-            "requests at a fixed rate are not supported yet",
-        ),
+        ("smoke --qps 10", "write `--rate 10`"),
+        ("smoke --request-rate inf", "write `--rate 10`"),
+        ("smoke --burstiness 0.5", "`--rate 10 --arrival poisson`"),
         ("smoke --concurrency 8", "write `--vus 8`"),
         ("smoke -c 8", "write `--vus 8`"),
         ("smoke -c8", "write `--vus N`"),
@@ -186,7 +183,7 @@ fn options_of_other_programs_are_answered_with_ours() {
             "config check smoke --url http://h:1",
             "write `--target http://h:1`",
         ),
-        ("run smoke --rps 3", "`--vus 3 --think-time 1s`"),
+        ("run smoke --rps 3", "`--rate 3`"),
     ] {
         says(line, 2, &["has no such option", part]);
     }

@@ -235,6 +235,39 @@ fn paths_steps_and_the_simulator_are_checked() {
 }
 
 #[test]
+fn an_open_loop_is_read_with_its_rates_and_users() {
+    let at = GOOD.find("models").unwrap();
+    let read = |shape: &str| {
+        let text = format!("{shape}\n{}", &GOOD[at..]);
+        read_document("p", "p.yaml", &text).unwrap()
+    };
+    for (shape, in_words) in [
+        (
+            "executor: constant-arrival-rate\nrate: 50\nduration: 1m",
+            "50/s for 1m, constant arrivals, at most 10000 users, drops what they cannot take",
+        ),
+        (
+            "executor: constant-arrival-rate\nrate: 300\ntime_unit: 1m\nduration: 1m\npre_allocated_vus: 20\n\
+             arrival: gamma:0.5",
+            "300/m for 1m, gamma:0.5 arrivals, at most 20 users, drops what they cannot take",
+        ),
+        (
+            "executor: ramping-arrival-rate\nstart_rate: 10/s\nmax_vus: 100\nwhen_full: queue\n\
+             stages: [{duration: 5s, target: 300/m}, {duration: 5s, target: 20}]",
+            "10/s, to 300/m in 5s, to 20/s in 5s, constant arrivals, at most 100 users, queues what they cannot take",
+        ),
+    ] {
+        let (config, mistakes) = read(shape);
+        assert_eq!(mistakes, [], "{shape}");
+        assert_eq!(config.executor.in_words(), in_words);
+        // What is printed as a profile means the same again.
+        let (again, mistakes) = read(config.executor.as_profile().trim_end());
+        assert_eq!(mistakes, [], "{shape}");
+        assert_eq!(again.executor, config.executor);
+    }
+}
+
+#[test]
 fn shapes_that_cannot_run_are_refused() {
     let shape = |text: &str| {
         let at = GOOD.find("models").unwrap();

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod load_profile;
+mod open_loop;
 mod prompts;
 mod python_tool;
 pub(in crate::config) mod reader;
@@ -16,6 +17,7 @@ pub mod tree;
 mod workload;
 
 use crate::config::document::analysis::read_analysis;
+pub use crate::config::document::open_loop::IN_FLIGHT_DEFAULT;
 use crate::config::document::reader::{Fields, Reader, is_mapping};
 use crate::config::document::requests::read_requests;
 use crate::config::document::servers::read_servers;
@@ -49,7 +51,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 41] = [
     "description",
     "validate",
     "require_fit",
@@ -61,6 +63,13 @@ const KEYS: [&str; 34] = [
     "start_vus",
     "stages",
     "graceful_ramp_down",
+    "rate",
+    "start_rate",
+    "time_unit",
+    "arrival",
+    "pre_allocated_vus",
+    "max_vus",
+    "when_full",
     "graceful_stop",
     "seed",
     "think_time",

@@ -131,6 +131,13 @@ start_vus: null
 stages: null
 graceful_ramp_down: null
 graceful_stop: null
+rate: null
+start_rate: null
+time_unit: null
+arrival: null
+pre_allocated_vus: null
+max_vus: null
+when_full: null
 seed: null
 think_time: null
 models: null

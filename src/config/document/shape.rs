@@ -1,5 +1,6 @@
 //! The shape of the load: executor and stages, or `workload`.
 
+use crate::config::document::open_loop::{OPEN_KEYS, read_open};
 use crate::config::document::reader::{Fields, Reader};
 use crate::config::document::workload::{makes_the_shape, workload_shape};
 use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT};
@@ -8,7 +9,7 @@ use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, STAGES_MAX, Stage, VUS
 use crate::units::{MILLISECOND, SECOND};
 
 /// The keys that make a shape.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 16] = [
     "executor",
     "vus",
     "duration",
@@ -18,10 +19,17 @@ const KEYS: [&str; 9] = [
     "stages",
     "graceful_ramp_down",
     "steps",
+    "rate",
+    "start_rate",
+    "time_unit",
+    "arrival",
+    "pre_allocated_vus",
+    "max_vus",
+    "when_full",
 ];
 
 /// The executors, each with its required and its optional keys.
-const SHAPES: [(&str, &[&str], &[&str]); 4] = [
+const SHAPES: [(&str, &[&str], &[&str]); 6] = [
     ("constant-vus", &["duration"], &["vus"]),
     (
         "ramping-vus",
@@ -30,6 +38,19 @@ const SHAPES: [(&str, &[&str], &[&str]); 4] = [
     ),
     ("per-vu-iterations", &[], &["vus", "iterations", "max_duration"]),
     ("shared-iterations", &[], &["vus", "iterations", "max_duration"]),
+    ("constant-arrival-rate", &["rate", "duration"], &OPEN_KEYS),
+    (
+        "ramping-arrival-rate",
+        &["stages"],
+        &[
+            "start_rate",
+            "time_unit",
+            "arrival",
+            "pre_allocated_vus",
+            "max_vus",
+            "when_full",
+        ],
+    ),
 ];
 
 /// Reads the shape, and returns it with the line that made it.
@@ -56,6 +77,10 @@ fn read_executor(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Executor {
         Some(shape) => check_shape_keys(reader, fields, *shape),
         // Without a valid executor no key is missing or misplaced, but the values are still checked.
         None => drop(read_stages(reader, fields)),
+    }
+    if let Some(name) = chosen.filter(|name| name.ends_with("-arrival-rate")) {
+        let duration = reader.duration(fields, "duration", MILLISECOND..=DURATION_MAX);
+        return read_open(reader, fields, name, duration.unwrap_or(SECOND));
     }
     let vus = reader.count(fields, "vus", 1..=VUS_MAX).unwrap_or(1);
     let start_vus = reader.count(fields, "start_vus", 0..=VUS_MAX).unwrap_or(1);

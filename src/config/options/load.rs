@@ -1,12 +1,13 @@
 //! Applies the options of the command line to the document's load and requests.
 
 use crate::api::{TokenLimitKey, Wording};
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, StageList};
 use crate::config::Config;
 use crate::config::document::reader::check_text;
 use crate::config::document::thresholds::read_options;
 use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, check_max_tokens};
 use crate::config::options::mix::set_streaming_ratio;
+use crate::config::options::rates::overlay_rates;
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, THINK_TIME_MAX, TIME_SCALE, VUS_MAX};
 use crate::units::{MILLISECOND, check_duration, within};
@@ -50,8 +51,10 @@ fn overlay_shape(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
     }
     let peak = config.executor.vus_of_all();
     let vus = args.vus.unwrap_or(peak);
-    if let Some(list) = &args.stages {
-        config.executor = config.executor.with_stages(list.0.clone(), GRACEFUL_DEFAULT);
+    if overlay_rates(config, args, mistakes) {
+        // An open loop.
+    } else if let Some(StageList::Vus(stages)) = &args.stages {
+        config.executor = config.executor.with_stages(stages.clone(), GRACEFUL_DEFAULT);
     } else if let Some(iterations) = args.iterations {
         // Without --vus, no more of the profile's VUs than there is work for.
         let most = u32::try_from(iterations).unwrap_or(VUS_MAX);
@@ -74,6 +77,7 @@ fn overlay_shape(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
 
 /// Reports pairs of options that contradict each other.
 fn contradictions(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let has_rates = matches!(args.stages, Some(StageList::Rates(_)));
     let others = [
         (
             "--duration",
@@ -85,7 +89,11 @@ fn contradictions(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
             args.iterations.is_some(),
             "stages end by time, not by a count",
         ),
-        ("--vus", args.vus.is_some(), "stages give the number of VUs"),
+        (
+            "--vus",
+            args.vus.is_some() && !has_rates,
+            "stages give the number of VUs",
+        ),
     ];
     for (other, given, why) in others {
         if given && args.stages.is_some() {
@@ -131,6 +139,7 @@ fn limits(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
 fn shaping_option(args: &RunArgs) -> Option<&'static str> {
     let options = [
         (args.stages.is_some(), "--stages"),
+        (args.rate.is_some(), "--rate"),
         (args.iterations.is_some(), "--iterations"),
         (args.duration.is_some(), "--duration"),
         (args.vus.is_some(), "--vus"),

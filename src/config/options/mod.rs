@@ -4,6 +4,7 @@ pub(in crate::config) mod load;
 mod managed_server;
 mod mix;
 pub(in crate::config) mod passes_and_files;
+mod rates;
 mod server_keys;
 mod settings;
 

@@ -83,6 +83,13 @@ fn check_contention(config: &Config, by_option: bool, mistakes: &mut Vec<Mistake
             format!("contention gives each server its own users: {vus} are too few for {servers} servers");
         wrong(Reason::new(what).hint("use at least one user per server"));
     }
+    if config.executor.open_loop().is_some() {
+        let what = format!(
+            "contention gives each server its own users, but executor `{}` has a rate",
+            config.executor.name()
+        );
+        wrong(Reason::new(what).hint("use `workload`, `constant-vus` or `ramping-vus`"));
+    }
     if config.executor.iterations_of_all().is_some() {
         let what = format!(
             "contention compares equal times, but executor `{}` ends by a count",

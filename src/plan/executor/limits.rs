@@ -1,5 +1,6 @@
 //! The limits of what an executor may ask for.
 
+use super::open::{arrivals_mistake, rate_stage_mistakes};
 use crate::error::Reason;
 use crate::plan::limits::{DURATION_MAX, ITERATIONS_MAX, STAGES_MAX, STEPS_MAX, VUS_MAX, check_run_length};
 use crate::plan::{Executor, Stage};
@@ -16,7 +17,7 @@ impl Executor {
                     .hint("set a stage's target, or the number of VUs at the start, above 0"),
             );
         }
-        if vus > VUS_MAX {
+        if vus > VUS_MAX && self.open_loop().is_none() {
             wrong.push(Reason::new(format!("{vus} VUs are above the limit of {VUS_MAX}")));
         }
         match self {
@@ -34,6 +35,20 @@ impl Executor {
                 let enough = check_iterations(*iterations).and_then(|()| check_shared(*iterations, *vus));
                 wrong.extend(enough.err());
             }
+            Executor::ConstantArrivalRate { rate, open, .. } => {
+                if rate.is_zero() {
+                    wrong.push(Reason::new("no request ever arrives").hint("use a rate above 0"));
+                }
+                wrong.extend(open.mistakes());
+            }
+            Executor::RampingArrivalRate {
+                start_rate,
+                stages,
+                open,
+            } => {
+                wrong.extend(rate_stage_mistakes(*start_rate, stages));
+                wrong.extend(open.mistakes());
+            }
         }
         // `duration` may overflow if the stages are wrong, so it is only called if they are right.
         if wrong.is_empty() && self.duration() == 0 {
@@ -41,6 +56,7 @@ impl Executor {
         }
         if wrong.is_empty() {
             wrong.extend(check_run_length("a run", self.duration()).err());
+            wrong.extend(self.rate_curve().and_then(|curve| arrivals_mistake(&curve)));
         }
         wrong
     }

@@ -1,13 +1,15 @@
-//! k6's closed-loop executors, which say how VUs start and stop. An executor answers questions about itself, here and
-//! in the files next to this one, so that no other room matches on its kinds.
+//! k6's executors, which say how VUs start and stop, or when requests arrive. An executor answers questions about
+//! itself, here and in the files next to this one, so that no other room matches on its kinds.
 
 mod limits;
+mod open;
 mod reshape;
 mod words;
 
+pub use open::{OpenLoop, RateStage, WhenFull};
+
 use crate::plan::VuSchedule;
-use crate::units::Nanos;
-use crate::units::duration_text;
+use crate::units::{Nanos, Rate, duration_text};
 use serde::Serialize;
 
 /// A stage: the VU count moves linearly within `duration` until `target` VUs run. A duration of 0 is a jump.
@@ -19,7 +21,7 @@ pub struct Stage {
 }
 
 /// An executor, serialised as a document writes it: `executor` is its name, next to its fields.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "executor", rename_all = "kebab-case")]
 pub enum Executor {
     ConstantVus {
@@ -46,6 +48,21 @@ pub enum Executor {
         iterations: u64,
         #[serde(serialize_with = "duration_text")]
         max_duration: Nanos,
+    },
+    /// Requests arrive at this rate, whether or not earlier ones have been answered.
+    ConstantArrivalRate {
+        rate: Rate,
+        #[serde(serialize_with = "duration_text")]
+        duration: Nanos,
+        #[serde(flatten)]
+        open: OpenLoop,
+    },
+    /// Requests arrive at a rate that moves from stage to stage.
+    RampingArrivalRate {
+        start_rate: Rate,
+        stages: Vec<RateStage>,
+        #[serde(flatten)]
+        open: OpenLoop,
     },
 }
 
@@ -80,6 +97,8 @@ impl Executor {
             Executor::RampingVus { .. } => "ramping-vus",
             Executor::PerVuIterations { .. } => "per-vu-iterations",
             Executor::SharedIterations { .. } => "shared-iterations",
+            Executor::ConstantArrivalRate { .. } => "constant-arrival-rate",
+            Executor::RampingArrivalRate { .. } => "ramping-arrival-rate",
         }
     }
 
@@ -95,6 +114,9 @@ impl Executor {
                 let highest = stages.iter().map(|stage| stage.target).max();
                 highest.unwrap_or(0).max(*start_vus)
             }
+            Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
+                open.max_vus
+            }
         }
     }
 
@@ -102,10 +124,13 @@ impl Executor {
     /// expectation.
     pub fn duration(&self) -> Nanos {
         match self {
-            Executor::ConstantVus { duration, .. } => *duration,
+            Executor::ConstantVus { duration, .. } | Executor::ConstantArrivalRate { duration, .. } => {
+                *duration
+            }
             Executor::PerVuIterations { max_duration, .. }
             | Executor::SharedIterations { max_duration, .. } => *max_duration,
             Executor::RampingVus { stages, .. } => stages.iter().map(|stage| stage.duration).sum(),
+            Executor::RampingArrivalRate { stages, .. } => stages.iter().map(|stage| stage.duration).sum(),
         }
     }
 
@@ -146,13 +171,22 @@ impl Executor {
         }
     }
 
+    /// Returns whether requests are numbered over all VUs together: then neither their content nor their target
+    /// depends on which VU makes them.
+    pub fn numbers_together(&self) -> bool {
+        self.shared_iterations().is_some() || self.open_loop().is_some()
+    }
+
     /// Returns the planned VU counts of all shards. The engine counts iterations, so in this schedule the VUs of
-    /// executors with iterations run until the time limit.
+    /// executors with iterations run until the time limit; it starts further VUs of an open loop as they are needed.
     pub fn schedule_of_all(&self) -> VuSchedule {
         match self {
             Executor::RampingVus {
                 start_vus, stages, ..
             } => VuSchedule::ramp(*start_vus, stages),
+            Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
+                VuSchedule::constant(open.pre_allocated_vus, self.duration())
+            }
             _ => VuSchedule::constant(self.vus_of_all(), self.duration()),
         }
     }
@@ -240,9 +274,19 @@ impl Executor {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::units::{MINUTE, SECOND};
+    use crate::plan::Arrival;
+    use crate::units::{MINUTE, SECOND, parse_rate};
+
+    /// Makes an open loop of up to 10 users.
+    pub(in crate::plan) fn open(arrival: Arrival) -> OpenLoop {
+        OpenLoop {
+            arrival,
+            max_vus: 10,
+            ..OpenLoop::default()
+        }
+    }
 
     /// Makes a ramp with 30 s for requests of users that are stopped.
     pub(super) fn ramping(start_vus: u32, stages: &[(Nanos, u32)]) -> Executor {
@@ -336,6 +380,68 @@ mod tests {
         let steps = executor.schedule_of_all();
         assert_eq!(steps.planned_at(MINUTE - 1), 4);
         assert_eq!(steps.planned_at(MINUTE), 0);
+    }
+
+    #[test]
+    fn an_open_loop_answers_with_its_most_users_and_its_time() {
+        let rate = |text| parse_rate(text).unwrap();
+        let stage = |target| RateStage {
+            duration: 5 * SECOND,
+            target: rate(target),
+        };
+        let executor = Executor::RampingArrivalRate {
+            start_rate: rate("10"),
+            stages: vec![stage("100"), stage("300/m")],
+            open: open(Arrival::Poisson),
+        };
+        assert_eq!((executor.vus_of_all(), executor.duration()), (10, 10 * SECOND));
+        assert!(executor.numbers_together() && executor.iterations_of_all().is_none());
+        let words = "10/s, to 100/s in 5s, to 300/m in 5s, poisson arrivals, at most 10 users, drops what they cannot take";
+        assert_eq!(executor.in_words(), words);
+        let curve = executor.rate_curve().unwrap();
+        assert!((curve.area() - 537.5).abs() < 1e-9);
+        let shorter = executor.open_for(Some(SECOND)).unwrap();
+        assert_eq!(
+            shorter.in_words(),
+            "100/s for 1s, poisson arrivals, at most 10 users, drops what they cannot take"
+        );
+        assert_eq!(executor.mistakes(), []);
+    }
+
+    #[test]
+    fn an_open_loop_that_cannot_run_says_why() {
+        let wrong = |rate: &str, open: OpenLoop| {
+            let executor = Executor::ConstantArrivalRate {
+                rate: parse_rate(rate).unwrap(),
+                duration: 24 * 60 * MINUTE,
+                open,
+            };
+            let found: Vec<String> = executor
+                .mistakes()
+                .into_iter()
+                .map(|reason| reason.what)
+                .collect();
+            found.join("; ")
+        };
+        let ten = open(Arrival::Constant);
+        assert_eq!(wrong("0", ten), "no request ever arrives");
+        let first = OpenLoop {
+            pre_allocated_vus: 11,
+            ..ten
+        };
+        assert_eq!(
+            wrong("1", first),
+            "11 VUs from the start are more than the most, 10"
+        );
+        let many = OpenLoop {
+            max_vus: 100_001,
+            ..ten
+        };
+        assert_eq!(wrong("1", many), "100001 VUs are above the limit of 100000");
+        assert_eq!(
+            wrong("1", open(Arrival::Gamma(0.001))),
+            "the gamma shape 0.001 is outside the limits, 0.01 to 1000"
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@ use crate::plan::{Executor, Stage};
 use crate::units::Nanos;
 
 impl Executor {
-    /// Makes `vus` the most VUs at once. Stages keep their proportions; a start at 0 or 1 VU stays as it is.
+    /// Makes `vus` the most VUs at once. Stages keep their proportions; a start at 0 or 1 VU stays as
+    /// it is. An open loop keeps its rate.
     pub fn scale_vus(&mut self, vus: u32) {
         let peak = u64::from(self.vus_of_all().max(1));
         let scale = |count: u32| match count {
@@ -26,6 +27,10 @@ impl Executor {
                     stage.target = scale(stage.target);
                 }
             }
+            Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
+                open.max_vus = vus;
+                open.pre_allocated_vus = open.pre_allocated_vus.min(vus);
+            }
         }
     }
 
@@ -37,7 +42,14 @@ impl Executor {
             _ => ((nanos as f64 * factor).round() as Nanos).max(1),
         };
         match self {
-            Executor::ConstantVus { duration, .. } => *duration = scale(*duration),
+            Executor::ConstantVus { duration, .. } | Executor::ConstantArrivalRate { duration, .. } => {
+                *duration = scale(*duration);
+            }
+            Executor::RampingArrivalRate { stages, .. } => {
+                for stage in stages {
+                    stage.duration = scale(stage.duration);
+                }
+            }
             Executor::RampingVus { stages, .. } => {
                 for Stage { duration, .. } in stages {
                     *duration = scale(*duration);

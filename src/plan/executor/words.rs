@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::plan::{Executor, Stage};
+use crate::plan::{Executor, OpenLoop, RateStage, Stage, WhenFull};
 use crate::units::format_duration;
 
 impl Executor {
@@ -33,6 +33,27 @@ impl Executor {
             }
             Executor::SharedIterations { vus, iterations, .. } => {
                 format!("{vus} users, {iterations} requests shared among them")
+            }
+            Executor::ConstantArrivalRate { rate, duration, open } => {
+                format!("{rate} for {}, {}", format_duration(*duration), open.in_words())
+            }
+            Executor::RampingArrivalRate {
+                start_rate,
+                stages,
+                open,
+            } => {
+                let mut from = *start_rate;
+                let stage = |stage: &RateStage| {
+                    let duration = format_duration(stage.duration);
+                    let text = match stage.target == from {
+                        true => format!("{from} for {duration}"),
+                        false => format!("to {} in {duration}", stage.target),
+                    };
+                    from = stage.target;
+                    text
+                };
+                let stages: Vec<String> = stages.iter().map(stage).collect();
+                format!("{start_rate}, {}, {}", stages.join(", "), open.in_words())
             }
         }
     }
@@ -71,7 +92,51 @@ impl Executor {
                 let max = text(*max_duration);
                 writeln!(out, "vus: {vus}\niterations: {iterations}\nmax_duration: {max}")
             }
+            Executor::ConstantArrivalRate { rate, duration, open } => {
+                writeln!(
+                    out,
+                    "rate: {rate}\nduration: {}\n{}",
+                    text(*duration),
+                    open.as_profile()
+                )
+            }
+            Executor::RampingArrivalRate {
+                start_rate,
+                stages,
+                open,
+            } => {
+                let _ = writeln!(out, "start_rate: {start_rate}\nstages:");
+                for stage in stages {
+                    let (duration, target) = (text(stage.duration), stage.target);
+                    let _ = writeln!(out, "  - {{ duration: {duration}, target: {target} }}");
+                }
+                writeln!(out, "{}", open.as_profile())
+            }
         };
         out
+    }
+}
+
+impl OpenLoop {
+    fn in_words(&self) -> String {
+        let full = match self.when_full {
+            WhenFull::Drop => "drops",
+            WhenFull::Queue => "queues",
+        };
+        format!(
+            "{} arrivals, at most {} users, {full} what they cannot take",
+            self.arrival, self.max_vus
+        )
+    }
+
+    fn as_profile(&self) -> String {
+        let when_full = match self.when_full {
+            WhenFull::Drop => "drop",
+            WhenFull::Queue => "queue",
+        };
+        format!(
+            "arrival: {}\npre_allocated_vus: {}\nmax_vus: {}\nwhen_full: {when_full}",
+            self.arrival, self.pre_allocated_vus, self.max_vus
+        )
     }
 }

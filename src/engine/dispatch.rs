@@ -1,0 +1,119 @@
+//! Hands the arrivals of an open loop to the users of this core.
+//!
+//! The conductor releases an arrival when it is due. The user who became idle last takes it, because its connection is
+//! the warmest; if all are busy a further one is started, up to the limit; beyond that the arrival is dropped and
+//! counted, or waits until a user is free. Nothing else stands between due and send.
+
+use std::iter::Peekable;
+use std::rc::Rc;
+
+use super::core::CoreState;
+use super::exchange::Planned;
+use super::vu;
+use crate::plan::{Arrivals, Arriving, Plan, WhenFull, vus_on_core};
+use crate::units::Nanos;
+
+/// The arrivals of one core that are still to come, and the users who wait for one.
+pub struct Dispatch {
+    arrivals: Peekable<Arrivals>,
+    when_full: WhenFull,
+    /// The most users of this core.
+    vus_max: u32,
+    t0: Nanos,
+    /// Local numbers of users who wait, in the order in which they became idle. One who was stopped meanwhile is left
+    /// in it and skipped.
+    idle: Vec<u32>,
+}
+
+impl Dispatch {
+    /// Returns `None` for a closed loop.
+    pub fn new(plan: &Plan, core: u16, cores: u16, t0: Nanos) -> Option<Dispatch> {
+        let (core, cores) = (u32::from(core), u32::from(cores));
+        let arrivals = plan.executor.arrivals(plan.seed, plan.shard, (core, cores))?;
+        let open = plan.executor.open_loop()?;
+        Some(Dispatch {
+            arrivals: arrivals.peekable(),
+            when_full: open.when_full,
+            vus_max: vus_on_core(plan.vus_of_shard(), core, cores),
+            t0,
+            idle: Vec::new(),
+        })
+    }
+
+    fn due(&mut self) -> Option<Nanos> {
+        self.arrivals.peek().map(|next| self.t0 + next.due)
+    }
+
+    /// Takes the next arrival if it is due, with its instant on the clock.
+    fn take_due(&mut self, now: Nanos) -> Option<Arriving> {
+        let t0 = self.t0;
+        let next = self.arrivals.next_if(|next| t0 + next.due <= now)?;
+        Some(Arriving {
+            due: t0 + next.due,
+            ..next
+        })
+    }
+}
+
+/// Gives every arrival that is due to a user, or drops it. Arrivals that wait for a user stay.
+pub fn release(core: &Rc<CoreState>, now: Nanos) {
+    loop {
+        let mut dispatch = core.dispatch.borrow_mut();
+        let Some(dispatch) = dispatch.as_mut() else { return };
+        if dispatch.due().is_none_or(|due| due > now) {
+            return;
+        }
+        let user =
+            vu::pop_idle(core, &mut dispatch.idle).or_else(|| vu::start_another(core, dispatch.vus_max));
+        match (user, dispatch.when_full) {
+            (Some(local), _) => {
+                if let Some(arriving) = dispatch.take_due(now) {
+                    vu::assign(core, local, arriving);
+                }
+            }
+            (None, WhenFull::Drop) => {
+                dispatch.take_due(now);
+                core.recorder.borrow_mut().counters().dropped_iterations += 1;
+            }
+            (None, WhenFull::Queue) => return,
+        }
+    }
+}
+
+/// Takes the arrival that has waited longest for the user who is free now, if one waits.
+pub fn take_waiting(core: &CoreState) -> Option<Planned> {
+    let mut dispatch = core.dispatch.borrow_mut();
+    let dispatch = dispatch.as_mut().filter(|it| it.when_full == WhenFull::Queue)?;
+    let now = core.net.now();
+    let Arriving { number, due } = dispatch.take_due(now)?;
+    Some(Planned {
+        iteration: number,
+        due,
+        ready: now,
+    })
+}
+
+/// Notes that a user waits for an arrival.
+pub fn rest(core: &CoreState, local: u32) {
+    if let Some(dispatch) = core.dispatch.borrow_mut().as_mut() {
+        dispatch.idle.push(local);
+    }
+}
+
+/// Drops what waits at the end of the load, and all later arrivals with it.
+pub fn end(core: &CoreState, now: Nanos) {
+    let Some(mut dispatch) = core.dispatch.borrow_mut().take() else {
+        return;
+    };
+    let mut dropped = 0;
+    while dispatch.take_due(now).is_some() {
+        dropped += 1;
+    }
+    core.recorder.borrow_mut().counters().dropped_iterations += dropped;
+}
+
+/// Returns when the next arrival is due, if it is not waiting already.
+pub fn next_due(core: &CoreState, now: Nanos) -> Option<Nanos> {
+    let mut dispatch = core.dispatch.borrow_mut();
+    dispatch.as_mut()?.due().filter(|due| *due > now)
+}

@@ -1,0 +1,101 @@
+//! Loads whose requests arrive at a rate, whether or not earlier ones have been answered.
+
+use crate::common::live::*;
+use crate::common::*;
+use llmload_uring::mock::MockOptions;
+use llmload_uring::units::{MILLISECOND, MINUTE};
+use serde_json::Value;
+
+/// Runs a profile of one streamed request with this shape, and returns its document and its summary.
+fn run(shape: &str, options: &[&str], mock_options: MockOptions, exit: i32) -> (Value, String) {
+    let mock = mock(mock_options);
+    let dir = Dir::new();
+    let text = format!(
+        "{shape}graceful_stop: 10s\nmodels: [m]\nprompts: [Hi]\n\
+         requests:\n  - {{ name: stream, stream: true, max_tokens: 4, timeout: 60s }}\n"
+    );
+    let (profile, output) = (dir.write("profile.yaml", &text), dir.path("result.json"));
+    let target = format!("http://{}", mock.address);
+    let words = [&profile, "--target", &target, "--output", &output, "--details"];
+    let ended = Live::spawn(program().args(words).args(options))
+        .wait()
+        .expect(exit);
+    let document = serde_json::from_slice(&std::fs::read(&output).unwrap()).unwrap();
+    (document, ended.stdout)
+}
+
+fn totals(document: &Value, key: &str) -> u64 {
+    document["totals"][key].as_u64().unwrap()
+}
+
+const CONSTANT: &str = "executor: constant-arrival-rate\nrate: 100\nduration: 1s\n";
+
+#[test]
+fn each_arrival_of_the_plan_is_sent_once_on_any_number_of_cores() {
+    for cores in ["1", "2"] {
+        let (document, _) = run(CONSTANT, &["--cores", cores], mock_options(), 0);
+        assert_eq!(
+            (totals(&document, "requests"), totals(&document, "ok")),
+            (100, 100)
+        );
+        assert_eq!(totals(&document, "dropped_iterations"), 0);
+        let details = document["details"].as_array().unwrap();
+        let mut numbers: Vec<u64> = details
+            .iter()
+            .map(|detail| detail["request_id"].as_str().unwrap()[1..].parse().unwrap())
+            .collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..100).collect::<Vec<u64>>());
+    }
+}
+
+#[test]
+fn a_frozen_server_does_not_stop_the_clock() {
+    let frozen = MockOptions {
+        ttft: 10 * MINUTE,
+        ..mock_options()
+    };
+    let shape = format!("{CONSTANT}max_vus: 5\n");
+    let (document, summary) = run(&shape, &["--graceful-stop", "0s"], frozen, 115);
+    assert_eq!(
+        (totals(&document, "requests"), totals(&document, "interrupted")),
+        (5, 5)
+    );
+    assert_eq!(totals(&document, "dropped_iterations"), 95);
+    assert!(summary.contains("95 "), "{summary}");
+}
+
+#[test]
+fn a_queue_drops_nothing_within_the_load_and_its_wait_is_latency_but_not_our_lag() {
+    let slow = MockOptions {
+        ttft: 30 * MILLISECOND,
+        tokens: 1,
+        ..mock_options()
+    };
+    let shape = format!("{CONSTANT}max_vus: 1\nwhen_full: queue\n");
+    let (document, _) = run(&shape, &[], slow, 0);
+    let (requests, dropped) = (
+        totals(&document, "requests"),
+        totals(&document, "dropped_iterations"),
+    );
+    // One user at 30 ms each makes at most 34 of them.
+    assert_eq!(requests + dropped, 100);
+    assert!((2..=34).contains(&requests), "{requests}");
+    let max = |metric: &str| document["metrics"][metric]["max"].as_f64().unwrap();
+    // The last began late by about the time that the others took.
+    assert!(
+        max("latency") > 10.0 * (requests as f64 - 1.0),
+        "{}",
+        max("latency")
+    );
+    assert!(max("latency") > max("service_time") + max("schedule_lag"));
+}
+
+#[test]
+fn an_open_loop_ends_with_its_time_even_if_no_request_arrives_at_the_end() {
+    let shape = "executor: ramping-arrival-rate\nstart_rate: 50\n\
+                 stages: [{duration: 500ms, target: 50}, {duration: 0s, target: 0}, {duration: 500ms, target: 0}]\n";
+    let (document, _) = run(shape, &[], mock_options(), 0);
+    assert_eq!(totals(&document, "requests"), 25);
+    assert_eq!(document["run"]["stopped_by"], "plan");
+}
