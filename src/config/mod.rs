@@ -142,7 +142,7 @@ pub fn unknown_profile(name: &str) -> Mistakes {
         .copied()
         .chain(commands.iter().map(String::as_str))
         .collect();
-    let hint = match nearest(name, &words) {
+    let hint = match nearest(&name.to_lowercase(), &words) {
         _ if name == "version" => "`llmload-uring --version` prints the version".to_owned(),
         Some(word) => format!("did you mean `{word}`? {list}"),
         None => list,

@@ -34,7 +34,7 @@ const KEY: &str = "every user of this host can read a command line: put the key 
     for `--api-key-file`";
 const BODY: &str = "the program writes the body itself: `--model NAME`, `--prompt TEXT` and `--max-tokens N` set what \
     is in it";
-const DOCUMENT: &str = "a document is run by its path, `llmload-uring ./my.yaml`, or by `--config {FILE}`; \
+const DOCUMENT: &str = "a document is run by its path, `llmload-uring ./my.yaml`, or by `--config FILE`; \
     `llmload-uring import-k6 script.js` makes one from a k6 script";
 const VERBOSE: &str = "there is no log; `--details --output result.json` writes every request to the result, and \
     `--progress plain` prints a line every 10 s";
@@ -376,6 +376,8 @@ const BASELINE: &[Row] = &[
     ("dir path baselines", "write `--folder {FOLDER}`"),
 ];
 
+const OTHER: &[Row] = &[("shell s", "the shell is a word: `llmload-uring completions bash`")];
+
 /// Returns the tip for `option`, typed with its dashes, if another program has it under this name.
 pub fn counterpart(place: Place, option: &str, value: Option<&str>) -> Option<String> {
     let rows = match place {
@@ -386,7 +388,7 @@ pub fn counterpart(place: Place, option: &str, value: Option<&str>) -> Option<St
         Place::ImportK6 => IMPORT_K6,
         Place::Probe => PROBE,
         Place::Baseline => BASELINE,
-        Place::Other => &[],
+        Place::Other => OTHER,
     };
     let name = option.trim_start_matches('-');
     // Letters differ by their case: `-R` is a rate, `-r` a ramp.

@@ -449,3 +449,26 @@ fn what_was_typed_commands_no_terminal_and_secrets_are_not_repeated() {
         assert!(code == 2 && !text.contains("s3cret"), "{line}: {text}");
     }
 }
+
+#[test]
+fn words_that_only_look_like_options_and_begun_names_are_recognised() {
+    says(
+        "smoke –vus 5",
+        2,
+        &["a dash of a text processor", "write `--vus`"],
+    );
+    says("smoke --dur 5s", 2, &["did you mean `--duration`?"]);
+    says(
+        "-u 5 smoke load",
+        2,
+        &["`load`: only one profile at a time, and `smoke`"],
+    );
+    says("smoke -q 10", 2, &["`10`: `-q` takes no value"]);
+    says("config show smoke", 2, &["its only command is `check`"]);
+    says("probe --cpus 1", 2, &["it is an option of a run"]);
+    says(
+        "completions --shell bash",
+        2,
+        &["`llmload-uring completions bash`"],
+    );
+}

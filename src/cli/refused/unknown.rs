@@ -56,16 +56,22 @@ fn tip(word: &str, line: &Line) -> Option<String> {
     if own.contains(&long.as_str()) && long != *word {
         return Some(format!("write `{long}`"));
     }
+    let begun: Vec<&&str> = own
+        .iter()
+        .filter(|name| long.len() > 4 && name.starts_with(&long))
+        .collect();
     let value = line.value_of(word);
     if let Some(tip) = counterpart(place, word, value)
         .or_else(|| counterpart(place, &word[..2], value).filter(|_| !word.starts_with("--")))
     {
         return Some(tip);
     }
-    if let Some(meant) = nearest(&long, &own).filter(|_| long.len() > 4) {
-        return Some(format!("did you mean `{meant}`?"));
+    if let [meant] = begun[..] {
+        return Some(format!("did you mean `{meant}`? Names are written in full"));
     }
-    of_another_command(word, line)
+    let near = nearest(&long, &own).filter(|_| long.len() > 4);
+    let near = || near.map(|meant| format!("did you mean `{meant}`?"));
+    of_another_command(word, line).or_else(near)
 }
 
 fn place(line: &Line) -> Place {
@@ -126,6 +132,7 @@ pub fn command(word: &str, line: &Line) -> Mistake {
     let hint = match (nearest(word, &names), &names[..]) {
         (Some(meant), _) => format!("did you mean `{path} {meant}`?"),
         (None, [only]) if is_profile => format!("write `{path} {only} {word}`"),
+        (None, [only]) if !in_help => format!("its only command is `{only}`: `{path} {only} …`"),
         (None, _) if in_help && is_profile => format!("`{PROGRAM} profiles show {word}` prints the profile"),
         (None, _) => format!("its commands are {}", names.join(", ")),
     };
@@ -142,11 +149,14 @@ pub fn stray_word(word: &str, line: &Line) -> Mistake {
         let what = format!("`{}` takes no further word", line.path());
         return Reason::new(what).hint(hint).at(quoted(word), 0);
     }
-    let profile = line
-        .words
-        .get(line.commands.len())
-        .filter(|first| !first.starts_with('-'));
-    let profile = profile.map(String::as_str).unwrap_or_default();
+    if let Some(option) = word.strip_prefix(['–', '—']) {
+        let what = "begins with a dash of a text processor, not with `-`";
+        let name = option.trim_start_matches(['-', '–', '—']);
+        return Reason::new(what)
+            .hint(format!("write `--{name}`"))
+            .at(quoted(word), 0);
+    }
+    let profile = line.first_word();
     let before = line
         .words
         .iter()
@@ -154,7 +164,7 @@ pub fn stray_word(word: &str, line: &Line) -> Mistake {
         .and_then(|at| at.checked_sub(1));
     let flag = before
         .map(|at| line.words[at].as_str())
-        .filter(|before| before.starts_with("--") && *before != "--");
+        .filter(|before| before.starts_with('-') && *before != "--");
     if looks_like_url(word) {
         return url_in_place_of_profile(word, profile);
     }

@@ -107,6 +107,19 @@ impl Line {
         }
     }
 
+    /// Returns the word that is neither an option nor the value of one, behind the command: the profile of a run.
+    pub fn first_word(&self) -> &str {
+        let words = &self.words[self.commands.len().min(self.words.len())..];
+        let mut is_value = false;
+        for word in words {
+            if !is_value && !word.starts_with('-') {
+                return word;
+            }
+            is_value = !is_value && wants_value(&self.root, &OsString::from(word));
+        }
+        ""
+    }
+
     /// Returns the value that was typed for `option`, if it may be repeated.
     pub fn value_of(&self, option: &str) -> Option<&str> {
         let prefix = format!("{option}=");
