@@ -2,7 +2,7 @@
 
 use crate::merge::Part;
 use crate::report::{Spread, TimelineRow};
-use crate::result::RowFigures;
+use crate::result::{RowFigures, rows_of_document};
 use crate::units::Nanos;
 use std::collections::BTreeMap;
 
@@ -36,14 +36,15 @@ pub fn merge(parts: &[Part], offsets: &[f64]) -> Vec<RowFigures> {
             rows.insert(row, merged);
         }
     }
-    rows.values().map(RowFigures::from_row).collect()
+    let rows: Vec<TimelineRow> = rows.into_values().collect();
+    rows_of_document(&rows)
 }
 
 /// Returns how many seconds a row of this timeline covers.
 fn period(rows: &[RowFigures]) -> u64 {
     let gaps = rows
         .windows(2)
-        .map(|pair| (pair[1].elapsed_seconds - pair[0].elapsed_seconds).round() as u64);
+        .map(|pair| (pair[1].elapsed - pair[0].elapsed).round() as u64);
     // A timeline of one row has no gap, and a row covers at least one second.
     gaps.max().unwrap_or(1).max(1)
 }
@@ -52,7 +53,7 @@ fn period(rows: &[RowFigures]) -> u64 {
 fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> {
     let mut out: BTreeMap<u64, Share> = BTreeMap::new();
     for row in rows {
-        let elapsed = row.elapsed_seconds + shift;
+        let elapsed = row.elapsed + shift;
         let number = (elapsed / period as f64).ceil() as u64;
         let share = Share {
             elapsed,

@@ -85,7 +85,7 @@ impl Aggregator {
         let offset = self.window.end();
         self.merged.append(&later.merged);
         for row in later.timeline.rows() {
-            let mut row = row.clone();
+            let mut row = *row;
             row.elapsed += offset;
             self.timeline.push(row);
         }

@@ -14,5 +14,5 @@ pub use failures::{ShownFailure, message_of, show_failure};
 pub use live::{LiveFigures, LivePhase, LiveServer, LiveSpread, LiveThresholds, LiveTick, LiveView};
 pub use progress::progress_line;
 pub use sliding::Sliding;
-pub use timeline::{Spread, TIMELINE_ROWS_MAX, Timeline, TimelineRow};
+pub use timeline::{Row, Spread, TIMELINE_ROWS_MAX, Timeline, TimelineRow};
 pub use window::WindowFigures;

@@ -2,6 +2,7 @@
 
 use crate::metrics::Distribution;
 use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// The most rows: one per second for 24 h, 14 MB. When a longer run reaches them, its rows are merged in pairs: two
 /// seconds per row up to 48 h, and so on.
@@ -38,10 +39,13 @@ impl Spread {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct TimelineRow {
-    /// End of the row, since the start.
-    pub elapsed: Nanos,
+/// The figures of one second of the load, or of several if it is longer than a day. `T` is a time and `S` the spread
+/// of a metric: nanoseconds while a run goes on, seconds and milliseconds in its document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Row<T, S> {
+    /// End of the row, since the start of the load.
+    #[serde(rename = "elapsed_seconds")]
+    pub elapsed: T,
     pub vus_planned: u64,
     pub vus_running: u64,
     pub connections: u64,
@@ -49,8 +53,39 @@ pub struct TimelineRow {
     pub requests: u64,
     pub errors: u64,
     pub output_tokens: u64,
-    pub latency: Spread,
-    pub ttft: Spread,
+    pub latency: S,
+    pub ttft: S,
+}
+
+/// A row while a run goes on.
+pub type TimelineRow = Row<Nanos, Spread>;
+
+impl<T: Copy, S: Copy> Row<T, S> {
+    /// Converts the times and spreads.
+    pub fn map<U, V>(&self, time: impl Fn(T) -> U, spread: impl Fn(S) -> V) -> Row<U, V> {
+        let Row {
+            elapsed,
+            vus_planned,
+            vus_running,
+            connections,
+            requests,
+            errors,
+            output_tokens,
+            latency,
+            ttft,
+        } = *self;
+        Row {
+            elapsed: time(elapsed),
+            vus_planned,
+            vus_running,
+            connections,
+            requests,
+            errors,
+            output_tokens,
+            latency: spread(latency),
+            ttft: spread(ttft),
+        }
+    }
 }
 
 impl TimelineRow {
@@ -106,7 +141,7 @@ impl Timeline {
             self.rows = self
                 .rows
                 .chunks(2)
-                .map(|pair| pair[1..].iter().fold(pair[0].clone(), |a, b| a.append(b)))
+                .map(|pair| pair[1..].iter().fold(pair[0], |a, b| a.append(b)))
                 .collect();
             self.pushes_per_row *= 2;
         }

@@ -8,7 +8,8 @@ use crate::result::analysis::analyse;
 use crate::result::groups::{Grouping, metrics, rates, traffic};
 use crate::result::{
     Client, FailureFigures, Finding, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow,
-    PassFigures, Pushes, RowFigures, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals, warnings,
+    PassFigures, Pushes, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals, rows_of_document,
+    warnings,
 };
 use crate::units::Nanos;
 use serde_json::Value;
@@ -76,7 +77,7 @@ impl RunResult {
             kinds: grouping.by_kind(&merged.series, loaded),
             servers: grouping.by_server(&merged.series, loaded),
             server_timings: ServerTimings::from_series(&merged.total),
-            timeline: RowFigures::from_rows(load.timeline()),
+            timeline: rows_of_document(load.timeline()),
             managed_server_timeline,
             warmup,
             spread,

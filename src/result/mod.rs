@@ -44,7 +44,7 @@ pub use managed_server::{ManagedServerFigures, ServerCounts};
 pub use passes::{PassFigures, Repeat, RepeatFacts, Spread, WarmUp, judged_together, spread};
 pub use pushes::Pushes;
 pub use read::{each_detail, read, schema_of};
-pub use rows::{ManagedServerRow, RowFigures, SpreadFigures};
+pub use rows::{ManagedServerRow, RowFigures, SpreadFigures, rows_of_document};
 pub use schema::{SCHEMA, Schema};
 pub use sharded::{MergedFigures, STARTED_LATE, ShardFigures, StartFigures};
 pub use timings::{ServerTimings, TwoClocks};

@@ -5,7 +5,9 @@ use crate::metrics::MetricId;
 use crate::report::Aggregator;
 use crate::result::contention::Contention;
 use crate::result::groups::{metrics, rates};
-use crate::result::{MetricFigures, Ordered, Rates, RowFigures, StoppedBy, Totals, rfc3339};
+use crate::result::{
+    MetricFigures, Ordered, Rates, RowFigures, StoppedBy, Totals, rfc3339, rows_of_document,
+};
 use crate::units::{Nanos, seconds};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -103,7 +105,7 @@ impl Repeat {
             rates: rates(total, facts.loaded),
             metrics: metrics(total),
             thresholds: judged.thresholds.clone(),
-            timeline: RowFigures::from_rows(load.timeline()),
+            timeline: rows_of_document(load.timeline()),
         }
     }
 

@@ -1,25 +1,12 @@
 //! The rows of timelines.
 
-use crate::report::{Spread, TimelineRow};
+use crate::report::{Row, Spread, TimelineRow};
 use crate::server::ServerSample;
 use crate::units::{MILLISECOND, Nanos, millis, seconds};
 use serde::{Deserialize, Serialize};
 
-/// The figures of one second of the load, or of several if it is longer than a day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct RowFigures {
-    /// End of the row, since the start of the load.
-    pub elapsed_seconds: f64,
-    pub vus_planned: u64,
-    pub vus_running: u64,
-    pub connections: u64,
-    /// Requests that ended in this row, including interrupted ones.
-    pub requests: u64,
-    pub errors: u64,
-    pub output_tokens: u64,
-    pub latency: SpreadFigures,
-    pub ttft: SpreadFigures,
-}
+/// A row of the document: seconds and milliseconds.
+pub type RowFigures = Row<f64, SpreadFigures>;
 
 /// The values of a metric in one row: milliseconds, null if there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,35 +17,10 @@ pub struct SpreadFigures {
     pub p99: Option<f64>,
 }
 
-impl RowFigures {
-    pub fn from_row(row: &TimelineRow) -> RowFigures {
-        let TimelineRow {
-            elapsed,
-            vus_planned,
-            vus_running,
-            connections,
-            requests,
-            errors,
-            output_tokens,
-            latency,
-            ttft,
-        } = *row;
-        RowFigures {
-            elapsed_seconds: seconds(elapsed),
-            vus_planned,
-            vus_running,
-            connections,
-            requests,
-            errors,
-            output_tokens,
-            latency: SpreadFigures::from_spread(latency),
-            ttft: SpreadFigures::from_spread(ttft),
-        }
-    }
-
-    pub fn from_rows(rows: &[TimelineRow]) -> Vec<RowFigures> {
-        rows.iter().map(RowFigures::from_row).collect()
-    }
+/// Returns the rows as the document has them.
+pub fn rows_of_document(rows: &[TimelineRow]) -> Vec<RowFigures> {
+    let convert = |row: &TimelineRow| row.map(seconds, SpreadFigures::from_spread);
+    rows.iter().map(convert).collect()
 }
 
 impl SpreadFigures {

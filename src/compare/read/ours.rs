@@ -231,7 +231,7 @@ impl<'a> Section<'a> {
         let Some(load_seconds) = self.rates.load_seconds else {
             return Vec::new();
         };
-        let begins = self.timeline.iter().map(|row| row.elapsed_seconds);
+        let begins = self.timeline.iter().map(|row| row.elapsed);
         let begins = std::iter::once(0.0).chain(begins);
         let within = begins.take_while(|begin| *begin < load_seconds).count();
         let mut slices = self.amounts_of_rows(pick);
@@ -244,7 +244,7 @@ impl<'a> Section<'a> {
         let slice = |row: &RowFigures| {
             let (count, sum) = pick(row);
             Slice {
-                elapsed: row.elapsed_seconds,
+                elapsed: row.elapsed,
                 count,
                 sum,
             }

@@ -137,12 +137,10 @@ pub(super) fn check_timeline(
     let mut end = 0.0;
     for (i, row) in rows.iter().enumerate() {
         let key = format!("{key}[{i}]");
-        ensure(
-            row.elapsed_seconds > end,
-            format!("{key}.elapsed_seconds"),
-            || format!("{} does not come after {end}", row.elapsed_seconds),
-        )?;
-        end = row.elapsed_seconds;
+        ensure(row.elapsed > end, format!("{key}.elapsed_seconds"), || {
+            format!("{} does not come after {end}", row.elapsed)
+        })?;
+        end = row.elapsed;
         check_spread(&format!("{key}.latency"), &row.latency, row.requests)?;
         check_spread(&format!("{key}.ttft"), &row.ttft, row.requests)?;
     }
