@@ -82,6 +82,17 @@ fn assert_refused(ended: Ended, parts: &[&str]) {
     assert!(!err.contains("panicked") && !err.contains("report it"), "{err}");
 }
 
+/// The summary calls the generator not fit by this rule, and explains it.
+fn assert_unfit(ended: &Ended, rule: &str, says: &str) {
+    let words: Vec<&str> = ended.stdout.split_whitespace().collect();
+    let text = words.join(" ");
+    let verdict = text
+        .split_once("NOT FIT (")
+        .and_then(|(_, rest)| rest.split_once(')'));
+    let named = verdict.is_some_and(|(rules, _)| rules.split(", ").any(|named| named == rule));
+    assert!(named && text.contains(says), "{rule}: {}", ended.stdout);
+}
+
 #[test]
 fn a_refused_system_call_is_reported_before_anything_is_sent() {
     let test = "a_refused_system_call_is_reported_before_anything_is_sent";
@@ -239,11 +250,7 @@ fn a_run_that_was_stopped_for_a_while_is_not_fit() {
     std::thread::sleep(Duration::from_millis(700)); // How long it stands still is what is tested.
     live.signal(Signal::CONT);
     let ended = live.wait().expect(113);
-    assert!(
-        ended.stdout.contains("stalled: a worker stood still for "),
-        "{}",
-        ended.stdout
-    );
+    assert_unfit(&ended, "stalled", "a worker stood still for");
     let client = &document(&output)["client"];
     assert_eq!(client["limit"], true);
     assert!(
@@ -324,13 +331,7 @@ fn a_run_whose_cpu_is_used_by_others_is_not_fit() {
         &output,
     ];
     let ended = ran(&[&load[..], &more].concat()).expect(113);
-    assert!(
-        ended
-            .stdout
-            .contains("cpu_taken: a worker waited for its CPU for "),
-        "{}",
-        ended.stdout
-    );
+    assert_unfit(&ended, "cpu_taken", "a worker waited for its CPU for");
     let core = &document(&output)["client"]["cores"][0];
     assert!(core["run_delay_percent"].as_f64().unwrap() > 5.0, "{core}");
 }
@@ -396,11 +397,7 @@ fn a_cpu_quota_is_noted_at_the_start_and_a_throttled_run_is_not_fit() {
         "{}",
         ended.stderr
     );
-    assert!(
-        ended.stdout.contains("throttled: the CPU quota was used up in "),
-        "{}",
-        ended.stdout
-    );
+    assert_unfit(&ended, "throttled", "the CPU quota was used up in");
     let document = document(&output);
     assert_eq!(document["host"]["cpu_quota"], 0.05);
     assert!(document["client"]["throttled_periods"].as_u64().unwrap() > 0);
