@@ -175,9 +175,9 @@ impl Judged {
             .map_or("from 0:".to_owned(), |c| format!("{:+.2}", c * 100.0));
         let (mark, why) = match self.verdict {
             RuleVerdict::Holds => ("FAIL", ""),
-            RuleVerdict::Within => ("pass", ""),
+            RuleVerdict::Within => ("PASS", ""),
             RuleVerdict::NotSignificant => (
-                "pass",
+                "PASS",
                 ": beyond the limit, but the interval includes no change at all",
             ),
             RuleVerdict::TooFew => (

@@ -21,7 +21,7 @@ fn the_first_word_is_the_verdict_of_the_rules_and_the_rules_follow_it() {
     assert_eq!(found[0], ("FAILED", "1 of 2 rules (exit code 99)".to_owned()));
     assert!(found[1].1.starts_with("FAIL  latency p95 > +5%"), "{found:?}");
     assert!(
-        found[2].1.starts_with("pass  requests_per_second < -5%"),
+        found[2].1.starts_with("PASS  requests_per_second < -5%"),
         "{found:?}"
     );
     let passed = words(&comparison, &judged(&comparison, &[rate]));

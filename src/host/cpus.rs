@@ -66,14 +66,18 @@ pub fn plan_cpus(
 }
 
 fn chosen(allowed: &[usize], cpus: &[usize]) -> Result<Vec<usize>, Mistake> {
-    let wrong = |what: String| Reason::new(what).at("--cpus", 0);
+    let most = cpu_list(allowed);
+    let wrong = |what: String| {
+        Reason::new(what)
+            .hint(format!("choose from {most}, each once"))
+            .at("--cpus", 0)
+    };
     if cpus.is_empty() {
         return Err(wrong("the list is empty".to_owned()));
     }
     if let Some(&cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu)) {
-        let allowed = cpu_list(allowed);
         return Err(wrong(format!(
-            "CPU {cpu} is not among those that this process may use, {allowed}"
+            "CPU {cpu} is not among those that this process may use"
         )));
     }
     let mut workers = cpus.to_vec();
@@ -186,7 +190,7 @@ mod tests {
         let message = |cores, cpus| plan_cpus(&allowed, cores, cpus, false).unwrap_err().to_string();
         assert_eq!(
             message(None, Some(&[1, 4][..])),
-            "error: --cpus: CPU 4 is not among those that this process may use, 0-2,5"
+            "error: --cpus: CPU 4 is not among those that this process may use\nhint: choose from 0-2,5, each once"
         );
         assert_eq!(
             message(Some(8), None),
@@ -198,7 +202,7 @@ mod tests {
         );
         assert_eq!(
             message(None, Some(&[1, 1][..])),
-            "error: --cpus: CPU 1 is listed twice"
+            "error: --cpus: CPU 1 is listed twice\nhint: choose from 0-2,5, each once"
         );
         assert!(message(None, Some(&[][..])).contains("the list is empty"));
         assert!(message(Some(1), Some(&[1][..])).contains("cannot be combined"));

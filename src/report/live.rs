@@ -166,6 +166,9 @@ impl LiveView {
         let duration = plan.executor.duration();
         let mut stage = plan.executor.stage_at(elapsed);
         (stage.from, stage.target) = (plan.shard.vus_of(stage.from), plan.shard.vus_of(stage.target));
+        stage.rates = stage
+            .rates
+            .map(|rates| rates.map(|rate| rate / f64::from(plan.shard.count())));
         LiveFigures {
             profile: plan.profile.clone(),
             target: self.target.clone(),

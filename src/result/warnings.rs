@@ -1,7 +1,7 @@
 //! Warnings that a reader must know before believing the figures: a table of named rules.
 
 use crate::metrics::{FinishKind, FinishWord, MetricId, Outcome};
-use crate::result::{RunResult, STARTED_LATE, StampSource, StartFigures};
+use crate::result::{CoreFigures, RunResult, STARTED_LATE, StampSource, StartFigures};
 use serde::{Deserialize, Serialize};
 
 /// A warning, shown in the document and below the summary.
@@ -48,10 +48,13 @@ const THROTTLED_PERCENT_MAX: f64 = 1.0;
 const RUN_DELAY_PERCENT_MAX: f64 = 5.0;
 /// From the moment when a request is due until it is sent.
 const SCHEDULE_LAG_MS_P99_MAX: f64 = 20.0;
+/// A receive without a buffer is repeated a turn of the loop later and keeps its stamp, so what is as rare as p99.9
+/// leaves out moves no figure.
+const BUFFER_SHORTAGE_SHARE_MAX: f64 = 0.001;
 /// Two clocks that are read one after the other never differ by this much.
 const SUSPENDED_SECONDS_MAX: f64 = 0.01;
 
-pub const RULES: [Rule; 21] = [
+pub const RULES: [Rule; 22] = [
     Rule {
         name: "no_text",
         finds: no_text,
@@ -63,6 +66,12 @@ pub const RULES: [Rule; 21] = [
         finds: unknown_finish,
         generator: false,
         advice: "they count as ok; check in the server's documentation whether they are",
+    },
+    Rule {
+        name: "dropped",
+        finds: dropped,
+        generator: false,
+        advice: "the server did not keep up with the rate, or --max-in-flight is too low for it",
     },
     Rule {
         name: "suspended",
@@ -113,12 +122,7 @@ pub const RULES: [Rule; 21] = [
     },
     Rule {
         name: "buffer_shortages",
-        finds: |r| {
-            if_any(
-                r.client.cores.iter().map(|c| c.buffer_shortages).sum(),
-                "receives found no free buffer (limit 0)",
-            )
-        },
+        finds: buffer_shortages,
         generator: true,
         advice: "the generator ran out of buffers, not the server: use more cores",
     },
@@ -314,6 +318,27 @@ fn cpu_taken(r: &RunResult) -> Option<String> {
     })
 }
 
+fn buffer_shortages(r: &RunResult) -> Option<String> {
+    let sum = |count: fn(&CoreFigures) -> u64| r.client.cores.iter().map(count).sum::<u64>();
+    let (short, reads) = (sum(|core| core.buffer_shortages), sum(|core| core.reads));
+    let share = short as f64 / reads.max(1) as f64;
+    (share > BUFFER_SHORTAGE_SHARE_MAX).then(|| {
+        let limit = BUFFER_SHORTAGE_SHARE_MAX * 100.0;
+        format!("{short} of {reads} receives found no free buffer (limit {limit} %)")
+    })
+}
+
+fn dropped(r: &RunResult) -> Option<String> {
+    let t = &r.totals;
+    let due = t.requests + t.dropped_iterations;
+    (t.dropped_iterations > 0).then(|| {
+        format!(
+            "{} of {due} arrivals were dropped: all users were busy",
+            t.dropped_iterations
+        )
+    })
+}
+
 fn late_sends(r: &RunResult) -> Option<String> {
     let p99 = r.metric(MetricId::ScheduleLag)?.p99?;
     (p99 > SCHEDULE_LAG_MS_P99_MAX).then(|| {
@@ -445,6 +470,10 @@ mod tests {
             ("throttled", format!("more than {THROTTLED_PERCENT_MAX} %")),
             ("cpu_taken", format!("more than {RUN_DELAY_PERCENT_MAX} %")),
             ("late_sends", format!("above {SCHEDULE_LAG_MS_P99_MAX} ms")),
+            (
+                "buffer_shortages",
+                format!("more than {} %", BUFFER_SHORTAGE_SHARE_MAX * 100.0),
+            ),
             ("reap_lag", format!("above {REAP_LAG_MS_P99_MAX} ms")),
             (
                 "coalesced_events",

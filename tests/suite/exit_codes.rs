@@ -434,7 +434,7 @@ fn whether_the_generator_was_the_limit_is_in_the_document_with_and_without_being
         let reason = reasons.iter().find(|r| r["rule"] == "buffer_shortages").unwrap();
         let found = reason["found"].as_str().unwrap();
         assert!(
-            found.ends_with("receives found no free buffer (limit 0)"),
+            found.ends_with("receives found no free buffer (limit 0.1 %)"),
             "{found}"
         );
         assert_eq!(run["exit_code"], code);

@@ -24,6 +24,7 @@ pub fn figures() -> LiveFigures {
         target: "http://10.0.0.5:8000".into(),
         models: vec!["Llama-3.1-8B".into()],
         stage: StageAt {
+            rates: None,
             index: 1,
             count: 3,
             from: 1000,

@@ -62,7 +62,14 @@ fn a_frozen_server_does_not_stop_the_clock() {
         (5, 5)
     );
     assert_eq!(totals(&document, "dropped_iterations"), 95);
-    assert!(summary.contains("95 "), "{summary}");
+    assert!(summary.contains("95 of 100 arrivals"), "{summary}");
+    let rules: Vec<&str> = document["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|warning| warning["rule"].as_str().unwrap())
+        .collect();
+    assert!(rules.contains(&"dropped"), "{rules:?}");
 }
 
 #[test]

@@ -44,7 +44,10 @@ pub fn read_tree<'t>(
     }
     match loader.into_documents().into_iter().next() {
         Some(root) => Ok(root),
-        None => Err(Reason::new("the document is empty").at(file, 1).into()),
+        None => Err(Reason::new("the document is empty")
+            .hint("`llmload-uring profiles show smoke` prints one to start from")
+            .at(file, 1)
+            .into()),
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 const RESULTS_DIR_DEFAULT: &str = "results";
 
 pub fn overlay_run(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
-    overlay_files(config, args);
+    overlay_files(config, args, mistakes);
     let asked = &args.document;
     if let Some(repeat) = asked.repeat {
         match within(Some(repeat), &repeat.to_string(), &(1..=REPEAT_MAX)) {
@@ -32,7 +32,7 @@ pub fn overlay_run(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mista
     }
 }
 
-fn overlay_files(config: &mut Config, args: &RunArgs) {
+fn overlay_files(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     let asked = &args.document;
     if args.files.results_dir.is_some() {
         config.results_dir.clone_from(&args.files.results_dir);
@@ -42,7 +42,11 @@ fn overlay_files(config: &mut Config, args: &RunArgs) {
     if args.output.is_some() {
         config.output.clone_from(&args.output);
     }
-    if args.files.no_details {
+    if args.files.no_details && args.details {
+        let reason = Reason::new("contradicts `--details`")
+            .hint("remove one of them (check LLMLOAD_… variables as well)");
+        mistakes.push(reason.at("--no-details", 0));
+    } else if args.files.no_details {
         config.details = Some(false);
     } else if args.details {
         config.details = Some(true);

@@ -77,6 +77,8 @@ fn a_run_with_config_writes_every_request_by_default() {
     let config = load(ONE, &["--results-dir", "/r", "--no-details"]).unwrap();
     assert_eq!(config.results_dir.as_deref(), Some("/r".as_ref()));
     assert!(!config.run.details);
+    let both = refused(ONE, &["--details", "--no-details"]);
+    assert!(both.contains("--no-details: contradicts `--details`"), "{both}");
     let text = format!("{ONE}results_dir: mine\ndetails: false\noutput: o.json\n");
     let config = load(&text, &[]).unwrap();
     assert_eq!(config.results_dir.as_deref(), Some("mine".as_ref()));

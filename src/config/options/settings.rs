@@ -247,7 +247,8 @@ fn read_key(path: &Path) -> Result<String, Reason> {
 pub(super) fn check_key(text: &str) -> Result<String, Reason> {
     let key = text.trim();
     if key.is_empty() {
-        return Err(Reason::new("the key is empty"));
+        return Err(Reason::new("the key is empty")
+            .hint("give a key, or none at all: unset the variable, or leave out the option"));
     }
     if key.len() >= HEADER_BYTES_MAX {
         return Err(Reason::new(format!(

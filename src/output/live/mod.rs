@@ -9,7 +9,7 @@ mod timings;
 use crate::output::numbers::{duration, grouped};
 use crate::report::{LiveFigures, LivePhase};
 use crate::units::format_duration;
-use crate::units::{Nanos, SECOND, millis};
+use crate::units::{Nanos, SECOND, millis, rate};
 use row::{Cell, Row, cell, plain};
 
 /// The width from which on two rows are shown side by side.
@@ -154,8 +154,14 @@ fn head(f: &LiveFigures) -> Row {
 
 /// Says what the load does now: `hold 500 users until 27s`.
 fn stage(f: &LiveFigures) -> String {
-    let (from, to) = (f.stage.from, f.stage.target);
-    let (target, until) = (users_of(to), whole_seconds(f.stage.ends_at));
+    let until = whole_seconds(f.stage.ends_at);
+    let (from, to, target) = match f.stage.rates {
+        Some([from, to]) => (from, to, format!("{} req/s", rate(to))),
+        None => {
+            let (from, to) = (f.stage.from, f.stage.target);
+            (f64::from(from), f64::from(to), users_of(to))
+        }
+    };
     match f.phase {
         LivePhase::Finishing => format!("load over, {} may finish", requests(f.in_flight)),
         LivePhase::Stopping => format!("stopping, {} may finish", requests(f.in_flight)),
@@ -214,7 +220,11 @@ fn users(f: &LiveFigures, narrow: bool) -> Row {
     } else {
         "waiting for an answer"
     };
-    let of = format!("{} of {}", grouped(f.vus_running), grouped(f.vus_planned));
+    let running = grouped(f.vus_running);
+    let of = match f.stage.rates {
+        Some(_) => format!("{running} of up to {}", grouped(u64::from(f.stage.target))),
+        None => format!("{running} of {}", grouped(f.vus_planned)),
+    };
     Row::new(
         "users",
         vec![

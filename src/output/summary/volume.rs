@@ -4,7 +4,7 @@ use super::page::Page;
 use crate::metrics::{Cause, FinishWord, Outcome};
 use crate::output::numbers::{grouped, success};
 use crate::result::{Ordered, RunResult, TokenSources, Totals};
-use crate::units::{elapsed, rate, time};
+use crate::units::{elapsed, percent, rate, time};
 
 pub(super) fn write(page: &mut Page, result: &RunResult, with_users: bool) {
     requests(page, &result.totals);
@@ -43,8 +43,14 @@ fn requests(page: &mut Page, t: &Totals) {
         }
     }
     if t.dropped_iterations > 0 {
-        let dropped = grouped(t.dropped_iterations);
-        page.prose("dropped", &format!("{dropped} iterations that no VU could take"));
+        let (dropped, due) = (t.dropped_iterations, t.requests + t.dropped_iterations);
+        let text = format!(
+            "{} of {} arrivals ({}), because all users were busy",
+            grouped(dropped),
+            grouped(due),
+            percent(dropped as f64 / due as f64)
+        );
+        page.prose("dropped", &text);
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Plateau {
 }
 
 /// The stage that an instant lies in, for the progress display.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StageAt {
     /// Index of the stage, from 0.
     pub index: usize,
@@ -87,6 +87,8 @@ pub struct StageAt {
     pub target: u32,
     /// Elapsed time at which it ends.
     pub ends_at: Nanos,
+    /// Planned arrivals per second at its beginning and at its end, of all shards, if requests arrive at a rate.
+    pub rates: Option<[f64; 2]>,
 }
 
 impl Executor {
@@ -247,12 +249,13 @@ impl Executor {
             from: self.vus_of_all(),
             target: self.vus_of_all(),
             ends_at: self.duration(),
+            rates: None,
         };
-        let Executor::RampingVus {
-            start_vus, stages, ..
-        } = self
-        else {
-            return whole;
+        let (start_vus, stages) = match self {
+            Executor::RampingVus {
+                start_vus, stages, ..
+            } => (start_vus, stages),
+            _ => return self.rate_stage_at(elapsed).unwrap_or(whole),
         };
         let mut found = whole;
         let (mut from, mut ends_at) = (*start_vus, 0);
@@ -264,6 +267,7 @@ impl Executor {
                 from: std::mem::replace(&mut from, stage.target),
                 target: stage.target,
                 ends_at,
+                rates: None,
             };
             if elapsed < ends_at {
                 break;
@@ -374,6 +378,7 @@ pub(super) mod tests {
             from: 4,
             target: 4,
             ends_at: MINUTE,
+            rates: None,
         };
         assert_eq!(executor.stage_at(5 * SECOND), whole);
         assert_eq!(executor.iterations_of_all(), Some(100));
@@ -406,6 +411,10 @@ pub(super) mod tests {
             "100/s for 1s, poisson arrivals, at most 10 users, drops what they cannot take"
         );
         assert_eq!(executor.mistakes(), []);
+        let stage = executor.stage_at(7 * SECOND);
+        assert_eq!((stage.index, stage.count, stage.ends_at), (1, 2, 10 * SECOND));
+        assert_eq!(stage.rates, Some([100.0, 5.0]));
+        assert_eq!(shorter.stage_at(0).rates, Some([100.0, 100.0]));
     }
 
     #[test]

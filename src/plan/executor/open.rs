@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::error::Reason;
 use crate::plan::arrivals::{Arrival, Arrivals, GAMMA_SHAPE, RateCurve};
-use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, STAGES_MAX, Shard, VUS_MAX, check_run_length};
+use crate::plan::{
+    DURATION_MAX, Executor, ITERATIONS_MAX, STAGES_MAX, Shard, StageAt, VUS_MAX, check_run_length,
+};
 use crate::units::{Nanos, Rate, duration_text};
 
 /// A stage of an open loop: the rate moves linearly within `duration` to `target`. A duration of 0 is a jump.
@@ -136,6 +138,42 @@ impl Executor {
             }
             _ => None,
         }
+    }
+
+    /// Returns the stage of an open loop that `elapsed` lies in; from the end on, the last one.
+    pub(super) fn rate_stage_at(&self, elapsed: Nanos) -> Option<StageAt> {
+        let vus = self.open_loop()?.max_vus;
+        let flat;
+        let (mut from, stages): (Rate, &[RateStage]) = match self {
+            Executor::ConstantArrivalRate { rate, duration, .. } => {
+                flat = [RateStage {
+                    duration: *duration,
+                    target: *rate,
+                }];
+                (*rate, &flat)
+            }
+            Executor::RampingArrivalRate {
+                start_rate, stages, ..
+            } => (*start_rate, stages),
+            _ => return None,
+        };
+        let (mut found, mut ends_at) = (None, 0);
+        for (index, stage) in stages.iter().enumerate() {
+            ends_at += stage.duration;
+            let begins = std::mem::replace(&mut from, stage.target);
+            found = Some(StageAt {
+                index,
+                count: stages.len(),
+                from: vus,
+                target: vus,
+                ends_at,
+                rates: Some([begins.per_second(), stage.target.per_second()]),
+            });
+            if elapsed < ends_at {
+                break;
+            }
+        }
+        found
     }
 
     /// Returns the arrivals that `core` of `cores` of this shard sends, if the executor has any.
