@@ -42,10 +42,15 @@ impl Tally {
             ThresholdMetric::Requests => ok + failed + interrupted,
             // One request is one iteration, unless it was interrupted.
             ThresholdMetric::Iterations => ok + failed,
-            // This metric does not concern requests.
-            ThresholdMetric::ServerRssGrowth => 0,
+            // These metrics do not concern requests.
+            ThresholdMetric::DroppedIterations | ThresholdMetric::ServerRssGrowth => 0,
         };
         self.base += ok + failed;
+    }
+
+    /// Adds what is counted outside of all series.
+    pub fn add_hits(&mut self, hits: u64) {
+        self.hits += hits;
     }
 
     fn merge_values(&mut self, id: MetricId, expected: Option<bool>, series: &SeriesTotals) {

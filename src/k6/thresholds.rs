@@ -235,9 +235,6 @@ fn advice(name: &str) -> Option<&'static str> {
             "a request is timed as `service_time`, `ttfb` and `connect`"
         }
         "vus" | "vus_max" | "data_sent" | "data_received" => "it is in the result, and no threshold's",
-        "dropped_iterations" => {
-            "it cannot be a threshold here; the summary and `totals.dropped_iterations` count them"
-        }
         "group_duration" => "there are no groups; `latency{request:NAME}` is one kind of request",
         "llm_ttfo" => "`ttft` is the first event with text, thoughts included",
         "sse_event" => "events are counted in the result, and no threshold's",

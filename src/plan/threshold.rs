@@ -25,6 +25,8 @@ pub enum ThresholdMetric {
     Timeouts,
     Requests,
     Iterations,
+    /// Arrivals at a rate that no user could take; they never became requests.
+    DroppedIterations,
     /// Growth of a managed server's memory, in KiB per minute; it does not concern requests.
     ServerRssGrowth,
 }
@@ -59,6 +61,7 @@ impl ThresholdMetric {
             ThresholdMetric::Timeouts,
             ThresholdMetric::Requests,
             ThresholdMetric::Iterations,
+            ThresholdMetric::DroppedIterations,
             ThresholdMetric::ServerRssGrowth,
         ];
         let outcomes = Outcome::ALL.into_iter().map(ThresholdMetric::Outcome);
@@ -76,6 +79,7 @@ impl ThresholdMetric {
             ThresholdMetric::Timeouts => "timeouts",
             ThresholdMetric::Requests => "requests",
             ThresholdMetric::Iterations => "iterations",
+            ThresholdMetric::DroppedIterations => "dropped_iterations",
             ThresholdMetric::ServerRssGrowth => "server_rss_growth",
         }
     }
@@ -97,7 +101,8 @@ impl ThresholdMetric {
             | ThresholdMetric::ConnectionErrors
             | ThresholdMetric::Timeouts
             | ThresholdMetric::Requests
-            | ThresholdMetric::Iterations => MetricKind::Counter,
+            | ThresholdMetric::Iterations
+            | ThresholdMetric::DroppedIterations => MetricKind::Counter,
         }
     }
 
@@ -106,6 +111,10 @@ impl ThresholdMetric {
         let name = self.name();
         if self.kind() == MetricKind::Gauge && !selector.is_empty() {
             let what = format!("`{name}` is a figure of the server, not of requests, so it has no tags");
+            return Err(Reason::new(what));
+        }
+        if self == ThresholdMetric::DroppedIterations && !selector.is_empty() {
+            let what = format!("`{name}` are arrivals that never became requests, so they have no tags");
             return Err(Reason::new(what));
         }
         match self {

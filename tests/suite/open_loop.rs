@@ -28,6 +28,21 @@ fn totals(document: &Value, key: &str) -> u64 {
     document["totals"][key].as_u64().unwrap()
 }
 
+#[test]
+fn dropped_arrivals_can_fail_a_threshold() {
+    let slow = MockOptions {
+        ttft: 10 * MINUTE,
+        ..mock_options()
+    };
+    let shape = format!("{CONSTANT}max_vus: 5\n");
+    for (limit, exit) in [("count<95", 99), ("count<96", 115)] {
+        let threshold = format!("dropped_iterations: {limit}");
+        let options = ["--graceful-stop", "0s", "--threshold", &threshold];
+        let (document, _) = run(&shape, &options, slow.clone(), exit);
+        assert_eq!(document["thresholds"][0]["observed"], 95.0, "{limit}");
+    }
+}
+
 const CONSTANT: &str = "executor: constant-arrival-rate\nrate: 100\nduration: 1s\n";
 
 #[test]
