@@ -219,7 +219,7 @@ impl fmt::Display for Mistake {
 }
 
 /// Everything that was found wrong: at least one mistake, in the order of the lines. Unless another exit code is
-/// given, it ends the program with [`ExitCode::Config`](crate::error::ExitCode::Config).
+/// given, it ends the program with [`ExitCode::Config`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(Vec<Mistake>);
 
