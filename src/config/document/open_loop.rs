@@ -1,9 +1,8 @@
 //! The keys of an open loop: rates, their pattern, and the users who take what arrives.
 
 use crate::config::document::reader::{Fields, Reader};
-use crate::plan::{
-    Arrival, DURATION_MAX, Executor, OpenLoop, RateStage, STAGES_MAX, VUS_MAX, WhenFull, parse_arrival,
-};
+use crate::config::document::shape::read_stage_list;
+use crate::plan::{Arrival, DURATION_MAX, Executor, OpenLoop, RateStage, VUS_MAX, WhenFull, parse_arrival};
 use crate::units::{MILLISECOND, Nanos, Rate, SECOND, parse_rate};
 
 /// The most requests in flight where the document sets no limit.
@@ -74,30 +73,13 @@ fn read_rate(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, unit: Nano
 }
 
 fn read_rate_stages(reader: &mut Reader<'_>, fields: &Fields<'_>, unit: Nanos) -> Vec<RateStage> {
-    let harmless = vec![RateStage {
-        duration: SECOND,
-        target: Rate::per_second_of(1.0),
-    }];
-    let Some(items) = reader.list(fields, "stages", STAGES_MAX) else {
-        return harmless;
-    };
-    let mut stages = Vec::with_capacity(items.len());
-    for (i, item) in items.iter().enumerate() {
-        let path = format!("stages[{i}].");
-        let keys = ["duration", "target"];
-        let Some(stage) = reader.mapping(&path, &format!("stages[{i}]"), item, &keys) else {
-            continue;
-        };
-        reader.required(&stage, "duration", "add the length of the stage");
-        reader.required(&stage, "target", "add the rate at the end of the stage");
-        let duration = reader.duration(&stage, "duration", 0..=DURATION_MAX);
-        let target = read_rate(reader, &stage, "target", unit);
-        if let (Some(duration), Some(target)) = (duration, target) {
-            stages.push(RateStage { duration, target });
-        }
-    }
-    match stages.len() < items.len() {
-        true => harmless,
-        false => stages,
-    }
+    let hint = "add the rate at the end of the stage";
+    let target = |reader: &mut Reader<'_>, stage: &Fields<'_>| read_rate(reader, stage, "target", unit);
+    let stages = read_stage_list(reader, fields, hint, target);
+    let stages = stages
+        .unwrap_or_else(|| vec![(SECOND, Rate::per_second_of(1.0))])
+        .into_iter();
+    stages
+        .map(|(duration, target)| RateStage { duration, target })
+        .collect()
 }

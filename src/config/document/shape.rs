@@ -6,7 +6,7 @@ use crate::config::document::workload::{makes_the_shape, workload_shape};
 use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT};
 use crate::error::Reason;
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, STAGES_MAX, Stage, VUS_MAX};
-use crate::units::{MILLISECOND, SECOND};
+use crate::units::{MILLISECOND, Nanos, SECOND};
 
 /// The keys that make a shape.
 const KEYS: [&str; 16] = [
@@ -144,13 +144,24 @@ fn check_shape_keys(reader: &mut Reader<'_>, fields: &Fields<'_>, shape: (&str, 
 }
 
 fn read_stages(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Stage> {
-    let harmless = vec![Stage {
-        duration: SECOND,
-        target: 1,
-    }];
-    let Some(items) = reader.list(fields, "stages", STAGES_MAX) else {
-        return harmless;
-    };
+    let hint = "add the number of VUs at the end of the stage";
+    let target = |reader: &mut Reader<'_>, stage: &Fields<'_>| reader.count(stage, "target", 0..=VUS_MAX);
+    let stages = read_stage_list(reader, fields, hint, target).unwrap_or_else(|| vec![(SECOND, 1)]);
+    let stages = stages.into_iter();
+    stages
+        .map(|(duration, target)| Stage { duration, target })
+        .collect()
+}
+
+/// Reads the duration and the target of each stage. `None` if one is wrong, because the remaining stages could look
+/// like a run that is too short or empty.
+pub(super) fn read_stage_list<T>(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    hint_for_target: &str,
+    read_target: impl Fn(&mut Reader<'_>, &Fields<'_>) -> Option<T>,
+) -> Option<Vec<(Nanos, T)>> {
+    let items = reader.list(fields, "stages", STAGES_MAX)?;
     let mut stages = Vec::with_capacity(items.len());
     for (i, item) in items.iter().enumerate() {
         let path = format!("stages[{i}].");
@@ -159,17 +170,10 @@ fn read_stages(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Stage> {
             continue;
         };
         reader.required(&stage, "duration", "add the length of the stage");
-        reader.required(&stage, "target", "add the number of VUs at the end of the stage");
+        reader.required(&stage, "target", hint_for_target);
         let duration = reader.duration(&stage, "duration", 0..=DURATION_MAX);
-        let target = reader.count(&stage, "target", 0..=VUS_MAX);
-        if let (Some(duration), Some(target)) = (duration, target) {
-            stages.push(Stage { duration, target });
-        }
+        let target = read_target(reader, &stage);
+        stages.extend(duration.zip(target));
     }
-    // The remaining stages could look like a run that is too short or empty.
-    if stages.len() < items.len() {
-        harmless
-    } else {
-        stages
-    }
+    (stages.len() == items.len()).then_some(stages)
 }

@@ -79,21 +79,23 @@ fn check_shared(iterations: u64, vus: u32) -> Result<(), Reason> {
     Err(Reason::new(what).hint("each VU needs at least one: use fewer VUs or more iterations"))
 }
 
-fn stage_mistakes(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
+/// Returns what is wrong with the number of stages or with their length together.
+pub(super) fn length_mistakes(durations: impl ExactSizeIterator<Item = Nanos>) -> Vec<Reason> {
     let mut wrong = Vec::new();
-    if stages.is_empty() || stages.len() > STAGES_MAX {
-        let what = format!(
-            "{} stages are outside the limits, 1 to {STAGES_MAX}",
-            stages.len()
-        );
+    let count = durations.len();
+    if count == 0 || count > STAGES_MAX {
+        let what = format!("{count} stages are outside the limits, 1 to {STAGES_MAX}");
         wrong.push(Reason::new(what));
     }
-    let total = stages
-        .iter()
-        .fold(0 as Nanos, |sum, stage| sum.saturating_add(stage.duration));
+    let total = durations.fold(0 as Nanos, Nanos::saturating_add);
     if total > DURATION_MAX {
         wrong.extend(check_run_length("a run", total).err());
     }
+    wrong
+}
+
+fn stage_mistakes(start_vus: u32, stages: &[Stage]) -> Vec<Reason> {
+    let mut wrong = length_mistakes(stages.iter().map(|stage| stage.duration));
     let (mut from, mut steps) = (start_vus, 0u64);
     for stage in stages {
         steps += u64::from(stage.target.abs_diff(from));

@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
+use super::limits::length_mistakes;
 use crate::error::Reason;
 use crate::plan::arrivals::{Arrival, Arrivals, GAMMA_SHAPE, RateCurve};
-use crate::plan::{
-    DURATION_MAX, Executor, ITERATIONS_MAX, STAGES_MAX, Shard, StageAt, VUS_MAX, check_run_length,
-};
+use crate::plan::{Executor, ITERATIONS_MAX, Shard, StageAt, VUS_MAX};
 use crate::units::{Nanos, Rate, duration_text};
 
 /// A stage of an open loop: the rate moves linearly within `duration` to `target`. A duration of 0 is a jump.
@@ -196,20 +195,7 @@ impl Executor {
 
 /// Returns what is wrong with the rates of a ramp.
 pub(super) fn rate_stage_mistakes(start_rate: Rate, stages: &[RateStage]) -> Vec<Reason> {
-    let mut wrong = Vec::new();
-    if stages.is_empty() || stages.len() > STAGES_MAX {
-        let what = format!(
-            "{} stages are outside the limits, 1 to {STAGES_MAX}",
-            stages.len()
-        );
-        wrong.push(Reason::new(what));
-    }
-    let total = stages
-        .iter()
-        .fold(0 as Nanos, |sum, stage| sum.saturating_add(stage.duration));
-    if total > DURATION_MAX {
-        wrong.extend(check_run_length("a run", total).err());
-    }
+    let mut wrong = length_mistakes(stages.iter().map(|stage| stage.duration));
     if start_rate.is_zero() && stages.iter().all(|stage| stage.target.is_zero()) {
         wrong.push(Reason::new("no request ever arrives").hint("set a stage's target above 0"));
     }

@@ -1,9 +1,9 @@
 //! Writes an executor as text: for people, and as in a document.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use crate::plan::{Executor, OpenLoop, RateStage, Stage, WhenFull};
-use crate::units::format_duration;
+use crate::plan::{Executor, OpenLoop, WhenFull};
+use crate::units::{Nanos, format_duration};
 
 impl Executor {
     /// Describes the load to people: `20 users from the start, for 10m`.
@@ -15,18 +15,8 @@ impl Executor {
             Executor::RampingVus {
                 start_vus, stages, ..
             } => {
-                let mut from = *start_vus;
-                let mut stage = |stage: &Stage| {
-                    let duration = format_duration(stage.duration);
-                    let text = match stage.target == from {
-                        true => format!("{from} for {duration}"),
-                        false => format!("to {} in {duration}", stage.target),
-                    };
-                    from = stage.target;
-                    text
-                };
-                let stages: Vec<String> = stages.iter().map(&mut stage).collect();
-                format!("{start_vus} users, {}", stages.join(", "))
+                let stages = stages.iter().map(|stage| (stage.duration, stage.target));
+                format!("{start_vus} users, {}", stages_in_words(*start_vus, stages))
             }
             Executor::PerVuIterations { vus, iterations, .. } => {
                 format!("{vus} users, {iterations} requests each")
@@ -42,18 +32,9 @@ impl Executor {
                 stages,
                 open,
             } => {
-                let mut from = *start_rate;
-                let stage = |stage: &RateStage| {
-                    let duration = format_duration(stage.duration);
-                    let text = match stage.target == from {
-                        true => format!("{from} for {duration}"),
-                        false => format!("to {} in {duration}", stage.target),
-                    };
-                    from = stage.target;
-                    text
-                };
-                let stages: Vec<String> = stages.iter().map(stage).collect();
-                format!("{start_rate}, {}, {}", stages.join(", "), open.in_words())
+                let stages = stages.iter().map(|stage| (stage.duration, stage.target));
+                let stages = stages_in_words(*start_rate, stages);
+                format!("{start_rate}, {stages}, {}", open.in_words())
             }
         }
     }
@@ -73,10 +54,10 @@ impl Executor {
                 graceful_ramp_down,
             } => {
                 let _ = writeln!(out, "start_vus: {start_vus}\nstages:");
-                for stage in stages {
-                    let (duration, target) = (text(stage.duration), stage.target);
-                    let _ = writeln!(out, "  - {{ duration: {duration}, target: {target} }}");
-                }
+                write_stages(
+                    &mut out,
+                    stages.iter().map(|stage| (stage.duration, stage.target)),
+                );
                 writeln!(out, "graceful_ramp_down: {}", text(*graceful_ramp_down))
             }
             Executor::PerVuIterations {
@@ -106,14 +87,37 @@ impl Executor {
                 open,
             } => {
                 let _ = writeln!(out, "start_rate: {start_rate}\nstages:");
-                for stage in stages {
-                    let (duration, target) = (text(stage.duration), stage.target);
-                    let _ = writeln!(out, "  - {{ duration: {duration}, target: {target} }}");
-                }
+                write_stages(
+                    &mut out,
+                    stages.iter().map(|stage| (stage.duration, stage.target)),
+                );
                 writeln!(out, "{}", open.as_profile())
             }
         };
         out
+    }
+}
+
+/// Describes stages, each with its duration and its target, after a start at `from`: `to 50 in 30s, 50 for 2m`.
+fn stages_in_words<T: PartialEq + Display>(mut from: T, stages: impl Iterator<Item = (Nanos, T)>) -> String {
+    let in_words = stages.map(|(duration, target)| {
+        let duration = format_duration(duration);
+        let text = match target == from {
+            true => format!("{from} for {duration}"),
+            false => format!("to {target} in {duration}"),
+        };
+        from = target;
+        text
+    });
+    in_words.collect::<Vec<String>>().join(", ")
+}
+
+/// Writes stages as the items of the key `stages`.
+fn write_stages<T: Display>(out: &mut String, stages: impl Iterator<Item = (Nanos, T)>) {
+    for (duration, target) in stages {
+        let duration = format_duration(duration);
+        // Writing to a string does not fail.
+        let _ = writeln!(out, "  - {{ duration: {duration}, target: {target} }}");
     }
 }
 
