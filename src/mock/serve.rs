@@ -229,6 +229,9 @@ impl Connection<'_> {
                     None => t.ttft.record(now.saturating_sub(arrived)),
                     Some(last) => t.gap.record(now - last),
                 };
+                if ends {
+                    t.latency.record(now.saturating_sub(arrived));
+                }
                 t.late.record(now.saturating_sub(due));
             });
             writes.record(count, now);

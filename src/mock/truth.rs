@@ -27,6 +27,8 @@ pub struct Truth {
     pub ttft: Distribution,
     /// Time between the sends of consecutive writes of one stream.
     pub gap: Distribution,
+    /// Time from the request's arrival to the send of the last token, of streams that were sent whole.
+    pub latency: Distribution,
     /// Delay of writes against their timeline.
     pub late: Distribution,
 }
@@ -49,6 +51,7 @@ impl Truth {
             faults,
             ttft,
             gap,
+            latency,
             late,
         } = other;
         self.requests += requests;
@@ -64,6 +67,7 @@ impl Truth {
         }
         self.ttft.merge(ttft);
         self.gap.merge(gap);
+        self.latency.merge(latency);
         self.late.merge(late);
     }
 
@@ -80,6 +84,7 @@ impl Truth {
             "faults": self.faults,
             "ttft_ms": summary(&self.ttft),
             "gap_ms": summary(&self.gap),
+            "latency_ms": summary(&self.latency),
             "late_ms": summary(&self.late),
         })
     }

@@ -49,6 +49,8 @@ fn every_fault_becomes_its_own_outcome_in_exact_counts() {
     let stats = get_json(mock.address, "/mock/stats");
     assert_eq!(stats["requests"], 1_000);
     assert_eq!(stats["ok"], total.ok());
+    // Only an answer that was sent whole has a latency of its own.
+    assert_eq!(stats["latency_ms"]["count"], total.ok());
 }
 
 #[test]

@@ -5,33 +5,71 @@ use crate::units::decimal;
 
 /// The most stages that a hint shows; it is one line.
 const STAGES_SHOWN: usize = 12;
-const FORM: &str = "`executor: ramping-vus` with `stages`";
 
-/// One straight line to `target` users. `None`: it takes as long as the load.
+/// What a profile says the number of, and so the executor that does the same.
+#[derive(Clone, Copy, PartialEq)]
+enum Unit {
+    Users,
+    RequestsPerSecond,
+}
+
+impl Unit {
+    /// Returns how the keys of this unit end: `target_users`, `target_rps`.
+    fn suffix(self) -> &'static str {
+        match self {
+            Unit::Users => "users",
+            Unit::RequestsPerSecond => "rps",
+        }
+    }
+
+    fn form(self) -> &'static str {
+        match self {
+            Unit::Users => "`executor: ramping-vus` with `stages`",
+            Unit::RequestsPerSecond => "`executor: ramping-arrival-rate` with `stages`",
+        }
+    }
+}
+
+/// One straight line to `target`. `None`: it takes as long as the load.
 #[derive(Clone, Copy)]
 struct Part {
     seconds: Option<f64>,
-    target: u32,
+    target: f64,
 }
 
 /// Says how the load of a `load_profile` is written here.
 pub fn in_stages<'t>(profile: &'t Node<'t>) -> String {
     let segments = items(profile, "segments");
     let all = || std::iter::once(profile).chain(segments);
-    let rates = ["target_rps", "start_rps", "base_rps", "min_rps"];
-    if all().any(|segment| rates.iter().any(|key| member(segment, key).is_some())) {
-        return format!(
-            "{FORM} says how many users there are and when; a rate of requests cannot be asked for"
-        );
-    }
+    let names = ["target", "start", "end", "base", "peak", "min", "max"];
+    let has = |unit: Unit| {
+        let keys = names.map(|name| format!("{name}_{}", unit.suffix()));
+        all().any(|segment| keys.iter().any(|key| member(segment, key).is_some()))
+    };
+    let unit = match (has(Unit::Users), has(Unit::RequestsPerSecond)) {
+        (true, true) => {
+            return format!(
+                "a load here has either users or rates: {}, or {}",
+                Unit::Users.form(),
+                Unit::RequestsPerSecond.form()
+            );
+        }
+        (false, true) => Unit::RequestsPerSecond,
+        (_, false) => Unit::Users,
+    };
     let alone = std::slice::from_ref(profile);
     let segments = if segments.is_empty() { alone } else { segments };
-    let parts: Option<Vec<Vec<Part>>> = segments.iter().map(parts_of).collect();
-    match parts {
-        Some(parts) => format!("{FORM} does the same: `stages: [{}]`", text(&parts.concat())),
-        None => format!(
-            "{FORM} does the same: a list of `{{duration: 30s, target: 40}}`, each a straight line to `target` users; \
+    let parts: Option<Vec<Vec<Part>>> = segments.iter().map(|segment| parts_of(segment, unit)).collect();
+    let form = unit.form();
+    match (parts, unit) {
+        (Some(parts), _) => format!("{form} does the same: `stages: [{}]`", text(&parts.concat())),
+        (None, Unit::Users) => format!(
+            "{form} does the same: a list of `{{duration: 30s, target: 40}}`, each a straight line to `target` users; \
              `duration: 0s` jumps"
+        ),
+        (None, Unit::RequestsPerSecond) => format!(
+            "{form} does the same: a list of `{{duration: 30s, target: 40}}`, each a straight line to `target` requests \
+             per second; `duration: 0s` jumps"
         ),
     }
 }
@@ -41,7 +79,7 @@ fn text(parts: &[Part]) -> String {
         let duration = part
             .seconds
             .map_or("TIME".to_owned(), |s| format!("{}s", decimal(s)));
-        format!("{{duration: {duration}, target: {}}}", part.target)
+        format!("{{duration: {duration}, target: {}}}", decimal(part.target))
     });
     let mut shown: Vec<String> = shown.collect();
     if parts.len() > STAGES_SHOWN {
@@ -51,12 +89,18 @@ fn text(parts: &[Part]) -> String {
 }
 
 /// Returns the stages of a segment; `None` if its kind is unknown or a figure is missing.
-fn parts_of<'t>(segment: &'t Node<'t>) -> Option<Vec<Part>> {
+fn parts_of<'t>(segment: &'t Node<'t>, unit: Unit) -> Option<Vec<Part>> {
     let seconds = |key: &str| {
         let number = member(segment, key)?.parse::<f64>().ok();
         number.filter(|seconds| (0.0..=1e6).contains(seconds))
     };
-    let users = |key: &str| member(segment, key)?.parse::<u32>().ok();
+    let level = |name: &str| {
+        let number = member(segment, &format!("{name}_{}", unit.suffix()))?;
+        match unit {
+            Unit::Users => number.parse::<u32>().ok().map(f64::from),
+            Unit::RequestsPerSecond => number.parse().ok().filter(|rate| (0.0..=1e6).contains(rate)),
+        }
+    };
     let whole = seconds("duration_seconds");
     let line = |seconds, target| Part { seconds, target };
     let jump = |target| line(Some(0.0), target);
@@ -64,14 +108,14 @@ fn parts_of<'t>(segment: &'t Node<'t>) -> Option<Vec<Part>> {
     Some(
         match member(segment, "kind").or_else(|| member(segment, "type"))? {
             "constant" => {
-                let target = users("target_users")?;
+                let target = level("target")?;
                 vec![jump(target), line(whole, target)]
             }
-            "ramp" | "cooldown" => vec![jump(users("start_users")?), line(whole, users("end_users")?)],
+            "ramp" | "cooldown" => vec![jump(level("start")?), line(whole, level("end")?)],
             "burst" => {
                 let (every, long) = (seconds("every_seconds")?, seconds("burst_duration_seconds")?);
                 let rest = (every - long).max(0.0);
-                let period = [hold(long, users("peak_users")?), hold(rest, users("base_users")?)].concat();
+                let period = [hold(long, level("peak")?), hold(rest, level("base")?)].concat();
                 repeated(&period, whole)
             }
             "spike" => {
@@ -79,14 +123,14 @@ fn parts_of<'t>(segment: &'t Node<'t>) -> Option<Vec<Part>> {
                     seconds("start_at_seconds").unwrap_or(0.0),
                     seconds("hold_seconds")?,
                 );
-                let (base, peak) = (users("base_users")?, users("peak_users")?);
+                let (base, peak) = (level("base")?, level("peak")?);
                 let after = whole.map(|whole| (whole - before - long).max(0.0));
                 let spike = [hold(before, base), hold(long, peak)].concat();
                 [spike, vec![jump(base), line(after, base)]].concat()
             }
             "wave" => {
                 let period = seconds("period_seconds")?;
-                let (min, max) = (users("min_users")?, users("max_users")?);
+                let (min, max) = (level("min")?, level("max")?);
                 match member(segment, "shape") {
                     Some("sawtooth") => repeated(&[jump(min), line(Some(period), max)], whole),
                     // A sine is close to its straight lines.
@@ -169,13 +213,29 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_of_rates_becomes_stages_of_rates() {
+        let cases = [
+            ("{type: constant, target_rps: 2.5}", "0s,2.5, TIME,2.5"),
+            (
+                "{type: composite, segments: [{kind: ramp, duration_seconds: 60, start_rps: 1, end_rps: 20}, \
+                 {kind: constant, duration_seconds: 5, target_rps: 3}]}",
+                "0s,1, 60s,20, 0s,3, 5s,3",
+            ),
+        ];
+        for (profile, expected) in cases {
+            let hint = hint(profile);
+            assert!(hint.starts_with("`executor: ramping-arrival-rate`"), "{hint}");
+            assert_eq!(stages(profile), expected, "{profile}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_told_is_answered_with_the_form() {
-        assert!(
-            hint("{type: spike, base_rps: 2, peak_rps: 20}")
-                .contains("a rate of requests cannot be asked for")
-        );
-        let inner = "{type: composite, segments: [{kind: constant, duration_seconds: 5, target_rps: 3}]}";
-        assert!(hint(inner).contains("a rate of requests cannot be asked for"));
+        let mixed = "{type: composite, segments: [{kind: constant, duration_seconds: 5, target_rps: 3}, \
+                     {kind: constant, duration_seconds: 5, target_users: 3}]}";
+        assert!(hint(mixed).contains("either users or rates"), "{}", hint(mixed));
+        let open = hint("{type: spike, base_rps: 2, peak_rps: 20}");
+        assert!(open.contains("to `target` requests per second"), "{open}");
         for profile in [
             "{type: burst, base_users: 2}",
             "{type: tide}",

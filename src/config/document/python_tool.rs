@@ -71,13 +71,14 @@ pub fn answer<'t>(path: &str, key: &str, value: &'t Node<'t>) -> Option<Answer> 
         ),
         ("workload.", "mode") if is(&["closed_loop"]) => Some(Answer::Harmless),
         ("workload.", "mode") => refused(
-            "asks for a load that is not supported here",
-            "each user asks again when its answer is there (`closed_loop`); `users` or `stages` say how many"
+            "has another form here",
+            "write `executor: constant-arrival-rate` with `rate: 5/s` and `duration: 60s` in place of `users` and \
+             `duration_seconds`; `arrival: poisson` draws the gaps, `max_vus` limits the requests in flight"
                 .to_owned(),
         ),
         ("workload.", "max_in_flight") if is(&["0"]) => Some(Answer::Harmless),
         ("workload.", "max_in_flight") => Some(Answer::NotCarried(
-            "each user has one request in flight, so `users` is the limit",
+            "each user has one request in flight, so `users` is the limit; that of a load at a rate is `max_vus`",
         )),
         ("prompts.", "strategy") if is(&["uniform"]) => Some(Answer::Harmless),
         ("prompts.", "stages" | "ramp") if is(&[]) => Some(Answer::Harmless),

@@ -236,10 +236,11 @@ fn keys_that_ask_for_another_load_are_answered_with_what_does_the_same() {
         ),
         (
             "load_profile: {type: spike, base_rps: 2, peak_rps: 20}\n",
-            "a rate of requests cannot be asked for",
+            "`executor: ramping-arrival-rate` with `stages`",
         ),
         ("load_profile: ramp\n", "`executor: ramping-vus` with `stages`"),
-        ("  mode: open_loop\n", "`users` or `stages` say how many"),
+        ("  mode: open_loop\n", "write `executor: constant-arrival-rate`"),
+        ("  mode: hybrid\n", "`max_vus` limits the requests in flight"),
         ("prompts: {strategy: staged}\n", "`prompt_tokens: 256-2048`"),
         (
             "prompts: {stages: [{tokens: 5, duration_seconds: 3}]}\n",
