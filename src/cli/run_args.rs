@@ -7,11 +7,11 @@ use crate::cli::{DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, Stage
 use crate::host::CpuList;
 use crate::plan::{
     Arrival, CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN,
-    THINK_TIME_MAX, TIME_SCALE, VUS_MAX, parse_arrival,
+    THINK_TIME_MAX, TIME_SCALE, VUS_MAX, read_arrival,
 };
 use crate::units::Nanos;
 use crate::units::Span;
-use crate::units::{MILLISECOND, Rate, Secret, parse_rate};
+use crate::units::{MILLISECOND, Rate, Secret, read_rate};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -135,12 +135,12 @@ pub struct RunArgs {
 
     /// Send requests at this rate, whether or not earlier ones have been answered: 50, 20/s, 300/m (for --duration, or
     /// the profile's time)
-    #[arg(long, env = "LLMLOAD_RATE", hide_env = true, value_name = "RATE", value_parser = parse_rate, help_heading = LOAD)]
+    #[arg(long, env = "LLMLOAD_RATE", hide_env = true, value_name = "RATE", value_parser = read_rate, help_heading = LOAD)]
     pub rate: Option<Rate>,
 
     /// Pattern of arrivals at a rate: constant, uniform, poisson, or gamma:SHAPE (the burstiness of `vllm bench serve`)
     /// [document's, or constant]
-    #[arg(long, env = "LLMLOAD_ARRIVAL", hide_env = true, value_name = "PATTERN", value_parser = parse_arrival, help_heading = LOAD)]
+    #[arg(long, env = "LLMLOAD_ARRIVAL", hide_env = true, value_name = "PATTERN", value_parser = read_arrival, help_heading = LOAD)]
     pub arrival: Option<Arrival>,
 
     /// Most requests in flight at a rate [document's, or 10000]

@@ -78,6 +78,11 @@ impl ValueError {
         reason
     }
 
+    pub fn into_reason(self) -> Reason {
+        let (ValueError::Unreadable(reason) | ValueError::Refused(reason)) = self;
+        reason
+    }
+
     pub fn exit(&self) -> ExitCode {
         match self {
             ValueError::Unreadable(_) => ExitCode::Usage,

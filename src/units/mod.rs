@@ -20,7 +20,7 @@ pub use figures::{
 pub use limits::{above, below, within};
 pub use masks::{Cut, Masks};
 pub use path::optional_path_text;
-pub use rate::{RATE_MAX, Rate, parse_rate};
+pub use rate::{RATE_MAX, Rate, parse_rate, parse_rate_per, read_rate};
 pub use secret::{Secret, redact};
 pub use span::Span;
 

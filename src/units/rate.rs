@@ -2,8 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::error::{Reason, quoted};
-use crate::units::{MINUTE, Nanos, SECOND, decimal, format_duration, parse_duration};
+use crate::error::{Reason, ValueError, quoted};
+use crate::units::{MINUTE, Nanos, SECOND, decimal, format_duration, parse_long_duration};
 
 /// The units of time that may stand alone after the slash.
 const UNITS: [(&str, Nanos); 3] = [("s", SECOND), ("m", MINUTE), ("h", 60 * MINUTE)];
@@ -65,28 +65,73 @@ impl Serialize for Rate {
     }
 }
 
+const FORMS: &str = "write `50` or `50/s` for 50 per second, `300/m`, `1/10s`";
+
 /// Reads a rate: a number, and after a slash the length of time that it is for; a second, if there is none.
 pub fn parse_rate(text: &str) -> Result<Rate, Reason> {
-    let wrong = |what: &str| {
-        Reason::new(format!("{} is not a rate: {what}", quoted(text)))
-            .hint("write `50` or `50/s` for 50 per second, `300/m`, `1/10s`")
+    parse_rate_per(text, SECOND)
+}
+
+/// Reads a rate that is per `unit` if it does not say per what.
+pub fn parse_rate_per(text: &str, unit: Nanos) -> Result<Rate, Reason> {
+    read_rate_per(text, unit).map_err(ValueError::into_reason)
+}
+
+/// Reads a rate of the command line, where a wrong form and a number beyond the limits are told apart.
+pub fn read_rate(text: &str) -> Result<Rate, ValueError> {
+    read_rate_per(text, SECOND)
+}
+
+fn read_rate_per(text: &str, unit: Nanos) -> Result<Rate, ValueError> {
+    let unreadable = |what: &str| {
+        let what = format!("{} is not a rate: {what}", quoted(text));
+        ValueError::Unreadable(Reason::new(what).hint(FORMS))
+    };
+    let refused = |what: &str| {
+        let hint = format!("write a rate from 0 to {RATE_MAX} per second, such as `50`, `300/m`, `1/10s`");
+        ValueError::Refused(Reason::new(format!("{} is {what}", quoted(text))).hint(hint))
     };
     let (count, per) = match text.split_once('/') {
-        None => (text, SECOND),
-        Some((count, per)) => match UNITS.iter().find(|(unit, _)| *unit == per.trim()) {
-            Some((_, length)) => (count, *length),
-            None => (
-                count,
-                parse_duration(per.trim()).map_err(|_| wrong("after the slash comes a time"))?,
-            ),
-        },
+        None => (text, Ok(unit)),
+        Some((count, per)) => (count, read_per(per.trim())),
     };
-    let is_plain = count.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let number = count.trim().parse::<f64>().ok().filter(|_| is_plain);
-    let Some(number) = number else {
-        return Err(wrong("it needs a number that is not negative"));
+    let unsigned = count.trim().strip_prefix(['-', '+']).unwrap_or(count.trim());
+    let is_plain = unsigned.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let number = unsigned.parse::<f64>().ok().filter(|_| is_plain);
+    let number = number.ok_or_else(|| unreadable("it begins with no number"))?;
+    let per = per.map_err(|what| match what {
+        Unfit::Unreadable => unreadable("after the slash comes a time"),
+        Unfit::NotPositive => refused("per no time: what follows the slash is not above 0"),
+        Unfit::TooLong => refused("per a time that is longer than the limit of 584 years"),
+    })?;
+    if count.trim().starts_with('-') && number > 0.0 {
+        return Err(refused("below the minimum of 0"));
+    }
+    Rate::new(number, per).ok_or_else(|| refused(&format!("above the limit of {RATE_MAX} per second")))
+}
+
+/// Why what follows the slash is not a length of time.
+enum Unfit {
+    Unreadable,
+    NotPositive,
+    TooLong,
+}
+
+fn read_per(text: &str) -> Result<Nanos, Unfit> {
+    if let Some((_, length)) = UNITS.iter().find(|(unit, _)| *unit == text) {
+        return Ok(*length);
+    }
+    let (unsigned, is_negative) = match text.strip_prefix('-') {
+        Some(rest) => (rest, true),
+        None => (text, false),
     };
-    Rate::new(number, per).ok_or_else(|| wrong(&format!("it is not within 0 to {RATE_MAX} per second")))
+    match parse_long_duration(unsigned) {
+        Err(_) => Err(Unfit::Unreadable),
+        Ok(Some(0)) => Err(Unfit::NotPositive),
+        Ok(_) if is_negative => Err(Unfit::NotPositive),
+        Ok(None) => Err(Unfit::TooLong),
+        Ok(Some(length)) => Ok(length),
+    }
 }
 
 #[cfg(test)]
@@ -114,19 +159,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_rate_says_what_is_wrong() {
+    fn a_wrong_form_is_told_from_a_number_beyond_the_limits() {
+        let form = |text: &str| match read_rate(text) {
+            Err(ValueError::Unreadable(reason)) => reason.what,
+            other => panic!("{text}: {other:?}"),
+        };
+        for text in ["", "-", "1e3", "nan", "inf", "x", "/s", "5-"] {
+            assert!(form(text).ends_with("it begins with no number"), "{text}");
+        }
+        for text in ["5/", "5/x", "5/1y", "5//s"] {
+            assert!(form(text).ends_with("after the slash comes a time"), "{text}");
+        }
         for (text, what) in [
-            ("", "it needs a number"),
-            ("-5", "it needs a number"),
-            ("1e3", "it needs a number"),
-            ("nan", "it needs a number"),
-            ("5/", "after the slash"),
-            ("5/x", "after the slash"),
-            ("5/0s", "it is not within 0 to 1000000 per second"),
-            ("1000001", "it is not within 0 to 1000000 per second"),
+            ("-5", "`-5` is below the minimum of 0"),
+            ("-0.5/m", "`-0.5/m` is below the minimum of 0"),
+            (
+                "5/0s",
+                "`5/0s` is per no time: what follows the slash is not above 0",
+            ),
+            (
+                "5/-1s",
+                "`5/-1s` is per no time: what follows the slash is not above 0",
+            ),
+            ("1000001", "`1000001` is above the limit of 1000000 per second"),
+            ("2/1ns", "`2/1ns` is above the limit of 1000000 per second"),
         ] {
-            let reason = parse_rate(text).unwrap_err();
-            assert!(reason.what.contains(what), "{text}: {}", reason.what);
+            match read_rate(text) {
+                Err(ValueError::Refused(reason)) => assert_eq!(reason.what, what),
+                other => panic!("{text}: {other:?}"),
+            }
+            assert_eq!(parse_rate(text).unwrap_err().what, what);
         }
     }
 

@@ -32,7 +32,7 @@ fn refused(words: &[&str], variable: Option<(&str, &str)>, code: i32) -> String 
 }
 
 /// Options of a run with a wrong value, the exit code, and what has to be named.
-const VALUES: [(&str, &str, i32, &str); 44] = [
+const VALUES: [(&str, &str, i32, &str); 58] = [
     ("--vus", "abc", 2, "`abc` is not a whole number"),
     ("--vus", "1.5", 2, "`1.5` is not a whole number"),
     ("--vus", "0", 104, "`0` is below the minimum of 1"),
@@ -75,6 +75,40 @@ const VALUES: [(&str, &str, i32, &str); 44] = [
     ("--warmup", "25h", 104, "`25h` is longer than the limit of 24h"),
     ("--stages", "10s", 2, "`10s` is not a stage"),
     ("--stages", "10s:100001", 104, "more VUs than the limit of 100000"),
+    ("--stages", "10s:x/s", 2, "`x/s` is not a rate"),
+    (
+        "--stages",
+        "10s:-5/s",
+        104,
+        "stage `10s:-5/s`: `-5/s` is below the minimum of 0",
+    ),
+    (
+        "--stages",
+        "10s:1000001/s",
+        104,
+        "is above the limit of 1000000 per second",
+    ),
+    ("--rate", "fast", 2, "`fast` is not a rate"),
+    ("--rate", "5/x", 2, "after the slash comes a time"),
+    ("--rate", "0", 104, "no request ever arrives"),
+    ("--rate", "-5", 104, "`-5` is below the minimum of 0"),
+    ("--rate", "5/0s", 104, "what follows the slash is not above 0"),
+    (
+        "--rate",
+        "1000001",
+        104,
+        "`1000001` is above the limit of 1000000 per second",
+    ),
+    ("--arrival", "often", 2, "`often` is not a pattern of arrivals"),
+    (
+        "--arrival",
+        "gamma:x",
+        2,
+        "`gamma:x` is not a pattern of arrivals",
+    ),
+    ("--arrival", "gamma:0", 104, "the shape 0 is outside the limits"),
+    ("--max-in-flight", "many", 2, "`many` is not a whole number"),
+    ("--max-in-flight", "-5", 104, "`-5` is below the minimum of 1"),
     ("--time-scale", "fast", 2, "`fast` is not a number"),
     ("--time-scale", "0", 104, "`0` is below the minimum of 0.001"),
     ("--time-scale", "1001", 104, "`1001` is above the limit of 1000"),

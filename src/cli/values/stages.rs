@@ -3,7 +3,7 @@
 use crate::cli::values::number::read_duration;
 use crate::error::{Reason, ValueError, quoted};
 use crate::plan::{DURATION_MAX, RateStage, STAGES_MAX, Stage, VUS_MAX};
-use crate::units::{Nanos, bare, parse_rate, too_long};
+use crate::units::{Nanos, bare, read_rate, too_long};
 
 /// A list of 1 to `STAGES_MAX` stages, each within the limits of a stage.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +59,8 @@ fn split(text: &str) -> Result<(Nanos, &str), ValueError> {
 
 fn parse_rate_stage(text: &str) -> Result<RateStage, ValueError> {
     let (duration, target) = split(text)?;
-    let target = parse_rate(target)?;
+    let in_stage = |e: ValueError| e.map(|reason| reason.within(format!("stage {}", quoted(text))));
+    let target = read_rate(target).map_err(in_stage)?;
     Ok(RateStage { duration, target })
 }
 

@@ -3,7 +3,7 @@
 use crate::config::document::reader::{Fields, Reader};
 use crate::config::document::shape::read_stage_list;
 use crate::plan::{Arrival, DURATION_MAX, Executor, OpenLoop, RateStage, VUS_MAX, WhenFull, parse_arrival};
-use crate::units::{MILLISECOND, Nanos, Rate, SECOND, parse_rate};
+use crate::units::{MILLISECOND, Nanos, Rate, SECOND, parse_rate_per};
 
 /// The most requests in flight where the document sets no limit.
 pub const IN_FLIGHT_DEFAULT: u32 = 10_000;
@@ -66,10 +66,7 @@ fn read_users(reader: &mut Reader<'_>, fields: &Fields<'_>) -> OpenLoop {
 
 /// Reads a rate; a plain number is per `unit`.
 fn read_rate(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, unit: Nanos) -> Option<Rate> {
-    reader.parsed(fields, key, "a rate", |text| match text.contains('/') {
-        true => parse_rate(text),
-        false => parse_rate(&format!("{text}/{unit}ns")),
-    })
+    reader.parsed(fields, key, "a rate", |text| parse_rate_per(text, unit))
 }
 
 fn read_rate_stages(reader: &mut Reader<'_>, fields: &Fields<'_>, unit: Nanos) -> Vec<RateStage> {

@@ -6,7 +6,7 @@ use clap::Parser;
 
 fn load(line: &str) -> Result<Plan, String> {
     let words = std::iter::once("llmload-uring").chain(line.split(' '));
-    let cli = Cli::try_parse_from(words).map_err(|e| format!("exit 2: {e}"))?;
+    let cli = Cli::try_parse_from(words).map_err(|e| e.to_string())?;
     load_plan(&cli.run)
         .map(|(_, plan)| plan)
         .map_err(|e| e.to_string())
@@ -78,7 +78,10 @@ fn options_that_have_no_effect_or_contradict_are_refused_with_what_to_do() {
         ),
         ("load --rate 0", "--rate: no request ever arrives"),
         ("load --rate 5x", "is not a rate"),
-        ("load --rate 5 --arrival gamma:0", "is not a pattern of arrivals"),
+        (
+            "load --rate 5 --arrival gamma:0",
+            "the shape 0 is outside the limits",
+        ),
         ("load --stages 10s:20/s,1m:100", "both rates and numbers of VUs"),
     ] {
         let refused = load(line).unwrap_err();

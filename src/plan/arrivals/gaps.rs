@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::error::{Reason, quoted};
+use crate::error::{Reason, ValueError, quoted};
 use crate::workload::random::keyed;
 
 /// The pattern of arrivals around the planned rate. Each has a mean gap of 1/rate.
@@ -45,17 +45,34 @@ impl From<Arrival> for String {
 
 /// Reads a pattern: `constant`, `uniform`, `poisson` or `gamma:SHAPE`.
 pub fn parse_arrival(text: &str) -> Result<Arrival, Reason> {
+    read_arrival(text).map_err(ValueError::into_reason)
+}
+
+/// Reads a pattern of the command line, where a wrong form and a shape beyond the limits are told apart.
+pub fn read_arrival(text: &str) -> Result<Arrival, ValueError> {
     let [min, max] = GAMMA_SHAPE;
     let hint = format!("use constant, uniform, poisson, or gamma:SHAPE with a shape of {min} to {max}");
-    let wrong = || Reason::new(format!("{} is not a pattern of arrivals", quoted(text))).hint(hint.clone());
+    let unreadable = || {
+        let what = format!("{} is not a pattern of arrivals", quoted(text));
+        ValueError::Unreadable(Reason::new(what).hint(hint.clone()))
+    };
     match text {
         "constant" => Ok(Arrival::Constant),
         "uniform" => Ok(Arrival::Uniform),
         "poisson" => Ok(Arrival::Poisson),
         _ => {
-            let shape = text.strip_prefix("gamma:").and_then(|shape| shape.parse().ok());
-            let shape = shape.filter(|shape| (min..=max).contains(shape));
-            shape.map(Arrival::Gamma).ok_or_else(wrong)
+            let shape = text.strip_prefix("gamma:").ok_or_else(unreadable)?;
+            let shape: f64 = shape.parse().map_err(|_| unreadable())?;
+            match (min..=max).contains(&shape) {
+                true => Ok(Arrival::Gamma(shape)),
+                false => {
+                    let what = format!(
+                        "{}: the shape {shape} is outside the limits, {min} to {max}",
+                        quoted(text)
+                    );
+                    Err(ValueError::Refused(Reason::new(what).hint(hint)))
+                }
+            }
         }
     }
 }

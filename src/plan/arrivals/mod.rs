@@ -4,7 +4,7 @@
 mod gaps;
 mod rate;
 
-pub use gaps::{Arrival, GAMMA_SHAPE, parse_arrival};
+pub use gaps::{Arrival, GAMMA_SHAPE, parse_arrival, read_arrival};
 pub use rate::RateCurve;
 
 use gaps::Gaps;
