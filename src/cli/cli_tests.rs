@@ -323,3 +323,25 @@ fn the_mocks_limits_are_taken_and_one_beyond_is_refused_with_the_limit() {
     }
     assert!(mock("--ttft 1h --gap 1h").check().is_ok());
 }
+
+#[test]
+fn the_mocks_capacity_contradicts_what_makes_its_times_unknown() {
+    let refused = |line: &str| mock(line).check().unwrap_err().to_string();
+    assert!(
+        refused("--concurrency 4 --token-rate 100").contains("--concurrency: contradicts `--token-rate`")
+    );
+    assert!(refused("--queue 4").contains("--queue: has no effect"));
+    assert!(refused("--cliff 0").contains("--cliff: `0` is below the minimum of 1"));
+    for option in ["--concurrency 4", "--cliff 4", "--slope 1ms", "--jitter 5%"] {
+        assert!(refused(&format!("--unpaced {option}")).contains("contradicts `--unpaced`"));
+    }
+    let options = mock("--concurrency 4 --queue 0 --cliff 9 --slope 2ms --jitter 20% --seed 3").capacity();
+    assert_eq!(
+        (options.concurrency, options.queue, options.cliff),
+        (Some(4), Some(0), Some(9))
+    );
+    assert_eq!(
+        (options.slope, options.jitter, options.seed),
+        (2_000_000, 200_000, 3)
+    );
+}

@@ -3,8 +3,10 @@
 use crate::cli::FaultSpec;
 use crate::cli::values::listen::listen_address;
 use crate::cli::values::number::{count, seed, short_time};
+use crate::cli::values::share::share;
 use crate::error::{Mistake, Mistakes, Reason};
 use crate::host::CpuList;
+use crate::mock::capacity::CapacityOptions;
 use crate::units::{MINUTE, Nanos};
 use crate::units::{check_duration, within};
 use clap::Args;
@@ -18,6 +20,7 @@ const EVENTS_PER_WRITE_MAX: u32 = 256;
 /// The largest size of an event, padding included.
 const EVENT_BYTES_MAX: u32 = 16 << 10;
 const FAULT_CYCLE_MAX: u32 = 1_000_000;
+const PLACES_MAX: u32 = 1_000_000;
 const SECONDS_MAX: u64 = 24 * 3_600;
 
 #[derive(Clone, Debug, Args)]
@@ -46,6 +49,26 @@ pub struct MockArgs {
     #[arg(long, value_name = "N", value_parser = count(1..=TOKEN_RATE_MAX))]
     pub token_rate: Option<u32>,
 
+    /// Number of requests served at once; further ones wait for a place, first in, first out
+    #[arg(long, value_name = "N", value_parser = count(1..=PLACES_MAX))]
+    pub concurrency: Option<u32>,
+
+    /// Number of requests that may wait for a place; further ones get a 503 [any number]
+    #[arg(long, value_name = "N", value_parser = count(0..=PLACES_MAX))]
+    pub queue: Option<u32>,
+
+    /// Take ten times as long for the first token of a request that comes while N others are there
+    #[arg(long, value_name = "N", value_parser = count(1..=PLACES_MAX))]
+    pub cliff: Option<u32>,
+
+    /// Take this much longer for the first token for each other request that is there
+    #[arg(long, value_name = "DURATION", value_parser = short_time(0..=WAIT_MAX), default_value = "0")]
+    pub slope: Nanos,
+
+    /// Vary the time to the first token by up to this much, all values equally likely: 20%
+    #[arg(long, value_name = "PERCENT", value_parser = share(0.0..=1.0), default_value = "0%")]
+    pub jitter: f64,
+
     /// Send tokens as fast as possible, without --ttft and --gap
     #[arg(long)]
     pub unpaced: bool,
@@ -66,7 +89,7 @@ pub struct MockArgs {
     #[arg(long, value_name = "N", value_parser = count(1..=FAULT_CYCLE_MAX), default_value_t = 1_000)]
     pub fault_cycle: u32,
 
-    /// Seed that decides which requests of a cycle get which fault
+    /// Seed that decides which requests of a cycle get which fault, and of --jitter
     #[arg(long, value_name = "N", value_parser = seed, default_value_t = 1)]
     pub seed: u64,
 
@@ -95,7 +118,11 @@ impl MockArgs {
     /// Checks every value against its limits, and reports all that are outside at once.
     pub fn check(&self) -> Result<(), Mistakes> {
         let mut mistakes: Vec<Mistake> = Vec::new();
-        for (option, nanos) in [("--ttft", self.ttft), ("--gap", self.gap)] {
+        for (option, nanos) in [
+            ("--ttft", self.ttft),
+            ("--gap", self.gap),
+            ("--slope", self.slope),
+        ] {
             if let Err(reason) = check_duration(nanos, &(0..=WAIT_MAX)) {
                 mistakes.push(reason.at(option, 0));
             }
@@ -126,6 +153,9 @@ impl MockArgs {
                 1,
                 u64::from(TOKEN_RATE_MAX),
             ),
+            places("--concurrency", self.concurrency, 1),
+            places("--queue", self.queue, 0),
+            places("--cliff", self.cliff, 1),
             ("--listen", self.listen.len() as u64, 1, LISTENERS_MAX),
             ("--max-seconds", self.max_seconds, 1, SECONDS_MAX),
         ];
@@ -143,10 +173,55 @@ impl MockArgs {
             let hint = "use fewer faults or a longer `--fault-cycle`";
             mistakes.push(Reason::new(what).hint(hint).at("--faults", 0));
         }
+        self.check_capacity(&mut mistakes);
         if mistakes.is_empty() {
             Ok(())
         } else {
             Err(Mistakes::new(mistakes))
         }
     }
+
+    /// Reports options about the number of requests that contradict others.
+    fn check_capacity(&self, mistakes: &mut Vec<Mistake>) {
+        let mut wrong = |option: &str, what: &str, hint: &str| {
+            mistakes.push(Reason::new(what).hint(hint).at(option, 0));
+        };
+        if self.concurrency.is_some() && self.token_rate.is_some() {
+            let what = "contradicts `--token-rate`: how long a place is taken is known only without a budget";
+            wrong("--concurrency", what, "remove one of them");
+        }
+        if self.queue.is_some() && self.concurrency.is_none() {
+            let what = "has no effect: without `--concurrency` nobody waits for a place";
+            wrong("--queue", what, "add `--concurrency N`");
+        }
+        for (option, given) in [
+            ("--concurrency", self.concurrency.is_some()),
+            ("--cliff", self.cliff.is_some()),
+            ("--slope", self.slope > 0),
+            ("--jitter", self.jitter > 0.0),
+        ] {
+            if given && self.unpaced {
+                let what = "contradicts `--unpaced`: it changes times that there are none of";
+                wrong(option, what, "remove one of them");
+            }
+        }
+    }
+
+    /// Returns what the number of requests does to answers.
+    pub fn capacity(&self) -> CapacityOptions {
+        CapacityOptions {
+            concurrency: self.concurrency,
+            queue: self.queue,
+            cliff: self.cliff,
+            slope: self.slope,
+            jitter: (self.jitter * 1e6).round() as u32,
+            seed: self.seed,
+        }
+    }
+}
+
+/// Returns the row of a number of requests, which is within its limits if it was not given.
+fn places(option: &'static str, given: Option<u32>, least: u32) -> (&'static str, u64, u64, u64) {
+    let number = given.unwrap_or(least);
+    (option, number.into(), least.into(), PLACES_MAX.into())
 }

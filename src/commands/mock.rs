@@ -10,6 +10,7 @@ use crate::error::{ExitCode, Failure, Reason, hint_for_shortage};
 use crate::host::preflight::ring_bytes;
 use crate::host::{self, HostFacts, Need, allowed_cpus, plan_cpus, raise_open_files};
 use crate::mock::budget::Budget;
+use crate::mock::capacity::Capacity;
 use crate::mock::fault::FaultPlan;
 use crate::mock::{Mock, MockOptions};
 use crate::net;
@@ -40,6 +41,7 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
         spread: args.spread,
         close_after_stream: args.close_after_stream,
         budget: args.token_rate.map(|rate| Arc::new(Budget::new(rate))),
+        capacity: Arc::new(Capacity::new(args.capacity())),
         nagle: args.nagle,
         cpus,
         connections: CONNECTIONS_EXPECTED,

@@ -2,6 +2,7 @@
 //! purpose.
 
 pub mod budget;
+pub mod capacity;
 mod dialect;
 pub mod fault;
 mod request;
@@ -26,6 +27,7 @@ use crate::engine::runtime::{Core, spawn, yield_now};
 use crate::net::{Kick, Net, Options};
 use crate::units::{MICROSECOND, Nanos};
 use budget::Budget;
+use capacity::Capacity;
 use fault::FaultPlan;
 use script::Script;
 use serve::{MockCore, Shared, serve};
@@ -63,6 +65,8 @@ pub struct MockOptions {
     pub close_after_stream: bool,
     /// Tokens for all streams together, including those of all mocks that share the budget.
     pub budget: Option<Arc<Budget>>,
+    /// What the number of requests does to answers, including those of all mocks that share it.
+    pub capacity: Arc<Capacity>,
     /// Leaves Nagle's algorithm on, as some servers do.
     pub nagle: bool,
     /// CPUs of the threads, one each; not empty.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::MockOptions;
+use super::capacity::Admission;
 use super::fault::{Fault, FaultPlan};
 use super::request::{self, Request, Route};
 use super::script::{self, AnswerTimes, Script};
@@ -28,12 +29,29 @@ pub struct Shared {
     pub truths: Vec<Mutex<Truth>>,
 }
 
+impl Shared {
+    /// Lets in a request, unless too many wait already.
+    fn enter(&self, number: u64, arrived: Nanos) -> Option<Admission> {
+        let times = (self.options.ttft, self.rest());
+        self.options.capacity.enter(number, arrived, times)
+    }
+
+    /// Returns the time from the first to the last token of an answer, without a budget.
+    fn rest(&self) -> Nanos {
+        let o = &self.options;
+        Nanos::from(o.tokens.saturating_sub(1) / o.events_per_write) * o.gap
+    }
+}
+
 /// One core of the mock.
 pub struct MockCore {
     pub shared: Arc<Shared>,
     pub core: usize,
     pub net: Net,
 }
+
+/// What a request is told that finds the queue full.
+const BUSY: &str = r#"{"error":{"message":"the queue is full","type":"overloaded_error"}}"#;
 
 /// The client has closed the connection, or the fault requires us to close it.
 struct ConnectionEnded;
@@ -105,15 +123,18 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
 /// The progress of an answer.
 struct Writes {
     arrived: Nanos,
+    /// When the first token is due, apart from the connection's phase.
+    first_due: Nanos,
     tokens: u32,
     first: Option<Nanos>,
     last: Option<Nanos>,
 }
 
 impl Writes {
-    fn new(arrived: Nanos) -> Writes {
+    fn new(arrived: Nanos, first_due: Nanos) -> Writes {
         Writes {
             arrived,
+            first_due,
             tokens: 0,
             first: None,
             last: None,
@@ -167,8 +188,19 @@ impl Connection<'_> {
                 return self.write(&script::json(code, body)).await;
             }
             (Some(Fault::Hang), _) => return self.hang().await,
-            (fault, true) => self.answer_stream(api, arrived, fault).await,
-            (fault, false) => self.answer_whole(api, arrived, fault).await,
+            (fault, _) => {
+                let Some(admitted) = shared.enter(index, arrived) else {
+                    self.core.truth(|t| t.refused += 1);
+                    return self.write(&script::json(503, BUSY)).await;
+                };
+                let writes = Writes::new(arrived, admitted.first_due);
+                let answered = match stream {
+                    true => self.answer_stream(api, writes, fault).await,
+                    false => self.answer_whole(api, writes, fault).await,
+                };
+                shared.options.capacity.leave();
+                answered
+            }
         };
         match (&result, fault) {
             (Ok(()), None | Some(Fault::Close)) => self.core.truth(|t| t.ok += 1),
@@ -206,7 +238,7 @@ impl Connection<'_> {
     async fn answer_stream(
         &mut self,
         api: Api,
-        arrived: Nanos,
+        mut writes: Writes,
         fault: Option<Fault>,
     ) -> Result<(), ConnectionEnded> {
         let shared = self.core.shared.clone();
@@ -217,7 +249,6 @@ impl Connection<'_> {
         }
         let fault = fault.filter(|f| *f != Fault::Close);
         let until = if fault.is_some() { o.tokens / 2 } else { o.tokens };
-        let mut writes = Writes::new(arrived);
         while writes.tokens < until {
             let count = o.events_per_write.min(o.tokens - writes.tokens);
             let due = self.wait_for_turn(&writes, count).await?;
@@ -226,7 +257,7 @@ impl Connection<'_> {
             self.core.truth(|t| {
                 t.tokens += u64::from(count);
                 match writes.last {
-                    None => t.ttft.record(now.saturating_sub(arrived)),
+                    None => t.ttft.record(now.saturating_sub(writes.arrived)),
                     Some(last) => t.gap.record(now - last),
                 };
                 if ends {
@@ -246,7 +277,7 @@ impl Connection<'_> {
     async fn wait_for_turn(&self, writes: &Writes, count: u32) -> Result<Nanos, ConnectionEnded> {
         let o = &self.core.shared.options;
         let step = Nanos::from(writes.tokens / o.events_per_write);
-        let due = writes.arrived + self.phase + o.ttft + step * o.gap;
+        let due = writes.first_due + self.phase + step * o.gap;
         let Some(budget) = &o.budget else {
             self.pace(due).await?;
             return Ok(due);
@@ -305,12 +336,11 @@ impl Connection<'_> {
     async fn answer_whole(
         &mut self,
         api: Api,
-        arrived: Nanos,
+        mut writes: Writes,
         fault: Option<Fault>,
     ) -> Result<(), ConnectionEnded> {
         let shared = self.core.shared.clone();
         let (o, s) = (&shared.options, &shared.scripts[api as usize]);
-        let mut writes = Writes::new(arrived);
         if o.budget.is_some() {
             while writes.tokens < o.tokens {
                 let count = o.events_per_write.min(o.tokens - writes.tokens);
@@ -318,9 +348,8 @@ impl Connection<'_> {
                 writes.record(count, clock::monotonic());
             }
         } else {
-            let steps = Nanos::from(o.tokens.saturating_sub(1) / o.events_per_write);
-            self.pace(arrived + o.ttft + steps * o.gap).await?;
-            writes.first = Some(clock::monotonic().min(arrived + o.ttft));
+            self.pace(writes.first_due + shared.rest()).await?;
+            writes.first = Some(clock::monotonic().min(writes.first_due));
         }
         let mut answer = std::mem::take(&mut self.scratch);
         answer.clear();

@@ -22,6 +22,8 @@ pub struct Truth {
     pub bodies_digest: u64,
     /// Answers during which the client closed the connection.
     pub abandoned: u64,
+    /// Requests that were told that the queue is full.
+    pub refused: u64,
     pub faults: BTreeMap<String, u64>,
     /// Time from the request's arrival (by the kernel's stamp) to the send of the first token.
     pub ttft: Distribution,
@@ -48,6 +50,7 @@ impl Truth {
             connections,
             bodies_digest,
             abandoned,
+            refused,
             faults,
             ttft,
             gap,
@@ -62,6 +65,7 @@ impl Truth {
         self.connections += connections;
         self.bodies_digest = self.bodies_digest.wrapping_add(*bodies_digest);
         self.abandoned += abandoned;
+        self.refused += refused;
         for (name, count) in faults {
             *self.faults.entry(name.clone()).or_default() += count;
         }
@@ -81,6 +85,7 @@ impl Truth {
             "connections": self.connections,
             "bodies_digest": format!("{:016x}", self.bodies_digest),
             "abandoned": self.abandoned,
+            "refused": self.refused,
             "faults": self.faults,
             "ttft_ms": summary(&self.ttft),
             "gap_ms": summary(&self.gap),

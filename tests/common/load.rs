@@ -28,6 +28,7 @@ pub fn mock_options() -> MockOptions {
         spread: false,
         close_after_stream: false,
         budget: None,
+        capacity: Arc::default(),
         nagle: false,
         cpus: vec![allowed_cpus()[0]],
         connections: 256,

@@ -4,5 +4,6 @@ pub mod faults;
 pub mod listen;
 pub mod number;
 pub mod shard;
+pub mod share;
 pub mod stages;
 pub mod start_at;
