@@ -261,7 +261,7 @@ impl Connection<'_> {
                     Some(last) => t.gap.record(now - last),
                 };
                 if ends {
-                    t.latency.record(now.saturating_sub(arrived));
+                    t.latency.record(now.saturating_sub(writes.arrived));
                 }
                 t.late.record(now.saturating_sub(due));
             });
