@@ -12,6 +12,7 @@ use super::exchange::Planned;
 use super::vu;
 use crate::plan::{Arrivals, Arriving, Plan, WhenFull, vus_on_core};
 use crate::units::Nanos;
+use crate::workload::Draw;
 
 /// The arrivals of one core that are still to come, and the users who wait for one.
 pub struct Dispatch {
@@ -72,8 +73,9 @@ pub fn release(core: &Rc<CoreState>, now: Nanos) {
                 }
             }
             (None, WhenFull::Drop) => {
-                dispatch.take_due(now);
-                core.recorder.borrow_mut().counters().dropped_iterations += 1;
+                if let Some(arriving) = dispatch.take_due(now) {
+                    drop_arrival(core, arriving);
+                }
             }
             (None, WhenFull::Queue) => return,
         }
@@ -105,11 +107,23 @@ pub fn end(core: &CoreState, now: Nanos) {
     let Some(mut dispatch) = core.dispatch.borrow_mut().take() else {
         return;
     };
-    let mut dropped = 0;
-    while dispatch.take_due(now).is_some() {
-        dropped += 1;
+    while let Some(arriving) = dispatch.take_due(now) {
+        drop_arrival(core, arriving);
     }
-    core.recorder.borrow_mut().counters().dropped_iterations += dropped;
+}
+
+/// Counts an arrival that no user took, with the kind of request that it would have been.
+fn drop_arrival(core: &CoreState, arriving: Arriving) {
+    let (_, draw) = content(core, 0, arriving.number);
+    core.recorder.borrow_mut().dropped(draw.kind);
+}
+
+/// Returns the server that arrival `number` goes to, and what is asked there; `local` is the user who takes it.
+pub fn content(core: &CoreState, local: u32, number: u64) -> (u16, Draw) {
+    let target = core.routes.borrow_mut().next(local, number);
+    let lights = core.targets[usize::from(target)].light_paths.len();
+    let workload = &core.plan.workload;
+    (target, workload.draw(core.plan.seed, 0, number, target, lights))
 }
 
 /// Returns when the next arrival is due, if it is not waiting already.

@@ -296,10 +296,7 @@ async fn serve(core: &Rc<CoreState>, local: u32, task: TaskId) {
     loop {
         if let Some(planned) = take_arrival(core, local) {
             let number = planned.iteration;
-            let target = core.routes.borrow_mut().next(local, number);
-            let lights = core.targets[usize::from(target)].light_paths.len();
-            let workload = &core.plan.workload;
-            let draw = workload.draw(core.plan.seed, 0, number, target, lights);
+            let (target, draw) = dispatch::content(core, local, number);
             let connection = connections.connection_to(core, target);
             let outcome = connection.request(core, &draw, planned).await;
             #[cfg(debug_assertions)]

@@ -157,15 +157,6 @@ impl Judge {
 
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         self.append_series(&snapshot.series);
-        self.append_dropped(snapshot.counters.dropped_iterations);
-    }
-
-    /// Adds arrivals that no user could take.
-    pub fn append_dropped(&mut self, dropped: u64) {
-        let watches = self.watches.iter_mut();
-        for watch in watches.filter(|watch| watch.metric == ThresholdMetric::DroppedIterations) {
-            watch.open.add_hits(dropped);
-        }
     }
 
     pub fn append_series(&mut self, series: &[SeriesTotals]) {

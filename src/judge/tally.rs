@@ -42,15 +42,11 @@ impl Tally {
             ThresholdMetric::Requests => ok + failed + interrupted,
             // One request is one iteration, unless it was interrupted.
             ThresholdMetric::Iterations => ok + failed,
-            // These metrics do not concern requests.
-            ThresholdMetric::DroppedIterations | ThresholdMetric::ServerRssGrowth => 0,
+            ThresholdMetric::DroppedIterations => series.dropped_iterations,
+            // This metric does not concern requests.
+            ThresholdMetric::ServerRssGrowth => 0,
         };
         self.base += ok + failed;
-    }
-
-    /// Adds what is counted outside of all series.
-    pub fn add_hits(&mut self, hits: u64) {
-        self.hits += hits;
     }
 
     fn merge_values(&mut self, id: MetricId, expected: Option<bool>, series: &SeriesTotals) {

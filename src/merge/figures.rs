@@ -52,6 +52,7 @@ fn counts(from: &Traffic) -> Result<SeriesCounts, String> {
     let listed = |counts: &Ordered<u64>| counts.iter().map(|(name, n)| (name.to_owned(), *n)).collect();
     Ok(SeriesCounts {
         started: from.requests,
+        dropped_iterations: from.dropped_iterations,
         by_outcome: listed(&from.by_outcome),
         by_cause: listed(&from.by_cause),
         by_finish: listed(&from.by_finish),
@@ -86,7 +87,6 @@ pub fn totals(parts: &[Part], total: &SeriesTotals) -> Totals {
     let sum = |pick: fn(&Totals) -> u64| parts.iter().map(|part| pick(&part.document.totals)).sum::<u64>();
     Totals {
         in_flight: sum(|t| t.in_flight),
-        dropped_iterations: sum(|t| t.dropped_iterations),
         stale_reconnects: sum(|t| t.stale_reconnects),
         token_events: sum(|t| t.token_events),
         coalesced_events: sum(|t| t.coalesced_events),

@@ -29,8 +29,6 @@ pub fn thresholds(
         Vec::new(),
     );
     judge.append_series(series);
-    let dropped = parts.iter().map(|part| part.document.totals.dropped_iterations);
-    judge.append_dropped(dropped.sum());
     let judged = judge.finish(duration, &[]).thresholds;
     let mut results: Vec<ThresholdResult> = plan
         .thresholds

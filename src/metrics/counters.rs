@@ -37,8 +37,6 @@ pub struct CoreCounters {
     pub wall_ns: u64,
     pub completions: u64,
     pub waits: u64,
-    /// Arrivals that no VU could take.
-    pub dropped_iterations: u64,
     /// Values above the range of a distribution.
     pub out_of_range: u64,
     /// Completed TLS handshakes.
@@ -123,7 +121,6 @@ impl CoreCounters {
             wall_ns,
             completions,
             waits,
-            dropped_iterations,
             out_of_range,
             tls_handshakes,
             tls_resumed,
@@ -152,7 +149,6 @@ impl CoreCounters {
         self.wall_ns += wall_ns;
         self.completions += completions;
         self.waits += waits;
-        self.dropped_iterations += dropped_iterations;
         self.out_of_range += out_of_range;
         self.tls_handshakes += tls_handshakes;
         self.tls_resumed += tls_resumed;

@@ -70,7 +70,10 @@ impl Snapshot {
         self.counters == CoreCounters::default()
             && self.details.is_empty()
             && self.reap_lag.is_empty()
-            && self.series.iter().all(|s| s.started == 0 && s.finished() == 0)
+            && self
+                .series
+                .iter()
+                .all(|s| s.started == 0 && s.finished() == 0 && s.dropped_iterations == 0)
     }
 }
 
@@ -106,6 +109,11 @@ impl Recorder {
     #[inline]
     pub fn started(&mut self, series: u16) {
         self.current.series[usize::from(series)].started += 1;
+    }
+
+    /// Counts an arrival that no VU could take.
+    pub fn dropped(&mut self, series: u16) {
+        self.current.series[usize::from(series)].dropped_iterations += 1;
     }
 
     /// Records a request that has its outcome. It must be called once for each request that was `started`.

@@ -12,6 +12,8 @@ use crate::units::Nanos;
 #[derive(Clone, Debug)]
 pub struct SeriesTotals {
     pub started: u64,
+    /// Arrivals that no VU could take.
+    pub dropped_iterations: u64,
     by_outcome: [u64; Outcome::COUNT],
     by_cause: [u64; Cause::COUNT],
     by_finish: FinishCounts,
@@ -41,6 +43,7 @@ pub struct SeriesTotals {
 #[derive(Clone, Debug, Default)]
 pub struct SeriesCounts {
     pub started: u64,
+    pub dropped_iterations: u64,
     pub by_outcome: Vec<(String, u64)>,
     pub by_cause: Vec<(String, u64)>,
     pub by_finish: Vec<(String, u64)>,
@@ -65,6 +68,7 @@ impl SeriesTotals {
     pub fn new() -> Self {
         SeriesTotals {
             started: 0,
+            dropped_iterations: 0,
             by_outcome: [0; Outcome::COUNT],
             by_cause: [0; Cause::COUNT],
             by_finish: FinishCounts::new(),
@@ -139,6 +143,7 @@ impl SeriesTotals {
     pub fn merge(&mut self, other: &SeriesTotals) {
         let SeriesTotals {
             started,
+            dropped_iterations,
             by_outcome,
             by_cause,
             by_finish,
@@ -157,6 +162,7 @@ impl SeriesTotals {
             server_decode_over,
         } = other;
         self.started += started;
+        self.dropped_iterations += dropped_iterations;
         merge_each(&mut self.by_outcome, by_outcome);
         merge_each(&mut self.by_cause, by_cause);
         self.by_finish.merge(by_finish);
@@ -182,6 +188,7 @@ impl SeriesTotals {
     pub fn reset(&mut self) {
         let SeriesTotals {
             started,
+            dropped_iterations,
             by_outcome,
             by_cause,
             by_finish,
@@ -200,6 +207,7 @@ impl SeriesTotals {
             server_decode_over,
         } = self;
         *started = 0;
+        *dropped_iterations = 0;
         by_outcome.fill(0);
         by_cause.fill(0);
         by_finish.reset();
@@ -224,6 +232,7 @@ impl SeriesTotals {
     pub fn merge_counts(&mut self, counts: &SeriesCounts) -> Result<(), (&'static str, String)> {
         let SeriesCounts {
             started,
+            dropped_iterations,
             by_outcome,
             by_cause,
             by_finish,
@@ -237,6 +246,7 @@ impl SeriesTotals {
             interrupted_elapsed_max,
         } = counts;
         self.started += started;
+        self.dropped_iterations += dropped_iterations;
         for (name, n) in by_outcome {
             let outcome = Outcome::ALL.into_iter().find(|o| o.name() == name);
             let outcome = outcome.ok_or_else(|| ("outcome", name.clone()))?;

@@ -113,9 +113,9 @@ impl ThresholdMetric {
             let what = format!("`{name}` is a figure of the server, not of requests, so it has no tags");
             return Err(Reason::new(what));
         }
-        if self == ThresholdMetric::DroppedIterations && !selector.is_empty() {
-            let what = format!("`{name}` are arrivals that never became requests, so they have no tags");
-            return Err(Reason::new(what));
+        if self == ThresholdMetric::DroppedIterations && selector.expected_response.is_some() {
+            let what = format!("`{name}` are arrivals that never became requests, so they have no response");
+            return Err(Reason::new(what).hint("remove the tag `expected_response`"));
         }
         match self {
             ThresholdMetric::Trend(id)

@@ -170,7 +170,6 @@ impl Totals {
         let counters = merged.counters();
         Totals {
             in_flight: merged.in_flight(),
-            dropped_iterations: counters.dropped_iterations,
             stale_reconnects: counters.stale_reconnects,
             token_events: counters.token_events,
             coalesced_events: counters.coalesced_events,

@@ -39,6 +39,9 @@ macro_rules! counts {
 counts! {
     of_requests {
         requests: u64,
+        /// Arrivals at a rate that no user could take, which are not among the requests.
+        #[serde(default)]
+        dropped_iterations: u64,
         ok: u64,
         failed: u64,
         interrupted: u64,
@@ -67,7 +70,6 @@ counts! {
     of_cores {
         /// Requests begun but not ended: 0 unless a worker failed.
         in_flight: u64,
-        dropped_iterations: u64,
         stale_reconnects: u64,
         token_events: u64,
         coalesced_events: u64,

@@ -145,6 +145,7 @@ fn group(series: &SeriesTotals, loaded: Nanos) -> GroupFigures {
 pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
     Traffic {
         requests: series.started,
+        dropped_iterations: series.dropped_iterations,
         ok: series.ok(),
         failed: series.failed(),
         interrupted: series.interrupted(),

@@ -37,9 +37,19 @@ fn dropped_arrivals_can_fail_a_threshold() {
     let shape = format!("{CONSTANT}max_vus: 5\n");
     for (limit, exit) in [("count<95", 99), ("count<96", 115)] {
         let threshold = format!("dropped_iterations: {limit}");
-        let options = ["--graceful-stop", "0s", "--threshold", &threshold];
+        let of_kind = format!("dropped_iterations{{request:stream}}: {limit}");
+        let options = [
+            "--graceful-stop",
+            "0s",
+            "--threshold",
+            &threshold,
+            "--threshold",
+            &of_kind,
+        ];
         let (document, _) = run(&shape, &options, slow.clone(), exit);
-        assert_eq!(document["thresholds"][0]["observed"], 95.0, "{limit}");
+        for threshold in document["thresholds"].as_array().unwrap() {
+            assert_eq!(threshold["observed"], 95.0, "{threshold}");
+        }
     }
 }
 
@@ -77,6 +87,7 @@ fn a_frozen_server_does_not_stop_the_clock() {
         (5, 5)
     );
     assert_eq!(totals(&document, "dropped_iterations"), 95);
+    assert_eq!(document["kinds"]["stream"]["totals"]["dropped_iterations"], 95);
     assert!(summary.contains("95 of 100 arrivals"), "{summary}");
     let rules: Vec<&str> = document["warnings"]
         .as_array()

@@ -10,6 +10,7 @@ const ROUNDING: f64 = 1e-9;
 /// The counts of requests, of all or of a group.
 pub(super) struct Counted<'a> {
     pub requests: u64,
+    pub dropped_iterations: u64,
     pub ok: u64,
     pub failed: u64,
     pub interrupted: u64,
@@ -28,6 +29,7 @@ impl<'a> Counted<'a> {
     pub fn from_totals(t: &'a Totals) -> Counted<'a> {
         Counted {
             requests: t.requests,
+            dropped_iterations: t.dropped_iterations,
             ok: t.ok,
             failed: t.failed,
             interrupted: t.interrupted,
@@ -45,6 +47,7 @@ impl<'a> Counted<'a> {
     pub fn from_traffic(t: &'a Traffic, in_flight_max: u64) -> Counted<'a> {
         Counted {
             requests: t.requests,
+            dropped_iterations: t.dropped_iterations,
             ok: t.ok,
             failed: t.failed,
             interrupted: t.interrupted,
@@ -126,8 +129,9 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     each: impl Fn() -> I,
 ) -> Result {
     type Pick = fn(&Counted<'_>) -> u64;
-    let counts: [(&str, Pick); 8] = [
+    let counts: [(&str, Pick); 9] = [
         ("requests", |c| c.requests),
+        ("dropped_iterations", |c| c.dropped_iterations),
         ("ok", |c| c.ok),
         ("failed", |c| c.failed),
         ("interrupted", |c| c.interrupted),
