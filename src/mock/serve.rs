@@ -176,8 +176,7 @@ impl Connection<'_> {
         let index = shared.completions.fetch_add(1, Ordering::Relaxed);
         let fault = shared.faults.fault_for(index);
         self.core.truth(|t| {
-            t.requests += 1;
-            t.streams += u64::from(stream);
+            t.request(arrived, stream);
             if let Some(fault) = fault {
                 t.fault(fault);
             }
