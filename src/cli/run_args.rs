@@ -3,7 +3,7 @@
 use crate::cli::values::number::{
     count, count_span, duration, number, part_of_load, pause, seed, short_time,
 };
-use crate::cli::{DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, StageList};
+use crate::cli::{ConnectionArgs, DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, StageList};
 use crate::host::CpuList;
 use crate::plan::{
     Arrival, CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN,
@@ -109,6 +109,9 @@ pub struct RunArgs {
     /// Accept any certificate from an https target; the report says so
     #[arg(long, env = "LLMLOAD_INSECURE", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]
     pub insecure: bool,
+
+    #[command(flatten)]
+    pub connections: ConnectionArgs,
 
     /// Skip the pause before loading a public address
     #[arg(long, env = "LLMLOAD_YES", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]

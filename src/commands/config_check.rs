@@ -36,6 +36,7 @@ fn comment_lines(config: &Config) -> Vec<String> {
     out.extend(servers(config));
     out.push(format!("load      {}", config.executor.in_words()));
     out.push(format!("time      {}", length(config)));
+    out.extend(connections(config));
     let total: u64 = config.requests.iter().map(|r| u64::from(r.weight)).sum();
     let requests = config
         .requests
@@ -89,6 +90,21 @@ fn servers(config: &Config) -> Vec<String> {
         ServerChoice::Simulator(_) => "the built-in simulator, started and stopped by the run".to_owned(),
     };
     vec![format!("server    {started}")]
+}
+
+/// Returns how connections are made, unless it is the usual way.
+fn connections(config: &Config) -> Option<String> {
+    let one = config
+        .connection
+        .is_per_request()
+        .then(|| "one for each request".to_owned());
+    let from = match config.source_address.addresses.as_slice() {
+        [] => None,
+        [only] => Some(format!("from {only}")),
+        several => Some(format!("from {} addresses of this host in turn", several.len())),
+    };
+    let parts: Vec<String> = one.into_iter().chain(from).collect();
+    (!parts.is_empty()).then(|| format!("connect   {}", parts.join(", ")))
 }
 
 fn length(config: &Config) -> String {

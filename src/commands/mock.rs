@@ -76,6 +76,8 @@ fn check_host(cpus: &[usize], listeners: usize) -> Result<(), Failure> {
         vus: 1,
         cores: u32::try_from(cpus.len() * listeners).unwrap_or(u32::MAX),
         addresses: 1,
+        sources: 1,
+        closing: 0,
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(CONNECTIONS_EXPECTED)),
         backlog: 0,
     };

@@ -41,6 +41,8 @@ pub fn probe(args: &ProbeArgs) -> Probed {
         vus: args.vus,
         cores,
         addresses: 1,
+        sources: 1,
+        closing: 0,
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(args.vus)),
         backlog: LISTEN_BACKLOG,
     };
@@ -78,6 +80,7 @@ fn ring_options(connections: u32) -> Options {
         timer_slack: 0,
         connections,
         addresses: Vec::new(),
+        sources: Vec::new(),
         connects_in_flight_max: 1,
     }
 }
@@ -291,6 +294,8 @@ mod tests {
             vus,
             cores: 3,
             addresses: 1,
+            sources: 1,
+            closing: 0,
             ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
             backlog: LISTEN_BACKLOG,
         };

@@ -22,7 +22,7 @@ use crate::cli::{self, RunArgs};
 use crate::error::{Mistakes, Reason, nearest, quoted};
 use crate::plan::{Plan, Threshold};
 use crate::profiles;
-use options::{load, passes_and_files, read_server_keys, settings};
+use options::{connections, load, passes_and_files, read_server_keys, settings};
 use std::io::Read;
 use to_plan::shard;
 use which_server::choose_server;
@@ -37,6 +37,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     read_server_keys(&mut config.server, |name| std::env::var(name).ok(), &mut mistakes);
     config.run = settings(args, &mut mistakes);
     load::overlay(&mut config, args, &mut mistakes);
+    connections::overlay_connections(&mut config, &args.connections, &mut mistakes);
     passes_and_files::overlay_run(&mut config, args, &mut mistakes);
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);
     shard::check_shard(&config, &mut mistakes);

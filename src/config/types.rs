@@ -4,7 +4,9 @@ use crate::api::Api;
 use crate::config::which_server::{ServerChoice, choice_keys};
 use crate::config::{Header, Settings};
 use crate::error::Place;
+use crate::host::SourceList;
 use crate::plan::AnalysisLimits;
+use crate::plan::ConnectionUse;
 use crate::plan::Executor;
 use crate::push::PushConfig;
 use crate::units::Nanos;
@@ -42,6 +44,11 @@ pub struct Config {
     pub graceful_stop: Nanos,
     #[serde(serialize_with = "duration_span_text")]
     pub think_time: Span<Nanos>,
+    #[serde(skip_serializing_if = "ConnectionUse::is_keep_alive")]
+    pub connection: ConnectionUse,
+    /// Where connections come from; empty if the system chooses.
+    #[serde(skip_serializing_if = "SourceList::is_empty")]
+    pub source_address: SourceList,
     pub requests: Vec<RequestConfig>,
     /// Each user asks each kind of request once before kinds are drawn.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -90,6 +97,9 @@ pub struct Config {
     pub shape_place: Place,
     #[serde(skip)]
     pub requests_place: Place,
+    /// The place that gives the source addresses.
+    #[serde(skip)]
+    pub source_place: Place,
 }
 
 impl Config {

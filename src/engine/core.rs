@@ -16,7 +16,7 @@ use super::vu::VuTable;
 use super::{Command, CoreFailure, EngineOptions, Report};
 use crate::engine::runtime::{spawn, yield_now};
 use crate::metrics::{Recorder, Snapshot, TlsFailure};
-use crate::net::{Net, NetCounters, Options, TaskId, clock};
+use crate::net::{Net, NetCounters, Options, Route, TaskId, clock};
 use crate::plan::{Plan, vus_on_core};
 use crate::units::Nanos;
 use crate::workload::Target;
@@ -78,12 +78,16 @@ pub struct CoreState {
 }
 
 impl CoreState {
-    /// Returns the address index of connect number `turn` to a target, whose addresses are used in turn. The index
-    /// counts through the addresses of all targets.
-    pub fn address_index(&self, target: u16, turn: usize) -> usize {
+    /// Returns the two ends of a user's connect number `connects` to a target. The target's addresses are used in turn,
+    /// and users take turns with the source addresses so that each pair of both gets its share.
+    pub fn route(&self, target: u16, vu: u32, connects: u32) -> Route {
         let (before, rest) = self.targets.split_at(usize::from(target));
         let first: usize = before.iter().map(|target| target.addresses.len()).sum();
-        first + turn % rest[0].addresses.len()
+        let count = rest[0].addresses.len();
+        Route {
+            address: first + (vu as usize + connects as usize) % count,
+            source_turn: vu as usize / count,
+        }
     }
 
     /// Sends the figures recorded since the last snapshot, if there is an empty snapshot to continue with. Otherwise
@@ -166,6 +170,12 @@ pub async fn run_core(setup: CoreSetup) -> Result<(), CoreFailure> {
     }
 }
 
+/// Tells whether users may have to wait before they connect. An arrival at a rate is due when it is due, and with a
+/// connection for each request a limit of connects would be one of requests.
+fn waits_to_connect(plan: &Plan) -> bool {
+    plan.executor.open_loop().is_none() && !plan.connection.is_per_request()
+}
+
 fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
     let CoreSetup {
         index,
@@ -197,7 +207,11 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
             .iter()
             .flat_map(|target| target.addresses.clone())
             .collect(),
-        connects_in_flight_max: CONNECTS_IN_FLIGHT_MAX,
+        sources: options.source_addresses.clone(),
+        connects_in_flight_max: match waits_to_connect(&plan) {
+            true => CONNECTS_IN_FLIGHT_MAX,
+            false => u32::MAX,
+        },
     })
     .map_err(|e| CoreFailure::io("io_uring cannot be set up", &e))?;
     let conductor = net.new_task();

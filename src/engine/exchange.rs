@@ -99,6 +99,9 @@ impl VuConnection {
         };
         let (outcome, done) = self.attempts(core, draw, &mut request).await;
         core.net.clear_limit(self.task);
+        if core.plan.connection.is_per_request() {
+            self.close(&core.net);
+        }
         self.record(core, &request, outcome, done, planned.iteration);
         self.reader.release();
         self.has_memory(core);
@@ -176,13 +179,12 @@ impl VuConnection {
         if std::mem::take(&mut self.stale) {
             core.recorder.borrow_mut().counters().stale_reconnects += 1;
         }
-        let turn = self.vu as usize + self.connects as usize;
-        let address = core.address_index(self.target, turn);
+        let route = core.route(self.target, self.vu, self.connects);
         self.connects = self.connects.wrapping_add(1);
         let start = clock::monotonic();
         let total = request.ready + timeouts.total;
         let deadline = timeouts.connect.map_or(total, |t| total.min(start + t));
-        match core.net.connect(self.task, address, deadline).await {
+        match core.net.connect(self.task, route, deadline).await {
             Ok((conn, took)) => {
                 self.conn = Some(conn);
                 request.connecting += took;

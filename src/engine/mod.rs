@@ -20,6 +20,7 @@ mod sabotage;
 mod secure;
 mod vu;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -54,6 +55,9 @@ pub struct EngineOptions {
     pub details: bool,
     /// Compares arrival times with the send stamps that the mock writes.
     pub verify_stamps: bool,
+    /// The addresses of this host that connections are made from, in turn by user; empty if the system chooses. If
+    /// there are any, each address of a target has at least one of its family.
+    pub source_addresses: Vec<IpAddr>,
     /// TLS settings of each target; `None` means plain text.
     pub tls: Vec<Option<TlsTarget>>,
 }

@@ -8,6 +8,7 @@ mod facts;
 mod memory;
 pub mod preflight;
 mod quota;
+mod source_list;
 mod trial;
 mod uring;
 
@@ -17,4 +18,5 @@ pub use facts::{CPU_COUNT_MAX, HostFacts, Limit, allowed_cpus, raise_open_files}
 pub use memory::answer_bytes_max;
 pub use preflight::{HostError, Need, Note, check};
 pub use quota::{CpuQuota, Throttled};
+pub use source_list::{SOURCES_MAX, SourceList};
 pub use uring::{UringFacts, UringRefusal};

@@ -45,6 +45,10 @@ pub struct Need {
     pub cores: u32,
     /// Addresses of the target that connections are spread over, 1 or more.
     pub addresses: u32,
+    /// Addresses of this host that connections are made from, 1 or more.
+    pub sources: u32,
+    /// Connections that may still be closing while their users have opened the next.
+    pub closing: u32,
     /// Bytes that each core's own ring locks, from `ring_bytes`.
     pub ring_bytes: u64,
     /// Length of the managed server's listen queue; 0 if the server is not managed by us.
@@ -93,6 +97,9 @@ pub enum HostError {
         needed: u64,
         range: (u16, u16),
         addresses: u32,
+        sources: u32,
+        /// The number of source addresses that would do.
+        sources_needed: u32,
     },
     /// All values are in bytes.
     Memlock {
@@ -158,18 +165,7 @@ impl HostError {
                 vus,
                 cores,
             } => open_files_reason(*found, *hard, *needed, *vus, *cores),
-            HostError::Ports {
-                found,
-                needed,
-                range: (first, last),
-                addresses,
-            } => {
-                let s = if *addresses == 1 { "" } else { "es" };
-                let what = format!(
-                    "local ports: the range {first}-{last} has {found}, but {needed} are needed for each of {addresses} target address{s}"
-                );
-                Reason::new(what).hint("sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or give the target more addresses, or use fewer --vus")
-            }
+            HostError::Ports { .. } => self.ports_reason(),
             HostError::Memlock { found, needed, cores } => {
                 let what = format!(
                     "locked memory: the limit is {} KiB, but {} KiB are needed for the rings of {cores} core{}",
@@ -183,6 +179,37 @@ impl HostError {
             }
             HostError::Uring(refusal) => refusal.reason(),
         }
+    }
+}
+
+impl HostError {
+    /// Returns why the local ports do not suffice. Empty if something else is missing.
+    fn ports_reason(&self) -> Reason {
+        let HostError::Ports {
+            found,
+            needed,
+            range: (first, last),
+            addresses,
+            sources,
+            sources_needed,
+        } = self
+        else {
+            return Reason::new("");
+        };
+        let s = |count: u32| if count == 1 { "" } else { "es" };
+        let mut what = format!(
+            "local ports: the range {first}-{last} has {found}, but {needed} are needed for each of {addresses} target \
+             address{}",
+            s(*addresses)
+        );
+        if *sources > 1 {
+            what.push_str(&format!(" and {sources} source address{}", s(*sources)));
+        }
+        Reason::new(what).hint(format!(
+            "connect from {sources_needed} addresses of this host (--source-address ADDRESS,ADDRESS…), or \
+             sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or give the target more addresses, or use \
+             fewer --vus"
+        ))
     }
 }
 
@@ -223,8 +250,8 @@ impl From<Vec<HostError>> for Failure {
 /// has the new limits.
 pub fn check(facts: &mut HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError>> {
     assert!(
-        need.cores > 0 && need.addresses > 0,
-        "a plan has at least one core and one address: {need:?}"
+        need.cores > 0 && need.addresses > 0 && need.sources > 0,
+        "a plan has at least one core, and one address at each end: {need:?}"
     );
     let (old_files, old_memlock) = (facts.open_files, facts.memlock);
     facts.raise_limits(files_needed(need), memlock_needed(facts.ipc_lock, need));
@@ -282,7 +309,7 @@ pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError
 
 /// Returns the number of open files that a run needs.
 pub fn files_needed(need: &Need) -> u64 {
-    u64::from(need.vus) + FILES_RESERVED + u64::from(need.cores) * FILES_PER_CORE
+    u64::from(need.vus) + u64::from(need.closing) + FILES_RESERVED + u64::from(need.cores) * FILES_PER_CORE
 }
 
 fn missing_files(facts: &HostFacts, need: &Need) -> Option<HostError> {
@@ -292,21 +319,24 @@ fn missing_files(facts: &HostFacts, need: &Need) -> Option<HostError> {
         found,
         hard: facts.open_files.hard,
         needed,
-        vus: need.vus,
+        vus: need.vus + need.closing,
         cores: need.cores,
     })
 }
 
-/// Checks the number of local ports. Each serves one connection per destination address.
+/// Checks the number of local ports. Each serves one connection per pair of source and destination address.
 fn missing_ports(facts: &HostFacts, need: &Need) -> Option<HostError> {
     let (first, last) = facts.local_ports;
     let found = u64::from(last) - u64::from(first) + 1;
-    let needed = u64::from(need.vus.div_ceil(need.addresses));
+    let pairs = u64::from(need.addresses) * u64::from(need.sources);
+    let needed = u64::from(need.vus).div_ceil(pairs);
     (found < needed).then_some(HostError::Ports {
         found,
         needed,
         range: facts.local_ports,
         addresses: need.addresses,
+        sources: need.sources,
+        sources_needed: u64::from(need.vus).div_ceil(found * u64::from(need.addresses)) as u32,
     })
 }
 

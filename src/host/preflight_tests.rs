@@ -34,6 +34,8 @@ const NEED: Need = Need {
     vus: 10_000,
     cores: 1,
     addresses: 1,
+    sources: 1,
+    closing: 0,
     ring_bytes: ring_bytes(1024, 8192),
     backlog: 4096,
 };
@@ -79,8 +81,51 @@ fn ports_count_per_address_of_the_target() {
         error.reason().what,
         "local ports: the range 40000-40019 has 20, but 41 are needed for each of 1 target address"
     );
+    let hint = error.reason().hint.unwrap_or_default();
+    assert!(
+        hint.starts_with("connect from 3 addresses of this host (--source-address "),
+        "{hint}"
+    );
     assert!(decide(&facts, &Need { addresses: 2, ..need }).is_err());
     assert!(decide(&facts, &Need { addresses: 3, ..need }).is_ok());
+}
+
+#[test]
+fn ports_count_per_source_address_as_well() {
+    let mut facts = able();
+    facts.local_ports = (40_000, 40_019);
+    let need = Need {
+        vus: 40,
+        sources: 2,
+        ..NEED
+    };
+    assert!(decide(&facts, &need).is_ok());
+    let error = decide(&facts, &Need { vus: 41, ..need }).unwrap_err().remove(0);
+    assert_eq!(
+        error.reason().what,
+        "local ports: the range 40000-40019 has 20, but 21 are needed for each of 1 target address and 2 source addresses"
+    );
+    let several = Need {
+        vus: 80,
+        addresses: 2,
+        ..need
+    };
+    assert!(decide(&facts, &several).is_ok());
+    assert!(decide(&facts, &Need { vus: 81, ..several }).is_err());
+}
+
+#[test]
+fn connections_that_are_still_closing_need_files_but_no_second_port() {
+    let mut facts = able();
+    facts.local_ports = (1, 10_000);
+    let per_request = Need {
+        closing: NEED.vus,
+        ..NEED
+    };
+    let error = decide(&facts, &per_request).unwrap_err().remove(0);
+    assert!(error.reason().what.contains("20000 for connections"), "{error:?}");
+    facts.open_files = limit(30_000, 30_000);
+    assert!(decide(&facts, &per_request).is_ok());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::read_profile;
 use crate::error::Mistakes;
-use crate::plan::{Executor, Plan, Stage};
+use crate::plan::{ConnectionUse, Executor, Plan, Stage};
 use crate::units::{MILLISECOND, MINUTE, SECOND};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -419,6 +419,49 @@ fn options_with_nulls_are_read_and_every_mix_can_be_used() {
         let imported = import(&request).unwrap();
         let plan = read_profile("imported.yaml", &imported.profile).unwrap();
         assert_eq!(plan.executor.vus_of_all(), 4, "{mix}");
+    }
+}
+
+#[test]
+fn options_about_connections_become_keys() {
+    for (options, connection, sources) in [
+        (json!({}), ConnectionUse::KeepAlive, 0),
+        (json!({"noConnectionReuse": true}), ConnectionUse::PerRequest, 0),
+        (
+            json!({"noVUConnectionReuse": true, "noConnectionReuse": false}),
+            ConnectionUse::PerRequest,
+            0,
+        ),
+        (
+            json!({"noVUConnectionReuse": false, "localIPs": null}),
+            ConnectionUse::KeepAlive,
+            0,
+        ),
+        (
+            json!({"localIPs": "127.0.0.2-127.0.0.4,127.0.0.128/29"}),
+            ConnectionUse::KeepAlive,
+            9,
+        ),
+    ] {
+        let mut all = json!({"vus": 1, "duration": "1s"});
+        all.as_object_mut()
+            .unwrap()
+            .extend(options.as_object().unwrap().clone());
+        let request = Request {
+            text: &all.to_string(),
+            from: "options.json",
+            mix: "smoke",
+            env: &BTreeMap::new(),
+        };
+        let imported = import(&request).unwrap();
+        assert_eq!(imported.left_out, [""; 0], "{options}");
+        let (config, mistakes) = crate::config::document::read_document("a", "a", &imported.profile).unwrap();
+        assert_eq!(mistakes, []);
+        assert_eq!(
+            (config.connection, config.source_address.addresses.len()),
+            (connection, sources),
+            "{options}"
+        );
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// k6's options that do not belong to the load, each with what to know about it here.
-const OTHERS: [(&str, &str); 40] = [
+const OTHERS: [(&str, &str); 37] = [
     ("batch", "each user makes one request at a time"),
     ("batchPerHost", "each user makes one request at a time"),
     ("blacklistIPs", "load is only ever sent to the target"),
@@ -38,20 +38,17 @@ const OTHERS: [(&str, &str); 40] = [
     ),
     ("insecureSkipTLSVerify", "give --insecure"),
     ("linger", "the program ends after its report"),
-    ("localIPs", "the system chooses the address"),
     ("maxRedirects", "redirects are not followed"),
     (
         "minIterationDuration",
         "`think_time` is a pause after each request",
     ),
-    ("noConnectionReuse", "a user keeps its connection open"),
     ("noCookiesReset", "there are no cookies"),
     ("noSetup", "there is no setup"),
     ("noSummary", "give --quiet"),
     ("noTeardown", "there is no teardown"),
     ("noThresholds", "remove the thresholds from the profile"),
     ("noUsageReport", "usage is never reported"),
-    ("noVUConnectionReuse", "a user keeps its connection open"),
     ("paused", "`--start-at TIME` begins the load at a given time"),
     ("rps", "the rate cannot be limited"),
     ("setupTimeout", "there is no setup"),
@@ -76,7 +73,7 @@ const OTHERS: [(&str, &str); 40] = [
     ("userAgent", "give --header 'User-Agent: ...'"),
     ("noColor", "NO_COLOR in the environment"),
 ];
-const CARRIED: [&str; 8] = [
+const CARRIED: [&str; 11] = [
     "vus",
     "duration",
     "iterations",
@@ -85,6 +82,9 @@ const CARRIED: [&str; 8] = [
     "thresholds",
     "gracefulStop",
     "gracefulRampDown",
+    "noConnectionReuse",
+    "noVUConnectionReuse",
+    "localIPs",
 ];
 /// The keys that `k6 inspect --execution-requirements` adds, which follow from the rest.
 const DERIVED: [&str; 2] = ["totalDuration", "maxVUs"];
@@ -141,7 +141,9 @@ pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
         mut left_out,
     } = load(&options)?;
     let mut body = executor.as_profile();
-    let _ = writeln!(body, "graceful_stop: {}\n", format_duration(graceful_stop));
+    let _ = writeln!(body, "graceful_stop: {}", format_duration(graceful_stop));
+    body.push_str(&connections(&options));
+    body.push('\n');
     let _ = writeln!(
         body,
         "# k6's options do not say what is requested: this is the mix of `{mix}`. Change it.\n\
@@ -183,6 +185,22 @@ pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
         renamed,
         names_servers: !checked.server_names().is_empty(),
     })
+}
+
+/// Returns the keys for how connections are made. An iteration is one request here, so that k6's two options for
+/// connections mean the same.
+fn connections(options: &Object) -> String {
+    let mut out = String::new();
+    let is_on = |key| options.get(key) == Some(&Value::Bool(true));
+    if is_on("noConnectionReuse") || is_on("noVUConnectionReuse") {
+        out.push_str("connection: per-request\n");
+    }
+    if let Some(Value::Text(addresses)) = options.get("localIPs")
+        && !addresses.trim().is_empty()
+    {
+        let _ = writeln!(out, "source_address: {}", yaml_text(addresses));
+    }
+    out
 }
 
 fn comments(title: &str, lines: &[String]) -> String {

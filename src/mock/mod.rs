@@ -213,6 +213,7 @@ async fn run_core(setup: CoreSetup) {
         timer_slack: TIMER_SLACK,
         connections: shared.options.connections,
         addresses: Vec::new(),
+        sources: Vec::new(),
         connects_in_flight_max: 1,
     }) {
         Ok(net) => net,

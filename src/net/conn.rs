@@ -19,6 +19,15 @@ pub struct ConnId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TaskId(pub(super) u32);
 
+/// The two ends of a connection to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Index into the addresses of the options.
+    pub address: usize,
+    /// Counts through the source addresses of the options that are of the same family, if there are any.
+    pub source_turn: usize,
+}
+
 /// Tells a waiting task to stop early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Signal {

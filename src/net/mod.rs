@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use conn::Filled;
-pub use conn::{ConnId, Ended, Signal, TaskId};
+pub use conn::{ConnId, Ended, Route, Signal, TaskId};
 pub use driver::{NetCounters, Options};
 pub use ring::{BUFFER_BYTES, BUFFERS, Features, SUBMISSIONS, completion_entries};
 pub use stamping::Stamping;
@@ -191,19 +191,18 @@ impl Net {
         }
     }
 
-    /// Connects to the address with index `address` in the options. Returns the connection and the time that connecting
-    /// took.
+    /// Connects the two ends of `route`. Returns the connection and the time that connecting took.
     pub async fn connect(
         &self,
         task: TaskId,
-        address: usize,
+        route: Route,
         deadline: Nanos,
     ) -> Result<(ConnId, Nanos), ConnectError> {
         self.wait_for_connect_permit(task, deadline).await?;
         let conn = self
             .0
             .borrow_mut()
-            .connect(task, address)
+            .connect(task, route)
             .map_err(|e| ConnectError::Resource(e.raw_os_error().unwrap_or(libc::EIO)))?;
         let result = poll_fn(|cx| {
             let mut d = self.0.borrow_mut();

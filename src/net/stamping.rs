@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use socket2::{MaybeUninitSlice, MsgHdrMut, SockRef};
+use socket2::{Domain, MaybeUninitSlice, MsgHdrMut, SockRef, Socket, Type};
 
 use super::ring::enable_receive_stamps;
 
@@ -19,19 +19,24 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// Room for one control message with a time, twice over.
 const CONTROL_BYTES: usize = 64;
 
-/// A loopback connection that asks for receive stamps for as long as it lives.
+/// A socket that asks for receive stamps for as long as it lives. It is never bound, so that it takes no port from the
+/// load.
 #[derive(Debug)]
 pub struct Stamping {
-    _receiver: OwnedFd,
+    _socket: OwnedFd,
 }
 
 impl Stamping {
     /// Returns when the kernel stamps what arrives, or after a second. `None` if this host has no loopback connection
-    /// for it: the load then begins as it would without, and counts what has no stamp.
+    /// to see it with: the load then begins as it would without, and counts what has no stamp.
     pub fn switch_on() -> Option<Stamping> {
+        let socket = OwnedFd::from(Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?);
+        enable_receive_stamps(&socket).ok()?;
         let (mut sender, receiver) = loopback_pair().ok()?;
         let receiver: OwnedFd = receiver.into();
         enable_receive_stamps(&receiver).ok()?;
+        // Closed by a reset, the connection leaves no port in TIME_WAIT.
+        SockRef::from(&receiver).set_linger(Some(Duration::ZERO)).ok()?;
         let until = Instant::now() + LIMIT;
         while Instant::now() < until {
             sender.write_all(b"x").ok()?;
@@ -39,7 +44,7 @@ impl Stamping {
                 break;
             }
         }
-        Some(Stamping { _receiver: receiver })
+        Some(Stamping { _socket: socket })
     }
 }
 

@@ -4,6 +4,7 @@
 mod analysis_limits;
 mod arrivals;
 mod assignment;
+mod connection;
 mod executor;
 mod limits;
 mod passes;
@@ -16,6 +17,7 @@ mod threshold_words;
 pub use analysis_limits::AnalysisLimits;
 pub use arrivals::{Arrival, Arrivals, Arriving, GAMMA_SHAPE, parse_arrival, read_arrival};
 pub use assignment::Assignment;
+pub use connection::ConnectionUse;
 pub use executor::{Executor, OpenLoop, Plateau, RateStage, Stage, StageAt, WhenFull};
 pub use limits::{
     CORES_MAX, DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, REPEAT_MAX,
@@ -48,6 +50,7 @@ pub struct Plan {
     pub warmup: Nanos,
     /// Rule that assigns users to servers, if there are several.
     pub assignment: Assignment,
+    pub connection: ConnectionUse,
     pub thresholds: Vec<Threshold>,
     /// Steps on which thresholds are judged one by one; empty if they are judged on the whole run.
     pub steps: Vec<Plateau>,
@@ -111,6 +114,7 @@ impl Plan {
             },
             warmup: 0,
             assignment: Assignment::Weighted,
+            connection: ConnectionUse::KeepAlive,
             thresholds: Vec::new(),
             steps: Vec::new(),
             shard: Shard::WHOLE,

@@ -13,6 +13,7 @@ mod push;
 mod servers;
 mod setup;
 mod silence;
+mod sources;
 mod start;
 
 use std::sync::Arc;

@@ -18,7 +18,11 @@ use std::time::{Duration, Instant};
 
 use super::servers::{self, Managed};
 use crate::error::Failure;
-use crate::run::{masks, models, notice};
+use crate::run::{masks, models, notice, sources};
+
+/// The most connections of a core that are closing while their users open the next: an answer ends with a read, a read
+/// needs a buffer, and a connection is closed in the turn after the one that read its end.
+const CLOSING_PER_CORE: u32 = 2 * net::BUFFERS as u32;
 
 /// Everything that is in place before the load begins.
 pub struct Ready {
@@ -73,6 +77,11 @@ pub fn set_up(
         cores: cpus.workers.len() as u32,
         // A first estimate, before names are looked up: each server has at least one address of its own.
         addresses: plan.servers_per_user(),
+        sources: config.source_address.addresses.len().max(1) as u32,
+        closing: match plan.connection.is_per_request() {
+            true => vus.min(cpus.workers.len() as u32 * CLOSING_PER_CORE),
+            false => 0,
+        },
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
         backlog: match choice {
             ServerChoice::Simulator(_) => server::LISTEN_BACKLOG,
@@ -80,6 +89,7 @@ pub fn set_up(
         },
     };
     // Everything that can be refused without a server is refused before one is started.
+    sources::check(config)?;
     for n in host::check(&mut host, &need)? {
         note(&n.to_string());
     }
@@ -97,10 +107,13 @@ pub fn set_up(
     };
     let deadline = args.wait_for_target.map(Duration::from_nanos);
     let deadline = deadline.and_then(|wait| Instant::now().checked_add(wait));
-    let (managed, found) =
+    let (managed, mut found) =
         servers::connect(choice, &cpus, headers, &masks::of(config), &tls, deadline, note)?;
-    let before = std::mem::replace(&mut need.addresses, addresses_in_use(&found, plan));
-    if need.addresses != before {
+    sources::fit(config, &mut found)?;
+    let before = (need.addresses, need.sources);
+    need.addresses = addresses_in_use(&found, plan);
+    need.sources = sources::in_use(config, &found);
+    if (need.addresses, need.sources) != before {
         host::check(&mut host, &need)?;
     }
     for n in found.iter().flat_map(|found| &found.notes) {
@@ -108,8 +121,13 @@ pub fn set_up(
     }
     let models = models::choose(config, args, &found, note)?;
     let unknown_bodies = found.iter().map(|found| !found.takes_usual_body).collect();
-    let (targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
+    let (mut targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
         found.into_iter().map(|found| (found.target, found.tls)).unzip();
+    if plan.connection.is_per_request() {
+        for target in &mut targets {
+            target.headers.push(("Connection".to_owned(), "close".to_owned()));
+        }
+    }
     let engine = engine_options(config, args, &host, &cpus, tls);
     Ok(Ready {
         host,
@@ -140,6 +158,7 @@ fn engine_options(
         quickack: run.quickack,
         details: run.details && (run.output.is_some() || config.results_dir.is_some()),
         verify_stamps: args.verify_stamps,
+        source_addresses: config.source_address.addresses.clone(),
         tls,
     }
 }

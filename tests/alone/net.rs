@@ -172,10 +172,10 @@ fn connects_are_refused_time_out_and_stop_and_leave_nothing_behind() {
         let task = net.new_task();
         let soon = || clock::monotonic() + SOON;
         for _ in 0..3 {
-            let failed = net.connect(task, 0, soon()).await;
+            let failed = net.connect(task, to(0), soon()).await;
             assert_eq!(failed.map(|_| ()), Err(ConnectError::Failed(libc::ECONNREFUSED)));
             let deadline = clock::monotonic() + 30 * MILLISECOND;
-            let failed = net.connect(task, 1, deadline).await;
+            let failed = net.connect(task, to(1), deadline).await;
             assert_eq!(failed.map(|_| ()), Err(ConnectError::Timeout));
             let late = clock::monotonic() - deadline;
             assert!(late < 500 * MILLISECOND, "late by {late} ns");
@@ -190,15 +190,15 @@ fn connects_are_refused_time_out_and_stop_and_leave_nothing_behind() {
                     pause(&other, stopper, 20 * MILLISECOND).await;
                     other.set_signal(task, Signal::Hard);
                 });
-                let failed = net.connect(task, 1, clock::monotonic() + SOON).await;
+                let failed = net.connect(task, to(1), clock::monotonic() + SOON).await;
                 assert_eq!(failed.map(|_| ()), Err(ConnectError::Stopped));
             })
         };
         all_done(&net, &[stopped]).await;
         // Past its deadline before it began: no socket is made for it.
-        let failed = net.connect(task, 2, clock::monotonic() - SECOND).await;
+        let failed = net.connect(task, to(2), clock::monotonic() - SECOND).await;
         assert_eq!(failed.map(|_| ()), Err(ConnectError::Timeout));
-        let (conn, took) = net.connect(task, 2, soon()).await.unwrap();
+        let (conn, took) = net.connect(task, to(2), soon()).await.unwrap();
         assert!((1..SOON).contains(&took), "{took}");
         net.close(conn);
         all_closed(&net).await;
@@ -222,7 +222,7 @@ fn a_waiter_that_gives_up_at_its_turn_passes_the_turn_on() {
             start(&net.clone(), async move {
                 let task = net.new_task();
                 let begun = clock::monotonic();
-                let connected = net.connect(task, 0, begun + patience).await;
+                let connected = net.connect(task, to(0), begun + patience).await;
                 if patience == LONG {
                     waited.set(Some(clock::monotonic() - begun));
                 }

@@ -10,7 +10,7 @@ use llmload_uring::host::allowed_cpus;
 use llmload_uring::metrics::{Merged, Sample};
 use llmload_uring::mock::fault::FaultPlan;
 use llmload_uring::mock::{Mock, MockOptions};
-use llmload_uring::plan::{Assignment, Executor, Plan};
+use llmload_uring::plan::{Assignment, ConnectionUse, Executor, Plan};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND, Span};
 use llmload_uring::workload::{Call, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload};
 
@@ -92,6 +92,7 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
         },
         warmup: 0,
         assignment: Assignment::Weighted,
+        connection: ConnectionUse::KeepAlive,
         thresholds: Vec::new(),
         steps: Vec::new(),
         shard: llmload_uring::plan::Shard::WHOLE,
@@ -133,6 +134,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         answer_bytes_max: 128 << 20,
         details: true,
         verify_stamps: true,
+        source_addresses: Vec::new(),
         tls: vec![None],
     }
 }

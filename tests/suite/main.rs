@@ -12,6 +12,7 @@ mod chaos;
 mod cli;
 mod compare;
 mod completions;
+mod connections;
 mod corpus;
 mod disk;
 mod documents;

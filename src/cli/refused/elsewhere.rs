@@ -43,7 +43,10 @@ const LENGTH: &str =
 const OUTPUT: &str = "write `--output {result.json}`; with `--details` it has every request";
 const SHARDS: &str = "each process takes its share with `--shard 1/2`, `--shard 2/2`, and `llmload-uring merge` joins \
     the results";
-const CONNECTIONS: &str = "each user keeps its own connection, as most clients do; there is no option for it";
+const CONNECTIONS: &str = "each user keeps its own connection, as most clients do; `--connection per-request` opens one \
+    for each request";
+const AS_SENT: &str = "redirects are not followed, and answers are asked for without compression; there is no option \
+    for either";
 const ALWAYS: &str = "leave it out: the result always has count, mean and percentiles of every figure";
 
 const RUN: &[Row] = &[
@@ -263,10 +266,19 @@ const RUN: &[Row] = &[
         "only HTTP/1.1 is supported",
     ),
     (
-        "disable-keepalive no-connection-reuse no-vu-connection-reuse no-keepalive keepalive K \
-         connection-reuse-strategy redirect L compressed disable-compression",
+        "disable-keepalive no-connection-reuse no-vu-connection-reuse no-keepalive no-keep-alive",
+        "write `--connection per-request`",
+    ),
+    (
+        "keepalive keep-alive K connection-reuse-strategy connection-reuse",
         CONNECTIONS,
     ),
+    (
+        "local-ips local-ip local-address local-addr laddr interface source-ip source-addr source-ips \
+         source-addresses bind-address bind",
+        "write `--source-address {10.0.0.5}`: addresses of this host to connect from",
+    ),
+    ("redirect redirects L compressed disable-compression", AS_SENT),
     (
         "tag tags label metadata name extra-metadata",
         "choose the file's name instead: `--output NAME.json`",

@@ -4,6 +4,7 @@
 //! that only follow from it. A document with a mistake is never run.
 
 mod analysis;
+mod connections;
 mod load_profile;
 mod open_loop;
 mod prompts;
@@ -17,6 +18,7 @@ pub mod tree;
 mod workload;
 
 use crate::config::document::analysis::read_analysis;
+use crate::config::document::connections::{read_connection, read_sources};
 pub use crate::config::document::open_loop::IN_FLIGHT_DEFAULT;
 use crate::config::document::reader::{Fields, Reader, is_mapping};
 use crate::config::document::requests::read_requests;
@@ -51,7 +53,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 41] = [
+const KEYS: [&str; 43] = [
     "description",
     "validate",
     "require_fit",
@@ -73,6 +75,8 @@ const KEYS: [&str; 41] = [
     "graceful_stop",
     "seed",
     "think_time",
+    "connection",
+    "source_address",
     "models",
     "prompts",
     "requests",
@@ -129,6 +133,8 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
             .duration(&fields, "graceful_stop", 0..=DURATION_MAX)
             .unwrap_or(GRACEFUL_DEFAULT),
         think_time: read_think_time(&mut reader, holds_think, think),
+        connection: read_connection(&mut reader, &fields),
+        source_address: read_sources(&mut reader, &fields),
         requests,
         each_kind_first: reader.boolean(&fields, "each_kind_first").unwrap_or(false),
         steps: reader.boolean(&fields, "steps").unwrap_or(false),
@@ -148,6 +154,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         notes: reader.take_notes(),
         shape_place: Place::file(file, shape_line),
         requests_place: Place::file(file, fields.line_of("requests")),
+        source_place: Place::file(file, fields.line_of("source_address")),
     };
     Ok((config, reader.mistakes))
 }

@@ -140,6 +140,8 @@ max_vus: null
 when_full: null
 seed: null
 think_time: null
+connection: null
+source_address: null
 models: null
 max_tokens_key: null
 stream_options: null

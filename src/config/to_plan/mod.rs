@@ -42,6 +42,7 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
         workload,
         warmup: config.warmup,
         assignment: Assignment::Weighted,
+        connection: config.connection,
         thresholds,
         steps: match config.steps {
             true => plateaus(&config.executor, shard),

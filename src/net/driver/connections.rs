@@ -1,14 +1,15 @@
 //! The operations that tasks use on connections: connect, send, take received data, close, and listen for new ones.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Driver, key, plain_key};
 use crate::net::clock;
-use crate::net::conn::{Conn, ConnId, Connecting, Ended, Filled, NO_BUFFER, Permit, TaskId};
-use crate::net::ring::{Op, enable_receive_stamps};
+use crate::net::conn::{Conn, ConnId, Connecting, Ended, Filled, NO_BUFFER, Permit, Route, TaskId};
+use crate::net::ring::{Op, choose_port_at_connect, enable_receive_stamps};
 use crate::units::Nanos;
 
 impl Driver {
@@ -66,8 +67,8 @@ impl Driver {
 
     /// Starts a connect. The caller must hold a permit, which ends with the connect's completion or with the error
     /// returned here.
-    pub fn connect(&mut self, task: TaskId, address: usize) -> io::Result<ConnId> {
-        match self.start_connect(task, address) {
+    pub fn connect(&mut self, task: TaskId, route: Route) -> io::Result<ConnId> {
+        match self.start_connect(task, route) {
             Ok(id) => Ok(id),
             Err(e) => {
                 self.end_connect_permit();
@@ -76,13 +77,18 @@ impl Driver {
         }
     }
 
-    pub(super) fn start_connect(&mut self, task: TaskId, address: usize) -> io::Result<ConnId> {
+    pub(super) fn start_connect(&mut self, task: TaskId, route: Route) -> io::Result<ConnId> {
+        let address = route.address;
         let to = self.options.addresses[address];
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_tcp_nodelay(!self.options.nagle)?;
         let fd = OwnedFd::from(socket);
         if self.options.kernel_stamps {
             enable_receive_stamps(&fd)?;
+        }
+        if let Some(source) = self.source(to, route.source_turn) {
+            choose_port_at_connect(&fd)?;
+            SockRef::from(&fd).bind(&SocketAddr::new(source, 0).into())?;
         }
         let id = self.open(fd, task.0);
         let key = key(Op::Connect, id);
@@ -94,6 +100,14 @@ impl Driver {
             self.ring.connect(fd, address, key)?;
         }
         Ok(id)
+    }
+
+    /// Returns the source address whose turn it is among those of the family of `to`.
+    fn source(&self, to: SocketAddr, turn: usize) -> Option<IpAddr> {
+        let fits = |source: &&IpAddr| source.is_ipv4() == to.is_ipv4();
+        let count = self.options.sources.iter().filter(fits).count();
+        let turn = turn.checked_rem(count)?;
+        self.options.sources.iter().filter(fits).nth(turn).copied()
     }
 
     /// Hands the permit to the next task in the queue that still waits, or frees it.

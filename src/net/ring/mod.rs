@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 mod buffers;
+mod sockets;
 
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -17,6 +18,7 @@ use socket2::SockAddr;
 use crate::units::{Nanos, SECOND};
 pub use buffers::{BUFFER_BYTES, BUFFERS, PAYLOAD_AT};
 use buffers::{BufferRing, CONTROL_BYTES};
+pub use sockets::{choose_port_at_connect, enable_receive_stamps};
 
 /// Number of submission queue entries. A larger burst is submitted in several system calls.
 pub const SUBMISSIONS: u32 = 1024;
@@ -411,26 +413,6 @@ fn build(completions: u32) -> io::Result<(IoUring, bool)> {
             Ok((io, false))
         }
         Err(e) => Err(e),
-    }
-}
-
-/// Asks the kernel to stamp arriving segments (SO_TIMESTAMPNS), for which socket2 has no function.
-pub fn enable_receive_stamps(fd: &OwnedFd) -> io::Result<()> {
-    let on: libc::c_int = 1;
-    // SAFETY: the option value is a live c_int of the size given.
-    let result = unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_TIMESTAMPNS,
-            (&raw const on).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use llmload_uring::engine::runtime::{Core, catch_panic, spawn, yield_now};
 use llmload_uring::host::allowed_cpus;
-use llmload_uring::net::{ConnId, Ended, Net, Options, Received, TaskId, clock};
+use llmload_uring::net::{ConnId, Ended, Net, Options, Received, Route, TaskId, clock};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
 
 /// A test that takes longer hangs.
@@ -26,7 +26,16 @@ pub fn options(addresses: Vec<SocketAddr>) -> Options {
         timer_slack: 0,
         connections: 64,
         addresses,
+        sources: Vec::new(),
         connects_in_flight_max: 128,
+    }
+}
+
+/// The route to an address, from whichever the system chooses.
+pub fn to(address: usize) -> Route {
+    Route {
+        address,
+        source_turn: 0,
     }
 }
 
@@ -125,7 +134,10 @@ pub fn peer<T: Send + 'static>(
 }
 
 pub async fn connected(net: &Net, task: TaskId) -> ConnId {
-    net.connect(task, 0, clock::monotonic() + SOON).await.unwrap().0
+    net.connect(task, to(0), clock::monotonic() + SOON)
+        .await
+        .unwrap()
+        .0
 }
 
 /// Reads to the end.
