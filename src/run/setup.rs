@@ -71,23 +71,7 @@ pub fn set_up(
         starts_server,
     )?;
     cpus.workers.truncate(plan.cores_max());
-    let vus = plan.connections_max();
-    let mut need = Need {
-        vus,
-        cores: cpus.workers.len() as u32,
-        // A first estimate, before names are looked up: each server has at least one address of its own.
-        addresses: plan.servers_per_user(),
-        sources: config.source_address.addresses.len().max(1) as u32,
-        closing: match plan.connection.is_per_request() {
-            true => vus.min(cpus.workers.len() as u32 * CLOSING_PER_CORE),
-            false => 0,
-        },
-        ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
-        backlog: match choice {
-            ServerChoice::Simulator(_) => server::LISTEN_BACKLOG,
-            ServerChoice::Running(_) | ServerChoice::Command { .. } => 0,
-        },
-    };
+    let mut need = needed(config, plan, cpus.workers.len() as u32, &choice);
     // Everything that can be refused without a server is refused before one is started.
     sources::check(config)?;
     for n in host::check(&mut host, &need)? {
@@ -140,6 +124,27 @@ pub fn set_up(
         models,
         unknown_bodies,
     })
+}
+
+/// Returns what the run needs of the host, as far as it is known before any name is looked up.
+fn needed(config: &Config, plan: &Plan, cores: u32, choice: &ServerChoice) -> Need {
+    let vus = plan.connections_max();
+    Need {
+        vus,
+        cores,
+        // A first estimate, before names are looked up: each server has at least one address of its own.
+        addresses: plan.servers_per_user(),
+        sources: config.source_address.addresses.len().max(1) as u32,
+        closing: match plan.connection.is_per_request() {
+            true => vus.min(cores * CLOSING_PER_CORE),
+            false => 0,
+        },
+        ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
+        backlog: match choice {
+            ServerChoice::Simulator(_) => server::LISTEN_BACKLOG,
+            ServerChoice::Running(_) | ServerChoice::Command { .. } => 0,
+        },
+    }
 }
 
 fn engine_options(
