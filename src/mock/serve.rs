@@ -176,7 +176,8 @@ impl Connection<'_> {
         let index = shared.completions.fetch_add(1, Ordering::Relaxed);
         let fault = shared.faults.fault_for(index);
         self.core.truth(|t| {
-            t.request(arrived, stream);
+            t.requests += 1;
+            t.streams += u64::from(stream);
             if let Some(fault) = fault {
                 t.fault(fault);
             }
