@@ -18,7 +18,7 @@ mod table;
 
 pub use body::{Generation, Prompt, TokenLimitKey, Wording, write_string};
 pub use facts::{BodyFacts, EventFacts, Malformed, ServerTimes, Usage};
-pub use stamp::{STAMP_DIGITS, STAMP_KEY, find_stamp, write_stamp};
+pub use stamp::{ARRIVAL_KEY, STAMP_DIGITS, STAMP_KEY, Stamps, find_stamps, write_stamp};
 pub use stream::{StreamEnd, StreamState};
 pub use table::{Api, ENDS_WITHOUT_ROW, ReadBody, ReadEvent, ReadSide, Row, SideQuestion, WriteBody};
 

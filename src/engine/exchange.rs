@@ -4,7 +4,7 @@ use super::core::CoreState;
 use super::memory::Held;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::read_encrypted;
-use crate::api::find_stamp;
+use super::witness::Witness;
 use crate::metrics::{Outcome, Place, Recorder, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
@@ -24,6 +24,8 @@ pub struct VuConnection {
     /// The connection ended while it was not in use, and was closed.
     pub(super) stale: bool,
     pub(super) reader: ResponseReader,
+    /// What the server says about the answer, with `--verify-stamps`.
+    witness: Option<Witness>,
     /// Its share of the memory for unfinished answers.
     held: Held,
     /// Number of connects so far, so that a target's addresses are used in turn.
@@ -72,6 +74,7 @@ impl VuConnection {
             tls_target: None,
             stale: false,
             reader: ResponseReader::new(),
+            witness: None,
             held: Held::default(),
             connects: 0,
         }
@@ -129,6 +132,7 @@ impl VuConnection {
         };
         loop {
             self.reader.begin(expected);
+            self.witness = None;
             let (conn, reused) = match self.connection(core, &kind.timeouts, request).await {
                 Ok(found) => found,
                 Err(outcome) => return (outcome, clock::monotonic()),
@@ -285,7 +289,7 @@ impl VuConnection {
             recorder: &mut recorder,
             series: request.series,
             coalesced: false,
-            verify: core.options.verify_stamps,
+            witness: core.options.verify_stamps.then_some(&mut self.witness),
         };
         let reader = &mut self.reader;
         let progress = match &mut self.tls {
@@ -371,7 +375,6 @@ impl VuConnection {
             schedule_lag: lag,
             output_tokens,
             tokens_at_first: self.reader.tokens_at_first(),
-            gaps: arrivals.gaps,
             token_source,
             server_prompt: times.prompt,
             server_decode: times.decode,
@@ -379,6 +382,9 @@ impl VuConnection {
         };
         let mut recorder = core.recorder.borrow_mut();
         recorder.finish(&sample);
+        if let Some(witness) = &self.witness {
+            witness.judge(&sample, request.connecting, &mut recorder);
+        }
         if outcome.is_failure() {
             let mut evidence = self.reader.evidence();
             if let Some(reason) = core.tls_failure.take().filter(|_| outcome == Outcome::TlsFailed) {
@@ -407,7 +413,7 @@ struct RecorderSink<'a> {
     recorder: &'a mut Recorder,
     series: u16,
     coalesced: bool,
-    verify: bool,
+    witness: Option<&'a mut Option<Witness>>,
 }
 
 impl TokenSink for RecorderSink<'_> {
@@ -422,10 +428,8 @@ impl TokenSink for RecorderSink<'_> {
 
     fn token(&mut self, data: &[u8], arrived: Nanos) {
         self.recorder.counters().token_events += 1;
-        if self.verify
-            && let Some(sent) = find_stamp(data)
-        {
-            self.recorder.stamp_lag(arrived.saturating_sub(sent));
+        if let Some(witness) = &mut self.witness {
+            Witness::hear(witness, data, arrived, self.recorder);
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod runtime;
 mod sabotage;
 mod secure;
 mod vu;
+mod witness;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Adds up all snapshots.
 
 use crate::metrics::{
-    Account, CoreCounters, Distribution, Failures, Ledger, MetricId, SeriesTotals, Snapshot,
+    Account, ClientErrors, CoreCounters, Distribution, Failures, Ledger, MetricId, SeriesTotals, Snapshot,
 };
 
 /// The figures of one core since the start.
@@ -11,6 +11,7 @@ pub struct CoreTotals {
     pub counters: CoreCounters,
     pub reap_lag: Distribution,
     pub stamp_lag: Distribution,
+    pub errors: ClientErrors,
     pub schedule_lag: Distribution,
 }
 
@@ -44,6 +45,7 @@ impl Merged {
             counters,
             reap_lag,
             stamp_lag,
+            errors,
             failures,
             ..
         } = snapshot;
@@ -63,6 +65,7 @@ impl Merged {
         core.counters.append(counters);
         core.reap_lag.merge(reap_lag);
         core.stamp_lag.merge(stamp_lag);
+        core.errors.merge(errors);
     }
 
     /// Adds a later run on the same cores.
@@ -88,6 +91,7 @@ impl Merged {
             mine.counters.append(&theirs.counters);
             mine.reap_lag.merge(&theirs.reap_lag);
             mine.stamp_lag.merge(&theirs.stamp_lag);
+            mine.errors.merge(&theirs.errors);
             mine.schedule_lag.merge(&theirs.schedule_lag);
         }
     }
@@ -112,6 +116,12 @@ impl Merged {
 
     pub fn stamp_lag(&self) -> Distribution {
         merge_all(self.cores.iter().map(|c| &c.stamp_lag))
+    }
+
+    pub fn errors(&self) -> ClientErrors {
+        let mut all = ClientErrors::default();
+        self.cores.iter().for_each(|core| all.merge(&core.errors));
+        all
     }
 
     /// Returns the requests by series and by core. `names` has the names of the series, in order. `is_over` means that

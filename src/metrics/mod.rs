@@ -14,6 +14,7 @@ mod after_load;
 mod cause;
 mod counters;
 mod distribution;
+mod errors;
 mod failures;
 mod finish;
 mod ledger;
@@ -32,6 +33,7 @@ pub use after_load::{AfterLoad, WithinLoad};
 pub use cause::Cause;
 pub use counters::CoreCounters;
 pub use distribution::{Distribution, EncodingError, Exact, HIGHEST_US, SIGNIFICANT_DIGITS};
+pub use errors::{ClientErrors, Differences};
 pub use failures::{
     EVIDENCE_BYTES_MAX, Evidence, FAILURE_KINDS_MAX, FailedRequests, FailureKind, Failures, Place,
 };

@@ -1,7 +1,8 @@
 //! Records the figures of one core, and hands them out in snapshots.
 
 use crate::metrics::{
-    CoreCounters, Distribution, Evidence, FailureKind, Failures, MetricId, Sample, SeriesTotals,
+    ClientErrors, CoreCounters, Differences, Distribution, Evidence, FailureKind, Failures, MetricId, Sample,
+    SeriesTotals,
 };
 use crate::units::Nanos;
 
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub reap_lag: Distribution,
     /// Time from the mock's send stamp to our arrival stamp, with `--verify-stamps`.
     pub stamp_lag: Distribution,
+    /// How far our figures are from the mock's, with `--verify-stamps`.
+    pub errors: ClientErrors,
     /// What failed requests showed.
     pub failures: Failures,
     /// Finished requests, in order. The capacity never changes; it is 0 without details.
@@ -38,6 +41,7 @@ impl Snapshot {
             counters: CoreCounters::default(),
             reap_lag: Distribution::new(),
             stamp_lag: Distribution::new(),
+            errors: ClientErrors::default(),
             failures: Failures::with_all_memory(),
             details: Vec::with_capacity(details_max),
             details_max,
@@ -53,6 +57,7 @@ impl Snapshot {
             counters,
             reap_lag,
             stamp_lag,
+            errors,
             failures,
             details,
             details_max: _,
@@ -61,6 +66,7 @@ impl Snapshot {
         *counters = CoreCounters::default();
         reap_lag.reset();
         stamp_lag.reset();
+        errors.reset();
         failures.reset();
         details.clear();
     }
@@ -177,6 +183,13 @@ impl Recorder {
     #[inline]
     pub fn stamp_lag(&mut self, ns: Nanos) {
         let in_range = self.current.stamp_lag.record(ns);
+        self.current.counters.out_of_range += u64::from(!in_range);
+    }
+
+    /// Records by how much a reported time differs from the true one.
+    #[inline]
+    pub fn error(&mut self, pick: fn(&mut ClientErrors) -> &mut Differences, reported: Nanos, truth: Nanos) {
+        let in_range = pick(&mut self.current.errors).record(reported, truth);
         self.current.counters.out_of_range += u64::from(!in_range);
     }
 

@@ -1,6 +1,6 @@
 //! Prepares the bytes that the mock sends. They are built once, and patched with the instant of each send.
 
-use crate::api::{Api, STAMP_DIGITS, STAMP_KEY, write_stamp};
+use crate::api::{ARRIVAL_KEY, Api, STAMP_DIGITS, STAMP_KEY, Stamps, write_stamp};
 use std::io::Write;
 
 use super::dialect::{COUNT_KEY, COUNT_WIDTH, DECODE_KEY, Dialect, MS_WIDTH, PROMPT_KEY};
@@ -55,7 +55,7 @@ pub struct Script {
     pub stream_head: Vec<u8>,
     /// One token event as a chunk.
     token: Vec<u8>,
-    /// Offsets in `token` of the stamp's digits, and of the count of tokens so far.
+    /// Offsets in `token` of the first stamp's digits, and of the count of tokens so far.
     stamp_at: Option<usize>,
     count_at: Option<usize>,
     /// Finish event with the counts, `[DONE]` if the API has it, last chunk.
@@ -102,13 +102,16 @@ impl Script {
         }
     }
 
-    /// Appends `count` token events with the stamp `now`. The first one is number `from` of its stream.
-    pub fn tokens(&self, out: &mut Vec<u8>, from: u32, count: u32, now: Nanos) {
+    /// Appends `count` token events with these stamps. The first one is number `from` of its stream.
+    pub fn tokens(&self, out: &mut Vec<u8>, from: u32, count: u32, stamps: Stamps) {
         for number in from..from + count {
             let start = out.len();
             out.extend_from_slice(&self.token);
             if let Some(at) = self.stamp_at {
-                write_stamp(&mut out[start + at..start + at + STAMP_DIGITS], now);
+                let at = start + at;
+                write_stamp(&mut out[at..at + STAMP_DIGITS], stamps.sent);
+                let at = at + STAMP_DIGITS + ARRIVAL_KEY.len();
+                write_stamp(&mut out[at..at + STAMP_DIGITS], stamps.arrived);
             }
             if let Some(at) = self.count_at {
                 let mut room = &mut out[start + at..start + at + COUNT_WIDTH];
@@ -122,7 +125,8 @@ impl Script {
 fn token(dialect: &Dialect, stamp: bool, event_bytes: usize) -> Vec<u8> {
     let mut extra = String::new();
     if stamp {
-        extra = format!(",{STAMP_KEY}{}\"", "0".repeat(STAMP_DIGITS));
+        let digits = "0".repeat(STAMP_DIGITS);
+        extra = format!(",{STAMP_KEY}{digits}{ARRIVAL_KEY}{digits}\"");
     }
     let plain = (dialect.token)(&extra).len();
     let pad_frame = r#","pad":"""#.len();
@@ -163,7 +167,7 @@ pub fn json(status: u16, body: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{StreamEnd, StreamState, find_stamp};
+    use crate::api::{StreamEnd, StreamState, find_stamps};
     use crate::metrics::TokenSource;
 
     #[test]
@@ -172,10 +176,11 @@ mod tests {
             for (stamp, size) in [(true, 300), (false, 200), (true, 0)] {
                 let script = Script::new(api, 3, stamp, size);
                 let mut out = Vec::new();
-                script.tokens(&mut out, 0, 2, 1_234_567_890_123);
+                script.tokens(&mut out, 0, 2, STAMPS);
                 assert_eq!(out.len(), 2 * script.token.len());
-                let found = find_stamp(&out);
-                assert_eq!(found, stamp.then_some(1_234_567_890_123));
+                assert_eq!(find_stamps(&out), stamp.then_some(STAMPS));
+                let cut = find_stamps(&out[..out.len() / 4]);
+                assert!(cut.is_none_or(|stamps| stamps == STAMPS));
                 if size > 0 {
                     let text = String::from_utf8(out).unwrap();
                     let data = text.split("\r\n").nth(1).unwrap();
@@ -184,6 +189,11 @@ mod tests {
             }
         }
     }
+
+    const STAMPS: Stamps = Stamps {
+        sent: 1_234_567_890_123,
+        arrived: 1_234_560_000_000,
+    };
 
     fn data(chunks: &[u8]) -> serde_json::Value {
         let text = std::str::from_utf8(chunks).unwrap();
@@ -200,7 +210,7 @@ mod tests {
     fn llama_cpps_events_count_tokens_and_its_end_reports_times() {
         let script = Script::new(Api::LlamaCpp, 3, false, 0);
         let mut out = Vec::new();
-        script.tokens(&mut out, 2, 1, 0);
+        script.tokens(&mut out, 2, 1, STAMPS);
         assert_eq!(data(&out)["tokens_predicted"], 3);
         out.clear();
         script.stream_end.append(&mut out, TIMES);

@@ -10,7 +10,7 @@ use super::fault::{Fault, FaultPlan};
 use super::request::{self, Request, Route};
 use super::script::{self, AnswerTimes, Script};
 use super::truth::{self, Truth};
-use crate::api::Api;
+use crate::api::{Api, Stamps};
 use crate::engine::runtime::yield_now;
 use crate::net::{ConnId, Net, Received, TaskId, clock};
 use crate::units::Nanos;
@@ -176,8 +176,7 @@ impl Connection<'_> {
         let index = shared.completions.fetch_add(1, Ordering::Relaxed);
         let fault = shared.faults.fault_for(index);
         self.core.truth(|t| {
-            t.requests += 1;
-            t.streams += u64::from(stream);
+            t.request(arrived, stream);
             if let Some(fault) = fault {
                 t.fault(fault);
             }
@@ -323,7 +322,11 @@ impl Connection<'_> {
         let mut out = std::mem::take(&mut self.scratch);
         out.clear();
         let now = clock::monotonic();
-        script.tokens(&mut out, writes.tokens, count, now);
+        let stamps = Stamps {
+            sent: now,
+            arrived: writes.arrived,
+        };
+        script.tokens(&mut out, writes.tokens, count, stamps);
         if ends {
             script.stream_end.append(&mut out, writes.times_at(now));
         }

@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use super::fault::Fault;
 use crate::metrics::Distribution;
-use crate::units::Nanos;
+use crate::units::{Nanos, seconds};
 
 /// The mock's own counts and times.
 #[derive(Default)]
 pub struct Truth {
     pub requests: u64,
+    /// The first and the last instant at which a completion was asked for.
+    pub arrivals: Option<(Nanos, Nanos)>,
     pub streams: u64,
     pub light: u64,
     /// Completions that were answered completely and correctly.
@@ -36,6 +38,19 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// Counts a completion that was asked for at `arrived`.
+    pub fn request(&mut self, arrived: Nanos, stream: bool) {
+        self.requests += 1;
+        self.streams += u64::from(stream);
+        self.arrivals = around(self.arrivals, Some((arrived, arrived)));
+    }
+
+    /// Returns how many completions were asked for per second, from the first to the last.
+    fn arrivals_per_second(&self) -> Option<f64> {
+        let (first, last) = self.arrivals.filter(|(first, last)| first < last)?;
+        Some(self.requests.saturating_sub(1) as f64 / seconds(last - first))
+    }
+
     pub fn fault(&mut self, fault: Fault) {
         *self.faults.entry(fault.name()).or_default() += 1;
     }
@@ -43,6 +58,7 @@ impl Truth {
     pub fn merge(&mut self, other: &Truth) {
         let Truth {
             requests,
+            arrivals,
             streams,
             light,
             ok,
@@ -58,6 +74,7 @@ impl Truth {
             late,
         } = other;
         self.requests += requests;
+        self.arrivals = around(self.arrivals, *arrivals);
         self.streams += streams;
         self.light += light;
         self.ok += ok;
@@ -78,6 +95,7 @@ impl Truth {
     pub fn to_json(&self) -> Value {
         json!({
             "requests": self.requests,
+            "arrivals_per_second": self.arrivals_per_second(),
             "streams": self.streams,
             "light": self.light,
             "ok": self.ok,
@@ -92,6 +110,14 @@ impl Truth {
             "latency_ms": summary(&self.latency),
             "late_ms": summary(&self.late),
         })
+    }
+}
+
+/// Returns the span that holds both, each from a first to a last instant.
+fn around(a: Option<(Nanos, Nanos)>, b: Option<(Nanos, Nanos)>) -> Option<(Nanos, Nanos)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        _ => a.or(b),
     }
 }
 
