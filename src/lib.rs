@@ -3,6 +3,8 @@
 
 pub mod api;
 pub mod blocking_http;
+pub mod calibrate;
+pub mod calibration;
 pub mod cli;
 pub mod commands;
 pub mod compare;
@@ -34,7 +36,6 @@ pub mod signals;
 #[path = "../tests/common/skipped.rs"]
 mod skipped;
 pub mod sse;
-pub mod stats;
 pub mod tls;
 pub mod units;
 pub mod workload;

@@ -13,6 +13,7 @@ use llmload_uring::output::Console;
 use llmload_uring::run;
 use llmload_uring::server;
 use llmload_uring::signals::{Phase, Signals};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 fn main() -> ExitCode {
     let begun = clock::monotonic();
@@ -32,9 +33,10 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
     // A run says it by a thread of its own, and may be quiet; what other programs read is left as it is.
-    use Command::{Baseline, Compare, Config, ImportK6, Merge, Mock, Probe};
-    if let Some(Baseline(_) | Compare(_) | Config(_) | ImportK6(_) | Merge(_) | Mock(_) | Probe(_)) =
-        cli.command
+    use Command::{Baseline, Calibrate, Compare, Config, ImportK6, Merge, Mock, Probe};
+    if let Some(
+        Baseline(_) | Calibrate(_) | Compare(_) | Config(_) | ImportK6(_) | Merge(_) | Mock(_) | Probe(_),
+    ) = cli.command
     {
         warn_of_variables(&say);
     }
@@ -45,6 +47,12 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
             Ok(code) => std::process::exit(i32::from(code)),
             Err(failure) => Err(failure),
         },
+        Some(Command::Load(args)) => {
+            // The kernel sends this signal when the thread that started us ends, which is its main thread.
+            let _ = set_parent_process_death_signal(Some(Signal::KILL));
+            load(&args, begun)
+        }
+        Some(Command::Calibrate(args)) => calibrate(&args),
         Some(Command::Compare(args)) => compare(&args),
         Some(Command::Baseline(args)) => commands::compare::baseline(&args).and_then(|text| deliver(&text)),
         Some(Command::Merge(args)) => merge(&args),
@@ -175,6 +183,20 @@ fn merge(args: &cli::MergeArgs) -> Result<Exit, Failure> {
         merged.exit,
         delivered.unwrap_or_else(|failure| print_failure(&failure)),
     ]))
+}
+
+fn calibrate(args: &cli::CalibrateArgs) -> Result<Exit, Failure> {
+    let calibrated = commands::calibrate::run(args, &mut say)?;
+    let delivered = match calibrated.standard_output_taken {
+        true => {
+            calibrated.text.lines().for_each(say);
+            Ok(Exit::Ok)
+        }
+        false => deliver(&calibrated.text),
+    };
+    let unwritten = calibrated.unwritten.as_ref().map_or(Exit::Ok, print_failure);
+    let delivered = delivered.unwrap_or_else(|failure| print_failure(&failure));
+    Ok(Exit::combine(&[calibrated.exit, unwritten, delivered]))
 }
 
 fn import_k6(args: &cli::ImportK6Args) -> Result<Exit, Failure> {

@@ -35,11 +35,11 @@ const PURE_ROOMS: [&str; 16] = [
     "metrics",
     "judge",
     "result",
+    "calibration",
     "tls",
     "merge",
     "k6",
     "compare/stats",
-    "stats",
 ];
 const IMPURE_WORDS: [&str; 14] = [
     "monotonic",

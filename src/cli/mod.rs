@@ -3,6 +3,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod baseline_args;
+mod calibrate_args;
 mod compare_args;
 mod completions;
 mod config_args;
@@ -21,6 +22,7 @@ mod values;
 mod variables;
 
 pub use baseline_args::{BaselineAction, BaselineArgs};
+pub use calibrate_args::CalibrateArgs;
 pub use compare_args::{CompareArgs, CompareFormat};
 pub use completions::script as completions;
 pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs, FilesArgs};
@@ -84,6 +86,8 @@ Examples:
       start a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000
       check whether this host can run that many users, and what it lacks
+  llmload-uring calibrate --output host.json
+      measure in 20 s how far this host's figures can be trusted
   llmload-uring compare base.json new.json --fail-on 'latency p95 > +10%'
       fail if the p95 latency rose by more than 10 %, and not by chance
   source <(llmload-uring completions bash)
@@ -170,6 +174,8 @@ pub enum Command {
     Profiles(ProfilesArgs),
     /// Check what this host can run, and print a fix for each problem (exit code 111)
     Probe(ProbeArgs),
+    /// Measure what a client on this host can do, and how far off its figures are
+    Calibrate(CalibrateArgs),
     /// Print a completion script for a shell
     Completions {
         /// Shell that the script is for
@@ -178,6 +184,9 @@ pub enum Command {
     },
     /// Print the manual page: `llmload-uring man | man -l -`
     Man,
+    /// Make a run that ends when its parent does; `calibrate` starts the program with this
+    #[command(name = "__load", hide = true)]
+    Load(Box<RunArgs>),
     /// Serve as the embedded simulator; the program starts itself with this
     #[command(name = "__llmsim", hide = true)]
     Llmsim(SimArgs),

@@ -220,6 +220,10 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_NO_QUICKACK", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub no_quickack: bool,
 
+    /// Calibration of this host (`llmload-uring calibrate --output FILE`), to state how far off the figures may be
+    #[arg(long, env = "LLMLOAD_CALIBRATION", hide_env = true, value_name = "FILE", help_heading = MEASUREMENT)]
+    pub calibration: Option<PathBuf>,
+
     /// Compare arrivals with the send stamps of `mock --stamp`.
     #[arg(long, env = "LLMLOAD_VERIFY_STAMPS", hide_env = true, value_parser = BoolishValueParser::new(), hide = true)]
     pub verify_stamps: bool,
@@ -232,11 +236,6 @@ pub struct RunArgs {
     /// Exit with 113 if the generator itself may have distorted the figures
     #[arg(long, env = "LLMLOAD_REQUIRE_FIT", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub require_fit: bool,
-
-    /// Fail (exit code 99) if a threshold on a percentile is not decided: its 95 % interval contains the limit, or there
-    /// were too few requests for one
-    #[arg(long, env = "LLMLOAD_REQUIRE_DECIDED", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
-    pub require_decided: bool,
 
     /// Fail (exit code 99) if the automatic analysis has a finding about the server that is not PASS
     #[arg(long, env = "LLMLOAD_FAIL_ON_FINDINGS", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]

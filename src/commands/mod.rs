@@ -1,5 +1,6 @@
 //! The subcommands, each from its arguments to the text it prints and its exit code.
 
+pub mod calibrate;
 pub mod compare;
 pub mod config_check;
 mod held_input;

@@ -39,7 +39,7 @@ fn merge_group(sum: &mut SeriesTotals, group: &GroupFigures) -> Result<(), (Stri
             None => return Err((key(), "is missing".to_owned())),
         };
         let values = figures.distribution().map_err(|what| (key(), what))?;
-        sum.merge_values(metric.id, &values, figures.independent());
+        sum.merge_values(metric.id, &values);
     }
     Ok(())
 }
@@ -123,6 +123,9 @@ pub fn client(parts: &[Part]) -> Result<Client, Reason> {
         out_of_range: sum(|c| c.out_of_range),
         reap_lag: lag(parts, "client.reap_lag", |c| &c.reap_lag)?,
         stamp_lag: lag(parts, "client.stamp_lag", |c| &c.stamp_lag)?,
+        // Each part keeps its own: errors cannot be joined from their percentiles.
+        errors: None,
+        error_budget: None,
         tls: tls(clients()),
         cores: parts.iter().flat_map(cores).collect(),
     })
@@ -142,7 +145,7 @@ fn lag(parts: &[Part], key: &str, pick: fn(&Client) -> &MetricFigures) -> Result
         let values = pick(&part.document.client).distribution();
         all.merge(&values.map_err(|what| part.bad_figure(key, &what))?);
     }
-    Ok(MetricFigures::from_distribution(&all, 0))
+    Ok(MetricFigures::from_distribution(&all))
 }
 
 fn cores(part: &Part) -> impl Iterator<Item = CoreFigures> {

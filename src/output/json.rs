@@ -137,6 +137,20 @@ impl OutputFile {
         }
     }
 
+    /// Writes a text instead of a result document, in the same way.
+    pub fn write_text(&self, text: &str) -> Result<(), Failure> {
+        let written = match &self.way {
+            Destination::Renamed { temporary, .. } => create_temporary(temporary)
+                .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_data()))
+                .and_then(|()| std::fs::rename(temporary, &self.path))
+                .inspect_err(|_| drop(std::fs::remove_file(temporary))),
+            Destination::InPlace(device) => device
+                .try_clone()
+                .and_then(|mut file| file.write_all(text.as_bytes())),
+        };
+        written.map_err(|e| vanished(&self.path, &e).unwrap_or_else(|| unwritten(&self.path, "write", &e)))
+    }
+
     fn replace(
         &self,
         temporary: &Path,

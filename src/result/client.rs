@@ -2,7 +2,7 @@
 
 use crate::metrics::{CoreTotals, Merged, TlsFailure};
 use crate::result::warnings::{RULES, Warning};
-use crate::result::{MetricFigures, Ordered};
+use crate::result::{ErrorBudget, ErrorFigures, MetricFigures, Ordered};
 use crate::units::{Nanos, millis, seconds};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,12 @@ pub struct Client {
     pub out_of_range: u64,
     pub reap_lag: MetricFigures,
     pub stamp_lag: MetricFigures,
+    /// Present if the server's events say what the truth is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<ErrorFigures>,
+    /// Present if the run cites a calibration of its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_budget: Option<ErrorBudget>,
     /// Present if a target speaks TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFigures>,
@@ -131,8 +137,10 @@ impl Client {
             throttled_periods: facts.throttled.map(|(_, throttled)| throttled),
             details_lost: sum.details_lost + facts.details_unwritten,
             out_of_range: sum.out_of_range,
-            reap_lag: MetricFigures::from_distribution(&merged.reap_lag(), 0),
-            stamp_lag: MetricFigures::from_distribution(&merged.stamp_lag(), 0),
+            reap_lag: MetricFigures::from_distribution(&merged.reap_lag()),
+            stamp_lag: MetricFigures::from_distribution(&merged.stamp_lag()),
+            errors: ErrorFigures::from_errors(&merged.errors()),
+            error_budget: None,
             tls: facts.tls_verified.map(|verified| TlsFigures {
                 verified,
                 handshakes: sum.tls_handshakes,

@@ -8,9 +8,9 @@ use crate::metrics::{
 use crate::plan::AnalysisLimits;
 use crate::report::Aggregator;
 use crate::result::{
-    Contention, FailureFigures, GeneratorFacts, Grouping, Host, Layout, ManagedServerFigures,
-    ManagedServerRow, MergedFigures, Ordered, PartFigures, PassFigures, Pushes, Repeat, RepeatFacts,
-    Required, Run, RunFacts, RunResult, ServerCounts, ShardFigures, StampSource, StartFigures, StoppedBy,
+    Budget, Contention, ErrorBudget, FailureFigures, GeneratorFacts, Grouping, Host, Layout,
+    ManagedServerFigures, ManagedServerRow, MergedFigures, Ordered, PartFigures, PassFigures, Pushes, Repeat,
+    RepeatFacts, Run, RunFacts, RunResult, ServerCounts, ShardFigures, StampSource, StartFigures, StoppedBy,
     WarmUp, spread,
 };
 use crate::server::{ServerSample, ServerSamples};
@@ -66,11 +66,14 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
     recorder.tls(series, 900 * MICROSECOND);
     if streamed {
         recorder.gap(series, last - first);
-        recorder.gap(series, 0);
-        recorder.counters().token_events += 3;
+        recorder.counters().token_events += 2;
         recorder.counters().coalesced_events += 1;
         recorder.reap_lag(40 * MICROSECOND);
         recorder.stamp_lag(MICROSECOND);
+        recorder.error(|errors| &mut errors.arrival, due + 30 * MICROSECOND, due);
+        recorder.error(|errors| &mut errors.ttft, first, first - 40 * MICROSECOND);
+        recorder.error(|errors| &mut errors.gap, last - first, last - first + MICROSECOND);
+        recorder.error(|errors| &mut errors.latency, last, last - 50 * MICROSECOND);
     }
     recorder.finish(&Sample {
         vu: (n % 5) as u32,
@@ -89,7 +92,6 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
         last_token: streamed.then_some(last),
         schedule_lag: 10 * MICROSECOND,
         output_tokens: if streamed { 2 } else { 0 },
-        gaps: if streamed { 2 } else { 0 },
         token_source: if streamed {
             TokenSource::Server
         } else {
@@ -113,14 +115,12 @@ fn thresholds() -> Vec<ThresholdResult> {
         expression: "p(95)<40".to_owned(),
         observed,
         ok,
-        ..ThresholdResult::default()
+        not_applicable: false,
+        breaking_point: None,
+        not_recomputed: None,
     };
     vec![
-        ThresholdResult {
-            decided: Some(true),
-            interval: Some([10.5, 11.0]),
-            ..result("ttft{stream:true}", Some(11.0), true)
-        },
+        result("ttft{stream:true}", Some(11.0), true),
         ThresholdResult {
             breaking_point: Some(BreakingPoint {
                 elapsed_seconds: 2.0,
@@ -268,6 +268,24 @@ fn host() -> Host {
     }
 }
 
+fn error_budget() -> ErrorBudget {
+    let budget = |ms: f64| Budget {
+        p50: Some(ms / 2.0),
+        p99: Some(ms),
+    };
+    ErrorBudget {
+        host: "some-host".to_owned(),
+        date: "2026-01-01T00:00:00Z".to_owned(),
+        condition: "half busy".to_owned(),
+        busy_percent: 48.0,
+        covered: true,
+        arrival: budget(0.1),
+        ttft: budget(0.2),
+        gap: budget(0.04),
+        latency: budget(0.3),
+    }
+}
+
 fn server_samples() -> ServerSamples {
     let mut samples = ServerSamples::default();
     for second in 0..=3 {
@@ -332,14 +350,11 @@ fn make() -> RunResult {
         }),
     };
     let mut result = RunResult::build(facts, &together);
+    result.client.error_budget = Some(error_budget());
     for core in &mut result.client.cores {
         core.shard = Some(1);
     }
-    let required = Required {
-        fit: true,
-        decided: false,
-    };
-    result.judge(&AnalysisLimits::default(), required, Vec::new());
+    result.judge(&AnalysisLimits::default(), true, Vec::new());
     result.parts = vec![PartFigures {
         file: "1.json".to_owned(),
         run: result.run.clone(),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::calibration::budget;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::net::clock;
@@ -9,8 +10,7 @@ use crate::output::{self, DetailSpool, OutputFiles, View};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, PassFigures,
-    Pushes, Required, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, rfc3339,
-    spread,
+    Pushes, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, rfc3339, spread,
 };
 use crate::units::{Nanos, seconds};
 
@@ -76,12 +76,10 @@ pub fn finish(
         pushes: started.pushes,
     };
     let mut result = RunResult::build(facts, &load.measured.load);
+    let calibration = config.run.calibration.as_ref();
+    result.client.error_budget = calibration.and_then(|of_host| budget(of_host, &result.client));
     let occurred = load.books.failures.iter().map(|f| f.exit).collect();
-    let required = Required {
-        fit: config.require_fit,
-        decided: config.require_decided,
-    };
-    result.judge(&config.analysis, required, occurred);
+    result.judge(&config.analysis, config.require_fit, occurred);
     check_sums(&mut result, &mut load);
     if result.run.exit_code == ExitCode::NothingSucceeded {
         load.books.failures.extend(result.failure());

@@ -1,5 +1,6 @@
 //! The setup before the load: chooses CPUs, finds or starts the server, and checks that the host can run the load.
 
+use crate::calibration;
 use crate::cli::{RunArgs, Stamp};
 use crate::config::{Config, ServerChoice};
 use crate::discover::Discovery;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::servers::{self, Managed};
-use crate::error::Failure;
+use crate::error::{Failure, Reason, quoted};
 use crate::run::{masks, models, notice, sources};
 
 /// The most connections of a core that are closing while their users open the next: an answer ends with a read, a read
@@ -62,6 +63,7 @@ pub fn set_up(
     let run = &config.run;
     let choice = servers::choose(config)?;
     let mut host = HostFacts::read();
+    check_calibration(config, &host, note)?;
     let quota = CpuQuota::read();
     let starts_server = !matches!(choice, ServerChoice::Running(_));
     let mut cpus = plan_cpus(
@@ -166,6 +168,27 @@ fn engine_options(
         source_addresses: config.source_address.addresses.clone(),
         tls,
     }
+}
+
+/// Refuses a calibration of another host, whose errors would be stated as if they were this one's.
+fn check_calibration(config: &Config, host: &HostFacts, note: &mut dyn FnMut(&str)) -> Result<(), Failure> {
+    let Some(calibration) = &config.run.calibration else {
+        return Ok(());
+    };
+    if let Some(difference) = calibration::difference(&calibration.host, host) {
+        let reason = Reason::new(format!("is of another host: {difference}"));
+        let hint = "run `llmload-uring calibrate --output FILE` here, or leave the option out";
+        return Err(reason.hint(hint).at("--calibration", 0).into());
+    }
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if calibration.host.name != name {
+        let calibrated = quoted(&calibration.host.name);
+        note(&format!(
+            "the calibration is of a host named {calibrated}, and this one is {}; kernel and CPUs are the same",
+            quoted(&name)
+        ));
+    }
+    Ok(())
 }
 
 fn headers(config: &Config) -> Vec<(String, String)> {

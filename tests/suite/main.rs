@@ -8,6 +8,7 @@ mod common;
 mod accounting;
 mod api_differential;
 mod api_vectors;
+mod calibrate;
 mod chaos;
 mod cli;
 mod compare;
@@ -25,7 +26,6 @@ mod hostile;
 mod hosts;
 mod http_vectors;
 mod import_k6;
-mod intervals;
 mod live;
 mod managed;
 #[allow(clippy::too_many_lines)] // Whole scenarios, told in one piece.

@@ -2,6 +2,7 @@
 //! docs/COMPARE.md describes the method.
 
 mod change;
+mod distributions;
 mod ecdf;
 mod serial;
 

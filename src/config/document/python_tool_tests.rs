@@ -121,7 +121,6 @@ const NULLS: &str = "\
 description: ~
 validate: null
 require_fit: null
-require_decided: null
 executor: null
 vus: null
 duration:

@@ -1,5 +1,6 @@
 //! Applies the command line and the environment to the document.
 
+mod calibration;
 pub(in crate::config) mod connections;
 pub(in crate::config) mod load;
 mod managed_server;

@@ -1,6 +1,8 @@
 //! The settings of a run apart from the load itself: where it goes and how it is measured.
 
+use crate::calibration::Calibration;
 use crate::cli::{RunArgs, Stamp};
+use crate::config::options::calibration::calibration;
 use crate::config::to_plan::shard::shard;
 use crate::error::{Mistake, Reason, quoted};
 use crate::host::CpuList;
@@ -54,6 +56,16 @@ pub struct Settings {
     /// A note for the user about the key that is sent.
     #[serde(skip)]
     pub key_note: Option<String>,
+    /// The file of a calibration of this host, which the run cites.
+    #[serde(
+        rename = "calibration",
+        serialize_with = "optional_path_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub calibration_file: Option<PathBuf>,
+    /// What it says.
+    #[serde(skip)]
+    pub calibration: Option<Calibration>,
     /// The part of the plan that this process runs; `None` for all of it.
     #[serde(serialize_with = "shard_text", skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
@@ -96,12 +108,14 @@ impl Default for Settings {
             push_required: false,
             headers: Vec::new(),
             key_note: None,
+            calibration_file: None,
+            calibration: None,
             shard: None,
         }
     }
 }
 
-/// Reads the settings, and the key file if one is named. It opens nothing else.
+/// Reads the settings, and the key file and the calibration if they are named. It opens nothing else.
 pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     if args.insecure && args.cacert.is_some() {
@@ -135,6 +149,8 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         push_required: args.push.push_required,
         headers,
         key_note,
+        calibration_file: args.calibration.clone(),
+        calibration: calibration(args, mistakes),
         shard,
     }
 }

@@ -4,7 +4,7 @@ use super::View;
 use super::page::{Ink, LABEL, Page};
 use crate::error::one_line;
 use crate::metrics::MetricId;
-use crate::result::{RunResult, StampSource, Warning};
+use crate::result::{Budget, ErrorBudget, RunResult, StampSource, Warning};
 use crate::units::time;
 
 /// Appends the line on the generator: its verdict, and the figures that show how near it was to its limits.
@@ -44,6 +44,28 @@ pub(super) fn write(page: &mut Page, result: &RunResult) {
         text.push_str(usual);
     }
     page.prose("generator", &text);
+    if let Some(budget) = &c.error_budget {
+        page.prose("calibrated", &calibrated(budget));
+    }
+}
+
+/// Says how far off the figures may be, by a calibration of the host.
+fn calibrated(budget: &ErrorBudget) -> String {
+    let at = |figure: Budget| figure.p99.map_or("?".to_owned(), time);
+    let day = budget.date.get(..10).unwrap_or(&budget.date);
+    let errors = format!(
+        "ttft within {}, tbt within {}, latency within {} at p99",
+        at(budget.ttft),
+        at(budget.gap),
+        at(budget.latency)
+    );
+    let like = format!("`{}`, {day}", budget.condition);
+    match budget.covered {
+        true => format!("{errors} (like {like})"),
+        false => {
+            format!("more strain than any condition of the calibration; in the nearest {errors} ({like})")
+        }
+    }
 }
 
 /// Appends the first warnings whole, as the first one decides whether the figures can be used, and names the others.

@@ -112,7 +112,9 @@ mod tests {
                 expression: "p(99)<50".to_owned(),
                 observed: Some(62.5),
                 ok,
-                ..ThresholdResult::default()
+                not_applicable: false,
+                breaking_point: None,
+                not_recomputed: None,
             }],
         };
         let found = StepsResult {
