@@ -36,6 +36,7 @@ pub mod signals;
 #[path = "../tests/common/skipped.rs"]
 mod skipped;
 pub mod sse;
+pub mod stats;
 pub mod tls;
 pub mod units;
 pub mod workload;

@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 16] = [
+const PURE_ROOMS: [&str; 17] = [
     "error",
     "units",
     "json",
@@ -40,6 +40,7 @@ const PURE_ROOMS: [&str; 16] = [
     "merge",
     "k6",
     "compare/stats",
+    "stats",
 ];
 const IMPURE_WORDS: [&str; 14] = [
     "monotonic",

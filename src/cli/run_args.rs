@@ -237,6 +237,11 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_REQUIRE_FIT", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub require_fit: bool,
 
+    /// Fail (exit code 99) if a threshold on a percentile is not decided: its 95 % interval contains the limit, or there
+    /// were too few requests for one
+    #[arg(long, env = "LLMLOAD_REQUIRE_DECIDED", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
+    pub require_decided: bool,
+
     /// Fail (exit code 99) if the automatic analysis has a finding about the server that is not PASS
     #[arg(long, env = "LLMLOAD_FAIL_ON_FINDINGS", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub fail_on_findings: bool,

@@ -37,6 +37,9 @@ pub struct Config {
     /// If the generator was the limit, the run ends with [`crate::error::ExitCode::NotTrustworthy`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_fit: bool,
+    /// A threshold on a quantile that its sample cannot decide fails.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_decided: bool,
     pub seed: u64,
     #[serde(flatten)]
     pub executor: Executor,

@@ -375,6 +375,7 @@ impl VuConnection {
             schedule_lag: lag,
             output_tokens,
             tokens_at_first: self.reader.tokens_at_first(),
+            gaps: arrivals.gaps,
             token_source,
             server_prompt: times.prompt,
             server_decode: times.decode,

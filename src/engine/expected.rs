@@ -41,6 +41,8 @@ pub struct Arrivals {
     /// The first token that is more than a thought.
     pub first_answer: Option<Nanos>,
     pub last_token: Option<Nanos>,
+    /// Gaps between its token events.
+    pub gaps: u32,
     /// Arrival of the last read, whatever it contained.
     pub last: Nanos,
 }

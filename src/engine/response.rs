@@ -389,6 +389,7 @@ impl ResponseReader {
                             self.arrivals.first_answer.get_or_insert(arrived);
                         }
                         if let Some(last) = self.arrivals.last_token.replace(arrived) {
+                            self.arrivals.gaps += 1;
                             sink.gap(arrived - last);
                         }
                         *tokens_in_read += 1;

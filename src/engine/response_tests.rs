@@ -68,6 +68,7 @@ fn a_role_chunk_is_an_event_but_not_a_token() {
         first_token: Some(40),
         first_answer: Some(40),
         last_token: Some(90),
+        gaps: 2,
         last: 100,
     };
     assert_eq!(reader.arrivals, expected);

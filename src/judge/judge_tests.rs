@@ -27,7 +27,7 @@ fn kinds() -> Vec<RequestKind> {
     vec![kind("stream", true), kind("plain", false)]
 }
 
-fn ramp(stages: &[(u64, u32)]) -> Executor {
+pub(super) fn ramp(stages: &[(u64, u32)]) -> Executor {
     let stages = stages.iter().map(|&(seconds, target)| Stage {
         duration: seconds * SECOND,
         target,
@@ -43,13 +43,13 @@ fn threshold(key: &str, text: &str) -> Threshold {
     Threshold::parse(key, text).unwrap()
 }
 
-fn judge(thresholds: &[(&str, &str)], executor: &Executor) -> Judge {
+pub(super) fn judge(thresholds: &[(&str, &str)], executor: &Executor) -> Judge {
     let thresholds = thresholds.iter().map(|(key, text)| threshold(key, text));
     Judge::new(thresholds.collect(), &kinds(), executor, Vec::new())
 }
 
 /// Records `n` requests of a series that took `ms` milliseconds each.
-fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n: u64, ms: u64) {
+pub(super) fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n: u64, ms: u64) {
     for iteration in 0..n {
         recorder.started(series);
         recorder.finish(&Sample {

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use steps::Steps;
 
 /// The result of a threshold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdResult {
     /// Metric with its tags, as written.
     pub metric: String,
@@ -32,6 +32,13 @@ pub struct ThresholdResult {
     /// does not apply.
     pub observed: Option<f64>,
     pub ok: bool,
+    /// Of a quantile: whether its interval lies on one side of the limit. False if it does not, or if there are too few
+    /// samples for an interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<bool>,
+    /// Of a quantile: where it lies with 95 % confidence; `None` if there are too few samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
     /// The threshold concerns something that this run did not have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_applicable: bool,
@@ -57,6 +64,18 @@ pub struct BreakingPoint {
 pub struct Vus {
     pub planned: u64,
     pub running: u64,
+}
+
+impl ThresholdResult {
+    /// Returns true if there were samples, but not enough to know on which side of the limit the quantile lies.
+    pub fn is_undecided(&self) -> bool {
+        self.decided == Some(false) && !self.not_applicable
+    }
+
+    /// Fails a threshold that is not decided.
+    pub fn require_decided(&mut self) {
+        self.ok &= !self.is_undecided();
+    }
 }
 
 /// The results of all thresholds and steps.
@@ -104,8 +123,8 @@ pub struct Judge {
     load_is_over: bool,
     /// First failed window of each threshold that has failed in every window since.
     failing: Vec<Option<BreakingPoint>>,
-    /// Index of the threshold that ended the run, and the figure it observed.
-    aborted: Option<(usize, f64)>,
+    /// Index of the threshold that ended the run, and its result at that time.
+    aborted: Option<(usize, ThresholdResult)>,
     steps: Steps,
 }
 
@@ -245,7 +264,7 @@ impl Judge {
                 && let Some(observed) = total.figure(threshold.metric, threshold.aggregation, end)
                 && !threshold.holds(observed)
             {
-                self.aborted = Some((index, observed));
+                self.aborted = Some((index, result_of(threshold, total, end)));
                 let (rule, observed) = (threshold.says(), threshold.shown(observed));
                 return Some(format!("`{rule}` does not hold ({observed})"));
             }
@@ -286,21 +305,9 @@ impl Judge {
     /// Returns one result for each threshold from the tallies that `pick` chooses, without breaking points.
     fn results(&self, pick: fn(&Watch) -> &Tally, span: Nanos) -> Vec<ThresholdResult> {
         let thresholds = self.thresholds.iter().zip(&self.watch_of);
-        let result = |(threshold, watch): (&Threshold, &usize)| {
-            let tally = pick(&self.watches[*watch]);
-            let observed = tally.figure(threshold.metric, threshold.aggregation, span);
-            let not_applicable = threshold.metric == ThresholdMetric::ServerRssGrowth;
-            ThresholdResult {
-                metric: threshold.key.clone(),
-                expression: threshold.text.clone(),
-                observed,
-                ok: not_applicable || observed.is_some_and(|observed| threshold.holds(observed)),
-                not_applicable,
-                breaking_point: None,
-                not_recomputed: None,
-            }
-        };
-        thresholds.map(result).collect()
+        thresholds
+            .map(|(threshold, watch)| result_of(threshold, pick(&self.watches[*watch]), span))
+            .collect()
     }
 
     /// Judges the whole run. `server_rss` is a managed server's resident bytes over elapsed time; empty if there is
@@ -321,12 +328,10 @@ impl Judge {
                 result.ok = threshold.holds(kib);
                 result.not_applicable = false;
             } else if let Some(step) = decisive {
-                result.observed = step.thresholds[index].observed;
-                result.ok = step.thresholds[index].ok;
+                *result = step.thresholds[index].clone();
             }
-            if let Some((_, observed)) = self.aborted.filter(|(aborted, _)| *aborted == index) {
-                result.observed = Some(observed);
-                result.ok = false;
+            if let Some((_, at_its_end)) = self.aborted.take_if(|(aborted, _)| *aborted == index) {
+                *result = at_its_end;
             }
             // A run that is judged by a step would contradict itself: beyond its peak it fails in every window.
             result.breaking_point = self.failing[index].filter(|_| decisive.is_none());
@@ -335,6 +340,25 @@ impl Judge {
             thresholds: results,
             steps,
         }
+    }
+}
+
+/// Judges a threshold by the figures of a period of `span`.
+fn result_of(threshold: &Threshold, tally: &Tally, span: Nanos) -> ThresholdResult {
+    let observed = tally.figure(threshold.metric, threshold.aggregation, span);
+    let not_applicable = threshold.metric == ThresholdMetric::ServerRssGrowth;
+    let quantile = threshold.quantile().filter(|_| observed.is_some());
+    let interval = quantile.and_then(|q| tally.interval(threshold.metric, q));
+    ThresholdResult {
+        metric: threshold.key.clone(),
+        expression: threshold.text.clone(),
+        observed,
+        ok: not_applicable || observed.is_some_and(|observed| threshold.holds(observed)),
+        decided: quantile.map(|_| interval.is_some_and(|interval| threshold.is_decided(interval))),
+        interval,
+        not_applicable,
+        breaking_point: None,
+        not_recomputed: None,
     }
 }
 
@@ -369,6 +393,8 @@ impl Watch {
     }
 }
 
+#[cfg(test)]
+mod decided_tests;
 #[cfg(test)]
 #[path = "judge_tests.rs"]
 mod tests;

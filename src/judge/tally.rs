@@ -2,6 +2,7 @@
 
 use crate::metrics::{Distribution, MetricId, SeriesTotals};
 use crate::plan::{Aggregation, ThresholdMetric};
+use crate::stats::Clusters;
 use crate::units::{Nanos, millis, seconds};
 
 /// A tally is additive: the tally of a period is the sum of the tallies of its parts. The metric decides which fields
@@ -13,6 +14,8 @@ pub struct Tally {
     /// Requests of which `hits` is a share, if the metric is a share.
     base: u64,
     values: Distribution,
+    /// Of `tbt`: its values by request.
+    gaps: Clusters,
 }
 
 impl Tally {
@@ -50,6 +53,9 @@ impl Tally {
     }
 
     fn merge_values(&mut self, id: MetricId, expected: Option<bool>, series: &SeriesTotals) {
+        if id == MetricId::Tbt {
+            self.gaps.merge(series.gaps());
+        }
         match (expected, id) {
             (None, _) => self.values.merge(series.metric(id)),
             (Some(false), _) => self.values.merge(series.failed_metric(id)),
@@ -62,17 +68,29 @@ impl Tally {
     }
 
     pub fn merge(&mut self, other: &Tally) {
-        let Tally { hits, base, values } = other;
+        let Tally {
+            hits,
+            base,
+            values,
+            gaps,
+        } = other;
         self.hits += hits;
         self.base += base;
         self.values.merge(values);
+        self.gaps.merge(gaps);
     }
 
     /// Empties the tally and keeps its memory.
     pub fn reset(&mut self) {
-        let Tally { hits, base, values } = self;
+        let Tally {
+            hits,
+            base,
+            values,
+            gaps,
+        } = self;
         (*hits, *base) = (0, 0);
         values.reset();
+        *gaps = Clusters::default();
     }
 
     /// Returns a figure: trends in milliseconds, `failed` and `checks` as a share from 0 to 1, counters as a count or
@@ -89,6 +107,17 @@ impl Tally {
             (_, Aggregation::Rate) if span > 0 => Some(self.hits as f64 / seconds(span)),
             _ => None,
         }
+    }
+
+    /// Returns where a quantile of a trend lies with 95 % confidence, in milliseconds; `None` if there are too few
+    /// values.
+    pub fn interval(&self, metric: ThresholdMetric, q: f64) -> Option<[f64; 2]> {
+        let independent = match metric {
+            ThresholdMetric::Trend(MetricId::Tbt) => self.gaps.independent(),
+            _ => self.values.offered(),
+        };
+        let (low, high) = self.values.interval(q, independent)?;
+        Some([low, high].map(millis))
     }
 
     fn trend(&self, aggregation: Aggregation) -> Option<f64> {

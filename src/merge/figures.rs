@@ -39,7 +39,7 @@ fn merge_group(sum: &mut SeriesTotals, group: &GroupFigures) -> Result<(), (Stri
             None => return Err((key(), "is missing".to_owned())),
         };
         let values = figures.distribution().map_err(|what| (key(), what))?;
-        sum.merge_values(metric.id, &values);
+        sum.merge_values(metric.id, &values, figures.independent());
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ fn lag(parts: &[Part], key: &str, pick: fn(&Client) -> &MetricFigures) -> Result
         let values = pick(&part.document.client).distribution();
         all.merge(&values.map_err(|what| part.bad_figure(key, &what))?);
     }
-    Ok(MetricFigures::from_distribution(&all))
+    Ok(MetricFigures::from_distribution(&all, 0))
 }
 
 fn cores(part: &Part) -> impl Iterator<Item = CoreFigures> {

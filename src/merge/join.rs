@@ -5,7 +5,7 @@ use crate::error::{ExitCode, Reason};
 use crate::merge::belong::{self, check, listed};
 use crate::merge::{Part, figures, timeline, verdict};
 use crate::result::{
-    FailureFigures, Grouping, Host, MergedFigures, RULES, Run, RunResult, STARTED_LATE, Schema,
+    FailureFigures, Grouping, Host, MergedFigures, RULES, Required, Run, RunResult, STARTED_LATE, Schema,
     ServerTimings, WarmUp, Warning, by_weight, metrics, rates, rfc3339, warnings_of,
 };
 use crate::units::{Nanos, SECOND, seconds};
@@ -68,7 +68,11 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     };
     result.warnings = warnings(&result, parts, &missing, times.skew);
     order_warnings(&mut result);
-    result.conclude(&config.analysis, config.require_fit, occurred);
+    let required = Required {
+        fit: config.require_fit,
+        decided: config.require_decided,
+    };
+    result.conclude(&config.analysis, required, occurred);
     Ok(result)
 }
 

@@ -73,12 +73,18 @@ fn result(
     let same = parts
         .iter()
         .flat_map(|part| &part.document.thresholds)
-        .filter(|t| t.metric == threshold.key && t.expression == threshold.text && !t.not_applicable);
+        .filter(|t: &&ThresholdResult| {
+            t.metric == threshold.key && t.expression == threshold.text && !t.not_applicable
+        });
     let of_server = threshold.metric == ThresholdMetric::ServerRssGrowth;
     let observed = same.clone().filter_map(|t| t.observed).reduce(f64::max);
     ThresholdResult {
         observed: observed.filter(|_| of_server),
         ok: same.clone().all(|t| t.ok),
+        decided: judged
+            .decided
+            .map(|_| !same.clone().any(ThresholdResult::is_undecided)),
+        interval: None,
         not_applicable: of_server && same.count() == 0,
         not_recomputed: Some(why.to_owned()),
         ..judged

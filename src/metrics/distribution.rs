@@ -1,5 +1,6 @@
 //! Keeps the distribution of one metric's values in bounded memory.
 
+use crate::stats::ranks_among;
 use crate::units::{MICROSECOND, Nanos, SECOND};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -179,11 +180,23 @@ impl Distribution {
     /// `q` of the values do not exceed (without interpolation). The result is the upper end of that value's bucket, at
     /// most 0.1 % above it, and always between the exact min and max. A rank among the values over 1 h gives the max.
     pub fn quantile(&self, q: f64) -> Option<Nanos> {
-        let offered = self.offered();
-        if offered == 0 {
+        self.at_rank(rank(q, self.offered()))
+    }
+
+    /// Returns the two values between which quantile `q` of all that this is a sample of lies with 95 % confidence, by
+    /// order statistics; `None` if there are too few values for that. Of the values only `independent` are independent
+    /// of each other. Ends are given as [`Self::quantile`] gives values, which is never outside them.
+    pub fn interval(&self, q: f64, independent: u64) -> Option<(Nanos, Nanos)> {
+        let (lower, upper) = ranks_among(q, self.offered(), independent)?;
+        let own = rank(q, self.offered());
+        Some((self.at_rank(lower.min(own))?, self.at_rank(upper.max(own))?))
+    }
+
+    /// Returns the value of a rank, from 1 to the number of values.
+    fn at_rank(&self, rank: u64) -> Option<Nanos> {
+        if self.is_empty() {
             return None;
         }
-        let rank = rank(q, offered);
         if rank > self.in_range {
             return Some(self.max_ns);
         }
@@ -342,7 +355,7 @@ fn rank(q: f64, n: u64) -> u64 {
     } else {
         product.ceil()
     };
-    (rank as u64).clamp(1, n)
+    (rank as u64).clamp(1, n.max(1))
 }
 
 fn empty_histogram() -> Box<Histogram<u64>> {

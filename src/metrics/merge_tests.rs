@@ -49,6 +49,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                 schedule_lag: u64::from(small),
                 output_tokens: u32::from(small % 7),
                 tokens_at_first: 0,
+                gaps: 0,
                 token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None]
                     [usize::from(small % 3)],
                 server_prompt: (kind > 1).then(|| u64::from(small) * MICROSECOND),

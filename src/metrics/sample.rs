@@ -44,6 +44,8 @@ pub struct Sample {
     /// Of these, those that were there at `first_token`; 0: that one alone.
     pub tokens_at_first: u32,
     pub token_source: TokenSource,
+    /// How many values of `tbt` it gave.
+    pub gaps: u32,
     /// Time to read the prompt, as the server reports it (llama.cpp's `prompt_ms`).
     pub server_prompt: Option<Nanos>,
     /// Time to generate the answer, as the server reports it (llama.cpp's `predicted_ms`).
@@ -110,6 +112,7 @@ impl Sample {
             output_tokens: 0,
             tokens_at_first: 0,
             token_source: TokenSource::None,
+            gaps: 0,
             server_prompt: None,
             server_decode: None,
             answer: Answer::default(),

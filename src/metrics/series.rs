@@ -6,6 +6,7 @@ use crate::metrics::{
     Account, AfterLoad, Cause, Distribution, FinishWord, METRICS, MetricId, Outcome, Sample, Source,
     TokenSource, WithinLoad,
 };
+use crate::stats::Clusters;
 use crate::units::Nanos;
 
 /// Everything that is counted for one series. Totals can be added: those of the whole are the sums of its parts.
@@ -19,6 +20,8 @@ pub struct SeriesTotals {
     by_finish: FinishCounts,
     by_status: StatusCounts,
     metrics: [Distribution; MetricId::COUNT],
+    /// The values of `tbt` by request: those of one request are not independent.
+    gaps: Clusters,
     /// The values of failed requests among `metrics`, without those that are recorded before the outcome is known.
     failed_metrics: [Distribution; MetricId::COUNT],
     pub output_tokens: u64,
@@ -74,6 +77,7 @@ impl SeriesTotals {
             by_finish: FinishCounts::new(),
             by_status: StatusCounts::new(),
             metrics: std::array::from_fn(|_| Distribution::new()),
+            gaps: Clusters::default(),
             failed_metrics: std::array::from_fn(|_| Distribution::new()),
             output_tokens: 0,
             after_load: AfterLoad::default(),
@@ -94,6 +98,7 @@ impl SeriesTotals {
         self.note(sample);
         self.by_status.count(sample.status);
         self.output_tokens += u64::from(sample.output_tokens);
+        self.gaps.add(u64::from(sample.gaps));
         self.by_token_source[sample.token_source as usize] += 1;
         if sample.outcome == Outcome::Interrupted {
             let elapsed = sample.done.saturating_sub(sample.due);
@@ -149,6 +154,7 @@ impl SeriesTotals {
             by_finish,
             by_status,
             metrics,
+            gaps,
             failed_metrics,
             output_tokens,
             after_load,
@@ -170,6 +176,7 @@ impl SeriesTotals {
         for (mine, theirs) in self.metrics.iter_mut().zip(metrics) {
             mine.merge(theirs);
         }
+        self.gaps.merge(gaps);
         for (mine, theirs) in self.failed_metrics.iter_mut().zip(failed_metrics) {
             mine.merge(theirs);
         }
@@ -194,6 +201,7 @@ impl SeriesTotals {
             by_finish,
             by_status,
             metrics,
+            gaps,
             failed_metrics,
             output_tokens,
             after_load,
@@ -213,6 +221,7 @@ impl SeriesTotals {
         by_finish.reset();
         by_status.reset();
         metrics.iter_mut().for_each(Distribution::reset);
+        *gaps = Clusters::default();
         failed_metrics.iter_mut().for_each(Distribution::reset);
         *output_tokens = 0;
         *after_load = AfterLoad::default();
@@ -274,12 +283,31 @@ impl SeriesTotals {
         Ok(())
     }
 
-    pub fn merge_values(&mut self, metric: MetricId, values: &Distribution) {
+    /// Adds values, of which `independent` are independent of each other.
+    pub fn merge_values(&mut self, metric: MetricId, values: &Distribution, independent: u64) {
         self.metrics[metric as usize].merge(values);
+        if metric == MetricId::Tbt {
+            self.gaps
+                .merge(&Clusters::restored(values.offered(), independent));
+        }
     }
 
     pub fn metric(&self, id: MetricId) -> &Distribution {
         &self.metrics[id as usize]
+    }
+
+    /// Returns the values of `tbt` by request, of requests that have ended.
+    pub fn gaps(&self) -> &Clusters {
+        &self.gaps
+    }
+
+    /// Returns how many independent values say as much as those of a metric: all of them, but for `tbt`, of which a
+    /// request gives many that are alike.
+    pub fn independent(&self, id: MetricId) -> u64 {
+        match id {
+            MetricId::Tbt => self.gaps.independent(),
+            _ => self.metric(id).offered(),
+        }
     }
 
     /// Returns the values of failed requests. They are empty for metrics of `Source::Engine`, which are recorded before

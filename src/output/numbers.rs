@@ -18,6 +18,28 @@ pub(super) fn duration(ms: Option<f64>) -> String {
     }
 }
 
+/// Formats an interval of durations as `470 to 512 ms`, with its unit once if both ends have the same.
+pub(super) fn range([low, high]: [f64; 2]) -> String {
+    let (low, high) = (spaced(low), spaced(high));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} to {high}"),
+        _ => format!("{low} to {high}"),
+    }
+}
+
+/// The same in a table: `470-512ms`.
+pub(super) fn range_cell([low, high]: [f64; 2]) -> String {
+    range([low, high]).replace(" to ", "-").replace(' ', "")
+}
+
+/// Formats a duration with a blank before its unit, as in a sentence.
+fn spaced(ms: f64) -> String {
+    let text = duration(Some(ms));
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    format!("{number} {unit}")
+}
+
 fn three_digits(x: f64) -> String {
     if x == 0.0 {
         "0".to_string()
@@ -81,6 +103,15 @@ mod tests {
         ] {
             assert_eq!(duration(ms), shown);
         }
+    }
+
+    #[test]
+    fn a_range_has_its_unit_once() {
+        assert_eq!(range([470.0, 512.4]), "470 to 512 ms");
+        assert_eq!(range([950.0, 1_020.0]), "950 ms to 1.02 s");
+        assert_eq!(range([0.0, 0.05]), "0 to 50.0 us");
+        assert_eq!(range_cell([470.0, 512.4]), "470-512ms");
+        assert_eq!(range_cell([950.0, 1_020.0]), "950ms-1.02s");
     }
 
     #[test]

@@ -249,6 +249,25 @@ impl Threshold {
         })
     }
 
+    /// Returns the quantile that is compared, above 0 and below 1; `None` if it is another figure.
+    pub fn quantile(&self) -> Option<f64> {
+        let percent = match self.aggregation {
+            Aggregation::Med => 50.0,
+            Aggregation::Percentile(percent) => percent,
+            _ => return None,
+        };
+        (percent > 0.0 && percent < 100.0).then_some(percent / 100.0)
+    }
+
+    /// Returns whether the verdict is the same wherever in this interval the figure lies.
+    pub fn is_decided(&self, [low, high]: [f64; 2]) -> bool {
+        let is_outside = self.value < low || self.value > high;
+        match self.op {
+            Op::Equal | Op::NotEqual => is_outside || low == high,
+            _ => self.holds(low) == self.holds(high),
+        }
+    }
+
     pub fn holds(&self, observed: f64) -> bool {
         !observed.is_nan() && self.op.holds(observed, self.value)
     }

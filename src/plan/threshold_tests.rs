@@ -181,3 +181,34 @@ fn no_threshold_holds_for_nan() {
     assert!(parse("ttft", "p(99)<500").holds(499.9));
     assert!(!parse("ttft", "p(99)<500").holds(500.0));
 }
+
+#[test]
+fn a_threshold_is_decided_if_its_verdict_is_the_same_all_over_the_interval() {
+    for (text, interval, decided) in [
+        ("p(95)<500", [470.0, 499.0], true),
+        ("p(95)<500", [470.0, 500.0], false),
+        ("p(95)<=500", [470.0, 500.0], true),
+        ("p(95)<500", [501.0, 512.0], true),
+        ("p(95)>=500", [499.0, 512.0], false),
+        ("med==500", [470.0, 512.0], false),
+        ("med!=500", [470.0, 512.0], false),
+        ("med!=500", [501.0, 512.0], true),
+        ("med==500", [500.0, 500.0], true),
+    ] {
+        assert_eq!(
+            parse("ttft", text).is_decided(interval),
+            decided,
+            "{text} {interval:?}"
+        );
+    }
+}
+
+#[test]
+fn only_percentiles_within_the_values_have_a_quantile() {
+    let quantile = |text: &str| parse("latency", text).quantile();
+    assert_eq!([quantile("med<1"), quantile("p(95)<1")], [Some(0.5), Some(0.95)]);
+    for text in ["avg<1", "max<1", "p(100)<1", "p(0)<1"] {
+        assert_eq!(quantile(text), None, "{text}");
+    }
+    assert_eq!(parse("failed", "rate<0.1").quantile(), None);
+}

@@ -1,7 +1,7 @@
 //! Builds the result document from the merged totals and the facts of a run.
 
 use crate::error::{ExitCode, FINDINGS_FAILED, NOT_JUDGED};
-use crate::judge::Judged;
+use crate::judge::{Judged, ThresholdResult};
 use crate::plan::AnalysisLimits;
 use crate::report::Aggregator;
 use crate::result::analysis::analyse;
@@ -37,6 +37,15 @@ pub struct RunFacts {
     pub managed_server: Option<ManagedServerFigures>,
     pub managed_server_timeline: Vec<ManagedServerRow>,
     pub pushes: Option<Pushes>,
+}
+
+/// What a run must be besides meeting its thresholds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Required {
+    /// The generator must have been fit.
+    pub fit: bool,
+    /// Each threshold on a quantile must be decided.
+    pub decided: bool,
 }
 
 impl RunResult {
@@ -97,20 +106,25 @@ impl RunResult {
 
     /// Adds warnings and analysis, and sets the verdict from them, from the thresholds, from the reason why the load
     /// ended, and from anything else that `occurred`.
-    pub fn judge(&mut self, limits: &AnalysisLimits, fit_required: bool, occurred: Vec<ExitCode>) {
+    pub fn judge(&mut self, limits: &AnalysisLimits, required: Required, occurred: Vec<ExitCode>) {
         self.warnings = warnings::find(self);
-        self.conclude(limits, fit_required, occurred);
+        self.conclude(limits, required, occurred);
     }
 
     /// Does the same with warnings that exist already.
     pub(crate) fn conclude(
         &mut self,
         limits: &AnalysisLimits,
-        fit_required: bool,
+        required: Required,
         mut occurred: Vec<ExitCode>,
     ) {
         self.analysis = analyse(self, limits);
-        if self.client.judge(&self.warnings, fit_required) {
+        if required.decided {
+            self.thresholds
+                .iter_mut()
+                .for_each(ThresholdResult::require_decided);
+        }
+        if self.client.judge(&self.warnings, required.fit) {
             occurred.push(ExitCode::NotTrustworthy);
         }
         if self.thresholds.iter().any(|t| !t.ok) {

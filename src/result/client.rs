@@ -137,8 +137,8 @@ impl Client {
             throttled_periods: facts.throttled.map(|(_, throttled)| throttled),
             details_lost: sum.details_lost + facts.details_unwritten,
             out_of_range: sum.out_of_range,
-            reap_lag: MetricFigures::from_distribution(&merged.reap_lag()),
-            stamp_lag: MetricFigures::from_distribution(&merged.stamp_lag()),
+            reap_lag: MetricFigures::from_distribution(&merged.reap_lag(), 0),
+            stamp_lag: MetricFigures::from_distribution(&merged.stamp_lag(), 0),
             errors: ErrorFigures::from_errors(&merged.errors()),
             error_budget: None,
             tls: facts.tls_verified.map(|verified| TlsFigures {

@@ -17,10 +17,24 @@ pub struct MetricFigures {
     pub mean: Option<f64>,
     pub max: Option<f64>,
     pub p50: Option<f64>,
+    /// Where the true percentile lies with 95 % confidence; `None` if there are too few values to say.
+    #[serde(default)]
+    pub p50_interval: Option<[f64; 2]>,
     pub p90: Option<f64>,
+    #[serde(default)]
+    pub p90_interval: Option<[f64; 2]>,
     pub p95: Option<f64>,
+    #[serde(default)]
+    pub p95_interval: Option<[f64; 2]>,
     pub p99: Option<f64>,
+    #[serde(default)]
+    pub p99_interval: Option<[f64; 2]>,
     pub p999: Option<f64>,
+    #[serde(default)]
+    pub p999_interval: Option<[f64; 2]>,
+    /// How many independent values the intervals assume; `None` if all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub independent: Option<u64>,
     /// How many of `count` are over one hour. They are in every figure here, but not in `hdr`.
     pub out_of_range: u64,
     /// Histogram in microseconds: base64 of HdrHistogram's V2 compressed form.
@@ -28,18 +42,30 @@ pub struct MetricFigures {
 }
 
 impl MetricFigures {
-    pub fn from_distribution(d: &Distribution) -> MetricFigures {
+    /// Makes the figures of values of which `independent` are independent of each other; 0 if that is not known, so
+    /// that there are no intervals.
+    pub fn from_distribution(d: &Distribution, independent: u64) -> MetricFigures {
         let quantile = |q| d.quantile(q).map(millis);
+        let interval = |q| {
+            let (low, high) = d.interval(q, independent)?;
+            Some([low, high].map(millis))
+        };
         MetricFigures {
             count: d.offered(),
             min: d.min().map(millis),
             mean: d.mean().map(|ns| ns / 1e6),
             max: d.max().map(millis),
             p50: quantile(0.5),
+            p50_interval: interval(0.5),
             p90: quantile(0.9),
+            p90_interval: interval(0.9),
             p95: quantile(0.95),
+            p95_interval: interval(0.95),
             p99: quantile(0.99),
+            p99_interval: interval(0.99),
             p999: quantile(0.999),
+            p999_interval: interval(0.999),
+            independent: (independent < d.offered()).then_some(independent),
             out_of_range: d.above(),
             hdr: (!d.is_empty()).then(|| d.to_v2_compressed_base64()),
         }
@@ -47,6 +73,11 @@ impl MetricFigures {
 }
 
 impl MetricFigures {
+    /// Returns how many of the values are independent of each other.
+    pub fn independent(&self) -> u64 {
+        self.independent.unwrap_or(self.count)
+    }
+
     /// Restores the distribution, with the exact figures that are stored next to the histogram. The sum has the
     /// precision of the mean's 15 digits.
     pub fn distribution(&self) -> Result<Distribution, String> {

@@ -203,6 +203,9 @@ pub(crate) fn metrics(series: &SeriesTotals) -> Ordered<MetricFigures> {
     METRICS
         .iter()
         .filter(|m| !m.rare || !series.metric(m.id).is_empty())
-        .map(|m| (m.key, MetricFigures::from_distribution(series.metric(m.id))))
+        .map(|m| {
+            let (values, independent) = (series.metric(m.id), series.independent(m.id));
+            (m.key, MetricFigures::from_distribution(values, independent))
+        })
         .collect()
 }

@@ -30,7 +30,7 @@ mod verdict;
 mod warnings;
 
 pub use analysis::{ANALYSIS_RULES, AnalysisRule, Finding, Grade, analyse};
-pub use build::{RunFacts, rfc3339};
+pub use build::{Required, RunFacts, rfc3339};
 pub use check::Contradiction;
 pub use client::{Client, CoreFigures, GeneratorFacts, LimitReason, StampSource, TlsFigures};
 pub use contention::{Contended, Contention};

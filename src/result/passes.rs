@@ -189,7 +189,8 @@ pub fn judged_together(mut each: Vec<Judged>) -> Option<Judged> {
     let mut together = each.pop()?;
     for earlier in each.iter().rev() {
         for (result, before) in together.thresholds.iter_mut().zip(&earlier.thresholds) {
-            if !before.ok {
+            let is_graver = result.ok && !result.is_undecided() && before.is_undecided();
+            if !before.ok || is_graver {
                 result.clone_from(before);
             }
         }
@@ -222,9 +223,7 @@ mod tests {
                 expression: "p(95)<10".into(),
                 observed: Some(observed),
                 ok: observed < 10.0,
-                not_applicable: false,
-                breaking_point: None,
-                not_recomputed: None,
+                ..ThresholdResult::default()
             }],
             steps: None,
         };

@@ -10,8 +10,8 @@ use crate::report::Aggregator;
 use crate::result::{
     Budget, Contention, ErrorBudget, FailureFigures, GeneratorFacts, Grouping, Host, Layout,
     ManagedServerFigures, ManagedServerRow, MergedFigures, Ordered, PartFigures, PassFigures, Pushes, Repeat,
-    RepeatFacts, Run, RunFacts, RunResult, ServerCounts, ShardFigures, StampSource, StartFigures, StoppedBy,
-    WarmUp, spread,
+    RepeatFacts, Required, Run, RunFacts, RunResult, ServerCounts, ShardFigures, StampSource, StartFigures,
+    StoppedBy, WarmUp, spread,
 };
 use crate::server::{ServerSample, ServerSamples};
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, seconds};
@@ -66,7 +66,8 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
     recorder.tls(series, 900 * MICROSECOND);
     if streamed {
         recorder.gap(series, last - first);
-        recorder.counters().token_events += 2;
+        recorder.gap(series, 0);
+        recorder.counters().token_events += 3;
         recorder.counters().coalesced_events += 1;
         recorder.reap_lag(40 * MICROSECOND);
         recorder.stamp_lag(MICROSECOND);
@@ -92,6 +93,7 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
         last_token: streamed.then_some(last),
         schedule_lag: 10 * MICROSECOND,
         output_tokens: if streamed { 2 } else { 0 },
+        gaps: if streamed { 2 } else { 0 },
         token_source: if streamed {
             TokenSource::Server
         } else {
@@ -115,12 +117,14 @@ fn thresholds() -> Vec<ThresholdResult> {
         expression: "p(95)<40".to_owned(),
         observed,
         ok,
-        not_applicable: false,
-        breaking_point: None,
-        not_recomputed: None,
+        ..ThresholdResult::default()
     };
     vec![
-        result("ttft{stream:true}", Some(11.0), true),
+        ThresholdResult {
+            decided: Some(true),
+            interval: Some([10.5, 11.0]),
+            ..result("ttft{stream:true}", Some(11.0), true)
+        },
         ThresholdResult {
             breaking_point: Some(BreakingPoint {
                 elapsed_seconds: 2.0,
@@ -354,7 +358,11 @@ fn make() -> RunResult {
     for core in &mut result.client.cores {
         core.shard = Some(1);
     }
-    result.judge(&AnalysisLimits::default(), true, Vec::new());
+    let required = Required {
+        fit: true,
+        decided: false,
+    };
+    result.judge(&AnalysisLimits::default(), required, Vec::new());
     result.parts = vec![PartFigures {
         file: "1.json".to_owned(),
         run: result.run.clone(),

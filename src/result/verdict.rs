@@ -36,11 +36,21 @@ impl RunResult {
     }
 
     fn passed(&self) -> String {
-        match self.thresholds.iter().filter(|t| !t.not_applicable).count() {
+        let says = match self.thresholds.iter().filter(|t| !t.not_applicable).count() {
             0 => "no finding about the server".to_owned(),
             1 => "the only threshold holds".to_owned(),
             2 => "both thresholds hold".to_owned(),
             n => format!("all {n} thresholds hold"),
+        };
+        format!("{says}{}", self.undecided())
+    }
+
+    /// Returns how many thresholds the samples do not decide, as the end of a sentence.
+    fn undecided(&self) -> String {
+        match self.thresholds.iter().filter(|t| t.is_undecided()).count() {
+            0 => String::new(),
+            1 if self.thresholds.len() == 1 => ", not decided".to_owned(),
+            n => format!(", {n} not decided"),
         }
     }
 
@@ -53,8 +63,12 @@ impl RunResult {
         };
         match failed {
             0 => format!("a threshold failed in a part{ended}"),
-            1 if judged.len() == 1 => format!("the only threshold failed{ended}"),
-            _ => format!("{failed} of {} thresholds failed{ended}", judged.len()),
+            1 if judged.len() == 1 => format!("the only threshold failed{}{ended}", self.undecided()),
+            _ => format!(
+                "{failed} of {} thresholds failed{}{ended}",
+                judged.len(),
+                self.undecided()
+            ),
         }
     }
 

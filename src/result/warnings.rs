@@ -35,9 +35,8 @@ pub struct Rule {
 const COALESCED_SHARE_MAX: f64 = 0.01;
 /// The limit of reap lag with user stamps, which then is in every TTFT and TBT.
 const REAP_LAG_MS_P99_MAX: f64 = 5.0;
-/// The fewest samples for a p99. With fewer, the true p99 is above the largest sample more often than once in 20
-/// (0.99^299 = 0.05).
-const P99_SAMPLES_MIN: u64 = 299;
+/// The fewest samples whose p99 has an interval, between two of them ([`crate::stats::ranks`]).
+const P99_SAMPLES_MIN: u64 = 368;
 /// The limit of a core's busy time; k6 advises the same for its generators.
 pub const BUSY_PERCENT_MAX: f64 = 80.0;
 /// The scheduler of a busy machine makes a thread wait for tens of milliseconds; more is a stop.
@@ -166,7 +165,7 @@ pub const RULES: [Rule; 22] = [
         name: "few_samples",
         finds: few_samples,
         generator: false,
-        advice: "run longer before comparing p99",
+        advice: "run longer before relying on p99",
     },
     Rule {
         name: "out_of_range",

@@ -10,7 +10,8 @@ use crate::output::{self, DetailSpool, OutputFiles, View};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, PassFigures,
-    Pushes, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, rfc3339, spread,
+    Pushes, Required, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, rfc3339,
+    spread,
 };
 use crate::units::{Nanos, seconds};
 
@@ -79,7 +80,11 @@ pub fn finish(
     let calibration = config.run.calibration.as_ref();
     result.client.error_budget = calibration.and_then(|of_host| budget(of_host, &result.client));
     let occurred = load.books.failures.iter().map(|f| f.exit).collect();
-    result.judge(&config.analysis, config.require_fit, occurred);
+    let required = Required {
+        fit: config.require_fit,
+        decided: config.require_decided,
+    };
+    result.judge(&config.analysis, required, occurred);
     check_sums(&mut result, &mut load);
     if result.run.exit_code == ExitCode::NothingSucceeded {
         load.books.failures.extend(result.failure());

@@ -152,6 +152,7 @@ fn exchange(
         schedule_lag: 1,
         output_tokens,
         tokens_at_first: reader.tokens_at_first(),
+        gaps: arrivals.gaps,
         token_source,
         server_prompt: times.prompt,
         server_decode: times.decode,

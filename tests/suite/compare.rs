@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use llmload_uring::metrics::{Answer, Outcome, Recorder, Sample, Snapshot, TokenSource};
 use llmload_uring::plan::AnalysisLimits;
 use llmload_uring::report::Aggregator;
-use llmload_uring::result::RunResult;
+use llmload_uring::result::{Required, RunResult};
 use llmload_uring::units::SECOND;
 use serde_json::{Value, json};
 
@@ -123,6 +123,7 @@ fn document(slower: u64) -> String {
                 schedule_lag: 0,
                 output_tokens: 10,
                 tokens_at_first: 0,
+                gaps: 0,
                 token_source: TokenSource::Server,
                 server_prompt: None,
                 server_decode: None,
@@ -134,7 +135,7 @@ fn document(slower: u64) -> String {
     }
     let facts = results::facts("load", 60 * SECOND, results::kinds(&["plain"]));
     let mut result = RunResult::build(facts, &load);
-    result.judge(&AnalysisLimits::default(), false, Vec::new());
+    result.judge(&AnalysisLimits::default(), Required::default(), Vec::new());
     serde_json::to_string(&result).unwrap()
 }
 

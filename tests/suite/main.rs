@@ -26,6 +26,7 @@ mod hostile;
 mod hosts;
 mod http_vectors;
 mod import_k6;
+mod intervals;
 mod live;
 mod managed;
 #[allow(clippy::too_many_lines)] // Whole scenarios, told in one piece.

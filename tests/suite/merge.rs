@@ -11,7 +11,7 @@ use llmload_uring::metrics::{Answer, Cause, FinishWord, Outcome, Recorder, Sampl
 use llmload_uring::output::{DetailSpool, OutputFile, View, summary};
 use llmload_uring::plan::{Executor, Plan};
 use llmload_uring::report::Aggregator;
-use llmload_uring::result::{Grouping, Layout, Run, RunFacts, RunResult, ShardFigures};
+use llmload_uring::result::{Grouping, Layout, Required, Run, RunFacts, RunResult, ShardFigures};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::{Draw, Shares, Turns, TurnsAt};
 use serde_json::{Value, json};
@@ -90,6 +90,7 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         schedule_lag: sent - due,
         output_tokens: draw.max_tokens,
         tokens_at_first: 0,
+        gaps: u32::from(streamed),
         token_source: if streamed {
             TokenSource::Events
         } else {
@@ -267,7 +268,11 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
         ..facts
     };
     let mut result = RunResult::build(facts, &aggregator);
-    result.judge(&config.analysis, config.require_fit, Vec::new());
+    let required = Required {
+        fit: config.require_fit,
+        decided: config.require_decided,
+    };
+    result.judge(&config.analysis, required, Vec::new());
     result.summary = summary(&result, &View::plain(false));
     output.write(&result, Some(&spool.finish())).unwrap();
     (path, simulated)

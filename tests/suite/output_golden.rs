@@ -13,8 +13,8 @@ use llmload_uring::plan::AnalysisLimits;
 use llmload_uring::plan::{Executor, Threshold};
 use llmload_uring::report::{Aggregator, progress_line};
 use llmload_uring::result::{
-    Detail, Grade, GroupFigures, Grouping, ManagedServerFigures, ManagedServerRow, Ordered, RULES, RunFacts,
-    RunResult, ServerCounts, analyse, each_detail, read,
+    Detail, Grade, GroupFigures, Grouping, ManagedServerFigures, ManagedServerRow, Ordered, RULES, Required,
+    RunFacts, RunResult, ServerCounts, analyse, each_detail, read,
 };
 use llmload_uring::server::{ServerSample, ServerSamples};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
@@ -64,6 +64,7 @@ fn request(n: u64) -> Sample {
         schedule_lag: 20 * MICROSECOND + n % 13,
         output_tokens: if answered && series < 2 { 20 } else { 0 },
         tokens_at_first: 0,
+        gaps: if answered && streamed { 19 } else { 0 },
         token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None][usize::from(series)],
         server_prompt: None,
         server_decode: None,
@@ -201,7 +202,7 @@ pub fn result_of(aggregator: &Aggregator, servers: &[&str], server_of_series: &[
         ..results::facts("golden", duration, grouping)
     };
     let mut result = RunResult::build(facts, aggregator);
-    result.judge(&AnalysisLimits::default(), false, Vec::new());
+    result.judge(&AnalysisLimits::default(), Required::default(), Vec::new());
     result.summary = plain(&result);
     result
 }
@@ -313,7 +314,7 @@ fn only_findings_about_the_server_fail_a_run_that_asks_for_it() {
     let mut result = result(&run(None));
     result.thresholds.clear();
     let mut judged = |limits: AnalysisLimits| {
-        result.judge(&limits, false, Vec::new());
+        result.judge(&limits, Required::default(), Vec::new());
         let said = plain(&result).contains("\nfinding    WARNING cut_requests: ");
         (result.run.exit_code.code(), result.run.verdict.clone(), said)
     };

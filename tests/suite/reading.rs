@@ -113,6 +113,7 @@ fn moved(single: &Seen, bytes: usize, cuts: &[usize]) -> Seen {
             first_token: a.first_token.map(read_of),
             first_answer: a.first_answer.map(read_of),
             last_token: a.last_token.map(read_of),
+            gaps: a.gaps,
             last: read_of(a.last),
         },
         tokens,

@@ -10,7 +10,7 @@ use llmload_uring::mock::fault::Fault;
 use llmload_uring::output::{SUMMARY_LINES_MAX, View, summary};
 use llmload_uring::plan::AnalysisLimits;
 use llmload_uring::report::Aggregator;
-use llmload_uring::result::{Layout, Ordered, Pushes, RunResult, StoppedBy};
+use llmload_uring::result::{Layout, Ordered, Pushes, Required, RunResult, StoppedBy};
 use serde_json::json;
 
 fn saved(full: bool) -> View {
@@ -18,7 +18,7 @@ fn saved(full: bool) -> View {
 }
 
 fn rejudged(mut result: RunResult) -> RunResult {
-    result.judge(&AnalysisLimits::default(), false, Vec::new());
+    result.judge(&AnalysisLimits::default(), Required::default(), Vec::new());
     result
 }
 
@@ -75,7 +75,10 @@ fn a_run_that_failed_says_what_failed_with_units() {
         text.starts_with("FAILED  exit 99: 2 of 4 thresholds failed"),
         "{text}"
     );
-    assert!(text.contains("FAIL  ttft{stream:true} p99 < 40 ms   "), "{text}");
+    assert!(
+        text.contains("FAIL  ttft{stream:true} p99 < 40 ms\n        44.0 ms   "),
+        "{text}"
+    );
     assert_fits(&text, 80);
 }
 

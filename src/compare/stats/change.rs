@@ -2,8 +2,8 @@
 
 use crate::compare::Slice;
 use crate::compare::stats::Ecdf;
-use crate::compare::stats::distributions::{ranks, t, z};
 use crate::compare::stats::serial::{LogVariance, log_mean_variance, log_total_variance, share_variance};
+use crate::stats::{ranks, t, z};
 
 /// The number of values that a mean needs on each side.
 const MEAN_VALUES_MIN: u64 = 20;

@@ -2,7 +2,6 @@
 //! docs/COMPARE.md describes the method.
 
 mod change;
-mod distributions;
 mod ecdf;
 mod serial;
 

@@ -2,7 +2,7 @@
 //! by batch means (Conway 1963; Alexopoulos and Seila, Handbook of Simulation 1998, chapter 7).
 
 use crate::compare::Slice;
-use crate::compare::stats::distributions::t;
+use crate::stats::t;
 
 /// The number of rows with values that both runs need. With fewer it is unknown how rows depend on each other.
 pub const ROWS_MIN: usize = 10;

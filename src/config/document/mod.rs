@@ -53,10 +53,11 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 43] = [
+const KEYS: [&str; 44] = [
     "description",
     "validate",
     "require_fit",
+    "require_decided",
     "executor",
     "vus",
     "duration",
@@ -124,6 +125,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         description: reader.string(&fields, "description", DESCRIPTION_BYTES_MAX),
         server: ServerChoice::of_document(servers, simulator.as_ref()),
         require_fit: reader.boolean(&fields, "require_fit").unwrap_or(false),
+        require_decided: reader.boolean(&fields, "require_decided").unwrap_or(false),
         validate: reader.boolean(&fields, "validate").unwrap_or(false),
         seed: reader
             .count(holds_seed, seed, 0..=u64::MAX)

@@ -121,6 +121,7 @@ const NULLS: &str = "\
 description: ~
 validate: null
 require_fit: null
+require_decided: null
 executor: null
 vus: null
 duration:

@@ -19,6 +19,7 @@ pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>)
     overlay_requests(config, args, mistakes);
     config.validate &= !args.server.no_validate;
     config.require_fit |= args.require_fit;
+    config.require_decided |= args.require_decided;
     config.analysis.fail_on_findings |= args.fail_on_findings;
     read_options(&args.thresholds, &mut config.thresholds, mistakes);
     if let Some(seed) = args.seed {

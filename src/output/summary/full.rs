@@ -28,6 +28,8 @@ pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
     page.blank();
     times::full(page, result);
     page.blank();
+    times::all_ranges(page, result);
+    page.blank();
     groups::servers(page, result, Room::ALL.servers);
     page.blank();
     groups::kinds(page, result, Room::ALL.kinds);

@@ -95,6 +95,8 @@ impl View {
 struct Room {
     users: bool,
     times: usize,
+    /// A line about the intervals of percentiles.
+    ranges: bool,
     /// 0: their number alone.
     servers: usize,
     /// Only without several servers. 0: not a word.
@@ -112,6 +114,7 @@ impl Room {
     const ALL: Room = Room {
         users: true,
         times: usize::MAX,
+        ranges: true,
         servers: usize::MAX,
         kinds: usize::MAX,
         steps: usize::MAX,
@@ -173,6 +176,7 @@ impl Room {
         Room {
             users: false,
             times,
+            ranges: true,
             servers,
             kinds: 0,
             steps: 5,
@@ -181,6 +185,11 @@ impl Room {
             reasons: 1,
             spread: 0,
         }
+    }
+
+    /// Returns the same room with a line about intervals, and without: nothing else makes room as cheaply.
+    fn with_and_without_ranges(&self) -> [Room; 2] {
+        [true, false].map(|ranges| Room { ranges, ..*self })
     }
 
     /// Returns how many of `n` rows are shown, if the line that counts the others is to be worth its place.
@@ -202,14 +211,15 @@ pub fn summary(result: &RunResult, view: &View) -> String {
     if view.full {
         return full::summary(result, view);
     }
-    let of_room = |room: &Room| brief(result, view, room).without_blanks(view.lines_max());
+    let of_room = |room: Room| brief(result, view, &room).without_blanks(view.lines_max());
     let last = match view.page().width < WIDTH {
         // What scrolls away whatever is left out may as well have its rows.
-        true => &Room::NARROW,
-        false => &Room::LEAST,
+        true => Room::NARROW,
+        false => Room::LEAST,
     };
     let fitting = Room::BY_SIZE
         .iter()
+        .flat_map(Room::with_and_without_ranges)
         .map(of_room)
         .find(|page| page.lines() <= view.lines_max());
     fitting.unwrap_or_else(|| of_room(last)).into_text()
@@ -221,7 +231,7 @@ fn brief(result: &RunResult, view: &View, room: &Room) -> Page {
     page.blank();
     volume::write(&mut page, result, room.users);
     page.blank();
-    times::brief(&mut page, result, room.times);
+    times::brief(&mut page, result, (room.times, room.ranges));
     page.blank();
     match &result.servers {
         Some(_) => groups::servers(&mut page, result, room.servers),
@@ -262,7 +272,7 @@ fn of_workload(result: &RunResult, view: &View) -> String {
         return page.into_text();
     }
     volume::users(&mut page, result);
-    times::brief(&mut page, result, Room::ALL.times);
+    times::brief(&mut page, result, (Room::ALL.times, true));
     timings::rows(&mut page, result);
     page.blank();
     ending(&mut page, result, view, &Room::MOST);

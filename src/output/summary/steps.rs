@@ -112,9 +112,7 @@ mod tests {
                 expression: "p(99)<50".to_owned(),
                 observed: Some(62.5),
                 ok,
-                not_applicable: false,
-                breaking_point: None,
-                not_recomputed: None,
+                ..ThresholdResult::default()
             }],
         };
         let found = StepsResult {

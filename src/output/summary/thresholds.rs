@@ -4,7 +4,7 @@ use super::Room;
 use super::page::{Ink, Page};
 use crate::error::one_line;
 use crate::judge::{StepsResult, ThresholdResult};
-use crate::output::numbers::grouped;
+use crate::output::numbers::{grouped, range};
 use crate::plan::Threshold;
 use crate::result::RunResult;
 use crate::units::elapsed;
@@ -57,7 +57,7 @@ struct Row {
     mark: (Ink, &'static str),
     rule: String,
     observed: String,
-    note: String,
+    notes: Vec<String>,
 }
 
 /// Columns before the rule: an indent, the mark and a gap.
@@ -73,7 +73,7 @@ impl Row {
             },
             rule: rule(t),
             observed: observed(t),
-            note: note(t),
+            notes: notes(t),
         }
     }
 
@@ -83,12 +83,11 @@ impl Row {
             mark,
             rule: says,
             observed: figure,
-            note,
+            notes,
         } = self;
-        let note = if note.is_empty() {
-            String::new()
-        } else {
-            format!("   {note}")
+        let note = match notes.is_empty() {
+            true => String::new(),
+            false => format!("   {}", notes.join(", ")),
         };
         let whole = format!("  {says:<rule$}   {figure:>observed$}{note}");
         let tight = format!("  {says}   {figure}{note}");
@@ -99,7 +98,7 @@ impl Row {
             page.marked(2, *mark, &tight);
         } else {
             page.marked(2, *mark, &format!("  {says}"));
-            page.indented(BEFORE, &[figure.clone(), note.trim_start().to_owned()]);
+            page.indented(BEFORE, &[std::slice::from_ref(figure), notes].concat());
         }
     }
 }
@@ -122,14 +121,24 @@ pub(super) fn observed(t: &ThresholdResult) -> String {
     }
 }
 
-/// Returns from when on a threshold failed for good, or why that is not known.
-fn note(t: &ThresholdResult) -> String {
-    match &t.breaking_point {
-        _ if t.not_applicable => "nothing of the kind in this run".to_owned(),
+/// Returns from when on a threshold failed for good, and whether its sample decides it.
+fn notes(t: &ThresholdResult) -> Vec<String> {
+    let point = match &t.breaking_point {
+        _ if t.not_applicable => Some("nothing of the kind in this run".to_owned()),
         Some(point) => {
             let (users, at) = (grouped(point.vus), elapsed(point.elapsed_seconds));
-            format!("from {users} users on ({at})")
+            Some(format!("from {users} users on ({at})"))
         }
-        None => String::new(),
-    }
+        None => None,
+    };
+    point.into_iter().chain(undecided(t)).collect()
+}
+
+/// Returns why a threshold is not decided; `None` if it is.
+fn undecided(t: &ThresholdResult) -> Option<String> {
+    t.is_undecided().then(|| match t.interval {
+        Some(interval) => format!("not decided: {}", range(interval)),
+        None if t.not_recomputed.is_some() && t.observed.is_none() => "not decided in every shard".to_owned(),
+        None => "not decided: too few".to_owned(),
+    })
 }

@@ -2,9 +2,10 @@
 
 use super::page::{Page, Table};
 use crate::metrics::MetricId;
-use crate::output::numbers::{duration, grouped};
+use crate::output::numbers::{duration, grouped, range, range_cell};
 use crate::result::{MetricFigures, RunResult};
 
+type Cell = fn(&MetricFigures) -> String;
 type Pick = fn(&MetricFigures) -> Option<f64>;
 
 /// The times that users notice, in the order of their importance, with the names that people and documents use.
@@ -25,15 +26,15 @@ const BY_WEIGHT: [MetricId; 5] = [
     MetricId::Tpot,
 ];
 
-/// Appends the times that users notice, at most `rows_max` of them.
-pub(super) fn brief(page: &mut Page, result: &RunResult, rows_max: usize) {
-    let columns: [(&str, u8, Pick); 6] = [
-        ("mean", 2, |m| m.mean),
-        ("p50", 0, |m| m.p50),
-        ("p90", 3, |m| m.p90),
-        ("p95", 2, |m| m.p95),
-        ("p99", 0, |m| m.p99),
-        ("max", 1, |m| m.max),
+/// Appends the times that users notice, at most `rows_max` of them, and a line about their intervals if it is wanted.
+pub(super) fn brief(page: &mut Page, result: &RunResult, (rows_max, with_ranges): (usize, bool)) {
+    let columns: [(&str, u8, Cell); 6] = [
+        ("mean", 2, |m| duration(m.mean)),
+        ("p50", 0, |m| percentile(m.p50, m.p50_interval)),
+        ("p90", 3, |m| percentile(m.p90, m.p90_interval)),
+        ("p95", 2, |m| percentile(m.p95, m.p95_interval)),
+        ("p99", 0, |m| percentile(m.p99, m.p99_interval)),
+        ("max", 1, |m| duration(m.max)),
     ];
     let titles: Vec<(&str, u8)> = columns.iter().map(|(title, rank, _)| (*title, *rank)).collect();
     let mut table = Table::new("", &[titles.as_slice(), &[("count", 4)]].concat());
@@ -47,7 +48,7 @@ pub(super) fn brief(page: &mut Page, result: &RunResult, rows_max: usize) {
         let Some(m) = figures(result, id) else {
             continue;
         };
-        let cells = columns.iter().map(|(_, _, pick)| duration(pick(m)));
+        let cells = columns.iter().map(|(_, _, cell)| cell(m));
         let name = if narrow { id.key() } else { name };
         table.row(name, cells.chain([grouped(m.count)]).collect());
     }
@@ -55,6 +56,75 @@ pub(super) fn brief(page: &mut Page, result: &RunResult, rows_max: usize) {
         0 => page.prose("times", "none: no request finished"),
         _ => table.write(page),
     }
+    if with_ranges {
+        let shown = shown
+            .into_iter()
+            .filter_map(|id| Some((id, figures(result, id)?)));
+        ranges(page, &shown.collect::<Vec<_>>());
+    }
+}
+
+/// The metrics whose p99 the short summary gives as an interval, at most.
+const RANGED_MAX: usize = 2;
+
+/// Stands before a percentile of which there are too few values for an interval.
+const UNSURE: char = '~';
+
+/// Formats a percentile, marked if it has no interval although there are values.
+fn percentile(at: Option<f64>, interval: Option<[f64; 2]>) -> String {
+    match (at, interval) {
+        (Some(_), None) => format!("{UNSURE}{}", duration(at)),
+        _ => duration(at),
+    }
+}
+
+/// Appends between which values the p99 of the first metrics lies, and what the mark of the others means, on one line
+/// if it is wide enough.
+fn ranges(page: &mut Page, shown: &[(MetricId, &MetricFigures)]) {
+    let is_unsure = |m: &MetricFigures| {
+        let marked = [m.p50_interval, m.p90_interval, m.p95_interval, m.p99_interval];
+        marked.contains(&None)
+    };
+    let unsure = shown.iter().any(|(_, m)| is_unsure(m));
+    let note = unsure.then(|| format!("{UNSURE} too few values for a range"));
+    let mut cells: Vec<String> = shown
+        .iter()
+        .filter_map(|(id, m)| Some(format!("{} p99 {}", id.key(), range(m.p99_interval?))))
+        .take(RANGED_MAX)
+        .collect();
+    let columns = |cells: &[String]| cells.iter().map(|cell| cell.chars().count() + 3).sum::<usize>();
+    let room = page.width.saturating_sub(super::page::LABEL);
+    while cells.len() > 1 && columns(&cells) + columns(note.as_slice()) > room + 3 {
+        cells.pop();
+    }
+    cells.extend(note);
+    if !cells.is_empty() {
+        page.row("95 % range", &cells);
+    }
+}
+
+/// Appends the interval of every percentile of every metric that has values.
+pub(super) fn all_ranges(page: &mut Page, result: &RunResult) {
+    type Ends = fn(&MetricFigures) -> Option<[f64; 2]>;
+    let columns: [(&str, u8, Ends); 5] = [
+        ("p50", 0, |m| m.p50_interval),
+        ("p90", 3, |m| m.p90_interval),
+        ("p95", 2, |m| m.p95_interval),
+        ("p99", 1, |m| m.p99_interval),
+        ("p99.9", 4, |m| m.p999_interval),
+    ];
+    let titles: Vec<(&str, u8)> = columns.iter().map(|(title, rank, _)| (*title, *rank)).collect();
+    let mut table = Table::new("95 % range", &titles).tight();
+    for id in crate::metrics::METRICS.iter().map(|row| row.id) {
+        if let Some(m) = figures(result, id) {
+            let cell = |ends: Option<[f64; 2]>| ends.map_or("too few".to_owned(), range_cell);
+            table.row(
+                id.key(),
+                columns.iter().map(|(_, _, pick)| cell(pick(m))).collect(),
+            );
+        }
+    }
+    table.write(page);
 }
 
 /// Returns the figures of a metric that has values. Without thoughts the first token of the answer is the first token,

@@ -55,6 +55,7 @@ pub(super) fn check_figures(key: &str, figures: &MetricFigures) -> Result {
         p999,
         out_of_range,
         ref hdr,
+        ..
     } = *figures;
     let rising = [
         ("min", min),
@@ -94,18 +95,49 @@ pub(super) fn check_figures(key: &str, figures: &MetricFigures) -> Result {
         })?;
         before = (name, figure);
     }
+    check_percentiles(key, figures)
+}
+
+/// Checks the percentiles of a metric that has values against its histogram, and their intervals against them.
+fn check_percentiles(key: &str, figures: &MetricFigures) -> Result {
+    let MetricFigures {
+        count,
+        p50,
+        p90,
+        p95,
+        p99,
+        p999,
+        p50_interval,
+        p90_interval,
+        p95_interval,
+        p99_interval,
+        p999_interval,
+        independent,
+        ..
+    } = *figures;
     let values = figures
         .distribution()
         .map_err(|what| Contradiction::new(key, what))?;
-    let again = MetricFigures::from_distribution(&values);
-    for (name, said, meant) in [
-        ("p50", p50, again.p50),
-        ("p90", p90, again.p90),
-        ("p95", p95, again.p95),
-        ("p99", p99, again.p99),
-        ("p999", p999, again.p999),
+    let again = MetricFigures::from_distribution(&values, figures.independent());
+    ensure(
+        independent.is_none_or(|n| n < count),
+        format!("{key}.independent"),
+        || format!("not less than `count`, {count}"),
+    )?;
+    for (name, said, meant, interval) in [
+        ("p50", p50, again.p50, p50_interval),
+        ("p90", p90, again.p90, p90_interval),
+        ("p95", p95, again.p95, p95_interval),
+        ("p99", p99, again.p99, p99_interval),
+        ("p999", p999, again.p999, p999_interval),
     ] {
         let (said, meant) = (said.unwrap_or(0.0), meant.unwrap_or(0.0));
+        let has_it = |[low, high]: [f64; 2]| low <= said && said <= high;
+        ensure(
+            interval.is_none_or(has_it),
+            format!("{key}.{name}_interval"),
+            || format!("does not contain {name}, {said}"),
+        )?;
         ensure(
             (said - meant).abs() <= meant * ROUNDING,
             format!("{key}.{name}"),

@@ -1,4 +1,9 @@
-//! Quantiles of the normal, Student's and the binomial distributions.
+//! What a sample can tell: quantiles of the normal, Student's and the binomial distributions, the ranks between which a
+//! quantile lies, and how many independent values a sample with groups has. Pure functions of numbers.
+
+mod clusters;
+
+pub use clusters::Clusters;
 
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
 
@@ -40,9 +45,34 @@ pub fn ranks(q: f64, n: u64) -> Option<(u64, u64)> {
     (lower >= 1 && upper <= n).then_some((lower, upper))
 }
 
+/// Returns [`ranks`] among `count` values of which only `independent` are independent: the ranks of that many, scaled
+/// outwards to all values.
+pub fn ranks_among(q: f64, count: u64, independent: u64) -> Option<(u64, u64)> {
+    let n = independent.min(count);
+    let (lower, upper) = ranks(q, n)?;
+    if n == count {
+        return Some((lower, upper));
+    }
+    let scaled = |rank: u64| u128::from(rank) * u128::from(count);
+    let below = (scaled(lower) / u128::from(n)) as u64;
+    let above = scaled(upper).div_ceil(u128::from(n)) as u64;
+    Some((below.max(1), above.min(count)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranks_of_groups_are_those_of_fewer_values_scaled_to_all() {
+        assert_eq!(ranks_among(0.99, 1_000, 1_000), ranks(0.99, 1_000));
+        assert_eq!(ranks_among(0.5, 1_000, 2_000), ranks(0.5, 1_000));
+        // 100 streams of 10 gaps: ranks 40 and 61 of 100.
+        assert_eq!(ranks_among(0.5, 1_000, 100), Some((400, 610)));
+        assert_eq!(ranks_among(0.5, 1_001, 100), Some((400, 611)));
+        assert_eq!(ranks_among(0.99, 100_000, 100), None);
+        assert_eq!(ranks_among(0.5, 1_000, 0), None);
+    }
 
     #[test]
     fn points_match_the_printed_tables() {
