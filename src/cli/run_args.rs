@@ -5,9 +5,10 @@ use crate::cli::values::number::{
 };
 use crate::cli::{ConnectionArgs, DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, StageList};
 use crate::host::CpuList;
+use crate::metrics::Goodput;
 use crate::plan::{
     Arrival, CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN,
-    THINK_TIME_MAX, TIME_SCALE, VUS_MAX, read_arrival,
+    THINK_TIME_MAX, TIME_SCALE, VUS_MAX, parse_goodput, read_arrival,
 };
 use crate::units::Nanos;
 use crate::units::Span;
@@ -232,6 +233,11 @@ pub struct RunArgs {
     /// separated by `;`. Added to the profile's own
     #[arg(long = "threshold", env = "LLMLOAD_THRESHOLD", hide_env = true, value_name = "THRESHOLD", help_heading = MEASUREMENT)]
     pub thresholds: Vec<String>,
+
+    /// Limits that a good request meets, all of them, in milliseconds or with a unit: 'ttft:500 tpot:30 latency:5s'.
+    /// Their share and rate are the figures `goodput` and `good` [document's]
+    #[arg(long, env = "LLMLOAD_GOODPUT", hide_env = true, value_name = "LIMITS", value_parser = parse_goodput, help_heading = MEASUREMENT)]
+    pub goodput: Option<Goodput>,
 
     /// Exit with 113 if the generator itself may have distorted the figures
     #[arg(long, env = "LLMLOAD_REQUIRE_FIT", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]

@@ -172,7 +172,11 @@ fn request(request: &RequestConfig, total: u64) -> String {
         }
     };
     let timeout = format_duration(request.timeout);
-    format!("{name}: {share:.1} %, {what}, timeout {timeout}")
+    let good = match request.goodput.is_empty() {
+        true => String::new(),
+        false => format!(", good if {}", request.goodput),
+    };
+    format!("{name}: {share:.1} %, {what}, timeout {timeout}{good}")
 }
 
 /// Returns a threshold as it was written, and a limit of time with its unit.

@@ -27,16 +27,19 @@ pub struct ScalarKind {
 const UP: Option<Direction> = Some(Direction::HigherIsBetter);
 const DOWN: Option<Direction> = Some(Direction::LowerIsBetter);
 
-pub const SCALARS: [ScalarKind; 20] = [
+pub const SCALARS: [ScalarKind; 23] = [
     scalar("requests_per_second", Kind::Rate, UP),
     scalar("ok_requests_per_second", Kind::Rate, UP),
+    scalar("good_requests_per_second", Kind::Rate, UP),
     scalar("iterations_per_second", Kind::Rate, UP),
     scalar("output_tokens_per_second", Kind::Rate, UP),
     scalar("error_rate", Kind::Share, DOWN),
+    scalar("goodput", Kind::Share, UP),
     scalar("checks", Kind::Share, UP),
     scalar("requests", Kind::Count, UP),
     scalar("iterations", Kind::Count, UP),
     scalar("ok", Kind::Count, UP),
+    scalar("good", Kind::Count, UP),
     scalar("failed", Kind::Count, DOWN),
     scalar("interrupted", Kind::Count, DOWN),
     scalar("dropped_iterations", Kind::Count, DOWN),

@@ -5,6 +5,7 @@ use crate::config::which_server::{ServerChoice, choice_keys};
 use crate::config::{Header, Settings};
 use crate::error::Place;
 use crate::host::SourceList;
+use crate::metrics::Goodput;
 use crate::plan::AnalysisLimits;
 use crate::plan::ConnectionUse;
 use crate::plan::Executor;
@@ -182,6 +183,7 @@ pub struct RequestConfig {
     pub connect_timeout: Nanos,
     pub first_token_timeout: Option<Nanos>,
     pub idle_timeout: Option<Nanos>,
+    pub goodput: Goodput,
     pub place: Place,
 }
 
@@ -252,6 +254,9 @@ impl Serialize for RequestConfig {
             if let Some(nanos) = nanos {
                 map.serialize_entry(key, &format_duration(nanos))?;
             }
+        }
+        if !self.goodput.is_empty() {
+            map.serialize_entry("goodput", &self.goodput)?;
         }
         map.end()
     }

@@ -358,7 +358,7 @@ impl VuConnection {
         let lag = request
             .sent
             .map_or(0, |sent| sent.saturating_sub(request.ready + request.connecting));
-        let sample = Sample {
+        let mut sample = Sample {
             vu: self.vu,
             iteration,
             series: request.series,
@@ -380,7 +380,10 @@ impl VuConnection {
             server_prompt: times.prompt,
             server_decode: times.decode,
             answer: self.reader.answer(outcome),
+            good: None,
         };
+        let kind = &core.plan.workload.kinds[usize::from(request.series)];
+        sample.good = kind.goodput.judge(&sample, kind.call.stream() == Some(true));
         let mut recorder = core.recorder.borrow_mut();
         recorder.finish(&sample);
         if let Some(witness) = &self.witness {

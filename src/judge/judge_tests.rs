@@ -22,6 +22,7 @@ fn kinds() -> Vec<RequestKind> {
             idle: None,
             total: 60 * SECOND,
         },
+        goodput: Default::default(),
         server: 0,
     };
     vec![kind("stream", true), kind("plain", false)]

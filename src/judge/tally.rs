@@ -48,8 +48,12 @@ impl Tally {
             ThresholdMetric::DroppedIterations => series.dropped_iterations,
             // This metric does not concern requests.
             ThresholdMetric::ServerRssGrowth => 0,
+            ThresholdMetric::Goodput | ThresholdMetric::Good => series.goodput.good,
         };
-        self.base += ok + failed;
+        self.base += match metric.is_of_goodput() {
+            true => series.goodput.judged,
+            false => ok + failed,
+        };
     }
 
     fn merge_values(&mut self, id: MetricId, expected: Option<bool>, series: &SeriesTotals) {
@@ -93,16 +97,17 @@ impl Tally {
         *gaps = Clusters::default();
     }
 
-    /// Returns a figure: trends in milliseconds, `failed` and `checks` as a share from 0 to 1, counters as a count or
-    /// per second of `span`. `None` if there are no samples, or if the metric does not have this aggregation.
+    /// Returns a figure: trends in milliseconds, `failed`, `checks` and `goodput` as a share from 0 to 1, counters as a
+    /// count or per second of `span`. `None` if there are no samples, or if the metric does not have this aggregation.
     pub fn figure(&self, metric: ThresholdMetric, aggregation: Aggregation, span: Nanos) -> Option<f64> {
         match (metric, aggregation) {
             (ThresholdMetric::Trend(_), _) => self.trend(aggregation),
             (ThresholdMetric::ServerRssGrowth, _) => None,
-            (ThresholdMetric::Failed | ThresholdMetric::Checks, Aggregation::Rate) => {
-                (self.base > 0).then(|| self.hits as f64 / self.base as f64)
-            }
-            (ThresholdMetric::Failed | ThresholdMetric::Checks, _) => None,
+            (
+                ThresholdMetric::Failed | ThresholdMetric::Checks | ThresholdMetric::Goodput,
+                Aggregation::Rate,
+            ) => (self.base > 0).then(|| self.hits as f64 / self.base as f64),
+            (ThresholdMetric::Failed | ThresholdMetric::Checks | ThresholdMetric::Goodput, _) => None,
             (_, Aggregation::Count) => Some(self.hits as f64),
             (_, Aggregation::Rate) if span > 0 => Some(self.hits as f64 / seconds(span)),
             _ => None,

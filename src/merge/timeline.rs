@@ -1,6 +1,7 @@
 //! The timelines of several processes on one axis: seconds since the first of them began.
 
 use crate::merge::Part;
+use crate::metrics::GoodCounts;
 use crate::report::{Spread, TimelineRow};
 use crate::result::{RowFigures, rows_of_document};
 use crate::units::Nanos;
@@ -14,6 +15,7 @@ struct Share {
     requests: u64,
     errors: u64,
     output_tokens: u64,
+    goodput: GoodCounts,
     latency: Spread,
     ttft: Spread,
 }
@@ -61,6 +63,7 @@ fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> 
             requests: row.requests,
             errors: row.errors,
             output_tokens: row.output_tokens,
+            goodput: row.goodput,
             latency: row.latency.spread(),
             ttft: row.ttft.spread(),
         };
@@ -70,6 +73,7 @@ fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> 
                 requests: before.requests + share.requests,
                 errors: before.errors + share.errors,
                 output_tokens: before.output_tokens + share.output_tokens,
+                goodput: together(before.goodput, share.goodput),
                 latency: before.latency.merge(share.latency),
                 ttft: before.ttft.merge(share.ttft),
                 ..share
@@ -96,6 +100,7 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         requests: 0,
         errors: 0,
         output_tokens: 0,
+        goodput: GoodCounts::default(),
         latency: Spread::default(),
         ttft: Spread::default(),
     };
@@ -108,9 +113,15 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         requests: row.requests + share.requests,
         errors: row.errors + share.errors,
         output_tokens: row.output_tokens + share.output_tokens,
+        goodput: together(row.goodput, share.goodput),
         latency: row.latency.merge(share.latency),
         ttft: row.ttft.merge(share.ttft),
     }
+}
+
+fn together(mut counts: GoodCounts, more: GoodCounts) -> GoodCounts {
+    counts.merge(&more);
+    counts
 }
 
 /// Converts seconds to whole nanoseconds.

@@ -9,8 +9,15 @@ use serde::{Deserialize, Serialize};
 pub struct AfterLoad {
     pub ok: u64,
     pub failed: u64,
+    /// Those that met the limits of goodput.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub good: u64,
     /// The output tokens of both.
     pub output_tokens: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// What ended within the load: the counts that rates divide by its time.
@@ -18,6 +25,7 @@ pub struct AfterLoad {
 pub struct WithinLoad {
     pub ok: u64,
     pub failed: u64,
+    pub good: u64,
     pub output_tokens: u64,
 }
 
@@ -30,10 +38,11 @@ impl WithinLoad {
 
 impl AfterLoad {
     /// Returns what is left of these counts of a whole run.
-    pub(super) fn rest_of(&self, ok: u64, failed: u64, output_tokens: u64) -> WithinLoad {
+    pub(super) fn rest_of(&self, ok: u64, failed: u64, good: u64, output_tokens: u64) -> WithinLoad {
         WithinLoad {
             ok: ok.saturating_sub(self.ok),
             failed: failed.saturating_sub(self.failed),
+            good: good.saturating_sub(self.good),
             output_tokens: output_tokens.saturating_sub(self.output_tokens),
         }
     }
@@ -42,6 +51,7 @@ impl AfterLoad {
     pub(super) fn count(&mut self, sample: &Sample) {
         self.ok += u64::from(sample.outcome == Outcome::Ok);
         self.failed += u64::from(sample.outcome.is_failure());
+        self.good += u64::from(sample.good == Some(true));
         self.output_tokens += u64::from(sample.output_tokens);
     }
 
@@ -49,10 +59,12 @@ impl AfterLoad {
         let AfterLoad {
             ok,
             failed,
+            good,
             output_tokens,
         } = other;
         self.ok += ok;
         self.failed += failed;
+        self.good += good;
         self.output_tokens += output_tokens;
     }
 }

@@ -60,6 +60,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                     without_text: small % 5 == 0,
                     untyped: small % 7 == 0,
                 },
+                good: [None, Some(true), Some(false)][usize::from(small % 3)],
             },
             gaps,
             connect: (kind == 3).then_some(u64::from(small) * MICROSECOND),

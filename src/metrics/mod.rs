@@ -17,6 +17,7 @@ mod distribution;
 mod errors;
 mod failures;
 mod finish;
+mod goodput;
 mod ledger;
 mod merged;
 mod outcome;
@@ -38,6 +39,7 @@ pub use failures::{
     EVIDENCE_BYTES_MAX, Evidence, FAILURE_KINDS_MAX, FailedRequests, FailureKind, Failures, Place,
 };
 pub use finish::{FinishKind, FinishWord};
+pub use goodput::{GoodCounts, Goodput};
 pub use ledger::{Account, Ledger};
 pub use merged::{CoreTotals, Merged};
 pub use outcome::Outcome;

@@ -51,6 +51,9 @@ pub struct Sample {
     /// Time to generate the answer, as the server reports it (llama.cpp's `predicted_ms`).
     pub server_decode: Option<Nanos>,
     pub answer: Answer,
+    /// Whether it met the limits of its kind ([`Goodput::judge`](crate::metrics::Goodput::judge)); `None` if it was not
+    /// judged.
+    pub good: Option<bool>,
 }
 
 /// The facts about an answer apart from its times.
@@ -116,6 +119,7 @@ impl Sample {
             server_prompt: None,
             server_decode: None,
             answer: Answer::default(),
+            good: None,
         }
     }
 

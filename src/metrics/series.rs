@@ -3,7 +3,7 @@
 use super::finish::FinishCounts;
 use super::sample::TwoClocks;
 use crate::metrics::{
-    Account, AfterLoad, Cause, Distribution, FinishWord, METRICS, MetricId, Outcome, Sample, Source,
+    Account, AfterLoad, Cause, Distribution, FinishWord, GoodCounts, METRICS, MetricId, Outcome, Sample,
     TokenSource, WithinLoad,
 };
 use crate::stats::Clusters;
@@ -25,6 +25,8 @@ pub struct SeriesTotals {
     /// The values of failed requests among `metrics`, without those that are recorded before the outcome is known.
     failed_metrics: [Distribution; MetricId::COUNT],
     pub output_tokens: u64,
+    /// Requests that were compared with limits, and those that met all.
+    pub goodput: GoodCounts,
     pub after_load: AfterLoad,
     /// Number of requests by source of their token count: the server, events, or none.
     by_token_source: [u64; 3],
@@ -52,6 +54,7 @@ pub struct SeriesCounts {
     pub by_finish: Vec<(String, u64)>,
     pub by_status: Vec<(u16, u64)>,
     pub output_tokens: u64,
+    pub goodput: GoodCounts,
     pub after_load: AfterLoad,
     pub ok_without_text: u64,
     pub tokens_without_text: u64,
@@ -80,6 +83,7 @@ impl SeriesTotals {
             gaps: Clusters::default(),
             failed_metrics: std::array::from_fn(|_| Distribution::new()),
             output_tokens: 0,
+            goodput: GoodCounts::default(),
             after_load: AfterLoad::default(),
             by_token_source: [0; 3],
             ok_without_text: 0,
@@ -99,6 +103,7 @@ impl SeriesTotals {
         self.by_status.count(sample.status);
         self.output_tokens += u64::from(sample.output_tokens);
         self.gaps.add(u64::from(sample.gaps));
+        self.goodput.count(sample.good);
         self.by_token_source[sample.token_source as usize] += 1;
         if sample.outcome == Outcome::Interrupted {
             let elapsed = sample.done.saturating_sub(sample.due);
@@ -111,9 +116,7 @@ impl SeriesTotals {
         let mut out_of_range = 0;
         let failed = sample.outcome.is_failure();
         for (index, metric) in METRICS.iter().enumerate() {
-            if let Source::Sample(value) = metric.source
-                && let Some(ns) = value(sample)
-            {
+            if let Some(ns) = metric.value(sample) {
                 out_of_range += u64::from(!self.metrics[index].record(ns));
                 if failed {
                     self.failed_metrics[index].record(ns);
@@ -157,6 +160,7 @@ impl SeriesTotals {
             gaps,
             failed_metrics,
             output_tokens,
+            goodput,
             after_load,
             by_token_source,
             ok_without_text,
@@ -181,6 +185,7 @@ impl SeriesTotals {
             mine.merge(theirs);
         }
         self.output_tokens += output_tokens;
+        self.goodput.merge(goodput);
         self.after_load.merge(after_load);
         merge_each(&mut self.by_token_source, by_token_source);
         self.ok_without_text += ok_without_text;
@@ -204,6 +209,7 @@ impl SeriesTotals {
             gaps,
             failed_metrics,
             output_tokens,
+            goodput,
             after_load,
             by_token_source,
             ok_without_text,
@@ -224,6 +230,7 @@ impl SeriesTotals {
         *gaps = Clusters::default();
         failed_metrics.iter_mut().for_each(Distribution::reset);
         *output_tokens = 0;
+        *goodput = GoodCounts::default();
         *after_load = AfterLoad::default();
         by_token_source.fill(0);
         *ok_without_text = 0;
@@ -247,6 +254,7 @@ impl SeriesTotals {
             by_finish,
             by_status,
             output_tokens,
+            goodput,
             after_load,
             ok_without_text,
             tokens_without_text,
@@ -272,6 +280,7 @@ impl SeriesTotals {
             self.by_status.counts[usize::from(*status).min(STATUSES - 1)] += n;
         }
         self.output_tokens += output_tokens;
+        self.goodput.merge(goodput);
         self.after_load.merge(after_load);
         self.ok_without_text += ok_without_text;
         self.tokens_without_text += tokens_without_text;
@@ -386,7 +395,7 @@ impl SeriesTotals {
     /// Returns what ended within the load.
     pub fn within_load(&self) -> WithinLoad {
         self.after_load
-            .rest_of(self.ok(), self.failed(), self.output_tokens)
+            .rest_of(self.ok(), self.failed(), self.goodput.good, self.output_tokens)
     }
 
     /// Returns failed / completed; `None` while nothing has completed.

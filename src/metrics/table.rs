@@ -69,6 +69,16 @@ pub struct Metric {
     pub rare: bool,
 }
 
+impl Metric {
+    /// Returns the value of a finished request, if this is a metric of finished requests and the request has one.
+    pub fn value(&self, sample: &Sample) -> Option<Nanos> {
+        match self.source {
+            Source::Sample(value) => value(sample),
+            Source::Engine => None,
+        }
+    }
+}
+
 // Times of a sample ascend, which debug builds assert (`Sample::invariants`). The differences saturate, so that a bug
 // gives a 0 in release builds instead of a value of 584 years.
 pub const METRICS: [Metric; MetricId::COUNT] = [

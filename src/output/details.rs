@@ -198,6 +198,9 @@ impl DetailSpool {
             Outcome::Ok => put(out, format_args!(",\"error\":null")),
             other => put(out, format_args!(",\"error\":\"{}\"", other.name())),
         }
+        if let Some(good) = s.good {
+            put(out, format_args!(",\"good\":{good}"));
+        }
         if let Some(cause) = s.answer.cause {
             put(out, format_args!(",\"cause\":\"{}\"", cause.name()));
         }

@@ -6,6 +6,7 @@ mod arrivals;
 mod assignment;
 mod connection;
 mod executor;
+mod goodput;
 mod limits;
 mod passes;
 mod schedule;
@@ -19,6 +20,7 @@ pub use arrivals::{Arrival, Arrivals, Arriving, GAMMA_SHAPE, parse_arrival, read
 pub use assignment::Assignment;
 pub use connection::ConnectionUse;
 pub use executor::{Executor, OpenLoop, Plateau, RateStage, Stage, StageAt, WhenFull};
+pub use goodput::{good_metric, parse_goodput, parse_limit};
 pub use limits::{
     CORES_MAX, DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, REPEAT_MAX,
     SERVER_WAIT_MAX, SERVER_WAIT_MIN, SERVERS_MAX, STAGES_MAX, STEPS_MAX, TARGET_WAIT_MIN, THINK_TIME_MAX,

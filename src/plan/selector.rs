@@ -163,6 +163,7 @@ mod tests {
                 idle: None,
                 total: SECOND,
             },
+            goodput: Default::default(),
             server: 0,
         }
     }

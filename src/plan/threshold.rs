@@ -17,6 +17,10 @@ pub enum ThresholdMetric {
     Checks,
     /// The number of failed requests, of which `Failed` is the share.
     Failures,
+    /// Requests that meet the limits of goodput over those that have limits, 0 to 1.
+    Goodput,
+    /// The number of requests that meet them, of which `Goodput` is the share.
+    Good,
     /// Requests with this outcome.
     Outcome(Outcome),
     /// Requests whose outcome `Outcome::is_connection_error`.
@@ -57,6 +61,8 @@ impl ThresholdMetric {
             ThresholdMetric::Failed,
             ThresholdMetric::Checks,
             ThresholdMetric::Failures,
+            ThresholdMetric::Goodput,
+            ThresholdMetric::Good,
             ThresholdMetric::ConnectionErrors,
             ThresholdMetric::Timeouts,
             ThresholdMetric::Requests,
@@ -74,6 +80,8 @@ impl ThresholdMetric {
             ThresholdMetric::Failed => "failed",
             ThresholdMetric::Checks => "checks",
             ThresholdMetric::Failures => "failures",
+            ThresholdMetric::Goodput => "goodput",
+            ThresholdMetric::Good => "good",
             ThresholdMetric::Outcome(outcome) => outcome.name(),
             ThresholdMetric::ConnectionErrors => "connection_errors",
             ThresholdMetric::Timeouts => "timeouts",
@@ -94,9 +102,10 @@ impl ThresholdMetric {
     fn kind(self) -> MetricKind {
         match self {
             ThresholdMetric::Trend(_) => MetricKind::Trend,
-            ThresholdMetric::Failed | ThresholdMetric::Checks => MetricKind::Rate,
+            ThresholdMetric::Failed | ThresholdMetric::Checks | ThresholdMetric::Goodput => MetricKind::Rate,
             ThresholdMetric::ServerRssGrowth => MetricKind::Gauge,
             ThresholdMetric::Failures
+            | ThresholdMetric::Good
             | ThresholdMetric::Outcome(_)
             | ThresholdMetric::ConnectionErrors
             | ThresholdMetric::Timeouts
@@ -104,6 +113,11 @@ impl ThresholdMetric {
             | ThresholdMetric::Iterations
             | ThresholdMetric::DroppedIterations => MetricKind::Counter,
         }
+    }
+
+    /// Tells whether the limits of goodput have to be known.
+    pub fn is_of_goodput(self) -> bool {
+        matches!(self, ThresholdMetric::Goodput | ThresholdMetric::Good)
     }
 
     /// Refuses tags that make no sense for this metric.
@@ -115,6 +129,10 @@ impl ThresholdMetric {
         }
         if self == ThresholdMetric::DroppedIterations && selector.expected_response.is_some() {
             let what = format!("`{name}` are arrivals that never became requests, so they have no response");
+            return Err(Reason::new(what).hint("remove the tag `expected_response`"));
+        }
+        if self.is_of_goodput() && selector.expected_response.is_some() {
+            let what = format!("`{name}` is about the outcome already: a failed request is never good");
             return Err(Reason::new(what).hint("remove the tag `expected_response`"));
         }
         match self {
@@ -130,7 +148,7 @@ impl ThresholdMetric {
 }
 
 /// The figure of a metric that is compared. `Med` is the 50th percentile. `Rate` is per second for a counter, and a
-/// share from 0 to 1 for `failed` and `checks`.
+/// share from 0 to 1 for `failed`, `checks` and `goodput`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aggregation {
     Avg,
@@ -188,7 +206,7 @@ pub struct Threshold {
     pub selector: Selector,
     pub aggregation: Aggregation,
     pub op: Op,
-    /// Milliseconds for a trend, a share from 0 to 1 for `failed` and `checks`, KiB per minute for
+    /// Milliseconds for a trend, a share from 0 to 1 for `failed`, `checks` and `goodput`, KiB per minute for
     /// `server_rss_growth`, else a count or a count per second.
     pub value: f64,
     /// If it fails during the run, but not before this much time has passed, the run ends.

@@ -18,7 +18,7 @@ type Histogram = for<'a> fn(&'a EndpointFigures) -> &'a Buckets;
 
 /// The gauges; one without a value is left out. The names are those of the Python tool, in which
 /// `client_lag` is the latency.
-const GAUGES: [Row<Gauge>; 11] = [
+const GAUGES: [Row<Gauge>; 12] = [
     (
         "llm_client_lag_p50_seconds",
         "Latency from due to done, median",
@@ -67,16 +67,31 @@ const GAUGES: [Row<Gauge>; 11] = [
         "Share of timeouts and 503s among ok and failed requests, 0 to 1",
         |g| g.contention_error_rate,
     ),
+    (
+        "llm_goodput",
+        "Share of requests that met all limits of goodput among those that have limits, 0 to 1",
+        |g| g.goodput,
+    ),
     ("llm_active_users", "Virtual users that are running", |g| {
         g.active_users.map(|n| n as f64)
     }),
 ];
 
-const COUNTERS: [Row<Counter>; 3] = [
+const COUNTERS: [Row<Counter>; 5] = [
     ("llm_requests_total", "Requests that ended, ok and failed", |e| {
         e.requests
     }),
     ("llm_failed_requests_total", "Requests that failed", |e| e.failed),
+    (
+        "llm_judged_requests_total",
+        "Requests that ended and have limits of goodput",
+        |e| e.goodput.judged,
+    ),
+    (
+        "llm_good_requests_total",
+        "Requests that met all limits of goodput",
+        |e| e.goodput.good,
+    ),
     (
         "llm_output_tokens_total",
         "Output tokens of finished requests",

@@ -1,6 +1,6 @@
 //! The figures of a push, as numbers.
 
-use crate::metrics::{Distribution, Merged, MetricId, SeriesTotals, Snapshot};
+use crate::metrics::{Distribution, GoodCounts, Merged, MetricId, SeriesTotals, Snapshot};
 use crate::report::Sliding;
 use crate::units::{MICROSECOND, Nanos, seconds};
 
@@ -87,6 +87,8 @@ pub struct Gauges {
     pub error_rate: Option<f64>,
     /// Share of timeouts and 503s among ok and failed requests.
     pub contention_error_rate: Option<f64>,
+    /// Share of good requests among those that have limits.
+    pub goodput: Option<f64>,
     /// `None` if users belong to no endpoint.
     pub active_users: Option<u64>,
 }
@@ -123,6 +125,7 @@ pub struct EndpointFigures {
     /// Ok and failed requests since the start, as are all figures below.
     pub requests: u64,
     pub failed: u64,
+    pub goodput: GoodCounts,
     pub output_tokens: u64,
     pub latency: Buckets,
     pub ttft: Buckets,
@@ -145,6 +148,7 @@ struct Slot {
     completed: u64,
     failed: u64,
     contention: u64,
+    goodput: GoodCounts,
     /// The requests and tokens that rates count.
     rated_requests: u64,
     rated_tokens: u64,
@@ -158,6 +162,7 @@ impl Slot {
         self.completed += series.completed();
         self.failed += series.failed();
         self.contention += series.contention_errors();
+        self.goodput.merge(&series.goodput);
         self.rated_requests += rated_requests;
         self.rated_tokens += rated_tokens;
         self.latency.merge(series.metric(MetricId::Latency));
@@ -169,6 +174,7 @@ impl Slot {
             completed,
             failed,
             contention,
+            goodput,
             rated_requests,
             rated_tokens,
             latency,
@@ -177,6 +183,7 @@ impl Slot {
         self.completed += completed;
         self.failed += failed;
         self.contention += contention;
+        self.goodput.merge(goodput);
         self.rated_requests += rated_requests;
         self.rated_tokens += rated_tokens;
         self.latency.merge(latency);
@@ -188,11 +195,13 @@ impl Slot {
             completed,
             failed,
             contention,
+            goodput,
             rated_requests,
             rated_tokens,
             latency,
             ttft,
         } = self;
+        *goodput = GoodCounts::default();
         for n in [completed, failed, contention, rated_requests, rated_tokens] {
             *n = 0;
         }
@@ -210,6 +219,7 @@ impl Slot {
             requests_per_second: per_second(self.rated_requests),
             error_rate: share(self.failed),
             contention_error_rate: share(self.contention),
+            goodput: self.goodput.share(),
             active_users,
         }
     }
@@ -279,6 +289,7 @@ impl PushView {
                 gauges: slots[group].gauges(span, Some(0)),
                 requests: 0,
                 failed: 0,
+                goodput: GoodCounts::default(),
                 output_tokens: 0,
                 latency: Buckets::new(),
                 ttft: Buckets::new(),
@@ -289,6 +300,7 @@ impl PushView {
                 figures.gauges.active_users = figures.gauges.active_users.map(|n| n + under_way);
                 figures.requests += series.completed();
                 figures.failed += series.failed();
+                figures.goodput.merge(&series.goodput);
                 figures.output_tokens += series.output_tokens;
                 figures.latency.merge(series.metric(MetricId::Latency));
                 figures.ttft.merge(series.metric(MetricId::Ttft));

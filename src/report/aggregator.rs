@@ -72,6 +72,7 @@ impl Aggregator {
             requests: self.open.requests,
             errors: self.open.errors,
             output_tokens: self.open.output_tokens,
+            goodput: self.open.goodput,
             latency: Spread::from_distribution(&self.open.latency),
             ttft: Spread::from_distribution(&self.open.ttft),
         });

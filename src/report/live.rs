@@ -1,6 +1,6 @@
 //! The figures that the block on a terminal shows; `output::block` draws them.
 
-use crate::metrics::{Distribution, FailedRequests, FailureKind, Merged, Outcome, SeriesTotals};
+use crate::metrics::{Distribution, FailedRequests, FailureKind, GoodCounts, Merged, Outcome, SeriesTotals};
 use crate::plan::{Plan, StageAt};
 use crate::report::Aggregator;
 use crate::report::failures::{message_of, show_failure};
@@ -92,6 +92,8 @@ pub struct LiveFigures {
     /// Rate over the last ten seconds, like the next four figures.
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
+    /// Requests of the last ten seconds that have limits, and those that met all.
+    pub goodput: GoodCounts,
     pub ttft: LiveSpread,
     /// Time between tokens.
     pub tbt: LiveSpread,
@@ -193,6 +195,7 @@ impl LiveView {
             newest_failure: self.newest(merged),
             requests_per_second: window.requests_per_second,
             output_tokens_per_second: window.output_tokens_per_second,
+            goodput: window.goodput,
             ttft: LiveSpread::from_distribution(&window.ttft),
             tbt: LiveSpread::from_distribution(&window.tbt),
             latency: LiveSpread::from_distribution(&window.latency),

@@ -1,6 +1,6 @@
 //! The timeline, with one row per second.
 
-use crate::metrics::Distribution;
+use crate::metrics::{Distribution, GoodCounts};
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,9 @@ pub struct Row<T, S> {
     pub requests: u64,
     pub errors: u64,
     pub output_tokens: u64,
+    /// Requests that were compared with the limits of goodput, and those that met all; absent if there were none.
+    #[serde(default, skip_serializing_if = "GoodCounts::is_empty")]
+    pub goodput: GoodCounts,
     pub latency: S,
     pub ttft: S,
 }
@@ -71,6 +74,7 @@ impl<T: Copy, S: Copy> Row<T, S> {
             requests,
             errors,
             output_tokens,
+            goodput,
             latency,
             ttft,
         } = *self;
@@ -82,6 +86,7 @@ impl<T: Copy, S: Copy> Row<T, S> {
             requests,
             errors,
             output_tokens,
+            goodput,
             latency: spread(latency),
             ttft: spread(ttft),
         }
@@ -90,7 +95,10 @@ impl<T: Copy, S: Copy> Row<T, S> {
 
 impl TimelineRow {
     fn append(&self, later: &TimelineRow) -> TimelineRow {
+        let mut goodput = self.goodput;
+        goodput.merge(&later.goodput);
         TimelineRow {
+            goodput,
             elapsed: later.elapsed,
             vus_planned: later.vus_planned,
             vus_running: later.vus_running,
@@ -173,6 +181,10 @@ mod tests {
             requests,
             errors: 1,
             output_tokens: 2,
+            goodput: GoodCounts {
+                judged: requests,
+                good: 1,
+            },
             latency: Spread {
                 count: requests,
                 sum_ns: 5,
@@ -193,6 +205,7 @@ mod tests {
         let ends: Vec<u64> = timeline.rows().iter().map(|r| r.vus_planned).collect();
         assert_eq!(ends, [8, 16, 23]);
         assert_eq!(timeline.rows().iter().map(|r| r.requests).sum::<u64>(), 230);
+        assert_eq!(timeline.rows().iter().map(|r| r.goodput.good).sum::<u64>(), 23);
         assert_eq!(timeline.rows()[0].latency.p50, Some(8));
         assert_eq!(timeline.rows()[0].latency.sum_ns, 40);
     }

@@ -1,6 +1,6 @@
 //! The figures of the last ten seconds.
 
-use crate::metrics::{Distribution, MetricId, SeriesTotals, Snapshot};
+use crate::metrics::{Distribution, GoodCounts, MetricId, SeriesTotals, Snapshot};
 use crate::report::Sliding;
 use crate::units::{Nanos, seconds};
 
@@ -11,6 +11,7 @@ pub(super) struct Slot {
     pub completed: u64,
     pub errors: u64,
     pub output_tokens: u64,
+    pub goodput: GoodCounts,
     /// Counts of each series.
     pub series: Vec<SeriesSlot>,
     pub latency: Distribution,
@@ -68,6 +69,7 @@ impl Slot {
             completed,
             errors,
             output_tokens,
+            goodput,
             series,
             latency,
             ttft,
@@ -78,6 +80,7 @@ impl Slot {
         for n in [requests, completed, errors, output_tokens] {
             *n = 0;
         }
+        *goodput = GoodCounts::default();
         series.fill(SeriesSlot::default());
         for distribution in [latency, ttft, tbt, send_delay, reap_lag] {
             distribution.reset();
@@ -93,6 +96,7 @@ impl Slot {
             self.completed += series.completed();
             self.errors += series.failed();
             self.output_tokens += series.output_tokens;
+            self.goodput.merge(&series.goodput);
             self.latency.merge(series.metric(MetricId::Latency));
             self.ttft.merge(series.metric(MetricId::Ttft));
             self.tbt.merge(series.metric(MetricId::Tbt));
@@ -109,6 +113,7 @@ pub struct WindowFigures {
     pub span: Nanos,
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
+    pub goodput: GoodCounts,
     /// Counts of each series.
     pub series: Vec<SeriesSlot>,
     pub latency: Distribution,
@@ -125,6 +130,7 @@ impl WindowFigures {
         for slot in window.slots() {
             all.completed += slot.completed;
             all.output_tokens += slot.output_tokens;
+            all.goodput.merge(&slot.goodput);
             all.series
                 .resize(all.series.len().max(slot.series.len()), SeriesSlot::default());
             all.series
@@ -140,6 +146,7 @@ impl WindowFigures {
         let span = window.span();
         WindowFigures {
             span,
+            goodput: all.goodput,
             requests_per_second: rate(all.completed, span),
             output_tokens_per_second: rate(all.output_tokens, span),
             series: all.series,

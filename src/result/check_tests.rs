@@ -81,6 +81,16 @@ fn rates_that_do_not_follow_from_the_counts_are_reported() {
         text,
         "`contention.servers[1].alone.contention_error_rate`: 1.5 is not a share from 0 to 1"
     );
+    let text = set("/rates/goodput", json!(0.5));
+    assert!(
+        text.starts_with("`rates.goodput`: 0.5 is not good over judged"),
+        "{text}"
+    );
+    let text = set("/rates/good_requests_per_second", json!(null));
+    assert!(
+        text.contains("`rates.good_requests_per_second`: absent is not good ones"),
+        "{text}"
+    );
     // The sample's load is shorter than its run, and some of its requests ended later.
     let sample = sample::full();
     assert_eq!(sample.rates.load_seconds, Some(5.0));

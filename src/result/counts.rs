@@ -1,6 +1,6 @@
 //! The counts of a run and of its groups of requests.
 
-use crate::metrics::{Account, AfterLoad};
+use crate::metrics::{Account, AfterLoad, GoodCounts};
 use crate::result::{Ordered, TokenSources};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,9 @@ counts! {
         /// Requests by status; only the statuses that occurred.
         by_status: Ordered<u64>,
         output_tokens: u64,
+        /// Requests that were compared with the limits of goodput, and those that met all; absent without limits.
+        #[serde(default, skip_serializing_if = "GoodCounts::is_empty")]
+        goodput: GoodCounts,
         /// Counts of requests that ended after the load.
         #[serde(default)]
         after_load: AfterLoad,

@@ -28,6 +28,9 @@ pub struct Detail {
     pub tps: f64,
     /// Outcome; null for ok.
     pub error: Option<String>,
+    /// It met all limits of goodput; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<bool>,
     /// Cause, if the outcome has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,

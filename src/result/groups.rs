@@ -56,6 +56,12 @@ pub struct Rates {
     pub error_rate: f64,
     /// Share of timeouts and 503s among ok and failed requests, 0 to 1.
     pub contention_error_rate: f64,
+    /// Share of good requests among those that have limits, 0 to 1; absent without limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodput: Option<f64>,
+    /// Rate of good requests that ended within the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good_requests_per_second: Option<f64>,
 }
 
 /// The figures of a group of requests: one kind's, or one server's.
@@ -170,6 +176,7 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
             .map(|(status, n)| (status.to_string(), n))
             .collect(),
         output_tokens: series.output_tokens,
+        goodput: series.goodput,
         after_load: series.after_load,
         token_source: TokenSources::from_totals(series),
         ok_without_text: series.ok_without_text,
@@ -196,6 +203,8 @@ pub(crate) fn rates(series: &SeriesTotals, loaded: Nanos) -> Rates {
         output_tokens_per_second: per_second(within.output_tokens),
         error_rate: series.failed_rate().unwrap_or(0.0),
         contention_error_rate: series.contention_error_rate().unwrap_or(0.0),
+        goodput: series.goodput.share(),
+        good_requests_per_second: series.goodput.share().map(|_| per_second(within.good)),
     }
 }
 

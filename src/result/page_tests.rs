@@ -143,6 +143,7 @@ fn whole() -> Value {
         output_tokens: 2,
         tps: 2.0,
         error: Some("truncated".to_owned()),
+        good: Some(true),
         cause: Some("no_finish".to_owned()),
     };
     document["details"] = serde_json::to_value([detail]).unwrap();

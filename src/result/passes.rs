@@ -134,12 +134,16 @@ pub struct Spread {
 type Figure = (&'static str, &'static str, fn(&Repeat) -> Option<f64>);
 
 /// The figures that are compared across repetitions.
-const FIGURES: [Figure; 10] = [
+const FIGURES: [Figure; 12] = [
     ("requests_per_second", "/s", |r| Some(r.rates.requests_per_second)),
     ("output_tokens_per_second", "/s", |r| {
         Some(r.rates.output_tokens_per_second)
     }),
     ("error_rate", "", |r| Some(r.rates.error_rate)),
+    ("goodput", "", |r| r.rates.goodput),
+    ("good_requests_per_second", "/s", |r| {
+        r.rates.good_requests_per_second
+    }),
     ("latency_p50", "ms", |r| r.quantile(MetricId::Latency, |m| m.p50)),
     ("latency_p90", "ms", |r| r.quantile(MetricId::Latency, |m| m.p90)),
     ("latency_p99", "ms", |r| r.quantile(MetricId::Latency, |m| m.p99)),

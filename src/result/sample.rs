@@ -107,6 +107,7 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
             cause: outcome.is_failure().then_some(Cause::CutInBody),
             ..Answer::default()
         },
+        good: (outcome != Outcome::Interrupted).then_some(outcome == Outcome::Ok && n.is_multiple_of(2)),
         ..Sample::ended(outcome, last + MILLISECOND)
     });
 }

@@ -171,6 +171,7 @@ mod tests {
                 idle: None,
                 total: 60 * SECOND,
             },
+            goodput: Default::default(),
             server: 0,
         }
     }

@@ -38,6 +38,7 @@ fn two_kinds() -> (Workload, Target) {
         weight: 1,
         call,
         timeouts,
+        goodput: Default::default(),
         server: 0,
     };
     let chat = Call::Chat {

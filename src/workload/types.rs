@@ -1,6 +1,7 @@
 //! The validated request mix. The plan owns it, and every core reads it.
 
 use crate::api::{Api, Wording};
+use crate::metrics::Goodput;
 use crate::units::{Nanos, Span};
 use serde::Serialize;
 
@@ -141,6 +142,8 @@ pub struct RequestKind {
     pub weight: u32,
     pub call: Call,
     pub timeouts: Timeouts,
+    /// The limits that a good request of this kind meets.
+    pub goodput: Goodput,
     /// Index into `Workload::servers` of the server it goes to.
     pub server: u16,
 }

@@ -157,6 +157,7 @@ fn exchange(
         server_prompt: times.prompt,
         server_decode: times.decode,
         answer: reader.answer(Outcome::Ok),
+        good: None,
     });
 }
 

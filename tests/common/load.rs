@@ -61,6 +61,7 @@ pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind 
             wording: Default::default(),
         },
         timeouts: timeouts(total),
+        goodput: Default::default(),
         server: 0,
     }
 }
@@ -71,6 +72,7 @@ pub fn light(weight: u32) -> RequestKind {
         weight,
         call: Call::Light,
         timeouts: timeouts(10 * SECOND),
+        goodput: Default::default(),
         server: 0,
     }
 }

@@ -128,6 +128,7 @@ fn document(slower: u64) -> String {
                 server_prompt: None,
                 server_decode: None,
                 answer: Answer::default(),
+                good: None,
             });
         }
         load.append_snapshot(&recorder.take(Snapshot::new(0, 1, false)));

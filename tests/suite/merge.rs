@@ -29,6 +29,7 @@ think_time: 1ms-40ms
 seed: 77
 models: [a, b, c]
 prompts: [Hi, Why, 'A longer one']
+goodput: { ttft: 25ms, latency: 150ms }
 requests:
   - { name: stream, weight: 6, kind: chat, stream: true, max_tokens: 10-90, timeout: 20s }
   - { name: plain, weight: 3, kind: chat, stream: false, max_tokens: 5-20, timeout: 20s }
@@ -38,6 +39,8 @@ thresholds:
   latency: [p(95)<400, avg<10]
   'ttft{stream:true}': p(99)<500
   http_503: count<1000
+  goodput: rate>0.01
+  good: count>9
   'service_time{expected_response:true}': p(90)<300
 ";
 
@@ -73,7 +76,7 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         0 => Outcome::Http503,
         _ => Outcome::Ok,
     };
-    Sample {
+    let mut sample = Sample {
         vu,
         iteration,
         series: draw.kind,
@@ -106,7 +109,11 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
             without_text: hash.is_multiple_of(5),
             untyped: hash.is_multiple_of(7),
         },
-    }
+        good: None,
+    };
+    let kind = &plan.workload.kinds[usize::from(draw.kind)];
+    sample.good = kind.goodput.judge(&sample, streamed);
+    sample
 }
 
 /// What a request asks for, of whom.

@@ -72,6 +72,7 @@ fn request(n: u64) -> Sample {
             finish: answered.then_some(FinishWord::STOP),
             ..Answer::default()
         },
+        good: None,
     }
 }
 

@@ -206,7 +206,7 @@ const RUN: &[Row] = &[
         "write `--quiet`",
     ),
     (
-        "goodput slo sla assert fail-if max-error-rate max-errors abort-on-fail thresholds fail-on slos",
+        "slo sla assert fail-if max-error-rate max-errors abort-on-fail thresholds fail-on slos",
         "write `--threshold 'ttft: p(95)<500'`; `failed: rate<0.01` is about errors",
     ),
     (

@@ -7,6 +7,7 @@ use super::words::{Line, is_plain};
 use super::{profile_names, visible_options};
 use crate::cli::{PROGRAM, command_names};
 use crate::error::{Mistake, Reason, nearest, quoted};
+use crate::plan::parse_goodput;
 use crate::profiles;
 use crate::units::redact;
 
@@ -165,6 +166,9 @@ pub fn stray_word(word: &str, line: &Line) -> Mistake {
     let flag = before
         .map(|at| line.words[at].as_str())
         .filter(|before| before.starts_with('-') && *before != "--");
+    if let Some(word) = [word, profile].into_iter().find(|word| is_limit(word)) {
+        return url_in_place_of_profile(word, profile);
+    }
     if looks_like_url(word) {
         return url_in_place_of_profile(word, profile);
     }
@@ -189,8 +193,18 @@ pub fn stray_word(word: &str, line: &Line) -> Mistake {
     Reason::new(what).hint(hint).at(quoted(word), 0)
 }
 
-/// Returns the mistake of a URL among the words, where a profile is expected.
+/// Tells whether a word is a limit of goodput, several of which `vllm bench serve` takes as words of their own.
+fn is_limit(word: &str) -> bool {
+    word.contains(':') && parse_goodput(word).is_ok()
+}
+
+/// Returns the mistake of a URL, or of a limit of goodput, among the words, where a profile is expected.
 pub fn url_in_place_of_profile(word: &str, profile: &str) -> Mistake {
+    if is_limit(word) {
+        let what = "stands alone: all limits of goodput are one value";
+        let hint = "write them in quotes: `--goodput 'ttft:500 tpot:30'`";
+        return Reason::new(what).hint(hint).at(quoted(word), 0);
+    }
     let profile = match profile.is_empty() || looks_like_url(profile) {
         true => "quick-smoke",
         false => profile,
@@ -207,9 +221,10 @@ pub fn url_in_place_of_profile(word: &str, profile: &str) -> Mistake {
         .at(quoted(&shown), 0)
 }
 
-/// Tells whether a word in the place of a profile is an address of a server.
+/// Tells whether a word in the place of a profile is an address of a server, or a limit.
 pub fn looks_like_url(word: &str) -> bool {
     let port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let has_port = word.split('/').next().and_then(|host| host.rsplit_once(':'));
-    word.starts_with("http://") || word.starts_with("https://") || has_port.is_some_and(|(_, end)| port(end))
+    let is_http = word.starts_with("http://") || word.starts_with("https://");
+    is_http || has_port.is_some_and(|(_, end)| port(end)) || is_limit(word)
 }

@@ -180,7 +180,8 @@ impl<'a> Section<'a> {
     fn scalars(&self) -> Vec<Scalar> {
         let (t, r) = (self.totals, self.rates);
         let count = |metric, n: u64| scalar(metric, "", n as f64);
-        vec![
+        let mut scalars = self.goodput();
+        scalars.extend([
             Scalar {
                 slices: self.amounts_of_rows(|row| row.requests),
                 ..count("requests", t.requests)
@@ -215,6 +216,27 @@ impl<'a> Section<'a> {
             count("connections_opened", t.connections_opened),
             count("peak_connections", t.peak_connections),
             count("peak_vus", t.peak_vus),
+        ]);
+        scalars
+    }
+
+    /// Returns the figures of goodput, if requests had limits.
+    fn goodput(&self) -> Vec<Scalar> {
+        let (t, r) = (self.totals, self.rates);
+        let (Some(share), Some(per_second)) = (r.goodput, r.good_requests_per_second) else {
+            return Vec::new();
+        };
+        vec![
+            Scalar {
+                of: Some(t.goodput.judged),
+                slices: self.slices(|row| (row.goodput.judged, row.goodput.good as f64)),
+                ..scalar("goodput", "", share)
+            },
+            Scalar {
+                slices: self.amounts_of_load(|row| row.goodput.good),
+                ..scalar("good_requests_per_second", "/s", per_second)
+            },
+            scalar("good", "", t.goodput.good as f64),
         ]
     }
 

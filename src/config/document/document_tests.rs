@@ -323,3 +323,43 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn limits_of_goodput_are_those_of_the_kind_or_else_of_the_document() {
+    let text = GOOD
+        .replace(
+            "prompts:",
+            "goodput: {tpot: 30, ttft: 0.5s, latency: 5s}\nprompts:",
+        )
+        .replace("max_tokens: 20", "max_tokens: 20, goodput: 'ttfb:1s'");
+    let text = text.replace("thresholds:", "  - { name: long, max_tokens: 200 }\nthresholds:");
+    let (config, mistakes) = read(&text);
+    assert_eq!(mistakes, []);
+    let limits = |at: usize| config.requests[at].goodput.to_string();
+    assert_eq!(limits(0), "ttfb <= 1s");
+    assert_eq!(limits(1), "latency <= 5s");
+    assert_eq!(limits(2), "ttft <= 500ms, tpot <= 30ms, latency <= 5s");
+}
+
+#[test]
+fn wrong_limits_of_goodput_are_named_with_their_line() {
+    for (asked, what) in [
+        ("goodput: {ttft: fast}", "p.yaml:4: `goodput.ttft`: "),
+        (
+            "goodput: {ttft: 500ms, e2el: 1, latency: 2}",
+            "is a second limit of `latency`",
+        ),
+        ("goodput: {itl: 5}", "p.yaml:4: `goodput`: `itl` is not a metric"),
+        ("goodput: [ttft]", "`goodput` is a list"),
+        ("goodput: {}", "no limit is given"),
+        ("goodput: ttft", "`ttft` has no limit"),
+        ("goodput: {ttft: 0}", "`0` is shorter than the minimum of 1us"),
+    ] {
+        let text = GOOD.replace("models:", &format!("{asked}\nmodels:"));
+        let found = mistakes(&text);
+        assert_eq!(found.len(), 1, "{asked}: {found:?}");
+        assert!(found[0].contains(what), "{asked}: {found:?}");
+    }
+    let light = GOOD.replace("kind: light", "kind: light, goodput: {ttft: 5}");
+    assert!(mistakes(&light)[0].contains("`requests[1].goodput.ttft` has no effect with kind `light`"));
+}

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod connections;
+mod goodput;
 mod load_profile;
 mod open_loop;
 mod prompts;
@@ -53,7 +54,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 44] = [
+const KEYS: [&str; 45] = [
     "description",
     "validate",
     "require_fit",
@@ -82,6 +83,7 @@ const KEYS: [&str; 44] = [
     "prompts",
     "requests",
     "each_kind_first",
+    "goodput",
     "max_tokens_key",
     "stream_options",
     "steps",

@@ -143,6 +143,7 @@ think_time: null
 connection: null
 source_address: null
 models: null
+goodput: null
 max_tokens_key: null
 stream_options: null
 steps: null

@@ -1,6 +1,7 @@
 //! `requests`: the kinds of request in the mix, with what they inherit from the document.
 
 use crate::api::{TokenLimitKey, Wording};
+use crate::config::document::goodput::{read_goodput, read_light_goodput};
 use crate::config::document::prompts::{PROMPT_TOKENS_DEFAULT, PromptsKeys, max_tokens, read_prompts};
 use crate::config::document::python_tool::{ClientTimeouts, read_client};
 use crate::config::document::reader::{Fields, Node, Reader, line};
@@ -9,6 +10,7 @@ use crate::config::document::{
 };
 use crate::config::{PromptsFile, RequestConfig, ServerEntry};
 use crate::error::{Place, Reason, quoted};
+use crate::metrics::Goodput;
 use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
 use crate::profiles::MODEL_DEFAULT;
 use crate::units::Span;
@@ -20,7 +22,7 @@ const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-pub(super) const REQUEST_KEYS: [&str; 15] = [
+pub(super) const REQUEST_KEYS: [&str; 16] = [
     "name",
     "weight",
     "kind",
@@ -32,6 +34,7 @@ pub(super) const REQUEST_KEYS: [&str; 15] = [
     "prompts",
     "first_token_timeout",
     "idle_timeout",
+    "goodput",
     "path",
     "cache_prompt",
     "max_tokens_key",
@@ -65,6 +68,7 @@ pub fn read_requests(
     let mut inherited = Inherited {
         client: read_client(reader, fields),
         wording: read_wording(reader, fields),
+        goodput: read_goodput(reader, fields).unwrap_or_default(),
         models: models.unwrap_or_else(|| placeholder_if(fields.meant("models"))),
         prompts: keys
             .prompts
@@ -128,6 +132,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
         connect_timeout: CONNECT_TIMEOUT_DEFAULT,
         first_token_timeout: None,
         idle_timeout: None,
+        goodput: Goodput::default(),
         place: Place::default(),
     }
 }
@@ -136,6 +141,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
 struct Inherited {
     client: ClientTimeouts,
     wording: Wording,
+    goodput: Goodput,
     models: Vec<String>,
     prompts: Prompts,
     keys: PromptsKeys,
@@ -187,6 +193,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
         connect_timeout: connect.min(timeout),
         first_token_timeout: None,
         idle_timeout: None,
+        goodput: inherited.goodput.clone(),
         place,
     }
 }
@@ -232,6 +239,12 @@ fn read_request(
         false => Some("chat"),
     };
     let mut prompts_file = None;
+    let goodput = match kind {
+        Some("light") => {
+            read_light_goodput(reader, &fields).unwrap_or_else(|| inherited.goodput.without_text())
+        }
+        _ => read_goodput(reader, &fields).unwrap_or_else(|| inherited.goodput.clone()),
+    };
     let call = match kind {
         Some("chat") => {
             if fields.has("path") {
@@ -259,6 +272,7 @@ fn read_request(
         connect_timeout: connect.min(timeout),
         first_token_timeout,
         idle_timeout,
+        goodput,
         place: Place::file(file, fields.line),
     })
 }

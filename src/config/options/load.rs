@@ -17,6 +17,7 @@ use crate::workload::{Call, PROMPT_BYTES_MAX, Prompts};
 pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     overlay_shape(config, args, mistakes);
     overlay_requests(config, args, mistakes);
+    overlay_goodput(config, args, mistakes);
     config.validate &= !args.server.no_validate;
     config.require_fit |= args.require_fit;
     config.require_decided |= args.require_decided;
@@ -218,6 +219,25 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
                 *max_tokens = span;
             }
         }
+    }
+}
+
+/// Gives every kind of request the limits of `--goodput`, in place of its own. Light requests get those that are not
+/// about text.
+fn overlay_goodput(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let Some(goodput) = &args.goodput else {
+        return;
+    };
+    for request in &mut config.requests {
+        request.goodput = match request.call.is_chat() {
+            true => goodput.clone(),
+            false => goodput.without_text(),
+        };
+    }
+    if config.requests.iter().all(|request| request.goodput.is_empty()) {
+        let what = "the profile has no chat request, and only these have tokens";
+        let hint = "use limits of latency, service_time or ttfb";
+        mistakes.push(Reason::new(what).hint(hint).at("--goodput", 0));
     }
 }
 

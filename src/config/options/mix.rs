@@ -96,6 +96,7 @@ mod tests {
             connect_timeout: 1,
             first_token_timeout: None,
             idle_timeout: None,
+            goodput: Default::default(),
             place: Default::default(),
         }
     }

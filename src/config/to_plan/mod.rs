@@ -93,6 +93,7 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
         weight: request.weight,
         call: request.call.clone(),
         timeouts,
+        goodput: request.goodput.clone(),
         server: 0,
     })
 }
@@ -113,6 +114,7 @@ fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>)
             // If a kind is wrong and left out, a name that is not found may be its name.
             if built.complete {
                 threshold.selector.check(&built.kinds)?;
+                check_goodput(&threshold, &built.kinds)?;
             }
             Ok(threshold)
         });
@@ -128,6 +130,21 @@ fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>)
         mistakes.push(first.place.mistake(reason));
     }
     out
+}
+
+/// Refuses a threshold on goodput if no request that it looks at has limits.
+fn check_goodput(threshold: &Threshold, kinds: &[RequestKind]) -> Result<(), Reason> {
+    let mut selected = kinds.iter().filter(|kind| threshold.selector.selects(kind));
+    if !threshold.metric.is_of_goodput() || selected.any(|kind| !kind.goodput.is_empty()) {
+        return Ok(());
+    }
+    let what = format!(
+        "`{}` needs limits that say what a good request is, and there are none",
+        threshold.key
+    );
+    Err(Reason::new(what).hint(
+        "add `goodput: { ttft: 500ms, tpot: 30ms }` to the document, or `--goodput 'ttft:500 tpot:30'`",
+    ))
 }
 
 /// Checks the number of distributions. Thresholds on the same metric of the same requests share one.

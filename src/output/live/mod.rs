@@ -9,7 +9,7 @@ mod timings;
 use crate::output::numbers::{duration, grouped};
 use crate::report::{LiveFigures, LivePhase};
 use crate::units::format_duration;
-use crate::units::{Nanos, SECOND, millis, rate};
+use crate::units::{Nanos, SECOND, millis, percent, rate};
 use row::{Cell, Row, cell, plain};
 
 /// The width from which on two rows are shown side by side.
@@ -239,6 +239,9 @@ fn done(f: &LiveFigures) -> Row {
     let mut cells = vec![cell(0, requests(f.requests))];
     if f.failed == 0 {
         cells.push(cell(1, "none failed"));
+    }
+    if let Some(share) = f.goodput.share() {
+        cells.push(cell(1, format!("{} good", percent(share))));
     }
     Row::new("done", cells)
 }

@@ -4,7 +4,10 @@ use super::Room;
 use super::page::{Page, Table};
 use crate::output::numbers::{duration, grouped};
 use crate::result::{GroupFigures, MetricFigures, Ordered, RunResult};
-use crate::units::rate;
+use crate::units::{percent, rate};
+
+/// The place of the share of good requests among the columns, if there is one.
+const GOOD_AT: usize = 2;
 
 /// Appends a row for each server, if there are several.
 pub(super) fn servers(page: &mut Page, result: &RunResult, rows_max: usize) {
@@ -40,7 +43,8 @@ fn write(page: &mut Page, title: &str, groups: &Ordered<GroupFigures>, rows_max:
     if groups.0.len() < 2 || !groups.iter().any(|(_, group)| ended(group)) {
         return;
     }
-    let columns = [
+    let has_goodput = groups.iter().any(|(_, group)| group.rates.goodput.is_some());
+    let mut columns = vec![
         ("ok", 0),
         ("failed", 0),
         ("req/s", 3),
@@ -50,10 +54,18 @@ fn write(page: &mut Page, title: &str, groups: &Ordered<GroupFigures>, rows_max:
         ("ttft p50", 1),
         ("p99", 4),
     ];
+    if has_goodput {
+        columns.insert(GOOD_AT, ("good", 1));
+    }
     let mut table = Table::new(title, &columns);
     let shown = Room::shown(rows_max, groups.0.len());
     for (name, group) in groups.iter().take(shown) {
-        table.row(name, cells(group));
+        let mut cells = cells(group);
+        if has_goodput {
+            let good = group.rates.goodput.map_or("-".to_owned(), percent);
+            cells.insert(GOOD_AT, good);
+        }
+        table.row(name, cells);
     }
     table.write(page);
     super::more(page, groups.0.len() - shown, what);

@@ -271,6 +271,7 @@ fn of_workload(result: &RunResult, view: &View) -> String {
         full::figures(&mut page, result, view);
         return page.into_text();
     }
+    volume::goodput(&mut page, result);
     volume::users(&mut page, result);
     times::brief(&mut page, result, (Room::ALL.times, true));
     timings::rows(&mut page, result);

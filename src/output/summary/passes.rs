@@ -110,6 +110,7 @@ fn name(figure: &str) -> String {
         "requests_per_second" => "req/s".to_owned(),
         "output_tokens_per_second" => "output tok/s".to_owned(),
         "error_rate" => "failed".to_owned(),
+        "good_requests_per_second" => "good req/s".to_owned(),
         other => other.replace('_', " "),
     }
 }

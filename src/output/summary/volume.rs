@@ -9,6 +9,7 @@ use crate::units::{elapsed, percent, rate, time};
 pub(super) fn write(page: &mut Page, result: &RunResult, with_users: bool) {
     requests(page, &result.totals);
     rates(page, result);
+    goodput(page, result);
     if with_users {
         users(page, result);
     }
@@ -66,6 +67,42 @@ pub(super) fn rates(page: &mut Page, result: &RunResult) {
     let loaded = rates.load_seconds.unwrap_or(result.run.duration_seconds);
     cells.push(format!("over {} of load", elapsed(loaded)));
     page.row("rate", &cells);
+}
+
+/// Appends how many requests met the limits of goodput, with the limits if all requests have the same.
+pub(super) fn goodput(page: &mut Page, result: &RunResult) {
+    let counts = result.totals.goodput;
+    let Some(share) = counts.share() else { return };
+    let per_second = result.rates.good_requests_per_second.unwrap_or(0.0);
+    let limits = match limits_of(result).as_slice() {
+        [Some(limits)] => limits.clone(),
+        _ => "by the limits of each kind of request".to_owned(),
+    };
+    let text = format!(
+        "{} good ({} of {}), {} good req/s: {limits}",
+        percent(share),
+        grouped(counts.good),
+        grouped(counts.judged),
+        rate(per_second)
+    );
+    page.prose("goodput", &text);
+}
+
+/// Returns the different limits that kinds of request have by the run's configuration; `None` for a kind without.
+fn limits_of(result: &RunResult) -> Vec<Option<String>> {
+    let mut all: Vec<Option<String>> = Vec::new();
+    for request in result.config["requests"].as_array().into_iter().flatten() {
+        let limits = request["goodput"].as_object().map(|limits| {
+            let limit = |(name, at_most): (&String, &serde_json::Value)| {
+                format!("{name} <= {}", at_most.as_str().unwrap_or_default())
+            };
+            limits.iter().map(limit).collect::<Vec<String>>().join(", ")
+        });
+        if !all.contains(&limits) {
+            all.push(limits);
+        }
+    }
+    all
 }
 
 pub(super) fn users(page: &mut Page, result: &RunResult) {

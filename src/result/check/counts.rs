@@ -1,7 +1,7 @@
 //! Checks counts of requests, and the rates that follow from them.
 
 use super::{Result, ensure, ensure_not_negative};
-use crate::metrics::{AfterLoad, Outcome};
+use crate::metrics::{AfterLoad, GoodCounts, Outcome};
 use crate::result::{Ordered, Rates, Totals, Traffic};
 
 /// The relative difference between a rate and its counts that counts as rounding.
@@ -19,6 +19,7 @@ pub(super) struct Counted<'a> {
     /// True if exactly that many have none.
     is_exact: bool,
     pub output_tokens: u64,
+    pub goodput: GoodCounts,
     after_load: AfterLoad,
     by_outcome: &'a Ordered<u64>,
     by_status: &'a Ordered<u64>,
@@ -36,6 +37,7 @@ impl<'a> Counted<'a> {
             in_flight_max: t.in_flight,
             is_exact: true,
             output_tokens: t.output_tokens,
+            goodput: t.goodput,
             after_load: t.after_load,
             by_outcome: &t.by_outcome,
             by_status: &t.by_status,
@@ -54,6 +56,7 @@ impl<'a> Counted<'a> {
             in_flight_max,
             is_exact: false,
             output_tokens: t.output_tokens,
+            goodput: t.goodput,
             after_load: t.after_load,
             by_outcome: &t.by_outcome,
             by_status: &t.by_status,
@@ -102,10 +105,20 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
             format!("{n} is not that of `{key}.by_outcome`, {of_outcome}")
         })?;
     }
+    let GoodCounts { judged, good } = c.goodput;
+    ensure(
+        u128::from(judged) <= c.completed(),
+        format!("{key}.goodput.judged"),
+        || format!("{judged} of {} ok and failed requests", c.completed()),
+    )?;
+    ensure(good <= judged.min(c.ok), format!("{key}.goodput.good"), || {
+        format!("{good} of {judged} judged and {} ok requests", c.ok)
+    })?;
     let after = &c.after_load;
     for (name, late, all) in [
         ("ok", after.ok, c.ok),
         ("failed", after.failed, c.failed),
+        ("good", after.good, good),
         ("output_tokens", after.output_tokens, c.output_tokens),
     ] {
         ensure(late <= all, format!("{key}.after_load.{name}"), || {
@@ -129,13 +142,16 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     each: impl Fn() -> I,
 ) -> Result {
     type Pick = fn(&Counted<'_>) -> u64;
-    let counts: [(&str, Pick); 9] = [
+    let counts: [(&str, Pick); 12] = [
         ("requests", |c| c.requests),
         ("dropped_iterations", |c| c.dropped_iterations),
         ("ok", |c| c.ok),
         ("failed", |c| c.failed),
         ("interrupted", |c| c.interrupted),
         ("output_tokens", |c| c.output_tokens),
+        ("goodput.judged", |c| c.goodput.judged),
+        ("goodput.good", |c| c.goodput.good),
+        ("after_load.good", |c| c.after_load.good),
         ("after_load.ok", |c| c.after_load.ok),
         ("after_load.failed", |c| c.after_load.failed),
         ("after_load.output_tokens", |c| c.after_load.output_tokens),
@@ -170,6 +186,8 @@ pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, duration: f
         output_tokens_per_second,
         error_rate,
         contention_error_rate,
+        goodput: _,
+        good_requests_per_second: _,
     } = *rates;
     let seconds = load_seconds.unwrap_or(duration);
     let is_part = (0.0..=duration * (1.0 + ROUNDING)).contains(&seconds);
@@ -227,6 +245,32 @@ pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, duration: f
         let is_near = (said - meant).abs() <= meant.abs() * ROUNDING;
         ensure(is_near, format!("{key}.{name}"), || {
             format!("{said} is not {of}, {meant}")
+        })?;
+    }
+    check_good(key, c, rates, seconds)
+}
+
+/// Checks the rates of goodput; `seconds` is the time of the load.
+fn check_good(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Result {
+    let share = c.goodput.share();
+    let within = c.goodput.good.saturating_sub(c.after_load.good) as f64;
+    let per_second = share.map(|_| if seconds > 0.0 { within / seconds } else { 0.0 });
+    for (name, said, meant, of) in [
+        ("goodput", rates.goodput, share, "good over judged requests"),
+        (
+            "good_requests_per_second",
+            rates.good_requests_per_second,
+            per_second,
+            "good ones within the load over its time",
+        ),
+    ] {
+        let is_near = match (said, meant) {
+            (Some(said), Some(meant)) => (said - meant).abs() <= meant * ROUNDING,
+            (said, meant) => said.is_none() && meant.is_none(),
+        };
+        ensure(is_near, format!("{key}.{name}"), || {
+            let shown = |figure: Option<f64>| figure.map_or("absent".to_owned(), |x| x.to_string());
+            format!("{} is not {of}, {}", shown(said), shown(meant))
         })?;
     }
     Ok(())

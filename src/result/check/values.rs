@@ -181,6 +181,16 @@ pub(super) fn check_timeline(
         ("requests", sum(|row| row.requests), c.ended()),
         ("errors", sum(|row| row.errors), u128::from(c.failed)),
         (
+            "goodput.judged",
+            sum(|row| row.goodput.judged),
+            u128::from(c.goodput.judged),
+        ),
+        (
+            "goodput.good",
+            sum(|row| row.goodput.good),
+            u128::from(c.goodput.good),
+        ),
+        (
             "output_tokens",
             sum(|row| row.output_tokens),
             u128::from(c.output_tokens),
