@@ -69,7 +69,7 @@ def one(tool, load, cpus):
             return {
                 "skipped": f"no figures ({type(error).__name__}: {error}), exit code {usage.code}; what it printed is in {kept.relative_to(pathlib.Path.cwd())}"
             }
-    return {"usage": vars(usage), "truth": truth, "said": figures}
+    return {"open": bool(load.rate), "usage": vars(usage), "truth": truth, "said": figures}
 
 
 def host():

@@ -49,6 +49,15 @@ def middle(runs, value, form):
     return text if len(values) == 1 else f"{text} ({form.format(min(values))} to {form.format(max(values))})"
 
 
+def rate(run):
+    """Requests per second as the server saw them: arrivals at a rate, else answers from the first arrival to the end."""
+    truth = run["truth"]
+    arrivals = truth["arrivals_per_second"]
+    if not arrivals or run["open"]:
+        return arrivals
+    return truth["requests"] / ((truth["requests"] - 1) / arrivals + truth["latency_ms"]["p50"] / 1000)
+
+
 def cpu_per_request(run):
     """CPU after the first request: imports and tokenizers are in the start, the evaluation at the end is in here."""
     used = run["usage"]
@@ -70,7 +79,7 @@ def cost_table(kept):
             [
                 load,
                 tool.name,
-                middle(runs, lambda run: run["truth"]["arrivals_per_second"], "{:,.0f}"),
+                middle(runs, rate, "{:,.0f}"),
                 middle(runs, lambda run: run["said"]["rate"], "{:,.0f}"),
                 middle(runs, cpu_per_request, "{:,.0f}"),
                 middle(runs, busy, "{:.0f} %"),
