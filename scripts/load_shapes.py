@@ -40,7 +40,8 @@ def panel(run, top, title, note):
     begin, end = map(across, frozen)
     out = f'<rect x="{begin:.1f}" y="{top}" width="{end - begin:.1f}" height="{PANEL}" fill="{BAND}"/>\n'
     out += text((begin + end) / 2, top + 16, "server frozen", 12, "middle", MUTED)
-    out += text(end + 10, down(2), note, 13)
+    for row, words in enumerate(note):
+        out += text(end + 14, down(2) + 18 * row, words)
     for tick in range(4):
         y = down(tick)
         out += f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{BAND}"/>\n'
@@ -65,14 +66,10 @@ def main(closed, opened):
         "<title>Latency of each request while the server is frozen for three seconds</title>\n"
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>\n'
     )
-    out += panel(closed, TOP, "Closed loop: 20 users", "each of the 20 users waits once, and asks nothing meanwhile")
-    below = TOP + PANEL + GAP
-    out += panel(
-        opened,
-        below,
-        "Open loop: 200 requests per second",
-        "requests go on arriving, and each waits for the rest of the freeze",
-    )
+    note = ("each of the 20 users waits once,", "and asks nothing in the meantime")
+    out += panel(closed, TOP, "Closed loop: 20 users", note)
+    note = ("requests go on arriving, and each", "waits for what is left of the freeze")
+    out += panel(opened, TOP + PANEL + GAP, "Open loop: 200 requests per second", note)
     legend = "when the request was due; each dot is one request, its height the latency"
     out += text(WIDTH / 2, height - 10, legend, 13, "middle")
     print(out + "</svg>")

@@ -6,7 +6,7 @@ import os
 import pathlib
 import platform
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 
@@ -57,18 +57,18 @@ def one(tool, load, cpus):
         if command is None:
             return {"skipped": "it cannot send at a rate"}
         log = pathlib.Path(work) / "printed"
-        usage = run(
-            ["taskset", "-c", str(client_cpu), *command], environment(), mock, 2 * load.seconds + SLACK_S, log
-        )
+        limit_s = 2 * load.seconds + SLACK_S
+        usage = run(["taskset", "-c", str(client_cpu), *command], environment(), mock, limit_s, log)
         truth = mock.stats()
         try:
+            if usage.startup_s is None:
+                raise ValueError("it sent no request")
             figures = tool.figures(place, log)
         except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
             kept = HOME / f"failed-{tool.name.replace(' ', '-')}.txt"
             shutil.copy(log, kept)
-            return {
-                "skipped": f"no figures ({type(error).__name__}: {error}), exit code {usage.code}; what it printed is in {kept.relative_to(pathlib.Path.cwd())}"
-            }
+            what = f"no figures ({type(error).__name__}: {error}), exit code {usage.code}"
+            return {"skipped": f"{what}; it printed {kept.relative_to(pathlib.Path.cwd())}"}
     return {"open": bool(load.rate), "usage": vars(usage), "truth": truth, "said": figures}
 
 
@@ -92,41 +92,54 @@ def short(row):
     )
 
 
-def main():
-    present = dict(pair.split("=", 1) for pair in os.environ["VERSIONS"].splitlines() if pair)
-    cpus = sorted(os.sched_getaffinity(0))
-    server_cpu, client_cpu = cpus[0], cpus[-1]
-    os.sched_setaffinity(0, {server_cpu})
-    if server_cpu == client_cpu:
-        print("note: there is one CPU, which the server and the client share")
-    adopt_orphans()
-    write_prompts(HOME)
-    kept = (
-        json.loads(RESULTS.read_text())
-        if RESULTS.exists() and os.environ.get("KEEP")
-        else {"rows": {}, "versions": {}}
-    )
-    kept["host"] = host()
-    kept["versions"].update(present)
+def measure(kept, present, cpus):
+    """Runs every tool with every load, and keeps each row as soon as there is one."""
     fresh = set()
-    for repeat in range(int(os.environ.get("REPEATS") or 1)):
+    for _ in range(int(os.environ.get("REPEATS") or 1)):
         for load in loads():
             for key in (name for name in TOOLS if name in present):
-                row = one(TOOLS[key], load, (server_cpu, client_cpu))
+                row = one(TOOLS[key], load, cpus)
                 print(f"{load.name:<14}{TOOLS[key].name:<18}{short(row)}", flush=True)
                 place = f"{load.name}|{key}"
                 # A row of an earlier call is replaced, one of this call is another repeat.
                 kept["rows"][place] = [*(kept["rows"][place] if place in fresh else []), row]
                 fresh.add(place)
                 RESULTS.write_text(json.dumps(kept, indent=1))
+
+
+def main():
+    present = dict(pair.split("=", 1) for pair in os.environ["VERSIONS"].splitlines() if pair)
+    cpus = sorted(os.sched_getaffinity(0))
+    cpus = (cpus[0], cpus[-1])
+    os.sched_setaffinity(0, {cpus[0]})
+    if cpus[0] == cpus[1]:
+        print("note: there is one CPU, which the server and the client share")
+    adopt_orphans()
+    write_prompts(HOME)
+    # So that a limit of time from outside also ends the mock and the client.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    kept = {"rows": {}, "versions": {}}
+    if os.environ.get("KEEP") and RESULTS.exists():
+        kept = json.loads(RESULTS.read_text())
+    kept["host"] = host()
+    kept["versions"].update(present)
+    code = 0
+    try:
+        measure(kept, present, cpus)
+    except KeyboardInterrupt:
+        print("interrupted: the tables have what was measured until then")
+        code = 130
     text = f"{cost_table(kept)}\n{truth_table(kept)}"
     RESULTS.with_suffix(".md").write_text(text)
     print(f"\n{text}\nkept in {RESULTS} and {RESULTS.with_suffix('.md')}")
+    return code
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["tables"]:
+        if not RESULTS.exists():
+            sys.exit(f"{RESULTS}: there are no rows yet; call the script without `tables` first")
         rows = json.loads(RESULTS.read_text())
         print(f"{cost_table(rows)}\n{truth_table(rows)}")
     else:
-        main()
+        sys.exit(main())

@@ -133,16 +133,13 @@ def middle_share(samples):
     return (last[1] - first[1]) / (last[0] - first[0]) if last[0] > first[0] else None
 
 
-def run(command, environment, mock, limit_s, log):
-    """Runs `command` to its end, at most `limit_s`, with its output in the file `log`."""
-    begun, anonymous_before = time.monotonic(), anonymous_mib()
+def watch(child, mock, limit_s, begun):
+    """Looks at a client until it ends; ends it at the limit. Returns its start and samples of what it uses."""
+    anonymous_before = anonymous_mib()
     startup_s, startup_cpu_s, peak, samples = None, 0.0, 0.0, []
-    with open(log, "wb") as said:
-        child = subprocess.Popen(command, env=environment, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
     ended = os.pidfd_open(child.pid)
     while not select.select([ended], [], [], DURING_LOAD_S if startup_s else BEFORE_LOAD_S)[0]:
-        now = time.monotonic()
-        if now - begun > limit_s:
+        if time.monotonic() - begun > limit_s:
             child.terminate()
             select.select([ended], [], [], 5)
             child.kill()
@@ -158,7 +155,23 @@ def run(command, environment, mock, limit_s, log):
         peak = max(peak, min(private_mib(members), anonymous_mib() - anonymous_before))
         samples.append((now, cpu, requests))
     os.close(ended)
-    _, status, usage = os.wait4(child.pid, 0)
+    return startup_s, startup_cpu_s, peak, samples
+
+
+def run(command, environment, mock, limit_s, log):
+    """Runs `command` to its end, at most `limit_s`, with its output in the file `log`."""
+    begun = time.monotonic()
+    with open(log, "wb") as said:
+        child = subprocess.Popen(command, env=environment, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+    try:
+        startup_s, startup_cpu_s, peak, samples = watch(child, mock, limit_s, begun)
+        _, status, usage = os.wait4(child.pid, 0)
+    except BaseException:
+        # Ctrl-C, above all: nothing of the client stays behind.
+        child.kill()
+        child.wait()
+        end_rest(mock.process.pid, 0)
+        raise
     child.returncode = os.waitstatus_to_exitcode(status)
     wall_s = time.monotonic() - begun
     used = [usage, *end_rest(mock.process.pid, 5)]
