@@ -4,12 +4,13 @@
 # beside what the server did. docs/PEERS.md shows the tables and says where each figure comes from.
 #
 #   [ONLY="ours vllm aiperf guidellm k6 oha wrk"] [STREAMS="100 500 1000"] [RATES="200"] [SECONDS_EACH=15] [REPEATS=1]
-#       [SKIP_BUILD=1] [KEEP=1] [RESULTS=FILE] scripts/compare-peers.sh [install | tables]
+#       [SKIP_BUILD=1] [KEEP=1] [RESULTS=FILE] scripts/compare-peers.sh [install | tables | document]
 #
 # STREAMS= leaves the closed loops out, RATES= the open one. Tools are installed in target/peers the first time (about 3
 # GB and 10 minutes, vLLM another 6 GB in target/vllm); `install` does only that, and what cannot be installed is named
 # and skipped. KEEP=1 adds to the rows of earlier calls, so that a table can be made row by row; `tables` prints it
-# again. All of it takes about 15 minutes. Everything goes to 127.0.0.1, and no tool may send anything home.
+# again, and `document` writes it into docs/PEERS.md and README.md. All of it takes about 15 minutes. Everything goes to
+# 127.0.0.1, and no tool may send anything home.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 all="ours vllm aiperf guidellm k6 oha wrk"
@@ -21,12 +22,12 @@ for number in ${STREAMS:-} ${RATES:-} ${SECONDS_EACH:-} ${REPEATS:-}; do
     [[ $number =~ ^[1-9][0-9]*$ ]] || { echo "\`$number\` is not a whole number above 0" >&2; exit 2; }
 done
 case ${1:-run} in
-run | install | tables) ;;
-*) echo "usage: scripts/compare-peers.sh [install | tables]" >&2; exit 2 ;;
+run | install | tables | document) ;;
+*) echo "usage: scripts/compare-peers.sh [install | tables | document]" >&2; exit 2 ;;
 esac
 home=$PWD/target/peers
 mkdir -p "$home"
-if [ "${1:-}" = tables ]; then exec python3 -B scripts/peers/compare.py tables; fi
+case ${1:-} in tables | document) exec python3 -B scripts/peers/compare.py "$1" ;; esac
 [ -n "${SKIP_BUILD:-}" ] || cargo build --release --quiet --bin llmload-uring
 export LLMLOAD=${LLMLOAD:-$PWD/target/release/llmload-uring}
 export VLLM=${VLLM:-$PWD/target/vllm/v/bin/vllm} OHA=$home/oha/bin/oha WRK=$home/wrk/usr/bin/wrk VERSIONS=

@@ -17,21 +17,29 @@ use crate::server::args::ErrorRates;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Options of other programs that the documents mention.
-const FOREIGN: [&str; 22] = [
+const FOREIGN: [&str; 30] = [
     "array",
+    "arrival-pattern",
+    "arrival-smoothness",
     "bench",
+    "burstiness",
+    "concurrency",
     "cpus",
     "cpuset-cpus",
     "format",
+    "latency-correction",
     "lib",
     "locked",
+    "max-concurrency",
     "network",
     "nocapture",
     "nofile",
     "out",
     "pid",
     "profile",
+    "ramp-up-strategy",
     "release",
+    "request-rate",
     "rm",
     "security-opt",
     "summary-export",

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 from measure import Mock, adopt_orphans, run
-from tables import cost_table, truth_table
+from tables import cost_table, heart_table, truth_table, write_into
 from tools import TOOLS, Load, Place, write_prompts
 
 # The mock's times: a first token after 50 to 60 ms, by connection, then 49 more, 10 ms apart.
@@ -129,17 +129,29 @@ def main():
     except KeyboardInterrupt:
         print("interrupted: the tables have what was measured until then")
         code = 130
-    text = f"{cost_table(kept)}\n{truth_table(kept)}"
-    RESULTS.with_suffix(".md").write_text(text)
-    print(f"\n{text}\nkept in {RESULTS} and {RESULTS.with_suffix('.md')}")
+    show(kept)
     return code
 
 
+def show(kept):
+    """Prints the tables, and keeps them beside the rows."""
+    text = f"{cost_table(kept)}\n{truth_table(kept)}"
+    RESULTS.with_suffix(".md").write_text(text)
+    print(f"\n{text}\nkept in {RESULTS} and {RESULTS.with_suffix('.md')}")
+
+
+def from_rows(what):
+    """Prints the tables of earlier calls, or writes them into the documents."""
+    if not RESULTS.exists():
+        sys.exit(f"{RESULTS}: there are no rows yet; call the script without `{what}` first")
+    kept = json.loads(RESULTS.read_text())
+    if what == "tables":
+        return show(kept)
+    tables = {"cost": cost_table(kept), "truth": truth_table(kept), "heart": heart_table(kept)}
+    for path in map(pathlib.Path, ("docs/PEERS.md", "README.md")):
+        write_into(path, tables)
+        print(f"the tables of {path} are those of {RESULTS}")
+
+
 if __name__ == "__main__":
-    if sys.argv[1:] == ["tables"]:
-        if not RESULTS.exists():
-            sys.exit(f"{RESULTS}: there are no rows yet; call the script without `tables` first")
-        rows = json.loads(RESULTS.read_text())
-        print(f"{cost_table(rows)}\n{truth_table(rows)}")
-    else:
-        sys.exit(main())
+    sys.exit(from_rows(sys.argv[1]) if sys.argv[1:] else main())

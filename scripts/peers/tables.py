@@ -8,7 +8,7 @@ COST = [
     "load",
     "tool",
     "requests/s",
-    "its own figure",
+    "it reports",
     "CPU per request, us",
     "core busy",
     "start, s",
@@ -17,6 +17,9 @@ COST = [
     "requests",
 ]
 TRUTH = ["load", "tool", "TTFT p50", "TTFT p99", "gap p50", "gap p99", "latency p50", "latency p99"]
+
+HEART = ["load", "tool", "requests/s", "TTFT p50", "gap p50", "latency p50", "CPU per request", "memory"]
+HEART_LOADS = ("500 streams", "200/s")
 
 
 def line(cells):
@@ -112,3 +115,32 @@ def truth_table(kept):
                 cells.append("-" if told == "-" else f"{told} / {true}")
         text += line(cells)
     return text
+
+
+def heart_table(kept):
+    """What the README has of both tables: one closed and one open loop."""
+    text = line(HEART) + line(["---"] * len(HEART))
+    for load, tool, runs in rows(kept):
+        runs = [run for run in runs if "skipped" not in run]
+        if load not in HEART_LOADS or not runs:
+            continue
+        cells = [load, tool.name, middle(runs, rate, "{:,.0f}")]
+        for name in ("ttft", "gap", "latency"):
+            told = middle(runs, lambda run, name=name: run["said"][name] and run["said"][name][0], "{:.1f}")
+            true = middle(runs, lambda run, name=name: run["truth"][f"{name}_ms"]["p50"], "{:.1f}")
+            cells.append("-" if told == "-" else f"{told} / {true}")
+        cells.append(middle(runs, cpu_per_request, "{:,.0f} us"))
+        cells.append(middle(runs, lambda run: run["usage"]["peak_mib"], "{:,.0f} MiB"))
+        text += line(cells)
+    return text
+
+
+def write_into(path, tables):
+    """Replaces each table in a document, between a comment with its name and the next `<!-- end -->`."""
+    text = path.read_text()
+    for name, table in tables.items():
+        begin = f"<!-- compare-peers: {name} -->\n"
+        before, mark, rest = text.partition(begin)
+        if mark:
+            text = before + mark + table + "<!-- end -->" + rest.partition("<!-- end -->")[2]
+    path.write_text(text)
