@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod mock;
 pub mod net;
 pub mod output;
+pub mod paired;
 pub mod plan;
 pub mod profiles;
 pub mod push;

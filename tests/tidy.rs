@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 17] = [
+const PURE_ROOMS: [&str; 18] = [
     "error",
     "units",
     "json",
@@ -33,6 +33,7 @@ const PURE_ROOMS: [&str; 17] = [
     "sse",
     "api",
     "metrics",
+    "paired",
     "judge",
     "result",
     "calibration",

@@ -2,7 +2,7 @@
 
 use crate::cli::RunArgs;
 use crate::cli::values::number::{count, duration};
-use crate::plan::{DURATION_MAX, REPEAT_MAX};
+use crate::plan::{DURATION_MAX, PairedPrompts, REPEAT_MAX};
 use crate::units::Nanos;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
@@ -54,6 +54,29 @@ pub struct DocumentArgs {
         help_heading = LOAD,
     )]
     pub contention: bool,
+
+    /// Send every request to both of the document's two servers, in random order, and report how they differ request by
+    /// request
+    #[arg(
+        long,
+        env = "LLMLOAD_PAIRED",
+        hide_env = true,
+        value_parser = BoolishValueParser::new(),
+        help_heading = LOAD,
+    )]
+    pub paired: bool,
+
+    /// What the two requests of a pair ask for: `same` prompt, or `distinct` made prompts of the same length, which a
+    /// prompt cache behind both servers does not know [document's, or same]
+    #[arg(
+        long,
+        env = "LLMLOAD_PAIRED_PROMPTS",
+        hide_env = true,
+        value_name = "WHAT",
+        value_parser = PairedPrompts::NAMES,
+        help_heading = LOAD,
+    )]
+    pub paired_prompts: Option<String>,
 }
 
 /// Where a run writes its files, each of its own name.

@@ -147,7 +147,7 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_ARRIVAL", hide_env = true, value_name = "PATTERN", value_parser = read_arrival, help_heading = LOAD)]
     pub arrival: Option<Arrival>,
 
-    /// Most requests in flight at a rate [document's, or 10000]
+    /// Most requests in flight at a rate [document's, or 10000 divided by the number of servers]
     #[arg(long, env = "LLMLOAD_MAX_IN_FLIGHT", hide_env = true, value_name = "N", value_parser = count(1..=VUS_MAX), help_heading = LOAD)]
     pub max_in_flight: Option<u32>,
 

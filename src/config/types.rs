@@ -8,7 +8,7 @@ use crate::host::SourceList;
 use crate::metrics::Goodput;
 use crate::plan::AnalysisLimits;
 use crate::plan::ConnectionUse;
-use crate::plan::Executor;
+use crate::plan::{Executor, PairedPrompts};
 use crate::push::PushConfig;
 use crate::units::Nanos;
 use crate::units::Span;
@@ -74,6 +74,12 @@ pub struct Config {
     /// Each server is loaded alone, then all together.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub contention: bool,
+    /// Every request goes to both servers.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paired: bool,
+    /// What the two requests of a pair ask for.
+    #[serde(skip_serializing_if = "is_same")]
+    pub paired_prompts: PairedPrompts,
     /// The directory of the files that a run writes in addition to `output`.
     #[serde(
         serialize_with = "optional_path_text",
@@ -104,6 +110,9 @@ pub struct Config {
     /// The place that gives the source addresses.
     #[serde(skip)]
     pub source_place: Place,
+    /// The place that asks for pairs.
+    #[serde(skip)]
+    pub paired_place: Place,
 }
 
 impl Config {
@@ -305,6 +314,10 @@ fn millionths_text<S: Serializer>(weight: &u32, to: S) -> Result<S::Ok, S::Error
 
 fn is_zero(nanos: &Nanos) -> bool {
     *nanos == 0
+}
+
+fn is_same(prompts: &PairedPrompts) -> bool {
+    *prompts == PairedPrompts::Same
 }
 
 fn is_one(count: &u32) -> bool {

@@ -35,7 +35,11 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
         core,
     };
     let load_end = t0 + conductor.core.plan.executor.duration();
-    conductor.core.recorder.borrow_mut().end_load(load_end);
+    {
+        let mut recorder = conductor.core.recorder.borrow_mut();
+        recorder.begin_load(t0);
+        recorder.end_load(load_end);
+    }
     {
         let core = &conductor.core;
         *core.dispatch.borrow_mut() = Dispatch::new(&core.plan, core.index, core.cores, t0);

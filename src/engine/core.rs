@@ -19,7 +19,7 @@ use crate::metrics::{Recorder, Snapshot, TlsFailure};
 use crate::net::{Net, NetCounters, Options, Route, TaskId, clock};
 use crate::plan::{Plan, vus_on_core};
 use crate::units::Nanos;
-use crate::workload::Target;
+use crate::workload::{Draw, Target};
 
 /// Limit of concurrent connects per core: enough to keep both sides busy, but few enough that we measure the connect
 /// and not our own queue. 9,500 connects on one core take half a second with 16, 32 and 128 alike, but their median is
@@ -88,6 +88,13 @@ impl CoreState {
             address: first + (vu as usize + connects as usize) % count,
             source_turn: vu as usize / count,
         }
+    }
+
+    /// Draws the request of an iteration, if it goes to `target`.
+    pub fn draw(&self, owner: u32, iteration: u64, target: u16) -> Draw {
+        let lights = self.targets[usize::from(target)].light_paths.len();
+        let plan = &self.plan;
+        plan.workload.draw(plan.seed, owner, iteration, target, lights)
     }
 
     /// Sends the figures recorded since the last snapshot, if there is an empty snapshot to continue with. Otherwise

@@ -92,6 +92,7 @@ pub fn take_waiting(core: &CoreState) -> Option<Planned> {
         iteration: number,
         due,
         ready: now,
+        half: None,
     })
 }
 
@@ -121,9 +122,7 @@ fn drop_arrival(core: &CoreState, arriving: Arriving) {
 /// Returns the server that arrival `number` goes to, and what is asked there; `local` is the user who takes it.
 pub fn content(core: &CoreState, local: u32, number: u64) -> (u16, Draw) {
     let target = core.routes.borrow_mut().next(local, number);
-    let lights = core.targets[usize::from(target)].light_paths.len();
-    let workload = &core.plan.workload;
-    (target, workload.draw(core.plan.seed, 0, number, target, lights))
+    (target, core.draw(0, number, target))
 }
 
 /// Returns when the next arrival is due, if it is not waiting already.

@@ -5,7 +5,7 @@ use super::memory::Held;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::read_encrypted;
 use super::witness::Witness;
-use crate::metrics::{Outcome, Place, Recorder, Sample};
+use crate::metrics::{Half, Outcome, Place, Recorder, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
@@ -49,6 +49,8 @@ pub struct Planned {
     /// A user was free for it: `due`, or later if it waited for one. Our own delay and the limits of time count from
     /// here.
     pub ready: Nanos,
+    /// Which of a pair it is, if requests come in pairs.
+    pub half: Option<Half>,
 }
 
 /// Facts for the sample, collected while the request is in flight.
@@ -87,8 +89,8 @@ impl VuConnection {
         }
     }
 
-    /// Sends the request that `draw` describes, records its sample and returns the outcome.
-    pub async fn request(&mut self, core: &CoreState, draw: &Draw, planned: Planned) -> Outcome {
+    /// Sends the request that `draw` describes, records its sample and returns it.
+    pub async fn request(&mut self, core: &CoreState, draw: &Draw, planned: Planned) -> Sample {
         let series = draw.kind;
         debug_assert_eq!(core.plan.workload.kinds[usize::from(series)].server, self.target);
         core.recorder.borrow_mut().started(series);
@@ -105,10 +107,10 @@ impl VuConnection {
         if core.plan.connection.is_per_request() {
             self.close(&core.net);
         }
-        self.record(core, &request, outcome, done, planned.iteration);
+        let sample = self.record(core, &request, outcome, done, &planned);
         self.reader.release();
         self.has_memory(core);
-        outcome
+        sample
     }
 
     /// Counts the memory that the connection holds. Returns false if all connections together hold too much.
@@ -346,12 +348,8 @@ impl VuConnection {
         request: &RequestState,
         outcome: Outcome,
         done: Nanos,
-        iteration: u64,
-    ) {
-        #[cfg(debug_assertions)]
-        if super::sabotage::loses(self.vu, iteration) {
-            return;
-        }
+        planned: &Planned,
+    ) -> Sample {
         let arrivals = self.reader.arrivals;
         let (output_tokens, token_source) = self.reader.output_tokens();
         let times = self.reader.server_times();
@@ -360,8 +358,9 @@ impl VuConnection {
             .map_or(0, |sent| sent.saturating_sub(request.ready + request.connecting));
         let mut sample = Sample {
             vu: self.vu,
-            iteration,
+            iteration: planned.iteration,
             series: request.series,
+            half: planned.half,
             outcome,
             status: self.reader.status,
             due: request.due,
@@ -384,6 +383,10 @@ impl VuConnection {
         };
         let kind = &core.plan.workload.kinds[usize::from(request.series)];
         sample.good = kind.goodput.judge(&sample, kind.call.stream() == Some(true));
+        #[cfg(debug_assertions)]
+        if super::sabotage::loses(self.vu, planned.iteration) {
+            return sample;
+        }
         let mut recorder = core.recorder.borrow_mut();
         recorder.finish(&sample);
         if let Some(witness) = &self.witness {
@@ -401,6 +404,7 @@ impl VuConnection {
         if is_due {
             core.send_snapshot();
         }
+        sample
     }
 }
 

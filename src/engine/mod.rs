@@ -12,6 +12,7 @@ mod expected;
 mod failing;
 mod kept;
 mod memory;
+mod paired;
 pub mod response;
 mod routes;
 pub mod runtime;

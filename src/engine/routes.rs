@@ -3,7 +3,8 @@
 use crate::plan::{Assignment, Plan, Shard, local_to_global};
 use crate::workload::{Shares, Turns, TurnsAt};
 
-/// The targets of a core's requests. With a single target, nothing needs to be stored.
+/// The targets of a core's requests. With a single target nothing needs to be stored, nor for pairs, which go to both
+/// (`engine/paired.rs`).
 pub enum Routes {
     Single,
     Multiple(Box<Multiple>),
@@ -30,7 +31,7 @@ enum User {
 
 impl Routes {
     pub fn new(plan: &Plan, core: u32, cores: u32) -> Routes {
-        if plan.workload.servers.len() < 2 {
+        if plan.workload.servers.len() < 2 || matches!(plan.assignment, Assignment::Paired(_)) {
             return Routes::Single;
         }
         let shares = Shares::new(&plan.workload.servers);
@@ -89,7 +90,9 @@ impl Multiple {
             let first = self.stagger.slot(u64::from(vu), &self.shares);
             self.users.push(match self.assignment {
                 Assignment::Fixed { .. } => User::Fixed(first),
-                Assignment::Weighted => User::Weighted(Turns::starting_with(first, &self.shares)),
+                Assignment::Weighted | Assignment::Paired(_) => {
+                    User::Weighted(Turns::starting_with(first, &self.shares))
+                }
             });
         }
         &self.users[local as usize]

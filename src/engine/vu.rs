@@ -9,10 +9,11 @@ use super::connections::VuConnections;
 use super::core::CoreState;
 use super::dispatch;
 use super::exchange::Planned;
+use super::paired;
 use crate::engine::runtime::{catch_panic, spawn};
 use crate::metrics::Outcome;
 use crate::net::{Signal, TaskId, clock};
-use crate::plan::{Arriving, DURATION_MAX, local_to_global};
+use crate::plan::{Arriving, Assignment, DURATION_MAX, local_to_global};
 use crate::units::{MILLISECOND, Nanos};
 
 /// Shortest pause after a failed connect, so that a closed port does not cause a busy loop.
@@ -200,6 +201,7 @@ fn take_arrival(core: &CoreState, local: u32) -> Option<Planned> {
         iteration: arriving.number,
         due: arriving.due,
         ready: arriving.due,
+        half: None,
     };
 
     let mut table = core.vus.borrow_mut();
@@ -256,17 +258,13 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
             core.vus.borrow_mut().vus[local as usize].spent = true;
             break;
         };
-        let target = core.routes.borrow_mut().next(local, iteration);
-        let lights = core.targets[usize::from(target)].light_paths.len();
-        let workload = &core.plan.workload;
-        let draw = workload.draw(core.plan.seed, owner, iteration, target, lights);
-        let connection = connections.connection_to(core, target);
         let planned = Planned {
             iteration,
             due,
             ready: due,
+            half: None,
         };
-        let outcome = connection.request(core, &draw, planned).await;
+        let (outcome, think) = make(core, &mut connections, local, owner, planned).await;
         #[cfg(debug_assertions)]
         super::sabotage::panic_after(core, vu, iteration);
         if outcome == Outcome::Interrupted {
@@ -274,9 +272,9 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         }
         let pause = match outcome {
             Outcome::ConnectFailed | Outcome::TlsFailed | Outcome::ClientResource => {
-                draw.think.max(CONNECT_BACKOFF)
+                think.max(CONNECT_BACKOFF)
             }
-            _ => draw.think,
+            _ => think,
         };
         let ready = clock::monotonic();
         due = ready + pause;
@@ -285,6 +283,26 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         }
     }
     connections.close(&core.net);
+}
+
+/// Makes the request of an iteration, whose content depends on `owner`, or the pair of requests. Returns the outcome,
+/// of a pair the worse one, and the pause that the plan has after it.
+async fn make(
+    core: &CoreState,
+    connections: &mut VuConnections,
+    local: u32,
+    owner: u32,
+    planned: Planned,
+) -> (Outcome, Nanos) {
+    if let Assignment::Paired(prompts) = core.plan.assignment {
+        // Boxed, so that users without pairs do not have the room for one.
+        return Box::pin(paired::make(core, connections, owner, planned, prompts)).await;
+    }
+    let target = core.routes.borrow_mut().next(local, planned.iteration);
+    let draw = core.draw(owner, planned.iteration, target);
+    let connection = connections.connection_to(core, target);
+    let sample = connection.request(core, &draw, planned).await;
+    (sample.outcome, draw.think)
 }
 
 /// Makes the requests of an open loop that this user is given, until it is stopped. There is no pause between them: the
@@ -296,9 +314,7 @@ async fn serve(core: &Rc<CoreState>, local: u32, task: TaskId) {
     loop {
         if let Some(planned) = take_arrival(core, local) {
             let number = planned.iteration;
-            let (target, draw) = dispatch::content(core, local, number);
-            let connection = connections.connection_to(core, target);
-            let outcome = connection.request(core, &draw, planned).await;
+            let (outcome, _) = make(core, &mut connections, local, 0, planned).await;
             #[cfg(debug_assertions)]
             super::sabotage::panic_after(core, vu, number);
             if outcome == Outcome::Interrupted {

@@ -3,10 +3,10 @@
 use crate::error::Reason;
 use crate::merge::{Part, timeline};
 use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure};
-use crate::plan::Plan;
+use crate::plan::{Assignment, Plan};
 use crate::result::{
-    Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, Ordered, ServerCounts,
-    StampSource, TlsFigures, Totals, Traffic, traffic,
+    Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, Ordered, PairEvidence, Paired,
+    ServerCounts, StampSource, TlsFigures, Totals, Traffic, traffic,
 };
 use crate::workload::RequestKind;
 
@@ -190,4 +190,28 @@ pub fn managed_server(parts: &[Part]) -> Option<ManagedServerFigures> {
         counts: counts.into_iter().reduce(ServerCounts::merge),
         resources: None,
     })
+}
+
+/// Returns the servers compared request by request, if they were.
+pub fn paired(parts: &[Part], plan: &Plan) -> Result<Option<Paired>, Reason> {
+    let Assignment::Paired(prompts) = plan.assignment else {
+        return Ok(None);
+    };
+    let mut sum: Option<PairEvidence> = None;
+    for part in parts {
+        let paired = part.document.paired.as_ref();
+        let paired = paired.ok_or_else(|| part.bad_figure("paired", "is missing"))?;
+        let evidence = paired
+            .evidence()
+            .map_err(|(under, what)| part.bad_figure(&format!("paired.{under}"), &what))?;
+        match &mut sum {
+            None => sum = Some(evidence),
+            Some(sum) => sum.merge(&evidence),
+        }
+    }
+    let names = plan.server_names();
+    let [base, other] = names.as_slice() else {
+        return Ok(None);
+    };
+    Ok(sum.map(|sum| Paired::from_evidence([base, other], prompts, &sum)))
 }

@@ -55,6 +55,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         spread: Vec::new(),
         repeats: Vec::new(),
         contention: None,
+        paired: figures::paired(parts, &plan)?,
         client: figures::client(parts)?,
         managed_server: figures::managed_server(parts),
         // Each process's own are in its part.

@@ -36,6 +36,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                 vu: u32::from(small),
                 iteration: u64::from(small),
                 series,
+                half: None,
                 outcome: Outcome::ALL[outcome],
                 status: if seen { 100 + small % 500 } else { 0 },
                 due,

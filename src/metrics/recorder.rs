@@ -1,8 +1,8 @@
 //! Records the figures of one core, and hands them out in snapshots.
 
 use crate::metrics::{
-    ClientErrors, CoreCounters, Differences, Distribution, Evidence, FailureKind, Failures, MetricId, Sample,
-    SeriesTotals,
+    ClientErrors, CoreCounters, Differences, Distribution, Evidence, FailureKind, Failures, MetricId, Pair,
+    Pairs, Sample, SeriesTotals,
 };
 use crate::units::Nanos;
 
@@ -30,6 +30,8 @@ pub struct Snapshot {
     /// Finished requests, in order. The capacity never changes; it is 0 without details.
     pub details: Vec<Sample>,
     details_max: usize,
+    /// Pairs of requests that have ended, in order.
+    pub pairs: Pairs,
 }
 
 impl Snapshot {
@@ -45,6 +47,7 @@ impl Snapshot {
             failures: Failures::with_all_memory(),
             details: Vec::with_capacity(details_max),
             details_max,
+            pairs: Pairs::default(),
         })
     }
 
@@ -61,6 +64,7 @@ impl Snapshot {
             failures,
             details,
             details_max: _,
+            pairs,
         } = self;
         series.iter_mut().for_each(SeriesTotals::reset);
         *counters = CoreCounters::default();
@@ -69,12 +73,14 @@ impl Snapshot {
         errors.reset();
         failures.reset();
         details.clear();
+        pairs.reset();
     }
 
     /// Returns true if nothing was started, finished or counted.
     pub fn is_empty(&self) -> bool {
         self.counters == CoreCounters::default()
             && self.details.is_empty()
+            && self.pairs.is_empty()
             && self.reap_lag.is_empty()
             && self
                 .series
@@ -88,6 +94,7 @@ impl Snapshot {
 pub struct Recorder {
     current: Box<Snapshot>,
     /// CLOCK_MONOTONIC.
+    load_begin: Nanos,
     load_end: Nanos,
 }
 
@@ -95,8 +102,14 @@ impl Recorder {
     pub fn new(core: u16, series_count: usize, details: bool) -> Recorder {
         Recorder {
             current: Snapshot::new(core, series_count, details),
+            load_begin: 0,
             load_end: Nanos::MAX,
         }
+    }
+
+    /// Says that the load begins at `at` (CLOCK_MONOTONIC).
+    pub fn begin_load(&mut self, at: Nanos) {
+        self.load_begin = at;
     }
 
     /// Says that the load ends at `at` (CLOCK_MONOTONIC), if it does not end earlier. Requests that end later are
@@ -143,19 +156,35 @@ impl Recorder {
         }
     }
 
+    /// Records two requests for the same thing, which have been recorded one by one. `other_first`: the other server
+    /// was asked before the base.
+    pub fn pair(&mut self, base: &Sample, other: &Sample, other_first: bool) {
+        let pair = Pair::of(base, other, other_first, self.load_begin);
+        self.current.pairs.push(pair);
+    }
+
+    /// Counts a pair whose second request was never sent.
+    pub fn half_a_pair(&mut self) {
+        self.current.pairs.incomplete += 1;
+    }
+
     /// Keeps what a failed request showed, which was sent to this server.
     pub fn show_failure(&mut self, server: u16, sample: &Sample, evidence: &Evidence<'_>) {
         let kind = FailureKind::of(server, sample);
         self.current.failures.add(kind, 1, evidence);
     }
 
-    /// Tells whether the snapshot should be handed out before its time, because its room for details becomes short.
+    /// Tells whether the snapshot should be handed out before its time, because its room for details or for pairs
+    /// becomes short.
     #[inline]
     pub fn details_due(&self) -> bool {
         let Snapshot {
-            details, details_max, ..
+            details,
+            details_max,
+            pairs,
+            ..
         } = &*self.current;
-        *details_max > 0 && details.len() >= *details_max / 2
+        *details_max > 0 && details.len() >= *details_max / 2 || pairs.is_due()
     }
 
     /// Records the time between two consecutive token events of a request (`tbt`); 0 within one read.

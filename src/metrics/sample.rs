@@ -1,6 +1,6 @@
 //! Describes one finished request, as the engine hands it to the recorder.
 
-use crate::metrics::{Cause, FinishWord, Outcome};
+use crate::metrics::{Cause, FinishWord, Half, Outcome};
 use crate::units::Nanos;
 
 /// The source of `output_tokens`.
@@ -25,6 +25,8 @@ pub struct Sample {
     pub iteration: u64,
     /// Index of the plan's series (one per server and kind of request).
     pub series: u16,
+    /// Which of a pair it is; `None` without pairs. Both have the VU and the number of the pair.
+    pub half: Option<Half>,
     pub outcome: Outcome,
     /// HTTP status; 0 if none arrived.
     pub status: u16,
@@ -101,6 +103,7 @@ impl Sample {
             vu: 0,
             iteration: 0,
             series: 0,
+            half: None,
             outcome,
             status: 200,
             due: 0,

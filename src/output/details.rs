@@ -164,13 +164,20 @@ impl DetailSpool {
     fn line(&mut self, s: &Sample) {
         let latency = s.done.saturating_sub(s.due);
         let out = &mut self.buffer;
-        let prefix = &self.prefix;
-        match self.by_iteration {
-            true => put(out, format_args!("{{\"request_id\":\"{prefix}i{}\"", s.iteration)),
-            false => put(
-                out,
-                format_args!("{{\"request_id\":\"{prefix}v{}-{}\"", s.vu, s.iteration),
-            ),
+        let (prefix, iteration) = (&self.prefix, s.iteration);
+        let id = |out: &mut Vec<u8>| match self.by_iteration {
+            true => put(out, format_args!("{prefix}i{iteration}")),
+            false => put(out, format_args!("{prefix}v{}-{iteration}", s.vu)),
+        };
+        put(out, format_args!("{{\"request_id\":\""));
+        id(out);
+        match s.half {
+            None => put(out, format_args!("\"")),
+            Some(half) => {
+                put(out, format_args!(".{}\",\"pair\":\"", half as u8 + 1));
+                id(out);
+                put(out, format_args!("\""));
+            }
         }
         put(
             out,

@@ -2,6 +2,7 @@
 
 use crate::plan::{Plan, VuSchedule};
 use crate::workload::{Shares, TurnsAt};
+use serde::{Deserialize, Serialize};
 
 /// The rule that assigns users to servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,13 +15,40 @@ pub enum Assignment {
         /// Restricts the load to the users of this server, with the indices that they have in the whole plan.
         only: Option<u16>,
     },
+    /// There are two servers, and every request of a user is made twice, one at each, in seeded order.
+    Paired(PairedPrompts),
+}
+
+/// What the two requests of a pair ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PairedPrompts {
+    /// The same prompt.
+    #[default]
+    Same,
+    /// Made prompts of the same length with other words, so that a prompt cache that both reach does not know the
+    /// second.
+    Distinct,
+}
+
+impl PairedPrompts {
+    /// The names in documents and on the command line.
+    pub const NAMES: [&str; 2] = ["same", "distinct"];
+
+    pub fn of_name(name: &str) -> Option<PairedPrompts> {
+        match name {
+            "same" => Some(PairedPrompts::Same),
+            "distinct" => Some(PairedPrompts::Distinct),
+            _ => None,
+        }
+    }
 }
 
 impl Assignment {
     /// Returns true if users of this server are planned at all.
     pub fn takes_part(self, server: u16) -> bool {
         match self {
-            Assignment::Weighted | Assignment::Fixed { only: None } => true,
+            Assignment::Weighted | Assignment::Paired(_) | Assignment::Fixed { only: None } => true,
             Assignment::Fixed { only: Some(only) } => only == server,
         }
     }
@@ -30,7 +58,7 @@ impl Plan {
     /// Returns the number of servers that one user has connections to.
     pub fn servers_per_user(&self) -> u32 {
         match self.assignment {
-            Assignment::Weighted => self.workload.servers.len() as u32,
+            Assignment::Weighted | Assignment::Paired(_) => self.workload.servers.len() as u32,
             Assignment::Fixed { .. } => 1,
         }
     }

@@ -17,7 +17,7 @@ mod threshold_words;
 
 pub use analysis_limits::AnalysisLimits;
 pub use arrivals::{Arrival, Arrivals, Arriving, GAMMA_SHAPE, parse_arrival, read_arrival};
-pub use assignment::Assignment;
+pub use assignment::{Assignment, PairedPrompts};
 pub use connection::ConnectionUse;
 pub use executor::{Executor, OpenLoop, Plateau, RateStage, Stage, StageAt, WhenFull};
 pub use goodput::{good_metric, parse_goodput, parse_limit};

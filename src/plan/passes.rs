@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(roles(&passes), [once(0), once(1)].concat());
         let only = |pass: &Pass| match pass.plan.assignment {
             Assignment::Fixed { only } => only,
-            Assignment::Weighted => panic!("users are not tied to servers"),
+            Assignment::Weighted | Assignment::Paired(_) => panic!("users are not tied to servers"),
         };
         let tied: Vec<_> = passes[..6].iter().map(only).collect();
         assert_eq!(tied, [Some(0), Some(0), Some(1), Some(1), None, None]);

@@ -1,6 +1,7 @@
 //! The figures that the reporter keeps.
 
 use crate::metrics::{Merged, Snapshot};
+use crate::paired::PairTotals;
 use crate::report::Sliding;
 use crate::report::timeline::{Spread, Timeline, TimelineRow};
 use crate::report::window::{Slot, WindowFigures};
@@ -16,6 +17,8 @@ use crate::units::Nanos;
 #[derive(Debug)]
 pub struct Aggregator {
     merged: Merged,
+    /// Pairs of requests, if every request goes to two servers.
+    pairs: PairTotals,
     timeline: Timeline,
     window: Sliding<Slot>,
     /// Figures since the last tick.
@@ -36,6 +39,7 @@ impl Aggregator {
     pub fn new(cores: usize, series_count: usize) -> Aggregator {
         Aggregator {
             merged: Merged::new(cores, series_count),
+            pairs: PairTotals::default(),
             timeline: Timeline::new(),
             window: Sliding::new(),
             open: Slot::default(),
@@ -48,6 +52,7 @@ impl Aggregator {
     /// Adds a snapshot. Afterwards the caller spools `snapshot.details`, resets the snapshot and sends it back.
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         self.merged.append_snapshot(snapshot);
+        self.pairs.add(&snapshot.pairs);
         self.open.append_snapshot(snapshot);
         let peaks = &mut self.peaks[usize::from(snapshot.core)];
         peaks.vus = peaks.vus.max(snapshot.counters.vus_peak);
@@ -85,6 +90,7 @@ impl Aggregator {
     pub fn append(&mut self, later: &Aggregator) {
         let offset = self.window.end();
         self.merged.append(&later.merged);
+        self.pairs.append(&later.pairs, offset);
         for row in later.timeline.rows() {
             let mut row = *row;
             row.elapsed += offset;
@@ -97,6 +103,10 @@ impl Aggregator {
 
     pub fn merged(&self) -> &Merged {
         &self.merged
+    }
+
+    pub fn pairs(&self) -> &PairTotals {
+        &self.pairs
     }
 
     pub fn timeline(&self) -> &[TimelineRow] {

@@ -72,6 +72,7 @@ impl RunResult {
             repeats,
             spread,
             contention,
+            paired,
         } = passes;
         RunResult {
             schema: Schema,
@@ -92,6 +93,7 @@ impl RunResult {
             spread,
             repeats,
             contention,
+            paired,
             client: Client::from_facts(&generator, merged, duration),
             managed_server,
             pushes,

@@ -11,6 +11,10 @@ use std::fmt;
 pub struct Detail {
     /// Id: `v12-3` is the fourth request of VU 12; `i12` is the thirteenth of all, if all VUs share the iterations.
     pub request_id: String,
+    /// Id of the pair that the request belongs to, if every request goes to two servers. Its two requests have the ids
+    /// `v12-3.1` and `v12-3.2`, in the order in which they were sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<String>,
     /// Name of the server if there are several, otherwise of the kind of request.
     pub endpoint: String,
     /// Instant at which it was due, seconds since 1970.

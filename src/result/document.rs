@@ -10,7 +10,7 @@ use crate::metrics::MetricId;
 use crate::result::details;
 use crate::result::{
     Client, Contention, FailureFigures, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow,
-    MergedFigures, MetricFigures, Ordered, Pushes, Rates, Repeat, RowFigures, Schema, ServerTimings,
+    MergedFigures, MetricFigures, Ordered, Paired, Pushes, Rates, Repeat, RowFigures, Schema, ServerTimings,
     ShardFigures, Spread, StartFigures, Totals, WarmUp, Warning,
 };
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,9 @@ pub struct RunResult {
     /// Present if each server was loaded alone first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contention: Option<Contention>,
+    /// Present if every request went to both of two servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paired: Option<Paired>,
     pub client: Client,
     /// Present if the run started its server.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,6 +17,7 @@ mod ledger;
 mod managed_server;
 #[cfg(test)]
 mod page_tests;
+mod paired;
 mod passes;
 mod pushes;
 mod read;
@@ -43,6 +44,8 @@ pub use figures::{MetricFigures, Ordered};
 pub use groups::{GroupFigures, Grouping, Rates, TokenSources};
 pub(crate) use groups::{metrics, rates, traffic};
 pub use managed_server::{ManagedServerFigures, ServerCounts};
+pub(crate) use paired::PairEvidence;
+pub use paired::{Paired, Shown, paired_name};
 pub use passes::{PassFigures, Repeat, RepeatFacts, Spread, WarmUp, judged_together, spread};
 pub use pushes::Pushes;
 pub use read::{each_detail, read, schema_of};

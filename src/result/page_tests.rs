@@ -133,7 +133,8 @@ fn mistakes(document: &Value, page: &str) -> Vec<String> {
 fn whole() -> Value {
     let mut document = serde_json::to_value(sample::full()).unwrap();
     let detail = Detail {
-        request_id: "v0-0".to_owned(),
+        request_id: "v0-0.1".to_owned(),
+        pair: Some("v0-0".to_owned()),
         endpoint: "llama".to_owned(),
         start_ts: 1.0,
         end_ts: 2.0,

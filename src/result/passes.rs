@@ -5,6 +5,7 @@ use crate::metrics::MetricId;
 use crate::report::Aggregator;
 use crate::result::contention::Contention;
 use crate::result::groups::{metrics, rates};
+use crate::result::paired::Paired;
 use crate::result::{
     MetricFigures, Ordered, Rates, RowFigures, StoppedBy, Totals, rfc3339, rows_of_document,
 };
@@ -20,6 +21,8 @@ pub struct PassFigures {
     /// Spread across the repetitions.
     pub spread: Vec<Spread>,
     pub contention: Option<Contention>,
+    /// The servers compared request by request.
+    pub paired: Option<Paired>,
 }
 
 /// The warm-up, which is excluded from all other figures.

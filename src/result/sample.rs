@@ -3,15 +3,16 @@
 use crate::error::ExitCode;
 use crate::judge::{BreakingPoint, Judged, StepResult, StepTimes, StepsResult, ThresholdResult};
 use crate::metrics::{
-    Answer, Cause, FinishWord, Outcome, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
+    Answer, Cause, FinishWord, Outcome, Pair, Pairs, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
 };
-use crate::plan::AnalysisLimits;
+use crate::paired::PairTotals;
+use crate::plan::{AnalysisLimits, PairedPrompts};
 use crate::report::Aggregator;
 use crate::result::{
     Budget, Contention, ErrorBudget, FailureFigures, GeneratorFacts, Grouping, Host, Layout,
-    ManagedServerFigures, ManagedServerRow, MergedFigures, Ordered, PartFigures, PassFigures, Pushes, Repeat,
-    RepeatFacts, Required, Run, RunFacts, RunResult, ServerCounts, ShardFigures, StampSource, StartFigures,
-    StoppedBy, WarmUp, spread,
+    ManagedServerFigures, ManagedServerRow, MergedFigures, Ordered, Paired, PartFigures, PassFigures, Pushes,
+    Repeat, RepeatFacts, Required, Run, RunFacts, RunResult, ServerCounts, ShardFigures, StampSource,
+    StartFigures, StoppedBy, WarmUp, spread,
 };
 use crate::server::{ServerSample, ServerSamples};
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, seconds};
@@ -232,7 +233,31 @@ fn passes(loads: &[Aggregator], together: &Aggregator, grouping: &Grouping) -> P
         spread: spread(&repeats),
         repeats,
         contention: Some(Contention::from_pairs(&pairs)),
+        paired: Some(paired()),
     }
+}
+
+/// Makes pairs at both servers, of which the second is slower and fails at times.
+fn paired() -> Paired {
+    let mut pairs = Pairs {
+        incomplete: 1,
+        lost: 2,
+        ..Pairs::default()
+    };
+    for n in 0..60u64 {
+        let fails = n % 20 == 19;
+        let ns = |ms: i64| Some((ms + n as i64 % 5 - 2) * MILLISECOND as i64).filter(|_| !fails);
+        pairs.ended.push(Pair {
+            ended: n * 50 * MILLISECOND,
+            other_first: n / 2 % 2 == 1,
+            outcomes: [Outcome::Ok, if fails { Outcome::Http503 } else { Outcome::Ok }],
+            differences: [ns(3), ns(0), ns(9)],
+            same_length: true,
+        });
+    }
+    let mut totals = PairTotals::default();
+    totals.add(&pairs);
+    Paired::from_pairs(["llama", "vllm"], PairedPrompts::Same, &totals)
 }
 
 fn run() -> Run {

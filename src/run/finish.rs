@@ -9,9 +9,9 @@ use crate::net::clock;
 use crate::output::{self, DetailSpool, OutputFiles, View};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
-    Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, PassFigures,
-    Pushes, Required, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures, StoppedBy, rfc3339,
-    spread,
+    Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, Paired,
+    PassFigures, Pushes, Required, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures,
+    StoppedBy, rfc3339, spread,
 };
 use crate::units::{Nanos, seconds};
 
@@ -178,7 +178,24 @@ fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
         spread: spread(&load.repeats),
         repeats: load.repeats.clone(),
         contention: contention(plan, load),
+        paired: paired(plan, load),
     }
+}
+
+/// Compares the two servers of a plan with pairs.
+fn paired(plan: &Plan, load: &Load) -> Option<Paired> {
+    let Assignment::Paired(prompts) = plan.assignment else {
+        return None;
+    };
+    let names = plan.server_names();
+    let [base, other] = names.as_slice() else {
+        return None;
+    };
+    Some(Paired::from_pairs(
+        [base, other],
+        prompts,
+        load.measured.load.pairs(),
+    ))
 }
 
 /// Compares each server alone with all together. Returns `None` if that was not asked for, or if the run ended before

@@ -1,6 +1,6 @@
 //! Draws the request that a VU sends next.
 
-use super::prompts::prompt_key;
+use super::prompts::{other_prompt_key, prompt_key};
 use super::random::{keyed, up_to};
 use crate::units::Nanos;
 use crate::units::Span;
@@ -16,6 +16,7 @@ enum Choice {
     MaxTokens = 3,
     Think = 4,
     PromptTokens = 5,
+    PairOrder = 16,
 }
 
 /// The part of the key that all choices of one request share.
@@ -81,6 +82,31 @@ impl Workload {
             prompt_tokens,
             max_tokens,
             think: self.pick_think(key),
+        }
+    }
+
+    /// Tells whether pair `iteration` of VU `vu` begins at the second server. Of two pairs that follow one another one
+    /// begins at each server; chance decides which, so that nothing that comes and goes in time meets one server more.
+    pub fn other_first(seed: u64, vu: u32, iteration: u64) -> bool {
+        let couple = Key {
+            seed,
+            vu,
+            iteration: iteration / 2,
+        };
+        (couple.bits(Choice::PairOrder) ^ iteration) & 1 == 1
+    }
+
+    /// Returns the draw with another made prompt of the same length, which no other request of the run has.
+    pub fn with_other_prompt(&self, draw: Draw, seed: u64, vu: u32, iteration: u64) -> Draw {
+        match &self.kinds[usize::from(draw.kind)].call {
+            Call::Chat {
+                prompts: Prompts::Made { .. },
+                ..
+            } => Draw {
+                prompt: other_prompt_key(seed, vu, iteration),
+                ..draw
+            },
+            _ => draw,
         }
     }
 
@@ -402,6 +428,48 @@ mod tests {
                 assert_eq!(a, b);
             }
         }
+    }
+
+    #[test]
+    fn pairs_begin_at_each_server_equally_often_and_by_chance() {
+        let mut runs = 0;
+        for vu in 0..50 {
+            let order: Vec<bool> = (0..200).map(|i| Workload::other_first(9, vu, i)).collect();
+            assert_eq!(order.iter().filter(|other| **other).count(), 100, "user {vu}");
+            assert!(order.chunks(2).all(|two| two[0] != two[1]));
+            runs += order.windows(2).filter(|two| two[0] == two[1]).count();
+        }
+        // Half of the 99 borders between couples of each of 50 users: 2,475, with a standard deviation of 35.
+        assert!((2_300..2_650).contains(&runs), "{runs}");
+        assert_ne!(
+            (0..64)
+                .map(|i| Workload::other_first(1, 0, i))
+                .collect::<Vec<_>>(),
+            (0..64)
+                .map(|i| Workload::other_first(2, 0, i))
+                .collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn the_other_prompt_of_a_pair_is_as_long_and_new() {
+        let workload = made(50, 200);
+        let mut seen = HashSet::new();
+        for vu in 0..100 {
+            for iteration in 0..50 {
+                let draw = workload.draw(42, vu, iteration, 0, 1);
+                let other = workload.with_other_prompt(draw, 42, vu, iteration);
+                assert!(seen.insert(draw.prompt) && seen.insert(other.prompt));
+                assert_eq!(Draw { prompt: 0, ..draw }, Draw { prompt: 0, ..other });
+            }
+        }
+        let listed = mixed();
+        let draw = listed.draw(42, 1, 1, 0, 2);
+        assert_eq!(
+            listed.with_other_prompt(draw, 42, 1, 1),
+            draw,
+            "a list has no other prompt"
+        );
     }
 
     #[test]

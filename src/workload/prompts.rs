@@ -13,6 +13,12 @@ pub(super) fn prompt_key(seed: u64, vu: u32, iteration: u64) -> u64 {
     permuted(seed, u64::from(vu) << 40 ^ iteration)
 }
 
+/// Returns the key of a second prompt for the same request. No other request has it, if there are fewer than 2^23
+/// VUs.
+pub(super) fn other_prompt_key(seed: u64, vu: u32, iteration: u64) -> u64 {
+    permuted(seed, (u64::from(vu) << 40 ^ iteration) ^ 1 << 63)
+}
+
 /// Appends the words of a made prompt, separated by blanks: `tokens` words, but at least 8. They
 /// consist of letters and blanks, so they need no escapes in JSON.
 ///

@@ -139,6 +139,7 @@ fn exchange(
         vu: 0,
         iteration,
         series: 0,
+        half: None,
         outcome: Outcome::Ok,
         status: reader.status,
         due: 0,

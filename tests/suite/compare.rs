@@ -110,6 +110,7 @@ fn document(slower: u64) -> String {
                 vu: 0,
                 iteration: second * 50 + i,
                 series: 0,
+                half: None,
                 outcome: Outcome::Ok,
                 status: 200,
                 due: 0,

@@ -232,7 +232,7 @@ fn whole_document() -> Value {
             "ttft{request:r}": [{ "threshold": "p(99)<500", "abortOnFail": true, "delayAbortEval": "1s" }],
             "failed": "rate<0.5",
         },
-        "steps": true, "repeat": 1, "warmup": "1s", "contention": false,
+        "steps": true, "repeat": 1, "warmup": "1s", "contention": false, "paired": false, "paired_prompts": "same",
         "results_dir": "results", "output": "o.json", "details": true,
         "analysis": { "p90_latency_max": 10 },
         "prometheus": {

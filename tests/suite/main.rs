@@ -34,6 +34,7 @@ mod managed;
 mod merge;
 mod open_loop;
 mod output_golden;
+mod paired;
 mod passes;
 mod profiles;
 mod push;

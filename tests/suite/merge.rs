@@ -80,6 +80,7 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         vu,
         iteration,
         series: draw.kind,
+        half: None,
         outcome,
         status: if outcome == Outcome::Ok { 200 } else { 503 },
         due,

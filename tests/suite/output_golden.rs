@@ -44,6 +44,7 @@ fn request(n: u64) -> Sample {
         vu: (n % 20) as u32,
         iteration: n / 20,
         series,
+        half: None,
         outcome,
         status: match outcome {
             Outcome::Http503 => 503,

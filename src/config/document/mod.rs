@@ -20,7 +20,7 @@ mod workload;
 
 use crate::config::document::analysis::read_analysis;
 use crate::config::document::connections::{read_connection, read_sources};
-pub use crate::config::document::open_loop::IN_FLIGHT_DEFAULT;
+pub use crate::config::document::open_loop::in_flight_default;
 use crate::config::document::reader::{Fields, Reader, is_mapping};
 use crate::config::document::requests::read_requests;
 use crate::config::document::servers::read_servers;
@@ -31,7 +31,7 @@ use crate::config::document::workload::{open_workload, place_of};
 use crate::config::push::read_push;
 use crate::config::{Config, ServerChoice, ServerEntry, Settings, SimulatorConfig};
 use crate::error::{Mistake, Mistakes, Place, Reason};
-use crate::plan::{DURATION_MAX, MAX_TOKENS_MAX, REPEAT_MAX, THINK_TIME_MAX};
+use crate::plan::{DURATION_MAX, MAX_TOKENS_MAX, PairedPrompts, REPEAT_MAX, THINK_TIME_MAX};
 use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::units::Span;
 use crate::units::check_duration;
@@ -54,7 +54,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 45] = [
+const KEYS: [&str; 47] = [
     "description",
     "validate",
     "require_fit",
@@ -95,6 +95,8 @@ const KEYS: [&str; 45] = [
     "warmup",
     "repeat",
     "contention",
+    "paired",
+    "paired_prompts",
     "results_dir",
     "output",
     "details",
@@ -149,6 +151,11 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
             .unwrap_or(0),
         repeat: reader.count(holds_repeat, repeat, 1..=REPEAT_MAX).unwrap_or(1),
         contention: reader.boolean(&fields, "contention").unwrap_or(false),
+        paired: reader.boolean(&fields, "paired").unwrap_or(false),
+        paired_prompts: reader
+            .choice(&fields, "paired_prompts", &PairedPrompts::NAMES)
+            .and_then(PairedPrompts::of_name)
+            .unwrap_or_default(),
         results_dir: read_path(&mut reader, &fields, "results_dir"),
         output: read_path(&mut reader, &fields, "output"),
         details: reader.boolean(&fields, "details"),
@@ -159,6 +166,13 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         shape_place: Place::file(file, shape_line),
         requests_place: Place::file(file, fields.line_of("requests")),
         source_place: Place::file(file, fields.line_of("source_address")),
+        paired_place: Place::file(
+            file,
+            match fields.has("paired") {
+                true => fields.line_of("paired"),
+                false => fields.line_of("paired_prompts"),
+            },
+        ),
     };
     Ok((config, reader.mistakes))
 }

@@ -1,12 +1,18 @@
 //! The keys of an open loop: rates, their pattern, and the users who take what arrives.
 
-use crate::config::document::reader::{Fields, Reader};
+use crate::config::document::reader::{Fields, Reader, length};
 use crate::config::document::shape::read_stage_list;
 use crate::plan::{Arrival, DURATION_MAX, Executor, OpenLoop, RateStage, VUS_MAX, WhenFull, parse_arrival};
 use crate::units::{MILLISECOND, Nanos, Rate, SECOND, parse_rate_per};
 
-/// The most requests in flight where the document sets no limit.
-pub const IN_FLIGHT_DEFAULT: u32 = 10_000;
+/// The most requests in flight where the document sets no limit, if there is one server.
+const IN_FLIGHT_DEFAULT: u32 = 10_000;
+
+/// Returns the most requests in flight where nothing sets a limit. A user may keep a connection to each server, and
+/// hosts allow so many open files.
+pub fn in_flight_default(servers: usize) -> u32 {
+    IN_FLIGHT_DEFAULT / servers.max(1) as u32
+}
 
 /// The keys that both executors take.
 pub const OPEN_KEYS: [&str; 5] = [
@@ -56,7 +62,9 @@ fn read_users(reader: &mut Reader<'_>, fields: &Fields<'_>) -> OpenLoop {
         arrival: Arrival::Constant,
         pre_allocated_vus: first.unwrap_or(0),
         // As k6 has it: without a limit of its own, the first users are all.
-        max_vus: max.or(first.filter(|n| *n > 0)).unwrap_or(IN_FLIGHT_DEFAULT),
+        max_vus: max
+            .or(first.filter(|n| *n > 0))
+            .unwrap_or_else(|| in_flight_default(length(fields, "servers"))),
         when_full: match full {
             Some("queue") => WhenFull::Queue,
             _ => WhenFull::Drop,

@@ -159,6 +159,8 @@ each_kind_first: null
 warmup: null
 repeat: null
 contention: null
+paired: null
+paired_prompts: null
 results_dir: null
 output: null
 details: null

@@ -92,6 +92,14 @@ pub fn is_mapping(node: &Node<'_>) -> bool {
     matches!(node.data, YamlData::Mapping(_))
 }
 
+/// Returns the length of a list; 0 if there is none.
+pub fn length(fields: &Fields<'_>, key: &str) -> usize {
+    match fields.node(key).map(|node| &node.data) {
+        Some(YamlData::Sequence(items)) => items.len(),
+        _ => 0,
+    }
+}
+
 /// Returns the text after `key` in a mapping that is not read in full.
 pub fn member<'t>(node: &'t Node<'t>, key: &str) -> Option<&'t str> {
     let YamlData::Mapping(map) = &node.data else {

@@ -2,8 +2,8 @@
 
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::error::{Mistake, Reason};
-use crate::plan::{DURATION_MAX, REPEAT_MAX};
+use crate::error::{Mistake, Place, Reason};
+use crate::plan::{DURATION_MAX, PairedPrompts, REPEAT_MAX};
 use crate::units::{check_duration, format_duration, within};
 use std::path::PathBuf;
 
@@ -26,6 +26,7 @@ pub fn overlay_run(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mista
         }
     }
     config.contention |= asked.contention;
+    overlay_paired(config, args);
     check_length(config, mistakes);
     if config.contention {
         check_contention(config, asked.contention, mistakes);
@@ -65,6 +66,25 @@ fn check_length(config: &Config, mistakes: &mut Vec<Mistake>) {
             format_duration(DURATION_MAX)
         );
         mistakes.push(config.shape_place.mistake(Reason::new(what)));
+    }
+}
+
+fn overlay_paired(config: &mut Config, args: &RunArgs) {
+    let asked = &args.document;
+    if asked.paired {
+        config.paired = true;
+        config.paired_place = Place::option("--paired");
+    }
+    if let Some(prompts) = asked.paired_prompts.as_deref().and_then(PairedPrompts::of_name) {
+        config.paired_prompts = prompts;
+        if !config.paired {
+            config.paired_place = Place::option("--paired-prompts");
+        }
+    }
+    let weights = config.servers().iter().map(|server| server.weight);
+    if config.paired && weights.clone().min() != weights.max() {
+        let note = "`weight` of the servers has no effect with `paired`: every request goes to both";
+        config.notes.push(note.to_owned());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::{RunArgs, StageList};
 use crate::config::Config;
-use crate::config::document::IN_FLIGHT_DEFAULT;
+use crate::config::document::in_flight_default;
 use crate::error::{Mistake, Reason};
 use crate::plan::{Executor, OpenLoop, VUS_MAX, WhenFull};
 use crate::units::{Rate, within};
@@ -16,7 +16,7 @@ pub fn overlay_rates(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mis
         return true;
     }
     let open = config.executor.open_loop().copied().unwrap_or(OpenLoop {
-        max_vus: IN_FLIGHT_DEFAULT,
+        max_vus: in_flight_default(config.servers().len()),
         ..OpenLoop::default()
     });
     let executor = match (&args.rate, &args.stages) {

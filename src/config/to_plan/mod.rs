@@ -1,12 +1,13 @@
 //! Makes a plan from a config, with the checks that need more than one value. All mistakes are reported at once.
 
 mod endpoints;
+mod paired;
 pub(super) mod shard;
 
 use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Reason};
 use crate::plan::{
-    Assignment, Executor, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
+    Executor, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
     ThresholdMetric, check_run_length,
 };
 use crate::workload::{Call, Prompts, RequestKind, Timeouts, Workload};
@@ -22,6 +23,7 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
         mistakes.push(config.shape_place.mistake(reason));
     }
     let built = endpoints::build(config, &mut mistakes);
+    let assignment = paired::assignment(config, &mut mistakes);
     let thresholds = build_thresholds(config, &built, &mut mistakes);
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -41,7 +43,7 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
         graceful_stop: config.graceful_stop,
         workload,
         warmup: config.warmup,
-        assignment: Assignment::Weighted,
+        assignment,
         connection: config.connection,
         thresholds,
         steps: match config.steps {

@@ -7,6 +7,7 @@ mod generator;
 mod groups;
 mod head;
 mod page;
+mod paired;
 mod passes;
 mod steps;
 mod thresholds;

@@ -2,6 +2,7 @@
 
 use super::contention;
 use super::page::{Page, Table};
+use super::paired;
 use crate::output::numbers::{duration, grouped};
 use crate::result::{Repeat, RunResult, Spread, WarmUp};
 use crate::units::{elapsed, percent, rate};
@@ -21,6 +22,10 @@ const SPREAD_SHOWN: [&str; 5] = [
 pub(super) fn full(page: &mut Page, result: &RunResult) {
     if let Some(found) = &result.contention {
         contention::full(page, found);
+        page.blank();
+    }
+    if let Some(found) = &result.paired {
+        paired::full(page, result, found);
         page.blank();
     }
     if !result.repeats.is_empty() {
@@ -44,6 +49,10 @@ pub(super) fn brief(page: &mut Page, result: &RunResult, spread_rows: usize) {
     if let Some(found) = &result.contention {
         page.blank();
         contention::brief(page, found);
+    }
+    if let Some(found) = &result.paired {
+        page.blank();
+        paired::write(page, result, found, false);
     }
     match result.repeats.len() {
         0 => {}

@@ -1,0 +1,57 @@
+//! Pairs: whether every request goes to both of two servers, and what has to hold for that.
+
+use crate::config::Config;
+use crate::error::{Mistake, Reason};
+use crate::plan::{Assignment, PairedPrompts};
+use crate::workload::{Call, Prompts};
+
+/// Returns the rule that assigns requests to servers.
+pub(super) fn assignment(config: &Config, mistakes: &mut Vec<Mistake>) -> Assignment {
+    let mut wrong = |what: String, hint: &str| {
+        let reason = Reason::new(what).hint(hint.to_owned());
+        mistakes.push(config.paired_place.mistake(reason));
+    };
+    let distinct = config.paired_prompts == PairedPrompts::Distinct;
+    if !config.paired {
+        if distinct {
+            let what = "`distinct` prompts are for pairs, and the run has none".to_owned();
+            wrong(what, "add `--paired`, or `paired: true` to the document");
+        }
+        return Assignment::Weighted;
+    }
+    let servers = config.servers().len();
+    if servers != 2 {
+        let what = format!("pairs need exactly two servers, but the document has {servers}");
+        wrong(
+            what,
+            "list two under `servers`, each with `name` and `base_url`; the first is the base of the comparison",
+        );
+    }
+    if config.contention {
+        let what = "`paired` contradicts `contention`, which gives each server its own users".to_owned();
+        wrong(what, "remove one of them");
+    }
+    if distinct {
+        let listed = config.requests.iter().find(|request| {
+            let call = &request.call;
+            matches!(
+                call,
+                Call::Chat {
+                    prompts: Prompts::List(_),
+                    ..
+                }
+            )
+        });
+        if let Some(request) = listed {
+            let what = format!(
+                "`distinct` prompts must be made from the seed, but request `{}` has a list of prompts",
+                request.name
+            );
+            wrong(
+                what,
+                "give it `prompts: {prompt_tokens: 200}`, or leave `distinct` out",
+            );
+        }
+    }
+    Assignment::Paired(config.paired_prompts)
+}
