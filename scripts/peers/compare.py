@@ -99,7 +99,7 @@ def measure(kept, present, cpus):
         for load in loads():
             for key in (name for name in TOOLS if name in present):
                 row = one(TOOLS[key], load, cpus)
-                print(f"{load.name:<14}{TOOLS[key].name:<18}{short(row)}", flush=True)
+                print(f"{load.name:<14}{TOOLS[key].name:<32}{short(row)}", flush=True)
                 place = f"{load.name}|{key}"
                 # A row of an earlier call is replaced, one of this call is another repeat.
                 kept["rows"][place] = [*(kept["rows"][place] if place in fresh else []), row]

@@ -93,6 +93,18 @@ def tree(not_pid):
     return members, cpu
 
 
+def largest_mib(pids):
+    """The most that one of them has had so far. (`ru_maxrss` would do, but has that of this process as its minimum.)"""
+    peaks = [0]
+    for pid in pids:
+        try:
+            text = pathlib.Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            continue
+        peaks += [int(kib) / 1024 for kib in re.findall(r"^VmHWM:\s+(\d+) kB", text, re.M)]
+    return max(peaks)
+
+
 def private_mib(pids):
     """Memory of their own, added up: too much where a process shares pages with the one that it was forked from."""
     pages = 0
@@ -152,7 +164,8 @@ def watch(child, mock, limit_s, begun):
         members, cpu = tree(mock.process.pid)
         if startup_s is None:
             startup_s, startup_cpu_s = now - begun, cpu
-        peak = max(peak, min(private_mib(members), anonymous_mib() - anonymous_before))
+        together = min(private_mib(members), anonymous_mib() - anonymous_before)
+        peak = max(peak, together, largest_mib(members))
         samples.append((now, cpu, requests))
     os.close(ended)
     return startup_s, startup_cpu_s, peak, samples
@@ -181,6 +194,6 @@ def run(command, environment, mock, limit_s, log):
         startup_s=startup_s,
         startup_cpu_s=startup_cpu_s,
         cpu_s=sum(each.ru_utime + each.ru_stime for each in used),
-        peak_mib=max([peak, *(each.ru_maxrss / 1024 for each in used)]),
+        peak_mib=peak,
         busy=middle_share(samples),
     )

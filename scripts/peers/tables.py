@@ -28,7 +28,9 @@ def line(cells):
 
 def head(kept, columns):
     host = kept["host"]
-    versions = ", ".join(f"{TOOLS[key].name} {kept['versions'][key]}" for key in TOOLS if key in kept["versions"])
+    # The second row of vLLM is the same program.
+    present = [key for key in TOOLS if key in kept["versions"] and key != "vllm-completions"]
+    versions = ", ".join(f"{TOOLS[key].name} {kept['versions'][key]}" for key in present)
     about = f"{host['date']}, {host['cpus']} CPUs ({host['model']}), kernel {host['kernel']}: {versions}\n\n"
     return about + line(columns) + line(["---"] * len(columns))
 
@@ -53,7 +55,7 @@ def middle(runs, value, form):
 
 
 def rate(run):
-    """Requests per second as the server saw them: arrivals at a rate, else answers from the first arrival to the end."""
+    """Requests per second as the server saw them: arrivals at a rate, else answers from first arrival to end."""
     truth = run["truth"]
     arrivals = truth["arrivals_per_second"]
     if not arrivals or run["open"]:

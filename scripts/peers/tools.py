@@ -69,148 +69,79 @@ class Ours:
     name = "llmload-uring"
 
     def command(self, load, place):
-        shape = ["--vus", str(load.streams)] if load.streams else ["--rate", str(load.rate)]
-        return [
-            os.environ["LLMLOAD"],
-            "scripts/bench-stream.yaml",
-            *shape,
-            "--duration",
-            f"{load.seconds}s",
-            "--graceful-stop",
-            "5s",
-            "--target",
-            place.url,
-            "--cores",
-            "1",
-            "--quiet",
-            "--no-validate",
-            "--output",
-            str(place.work / "result.json"),
-        ]
+        shape = f"--vus {load.streams}" if load.streams else f"--rate {load.rate}"
+        options = f"{shape} --duration {load.seconds}s --graceful-stop 5s --cores 1 --quiet --no-validate"
+        target = ["--target", place.url, "--output", str(place.work / "result.json")]
+        return [os.environ["LLMLOAD"], "scripts/bench-stream.yaml", *options.split(), *target]
 
     def figures(self, place, _log):
         document = place.result()
         metrics, totals = document["metrics"], document["totals"]
-        pair = lambda name: (metrics[name]["p50"], metrics[name]["p99"])
-        return said(
-            document["rates"]["requests_per_second"],
-            totals["ok"],
-            totals["failed"],
-            pair("ttft"),
-            pair("tbt"),
-            pair("latency"),
-        )
+
+        def pair(name):
+            return metrics[name]["p50"], metrics[name]["p99"]
+
+        reported = document["rates"]["requests_per_second"]
+        return said(reported, totals["ok"], totals["failed"], pair("ttft"), pair("tbt"), pair("latency"))
 
 
 class Vllm:
+    """It counts requests and has no duration."""
+
     name = "vllm bench serve"
+    api = "--backend openai-chat --endpoint /v1/chat/completions"
 
     def command(self, load, place):
-        rate = min(load.expected, VLLM_REQUESTS_PER_S)
+        count = round(min(load.expected, VLLM_REQUESTS_PER_S) * load.seconds)
         # With an infinite burstiness the gaps are constant; the default draws them and rescales them to the whole.
-        shape = (
-            ["--max-concurrency", str(load.streams)]
-            if load.streams
-            else ["--request-rate", str(load.rate), "--burstiness", "inf"]
-        )
-        return [
-            os.environ["VLLM"],
-            "bench",
-            "serve",
-            "--backend",
-            "openai-chat",
-            "--base-url",
-            place.origin,
-            "--endpoint",
-            "/v1/chat/completions",
-            "--model",
-            MODEL,
-            "--tokenizer",
-            str(place.tokenizer),
-            "--dataset-name",
-            "random",
-            "--random-input-len",
-            "8",
-            "--random-output-len",
-            "50",
-            "--num-prompts",
-            str(round(rate * load.seconds)),
-            *shape,
-            "--percentile-metrics",
-            "ttft,itl,e2el",
-            "--metric-percentiles",
-            "50,99",
-            "--save-result",
-            "--result-dir",
-            str(place.work),
-            "--result-filename",
-            "result.json",
-            "--disable-tqdm",
-        ]
+        shape = f"--max-concurrency {load.streams}" if load.streams else f"--request-rate {load.rate} --burstiness inf"
+        data = "--dataset-name random --random-input-len 8 --random-output-len 50"
+        asked = "--percentile-metrics ttft,itl,e2el --metric-percentiles 50,99 --save-result --disable-tqdm"
+        options = f"bench serve {self.api} --model {MODEL} --num-prompts {count} {shape} {data} {asked}"
+        where = ["--base-url", place.origin, "--tokenizer", str(place.tokenizer)]
+        kept = ["--result-dir", str(place.work), "--result-filename", "result.json"]
+        return [os.environ["VLLM"], *options.split(), *where, *kept]
 
     def figures(self, place, _log):
         result = place.result()
-        pair = lambda name: (result[f"p50_{name}_ms"], result[f"p99_{name}_ms"])
-        return said(
-            result["request_throughput"],
-            result["completed"],
-            result["failed"],
-            pair("ttft"),
-            pair("itl"),
-            pair("e2el"),
-        )
+
+        def pair(name):
+            return result[f"p50_{name}_ms"], result[f"p99_{name}_ms"]
+
+        rate, done, failed = (result[name] for name in ("request_throughput", "completed", "failed"))
+        return said(rate, done, failed, pair("ttft"), pair("itl"), pair("e2el"))
+
+
+class VllmCompletions(Vllm):
+    """The API without an event for the role."""
+
+    name = "vllm bench serve (completions)"
+    api = "--backend openai --endpoint /v1/completions"
 
 
 class Aiperf:
     name = "AIPerf"
 
     def command(self, load, place):
-        shape = (
-            ["--concurrency", str(load.streams)]
-            if load.streams
-            else ["--request-rate", str(load.rate), "--arrival-pattern", "constant"]
-        )
-        return [
-            str(place.home / "aiperf/bin/aiperf"),
-            "profile",
-            "--model",
-            MODEL,
-            "--url",
-            place.origin,
-            "--endpoint-type",
-            "chat",
-            "--streaming",
-            "--tokenizer",
-            TOKENIZER,
-            "--input-file",
-            str(place.home / "prompts-aiperf.jsonl"),
-            "--custom-dataset-type",
-            "single_turn",
-            *shape,
-            "--benchmark-duration",
-            str(load.seconds),
-            "--benchmark-grace-period",
-            "5",
-            "--ui",
-            "none",
-            "--no-gpu-telemetry",
-            "--no-server-metrics",
-            "--artifact-dir",
-            str(place.work),
-        ]
+        at_a_rate = f"--request-rate {load.rate} --arrival-pattern constant"
+        shape = f"--concurrency {load.streams}" if load.streams else at_a_rate
+        data = "--custom-dataset-type single_turn --endpoint-type chat --streaming"
+        quiet = "--ui none --no-gpu-telemetry --no-server-metrics"
+        time = f"--benchmark-duration {load.seconds} --benchmark-grace-period 5"
+        options = f"profile --model {MODEL} --tokenizer {TOKENIZER} {shape} {data} {time} {quiet}"
+        files = ["--input-file", str(place.home / "prompts-aiperf.jsonl"), "--artifact-dir", str(place.work)]
+        return [str(place.home / "aiperf/bin/aiperf"), *options.split(), "--url", place.origin, *files]
 
     def figures(self, place, _log):
         result = json.loads((place.work / "profile_export_aiperf.json").read_text())
-        pair = lambda name: (result[name]["p50"], result[name]["p99"]) if name in result else None
-        failed = result.get("error_request_count", {}).get("avg", 0)
-        return said(
-            result["request_throughput"]["avg"],
-            int(result["request_count"]["avg"]),
-            int(failed),
-            pair("time_to_first_token"),
-            pair("inter_chunk_latency"),
-            pair("request_latency"),
-        )
+
+        def pair(name):
+            return (result[name]["p50"], result[name]["p99"]) if name in result else None
+
+        rate, done = result["request_throughput"]["avg"], int(result["request_count"]["avg"])
+        failed = int(result.get("error_request_count", {}).get("avg", 0))
+        times = map(pair, ("time_to_first_token", "inter_chunk_latency", "request_latency"))
+        return said(rate, done, failed, *times)
 
 
 class Guidellm:
@@ -218,23 +149,17 @@ class Guidellm:
 
     def command(self, load, place):
         shape = f"kind=concurrent,streams={load.streams}" if load.streams else f"kind=constant,rate={load.rate}"
-        return [
-            str(place.home / "guidellm/bin/guidellm"),
-            "run",
-            "--backend",
-            f"kind=openai_http,target={place.origin},model={MODEL},request_format=/v1/chat/completions",
-            "--profile",
-            shape,
-            "--constraint",
-            f"kind=max_duration,seconds={load.seconds}",
-            "--tokenizer",
-            f"kind=hf_auto,model={TOKENIZER}",
-            "--data",
-            f"kind=json_file,path={place.prompts}",
-            "--output",
-            f"kind=json,path={place.work / 'result.json'}",
-            "--disable-console",
-        ]
+        backend = f"kind=openai_http,target={place.origin},model={MODEL},request_format=/v1/chat/completions"
+        options = {
+            "--backend": backend,
+            "--profile": shape,
+            "--constraint": f"kind=max_duration,seconds={load.seconds}",
+            "--tokenizer": f"kind=hf_auto,model={TOKENIZER}",
+            "--data": f"kind=json_file,path={place.prompts}",
+            "--output": f"kind=json,path={place.work / 'result.json'}",
+        }
+        pairs = [word for option in options.items() for word in option]
+        return [str(place.home / "guidellm/bin/guidellm"), "run", *pairs, "--disable-console"]
 
     def figures(self, place, _log):
         metrics = place.result()["benchmarks"][0]["metrics"]
@@ -244,14 +169,9 @@ class Guidellm:
             of = metrics[name]["successful"]["percentiles"]
             return of["p50"] * scale, of["p99"] * scale
 
-        return said(
-            metrics["requests_per_second"]["successful"]["mean"],
-            totals["successful"],
-            totals["errored"],
-            pair("time_to_first_token_ms"),
-            pair("inter_token_latency_ms"),
-            pair("request_latency", 1000),
-        )
+        rate = metrics["requests_per_second"]["successful"]["mean"]
+        times = pair("time_to_first_token_ms"), pair("inter_token_latency_ms"), pair("request_latency", 1000)
+        return said(rate, totals["successful"], totals["errored"], *times)
 
 
 class K6:
@@ -259,91 +179,52 @@ class K6:
 
     def command(self, load, place):
         shape = f"VUS={load.streams}" if load.streams else f"RATE={load.rate}"
-        return [
-            str(place.home / "k6/bin/k6"),
-            "run",
-            "--quiet",
-            "--no-usage-report",
-            "--summary-export",
-            str(place.work / "result.json"),
-            "-e",
-            f"URL={place.url}",
-            "-e",
-            shape,
-            "-e",
-            f"SECONDS={load.seconds}",
-            "-e",
-            f"BODY={body(50)}",
-            "scripts/k6/stream.js",
-        ]
+        values = [f"URL={place.url}", shape, f"SECONDS={load.seconds}", f"BODY={body(50)}"]
+        values = [word for value in values for word in ("-e", value)]
+        kept = ["--summary-export", str(place.work / "result.json")]
+        return [str(place.home / "k6/bin/k6"), "run", "--quiet", *kept, *values, "scripts/k6/stream.js"]
 
     def figures(self, place, _log):
         metrics = place.result()["metrics"]
-        pair = lambda name: (metrics[name]["p(50)"], metrics[name]["p(99)"])
-        failed = metrics["http_req_failed"]
-        return said(
-            metrics["http_reqs"]["rate"], failed["fails"], failed["passes"], latency=pair("http_req_duration")
-        )
+        failed, latency = metrics["http_req_failed"], metrics["http_req_duration"]
+        pair = latency["p(50)"], latency["p(99)"]
+        return said(metrics["http_reqs"]["rate"], failed["fails"], failed["passes"], latency=pair)
 
 
 class Oha:
     name = "oha"
 
     def command(self, load, place):
-        shape = (
-            ["-c", str(load.streams)] if load.streams else ["-c", "500", "-q", str(load.rate), "--latency-correction"]
-        )
-        return [
-            os.environ["OHA"],
-            "--no-tui",
-            "--output-format",
-            "json",
-            *shape,
-            "-z",
-            f"{load.seconds}s",
-            "-w",
-            "-m",
-            "POST",
-            "-T",
-            "application/json",
-            "-d",
-            body(50),
-            place.url,
-        ]
+        shape = f"-c {load.streams}" if load.streams else f"-c 500 -q {load.rate} --latency-correction"
+        # -w: what is in flight at the end is waited for.
+        options = f"--no-tui --output-format json {shape} -z {load.seconds}s -w -m POST -T application/json"
+        return [os.environ["OHA"], *options.split(), "-d", body(50), place.url]
 
     def figures(self, _place, log):
         text = log.read_text()
         result = json.loads(text[text.index("{") :])
-        summary, percentiles = result["summary"], result["latencyPercentiles"]
+        percentiles = result["latencyPercentiles"]
         good = result["statusCodeDistribution"].get("200", 0)
         failed = sum(result["errorDistribution"].values())
-        return said(
-            summary["requestsPerSec"], good, failed, latency=(percentiles["p50"] * 1000, percentiles["p99"] * 1000)
-        )
+        pair = percentiles["p50"] * 1000, percentiles["p99"] * 1000
+        return said(result["summary"]["requestsPerSec"], good, failed, latency=pair)
 
 
 class Wrk:
+    """It prints text, and has no rate."""
+
     name = "wrk"
 
     def command(self, load, place):
         if load.rate:
-            return None  # it has no rate
+            return None
         script = place.work / "post.lua"
         script.write_text(
-            f"wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = [==[{body(50)}]==]\n"
+            "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\n"
+            f"wrk.body = [==[{body(50)}]==]\n"
         )
-        return [
-            os.environ["WRK"],
-            "-t1",
-            f"-c{load.streams}",
-            f"-d{load.seconds}s",
-            "--timeout",
-            "30s",
-            "--latency",
-            "-s",
-            str(script),
-            place.url,
-        ]
+        options = f"-t1 -c{load.streams} -d{load.seconds}s --timeout 30s --latency"
+        return [os.environ["WRK"], *options.split(), "-s", str(script), place.url]
 
     def figures(self, _place, log):
         text = log.read_text()
@@ -363,6 +244,7 @@ class Wrk:
 TOOLS = {
     "ours": Ours(),
     "vllm": Vllm(),
+    "vllm-completions": VllmCompletions(),
     "aiperf": Aiperf(),
     "guidellm": Guidellm(),
     "k6": K6(),
