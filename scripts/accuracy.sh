@@ -3,12 +3,16 @@
 # `llmload-uring mock`, which writes the instant of each send into its events and keeps its own figures.
 # Runs with kernel and user stamps, with and without a busy process on the worker core.
 #
-# Prints the first table of docs/EVIDENCE.md. Milliseconds; `off` is arrival as stamped minus send, per token event.
+# Then errors request by request, at a closed loop and at rates: by how much the figures are off that a client reports,
+# and how long after its instant a request arrives at the server.
 #
-#   scripts/accuracy.sh [SERVER_CPU] [CLIENT_CPU]
+# Prints the two tables of docs/EVIDENCE.md, "How true the times are". Milliseconds; `off` is arrival as stamped minus
+# send, per token event. Each table takes about a minute; `stamps` or `loads` prints one of them.
+#
+#   scripts/accuracy.sh [SERVER_CPU] [CLIENT_CPU] [stamps|loads]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-server_cpu=${1:-0} client_cpu=${2:-1}
+server_cpu=${1:-0} client_cpu=${2:-1} table=${3:-both}
 cargo build --release --quiet --bin llmload-uring
 bin=target/release/llmload-uring
 work=$(mktemp -d)
@@ -22,26 +26,34 @@ field() {
         'index($0, object) { in_it = 1 } in_it && index($0, key) { gsub(/[ ,]/, "", $2); print $2; exit }' "$1"
 }
 
-run() { # NAME STAMP HOG
+start_mock() { # OPTIONS
     rm -f "$work/mock" # or the last one's address would be found
-    "$bin" mock --cpus "$server_cpu" --ttft 50ms --gap 10ms --tokens 100 --event-bytes 200 --spread --stamp \
-        --max-seconds 60 >"$work/mock" 2>&1 &
-    local mock=$! hog=
+    "$bin" mock --cpus "$server_cpu" --event-bytes 200 --spread --stamp --max-seconds 60 "$@" >"$work/mock" 2>&1 &
+    mock=$! hog=
     pids="$pids $mock"
     until grep -qs listening "$work/mock"; do kill -0 $mock; done
-    local address
     address=$(sed -n 's#^listening ##p' "$work/mock")
-    if [ "$3" = hog ]; then
-        timeout 30 taskset -c "$client_cpu" sh -c 'while :; do :; done' &
-        hog=$!
-        pids="$pids $hog"
-    fi
-    "$bin" scripts/bench-accuracy.yaml --target "$address" --cpus "$client_cpu" --stamp "$2" --verify-stamps \
-        --output "$work/r.json" --quiet
-    curl -s "$address/mock/stats" | sed 's/[,{}]/&\n/g; s/:/: /g' >"$work/truth"
+}
+
+start_hog() {
+    timeout 30 taskset -c "$client_cpu" sh -c 'while :; do :; done' &
+    hog=$!
+    pids="$pids $hog"
+}
+
+stop_both() {
     [ -z "$hog" ] || kill $hog 2>/dev/null || true
     kill $mock
     wait $mock 2>/dev/null || true
+}
+
+run() { # NAME STAMP HOG
+    start_mock --ttft 50ms --gap 10ms --tokens 100
+    [ "$3" != hog ] || start_hog
+    "$bin" scripts/bench-accuracy.yaml --target "$address" --cpus "$client_cpu" --stamp "$2" --verify-stamps \
+        --output "$work/r.json" --quiet
+    curl -s "$address/mock/stats" | sed 's/[,{}]/&\n/g; s/:/: /g' >"$work/truth"
+    stop_both
     row "$1"
 }
 
@@ -62,11 +74,62 @@ truth() {
         'index($0, object) { in_it = 1 } in_it && index($0, key) { gsub(/[ ,}]/, "", $2); print $2; exit }' "$work/truth"
 }
 
-echo "host: $(uname -r), $(nproc) CPUs, client on CPU $client_cpu, server on CPU $server_cpu"
-echo
-echo '| stamps, worker core | ttft p50 | ttft p99 | tbt p50 | tbt p99 | tbt p99.9 | off p50 / p99 / p99.9 | coalesced |'
-echo '| --- | --- | --- | --- | --- | --- | --- | --- |'
-run 'kernel, idle' kernel idle
-run 'kernel, shared with a busy process' kernel hog
-run 'user, idle' user idle
-run 'user, shared with a busy process' user hog
+# load NAME HOG TOKENS OPTIONS...: one row of the second table.
+load() {
+    local name=$1 with=$2
+    start_mock --ttft 10ms --gap 5ms --tokens "$3"
+    shift 3
+    [ "$with" != hog ] || start_hog
+    "$bin" "$work/load.yaml" --target "$address" --cpus "$client_cpu" --verify-stamps --duration 6s "$@" \
+        --output "$work/r.json" --quiet || true
+    stop_both
+    printf '| %s | %s ' "$name" "$(sed -n 's/.*"requests": \([0-9][0-9]*\).*/\1/p' "$work/r.json" | head -n 1)"
+    printf '| %.0f ' "$(grep -m1 -o '"busy_percent": [0-9.]*' "$work/r.json" | grep -o '[0-9.]*$')"
+    for figure in arrival ttft gap latency; do
+        printf '| %s / %s / %s ' "$(error $figure p50)" "$(error $figure p99)" "$(error $figure p999)"
+    done
+    echo '|'
+}
+
+# error FIGURE KEY: a number of the run's errors.
+error() {
+    awk -v figure="\"$1\": {" -v key="\"$2\":" \
+        'index($0, "\"errors\": {") { in_errors = 1 } in_errors && index($0, figure) { in_it = 1 }
+         in_it && index($0, key) { gsub(/[ ,]/, "", $2); printf "%.3f", $2; exit }' "$work/r.json"
+}
+
+cat >"$work/load.yaml" <<'END'
+description: streams
+executor: constant-vus
+vus: 1
+duration: 6s
+graceful_stop: 5s
+think_time: 0s
+models: [mock]
+requests:
+  - { name: stream, weight: 1, kind: chat, stream: true, max_tokens: 50, timeout: 60s, prompts: [Hi] }
+END
+
+echo "host: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), kernel $(uname -r), $(nproc) CPUs, $(date -u +%F);" \
+    "client on CPU $client_cpu, server on CPU $server_cpu"
+if [ "$table" != loads ]; then
+    echo
+    echo '| stamps, worker core | ttft p50 | ttft p99 | tbt p50 | tbt p99 | tbt p99.9 | off p50 / p99 / p99.9 | coalesced |'
+    echo '| --- | --- | --- | --- | --- | --- | --- | --- |'
+    run 'kernel, idle' kernel idle
+    run 'kernel, shared with a busy process' kernel hog
+    run 'user, idle' user idle
+    run 'user, shared with a busy process' user hog
+fi
+if [ "$table" != stamps ]; then
+    echo
+    echo '| load | requests | busy % | arrival p50 / p99 / p99.9 | ttft | gap | latency |'
+    echo '| --- | --- | --- | --- | --- | --- | --- |'
+    load '50 users' idle 50 --vus 50
+    load '500 users' idle 50 --vus 500
+    load '200/s' idle 50 --rate 200/s --max-in-flight 2000
+    load '1,000/s, Poisson' idle 50 --rate 1000/s --arrival poisson --max-in-flight 4000
+    load '10,000/s, one token' idle 1 --rate 10000/s --max-in-flight 4000
+    load '500 users, shared with a busy process' hog 50 --vus 500
+    load '1,000/s, shared with a busy process' hog 50 --rate 1000/s --max-in-flight 4000
+fi

@@ -1,6 +1,7 @@
 //! Carries out one request: connects if needed, sends, reads the response to its end, and records one outcome.
 
 use super::core::CoreState;
+use super::finished::{self, Asked};
 use super::memory::Held;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::read_encrypted;
@@ -350,37 +351,17 @@ impl VuConnection {
         done: Nanos,
         planned: &Planned,
     ) -> Sample {
-        let arrivals = self.reader.arrivals;
-        let (output_tokens, token_source) = self.reader.output_tokens();
-        let times = self.reader.server_times();
-        let lag = request
-            .sent
-            .map_or(0, |sent| sent.saturating_sub(request.ready + request.connecting));
-        let mut sample = Sample {
+        let asked = Asked {
             vu: self.vu,
             iteration: planned.iteration,
             series: request.series,
             half: planned.half,
-            outcome,
-            status: self.reader.status,
             due: request.due,
+            ready: request.ready,
+            connecting: request.connecting,
             sent: request.sent,
-            first_byte: arrivals.first_byte,
-            first_event: arrivals.first_event,
-            first_token: arrivals.first_token,
-            first_answer: arrivals.first_answer,
-            last_token: arrivals.last_token,
-            done: done.max(arrivals.last).max(request.sent.unwrap_or(request.due)),
-            schedule_lag: lag,
-            output_tokens,
-            tokens_at_first: self.reader.tokens_at_first(),
-            gaps: arrivals.gaps,
-            token_source,
-            server_prompt: times.prompt,
-            server_decode: times.decode,
-            answer: self.reader.answer(outcome),
-            good: None,
         };
+        let mut sample = finished::sample(&asked, &self.reader, outcome, done);
         let kind = &core.plan.workload.kinds[usize::from(request.series)];
         sample.good = kind.goodput.judge(&sample, kind.call.stream() == Some(true));
         #[cfg(debug_assertions)]

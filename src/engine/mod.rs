@@ -10,6 +10,7 @@ mod dispatch;
 mod exchange;
 mod expected;
 mod failing;
+mod finished;
 mod kept;
 mod memory;
 mod paired;
@@ -21,6 +22,9 @@ mod sabotage;
 mod secure;
 mod vu;
 mod witness;
+
+#[cfg(test)]
+mod accuracy_tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,0 +1,58 @@
+//! Makes the record of a request that has ended from what was asked and what the reader of its answer has seen. Knows
+//! neither sockets nor clocks, so tests can tell the instants.
+
+use super::response::ResponseReader;
+use crate::metrics::{Half, Outcome, Sample};
+use crate::units::Nanos;
+
+/// What is known of a request besides its answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    pub vu: u32,
+    pub iteration: u64,
+    pub series: u16,
+    /// Which of a pair it is; `None` without pairs.
+    pub half: Option<Half>,
+    /// Latency counts from here.
+    pub due: Nanos,
+    /// A user was free for it.
+    pub ready: Nanos,
+    /// Time spent on connecting, TLS included, over all attempts.
+    pub connecting: Nanos,
+    pub sent: Option<Nanos>,
+}
+
+/// Returns the sample of a request that ended at `done`, which is not yet judged for goodput.
+pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Nanos) -> Sample {
+    let arrivals = reader.arrivals;
+    let (output_tokens, token_source) = reader.output_tokens();
+    let times = reader.server_times();
+    let lag = asked
+        .sent
+        .map_or(0, |sent| sent.saturating_sub(asked.ready + asked.connecting));
+    Sample {
+        vu: asked.vu,
+        iteration: asked.iteration,
+        series: asked.series,
+        half: asked.half,
+        outcome,
+        status: reader.status,
+        due: asked.due,
+        sent: asked.sent,
+        first_byte: arrivals.first_byte,
+        first_event: arrivals.first_event,
+        first_token: arrivals.first_token,
+        first_answer: arrivals.first_answer,
+        last_token: arrivals.last_token,
+        done: done.max(arrivals.last).max(asked.sent.unwrap_or(asked.due)),
+        schedule_lag: lag,
+        output_tokens,
+        tokens_at_first: reader.tokens_at_first(),
+        gaps: arrivals.gaps,
+        token_source,
+        server_prompt: times.prompt,
+        server_decode: times.decode,
+        answer: reader.answer(outcome),
+        good: None,
+    }
+}
