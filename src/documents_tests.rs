@@ -373,7 +373,7 @@ fn every_link_leads_to_a_file_and_a_heading_that_exist() {
     assert!(checked > 50, "{checked}");
 }
 
-fn files_below(folder: &Path, out: &mut Vec<PathBuf>) {
+pub(crate) fn files_below(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {

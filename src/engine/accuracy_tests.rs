@@ -499,3 +499,32 @@ fn a_constant_rate_sends_exactly_its_requests_and_evenly() {
     assert_eq!(due.len(), 10_000);
     assert!(due.windows(2).all(|pair| pair[1] - pair[0] == 2 * MS));
 }
+
+/// Every accuracy test that the page on evidence names exists, for each of A1 to A18.
+#[test]
+fn the_evidence_names_a_test_for_each_case() {
+    use crate::documents_tests::{document, files_below, rows};
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    ["src", "tests"]
+        .iter()
+        .for_each(|folder| files_below(&root.join(folder), &mut files));
+    let texts = files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|end| end == "rs"));
+    let sources: String = texts.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let rows = rows(&document("docs/EVIDENCE.md"), "### Exact in simulated time");
+    let cases: Vec<String> = rows.iter().map(|row| row[0].clone()).collect();
+    assert_eq!(cases, (1..=18).map(|n| format!("A{n}")).collect::<Vec<_>>());
+    for row in rows {
+        let tests: Vec<&str> = row[2].split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{row:?}");
+        for test in tests {
+            assert!(
+                sources.contains(&format!("fn {test}()")),
+                "{}: there is no test `{test}`",
+                row[0]
+            );
+        }
+    }
+}
