@@ -1,13 +1,14 @@
-//! Streams whose truth is known, in simulated time: the bytes of each answer are given to the reader with the instants at
-//! which they arrive, and the figures must be exact. docs/EVIDENCE.md says which test is which of the accuracy tests.
+//! Streams whose truth is known, in simulated time: the bytes of each answer are given to the reader with the instants
+//! at which they arrive, and the figures must be exact. docs/EVIDENCE.md says which test is which case.
 
 use super::finished::{Asked, sample};
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use crate::api::Api;
 use crate::metrics::{Merged, MetricId, Outcome, Recorder, Sample, SeriesTotals, TokenSource};
-use crate::plan::{Arrival, Executor, OpenLoop, Shard, WhenFull};
-use crate::units::{MILLISECOND, Nanos, Rate, SECOND};
+use crate::units::{MILLISECOND, Nanos, SECOND};
 use statrs::distribution::{ContinuousCDF, Normal};
+
+mod at_a_rate;
 
 const MS: Nanos = MILLISECOND;
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -352,60 +353,6 @@ fn a_thousand_requests_with_known_faults_are_counted_exactly() {
     assert_eq!(totals.metric(MetricId::LatencyOk).offered(), 944);
 }
 
-/// A constant rate from which the server is frozen for a while; an answer takes `service` otherwise. Arrivals beyond
-/// `slots` in flight wait, as with `--when-full queue`.
-fn frozen(rate: f64, seconds: u64, freeze: (Nanos, Nanos), service: Nanos, slots: u64) -> SeriesTotals {
-    let executor = Executor::ConstantArrivalRate {
-        rate: Rate::per_second_of(rate),
-        duration: seconds * SECOND,
-        open: OpenLoop {
-            arrival: Arrival::Constant,
-            when_full: WhenFull::Queue,
-            pre_allocated_vus: 1,
-            max_vus: 100_000,
-        },
-    };
-    let (from, thaw) = freeze;
-    let mut core = Core::new(0);
-    let mut waiting = 0;
-    for arriving in executor.arrivals(1, Shard::WHOLE, (0, 1)).unwrap() {
-        let due = arriving.due;
-        let is_frozen = (from..thaw).contains(&due);
-        waiting += u64::from(is_frozen);
-        let answered = if is_frozen { thaw - due + service } else { service };
-        let sent = if is_frozen && waiting > slots { thaw } else { due };
-        let bytes = HEAD.to_owned() + &token() + &end(Some(1));
-        core.stream((due, sent), &[(answered, bytes)], Ending::Read);
-    }
-    core.totals()
-}
-
-#[test]
-fn a_frozen_server_is_in_every_latency_that_was_due_and_not_in_the_service_time() {
-    let totals = frozen(1_000.0, 10, (2 * SECOND, 7 * SECOND), MS, 100);
-    assert_eq!(totals.metric(MetricId::Latency).offered(), 10_000);
-    for (quantile, ms) in [(0.5, 1), (0.75, 2_501), (0.9, 4_001), (0.99, 4_901), (1.0, 5_001)] {
-        is(&totals, MetricId::Latency, quantile, ms * MS);
-        is(&totals, MetricId::Ttft, quantile, ms * MS);
-    }
-    assert_eq!(totals.metric(MetricId::Latency).mean(), Some(1_251.25e6));
-    // From the instant of sending, all but the hundred in flight look as if nothing had happened.
-    is(&totals, MetricId::ServiceTime, 0.99, MS);
-    is(&totals, MetricId::ServiceTime, 1.0, 5_001 * MS);
-
-    let totals = frozen(100.0, 60, (30 * SECOND, 32 * SECOND), 20 * MS, 10_000);
-    assert_eq!(totals.metric(MetricId::Latency).offered(), 6_000);
-    for (quantile, ms) in [
-        (0.95, 20),
-        (0.97, 220),
-        (0.99, 1_420),
-        (0.999, 1_960),
-        (1.0, 2_020),
-    ] {
-        is(&totals, MetricId::Latency, quantile, ms * MS);
-    }
-}
-
 #[test]
 fn requests_in_flight_at_the_end_are_a_lower_bound_and_never_dropped() {
     let mut core = Core::new(0);
@@ -477,27 +424,6 @@ fn the_merge_of_2_4_and_8_cores_is_that_of_one_to_the_last_byte() {
     assert_eq!(on_cores::<2>(), one);
     assert_eq!(on_cores::<4>(), one);
     assert_eq!(on_cores::<8>(), one);
-}
-
-#[test]
-fn a_constant_rate_sends_exactly_its_requests_and_evenly() {
-    let executor = Executor::ConstantArrivalRate {
-        rate: Rate::per_second_of(500.0),
-        duration: 20 * SECOND,
-        open: OpenLoop {
-            arrival: Arrival::Constant,
-            when_full: WhenFull::Drop,
-            pre_allocated_vus: 1,
-            max_vus: 1,
-        },
-    };
-    let due: Vec<Nanos> = executor
-        .arrivals(1, Shard::WHOLE, (0, 1))
-        .unwrap()
-        .map(|arriving| arriving.due)
-        .collect();
-    assert_eq!(due.len(), 10_000);
-    assert!(due.windows(2).all(|pair| pair[1] - pair[0] == 2 * MS));
 }
 
 /// Every accuracy test that the page on evidence names exists, for each of A1 to A18.
