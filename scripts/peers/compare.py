@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 from measure import Mock, adopt_orphans, run
-from tables import cost_table, heart_table, truth_table, write_into
+from tables import cost_table, heart_table, sources, truth_table, write_into
 from tools import TOOLS, Load, Place, write_prompts
 
 # The mock's times: a first token after 50 to 60 ms, by connection, then 49 more, 10 ms apart.
@@ -135,7 +135,7 @@ def main():
 
 def show(kept):
     """Prints the tables, and keeps them beside the rows."""
-    text = f"{cost_table(kept)}\n{truth_table(kept)}"
+    text = f"{cost_table(kept)}\n{truth_table(kept)}\n{sources(kept)}"
     RESULTS.with_suffix(".md").write_text(text)
     print(f"\n{text}\nkept in {RESULTS} and {RESULTS.with_suffix('.md')}")
 
@@ -147,7 +147,12 @@ def from_rows(what):
     kept = json.loads(RESULTS.read_text())
     if what == "tables":
         return show(kept)
-    tables = {"cost": cost_table(kept), "truth": truth_table(kept), "heart": heart_table(kept)}
+    tables = {
+        "cost": cost_table(kept),
+        "truth": truth_table(kept),
+        "sources": sources(kept),
+        "heart": heart_table(kept),
+    }
     for path in map(pathlib.Path, ("docs/PEERS.md", "README.md")):
         write_into(path, tables)
         print(f"the tables of {path} are those of {RESULTS}")

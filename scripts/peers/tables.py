@@ -119,6 +119,15 @@ def truth_table(kept):
     return text
 
 
+def sources(kept):
+    """Where each tool's figures come from; the truth is the mock's `/mock/stats`."""
+    text = line(["tool", "figures"]) + line(["---", "---"])
+    for key, tool in TOOLS.items():
+        if key in kept["versions"]:
+            text += line([tool.name, tool.source])
+    return text
+
+
 def heart_table(kept):
     """What the README has of both tables: one closed and one open loop."""
     text = line(HEART) + line(["---"] * len(HEART))

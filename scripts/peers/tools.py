@@ -67,6 +67,7 @@ def body(tokens):
 
 class Ours:
     name = "llmload-uring"
+    source = "`--output`: `metrics.ttft`, `tbt`, `latency`, from due"
 
     def command(self, load, place):
         shape = f"--vus {load.streams}" if load.streams else f"--rate {load.rate}"
@@ -89,6 +90,7 @@ class Vllm:
     """It counts requests and has no duration."""
 
     name = "vllm bench serve"
+    source = "`--save-result`: `pNN_ttft_ms`, `itl`, `e2el`, from the send"
     api = "--backend openai-chat --endpoint /v1/chat/completions"
 
     def command(self, load, place):
@@ -121,6 +123,9 @@ class VllmCompletions(Vllm):
 
 class Aiperf:
     name = "AIPerf"
+    source = (
+        "`profile_export_aiperf.json`: `time_to_first_token`, `inter_chunk_latency`, `request_latency`, from the send"
+    )
 
     def command(self, load, place):
         at_a_rate = f"--request-rate {load.rate} --arrival-pattern constant"
@@ -146,6 +151,10 @@ class Aiperf:
 
 class Guidellm:
     name = "guidellm"
+    source = (
+        "`kind=json`, successful requests: `time_to_first_token_ms`, `inter_token_latency_ms` (a mean of each "
+        "request), `request_latency`, from the send"
+    )
 
     def command(self, load, place):
         shape = f"kind=concurrent,streams={load.streams}" if load.streams else f"kind=constant,rate={load.rate}"
@@ -176,6 +185,7 @@ class Guidellm:
 
 class K6:
     name = "k6"
+    source = "`--summary-export`: `http_req_duration`, from the send; it reads no events"
 
     def command(self, load, place):
         shape = f"VUS={load.streams}" if load.streams else f"RATE={load.rate}"
@@ -193,6 +203,7 @@ class K6:
 
 class Oha:
     name = "oha"
+    source = "`--output-format json`: `latencyPercentiles`, from the send, at a rate from due; it reads no events"
 
     def command(self, load, place):
         shape = f"-c {load.streams}" if load.streams else f"-c 500 -q {load.rate} --latency-correction"
@@ -214,6 +225,7 @@ class Wrk:
     """It prints text, and has no rate."""
 
     name = "wrk"
+    source = "the `--latency` that it prints, from the send; it reads no events"
 
     def command(self, load, place):
         if load.rate:
