@@ -313,10 +313,9 @@ async fn serve(core: &Rc<CoreState>, local: u32, task: TaskId) {
     let mut connections = VuConnections::new(task, vu);
     loop {
         if let Some(planned) = take_arrival(core, local) {
-            let number = planned.iteration;
             let (outcome, _) = make(core, &mut connections, local, 0, planned).await;
             #[cfg(debug_assertions)]
-            super::sabotage::panic_after(core, vu, number);
+            super::sabotage::panic_after(core, vu, planned.iteration);
             if outcome == Outcome::Interrupted {
                 break;
             }

@@ -2,8 +2,10 @@
 //! contradiction was edited, or shows a bug of ours.
 
 mod counts;
+mod paired;
 mod values;
 
+use self::paired::check_paired;
 use crate::judge::StepsResult;
 use crate::result::{Client, FailureFigures, ManagedServerRow, Repeat, RunResult, TwoClocks};
 use counts::{Counted, check_counts, check_rates, check_sum};
@@ -76,6 +78,9 @@ impl RunResult {
             check_sum("repeats", &totals, each)?;
         }
         self.check_passes()?;
+        if let Some(paired) = &self.paired {
+            check_paired(paired, totals.requests)?;
+        }
         check_client("client", &self.client)?;
         check_server_rows("managed_server_timeline", &self.managed_server_timeline)?;
         if let Some(steps) = &self.steps {

@@ -58,6 +58,45 @@ fn counts_that_do_not_add_up_are_reported() {
 }
 
 #[test]
+fn pairs_that_do_not_add_up_are_reported() {
+    for (pointer, value, said) in [
+        (
+            "/paired/pairs",
+            json!(61),
+            "`paired.pairs`: 61 is not the sum of ok and failed ones, 60",
+        ),
+        (
+            "/paired/same_length",
+            json!(58),
+            "`paired.same_length`: 58 of 57 pairs",
+        ),
+        (
+            "/paired/differences/ttft/blocks/0/base_first/pairs",
+            json!(0),
+            "`paired.differences.ttft.pairs`: 57 is not the sum over its blocks, ",
+        ),
+        (
+            "/paired/differences/latency/base_first/above/count",
+            json!(0),
+            "`paired.differences.latency.pairs`: 57 is not the sum over its histograms, ",
+        ),
+        (
+            "/paired/differences/ttft/median",
+            json!(900.0),
+            "`paired.differences.ttft.median`: 900 is not within its interval, ",
+        ),
+        (
+            "/paired/errors/blocks/0/base",
+            json!(1),
+            "`paired.failed_at_base`: 0 is not the sum over `errors.blocks`, 1",
+        ),
+    ] {
+        let text = set(pointer, value);
+        assert!(text.starts_with(said), "{text}");
+    }
+}
+
+#[test]
 fn rates_that_do_not_follow_from_the_counts_are_reported() {
     let text = set("/rates/error_rate", json!(0.0));
     assert!(

@@ -45,7 +45,7 @@ pub use groups::{GroupFigures, Grouping, Rates, TokenSources};
 pub(crate) use groups::{metrics, rates, traffic};
 pub use managed_server::{ManagedServerFigures, ServerCounts};
 pub(crate) use paired::PairEvidence;
-pub use paired::{Paired, Shown, paired_name};
+pub use paired::{ErrorBlock, Paired, PairedFigures, Shown, paired_name};
 pub use passes::{PassFigures, Repeat, RepeatFacts, Spread, WarmUp, judged_together, spread};
 pub use pushes::Pushes;
 pub use read::{each_detail, read, schema_of};

@@ -36,8 +36,8 @@ pub struct Paired {
     /// The confidence with which all intervals hold together, 0 to 1.
     pub confidence: f64,
     /// By the key of the metric, of the pairs that are ok on both sides.
-    pub differences: Ordered<DifferenceFigures>,
-    pub errors: ErrorFigures,
+    pub differences: Ordered<PairedFigures>,
+    pub errors: PairedErrors,
     /// Length of the blocks of time.
     pub block_seconds: f64,
     /// Some interval does not include 0.
@@ -60,7 +60,7 @@ pub enum Shown {
 
 /// The differences of a metric in milliseconds; null without pairs, and an interval also if they are too few.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DifferenceFigures {
+pub struct PairedFigures {
     pub pairs: u64,
     pub verdict: Shown,
     pub median: Option<f64>,
@@ -116,7 +116,7 @@ pub struct BlockSide {
 
 /// The difference of the shares of failed requests, -1 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ErrorFigures {
+pub struct PairedErrors {
     pub verdict: Shown,
     pub difference: Option<f64>,
     pub low: Option<f64>,
@@ -176,8 +176,7 @@ impl Paired {
         from: &PairEvidence,
     ) -> Paired {
         let metrics = PAIRED_METRICS.iter().zip(&from.differences).zip(&from.rows.times);
-        let differences =
-            metrics.map(|((id, orders), rows)| (id.key(), DifferenceFigures::new(orders, rows)));
+        let differences = metrics.map(|((id, orders), rows)| (id.key(), PairedFigures::new(orders, rows)));
         let counts = &from.counts;
         let mut paired = Paired {
             base: base.to_owned(),
@@ -193,7 +192,7 @@ impl Paired {
             lost: counts.lost,
             confidence: CONFIDENCE,
             differences: differences.collect(),
-            errors: ErrorFigures::new(counts, &from.rows.errors),
+            errors: PairedErrors::new(counts, &from.rows.errors),
             block_seconds: seconds(from.rows.length),
             difference_shown: false,
             verdict: String::new(),
@@ -265,15 +264,15 @@ impl Shown {
     }
 }
 
-impl DifferenceFigures {
-    fn new(orders: &Orders, rows: &[[TimeRow; 2]]) -> DifferenceFigures {
+impl PairedFigures {
+    fn new(orders: &Orders, rows: &[[TimeRow; 2]]) -> PairedFigures {
         let found: Option<Difference> = difference(orders, rows);
         let (median, mean) = (found.map(|found| found.median), found.map(|found| found.mean));
         let low = |estimate: Option<Estimate>| Some(millis(estimate?.interval?.0));
         let high = |estimate: Option<Estimate>| Some(millis(estimate?.interval?.1));
         // The median decides; the mean only where the median shows nothing.
         let estimates: Vec<Estimate> = median.into_iter().chain(mean).collect();
-        DifferenceFigures {
+        PairedFigures {
             pairs: orders.iter().map(Signed::count).sum(),
             verdict: Shown::of(&estimates, [Shown::Slower, Shown::Faster]),
             median: median.map(|median| millis(median.value)),
@@ -378,14 +377,14 @@ impl BlockFigures {
     }
 }
 
-impl ErrorFigures {
-    fn new(counts: &PairCounts, rows: &[ErrorRow]) -> ErrorFigures {
+impl PairedErrors {
+    fn new(counts: &PairCounts, rows: &[ErrorRow]) -> PairedErrors {
         let found = errors(counts, rows);
         let block = |row: &ErrorRow| ErrorBlock {
             base: row.alone[0],
             other: row.alone[1],
         };
-        ErrorFigures {
+        PairedErrors {
             verdict: Shown::of(found.as_slice(), [Shown::More, Shown::Fewer]),
             difference: found.map(|found| found.value),
             low: found.and_then(|found| found.interval).map(|(low, _)| low),

@@ -65,7 +65,7 @@ pub(super) fn full(page: &mut Page, result: &RunResult, found: &Paired) {
 fn counts(found: &Paired) -> String {
     let Paired { base, other, .. } = found;
     let mut text = format!(
-        "{} of {other} - {base}, {} ok at both; all intervals hold together at {:.0} %",
+        "{}: {other} (other) minus {base} (base); {} ok at both; all intervals hold together at {:.0} %",
         grouped(found.pairs),
         grouped(found.both_ok),
         found.confidence * 100.0
@@ -87,7 +87,7 @@ fn second(page: &mut Page, found: &Paired) {
     let each: Vec<String> = each.collect();
     if !each.is_empty() {
         let text = format!(
-            "the second request of a pair differs from the first by: {} (a shared cache?); it cancels",
+            "the second request of a pair took {} longer than the first, at either server, which is in no figure above",
             each.join(", ")
         );
         page.prose("order", &text);

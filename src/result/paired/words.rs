@@ -1,6 +1,6 @@
 //! What pairs show, in a sentence or two.
 
-use super::{DifferenceFigures, Paired, Shown, paired_name};
+use super::{Paired, PairedFigures, Shown, paired_name};
 use crate::paired::PAIRS_MIN;
 use crate::units::{grouped, percent, time};
 
@@ -62,7 +62,7 @@ fn comparison(paired: &Paired) -> String {
 }
 
 /// `TTFT by 3.10 ms (2.90 ms to 3.40 ms)`: by the median, or else by the mean.
-fn by(key: &str, found: &DifferenceFigures) -> Option<String> {
+fn by(key: &str, found: &PairedFigures) -> Option<String> {
     let (what, (low, high), value) = match (found.clear_median(), found.clear_mean()) {
         (Some(interval), _) => ("", interval, found.median?),
         (None, Some(interval)) => (" on average", interval, found.mean?),
