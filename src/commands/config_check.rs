@@ -70,8 +70,13 @@ fn servers(config: &Config) -> Vec<String> {
             None => "server    ".to_owned(),
         };
         let url = redact(&server.base_url);
-        let share = 100.0 * f64::from(server.weight) / total as f64;
-        let _ = write!(text, "{share:.1} % of requests, {url}, {api}");
+        let _ = match config.paired {
+            true => write!(text, "every request, {url}, {api}"),
+            false => {
+                let share = 100.0 * f64::from(server.weight) / total as f64;
+                write!(text, "{share:.1} % of requests, {url}, {api}")
+            }
+        };
         if let Some(model) = &server.model_alias {
             let _ = write!(text, ", model {model}");
         }

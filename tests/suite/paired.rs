@@ -338,4 +338,8 @@ fn weights_have_no_effect_on_pairs_which_is_noted() {
         "{said}"
     );
     assert!(said.contains("paired: true"), "{said}");
+    assert!(
+        said.contains("server    gateway: every request, http://"),
+        "{said}"
+    );
 }
