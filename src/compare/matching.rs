@@ -27,7 +27,7 @@ pub struct ScalarKind {
 const UP: Option<Direction> = Some(Direction::HigherIsBetter);
 const DOWN: Option<Direction> = Some(Direction::LowerIsBetter);
 
-pub const SCALARS: [ScalarKind; 23] = [
+pub const SCALARS: [ScalarKind; 27] = [
     scalar("requests_per_second", Kind::Rate, UP),
     scalar("ok_requests_per_second", Kind::Rate, UP),
     scalar("good_requests_per_second", Kind::Rate, UP),
@@ -35,7 +35,10 @@ pub const SCALARS: [ScalarKind; 23] = [
     scalar("output_tokens_per_second", Kind::Rate, UP),
     scalar("error_rate", Kind::Share, DOWN),
     scalar("goodput", Kind::Share, UP),
+    scalar("late", Kind::Share, DOWN),
     scalar("checks", Kind::Share, UP),
+    scalar("offered_per_second", Kind::Count, None),
+    scalar("offered", Kind::Count, None),
     scalar("requests", Kind::Count, UP),
     scalar("iterations", Kind::Count, UP),
     scalar("ok", Kind::Count, UP),
@@ -43,6 +46,7 @@ pub const SCALARS: [ScalarKind; 23] = [
     scalar("failed", Kind::Count, DOWN),
     scalar("interrupted", Kind::Count, DOWN),
     scalar("dropped_iterations", Kind::Count, DOWN),
+    scalar("queued", Kind::Count, DOWN),
     scalar("connection_errors", Kind::Count, DOWN),
     scalar("timeouts", Kind::Count, DOWN),
     scalar("output_tokens", Kind::Count, None),
@@ -113,6 +117,18 @@ pub fn differences(runs: &[Run]) -> (Vec<Difference>, Vec<Difference>) {
         } else if first.is_some() && values.contains(&None) {
             unstated.push(Difference { what, values });
         }
+    }
+    // A closed loop has no rate, which differs from any.
+    let load = |run: &Run| {
+        let known = run.facts.load.as_deref();
+        known.map(|text| one_line(text).into_owned())
+    };
+    let loads: Vec<Option<String>> = runs.iter().map(load).collect();
+    if loads.iter().any(Option::is_some) && loads.iter().any(|other| *other != loads[0]) {
+        differ.push(Difference {
+            what: "rate",
+            values: loads,
+        });
     }
     let lengths: Vec<Option<f64>> = runs.iter().map(|run| run.facts.duration_seconds).collect();
     let longest = lengths.iter().flatten().fold(0.0, |a: f64, b| a.max(*b));

@@ -44,6 +44,8 @@ pub struct RunFacts {
     pub tool: Option<String>,
     pub profile: Option<String>,
     pub peak_vus: Option<u64>,
+    /// The planned rate of arrivals, if there is one: `50/s, poisson`.
+    pub load: Option<String>,
     pub target: Option<String>,
     /// Kernel, CPU model and number of CPUs, in one line.
     pub host: Option<String>,

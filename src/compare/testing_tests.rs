@@ -88,6 +88,7 @@ pub fn minute(label: &str, seed: u64, slower: u64) -> Run {
         tool: Some("llmload-uring 0.1.0".to_owned()),
         profile: Some("load".to_owned()),
         peak_vus: Some(20),
+        load: None,
         target: Some("http://127.0.0.1:8080".to_owned()),
         host: Some("Linux 6.18.0, 2 CPUs".to_owned()),
         stamp_source: Some("kernel".to_owned()),

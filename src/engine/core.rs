@@ -17,7 +17,7 @@ use super::{Command, CoreFailure, EngineOptions, Report};
 use crate::engine::runtime::{spawn, yield_now};
 use crate::metrics::{Recorder, Snapshot, TlsFailure};
 use crate::net::{Net, NetCounters, Options, Route, TaskId, clock};
-use crate::plan::{Plan, vus_on_core};
+use crate::plan::{Plan, WhenFull, vus_on_core};
 use crate::units::Nanos;
 use crate::workload::{Draw, Target};
 
@@ -78,6 +78,12 @@ pub struct CoreState {
 }
 
 impl CoreState {
+    /// Tells whether arrivals wait for a free user.
+    pub fn may_queue(&self) -> bool {
+        let open = self.plan.executor.open_loop();
+        open.is_some_and(|open| open.when_full == WhenFull::Queue)
+    }
+
     /// Returns the two ends of a user's connect number `connects` to a target. The target's addresses are used in turn,
     /// and users take turns with the source addresses so that each pair of both gets its share.
     pub fn route(&self, target: u16, vu: u32, connects: u32) -> Route {

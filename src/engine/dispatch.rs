@@ -17,6 +17,7 @@ use crate::workload::Draw;
 /// The arrivals of one core that are still to come, and the users who wait for one.
 pub struct Dispatch {
     arrivals: Peekable<Arrivals>,
+    queue: Option<Queue>,
     when_full: WhenFull,
     /// The most users of this core.
     vus_max: u32,
@@ -26,6 +27,23 @@ pub struct Dispatch {
     idle: Vec<u32>,
 }
 
+/// The length of the queue. Queued arrivals are those of the sequence that are due and not taken, so a second look at
+/// the sequence, which is ahead by that many, counts them.
+struct Queue {
+    ahead: Peekable<Arrivals>,
+    waiting: u64,
+}
+
+impl Queue {
+    /// Returns how many arrivals wait at `now`, an instant since the start.
+    fn length(&mut self, now: Nanos) -> u64 {
+        while self.ahead.next_if(|next| next.due <= now).is_some() {
+            self.waiting += 1;
+        }
+        self.waiting
+    }
+}
+
 impl Dispatch {
     /// Returns `None` for a closed loop.
     pub fn new(plan: &Plan, core: u16, cores: u16, t0: Nanos) -> Option<Dispatch> {
@@ -33,6 +51,10 @@ impl Dispatch {
         let arrivals = plan.executor.arrivals(plan.seed, plan.shard, (core, cores))?;
         let open = plan.executor.open_loop()?;
         Some(Dispatch {
+            queue: (open.when_full == WhenFull::Queue).then(|| Queue {
+                ahead: arrivals.clone().peekable(),
+                waiting: 0,
+            }),
             arrivals: arrivals.peekable(),
             when_full: open.when_full,
             vus_max: vus_on_core(plan.vus_of_shard(), core, cores),
@@ -45,10 +67,22 @@ impl Dispatch {
         self.arrivals.peek().map(|next| self.t0 + next.due)
     }
 
+    /// Notes how many arrivals wait, where they may.
+    fn note_waiting(&mut self, core: &CoreState, now: Nanos) {
+        if let Some(queue) = &mut self.queue {
+            let waiting = queue.length(now.saturating_sub(self.t0));
+            core.recorder.borrow_mut().counters().set_waiting(waiting);
+        }
+    }
+
     /// Takes the next arrival if it is due, with its instant on the clock.
     fn take_due(&mut self, now: Nanos) -> Option<Arriving> {
         let t0 = self.t0;
         let next = self.arrivals.next_if(|next| t0 + next.due <= now)?;
+        if let Some(queue) = &mut self.queue {
+            queue.length(now - t0);
+            queue.waiting -= 1;
+        }
         Some(Arriving {
             due: t0 + next.due,
             ..next
@@ -77,7 +111,7 @@ pub fn release(core: &Rc<CoreState>, now: Nanos) {
                     drop_arrival(core, arriving);
                 }
             }
-            (None, WhenFull::Queue) => return,
+            (None, WhenFull::Queue) => return dispatch.note_waiting(core, now),
         }
     }
 }
@@ -87,7 +121,9 @@ pub fn take_waiting(core: &CoreState) -> Option<Planned> {
     let mut dispatch = core.dispatch.borrow_mut();
     let dispatch = dispatch.as_mut().filter(|it| it.when_full == WhenFull::Queue)?;
     let now = core.net.now();
+    dispatch.note_waiting(core, now);
     let Arriving { number, due } = dispatch.take_due(now)?;
+    dispatch.note_waiting(core, now);
     Some(Planned {
         iteration: number,
         due,
@@ -108,9 +144,11 @@ pub fn end(core: &CoreState, now: Nanos) {
     let Some(mut dispatch) = core.dispatch.borrow_mut().take() else {
         return;
     };
+    dispatch.note_waiting(core, now);
     while let Some(arriving) = dispatch.take_due(now) {
         drop_arrival(core, arriving);
     }
+    dispatch.note_waiting(core, now);
 }
 
 /// Counts an arrival that no user took, with the kind of request that it would have been.

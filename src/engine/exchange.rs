@@ -95,6 +95,9 @@ impl VuConnection {
         let series = draw.kind;
         debug_assert_eq!(core.plan.workload.kinds[usize::from(series)].server, self.target);
         core.recorder.borrow_mut().started(series);
+        if core.plan.executor.open_loop().is_some() {
+            core.recorder.borrow_mut().arrived(series);
+        }
         let mut request = RequestState {
             series,
             due: planned.due,
@@ -362,6 +365,8 @@ impl VuConnection {
             sent: request.sent,
         };
         let mut sample = finished::sample(&asked, &self.reader, outcome, done);
+        let wait = request.ready.saturating_sub(request.due);
+        sample.queue_wait = core.may_queue().then_some(wait);
         let kind = &core.plan.workload.kinds[usize::from(request.series)];
         sample.good = kind.goodput.judge(&sample, kind.call.stream() == Some(true));
         #[cfg(debug_assertions)]

@@ -22,7 +22,7 @@ pub struct Asked {
     pub sent: Option<Nanos>,
 }
 
-/// Returns the sample of a request that ended at `done`, which is not yet judged for goodput.
+/// Returns the sample of a request that ended at `done`, without its wait for a user and not yet judged for goodput.
 pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Nanos) -> Sample {
     let arrivals = reader.arrivals;
     let (output_tokens, token_source) = reader.output_tokens();
@@ -46,6 +46,7 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
         last_token: arrivals.last_token,
         done: done.max(arrivals.last).max(asked.sent.unwrap_or(asked.due)),
         schedule_lag: lag,
+        queue_wait: None,
         output_tokens,
         tokens_at_first: reader.tokens_at_first(),
         gaps: arrivals.gaps,

@@ -15,7 +15,7 @@ pub use steps::{SETTLE, StepResult, StepTimes, StepsResult};
 pub use tally::Tally;
 
 use crate::metrics::{SeriesTotals, Snapshot};
-use crate::plan::{Executor, Plan, Plateau, Selector, Threshold, ThresholdMetric};
+use crate::plan::{Executor, Plan, Plateau, RateCurve, Selector, Threshold, ThresholdMetric};
 use crate::report::{LiveThresholds, Sliding};
 use crate::units::{Nanos, seconds};
 use crate::workload::RequestKind;
@@ -57,6 +57,9 @@ pub struct BreakingPoint {
     /// Planned number of VUs.
     pub vus: u64,
     pub vus_running: u64,
+    /// Planned rate of arrivals, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<f64>,
 }
 
 /// The number of VUs at a tick.
@@ -106,7 +109,8 @@ struct Watch {
 #[derive(Clone, Copy, Debug)]
 struct Pulse {
     completed: u64,
-    vus_planned: u64,
+    /// There was something to do by the plan: users, or arrivals.
+    is_loaded: bool,
 }
 
 #[derive(Debug)]
@@ -120,6 +124,9 @@ pub struct Judge {
     completed: u64,
     /// Start of the final ramp-down, from which on windows are not judged.
     load_end: Nanos,
+    /// The planned rate of all shards, if requests arrive at one.
+    curve: Option<RateCurve>,
+    shards: u32,
     load_is_over: bool,
     /// First failed window of each threshold that has failed in every window since.
     failing: Vec<Option<BreakingPoint>>,
@@ -135,12 +142,16 @@ impl Judge {
             0 => Vec::new(),
             _ => plan.thresholds.clone(),
         };
-        Judge::new(
+        let judge = Judge::new(
             thresholds,
             &plan.workload.kinds,
             &plan.executor,
             plan.steps.clone(),
-        )
+        );
+        Judge {
+            shards: plan.shard.count(),
+            ..judge
+        }
     }
 
     /// Makes a judge of `thresholds`; `kinds` are the series of the snapshots that it will get.
@@ -168,6 +179,8 @@ impl Judge {
             window: Sliding::new(),
             completed: 0,
             load_end: executor.load_end(),
+            curve: executor.rate_curve(),
+            shards: 1,
             load_is_over: false,
             aborted: None,
             steps: Steps::new(steps),
@@ -205,7 +218,7 @@ impl Judge {
         }
         let pulse = Pulse {
             completed,
-            vus_planned: vus.planned,
+            is_loaded: vus.planned > 0 || self.rate_before(end).is_some_and(|rate| rate > 0.0),
         };
         self.window.push(pulse, end);
         let in_step = self.steps.record(start, end);
@@ -219,6 +232,12 @@ impl Judge {
         self.abort()
     }
 
+    /// Returns the planned rate of this shard just before `end`.
+    fn rate_before(&self, end: Nanos) -> Option<f64> {
+        let rate = self.curve.as_ref()?.rate_at(end.saturating_sub(1));
+        Some(rate / f64::from(self.shards))
+    }
+
     fn judge_window(&mut self, vus: Vus) {
         let span = self.window.span();
         let is_silent = self.is_silent();
@@ -226,6 +245,7 @@ impl Judge {
             elapsed_seconds: seconds(self.window.end()),
             vus: vus.planned,
             vus_running: vus.running,
+            rate_per_second: self.rate_before(self.window.end()),
         };
         for (index, watch) in self.watches.iter().enumerate() {
             let mut tally = Tally::default();
@@ -248,7 +268,7 @@ impl Judge {
 
     /// Returns true if the server hangs: there were users during a whole window, and nothing ended.
     fn is_silent(&self) -> bool {
-        let silent = |pulse: &Pulse| pulse.completed == 0 && pulse.vus_planned > 0;
+        let silent = |pulse: &Pulse| pulse.completed == 0 && pulse.is_loaded;
         self.window.is_full() && self.window.slots().all(silent)
     }
 
@@ -395,6 +415,8 @@ impl Watch {
 
 #[cfg(test)]
 mod decided_tests;
+#[cfg(test)]
+mod rates_tests;
 #[cfg(test)]
 #[path = "judge_tests.rs"]
 mod tests;

@@ -49,10 +49,15 @@ impl Tally {
             // This metric does not concern requests.
             ThresholdMetric::ServerRssGrowth => 0,
             ThresholdMetric::Goodput | ThresholdMetric::Good => series.goodput.good,
+            ThresholdMetric::Offered => series.sending.offered,
+            ThresholdMetric::Sent => series.sent(),
+            ThresholdMetric::Queued => series.sending.queued,
+            ThresholdMetric::Late => series.sending.late,
         };
-        self.base += match metric.is_of_goodput() {
-            true => series.goodput.judged,
-            false => ok + failed,
+        self.base += match metric {
+            ThresholdMetric::Goodput => series.goodput.judged,
+            ThresholdMetric::Late => series.sent(),
+            _ => ok + failed,
         };
     }
 
@@ -97,17 +102,16 @@ impl Tally {
         *gaps = Clusters::default();
     }
 
-    /// Returns a figure: trends in milliseconds, `failed`, `checks` and `goodput` as a share from 0 to 1, counters as a
+    /// Returns a figure: trends in milliseconds, shares such as `failed` from 0 to 1, counters as a
     /// count or per second of `span`. `None` if there are no samples, or if the metric does not have this aggregation.
     pub fn figure(&self, metric: ThresholdMetric, aggregation: Aggregation, span: Nanos) -> Option<f64> {
         match (metric, aggregation) {
             (ThresholdMetric::Trend(_), _) => self.trend(aggregation),
             (ThresholdMetric::ServerRssGrowth, _) => None,
-            (
-                ThresholdMetric::Failed | ThresholdMetric::Checks | ThresholdMetric::Goodput,
-                Aggregation::Rate,
-            ) => (self.base > 0).then(|| self.hits as f64 / self.base as f64),
-            (ThresholdMetric::Failed | ThresholdMetric::Checks | ThresholdMetric::Goodput, _) => None,
+            (metric, Aggregation::Rate) if metric.is_share() => {
+                (self.base > 0).then(|| self.hits as f64 / self.base as f64)
+            }
+            (metric, _) if metric.is_share() => None,
             (_, Aggregation::Count) => Some(self.hits as f64),
             (_, Aggregation::Rate) if span > 0 => Some(self.hits as f64 / seconds(span)),
             _ => None,

@@ -2,7 +2,7 @@
 
 use crate::error::Reason;
 use crate::merge::{Part, timeline};
-use crate::metrics::{Distribution, METRICS, SeriesCounts, SeriesTotals, TlsFailure};
+use crate::metrics::{Distribution, METRICS, Sending, SeriesCounts, SeriesTotals, TlsFailure};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, Ordered, PairEvidence, Paired,
@@ -53,6 +53,11 @@ fn counts(from: &Traffic) -> Result<SeriesCounts, String> {
     Ok(SeriesCounts {
         started: from.requests,
         dropped_iterations: from.dropped_iterations,
+        sending: Sending {
+            offered: from.offered,
+            late: from.late,
+            queued: from.queued,
+        },
         by_outcome: listed(&from.by_outcome),
         by_cause: listed(&from.by_cause),
         by_finish: listed(&from.by_finish),
@@ -97,6 +102,7 @@ pub fn totals(parts: &[Part], total: &SeriesTotals) -> Totals {
         // Sums of peaks are upper bounds, as they are over the cores of one process.
         peak_connections: sum(|t| t.peak_connections),
         peak_vus: sum(|t| t.peak_vus),
+        peak_waiting: sum(|t| t.peak_waiting),
         ..Totals::from(traffic(total))
     }
 }

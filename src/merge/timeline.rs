@@ -16,6 +16,7 @@ struct Share {
     errors: u64,
     output_tokens: u64,
     goodput: GoodCounts,
+    dropped: u64,
     latency: Spread,
     ttft: Spread,
 }
@@ -64,6 +65,7 @@ fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> 
             errors: row.errors,
             output_tokens: row.output_tokens,
             goodput: row.goodput,
+            dropped: row.dropped,
             latency: row.latency.spread(),
             ttft: row.ttft.spread(),
         };
@@ -74,6 +76,7 @@ fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> 
                 errors: before.errors + share.errors,
                 output_tokens: before.output_tokens + share.output_tokens,
                 goodput: together(before.goodput, share.goodput),
+                dropped: before.dropped + share.dropped,
                 latency: before.latency.merge(share.latency),
                 ttft: before.ttft.merge(share.ttft),
                 ..share
@@ -89,6 +92,7 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         vus_planned,
         vus_running,
         connections,
+        waiting,
         ..
     } = share.last;
     let elapsed = nanos(share.elapsed);
@@ -101,6 +105,8 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         errors: 0,
         output_tokens: 0,
         goodput: GoodCounts::default(),
+        dropped: 0,
+        waiting: 0,
         latency: Spread::default(),
         ttft: Spread::default(),
     };
@@ -114,6 +120,8 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         errors: row.errors + share.errors,
         output_tokens: row.output_tokens + share.output_tokens,
         goodput: together(row.goodput, share.goodput),
+        dropped: row.dropped + share.dropped,
+        waiting: row.waiting + waiting,
         latency: row.latency.merge(share.latency),
         ttft: row.ttft.merge(share.ttft),
     }

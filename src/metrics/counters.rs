@@ -49,8 +49,11 @@ pub struct CoreCounters {
     pub vus_running: u64,
     /// A gauge.
     pub connections_open: u64,
+    /// A gauge: arrivals that wait for a free user.
+    pub waiting: u64,
     pub vus_peak: u64,
     pub connections_peak: u64,
+    pub waiting_peak: u64,
 }
 
 impl CoreCounters {
@@ -62,6 +65,11 @@ impl CoreCounters {
     pub fn set_connections_open(&mut self, n: u64) {
         self.connections_open = n;
         self.connections_peak = self.connections_peak.max(n);
+    }
+
+    pub fn set_waiting(&mut self, n: u64) {
+        self.waiting = n;
+        self.waiting_peak = self.waiting_peak.max(n);
     }
 
     pub fn tls_failed(&mut self, reason: TlsFailure) {
@@ -76,6 +84,8 @@ impl CoreCounters {
             vus_peak: self.vus_running,
             connections_open: self.connections_open,
             connections_peak: self.connections_open,
+            waiting: self.waiting,
+            waiting_peak: self.waiting,
             ..CoreCounters::default()
         }
     }
@@ -83,6 +93,8 @@ impl CoreCounters {
     /// Adds a later interval of the same core: counts are added, gauges take the later value, and peaks the larger one.
     pub fn append(&mut self, later: &CoreCounters) {
         let (vus_peak, connections_peak) = (self.vus_peak, self.connections_peak);
+        self.waiting = later.waiting;
+        self.waiting_peak = self.waiting_peak.max(later.waiting_peak);
         self.sum_counts(later);
         self.vus_running = later.vus_running;
         self.connections_open = later.connections_open;
@@ -98,6 +110,8 @@ impl CoreCounters {
         self.connections_open += other.connections_open;
         self.vus_peak += other.vus_peak;
         self.connections_peak += other.connections_peak;
+        self.waiting += other.waiting;
+        self.waiting_peak += other.waiting_peak;
     }
 
     fn sum_counts(&mut self, other: &CoreCounters) {
@@ -129,6 +143,8 @@ impl CoreCounters {
             connections_open: _,
             vus_peak: _,
             connections_peak: _,
+            waiting: _,
+            waiting_peak: _,
         } = other;
         self.connections_opened += connections_opened;
         self.stale_reconnects += stale_reconnects;

@@ -48,6 +48,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                 last_token: (kind > 1).then(|| next(4)),
                 done: next(5) + if small % 17 == 0 { 4_000 * SECOND } else { 0 },
                 schedule_lag: u64::from(small),
+                queue_wait: (small % 3 == 0).then(|| u64::from(small % 5)),
                 output_tokens: u32::from(small % 7),
                 tokens_at_first: 0,
                 gaps: 0,

@@ -130,9 +130,17 @@ impl Recorder {
         self.current.series[usize::from(series)].started += 1;
     }
 
+    /// Counts an arrival at a rate that a VU has taken; it is `started` as well.
+    #[inline]
+    pub fn arrived(&mut self, series: u16) {
+        self.current.series[usize::from(series)].sending.offered += 1;
+    }
+
     /// Counts an arrival that no VU could take.
     pub fn dropped(&mut self, series: u16) {
-        self.current.series[usize::from(series)].dropped_iterations += 1;
+        let series = &mut self.current.series[usize::from(series)];
+        series.sending.offered += 1;
+        series.dropped_iterations += 1;
     }
 
     /// Records a request that has its outcome. It must be called once for each request that was `started`.

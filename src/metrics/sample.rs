@@ -42,6 +42,8 @@ pub struct Sample {
     /// `sent - due` without the time spent connecting and, in an open loop, without the wait for a free user, which
     /// leaves our own delay.
     pub schedule_lag: Nanos,
+    /// The wait for a free user, if arrivals may wait for one; 0 if one was free.
+    pub queue_wait: Option<Nanos>,
     pub output_tokens: u32,
     /// Of these, those that were there at `first_token`; 0: that one alone.
     pub tokens_at_first: u32,
@@ -115,6 +117,7 @@ impl Sample {
             last_token: None,
             done,
             schedule_lag: 0,
+            queue_wait: None,
             output_tokens: 0,
             tokens_at_first: 0,
             token_source: TokenSource::None,

@@ -4,7 +4,7 @@ use super::finish::FinishCounts;
 use super::sample::TwoClocks;
 use crate::metrics::{
     Account, AfterLoad, Cause, Distribution, FinishWord, GoodCounts, METRICS, MetricId, Outcome, Sample,
-    TokenSource, WithinLoad,
+    Sending, TokenSource, WithinLoad,
 };
 use crate::stats::Clusters;
 use crate::units::Nanos;
@@ -15,6 +15,7 @@ pub struct SeriesTotals {
     pub started: u64,
     /// Arrivals that no VU could take.
     pub dropped_iterations: u64,
+    pub sending: Sending,
     by_outcome: [u64; Outcome::COUNT],
     by_cause: [u64; Cause::COUNT],
     by_finish: FinishCounts,
@@ -49,6 +50,7 @@ pub struct SeriesTotals {
 pub struct SeriesCounts {
     pub started: u64,
     pub dropped_iterations: u64,
+    pub sending: Sending,
     pub by_outcome: Vec<(String, u64)>,
     pub by_cause: Vec<(String, u64)>,
     pub by_finish: Vec<(String, u64)>,
@@ -75,6 +77,7 @@ impl SeriesTotals {
         SeriesTotals {
             started: 0,
             dropped_iterations: 0,
+            sending: Sending::default(),
             by_outcome: [0; Outcome::COUNT],
             by_cause: [0; Cause::COUNT],
             by_finish: FinishCounts::new(),
@@ -104,6 +107,7 @@ impl SeriesTotals {
         self.output_tokens += u64::from(sample.output_tokens);
         self.gaps.add(u64::from(sample.gaps));
         self.goodput.count(sample.good);
+        self.sending.count(sample);
         self.by_token_source[sample.token_source as usize] += 1;
         if sample.outcome == Outcome::Interrupted {
             let elapsed = sample.done.saturating_sub(sample.due);
@@ -152,6 +156,7 @@ impl SeriesTotals {
         let SeriesTotals {
             started,
             dropped_iterations,
+            sending,
             by_outcome,
             by_cause,
             by_finish,
@@ -173,6 +178,7 @@ impl SeriesTotals {
         } = other;
         self.started += started;
         self.dropped_iterations += dropped_iterations;
+        self.sending.merge(sending);
         merge_each(&mut self.by_outcome, by_outcome);
         merge_each(&mut self.by_cause, by_cause);
         self.by_finish.merge(by_finish);
@@ -201,6 +207,7 @@ impl SeriesTotals {
         let SeriesTotals {
             started,
             dropped_iterations,
+            sending,
             by_outcome,
             by_cause,
             by_finish,
@@ -222,6 +229,7 @@ impl SeriesTotals {
         } = self;
         *started = 0;
         *dropped_iterations = 0;
+        *sending = Sending::default();
         by_outcome.fill(0);
         by_cause.fill(0);
         by_finish.reset();
@@ -249,6 +257,7 @@ impl SeriesTotals {
         let SeriesCounts {
             started,
             dropped_iterations,
+            sending,
             by_outcome,
             by_cause,
             by_finish,
@@ -264,6 +273,7 @@ impl SeriesTotals {
         } = counts;
         self.started += started;
         self.dropped_iterations += dropped_iterations;
+        self.sending.merge(sending);
         for (name, n) in by_outcome {
             let outcome = Outcome::ALL.into_iter().find(|o| o.name() == name);
             let outcome = outcome.ok_or_else(|| ("outcome", name.clone()))?;
@@ -380,6 +390,11 @@ impl SeriesTotals {
 
     pub fn connection_errors(&self) -> u64 {
         self.count_where(Outcome::is_connection_error)
+    }
+
+    /// Returns the number of requests that went out.
+    pub fn sent(&self) -> u64 {
+        self.metric(MetricId::ScheduleLag).offered()
     }
 
     /// Returns the number of requests that are ok, failed or interrupted.

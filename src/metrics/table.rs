@@ -23,10 +23,11 @@ pub enum MetricId {
     ServerDecode,
     PromptDiff,
     DecodeDiff,
+    QueueWait,
 }
 
 impl MetricId {
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     pub fn row(self) -> &'static Metric {
         &METRICS[self as usize]
@@ -65,7 +66,7 @@ pub struct Metric {
     pub direction: Direction,
     pub source: Source,
     pub meaning: &'static str,
-    /// The metric is in documents only if it has values, because most servers do not report their own times.
+    /// The metric is in documents only if it has values, because most runs have none.
     pub rare: bool,
 }
 
@@ -177,6 +178,12 @@ pub const METRICS: [Metric; MetricId::COUNT] = [
         "decode_diff",
         Source::Sample(|s| s.decode_clocks().map(|c| c.client.abs_diff(c.server))),
         "difference between decode and server_decode of each request, without sign",
+    ),
+    rare(
+        MetricId::QueueWait,
+        "queue_wait",
+        Source::Sample(|s| s.queue_wait),
+        "from due until a user was free, of arrivals that may wait for one; 0 if one was free",
     ),
 ];
 

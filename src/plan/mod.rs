@@ -16,7 +16,7 @@ mod threshold;
 mod threshold_words;
 
 pub use analysis_limits::AnalysisLimits;
-pub use arrivals::{Arrival, Arrivals, Arriving, GAMMA_SHAPE, parse_arrival, read_arrival};
+pub use arrivals::{Arrival, Arrivals, Arriving, GAMMA_SHAPE, RateCurve, parse_arrival, read_arrival};
 pub use assignment::{Assignment, PairedPrompts};
 pub use connection::ConnectionUse;
 pub use executor::{Executor, OpenLoop, Plateau, RateStage, Stage, StageAt, WhenFull};

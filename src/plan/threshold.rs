@@ -31,6 +31,14 @@ pub enum ThresholdMetric {
     Iterations,
     /// Arrivals at a rate that no user could take; they never became requests.
     DroppedIterations,
+    /// Arrivals at a rate that were due, dropped ones included.
+    Offered,
+    /// Requests that went out.
+    Sent,
+    /// Requests that waited for a free user.
+    Queued,
+    /// Requests that went out late by our own delay over those that went out, 0 to 1.
+    Late,
     /// Growth of a managed server's memory, in KiB per minute; it does not concern requests.
     ServerRssGrowth,
 }
@@ -68,6 +76,10 @@ impl ThresholdMetric {
             ThresholdMetric::Requests,
             ThresholdMetric::Iterations,
             ThresholdMetric::DroppedIterations,
+            ThresholdMetric::Offered,
+            ThresholdMetric::Sent,
+            ThresholdMetric::Queued,
+            ThresholdMetric::Late,
             ThresholdMetric::ServerRssGrowth,
         ];
         let outcomes = Outcome::ALL.into_iter().map(ThresholdMetric::Outcome);
@@ -88,6 +100,10 @@ impl ThresholdMetric {
             ThresholdMetric::Requests => "requests",
             ThresholdMetric::Iterations => "iterations",
             ThresholdMetric::DroppedIterations => "dropped_iterations",
+            ThresholdMetric::Offered => "offered",
+            ThresholdMetric::Sent => "sent",
+            ThresholdMetric::Queued => "queued",
+            ThresholdMetric::Late => "late",
             ThresholdMetric::ServerRssGrowth => "server_rss_growth",
         }
     }
@@ -102,7 +118,10 @@ impl ThresholdMetric {
     fn kind(self) -> MetricKind {
         match self {
             ThresholdMetric::Trend(_) => MetricKind::Trend,
-            ThresholdMetric::Failed | ThresholdMetric::Checks | ThresholdMetric::Goodput => MetricKind::Rate,
+            ThresholdMetric::Failed
+            | ThresholdMetric::Checks
+            | ThresholdMetric::Goodput
+            | ThresholdMetric::Late => MetricKind::Rate,
             ThresholdMetric::ServerRssGrowth => MetricKind::Gauge,
             ThresholdMetric::Failures
             | ThresholdMetric::Good
@@ -111,13 +130,27 @@ impl ThresholdMetric {
             | ThresholdMetric::Timeouts
             | ThresholdMetric::Requests
             | ThresholdMetric::Iterations
-            | ThresholdMetric::DroppedIterations => MetricKind::Counter,
+            | ThresholdMetric::DroppedIterations
+            | ThresholdMetric::Offered
+            | ThresholdMetric::Sent
+            | ThresholdMetric::Queued => MetricKind::Counter,
         }
+    }
+
+    /// Tells whether the metric is a share from 0 to 1.
+    pub fn is_share(self) -> bool {
+        self.kind() == MetricKind::Rate
     }
 
     /// Tells whether the limits of goodput have to be known.
     pub fn is_of_goodput(self) -> bool {
         matches!(self, ThresholdMetric::Goodput | ThresholdMetric::Good)
+    }
+
+    /// Tells whether the metric is about sending, whatever came of the request.
+    fn is_of_sending(self) -> bool {
+        use ThresholdMetric::{Late, Offered, Queued, Sent};
+        matches!(self, Offered | Sent | Queued | Late)
     }
 
     /// Refuses tags that make no sense for this metric.
@@ -129,6 +162,10 @@ impl ThresholdMetric {
         }
         if self == ThresholdMetric::DroppedIterations && selector.expected_response.is_some() {
             let what = format!("`{name}` are arrivals that never became requests, so they have no response");
+            return Err(Reason::new(what).hint("remove the tag `expected_response`"));
+        }
+        if self.is_of_sending() && selector.expected_response.is_some() {
+            let what = format!("`{name}` is about sending, whatever the response was");
             return Err(Reason::new(what).hint("remove the tag `expected_response`"));
         }
         if self.is_of_goodput() && selector.expected_response.is_some() {

@@ -74,7 +74,7 @@ impl Threshold {
     fn unit(&self) -> Unit {
         match (self.metric, self.aggregation) {
             (ThresholdMetric::Trend(_), _) => Unit::Time,
-            (ThresholdMetric::Failed | ThresholdMetric::Checks | ThresholdMetric::Goodput, _) => Unit::Share,
+            (metric, _) if metric.is_share() => Unit::Share,
             (ThresholdMetric::ServerRssGrowth, _) => Unit::KibPerMinute,
             (_, Aggregation::Rate) => Unit::PerSecond,
             _ => Unit::Count,

@@ -27,12 +27,14 @@ pub struct Aggregator {
     peaks: Vec<Peaks>,
     peak_vus: u64,
     peak_connections: u64,
+    peak_waiting: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Peaks {
     vus: u64,
     connections: u64,
+    waiting: u64,
 }
 
 impl Aggregator {
@@ -46,6 +48,7 @@ impl Aggregator {
             peaks: vec![Peaks::default(); cores],
             peak_vus: 0,
             peak_connections: 0,
+            peak_waiting: 0,
         }
     }
 
@@ -57,6 +60,7 @@ impl Aggregator {
         let peaks = &mut self.peaks[usize::from(snapshot.core)];
         peaks.vus = peaks.vus.max(snapshot.counters.vus_peak);
         peaks.connections = peaks.connections.max(snapshot.counters.connections_peak);
+        peaks.waiting = peaks.waiting.max(snapshot.counters.waiting_peak);
     }
 
     /// Closes the row that ends at `elapsed` since the start. Rows ascend: a tick that does not come after the
@@ -67,6 +71,8 @@ impl Aggregator {
         let connections: u64 = self.peaks.iter().map(|p| p.connections).sum();
         self.peak_vus = self.peak_vus.max(vus);
         self.peak_connections = self.peak_connections.max(connections);
+        let waiting: u64 = self.peaks.iter().map(|p| p.waiting).sum();
+        self.peak_waiting = self.peak_waiting.max(waiting);
         self.peaks.fill(Peaks::default());
         let counters = self.merged.counters();
         self.timeline.push(TimelineRow {
@@ -78,6 +84,8 @@ impl Aggregator {
             errors: self.open.errors,
             output_tokens: self.open.output_tokens,
             goodput: self.open.goodput,
+            dropped: self.open.dropped,
+            waiting: counters.waiting,
             latency: Spread::from_distribution(&self.open.latency),
             ttft: Spread::from_distribution(&self.open.ttft),
         });
@@ -99,6 +107,7 @@ impl Aggregator {
         self.window.skip_to(offset + later.window.end());
         self.peak_vus = self.peak_vus.max(later.peak_vus);
         self.peak_connections = self.peak_connections.max(later.peak_connections);
+        self.peak_waiting = self.peak_waiting.max(later.peak_waiting);
     }
 
     pub fn merged(&self) -> &Merged {
@@ -126,6 +135,11 @@ impl Aggregator {
 
     pub fn peak_connections(&self) -> u64 {
         self.peak_connections
+    }
+
+    /// Returns the longest queue of arrivals, in the same way.
+    pub fn peak_waiting(&self) -> u64 {
+        self.peak_waiting
     }
 }
 

@@ -92,6 +92,9 @@ pub struct LiveFigures {
     /// Rate over the last ten seconds, like the next four figures.
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
+    /// Arrivals that were dropped since the start, and those that wait for a free user now.
+    pub dropped: u64,
+    pub waiting: u64,
     /// Requests of the last ten seconds that have limits, and those that met all.
     pub goodput: GoodCounts,
     pub ttft: LiveSpread,
@@ -195,6 +198,8 @@ impl LiveView {
             newest_failure: self.newest(merged),
             requests_per_second: window.requests_per_second,
             output_tokens_per_second: window.output_tokens_per_second,
+            dropped: total.dropped_iterations,
+            waiting: counters.waiting,
             goodput: window.goodput,
             ttft: LiveSpread::from_distribution(&window.ttft),
             tbt: LiveSpread::from_distribution(&window.tbt),

@@ -56,8 +56,18 @@ pub struct Row<T, S> {
     /// Requests that were compared with the limits of goodput, and those that met all; absent if there were none.
     #[serde(default, skip_serializing_if = "GoodCounts::is_empty")]
     pub goodput: GoodCounts,
+    /// Arrivals that were dropped in this row; absent if there were none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
+    /// Arrivals that waited for a free user at its end; absent if there were none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: u64,
     pub latency: S,
     pub ttft: S,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// A row while a run goes on.
@@ -75,6 +85,8 @@ impl<T: Copy, S: Copy> Row<T, S> {
             errors,
             output_tokens,
             goodput,
+            dropped,
+            waiting,
             latency,
             ttft,
         } = *self;
@@ -87,6 +99,8 @@ impl<T: Copy, S: Copy> Row<T, S> {
             errors,
             output_tokens,
             goodput,
+            dropped,
+            waiting,
             latency: spread(latency),
             ttft: spread(ttft),
         }
@@ -106,6 +120,8 @@ impl TimelineRow {
             requests: self.requests + later.requests,
             errors: self.errors + later.errors,
             output_tokens: self.output_tokens + later.output_tokens,
+            dropped: self.dropped + later.dropped,
+            waiting: later.waiting,
             latency: self.latency.merge(later.latency),
             ttft: self.ttft.merge(later.ttft),
         }
@@ -181,6 +197,8 @@ mod tests {
             requests,
             errors: 1,
             output_tokens: 2,
+            dropped: 3,
+            waiting: second,
             goodput: GoodCounts {
                 judged: requests,
                 good: 1,
@@ -206,6 +224,8 @@ mod tests {
         assert_eq!(ends, [8, 16, 23]);
         assert_eq!(timeline.rows().iter().map(|r| r.requests).sum::<u64>(), 230);
         assert_eq!(timeline.rows().iter().map(|r| r.goodput.good).sum::<u64>(), 23);
+        assert_eq!(timeline.rows().iter().map(|r| r.dropped).sum::<u64>(), 69);
+        assert_eq!(timeline.rows()[0].waiting, 8);
         assert_eq!(timeline.rows()[0].latency.p50, Some(8));
         assert_eq!(timeline.rows()[0].latency.sum_ns, 40);
     }

@@ -12,6 +12,7 @@ pub(super) struct Slot {
     pub errors: u64,
     pub output_tokens: u64,
     pub goodput: GoodCounts,
+    pub dropped: u64,
     /// Counts of each series.
     pub series: Vec<SeriesSlot>,
     pub latency: Distribution,
@@ -70,6 +71,7 @@ impl Slot {
             errors,
             output_tokens,
             goodput,
+            dropped,
             series,
             latency,
             ttft,
@@ -77,7 +79,7 @@ impl Slot {
             send_delay,
             reap_lag,
         } = self;
-        for n in [requests, completed, errors, output_tokens] {
+        for n in [requests, completed, errors, output_tokens, dropped] {
             *n = 0;
         }
         *goodput = GoodCounts::default();
@@ -97,6 +99,7 @@ impl Slot {
             self.errors += series.failed();
             self.output_tokens += series.output_tokens;
             self.goodput.merge(&series.goodput);
+            self.dropped += series.dropped_iterations;
             self.latency.merge(series.metric(MetricId::Latency));
             self.ttft.merge(series.metric(MetricId::Ttft));
             self.tbt.merge(series.metric(MetricId::Tbt));

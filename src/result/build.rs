@@ -194,6 +194,7 @@ impl Totals {
             connections_opened: counters.connections_opened,
             peak_connections: load.peak_connections(),
             peak_vus: load.peak_vus(),
+            peak_waiting: load.peak_waiting(),
             ..Totals::from(traffic(&merged.total))
         }
     }

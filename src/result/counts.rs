@@ -54,6 +54,18 @@ counts! {
         /// Requests by status; only the statuses that occurred.
         by_status: Ordered<u64>,
         output_tokens: u64,
+        /// Arrivals at a rate that were due: requests and dropped ones. 0 where users wait for their answers.
+        #[serde(default)]
+        offered: u64,
+        /// Requests that went out.
+        #[serde(default)]
+        sent: u64,
+        /// Those of them that went out more than 1 ms late by our own delay.
+        #[serde(default)]
+        late: u64,
+        /// Requests that waited for a free user.
+        #[serde(default)]
+        queued: u64,
         /// Requests that were compared with the limits of goodput, and those that met all; absent without limits.
         #[serde(default, skip_serializing_if = "GoodCounts::is_empty")]
         goodput: GoodCounts,
@@ -81,6 +93,9 @@ counts! {
         connections_opened: u64,
         peak_connections: u64,
         peak_vus: u64,
+        /// Longest queue of arrivals that waited for a free user.
+        #[serde(default)]
+        peak_waiting: u64,
     }
 }
 

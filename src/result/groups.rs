@@ -48,7 +48,16 @@ pub struct Rates {
     /// by the time of the whole run.
     #[serde(default)]
     pub load_seconds: Option<f64>,
-    /// Rate of ok and failed requests that ended within the load.
+    /// Rate of arrivals that were due; absent where users wait for their answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered_per_second: Option<f64>,
+    /// Rate of requests that went out; absent in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_per_second: Option<f64>,
+    /// Share of sent requests that went out more than 1 ms late by our own delay, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<f64>,
+    /// Rate of ok and failed requests that ended within the load: what was achieved.
     pub requests_per_second: f64,
     pub ok_requests_per_second: f64,
     pub output_tokens_per_second: f64,
@@ -176,6 +185,10 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
             .map(|(status, n)| (status.to_string(), n))
             .collect(),
         output_tokens: series.output_tokens,
+        offered: series.sending.offered,
+        sent: series.sent(),
+        late: series.sending.late,
+        queued: series.sending.queued,
         goodput: series.goodput,
         after_load: series.after_load,
         token_source: TokenSources::from_totals(series),
@@ -198,6 +211,9 @@ pub(crate) fn rates(series: &SeriesTotals, loaded: Nanos) -> Rates {
     let within = series.within_load();
     Rates {
         load_seconds: Some(seconds(loaded)),
+        offered_per_second: (series.sending.offered > 0).then(|| per_second(series.sending.offered)),
+        sent_per_second: Some(per_second(series.sent())),
+        late: (series.sent() > 0).then(|| series.sending.late as f64 / series.sent() as f64),
         requests_per_second: per_second(within.completed()),
         ok_requests_per_second: per_second(within.ok),
         output_tokens_per_second: per_second(within.output_tokens),

@@ -44,6 +44,7 @@ fn load(slower: u64) -> Aggregator {
         counters.tls_handshakes += 2;
         counters.tls_failures[TlsFailure::ALL[0] as usize] += 1;
         counters.set_vus_running(5);
+        counters.set_waiting(2);
         aggregator.append_snapshot(&recorder.take(Snapshot::new(0, KINDS.len(), false)));
         aggregator.tick((second + 1) * SECOND, 5);
     }
@@ -63,6 +64,10 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
     let last = first + (20 + n % 50) * MILLISECOND * (100 + slower) / 100;
     let streamed = series != 1 && outcome == Outcome::Ok;
     recorder.started(series);
+    recorder.arrived(series);
+    if n % 30 == 3 {
+        recorder.dropped(series);
+    }
     recorder.connect(series, 150 * MICROSECOND);
     recorder.tls(series, 900 * MICROSECOND);
     if streamed {
@@ -93,6 +98,7 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
         first_token: streamed.then_some(first),
         last_token: streamed.then_some(last),
         schedule_lag: 10 * MICROSECOND,
+        queue_wait: Some(n % 3 * MILLISECOND),
         output_tokens: if streamed { 2 } else { 0 },
         gaps: if streamed { 2 } else { 0 },
         token_source: if streamed {
@@ -132,6 +138,7 @@ fn thresholds() -> Vec<ThresholdResult> {
                 elapsed_seconds: 2.0,
                 vus: 5,
                 vus_running: 5,
+                rate_per_second: Some(30.0),
             }),
             not_recomputed: Some("steps are judged while a run goes on".to_owned()),
             ..result("latency", Some(71.5), false)

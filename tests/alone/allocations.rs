@@ -151,6 +151,7 @@ fn exchange(
         last_token: arrivals.last_token,
         done: at,
         schedule_lag: 1,
+        queue_wait: None,
         output_tokens,
         tokens_at_first: reader.tokens_at_first(),
         gaps: arrivals.gaps,

@@ -122,6 +122,7 @@ fn document(slower: u64) -> String {
                 last_token: None,
                 done: ms * (100 + slower) * 10_000,
                 schedule_lag: 0,
+                queue_wait: None,
                 output_tokens: 10,
                 tokens_at_first: 0,
                 gaps: 0,

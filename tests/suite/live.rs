@@ -50,6 +50,8 @@ pub fn figures() -> LiveFigures {
         newest_failure: Some("11 x http_503: server overloaded, retry later".into()),
         requests_per_second: 325.44,
         output_tokens_per_second: 8_123.4,
+        dropped: 0,
+        waiting: 0,
         goodput: Default::default(),
         ttft: LiveSpread {
             p50: Some(50_100 * MICROSECOND),

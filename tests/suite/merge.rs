@@ -92,6 +92,7 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         last_token: streamed.then_some(last),
         done: last + 7 * MICROSECOND,
         schedule_lag: sent - due,
+        queue_wait: None,
         output_tokens: draw.max_tokens,
         tokens_at_first: 0,
         gaps: u32::from(streamed),

@@ -89,6 +89,7 @@ fn a_frozen_server_does_not_stop_the_clock() {
     assert_eq!(totals(&document, "dropped_iterations"), 95);
     assert_eq!(document["kinds"]["stream"]["totals"]["dropped_iterations"], 95);
     assert!(summary.contains("95 of 100 arrivals"), "{summary}");
+    assert!(summary.contains("offered 100.0/s, achieved 0.0/s"), "{summary}");
     let rules: Vec<&str> = document["warnings"]
         .as_array()
         .unwrap()
@@ -106,7 +107,7 @@ fn a_queue_drops_nothing_within_the_load_and_its_wait_is_latency_but_not_our_lag
         ..mock_options()
     };
     let shape = format!("{CONSTANT}max_vus: 1\nwhen_full: queue\n");
-    let (document, _) = run(&shape, &[], slow, 0);
+    let (document, summary) = run(&shape, &["--summary", "full"], slow, 0);
     let (requests, dropped) = (
         totals(&document, "requests"),
         totals(&document, "dropped_iterations"),
@@ -122,6 +123,83 @@ fn a_queue_drops_nothing_within_the_load_and_its_wait_is_latency_but_not_our_lag
         max("latency")
     );
     assert!(max("latency") > max("service_time") + max("schedule_lag"));
+    // All but the first waited, and the wait has figures of its own.
+    assert_eq!(totals(&document, "offered"), 100);
+    assert_eq!(totals(&document, "queued"), requests - 1);
+    assert_eq!(document["metrics"]["queue_wait"]["count"], requests);
+    assert_eq!(document["metrics"]["queue_wait"]["min"], 0.0);
+    assert!(max("latency") >= max("queue_wait"));
+    let longest = totals(&document, "peak_waiting");
+    assert!(
+        (dropped..=99).contains(&longest),
+        "{longest} for {dropped} dropped at the end"
+    );
+    assert!(
+        summary.contains("waited for a user") && summary.contains("longest queue"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn offered_and_achieved_rate_stand_in_one_line() {
+    let (document, summary) = run(
+        CONSTANT,
+        &["--threshold", "offered: rate>90; sent: count==100"],
+        mock_options(),
+        0,
+    );
+    assert_eq!(document["rates"]["offered_per_second"], 100.0);
+    assert_eq!(document["rates"]["sent_per_second"], 100.0);
+    assert_eq!(document["thresholds"][1]["observed"], 100.0);
+    assert!(
+        summary.contains("\narrivals   offered 100.0/s, achieved "),
+        "{summary}"
+    );
+    assert_eq!(document["metrics"].get("queue_wait"), None);
+
+    // Two users of 50 ms each take 40 per second at most.
+    let slow = MockOptions {
+        ttft: 50 * MILLISECOND,
+        tokens: 1,
+        ..mock_options()
+    };
+    let shape = format!("{CONSTANT}max_vus: 2\n");
+    let (document, summary) = run(&shape, &[], slow, 0);
+    let dropped = totals(&document, "dropped_iterations");
+    assert!(dropped >= 58, "{dropped}");
+    assert_eq!(totals(&document, "requests") + dropped, 100);
+    assert_eq!(totals(&document, "sent"), totals(&document, "requests"));
+    let rows = document["timeline"].as_array().unwrap();
+    let in_rows: u64 = rows.iter().filter_map(|row| row["dropped"].as_u64()).sum();
+    assert_eq!(in_rows, dropped);
+    let text = summary.replace('\n', " ");
+    assert!(text.contains(&format!("{dropped} of 100 arrivals")), "{summary}");
+}
+
+#[test]
+fn a_closed_loop_offers_nothing_and_a_comparison_says_that_rates_differ() {
+    let closed = "executor: per-vu-iterations\nvus: 2\niterations: 20\n";
+    let (document, summary) = run(closed, &[], mock_options(), 0);
+    assert_eq!((totals(&document, "offered"), totals(&document, "sent")), (0, 40));
+    assert_eq!(document["rates"].get("offered_per_second"), None);
+    assert!(!summary.contains("offered"), "{summary}");
+
+    let dir = Dir::new();
+    let mut paths = vec![dir.write("closed.json", &document.to_string())];
+    for rate in ["100", "50"] {
+        let shape = format!("executor: constant-arrival-rate\nrate: {rate}\nduration: 1s\n");
+        let (document, _) = run(&shape, &[], mock_options(), 0);
+        paths.push(dir.write(&format!("{rate}.json"), &document.to_string()));
+    }
+    let words = ["compare", &paths[1], &paths[2], &paths[0]];
+    let shown = Live::start(&words).wait().stdout;
+    let line = shown.lines().find(|line| line.contains("100/s, constant"));
+    let line = line.unwrap_or_else(|| panic!("{shown}"));
+    assert!(
+        line.contains("rate") && line.contains("50/s, constant"),
+        "{shown}"
+    );
+    assert!(shown.contains("offered_per_second"), "{shown}");
 }
 
 #[test]

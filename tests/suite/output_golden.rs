@@ -63,6 +63,7 @@ fn request(n: u64) -> Sample {
             _ => last_token + 200 * MICROSECOND,
         },
         schedule_lag: 20 * MICROSECOND + n % 13,
+        queue_wait: None,
         output_tokens: if answered && series < 2 { 20 } else { 0 },
         tokens_at_first: 0,
         gaps: if answered && streamed { 19 } else { 0 },
@@ -671,7 +672,7 @@ fn every_metric_outcome_and_counter_is_in_the_documentation() {
         .split(['{', ',', ' '])
         .filter_map(|word| word.strip_suffix(':'));
     let mut names: Vec<String> = fields.map(str::to_string).collect();
-    assert_eq!(names.len(), 27);
+    assert_eq!(names.len(), 29);
     names.extend(METRICS.iter().map(|m| m.key.to_string()));
     names.extend(Outcome::ALL.iter().map(|o| o.name().to_string()));
     names.extend(RULES.iter().map(|r| r.name.to_string()));

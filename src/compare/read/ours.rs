@@ -15,6 +15,9 @@ use serde_json::Value;
 /// The hint for a document that is not as it was written.
 const REWRITE: &str = "copy the document again, or repeat the run; was it edited?";
 
+/// The rates of a ramp that are shown: its first, and those of its first stages.
+const STAGES_SHOWN: usize = 4;
+
 /// Returns the schema that the first bytes of a file give, if it is one of ours.
 pub fn schema_in(head: &[u8]) -> Option<String> {
     // The bytes are cut off anywhere, so errors mean nothing here; reading the whole file reports them.
@@ -73,8 +76,40 @@ fn facts(document: &RunResult) -> RunFacts {
         started_at: Some(run.started_at.clone()),
         duration_seconds: Some(run.duration_seconds),
         exit_code: Some(run.exit_code.code()),
+        load: load(&document.config),
         ..RunFacts::default()
     }
+}
+
+/// Describes the planned arrivals: `50/s, poisson`, or the stages of a ramp; `None` for users who wait for answers.
+fn load(config: &Value) -> Option<String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let rates = match text(&config["rate"]) {
+        Some(rate) => rate,
+        None => {
+            let start = text(&config["start_rate"])?;
+            let stages = config["stages"].as_array().into_iter().flatten();
+            let stage = |stage: &Value| {
+                Some(format!(
+                    "{} in {}",
+                    text(&stage["target"])?,
+                    text(&stage["duration"])?
+                ))
+            };
+            let stages: Option<Vec<String>> = stages.map(stage).collect();
+            let all: Vec<String> = std::iter::once(start).chain(stages?).collect();
+            let shown = all.len().min(STAGES_SHOWN);
+            let more = all.len() - shown;
+            let rest = if more > 0 {
+                format!(" and {more} more stages")
+            } else {
+                String::new()
+            };
+            format!("{}{rest}", all[..shown].join(", "))
+        }
+    };
+    let arrival = text(&config["arrival"]).unwrap_or_default();
+    Some(format!("{rates}, {arrival}"))
 }
 
 fn tool(document: &RunResult) -> String {
@@ -181,6 +216,7 @@ impl<'a> Section<'a> {
         let (t, r) = (self.totals, self.rates);
         let count = |metric, n: u64| scalar(metric, "", n as f64);
         let mut scalars = self.goodput();
+        scalars.extend(self.sending());
         scalars.extend([
             Scalar {
                 slices: self.amounts_of_rows(|row| row.requests),
@@ -217,6 +253,24 @@ impl<'a> Section<'a> {
             count("peak_connections", t.peak_connections),
             count("peak_vus", t.peak_vus),
         ]);
+        scalars
+    }
+
+    /// Returns the figures of how requests were sent; of arrivals, if there were any.
+    fn sending(&self) -> Vec<Scalar> {
+        let (t, r) = (self.totals, self.rates);
+        let late = r.late.map(|share| Scalar {
+            of: Some(t.sent),
+            ..scalar("late", "", share)
+        });
+        let mut scalars: Vec<Scalar> = late.into_iter().collect();
+        if let Some(rate) = r.offered_per_second {
+            scalars.extend([
+                scalar("offered_per_second", "/s", rate),
+                scalar("offered", "", t.offered as f64),
+                scalar("queued", "", t.queued as f64),
+            ]);
+        }
         scalars
     }
 

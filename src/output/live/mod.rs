@@ -240,6 +240,12 @@ fn done(f: &LiveFigures) -> Row {
     if f.failed == 0 {
         cells.push(cell(1, "none failed"));
     }
+    if f.dropped > 0 {
+        cells.push(cell(1, format!("{} dropped", grouped(f.dropped))).red_if(true));
+    }
+    if f.waiting > 0 {
+        cells.push(cell(1, format!("{} queued", grouped(f.waiting))));
+    }
     if let Some(share) = f.goodput.share() {
         cells.push(cell(1, format!("{} good", percent(share))));
     }

@@ -19,6 +19,7 @@ pub(super) fn summary(result: &RunResult, view: &View) -> String {
 pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
     let is_profile = result.run.layout == Layout::Profile;
     if !is_profile {
+        volume::arrivals(page, result);
         volume::goodput(page, result);
         volume::users(page, result);
     }

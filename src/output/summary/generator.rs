@@ -3,9 +3,9 @@
 use super::View;
 use super::page::{Ink, LABEL, Page};
 use crate::error::one_line;
-use crate::metrics::MetricId;
+use crate::metrics::{LATE_AFTER, MetricId};
 use crate::result::{Budget, ErrorBudget, RunResult, StampSource, Warning};
-use crate::units::time;
+use crate::units::{decimal, millis, percent, time};
 
 /// Appends the line on the generator: its verdict, and the figures that show how near it was to its limits.
 pub(super) fn write(page: &mut Page, result: &RunResult) {
@@ -19,6 +19,10 @@ pub(super) fn write(page: &mut Page, result: &RunResult) {
     facts.extend(busiest.map(|busy| format!("busiest core {busy:.0} %")));
     let late = result.metric(MetricId::ScheduleLag).and_then(|m| m.p99);
     facts.extend(late.map(|ms| format!("send delay p99 {}", time(ms))));
+    if let Some(share) = result.rates.late.filter(|share| *share > 0.0) {
+        let limit = decimal(millis(LATE_AFTER));
+        facts.push(format!("{} late by over {limit} ms", percent(share)));
+    }
     if c.stamp_source == StampSource::User {
         facts.push("user stamps".to_owned());
     }

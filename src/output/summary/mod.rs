@@ -272,6 +272,7 @@ fn of_workload(result: &RunResult, view: &View) -> String {
         full::figures(&mut page, result, view);
         return page.into_text();
     }
+    volume::arrivals(&mut page, result);
     volume::goodput(&mut page, result);
     volume::users(&mut page, result);
     times::brief(&mut page, result, (Room::ALL.times, true));

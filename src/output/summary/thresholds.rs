@@ -7,7 +7,7 @@ use crate::judge::{StepsResult, ThresholdResult};
 use crate::output::numbers::{grouped, range};
 use crate::plan::Threshold;
 use crate::result::RunResult;
-use crate::units::elapsed;
+use crate::units::{elapsed, rate};
 
 /// Appends the thresholds, failed ones first, so that a cut list shows them.
 pub(super) fn write(page: &mut Page, result: &RunResult, rows_max: usize) {
@@ -126,8 +126,12 @@ fn notes(t: &ThresholdResult) -> Vec<String> {
     let point = match &t.breaking_point {
         _ if t.not_applicable => Some("nothing of the kind in this run".to_owned()),
         Some(point) => {
-            let (users, at) = (grouped(point.vus), elapsed(point.elapsed_seconds));
-            Some(format!("from {users} users on ({at})"))
+            let at = elapsed(point.elapsed_seconds);
+            let load = match point.rate_per_second {
+                Some(per_second) => format!("{} req/s", rate(per_second)),
+                None => format!("{} users", grouped(point.vus)),
+            };
+            Some(format!("from {load} on ({at})"))
         }
         None => None,
     };

@@ -1,13 +1,14 @@
 //! How many requests there were, how fast they went, and how they failed: the first figures of the summary.
 
 use super::page::Page;
-use crate::metrics::{Cause, FinishWord, Outcome};
+use crate::metrics::{Cause, FinishWord, Goodput, MetricId, Outcome};
 use crate::output::numbers::{grouped, success};
 use crate::result::{Ordered, RunResult, TokenSources, Totals};
 use crate::units::{elapsed, percent, rate, time};
 
 pub(super) fn write(page: &mut Page, result: &RunResult, with_users: bool) {
     requests(page, &result.totals);
+    arrivals(page, result);
     rates(page, result);
     goodput(page, result);
     if with_users {
@@ -43,16 +44,55 @@ fn requests(page: &mut Page, t: &Totals) {
             page.row("finished", &ends);
         }
     }
+}
+
+/// Appends the rate that was planned beside the one that was achieved, if requests arrive at a rate, and what stands
+/// between the two.
+pub(super) fn arrivals(page: &mut Page, result: &RunResult) {
+    let (t, rates) = (&result.totals, &result.rates);
+    let Some(offered) = rates.offered_per_second else {
+        return;
+    };
+    let mut why = Vec::new();
     if t.dropped_iterations > 0 {
-        let (dropped, due) = (t.dropped_iterations, t.requests + t.dropped_iterations);
-        let text = format!(
-            "{} of {} arrivals ({}), because all users were busy",
-            grouped(dropped),
-            grouped(due),
-            percent(dropped as f64 / due as f64)
-        );
-        page.prose("dropped", &text);
+        let share = t.dropped_iterations as f64 / t.offered as f64;
+        why.push(format!(
+            "{} of {} arrivals ({}) dropped, {}",
+            grouped(t.dropped_iterations),
+            grouped(t.offered),
+            percent(share),
+            match result.metric(MetricId::QueueWait) {
+                Some(_) => "which still waited when the load ended",
+                None => "because all users were busy",
+            }
+        ));
     }
+    if t.queued > 0 {
+        let wait = result.metric(MetricId::QueueWait);
+        let [p50, p99, max] = [
+            wait.and_then(|m| m.p50),
+            wait.and_then(|m| m.p99),
+            wait.and_then(|m| m.max),
+        ]
+        .map(|ms| time(ms.unwrap_or(0.0)));
+        let longest = grouped(t.peak_waiting);
+        why.push(format!(
+            "{} waited for a user (all: p50 {p50}, p99 {p99}, max {max}; longest queue {longest})",
+            grouped(t.queued)
+        ));
+    }
+    let after = t.after_load.ok + t.after_load.failed;
+    if after > 0 {
+        why.push(format!("{} ended after the load", grouped(after)));
+    }
+    let colon = if why.is_empty() { "" } else { ": " };
+    let text = format!(
+        "offered {}/s, achieved {}/s{colon}{}",
+        rate(offered),
+        rate(rates.requests_per_second),
+        why.join("; ")
+    );
+    page.prose("arrivals", &text);
 }
 
 pub(super) fn rates(page: &mut Page, result: &RunResult) {
@@ -93,10 +133,13 @@ fn limits_of(result: &RunResult) -> Vec<Option<String>> {
     let mut all: Vec<Option<String>> = Vec::new();
     for request in result.config["requests"].as_array().into_iter().flatten() {
         let limits = request["goodput"].as_object().map(|limits| {
-            let limit = |(name, at_most): (&String, &serde_json::Value)| {
-                format!("{name} <= {}", at_most.as_str().unwrap_or_default())
+            // A JSON object does not keep the order.
+            let limit = |metric: MetricId| {
+                let at_most = limits.get(metric.key())?.as_str()?;
+                Some(format!("{} <= {at_most}", metric.key()))
             };
-            limits.iter().map(limit).collect::<Vec<String>>().join(", ")
+            let limits: Vec<String> = Goodput::METRICS.into_iter().filter_map(limit).collect();
+            limits.join(", ")
         });
         if !all.contains(&limits) {
             all.push(limits);

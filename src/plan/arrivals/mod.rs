@@ -1,6 +1,8 @@
 //! The sequence of instants at which an open loop sends its requests: one for the whole run, from which each core of
 //! each shard takes its share, so that the arrivals do not depend on how many there are.
 
+#[cfg(test)]
+mod frozen_tests;
 mod gaps;
 mod rate;
 

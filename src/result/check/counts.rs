@@ -20,6 +20,8 @@ pub(super) struct Counted<'a> {
     is_exact: bool,
     pub output_tokens: u64,
     pub goodput: GoodCounts,
+    /// Arrivals, requests that went out, late ones and queued ones.
+    sending: [u64; 4],
     after_load: AfterLoad,
     by_outcome: &'a Ordered<u64>,
     by_status: &'a Ordered<u64>,
@@ -38,6 +40,7 @@ impl<'a> Counted<'a> {
             is_exact: true,
             output_tokens: t.output_tokens,
             goodput: t.goodput,
+            sending: [t.offered, t.sent, t.late, t.queued],
             after_load: t.after_load,
             by_outcome: &t.by_outcome,
             by_status: &t.by_status,
@@ -57,6 +60,7 @@ impl<'a> Counted<'a> {
             is_exact: false,
             output_tokens: t.output_tokens,
             goodput: t.goodput,
+            sending: [t.offered, t.sent, t.late, t.queued],
             after_load: t.after_load,
             by_outcome: &t.by_outcome,
             by_status: &t.by_status,
@@ -105,6 +109,7 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
             format!("{n} is not that of `{key}.by_outcome`, {of_outcome}")
         })?;
     }
+    check_sending(key, c)?;
     let GoodCounts { judged, good } = c.goodput;
     ensure(
         u128::from(judged) <= c.completed(),
@@ -135,6 +140,25 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
     )
 }
 
+/// Checks what was sent. Older documents say nothing of it.
+fn check_sending(key: &str, c: &Counted<'_>) -> Result {
+    let [offered, sent, late, queued] = c.sending;
+    let due = u128::from(c.requests) + u128::from(c.dropped_iterations);
+    ensure(
+        offered == 0 || u128::from(offered) == due,
+        format!("{key}.offered"),
+        || format!("{offered} is not the sum of requests and dropped ones, {due}"),
+    )?;
+    for (name, n, of, what) in [
+        ("sent", sent, c.requests, "requests"),
+        ("late", late, sent, "sent requests"),
+        ("queued", queued, c.requests, "requests"),
+    ] {
+        ensure(n <= of, format!("{key}.{name}"), || format!("{n} of {of} {what}"))?;
+    }
+    Ok(())
+}
+
 /// Checks that the groups of `key` add up to all of the requests.
 pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     key: &str,
@@ -142,13 +166,17 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     each: impl Fn() -> I,
 ) -> Result {
     type Pick = fn(&Counted<'_>) -> u64;
-    let counts: [(&str, Pick); 12] = [
+    let counts: [(&str, Pick); 16] = [
         ("requests", |c| c.requests),
         ("dropped_iterations", |c| c.dropped_iterations),
         ("ok", |c| c.ok),
         ("failed", |c| c.failed),
         ("interrupted", |c| c.interrupted),
         ("output_tokens", |c| c.output_tokens),
+        ("offered", |c| c.sending[0]),
+        ("sent", |c| c.sending[1]),
+        ("late", |c| c.sending[2]),
+        ("queued", |c| c.sending[3]),
         ("goodput.judged", |c| c.goodput.judged),
         ("goodput.good", |c| c.goodput.good),
         ("after_load.good", |c| c.after_load.good),
@@ -179,17 +207,7 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
 
 /// Checks the rates; `duration` is that of the run in seconds, of which the load is a part.
 pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, duration: f64) -> Result {
-    let Rates {
-        load_seconds,
-        requests_per_second,
-        ok_requests_per_second,
-        output_tokens_per_second,
-        error_rate,
-        contention_error_rate,
-        goodput: _,
-        good_requests_per_second: _,
-    } = *rates;
-    let seconds = load_seconds.unwrap_or(duration);
+    let seconds = rates.load_seconds.unwrap_or(duration);
     let is_part = (0.0..=duration * (1.0 + ROUNDING)).contains(&seconds);
     ensure(is_part, format!("{key}.load_seconds"), || {
         format!("{seconds} of a run of {duration}")
@@ -213,31 +231,31 @@ pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, duration: f
     for (name, said, meant, of) in [
         (
             "error_rate",
-            error_rate,
+            rates.error_rate,
             share(c.failed),
             "failed over ok and failed",
         ),
         (
             "contention_error_rate",
-            contention_error_rate,
+            rates.contention_error_rate,
             share(contention),
             "timeouts and 503s over ok and failed",
         ),
         (
             "requests_per_second",
-            requests_per_second,
+            rates.requests_per_second,
             per_second(completed_within),
             "ok and failed within the load over its time",
         ),
         (
             "ok_requests_per_second",
-            ok_requests_per_second,
+            rates.ok_requests_per_second,
             per_second(within(c.ok.into(), after.ok)),
             "ok within the load over its time",
         ),
         (
             "output_tokens_per_second",
-            output_tokens_per_second,
+            rates.output_tokens_per_second,
             per_second(within(c.output_tokens.into(), after.output_tokens)),
             "output tokens within the load over its time",
         ),
@@ -247,20 +265,36 @@ pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, duration: f
             format!("{said} is not {of}, {meant}")
         })?;
     }
-    check_good(key, c, rates, seconds)
+    check_optional(key, c, rates, seconds)
 }
 
-/// Checks the rates of goodput; `seconds` is the time of the load.
-fn check_good(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Result {
+/// Checks the rates that a document may omit; `seconds` is the time of the load.
+fn check_optional(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Result {
     let share = c.goodput.share();
-    let within = c.goodput.good.saturating_sub(c.after_load.good) as f64;
-    let per_second = share.map(|_| if seconds > 0.0 { within / seconds } else { 0.0 });
+    let per_second = |n: u64| if seconds > 0.0 { n as f64 / seconds } else { 0.0 };
+    let within = per_second(c.goodput.good.saturating_sub(c.after_load.good));
+    let [offered, sent, late, _] = c.sending;
+    let late = (sent > 0).then(|| late as f64 / sent as f64);
+    let is_older = rates.sent_per_second.is_none();
     for (name, said, meant, of) in [
+        (
+            "offered_per_second",
+            rates.offered_per_second,
+            (offered > 0).then(|| per_second(offered)),
+            "arrivals over the time of the load",
+        ),
+        (
+            "sent_per_second",
+            rates.sent_per_second,
+            (!is_older).then(|| per_second(sent)),
+            "sent requests over the time of the load",
+        ),
+        ("late", rates.late, late, "late over sent requests"),
         ("goodput", rates.goodput, share, "good over judged requests"),
         (
             "good_requests_per_second",
             rates.good_requests_per_second,
-            per_second,
+            share.map(|_| within),
             "good ones within the load over its time",
         ),
     ] {

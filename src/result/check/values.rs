@@ -9,12 +9,13 @@ use crate::result::{MetricFigures, Ordered, RowFigures, SpreadFigures};
 const ROUNDING: f64 = 1e-6;
 
 /// Metrics with at most one value per request.
-const ONE_A_REQUEST: [MetricId; 5] = [
+const ONE_A_REQUEST: [MetricId; 6] = [
     MetricId::ServiceTime,
     MetricId::Ttfb,
     MetricId::Ttft,
     MetricId::Tpot,
     MetricId::ScheduleLag,
+    MetricId::QueueWait,
 ];
 
 pub(super) fn check_metrics(key: &str, c: &Counted<'_>, metrics: &Ordered<MetricFigures>) -> Result {
