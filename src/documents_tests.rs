@@ -17,7 +17,7 @@ use crate::server::args::ErrorRates;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Options of other programs that the documents mention.
-const FOREIGN: [&str; 30] = [
+const FOREIGN: [&str; 32] = [
     "array",
     "arrival-pattern",
     "arrival-smoothness",
@@ -35,12 +35,14 @@ const FOREIGN: [&str; 30] = [
     "nocapture",
     "nofile",
     "out",
+    "output-format",
     "pid",
     "profile",
     "ramp-up-strategy",
     "release",
     "request-rate",
     "rm",
+    "save-result",
     "security-opt",
     "summary-export",
     "sysctl",
