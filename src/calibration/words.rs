@@ -42,6 +42,9 @@ pub fn text(calibration: &Calibration) -> String {
         errors.for_each(|(name, figures)| line(error_row(name, figures)));
     }
     line(String::new());
+    if calibration.interrupted {
+        line("Ended by a signal: what is not in this report was not measured.".to_owned());
+    }
     calibration
         .words
         .iter()

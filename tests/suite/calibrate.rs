@@ -189,6 +189,7 @@ fn a_signal_ends_a_calibration_and_keeps_what_was_measured() {
         live.signal(signal);
         let ended = live.wait().expect(105);
         ends(&client);
+        assert!(ended.stdout.contains("\nEnded by a signal: "), "{}", ended.stdout);
         assert!(ended.stdout.contains("events/s of 200 bytes"), "{}", ended.stdout);
         let calibration = parsed(&std::fs::read_to_string(dir.path("host.json")).unwrap());
         assert_eq!(calibration["interrupted"], true);
