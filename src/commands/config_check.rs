@@ -147,7 +147,10 @@ fn length(config: &Config) -> String {
 }
 
 fn request(request: &RequestConfig, total: u64) -> String {
-    let share = 100.0 * f64::from(request.weight) / total as f64;
+    let share = match &request.arrivals {
+        Some(arrivals) => arrivals.rates_in_words(),
+        None => format!("{:.1} %", 100.0 * f64::from(request.weight) / total as f64),
+    };
     let name = &request.name;
     let what = match &request.call {
         Call::Light => "a light GET".to_owned(),
@@ -181,7 +184,7 @@ fn request(request: &RequestConfig, total: u64) -> String {
         true => String::new(),
         false => format!(", good if {}", request.goodput),
     };
-    format!("{name}: {share:.1} %, {what}, timeout {timeout}{good}")
+    format!("{name}: {share}, {what}, timeout {timeout}{good}")
 }
 
 /// Returns a threshold as it was written, and a limit of time with its unit.

@@ -8,7 +8,7 @@ use crate::host::SourceList;
 use crate::metrics::Goodput;
 use crate::plan::AnalysisLimits;
 use crate::plan::ConnectionUse;
-use crate::plan::{Executor, PairedPrompts};
+use crate::plan::{Executor, KindArrivals, PairedPrompts};
 use crate::push::PushConfig;
 use crate::units::Nanos;
 use crate::units::Span;
@@ -124,6 +124,14 @@ impl Config {
         self.server.servers()
     }
 
+    /// Copies the rates of the kinds, which the executor has, to the kinds, whose keys they are in a document.
+    pub fn copy_rates(&mut self) {
+        let rates = self.executor.rates_by_kind();
+        for (index, request) in self.requests.iter_mut().enumerate() {
+            request.arrivals = rates.and_then(|rates| rates.kinds().get(index).cloned());
+        }
+    }
+
     /// Tells whether the document names the servers, not an option.
     pub fn document_names_servers(&self) -> bool {
         self.servers().iter().any(|server| !server.place.is_option())
@@ -185,6 +193,8 @@ impl ServerEntry {
 pub struct RequestConfig {
     pub name: String,
     pub weight: u32,
+    /// Its own rate, as the executor has it: a document has it here.
+    pub arrivals: Option<KindArrivals>,
     pub call: Call,
     /// The file that the prompts come from, if any.
     pub prompts_file: Option<PromptsFile>,
@@ -208,7 +218,10 @@ impl Serialize for RequestConfig {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("name", &self.name)?;
-        map.serialize_entry("weight", &self.weight)?;
+        match &self.arrivals {
+            Some(arrivals) => arrivals.serialize_into(&mut map)?,
+            None => map.serialize_entry("weight", &self.weight)?,
+        }
         match &self.call {
             Call::Light => map.serialize_entry("kind", "light")?,
             Call::Get { path } => {

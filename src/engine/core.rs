@@ -96,11 +96,23 @@ impl CoreState {
         }
     }
 
-    /// Draws the request of an iteration, if it goes to `target`.
-    pub fn draw(&self, owner: u32, iteration: u64, target: u16) -> Draw {
+    /// Returns what stands for the user in the content of a sequence of arrivals, which no user owns.
+    pub fn owner(&self, sequence: u16) -> u32 {
+        let rates = self.plan.executor.rates_by_kind();
+        rates.map_or(0, |rates| rates.owner(sequence))
+    }
+
+    /// Draws the request of an iteration, if it goes to `target`. `sequence` is that of the arrival, if it is one.
+    pub fn draw(&self, owner: u32, (sequence, iteration): (u16, u64), target: u16) -> Draw {
         let lights = self.targets[usize::from(target)].light_paths.len();
-        let plan = &self.plan;
-        plan.workload.draw(plan.seed, owner, iteration, target, lights)
+        let (seed, workload) = (self.plan.seed, &self.plan.workload);
+        match self.plan.executor.rates_by_kind() {
+            Some(_) => {
+                let kind = workload.kind_at(target, sequence);
+                workload.draw_of_kind(seed, owner, iteration, kind, lights)
+            }
+            None => workload.draw(seed, owner, iteration, target, lights),
+        }
     }
 
     /// Sends the figures recorded since the last snapshot, if there is an empty snapshot to continue with. Otherwise

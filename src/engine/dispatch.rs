@@ -122,10 +122,15 @@ pub fn take_waiting(core: &CoreState) -> Option<Planned> {
     let dispatch = dispatch.as_mut().filter(|it| it.when_full == WhenFull::Queue)?;
     let now = core.net.now();
     dispatch.note_waiting(core, now);
-    let Arriving { number, due } = dispatch.take_due(now)?;
+    let Arriving {
+        sequence,
+        number,
+        due,
+    } = dispatch.take_due(now)?;
     dispatch.note_waiting(core, now);
     Some(Planned {
         iteration: number,
+        sequence,
         due,
         ready: now,
         half: None,
@@ -153,14 +158,18 @@ pub fn end(core: &CoreState, now: Nanos) {
 
 /// Counts an arrival that no user took, with the kind of request that it would have been.
 fn drop_arrival(core: &CoreState, arriving: Arriving) {
-    let (_, draw) = content(core, 0, arriving.number);
+    let (_, draw) = content(core, 0, (arriving.sequence, arriving.number));
     core.recorder.borrow_mut().dropped(draw.kind);
 }
 
-/// Returns the server that arrival `number` goes to, and what is asked there; `local` is the user who takes it.
-pub fn content(core: &CoreState, local: u32, number: u64) -> (u16, Draw) {
-    let target = core.routes.borrow_mut().next(local, number);
-    (target, core.draw(0, number, target))
+/// Returns the server that arrival `number` of a sequence goes to, and what is asked there; `local` is the user who
+/// takes it.
+pub fn content(core: &CoreState, local: u32, (sequence, number): (u16, u64)) -> (u16, Draw) {
+    let target = core.routes.borrow_mut().next(sequence, local, number);
+    (
+        target,
+        core.draw(core.owner(sequence), (sequence, number), target),
+    )
 }
 
 /// Returns when the next arrival is due, if it is not waiting already.

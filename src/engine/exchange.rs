@@ -45,6 +45,8 @@ pub(super) enum Attempt {
 pub struct Planned {
     /// Its number, which the details give.
     pub iteration: u64,
+    /// The sequence of arrivals that it is from; 0 where users wait for their answers.
+    pub sequence: u16,
     /// Latency counts from here.
     pub due: Nanos,
     /// A user was free for it: `due`, or later if it waited for one. Our own delay and the limits of time count from

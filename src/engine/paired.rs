@@ -30,7 +30,7 @@ pub(super) async fn make(
         true => [OTHER, BASE],
     };
 
-    let draw = core.draw(owner, iteration, now);
+    let draw = core.draw(owner, (planned.sequence, iteration), now);
     let think = draw.think;
     let first = Planned {
         half: Some(Half::First),
@@ -45,7 +45,7 @@ pub(super) async fn make(
         return (Outcome::Interrupted, think);
     }
 
-    let mut draw = core.draw(owner, iteration, then);
+    let mut draw = core.draw(owner, (planned.sequence, iteration), then);
     if prompts == PairedPrompts::Distinct {
         draw = core.plan.workload.with_other_prompt(draw, seed, owner, iteration);
     }

@@ -14,8 +14,8 @@ pub struct Multiple {
     shares: Shares,
     assignment: Assignment,
     /// Turns by the common count of iterations, if the users share them, so that they are the same on any number of
-    /// cores.
-    shared: Option<TurnsAt>,
+    /// cores: one for each sequence of arrivals, so that each kind of request with its own rate goes to each server.
+    shared: Vec<TurnsAt>,
     /// The target of each user's first request, counted over the users of all cores of all processes.
     stagger: TurnsAt,
     users: Vec<User>,
@@ -37,9 +37,16 @@ impl Routes {
         let shares = Shares::new(&plan.workload.servers);
         let first = shares.first(plan.seed);
         let counted_together = plan.executor.numbers_together();
-        let shared = counted_together && plan.assignment == Assignment::Weighted;
+        let sequences = match counted_together && plan.assignment == Assignment::Weighted {
+            true => 0..plan.executor.sequences(),
+            false => 0..0,
+        };
+        let turns = |sequence| {
+            let first = shares.first(plan.executor.sequence_seed(sequence, plan.seed));
+            TurnsAt::starting_with(first, &shares)
+        };
         Routes::Multiple(Box::new(Multiple {
-            shared: shared.then(|| TurnsAt::starting_with(first, &shares)),
+            shared: sequences.map(turns).collect(),
             stagger: TurnsAt::starting_with(first, &shares),
             users: Vec::new(),
             assignment: plan.assignment,
@@ -66,12 +73,13 @@ impl Routes {
 
     /// Returns the target of a user's next request, which is number `iteration` of its own or of all users together.
     /// Must be called once for each request, in order.
-    pub fn next(&mut self, local: u32, iteration: u64) -> u16 {
+    /// `sequence` is that of the arrival, if it is one.
+    pub fn next(&mut self, sequence: u16, local: u32, iteration: u64) -> u16 {
         let multiple = match self {
             Routes::Single => return 0,
             Routes::Multiple(multiple) => multiple,
         };
-        if let Some(shared) = &mut multiple.shared {
+        if let Some(shared) = multiple.shared.get_mut(usize::from(sequence)) {
             return shared.slot(iteration, &multiple.shares);
         }
         multiple.user(local);
@@ -132,7 +140,7 @@ mod tests {
                         .collect::<Vec<_>>()
                     {
                         let vu = shard.vu(local_to_global(core, 2, local));
-                        out.push((vu, iteration, routes.next(local, iteration)));
+                        out.push((vu, iteration, routes.next(0, local, iteration)));
                     }
                 }
             }
@@ -181,7 +189,9 @@ mod tests {
             };
             let mut routes = Routes::new(&plan, 0, 1);
             let numbers = (0..shard.iterations_of(90)).map(move |taken| shard.iteration(taken));
-            numbers.map(move |n| (n, routes.next(0, n))).collect::<Vec<_>>()
+            numbers
+                .map(move |n| (n, routes.next(0, 0, n)))
+                .collect::<Vec<_>>()
         };
         let whole = of_shard(0, 1);
         assert_eq!(whole.iter().filter(|(_, target)| *target == 1).count(), 50);

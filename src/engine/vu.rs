@@ -199,6 +199,7 @@ pub fn assign(core: &CoreState, local: u32, arriving: Arriving) {
 fn take_arrival(core: &CoreState, local: u32) -> Option<Planned> {
     let at_once = |arriving: Arriving| Planned {
         iteration: arriving.number,
+        sequence: arriving.sequence,
         due: arriving.due,
         ready: arriving.due,
         half: None,
@@ -260,6 +261,7 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         };
         let planned = Planned {
             iteration,
+            sequence: 0,
             due,
             ready: due,
             half: None,
@@ -298,8 +300,11 @@ async fn make(
         // Boxed, so that users without pairs do not have the room for one.
         return Box::pin(paired::make(core, connections, owner, planned, prompts)).await;
     }
-    let target = core.routes.borrow_mut().next(local, planned.iteration);
-    let draw = core.draw(owner, planned.iteration, target);
+    let Planned {
+        sequence, iteration, ..
+    } = planned;
+    let target = core.routes.borrow_mut().next(sequence, local, iteration);
+    let draw = core.draw(owner, (sequence, iteration), target);
     let connection = connections.connection_to(core, target);
     let sample = connection.request(core, &draw, planned).await;
     (sample.outcome, draw.think)
@@ -313,7 +318,8 @@ async fn serve(core: &Rc<CoreState>, local: u32, task: TaskId) {
     let mut connections = VuConnections::new(task, vu);
     loop {
         if let Some(planned) = take_arrival(core, local) {
-            let (outcome, _) = make(core, &mut connections, local, 0, planned).await;
+            let owner = core.owner(planned.sequence);
+            let (outcome, _) = make(core, &mut connections, local, owner, planned).await;
             #[cfg(debug_assertions)]
             super::sabotage::panic_after(core, vu, planned.iteration);
             if outcome == Outcome::Interrupted {

@@ -3,6 +3,7 @@
 use crate::error::Reason;
 use crate::merge::Part;
 use crate::merge::part::WRITTEN_BY_OUTPUT;
+use crate::plan::KINDS_MAX;
 use crate::result::Detail;
 use std::collections::HashMap;
 
@@ -16,7 +17,8 @@ pub struct DetailCheck<'a> {
     count: u64,
     /// The next iteration of each VU.
     next: HashMap<u32, u64>,
-    marked: Vec<u64>,
+    /// One bit for each request that is numbered over all VUs, by its kind if each kind has numbers of its own.
+    marked: Vec<Vec<u64>>,
 }
 
 impl<'a> DetailCheck<'a> {
@@ -40,7 +42,7 @@ impl<'a> DetailCheck<'a> {
                 *next = iteration.saturating_add(1);
                 is_new
             }
-            Some(Request::Shared { index }) => self.mark(index),
+            Some(Request::Shared { kind, index }) => self.mark(kind, index),
             None => {
                 let what = format!("request `{id}` is not one of shard {}", self.part.shard);
                 return Err(self.part.bad_figure(&self.key(), &what));
@@ -55,16 +57,20 @@ impl<'a> DetailCheck<'a> {
     }
 
     /// Marks a shared iteration; returns false if it was marked before.
-    fn mark(&mut self, index: u64) -> bool {
+    fn mark(&mut self, kind: usize, index: u64) -> bool {
         if index >= MARKED_MAX {
             return true;
         }
-        let (word, bit) = ((index / 64) as usize, 1 << (index % 64));
-        if self.marked.len() <= word {
-            self.marked.resize(word + 1, 0);
+        if self.marked.len() <= kind {
+            self.marked.resize(kind + 1, Vec::new());
         }
-        let is_new = self.marked[word] & bit == 0;
-        self.marked[word] |= bit;
+        let marked = &mut self.marked[kind];
+        let (word, bit) = ((index / 64) as usize, 1 << (index % 64));
+        if marked.len() <= word {
+            marked.resize(word + 1, 0);
+        }
+        let is_new = marked[word] & bit == 0;
+        marked[word] |= bit;
         is_new
     }
 
@@ -94,20 +100,34 @@ pub(super) enum Request {
         vu: u32,
         iteration: u64,
     },
-    /// One of the iterations that the VUs of this part share, by its number.
+    /// One of the iterations that the VUs of this part share, by its number, and by its kind if kinds are numbered
+    /// apart.
     Shared {
+        kind: usize,
         index: u64,
     },
 }
 
 impl Part {
-    /// Reads an id: `v12-3` is iteration 3 of VU 12, `i12` is number 12 of the iterations that all VUs share. Returns
-    /// `None` if the request is not one of this shard's.
+    /// Reads an id: `v12-3` is iteration 3 of VU 12, `i12` is number 12 of the iterations that all VUs share, `k2-12`
+    /// number 12 of those of kind 2. Returns `None` if the request is not one of this shard's.
     pub(super) fn request(&self, id: &str) -> Option<Request> {
         if let Some(iteration) = id.strip_prefix('i') {
             let n: u64 = iteration.parse().ok()?;
             let index = n / u64::from(self.shard.count());
-            return self.shard.has_iteration(n).then_some(Request::Shared { index });
+            return self
+                .shard
+                .has_iteration(n)
+                .then_some(Request::Shared { kind: 0, index });
+        }
+        if let Some(id) = id.strip_prefix('k') {
+            let (kind, n) = id.split_once('-')?;
+            let (kind, n): (usize, u64) = (kind.parse().ok()?, n.parse().ok()?);
+            let index = n / u64::from(self.shard.count());
+            // As in `plan::Arrivals`, each kind begins with another shard.
+            let turn = n.checked_add(kind as u64)?;
+            let is_mine = kind < KINDS_MAX && self.shard.has_iteration(turn);
+            return is_mine.then_some(Request::Shared { kind, index });
         }
         let (vu, iteration) = id.strip_prefix('v')?.split_once('-')?;
         let (vu, iteration) = (vu.parse().ok()?, iteration.parse().ok()?);

@@ -5,6 +5,7 @@ use crate::metrics::{Outcome, Sample};
 use crate::output::error::unwritten;
 use crate::output::place::{is_at, unnamed};
 use crate::output::spool_file;
+use crate::plan::Numbering;
 use crate::units::{MICROSECOND, Nanos, SECOND, seconds};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -29,8 +30,9 @@ pub struct DetailSpool {
     names: Vec<String>,
     /// Prefix of each request's id.
     prefix: String,
-    /// True if the iteration alone is the id; see [`Self::ids_by_iteration`].
-    by_iteration: bool,
+    /// What ids are made from; see [`Self::with_ids`].
+    numbering: Numbering,
+    kinds: u16,
     /// CLOCK_REALTIME minus CLOCK_MONOTONIC at the start of the run. Times of day are labels only.
     realtime_offset: i128,
     /// Number of bytes of complete lines that are known to be written.
@@ -83,7 +85,8 @@ impl DetailSpool {
             kept: None,
             names,
             prefix: String::new(),
-            by_iteration: false,
+            numbering: Numbering::ByVu,
+            kinds: 1,
             realtime_offset,
             good: 0,
             lost: 0,
@@ -104,12 +107,12 @@ impl DetailSpool {
         self.realtime_offset = realtime_offset;
     }
 
-    /// Chooses how ids are made. Usually an id consists of the VU and the VU's iteration. If all VUs share the
-    /// iterations (`shared`), chance decides which VU takes an iteration, but not what it asks for. Then the iteration
-    /// alone is the id, so that a second run with the same seed has the same ids for the same requests.
-    pub fn ids_by_iteration(self, shared: bool) -> DetailSpool {
+    /// Chooses how ids are made: from what numbers the requests, so that a second run with the same seed has the same
+    /// ids for the same requests. `kinds` is the number of kinds in the mix.
+    pub fn with_ids(self, numbering: Numbering, kinds: u16) -> DetailSpool {
         DetailSpool {
-            by_iteration: shared,
+            numbering,
+            kinds,
             ..self
         }
     }
@@ -164,10 +167,11 @@ impl DetailSpool {
     fn line(&mut self, s: &Sample) {
         let latency = s.done.saturating_sub(s.due);
         let out = &mut self.buffer;
-        let (prefix, iteration) = (&self.prefix, s.iteration);
-        let id = |out: &mut Vec<u8>| match self.by_iteration {
-            true => put(out, format_args!("{prefix}i{iteration}")),
-            false => put(out, format_args!("{prefix}v{}-{iteration}", s.vu)),
+        let (prefix, n) = (&self.prefix, s.iteration);
+        let id = |out: &mut Vec<u8>| match self.numbering {
+            Numbering::ByVu => put(out, format_args!("{prefix}v{}-{n}", s.vu)),
+            Numbering::Together => put(out, format_args!("{prefix}i{n}")),
+            Numbering::ByKind => put(out, format_args!("{prefix}k{}-{n}", s.series % self.kinds)),
         };
         put(out, format_args!("{{\"request_id\":\""));
         id(out);

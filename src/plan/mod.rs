@@ -19,7 +19,10 @@ pub use analysis_limits::AnalysisLimits;
 pub use arrivals::{Arrival, Arrivals, Arriving, GAMMA_SHAPE, RateCurve, parse_arrival, read_arrival};
 pub use assignment::{Assignment, PairedPrompts};
 pub use connection::ConnectionUse;
-pub use executor::{Executor, OpenLoop, Plateau, RateStage, Stage, StageAt, WhenFull};
+pub use executor::{
+    Executor, KindArrivals, KindShape, Numbering, OpenLoop, Plateau, RateStage, RatesByKind, Stage, StageAt,
+    WhenFull,
+};
 pub use goodput::{good_metric, parse_goodput, parse_limit};
 pub use limits::{
     CORES_MAX, DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, REPEAT_MAX,

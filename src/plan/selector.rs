@@ -3,7 +3,7 @@
 use crate::error::{Reason, nearest, quoted};
 use crate::workload::{RequestKind, Server};
 
-const TAGS: [&str; 4] = ["endpoint", "stream", "expected_response", "request"];
+const TAGS: [&str; 5] = ["endpoint", "stream", "expected_response", "request", "kind"];
 
 /// A selection of requests. Each tag narrows it; without tags it contains all requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -85,7 +85,8 @@ impl Selector {
     fn set(&mut self, tag: &str, value: &str) -> Result<(), Reason> {
         let twice = match tag {
             "endpoint" => self.endpoint.replace(value.to_owned()).is_some(),
-            "request" => self.request.replace(value.to_owned()).is_some(),
+            // The glossary's word for an entry of the mix.
+            "request" | "kind" => self.request.replace(value.to_owned()).is_some(),
             "stream" => self.stream.replace(parse_bool(tag, value)?).is_some(),
             "expected_response" => self.expected_response.replace(parse_bool(tag, value)?).is_some(),
             _ => {

@@ -176,5 +176,8 @@ fn spool(
         let kept = shown_path(kept);
         say(&format!("details of a run that was killed are kept: {kept}"));
     }
-    Ok(Some(spool.ids_by_iteration(plan.executor.numbers_together())))
+    Ok(Some(spool.with_ids(
+        plan.executor.numbering(),
+        plan.workload.kinds_in_mix(),
+    )))
 }

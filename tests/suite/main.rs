@@ -28,6 +28,7 @@ mod hosts;
 mod http_vectors;
 mod import_k6;
 mod intervals;
+mod kinds;
 mod live;
 mod managed;
 #[allow(clippy::too_many_lines)] // Whole scenarios, told in one piece.

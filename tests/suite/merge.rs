@@ -225,7 +225,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
     let series: Vec<String> = plan.workload.kinds.iter().map(|kind| kind.name.clone()).collect();
     let output = OutputFile::prepare(&path).unwrap();
     let mut spool = DetailSpool::create(&output.spool_path().unwrap(), &series, STARTED).unwrap();
-    spool = spool.ids_by_iteration(plan.executor.shared_iterations().is_some());
+    spool = spool.with_ids(plan.executor.numbering(), plan.workload.kinds_in_mix());
     let end = plan.executor.schedule_of_all().end().min(20 * SECOND) + 2 * SECOND;
     let mut aggregator = Aggregator::new(CORES as usize, series.len());
     let mut judge = Judge::from_plan(&plan);

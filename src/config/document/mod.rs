@@ -6,6 +6,7 @@
 mod analysis;
 mod connections;
 mod goodput;
+mod kind_rates;
 mod load_profile;
 mod open_loop;
 mod prompts;
@@ -20,6 +21,7 @@ mod workload;
 
 use crate::config::document::analysis::read_analysis;
 use crate::config::document::connections::{read_connection, read_sources};
+use crate::config::document::kind_rates::{read_kind_defaults, read_rates_by_kind};
 pub use crate::config::document::open_loop::in_flight_default;
 use crate::config::document::reader::{Fields, Reader, is_mapping};
 use crate::config::document::requests::read_requests;
@@ -29,9 +31,9 @@ use crate::config::document::thresholds::read_thresholds;
 use crate::config::document::tree::read_tree;
 use crate::config::document::workload::{open_workload, place_of};
 use crate::config::push::read_push;
-use crate::config::{Config, ServerChoice, ServerEntry, Settings, SimulatorConfig};
+use crate::config::{Config, RequestConfig, ServerChoice, ServerEntry, Settings, SimulatorConfig};
 use crate::error::{Mistake, Mistakes, Place, Reason};
-use crate::plan::{DURATION_MAX, MAX_TOKENS_MAX, PairedPrompts, REPEAT_MAX, THINK_TIME_MAX};
+use crate::plan::{DURATION_MAX, Executor, MAX_TOKENS_MAX, PairedPrompts, REPEAT_MAX, THINK_TIME_MAX};
 use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::units::Span;
 use crate::units::check_duration;
@@ -115,11 +117,10 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         return Err(Mistakes::new(reader.mistakes));
     };
     let workload = open_workload(&mut reader, &fields);
-    let (executor, shape_line) = read_shape(&mut reader, &fields, workload.as_ref());
     let servers = read_servers(&mut reader, &fields, file);
-    let requests = read_requests(&mut reader, &fields, &servers, file);
-    let simulator = read_simulator(&mut reader, &fields, &servers);
     let inside = workload.as_ref();
+    let (requests, (executor, shape_line)) = read_load(&mut reader, &fields, inside, (&servers, file));
+    let simulator = read_simulator(&mut reader, &fields, &servers);
     let (holds_seed, seed) = place_of(&mut reader, (&fields, "seed"), inside, "seed");
     let (holds_think, think) = place_of(&mut reader, (&fields, "think_time"), inside, "think_time");
     let (holds_warmup, warmup) = place_of(&mut reader, (&fields, "warmup"), inside, "warmup_seconds");
@@ -166,15 +167,33 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         shape_place: Place::file(file, shape_line),
         requests_place: Place::file(file, fields.line_of("requests")),
         source_place: Place::file(file, fields.line_of("source_address")),
-        paired_place: Place::file(
-            file,
-            match fields.has("paired") {
-                true => fields.line_of("paired"),
-                false => fields.line_of("paired_prompts"),
-            },
-        ),
+        paired_place: read_paired_place(&fields, file),
     };
     Ok((config, reader.mistakes))
+}
+
+/// Reads the mix, and the shape of the load with the line that made it.
+fn read_load(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    workload: Option<&Fields<'_>>,
+    (servers, file): (&[ServerEntry], &str),
+) -> (Vec<RequestConfig>, (Executor, usize)) {
+    let kinds = read_kind_defaults(reader, fields);
+    let requests = read_requests(reader, fields, servers, kinds.as_ref(), file);
+    let shape = match kinds {
+        Some(_) => read_rates_by_kind(reader, fields, workload, &requests),
+        None => read_shape(reader, fields, workload),
+    };
+    (requests, shape)
+}
+
+fn read_paired_place(fields: &Fields<'_>, file: &str) -> Place {
+    let key = match fields.has("paired") {
+        true => "paired",
+        false => "paired_prompts",
+    };
+    Place::file(file, fields.line_of(key))
 }
 
 fn read_think_time(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Span<Nanos> {

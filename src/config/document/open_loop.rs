@@ -54,7 +54,7 @@ pub fn read_open(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str, durat
     }
 }
 
-fn read_users(reader: &mut Reader<'_>, fields: &Fields<'_>) -> OpenLoop {
+pub(super) fn read_users(reader: &mut Reader<'_>, fields: &Fields<'_>) -> OpenLoop {
     let first = reader.count(fields, "pre_allocated_vus", 0..=VUS_MAX);
     let max = reader.count(fields, "max_vus", 1..=VUS_MAX);
     let full = reader.choice(fields, "when_full", &["drop", "queue"]);
@@ -73,11 +73,16 @@ fn read_users(reader: &mut Reader<'_>, fields: &Fields<'_>) -> OpenLoop {
 }
 
 /// Reads a rate; a plain number is per `unit`.
-fn read_rate(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, unit: Nanos) -> Option<Rate> {
+pub(super) fn read_rate(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    key: &str,
+    unit: Nanos,
+) -> Option<Rate> {
     reader.parsed(fields, key, "a rate", |text| parse_rate_per(text, unit))
 }
 
-fn read_rate_stages(reader: &mut Reader<'_>, fields: &Fields<'_>, unit: Nanos) -> Vec<RateStage> {
+pub(super) fn read_rate_stages(reader: &mut Reader<'_>, fields: &Fields<'_>, unit: Nanos) -> Vec<RateStage> {
     let hint = "add the rate at the end of the stage";
     let target = |reader: &mut Reader<'_>, stage: &Fields<'_>| read_rate(reader, stage, "target", unit);
     let stages = read_stage_list(reader, fields, hint, target);

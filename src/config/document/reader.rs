@@ -121,6 +121,14 @@ pub fn items<'t>(node: &'t Node<'t>, key: &str) -> &'t [Node<'t>] {
     }
 }
 
+/// Returns the items of a list; empty if it is none.
+pub fn sequence<'t>(node: &'t Node<'t>) -> &'t [Node<'t>] {
+    match &node.data {
+        YamlData::Sequence(items) => items,
+        _ => &[],
+    }
+}
+
 /// Describes a value for an error.
 fn described(node: &Node<'_>) -> String {
     match &node.data {

@@ -2,6 +2,7 @@
 
 use crate::api::{TokenLimitKey, Wording};
 use crate::config::document::goodput::{read_goodput, read_light_goodput};
+use crate::config::document::kind_rates::{KIND_RATE_KEYS, KindDefaults, read_kind_rate};
 use crate::config::document::prompts::{PROMPT_TOKENS_DEFAULT, PromptsKeys, max_tokens, read_prompts};
 use crate::config::document::python_tool::{ClientTimeouts, read_client};
 use crate::config::document::reader::{Fields, Node, Reader, line};
@@ -22,7 +23,7 @@ const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-pub(super) const REQUEST_KEYS: [&str; 16] = [
+pub(super) const REQUEST_KEYS: [&str; 22] = [
     "name",
     "weight",
     "kind",
@@ -39,6 +40,12 @@ pub(super) const REQUEST_KEYS: [&str; 16] = [
     "cache_prompt",
     "max_tokens_key",
     "stream_options",
+    KIND_RATE_KEYS[0],
+    KIND_RATE_KEYS[1],
+    KIND_RATE_KEYS[2],
+    KIND_RATE_KEYS[3],
+    KIND_RATE_KEYS[4],
+    KIND_RATE_KEYS[5],
 ];
 /// Those of these keys that have no effect on a light GET.
 const CHAT_ONLY: [&str; 9] = [
@@ -59,6 +66,7 @@ pub fn read_requests(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
     servers: &[ServerEntry],
+    rates: Option<&KindDefaults>,
     file: &str,
 ) -> Vec<RequestConfig> {
     let before = reader.mistakes.len();
@@ -98,7 +106,7 @@ pub fn read_requests(
         .iter()
         .enumerate()
     {
-        let Some(request) = read_request(reader, i, item, &inherited, file) else {
+        let Some(request) = read_request(reader, i, item, (&inherited, rates), file) else {
             continue;
         };
         if let Some(first) = requests.iter().find(|other| other.name == request.name) {
@@ -119,6 +127,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
     RequestConfig {
         name: "faulty".to_owned(),
         weight: 1,
+        arrivals: None,
         call: Call::Chat {
             stream,
             max_tokens: Span { min: 1, max: 1 },
@@ -180,6 +189,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
     RequestConfig {
         name: "stream".to_owned(),
         weight: 1,
+        arrivals: None,
         call: Call::Chat {
             stream: true,
             max_tokens: inherited.keys.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
@@ -211,7 +221,7 @@ fn read_request(
     reader: &mut Reader<'_>,
     index: usize,
     node: &Node<'_>,
-    inherited: &Inherited,
+    (inherited, rates): (&Inherited, Option<&KindDefaults>),
     file: &str,
 ) -> Option<RequestConfig> {
     let path = format!("requests[{index}].");
@@ -263,9 +273,12 @@ fn read_request(
         }
         None => Call::Light,
     };
+    let name = name.unwrap_or_else(|| format!("requests[{index}]"));
+    let arrivals = read_kind_rate(reader, &fields, &name, rates);
     Some(RequestConfig {
-        name: name.unwrap_or_else(|| format!("requests[{index}]")),
+        name,
         weight,
+        arrivals,
         call,
         prompts_file,
         timeout,

@@ -9,7 +9,7 @@ use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, STAGES_MAX, Stage, VUS
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
 /// The keys that make a shape.
-const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 16] = [
     "executor",
     "vus",
     "duration",
@@ -53,6 +53,21 @@ const SHAPES: [(&str, &[&str], &[&str]); 6] = [
     ),
 ];
 
+/// The names of the executors.
+pub(super) const EXECUTORS: [&str; 6] = [
+    SHAPES[0].0,
+    SHAPES[1].0,
+    SHAPES[2].0,
+    SHAPES[3].0,
+    SHAPES[4].0,
+    SHAPES[5].0,
+];
+
+/// Tells whether the requests of an executor arrive at a rate.
+pub(super) fn is_open(name: &str) -> bool {
+    name.ends_with("-arrival-rate")
+}
+
 /// Reads the shape, and returns it with the line that made it.
 pub fn read_shape(
     reader: &mut Reader<'_>,
@@ -66,19 +81,18 @@ pub fn read_shape(
 }
 
 fn read_executor(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Executor {
-    let names: Vec<&'static str> = SHAPES.iter().map(|(name, ..)| *name).collect();
     let hint = format!(
         "use one of {}, or `workload` with `users` and `duration_seconds`",
-        names.join(", ")
+        EXECUTORS.join(", ")
     );
     reader.required(fields, "executor", &hint);
-    let chosen = reader.choice(fields, "executor", &names);
+    let chosen = reader.choice(fields, "executor", &EXECUTORS);
     match SHAPES.iter().find(|(name, ..)| Some(*name) == chosen) {
         Some(shape) => check_shape_keys(reader, fields, *shape),
         // Without a valid executor no key is missing or misplaced, but the values are still checked.
         None => drop(read_stages(reader, fields)),
     }
-    if let Some(name) = chosen.filter(|name| name.ends_with("-arrival-rate")) {
+    if let Some(name) = chosen.filter(|name| is_open(name)) {
         let duration = reader.duration(fields, "duration", MILLISECOND..=DURATION_MAX);
         return read_open(reader, fields, name, duration.unwrap_or(SECOND));
     }
@@ -164,9 +178,8 @@ pub(super) fn read_stage_list<T>(
     let items = reader.list(fields, "stages", STAGES_MAX)?;
     let mut stages = Vec::with_capacity(items.len());
     for (i, item) in items.iter().enumerate() {
-        let path = format!("stages[{i}].");
-        let Some(stage) = reader.mapping(&path, &format!("stages[{i}]"), item, &["duration", "target"])
-        else {
+        let name = format!("{}stages[{i}]", fields.path);
+        let Some(stage) = reader.mapping(&format!("{name}."), &name, item, &["duration", "target"]) else {
             continue;
         };
         reader.required(&stage, "duration", "add the length of the stage");

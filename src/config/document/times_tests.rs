@@ -5,9 +5,17 @@ use crate::error::Mistake;
 
 /// Each key that takes a time, in a document that is valid with `10s` in place of `TIME`; the largest number without a
 /// unit, if there is one; and what the key needs around it.
-const TIMES: [(&str, Option<&str>); 27] = [
+const TIMES: [(&str, Option<&str>); 29] = [
     (
         "executor: constant-arrival-rate\nduration: 1s\nrate: 1\ntime_unit: TIME\n",
+        Some("999"),
+    ),
+    (
+        "duration: 1s\nrequests: [{name: r, rate: 1, max_tokens: 1, start_time: TIME}]\n",
+        Some("999"),
+    ),
+    (
+        "requests: [{name: r, rate: 1, max_tokens: 1, duration: TIME}]\n",
         Some("999"),
     ),
     ("executor: constant-vus\nduration: TIME\n", Some("999")),

@@ -18,7 +18,7 @@ pub const KEYS: [&str; 7] = [
 ];
 
 /// The keys that make the shape of the load, each with the key outside that has the same meaning.
-const SHAPE_KEYS: [(&str, &str); 3] = [
+pub(super) const SHAPE_KEYS: [(&str, &str); 3] = [
     ("users", "vus"),
     ("duration_seconds", "duration"),
     ("ramp_up_seconds", "stages"),

@@ -75,6 +75,7 @@ fn overlay_shape(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
     if let Some(factor) = args.time_scale {
         config.executor.scale_time(factor);
     }
+    config.copy_rates();
 }
 
 /// Reports pairs of options that contradict each other.
@@ -170,10 +171,14 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
         check("--max-tokens", check_max_tokens(span));
     }
     if let Some(ratio) = args.streaming_ratio {
-        check(
-            "--streaming-ratio",
-            set_streaming_ratio(&mut config.requests, ratio),
-        );
+        let set = match config.executor.rates_by_kind() {
+            Some(_) => Err(Reason::new(
+                "has no effect: each kind of request has a rate of its own, not a weight",
+            )
+            .hint("change `rate` of the kinds in the document")),
+            None => set_streaming_ratio(&mut config.requests, ratio),
+        };
+        check("--streaming-ratio", set);
     }
     let chat_options = [
         (!args.models.is_empty(), "--model"),

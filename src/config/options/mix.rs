@@ -90,6 +90,7 @@ mod tests {
         RequestConfig {
             name: format!("{stream:?}{weight}"),
             weight,
+            arrivals: None,
             call,
             prompts_file: None,
             timeout: 1,

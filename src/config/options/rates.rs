@@ -39,17 +39,16 @@ pub fn overlay_rates(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mis
     if let Some(open) = executor.open_loop_mut() {
         *open = with_options(*open, args);
     }
+    if let Some(arrival) = args.arrival {
+        executor.set_arrival(arrival);
+    }
     config.executor = executor;
     true
 }
 
 fn with_options(mut open: OpenLoop, args: &RunArgs) -> OpenLoop {
-    if let Some(arrival) = args.arrival {
-        open.arrival = arrival;
-    }
     if let Some(max) = args.max_in_flight.or(args.vus) {
-        open.max_vus = max;
-        open.pre_allocated_vus = open.pre_allocated_vus.min(max);
+        open.limit_vus(max);
     }
     match args.when_full.as_deref() {
         Some("queue") => open.when_full = WhenFull::Queue,
@@ -70,6 +69,24 @@ fn contradictions(config: &Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) 
         );
     }
     let has_rate_stages = matches!(args.stages, Some(StageList::Rates(_)));
+    if let Some(rates) = config.executor.rates_by_kind() {
+        for (option, given) in [
+            ("--rate", args.rate.is_some()),
+            ("--stages", args.stages.is_some()),
+            ("--iterations", args.iterations.is_some()),
+        ] {
+            if given {
+                let names: Vec<&str> = rates.kinds().iter().map(|kind| kind.name.as_str()).collect();
+                let what = "contradicts the document, in which each kind of request has a rate of its own";
+                let hint = format!(
+                    "change the rates of {} there; --duration and --time-scale change their time",
+                    names.join(", ")
+                );
+                wrong(option, Reason::new(what).hint(hint));
+            }
+        }
+        return;
+    }
     let becomes_open = args.rate.is_some() || has_rate_stages;
     let stays_open = config.executor.open_loop().is_some() && args.stages.is_none();
     if args.iterations.is_some() && (becomes_open || stays_open) {

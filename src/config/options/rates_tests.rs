@@ -88,3 +88,43 @@ fn options_that_have_no_effect_or_contradict_are_refused_with_what_to_do() {
         assert!(refused.contains(what), "{line}: {refused}");
     }
 }
+
+/// Runs `check` with the path of a document whose kinds have rates.
+fn with_kinds(check: impl Fn(&str)) {
+    let path = std::env::temp_dir().join(format!("llmload-kinds-{}.yaml", std::process::id()));
+    let text = "duration: 1m\nmodels: [m]\nprompts: [Hi]\nrequests:\n  \
+                - { name: interactive, rate: 5, max_tokens: 5 }\n  - { name: batch, rate: 40, max_tokens: 5 }\n";
+    std::fs::write(&path, text).unwrap();
+    check(path.to_str().unwrap());
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn options_change_the_time_the_pattern_and_the_users_of_kinds_with_rates_but_not_the_rates() {
+    with_kinds(|path| {
+        assert_eq!(
+            in_words(&format!(
+                "{path} -d 30s --arrival poisson --max-in-flight 7 --when-full queue"
+            )),
+            "interactive at 5/s, batch at 40/s, for 30s, poisson arrivals, at most 7 users, queues what they cannot take"
+        );
+        let scaled = load(&format!("{path} --time-scale 0.1 --vus 3")).unwrap();
+        assert_eq!(
+            (scaled.executor.duration(), scaled.executor.vus_of_all()),
+            (6 * SECOND, 3)
+        );
+        for options in ["--rate 90", "--stages 1m:5/s", "--stages 1m:5", "--iterations 5"] {
+            let refused = load(&format!("{path} {options}")).unwrap_err();
+            assert!(
+                refused.contains("each kind of request has a rate of its own"),
+                "{options}: {refused}"
+            );
+            assert!(
+                refused.contains("the rates of interactive, batch"),
+                "{options}: {refused}"
+            );
+        }
+        let refused = load(&format!("{path} --streaming-ratio 0.5")).unwrap_err();
+        assert!(refused.contains("--streaming-ratio: has no effect"), "{refused}");
+    });
+}

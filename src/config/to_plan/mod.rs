@@ -92,7 +92,11 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
     };
     Ok(RequestKind {
         name: name.clone(),
-        weight: request.weight,
+        // A warm-up draws kinds with rates as often as their rates say.
+        weight: match &request.arrivals {
+            Some(arrivals) => (arrivals.highest_rate().per_second() * 1e3).round().max(1.0) as u32,
+            None => request.weight,
+        },
         call: request.call.clone(),
         timeouts,
         goodput: request.goodput.clone(),

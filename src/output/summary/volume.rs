@@ -3,7 +3,7 @@
 use super::page::Page;
 use crate::metrics::{Cause, FinishWord, Goodput, MetricId, Outcome};
 use crate::output::numbers::{grouped, success};
-use crate::result::{Ordered, RunResult, TokenSources, Totals};
+use crate::result::{GroupFigures, Ordered, RunResult, TokenSources, Totals};
 use crate::units::{elapsed, percent, rate, time};
 
 pub(super) fn write(page: &mut Page, result: &RunResult, with_users: bool) {
@@ -93,6 +93,32 @@ pub(super) fn arrivals(page: &mut Page, result: &RunResult) {
         why.join("; ")
     );
     page.prose("arrivals", &text);
+    dropped_by_kind(page, &result.kinds);
+}
+
+/// The most kinds of request whose dropped arrivals are shown.
+const DROPPED_KINDS_MAX: usize = 3;
+
+/// Appends how many arrivals of each kind were dropped, the most first, if there are several kinds.
+fn dropped_by_kind(page: &mut Page, kinds: &Ordered<GroupFigures>) {
+    let counts = kinds.iter().map(|(name, kind)| (name, &kind.totals));
+    let mut dropped: Vec<_> = counts.filter(|(_, t)| t.dropped_iterations > 0).collect();
+    dropped.sort_by_key(|(_, t)| std::cmp::Reverse(t.dropped_iterations));
+    let mut cells: Vec<String> = Vec::new();
+    for (name, t) in dropped.iter().take(DROPPED_KINDS_MAX) {
+        let due = t.requests + t.dropped_iterations;
+        cells.push(format!(
+            "{name} {} of {}",
+            grouped(t.dropped_iterations),
+            grouped(due)
+        ));
+    }
+    if dropped.len() > DROPPED_KINDS_MAX {
+        cells.push(format!("and {} more", dropped.len() - DROPPED_KINDS_MAX));
+    }
+    if kinds.0.len() > 1 && !cells.is_empty() {
+        page.row("", &cells);
+    }
 }
 
 pub(super) fn rates(page: &mut Page, result: &RunResult) {

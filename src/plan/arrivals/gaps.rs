@@ -26,6 +26,19 @@ pub enum Arrival {
 /// cannot be told from even ones.
 pub const GAMMA_SHAPE: [f64; 2] = [0.01, 1_000.0];
 
+impl Arrival {
+    /// Returns what is wrong with its shape, if it has one.
+    pub fn mistake(self) -> Option<Reason> {
+        let [min, max] = GAMMA_SHAPE;
+        let Arrival::Gamma(shape) = self else { return None };
+        (!(min..=max).contains(&shape)).then(|| {
+            Reason::new(format!(
+                "the gamma shape {shape} is outside the limits, {min} to {max}"
+            ))
+        })
+    }
+}
+
 impl std::fmt::Display for Arrival {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

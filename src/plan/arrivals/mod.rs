@@ -1,5 +1,6 @@
-//! The sequence of instants at which an open loop sends its requests: one for the whole run, from which each core of
-//! each shard takes its share, so that the arrivals do not depend on how many there are.
+//! The instants at which an open loop sends its requests: one sequence for the whole run, or one for each kind of
+//! request. Each core of each shard generates all of them and takes its share, so that the arrivals do not depend on
+//! how many there are.
 
 #[cfg(test)]
 mod frozen_tests;
@@ -17,54 +18,59 @@ use crate::units::Nanos;
 /// An arrival of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arriving {
-    /// Its number in the whole run, from 0, which decides its content.
+    /// The sequence that it is from: 0, or the kind of request if each kind has its own.
+    pub sequence: u16,
+    /// Its number in that sequence, from 0, which decides its content.
     pub number: u64,
     /// When it is due, since the start.
     pub due: Nanos,
 }
 
-/// The arrivals of one core in order.
+/// One sequence of arrivals.
 #[derive(Clone, Debug)]
-pub struct Arrivals {
+pub struct Sequence {
+    index: u16,
     curve: RateCurve,
     /// The even gap of a constant rate in nanoseconds, truncated as k6 truncates it.
     period: Option<Nanos>,
+    /// When the curve begins, since the start of the run.
+    start: Nanos,
     gaps: Gaps,
     area: f64,
     piece: usize,
     number: u64,
-    stride: u64,
-    offset: u64,
 }
 
-impl Arrivals {
-    /// Returns the arrivals along `curve` that belong to `core` of `cores` of this shard. `period` is that of a
-    /// constant rate with even gaps: its first arrival is at 0. Otherwise the first arrival comes one gap after the
-    /// start.
-    ///
-    /// # Panics
-    /// Panics if `core` is not below `cores`.
-    pub fn new(
-        curve: RateCurve,
-        period: Option<Nanos>,
-        (arrival, seed): (Arrival, u64),
-        shard: Shard,
-        (core, cores): (u32, u32),
-    ) -> Arrivals {
-        assert!(core < cores, "core {core} of {cores}");
-        Arrivals {
+impl Sequence {
+    /// Makes the arrivals along `curve`. `period` is that of a constant rate with even gaps: its first arrival is at 0.
+    /// Otherwise the first arrival comes one gap after the start.
+    pub fn new(curve: RateCurve, period: Option<Nanos>, (arrival, seed): (Arrival, u64)) -> Sequence {
+        Sequence {
+            index: 0,
             curve,
             period,
+            start: 0,
             gaps: Gaps::new(arrival, seed),
             area: 0.0,
             piece: 0,
             number: 0,
-            stride: u64::from(shard.count()) * u64::from(cores),
-            offset: u64::from(shard.index()) + u64::from(shard.count()) * u64::from(core),
         }
     }
 
-    fn next_of_all(&mut self) -> Option<Arriving> {
+    /// Makes it the sequence of one kind of request, which begins at `start`.
+    pub fn of_kind(self, kind: u16, start: Nanos) -> Sequence {
+        Sequence {
+            index: kind,
+            start,
+            ..self
+        }
+    }
+}
+
+impl Iterator for Sequence {
+    type Item = Arriving;
+
+    fn next(&mut self) -> Option<Arriving> {
         let due = match self.period {
             Some(period) => Some(self.number * period).filter(|due| *due < self.curve.end()),
             None => {
@@ -73,10 +79,53 @@ impl Arrivals {
             }
         };
         let arriving = Arriving {
+            sequence: self.index,
             number: self.number,
-            due: due?,
+            due: self.start + due?,
         };
         self.number += 1;
+        Some(arriving)
+    }
+}
+
+/// The arrivals of one core, in the order of their instants.
+#[derive(Clone, Debug)]
+pub struct Arrivals {
+    /// Each sequence with its next arrival.
+    sequences: Vec<(Arriving, Sequence)>,
+    stride: u64,
+    offset: u64,
+}
+
+impl Arrivals {
+    /// Returns the arrivals of `sequences` that belong to `core` of `cores` of this shard. Each core gets every n-th
+    /// arrival of each sequence, so that none gets more of one kind of request than the others.
+    ///
+    /// # Panics
+    /// Panics if `core` is not below `cores`.
+    pub fn new(sequences: Vec<Sequence>, shard: Shard, (core, cores): (u32, u32)) -> Arrivals {
+        assert!(core < cores, "core {core} of {cores}");
+        let begun = sequences.into_iter().filter_map(|mut sequence| {
+            let first = sequence.next()?;
+            Some((first, sequence))
+        });
+        Arrivals {
+            sequences: begun.collect(),
+            stride: u64::from(shard.count()) * u64::from(cores),
+            offset: u64::from(shard.index()) + u64::from(shard.count()) * u64::from(core),
+        }
+    }
+
+    /// Returns the next arrival of all; of those at the same instant, the one of the first sequence.
+    fn next_of_all(&mut self) -> Option<Arriving> {
+        let heads = self.sequences.iter().enumerate();
+        let (index, _) = heads.min_by_key(|(_, (next, _))| next.due)?;
+        let (next, sequence) = &mut self.sequences[index];
+        let arriving = *next;
+        match sequence.next() {
+            Some(following) => *next = following,
+            None => drop(self.sequences.remove(index)),
+        }
         Some(arriving)
     }
 }
@@ -87,7 +136,8 @@ impl Iterator for Arrivals {
     fn next(&mut self) -> Option<Arriving> {
         loop {
             let arriving = self.next_of_all()?;
-            if arriving.number % self.stride == self.offset {
+            // Kinds with the same rate take turns, so they are given to the cores from different ones on.
+            if (arriving.number + u64::from(arriving.sequence)) % self.stride == self.offset {
                 return Some(arriving);
             }
         }
@@ -95,65 +145,5 @@ impl Iterator for Arrivals {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::Executor;
-    use crate::plan::executor::tests::open;
-    use crate::units::{SECOND, parse_rate};
-
-    fn constant(rate: &str, arrival: Arrival) -> Executor {
-        Executor::ConstantArrivalRate {
-            rate: parse_rate(rate).unwrap(),
-            duration: 2 * SECOND,
-            open: open(arrival),
-        }
-    }
-
-    fn all(executor: &Executor, shards: u32, cores: u32) -> Vec<Arriving> {
-        let mut out = Vec::new();
-        for shard in 0..shards {
-            for core in 0..cores {
-                let shard = Shard::new(shard, shards).unwrap();
-                out.extend(executor.arrivals(7, shard, (core, cores)).unwrap());
-            }
-        }
-        out.sort_unstable_by_key(|arriving| arriving.number);
-        out
-    }
-
-    #[test]
-    fn the_arrivals_are_the_same_on_any_number_of_cores_and_shards() {
-        for arrival in [
-            Arrival::Constant,
-            Arrival::Uniform,
-            Arrival::Poisson,
-            Arrival::Gamma(0.5),
-        ] {
-            let executor = constant("300", arrival);
-            let whole = all(&executor, 1, 1);
-            assert!(whole.len() > 400, "{arrival}: {}", whole.len());
-            assert!(whole.is_sorted_by_key(|arriving| arriving.due), "{arrival}");
-            for (shards, cores) in [(1, 2), (1, 4), (4, 1), (3, 2)] {
-                assert_eq!(
-                    all(&executor, shards, cores),
-                    whole,
-                    "{arrival}, {shards} shards, {cores} cores"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_constant_rate_begins_at_once_and_ends_before_the_end_as_in_k6() {
-        let dues: Vec<Nanos> = all(&constant("3", Arrival::Constant), 1, 1)
-            .iter()
-            .map(|arriving| arriving.due)
-            .collect();
-        // A third of a second is truncated to nanoseconds, so the seventh still falls into the two seconds.
-        let third = 333_333_333;
-        assert_eq!(
-            dues,
-            [0, third, 2 * third, 3 * third, 4 * third, 5 * third, 6 * third]
-        );
-    }
-}
+#[path = "arrivals_tests.rs"]
+mod tests;

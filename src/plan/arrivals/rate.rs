@@ -26,6 +26,15 @@ struct Piece {
 }
 
 impl Piece {
+    fn end(&self) -> Nanos {
+        self.start + self.duration
+    }
+
+    /// Returns the rate `after` its start, in arrivals per nanosecond.
+    fn rate(&self, after: Nanos) -> f64 {
+        self.from + (self.to - self.from) * (after as f64 / self.duration as f64)
+    }
+
     fn area(&self) -> f64 {
         self.duration as f64 * (self.from + self.to) / 2.0
     }
@@ -75,6 +84,48 @@ impl RateCurve {
         RateCurve { pieces, end }
     }
 
+    /// Returns the sum of curves, each of which begins at its instant.
+    pub fn sum(curves: &[(Nanos, RateCurve)]) -> RateCurve {
+        let edges_of = |(start, curve): &(Nanos, RateCurve)| {
+            let start = *start;
+            let edges = curve.pieces.iter().flat_map(|piece| [piece.start, piece.end()]);
+            edges.map(|edge| start + edge).collect::<Vec<Nanos>>()
+        };
+        let mut edges: Vec<Nanos> = curves.iter().flat_map(edges_of).chain([0]).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        let mut pieces: Vec<Piece> = Vec::new();
+        for (start, end) in edges.iter().zip(edges.iter().skip(1)) {
+            let (mut from, mut to) = (0.0, 0.0);
+            for (begins, curve) in curves.iter().filter(|(begins, _)| begins <= start) {
+                let at = start - begins;
+                let index = curve.pieces.partition_point(|piece| piece.end() <= at);
+                if let Some(piece) = curve.pieces.get(index) {
+                    from += piece.rate(at - piece.start);
+                    to += piece.rate(end - begins - piece.start);
+                }
+            }
+            pieces.push(Piece {
+                start: *start,
+                duration: end - start,
+                from,
+                to,
+                before: pieces.last().map_or(0.0, |last| last.before + last.area()),
+            });
+        }
+        RateCurve {
+            end: pieces.last().map_or(0, Piece::end),
+            pieces,
+        }
+    }
+
+    /// Returns its parts in order: the end of each, and the rates per second at its beginning and at its end.
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = (Nanos, [f64; 2])> {
+        let per_second = |rate: f64| rate * SECOND as f64;
+        let pieces = self.pieces.iter();
+        pieces.map(move |piece| (piece.end(), [per_second(piece.from), per_second(piece.to)]))
+    }
+
     pub fn end(&self) -> Nanos {
         self.end
     }
@@ -86,15 +137,10 @@ impl RateCurve {
 
     /// Returns the planned rate at `elapsed`, in arrivals per second.
     pub fn rate_at(&self, elapsed: Nanos) -> f64 {
-        let Some(piece) = self
-            .pieces
-            .iter()
-            .find(|piece| elapsed < piece.start + piece.duration)
-        else {
+        let Some(piece) = self.pieces.iter().find(|piece| elapsed < piece.end()) else {
             return 0.0;
         };
-        let share = (elapsed - piece.start) as f64 / piece.duration as f64;
-        (piece.from + (piece.to - piece.from) * share) * SECOND as f64
+        piece.rate(elapsed - piece.start) * SECOND as f64
     }
 
     /// Returns when the area under the curve reaches `area`, which must not fall from one call to the next; `None` if
@@ -181,5 +227,30 @@ mod tests {
         assert_eq!(curve.rate_at(0), 10.0);
         assert!((curve.rate_at(5 * SECOND) - 60.0).abs() < 1e-9);
         assert_eq!(instants(&curve, 1.0).len(), 600);
+    }
+
+    #[test]
+    fn a_sum_has_the_rates_and_the_area_of_its_curves_wherever_they_begin() {
+        let flat = RateCurve::new(5.0, [(10 * SECOND, 5.0)]);
+        let ramp = RateCurve::new(0.0, [(4 * SECOND, 8.0), (0, 2.0), (2 * SECOND, 2.0)]);
+        let late = RateCurve::new(1.0, [(2 * SECOND, 1.0)]);
+        let curves = [(0, flat), (3 * SECOND, ramp), (20 * SECOND, late)];
+        let sum = RateCurve::sum(&curves);
+        assert_eq!(sum.end(), 22 * SECOND);
+        assert!(
+            (sum.area() - (50.0 + 16.0 + 4.0 + 2.0)).abs() < 1e-9,
+            "{}",
+            sum.area()
+        );
+        for at in [0, 2, 3, 5, 6, 7, 8, 9, 11, 20, 21, 22].map(|at| at * SECOND) {
+            let of = |(start, curve): &(Nanos, RateCurve)| at.checked_sub(*start).map(|at| curve.rate_at(at));
+            let expected: f64 = curves.iter().filter_map(of).sum();
+            assert!(
+                (sum.rate_at(at) - expected).abs() < 1e-9,
+                "{at}: {}",
+                sum.rate_at(at)
+            );
+        }
+        assert_eq!(RateCurve::sum(&[]).end(), 0);
     }
 }

@@ -1,11 +1,13 @@
 //! k6's executors, which say how VUs start and stop, or when requests arrive. An executor answers questions about
 //! itself, here and in the files next to this one, so that no other room matches on its kinds.
 
+mod by_kind;
 mod limits;
 mod open;
 mod reshape;
 mod words;
 
+pub use by_kind::{KindArrivals, KindShape, RatesByKind};
 pub use open::{OpenLoop, RateStage, WhenFull};
 
 use crate::plan::VuSchedule;
@@ -64,6 +66,21 @@ pub enum Executor {
         #[serde(flatten)]
         open: OpenLoop,
     },
+    /// Each kind of request arrives at a rate of its own. A document writes one of the two names above, and the rates
+    /// next to the kinds.
+    #[serde(untagged)]
+    RatesByKind(RatesByKind),
+}
+
+/// How the requests of a run are numbered, which their ids show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbering {
+    /// Each VU numbers its own.
+    ByVu,
+    /// All VUs together. Chance decides which VU makes a request, but not what it asks for.
+    Together,
+    /// Each kind of request by itself.
+    ByKind,
 }
 
 /// A period in which the planned number of VUs stays the same.
@@ -101,6 +118,7 @@ impl Executor {
             Executor::SharedIterations { .. } => "shared-iterations",
             Executor::ConstantArrivalRate { .. } => "constant-arrival-rate",
             Executor::RampingArrivalRate { .. } => "ramping-arrival-rate",
+            Executor::RatesByKind(rates) => rates.name(),
         }
     }
 
@@ -119,6 +137,7 @@ impl Executor {
             Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
                 open.max_vus
             }
+            Executor::RatesByKind(rates) => rates.open.max_vus,
         }
     }
 
@@ -133,6 +152,7 @@ impl Executor {
             | Executor::SharedIterations { max_duration, .. } => *max_duration,
             Executor::RampingVus { stages, .. } => stages.iter().map(|stage| stage.duration).sum(),
             Executor::RampingArrivalRate { stages, .. } => stages.iter().map(|stage| stage.duration).sum(),
+            Executor::RatesByKind(rates) => rates.end(),
         }
     }
 
@@ -179,6 +199,15 @@ impl Executor {
         self.shared_iterations().is_some() || self.open_loop().is_some()
     }
 
+    /// Returns how the requests of a run are numbered.
+    pub fn numbering(&self) -> Numbering {
+        match self {
+            Executor::RatesByKind(_) => Numbering::ByKind,
+            _ if self.numbers_together() => Numbering::Together,
+            _ => Numbering::ByVu,
+        }
+    }
+
     /// Returns the planned VU counts of all shards. The engine counts iterations, so in this schedule the VUs of
     /// executors with iterations run until the time limit; it starts further VUs of an open loop as they are needed.
     pub fn schedule_of_all(&self) -> VuSchedule {
@@ -186,7 +215,9 @@ impl Executor {
             Executor::RampingVus {
                 start_vus, stages, ..
             } => VuSchedule::ramp(*start_vus, stages),
-            Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
+            Executor::ConstantArrivalRate { open, .. }
+            | Executor::RampingArrivalRate { open, .. }
+            | Executor::RatesByKind(RatesByKind { open, .. }) => {
                 VuSchedule::constant(open.pre_allocated_vus, self.duration())
             }
             _ => VuSchedule::constant(self.vus_of_all(), self.duration()),

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::by_kind::RatesByKind;
 use super::limits::length_mistakes;
 use crate::error::Reason;
-use crate::plan::arrivals::{Arrival, Arrivals, GAMMA_SHAPE, RateCurve};
+use crate::plan::arrivals::{Arrival, Arrivals, RateCurve, Sequence};
 use crate::plan::{Executor, ITERATIONS_MAX, Shard, StageAt, VUS_MAX};
 use crate::units::{Nanos, Rate, duration_text};
 
@@ -50,6 +51,12 @@ impl Default for OpenLoop {
 }
 
 impl OpenLoop {
+    /// Makes `vus` the most users.
+    pub fn limit_vus(&mut self, vus: u32) {
+        self.max_vus = vus;
+        self.pre_allocated_vus = self.pre_allocated_vus.min(vus);
+    }
+
     pub(super) fn mistakes(&self) -> Vec<Reason> {
         let mut wrong = Vec::new();
         if self.max_vus > VUS_MAX {
@@ -63,14 +70,7 @@ impl OpenLoop {
             let what = format!("{first} VUs from the start are more than the most, {max}");
             wrong.push(Reason::new(what).hint("raise `max_vus`, or lower `pre_allocated_vus`"));
         }
-        if let Arrival::Gamma(shape) = self.arrival
-            && !(GAMMA_SHAPE[0]..=GAMMA_SHAPE[1]).contains(&shape)
-        {
-            let [min, max] = GAMMA_SHAPE;
-            wrong.push(Reason::new(format!(
-                "the gamma shape {shape} is outside the limits, {min} to {max}"
-            )));
-        }
+        wrong.extend(self.arrival.mistake());
         wrong
     }
 }
@@ -82,8 +82,28 @@ impl Executor {
             Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
                 Some(open)
             }
+            Executor::RatesByKind(rates) => Some(&rates.open),
             _ => None,
         }
+    }
+
+    /// Returns the rates of an open loop in which each kind of request has its own.
+    pub fn rates_by_kind(&self) -> Option<&RatesByKind> {
+        match self {
+            Executor::RatesByKind(rates) => Some(rates),
+            _ => None,
+        }
+    }
+
+    /// Returns the number of sequences of arrivals: one for each kind with a rate of its own, or one.
+    pub fn sequences(&self) -> u16 {
+        self.rates_by_kind().map_or(1, |rates| rates.kinds().len() as u16)
+    }
+
+    /// Returns the seed of the choices about a sequence as a whole, if the run has this one.
+    pub fn sequence_seed(&self, sequence: u16, seed: u64) -> u64 {
+        self.rates_by_kind()
+            .map_or(seed, |rates| rates.seed(sequence, seed))
     }
 
     pub fn open_loop_mut(&mut self) -> Option<&mut OpenLoop> {
@@ -91,7 +111,19 @@ impl Executor {
             Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
                 Some(open)
             }
+            Executor::RatesByKind(rates) => Some(&mut rates.open),
             _ => None,
+        }
+    }
+
+    /// Makes this the pattern of all arrivals.
+    pub fn set_arrival(&mut self, arrival: Arrival) {
+        match self {
+            Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
+                open.arrival = arrival;
+            }
+            Executor::RatesByKind(rates) => rates.set_arrival(arrival),
+            _ => {}
         }
     }
 
@@ -105,16 +137,9 @@ impl Executor {
         let rate = match self {
             Executor::RampingArrivalRate {
                 start_rate, stages, ..
-            } => {
-                let rates = stages.iter().map(|stage| stage.target);
-                rates.fold(*start_rate, |most, rate| {
-                    match rate.per_second() > most.per_second() {
-                        true => rate,
-                        false => most,
-                    }
-                })
-            }
+            } => highest(*start_rate, stages),
             Executor::ConstantArrivalRate { rate, .. } => *rate,
+            Executor::RatesByKind(rates) => return Some(Executor::RatesByKind(rates.until(duration))),
             _ => return None,
         };
         Some(Executor::ConstantArrivalRate { rate, duration, open })
@@ -135,6 +160,7 @@ impl Executor {
                     .map(|stage| (stage.duration, stage.target.per_second()));
                 Some(RateCurve::new(start_rate.per_second(), stages))
             }
+            Executor::RatesByKind(rates) => Some(rates.curve()),
             _ => None,
         }
     }
@@ -154,6 +180,7 @@ impl Executor {
             Executor::RampingArrivalRate {
                 start_rate, stages, ..
             } => (*start_rate, stages),
+            Executor::RatesByKind(rates) => return part_at(&rates.curve(), vus, elapsed),
             _ => return None,
         };
         let (mut found, mut ends_at) = (None, 0);
@@ -177,20 +204,54 @@ impl Executor {
 
     /// Returns the arrivals that `core` of `cores` of this shard sends, if the executor has any.
     pub fn arrivals(&self, seed: u64, shard: Shard, (core, cores): (u32, u32)) -> Option<Arrivals> {
-        let curve = self.rate_curve()?;
         let arrival = self.open_loop()?.arrival;
-        let period = match self {
-            Executor::ConstantArrivalRate { rate, .. } if arrival == Arrival::Constant => rate.period(),
-            _ => None,
+        let sequences = match self {
+            Executor::RatesByKind(rates) => rates.sequences(seed),
+            _ => {
+                let period = match self {
+                    Executor::ConstantArrivalRate { rate, .. } if arrival == Arrival::Constant => {
+                        rate.period()
+                    }
+                    _ => None,
+                };
+                vec![Sequence::new(self.rate_curve()?, period, (arrival, seed))]
+            }
         };
-        Some(Arrivals::new(
-            curve,
-            period,
-            (arrival, seed),
-            shard,
-            (core, cores),
-        ))
+        Some(Arrivals::new(sequences, shard, (core, cores)))
     }
+}
+
+/// Returns the highest rate of a ramp.
+pub(super) fn highest(start_rate: Rate, stages: &[RateStage]) -> Rate {
+    let rates = stages.iter().map(|stage| stage.target);
+    rates.fold(start_rate, |most, rate| {
+        match rate.per_second() > most.per_second() {
+            true => rate,
+            false => most,
+        }
+    })
+}
+
+/// Returns the part of a curve that `elapsed` lies in, as a stage.
+fn part_at(curve: &RateCurve, vus: u32, elapsed: Nanos) -> Option<StageAt> {
+    let parts = curve.parts();
+    let count = parts.len();
+    let stages = parts.enumerate().map(|(index, (ends_at, rates))| StageAt {
+        index,
+        count,
+        from: vus,
+        target: vus,
+        ends_at,
+        rates: Some(rates),
+    });
+    let mut last = None;
+    for stage in stages {
+        last = Some(stage);
+        if elapsed < stage.ends_at {
+            break;
+        }
+    }
+    last
 }
 
 /// Returns what is wrong with the rates of a ramp.

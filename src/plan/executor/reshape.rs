@@ -28,9 +28,9 @@ impl Executor {
                 }
             }
             Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
-                open.max_vus = vus;
-                open.pre_allocated_vus = open.pre_allocated_vus.min(vus);
+                open.limit_vus(vus);
             }
+            Executor::RatesByKind(rates) => rates.open.limit_vus(vus),
         }
     }
 
@@ -55,6 +55,7 @@ impl Executor {
                     *duration = scale(*duration);
                 }
             }
+            Executor::RatesByKind(rates) => rates.scale_time(scale),
             Executor::PerVuIterations { .. } | Executor::SharedIterations { .. } => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use super::{KindArrivals, KindShape, RatesByKind};
 use crate::plan::{Executor, OpenLoop, WhenFull};
 use crate::units::{Nanos, format_duration};
 
@@ -25,7 +26,8 @@ impl Executor {
                 format!("{vus} users, {iterations} requests shared among them")
             }
             Executor::ConstantArrivalRate { rate, duration, open } => {
-                format!("{rate} for {}, {}", format_duration(*duration), open.in_words())
+                let (duration, arrival) = (format_duration(*duration), open.arrival);
+                format!("{rate} for {duration}, {arrival} arrivals, {}", open.in_words())
             }
             Executor::RampingArrivalRate {
                 start_rate,
@@ -34,8 +36,10 @@ impl Executor {
             } => {
                 let stages = stages.iter().map(|stage| (stage.duration, stage.target));
                 let stages = stages_in_words(*start_rate, stages);
-                format!("{start_rate}, {stages}, {}", open.in_words())
+                let arrival = open.arrival;
+                format!("{start_rate}, {stages}, {arrival} arrivals, {}", open.in_words())
             }
+            Executor::RatesByKind(rates) => rates.in_words(),
         }
     }
 
@@ -93,6 +97,7 @@ impl Executor {
                 );
                 writeln!(out, "{}", open.as_profile())
             }
+            Executor::RatesByKind(rates) => writeln!(out, "{}", rates.open.users_as_profile()),
         };
         out
     }
@@ -127,20 +132,76 @@ impl OpenLoop {
             WhenFull::Drop => "drops",
             WhenFull::Queue => "queues",
         };
-        format!(
-            "{} arrivals, at most {} users, {full} what they cannot take",
-            self.arrival, self.max_vus
-        )
+        format!("at most {} users, {full} what they cannot take", self.max_vus)
     }
 
     fn as_profile(&self) -> String {
+        format!("arrival: {}\n{}", self.arrival, self.users_as_profile())
+    }
+
+    fn users_as_profile(&self) -> String {
         let when_full = match self.when_full {
             WhenFull::Drop => "drop",
             WhenFull::Queue => "queue",
         };
         format!(
-            "arrival: {}\npre_allocated_vus: {}\nmax_vus: {}\nwhen_full: {when_full}",
-            self.arrival, self.pre_allocated_vus, self.max_vus
+            "pre_allocated_vus: {}\nmax_vus: {}\nwhen_full: {when_full}",
+            self.pre_allocated_vus, self.max_vus
         )
+    }
+}
+
+impl RatesByKind {
+    /// `interactive at 5/s, batch at 40/s, for 1m, constant arrivals, at most …`. What the kinds do not have in common
+    /// stands after each.
+    fn in_words(&self) -> String {
+        let kinds = self.kinds();
+        let common = |same: bool, text: String| if same { text } else { String::new() };
+        let first = kinds.first().filter(|first| {
+            let times = |kind: &KindArrivals| (kind.start_time, kind.end());
+            self.is_constant() && kinds.iter().all(|kind| times(kind) == times(first))
+        });
+        let times = first.filter(|first| first.start_time == 0);
+        let arrival = kinds.first().map(|first| first.arrival);
+        let arrival = arrival.filter(|arrival| kinds.iter().all(|kind| kind.arrival == *arrival));
+        let each = kinds.iter().map(|kind| {
+            let pattern = common(arrival.is_none(), format!(" ({} arrivals)", kind.arrival));
+            format!("{}{pattern}", kind.in_words(times.is_none()))
+        });
+        let separator = if times.is_some() { ", " } else { "; " };
+        let mut out = each.collect::<Vec<String>>().join(separator);
+        // Writing to a string does not fail.
+        if let Some(first) = times {
+            let _ = write!(out, ", for {}", format_duration(first.end()));
+        }
+        if let Some(arrival) = arrival {
+            let _ = write!(out, "{separator}{arrival} arrivals");
+        }
+        let _ = write!(out, "{separator}{}", self.open.in_words());
+        out
+    }
+}
+
+impl KindArrivals {
+    /// Describes its rate: `5/s for 1m`, `0/s, to 40/s in 1m`.
+    pub fn rates_in_words(&self) -> String {
+        match &self.shape {
+            KindShape::Constant { rate, duration } => format!("{rate} for {}", format_duration(*duration)),
+            KindShape::Ramping { start_rate, stages } => {
+                let stages = stages.iter().map(|stage| (stage.duration, stage.target));
+                format!("{start_rate}, {}", stages_in_words(*start_rate, stages))
+            }
+        }
+    }
+
+    fn in_words(&self, with_times: bool) -> String {
+        let rates = match &self.shape {
+            KindShape::Constant { rate, .. } if !with_times => rate.to_string(),
+            _ => self.rates_in_words(),
+        };
+        match self.start_time {
+            0 => format!("{} at {rates}", self.name),
+            start => format!("{} after {} at {rates}", self.name, format_duration(start)),
+        }
     }
 }
