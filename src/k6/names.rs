@@ -279,7 +279,9 @@ pub fn meaning(metric: &str, expression: &str, declared: &[Declared]) -> Meaning
                 .into(),
         ),
         Family::Objectives => Meaning::None(
-            "write each objective as a threshold of its own, on `ttft`, `tpot` or `latency`".into(),
+            "write the limits of each objective as `goodput: { ttft: 500ms, tpot: 30ms }`, and the threshold as \
+             `goodput: rate>0.95`"
+                .into(),
         ),
     }
 }

@@ -131,7 +131,7 @@ fn a_metric_of_another_type_or_without_a_counterpart_is_refused_with_why() {
     for name in ["llm_completion_tokens", "llm_total_tokens", "tokens_generated"] {
         assert!(refused(name, "count>0", &[]).contains("tokens"), "{name}");
     }
-    assert!(refused("llm_goodput", "rate>0.9", &[]).contains("objective"));
+    assert!(refused("llm_goodput", "rate>0.9", &[]).contains("`goodput: rate>0.95`"));
 }
 
 #[test]

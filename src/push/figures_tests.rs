@@ -27,6 +27,7 @@ impl Core {
             first_token: (outcome == Outcome::Ok).then_some(ms * MILLISECOND / 2),
             output_tokens: 10,
             token_source: TokenSource::Events,
+            good: (outcome != Outcome::Interrupted).then_some(outcome == Outcome::Ok),
             ..Sample::ended(outcome, ms * MILLISECOND)
         });
     }
@@ -119,6 +120,9 @@ fn series_of_one_name_are_one_group() {
     let flash = &figures.endpoints[0];
     assert_eq!((flash.requests, flash.failed, flash.output_tokens), (2, 1, 30));
     assert_eq!((flash.latency.count, flash.ttft.count), (2, 1));
+    assert_eq!((flash.goodput.judged, flash.goodput.good), (2, 1));
+    assert_eq!(flash.gauges.goodput, Some(0.5));
+    assert_eq!(figures.all.goodput, Some(1.0 / 3.0));
     assert_eq!(flash.gauges.error_rate, Some(0.5));
     assert_eq!(flash.gauges.contention_error_rate, Some(0.5));
     assert_eq!(flash.gauges.active_users, Some(0));

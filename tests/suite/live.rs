@@ -3,6 +3,7 @@
 
 use crate::common::live::*;
 use crate::common::*;
+use llmload_uring::metrics::GoodCounts;
 use llmload_uring::output::block;
 use llmload_uring::plan::StageAt;
 use llmload_uring::report::{LiveFigures, LivePhase, LiveServer, LiveSpread, LiveThresholds};
@@ -231,6 +232,29 @@ fn only_failures_are_coloured_and_colours_take_no_columns() {
     figures.cores_busy = vec![0.5, 0.95];
     let busy = block(&figures, (80, HIGH), true).concat();
     assert!(busy.contains("\x1b[31mbusiest core 95 %\x1b[0m"), "{busy}");
+}
+
+#[test]
+fn dropped_queued_and_good_requests_stand_beside_those_that_are_done() {
+    let mut f = figures();
+    let done = |f: &LiveFigures| {
+        let lines = block(f, (100, 40), false);
+        let line = lines.into_iter().find(|line| line.starts_with("done"));
+        line.unwrap()
+    };
+    let before = done(&f);
+    for word in ["dropped", "queued", "good"] {
+        assert!(!before.contains(word), "{before}");
+    }
+    (f.dropped, f.waiting) = (1_368, 57);
+    f.goodput = GoodCounts {
+        judged: 200,
+        good: 190,
+    };
+    let after = done(&f);
+    for cell in ["1,368 dropped", "57 queued", "95.00 % good"] {
+        assert!(after.contains(cell), "{after}");
+    }
 }
 
 #[test]
