@@ -81,6 +81,7 @@ fn ring_options(connections: u32) -> Options {
         connections,
         addresses: Vec::new(),
         sources: Vec::new(),
+        sends_at_once: false,
         connects_in_flight_max: 1,
     }
 }

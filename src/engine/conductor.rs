@@ -62,7 +62,7 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
         }
         let core = conductor.core.clone();
         core.net
-            .wait_for_kick(core.conductor, conductor.next_wake(now))
+            .wait_for_kick(core.conductor, conductor.next_wake())
             .await;
     }
 }
@@ -128,19 +128,15 @@ impl Conductor {
         )
     }
 
-    /// Returns the next instant at which there is something to do.
-    fn next_wake(&self, now: Nanos) -> Nanos {
+    /// Returns the next instant at which there is something to do besides arrivals, which the loop itself releases.
+    fn next_wake(&self) -> Nanos {
         let step = self.schedule.steps().get(self.next_step).map(|s| self.t0 + s.at);
         let cut = self.core.vus.borrow().next_cut();
-        [
-            step,
-            cut,
-            dispatch::next_due(&self.core, now),
-            Some(self.next_snapshot),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(self.next_snapshot)
+        let end = (!self.ended).then(|| self.t0 + self.schedule.end());
+        [step, cut, end, Some(self.next_snapshot)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.next_snapshot)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::conductor::conduct;
-use super::dispatch::Dispatch;
+use super::dispatch::{self, Dispatch};
 use super::memory::AnswerMemory;
 use super::routes::Routes;
 use super::vu::VuTable;
@@ -163,7 +163,9 @@ impl CoreState {
         c.run_delay_ns += delay.saturating_sub(delay_was);
         c.completions += now.completions - was.completions;
         c.waits += now.waits - was.waits;
-        c.busy_ns += cpu.saturating_sub(cpu_was);
+        // To poll for the next arrival is to wait, though it takes CPU time.
+        let polled = now.polling - was.polling;
+        c.busy_ns += cpu.saturating_sub(cpu_was).saturating_sub(polled);
         c.wall_ns += wall - wall_was;
         c.connections_peak = c.connections_peak.max(now.connections_peak);
         c.set_connections_open(now.connections_open);
@@ -184,7 +186,7 @@ pub async fn run_core(setup: CoreSetup) -> Result<(), CoreFailure> {
     spawn(conduct(core.clone(), commands, t0));
     let over = || core.over.get();
     core.net
-        .drive(yield_now, over)
+        .drive(yield_now, over, |now| dispatch::release_due(&core, now))
         .await
         .map_err(|e| CoreFailure::io("io_uring failed", &e))?;
     core.send_last_snapshot();
@@ -232,6 +234,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
             .iter()
             .flat_map(|target| target.addresses.clone())
             .collect(),
+        sends_at_once: plan.executor.open_loop().is_some(),
         sources: options.source_addresses.clone(),
         connects_in_flight_max: match waits_to_connect(&plan) {
             true => CONNECTS_IN_FLIGHT_MAX,

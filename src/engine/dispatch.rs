@@ -1,6 +1,6 @@
 //! Hands the arrivals of an open loop to the users of this core.
 //!
-//! The conductor releases an arrival when it is due. The user who became idle last takes it, because its connection is
+//! The loop releases an arrival when it is due, between two turns. The user who became idle last takes it, because its connection is
 //! the warmest; if all are busy a further one is started, up to the limit; beyond that the arrival is dropped and
 //! counted, or waits until a user is free. Nothing else stands between due and send.
 
@@ -116,6 +116,12 @@ pub fn release(core: &Rc<CoreState>, now: Nanos) {
     }
 }
 
+/// Gives what is due to users, and returns when the next arrival is due.
+pub fn release_due(core: &Rc<CoreState>, now: Nanos) -> Option<Nanos> {
+    release(core, now);
+    next_due(core, now)
+}
+
 /// Takes the arrival that has waited longest for the user who is free now, if one waits.
 pub fn take_waiting(core: &CoreState) -> Option<Planned> {
     let mut dispatch = core.dispatch.borrow_mut();
@@ -173,7 +179,7 @@ pub fn content(core: &CoreState, local: u32, (sequence, number): (u16, u64)) -> 
 }
 
 /// Returns when the next arrival is due, if it is not waiting already.
-pub fn next_due(core: &CoreState, now: Nanos) -> Option<Nanos> {
+fn next_due(core: &CoreState, now: Nanos) -> Option<Nanos> {
     let mut dispatch = core.dispatch.borrow_mut();
     dispatch.as_mut()?.due().filter(|due| *due > now)
 }

@@ -214,6 +214,7 @@ async fn run_core(setup: CoreSetup) {
         connections: shared.options.connections,
         addresses: Vec::new(),
         sources: Vec::new(),
+        sends_at_once: false,
         connects_in_flight_max: 1,
     }) {
         Ok(net) => net,
@@ -243,5 +244,7 @@ async fn run_core(setup: CoreSetup) {
         }
     });
     // A failure of the ring ends the mock, and its clients see closed connections.
-    let _ = net.drive(yield_now, || stop.load(Ordering::Acquire)).await;
+    let _ = net
+        .drive(yield_now, || stop.load(Ordering::Acquire), |_| None)
+        .await;
 }

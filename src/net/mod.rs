@@ -3,8 +3,10 @@
 //! A task holds a `TaskId` and waits through it; a connection is a `ConnId`. The rest of the engine sees only a few
 //! operations: connect, send, receive a chunk with its stamp, sleep, close. This module knows neither HTTP nor metrics.
 
+mod ahead;
 pub mod clock;
 mod conn;
+mod drive;
 mod driver;
 mod ring;
 mod stamping;
@@ -171,24 +173,6 @@ impl Net {
     /// Tells the driver that a read carried several token events, which means that the loop waits too long.
     pub fn note_coalesced(&self) {
         self.0.borrow_mut().note_coalesced();
-    }
-
-    /// Runs the ring until `stop` returns true: reaps completions, lets the tasks run, submits, waits, and begins
-    /// again.
-    pub async fn drive(&self, yield_now: impl AsyncFn(), stop: impl Fn() -> bool) -> io::Result<()> {
-        loop {
-            self.0.borrow_mut().reap()?;
-            yield_now().await;
-            if stop() {
-                if cfg!(debug_assertions) {
-                    self.invariants();
-                }
-                let tasks = self.0.borrow_mut().release_tasks()?;
-                drop(tasks);
-                return Ok(());
-            }
-            self.0.borrow_mut().enter()?;
-        }
     }
 
     /// Connects the two ends of `route`. Returns the connection and the time that connecting took.

@@ -89,7 +89,11 @@ impl WaitPolicy {
 
     /// Returns the minimum wait of the next turn, which begins at `now`, in microseconds. 0 means the first completion
     /// ends the wait.
-    pub fn next(&mut self, turn: Turn, now: Nanos) -> u32 {
+    ///
+    /// `due` is the next instant of a plan at which the loop wakes up anyway. The wait never passes it: the kernel does
+    /// not look at a timeout before the minimum wait is over. Where there is one, sends follow the plan and not the
+    /// answers, so that cycles do not matter, and to gather up to it costs no wake-up, however little is expected.
+    pub fn next(&mut self, turn: Turn, now: Nanos, due: Option<Nanos>) -> u32 {
         if self.bound_us == 0.0 {
             return 0;
         }
@@ -104,18 +108,29 @@ impl WaitPolicy {
         } else {
             self.wait_us = (self.wait_us + GROW_US).min(self.bound_us);
         }
-        self.wait_us = self.wait_us.min(self.cycle.allows_us(now));
-        if turn.connecting || self.rate * self.wait_us < GATHER_MIN || self.wait_us < WAIT_MIN_US {
+        let Some(due) = due else {
+            self.wait_us = self.wait_us.min(self.cycle.allows_us(now));
+            return self.if_it_pays(turn, self.wait_us);
+        };
+        let left_us = due.saturating_sub(now) as f64 / 1_000.0;
+        match left_us <= self.wait_us && !turn.connecting {
+            true => left_us as u32,
+            false => self.if_it_pays(turn, self.wait_us.min(left_us)),
+        }
+    }
+
+    fn if_it_pays(&self, turn: Turn, wait_us: f64) -> u32 {
+        if turn.connecting || self.rate * wait_us < GATHER_MIN || wait_us < WAIT_MIN_US {
             return 0;
         }
-        self.wait_us as u32
+        wait_us as u32
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::MILLISECOND;
+    use crate::units::{MILLISECOND, SECOND};
 
     fn busy(completions: u32) -> Turn {
         Turn {
@@ -128,7 +143,7 @@ mod tests {
     #[test]
     fn a_busy_loop_raises_the_wait_to_its_bound() {
         let mut policy = WaitPolicy::new(1_000);
-        let waits: Vec<u32> = (0..100).map(|_| policy.next(busy(20), 0)).collect();
+        let waits: Vec<u32> = (0..100).map(|_| policy.next(busy(20), 0, None)).collect();
         assert!(waits.is_sorted(), "{waits:?}");
         assert_eq!(waits.last(), Some(&1_000));
     }
@@ -141,34 +156,34 @@ mod tests {
             elapsed: 10 * MILLISECOND,
             ..Turn::default()
         };
-        assert!((0..1_000).all(|_| policy.next(turn, 0) == 0));
+        assert!((0..1_000).all(|_| policy.next(turn, 0, None) == 0));
     }
 
     #[test]
     fn there_is_no_wait_while_a_connect_is_in_flight() {
         let mut policy = WaitPolicy::new(1_000);
         for _ in 0..100 {
-            policy.next(busy(20), 0);
+            policy.next(busy(20), 0, None);
         }
         let connecting = Turn {
             connecting: true,
             ..busy(20)
         };
-        assert_eq!(policy.next(connecting, 0), 0);
-        assert_eq!(policy.next(busy(20), 0), 1_000);
+        assert_eq!(policy.next(connecting, 0, None), 0);
+        assert_eq!(policy.next(busy(20), 0, None), 1_000);
     }
 
     #[test]
     fn reads_with_several_events_shorten_the_wait() {
         let mut policy = WaitPolicy::new(1_000);
         for _ in 0..100 {
-            policy.next(busy(20), 0);
+            policy.next(busy(20), 0, None);
         }
         let coalesced = Turn {
             coalesced: 10,
             ..busy(20)
         };
-        let waits: Vec<u32> = (0..10).map(|_| policy.next(coalesced, 0)).collect();
+        let waits: Vec<u32> = (0..10).map(|_| policy.next(coalesced, 0, None)).collect();
         assert_eq!(waits.last(), Some(&0), "{waits:?}");
     }
 
@@ -179,7 +194,7 @@ mod tests {
             if n.is_multiple_of((cycle / MILLISECOND).max(1)) {
                 policy.note_cycle(cycle);
             }
-            policy.next(busy(200), now)
+            policy.next(busy(200), now, None)
         });
         turns.collect()
     }
@@ -205,11 +220,37 @@ mod tests {
     }
 
     #[test]
+    fn at_a_rate_the_wait_ends_with_the_next_instant_and_cycles_do_not_limit_it() {
+        let mut policy = WaitPolicy::new(1_000);
+        waits_with(&mut policy, 200 * MILLISECOND, 0);
+        policy.note_cycle(100 * MICROSECOND);
+        let now = 500 * MILLISECOND;
+        let mut wait = |turn, left| policy.next(turn, now, Some(now + left));
+        assert_eq!(wait(busy(200), 10 * MILLISECOND), 1_000);
+        assert_eq!(wait(busy(200), 300 * MICROSECOND), 300);
+        // However little is expected, the loop wakes up then anyway.
+        let idle = Turn {
+            elapsed: SECOND,
+            ..Turn::default()
+        };
+        assert_eq!(wait(idle, 300 * MICROSECOND), 300);
+        assert_eq!(wait(idle, 10 * MILLISECOND), 0);
+        let connecting = Turn {
+            connecting: true,
+            ..busy(200)
+        };
+        assert_eq!(wait(connecting, 300 * MICROSECOND), 0);
+        assert_eq!(wait(busy(200), 0), 0);
+        let mut none = WaitPolicy::new(0);
+        assert_eq!(none.next(busy(200), now, Some(now + 300 * MICROSECOND)), 0);
+    }
+
+    #[test]
     fn the_fastest_user_limits_the_wait_until_it_is_gone() {
         let mut policy = WaitPolicy::new(1_000);
         policy.note_cycle(300 * MICROSECOND);
         policy.note_cycle(MILLISECOND * 900);
-        assert_eq!(policy.next(busy(20), MILLISECOND), 0);
+        assert_eq!(policy.next(busy(20), MILLISECOND, None), 0);
         let waits = waits_with(&mut policy, 200 * MILLISECOND, MILLISECOND);
         assert_eq!((waits[0], waits.last()), (0, Some(&1_000)));
     }
@@ -223,7 +264,7 @@ mod tests {
     #[test]
     fn a_bound_of_zero_switches_it_off() {
         let mut policy = WaitPolicy::new(0);
-        assert!((0..100).all(|_| policy.next(busy(100), 0) == 0));
+        assert!((0..100).all(|_| policy.next(busy(100), 0, None) == 0));
     }
 
     #[test]

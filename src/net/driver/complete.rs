@@ -168,20 +168,11 @@ impl Driver {
                 None => unreachable!("an open connection has a descriptor"),
             };
         }
-        conn.spare = bytes;
         if std::mem::take(&mut conn.flushing) {
             let owner = conn.owner;
             self.wake(owner);
         }
-        let conn = &self.conns[id.slot as usize];
-        if self.options.quickack
-            && let Some(fd) = &conn.fd
-        {
-            // The send has put the socket back into delayed-ACK mode. Without this, a server that uses Nagle's
-            // algorithm holds back its first events for 40 ms. An error means that the socket was reset in the
-            // meantime, which its receive reports.
-            let _ = SockRef::from(fd).set_tcp_quickack(true);
-        }
+        self.end_send(id, bytes);
         Ok(())
     }
 

@@ -151,7 +151,8 @@ impl Driver {
         spare
     }
 
-    /// Queues a send, which is stamped just before the ring is entered.
+    /// Sends at once or queues a send, which is then stamped just before the ring is entered. An error of the socket is
+    /// one of the connection, which whoever receives from it learns.
     pub fn send(&mut self, id: ConnId, bytes: Vec<u8>) -> io::Result<()> {
         let now = self.now;
         let conn = self.conn(id);
@@ -164,14 +165,59 @@ impl Driver {
         conn.send_error = 0;
         conn.send_from = 0;
         debug_assert!(!conn.sending);
+        self.counters.bytes_sent += bytes.len() as u64;
+        match self.options.sends_at_once {
+            false => self.queue_send(id, bytes),
+            true => self.send_at_once(id, bytes),
+        }
+    }
+
+    /// Queues what the connection's `send_from` says is left of `bytes`.
+    fn queue_send(&mut self, id: ConnId, bytes: Vec<u8>) -> io::Result<()> {
+        let conn = &mut self.conns[id.slot as usize];
         conn.sending = true;
         conn.in_flight += 1;
         self.unsent.push(id.slot);
-        self.counters.bytes_sent += bytes.len() as u64;
-        let conn = &self.conns[id.slot as usize];
+        let from = conn.send_from as usize;
         match &conn.fd {
-            Some(fd) => self.ring.send(fd, bytes, 0, key(Op::Send, id)),
+            Some(fd) => self.ring.send(fd, bytes, from, key(Op::Send, id)),
             None => unreachable!("an open connection has a descriptor"),
+        }
+    }
+
+    /// Sends what the socket takes now, and queues the rest.
+    fn send_at_once(&mut self, id: ConnId, bytes: Vec<u8>) -> io::Result<()> {
+        let conn = &mut self.conns[id.slot as usize];
+        let Some(fd) = &conn.fd else {
+            unreachable!("an open connection has a descriptor")
+        };
+        conn.sent_at = clock::monotonic();
+        match SockRef::from(fd).send_with_flags(&bytes, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) {
+            Ok(sent) if sent == bytes.len() => {
+                self.end_send(id, bytes);
+                return Ok(());
+            }
+            Ok(sent) => conn.send_from = sent as u32,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => conn.sent_at = 0,
+            Err(e) => {
+                conn.send_error = e.raw_os_error().unwrap_or(libc::EIO);
+                conn.spare = bytes;
+                return Ok(());
+            }
+        }
+        self.queue_send(id, bytes)
+    }
+
+    /// Keeps the buffer of a send that is out, and acknowledges at once again: the send has put the socket back into
+    /// delayed-ACK mode, in which a server that uses Nagle's algorithm holds back its first events for 40 ms.
+    pub(super) fn end_send(&mut self, id: ConnId, bytes: Vec<u8>) {
+        let conn = &mut self.conns[id.slot as usize];
+        conn.spare = bytes;
+        if self.options.quickack
+            && let Some(fd) = &conn.fd
+        {
+            // An error means that the socket was reset in the meantime, which its receive reports.
+            let _ = SockRef::from(fd).set_tcp_quickack(true);
         }
     }
 

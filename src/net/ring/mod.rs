@@ -99,6 +99,8 @@ pub struct Completion {
 /// Tells `enter` how long to wait for completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
+    /// Submits and returns: there are completions left.
+    Left,
     /// Submits, runs deferred work and returns.
     No,
     Yes {
@@ -280,6 +282,8 @@ impl Ring {
     pub fn enter(&mut self, wait: Wait, want: usize) -> io::Result<()> {
         self.buffers.publish();
         let result = match wait {
+            Wait::Left if self.io.submission().is_empty() => return Ok(()),
+            Wait::Left => self.io.submit(),
             Wait::No => {
                 let timespec = Timespec::new();
                 // With a zero timeout the kernel runs deferred work and returns at once.

@@ -27,6 +27,7 @@ pub fn options(addresses: Vec<SocketAddr>) -> Options {
         connections: 64,
         addresses,
         sources: Vec::new(),
+        sends_at_once: false,
         connects_in_flight_max: 128,
     }
 }
@@ -63,7 +64,7 @@ where
             let _ = result.send(outcome);
         });
         net.note_runnable();
-        net.drive(yield_now, || over.get()).await.unwrap();
+        net.drive(yield_now, || over.get(), |_| None).await.unwrap();
         Ok(())
     };
     let core = Core::spawn(allowed_cpus()[0], "net-test", main, |_| {});
