@@ -1,6 +1,7 @@
 //! The ring driver against plain sockets on loopback: connects, closes, timers, kicks. Bytes are in `net/traffic.rs`.
 //! Descriptors are counted, which are the process's.
 
+mod sending;
 mod support;
 mod traffic;
 
