@@ -203,22 +203,9 @@ fn waits_to_connect(plan: &Plan) -> bool {
     plan.executor.open_loop().is_none() && !plan.connection.is_per_request()
 }
 
-fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
-    let CoreSetup {
-        index,
-        plan,
-        targets,
-        options,
-        shared_iterations,
-        memory,
-        report,
-        recycled,
-        commands: _,
-        kick_end,
-    } = setup;
-    let cores = options.cpus.len() as u16;
-    let vus = vus_on_core(plan.vus_of_shard(), u32::from(index), u32::from(cores));
-    let net = Net::new(Options {
+/// Returns the options of the ring of a core with this many users.
+fn net_options(plan: &Plan, targets: &[Target], options: &EngineOptions, vus: u32) -> Options {
+    Options {
         kernel_stamps: options.kernel_stamps,
         quickack: options.quickack,
         nagle: false,
@@ -236,12 +223,30 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
             .collect(),
         sends_at_once: plan.executor.open_loop().is_some(),
         sources: options.source_addresses.clone(),
-        connects_in_flight_max: match waits_to_connect(&plan) {
+        connects_in_flight_max: match waits_to_connect(plan) {
             true => CONNECTS_IN_FLIGHT_MAX,
             false => u32::MAX,
         },
-    })
-    .map_err(|e| CoreFailure::io("io_uring cannot be set up", &e))?;
+    }
+}
+
+fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
+    let CoreSetup {
+        index,
+        plan,
+        targets,
+        options,
+        shared_iterations,
+        memory,
+        report,
+        recycled,
+        commands: _,
+        kick_end,
+    } = setup;
+    let cores = options.cpus.len() as u16;
+    let vus = vus_on_core(plan.vus_of_shard(), u32::from(index), u32::from(cores));
+    let net = Net::new(net_options(&plan, &targets, &options, vus))
+        .map_err(|e| CoreFailure::io("io_uring cannot be set up", &e))?;
     let conductor = net.new_task();
     net.watch_kick(kick_end, conductor)
         .map_err(|e| CoreFailure::io("the eventfd cannot be read", &e))?;
