@@ -1,8 +1,8 @@
 //! Hands the arrivals of an open loop to the users of this core.
 //!
-//! The loop releases an arrival when it is due, between two turns. The user who became idle last takes it, because its connection is
-//! the warmest; if all are busy a further one is started, up to the limit; beyond that the arrival is dropped and
-//! counted, or waits until a user is free. Nothing else stands between due and send.
+//! The loop releases an arrival when it is due, between two turns. The user who became idle last takes it, because its
+//! connection is the warmest; if all are busy a further one is started, up to the limit; beyond that the arrival is
+//! dropped and counted, or waits until a user is free. Nothing else stands between due and send.
 
 use std::iter::Peekable;
 use std::rc::Rc;

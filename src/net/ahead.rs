@@ -1,7 +1,7 @@
 //! The next instant that the loop must not miss, and how long before it the loop stops sleeping.
 //!
-//! A sleep ends late: on a virtual machine the timer and the wake-up of a halted CPU take 20 to 50 us. So the loop sleeps
-//! until a little before the instant and then polls, for which it has a small share of the time at most.
+//! A sleep ends late: on a virtual machine the timer and the wake-up of a halted CPU take 20 to 50 us. So the loop
+//! sleeps until a little before the instant and then polls, for which it has a small share of the time at most.
 
 use crate::units::{MICROSECOND, Nanos};
 

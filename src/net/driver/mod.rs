@@ -49,8 +49,8 @@ pub struct Options {
     /// The addresses of this host that connections are made from, in turn; empty if the system chooses. Each address to
     /// connect to has at least one of its family, if there are any.
     pub sources: Vec<IpAddr>,
-    /// Sends go out by a call of their own while the socket takes them, and not with the next turn of the ring. Arrivals
-    /// at a rate need it; it costs a call for each request.
+    /// Sends go out by a call of their own while the socket takes them, and not with the next turn of the ring.
+    /// Arrivals at a rate need it; it costs a call for each request.
     pub sends_at_once: bool,
     /// Limit of concurrent connects. Without one, connect times would measure our own queue: the median was 620 ms with
     /// 10,000 connects in flight, and 15 ms with 256.
