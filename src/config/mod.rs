@@ -22,7 +22,7 @@ use crate::cli::{self, RunArgs};
 use crate::error::{Mistakes, Reason, nearest, quoted};
 use crate::plan::{Plan, Threshold};
 use crate::profiles;
-use options::{connections, load, passes_and_files, read_server_keys, settings};
+use options::{connections, load, passes_and_files, read_kind_keys, read_server_keys, settings};
 use std::io::Read;
 use to_plan::shard;
 use which_server::choose_server;
@@ -35,6 +35,11 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     let servers = config.servers().to_vec();
     config.server = choose_server(args, servers, config.simulator.as_ref(), &mut mistakes);
     read_server_keys(&mut config.server, |name| std::env::var(name).ok(), &mut mistakes);
+    read_kind_keys(
+        &mut config.requests,
+        |name| std::env::var(name).ok(),
+        &mut mistakes,
+    );
     config.run = settings(args, &mut mistakes);
     load::overlay(&mut config, args, &mut mistakes);
     connections::overlay_connections(&mut config, &args.connections, &mut mistakes);

@@ -196,6 +196,10 @@ pub struct RequestConfig {
     /// Its own rate, as the executor has it: a document has it here.
     pub arrivals: Option<KindArrivals>,
     pub call: Call,
+    /// The headers of its requests as the document has them, with `${NAME}` not replaced.
+    pub headers: Vec<Header>,
+    /// The headers that these result in. They replace those of the run and the server of the same name.
+    pub sent: Vec<Header>,
     /// The file that the prompts come from, if any.
     pub prompts_file: Option<PromptsFile>,
     pub timeout: Nanos,
@@ -266,6 +270,9 @@ impl Serialize for RequestConfig {
                 }
             }
         }
+        if !self.headers.is_empty() {
+            map.serialize_entry("headers", &HeaderMap(&self.headers))?;
+        }
         let times = [
             ("timeout", Some(self.timeout)),
             ("connect_timeout", Some(self.connect_timeout)),
@@ -309,6 +316,14 @@ pub struct ThresholdConfig {
     /// The time at the beginning of the run in which that does not happen.
     pub delay_abort_eval: Option<Nanos>,
     pub place: Place,
+}
+
+struct HeaderMap<'a>(&'a [Header]);
+
+impl Serialize for HeaderMap<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        header_map(self.0, to)
+    }
 }
 
 /// Serialises headers as a mapping, with each value redacted.

@@ -23,6 +23,7 @@ fn kinds() -> Vec<RequestKind> {
             total: 60 * SECOND,
         },
         goodput: Default::default(),
+        headers: Vec::new(),
         server: 0,
     };
     vec![kind("stream", true), kind("plain", false)]

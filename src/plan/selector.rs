@@ -165,6 +165,7 @@ mod tests {
                 total: SECOND,
             },
             goodput: Default::default(),
+            headers: Vec::new(),
             server: 0,
         }
     }

@@ -15,6 +15,9 @@ pub fn of(config: &Config) -> Masks {
     for header in &config.run.headers {
         masks.add_header(header.value.expose());
     }
+    for header in config.requests.iter().flat_map(|request| &request.sent) {
+        masks.add_header(header.value.expose());
+    }
     if let ServerChoice::Command { command, .. } = &config.server {
         masks.add_url(&command.health_url);
     }

@@ -15,6 +15,7 @@ fn kind(name: &str, weight: u32, call: Call) -> RequestKind {
             total: 60 * SECOND,
         },
         goodput: Default::default(),
+        headers: Vec::new(),
         server: 0,
     }
 }

@@ -78,7 +78,15 @@ pub fn encode_request(
         bytes: body,
         content_type: "application/json",
     });
-    request::encode(out, method, path, &target.authority, &target.headers, body);
+    let own = &workload.kinds[usize::from(draw.kind)].headers;
+    if own.is_empty() {
+        request::encode(out, method, path, &target.authority, &target.headers, body);
+        return;
+    }
+    let is_replaced = |name: &str| own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    let kept = target.headers.iter().filter(|(name, _)| !is_replaced(name));
+    let headers: Vec<(String, String)> = kept.chain(own).cloned().collect();
+    request::encode(out, method, path, &target.authority, &headers, body);
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ fn two_kinds() -> (Workload, Target) {
         call,
         timeouts,
         goodput: Default::default(),
+        headers: Vec::new(),
         server: 0,
     };
     let chat = Call::Chat {
@@ -171,4 +172,35 @@ fn encoding_further_requests_does_not_grow_the_buffers() {
         let now = (out.as_ptr(), out.capacity(), scratch.as_ptr(), scratch.capacity());
         assert_eq!(*grown.get_or_insert(now), now);
     }
+}
+
+#[test]
+fn the_headers_of_a_kind_replace_the_targets_of_the_same_name() {
+    let (mut workload, target) = two_kinds();
+    let header = |name: &str, value: &str| (name.to_string(), value.to_string());
+    workload.kinds[0].headers = vec![header("authorization", "Bearer own"), header("X-Priority", "low")];
+    let head_of = |kind: u16| {
+        let draw = Draw {
+            kind,
+            model: 0,
+            prompt: 0,
+            prompt_tokens: 0,
+            max_tokens: 5,
+            think: 0,
+        };
+        let mut out = Vec::new();
+        encode_request(&mut out, &mut Vec::new(), &target, &workload, &draw);
+        String::from_utf8(out).unwrap()
+    };
+    let own = head_of(0);
+    assert!(
+        own.contains("authorization: Bearer own\r\nX-Priority: low\r\n"),
+        "{own}"
+    );
+    assert!(!own.contains("Bearer x"), "{own}");
+    let other = head_of(1);
+    assert!(
+        other.contains("Authorization: Bearer x") && !other.contains("X-Priority"),
+        "{other}"
+    );
 }

@@ -144,6 +144,8 @@ pub struct RequestKind {
     pub timeouts: Timeouts,
     /// The limits that a good request of this kind meets.
     pub goodput: Goodput,
+    /// Headers of its requests, which replace the target's of the same name. Values may be secrets: never printed.
+    pub headers: Vec<(String, String)>,
     /// Index into `Workload::servers` of the server it goes to.
     pub server: u16,
 }

@@ -62,6 +62,7 @@ pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind 
         },
         timeouts: timeouts(total),
         goodput: Default::default(),
+        headers: Vec::new(),
         server: 0,
     }
 }
@@ -73,6 +74,7 @@ pub fn light(weight: u32) -> RequestKind {
         call: Call::Light,
         timeouts: timeouts(10 * SECOND),
         goodput: Default::default(),
+        headers: Vec::new(),
         server: 0,
     }
 }

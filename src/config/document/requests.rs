@@ -6,6 +6,7 @@ use crate::config::document::kind_rates::{KIND_RATE_KEYS, KindDefaults, read_kin
 use crate::config::document::prompts::{PROMPT_TOKENS_DEFAULT, PromptsKeys, max_tokens, read_prompts};
 use crate::config::document::python_tool::{ClientTimeouts, read_client};
 use crate::config::document::reader::{Fields, Node, Reader, line};
+use crate::config::document::servers::read_headers;
 use crate::config::document::{
     CONNECT_TIMEOUT_DEFAULT, MODEL_BYTES_MAX, MODELS_MAX, NAME_BYTES_MAX, TIMEOUT_DEFAULT,
 };
@@ -23,7 +24,7 @@ const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-pub(super) const REQUEST_KEYS: [&str; 22] = [
+pub(super) const REQUEST_KEYS: [&str; 23] = [
     "name",
     "weight",
     "kind",
@@ -40,6 +41,7 @@ pub(super) const REQUEST_KEYS: [&str; 22] = [
     "cache_prompt",
     "max_tokens_key",
     "stream_options",
+    "headers",
     KIND_RATE_KEYS[0],
     KIND_RATE_KEYS[1],
     KIND_RATE_KEYS[2],
@@ -128,6 +130,8 @@ fn harmless_chat(stream: bool) -> RequestConfig {
         name: "faulty".to_owned(),
         weight: 1,
         arrivals: None,
+        headers: Vec::new(),
+        sent: Vec::new(),
         call: Call::Chat {
             stream,
             max_tokens: Span { min: 1, max: 1 },
@@ -190,6 +194,8 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
         name: "stream".to_owned(),
         weight: 1,
         arrivals: None,
+        headers: Vec::new(),
+        sent: Vec::new(),
         call: Call::Chat {
             stream: true,
             max_tokens: inherited.keys.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
@@ -279,6 +285,8 @@ fn read_request(
         name,
         weight,
         arrivals,
+        headers: read_headers(reader, &fields),
+        sent: Vec::new(),
         call,
         prompts_file,
         timeout,

@@ -134,7 +134,7 @@ fn variable_name(text: &str) -> Result<String, Reason> {
 }
 
 /// Reads headers and their values. Values may be secrets, so no error repeats one.
-fn read_headers(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Header> {
+pub(super) fn read_headers(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Header> {
     let Some(node) = fields.node("headers") else {
         return Vec::new();
     };

@@ -91,6 +91,8 @@ mod tests {
             name: format!("{stream:?}{weight}"),
             weight,
             arrivals: None,
+            headers: Vec::new(),
+            sent: Vec::new(),
             call,
             prompts_file: None,
             timeout: 1,

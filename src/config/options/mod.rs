@@ -11,7 +11,7 @@ mod server_keys;
 mod settings;
 
 pub use managed_server::{CommandSettings, SimulatorSettings};
-pub(in crate::config) use server_keys::read_server_keys;
+pub(in crate::config) use server_keys::{read_kind_keys, read_server_keys};
 pub(in crate::config) use settings::settings;
 pub(in crate::config) use settings::{HEADERS_MAX, parse_header};
 pub use settings::{Header, MIN_WAIT_DEFAULT, Settings};

@@ -1,7 +1,7 @@
 //! Reads what only one server of a document is sent: a key from the environment, and headers.
 
 use crate::config::options::settings::{Header, check_key, parse_header};
-use crate::config::{ServerChoice, ServerEntry};
+use crate::config::{RequestConfig, ServerChoice, ServerEntry};
 use crate::error::{Mistake, Reason};
 
 /// Reads the variables that the servers name. `env` looks one up. Errors never contain a value.
@@ -18,13 +18,33 @@ pub fn read_server_keys(
     }
 }
 
-fn headers_for(server: &ServerEntry, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Header>, Reason> {
+/// Reads the variables that the kinds of request name. Errors never contain a value.
+pub fn read_kind_keys(
+    requests: &mut [RequestConfig],
+    env: impl Fn(&str) -> Option<String>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    for request in requests {
+        match filled(&request.headers, &env) {
+            Ok(sent) => request.sent = sent,
+            Err(reason) => mistakes.push(request.place.mistake(reason)),
+        }
+    }
+}
+
+/// Returns headers with their variables replaced.
+fn filled(headers: &[Header], env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Header>, Reason> {
     let mut sent = Vec::new();
-    for header in &server.headers {
+    for header in headers {
         let value = with_variables(header.value.expose(), env)
             .map_err(|e| e.within(format!("header `{}`", header.name)))?;
         sent.push(parse_header(&format!("{}: {value}", header.name))?);
     }
+    Ok(sent)
+}
+
+fn headers_for(server: &ServerEntry, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Header>, Reason> {
+    let mut sent = filled(&server.headers, env)?;
     if let Some(name) = &server.api_key_env {
         let key = variable(name, env)?;
         let key = check_key(&key).map_err(|reason| reason.within(name))?;
@@ -130,5 +150,33 @@ mod tests {
                 .unwrap_err()
                 .contains("variable NONE is not set")
         );
+    }
+
+    #[test]
+    fn headers_of_a_kind_are_filled_and_neither_shown_nor_stored() {
+        let text = "executor: constant-vus\nduration: 1s\nmodels: [m]\nprompts: [Hi]\nrequests:\n  \
+                    - { name: a, max_tokens: 5, headers: { X-Key: 'a ${KEY}', X-Plain: open } }\n  \
+                    - { name: b, max_tokens: 5, headers: { X-Key: '${NONE}' } }\n";
+        let (mut config, wrong) = crate::config::document::read_document("p", "p.yaml", text).unwrap();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        let mut mistakes = Vec::new();
+        read_kind_keys(&mut config.requests, env, &mut mistakes);
+        let sent: Vec<&str> = config.requests[0]
+            .sent
+            .iter()
+            .map(|header| header.value.expose())
+            .collect();
+        assert_eq!(sent, ["a s3cret", "open"]);
+        let error = mistakes[0].to_string();
+        assert!(
+            error.starts_with("error: p.yaml:7: header `X-Key`: environment variable NONE"),
+            "{error}"
+        );
+        let shown = format!(
+            "{:?} {}",
+            config.requests,
+            serde_json::to_string(&config).unwrap()
+        );
+        assert!(!shown.contains("s3cret") && !shown.contains("open"), "{shown}");
     }
 }

@@ -100,6 +100,11 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
         call: request.call.clone(),
         timeouts,
         goodput: request.goodput.clone(),
+        headers: request
+            .sent
+            .iter()
+            .map(|header| (header.name.clone(), header.value.expose().to_owned()))
+            .collect(),
         server: 0,
     })
 }
