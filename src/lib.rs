@@ -19,6 +19,8 @@ pub mod http1;
 pub mod json;
 pub mod judge;
 pub mod k6;
+pub mod limit;
+
 pub mod merge;
 pub mod metrics;
 pub mod mock;

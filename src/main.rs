@@ -50,7 +50,7 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
         Some(Command::Load(args)) => {
             // The kernel sends this signal when the thread that started us ends, which is its main thread.
             let _ = set_parent_process_death_signal(Some(Signal::KILL));
-            load(&args, begun)
+            run_load(&args, begun)
         }
         Some(Command::Calibrate(args)) => calibrate(&args),
         Some(Command::Compare(args)) => compare(&args),
@@ -58,7 +58,10 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
         Some(Command::Merge(args)) => merge(&args),
         Some(Command::ImportK6(args)) => import_k6(&args),
         Some(Command::Mock(args)) => commands::mock::run(&args, &mut say),
-        Some(Command::Run(args)) => load(&args, begun),
+        Some(Command::Run(args)) => run_load(&args, begun),
+        Some(Command::FindLimit(args)) => load(args.run.quiet, |signals, console| {
+            run::find_limit(&args, signals, begun, console)
+        }),
         Some(Command::Config(args)) => {
             let checked = commands::config_check::check(&args).map_err(Failure::from);
             checked.and_then(|text| deliver(&text))
@@ -71,7 +74,7 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
         Some(Command::Man) => cli::man()
             .map_err(Failure::internal)
             .and_then(|page| deliver_as_it_is(&page)),
-        None => load(&cli.run, begun),
+        None => run_load(&cli.run, begun),
     }
 }
 
@@ -122,10 +125,20 @@ const READ_WITHIN: Duration = Duration::from_secs(2);
 /// The time to wait for that reader after a signal, which has to end the program within 100 ms.
 const LEAVE_WITHIN: Duration = Duration::from_millis(50);
 
-fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
+fn run_load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
+    load(args.quiet, |signals, console| {
+        run::run(args, signals, begun, console)
+    })
+}
+
+/// Runs `run` with what every load needs: a thread for its lines, and signals.
+fn load(
+    quiet: bool,
+    run: impl FnOnce(&Signals, &Console) -> Result<run::Finished, Failure>,
+) -> Result<Exit, Failure> {
     let console = Console::start();
     let say = |line: &str| console.say(line);
-    if !args.quiet {
+    if !quiet {
         warn_of_variables(&say);
     }
     let of_signals = console.clone();
@@ -133,7 +146,7 @@ fn load(args: &cli::RunArgs, begun: u64) -> Result<Exit, Failure> {
         of_signals.say(line);
         of_signals.drain(Some(LEAVE_WITHIN));
     })?;
-    let exit = match run::run(args, &signals, begun, &console) {
+    let exit = match run(&signals, &console) {
         Ok(finished) => report(&finished, &console),
         Err(failure) => print_failure_with(&failure, &say),
     };

@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 18] = [
+const PURE_ROOMS: [&str; 19] = [
     "error",
     "units",
     "json",
@@ -42,6 +42,7 @@ const PURE_ROOMS: [&str; 18] = [
     "k6",
     "compare/stats",
     "stats",
+    "limit",
 ];
 const IMPURE_WORDS: [&str; 14] = [
     "monotonic",

@@ -8,6 +8,7 @@ mod compare_args;
 mod completions;
 mod config_args;
 mod connection_args;
+mod find_limit_args;
 mod import_k6_args;
 mod merge_args;
 mod mock_args;
@@ -27,6 +28,7 @@ pub use compare_args::{CompareArgs, CompareFormat};
 pub use completions::script as completions;
 pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs, FilesArgs};
 pub use connection_args::ConnectionArgs;
+pub use find_limit_args::{FindLimitArgs, MAX_TIME, PROBE_TIME, RESOLUTION, SETTLE};
 pub use import_k6_args::ImportK6Args;
 pub use merge_args::MergeArgs;
 pub use mock_args::MockArgs;
@@ -71,6 +73,9 @@ Examples:
       start a server of your own for the run, and stop it afterwards
   llmload-uring stress --threshold 'ttft{stream:true}: p(99)<500'
       find the number of users at which the p99 of the TTFT exceeds 500 ms
+  llmload-uring find-limit smoke --target http://127.0.0.1:8000 \\
+      --slo 'ttft: p(95)<500'
+      find how many users get their first token in time
   llmload-uring run --config workload.yaml
       load the servers of a document; every request is in a file under results/
   llmload-uring config check workload.yaml
@@ -144,6 +149,7 @@ impl Cli {
         match &self.command {
             None => Some(&self.run),
             Some(Command::Run(args)) => Some(args),
+            Some(Command::FindLimit(args)) => Some(&args.run),
             Some(Command::Config(config)) => {
                 let ConfigAction::Check(args) = &config.action;
                 Some(args)
@@ -159,6 +165,9 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Check a profile or a document, and print the run it describes
     Config(ConfigArgs),
+    /// Find the highest load that meets the SLOs, with its interval; takes all options of a run
+    #[command(name = "find-limit")]
+    FindLimit(Box<FindLimitArgs>),
     /// Compare runs of llmload-uring, k6 and oha, and detect regressions
     Compare(CompareArgs),
     /// Save runs under a name, to compare later runs with

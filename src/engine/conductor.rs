@@ -42,6 +42,9 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
     }
     {
         let core = &conductor.core;
+        if let Some(settle) = core.options.settle {
+            core.counted.set([t0 + settle, Nanos::MAX]);
+        }
         *core.dispatch.borrow_mut() = Dispatch::new(&core.plan, core.index, core.cores, t0);
     }
     loop {
@@ -114,6 +117,10 @@ impl Conductor {
         }
         match command {
             Command::Start(_) => {}
+            Command::StopCounting => {
+                let [from, until] = self.core.counted.get();
+                self.core.counted.set([from, until.min(now)]);
+            }
             Command::Stop => vu::close(&self.core, now + self.core.plan.graceful_stop),
             Command::Abort => vu::close(&self.core, now),
         }

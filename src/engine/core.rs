@@ -19,7 +19,7 @@ use crate::metrics::{Recorder, Snapshot, TlsFailure};
 use crate::net::{Net, NetCounters, Options, Route, TaskId, clock};
 use crate::plan::{Plan, WhenFull, vus_on_core};
 use crate::units::Nanos;
-use crate::workload::{Draw, Target};
+use crate::workload::{Draw, RequestKind, Target};
 
 /// Limit of concurrent connects per core: enough to keep both sides busy, but few enough that we measure the connect
 /// and not our own queue. 9,500 connects on one core take half a second with 16, 32 and 128 alike, but their median is
@@ -64,6 +64,8 @@ pub struct CoreState {
     pub tls_pool: crate::tls::Pool,
     /// Why the request that ends now failed by TLS.
     pub tls_failure: Cell<Option<TlsFailure>>,
+    /// Requests that are due from the first of these instants and before the second are recorded in the plan's series.
+    pub counted: Cell<[Nanos; 2]>,
     /// The run is over for this core.
     pub over: Cell<bool>,
     /// The message of a task that panicked, which makes the run invalid.
@@ -115,6 +117,22 @@ impl CoreState {
         }
     }
 
+    /// Returns the series in which a request of this kind is recorded.
+    pub fn series_of(&self, kind: u16, due: Nanos) -> u16 {
+        let [from, until] = self.counted.get();
+        match (from..until).contains(&due) {
+            true => kind,
+            // There are at most `KINDS_MAX` kinds.
+            false => kind + self.plan.workload.kinds.len() as u16,
+        }
+    }
+
+    /// Returns the kind of request that is recorded in a series.
+    pub fn kind_of(&self, series: u16) -> &RequestKind {
+        let kinds = &self.plan.workload.kinds;
+        &kinds[usize::from(series) % kinds.len()]
+    }
+
     /// Sends the figures recorded since the last snapshot, if there is an empty snapshot to continue with. Otherwise
     /// they are kept and go out with the next one.
     pub fn send_snapshot(&self) {
@@ -129,8 +147,7 @@ impl CoreState {
     /// Sends all figures not yet sent, at the end of this core.
     pub fn send_last_snapshot(&self) {
         self.record_net_counters();
-        let series = self.plan.workload.kinds.len();
-        let empty = Snapshot::new(self.index, series, false);
+        let empty = Snapshot::new(self.index, self.options.series(&self.plan), false);
         let full = self.recorder.borrow_mut().take(empty);
         self.send(Report::Snapshot(full));
     }
@@ -250,7 +267,6 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
     let conductor = net.new_task();
     net.watch_kick(kick_end, conductor)
         .map_err(|e| CoreFailure::io("the eventfd cannot be read", &e))?;
-    let series = plan.workload.kinds.len();
     let ready = Report::Ready {
         features: net.features(),
         wall_offset: net.wall_offset(),
@@ -259,13 +275,14 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
     Ok(Rc::new(CoreState {
         index,
         cores,
-        recorder: RefCell::new(Recorder::new(index, series, options.details)),
+        recorder: RefCell::new(Recorder::new(index, options.series(&plan), options.details)),
         vus: RefCell::new(VuTable::default()),
         dispatch: RefCell::new(None),
         body_scratch: RefCell::new(Vec::new()),
         plain_scratch: RefCell::new(Vec::new()),
         tls_pool: crate::tls::Pool::default(),
         tls_failure: Cell::new(None),
+        counted: Cell::new([0, Nanos::MAX]),
         over: Cell::new(false),
         failed: RefCell::new(None),
         last_counters: Cell::new((NetCounters::default(), clock::monotonic(), clock::thread_cpu())),

@@ -165,7 +165,8 @@ pub fn end(core: &CoreState, now: Nanos) {
 /// Counts an arrival that no user took, with the kind of request that it would have been.
 fn drop_arrival(core: &CoreState, arriving: Arriving) {
     let (_, draw) = content(core, 0, (arriving.sequence, arriving.number));
-    core.recorder.borrow_mut().dropped(draw.kind);
+    let series = core.series_of(draw.kind, arriving.due);
+    core.recorder.borrow_mut().dropped(series);
 }
 
 /// Returns the server that arrival `number` of a sequence goes to, and what is asked there; `local` is the user who

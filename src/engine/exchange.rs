@@ -94,8 +94,11 @@ impl VuConnection {
 
     /// Sends the request that `draw` describes, records its sample and returns it.
     pub async fn request(&mut self, core: &CoreState, draw: &Draw, planned: Planned) -> Sample {
-        let series = draw.kind;
-        debug_assert_eq!(core.plan.workload.kinds[usize::from(series)].server, self.target);
+        debug_assert_eq!(
+            core.plan.workload.kinds[usize::from(draw.kind)].server,
+            self.target
+        );
+        let series = core.series_of(draw.kind, planned.due);
         core.recorder.borrow_mut().started(series);
         if core.plan.executor.open_loop().is_some() {
             core.recorder.borrow_mut().arrived(series);
@@ -369,7 +372,7 @@ impl VuConnection {
         let mut sample = finished::sample(&asked, &self.reader, outcome, done);
         let wait = request.ready.saturating_sub(request.due);
         sample.queue_wait = core.may_queue().then_some(wait);
-        let kind = &core.plan.workload.kinds[usize::from(request.series)];
+        let kind = core.kind_of(request.series);
         sample.good = kind.goodput.judge(&sample, kind.call.stream() == Some(true));
         #[cfg(debug_assertions)]
         if super::sabotage::loses(self.vu, planned.iteration) {

@@ -64,8 +64,22 @@ pub struct EngineOptions {
     /// The addresses of this host that connections are made from, in turn by user; empty if the system chooses. If
     /// there are any, each address of a target has at least one of its family.
     pub source_addresses: Vec<IpAddr>,
+    /// Requests that are due within this time from the start, or after [`Command::StopCounting`], are recorded apart, in
+    /// as many further series as the plan has. `None` records all in the plan's series.
+    pub settle: Option<Nanos>,
     /// TLS settings of each target; `None` means plain text.
     pub tls: Vec<Option<TlsTarget>>,
+}
+
+impl EngineOptions {
+    /// Returns the number of series that a core records.
+    fn series(&self, plan: &Plan) -> usize {
+        let kinds = plan.workload.kinds.len();
+        match self.settle {
+            Some(_) => 2 * kinds,
+            None => kinds,
+        }
+    }
 }
 
 /// A command of the reporter to a core.
@@ -73,6 +87,8 @@ pub struct EngineOptions {
 pub enum Command {
     /// The run begins at this instant.
     Start(Nanos),
+    /// Requests that are due from now on are recorded apart.
+    StopCounting,
     /// No new requests start. Those in flight may take as long as the graceful stop.
     Stop,
     /// Everything ends now.
@@ -151,7 +167,7 @@ impl Engine {
         for (index, cpu) in options.cpus.iter().enumerate() {
             let (recycle, recycled) = bounded(SNAPSHOTS_PER_CORE);
             for _ in 1..SNAPSHOTS_PER_CORE {
-                let empty = Snapshot::new(index as u16, plan.workload.kinds.len(), options.details);
+                let empty = Snapshot::new(index as u16, options.series(&plan), options.details);
                 recycle.send(empty).map_err(|e| CoreFailure::of(e.to_string()))?;
             }
             let (command, commands) = bounded(4);

@@ -25,11 +25,13 @@ pub enum ExitCode {
     Target = 114,
     /// Requests were sent or planned, but none of them succeeded.
     NothingSucceeded = 115,
+    /// `find-limit`: not even the lowest load met the SLOs.
+    NothingHolds = 116,
 }
 
 /// Ranks the codes: the first one that occurred wins. A bad command line or configuration ends the program before
 /// anything else can happen, so the ranks of `Usage` and `Config` are never contested.
-const PRECEDENCE: [ExitCode; 11] = [
+const PRECEDENCE: [ExitCode; 12] = [
     ExitCode::Internal,
     ExitCode::Usage,
     ExitCode::Config,
@@ -38,6 +40,7 @@ const PRECEDENCE: [ExitCode; 11] = [
     ExitCode::Host,
     ExitCode::NotTrustworthy,
     ExitCode::Target,
+    ExitCode::NothingHolds,
     ExitCode::ThresholdFailed,
     ExitCode::NothingSucceeded,
     ExitCode::Ok,
@@ -51,7 +54,7 @@ pub const NOT_JUDGED: &str = "not_judged";
 
 impl ExitCode {
     /// All codes, in ascending order.
-    pub const ALL: [ExitCode; 11] = [
+    pub const ALL: [ExitCode; 12] = [
         ExitCode::Ok,
         ExitCode::Internal,
         ExitCode::Usage,
@@ -63,6 +66,7 @@ impl ExitCode {
         ExitCode::NotTrustworthy,
         ExitCode::Target,
         ExitCode::NothingSucceeded,
+        ExitCode::NothingHolds,
     ];
 
     pub fn code(self) -> u8 {
@@ -83,6 +87,7 @@ impl ExitCode {
             ExitCode::NotTrustworthy => "the result is not trustworthy",
             ExitCode::Target => "the target never answered",
             ExitCode::NothingSucceeded => "no request succeeded",
+            ExitCode::NothingHolds => "no load meets the SLOs",
         }
     }
 
@@ -113,6 +118,7 @@ impl ExitCode {
             ExitCode::NotTrustworthy => "not_trustworthy",
             ExitCode::Target => "target_never_answered",
             ExitCode::NothingSucceeded => "nothing_succeeded",
+            ExitCode::NothingHolds => "nothing_holds",
         }
     }
 
@@ -161,6 +167,7 @@ mod tests {
             ExitCode::Host,
             ExitCode::NotTrustworthy,
             ExitCode::Target,
+            ExitCode::NothingHolds,
             ExitCode::ThresholdFailed,
             ExitCode::NothingSucceeded,
         ];
@@ -184,6 +191,6 @@ mod tests {
             PRECEDENCE.into_iter().map(text).collect()
         };
         let (verdicts, meanings) = (texts(ExitCode::verdict), texts(ExitCode::meaning));
-        assert_eq!((codes.len(), verdicts.len(), meanings.len()), (11, 11, 11));
+        assert_eq!((codes.len(), verdicts.len(), meanings.len()), (12, 12, 12));
     }
 }

@@ -89,6 +89,21 @@ impl Tally {
         self.gaps.merge(gaps);
     }
 
+    /// Returns the requests that the metric counts.
+    pub fn hits(&self) -> u64 {
+        self.hits
+    }
+
+    /// Returns the requests of which these are a share, if the metric is a share.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Returns the values of a trend.
+    pub fn values(&self) -> &Distribution {
+        &self.values
+    }
+
     /// Empties the tally and keeps its memory.
     pub fn reset(&mut self) {
         let Tally {

@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::output::claim::Unclaimed;
 use crate::output::error::unwritten;
 use crate::output::{OutputFile, Spooled, spool_file};
-use crate::result::RunResult;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
@@ -64,7 +64,7 @@ impl OutputFiles {
 
     /// Writes all documents; a failure does not prevent the others from being written. Returns the names of those that
     /// were written, and the failures. The spool is removed when all documents are complete.
-    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> (Vec<String>, Vec<Failure>) {
+    pub fn write<T: Serialize>(&self, result: &T, details: Option<&Spooled>) -> (Vec<String>, Vec<Failure>) {
         let mut names = Vec::new();
         let mut errors = Vec::new();
         for file in &self.0 {

@@ -6,7 +6,6 @@ use crate::output::claim::{Claim, Unclaimed};
 use crate::output::error::unwritten;
 use crate::output::layout::Layout;
 use crate::output::place::{create_temporary, hidden_beside};
-use crate::result::RunResult;
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -114,7 +113,7 @@ impl OutputFile {
 
     /// Writes the document, which appears under its name only when it is complete. On an error the old document, if
     /// any, is still there. If the error is about the details, the new one is there without them.
-    pub fn write(&self, result: &RunResult, details: Option<&Spooled>) -> Result<(), Failure> {
+    pub fn write<T: Serialize>(&self, result: &T, details: Option<&Spooled>) -> Result<(), Failure> {
         let temporary = match &self.way {
             Destination::Renamed { temporary, .. } => temporary,
             Destination::InPlace(device) => {
@@ -151,10 +150,10 @@ impl OutputFile {
         written.map_err(|e| vanished(&self.path, &e).unwrap_or_else(|| unwritten(&self.path, "write", &e)))
     }
 
-    fn replace(
+    fn replace<T: Serialize>(
         &self,
         temporary: &Path,
-        result: &RunResult,
+        result: &T,
         details: Option<&Spooled>,
     ) -> std::io::Result<()> {
         create_temporary(temporary)
@@ -239,7 +238,7 @@ fn descriptor(path: &Path) -> Option<u32> {
     names_one(path).or_else(|| names_one(&link?))
 }
 
-fn write_document(file: File, result: &RunResult, details: Option<&Spooled>) -> std::io::Result<File> {
+fn write_document<T: Serialize>(file: File, result: &T, details: Option<&Spooled>) -> std::io::Result<File> {
     let out = BufWriter::with_capacity(64 * 1024, file);
     let mut serializer = serde_json::Serializer::with_formatter(out, Layout::new(details));
     result.serialize(&mut serializer)?;

@@ -232,7 +232,7 @@ fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
 }
 
 /// Returns the addresses of the targets, as printed, without repeating neighbours that are the same.
-fn origins(ready: &Ready) -> String {
+pub(super) fn origins(ready: &Ready) -> String {
     let mut origins: Vec<&str> = ready
         .targets
         .iter()
@@ -243,19 +243,19 @@ fn origins(ready: &Ready) -> String {
 }
 
 /// Tells whether all certificates were verified; `None` if no target uses TLS.
-fn tls_verified(ready: &Ready) -> Option<bool> {
+pub(super) fn tls_verified(ready: &Ready) -> Option<bool> {
     let verified = ready.engine.tls.iter().flatten().map(|tls| tls.verified);
     verified.reduce(|all, one| all && one)
 }
 
-fn stamp_source(ready: &Ready) -> StampSource {
+pub(super) fn stamp_source(ready: &Ready) -> StampSource {
     match ready.engine.kernel_stamps {
         true => StampSource::Kernel,
         false => StampSource::User,
     }
 }
 
-fn host(ready: &Ready) -> Host {
+pub(super) fn host(ready: &Ready) -> Host {
     let h = &ready.host;
     Host {
         kernel: Some(h.kernel.clone()),

@@ -180,7 +180,7 @@ fn run_pass(
 
 /// Returns the failure for a core that could not start: a shortage of this host if the operating system names one, or
 /// else a bug of this program.
-fn start_failure(failure: CoreFailure) -> Failure {
+pub(super) fn start_failure(failure: CoreFailure) -> Failure {
     match failure.errno.and_then(hint_for_shortage) {
         Some(hint) => Failure::new(ExitCode::Host, Reason::new(failure.what).hint(hint)),
         None => Failure::internal(failure.what),

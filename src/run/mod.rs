@@ -2,6 +2,7 @@
 //! it, builds the result and writes it.
 
 mod failures;
+mod find_limit;
 mod finish;
 mod listen;
 mod load;
@@ -15,6 +16,8 @@ mod setup;
 mod silence;
 mod sources;
 mod start;
+
+pub use find_limit::find_limit;
 
 use std::sync::Arc;
 

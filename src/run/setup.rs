@@ -166,6 +166,7 @@ fn engine_options(
         details: run.details && (run.output.is_some() || config.results_dir.is_some()),
         verify_stamps: args.verify_stamps,
         source_addresses: config.source_address.addresses.clone(),
+        settle: None,
         tls,
     }
 }

@@ -139,6 +139,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         details: true,
         verify_stamps: true,
         source_addresses: Vec::new(),
+        settle: None,
         tls: vec![None],
     }
 }

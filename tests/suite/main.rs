@@ -22,6 +22,7 @@ mod engine;
 mod exit_codes;
 mod failures;
 mod files;
+mod find_limit;
 mod goodput;
 mod hostile;
 mod hosts;

@@ -60,7 +60,7 @@ impl Line {
     /// Tells whether this is a run or the check of one, which has the same options.
     pub fn is_run(&self) -> bool {
         let names: Vec<&str> = self.commands.iter().map(String::as_str).collect();
-        matches!(names[..], [] | ["run"] | ["config", "check"])
+        matches!(names[..], [] | ["run"] | ["config", "check"] | ["find-limit"])
     }
 
     /// Returns the program with its command, as it has to be typed.

@@ -1,7 +1,7 @@
 //! Changes the numbers of a load, as options of the command line do to a profile's shape.
 
-use crate::plan::{Executor, Stage};
-use crate::units::Nanos;
+use crate::plan::{Executor, OpenLoop, Stage};
+use crate::units::{Nanos, Rate};
 
 impl Executor {
     /// Makes `vus` the most VUs at once. Stages keep their proportions; a start at 0 or 1 VU stays as
@@ -57,6 +57,20 @@ impl Executor {
             }
             Executor::RatesByKind(rates) => rates.scale_time(scale),
             Executor::PerVuIterations { .. } | Executor::SharedIterations { .. } => {}
+        }
+    }
+
+    /// Returns the load of so many users for `duration`.
+    pub fn of_users(vus: u32, duration: Nanos) -> Executor {
+        Executor::ConstantVus { vus, duration }
+    }
+
+    /// Returns arrivals at so many per second for `duration`, with the pattern and the users of this open loop.
+    pub fn at_rate(per_second: f64, duration: Nanos, open: OpenLoop) -> Executor {
+        Executor::ConstantArrivalRate {
+            rate: Rate::per_second_of(per_second),
+            duration,
+            open,
         }
     }
 

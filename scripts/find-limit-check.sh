@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Runs find-limit against mocks of known capacity, and counts how many answers are within 5 % of it.
+#
+#   scripts/find-limit-check.sh [SEEDS] [KIND…]     KIND: places, cliff, slope, tokens, rate; default: all, 3 seeds
+#
+# Each search takes up to MAX_TIME (60s). PROGRAM is the binary (target/release/llmload-uring). The exit code is 1 if
+# fewer than 19 of 20 answers are within 5 %.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+program=${PROGRAM:-target/release/llmload-uring}
+max_time=${MAX_TIME:-60s}
+seeds=${1:-3}
+shift || true
+kinds=("$@")
+[ ${#kinds[@]} -gt 0 ] || kinds=(places cliff slope tokens rate)
+[ -x "$program" ] || { echo "no program at $program: cargo build --release" >&2; exit 2; }
+folder=$(mktemp -d)
+mock=
+trap '[ -z "$mock" ] || kill "$mock" 2>/dev/null; rm -rf "$folder"' EXIT
+
+# Sets the mock's options, the search's and the truth of a kind.
+describe() {
+  case $1 in
+    # Nobody waits with 40 users; the 41st makes everybody wait for 1/40 of an answer, about 2.5 ms.
+    places) server="--concurrency 40 --ttft 10ms --gap 9ms --tokens 11"
+      search="--slo ttft:p(90)<11.5 --from 16 --to 128"; truth=40 ;;
+    # A request that finds 50 others takes ten times as long.
+    cliff) server="--cliff 50 --ttft 20ms --gap 5ms --tokens 11"
+      search="--slo ttft:p(90)<100 --from 16 --to 128"; truth=50 ;;
+    # 1 ms for each other request, up to 20 % more or less: p95 = 1.18 (20 + users - 1) ms < 118 ms.
+    slope) server="--slope 1ms --ttft 20ms --jitter 20% --gap 1ms --tokens 20"
+      search="--slo ttft:p(95)<118 --from 16 --to 256"; truth=80.5 ;;
+    # 5,000 tokens a second for all: each of N users gets a token every N/5 ms.
+    tokens) server="--token-rate 5000 --ttft 5ms --gap 1ms --tokens 40"
+      search="--slo tpot:p(90)<10 --from 16 --to 256"; truth=50 ;;
+    # 20 places for 100 ms each hold 200 requests a second, evenly spaced.
+    rate) server="--concurrency 20 --ttft 10ms --gap 9ms --tokens 11"
+      search="--over rate --slo ttft:p(90)<100 --from 32 --to 1000"; truth=200 ;;
+    *) echo "unknown kind $1" >&2; exit 2 ;;
+  esac
+}
+
+near=0 covered=0 runs=0
+printf '%-8s %5s %8s %8s %22s %7s %8s\n' kind seed truth limit interval probes seconds
+for kind in "${kinds[@]}"; do
+  for seed in $(seq 1 "$seeds"); do
+    describe "$kind"
+    # shellcheck disable=SC2086
+    "$program" mock --seed "$seed" $server --max-seconds 600 > "$folder/mock" &
+    mock=$!
+    until grep -q listening "$folder/mock"; do kill -0 "$mock"; sleep 0.05; done
+    url=$(awk '{print $2; exit}' "$folder/mock")
+    # shellcheck disable=SC2086
+    "$program" find-limit smoke --target "$url" --seed "$seed" --think-time 0 --streaming-ratio 1 --no-validate \
+      $search --max-time "$max_time" --settle 1s --quiet --output "$folder/limit.json" || true
+    kill "$mock"; wait "$mock" 2>/dev/null || true; mock=
+    result=$(python3 - "$folder/limit.json" "$truth" <<'PY'
+import json, sys
+result, truth = json.load(open(sys.argv[1])), float(sys.argv[2])
+answer = result["answer"]
+limit, low, high = answer["limit"] or 0, answer["low"], answer["high"]
+near = abs(limit - truth) <= 0.05 * truth
+covered = (low is None or low <= truth) and (high is None or truth < high)
+interval = f"{'-' if low is None else format(low, 'g')}..{'-' if high is None else format(high, 'g')}"
+print(f"{limit:g} {interval} {len(result['probes'])} {result['run']['duration_seconds']:.0f} {int(near)} {int(covered)}")
+PY
+)
+    read -r limit interval probes seconds is_near is_covered <<< "$result"
+    printf '%-8s %5s %8s %8s %22s %7s %8s\n' "$kind" "$seed" "$truth" "$limit" "$interval" "$probes" "$seconds"
+    near=$((near + is_near)) covered=$((covered + is_covered)) runs=$((runs + 1))
+  done
+done
+echo "$near of $runs answers are within 5 %, $covered of $runs intervals hold the truth"
+[ $((near * 20)) -ge $((runs * 19)) ]

@@ -1,0 +1,345 @@
+//! The answer in words, a table of the probes, and a chart, for a terminal.
+
+use std::fmt::Write as _;
+
+use crate::error::one_line;
+use crate::limit::evidence::Decision;
+use crate::limit::row::{Answer, Knee, LimitResult, ProbeRow, SloRow};
+use crate::limit::search::{End, Over};
+use crate::units::decimal;
+
+/// The columns of a bar.
+const BAR: usize = 30;
+
+/// Returns a load with its unit: `12 users`, `85/s`.
+pub fn load(over: Over, level: f64) -> String {
+    match over {
+        Over::Users if level == 1.0 => "1 user".to_owned(),
+        Over::Users => format!("{level:.0} users"),
+        Over::Rate => format!("{}/s", decimal(level)),
+    }
+}
+
+/// Returns the whole text.
+pub fn text(result: &LimitResult) -> String {
+    let mut out = String::new();
+    let over = result.search.over;
+    line(&mut out, &verdict(&result.answer, over));
+    line(
+        &mut out,
+        &format!(
+            "{} at {}, over {}, {} probes in {}",
+            one_line(&result.run.profile),
+            one_line(&result.run.target),
+            match over {
+                Over::Users => "users",
+                Over::Rate => "the rate",
+            },
+            result.probes.len(),
+            minutes(result.run.duration_seconds)
+        ),
+    );
+    out.push('\n');
+    for (label, text) in facts(result) {
+        line(&mut out, &format!("{label:<12}{text}"));
+    }
+    if !result.probes.is_empty() {
+        out.push('\n');
+        table(&mut out, result);
+        out.push('\n');
+        chart(&mut out, result);
+    }
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+fn minutes(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 99.5 => format!("{seconds:.0} s"),
+        seconds => format!(
+            "{:.0} min {:.0} s",
+            (seconds / 60.0).floor(),
+            (seconds % 60.0).floor()
+        ),
+    }
+}
+
+/// Returns the answer in one line.
+fn verdict(answer: &Answer, over: Over) -> String {
+    let at = |level: f64| load(over, level);
+    let Some(limit) = answer.limit else {
+        return match answer.ended_by {
+            End::NothingHolds => {
+                let lowest = answer.broke_first.as_ref().map_or(1.0, |broke| broke.level);
+                match (over, lowest) {
+                    (Over::Users, 1.0) => "LIMIT  not even one user holds".to_owned(),
+                    _ => format!("LIMIT  not even {} holds, the lowest load tried", at(lowest)),
+                }
+            }
+            _ => "LIMIT  not found".to_owned(),
+        };
+    };
+    let percent = decimal(answer.confidence * 100.0);
+    let interval = match (answer.low, answer.high) {
+        (Some(low), Some(high)) => format!(
+            "at least {} and less than {} with {percent} % confidence",
+            at(low),
+            at(high)
+        ),
+        (Some(low), None) => format!(
+            "at least {} with {percent} % confidence, no upper end found",
+            at(low)
+        ),
+        (None, Some(high)) => format!(
+            "less than {} with {percent} % confidence, no lower end found",
+            at(high)
+        ),
+        (None, None) => "too few requests for an interval".to_owned(),
+    };
+    let more = match answer.ended_by {
+        End::ReachedTo => " or more",
+        _ => "",
+    };
+    let hold = if limit == 1.0 || over == Over::Rate {
+        "holds"
+    } else {
+        "hold"
+    };
+    format!("LIMIT  {}{more} {hold} ({interval})", at(limit))
+}
+
+fn facts(result: &LimitResult) -> Vec<(&'static str, String)> {
+    let (answer, over) = (&result.answer, result.search.over);
+    let mut facts = Vec::new();
+    let mut label = "SLOs";
+    for slo in &result.search.slos {
+        let added = match slo.added {
+            true => "  (added, because no SLO is about failures)",
+            false => "",
+        };
+        facts.push((
+            label,
+            format!("{}: {}{added}", one_line(&slo.metric), one_line(&slo.expression)),
+        ));
+        label = "";
+    }
+    let mut label = "broke first";
+    if let Some(broke) = &answer.broke_first {
+        for slo in &broke.slos {
+            facts.push((label, broken(slo, broke.level, over)));
+            label = "";
+        }
+        if let Some(failure) = &broke.failure {
+            facts.push((label, one_line(failure).into_owned()));
+        }
+    }
+    facts.extend(answer.knee.map(|knee| ("knee", in_words(knee, over))));
+    let generator = match &answer.generator_first {
+        None => "fit at the edge: the limit is the server's".to_owned(),
+        Some(first) => {
+            let reasons: Vec<String> = first
+                .reasons
+                .iter()
+                .map(|reason| format!("{} ({})", one_line(&reason.found), reason.rule))
+                .collect();
+            format!(
+                "the generator was the limit first, at {}: {}; the server may hold more",
+                load(over, first.level),
+                reasons.join("; ")
+            )
+        }
+    };
+    if !result.probes.is_empty() {
+        facts.push(("generator", generator));
+    }
+    if let Some(before) = answer.degraded_from {
+        let text = format!(
+            "{} held at first, and did not after an overload: the server does not recover",
+            load(over, before)
+        );
+        facts.push(("degraded", text));
+    }
+    if let Some(expected) = &answer.expected {
+        let met = if expected.ok { "met" } else { "not met" };
+        let decided = match expected.decided {
+            true => "",
+            false => ", but the interval lies on both sides of it",
+        };
+        facts.push(("expected", format!("{}: {met}{decided}", expected.expression)));
+    }
+    facts.extend(ended(answer, result).map(|text| ("ended", text)));
+    facts
+}
+
+fn broken(slo: &SloRow, level: f64, over: Over) -> String {
+    let observed = match slo.observed {
+        Some(observed) => decimal(observed),
+        None => "no values".to_owned(),
+    };
+    let of = match &slo.worst_kind {
+        Some(kind) => format!(", most of all `{}`", one_line(kind)),
+        None => String::new(),
+    };
+    format!("{} at {}: {observed}{of}", one_line(&slo.slo), load(over, level))
+}
+
+fn in_words(knee: Knee, over: Over) -> String {
+    format!(
+        "at {}: {} good answers/s; no load gives more than {}",
+        load(over, knee.level),
+        decimal(round(knee.ok_per_second)),
+        decimal(round(knee.most_per_second))
+    )
+}
+
+/// Rounds to what a reader takes in.
+fn round(x: f64) -> f64 {
+    if x.abs() >= 100.0 {
+        x.round()
+    } else {
+        (x * 100.0).round() / 100.0
+    }
+}
+
+fn ended(answer: &Answer, result: &LimitResult) -> Option<String> {
+    Some(match answer.ended_by {
+        End::Found | End::NothingHolds => return None,
+        End::ReachedTo => format!(
+            "at the highest load to try, {}; --to raises it",
+            load(result.search.over, result.search.to)
+        ),
+        End::ProbesUsedUp => "after the most probes; the interval is what they say".to_owned(),
+        End::MaxTime => format!(
+            "after --max-time, {}; the interval is what is known by then",
+            minutes(result.search.max_seconds)
+        ),
+        End::Interrupted => "by a signal; the interval is what was known by then".to_owned(),
+        End::Server => "because the server does not answer any more".to_owned(),
+        End::Failure => "by a bug of this program".to_owned(),
+    })
+}
+
+fn word(probe: &ProbeRow) -> &'static str {
+    match (probe.decision, probe.seems_to_hold) {
+        (Decision::Holds, _) => "holds",
+        (Decision::Fails, _) => "fails",
+        (Decision::Open, true) => "may hold",
+        (Decision::Open, false) => "may fail",
+    }
+}
+
+fn ms(value: Option<f64>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(ms) if ms < 99.95 => format!("{ms:.1}"),
+        Some(ms) => format!("{ms:.0}"),
+    }
+}
+
+fn table(out: &mut String, result: &LimitResult) {
+    let unit = match result.search.over {
+        Over::Users => "users",
+        Over::Rate => "rate/s",
+    };
+    line(
+        out,
+        &format!(
+            "{:>3} {unit:>8} {:<9} {:>6} {:>8} {:>7} {:>8} {:>9} {:>9} {:>9}",
+            "", "", "s", "requests", "failed", "ok/s", "TTFT p50", "p95", "lat. p95"
+        ),
+    );
+    for (number, probe) in result.probes.iter().enumerate() {
+        let level = match result.search.over {
+            Over::Users => format!("{:.0}", probe.level),
+            Over::Rate => decimal(probe.level),
+        };
+        let unfit = if probe.generator_limits.is_empty() {
+            ""
+        } else {
+            "  generator unfit"
+        };
+        line(
+            out,
+            &format!(
+                "{:>3} {level:>8} {:<9} {:>6.0} {:>8} {:>7} {:>8} {:>9} {:>9} {:>9}{unfit}",
+                number + 1,
+                word(probe),
+                probe.counted_seconds,
+                probe.requests,
+                probe.failed + probe.cut + probe.dropped,
+                decimal(round(probe.ok_per_second)),
+                ms(probe.ttft.p50),
+                ms(probe.ttft.p95),
+                ms(probe.latency.p95)
+            ),
+        );
+    }
+}
+
+/// Draws throughput and the p95 of TTFT (or of latency, where nothing streams) over the load, as bars.
+fn chart(out: &mut String, result: &LimitResult) {
+    let mut probes: Vec<&ProbeRow> = result.probes.iter().collect();
+    probes.sort_by(|a, b| a.level.total_cmp(&b.level));
+    // Of the probes of a load, the last.
+    let mut levels: Vec<&ProbeRow> = Vec::new();
+    for probe in probes {
+        match levels.last_mut() {
+            Some(last) if last.level == probe.level => *last = probe,
+            _ => levels.push(probe),
+        }
+    }
+    let streams = levels.iter().any(|probe| probe.ttft.p95.is_some());
+    let time = |probe: &ProbeRow| match streams {
+        true => probe.ttft.p95,
+        false => probe.latency.p95,
+    };
+    let most = |of: &dyn Fn(&ProbeRow) -> f64| levels.iter().map(|probe| of(probe)).fold(0.0, f64::max);
+    let rates = most(&|probe| probe.ok_per_second);
+    let times = most(&|probe| time(probe).unwrap_or(0.0));
+    let name = if streams {
+        "TTFT p95, ms"
+    } else {
+        "latency p95, ms"
+    };
+    line(
+        out,
+        &format!("{:>12}  {:<w$} {name}", "", "good answers/s", w = BAR + 1),
+    );
+    for probe in levels {
+        let (rate, ttft) = (probe.ok_per_second, time(probe));
+        let mark = match result.answer.limit == Some(probe.level) {
+            true => "  <- limit",
+            false => "",
+        };
+        line(
+            out,
+            &format!(
+                "{:>12}  {:<w$} {}{mark}",
+                load(result.search.over, probe.level),
+                bar(rate, rates, &decimal(round(rate))),
+                bar(ttft.unwrap_or(0.0), times, &ms(ttft)),
+                w = BAR + 1
+            ),
+        );
+    }
+}
+
+/// Returns a bar as long as `value` is of `most`, with the value after it.
+fn bar(value: f64, most: f64, text: &str) -> String {
+    let room = BAR.saturating_sub(8);
+    let columns = if most > 0.0 {
+        (value / most * room as f64).round() as usize
+    } else {
+        0
+    };
+    let mut bar = "#".repeat(columns.min(room));
+    if columns > 0 {
+        bar.push(' ');
+    }
+    let _ = write!(bar, "{text}");
+    bar
+}

@@ -1,0 +1,242 @@
+//! `find-limit`: the search of [`crate::limit`] against real servers. They are found or started once; each probe is a
+//! load of its own on them.
+
+mod asked;
+mod finish;
+mod probe;
+
+use time::OffsetDateTime;
+
+use crate::cli::FindLimitArgs;
+use crate::config::to_plan;
+use crate::error::{ExitCode, Failure, Mistakes};
+use crate::limit::{Decision, ERROR_OF_PROBE, End, Next, ProbeRow, ProbeRules, Purpose, Search, load};
+use crate::net::clock;
+use crate::output::{Console, OutputFile, OutputFiles};
+use crate::plan::Plan;
+use crate::run::{Finished, Ready, models, setup, validate};
+use crate::signals::{Phase, Signals};
+use crate::units::{Nanos, SECOND, seconds};
+use asked::Asked;
+use finish::Destinations;
+use probe::{Around, Stop};
+
+/// The state of a search.
+struct Hunt<'a> {
+    asked: &'a Asked,
+    ready: Ready,
+    signals: &'a Signals,
+    search: Search,
+    rows: Vec<ProbeRow>,
+    failures: Vec<Failure>,
+    /// CLOCK_MONOTONIC.
+    begun: Nanos,
+    in_a_hurry: bool,
+    quiet: bool,
+    lines: bool,
+}
+
+/// Searches the highest load that meets the SLOs. `begun` is the start of the program in CLOCK_MONOTONIC.
+pub fn find_limit(
+    args: &FindLimitArgs,
+    signals: &Signals,
+    begun: Nanos,
+    console: &Console,
+) -> Result<Finished, Failure> {
+    let mut asked = asked::asked(args)?;
+    let quiet = args.run.quiet;
+    let mut say = |line: &str| console.say(line);
+    let mut note = |line: &str| {
+        if !quiet {
+            console.say(line);
+        }
+    };
+    let now = OffsetDateTime::now_utc();
+    let results = asked.config.results_dir.as_deref().map(|folder| (folder, now));
+    let files = OutputFiles::prepare(asked.config.run.output.as_deref(), results)?;
+    let picture = args.svg.as_deref().map(OutputFile::prepare).transpose()?;
+    let pictures = picture.iter().flat_map(OutputFile::temporaries);
+    signals.remove_on_exit(files.temporaries().into_iter().chain(pictures).collect());
+    asked.config.notes.iter().for_each(|text| note(text));
+    let ready = prepare(&mut asked, args, &mut note)?;
+    signals.enter(Phase::Load);
+    let mut hunt = Hunt {
+        search: Search::new(asked.range, asked.slos.clone()),
+        asked: &asked,
+        ready,
+        signals,
+        rows: Vec::new(),
+        failures: Vec::new(),
+        begun: clock::monotonic(),
+        in_a_hurry: false,
+        quiet,
+        lines: !quiet && args.run.progress != crate::cli::Progress::None,
+    };
+    let end = hunt.run(&mut say)?;
+    signals.enter(Phase::Report);
+    let to = Destinations {
+        files: &files,
+        picture: picture.as_ref(),
+    };
+    Ok(finish::finish(args, hunt, end, to, begun, now))
+}
+
+/// Finds or starts the servers, for the highest load.
+fn prepare(asked: &mut Asked, args: &FindLimitArgs, note: &mut dyn FnMut(&str)) -> Result<Ready, Failure> {
+    let mut ready = setup::set_up(&asked.config, &asked.plan, &args.run, note)?;
+    if models::adopt(&mut asked.config, &ready.models) {
+        let plan = to_plan(&asked.config).map_err(Mistakes::new)?;
+        asked.plan = Plan {
+            thresholds: Vec::new(),
+            steps: Vec::new(),
+            ..plan
+        };
+    }
+    let plan = asked.plan.clone();
+    validate(&asked.config, &args.run, &plan, &mut ready, note)?;
+    setup::pin_to(ready.cpus.reporter);
+    Ok(ready)
+}
+
+impl Hunt<'_> {
+    /// Makes one probe after the other until the search has its answer, or cannot go on.
+    fn run(&mut self, say: &mut dyn FnMut(&str)) -> Result<End, Failure> {
+        if let Some(end) = self.warm_up(say)? {
+            return Ok(end);
+        }
+        loop {
+            let (level, purpose) = match self.search.next() {
+                Next::Probe { level, purpose } => (level, purpose),
+                Next::Done(end) => return Ok(end),
+            };
+            let left = self
+                .asked
+                .max_time
+                .saturating_sub(clock::monotonic() - self.begun);
+            if left < self.asked.settle + self.asked.probe.min {
+                return Ok(End::MaxTime);
+            }
+            if let Some(end) = self.probe(level, purpose, say)? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Lets the server answer the lowest load for a while, so that its first probe is not its first work.
+    fn warm_up(&mut self, say: &mut dyn FnMut(&str)) -> Result<Option<End>, Failure> {
+        let time = self.asked.config.warmup.max(self.asked.settle);
+        if time == 0 {
+            return Ok(None);
+        }
+        let rules = ProbeRules {
+            min: 0,
+            max: 0,
+            error: ERROR_OF_PROBE,
+        };
+        let around = Around {
+            slos: &[],
+            rules,
+            settle: time.saturating_sub(SECOND),
+            until: Nanos::MAX,
+            signals: self.signals,
+            label: None,
+        };
+        let plan = self.asked.plan_at(self.asked.range.from, time);
+        let ran = probe::run(&plan, &around, &mut self.ready, say)?;
+        Ok(ran.stop.map(|stop| self.stopped(stop)))
+    }
+
+    fn probe(
+        &mut self,
+        level: f64,
+        purpose: Purpose,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Option<End>, Failure> {
+        let asked = self.asked;
+        let max = purpose.time_of(asked.probe.max).max(asked.probe.min);
+        let began = clock::monotonic();
+        let number = self.rows.len() + 1;
+        let label = format!("probe {number}: {}", load(asked.range.over, level));
+        let around = Around {
+            slos: &asked.slos,
+            rules: ProbeRules {
+                min: asked.probe.min,
+                max,
+                error: ERROR_OF_PROBE,
+            },
+            settle: asked.settle,
+            until: self.begun + asked.max_time,
+            signals: self.signals,
+            label: self.lines.then_some(label.as_str()),
+        };
+        let plan = asked.plan_at(level, max);
+        let mut ran = probe::run(&plan, &around, &mut self.ready, say)?;
+        if let Some(stop) = ran.stop.take() {
+            return Ok(Some(self.stopped(stop)));
+        }
+        let row = finish::row(self, &plan, &ran, (level, purpose), seconds(began - self.begun));
+        if self.lines {
+            say(&finish::line(&label, &row));
+        }
+        let is_dead = row.requests == row.failed && row.requests > 0 && self.has_vanished();
+        self.search.record(ran.watch.into_probed(level, &asked.slos));
+        self.rows.push(row);
+        Ok(is_dead.then_some(End::Server))
+    }
+
+    /// Tells whether a server takes no connection any more, after a load that it did not answer at all.
+    fn has_vanished(&mut self) -> bool {
+        let targets = self.ready.targets.clone();
+        let gone = targets.iter().find(|target| !finish::accepts(&target.addresses));
+        if let Some(target) = gone {
+            self.failures.push(finish::vanished(&target.origin));
+        }
+        gone.is_some()
+    }
+
+    fn stopped(&mut self, stop: Stop) -> End {
+        match stop {
+            Stop::Signal { at_once } => {
+                self.in_a_hurry = at_once;
+                End::Interrupted
+            }
+            Stop::Server(failure) => {
+                self.failures.push(failure);
+                End::Server
+            }
+            Stop::Failure(failure) => {
+                self.failures.push(failure);
+                End::Failure
+            }
+        }
+    }
+
+    /// Returns the exit code of the search by itself.
+    fn exit(&self, end: End, is_expected: bool, unfit: bool) -> Vec<ExitCode> {
+        let mut exits: Vec<ExitCode> = self.failures.iter().map(|failure| failure.exit).collect();
+        exits.push(match end {
+            End::NothingHolds => ExitCode::NothingHolds,
+            End::Interrupted => ExitCode::Interrupted,
+            End::Server => ExitCode::Target,
+            End::Failure => ExitCode::Internal,
+            End::Found | End::ReachedTo | End::ProbesUsedUp | End::MaxTime => ExitCode::Ok,
+        });
+        if !is_expected {
+            exits.push(ExitCode::ThresholdFailed);
+        }
+        if unfit {
+            exits.push(ExitCode::NotTrustworthy);
+        }
+        exits
+    }
+}
+
+/// Returns the word for a decision in a line of progress.
+fn decided(row: &ProbeRow) -> &'static str {
+    match (row.decision, row.seems_to_hold) {
+        (Decision::Holds, _) => "holds",
+        (Decision::Fails, _) => "does not hold",
+        (Decision::Open, true) => "seems to hold",
+        (Decision::Open, false) => "seems not to hold",
+    }
+}

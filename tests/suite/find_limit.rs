@@ -1,0 +1,235 @@
+//! `find-limit` as a program, against a mock of known capacity. The search itself is tested in simulated time
+//! (`src/limit/search_tests.rs`).
+
+use crate::common::*;
+use llmload_uring::mock::MockOptions;
+use llmload_uring::mock::capacity::{Capacity, CapacityOptions};
+use llmload_uring::units::MILLISECOND;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::Arc;
+
+/// A server that takes ten times as long for the first token when more than `at` requests are there.
+fn cliff(at: u32) -> MockOptions {
+    let options = CapacityOptions {
+        cliff: Some(at),
+        ..CapacityOptions::default()
+    };
+    MockOptions {
+        ttft: 10 * MILLISECOND,
+        gap: MILLISECOND,
+        capacity: Arc::new(Capacity::new(options)),
+        ..mock_options()
+    }
+}
+
+fn document(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("llmload-limit-{name}-{}.json", std::process::id()))
+}
+
+fn find_limit(target: &str, more: &[&str]) -> Output {
+    let args = [
+        "find-limit",
+        "smoke",
+        "--target",
+        target,
+        "--think-time",
+        "0",
+        "--no-validate",
+    ];
+    run_program(&[&args, more].concat())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn read(path: &PathBuf) -> Value {
+    let text = std::fs::read_to_string(path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_limit_of_a_cliff_is_in_the_document_with_its_interval_and_what_broke() {
+    let mock = mock(cliff(5));
+    let (path, picture) = (document("cliff"), document("cliff").with_extension("svg"));
+    let output = find_limit(
+        &format!("http://{}", mock.address),
+        &[
+            "--slo",
+            "ttft: p(90)<60",
+            "--from",
+            "4",
+            "--to",
+            "8",
+            "--settle",
+            "1s",
+            "--probe-time",
+            "8s-10s",
+            "--output",
+            path.to_str().unwrap(),
+            "--svg",
+            picture.to_str().unwrap(),
+            "--expect",
+            ">=5",
+        ],
+    );
+    let (said, warned) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}\n{warned}");
+    assert!(said.starts_with("LIMIT  5 users hold ("), "{said}");
+    let result = read(&path);
+    let answer = &result["answer"];
+    assert_eq!(
+        (&result["schema"], &answer["limit"]),
+        (&"llmload-uring/limit/1".into(), &5.0.into())
+    );
+    assert_eq!(
+        (&answer["low"], &answer["high"]),
+        (&5.0.into(), &6.0.into()),
+        "{said}"
+    );
+    assert_eq!(answer["ended_by"], "found");
+    assert_eq!(answer["broke_first"]["slos"][0]["slo"], "ttft: p(90)<60");
+    assert_eq!(answer["expected"]["ok"], true);
+    assert_eq!(result["summary"], said.split("\nSaved to").next().unwrap());
+    let picture_text = std::fs::read_to_string(&picture).unwrap();
+    std::fs::remove_file(picture).unwrap();
+    assert!(picture_text.starts_with("<svg") && picture_text.contains("TTFT, ms"));
+}
+
+#[test]
+fn not_even_one_user_holding_has_an_exit_code_of_its_own() {
+    let mock = mock(cliff(5));
+    let target = format!("http://{}", mock.address);
+    let output = find_limit(
+        &target,
+        &["--slo", "ttft: p(90)<1", "--settle", "0", "--probe-time", "5s-5s"],
+    );
+    let said = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(116),
+        "{said}\n{}",
+        text(&output.stderr)
+    );
+    assert!(said.starts_with("LIMIT  not even one user holds"), "{said}");
+    assert!(said.contains("broke first ttft: p(90)<1 at 1 user: "), "{said}");
+}
+
+#[test]
+fn ctrl_c_reports_the_probes_so_far() {
+    let mock = mock(cliff(5));
+    let (target, path) = (format!("http://{}", mock.address), document("signal"));
+    let mut child = program()
+        .args([
+            "find-limit",
+            "smoke",
+            "--no-validate",
+            "--think-time",
+            "0",
+            "--target",
+            &target,
+        ])
+        .args([
+            "--slo",
+            "ttft: p(90)<60",
+            "--settle",
+            "0",
+            "--probe-time",
+            "5s-5s",
+            "-o",
+        ])
+        .arg(&path)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("probe 1: 1 user ")));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    lines.for_each(drop);
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(105), "{said}");
+    assert!(said.contains("ended       by a signal"), "{said}");
+    let result = read(&path);
+    assert_eq!(result["answer"]["ended_by"], "interrupted");
+    assert!(!result["probes"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_server_that_is_gone_ends_the_search() {
+    let mock = mock(cliff(5));
+    let target = format!("http://{}", mock.address);
+    mock.stop();
+    let output = find_limit(&target, &["--slo", "ttft: p(90)<60"]);
+    assert_eq!(output.status.code(), Some(114), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_a_search_cannot_do_is_refused_before_anything_is_sent() {
+    let slo = ["--slo", "ttft: p(95)<500"];
+    for (args, code, what) in [
+        (
+            &["--slo", "ttft"][..],
+            104,
+            "--slo: `ttft` has no metric and expression",
+        ),
+        (&["--slo", "tfft: p(95)<5"], 104, "unknown metric `tfft`"),
+        (
+            &["--slo", "requests: count>100"],
+            104,
+            "an SLO cannot be about a count",
+        ),
+        (
+            &["--slo", "server_rss_growth: value<5"],
+            104,
+            "an SLO cannot be about the growth of memory",
+        ),
+        (
+            &["--slo", "ttft{request:x}: p(95)<5"],
+            104,
+            "no request `x` in the mix",
+        ),
+        (&["--from", "0"], 104, "--from: `0` is below the minimum of 1"),
+        (
+            &["--from", "1.5"],
+            104,
+            "--from: 1.5 is not a whole number of users",
+        ),
+        (
+            &["--from", "20", "--to", "10"],
+            104,
+            "--from: 20 is more than --to, 10",
+        ),
+        (&["--to", "x"], 2, "--to"),
+        (&["--to", "999999"], 104, "--to"),
+        (&["--resolution", "0"], 104, "--resolution"),
+        (&["--resolution", "x"], 2, "--resolution"),
+        (
+            &["--max-time", "1s"],
+            104,
+            "--max-time: `1s` is shorter than the minimum of 10s",
+        ),
+        (&["--probe-time", "1s-5s"], 104, "--probe-time"),
+        (&["--expect", "200"], 2, "--expect"),
+        (&["--svg", "x.png"], 104, "--svg: `x.png` does not end in .svg"),
+        (&["--vus", "5"], 104, "--vus: contradicts `find-limit`"),
+        (&["--rate", "5"], 104, "--rate: contradicts `find-limit`"),
+        (&["--duration", "5s"], 104, "--duration: contradicts `find-limit`"),
+        (&["--shard", "1/2"], 104, "--shard: does not go with `find-limit`"),
+        (&["--over", "cores"], 2, "--over"),
+    ] {
+        let with_slo = if args.contains(&"--slo") {
+            &[][..]
+        } else {
+            &slo[..]
+        };
+        let output = find_limit("http://127.0.0.1:9", &[args, with_slo].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(what), "{args:?}: {said}");
+    }
+}
