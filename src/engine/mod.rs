@@ -64,7 +64,8 @@ pub struct EngineOptions {
     /// The addresses of this host that connections are made from, in turn by user; empty if the system chooses. If
     /// there are any, each address of a target has at least one of its family.
     pub source_addresses: Vec<IpAddr>,
-    /// Requests that are due within this time from the start, or after [`Command::StopCounting`], are recorded apart, in
+    /// Requests that are due within this time from the start, or after [`Command::StopCounting`], are recorded apart,
+    /// in
     /// as many further series as the plan has. `None` records all in the plan's series.
     pub settle: Option<Nanos>,
     /// TLS settings of each target; `None` means plain text.

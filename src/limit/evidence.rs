@@ -11,7 +11,8 @@ const PRIOR: f64 = 0.5;
 const PRIOR_REQUESTS_MAX: f64 = 100.0;
 /// The fewest periods from which scatter between periods is computed.
 const PERIODS_MIN: usize = 5;
-/// Lengths of the periods whose scatter is looked at: neighbours are joined, because requests that follow one another in
+/// Lengths of the periods whose scatter is looked at: neighbours are joined, because requests that follow one another
+/// in
 /// a queue are alike for longer than one period.
 const JOINED: [usize; 4] = [1, 2, 4, 8];
 /// Times whose variance is less than this share of their squares are equal but for rounding.
@@ -73,7 +74,8 @@ pub fn total(periods: &[Period]) -> Period {
 /// It is a test by betting (Robbins, "Statistical methods related to the law of the iterated logarithm", 1970): the
 /// probability of what was seen, averaged over a prior of the share, divided by that under `allowed`, exceeds 1/alpha
 /// with probability alpha at most if `allowed` is true. Requests are not independent, so they count as fewer (Korn and
-/// Graubard, "Confidence intervals for proportions with small expected number of positive counts", 1998): divided by the
+/// Graubard, "Confidence intervals for proportions with small expected number of positive counts", 1998): divided by
+/// the
 /// ratio of the scatter between periods to that of independent requests, and by the square of Student's t over the
 /// normal quantile, because that ratio is known from few periods.
 ///

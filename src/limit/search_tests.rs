@@ -146,7 +146,8 @@ fn the_rate_of_a_single_queue_is_found_although_its_requests_are_not_independent
     // Systems, volume 1, 3.2.
     let trial = over_rate(Server::Single { mean: 0.01 }, 0.2);
     let (near, covered) = score(&trial, 100.0 - 20f64.ln() / 0.2);
-    // A minute near saturation is worth a few dozen independent requests, so the answer is off by more now and then; the
+    // A minute near saturation is worth a few dozen independent requests, so the answer is off by more now and then;
+    // the
     // interval says so.
     assert!(near * 5 >= SEEDS * 4, "{near} of {SEEDS} answers are within 5 %");
     assert!(most(covered), "{covered} of {SEEDS} intervals hold the truth");

@@ -70,7 +70,8 @@ struct Ended {
     figure: f64,
 }
 
-/// Runs a load for `seconds`, and returns the requests in the order in which they ended. Users ask again as soon as they
+/// Runs a load for `seconds`, and returns the requests in the order in which they ended. Users ask again as soon as
+/// they
 /// have their answer; arrivals are Poisson.
 fn load(server: Server, noise: Noise, over: Over, level: f64, seconds: f64, dice: &mut Dice) -> Vec<Ended> {
     let slow = 1.0 + noise.probe * (2.0 * dice.unit() - 1.0);
