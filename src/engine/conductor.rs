@@ -10,7 +10,7 @@ use super::core::CoreState;
 use super::dispatch::{self, Dispatch};
 use super::vu;
 use crate::net::clock;
-use crate::plan::{VuSchedule, vus_on_core};
+use crate::plan::{Phases, VuSchedule, vus_on_core};
 use crate::units::{Nanos, SECOND};
 
 const SNAPSHOT_EVERY: Nanos = SECOND;
@@ -35,10 +35,14 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
         core,
     };
     let load_end = t0 + conductor.core.plan.executor.duration();
+    let phases = Phases::of(&conductor.core.plan.executor);
+    let steady = phases.holds().iter();
+    let steady = steady.map(|hold| [t0 + hold.start, t0 + hold.end]).collect();
     {
         let mut recorder = conductor.core.recorder.borrow_mut();
         recorder.begin_load(t0);
         recorder.end_load(load_end);
+        recorder.hold(steady);
     }
     {
         let core = &conductor.core;

@@ -147,7 +147,9 @@ impl CoreState {
     /// Sends all figures not yet sent, at the end of this core.
     pub fn send_last_snapshot(&self) {
         self.record_net_counters();
-        let empty = Snapshot::new(self.index, self.options.series(&self.plan), false);
+        let series = self.options.series(&self.plan);
+        let phased = self.plan.is_phased();
+        let empty = Snapshot::of_phases(self.index, series, phased, false);
         let full = self.recorder.borrow_mut().take(empty);
         self.send(Report::Snapshot(full));
     }
@@ -247,6 +249,11 @@ fn net_options(plan: &Plan, targets: &[Target], options: &EngineOptions, vus: u3
     }
 }
 
+fn recorder(core: u16, plan: &Plan, options: &EngineOptions) -> Recorder {
+    let (series, phased) = (options.series(plan), plan.is_phased());
+    Recorder::of_phases(core, series, phased, options.details)
+}
+
 fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
     let CoreSetup {
         index,
@@ -267,6 +274,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
     let conductor = net.new_task();
     net.watch_kick(kick_end, conductor)
         .map_err(|e| CoreFailure::io("the eventfd cannot be read", &e))?;
+    let recorder = recorder(index, &plan, &options);
     let ready = Report::Ready {
         features: net.features(),
         wall_offset: net.wall_offset(),
@@ -275,7 +283,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
     Ok(Rc::new(CoreState {
         index,
         cores,
-        recorder: RefCell::new(Recorder::new(index, options.series(&plan), options.details)),
+        recorder: RefCell::new(recorder),
         vus: RefCell::new(VuTable::default()),
         dispatch: RefCell::new(None),
         body_scratch: RefCell::new(Vec::new()),

@@ -166,7 +166,9 @@ pub fn end(core: &CoreState, now: Nanos) {
 fn drop_arrival(core: &CoreState, arriving: Arriving) {
     let (_, draw) = content(core, 0, (arriving.sequence, arriving.number));
     let series = core.series_of(draw.kind, arriving.due);
-    core.recorder.borrow_mut().dropped(series);
+    let mut recorder = core.recorder.borrow_mut();
+    let slot = recorder.slot(series, arriving.due);
+    recorder.dropped(slot);
 }
 
 /// Returns the server that arrival `number` of a sequence goes to, and what is asked there; `local` is the user who

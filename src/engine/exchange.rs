@@ -58,7 +58,9 @@ pub struct Planned {
 
 /// Facts for the sample, collected while the request is in flight.
 pub(super) struct RequestState {
-    pub series: u16,
+    series: u16,
+    /// Where its figures go ([`Recorder::slot`]).
+    pub slot: u16,
     due: Nanos,
     ready: Nanos,
     /// Time spent on connecting, TLS included, over all attempts.
@@ -99,12 +101,18 @@ impl VuConnection {
             self.target
         );
         let series = core.series_of(draw.kind, planned.due);
-        core.recorder.borrow_mut().started(series);
-        if core.plan.executor.open_loop().is_some() {
-            core.recorder.borrow_mut().arrived(series);
-        }
+        let slot = {
+            let mut recorder = core.recorder.borrow_mut();
+            let slot = recorder.slot(series, planned.due);
+            recorder.started(slot);
+            if core.plan.executor.open_loop().is_some() {
+                recorder.arrived(slot);
+            }
+            slot
+        };
         let mut request = RequestState {
             series,
+            slot,
             due: planned.due,
             ready: planned.ready,
             connecting: 0,
@@ -203,7 +211,7 @@ impl VuConnection {
             Ok((conn, took)) => {
                 self.conn = Some(conn);
                 request.connecting += took;
-                core.recorder.borrow_mut().connect(request.series, took);
+                core.recorder.borrow_mut().connect(request.slot, took);
                 if core.options.tls[usize::from(self.target)].is_some() {
                     // Boxed because each user's task would otherwise hold 9 KiB for a handshake, even without TLS
                     // (scripts/many-users.sh).
@@ -298,7 +306,7 @@ impl VuConnection {
         }
         let mut sink = RecorderSink {
             recorder: &mut recorder,
-            series: request.series,
+            slot: request.slot,
             coalesced: false,
             witness: core.options.verify_stamps.then_some(&mut self.witness),
         };
@@ -410,14 +418,14 @@ fn outcome_of_errno(errno: i32) -> Outcome {
 
 struct RecorderSink<'a> {
     recorder: &'a mut Recorder,
-    series: u16,
+    slot: u16,
     coalesced: bool,
     witness: Option<&'a mut Option<Witness>>,
 }
 
 impl TokenSink for RecorderSink<'_> {
     fn gap(&mut self, gap: Nanos) {
-        self.recorder.gap(self.series, gap);
+        self.recorder.gap(self.slot, gap);
     }
 
     fn coalesced(&mut self) {

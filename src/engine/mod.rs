@@ -168,7 +168,8 @@ impl Engine {
         for (index, cpu) in options.cpus.iter().enumerate() {
             let (recycle, recycled) = bounded(SNAPSHOTS_PER_CORE);
             for _ in 1..SNAPSHOTS_PER_CORE {
-                let empty = Snapshot::new(index as u16, options.series(&plan), options.details);
+                let series = options.series(&plan);
+                let empty = Snapshot::of_phases(index as u16, series, plan.is_phased(), options.details);
                 recycle.send(empty).map_err(|e| CoreFailure::of(e.to_string()))?;
             }
             let (command, commands) = bounded(4);

@@ -35,7 +35,7 @@ impl VuConnection {
         match done {
             Ok(resumed) => {
                 let mut recorder = core.recorder.borrow_mut();
-                recorder.tls(request.series, took);
+                recorder.tls(request.slot, took);
                 let counters = recorder.counters();
                 counters.tls_handshakes += 1;
                 counters.tls_resumed += u64::from(resumed);

@@ -15,7 +15,7 @@ pub use steps::{SETTLE, StepResult, StepTimes, StepsResult};
 pub use tally::Tally;
 
 use crate::metrics::{SeriesTotals, Snapshot};
-use crate::plan::{Executor, Plan, Plateau, RateCurve, Selector, Threshold, ThresholdMetric};
+use crate::plan::{Executor, Phases, Plan, Plateau, RateCurve, Selector, Threshold, ThresholdMetric};
 use crate::report::{LiveThresholds, Sliding};
 use crate::units::{Nanos, seconds};
 use crate::workload::RequestKind;
@@ -113,6 +113,13 @@ struct Pulse {
     is_loaded: bool,
 }
 
+/// The period that results are about: one step, which is steady, or the run up to an instant.
+#[derive(Clone, Copy, Debug)]
+enum Span {
+    Step(Nanos),
+    Until(Nanos),
+}
+
 #[derive(Debug)]
 pub struct Judge {
     thresholds: Vec<Threshold>,
@@ -120,6 +127,7 @@ pub struct Judge {
     watch_of: Vec<usize>,
     watches: Vec<Watch>,
     window: Sliding<Pulse>,
+    phases: Phases,
     /// Requests that ended since the last tick.
     completed: u64,
     /// Start of the final ramp-down, from which on windows are not judged.
@@ -177,6 +185,7 @@ impl Judge {
             watch_of,
             watches,
             window: Sliding::new(),
+            phases: Phases::of(executor),
             completed: 0,
             load_end: executor.load_end(),
             curve: executor.rate_curve(),
@@ -188,16 +197,25 @@ impl Judge {
     }
 
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
-        self.append_series(&snapshot.series);
+        for (index, is_steady, series) in snapshot.each() {
+            // Where phases are not kept apart, there is only one.
+            let is_steady = is_steady || !snapshot.phased;
+            self.completed += series.completed();
+            self.steps.append_series(series);
+            for watch in &mut self.watches {
+                if is_steady || !watch.selector.steady {
+                    watch.append(index, series);
+                }
+            }
+        }
     }
 
-    pub fn append_series(&mut self, series: &[SeriesTotals]) {
-        self.completed += series.iter().map(SeriesTotals::completed).sum::<u64>();
-        series.iter().for_each(|series| self.steps.append_series(series));
+    /// Adds the figures of a whole run by series: those of all requests, and those of the steady part.
+    pub fn append_series(&mut self, all: &[SeriesTotals], steady: &[SeriesTotals]) {
         for watch in &mut self.watches {
-            for index in &watch.series {
-                let expected = watch.selector.expected_response;
-                watch.open.merge_series(watch.metric, expected, &series[*index]);
+            let series = if watch.selector.steady { steady } else { all };
+            for (index, series) in series.iter().enumerate() {
+                watch.append(index, series);
             }
         }
     }
@@ -239,7 +257,7 @@ impl Judge {
     }
 
     fn judge_window(&mut self, vus: Vus) {
-        let span = self.window.span();
+        let (end, span) = (self.window.end(), self.window.span());
         let is_silent = self.is_silent();
         let point = BreakingPoint {
             elapsed_seconds: seconds(self.window.end()),
@@ -252,6 +270,10 @@ impl Judge {
             watch.window.slots().for_each(|slot| tally.merge(slot));
             let judged = self.watch_of.iter().zip(&self.thresholds).zip(&mut self.failing);
             for ((_, threshold), failing) in judged.filter(|((watch, _), _)| **watch == index) {
+                let span = match threshold.selector.steady {
+                    true => self.phases.steady_within(end - span, end),
+                    false => span,
+                };
                 let holds = tally
                     .figure(threshold.metric, threshold.aggregation, span)
                     .map(|observed| threshold.holds(observed));
@@ -280,11 +302,12 @@ impl Judge {
         let thresholds = self.thresholds.iter().zip(&self.watch_of).enumerate();
         for (index, (threshold, watch)) in thresholds {
             let total = &self.watches[*watch].total;
+            let span = self.span_of(threshold, end);
             if threshold.abort_after.is_some_and(|after| end >= after)
-                && let Some(observed) = total.figure(threshold.metric, threshold.aggregation, end)
+                && let Some(observed) = total.figure(threshold.metric, threshold.aggregation, span)
                 && !threshold.holds(observed)
             {
-                self.aborted = Some((index, result_of(threshold, total, end)));
+                self.aborted = Some((index, result_of(threshold, total, span)));
                 let (rule, observed) = (threshold.says(), threshold.shown(observed));
                 return Some(format!("`{rule}` does not hold ({observed})"));
             }
@@ -292,12 +315,21 @@ impl Judge {
         None
     }
 
+    /// Returns the time by which a rate of the run up to `end` divides: what of it was steady, if only that is asked
+    /// for.
+    fn span_of(&self, threshold: &Threshold, end: Nanos) -> Nanos {
+        match threshold.selector.steady {
+            true => self.phases.steady_within(0, end),
+            false => end,
+        }
+    }
+
     /// Returns the state of the thresholds as of the last tick: over the whole run so far, or over the current step if
     /// steps are judged.
     pub fn so_far(&self) -> LiveThresholds {
-        let (pick, span): (fn(&Watch) -> &Tally, Nanos) = match self.steps.are_judged() {
-            true => (|watch| &watch.step, self.steps.span()),
-            false => (|watch| &watch.total, self.window.end()),
+        let (pick, span): (fn(&Watch) -> &Tally, Span) = match self.steps.are_judged() {
+            true => (|watch| &watch.step, Span::Step(self.steps.span())),
+            false => (|watch| &watch.total, Span::Until(self.window.end())),
         };
         let mut state = LiveThresholds::default();
         for (threshold, result) in self.thresholds.iter().zip(self.results(pick, span)) {
@@ -315,7 +347,7 @@ impl Judge {
 
     fn close_step(&mut self) {
         let span = self.steps.span();
-        let results = self.results(|watch| &watch.step, span);
+        let results = self.results(|watch| &watch.step, Span::Step(span));
         self.steps.close(results);
         for watch in &mut self.watches {
             watch.step.reset();
@@ -323,10 +355,16 @@ impl Judge {
     }
 
     /// Returns one result for each threshold from the tallies that `pick` chooses, without breaking points.
-    fn results(&self, pick: fn(&Watch) -> &Tally, span: Nanos) -> Vec<ThresholdResult> {
+    fn results(&self, pick: fn(&Watch) -> &Tally, span: Span) -> Vec<ThresholdResult> {
         let thresholds = self.thresholds.iter().zip(&self.watch_of);
         thresholds
-            .map(|(threshold, watch)| result_of(threshold, pick(&self.watches[*watch]), span))
+            .map(|(threshold, watch)| {
+                let span = match span {
+                    Span::Step(span) => span,
+                    Span::Until(end) => self.span_of(threshold, end),
+                };
+                result_of(threshold, pick(&self.watches[*watch]), span)
+            })
             .collect()
     }
 
@@ -337,7 +375,7 @@ impl Judge {
         for watch in &mut self.watches {
             watch.total.merge(&watch.open);
         }
-        let mut results = self.results(|watch| &watch.total, duration);
+        let mut results = self.results(|watch| &watch.total, Span::Until(duration));
         let steps = std::mem::replace(&mut self.steps, Steps::new(Vec::new())).finish();
         let decisive = steps.as_ref().and_then(StepsResult::decisive);
         let growth = rss_growth(server_rss, duration);
@@ -397,6 +435,14 @@ impl Watch {
             window: Sliding::new(),
             step: Tally::default(),
             total: Tally::default(),
+        }
+    }
+
+    /// Adds figures of the series with this index, if it is one of those looked at.
+    fn append(&mut self, index: usize, series: &SeriesTotals) {
+        if self.series.contains(&index) {
+            let expected = self.selector.expected_response;
+            self.open.merge_series(self.metric, expected, series);
         }
     }
 

@@ -2,11 +2,11 @@
 
 use crate::error::Reason;
 use crate::merge::{Part, timeline};
-use crate::metrics::{Distribution, METRICS, Sending, SeriesCounts, SeriesTotals, TlsFailure};
+use crate::metrics::{ByPhase, Distribution, METRICS, Sending, SeriesCounts, SeriesTotals, TlsFailure};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, Ordered, PairEvidence, Paired,
-    ServerCounts, StampSource, TlsFigures, Totals, Traffic, traffic,
+    PhaseFigures, ServerCounts, StampSource, TlsFigures, Totals, Traffic, traffic,
 };
 use crate::workload::RequestKind;
 
@@ -26,14 +26,57 @@ pub fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Reason> 
     plan.workload.kinds.iter().map(of_kind).collect()
 }
 
+/// Returns the figures by phase, all parts together; `None` if a part has none, as the load was the same in all.
+pub fn phases(parts: &[Part], plan: &Plan) -> Result<Option<ByPhase>, Reason> {
+    if parts.iter().any(|part| part.document.phases.is_none()) {
+        return Ok(None);
+    }
+    let of_parts = || {
+        parts
+            .iter()
+            .filter_map(|part| Some((part, part.document.phases.as_ref()?)))
+    };
+    let mut ramp = SeriesTotals::new();
+    for (part, PhaseFigures { ramp: theirs, .. }) in of_parts() {
+        merge_figures(&mut ramp, &theirs.totals, &theirs.metrics)
+            .map_err(|(under, what)| part.bad_figure(&format!("phases.ramp.{under}"), &what))?;
+    }
+    let of_kind = |kind: &RequestKind| {
+        let mut sum = SeriesTotals::new();
+        for (part, phases) in of_parts() {
+            let key = format!("phases.steady.kinds.{}", kind.name);
+            let group = phases.steady.kinds.get(&kind.name);
+            let group = group.ok_or_else(|| part.bad_figure(&key, "is missing"))?;
+            merge_group(&mut sum, group)
+                .map_err(|(under, what)| part.bad_figure(&format!("{key}.{under}"), &what))?;
+        }
+        Ok(sum)
+    };
+    let steady = plan
+        .workload
+        .kinds
+        .iter()
+        .map(of_kind)
+        .collect::<Result<_, Reason>>()?;
+    Ok(Some(ByPhase { ramp, steady }))
+}
+
 /// Adds the figures of a group. The error is the key within the group and what is wrong with it.
 fn merge_group(sum: &mut SeriesTotals, group: &GroupFigures) -> Result<(), (String, String)> {
-    let counts = counts(&group.totals).map_err(|what| ("totals.by_status".to_owned(), what))?;
+    merge_figures(sum, &group.totals, &group.metrics)
+}
+
+fn merge_figures(
+    sum: &mut SeriesTotals,
+    totals: &Traffic,
+    metrics: &Ordered<MetricFigures>,
+) -> Result<(), (String, String)> {
+    let counts = counts(totals).map_err(|what| ("totals.by_status".to_owned(), what))?;
     sum.merge_counts(&counts)
         .map_err(|(what, name)| (format!("totals.by_{what}"), format!("unknown {what} `{name}`")))?;
     for metric in &METRICS {
         let key = || format!("metrics.{}", metric.key);
-        let figures = match group.metrics.get(metric.key) {
+        let figures = match metrics.get(metric.key) {
             Some(figures) => figures,
             None if metric.rare => continue,
             None => return Err((key(), "is missing".to_owned())),

@@ -4,9 +4,10 @@ use crate::config::reread;
 use crate::error::{ExitCode, Reason};
 use crate::merge::belong::{self, check, listed};
 use crate::merge::{Part, figures, timeline, verdict};
+use crate::plan::{Phases, Plan};
 use crate::result::{
-    FailureFigures, Grouping, Host, MergedFigures, RULES, Required, Run, RunResult, STARTED_LATE, Schema,
-    ServerTimings, WarmUp, Warning, by_weight, metrics, rates, rfc3339, warnings_of,
+    FailureFigures, Grouping, Host, MergedFigures, PhaseFigures, PhaseTimes, RULES, Required, Run, RunResult,
+    STARTED_LATE, Schema, ServerTimings, WarmUp, Warning, by_weight, metrics, rates, rfc3339, warnings_of,
 };
 use crate::units::{Nanos, SECOND, seconds};
 use serde_json::Value;
@@ -30,7 +31,9 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let total = figures::total(parts, &series);
     let times = Times::from_parts(parts);
     let duration = times.duration;
-    let thresholds = verdict::thresholds(&plan, parts, &series, duration);
+    let phases = figures::phases(parts, &plan)?;
+    let steady = phases.as_ref().map_or(&series, |phases| &phases.steady);
+    let thresholds = verdict::thresholds(&plan, parts, (&series, steady), duration);
     let occurred = verdict::occurred(parts);
     let grouping = Grouping::from_plan(&plan);
     let warmups = parts.iter().filter_map(|part| part.document.warmup);
@@ -46,6 +49,14 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         metrics: metrics(&total),
         kinds: grouping.by_kind(&series, times.loaded),
         servers: grouping.by_server(&series, times.loaded),
+        phases: phases.map(|phases| {
+            PhaseFigures::new(
+                &phases,
+                &grouping,
+                &phase_times(&plan, times.loaded),
+                times.loaded,
+            )
+        }),
         server_timings: ServerTimings::from_series(&total),
         timeline: timeline::merge(parts, &times.offsets),
         // Each process's own is in its part.
@@ -75,6 +86,12 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     };
     result.conclude(&config.analysis, required, occurred);
     Ok(result)
+}
+
+/// Returns when the load was steady, by its plan.
+fn phase_times(plan: &Plan, loaded: Nanos) -> PhaseTimes {
+    let steady = Phases::of(&plan.executor).steady_within(0, loaded);
+    PhaseTimes::new(&plan.executor, steady)
 }
 
 fn order_warnings(result: &mut RunResult) {

@@ -15,11 +15,12 @@ const FAILED_APART: &str =
     "documents do not separate the values of failed requests: it passes if it passed in every shard";
 const PER_SERVER: &str = "each shard has its own server: the largest figure is shown";
 
-/// Judges the thresholds on all requests. `series` has one entry for each kind of the plan, all parts together.
+/// Judges the thresholds on all requests. `series` and `steady` have one entry for each kind of the plan, all parts
+/// together: of all requests, and of those of the steady part.
 pub fn thresholds(
     plan: &Plan,
     parts: &[Part],
-    series: &[SeriesTotals],
+    (series, steady): (&[SeriesTotals], &[SeriesTotals]),
     duration: Nanos,
 ) -> Vec<ThresholdResult> {
     let mut judge = Judge::new(
@@ -28,7 +29,7 @@ pub fn thresholds(
         &plan.executor,
         Vec::new(),
     );
-    judge.append_series(series);
+    judge.append_series(series, steady);
     let judged = judge.finish(duration, &[]).thresholds;
     let mut results: Vec<ThresholdResult> = plan
         .thresholds

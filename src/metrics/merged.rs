@@ -22,8 +22,27 @@ pub struct Merged {
     /// All series together.
     pub total: SeriesTotals,
     pub series: Vec<SeriesTotals>,
+    /// The same requests by phase, if phases are kept apart.
+    pub phases: Option<ByPhase>,
     pub cores: Vec<CoreTotals>,
     pub failures: Failures,
+}
+
+/// The figures of what was due while the load ramped, and of what was due while it was steady.
+#[derive(Clone, Debug)]
+pub struct ByPhase {
+    pub ramp: SeriesTotals,
+    /// By series.
+    pub steady: Vec<SeriesTotals>,
+}
+
+impl ByPhase {
+    fn new(series_count: usize) -> ByPhase {
+        ByPhase {
+            ramp: SeriesTotals::new(),
+            steady: (0..series_count).map(|_| SeriesTotals::new()).collect(),
+        }
+    }
 }
 
 impl Merged {
@@ -31,6 +50,7 @@ impl Merged {
         Merged {
             total: SeriesTotals::new(),
             series: (0..series_count).map(|_| SeriesTotals::new()).collect(),
+            phases: None,
             cores: vec![CoreTotals::default(); cores],
             failures: Failures::default(),
         }
@@ -41,7 +61,6 @@ impl Merged {
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         let Snapshot {
             core,
-            series,
             counters,
             reap_lag,
             stamp_lag,
@@ -50,17 +69,25 @@ impl Merged {
             ..
         } = snapshot;
         self.failures.merge(failures);
+        let count = self.series.len();
         assert_eq!(
-            series.len(),
-            self.series.len(),
+            snapshot.series_count(),
+            count,
             "the snapshot has a different number of series"
         );
         let core = &mut self.cores[usize::from(*core)];
-        for (mine, theirs) in self.series.iter_mut().zip(series) {
-            mine.merge(theirs);
+        for (index, is_steady, theirs) in snapshot.each() {
+            self.series[index].merge(theirs);
             self.total.merge(theirs);
             core.account.merge(&theirs.account());
             core.schedule_lag.merge(theirs.metric(MetricId::ScheduleLag));
+            if snapshot.phased {
+                let phases = self.phases.get_or_insert_with(|| ByPhase::new(count));
+                match is_steady {
+                    true => phases.steady[index].merge(theirs),
+                    false => phases.ramp.merge(theirs),
+                }
+            }
         }
         core.counters.append(counters);
         core.reap_lag.merge(reap_lag);
@@ -73,6 +100,7 @@ impl Merged {
         let Merged {
             total,
             series,
+            phases,
             cores,
             failures,
         } = later;
@@ -85,6 +113,13 @@ impl Merged {
         self.total.merge(total);
         for (mine, theirs) in self.series.iter_mut().zip(series) {
             mine.merge(theirs);
+        }
+        if let Some(theirs) = phases {
+            let mine = self.phases.get_or_insert_with(|| ByPhase::new(series.len()));
+            mine.ramp.merge(&theirs.ramp);
+            for (mine, theirs) in mine.steady.iter_mut().zip(&theirs.steady) {
+                mine.merge(theirs);
+            }
         }
         for (mine, theirs) in self.cores.iter_mut().zip(cores) {
             mine.account.merge(&theirs.account);

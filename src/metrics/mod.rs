@@ -43,7 +43,7 @@ pub use failures::{
 pub use finish::{FinishKind, FinishWord};
 pub use goodput::{GoodCounts, Goodput};
 pub use ledger::{Account, Ledger};
-pub use merged::{CoreTotals, Merged};
+pub use merged::{ByPhase, CoreTotals, Merged};
 pub use outcome::Outcome;
 pub use pair::{Half, PAIRED_METRICS, PAIRS_PER_SNAPSHOT_MAX, Pair, Pairs};
 pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};

@@ -16,7 +16,11 @@ pub const DETAILS_PER_SNAPSHOT_MAX: usize = 1 << 18;
 pub struct Snapshot {
     /// Index of the core, from 0.
     pub core: u16,
+    /// One for each series of the plan; if phases are kept apart, first those of what was due while the load ramped,
+    /// then again those of what was due while it was steady.
     pub series: Vec<SeriesTotals>,
+    /// Phases are kept apart.
+    pub phased: bool,
     pub counters: CoreCounters,
     /// Time from the kernel's stamp to the moment at which the loop took the data. It shows how late the loop was; the
     /// stamps are correct nevertheless.
@@ -36,10 +40,17 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub fn new(core: u16, series_count: usize, details: bool) -> Box<Snapshot> {
+        Snapshot::of_phases(core, series_count, false, details)
+    }
+
+    /// Makes a snapshot that keeps phases apart if it is `phased`.
+    pub fn of_phases(core: u16, series_count: usize, phased: bool, details: bool) -> Box<Snapshot> {
+        let slots = if phased { 2 * series_count } else { series_count };
         let details_max = if details { DETAILS_PER_SNAPSHOT_MAX } else { 0 };
         Box::new(Snapshot {
             core,
-            series: (0..series_count).map(|_| SeriesTotals::new()).collect(),
+            series: (0..slots).map(|_| SeriesTotals::new()).collect(),
+            phased,
             counters: CoreCounters::default(),
             reap_lag: Distribution::new(),
             stamp_lag: Distribution::new(),
@@ -51,12 +62,31 @@ impl Snapshot {
         })
     }
 
+    /// Iterates over the figures with the index of their series in the plan, and whether the load was steady.
+    pub fn each(&self) -> impl Iterator<Item = (usize, bool, &SeriesTotals)> {
+        let count = self.series_count();
+        let slots = self.series.iter().enumerate();
+        slots.map(move |(slot, series)| match slot.checked_sub(count) {
+            Some(index) => (index, true, series),
+            None => (slot, false, series),
+        })
+    }
+
+    /// Returns the number of series of the plan.
+    pub fn series_count(&self) -> usize {
+        match self.phased {
+            true => self.series.len() / 2,
+            false => self.series.len(),
+        }
+    }
+
     /// Empties the snapshot and keeps its memory. The reporter calls this before it sends the box back, because a core
     /// with connections should not spend its time on clearing megabytes of counters.
     pub fn reset(&mut self) {
         let Snapshot {
             core: _,
             series,
+            phased: _,
             counters,
             reap_lag,
             stamp_lag,
@@ -96,14 +126,40 @@ pub struct Recorder {
     /// CLOCK_MONOTONIC.
     load_begin: Nanos,
     load_end: Nanos,
+    /// The periods in which the load is steady, in order, on CLOCK_MONOTONIC; empty if phases are not kept apart.
+    steady: Vec<[Nanos; 2]>,
 }
 
 impl Recorder {
     pub fn new(core: u16, series_count: usize, details: bool) -> Recorder {
+        Recorder::of_phases(core, series_count, false, details)
+    }
+
+    /// Makes a recorder that keeps phases apart if it is `phased`.
+    pub fn of_phases(core: u16, series_count: usize, phased: bool, details: bool) -> Recorder {
         Recorder {
-            current: Snapshot::new(core, series_count, details),
+            current: Snapshot::of_phases(core, series_count, phased, details),
             load_begin: 0,
             load_end: Nanos::MAX,
+            steady: Vec::new(),
+        }
+    }
+
+    /// Says in which periods (CLOCK_MONOTONIC) the load is steady, if phases are kept apart.
+    pub fn hold(&mut self, steady: Vec<[Nanos; 2]>) {
+        if self.current.phased {
+            self.steady = steady;
+        }
+    }
+
+    /// Returns where the figures of a request of `series` go that was due at `due`: the phase of a request is that of
+    /// the instant at which it was due.
+    #[inline]
+    pub fn slot(&self, series: u16, due: Nanos) -> u16 {
+        let next = self.steady.partition_point(|[_, end]| *end <= due);
+        match self.steady.get(next) {
+            Some([start, _]) if *start <= due => series + self.current.series_count() as u16,
+            _ => series,
         }
     }
 
@@ -124,21 +180,21 @@ impl Recorder {
         &mut self.current.counters
     }
 
-    /// Counts a request that has become due.
+    /// Counts a request that has become due. Here and below, `slot` is from [`Self::slot`].
     #[inline]
-    pub fn started(&mut self, series: u16) {
-        self.current.series[usize::from(series)].started += 1;
+    pub fn started(&mut self, slot: u16) {
+        self.current.series[usize::from(slot)].started += 1;
     }
 
     /// Counts an arrival at a rate that a VU has taken; it is `started` as well.
     #[inline]
-    pub fn arrived(&mut self, series: u16) {
-        self.current.series[usize::from(series)].sending.offered += 1;
+    pub fn arrived(&mut self, slot: u16) {
+        self.current.series[usize::from(slot)].sending.offered += 1;
     }
 
     /// Counts an arrival that no VU could take.
-    pub fn dropped(&mut self, series: u16) {
-        let series = &mut self.current.series[usize::from(series)];
+    pub fn dropped(&mut self, slot: u16) {
+        let series = &mut self.current.series[usize::from(slot)];
         series.sending.offered += 1;
         series.dropped_iterations += 1;
     }
@@ -148,8 +204,9 @@ impl Recorder {
         if cfg!(debug_assertions) {
             sample.invariants();
         }
+        let slot = self.slot(sample.series, sample.due);
         let snapshot = &mut *self.current;
-        let series = &mut snapshot.series[usize::from(sample.series)];
+        let series = &mut snapshot.series[usize::from(slot)];
         snapshot.counters.out_of_range += series.finish(sample);
         if sample.done > self.load_end {
             series.after_load.count(sample);
@@ -197,18 +254,18 @@ impl Recorder {
 
     /// Records the time between two consecutive token events of a request (`tbt`); 0 within one read.
     #[inline]
-    pub fn gap(&mut self, series: u16, ns: Nanos) {
-        self.record(series, MetricId::Tbt, ns);
+    pub fn gap(&mut self, slot: u16, ns: Nanos) {
+        self.record(slot, MetricId::Tbt, ns);
     }
 
     /// Records that a connect took `ns`.
-    pub fn connect(&mut self, series: u16, ns: Nanos) {
-        self.record(series, MetricId::Connect, ns);
+    pub fn connect(&mut self, slot: u16, ns: Nanos) {
+        self.record(slot, MetricId::Connect, ns);
     }
 
     /// Records that a TLS handshake took `ns`.
-    pub fn tls(&mut self, series: u16, ns: Nanos) {
-        self.record(series, MetricId::Tls, ns);
+    pub fn tls(&mut self, slot: u16, ns: Nanos) {
+        self.record(slot, MetricId::Tls, ns);
     }
 
     #[inline]
@@ -231,8 +288,8 @@ impl Recorder {
     }
 
     #[inline]
-    fn record(&mut self, series: u16, metric: MetricId, ns: Nanos) {
-        let in_range = self.current.series[usize::from(series)].record(metric, ns);
+    fn record(&mut self, slot: u16, metric: MetricId, ns: Nanos) {
+        let in_range = self.current.series[usize::from(slot)].record(metric, ns);
         self.current.counters.out_of_range += u64::from(!in_range);
     }
 

@@ -280,3 +280,42 @@ fn requests_that_end_after_the_load_are_counted_apart_from_its_earliest_end() {
     assert_eq!((series.after_load.ok, series.after_load.failed), (1, 1));
     assert!(series.after_load.output_tokens <= series.output_tokens);
 }
+
+#[test]
+fn a_request_belongs_to_the_phase_in_which_it_was_due() {
+    let mut recorder = Recorder::of_phases(0, 2, true, false);
+    recorder.hold(vec![[10, 20], [30, 40]]);
+    let slots = [0, 9, 10, 19, 20, 29, 30, 39, 40].map(|due| recorder.slot(1, due));
+    assert_eq!(slots, [1, 1, 3, 3, 1, 1, 3, 3, 1]);
+    for due in [5, 15, 35] {
+        let slot = recorder.slot(1, due);
+        recorder.started(slot);
+        recorder.gap(slot, MILLISECOND);
+        recorder.finish(&Sample {
+            series: 1,
+            due,
+            sent: Some(due),
+            gaps: 1,
+            ..Sample::ended(Outcome::Ok, due + 100)
+        });
+    }
+    let snapshot = recorder.into_snapshot();
+    let mut merged = Merged::new(1, 2);
+    merged.append_snapshot(&snapshot);
+    let phases = merged.phases.unwrap();
+    assert_eq!((phases.ramp.started, phases.ramp.ok()), (1, 1));
+    assert_eq!((phases.steady[0].started, phases.steady[1].ok()), (0, 2));
+    assert_eq!(phases.steady[1].metric(MetricId::Tbt).offered(), 2);
+    assert_eq!((merged.series[1].ok(), merged.total.ok()), (3, 3));
+    assert_eq!(merged.total.metric(MetricId::Latency).offered(), 3);
+}
+
+#[test]
+fn without_phases_every_request_is_in_the_only_set_of_figures() {
+    let mut recorder = Recorder::new(0, 2, false);
+    recorder.hold(vec![[0, 1_000]]);
+    assert_eq!(recorder.slot(1, 500), 1);
+    let mut merged = Merged::new(1, 2);
+    merged.append_snapshot(&recorder.into_snapshot());
+    assert!(merged.phases.is_none());
+}

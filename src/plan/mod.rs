@@ -9,6 +9,7 @@ mod executor;
 mod goodput;
 mod limits;
 mod passes;
+mod phases;
 mod schedule;
 mod selector;
 mod split;
@@ -30,6 +31,7 @@ pub use limits::{
     THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, TIME_SCALE, VUS_MAX, WEIGHT_MAX, check_run_length,
 };
 pub use passes::{Pass, Role};
+pub use phases::{Hold, Phases};
 pub use schedule::{VuSchedule, VuStep};
 pub use selector::Selector;
 pub use split::{SHARDS_MAX, Shard, local_to_global, vus_on_core};
@@ -77,6 +79,11 @@ impl Plan {
             Some(_) => (self.vus_of_shard() / OPEN_VUS_PER_CORE).max(1) as usize,
             None => usize::MAX,
         }
+    }
+
+    /// Returns whether the figures of what was due while the load was steady are kept apart.
+    pub fn is_phased(&self) -> bool {
+        Phases::of(&self.executor).are_mixed()
     }
 
     /// Returns the servers' names; empty if there is only one server.

@@ -1,9 +1,17 @@
 //! Selects the requests that a threshold looks at: `metric{tag:value,...}`, as k6 writes sub-metrics.
 
 use crate::error::{Reason, nearest, quoted};
+use crate::plan::{Executor, Phases};
 use crate::workload::{RequestKind, Server};
 
-const TAGS: [&str; 5] = ["endpoint", "stream", "expected_response", "request", "kind"];
+const TAGS: [&str; 6] = [
+    "endpoint",
+    "stream",
+    "expected_response",
+    "request",
+    "kind",
+    "steady",
+];
 
 /// A selection of requests. Each tag narrows it; without tags it contains all requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -16,6 +24,8 @@ pub struct Selector {
     pub expected_response: Option<bool>,
     /// Name in the mix, with or without the server's name in front.
     pub request: Option<String>,
+    /// Only requests that were due while the load was steady.
+    pub steady: bool,
     /// Index of the server that the tag `endpoint` names, if the run has several.
     server: Option<u16>,
     /// The run has several servers, so names of kinds begin with a server's name.
@@ -53,6 +63,15 @@ impl Selector {
         *self == Selector::default()
     }
 
+    /// Refuses to look at the steady part of a load that has none.
+    pub fn check_phases(&self, executor: &Executor) -> Result<(), Reason> {
+        if !self.steady || !Phases::of(executor).holds().is_empty() {
+            return Ok(());
+        }
+        let what = "the load is never steady: no stage holds its target";
+        Err(Reason::new(what).hint("add a stage with the target of the one before it, or remove `steady`"))
+    }
+
     /// Refuses a selector that selects none of the kinds of a mix.
     pub fn check(&self, kinds: &[RequestKind]) -> Result<(), Reason> {
         if kinds.iter().any(|kind| self.selects(kind)) {
@@ -88,6 +107,15 @@ impl Selector {
             // The glossary's word for an entry of the mix.
             "request" | "kind" => self.request.replace(value.to_owned()).is_some(),
             "stream" => self.stream.replace(parse_bool(tag, value)?).is_some(),
+            "steady" => match parse_bool(tag, value)? {
+                true => std::mem::replace(&mut self.steady, true),
+                false => {
+                    let what = "tag `steady` is false, and selects nothing";
+                    return Err(
+                        Reason::new(what).hint("write `steady:true`, or leave it out for all requests")
+                    );
+                }
+            },
             "expected_response" => self.expected_response.replace(parse_bool(tag, value)?).is_some(),
             _ => {
                 let hint = match nearest(tag, &TAGS) {

@@ -245,8 +245,9 @@ impl PushView {
     }
 
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
-        for (series, group) in snapshot.series.iter().zip(&self.grouping.of_series) {
-            self.open[*group].merge_series(series, series.completed(), series.output_tokens);
+        for (index, _, series) in snapshot.each() {
+            let group = self.grouping.of_series[index];
+            self.open[group].merge_series(series, series.completed(), series.output_tokens);
         }
     }
 

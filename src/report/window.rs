@@ -91,9 +91,9 @@ impl Slot {
 
     /// Adds the figures of all series of a core's snapshot.
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
-        self.series.resize(snapshot.series.len(), SeriesSlot::default());
-        for (slot, series) in self.series.iter_mut().zip(&snapshot.series) {
-            slot.append_series(series);
+        self.series.resize(snapshot.series_count(), SeriesSlot::default());
+        for (index, _, series) in snapshot.each() {
+            self.series[index].append_series(series);
             self.requests += series.finished();
             self.completed += series.completed();
             self.errors += series.failed();

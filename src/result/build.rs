@@ -8,8 +8,8 @@ use crate::result::analysis::analyse;
 use crate::result::groups::{Grouping, metrics, rates, traffic};
 use crate::result::{
     Client, FailureFigures, Finding, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow,
-    PassFigures, Pushes, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals, rows_of_document,
-    warnings,
+    PassFigures, PhaseFigures, PhaseTimes, Pushes, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals,
+    rows_of_document, warnings,
 };
 use crate::units::Nanos;
 use serde_json::Value;
@@ -28,6 +28,7 @@ pub struct RunFacts {
     pub duration: Nanos,
     /// Time from the start of the load to its end, which rates divide by.
     pub loaded: Nanos,
+    pub phases: PhaseTimes,
     pub grouping: Grouping,
     pub generator: GeneratorFacts,
     pub judged: Judged,
@@ -57,6 +58,7 @@ impl RunResult {
             run,
             duration,
             loaded,
+            phases,
             grouping,
             generator,
             judged,
@@ -86,6 +88,10 @@ impl RunResult {
             metrics: metrics(&merged.total),
             kinds: grouping.by_kind(&merged.series, loaded),
             servers: grouping.by_server(&merged.series, loaded),
+            phases: merged
+                .phases
+                .as_ref()
+                .map(|by_phase| PhaseFigures::new(by_phase, &grouping, &phases, loaded)),
             server_timings: ServerTimings::from_series(&merged.total),
             timeline: rows_of_document(load.timeline()),
             managed_server_timeline,

@@ -7,7 +7,7 @@ mod values;
 
 use self::paired::check_paired;
 use crate::judge::StepsResult;
-use crate::result::{Client, FailureFigures, ManagedServerRow, Repeat, RunResult, TwoClocks};
+use crate::result::{Client, FailureFigures, ManagedServerRow, PhaseFigures, Repeat, RunResult, TwoClocks};
 use counts::{Counted, check_counts, check_rates, check_sum};
 use std::fmt;
 use values::{check_metrics, check_timeline};
@@ -64,6 +64,7 @@ impl RunResult {
         self.check_failures()?;
         check_metrics("metrics", &totals, &self.metrics)?;
         self.check_groups(&totals)?;
+        self.check_phases(&totals)?;
         check_timeline("timeline", &totals, &self.metrics, &self.timeline)?;
         self.check_details()?;
         for (i, repeat) in self.repeats.iter().enumerate() {
@@ -153,6 +154,35 @@ impl RunResult {
             }
         }
         Ok(())
+    }
+
+    /// Checks that the phases have all requests between them, and the steady part's kinds all of its own.
+    fn check_phases(&self, totals: &Counted<'_>) -> Result {
+        let Some(PhaseFigures { ramp, steady, .. }) = &self.phases else {
+            return Ok(());
+        };
+        let each = [
+            ("phases.ramp", &ramp.totals, &ramp.rates, &ramp.metrics),
+            ("phases.steady", &steady.totals, &steady.rates, &steady.metrics),
+        ];
+        let counted = |traffic| Counted::from_traffic(traffic, totals.in_flight_max);
+        for (key, traffic, rates, metrics) in each {
+            let counted = counted(traffic);
+            check_counts(&format!("{key}.totals"), &counted)?;
+            check_rates(
+                &format!("{key}.rates"),
+                &counted,
+                rates,
+                self.run.duration_seconds,
+            )?;
+            check_metrics(&format!("{key}.metrics"), &counted, metrics)?;
+        }
+        check_sum("phases", totals, || {
+            each.iter().map(|(_, traffic, ..)| counted(traffic))
+        })?;
+        check_sum("phases.steady.kinds", &counted(&steady.totals), || {
+            steady.kinds.iter().map(|(_, group)| counted(&group.totals))
+        })
     }
 
     /// Checks that a list of requests has all that have ended. If servers were loaded alone first, the list has those

@@ -10,8 +10,8 @@ use crate::metrics::MetricId;
 use crate::result::details;
 use crate::result::{
     Client, Contention, FailureFigures, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow,
-    MergedFigures, MetricFigures, Ordered, Paired, Pushes, Rates, Repeat, RowFigures, Schema, ServerTimings,
-    ShardFigures, Spread, StartFigures, Totals, WarmUp, Warning,
+    MergedFigures, MetricFigures, Ordered, Paired, PhaseFigures, Pushes, Rates, Repeat, RowFigures, Schema,
+    ServerTimings, ShardFigures, Spread, StartFigures, Totals, WarmUp, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,6 +41,9 @@ pub struct RunResult {
     /// Figures by the name of the server, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers: Option<Ordered<GroupFigures>>,
+    /// Present if the load ramped and was steady: the figures of each phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phases: Option<PhaseFigures>,
     /// Present if a server states its own times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_timings: Option<ServerTimings>,

@@ -6,13 +6,13 @@ use crate::metrics::{
     Answer, Cause, FinishWord, Outcome, Pair, Pairs, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
 };
 use crate::paired::PairTotals;
-use crate::plan::{AnalysisLimits, PairedPrompts};
+use crate::plan::{AnalysisLimits, Hold, PairedPrompts};
 use crate::report::Aggregator;
 use crate::result::{
     Budget, Contention, ErrorBudget, FailureFigures, GeneratorFacts, Grouping, Host, Layout,
-    ManagedServerFigures, ManagedServerRow, MergedFigures, Ordered, Paired, PartFigures, PassFigures, Pushes,
-    Repeat, RepeatFacts, Required, Run, RunFacts, RunResult, ServerCounts, ShardFigures, StampSource,
-    StartFigures, StoppedBy, WarmUp, spread,
+    ManagedServerFigures, ManagedServerRow, MergedFigures, Ordered, Paired, PartFigures, PassFigures,
+    PhaseTimes, Pushes, Repeat, RepeatFacts, Required, Run, RunFacts, RunResult, ServerCounts, ShardFigures,
+    StampSource, StartFigures, StoppedBy, WarmUp, spread,
 };
 use crate::server::{ServerSample, ServerSamples};
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, seconds};
@@ -28,11 +28,15 @@ const DURATION: Nanos = 3 * SECOND;
 /// What ends after that has ended in the wind-down.
 const LOADED: Nanos = 2_500 * MILLISECOND;
 
+/// When the load is steady: it ends a little after the load, so that both phases have requests that did.
+const STEADY: [Nanos; 2] = [SECOND, LOADED + 100 * MILLISECOND];
+
 /// Makes a run on one core: 90 requests in three seconds, some of them not ok, and `slower` percent slower.
 fn load(slower: u64) -> Aggregator {
     let mut aggregator = Aggregator::new(1, KINDS.len());
-    let mut recorder = Recorder::new(0, KINDS.len(), false);
+    let mut recorder = Recorder::of_phases(0, KINDS.len(), true, false);
     recorder.end_load(LOADED);
+    recorder.hold(vec![STEADY]);
     for second in 0..3 {
         for n in second * 30..(second + 1) * 30 {
             request(&mut recorder, n, slower);
@@ -45,7 +49,7 @@ fn load(slower: u64) -> Aggregator {
         counters.tls_failures[TlsFailure::ALL[0] as usize] += 1;
         counters.set_vus_running(5);
         counters.set_waiting(2);
-        aggregator.append_snapshot(&recorder.take(Snapshot::new(0, KINDS.len(), false)));
+        aggregator.append_snapshot(&recorder.take(Snapshot::of_phases(0, KINDS.len(), true, false)));
         aggregator.tick((second + 1) * SECOND, 5);
     }
     aggregator
@@ -63,16 +67,17 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
     let first = due + (5 + n % 7) * MILLISECOND * (100 + slower) / 100;
     let last = first + (20 + n % 50) * MILLISECOND * (100 + slower) / 100;
     let streamed = series != 1 && outcome == Outcome::Ok;
-    recorder.started(series);
-    recorder.arrived(series);
+    let slot = recorder.slot(series, due);
+    recorder.started(slot);
+    recorder.arrived(slot);
     if n % 30 == 3 {
-        recorder.dropped(series);
+        recorder.dropped(slot);
     }
-    recorder.connect(series, 150 * MICROSECOND);
-    recorder.tls(series, 900 * MICROSECOND);
+    recorder.connect(slot, 150 * MICROSECOND);
+    recorder.tls(slot, 900 * MICROSECOND);
     if streamed {
-        recorder.gap(series, last - first);
-        recorder.gap(series, 0);
+        recorder.gap(slot, last - first);
+        recorder.gap(slot, 0);
         recorder.counters().token_events += 3;
         recorder.counters().coalesced_events += 1;
         recorder.reap_lag(40 * MICROSECOND);
@@ -342,6 +347,14 @@ pub(crate) fn full() -> RunResult {
     FULL.clone()
 }
 
+fn phase_times() -> PhaseTimes {
+    let [start, end] = STEADY;
+    PhaseTimes {
+        steady: u64::from(REPEATS) * (LOADED - start),
+        holds: vec![Hold { start, end }],
+    }
+}
+
 fn make() -> RunResult {
     let loads = [load(0), load(10)];
     let mut together = load(0);
@@ -358,6 +371,7 @@ fn make() -> RunResult {
         run: run(),
         duration: u64::from(REPEATS) * DURATION,
         loaded: u64::from(REPEATS) * LOADED,
+        phases: phase_times(),
         passes: passes(&loads, &together, &grouping),
         grouping,
         generator: GeneratorFacts {

@@ -10,8 +10,8 @@ use crate::output::{self, DetailSpool, OutputFiles, View};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, Paired,
-    PassFigures, Pushes, Required, Run, RunFacts, RunResult, ShardFigures, StampSource, StartFigures,
-    StoppedBy, rfc3339, spread,
+    PassFigures, PhaseTimes, Pushes, Required, Run, RunFacts, RunResult, ShardFigures, StampSource,
+    StartFigures, StoppedBy, rfc3339, spread,
 };
 use crate::units::{Nanos, seconds};
 
@@ -58,17 +58,9 @@ pub fn finish(
         run: run(config, plan, &ready, &load, &started),
         duration: load.measured.duration,
         loaded: load.measured.loaded,
+        phases: PhaseTimes::new(&plan.executor, load.measured.steady),
         grouping: grouping.clone(),
-        generator: GeneratorFacts {
-            cpus: ready.cpus.workers.clone(),
-            stamp_source: stamp_source(&ready),
-            quickack: ready.engine.quickack,
-            tls_verified: tls_verified(&ready),
-            details_unwritten: spooled.as_ref().map_or(0, |s| s.lost),
-            run_delay_counted: clock::run_delay().is_some(),
-            suspended: clock::suspended().saturating_sub(started.suspended),
-            throttled: ready.quota.throttled().map(|t| (t.periods, t.throttled)),
-        },
+        generator: generator(&ready, spooled.as_ref().map_or(0, |s| s.lost), started.suspended),
         judged: load.judged.clone(),
         failures: failures::figures(&load.measured.load.merged().failures, &grouping, &ready),
         passes: pass_figures(plan, &load),
@@ -229,6 +221,20 @@ fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
         })
         .collect();
     Some(Contention::from_pairs(&pairs))
+}
+
+/// Returns what the cores have not counted. Before the load the machine had slept for `suspended_before`.
+fn generator(ready: &Ready, details_unwritten: u64, suspended_before: Nanos) -> GeneratorFacts {
+    GeneratorFacts {
+        cpus: ready.cpus.workers.clone(),
+        stamp_source: stamp_source(ready),
+        quickack: ready.engine.quickack,
+        tls_verified: tls_verified(ready),
+        details_unwritten,
+        run_delay_counted: clock::run_delay().is_some(),
+        suspended: clock::suspended().saturating_sub(suspended_before),
+        throttled: ready.quota.throttled().map(|t| (t.periods, t.throttled)),
+    }
 }
 
 /// Returns the addresses of the targets, as printed, without repeating neighbours that are the same.

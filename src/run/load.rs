@@ -7,7 +7,7 @@ use crate::engine::{CoreFailure, Engine};
 use crate::judge::{Judge, Judged};
 use crate::metrics::Merged;
 use crate::output::Screen;
-use crate::plan::{Pass, Plan, Role};
+use crate::plan::{Pass, Phases, Plan, Role};
 use crate::report::{Aggregator, LiveView};
 use crate::result::{Repeat, RepeatFacts, StoppedBy, WarmUp, judged_together};
 use crate::units::Nanos;
@@ -34,6 +34,8 @@ pub struct Total {
     pub duration: Nanos,
     /// Of that, until the load ended: what rates divide by.
     pub loaded: Nanos,
+    /// Of that, how long it was steady.
+    pub steady: Nanos,
 }
 
 impl Total {
@@ -44,6 +46,7 @@ impl Total {
                 total.load.append(&more.load);
                 total.duration += more.duration;
                 total.loaded += more.loaded;
+                total.steady += more.steady;
             }
         }
     }
@@ -205,6 +208,7 @@ impl Passes {
             load,
             duration,
             loaded,
+            steady: Phases::of(&pass.plan.executor).steady_within(0, loaded),
         };
         if pass.role != Role::Measured {
             match &mut self.unmeasured {
@@ -267,6 +271,7 @@ impl Passes {
                 load: Aggregator::new(cores, series),
                 duration: 0,
                 loaded: 0,
+                steady: 0,
             }),
             alone: self.alone,
             warmup: self.warmup,

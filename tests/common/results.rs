@@ -38,6 +38,7 @@ pub fn facts(profile: &str, duration: Nanos, grouping: Grouping) -> RunFacts {
         },
         duration,
         loaded: duration,
+        phases: Default::default(),
         grouping,
         generator: GeneratorFacts {
             cpus: vec![1, 2],

@@ -38,6 +38,7 @@ mod open_loop;
 mod output_golden;
 mod paired;
 mod passes;
+mod phases;
 mod profiles;
 mod push;
 mod reading;

@@ -9,9 +9,9 @@ use llmload_uring::config::load_plan;
 use llmload_uring::judge::Judge;
 use llmload_uring::metrics::{Answer, Cause, FinishWord, Outcome, Recorder, Sample, Snapshot, TokenSource};
 use llmload_uring::output::{DetailSpool, OutputFile, View, summary};
-use llmload_uring::plan::{Executor, Plan};
+use llmload_uring::plan::{Executor, Phases, Plan};
 use llmload_uring::report::Aggregator;
-use llmload_uring::result::{Grouping, Layout, Required, Run, RunFacts, RunResult, ShardFigures};
+use llmload_uring::result::{Grouping, Layout, PhaseTimes, Required, Run, RunFacts, RunResult, ShardFigures};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::{Draw, Shares, Turns, TurnsAt};
 use serde_json::{Value, json};
@@ -42,6 +42,7 @@ thresholds:
   goodput: rate>0.01
   good: count>9
   'service_time{expected_response:true}': p(90)<300
+  'latency{stream:true,steady:true}': p(90)<200
 ";
 
 const RAMP: &str = "executor: ramping-vus\nstart_vus: 3\nstages:\n  - { duration: 4s, target: 29 }\n  \
@@ -230,17 +231,23 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
     let mut aggregator = Aggregator::new(CORES as usize, series.len());
     let mut judge = Judge::from_plan(&plan);
     let mut recorders: Vec<Recorder> = (0..CORES as u16)
-        .map(|c| Recorder::new(c, series.len(), true))
+        .map(|c| Recorder::of_phases(c, series.len(), plan.is_phased(), true))
         .collect();
+    let phases = Phases::of(&plan.executor);
+    let steady: Vec<[Nanos; 2]> = phases.holds().iter().map(|hold| [hold.start, hold.end]).collect();
+    recorders
+        .iter_mut()
+        .for_each(|recorder| recorder.hold(steady.clone()));
     let mut left = simulated.samples.iter().peekable();
     for second in 1..=end / SECOND {
         let planned = plan.schedule_of_shard().planned_at(second * SECOND);
         while let Some((local, sample)) = left.next_if(|(_, s)| s.done <= second * SECOND) {
             let recorder = &mut recorders[(local % CORES) as usize];
-            recorder.started(sample.series);
+            let slot = recorder.slot(sample.series, sample.due);
+            recorder.started(slot);
             recorder.finish(sample);
             if sample.iteration == 0 {
-                recorder.connect(sample.series, 90 * MICROSECOND);
+                recorder.connect(slot, 90 * MICROSECOND);
                 recorder.counters().connections_opened += 1;
             }
             recorder.reap_lag(sample.done % (3 * MILLISECOND));
@@ -253,7 +260,12 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
             recorder.counters().busy_ns += 100 * MILLISECOND;
             recorder.counters().set_vus_running(mine);
             recorder.counters().set_connections_open(mine);
-            let full = recorder.take(Snapshot::new(core as u16, series.len(), true));
+            let full = recorder.take(Snapshot::of_phases(
+                core as u16,
+                series.len(),
+                plan.is_phased(),
+                true,
+            ));
             aggregator.append_snapshot(&full);
             judge.append_snapshot(&full);
             spool.append(&full.details).unwrap();
@@ -274,6 +286,10 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
             ..facts.run
         },
         judged: judge.finish(end, &[]),
+        phases: PhaseTimes {
+            steady: phases.steady_within(0, end),
+            holds: phases.holds().to_vec(),
+        },
         ..facts
     };
     let mut result = RunResult::build(facts, &aggregator);

@@ -157,7 +157,8 @@ fn judged(aggregator: &Aggregator, duration: Nanos) -> Judged {
         duration: 6 * SECOND,
     };
     let mut judge = Judge::new(thresholds.to_vec(), &kinds, &executor, Vec::new());
-    judge.append_series(&aggregator.merged().series);
+    let series = &aggregator.merged().series;
+    judge.append_series(series, series);
     let vus = Vus {
         planned: 20,
         running: 20,

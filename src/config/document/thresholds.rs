@@ -1,5 +1,5 @@
 //! Thresholds on the command line and in a document, there in k6's forms: a text, a list of texts, or
-//! `{threshold: ..., abortOnFail: true, delayAbortEval: 10s}` instead of a text.
+//! `{threshold: ..., abortOnFail: true, delayAbortEval: 10s, steady: true}` instead of a text.
 
 use crate::config::ThresholdConfig;
 use crate::config::document::reader::{Fields, Node, Reader, line};
@@ -7,7 +7,7 @@ use crate::error::{Mistake, Place, Reason, quoted};
 use crate::plan::{DURATION_MAX, THRESHOLDS_MAX};
 use saphyr::YamlData;
 
-const LONG_KEYS: [&str; 3] = ["threshold", "abortOnFail", "delayAbortEval"];
+const LONG_KEYS: [&str; 4] = ["threshold", "abortOnFail", "delayAbortEval", "steady"];
 
 pub fn read_thresholds(
     reader: &mut Reader<'_>,
@@ -82,11 +82,23 @@ fn read_long(
     let expression = reader.parsed(&fields, "threshold", "an expression", |text| Ok(text.to_owned()));
     let abort = reader.boolean(&fields, "abortOnFail").unwrap_or(false);
     let delay = reader.duration(&fields, "delayAbortEval", 0..=DURATION_MAX);
+    let metric = match reader.boolean(&fields, "steady") {
+        Some(true) => while_steady(metric),
+        _ => metric.to_owned(),
+    };
     Some(ThresholdConfig {
         abort_on_fail: abort,
         delay_abort_eval: delay,
-        ..without_abort(metric, &expression?, Place::file(file, fields.line))
+        ..without_abort(&metric, &expression?, Place::file(file, fields.line))
     })
+}
+
+/// Returns the key with the tag that asks it of the steady part alone.
+fn while_steady(metric: &str) -> String {
+    match metric.trim_end().strip_suffix('}') {
+        Some(tags) => format!("{tags},steady:true}}"),
+        None => format!("{}{{steady:true}}", metric.trim_end()),
+    }
 }
 
 /// Appends thresholds of the form `METRIC: EXPRESSION` to `list`. Several in one text, as in a variable, are separated

@@ -127,6 +127,7 @@ fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>)
                 threshold.selector.check(&built.kinds)?;
                 check_goodput(&threshold, &built.kinds)?;
             }
+            threshold.selector.check_phases(&config.executor)?;
             Ok(threshold)
         });
         match parsed {

@@ -1,7 +1,7 @@
 //! Everything that has a form for people, on as many lines as it needs.
 
 use super::page::Page;
-use super::{Room, View, generator, groups, head, passes, steps, thresholds, times, timings, volume};
+use super::{Room, View, generator, groups, head, passes, phases, steps, thresholds, times, timings, volume};
 use crate::output::numbers::{bytes, duration, grouped};
 use crate::result::{Layout, ManagedServerFigures, Pushes, RunResult, StampSource, TokenSources};
 use crate::units::percent;
@@ -28,10 +28,14 @@ pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
         server(page, figures);
     }
     page.blank();
-    times::full(page, result);
+    times::full(page, "", &result.metrics);
     page.blank();
-    times::all_ranges(page, result);
+    times::all_ranges(page, &result.metrics);
     page.blank();
+    if let Some(found) = &result.phases {
+        phases::full(page, found);
+        page.blank();
+    }
     groups::servers(page, result, Room::ALL.servers);
     page.blank();
     groups::kinds(page, result, Room::ALL.kinds);

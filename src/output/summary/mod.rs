@@ -9,6 +9,7 @@ mod head;
 mod page;
 mod paired;
 mod passes;
+mod phases;
 mod steps;
 mod thresholds;
 mod times;
@@ -30,6 +31,9 @@ const LINES: (usize, usize) = (16, 40);
 const WIDTH: usize = 80;
 /// The widest page: longer lines are harder to read than more of them.
 const WIDTH_MAX: usize = 100;
+
+/// The times of the steady part that a short summary repeats.
+const STEADY_MAX: usize = 2;
 
 /// How a summary is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -233,6 +237,9 @@ fn brief(result: &RunResult, view: &View, room: &Room) -> Page {
     volume::write(&mut page, result, room.users);
     page.blank();
     times::brief(&mut page, result, (room.times, room.ranges));
+    if let Some(found) = &result.phases {
+        phases::brief(&mut page, found, room.times.min(STEADY_MAX));
+    }
     page.blank();
     match &result.servers {
         Some(_) => groups::servers(&mut page, result, room.servers),
@@ -276,6 +283,9 @@ fn of_workload(result: &RunResult, view: &View) -> String {
     volume::goodput(&mut page, result);
     volume::users(&mut page, result);
     times::brief(&mut page, result, (Room::ALL.times, true));
+    if let Some(found) = &result.phases {
+        phases::brief(&mut page, found, STEADY_MAX);
+    }
     timings::rows(&mut page, result);
     page.blank();
     ending(&mut page, result, view, &Room::MOST);

@@ -3,8 +3,9 @@
 use super::page::{Page, Table};
 use crate::metrics::MetricId;
 use crate::output::numbers::{duration, grouped, range, range_cell};
-use crate::result::{MetricFigures, RunResult};
+use crate::result::{MetricFigures, Ordered, RunResult};
 
+type Metrics = Ordered<MetricFigures>;
 type Cell = fn(&MetricFigures) -> String;
 type Pick = fn(&MetricFigures) -> Option<f64>;
 
@@ -28,6 +29,22 @@ const BY_WEIGHT: [MetricId; 5] = [
 
 /// Appends the times that users notice, at most `rows_max` of them, and a line about their intervals if it is wanted.
 pub(super) fn brief(page: &mut Page, result: &RunResult, (rows_max, with_ranges): (usize, bool)) {
+    let shown = noticed(page, "", &result.metrics, rows_max);
+    if shown.is_empty() {
+        page.prose("times", "none: no request finished");
+    }
+    if with_ranges {
+        ranges(page, &shown);
+    }
+}
+
+/// Appends a table of the times that users notice, at most `rows_max` of them, and returns these.
+pub(super) fn noticed<'a>(
+    page: &mut Page,
+    title: &str,
+    metrics: &'a Metrics,
+    rows_max: usize,
+) -> Vec<(MetricId, &'a MetricFigures)> {
     let columns: [(&str, u8, Cell); 6] = [
         ("mean", 2, |m| duration(m.mean)),
         ("p50", 0, |m| percentile(m.p50, m.p50_interval)),
@@ -37,31 +54,25 @@ pub(super) fn brief(page: &mut Page, result: &RunResult, (rows_max, with_ranges)
         ("max", 1, |m| duration(m.max)),
     ];
     let titles: Vec<(&str, u8)> = columns.iter().map(|(title, rank, _)| (*title, *rank)).collect();
-    let mut table = Table::new("", &[titles.as_slice(), &[("count", 4)]].concat());
+    let mut table = Table::new(title, &[titles.as_slice(), &[("count", 4)]].concat());
     let narrow = page.width < super::WIDTH;
-    let mut shown: Vec<MetricId> = BY_WEIGHT
-        .into_iter()
-        .filter(|id| figures(result, *id).is_some())
+    let known = BY_WEIGHT.into_iter();
+    let shown: Vec<(MetricId, &MetricFigures)> = known
+        .filter_map(|id| Some((id, figures(metrics, id)?)))
+        .take(rows_max)
         .collect();
-    shown.truncate(rows_max);
-    for (id, name) in NOTICED.into_iter().filter(|(id, _)| shown.contains(id)) {
-        let Some(m) = figures(result, id) else {
+    for (id, name) in NOTICED {
+        let Some((_, m)) = shown.iter().find(|(shown, _)| *shown == id) else {
             continue;
         };
         let cells = columns.iter().map(|(_, _, cell)| cell(m));
         let name = if narrow { id.key() } else { name };
         table.row(name, cells.chain([grouped(m.count)]).collect());
     }
-    match shown.len() {
-        0 => page.prose("times", "none: no request finished"),
-        _ => table.write(page),
+    if !shown.is_empty() {
+        table.write(page);
     }
-    if with_ranges {
-        let shown = shown
-            .into_iter()
-            .filter_map(|id| Some((id, figures(result, id)?)));
-        ranges(page, &shown.collect::<Vec<_>>());
-    }
+    shown
 }
 
 /// The metrics whose p99 the short summary gives as an interval, at most.
@@ -104,7 +115,7 @@ fn ranges(page: &mut Page, shown: &[(MetricId, &MetricFigures)]) {
 }
 
 /// Appends the interval of every percentile of every metric that has values.
-pub(super) fn all_ranges(page: &mut Page, result: &RunResult) {
+pub(super) fn all_ranges(page: &mut Page, metrics: &Metrics) {
     type Ends = fn(&MetricFigures) -> Option<[f64; 2]>;
     let columns: [(&str, u8, Ends); 5] = [
         ("p50", 0, |m| m.p50_interval),
@@ -116,7 +127,7 @@ pub(super) fn all_ranges(page: &mut Page, result: &RunResult) {
     let titles: Vec<(&str, u8)> = columns.iter().map(|(title, rank, _)| (*title, *rank)).collect();
     let mut table = Table::new("95 % range", &titles).tight();
     for id in crate::metrics::METRICS.iter().map(|row| row.id) {
-        if let Some(m) = figures(result, id) {
+        if let Some(m) = figures(metrics, id) {
             let cell = |ends: Option<[f64; 2]>| ends.map_or("too few".to_owned(), range_cell);
             table.row(
                 id.key(),
@@ -129,14 +140,14 @@ pub(super) fn all_ranges(page: &mut Page, result: &RunResult) {
 
 /// Returns the figures of a metric that has values. Without thoughts the first token of the answer is the first token,
 /// which is shown once.
-fn figures(result: &RunResult, id: MetricId) -> Option<&MetricFigures> {
-    let found = result.metric(id).filter(|m| m.count > 0)?;
-    let repeats = id == MetricId::Ttfa && result.metric(MetricId::Ttft) == Some(found);
+fn figures(metrics: &Metrics, id: MetricId) -> Option<&MetricFigures> {
+    let found = metrics.get(id.key()).filter(|m| m.count > 0)?;
+    let repeats = id == MetricId::Ttfa && metrics.get(MetricId::Ttft.key()) == Some(found);
     (!repeats).then_some(found)
 }
 
 /// Appends every metric that has values.
-pub(super) fn full(page: &mut Page, result: &RunResult) {
+pub(super) fn full(page: &mut Page, title: &str, metrics: &Metrics) {
     let columns: [(&str, u8, Pick); 8] = [
         ("min", 4, |m| m.min),
         ("mean", 2, |m| m.mean),
@@ -148,9 +159,9 @@ pub(super) fn full(page: &mut Page, result: &RunResult) {
         ("max", 1, |m| m.max),
     ];
     let titles: Vec<(&str, u8)> = columns.iter().map(|(title, rank, _)| (*title, *rank)).collect();
-    let mut table = Table::new("", &[&[("count", 5)], titles.as_slice()].concat()).tight();
+    let mut table = Table::new(title, &[&[("count", 5)], titles.as_slice()].concat()).tight();
     for id in crate::metrics::METRICS.iter().map(|row| row.id) {
-        if let Some(m) = figures(result, id) {
+        if let Some(m) = figures(metrics, id) {
             let cells = columns.iter().map(|(_, _, pick)| duration(pick(m)));
             table.row(id.key(), [grouped(m.count)].into_iter().chain(cells).collect());
         }

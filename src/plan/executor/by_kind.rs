@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use super::open::{highest, rate_stage_mistakes};
 use crate::error::Reason;
 use crate::plan::arrivals::{Arrival, RateCurve, Sequence};
-use crate::plan::{OpenLoop, RateStage, check_run_length};
+use crate::plan::{Hold, OpenLoop, RateStage, check_run_length};
 use crate::units::{Nanos, Rate, format_duration};
 use crate::workload::random::keyed;
 
@@ -66,6 +66,22 @@ impl KindArrivals {
             }
         };
         self.start_time.saturating_add(length)
+    }
+
+    /// Returns the periods in which its rate moves, since the start of the run. A jump is none.
+    fn ramps(&self) -> Vec<Hold> {
+        let KindShape::Ramping { start_rate, stages } = &self.shape else {
+            return Vec::new();
+        };
+        let (mut before, mut start, mut ramps) = (*start_rate, self.start_time, Vec::new());
+        for stage in stages {
+            let end = start + stage.duration;
+            if stage.target.per_second() != before.per_second() {
+                ramps.push(Hold { start, end });
+            }
+            (before, start) = (stage.target, end);
+        }
+        ramps
     }
 
     pub fn highest_rate(&self) -> Rate {
@@ -138,6 +154,29 @@ pub struct RatesByKind {
 }
 
 impl RatesByKind {
+    /// Returns the periods in which no kind's rate moves, of a load of this duration.
+    pub(super) fn holds(&self, duration: Nanos) -> Vec<Hold> {
+        let mut ramps: Vec<Hold> = self.kinds.iter().flat_map(KindArrivals::ramps).collect();
+        ramps.sort_by_key(|ramp| ramp.start);
+        let (mut held_from, mut holds) = (0, Vec::new());
+        for ramp in ramps {
+            if ramp.start > held_from {
+                holds.push(Hold {
+                    start: held_from,
+                    end: ramp.start,
+                });
+            }
+            held_from = held_from.max(ramp.end);
+        }
+        if held_from < duration {
+            holds.push(Hold {
+                start: held_from,
+                end: duration,
+            });
+        }
+        holds
+    }
+
     /// `kinds` are in the order of the mix.
     pub fn new(kinds: Vec<KindArrivals>, open: OpenLoop) -> RatesByKind {
         let open = OpenLoop {

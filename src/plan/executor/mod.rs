@@ -2,6 +2,7 @@
 //! itself, here and in the files next to this one, so that no other room matches on its kinds.
 
 mod by_kind;
+mod holds;
 mod limits;
 mod open;
 mod reshape;

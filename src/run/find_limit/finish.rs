@@ -127,6 +127,7 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran) -> Vec<LimitReason> {
         },
         duration: ran.took,
         loaded: ran.took,
+        phases: Default::default(),
         grouping: Grouping::from_plan(plan),
         generator: GeneratorFacts {
             cpus: ready.cpus.workers.clone(),
