@@ -1,6 +1,7 @@
 //! `find-limit` as a program, against a mock of known capacity. The search itself is tested in simulated time
 //! (`src/limit/search_tests.rs`).
 
+use crate::common::live::Dir;
 use crate::common::*;
 use llmload_uring::mock::MockOptions;
 use llmload_uring::mock::capacity::{Capacity, CapacityOptions};
@@ -168,6 +169,150 @@ fn a_server_that_is_gone_ends_the_search() {
     assert_eq!(output.status.code(), Some(114), "{}", text(&output.stderr));
 }
 
+/// Finds a level again that holds or does not for sure, in as few seconds as a search takes.
+const SHORT: [&str; 6] = ["--settle", "0", "--probe-time", "5s-5s", "--max-time", "10s"];
+
+/// Two kinds at 5 and 15 requests a second, of which the second begins late.
+const KINDS: &str = "\
+duration: 1m
+models: [m]
+prompts: { prompt_tokens: 10 }
+requests:
+  - { name: interactive, rate: 5, stream: true, max_tokens: 5 }
+  - { name: batch, rate: 15, start_time: 30s, duration: 30s, stream: true, max_tokens: 5 }
+thresholds: { 'ttft{request:batch}': 'p(90)<5000', 'failed': 'rate<0.01' }
+";
+
+const RAMP: &str = "\
+executor: ramping-vus
+start_vus: 1
+stages: [{ duration: 10s, target: 20 }]
+models: [m]
+prompts: { prompt_tokens: 10 }
+requests: [{ name: chat, stream: true, max_tokens: 5 }]
+thresholds: { 'ttft{steady:true}': 'p(90)<5000' }
+";
+
+#[test]
+fn goodput_is_an_slo_and_a_limit_below_the_expected_one_fails() {
+    let mock = mock(cliff(5));
+    let path = document("goodput");
+    let output = find_limit(
+        &format!("http://{}", mock.address),
+        &[
+            "--goodput",
+            "ttft:60 latency:5000",
+            "--slo",
+            "goodput: rate>0.9",
+            "--from",
+            "4",
+            "--to",
+            "8",
+            "--settle",
+            "1s",
+            "--probe-time",
+            "8s-10s",
+            "--expect",
+            ">=50",
+            "-o",
+            path.to_str().unwrap(),
+        ],
+    );
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(99), "{said}\n{}", text(&output.stderr));
+    let result = read(&path);
+    assert_eq!(result["answer"]["limit"], 5.0, "{said}");
+    assert_eq!(result["answer"]["expected"]["ok"], false);
+    assert_eq!(result["answer"]["expected"]["decided"], true);
+    assert_eq!(
+        result["answer"]["broke_first"]["slos"][0]["slo"],
+        "goodput: rate>0.9"
+    );
+    // Goodput counts failures, so no SLO about them is added.
+    assert_eq!(result["search"]["slos"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn kinds_with_rates_of_their_own_are_raised_together_from_the_start() {
+    let mock = mock(mock_options());
+    let (dir, path) = (Dir::new(), document("kinds"));
+    let file = dir.write("kinds.yaml", KINDS);
+    let target = format!("http://{}", mock.address);
+    let range = ["--from", "40/s", "--to", "40/s", "--expect", ">=40"];
+    for over in [&[][..], &["--over", "rate"]] {
+        let args = ["find-limit", &file, "--target", &target, "--no-validate", "-o"];
+        let args = [&args, &[path.to_str().unwrap()][..], &range, &SHORT, over].concat();
+        let output = run_program(&args);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let result = read(&path);
+        assert_eq!(
+            (&result["search"]["over"], &result["answer"]["limit"]),
+            (&"rate".into(), &40.0.into())
+        );
+        // `batch` is asked about, and would not have begun yet in a run.
+        assert!(result["probes"][0]["slos"][0]["observed"].is_number(), "{result}");
+    }
+}
+
+#[test]
+fn a_ramp_is_held_at_each_load_so_that_its_steady_part_may_be_asked_of() {
+    let mock = mock(mock_options());
+    let (dir, path) = (Dir::new(), document("ramp"));
+    let file = dir.write("ramp.yaml", RAMP);
+    let target = format!("http://{}", mock.address);
+    let args = ["find-limit", &file, "--target", &target, "--no-validate", "-o"];
+    let range = ["--from", "2", "--to", "2"];
+    let output = run_program(&[&args, &[path.to_str().unwrap()][..], &range, &SHORT].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let result = read(&path);
+    assert_eq!(result["answer"]["limit"], 2.0);
+    assert!(result["probes"][0]["slos"][0]["observed"].is_number(), "{result}");
+}
+
+#[test]
+fn documents_that_compare_servers_are_refused() {
+    let dir = Dir::new();
+    for key in ["paired", "contention"] {
+        let text_of = format!(
+            "executor: constant-vus\nvus: 2\nduration: 10s\n{key}: true\nmodels: [m]\nservers:\n{}{}\
+             prompts: {{ prompt_tokens: 10 }}\nrequests: [{{ name: chat, max_tokens: 5 }}]\n\
+             thresholds: {{ ttft: 'p(90)<60' }}\n",
+            "  - { name: a, base_url: 'http://127.0.0.1:9/v1/chat/completions' }\n",
+            "  - { name: b, base_url: 'http://127.0.0.1:9/v1/chat/completions' }\n",
+        );
+        let file = dir.write("servers.yaml", &text_of);
+        let output = run_program(&["find-limit", &file]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(104), "{key}: {said}");
+        let what = format!("`{key}` does not go with `find-limit`");
+        assert!(
+            said.contains(&what) && said.matches("error:").count() == 1,
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_generator_that_is_the_limit_is_not_fit() {
+    let mock = mock(mock_options());
+    let load = ["--over", "rate", "--from", "500000/s", "--to", "500000/s"];
+    let output = find_limit(
+        &format!("http://{}", mock.address),
+        &[&load[..], &SHORT, &["--slo", "ttft: p(90)<5000", "--require-fit"]].concat(),
+    );
+    let said = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(113),
+        "{said}\n{}",
+        text(&output.stderr)
+    );
+    assert!(
+        said.contains("the generator was the limit first, at 500000/s"),
+        "{said}"
+    );
+}
+
 #[test]
 fn what_a_search_cannot_do_is_refused_before_anything_is_sent() {
     let slo = ["--slo", "ttft: p(95)<500"];
@@ -219,6 +364,7 @@ fn what_a_search_cannot_do_is_refused_before_anything_is_sent() {
         (&["--vus", "5"], 104, "--vus: contradicts `find-limit`"),
         (&["--rate", "5"], 104, "--rate: contradicts `find-limit`"),
         (&["--duration", "5s"], 104, "--duration: contradicts `find-limit`"),
+        (&["--paired"], 104, "--paired: does not go with `find-limit`"),
         (&["--shard", "1/2"], 104, "--shard: does not go with `find-limit`"),
         (&["--over", "cores"], 2, "--over"),
     ] {

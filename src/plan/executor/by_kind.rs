@@ -224,6 +224,25 @@ impl RatesByKind {
         }
     }
 
+    /// Returns arrivals at so many per second in all, from the start for `duration`: the kinds keep the proportions of
+    /// their highest rates.
+    pub(super) fn at_total(&self, per_second: f64, duration: Nanos) -> RatesByKind {
+        let highest = |kind: &KindArrivals| kind.highest_rate().per_second();
+        let total: f64 = self.kinds.iter().map(highest).sum();
+        let kinds = self.kinds.iter().map(|kind| KindArrivals {
+            start_time: 0,
+            shape: KindShape::Constant {
+                rate: Rate::per_second_of(per_second * highest(kind) / total),
+                duration,
+            },
+            ..kind.clone()
+        });
+        RatesByKind {
+            kinds: kinds.collect(),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn scale_time(&mut self, scale: impl Fn(Nanos) -> Nanos) {
         self.kinds.iter_mut().for_each(|kind| kind.scale_time(&scale));
     }

@@ -266,3 +266,23 @@ fn a_document_has_the_executor_and_the_users_outside_of_the_kinds() {
     });
     assert_eq!(written, expected);
 }
+
+#[test]
+fn at_a_rate_in_all_each_kind_keeps_its_part_and_its_pattern() {
+    let kinds = vec![
+        constant("interactive", "5", Arrival::Poisson),
+        ramp("batch", &[(4 * SECOND, "15"), (SECOND, "0")], 3 * SECOND),
+    ];
+    let raised = executor(kinds).at_rate(80.0, MINUTE);
+    let rates = raised.rates_by_kind().unwrap();
+    let parts: Vec<f64> = rates
+        .kinds()
+        .iter()
+        .map(|kind| kind.highest_rate().per_second())
+        .collect();
+    assert_eq!(parts, [20.0, 60.0]);
+    let starts = rates.kinds().iter().map(|kind| (kind.start_time, kind.end()));
+    assert!(starts.into_iter().all(|time| time == (0, MINUTE)));
+    assert_eq!(rates.kinds()[0].arrival, Arrival::Poisson);
+    assert_eq!(rates.open, open());
+}

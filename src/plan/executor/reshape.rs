@@ -1,6 +1,6 @@
 //! Changes the numbers of a load, as options of the command line do to a profile's shape.
 
-use crate::plan::{Executor, OpenLoop, Stage};
+use crate::plan::{Executor, Stage};
 use crate::units::{Nanos, Rate};
 
 impl Executor {
@@ -65,12 +65,16 @@ impl Executor {
         Executor::ConstantVus { vus, duration }
     }
 
-    /// Returns arrivals at so many per second for `duration`, with the pattern and the users of this open loop.
-    pub fn at_rate(per_second: f64, duration: Nanos, open: OpenLoop) -> Executor {
-        Executor::ConstantArrivalRate {
-            rate: Rate::per_second_of(per_second),
-            duration,
-            open,
+    /// Returns arrivals at so many per second for `duration`, with the pattern and the users of this open loop, or of
+    /// none in particular. Kinds with rates of their own keep their proportions.
+    pub fn at_rate(&self, per_second: f64, duration: Nanos) -> Executor {
+        match self {
+            Executor::RatesByKind(rates) => Executor::RatesByKind(rates.at_total(per_second, duration)),
+            _ => Executor::ConstantArrivalRate {
+                rate: Rate::per_second_of(per_second),
+                duration,
+                open: self.open_loop().copied().unwrap_or_default(),
+            },
         }
     }
 

@@ -7,8 +7,10 @@ use crate::cli::{FindLimitArgs, MAX_TIME, PROBE_TIME, RESOLUTION, RunArgs, SETTL
 use crate::config::{Config, load_plan, to_plan};
 use crate::error::{Failure, Mistake, Mistakes, Place, Reason, quoted, shown_path};
 use crate::limit::{Over, Range, Slo};
-use crate::plan::{Executor, OpenLoop, Plan, Threshold, VUS_MAX};
-use crate::units::{Nanos, RATE_MAX, Rate, SECOND, Span, check_duration, decimal, format_duration, within};
+use crate::plan::{Executor, Plan, Threshold, VUS_MAX};
+use crate::units::{
+    MINUTE, Nanos, RATE_MAX, Rate, SECOND, Span, check_duration, decimal, format_duration, within,
+};
 
 /// The highest loads to try, if none is given.
 const USERS: f64 = 2_048.0;
@@ -27,7 +29,8 @@ pub struct Asked {
     pub settle: Nanos,
     pub probe: Span<Nanos>,
     pub max_time: Nanos,
-    open: OpenLoop,
+    /// The load of the profile, whose rates the search changes.
+    load: Executor,
 }
 
 impl Asked {
@@ -35,16 +38,16 @@ impl Asked {
     pub fn plan_at(&self, level: f64, counted: Nanos) -> Arc<Plan> {
         let duration = self.settle + counted + self.config.graceful_stop + SECOND;
         Arc::new(Plan {
-            executor: executor(self.range.over, level, duration, self.open),
+            executor: executor(self.range.over, level, duration, &self.load),
             ..self.plan.clone()
         })
     }
 }
 
-fn executor(over: Over, level: f64, duration: Nanos, open: OpenLoop) -> Executor {
+fn executor(over: Over, level: f64, duration: Nanos, load: &Executor) -> Executor {
     match over {
         Over::Users => Executor::of_users(level as u32, duration),
-        Over::Rate => Executor::at_rate(level, duration, open),
+        Over::Rate => load.at_rate(level, duration),
     }
 }
 
@@ -58,14 +61,15 @@ pub fn asked(args: &FindLimitArgs) -> Result<Asked, Failure> {
         check_svg(path, &mut mistakes);
     }
     let run = run_args(args, mistakes.is_empty());
-    let config = match load_plan(&run) {
-        Ok((config, _)) => config,
+    let config = match load(args, run) {
+        Ok(config) => config,
         Err(more) => {
             return Err(Mistakes::new(mistakes.into_iter().chain(renamed(more, args)).collect()).into());
         }
     };
-    let open = config.executor.open_loop().copied();
-    let over = match (args.over, open) {
+    refuse_runs_of_pairs(&config, &mut mistakes);
+    let load = config.executor.clone();
+    let over = match (args.over, load.open_loop()) {
         (Some(over), _) => over.into(),
         (None, Some(_)) => Over::Rate,
         (None, None) => Over::Users,
@@ -81,7 +85,7 @@ pub fn asked(args: &FindLimitArgs) -> Result<Asked, Failure> {
     }
     let range = range(args, over, &mut mistakes);
     let probe = probe_time(args);
-    let (config, plan, slos) = plan(args, config, (over, range.to), probe, open, &mut mistakes);
+    let (config, plan, slos) = plan(args, config, (over, range.to), probe, &load, &mut mistakes);
     let (Some(plan), true) = (plan, mistakes.is_empty()) else {
         return Err(Mistakes::new(mistakes).into());
     };
@@ -93,7 +97,7 @@ pub fn asked(args: &FindLimitArgs) -> Result<Asked, Failure> {
         settle: args.settle,
         probe,
         max_time: args.max_time,
-        open: open.unwrap_or_default(),
+        load,
     })
 }
 
@@ -198,19 +202,55 @@ fn run_args(args: &FindLimitArgs, right: bool) -> RunArgs {
     run.thresholds = slos.chain(&args.run.thresholds).cloned().collect();
     // These were refused, and would hide what else is wrong.
     (run.stages, run.rate, run.iterations, run.duration) = (None, None, None, None);
-    if args.over.map(Over::from) == Some(Over::Rate) {
-        run.rate = Some(Rate::per_second_of(1.0));
-    }
     (run.details, run.document.contention, run.document.paired) = (false, false, false);
     run.files.no_details = true;
     run
+}
+
+/// Reads the profile. One without rates becomes a load at a rate if rates are asked for, so that options of such loads
+/// go with it. A ramp is held if it has to be: a probe holds its load, whatever the profile's own does.
+fn load(args: &FindLimitArgs, run: RunArgs) -> Result<Config, Mistakes> {
+    let wants_rate = args.over.map(Over::from) == Some(Over::Rate);
+    let held = RunArgs {
+        duration: Some(MINUTE),
+        ..run.clone()
+    };
+    let at_a_rate = RunArgs {
+        rate: Some(Rate::per_second_of(1.0)),
+        ..run.clone()
+    };
+    let fits = |config: &Config| !wants_rate || config.executor.open_loop().is_some();
+    let read = |run: &RunArgs| load_plan(run).map(|(config, _)| config);
+    let last = if wants_rate { &at_a_rate } else { &run };
+    let mut tries = [&run, &held].into_iter();
+    match tries.find_map(|run| read(run).ok().filter(fits)) {
+        Some(config) => Ok(config),
+        None => read(last),
+    }
+}
+
+/// Refuses documents whose requests do not go to one server each, or whose servers have their own users.
+fn refuse_runs_of_pairs(config: &Config, mistakes: &mut Vec<Mistake>) {
+    for (key, given, place) in [
+        ("paired", config.paired, config.paired_place.clone()),
+        ("contention", config.contention, config.shape_place.clone()),
+    ] {
+        if given {
+            let what = format!("`{key}` does not go with `find-limit`: it compares servers in one run");
+            let hint = "remove it, and leave the server to search in the document";
+            mistakes.push(place.mistake(Reason::new(what).hint(hint)));
+        }
+    }
 }
 
 /// Returns mistakes of thresholds at the option that they were given with. Those that were found already are left out.
 fn renamed(mistakes: Mistakes, args: &FindLimitArgs) -> Vec<Mistake> {
     let is_slo = |option: &str| option == "--threshold" && args.run.thresholds.is_empty();
     let renamed = mistakes.with_places(|option| is_slo(option).then(|| "--slo".to_owned()));
-    renamed.iter().cloned().collect()
+    // Nobody gave this one (see `load`).
+    let is_made = |mistake: &Mistake| mistake.place.as_ref().is_some_and(|place| place.name == "--rate");
+    let (made, rest): (Vec<Mistake>, Vec<Mistake>) = renamed.iter().cloned().partition(is_made);
+    if rest.is_empty() { made } else { rest }
 }
 
 fn range(args: &FindLimitArgs, over: Over, mistakes: &mut Vec<Mistake>) -> Range {
@@ -258,7 +298,7 @@ fn plan(
     mut config: Config,
     (over, to): (Over, f64),
     probe: Span<Nanos>,
-    open: Option<OpenLoop>,
+    load: &Executor,
     mistakes: &mut Vec<Mistake>,
 ) -> (Config, Option<Plan>, Vec<Slo>) {
     if !args.slos.is_empty() {
@@ -266,7 +306,7 @@ fn plan(
     }
     if mistakes.is_empty() {
         let duration = args.settle + probe.max + config.graceful_stop + SECOND;
-        config.executor = executor(over, to, duration, open.unwrap_or_default());
+        config.executor = executor(over, to, duration, load);
         config.shape_place = Place::option("--to");
     }
     (config.repeat, config.contention, config.steps, config.paired) = (1, false, false, false);
