@@ -1,6 +1,6 @@
 //! The passes of a run: loads that follow one another, each with a plan of its own.
 
-use crate::plan::{Assignment, Executor, Plan};
+use crate::plan::{Assignment, Plan};
 use crate::units::Nanos;
 use crate::workload::random::keyed;
 use std::sync::Arc;
@@ -90,15 +90,12 @@ impl Plan {
         });
     }
 
-    /// Makes the plan of a warm-up: all users of the plan's peak at once, with requests of their own; nothing is
-    /// judged.
+    /// Makes the plan of a warm-up: the plan's peak from the start, all users of it or its rate, with requests and
+    /// arrivals of their own; nothing is judged.
     fn warm_up(&self, duration: Nanos) -> Plan {
         Plan {
             seed: keyed([self.seed, WARM_UP_SEED, 0, 0]),
-            executor: Executor::ConstantVus {
-                vus: self.executor.vus_of_all(),
-                duration,
-            },
+            executor: self.executor.warm_up(duration),
             thresholds: Vec::new(),
             steps: Vec::new(),
             ..self.clone()
@@ -109,7 +106,10 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::SECOND;
+    use crate::plan::{
+        Arrival, Executor, KindArrivals, KindShape, OpenLoop, RateStage, RatesByKind, Shard, WhenFull,
+    };
+    use crate::units::{MILLISECOND, Rate, SECOND};
     use crate::workload::Server;
 
     fn plan(warmup: Nanos) -> Arc<Plan> {
@@ -177,5 +177,87 @@ mod tests {
         assert_eq!((vus, duration), (4, 3 * SECOND));
         assert_ne!(passes[0].plan.seed, passes[1].plan.seed);
         assert!(passes[0].plan.thresholds.is_empty());
+    }
+
+    /// Makes the plan of 2 s warm-up before this executor, and returns both.
+    fn warmed(executor: Executor) -> [Arc<Plan>; 2] {
+        let mut plan = Plan::with_executor(executor);
+        plan.warmup = 2 * SECOND;
+        let mut passes = Arc::new(plan).passes(1, false).into_iter();
+        [(); 2].map(|()| passes.next().unwrap().plan)
+    }
+
+    /// Returns the instants of all arrivals of a plan, each with its sequence.
+    fn arrivals(plan: &Plan) -> Vec<(u16, Nanos)> {
+        let all = plan.executor.arrivals(plan.seed, Shard::WHOLE, (0, 1)).unwrap();
+        all.map(|arriving| (arriving.sequence, arriving.due)).collect()
+    }
+
+    #[test]
+    fn a_load_at_a_rate_warms_up_at_its_highest_rate_with_its_own_arrivals() {
+        let open = OpenLoop {
+            arrival: Arrival::Poisson,
+            pre_allocated_vus: 3,
+            max_vus: 10_000,
+            when_full: WhenFull::Queue,
+        };
+        let stage = |rate| RateStage {
+            duration: SECOND,
+            target: Rate::per_second_of(rate),
+        };
+        let ramp = Executor::RampingArrivalRate {
+            start_rate: Rate::per_second_of(1.0),
+            stages: vec![stage(300.0), stage(0.0)],
+            open,
+        };
+        let [warm_up, measured] = warmed(ramp);
+        let flat = Executor::ConstantArrivalRate {
+            rate: Rate::per_second_of(300.0),
+            duration: 2 * SECOND,
+            open,
+        };
+        assert_eq!(warm_up.executor, flat);
+        // 600 arrivals vary by 24; four times that is never exceeded with this seed.
+        let due = arrivals(&warm_up);
+        assert!((504..=696).contains(&due.len()), "{}", due.len());
+        // The same rate without a warm-up has other arrivals: those of the warm-up are not repeated.
+        let [warm_up, same_rate] = warmed(flat);
+        assert_eq!(warm_up.executor, same_rate.executor);
+        assert_ne!(arrivals(&warm_up), arrivals(&same_rate));
+        assert_ne!(warm_up.seed, measured.seed);
+    }
+
+    #[test]
+    fn each_kind_warms_up_at_its_own_highest_rate_from_the_start() {
+        let kind = |name: &str, start_time, shape| KindArrivals {
+            name: name.into(),
+            start_time,
+            shape,
+            arrival: Arrival::Constant,
+        };
+        let ramp = KindShape::Ramping {
+            start_rate: Rate::per_second_of(0.0),
+            stages: vec![RateStage {
+                duration: SECOND,
+                target: Rate::per_second_of(40.0),
+            }],
+        };
+        let flat = KindShape::Constant {
+            rate: Rate::per_second_of(5.0),
+            duration: 10 * MILLISECOND,
+        };
+        let kinds = vec![kind("late", 60 * SECOND, ramp), kind("brief", 0, flat)];
+        let open = OpenLoop {
+            max_vus: 7,
+            ..OpenLoop::default()
+        };
+        let [warm_up, _] = warmed(Executor::RatesByKind(RatesByKind::new(kinds, open)));
+        let due = arrivals(&warm_up);
+        let of = |sequence| due.iter().filter(|(of, _)| *of == sequence).count();
+        assert_eq!((of(0), of(1)), (80, 10));
+        assert_eq!(
+            (warm_up.executor.vus_of_all(), warm_up.executor.duration()),
+            (7, 2 * SECOND)
+        );
     }
 }

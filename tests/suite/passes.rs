@@ -35,6 +35,46 @@ fn ids(document: &Value) -> HashSet<String> {
 }
 
 #[test]
+fn the_warm_up_of_a_load_at_a_rate_sends_at_that_rate() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let warm = |document: &Value| document["warmup"]["requests"].as_u64().unwrap();
+    // Even arrivals: 20 in 0.4 s of 50 per second. The limit of 10,000 in flight starts none of them.
+    let target = format!("http://{}", mock.address);
+    let at_rate = [
+        "load",
+        "--target",
+        &target,
+        "--rate",
+        "50",
+        "--duration",
+        "200ms",
+        "--warmup",
+        "400ms",
+        "--output",
+        &output,
+    ];
+    ran(&at_rate).expect(0);
+    let first = document(&output);
+    assert_eq!((warm(&first), requests(&first)), (20, 10), "{first:#}");
+    assert_eq!(mock_requests(mock.address), 30);
+    // Each kind warms up at its own rate, also the one that starts later.
+    let kinds = format!(
+        "server: {{base_url: 'http://{}/v1'}}\nduration: 300ms\nwarmup: 400ms\nmodels: [m]\nrequests:\n  \
+         - {{name: a, rate: 50, max_tokens: 2}}\n  - {{name: b, rate: 20, start_time: 100ms, duration: 200ms, \
+         max_tokens: 2}}\n",
+        mock.address
+    );
+    let file = dir.write("kinds.yaml", &kinds);
+    let output = dir.path("kinds.json");
+    ran(&["run", &file, "--output", &output]).expect(0);
+    let second = document(&output);
+    assert_eq!((warm(&second), requests(&second)), (28, 19), "{second:#}");
+    assert_eq!(mock_requests(mock.address), 30 + 47);
+}
+
+#[test]
 fn the_warm_up_is_counted_but_excluded_from_all_figures() {
     let mock = mock(mock_options());
     let dir = Dir::new();

@@ -243,6 +243,16 @@ impl RatesByKind {
         }
     }
 
+    /// Returns all kinds at their highest rates from the start, for `duration`.
+    pub(super) fn at_peak(&self, duration: Nanos) -> RatesByKind {
+        let mut rates = self.clone();
+        for kind in &mut rates.kinds {
+            kind.start_time = 0;
+            *kind = kind.until(duration);
+        }
+        rates
+    }
+
     pub(super) fn scale_time(&mut self, scale: impl Fn(Nanos) -> Nanos) {
         self.kinds.iter_mut().for_each(|kind| kind.scale_time(&scale));
     }

@@ -145,6 +145,18 @@ impl Executor {
         Some(Executor::ConstantArrivalRate { rate, duration, open })
     }
 
+    /// Returns the load that warms a server up for this one: an open loop at its highest rate, with all kinds of
+    /// request from the start, and otherwise all users at once. An open loop keeps its limit of requests in flight and
+    /// does not start as many at once: they would be a load that the plan never has.
+    pub fn warm_up(&self, duration: Nanos) -> Executor {
+        let at_peak = match self {
+            Executor::RatesByKind(rates) => Some(Executor::RatesByKind(rates.at_peak(duration))),
+            _ => self.open_for(Some(duration)),
+        };
+        let vus = self.vus_of_all();
+        at_peak.unwrap_or(Executor::ConstantVus { vus, duration })
+    }
+
     /// Returns the planned rate over time, if there is one.
     pub fn rate_curve(&self) -> Option<RateCurve> {
         match self {
