@@ -1,5 +1,6 @@
 //! Reads the shape of the load, from k6's shortcuts or from one scenario, as an executor of ours.
 
+use super::kinds::share;
 use super::value::{Object, Value};
 use crate::error::{Reason, nearest, quoted};
 use crate::plan::{Executor, OpenLoop, RateStage, Stage};
@@ -16,7 +17,8 @@ const MAX_DURATION: Nanos = 10 * MINUTE;
 pub struct Load {
     pub executor: Executor,
     pub graceful_stop: Nanos,
-    /// The scenario's name; `default` if k6 makes a scenario from shortcuts.
+    /// The scenario's name; `default` if k6 makes a scenario from shortcuts, and empty if each of several scenarios is
+    /// a kind of request.
     pub scenario: String,
     pub left_out: Vec<String>,
 }
@@ -39,7 +41,7 @@ pub fn load(options: &Object) -> Result<Load, Reason> {
                 let what = format!("`scenarios` and `{first}` cannot be used together");
                 return Err(Reason::new(what).hint("k6 refuses this as well: remove one of them"));
             }
-            largest_scenario(scenarios)
+            from_scenarios(scenarios)
         }
         Some(Value::Unread(unread)) => Err(Reason::new(format!("`scenarios`: {unread}")).hint(INSPECT)),
         Some(_) => {
@@ -89,12 +91,11 @@ fn shortcut(options: &Object, given: &[&str]) -> Result<Load, Reason> {
     })
 }
 
-/// Chooses the scenario with the most VUs among those that can be carried over; the others are named. A profile cannot
-/// have several, because it has only one mix of requests.
-fn largest_scenario(scenarios: &Object) -> Result<Load, Reason> {
+/// Reads the load of one or several scenarios; those that cannot be carried over are named.
+fn from_scenarios(scenarios: &Object) -> Result<Load, Reason> {
     let unread = scenarios.unread().iter();
     let mut left_out: Vec<String> = unread.map(|unread| format!("scenarios: {unread}")).collect();
-    let mut found: Vec<Load> = Vec::new();
+    let mut found: Vec<(Load, &Object)> = Vec::new();
     for (name, value) in scenarios.iter() {
         let fields = match value {
             Value::Object(fields) => fields,
@@ -108,21 +109,33 @@ fn largest_scenario(scenarios: &Object) -> Result<Load, Reason> {
             }
         };
         match scenario(name, fields)? {
-            Ok(load) => found.push(load),
+            Ok(load) => found.push((load, fields)),
             Err(why) => left_out.push(why),
         }
     }
-    // If several have the most VUs, the first is chosen.
-    let most = found.iter().map(|load| load.executor.vus_of_all()).max();
-    let chosen = found
-        .iter()
-        .position(|load| Some(load.executor.vus_of_all()) == most);
-    let Some(chosen) = chosen else {
-        let hint = "use an executor of k6 other than externally-controlled";
-        return Err(Reason::new(left_out.join("; ")).hint(hint));
+    let mut load = match share(&found)? {
+        Some(shared) => shared,
+        None => match largest(found, &mut left_out) {
+            Some(load) => load,
+            None => {
+                let hint = "use an executor of k6 other than externally-controlled";
+                return Err(Reason::new(left_out.join("; ")).hint(hint));
+            }
+        },
     };
-    let mut load = found.swap_remove(chosen);
-    for unused in &found {
+    load.left_out.extend(left_out);
+    Ok(load)
+}
+
+/// Chooses the scenario with the most VUs, of several the first, and names the others. Users who wait for their answers
+/// have one mix of requests and one plan.
+fn largest(mut found: Vec<(Load, &Object)>, left_out: &mut Vec<String>) -> Option<Load> {
+    let vus = |(load, _): &(Load, &Object)| load.executor.vus_of_all();
+    let most = found.iter().map(vus).max();
+    let chosen = found.iter().position(|one| Some(vus(one)) == most)?;
+    let (mut load, fields) = found.swap_remove(chosen);
+    load.left_out = other_keys(&load.scenario, fields, false);
+    for (unused, _) in &found {
         left_out.push(format!(
             "scenario `{}` ({} with {} VUs): a profile has one load, here that of `{}`; import it separately",
             unused.scenario,
@@ -131,8 +144,7 @@ fn largest_scenario(scenarios: &Object) -> Result<Load, Reason> {
             load.scenario
         ));
     }
-    load.left_out.extend(left_out);
-    Ok(load)
+    Some(load)
 }
 
 /// The keys of a scenario that do not belong to its shape, each with the reason why it is left out.
@@ -177,7 +189,7 @@ fn scenario(name: &str, fields: &Object) -> Result<Result<Load, String>, Reason>
         executor: executor(&reader)?,
         graceful_stop: reader.duration("gracefulStop")?.unwrap_or(GRACEFUL),
         scenario: name.to_owned(),
-        left_out: other_keys(name, fields),
+        left_out: Vec::new(),
     }))
 }
 
@@ -257,8 +269,9 @@ fn rate_stages(reader: &Reader<'_>) -> Result<Vec<RateStage>, Reason> {
     stages.collect()
 }
 
-/// Returns a line for each key of a scenario that does not belong to its shape.
-fn other_keys(name: &str, fields: &Object) -> Vec<String> {
+/// Returns a line for each key of a scenario that does not belong to its shape. A scenario that is a kind of request
+/// among others keeps the time at which it starts.
+pub fn other_keys(name: &str, fields: &Object, is_kind: bool) -> Vec<String> {
     let mut left_out = Vec::new();
     let has_rate =
         matches!(fields.get("executor"), Some(Value::Text(name)) if name.ends_with("-arrival-rate"));
@@ -268,6 +281,11 @@ fn other_keys(name: &str, fields: &Object) -> Vec<String> {
                 Value::Text(text) if key == "exec" => text == "default",
                 Value::Object(map) => map.is_empty(),
                 value => key == "startTime" && duration(value) == Some(0),
+            };
+            let why = match (is_kind, key) {
+                (true, "startTime") => continue,
+                (true, "exec") => "no function of the script runs; change what this kind of request asks",
+                _ => why,
             };
             if !is_default {
                 left_out.push(format!("scenario `{name}`: `{key}`: {why}"));
@@ -298,9 +316,10 @@ pub fn unknown(key: &str, known: &[&str]) -> String {
     }
 }
 
-struct Reader<'a> {
-    fields: &'a Object,
-    place: String,
+pub struct Reader<'a> {
+    pub fields: &'a Object,
+    /// Where the fields are, for messages.
+    pub place: String,
 }
 
 impl Reader<'_> {
@@ -343,7 +362,7 @@ impl Reader<'_> {
         }
     }
 
-    fn duration(&self, key: &str) -> Result<Option<Nanos>, Reason> {
+    pub fn duration(&self, key: &str) -> Result<Option<Nanos>, Reason> {
         match self.fields.get(key) {
             None => Ok(None),
             Some(value) => match duration(value) {

@@ -1,6 +1,7 @@
 //! Turns k6's options into a profile of ours. This room does no input or output; the command reads and writes the
 //! files.
 
+mod kinds;
 mod load;
 mod names;
 mod script;

@@ -30,7 +30,7 @@ pub struct Context<'a> {
     pub kinds: &'a [RequestKind],
     /// The metrics that the script creates.
     pub declared: &'a [Declared],
-    /// The scenario whose load is carried over.
+    /// The scenario whose load is carried over; empty if each scenario is a kind of request.
     pub scenario: &'a str,
 }
 
@@ -184,7 +184,8 @@ fn abort_options(fields: &Object) -> (bool, Option<Nanos>, Vec<String>) {
     (abort_on_fail, delay, lost)
 }
 
-/// Returns the tags without that of the scenario. Its load is the only one, so the tag selects every request.
+/// Returns the tags without that of the scenario. Its load is the only one, so the tag selects every request. If each
+/// scenario is a kind of request, the tag is that of the kind.
 fn without_scenario(tags: &str, scenario: &str) -> Result<String, String> {
     let Some(inner) = tags
         .trim()
@@ -193,16 +194,18 @@ fn without_scenario(tags: &str, scenario: &str) -> Result<String, String> {
     else {
         return Ok(tags.to_owned());
     };
-    let mut kept = Vec::new();
+    let mut kept: Vec<String> = Vec::new();
     for tag in inner.split(',') {
         match tag.split_once(':') {
             Some((name, value)) if name.trim() == "scenario" => {
                 let value = value.trim().trim_matches(['"', '\'']);
-                if value != scenario {
+                if scenario.is_empty() {
+                    kept.push(format!("request:{value}"));
+                } else if value != scenario {
                     return Err(format!("the load is that of scenario `{scenario}`"));
                 }
             }
-            _ => kept.push(tag),
+            _ => kept.push(tag.to_owned()),
         }
     }
     Ok(match kept.is_empty() {

@@ -1,5 +1,6 @@
 //! Writes the profile, with comments at its head on what could not be carried over.
 
+use super::kinds;
 use super::load::{Load, load, unknown};
 use super::source::{Found, find};
 use super::stamp::stamped;
@@ -7,6 +8,7 @@ use super::thresholds::{Carried, Context, Thresholds, text, thresholds, yaml_tex
 use super::value::{Object, Value};
 use crate::config::read_profile;
 use crate::error::{Mistakes, Reason, one_line, quoted};
+use crate::plan::Executor;
 use crate::profiles;
 use crate::units::format_duration;
 use std::collections::BTreeMap;
@@ -88,7 +90,8 @@ const CARRIED: [&str; 11] = [
 ];
 /// The keys that `k6 inspect --execution-requirements` adds, which follow from the rest.
 const DERIVED: [&str; 2] = ["totalDuration", "maxVUs"];
-/// The keys of a profile that are taken over from the mix: everything but its load and its models.
+/// The keys of a profile that are taken over from the mix: everything but its load and its models. The last is what
+/// scenarios with rates have of their own.
 const MIX_KEYS: [&str; 5] = ["server", "servers", "think_time", "prompts", "requests"];
 
 /// The input of an import.
@@ -144,12 +147,7 @@ pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
     let _ = writeln!(body, "graceful_stop: {}", format_duration(graceful_stop));
     body.push_str(&connections(&options));
     body.push('\n');
-    let _ = writeln!(
-        body,
-        "# k6's options do not say what is requested: this is the mix of `{mix}`. Change it.\n\
-         # Without `models` a server is asked for the one that it has."
-    );
-    body.push_str(&blocks(of_mix, &MIX_KEYS));
+    body.push_str(&requests(&executor, mix, of_mix));
 
     let checked = read_profile(from, &body).map_err(|e| beyond("the load is", &e))?;
     let context = Context {
@@ -185,6 +183,23 @@ pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
         renamed,
         names_servers: !checked.server_names().is_empty(),
     })
+}
+
+/// Returns what the profile requests: the mix, or a kind of request for each scenario with a rate.
+fn requests(executor: &Executor, mix: &str, of_mix: &str) -> String {
+    let (what, mix_keys, kinds) = match executor.rates_by_kind() {
+        None => ("this is the mix", &MIX_KEYS[..], String::new()),
+        Some(rates) => (
+            "each scenario asks as the heaviest request",
+            &MIX_KEYS[..MIX_KEYS.len() - 1],
+            kinds::requests(rates, &blocks(of_mix, &["requests"])),
+        ),
+    };
+    format!(
+        "# k6's options do not say what is requested: {what} of `{mix}`. Change it.\n\
+         # Without `models` a server is asked for the one that it has.\n{}{kinds}",
+        blocks(of_mix, mix_keys)
+    )
 }
 
 /// Returns the keys for how connections are made. An iteration is one request here, so that k6's two options for
