@@ -52,10 +52,11 @@ began=$SECONDS
 for seed in $(seq 1 "$seeds"); do
   for kind in "${kinds[@]}"; do
     describe "$kind"
+    rm -f "$folder/mock" "$folder/limit.json"
     # shellcheck disable=SC2086
     "$program" mock --seed "$seed" $server --max-seconds 600 > "$folder/mock" &
     mock=$!
-    until grep -q listening "$folder/mock"; do kill -0 "$mock"; sleep 0.05; done
+    until grep -qs listening "$folder/mock"; do kill -0 "$mock"; sleep 0.05; done
     url=$(awk '{print $2; exit}' "$folder/mock")
     # shellcheck disable=SC2086
     "$program" find-limit smoke --target "$url" --seed "$seed" --think-time 0 --streaming-ratio 1 --no-validate \

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::RunArgs;
-use crate::cli::values::expectation::expectation;
+use crate::cli::values::expectation::{expectation, load};
 use crate::cli::values::number::{duration, pause};
 use crate::cli::values::share::share;
 use crate::error::ExitCode;
-use crate::limit::{Expectation, Over};
-use crate::units::{MINUTE, Nanos, Rate, SECOND, Span, read_rate};
+use crate::limit::{Expectation, Load, Over};
+use crate::units::{MINUTE, Nanos, SECOND, Span};
 
 const SEARCH: &str = "Search";
 
@@ -84,12 +84,12 @@ pub struct FindLimitArgs {
     pub over: Option<OverArg>,
 
     /// Lowest load to try: users, or a rate such as 2/s [1]
-    #[arg(long, value_name = "LOAD", value_parser = read_rate, help_heading = SEARCH)]
-    pub from: Option<Rate>,
+    #[arg(long, value_name = "LOAD", value_parser = load, help_heading = SEARCH)]
+    pub from: Option<Load>,
 
     /// Highest load to try: users, or a rate such as 500/s [2048 users, 10000/s]
-    #[arg(long, value_name = "LOAD", value_parser = read_rate, help_heading = SEARCH)]
-    pub to: Option<Rate>,
+    #[arg(long, value_name = "LOAD", value_parser = load, help_heading = SEARCH)]
+    pub to: Option<Load>,
 
     /// How close the highest load that holds and the lowest that does not have to be
     #[arg(

@@ -9,11 +9,20 @@ use crate::units::decimal;
 /// Beyond the knee there is at most this share more throughput.
 const KNEE: f64 = 0.05;
 
+/// A load as it was written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Load {
+    /// Users, or requests per second.
+    pub value: f64,
+    /// It names a time, as in `2/s`, so it can only be a rate.
+    pub has_time: bool,
+}
+
 /// What `--expect` asks of the limit: `>=200`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expectation {
     pub op: Op,
-    pub value: f64,
+    pub load: Load,
 }
 
 impl Expectation {
@@ -26,11 +35,11 @@ impl Expectation {
             Op::Equal => "==",
             Op::NotEqual => "!=",
         };
-        let holds = |level: f64| self.op.holds(level, self.value);
+        let holds = |level: f64| self.op.holds(level, self.load.value);
         // A load that was never shown to hold is 0; one that was never shown to fail has no end.
         let (low, high) = (found.low.unwrap_or(0.0), found.high.unwrap_or(f64::INFINITY));
         Expected {
-            expression: format!("{symbol}{}", decimal(self.value)),
+            expression: format!("{symbol}{}", decimal(self.load.value)),
             ok: holds(found.limit.unwrap_or(0.0)),
             decided: holds(low) == holds(high),
         }
@@ -163,7 +172,10 @@ mod tests {
     fn an_expectation_is_decided_if_the_interval_lies_on_one_side() {
         let at_least = |value| Expectation {
             op: Op::AtLeast,
-            value,
+            load: Load {
+                value,
+                has_time: false,
+            },
         };
         let figures = |value| at_least(value).figures(&found(200.0, 190.0, 210.0));
         let of = |value| (figures(value).ok, figures(value).decided);

@@ -12,7 +12,7 @@ mod slo;
 mod svg;
 mod text;
 
-pub use answer::{Expectation, answer};
+pub use answer::{Expectation, Load, answer};
 pub use evidence::{Decision, Period};
 pub use probe::{ProbeRules, ProbeWatch, Probed};
 pub use row::{

@@ -360,6 +360,13 @@ fn what_a_search_cannot_do_is_refused_before_anything_is_sent() {
         ),
         (&["--probe-time", "1s-5s"], 104, "--probe-time"),
         (&["--expect", "200"], 2, "--expect"),
+        (
+            &["--expect", ">=2/s"],
+            104,
+            "--expect: a rate is given, but the search is over users",
+        ),
+        (&["--from", "300/m"], 104, "--from: a rate is given"),
+        (&["--to", "5/s"], 104, "--to: a rate is given"),
         (&["--svg", "x.png"], 104, "--svg: `x.png` does not end in .svg"),
         (&["--vus", "5"], 104, "--vus: contradicts `find-limit`"),
         (&["--rate", "5"], 104, "--rate: contradicts `find-limit`"),

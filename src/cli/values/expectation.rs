@@ -1,7 +1,7 @@
-//! What a limit is expected to be: `>=200`, `>= 85/s`.
+//! A load, `200` or `85/s`, and what a limit is expected to be: `>=200`, `>= 85/s`.
 
 use crate::error::{Reason, ValueError, quoted};
-use crate::limit::Expectation;
+use crate::limit::{Expectation, Load};
 use crate::plan::Op;
 use crate::units::read_rate;
 
@@ -12,6 +12,14 @@ const OPS: [(&str, Op); 4] = [
     (">", Op::Above),
     ("<", Op::Below),
 ];
+
+/// Reads a load: a number of users, or a rate.
+pub fn load(text: &str) -> Result<Load, ValueError> {
+    Ok(Load {
+        value: read_rate(text)?.per_second(),
+        has_time: text.contains('/'),
+    })
+}
 
 /// Reads an expectation: an operator, and users or a rate.
 pub fn expectation(text: &str) -> Result<Expectation, ValueError> {
@@ -27,7 +35,7 @@ pub fn expectation(text: &str) -> Result<Expectation, ValueError> {
     };
     Ok(Expectation {
         op,
-        value: read_rate(number)?.per_second(),
+        load: load(number)?,
     })
 }
 
@@ -37,10 +45,12 @@ mod tests {
 
     #[test]
     fn an_expectation_is_a_comparison_with_a_load() {
-        let read = |text| expectation(text).map(|expected| (expected.op, expected.value));
+        let read = |text| expectation(text).map(|expected| (expected.op, expected.load.value));
         assert_eq!(read(">=200"), Ok((Op::AtLeast, 200.0)));
         assert_eq!(read("> 300/m"), Ok((Op::Above, 5.0)));
         assert_eq!(read("<=8"), Ok((Op::AtMost, 8.0)));
+        let has_time = |text| expectation(text).map(|expected| expected.load.has_time);
+        assert_eq!((has_time("<=8"), has_time(">= 8/s")), (Ok(false), Ok(true)));
         for text in ["", "200", "==200", ">=", ">=x", ">=1,000"] {
             assert!(matches!(read(text), Err(ValueError::Unreadable(_))), "{text}");
         }

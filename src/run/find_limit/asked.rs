@@ -258,8 +258,9 @@ fn range(args: &FindLimitArgs, over: Over, mistakes: &mut Vec<Mistake>) -> Range
         Over::Users => USERS,
         Over::Rate => PER_SECOND,
     };
-    let from = args.from.map_or(1.0, Rate::per_second);
-    let to = args.to.map_or(most.max(from), Rate::per_second);
+    refuse_rates(args, over, mistakes);
+    let from = args.from.map_or(1.0, |from| from.value);
+    let to = args.to.map_or(most.max(from), |to| to.value);
     for (option, level) in [("--from", from), ("--to", to)] {
         let wrong = match over {
             Over::Users if level.fract() != 0.0 => Some(
@@ -281,6 +282,21 @@ fn range(args: &FindLimitArgs, over: Over, mistakes: &mut Vec<Mistake>) -> Range
         from,
         to,
         resolution: args.resolution,
+    }
+}
+
+/// Refuses rates where users are counted.
+fn refuse_rates(args: &FindLimitArgs, over: Over, mistakes: &mut Vec<Mistake>) {
+    for (option, load) in [
+        ("--from", args.from),
+        ("--to", args.to),
+        ("--expect", args.expect.map(|expected| expected.load)),
+    ] {
+        if over == Over::Users && load.is_some_and(|load| load.has_time) {
+            let what = "a rate is given, but the search is over users";
+            let hint = "use --over rate, or write the number of users alone";
+            mistakes.push(Reason::new(what).hint(hint).at(option, 0));
+        }
     }
 }
 
