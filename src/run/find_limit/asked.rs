@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cli::{FindLimitArgs, MAX_TIME, PROBE_TIME, RESOLUTION, RunArgs, SETTLE};
 use crate::config::{Config, load_plan, to_plan};
 use crate::error::{Failure, Mistake, Mistakes, Place, Reason, quoted, shown_path};
-use crate::limit::{Over, Range, Slo};
+use crate::limit::{Over, Purpose, Range, Slo};
 use crate::plan::{Executor, Plan, Threshold, VUS_MAX};
 use crate::units::{
     MINUTE, Nanos, RATE_MAX, Rate, SECOND, Span, check_duration, decimal, format_duration, within,
@@ -28,12 +28,26 @@ pub struct Asked {
     pub slos: Vec<Slo>,
     pub settle: Nanos,
     pub probe: Span<Nanos>,
+    /// The longest time of a probe was given, so that no probe is longer.
+    pub is_probe_given: bool,
     pub max_time: Nanos,
     /// The load of the profile, whose rates the search changes.
     load: Executor,
 }
 
 impl Asked {
+    /// Returns the longest time in which a probe counts requests, if the search has `left`. The last probe takes what
+    /// would be too short for another one.
+    pub fn longest(&self, purpose: Purpose, left: Nanos) -> Nanos {
+        let longest = purpose.time_of(self.probe.max).max(self.probe.min);
+        let another = self.settle + self.probe.min;
+        let all = left.saturating_sub(self.settle);
+        match all < longest + another && !self.is_probe_given {
+            true => all.max(longest),
+            false => longest,
+        }
+    }
+
     /// Returns the plan of a level, for as long as a probe of `counted` may take.
     pub fn plan_at(&self, level: f64, counted: Nanos) -> Arc<Plan> {
         let duration = self.settle + counted + self.config.graceful_stop + SECOND;
@@ -96,6 +110,7 @@ pub fn asked(args: &FindLimitArgs) -> Result<Asked, Failure> {
         slos,
         settle: args.settle,
         probe,
+        is_probe_given: args.probe_time.is_some(),
         max_time: args.max_time,
         load,
     })

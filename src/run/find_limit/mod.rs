@@ -153,8 +153,9 @@ impl Hunt<'_> {
         say: &mut dyn FnMut(&str),
     ) -> Result<Option<End>, Failure> {
         let asked = self.asked;
-        let max = purpose.time_of(asked.probe.max).max(asked.probe.min);
         let began = clock::monotonic();
+        let left = asked.max_time.saturating_sub(began - self.begun);
+        let max = asked.longest(purpose, left);
         let number = self.rows.len() + 1;
         let label = format!("probe {number}: {}", load(asked.range.over, level));
         let around = Around {
