@@ -98,8 +98,9 @@ pub fn release(core: &Rc<CoreState>, now: Nanos) {
         if dispatch.due().is_none_or(|due| due > now) {
             return;
         }
-        let user =
-            vu::pop_idle(core, &mut dispatch.idle).or_else(|| vu::start_another(core, dispatch.vus_max));
+        let user = vu::pop_idle(core, &mut dispatch.idle)
+            .or_else(|| vu::pop_new(core))
+            .or_else(|| vu::start_another(core, dispatch.vus_max));
         match (user, dispatch.when_full) {
             (Some(local), _) => {
                 if let Some(arriving) = dispatch.take_due(now) {

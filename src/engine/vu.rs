@@ -39,6 +39,8 @@ struct Vu {
     spent: bool,
     /// The arrival that it was given and has not begun.
     arriving: Option<Arriving>,
+    /// Its task was made and has not run yet, so it does not wait for an arrival yet but can be given one.
+    is_new: bool,
 }
 
 /// The VUs of one core, by local index.
@@ -48,6 +50,8 @@ pub struct VuTable {
     /// VUs `0..wanted` are wanted.
     wanted: u32,
     tasks: u32,
+    /// VUs of an open loop in the order in which they were started. Those that are not new any more are skipped.
+    started: Vec<u32>,
     /// No VU may start any more.
     closed: bool,
     /// The instants at which VUs are cut, earliest first. An entry counts only while its VU is stopping with that
@@ -85,6 +89,7 @@ pub fn set_wanted(core: &Rc<CoreState>, wanted: u32, cut_at: Nanos) {
             iteration: 0,
             spent: !takes_part,
             arriving: None,
+            is_new: false,
         });
     }
     let was = table.wanted;
@@ -107,7 +112,11 @@ fn start(core: &Rc<CoreState>, table: &mut VuTable, local: u32) {
         State::Idle => {
             let task = core.net.new_task();
             vu.state = State::Running(task);
+            vu.is_new = true;
             table.tasks += 1;
+            if core.plan.executor.open_loop().is_some() {
+                table.started.push(local);
+            }
             core.net.note_runnable();
             spawn(run(core.clone(), local, task));
         }
@@ -171,6 +180,17 @@ pub fn pop_idle(core: &CoreState, idle: &mut Vec<u32>) -> Option<u32> {
     std::iter::from_fn(|| idle.pop()).find(is_running)
 }
 
+/// Returns a user who was started and has not run yet: the first arrivals are due before the users who are there from
+/// the start can wait for them.
+pub fn pop_new(core: &CoreState) -> Option<u32> {
+    let mut table = core.vus.borrow_mut();
+    let VuTable { vus, started, .. } = &mut *table;
+    std::iter::from_fn(|| started.pop()).find(|local| {
+        let vu = &vus[*local as usize];
+        vu.is_new && matches!(vu.state, State::Running(_))
+    })
+}
+
 /// Starts one more user, if there are fewer than `max` and the load is not over. Returns its number.
 pub fn start_another(core: &Rc<CoreState>, max: u32) -> Option<u32> {
     let (wanted, closed) = {
@@ -189,6 +209,7 @@ pub fn assign(core: &CoreState, local: u32, arriving: Arriving) {
     let mut table = core.vus.borrow_mut();
     let vu = &mut table.vus[local as usize];
     vu.arriving = Some(arriving);
+    vu.is_new = false;
     if let State::Running(task) = vu.state {
         // Ends its sleep; it takes the signal back when it takes the arrival.
         core.net.set_signal(task, Signal::Soft);
@@ -316,6 +337,7 @@ async fn serve(core: &Rc<CoreState>, local: u32, task: TaskId) {
     let in_process = local_to_global(u32::from(core.index), u32::from(core.cores), local);
     let vu = core.plan.shard.vu(in_process);
     let mut connections = VuConnections::new(task, vu);
+    core.vus.borrow_mut().vus[local as usize].is_new = false;
     loop {
         if let Some(planned) = take_arrival(core, local) {
             let owner = core.owner(planned.sequence);

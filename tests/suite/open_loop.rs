@@ -53,6 +53,23 @@ fn dropped_arrivals_can_fail_a_threshold() {
     }
 }
 
+#[test]
+fn users_from_the_start_take_the_first_arrivals_before_they_have_run() {
+    // As many users as requests ever: each of the first arrivals is due before most users had a turn, and none may be
+    // dropped for that.
+    for (rate, due) in [("33.3", 34), ("50", 50), ("397.7", 398)] {
+        let shape = format!(
+            "executor: constant-arrival-rate\nrate: {rate}\nduration: 1s\npre_allocated_vus: 400\nmax_vus: 400\n"
+        );
+        let (document, _) = run(&shape, &["--cpus", "0"], mock_options(), 0);
+        let found = (
+            totals(&document, "requests"),
+            totals(&document, "dropped_iterations"),
+        );
+        assert_eq!(found, (due, 0), "{rate}");
+    }
+}
+
 const CONSTANT: &str = "executor: constant-arrival-rate\nrate: 100\nduration: 1s\n";
 
 #[test]
