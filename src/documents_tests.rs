@@ -382,6 +382,18 @@ fn every_link_leads_to_a_file_and_a_heading_that_exist() {
     assert!(checked > 50, "{checked}");
 }
 
+/// Returns the text of all Rust files, in which a page may name a test.
+pub(crate) fn sources() -> String {
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        files_below(&Path::new(ROOT).join(folder), &mut files);
+    }
+    let texts = files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|end| end == "rs"));
+    texts.map(|file| std::fs::read_to_string(file).unwrap()).collect()
+}
+
 pub(crate) fn files_below(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -429,16 +429,8 @@ fn the_merge_of_2_4_and_8_cores_is_that_of_one_to_the_last_byte() {
 /// Every accuracy test that the page on evidence names exists, for each of A1 to A18.
 #[test]
 fn the_evidence_names_a_test_for_each_case() {
-    use crate::documents_tests::{document, files_below, rows};
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    ["src", "tests"]
-        .iter()
-        .for_each(|folder| files_below(&root.join(folder), &mut files));
-    let texts = files
-        .iter()
-        .filter(|file| file.extension().is_some_and(|end| end == "rs"));
-    let sources: String = texts.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    use crate::documents_tests::{document, rows, sources};
+    let sources = sources();
     let rows = rows(&document("docs/EVIDENCE.md"), "### Exact in simulated time");
     let cases: Vec<String> = rows.iter().map(|row| row[0].clone()).collect();
     assert_eq!(cases, (1..=18).map(|n| format!("A{n}")).collect::<Vec<_>>());

@@ -301,9 +301,7 @@ impl VuConnection {
         let earliest = request.sent.unwrap_or(request.due).max(self.reader.arrivals.last);
         let arrived = chunk.stamp.max(earliest);
         let mut recorder = core.recorder.borrow_mut();
-        if chunk.kernel_stamped {
-            recorder.reap_lag(chunk.reaped.saturating_sub(chunk.stamp));
-        }
+        recorder.reap_lag(chunk.lag());
         let mut sink = RecorderSink {
             recorder: &mut recorder,
             slot: request.slot,

@@ -133,6 +133,8 @@ pub struct Filled {
     pub stamp: Nanos,
     pub reaped: Nanos,
     pub kernel_stamped: bool,
+    /// Nanoseconds for which the loop had not looked, at most 4 s: the bytes may have been there for that long.
+    pub unseen: u32,
 }
 
 /// Describes each buffer of the ring, and links those that wait for the same connection.
@@ -148,6 +150,7 @@ impl Inbox {
             stamp: 0,
             reaped: 0,
             kernel_stamped: false,
+            unseen: 0,
         };
         Inbox {
             filled: vec![none; BUFFERS as usize],
@@ -223,6 +226,7 @@ mod tests {
             stamp: 0,
             reaped: 0,
             kernel_stamped: true,
+            unseen: 0,
         };
         for id in 0..10u16 {
             inbox.push(&mut conns[(id % 2) as usize], id, filled);

@@ -74,6 +74,7 @@ pub struct Chunk<'net> {
     /// The instant at which our loop took it from the ring.
     pub reaped: Nanos,
     pub kernel_stamped: bool,
+    unseen: Nanos,
 }
 
 impl<'net> Chunk<'net> {
@@ -85,6 +86,16 @@ impl<'net> Chunk<'net> {
             stamp: filled.stamp,
             reaped: filled.reaped,
             kernel_stamped: filled.kernel_stamped,
+            unseen: Nanos::from(filled.unseen),
+        }
+    }
+
+    /// Returns for how long the bytes waited for our loop. Without a kernel's stamp nobody knows: then it is the
+    /// longest that it can have been while the loop worked, which a wake-up that comes late is not in.
+    pub fn lag(&self) -> Nanos {
+        match self.kernel_stamped {
+            true => self.reaped.saturating_sub(self.stamp),
+            false => self.unseen,
         }
     }
 

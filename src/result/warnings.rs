@@ -33,7 +33,7 @@ pub struct Rule {
 
 /// The limit of events that share the stamp of their read; such events say nothing about the gaps between them.
 const COALESCED_SHARE_MAX: f64 = 0.01;
-/// The limit of reap lag with user stamps, which then is in every TTFT and TBT.
+/// The limit of reap lag. With user stamps it is in every TTFT and TBT; with the kernel's it is in no figure.
 const REAP_LAG_MS_P99_MAX: f64 = 5.0;
 /// The fewest samples whose p99 has an interval, between two of them ([`crate::stats::ranks`]).
 const P99_SAMPLES_MIN: u64 = 368;
@@ -53,7 +53,7 @@ const BUFFER_SHORTAGE_SHARE_MAX: f64 = 0.001;
 /// Two clocks that are read one after the other never differ by this much.
 const SUSPENDED_SECONDS_MAX: f64 = 0.01;
 
-pub const RULES: [Rule; 22] = [
+pub const RULES: [Rule; 23] = [
     Rule {
         name: "no_text",
         finds: no_text,
@@ -142,6 +142,12 @@ pub const RULES: [Rule; 22] = [
         finds: reap_lag,
         generator: true,
         advice: "user stamps are late when the event loop is: use --stamp kernel, or less load per core",
+    },
+    Rule {
+        name: "late_reads",
+        finds: late_reads,
+        generator: false,
+        advice: "the kernel's stamps are true whenever they are read; use more --cores before the load grows",
     },
     Rule {
         name: "coalesced_events",
@@ -247,7 +253,7 @@ fn weight(rule: &str, result: &RunResult) -> u8 {
         "interrupted" if many(t.interrupted, t.requests) => 0,
         "no_text" if many(t.ok_without_text, t.ok) => 0,
         "details_lost" | "details_missing" | "few_samples" | "untyped_streams" | "out_of_range" => 3,
-        "coalesced_events" | "stale_reconnects" => 3,
+        "coalesced_events" | "late_reads" | "stale_reconnects" => 3,
         _ if is_ours => 1,
         _ => 2,
     }
@@ -357,9 +363,23 @@ fn worker_busy(r: &RunResult) -> Option<String> {
 }
 
 fn reap_lag(r: &RunResult) -> Option<String> {
+    let p99 = lag_of_reads(r, StampSource::User)?;
+    Some(format!(
+        "user stamps with a reap lag p99 of {p99:.1} ms (limit {REAP_LAG_MS_P99_MAX} ms)"
+    ))
+}
+
+fn late_reads(r: &RunResult) -> Option<String> {
+    let p99 = lag_of_reads(r, StampSource::Kernel)?;
+    Some(format!(
+        "answers were read late: reap_lag p99 {p99:.1} ms (limit {REAP_LAG_MS_P99_MAX} ms)"
+    ))
+}
+
+/// Returns the reap lag of a run with these stamps, if it is above the limit.
+fn lag_of_reads(r: &RunResult, stamps: StampSource) -> Option<f64> {
     let p99 = r.client.reap_lag.p99?;
-    (r.client.stamp_source == StampSource::User && p99 > REAP_LAG_MS_P99_MAX)
-        .then(|| format!("user stamps with a reap lag p99 of {p99:.1} ms (limit {REAP_LAG_MS_P99_MAX} ms)"))
+    (r.client.stamp_source == stamps && p99 > REAP_LAG_MS_P99_MAX).then_some(p99)
 }
 
 fn coalesced_events(r: &RunResult) -> Option<String> {
@@ -367,8 +387,9 @@ fn coalesced_events(r: &RunResult) -> Option<String> {
     let share = coalesced as f64 / all.max(1) as f64;
     (share > COALESCED_SHARE_MAX).then(|| {
         format!(
-            "{coalesced} of {all} token events ({:.1} %) share a stamp",
-            share * 100.0
+            "{coalesced} of {all} token events ({:.1} %) share a stamp (limit {} %)",
+            share * 100.0,
+            COALESCED_SHARE_MAX * 100.0
         )
     })
 }
@@ -390,100 +411,5 @@ fn interrupted(r: &RunResult) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::documents_tests::{document, quoted_words, rows};
-    use crate::result::sample;
-
-    #[test]
-    fn unusual_answers_are_warned_about_with_their_counts() {
-        let mut odd = sample::full();
-        let told = |result: &RunResult, rule: &str| {
-            let found = find(result).into_iter().find(|warning| warning.rule == rule);
-            found.map(|warning| warning.message)
-        };
-        for rule in ["no_text", "unknown_finish", "untyped_streams"] {
-            assert_eq!(told(&odd, rule), None);
-        }
-        (
-            odd.totals.ok,
-            odd.totals.ok_without_text,
-            odd.totals.tokens_without_text,
-        ) = (9, 4, 120);
-        let words = [("content_filter", 1), ("pondered", 2), ("stop", 6)];
-        odd.totals.by_finish = words.into_iter().collect();
-        odd.totals.untyped_streams = 9;
-        assert_eq!(
-            told(&odd, "no_text").unwrap(),
-            "4 of 9 good answers carried no text: no ttft, and their 120 tokens are only the server's claim"
-        );
-        let unknown = told(&odd, "unknown_finish").unwrap();
-        assert!(unknown.ends_with(": `pondered` 2"), "{unknown}");
-        assert!(
-            told(&odd, "untyped_streams")
-                .unwrap()
-                .starts_with("9 event streams")
-        );
-        odd.failures.clear();
-        odd.totals.by_cause = [("done_without_finish", 2), ("events_run_together", 1)]
-            .into_iter()
-            .collect();
-        let summary = crate::output::summary(&odd, &crate::output::View::plain(true));
-        for line in [
-            "causes     [DONE] without a finish reason x 2   two data lines run together x 1",
-            "finishes   content_filter 1   pondered 2   stop 6",
-        ] {
-            assert!(summary.lines().any(|found| found == line), "{line}: {summary}");
-        }
-    }
-
-    #[test]
-    fn the_decisive_warning_comes_first_and_a_detail_last() {
-        let mut result = sample::full();
-        result.run.start = None;
-        let first = |result: &RunResult| find(result)[0].rule.clone();
-        assert_ne!(first(&result), "interrupted");
-        assert!(find(&result).is_sorted_by_key(|warning| weight(&warning.rule, &result)));
-        result.totals.interrupted = result.totals.requests / 10;
-        assert_eq!(first(&result), "interrupted");
-        assert_eq!(find(&result).last().unwrap().rule, "few_samples");
-    }
-
-    #[test]
-    fn the_manual_lists_every_rule_with_its_limit_and_its_subject() {
-        let manual = document("docs/METRICS.md");
-        let rows = rows(&manual, "## Warnings");
-        let row = |name: &str| {
-            let found = rows
-                .iter()
-                .find(|row| quoted_words(&row[0]).iter().any(|word| word == name));
-            found.unwrap_or_else(|| panic!("{name} has no row"))
-        };
-        for rule in &RULES {
-            assert_eq!(row(rule.name)[2] == "generator", rule.generator, "{}", rule.name);
-        }
-        let limits = [
-            ("worker_busy", format!("more than {BUSY_PERCENT_MAX} %")),
-            ("suspended", format!("more than {SUSPENDED_SECONDS_MAX} s")),
-            ("stalled", format!("more than {} s", STALL_MS_MAX / 1_000.0)),
-            ("throttled", format!("more than {THROTTLED_PERCENT_MAX} %")),
-            ("cpu_taken", format!("more than {RUN_DELAY_PERCENT_MAX} %")),
-            ("late_sends", format!("above {SCHEDULE_LAG_MS_P99_MAX} ms")),
-            (
-                "buffer_shortages",
-                format!("more than {} %", BUFFER_SHORTAGE_SHARE_MAX * 100.0),
-            ),
-            ("reap_lag", format!("above {REAP_LAG_MS_P99_MAX} ms")),
-            (
-                "coalesced_events",
-                format!("more than {} %", COALESCED_SHARE_MAX * 100.0),
-            ),
-            ("few_samples", format!("fewer than {P99_SAMPLES_MIN} latencies")),
-        ];
-        for (name, limit) in limits {
-            assert!(row(name)[1].contains(&limit), "{name}: {limit}");
-        }
-        let advice = document("docs/TROUBLESHOOTING.md");
-        assert!(advice.contains(&format!("fewer than {P99_SAMPLES_MIN} requests")));
-    }
-}
+#[path = "warnings_tests.rs"]
+mod tests;

@@ -83,7 +83,7 @@ fn assert_refused(ended: Ended, parts: &[&str]) {
 }
 
 /// The summary calls the generator not fit by this rule, and explains it.
-fn assert_unfit(ended: &Ended, rule: &str, says: &str) {
+pub fn assert_unfit(ended: &Ended, rule: &str, says: &str) {
     let words: Vec<&str> = ended.stdout.split_whitespace().collect();
     let text = words.join(" ");
     let verdict = text
@@ -269,10 +269,10 @@ fn a_run_that_was_stopped_for_a_while_is_not_fit() {
 }
 
 /// Ends with the test.
-struct Hog(std::sync::Arc<std::sync::atomic::AtomicBool>);
+pub struct Hog(std::sync::Arc<std::sync::atomic::AtomicBool>);
 
 impl Hog {
-    fn on(cpu: usize) -> Hog {
+    pub fn on(cpu: usize) -> Hog {
         let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let mine = over.clone();
         std::thread::spawn(move || {

@@ -23,6 +23,7 @@ mod exit_codes;
 mod failures;
 mod files;
 mod find_limit;
+mod fitness;
 mod goodput;
 mod hostile;
 mod hosts;

@@ -142,6 +142,7 @@ impl Driver {
             stamp: stamp.unwrap_or(self.now),
             reaped: self.now,
             kernel_stamped: stamp.is_some(),
+            unseen: u32::try_from(self.unseen).unwrap_or(u32::MAX),
         };
         self.inbox.push(&mut self.conns[slot], buffer, filled);
         true

@@ -117,6 +117,8 @@ pub struct Driver {
     ahead: Ahead,
     /// When the wait should end at the latest; 0 before the first one.
     wake_by: Nanos,
+    /// For how long nothing was taken from the ring before this turn, a wait within its limit left out.
+    unseen: Nanos,
     /// Time at the beginning of this turn.
     now: Nanos,
     batch: Vec<Completion>,
@@ -156,6 +158,7 @@ impl Driver {
             turn_at: now,
             ahead: Ahead::default(),
             wake_by: 0,
+            unseen: 0,
             now,
             batch: Vec::with_capacity(DRAIN_MAX),
             counters: NetCounters::default(),
@@ -199,7 +202,8 @@ impl Driver {
     pub fn enter(&mut self) -> io::Result<()> {
         self.rearm_receives()?;
         let now = clock::monotonic();
-        self.note_delay(now - self.now);
+        self.unseen = now - self.now;
+        self.note_delay(self.unseen);
         self.counters.polling += self.ahead.polled(now);
         for slot in self.unsent.drain(..) {
             let conn = &mut self.conns[slot as usize];
@@ -264,7 +268,9 @@ impl Driver {
     pub fn reap(&mut self) -> io::Result<()> {
         self.now = clock::monotonic();
         if self.wake_by > 0 {
-            self.note_delay(self.now.saturating_sub(self.wake_by));
+            let late = self.now.saturating_sub(self.wake_by);
+            self.note_delay(late);
+            self.unseen += late;
         }
         self.offset.refresh(self.now);
         let mut batch = std::mem::take(&mut self.batch);
