@@ -41,7 +41,8 @@ impl Expectation {
         Expected {
             expression: format!("{symbol}{}", decimal(self.load.value)),
             ok: holds(found.limit.unwrap_or(0.0)),
-            decided: holds(low) == holds(high),
+            // The limit is less than the upper end.
+            decided: holds(low) == holds(high.next_down()),
         }
     }
 }
@@ -182,6 +183,8 @@ mod tests {
         assert_eq!(of(200.0), (true, false));
         assert_eq!(of(180.0), (true, true));
         assert_eq!(of(220.0), (false, true));
+        assert_eq!(of(210.0), (false, true));
+        assert_eq!(of(190.0), (true, true));
         assert_eq!(figures(180.0).expression, ">=180");
     }
 
