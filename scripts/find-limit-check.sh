@@ -3,7 +3,7 @@
 #
 #   scripts/find-limit-check.sh [SEEDS] [KIND…]     KIND: places, cliff, slope, tokens, rate; default: all, 4 seeds
 #
-# Each search takes up to MAX_TIME (40s), so that all take less than 15 minutes, and begins near the edge; with longer
+# Each search takes up to MAX_TIME (44s), so that all take less than 15 minutes, and begins near the edge; with longer
 # times set NEAR=no, and the search doubles from far below. The kinds take turns, so that a neighbour on the host does
 # not meet one of them alone. PROGRAM is the binary (target/release/llmload-uring). The exit code is 1 if fewer than 19
 # of 20 answers are within 5 %.
@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 program=${PROGRAM:-target/release/llmload-uring}
-max_time=${MAX_TIME:-40s}
+max_time=${MAX_TIME:-44s}
 near_edge=${NEAR:-yes}
 seeds=${1:-4}
 shift || true
@@ -27,19 +27,19 @@ describe() {
   case $1 in
     # Nobody waits with 40 users; the 41st makes everybody wait for 1/40 of an answer, about 2.5 ms.
     places) server="--concurrency 40 --ttft 10ms --gap 9ms --tokens 11"
-      search="--slo ttft:p(90)<11.5"; from=32 to=128 truth=40 ;;
+      search="--slo ttft:p(90)<11.5"; from=32 to=52 truth=40 ;;
     # A request that finds 50 others takes ten times as long.
     cliff) server="--cliff 50 --ttft 20ms --gap 5ms --tokens 11"
-      search="--slo ttft:p(90)<100"; from=40 to=128 truth=50 ;;
+      search="--slo ttft:p(90)<100"; from=40 to=64 truth=50 ;;
     # 1 ms for each other request, up to 20 % more or less: p95 = 1.18 (20 + users - 1) ms < 118 ms.
     slope) server="--slope 1ms --ttft 20ms --jitter 20% --gap 1ms --tokens 20"
-      search="--slo ttft:p(95)<118"; from=64 to=256 truth=80.5 ;;
+      search="--slo ttft:p(95)<118"; from=64 to=100 truth=80.5 ;;
     # 5,000 tokens a second for all: each of N users gets a token every N/5 ms.
     tokens) server="--token-rate 5000 --ttft 5ms --gap 1ms --tokens 40"
-      search="--slo tpot:p(90)<10"; from=40 to=256 truth=50 ;;
+      search="--slo tpot:p(90)<10"; from=40 to=64 truth=50 ;;
     # 20 places for 100 ms each hold 200 requests a second, evenly spaced.
     rate) server="--concurrency 20 --ttft 10ms --gap 9ms --tokens 11"
-      search="--over rate --slo ttft:p(90)<100"; from=160 to=1000 truth=200 ;;
+      search="--over rate --slo ttft:p(90)<100"; from=160 to=256 truth=200 ;;
     *) echo "unknown kind $1" >&2; exit 2 ;;
   esac
   [ "$near_edge" = yes ] || from=$((from / 10))
