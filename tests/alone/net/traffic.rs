@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use llmload_uring::net::{BUFFERS, Ended, Net, Received, TaskId, clock};
+use llmload_uring::net::{BUFFERS, Ended, Net, Received, Stamping, TaskId, clock};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos};
 
 use super::support::*;
@@ -65,6 +65,8 @@ fn short_and_large_sends_arrive_byte_for_byte_at_a_slow_reader() {
 #[test]
 fn a_flood_that_uses_all_buffers_is_counted_and_loses_nothing() {
     let _alone = alone();
+    // The kernel begins to stamp a little after the first socket asked, so the engine asks before its load.
+    let _stamping = Stamping::switch_on().unwrap();
     const EACH: usize = 3 << 20;
     let (listener, address) = listener();
     let writers = std::thread::spawn(move || {
@@ -335,6 +337,8 @@ fn stamping_peer(rounds: usize, sent: Sender<Nanos>) -> (SocketAddr, JoinHandle<
 #[test]
 fn kernel_stamps_lie_between_send_and_reap_and_never_go_back() {
     let _alone = alone();
+    // The kernel begins to stamp a little after the first socket asked, so the engine asks before its load.
+    let _stamping = Stamping::switch_on().unwrap();
     const ROUNDS: usize = 300;
     // Both clocks are read one after the other when they are compared.
     const DOUBT: Nanos = 20 * MICROSECOND;
