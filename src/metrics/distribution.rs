@@ -193,7 +193,7 @@ impl Distribution {
     }
 
     /// Returns the value of a rank, from 1 to the number of values.
-    fn at_rank(&self, rank: u64) -> Option<Nanos> {
+    pub(super) fn at_rank(&self, rank: u64) -> Option<Nanos> {
         if self.is_empty() {
             return None;
         }
@@ -345,7 +345,7 @@ fn to_us(ns: Nanos) -> u64 {
     ns / MICROSECOND + u64::from(ns % MICROSECOND >= MICROSECOND / 2)
 }
 
-fn rank(q: f64, n: u64) -> u64 {
+pub(super) fn rank(q: f64, n: u64) -> u64 {
     // The product of a decimal fraction can be an ulp or two above the exact whole number (0.07 * 100 is
     // 7.000000000000001), and must not become rank 8.
     let product = q.clamp(0.0, 1.0) * n as f64;

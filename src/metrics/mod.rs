@@ -13,6 +13,7 @@
 mod after_load;
 mod cause;
 mod counters;
+mod differences;
 mod distribution;
 mod errors;
 mod failures;
@@ -35,8 +36,9 @@ mod merge_tests;
 pub use after_load::{AfterLoad, WithinLoad};
 pub use cause::Cause;
 pub use counters::CoreCounters;
+pub use differences::Differences;
 pub use distribution::{Distribution, EncodingError, Exact, HIGHEST_US, SIGNIFICANT_DIGITS};
-pub use errors::{ClientErrors, Differences};
+pub use errors::ClientErrors;
 pub use failures::{
     EVIDENCE_BYTES_MAX, Evidence, FAILURE_KINDS_MAX, FailedRequests, FailureKind, Failures, Place,
 };

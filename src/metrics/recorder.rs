@@ -283,7 +283,7 @@ impl Recorder {
     /// Records by how much a reported time differs from the true one.
     #[inline]
     pub fn error(&mut self, pick: fn(&mut ClientErrors) -> &mut Differences, reported: Nanos, truth: Nanos) {
-        let in_range = pick(&mut self.current.errors).record(reported, truth);
+        let in_range = pick(&mut self.current.errors).record(reported.wrapping_sub(truth).cast_signed());
         self.current.counters.out_of_range += u64::from(!in_range);
     }
 

@@ -10,8 +10,8 @@
 
 use super::blocks::{ErrorRow, TimeRow};
 use super::points::{expected, median_ranks, probability, t, z};
-use super::signed::Signed;
 use super::totals::{Orders, PairCounts};
+use crate::metrics::Differences;
 
 /// The numbers of batches that the variance is estimated from; the largest estimate counts. `simulation_tests.rs` has
 /// the false alarms: more and shorter batches miss what neighbours have in common, fewer make intervals wide.
@@ -59,7 +59,7 @@ pub struct Difference {
 /// Returns the difference that pairs show; `None` without pairs.
 pub fn difference(orders: &Orders, rows: &[[TimeRow; 2]]) -> Option<Difference> {
     let filled = || orders.iter().filter(|values| values.count() > 0);
-    let average = |figure: fn(&Signed) -> Option<f64>| {
+    let average = |figure: fn(&Differences) -> Option<f64>| {
         let figures: Vec<f64> = filled().filter_map(figure).collect();
         figures.iter().sum::<f64>() / figures.len() as f64
     };
@@ -67,11 +67,11 @@ pub fn difference(orders: &Orders, rows: &[[TimeRow; 2]]) -> Option<Difference> 
     let second = || Some((orders[0].median()? - orders[1].median()?) / 2.0);
     Some(Difference {
         median: Estimate {
-            value: average(Signed::median),
+            value: average(Differences::median),
             interval: median_interval(orders, rows),
         },
         mean: Estimate {
-            value: average(Signed::mean),
+            value: average(Differences::mean),
             interval: mean_interval(orders, rows),
         },
         second: second(),
@@ -79,7 +79,7 @@ pub fn difference(orders: &Orders, rows: &[[TimeRow; 2]]) -> Option<Difference> 
 }
 
 fn has_enough(orders: &Orders) -> bool {
-    let counts = orders.each_ref().map(Signed::count);
+    let counts = orders.each_ref().map(Differences::count);
     counts[0] + counts[1] >= PAIRS_MIN && !counts.contains(&0)
 }
 
@@ -95,8 +95,8 @@ fn median_interval(orders: &Orders, rows: &[[TimeRow; 2]]) -> Option<(f64, f64)>
         let (n, median) = (values.count() as f64, values.median()?);
         let (low, high) = median_ranks(n / alike)?;
         let scale = n / (n / alike).floor();
-        let low = values.at_rank(((low * scale) as u64).max(1))?;
-        let high = values.at_rank(((high * scale).ceil() as u64).min(values.count()))?;
+        let low = values.at_rank(((low * scale) as u64).max(1))? as f64;
+        let high = values.at_rank(((high * scale).ceil() as u64).min(values.count()))? as f64;
         down += (median - low).powi(2);
         up += (high - median).powi(2);
         sum += median;

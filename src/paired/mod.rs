@@ -10,7 +10,6 @@
 mod blocks;
 mod estimate;
 mod points;
-mod signed;
 mod totals;
 
 #[cfg(test)]
@@ -19,5 +18,4 @@ mod simulation_tests;
 pub use blocks::{BLOCK_FIRST, BLOCKS_MAX, BlockRows, ErrorRow, TimeRow};
 pub use estimate::{Difference, Estimate, PAIRS_MIN, Side, difference, errors};
 pub use points::{CONFIDENCE, INTERVALS};
-pub use signed::Signed;
 pub use totals::{Orders, PairCounts, PairTotals};

@@ -1,13 +1,12 @@
 //! Everything that is kept of the pairs of a run.
 
 use super::blocks::{BlockRows, Blocks};
-use super::signed::Signed;
-use crate::metrics::{Outcome, PAIRED_METRICS, Pairs};
+use crate::metrics::{Differences, Outcome, PAIRED_METRICS, Pairs};
 use crate::units::Nanos;
 
 /// The differences of a metric: of the pairs in which the base was asked first, and of those in which the other was.
 /// Whatever it costs or saves to be second is then in both with opposite signs.
-pub type Orders = [Signed; 2];
+pub type Orders = [Differences; 2];
 
 /// Counts of pairs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,7 +113,7 @@ impl PairTotals {
     /// Returns the rows of the blocks.
     pub fn rows(&self) -> BlockRows {
         let medians = |orders: &Orders| {
-            let median = |values: &Signed| values.median().unwrap_or(0.0);
+            let median = |values: &Differences| values.median().unwrap_or(0.0);
             [median(&orders[0]), median(&orders[1])]
         };
         self.blocks.rows(self.differences.each_ref().map(medians))

@@ -2,10 +2,10 @@
 
 mod words;
 
-use crate::metrics::{Distribution, Exact, MetricId, PAIRED_METRICS};
+use crate::metrics::{Differences, Distribution, Exact, MetricId, PAIRED_METRICS};
 use crate::paired::{
-    BlockRows, CONFIDENCE, Difference, ErrorRow, Estimate, Orders, PairCounts, PairTotals, Side, Signed,
-    TimeRow, difference, errors,
+    BlockRows, CONFIDENCE, Difference, ErrorRow, Estimate, Orders, PairCounts, PairTotals, Side, TimeRow,
+    difference, errors,
 };
 use crate::plan::PairedPrompts;
 use crate::result::Ordered;
@@ -273,7 +273,7 @@ impl PairedFigures {
         // The median decides; the mean only where the median shows nothing.
         let estimates: Vec<Estimate> = median.into_iter().chain(mean).collect();
         PairedFigures {
-            pairs: orders.iter().map(Signed::count).sum(),
+            pairs: orders.iter().map(Differences::count).sum(),
             verdict: Shown::of(&estimates, [Shown::Slower, Shown::Faster]),
             median: median.map(|median| millis(median.value)),
             median_low: low(median),
@@ -303,18 +303,18 @@ fn clear(low: f64, high: f64) -> Option<(f64, f64)> {
 }
 
 impl SignedFigures {
-    fn new(signed: &Signed) -> SignedFigures {
+    fn new(differences: &Differences) -> SignedFigures {
         SignedFigures {
-            below: SizeFigures::new(&signed.below),
-            above: SizeFigures::new(&signed.above),
+            below: SizeFigures::new(&differences.below),
+            above: SizeFigures::new(&differences.above),
         }
     }
 
-    fn restored(&self) -> Result<Signed, (&'static str, String)> {
+    fn restored(&self) -> Result<Differences, (&'static str, String)> {
         let of = |figures: &SizeFigures, key| -> Result<Distribution, (&'static str, String)> {
             figures.distribution().map_err(|what| (key, what))
         };
-        Ok(Signed {
+        Ok(Differences {
             below: of(&self.below, "below")?,
             above: of(&self.above, "above")?,
         })
