@@ -13,6 +13,7 @@ pub use mistake::{Mistake, Mistakes, Place, Reason, ValueError, nearest};
 #[cfg(test)]
 pub use safe_text::HOSTILE;
 pub use safe_text::{
-    escape, is_unsafe, lossless, one_line, printable, quoted, safe_json, shown_path, yaml_escaped,
+    escape, is_unsafe, lossless, one_line, printable, quoted, safe_json, shown_path, xml_escaped,
+    yaml_escaped,
 };
 pub use shortage::{hint_for_shortage, is_shortage};

@@ -112,6 +112,28 @@ pub fn safe_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// Returns at most `chars` characters of `text`, filtered by [`one_line`], as the content of an XML element or
+/// attribute; an ellipsis says that there was more.
+pub fn xml_escaped(text: &str, chars: usize) -> String {
+    let clean = one_line(text);
+    let mut safe = String::new();
+    for c in clean.chars().take(chars) {
+        match c {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '"' => safe.push_str("&quot;"),
+            // XML 1.0 does not allow these characters.
+            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    if clean.chars().count() > chars {
+        safe.push('…');
+    }
+    safe
+}
+
 /// Returns the content of a double-quoted YAML scalar: backslashes, quotes and every unsafe character are escaped.
 /// YAML reads back the original text.
 pub fn yaml_escaped(text: &str) -> String {

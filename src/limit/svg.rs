@@ -1,12 +1,12 @@
 //! Load against throughput, TTFT, latency and failures as one SVG file, without scripts, fonts of its own, or anything
 //! loaded from elsewhere.
 
-use crate::error::one_line;
+use crate::error::xml_escaped;
 use crate::limit::evidence::Decision;
 use crate::limit::row::{LimitResult, ProbeRow};
 use crate::limit::search::Over;
 use crate::limit::text;
-use crate::units::decimal;
+use crate::units::{decimal, round_up};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 80.0;
@@ -57,7 +57,7 @@ pub fn svg(result: &LimitResult) -> String {
     let first = text::text(result);
     let mut lines = first.lines();
     for (index, size) in [(0, 16), (1, 13)] {
-        let label = escaped(lines.next().unwrap_or_default());
+        let label = xml_escaped(lines.next().unwrap_or_default(), LABEL_CHARS_MAX);
         let y = 26 + index * 20;
         put!(
             out,
@@ -145,7 +145,8 @@ fn draw(out: &mut String, result: &LimitResult, axis: &Axis, panel: &Panel, top:
         .lines
         .iter()
         .flat_map(|(_, value)| result.probes.iter().filter_map(value));
-    let most = round_up(values.fold(0.0, f64::max));
+    let most = values.fold(0.0, f64::max);
+    let most = if most > 0.0 { round_up(most) } else { 1.0 };
     let y = |value: f64| bottom - value / most * PANEL;
     put!(
         out,
@@ -264,36 +265,4 @@ fn line(
             y(at) - 6.0
         );
     }
-}
-
-/// Rounds up to 1, 2 or 5 times a power of ten.
-fn round_up(x: f64) -> f64 {
-    if x <= 0.0 {
-        return 1.0;
-    }
-    let power = 10f64.powf(x.log10().floor());
-    let step = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|step| step * power >= x * (1.0 - 1e-9));
-    step.unwrap_or(10.0) * power
-}
-
-fn escaped(label: &str) -> String {
-    let clean = one_line(label);
-    let mut text = String::new();
-    for c in clean.chars().take(LABEL_CHARS_MAX) {
-        match c {
-            '<' => text.push_str("&lt;"),
-            '>' => text.push_str("&gt;"),
-            '&' => text.push_str("&amp;"),
-            '"' => text.push_str("&quot;"),
-            // XML 1.0 does not allow these characters.
-            '\u{fffe}' | '\u{ffff}' => text.push('\u{fffd}'),
-            c => text.push(c),
-        }
-    }
-    if clean.chars().count() > LABEL_CHARS_MAX {
-        text.push('…');
-    }
-    text
 }

@@ -15,6 +15,15 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
+/// Rounds a number above 0 up to 1, 2 or 5 times a power of ten, as the ends of axes are.
+pub fn round_up(x: f64) -> f64 {
+    let power = 10f64.powf(x.log10().floor());
+    let step = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|step| step * power >= x * (1.0 - 1e-9));
+    step.unwrap_or(10.0) * power
+}
+
 /// Formats a count or a rate, grouped, with the given number of decimals.
 pub fn grouped_decimals(x: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", x.abs());

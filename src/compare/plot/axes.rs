@@ -2,6 +2,7 @@
 
 use super::{LEFT, PANEL, Panel, RIGHT, WIDTH, put};
 use crate::compare::figures::Curve;
+use crate::units::round_up;
 
 /// The largest number of nines on the axis: p99.999.
 const NINES_MAX: f64 = 5.0;
@@ -160,15 +161,6 @@ fn round_down(x: f64) -> f64 {
         .into_iter()
         .find(|s| s * power <= x * (1.0 + 1e-9));
     step.unwrap_or(1.0) * power
-}
-
-/// Rounds up to 1, 2 or 5 times a power of ten.
-fn round_up(x: f64) -> f64 {
-    let power = 10f64.powf(x.log10().floor());
-    let step = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|s| s * power >= x * (1.0 - 1e-9));
-    step.unwrap_or(10.0) * power
 }
 
 #[cfg(test)]

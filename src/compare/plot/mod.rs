@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use crate::compare::Run;
 use crate::compare::figures::{Curve, Prepared};
 use crate::compare::matching::letter;
-use crate::error::one_line;
+use crate::error::xml_escaped;
 use axes::Axes;
 
 const WIDTH: f64 = 960.0;
@@ -147,7 +147,7 @@ fn legend(out: &mut String, number: usize, run: &Run, dots: bool) {
         out,
         "<text x=\"{x}\" y=\"{y}\">{}  {}{requests}</text>",
         letter(number),
-        escaped(&run.label)
+        xml_escaped(&run.label, LABEL_CHARS_MAX)
     );
 }
 
@@ -227,24 +227,4 @@ fn path(axes: &Axes, points: &[(f64, f64)]) -> String {
         before = *share;
     }
     path
-}
-
-fn escaped(label: &str) -> String {
-    let clean = one_line(label);
-    let mut text = String::new();
-    for c in clean.chars().take(LABEL_CHARS_MAX) {
-        match c {
-            '<' => text.push_str("&lt;"),
-            '>' => text.push_str("&gt;"),
-            '&' => text.push_str("&amp;"),
-            '"' => text.push_str("&quot;"),
-            // XML 1.0 does not allow these characters.
-            '\u{fffe}' | '\u{ffff}' => text.push('\u{fffd}'),
-            c => text.push(c),
-        }
-    }
-    if clean.chars().count() > LABEL_CHARS_MAX {
-        text.push('…');
-    }
-    text
 }
