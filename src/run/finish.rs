@@ -224,7 +224,7 @@ fn contention(plan: &Plan, load: &Load) -> Option<Contention> {
 }
 
 /// Returns what the cores have not counted. Before the load the machine had slept for `suspended_before`.
-fn generator(ready: &Ready, details_unwritten: u64, suspended_before: Nanos) -> GeneratorFacts {
+pub(super) fn generator(ready: &Ready, details_unwritten: u64, suspended_before: Nanos) -> GeneratorFacts {
     GeneratorFacts {
         cpus: ready.cpus.workers.clone(),
         stamp_source: stamp_source(ready),
@@ -249,12 +249,12 @@ pub(super) fn origins(ready: &Ready) -> String {
 }
 
 /// Tells whether all certificates were verified; `None` if no target uses TLS.
-pub(super) fn tls_verified(ready: &Ready) -> Option<bool> {
+fn tls_verified(ready: &Ready) -> Option<bool> {
     let verified = ready.engine.tls.iter().flatten().map(|tls| tls.verified);
     verified.reduce(|all, one| all && one)
 }
 
-pub(super) fn stamp_source(ready: &Ready) -> StampSource {
+fn stamp_source(ready: &Ready) -> StampSource {
     match ready.engine.kernel_stamps {
         true => StampSource::Kernel,
         false => StampSource::User,

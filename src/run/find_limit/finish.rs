@@ -24,7 +24,7 @@ use crate::result::{
     StoppedBy, rfc3339,
 };
 use crate::run::failures;
-use crate::run::finish::{host, origins, stamp_source, tls_verified};
+use crate::run::finish::{generator, host, origins};
 use crate::run::{Finished, Ready};
 use crate::units::{Nanos, decimal, seconds};
 
@@ -129,15 +129,11 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran) -> Vec<LimitReason> {
         loaded: ran.took,
         phases: Default::default(),
         grouping: Grouping::from_plan(plan),
+        // Sleep and quota are known of the search as a whole, not of a probe.
         generator: GeneratorFacts {
-            cpus: ready.cpus.workers.clone(),
-            stamp_source: stamp_source(ready),
-            quickack: ready.engine.quickack,
-            tls_verified: tls_verified(ready),
-            details_unwritten: 0,
-            run_delay_counted: clock::run_delay().is_some(),
             suspended: 0,
             throttled: None,
+            ..generator(ready, 0, 0)
         },
         judged: Judged {
             thresholds: Vec::new(),
