@@ -4,7 +4,7 @@ use crate::config::load_plan;
 use crate::documents_tests::{document, quoted_words, rows};
 use crate::plan::{Executor, Plan};
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND, format_duration};
-use crate::workload::{Call, Prompts, RequestKind};
+use crate::workload::{Call, Chat, Prompts, RequestKind};
 use clap::Parser;
 
 fn plan(words: &str) -> Plan {
@@ -39,12 +39,12 @@ type Row<'a> = (&'a str, u32, Option<bool>, (u32, u32), Nanos);
 
 fn row(kind: &RequestKind, total: u32) -> Row<'_> {
     let tokens = match &kind.call {
-        Call::Chat {
+        Call::Chat(Chat {
             max_tokens,
             models,
             prompts,
             ..
-        } => {
+        }) => {
             assert!(!models.is_empty() && *prompts != Prompts::List(Vec::new()));
             (max_tokens.min, max_tokens.max)
         }
@@ -94,7 +94,7 @@ fn load_stress_spike_and_soak_mix_the_same_requests() {
             "{name}"
         );
         assert_eq!(plan.executor.graceful_ramp_down(), 30 * SECOND, "{name}");
-        let Call::Chat { models, prompts, .. } = &plan.workload.kinds[0].call else {
+        let Call::Chat(Chat { models, prompts, .. }) = &plan.workload.kinds[0].call else {
             panic!("{name}");
         };
         let Prompts::List(texts) = prompts else {

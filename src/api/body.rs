@@ -68,7 +68,7 @@ impl Wording {
 #[derive(Clone, Copy)]
 pub struct Generation<'a> {
     pub model: &'a str,
-    pub prompt: &'a dyn Prompt,
+    pub content: Content<'a>,
     pub max_tokens: u32,
     pub stream: bool,
     /// Allows the server to answer from its prompt cache. It is sent to llama.cpp's own API only, because other servers
@@ -76,6 +76,59 @@ pub struct Generation<'a> {
     pub cache_prompt: bool,
     /// Wording for OpenAI's older APIs; the others have their own.
     pub wording: Wording,
+}
+
+/// What a request gives the model to read.
+#[derive(Clone, Copy)]
+pub enum Content<'a> {
+    /// A text, which writes itself as a JSON string.
+    Text(&'a dyn Prompt),
+    /// The ids of tokens, which write themselves as a JSON array of numbers.
+    Tokens(&'a dyn Prompt),
+    /// Messages of a conversation, which write themselves as a JSON array of objects with `role` and `content`.
+    Messages(&'a dyn Prompt),
+}
+
+impl Content<'_> {
+    /// Appends the content as an API writes it that has one prompt: a string, or a list of ids.
+    pub(in crate::api) fn write_prompt(&self, out: &mut Vec<u8>) {
+        match self {
+            Content::Text(prompt) | Content::Tokens(prompt) | Content::Messages(prompt) => {
+                prompt.write_json(out)
+            }
+        }
+    }
+
+    /// Appends the content as an API writes it that has a list of messages: a text is one message of the user.
+    pub(in crate::api) fn write_messages(&self, out: &mut Vec<u8>) {
+        match self {
+            Content::Messages(messages) => messages.write_json(out),
+            Content::Text(prompt) | Content::Tokens(prompt) => {
+                out.extend_from_slice(b"[{\"role\":\"user\",\"content\":");
+                prompt.write_json(out);
+                out.extend_from_slice(b"}]");
+            }
+        }
+    }
+}
+
+/// The kinds of content, for the table of APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentKind {
+    Text,
+    Tokens,
+    Messages,
+}
+
+impl ContentKind {
+    /// Returns its name in an error.
+    pub fn name(self) -> &'static str {
+        match self {
+            ContentKind::Text => "text",
+            ContentKind::Tokens => "token ids",
+            ContentKind::Messages => "messages",
+        }
+    }
 }
 
 /// A prompt that writes itself, so that APIs do not know where prompts come from and no copy is made of a long one.

@@ -12,7 +12,7 @@ fn body(api: Api, asked: Generation) -> String {
 
 const WHOLE: Generation = Generation {
     model: "m",
-    prompt: &"Say \"hi\"\n",
+    content: Content::Text(&"Say \"hi\"\n"),
     max_tokens: 20,
     stream: false,
     cache_prompt: false,
@@ -22,7 +22,7 @@ const WHOLE: Generation = Generation {
     },
 };
 const STREAM: Generation = Generation {
-    prompt: &"é",
+    content: Content::Text(&"é"),
     max_tokens: u32::MAX,
     stream: true,
     cache_prompt: true,
@@ -111,7 +111,7 @@ fn a_prompt_writes_itself_in_the_same_way_in_every_api() {
     }
     for api in Api::ALL {
         let asked = Generation {
-            prompt: &Tokens,
+            content: Content::Text(&Tokens),
             ..STREAM
         };
         let read: Value = serde_json::from_str(&body(api, asked)).unwrap();
@@ -136,7 +136,7 @@ proptest! {
         max_tokens: u32,
         stream: bool,
     ) {
-        let asked = Generation { model: &model, prompt: &prompt.as_str(), max_tokens, stream, ..WHOLE };
+        let asked = Generation { model: &model, content: Content::Text(&prompt.as_str()), max_tokens, stream, ..WHOLE };
         let read: Value = serde_json::from_str(&body(Api::Chat, asked)).unwrap();
         let mut wanted = json!({
             "model": model,

@@ -7,6 +7,6 @@ use super::body::{write_model, write_openai_end};
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     write_model(out, asked.model);
     out.extend_from_slice(b",\"prompt\":");
-    asked.prompt.write_json(out);
+    asked.content.write_prompt(out);
     write_openai_end(out, asked);
 }

@@ -16,7 +16,7 @@ mod stamp;
 mod stream;
 mod table;
 
-pub use body::{Generation, Prompt, TokenLimitKey, Wording, write_string};
+pub use body::{Content, ContentKind, Generation, Prompt, TokenLimitKey, Wording, write_string};
 pub use facts::{BodyFacts, EventFacts, Malformed, ServerTimes, Usage};
 pub use stamp::{ARRIVAL_KEY, STAMP_DIGITS, STAMP_KEY, Stamps, find_stamps, write_stamp};
 pub use stream::{StreamEnd, StreamState};

@@ -6,7 +6,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{BodyFacts, EventFacts, Generation, Malformed, chat, completions, llamacpp};
+use super::{BodyFacts, ContentKind, EventFacts, Generation, Malformed, chat, completions, llamacpp};
 
 /// Appends the JSON body of a request.
 pub type WriteBody = fn(&mut Vec<u8>, &Generation);
@@ -32,6 +32,8 @@ pub struct Row {
     /// that is loaded answers, whatever model a request names.
     pub prefixes: &'static [&'static str],
     pub write_body: WriteBody,
+    /// What its requests can carry. Anything else is refused before the run.
+    pub carries: &'static [ContentKind],
     /// `None` if the API does not stream. Looked up once per stream, called once per server-sent event.
     pub read_event: Option<ReadEvent>,
     pub read_body: ReadBody,
@@ -82,6 +84,7 @@ table! {
         end: "/chat/completions",
         prefixes: &["/v1", "/openai/v1"],
         write_body: chat::write_body,
+        carries: &[ContentKind::Text, ContentKind::Messages],
         read_event: Some(chat::read_event),
         read_body: chat::read_body,
         finish: "finish_reason",
@@ -95,6 +98,7 @@ table! {
         end: "/completions",
         prefixes: &["/v1", "/openai/v1"],
         write_body: completions::write_body,
+        carries: &[ContentKind::Text, ContentKind::Tokens],
         // The grammar is chat's, with `text` instead of `delta` and `message`.
         read_event: Some(chat::read_event),
         read_body: chat::read_body,
@@ -109,6 +113,7 @@ table! {
         end: "/completion",
         prefixes: &[],
         write_body: llamacpp::write_body,
+        carries: &[ContentKind::Text, ContentKind::Tokens],
         read_event: Some(llamacpp::read_event),
         read_body: llamacpp::read_body,
         finish: "`stop` that is true",

@@ -10,7 +10,7 @@ use crate::error::{Mistake, Mistakes, Reason, is_unsafe, one_line, shown_path, y
 use crate::plan::{Threshold, ThresholdMetric};
 use crate::units::Nanos;
 use crate::units::{format_duration, redact};
-use crate::workload::{Call, Prompts};
+use crate::workload::{Call, Chat, Prompts};
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use std::fmt::Write;
 
@@ -155,12 +155,12 @@ fn request(request: &RequestConfig, total: u64) -> String {
     let what = match &request.call {
         Call::Light => "a light GET".to_owned(),
         Call::Get { path } => format!("GET of {}", path.name()),
-        Call::Chat {
+        Call::Chat(Chat {
             stream,
             max_tokens,
             prompts,
             ..
-        } => {
+        }) => {
             let kind = if *stream { "streamed" } else { "not streamed" };
             let tokens = match max_tokens.min == max_tokens.max {
                 true => max_tokens.min.to_string(),

@@ -3,7 +3,7 @@ use crate::cli::Cli;
 use crate::plan::{Executor, Stage, Threshold};
 use crate::units::Span;
 use crate::units::{MILLISECOND, MINUTE, SECOND};
-use crate::workload::{Call, Prompts, RequestKind, Timeouts};
+use crate::workload::{Call, Chat, Prompts, RequestKind, Timeouts};
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -62,9 +62,9 @@ fn the_profile_high_concurrency_is_the_run_of_the_k6_script() {
     let row = |kind: &RequestKind| {
         let call = match &kind.call {
             Call::Light | Call::Get { .. } => None,
-            Call::Chat {
+            Call::Chat(Chat {
                 stream, max_tokens, ..
-            } => Some((*stream, max_tokens.max)),
+            }) => Some((*stream, max_tokens.max)),
         };
         (kind.weight, call, kind.timeouts.total / SECOND)
     };
@@ -85,7 +85,7 @@ fn the_profile_high_concurrency_is_the_run_of_the_k6_script() {
         total: 30 * SECOND,
     };
     assert_eq!(timeouts, expected);
-    let Call::Chat { prompts, models, .. } = &plan.workload.kinds[0].call else {
+    let Call::Chat(Chat { prompts, models, .. }) = &plan.workload.kinds[0].call else {
         panic!()
     };
     assert_eq!(

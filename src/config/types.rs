@@ -18,7 +18,7 @@ use crate::units::optional_duration_text;
 use crate::units::optional_path_text;
 use crate::units::redact;
 use crate::units::{format_duration, format_span};
-use crate::workload::{Call, Prompts};
+use crate::workload::{Call, Chat, Prompts};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
@@ -232,14 +232,14 @@ impl Serialize for RequestConfig {
                 map.serialize_entry("kind", "light")?;
                 map.serialize_entry("path", path)?;
             }
-            Call::Chat {
+            Call::Chat(Chat {
                 stream,
                 max_tokens,
                 models,
                 prompts,
                 cache_prompt,
                 wording,
-            } => {
+            }) => {
                 map.serialize_entry("kind", "chat")?;
                 map.serialize_entry("stream", stream)?;
                 let tokens = format_span(*max_tokens, |count| count.to_string());

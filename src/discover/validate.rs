@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::api::{
-    Generation, ReadEvent, ReadSide, Row, StreamEnd, StreamState, TokenLimitKey, Wording, WriteBody,
+    Content, Generation, ReadEvent, ReadSide, Row, StreamEnd, StreamState, TokenLimitKey, Wording, WriteBody,
 };
 use crate::blocking_http::{Answer, Peer};
 use crate::discover::next_step::{hide, hint, is_about_usage, masks, refuses_limit};
@@ -39,7 +39,7 @@ impl Question<'_> {
     fn asked(&self, stream: bool) -> Generation<'_> {
         Generation {
             model: self.model,
-            prompt: &self.prompt,
+            content: Content::Text(&self.prompt),
             max_tokens: TOKENS,
             stream,
             cache_prompt: false,

@@ -2,20 +2,19 @@ use super::*;
 use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
 use crate::plan::Stage;
 use crate::units::{MILLISECOND, SECOND, Span};
-use crate::workload::{Call, Prompts, Timeouts};
+use crate::workload::{Call, Chat, Prompts, Timeouts};
 
 fn kinds() -> Vec<RequestKind> {
     let kind = |name: &str, stream| RequestKind {
         name: name.into(),
         weight: 1,
-        call: Call::Chat {
+        call: Call::Chat(Chat {
             stream,
             max_tokens: Span { min: 1, max: 1 },
             models: vec!["m".into()],
             prompts: Prompts::List(vec!["p".into()]),
-            cache_prompt: false,
-            wording: Default::default(),
-        },
+            ..Chat::default()
+        }),
         timeouts: Timeouts {
             connect: None,
             first_token: None,

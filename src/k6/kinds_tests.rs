@@ -4,7 +4,7 @@ use super::super::tests::{import_with, imported, refused};
 use crate::config::read_profile;
 use crate::k6::{Request, import};
 use crate::profiles;
-use crate::workload::Call;
+use crate::workload::{Call, Chat};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,9 +115,9 @@ fn scenarios_with_rates_are_carried_with_the_requests_of_every_mix() {
         for kind in &plan.workload.kinds {
             assert_eq!(kind.timeouts, heaviest.timeouts, "{mix}");
             let [ours, theirs] = [kind, heaviest].map(|kind| match &kind.call {
-                Call::Chat {
+                Call::Chat(Chat {
                     stream, max_tokens, ..
-                } => (*stream, *max_tokens),
+                }) => (*stream, *max_tokens),
                 call => panic!("{mix}: {call:?}"),
             });
             assert_eq!(ours, theirs, "{mix}");

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use crate::units::SECOND;
     use crate::units::Span;
-    use crate::workload::{Call, LightPath, Prompts, Timeouts};
+    use crate::workload::{Call, Chat, LightPath, Prompts, Timeouts};
 
     fn kind(name: &str, call: Call) -> RequestKind {
         RequestKind {
@@ -199,13 +199,14 @@ mod tests {
     }
 
     fn kinds() -> Vec<RequestKind> {
-        let chat = |stream| Call::Chat {
-            stream,
-            max_tokens: Span { min: 1, max: 1 },
-            models: vec!["m".into()],
-            prompts: Prompts::List(vec!["p".into()]),
-            cache_prompt: false,
-            wording: Default::default(),
+        let chat = |stream| {
+            Call::Chat(Chat {
+                stream,
+                max_tokens: Span { min: 1, max: 1 },
+                models: vec!["m".into()],
+                prompts: Prompts::List(vec!["p".into()]),
+                ..Chat::default()
+            })
         };
         let path = LightPath::Models;
         vec![

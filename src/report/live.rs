@@ -6,7 +6,7 @@ use crate::report::Aggregator;
 use crate::report::failures::{message_of, show_failure};
 use crate::report::window::{SeriesSlot, WindowFigures, rate};
 use crate::units::{Masks, Nanos};
-use crate::workload::Call;
+use crate::workload::{Call, Chat};
 
 /// The phase of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,7 +282,7 @@ fn models(plan: &Plan, server: Option<u16>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let kinds = plan.workload.kinds.iter();
     for kind in kinds.filter(|kind| server.is_none_or(|server| kind.server == server)) {
-        if let Call::Chat { models, .. } = &kind.call {
+        if let Call::Chat(Chat { models, .. }) = &kind.call {
             for model in models {
                 if !found.contains(model) {
                     found.push(model.clone());

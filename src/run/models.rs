@@ -9,7 +9,7 @@ use crate::discover::{Discovery, Models, Service};
 use crate::error::{ExitCode, Failure, Reason, printable, quoted};
 use crate::profiles;
 use crate::run::servers::label;
-use crate::workload::Call;
+use crate::workload::{Call, Chat};
 
 /// The number of models that an error lists; further ones are only counted.
 const SHOWN_MAX: usize = 20;
@@ -70,7 +70,7 @@ fn open_models(config: &Config, args: &RunArgs) -> Option<Vec<String>> {
     let built_in = profiles::text(&config.profile).is_some();
     let mut open = Vec::new();
     for request in &config.requests {
-        let Call::Chat { models, .. } = &request.call else {
+        let Call::Chat(Chat { models, .. }) = &request.call else {
             continue;
         };
         if built_in || profiles::stand_in_models(models) {
@@ -103,7 +103,7 @@ pub fn adopt(config: &mut Config, chosen: &[Option<String>]) -> bool {
         }
         _ => {
             for request in &mut config.requests {
-                if let Call::Chat { models, .. } = &mut request.call
+                if let Call::Chat(Chat { models, .. }) = &mut request.call
                     && is_open(models)
                 {
                     *models = vec![first.clone()];

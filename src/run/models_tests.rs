@@ -67,7 +67,7 @@ fn asked(
     adopt(&mut config, &chosen);
     let plan = to_plan(&config).unwrap();
     let calls = plan.workload.kinds.iter().filter_map(|kind| match &kind.call {
-        Call::Chat { models, .. } => Some(models.clone()),
+        Call::Chat(Chat { models, .. }) => Some(models.clone()),
         _ => None,
     });
     Ok((calls.collect(), said))
@@ -181,7 +181,7 @@ fn a_model_is_also_chosen_for_a_document_without_a_server_and_a_copy_of_a_profil
 #[test]
 fn the_placeholder_models_are_those_of_the_built_in_profiles() {
     let (config, _) = loaded(&["load"]);
-    let Call::Chat { models, .. } = &config.requests[0].call else {
+    let Call::Chat(Chat { models, .. }) = &config.requests[0].call else {
         panic!("no chat");
     };
     assert!(profiles::stand_in_models(models));

@@ -13,7 +13,7 @@ use crate::server::simulator::OWN_EXE;
 use crate::server::{CommandServer, ManagedServer, Sampler, ServerSamples, ServerTotals, SimulatorServer};
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::{Masks, Nanos};
-use crate::workload::{Call, Prompts, Target};
+use crate::workload::{Call, Chat, Prompts, Target};
 use std::path::Path;
 use std::time::Instant;
 
@@ -345,12 +345,12 @@ fn validate_all(
 fn question(plan: &Plan, endpoint: u16) -> Option<Question<'_>> {
     let mut kinds = plan.workload.kinds.iter().filter(|kind| kind.server == endpoint);
     kinds.find_map(|kind| match &kind.call {
-        Call::Chat {
+        Call::Chat(Chat {
             models,
             prompts,
             wording,
             ..
-        } => Some(Question {
+        }) => Some(Question {
             wording: *wording,
             model: models.first()?,
             prompt: match prompts {

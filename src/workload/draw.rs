@@ -4,7 +4,7 @@ use super::prompts::{other_prompt_key, prompt_key};
 use super::random::{keyed, up_to};
 use crate::units::Nanos;
 use crate::units::Span;
-use crate::workload::types::{Call, Draw, Prompts, Workload};
+use crate::workload::types::{Call, Chat, Draw, Prompts, Workload};
 
 /// The choices with their numbers in the key. A new choice takes a new number. A number must never change, or the
 /// same seed would stop giving the same requests.
@@ -82,12 +82,12 @@ impl Workload {
     fn draw_rest(&self, key: Key, kind: u16, light_paths: usize) -> Draw {
         let Key { seed, vu, iteration } = key;
         let (model, (prompt, prompt_tokens), max_tokens) = match &self.kinds[usize::from(kind)].call {
-            Call::Chat {
+            Call::Chat(Chat {
                 max_tokens,
                 models,
                 prompts,
                 ..
-            } => (
+            }) => (
                 key.index(Choice::Model, models.len()),
                 match prompts {
                     Prompts::List(texts) => (u64::from(key.index(Choice::Prompt, texts.len())), 0),
@@ -125,10 +125,10 @@ impl Workload {
     /// Returns the draw with another made prompt of the same length, which no other request of the run has.
     pub fn with_other_prompt(&self, draw: Draw, seed: u64, vu: u32, iteration: u64) -> Draw {
         match &self.kinds[usize::from(draw.kind)].call {
-            Call::Chat {
+            Call::Chat(Chat {
                 prompts: Prompts::Made { .. },
                 ..
-            } => Draw {
+            }) => Draw {
                 prompt: other_prompt_key(seed, vu, iteration),
                 ..draw
             },
@@ -185,12 +185,12 @@ impl Workload {
         }
         assert!(self.think_time.min <= self.think_time.max);
         for kind in &self.kinds {
-            if let Call::Chat {
+            if let Call::Chat(Chat {
                 max_tokens,
                 models,
                 prompts,
                 ..
-            } = &kind.call
+            }) = &kind.call
             {
                 assert!(max_tokens.min <= max_tokens.max, "{}: max_tokens", kind.name);
                 assert!(!models.is_empty(), "{}: models", kind.name);

@@ -21,14 +21,13 @@ fn kind(name: &str, weight: u32, call: Call) -> RequestKind {
 }
 
 fn chat(stream: bool, min: u32, max: u32, models: usize, prompts: usize) -> Call {
-    Call::Chat {
+    Call::Chat(Chat {
         stream,
         max_tokens: Span { min, max },
         models: (0..models).map(|i| format!("model-{i}")).collect(),
         prompts: Prompts::List((0..prompts).map(|i| format!("prompt {i}")).collect()),
-        cache_prompt: false,
-        wording: Default::default(),
-    }
+        ..Chat::default()
+    })
 }
 
 /// Makes the mix of a high-concurrency run: 70 % whole answers, 20 % streams, 10 % light, and a kind of weight 0.
@@ -169,7 +168,7 @@ fn choices_of_one_request_are_independent() {
 
 fn made(min: u32, max: u32) -> Workload {
     let mut call = chat(true, 5, 5, 1, 1);
-    if let Call::Chat { prompts, .. } = &mut call {
+    if let Call::Chat(Chat { prompts, .. }) = &mut call {
         *prompts = Prompts::Made {
             prefix: String::new(),
             tokens: Span { min, max },

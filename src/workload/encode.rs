@@ -1,8 +1,8 @@
 //! The bytes of a request.
 
 use super::prompts::push_words;
-use super::types::{Call, Draw, Prompts, Target, Workload};
-use crate::api::{Generation, Prompt, write_string};
+use super::types::{Call, Chat, Draw, Prompts, Target, Workload};
+use crate::api::{Content, Generation, Prompt, write_string};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
 
@@ -44,14 +44,14 @@ pub fn encode_request(
 ) {
     body.clear();
     let (method, path) = match &workload.kinds[usize::from(draw.kind)].call {
-        Call::Chat {
+        Call::Chat(Chat {
             stream,
             models,
             prompts,
             cache_prompt,
             wording,
             max_tokens: _,
-        } => {
+        }) => {
             let prompt = match prompts {
                 Prompts::List(texts) => Text::Given(&texts[draw.prompt as usize]),
                 Prompts::Made { prefix, .. } => Text::Made {
@@ -62,7 +62,7 @@ pub fn encode_request(
             };
             let asked = Generation {
                 model: &models[draw.model as usize],
-                prompt: &prompt,
+                content: Content::Text(&prompt),
                 max_tokens: draw.max_tokens,
                 stream: *stream,
                 cache_prompt: *cache_prompt,

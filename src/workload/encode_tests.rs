@@ -42,14 +42,13 @@ fn two_kinds() -> (Workload, Target) {
         headers: Vec::new(),
         server: 0,
     };
-    let chat = Call::Chat {
+    let chat = Call::Chat(Chat {
         stream: true,
         max_tokens: Span { min: 5, max: 9 },
         models: vec!["a".to_string(), "b".to_string()],
         prompts: Prompts::List(vec!["Hi".to_string(), "x".repeat(2000)]),
-        cache_prompt: false,
-        wording: Default::default(),
-    };
+        ..Chat::default()
+    });
     let workload = Workload {
         servers: vec![Server {
             name: None,
@@ -106,7 +105,7 @@ fn a_request_is_the_one_drawn() {
     let mut wanted = Vec::new();
     let asked = Generation {
         model: "b",
-        prompt: &"Hi",
+        content: Content::Text(&"Hi"),
         max_tokens: 7,
         stream: true,
         cache_prompt: false,

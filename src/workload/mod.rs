@@ -13,5 +13,5 @@ pub use encode::encode_request;
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
 pub use turns::{Shares, Turns, TurnsAt};
 pub use types::{
-    Call, Draw, LightPath, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload,
+    Call, Chat, Draw, LightPath, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload,
 };

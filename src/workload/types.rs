@@ -25,22 +25,40 @@ pub enum Prompts {
     Made { prefix: String, tokens: Span<u32> },
 }
 
+/// A request for generated text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chat {
+    pub stream: bool,
+    pub max_tokens: Span<u32>,
+    /// A list from which one is drawn. Not empty in a plan.
+    pub models: Vec<String>,
+    pub prompts: Prompts,
+    /// Allows llama.cpp to answer from its prompt cache.
+    pub cache_prompt: bool,
+    /// Wording that was configured; the target has the wording that was found out.
+    pub wording: Wording,
+}
+
+/// The request of a document that says nothing about it. It has no models and no prompts yet.
+impl Default for Chat {
+    fn default() -> Chat {
+        Chat {
+            stream: false,
+            max_tokens: Span { min: 1, max: 1 },
+            models: Vec::new(),
+            prompts: Prompts::List(Vec::new()),
+            cache_prompt: false,
+            wording: Wording::default(),
+        }
+    }
+}
+
 /// The thing that a kind of request asks a server for. Documents and plans share this type; `config::to_plan` has
 /// checked whatever a plan promises beyond a document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     /// Generated text, over the API of the target.
-    Chat {
-        stream: bool,
-        max_tokens: Span<u32>,
-        /// A list from which one is drawn. Not empty in a plan.
-        models: Vec<String>,
-        prompts: Prompts,
-        /// Allows llama.cpp to answer from its prompt cache.
-        cache_prompt: bool,
-        /// Wording that was configured; the target has the wording that was found out.
-        wording: Wording,
-    },
+    Chat(Chat),
     /// A light GET of one of `Target::light_paths`.
     Light,
     /// A light GET of this path; in a document, a light request with a `path`.
@@ -51,7 +69,7 @@ impl Call {
     /// Returns the value of the tag `endpoint`.
     pub fn endpoint(&self) -> &'static str {
         match self {
-            Call::Chat { .. } => "chat",
+            Call::Chat(_) => "chat",
             Call::Light => "light",
             Call::Get { path } => path.name(),
         }
@@ -59,13 +77,13 @@ impl Call {
 
     /// Returns true if the call asks for generated text.
     pub fn is_chat(&self) -> bool {
-        matches!(self, Call::Chat { .. })
+        matches!(self, Call::Chat(_))
     }
 
     /// Returns the value of the tag `stream`; a GET has none.
     pub fn stream(&self) -> Option<bool> {
         match self {
-            Call::Chat { stream, .. } => Some(*stream),
+            Call::Chat(chat) => Some(chat.stream),
             Call::Light | Call::Get { .. } => None,
         }
     }

@@ -14,7 +14,7 @@ use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
 use llmload_uring::mock::Mock;
 use llmload_uring::tls::{Pool, TlsConnection, TlsOptions, TlsTarget};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, Span};
-use llmload_uring::workload::{Call, Prompts, RequestKind, encode_request};
+use llmload_uring::workload::{Call, Chat, Prompts, RequestKind, encode_request};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
@@ -194,7 +194,7 @@ fn reading_and_recording_a_stream_of_1000_events_allocates_nothing_after_the_fir
 /// A kind with prompts made anew for each request.
 fn made() -> RequestKind {
     let mut made = kind("made", 2, true, 60 * SECOND);
-    if let Call::Chat { prompts, .. } = &mut made.call {
+    if let Call::Chat(Chat { prompts, .. }) = &mut made.call {
         *prompts = Prompts::Made {
             prefix: "Sum up: ".into(),
             tokens: Span { min: 300, max: 300 },

@@ -12,7 +12,9 @@ use llmload_uring::mock::fault::FaultPlan;
 use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::plan::{Assignment, ConnectionUse, Executor, Plan};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND, Span};
-use llmload_uring::workload::{Call, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload};
+use llmload_uring::workload::{
+    Call, Chat, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload,
+};
 
 pub fn mock_options() -> MockOptions {
     MockOptions {
@@ -52,14 +54,13 @@ pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind 
     RequestKind {
         name: name.into(),
         weight,
-        call: Call::Chat {
+        call: Call::Chat(Chat {
             stream,
             max_tokens: Span { min: 10, max: 20 },
             models: vec!["a".into(), "b".into(), "c".into()],
             prompts: Prompts::List(vec!["Hi".into(), "Tell me \"more\"\n".into()]),
-            cache_prompt: false,
-            wording: Default::default(),
-        },
+            ..Chat::default()
+        }),
         timeouts: timeouts(total),
         goodput: Default::default(),
         headers: Vec::new(),

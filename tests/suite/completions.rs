@@ -10,7 +10,7 @@ use llmload_uring::metrics::{MetricId, Outcome, Sample, TokenSource};
 use llmload_uring::mock::budget::Budget;
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND, Span};
-use llmload_uring::workload::{Call, Prompts};
+use llmload_uring::workload::{Call, Chat, Prompts};
 
 #[test]
 fn two_hundred_tokens_are_counted_and_timed_over_each_api() {
@@ -161,7 +161,7 @@ fn a_close_after_a_stream_with_keep_alive_is_not_an_error() {
 fn made_prompts_are_never_the_same_and_the_same_on_any_number_of_cores() {
     let digest_of = |cores| {
         let mut made = kind("made", 1, true, 30 * SECOND);
-        if let Call::Chat { prompts, .. } = &mut made.call {
+        if let Call::Chat(Chat { prompts, .. }) = &mut made.call {
             *prompts = Prompts::Made {
                 prefix: "Sum up: ".into(),
                 tokens: Span { min: 20, max: 80 },

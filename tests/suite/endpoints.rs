@@ -9,7 +9,7 @@ use llmload_uring::metrics::{Outcome, Sample};
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::plan::{Assignment, Executor, Plan};
 use llmload_uring::units::{MILLISECOND, SECOND, Span};
-use llmload_uring::workload::{Call, Prompts, RequestKind, Server, Target};
+use llmload_uring::workload::{Call, Chat, Prompts, RequestKind, Server, Target};
 
 const WEIGHTS: [u32; 2] = [300_000, 700_000];
 
@@ -138,7 +138,7 @@ fn the_same_seed_gives_the_same_requests_at_each_endpoint_on_1_and_2_cores() {
                 .iter_mut()
                 .filter(|kind| kind.name.ends_with("stream"))
             {
-                if let Call::Chat { prompts, .. } = &mut kind.call {
+                if let Call::Chat(Chat { prompts, .. }) = &mut kind.call {
                     *prompts = Prompts::Made {
                         prefix: "Sum up: ".into(),
                         tokens: Span { min: 20, max: 60 },

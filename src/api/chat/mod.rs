@@ -48,12 +48,11 @@ impl Part {
     }
 }
 
-/// Writes a body with one message: the prompt, from the user.
+/// Writes a body with its messages: of a text one, from the user.
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     write_model(out, asked.model);
-    out.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":");
-    asked.prompt.write_json(out);
-    out.extend_from_slice(b"}]");
+    out.extend_from_slice(b",\"messages\":");
+    asked.content.write_messages(out);
     write_openai_end(out, asked);
 }
 

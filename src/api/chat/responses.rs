@@ -16,7 +16,7 @@ pub(in crate::api) const RESPONSES: SideQuestion = SideQuestion {
 fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     write_model(out, asked.model);
     out.extend_from_slice(b",\"input\":");
-    asked.prompt.write_json(out);
+    asked.content.write_prompt(out);
     let (max_tokens, stream) = (asked.max_tokens, asked.stream);
     write!(out, ",\"max_output_tokens\":{max_tokens},\"stream\":{stream}}}").expect(INFALLIBLE);
 }

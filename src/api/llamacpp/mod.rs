@@ -20,7 +20,7 @@ use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     write_model(out, asked.model);
     out.extend_from_slice(b",\"prompt\":");
-    asked.prompt.write_json(out);
+    asked.content.write_prompt(out);
     let Generation {
         max_tokens,
         stream,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::to_plan;
 use crate::plan::Executor;
-use crate::workload::{Call, Prompts};
+use crate::workload::{Call, Chat, Prompts};
 
 const GOOD: &str = "\
 executor: constant-vus
@@ -46,14 +46,14 @@ fn a_good_document_is_read_with_its_defaults() {
     let short = &config.requests[0];
     // The total is shorter than the usual 5 s for connecting, and caps it.
     assert_eq!((short.timeout, short.connect_timeout), (3 * SECOND, 3 * SECOND));
-    let Call::Chat {
+    let Call::Chat(Chat {
         stream,
         max_tokens,
         models,
         prompts,
         cache_prompt,
         ..
-    } = &short.call
+    }) = &short.call
     else {
         panic!("{short:?}");
     };

@@ -2,7 +2,7 @@ use crate::config::document::read_document;
 use crate::config::to_plan;
 use crate::config::{Config, PromptsFile};
 use crate::error::Mistake;
-use crate::workload::{Call, Prompts};
+use crate::workload::{Call, Chat, Prompts};
 
 const WORKLOAD: &str = r#"server:
   base_url: "http://127.0.0.1:8080/completion"
@@ -61,7 +61,7 @@ fn prompts_come_from_a_file_with_their_prefix() {
     std::fs::write(&path, "One\nTwo words\n").unwrap();
     let config = read(&text);
     let prefix = "Please summarize the following text: ";
-    let Call::Chat { prompts, .. } = &config.requests[0].call else {
+    let Call::Chat(Chat { prompts, .. }) = &config.requests[0].call else {
         panic!()
     };
     let expected = ["One", "Two words"].map(|text| format!("{prefix}{text}"));
@@ -95,9 +95,9 @@ fn prompts_come_from_a_file_with_their_prefix() {
 fn made_prompts_are_as_long_as_both_bounds_or_prompt_tokens_say() {
     let lengths = |keys: &str| {
         let config = read(&with("min_tokens: 50\n  max_tokens: 200", keys));
-        let Call::Chat {
+        let Call::Chat(Chat {
             prompts, max_tokens, ..
-        } = &config.requests[0].call
+        }) = &config.requests[0].call
         else {
             panic!()
         };

@@ -17,7 +17,7 @@ use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
 use crate::profiles::MODEL_DEFAULT;
 use crate::units::Span;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
-use crate::workload::{Call, LightPath, Prompts};
+use crate::workload::{Call, Chat, LightPath, Prompts};
 
 /// The token limit of the request that is the mix if a document with servers lists none.
 const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
@@ -132,14 +132,13 @@ fn harmless_chat(stream: bool) -> RequestConfig {
         arrivals: None,
         headers: Vec::new(),
         sent: Vec::new(),
-        call: Call::Chat {
+        call: Call::Chat(Chat {
             stream,
             max_tokens: Span { min: 1, max: 1 },
             models: vec!["faulty".to_owned()],
             prompts: Prompts::List(vec!["faulty".to_owned()]),
-            cache_prompt: false,
-            wording: Wording::default(),
-        },
+            ..Chat::default()
+        }),
         prompts_file: None,
         timeout: TIMEOUT_DEFAULT,
         connect_timeout: CONNECT_TIMEOUT_DEFAULT,
@@ -196,14 +195,14 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
         arrivals: None,
         headers: Vec::new(),
         sent: Vec::new(),
-        call: Call::Chat {
+        call: Call::Chat(Chat {
             stream: true,
             max_tokens: inherited.keys.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
             models: inherited.models.clone(),
             prompts: inherited.prompts.clone(),
             cache_prompt: inherited.keys.cache_prompt.unwrap_or(false),
             wording: inherited.wording,
-        },
+        }),
         prompts_file: inherited.keys.file.clone(),
         timeout,
         connect_timeout: connect.min(timeout),
@@ -339,14 +338,14 @@ fn read_chat(
         Prompts::List(texts) => Prompts::List(filled(texts, "prompts")),
         made => made,
     };
-    let call = Call::Chat {
+    let call = Call::Chat(Chat {
         stream: reader.boolean(fields, "stream").unwrap_or(false),
         max_tokens: own.or(outer).unwrap_or(Span { min: 1, max: 1 }),
         models: filled(models, "models"),
         prompts,
         cache_prompt: cache_prompt.unwrap_or(false),
         wording: read_wording(reader, fields).or(inherited.wording),
-    };
+    });
     (call, file)
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::config::Config;
 use crate::config::document::read_document;
 use crate::units::Span;
-use crate::workload::{Call, Prompts};
+use crate::workload::{Call, Chat, Prompts};
 
 fn read(text: &str) -> Config {
     let (config, mistakes) = read_document("p", "p.yaml", text).unwrap();
@@ -60,7 +60,7 @@ fn a_document_with_a_server_needs_only_users_and_time() {
     );
     let request = &config.requests[0];
     assert_eq!((config.requests.len(), request.name.as_str()), (1, "stream"));
-    let expected = Call::Chat {
+    let expected = Call::Chat(Chat {
         stream: true,
         max_tokens: Span { min: 200, max: 200 },
         models: vec!["default".to_owned()],
@@ -68,9 +68,8 @@ fn a_document_with_a_server_needs_only_users_and_time() {
             prefix: String::new(),
             tokens: Span { min: 50, max: 50 },
         },
-        cache_prompt: false,
-        wording: Default::default(),
-    };
+        ..Chat::default()
+    });
     assert_eq!(request.call, expected);
 }
 
@@ -201,7 +200,7 @@ fn a_server_without_an_alias_is_not_asked_for_that_of_another() {
         "servers:\n  - {name: a, base_url: 'http://h/v1', model_alias: m}\n  - {name: b, base_url: 'http://h/v1'}\n\
          workload: {users: 1, duration_seconds: 1}",
     );
-    let Call::Chat { models, .. } = &config.requests[0].call else {
+    let Call::Chat(Chat { models, .. }) = &config.requests[0].call else {
         panic!("{config:?}")
     };
     assert_eq!(models, &["default"]);
@@ -225,7 +224,7 @@ fn a_request_overrides_the_wording_of_the_document() {
          workload: {users: 1, duration_seconds: 1}",
     );
     let wording = |call: &Call| match call {
-        Call::Chat { wording, .. } => (wording.token_limit_key().name(), wording.asks_usage()),
+        Call::Chat(Chat { wording, .. }) => (wording.token_limit_key().name(), wording.asks_usage()),
         other => panic!("{other:?}"),
     };
     let wordings: Vec<_> = config

@@ -11,7 +11,7 @@ use crate::profiles;
 use crate::units::Span;
 use crate::units::format_duration;
 use crate::units::{MILLISECOND, MINUTE, SECOND};
-use crate::workload::{Call, Prompts};
+use crate::workload::{Call, Chat, Prompts};
 use std::collections::BTreeSet;
 
 const WORKLOAD: &str = r#"server:
@@ -108,7 +108,7 @@ fn the_document_with_one_server_becomes_a_plan() {
         ),
         (None, "http://127.0.0.1:8080/completion", Some("llama-2-7b-chat"))
     );
-    let call = Call::Chat {
+    let call = Call::Chat(Chat {
         stream: true,
         max_tokens: Span { min: 200, max: 200 },
         models: vec!["llama-2-7b-chat".to_owned()],
@@ -116,9 +116,8 @@ fn the_document_with_one_server_becomes_a_plan() {
             prefix: "Please summarize the following text: ".to_owned(),
             tokens: Span { min: 50, max: 200 },
         },
-        cache_prompt: false,
-        wording: Default::default(),
-    };
+        ..Chat::default()
+    });
     assert_eq!((config.requests.len(), &config.requests[0].call), (1, &call));
     let plan = to_plan(&config).unwrap();
     assert_eq!(
@@ -144,7 +143,7 @@ fn the_document_with_two_servers_becomes_a_plan() {
             (Some("Flash"), "http://127.0.0.1:8081/completion", 700_000),
         ]
     );
-    let Call::Chat { models, .. } = &config.requests[0].call else {
+    let Call::Chat(Chat { models, .. }) = &config.requests[0].call else {
         panic!()
     };
     assert_eq!(models, &["llama-2-70b-chat", "llama-2-7b-chat"]);
@@ -303,13 +302,13 @@ thresholds:
         (3 * SECOND, 9, 1)
     );
     let chat = |i: usize| match &config.requests[i].call {
-        Call::Chat {
+        Call::Chat(Chat {
             max_tokens,
             models,
             prompts,
             cache_prompt,
             ..
-        } => (max_tokens.max, models[0].as_str(), prompts.clone(), *cache_prompt),
+        }) => (max_tokens.max, models[0].as_str(), prompts.clone(), *cache_prompt),
         other => panic!("{other:?}"),
     };
     let made = |prefix: &str, tokens| Prompts::Made {

@@ -11,7 +11,7 @@ use crate::config::options::rates::overlay_rates;
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, THINK_TIME_MAX, TIME_SCALE, VUS_MAX};
 use crate::units::{MILLISECOND, check_duration, within};
-use crate::workload::{Call, PROMPT_BYTES_MAX, Prompts};
+use crate::workload::{Call, Chat, PROMPT_BYTES_MAX, Prompts};
 
 /// Applies `args` to `config`. An option that cannot be applied is reported, and the document's value stays.
 pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
@@ -204,13 +204,13 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
         stream_options: args.stream_options,
     };
     for request in &mut config.requests {
-        if let Call::Chat {
+        if let Call::Chat(Chat {
             max_tokens,
             models,
             prompts,
             wording,
             ..
-        } = &mut request.call
+        }) = &mut request.call
         {
             *wording = asked.or(*wording);
             if !args.models.is_empty() {

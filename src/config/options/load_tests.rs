@@ -2,7 +2,7 @@ use crate::cli::Cli;
 use crate::config::{Config, load_plan};
 use crate::plan::{Executor, Plan, Stage};
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
-use crate::workload::{Call, Prompts};
+use crate::workload::{Call, Chat, Prompts};
 use clap::Parser;
 
 fn load(line: &str) -> Result<(Config, Plan), String> {
@@ -138,12 +138,12 @@ fn options_change_only_chat_requests() {
     assert_eq!((plan.seed, plan.workload.think_time.max), (9, 0));
     assert_eq!(config.requests[2].call, Call::Light);
     for kind in &plan.workload.kinds[..2] {
-        let Call::Chat {
+        let Call::Chat(Chat {
             max_tokens,
             models,
             prompts,
             ..
-        } = &kind.call
+        }) = &kind.call
         else {
             panic!("{kind:?}")
         };

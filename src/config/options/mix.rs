@@ -72,20 +72,19 @@ fn gcd(a: u128, b: u128) -> u128 {
 mod tests {
     use super::*;
     use crate::units::Span;
-    use crate::workload::{Call, Prompts};
+    use crate::workload::{Call, Chat, Prompts};
     use proptest::prelude::*;
 
     fn request(weight: u32, stream: Option<bool>) -> RequestConfig {
         let call = match stream {
             None => Call::Light,
-            Some(stream) => Call::Chat {
+            Some(stream) => Call::Chat(Chat {
                 stream,
                 max_tokens: Span { min: 1, max: 1 },
                 models: vec!["m".into()],
                 prompts: Prompts::List(vec!["p".into()]),
-                cache_prompt: false,
-                wording: Default::default(),
-            },
+                ..Chat::default()
+            }),
         };
         RequestConfig {
             name: format!("{stream:?}{weight}"),

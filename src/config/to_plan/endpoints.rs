@@ -4,7 +4,7 @@ use crate::config::to_plan::build_kind;
 use crate::config::{Config, RequestConfig, ServerEntry};
 use crate::error::{Mistake, Reason, quoted};
 use crate::plan::{KINDS_MAX, SERVERS_MAX};
-use crate::workload::{Call, RequestKind, Server};
+use crate::workload::{Call, Chat, RequestKind, Server};
 
 /// The endpoints and kinds of request that servers and mix result in.
 pub(super) struct Built {
@@ -75,7 +75,7 @@ fn kind_name(config: &Config, server: Option<&ServerEntry>, request: &RequestCon
 
 fn with_alias(request: &RequestConfig, server: Option<&ServerEntry>) -> RequestConfig {
     let mut request = request.clone();
-    if let (Some(alias), Call::Chat { models, .. }) = (
+    if let (Some(alias), Call::Chat(Chat { models, .. })) = (
         server.and_then(|server| server.model_alias.as_ref()),
         &mut request.call,
     ) {

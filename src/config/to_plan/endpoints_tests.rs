@@ -3,7 +3,7 @@ use crate::config::to_plan;
 use crate::config::{Config, ServerChoice, ServerEntry, load_plan};
 use crate::error::Place;
 use crate::plan::Plan;
-use crate::workload::Call;
+use crate::workload::{Call, Chat};
 use clap::Parser;
 
 /// A built-in profile, with these options, against these servers.
@@ -59,7 +59,9 @@ fn each_server_gets_the_whole_mix_under_its_name() {
             format!("{}/{}", ["Thinker", "Flash"][server], alone.name)
         );
         assert_eq!((kind.weight, kind.timeouts), (alone.weight, alone.timeouts));
-        if let (Call::Chat { models, .. }, Call::Chat { models: before, .. }) = (&kind.call, &alone.call) {
+        if let (Call::Chat(Chat { models, .. }), Call::Chat(Chat { models: before, .. })) =
+            (&kind.call, &alone.call)
+        {
             match server {
                 0 => assert_eq!(*models, ["llama-2-70b-chat"]),
                 _ => assert_eq!(models, before),
@@ -123,7 +125,7 @@ fn a_mistake_in_the_mix_is_reported_once_and_too_many_kinds_are_refused() {
 fn an_alias_replaces_the_models_that_a_mix_does_not_have() {
     let mut asked = config("high-concurrency", &WARFARE);
     for request in &mut asked.requests {
-        if let Call::Chat { models, .. } = &mut request.call {
+        if let Call::Chat(Chat { models, .. }) = &mut request.call {
             models.clear();
         }
     }

@@ -10,7 +10,7 @@ use crate::plan::{
     Executor, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
     ThresholdMetric, check_run_length,
 };
-use crate::workload::{Call, Prompts, RequestKind, Timeouts, Workload};
+use crate::workload::{Call, Chat, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
 
 /// Makes the plan. Everything that the plan's types promise is checked here, wherever the config came from.
@@ -68,7 +68,7 @@ fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
 pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     let mut wrong = Vec::new();
     let name = &request.name;
-    if let Call::Chat { models, prompts, .. } = &request.call {
+    if let Call::Chat(Chat { models, prompts, .. }) = &request.call {
         if models.is_empty() {
             let what = format!("request `{name}` has no models");
             wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));

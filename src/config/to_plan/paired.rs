@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::{Mistake, Reason};
 use crate::plan::{Assignment, PairedPrompts};
-use crate::workload::{Call, Prompts};
+use crate::workload::{Call, Chat, Prompts};
 
 /// Returns the rule that assigns requests to servers.
 pub(super) fn assignment(config: &Config, mistakes: &mut Vec<Mistake>) -> Assignment {
@@ -36,10 +36,10 @@ pub(super) fn assignment(config: &Config, mistakes: &mut Vec<Mistake>) -> Assign
             let call = &request.call;
             matches!(
                 call,
-                Call::Chat {
+                Call::Chat(Chat {
                     prompts: Prompts::List(_),
                     ..
-                }
+                })
             )
         });
         if let Some(request) = listed {
