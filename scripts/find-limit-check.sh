@@ -3,15 +3,16 @@
 #
 #   scripts/find-limit-check.sh [SEEDS] [KIND…]     KIND: places, cliff, slope, tokens, rate; default: all, 4 seeds
 #
-# Each search takes up to MAX_TIME (44s), so that all take less than 15 minutes, and begins near the edge; with longer
-# times set NEAR=no, and the search doubles from far below. The kinds take turns, so that a neighbour on the host does
-# not meet one of them alone. PROGRAM is the binary (target/release/llmload-uring). The exit code is 1 if fewer than 19
-# of 20 answers are within 5 %.
+# Each search takes up to MAX_TIME (46s), so that all take about 15 minutes. It may go from less than half of the truth
+# to more than twice as much, and begins elsewhere for each seed, so that no load to try is the truth by design. With
+# longer times set NEAR=no, and the search doubles from a thirtieth. The kinds take turns, so that a neighbour on the
+# host does not meet one of them alone. PROGRAM is the binary (target/release/llmload-uring). The exit code is 1 if
+# fewer than 19 of 20 answers are within 5 %.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 program=${PROGRAM:-target/release/llmload-uring}
-max_time=${MAX_TIME:-44s}
+max_time=${MAX_TIME:-46s}
 near_edge=${NEAR:-yes}
 seeds=${1:-4}
 shift || true
@@ -22,29 +23,70 @@ folder=$(mktemp -d)
 mock=
 trap '[ -z "$mock" ] || kill "$mock" 2>/dev/null; rm -rf "$folder"' EXIT
 
-# Sets the mock's options, the search's and the truth of a kind.
-describe() {
-  case $1 in
-    # Nobody waits with 40 users; the 41st makes everybody wait for 1/40 of an answer, about 2.5 ms.
-    places) server="--concurrency 40 --ttft 10ms --gap 9ms --tokens 11"
-      search="--slo ttft:p(90)<11.5"; from=32 to=52 truth=40 ;;
-    # A request that finds 50 others takes ten times as long.
-    cliff) server="--cliff 50 --ttft 20ms --gap 5ms --tokens 11"
-      search="--slo ttft:p(90)<100"; from=40 to=64 truth=50 ;;
-    # 1 ms for each other request, up to 20 % more or less: p95 = 1.18 (20 + users - 1) ms < 118 ms.
-    slope) server="--slope 1ms --ttft 20ms --jitter 20% --gap 1ms --tokens 20"
-      search="--slo ttft:p(95)<118"; from=64 to=100 truth=80.5 ;;
-    # 5,000 tokens a second for all: each of N users gets a token every N/5 ms.
-    tokens) server="--token-rate 5000 --ttft 5ms --gap 1ms --tokens 40"
-      search="--slo tpot:p(90)<10"; from=40 to=64 truth=50 ;;
-    # 20 places for 100 ms each hold 200 requests a second, evenly spaced.
-    rate) server="--concurrency 20 --ttft 10ms --gap 9ms --tokens 11"
-      search="--over rate --slo ttft:p(90)<100"; from=160 to=256 truth=200 ;;
-    *) echo "unknown kind $1" >&2; exit 2 ;;
-  esac
-  [ "$near_edge" = yes ] || from=$((from / 10))
+# Prints the highest number of users, with its fraction, whose p90 of the TTFT stays below LIMIT seconds. Users without
+# think time wait for PLACES, first in, first out; an answer takes TTFT, up to JITTER of it more or less, and REST. All
+# begin at once, and the first second is not counted, as in a probe.
+places_truth() {
+  python3 - "$@" <<'PY'
+import heapq, random, sys
+
+places, (ttft, jitter, rest, limit) = int(sys.argv[1]), map(float, sys.argv[2:])
+
+
+def p90(users):
+    draw = random.Random(users)
+    arrivals, free, times = [(0.0, user) for user in range(users)], [0.0] * places, []
+    while arrivals[0][0] < 61:
+        at, user = arrivals[0]
+        first = ttft * (1 + jitter * draw.uniform(-1, 1))
+        begins = max(at, free[0])
+        end = begins + first + rest
+        heapq.heapreplace(free, end)
+        heapq.heapreplace(arrivals, (end, user))
+        if at >= 1:
+            times.append(begins + first - at)
+    return sorted(times)[int(0.9 * len(times))]
+
+
+users, below = places, p90(places)
+while (above := p90(users + 1)) < limit:
+    users, below = users + 1, above
+print(round(users + (limit - below) / (above - below), 1))
+PY
 }
 
+# Sets the mock's options, the search's and the truth of a kind.
+describe() {
+  over=users
+  case $1 in
+    # 40 places for 70 to 130 ms: who finds them taken waits for some of them to become free. Times that vary keep users
+    # from staying in step, where most of them would find a place however many there are.
+    places) server="--concurrency 40 --ttft 60ms --jitter 50% --gap 4ms --tokens 11"
+      slo="ttft:p(90)<114"; truth=$places_truth ;;
+    # A request that finds 50 others takes ten times as long.
+    cliff) server="--cliff 50 --ttft 20ms --gap 5ms --tokens 11"
+      slo="ttft:p(90)<100"; truth=50 ;;
+    # 1 ms for each other request, up to 20 % more or less: p95 = 1.18 (20 + users - 1) ms < 118 ms.
+    slope) server="--slope 1ms --ttft 20ms --jitter 20% --gap 1ms --tokens 20"
+      slo="ttft:p(95)<118"; truth=80.5 ;;
+    # 5,000 tokens a second for all: each of N users gets a token every N/5 ms.
+    tokens) server="--token-rate 5000 --ttft 5ms --gap 1ms --tokens 40"
+      slo="tpot:p(90)<10"; truth=50 ;;
+    # 20 places for 100 ms each hold 200 requests a second, evenly spaced.
+    rate) server="--concurrency 20 --ttft 10ms --gap 9ms --tokens 11"
+      slo="ttft:p(90)<100"; truth=200; over=rate ;;
+    *) echo "unknown kind $1" >&2; exit 2 ;;
+  esac
+}
+
+# Sets the lowest and the highest load to try: 0.48, 0.44, 0.40 or 0.36 of the truth by the seed, and 2.4 times as much.
+range() {
+  read -r from to < <(awk -v truth="$1" -v seed="$2" -v near="$near_edge" 'BEGIN {
+    part = near == "yes" ? 0.48 - 0.04 * ((seed - 1) % 4) : 1 / (30 + seed)
+    from = int(truth * part); printf "%d %d\n", (from < 1 ? 1 : from), truth * 2.4 }')
+}
+
+places_truth=$(places_truth 40 0.060 0.5 0.040 0.114)
 near=0 covered=0 runs=0
 printf '%-8s %5s %8s %8s %22s %7s %8s\n' kind seed truth limit interval probes seconds
 declare -A near_of=() covered_of=()
@@ -52,15 +94,16 @@ began=$SECONDS
 for seed in $(seq 1 "$seeds"); do
   for kind in "${kinds[@]}"; do
     describe "$kind"
+    range "$truth" "$seed"
     rm -f "$folder/mock" "$folder/limit.json"
     # shellcheck disable=SC2086
     "$program" mock --seed "$seed" $server --max-seconds 600 > "$folder/mock" &
     mock=$!
     until grep -qs listening "$folder/mock"; do kill -0 "$mock"; sleep 0.05; done
     url=$(awk '{print $2; exit}' "$folder/mock")
-    # shellcheck disable=SC2086
     "$program" find-limit smoke --target "$url" --seed "$seed" --think-time 0 --streaming-ratio 1 --no-validate \
-      $search --from "$from" --to "$to" --max-time "$max_time" --settle 1s --quiet --output "$folder/limit.json" || true
+      --slo "$slo" --over "$over" --from "$from" --to "$to" --max-time "$max_time" --settle 1s \
+      --quiet --output "$folder/limit.json" || true
     kill "$mock"; wait "$mock" 2>/dev/null || true; mock=
     result=$(python3 - "$folder/limit.json" "$truth" <<'PY'
 import json, sys
