@@ -4,8 +4,11 @@
 mod wire;
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::blocking_http::wire::Wire;
 use crate::error::{is_shortage, lossless, printable};
@@ -75,15 +78,41 @@ impl fmt::Display for ProbeError {
 
 impl std::error::Error for ProbeError {}
 
-/// Connects. Errors distinguish a shortage of this host from an answer of the peer.
-pub fn connect(address: &SocketAddr, limit: Duration) -> Result<TcpStream, ProbeError> {
-    TcpStream::connect_timeout(address, limit).map_err(|e| match e.raw_os_error() {
+/// Connects from the first of `sources` that is of the family of `address`; without one, the system chooses. Errors
+/// distinguish a shortage of this host from an answer of the peer.
+fn connect(address: &SocketAddr, sources: &[IpAddr], limit: Duration) -> Result<TcpStream, ProbeError> {
+    let source = sources
+        .iter()
+        .find(|source| source.is_ipv4() == address.is_ipv4());
+    let connected = match source {
+        None => TcpStream::connect_timeout(address, limit),
+        Some(source) => connect_from(*source, address, limit),
+    };
+    connected.map_err(|e| match e.raw_os_error() {
         // The error also occurs for an address that this host has no route to, such as ::1 without IPv6.
         Some(errno) if is_shortage(errno) && (errno != libc::EADDRNOTAVAIL || has_route(address)) => {
             ProbeError::Shortage(errno)
         }
         _ => wire::explain(&e, limit),
     })
+}
+
+/// Tells whether an address accepts connections. Its port is free again at once: the load may need each of its source
+/// addresses' ports.
+pub fn accepts(address: &SocketAddr, sources: &[IpAddr], limit: Duration) -> Result<(), ProbeError> {
+    let stream = connect(address, sources, limit)?;
+    if !sources.is_empty() {
+        // If this fails the port is not free for a minute.
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    }
+    Ok(())
+}
+
+fn connect_from(source: IpAddr, address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&SocketAddr::new(source, 0).into())?;
+    socket.connect_timeout(&(*address).into(), limit)?;
+    Ok(socket.into())
 }
 
 /// Whether packets to the address could leave this host. Ports of UDP are apart from those of TCP.
@@ -106,6 +135,8 @@ pub struct Peer<'a> {
     pub limit: Duration,
     /// `None` for plain text.
     pub tls: Option<&'a TlsTarget>,
+    /// The addresses of this host that the load connects from; empty if the system chooses.
+    pub sources: &'a [IpAddr],
 }
 
 impl Peer<'_> {
@@ -135,6 +166,9 @@ impl Peer<'_> {
         // A server may answer with a refusal while the request is still being sent: read it even if sending failed.
         let sent = wire.send(&request);
         let received = read(&mut wire, &mut parser, answer);
+        if !self.sources.is_empty() {
+            wire.await_close();
+        }
         match (sent, received) {
             (Err(e), Err(_)) => Err(e),
             (_, received) => received,
@@ -215,6 +249,7 @@ mod tests {
             headers: &[("X-Key".to_owned(), "v".to_owned())],
             limit: Duration::from_secs(20),
             tls: None,
+            sources: &[],
         };
         let answer = peer.get("/");
         server.join().unwrap();
@@ -257,6 +292,7 @@ mod tests {
             headers: &[],
             limit: Duration::from_millis(30),
             tls: None,
+            sources: &[],
         };
         assert_eq!(peer.get("/"), Err(ProbeError::Timeout(peer.limit)));
         drop(listener);
@@ -279,6 +315,7 @@ mod tests {
             headers: &[],
             limit: Duration::from_secs(20),
             tls: None,
+            sources: &[],
         };
         assert_eq!(peer.get("/"), Err(ProbeError::Http(HttpError::TooLarge)));
         server.join().unwrap();

@@ -9,6 +9,8 @@ use crate::metrics::TlsFailure;
 use crate::tls::{Pool, TlsConnection, TlsEnd};
 
 const CHUNK_BYTES: usize = 16 * 1024;
+/// How long a server that was asked to close may take.
+const CLOSE_LIMIT: Duration = Duration::from_millis(100);
 
 pub(super) struct Wire {
     stream: TcpStream,
@@ -24,7 +26,7 @@ impl Wire {
     /// Connects and completes the TLS handshake, if there is one.
     pub(super) fn connect(peer: &Peer<'_>, deadline: Instant) -> Result<Wire, ProbeError> {
         let explain = |e: std::io::Error| explain(&e, peer.limit);
-        let stream = super::connect(&peer.address, peer.limit)?;
+        let stream = super::connect(&peer.address, peer.sources, peer.limit)?;
         stream.set_nodelay(true).map_err(explain)?;
         let mut wire = Wire {
             stream,
@@ -80,6 +82,12 @@ impl Wire {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the server has closed, as it was asked to: the side that closes first keeps the port for a minute.
+    pub(super) fn await_close(&mut self) {
+        self.deadline = self.deadline.min(Instant::now() + CLOSE_LIMIT);
+        while self.read().is_ok_and(|read| read > 0) {}
     }
 
     fn time_left(&self) -> Result<Duration, ProbeError> {

@@ -48,7 +48,11 @@ impl Fake {
 }
 
 fn resolved(url: &str) -> Result<Discovery, Failure> {
-    resolve(url, &Place::default(), None, Vec::new(), &TlsOptions::default())
+    let approach = Approach {
+        tls: &TlsOptions::default(),
+        sources: &[],
+    };
+    resolve(url, &Place::default(), None, Vec::new(), approach)
 }
 
 impl Drop for Fake {

@@ -95,6 +95,7 @@ fn health_of(port: u16) -> Result<Answer, ProbeError> {
         headers: &[],
         limit: PROBE_LIMIT,
         tls: None,
+        sources: &[],
     };
     peer.get("/health")
 }
@@ -105,6 +106,15 @@ pub enum Service {
     /// The simulator, which has statistics to compare with: `ServerTotals`.
     Llmsim,
     Other,
+}
+
+/// How a server is asked before the load: as the load will ask it.
+#[derive(Clone, Copy, Debug)]
+pub struct Approach<'a> {
+    /// For an https URL.
+    pub tls: &'a TlsOptions,
+    /// The addresses of this host to connect from; empty if the system chooses.
+    pub sources: &'a [IpAddr],
 }
 
 /// A target that answered.
@@ -124,26 +134,27 @@ pub struct Discovery {
 
 /// Looks the name up, and finds the addresses that answer and, unless the URL names an API path, the prefix of the
 /// models list. `given` is the place of the URL, `api` is the API that it speaks regardless of its path, `headers` are
-/// sent along, and `options` are for an https URL.
+/// sent along.
 pub fn resolve(
     url: &str,
     given: &Place,
     api: Option<Api>,
     headers: Vec<(String, String)>,
-    options: &TlsOptions,
+    approach: Approach<'_>,
 ) -> Result<Discovery, Failure> {
     let url = Url::parse(url, given)?;
     let places = Places::of(&url.path, api).map_err(|reason| given.mistake(reason))?;
     let mut notes = Vec::new();
-    let tls = tls_target(&url, options, &mut notes)?;
+    let tls = tls_target(&url, approach.tls, &mut notes)?;
     let named = lookup(&url).map_err(|e| unreachable(&url, &e))?;
-    let addresses = reachable(&url, named, &mut notes)?;
+    let addresses = reachable(&url, named, approach.sources, &mut notes)?;
     let peer = Peer {
         address: addresses[0],
         authority: &url.authority,
         headers: &headers,
         limit: PROBE_LIMIT,
         tls: tls.as_ref(),
+        sources: approach.sources,
     };
     let health = peer.get("/health");
     let service = match &health {
@@ -295,9 +306,10 @@ pub fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ProbeError> {
 fn reachable(
     url: &Url,
     addresses: Vec<SocketAddr>,
+    sources: &[IpAddr],
     notes: &mut Vec<String>,
 ) -> Result<Vec<SocketAddr>, Failure> {
-    let connect = |address: &SocketAddr| blocking_http::connect(address, PROBE_LIMIT).map(drop);
+    let connect = |address: &SocketAddr| blocking_http::connect(address, sources, PROBE_LIMIT).map(drop);
     let results: Vec<Result<(), ProbeError>> = match addresses.as_slice() {
         [one] => vec![connect(one)],
         // Concurrently, so that the total wait is one timeout.

@@ -130,6 +130,7 @@ mod tests {
             headers: &[],
             limit: Duration::from_secs(20),
             tls: None,
+            sources: &[],
         }
     }
 

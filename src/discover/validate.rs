@@ -265,6 +265,7 @@ fn ask(
         headers: &target.headers,
         limit,
         tls,
+        sources: &[],
     };
     let body = check.body.as_deref().map(|bytes| Body {
         bytes,

@@ -1,15 +1,16 @@
 //! Waits for a server that is starting or loading its model (`--wait-for-target`).
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::api::Api;
 use crate::blocking_http::{Answer, Peer, ProbeError};
 use crate::discover::next_step::without_secrets;
 use crate::discover::paths::Places;
-use crate::discover::{PROBE_LIMIT, Url, lookup, unfit};
+use crate::discover::{Approach, PROBE_LIMIT, Url, lookup, unfit};
 use crate::error::{Failure, Place, lossless};
 use crate::http1::HttpError;
-use crate::tls::{TlsOptions, TlsTarget};
+use crate::tls::TlsTarget;
 
 /// The pause between two questions.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -26,20 +27,20 @@ pub fn wait_until_ready(
     given: &Place,
     api: Option<Api>,
     headers: &[(String, String)],
-    options: &TlsOptions,
+    approach: Approach<'_>,
     deadline: Instant,
     say: &mut dyn FnMut(&str),
 ) -> Result<(), Failure> {
     let url = Url::parse(url, given)?;
     let places = Places::of(&url.path, api).map_err(|reason| given.mistake(reason))?;
     let tls = match url.tls {
-        true => Some(TlsTarget::new(&url.host, options)?),
+        true => Some(TlsTarget::new(&url.host, approach.tls)?),
         false => None,
     };
     let begun = Instant::now();
     let mut told: Option<Instant> = None;
     loop {
-        let Err(why) = ready(&url, &places, headers, tls.as_ref()) else {
+        let Err(why) = ready(&url, &places, (headers, approach.sources), tls.as_ref()) else {
             if told.is_some() {
                 let waited = begun.elapsed().as_secs_f32();
                 say(&format!("target {}: ready after {waited:.1} s", url.origin()));
@@ -71,7 +72,7 @@ pub fn wait_until_ready(
 fn ready(
     url: &Url,
     places: &Places,
-    headers: &[(String, String)],
+    (headers, sources): (&[(String, String)], &[IpAddr]),
     tls: Option<&TlsTarget>,
 ) -> Result<(), String> {
     let addresses = lookup(url).map_err(|e| e.to_string())?;
@@ -83,6 +84,7 @@ fn ready(
             headers,
             limit: PROBE_LIMIT,
             tls,
+            sources,
         };
         why = ready_at(&peer, url, places);
         if why.is_ok() {
@@ -133,6 +135,7 @@ fn judge(path: &str, answer: &Result<Answer, ProbeError>, peer: &Peer<'_>, url: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::TlsOptions;
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
@@ -158,8 +161,11 @@ mod tests {
         let mut said = Vec::new();
         let deadline = Instant::now() + limit;
         let given = Place::option("--target");
-        let options = TlsOptions::default();
-        let result = wait_until_ready(url, &given, None, &[], &options, deadline, &mut |line| {
+        let approach = Approach {
+            tls: &TlsOptions::default(),
+            sources: &[],
+        };
+        let result = wait_until_ready(url, &given, None, &[], approach, deadline, &mut |line| {
             said.push(line.to_owned());
         });
         (result, said)
@@ -195,6 +201,7 @@ mod tests {
             headers: &headers,
             limit: PROBE_LIMIT,
             tls: None,
+            sources: &[],
         };
         let answer = Answer {
             status: 503,

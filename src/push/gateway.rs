@@ -81,6 +81,7 @@ impl Gateway {
                 headers: &self.headers,
                 limit,
                 tls: self.tls.as_ref(),
+                sources: &[],
             };
             let body = Body {
                 bytes: text.as_bytes(),

@@ -3,7 +3,7 @@
 
 use crate::config::{CommandSettings, Config, ServerChoice, ServerEntry, SimulatorSettings, local_url};
 use crate::discover;
-use crate::discover::{AtPort, Discovery, Question, VALIDATION_LIMIT};
+use crate::discover::{Approach, AtPort, Discovery, Question, VALIDATION_LIMIT};
 use crate::error::{ExitCode, Place, Reason, printable, quoted};
 use crate::host::{self, CpuPlan};
 use crate::metrics::Merged;
@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::result::{ManagedServerFigures, ServerCounts};
 use crate::server::simulator::OWN_EXE;
 use crate::server::{CommandServer, ManagedServer, Sampler, ServerSamples, ServerTotals, SimulatorServer};
-use crate::tls::{TlsOptions, TlsTarget};
+use crate::tls::TlsTarget;
 use crate::units::{Masks, Nanos};
 use crate::workload::{Call, Chat, Prompts, Target};
 use std::path::Path;
@@ -70,7 +70,7 @@ pub fn connect(
     cpus: &CpuPlan,
     headers: Vec<(String, String)>,
     masks: &Masks,
-    tls: &TlsOptions,
+    approach: Approach<'_>,
     deadline: Option<Instant>,
     note: &mut dyn FnMut(&str),
 ) -> Result<(Managed, Vec<Discovery>), Failure> {
@@ -82,9 +82,9 @@ pub fn connect(
                 chaos: false,
             };
             if let Some(deadline) = deadline {
-                wait_for_all(&servers, &headers, tls, deadline, note)?;
+                wait_for_all(&servers, &headers, approach, deadline, note)?;
             }
-            return Ok((none, resolve_all(&servers, &headers, tls)?));
+            return Ok((none, resolve_all(&servers, &headers, approach)?));
         }
         ServerChoice::Simulator(settings) => {
             let (server, entry) = start_simulator(&settings, cpus, note)?;
@@ -100,17 +100,17 @@ pub fn connect(
         server: Some(server),
         chaos,
     };
-    Ok((managed, vec![resolve(&entry, headers, tls)?]))
+    Ok((managed, vec![resolve(&entry, headers, approach)?]))
 }
 
 /// Resolves a server, and puts its name, if it has one, in front of every note and error.
 fn resolve(
     server: &ServerEntry,
     headers: Vec<(String, String)>,
-    tls: &TlsOptions,
+    approach: Approach<'_>,
 ) -> Result<Discovery, Failure> {
     let headers = headers_of(server, headers);
-    let found = discover::resolve(&server.base_url, &server.place, server.api, headers, tls);
+    let found = discover::resolve(&server.base_url, &server.place, server.api, headers, approach);
     let Some(name) = &server.name else { return found };
     let mut found = found.map_err(|e| e.within(&label(name)))?;
     for note in &mut found.notes {
@@ -131,14 +131,14 @@ fn headers_of(server: &ServerEntry, mut headers: Vec<(String, String)>) -> Vec<(
 fn wait_for_all(
     servers: &[ServerEntry],
     headers: &[(String, String)],
-    tls: &TlsOptions,
+    approach: Approach<'_>,
     deadline: Instant,
     note: &mut dyn FnMut(&str),
 ) -> Result<(), Failure> {
     for server in servers {
         let (url, place) = (&server.base_url, &server.place);
         let headers = headers_of(server, headers.to_vec());
-        let waited = discover::wait_until_ready(url, place, server.api, &headers, tls, deadline, note);
+        let waited = discover::wait_until_ready(url, place, server.api, &headers, approach, deadline, note);
         waited.map_err(|e| match &server.name {
             Some(name) => e.within(&label(name)),
             None => e,
@@ -152,12 +152,12 @@ fn wait_for_all(
 fn resolve_all(
     servers: &[ServerEntry],
     headers: &[(String, String)],
-    tls: &TlsOptions,
+    approach: Approach<'_>,
 ) -> Result<Vec<Discovery>, Failure> {
     std::thread::scope(|scope| {
         let all: Vec<_> = servers
             .iter()
-            .map(|server| scope.spawn(|| resolve(server, headers.to_vec(), tls)))
+            .map(|server| scope.spawn(|| resolve(server, headers.to_vec(), approach)))
             .collect();
         all.into_iter()
             .map(|thread| {

@@ -3,7 +3,7 @@
 use crate::calibration;
 use crate::cli::{RunArgs, Stamp};
 use crate::config::{Config, ServerChoice};
-use crate::discover::Discovery;
+use crate::discover::{Approach, Discovery};
 use crate::engine::EngineOptions;
 use crate::host::preflight::ring_bytes;
 use crate::host::{self, CpuPlan, CpuQuota, HostFacts, Need, plan_cpus};
@@ -93,8 +93,13 @@ pub fn set_up(
     };
     let deadline = args.wait_for_target.map(Duration::from_nanos);
     let deadline = deadline.and_then(|wait| Instant::now().checked_add(wait));
+    let approach = Approach {
+        tls: &tls,
+        sources: &config.source_address.addresses,
+    };
+    let masks = masks::of(config);
     let (managed, mut found) =
-        servers::connect(choice, &cpus, headers, &masks::of(config), &tls, deadline, note)?;
+        servers::connect(choice, &cpus, headers, &masks, approach, deadline, note)?;
     sources::fit(config, &mut found)?;
     let before = (need.addresses, need.sources);
     need.addresses = addresses_in_use(&found, plan);

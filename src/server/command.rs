@@ -215,6 +215,7 @@ fn health_status(
             headers,
             limit,
             tls: None,
+            sources: &[],
         };
         match peer.get(path) {
             Ok(answer) => return Ok(answer.status),

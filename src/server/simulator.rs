@@ -85,6 +85,7 @@ impl SimulatorServer {
             headers: &[],
             limit: ANSWER_LIMIT,
             tls: None,
+            sources: &[],
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use llmload_uring::blocking_http::{Answer, Peer, ProbeError};
-use llmload_uring::discover::Service;
+use llmload_uring::discover::{Approach, Service};
 use llmload_uring::error::Place;
 use llmload_uring::http1::{Body, Method};
 use llmload_uring::server::{ErrorRates, SimOptions, SimulatorServer};
@@ -50,6 +50,7 @@ fn chat(address: std::net::SocketAddr, model: &str, stream: bool) -> (u16, Strin
         headers: &[],
         limit: LONG,
         tls: None,
+        sources: &[],
     };
     let body =
         format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"Hi"}}]}}"#);
@@ -64,6 +65,7 @@ fn is_refused(address: std::net::SocketAddr) -> bool {
         headers: &[],
         limit: LONG,
         tls: None,
+        sources: &[],
     };
     peer.get("/health") == Err(ProbeError::Refused)
 }
@@ -105,7 +107,10 @@ fn the_simulator_starts_serves_counts_and_stops() {
         &Place::default(),
         None,
         Vec::new(),
-        &TlsOptions::default(),
+        Approach {
+            tls: &TlsOptions::default(),
+            sources: &[],
+        },
     )
     .unwrap();
     assert_eq!(discovery.service, Service::Llmsim);
@@ -161,6 +166,7 @@ fn stopping_with_an_open_stream_takes_no_longer_than_the_drain() {
             headers: &[],
             limit: LONG,
             tls: None,
+            sources: &[],
         };
         post(&peer, br#"{"model":"gpt-4o","stream":true,"messages":[]}"#)
     });

@@ -6,7 +6,7 @@ use crate::common::certificates::{Authority, Identity, Validity};
 use crate::common::live::{Dir, document, ran};
 use crate::common::terminator::{Manners, Terminator, says};
 use crate::common::*;
-use llmload_uring::discover::resolve;
+use llmload_uring::discover::{Approach, resolve};
 use llmload_uring::error::Place;
 use llmload_uring::metrics::{MetricId, Outcome, TlsFailure};
 use llmload_uring::mock::fault::Fault;
@@ -424,7 +424,11 @@ fn names_and_addresses_of_both_families_are_resolved_over_tls() {
         format!("https://{}/v1", v4.address),
         format!("https://{}", v6.address),
     ] {
-        let found = resolve(&url, &Place::default(), None, Vec::new(), &trust.options()).unwrap();
+        let approach = Approach {
+            tls: &trust.options(),
+            sources: &[],
+        };
+        let found = resolve(&url, &Place::default(), None, Vec::new(), approach).unwrap();
         assert_eq!(found.target.origin, url.trim_end_matches("/v1"));
         assert_eq!(found.target.api_path, "/v1/chat/completions");
         assert!(found.tls.unwrap().verified);
