@@ -83,6 +83,7 @@ fn ring_options(connections: u32) -> Options {
         sources: Vec::new(),
         sends_at_once: false,
         connects_in_flight_max: 1,
+        connect_turn_max: u64::MAX,
     }
 }
 

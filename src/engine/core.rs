@@ -17,14 +17,19 @@ use super::{Command, CoreFailure, EngineOptions, Report};
 use crate::engine::runtime::{spawn, yield_now};
 use crate::metrics::{Recorder, Snapshot, TlsFailure};
 use crate::net::{Net, NetCounters, Options, Route, TaskId, clock};
-use crate::plan::{Plan, WhenFull, vus_on_core};
-use crate::units::Nanos;
+use crate::plan::{Plan, WhenFull};
+use crate::units::{MILLISECOND, Nanos};
 use crate::workload::{Draw, RequestKind, Target};
 
 /// Limit of concurrent connects per core: enough to keep both sides busy, but few enough that we measure the connect
 /// and not our own queue. 9,500 connects on one core take half a second with 16, 32 and 128 alike, but their median is
-/// 0.6 ms with 32 and 3.2 ms with 128.
+/// 0.6 ms with 32 and 3.2 ms with 128. It holds at a rate as well, and with a connection for each request: thousands of
+/// connects at once overflow the server's queue of connections, and those that are lost try again a second later.
 const CONNECTS_IN_FLIGHT_MAX: u32 = 32;
+
+/// A connect is one of these for so long at most. So 3,200 connects a second and core begin however far away a server
+/// is.
+const CONNECT_TURN_MAX: Nanos = 10 * MILLISECOND;
 
 pub struct CoreSetup {
     pub index: u16,
@@ -216,12 +221,6 @@ pub async fn run_core(setup: CoreSetup) -> Result<(), CoreFailure> {
     }
 }
 
-/// Tells whether users may have to wait before they connect. An arrival at a rate is due when it is due, and with a
-/// connection for each request a limit of connects would be one of requests.
-fn waits_to_connect(plan: &Plan) -> bool {
-    plan.executor.open_loop().is_none() && !plan.connection.is_per_request()
-}
-
 /// Returns the options of the ring of a core with this many users.
 fn net_options(plan: &Plan, targets: &[Target], options: &EngineOptions, vus: u32) -> Options {
     Options {
@@ -242,10 +241,8 @@ fn net_options(plan: &Plan, targets: &[Target], options: &EngineOptions, vus: u3
             .collect(),
         sends_at_once: plan.executor.open_loop().is_some(),
         sources: options.source_addresses.clone(),
-        connects_in_flight_max: match waits_to_connect(plan) {
-            true => CONNECTS_IN_FLIGHT_MAX,
-            false => u32::MAX,
-        },
+        connects_in_flight_max: CONNECTS_IN_FLIGHT_MAX,
+        connect_turn_max: CONNECT_TURN_MAX,
     }
 }
 
@@ -268,7 +265,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         kick_end,
     } = setup;
     let cores = options.cpus.len() as u16;
-    let vus = vus_on_core(plan.vus_of_shard(), u32::from(index), u32::from(cores));
+    let vus = plan.vus_on((u32::from(index), u32::from(cores)));
     let net = Net::new(net_options(&plan, &targets, &options, vus))
         .map_err(|e| CoreFailure::io("io_uring cannot be set up", &e))?;
     let conductor = net.new_task();

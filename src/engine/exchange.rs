@@ -204,11 +204,11 @@ impl VuConnection {
         }
         let route = core.route(self.target, self.vu, self.connects);
         self.connects = self.connects.wrapping_add(1);
-        let start = clock::monotonic();
         let total = request.ready + timeouts.total;
-        let deadline = timeouts.connect.map_or(total, |t| total.min(start + t));
-        match core.net.connect(self.task, route, deadline).await {
+        match core.net.connect(self.task, route, total, timeouts.connect).await {
             Ok((conn, took)) => {
+                let begun = clock::monotonic() - took;
+                let deadline = timeouts.connect.map_or(total, |t| total.min(begun + t));
                 self.conn = Some(conn);
                 request.connecting += took;
                 core.recorder.borrow_mut().connect(request.slot, took);

@@ -216,6 +216,7 @@ async fn run_core(setup: CoreSetup) {
         sources: Vec::new(),
         sends_at_once: false,
         connects_in_flight_max: 1,
+        connect_turn_max: Nanos::MAX,
     }) {
         Ok(net) => net,
         Err(e) => {

@@ -69,6 +69,8 @@ pub struct Conn {
     /// The connection waits for a later request. Data that arrives now is dropped and ends the connection.
     pub idle: bool,
     pub connecting: Connecting,
+    /// It counts towards the limit of connects in flight.
+    pub connect_turn: bool,
     pub connect_started: Nanos,
     pub connect_done: Nanos,
     /// Filled buffers waiting for the task, linked through `Inbox::next`.
@@ -98,6 +100,7 @@ impl Conn {
             closing: false,
             idle: false,
             connecting: Connecting::No,
+            connect_turn: false,
             connect_started: 0,
             connect_done: 0,
             first: NO_BUFFER,

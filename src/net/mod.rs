@@ -186,14 +186,18 @@ impl Net {
         self.0.borrow_mut().note_coalesced();
     }
 
-    /// Connects the two ends of `route`. Returns the connection and the time that connecting took.
+    /// Connects the two ends of `route` when it is the task's turn. Returns the connection and the time that connecting
+    /// took. `limit` is the longest time for that, which does not contain the wait for the turn.
     pub async fn connect(
         &self,
         task: TaskId,
         route: Route,
         deadline: Nanos,
+        limit: Option<Nanos>,
     ) -> Result<(ConnId, Nanos), ConnectError> {
         self.wait_for_connect_permit(task, deadline).await?;
+        let begun = clock::monotonic();
+        let deadline = limit.map_or(deadline, |limit| deadline.min(begun + limit));
         let conn = self
             .0
             .borrow_mut()

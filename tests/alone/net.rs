@@ -173,10 +173,10 @@ fn connects_are_refused_time_out_and_stop_and_leave_nothing_behind() {
         let task = net.new_task();
         let soon = || clock::monotonic() + SOON;
         for _ in 0..3 {
-            let failed = net.connect(task, to(0), soon()).await;
+            let failed = net.connect(task, to(0), soon(), None).await;
             assert_eq!(failed.map(|_| ()), Err(ConnectError::Failed(libc::ECONNREFUSED)));
             let deadline = clock::monotonic() + 30 * MILLISECOND;
-            let failed = net.connect(task, to(1), deadline).await;
+            let failed = net.connect(task, to(1), deadline, None).await;
             assert_eq!(failed.map(|_| ()), Err(ConnectError::Timeout));
             let late = clock::monotonic() - deadline;
             assert!(late < 500 * MILLISECOND, "late by {late} ns");
@@ -191,20 +191,53 @@ fn connects_are_refused_time_out_and_stop_and_leave_nothing_behind() {
                     pause(&other, stopper, 20 * MILLISECOND).await;
                     other.set_signal(task, Signal::Hard);
                 });
-                let failed = net.connect(task, to(1), clock::monotonic() + SOON).await;
+                let failed = net.connect(task, to(1), clock::monotonic() + SOON, None).await;
                 assert_eq!(failed.map(|_| ()), Err(ConnectError::Stopped));
             })
         };
         all_done(&net, &[stopped]).await;
         // Past its deadline before it began: no socket is made for it.
-        let failed = net.connect(task, to(2), clock::monotonic() - SECOND).await;
+        let failed = net.connect(task, to(2), clock::monotonic() - SECOND, None).await;
         assert_eq!(failed.map(|_| ()), Err(ConnectError::Timeout));
-        let (conn, took) = net.connect(task, to(2), soon()).await.unwrap();
+        let (conn, took) = net.connect(task, to(2), soon(), None).await.unwrap();
         assert!((1..SOON).contains(&took), "{took}");
         net.close(conn);
         all_closed(&net).await;
         assert_eq!(net.counters().connections_opened, 1);
         assert_eq!(descriptors(), before);
+    });
+    drop(good);
+}
+
+#[test]
+fn a_connect_that_takes_long_gives_its_turn_to_the_next() {
+    let _alone = alone();
+    let (hole, _held) = black_hole();
+    let (good, address) = listener();
+    let mut options = options(vec![hole, address]);
+    options.connects_in_flight_max = 1;
+    options.connect_turn_max = 5 * MILLISECOND;
+    on_core(options, |net| async move {
+        let hopeless: Vec<_> = (0..3)
+            .map(|_| {
+                let other = net.clone();
+                start(&net, async move {
+                    let task = other.new_task();
+                    let failed = other
+                        .connect(task, to(0), clock::monotonic() + SOON, Some(SECOND))
+                        .await;
+                    assert_eq!(failed.map(|_| ()), Err(ConnectError::Timeout));
+                })
+            })
+            .collect();
+        // The limit of a connect counts from its turn: this one waits for three turns, and takes none of that time.
+        let task = net.new_task();
+        let deadline = clock::monotonic() + SOON;
+        let (conn, _) = net.connect(task, to(1), deadline, Some(SECOND)).await.unwrap();
+        assert_eq!(net.counters().connections_opened, 1, "while the others still try");
+        net.close(conn);
+        all_done(&net, &hopeless).await;
+        all_closed(&net).await;
     });
     drop(good);
 }
@@ -223,7 +256,7 @@ fn a_waiter_that_gives_up_at_its_turn_passes_the_turn_on() {
             start(&net.clone(), async move {
                 let task = net.new_task();
                 let begun = clock::monotonic();
-                let connected = net.connect(task, to(0), begun + patience).await;
+                let connected = net.connect(task, to(0), begun + patience, None).await;
                 if patience == LONG {
                     waited.set(Some(clock::monotonic() - begun));
                 }

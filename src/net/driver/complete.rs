@@ -38,7 +38,8 @@ impl Driver {
     }
 
     pub(super) fn complete_connect(&mut self, id: ConnId, result: i32) -> io::Result<()> {
-        self.end_connect_permit();
+        self.connects_in_flight -= 1;
+        self.end_connect_turn(id);
         let now = self.now;
         let conn = &mut self.conns[id.slot as usize];
         conn.connecting = Connecting::Done(-result.min(0));

@@ -45,8 +45,8 @@ impl Driver {
                 true
             }
             Permit::Queued => false,
-            Permit::None if self.connects_in_flight < self.options.connects_in_flight_max => {
-                self.connects_in_flight += 1;
+            Permit::None if self.connect_turns < self.options.connects_in_flight_max => {
+                self.connect_turns += 1;
                 true
             }
             Permit::None => {
@@ -65,11 +65,18 @@ impl Driver {
         }
     }
 
-    /// Starts a connect. The caller must hold a permit, which ends with the connect's completion or with the error
-    /// returned here.
+    /// Starts a connect. The caller must hold a permit, which ends with the connect's completion, after the longest
+    /// turn, or with the error returned here.
     pub fn connect(&mut self, task: TaskId, route: Route) -> io::Result<ConnId> {
         match self.start_connect(task, route) {
-            Ok(id) => Ok(id),
+            Ok(id) => {
+                self.connects_in_flight += 1;
+                let conn = &mut self.conns[id.slot as usize];
+                conn.connect_turn = true;
+                let ends = conn.connect_started.saturating_add(self.options.connect_turn_max);
+                self.connects_begun.push_back((ends, id));
+                Ok(id)
+            }
             Err(e) => {
                 self.end_connect_permit();
                 Err(e)
@@ -121,7 +128,45 @@ impl Driver {
                 return;
             }
         }
-        self.connects_in_flight -= 1;
+        self.connect_turns -= 1;
+    }
+
+    /// Makes a connect count no longer, if it still does.
+    pub(super) fn end_connect_turn(&mut self, id: ConnId) {
+        let conn = &mut self.conns[id.slot as usize];
+        if std::mem::take(&mut conn.connect_turn) {
+            self.end_connect_permit();
+        }
+    }
+
+    /// Returns the oldest connect that still counts, with the instant at which it stops counting.
+    fn oldest_turn(&mut self) -> Option<(Nanos, ConnId)> {
+        while let Some((ends, id)) = self.connects_begun.front().copied() {
+            let conn = &self.conns[id.slot as usize];
+            if conn.generation == id.generation && conn.connect_turn {
+                return Some((ends, id));
+            }
+            self.connects_begun.pop_front();
+        }
+        None
+    }
+
+    /// Returns when the next connect stops counting that somebody waits for.
+    pub(super) fn next_connect_turn(&mut self) -> Option<Nanos> {
+        if self.connects_waiting.is_empty() {
+            return None;
+        }
+        self.oldest_turn().map(|(ends, _)| ends)
+    }
+
+    /// Ends the turns of connects that have taken too long.
+    pub(super) fn end_long_connect_turns(&mut self) {
+        while let Some((ends, id)) = self.oldest_turn()
+            && ends <= self.now
+        {
+            self.connects_begun.pop_front();
+            self.end_connect_turn(id);
+        }
     }
 
     /// Returns errno or 0, and the time that connecting took; `None` while the connect is in flight.

@@ -55,6 +55,9 @@ pub struct Options {
     /// Limit of concurrent connects. Without one, connect times would measure our own queue: the median was 620 ms with
     /// 10,000 connects in flight, and 15 ms with 256.
     pub connects_in_flight_max: u32,
+    /// A connect that takes longer than this no longer counts towards that limit, or it would limit the requests to a
+    /// distant server, and a server that does not answer would keep connects to others waiting.
+    pub connect_turn_max: Nanos,
 }
 
 /// Counts since the start of the driver. The engine adds the differences to its own counters.
@@ -92,6 +95,11 @@ pub struct Driver {
     /// Sleeps by task.
     sleeps: Timers,
     connects_in_flight: u32,
+    /// Connects that count towards the limit.
+    connect_turns: u32,
+    /// Those of them that were started, oldest first, with the instant at which they stop counting. Those that have
+    /// ended are left in it and skipped.
+    connects_begun: VecDeque<(Nanos, ConnId)>,
     connects_waiting: VecDeque<u32>,
     /// Handshakes under way. Like a connect, each is followed by a send that is already due.
     pub(super) handshakes: u32,
@@ -142,6 +150,8 @@ impl Driver {
             limits: Timers::default(),
             sleeps: Timers::default(),
             connects_in_flight: 0,
+            connect_turns: 0,
+            connects_begun: VecDeque::new(),
             connects_waiting: VecDeque::new(),
             handshakes: 0,
             rearm: Vec::new(),
@@ -245,7 +255,8 @@ impl Driver {
         if is_runnable {
             return Wait::No;
         }
-        let others = [self.limits.next(), self.sleeps.next()]
+        let turn_ends = self.next_connect_turn();
+        let others = [self.limits.next(), self.sleeps.next(), turn_ends]
             .into_iter()
             .flatten()
             .min();
@@ -286,6 +297,7 @@ impl Driver {
         self.left = batch.len() == most;
         batch.clear();
         self.batch = batch;
+        self.end_long_connect_turns();
         while let Some(task) = self.sleeps.pop_due(self.now) {
             self.wake(task);
         }

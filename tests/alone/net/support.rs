@@ -29,6 +29,7 @@ pub fn options(addresses: Vec<SocketAddr>) -> Options {
         sources: Vec::new(),
         sends_at_once: false,
         connects_in_flight_max: 128,
+        connect_turn_max: Nanos::MAX,
     }
 }
 
@@ -135,7 +136,7 @@ pub fn peer<T: Send + 'static>(
 }
 
 pub async fn connected(net: &Net, task: TaskId) -> ConnId {
-    net.connect(task, to(0), clock::monotonic() + SOON)
+    net.connect(task, to(0), clock::monotonic() + SOON, None)
         .await
         .unwrap()
         .0
