@@ -342,6 +342,7 @@ async fn serve(core: &Rc<CoreState>, local: u32, task: TaskId) {
         if let Some(planned) = take_arrival(core, local) {
             let owner = core.owner(planned.sequence);
             let (outcome, _) = make(core, &mut connections, local, owner, planned).await;
+            dispatch::finished(core, planned.sequence);
             #[cfg(debug_assertions)]
             super::sabotage::panic_after(core, vu, planned.iteration);
             if outcome == Outcome::Interrupted {

@@ -38,6 +38,7 @@ pub fn share(scenarios: &[(Load, &Object)]) -> Result<Option<Load>, Reason> {
             start_time: reader.duration("startTime")?.unwrap_or(0),
             shape,
             arrival: Arrival::Constant,
+            max_vus: Some(of_one.max_vus),
         });
         open.max_vus = open.max_vus.saturating_add(of_one.max_vus);
         open.pre_allocated_vus = open.pre_allocated_vus.saturating_add(of_one.pre_allocated_vus);
@@ -46,7 +47,7 @@ pub fn share(scenarios: &[(Load, &Object)]) -> Result<Option<Load>, Reason> {
     let graceful_stop = graceful_stop.unwrap_or(0);
     let lost = scenarios
         .iter()
-        .flat_map(|one| lost_by_sharing(one, open.max_vus, graceful_stop));
+        .flat_map(|one| lost_by_sharing(one, graceful_stop));
     Ok(Some(Load {
         left_out: lost.collect(),
         executor: Executor::RatesByKind(RatesByKind::new(kinds, open)),
@@ -74,16 +75,9 @@ fn rate_of(executor: &Executor) -> Option<(KindShape, OpenLoop)> {
     }
 }
 
-fn lost_by_sharing((load, fields): &(Load, &Object), max_vus: u32, graceful_stop: Nanos) -> Vec<String> {
+fn lost_by_sharing((load, fields): &(Load, &Object), graceful_stop: Nanos) -> Vec<String> {
     let name = &load.scenario;
-    let own = load.executor.vus_of_all();
-    let key = match fields.has("maxVUs") {
-        true => "maxVUs",
-        false => "preAllocatedVUs",
-    };
-    let mut lost = vec![format!(
-        "scenario `{name}`: `{key}`: {own} VUs are no limit of its own; all kinds of request share `max_vus: {max_vus}`"
-    )];
+    let mut lost = Vec::new();
     if load.graceful_stop < graceful_stop {
         lost.push(format!(
             "scenario `{name}`: `gracefulStop`: {} are no limit of its own; all kinds of request have \
@@ -125,6 +119,9 @@ pub fn requests(rates: &RatesByKind, requests: &str) -> String {
                 Ok(())
             }
         };
+        if let Some(max_vus) = kind.max_vus {
+            let _ = writeln!(out, "    max_vus: {max_vus}");
+        }
         if kind.start_time > 0 {
             let _ = writeln!(out, "    start_time: {}", format_duration(kind.start_time));
         }

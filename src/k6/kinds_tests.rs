@@ -19,8 +19,6 @@ const SCRIPT: &str = "export const options = { scenarios: {\n  \
 
 /// The profile below its stamp.
 const PROFILE: &str = r#"# Not carried:
-#   scenario `batch`: `preAllocatedVUs`: 30 VUs are no limit of its own; all kinds of request share `max_vus: 50`
-#   scenario `interactive`: `maxVUs`: 20 VUs are no limit of its own; all kinds of request share `max_vus: 50`
 #   scenario `interactive`: `gracefulStop`: 10s are no limit of its own; all kinds of request have `graceful_stop: 30s`
 #   scenario `interactive`: `exec`: no function of the script runs; change what this kind of request asks
 #   threshold on `checks{scenario:other}`: `rate>0.9`: no request `other` in the mix; the mix has batch, interactive
@@ -50,6 +48,7 @@ requests:
     stages:
       - { duration: 10s, target: 40/s }
       - { duration: 20s, target: 40/s }
+    max_vus: 30
     start_time: 15s
     kind: chat
     stream: true
@@ -58,6 +57,7 @@ requests:
   - name: "interactive"
     rate: 300/m
     duration: 1m
+    max_vus: 20
     kind: chat
     stream: true
     max_tokens: 50-200
@@ -79,8 +79,8 @@ fn each_scenario_with_a_rate_becomes_a_kind_of_request_with_its_times() {
     let plan = read_profile("imported.yaml", &imported.profile).unwrap();
     assert_eq!(
         plan.executor.in_words(),
-        "batch after 15s at 2/s, to 40/s in 10s, 40/s for 20s; interactive at 300/m for 1m; constant arrivals; \
-         at most 50 users, drops what they cannot take"
+        "batch after 15s at 2/s, to 40/s in 10s, 40/s for 20s (at most 30 users); interactive at 300/m for 1m (at most \
+         20 users); constant arrivals; at most 50 users, drops what they cannot take"
     );
 }
 
@@ -142,7 +142,7 @@ fn scenarios_of_which_not_all_have_a_rate_keep_the_largest_alone() {
     let (plan, left_out) = imported(&json!({"scenarios": {"a": open, "b": outside, "c": open}}).to_string());
     assert_eq!(plan.executor.sequences(), 2);
     assert!(
-        left_out[2].starts_with("scenario `b`: externally-controlled"),
+        left_out[0].starts_with("scenario `b`: externally-controlled"),
         "{left_out:?}"
     );
 }

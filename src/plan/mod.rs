@@ -21,8 +21,8 @@ pub use arrivals::{Arrival, Arrivals, Arriving, GAMMA_SHAPE, RateCurve, parse_ar
 pub use assignment::{Assignment, PairedPrompts};
 pub use connection::ConnectionUse;
 pub use executor::{
-    Executor, KindArrivals, KindShape, Numbering, OpenLoop, Plateau, RateStage, RatesByKind, Stage, StageAt,
-    WhenFull,
+    Executor, KindArrivals, KindShape, Lane, Numbering, OpenLoop, Plateau, RateStage, RatesByKind, Stage,
+    StageAt, WhenFull,
 };
 pub use goodput::{good_metric, parse_goodput, parse_limit};
 pub use limits::{

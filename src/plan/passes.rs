@@ -234,6 +234,7 @@ mod tests {
             start_time,
             shape,
             arrival: Arrival::Constant,
+            max_vus: None,
         };
         let ramp = KindShape::Ramping {
             start_rate: Rate::per_second_of(0.0),

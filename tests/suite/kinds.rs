@@ -148,6 +148,39 @@ fn each_kind_says_what_was_sent_and_dropped_and_may_fail_a_threshold_of_its_own(
 }
 
 #[test]
+fn a_kind_whose_answers_do_not_come_takes_only_its_own_users() {
+    // Nothing is answered during the load: 4 of the batch are in flight, and no more.
+    let frozen = MockOptions {
+        ttft: 10 * MINUTE,
+        ..mock_options()
+    };
+    let (frozen, quick) = (mock(frozen), mock(mock_options()));
+    let dir = Dir::new();
+    for full in ["drop", "queue"] {
+        let text = RATES
+            .replace("max_vus: 512", &format!("max_vus: 10\nwhen_full: {full}"))
+            .replace("rate: 40/s,", "rate: 40/s, max_vus: 4,")
+            .replace(", arrival: poisson", "");
+        let of = |server: &llmload_uring::mock::Mock, name: &str| {
+            let target = format!("http://{}", server.address);
+            let (file, output) = (dir.write("rates.yaml", &text), dir.path(name));
+            let more = ["-o", &output, "--graceful-stop", "0s"];
+            ran(&[&[&file[..], "--target", &target][..], &more].concat());
+            document(&output)
+        };
+        let slow = of(&frozen, "slow.json");
+        assert_eq!(count(&slow, "batch", "requests"), 4, "{full}");
+        assert_eq!(count(&slow, "batch", "dropped_iterations"), 76, "{full}");
+        // The others have the six that are left, and no fewer.
+        assert_eq!(count(&slow, "interactive", "requests"), 6, "{full}");
+        assert_eq!(count(&slow, "interactive", "dropped_iterations"), 4, "{full}");
+        let good = of(&quick, "good.json");
+        assert_eq!(good["totals"]["dropped_iterations"], 0, "{full}");
+        assert_eq!(good["totals"]["ok"], 90, "{full}");
+    }
+}
+
+#[test]
 fn two_servers_share_each_kind() {
     let (a, b) = (mock(mock_options()), mock(mock_options()));
     let dir = Dir::new();

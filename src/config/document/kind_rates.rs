@@ -8,18 +8,19 @@ use crate::config::document::shape::{EXECUTORS, KEYS, is_open};
 use crate::config::document::workload::SHAPE_KEYS;
 use crate::error::Reason;
 use crate::plan::{
-    Arrival, DURATION_MAX, Executor, KindArrivals, KindShape, RateStage, RatesByKind, parse_arrival,
+    Arrival, DURATION_MAX, Executor, KindArrivals, KindShape, RateStage, RatesByKind, VUS_MAX, parse_arrival,
 };
 use crate::units::{MILLISECOND, Nanos, Rate, SECOND};
 
 /// The keys of a request about its own rate.
-pub const KIND_RATE_KEYS: [&str; 6] = [
+pub const KIND_RATE_KEYS: [&str; 7] = [
     "rate",
     "start_rate",
     "stages",
     "duration",
     "start_time",
     "arrival",
+    "max_vus",
 ];
 
 /// The keys outside the kinds that go together with their rates.
@@ -90,6 +91,7 @@ pub fn read_kind_rate(
     }
     let start = reader.duration(fields, "start_time", 0..=DURATION_MAX);
     let arrival = reader.parsed(fields, "arrival", "a pattern", parse_arrival);
+    let max_vus = reader.count(fields, "max_vus", 1..=VUS_MAX);
     let shape = match fields.meant("stages") || fields.meant("start_rate") {
         true => read_ramp(reader, fields, defaults),
         false => read_constant(reader, fields, defaults),
@@ -99,6 +101,7 @@ pub fn read_kind_rate(
         start_time: start.unwrap_or(0),
         shape,
         arrival: arrival.unwrap_or(defaults.arrival),
+        max_vus,
     })
 }
 
@@ -200,11 +203,14 @@ pub fn read_rates_by_kind(
         );
     }
     let kinds = requests.iter().filter_map(|request| request.arrivals.clone());
-    let users = read_users(reader, fields);
-    (
-        Executor::RatesByKind(RatesByKind::new(kinds.collect(), users)),
-        line,
-    )
+    let kinds: Vec<KindArrivals> = kinds.collect();
+    let mut users = read_users(reader, fields);
+    // Kinds with limits of their own are all users together, unless the document has a limit.
+    let own: Option<Vec<u32>> = kinds.iter().map(|kind| kind.max_vus).collect();
+    if let Some(own) = own.filter(|own| !own.is_empty() && !fields.meant("max_vus")) {
+        users.max_vus = own.into_iter().fold(0, u32::saturating_add);
+    }
+    (Executor::RatesByKind(RatesByKind::new(kinds, users)), line)
 }
 
 #[cfg(test)]

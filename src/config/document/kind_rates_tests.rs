@@ -49,6 +49,36 @@ fn kinds_have_rates_of_their_own() {
 }
 
 #[test]
+fn kinds_may_have_a_limit_of_requests_in_flight_of_their_own() {
+    let text = GOOD.replace("rate: 5,", "rate: 5, max_vus: 20,");
+    let (config, plan) = read(&text);
+    assert_eq!(
+        config.executor.in_words(),
+        "interactive at 5/s (at most 20 users) (poisson arrivals), batch at 40/s (constant arrivals), for 1m, at most \
+         10000 users, drops what they cannot take"
+    );
+    let lanes: Vec<u32> = plan.executor.lanes().iter().map(|lane| lane.vus).collect();
+    assert_eq!(lanes, [20, 9_980]);
+    // With a limit each they are all users.
+    let (_, plan) = read(&text.replace("rate: 40/s,", "rate: 40/s, max_vus: 30,"));
+    assert_eq!(plan.executor.vus_of_all(), 50);
+    let few = text.replace("duration: 1m\n", "duration: 1m\nmax_vus: 20\n");
+    let found = mistakes(&few);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains("p.yaml:4") && found[0].contains("none is left for `batch`"),
+        "{found:?}"
+    );
+    let weights =
+        "executor: constant-vus\nduration: 5s\nrequests:\n  - { name: a, max_vus: 3, max_tokens: 5 }\n";
+    let found = mistakes(weights);
+    assert!(
+        found[0].contains("key `requests[0].max_vus` has no effect without a rate of its own"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn kinds_may_ramp_and_begin_later_in_units_of_the_document() {
     let text = "\
 duration: 2m
@@ -77,6 +107,7 @@ fn a_configuration_with_rates_reads_back_as_itself() {
     for text in [
         GOOD,
         "requests:\n  - { name: c, stages: [{ duration: 10s, target: 5 }], start_time: 3s, max_tokens: 5 }\n",
+        "duration: 5s\nrequests:\n  - { name: c, rate: 5, max_vus: 4, max_tokens: 5 }\n",
     ] {
         let (config, plan) = read(text);
         let written = serde_json::to_value(&config).unwrap();

@@ -24,7 +24,7 @@ const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-pub(super) const REQUEST_KEYS: [&str; 23] = [
+pub(super) const REQUEST_KEYS: [&str; 24] = [
     "name",
     "weight",
     "kind",
@@ -48,6 +48,7 @@ pub(super) const REQUEST_KEYS: [&str; 23] = [
     KIND_RATE_KEYS[3],
     KIND_RATE_KEYS[4],
     KIND_RATE_KEYS[5],
+    KIND_RATE_KEYS[6],
 ];
 /// Those of these keys that have no effect on a light GET.
 const CHAT_ONLY: [&str; 9] = [

@@ -53,6 +53,19 @@ pub fn check_shard(config: &Config, mistakes: &mut Vec<Mistake>) {
         let hint = "remove it, and start the shards once for each run";
         refuse(what.to_owned(), hint.to_owned());
     }
+    // Each shard has its part of the arrivals, and needs a user for them.
+    for lane in config.executor.lanes() {
+        let (vus, shards) = (lane.vus, shard.count());
+        if vus < shards {
+            let rates = config.executor.rates_by_kind();
+            let kind = rates.map(|rates| &rates.kinds()[usize::from(lane.sequences[0])]);
+            let of = kind.map_or(String::new(), |kind| format!(" of request `{}`", kind.name));
+            refuse(
+                format!("{vus} users for the arrivals{of} leave some of the shards none"),
+                format!("raise `max_vus` so that there are {shards}, or use {vus} shards at most"),
+            );
+        }
+    }
 }
 
 /// Reads the part from the environment of a job: from Kubernetes first, if a process has both.
@@ -246,6 +259,11 @@ mod tests {
             "{contention}"
         );
         assert!(load(&["--repeat", "3"]).is_ok() && load(&["--shard", "1/2", "--repeat", "1"]).is_ok());
+        let few = refused(&["--shard", "1/3", "--rate", "5", "--max-in-flight", "2"]);
+        assert!(
+            few.contains("but 2 users for the arrivals leave some of the shards none"),
+            "{few}"
+        );
         let (config, plan) = load(&["--shard", "1/3", "--warmup", "2s"]).unwrap();
         std::fs::remove_file(&dir).unwrap();
         let passes = std::sync::Arc::new(plan).passes(config.repeat, config.contention);

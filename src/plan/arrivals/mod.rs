@@ -57,6 +57,10 @@ impl Sequence {
         }
     }
 
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
     /// Makes it the sequence of one kind of request, which begins at `start`.
     pub fn of_kind(self, kind: u16, start: Nanos) -> Sequence {
         Sequence {

@@ -38,6 +38,8 @@ pub struct KindArrivals {
     pub start_time: Nanos,
     pub shape: KindShape,
     pub arrival: Arrival,
+    /// The most of its requests in flight; `None` if it shares the users with the other kinds that have none.
+    pub max_vus: Option<u32>,
 }
 
 impl KindArrivals {
@@ -143,13 +145,13 @@ impl KindArrivals {
     }
 }
 
-/// The arrivals of all kinds, and the users who take them, which the kinds share.
+/// The arrivals of all kinds, and the users who take them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RatesByKind {
     /// In the order of the mix.
     kinds: Vec<KindArrivals>,
     owners: Vec<u32>,
-    /// Its pattern has no meaning: each kind has its own.
+    /// Its pattern has no meaning: each kind has its own. Its users are those of all kinds together.
     pub open: OpenLoop,
 }
 
@@ -277,7 +279,33 @@ impl RatesByKind {
     pub(super) fn mistakes(&self) -> Vec<Reason> {
         let mut wrong: Vec<Reason> = self.kinds.iter().flat_map(KindArrivals::mistakes).collect();
         wrong.extend(self.open.mistakes());
+        wrong.extend(self.shares_mistake());
         wrong
+    }
+
+    /// Returns why the limits that kinds have of their own do not fit into the limit of all.
+    fn shares_mistake(&self) -> Option<Reason> {
+        let own: u64 = self
+            .kinds
+            .iter()
+            .filter_map(|kind| kind.max_vus)
+            .map(u64::from)
+            .sum();
+        let without = self.kinds.iter().find(|kind| kind.max_vus.is_none());
+        let max = u64::from(self.open.max_vus);
+        let what = match without {
+            Some(kind) if own >= max => format!(
+                "the kinds of request with a `max_vus` of their own have {own} of the {max} users, and none is left for \
+                 `{}`",
+                kind.name
+            ),
+            None if own > max => {
+                format!("`max_vus` of the kinds of request add up to {own} users, more than the {max} of all")
+            }
+            _ => return None,
+        };
+        let hint = "raise `max_vus` outside of the kinds (--max-in-flight), or lower theirs";
+        Some(Reason::new(what).hint(hint))
     }
 }
 
@@ -315,6 +343,9 @@ impl KindArrivals {
         }
         if self.start_time > 0 {
             map.serialize_entry("start_time", &format_duration(self.start_time))?;
+        }
+        if let Some(max_vus) = self.max_vus {
+            map.serialize_entry("max_vus", &max_vus)?;
         }
         map.serialize_entry("arrival", &self.arrival)
     }

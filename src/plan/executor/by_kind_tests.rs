@@ -18,6 +18,7 @@ fn constant(name: &str, rate: &str, arrival: Arrival) -> KindArrivals {
             duration: 10 * SECOND,
         },
         arrival,
+        max_vus: None,
     }
 }
 
@@ -34,6 +35,7 @@ fn ramp(name: &str, stages: &[(Nanos, &str)], start_time: Nanos) -> KindArrivals
             stages: stages.collect(),
         },
         arrival: Arrival::Constant,
+        max_vus: None,
     }
 }
 

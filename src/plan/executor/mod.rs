@@ -3,12 +3,14 @@
 
 mod by_kind;
 mod holds;
+mod lanes;
 mod limits;
 mod open;
 mod reshape;
 mod words;
 
 pub use by_kind::{KindArrivals, KindShape, RatesByKind};
+pub use lanes::Lane;
 pub use open::{OpenLoop, RateStage, WhenFull};
 
 use crate::plan::VuSchedule;

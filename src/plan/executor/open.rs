@@ -214,10 +214,16 @@ impl Executor {
         found
     }
 
-    /// Returns the arrivals that `core` of `cores` of this shard sends, if the executor has any.
+    /// Returns the arrivals that `core` of `cores` of this shard sends, if the executor has any, without regard to
+    /// limits that kinds of request have of their own.
     pub fn arrivals(&self, seed: u64, shard: Shard, (core, cores): (u32, u32)) -> Option<Arrivals> {
+        Some(Arrivals::new(self.all_sequences(seed)?, shard, (core, cores)))
+    }
+
+    /// Returns all sequences of arrivals, if the executor has any.
+    pub(super) fn all_sequences(&self, seed: u64) -> Option<Vec<Sequence>> {
         let arrival = self.open_loop()?.arrival;
-        let sequences = match self {
+        Some(match self {
             Executor::RatesByKind(rates) => rates.sequences(seed),
             _ => {
                 let period = match self {
@@ -228,8 +234,7 @@ impl Executor {
                 };
                 vec![Sequence::new(self.rate_curve()?, period, (arrival, seed))]
             }
-        };
-        Some(Arrivals::new(sequences, shard, (core, cores)))
+        })
     }
 }
 

@@ -166,7 +166,10 @@ impl RatesByKind {
         let arrival = arrival.filter(|arrival| kinds.iter().all(|kind| kind.arrival == *arrival));
         let each = kinds.iter().map(|kind| {
             let pattern = common(arrival.is_none(), format!(" ({} arrivals)", kind.arrival));
-            format!("{}{pattern}", kind.in_words(times.is_none()))
+            let limit = kind
+                .max_vus
+                .map_or(String::new(), |max| format!(" (at most {max} users)"));
+            format!("{}{limit}{pattern}", kind.in_words(times.is_none()))
         });
         let separator = if times.is_some() { ", " } else { "; " };
         let mut out = each.collect::<Vec<String>>().join(separator);
