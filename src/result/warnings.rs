@@ -1,7 +1,8 @@
 //! Warnings that a reader must know before believing the figures: a table of named rules.
 
-use crate::metrics::{FinishKind, FinishWord, MetricId, Outcome};
+use crate::metrics::{FinishKind, FinishWord, LATE_AFTER, MetricId, Outcome};
 use crate::result::{CoreFigures, RunResult, STARTED_LATE, StampSource, StartFigures};
+use crate::units::{decimal, millis, percent};
 use serde::{Deserialize, Serialize};
 
 /// A warning, shown in the document and below the summary.
@@ -346,8 +347,15 @@ fn dropped(r: &RunResult) -> Option<String> {
 
 fn late_sends(r: &RunResult) -> Option<String> {
     let p99 = r.metric(MetricId::ScheduleLag)?.p99?;
+    let late = r.rates.late.map_or(String::new(), |share| {
+        format!(
+            ", {} of them more than {} ms",
+            percent(share),
+            decimal(millis(LATE_AFTER))
+        )
+    });
     (p99 > SCHEDULE_LAG_MS_P99_MAX).then(|| {
-        format!("requests left late: schedule_lag p99 {p99:.1} ms (limit {SCHEDULE_LAG_MS_P99_MAX} ms)")
+        format!("requests left late: schedule_lag p99 {p99:.1} ms (limit {SCHEDULE_LAG_MS_P99_MAX} ms){late}")
     })
 }
 
