@@ -1,5 +1,6 @@
 //! Finds the target behind a URL: its addresses, its API and its paths.
 
+mod access;
 mod find;
 mod next_step;
 mod paths;
@@ -10,6 +11,7 @@ mod url;
 mod validate;
 mod wait;
 
+pub use access::{Access, Extent};
 pub use find::Models;
 pub use next_step::next_step_after;
 pub use url::Url;
@@ -309,7 +311,7 @@ fn reachable(
     sources: &[IpAddr],
     notes: &mut Vec<String>,
 ) -> Result<Vec<SocketAddr>, Failure> {
-    let connect = |address: &SocketAddr| blocking_http::connect(address, sources, PROBE_LIMIT).map(drop);
+    let connect = |address: &SocketAddr| blocking_http::accepts(address, sources, PROBE_LIMIT);
     let results: Vec<Result<(), ProbeError>> = match addresses.as_slice() {
         [one] => vec![connect(one)],
         // Concurrently, so that the total wait is one timeout.

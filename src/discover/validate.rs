@@ -9,6 +9,7 @@ use crate::api::{
     Content, Generation, ReadEvent, ReadSide, Row, StreamEnd, StreamState, TokenLimitKey, Wording, WriteBody,
 };
 use crate::blocking_http::{Answer, Peer};
+use crate::discover::access::{Access, Extent};
 use crate::discover::next_step::{hide, hint, is_about_usage, masks, refuses_limit};
 use crate::discover::redirected::{self, is_redirect};
 use crate::discover::refused::{is_refusal, meaning};
@@ -17,7 +18,6 @@ use crate::error::{Failure, lossless};
 use crate::http1::{Body, ContentType, Method};
 use crate::metrics::{FinishWord, Outcome};
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
-use crate::tls::TlsTarget;
 use crate::units::Masks;
 use crate::workload::Target;
 
@@ -117,19 +117,20 @@ use Judgement::{Absent, Bad, Good};
 /// Fails with the first check that fails.
 pub fn validate(
     target: &Target,
-    tls: Option<&TlsTarget>,
+    access: Access<'_>,
     mut question: Option<Question<'_>>,
+    extent: Extent,
     limit: Duration,
     say: &mut dyn FnMut(&str),
 ) -> Result<Wording, Failure> {
     let deadline = Instant::now() + limit;
     let row = target.api.row();
-    let mut all = checks(row, target, question);
+    let mut all = checks(row, target, question, extent);
     let mut next = 0;
     while let Some(check) = all.get(next) {
         let left = deadline.saturating_duration_since(Instant::now());
         let answer =
-            ask(target, tls, check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
+            ask(target, access, check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
         let method = check.method.as_str();
         let what = format!("{method} {}{}", check.shown_path(), check.note);
         if let Some(asked) = &mut question
@@ -137,7 +138,7 @@ pub fn validate(
         {
             say(&format!("validation: {what}: {}, {note}", answer.status));
             asked.wording = wording;
-            all = checks(row, target, question);
+            all = checks(row, target, question, extent);
             continue;
         }
         match check.judge.of(row, &answer, check.asks_usage) {
@@ -158,18 +159,18 @@ const WORDING_LIMIT: Duration = Duration::from_secs(2);
 /// answer that refuses no member by name changes nothing: the load will show it.
 pub fn find_wording(
     target: &Target,
-    tls: Option<&TlsTarget>,
+    access: Access<'_>,
     mut question: Question<'_>,
     say: &mut dyn FnMut(&str),
 ) -> Wording {
     // Each of the two members is changed once at most.
     for _ in 0..3 {
-        let all = checks(target.api.row(), target, Some(question));
+        let all = checks(target.api.row(), target, Some(question), Extent::All);
         let stream = all.iter().find(|check| matches!(check.judge, Judge::Stream(_)));
         let Some(check) = stream.or(all.iter().find(|check| matches!(check.judge, Judge::Whole))) else {
             break;
         };
-        let (Ok(answer) | Err((answer, _))) = ask(target, tls, check, WORDING_LIMIT);
+        let (Ok(answer) | Err((answer, _))) = ask(target, access, check, WORDING_LIMIT);
         let what = format!(
             "validation: {} {}{}",
             check.method.as_str(),
@@ -197,7 +198,7 @@ pub fn find_wording(
     question.wording
 }
 
-fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Check> {
+fn checks(row: &Row, target: &Target, question: Option<Question<'_>>, extent: Extent) -> Vec<Check> {
     let (path, query) = match target.api_path.find('?') {
         Some(at) => target.api_path.split_at(at),
         None => (target.api_path.as_str(), ""),
@@ -217,6 +218,9 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Che
         checks.push(get(format!("{prefix}/models{query}"), Judge::Models));
     }
     let Some(question) = question else { return checks };
+    if extent != Extent::All {
+        checks.clear();
+    }
     let mut post = |path: String, write: WriteBody, stream: bool, judge: Judge| {
         let mut body = Vec::new();
         write(&mut body, &question.asked(stream));
@@ -241,13 +245,22 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>) -> Vec<Che
             Judge::Side(side.read),
         );
     }
+    if let Extent::Completion { stream } = extent {
+        let wanted = stream && row.read_event.is_some();
+        checks.retain(|check| {
+            matches!(
+                (&check.judge, wanted),
+                (Judge::Stream(_), true) | (Judge::Whole, false)
+            )
+        });
+    }
     checks
 }
 
 /// Asks a question. The error holds what had arrived by then, and why there is no more.
 fn ask(
     target: &Target,
-    tls: Option<&TlsTarget>,
+    access: Access<'_>,
     check: &Check,
     limit: Duration,
 ) -> Result<Answer, (Answer, String)> {
@@ -264,8 +277,8 @@ fn ask(
         authority: &target.authority,
         headers: &target.headers,
         limit,
-        tls,
-        sources: &[],
+        tls: access.tls,
+        sources: access.sources,
     };
     let body = check.body.as_deref().map(|bytes| Body {
         bytes,

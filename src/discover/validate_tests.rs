@@ -3,6 +3,11 @@ use crate::api::Api;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
+const PLAIN: Access<'_> = Access {
+    tls: None,
+    sources: &[],
+};
+
 /// What a server says to each path; 404 for the rest. It answers until all that is asked has been.
 struct Says {
     path: &'static str,
@@ -149,8 +154,9 @@ fn run_asking(table: Vec<Says>, asked: Wording) -> Validated {
     };
     let result = validate(
         &target(address),
-        None,
+        PLAIN,
         Some(question),
+        Extent::All,
         Duration::from_secs(20),
         &mut |line| {
             said.push(line.to_owned());
@@ -195,7 +201,7 @@ fn asked(row: &Row) -> Vec<String> {
         wording: Wording::default(),
     };
     let target = target(([127, 0, 0, 1], 1).into());
-    let checks = checks(row, &target, Some(question));
+    let checks = checks(row, &target, Some(question), Extent::All);
     let shown = checks
         .iter()
         .map(|check| format!("{}{}", check.shown_path(), check.note));
@@ -374,7 +380,7 @@ fn a_server_that_never_answers_is_reported_after_the_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = target(listener.local_addr().unwrap());
     let limit = Duration::from_millis(30);
-    let error = validate(&target, None, None, limit, &mut |_| {}).unwrap_err();
+    let error = validate(&target, PLAIN, None, Extent::All, limit, &mut |_| {}).unwrap_err();
     assert!(
         error.to_string().contains("/health: no answer within 0.0"),
         "{error}"
@@ -464,7 +470,15 @@ fn a_missing_key_and_a_refused_key_are_told_apart() {
     };
     let refused = || but("/v1/models", false, json(401, "{}"));
     let server = std::thread::spawn(move || serve(listener, refused()));
-    let error = validate(&without, None, None, Duration::from_secs(20), &mut |_| {}).unwrap_err();
+    let error = validate(
+        &without,
+        PLAIN,
+        None,
+        Extent::All,
+        Duration::from_secs(20),
+        &mut |_| {},
+    )
+    .unwrap_err();
     let mut stream = std::net::TcpStream::connect(without.addresses[0]).unwrap();
     stream.write_all(b"GET /quit HTTP/1.1\r\n\r\n").unwrap();
     server.join().unwrap();

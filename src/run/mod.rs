@@ -16,6 +16,7 @@ mod setup;
 mod silence;
 mod sources;
 mod start;
+mod validation;
 
 pub use find_limit::find_limit;
 
@@ -38,6 +39,7 @@ use finish::StartFacts;
 use listen::Books;
 use load::{Load, PassContext};
 use setup::Ready;
+use validation::Asked;
 
 /// The outcome of a run, for `main` to print.
 #[derive(Debug)]
@@ -124,18 +126,20 @@ fn validate(
     ready: &mut Ready,
     note: &mut dyn FnMut(&str),
 ) -> Result<(), Failure> {
-    let (targets, tls) = (&ready.targets, &ready.engine.tls);
+    let (targets, tls) = (ready.targets.clone(), ready.engine.tls.clone());
+    let asked = Asked {
+        targets: &targets,
+        tls: &tls,
+        sources: &config.source_address.addresses,
+    };
     if !config.validate {
         if !args.server.no_validate && profiles::text(&config.profile).is_some() {
             let unknown = &ready.unknown_bodies;
-            ready.targets = ready
-                .managed
-                .find_wording(plan, targets, tls, unknown, note)
-                .into();
+            ready.targets = ready.managed.find_wording(plan, &asked, unknown, note).into();
         }
         return Ok(());
     }
-    match ready.managed.validate(plan, targets, tls, note) {
+    match ready.managed.validate(plan, &asked, note) {
         Ok(targets) => ready.targets = targets.into(),
         Err(e) => {
             let mut failures = vec![e];

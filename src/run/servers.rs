@@ -3,17 +3,17 @@
 
 use crate::config::{CommandSettings, Config, ServerChoice, ServerEntry, SimulatorSettings, local_url};
 use crate::discover;
-use crate::discover::{Approach, AtPort, Discovery, Question, VALIDATION_LIMIT};
+use crate::discover::{Approach, AtPort, Discovery};
 use crate::error::{ExitCode, Place, Reason, printable, quoted};
 use crate::host::{self, CpuPlan};
 use crate::metrics::Merged;
 use crate::plan::Plan;
 use crate::result::{ManagedServerFigures, ServerCounts};
+use crate::run::validation::Asked;
 use crate::server::simulator::OWN_EXE;
 use crate::server::{CommandServer, ManagedServer, Sampler, ServerSamples, ServerTotals, SimulatorServer};
-use crate::tls::TlsTarget;
 use crate::units::{Masks, Nanos};
-use crate::workload::{Call, Chat, Prompts, Target};
+use crate::workload::Target;
 use std::path::Path;
 use std::time::Instant;
 
@@ -228,15 +228,14 @@ impl Managed {
     pub fn validate(
         &mut self,
         plan: &Plan,
-        targets: &[Target],
-        tls: &[Option<TlsTarget>],
+        asked: &Asked<'_>,
         note: &mut dyn FnMut(&str),
     ) -> Result<Vec<Target>, Failure> {
         if self.chaos {
             note("validation: skipped, because answers fail on purpose with --chaos");
-            return Ok(targets.to_vec());
+            return Ok(asked.targets.to_vec());
         }
-        let validated = validate_all(plan, targets, tls, note);
+        let validated = asked.validate(plan, note);
         if validated.is_err() {
             // If the server has ended, that is the real reason why it did not answer.
             self.check()?;
@@ -252,23 +251,14 @@ impl Managed {
     pub fn find_wording(
         &self,
         plan: &Plan,
-        targets: &[Target],
-        tls: &[Option<TlsTarget>],
+        asked: &Asked<'_>,
         unknown: &[bool],
         note: &mut dyn FnMut(&str),
     ) -> Vec<Target> {
-        let mut found = targets.to_vec();
-        for (index, target) in (0u16..).zip(&mut found) {
-            let place = usize::from(index);
-            let asked = question(plan, index).filter(|_| unknown[place] && !self.chaos);
-            let is_open = |asked: &Question<'_>| {
-                asked.wording.token_limit.is_none() || asked.wording.stream_options.is_none()
-            };
-            if let Some(asked) = asked.filter(is_open) {
-                target.wording = discover::find_wording(target, tls[place].as_ref(), asked, note);
-            }
+        match self.chaos {
+            true => asked.targets.to_vec(),
+            false => asked.find_wording(plan, unknown, note),
         }
-        found
     }
 
     pub fn sample(&mut self, elapsed: Nanos) {
@@ -309,57 +299,6 @@ impl Managed {
             failures.push(e);
         }
     }
-}
-
-fn validate_all(
-    plan: &Plan,
-    targets: &[Target],
-    tls: &[Option<TlsTarget>],
-    note: &mut dyn FnMut(&str),
-) -> Result<Vec<Target>, Failure> {
-    let mut validated = Vec::new();
-    for (index, (target, tls)) in (0u16..).zip(targets.iter().zip(tls)) {
-        let name = match targets.len() {
-            1 => None,
-            _ => plan.workload.servers[usize::from(index)].name.as_deref(),
-        };
-        let mut say = |line: &str| match name {
-            Some(name) => note(&format!("{}, {line}", label(name))),
-            None => note(line),
-        };
-        let asked = question(plan, index);
-        let checked = discover::validate(target, tls.as_ref(), asked, VALIDATION_LIMIT, &mut say);
-        let wording = checked.map_err(|e| match name {
-            Some(name) => e.within(&label(name)),
-            None => e,
-        })?;
-        validated.push(Target {
-            wording,
-            ..target.clone()
-        });
-    }
-    Ok(validated)
-}
-
-/// Returns the question that validation asks an endpoint: the first kind of completion in its mix.
-fn question(plan: &Plan, endpoint: u16) -> Option<Question<'_>> {
-    let mut kinds = plan.workload.kinds.iter().filter(|kind| kind.server == endpoint);
-    kinds.find_map(|kind| match &kind.call {
-        Call::Chat(Chat {
-            models,
-            prompts,
-            wording,
-            ..
-        }) => Some(Question {
-            wording: *wording,
-            model: models.first()?,
-            prompt: match prompts {
-                Prompts::List(texts) => texts.first()?,
-                Prompts::Made { prefix, .. } => prefix,
-            },
-        }),
-        Call::Light | Call::Get { .. } => None,
-    })
 }
 
 /// Returns the figures of the managed server, with the simulator's own count next to ours, class by class. The

@@ -98,8 +98,7 @@ pub fn set_up(
         sources: &config.source_address.addresses,
     };
     let masks = masks::of(config);
-    let (managed, mut found) =
-        servers::connect(choice, &cpus, headers, &masks, approach, deadline, note)?;
+    let (managed, mut found) = servers::connect(choice, &cpus, headers, &masks, approach, deadline, note)?;
     sources::fit(config, &mut found)?;
     let before = (need.addresses, need.sources);
     need.addresses = addresses_in_use(&found, plan);

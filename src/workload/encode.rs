@@ -78,14 +78,12 @@ pub fn encode_request(
         bytes: body,
         content_type: "application/json",
     });
-    let own = &workload.kinds[usize::from(draw.kind)].headers;
-    if own.is_empty() {
+    let kind = &workload.kinds[usize::from(draw.kind)];
+    if kind.headers.is_empty() {
         request::encode(out, method, path, &target.authority, &target.headers, body);
         return;
     }
-    let is_replaced = |name: &str| own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
-    let kept = target.headers.iter().filter(|(name, _)| !is_replaced(name));
-    let headers: Vec<(String, String)> = kept.chain(own).cloned().collect();
+    let headers = kind.headers_at(target);
     request::encode(out, method, path, &target.authority, &headers, body);
 }
 

@@ -168,6 +168,16 @@ pub struct RequestKind {
     pub server: u16,
 }
 
+impl RequestKind {
+    /// Returns the headers of its requests to a target: the target's, in which its own replace those of the same name.
+    pub fn headers_at(&self, target: &Target) -> Vec<(String, String)> {
+        let own = &self.headers;
+        let is_replaced = |name: &str| own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let kept = target.headers.iter().filter(|(name, _)| !is_replaced(name));
+        kept.chain(own).cloned().collect()
+    }
+}
+
 /// A server as the mix sees it: one of several, or the only one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {

@@ -3,6 +3,9 @@
 use crate::common::live::*;
 use crate::common::*;
 use llmload_uring::mock::fault::{Fault, FaultPlan};
+use std::io::{Read, Write};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Lines of the validation on stderr.
@@ -179,4 +182,96 @@ fn a_validation_that_fails_is_114_whatever_the_thresholds_and_writes_no_document
     let output = dir.path("result.json");
     ran(&["quick-smoke", "--target", &target, "-o", &output]).expect(114);
     assert_eq!(dir.names(), [""; 0]);
+}
+
+/// The address and the text of each request.
+type Seen = Arc<Mutex<Vec<(IpAddr, String)>>>;
+
+/// A server that answers everything.
+fn recorder() -> (std::net::SocketAddr, Seen) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Seen::default();
+    let shared = seen.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, seen) = (stream.unwrap(), shared.clone());
+            // A probe may have reset it already.
+            let Ok(peer) = stream.peer_addr() else { continue };
+            let peer = peer.ip();
+            std::thread::spawn(move || {
+                let mut chunk = [0; 16 << 10];
+                while let Ok(read @ 1..) = stream.read(&mut chunk) {
+                    let text = String::from_utf8_lossy(&chunk[..read]).into_owned();
+                    let streams = text.contains("\"stream\":true");
+                    seen.lock().unwrap().push((peer, text));
+                    let (kind, body) = match streams {
+                        true => (
+                            "text/event-stream",
+                            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}],\
+                             \"usage\":{\"completion_tokens\":1}}\n\ndata: [DONE]\n\n",
+                        ),
+                        false => (
+                            "application/json",
+                            "{\"data\":[],\"status\":\"completed\",\"output\":[{\"type\":\"message\"}],\"choices\":[{\"index\":0,\"message\":{\"content\":\"hi\"},\
+                             \"finish_reason\":\"stop\"}],\"usage\":{\"completion_tokens\":1}}",
+                        ),
+                    };
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}",
+                        body.len()
+                    );
+                    if write!(stream, "{head}\r\n\r\n{body}").is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (address, seen)
+}
+
+#[test]
+fn questions_have_the_headers_of_each_kind_and_come_from_the_source_address() {
+    let (address, seen) = recorder();
+    let dir = Dir::new();
+    let file = dir.write(
+        "tenants.yaml",
+        &format!(
+            "executor: shared-iterations\nvus: 1\niterations: 1\nvalidate: true\nsource_address: 127.0.0.5\n\
+             server: {{ base_url: 'http://{address}/v1', headers: {{ X-Tenant: all, X-Team: load }} }}\n\
+             models: [m]\nprompts: [Hi]\nrequests:\n  \
+             - {{ name: a, stream: true, max_tokens: 5, headers: {{ x-tenant: first }} }}\n  \
+             - {{ name: b, stream: true, max_tokens: 5, headers: {{ X-Tenant: second }} }}\n  \
+             - {{ name: c, stream: false, max_tokens: 5, headers: {{ X-Tenant: third }} }}\n  \
+             - {{ name: d, stream: false, max_tokens: 5, headers: {{ x-tenant: first }} }}\n"
+        ),
+    );
+    let ended = ran(&[&file]).expect(0);
+    let seen = seen.lock().unwrap();
+    assert!(
+        seen.iter().all(|(peer, _)| peer.to_string() == "127.0.0.5"),
+        "{seen:?}"
+    );
+    let asked = |tenant: &str, stream: bool| {
+        let header = format!("x-tenant: {tenant}\r\n");
+        let of_tenant = seen.iter().filter(|(_, text)| {
+            let text = text.to_lowercase();
+            text.contains(&header) && text.contains("x-team: load\r\n") && text.contains("\"max_tokens\":16")
+        });
+        let all: Vec<&String> = of_tenant.map(|(_, text)| text).collect();
+        all.iter()
+            .filter(|text| text.contains("\"stream\":true") == stream)
+            .count()
+    };
+    assert_eq!((asked("first", false), asked("first", true)), (1, 1), "{seen:?}");
+    assert_eq!(
+        (asked("second", false), asked("second", true)),
+        (0, 1),
+        "{seen:?}"
+    );
+    assert_eq!((asked("third", false), asked("third", true)), (1, 0), "{seen:?}");
+    assert_eq!((asked("all", false), asked("all", true)), (0, 0), "{seen:?}");
+    let line = "request `b`, validation: POST /v1/chat/completions streaming: 200";
+    assert!(ended.stderr.contains(line), "{}", ended.stderr);
 }
