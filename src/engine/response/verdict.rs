@@ -1,0 +1,120 @@
+//! Decides what became of a response that has ended, or that cannot be read on.
+
+use super::{Body, ResponseReader};
+use crate::api::{ReadBody, StreamEnd};
+use crate::engine::failing::{cause_of, outcome_of};
+use crate::http1::HttpError;
+use crate::metrics::{Cause, Outcome};
+
+impl ResponseReader {
+    /// HTTP cannot be read on from `input`.
+    pub(super) fn bad_http(&mut self, error: HttpError, input: &[u8]) -> Outcome {
+        if self.refusal().is_none() {
+            let in_head = matches!(self.body, Body::Awaited);
+            self.kept.bad_http(error, input, self.read_bytes, in_head);
+        }
+        self.broken(error)
+    }
+
+    /// Ends the response because the peer closed the connection. `None` means that not one byte of it had arrived.
+    pub fn eof(&mut self) -> Option<Outcome> {
+        match self.http.eof() {
+            Ok(_) => Some(self.verdict()),
+            Err(HttpError::EmptyReply) => None,
+            Err(e) => Some(self.broken(e)),
+        }
+    }
+
+    fn broken(&mut self, error: HttpError) -> Outcome {
+        if let Some(outcome) = self.refusal() {
+            return outcome;
+        }
+        let cause = match error {
+            HttpError::IncompleteBody => Some(self.cause_of_cut()),
+            other => cause_of(other),
+        };
+        self.cause = self.cause.or(cause);
+        outcome_of(error)
+    }
+
+    /// The peer closed before the body's end.
+    fn cause_of_cut(&self) -> Cause {
+        let is_complete = match self.body {
+            Body::Events(_) => self.stream.finish().is_some() || self.stream.is_done(),
+            Body::Json(read) => read(&self.kept.bytes).is_ok_and(|facts| facts.finish.is_some()),
+            _ => false,
+        };
+        match (is_complete, self.http.is_chunked()) {
+            (false, _) => Cause::CutInBody,
+            (true, true) => Cause::NoLastChunk,
+            (true, false) => Cause::ShortBody,
+        }
+    }
+
+    /// Returns the outcome of a response that is complete by the rules of HTTP; its content decides.
+    pub(super) fn verdict(&mut self) -> Outcome {
+        match self.body {
+            Body::Events(read) => {
+                // Some servers omit the blank line after the last event.
+                if let Some(data) = self.sse.pending_data()
+                    && !self.stream.is_done()
+                {
+                    // An error means that this is the rest of a cut event.
+                    let _ = self.stream.read(read, b"", data);
+                }
+                self.verdict_of_stream()
+            }
+            Body::Json(read) => self.verdict_of_json(read),
+            Body::Untold(_) if self.kept.bytes.trim_ascii().is_empty() => {
+                self.cause = Some(Cause::EmptyBody);
+                Outcome::NotStreamed
+            }
+            Body::Untold(_) => {
+                self.cause = Some(Cause::CutInEvent);
+                Outcome::Truncated
+            }
+            Body::Skipped(outcome) => outcome,
+            Body::Awaited => Outcome::Malformed,
+        }
+    }
+
+    fn verdict_of_stream(&mut self) -> Outcome {
+        let is_cut = self.sse.pending_event();
+        let end = match self.stream.verdict_at_end() {
+            StreamEnd::NoEvents if is_cut => StreamEnd::Truncated,
+            end => end,
+        };
+        self.cause = match end {
+            StreamEnd::Truncated if self.stream.is_done() => Some(Cause::DoneWithoutFinish),
+            StreamEnd::Truncated if is_cut => {
+                self.kept.cut_event(self.sse.pending_bytes());
+                Some(Cause::CutInEvent)
+            }
+            StreamEnd::Truncated => Some(Cause::NoFinish),
+            StreamEnd::NoEvents => Some(Cause::NoEvents),
+            StreamEnd::Ok | StreamEnd::Error | StreamEnd::BadFinish => None,
+        };
+        end.outcome()
+    }
+
+    fn verdict_of_json(&mut self, read: ReadBody) -> Outcome {
+        match read(&self.kept.bytes) {
+            Ok(facts) => {
+                self.tokens = facts.output_tokens();
+                self.times = facts.times;
+                (self.text, self.finish) = (facts.text, facts.finish);
+                let outcome = facts.outcome();
+                self.cause = (outcome == Outcome::Truncated).then_some(Cause::NoFinish);
+                outcome
+            }
+            Err(e) => {
+                self.kept.malformed_body(e);
+                self.cause = Some(match self.kept.bytes.trim_ascii().is_empty() {
+                    true => Cause::EmptyBody,
+                    false => e.cause(),
+                });
+                Outcome::Malformed
+            }
+        }
+    }
+}
