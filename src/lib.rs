@@ -34,6 +34,7 @@ pub mod report;
 pub mod result;
 pub mod run;
 pub mod server;
+pub mod sessions;
 pub mod signals;
 #[cfg(test)]
 #[path = "../tests/common/skipped.rs"]

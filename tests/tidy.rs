@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 19] = [
+const PURE_ROOMS: [&str; 20] = [
     "error",
     "units",
     "json",
@@ -34,6 +34,7 @@ const PURE_ROOMS: [&str; 19] = [
     "api",
     "metrics",
     "paired",
+    "sessions",
     "judge",
     "result",
     "calibration",

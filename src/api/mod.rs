@@ -1,5 +1,5 @@
 //! The APIs that servers speak: the body of a request for text in each, and the meaning of the answer's bytes. The
-//! room is pure: slices come in, facts go out, and no text is kept.
+//! room is pure: slices come in, facts go out, and no text is kept (`reply` appends one to the caller's buffer).
 //!
 //! `table` has a row for each API. There are two grammars of answers. `chat` reads OpenAI's chat completions and its
 //! older text completions, which differ in one member of a choice (`text` instead of `delta` or `message`) as far as
@@ -11,6 +11,7 @@ pub mod chat;
 mod completions;
 mod facts;
 pub mod llamacpp;
+mod reply;
 mod scan;
 mod stamp;
 mod stream;
@@ -18,6 +19,7 @@ mod table;
 
 pub use body::{Content, ContentKind, Generation, Prompt, TokenLimitKey, Wording, write_string};
 pub use facts::{BodyFacts, EventFacts, Malformed, ServerTimes, Usage};
+pub use reply::{ReadReply, Reply};
 pub use stamp::{ARRIVAL_KEY, STAMP_DIGITS, STAMP_KEY, Stamps, find_stamps, write_stamp};
 pub use stream::{StreamEnd, StreamState};
 pub use table::{Api, ENDS_WITHOUT_ROW, ReadBody, ReadEvent, ReadSide, Row, SideQuestion, WriteBody};

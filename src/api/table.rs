@@ -6,7 +6,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{BodyFacts, ContentKind, EventFacts, Generation, Malformed, chat, completions, llamacpp};
+use super::{BodyFacts, ContentKind, EventFacts, Generation, Malformed, Reply, chat, completions, llamacpp};
 
 /// Appends the JSON body of a request.
 pub type WriteBody = fn(&mut Vec<u8>, &Generation);
@@ -37,6 +37,8 @@ pub struct Row {
     /// `None` if the API does not stream. Looked up once per stream, called once per server-sent event.
     pub read_event: Option<ReadEvent>,
     pub read_body: ReadBody,
+    /// The text of an answer, for conversations that carry it on.
+    pub reply: Reply,
     /// The member that ends generated text, for an error that says it is missing.
     pub finish: &'static str,
     /// A good stream ends with the server's count of tokens; without it, validation fails.
@@ -87,6 +89,7 @@ table! {
         carries: &[ContentKind::Text, ContentKind::Messages],
         read_event: Some(chat::read_event),
         read_body: chat::read_body,
+        reply: chat::REPLY,
         finish: "finish_reason",
         has_usage: true,
         side_question: Some(chat::RESPONSES),
@@ -102,6 +105,7 @@ table! {
         // The grammar is chat's, with `text` instead of `delta` and `message`.
         read_event: Some(chat::read_event),
         read_body: chat::read_body,
+        reply: chat::REPLY,
         finish: "finish_reason",
         has_usage: true,
         side_question: None,
@@ -116,6 +120,7 @@ table! {
         carries: &[ContentKind::Text, ContentKind::Tokens],
         read_event: Some(llamacpp::read_event),
         read_body: llamacpp::read_body,
+        reply: llamacpp::REPLY,
         finish: "`stop` that is true",
         has_usage: false,
         side_question: None,

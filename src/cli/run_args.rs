@@ -8,7 +8,7 @@ use crate::host::CpuList;
 use crate::metrics::Goodput;
 use crate::plan::{
     Arrival, CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN,
-    THINK_TIME_MAX, TIME_SCALE, VUS_MAX, parse_goodput, read_arrival,
+    THINK_TIME_MAX, TIME_SCALE, TURNS_MAX, VUS_MAX, parse_goodput, read_arrival,
 };
 use crate::units::Nanos;
 use crate::units::Span;
@@ -174,6 +174,11 @@ pub struct RunArgs {
     /// How long a user pauses after each request: 100ms, 10ms-60ms or 0
     #[arg(long, env = "LLMLOAD_THINK_TIME", hide_env = true, value_name = "SPAN", value_parser = pause(0..=THINK_TIME_MAX), help_heading = REQUESTS)]
     pub think_time: Option<Span<Nanos>>,
+
+    /// Make every chat request a conversation of so many turns, 5 or 3-8, each with what was said before [document's, or
+    /// single requests]
+    #[arg(long, env = "LLMLOAD_TURNS", hide_env = true, value_name = "N", value_parser = count_span(1..=TURNS_MAX), help_heading = REQUESTS)]
+    pub turns: Option<Span<u32>>,
 
     /// Token limit of every chat request: 50 or 50-200
     #[arg(long, env = "LLMLOAD_MAX_TOKENS", hide_env = true, value_name = "N", value_parser = count_span(1..=MAX_TOKENS_MAX), help_heading = REQUESTS)]

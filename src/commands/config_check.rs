@@ -7,18 +7,18 @@ use crate::config::{
 };
 use crate::discover::api_of;
 use crate::error::{Mistake, Mistakes, Reason, is_unsafe, one_line, shown_path, yaml_escaped};
-use crate::plan::{Threshold, ThresholdMetric};
+use crate::plan::{Plan, Threshold, ThresholdMetric};
 use crate::units::Nanos;
-use crate::units::{format_duration, redact};
+use crate::units::{bytes, format_duration, redact};
 use crate::workload::{Call, Chat, Prompts};
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use std::fmt::Write;
 
 pub fn check(args: &ConfigArgs) -> Result<String, Mistakes> {
     let ConfigAction::Check(run) = &args.action;
-    let (config, _) = load_plan(run)?;
+    let (config, plan) = load_plan(run)?;
     let mut out = String::new();
-    for line in comment_lines(&config) {
+    for line in comment_lines(&config, &plan) {
         // Escaped, because a text from the document must not end its comment.
         let _ = writeln!(out, "# {}", one_line(&line));
     }
@@ -31,7 +31,7 @@ fn internal(config: &Config, what: String) -> Mistake {
 }
 
 /// Returns the lines that say what cannot be seen at once in the document itself.
-fn comment_lines(config: &Config) -> Vec<String> {
+fn comment_lines(config: &Config, plan: &Plan) -> Vec<String> {
     let mut out = vec![format!("{}: valid; nothing was sent", config.profile)];
     out.extend(servers(config));
     out.push(format!("load      {}", config.executor.in_words()));
@@ -43,6 +43,7 @@ fn comment_lines(config: &Config) -> Vec<String> {
         .iter()
         .map(|r| format!("request   {}", request(r, total)));
     out.extend(requests);
+    out.extend(sessions(config, plan));
     if config.thresholds.is_empty() {
         out.push("threshold none: the exit code does not depend on the figures".to_owned());
     }
@@ -185,6 +186,26 @@ fn request(request: &RequestConfig, total: u64) -> String {
         false => format!(", good if {}", request.goodput),
     };
     format!("{name}: {share}, {what}, timeout {timeout}{good}")
+}
+
+/// Returns how the sessions of each conversation go, and the memory that is planned for them.
+fn sessions(config: &Config, plan: &Plan) -> Vec<String> {
+    let each = config.requests.iter().filter_map(|request| match &request.call {
+        Call::Chat(chat) => Some((&request.name, chat.conversation.as_ref()?)),
+        Call::Light | Call::Get { .. } => None,
+    });
+    let mut out: Vec<String> = each
+        .map(|(name, conversation)| format!("sessions  {name}: {}", conversation.in_words()))
+        .collect();
+    if let Some(planned) = plan.planned_histories() {
+        out.push(format!(
+            "memory    histories of {} sessions at a time: {}, and {} for the requests that send them",
+            planned.sessions,
+            bytes(planned.all),
+            bytes(planned.requests)
+        ));
+    }
+    out
 }
 
 /// Returns a threshold as it was written, and a limit of time with its unit.

@@ -239,6 +239,7 @@ impl Serialize for RequestConfig {
                 prompts,
                 cache_prompt,
                 wording,
+                conversation,
             }) => {
                 map.serialize_entry("kind", "chat")?;
                 map.serialize_entry("stream", stream)?;
@@ -258,6 +259,9 @@ impl Serialize for RequestConfig {
                             },
                         )?;
                     }
+                }
+                if let Some(conversation) = conversation {
+                    map.serialize_entry("conversation", conversation)?;
                 }
                 if *cache_prompt {
                     map.serialize_entry("cache_prompt", cache_prompt)?;

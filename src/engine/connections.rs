@@ -24,6 +24,14 @@ impl VuConnections {
         }
     }
 
+    pub fn task(&self) -> TaskId {
+        self.task
+    }
+
+    pub fn vu(&self) -> u32 {
+        self.vu
+    }
+
     /// Returns the connection for a request to `target`. The one used before becomes idle if it belongs to another
     /// target.
     pub fn connection_to(&mut self, core: &CoreState, target: u16) -> &mut VuConnection {

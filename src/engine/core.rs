@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::conductor::conduct;
 use super::dispatch::{self, Dispatch};
-use super::memory::AnswerMemory;
+use super::memory::{AnswerMemory, HistoryMemory};
 use super::routes::Routes;
 use super::vu::VuTable;
 use super::{Command, CoreFailure, EngineOptions, Report};
@@ -38,6 +38,7 @@ pub struct CoreSetup {
     pub options: EngineOptions,
     pub shared_iterations: Arc<AtomicU64>,
     pub memory: Arc<AnswerMemory>,
+    pub histories: Arc<HistoryMemory>,
     pub report: Sender<Report>,
     pub recycled: Receiver<Box<Snapshot>>,
     pub commands: Receiver<Command>,
@@ -61,6 +62,9 @@ pub struct CoreState {
     pub dispatch: RefCell<Option<Dispatch>>,
     pub shared_iterations: Arc<AtomicU64>,
     pub memory: Arc<AnswerMemory>,
+    /// The memory for what the servers of all sessions have said so far, and this core's part of it.
+    pub histories: Arc<HistoryMemory>,
+    pub histories_here: Cell<usize>,
     /// Request bodies are built here, so that the buffer grows once per core and not per VU.
     pub body_scratch: RefCell<Vec<u8>>,
     /// A request before encryption, or a read after decryption.
@@ -259,6 +263,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         options,
         shared_iterations,
         memory,
+        histories,
         report,
         recycled,
         commands: _,
@@ -299,6 +304,8 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         net,
         shared_iterations,
         memory,
+        histories,
+        histories_here: Cell::new(0),
         conductor,
         report,
         recycled,

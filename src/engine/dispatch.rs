@@ -208,6 +208,7 @@ pub fn take_waiting(core: &CoreState) -> Option<Planned> {
         due,
         ready: now,
         half: None,
+        turn: 0,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::metrics::{Half, Outcome, Place, Recorder, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
-use crate::workload::{Draw, Timeouts, encode_request};
+use crate::workload::{Draw, Timeouts, Turn, encode_turn};
 
 /// A VU's connection to one target, with the reader of its responses.
 pub struct VuConnection {
@@ -54,6 +54,8 @@ pub struct Planned {
     pub ready: Nanos,
     /// Which of a pair it is, if requests come in pairs.
     pub half: Option<Half>,
+    /// Its number in its session, from 1; 0 if it belongs to no conversation.
+    pub turn: u16,
 }
 
 /// Facts for the sample, collected while the request is in flight.
@@ -68,6 +70,20 @@ pub(super) struct RequestState {
     pub sent: Option<Nanos>,
     /// TLS has sent output of its own since the request, so `sent` must stay as it is.
     pub tls_output_sent: bool,
+}
+
+impl RequestState {
+    fn new(series: u16, slot: u16, planned: &Planned) -> RequestState {
+        RequestState {
+            series,
+            slot,
+            due: planned.due,
+            ready: planned.ready,
+            connecting: 0,
+            sent: None,
+            tls_output_sent: false,
+        }
+    }
 }
 
 impl VuConnection {
@@ -94,8 +110,14 @@ impl VuConnection {
         }
     }
 
-    /// Sends the request that `draw` describes, records its sample and returns it.
-    pub async fn request(&mut self, core: &CoreState, draw: &Draw, planned: Planned) -> Sample {
+    /// Sends the request that `draw` describes, with what was said before it if it is a turn of a conversation, records
+    /// its sample and returns it.
+    pub async fn request(
+        &mut self,
+        core: &CoreState,
+        (draw, turn): (&Draw, Option<&Turn<'_>>),
+        planned: Planned,
+    ) -> Sample {
         debug_assert_eq!(
             core.plan.workload.kinds[usize::from(draw.kind)].server,
             self.target
@@ -110,16 +132,8 @@ impl VuConnection {
             }
             slot
         };
-        let mut request = RequestState {
-            series,
-            slot,
-            due: planned.due,
-            ready: planned.ready,
-            connecting: 0,
-            sent: None,
-            tls_output_sent: false,
-        };
-        let (outcome, done) = self.attempts(core, draw, &mut request).await;
+        let mut request = RequestState::new(series, slot, &planned);
+        let (outcome, done) = self.attempts(core, (draw, turn), &mut request).await;
         core.net.clear_limit(self.task);
         if core.plan.connection.is_per_request() {
             self.close(&core.net);
@@ -139,7 +153,7 @@ impl VuConnection {
     async fn attempts(
         &mut self,
         core: &CoreState,
-        draw: &Draw,
+        (draw, turn): (&Draw, Option<&Turn<'_>>),
         request: &mut RequestState,
     ) -> (Outcome, Nanos) {
         let kind = &core.plan.workload.kinds[usize::from(draw.kind)];
@@ -162,7 +176,7 @@ impl VuConnection {
                 let (plan, target) = (&core.plan.workload, self.target);
                 self.encrypt(core, &mut bytes, |out| {
                     let target = &core.targets[usize::from(target)];
-                    encode_request(out, &mut body, target, plan, draw);
+                    encode_turn(out, &mut body, target, plan, (draw, turn));
                 });
                 bytes
             };
@@ -182,6 +196,28 @@ impl VuConnection {
                 }
             }
         }
+    }
+
+    /// Connects again if the server has closed the connection while it was idle, before the next turn of a session goes
+    /// out. The turn is then due when the new connection stands: that servers close idle connections is no part of how
+    /// fast they answer. Without success the turn is due when it was, and makes its own attempt.
+    pub async fn replace_stale(&mut self, core: &CoreState, draw: &Draw, planned: &mut Planned) {
+        let is_usable = match self.conn {
+            Some(conn) => self.is_quiet(core, conn),
+            None => !self.stale,
+        };
+        if is_usable {
+            return;
+        }
+        let series = core.series_of(draw.kind, planned.due);
+        let slot = core.recorder.borrow().slot(series, planned.due);
+        let mut request = RequestState::new(series, slot, planned);
+        let timeouts = &core.plan.workload.kinds[usize::from(draw.kind)].timeouts;
+        if self.connection(core, timeouts, &mut request).await.is_ok() {
+            planned.due = clock::monotonic();
+            planned.ready = planned.due;
+        }
+        core.net.clear_limit(self.task);
     }
 
     /// Returns the kept connection if it is still usable, or a new one; and whether it was used before.
@@ -370,6 +406,7 @@ impl VuConnection {
             iteration: planned.iteration,
             series: request.series,
             half: planned.half,
+            turn: planned.turn,
             due: request.due,
             ready: request.ready,
             connecting: request.connecting,

@@ -13,6 +13,8 @@ pub struct Asked {
     pub series: u16,
     /// Which of a pair it is; `None` without pairs.
     pub half: Option<Half>,
+    /// Its number in its session, from 1; 0 if it belongs to no conversation.
+    pub turn: u16,
     /// Latency counts from here.
     pub due: Nanos,
     /// A user was free for it.
@@ -35,6 +37,7 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
         iteration: asked.iteration,
         series: asked.series,
         half: asked.half,
+        turn: asked.turn,
         outcome,
         status: reader.status,
         due: asked.due,
@@ -47,6 +50,7 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
         done: done.max(arrivals.last).max(asked.sent.unwrap_or(asked.due)),
         schedule_lag: lag,
         queue_wait: None,
+        prompt_tokens: reader.prompt_tokens(),
         output_tokens,
         tokens_at_first: reader.tokens_at_first(),
         gaps: arrivals.gaps,

@@ -52,6 +52,38 @@ impl Held {
     }
 }
 
+/// The memory of the histories of all sessions of all cores.
+#[derive(Debug)]
+pub struct HistoryMemory {
+    held: AtomicUsize,
+    max: usize,
+}
+
+impl HistoryMemory {
+    pub fn new(max: usize) -> HistoryMemory {
+        HistoryMemory {
+            held: AtomicUsize::new(0),
+            max,
+        }
+    }
+
+    /// Takes `bytes` more. Returns false, and takes nothing, if there is not so much.
+    pub fn take(&self, bytes: usize) -> bool {
+        let held = self
+            .held
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes);
+        if held > self.max {
+            self.give_back(bytes);
+        }
+        held <= self.max
+    }
+
+    pub fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +100,13 @@ mod tests {
             assert!(held.set(&memory, 0));
         }
         assert_eq!(memory.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn histories_take_no_more_than_there_is() {
+        let memory = HistoryMemory::new(100);
+        assert!(memory.take(60) && !memory.take(41) && memory.take(40));
+        memory.give_back(60);
+        assert!(memory.take(60) && !memory.take(1));
     }
 }

@@ -20,6 +20,7 @@ pub mod runtime;
 #[cfg(debug_assertions)]
 mod sabotage;
 mod secure;
+mod session;
 mod vu;
 mod witness;
 
@@ -34,7 +35,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::core::{CoreSetup, run_core};
-use self::memory::AnswerMemory;
+use self::memory::{AnswerMemory, HistoryMemory};
 use crate::metrics::Snapshot;
 use crate::net::{Features, Kick, Stamping, clock};
 use crate::plan::Plan;
@@ -57,6 +58,8 @@ pub struct EngineOptions {
     pub quickack: bool,
     /// Bytes that unfinished answers of all users may take together.
     pub answer_bytes_max: usize,
+    /// Bytes that the histories of all sessions may take together.
+    pub history_bytes_max: usize,
     /// Keeps each sample for the details file.
     pub details: bool,
     /// Compares arrival times with the send stamps that the mock writes.
@@ -153,6 +156,7 @@ impl Engine {
         let (report, reports) = bounded(count * (SNAPSHOTS_PER_CORE + 3));
         let shared_iterations = Arc::new(AtomicU64::new(0));
         let memory = Arc::new(AnswerMemory::new(options.answer_bytes_max));
+        let histories = Arc::new(HistoryMemory::new(options.history_bytes_max));
         let mut engine = Engine {
             cores: Vec::new(),
             commands: Vec::new(),
@@ -181,6 +185,7 @@ impl Engine {
                 options: options.clone(),
                 shared_iterations: shared_iterations.clone(),
                 memory: memory.clone(),
+                histories: histories.clone(),
                 report: report.clone(),
                 recycled,
                 commands,

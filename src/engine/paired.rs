@@ -38,7 +38,7 @@ pub(super) async fn make(
     };
     let first = connections
         .connection_to(core, now)
-        .request(core, &draw, first)
+        .request(core, (&draw, None), first)
         .await;
     if first.outcome == Outcome::Interrupted {
         core.recorder.borrow_mut().half_a_pair();
@@ -58,7 +58,7 @@ pub(super) async fn make(
     };
     let second = connections
         .connection_to(core, then)
-        .request(core, &draw, second)
+        .request(core, (&draw, None), second)
         .await;
 
     let [base, other] = match other_first {

@@ -1,15 +1,17 @@
 //! Interprets the bytes of one response and notes when they arrived. Knows neither sockets nor clocks.
 
+mod gathered;
 mod verdict;
 
 pub use super::expected::{Arrivals, Expected, Progress, TokenSink};
 use super::failing::cause_of_document;
 use super::kept::Kept;
 use crate::api::{ReadBody, ReadEvent, ServerTimes, StreamState};
-use crate::http1::{ContentType, Head, HttpError, Limits, ResponseParser, Step};
+use crate::http1::{ContentType, Head, Limits, ResponseParser, Step};
 use crate::metrics::{Answer, Cause, Evidence, FinishKind, FinishWord, Outcome, Place, TokenSource};
 use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
 use crate::units::Nanos;
+use gathered::Gathered;
 
 /// Longest body that is read as one JSON document; a longer one is `too_large`.
 const JSON_BYTES_MAX: usize = 16 << 20;
@@ -47,11 +49,15 @@ pub struct ResponseReader {
     counted_at_first: u32,
     /// Number of tokens that a JSON answer reported.
     tokens: (u32, TokenSource),
+    /// Number of tokens that a JSON answer says that the server read.
+    read_tokens: Option<u32>,
     times: ServerTimes,
     text: bool,
     finish: Option<FinishWord>,
     cause: Option<Cause>,
     untyped: bool,
+    /// The text of the answer, if a conversation carries it on.
+    gathered: Option<Box<Gathered>>,
 }
 
 impl Default for ResponseReader {
@@ -75,11 +81,13 @@ impl ResponseReader {
             events_at_first: 0,
             counted_at_first: 0,
             tokens: (0, TokenSource::None),
+            read_tokens: None,
             times: ServerTimes::default(),
             text: false,
             finish: None,
             cause: None,
             untyped: false,
+            gathered: None,
         }
     }
 
@@ -95,10 +103,13 @@ impl ResponseReader {
         self.status = 0;
         self.arrivals = Arrivals::default();
         (self.events_at_first, self.counted_at_first) = (0, 0);
-        self.tokens = (0, TokenSource::None);
+        (self.tokens, self.read_tokens) = ((0, TokenSource::None), None);
         self.times = ServerTimes::default();
         (self.text, self.finish) = (false, None);
         (self.cause, self.untyped) = (None, false);
+        if let Some(gathered) = &mut self.gathered {
+            gathered.begin(expected);
+        }
     }
 
     /// Returns true for a stream whose first token has not arrived. The timeout of the first token applies only then.
@@ -114,7 +125,8 @@ impl ResponseReader {
 
     /// Returns the memory that the response takes so far, in bytes.
     pub fn held_bytes(&self) -> usize {
-        self.http.held_bytes() + self.sse.held_bytes() + self.kept.bytes.capacity()
+        let gathered = self.gathered.as_ref().map_or(0, |gathered| gathered.held_bytes());
+        self.http.held_bytes() + self.sse.held_bytes() + self.kept.bytes.capacity() + gathered
     }
 
     pub fn output_tokens(&self) -> (u32, TokenSource) {
@@ -122,6 +134,16 @@ impl ResponseReader {
             Body::Events(_) => self.stream.output_tokens(),
             _ => self.tokens,
         }
+    }
+
+    /// Returns the server's count of what it read; `None` if it states none.
+    pub fn prompt_tokens(&self) -> Option<u32> {
+        let stated = match self.body {
+            Body::Events(_) => self.stream.usage().map(|usage| usage.prompt_tokens),
+            _ => self.read_tokens,
+        };
+        // A prompt has at least one token, and readers give 0 where there is no count.
+        stated.filter(|tokens| *tokens > 0)
     }
 
     /// Returns how many of the output tokens had arrived at the instant of the first: by the server's count if it sends
@@ -338,6 +360,9 @@ impl ResponseReader {
                         self.kept.event(event);
                     }
                     if facts.token {
+                        if let Some(gathered) = &mut self.gathered {
+                            gathered.event(event);
+                        }
                         let first = *self.arrivals.first_token.get_or_insert(arrived);
                         if first == arrived {
                             self.events_at_first += 1;

@@ -10,6 +10,7 @@ use super::core::CoreState;
 use super::dispatch;
 use super::exchange::Planned;
 use super::paired;
+use super::session;
 use crate::engine::runtime::{catch_panic, spawn};
 use crate::metrics::Outcome;
 use crate::net::{Signal, TaskId, clock};
@@ -17,7 +18,7 @@ use crate::plan::{Arriving, Assignment, DURATION_MAX, local_to_global};
 use crate::units::{MILLISECOND, Nanos};
 
 /// Shortest pause after a failed connect, so that a closed port does not cause a busy loop.
-const CONNECT_BACKOFF: Nanos = 50 * MILLISECOND;
+pub(super) const CONNECT_BACKOFF: Nanos = 50 * MILLISECOND;
 
 /// The state of a VU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,6 +225,7 @@ fn take_arrival(core: &CoreState, local: u32) -> Option<Planned> {
         due: arriving.due,
         ready: arriving.due,
         half: None,
+        turn: 0,
     };
 
     let mut table = core.vus.borrow_mut();
@@ -286,6 +288,7 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
             due,
             ready: due,
             half: None,
+            turn: 0,
         };
         let (outcome, think) = make(core, &mut connections, local, owner, planned).await;
         #[cfg(debug_assertions)]
@@ -308,8 +311,9 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
     connections.close(&core.net);
 }
 
-/// Makes the request of an iteration, whose content depends on `owner`, or the pair of requests. Returns the outcome,
-/// of a pair the worse one, and the pause that the plan has after it.
+/// Makes the request of an iteration, whose content depends on `owner`, or the pair of requests, or all turns of a
+/// session. Returns the outcome, of a pair the worse one and of a session the last, and the pause that the plan has
+/// after it.
 async fn make(
     core: &CoreState,
     connections: &mut VuConnections,
@@ -326,8 +330,19 @@ async fn make(
     } = planned;
     let target = core.routes.borrow_mut().next(sequence, local, iteration);
     let draw = core.draw(owner, (sequence, iteration), target);
+    if core.plan.workload.conversation(draw.kind).is_some() {
+        // Boxed for the same reason.
+        return Box::pin(session::carry_out(
+            core,
+            connections,
+            (owner, target),
+            &draw,
+            planned,
+        ))
+        .await;
+    }
     let connection = connections.connection_to(core, target);
-    let sample = connection.request(core, &draw, planned).await;
+    let sample = connection.request(core, (&draw, None), planned).await;
     (sample.outcome, draw.think)
 }
 

@@ -26,6 +26,26 @@ pub fn answer_bytes_max(facts: &HostFacts) -> usize {
     share_of(known.min())
 }
 
+/// Returns how many bytes of memory are free for the run: on the host, in its control group, and in the address space
+/// that is left. `None` if none of these can be read.
+pub fn available_bytes(facts: &HostFacts) -> Option<u64> {
+    let host = kibibytes(&read_text("/proc/meminfo"), "MemAvailable:") * 1024;
+    let number = |path: &str| read_text(path).trim().parse::<u64>().ok();
+    let groups = [
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+    ];
+    let groups = groups
+        .iter()
+        .filter_map(|(max, used)| Some(number(max)?.saturating_sub(number(used)?)));
+    let space = facts.address_space.soft;
+    let space = space.map(|limit| limit.saturating_sub(facts.address_space_used));
+    groups.chain(space).chain((host > 0).then_some(host)).min()
+}
+
 fn share_of(memory: Option<u64>) -> usize {
     let share = memory.map_or(ANSWER_BYTES_MOST, |memory| memory / SHARE);
     share.clamp(ANSWER_BYTES_LEAST, ANSWER_BYTES_MOST) as usize
@@ -43,5 +63,6 @@ mod tests {
         assert_eq!(share_of(Some(1 << 20)), 4 << 20);
         let facts = HostFacts::read();
         assert!((4 << 20..=48 << 20).contains(&answer_bytes_max(&facts)));
+        assert!(available_bytes(&facts).is_none_or(|bytes| bytes > 0));
     }
 }

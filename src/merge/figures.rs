@@ -6,9 +6,11 @@ use crate::metrics::{ByPhase, Distribution, METRICS, Sending, SeriesCounts, Seri
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, Ordered, PairEvidence, Paired,
-    PhaseFigures, ServerCounts, StampSource, TlsFigures, Totals, Traffic, traffic,
+    PhaseFigures, ServerCounts, SessionFigures, StampSource, TlsFigures, Totals, Traffic, traffic,
 };
-use crate::workload::RequestKind;
+use crate::sessions::SessionTotals;
+use crate::units::{Nanos, seconds};
+use crate::workload::{PlannedHistories, RequestKind};
 
 /// Returns one series for each kind of the plan, all parts together.
 pub fn series(parts: &[Part], plan: &Plan) -> Result<Vec<SeriesTotals>, Reason> {
@@ -263,4 +265,26 @@ pub fn paired(parts: &[Part], plan: &Plan) -> Result<Option<Paired>, Reason> {
         return Ok(None);
     };
     Ok(sum.map(|sum| Paired::from_evidence([base, other], prompts, &sum)))
+}
+
+/// Returns the figures of conversations, if a part has any.
+pub fn sessions(parts: &[Part], loaded: Nanos) -> Result<Option<SessionFigures>, Reason> {
+    let mut sum: Option<(SessionTotals, PlannedHistories)> = None;
+    for part in parts {
+        let Some(sessions) = &part.document.sessions else {
+            continue;
+        };
+        let totals = sessions
+            .totals()
+            .map_err(|(under, what)| part.bad_figure(&format!("sessions.{under}"), &what))?;
+        let planned = sessions.histories.planned();
+        match &mut sum {
+            None => sum = Some((totals, planned)),
+            Some((all, plan)) => {
+                all.merge(&totals);
+                *plan = plan.merge(planned);
+            }
+        }
+    }
+    Ok(sum.map(|(totals, planned)| SessionFigures::from_totals(&totals, &planned, seconds(loaded))))
 }

@@ -67,6 +67,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         repeats: Vec::new(),
         contention: None,
         paired: figures::paired(parts, &plan)?,
+        sessions: figures::sessions(parts, times.loaded)?,
         client: figures::client(parts)?,
         managed_server: figures::managed_server(parts),
         // Each process's own are in its part.

@@ -37,6 +37,8 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                 iteration: u64::from(small),
                 series,
                 half: None,
+                turn: 0,
+                prompt_tokens: None,
                 outcome: Outcome::ALL[outcome],
                 status: if seen { 100 + small % 500 } else { 0 },
                 due,

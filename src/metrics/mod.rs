@@ -27,6 +27,7 @@ mod recorder;
 mod sample;
 mod sending;
 mod series;
+mod session;
 mod table;
 mod tls;
 
@@ -52,5 +53,6 @@ pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};
 pub use sample::{Answer, Sample, TokenSource};
 pub use sending::{LATE_AFTER, Sending};
 pub use series::{SeriesCounts, SeriesTotals, StatusCounts};
+pub use session::{SessionEnd, SessionEnded, Sessions, TURNS_PER_SNAPSHOT_MAX, TurnEnded};
 pub use table::{Direction, METRICS, Metric, MetricId, Source};
 pub use tls::TlsFailure;

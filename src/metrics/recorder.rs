@@ -2,7 +2,7 @@
 
 use crate::metrics::{
     ClientErrors, CoreCounters, Differences, Distribution, Evidence, FailureKind, Failures, MetricId, Pair,
-    Pairs, Sample, SeriesTotals,
+    Pairs, Sample, SeriesTotals, SessionEnded, Sessions,
 };
 use crate::units::Nanos;
 
@@ -36,6 +36,8 @@ pub struct Snapshot {
     details_max: usize,
     /// Pairs of requests that have ended, in order.
     pub pairs: Pairs,
+    /// Turns and sessions that have ended, in order.
+    pub sessions: Sessions,
 }
 
 impl Snapshot {
@@ -59,6 +61,7 @@ impl Snapshot {
             details: Vec::with_capacity(details_max),
             details_max,
             pairs: Pairs::default(),
+            sessions: Sessions::default(),
         })
     }
 
@@ -95,6 +98,7 @@ impl Snapshot {
             details,
             details_max: _,
             pairs,
+            sessions,
         } = self;
         series.iter_mut().for_each(SeriesTotals::reset);
         *counters = CoreCounters::default();
@@ -104,6 +108,7 @@ impl Snapshot {
         failures.reset();
         details.clear();
         pairs.reset();
+        sessions.reset();
     }
 
     /// Returns true if nothing was started, finished or counted.
@@ -111,6 +116,7 @@ impl Snapshot {
         self.counters == CoreCounters::default()
             && self.details.is_empty()
             && self.pairs.is_empty()
+            && self.sessions.is_empty()
             && self.reap_lag.is_empty()
             && self
                 .series
@@ -208,6 +214,7 @@ impl Recorder {
         let snapshot = &mut *self.current;
         let series = &mut snapshot.series[usize::from(slot)];
         snapshot.counters.out_of_range += series.finish(sample);
+        snapshot.sessions.push_turn(sample);
         if sample.done > self.load_end {
             series.after_load.count(sample);
         }
@@ -226,6 +233,28 @@ impl Recorder {
     pub fn pair(&mut self, base: &Sample, other: &Sample, other_first: bool) {
         let pair = Pair::of(base, other, other_first, self.load_begin);
         self.current.pairs.push(pair);
+    }
+
+    /// Counts a session that begins.
+    pub fn session_started(&mut self) {
+        self.current.sessions.started += 1;
+    }
+
+    /// Records a session that has ended; its turns have been recorded one by one.
+    pub fn session_ended(&mut self, ended: SessionEnded) {
+        self.current.sessions.push_session(ended);
+    }
+
+    /// Counts a session that ends because there is no memory for its history.
+    pub fn history_full(&mut self) {
+        self.current.sessions.full += 1;
+    }
+
+    /// Notes how many bytes the histories of this core take.
+    pub fn histories(&mut self, bytes: u64) {
+        let sessions = &mut self.current.sessions;
+        sessions.history_now = bytes;
+        sessions.history_peak = sessions.history_peak.max(bytes);
     }
 
     /// Counts a pair whose second request was never sent.
@@ -247,9 +276,10 @@ impl Recorder {
             details,
             details_max,
             pairs,
+            sessions,
             ..
         } = &*self.current;
-        *details_max > 0 && details.len() >= *details_max / 2 || pairs.is_due()
+        *details_max > 0 && details.len() >= *details_max / 2 || pairs.is_due() || sessions.is_due()
     }
 
     /// Records the time between two consecutive token events of a request (`tbt`); 0 within one read.
@@ -304,6 +334,8 @@ impl Recorder {
         debug_assert!(empty.is_empty(), "the snapshot was not reset");
         empty.core = self.current.core;
         empty.counters = self.current.counters.next_interval();
+        let histories = self.current.sessions.history_now;
+        (empty.sessions.history_now, empty.sessions.history_peak) = (histories, histories);
         std::mem::replace(&mut self.current, empty)
     }
 

@@ -27,6 +27,8 @@ pub struct Sample {
     pub series: u16,
     /// Which of a pair it is; `None` without pairs. Both have the VU and the number of the pair.
     pub half: Option<Half>,
+    /// Its number in its session, from 1; 0 if it belongs to no conversation.
+    pub turn: u16,
     pub outcome: Outcome,
     /// HTTP status; 0 if none arrived.
     pub status: u16,
@@ -44,6 +46,8 @@ pub struct Sample {
     pub schedule_lag: Nanos,
     /// The wait for a free user, if arrivals may wait for one; 0 if one was free.
     pub queue_wait: Option<Nanos>,
+    /// The server's count of what it read; `None` if it states none.
+    pub prompt_tokens: Option<u32>,
     pub output_tokens: u32,
     /// Of these, those that were there at `first_token`; 0: that one alone.
     pub tokens_at_first: u32,
@@ -106,6 +110,7 @@ impl Sample {
             iteration: 0,
             series: 0,
             half: None,
+            turn: 0,
             outcome,
             status: 200,
             due: 0,
@@ -118,6 +123,7 @@ impl Sample {
             done,
             schedule_lag: 0,
             queue_wait: None,
+            prompt_tokens: None,
             output_tokens: 0,
             tokens_at_first: 0,
             token_source: TokenSource::None,

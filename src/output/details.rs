@@ -175,9 +175,14 @@ impl DetailSpool {
         };
         put(out, format_args!("{{\"request_id\":\""));
         id(out);
-        match s.half {
-            None => put(out, format_args!("\"")),
-            Some(half) => {
+        match (s.half, s.turn) {
+            (None, 0) => put(out, format_args!("\"")),
+            (None, turn) => {
+                put(out, format_args!(".{turn}\",\"session\":\""));
+                id(out);
+                put(out, format_args!("\",\"turn\":{turn}"));
+            }
+            (Some(half), _) => {
                 put(out, format_args!(".{}\",\"pair\":\"", half as u8 + 1));
                 id(out);
                 put(out, format_args!("\""));
@@ -198,6 +203,9 @@ impl DetailSpool {
             None => put(out, format_args!(",\"ttfa\":null")),
         }
         put_seconds(out, "latency", latency);
+        if let (Some(tokens), 1..) = (s.prompt_tokens, s.turn) {
+            put(out, format_args!(",\"prompt_tokens\":{tokens}"));
+        }
         put(out, format_args!(",\"output_tokens\":{}", s.output_tokens));
         let tps = if latency == 0 {
             0.0

@@ -1,6 +1,6 @@
 //! Formats numbers for people.
 
-pub(super) use crate::units::grouped;
+pub(super) use crate::units::{bytes, grouped};
 
 /// Formats a duration as `12.3us`, `1.23ms`, `12.3s`: three digits, at most seven characters up to 9999 s.
 pub(super) fn duration(ms: Option<f64>) -> String {
@@ -60,19 +60,6 @@ pub(super) fn success(ok: u64, failed: u64) -> String {
     let percent = ok as f64 * 100.0 / (ok + failed) as f64;
     let shown = if failed > 0 { percent.min(99.99) } else { percent };
     format!("{shown:.2} %")
-}
-
-pub(super) fn bytes(n: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [
-        (1 << 40, "TiB"),
-        (1 << 30, "GiB"),
-        (1 << 20, "MiB"),
-        (1 << 10, "KiB"),
-    ];
-    match UNITS.iter().find(|(size, _)| n >= *size) {
-        Some((size, unit)) => format!("{:.1} {unit}", n as f64 / *size as f64),
-        None => format!("{n} B"),
-    }
 }
 
 pub(super) fn cut(name: &str, width: usize) -> String {

@@ -37,8 +37,10 @@ pub use selector::Selector;
 pub use split::{SHARDS_MAX, Shard, local_to_global, vus_on_core};
 pub use threshold::{Aggregation, Op, Threshold, ThresholdMetric};
 
+pub use crate::workload::TURNS_MAX;
+
 use crate::units::Nanos;
-use crate::workload::Workload;
+use crate::workload::{PlannedHistories, Workload};
 
 /// The fewest users of an open loop on a core, if it runs on several.
 const OPEN_VUS_PER_CORE: u32 = 64;
@@ -84,6 +86,12 @@ impl Plan {
     /// Returns whether the figures of what was due while the load was steady are kept apart.
     pub fn is_phased(&self) -> bool {
         Phases::of(&self.executor).are_mixed()
+    }
+
+    /// Plans the memory of the histories of this process's sessions; `None` if no kind of request is a conversation.
+    pub fn planned_histories(&self) -> Option<PlannedHistories> {
+        self.workload
+            .planned_histories(self.seed, u64::from(self.vus_of_shard()))
     }
 
     /// Returns the servers' names; empty if there is only one server.

@@ -5,6 +5,7 @@ use crate::paired::PairTotals;
 use crate::report::Sliding;
 use crate::report::timeline::{Spread, Timeline, TimelineRow};
 use crate::report::window::{Slot, WindowFigures};
+use crate::sessions::SessionTotals;
 use crate::units::Nanos;
 
 /// The aggregator merges snapshots and closes a row per tick.
@@ -19,6 +20,8 @@ pub struct Aggregator {
     merged: Merged,
     /// Pairs of requests, if every request goes to two servers.
     pairs: PairTotals,
+    /// Turns and sessions of conversations.
+    sessions: SessionTotals,
     timeline: Timeline,
     window: Sliding<Slot>,
     /// Figures since the last tick.
@@ -35,6 +38,7 @@ struct Peaks {
     vus: u64,
     connections: u64,
     waiting: u64,
+    histories: u64,
 }
 
 impl Aggregator {
@@ -42,6 +46,7 @@ impl Aggregator {
         Aggregator {
             merged: Merged::new(cores, series_count),
             pairs: PairTotals::default(),
+            sessions: SessionTotals::default(),
             timeline: Timeline::new(),
             window: Sliding::new(),
             open: Slot::default(),
@@ -56,11 +61,13 @@ impl Aggregator {
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         self.merged.append_snapshot(snapshot);
         self.pairs.add(&snapshot.pairs);
+        self.sessions.add(&snapshot.sessions);
         self.open.append_snapshot(snapshot);
         let peaks = &mut self.peaks[usize::from(snapshot.core)];
         peaks.vus = peaks.vus.max(snapshot.counters.vus_peak);
         peaks.connections = peaks.connections.max(snapshot.counters.connections_peak);
         peaks.waiting = peaks.waiting.max(snapshot.counters.waiting_peak);
+        peaks.histories = peaks.histories.max(snapshot.sessions.history_peak);
     }
 
     /// Closes the row that ends at `elapsed` since the start. Rows ascend: a tick that does not come after the
@@ -73,6 +80,8 @@ impl Aggregator {
         self.peak_connections = self.peak_connections.max(connections);
         let waiting: u64 = self.peaks.iter().map(|p| p.waiting).sum();
         self.peak_waiting = self.peak_waiting.max(waiting);
+        let histories = self.peaks.iter().map(|p| p.histories).sum();
+        self.sessions.history_peak = self.sessions.history_peak.max(histories);
         self.peaks.fill(Peaks::default());
         let counters = self.merged.counters();
         self.timeline.push(TimelineRow {
@@ -99,6 +108,7 @@ impl Aggregator {
         let offset = self.window.end();
         self.merged.append(&later.merged);
         self.pairs.append(&later.pairs, offset);
+        self.sessions.append(&later.sessions);
         for row in later.timeline.rows() {
             let mut row = *row;
             row.elapsed += offset;
@@ -116,6 +126,10 @@ impl Aggregator {
 
     pub fn pairs(&self) -> &PairTotals {
         &self.pairs
+    }
+
+    pub fn sessions(&self) -> &SessionTotals {
+        &self.sessions
     }
 
     pub fn timeline(&self) -> &[TimelineRow] {

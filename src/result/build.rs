@@ -75,6 +75,7 @@ impl RunResult {
             spread,
             contention,
             paired,
+            sessions,
         } = passes;
         RunResult {
             schema: Schema,
@@ -100,6 +101,7 @@ impl RunResult {
             repeats,
             contention,
             paired,
+            sessions,
             client: Client::from_facts(&generator, merged, duration),
             managed_server,
             pushes,

@@ -3,9 +3,11 @@
 
 mod counts;
 mod paired;
+mod sessions;
 mod values;
 
 use self::paired::check_paired;
+use self::sessions::check_sessions;
 use crate::judge::StepsResult;
 use crate::result::{Client, FailureFigures, ManagedServerRow, PhaseFigures, Repeat, RunResult, TwoClocks};
 use counts::{Counted, check_counts, check_rates, check_sum};
@@ -81,6 +83,9 @@ impl RunResult {
         self.check_passes()?;
         if let Some(paired) = &self.paired {
             check_paired(paired, totals.requests)?;
+        }
+        if let Some(sessions) = &self.sessions {
+            check_sessions(sessions, totals.requests)?;
         }
         check_client("client", &self.client)?;
         check_server_rows("managed_server_timeline", &self.managed_server_timeline)?;

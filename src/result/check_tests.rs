@@ -58,6 +58,39 @@ fn counts_that_do_not_add_up_are_reported() {
 }
 
 #[test]
+fn sessions_that_do_not_add_up_are_reported() {
+    for (pointer, value, said) in [
+        (
+            "/sessions/started",
+            json!(4),
+            "`sessions.started`: 4 is not the sum of completed, failed and incomplete ones, 3",
+        ),
+        (
+            "/sessions/duration/count",
+            json!(2),
+            "`sessions.duration.count`: 2 of 1 completed sessions",
+        ),
+        (
+            "/sessions/turns/0/requests",
+            json!(1000),
+            "`sessions.turns`: 1004 turns of 180 requests",
+        ),
+        (
+            "/sessions/turns/1/failed",
+            json!(0),
+            "`sessions.turns[1].requests`: 3 is not the sum of ok, failed and interrupted ones, 2",
+        ),
+        (
+            "/sessions/turns/1/latency/count",
+            json!(1),
+            "`sessions.turns[1].latency.count`: 1 of 2 turns that are ok",
+        ),
+    ] {
+        assert_eq!(set(pointer, value), said);
+    }
+}
+
+#[test]
 fn pairs_that_do_not_add_up_are_reported() {
     for (pointer, value, said) in [
         (

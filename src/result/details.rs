@@ -15,6 +15,13 @@ pub struct Detail {
     /// `v12-3.1` and `v12-3.2`, in the order in which they were sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<String>,
+    /// Id of the session that the request is a turn of: `v12-3` is the fourth session of VU 12. Its turns have the ids
+    /// `v12-3.1`, `v12-3.2` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Number of the turn, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u16>,
     /// Name of the server if there are several, otherwise of the kind of request.
     pub endpoint: String,
     /// Instant at which it was due, seconds since 1970.
@@ -27,6 +34,9 @@ pub struct Detail {
     pub ttfa: Option<f64>,
     /// Time from due to the end in seconds.
     pub latency: f64,
+    /// Tokens that the server says it read; only of turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<u64>,
     pub output_tokens: u64,
     /// Output tokens over latency.
     pub tps: f64,

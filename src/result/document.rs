@@ -11,7 +11,7 @@ use crate::result::details;
 use crate::result::{
     Client, Contention, FailureFigures, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow,
     MergedFigures, MetricFigures, Ordered, Paired, PhaseFigures, Pushes, Rates, Repeat, RowFigures, Schema,
-    ServerTimings, ShardFigures, Spread, StartFigures, Totals, WarmUp, Warning,
+    ServerTimings, SessionFigures, ShardFigures, Spread, StartFigures, Totals, WarmUp, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,6 +67,9 @@ pub struct RunResult {
     /// Present if every request went to both of two servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paired: Option<Paired>,
+    /// Present if a kind of request is a conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionFigures>,
     pub client: Client,
     /// Present if the run started its server.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,6 +26,7 @@ mod rows;
 #[cfg(test)]
 pub(crate) mod sample;
 mod schema;
+mod sessions;
 mod sharded;
 mod timings;
 mod verdict;
@@ -53,6 +54,7 @@ pub use pushes::Pushes;
 pub use read::{each_detail, read, schema_of};
 pub use rows::{ManagedServerRow, RowFigures, SpreadFigures, rows_of_document};
 pub use schema::{SCHEMA, Schema};
+pub use sessions::{HistoryFigures, SessionFigures, TurnFigures};
 pub use sharded::{MergedFigures, STARTED_LATE, ShardFigures, StartFigures};
 pub use timings::{ServerTimings, TwoClocks};
 pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};

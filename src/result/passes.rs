@@ -7,7 +7,7 @@ use crate::result::contention::Contention;
 use crate::result::groups::{metrics, rates};
 use crate::result::paired::Paired;
 use crate::result::{
-    MetricFigures, Ordered, Rates, RowFigures, StoppedBy, Totals, rfc3339, rows_of_document,
+    MetricFigures, Ordered, Rates, RowFigures, SessionFigures, StoppedBy, Totals, rfc3339, rows_of_document,
 };
 use crate::units::{Nanos, seconds};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ pub struct PassFigures {
     pub contention: Option<Contention>,
     /// The servers compared request by request.
     pub paired: Option<Paired>,
+    /// Turns and sessions of conversations.
+    pub sessions: Option<SessionFigures>,
 }
 
 /// The warm-up, which is excluded from all other figures.

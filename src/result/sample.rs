@@ -3,7 +3,8 @@
 use crate::error::ExitCode;
 use crate::judge::{BreakingPoint, Judged, StepResult, StepTimes, StepsResult, ThresholdResult};
 use crate::metrics::{
-    Answer, Cause, FinishWord, Outcome, Pair, Pairs, Recorder, Sample, Snapshot, TlsFailure, TokenSource,
+    Answer, Cause, FinishWord, Outcome, Pair, Pairs, Recorder, Sample, SessionEnd, SessionEnded, Sessions,
+    Snapshot, TlsFailure, TokenSource, TurnEnded,
 };
 use crate::paired::PairTotals;
 use crate::plan::{AnalysisLimits, Hold, PairedPrompts};
@@ -11,11 +12,13 @@ use crate::report::Aggregator;
 use crate::result::{
     Budget, Contention, ErrorBudget, FailureFigures, GeneratorFacts, Grouping, Host, Layout,
     ManagedServerFigures, ManagedServerRow, MergedFigures, Ordered, Paired, PartFigures, PassFigures,
-    PhaseTimes, Pushes, Repeat, RepeatFacts, Required, Run, RunFacts, RunResult, ServerCounts, ShardFigures,
-    StampSource, StartFigures, StoppedBy, WarmUp, spread,
+    PhaseTimes, Pushes, Repeat, RepeatFacts, Required, Run, RunFacts, RunResult, ServerCounts,
+    SessionFigures, ShardFigures, StampSource, StartFigures, StoppedBy, WarmUp, spread,
 };
 use crate::server::{ServerSample, ServerSamples};
+use crate::sessions::SessionTotals;
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, seconds};
+use crate::workload::PlannedHistories;
 use serde_json::json;
 use std::sync::LazyLock;
 
@@ -246,6 +249,7 @@ fn passes(loads: &[Aggregator], together: &Aggregator, grouping: &Grouping) -> P
         repeats,
         contention: Some(Contention::from_pairs(&pairs)),
         paired: Some(paired()),
+        sessions: Some(sessions()),
     }
 }
 
@@ -271,6 +275,54 @@ fn paired() -> Paired {
     let mut totals = PairTotals::default();
     totals.add(&pairs);
     Paired::from_pairs(["llama", "vllm"], PairedPrompts::Same, &totals)
+}
+
+/// Makes three sessions of up to three turns, of which one failed.
+fn sessions() -> SessionFigures {
+    let turn = |turn: u16, outcome| TurnEnded {
+        turn,
+        outcome,
+        ttft: Some(u64::from(8 + 2 * turn) * MILLISECOND),
+        latency: 40 * MILLISECOND,
+        prompt_tokens: Some(50 * u32::from(turn)),
+        output_tokens: 10,
+    };
+    let ended = |end, turns| SessionEnded {
+        end,
+        turns,
+        duration: 700 * MILLISECOND,
+    };
+    let mut totals = SessionTotals::default();
+    let ok = |number| turn(number, Outcome::Ok);
+    totals.add(&Sessions {
+        turns: vec![
+            ok(1),
+            ok(2),
+            ok(3),
+            ok(1),
+            ok(2),
+            ok(1),
+            turn(2, Outcome::Http503),
+        ],
+        ended: vec![
+            ended(SessionEnd::Completed, 3),
+            ended(SessionEnd::Incomplete, 2),
+            ended(SessionEnd::Failed, 2),
+        ],
+        started: 3,
+        ..Sessions::default()
+    });
+    totals.history_peak = 5_000;
+    let planned = PlannedHistories {
+        sessions: 2,
+        each: 3_000,
+        all: 6_000,
+        requests: 8_000,
+    };
+    let mut figures = SessionFigures::from_totals(&totals, &planned, seconds(DURATION));
+    // As if there were more than have rows.
+    figures.turns[2].and_later = true;
+    figures
 }
 
 fn run() -> Run {

@@ -54,7 +54,7 @@ const BUFFER_SHORTAGE_SHARE_MAX: f64 = 0.001;
 /// Two clocks that are read one after the other never differ by this much.
 const SUSPENDED_SECONDS_MAX: f64 = 0.01;
 
-pub const RULES: [Rule; 23] = [
+pub const RULES: [Rule; 24] = [
     Rule {
         name: "no_text",
         finds: no_text,
@@ -192,6 +192,17 @@ pub const RULES: [Rule; 23] = [
         advice: "the disk or the writer fell behind; all other figures include these requests",
     },
     Rule {
+        name: "histories_full",
+        finds: |r| {
+            if_any(
+                r.sessions.as_ref().map_or(0, |sessions| sessions.histories.full),
+                "sessions ended early because there was no memory for their history",
+            )
+        },
+        generator: false,
+        advice: "answers were longer than planned: use fewer users, or a lower max_tokens",
+    },
+    Rule {
         name: "untyped_streams",
         finds: |r| {
             if_any(
@@ -211,7 +222,7 @@ pub const RULES: [Rule; 23] = [
             )
         },
         generator: false,
-        advice: "the server closes connections that it promised to keep; the reconnects are in latency",
+        advice: "the server closes connections that it promised to keep; the reconnects are in latency, but not in a session's later turns",
     },
     Rule {
         name: "interrupted",

@@ -10,8 +10,8 @@ use crate::output::{self, DetailSpool, OutputFiles, View};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, Paired,
-    PassFigures, PhaseTimes, Pushes, Required, Run, RunFacts, RunResult, ShardFigures, StampSource,
-    StartFigures, StoppedBy, rfc3339, spread,
+    PassFigures, PhaseTimes, Pushes, Required, Run, RunFacts, RunResult, SessionFigures, ShardFigures,
+    StampSource, StartFigures, StoppedBy, rfc3339, spread,
 };
 use crate::units::{Nanos, seconds};
 
@@ -171,6 +171,7 @@ fn pass_figures(plan: &Plan, load: &Load) -> PassFigures {
         repeats: load.repeats.clone(),
         contention: contention(plan, load),
         paired: paired(plan, load),
+        sessions: sessions(plan, load),
     }
 }
 
@@ -187,6 +188,17 @@ fn paired(plan: &Plan, load: &Load) -> Option<Paired> {
         [base, other],
         prompts,
         load.measured.load.pairs(),
+    ))
+}
+
+/// Returns the figures of conversations, if the plan has any.
+fn sessions(plan: &Plan, load: &Load) -> Option<SessionFigures> {
+    let planned = plan.planned_histories()?;
+    let measured = &load.measured;
+    Some(SessionFigures::from_totals(
+        measured.load.sessions(),
+        &planned,
+        seconds(measured.loaded),
     ))
 }
 

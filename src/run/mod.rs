@@ -4,6 +4,7 @@
 mod failures;
 mod find_limit;
 mod finish;
+mod histories;
 mod listen;
 mod load;
 mod masks;

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::servers::{self, Managed};
 use crate::error::{Failure, Reason, quoted};
-use crate::run::{masks, models, notice, sources};
+use crate::run::{histories, masks, models, notice, sources};
 
 /// The most connections of a core that are closing while their users open the next: an answer ends with a read, a read
 /// needs a buffer, and a connection is closed in the turn after the one that read its end.
@@ -76,6 +76,7 @@ pub fn set_up(
     let mut need = needed(config, plan, cpus.workers.len() as u32, &choice);
     // Everything that can be refused without a server is refused before one is started.
     sources::check(config)?;
+    histories::check(config, plan, &host)?;
     for n in host::check(&mut host, &need)? {
         note(&n.to_string());
     }
@@ -118,7 +119,7 @@ pub fn set_up(
             target.headers.push(("Connection".to_owned(), "close".to_owned()));
         }
     }
-    let engine = engine_options(config, args, &host, &cpus, tls);
+    let engine = engine_options(config, plan, args, (&host, &cpus, tls));
     Ok(Ready {
         host,
         engine,
@@ -155,14 +156,14 @@ fn needed(config: &Config, plan: &Plan, cores: u32, choice: &ServerChoice) -> Ne
 
 fn engine_options(
     config: &Config,
+    plan: &Plan,
     args: &RunArgs,
-    host: &HostFacts,
-    cpus: &CpuPlan,
-    tls: Vec<Option<TlsTarget>>,
+    (host, cpus, tls): (&HostFacts, &CpuPlan, Vec<Option<TlsTarget>>),
 ) -> EngineOptions {
     let run = &config.run;
     EngineOptions {
         answer_bytes_max: host::answer_bytes_max(host),
+        history_bytes_max: histories::bytes_max(plan, host),
         cpus: cpus.workers.clone(),
         kernel_stamps: run.stamp == Stamp::Kernel,
         min_wait_us: (run.min_wait / MICROSECOND) as u32,

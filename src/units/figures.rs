@@ -100,6 +100,20 @@ pub fn percent_with(share: f64, is_true_to: impl Fn(f64) -> bool) -> String {
     format!("{} %", text.unwrap_or_default())
 }
 
+/// Formats a number of bytes: `1.5 MiB`.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (1 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+    ];
+    match UNITS.iter().find(|(size, _)| n >= *size) {
+        Some((size, unit)) => format!("{:.1} {unit}", n as f64 / *size as f64),
+        None => format!("{n} B"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,8 @@ pub use duration::{
     parse_duration_up_to, parse_long_duration, parse_span, too_long, too_short,
 };
 pub use figures::{
-    elapsed, grouped, grouped_decimals, percent, percent_with, rate, round_up, significant, time, time_unit,
+    bytes, elapsed, grouped, grouped_decimals, percent, percent_with, rate, round_up, significant, time,
+    time_unit,
 };
 pub use limits::{above, below, within};
 pub use masks::{Cut, Masks};

@@ -9,7 +9,7 @@ use crate::workload::types::{Call, Chat, Draw, Prompts, Workload};
 /// The choices with their numbers in the key. A new choice takes a new number. A number must never change, or the
 /// same seed would stop giving the same requests.
 #[derive(Clone, Copy)]
-enum Choice {
+pub(super) enum Choice {
     Kind = 0,
     Model = 1,
     Prompt = 2,
@@ -17,23 +17,26 @@ enum Choice {
     Think = 4,
     PromptTokens = 5,
     PairOrder = 16,
+    Turns = 32,
+    Tool = 33,
+    SessionTokens = 34,
 }
 
 /// The part of the key that all choices of one request share.
 #[derive(Clone, Copy)]
-struct Key {
-    seed: u64,
-    vu: u32,
-    iteration: u64,
+pub(super) struct Key {
+    pub seed: u64,
+    pub vu: u32,
+    pub iteration: u64,
 }
 
 impl Key {
-    fn bits(self, choice: Choice) -> u64 {
+    pub fn bits(self, choice: Choice) -> u64 {
         keyed([self.seed, u64::from(self.vu), self.iteration, choice as u64])
     }
 
     /// Draws a number in `0..=max`.
-    fn up_to(self, choice: Choice, max: u64) -> u64 {
+    pub fn up_to(self, choice: Choice, max: u64) -> u64 {
         up_to(max, self.bits(choice))
     }
 
@@ -43,7 +46,7 @@ impl Key {
         self.up_to_u32(choice, last)
     }
 
-    fn up_to_u32(self, choice: Choice, max: u32) -> u32 {
+    pub fn up_to_u32(self, choice: Choice, max: u32) -> u32 {
         // Lossless, because it is never above `max`.
         self.up_to(choice, u64::from(max)) as u32
     }
@@ -79,7 +82,7 @@ impl Workload {
     }
 
     /// Draws everything but the kind.
-    fn draw_rest(&self, key: Key, kind: u16, light_paths: usize) -> Draw {
+    pub(super) fn draw_rest(&self, key: Key, kind: u16, light_paths: usize) -> Draw {
         let Key { seed, vu, iteration } = key;
         let (model, (prompt, prompt_tokens), max_tokens) = match &self.kinds[usize::from(kind)].call {
             Call::Chat(Chat {

@@ -1,12 +1,13 @@
 //! The bytes of a request.
 
+use super::dialogue::{AsMessages, AsText, Dialogue, Turn};
 use super::prompts::push_words;
 use super::types::{Call, Chat, Draw, Prompts, Target, Workload};
-use crate::api::{Content, Generation, Prompt, write_string};
+use crate::api::{Content, ContentKind, Generation, Prompt, write_string};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
 
-enum Text<'a> {
+pub(super) enum Text<'a> {
     Given(&'a str),
     /// `prefix`, then the words made from `key`.
     Made {
@@ -34,6 +35,18 @@ impl Prompt for Text<'_> {
     }
 }
 
+/// Returns the prompt of a request.
+pub(super) fn prompt_of<'a>(chat: &'a Chat, draw: &Draw) -> Text<'a> {
+    match &chat.prompts {
+        Prompts::List(texts) => Text::Given(&texts[draw.prompt as usize]),
+        Prompts::Made { prefix, .. } => Text::Made {
+            prefix,
+            key: draw.prompt,
+            tokens: draw.prompt_tokens,
+        },
+    }
+}
+
 /// Appends the whole request, head and body. `body` is scratch space that the caller keeps, so that it grows once.
 pub fn encode_request(
     out: &mut Vec<u8>,
@@ -42,33 +55,21 @@ pub fn encode_request(
     workload: &Workload,
     draw: &Draw,
 ) {
+    encode_turn(out, body, target, workload, (draw, None));
+}
+
+/// Does the same for a turn of a conversation, which also sends what was said before.
+pub fn encode_turn(
+    out: &mut Vec<u8>,
+    body: &mut Vec<u8>,
+    target: &Target,
+    workload: &Workload,
+    (draw, turn): (&Draw, Option<&Turn<'_>>),
+) {
     body.clear();
     let (method, path) = match &workload.kinds[usize::from(draw.kind)].call {
-        Call::Chat(Chat {
-            stream,
-            models,
-            prompts,
-            cache_prompt,
-            wording,
-            max_tokens: _,
-        }) => {
-            let prompt = match prompts {
-                Prompts::List(texts) => Text::Given(&texts[draw.prompt as usize]),
-                Prompts::Made { prefix, .. } => Text::Made {
-                    prefix,
-                    key: draw.prompt,
-                    tokens: draw.prompt_tokens,
-                },
-            };
-            let asked = Generation {
-                model: &models[draw.model as usize],
-                content: Content::Text(&prompt),
-                max_tokens: draw.max_tokens,
-                stream: *stream,
-                cache_prompt: *cache_prompt,
-                wording: wording.or(target.wording),
-            };
-            (target.api.row().write_body)(body, &asked);
+        Call::Chat(chat) => {
+            write_chat(body, target, workload, chat, (draw, turn));
             (Method::Post, &target.api_path)
         }
         Call::Light => (Method::Get, &target.light_paths[draw.prompt as usize]),
@@ -79,12 +80,51 @@ pub fn encode_request(
         content_type: "application/json",
     });
     let kind = &workload.kinds[usize::from(draw.kind)];
-    if kind.headers.is_empty() {
+    let affinity = turn.and_then(|turn| turn.affinity(workload));
+    if kind.headers.is_empty() && affinity.is_none() {
         request::encode(out, method, path, &target.authority, &target.headers, body);
         return;
     }
-    let headers = kind.headers_at(target);
+    let mut headers = kind.headers_at(target);
+    if let Some((name, value)) = affinity {
+        headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+        headers.push((name, value));
+    }
     request::encode(out, method, path, &target.authority, &headers, body);
+}
+
+/// Appends the body of a request for text.
+fn write_chat(
+    body: &mut Vec<u8>,
+    target: &Target,
+    workload: &Workload,
+    chat: &Chat,
+    (draw, turn): (&Draw, Option<&Turn<'_>>),
+) {
+    let asked = |content| Generation {
+        model: &chat.models[draw.model as usize],
+        content,
+        max_tokens: draw.max_tokens,
+        stream: chat.stream,
+        cache_prompt: chat.cache_prompt,
+        wording: chat.wording.or(target.wording),
+    };
+    let row = target.api.row();
+    let (Some(turn), Some(conversation)) = (turn, chat.conversation.as_deref()) else {
+        let prompt = prompt_of(chat, draw);
+        return (row.write_body)(body, &asked(Content::Text(&prompt)));
+    };
+    let dialogue = Dialogue {
+        workload,
+        chat,
+        conversation,
+        turn: *turn,
+        now: draw,
+    };
+    match row.carries.contains(&ContentKind::Messages) {
+        true => (row.write_body)(body, &asked(Content::Messages(&AsMessages(dialogue)))),
+        false => (row.write_body)(body, &asked(Content::Text(&AsText(dialogue)))),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The workload decides what request n of VU k is, and encodes its bytes: prompts, request mix, think time, bodies.
 
+mod conversation;
+mod dialogue;
 mod draw;
 mod encode;
 mod prompt_file;
@@ -9,7 +11,11 @@ mod turns;
 mod types;
 mod words;
 
-pub use encode::encode_request;
+pub use conversation::{
+    Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
+};
+pub use dialogue::{History, Turn};
+pub use encode::{encode_request, encode_turn};
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
 pub use turns::{Shares, Turns, TurnsAt};
 pub use types::{

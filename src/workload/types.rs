@@ -1,5 +1,6 @@
 //! The validated request mix. The plan owns it, and every core reads it.
 
+use super::conversation::Conversation;
 use crate::api::{Api, Wording};
 use crate::metrics::Goodput;
 use crate::units::{Nanos, Span};
@@ -37,6 +38,8 @@ pub struct Chat {
     pub cache_prompt: bool,
     /// Wording that was configured; the target has the wording that was found out.
     pub wording: Wording,
+    /// How its sessions go, if it is a conversation of several turns.
+    pub conversation: Option<Box<Conversation>>,
 }
 
 /// The request of a document that says nothing about it. It has no models and no prompts yet.
@@ -49,6 +52,7 @@ impl Default for Chat {
             prompts: Prompts::List(Vec::new()),
             cache_prompt: false,
             wording: Wording::default(),
+            conversation: None,
         }
     }
 }

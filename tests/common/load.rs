@@ -137,6 +137,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         min_wait_us: 1_000,
         quickack: true,
         answer_bytes_max: 128 << 20,
+        history_bytes_max: 128 << 20,
         details: true,
         verify_stamps: true,
         source_addresses: Vec::new(),

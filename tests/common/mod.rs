@@ -7,6 +7,7 @@ pub mod live;
 mod load;
 pub mod results;
 mod skipped;
+pub mod talker;
 pub mod terminator;
 
 use std::io::Read;

@@ -111,6 +111,8 @@ fn document(slower: u64) -> String {
                 iteration: second * 50 + i,
                 series: 0,
                 half: None,
+                turn: 0,
+                prompt_tokens: None,
                 outcome: Outcome::Ok,
                 status: 200,
                 due: 0,

@@ -45,6 +45,7 @@ mod push;
 mod reading;
 mod real_servers;
 mod secrets;
+mod sessions;
 mod shells;
 mod signals;
 mod simulator;

@@ -82,6 +82,8 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         iteration,
         series: draw.kind,
         half: None,
+        turn: 0,
+        prompt_tokens: None,
         outcome,
         status: if outcome == Outcome::Ok { 200 } else { 503 },
         due,

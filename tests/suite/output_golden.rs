@@ -45,6 +45,8 @@ fn request(n: u64) -> Sample {
         iteration: n / 20,
         series,
         half: None,
+        turn: 0,
+        prompt_tokens: None,
         outcome,
         status: match outcome {
             Outcome::Http503 => 503,

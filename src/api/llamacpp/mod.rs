@@ -10,6 +10,9 @@
 
 mod fast;
 mod plain;
+mod reply;
+
+pub(super) use reply::REPLY;
 
 use std::io::Write;
 

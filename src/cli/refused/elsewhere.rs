@@ -292,8 +292,13 @@ const RUN: &[Row] = &[
         "leave out `--target`: the built-in simulator is tested then; `llmload-uring mock` starts a mock server",
     ),
     (
-        "num-conversations conversation-num conversation-turn-mean session-num multi-turn num-turns",
-        "conversations of several turns are not supported yet",
+        "conversation-turn-mean session-turns-mean num-turns multi-turn turn-num",
+        "write `--turns {5}`: every user holds one conversation of so many turns after another",
+    ),
+    (
+        "num-conversations conversation-num session-num num-sessions",
+        "write `--turns 5 --iterations {100}`: with `--turns` an iteration is a session, and `--vus N` is how many are \
+         held at the same time",
     ),
 ];
 

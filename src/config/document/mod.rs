@@ -5,6 +5,7 @@
 
 mod analysis;
 mod connections;
+mod conversation;
 mod goodput;
 mod kind_rates;
 mod load_profile;
@@ -21,6 +22,7 @@ mod workload;
 
 use crate::config::document::analysis::read_analysis;
 use crate::config::document::connections::{read_connection, read_sources};
+pub(in crate::config) use crate::config::document::conversation::check_turns;
 use crate::config::document::kind_rates::{read_kind_defaults, read_rates_by_kind};
 pub use crate::config::document::open_loop::in_flight_default;
 use crate::config::document::reader::{Fields, Reader, is_mapping};
@@ -56,7 +58,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 47] = [
+const KEYS: [&str; 48] = [
     "description",
     "validate",
     "require_fit",
@@ -88,6 +90,7 @@ const KEYS: [&str; 47] = [
     "goodput",
     "max_tokens_key",
     "stream_options",
+    "conversation",
     "steps",
     "simulator",
     "server",

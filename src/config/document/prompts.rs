@@ -13,7 +13,7 @@ use std::io::Read;
 /// The default length of generated prompts.
 pub const PROMPT_TOKENS_DEFAULT: Span<u32> = Span { min: 50, max: 50 };
 /// The longest generated prompt: half a megabyte, for long contexts.
-const PROMPT_TOKENS_MAX: u32 = 100_000;
+pub(super) const PROMPT_TOKENS_MAX: u32 = 100_000;
 
 /// The keys of the document's own `prompts`. A request has fewer, because its limits are keys of its own.
 pub const KEYS: [&str; 6] = [

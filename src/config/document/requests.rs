@@ -1,6 +1,7 @@
 //! `requests`: the kinds of request in the mix, with what they inherit from the document.
 
 use crate::api::{TokenLimitKey, Wording};
+use crate::config::document::conversation::read_conversation;
 use crate::config::document::goodput::{read_goodput, read_light_goodput};
 use crate::config::document::kind_rates::{KIND_RATE_KEYS, KindDefaults, read_kind_rate};
 use crate::config::document::prompts::{PROMPT_TOKENS_DEFAULT, PromptsKeys, max_tokens, read_prompts};
@@ -17,14 +18,14 @@ use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
 use crate::profiles::MODEL_DEFAULT;
 use crate::units::Span;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
-use crate::workload::{Call, Chat, LightPath, Prompts};
+use crate::workload::{Call, Chat, Conversation, LightPath, Prompts};
 
 /// The token limit of the request that is the mix if a document with servers lists none.
 const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-pub(super) const REQUEST_KEYS: [&str; 24] = [
+pub(super) const REQUEST_KEYS: [&str; 25] = [
     "name",
     "weight",
     "kind",
@@ -41,6 +42,7 @@ pub(super) const REQUEST_KEYS: [&str; 24] = [
     "cache_prompt",
     "max_tokens_key",
     "stream_options",
+    "conversation",
     "headers",
     KIND_RATE_KEYS[0],
     KIND_RATE_KEYS[1],
@@ -51,7 +53,7 @@ pub(super) const REQUEST_KEYS: [&str; 24] = [
     KIND_RATE_KEYS[6],
 ];
 /// Those of these keys that have no effect on a light GET.
-const CHAT_ONLY: [&str; 9] = [
+const CHAT_ONLY: [&str; 10] = [
     "stream",
     "max_tokens",
     "models",
@@ -61,6 +63,7 @@ const CHAT_ONLY: [&str; 9] = [
     "cache_prompt",
     "max_tokens_key",
     "stream_options",
+    "conversation",
 ];
 
 /// Reads the mix. A document with servers or a `workload` needs no list; without one, the mix is one streaming
@@ -79,6 +82,7 @@ pub fn read_requests(
     let mut inherited = Inherited {
         client: read_client(reader, fields),
         wording: read_wording(reader, fields),
+        conversation: read_conversation(reader, fields).map(Box::new),
         goodput: read_goodput(reader, fields).unwrap_or_default(),
         models: models.unwrap_or_else(|| placeholder_if(fields.meant("models"))),
         prompts: keys
@@ -154,6 +158,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
 struct Inherited {
     client: ClientTimeouts,
     wording: Wording,
+    conversation: Option<Box<Conversation>>,
     goodput: Goodput,
     models: Vec<String>,
     prompts: Prompts,
@@ -203,6 +208,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             prompts: inherited.prompts.clone(),
             cache_prompt: inherited.keys.cache_prompt.unwrap_or(false),
             wording: inherited.wording,
+            conversation: inherited.conversation.clone(),
         }),
         prompts_file: inherited.keys.file.clone(),
         timeout,
@@ -346,6 +352,10 @@ fn read_chat(
         prompts,
         cache_prompt: cache_prompt.unwrap_or(false),
         wording: read_wording(reader, fields).or(inherited.wording),
+        conversation: match fields.has("conversation") {
+            true => read_conversation(reader, fields).map(Box::new),
+            false => inherited.conversation.clone(),
+        },
     });
     (call, file)
 }

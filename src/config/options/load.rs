@@ -5,7 +5,9 @@ use crate::cli::{RunArgs, StageList};
 use crate::config::Config;
 use crate::config::document::reader::check_text;
 use crate::config::document::thresholds::read_options;
-use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, check_max_tokens};
+use crate::config::document::{
+    GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, check_max_tokens, check_turns,
+};
 use crate::config::options::mix::set_streaming_ratio;
 use crate::config::options::rates::overlay_rates;
 use crate::error::{Mistake, Place, Reason};
@@ -170,6 +172,9 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
     if let Some(span) = args.max_tokens {
         check("--max-tokens", check_max_tokens(span));
     }
+    if let Some(span) = args.turns {
+        check("--turns", check_turns(span));
+    }
     if let Some(ratio) = args.streaming_ratio {
         let set = match config.executor.rates_by_kind() {
             Some(_) => Err(Reason::new(
@@ -184,6 +189,7 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
         (!args.models.is_empty(), "--model"),
         (!args.prompts.is_empty(), "--prompt"),
         (args.max_tokens.is_some(), "--max-tokens"),
+        (args.turns.is_some(), "--turns"),
         (args.max_tokens_key.is_some(), "--max-tokens-key"),
         (args.stream_options.is_some(), "--stream-options"),
     ];
@@ -209,6 +215,7 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
             models,
             prompts,
             wording,
+            conversation,
             ..
         }) = &mut request.call
         {
@@ -222,6 +229,9 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
             }
             if let Some(span) = args.max_tokens {
                 *max_tokens = span;
+            }
+            if let Some(turns) = args.turns {
+                conversation.get_or_insert_default().turns = turns;
             }
         }
     }

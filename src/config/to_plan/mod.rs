@@ -68,7 +68,13 @@ fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
 pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     let mut wrong = Vec::new();
     let name = &request.name;
-    if let Call::Chat(Chat { models, prompts, .. }) = &request.call {
+    if let Call::Chat(Chat {
+        models,
+        prompts,
+        conversation,
+        ..
+    }) = &request.call
+    {
         if models.is_empty() {
             let what = format!("request `{name}` has no models");
             wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
@@ -76,6 +82,19 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
         if matches!(prompts, Prompts::List(texts) if texts.is_empty()) {
             let what = format!("request `{name}` has no prompts");
             wrong.push(Reason::new(what).hint("add `prompts:`, or `--prompt TEXT`"));
+        }
+        let header = conversation
+            .as_ref()
+            .and_then(|conversation| conversation.affinity_header.as_deref());
+        let own = |name: &str| {
+            request
+                .sent
+                .iter()
+                .any(|sent| sent.name.eq_ignore_ascii_case(name))
+        };
+        if let Some(header) = header.filter(|header| own(header)) {
+            let what = format!("request `{name}` has `{header}` in its headers and as `affinity_header`");
+            wrong.push(Reason::new(what).hint("remove one of them"));
         }
     }
     if request.weight == 0 {

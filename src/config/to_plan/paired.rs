@@ -31,6 +31,17 @@ pub(super) fn assignment(config: &Config, mistakes: &mut Vec<Mistake>) -> Assign
         let what = "`paired` contradicts `contention`, which gives each server its own users".to_owned();
         wrong(what, "remove one of them");
     }
+    let talks = config.requests.iter().find(|request| {
+        let call = &request.call;
+        matches!(call, Call::Chat(chat) if chat.conversation.is_some())
+    });
+    if let Some(request) = talks {
+        let what = format!(
+            "pairs are single requests, but request `{}` is a conversation, whose later turns depend on its answers",
+            request.name
+        );
+        wrong(what, "remove `conversation`, or `paired`");
+    }
     if distinct {
         let listed = config.requests.iter().find(|request| {
             let call = &request.call;

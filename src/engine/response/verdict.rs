@@ -60,7 +60,10 @@ impl ResponseReader {
                     && !self.stream.is_done()
                 {
                     // An error means that this is the rest of a cut event.
-                    let _ = self.stream.read(read, b"", data);
+                    let facts = self.stream.read(read, b"", data);
+                    if let (Some(gathered), Ok(true)) = (&mut self.gathered, facts.map(|facts| facts.token)) {
+                        gathered.event(data);
+                    }
                 }
                 self.verdict_of_stream()
             }
@@ -101,9 +104,13 @@ impl ResponseReader {
         match read(&self.kept.bytes) {
             Ok(facts) => {
                 self.tokens = facts.output_tokens();
+                self.read_tokens = facts.usage.map(|usage| usage.prompt_tokens);
                 self.times = facts.times;
                 (self.text, self.finish) = (facts.text, facts.finish);
                 let outcome = facts.outcome();
+                if let Some(gathered) = &mut self.gathered {
+                    gathered.body(&self.kept.bytes);
+                }
                 self.cause = (outcome == Outcome::Truncated).then_some(Cause::NoFinish);
                 outcome
             }

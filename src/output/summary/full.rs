@@ -1,7 +1,9 @@
 //! Everything that has a form for people, on as many lines as it needs.
 
 use super::page::Page;
-use super::{Room, View, generator, groups, head, passes, phases, steps, thresholds, times, timings, volume};
+use super::{
+    Room, View, generator, groups, head, passes, phases, sessions, steps, thresholds, times, timings, volume,
+};
 use crate::output::numbers::{bytes, duration, grouped};
 use crate::result::{Layout, ManagedServerFigures, Pushes, RunResult, StampSource, TokenSources};
 use crate::units::percent;
@@ -34,6 +36,10 @@ pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
     page.blank();
     if let Some(found) = &result.phases {
         phases::full(page, found);
+        page.blank();
+    }
+    if let Some(found) = &result.sessions {
+        sessions::full(page, found);
         page.blank();
     }
     groups::servers(page, result, Room::ALL.servers);

@@ -10,6 +10,7 @@ mod page;
 mod paired;
 mod passes;
 mod phases;
+mod sessions;
 mod steps;
 mod thresholds;
 mod times;
@@ -251,6 +252,10 @@ fn brief(result: &RunResult, view: &View, room: &Room) -> Page {
         steps::write(&mut page, found, room.steps);
     }
     passes::brief(&mut page, result, room.spread);
+    if let Some(found) = &result.sessions {
+        page.blank();
+        sessions::write(&mut page, found, room.times);
+    }
     page.blank();
     ending(&mut page, result, view, room);
     page
@@ -287,6 +292,10 @@ fn of_workload(result: &RunResult, view: &View) -> String {
         phases::brief(&mut page, found, STEADY_MAX);
     }
     timings::rows(&mut page, result);
+    if let Some(found) = &result.sessions {
+        page.blank();
+        sessions::write(&mut page, found, Room::MOST.times);
+    }
     page.blank();
     ending(&mut page, result, view, &Room::MOST);
     page.into_text()

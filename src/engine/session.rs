@@ -1,0 +1,194 @@
+//! Carries out a session: all turns of a conversation, one after another, each with what was said before it.
+
+use super::connections::VuConnections;
+use super::core::CoreState;
+use super::exchange::Planned;
+use super::vu::CONNECT_BACKOFF;
+use crate::metrics::{Outcome, Sample, SessionEnd, SessionEnded};
+use crate::net::{Signal, clock};
+use crate::plan::Numbering;
+use crate::units::Nanos;
+use crate::workload::{Conversation, Draw, History, HistoryMode, OnFailure, SessionKey, Turn};
+
+/// What a session has said and heard so far. Its memory is given back when it ends, however it ends.
+struct Session<'a> {
+    core: &'a CoreState,
+    conversation: &'a Conversation,
+    key: SessionKey,
+    /// Names it in the affinity header.
+    id: String,
+    history: History,
+    /// Bytes that the history takes, as they are counted.
+    held: usize,
+    turns: u16,
+    made: u16,
+    end: SessionEnd,
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.core.histories.give_back(self.held);
+        let here = self.core.histories_here.get() - self.held;
+        self.core.histories_here.set(here);
+        if let Ok(mut recorder) = self.core.recorder.try_borrow_mut() {
+            recorder.histories(here as u64);
+        }
+    }
+}
+
+/// Makes the turns of the session that `first` begins. Returns the outcome of the last one, and the pause that the plan
+/// has after the session.
+pub(super) async fn carry_out(
+    core: &CoreState,
+    connections: &mut VuConnections,
+    (owner, target): (u32, u16),
+    first: &Draw,
+    planned: Planned,
+) -> (Outcome, Nanos) {
+    let Some(mut session) = Session::begin(core, connections.vu(), owner, first, &planned) else {
+        return (Outcome::Interrupted, 0);
+    };
+    let (begun, mut planned) = (planned.due, planned);
+    let (mut outcome, mut done) = (Outcome::Interrupted, begun);
+    for number in 0..session.turns {
+        let draw = core.plan.workload.draw_turn(session.key, number);
+        planned.turn = number + 1;
+        let connection = connections.connection_to(core, target);
+        if number > 0 {
+            connection.replace_stale(core, &draw, &mut planned).await;
+        }
+        let is_last = planned.turn == session.turns;
+        connection.reader.gather(session.keeps_answers() && !is_last);
+        let turn = session.turn();
+        let sample = connection.request(core, (&draw, Some(&turn)), planned).await;
+        (outcome, done) = (sample.outcome, sample.done);
+        let goes_on = session.heard(&sample, connection.reader.gathered());
+        connection.reader.gather(false);
+        if is_last || !goes_on {
+            break;
+        }
+        let pause = match outcome {
+            Outcome::ConnectFailed | Outcome::TlsFailed | Outcome::ClientResource => {
+                draw.think.max(CONNECT_BACKOFF)
+            }
+            _ => draw.think,
+        };
+        planned.due = clock::monotonic() + pause;
+        planned.ready = planned.due;
+        let signal = match pause {
+            0 => core.net.signal(connections.task()),
+            _ => connections.pause_until(core, planned.due).await,
+        };
+        if signal != Signal::None {
+            session.cut();
+            break;
+        }
+    }
+    session.record(done.saturating_sub(begun));
+    (outcome, first.think)
+}
+
+impl<'a> Session<'a> {
+    /// Begins the session of an arrival or an iteration; `None` if the kind has none.
+    fn begin(
+        core: &'a CoreState,
+        vu: u32,
+        owner: u32,
+        first: &Draw,
+        planned: &Planned,
+    ) -> Option<Session<'a>> {
+        let workload = &core.plan.workload;
+        let key = SessionKey::of(core.plan.seed, owner, planned.iteration, first);
+        core.recorder.borrow_mut().session_started();
+        Some(Session {
+            core,
+            conversation: workload.conversation(first.kind)?,
+            key,
+            id: id(core, vu, first.kind, planned.iteration),
+            history: History::default(),
+            held: 0,
+            turns: workload.turns(key),
+            made: 0,
+            end: SessionEnd::Completed,
+        })
+    }
+
+    fn keeps_answers(&self) -> bool {
+        self.conversation.history == HistoryMode::Full
+    }
+
+    fn turn(&self) -> Turn<'_> {
+        Turn {
+            key: self.key,
+            history: &self.history,
+            id: &self.id,
+        }
+    }
+
+    /// Takes the answer to a turn. Returns false if the session ends with it.
+    fn heard(&mut self, sample: &Sample, reply: &[u8]) -> bool {
+        let turn = self.made;
+        self.made += 1;
+        match sample.outcome {
+            Outcome::Ok if self.keeps_answers() && self.made < self.turns => self.keep(turn, reply),
+            Outcome::Interrupted => {
+                self.cut();
+                false
+            }
+            outcome if outcome.is_failure() => {
+                self.end = SessionEnd::Failed;
+                self.conversation.on_failure == OnFailure::Continue
+            }
+            _ => true,
+        }
+    }
+
+    /// Keeps an answer. Returns false if there is no memory for it.
+    fn keep(&mut self, turn: u16, reply: &[u8]) -> bool {
+        self.history.keep(turn, reply);
+        let now = self.history.held_bytes();
+        let more = now.saturating_sub(self.held);
+        if !self.core.histories.take(more) {
+            self.end = SessionEnd::Failed;
+            self.core.recorder.borrow_mut().history_full();
+            return false;
+        }
+        self.held = now;
+        let here = self.core.histories_here.get() + more;
+        self.core.histories_here.set(here);
+        self.core.recorder.borrow_mut().histories(here as u64);
+        true
+    }
+
+    /// Notes that the load has ended before the session, unless it had failed by then.
+    fn cut(&mut self) {
+        if self.end == SessionEnd::Completed {
+            self.end = SessionEnd::Incomplete;
+        }
+    }
+
+    fn record(&self, duration: Nanos) {
+        let ended = SessionEnded {
+            end: self.end,
+            turns: self.made,
+            duration,
+        };
+        let mut recorder = self.core.recorder.borrow_mut();
+        recorder.session_ended(ended);
+        let is_due = recorder.details_due();
+        drop(recorder);
+        if is_due {
+            self.core.send_snapshot();
+        }
+    }
+}
+
+/// Returns the name of a session: the one that the details have, after the seed, so that a warm-up has other sessions.
+fn id(core: &CoreState, vu: u32, kind: u16, number: u64) -> String {
+    let seed = core.plan.seed;
+    match core.plan.executor.numbering() {
+        Numbering::ByVu => format!("{seed:x}-v{vu}-{number}"),
+        Numbering::Together => format!("{seed:x}-i{number}"),
+        Numbering::ByKind => format!("{seed:x}-k{}-{number}", kind % core.plan.workload.kinds_in_mix()),
+    }
+}

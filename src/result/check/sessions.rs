@@ -1,0 +1,66 @@
+//! Checks that the figures of sessions add up.
+
+use super::values::check_figures;
+use super::{Result, ensure, ensure_not_negative};
+use crate::result::SessionFigures;
+
+/// `requests`: all of the document.
+pub(super) fn check_sessions(sessions: &SessionFigures, requests: u64) -> Result {
+    let SessionFigures {
+        started,
+        completed,
+        failed,
+        incomplete,
+        lost,
+        ..
+    } = *sessions;
+    let sum = |counts: &[u64]| counts.iter().map(|n| u128::from(*n)).sum::<u128>();
+    let ended = sum(&[completed, failed, incomplete]);
+    // What there was no room for is a turn or a session.
+    ensure(
+        (ended..=ended + u128::from(lost)).contains(&u128::from(started)),
+        "sessions.started",
+        || format!("{started} is not the sum of completed, failed and incomplete ones, {ended}"),
+    )?;
+    ensure_not_negative("sessions.completed_per_second", sessions.completed_per_second)?;
+    ensure(
+        sessions.duration.count == completed,
+        "sessions.duration.count",
+        || format!("{} of {completed} completed sessions", sessions.duration.count),
+    )?;
+    check_figures("sessions.duration", &sessions.duration)?;
+    let turns = sum(&sessions.turns.iter().map(|row| row.requests).collect::<Vec<_>>());
+    ensure(turns <= u128::from(requests), "sessions.turns", || {
+        format!("{turns} turns of {requests} requests")
+    })?;
+    for (i, row) in sessions.turns.iter().enumerate() {
+        let key = format!("sessions.turns[{i}]");
+        let ended = sum(&[row.ok, row.failed, row.interrupted]);
+        ensure(
+            ended == u128::from(row.requests),
+            format!("{key}.requests"),
+            || {
+                format!(
+                    "{} is not the sum of ok, failed and interrupted ones, {ended}",
+                    row.requests
+                )
+            },
+        )?;
+        ensure(row.ttft.count <= row.ok, format!("{key}.ttft.count"), || {
+            format!("{} of {} turns that are ok", row.ttft.count, row.ok)
+        })?;
+        ensure(
+            row.latency.count == row.ok,
+            format!("{key}.latency.count"),
+            || format!("{} of {} turns that are ok", row.latency.count, row.ok),
+        )?;
+        ensure(
+            row.prompt_tokens_known <= row.requests,
+            format!("{key}.prompt_tokens_known"),
+            || format!("{} of {} turns", row.prompt_tokens_known, row.requests),
+        )?;
+        check_figures(&format!("{key}.ttft"), &row.ttft)?;
+        check_figures(&format!("{key}.latency"), &row.latency)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! What a turn of a conversation sends: everything that was said so far, written from what is kept of it.
+//!
+//! Of a session only the server's answers are kept. What the user and the system said is made again from the keys of
+//! their choices whenever it is sent, as every prompt is.
+
+use super::conversation::{Conversation, HistoryMode, SessionKey};
+use super::encode::prompt_of;
+use super::prompts::push_words;
+use super::types::{Chat, Draw, Workload};
+use crate::api::{Prompt, write_string};
+
+/// The answers of a session so far.
+#[derive(Debug, Default)]
+pub struct History {
+    /// The texts of the answers one after another, as the inside of JSON strings.
+    replies: Vec<u8>,
+    /// Each turn that was answered, and where its answer ends.
+    answered: Vec<(u16, usize)>,
+}
+
+impl History {
+    /// Keeps the answer to a turn, which is the inside of a JSON string.
+    pub fn keep(&mut self, turn: u16, reply: &[u8]) {
+        self.replies.extend_from_slice(reply);
+        self.answered.push((turn, self.replies.len()));
+    }
+
+    /// Returns the memory that it takes, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.replies.capacity() + self.answered.capacity() * size_of::<(u16, usize)>()
+    }
+
+    /// Iterates over the turns that were answered, with the answers.
+    fn each(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        let mut from = 0;
+        self.answered.iter().map(move |&(turn, to)| {
+            let reply = &self.replies[from..to];
+            from = to;
+            (turn, reply)
+        })
+    }
+}
+
+/// A turn that is sent now.
+#[derive(Clone, Copy)]
+pub struct Turn<'a> {
+    pub key: SessionKey,
+    pub history: &'a History,
+    /// Names the session in the affinity header.
+    pub id: &'a str,
+}
+
+impl Turn<'_> {
+    /// Returns the header that names the session.
+    pub(super) fn affinity(&self, workload: &Workload) -> Option<(String, String)> {
+        let name = workload.conversation(self.key.kind)?.affinity_header.clone()?;
+        Some((name, self.id.to_owned()))
+    }
+}
+
+/// The words of a turn and of all before it.
+pub(super) struct Dialogue<'a> {
+    pub workload: &'a Workload,
+    pub chat: &'a Chat,
+    pub conversation: &'a Conversation,
+    pub turn: Turn<'a>,
+    pub now: &'a Draw,
+}
+
+/// Writes a dialogue as messages, for APIs that have them.
+pub(super) struct AsMessages<'a>(pub Dialogue<'a>);
+
+/// Writes a dialogue as one text, for the others: each answer follows what it answers, and a blank line ends it.
+pub(super) struct AsText<'a>(pub Dialogue<'a>);
+
+impl Dialogue<'_> {
+    /// Returns the answers that are sent along.
+    fn before(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        let is_sent = self.conversation.history == HistoryMode::Full;
+        self.turn.history.each().filter(move |_| is_sent)
+    }
+
+    /// Appends what the user said in a turn, as a JSON string.
+    fn write_user(&self, draw: &Draw, out: &mut Vec<u8>) {
+        prompt_of(self.chat, draw).write_json(out);
+    }
+
+    fn write_past(&self, turn: u16, out: &mut Vec<u8>) {
+        self.write_user(&self.workload.draw_turn(self.turn.key, turn), out);
+    }
+
+    /// Appends the message of the system, as a JSON string.
+    fn write_system(&self, out: &mut Vec<u8>) {
+        let Conversation {
+            system,
+            system_tokens,
+            ..
+        } = self.conversation;
+        let begin = out.len() + 1;
+        write_string(out, system);
+        out.pop();
+        let (own, own_tokens) = self.turn.key.own_words(self.conversation);
+        for (key, tokens) in [(self.turn.key.common_words(), *system_tokens), (own, own_tokens)] {
+            if tokens == 0 {
+                continue;
+            }
+            if out.len() > begin {
+                out.push(b' ');
+            }
+            push_words(out, key, tokens);
+        }
+        out.push(b'"');
+    }
+}
+
+impl Prompt for AsMessages<'_> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        let AsMessages(dialogue) = self;
+        out.push(b'[');
+        if dialogue.conversation.has_system() {
+            out.extend_from_slice(b"{\"role\":\"system\",\"content\":");
+            dialogue.write_system(out);
+            out.extend_from_slice(b"},");
+        }
+        for (turn, reply) in dialogue.before() {
+            out.extend_from_slice(b"{\"role\":\"user\",\"content\":");
+            dialogue.write_past(turn, out);
+            out.extend_from_slice(b"},{\"role\":\"assistant\",\"content\":\"");
+            out.extend_from_slice(reply);
+            out.extend_from_slice(b"\"},");
+        }
+        out.extend_from_slice(b"{\"role\":\"user\",\"content\":");
+        dialogue.write_user(dialogue.now, out);
+        out.extend_from_slice(b"}]");
+    }
+}
+
+impl Prompt for AsText<'_> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        const BLANK_LINE: &[u8] = b"\\n\\n";
+        let AsText(dialogue) = self;
+        let begin = out.len();
+        out.push(b'"');
+        // Strings are written one after the other, and the quotes between them go.
+        let join = |out: &mut Vec<u8>, write: &mut dyn FnMut(&mut Vec<u8>)| {
+            let at = out.len();
+            write(out);
+            out.remove(at);
+            out.pop();
+        };
+        if dialogue.conversation.has_system() {
+            join(out, &mut |out| dialogue.write_system(out));
+            out.extend_from_slice(BLANK_LINE);
+        }
+        for (turn, reply) in dialogue.before() {
+            join(out, &mut |out| dialogue.write_past(turn, out));
+            out.extend_from_slice(reply);
+            out.extend_from_slice(BLANK_LINE);
+        }
+        join(out, &mut |out| dialogue.write_user(dialogue.now, out));
+        out.push(b'"');
+        debug_assert!(out.len() > begin + 1);
+    }
+}
+
+#[cfg(test)]
+#[path = "dialogue_tests.rs"]
+mod tests;
