@@ -232,47 +232,7 @@ impl Serialize for RequestConfig {
                 map.serialize_entry("kind", "light")?;
                 map.serialize_entry("path", path)?;
             }
-            Call::Chat(Chat {
-                stream,
-                max_tokens,
-                models,
-                prompts,
-                cache_prompt,
-                wording,
-                conversation,
-            }) => {
-                map.serialize_entry("kind", "chat")?;
-                map.serialize_entry("stream", stream)?;
-                let tokens = format_span(*max_tokens, |count| count.to_string());
-                map.serialize_entry("max_tokens", &tokens)?;
-                map.serialize_entry("models", models)?;
-                match (&self.prompts_file, prompts) {
-                    (Some(file), _) => map.serialize_entry("prompts", file)?,
-                    (None, Prompts::List(texts)) => map.serialize_entry("prompts", texts)?,
-                    (None, Prompts::Made { prefix, tokens }) => {
-                        let prompt_tokens = format_span(*tokens, |count| count.to_string());
-                        map.serialize_entry(
-                            "prompts",
-                            &MadeForm {
-                                prefix,
-                                prompt_tokens,
-                            },
-                        )?;
-                    }
-                }
-                if let Some(conversation) = conversation {
-                    map.serialize_entry("conversation", conversation)?;
-                }
-                if *cache_prompt {
-                    map.serialize_entry("cache_prompt", cache_prompt)?;
-                }
-                if let Some(key) = wording.token_limit {
-                    map.serialize_entry("max_tokens_key", &key)?;
-                }
-                if let Some(asked) = wording.stream_options {
-                    map.serialize_entry("stream_options", &asked)?;
-                }
-            }
+            Call::Chat(chat) => serialize_chat(&mut map, chat, self.prompts_file.as_ref())?,
         }
         if !self.headers.is_empty() {
             map.serialize_entry("headers", &HeaderMap(&self.headers))?;
@@ -293,6 +253,55 @@ impl Serialize for RequestConfig {
         }
         map.end()
     }
+}
+
+/// Writes the keys of a chat request; `file` is where its prompts come from, if from a file.
+fn serialize_chat<M: SerializeMap>(
+    map: &mut M,
+    chat: &Chat,
+    file: Option<&PromptsFile>,
+) -> Result<(), M::Error> {
+    let Chat {
+        stream,
+        max_tokens,
+        models,
+        prompts,
+        cache_prompt,
+        wording,
+        conversation,
+    } = chat;
+    map.serialize_entry("kind", "chat")?;
+    map.serialize_entry("stream", stream)?;
+    let tokens = format_span(*max_tokens, |count| count.to_string());
+    map.serialize_entry("max_tokens", &tokens)?;
+    map.serialize_entry("models", models)?;
+    match (file, prompts) {
+        (Some(file), _) => map.serialize_entry("prompts", file)?,
+        (None, Prompts::List(texts)) => map.serialize_entry("prompts", texts)?,
+        (None, Prompts::Made { prefix, tokens }) => {
+            let prompt_tokens = format_span(*tokens, |count| count.to_string());
+            map.serialize_entry(
+                "prompts",
+                &MadeForm {
+                    prefix,
+                    prompt_tokens,
+                },
+            )?;
+        }
+    }
+    if let Some(conversation) = conversation {
+        map.serialize_entry("conversation", conversation)?;
+    }
+    if *cache_prompt {
+        map.serialize_entry("cache_prompt", cache_prompt)?;
+    }
+    if let Some(key) = wording.token_limit {
+        map.serialize_entry("max_tokens_key", &key)?;
+    }
+    if let Some(asked) = wording.stream_options {
+        map.serialize_entry("stream_options", &asked)?;
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]

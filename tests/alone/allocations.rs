@@ -140,6 +140,8 @@ fn exchange(
         iteration,
         series: 0,
         half: None,
+        turn: 0,
+        prompt_tokens: None,
         outcome: Outcome::Ok,
         status: reader.status,
         due: 0,

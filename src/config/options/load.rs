@@ -205,6 +205,11 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
     if mistakes.len() > before {
         return;
     }
+    change_chats(config, args);
+}
+
+/// Changes every chat request as the options say, which have been checked.
+fn change_chats(config: &mut Config, args: &RunArgs) {
     let asked = Wording {
         token_limit: args.max_tokens_key.as_deref().and_then(TokenLimitKey::from_name),
         stream_options: args.stream_options,
