@@ -60,6 +60,15 @@ impl CpuQuota {
         self.0.iter().map(|group| group.cpus).reduce(f64::min)
     }
 
+    /// Returns the same groups, whose counts begin now.
+    pub fn counted_from_now(&self) -> CpuQuota {
+        let groups = self.0.iter().map(|group| Group {
+            then: parse_counts(&read_text(&group.counts)),
+            ..group.clone()
+        });
+        CpuQuota(groups.collect())
+    }
+
     /// Returns what the quota has cost since it was read, in the group that was throttled most; `None` if there is no
     /// limit.
     pub fn throttled(&self) -> Option<Throttled> {
@@ -173,6 +182,8 @@ mod tests {
                 throttled: 80
             })
         );
+        let nothing_since = Throttled::default();
+        assert_eq!(quota.counted_from_now().throttled(), Some(nothing_since));
         std::fs::remove_file(&dir).unwrap();
     }
 

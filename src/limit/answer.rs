@@ -2,7 +2,7 @@
 
 use crate::limit::evidence::Decision;
 use crate::limit::row::{Answer, BrokeFirst, Expected, GeneratorFirst, Knee, ProbeRow};
-use crate::limit::search::{ERROR, End, Found};
+use crate::limit::search::{ERROR, End, Found, LessSureEnds};
 use crate::plan::Op;
 use crate::units::decimal;
 
@@ -47,9 +47,17 @@ impl Expectation {
     }
 }
 
-pub fn answer(found: &Found, end: End, probes: &[ProbeRow], expected: Option<Expectation>) -> Answer {
+/// Returns the answer of a search that ended like this. `less_sure` are the ends that `found` does not have.
+pub fn answer(
+    found: &Found,
+    less_sure: LessSureEnds,
+    end: End,
+    probes: &[ProbeRow],
+    expected: Option<Expectation>,
+) -> Answer {
     let first = first_broken(found, probes);
     Answer {
+        less_sure,
         limit: found.limit,
         low: found.low,
         high: found.high,
@@ -134,6 +142,7 @@ mod tests {
             slos: Vec::new(),
             generator_limits: Vec::new(),
             failure: None,
+            ended_early: false,
         }
     }
 
@@ -192,12 +201,13 @@ mod tests {
     fn a_generator_that_was_unfit_at_the_edge_was_the_limit_first() {
         let mut probes = vec![probe(8.0, 80.0, true), probe(16.0, 90.0, false)];
         let found = found(8.0, 8.0, 16.0);
-        assert_eq!(answer(&found, End::Found, &probes, None).generator_first, None);
+        let answer = |probes: &[ProbeRow]| answer(&found, LessSureEnds::default(), End::Found, probes, None);
+        assert_eq!(answer(&probes).generator_first, None);
         probes[1].generator_limits.push(LimitReason {
             rule: "worker_busy".into(),
             found: "99 % busy".into(),
         });
-        let answer = answer(&found, End::Found, &probes, None);
+        let answer = answer(&probes);
         assert_eq!(answer.generator_first.map(|first| first.level), Some(16.0));
         assert_eq!(answer.broke_first.map(|first| first.level), Some(16.0));
     }

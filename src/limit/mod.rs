@@ -19,7 +19,7 @@ pub use row::{
     Answer, LimitResult, Percentiles, ProbeRow, RunFigures, SCHEMA, SearchFigures, SloFigures, SloRow,
 };
 pub use search::{
-    ERROR, ERROR_OF_PROBE, End, Found, Next, Over, PROBES_MAX, Purpose, Range, Search, to_digits,
+    ERROR, End, Found, LessSure, LessSureEnds, Next, Over, PROBES_MAX, Purpose, Range, Search, to_digits,
 };
 pub use slo::Slo;
 pub use svg::svg;

@@ -91,7 +91,7 @@ impl ProbeWatch {
 }
 
 /// A load holds if every SLO does, and fails if one does.
-fn decide(slos: &[Slo], periods: &[Vec<Period>], error: f64) -> Decision {
+pub fn decide(slos: &[Slo], periods: &[Vec<Period>], error: f64) -> Decision {
     let error = error / slos.len().max(1) as f64;
     let decisions: Vec<Decision> = slos
         .iter()

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::ExitCode;
 use crate::limit::evidence::Decision;
-use crate::limit::search::{End, Over, Purpose};
+use crate::limit::search::{End, LessSureEnds, Over, Purpose};
 use crate::metrics::Distribution;
 use crate::result::{Host, LimitReason};
 use crate::units::{Nanos, millis};
@@ -40,6 +40,15 @@ pub struct SloRow {
     pub broke: bool,
     /// The kind of request, with its server, that violates it most; null if there is only one.
     pub worst_kind: Option<String>,
+    /// The share of requests that violate it, with those that follow; null if it is about a mean or a count.
+    pub violated_percent: Option<f64>,
+    /// Arrivals that no user could take, and requests that had not ended when the waiting did. Each violates it, though
+    /// it is not in the figure.
+    pub dropped: u64,
+    pub cut: u64,
+    /// The figure with its unit, for people.
+    #[serde(skip)]
+    pub shown: Option<String>,
 }
 
 /// One probe. Its figures are those of the requests that were due while it counted.
@@ -76,6 +85,8 @@ pub struct ProbeRow {
     pub generator_limits: Vec<LimitReason>,
     /// The most frequent failure, in words.
     pub failure: Option<String>,
+    /// The probe ended before it was decided and before its time was over: a signal, or the server ended.
+    pub ended_early: bool,
 }
 
 impl ProbeRow {
@@ -118,6 +129,8 @@ pub struct Answer {
     pub high: Option<f64>,
     /// The probability with which the interval holds the limit, at least.
     pub confidence: f64,
+    /// The ends of the interval that can only be shown with less confidence.
+    pub less_sure: LessSureEnds,
     pub ended_by: End,
     /// A load that held before the server was overloaded, and not afterwards.
     pub degraded_from: Option<f64>,

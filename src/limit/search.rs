@@ -4,16 +4,16 @@
 use serde::Serialize;
 
 use crate::limit::evidence::Decision;
-use crate::limit::probe::{Probed, pooled};
+use crate::limit::probe::{Probed, decide, pooled};
 use crate::limit::slo::Slo;
 use crate::units::Nanos;
 
 /// The probability that any decision of a search is wrong.
 pub const ERROR: f64 = 0.05;
-/// The most probes whose results are used; each may be wrong with [`ERROR_OF_PROBE`].
+/// The most probes whose results are used. The probability of error is divided among them.
 pub const PROBES_MAX: usize = 30;
-/// The probability that a single decision is wrong.
-pub const ERROR_OF_PROBE: f64 = ERROR / PROBES_MAX as f64;
+/// Confidences, in descending order, with which an end of the interval is looked for that cannot be shown with more.
+const LESS_SURE: [f64; 3] = [0.9, 0.8, 0.5];
 /// A level at the edge is tried until two probes agree, and at most so often.
 const REPEATS_MAX: usize = 4;
 /// Rates are tried in steps of three digits.
@@ -130,10 +130,28 @@ pub struct Found {
     pub degraded: Option<f64>,
 }
 
+/// An end of the interval that is shown with less confidence than others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LessSure {
+    pub level: f64,
+    pub confidence: f64,
+}
+
+/// The ends that can only be shown with less confidence; `None` where there is a better one, or none at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct LessSureEnds {
+    pub low: Option<LessSure>,
+    pub high: Option<LessSure>,
+}
+
 #[derive(Clone, Debug)]
 pub struct Search {
     range: Range,
     slos: Vec<Slo>,
+    /// As many probes as there may be.
+    probes_max: usize,
+    /// The probability that a single decision is wrong.
+    error: f64,
     probes: Vec<Probed>,
     /// Results before this one that hold are out of date, because the server has not recovered from an overload.
     fresh_from: usize,
@@ -141,18 +159,23 @@ pub struct Search {
 }
 
 impl Search {
-    pub fn new(range: Range, slos: Vec<Slo>) -> Search {
+    /// Begins a search of at most `probes_max` probes. The fewer there may be, the more often each may be wrong.
+    pub fn new(range: Range, slos: Vec<Slo>, probes_max: usize) -> Search {
+        let probes_max = probes_max.clamp(1, PROBES_MAX);
         Search {
             range,
             slos,
+            probes_max,
+            error: ERROR / probes_max as f64,
             probes: Vec::new(),
             fresh_from: 0,
             degraded: None,
         }
     }
 
-    pub fn probes(&self) -> &[Probed] {
-        &self.probes
+    /// Returns the probability with which the decision of a probe may be wrong.
+    pub fn error_of_probe(&self) -> f64 {
+        self.error
     }
 
     /// Adds the result of a probe.
@@ -172,7 +195,7 @@ impl Search {
     pub fn next(&self) -> Next {
         use Purpose::{Bisection, Doubling, Interval, Repeat};
         let probe = |level, purpose| Next::Probe { level, purpose };
-        if self.probes.len() >= PROBES_MAX {
+        if self.probes.len() >= self.probes_max {
             return Next::Done(End::ProbesUsedUp);
         }
         if let Some(level) = self.contradicted() {
@@ -232,6 +255,39 @@ impl Search {
         }
     }
 
+    /// Looks for each end that [`Self::found`] does not have with less and less confidence.
+    pub fn less_sure(&self) -> LessSureEnds {
+        let Found { limit, low, high, .. } = self.found();
+        let mut ends = LessSureEnds::default();
+        for confidence in LESS_SURE {
+            let found = self.with_confidence(confidence).found();
+            let sure = |level: f64| LessSure { level, confidence };
+            let below = found.low.filter(|low| limit.is_some_and(|limit| *low <= limit));
+            let above = found.high.filter(|high| limit.is_none_or(|limit| *high > limit));
+            if low.is_none() {
+                ends.low = ends.low.or(below.map(sure));
+            }
+            if high.is_none() {
+                ends.high = ends.high.or(above.map(sure));
+            }
+        }
+        ends
+    }
+
+    /// Returns the same search as if so much confidence had been asked for.
+    fn with_confidence(&self, confidence: f64) -> Search {
+        let error = (1.0 - confidence) / self.probes_max as f64;
+        let probes = self.probes.iter().map(|probe| Probed {
+            decision: decide(&self.slos, &probe.periods, error),
+            ..probe.clone()
+        });
+        Search {
+            error,
+            probes: probes.collect(),
+            ..self.clone()
+        }
+    }
+
     /// Tells whether all probes from `level` to the limit together show that `level` holds, or all from the next level
     /// to `level` that it fails: if it did not hold, no higher load would either, so each of them speaks against that.
     fn is_shown_together(&self, level: f64, limit: Option<f64>, next: Option<f64>, holds: bool) -> bool {
@@ -245,7 +301,7 @@ impl Search {
             .into_iter()
             .filter(|other| (from..=to).contains(other));
         let probes: Vec<&Probed> = levels.flat_map(|other| self.at(other)).collect();
-        let error = ERROR_OF_PROBE / self.slos.len().max(1) as f64;
+        let error = self.error / self.slos.len().max(1) as f64;
         let shown = |index: usize| {
             let slo = &self.slos[index];
             let weights = probes.iter().map(|probe| slo.weigh(&probe.periods[index], error));
@@ -292,7 +348,7 @@ impl Search {
             self.count(level, Decision::Fails),
         );
         match (holds, fails) {
-            (0, 0) => match pooled(self.at(level), &self.slos, ERROR_OF_PROBE) {
+            (0, 0) => match pooled(self.at(level), &self.slos, self.error) {
                 (Decision::Holds, _) => Status::Holds,
                 (Decision::Fails, _) => Status::Fails,
                 (Decision::Open, leans) => Status::Open { leans },

@@ -15,6 +15,7 @@ fn over_users(server: Server, limit: f64) -> Trial {
         },
         quantile: 0.95,
         limit,
+        max_seconds: None,
         degrades: None,
     }
 }
@@ -42,6 +43,7 @@ fn score(trial: &Trial, truth: f64) -> (u64, u64) {
             end,
             probes: n,
             seconds: s,
+            ..
         } = trial.run(seed);
         let limit = found.limit.unwrap_or(0.0);
         near += u64::from((limit - truth).abs() <= 0.05 * truth);
@@ -167,6 +169,38 @@ fn noise_from_probe_to_probe_is_in_the_interval() {
         ..over_users(server, 0.4)
     };
     finds(&trial, 0.4 / 0.002 / 1.18);
+}
+
+/// A search of 45 s has six probes of 5 s, in which a few users of a slow server make too few requests for 95 %.
+#[test]
+fn a_short_search_says_how_sure_it_is_of_each_end() {
+    for (each, least) in [(0.05, SEEDS / 4), (0.02, SEEDS / 2)] {
+        let server = Server::Slope { each, service: 0.5 };
+        let trial = Trial {
+            noise: Noise {
+                request: 0.2,
+                probe: 0.0,
+            },
+            max_seconds: Some(45.0),
+            ..over_users(server, 0.4)
+        };
+        let truth = 0.4 / each / 1.18;
+        let (mut wrong, mut ends) = (0, 0);
+        for seed in 1..=SEEDS {
+            let Ran { found, less_sure, .. } = trial.run(seed);
+            let LessSureEnds { low, high } = less_sure;
+            // An end has one confidence.
+            assert!(found.low.is_none() || low.is_none(), "{found:?} {less_sure:?}");
+            assert!(found.high.is_none() || high.is_none(), "{found:?} {less_sure:?}");
+            ends += u64::from(low.is_some()) + u64::from(high.is_some());
+            wrong += u64::from(low.is_some_and(|end| end.level > truth));
+            wrong += u64::from(high.is_some_and(|end| end.level <= truth));
+        }
+        println!("{ends} ends with less than 95 %, of which {wrong} are wrong");
+        assert!(ends >= least, "{ends} ends");
+        // The least confidence is 50 %.
+        assert!(wrong * 2 <= ends, "{wrong} of {ends} are wrong");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use crate::limit::evidence::{NEAR, Period};
 use crate::limit::probe::{ProbeRules, ProbeWatch};
-use crate::limit::search::{ERROR_OF_PROBE, End, Found, Next, Over, Range, Search};
+use crate::limit::search::{End, Found, LessSureEnds, Next, Over, Range, Search};
 use crate::limit::slo::Slo;
 use crate::plan::Threshold;
 use crate::units::SECOND;
@@ -241,12 +241,15 @@ pub struct Trial {
     /// The SLO `ttft: p(q)<limit`, in seconds.
     pub quantile: f64,
     pub limit: f64,
+    /// The time of the whole search; a probe takes at most a tenth of it, and at least 5 s.
+    pub max_seconds: Option<f64>,
     /// The server that it becomes once it has been loaded with this much more than its capacity.
     pub degrades: Option<(f64, Server)>,
 }
 
 pub struct Ran {
     pub found: Found,
+    pub less_sure: LessSureEnds,
     pub end: End,
     pub probes: usize,
     pub seconds: f64,
@@ -259,15 +262,22 @@ impl Trial {
         let text = format!("p({})<{}", self.quantile * 100.0, self.limit * 1e3);
         let threshold = Threshold::parse("ttft", &text).unwrap();
         let slos = vec![Slo::new(threshold, &[]).unwrap()];
-        let mut search = Search::new(self.range, slos.clone());
+        let time = self.max_seconds.unwrap_or(f64::INFINITY);
+        let longest = ((time / 10.0).clamp(5.0, 60.0) * 1e9) as u64;
+        let mut search = Search::new(self.range, slos.clone(), (time / (SETTLE + 5.0)) as usize);
         let mut server = self.server;
         let (mut probes, mut spent) = (0, 0.0);
         loop {
             let (level, purpose) = match search.next() {
-                Next::Probe { level, purpose } => (level, purpose),
-                Next::Done(end) => {
+                Next::Probe { level, purpose } if spent + SETTLE + 5.0 <= time => (level, purpose),
+                next => {
+                    let end = match next {
+                        Next::Done(end) => end,
+                        Next::Probe { .. } => End::MaxTime,
+                    };
                     return Ran {
                         found: search.found(),
+                        less_sure: search.less_sure(),
                         end,
                         probes,
                         seconds: spent,
@@ -277,8 +287,8 @@ impl Trial {
             probes += 1;
             let rules = ProbeRules {
                 min: 5 * SECOND,
-                max: purpose.time_of(60 * SECOND),
-                error: ERROR_OF_PROBE,
+                max: purpose.time_of(longest).max(5 * SECOND),
+                error: search.error_of_probe(),
             };
             let dice = Dice::new(seed, probes as u64);
             let (watch, took) = self.probe(server, level, rules, &slos, &dice);

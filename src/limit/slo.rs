@@ -139,12 +139,7 @@ impl Slo {
             _ => base,
         };
         // Who was never asked was not served either.
-        let lost = self.period_of_lost(
-            self.series
-                .iter()
-                .map(|index| series[*index].dropped_iterations)
-                .sum(),
-        );
+        let lost = self.period_of_lost(self.dropped(series));
         Period {
             base: base + lost.base,
             sum: sum + lost.sum,
@@ -161,18 +156,48 @@ impl Slo {
         all
     }
 
+    /// Returns how many arrivals it looks at that no user could take.
+    pub fn dropped(&self, series: &[SeriesTotals]) -> u64 {
+        self.sum_of(series, |series| series.dropped_iterations)
+    }
+
+    /// Returns how many requests it looks at that were cut while they ran.
+    pub fn cut(&self, series: &[SeriesTotals]) -> u64 {
+        self.sum_of(series, SeriesTotals::interrupted)
+    }
+
+    fn sum_of(&self, series: &[SeriesTotals], of: impl Fn(&SeriesTotals) -> u64) -> u64 {
+        self.series.iter().map(|index| of(&series[*index])).sum()
+    }
+
+    /// Returns what the requests show that were cut while they ran.
+    pub fn period_of_cut(&self, series: &[SeriesTotals]) -> Period {
+        self.period_of_lost(self.cut(series))
+    }
+
     /// Returns what requests show that were cut while they ran, or never sent because no user was free: that they took
     /// too long for any SLO about time or success.
-    pub fn period_of_lost(&self, lost: u64) -> Period {
+    fn period_of_lost(&self, lost: u64) -> Period {
+        let lost = if self.counts_lost() { lost as f64 } else { 0.0 };
+        Period {
+            base: lost,
+            sum: lost,
+            ..Period::default()
+        }
+    }
+
+    /// Tells whether requests without an outcome violate it.
+    pub fn counts_lost(&self) -> bool {
+        matches!(self.question, Question::Share(_) | Question::None)
+            && (self.wants_less() || self.threshold.metric.is_share())
+    }
+
+    /// Returns the share of requests that violate it; `None` if it is not about a share, or if there were none.
+    pub fn violated(&self, periods: &[Period]) -> Option<f64> {
+        let all = total(periods);
         match self.question {
-            Question::Share(_) | Question::None if self.wants_less() || self.threshold.metric.is_share() => {
-                Period {
-                    base: lost as f64,
-                    sum: lost as f64,
-                    ..Period::default()
-                }
-            }
-            _ => Period::default(),
+            Question::Share(_) | Question::None if all.base > 0.0 => Some(all.sum / all.base),
+            _ => None,
         }
     }
 

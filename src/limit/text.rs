@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::error::one_line;
 use crate::limit::evidence::Decision;
 use crate::limit::row::{Answer, Knee, LimitResult, ProbeRow, SloRow};
-use crate::limit::search::{End, Over};
-use crate::units::decimal;
+use crate::limit::search::{End, LessSure, Over};
+use crate::units::{decimal, grouped};
 
 /// The columns of a bar.
 const BAR: usize = 30;
@@ -72,33 +72,7 @@ fn minutes(seconds: f64) -> String {
 fn verdict(answer: &Answer, over: Over) -> String {
     let at = |level: f64| load(over, level);
     let Some(limit) = answer.limit else {
-        return match answer.ended_by {
-            End::NothingHolds => {
-                let lowest = answer.broke_first.as_ref().map_or(1.0, |broke| broke.level);
-                match (over, lowest) {
-                    (Over::Users, 1.0) => "LIMIT  not even one user holds".to_owned(),
-                    _ => format!("LIMIT  not even {} holds, the lowest load tried", at(lowest)),
-                }
-            }
-            _ => "LIMIT  not found".to_owned(),
-        };
-    };
-    let percent = decimal(answer.confidence * 100.0);
-    let interval = match (answer.low, answer.high) {
-        (Some(low), Some(high)) => format!(
-            "at least {} and less than {} with {percent} % confidence",
-            at(low),
-            at(high)
-        ),
-        (Some(low), None) => format!(
-            "at least {} with {percent} % confidence, no upper end found",
-            at(low)
-        ),
-        (None, Some(high)) => format!(
-            "less than {} with {percent} % confidence, no lower end found",
-            at(high)
-        ),
-        (None, None) => "too few requests for an interval".to_owned(),
+        return not_found(answer, over);
     };
     let more = match answer.ended_by {
         End::ReachedTo => " or more",
@@ -109,7 +83,81 @@ fn verdict(answer: &Answer, over: Over) -> String {
     } else {
         "hold"
     };
-    format!("LIMIT  {}{more} {hold} ({interval})", at(limit))
+    format!("LIMIT  {}{more} {hold} ({})", at(limit), interval(answer, over))
+}
+
+fn not_found(answer: &Answer, over: Over) -> String {
+    let Some(lowest) = answer.broke_first.as_ref().map(|broke| broke.level) else {
+        return "LIMIT  not found".to_owned();
+    };
+    let at_lowest = |end: &LessSure| end.level == lowest;
+    let sure = match answer.less_sure.high.filter(at_lowest) {
+        _ if answer.high == Some(lowest) => with(answer.confidence),
+        Some(end) => with(end.confidence),
+        None => "by its figures; too few requests to be sure".to_owned(),
+    };
+    let at = load(over, lowest);
+    match (answer.ended_by, over, lowest) {
+        (End::NothingHolds, Over::Users, 1.0) => format!("LIMIT  not even one user holds ({sure})"),
+        (End::NothingHolds, ..) => format!("LIMIT  not even {at} holds, the lowest load tried ({sure})"),
+        _ => format!("LIMIT  not found: {at} did not hold ({sure})"),
+    }
+}
+
+/// Returns how much confidence there is, in words.
+fn with(confidence: f64) -> String {
+    format!("with {} % confidence", decimal(confidence * 100.0))
+}
+
+/// Returns both ends of the interval, each with its confidence.
+fn interval(answer: &Answer, over: Over) -> String {
+    let at = |level: f64| load(over, level);
+    let sure = |level: f64| LessSure {
+        level,
+        confidence: answer.confidence,
+    };
+    if let (Some(low), Some(high)) = (answer.low, answer.high) {
+        return format!(
+            "at least {} and less than {} {}",
+            at(low),
+            at(high),
+            with(answer.confidence)
+        );
+    }
+    let low = answer.low.map(sure).or(answer.less_sure.low);
+    let high = answer.high.map(sure).or(answer.less_sure.high);
+    if low.is_none() && high.is_none() {
+        return "too few requests for an interval".to_owned();
+    }
+    let end = |end: Option<LessSure>, what: &str, none: &str| match end {
+        Some(end) => format!("{what} {} {}", at(end.level), with(end.confidence)),
+        None => format!("no {none} end found"),
+    };
+    let (low, high) = (end(low, "at least", "lower"), end(high, "less than", "upper"));
+    format!("{low}, {high}")
+}
+
+/// Returns what to do about an end of the interval that is missing or less sure.
+fn advice(result: &LimitResult) -> Option<String> {
+    let Answer {
+        low, high, ended_by, ..
+    } = &result.answer;
+    let wants_high = *ended_by != End::ReachedTo;
+    let is_cut = matches!(ended_by, End::Interrupted | End::Server | End::Failure);
+    if result.answer.limit.is_none() || is_cut || low.is_some() && (high.is_some() || !wants_high) {
+        return None;
+    }
+    let requests: Vec<u64> = result.probes.iter().map(|probe| probe.requests).collect();
+    let (least, most) = (requests.iter().min()?, requests.iter().max()?);
+    let counts = match least == most {
+        true => least.to_string(),
+        false => format!("{least} to {most}"),
+    };
+    Some(format!(
+        "a probe had {counts} requests, too few to show more; raise --max-time (now {}) or --probe-time (now at most {})",
+        minutes(result.search.max_seconds),
+        minutes(result.search.probe_max_seconds)
+    ))
 }
 
 fn facts(result: &LimitResult) -> Vec<(&'static str, String)> {
@@ -127,6 +175,7 @@ fn facts(result: &LimitResult) -> Vec<(&'static str, String)> {
         ));
         label = "";
     }
+    facts.extend(advice(result).map(|text| ("interval", text)));
     let mut label = "broke first";
     if let Some(broke) = &answer.broke_first {
         for slo in &broke.slos {
@@ -176,15 +225,36 @@ fn facts(result: &LimitResult) -> Vec<(&'static str, String)> {
 }
 
 fn broken(slo: &SloRow, level: f64, over: Over) -> String {
-    let observed = match slo.observed {
-        Some(observed) => decimal(observed),
-        None => "no values".to_owned(),
-    };
+    let figure = slo.shown.as_deref().unwrap_or("no values");
     let of = match &slo.worst_kind {
         Some(kind) => format!(", most of all `{}`", one_line(kind)),
         None => String::new(),
     };
-    format!("{} at {}: {observed}{of}", one_line(&slo.slo), load(over, level))
+    let lost = match (slo.violated_percent, lost(slo)) {
+        (Some(percent), Some(lost)) => {
+            format!("; with {lost}, {} % violate it", decimal(round(percent)))
+        }
+        _ => String::new(),
+    };
+    let slo = one_line(&slo.slo);
+    format!("{slo} at {}: {figure}{of}{lost}", load(over, level))
+}
+
+/// Returns which requests are not in the figure of an SLO, and violate it all the same.
+fn lost(slo: &SloRow) -> Option<String> {
+    let count = |count: u64, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{} {many}", grouped(count))),
+    };
+    let dropped = count(
+        slo.dropped,
+        "arrival that no user could take",
+        "arrivals that no user could take",
+    );
+    let cut = count(slo.cut, "request that did not end", "requests that did not end");
+    let both: Vec<String> = dropped.into_iter().chain(cut).collect();
+    (!both.is_empty()).then(|| both.join(" and "))
 }
 
 fn in_words(knee: Knee, over: Over) -> String {
@@ -218,7 +288,13 @@ fn ended(answer: &Answer, result: &LimitResult) -> Option<String> {
             minutes(result.search.max_seconds)
         ),
         End::Interrupted => "by a signal; the interval is what was known by then".to_owned(),
-        End::Server => "because the server does not answer any more".to_owned(),
+        End::Server => match result.probes.last() {
+            Some(last) => format!(
+                "because the server does not answer any more, since {}; whether that load was the reason is not known",
+                load(result.search.over, last.level)
+            ),
+            None => "because the server does not answer any more".to_owned(),
+        },
         End::Failure => "by a bug of this program".to_owned(),
     })
 }
@@ -257,10 +333,10 @@ fn table(out: &mut String, result: &LimitResult) {
             Over::Users => format!("{:.0}", probe.level),
             Over::Rate => decimal(probe.level),
         };
-        let unfit = if probe.generator_limits.is_empty() {
-            ""
-        } else {
-            "  generator unfit"
+        let unfit = match (probe.ended_early, probe.generator_limits.is_empty()) {
+            (true, _) => "  ended early",
+            (false, false) => "  generator unfit",
+            (false, true) => "",
         };
         line(
             out,
@@ -343,3 +419,7 @@ fn bar(value: f64, most: f64, text: &str) -> String {
     let _ = write!(bar, "{text}");
     bar
 }
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

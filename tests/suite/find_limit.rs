@@ -1,7 +1,7 @@
 //! `find-limit` as a program, against a mock of known capacity. The search itself is tested in simulated time
 //! (`src/limit/search_tests.rs`).
 
-use crate::common::live::Dir;
+use crate::common::live::{Dir, mock_requests};
 use crate::common::*;
 use llmload_uring::mock::MockOptions;
 use llmload_uring::mock::capacity::{Capacity, CapacityOptions};
@@ -149,6 +149,10 @@ fn ctrl_c_reports_the_probes_so_far() {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("probe 1: 1 user ")));
+    let before = mock_requests(mock.address);
+    wait_until("the next probe counts requests", || {
+        mock_requests(mock.address) > before + 20
+    });
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     lines.for_each(drop);
     let mut said = String::new();
@@ -157,7 +161,89 @@ fn ctrl_c_reports_the_probes_so_far() {
     assert!(said.contains("ended       by a signal"), "{said}");
     let result = read(&path);
     assert_eq!(result["answer"]["ended_by"], "interrupted");
-    assert!(!result["probes"].as_array().unwrap().is_empty());
+    let probes = result["probes"].as_array().unwrap();
+    let ended_early: Vec<&Value> = probes.iter().map(|probe| &probe["ended_early"]).collect();
+    assert_eq!(ended_early, [false, true]);
+    assert!(probes[1]["requests"].as_u64() > Some(0), "{said}");
+    // The first user held, whatever came of the rest.
+    assert!(result["answer"]["limit"].as_f64() >= Some(1.0), "{said}");
+}
+
+#[test]
+fn a_server_that_ends_within_a_probe_ends_the_search_and_its_probe_decides_nothing() {
+    let mock = mock(cliff(50));
+    let (target, path) = (format!("http://{}", mock.address), document("dies"));
+    let mut child = program()
+        .args(["find-limit", "smoke", "--no-validate", "--think-time", "0"])
+        .args(["--target", &target, "--slo", "ttft: p(90)<60"])
+        .args(["--settle", "0", "--probe-time", "5s-5s", "-o"])
+        .arg(&path)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("probe 1: 1 user ")));
+    let before = mock_requests(mock.address);
+    wait_until("the next probe counts requests", || {
+        mock_requests(mock.address) > before + 20
+    });
+    mock.stop();
+    let warned: Vec<String> = lines.map(|line| line.unwrap()).collect();
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(114), "{said}\n{warned:?}");
+    let result = read(&path);
+    let answer = &result["answer"];
+    assert_eq!(
+        (&answer["ended_by"], &answer["limit"]),
+        (&"server".into(), &1.0.into())
+    );
+    assert_eq!(answer["high"], Value::Null, "{said}");
+    assert_eq!(result["probes"].as_array().unwrap().len(), 2);
+    assert!(
+        said.contains("since 2 users; whether that load was the reason"),
+        "{said}"
+    );
+}
+
+#[test]
+fn dropped_arrivals_that_break_an_slo_are_told_with_its_figure() {
+    let mock = mock(cliff(50));
+    let path = document("dropped");
+    let load = [
+        "--over",
+        "rate",
+        "--from",
+        "400/s",
+        "--to",
+        "400/s",
+        "--max-in-flight",
+        "1",
+    ];
+    let slo = ["--slo", "ttft: p(90)<5s", "-o", path.to_str().unwrap()];
+    let output = find_limit(
+        &format!("http://{}", mock.address),
+        &[&load[..], &SHORT, &slo].concat(),
+    );
+    let said = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(116),
+        "{said}\n{}",
+        text(&output.stderr)
+    );
+    let line = said.lines().find(|line| line.starts_with("broke first")).unwrap();
+    assert!(
+        line.contains("ttft: p(90)<5s at 400/s: ") && line.contains(" ms") && line.contains("; with "),
+        "{said}"
+    );
+    assert!(
+        line.contains(" arrivals that no user could take, ") && line.ends_with(" % violate it"),
+        "{said}"
+    );
+    let result = read(&path);
+    let slo = &result["answer"]["broke_first"]["slos"][0];
+    assert!(slo["dropped"].as_u64() > Some(100), "{slo}");
+    assert!(slo["violated_percent"].as_f64() > Some(10.0), "{slo}");
 }
 
 #[test]
@@ -270,6 +356,25 @@ fn a_ramp_is_held_at_each_load_so_that_its_steady_part_may_be_asked_of() {
 }
 
 #[test]
+fn what_has_no_effect_on_a_search_is_noted() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let text_of = format!("{RAMP}repeat: 3\nsteps: true\n");
+    let file = dir.write("notes.yaml", &text_of);
+    let target = format!("http://{}", mock.address);
+    let args = ["find-limit", &file, "--target", &target, "--no-validate"];
+    let output = run_program(&[&args, &["--from", "2", "--to", "2"][..], &SHORT].concat());
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for key in ["repeat", "steps"] {
+        assert!(
+            said.contains(&format!("notes.yaml: `{key}` has no effect in a search: ")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn documents_that_compare_servers_are_refused() {
     let dir = Dir::new();
     for key in ["paired", "contention"] {
@@ -311,6 +416,27 @@ fn a_generator_that_is_the_limit_is_not_fit() {
         said.contains("the generator was the limit first, at 500000/s"),
         "{said}"
     );
+}
+
+#[test]
+fn a_time_that_is_too_short_for_one_probe_is_refused() {
+    let slo = ["--slo", "ttft: p(95)<500", "--max-time", "10s"];
+    for (more, hint) in [
+        (["--settle", "3s"], "or a shorter --settle"),
+        (["--warmup", "4s"], "or a shorter --warmup or --settle"),
+    ] {
+        let output = find_limit("http://127.0.0.1:9", &[&slo[..], &more].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(104), "{said}");
+        assert!(
+            said.contains("--max-time: 10s is too short for one probe: "),
+            "{said}"
+        );
+        assert!(
+            said.contains(hint) && said.matches("error:").count() == 1,
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cli::{FindLimitArgs, MAX_TIME, PROBE_TIME, RESOLUTION, RunArgs, SETTLE};
 use crate::config::{Config, load_plan, to_plan};
-use crate::error::{Failure, Mistake, Mistakes, Place, Reason, quoted, shown_path};
+use crate::error::{Failure, Mistake, Mistakes, Place, Reason, one_line, quoted, shown_path};
 use crate::limit::{Over, Purpose, Range, Slo};
 use crate::plan::{Executor, Plan, Threshold, VUS_MAX};
 use crate::units::{
@@ -48,6 +48,14 @@ impl Asked {
         }
     }
 
+    /// Returns how many probes there is time for.
+    pub fn probes_max(&self) -> usize {
+        let time = self
+            .max_time
+            .saturating_sub(first_settling(&self.config, self.settle));
+        (time / (self.settle + self.probe.min)) as usize
+    }
+
     /// Returns the plan of a level, for as long as a probe of `counted` may take.
     pub fn plan_at(&self, level: f64, counted: Nanos) -> Arc<Plan> {
         let duration = self.settle + counted + self.config.graceful_stop + SECOND;
@@ -56,6 +64,11 @@ impl Asked {
             ..self.plan.clone()
         })
     }
+}
+
+/// Returns how long the server answers the lowest load before the first probe.
+pub fn first_settling(config: &Config, settle: Nanos) -> Nanos {
+    config.warmup.max(settle)
 }
 
 fn executor(over: Over, level: f64, duration: Nanos, load: &Executor) -> Executor {
@@ -75,13 +88,14 @@ pub fn asked(args: &FindLimitArgs) -> Result<Asked, Failure> {
         check_svg(path, &mut mistakes);
     }
     let run = run_args(args, mistakes.is_empty());
-    let config = match load(args, run) {
+    let mut config = match load(args, run) {
         Ok(config) => config,
         Err(more) => {
             return Err(Mistakes::new(mistakes.into_iter().chain(renamed(more, args)).collect()).into());
         }
     };
     refuse_runs_of_pairs(&config, &mut mistakes);
+    config.notes.extend(without_effect(&config));
     let load = config.executor.clone();
     let over = match (args.over, load.open_loop()) {
         (Some(over), _) => over.into(),
@@ -99,6 +113,7 @@ pub fn asked(args: &FindLimitArgs) -> Result<Asked, Failure> {
     }
     let range = range(args, over, &mut mistakes);
     let probe = probe_time(args);
+    check_time_for_a_probe(args, &config, probe.min, &mut mistakes);
     let (config, plan, slos) = plan(args, config, (over, range.to), probe, &load, &mut mistakes);
     let (Some(plan), true) = (plan, mistakes.is_empty()) else {
         return Err(Mistakes::new(mistakes).into());
@@ -165,19 +180,67 @@ fn check_times(args: &FindLimitArgs, mistakes: &mut Vec<Mistake>) {
         check("--probe-time", probe.min, PROBE_TIME);
         check("--probe-time", probe.max, PROBE_TIME);
     }
-    if args.settle >= args.max_time {
-        let what = format!(
-            "{} is not within --max-time, {}",
-            format_duration(args.settle),
-            format_duration(args.max_time)
-        );
-        mistakes.push(
-            Reason::new(what)
-                .hint("use a shorter --settle, or a longer --max-time")
-                .at("--settle", 0),
-        );
-    }
     debug_assert!((RESOLUTION[0]..=RESOLUTION[1]).contains(&args.resolution));
+}
+
+/// Refuses times in which not even one probe can be made.
+fn check_time_for_a_probe(args: &FindLimitArgs, config: &Config, least: Nanos, mistakes: &mut Vec<Mistake>) {
+    let first = first_settling(config, args.settle);
+    let needed = first.saturating_add(args.settle).saturating_add(least);
+    if needed > args.max_time && !mistakes.iter().any(is_about_times) {
+        let [max_time, first, settle, probe, needed] =
+            [args.max_time, first, args.settle, least, needed].map(format_duration);
+        let what = format!(
+            "{max_time} is too short for one probe: settling at first ({first}), settling ({settle}) and the shortest \
+             probe ({probe}) take {needed}"
+        );
+        let hint = match config.warmup > args.settle {
+            true => "use a longer --max-time, or a shorter --warmup or --settle",
+            false => "use a longer --max-time, or a shorter --settle",
+        };
+        mistakes.push(Reason::new(what).hint(hint).at("--max-time", 0));
+    }
+}
+
+fn is_about_times(mistake: &Mistake) -> bool {
+    let options = ["--max-time", "--settle", "--probe-time", "--warmup"];
+    mistake
+        .place
+        .as_ref()
+        .is_some_and(|place| options.contains(&place.name.as_str()))
+}
+
+/// Returns what of the profile has no meaning for a search, and why.
+fn without_effect(config: &Config) -> Vec<String> {
+    let aborts = config.thresholds.iter().any(|threshold| threshold.abort_on_fail);
+    let pushes = config.push.is_some();
+    let all = [
+        (
+            "repeat",
+            config.repeat > 1,
+            "loads at the edge are tried again anyway",
+        ),
+        (
+            "steps",
+            config.steps,
+            "the search chooses the loads, and judges each of them",
+        ),
+        (
+            "abort_on_fail",
+            aborts,
+            "a load that does not hold ends by itself",
+        ),
+        (
+            "prometheus",
+            pushes,
+            "figures of one load are pushed by a run at that load",
+        ),
+    ];
+    let given = all.into_iter().filter(|(_, given, _)| *given);
+    let profile = one_line(&config.profile);
+    given
+        .map(|(key, _, why)| format!("{profile}: `{key}` has no effect in a search: {why}"))
+        .collect()
 }
 
 /// Checks the form of the SLOs at their own option, because they go on as thresholds.

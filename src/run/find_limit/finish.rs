@@ -1,5 +1,6 @@
 //! The figures of each probe, and the document and the text of a search.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use super::probe::Ran;
 use super::{Hunt, decided};
 use crate::cli::FindLimitArgs;
 use crate::error::{ExitCode, Failure, Reason};
+use crate::host::CpuQuota;
 use crate::judge::Judged;
 use crate::limit::{
-    self, Decision, End, LimitResult, Percentiles, ProbeRow, Purpose, RunFigures, SearchFigures, SloFigures,
-    SloRow,
+    self, Decision, End, LimitResult, Percentiles, Period, ProbeRow, Purpose, RunFigures, SearchFigures, Slo,
+    SloFigures, SloRow,
 };
 use crate::metrics::{Distribution, MetricId, SeriesTotals};
 use crate::net::clock;
@@ -26,10 +28,26 @@ use crate::result::{
 use crate::run::failures;
 use crate::run::finish::{generator, host, origins};
 use crate::run::{Finished, Ready};
-use crate::units::{Nanos, decimal, seconds};
+use crate::units::{Nanos, seconds};
 
 /// A server that takes no connection within this time does not answer any more.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// What the machine had counted before a probe.
+pub struct Before {
+    /// For how long it had slept.
+    suspended: Nanos,
+    quota: CpuQuota,
+}
+
+impl Before {
+    pub fn now(ready: &Ready) -> Before {
+        Before {
+            suspended: clock::suspended(),
+            quota: ready.quota.counted_from_now(),
+        }
+    }
+}
 
 /// Returns the figures of a probe.
 pub fn row(
@@ -37,6 +55,7 @@ pub fn row(
     plan: &Plan,
     ran: &Ran,
     (level, purpose): (f64, Purpose),
+    before: Before,
     began_seconds: f64,
 ) -> ProbeRow {
     let slos = &hunt.asked.slos;
@@ -54,15 +73,12 @@ pub fn row(
     let holds = decision == Decision::Holds || decision == Decision::Open && seems_to_hold;
     let rows = slos.iter().zip(&probed.periods).zip(broken);
     let rows = rows.map(|((slo, periods), broke)| {
-        let threshold = slo.threshold();
-        let tally = slo.tally(counted);
         let worst = slo.worst_series(counted).filter(|_| broke && shows_kind);
         SloRow {
-            slo: slo.text(),
-            observed: tally.figure(threshold.metric, threshold.aggregation, ran.counted_for),
-            decision: slo.decide(periods, limit::ERROR_OF_PROBE),
+            decision: slo.decide(periods, hunt.search.error_of_probe()),
             broke: broke && !holds,
             worst_kind: worst.and_then(|index| grouping.kinds.get(index).cloned()),
+            ..slo_row(slo, periods, ran)
         }
     });
     let figures = failures::figures(&ran.all.merged().failures, &grouping, &hunt.ready);
@@ -85,8 +101,31 @@ pub fn row(
         tbt: percentiles(counted, MetricId::Tbt),
         goodput: goodput(counted),
         slos: rows.collect(),
-        generator_limits: generator_limits(&hunt.ready, plan, ran),
+        generator_limits: generator_limits(&hunt.ready, plan, ran, &before),
         failure: figures.first().map(|failure| failure.in_words()),
+        ended_early: false,
+    }
+}
+
+/// Returns what the requests of a probe show of an SLO.
+fn slo_row(slo: &Slo, periods: &[Period], ran: &Ran) -> SloRow {
+    let (threshold, counted) = (slo.threshold(), &ran.counted);
+    let tally = slo.tally(counted);
+    let observed = tally.figure(threshold.metric, threshold.aggregation, ran.counted_for);
+    let (dropped, cut) = match slo.counts_lost() {
+        true => (slo.dropped(counted), slo.cut(counted)),
+        false => (0, 0),
+    };
+    SloRow {
+        slo: slo.text(),
+        observed,
+        decision: Decision::Open,
+        broke: false,
+        worst_kind: None,
+        violated_percent: slo.violated(periods).map(|share| share * 100.0),
+        dropped,
+        cut,
+        shown: observed.map(|observed| threshold.shown(observed)),
     }
 }
 
@@ -106,7 +145,7 @@ fn goodput(counted: &[SeriesTotals]) -> Option<f64> {
 }
 
 /// Returns why the generator itself may have been the limit, by the rules of a run's warnings.
-fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran) -> Vec<LimitReason> {
+fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran, before: &Before) -> Vec<LimitReason> {
     let facts = RunFacts {
         config: Value::Null,
         host: host(ready),
@@ -129,11 +168,9 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran) -> Vec<LimitReason> {
         loaded: ran.took,
         phases: Default::default(),
         grouping: Grouping::from_plan(plan),
-        // Sleep and quota are known of the search as a whole, not of a probe.
         generator: GeneratorFacts {
-            suspended: 0,
-            throttled: None,
-            ..generator(ready, 0, 0)
+            throttled: before.quota.throttled().map(|t| (t.periods, t.throttled)),
+            ..generator(ready, 0, before.suspended)
         },
         judged: Judged {
             thresholds: Vec::new(),
@@ -154,7 +191,7 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran) -> Vec<LimitReason> {
 pub fn line(label: &str, row: &ProbeRow) -> String {
     let slos = row.slos.iter().filter_map(|slo| {
         let metric = slo.slo.split(':').next().unwrap_or_default();
-        Some(format!("{metric} {}", decimal(slo.observed?)))
+        Some(format!("{metric} {}", slo.shown.as_ref()?))
     });
     let slos: Vec<String> = slos.collect();
     format!(
@@ -173,8 +210,16 @@ pub fn accepts(addresses: &[SocketAddr]) -> bool {
     addresses.any(|address| TcpStream::connect_timeout(address, CONNECT_WITHIN).is_ok())
 }
 
+/// Tells whether nothing listens at any address of a server. A busy one lets connections wait, and refuses none.
+pub fn refuses(addresses: &[SocketAddr]) -> bool {
+    addresses.iter().all(|address| {
+        let tried = TcpStream::connect_timeout(address, CONNECT_WITHIN);
+        tried.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    })
+}
+
 pub fn vanished(origin: &str) -> Failure {
-    let what = format!("{origin}: takes no connection any more after a load that it did not answer");
+    let what = format!("{origin}: takes no connection any more");
     let hint = "look at the server's log; the answer is what was known before";
     Failure::new(ExitCode::Target, Reason::new(what).hint(hint))
 }
@@ -194,7 +239,8 @@ pub fn finish(
     begun: Nanos,
     started: OffsetDateTime,
 ) -> Finished {
-    let answer = limit::answer(&hunt.search.found(), end, &hunt.rows, args.expect);
+    let found = hunt.search.found();
+    let answer = limit::answer(&found, hunt.search.less_sure(), end, &hunt.rows, args.expect);
     let is_expected = answer.expected.as_ref().is_none_or(|expected| expected.ok);
     let unfit = hunt.asked.config.require_fit && answer.generator_first.is_some();
     let exit = ExitCode::combine(&hunt.exit(end, is_expected, unfit));

@@ -5,20 +5,22 @@ mod asked;
 mod finish;
 mod probe;
 
+use std::net::SocketAddr;
+
 use time::OffsetDateTime;
 
 use crate::cli::FindLimitArgs;
 use crate::config::to_plan;
 use crate::error::{ExitCode, Failure, Mistakes};
-use crate::limit::{Decision, ERROR_OF_PROBE, End, Next, ProbeRow, ProbeRules, Purpose, Search, load};
+use crate::limit::{Decision, End, Next, ProbeRow, ProbeRules, Purpose, Search, load};
 use crate::net::clock;
 use crate::output::{Console, OutputFile, OutputFiles};
 use crate::plan::Plan;
 use crate::run::{Finished, Ready, models, setup, validate};
 use crate::signals::{Phase, Signals};
 use crate::units::{Nanos, SECOND, seconds};
-use asked::Asked;
-use finish::Destinations;
+use asked::{Asked, first_settling};
+use finish::{Before, Destinations};
 use probe::{Around, Stop};
 
 /// The state of a search.
@@ -61,7 +63,7 @@ pub fn find_limit(
     let ready = prepare(&mut asked, args, &mut note)?;
     signals.enter(Phase::Load);
     let mut hunt = Hunt {
-        search: Search::new(asked.range, asked.slos.clone()),
+        search: Search::new(asked.range, asked.slos.clone(), asked.probes_max()),
         asked: &asked,
         ready,
         signals,
@@ -124,14 +126,14 @@ impl Hunt<'_> {
 
     /// Lets the server answer the lowest load for a while, so that its first probe is not its first work.
     fn warm_up(&mut self, say: &mut dyn FnMut(&str)) -> Result<Option<End>, Failure> {
-        let time = self.asked.config.warmup.max(self.asked.settle);
+        let time = first_settling(&self.asked.config, self.asked.settle);
         if time == 0 {
             return Ok(None);
         }
         let rules = ProbeRules {
             min: 0,
             max: 0,
-            error: ERROR_OF_PROBE,
+            error: self.search.error_of_probe(),
         };
         let around = Around {
             slos: &[],
@@ -163,7 +165,7 @@ impl Hunt<'_> {
             rules: ProbeRules {
                 min: asked.probe.min,
                 max,
-                error: ERROR_OF_PROBE,
+                error: self.search.error_of_probe(),
             },
             settle: asked.settle,
             until: self.begun + asked.max_time,
@@ -171,24 +173,49 @@ impl Hunt<'_> {
             label: self.lines.then_some(label.as_str()),
         };
         let plan = asked.plan_at(level, max);
+        let before = Before::now(&self.ready);
         let mut ran = probe::run(&plan, &around, &mut self.ready, say)?;
-        if let Some(stop) = ran.stop.take() {
-            return Ok(Some(self.stopped(stop)));
-        }
-        let row = finish::row(self, &plan, &ran, (level, purpose), seconds(began - self.begun));
-        if self.lines {
+        let stop = ran.stop.take();
+        let mut row = finish::row(
+            self,
+            &plan,
+            &ran,
+            (level, purpose),
+            before,
+            seconds(began - self.begun),
+        );
+        row.ended_early = stop.is_some();
+        let has_begun = row.requests + row.cut + row.dropped > 0;
+        if self.lines && (stop.is_none() || has_begun) {
             say(&finish::line(&label, &row));
         }
-        let is_dead = row.requests == row.failed && row.requests > 0 && self.has_vanished();
-        self.search.record(ran.watch.into_probed(level, &asked.slos));
-        self.rows.push(row);
-        Ok(is_dead.then_some(End::Server))
+        let end = match stop {
+            Some(stop) => Some(self.stopped(stop)),
+            None => self.has_vanished(&row).then_some(End::Server),
+        };
+        // What a server shows that ended, or that was about to, says nothing about the load.
+        if matches!(end, None | Some(End::Interrupted)) {
+            self.search.record(ran.watch.into_probed(level, &asked.slos));
+        }
+        if end.is_none() || has_begun {
+            self.rows.push(row);
+        }
+        Ok(end)
     }
 
-    /// Tells whether a server takes no connection any more, after a load that it did not answer at all.
-    fn has_vanished(&mut self) -> bool {
+    /// Tells whether a server takes no connection any more, after a load that it did not answer. One that has answered
+    /// some of it may only be busy, unless it refuses.
+    fn has_vanished(&mut self, row: &ProbeRow) -> bool {
+        if row.failed == 0 {
+            return false;
+        }
+        let is_silent = row.failed == row.requests;
         let targets = self.ready.targets.clone();
-        let gone = targets.iter().find(|target| !finish::accepts(&target.addresses));
+        let is_gone = |addresses: &[SocketAddr]| match is_silent {
+            true => !finish::accepts(addresses),
+            false => finish::refuses(addresses),
+        };
+        let gone = targets.iter().find(|target| is_gone(&target.addresses));
         if let Some(target) = gone {
             self.failures.push(finish::vanished(&target.origin));
         }
@@ -215,8 +242,10 @@ impl Hunt<'_> {
     /// Returns the exit code of the search by itself.
     fn exit(&self, end: End, is_expected: bool, unfit: bool) -> Vec<ExitCode> {
         let mut exits: Vec<ExitCode> = self.failures.iter().map(|failure| failure.exit).collect();
+        let is_found = self.search.found().limit.is_some();
         exits.push(match end {
             End::NothingHolds => ExitCode::NothingHolds,
+            End::ProbesUsedUp | End::MaxTime if !is_found => ExitCode::NothingHolds,
             End::Interrupted => ExitCode::Interrupted,
             End::Server => ExitCode::Target,
             End::Failure => ExitCode::Internal,

@@ -304,15 +304,10 @@ impl Probe<'_> {
         let took = clock::monotonic() - self.t0;
         self.ran.all.tick(took, 0);
         self.push_tick();
-        let cut: u64 = self.ran.counted.iter().map(SeriesTotals::interrupted).sum();
-        if cut > 0 && self.ran.stop.is_none() {
-            let lost = self
-                .around
-                .slos
-                .iter()
-                .map(|slo| slo.period_of_lost(cut))
-                .collect();
-            self.ran.watch.push(lost);
+        if self.ran.interrupted() > 0 && self.ran.stop.is_none() {
+            let slos = self.around.slos.iter();
+            let cut = slos.map(|slo| slo.period_of_cut(&self.ran.counted)).collect();
+            self.ran.watch.push(cut);
         }
         self.ran.took = took;
         if self.cores_left > 0 {
