@@ -241,7 +241,8 @@ fn the_table_of_thresholds_lists_exactly_the_metrics() {
     assert_eq!(metrics, expected.collect());
     for name in metrics {
         let fits = |expression: &str| Threshold::parse(&name, expression).is_ok();
-        assert!(["p(95)<1", "rate<1", "value<1"].into_iter().any(fits), "{name}");
+        let expressions = ["p(95)<1", "rate<1", "value<1", "med<1"];
+        assert!(expressions.into_iter().any(fits), "{name}");
     }
 }
 

@@ -14,7 +14,7 @@ fn judged_on(n: u64, thresholds: &[(&str, &str)]) -> Vec<ThresholdResult> {
         requests(&mut recorder, 0, Outcome::Ok, 1, 10 + k % 100);
     }
     judge.append_snapshot(&recorder.into_snapshot());
-    judge.finish(10 * SECOND, &[]).thresholds
+    judge.finish(10 * SECOND, &[], None).thresholds
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn gaps_count_as_one_value_for_each_stream() {
             });
         }
         judge.append_snapshot(&recorder.into_snapshot());
-        judge.finish(10 * SECOND, &[]).thresholds[0].decided
+        judge.finish(10 * SECOND, &[], None).thresholds[0].decided
     };
     assert_eq!(decided(71, 50), Some(false));
     assert_eq!(decided(72, 1), Some(true));

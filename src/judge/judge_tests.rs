@@ -62,7 +62,7 @@ pub(super) fn requests(recorder: &mut Recorder, series: u16, outcome: Outcome, n
 }
 
 /// Plays a run second by second: the requests of the planned VUs, then the tick. Returns the texts of aborts.
-fn run(
+pub(super) fn run(
     judge: &mut Judge,
     executor: &Executor,
     seconds: u64,
@@ -86,7 +86,7 @@ fn run(
 }
 
 fn points(judge: Judge, seconds: u64) -> Vec<Option<BreakingPoint>> {
-    let judged = judge.finish(seconds * SECOND, &[]);
+    let judged = judge.finish(seconds * SECOND, &[], None);
     judged.thresholds.iter().map(|t| t.breaking_point).collect()
 }
 
@@ -153,7 +153,7 @@ fn a_server_that_recovers_has_no_breaking_point_though_the_run_fails() {
         let ms = if (20..40).contains(&second) { 900 } else { 10 };
         requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
     });
-    let judged = judge.finish(80 * SECOND, &[]);
+    let judged = judge.finish(80 * SECOND, &[], None);
     assert!(!judged.thresholds[0].ok);
     assert_eq!(judged.thresholds[0].breaking_point, None);
 }
@@ -209,7 +209,7 @@ fn tags_select_the_requests_that_are_judged() {
         requests(recorder, 1, Outcome::Ok, 1, 100);
         requests(recorder, 1, Outcome::Http5xx, 1, 900);
     });
-    let judged = judge.finish(30 * SECOND, &[]);
+    let judged = judge.finish(30 * SECOND, &[], None);
     let ok: Vec<bool> = judged.thresholds.iter().map(|t| t.ok).collect();
     assert_eq!(ok, [true, false, true, true, false, false]);
     let observed: Vec<f64> = judged.thresholds.iter().map(|t| t.observed.unwrap()).collect();
@@ -227,7 +227,7 @@ fn a_threshold_without_samples_fails_and_has_no_breaking_point() {
     run(&mut judge, &executor, 30, |recorder, _, _| {
         requests(recorder, 0, Outcome::Ok, 3, 10);
     });
-    let judged = judge.finish(30 * SECOND, &[]);
+    let judged = judge.finish(30 * SECOND, &[], None);
     let ttft = &judged.thresholds[0];
     assert_eq!((ttft.ok, ttft.observed, ttft.breaking_point), (false, None, None));
     assert!(!ttft.not_applicable);
@@ -254,7 +254,7 @@ fn a_threshold_aborts_once_after_its_delay_by_the_figures_of_the_whole_run() {
     });
     let text = "`failed < 20 %` does not hold (33.33 %)".to_owned();
     assert_eq!(aborts, [(12, text)]);
-    let judged = judge.finish(40 * SECOND, &[]);
+    let judged = judge.finish(40 * SECOND, &[], None);
     // The run as a whole would pass now, but the verdict stays the one that ended it.
     assert!(!judged.thresholds[1].ok);
     assert_eq!(judged.thresholds[1].observed, Some(4.0 / 12.0));
@@ -287,7 +287,7 @@ fn after_an_early_end_the_windows_are_not_judged() {
     requests(&mut recorder, 0, Outcome::Ok, 9, 900);
     judge.append_snapshot(&recorder.into_snapshot());
     judge.tick(6 * SECOND, Vus::default());
-    let judged = judge.finish(6 * SECOND, &[]);
+    let judged = judge.finish(6 * SECOND, &[], None);
     assert!(!judged.thresholds[0].ok);
     assert_eq!(judged.thresholds[0].breaking_point, None);
 }
@@ -299,7 +299,7 @@ fn a_servers_memory_is_judged_where_it_was_sampled_long_enough() {
         let mut judge = judge(&[("server_rss_growth", "value<1024")], &executor);
         // A silent server does not change that.
         run(&mut judge, &executor, 60, |_, _, _| {});
-        judge.finish(600 * SECOND, samples).thresholds.remove(0)
+        judge.finish(600 * SECOND, samples, None).thresholds.remove(0)
     };
     let none = judged(&[]);
     assert_eq!((none.ok, none.not_applicable, none.observed), (true, true, None));
@@ -355,7 +355,7 @@ fn steps_are_judged_one_by_one_and_the_peak_is_the_highest_that_passes() {
         let ms = if second % 10 == 1 { 500 } else { u64::from(vus) };
         requests(recorder, 0, Outcome::Ok, u64::from(vus), ms);
     });
-    let judged = judge.finish(30 * SECOND, &[]);
+    let judged = judge.finish(30 * SECOND, &[], None);
     let steps = judged.steps.unwrap();
     let rows: Vec<(u32, f64, f64, u64, bool)> = steps
         .judged
@@ -401,7 +401,7 @@ fn a_step_has_the_tokens_and_times_of_what_ended_in_it_and_of_nothing_else() {
             });
         }
     });
-    let steps = judge.finish(30 * SECOND, &[]).steps.unwrap();
+    let steps = judge.finish(30 * SECOND, &[], None).steps.unwrap();
     let figures = |step: &StepResult| (step.output_tokens, step.output_tokens_per_second);
     let tokens: Vec<(u64, f64)> = steps.judged.iter().map(figures).collect();
     assert_eq!(tokens, [(3 * 144, 48.0), (3 * 288, 96.0), (3 * 576, 192.0)]);
@@ -444,7 +444,7 @@ fn a_run_of_which_no_step_passes_fails_by_its_first() {
     run(&mut judge, &executor, 30, |recorder, _, vus| {
         requests(recorder, 0, Outcome::Ok, 1, 50 + u64::from(vus));
     });
-    let judged = judge.finish(30 * SECOND, &[]);
+    let judged = judge.finish(30 * SECOND, &[], None);
     assert_eq!(judged.steps.unwrap().peak_vus, None);
     assert_eq!(judged.thresholds[0].observed, Some(66.0));
     assert!(!judged.thresholds[0].ok && judged.thresholds[1].ok);
@@ -458,7 +458,7 @@ fn with_steps_too_short_to_be_judged_the_whole_run_decides() {
     judge.append_snapshot(&recorder.into_snapshot());
     // A single tick covers the whole run, so it belongs to no step.
     judge.tick(30 * SECOND, Vus::default());
-    let judged = judge.finish(30 * SECOND, &[]);
+    let judged = judge.finish(30 * SECOND, &[], None);
     assert_eq!(judged.steps, Some(StepsResult::default()));
     assert_eq!(judged.thresholds[0].observed, Some(90.0));
     assert!(!judged.thresholds[0].ok);
@@ -479,5 +479,5 @@ fn late_and_frequent_ticks_keep_the_memory_bounded_and_lose_nothing() {
         assert!(slots <= 16, "{slots}");
         assert_eq!(judge.watches[0].window.slots().count(), slots);
     }
-    assert!(judge.finish(100 * SECOND, &[]).thresholds[0].ok);
+    assert!(judge.finish(100 * SECOND, &[], None).thresholds[0].ok);
 }

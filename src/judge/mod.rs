@@ -7,6 +7,7 @@
 //! The room is pure: times come in as arguments. `plan::THRESHOLD_TRENDS_MAX` bounds the memory.
 
 mod growth;
+mod pairs;
 mod steps;
 mod tally;
 
@@ -15,6 +16,7 @@ pub use steps::{SETTLE, StepResult, StepTimes, StepsResult};
 pub use tally::Tally;
 
 use crate::metrics::{SeriesTotals, Snapshot};
+use crate::paired::PairFindings;
 use crate::plan::{Executor, Phases, Plan, Plateau, RateCurve, Selector, Threshold, ThresholdMetric};
 use crate::report::{LiveThresholds, Sliding};
 use crate::units::{Nanos, seconds};
@@ -277,7 +279,7 @@ impl Judge {
                 let holds = tally
                     .figure(threshold.metric, threshold.aggregation, span)
                     .map(|observed| threshold.holds(observed));
-                let is_silent = is_silent && threshold.metric != ThresholdMetric::ServerRssGrowth;
+                let is_silent = is_silent && !threshold.metric.is_of_the_end();
                 match holds {
                     Some(true) => *failing = None,
                     Some(false) => *failing = failing.or(Some(point)),
@@ -369,8 +371,13 @@ impl Judge {
     }
 
     /// Judges the whole run. `server_rss` is a managed server's resident bytes over elapsed time; empty if there is
-    /// none.
-    pub fn finish(mut self, duration: Nanos, server_rss: &[(Nanos, u64)]) -> Judged {
+    /// none. `found` is what pairs of requests show, if the run had any.
+    pub fn finish(
+        mut self,
+        duration: Nanos,
+        server_rss: &[(Nanos, u64)],
+        found: Option<&PairFindings>,
+    ) -> Judged {
         self.close_step();
         for watch in &mut self.watches {
             watch.total.merge(&watch.open);
@@ -385,6 +392,8 @@ impl Judge {
                 result.observed = growth;
                 result.ok = threshold.holds(kib);
                 result.not_applicable = false;
+            } else if threshold.metric.is_of_pairs() {
+                pairs::judge(threshold, found, result);
             } else if let Some(step) = decisive {
                 *result = step.thresholds[index].clone();
             }
@@ -404,7 +413,7 @@ impl Judge {
 /// Judges a threshold by the figures of a period of `span`.
 fn result_of(threshold: &Threshold, tally: &Tally, span: Nanos) -> ThresholdResult {
     let observed = tally.figure(threshold.metric, threshold.aggregation, span);
-    let not_applicable = threshold.metric == ThresholdMetric::ServerRssGrowth;
+    let not_applicable = threshold.metric.is_of_the_end();
     let quantile = threshold.quantile().filter(|_| observed.is_some());
     let interval = quantile.and_then(|q| tally.interval(threshold.metric, q));
     ThresholdResult {

@@ -48,7 +48,7 @@ fn points(thresholds: &[(&str, &str)], good: impl Fn(u64, u64) -> Option<u64>) -
         };
         judge.tick(second * SECOND, vus);
     }
-    let judged = judge.finish(200 * SECOND, &[]);
+    let judged = judge.finish(200 * SECOND, &[], None);
     judged.thresholds.iter().map(|t| t.breaking_point).collect()
 }
 

@@ -46,8 +46,10 @@ impl Tally {
             // One request is one iteration, unless it was interrupted.
             ThresholdMetric::Iterations => ok + failed,
             ThresholdMetric::DroppedIterations => series.dropped_iterations,
-            // This metric does not concern requests.
-            ThresholdMetric::ServerRssGrowth => 0,
+            // These metrics do not count requests.
+            ThresholdMetric::ServerRssGrowth | ThresholdMetric::Paired(_) | ThresholdMetric::PairedFailed => {
+                0
+            }
             ThresholdMetric::Goodput | ThresholdMetric::Good => series.goodput.good,
             ThresholdMetric::Offered => series.sending.offered,
             ThresholdMetric::Sent => series.sent(),
@@ -122,7 +124,7 @@ impl Tally {
     pub fn figure(&self, metric: ThresholdMetric, aggregation: Aggregation, span: Nanos) -> Option<f64> {
         match (metric, aggregation) {
             (ThresholdMetric::Trend(_), _) => self.trend(aggregation),
-            (ThresholdMetric::ServerRssGrowth, _) => None,
+            (metric, _) if metric.is_of_the_end() => None,
             (metric, Aggregation::Rate) if metric.is_share() => {
                 (self.base > 0).then(|| self.hits as f64 / self.base as f64)
             }

@@ -329,6 +329,10 @@ fn question(threshold: &Threshold) -> Result<Question, Reason> {
         (Op::Below, 1.0) | (Op::AtMost | Op::Equal, 0.0)
     );
     match (metric, threshold.aggregation) {
+        (ThresholdMetric::Paired(_) | ThresholdMetric::PairedFailed, _) => cannot(
+            "two servers, because a search looks at one",
+            "use --threshold in a run with --paired",
+        ),
         (ThresholdMetric::ServerRssGrowth, _) => cannot(
             "the growth of memory, which is seen over a whole run",
             "use --threshold in a run of that load",

@@ -2,7 +2,9 @@
 
 use crate::error::Reason;
 use crate::merge::{Part, timeline};
-use crate::metrics::{ByPhase, Distribution, METRICS, Sending, SeriesCounts, SeriesTotals, TlsFailure};
+use crate::metrics::{
+    ByPhase, Distribution, METRICS, Sending, SeriesCounts, SeriesTotals, TlsFailure,
+};
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, Ordered, PairEvidence, Paired,
@@ -243,11 +245,11 @@ pub fn managed_server(parts: &[Part]) -> Option<ManagedServerFigures> {
     })
 }
 
-/// Returns the servers compared request by request, if they were.
-pub fn paired(parts: &[Part], plan: &Plan) -> Result<Option<Paired>, Reason> {
-    let Assignment::Paired(prompts) = plan.assignment else {
+/// Returns the pairs of all parts, if every request went to two servers.
+pub fn pairs(parts: &[Part], plan: &Plan) -> Result<Option<PairEvidence>, Reason> {
+    if !matches!(plan.assignment, Assignment::Paired(_)) {
         return Ok(None);
-    };
+    }
     let mut sum: Option<PairEvidence> = None;
     for part in parts {
         let paired = part.document.paired.as_ref();
@@ -260,11 +262,19 @@ pub fn paired(parts: &[Part], plan: &Plan) -> Result<Option<Paired>, Reason> {
             Some(sum) => sum.merge(&evidence),
         }
     }
+    Ok(sum)
+}
+
+/// Returns the servers compared by these pairs.
+pub fn paired(pairs: &PairEvidence, plan: &Plan) -> Option<Paired> {
+    let Assignment::Paired(prompts) = plan.assignment else {
+        return None;
+    };
     let names = plan.server_names();
     let [base, other] = names.as_slice() else {
-        return Ok(None);
+        return None;
     };
-    Ok(sum.map(|sum| Paired::from_evidence([base, other], prompts, &sum)))
+    Some(Paired::from_evidence([base, other], prompts, pairs))
 }
 
 /// Returns the figures of conversations, if a part has any.

@@ -6,8 +6,9 @@ use crate::merge::belong::{self, check, listed};
 use crate::merge::{Part, figures, timeline, verdict};
 use crate::plan::{Phases, Plan};
 use crate::result::{
-    FailureFigures, Grouping, Host, MergedFigures, PhaseFigures, PhaseTimes, RULES, Required, Run, RunResult,
-    STARTED_LATE, Schema, ServerTimings, WarmUp, Warning, by_weight, metrics, rates, rfc3339, warnings_of,
+    FailureFigures, Grouping, Host, MergedFigures, PairEvidence, PhaseFigures, PhaseTimes, RULES, Required,
+    Run, RunResult, STARTED_LATE, Schema, ServerTimings, WarmUp, Warning, by_weight, metrics, rates, rfc3339,
+    warnings_of,
 };
 use crate::units::{Nanos, SECOND, seconds};
 use serde_json::Value;
@@ -33,7 +34,9 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let duration = times.duration;
     let phases = figures::phases(parts, &plan)?;
     let steady = phases.as_ref().map_or(&series, |phases| &phases.steady);
-    let thresholds = verdict::thresholds(&plan, parts, (&series, steady), duration);
+    let pairs = figures::pairs(parts, &plan)?;
+    let findings = pairs.as_ref().map(PairEvidence::findings);
+    let thresholds = verdict::thresholds(&plan, parts, (&series, steady), duration, findings.as_ref());
     let occurred = verdict::occurred(parts);
     let grouping = Grouping::from_plan(&plan);
     let warmups = parts.iter().filter_map(|part| part.document.warmup);
@@ -66,7 +69,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         spread: Vec::new(),
         repeats: Vec::new(),
         contention: None,
-        paired: figures::paired(parts, &plan)?,
+        paired: pairs.and_then(|pairs| figures::paired(&pairs, &plan)),
         sessions: figures::sessions(parts, times.loaded)?,
         client: figures::client(parts)?,
         managed_server: figures::managed_server(parts),

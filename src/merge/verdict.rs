@@ -4,6 +4,7 @@ use crate::error::ExitCode;
 use crate::judge::{Judge, ThresholdResult};
 use crate::merge::Part;
 use crate::metrics::SeriesTotals;
+use crate::paired::PairFindings;
 use crate::plan::{Plan, Threshold, ThresholdMetric};
 use crate::result::StoppedBy;
 use crate::units::Nanos;
@@ -22,6 +23,7 @@ pub fn thresholds(
     parts: &[Part],
     (series, steady): (&[SeriesTotals], &[SeriesTotals]),
     duration: Nanos,
+    pairs: Option<&PairFindings>,
 ) -> Vec<ThresholdResult> {
     let mut judge = Judge::new(
         plan.thresholds.clone(),
@@ -30,7 +32,7 @@ pub fn thresholds(
         Vec::new(),
     );
     judge.append_series(series, steady);
-    let judged = judge.finish(duration, &[]).thresholds;
+    let judged = judge.finish(duration, &[], pairs).thresholds;
     let mut results: Vec<ThresholdResult> = plan
         .thresholds
         .iter()
@@ -61,6 +63,8 @@ fn result(
 ) -> ThresholdResult {
     let why = if threshold.metric == ThresholdMetric::ServerRssGrowth {
         PER_SERVER
+    } else if threshold.metric.is_of_pairs() {
+        return judged;
     } else if !plan.steps.is_empty() {
         STEPS
     } else if needs_failed_apart(threshold) && series.iter().any(|s| s.failed() > 0) {

@@ -9,6 +9,7 @@
 
 mod blocks;
 mod estimate;
+mod findings;
 mod points;
 mod totals;
 
@@ -17,5 +18,6 @@ mod simulation_tests;
 
 pub use blocks::{BLOCK_FIRST, BLOCKS_MAX, BlockRows, ErrorRow, TimeRow};
 pub use estimate::{Difference, Estimate, PAIRS_MIN, Side, difference, errors};
+pub use findings::PairFindings;
 pub use points::{CONFIDENCE, INTERVALS};
 pub use totals::{Orders, PairCounts, PairTotals};

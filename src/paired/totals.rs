@@ -1,6 +1,7 @@
 //! Everything that is kept of the pairs of a run.
 
 use super::blocks::{BlockRows, Blocks};
+use super::findings::PairFindings;
 use crate::metrics::{Differences, Outcome, PAIRED_METRICS, Pairs};
 use crate::units::Nanos;
 
@@ -108,6 +109,11 @@ impl PairTotals {
     /// Returns the differences of each of [`PAIRED_METRICS`].
     pub fn differences(&self) -> &[Orders; PAIRED_METRICS.len()] {
         &self.differences
+    }
+
+    /// Returns what the pairs show about each figure.
+    pub fn findings(&self) -> PairFindings {
+        PairFindings::new(&self.counts, &self.differences, &self.rows())
     }
 
     /// Returns the rows of the blocks.

@@ -2,7 +2,7 @@
 //! `{tag:value}` selects. Times are milliseconds.
 
 use crate::error::{Reason, nearest, quoted};
-use crate::metrics::{METRICS, MetricId, Outcome, Source};
+use crate::metrics::{METRICS, MetricId, Outcome, PAIRED_METRICS, Source};
 use crate::plan::selector::{Selector, split_key};
 use crate::units::{Nanos, decimal, millis, parse_duration};
 
@@ -41,7 +41,14 @@ pub enum ThresholdMetric {
     Late,
     /// Growth of a managed server's memory, in KiB per minute; it does not concern requests.
     ServerRssGrowth,
+    /// By how much the second of two servers is slower, within pairs of requests, in milliseconds.
+    Paired(MetricId),
+    /// By how much a larger share of its requests fails, -1 to 1.
+    PairedFailed,
 }
+
+/// The section of the result document about pairs, as a path begins with it: `paired.ttft` is `paired_ttft`.
+const PAIRED_SECTION: &str = "paired.";
 
 /// k6's names for metrics that have another name here.
 const ALIASES: [(&str, ThresholdMetric); 6] = [
@@ -59,6 +66,10 @@ enum MetricKind {
     Rate,
     Counter,
     Gauge,
+    /// A difference of times between two servers.
+    PairedTime,
+    /// A difference of shares between two servers.
+    PairedShare,
 }
 
 impl ThresholdMetric {
@@ -83,7 +94,9 @@ impl ThresholdMetric {
             ThresholdMetric::ServerRssGrowth,
         ];
         let outcomes = Outcome::ALL.into_iter().map(ThresholdMetric::Outcome);
-        trends.chain(counts).chain(outcomes)
+        let paired = PAIRED_METRICS.into_iter().map(ThresholdMetric::Paired);
+        let paired = paired.chain([ThresholdMetric::PairedFailed]);
+        trends.chain(counts).chain(outcomes).chain(paired)
     }
 
     pub fn name(self) -> &'static str {
@@ -105,11 +118,19 @@ impl ThresholdMetric {
             ThresholdMetric::Queued => "queued",
             ThresholdMetric::Late => "late",
             ThresholdMetric::ServerRssGrowth => "server_rss_growth",
+            ThresholdMetric::Paired(MetricId::Ttft) => "paired_ttft",
+            ThresholdMetric::Paired(MetricId::Tpot) => "paired_tpot",
+            ThresholdMetric::Paired(_) => "paired_latency",
+            ThresholdMetric::PairedFailed => "paired_failed",
         }
     }
 
     fn named(name: &str) -> Option<ThresholdMetric> {
         let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+        let of_pairs = name
+            .strip_prefix(PAIRED_SECTION)
+            .map(|figure| format!("paired_{figure}"));
+        let name = of_pairs.as_deref().unwrap_or(name);
         alias
             .map(|(_, metric)| *metric)
             .or_else(|| ThresholdMetric::all().find(|metric| metric.name() == name))
@@ -123,6 +144,8 @@ impl ThresholdMetric {
             | ThresholdMetric::Goodput
             | ThresholdMetric::Late => MetricKind::Rate,
             ThresholdMetric::ServerRssGrowth => MetricKind::Gauge,
+            ThresholdMetric::Paired(_) => MetricKind::PairedTime,
+            ThresholdMetric::PairedFailed => MetricKind::PairedShare,
             ThresholdMetric::Failures
             | ThresholdMetric::Good
             | ThresholdMetric::Outcome(_)
@@ -142,6 +165,16 @@ impl ThresholdMetric {
         self.kind() == MetricKind::Rate
     }
 
+    /// Tells whether the metric compares the two requests of pairs.
+    pub fn is_of_pairs(self) -> bool {
+        matches!(self, ThresholdMetric::Paired(_) | ThresholdMetric::PairedFailed)
+    }
+
+    /// Tells whether the metric is known only at the end of a run, from something else than counted requests.
+    pub fn is_of_the_end(self) -> bool {
+        self.is_of_pairs() || self == ThresholdMetric::ServerRssGrowth
+    }
+
     /// Tells whether the limits of goodput have to be known.
     pub fn is_of_goodput(self) -> bool {
         matches!(self, ThresholdMetric::Goodput | ThresholdMetric::Good)
@@ -156,6 +189,10 @@ impl ThresholdMetric {
     /// Refuses tags that make no sense for this metric.
     fn check_tags(self, selector: &Selector) -> Result<(), Reason> {
         let name = self.name();
+        if self.is_of_pairs() && !selector.is_empty() {
+            let what = format!("`{name}` compares the two servers in all pairs, so it has no tags");
+            return Err(Reason::new(what));
+        }
         if self.kind() == MetricKind::Gauge && !selector.is_empty() {
             let what = format!("`{name}` is a figure of the server, not of requests, so it has no tags");
             return Err(Reason::new(what));
@@ -350,6 +387,11 @@ fn suits(kind: MetricKind, aggregation: Aggregation) -> bool {
         MetricKind::Rate => aggregation == Aggregation::Rate,
         MetricKind::Counter => matches!(aggregation, Aggregation::Count | Aggregation::Rate),
         MetricKind::Gauge => aggregation == Aggregation::Value,
+        MetricKind::PairedTime => matches!(
+            aggregation,
+            Aggregation::Avg | Aggregation::Med | Aggregation::Percentile(50.0)
+        ),
+        MetricKind::PairedShare => aggregation == Aggregation::Rate,
     }
 }
 
@@ -359,6 +401,10 @@ fn forms(kind: MetricKind) -> &'static str {
         MetricKind::Rate => "rate, a share from 0 to 1: `rate<0.10`",
         MetricKind::Gauge => "value: `value<1024`",
         MetricKind::Counter => "count, or rate for a count per second: `count<100`",
+        MetricKind::PairedTime => {
+            "med, p(50) or avg of the differences, in ms or with a unit: `med<5`, `med>-1ms`"
+        }
+        MetricKind::PairedShare => "rate, a difference of shares from -1 to 1: `rate<0.01`, `rate<1%`",
     }
 }
 
@@ -391,14 +437,20 @@ fn parse_aggregation(text: &str) -> Result<Aggregation, String> {
 /// Parses a number. A share may be written as a percentage: `rate<10%` is `rate<0.1`. A time may have a unit: `max<2s`
 /// is `max<2000`.
 fn parse_value(kind: MetricKind, text: &str) -> Result<f64, String> {
-    if kind == MetricKind::Trend
+    let (sign, size) = match text.strip_prefix('-') {
+        Some(size) if kind == MetricKind::PairedTime => (-1.0, size),
+        _ => (1.0, text),
+    };
+    if matches!(kind, MetricKind::Trend | MetricKind::PairedTime)
         && text.ends_with('s')
-        && let Ok(nanos) = parse_duration(text)
+        && let Ok(nanos) = parse_duration(size)
     {
-        return Ok(millis(nanos));
+        return Ok(sign * millis(nanos));
     }
     let (digits, unit) = match text.strip_suffix('%') {
-        Some(digits) if kind == MetricKind::Rate => (digits.trim_end(), 100.0),
+        Some(digits) if matches!(kind, MetricKind::Rate | MetricKind::PairedShare) => {
+            (digits.trim_end(), 100.0)
+        }
         _ => (text, 1.0),
     };
     let plain = digits.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));

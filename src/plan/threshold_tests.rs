@@ -212,3 +212,54 @@ fn only_percentiles_within_the_values_have_a_quantile() {
     }
     assert_eq!(parse("failed", "rate<0.1").quantile(), None);
 }
+
+#[test]
+fn the_differences_of_pairs_have_a_median_a_mean_and_a_share() {
+    for (key, expression, metric, aggregation, value) in [
+        (
+            "paired_ttft",
+            "p(50)<5",
+            ThresholdMetric::Paired(MetricId::Ttft),
+            Aggregation::Percentile(50.0),
+            5.0,
+        ),
+        (
+            "paired.tpot",
+            "med<500us",
+            ThresholdMetric::Paired(MetricId::Tpot),
+            Aggregation::Med,
+            0.5,
+        ),
+        (
+            "paired_latency",
+            "avg>-1.5s",
+            ThresholdMetric::Paired(MetricId::Latency),
+            Aggregation::Avg,
+            -1500.0,
+        ),
+        (
+            "paired.failed",
+            "rate<1%",
+            ThresholdMetric::PairedFailed,
+            Aggregation::Rate,
+            0.01,
+        ),
+    ] {
+        let parsed = parse(key, expression);
+        assert_eq!(
+            (parsed.metric, parsed.aggregation, parsed.value),
+            (metric, aggregation, value)
+        );
+    }
+    assert!(refused("paired_ttft", "p(95)<5").contains("not a figure of `paired_ttft`"));
+    assert!(refused("paired_ttft", "max<5").contains("med, p(50) or avg"));
+    assert!(refused("paired_ttft{stream:true}", "med<5").contains("so it has no tags"));
+    assert!(refused("paired_ttfb", "med<5").contains("unknown metric"));
+    assert!(refused("paired_ttft", "med<--5ms").contains("is not a number"));
+    // Only differences may be negative times with a unit.
+    assert!(refused("ttft", "med<-5ms").contains("is not a number"));
+    let threshold = parse("paired_ttft", "med<5");
+    assert_eq!(threshold.says(), "paired_ttft p50 < 5 ms");
+    assert_eq!(threshold.shown(-2.0), "-2.00 ms");
+    assert_eq!(parse("paired_failed", "rate<0.01").shown(-0.005), "-0.50 %");
+}

@@ -74,6 +74,8 @@ impl Threshold {
     fn unit(&self) -> Unit {
         match (self.metric, self.aggregation) {
             (ThresholdMetric::Trend(_), _) => Unit::Time,
+            (ThresholdMetric::Paired(_), _) => Unit::Time,
+            (ThresholdMetric::PairedFailed, _) => Unit::Share,
             (metric, _) if metric.is_share() => Unit::Share,
             (ThresholdMetric::ServerRssGrowth, _) => Unit::KibPerMinute,
             (_, Aggregation::Rate) => Unit::PerSecond,

@@ -4,8 +4,8 @@ mod words;
 
 use crate::metrics::{Differences, Distribution, Exact, MetricId, PAIRED_METRICS};
 use crate::paired::{
-    BlockRows, CONFIDENCE, Difference, ErrorRow, Estimate, Orders, PairCounts, PairTotals, Side, TimeRow,
-    difference, errors,
+    BlockRows, CONFIDENCE, Difference, ErrorRow, Estimate, Orders, PairCounts, PairFindings, PairTotals,
+    Side, TimeRow, difference, errors,
 };
 use crate::plan::PairedPrompts;
 use crate::result::Ordered;
@@ -140,6 +140,10 @@ pub(crate) struct PairEvidence {
 }
 
 impl PairEvidence {
+    pub fn findings(&self) -> PairFindings {
+        PairFindings::new(&self.counts, &self.differences, &self.rows)
+    }
+
     pub fn merge(&mut self, other: &PairEvidence) {
         let PairEvidence {
             counts,

@@ -7,7 +7,7 @@ use crate::engine::{CoreFailure, Engine};
 use crate::judge::{Judge, Judged};
 use crate::metrics::Merged;
 use crate::output::Screen;
-use crate::plan::{Pass, Phases, Plan, Role};
+use crate::plan::{Assignment, Pass, Phases, Plan, Role};
 use crate::report::{Aggregator, LiveView};
 use crate::result::{Repeat, RepeatFacts, StoppedBy, WarmUp, judged_together};
 use crate::units::Nanos;
@@ -239,7 +239,9 @@ impl Passes {
                     .filter(|(at, _)| (begun..=begun + duration).contains(at))
                     .map(|(at, bytes)| (at - begun, bytes))
                     .collect();
-                let judged = judge.finish(duration, &rss);
+                let pairs = matches!(pass.plan.assignment, Assignment::Paired(_));
+                let pairs = pairs.then(|| aggregator.pairs().findings());
+                let judged = judge.finish(duration, &rss, pairs.as_ref());
                 let facts = RepeatFacts {
                     started_at_unix_ns: i128::from(t0) + i128::from(wall_offset),
                     duration,
@@ -287,5 +289,5 @@ impl Passes {
 }
 
 fn judged_without_load(plan: &Plan) -> Judged {
-    Judge::from_plan(plan).finish(1, &[])
+    Judge::from_plan(plan).finish(1, &[], None)
 }

@@ -287,7 +287,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
             },
             ..facts.run
         },
-        judged: judge.finish(end, &[]),
+        judged: judge.finish(end, &[], None),
         phases: PhaseTimes {
             steady: phases.steady_within(0, end),
             holds: phases.holds().to_vec(),

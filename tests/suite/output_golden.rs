@@ -166,7 +166,7 @@ fn judged(aggregator: &Aggregator, duration: Nanos) -> Judged {
         running: 20,
     };
     assert_eq!(judge.tick(6 * SECOND, vus), None);
-    judge.finish(duration, &[])
+    judge.finish(duration, &[], None)
 }
 
 /// The summary as a document has it.

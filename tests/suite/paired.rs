@@ -9,7 +9,7 @@ use llmload_uring::mock::fault::Fault;
 use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::units::MILLISECOND;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn two(other: impl FnOnce(&mut MockOptions)) -> [Mock; 2] {
     let mut options = mock_options();
@@ -235,6 +235,51 @@ fn shards_of_a_run_with_pairs_are_merged() {
     );
     // What merge wrote is read again.
     ran(&["compare", &merged, &merged]).expect(0);
+}
+
+#[test]
+fn thresholds_on_pairs_decide_the_exit_code_also_of_merged_shards() {
+    let mocks = two(|other| other.ttft += 20 * MILLISECOND);
+    let dir = Dir::new();
+    let at = [mocks[0].address, mocks[1].address];
+    let rules = "paired: true\nthresholds:\n  paired_ttft: [med>10, med<5]\n  paired_failed: rate<1%\n";
+    let file = dir.write("doc.yaml", &document_of(at, 4, 1.5, rules));
+    let parts = ["1/2", "2/2"].map(|shard| {
+        let output = dir.path(&format!("{}.json", &shard[..1]));
+        let ended = ran(&["run", &file, "--shard", shard, "--output", &output]).expect(99);
+        assert!(
+            ended.stdout.contains("paired_ttft p50 < 5 ms"),
+            "{}",
+            ended.stdout
+        );
+        output
+    });
+    let merged = dir.path("merged.json");
+    ran(&["merge", &parts[0], &parts[1], "--output", &merged]).expect(99);
+    for output in parts.iter().chain([&merged]) {
+        let document = document(output);
+        let [more, less, failed] = &document["thresholds"].as_array().unwrap()[..] else {
+            panic!("{}", document["thresholds"]);
+        };
+        assert_eq!(
+            [more, less, failed].map(|result| result["ok"].as_bool()),
+            [Some(true), Some(false), Some(true)],
+            "{output}"
+        );
+        let ttft = &document["paired"]["differences"]["ttft"];
+        assert_eq!(less["observed"], ttft["median"], "{output}");
+        let interval = json!([ttft["median_low"], ttft["median_high"]]);
+        assert_eq!((&less["interval"], &less["decided"]), (&interval, &true.into()));
+        assert_eq!(failed["observed"], document["paired"]["errors"]["difference"]);
+    }
+    let file = dir.write("doc.yaml", &document_of(at, 4, 1.0, ""));
+    let ended = ran(&["run", &file, "--threshold", "paired_ttft: med<5"]).expect(104);
+    ended.one_error("`paired_ttft` compares two servers, and this run has no pairs");
+    let aborts = "paired: true\nthresholds:\n  paired_ttft: [{ threshold: med<5, abortOnFail: true }]\n";
+    let file = dir.write("aborts.yaml", &document_of(at, 4, 1.0, aborts));
+    let ended = ran(&["run", &file]).expect(104);
+    ended.one_error("`paired_ttft` is known at the end of the run, so it cannot end it");
+    assert!(ended.stderr.contains("aborts.yaml:"), "{}", ended.stderr);
 }
 
 #[test]

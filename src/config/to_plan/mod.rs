@@ -147,6 +147,7 @@ fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>)
                 check_goodput(&threshold, &built.kinds)?;
             }
             threshold.selector.check_phases(&config.executor)?;
+            check_pairs(&threshold, config.paired, asked.abort_on_fail)?;
             Ok(threshold)
         });
         match parsed {
@@ -161,6 +162,21 @@ fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>)
         mistakes.push(first.place.mistake(reason));
     }
     out
+}
+
+/// Refuses a threshold on pairs in a run without any, and one that should end the run: pairs are judged at its end.
+fn check_pairs(threshold: &Threshold, paired: bool, aborts: bool) -> Result<(), Reason> {
+    let name = threshold.metric.name();
+    if threshold.metric.is_of_pairs() && !paired {
+        let what = format!("`{name}` compares two servers, and this run has no pairs");
+        let hint = "add `--paired` (`paired: true`), with two servers in the document";
+        return Err(Reason::new(what).hint(hint));
+    }
+    if threshold.metric.is_of_pairs() && aborts {
+        let what = format!("`{name}` is known at the end of the run, so it cannot end it");
+        return Err(Reason::new(what).hint("remove `abortOnFail`"));
+    }
+    Ok(())
 }
 
 /// Refuses a threshold on goodput if no request that it looks at has limits.

@@ -140,9 +140,18 @@ fn notes(t: &ThresholdResult) -> Vec<String> {
 
 /// Returns why a threshold is not decided; `None` if it is.
 fn undecided(t: &ThresholdResult) -> Option<String> {
-    t.is_undecided().then(|| match t.interval {
-        Some(interval) => format!("not decided: {}", range(interval)),
-        None if t.not_recomputed.is_some() && t.observed.is_none() => "not decided in every shard".to_owned(),
-        None => "not decided: too few".to_owned(),
+    let of_pairs = Threshold::parse(&t.metric, &t.expression)
+        .ok()
+        .filter(|rule| rule.metric.is_of_pairs());
+    t.is_undecided().then(|| match (t.interval, of_pairs) {
+        (Some(ends), Some(rule)) => {
+            let [low, high] = ends.map(|end| rule.shown(end));
+            format!("not decided: {low} to {high}")
+        }
+        (Some(interval), None) => format!("not decided: {}", range(interval)),
+        (None, _) if t.not_recomputed.is_some() && t.observed.is_none() => {
+            "not decided in every shard".to_owned()
+        }
+        (None, _) => "not decided: too few".to_owned(),
     })
 }
