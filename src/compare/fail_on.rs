@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::compare::matching::{Kind, SCALARS, letter, scalar_kind};
+use crate::compare::matching::{Kind, PAIRED_TIMES, SCALARS, letter, scalar_kind};
 use crate::compare::stats::Why;
 use crate::compare::{Cell, Comparison, Row, Statistic, Word};
 use crate::error::{Mistake, Reason, nearest, one_line, quoted};
@@ -16,12 +16,52 @@ pub struct Rule {
     pub metric: String,
     pub stat: Option<Statistic>,
     pub op: Op,
-    /// The limit of the change, as a fraction (0.1 for 10 % or for 10 percentage points).
+    /// The limit of the change, as a fraction (0.1 for 10 % or for 10 percentage points), or in milliseconds.
     pub limit: f64,
-    /// The limit is in percentage points, not in percent.
-    pub points: bool,
+    pub unit: Unit,
     /// The rule as it was typed.
     pub text: String,
+}
+
+/// The unit of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Percent,
+    /// Percentage points of a share.
+    Points,
+    /// Of a difference within pairs of requests.
+    Millis,
+}
+
+impl Unit {
+    fn of(metric: &str) -> Unit {
+        match scalar_kind(metric).1 {
+            Kind::Share => Unit::Points,
+            _ if is_paired_time(metric) => Unit::Millis,
+            _ => Unit::Percent,
+        }
+    }
+
+    /// Returns the unit as it is written, and how many of it one is.
+    fn sign(self) -> (&'static str, f64) {
+        match self {
+            Unit::Percent => ("%", 100.0),
+            Unit::Points => ("pp", 100.0),
+            Unit::Millis => ("ms", 1.0),
+        }
+    }
+
+    fn says(self) -> &'static str {
+        match self {
+            Unit::Percent => "percent: write `%`",
+            Unit::Points => "percentage points: write `pp`",
+            Unit::Millis => "milliseconds: write `ms`",
+        }
+    }
+}
+
+fn is_paired_time(metric: &str) -> bool {
+    PAIRED_TIMES.iter().any(|(_, name)| *name == metric)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +71,7 @@ pub enum Op {
 }
 
 const GRAMMAR: &str = "METRIC STAT > +CHANGE% or METRIC STAT < -CHANGE%; rates have no STAT: 'latency p95 > +10%', \
-     'requests_per_second < -5%', 'error_rate > +1pp'";
+     'requests_per_second < -5%', 'error_rate > +1pp', 'paired_ttft p50 > +1ms'";
 /// The metric of k6's iterations, think time included. We have none like it, but two runs of k6 can be compared by it.
 const ITERATION: &str = "iteration";
 const STATS: &str = "p50, p90, p95, p99, p99.9 or mean";
@@ -50,7 +90,7 @@ impl FromStr for Rule {
         } else {
             Op::Below
         };
-        let (limit, points) = parse_limit(rest[1..].trim()).map_err(wrong)?;
+        let (limit, unit) = parse_limit(rest[1..].trim()).map_err(wrong)?;
         let mut words = figure.split_whitespace();
         let metric = words
             .next()
@@ -61,32 +101,28 @@ impl FromStr for Rule {
         }
         let stat = stat.map(parse_stat).transpose()?;
         check_metric(metric, stat)?;
-        let is_share = scalar_kind(metric).1 == Kind::Share;
-        if is_share != points {
-            let unit = if is_share {
-                "percentage points: write `pp`"
-            } else {
-                "percent: write `%`"
-            };
-            return Err(wrong(format!("the change of {metric} is in {unit}")));
+        if unit != Unit::of(metric) {
+            let says = Unit::of(metric).says();
+            return Err(wrong(format!("the change of {metric} is in {says}")));
         }
         Ok(Rule {
             metric: metric.to_owned(),
             stat,
             op,
             limit,
-            points,
+            unit,
             text: text.trim().to_owned(),
         })
     }
 }
 
-/// Parses a limit such as `+10%`, `-2.5 %` or `+1pp`; true means percentage points.
-fn parse_limit(text: &str) -> Result<(f64, bool), String> {
-    let (number, points) = match (text.strip_suffix("pp"), text.strip_suffix('%')) {
-        (Some(number), _) => (number, true),
-        (None, Some(number)) => (number, false),
-        (None, None) => return Err(format!("{} ends in neither `%` nor `pp`", quoted(text))),
+/// Parses a limit such as `+10%`, `-2.5 %`, `+1pp` or `+1.5ms`.
+fn parse_limit(text: &str) -> Result<(f64, Unit), String> {
+    let found = [Unit::Percent, Unit::Points, Unit::Millis]
+        .into_iter()
+        .find_map(|unit| Some((text.strip_suffix(unit.sign().0)?, unit)));
+    let Some((number, unit)) = found else {
+        return Err(format!("{} ends in none of `%`, `pp` and `ms`", quoted(text)));
     };
     let number = number.trim();
     if !number.starts_with(['+', '-']) {
@@ -94,7 +130,7 @@ fn parse_limit(text: &str) -> Result<(f64, bool), String> {
     }
     let plain = number[1..].chars().all(|c| c.is_ascii_digit() || c == '.');
     match number.parse::<f64>() {
-        Ok(x) if plain && x.is_finite() => Ok((x / 100.0, points)),
+        Ok(x) if plain && x.is_finite() => Ok((x / unit.sign().1, unit)),
         _ => Err(format!("{} is not a number", quoted(number))),
     }
 }
@@ -107,8 +143,22 @@ fn parse_stat(text: &str) -> Result<Statistic, Reason> {
 /// Checks that a rule may name this metric. Only `judge` finds out if the runs have it.
 fn check_metric(metric: &str, stat: Option<Statistic>) -> Result<(), Reason> {
     let is_scalar = SCALARS.iter().any(|s| s.key == metric);
-    let trends: Vec<&str> = METRICS.iter().map(|m| m.key).chain([ITERATION]).collect();
+    let paired = PAIRED_TIMES.iter().map(|(_, name)| *name);
+    let trends: Vec<&str> = METRICS
+        .iter()
+        .map(|m| m.key)
+        .chain([ITERATION])
+        .chain(paired)
+        .collect();
+    let of_pairs = [Statistic::Percentile(50.0), Statistic::Mean];
     match (is_scalar, trends.contains(&metric), stat) {
+        (_, true, stat) if is_paired_time(metric) && !stat.is_some_and(|stat| of_pairs.contains(&stat)) => {
+            let what = match stat {
+                Some(stat) => format!("`{metric}` has no {stat}"),
+                None => format!("`{metric}` needs a statistic"),
+            };
+            Err(Reason::new(what).hint("p50 or mean"))
+        }
         (true, _, None) | (_, true, Some(_)) => Ok(()),
         (true, _, Some(stat)) => Err(Reason::new(format!(
             "`{metric}` is a single number and has no {stat}"
@@ -135,8 +185,7 @@ impl fmt::Display for Rule {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     pub rule: String,
-    /// The change is in percentage points, not in percent.
-    pub points: bool,
+    pub unit: Unit,
     /// The number of the run; 1 is the first NEW.
     pub run: usize,
     pub change: Option<f64>,
@@ -170,9 +219,10 @@ impl RuleVerdict {
 impl Judged {
     /// Returns the line that is printed, for example `FAIL  latency p95 > +10%  B +12.3 %`.
     pub fn line(&self) -> String {
+        let (unit, scale) = self.unit.sign();
         let change = self
             .change
-            .map_or("from 0:".to_owned(), |c| format!("{:+.2}", c * 100.0));
+            .map_or("from 0:".to_owned(), |c| format!("{:+.2}", c * scale));
         let (mark, why) = match self.verdict {
             RuleVerdict::Holds => ("FAIL", ""),
             RuleVerdict::Within => ("PASS", ""),
@@ -185,7 +235,6 @@ impl Judged {
                 ": too few samples to decide (--no-significance decides by the figures alone)",
             ),
         };
-        let unit = if self.points { "pp" } else { "%" };
         let rule = one_line(&self.rule);
         format!("{mark}  {rule}  {} {change} {unit}{why}", letter(self.run))
     }
@@ -199,7 +248,7 @@ pub fn judge(rules: &[Rule], comparison: &Comparison, significance: bool) -> Res
             let (row, cell) = find(rule, comparison, run)?;
             judged.push(Judged {
                 rule: rule.text.clone(),
-                points: rule.points,
+                unit: rule.unit,
                 run,
                 change: cell.change.change,
                 verdict: verdict(rule, row, &cell, significance, comparison, run)?,

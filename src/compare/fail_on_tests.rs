@@ -27,7 +27,9 @@ fn rules_are_read() {
     let rate = rule(" requests_per_second < -5% ");
     assert_eq!((rate.stat, rate.op, rate.limit), (None, Op::Below, -0.05));
     let errors = rule("error_rate > +1pp");
-    assert_eq!((errors.points, errors.limit), (true, 0.01));
+    assert_eq!((errors.unit, errors.limit), (Unit::Points, 0.01));
+    let pairs = rule("paired_ttft p50 > +1.5 ms");
+    assert_eq!((pairs.unit, pairs.limit), (Unit::Millis, 1.5));
 }
 
 #[test]
@@ -36,7 +38,7 @@ fn a_wrong_rule_says_why() {
         ("latency p95", "no `<` or `>`"),
         ("> +1%", "no metric"),
         ("latency p95 > 10%", "`10%` has no `+` or `-` sign"),
-        ("latency p95 > +10", "ends in neither `%` nor `pp`"),
+        ("latency p95 > +10", "ends in none of `%`, `pp` and `ms`"),
         ("latency p95 > +ten%", "`+ten` is not a number"),
         ("latency p95 > +-1%", "is not a number"),
         ("latency p95 > +1e3%", "is not a number"),

@@ -166,6 +166,19 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    /// Returns where a percentile lies by itself, if the file says so. A mean over repetitions has no such interval.
+    pub fn own(&self, metric: &str, stat: Statistic) -> Option<[f64; 2]> {
+        let Statistic::Percentile(p) = stat else {
+            return None;
+        };
+        if self.repeated(metric, stat).is_some() {
+            return None;
+        }
+        let intervals = &self.trend(metric)?.trend.intervals;
+        let found = intervals.iter().find(|(of, _)| (of - p).abs() < 1e-9);
+        found.map(|(_, interval)| *interval)
+    }
+
     /// Tells whether to show the statistic: a rare one needs enough values if the run has the metric.
     pub fn shows(&self, metric: &str, stat: Statistic) -> bool {
         let Statistic::Percentile(p) = stat else {

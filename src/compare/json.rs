@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::compare::csv::change_unit;
 use crate::compare::fail_on::Judged;
 use crate::compare::matching::Difference;
 use crate::compare::stats::Why;
@@ -14,7 +13,7 @@ use crate::metrics::Direction;
 const SCHEMA: &str = "llmload-uring-compare/1";
 
 /// Writes the comparison. Changes are fractions (0.1 is 10 % more); changes of shares are points as fractions (0.01 is
-/// one percentage point).
+/// one percentage point), those of differences of pairs milliseconds.
 pub fn json(comparison: &Comparison, judged: &[Judged]) -> String {
     let runs = comparison.runs.iter().map(|head| {
         json!({
@@ -66,7 +65,7 @@ fn row(row: &Row) -> Value {
         let interval = cell.change.shown_interval().map(|i| [i.low, i.high]);
         Some(json!({
             "run": i + 1, "value": cell.value, "change": cell.change.change, "interval": interval,
-            "verdict": verdict(cell.word),
+            "verdict": verdict(cell.word), "value_interval": cell.own,
         }))
     });
     let direction = row.direction.map(|d| match d {
@@ -75,7 +74,8 @@ fn row(row: &Row) -> Value {
     });
     json!({
         "metric": row.metric, "stat": row.stat.map(|s| s.to_string()), "unit": row.unit,
-        "change_unit": change_unit(row), "direction": direction, "base": row.base,
+        "change_unit": row.change_unit().0, "direction": direction, "base": row.base,
+        "base_interval": row.base_own,
         "runs": cells.collect::<Vec<Value>>(), "footnotes": row.notes,
     })
 }

@@ -1,7 +1,7 @@
 //! The comparison as Markdown, for a pull request.
 
 use crate::compare::matching::letter;
-use crate::compare::text::{CAUTION, change, description, footnotes, interval, unit, value, warnings};
+use crate::compare::text::{CAUTION, change, description, footnotes, interval, range, unit, value, warnings};
 use crate::compare::verdict::{opening, shown};
 use crate::compare::{Cell, Comparison, Judged, Row};
 
@@ -58,12 +58,20 @@ fn line(row: &Row, cell: &Cell, run: &str) -> String {
         "| {}{notes} | {} | {} |{run} {} | {} | {} | {} |\n",
         row.name(),
         unit(row),
-        value(row, row.base),
-        value(row, cell.value),
+        with_own(row, row.base, row.base_own),
+        with_own(row, cell.value, cell.own),
         change(row, cell),
-        interval(cell).unwrap_or_default(),
+        interval(row, cell).unwrap_or_default(),
         cell.word.text(),
     )
+}
+
+/// Returns a value, with the interval in which it lies by itself.
+fn with_own(row: &Row, x: f64, own: Option<[f64; 2]>) -> String {
+    match own {
+        Some(own) => format!("{} ({})", value(row, x), range(row, own)),
+        None => value(row, x),
+    }
 }
 
 /// Escapes text from files, so that it is shown as it is and not read as Markdown or HTML.

@@ -15,7 +15,18 @@ pub enum Kind {
     Share,
     /// A count, which is not judged, because its rate or share is.
     Count,
+    /// A time that may be 0 or negative, whose changes are in milliseconds.
+    Difference,
 }
+
+/// The metrics of pairs, each with its key in a document and its name here, which is that of a threshold.
+pub const PAIRED_TIMES: [(&str, &str); 3] = [
+    ("ttft", "paired_ttft"),
+    ("tpot", "paired_tpot"),
+    ("latency", "paired_latency"),
+];
+/// The difference of the shares of failed requests.
+pub const PAIRED_FAILED: &str = "paired_failed";
 
 /// A known scalar. The table shows scalars in the order of the list.
 pub struct ScalarKind {
@@ -27,7 +38,7 @@ pub struct ScalarKind {
 const UP: Option<Direction> = Some(Direction::HigherIsBetter);
 const DOWN: Option<Direction> = Some(Direction::LowerIsBetter);
 
-pub const SCALARS: [ScalarKind; 27] = [
+pub const SCALARS: [ScalarKind; 28] = [
     scalar("requests_per_second", Kind::Rate, UP),
     scalar("ok_requests_per_second", Kind::Rate, UP),
     scalar("good_requests_per_second", Kind::Rate, UP),
@@ -36,6 +47,7 @@ pub const SCALARS: [ScalarKind; 27] = [
     scalar("error_rate", Kind::Share, DOWN),
     scalar("goodput", Kind::Share, UP),
     scalar("late", Kind::Share, DOWN),
+    scalar(PAIRED_FAILED, Kind::Share, DOWN),
     scalar("checks", Kind::Share, UP),
     scalar("offered_per_second", Kind::Count, None),
     scalar("offered", Kind::Count, None),
@@ -170,12 +182,19 @@ pub fn unmatched(runs: &[Run]) -> Vec<(String, Vec<usize>)> {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
         let trends = run.trends.iter().filter(|t| has_values(t)).map(|t| t.metric);
-        names.extend(run.scalars.iter().map(|s| s.metric).chain(trends));
+        let paired = run.paired.iter().flat_map(|paired| &paired.figures);
+        let paired = paired.map(|figure| figure.metric);
+        names.extend(run.scalars.iter().map(|s| s.metric).chain(trends).chain(paired));
     }
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(*name));
     let runs_with = |name: &str| -> Vec<usize> {
-        let has = |run: &Run| trend(run, name).is_some() || run.scalars.iter().any(|s| s.metric == name);
+        let has = |run: &Run| {
+            let mut paired = run.paired.iter().flat_map(|paired| &paired.figures);
+            trend(run, name).is_some()
+                || run.scalars.iter().any(|s| s.metric == name)
+                || paired.any(|figure| figure.metric == name)
+        };
         (0..runs.len()).filter(|i| has(&runs[*i])).collect()
     };
     let named = names.into_iter().map(|name| (name.to_owned(), runs_with(name)));

@@ -9,6 +9,7 @@ pub mod json;
 pub mod markdown;
 mod matching;
 mod model;
+mod pairs;
 pub mod plot;
 pub mod read;
 #[cfg(test)]
@@ -27,7 +28,8 @@ pub use fail_on::{Judged, Rule, RuleVerdict, judge};
 pub use figures::Statistic;
 pub use matching::Difference;
 pub use model::{
-    Figure, Format, Other, RAW_VALUES_MAX, Run, RunFacts, Scalar, Slice, Stat, Trend, Values, Verdict,
+    Figure, Format, Other, PairedFigure, PairedRun, RAW_VALUES_MAX, Run, RunFacts, Scalar, Slice, Stat,
+    Trend, Values, Verdict,
 };
 pub use stats::{Change, Interval, Why};
 pub use table::{Cell, Comparison, Head, Row, Word};

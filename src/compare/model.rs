@@ -1,5 +1,6 @@
 //! One run to compare, in the same form for every tool.
 
+use crate::compare::Statistic;
 use crate::metrics::Distribution;
 
 /// The number of values of a metric that are kept as they are, which is 800 KB.
@@ -33,6 +34,8 @@ pub struct Run {
     pub thresholds: Vec<Verdict>,
     /// Notes on what could not be read, or does not mean what it seems to.
     pub notes: Vec<String>,
+    /// What pairs of requests show, if every request went to both of two servers.
+    pub paired: Option<PairedRun>,
     /// The repetitions of `--repeat`, each with the same trends; empty if the run was not repeated.
     pub repeats: Vec<Run>,
 }
@@ -67,8 +70,29 @@ pub struct Trend {
     /// How its meaning differs from our metric's, in a few words.
     pub differs: Option<&'static str>,
     pub values: Values,
+    /// Where percentiles (0 to 100) lie with 95 % confidence, in milliseconds, if the file says so.
+    pub intervals: Vec<(f64, [f64; 2])>,
     /// Rows per second in order, if the file has them, for autocorrelation. Rows without values have count 0.
     pub slices: Vec<Slice>,
+}
+
+/// Two servers compared request by request within a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairedRun {
+    pub base: String,
+    pub other: String,
+    pub figures: Vec<PairedFigure>,
+}
+
+/// A difference: the other server's figure minus the base's, in milliseconds, or in points of a share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairedFigure {
+    pub metric: &'static str,
+    /// The median or the mean of times; `None` for a share.
+    pub stat: Option<Statistic>,
+    pub value: f64,
+    /// `None` if there are too few pairs.
+    pub interval: Option<[f64; 2]>,
 }
 
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::compare::figures::{Prepared, Statistic};
 use crate::compare::matching::{self, Difference, Kind};
 use crate::compare::stats::{Change, RateSample, ShareSample, Why, rate_change, share_change};
 use crate::compare::stats::{welch_change, welch_difference};
-use crate::compare::{Run, Scalar};
+use crate::compare::{Run, Scalar, pairs};
 use crate::error::one_line;
 use crate::metrics::Direction;
 
@@ -51,6 +51,8 @@ pub struct Row {
     pub kind: Option<Kind>,
     pub direction: Option<Direction>,
     pub base: f64,
+    /// Where BASE's figure lies by itself, if its file says so.
+    pub base_own: Option<[f64; 2]>,
     /// One cell for each NEW; `None` if that run does not have the figure.
     pub cells: Vec<Option<Cell>>,
     /// Numbers of footnotes.
@@ -60,6 +62,8 @@ pub struct Row {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     pub value: f64,
+    /// Where the figure lies by itself, if its file says so.
+    pub own: Option<[f64; 2]>,
     pub change: Change,
     pub word: Word,
 }
@@ -91,7 +95,7 @@ impl Word {
     }
 
     /// Judges a change by its interval.
-    fn from_change(change: &Change, direction: Option<Direction>) -> Word {
+    pub fn from_change(change: &Change, direction: Option<Direction>) -> Word {
         let up = match change.interval {
             Err(why) => return Word::Cannot(why),
             Ok(interval) if interval.low > 0.0 => true,
@@ -114,12 +118,31 @@ impl Row {
             None => self.metric.to_owned(),
         }
     }
+
+    /// Returns the unit of changes as they are shown, and how many of it one is.
+    pub fn change_unit(&self) -> (&'static str, f64) {
+        match self.kind {
+            Some(Kind::Share) => ("pp", 100.0),
+            Some(Kind::Difference) => ("ms", 1.0),
+            _ => ("%", 100.0),
+        }
+    }
 }
 
 impl Comparison {
     /// Compares BASE, the first run, with at least one other.
     pub fn new(runs: &[Run]) -> Comparison {
-        let (differences, unstated) = matching::differences(runs);
+        let (mut differences, unstated) = matching::differences(runs);
+        differences.extend(pairs::difference(runs).map(|difference| {
+            Difference {
+                values: difference
+                    .values
+                    .into_iter()
+                    .map(|value| value.map(clean))
+                    .collect(),
+                ..difference
+            }
+        }));
         let repeats = runs.iter().all(|run| run.repeats.len() >= REPEATS_MIN);
         let mut table = Table {
             runs: runs.iter().map(|run| Prepared::new(run, repeats)).collect(),
@@ -128,6 +151,7 @@ impl Comparison {
         };
         let mut rows = table.scalars();
         rows.extend(table.trends());
+        rows.extend(table.pairs(runs));
         Comparison {
             runs: runs.iter().map(head).collect(),
             differences,
@@ -141,7 +165,6 @@ impl Comparison {
 }
 
 fn head(run: &Run) -> Head {
-    let clean = |text: &String| one_line(text).into_owned();
     Head {
         label: clean(&run.label),
         tool: run.facts.tool.as_ref().map(clean),
@@ -151,6 +174,10 @@ fn head(run: &Run) -> Head {
         repeats: run.repeats.len(),
         notes: run.notes.iter().map(clean).collect(),
     }
+}
+
+fn clean(text: impl AsRef<str>) -> String {
+    one_line(text.as_ref()).into_owned()
 }
 
 struct Table<'a> {
@@ -177,6 +204,7 @@ impl Table<'_> {
                 let change = self.scalar_change(base.metric, kind, new)?;
                 Some(Cell {
                     value: self.runs[new].scalar_value(base.metric)?,
+                    own: None,
                     change,
                     word: Word::from_change(&change, direction),
                 })
@@ -188,6 +216,7 @@ impl Table<'_> {
                 kind: Some(kind),
                 direction,
                 base: self.runs[0].scalar_value(base.metric).unwrap_or(base.value),
+                base_own: None,
                 cells: (1..self.runs.len()).map(cell).collect(),
                 notes: Vec::new(),
             };
@@ -205,7 +234,7 @@ impl Table<'_> {
         {
             return Some(match kind {
                 Kind::Share => welch_difference(&a, &b),
-                Kind::Count => Change::without_interval(at_a, at_b, Why::Count),
+                Kind::Count | Kind::Difference => Change::without_interval(at_a, at_b, Why::Count),
                 Kind::Rate => welch_change(&a, &b),
             });
         }
@@ -213,7 +242,7 @@ impl Table<'_> {
         let summary = base.only_summary() || run.only_summary();
         let without = |why| Change::without_interval(at_a, at_b, why);
         Some(match kind {
-            Kind::Count => without(Why::Count),
+            Kind::Count | Kind::Difference => without(Why::Count),
             Kind::Rate if summary => without(Why::OnlySummary),
             Kind::Rate => {
                 let (rows_a, rows_b) = (base.rate_rows(metric), run.rate_rows(metric));
@@ -287,7 +316,12 @@ impl Table<'_> {
             let value = new.figure(metric, stat)?;
             let change = self.runs[0].change(new, metric, stat)?;
             let word = Word::from_change(&change, direction);
-            Some(Cell { value, change, word })
+            Some(Cell {
+                value,
+                own: new.own(metric, stat),
+                change,
+                word,
+            })
         };
         let cells: Vec<Option<Cell>> = self.runs[1..].iter().map(cell).collect();
         cells.iter().any(Option::is_some).then_some(Row {
@@ -297,9 +331,19 @@ impl Table<'_> {
             kind: None,
             direction,
             base,
+            base_own: self.runs[0].own(metric, stat),
             cells,
             notes: Vec::new(),
         })
+    }
+
+    /// Returns the differences within pairs of requests, if runs have them.
+    fn pairs(&mut self, runs: &[Run]) -> Vec<Row> {
+        let mut rows = pairs::rows(runs);
+        if let Some(first) = rows.first_mut() {
+            first.notes = self.number_notes(vec![pairs::NOTE.to_owned()]);
+        }
+        rows
     }
 
     /// Returns the numbers of these footnotes. A text that is already there is not added again.

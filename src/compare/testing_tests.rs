@@ -2,7 +2,7 @@
 
 use crate::compare::{Format, Run, RunFacts, Scalar, Slice, Stat, Trend, Values};
 use crate::metrics::Distribution;
-use crate::units::{MICROSECOND, MILLISECOND};
+use crate::units::{MICROSECOND, MILLISECOND, millis};
 
 pub fn run(label: &str, facts: RunFacts, trends: Vec<Trend>, scalars: Vec<Scalar>) -> Run {
     Run {
@@ -14,12 +14,24 @@ pub fn run(label: &str, facts: RunFacts, trends: Vec<Trend>, scalars: Vec<Scalar
         others: Vec::new(),
         thresholds: Vec::new(),
         notes: Vec::new(),
+        paired: None,
         repeats: Vec::new(),
     }
 }
 
 pub fn trend(metric: &'static str, values: Values, slices: Vec<Slice>) -> Trend {
+    let intervals = match &values {
+        Values::Histogram(d) => [50.0, 90.0, 95.0, 99.0, 99.9]
+            .into_iter()
+            .filter_map(|p| {
+                let (low, high) = d.interval(p / 100.0, d.offered())?;
+                Some((p, [low, high].map(millis)))
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
     Trend {
+        intervals,
         metric,
         source: metric.to_owned(),
         differs: None,

@@ -12,6 +12,7 @@ const METRIC_COLUMNS: usize = 25;
 const VALUE_COLUMNS: usize = 9;
 const CHANGE_COLUMNS: usize = 9;
 const INTERVAL_COLUMNS: usize = 17;
+const OWN_COLUMNS: usize = 24;
 const NO_CHANGE: &str = "-";
 
 const RED: &str = "\x1b[31m";
@@ -49,6 +50,7 @@ pub fn text(comparison: &Comparison, judged: &[Judged], colour: bool) -> String 
     for (number, note) in footnotes(comparison, &shown.rows) {
         line!(out, "{}", wrapped(&format!("[{number}] {note}")));
     }
+    own_intervals(&mut out, comparison, &shown.rows);
     if let Some(left_out) = &shown.left_out {
         line!(out, "{}", wrapped(left_out));
     }
@@ -155,6 +157,48 @@ fn table(out: &mut String, comparison: &Comparison, rows: &[&Row], colour: bool)
     }
 }
 
+/// Writes where the figures lie by themselves, if a file says so.
+fn own_intervals(out: &mut String, comparison: &Comparison, rows: &[&Row]) {
+    let has_own = |row: &&&Row| row.base_own.is_some() || row.cells.iter().flatten().any(|c| c.own.is_some());
+    let rows: Vec<&&Row> = rows.iter().filter(has_own).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let several = comparison.runs.len() > 2;
+    let new = if several { "new" } else { "B" };
+    line!(out, "");
+    line!(
+        out,
+        "{:<METRIC_COLUMNS$}{:<5}{:>OWN_COLUMNS$}{:>OWN_COLUMNS$}",
+        "95 % interval by itself",
+        "unit",
+        "A",
+        new
+    );
+    for row in rows {
+        let shown = |own: Option<[f64; 2]>| own.map_or(NO_CHANGE.to_owned(), |own| range(row, own));
+        let mut first = true;
+        for (i, cell) in row.cells.iter().enumerate() {
+            let Some(cell) = cell else { continue };
+            let (name, unit, base) = match first {
+                true => (row.name(), unit(row), shown(row.base_own)),
+                false => Default::default(),
+            };
+            let new = if several {
+                format!("{} ", letter(i + 1))
+            } else {
+                String::new()
+            };
+            let own = format!("{new}{}", shown(cell.own));
+            line!(
+                out,
+                "{name:<METRIC_COLUMNS$}{unit:<5}{base:>OWN_COLUMNS$}{own:>OWN_COLUMNS$}"
+            );
+            first = false;
+        }
+    }
+}
+
 fn row_line(row: &Row, cell: &Cell, first: bool, new: &str, colour: bool) -> String {
     let (name, unit, base) = match first {
         true => (row.name(), unit(row), value(row, row.base)),
@@ -171,7 +215,7 @@ fn row_line(row: &Row, cell: &Cell, first: bool, new: &str, colour: bool) -> Str
         change(row, cell)
     );
     let word = cell.word.text();
-    match (interval(cell), cell.word) {
+    match (interval(row, cell), cell.word) {
         (Some(interval), _) => write!(
             text,
             "{interval:>INTERVAL_COLUMNS$}  {}",
@@ -236,27 +280,36 @@ pub fn value(row: &Row, x: f64) -> String {
 
 /// Formats a change, for example `+12.3 %`, or `+1.2 pp` for a share.
 pub fn change(row: &Row, cell: &Cell) -> String {
-    let unit = if row.kind == Some(Kind::Share) { "pp" } else { "%" };
+    let (unit, scale) = row.change_unit();
     match cell.change.change {
-        Some(change) => format!("{} {unit}", signed(change)),
+        Some(change) => format!("{} {unit}", signed(change * scale)),
         None => NO_CHANGE.to_owned(),
     }
 }
 
 /// Formats an interval, for example `-1.2 .. +3.4`, in the unit of the change.
-pub fn interval(cell: &Cell) -> Option<String> {
+pub fn interval(row: &Row, cell: &Cell) -> Option<String> {
     let found = cell.change.shown_interval()?;
-    Some(format!("{} .. {}", signed(found.low), signed(found.high)))
+    let (_, scale) = row.change_unit();
+    Some(format!(
+        "{} .. {}",
+        signed(found.low * scale),
+        signed(found.high * scale)
+    ))
 }
 
-fn signed(share: f64) -> String {
-    let percent = share * 100.0;
-    match percent.abs() {
-        a if a >= 999.5 => format!("{percent:+.0}"),
-        a if a >= 9.95 => format!("{percent:+.1}"),
+/// Formats the interval in which a figure lies by itself, in the unit of the figure.
+pub fn range(row: &Row, [low, high]: [f64; 2]) -> String {
+    format!("{} .. {}", value(row, low), value(row, high))
+}
+
+fn signed(x: f64) -> String {
+    match x.abs() {
+        a if a >= 999.5 => format!("{x:+.0}"),
+        a if a >= 9.95 => format!("{x:+.1}"),
         // A change that rounds to zero has no minus sign.
         a if a < 0.005 => "+0.00".to_owned(),
-        _ => format!("{percent:+.2}"),
+        _ => format!("{x:+.2}"),
     }
 }
 

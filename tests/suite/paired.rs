@@ -283,6 +283,53 @@ fn thresholds_on_pairs_decide_the_exit_code_also_of_merged_shards() {
 }
 
 #[test]
+fn the_differences_of_two_runs_are_compared() {
+    let dir = Dir::new();
+    let outputs = [0, 30].map(|slower| {
+        let mocks = two(|other| other.ttft += slower * MILLISECOND);
+        let output = dir.path(&format!("{slower}.json"));
+        let at = [mocks[0].address, mocks[1].address];
+        let file = dir.write("doc.yaml", &document_of(at, 4, 1.5, "paired: true"));
+        ran(&["run", &file, "--output", &output]).expect(0);
+        output
+    });
+    let rule = ["--fail-on", "paired_ttft p50 > +10ms", "--format", "json"];
+    let ended = ran(&[&["compare", &outputs[0], &outputs[1]], &rule[..]].concat()).expect(99);
+    let compared: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let rows = compared["rows"].as_array().unwrap();
+    let is_it = |row: &&Value| row["metric"] == "paired_ttft" && row["stat"] == "p50";
+    let row = rows.iter().find(is_it).unwrap();
+    let ttft = |output: &str| document(output)["paired"]["differences"]["ttft"].clone();
+    let [base, new] = outputs.each_ref().map(|output| ttft(output));
+    let cell = &row["runs"][0];
+    assert_eq!((&row["base"], &cell["value"]), (&base["median"], &new["median"]));
+    assert_eq!(
+        cell["value_interval"],
+        json!([new["median_low"], new["median_high"]])
+    );
+    assert_eq!(
+        (&row["change_unit"], &cell["verdict"]),
+        (&"ms".into(), &"worse".into())
+    );
+    let change = new["median"].as_f64().unwrap() - base["median"].as_f64().unwrap();
+    assert!((cell["change"].as_f64().unwrap() - change).abs() < 1e-9);
+    // The other way round it is better, and no rule fails.
+    let ended = ran(&[
+        "compare",
+        &outputs[1],
+        &outputs[0],
+        "--fail-on",
+        "paired_ttft p50 > +10ms",
+    ])
+    .expect(0);
+    let line = ended
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("paired_ttft p50"));
+    assert!(line.unwrap().contains("better"), "{}", ended.stdout);
+}
+
+#[test]
 fn a_signal_leaves_the_pairs_that_were_complete() {
     let mocks = two(|other| other.ttft += 50 * MILLISECOND);
     let dir = Dir::new();

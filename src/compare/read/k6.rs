@@ -158,6 +158,7 @@ impl K6Run {
             others: Vec::new(),
             thresholds: self.thresholds.clone(),
             notes,
+            paired: None,
             repeats: Vec::new(),
         };
         for metric in &self.metrics {
@@ -208,6 +209,7 @@ impl K6Run {
                     source: metric.name.clone(),
                     differs: if sse { Some(SSE_TIMES) } else { meaning.differs },
                     values: self.with_count(&metric.name, values),
+                    intervals: Vec::new(),
                     slices: metric.slices.clone(),
                 });
                 true

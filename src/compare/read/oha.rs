@@ -48,6 +48,7 @@ pub fn run(members: &Members, label: &str) -> Result<Run> {
         others: Vec::new(),
         thresholds: Vec::new(),
         notes: Vec::new(),
+        paired: None,
         repeats: Vec::new(),
     };
     let mut scalar = |metric, source: &str, unit, value: f64, of, differs| {
@@ -133,6 +134,7 @@ fn trends(members: &Members, answered: u64) -> Result<Vec<Trend>> {
                 source: source.to_string(),
                 differs: Some(differs),
                 values: Values::Summary { count, stats },
+                intervals: Vec::new(),
                 slices: Vec::new(),
             });
         }

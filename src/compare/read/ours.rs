@@ -2,7 +2,7 @@
 
 use super::error::{Result, json};
 use super::input::Bytes;
-use crate::compare::{Format, Run, RunFacts, Scalar, Slice, Trend, Values, Verdict};
+use crate::compare::{Format, Run, RunFacts, Scalar, Slice, Trend, Values, Verdict, pairs};
 use crate::error::Reason;
 use crate::judge::ThresholdResult;
 use crate::metrics::METRICS;
@@ -39,6 +39,7 @@ pub fn run(document: Bytes, schema: &str, label: &str) -> Result<Run> {
 fn run_of(document: &RunResult, label: &str) -> Result<Run> {
     let facts = facts(document);
     let mut run = Section::from_document(document).run(label, "", facts.clone())?;
+    run.paired = document.paired.as_ref().map(pairs::read);
     run.notes = document
         .warnings
         .iter()
@@ -182,6 +183,7 @@ impl<'a> Section<'a> {
             others: Vec::new(),
             thresholds: self.thresholds.iter().map(verdict).collect(),
             notes: Vec::new(),
+            paired: None,
             repeats: Vec::new(),
         })
     }
@@ -202,6 +204,7 @@ impl<'a> Section<'a> {
                 source: metric.key.to_string(),
                 differs: None,
                 values: Values::Histogram(Box::new(values)),
+                intervals: intervals(figures),
                 slices: match metric.key {
                     "latency" => self.values_of_rows(|row| row.latency),
                     "ttft" => self.values_of_rows(|row| row.ttft),
@@ -327,6 +330,20 @@ impl<'a> Section<'a> {
         };
         self.timeline.iter().map(slice).collect()
     }
+}
+
+/// Returns where each percentile lies by itself.
+fn intervals(figures: &MetricFigures) -> Vec<(f64, [f64; 2])> {
+    let of = [
+        (50.0, figures.p50_interval),
+        (90.0, figures.p90_interval),
+        (95.0, figures.p95_interval),
+        (99.0, figures.p99_interval),
+        (99.9, figures.p999_interval),
+    ];
+    of.into_iter()
+        .filter_map(|(p, interval)| Some((p, interval?)))
+        .collect()
 }
 
 fn scalar(metric: &'static str, unit: &'static str, value: f64) -> Scalar {
