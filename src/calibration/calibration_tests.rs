@@ -14,6 +14,8 @@ fn figures(ms: f64) -> DifferenceFigures {
         within_p50: Some(ms / 4.0),
         within_p99: Some(ms),
         within_p999: Some(ms * 2.0),
+        below: None,
+        above: None,
     }
 }
 

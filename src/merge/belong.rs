@@ -5,10 +5,11 @@ use crate::merge::Part;
 use serde_json::Value;
 
 /// The settings that may differ between the processes of one run: where they ran and what they wrote.
-const PER_PROCESS_KEYS: [&str; 8] = [
+const PER_PROCESS_KEYS: [&str; 9] = [
     "shard",
     "output",
     "details",
+    "calibration",
     "cores",
     "cpus",
     "cacert",

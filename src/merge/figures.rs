@@ -3,12 +3,13 @@
 use crate::error::Reason;
 use crate::merge::{Part, timeline};
 use crate::metrics::{
-    ByPhase, Distribution, METRICS, Sending, SeriesCounts, SeriesTotals, TlsFailure,
+    ByPhase, ClientErrors, Distribution, METRICS, Sending, SeriesCounts, SeriesTotals, TlsFailure,
 };
 use crate::plan::{Assignment, Plan};
 use crate::result::{
-    Client, CoreFigures, GroupFigures, ManagedServerFigures, MetricFigures, Ordered, PairEvidence, Paired,
-    PhaseFigures, ServerCounts, SessionFigures, StampSource, TlsFigures, Totals, Traffic, traffic,
+    Client, CoreFigures, ErrorBudget, ErrorFigures, GroupFigures, ManagedServerFigures, MetricFigures,
+    Ordered, PairEvidence, Paired, PhaseFigures, ServerCounts, SessionFigures, StampSource, TlsFigures,
+    Totals, Traffic, traffic,
 };
 use crate::sessions::SessionTotals;
 use crate::units::{Nanos, seconds};
@@ -177,11 +178,36 @@ pub fn client(parts: &[Part]) -> Result<Client, Reason> {
         out_of_range: sum(|c| c.out_of_range),
         reap_lag: lag(parts, "client.reap_lag", |c| &c.reap_lag)?,
         stamp_lag: lag(parts, "client.stamp_lag", |c| &c.stamp_lag)?,
-        // Each part keeps its own: errors cannot be joined from their percentiles.
-        errors: None,
-        error_budget: None,
+        errors: errors(parts)?,
+        error_budget: error_budget(clients()),
         tls: tls(clients()),
         cores: parts.iter().flat_map(cores).collect(),
+    })
+}
+
+/// Returns how far the figures of all parts are from the truth, where servers said what that is.
+fn errors(parts: &[Part]) -> Result<Option<ErrorFigures>, Reason> {
+    let mut all = ClientErrors::default();
+    for part in parts {
+        let Some(figures) = &part.document.client.errors else {
+            continue;
+        };
+        let errors = figures
+            .restored()
+            .map_err(|(under, what)| part.bad_figure(&format!("client.errors.{under}"), &what))?;
+        match errors {
+            Some(errors) => all.merge(&errors),
+            None => return Ok(None),
+        }
+    }
+    Ok(ErrorFigures::from_errors(&all))
+}
+
+/// Returns what the calibrations say about the whole; `None` if a part cites none, because nothing is known of it.
+fn error_budget<'a>(mut clients: impl Iterator<Item = &'a Client>) -> Option<ErrorBudget> {
+    let first = clients.next()?.error_budget.clone();
+    clients.fold(first, |all, client| {
+        Some(all?.merge(client.error_budget.as_ref()?))
     })
 }
 

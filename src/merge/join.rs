@@ -186,6 +186,7 @@ fn common_config(parts: &[Part]) -> Value {
     if let Some(run) = config.get_mut("run").and_then(Value::as_object_mut) {
         run.remove("shard");
         run.remove("output");
+        run.remove("calibration");
     }
     config
 }

@@ -2,6 +2,7 @@
 //! the host says.
 
 use crate::metrics::{ClientErrors, Differences};
+use crate::result::paired::SizeFigures;
 use crate::units::{MILLISECOND, millis};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,11 @@ pub struct DifferenceFigures {
     pub within_p50: Option<f64>,
     pub within_p99: Option<f64>,
     pub within_p999: Option<f64>,
+    /// The differences below 0, without their sign, from which `merge` computes the figures of all shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<SizeFigures>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<SizeFigures>,
 }
 
 impl ErrorFigures {
@@ -38,6 +44,26 @@ impl ErrorFigures {
             gap: DifferenceFigures::from_differences(&errors.gap),
             latency: DifferenceFigures::from_differences(&errors.latency),
         })
+    }
+
+    /// Returns the errors that the figures were computed from; `None` if the document does not have them. The error is
+    /// a key and what is wrong with it.
+    pub(crate) fn restored(&self) -> Result<Option<ClientErrors>, (String, String)> {
+        let mut errors = ClientErrors::default();
+        let into = [
+            &mut errors.arrival,
+            &mut errors.ttft,
+            &mut errors.gap,
+            &mut errors.latency,
+        ];
+        for ((key, figures), differences) in self.each().into_iter().zip(into) {
+            let restored = figures.restored();
+            match restored.map_err(|(sign, what)| (format!("{key}.{sign}"), what))? {
+                Some(found) => *differences = found,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(errors))
     }
 
     /// Returns each with its key, in the order of the document.
@@ -66,7 +92,19 @@ impl DifferenceFigures {
             within_p50: within(0.5),
             within_p99: within(0.99),
             within_p999: within(0.999),
+            below: Some(SizeFigures::new(&differences.below)),
+            above: Some(SizeFigures::new(&differences.above)),
         }
+    }
+
+    fn restored(&self) -> Result<Option<Differences>, (&'static str, String)> {
+        let (Some(below), Some(above)) = (&self.below, &self.above) else {
+            return Ok(None);
+        };
+        Ok(Some(Differences {
+            below: below.distribution().map_err(|what| ("below", what))?,
+            above: above.distribution().map_err(|what| ("above", what))?,
+        }))
     }
 }
 
@@ -99,7 +137,37 @@ pub struct Budget {
     pub p99: Option<f64>,
 }
 
+impl ErrorBudget {
+    /// Returns what two calibrations say together about the parts of a run: of each figure the larger error.
+    pub fn merge(self, other: &ErrorBudget) -> ErrorBudget {
+        let both = |mine: String, theirs: &str| match mine.split(", ").any(|one| one == theirs) {
+            true => mine,
+            false => format!("{mine}, {theirs}"),
+        };
+        ErrorBudget {
+            host: both(self.host, &other.host),
+            // Dates of this form are ordered as texts.
+            date: self.date.min(other.date.clone()),
+            condition: both(self.condition, &other.condition),
+            busy_percent: self.busy_percent.max(other.busy_percent),
+            covered: self.covered && other.covered,
+            arrival: self.arrival.larger(other.arrival),
+            ttft: self.ttft.larger(other.ttft),
+            gap: self.gap.larger(other.gap),
+            latency: self.latency.larger(other.latency),
+        }
+    }
+}
+
 impl Budget {
+    fn larger(self, other: Budget) -> Budget {
+        let larger = |a: Option<f64>, b: Option<f64>| Some(a?.max(b?));
+        Budget {
+            p50: larger(self.p50, other.p50),
+            p99: larger(self.p99, other.p99),
+        }
+    }
+
     pub fn from_figures(figures: &DifferenceFigures) -> Budget {
         Budget {
             p50: figures.within_p50,

@@ -326,7 +326,7 @@ impl SignedFigures {
 }
 
 impl SizeFigures {
-    fn new(sizes: &Distribution) -> SizeFigures {
+    pub(super) fn new(sizes: &Distribution) -> SizeFigures {
         SizeFigures {
             count: sizes.offered(),
             min: sizes.min().map(|ns| millis(ns as f64)),
@@ -337,7 +337,7 @@ impl SizeFigures {
         }
     }
 
-    fn distribution(&self) -> Result<Distribution, String> {
+    pub(super) fn distribution(&self) -> Result<Distribution, String> {
         if self.count == 0 {
             return Ok(Distribution::new());
         }

@@ -95,6 +95,61 @@ fn a_calibration_measures_every_figure_in_every_condition_and_a_run_cites_it() {
     assert_eq!(document["config"]["run"]["calibration"], file.as_str());
 
     refuses_other_hosts(&dir, &calibration);
+    shards_of_which_each_cites_its_own(&dir, &calibration);
+}
+
+/// The largest errors of both calibrations are those of the whole, and what the stamps showed is added up.
+fn shards_of_which_each_cites_its_own(dir: &Dir, calibration: &Value) {
+    let mut worse = calibration.clone();
+    worse["host"]["name"] = json!("worse");
+    for condition in worse["conditions"].as_array_mut().unwrap() {
+        condition["errors"]["ttft"]["within_p99"] = json!(7_000.0);
+    }
+    let files = [calibration, &worse].map(|host| {
+        let name = format!("cited-{}.json", host["host"]["name"] == "worse");
+        dir.write(&name, &host.to_string())
+    });
+    let mock = mock(mock_options());
+    let target = format!("http://{}", mock.address);
+    let parts = [0, 1].map(|at| {
+        let output = dir.path(&format!("shard-{at}.json"));
+        let shard = format!("{}/2", at + 1);
+        let args = ["smoke", "--target", &target, "--shard", &shard, "--calibration"];
+        let more = [
+            &files[at],
+            "--streaming-ratio",
+            "1",
+            "--vus",
+            "4",
+            "--duration",
+            "1s",
+            "--verify-stamps",
+            "--output",
+            &output,
+        ];
+        ran(&[&args[..], &more].concat()).expect(0);
+        output
+    });
+    let merged = dir.path("merged.json");
+    ran(&["merge", &parts[0], &parts[1], "--output", &merged]).expect(0);
+    let client = |file: &String| document(file)["client"].clone();
+    let (whole, parts) = (client(&merged), parts.each_ref().map(client));
+    let budget = &whole["error_budget"];
+    assert_eq!(budget["ttft"]["p99"], 7_000.0);
+    assert!(budget["host"].as_str().unwrap().contains(", worse"), "{budget}");
+    for figure in FIGURES {
+        let of = |client: &Value, key: &str| client["errors"][figure][key].as_f64().unwrap();
+        let count: f64 = parts.iter().map(|part| of(part, "count")).sum();
+        assert_eq!(of(&whole, "count"), count, "{figure}");
+        let max = parts.iter().map(|part| of(part, "max")).fold(f64::MIN, f64::max);
+        assert_eq!(of(&whole, "max"), max, "{figure}");
+        let ends = parts.each_ref().map(|part| of(part, "within_p99"));
+        let within = of(&whole, "within_p99");
+        assert!(
+            ends[0].min(ends[1]) <= within && within <= ends[0].max(ends[1]),
+            "{figure}"
+        );
+    }
 }
 
 fn refuses_other_hosts(dir: &Dir, calibration: &Value) {
