@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, bounded, select};
 
 use crate::error::{ExitCode, Failure, Reason, lossless, printable};
 use crate::result::{self, RunResult};
-use crate::units::{Nanos, format_duration};
+use crate::units::{MILLISECOND, Nanos, format_duration};
 
 /// The hidden subcommand: a run that ends when its parent does.
 pub const SUBCOMMAND: &str = "__load";
@@ -38,6 +38,8 @@ pub struct Job {
     pub load: Load,
     pub duration: Nanos,
     pub tokens: u32,
+    /// How long requests in flight may take at its end.
+    pub grace: Nanos,
     /// Its figures are compared with the server's.
     pub verify: bool,
 }
@@ -162,9 +164,10 @@ fn document(job: &Job) -> String {
         ),
     };
     format!(
-        "{load}duration: {}ms\ngraceful_stop: 5s\nthink_time: 0s\nmodels: [mock]\nrequests:\n  - {{name: stream, \
-         weight: 1, kind: chat, stream: true, max_tokens: {}, timeout: 60s, prompts: [Hi]}}\n",
-        job.duration / crate::units::MILLISECOND,
+        "{load}duration: {}ms\ngraceful_stop: {}ms\nthink_time: 0s\nmodels: [mock]\nrequests:\n  - {{name: \
+         stream, weight: 1, kind: chat, stream: true, max_tokens: {}, timeout: 60s, prompts: [Hi]}}\n",
+        job.duration / MILLISECOND,
+        job.grace / MILLISECOND,
         job.tokens
     )
 }
