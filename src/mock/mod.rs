@@ -8,6 +8,7 @@ pub mod fault;
 mod request;
 mod script;
 mod serve;
+mod told;
 mod truth;
 
 use std::io;
@@ -97,6 +98,7 @@ impl Mock {
         }
         let shared = Arc::new(Shared {
             scripts: Api::ALL.map(|api| Script::new(api, options.tokens, options.stamp, options.event_bytes)),
+            answer: dialect::text(options.tokens),
             faults: options.faults.clone(),
             completions: AtomicU64::new(0),
             connections: AtomicU64::new(0),

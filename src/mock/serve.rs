@@ -9,6 +9,7 @@ use super::capacity::Admission;
 use super::fault::{Fault, FaultPlan};
 use super::request::{self, Request, Route};
 use super::script::{self, AnswerTimes, Script};
+use super::told::Told;
 use super::truth::{self, Truth};
 use crate::api::{Api, Stamps};
 use crate::engine::runtime::yield_now;
@@ -20,6 +21,8 @@ pub struct Shared {
     pub options: MockOptions,
     /// One script per API, indexed by `Api as usize`.
     pub scripts: [Script; Api::ALL.len()],
+    /// The text of every answer.
+    pub answer: String,
     pub faults: FaultPlan,
     /// Number of completion requests so far, which is the index into the fault plan.
     pub completions: AtomicU64,
@@ -91,10 +94,14 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
     loop {
         match request::parse(&input) {
             Ok(Some(request)) => {
-                let digest = truth::hash(&input[request.body_from..request.bytes]);
+                let body = &input[request.body_from..request.bytes];
+                let (digest, told) = (truth::hash(body), Told::in_body(body, &core.shared.answer));
                 input.drain(..request.bytes);
                 if let Route::Completion { .. } = request.route {
-                    core.truth(|t| t.bodies_digest = t.bodies_digest.wrapping_add(digest));
+                    core.truth(|t| {
+                        t.bodies_digest = t.bodies_digest.wrapping_add(digest);
+                        t.told.merge(&told);
+                    });
                 }
                 let done = connection.answer(request, arrived).await;
                 if done.is_err() || !request.keep_alive {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
+use super::told::Told;
 use crate::metrics::Distribution;
 use crate::units::{Nanos, seconds};
 
@@ -22,6 +23,8 @@ pub struct Truth {
     pub connections: u64,
     /// Sum of the hashes of all completion request bodies. The same requests give the same sum in any order.
     pub bodies_digest: u64,
+    /// What requests repeated of the mock's answers.
+    pub told: Told,
     /// Answers during which the client closed the connection.
     pub abandoned: u64,
     /// Requests that were told that the queue is full.
@@ -65,6 +68,7 @@ impl Truth {
             tokens,
             connections,
             bodies_digest,
+            told,
             abandoned,
             refused,
             faults,
@@ -81,6 +85,7 @@ impl Truth {
         self.tokens += tokens;
         self.connections += connections;
         self.bodies_digest = self.bodies_digest.wrapping_add(*bodies_digest);
+        self.told.merge(told);
         self.abandoned += abandoned;
         self.refused += refused;
         for (name, count) in faults {
@@ -102,6 +107,8 @@ impl Truth {
             "tokens": self.tokens,
             "connections": self.connections,
             "bodies_digest": format!("{:016x}", self.bodies_digest),
+            "answers_repeated": self.told.answers,
+            "answers_repeated_wrong": self.told.wrong,
             "abandoned": self.abandoned,
             "refused": self.refused,
             "faults": self.faults,

@@ -16,7 +16,8 @@ pub struct SessionFigures {
     pub failed: u64,
     /// Sessions that the end of the load cut.
     pub incomplete: u64,
-    /// Completed sessions per second of the load.
+    /// Sessions per second of the load.
+    pub started_per_second: f64,
     pub completed_per_second: f64,
     /// Turns of sessions that have ended, and the most of one.
     pub turns_made: u64,
@@ -105,15 +106,17 @@ impl SessionFigures {
             per_turn,
             per_1000_tokens,
         } = growth(&rows.iter().filter_map(TurnFigures::point).collect::<Vec<_>>());
+        let per_second = |count: u64| match loaded_seconds > 0.0 {
+            true => count as f64 / loaded_seconds,
+            false => 0.0,
+        };
         SessionFigures {
             started,
             completed,
             failed,
             incomplete,
-            completed_per_second: match loaded_seconds > 0.0 {
-                true => completed as f64 / loaded_seconds,
-                false => 0.0,
-            },
+            started_per_second: per_second(started),
+            completed_per_second: per_second(completed),
             turns_made: turns,
             turns_max,
             lost,

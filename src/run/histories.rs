@@ -38,7 +38,7 @@ fn too_much(planned: &PlannedHistories, available: u64) -> Option<Reason> {
             bytes(needed),
             bytes(available)
         );
-        let hint = "use fewer users, fewer turns or a lower `max_tokens`, or split the load over hosts (--shard)";
+        let hint = "use fewer users (--vus, or --max-in-flight at a rate), fewer turns or a lower `max_tokens`, or split the load over hosts (--shard)";
         Reason::new(what).hint(hint)
     })
 }

@@ -193,6 +193,24 @@ fn reading_and_recording_a_stream_of_1000_events_allocates_nothing_after_the_fir
     }
 }
 
+#[test]
+fn gathering_the_text_of_an_answer_takes_one_buffer() {
+    let _alone = alone();
+    let answer = streamed_answer(1_000);
+    let mut reader = ResponseReader::new();
+    let mut recorder = Recorder::new(0, 1, false);
+    exchange(&mut reader, &mut recorder, (Api::Chat, &answer), 1_448, 0);
+    assert!(reader.gathered().is_empty());
+    reader.gather(true);
+    let first = allocations(|| exchange(&mut reader, &mut recorder, (Api::Chat, &answer), 1_448, 1));
+    assert!(reader.gathered().starts_with(b"word 0 \\nword 1 \\n"));
+    assert!(reader.held_bytes() > reader.gathered().len() && reader.gathered().len() > 9_000);
+    let later = steady_allocations(|| exchange(&mut reader, &mut recorder, (Api::Chat, &answer), 1_448, 2));
+    println!("first answer {first}, later {later} allocations");
+    // The buffer doubles from a few bytes to 16 KiB.
+    assert!(first < 20 && later == 0, "{first}, {later}");
+}
+
 /// A kind with prompts made anew for each request.
 fn made() -> RequestKind {
     let mut made = kind("made", 2, true, 60 * SECOND);

@@ -331,6 +331,46 @@ fn histories_that_do_not_fit_are_refused_before_anything_is_sent() {
         "{}",
         ended.stderr
     );
-    assert!(ended.stderr.contains("hint: use fewer users"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("hint: use fewer users (--vus"),
+        "{}",
+        ended.stderr
+    );
     assert!(talker.talks().is_empty());
+}
+
+#[test]
+fn the_mock_hears_its_own_answers_again_over_every_load() {
+    let text = |at: std::net::SocketAddr, load: &str| {
+        format!(
+            "server: {{ base_url: 'http://{at}/v1/chat/completions' }}\n{load}\nmodels: [m]\n\
+             requests:\n  - {{ name: a, weight: 3, stream: true, max_tokens: 9, prompts: [p], conversation: {{ turns: 4 }} }}\n  \
+             - {{ name: b, stream: false, max_tokens: 9, prompts: [q], conversation: {{ turns: 3 }} }}\n  \
+             - {{ name: c, stream: true, max_tokens: 9, prompts: [r] }}\n"
+        )
+    };
+    for load in [
+        "executor: shared-iterations\nvus: 5\niterations: 60",
+        "executor: per-vu-iterations\nvus: 5\niterations: 12",
+        "executor: constant-arrival-rate\nrate: 200\nduration: 400ms\nmax_vus: 200",
+    ] {
+        let mock = mock(mock_options());
+        let dir = Dir::new();
+        let output = dir.path("result.json");
+        let file = dir.write("doc.yaml", &text(mock.address, load));
+        ran(&["run", &file, "--output", &output, "--details"]).expect(0);
+        let (stats, document) = (get_json(mock.address, "/mock/stats"), document(&output));
+        assert_eq!(stats["answers_repeated_wrong"], 0, "{load}");
+        // The n-th turn repeats n - 1 answers, and single requests none.
+        let details = document["details"].as_array().unwrap();
+        let turns = details.iter().filter_map(|one| one["turn"].as_u64());
+        let repeated: u64 = turns.map(|turn| turn - 1).sum();
+        assert!(repeated > 50, "{load}: {repeated}");
+        assert_eq!(stats["answers_repeated"], repeated, "{load}");
+        assert!(
+            details
+                .iter()
+                .any(|one| one["endpoint"] == "c" && one["session"].is_null())
+        );
+    }
 }

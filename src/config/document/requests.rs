@@ -206,7 +206,10 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             max_tokens: inherited.keys.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
             models: inherited.models.clone(),
             prompts: inherited.prompts.clone(),
-            cache_prompt: inherited.keys.cache_prompt.unwrap_or(false),
+            cache_prompt: inherited
+                .keys
+                .cache_prompt
+                .unwrap_or(inherited.conversation.is_some()),
             wording: inherited.wording,
             conversation: inherited.conversation.clone(),
         }),
@@ -345,17 +348,19 @@ fn read_chat(
         Prompts::List(texts) => Prompts::List(filled(texts, "prompts")),
         made => made,
     };
+    let conversation = match fields.has("conversation") {
+        true => read_conversation(reader, fields).map(Box::new),
+        false => inherited.conversation.clone(),
+    };
     let call = Call::Chat(Chat {
         stream: reader.boolean(fields, "stream").unwrap_or(false),
         max_tokens: own.or(outer).unwrap_or(Span { min: 1, max: 1 }),
         models: filled(models, "models"),
         prompts,
-        cache_prompt: cache_prompt.unwrap_or(false),
+        // Who carries a conversation on wants the beginning of it to be read once.
+        cache_prompt: cache_prompt.unwrap_or(conversation.is_some()),
         wording: read_wording(reader, fields).or(inherited.wording),
-        conversation: match fields.has("conversation") {
-            true => read_conversation(reader, fields).map(Box::new),
-            false => inherited.conversation.clone(),
-        },
+        conversation,
     });
     (call, file)
 }

@@ -221,6 +221,7 @@ fn change_chats(config: &mut Config, args: &RunArgs) {
             prompts,
             wording,
             conversation,
+            cache_prompt,
             ..
         }) = &mut request.call
         {
@@ -236,6 +237,7 @@ fn change_chats(config: &mut Config, args: &RunArgs) {
                 *max_tokens = span;
             }
             if let Some(turns) = args.turns {
+                *cache_prompt |= conversation.is_none();
                 conversation.get_or_insert_default().turns = turns;
             }
         }

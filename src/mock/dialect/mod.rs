@@ -49,7 +49,7 @@ fn event(data: &str) -> String {
 }
 
 /// Returns a text of this many tokens.
-fn text(tokens: u32) -> String {
+pub fn text(tokens: u32) -> String {
     "tok ".repeat(tokens as usize)
 }
 

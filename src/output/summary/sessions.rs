@@ -8,7 +8,11 @@ use crate::units::rate;
 /// Appends at most `rows_max` turns: the first ones and the last.
 pub(super) fn write(page: &mut Page, found: &SessionFigures, rows_max: usize) {
     let mut cells = vec![
-        format!("{} started", grouped(found.started)),
+        format!(
+            "{} started ({}/s)",
+            grouped(found.started),
+            rate(found.started_per_second)
+        ),
         format!("{} completed", grouped(found.completed)),
         format!("{} failed", grouped(found.failed)),
         format!("{} cut by the end", grouped(found.incomplete)),
@@ -107,7 +111,7 @@ fn grows(page: &mut Page, found: &SessionFigures) {
         true => format!("-{}", duration(Some(-ms))),
         false => format!("+{}", duration(Some(ms))),
     };
-    let mut text = format!("TTFT grows by {} per turn", signed(per_turn));
+    let mut text = format!("TTFT {} per turn", signed(per_turn));
     if let Some(per_tokens) = found.ttft_per_1000_prompt_tokens {
         text.push_str(&format!(", {} per 1,000 tokens of prompt", signed(per_tokens)));
     }

@@ -22,6 +22,7 @@ pub(super) fn check_sessions(sessions: &SessionFigures, requests: u64) -> Result
         "sessions.started",
         || format!("{started} is not the sum of completed, failed and incomplete ones, {ended}"),
     )?;
+    ensure_not_negative("sessions.started_per_second", sessions.started_per_second)?;
     ensure_not_negative("sessions.completed_per_second", sessions.completed_per_second)?;
     ensure(
         sessions.duration.count == completed,
