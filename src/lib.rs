@@ -19,8 +19,8 @@ pub mod http1;
 pub mod json;
 pub mod judge;
 pub mod k6;
+pub mod lengths;
 pub mod limit;
-
 pub mod merge;
 pub mod metrics;
 pub mod mock;

@@ -43,6 +43,7 @@ const PURE_ROOMS: [&str; 20] = [
     "k6",
     "compare/stats",
     "stats",
+    "lengths",
     "limit",
 ];
 const IMPURE_WORDS: [&str; 14] = [

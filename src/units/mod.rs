@@ -23,7 +23,7 @@ pub use masks::{Cut, Masks};
 pub use path::optional_path_text;
 pub use rate::{RATE_MAX, Rate, parse_rate, parse_rate_per, read_rate};
 pub use secret::{Secret, redact};
-pub use span::Span;
+pub use span::{Span, up_to};
 
 /// Nanoseconds. An instant of this type is a reading of CLOCK_MONOTONIC; a duration is the difference of two.
 pub type Nanos = u64;

@@ -1,6 +1,8 @@
 //! Random numbers by key instead of by state: every choice has its own number under the key
 //! (seed, VU, iteration, choice), so no choice can shift another.
 
+pub(crate) use crate::units::up_to;
+
 /// The increment of SplitMix64: 2^64 divided by the golden ratio, made odd. Steele, Lea and Flood, "Fast
 /// splittable pseudorandom number generators", OOPSLA 2014, <https://doi.org/10.1145/2660193.2660195>.
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -28,12 +30,6 @@ pub(crate) fn permuted(key: u64, word: u64) -> u64 {
     mix(mix(word ^ key).wrapping_add(key))
 }
 
-/// Scales `bits` to `0..=max` by the high half of the product (Lemire, "Fast random integer generation in an
-/// interval", 2019, <https://arxiv.org/abs/1805.10941>). Not rejecting leaves a bias of at most (max + 1) / 2^64.
-pub(crate) fn up_to(max: u64, bits: u64) -> u64 {
-    ((u128::from(bits) * (u128::from(max) + 1)) >> 64) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,14 +40,6 @@ mod tests {
         let expected = [6457827717110365317, 3203168211198807973, 9817491932198370423];
         for (n, expected) in (1..).zip(expected) {
             assert_eq!(mix(GOLDEN_GAMMA.wrapping_mul(n).wrapping_add(1234567)), expected);
-        }
-    }
-
-    #[test]
-    fn scaled_numbers_reach_both_ends_of_the_range_but_not_beyond() {
-        for max in [0, 1, 6, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
-            assert_eq!(up_to(max, 0), 0);
-            assert_eq!(up_to(max, u64::MAX), max);
         }
     }
 
