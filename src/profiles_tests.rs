@@ -46,7 +46,7 @@ fn row(kind: &RequestKind, total: u32) -> Row<'_> {
             ..
         }) => {
             assert!(!models.is_empty() && *prompts != Prompts::List(Vec::new()));
-            (max_tokens.min, max_tokens.max)
+            (max_tokens.min(), max_tokens.max())
         }
         Call::Light | Call::Get { .. } => (0, 0),
     };

@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 20] = [
+const PURE_ROOMS: [&str; 21] = [
     "error",
     "units",
     "json",

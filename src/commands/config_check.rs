@@ -163,18 +163,11 @@ fn request(request: &RequestConfig, total: u64) -> String {
             ..
         }) => {
             let kind = if *stream { "streamed" } else { "not streamed" };
-            let tokens = match max_tokens.min == max_tokens.max {
-                true => max_tokens.min.to_string(),
-                false => format!("{} to {}", max_tokens.min, max_tokens.max),
-            };
+            let tokens = max_tokens.in_words();
             let prompts = match prompts {
                 Prompts::List(texts) => format!("one of {} prompts", texts.len()),
                 Prompts::Made { tokens, .. } => {
-                    let length = match tokens.min == tokens.max {
-                        true => tokens.min.to_string(),
-                        false => format!("{} to {}", tokens.min, tokens.max),
-                    };
-                    format!("prompts of {length} tokens made from the seed")
+                    format!("prompts of {} tokens made from the seed", tokens.in_words())
                 }
             };
             format!("{kind}, answers of at most {tokens} tokens, {prompts}")

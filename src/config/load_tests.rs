@@ -64,7 +64,7 @@ fn the_profile_high_concurrency_is_the_run_of_the_k6_script() {
             Call::Light | Call::Get { .. } => None,
             Call::Chat(Chat {
                 stream, max_tokens, ..
-            }) => Some((*stream, max_tokens.max)),
+            }) => Some((*stream, max_tokens.max())),
         };
         (kind.weight, call, kind.timeouts.total / SECOND)
     };

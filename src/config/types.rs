@@ -14,10 +14,10 @@ use crate::units::Nanos;
 use crate::units::Span;
 use crate::units::duration_span_text;
 use crate::units::duration_text;
+use crate::units::format_duration;
 use crate::units::optional_duration_text;
 use crate::units::optional_path_text;
 use crate::units::redact;
-use crate::units::{format_duration, format_span};
 use crate::workload::{Call, Chat, Prompts};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -272,14 +272,13 @@ fn serialize_chat<M: SerializeMap>(
     } = chat;
     map.serialize_entry("kind", "chat")?;
     map.serialize_entry("stream", stream)?;
-    let tokens = format_span(*max_tokens, |count| count.to_string());
-    map.serialize_entry("max_tokens", &tokens)?;
+    map.serialize_entry("max_tokens", max_tokens)?;
     map.serialize_entry("models", models)?;
     match (file, prompts) {
         (Some(file), _) => map.serialize_entry("prompts", file)?,
         (None, Prompts::List(texts)) => map.serialize_entry("prompts", texts)?,
         (None, Prompts::Made { prefix, tokens }) => {
-            let prompt_tokens = format_span(*tokens, |count| count.to_string());
+            let prompt_tokens = tokens.to_string();
             map.serialize_entry(
                 "prompts",
                 &MadeForm {

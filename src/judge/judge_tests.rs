@@ -1,7 +1,8 @@
 use super::*;
+use crate::lengths::Lengths;
 use crate::metrics::{Outcome, Recorder, Sample, TokenSource};
 use crate::plan::Stage;
-use crate::units::{MILLISECOND, SECOND, Span};
+use crate::units::{MILLISECOND, SECOND};
 use crate::workload::{Call, Chat, Prompts, Timeouts};
 
 fn kinds() -> Vec<RequestKind> {
@@ -10,7 +11,7 @@ fn kinds() -> Vec<RequestKind> {
         weight: 1,
         call: Call::Chat(Chat {
             stream,
-            max_tokens: Span { min: 1, max: 1 },
+            max_tokens: Lengths::fixed(1),
             models: vec!["m".into()],
             prompts: Prompts::List(vec!["p".into()]),
             ..Chat::default()

@@ -117,7 +117,7 @@ fn scenarios_with_rates_are_carried_with_the_requests_of_every_mix() {
             let [ours, theirs] = [kind, heaviest].map(|kind| match &kind.call {
                 Call::Chat(Chat {
                     stream, max_tokens, ..
-                }) => (*stream, *max_tokens),
+                }) => (*stream, max_tokens.clone()),
                 call => panic!("{mix}: {call:?}"),
             });
             assert_eq!(ours, theirs, "{mix}");

@@ -333,7 +333,8 @@ fn ends_that_were_not_given_are_stated() {
 
 #[test]
 fn draws_of_these_bits_are_these() {
-    // Checked against a second implementation, in Python. A change here changes the requests of every seed.
+    // Checked against a second implementation, in Python; up to 4 the lognormal one has less than 2^-64. A change here
+    // changes the requests of every seed.
     let bits = [0, 1 << 60, 1 << 62, 1 << 63, (1 << 63) + (1 << 62), u64::MAX];
     for (text, wanted) in DRAWS {
         let lengths = parsed(text);
@@ -344,7 +345,7 @@ fn draws_of_these_bits_are_these() {
 const DRAWS: [(&str, [u32; 6]); 4] = [
     ("50-200", [50, 59, 87, 125, 163, 200]),
     ("normal(mean=512,std=64)", [1, 414, 469, 512, 555, 768]),
-    ("lognormal(mean=512,sigma=0.5)", [1, 210, 322, 452, 633, 3339]),
+    ("lognormal(mean=512,sigma=0.5)", [5, 210, 322, 452, 633, 3339]),
     ("zipf(alpha=1.2,min=16,max=4096)", [16, 19, 39, 120, 517, 4096]),
 ];
 

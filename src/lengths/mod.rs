@@ -4,10 +4,12 @@
 //! in it (inverse transform). So a draw is a pure function of its bits: it is the same on every core and in every
 //! shard, takes the same time however unlikely the length is, and never lies outside the ends.
 
+mod file;
 mod parse;
 mod shape;
 mod table;
 
+pub use file::read_counts_file;
 pub use parse::{ReadFile, Wrong};
 
 use std::fmt;

@@ -40,6 +40,19 @@ const ELSEWHERE: [(&str, &str); 7] = [
     ("zipfian", "zipf"),
     ("histogram", "empirical"),
 ];
+/// Names of settings elsewhere, with ours.
+const SETTINGS_ELSEWHERE: [(&str, &str); 10] = [
+    ("stdev", "std"),
+    ("stddev", "std"),
+    ("sd", "std"),
+    ("standard_deviation", "std"),
+    ("mu", "mean"),
+    ("average", "mean"),
+    ("exponent", "alpha"),
+    ("minimum", "min"),
+    ("maximum", "max"),
+    ("path", "file"),
+];
 const FORMS: &str = "write `50`, `50-200` for a range, or a distribution: `normal(mean=512,std=64)`, \
     `lognormal(median=512,sigma=0.5)`, `zipf(alpha=1.2,min=16,max=4096)`, `empirical(file=lengths.csv)`";
 /// The largest mean or spread: more than any limit of tokens, and exact in the arithmetic.
@@ -152,7 +165,11 @@ pub(super) fn from_settings(
     for (index, (key, _)) in settings.iter().enumerate() {
         if !known.contains(key) {
             let what = format!("{} is no setting of `{name}`", quoted(key));
-            let hint = match nearest(key, known) {
+            let elsewhere = SETTINGS_ELSEWHERE.iter().find(|(theirs, _)| theirs == key);
+            let meant = elsewhere
+                .map(|(_, ours)| *ours)
+                .filter(|ours| known.contains(ours));
+            let hint = match meant.or_else(|| nearest(key, known)) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => usage(name),
             };

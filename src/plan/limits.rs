@@ -19,6 +19,8 @@ pub const THRESHOLDS_MAX: usize = 256;
 pub const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
 pub const THINK_TIME_MAX: Nanos = 60 * MINUTE;
 pub const MAX_TOKENS_MAX: u32 = 10_000_000;
+/// The longest made prompt: about 5 MB of words, or as many ids of tokens.
+pub const PROMPT_TOKENS_MAX: u32 = 1_000_000;
 pub const REPEAT_MAX: u32 = 100;
 pub const CORES_MAX: u32 = 1_024;
 /// The longest minimum wait. Longer waits cost resolution between the events of one connection.

@@ -177,8 +177,8 @@ pub fn split_key(key: &str) -> Result<(&str, Selector), Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lengths::Lengths;
     use crate::units::SECOND;
-    use crate::units::Span;
     use crate::workload::{Call, Chat, LightPath, Prompts, Timeouts};
 
     fn kind(name: &str, call: Call) -> RequestKind {
@@ -202,7 +202,7 @@ mod tests {
         let chat = |stream| {
             Call::Chat(Chat {
                 stream,
-                max_tokens: Span { min: 1, max: 1 },
+                max_tokens: Lengths::fixed(1),
                 models: vec!["m".into()],
                 prompts: Prompts::List(vec!["p".into()]),
                 ..Chat::default()

@@ -1,4 +1,5 @@
 use super::*;
+use crate::lengths::Lengths;
 use crate::units::{MILLISECOND, SECOND};
 use crate::workload::{Prompts, RequestKind, Server, Timeouts};
 use std::collections::HashSet;
@@ -6,11 +7,11 @@ use std::collections::HashSet;
 pub fn workload(conversation: Conversation) -> Workload {
     let call = Call::Chat(Chat {
         stream: true,
-        max_tokens: Span { min: 10, max: 30 },
+        max_tokens: Lengths::range(10, 30),
         models: vec!["a".into(), "b".into()],
         prompts: Prompts::Made {
             prefix: String::new(),
-            tokens: Span { min: 9, max: 20 },
+            tokens: Lengths::range(9, 20),
         },
         conversation: Some(Box::new(conversation)),
         ..Chat::default()
@@ -142,7 +143,7 @@ fn histories_are_planned_for_the_last_turn_of_every_session() {
     let Call::Chat(chat) = &mut workload.kinds[0].call else {
         panic!()
     };
-    chat.max_tokens = Span { min: 100, max: 100 };
+    chat.max_tokens = Lengths::fixed(100);
     let planned = workload.planned_histories(1, 500).unwrap();
     // Three answers of 100 tokens.
     let each = SESSION_BYTES + 300 * BYTES_PER_TOKEN;

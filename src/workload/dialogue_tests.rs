@@ -1,6 +1,7 @@
 use super::super::conversation::tests::workload;
 use super::*;
 use crate::api::Api;
+use crate::lengths::Lengths;
 use crate::units::Span;
 use crate::workload::types::Call;
 use crate::workload::{NamedPaths, Prompts, Target, encode_turn};
@@ -56,7 +57,7 @@ fn talk(conversation: Conversation) -> Workload {
         panic!()
     };
     chat.prompts = Prompts::List(vec!["Say \"hi\"".into()]);
-    chat.max_tokens = Span { min: 5, max: 5 };
+    chat.max_tokens = Lengths::fixed(5);
     chat.stream = false;
     workload
 }

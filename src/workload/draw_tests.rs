@@ -1,4 +1,5 @@
 use super::*;
+use crate::lengths::Lengths;
 use crate::units::{MILLISECOND, SECOND};
 use crate::workload::{RequestKind, Server, Timeouts};
 use std::collections::HashSet;
@@ -23,7 +24,7 @@ fn kind(name: &str, weight: u32, call: Call) -> RequestKind {
 fn chat(stream: bool, min: u32, max: u32, models: usize, prompts: usize) -> Call {
     Call::Chat(Chat {
         stream,
-        max_tokens: Span { min, max },
+        max_tokens: Lengths::range(min, max),
         models: (0..models).map(|i| format!("model-{i}")).collect(),
         prompts: Prompts::List((0..prompts).map(|i| format!("prompt {i}")).collect()),
         ..Chat::default()
@@ -171,7 +172,7 @@ fn made(min: u32, max: u32) -> Workload {
     if let Call::Chat(Chat { prompts, .. }) = &mut call {
         *prompts = Prompts::Made {
             prefix: String::new(),
-            tokens: Span { min, max },
+            tokens: Lengths::range(min, max),
         };
     }
     Workload {

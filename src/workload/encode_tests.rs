@@ -1,5 +1,6 @@
 use super::*;
 use crate::api::Api;
+use crate::lengths::Lengths;
 use crate::units::SECOND;
 use crate::units::Span;
 use crate::workload::{LightPath, NamedPaths, RequestKind, Server, Timeouts};
@@ -44,7 +45,7 @@ fn two_kinds() -> (Workload, Target) {
     };
     let chat = Call::Chat(Chat {
         stream: true,
-        max_tokens: Span { min: 5, max: 9 },
+        max_tokens: Lengths::range(5, 9),
         models: vec!["a".to_string(), "b".to_string()],
         prompts: Prompts::List(vec!["Hi".to_string(), "x".repeat(2000)]),
         ..Chat::default()

@@ -2,6 +2,7 @@
 
 use super::conversation::Conversation;
 use crate::api::{Api, Wording};
+use crate::lengths::Lengths;
 use crate::metrics::Goodput;
 use crate::units::{Nanos, Span};
 use serde::Serialize;
@@ -23,14 +24,14 @@ pub enum Prompts {
     /// A list from which one is drawn. Not empty in a plan.
     List(Vec<String>),
     /// Made for each request from the seed: `prefix`, then words that are as many tokens as drawn, or slightly more.
-    Made { prefix: String, tokens: Span<u32> },
+    Made { prefix: String, tokens: Lengths },
 }
 
 /// A request for generated text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chat {
     pub stream: bool,
-    pub max_tokens: Span<u32>,
+    pub max_tokens: Lengths,
     /// A list from which one is drawn. Not empty in a plan.
     pub models: Vec<String>,
     pub prompts: Prompts,
@@ -47,7 +48,7 @@ impl Default for Chat {
     fn default() -> Chat {
         Chat {
             stream: false,
-            max_tokens: Span { min: 1, max: 1 },
+            max_tokens: Lengths::fixed(1),
             models: Vec::new(),
             prompts: Prompts::List(Vec::new()),
             cache_prompt: false,

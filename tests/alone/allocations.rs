@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
+use llmload_uring::lengths::Lengths;
 use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
 use llmload_uring::mock::Mock;
 use llmload_uring::tls::{Pool, TlsConnection, TlsOptions, TlsTarget};
-use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, Span};
+use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::{Call, Chat, Prompts, RequestKind, encode_request};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::crypto::ring;
@@ -217,7 +218,7 @@ fn made() -> RequestKind {
     if let Call::Chat(Chat { prompts, .. }) = &mut made.call {
         *prompts = Prompts::Made {
             prefix: "Sum up: ".into(),
-            tokens: Span { min: 300, max: 300 },
+            tokens: Lengths::fixed(300),
         };
     }
     made

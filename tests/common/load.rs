@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use llmload_uring::api::Api;
 use llmload_uring::engine::{Engine, EngineOptions, Report};
 use llmload_uring::host::allowed_cpus;
+use llmload_uring::lengths::Lengths;
 use llmload_uring::metrics::{Merged, Sample};
 use llmload_uring::mock::fault::FaultPlan;
 use llmload_uring::mock::{Mock, MockOptions};
@@ -56,7 +57,7 @@ pub fn kind(name: &str, weight: u32, stream: bool, total: Nanos) -> RequestKind 
         weight,
         call: Call::Chat(Chat {
             stream,
-            max_tokens: Span { min: 10, max: 20 },
+            max_tokens: Lengths::range(10, 20),
             models: vec!["a".into(), "b".into(), "c".into()],
             prompts: Prompts::List(vec!["Hi".into(), "Tell me \"more\"\n".into()]),
             ..Chat::default()

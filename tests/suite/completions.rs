@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use crate::common::*;
 use llmload_uring::api::Api;
+use llmload_uring::lengths::Lengths;
 use llmload_uring::metrics::{MetricId, Outcome, Sample, TokenSource};
 use llmload_uring::mock::budget::Budget;
 use llmload_uring::mock::fault::Fault;
-use llmload_uring::units::{MILLISECOND, Nanos, SECOND, Span};
+use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
 use llmload_uring::workload::{Call, Chat, Prompts};
 
 #[test]
@@ -164,7 +165,7 @@ fn made_prompts_are_never_the_same_and_the_same_on_any_number_of_cores() {
         if let Call::Chat(Chat { prompts, .. }) = &mut made.call {
             *prompts = Prompts::Made {
                 prefix: "Sum up: ".into(),
-                tokens: Span { min: 20, max: 80 },
+                tokens: Lengths::range(20, 80),
             };
         }
         let mock = mock(mock_options());

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use llmload_uring::engine::Command;
+use llmload_uring::lengths::Lengths;
 use llmload_uring::metrics::{Outcome, Sample};
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::plan::{Assignment, Executor, Plan};
-use llmload_uring::units::{MILLISECOND, SECOND, Span};
+use llmload_uring::units::{MILLISECOND, SECOND};
 use llmload_uring::workload::{Call, Chat, Prompts, RequestKind, Server, Target};
 
 const WEIGHTS: [u32; 2] = [300_000, 700_000];
@@ -141,7 +142,7 @@ fn the_same_seed_gives_the_same_requests_at_each_endpoint_on_1_and_2_cores() {
                 if let Call::Chat(Chat { prompts, .. }) = &mut kind.call {
                     *prompts = Prompts::Made {
                         prefix: "Sum up: ".into(),
-                        tokens: Span { min: 20, max: 60 },
+                        tokens: Lengths::range(20, 60),
                     };
                 }
             }

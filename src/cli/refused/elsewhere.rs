@@ -26,8 +26,8 @@ const API: &str = "the path of the target says which API is asked: `--target htt
 const TOKENIZER: &str = "leave it out: tokens are counted by the server's own `usage`, or one for each event";
 const PROMPTS: &str = "write `--prompt TEXT`, or `prompts: { file: FILE }` in a document; `llmload-uring profiles show \
     workload` prints one";
-const INPUT: &str = "the length of prompts is set in a document, under `prompts`: `llmload-uring profiles show \
-    workload` prints one";
+const INPUT: &str = "write `--prompt-tokens {512}`; a spread is a range or a distribution, `--prompt-tokens \
+    'normal(mean=512,std=64)'`";
 const TIMEOUT: &str = "limits of a request are set in a document, for each kind: `timeout: 60s`, `connect_timeout: 5s`; \
     `llmload-uring profiles show smoke` prints one";
 const KEY: &str = "every user of this host can read a command line: put the key in LLMLOAD_API_KEY, or in a file \
@@ -109,7 +109,7 @@ const RUN: &[Row] = &[
     ),
     (
         "random-input-len input-len isl synthetic-input-tokens-mean synthetic-input-tokens-stddev \
-         mean-input-tokens stddev-input-tokens prompt-tokens random-prefix-len random-range-ratio \
+         mean-input-tokens stddev-input-tokens random-prefix-len random-range-ratio \
          input-tokens prompt-length max-prompt-length min-prompt-length prefix-length input-length \
          input-tokens-mean isl-stddev num-prefix-prompts prefix-prompt-length prompt-tokens-mean",
         INPUT,
@@ -118,7 +118,7 @@ const RUN: &[Row] = &[
         "random-output-len output-len osl output-tokens-mean mean-output-tokens max-new-tokens \
          sharegpt-output-len max-output-tokens output-tokens num-predict n-predict output-length \
          hf-output-len custom-output-len max-completion-tokens output-tokens-stddev osl-stddev",
-        "write `--max-tokens {N}`",
+        "write `--max-tokens {N}`; a spread is a range or a distribution, `--max-tokens 'normal(mean=128,std=16)'`",
     ),
     (
         "dataset-name dataset-path dataset data data-file input-file public-dataset prompts prompts-file \

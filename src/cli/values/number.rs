@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::error::{Reason, ValueError, quoted};
+use crate::lengths::{Lengths, read_counts_file};
 use crate::units::{
     Nanos, Span, above, bare, below, parse_duration_up_to, parse_long_duration, too_long, too_short, within,
 };
@@ -75,6 +76,20 @@ pub fn count_span(limits: RangeInclusive<u32>) -> impl Fn(&str) -> Result<Span<u
             ValueError::Unreadable(reason) => reason.hint(hint).into(),
             refused => refused,
         })
+    }
+}
+
+/// Returns the parser of lengths in tokens: a number, a range, or a distribution.
+pub fn lengths(limits: RangeInclusive<u32>) -> impl Fn(&str) -> Result<Lengths, ValueError> + Clone {
+    move |text| {
+        let read = |limits: &RangeInclusive<u32>| Lengths::parse(text, limits, &read_counts_file);
+        match read(&limits) {
+            // A number beyond its limits is reported later, with whatever else is wrong.
+            Err(ValueError::Refused(reason)) if !text.contains('(') => {
+                read(&(0..=u32::MAX)).map_err(|_| ValueError::Refused(reason))
+            }
+            other => other,
+        }
     }
 }
 
@@ -202,10 +217,10 @@ mod tests {
 
     #[test]
     fn ranges_go_upwards() {
-        let read = count_span(1..=1000);
+        let read = lengths(1..=1000);
         assert_eq!(
             (read("5"), read("5-9")),
-            (Ok(Span { min: 5, max: 5 }), Ok(Span { min: 5, max: 9 }))
+            (Ok(Lengths::fixed(5)), Ok(Lengths::range(5, 9)))
         );
         assert!(refused(read("9-5")).contains("greater than the second"));
         assert!(refused(read("-9")).contains("`-9` is below the minimum of 1"));

@@ -1,9 +1,9 @@
 //! `conversation` of a request: its sessions of several turns.
 
-use crate::config::document::prompts::PROMPT_TOKENS_MAX;
 use crate::config::document::reader::{Fields, Reader};
 use crate::error::{Reason, quoted};
 use crate::http1::request::check_header;
+use crate::plan::PROMPT_TOKENS_MAX;
 use crate::plan::THINK_TIME_MAX;
 use crate::units::{Nanos, Span, check_duration, parse_count_span, parse_duration_span, within};
 use crate::workload::{Conversation, HistoryMode, OnFailure, PROMPT_BYTES_MAX, TURNS_MAX, Tools};

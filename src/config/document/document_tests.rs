@@ -58,7 +58,7 @@ fn a_good_document_is_read_with_its_defaults() {
         panic!("{short:?}");
     };
     assert!(!cache_prompt);
-    assert_eq!((*stream, max_tokens.min, max_tokens.max), (false, 20, 20));
+    assert_eq!((*stream, max_tokens.min(), max_tokens.max()), (false, 20, 20));
     assert_eq!(
         (models.len(), prompts),
         (2, &Prompts::List(vec!["Hi".to_owned()]))

@@ -8,6 +8,7 @@ mod connections;
 mod conversation;
 mod goodput;
 mod kind_rates;
+mod lengths;
 mod load_profile;
 mod open_loop;
 mod prompts;
@@ -35,12 +36,12 @@ use crate::config::document::workload::{open_workload, place_of};
 use crate::config::push::read_push;
 use crate::config::{Config, RequestConfig, ServerChoice, ServerEntry, Settings, SimulatorConfig};
 use crate::error::{Mistake, Mistakes, Place, Reason};
-use crate::plan::{DURATION_MAX, Executor, MAX_TOKENS_MAX, PairedPrompts, REPEAT_MAX, THINK_TIME_MAX};
+use crate::plan::{DURATION_MAX, Executor, PairedPrompts, REPEAT_MAX, THINK_TIME_MAX};
 use crate::server::args::{LATENCY_PROFILES, TARGET_TOKENS_MAX};
 use crate::units::Span;
 use crate::units::check_duration;
+use crate::units::parse_duration_span;
 use crate::units::{MINUTE, Nanos, SECOND};
-use crate::units::{parse_duration_span, within};
 use std::path::PathBuf;
 
 pub const SEED_DEFAULT: u64 = 1;
@@ -233,13 +234,6 @@ fn read_simulator(
         latency: latency.map(str::to_owned),
         tokens: reader.count(&simulator, "tokens", 1..=TARGET_TOKENS_MAX),
     })
-}
-
-pub fn check_max_tokens(span: Span<u32>) -> Result<(), Reason> {
-    for count in [span.min, span.max] {
-        within(Some(count), &count.to_string(), &(1..=MAX_TOKENS_MAX))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,19 +1,17 @@
 //! The key `prompts`: a list of texts, or a mapping that says what prompts are made of.
 
 use crate::config::PromptsFile;
-use crate::config::document::check_max_tokens;
+use crate::config::document::lengths::read_lengths;
 use crate::config::document::reader::{Fields, Reader};
 use crate::error::{Reason, quoted};
-use crate::units::parse_count_span;
-use crate::units::{Span, within};
+use crate::lengths::Lengths;
+use crate::plan::{MAX_TOKENS_MAX, PROMPT_TOKENS_MAX};
 use crate::workload::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, Prompts, parse_prompts};
 use saphyr::YamlData;
 use std::io::Read;
 
 /// The default length of generated prompts.
-pub const PROMPT_TOKENS_DEFAULT: Span<u32> = Span { min: 50, max: 50 };
-/// The longest generated prompt: half a megabyte, for long contexts.
-pub(super) const PROMPT_TOKENS_MAX: u32 = 100_000;
+pub const PROMPT_TOKENS_DEFAULT: Lengths = Lengths::fixed(50);
 
 /// The keys of the document's own `prompts`. A request has fewer, because its limits are keys of its own.
 pub const KEYS: [&str; 6] = [
@@ -30,7 +28,7 @@ const REQUEST_KEYS: [&str; 4] = ["min_tokens", "prompt_tokens", "prefix", "file"
 pub struct PromptsKeys {
     pub prompts: Option<Prompts>,
     /// The token limit for requests that have none of their own.
-    pub max_tokens: Option<Span<u32>>,
+    pub max_tokens: Option<Lengths>,
     pub cache_prompt: Option<bool>,
     /// The file that `prompts` come from, if any.
     pub file: Option<PromptsFile>,
@@ -56,10 +54,10 @@ pub fn read_prompts(reader: &mut Reader<'_>, fields: &Fields<'_>) -> PromptsKeys
     let Some(keys) = reader.mapping(&format!("{path}."), &path, node, known) else {
         return PromptsKeys::default();
     };
-    let max_tokens = reader.parsed(&keys, "max_tokens", "a whole number or a range", max_tokens);
+    let max_tokens = read_max_tokens(reader, &keys);
     let (prompts, file) = match keys.has("file") {
         true => read_from_file(reader, &keys).unzip(),
-        false => (read_made(reader, &keys, max_tokens), None),
+        false => (read_made(reader, &keys, max_tokens.as_ref()), None),
     };
     PromptsKeys {
         prompts,
@@ -69,10 +67,9 @@ pub fn read_prompts(reader: &mut Reader<'_>, fields: &Fields<'_>) -> PromptsKeys
     }
 }
 
-pub fn max_tokens(text: &str) -> Result<Span<u32>, Reason> {
-    let span = parse_count_span(text)?;
-    check_max_tokens(span)?;
-    Ok(span)
+/// Reads the token limit of answers.
+pub fn read_max_tokens(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Lengths> {
+    read_lengths(reader, fields, "max_tokens", &(1..=MAX_TOKENS_MAX))
 }
 
 /// Reads the prefix, which is empty if absent.
@@ -89,7 +86,7 @@ fn read_prefix(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<String> {
     })
 }
 
-fn read_made(reader: &mut Reader<'_>, keys: &Fields<'_>, max_tokens: Option<Span<u32>>) -> Option<Prompts> {
+fn read_made(reader: &mut Reader<'_>, keys: &Fields<'_>, max_tokens: Option<&Lengths>) -> Option<Prompts> {
     let prefix = read_prefix(reader, keys);
     let tokens = read_length(reader, keys, max_tokens);
     Some(Prompts::Made {
@@ -100,35 +97,26 @@ fn read_made(reader: &mut Reader<'_>, keys: &Fields<'_>, max_tokens: Option<Span
 
 /// Reads how long made prompts are. `min_tokens` and `max_tokens` are the bounds of each length, as in the Python tool,
 /// where `max_tokens` limits the answer as well; `prompt_tokens` says otherwise.
-fn read_length(
-    reader: &mut Reader<'_>,
-    keys: &Fields<'_>,
-    max_tokens: Option<Span<u32>>,
-) -> Option<Span<u32>> {
+fn read_length(reader: &mut Reader<'_>, keys: &Fields<'_>, max_tokens: Option<&Lengths>) -> Option<Lengths> {
     let least = reader.count(keys, "min_tokens", 1..=PROMPT_TOKENS_MAX);
     if keys.has("prompt_tokens") {
-        return reader.parsed(keys, "prompt_tokens", "a whole number or a range", |text| {
-            let span = parse_count_span(text)?;
-            within(Some(span.min), &span.min.to_string(), &(1..=PROMPT_TOKENS_MAX))?;
-            within(Some(span.max), &span.max.to_string(), &(1..=PROMPT_TOKENS_MAX))?;
-            Ok(span)
-        });
+        return read_lengths(reader, keys, "prompt_tokens", &(1..=PROMPT_TOKENS_MAX));
     }
     if !keys.has("min_tokens") {
         return Some(PROMPT_TOKENS_DEFAULT);
     }
     let min = least?;
     let most = match max_tokens {
-        Some(span) if span.min == span.max => span.max,
+        Some(lengths) if lengths.is_fixed() => lengths.max(),
         // A range, which the Python tool does not have, is that of the answer alone.
-        _ => return Some(Span { min, max: min }),
+        _ => return Some(Lengths::fixed(min)),
     };
     let problem = match most {
         _ if most < min => format!("`{most}` is less than `min_tokens`, {min}"),
         _ if most > PROMPT_TOKENS_MAX => {
             format!("prompts of up to `{most}` tokens are longer than the limit of {PROMPT_TOKENS_MAX}")
         }
-        _ => return Some(Span { min, max: most }),
+        _ => return Some(Lengths::range(min, most)),
     };
     let what = format!("`{}max_tokens`: {problem}", keys.path);
     let hint = format!(

@@ -102,7 +102,7 @@ fn made_prompts_are_as_long_as_both_bounds_or_prompt_tokens_say() {
             panic!()
         };
         match prompts {
-            Prompts::Made { tokens, .. } => (tokens.min, tokens.max, max_tokens.min, max_tokens.max),
+            Prompts::Made { tokens, .. } => (tokens.min(), tokens.max(), max_tokens.min(), max_tokens.max()),
             Prompts::List(_) => panic!(),
         }
     };
@@ -134,15 +134,15 @@ fn bounds_that_make_no_length_are_refused_with_the_key_that_says_them_apart() {
         "{turned}"
     );
     assert!(turned.contains("write `prompt_tokens: 2000`"), "{turned}");
-    let long = refused("min_tokens: 50\n  max_tokens: 100001");
+    let long = refused("min_tokens: 50\n  max_tokens: 1000001");
     assert!(
-        long.contains("`100001` tokens are longer than the limit of 100000"),
+        long.contains("`1000001` tokens are longer than the limit of 1000000"),
         "{long}"
     );
     for (value, what) in [
         ("0", "`0` is below the minimum of 1"),
         ("400-100", "the first value is greater"),
-        ("1-100001", "`100001` is above the limit of 100000"),
+        ("1-1000001", "`1000001` is above the limit of 1000000"),
         ("many", "not a whole number"),
     ] {
         let found = refused(&format!("prompt_tokens: {value}"));
@@ -153,7 +153,7 @@ fn bounds_that_make_no_length_are_refused_with_the_key_that_says_them_apart() {
 #[test]
 fn the_limits_of_prompts_are_checked() {
     assert!(one(&with("min_tokens: 50", "min_tokens: 0")).contains("below the minimum of 1"));
-    assert!(one(&with("min_tokens: 50", "min_tokens: 100001")).contains("above the limit of 100000"));
+    assert!(one(&with("min_tokens: 50", "min_tokens: 1000001")).contains("above the limit of 1000000"));
     assert!(one(&with("max_tokens: 200", "max_tokens: 0")).contains("below the minimum of 1"));
     assert!(one(&with("min_tokens: 50", "mintokens: 50")).contains("did you mean `min_tokens`?"));
     assert_eq!(
@@ -163,4 +163,91 @@ fn the_limits_of_prompts_are_checked() {
     // Its limits are keys of the request.
     let text = format!("{WORKLOAD}requests: [{{name: a, prompts: {{max_tokens: 5}}}}]\n");
     assert!(one(&text).contains("unknown key `requests[0].prompts.max_tokens`"));
+}
+
+#[test]
+fn lengths_are_numbers_ranges_and_distributions_as_text_or_mapping() {
+    let counts = std::env::temp_dir().join(format!("llmload-lengths-{}.csv", std::process::id()));
+    std::fs::write(&counts, "tokens,requests\n100,3\n300,1\n").unwrap();
+    let file = counts.display();
+    for (value, wanted) in [
+        ("512", "512".to_owned()),
+        ("50..200", "50-200".to_owned()),
+        (
+            "normal(mean=512,std=64)",
+            "normal(mean=512,std=64,min=1,max=768)".to_owned(),
+        ),
+        (
+            "{ distribution: normal, mean: 512, std: 64, min: 100, max: 1024 }",
+            "normal(mean=512,std=64,min=100,max=1024)".to_owned(),
+        ),
+        ("{ distribution: fixed, value: 7 }", "7".to_owned()),
+        (
+            &format!("empirical(file={file})"),
+            format!("empirical(file={file})"),
+        ),
+        (
+            &format!("{{ distribution: empirical, file: {file} }}"),
+            format!("empirical(file={file})"),
+        ),
+    ] {
+        let config = read(&with(
+            "min_tokens: 50\n  max_tokens: 200",
+            &format!("prompt_tokens: {value}\n  max_tokens: {value}"),
+        ));
+        let Call::Chat(chat) = &config.requests[0].call else {
+            panic!("{config:?}");
+        };
+        let Prompts::Made { tokens, .. } = &chat.prompts else {
+            panic!("{chat:?}");
+        };
+        assert_eq!(
+            (tokens.to_string(), chat.max_tokens.to_string()),
+            (wanted.clone(), wanted)
+        );
+    }
+    std::fs::remove_file(counts).unwrap();
+}
+
+#[test]
+fn a_mistake_in_a_distribution_has_the_line_of_its_setting() {
+    let refused = |value: &str| {
+        one(&with(
+            "min_tokens: 50\n  max_tokens: 200",
+            &format!("prompt_tokens:{value}"),
+        ))
+    };
+    for (value, wanted) in [
+        (
+            "\n    distribution: normal\n    mean: 512\n    std: x",
+            ":13: `prompts.prompt_tokens.std`: `x` is not a number",
+        ),
+        (
+            "\n    mean: 512",
+            ":11: missing key `prompts.prompt_tokens.distribution`",
+        ),
+        (
+            "\n    distribution: gaussian\n    mean: 512",
+            ":10: `prompts.prompt_tokens`: `gaussian` is no distribution",
+        ),
+        (
+            "\n    distribution: zipf\n    alpha: [1]",
+            ":12: `prompts.prompt_tokens.alpha` is no number",
+        ),
+        (
+            " normal(mean=512)",
+            ":10: `prompts.prompt_tokens`: `normal` has no `std`",
+        ),
+        (
+            " empirical(file=/nowhere.csv)",
+            ":10: `prompts.prompt_tokens`: `file`: `/nowhere.csv` cannot be read",
+        ),
+        (
+            " [5]",
+            ":10: `prompts.prompt_tokens` is a list, not a whole number, a range or a distribution",
+        ),
+    ] {
+        let found = refused(value);
+        assert!(found.contains(wanted), "{value}: {found}");
+    }
 }

@@ -4,7 +4,7 @@ use crate::api::{TokenLimitKey, Wording};
 use crate::config::document::conversation::read_conversation;
 use crate::config::document::goodput::{read_goodput, read_light_goodput};
 use crate::config::document::kind_rates::{KIND_RATE_KEYS, KindDefaults, read_kind_rate};
-use crate::config::document::prompts::{PROMPT_TOKENS_DEFAULT, PromptsKeys, max_tokens, read_prompts};
+use crate::config::document::prompts::{PROMPT_TOKENS_DEFAULT, PromptsKeys, read_max_tokens, read_prompts};
 use crate::config::document::python_tool::{ClientTimeouts, read_client};
 use crate::config::document::reader::{Fields, Node, Reader, line};
 use crate::config::document::servers::read_headers;
@@ -13,15 +13,15 @@ use crate::config::document::{
 };
 use crate::config::{PromptsFile, RequestConfig, ServerEntry};
 use crate::error::{Place, Reason, quoted};
+use crate::lengths::Lengths;
 use crate::metrics::Goodput;
 use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
 use crate::profiles::MODEL_DEFAULT;
-use crate::units::Span;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
 use crate::workload::{Call, Chat, Conversation, LightPath, Prompts};
 
 /// The token limit of the request that is the mix if a document with servers lists none.
-const MAX_TOKENS_DEFAULT: Span<u32> = Span { min: 200, max: 200 };
+const MAX_TOKENS_DEFAULT: Lengths = Lengths::fixed(200);
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
@@ -139,7 +139,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
         sent: Vec::new(),
         call: Call::Chat(Chat {
             stream,
-            max_tokens: Span { min: 1, max: 1 },
+            max_tokens: Lengths::fixed(1),
             models: vec!["faulty".to_owned()],
             prompts: Prompts::List(vec!["faulty".to_owned()]),
             ..Chat::default()
@@ -203,7 +203,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
         sent: Vec::new(),
         call: Call::Chat(Chat {
             stream: true,
-            max_tokens: inherited.keys.max_tokens.unwrap_or(MAX_TOKENS_DEFAULT),
+            max_tokens: inherited.keys.max_tokens.clone().unwrap_or(MAX_TOKENS_DEFAULT),
             models: inherited.models.clone(),
             prompts: inherited.prompts.clone(),
             cache_prompt: inherited
@@ -321,7 +321,7 @@ fn read_chat(
     fields: &Fields<'_>,
     inherited: &Inherited,
 ) -> (Call, Option<PromptsFile>) {
-    let outer = inherited.keys.max_tokens;
+    let outer = inherited.keys.max_tokens.clone();
     if outer.is_none() {
         reader.required(
             fields,
@@ -329,7 +329,7 @@ fn read_chat(
             "add a token limit, for example `50` or `50-200`",
         );
     }
-    let own = reader.parsed(fields, "max_tokens", "a whole number or a range", max_tokens);
+    let own = read_max_tokens(reader, fields);
     let models = reader.strings(fields, "models", MODELS_MAX, MODEL_BYTES_MAX);
     let own_prompts = read_prompts(reader, fields);
     let file = match &own_prompts.prompts {
@@ -354,7 +354,7 @@ fn read_chat(
     };
     let call = Call::Chat(Chat {
         stream: reader.boolean(fields, "stream").unwrap_or(false),
-        max_tokens: own.or(outer).unwrap_or(Span { min: 1, max: 1 }),
+        max_tokens: own.or(outer).unwrap_or(Lengths::fixed(1)),
         models: filled(models, "models"),
         prompts,
         // Who carries a conversation on wants the beginning of it to be read once.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::Config;
 use crate::config::document::read_document;
-use crate::units::Span;
+use crate::lengths::Lengths;
 use crate::workload::{Call, Chat, Prompts};
 
 fn read(text: &str) -> Config {
@@ -62,11 +62,11 @@ fn a_document_with_a_server_needs_only_users_and_time() {
     assert_eq!((config.requests.len(), request.name.as_str()), (1, "stream"));
     let expected = Call::Chat(Chat {
         stream: true,
-        max_tokens: Span { min: 200, max: 200 },
+        max_tokens: Lengths::fixed(200),
         models: vec!["default".to_owned()],
         prompts: Prompts::Made {
             prefix: String::new(),
-            tokens: Span { min: 50, max: 50 },
+            tokens: Lengths::fixed(50),
         },
         ..Chat::default()
     });

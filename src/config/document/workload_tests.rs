@@ -5,6 +5,7 @@ use crate::config::document::read_document;
 use crate::config::to_plan;
 use crate::documents_tests::{document, first_column, quoted_words, rows};
 use crate::error::Mistake;
+use crate::lengths::Lengths;
 use crate::plan::AnalysisLimits;
 use crate::plan::{Executor, Stage};
 use crate::profiles;
@@ -110,11 +111,11 @@ fn the_document_with_one_server_becomes_a_plan() {
     );
     let call = Call::Chat(Chat {
         stream: true,
-        max_tokens: Span { min: 200, max: 200 },
+        max_tokens: Lengths::fixed(200),
         models: vec!["llama-2-7b-chat".to_owned()],
         prompts: Prompts::Made {
             prefix: "Please summarize the following text: ".to_owned(),
-            tokens: Span { min: 50, max: 200 },
+            tokens: Lengths::range(50, 200),
         },
         ..Chat::default()
     });
@@ -216,7 +217,7 @@ analysis:
         "error: p.yaml:10: `workload.duration_seconds`: `two minutes` is not a duration: unknown unit `two minutes`\n\
          hint: write `10s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds",
         "error: p.yaml:11: unknown key `workload.ramp_up`\nhint: did you mean `ramp_up_seconds`?",
-        "error: p.yaml:14: `prompts.max_tokens` is a list, not a whole number or a range",
+        "error: p.yaml:14: `prompts.max_tokens` is a list, not a whole number, a range or a distribution",
         "error: p.yaml:15: `prompts.cache_prompt`: `sometimes` is neither true nor false",
         "error: p.yaml:17: unknown key `analysis.p90_latency`\nhint: did you mean `p90_latency_max`?",
     ];
@@ -308,15 +309,17 @@ thresholds:
             prompts,
             cache_prompt,
             ..
-        }) => (max_tokens.max, models[0].as_str(), prompts.clone(), *cache_prompt),
+        }) => (
+            max_tokens.max(),
+            models[0].as_str(),
+            prompts.clone(),
+            *cache_prompt,
+        ),
         other => panic!("{other:?}"),
     };
     let made = |prefix: &str, tokens| Prompts::Made {
         prefix: prefix.to_owned(),
-        tokens: Span {
-            min: tokens,
-            max: tokens,
-        },
+        tokens: Lengths::fixed(tokens),
     };
     assert_eq!(chat(0), (30, "m", made("", 10), true));
     assert_eq!(chat(1), (7, "x", Prompts::List(vec!["Hi".to_owned()]), false));

@@ -5,9 +5,8 @@ use crate::cli::{RunArgs, StageList};
 use crate::config::Config;
 use crate::config::document::reader::check_text;
 use crate::config::document::thresholds::read_options;
-use crate::config::document::{
-    GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, check_max_tokens, check_turns,
-};
+use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, check_turns};
+use crate::config::options::lengths::overlay_lengths;
 use crate::config::options::mix::set_streaming_ratio;
 use crate::config::options::rates::overlay_rates;
 use crate::error::{Mistake, Place, Reason};
@@ -19,6 +18,7 @@ use crate::workload::{Call, Chat, PROMPT_BYTES_MAX, Prompts};
 pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     overlay_shape(config, args, mistakes);
     overlay_requests(config, args, mistakes);
+    overlay_lengths(config, args, mistakes);
     overlay_goodput(config, args, mistakes);
     config.validate &= !args.server.no_validate;
     config.require_fit |= args.require_fit;
@@ -169,9 +169,6 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
     for prompt in &args.prompts {
         check("--prompt", check_text(prompt, PROMPT_BYTES_MAX).map(drop));
     }
-    if let Some(span) = args.max_tokens {
-        check("--max-tokens", check_max_tokens(span));
-    }
     if let Some(span) = args.turns {
         check("--turns", check_turns(span));
     }
@@ -188,6 +185,7 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
     let chat_options = [
         (!args.models.is_empty(), "--model"),
         (!args.prompts.is_empty(), "--prompt"),
+        (args.prompt_tokens.is_some(), "--prompt-tokens"),
         (args.max_tokens.is_some(), "--max-tokens"),
         (args.turns.is_some(), "--turns"),
         (args.max_tokens_key.is_some(), "--max-tokens-key"),
@@ -216,7 +214,6 @@ fn change_chats(config: &mut Config, args: &RunArgs) {
     };
     for request in &mut config.requests {
         if let Call::Chat(Chat {
-            max_tokens,
             models,
             prompts,
             wording,
@@ -232,9 +229,6 @@ fn change_chats(config: &mut Config, args: &RunArgs) {
             if !args.prompts.is_empty() {
                 *prompts = Prompts::List(args.prompts.clone());
                 request.prompts_file = None;
-            }
-            if let Some(span) = args.max_tokens {
-                *max_tokens = span;
             }
             if let Some(turns) = args.turns {
                 *cache_prompt |= conversation.is_none();

@@ -147,7 +147,7 @@ fn options_change_only_chat_requests() {
         else {
             panic!("{kind:?}")
         };
-        assert_eq!((max_tokens.min, max_tokens.max), (5, 9));
+        assert_eq!((max_tokens.min(), max_tokens.max()), (5, 9));
         assert_eq!(
             (models.as_slice(), prompts),
             (
@@ -203,5 +203,36 @@ fn clap_refuses_a_command_line_that_cannot_be_parsed() {
         "quick-smoke --stamp hardware",
     ] {
         assert!(refused(line).starts_with("exit 2: "), "{line}");
+    }
+}
+
+#[test]
+fn lengths_on_the_command_line_replace_those_of_all_chat_requests() {
+    let options = "--prompt-tokens zipf(alpha=1.2,max=90) --max-tokens normal(mean=20,std=5,max=30)";
+    let plan = load(&format!("high-concurrency {options}")).unwrap().1;
+    let mut chats = 0;
+    for kind in &plan.workload.kinds {
+        if let Call::Chat(chat) = &kind.call {
+            chats += 1;
+            let Prompts::Made { prefix, tokens } = &chat.prompts else {
+                panic!("{chat:?}");
+            };
+            assert_eq!((prefix.as_str(), tokens.max()), ("", 90));
+            assert_eq!((chat.max_tokens.min(), chat.max_tokens.max()), (1, 30));
+        }
+    }
+    assert_eq!(chats, 2);
+    for (options, wanted) in [
+        (
+            "--prompt-tokens 2000000",
+            "--prompt-tokens: `2000000` is above the limit of 1000000",
+        ),
+        (
+            "--prompt-tokens 0",
+            "--prompt-tokens: `0` is below the minimum of 1",
+        ),
+    ] {
+        let found = refused(&format!("smoke {options}"));
+        assert!(found.contains(wanted), "{found}");
     }
 }

@@ -71,7 +71,7 @@ fn gcd(a: u128, b: u128) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Span;
+    use crate::lengths::Lengths;
     use crate::workload::{Call, Chat, Prompts};
     use proptest::prelude::*;
 
@@ -80,7 +80,7 @@ mod tests {
             None => Call::Light,
             Some(stream) => Call::Chat(Chat {
                 stream,
-                max_tokens: Span { min: 1, max: 1 },
+                max_tokens: Lengths::fixed(1),
                 models: vec!["m".into()],
                 prompts: Prompts::List(vec!["p".into()]),
                 ..Chat::default()
