@@ -69,6 +69,8 @@ impl Wording {
 pub struct Generation<'a> {
     pub model: &'a str,
     pub content: Content<'a>,
+    /// The texts that the content is compared with, where an API ranks or scores; they write a JSON array.
+    pub documents: Option<&'a dyn Prompt>,
     pub max_tokens: u32,
     pub stream: bool,
     /// Allows the server to answer from its prompt cache. It is sent to llama.cpp's own API only, because other servers

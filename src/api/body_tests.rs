@@ -13,6 +13,7 @@ fn body(api: Api, asked: Generation) -> String {
 const WHOLE: Generation = Generation {
     model: "m",
     content: Content::Text(&"Say \"hi\"\n"),
+    documents: None,
     max_tokens: 20,
     stream: false,
     cache_prompt: false,
@@ -68,6 +69,102 @@ fn bodies_are_written_as_expected_and_only_llama_cpp_gets_the_cache_key() {
 }
 
 #[test]
+fn bodies_of_the_other_apis_are_written_as_expected() {
+    for (api, whole, stream) in [
+        (
+            Api::Responses,
+            r#"{"model":"m","input":"Say \"hi\"\n","max_output_tokens":20,"stream":false}"#,
+            r#"{"model":"m","input":"é","max_output_tokens":4294967295,"stream":true}"#,
+        ),
+        (
+            Api::Messages,
+            r#"{"model":"m","max_tokens":20,"messages":[{"role":"user","content":"Say \"hi\"\n"}],"stream":false}"#,
+            r#"{"model":"m","max_tokens":4294967295,"messages":[{"role":"user","content":"é"}],"stream":true}"#,
+        ),
+        (
+            Api::Ollama,
+            r#"{"model":"m","prompt":"Say \"hi\"\n","stream":false,"options":{"num_predict":20}}"#,
+            r#"{"model":"m","prompt":"é","stream":true,"options":{"num_predict":4294967295}}"#,
+        ),
+        (
+            Api::OllamaChat,
+            r#"{"model":"m","messages":[{"role":"user","content":"Say \"hi\"\n"}],"stream":false,"options":{"num_predict":20}}"#,
+            r#"{"model":"m","messages":[{"role":"user","content":"é"}],"stream":true,"options":{"num_predict":4294967295}}"#,
+        ),
+        (
+            Api::Sglang,
+            r#"{"text":"Say \"hi\"\n","sampling_params":{"max_new_tokens":20},"stream":false}"#,
+            r#"{"text":"é","sampling_params":{"max_new_tokens":4294967295},"stream":true}"#,
+        ),
+        (
+            Api::Tgi,
+            r#"{"inputs":"Say \"hi\"\n","parameters":{"max_new_tokens":20,"details":true}}"#,
+            r#"{"inputs":"é","parameters":{"max_new_tokens":4294967295,"details":true}}"#,
+        ),
+        (
+            Api::Triton,
+            r#"{"text_input":"Say \"hi\"\n","max_tokens":20,"stream":false}"#,
+            r#"{"text_input":"é","max_tokens":4294967295,"stream":true}"#,
+        ),
+        (
+            Api::Embeddings,
+            r#"{"model":"m","input":"Say \"hi\"\n","encoding_format":"float"}"#,
+            r#"{"model":"m","input":"é","encoding_format":"float"}"#,
+        ),
+        (
+            Api::Rerank,
+            r#"{"model":"m","query":"Say \"hi\"\n","documents":["Say \"hi\"\n"]}"#,
+            r#"{"model":"m","query":"é","documents":["é"]}"#,
+        ),
+        (
+            Api::Score,
+            r#"{"model":"m","text_1":"Say \"hi\"\n","text_2":["Say \"hi\"\n"]}"#,
+            r#"{"model":"m","text_1":"é","text_2":["é"]}"#,
+        ),
+    ] {
+        assert_eq!(body(api, WHOLE), whole);
+        assert_eq!(body(api, STREAM), stream);
+    }
+}
+
+#[test]
+fn token_ids_and_messages_go_where_an_api_has_them() {
+    struct Raw(&'static str);
+    impl Prompt for Raw {
+        fn write_json(&self, out: &mut Vec<u8>) {
+            out.extend_from_slice(self.0.as_bytes());
+        }
+    }
+    let ids = Raw("[5,70000]");
+    let tokens = |api| {
+        let content = Content::Tokens(&ids);
+        serde_json::from_str::<Value>(&body(api, Generation { content, ..WHOLE })).unwrap()
+    };
+    for (api, key) in [
+        (Api::Completions, "prompt"),
+        (Api::LlamaCpp, "prompt"),
+        (Api::Sglang, "input_ids"),
+        (Api::Embeddings, "input"),
+    ] {
+        assert!(api.row().carries.contains(&ContentKind::Tokens));
+        assert_eq!(tokens(api)[key], json!([5, 70000]), "{api:?}");
+    }
+    let both = Raw(r#"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#);
+    for (api, key) in [
+        (Api::Chat, "messages"),
+        (Api::Responses, "input"),
+        (Api::Messages, "messages"),
+        (Api::OllamaChat, "messages"),
+    ] {
+        assert!(api.row().carries.contains(&ContentKind::Messages));
+        let content = Content::Messages(&both);
+        let text = body(api, Generation { content, ..WHOLE });
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read[key][1]["content"], "b", "{api:?}");
+    }
+}
+
+#[test]
 fn token_limit_and_stream_options_follow_the_wording() {
     let wording = Wording {
         token_limit: Some(TokenLimitKey::MaxCompletionTokens),
@@ -115,9 +212,17 @@ fn a_prompt_writes_itself_in_the_same_way_in_every_api() {
             ..STREAM
         };
         let read: Value = serde_json::from_str(&body(api, asked)).unwrap();
-        let found = ["/prompt", "/messages/0/content"]
-            .iter()
-            .find_map(|at| read.pointer(at));
+        let places = [
+            "/prompt",
+            "/messages/0/content",
+            "/input",
+            "/text",
+            "/inputs",
+            "/text_input",
+            "/query",
+            "/text_1",
+        ];
+        let found = places.iter().find_map(|at| read.pointer(at));
         assert_eq!(found, Some(&json!([5, 70000])), "{api:?}");
     }
 }

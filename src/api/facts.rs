@@ -9,15 +9,34 @@ use crate::units::Nanos;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     pub completion_tokens: u32,
+    /// Those of the prompt, cached ones included; 0 if the server does not state them.
     pub prompt_tokens: u32,
+    /// Those of the prompt that the server took from its cache; `None` if it does not say.
+    pub cached_tokens: Option<u32>,
+    /// Those of the answer that are thoughts; `None` if the server does not say.
+    pub reasoning_tokens: Option<u32>,
 }
 
-/// The times that a server states for a request (llama.cpp's `timings`); `None` where it states none.
+impl Usage {
+    /// Returns the larger of each count. Counts grow along a stream, so the largest is the latest, and neither a
+    /// placeholder of zeros nor one choice's share of several can take its place.
+    pub(super) fn max(self, other: Usage) -> Usage {
+        Usage {
+            completion_tokens: self.completion_tokens.max(other.completion_tokens),
+            prompt_tokens: self.prompt_tokens.max(other.prompt_tokens),
+            cached_tokens: self.cached_tokens.max(other.cached_tokens),
+            reasoning_tokens: self.reasoning_tokens.max(other.reasoning_tokens),
+        }
+    }
+}
+
+/// The times that a server states for a request (llama.cpp's `timings`, Ollama's durations); `None` where it states
+/// none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerTimes {
-    /// Time for reading the prompt, `prompt_ms`.
+    /// Time for reading the prompt.
     pub prompt: Option<Nanos>,
-    /// Time for generating the answer, `predicted_ms`. It grows along a stream that has it in every event.
+    /// Time for generating the answer. It grows along a stream that has it in every event.
     pub decode: Option<Nanos>,
 }
 
@@ -30,6 +49,16 @@ impl ServerTimes {
     }
 }
 
+/// The kinds of generated text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Answer or refusal.
+    Answer,
+    Thought,
+    /// The name or the arguments of a tool call.
+    Call,
+}
+
 /// The facts stated by one event of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventFacts {
@@ -39,22 +68,37 @@ pub struct EventFacts {
     pub answer: bool,
     /// Some of that text is a thought.
     pub thought: bool,
+    /// Some of that text is a tool call.
+    pub call: bool,
+    /// The text is all text so far (SGLang), so that it has a new token only if the server's count has grown.
+    pub cumulative: bool,
     /// The word that ends the stream in the API's terms: a choice's `finish_reason`, llama.cpp's `"stop": true`; of
     /// several the worst.
     pub finish: Option<FinishWord>,
-    /// Token counts from `usage`, else from llama.cpp's `timings`. Cumulative if a server sends them in every event.
+    /// The server's token counts. Cumulative if it sends them in every event.
     pub usage: Option<Usage>,
     pub times: ServerTimes,
     /// The server reports a failure inside the stream.
     pub error: bool,
-    /// The event is the `[DONE]` sentinel.
+    /// The event says that nothing follows: the `[DONE]` sentinel, or Anthropic's `message_stop`.
     pub done: bool,
 }
 
 impl EventFacts {
     /// Returns true if the event carries more than thoughts: an answer, a refusal or a tool call.
     pub fn is_answer(&self) -> bool {
-        self.answer || self.token && !self.thought
+        self.answer || self.call || self.token && !self.thought
+    }
+
+    /// Adds text of a kind if it is `there`.
+    #[inline(always)]
+    pub(super) fn add(&mut self, piece: Piece, there: bool) {
+        self.token |= there;
+        match piece {
+            Piece::Answer => self.answer |= there,
+            Piece::Thought => self.thought |= there,
+            Piece::Call => self.call |= there,
+        }
     }
 
     pub(super) fn finish_with(&mut self, word: FinishWord) {
@@ -65,8 +109,10 @@ impl EventFacts {
 /// The facts stated by the body of a non-streaming answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyFacts {
-    /// The body contains generated text of any kind.
+    /// The body contains generated text of any kind, or whatever else was asked for.
     pub text: bool,
+    /// The answer is no generated text (embeddings, scores), so that it has no tokens.
+    pub is_no_text: bool,
     pub finish: Option<FinishWord>,
     pub usage: Option<Usage>,
     pub times: ServerTimes,
@@ -86,7 +132,7 @@ impl BodyFacts {
 
     /// Returns the server's count. Without `usage` there is nothing to count in a body.
     pub fn output_tokens(&self) -> (u32, TokenSource) {
-        match self.usage {
+        match self.usage.filter(|_| !self.is_no_text) {
             Some(usage) => (usage.completion_tokens, TokenSource::Server),
             None => (0, TokenSource::None),
         }
@@ -131,6 +177,7 @@ impl std::error::Error for Malformed {}
 pub(super) fn body_facts(facts: EventFacts) -> BodyFacts {
     BodyFacts {
         text: facts.token,
+        is_no_text: false,
         finish: facts.finish,
         usage: facts.usage,
         times: facts.times,

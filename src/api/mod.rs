@@ -1,28 +1,34 @@
 //! The APIs that servers speak: the body of a request for text in each, and the meaning of the answer's bytes. The
 //! room is pure: slices come in, facts go out, and no text is kept (`reply` appends one to the caller's buffer).
 //!
-//! `table` has a row for each API. There are two grammars of answers. `chat` reads OpenAI's chat completions and its
-//! older text completions, which differ in one member of a choice (`text` instead of `delta` or `message`) as far as
-//! it matters here. `llamacpp` reads llama.cpp's own `/completion`. Both return the same facts, so streams have one
-//! state and one verdict.
+//! `table` has a row for each API. `chat` reads OpenAI's chat completions and its older text completions, which differ
+//! in one member of a choice (`text` instead of `delta` or `message`) as far as it matters here; every other grammar
+//! has a module of its own. All return the same facts, so streams have one state and one verdict.
 
 mod body;
 pub mod chat;
 mod completions;
 mod facts;
+pub mod inputs;
 pub mod llamacpp;
+pub mod messages;
+pub mod ollama;
 mod reply;
+pub mod responses;
 mod scan;
+pub mod sglang;
 mod stamp;
 mod stream;
 mod table;
+pub mod tgi;
+pub mod triton;
 
 pub use body::{Content, ContentKind, Generation, Prompt, TokenLimitKey, Wording, write_string};
 pub use facts::{BodyFacts, EventFacts, Malformed, ServerTimes, Usage};
 pub use reply::{ReadReply, Reply};
 pub use stamp::{ARRIVAL_KEY, STAMP_DIGITS, STAMP_KEY, Stamps, find_stamps, write_stamp};
 pub use stream::{StreamEnd, StreamState};
-pub use table::{Api, ENDS_WITHOUT_ROW, ReadBody, ReadEvent, ReadSide, Row, SideQuestion, WriteBody};
+pub use table::{Api, ENDS_WITHOUT_ROW, ReadBody, ReadEvent, ReadSide, Row, SideQuestion, Texts, WriteBody};
 
 /// Names of events that keep a stream alive, whatever their data is.
 const SIGNS_OF_LIFE: [&[u8]; 4] = [b"ping", b"keepalive", b"keep-alive", b"heartbeat"];

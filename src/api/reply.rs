@@ -21,6 +21,31 @@ pub struct Reply {
     pub of_body: ReadReply,
 }
 
+impl Reply {
+    /// The reply of an API whose answers are no text.
+    pub(super) const NONE: Reply = Reply {
+        of_event: |_, _| {},
+        of_body: |_, _| {},
+    };
+}
+
+/// Appends the text that `text_of` finds in a document.
+pub(super) fn read_plain(data: &[u8], out: &mut Vec<u8>, text_of: impl Fn(&Value) -> &Value) {
+    if let Ok(document) = super::chat::plain::document(data)
+        && let Some(text) = text_of(&document).as_str()
+    {
+        append(text, out);
+    }
+}
+
+/// Appends the texts of a list's entries of the type `wanted`, which other entries (thoughts, calls) are not.
+pub(super) fn append_parts(parts: &Value, wanted: &str, out: &mut Vec<u8>) {
+    let parts = parts.as_array().into_iter().flatten();
+    for part in parts.filter(|part| part["type"] == wanted) {
+        append(part["text"].as_str().unwrap_or_default(), out);
+    }
+}
+
 /// Appends a string as it was sent. Gives up on bytes that are not UTF-8.
 pub(super) fn append_raw(text: Text<'_>, out: &mut Vec<u8>) -> Option<()> {
     std::str::from_utf8(text.raw).ok()?;
@@ -52,5 +77,83 @@ pub(super) fn read(
     out.truncate(before);
     if let Ok(document) = super::chat::plain::document(data) {
         plain(&document, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::Api;
+
+    #[test]
+    fn each_api_carries_its_answers_on_and_neither_thoughts_nor_calls() {
+        for (api, events, body) in [
+            (
+                Api::Responses,
+                &[
+                    r#"{"type":"response.reasoning_text.delta","delta":"hm"}"#,
+                    r#"{"type":"response.output_text.delta","delta":"a\""}"#,
+                    r#"{"type":"response.output_text.delta","delta":"b"}"#,
+                    r#"{"type":"response.function_call_arguments.delta","delta":"{}"}"#,
+                ][..],
+                r#"{"output":[{"type":"reasoning","content":[{"type":"reasoning_text","text":"hm"}]},
+                    {"type":"message","content":[{"type":"output_text","text":"a\"b"}]}]}"#,
+            ),
+            (
+                Api::Messages,
+                &[
+                    r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"hm"}}"#,
+                    r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"a\""}}"#,
+                    r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"b"}}"#,
+                ],
+                r#"{"content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"a\"b"}]}"#,
+            ),
+            (
+                Api::Ollama,
+                &[r#"{"response":"a\""}"#, r#"{"response":"b"}"#],
+                r#"{"response":"a\"b"}"#,
+            ),
+            (
+                Api::OllamaChat,
+                &[
+                    r#"{"message":{"content":"a\"","thinking":"hm"}}"#,
+                    r#"{"message":{"content":"b"}}"#,
+                ],
+                r#"{"message":{"content":"a\"b"}}"#,
+            ),
+            (
+                Api::Sglang,
+                &[r#"{"text":"a\""}"#, r#"{"text":"a\"b"}"#],
+                r#"{"text":"a\"b"}"#,
+            ),
+            (
+                Api::Sglang,
+                &[r#"{"text":"a\""}"#, r#"{"text":"b"}"#],
+                r#"{"text":"a\"b"}"#,
+            ),
+            (
+                Api::Tgi,
+                &[
+                    r#"{"token":{"text":"a\""}}"#,
+                    r#"{"token":{"text":"b"}}"#,
+                    r#"{"token":{"text":"</s>","special":true}}"#,
+                ],
+                r#"{"generated_text":"a\"b"}"#,
+            ),
+            (
+                Api::Triton,
+                &[r#"{"text_output":"a\""}"#, r#"{"text_output":"b"}"#],
+                r#"{"text_output":"a\"b"}"#,
+            ),
+        ] {
+            let reply = api.row().reply;
+            let mut out = Vec::new();
+            events
+                .iter()
+                .for_each(|event| (reply.of_event)(event.as_bytes(), &mut out));
+            assert_eq!(out, br#"a\"b"#, "{api:?}");
+            out.clear();
+            (reply.of_body)(body.as_bytes(), &mut out);
+            assert_eq!(out, br#"a\"b"#, "{api:?}");
+        }
     }
 }

@@ -49,9 +49,19 @@ impl StreamState {
         if self.done {
             return Ok(EventFacts::default());
         }
-        let facts = read(name, data)?;
+        let mut facts = read(name, data)?;
+        if facts.cumulative && !self.has_grown(&facts) {
+            (facts.token, facts.answer) = (false, false);
+        }
         self.event(&facts);
         Ok(facts)
+    }
+
+    /// Tells whether the server has counted further tokens, where an event repeats the text before it.
+    fn has_grown(&self, facts: &EventFacts) -> bool {
+        let count = |usage: Option<Usage>| usage.map_or(0, |usage| usage.completion_tokens);
+        // Without counts every event counts.
+        facts.usage.is_none() || count(facts.usage) > count(self.usage)
     }
 
     pub fn event(&mut self, facts: &EventFacts) {
@@ -68,13 +78,7 @@ impl StreamState {
             decode: facts.times.decode.or(self.times.decode),
         };
         if let Some(new) = facts.usage {
-            // Counts grow along a stream, so the largest is the latest, and neither a placeholder of zeros
-            // nor one choice's share of several can take its place.
-            let old = self.usage.unwrap_or_default();
-            self.usage = Some(Usage {
-                completion_tokens: old.completion_tokens.max(new.completion_tokens),
-                prompt_tokens: old.prompt_tokens.max(new.prompt_tokens),
-            });
+            self.usage = Some(self.usage.unwrap_or_default().max(new));
         }
     }
 
@@ -89,7 +93,7 @@ impl StreamState {
         self.finish
     }
 
-    /// Returns true after `[DONE]`.
+    /// Returns true after `[DONE]` and its like.
     pub fn is_done(&self) -> bool {
         self.done
     }

@@ -6,11 +6,16 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{BodyFacts, ContentKind, EventFacts, Generation, Malformed, Reply, chat, completions, llamacpp};
+use super::{
+    BodyFacts, ContentKind, EventFacts, Generation, Malformed, Reply, chat, completions, inputs, llamacpp,
+    messages, ollama, responses, sglang, tgi, triton,
+};
+use crate::sse::Framing;
 
 /// Appends the JSON body of a request.
 pub type WriteBody = fn(&mut Vec<u8>, &Generation);
-/// Reads one event of a stream: its `event` field, then its joined `data` lines.
+/// Reads one event of a stream: its `event` field, then its joined `data` lines. The events of a stream of lines have
+/// the name that events have without one.
 pub type ReadEvent = fn(&[u8], &[u8]) -> Result<EventFacts, Malformed>;
 /// Reads the body of an answer that came in one piece.
 pub type ReadBody = fn(&[u8]) -> Result<BodyFacts, Malformed>;
@@ -27,24 +32,52 @@ pub struct Row {
     pub title: &'static str,
     /// The end of its path. A URL whose path ends like this means this API; a URL that names no API gets it appended.
     pub end: &'static str,
-    /// Prefixes under which servers have it, the likeliest first. The first one whose models list (`PREFIX/models`)
-    /// answers is used. Empty if the API is directly below the path of the URL and has no models list; then the model
-    /// that is loaded answers, whatever model a request names.
+    /// The end of the path that streams, where it is another one.
+    pub stream_end: Option<&'static str>,
+    /// What a path has somewhere before its end, because it names the model there. Nothing can be appended to a URL
+    /// without it.
+    pub within: Option<&'static str>,
+    /// Prefixes under which servers have it, the likeliest first. The first one whose models list answers is used.
+    /// Empty if the API is directly below the path of the URL.
     pub prefixes: &'static [&'static str],
+    /// The path of the models list after the prefix. Without a list the model that is loaded answers, whatever model a
+    /// request names.
+    pub models: Option<&'static str>,
+    /// Headers that its requests have unless the user gives others.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// A header that has the key alone, in addition to `Authorization: Bearer KEY`.
+    pub key_header: Option<&'static str>,
     pub write_body: WriteBody,
     /// What its requests can carry. Anything else is refused before the run.
     pub carries: &'static [ContentKind],
-    /// `None` if the API does not stream. Looked up once per stream, called once per server-sent event.
+    /// How many texts a request has.
+    pub texts: Texts,
+    /// How the events of its streams are told apart.
+    pub framing: Framing,
+    /// `None` if the API does not stream. Looked up once per stream, called once per event.
     pub read_event: Option<ReadEvent>,
     pub read_body: ReadBody,
     /// The text of an answer, for conversations that carry it on.
     pub reply: Reply,
-    /// The member that ends generated text, for an error that says it is missing.
-    pub finish: &'static str,
-    /// A good stream ends with the server's count of tokens; without it, validation fails.
+    /// The member that ends an answer, for an error that says it is missing. `None` if the API has nothing that tells
+    /// a complete answer, so that every text counts as one.
+    pub finish: Option<&'static str>,
+    /// A good stream ends with the server's count of tokens; without it, validation fails. Of an API without, a server
+    /// may count nevertheless.
     pub has_usage: bool,
     /// A question that validation asks in addition to a whole answer and a stream.
     pub side_question: Option<SideQuestion>,
+}
+
+/// How many texts a request has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    /// One, which is generated from.
+    One,
+    /// Any number, and each gets an answer of its own.
+    Many,
+    /// One, and those that it is compared with.
+    OneAndMany,
 }
 
 /// A question that a server of an API may be able to answer, but need not.
@@ -78,69 +111,252 @@ macro_rules! table {
     };
 }
 
+/// What OpenAI's APIs have in common.
+const OPENAI: Row = Row {
+    name: "",
+    title: "",
+    end: "",
+    stream_end: None,
+    within: None,
+    prefixes: &["/v1", "/openai/v1"],
+    models: Some("/models"),
+    headers: &[],
+    key_header: None,
+    write_body: chat::write_body,
+    carries: &[ContentKind::Text],
+    texts: Texts::One,
+    framing: Framing::Events,
+    read_event: None,
+    read_body: chat::read_body,
+    reply: chat::REPLY,
+    finish: Some("finish_reason"),
+    has_usage: true,
+    side_question: None,
+};
+
+/// What the APIs of other servers have in common: each is directly below the URL.
+const NATIVE: Row = Row {
+    prefixes: &[],
+    models: None,
+    ..OPENAI
+};
+
 table! {
     /// OpenAI's `/v1/chat/completions`.
     Chat => Row {
         name: "chat",
         title: "chat completions",
         end: "/chat/completions",
-        prefixes: &["/v1", "/openai/v1"],
-        write_body: chat::write_body,
         carries: &[ContentKind::Text, ContentKind::Messages],
         read_event: Some(chat::read_event),
-        read_body: chat::read_body,
-        reply: chat::REPLY,
-        finish: "finish_reason",
-        has_usage: true,
-        side_question: Some(chat::RESPONSES),
+        side_question: Some(responses::SIDE_QUESTION),
+        ..OPENAI
     };
     /// OpenAI's older `/v1/completions`.
     Completions => Row {
         name: "completions",
         title: "completions",
         end: "/completions",
-        prefixes: &["/v1", "/openai/v1"],
         write_body: completions::write_body,
         carries: &[ContentKind::Text, ContentKind::Tokens],
         // The grammar is chat's, with `text` instead of `delta` and `message`.
         read_event: Some(chat::read_event),
-        read_body: chat::read_body,
-        reply: chat::REPLY,
-        finish: "finish_reason",
-        has_usage: true,
-        side_question: None,
+        ..OPENAI
     };
     /// llama.cpp's own `/completion`.
     LlamaCpp => Row {
         name: "llamacpp",
         title: "llama.cpp's own completions",
         end: "/completion",
-        prefixes: &[],
         write_body: llamacpp::write_body,
         carries: &[ContentKind::Text, ContentKind::Tokens],
         read_event: Some(llamacpp::read_event),
         read_body: llamacpp::read_body,
         reply: llamacpp::REPLY,
-        finish: "`stop` that is true",
+        finish: Some("`stop` that is true"),
         has_usage: false,
-        side_question: None,
+        ..NATIVE
+    };
+    /// OpenAI's `/v1/responses`.
+    Responses => Row {
+        name: "responses",
+        title: "OpenAI's responses",
+        end: "/responses",
+        write_body: responses::write_body,
+        carries: &[ContentKind::Text, ContentKind::Messages],
+        read_event: Some(responses::read_event),
+        read_body: responses::read_body,
+        reply: responses::REPLY,
+        finish: Some("`status` that is `completed` or `incomplete`"),
+        ..OPENAI
+    };
+    /// Anthropic's `/v1/messages`.
+    Messages => Row {
+        name: "messages",
+        title: "Anthropic's messages",
+        end: "/messages",
+        prefixes: &["/v1", "/anthropic/v1"],
+        headers: &messages::HEADERS,
+        key_header: Some("x-api-key"),
+        write_body: messages::write_body,
+        carries: &[ContentKind::Text, ContentKind::Messages],
+        read_event: Some(messages::read_event),
+        read_body: messages::read_body,
+        reply: messages::REPLY,
+        finish: Some("stop_reason"),
+        ..OPENAI
+    };
+    /// Ollama's `/api/generate`.
+    Ollama => Row {
+        name: "ollama",
+        title: "Ollama's generate",
+        end: "/api/generate",
+        prefixes: &[""],
+        models: Some("/api/tags"),
+        write_body: ollama::write_generate,
+        framing: Framing::Lines,
+        read_event: Some(ollama::read_event),
+        read_body: ollama::read_body,
+        reply: ollama::REPLY,
+        finish: Some("`done` that is true"),
+        ..NATIVE
+    };
+    /// Ollama's `/api/chat`.
+    OllamaChat => Row {
+        name: "ollama_chat",
+        title: "Ollama's chat",
+        end: "/api/chat",
+        prefixes: &[""],
+        models: Some("/api/tags"),
+        write_body: ollama::write_chat,
+        carries: &[ContentKind::Text, ContentKind::Messages],
+        framing: Framing::Lines,
+        read_event: Some(ollama::read_event),
+        read_body: ollama::read_body,
+        reply: ollama::REPLY,
+        finish: Some("`done` that is true"),
+        ..NATIVE
+    };
+    /// Text Generation Inference's `/generate_stream` and `/generate`. The latter alone means SGLang.
+    Tgi => Row {
+        name: "tgi",
+        title: "TGI's generate",
+        end: "/generate",
+        stream_end: Some("/generate_stream"),
+        write_body: tgi::write_body,
+        read_event: Some(tgi::read_event),
+        read_body: tgi::read_body,
+        reply: tgi::REPLY,
+        finish: Some("`details` with a `finish_reason`"),
+        ..NATIVE
+    };
+    /// SGLang's own `/generate`.
+    Sglang => Row {
+        name: "sglang",
+        title: "SGLang's generate",
+        end: "/generate",
+        write_body: sglang::write_body,
+        carries: &[ContentKind::Text, ContentKind::Tokens],
+        read_event: Some(sglang::read_event),
+        read_body: sglang::read_body,
+        reply: sglang::REPLY,
+        finish: Some("`meta_info` with a `finish_reason`"),
+        ..NATIVE
+    };
+    /// Triton's `/v2/models/MODEL/generate_stream` and `…/generate`.
+    Triton => Row {
+        name: "triton",
+        title: "Triton's generate",
+        end: "/generate",
+        stream_end: Some("/generate_stream"),
+        within: Some("/v2/models/"),
+        write_body: triton::write_body,
+        read_event: Some(triton::read_event),
+        read_body: triton::read_body,
+        reply: triton::REPLY,
+        finish: None,
+        has_usage: false,
+        ..NATIVE
+    };
+    /// OpenAI's `/v1/embeddings`.
+    Embeddings => Row {
+        name: "embeddings",
+        title: "embeddings",
+        end: "/embeddings",
+        write_body: inputs::write_embeddings,
+        carries: &[ContentKind::Text, ContentKind::Tokens],
+        texts: Texts::Many,
+        read_body: inputs::read_embeddings,
+        reply: Reply::NONE,
+        finish: Some("`data` with embeddings"),
+        ..OPENAI
+    };
+    /// `/v1/rerank`, as Jina, Cohere, vLLM, SGLang, llama.cpp and TEI have it.
+    Rerank => Row {
+        name: "rerank",
+        title: "rerank",
+        end: "/rerank",
+        prefixes: &["/v1", "", "/v2"],
+        write_body: inputs::write_rerank,
+        texts: Texts::OneAndMany,
+        read_body: inputs::read_scores,
+        reply: Reply::NONE,
+        finish: Some("`results` with scores"),
+        ..OPENAI
+    };
+    /// vLLM's `/score`.
+    Score => Row {
+        name: "score",
+        title: "score",
+        end: "/score",
+        prefixes: &["/v1", ""],
+        write_body: inputs::write_score,
+        texts: Texts::OneAndMany,
+        read_body: inputs::read_scores,
+        reply: Reply::NONE,
+        finish: Some("`data` with scores"),
+        ..OPENAI
     };
 }
 
 /// Path ends of APIs that have no row. A URL with one of them is refused rather than taken for a prefix.
-pub const ENDS_WITHOUT_ROW: [&str; 3] = ["/responses", "/messages", "/generate"];
+pub const ENDS_WITHOUT_ROW: [&str; 6] = [
+    "/infer",
+    "/classify",
+    "/pooling",
+    "/images/generations",
+    "/audio/speech",
+    "/audio/transcriptions",
+];
+
+impl Row {
+    /// Returns true if the API can answer in events.
+    pub fn streams(&self) -> bool {
+        self.read_event.is_some()
+    }
+
+    /// Returns the end of the path if it is a path of this API.
+    pub fn end_of(&self, path: &str) -> Option<&'static str> {
+        let is_within = self.within.is_none_or(|part| path.contains(part));
+        let ends = [Some(self.end), self.stream_end].into_iter().flatten();
+        let fitting = ends.filter(|end| is_within && path.ends_with(end));
+        fitting.max_by_key(|end| end.len())
+    }
+}
 
 impl Api {
     /// The API that a server is assumed to speak if neither its URL nor the document says.
     pub const DEFAULT: Api = Api::Chat;
 
-    /// Returns the API whose path ends like `path`; if several match, the longest end decides.
+    /// Returns the API whose path `path` is. If several match, the one decides that names a model in its path, then the
+    /// longest end, then the place in the table.
     pub fn from_path(path: &str) -> Option<Api> {
-        let fits = |api: &Api| path.ends_with(api.row().end);
+        let matched = |api: Api| Some((api, api.row().end_of(path)?));
         Api::ALL
             .into_iter()
-            .filter(fits)
-            .max_by_key(|api| api.row().end.len())
+            .filter_map(matched)
+            .max_by_key(|(api, end)| (api.row().within.is_some(), end.len()))
+            .map(|(api, _)| api)
     }
 
     /// Returns the API with this name in documents.

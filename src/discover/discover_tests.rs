@@ -108,7 +108,7 @@ fn a_whole_path_is_used_as_it_is() {
     assert_eq!(found.notes, Vec::<String>::new());
     let found = Fake::new(LLMSIM).resolve("/openai/v1/chat/completions").unwrap();
     assert_eq!(found.service, Service::Llmsim);
-    let error = Fake::new(&[]).resolve("/v1/messages").unwrap_err();
+    let error = Fake::new(&[]).resolve("/v1/images/generations").unwrap_err();
     assert_eq!(error.exit, crate::error::ExitCode::Config);
 }
 
@@ -210,6 +210,20 @@ fn the_api_follows_from_the_end_of_the_path() {
         ),
         ("http://h:1/v1/completions", Some(Api::Completions)),
         ("http://h:1/v1/chat/completions", Some(Api::Chat)),
+        ("http://h:1/v1/responses", Some(Api::Responses)),
+        ("http://h:1/anthropic/v1/messages", Some(Api::Messages)),
+        ("http://h:1/api/generate", Some(Api::Ollama)),
+        ("http://h:1/api/chat/", Some(Api::OllamaChat)),
+        ("http://h:1/generate", Some(Api::Sglang)),
+        ("http://h:1/generate_stream", Some(Api::Tgi)),
+        ("http://h:1/v2/models/m/generate", Some(Api::Triton)),
+        (
+            "http://h:1/v2/models/m/versions/1/generate_stream",
+            Some(Api::Triton),
+        ),
+        ("http://h:1/v1/embeddings", Some(Api::Embeddings)),
+        ("http://h:1/rerank", Some(Api::Rerank)),
+        ("http://h:1/v1/score", Some(Api::Score)),
         ("http://h:1/v1", None),
         ("http://h:1", None),
     ] {
@@ -263,4 +277,71 @@ fn a_plain_text_answer_that_asks_for_https_is_reported_as_that() {
         error.contains("speaks TLS on this port") && error.contains("https://"),
         "{error}"
     );
+}
+
+#[test]
+fn a_stream_has_a_path_of_its_own_where_its_api_has_one() {
+    let paths = |url: &str, api: Option<Api>| {
+        let places = Places::of(url, api).unwrap();
+        let prefix = &places.candidates[0];
+        (
+            format!("{prefix}{}", places.end),
+            format!("{prefix}{}", places.stream_end),
+        )
+    };
+    let both = |whole: &str, stream: &str| (whole.to_owned(), stream.to_owned());
+    let tgi = both("/x/generate", "/x/generate_stream");
+    assert_eq!(paths("/x/generate_stream", None), tgi);
+    assert_eq!(paths("/x/generate", Some(Api::Tgi)), tgi);
+    assert_eq!(paths("/x", Some(Api::Tgi)), tgi);
+    let triton = both("/v2/models/m/generate", "/v2/models/m/generate_stream");
+    assert_eq!(paths("/v2/models/m/generate", None), triton);
+    assert_eq!(paths("/v2/models/m", Some(Api::Triton)), triton);
+    assert_eq!(paths("/generate", None), both("/generate", "/generate"));
+    // A path of another API is used as it is.
+    let odd = both("/v1/completions", "/v1/completions");
+    assert_eq!(paths("/v1/completions", Some(Api::Tgi)), odd);
+    let error = Places::of("", Some(Api::Triton)).unwrap_err();
+    let hint = error.hint.unwrap_or_default();
+    assert!(
+        error.what.contains("/v2/models/") && hint.contains("MODEL/generate_stream"),
+        "{hint}"
+    );
+}
+
+#[test]
+fn an_api_adds_its_headers_unless_the_user_gives_them() {
+    let of = |api: Api, headers: &[(&str, &str)]| {
+        let own = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        with_headers_of(api, own.collect())
+    };
+    let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+    let key = ("authorization", "Bearer sk-1");
+    assert_eq!(of(Api::Chat, &[key]), [pair("authorization", "Bearer sk-1")]);
+    let added = of(Api::Messages, &[key]);
+    assert!(added.contains(&pair("x-api-key", "sk-1")), "{added:?}");
+    assert!(
+        added.contains(&pair("anthropic-version", "2023-06-01")),
+        "{added:?}"
+    );
+    assert_eq!(added.len(), 3);
+    let own = [("X-Api-Key", "mine"), ("Anthropic-Version", "2024-01-01"), key];
+    assert_eq!(of(Api::Messages, &own).len(), 3);
+    assert_eq!(of(Api::Messages, &[]).len(), 1);
+}
+
+#[test]
+fn ollamas_models_are_listed_at_a_path_of_their_own() {
+    const TAGS: &[(&str, u16, &str)] = &[(
+        "/api/tags",
+        200,
+        r#"{"models":[{"name":"qwen:1b","model":"qwen:1b"}]}"#,
+    )];
+    for path in ["/api/chat", "/api/generate"] {
+        let found = Fake::new(TAGS).resolve(path).unwrap();
+        assert_eq!(found.models, Models::List(vec!["qwen:1b".into()]));
+        assert_eq!(found.target.api_path, path);
+    }
 }

@@ -9,6 +9,7 @@ use crate::discover::tls_mismatch::{no_answer, says_tls, wants_tls};
 use crate::discover::{STATS_PATH, Service, Url, unfit, unusable};
 use crate::error::{Failure, printable};
 use crate::workload::NamedPaths;
+use serde_json::Value;
 
 /// The number of characters of the tried paths that an error shows.
 const TRIED_CHARS_MAX: usize = 400;
@@ -60,12 +61,12 @@ pub(super) fn find_api(
         is_known: false,
         note,
     };
-    if !places.asks_models() {
+    let Some(list) = places.api.row().models else {
         return match health {
             Ok(_) => Ok(given(Models::NotAsked, None)),
             Err(e) => Err(no_answer(url, peer, e)),
         };
-    }
+    };
     let mut candidates: Vec<&String> = places.candidates.iter().collect();
     if service == Service::Llmsim {
         // llmsim has its OpenAI routes only there, so this asks once instead of twice.
@@ -73,11 +74,11 @@ pub(super) fn find_api(
     }
     let mut answers = Vec::new();
     for prefix in candidates {
-        let answer = peer.get(&format!("{prefix}/models{}", url.query));
+        let answer = peer.get(&format!("{prefix}{list}{}", url.query));
         if let Ok(answer) = &answer
             && answer.status == 200
         {
-            return Ok(Found::of_list(url, prefix, &answer.body));
+            return Ok(Found::of_list(url, prefix, list, &answer.body));
         }
         answers.push((prefix, answer));
     }
@@ -93,10 +94,10 @@ pub(super) fn find_api(
     match refusal {
         // A key may be valid for completions but not for the list, which does not matter if the path is known.
         Some((prefix, answer)) if places.given && answer.status == 403 => {
-            let note = format!("target {}: {prefix}/models is refused (403)", url.origin());
+            let note = format!("target {}: {prefix}{list} is refused (403)", url.origin());
             Ok(given(Models::NoList, Some(note)))
         }
-        Some((prefix, answer)) => Err(refused(url, &format!("{prefix}/models"), answer, peer.headers)),
+        Some((prefix, answer)) => Err(refused(url, &format!("{prefix}{list}"), answer, peer.headers)),
         None if let Some(failure) = redirected(url, places, peer, &answers) => Err(failure),
         None if places.given => Ok(given(Models::NoList, None)),
         None => Err(no_models_list(url, places, &answers)),
@@ -125,25 +126,30 @@ fn redirected(
     let (status, location, path) = (
         answer.status,
         answer.location.as_deref(),
-        format!("{prefix}/models"),
+        format!("{prefix}{}", places.models()),
     );
     let meaning = redirected::meaning(location, &masks);
     let what = format!("target {origin}: GET {path}: status {status}: {meaning}");
     let next = match places.given {
-        true => redirected::next_step(location.map(|l| l.trim_end_matches("/models")), &origin, prefix),
+        true => redirected::next_step(
+            location.map(|l| l.trim_end_matches(places.models())),
+            &origin,
+            prefix,
+        ),
         false => redirected::next_step(location, &origin, &path),
     };
     Some(unfit(what, hide(&next, &masks)))
 }
 
 impl Found {
-    fn of_list(url: &Url, prefix: &str, list: &[u8]) -> Found {
+    /// `path` is that of the list after the prefix.
+    fn of_list(url: &Url, prefix: &str, path: &str, list: &[u8]) -> Found {
         let ids = model_ids(list);
         let model = ids.first().filter(|id| is_plain(id));
         Found {
             prefix: prefix.to_owned(),
-            model_path: model.map(|id| format!("{prefix}/models/{id}{}", url.query)),
-            models_path: Some(format!("{prefix}/models{}", url.query)),
+            model_path: model.map(|id| format!("{prefix}{path}/{id}{}", url.query)),
+            models_path: Some(format!("{prefix}{path}{}", url.query)),
             models: Models::List(ids),
             is_known: is_known(list),
             note: None,
@@ -156,30 +162,30 @@ const OWNERS: [&str; 4] = ["vllm", "sglang", "llamacpp", "mock"];
 
 /// Returns true if a models list is that of a server that takes the usual members of a body.
 fn is_known(list: &[u8]) -> bool {
-    let list: Option<serde_json::Value> = serde_json::from_slice(list).ok();
-    let first = list
-        .as_ref()
-        .and_then(|list| list.get("data")?.get(0)?.get("owned_by")?.as_str());
+    let list: Value = serde_json::from_slice(list).unwrap_or_default();
+    let first = list["data"][0]["owned_by"].as_str();
     first.is_some_and(|owner| OWNERS.contains(&owner))
 }
 
 /// Returns the models of a list, each once; none if it cannot be read.
 fn model_ids(list: &[u8]) -> Vec<String> {
-    #[derive(serde::Deserialize)]
-    struct List {
-        data: Vec<Model>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Model {
-        id: String,
-    }
+    let list: Value = serde_json::from_slice(list).unwrap_or_default();
     let mut ids: Vec<String> = Vec::new();
-    for model in serde_json::from_slice::<List>(list).map_or(Vec::new(), |list| list.data) {
-        if !model.id.is_empty() && !ids.contains(&model.id) {
-            ids.push(model.id);
+    for model in entries(&list).into_iter().flatten() {
+        let id = model["id"]
+            .as_str()
+            .or(model["name"].as_str())
+            .unwrap_or_default();
+        if !id.is_empty() && !ids.iter().any(|known| known == id) {
+            ids.push(id.to_owned());
         }
     }
     ids
+}
+
+/// Returns the entries of a models list; in Ollama's words `models`, each with a `name` instead of an `id`.
+pub(super) fn entries(list: &Value) -> Option<&Vec<Value>> {
+    list["data"].as_array().or(list["models"].as_array())
 }
 
 /// Tells whether an identifier fits into a path as it is. One that would have to be encoded is not used.
@@ -220,8 +226,8 @@ fn no_models_list(url: &Url, places: &Places, answers: &[(&String, Result<Answer
     let tried: Vec<String> = answers
         .iter()
         .map(|(prefix, answer)| match answer {
-            Ok(answer) => format!("{prefix}/models: {}", answer.status),
-            Err(e) => format!("{prefix}/models: {e}"),
+            Ok(answer) => format!("{prefix}{}: {}", places.models(), answer.status),
+            Err(e) => format!("{prefix}{}: {e}", places.models()),
         })
         .collect();
     let message = format!(
@@ -262,10 +268,12 @@ mod tests {
     #[test]
     fn a_model_whose_name_does_not_fit_into_a_path_is_not_asked_for() {
         let url = Url::read("http://h/v1?k=v").unwrap();
-        let path = |list: &str| Found::of_list(&url, "/v1", list.as_bytes()).model_path;
+        let path = |list: &str| Found::of_list(&url, "/v1", "/models", list.as_bytes()).model_path;
         assert_eq!(path(r#"{"data":[{"id":"a/b"}]}"#), None);
         assert_eq!(path("{}"), None);
         let found = path(r#"{"data":[{"id":"qwen2.5:7b"}]}"#);
         assert_eq!(found.as_deref(), Some("/v1/models/qwen2.5:7b?k=v"));
+        let ollama = path(r#"{"models":[{"name":"qwen2.5:7b","model":"qwen2.5:7b","size":1}]}"#);
+        assert_eq!(ollama, found);
     }
 }

@@ -6,6 +6,7 @@ mod next_step;
 mod paths;
 mod redirected;
 mod refused;
+mod streamed;
 mod tls_mismatch;
 mod url;
 mod validate;
@@ -146,6 +147,7 @@ pub fn resolve(
 ) -> Result<Discovery, Failure> {
     let url = Url::parse(url, given)?;
     let places = Places::of(&url.path, api).map_err(|reason| given.mistake(reason))?;
+    let headers = with_headers_of(places.api, headers);
     let mut notes = Vec::new();
     let tls = tls_target(&url, approach.tls, &mut notes)?;
     let named = lookup(&url).map_err(|e| unreachable(&url, &e))?;
@@ -173,11 +175,14 @@ pub fn resolve(
     let named_paths = named_paths(service, &found, &light_paths[0]);
     // The slashes after a base only join it to the rest.
     let slashes = if places.whole { url.slashes.as_str() } else { "" };
-    let api_path = format!("{}{}{slashes}{}", found.prefix, places.end, url.query);
-    check_path(&api_path).map_err(|e| {
-        let reason = Reason::new(e.to_string()).hint("percent-encode the path");
-        given.mistake(reason)
-    })?;
+    let path_to = |end: &str| format!("{}{end}{slashes}{}", found.prefix, url.query);
+    let (api_path, stream_path) = (path_to(places.end), path_to(places.stream_end));
+    for path in [&api_path, &stream_path] {
+        check_path(path).map_err(|e| {
+            let reason = Reason::new(e.to_string()).hint("percent-encode the path");
+            given.mistake(reason)
+        })?;
+    }
     Ok(Discovery {
         target: Target {
             api: places.api,
@@ -185,6 +190,7 @@ pub fn resolve(
             authority: url.authority.clone(),
             addresses,
             api_path,
+            stream_path,
             light_paths,
             named_paths,
             headers,
@@ -196,6 +202,28 @@ pub fn resolve(
         models: found.models,
         notes,
     })
+}
+
+/// Adds what each request of an API has in its head, unless the user gives it another value: fixed headers, and the key
+/// in a header of its own.
+fn with_headers_of(api: Api, mut headers: Vec<(String, String)>) -> Vec<(String, String)> {
+    let row = api.row();
+    let key = |(name, value): &(String, String)| {
+        let key = value
+            .strip_prefix("Bearer ")
+            .filter(|_| name.eq_ignore_ascii_case("authorization"))?;
+        Some((row.key_header?.to_owned(), key.trim().to_owned()))
+    };
+    let fixed = row
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()));
+    for (name, value) in headers.iter().find_map(key).into_iter().chain(fixed) {
+        if !headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(&name)) {
+            headers.push((name, value));
+        }
+    }
+    headers
 }
 
 /// Returns the addresses behind a URL, for which only DNS is queried. `given` is the place of the URL.
@@ -254,7 +282,13 @@ fn note_of_api(url: &Url, places: &Places, prefix: &str) -> Option<String> {
         false => ", found by its models list",
     };
     let (origin, title, end) = (url.origin(), places.api.row().title, places.end);
-    Some(format!("target {origin}: {title} at {prefix}{end}{slashes}{how}"))
+    let streams = match places.stream_end == end {
+        true => String::new(),
+        false => format!(", streams at {prefix}{}{slashes}", places.stream_end),
+    };
+    Some(format!(
+        "target {origin}: {title} at {prefix}{end}{slashes}{streams}{how}"
+    ))
 }
 
 fn is_llmsim(answer: &Answer) -> bool {

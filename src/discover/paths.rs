@@ -1,6 +1,6 @@
 //! Tells which API the path of a URL means, and where that API may be.
 
-use crate::api::{Api, ENDS_WITHOUT_ROW};
+use crate::api::{Api, ENDS_WITHOUT_ROW, Row};
 use crate::error::{Reason, nearest, printable};
 
 /// The places where the API may be.
@@ -9,8 +9,9 @@ pub(super) struct Places {
     pub api: Api,
     /// The prefixes to try, in order; never empty.
     pub candidates: Vec<String>,
-    /// The rest of the path, after the prefix.
+    /// The rest of the path, after the prefix, and that of a stream.
     pub end: &'static str,
+    pub stream_end: &'static str,
     /// Nothing has to be searched: the URL names the API's path, or the API is directly below it.
     pub given: bool,
     /// The URL names the API's path.
@@ -26,12 +27,22 @@ impl Places {
             return Err(mistyped(path, &meant));
         }
         if let Some(named) = Api::from_path(path) {
-            let end = named.row().end;
+            let api = asked.unwrap_or(named);
+            let row = api.row();
+            // A path of another API is used as it is, for whole answers and for streams.
+            let (end, ends) = match row.end_of(path) {
+                Some(end) => (end, (row.end, row.stream_end.unwrap_or(row.end))),
+                None => {
+                    let end = named.row().end_of(path).unwrap_or_default();
+                    (end, (end, end))
+                }
+            };
             let prefix = path.strip_suffix(end).unwrap_or(path);
             return Ok(Places {
-                api: asked.unwrap_or(named),
+                api,
                 candidates: vec![prefix.to_owned()],
-                end,
+                end: ends.0,
+                stream_end: ends.1,
                 given: true,
                 whole: true,
             });
@@ -39,19 +50,28 @@ impl Places {
         check(path)?;
         let api = asked.unwrap_or(Api::DEFAULT);
         let row = api.row();
+        if let Some(part) = row.within.filter(|part| !path.contains(part)) {
+            return Err(nameless(path, row, part));
+        }
         Ok(Places {
             api,
             candidates: candidates(path, row.prefixes),
             end: row.end,
+            stream_end: row.stream_end.unwrap_or(row.end),
             given: row.prefixes.is_empty(),
             whole: false,
         })
     }
 
     /// Tells whether to ask for the models list, which shows where the API is, which models there are, and where light
-    /// requests go. An API without a prefix has none.
+    /// requests go.
     pub(super) fn asks_models(&self) -> bool {
-        !self.api.row().prefixes.is_empty()
+        self.api.row().models.is_some()
+    }
+
+    /// Returns the path of that list after the prefix.
+    pub(super) fn models(&self) -> &'static str {
+        self.api.row().models.unwrap_or("/models")
     }
 }
 
@@ -75,7 +95,15 @@ fn candidates(path: &str, prefixes: &[&str]) -> Vec<String> {
 fn suggested_path(path: &str) -> Option<String> {
     let (before, last) = path.rsplit_once('/')?;
     let word = last.to_ascii_lowercase();
-    let known = ["completions", "completion", "chat/completions"];
+    let known = [
+        "completions",
+        "completion",
+        "chat/completions",
+        "responses",
+        "messages",
+        "embeddings",
+        "rerank",
+    ];
     let meant = match Api::from_path(path) {
         // llama.cpp's own API has no version, and no chat API has the singular.
         Some(_) if last == "completion" && (before.ends_with("/chat") || before.ends_with("/v1")) => {
@@ -112,12 +140,24 @@ fn mistyped(path: &str, meant: &str) -> Reason {
     Reason::new(what).hint("use that path, or only the origin to have the path found")
 }
 
+/// Returns the reason why a path without a model cannot be completed.
+fn nameless(path: &str, row: &Row, part: &str) -> Reason {
+    let what = format!(
+        "path `{}` names no model, which {} has after `{part}`",
+        printable(path, 80),
+        row.title
+    );
+    let end = row.stream_end.unwrap_or(row.end);
+    Reason::new(what).hint(format!("give the whole path: http://HOST:PORT{part}MODEL{end}"))
+}
+
 /// Refuses a path that names an API that is not supported.
 fn check(path: &str) -> Result<(), Reason> {
     let Some(unknown) = ENDS_WITHOUT_ROW.iter().find(|end| path.ends_with(*end)) else {
         return Ok(());
     };
-    let known: Vec<&str> = Api::ALL.iter().map(|api| api.row().end).collect();
+    let mut known: Vec<&str> = Api::ALL.iter().map(|api| api.row().end).collect();
+    known.dedup();
     let what = format!(
         "path `{}`: the API `{unknown}` is not supported, only {}",
         printable(path, 80),

@@ -10,14 +10,15 @@ use crate::api::{
 };
 use crate::blocking_http::{Answer, Peer};
 use crate::discover::access::{Access, Extent};
+use crate::discover::find::entries;
 use crate::discover::next_step::{hide, hint, is_about_usage, masks, refuses_limit};
 use crate::discover::redirected::{self, is_redirect};
 use crate::discover::refused::{is_refusal, meaning};
+use crate::discover::streamed::{framing_of, read_stream};
 use crate::discover::unfit;
 use crate::error::{Failure, lossless};
-use crate::http1::{Body, ContentType, Method};
+use crate::http1::{Body, Method};
 use crate::metrics::{FinishWord, Outcome};
-use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
 use crate::units::Masks;
 use crate::workload::Target;
 
@@ -40,6 +41,7 @@ impl Question<'_> {
         Generation {
             model: self.model,
             content: Content::Text(&self.prompt),
+            documents: None,
             max_tokens: TOKENS,
             stream,
             cache_prompt: false,
@@ -214,8 +216,8 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>, extent: Ex
         judge,
     };
     let mut checks = vec![get("/health".to_owned(), Judge::Health)];
-    if !row.prefixes.is_empty() {
-        checks.push(get(format!("{prefix}/models{query}"), Judge::Models));
+    if let Some(list) = row.models {
+        checks.push(get(format!("{prefix}{list}{query}"), Judge::Models));
     }
     let Some(question) = question else { return checks };
     if extent != Extent::All {
@@ -235,7 +237,12 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>, extent: Ex
     };
     post(target.api_path.clone(), row.write_body, false, Judge::Whole);
     if let Some(read) = row.read_event {
-        post(target.api_path.clone(), row.write_body, true, Judge::Stream(read));
+        post(
+            target.stream_path.clone(),
+            row.write_body,
+            true,
+            Judge::Stream(read),
+        );
     }
     if let Some(side) = &row.side_question {
         post(
@@ -368,8 +375,8 @@ fn judge_models(answer: &Answer) -> Judgement {
         404 | 405 | 501 => return Absent,
         _ => return Bad(String::new()),
     }
-    let list: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    match list.as_ref().and_then(|list| list.get("data")?.as_array()) {
+    let list: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match entries(&list) {
         Some(models) => Good(format!("models {}", models.len())),
         None => Bad("the body is not a list of models".to_owned()),
     }
@@ -382,12 +389,14 @@ fn judge_whole(row: &Row, answer: &Answer) -> Judgement {
     match (row.read_body)(&answer.body) {
         Ok(facts) => match facts.outcome() {
             Outcome::Ok => Good(match facts.usage {
+                Some(usage) if facts.is_no_text => format!("complete, {} input tokens", usage.prompt_tokens),
+                None if facts.is_no_text => "complete".to_owned(),
                 Some(usage) => format!("finished, {} tokens", usage.completion_tokens),
                 None => "finished".to_owned(),
             }),
             Outcome::StreamError => Bad("an error object instead of an answer".to_owned()),
             Outcome::BadFinish => Bad(given_up(facts.finish)),
-            _ => Bad(format!("no {}", row.finish)),
+            _ => Bad(format!("no {}", row.finish.unwrap_or("text"))),
         },
         Err(e) => Bad(e.to_string()),
     }
@@ -397,43 +406,14 @@ fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer, asks_usage: bool) -
     if answer.status != 200 {
         return Bad(String::new());
     }
-    if answer.content_type != ContentType::EventStream && begins_a_stream(&answer.body) != Some(true) {
-        return Bad("not an event stream: the content type is not text/event-stream".to_owned());
-    }
-    match read_stream(read, &answer.body) {
+    let framing = match framing_of(row, answer) {
+        Ok(framing) => framing,
+        Err(why) => return Bad(why.to_owned()),
+    };
+    match read_stream(read, framing, &answer.body) {
         Ok((stream, tokens)) => judge_end(row, &stream, tokens, asks_usage),
         Err(why) => Bad(why),
     }
-}
-
-/// Reads a whole stream, and returns its state and the number of its events with text. Fails if an event is wrong.
-fn read_stream(read: ReadEvent, body: &[u8]) -> Result<(StreamState, u32), String> {
-    let mut sse = SseParser::new();
-    let mut stream = StreamState::default();
-    let mut tokens = 0u32;
-    let mut rest = body;
-    while !rest.is_empty() {
-        let Ok((consumed, item)) = sse.step(rest, EVENT_BYTES_MAX) else {
-            return Err(format!("an event of more than {EVENT_BYTES_MAX} bytes"));
-        };
-        match item {
-            Some(Item::Event { name, data }) => match stream.read(read, name, data) {
-                Ok(facts) if facts.error => {
-                    return Err(format!("an error event, `{}`", lossless(data)));
-                }
-                Ok(facts) => tokens += u32::from(facts.token),
-                Err(e) => return Err(format!("{e}, `{}`", lossless(data))),
-            },
-            Some(Item::UnknownField { name, value }) => stream.unknown_field(name, value),
-            _ => {}
-        }
-        rest = &rest[consumed..];
-    }
-    // Some servers omit the blank line after the last event. If the data cannot be read, the event was cut off.
-    if let Some(data) = sse.pending_data() {
-        let _ = stream.read(read, b"", data);
-    }
-    Ok((stream, tokens))
 }
 
 fn judge_end(row: &Row, stream: &StreamState, tokens: u32, asks_usage: bool) -> Judgement {
@@ -444,7 +424,7 @@ fn judge_end(row: &Row, stream: &StreamState, tokens: u32, asks_usage: bool) -> 
     if end == StreamEnd::BadFinish {
         return Bad(given_up(stream.finish()));
     }
-    let no_finish = format!("no {}", row.finish);
+    let no_finish = format!("no {}", row.finish.unwrap_or("text"));
     let usage = stream.usage();
     let missing: Vec<&str> = [
         (tokens > 0, "no token (no event has text)"),

@@ -131,6 +131,7 @@ fn target(address: SocketAddr) -> Target {
         addresses: vec![address],
         api: Api::Chat,
         api_path: "/v1/chat/completions?key=CANARY".to_owned(),
+        stream_path: "/v1/chat/completions?key=CANARY".to_owned(),
         light_paths: vec!["/health".to_owned()],
         named_paths: crate::workload::NamedPaths::all("/v1/models"),
         headers: vec![("authorization".to_owned(), "Bearer sk-CANARY-2".to_owned())],
@@ -227,6 +228,7 @@ fn a_server_is_asked_only_for_what_its_api_has() {
     );
     let bare = Row {
         prefixes: &[],
+        models: None,
         side_question: None,
         ..chat
     };

@@ -101,7 +101,7 @@ fn ready_at(peer: &Peer<'_>, url: &Url, places: &Places) -> Result<(), String> {
     }
     let mut why = Ok(());
     for prefix in &places.candidates {
-        let path = format!("{prefix}/models");
+        let path = format!("{prefix}{}", places.models());
         let answer = peer.get(&format!("{path}{}", url.query));
         if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
             return Ok(());

@@ -159,8 +159,8 @@ impl VuConnection {
         let kind = &core.plan.workload.kinds[usize::from(draw.kind)];
         let api = core.targets[usize::from(self.target)].api;
         let expected = match kind.call.stream() {
-            Some(true) => Expected::Stream(api),
-            Some(false) => Expected::Whole(api),
+            Some(true) if api.row().streams() => Expected::Stream(api),
+            Some(_) => Expected::Whole(api),
             None => Expected::Light,
         };
         loop {

@@ -1,6 +1,6 @@
 //! What a request asks for, and what a reader of its response tells while it reads.
 
-use crate::api::Api;
+use crate::api::{Api, EventFacts};
 use crate::http1::Method;
 use crate::metrics::Outcome;
 use crate::units::Nanos;
@@ -40,11 +40,29 @@ pub struct Arrivals {
     pub first_token: Option<Nanos>,
     /// The first token that is more than a thought.
     pub first_answer: Option<Nanos>,
+    /// The first token of a thought, and of a tool call.
+    pub first_thought: Option<Nanos>,
+    pub first_call: Option<Nanos>,
     pub last_token: Option<Nanos>,
     /// Gaps between its token events.
     pub gaps: u32,
     /// Arrival of the last read, whatever it contained.
     pub last: Nanos,
+}
+
+impl Arrivals {
+    /// Takes in what kinds of text an event has that has some.
+    pub(super) fn of_text(&mut self, facts: &EventFacts, arrived: Nanos) {
+        if facts.is_answer() {
+            self.first_answer.get_or_insert(arrived);
+        }
+        if facts.thought {
+            self.first_thought.get_or_insert(arrived);
+        }
+        if facts.call {
+            self.first_call.get_or_insert(arrived);
+        }
+    }
 }
 
 /// The state after a read: more is needed, or the response is over.

@@ -29,6 +29,7 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
     let arrivals = reader.arrivals;
     let (output_tokens, token_source) = reader.output_tokens();
     let times = reader.server_times();
+    let usage = reader.usage();
     let lag = asked
         .sent
         .map_or(0, |sent| sent.saturating_sub(asked.ready + asked.connecting));
@@ -46,15 +47,19 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
         first_event: arrivals.first_event,
         first_token: arrivals.first_token,
         first_answer: arrivals.first_answer,
+        first_thought: arrivals.first_thought,
+        first_call: arrivals.first_call,
         last_token: arrivals.last_token,
         done: done.max(arrivals.last).max(asked.sent.unwrap_or(asked.due)),
         schedule_lag: lag,
         queue_wait: None,
-        prompt_tokens: reader.prompt_tokens(),
         output_tokens,
         tokens_at_first: reader.tokens_at_first(),
         gaps: arrivals.gaps,
         token_source,
+        prompt_tokens: reader.prompt_tokens(),
+        cached_tokens: usage.and_then(|usage| usage.cached_tokens),
+        reasoning_tokens: usage.and_then(|usage| usage.reasoning_tokens),
         server_prompt: times.prompt,
         server_decode: times.decode,
         answer: reader.answer(outcome),

@@ -3,6 +3,7 @@
 //!
 //! The engine prints nothing, writes nothing and takes no lock. It talks to the reporter by messages only.
 
+mod body;
 mod conductor;
 mod connections;
 mod core;

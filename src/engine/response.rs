@@ -3,38 +3,25 @@
 mod gathered;
 mod verdict;
 
+use super::body::Body;
 pub use super::expected::{Arrivals, Expected, Progress, TokenSink};
 use super::failing::cause_of_document;
 use super::kept::Kept;
-use crate::api::{ReadBody, ReadEvent, ServerTimes, StreamState};
-use crate::http1::{ContentType, Head, Limits, ResponseParser, Step};
+use crate::api::{ReadEvent, ServerTimes, StreamState, Usage};
+use crate::http1::{Head, Limits, ResponseParser, Step};
 use crate::metrics::{Answer, Cause, Evidence, FinishKind, FinishWord, Outcome, Place, TokenSource};
-use crate::sse::{EVENT_BYTES_MAX, Item, SseParser, begins_a_stream};
+use crate::sse::{EVENT_BYTES_MAX, EventParser, Framing, Item, begins_a_stream};
 use crate::units::Nanos;
 use gathered::Gathered;
 
 /// Longest body that is read as one JSON document; a longer one is `too_large`.
 const JSON_BYTES_MAX: usize = 16 << 20;
 
-#[derive(Clone, Copy, Debug)]
-enum Body {
-    /// The head has not arrived.
-    Awaited,
-    /// A body whose type does not say that it is an event stream. It is gathered until its first bytes tell.
-    Untold(ReadEvent),
-    /// A stream of events, each read by this function.
-    Events(ReadEvent),
-    /// One document, read by this function at its end.
-    Json(ReadBody),
-    /// Read to its end and discarded; the outcome is known from the head.
-    Skipped(Outcome),
-}
-
 /// Reads the responses of one connection, one after another.
 #[derive(Debug)]
 pub struct ResponseReader {
     http: ResponseParser,
-    sse: SseParser,
+    events: EventParser,
     stream: StreamState,
     /// The bytes that are read as a whole, that cannot be classified yet, or that show why the response failed.
     kept: Kept,
@@ -49,8 +36,8 @@ pub struct ResponseReader {
     counted_at_first: u32,
     /// Number of tokens that a JSON answer reported.
     tokens: (u32, TokenSource),
-    /// Number of tokens that a JSON answer says that the server read.
-    read_tokens: Option<u32>,
+    /// Token counts that a JSON answer stated.
+    usage: Option<Usage>,
     times: ServerTimes,
     text: bool,
     finish: Option<FinishWord>,
@@ -70,7 +57,7 @@ impl ResponseReader {
     pub fn new() -> ResponseReader {
         ResponseReader {
             http: ResponseParser::new(),
-            sse: SseParser::new(),
+            events: EventParser::new(Framing::Events),
             stream: StreamState::default(),
             kept: Kept::default(),
             read_bytes: 0,
@@ -81,7 +68,7 @@ impl ResponseReader {
             events_at_first: 0,
             counted_at_first: 0,
             tokens: (0, TokenSource::None),
-            read_tokens: None,
+            usage: None,
             times: ServerTimes::default(),
             text: false,
             finish: None,
@@ -103,7 +90,7 @@ impl ResponseReader {
         self.status = 0;
         self.arrivals = Arrivals::default();
         (self.events_at_first, self.counted_at_first) = (0, 0);
-        (self.tokens, self.read_tokens) = ((0, TokenSource::None), None);
+        (self.tokens, self.usage) = ((0, TokenSource::None), None);
         self.times = ServerTimes::default();
         (self.text, self.finish) = (false, None);
         (self.cause, self.untyped) = (None, false);
@@ -119,30 +106,35 @@ impl ResponseReader {
 
     /// Frees memory that only a large response needed, once the response has been recorded.
     pub fn release(&mut self) {
-        self.sse.reset();
+        self.events.reset();
         self.kept.release();
     }
 
     /// Returns the memory that the response takes so far, in bytes.
     pub fn held_bytes(&self) -> usize {
         let gathered = self.gathered.as_ref().map_or(0, |gathered| gathered.held_bytes());
-        self.http.held_bytes() + self.sse.held_bytes() + self.kept.bytes.capacity() + gathered
+        self.http.held_bytes() + self.events.held_bytes() + self.kept.bytes.capacity() + gathered
     }
 
     pub fn output_tokens(&self) -> (u32, TokenSource) {
         match self.body {
-            Body::Events(_) => self.stream.output_tokens(),
+            Body::Events(..) => self.stream.output_tokens(),
             _ => self.tokens,
+        }
+    }
+
+    /// Returns the token counts that the server stated.
+    pub fn usage(&self) -> Option<Usage> {
+        match self.body {
+            Body::Events(..) => self.stream.usage(),
+            _ => self.usage,
         }
     }
 
     /// Returns the server's count of what it read; `None` if it states none.
     pub fn prompt_tokens(&self) -> Option<u32> {
-        let stated = match self.body {
-            Body::Events(_) => self.stream.usage().map(|usage| usage.prompt_tokens),
-            _ => self.read_tokens,
-        };
         // A prompt has at least one token, and readers give 0 where there is no count.
+        let stated = self.usage().map(|usage| usage.prompt_tokens);
         stated.filter(|tokens| *tokens > 0)
     }
 
@@ -160,7 +152,7 @@ impl ResponseReader {
     /// Returns what was noticed about the answer, given its outcome.
     pub fn answer(&self, outcome: Outcome) -> Answer {
         let (finish, text) = match self.body {
-            Body::Events(_) => (self.stream.finish(), self.arrivals.first_token.is_some()),
+            Body::Events(..) => (self.stream.finish(), self.arrivals.first_token.is_some()),
             _ => (self.finish, self.text),
         };
         let is_over = matches!(outcome, Outcome::Ok | Outcome::BadFinish);
@@ -174,7 +166,7 @@ impl ResponseReader {
 
     /// Returns what the response showed, if it failed.
     pub fn evidence(&self) -> Evidence<'_> {
-        self.kept.evidence(matches!(self.body, Body::Events(_)))
+        self.kept.evidence(matches!(self.body, Body::Events(..)))
     }
 
     /// Records what there was instead of an answer.
@@ -198,7 +190,7 @@ impl ResponseReader {
     /// Returns the times that the server reported about itself.
     pub fn server_times(&self) -> ServerTimes {
         match self.body {
-            Body::Events(_) => self.stream.times(),
+            Body::Events(..) => self.stream.times(),
             _ => self.times,
         }
     }
@@ -259,31 +251,10 @@ impl ResponseReader {
         if head.content_encoded {
             self.kept.is_compressed();
         }
-        self.body = match head.status {
-            200..=299 if head.content_encoded => Body::Skipped(Outcome::UnsupportedEncoding),
-            200..=299 => match (self.expected, head.content_type) {
-                (Expected::Light, _) => Body::Skipped(Outcome::Ok),
-                (Expected::Stream(api), kind) if head.status == 200 => match (api.row().read_event, kind) {
-                    (Some(read), ContentType::EventStream) => Body::Events(read),
-                    (Some(read), _) => Body::Untold(read),
-                    (None, _) => Body::Skipped(Outcome::NotStreamed),
-                },
-                (Expected::Stream(_), _) => {
-                    self.cause = Some(Cause::Not200);
-                    Body::Skipped(Outcome::NotStreamed)
-                }
-                (Expected::Whole(api), _) => Body::Json(api.row().read_body),
-            },
-            300..=399 => Body::Skipped(Outcome::Redirect),
-            429 => Body::Skipped(Outcome::Http429),
-            503 => Body::Skipped(Outcome::Http503),
-            400..=499 => Body::Skipped(Outcome::Http4xx),
-            500..=599 => Body::Skipped(Outcome::Http5xx),
-            _ => {
-                self.cause = Some(Cause::BadStatus);
-                Body::Skipped(Outcome::Malformed)
-            }
-        };
+        (self.body, self.cause) = Body::after(head, self.expected);
+        if let Body::Events(_, framing) = self.body {
+            self.events.begin(framing);
+        }
     }
 
     #[inline]
@@ -295,13 +266,14 @@ impl ResponseReader {
         tokens_in_read: &mut u32,
     ) -> Result<(), Outcome> {
         match self.body {
-            Body::Events(read) => self.read_events(read, data, arrived, sink, tokens_in_read),
-            Body::Untold(read) => {
+            Body::Events(read, _) => self.read_events(read, data, arrived, sink, tokens_in_read),
+            Body::Untold(read, framing) => {
                 self.kept.bytes.extend_from_slice(data);
-                match begins_a_stream(&self.kept.bytes) {
+                match begins_a_stream(&self.kept.bytes, framing) {
                     None => Ok(()),
                     Some(true) => {
-                        self.body = Body::Events(read);
+                        self.events.begin(framing);
+                        self.body = Body::Events(read, framing);
                         self.untyped = true;
                         let begin = std::mem::take(&mut self.kept.bytes);
                         self.read_events(read, &begin, arrived, sink, tokens_in_read)
@@ -337,7 +309,7 @@ impl ResponseReader {
     ) -> Result<(), Outcome> {
         while !data.is_empty() {
             let (consumed, item) = self
-                .sse
+                .events
                 .step(data, EVENT_BYTES_MAX)
                 .map_err(|_| Outcome::TooLarge)?;
             match item {
@@ -368,9 +340,7 @@ impl ResponseReader {
                             self.events_at_first += 1;
                             self.counted_at_first = self.stream.usage().map_or(0, |u| u.completion_tokens);
                         }
-                        if facts.is_answer() {
-                            self.arrivals.first_answer.get_or_insert(arrived);
-                        }
+                        self.arrivals.of_text(&facts, arrived);
                         if let Some(last) = self.arrivals.last_token.replace(arrived) {
                             self.arrivals.gaps += 1;
                             sink.gap(arrived - last);

@@ -67,6 +67,8 @@ fn a_role_chunk_is_an_event_but_not_a_token() {
         first_event: Some(20),
         first_token: Some(40),
         first_answer: Some(40),
+        first_thought: None,
+        first_call: None,
         last_token: Some(90),
         gaps: 2,
         last: 100,

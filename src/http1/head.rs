@@ -12,6 +12,8 @@ pub const HEADERS_MAX: usize = 256;
 pub enum ContentType {
     EventStream,
     Json,
+    /// One JSON document per line.
+    JsonLines,
     Other,
     /// There is no Content-Type.
     #[default]
@@ -275,6 +277,16 @@ fn content_type(value: &[u8]) -> ContentType {
         || essence[suffix_at..].eq_ignore_ascii_case(b"+json")
     {
         return ContentType::Json;
+    }
+    const LINES: [&[u8]; 5] = [
+        b"application/x-ndjson",
+        b"application/ndjson",
+        b"application/jsonl",
+        b"application/x-jsonlines",
+        b"application/json-lines",
+    ];
+    if LINES.iter().any(|kind| essence.eq_ignore_ascii_case(kind)) {
+        return ContentType::JsonLines;
     }
     ContentType::Other
 }

@@ -39,6 +39,10 @@ pub struct Sample {
     pub first_token: Option<Nanos>,
     /// The first token that is more than a thought.
     pub first_answer: Option<Nanos>,
+    /// The first token of a thought; between `first_token` and `last_token`.
+    pub first_thought: Option<Nanos>,
+    /// The first token of a tool call; between `first_token` and `last_token`.
+    pub first_call: Option<Nanos>,
     pub last_token: Option<Nanos>,
     pub done: Nanos,
     /// `sent - due` without the time spent connecting and, in an open loop, without the wait for a free user, which
@@ -46,17 +50,21 @@ pub struct Sample {
     pub schedule_lag: Nanos,
     /// The wait for a free user, if arrivals may wait for one; 0 if one was free.
     pub queue_wait: Option<Nanos>,
-    /// The server's count of what it read; `None` if it states none.
-    pub prompt_tokens: Option<u32>,
     pub output_tokens: u32,
     /// Of these, those that were there at `first_token`; 0: that one alone.
     pub tokens_at_first: u32,
     pub token_source: TokenSource,
+    /// The server's own count of the prompt, cached tokens included; `None` if it states none.
+    pub prompt_tokens: Option<u32>,
+    /// Of these, those that it took from its cache; `None` if it does not say.
+    pub cached_tokens: Option<u32>,
+    /// Of its own count of the answer, those that are thoughts; `None` if it does not say.
+    pub reasoning_tokens: Option<u32>,
     /// How many values of `tbt` it gave.
     pub gaps: u32,
-    /// Time to read the prompt, as the server reports it (llama.cpp's `prompt_ms`).
+    /// Time to read the prompt, as the server reports it (llama.cpp's `prompt_ms`, Ollama's `prompt_eval_duration`).
     pub server_prompt: Option<Nanos>,
-    /// Time to generate the answer, as the server reports it (llama.cpp's `predicted_ms`).
+    /// Time to generate the answer, as the server reports it (llama.cpp's `predicted_ms`, Ollama's `eval_duration`).
     pub server_decode: Option<Nanos>,
     pub answer: Answer,
     /// Whether it met the limits of its kind ([`Goodput::judge`](crate::metrics::Goodput::judge)); `None` if it was not
@@ -119,14 +127,18 @@ impl Sample {
             first_event: None,
             first_token: None,
             first_answer: None,
+            first_thought: None,
+            first_call: None,
             last_token: None,
             done,
             schedule_lag: 0,
             queue_wait: None,
-            prompt_tokens: None,
             output_tokens: 0,
             tokens_at_first: 0,
             token_source: TokenSource::None,
+            prompt_tokens: None,
+            cached_tokens: None,
+            reasoning_tokens: None,
             gaps: 0,
             server_prompt: None,
             server_decode: None,
@@ -152,6 +164,10 @@ impl Sample {
         {
             assert!(t >= last, "times out of order: {self:?}");
             last = t;
+        }
+        for t in [self.first_thought, self.first_call].into_iter().flatten() {
+            let is_among = self.first_token <= Some(t) && Some(t) <= self.last_token;
+            assert!(is_among, "times out of order: {self:?}");
         }
     }
 }

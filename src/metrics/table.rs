@@ -24,10 +24,12 @@ pub enum MetricId {
     PromptDiff,
     DecodeDiff,
     QueueWait,
+    Ttfr,
+    Ttfc,
 }
 
 impl MetricId {
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 19;
 
     pub fn row(self) -> &'static Metric {
         &METRICS[self as usize]
@@ -184,6 +186,18 @@ pub const METRICS: [Metric; MetricId::COUNT] = [
         "queue_wait",
         Source::Sample(|s| s.queue_wait),
         "from due until a user was free, of arrivals that may wait for one; 0 if one was free",
+    ),
+    rare(
+        MetricId::Ttfr,
+        "ttfr",
+        Source::Sample(|s| Some(s.first_thought?.saturating_sub(s.due))),
+        "from due to the first event that carries reasoning (a thought)",
+    ),
+    rare(
+        MetricId::Ttfc,
+        "ttfc",
+        Source::Sample(|s| Some(s.first_call?.saturating_sub(s.due))),
+        "from due to the first event that carries a tool call: its name or arguments",
     ),
 ];
 

@@ -1,5 +1,6 @@
 //! Parses the requests to the mock.
 
+use super::dialect::Dialect;
 use crate::api::Api;
 
 /// Largest request head in bytes.
@@ -17,6 +18,8 @@ pub enum Route {
     },
     Health,
     Models,
+    /// Ollama's list of models.
+    Tags,
     Stats,
     Unknown,
 }
@@ -71,33 +74,50 @@ pub fn parse(input: &[u8]) -> Result<Option<Request>, BadRequest> {
 fn route(method: &str, path: &str, body: &[u8]) -> Route {
     let path = path.split('?').next().unwrap_or("");
     match (method, path) {
-        ("POST", p) => match api_for_path(p) {
+        ("POST", p) => match api_for(p, body) {
             Some(api) => Route::Completion {
                 api,
-                stream: asks_for_stream(body),
+                stream: asks_for_stream(api, p, body),
             },
             None => Route::Unknown,
         },
         ("GET", "/health") => Route::Health,
         ("GET", "/mock/stats") => Route::Stats,
         ("GET", p) if p.ends_with("/v1/models") => Route::Models,
+        ("GET", "/api/tags") => Route::Tags,
         _ => Route::Unknown,
     }
 }
 
-fn asks_for_stream(body: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Value>(body)
+fn asks_for_stream(api: Api, path: &str, body: &[u8]) -> bool {
+    let row = api.row();
+    if let Some(end) = row.stream_end {
+        return path.ends_with(end);
+    }
+    let asked = serde_json::from_slice::<serde_json::Value>(body)
         .ok()
-        .and_then(|v| v.get("stream").and_then(|s| s.as_bool()))
-        .unwrap_or(false)
+        .and_then(|v| v.get("stream").and_then(|s| s.as_bool()));
+    row.streams() && asked.unwrap_or(Dialect::for_api(api).streams_unless_told)
 }
 
-/// Returns the API for a path. Any path may precede the prefixes under which servers offer the API.
-fn api_for_path(path: &str) -> Option<Api> {
+/// Returns the API of a request. Any path may precede the prefixes under which servers offer it.
+fn api_for(path: &str, body: &[u8]) -> Option<Api> {
     let api = Api::from_path(path)?;
+    let end = api.row().end_of(path)?;
+    let before = path.strip_suffix(end)?;
     let prefixes = api.row().prefixes;
-    let before = path.strip_suffix(api.row().end)?;
-    (prefixes.is_empty() || prefixes.iter().any(|prefix| before.ends_with(prefix))).then_some(api)
+    if !prefixes.is_empty() && !prefixes.iter().any(|prefix| before.ends_with(prefix)) {
+        return None;
+    }
+    // Where two APIs have the same path, the body tells.
+    let has = |member: &str| {
+        serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|body| body.get(member).is_some())
+    };
+    let others = Api::ALL
+        .into_iter()
+        .filter(|other| other.row().end_of(path) == Some(end));
+    let mut known = others.filter(|other| Dialect::for_api(*other).known_by.is_some_and(has));
+    Some(known.next().unwrap_or(api))
 }
 
 #[cfg(test)]
@@ -146,11 +166,45 @@ mod tests {
             ("/x/openai/v1/chat/completions", Api::Chat),
             ("/v1/completions?x", Api::Completions),
             ("/completion", Api::LlamaCpp),
+            ("/v1/responses", Api::Responses),
+            ("/anthropic/v1/messages", Api::Messages),
+            ("/generate", Api::Sglang),
+            ("/rerank", Api::Rerank),
         ] {
             assert_eq!(post(path), Route::Completion { api, stream: false });
         }
-        for path in ["/health", "/v2/completions", "/chat/completions", "/v1/responses"] {
+        for path in ["/health", "/v2/completions", "/chat/completions", "/messages"] {
             assert_eq!(post(path), Route::Unknown, "{path}");
+        }
+        let asks = |path: &str, body: &str| {
+            let head = format!("POST {path} HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
+            parse((head + body).as_bytes()).unwrap().unwrap().route
+        };
+        for (path, body, api, stream) in [
+            ("/generate", r#"{"inputs":"a"}"#, Api::Tgi, false),
+            ("/generate", r#"{"text":"a","stream":true}"#, Api::Sglang, true),
+            ("/generate_stream", r#"{"inputs":"a"}"#, Api::Tgi, true),
+            (
+                "/v2/models/m/generate_stream",
+                r#"{"text_input":"a"}"#,
+                Api::Triton,
+                true,
+            ),
+            (
+                "/v2/models/m/generate",
+                r#"{"text_input":"a"}"#,
+                Api::Triton,
+                false,
+            ),
+            ("/api/chat", "{}", Api::OllamaChat, true),
+            ("/api/generate", r#"{"stream":false}"#, Api::Ollama, false),
+            ("/v1/embeddings", r#"{"stream":true}"#, Api::Embeddings, false),
+        ] {
+            assert_eq!(
+                asks(path, body),
+                Route::Completion { api, stream },
+                "{path} {body}"
+            );
         }
         assert_eq!(parse(b"\x00\x01\r\n\r\n"), Err(BadRequest));
     }

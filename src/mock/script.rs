@@ -3,7 +3,11 @@
 use crate::api::{ARRIVAL_KEY, Api, STAMP_DIGITS, STAMP_KEY, Stamps, write_stamp};
 use std::io::Write;
 
-use super::dialect::{COUNT_KEY, COUNT_WIDTH, DECODE_KEY, Dialect, MS_WIDTH, PROMPT_KEY};
+use super::dialect::{
+    COUNT_KEY, COUNT_WIDTH, DECODE_KEY, DECODE_NS_KEY, Dialect, MS_WIDTH, NS_WIDTH, PROMPT_KEY,
+    PROMPT_NS_KEY, SGLANG_COUNT_KEY,
+};
+use crate::sse::Framing;
 use crate::units::Nanos;
 
 /// The mock's own times for an answer, which some APIs report.
@@ -20,6 +24,9 @@ pub struct TimedTemplate {
     bytes: Vec<u8>,
     prompt_at: Option<usize>,
     decode_at: Option<usize>,
+    /// The same for times in nanoseconds.
+    prompt_ns_at: Option<usize>,
+    decode_ns_at: Option<usize>,
 }
 
 impl TimedTemplate {
@@ -27,6 +34,8 @@ impl TimedTemplate {
         TimedTemplate {
             prompt_at: value_offset(&bytes, PROMPT_KEY),
             decode_at: value_offset(&bytes, DECODE_KEY),
+            prompt_ns_at: value_offset(&bytes, PROMPT_NS_KEY),
+            decode_ns_at: value_offset(&bytes, DECODE_NS_KEY),
             bytes,
         }
     }
@@ -39,6 +48,15 @@ impl TimedTemplate {
                 let mut room = &mut out[start + at..start + at + MS_WIDTH];
                 // Times up to 10,000 days fit, and an answer takes an hour at most.
                 let _ = write!(room, "{:>MS_WIDTH$.6}", time as f64 / 1e6);
+            }
+        }
+        for (at, time) in [
+            (self.prompt_ns_at, times.prompt),
+            (self.decode_ns_at, times.decode),
+        ] {
+            if let Some(at) = at {
+                let mut room = &mut out[start + at..start + at + NS_WIDTH];
+                let _ = write!(room, "{time:>NS_WIDTH$}");
             }
         }
     }
@@ -74,9 +92,19 @@ pub struct Script {
 impl Script {
     /// Builds the templates. The chunk data of a token event is padded to `event_bytes` if it is shorter.
     pub fn new(api: Api, tokens: u32, stamp: bool, event_bytes: usize) -> Script {
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
-                    Transfer-Encoding: chunked\r\n\r\n";
-        let mut stream_head = head.as_bytes().to_vec();
+        let framing = api.row().framing;
+        let kind = match framing {
+            Framing::Events => "text/event-stream",
+            Framing::Lines => "application/x-ndjson",
+        };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        let framed = |data: &str| match framing {
+            Framing::Events => chunk(&format!("data: {data}\n\n")),
+            Framing::Lines => chunk(&format!("{data}\n")),
+        };
+        let mut stream_head = head.into_bytes();
         let dialect = Dialect::for_api(api);
         if let Some(opening) = dialect.opening {
             stream_head.extend(chunk(&opening()));
@@ -84,17 +112,17 @@ impl Script {
         let mut done = dialect.done.map_or(Vec::new(), chunk);
         done.extend_from_slice(b"0\r\n\r\n");
         let finish = chunk(&(dialect.finish)(tokens));
-        let error = chunk("data: {\"error\":{\"message\":\"injected\",\"type\":\"server_error\"}}\n\n");
+        let error = framed(r#"{"error":{"message":"injected","type":"server_error"}}"#);
         let token = token(dialect, stamp, event_bytes);
         Script {
             stream_head,
             stamp_at: value_offset(&token, STAMP_KEY),
-            count_at: value_offset(&token, COUNT_KEY),
+            count_at: value_offset(&token, COUNT_KEY).or(value_offset(&token, SGLANG_COUNT_KEY)),
             token,
             stream_end: TimedTemplate::new([finish, done.clone()].concat()),
             stream_unfinished: done.clone(),
             stream_error: [error, done].concat(),
-            stream_bad_json: chunk("data: {\"choices\":[{\"delta\":\n\n"),
+            stream_bad_json: framed("{\"choices\":[{\"delta\":"),
             answer: TimedTemplate::new(json(200, &(dialect.body)(tokens, true))),
             answer_unfinished: json(200, &(dialect.body)(tokens, false)),
             answer_error: json(200, r#"{"error":{"message":"injected","type":"server_error"}}"#),
@@ -169,11 +197,12 @@ mod tests {
     use super::*;
     use crate::api::{StreamEnd, StreamState, find_stamps};
     use crate::metrics::TokenSource;
+    use crate::sse::{EventParser, Item};
 
     #[test]
     fn an_event_has_the_requested_size_and_its_stamp_can_be_read() {
-        for api in Api::ALL {
-            for (stamp, size) in [(true, 300), (false, 200), (true, 0)] {
+        for api in Api::ALL.into_iter().filter(|api| api.row().streams()) {
+            for (stamp, size) in [(true, 400), (false, 300), (true, 0)] {
                 let script = Script::new(api, 3, stamp, size);
                 let mut out = Vec::new();
                 script.tokens(&mut out, 0, 2, STAMPS);
@@ -184,7 +213,7 @@ mod tests {
                 if size > 0 {
                     let text = String::from_utf8(out).unwrap();
                     let data = text.split("\r\n").nth(1).unwrap();
-                    assert_eq!(data.len(), size);
+                    assert_eq!(data.len(), size, "{api:?}");
                 }
             }
         }
@@ -224,30 +253,55 @@ mod tests {
         assert!(!out.windows(6).any(|w| w == b"[DONE]"));
     }
 
+    /// Reads the events of a stream as the client of its API does.
+    fn read_all(api: Api, stream: &mut StreamState, bytes: &str) {
+        let row = api.row();
+        let mut events = EventParser::new(row.framing);
+        let mut rest = bytes.as_bytes();
+        while !rest.is_empty() {
+            let (taken, item) = events.step(rest, 1 << 20).unwrap();
+            if let Some(Item::Event { name, data }) = item {
+                stream.read(row.read_event.unwrap(), name, data).unwrap();
+            }
+            rest = &rest[taken..];
+        }
+    }
+
     /// Checks each dialect against the client's row of its API, so that the client understands what the mock sends.
     #[test]
     fn the_client_reads_each_dialect() {
         for api in Api::ALL {
             let (row, dialect) = (api.row(), Dialect::for_api(api));
-            let data_of = |event: String| event.trim_start_matches("data: ").to_owned();
-            let read = row.read_event.unwrap();
-            let mut stream = StreamState::default();
-            let opening = dialect.opening.map(|opening| opening());
-            for event in opening.into_iter().chain([(dialect.token)("")]) {
-                stream.read(read, b"", data_of(event).as_bytes()).unwrap();
+            let source = if api != Api::Triton {
+                TokenSource::Server
+            } else {
+                TokenSource::Events
+            };
+            if row.streams() {
+                let mut stream = StreamState::default();
+                read_all(
+                    api,
+                    &mut stream,
+                    &dialect.opening.map_or(String::new(), |opening| opening()),
+                );
+                let tokens = (dialect.token)("").replace("         0", "         1");
+                read_all(api, &mut stream, &tokens);
+                let unfinished = row.finish.map_or(StreamEnd::Ok, |_| StreamEnd::Truncated);
+                assert_eq!(stream.verdict_at_end(), unfinished, "{api:?}");
+                let tokens = if api != Api::Triton { 3 } else { 1 };
+                read_all(api, &mut stream, &(dialect.finish)(3));
+                read_all(api, &mut stream, dialect.done.unwrap_or_default());
+                assert_eq!(stream.verdict_at_end(), StreamEnd::Ok, "{api:?}");
+                assert_eq!(stream.output_tokens(), (tokens, source), "{api:?}");
             }
-            assert_eq!(stream.verdict_at_end(), StreamEnd::Truncated, "{api:?}");
-            for event in [Some((dialect.finish)(3)), dialect.done.map(str::to_owned)] {
-                stream
-                    .read(read, b"", data_of(event.unwrap_or_default()).as_bytes())
-                    .unwrap();
-            }
-            assert_eq!(stream.verdict_at_end(), StreamEnd::Ok, "{api:?}");
-            assert_eq!(stream.output_tokens(), (3, TokenSource::Server), "{api:?}");
             for finished in [true, false] {
                 let body = (row.read_body)((dialect.body)(3, finished).as_bytes()).unwrap();
-                assert_eq!((body.text, body.finish.is_some()), (true, finished), "{api:?}");
-                assert_eq!(body.output_tokens(), (3, TokenSource::Server), "{api:?}");
+                assert_eq!(body.finish.is_some(), finished, "{api:?}");
+                let tokens = match ((api != Api::Triton), body.is_no_text) {
+                    (true, false) => (3, TokenSource::Server),
+                    _ => (0, TokenSource::None),
+                };
+                assert_eq!(body.output_tokens(), tokens, "{api:?}");
             }
         }
     }

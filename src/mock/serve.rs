@@ -228,6 +228,7 @@ impl Connection<'_> {
                 200,
                 r#"{"object":"list","data":[{"id":"mock","object":"model","owned_by":"mock"}]}"#,
             ),
+            Route::Tags => script::json(200, r#"{"models":[{"name":"mock","model":"mock","size":1}]}"#),
             Route::Stats => {
                 let mut sum = Truth::default();
                 for truth in &self.core.shared.truths {

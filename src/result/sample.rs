@@ -109,14 +109,18 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
         queue_wait: Some(n % 3 * MILLISECOND),
         output_tokens: if streamed { 2 } else { 0 },
         gaps: if streamed { 2 } else { 0 },
-        token_source: if streamed {
-            TokenSource::Server
-        } else {
-            TokenSource::None
+        prompt_tokens: streamed.then_some(8),
+        cached_tokens: streamed.then_some(3),
+        reasoning_tokens: streamed.then_some(1),
+        token_source: match streamed {
+            true => TokenSource::Server,
+            false => TokenSource::None,
         },
         server_prompt: streamed.then_some(4 * MILLISECOND),
         server_decode: streamed.then_some(last - first),
         first_answer: streamed.then_some(first),
+        first_thought: streamed.then_some(first),
+        first_call: streamed.then_some(first),
         answer: Answer {
             finish: (outcome == Outcome::Ok).then_some(FinishWord::STOP),
             cause: outcome.is_failure().then_some(Cause::CutInBody),

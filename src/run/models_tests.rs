@@ -41,6 +41,7 @@ fn server(models: Models, service: Service) -> Discovery {
             addresses: vec![([127, 0, 0, 1], 1).into()],
             api: crate::api::Api::Chat,
             api_path: "/v1/chat/completions".into(),
+            stream_path: "/v1/chat/completions".into(),
             light_paths: vec!["/health".into()],
             named_paths: NamedPaths::all("/v1/models"),
             headers: Vec::new(),

@@ -1,17 +1,19 @@
-//! Reads server-sent events (WHATWG HTML, 9.2.6) from slices, cut anywhere.
+//! Reads server-sent events (WHATWG HTML, 9.2.6) from slices, cut anywhere, and streams of JSON lines in the same way.
 //!
 //! An event is reported at the very byte that completes it, because the arrival of that byte is measured. With CR line
 //! ends it is the second CR, without waiting for an LF that may follow.
 
+mod framed;
 mod line;
+mod lines;
 mod parser;
 
 /// Blanks and line ends before the first field: nobody sends more.
 const LEADING_BLANKS_MAX: usize = 64;
 
-/// Tells an event stream by its first bytes, whatever its content type says; `None` means too few bytes. JSON
-/// documents, HTML and plain words begin otherwise.
-pub fn begins_a_stream(body: &[u8]) -> Option<bool> {
+/// Tells a stream of this framing by its first bytes, whatever its content type says; `None` means too few bytes. HTML
+/// and plain words begin otherwise, and a JSON document is no server-sent event.
+pub fn begins_a_stream(body: &[u8], framing: Framing) -> Option<bool> {
     const BOM: &[u8] = b"\xef\xbb\xbf";
     let body = match BOM.starts_with(&body[..body.len().min(BOM.len())]) {
         true => body.get(BOM.len()..)?,
@@ -29,6 +31,9 @@ pub fn begins_a_stream(body: &[u8]) -> Option<bool> {
         .take_while(|byte| matches!(byte, b'\r' | b'\n'))
         .count();
     let rest = &body[line_ends..];
+    if framing == Framing::Lines {
+        return Some(rest.trim_ascii_start().starts_with(b"{"));
+    }
     let fields: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
     if fields.iter().any(|field| rest.starts_with(field)) {
         return Some(true);
@@ -39,6 +44,7 @@ pub fn begins_a_stream(body: &[u8]) -> Option<bool> {
     }
 }
 
+pub use framed::{EventParser, Framing};
 pub use parser::{Item, SseError, SseParser};
 
 /// Limit of one event in bytes. No event of a server known to us comes near it.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Framing;
 use super::line::{Line, classify};
 
 /// An item of a stream. Bytes are as sent, neither decoded nor checked for UTF-8.
@@ -164,7 +165,8 @@ impl SseParser {
             Lent::Nothing => &self.gathered[self.data_bytes..],
             Lent::Line | Lent::Event => &[],
         };
-        is_open || !line.trim_ascii().is_empty() && super::begins_a_stream(line) != Some(false)
+        is_open
+            || !line.trim_ascii().is_empty() && super::begins_a_stream(line, Framing::Events) != Some(false)
     }
 
     /// Returns the complete data lines of an event whose blank line has not come. The standard discards them at the end

@@ -14,6 +14,7 @@ fn target(api: Api) -> Target {
         addresses: vec!["127.0.0.1:1".parse().unwrap()],
         api,
         api_path: "/v1/x".into(),
+        stream_path: "/v1/x".into(),
         light_paths: vec!["/health".into()],
         named_paths: NamedPaths::all("/v1/models"),
         headers: Vec::new(),

@@ -70,7 +70,11 @@ pub fn encode_turn(
     let (method, path) = match &workload.kinds[usize::from(draw.kind)].call {
         Call::Chat(chat) => {
             write_chat(body, target, workload, chat, (draw, turn));
-            (Method::Post, &target.api_path)
+            let path = match chat.stream && target.api.row().streams() {
+                true => &target.stream_path,
+                false => &target.api_path,
+            };
+            (Method::Post, path)
         }
         Call::Light => (Method::Get, &target.light_paths[draw.prompt as usize]),
         Call::Get { path } => (Method::Get, target.named_paths.get(*path)),
@@ -101,15 +105,16 @@ fn write_chat(
     chat: &Chat,
     (draw, turn): (&Draw, Option<&Turn<'_>>),
 ) {
+    let row = target.api.row();
     let asked = |content| Generation {
         model: &chat.models[draw.model as usize],
         content,
+        documents: None,
         max_tokens: draw.max_tokens,
-        stream: chat.stream,
+        stream: chat.stream && row.streams(),
         cache_prompt: chat.cache_prompt,
         wording: chat.wording.or(target.wording),
     };
-    let row = target.api.row();
     let (Some(turn), Some(conversation)) = (turn, chat.conversation.as_deref()) else {
         let prompt = prompt_of(chat, draw);
         return (row.write_body)(body, &asked(Content::Text(&prompt)));

@@ -65,6 +65,7 @@ fn two_kinds() -> (Workload, Target) {
         addresses: vec![([127, 0, 0, 1], 1).into()],
         api: Api::Chat,
         api_path: "/v1/chat/completions".to_string(),
+        stream_path: "/v1/chat/completions".to_string(),
         light_paths: vec!["/health".to_string(), "/stats".to_string()],
         named_paths: NamedPaths {
             health: "/h".to_string(),
@@ -107,6 +108,7 @@ fn a_request_is_the_one_drawn() {
     let asked = Generation {
         model: "b",
         content: Content::Text(&"Hi"),
+        documents: None,
         max_tokens: 7,
         stream: true,
         cache_prompt: false,

@@ -233,6 +233,8 @@ pub struct Target {
     pub api: Api,
     /// Path of that API, with its query if there is one.
     pub api_path: String,
+    /// The path that streams; most APIs have one path for both.
+    pub stream_path: String,
     /// Paths of light GETs that name none; not empty.
     pub light_paths: Vec<String>,
     /// Paths of light GETs that name theirs.

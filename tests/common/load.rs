@@ -120,6 +120,7 @@ pub fn target(address: SocketAddr) -> Target {
         addresses: vec![address],
         api: Api::Chat,
         api_path: "/v1/chat/completions".into(),
+        stream_path: "/v1/chat/completions".into(),
         light_paths: vec!["/health".into()],
         named_paths: NamedPaths::all("/v1/models"),
         headers: Vec::new(),

@@ -33,9 +33,11 @@ pub fn faults(counts: &[(Fault, u32)], cycle: u32) -> FaultPlan {
 pub fn target_of(address: SocketAddr, api: Api) -> Target {
     let row = api.row();
     let prefix = row.prefixes.first().unwrap_or(&"");
+    let within = row.within.map_or(String::new(), |part| format!("{part}mock"));
     Target {
         api,
-        api_path: format!("{prefix}{}", row.end),
+        api_path: format!("{prefix}{within}{}", row.end),
+        stream_path: format!("{prefix}{within}{}", row.stream_end.unwrap_or(row.end)),
         ..target(address)
     }
 }

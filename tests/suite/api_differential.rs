@@ -4,7 +4,9 @@
 use crate::common::shared_material;
 use crate::corpus;
 use llmload_uring::api::chat::{read_body, read_body_plain, read_event, read_event_fast, read_event_plain};
-use llmload_uring::api::{BodyFacts, EventFacts, Malformed, ServerTimes, llamacpp};
+use llmload_uring::api::{
+    BodyFacts, EventFacts, Malformed, ServerTimes, inputs, llamacpp, messages, responses,
+};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::path::Path;
 
@@ -43,10 +45,13 @@ fn on_random_bytes(test: &str, cases: u32, bytes: usize, check: impl Fn(&[u8])) 
         .unwrap();
 }
 
-/// The fast reading of chat events is right or silent, and that of llama.cpp's own: every document goes through both.
+/// The fast readings are right or silent, whatever the document is: every one goes through all of them.
 /// `true` where the one for chat was sure.
 fn agree(name: &[u8], data: &[u8]) -> bool {
     agree_native(name, data);
+    agree_responses(name, data);
+    agree_messages(name, data);
+    agree_embeddings(data);
     let plain = read_event_plain(name, data);
     let shown = || String::from_utf8_lossy(data).into_owned();
     assert_eq!(read_event(name, data), plain, "{}", shown());
@@ -65,6 +70,45 @@ fn agree_native(name: &[u8], data: &[u8]) -> bool {
         shown()
     );
     sure(llamacpp::read_event_fast(name, data), plain, data)
+}
+
+fn agree_responses(name: &[u8], data: &[u8]) -> bool {
+    let plain = responses::read_event_plain(name, data);
+    assert_eq!(
+        responses::read_event(name, data),
+        plain,
+        "{}",
+        String::from_utf8_lossy(data)
+    );
+    sure(responses::read_event_fast(name, data), plain, data)
+}
+
+fn agree_messages(name: &[u8], data: &[u8]) -> bool {
+    let plain = messages::read_event_plain(name, data);
+    assert_eq!(
+        messages::read_event(name, data),
+        plain,
+        "{}",
+        String::from_utf8_lossy(data)
+    );
+    sure(messages::read_event_fast(name, data), plain, data)
+}
+
+fn agree_embeddings(data: &[u8]) -> bool {
+    let (fast, plain) = (
+        inputs::read_embeddings_fast(data),
+        inputs::read_embeddings_plain(data),
+    );
+    assert_eq!(
+        inputs::read_embeddings(data),
+        plain,
+        "{}",
+        String::from_utf8_lossy(data)
+    );
+    if let Some(facts) = fast {
+        assert_eq!(Ok(facts), plain, "{}", String::from_utf8_lossy(data));
+    }
+    fast.is_some()
 }
 
 fn sure(fast: Option<EventFacts>, plain: Result<EventFacts, Malformed>, data: &[u8]) -> bool {
@@ -142,6 +186,32 @@ fn both_readers_agree_on_recorded_events_and_the_fast_one_reads_them() {
     assert!(unsure.is_empty(), "left to the plain reading: {unsure:#?}");
     let enough = if captured { (340, 22) } else { (40, 8) };
     assert!(chat > enough.0 && native > enough.1, "{chat} {native}");
+}
+
+#[test]
+fn the_fast_readers_of_responses_and_messages_read_every_recorded_piece_of_text() {
+    let Samples { all, captured } =
+        samples("the_fast_readers_of_responses_and_messages_read_every_recorded_piece_of_text");
+    let (mut of_responses, mut of_messages, mut of_embeddings) = (0, 0, 0);
+    let has = |data: &[u8], part: &str| data.windows(part.len()).any(|w| w == part.as_bytes());
+    for data in &all {
+        let whole = serde_json::from_slice::<serde_json::Value>(data).is_ok();
+        if whole && has(data, "\"response.output_text.delta\"") {
+            assert!(agree_responses(b"", data), "{}", String::from_utf8_lossy(data));
+            of_responses += 1;
+        }
+        if whole && has(data, "\"content_block_delta\"") && has(data, "\"text_delta\"") {
+            assert!(agree_messages(b"", data), "{}", String::from_utf8_lossy(data));
+            of_messages += 1;
+        }
+        if whole && has(data, "\"embedding\"") {
+            assert!(agree_embeddings(data), "{}", String::from_utf8_lossy(data));
+            of_embeddings += 1;
+        }
+    }
+    println!("{of_responses} of responses, {of_messages} of messages, {of_embeddings} of embeddings");
+    let enough = if captured { (300, 150) } else { (10, 8) };
+    assert!(of_responses > enough.0 && of_messages > enough.1 && of_embeddings > 2);
 }
 
 #[test]

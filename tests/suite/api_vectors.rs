@@ -2,12 +2,16 @@
 //! The vectors stand beside the project, in `../shared/vectors/sse.json`.
 
 use crate::common::shared_material;
-use llmload_uring::api::{Api, EventFacts, StreamEnd, StreamState, chat, llamacpp};
+use crate::corpus;
+use llmload_uring::api::{Api, EventFacts, StreamEnd, StreamState, chat};
 use llmload_uring::metrics::{Outcome, TokenSource};
 use serde_json::Value;
 
-/// APIs with events of their own, not spoken here.
-const OTHER_APIS: [&str; 2] = ["anthropic-messages", "openai-responses"];
+/// APIs with events of their own.
+const OTHER_APIS: [(&str, Api); 2] = [
+    ("anthropic-messages", Api::Messages),
+    ("openai-responses", Api::Responses),
+];
 const NATIVE: &str = "llamacpp-completion";
 
 fn vectors(test: &str) -> Vec<Value> {
@@ -30,12 +34,20 @@ struct Told {
     malformed: bool,
 }
 
-/// As the vector's own API; those of the others are read as chat.
+/// As the vector's own API.
 fn tell(vector: &Value) -> Told {
-    match vector["llm"]["api"] == NATIVE {
-        true => tell_as(Api::LlamaCpp, vector),
-        false => tell_as(Api::Chat, vector),
+    let name = vector["llm"]["api"].as_str().unwrap_or_default();
+    let other = OTHER_APIS.iter().find(|(other, _)| *other == name);
+    match other {
+        Some((_, api)) => tell_as(*api, vector),
+        None if name == NATIVE => tell_as(Api::LlamaCpp, vector),
+        None => tell_as(Api::Chat, vector),
     }
+}
+
+fn is_other(vector: &Value) -> bool {
+    let name = vector["llm"]["api"].as_str().unwrap_or_default();
+    OTHER_APIS.iter().any(|(other, _)| *other == name)
 }
 
 fn tell_as(api: Api, vector: &Value) -> Told {
@@ -54,10 +66,7 @@ fn tell_as(api: Api, vector: &Value) -> Told {
     }
     for event in vector["expect"].as_array().expect("events") {
         let (name, data) = (text(&event["event"]), text(&event["data"]));
-        let plain = match api {
-            Api::LlamaCpp => llamacpp::read_event_plain(name, data),
-            _ => chat::read_event_plain(name, data),
-        };
+        let plain = corpus::plain_reader(api)(name, data);
         assert_eq!(read(name, data), plain, "{event}");
         match told.state.read(read, name, data) {
             Ok(facts) => told.facts.push(facts),
@@ -87,9 +96,6 @@ fn every_stream_of_a_known_api_has_the_outcome_of_its_vector() {
     let mut seen = 0;
     for vector in vectors("every_stream_of_a_known_api_has_the_outcome_of_its_vector") {
         let (name, llm) = (&vector["name"], &vector["llm"]);
-        if OTHER_APIS.contains(&llm["api"].as_str().unwrap_or_default()) {
-            continue;
-        }
         seen += 1;
         let told = tell(&vector);
         if name == "llm-done-then-garbage" {
@@ -128,8 +134,8 @@ fn every_stream_of_a_known_api_has_the_outcome_of_its_vector() {
 #[test]
 fn a_stream_read_as_another_api_is_never_ok() {
     for vector in vectors("a_stream_read_as_another_api_is_never_ok") {
-        let native = vector["llm"]["api"] == NATIVE;
-        let other = if native { Api::Chat } else { Api::LlamaCpp };
+        let is_chat = !is_other(&vector) && vector["llm"]["api"] != NATIVE;
+        let other = if is_chat { Api::LlamaCpp } else { Api::Chat };
         let told = tell_as(other, &vector);
         assert_ne!(outcome(&told), "ok", "{}", vector["name"]);
         assert!(
@@ -160,9 +166,8 @@ fn check_tokens(name: &Value, llm: &Value, told: &Told) {
 #[test]
 fn a_stream_of_another_api_is_never_an_ok_chat_stream() {
     for vector in vectors("a_stream_of_another_api_is_never_an_ok_chat_stream") {
-        let llm = &vector["llm"];
-        if OTHER_APIS.contains(&llm["api"].as_str().unwrap_or_default()) {
-            let told = tell(&vector);
+        if is_other(&vector) {
+            let told = tell_as(Api::Chat, &vector);
             assert_ne!(outcome(&told), "ok", "{}", vector["name"]);
             let named = vector["expect"][0]["event"] == "error" || vector["expect"][1]["event"] == "error";
             if named {

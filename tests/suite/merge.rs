@@ -83,7 +83,6 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         series: draw.kind,
         half: None,
         turn: 0,
-        prompt_tokens: None,
         outcome,
         status: if outcome == Outcome::Ok { 200 } else { 503 },
         due,
@@ -92,6 +91,8 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         first_event: streamed.then_some(first),
         first_token: streamed.then_some(first),
         first_answer: streamed.then_some(first),
+        first_thought: None,
+        first_call: None,
         last_token: streamed.then_some(last),
         done: last + 7 * MICROSECOND,
         schedule_lag: sent - due,
@@ -99,6 +100,9 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         output_tokens: draw.max_tokens,
         tokens_at_first: 0,
         gaps: u32::from(streamed),
+        prompt_tokens: streamed.then_some(8),
+        cached_tokens: streamed.then_some(3),
+        reasoning_tokens: None,
         token_source: if streamed {
             TokenSource::Events
         } else {

@@ -46,7 +46,6 @@ fn request(n: u64) -> Sample {
         series,
         half: None,
         turn: 0,
-        prompt_tokens: None,
         outcome,
         status: match outcome {
             Outcome::Http503 => 503,
@@ -59,6 +58,8 @@ fn request(n: u64) -> Sample {
         first_event: (answered && streamed).then_some(due + MILLISECOND),
         first_token: (answered && streamed).then_some(first_token),
         first_answer: (answered && streamed).then_some(first_token + n % 3 * MILLISECOND),
+        first_thought: None,
+        first_call: None,
         last_token: (answered && streamed).then_some(last_token),
         done: match outcome {
             Outcome::TimeoutTotal => due + 60 * SECOND,
@@ -70,6 +71,9 @@ fn request(n: u64) -> Sample {
         tokens_at_first: 0,
         gaps: if answered && streamed { 19 } else { 0 },
         token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None][usize::from(series)],
+        prompt_tokens: None,
+        cached_tokens: None,
+        reasoning_tokens: None,
         server_prompt: None,
         server_decode: None,
         answer: Answer {

@@ -112,6 +112,8 @@ fn moved(single: &Seen, bytes: usize, cuts: &[usize]) -> Seen {
             first_event: a.first_event.map(read_of),
             first_token: a.first_token.map(read_of),
             first_answer: a.first_answer.map(read_of),
+            first_thought: a.first_thought.map(read_of),
+            first_call: a.first_call.map(read_of),
             last_token: a.last_token.map(read_of),
             gaps: a.gaps,
             last: read_of(a.last),

@@ -2,7 +2,7 @@
 
 use crate::common::shared_material;
 use base64::Engine;
-use llmload_uring::sse::{Item, SseParser, begins_a_stream};
+use llmload_uring::sse::{Framing, Item, SseParser, begins_a_stream};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -243,7 +243,7 @@ fn naive(input: &[u8]) -> (Vec<Seen>, bool) {
     }
     // An unfinished line counts only if it may be one of a stream.
     let rest = input[start..].trim_ascii();
-    let is_field = !rest.is_empty() && begins_a_stream(&input[start..]) != Some(false);
+    let is_field = !rest.is_empty() && begins_a_stream(&input[start..], Framing::Events) != Some(false);
     let pending = !data.is_empty() || !name.is_empty() || is_field;
     (seen, pending)
 }

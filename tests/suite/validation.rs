@@ -44,18 +44,58 @@ fn the_simulator_passes_all_five_checks_which_its_counts_exclude() {
 }
 
 #[test]
-fn a_server_without_the_responses_api_passes_and_quiet_hides_the_checks() {
+fn the_responses_api_is_asked_for_as_well_and_quiet_hides_the_checks() {
     let mock = mock(mock_options());
     let target = format!("http://{}", mock.address);
     let ended = ran(&["quick-smoke", "--target", &target, "--think-time", "0"]).expect(0);
     assert_eq!(
         validation(&ended).last(),
-        Some(&"POST /v1/responses: not there (404)")
+        Some(&"POST /v1/responses: 200, completed")
     );
-    assert_eq!(mock_requests(mock.address), 5);
+    assert_eq!(mock_requests(mock.address), 6);
     let ended = ran(&["quick-smoke", "--target", &target, "--think-time", "0", "--quiet"]).expect(0);
     assert_eq!(ended.stderr, "");
-    assert_eq!(mock_requests(mock.address), 10);
+    assert_eq!(mock_requests(mock.address), 12);
+}
+
+/// The path of a URL, the models list that is asked for, the whole answer and what comes of it, the path of a stream.
+#[rustfmt::skip]
+const PATHS: [(&str, &str, &str, &str); 12] = [
+    ("/v1/completions",       "/v1/models", "/v1/completions: 200, finished, 10", "/v1/completions"),
+    ("/v1/responses",         "/v1/models", "/v1/responses: 200, finished, 10", "/v1/responses"),
+    ("/v1/messages",          "/v1/models", "/v1/messages: 200, finished, 10", "/v1/messages"),
+    ("/completion",           "",           "/completion: 200, finished, 10", "/completion"),
+    ("/api/generate",         "/api/tags",  "/api/generate: 200, finished, 10", "/api/generate"),
+    ("/api/chat",             "/api/tags",  "/api/chat: 200, finished, 10", "/api/chat"),
+    ("/generate",             "",           "/generate: 200, finished, 10", "/generate"),
+    ("/generate_stream",      "",           "/generate: 200, finished, 10", "/generate_stream"),
+    ("/v2/models/m/generate", "",           "/v2/models/m/generate: 200, finished", "/v2/models/m/generate_stream"),
+    ("/v1/embeddings",        "/v1/models", "/v1/embeddings: 200, complete, 8 input tokens", ""),
+    ("/v1/rerank",            "/v1/models", "/v1/rerank: 200, complete, 8 input tokens", ""),
+    ("/v1/score",             "/v1/models", "/v1/score: 200, complete, 8 input tokens", ""),
+];
+
+#[test]
+fn each_api_is_validated_and_loaded_at_its_own_path() {
+    let mock = mock(mock_options());
+    for (path, list, whole, stream) in PATHS {
+        let target = format!("http://{}{path}", mock.address);
+        let ended = ran(&["quick-smoke", "--target", &target, "--think-time", "0"]).expect(0);
+        let lines = validation(&ended);
+        let mut starts = vec!["GET /health: 200".to_owned()];
+        if !list.is_empty() {
+            starts.push(format!("GET {list}: 200, models 1"));
+        }
+        starts.push(format!("POST {whole}"));
+        if !stream.is_empty() {
+            starts.push(format!("POST {stream} streaming: 200, 10 token events, finished"));
+        }
+        assert_eq!(lines.len(), starts.len(), "{path}: {lines:?}");
+        for (line, start) in lines.iter().zip(&starts) {
+            assert!(line.starts_with(start.as_str()), "{path}: {line}");
+        }
+        assert!(ended.stdout.contains("ok 3 (100"), "{path}: {}", ended.stdout);
+    }
 }
 
 #[test]

@@ -85,6 +85,22 @@ const TEXTS: [Stream; 2] = [
     stream("guidellm-mock/completions_stream_usage.raw", Fine, Kept, 8, (8, Server), [518, 518,  1_889]),
 ];
 
+/// Streams of OpenAI's responses and of Anthropic's messages. Their `usage` names the tokens.
+#[rustfmt::skip]
+const RESPONSES: [Stream; 5] = [
+    stream("vllm/responses_stream.raw",      Fine,      Closed,   3, ( 16, Server), [928, 2_379, 2_796]),
+    stream("llamacpp/responses_stream.raw",  Fine,      Kept,    12, ( 12, Server), [349, 1_031, 2_656]),
+    stream("llmsim/responses_stream_fast.raw", Fine,    Kept,   149, (110, Server), [472, 1_456, 34_417]),
+    stream("llmsim/openresponses_stream_fast.raw", Fine, Kept,  149, (105, Server), [424, 1_043, 15_842]),
+    stream("guidellm-mock/responses_stream.raw", Fine,  Kept,    32, ( 32, Server), [590, 1_583, 8_174]),
+];
+#[rustfmt::skip]
+const MESSAGES: [Stream; 3] = [
+    stream("vllm/messages_stream.raw",       Fine,      Closed,   6, ( 16, Server), [439,  685, 1_307]),
+    stream("llamacpp/anthropic_stream.raw",  Fine,      Kept,    12, ( 12, Server), [515,  748, 2_122]),
+    stream("llmsim/anthropic_stream_fast.raw", Fine,    Kept,   149, (104, Server), [508,  799, 19_180]),
+];
+
 /// Errors: the status decides, whatever was asked for and whatever the body is.
 const ERRORS: [(&str, Outcome, After); 12] = [
     ("llmsim/chaos_429.txt", Http429, Kept),
@@ -251,6 +267,38 @@ fn llama_cpps_own_whole_answer_is_ok_with_its_counts_and_times() {
     assert_eq!(seen.output_tokens, (12, Server));
     assert_eq!(seen.times, times(56_257_000, 3_375_089_000));
     assert!(seen.tokens.is_empty());
+}
+
+#[test]
+fn streams_of_responses_and_messages_are_ok_with_the_servers_count() {
+    if !samples_are_here("streams_of_responses_and_messages_are_ok_with_the_servers_count") {
+        return;
+    }
+    for s in &RESPONSES {
+        check_stream_as(Api::Responses, s);
+    }
+    for s in &MESSAGES {
+        check_stream_as(Api::Messages, s);
+    }
+    let timed = &RESPONSES[1];
+    let seen = read_at_every_cut(
+        timed.file,
+        Expected::Stream(Api::Responses),
+        &bytes_of(timed.file),
+    );
+    assert_eq!(seen.times, times(936_580_000, 1_163_978_000));
+    for (file, api, tokens, after) in [
+        ("vllm/responses_whole.raw", Api::Responses, 16, Closed),
+        ("llmsim/responses_nonstream.raw", Api::Responses, 106, Kept),
+        ("vllm/messages_whole.raw", Api::Messages, 16, Closed),
+    ] {
+        let seen = read_at_every_cut(file, Expected::Whole(api), &bytes_of(file));
+        assert_eq!(
+            (seen.outcome, seen.after, seen.output_tokens),
+            (Fine, after, (tokens, Server)),
+            "{file}"
+        );
+    }
 }
 
 #[test]

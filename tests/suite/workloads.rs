@@ -289,8 +289,8 @@ fn one_of_several_servers_that_never_answers_is_named_and_exits_114() {
 #[test]
 fn a_path_of_another_api_is_refused_at_its_line_with_the_other_mistakes() {
     let dir = Dir::new();
-    let text = "server:\n  base_url: http://127.0.0.1:8080/v1/messages\nworkload:\n  users: 0\n  duration_seconds: 1\n";
-    let file = dir.write("messages.yaml", text);
+    let text = "server:\n  base_url: http://127.0.0.1:8080/v1/audio/speech\nworkload:\n  users: 0\n  duration_seconds: 1\n";
+    let file = dir.write("speech.yaml", text);
     let ended = ran(&["run", "--config", &file]).expect(104);
     let errors: Vec<&str> = ended
         .stderr
@@ -298,7 +298,7 @@ fn a_path_of_another_api_is_refused_at_its_line_with_the_other_mistakes() {
         .filter(|l| l.starts_with("error: "))
         .collect();
     assert_eq!(errors.len(), 2, "{}", ended.stderr);
-    let what = "`server.base_url`: path `/v1/messages`: the API `/messages` is not supported";
+    let what = "`server.base_url`: path `/v1/audio/speech`: the API `/audio/speech` is not supported";
     assert!(
         errors[0].starts_with(&format!("error: {file}:2: {what}")),
         "{}",

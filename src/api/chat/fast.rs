@@ -1,7 +1,9 @@
 //! The fast reader: one pass over the shapes that servers send. `None` means "not sure", never "wrong".
 
 use super::super::scan::Scan;
+use super::plain::with_timings;
 use super::{Part, TEXTS, THOUGHTS};
+use crate::api::facts::Piece;
 use crate::api::{EventFacts, ServerTimes, Usage};
 use crate::metrics::FinishWord;
 
@@ -61,7 +63,7 @@ pub(super) fn read(data: &[u8], part: Part) -> Option<EventFacts> {
         _ => scan.skip(),
     })?;
     scan.end()?;
-    facts.usage = facts.usage.or(in_choice).or(timed);
+    facts.usage = with_timings(facts.usage.or(in_choice), timed);
     Some(facts)
 }
 
@@ -127,9 +129,7 @@ fn finish(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
 
 #[inline(always)]
 fn answer(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
-    let text = has_text(scan)?;
-    facts.token |= text;
-    facts.answer |= text;
+    facts.add(Piece::Answer, has_text(scan)?);
     Some(())
 }
 
@@ -186,8 +186,7 @@ fn thought(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
         })?,
         _ => text = has_text(scan)?,
     }
-    facts.token |= text;
-    facts.thought |= text;
+    facts.add(Piece::Thought, text);
     Some(())
 }
 
@@ -224,17 +223,38 @@ fn call(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
             _ => return scan.skip(),
         };
         seen.first(number)?;
-        facts.token |= has_text(scan)?;
+        facts.add(Piece::Call, has_text(scan)?);
         Some(())
     })
 }
 
 /// Reads `usage`. The outer `None` means "not sure", the inner one that it has no count.
 fn usage(scan: &mut Scan) -> Option<Option<Usage>> {
-    let [completion, prompt] = counts(scan, [b"completion_tokens", b"prompt_tokens"])?;
+    if scan.peek()? == b'n' {
+        return scan.null().map(|()| None);
+    }
+    let (mut completion, mut prompt) = (None, None);
+    let (mut cached, mut reasoning) = ([None], [None]);
+    // The same in words of some servers alone.
+    let (mut own_cached, mut cache_hits, mut own_reasoning) = (None, None, None);
+    scan.object(|scan, key| {
+        match key {
+            b"completion_tokens" => completion = Some(scan.count()?),
+            b"prompt_tokens" => prompt = Some(scan.count()?),
+            b"prompt_tokens_details" => cached = counts(scan, [b"cached_tokens"])?,
+            b"completion_tokens_details" => reasoning = counts(scan, [b"reasoning_tokens"])?,
+            b"cached_tokens" => own_cached = Some(scan.count()?),
+            b"prompt_cache_hit_tokens" => cache_hits = Some(scan.count()?),
+            b"reasoning_tokens" => own_reasoning = Some(scan.count()?),
+            _ => scan.skip()?,
+        }
+        Some(())
+    })?;
     Some(completion.map(|completion_tokens| Usage {
         completion_tokens,
         prompt_tokens: prompt.unwrap_or(0),
+        cached_tokens: cached[0].or(own_cached).or(cache_hits),
+        reasoning_tokens: reasoning[0].or(own_reasoning),
     }))
 }
 
@@ -261,12 +281,14 @@ pub(in crate::api) fn timings(scan: &mut Scan) -> Option<(Option<Usage>, ServerT
         completion_tokens,
         // Both have at most nine digits: no overflow.
         prompt_tokens: read.unwrap_or(0) + cached.unwrap_or(0),
+        cached_tokens: cached,
+        reasoning_tokens: None,
     });
     Some((usage, times))
 }
 
 /// Reads the whole numbers under `names` in an object; a null has none of them.
-fn counts<const N: usize>(scan: &mut Scan, names: [&[u8]; N]) -> Option<[Option<u32>; N]> {
+pub(in crate::api) fn counts<const N: usize>(scan: &mut Scan, names: [&[u8]; N]) -> Option<[Option<u32>; N]> {
     let mut found = [None; N];
     if scan.peek()? == b'n' {
         scan.null()?;

@@ -9,10 +9,8 @@
 pub(super) mod fast;
 pub(super) mod plain;
 mod reply;
-mod responses;
 
 pub(super) use reply::REPLY;
-pub(super) use responses::RESPONSES;
 
 use super::body::{write_model, write_openai_end};
 use super::facts::body_facts;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 use super::{Part, TEXTS, THOUGHTS};
+use crate::api::facts::Piece;
 use crate::api::{EventFacts, Malformed, ServerTimes, Usage};
 use crate::metrics::FinishWord;
 
@@ -19,8 +20,8 @@ pub(super) fn read(data: &[u8], part: Part) -> Result<EventFacts, Malformed> {
     // Usage is at the top, in a choice (Moonshot), or in a member of the provider's own (Groq).
     facts.usage = usage(&document["usage"])
         .or_else(|| choices.iter().find_map(|choice| usage(&choice["usage"])))
-        .or_else(|| usage(&document["x_groq"]["usage"]))
-        .or_else(|| timings(&document["timings"]));
+        .or_else(|| usage(&document["x_groq"]["usage"]));
+    facts.usage = with_timings(facts.usage, timings(&document["timings"]));
     for choice in choices {
         if let Some(word) = finish(&choice["finish_reason"]) {
             facts.finish_with(word);
@@ -33,20 +34,25 @@ pub(super) fn read(data: &[u8], part: Part) -> Result<EventFacts, Malformed> {
 }
 
 pub(in crate::api) fn document(data: &[u8]) -> Result<Value, Malformed> {
-    let text = String::from_utf8_lossy(data);
-    let text = without_half_pairs(&text);
-    let document: Value = serde_json::from_str(&text).map_err(|error| match is_run_together(&text) {
-        true => Malformed::RunTogether,
-        false => Malformed::Json {
-            line: error.line(),
-            column: error.column(),
-        },
-    })?;
+    let document = any_document(data)?;
     if document.is_object() {
         Ok(document)
     } else {
         Err(Malformed::NotAnObject)
     }
+}
+
+/// Parses a document that need not be an object.
+pub(in crate::api) fn any_document(data: &[u8]) -> Result<Value, Malformed> {
+    let text = String::from_utf8_lossy(data);
+    let text = without_half_pairs(&text);
+    serde_json::from_str(&text).map_err(|error| match is_run_together(&text) {
+        true => Malformed::RunTogether,
+        false => Malformed::Json {
+            line: error.line(),
+            column: error.column(),
+        },
+    })
 }
 
 /// Replaces each unpaired half of a surrogate pair with U+FFFD. Servers that write a character of two tokens piece by
@@ -99,7 +105,7 @@ fn is_next(rest: &str) -> bool {
 }
 
 /// Reads the finish reason: a word, the `type` of SGLang's objects, or any other value that is set, as it is written.
-fn finish(value: &Value) -> Option<FinishWord> {
+pub(in crate::api) fn finish(value: &Value) -> Option<FinishWord> {
     if !is_set(value) {
         return None;
     }
@@ -117,7 +123,7 @@ pub(in crate::api) fn is_error(document: &Value) -> bool {
 }
 
 /// Returns true if the value is set. Null, false and "" all mean "none" in one dialect or another.
-fn is_set(value: &Value) -> bool {
+pub(in crate::api) fn is_set(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false)) && value != ""
 }
 
@@ -136,19 +142,39 @@ pub(in crate::api) fn count(value: &Value) -> Option<u32> {
 }
 
 fn usage(value: &Value) -> Option<Usage> {
+    // DeepSeek, Moonshot and SGLang have names of their own for what others put into details.
+    let cached = &value["prompt_tokens_details"]["cached_tokens"];
+    let reasoning = &value["completion_tokens_details"]["reasoning_tokens"];
     Some(Usage {
         completion_tokens: count(&value["completion_tokens"])?,
         prompt_tokens: count(&value["prompt_tokens"]).unwrap_or(0),
+        cached_tokens: count(cached)
+            .or_else(|| count(&value["cached_tokens"]))
+            .or_else(|| count(&value["prompt_cache_hit_tokens"])),
+        reasoning_tokens: count(reasoning).or_else(|| count(&value["reasoning_tokens"])),
+    })
+}
+
+/// Returns the counts of `usage`, and those of llama.cpp's `timings` where it says nothing.
+pub(in crate::api) fn with_timings(usage: Option<Usage>, timed: Option<Usage>) -> Option<Usage> {
+    let Some(usage) = usage else { return timed };
+    Some(Usage {
+        cached_tokens: usage
+            .cached_tokens
+            .or(timed.and_then(|timed| timed.cached_tokens)),
+        ..usage
     })
 }
 
 /// Reads llama.cpp's token counts. Tokens taken from its prompt cache are prompt tokens as well.
 pub(in crate::api) fn timings(value: &Value) -> Option<Usage> {
     let read = count(&value["prompt_n"]).unwrap_or(0);
-    let cached = count(&value["cache_n"]).unwrap_or(0);
+    let cached = count(&value["cache_n"]);
     Some(Usage {
         completion_tokens: count(&value["predicted_n"])?,
-        prompt_tokens: read.saturating_add(cached),
+        prompt_tokens: read.saturating_add(cached.unwrap_or(0)),
+        cached_tokens: cached,
+        reasoning_tokens: None,
     })
 }
 
@@ -167,12 +193,11 @@ fn piece(value: &Value, facts: &mut EventFacts) {
     answer(&value["refusal"], facts);
     let calls = value["tool_calls"].as_array().into_iter().flatten();
     let thought = THOUGHTS.iter().any(|name| holds_text(&value[*name]));
-    facts.thought |= thought;
-    facts.token |= thought
-        || is_call(&value["function_call"])
-        || calls
-            .into_iter()
-            .any(|call| is_call(&call["function"]) || is_call(&call["custom"]));
+    facts.add(Piece::Thought, thought);
+    let is_any = calls
+        .into_iter()
+        .any(|call| is_call(&call["function"]) || is_call(&call["custom"]));
+    facts.add(Piece::Call, is_any || is_call(&value["function_call"]));
 }
 
 fn is_call(value: &Value) -> bool {
@@ -182,17 +207,13 @@ fn is_call(value: &Value) -> bool {
 /// Reads the content, which is a string, or a list of parts of which some are thoughts.
 fn answer(value: &Value, facts: &mut EventFacts) {
     match value {
-        Value::String(text) if !text.is_empty() => {
-            facts.token = true;
-            facts.answer = true;
-        }
+        Value::String(text) if !text.is_empty() => facts.add(Piece::Answer, true),
         Value::Array(parts) => {
             for part in parts {
                 let kind = part["type"].as_str().unwrap_or_default();
                 let is_thought = kind.starts_with("reasoning") || kind.starts_with("thinking");
                 let thought = holds_text(&part["thinking"]) || is_thought && holds_text(part);
-                facts.token |= thought;
-                facts.thought |= thought;
+                facts.add(Piece::Thought, thought);
                 if !is_thought {
                     answer(&part["text"], facts);
                 }
@@ -202,7 +223,7 @@ fn answer(value: &Value, facts: &mut EventFacts) {
     }
 }
 
-fn holds_text(value: &Value) -> bool {
+pub(in crate::api) fn holds_text(value: &Value) -> bool {
     match value {
         Value::String(text) => !text.is_empty(),
         Value::Array(parts) => parts.iter().any(holds_text),

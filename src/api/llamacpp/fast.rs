@@ -1,6 +1,8 @@
 //! The fast reader: one pass over the shapes that llama.cpp sends. `None` means "not sure", never "wrong".
 
 use crate::api::chat::fast::{Seen, has_text, is_error, timings};
+use crate::api::chat::plain::with_timings;
+use crate::api::facts::Piece;
 use crate::api::scan::Scan;
 use crate::api::{EventFacts, Usage};
 use crate::metrics::FinishWord;
@@ -13,8 +15,7 @@ pub(super) fn read(data: &[u8]) -> Option<EventFacts> {
     scan.object(|scan, key| match key {
         b"content" => {
             seen.first(0)?;
-            facts.token = has_text(scan)?;
-            facts.answer = facts.token;
+            facts.add(Piece::Answer, has_text(scan)?);
             Some(())
         }
         b"stop" => {
@@ -57,7 +58,8 @@ pub(super) fn read(data: &[u8]) -> Option<EventFacts> {
     let counted = predicted.map(|completion_tokens| Usage {
         completion_tokens,
         prompt_tokens: evaluated.unwrap_or(0),
+        ..Usage::default()
     });
-    facts.usage = counted.or(timed);
+    facts.usage = with_timings(counted, timed);
     Some(facts)
 }

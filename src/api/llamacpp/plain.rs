@@ -1,6 +1,7 @@
 //! The plain reader parses the whole document with `serde_json` and looks into it. Of equal keys the last counts.
 
-use crate::api::chat::plain::{count, document, is_error, times, timings};
+use crate::api::chat::plain::{count, document, is_error, times, timings, with_timings};
+use crate::api::facts::Piece;
 use crate::api::{EventFacts, Malformed, Usage};
 use crate::metrics::FinishWord;
 
@@ -9,17 +10,18 @@ pub(super) fn read(data: &[u8]) -> Result<EventFacts, Malformed> {
     let text = document["content"].as_str().is_some_and(|text| !text.is_empty());
     let counted = count(&document["tokens_predicted"]).map(|completion_tokens| Usage {
         completion_tokens,
-        // This includes tokens from the prompt cache.
+        // This includes tokens from the prompt cache. `tokens_cached` is what the slot holds now, which is another
+        // thing: the answer is in it, so the cached part of the prompt is in `timings` alone.
         prompt_tokens: count(&document["tokens_evaluated"]).unwrap_or(0),
+        ..Usage::default()
     });
-    Ok(EventFacts {
-        token: text,
-        answer: text,
-        thought: false,
+    let mut facts = EventFacts {
         finish: (document["stop"] == true).then_some(FinishWord::STOP),
-        usage: counted.or_else(|| timings(&document["timings"])),
+        usage: with_timings(counted, timings(&document["timings"])),
         times: times(&document["timings"]),
         error: is_error(&document),
-        done: false,
-    })
+        ..EventFacts::default()
+    };
+    facts.add(Piece::Answer, text);
+    Ok(facts)
 }

@@ -1,7 +1,8 @@
 //! Decides what became of a response that has ended, or that cannot be read on.
 
-use super::{Body, ResponseReader};
+use super::ResponseReader;
 use crate::api::{ReadBody, StreamEnd};
+use crate::engine::body::Body;
 use crate::engine::failing::{cause_of, outcome_of};
 use crate::http1::HttpError;
 use crate::metrics::{Cause, Outcome};
@@ -40,7 +41,7 @@ impl ResponseReader {
     /// The peer closed before the body's end.
     fn cause_of_cut(&self) -> Cause {
         let is_complete = match self.body {
-            Body::Events(_) => self.stream.finish().is_some() || self.stream.is_done(),
+            Body::Events(..) => self.stream.finish().is_some() || self.stream.is_done(),
             Body::Json(read) => read(&self.kept.bytes).is_ok_and(|facts| facts.finish.is_some()),
             _ => false,
         };
@@ -54,9 +55,9 @@ impl ResponseReader {
     /// Returns the outcome of a response that is complete by the rules of HTTP; its content decides.
     pub(super) fn verdict(&mut self) -> Outcome {
         match self.body {
-            Body::Events(read) => {
+            Body::Events(read, _) => {
                 // Some servers omit the blank line after the last event.
-                if let Some(data) = self.sse.pending_data()
+                if let Some(data) = self.events.pending_data()
                     && !self.stream.is_done()
                 {
                     // An error means that this is the rest of a cut event.
@@ -68,11 +69,11 @@ impl ResponseReader {
                 self.verdict_of_stream()
             }
             Body::Json(read) => self.verdict_of_json(read),
-            Body::Untold(_) if self.kept.bytes.trim_ascii().is_empty() => {
+            Body::Untold(..) if self.kept.bytes.trim_ascii().is_empty() => {
                 self.cause = Some(Cause::EmptyBody);
                 Outcome::NotStreamed
             }
-            Body::Untold(_) => {
+            Body::Untold(..) => {
                 self.cause = Some(Cause::CutInEvent);
                 Outcome::Truncated
             }
@@ -82,7 +83,7 @@ impl ResponseReader {
     }
 
     fn verdict_of_stream(&mut self) -> Outcome {
-        let is_cut = self.sse.pending_event();
+        let is_cut = self.events.pending_event();
         let end = match self.stream.verdict_at_end() {
             StreamEnd::NoEvents if is_cut => StreamEnd::Truncated,
             end => end,
@@ -90,7 +91,7 @@ impl ResponseReader {
         self.cause = match end {
             StreamEnd::Truncated if self.stream.is_done() => Some(Cause::DoneWithoutFinish),
             StreamEnd::Truncated if is_cut => {
-                self.kept.cut_event(self.sse.pending_bytes());
+                self.kept.cut_event(self.events.pending_bytes());
                 Some(Cause::CutInEvent)
             }
             StreamEnd::Truncated => Some(Cause::NoFinish),
@@ -104,8 +105,7 @@ impl ResponseReader {
         match read(&self.kept.bytes) {
             Ok(facts) => {
                 self.tokens = facts.output_tokens();
-                self.read_tokens = facts.usage.map(|usage| usage.prompt_tokens);
-                self.times = facts.times;
+                (self.usage, self.times) = (facts.usage, facts.times);
                 (self.text, self.finish) = (facts.text, facts.finish);
                 let outcome = facts.outcome();
                 if let Some(gathered) = &mut self.gathered {

@@ -8,6 +8,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     finish: |tokens| chunk("{}", "\"stop\"", &usage(tokens)),
     done: Some(DONE),
     body,
+    ..Dialect::PLAIN
 };
 
 fn chunk(delta: &str, finish: &str, extra: &str) -> String {

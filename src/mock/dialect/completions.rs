@@ -3,7 +3,6 @@
 use super::{DONE, Dialect, event, text, usage};
 
 pub(super) const DIALECT: Dialect = Dialect {
-    opening: None,
     token: |extra| event(&answer("tok ", "null", extra)),
     finish: |tokens| event(&answer("", "\"length\"", &usage(tokens))),
     done: Some(DONE),
@@ -11,6 +10,7 @@ pub(super) const DIALECT: Dialect = Dialect {
         let finish = if finished { "\"stop\"" } else { "null" };
         answer(&text(tokens), finish, &usage(tokens))
     },
+    ..Dialect::PLAIN
 };
 
 fn answer(text: &str, finish: &str, extra: &str) -> String {

@@ -6,11 +6,10 @@ use super::{
 };
 
 pub(super) const DIALECT: Dialect = Dialect {
-    opening: None,
     token,
     finish: |tokens| event(&end("", true, tokens)),
-    done: None,
     body: |tokens, finished| end(&text(tokens), finished, tokens),
+    ..Dialect::PLAIN
 };
 
 fn token(extra: &str) -> String {

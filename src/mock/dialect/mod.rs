@@ -3,7 +3,14 @@
 
 mod chat;
 mod completions;
+mod inputs;
 mod llamacpp;
+mod messages;
+mod ollama;
+mod responses;
+mod sglang;
+mod tgi;
+mod triton;
 
 use crate::api::Api;
 
@@ -14,29 +21,59 @@ pub const COUNT_WIDTH: usize = 10;
 pub const PROMPT_KEY: &str = "\"prompt_ms\":";
 pub const DECODE_KEY: &str = "\"predicted_ms\":";
 pub const COUNT_KEY: &str = "\"tokens_predicted\":";
+/// The same in Ollama's words, in nanoseconds, and in SGLang's.
+pub const NS_WIDTH: usize = 20;
+pub const PROMPT_NS_KEY: &str = "\"prompt_eval_duration\":";
+pub const DECODE_NS_KEY: &str = "\"eval_duration\":";
+pub const SGLANG_COUNT_KEY: &str = "\"completion_tokens\":";
 
 const PROMPT_TOKENS: u32 = 8;
 
 /// The texts of an answer in one API. `api/table.rs` has the client's side of each API.
 pub struct Dialect {
-    /// The event before the first token, if there is one.
+    /// The events before the first token, if there are any.
     pub opening: Option<fn() -> String>,
     /// A token event with additional members.
     pub token: fn(&str) -> String,
-    /// The event that ends a stream normally, with its count of tokens.
+    /// The events that end a stream normally, with its count of tokens.
     pub finish: fn(u32) -> String,
     /// The bytes after the last event, whether that was a finish or not.
     pub done: Option<&'static str>,
     /// A whole answer with this many tokens, with or without a finish.
     pub body: fn(u32, bool) -> String,
+    /// A request streams unless it says otherwise.
+    pub streams_unless_told: bool,
+    /// A member that only requests of this API have, where another has the same path.
+    pub known_by: Option<&'static str>,
 }
 
 impl Dialect {
+    /// A dialect without anything that is optional, and without streams.
+    const PLAIN: Dialect = Dialect {
+        opening: None,
+        token: |_| String::new(),
+        finish: |_| String::new(),
+        done: None,
+        body: |_, _| String::new(),
+        streams_unless_told: false,
+        known_by: None,
+    };
+
     pub fn for_api(api: Api) -> &'static Dialect {
         match api {
             Api::Chat => &chat::DIALECT,
             Api::Completions => &completions::DIALECT,
             Api::LlamaCpp => &llamacpp::DIALECT,
+            Api::Responses => &responses::DIALECT,
+            Api::Messages => &messages::DIALECT,
+            Api::Ollama => &ollama::GENERATE,
+            Api::OllamaChat => &ollama::CHAT,
+            Api::Tgi => &tgi::DIALECT,
+            Api::Sglang => &sglang::DIALECT,
+            Api::Triton => &triton::DIALECT,
+            Api::Embeddings => &inputs::EMBEDDINGS,
+            Api::Rerank => &inputs::RERANK,
+            Api::Score => &inputs::SCORE,
         }
     }
 }
@@ -46,6 +83,16 @@ const DONE: &str = "data: [DONE]\n\n";
 
 fn event(data: &str) -> String {
     format!("data: {data}\n\n")
+}
+
+/// Returns an event with a name.
+fn named_event(name: &str, data: &str) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
+/// Returns a line of a stream of lines.
+fn line(data: &str) -> String {
+    format!("{data}\n")
 }
 
 /// Returns a text of this many tokens.

@@ -289,6 +289,7 @@ fn facts_of(head: &Head) -> Map<String, Value> {
     let content_type = match head.content_type {
         ContentType::EventStream => "event_stream",
         ContentType::Json => "json",
+        ContentType::JsonLines => "json_lines",
         ContentType::Other => "other",
         ContentType::None => "none",
     };

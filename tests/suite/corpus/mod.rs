@@ -13,7 +13,7 @@ mod responses;
 mod second_opinion;
 mod sse;
 
-pub use api::documents;
+pub use api::{documents, plain_reader};
 pub use responses::on_the_wire;
 
 use std::collections::{BTreeMap, BTreeSet};

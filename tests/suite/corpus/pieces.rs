@@ -13,9 +13,8 @@ use crate::reading::Seen;
 use super::Written;
 
 /// A JSON object stands for an event with that data, written as it is here; anything else for the bytes themselves.
-/// What the event says follows in words: `nothing`, or of `token`, `answer` (a token of the answer), `thought`,
-/// `finish`,
-/// `error`, `done`; or `malformed`. Without words no event is complete.
+/// What the event says follows in words: `nothing`, or of `answer`, `thought` and `call` (a token of each),
+/// `cumulative`, `finish` or `finish=WORD`, `error`, `done`; or `malformed`. Without words no event is complete.
 #[derive(Deserialize)]
 pub(super) struct Piece(
     Box<RawValue>,
@@ -29,6 +28,8 @@ pub(super) struct Piece(
 struct Counted {
     prompt_tokens: Option<u32>,
     completion_tokens: Option<u32>,
+    cached_tokens: Option<u32>,
+    reasoning_tokens: Option<u32>,
     prompt_ms: Option<f64>,
     decode_ms: Option<f64>,
 }
@@ -60,6 +61,8 @@ impl Piece {
             usage: counted.completion_tokens.map(|completion_tokens| Usage {
                 completion_tokens,
                 prompt_tokens: counted.prompt_tokens.unwrap_or(0),
+                cached_tokens: counted.cached_tokens,
+                reasoning_tokens: counted.reasoning_tokens,
             }),
             times: times(counted.prompt_ms, counted.decode_ms),
             ..EventFacts::default()
@@ -67,13 +70,17 @@ impl Piece {
         for word in self.1.as_ref()?.split(' ') {
             match word {
                 "nothing" => {}
-                "token" => facts.token = true,
+                "call" => (facts.token, facts.call) = (true, true),
+                "cumulative" => facts.cumulative = true,
                 "thought" => (facts.token, facts.thought) = (true, true),
                 "answer" => (facts.token, facts.answer) = (true, true),
                 "finish" => facts.finish = Some(finish_in(self.0.get())),
                 "error" => facts.error = true,
                 "done" => facts.done = true,
                 "malformed" => return Some(Err(())),
+                word if word.starts_with("finish=") => {
+                    facts.finish = Some(FinishWord::of(&word.as_bytes()["finish=".len()..]));
+                }
                 other => panic!("what is {other}?"),
             }
         }

@@ -1,0 +1,91 @@
+//! Anthropic's Messages API: reads the events of a stream, and the bodies of whole answers.
+//!
+//! ```text
+//! event: content_block_delta
+//! data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" the"}}
+//!
+//! event: message_delta
+//! data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":12}}
+//! ```
+//!
+//! `message_start` states the tokens of the prompt, `message_delta` those of the answer and why it ended, and
+//! `message_stop` says that nothing follows. There are two readers, as for `chat`: `fast` reads the events that carry
+//! text, `plain` builds the document.
+
+mod fast;
+mod plain;
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::body::{INFALLIBLE, write_model};
+use super::chat::plain::document;
+use super::facts::{Piece, body_facts};
+use super::reply::{self, Reply};
+use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
+
+/// The version of the API that requests ask for, without which Anthropic refuses them.
+pub(super) const HEADERS: [(&str, &str); 1] = [("anthropic-version", "2023-06-01")];
+
+pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
+    write_model(out, asked.model);
+    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
+    write!(out, ",\"max_tokens\":{max_tokens},\"messages\":").expect(INFALLIBLE);
+    asked.content.write_messages(out);
+    write!(out, ",\"stream\":{stream}}}").expect(INFALLIBLE);
+}
+
+/// Returns the member of a delta that holds its text, and what the text is. The signature of a thought is no text.
+fn text_of(delta: &[u8]) -> Option<(&'static str, Piece)> {
+    match delta {
+        b"text_delta" => Some(("text", Piece::Answer)),
+        b"thinking_delta" => Some(("thinking", Piece::Thought)),
+        b"input_json_delta" => Some(("partial_json", Piece::Call)),
+        _ => None,
+    }
+}
+
+/// The text of a stream is in the deltas of its blocks, and that of a whole answer in its blocks.
+pub(super) const REPLY: Reply = Reply {
+    of_event: |data, out| {
+        reply::read_plain(data, out, |event| match event["delta"]["type"] == "text_delta" {
+            true => &event["delta"]["text"],
+            false => &Value::Null,
+        });
+    },
+    of_body: |data, out| {
+        if let Ok(message) = document(data) {
+            reply::append_parts(&message["content"], "text", out);
+        }
+    },
+};
+
+/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
+pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match read_event_fast(name, data) {
+        Some(facts) => Ok(facts),
+        None => read_event_plain(name, data),
+    }
+}
+
+/// Reads with the fast reader alone; `None` if it is not sure. Allocates nothing.
+pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
+    if data.first() != Some(&b'{') || name == b"error" || name == b"ping" {
+        return None;
+    }
+    fast::read(data)
+}
+
+/// Reads with the plain reader alone.
+pub fn read_event_plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match facts_without_json(name, data) {
+        Some(facts) => Ok(facts),
+        None => plain::read_event(name, data),
+    }
+}
+
+/// Reads the body of a non-streaming answer.
+pub fn read_body(body: &[u8]) -> Result<BodyFacts, Malformed> {
+    plain::read_body(body).map(body_facts)
+}

@@ -1,0 +1,118 @@
+//! OpenAI's Responses API: reads the events of a stream, and the bodies of whole answers.
+//!
+//! ```text
+//! event: response.output_text.delta
+//! data: {"type":"response.output_text.delta","item_id":"msg_1","output_index":0,"delta":" the"}
+//!
+//! event: response.completed
+//! data: {"type":"response.completed","response":{"status":"completed",...,"usage":{"input_tokens":34,...}}}
+//! ```
+//!
+//! The `type` of an event tells what it is; servers repeat it as its name, or leave the name out. The response in the
+//! last event ends the stream; there need not be a `[DONE]`. There are two readers, as for `chat`: `fast` reads the
+//! events that carry text, `plain` builds the document.
+
+mod fast;
+mod plain;
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::body::{INFALLIBLE, write_model};
+use super::chat::plain::document;
+use super::facts::{Piece, body_facts};
+use super::reply::{self, Reply};
+use super::{BodyFacts, Content, EventFacts, Generation, Malformed, SideQuestion, facts_without_json};
+
+/// Validation asks a server of chat completions for this API as well.
+pub(super) const SIDE_QUESTION: SideQuestion = SideQuestion {
+    end: "/responses",
+    write_body,
+    read: read_side,
+};
+
+pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
+    write_model(out, asked.model);
+    out.extend_from_slice(b",\"input\":");
+    match asked.content {
+        Content::Messages(messages) => messages.write_json(out),
+        Content::Text(prompt) | Content::Tokens(prompt) => prompt.write_json(out),
+    }
+    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
+    write!(out, ",\"max_output_tokens\":{max_tokens},\"stream\":{stream}}}").expect(INFALLIBLE);
+}
+
+/// Returns what the `delta` of an event of this type is a piece of.
+fn piece_of(kind: &[u8]) -> Option<Piece> {
+    let what = kind.strip_prefix(b"response.")?.strip_suffix(b".delta")?;
+    match what {
+        b"output_text" | b"refusal" | b"output_audio_transcript" | b"audio.transcript" => Some(Piece::Answer),
+        b"function_call_arguments"
+        | b"custom_tool_call_input"
+        | b"mcp_call_arguments"
+        | b"code_interpreter_call_code" => Some(Piece::Call),
+        // `reasoning_text`, `reasoning_summary_text` and older names.
+        _ => what.starts_with(b"reasoning").then_some(Piece::Thought),
+    }
+}
+
+/// The text of a stream is in the pieces of its output, and that of a whole answer in its messages.
+pub(super) const REPLY: Reply = Reply {
+    of_event: |data, out| {
+        reply::read_plain(data, out, |event| {
+            match event["type"] == "response.output_text.delta" {
+                true => &event["delta"],
+                false => &Value::Null,
+            }
+        });
+    },
+    of_body: |data, out| {
+        if let Ok(response) = document(data) {
+            for item in response["output"].as_array().into_iter().flatten() {
+                reply::append_parts(&item["content"], "output_text", out);
+            }
+        }
+    },
+};
+
+/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
+pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match read_event_fast(name, data) {
+        Some(facts) => Ok(facts),
+        None => read_event_plain(name, data),
+    }
+}
+
+/// Reads with the fast reader alone; `None` if it is not sure. Allocates nothing.
+pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
+    if data.first() != Some(&b'{') || name == b"error" {
+        return None;
+    }
+    fast::read(data)
+}
+
+/// Reads with the plain reader alone.
+pub fn read_event_plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match facts_without_json(name, data) {
+        Some(facts) => Ok(facts),
+        None => plain::read_event(name, data),
+    }
+}
+
+/// Reads the body of a non-streaming answer.
+pub fn read_body(body: &[u8]) -> Result<BodyFacts, Malformed> {
+    plain::read_body(body).map(body_facts)
+}
+
+fn read_side(body: &[u8]) -> Result<String, &'static str> {
+    let response: Value = serde_json::from_slice(body).map_err(|_| "not JSON")?;
+    if response.get("error").is_some_and(|error| !error.is_null()) {
+        return Err("an error object instead of an answer");
+    }
+    match response.get("status").and_then(Value::as_str) {
+        // "incomplete" is fine: the answer reached the few tokens that were asked for.
+        Some(status @ ("completed" | "incomplete")) if response["output"].is_array() => Ok(status.to_owned()),
+        _ => Err("not a completed response"),
+    }
+}

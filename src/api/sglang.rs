@@ -1,0 +1,87 @@
+//! SGLang's own `/generate`: reads the events of a stream, and the bodies of whole answers.
+//!
+//! ```text
+//! data: {"text":" the quick","meta_info":{"finish_reason":null,"prompt_tokens":5,"completion_tokens":2,
+//!        "cached_tokens":4}}
+//! data: [DONE]
+//! ```
+//!
+//! Each event has all text so far, so that an event has new text only if it counts more tokens than the one before.
+//! With the server's `--incremental-streaming-output` it has the new text alone, and counts in the same way. The last
+//! event has a finish reason, which is an object with a `type`. A whole answer looks like the last event.
+
+use std::io::Write;
+
+use super::body::INFALLIBLE;
+use super::chat::plain::{count, document, finish, holds_text, is_error};
+use super::facts::{Piece, body_facts};
+use super::reply::{self, Reply};
+use super::{BodyFacts, Content, EventFacts, Generation, Malformed, Usage, facts_without_json};
+
+/// Writes a body. The model that is loaded answers, so none is named.
+pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
+    match asked.content {
+        Content::Tokens(_) => out.extend_from_slice(b"{\"input_ids\":"),
+        Content::Text(_) | Content::Messages(_) => out.extend_from_slice(b"{\"text\":"),
+    }
+    asked.content.write_prompt(out);
+    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
+    write!(
+        out,
+        ",\"sampling_params\":{{\"max_new_tokens\":{max_tokens}}},\"stream\":{stream}}}"
+    )
+    .expect(INFALLIBLE);
+}
+
+/// The text of an event replaces what it begins with, and otherwise follows it.
+pub(super) const REPLY: Reply = Reply {
+    of_event: |data, out| {
+        let mut text = Vec::new();
+        reply::read_plain(data, &mut text, |document| &document["text"]);
+        if text.starts_with(out) {
+            out.clear();
+        }
+        out.extend_from_slice(&text);
+    },
+    of_body: |data, out| reply::read_plain(data, out, |document| &document["text"]),
+};
+
+/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
+pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match facts_without_json(name, data) {
+        Some(facts) => Ok(facts),
+        None => read(data),
+    }
+}
+
+/// Reads the body of a non-streaming answer.
+pub fn read_body(body: &[u8]) -> Result<BodyFacts, Malformed> {
+    read(body).map(body_facts)
+}
+
+fn read(data: &[u8]) -> Result<EventFacts, Malformed> {
+    let document = document(data)?;
+    let meta = &document["meta_info"];
+    let usage = count(&meta["completion_tokens"]).map(|completion_tokens| Usage {
+        completion_tokens,
+        prompt_tokens: count(&meta["prompt_tokens"]).unwrap_or(0),
+        cached_tokens: count(&meta["cached_tokens"]),
+        reasoning_tokens: count(&meta["reasoning_tokens"]),
+    });
+    let mut facts = EventFacts {
+        cumulative: true,
+        error: is_error(&document),
+        finish: finish(&meta["finish_reason"]),
+        usage,
+        ..EventFacts::default()
+    };
+    // A server that was started without a tokenizer answers in ids.
+    let has_ids = document["output_ids"]
+        .as_array()
+        .is_some_and(|ids| !ids.is_empty());
+    facts.add(
+        Piece::Answer,
+        holds_text(&document["text"]) || has_ids && document["text"].is_null(),
+    );
+    Ok(facts)
+}

@@ -1,0 +1,62 @@
+//! Triton's generate extension, `/v2/models/MODEL/generate_stream` and `…/generate`: reads the events of a stream, and
+//! the bodies of whole answers.
+//!
+//! ```text
+//! data: {"model_name":"ensemble","model_version":"1","sequence_end":false,"text_output":" the"}
+//! ```
+//!
+//! Nothing in an answer says that it is complete, and nothing counts its tokens: a stream is over when HTTP says so.
+//! So each document with a `text_output` counts as an end, and only a connection that breaks makes an answer truncated.
+
+use std::io::Write;
+
+use super::body::INFALLIBLE;
+use super::chat::plain::{document, holds_text, is_error};
+use super::facts::{Piece, body_facts};
+use super::reply::{self, Reply};
+use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
+use crate::metrics::FinishWord;
+
+/// Writes a body in the words of the TensorRT-LLM backend. The vLLM backend takes what is not an input of its model as
+/// a parameter. The path names the model.
+pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
+    out.extend_from_slice(b"{\"text_input\":");
+    asked.content.write_prompt(out);
+    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
+    write!(out, ",\"max_tokens\":{max_tokens},\"stream\":{stream}}}").expect(INFALLIBLE);
+}
+
+/// An event and a whole answer have their text in the same member.
+pub(super) const REPLY: Reply = Reply {
+    of_event: append_text,
+    of_body: append_text,
+};
+
+fn append_text(data: &[u8], out: &mut Vec<u8>) {
+    reply::read_plain(data, out, |document| &document["text_output"]);
+}
+
+/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
+pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match facts_without_json(name, data) {
+        Some(facts) => Ok(facts),
+        None => read(data),
+    }
+}
+
+/// Reads the body of a non-streaming answer.
+pub fn read_body(body: &[u8]) -> Result<BodyFacts, Malformed> {
+    read(body).map(body_facts)
+}
+
+fn read(data: &[u8]) -> Result<EventFacts, Malformed> {
+    let document = document(data)?;
+    let text = &document["text_output"];
+    let mut facts = EventFacts {
+        error: is_error(&document),
+        finish: (text.is_string() || text.is_array()).then_some(FinishWord::STOP),
+        ..EventFacts::default()
+    };
+    facts.add(Piece::Answer, holds_text(text));
+    Ok(facts)
+}
