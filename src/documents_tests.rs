@@ -227,6 +227,7 @@ fn the_table_of_thresholds_lists_exactly_the_metrics() {
     // Outcomes are named by two examples; the tags stand in the second table.
     let tags = [
         "endpoint",
+        "server",
         "stream",
         "expected_response",
         "request",

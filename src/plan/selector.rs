@@ -4,8 +4,9 @@ use crate::error::{Reason, nearest, quoted};
 use crate::plan::{Executor, Phases};
 use crate::workload::{RequestKind, Server};
 
-const TAGS: [&str; 6] = [
+const TAGS: [&str; 7] = [
     "endpoint",
+    "server",
     "stream",
     "expected_response",
     "request",
@@ -103,7 +104,8 @@ impl Selector {
 
     fn set(&mut self, tag: &str, value: &str) -> Result<(), Reason> {
         let twice = match tag {
-            "endpoint" => self.endpoint.replace(value.to_owned()).is_some(),
+            // With several servers an endpoint is one of them.
+            "endpoint" | "server" => self.endpoint.replace(value.to_owned()).is_some(),
             // The glossary's word for an entry of the mix.
             "request" | "kind" => self.request.replace(value.to_owned()).is_some(),
             "stream" => self.stream.replace(parse_bool(tag, value)?).is_some(),
@@ -258,7 +260,7 @@ mod tests {
     fn an_unknown_tag_is_refused_with_a_suggestion() {
         assert!(refused("ttft{stream:yes}").contains("neither true nor false"));
         assert!(refused("ttft{strem:true}").contains("did you mean `stream`?"));
-        assert!(refused("ttft{status:200}").contains("tags are endpoint, stream"));
+        assert!(refused("ttft{status:200}").contains("tags are endpoint, server"));
         assert!(refused("ttft{stream:true").contains("do not end with `}`"));
         assert!(refused("ttft{}").contains("no value"));
         assert!(refused("ttft{stream:}").contains("no value"));

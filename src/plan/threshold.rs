@@ -371,7 +371,7 @@ fn unknown_metric(metric: &str) -> Reason {
         .map(ThresholdMetric::name)
         .chain(aliases)
         .collect();
-    let hint = match nearest(metric, &names) {
+    let hint = match nearest(&metric.to_lowercase(), &names) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("the metrics are {}", names.join(", ")),
     };
@@ -443,7 +443,7 @@ fn parse_value(kind: MetricKind, text: &str) -> Result<f64, String> {
     };
     if matches!(kind, MetricKind::Trend | MetricKind::PairedTime)
         && text.ends_with('s')
-        && let Ok(nanos) = parse_duration(size)
+        && let Ok(nanos) = parse_duration(&size.replace(' ', ""))
     {
         return Ok(sign * millis(nanos));
     }

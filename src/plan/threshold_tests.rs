@@ -251,6 +251,8 @@ fn the_differences_of_pairs_have_a_median_a_mean_and_a_share() {
             (metric, aggregation, value)
         );
     }
+    assert_eq!(parse("ttft", "p(95) < 500 ms").value, 500.0);
+    assert!(refused("TTFT", "p(95)<500").contains("did you mean `ttft`?"));
     assert!(refused("paired_ttft", "p(95)<5").contains("not a figure of `paired_ttft`"));
     assert!(refused("paired_ttft", "max<5").contains("med, p(50) or avg"));
     assert!(refused("paired_ttft{stream:true}", "med<5").contains("so it has no tags"));
