@@ -105,12 +105,19 @@ pub fn weigh_share(periods: &[Period], allowed: f64, alpha: f64) -> Weight {
     if all.base <= 0.0 || periods.len() < PERIODS_MIN {
         return Weight { holds, log_odds: 0.0 };
     }
-    let mut effect = effect_of_violations(periods);
     // Far below the limit nothing that grows within a probe comes near it unseen.
-    if holds && all.near > all.base * allowed * FAR {
-        effect = effect.max(effect_of_times(periods));
+    let is_far = holds && all.near <= all.base * allowed * FAR;
+    let effect = match is_far {
+        // There is no scatter whose estimate from few periods could be too small.
+        true if all.sum == 0.0 => 1.0,
+        true => effect_of_violations(periods) * inflation(periods.len(), alpha),
+        false => {
+            let effect = effect_of_violations(periods);
+            let times = if holds { effect_of_times(periods) } else { 1.0 };
+            effect.max(times) * inflation(periods.len(), alpha)
+        }
     }
-    let effect = (effect * inflation(periods.len(), alpha)).max(1.0);
+    .max(1.0);
     let (n, hits) = (all.base / effect, all.sum / effect);
     let a = PRIOR;
     let b = (PRIOR * (1.0 - allowed) / allowed).clamp(PRIOR, PRIOR_REQUESTS_MAX);
@@ -310,6 +317,17 @@ mod tests {
             .map(|period| Period { near: 1.0, ..*period })
             .collect();
         assert_eq!(decide_share(&far, 0.05, 0.05), Decision::Holds);
+        // Nor does it take many requests, if none of them is near.
+        let few = |near: f64| -> Vec<Period> {
+            let period = Period {
+                base: 20.0,
+                near,
+                ..Period::default()
+            };
+            vec![period; 5]
+        };
+        assert_eq!(decide_share(&few(20.0), 0.05, 0.05), Decision::Open);
+        assert_eq!(decide_share(&few(0.0), 0.05, 0.05), Decision::Holds);
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl Search {
         use Purpose::{Bisection, Doubling, Interval, Repeat};
         let probe = |level, purpose| Next::Probe { level, purpose };
         if self.probes.len() >= self.probes_max {
-            return Next::Done(End::ProbesUsedUp);
+            return Next::Done(self.cut_by(End::ProbesUsedUp));
         }
         if let Some(level) = self.contradicted() {
             return probe(level, Repeat);
@@ -225,6 +225,16 @@ impl Search {
                     None => Next::Done(End::Found),
                 }
             }
+        }
+    }
+
+    /// Returns how a search ends that `end` cuts: what would only have been repeated is known all the same.
+    pub fn cut_by(&self, end: End) -> End {
+        let Range { from, to, .. } = self.range;
+        match self.bracket() {
+            (None, Some(high)) if high <= from => End::NothingHolds,
+            (Some(low), None) if low >= to => End::ReachedTo,
+            _ => end,
         }
     }
 

@@ -224,15 +224,15 @@ fn a_server_that_does_not_recover_is_measured_as_it_is_afterwards() {
 
 #[test]
 fn a_search_ends_where_nothing_holds_and_where_everything_does() {
-    let nothing = over_users(
+    let mut nothing = over_users(
         Server::Slope {
             each: 0.5,
             service: 0.0,
         },
         0.1,
-    )
-    .run(1);
-    assert_eq!((nothing.end, nothing.found.limit), (End::NothingHolds, None));
+    );
+    let none = nothing.run(1);
+    assert_eq!((none.end, none.found.limit), (End::NothingHolds, None));
     let mut all = over_users(
         Server::Slope {
             each: 0.001,
@@ -241,9 +241,19 @@ fn a_search_ends_where_nothing_holds_and_where_everything_does() {
         10.0,
     );
     all.range.to = 16.0;
-    let all = all.run(1);
-    assert_eq!((all.end, all.found.limit), (End::ReachedTo, Some(16.0)));
-    assert_eq!(all.found.high, None);
+    let (every, found) = (all.run(1), Some(16.0));
+    assert_eq!((every.end, every.found.limit), (End::ReachedTo, found));
+    assert_eq!(every.found.high, None);
+    // Time for one probe of each load, and none to try one again.
+    all.max_seconds = Some(44.0);
+    let every = all.run(1);
+    assert_eq!(
+        (every.end, every.found.limit, every.probes),
+        (End::ReachedTo, found, 5)
+    );
+    nothing.max_seconds = Some(8.0);
+    let nothing = nothing.run(1);
+    assert_eq!((nothing.end, nothing.probes), (End::NothingHolds, 1));
 }
 
 #[test]

@@ -273,7 +273,7 @@ impl Trial {
                 next => {
                     let end = match next {
                         Next::Done(end) => end,
-                        Next::Probe { .. } => End::MaxTime,
+                        Next::Probe { .. } => search.cut_by(End::MaxTime),
                     };
                     return Ran {
                         found: search.found(),

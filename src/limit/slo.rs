@@ -328,6 +328,9 @@ fn question(threshold: &Threshold) -> Result<Question, Reason> {
         (threshold.op, value),
         (Op::Below, 1.0) | (Op::AtMost | Op::Equal, 0.0)
     );
+    if let Some(reason) = always_or_never(threshold) {
+        return Err(reason);
+    }
     match (metric, threshold.aggregation) {
         (ThresholdMetric::Paired(_) | ThresholdMetric::PairedFailed, _) => cannot(
             "two servers, because a search looks at one",
@@ -358,6 +361,25 @@ fn question(threshold: &Threshold) -> Result<Question, Reason> {
         }
         _ => Ok(Question::Mean { limit: value, below }),
     }
+}
+
+/// Refuses a limit that lies where no figure can: times are not negative, and shares are 0 to 1.
+fn always_or_never(threshold: &Threshold) -> Option<Reason> {
+    let most = match threshold.metric {
+        _ if matches!(threshold.op, Op::Equal | Op::NotEqual) => return None,
+        ThresholdMetric::Trend(_) => f64::INFINITY,
+        metric if metric.is_share() => 1.0,
+        _ => return None,
+    };
+    let holds = [0.0, most].map(|figure| threshold.holds(figure));
+    // Whatever lies between the ends is above 0 and below the most.
+    let between = threshold.holds(most.min(f64::MAX) / 2.0);
+    let (what, hint) = match (holds, between) {
+        ([true, true], true) => ("every load meets it", "set a limit that some loads do not meet"),
+        ([false, false], false) => ("no load can meet it", "set a limit that some loads meet"),
+        _ => return None,
+    };
+    Some(Reason::new(what).hint(hint))
 }
 
 /// Asks that the share of values above (or below) the limit is less than what the percentile leaves.

@@ -147,6 +147,12 @@ fn advice(result: &LimitResult) -> Option<String> {
     if result.answer.limit.is_none() || is_cut || low.is_some() && (high.is_some() || !wants_high) {
         return None;
     }
+    if result.probes.iter().all(|probe| probe.seems_to_hold) {
+        return Some(format!(
+            "no load failed by then: raise --max-time (now {}), or begin higher (--from)",
+            minutes(result.search.max_seconds)
+        ));
+    }
     let requests: Vec<u64> = result.probes.iter().map(|probe| probe.requests).collect();
     let (least, most) = (requests.iter().min()?, requests.iter().max()?);
     let counts = match least == most {

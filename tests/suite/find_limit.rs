@@ -419,6 +419,25 @@ fn a_generator_that_is_the_limit_is_not_fit() {
 }
 
 #[test]
+fn a_limit_that_no_figure_or_every_figure_meets_is_refused() {
+    for (slo, what) in [
+        ("ttft: p(95)<-5", "no load can meet it"),
+        ("ttft: p(95)<0", "no load can meet it"),
+        ("ttft: p(95)>=0", "every load meets it"),
+        ("failed: rate<0", "no load can meet it"),
+        ("failed: rate<=1", "every load meets it"),
+        ("goodput: rate>1", "no load can meet it"),
+        ("failed: rate<200%", "every load meets it"),
+    ] {
+        let goodput = ["--goodput", "ttft:500", "--slo", slo];
+        let output = find_limit("http://127.0.0.1:9", &goodput);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(104), "{slo}: {said}");
+        assert!(said.contains(&format!("--slo: {what}")), "{slo}: {said}");
+    }
+}
+
+#[test]
 fn a_time_that_is_too_short_for_one_probe_is_refused() {
     let slo = ["--slo", "ttft: p(95)<500", "--max-time", "10s"];
     for (more, hint) in [

@@ -116,7 +116,7 @@ impl Hunt<'_> {
                 .max_time
                 .saturating_sub(clock::monotonic() - self.begun);
             if left < self.asked.settle + self.asked.probe.min {
-                return Ok(End::MaxTime);
+                return Ok(self.search.cut_by(End::MaxTime));
             }
             if let Some(end) = self.probe(level, purpose, say)? {
                 return Ok(end);
