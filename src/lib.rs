@@ -9,6 +9,7 @@ pub mod cli;
 pub mod commands;
 pub mod compare;
 pub mod config;
+pub mod dataset;
 pub mod discover;
 #[cfg(test)]
 mod documents_tests;

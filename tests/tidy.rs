@@ -23,10 +23,11 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 21] = [
+const PURE_ROOMS: [&str; 22] = [
     "error",
     "units",
     "json",
+    "dataset",
     "plan",
     "workload",
     "http1",

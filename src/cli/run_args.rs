@@ -3,7 +3,9 @@
 use crate::cli::values::number::{
     count, count_span, duration, lengths, number, part_of_load, pause, seed, short_time,
 };
-use crate::cli::{ConnectionArgs, DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, StageList};
+use crate::cli::{
+    ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, StageList,
+};
 use crate::host::CpuList;
 use crate::lengths::Lengths;
 use crate::metrics::Goodput;
@@ -206,6 +208,9 @@ pub struct RunArgs {
     /// Prompt of every chat request; repeat for a list
     #[arg(long = "prompt", env = "LLMLOAD_PROMPT", hide_env = true, value_name = "TEXT", help_heading = REQUESTS)]
     pub prompts: Vec<String>,
+
+    #[command(flatten)]
+    pub datasets: DatasetArgs,
 
     #[command(flatten)]
     pub server: ServerArgs,

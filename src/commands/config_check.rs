@@ -9,8 +9,8 @@ use crate::discover::api_of;
 use crate::error::{Mistake, Mistakes, Reason, is_unsafe, one_line, shown_path, yaml_escaped};
 use crate::plan::{Plan, Threshold, ThresholdMetric};
 use crate::units::Nanos;
-use crate::units::{bytes, format_duration, redact};
-use crate::workload::{Call, Chat, Prompts};
+use crate::units::{bytes, format_duration, grouped, redact};
+use crate::workload::{Call, Chat, Prompts, Rows, Sampling};
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use std::fmt::Write;
 
@@ -166,6 +166,7 @@ fn request(request: &RequestConfig, total: u64) -> String {
             let tokens = max_tokens.in_words();
             let prompts = match prompts {
                 Prompts::List(texts) => format!("one of {} prompts", texts.len()),
+                Prompts::Rows(rows) => of_dataset(request, rows),
                 Prompts::Made { tokens, .. } => {
                     format!("prompts of {} tokens made from the seed", tokens.in_words())
                 }
@@ -199,6 +200,25 @@ fn sessions(config: &Config, plan: &Plan) -> Vec<String> {
         ));
     }
     out
+}
+
+/// Says which rows of which dataset a request takes.
+fn of_dataset(request: &RequestConfig, rows: &Rows) -> String {
+    let Some(dataset) = &request.dataset else {
+        return "rows of a dataset".to_owned();
+    };
+    let order = match rows.sampling {
+        Sampling::Sequential => "in order",
+        Sampling::Shuffle => "in an order of the seed, each once before any again",
+        Sampling::Random => "any for each request",
+    };
+    let lengths = match rows.own_lengths {
+        true => "of their own length if they have one, ",
+        false => "",
+    };
+    let count = grouped(rows.dataset.len() as u64);
+    let (file, format) = (dataset.shown(), dataset.format.name());
+    format!("{lengths}{count} rows of {file} ({format}), {order}")
 }
 
 /// Returns a threshold as it was written, and a limit of time with its unit.

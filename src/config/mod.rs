@@ -5,6 +5,7 @@
 //! document/  YAML -> Config      options/  the command line over it      to_plan/  Config -> Plan
 //! ```
 
+mod dataset;
 pub mod document;
 mod options;
 mod push;
@@ -12,6 +13,7 @@ mod to_plan;
 mod types;
 mod which_server;
 
+pub use dataset::{DatasetConfig, refused_contents};
 pub use document::tree::DOCUMENT_BYTES_MAX;
 pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, Settings, SimulatorSettings};
 pub use to_plan::to_plan;
@@ -46,6 +48,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     passes_and_files::overlay_run(&mut config, args, &mut mistakes);
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);
     shard::check_shard(&config, &mut mistakes);
+    dataset::read_datasets(&mut config, source.is_standard, &mut mistakes);
     let plan = match to_plan(&config) {
         Ok(plan) if mistakes.is_empty() => {
             config
@@ -96,6 +99,8 @@ struct Source {
     /// The name in errors.
     file: String,
     text: String,
+    /// It is what standard input had.
+    is_standard: bool,
 }
 
 /// Finds the document by its name or path, or by `--config`, which only takes a path.
@@ -124,6 +129,7 @@ fn find(name: &str) -> Result<Source, Mistakes> {
             name: name.to_owned(),
             file: format!("profiles/{name}.yaml"),
             text: text.to_owned(),
+            is_standard: false,
         });
     }
     let is_path = name == STANDARD || name.contains('/') || name.ends_with(".yaml") || name.ends_with(".yml");
@@ -198,6 +204,7 @@ fn read_file(path: &str) -> Result<Source, Mistakes> {
         name: name.to_owned(),
         file: path.to_owned(),
         text,
+        is_standard,
     })
 }
 

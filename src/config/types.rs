@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::config::which_server::{ServerChoice, choice_keys};
-use crate::config::{Header, Settings};
+use crate::config::{DatasetConfig, Header, Settings};
 use crate::error::Place;
 use crate::host::SourceList;
 use crate::metrics::Goodput;
@@ -202,6 +202,8 @@ pub struct RequestConfig {
     pub sent: Vec<Header>,
     /// The file that the prompts come from, if any.
     pub prompts_file: Option<PromptsFile>,
+    /// The dataset that they come from, if any.
+    pub dataset: Option<DatasetConfig>,
     pub timeout: Nanos,
     pub connect_timeout: Nanos,
     pub first_token_timeout: Option<Nanos>,
@@ -232,7 +234,7 @@ impl Serialize for RequestConfig {
                 map.serialize_entry("kind", "light")?;
                 map.serialize_entry("path", path)?;
             }
-            Call::Chat(chat) => serialize_chat(&mut map, chat, self.prompts_file.as_ref())?,
+            Call::Chat(chat) => serialize_chat(&mut map, chat, self)?,
         }
         if !self.headers.is_empty() {
             map.serialize_entry("headers", &HeaderMap(&self.headers))?;
@@ -255,11 +257,11 @@ impl Serialize for RequestConfig {
     }
 }
 
-/// Writes the keys of a chat request; `file` is where its prompts come from, if from a file.
+/// Writes the keys of a chat request; `request` knows where its prompts come from.
 fn serialize_chat<M: SerializeMap>(
     map: &mut M,
     chat: &Chat,
-    file: Option<&PromptsFile>,
+    request: &RequestConfig,
 ) -> Result<(), M::Error> {
     let Chat {
         stream,
@@ -274,7 +276,9 @@ fn serialize_chat<M: SerializeMap>(
     map.serialize_entry("stream", stream)?;
     map.serialize_entry("max_tokens", max_tokens)?;
     map.serialize_entry("models", models)?;
-    match (file, prompts) {
+    match (&request.prompts_file, prompts) {
+        _ if request.dataset.is_some() => map.serialize_entry("dataset", &request.dataset)?,
+        (None, Prompts::Rows(_)) => {}
         (Some(file), _) => map.serialize_entry("prompts", file)?,
         (None, Prompts::List(texts)) => map.serialize_entry("prompts", texts)?,
         (None, Prompts::Made { prefix, tokens }) => {

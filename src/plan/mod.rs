@@ -131,6 +131,8 @@ impl Plan {
                 kinds: Vec::new(),
                 think_time: Span { min: 0, max: 0 },
                 each_kind_first: false,
+                users: 1,
+                is_warm_up: false,
             },
             warmup: 0,
             assignment: Assignment::Weighted,

@@ -2,6 +2,7 @@
 
 use crate::plan::{Assignment, Plan};
 use crate::units::Nanos;
+use crate::workload::Workload;
 use crate::workload::random::keyed;
 use std::sync::Arc;
 
@@ -96,6 +97,10 @@ impl Plan {
         Plan {
             seed: keyed([self.seed, WARM_UP_SEED, 0, 0]),
             executor: self.executor.warm_up(duration),
+            workload: Workload {
+                is_warm_up: true,
+                ..self.workload.clone()
+            },
             thresholds: Vec::new(),
             steps: Vec::new(),
             ..self.clone()

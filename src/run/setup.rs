@@ -2,7 +2,7 @@
 
 use crate::calibration;
 use crate::cli::{RunArgs, Stamp};
-use crate::config::{Config, ServerChoice};
+use crate::config::{Config, ServerChoice, refused_contents};
 use crate::discover::{Approach, Discovery};
 use crate::engine::EngineOptions;
 use crate::host::preflight::ring_bytes;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::servers::{self, Managed};
-use crate::error::{Failure, Reason, quoted};
+use crate::error::{Failure, Mistakes, Reason, quoted};
 use crate::run::{histories, masks, models, notice, sources};
 
 /// The most connections of a core that are closing while their users open the next: an answer ends with a read, a read
@@ -101,6 +101,7 @@ pub fn set_up(
     let masks = masks::of(config);
     let (managed, mut found) = servers::connect(choice, &cpus, headers, &masks, approach, deadline, note)?;
     sources::fit(config, &mut found)?;
+    check_contents(config, &found)?;
     let before = (need.addresses, need.sources);
     need.addresses = addresses_in_use(&found, plan);
     need.sources = sources::in_use(config, &found);
@@ -173,6 +174,15 @@ fn engine_options(
         source_addresses: config.source_address.addresses.clone(),
         settle: None,
         tls,
+    }
+}
+
+/// Refuses rows of datasets that a server's API cannot carry, now that it is known.
+fn check_contents(config: &Config, found: &[Discovery]) -> Result<(), Failure> {
+    let apis: Vec<_> = found.iter().map(|server| Some(server.target.api)).collect();
+    match refused_contents(config, &apis) {
+        mistakes if mistakes.is_empty() => Ok(()),
+        mistakes => Err(Mistakes::new(mistakes).into()),
     }
 }
 

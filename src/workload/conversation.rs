@@ -267,7 +267,7 @@ impl Workload {
     /// Draws turn `turn` of a session, from 0. Its pause is the one before the next turn.
     pub fn draw_turn(&self, key: SessionKey, turn: u16) -> Draw {
         let of_turn = key.turn(turn);
-        let draw = self.draw_rest(of_turn, key.kind, 0);
+        let draw = self.draw_rest(of_turn, key.kind, (0, 0));
         let Some(conversation) = self.conversation(key.kind) else {
             return draw;
         };

@@ -40,6 +40,8 @@ pub fn workload(conversation: Conversation) -> Workload {
             max: SECOND,
         },
         each_kind_first: false,
+        users: 1,
+        is_warm_up: false,
     };
     workload.invariants();
     workload

@@ -4,6 +4,7 @@ use super::prompts::{other_prompt_key, prompt_key};
 use super::random::{keyed, up_to};
 use crate::units::Nanos;
 use crate::units::Span;
+use crate::workload::rows::Rows;
 use crate::workload::types::{Call, Chat, Draw, Prompts, Workload};
 
 /// The choices with their numbers in the key. A new choice takes a new number. A number must never change, or the
@@ -57,7 +58,10 @@ impl Workload {
     /// `light_paths` is the length of that target's `Target::light_paths`.
     pub fn draw(&self, seed: u64, vu: u32, iteration: u64, server: u16, light_paths: usize) -> Draw {
         let key = Key { seed, vu, iteration };
-        self.draw_rest(key, self.pick_kind(key, server), light_paths)
+        let number = iteration
+            .saturating_mul(u64::from(self.users))
+            .saturating_add(u64::from(vu));
+        self.draw_rest(key, self.pick_kind(key, server), (number, light_paths))
     }
 
     /// Draws request `iteration` of a kind whose requests come at a rate of their own, which numbers them; `owner`
@@ -68,7 +72,7 @@ impl Workload {
             vu: owner,
             iteration,
         };
-        self.draw_rest(key, kind, light_paths)
+        self.draw_rest(key, kind, (iteration, light_paths))
     }
 
     /// Returns the index of a server's kind, given its index in the mix: each server has the whole mix.
@@ -81,8 +85,8 @@ impl Workload {
         (self.kinds.len() / self.servers.len()) as u16
     }
 
-    /// Draws everything but the kind.
-    pub(super) fn draw_rest(&self, key: Key, kind: u16, light_paths: usize) -> Draw {
+    /// Draws everything but the kind. `number` is that of the request among all that take rows of a dataset in turns.
+    pub(super) fn draw_rest(&self, key: Key, kind: u16, (number, light_paths): (u64, usize)) -> Draw {
         let Key { seed, vu, iteration } = key;
         let (model, (prompt, prompt_tokens), max_tokens) = match &self.kinds[usize::from(kind)].call {
             Call::Chat(Chat {
@@ -98,19 +102,40 @@ impl Workload {
                         prompt_key(seed, vu, iteration),
                         tokens.draw(key.bits(Choice::PromptTokens)),
                     ),
+                    Prompts::Rows(rows) => (self.pick_row(rows, key, number), 0),
                 },
                 max_tokens.draw(key.bits(Choice::MaxTokens)),
             ),
             Call::Light => (0, (u64::from(key.index(Choice::Prompt, light_paths)), 0), 0),
             Call::Get { .. } => (0, (0, 0), 0),
         };
-        Draw {
+        let draw = Draw {
             kind,
             model,
             prompt,
             prompt_tokens,
             max_tokens,
             think: self.pick_think(key),
+        };
+        self.with_lengths_of_row(draw)
+    }
+
+    fn pick_row(&self, rows: &Rows, key: Key, number: u64) -> u64 {
+        rows.pick(key.seed, number, key.bits(Choice::Prompt), self.is_warm_up)
+    }
+
+    /// Takes over the token limit of the row of a dataset that the draw has, if it has one.
+    fn with_lengths_of_row(&self, draw: Draw) -> Draw {
+        let own = match &self.kinds[usize::from(draw.kind)].call {
+            Call::Chat(Chat {
+                prompts: Prompts::Rows(rows),
+                ..
+            }) => rows.output_tokens(draw.prompt),
+            _ => None,
+        };
+        Draw {
+            max_tokens: own.unwrap_or(draw.max_tokens),
+            ..draw
         }
     }
 
@@ -193,6 +218,8 @@ impl Workload {
                 match prompts {
                     Prompts::List(texts) => assert!(!texts.is_empty(), "{}: prompts", kind.name),
                     Prompts::Made { .. } => {}
+                    // The plan of a configuration that was read again has no rows, and is not run.
+                    Prompts::Rows(_) => {}
                 }
             }
         }

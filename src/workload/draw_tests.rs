@@ -49,6 +49,8 @@ fn mixed() -> Workload {
             max: 60 * MILLISECOND,
         },
         each_kind_first: false,
+        users: 1,
+        is_warm_up: false,
     };
     workload.invariants();
     workload
@@ -157,6 +159,8 @@ fn choices_of_one_request_are_independent() {
         kinds: vec![kind("a", 1, chat(true, 0, 1, 2, 2))],
         think_time: Span { min: 0, max: 1 },
         each_kind_first: false,
+        users: 1,
+        is_warm_up: false,
     };
     let mut counts = [0; 16];
     for vu in 0..40_000 {
@@ -227,6 +231,8 @@ fn the_widest_spans_do_not_overflow() {
             max: Nanos::MAX,
         },
         each_kind_first: false,
+        users: 1,
+        is_warm_up: false,
     };
     for iteration in [0, 1, u64::MAX] {
         workload.draw(u64::MAX, u32::MAX, iteration, 0, usize::MAX);

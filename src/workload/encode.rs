@@ -2,6 +2,7 @@
 
 use super::dialogue::{AsMessages, AsText, Dialogue, Turn};
 use super::prompts::push_words;
+use super::rows::{Rows, write_row};
 use super::types::{Call, Chat, Draw, Prompts, Target, Workload};
 use crate::api::{Content, ContentKind, Generation, Prompt, write_string};
 use crate::http1::Method;
@@ -44,6 +45,8 @@ pub(super) fn prompt_of<'a>(chat: &'a Chat, draw: &Draw) -> Text<'a> {
             key: draw.prompt,
             tokens: draw.prompt_tokens,
         },
+        // They write themselves, and are no part of conversations.
+        Prompts::Rows(_) => Text::Given(""),
     }
 }
 
@@ -67,9 +70,10 @@ pub fn encode_turn(
     (draw, turn): (&Draw, Option<&Turn<'_>>),
 ) {
     body.clear();
+    let mut headers_of_row = Vec::new();
     let (method, path) = match &workload.kinds[usize::from(draw.kind)].call {
         Call::Chat(chat) => {
-            write_chat(body, target, workload, chat, (draw, turn));
+            headers_of_row = write_chat(body, target, workload, chat, (draw, turn));
             let path = match chat.stream && target.api.row().streams() {
                 true => &target.stream_path,
                 false => &target.api_path,
@@ -85,11 +89,11 @@ pub fn encode_turn(
     });
     let kind = &workload.kinds[usize::from(draw.kind)];
     let affinity = turn.and_then(|turn| turn.affinity(workload));
-    if kind.headers.is_empty() && affinity.is_none() {
+    if kind.headers.is_empty() && affinity.is_none() && headers_of_row.is_empty() {
         request::encode(out, method, path, &target.authority, &target.headers, body);
         return;
     }
-    let mut headers = kind.headers_at(target);
+    let mut headers = over(kind.headers_at(target), headers_of_row);
     if let Some((name, value)) = affinity {
         headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
         headers.push((name, value));
@@ -97,14 +101,14 @@ pub fn encode_turn(
     request::encode(out, method, path, &target.authority, &headers, body);
 }
 
-/// Appends the body of a request for text.
+/// Appends the body of a request for text. Returns the headers that it has of its own.
 fn write_chat(
     body: &mut Vec<u8>,
     target: &Target,
     workload: &Workload,
     chat: &Chat,
     (draw, turn): (&Draw, Option<&Turn<'_>>),
-) {
+) -> Vec<(String, String)> {
     let row = target.api.row();
     let asked = |content| Generation {
         model: &chat.models[draw.model as usize],
@@ -115,9 +119,13 @@ fn write_chat(
         cache_prompt: chat.cache_prompt,
         wording: chat.wording.or(target.wording),
     };
+    if let Prompts::Rows(rows) = &chat.prompts {
+        return encode_row(body, rows, draw.prompt, target, asked(Content::Text(&"")));
+    }
     let (Some(turn), Some(conversation)) = (turn, chat.conversation.as_deref()) else {
         let prompt = prompt_of(chat, draw);
-        return (row.write_body)(body, &asked(Content::Text(&prompt)));
+        (row.write_body)(body, &asked(Content::Text(&prompt)));
+        return Vec::new();
     };
     let dialogue = Dialogue {
         workload,
@@ -130,6 +138,35 @@ fn write_chat(
         true => (row.write_body)(body, &asked(Content::Messages(&AsMessages(dialogue)))),
         false => (row.write_body)(body, &asked(Content::Text(&AsText(dialogue)))),
     }
+    Vec::new()
+}
+
+/// Appends the body of the request for a row, and returns the row's headers.
+fn encode_row(
+    body: &mut Vec<u8>,
+    rows: &Rows,
+    index: u64,
+    target: &Target,
+    asked: Generation<'_>,
+) -> Vec<(String, String)> {
+    // The file is this process's own, and no name leads to it.
+    let bytes = rows
+        .dataset
+        .bytes(index)
+        .expect("the rows of a dataset can be read back");
+    let row = bytes.row();
+    write_row(body, rows, (index, &row), asked, target.api);
+    row.headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// Adds headers in place of those of the same name.
+fn over(mut headers: Vec<(String, String)>, more: Vec<(String, String)>) -> Vec<(String, String)> {
+    headers.retain(|(name, _)| !more.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    headers.extend(more);
+    headers
 }
 
 #[cfg(test)]

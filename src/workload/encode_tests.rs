@@ -58,6 +58,8 @@ fn two_kinds() -> (Workload, Target) {
         kinds: vec![kind("stream", chat), kind("light", Call::Light)],
         think_time: Span { min: 0, max: 0 },
         each_kind_first: false,
+        users: 1,
+        is_warm_up: false,
     };
     let target = Target {
         origin: "http://h:1".to_string(),

@@ -7,6 +7,7 @@ mod encode;
 mod prompt_file;
 mod prompts;
 pub(crate) mod random;
+mod rows;
 mod turns;
 mod types;
 mod words;
@@ -17,6 +18,7 @@ pub use conversation::{
 pub use dialogue::{History, Turn};
 pub use encode::{encode_request, encode_turn};
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
+pub use rows::{Rows, Sampling};
 pub use turns::{Shares, Turns, TurnsAt};
 pub use types::{
     Call, Chat, Draw, LightPath, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload,

@@ -5,6 +5,7 @@ use crate::api::{Api, Wording};
 use crate::lengths::Lengths;
 use crate::metrics::Goodput;
 use crate::units::{Nanos, Span};
+use crate::workload::rows::Rows;
 use serde::Serialize;
 
 /// The time limits of a request's parts. `None` means that a part has no limit of its own.
@@ -25,6 +26,8 @@ pub enum Prompts {
     List(Vec<String>),
     /// Made for each request from the seed: `prefix`, then words that are as many tokens as drawn, or slightly more.
     Made { prefix: String, tokens: Lengths },
+    /// Rows of a dataset.
+    Rows(Rows),
 }
 
 /// A request for generated text.
@@ -201,6 +204,11 @@ pub struct Workload {
     pub think_time: Span<Nanos>,
     /// Each user asks each kind of a server once before kinds are drawn.
     pub each_kind_first: bool,
+    /// How many users number their requests each for itself: request i of VU k is number i * users + k of all. 1 if
+    /// requests are numbered together.
+    pub users: u32,
+    /// This is the mix of a warm-up.
+    pub is_warm_up: bool,
 }
 
 /// The choices drawn for one request: the same for the same seed, VU and iteration, on any number of cores.
@@ -210,8 +218,8 @@ pub struct Draw {
     pub kind: u16,
     /// Index into the kind's models, 0 for a light GET.
     pub model: u32,
-    /// Index into the kind's prompts, or into `Target::light_paths`, which has its own length. For a made prompt it is
-    /// the key that the prompt is made from.
+    /// Index into the kind's prompts or rows, or into `Target::light_paths`, which has its own length. For a made
+    /// prompt it is the key that the prompt is made from.
     pub prompt: u64,
     /// Length of a made prompt, in tokens; otherwise 0.
     pub prompt_tokens: u32,

@@ -95,6 +95,8 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
             kinds,
             think_time: Span { min: 0, max: 0 },
             each_kind_first: false,
+            users: 1,
+            is_warm_up: false,
         },
         warmup: 0,
         assignment: Assignment::Weighted,

@@ -24,8 +24,8 @@ const RATE_RAMP: &str =
 const API: &str = "the path of the target says which API is asked: `--target http://HOST:PORT/v1/chat/completions`, \
     `…/v1/completions` or `…/completion`; without a path it is detected";
 const TOKENIZER: &str = "leave it out: tokens are counted by the server's own `usage`, or one for each event";
-const PROMPTS: &str = "write `--prompt TEXT`, or `prompts: { file: FILE }` in a document; `llmload-uring profiles show \
-    workload` prints one";
+const PROMPTS: &str = "write `--dataset FORMAT:FILE`, for example `--dataset sharegpt:FILE` (docs/DATASETS.md has the \
+    formats), or `--prompt TEXT`";
 const INPUT: &str = "write `--prompt-tokens {512}`; a spread is a range or a distribution, `--prompt-tokens \
     'normal(mean=512,std=64)'`";
 const TIMEOUT: &str = "limits of a request are set in a document, for each kind: `timeout: 60s`, `connect_timeout: 5s`; \
@@ -121,7 +121,7 @@ const RUN: &[Row] = &[
         "write `--max-tokens {N}`; a spread is a range or a distribution, `--max-tokens 'normal(mean=128,std=16)'`",
     ),
     (
-        "dataset-name dataset-path dataset data data-file input-file public-dataset prompts prompts-file \
+        "dataset-name dataset-path data data-file input-file public-dataset prompts prompts-file \
          prompt-file custom-dataset-type hf-name hf-split hf-subset data-args num-dataset-entries \
          urls-from-file data-samples",
         PROMPTS,

@@ -16,7 +16,7 @@ fn a_tip_has_the_value_that_was_typed_where_it_fits() {
     assert_eq!(tip("--concurrency", Some("many")), "write `--vus N`");
     assert!(tip("--request-rate", Some("7")).contains("`--rate 7`"));
     assert!(tip("--request-rate", Some("inf")).contains("`--rate 10`"));
-    assert!(tip("--dataset", Some("x.json")).contains("`prompts: { file: FILE }`"));
+    assert!(tip("--dataset-path", Some("x.json")).contains("`--dataset FORMAT:FILE`"));
     assert_eq!(counterpart(Place::Run, "--no-such-thing", None), None);
     assert_eq!(counterpart(Place::Other, "--url", None), None);
 }

@@ -6,6 +6,7 @@
 mod analysis;
 mod connections;
 mod conversation;
+mod dataset;
 mod goodput;
 mod kind_rates;
 mod lengths;
@@ -59,7 +60,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 48] = [
+const KEYS: [&str; 49] = [
     "description",
     "validate",
     "require_fit",
@@ -86,6 +87,7 @@ const KEYS: [&str; 48] = [
     "source_address",
     "models",
     "prompts",
+    "dataset",
     "requests",
     "each_kind_first",
     "goodput",

@@ -103,7 +103,7 @@ fn made_prompts_are_as_long_as_both_bounds_or_prompt_tokens_say() {
         };
         match prompts {
             Prompts::Made { tokens, .. } => (tokens.min(), tokens.max(), max_tokens.min(), max_tokens.max()),
-            Prompts::List(_) => panic!(),
+            Prompts::List(_) | Prompts::Rows(_) => panic!(),
         }
     };
     let cases = [

@@ -154,6 +154,8 @@ servers:
   - {name: b, base_url: 'http://127.0.0.1:2/v1', headers: {x-a: null}}
 workload: {users: 2, duration_seconds: 5, ramp_up_seconds: null, warmup_seconds: null, think_time: null, seed: Null, repeat: NULL, scenario: null, iterations: null, mode: null, max_in_flight: null}
 prompts: {min_tokens: null, max_tokens: null, prompt_tokens: null, prefix: null, file: null, cache_prompt: null, strategy: null, stages: null, ramp: null}
+dataset: null
+conversation: null
 requests: null
 each_kind_first: null
 warmup: null

@@ -2,6 +2,7 @@
 
 use crate::api::{TokenLimitKey, Wording};
 use crate::config::document::conversation::read_conversation;
+use crate::config::document::dataset::read_dataset;
 use crate::config::document::goodput::{read_goodput, read_light_goodput};
 use crate::config::document::kind_rates::{KIND_RATE_KEYS, KindDefaults, read_kind_rate};
 use crate::config::document::prompts::{PROMPT_TOKENS_DEFAULT, PromptsKeys, read_max_tokens, read_prompts};
@@ -11,7 +12,7 @@ use crate::config::document::servers::read_headers;
 use crate::config::document::{
     CONNECT_TIMEOUT_DEFAULT, MODEL_BYTES_MAX, MODELS_MAX, NAME_BYTES_MAX, TIMEOUT_DEFAULT,
 };
-use crate::config::{PromptsFile, RequestConfig, ServerEntry};
+use crate::config::{DatasetConfig, PromptsFile, RequestConfig, ServerEntry};
 use crate::error::{Place, Reason, quoted};
 use crate::lengths::Lengths;
 use crate::metrics::Goodput;
@@ -25,7 +26,7 @@ const MAX_TOKENS_DEFAULT: Lengths = Lengths::fixed(200);
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-pub(super) const REQUEST_KEYS: [&str; 25] = [
+pub(super) const REQUEST_KEYS: [&str; 26] = [
     "name",
     "weight",
     "kind",
@@ -35,6 +36,7 @@ pub(super) const REQUEST_KEYS: [&str; 25] = [
     "max_tokens",
     "models",
     "prompts",
+    "dataset",
     "first_token_timeout",
     "idle_timeout",
     "goodput",
@@ -53,11 +55,12 @@ pub(super) const REQUEST_KEYS: [&str; 25] = [
     KIND_RATE_KEYS[6],
 ];
 /// Those of these keys that have no effect on a light GET.
-const CHAT_ONLY: [&str; 10] = [
+const CHAT_ONLY: [&str; 11] = [
     "stream",
     "max_tokens",
     "models",
     "prompts",
+    "dataset",
     "first_token_timeout",
     "idle_timeout",
     "cache_prompt",
@@ -90,7 +93,10 @@ pub fn read_requests(
             .clone()
             .unwrap_or(Prompts::List(placeholder_if(fields.meant("prompts")))),
         keys,
+        dataset: read_dataset(reader, fields),
+        is_dataset_meant: fields.meant("dataset"),
     };
+    inherited.use_dataset();
     inherited.fill_models(servers);
     if ["server", "servers", "workload"]
         .iter()
@@ -145,6 +151,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
             ..Chat::default()
         }),
         prompts_file: None,
+        dataset: None,
         timeout: TIMEOUT_DEFAULT,
         connect_timeout: CONNECT_TIMEOUT_DEFAULT,
         first_token_timeout: None,
@@ -163,6 +170,10 @@ struct Inherited {
     models: Vec<String>,
     prompts: Prompts,
     keys: PromptsKeys,
+    /// Where `prompts` come from, if they are rows of a dataset.
+    dataset: Option<DatasetConfig>,
+    /// There is one, or a wrong one.
+    is_dataset_meant: bool,
 }
 
 impl Inherited {
@@ -178,6 +189,15 @@ impl Inherited {
         }
         if self.models.is_empty() {
             self.models.push(MODEL_DEFAULT.to_owned());
+        }
+    }
+
+    /// Makes the prompts rows of the dataset, if there is one, or was meant to be.
+    fn use_dataset(&mut self) {
+        match &self.dataset {
+            Some(dataset) => self.prompts = dataset.unread(),
+            None if self.is_dataset_meant => self.prompts = Prompts::List(placeholder_if(true)),
+            None => {}
         }
     }
 
@@ -214,6 +234,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             conversation: inherited.conversation.clone(),
         }),
         prompts_file: inherited.keys.file.clone(),
+        dataset: inherited.dataset.clone(),
         timeout,
         connect_timeout: connect.min(timeout),
         first_token_timeout: None,
@@ -263,7 +284,7 @@ fn read_request(
         true => reader.choice(&fields, "kind", &["chat", "light"]),
         false => Some("chat"),
     };
-    let mut prompts_file = None;
+    let mut origin = Origin::default();
     let goodput = match kind {
         Some("light") => {
             read_light_goodput(reader, &fields).unwrap_or_else(|| inherited.goodput.without_text())
@@ -278,8 +299,8 @@ fn read_request(
                     "the path of chat completions is in the target's URL; write `kind: light` for a GET";
                 reader.mistake(fields.line_of("path"), Reason::new(what).hint(hint));
             }
-            let (call, file) = read_chat(reader, &fields, inherited);
-            prompts_file = file;
+            let (call, of_prompts) = read_chat(reader, &fields, inherited);
+            origin = of_prompts;
             call
         }
         Some(_) => {
@@ -297,7 +318,8 @@ fn read_request(
         headers: read_headers(reader, &fields),
         sent: Vec::new(),
         call,
-        prompts_file,
+        prompts_file: origin.file,
+        dataset: origin.dataset,
         timeout,
         connect_timeout: connect.min(timeout),
         first_token_timeout,
@@ -315,14 +337,22 @@ fn read_light(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Call {
     }
 }
 
-/// Reads a chat request, and the file that its prompts come from, if any.
-fn read_chat(
-    reader: &mut Reader<'_>,
-    fields: &Fields<'_>,
-    inherited: &Inherited,
-) -> (Call, Option<PromptsFile>) {
+/// What the prompts of a request come from, if that is a file.
+#[derive(Default)]
+struct Origin {
+    file: Option<PromptsFile>,
+    dataset: Option<DatasetConfig>,
+}
+
+/// Reads a chat request, and what its prompts come from.
+fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited) -> (Call, Origin) {
     let outer = inherited.keys.max_tokens.clone();
-    if outer.is_none() {
+    let own_dataset = read_dataset(reader, fields);
+    let inherits = !fields.meant("prompts") && !fields.meant("dataset");
+    let dataset = own_dataset.or(inherited.dataset.clone().filter(|_| inherits));
+    // Rows have lengths of their own.
+    let is_dataset_meant = fields.meant("dataset") || inherits && inherited.is_dataset_meant;
+    if outer.is_none() && !is_dataset_meant {
         reader.required(
             fields,
             "max_tokens",
@@ -334,6 +364,7 @@ fn read_chat(
     let own_prompts = read_prompts(reader, fields);
     let file = match &own_prompts.prompts {
         Some(_) => own_prompts.file,
+        None if dataset.is_some() => None,
         None => inherited.keys.file.clone(),
     };
     let cache_prompt = reader
@@ -344,7 +375,12 @@ fn read_chat(
         false => list,
     };
     let models = models.unwrap_or_else(|| inherited.models.clone());
-    let prompts = match own_prompts.prompts.unwrap_or_else(|| inherited.prompts.clone()) {
+    let given = match (&dataset, own_prompts.prompts) {
+        (Some(dataset), _) => dataset.unread(),
+        (None, Some(own)) => own,
+        (None, None) => inherited.prompts.clone(),
+    };
+    let prompts = match given {
         Prompts::List(texts) => Prompts::List(filled(texts, "prompts")),
         made => made,
     };
@@ -354,7 +390,10 @@ fn read_chat(
     };
     let call = Call::Chat(Chat {
         stream: reader.boolean(fields, "stream").unwrap_or(false),
-        max_tokens: own.or(outer).unwrap_or(Lengths::fixed(1)),
+        max_tokens: own.or(outer).unwrap_or(match dataset {
+            Some(_) => MAX_TOKENS_DEFAULT,
+            None => Lengths::fixed(1),
+        }),
         models: filled(models, "models"),
         prompts,
         // Who carries a conversation on wants the beginning of it to be read once.
@@ -362,7 +401,7 @@ fn read_chat(
         wording: read_wording(reader, fields).or(inherited.wording),
         conversation,
     });
-    (call, file)
+    (call, Origin { file, dataset })
 }
 
 /// Reads how to word the members of a body in which servers differ, in a document or a request.

@@ -42,7 +42,7 @@ pub fn overlay_lengths(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<M
 fn made(prompts: &Prompts, lengths: &Lengths) -> Prompts {
     let prefix = match prompts {
         Prompts::Made { prefix, .. } => prefix.clone(),
-        Prompts::List(_) => String::new(),
+        Prompts::List(_) | Prompts::Rows(_) => String::new(),
     };
     Prompts::Made {
         prefix,

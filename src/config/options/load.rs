@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::config::document::reader::check_text;
 use crate::config::document::thresholds::read_options;
 use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, check_turns};
+use crate::config::options::dataset::overlay_dataset;
 use crate::config::options::lengths::overlay_lengths;
 use crate::config::options::mix::set_streaming_ratio;
 use crate::config::options::rates::overlay_rates;
@@ -19,6 +20,7 @@ pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>)
     overlay_shape(config, args, mistakes);
     overlay_requests(config, args, mistakes);
     overlay_lengths(config, args, mistakes);
+    overlay_dataset(config, args, mistakes);
     overlay_goodput(config, args, mistakes);
     config.validate &= !args.server.no_validate;
     config.require_fit |= args.require_fit;

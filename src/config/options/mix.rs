@@ -94,6 +94,7 @@ mod tests {
             sent: Vec::new(),
             call,
             prompts_file: None,
+            dataset: None,
             timeout: 1,
             connect_timeout: 1,
             first_token_timeout: None,

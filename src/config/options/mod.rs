@@ -2,6 +2,7 @@
 
 mod calibration;
 pub(in crate::config) mod connections;
+mod dataset;
 mod lengths;
 pub(in crate::config) mod load;
 mod managed_server;

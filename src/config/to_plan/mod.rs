@@ -7,7 +7,7 @@ pub(super) mod shard;
 use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Reason};
 use crate::plan::{
-    Executor, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
+    Executor, Numbering, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
     ThresholdMetric, check_run_length,
 };
 use crate::workload::{Call, Chat, Prompts, RequestKind, Timeouts, Workload};
@@ -33,6 +33,11 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
         kinds: built.kinds,
         think_time: config.think_time,
         each_kind_first: config.each_kind_first,
+        users: match config.executor.numbering() {
+            Numbering::ByVu => config.executor.vus_of_all().max(1),
+            Numbering::Together | Numbering::ByKind => 1,
+        },
+        is_warm_up: false,
     };
     workload.invariants();
     let shard = config.run.shard.unwrap_or(Shard::WHOLE);

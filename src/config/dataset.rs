@@ -1,0 +1,226 @@
+//! The datasets of a configuration: what is asked for, and the rows that are read from the files.
+
+use crate::api::Api;
+use crate::config::Config;
+use crate::dataset::{Dataset, Filter, Format, Found, ReadOptions, Turns, read};
+use crate::discover::api_of;
+use crate::error::{Mistake, Place, Reason, quoted};
+use crate::output::unnamed;
+use crate::units::grouped;
+use crate::workload::{Call, Chat, Prompts, Rows, Sampling};
+use serde::Serialize;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::sync::Arc;
+
+/// The name that means standard input instead of a file.
+pub const STANDARD: &str = "-";
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// A dataset as a document or an option asks for it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DatasetConfig {
+    pub format: Format,
+    pub file: String,
+    #[serde(skip_serializing_if = "is_sequential")]
+    pub sample: Sampling,
+    /// The number of tokens that a hash id stands for, instead of the format's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<u32>,
+    #[serde(skip_serializing_if = "is_unfiltered")]
+    pub filter: Filter,
+    /// Rows' own output lengths count, not the kind's token limit.
+    #[serde(
+        rename = "output_length",
+        serialize_with = "output_length_text",
+        skip_serializing_if = "is_true"
+    )]
+    pub own_lengths: bool,
+    /// Whole bodies keep the model that they name.
+    #[serde(skip)]
+    pub own_model: bool,
+    #[serde(skip)]
+    pub place: Place,
+}
+
+impl DatasetConfig {
+    pub fn new(format: Format, file: String, place: Place) -> DatasetConfig {
+        DatasetConfig {
+            format,
+            file,
+            sample: Sampling::default(),
+            block: None,
+            filter: Filter::None,
+            own_lengths: true,
+            own_model: true,
+            place,
+        }
+    }
+
+    /// Returns the prompts of a kind that has these rows; they are read later, once all options are known.
+    pub fn unread(&self) -> Prompts {
+        self.prompts(Arc::new(Dataset::unread()), 0)
+    }
+
+    fn prompts(&self, dataset: Arc<Dataset>, seed: u64) -> Prompts {
+        Prompts::Rows(Rows {
+            dataset,
+            sampling: self.sample,
+            own_lengths: self.own_lengths,
+            own_model: self.own_model,
+            seed,
+        })
+    }
+
+    fn options(&self) -> ReadOptions {
+        ReadOptions {
+            format: self.format,
+            block: self.block,
+            filter: self.filter,
+            turns: Turns::First,
+        }
+    }
+
+    /// Returns the name of the file in messages.
+    pub fn shown(&self) -> &str {
+        match self.file.as_str() {
+            STANDARD => "standard input",
+            file => file,
+        }
+    }
+}
+
+/// Reads the files of all kinds of request, each once, and gives the kinds their rows. What is left out of a file is
+/// added to the notes.
+pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: &mut Vec<Mistake>) {
+    let mut known: Vec<(ReadOptions, String, Option<Arc<Dataset>>)> = Vec::new();
+    for index in 0..config.requests.len() {
+        let Some(asked) = config.requests[index].dataset.clone() else {
+            continue;
+        };
+        if let Call::Chat(chat) = &config.requests[index].call
+            && chat.conversation.is_some()
+        {
+            let what =
+                "each row of a dataset is a request of its own, so that a `conversation` cannot have them";
+            let hint = "remove the one or the other";
+            mistakes.push(asked.place.mistake(Reason::new(what).hint(hint)));
+            continue;
+        }
+        let options = asked.options();
+        let found = match known
+            .iter()
+            .find(|(other, file, _)| (other, file) == (&options, &asked.file))
+        {
+            Some((.., found)) => found.clone(),
+            None => {
+                let taken = document_is_standard || known.iter().any(|(_, file, _)| file == STANDARD);
+                let found = match asked.file == STANDARD && taken {
+                    true => Err(vec![asked.place.mistake(standard_is_taken(document_is_standard))]),
+                    false => read_one(&asked, options),
+                };
+                let found = match found {
+                    Ok(found) => Some(note(&asked, found, &mut config.notes)),
+                    Err(more) => {
+                        mistakes.extend(more);
+                        None
+                    }
+                };
+                known.push((options, asked.file.clone(), found.clone()));
+                found
+            }
+        };
+        if let (Some(dataset), Call::Chat(Chat { prompts, .. })) = (found, &mut config.requests[index].call) {
+            *prompts = asked.prompts(dataset, config.seed);
+        }
+    }
+    mistakes.extend(refused_contents(config, &known_apis(config)));
+}
+
+/// Returns what the API of a server cannot carry of the rows, for each kind of request that has such rows. `apis` are
+/// those of the servers, as far as they are known.
+pub fn refused_contents(config: &Config, apis: &[Option<Api>]) -> Vec<Mistake> {
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    for request in &config.requests {
+        let (Some(dataset), Call::Chat(chat)) = (&request.dataset, &request.call) else {
+            continue;
+        };
+        let Prompts::Rows(rows) = &chat.prompts else {
+            continue;
+        };
+        let refused = apis.iter().flatten().find_map(|api| rows.refused_by(*api));
+        let mistake = refused.map(|reason| dataset.place.mistake(reason));
+        mistakes.extend(mistake.filter(|mistake| !mistakes.contains(mistake)));
+    }
+    mistakes
+}
+
+/// Returns the APIs of the servers, as far as the configuration says them.
+fn known_apis(config: &Config) -> Vec<Option<Api>> {
+    let servers = config.servers().iter();
+    servers
+        .map(|server| server.api.or_else(|| api_of(&server.base_url)))
+        .collect()
+}
+
+fn standard_is_taken(document_is_standard: bool) -> Reason {
+    let what = match document_is_standard {
+        true => "standard input is the document, so it cannot be a dataset as well",
+        false => "standard input is a dataset of another kind of request already",
+    };
+    Reason::new(what).hint("name a file")
+}
+
+fn read_one(asked: &DatasetConfig, options: ReadOptions) -> Result<Found, Vec<Mistake>> {
+    let input: Box<dyn BufRead> = match asked.file.as_str() {
+        STANDARD => Box::new(io::stdin().lock()),
+        path => {
+            let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+                true => Err(io::ErrorKind::IsADirectory.into()),
+                false => Ok(file),
+            });
+            match opened {
+                Ok(file) => Box::new(BufReader::with_capacity(BUFFER_BYTES, file)),
+                Err(e) => {
+                    let reason = Reason::new(format!("{} cannot be read: {e}", quoted(path)))
+                        .hint("paths are relative to the directory that the program runs in");
+                    return Err(vec![asked.place.mistake(reason)]);
+                }
+            }
+        }
+    };
+    read(input, asked.shown(), options, &mut unnamed)
+}
+
+/// Says how many rows there are, and what is left out.
+fn note(asked: &DatasetConfig, found: Found, notes: &mut Vec<String>) -> Arc<Dataset> {
+    let Found { dataset, left_out } = found;
+    let mut text = format!(
+        "dataset {}: {} rows, {}",
+        quoted(asked.shown()),
+        grouped(dataset.len() as u64),
+        asked.format.row().title
+    );
+    if !left_out.is_empty() {
+        text.push_str("; left out: ");
+        text.push_str(&left_out.join("; "));
+    }
+    notes.push(text);
+    Arc::new(dataset)
+}
+
+fn is_sequential(sample: &Sampling) -> bool {
+    *sample == Sampling::Sequential
+}
+
+fn is_unfiltered(filter: &Filter) -> bool {
+    *filter == Filter::None
+}
+
+fn is_true(is: &bool) -> bool {
+    *is
+}
+
+fn output_length_text<S: serde::Serializer>(own: &bool, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(if *own { "row" } else { "kind" })
+}

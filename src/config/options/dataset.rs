@@ -1,0 +1,103 @@
+//! Applies the options about datasets to the kinds of request.
+
+use crate::cli::RunArgs;
+use crate::config::{Config, DatasetConfig, RequestConfig};
+use crate::error::{Mistake, Place, Reason};
+use crate::workload::{Call, Chat, Sampling};
+
+/// Gives every chat request the dataset of the command line, and lays the other options over the datasets that there
+/// are. It reads no file.
+pub(super) fn overlay_dataset(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let options = &args.datasets;
+    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
+    let others = [
+        ("--prompt", !args.prompts.is_empty()),
+        ("--prompt-tokens", args.prompt_tokens.is_some()),
+    ];
+    let other = others.into_iter().find(|(_, is_given)| *is_given);
+    if let (Some(_), Some((other, _))) = (&options.dataset, other) {
+        let what = format!("contradicts `{other}`: prompts come from one of them");
+        let hint = "remove one of them (check LLMLOAD_… variables as well)";
+        wrong("--dataset", Reason::new(what).hint(hint));
+        return;
+    }
+    if let Some(asked) = &options.dataset {
+        let place = Place::option("--dataset");
+        let dataset = DatasetConfig::new(asked.format, asked.file.clone(), place);
+        let mut any = false;
+        for request in config
+            .requests
+            .iter_mut()
+            .filter(|request| request.call.is_chat())
+        {
+            set(request, dataset.clone());
+            any = true;
+        }
+        if !any {
+            let what = "the profile has no chat request that this could change";
+            wrong("--dataset", Reason::new(what));
+        }
+    } else if other.is_some() {
+        config
+            .requests
+            .iter_mut()
+            .for_each(|request| request.dataset = None);
+    }
+    for (option, is_given) in [
+        ("--dataset-sample", options.dataset_sample.is_some()),
+        ("--dataset-block", options.dataset_block.is_some()),
+    ] {
+        if is_given && config.requests.iter().all(|request| request.dataset.is_none()) {
+            let what = "has no effect: no request takes its prompts from a dataset";
+            wrong(option, Reason::new(what).hint("add `--dataset FORMAT:FILE`"));
+        }
+    }
+    if let Some(place) = options.dataset_block.and_then(|_| without_blocks(config)) {
+        wrong("--dataset-block", place);
+    }
+    for request in &mut config.requests {
+        overlay_request(request, args);
+    }
+}
+
+/// Says which dataset has no hash ids, if all have none.
+fn without_blocks(config: &Config) -> Option<Reason> {
+    let mut datasets = config
+        .requests
+        .iter()
+        .filter_map(|request| request.dataset.as_ref());
+    let first = datasets.clone().next()?;
+    datasets.all(|dataset| dataset.format.row().block == 0).then(|| {
+        let what = format!("has no effect with format `{}`", first.format.name());
+        Reason::new(what).hint("its rows have no `hash_ids`: leave the option out")
+    })
+}
+
+fn overlay_request(request: &mut RequestConfig, args: &RunArgs) {
+    let Some(mut dataset) = request.dataset.clone() else {
+        return;
+    };
+    if let Some(sample) = args
+        .datasets
+        .dataset_sample
+        .as_deref()
+        .and_then(Sampling::from_name)
+    {
+        dataset.sample = sample;
+    }
+    if dataset.format.row().block > 0 && args.datasets.dataset_block.is_some() {
+        dataset.block = args.datasets.dataset_block;
+    }
+    dataset.own_lengths &= args.max_tokens.is_none();
+    dataset.own_model &= args.models.is_empty();
+    set(request, dataset);
+}
+
+/// Makes a dataset the prompts of a request.
+fn set(request: &mut RequestConfig, dataset: DatasetConfig) {
+    if let Call::Chat(Chat { prompts, .. }) = &mut request.call {
+        *prompts = dataset.unread();
+        request.prompts_file = None;
+        request.dataset = Some(dataset);
+    }
+}

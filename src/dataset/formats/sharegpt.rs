@@ -1,0 +1,112 @@
+//! ShareGPT's conversations.
+
+use crate::dataset::members::{Members, string};
+use crate::dataset::read::{Filter, Sink, Turns};
+use crate::dataset::row::{Content, Row};
+use crate::error::Reason;
+use std::borrow::Cow;
+
+/// Bytes of UTF-8 text that count as a token, where no tokenizer is at hand. English is at 4 to 5.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// One turn of a conversation.
+struct Turn<'a> {
+    is_users: bool,
+    json: &'a str,
+    plain: Cow<'a, str>,
+}
+
+/// Reads `{"id": "...", "conversations": [{"from": "human", "value": "..."}, {"from": "gpt", "value": "..."}, ...]}`.
+pub fn read(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> {
+    record.ignore(&["id"]);
+    let key = record
+        .first_of(&["conversations", "conversation"])
+        .unwrap_or("conversations");
+    let list = record.list(key)?;
+    let (_, list) = record.required(key, list)?;
+    let mut turns = Vec::with_capacity(list.len());
+    for (i, turn) in list.into_iter().enumerate() {
+        let turn = read_turn(turn).map_err(|reason| Reason {
+            what: format!("`{key}[{i}]` {}", reason.what),
+            ..reason
+        })?;
+        turns.push(turn);
+    }
+    match to.options.turns {
+        Turns::First => push_first(&turns, to),
+        Turns::All => push_all(record, &turns, to)?,
+    }
+    Ok(())
+}
+
+fn read_turn(json: &str) -> Result<Turn<'_>, Reason> {
+    let turn = Members::read(json)?;
+    let from = turn.name(turn.first_of(&["from", "role"]).unwrap_or("from"))?;
+    let key = turn.first_of(&["value", "content"]).unwrap_or("value");
+    let json = turn.required(key, turn.json(key))?;
+    let plain = string(json).map_err(|what| Reason::new(format!("has a `{key}` that {what}")))?;
+    Ok(Turn {
+        is_users: matches!(from.as_deref(), Some("human" | "user")),
+        json,
+        plain,
+    })
+}
+
+/// Returns about how many tokens a text is.
+fn estimated_tokens(text: &str) -> u32 {
+    u32::try_from(text.len().div_ceil(BYTES_PER_TOKEN)).unwrap_or(u32::MAX)
+}
+
+/// Takes the first two turns as question and answer, whoever they are from, as vLLM and SGLang do.
+fn push_first(turns: &[Turn<'_>], to: &mut Sink<'_>) {
+    let [question, answer, ..] = turns else {
+        return to.leave_out("conversations with fewer than two turns");
+    };
+    if question.plain.trim().is_empty() {
+        return to.leave_out("conversations with an empty first turn");
+    }
+    let (prompt, output) = (estimated_tokens(&question.plain), estimated_tokens(&answer.plain));
+    if to.options.filter == Filter::Vllm {
+        if prompt < 4 || output < 4 {
+            return to.leave_out("conversations with a prompt or answer below 4 tokens (estimated)");
+        }
+        if prompt > 1024 || prompt + output > 2048 {
+            return to.leave_out(
+                "conversations with a prompt above 1024 tokens, or above 2048 with its answer (estimated)",
+            );
+        }
+    }
+    to.push(
+        Row::of(Content::Text(question.json)),
+        Some(output).filter(|n| *n > 0),
+        None,
+    );
+}
+
+/// Makes a row of each question, with the length of the answer that follows it.
+fn push_all(record: &Members<'_>, turns: &[Turn<'_>], to: &mut Sink<'_>) -> Result<(), Reason> {
+    let session = match record.name("id")? {
+        Some(id) => id.into_owned(),
+        None => to.own_session(),
+    };
+    let mut any = false;
+    for (i, question) in turns.iter().enumerate().filter(|(_, turn)| turn.is_users) {
+        if question.plain.trim().is_empty() {
+            to.leave_out("empty turns");
+            continue;
+        }
+        let answer = turns.get(i + 1).filter(|turn| !turn.is_users);
+        let output = answer.map(|answer| estimated_tokens(&answer.plain));
+        let row = Row {
+            session: Some(&session),
+            is_delta: true,
+            ..Row::of(Content::Text(question.json))
+        };
+        to.push(row, output.filter(|n| *n > 0), None);
+        any = true;
+    }
+    if !any {
+        to.leave_out("conversations without a question");
+    }
+    Ok(())
+}

@@ -1,0 +1,272 @@
+//! The rows of a dataset in memory that stays bounded: in compact form, in a file once there are many, with an index.
+
+use super::row::{Content, Row};
+use super::sessions::{Sessions, SessionsBuilder};
+use crate::units::Nanos;
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+
+/// The most rows of a dataset. Its index takes 12 bytes a row, 20 if rows have instants, 28 if they have sessions.
+pub const ROWS_MAX: usize = 10_000_000;
+/// The most bytes of rows in compact form that stay in memory. More are in a file, of which the kernel keeps in memory
+/// what there is room for.
+pub const MEMORY_BYTES_MAX: usize = 64 << 20;
+/// The instant of a row that has none.
+const UNTIMED: i64 = i64::MIN;
+/// The bytes that are written to that file at once.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// Makes the file for rows that do not fit into memory: new, empty and for this process alone.
+pub type MakeFile<'f> = &'f mut dyn FnMut() -> io::Result<File>;
+
+/// All rows of a dataset. Equal datasets have equal rows.
+pub struct Dataset {
+    /// Where each row begins; the last one is the end of all.
+    offsets: Vec<u64>,
+    /// The output length of each row; 0 if it has none.
+    outputs: Vec<u32>,
+    /// When each row is due, in nanoseconds since the trace's own beginning; empty if no row has an instant.
+    instants: Vec<i64>,
+    sessions: Sessions,
+    bytes: Bytes,
+    digest: u64,
+    first_messages: Option<u64>,
+}
+
+enum Bytes {
+    Memory(Vec<u8>),
+    File(File),
+}
+
+/// The compact form of one row.
+pub struct RowBytes<'d>(Cow<'d, [u8]>);
+
+impl RowBytes<'_> {
+    /// Returns the row.
+    ///
+    /// # Panics
+    /// Panics if the file of rows was changed by someone else.
+    pub fn row(&self) -> Row<'_> {
+        Row::unpack(&self.0).expect("a row that was packed can be unpacked")
+    }
+}
+
+impl Dataset {
+    /// Returns the number of rows; not 0 once a plan has it.
+    pub fn len(&self) -> usize {
+        self.outputs.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
+    /// Returns the bytes of a row, which are read from a file if there are many rows.
+    pub fn bytes(&self, index: u64) -> io::Result<RowBytes<'_>> {
+        let index = index as usize;
+        let (from, to) = (self.offsets[index], self.offsets[index + 1]);
+        match &self.bytes {
+            Bytes::Memory(bytes) => Ok(RowBytes(Cow::Borrowed(&bytes[from as usize..to as usize]))),
+            Bytes::File(file) => {
+                let mut bytes = vec![0; (to - from) as usize];
+                file.read_exact_at(&mut bytes, from)?;
+                Ok(RowBytes(Cow::Owned(bytes)))
+            }
+        }
+    }
+
+    /// Returns how many tokens a row asks for, if it says so.
+    pub fn output_tokens(&self, index: u64) -> Option<u32> {
+        Some(self.outputs[index as usize]).filter(|tokens| *tokens > 0)
+    }
+
+    /// Tells whether any row has an instant.
+    pub fn is_timed(&self) -> bool {
+        !self.instants.is_empty()
+    }
+
+    /// Returns when a row is due, since the trace's own beginning; `None` if the row has no instant.
+    pub fn at(&self, index: u64) -> Option<Nanos> {
+        let at = *self.instants.get(index as usize)?;
+        (at != UNTIMED).then_some(at as Nanos)
+    }
+
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Returns a number that differs between datasets with different rows.
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// Returns the first row that is a list of chat messages, which not every API takes.
+    pub fn first_messages(&self) -> Option<u64> {
+        self.first_messages
+    }
+
+    /// Tells whether the rows are in a file instead of in memory.
+    pub fn is_in_a_file(&self) -> bool {
+        matches!(self.bytes, Bytes::File(_))
+    }
+
+    /// Returns a dataset whose rows were not read, for a configuration of which only the keys matter.
+    pub fn unread() -> Dataset {
+        Builder::default().finish(Zero::Own)
+    }
+}
+
+impl PartialEq for Dataset {
+    fn eq(&self, other: &Dataset) -> bool {
+        (self.len(), self.digest) == (other.len(), other.digest)
+    }
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dataset({} rows, {:016x})", self.len(), self.digest)
+    }
+}
+
+/// Where the instants of a trace count from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zero {
+    /// From the trace's own zero: they are counts.
+    Own,
+    /// From the earliest row: they are times of day, or counts since something that was before the trace.
+    First,
+}
+
+/// Gathers rows.
+#[derive(Default)]
+pub struct Builder {
+    offsets: Vec<u64>,
+    outputs: Vec<u32>,
+    instants: Vec<i64>,
+    sessions: SessionsBuilder,
+    /// What is not in the file yet.
+    pending: Vec<u8>,
+    file: Option<File>,
+    end: u64,
+    digest: Fnv,
+    first_messages: Option<u64>,
+}
+
+impl Builder {
+    pub fn len(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Returns the number that the next row of a session gets in it.
+    pub fn next_turn(&self, session: &str) -> u32 {
+        self.sessions.next_turn(session)
+    }
+
+    /// Adds a row. `at` is its instant in nanoseconds.
+    pub fn push(
+        &mut self,
+        row: &Row<'_>,
+        output_tokens: Option<u32>,
+        at: Option<i64>,
+        make_file: MakeFile<'_>,
+    ) -> io::Result<()> {
+        let begin = self.pending.len();
+        row.pack(&mut self.pending);
+        let packed = &self.pending[begin..];
+        self.offsets.push(self.end);
+        self.end += packed.len() as u64;
+        self.digest.add(packed);
+        self.digest.add(&output_tokens.unwrap_or(0).to_le_bytes());
+        self.digest.add(&at.unwrap_or(0).to_le_bytes());
+        if let Content::Messages(_) = row.content {
+            self.first_messages.get_or_insert(self.outputs.len() as u64);
+        }
+        self.outputs.push(output_tokens.unwrap_or(0));
+        if at.is_some() || !self.instants.is_empty() {
+            // No row before the first one with an instant has one.
+            self.instants.resize(self.outputs.len() - 1, UNTIMED);
+            self.instants.push(at.unwrap_or(UNTIMED));
+        }
+        self.sessions.push(row.session);
+        let most = match self.file {
+            Some(_) => WRITE_BYTES,
+            None => MEMORY_BYTES_MAX,
+        };
+        if self.pending.len() > most {
+            let mut file = match self.file.take() {
+                Some(file) => file,
+                None => make_file()?,
+            };
+            file.write_all(&self.pending)?;
+            self.file = Some(file);
+            self.pending = Vec::with_capacity(WRITE_BYTES + WRITE_BYTES / 8);
+        }
+        Ok(())
+    }
+
+    /// Writes what is left to the file, if there is one.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.write_all(&self.pending)?;
+            self.pending = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Returns the dataset. What is in a file must have been flushed.
+    pub fn finish(mut self, zero: Zero) -> Dataset {
+        self.offsets.push(self.end);
+        if zero == Zero::First {
+            let timed = self.instants.iter().copied().filter(|at| *at != UNTIMED);
+            let first = timed.min().unwrap_or(0);
+            let timed = self.instants.iter_mut().filter(|at| **at != UNTIMED);
+            timed.for_each(|at| *at -= first);
+        }
+        self.offsets.shrink_to_fit();
+        self.outputs.shrink_to_fit();
+        self.instants.shrink_to_fit();
+        Dataset {
+            offsets: self.offsets,
+            outputs: self.outputs,
+            instants: self.instants,
+            sessions: self.sessions.finish(),
+            bytes: match self.file {
+                Some(file) => Bytes::File(file),
+                None => Bytes::Memory(self.pending),
+            },
+            digest: self.digest.0,
+            first_messages: self.first_messages,
+        }
+    }
+}
+
+/// FNV-1a, 64 bits: <https://datatracker.ietf.org/doc/html/rfc9923>. It recognises other rows, not an attack.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
+/// Returns the hash of a text.
+pub(super) fn hash(text: &str) -> u64 {
+    let mut fnv = Fnv::default();
+    fnv.add(text.as_bytes());
+    fnv.0
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -1,0 +1,315 @@
+//! Prompts from the rows of a dataset: which row a request takes, and the body that the row makes.
+
+use std::sync::Arc;
+
+use super::random::{keyed, permuted, up_to};
+use super::words::WORDS;
+use crate::api::{Api, Content, ContentKind, Generation, Prompt};
+use crate::dataset::{self, Blocks, Dataset, MemberList, Row};
+use crate::error::Reason;
+use serde::Serialize;
+
+/// The order in which requests take the rows of a dataset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// In the order of the file, again from the beginning after its end.
+    #[default]
+    Sequential,
+    /// Each row once in an order that the seed gives, then each row once in another order, and so on.
+    Shuffle,
+    /// Any row for each request: drawn with replacement.
+    Random,
+}
+
+impl Sampling {
+    pub const ALL: [Sampling; 3] = [Sampling::Sequential, Sampling::Shuffle, Sampling::Random];
+
+    /// Returns its name in documents and on the command line, which is AIPerf's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sampling::Sequential => "sequential",
+            Sampling::Shuffle => "shuffle",
+            Sampling::Random => "random",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Sampling> {
+        Sampling::ALL.into_iter().find(|sampling| sampling.name() == name)
+    }
+}
+
+/// The rows of a dataset as the prompts of a kind of request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    /// Not empty in a plan.
+    pub dataset: Arc<Dataset>,
+    pub sampling: Sampling,
+    /// A row's own output length replaces the kind's token limit.
+    pub own_lengths: bool,
+    /// A whole body keeps the model that it names.
+    pub own_model: bool,
+    /// What the tokens of blocks are made from.
+    pub seed: u64,
+}
+
+/// Keeps the orders of shuffled rows apart from other choices under the same seed.
+const SHUFFLE: u64 = 0x726f_7773;
+/// Keeps the tokens of blocks apart from the tokens at the ends of prompts.
+const BLOCK: u64 = 0x626c_6f63;
+const END: u64 = 0x656e_6473;
+/// Token ids that every model has as usual words: the first ones stand for bytes and marks, and small vocabularies end
+/// at 32,000.
+const IDS: [u32; 2] = [1_000, 30_000];
+
+impl Rows {
+    /// Returns the index of the row that request `number` of all takes; `bits` are its own. It does not depend on
+    /// anything else, so any number of cores and shards takes the same rows. A warm-up takes the rows from the end
+    /// backwards, so that it does not fill a prompt cache with what is measured next.
+    pub fn pick(&self, seed: u64, number: u64, bits: u64, is_warm_up: bool) -> u64 {
+        let count = (self.dataset.len() as u64).max(1);
+        let (pass, index) = (number / count, number % count);
+        match self.sampling {
+            Sampling::Sequential if is_warm_up => count - 1 - index,
+            Sampling::Sequential => index,
+            Sampling::Shuffle => shuffled(keyed([seed, SHUFFLE, pass, 0]), count, index),
+            Sampling::Random => up_to(count - 1, bits),
+        }
+    }
+
+    /// Returns what an API cannot carry of the rows, if there is such a thing.
+    pub fn refused_by(&self, api: Api) -> Option<Reason> {
+        let row = self.dataset.first_messages()?;
+        if api.row().carries.contains(&ContentKind::Messages) {
+            return None;
+        }
+        let (name, title) = (ContentKind::Messages.name(), api.row().title);
+        let what = format!(
+            "row {} of the dataset is a list of {name}, which {title} cannot carry",
+            row + 1
+        );
+        Some(Reason::new(what).hint("use a path that takes them, such as /v1/chat/completions"))
+    }
+
+    /// Returns how many tokens a row asks for, if the kind uses that.
+    pub fn output_tokens(&self, row: u64) -> Option<u32> {
+        self.dataset.output_tokens(row).filter(|_| self.own_lengths)
+    }
+}
+
+/// Returns the place of `index` in a permutation of `0..count`: a Feistel network of four rounds over the next even
+/// number of bits, walked on until it ends below `count` (Black and Rogaway, "Ciphers with arbitrary finite domains",
+/// 2002). On average that takes fewer than four steps.
+fn shuffled(key: u64, count: u64, index: u64) -> u64 {
+    let bits = (u64::BITS - (count - 1).leading_zeros()).max(2).div_ceil(2);
+    let mask = (1u64 << bits) - 1;
+    let mut at = index;
+    loop {
+        let (mut left, mut right) = (at >> bits, at & mask);
+        for round in 0..4 {
+            (left, right) = (right, left ^ (permuted(key ^ round, right) & mask));
+        }
+        at = left << bits | right;
+        if at < count {
+            return at;
+        }
+    }
+}
+
+/// JSON that is written as it is.
+struct Json<'a>(&'a str);
+
+impl Prompt for Json<'_> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0.as_bytes());
+    }
+}
+
+/// The tokens of a prompt that is made of blocks. Equal ids give equal blocks; tokens beyond the last block are like no
+/// other row's.
+struct Tokens<'a> {
+    blocks: &'a Blocks<'a>,
+    seed: u64,
+    row: u64,
+}
+
+impl Tokens<'_> {
+    /// Calls `token` with 32 bits for each token.
+    fn each(&self, mut token: impl FnMut(u32)) {
+        let mut left = self.blocks.input_tokens;
+        for id in self.blocks.ids.iter() {
+            let size = left.min(self.blocks.block);
+            each_of(keyed([self.seed, BLOCK, id, 0]), size, &mut token);
+            left -= size;
+        }
+        each_of(keyed([self.seed, END, self.row, 0]), left, &mut token);
+    }
+}
+
+/// Calls `token` with 32 bits for each of `count` tokens under one key. Of two counts the smaller gives the beginning
+/// of the larger.
+fn each_of(key: u64, count: u32, token: &mut impl FnMut(u32)) {
+    for pair in 0..count.div_ceil(2) {
+        let bits = permuted(key, u64::from(pair));
+        token(bits as u32);
+        if 2 * pair + 1 < count {
+            token((bits >> 32) as u32);
+        }
+    }
+}
+
+/// Tokens as a list of their ids.
+struct TokenIds<'a>(Tokens<'a>);
+
+impl Prompt for TokenIds<'_> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        let [from, to] = IDS;
+        let mut separator = b'[';
+        self.0.each(|bits| {
+            out.push(std::mem::replace(&mut separator, b','));
+            let id = from + ((u64::from(bits) * u64::from(to - from)) >> 32) as u32;
+            out.extend_from_slice(id.to_string().as_bytes());
+        });
+        out.push(b']');
+    }
+}
+
+/// Tokens as words, each of which is a token to usual tokenizers.
+struct TokenWords<'a>(Tokens<'a>);
+
+impl Prompt for TokenWords<'_> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        let mut separator = b'"';
+        self.0.each(|bits| {
+            out.push(std::mem::replace(&mut separator, b' '));
+            out.extend_from_slice(WORDS[(bits & 0xff) as usize].as_bytes());
+        });
+        out.push(b'"');
+    }
+}
+
+/// Appends the body of the request that takes row `index`, which is `row`. Of `asked` everything but the content
+/// counts.
+pub(super) fn write_row(
+    body: &mut Vec<u8>,
+    rows: &Rows,
+    (index, row): (u64, &Row<'_>),
+    asked: Generation<'_>,
+    api: Api,
+) {
+    let api = api.row();
+    let write = |body: &mut Vec<u8>, content: Content<'_>| {
+        (api.write_body)(body, &Generation { content, ..asked });
+    };
+    match &row.content {
+        dataset::Content::Payload(json) => {
+            return write_payload(body, rows, json, row, &asked, api.streams());
+        }
+        dataset::Content::Text(json) => write(body, Content::Text(&Json(json))),
+        dataset::Content::Messages(json) => write(body, Content::Messages(&Json(json))),
+        dataset::Content::Blocks(blocks) => {
+            let tokens = Tokens {
+                blocks,
+                seed: rows.seed,
+                row: index,
+            };
+            match api.carries.contains(&ContentKind::Tokens) {
+                true => write(body, Content::Tokens(&TokenIds(tokens))),
+                false => write(body, Content::Text(&TokenWords(tokens))),
+            }
+        }
+    }
+    merge_members(body, row, &[]);
+}
+
+/// Appends a whole body as it is, but for the members that the run decides.
+fn write_payload(
+    body: &mut Vec<u8>,
+    rows: &Rows,
+    json: &str,
+    row: &Row<'_>,
+    asked: &Generation<'_>,
+    streams: bool,
+) {
+    body.extend_from_slice(json.as_bytes());
+    let stream = asked.stream.to_string();
+    let model = dataset::json_string(asked.model);
+    let limit = asked.max_tokens.to_string();
+    let mut ours = Vec::new();
+    if streams {
+        ours.push(Ours::always("stream", &stream));
+    }
+    ours.push(match rows.own_model {
+        true => Ours::if_absent("model", &model),
+        false => Ours::always("model", &model),
+    });
+    if !rows.own_lengths {
+        ours.push(Ours::always(dataset::limit_of(json), &limit));
+    }
+    merge_members(body, row, &ours);
+}
+
+/// A member that the run puts into a body.
+struct Ours<'a> {
+    key: &'a str,
+    json: &'a str,
+    only_if_absent: bool,
+}
+
+impl<'a> Ours<'a> {
+    fn always(key: &'a str, json: &'a str) -> Ours<'a> {
+        Ours {
+            key,
+            json,
+            only_if_absent: false,
+        }
+    }
+
+    fn if_absent(key: &'a str, json: &'a str) -> Ours<'a> {
+        Ours {
+            only_if_absent: true,
+            ..Ours::always(key, json)
+        }
+    }
+}
+
+/// Puts members into a body, in place of those of the same name: the row's tools, its other members, then `ours`. A
+/// body that has them already stays as it is, byte for byte.
+fn merge_members(body: &mut Vec<u8>, row: &Row<'_>, ours: &[Ours<'_>]) {
+    if row.tools.is_none() && row.extra.is_none() && ours.is_empty() {
+        return;
+    }
+    let text = std::mem::take(body);
+    // Whatever writes a body writes JSON, and rows were checked when they were read.
+    let text = String::from_utf8(text).expect("a body is text");
+    let mut members = dataset::members_of(&text).expect("a body is an object");
+    let before = members.clone();
+    let extra = row
+        .extra
+        .map(|json| dataset::members_of(json).expect("the members of a row are an object"));
+    let rows = row.tools.map(|json| ("tools", json)).into_iter();
+    for (key, json) in rows.chain(extra.iter().flatten().map(|(key, json)| (&**key, *json))) {
+        set(&mut members, key, json);
+    }
+    for our in ours {
+        let has = members.iter().any(|(key, _)| key == our.key);
+        if !(has && our.only_if_absent) {
+            set(&mut members, our.key, our.json);
+        }
+    }
+    match members == before {
+        true => body.extend_from_slice(text.as_bytes()),
+        false => dataset::write_members(body, &members),
+    }
+}
+
+fn set<'a>(members: &mut MemberList<'a>, key: &str, json: &'a str) {
+    match members.iter_mut().find(|(other, _)| other == key) {
+        Some((_, value)) => *value = json,
+        None => members.push((key.to_owned().into(), json)),
+    }
+}
+
+#[cfg(test)]
+#[path = "rows_tests.rs"]
+mod tests;
