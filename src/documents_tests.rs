@@ -17,7 +17,7 @@ use crate::server::args::ErrorRates;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Options of other programs that the documents mention.
-const FOREIGN: [&str; 32] = [
+const FOREIGN: [&str; 40] = [
     "array",
     "arrival-pattern",
     "arrival-smoothness",
@@ -26,11 +26,16 @@ const FOREIGN: [&str; 32] = [
     "concurrency",
     "cpus",
     "cpuset-cpus",
+    "dataset-name",
+    "fixed-schedule",
+    "fixed-schedule-end-offset",
+    "fixed-schedule-start-offset",
     "format",
     "latency-correction",
     "lib",
     "locked",
     "max-concurrency",
+    "mooncake-slowdown-factor",
     "network",
     "nocapture",
     "nofile",
@@ -44,10 +49,13 @@ const FOREIGN: [&str; 32] = [
     "rm",
     "save-result",
     "security-opt",
+    "self-timed",
     "summary-export",
+    "synthesis-speedup-ratio",
     "sysctl",
     "test",
     "ulimit",
+    "use-trace-timestamps",
     "user",
     "wrap",
 ];

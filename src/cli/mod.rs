@@ -20,6 +20,7 @@ mod refused;
 mod run_args;
 mod server_args;
 mod shard_args;
+mod trace_args;
 mod values;
 mod variables;
 
@@ -40,6 +41,7 @@ pub use push_args::PushArgs;
 pub use run_args::{Progress, RunArgs, Stamp, Summary};
 pub use server_args::ServerArgs;
 pub use shard_args::ShardArgs;
+pub use trace_args::TraceArgs;
 pub use values::faults::FaultSpec;
 pub use values::shard::ShardSpec;
 pub use values::stages::StageList;

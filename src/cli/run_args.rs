@@ -5,6 +5,7 @@ use crate::cli::values::number::{
 };
 use crate::cli::{
     ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, StageList,
+    TraceArgs,
 };
 use crate::host::CpuList;
 use crate::lengths::Lengths;
@@ -158,9 +159,12 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_WHEN_FULL", hide_env = true, value_name = "WHAT", value_parser = ["drop", "queue"], help_heading = LOAD)]
     pub when_full: Option<String>,
 
-    /// Multiply the length of every stage or duration by F; 0.1 runs ten times faster
+    /// Multiply the length of every stage or duration by F, or the gaps of a trace; 0.1 runs ten times faster
     #[arg(long, env = "LLMLOAD_TIME_SCALE", hide_env = true, value_name = "F", value_parser = number(TIME_SCALE), help_heading = LOAD)]
     pub time_scale: Option<f64>,
+
+    #[command(flatten)]
+    pub trace: TraceArgs,
 
     /// How long requests that are still running at the end may take to finish [profile's, or 30s]
     #[arg(long, env = "LLMLOAD_GRACEFUL_STOP", hide_env = true, value_name = "DURATION", value_parser = part_of_load(0..=DURATION_MAX), help_heading = LOAD)]

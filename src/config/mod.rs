@@ -10,6 +10,7 @@ pub mod document;
 mod options;
 mod push;
 mod to_plan;
+mod trace;
 mod types;
 mod which_server;
 
@@ -44,11 +45,12 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     );
     config.run = settings(args, &mut mistakes);
     load::overlay(&mut config, args, &mut mistakes);
+    dataset::read_datasets(&mut config, source.is_standard, &mut mistakes);
+    trace::take_rows(&mut config, &mut mistakes);
     connections::overlay_connections(&mut config, &args.connections, &mut mistakes);
     passes_and_files::overlay_run(&mut config, args, &mut mistakes);
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);
     shard::check_shard(&config, &mut mistakes);
-    dataset::read_datasets(&mut config, source.is_standard, &mut mistakes);
     let plan = match to_plan(&config) {
         Ok(plan) if mistakes.is_empty() => {
             config
@@ -85,7 +87,8 @@ pub fn read_profile(file: &str, text: &str) -> Result<Plan, Mistakes> {
 }
 
 fn read_plan(profile: &str, file: &str, text: &str) -> Result<(Config, Plan), Mistakes> {
-    let (config, mistakes) = document::read_document(profile, file, text)?;
+    let (mut config, mut mistakes) = document::read_document(profile, file, text)?;
+    trace::take_rows(&mut config, &mut mistakes);
     match to_plan(&config) {
         Ok(plan) if mistakes.is_empty() => Ok((config, plan)),
         Ok(_) => Err(Mistakes::new(mistakes)),

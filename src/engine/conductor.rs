@@ -9,6 +9,7 @@ use super::Command;
 use super::core::CoreState;
 use super::dispatch::{self, Dispatch};
 use super::vu;
+use crate::metrics::Periods;
 use crate::net::clock;
 use crate::plan::{Phases, VuSchedule, vus_on_core};
 use crate::units::{Nanos, SECOND};
@@ -43,6 +44,11 @@ pub async fn conduct(core: Rc<CoreState>, commands: Receiver<Command>, t0: Nanos
         recorder.begin_load(t0);
         recorder.end_load(load_end);
         recorder.hold(steady);
+        if let Some(trace) = conductor.core.plan.executor.trace() {
+            let (length, count) = trace.pace_rows();
+            let begin = t0;
+            recorder.keep_pace(Periods { begin, length, count });
+        }
     }
     {
         let core = &conductor.core;

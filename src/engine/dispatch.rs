@@ -248,7 +248,7 @@ fn drop_arrival(core: &CoreState, arriving: Arriving) {
     let series = core.series_of(draw.kind, arriving.due);
     let mut recorder = core.recorder.borrow_mut();
     let slot = recorder.slot(series, arriving.due);
-    recorder.dropped(slot);
+    recorder.dropped(slot, arriving.due);
 }
 
 /// Returns the server that arrival `number` of a sequence goes to, and what is asked there; `local` is the user who

@@ -128,7 +128,7 @@ impl VuConnection {
             let slot = recorder.slot(series, planned.due);
             recorder.started(slot);
             if core.plan.executor.open_loop().is_some() {
-                recorder.arrived(slot);
+                recorder.arrived(slot, planned.due);
             }
             slot
         };

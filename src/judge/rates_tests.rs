@@ -33,7 +33,7 @@ fn points(thresholds: &[(&str, &str)], good: impl Fn(u64, u64) -> Option<u64>) -
         if let Some(good) = good(second, n) {
             for k in 0..n {
                 recorder.started(0);
-                recorder.arrived(0);
+                recorder.arrived(0, second * SECOND);
                 recorder.finish(&Sample {
                     good: Some(k < good),
                     ..Sample::ended(Outcome::Ok, SECOND)

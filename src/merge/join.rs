@@ -7,8 +7,8 @@ use crate::merge::{Part, figures, timeline, verdict};
 use crate::plan::{Phases, Plan};
 use crate::result::{
     FailureFigures, Grouping, Host, MergedFigures, PairEvidence, PhaseFigures, PhaseTimes, RULES, Required,
-    Run, RunResult, STARTED_LATE, Schema, ServerTimings, WarmUp, Warning, by_weight, metrics, rates, rfc3339,
-    warnings_of,
+    Run, RunResult, STARTED_LATE, Schema, ServerTimings, TraceFigures, WarmUp, Warning, by_weight, metrics,
+    rates, rfc3339, warnings_of,
 };
 use crate::units::{Nanos, SECOND, seconds};
 use serde_json::Value;
@@ -60,6 +60,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
                 times.loaded,
             )
         }),
+        trace: trace(parts),
         server_timings: ServerTimings::from_series(&total),
         timeline: timeline::merge(parts, &times.offsets),
         // Each process's own is in its part.
@@ -90,6 +91,12 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     };
     result.conclude(&config.analysis, required, occurred);
     Ok(result)
+}
+
+/// Returns the pace of the trace of which each part replayed its share; `None` if there is none.
+fn trace(parts: &[Part]) -> Option<TraceFigures> {
+    let each = parts.iter().filter_map(|part| part.document.trace.clone());
+    each.reduce(|sum, part| sum.merge(&part))
 }
 
 /// Returns when the load was steady, by its plan.

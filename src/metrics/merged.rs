@@ -1,7 +1,8 @@
 //! Adds up all snapshots.
 
 use crate::metrics::{
-    Account, ClientErrors, CoreCounters, Distribution, Failures, Ledger, MetricId, SeriesTotals, Snapshot,
+    Account, ClientErrors, CoreCounters, Distribution, Failures, Ledger, MetricId, Pace, SeriesTotals,
+    Snapshot,
 };
 
 /// The figures of one core since the start.
@@ -26,6 +27,8 @@ pub struct Merged {
     pub phases: Option<ByPhase>,
     pub cores: Vec<CoreTotals>,
     pub failures: Failures,
+    /// The pace of a trace.
+    pub pace: Pace,
 }
 
 /// The figures of what was due while the load ramped, and of what was due while it was steady.
@@ -53,6 +56,7 @@ impl Merged {
             phases: None,
             cores: vec![CoreTotals::default(); cores],
             failures: Failures::default(),
+            pace: Pace::default(),
         }
     }
 
@@ -66,9 +70,11 @@ impl Merged {
             stamp_lag,
             errors,
             failures,
+            pace,
             ..
         } = snapshot;
         self.failures.merge(failures);
+        self.pace.merge(pace);
         let count = self.series.len();
         assert_eq!(
             snapshot.series_count(),
@@ -103,8 +109,10 @@ impl Merged {
             phases,
             cores,
             failures,
+            pace,
         } = later;
         self.failures.merge(failures);
+        self.pace.merge(pace);
         assert_eq!(
             series.len(),
             self.series.len(),

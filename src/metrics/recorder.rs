@@ -1,8 +1,8 @@
 //! Records the figures of one core, and hands them out in snapshots.
 
 use crate::metrics::{
-    ClientErrors, CoreCounters, Differences, Distribution, Evidence, FailureKind, Failures, MetricId, Pair,
-    Pairs, Sample, SeriesTotals, SessionEnded, Sessions,
+    ClientErrors, CoreCounters, Differences, Distribution, Evidence, FailureKind, Failures, MetricId, Pace,
+    Pair, Pairs, Periods, Sample, SeriesTotals, SessionEnded, Sessions,
 };
 use crate::units::Nanos;
 
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub pairs: Pairs,
     /// Turns and sessions that have ended, in order.
     pub sessions: Sessions,
+    /// The pace of a trace.
+    pub pace: Pace,
 }
 
 impl Snapshot {
@@ -62,6 +64,7 @@ impl Snapshot {
             details_max,
             pairs: Pairs::default(),
             sessions: Sessions::default(),
+            pace: Pace::default(),
         })
     }
 
@@ -99,6 +102,7 @@ impl Snapshot {
             details_max: _,
             pairs,
             sessions,
+            pace,
         } = self;
         series.iter_mut().for_each(SeriesTotals::reset);
         *counters = CoreCounters::default();
@@ -109,6 +113,7 @@ impl Snapshot {
         details.clear();
         pairs.reset();
         sessions.reset();
+        pace.reset();
     }
 
     /// Returns true if nothing was started, finished or counted.
@@ -117,6 +122,7 @@ impl Snapshot {
             && self.details.is_empty()
             && self.pairs.is_empty()
             && self.sessions.is_empty()
+            && self.pace.is_empty()
             && self.reap_lag.is_empty()
             && self
                 .series
@@ -134,6 +140,8 @@ pub struct Recorder {
     load_end: Nanos,
     /// The periods in which the load is steady, in order, on CLOCK_MONOTONIC; empty if phases are not kept apart.
     steady: Vec<[Nanos; 2]>,
+    /// The periods of a trace.
+    periods: Option<Periods>,
 }
 
 impl Recorder {
@@ -148,7 +156,13 @@ impl Recorder {
             load_begin: 0,
             load_end: Nanos::MAX,
             steady: Vec::new(),
+            periods: None,
         }
+    }
+
+    /// Says that requests are counted by period as well.
+    pub fn keep_pace(&mut self, periods: Periods) {
+        self.periods = Some(periods);
     }
 
     /// Says in which periods (CLOCK_MONOTONIC) the load is steady, if phases are kept apart.
@@ -192,14 +206,20 @@ impl Recorder {
         self.current.series[usize::from(slot)].started += 1;
     }
 
-    /// Counts an arrival at a rate that a VU has taken; it is `started` as well.
+    /// Counts an arrival that was due at `due` and that a VU has taken; it is `started` as well.
     #[inline]
-    pub fn arrived(&mut self, slot: u16) {
+    pub fn arrived(&mut self, slot: u16, due: Nanos) {
         self.current.series[usize::from(slot)].sending.offered += 1;
+        if let Some(periods) = &self.periods {
+            periods.arrived(&mut self.current.pace, due, false);
+        }
     }
 
-    /// Counts an arrival that no VU could take.
-    pub fn dropped(&mut self, slot: u16) {
+    /// Counts an arrival that was due at `due` and that no VU could take.
+    pub fn dropped(&mut self, slot: u16, due: Nanos) {
+        if let Some(periods) = &self.periods {
+            periods.arrived(&mut self.current.pace, due, true);
+        }
         let series = &mut self.current.series[usize::from(slot)];
         series.sending.offered += 1;
         series.dropped_iterations += 1;
@@ -212,6 +232,9 @@ impl Recorder {
         }
         let slot = self.slot(sample.series, sample.due);
         let snapshot = &mut *self.current;
+        if let (Some(periods), Some(sent)) = (&self.periods, sample.sent) {
+            periods.sent(&mut snapshot.pace, sent);
+        }
         let series = &mut snapshot.series[usize::from(slot)];
         snapshot.counters.out_of_range += series.finish(sample);
         snapshot.sessions.push_turn(sample);

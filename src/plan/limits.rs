@@ -17,6 +17,12 @@ pub const WEIGHT_MAX: u32 = 10_000;
 pub const THRESHOLDS_MAX: usize = 256;
 /// The factor by which an option may stretch the times. A thousandth of a day is still a minute and a half.
 pub const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.001..=1_000.0;
+/// The factor by which the gaps of a trace may be stretched in all: a day becomes a second, or a second ten days.
+pub const TRACE_SCALE: std::ops::RangeInclusive<f64> = 0.000_001..=1_000_000.0;
+/// The most times that a trace is replayed.
+pub const TRACE_ROUNDS_MAX: u32 = 1_000_000;
+/// The longest time within which the arrivals of a stamp are spread.
+pub const TRACE_SPREAD_MAX: Nanos = 60 * MINUTE;
 pub const THINK_TIME_MAX: Nanos = 60 * MINUTE;
 pub const MAX_TOKENS_MAX: u32 = 10_000_000;
 /// The longest made prompt: about 5 MB of words, or as many ids of tokens.

@@ -17,18 +17,22 @@ mod threshold;
 mod threshold_words;
 
 pub use analysis_limits::AnalysisLimits;
-pub use arrivals::{Arrival, Arrivals, Arriving, GAMMA_SHAPE, RateCurve, parse_arrival, read_arrival};
+pub use arrivals::{
+    Arrival, Arrivals, Arriving, GAMMA_SHAPE, RateCurve, Replay, TraceRows, TraceSequence, Window,
+    parse_arrival, read_arrival, scaled,
+};
 pub use assignment::{Assignment, PairedPrompts};
 pub use connection::ConnectionUse;
 pub use executor::{
-    Executor, KindArrivals, KindShape, Lane, Numbering, OpenLoop, Plateau, RateStage, RatesByKind, Stage,
-    StageAt, WhenFull,
+    Executor, KindArrivals, KindShape, Lane, Numbering, OpenLoop, Plateau, RateStage, RatesByKind, Rounds,
+    Stage, StageAt, Trace, TraceSettings, WhenFull, parse_rounds, parse_window, read_rounds, read_window,
 };
 pub use goodput::{good_metric, parse_goodput, parse_limit};
 pub use limits::{
     CORES_MAX, DURATION_MAX, ITERATIONS_MAX, KINDS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, PROMPT_TOKENS_MAX,
     REPEAT_MAX, SERVER_WAIT_MAX, SERVER_WAIT_MIN, SERVERS_MAX, STAGES_MAX, STEPS_MAX, TARGET_WAIT_MIN,
-    THINK_TIME_MAX, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, TIME_SCALE, VUS_MAX, WEIGHT_MAX, check_run_length,
+    THINK_TIME_MAX, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, TIME_SCALE, TRACE_ROUNDS_MAX, TRACE_SCALE,
+    TRACE_SPREAD_MAX, VUS_MAX, WEIGHT_MAX, check_run_length,
 };
 pub use passes::{Pass, Role};
 pub use phases::{Hold, Phases};

@@ -9,7 +9,7 @@ use crate::result::groups::{Grouping, metrics, rates, traffic};
 use crate::result::{
     Client, FailureFigures, Finding, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow,
     PassFigures, PhaseFigures, PhaseTimes, Pushes, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals,
-    rows_of_document, warnings,
+    TraceFigures, rows_of_document, warnings,
 };
 use crate::units::Nanos;
 use serde_json::Value;
@@ -30,6 +30,8 @@ pub struct RunFacts {
     pub loaded: Nanos,
     pub phases: PhaseTimes,
     pub grouping: Grouping,
+    /// The pace of a trace, if one was replayed.
+    pub trace: Option<TraceFigures>,
     pub generator: GeneratorFacts,
     pub judged: Judged,
     /// Why requests failed.
@@ -60,6 +62,7 @@ impl RunResult {
             loaded,
             phases,
             grouping,
+            trace,
             generator,
             judged,
             failures,
@@ -93,6 +96,7 @@ impl RunResult {
                 .phases
                 .as_ref()
                 .map(|by_phase| PhaseFigures::new(by_phase, &grouping, &phases, loaded)),
+            trace,
             server_timings: ServerTimings::from_series(&merged.total),
             timeline: rows_of_document(load.timeline()),
             managed_server_timeline,

@@ -9,7 +9,9 @@ mod values;
 use self::paired::check_paired;
 use self::sessions::check_sessions;
 use crate::judge::StepsResult;
-use crate::result::{Client, FailureFigures, ManagedServerRow, PhaseFigures, Repeat, RunResult, TwoClocks};
+use crate::result::{
+    Client, FailureFigures, ManagedServerRow, PaceFigures, PhaseFigures, Repeat, RunResult, TwoClocks,
+};
 use counts::{Counted, check_counts, check_rates, check_sum};
 use std::fmt;
 use values::{check_metrics, check_timeline};
@@ -81,6 +83,7 @@ impl RunResult {
             check_sum("repeats", &totals, each)?;
         }
         self.check_passes()?;
+        self.check_trace()?;
         if let Some(paired) = &self.paired {
             check_paired(paired, totals.requests)?;
         }
@@ -97,6 +100,27 @@ impl RunResult {
             check_clocks("server_timings.decode", &timings.decode, totals.requests)?;
         }
         Ok(())
+    }
+
+    /// Checks that the minutes of a trace have all arrivals.
+    fn check_trace(&self) -> Result {
+        let Some(trace) = &self.trace else {
+            return Ok(());
+        };
+        let sum = |count: fn(&PaceFigures) -> u64| trace.minutes.iter().map(count).sum::<u64>();
+        let t = &self.totals;
+        for (key, found, expected) in [
+            ("arrivals", sum(|minute| minute.arrivals), t.offered),
+            ("dropped", sum(|minute| minute.dropped), t.dropped_iterations),
+        ] {
+            ensure(found == expected, format!("trace.minutes[].{key}"), || {
+                format!("{found} in all, not {expected} as in `totals`")
+            })?;
+        }
+        let sent = sum(|minute| minute.sent);
+        ensure(sent <= t.requests, "trace.minutes[].sent", || {
+            format!("{sent} in all, of {} requests", t.requests)
+        })
     }
 
     fn check_run(&self) -> Result {

@@ -11,7 +11,7 @@ use crate::result::details;
 use crate::result::{
     Client, Contention, FailureFigures, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow,
     MergedFigures, MetricFigures, Ordered, Paired, PhaseFigures, Pushes, Rates, Repeat, RowFigures, Schema,
-    ServerTimings, SessionFigures, ShardFigures, Spread, StartFigures, Totals, WarmUp, Warning,
+    ServerTimings, SessionFigures, ShardFigures, Spread, StartFigures, Totals, TraceFigures, WarmUp, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -44,6 +44,9 @@ pub struct RunResult {
     /// Present if the load ramped and was steady: the figures of each phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phases: Option<PhaseFigures>,
+    /// Present if a trace was replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceFigures>,
     /// Present if a server states its own times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_timings: Option<ServerTimings>,

@@ -29,6 +29,7 @@ mod schema;
 mod sessions;
 mod sharded;
 mod timings;
+mod trace;
 mod verdict;
 mod warnings;
 
@@ -57,5 +58,6 @@ pub use schema::{SCHEMA, Schema};
 pub use sessions::{HistoryFigures, SessionFigures, TurnFigures};
 pub use sharded::{MergedFigures, STARTED_LATE, ShardFigures, StartFigures};
 pub use timings::{ServerTimings, TwoClocks};
+pub use trace::{PaceFigures, TraceFigures};
 pub use warnings::{BUSY_PERCENT_MAX, RULES, Rule, Warning};
 pub(crate) use warnings::{find as warnings_of, order as by_weight};

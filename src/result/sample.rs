@@ -3,8 +3,8 @@
 use crate::error::ExitCode;
 use crate::judge::{BreakingPoint, Judged, StepResult, StepTimes, StepsResult, ThresholdResult};
 use crate::metrics::{
-    Answer, Cause, FinishWord, Outcome, Pair, Pairs, Recorder, Sample, SessionEnd, SessionEnded, Sessions,
-    Snapshot, TlsFailure, TokenSource, TurnEnded,
+    Answer, Cause, FinishWord, Outcome, Pair, Pairs, Periods, Recorder, Sample, SessionEnd, SessionEnded,
+    Sessions, Snapshot, TlsFailure, TokenSource, TurnEnded,
 };
 use crate::paired::PairTotals;
 use crate::plan::{AnalysisLimits, Hold, PairedPrompts};
@@ -40,6 +40,11 @@ fn load(slower: u64) -> Aggregator {
     let mut recorder = Recorder::of_phases(0, KINDS.len(), true, false);
     recorder.end_load(LOADED);
     recorder.hold(vec![STEADY]);
+    recorder.keep_pace(Periods {
+        begin: 0,
+        length: 6 * SECOND / 10,
+        count: 5,
+    });
     for second in 0..3 {
         for n in second * 30..(second + 1) * 30 {
             request(&mut recorder, n, slower);
@@ -72,9 +77,9 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
     let streamed = series != 1 && outcome == Outcome::Ok;
     let slot = recorder.slot(series, due);
     recorder.started(slot);
-    recorder.arrived(slot);
+    recorder.arrived(slot, due);
     if n % 30 == 3 {
-        recorder.dropped(slot);
+        recorder.dropped(slot, due);
     }
     recorder.connect(slot, 150 * MICROSECOND);
     recorder.tls(slot, 900 * MICROSECOND);
@@ -429,6 +434,7 @@ fn make() -> RunResult {
         loaded: u64::from(REPEATS) * LOADED,
         phases: phase_times(),
         passes: passes(&loads, &together, &grouping),
+        trace: super::trace::sample(&together, u64::from(REPEATS), LOADED),
         grouping,
         generator: GeneratorFacts {
             cpus: vec![1],

@@ -11,7 +11,7 @@ use crate::plan::{Assignment, Plan};
 use crate::result::{
     Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, Paired,
     PassFigures, PhaseTimes, Pushes, Required, Run, RunFacts, RunResult, SessionFigures, ShardFigures,
-    StampSource, StartFigures, StoppedBy, rfc3339, spread,
+    StampSource, StartFigures, StoppedBy, TraceFigures, rfc3339, spread,
 };
 use crate::units::{Nanos, seconds};
 
@@ -52,6 +52,8 @@ pub fn finish(
     let silent = never_answered(plan, &ready, &load);
     load.books.failures.extend(silent);
     let grouping = Grouping::from_plan(plan);
+    let pace = &load.measured.load.merged().pace;
+    let runs = load.repeats.len() as u64;
     let facts = RunFacts {
         config: serde_json::to_value(config).unwrap_or(Value::Null),
         host: host(&ready),
@@ -60,6 +62,7 @@ pub fn finish(
         loaded: load.measured.loaded,
         phases: PhaseTimes::new(&plan.executor, load.measured.steady),
         grouping: grouping.clone(),
+        trace: TraceFigures::new(&plan.executor, pace, load.measured.loaded, runs),
         generator: generator(&ready, spooled.as_ref().map_or(0, |s| s.lost), started.suspended),
         judged: load.judged.clone(),
         failures: failures::figures(&load.measured.load.merged().failures, &grouping, &ready),

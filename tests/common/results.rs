@@ -40,6 +40,7 @@ pub fn facts(profile: &str, duration: Nanos, grouping: Grouping) -> RunFacts {
         loaded: duration,
         phases: Default::default(),
         grouping,
+        trace: None,
         generator: GeneratorFacts {
             cpus: vec![1, 2],
             stamp_source: StampSource::Kernel,

@@ -54,6 +54,7 @@ mod sse_vectors;
 mod standard_streams;
 mod summary;
 mod tls;
+mod traces;
 mod validation;
 mod wire_samples;
 mod workloads;

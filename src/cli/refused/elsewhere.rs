@@ -49,6 +49,8 @@ const AS_SENT: &str = "redirects are not followed, and answers are asked for wit
     for either";
 const ALWAYS: &str = "leave it out: the result always has count, mean and percentiles of every figure";
 
+const REPLAY: &str = "write `--dataset mooncake:{FILE} --replay`: each row is sent when its timestamp says";
+
 const RUN: &[Row] = &[
     (
         "url base-url server-url api-base api-url endpoint-url server openai-api-base uri",
@@ -299,6 +301,23 @@ const RUN: &[Row] = &[
         "num-conversations conversation-num session-num num-sessions",
         "write `--turns 5 --iterations {100}`: with `--turns` an iteration is a session, and `--vus N` is how many are \
          held at the same time",
+    ),
+    (
+        "use-trace-timestamps fixed-schedule fixed-schedule-auto-offset self-timed replay-trace trace-replay \
+         open-loop-replay use-timestamps",
+        REPLAY,
+    ),
+    (
+        "mooncake-slowdown-factor slowdown-factor slowdown trace-slowdown timed-trace-sec-multiplier",
+        "write `--replay --time-scale {2}`: it multiplies the gaps of the trace, so 2 is half as fast",
+    ),
+    (
+        "synthesis-speedup-ratio speedup-ratio speedup speed trace-speed speed-factor replay-speed",
+        "write `--replay --time-scale 0.5` for twice as fast: the gaps of the trace are multiplied by it",
+    ),
+    (
+        "fixed-schedule-start-offset fixed-schedule-end-offset trace-start trace-end trace-offset",
+        "write `--replay --trace-window 10m..20m`: the part of the trace to replay, since its first row",
     ),
 ];
 

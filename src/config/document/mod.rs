@@ -19,6 +19,7 @@ mod requests;
 pub mod servers;
 mod shape;
 pub(in crate::config) mod thresholds;
+mod trace;
 pub mod tree;
 mod workload;
 
@@ -60,7 +61,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 49] = [
+const KEYS: [&str; 54] = [
     "description",
     "validate",
     "require_fit",
@@ -80,6 +81,11 @@ const KEYS: [&str; 49] = [
     "pre_allocated_vus",
     "max_vus",
     "when_full",
+    "time_scale",
+    "delay_scale",
+    "trace_window",
+    "trace_loop",
+    "trace_spread",
     "graceful_stop",
     "seed",
     "think_time",

@@ -138,6 +138,11 @@ arrival: null
 pre_allocated_vus: null
 max_vus: null
 when_full: null
+time_scale: null
+delay_scale: null
+trace_window: null
+trace_loop: null
+trace_spread: null
 seed: null
 think_time: null
 connection: null

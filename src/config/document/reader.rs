@@ -435,7 +435,7 @@ fn bare_max(path: &str, key: &str) -> Nanos {
         ("analysis.", _) => bare::PART,
         (_, "timeout") => bare::REQUEST,
         (_, "connect_timeout" | "first_token_timeout" | "idle_timeout") => bare::PART,
-        (_, "graceful_stop" | "graceful_ramp_down" | "delayAbortEval") => bare::PART,
+        (_, "graceful_stop" | "graceful_ramp_down" | "delayAbortEval" | "trace_spread") => bare::PART,
         _ => bare::LOAD,
     }
 }

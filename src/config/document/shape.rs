@@ -2,6 +2,7 @@
 
 use crate::config::document::open_loop::{OPEN_KEYS, read_open};
 use crate::config::document::reader::{Fields, Reader};
+use crate::config::document::trace::{TRACE, TRACE_KEYS, read_trace};
 use crate::config::document::workload::{makes_the_shape, workload_shape};
 use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT};
 use crate::error::Reason;
@@ -9,7 +10,7 @@ use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, STAGES_MAX, Stage, VUS
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
 /// The keys that make a shape.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 21] = [
     "executor",
     "vus",
     "duration",
@@ -26,10 +27,15 @@ pub(super) const KEYS: [&str; 16] = [
     "pre_allocated_vus",
     "max_vus",
     "when_full",
+    "time_scale",
+    "delay_scale",
+    "trace_window",
+    "trace_loop",
+    "trace_spread",
 ];
 
 /// The executors, each with its required and its optional keys.
-const SHAPES: [(&str, &[&str], &[&str]); 6] = [
+const SHAPES: [(&str, &[&str], &[&str]); 7] = [
     ("constant-vus", &["duration"], &["vus"]),
     (
         "ramping-vus",
@@ -51,16 +57,18 @@ const SHAPES: [(&str, &[&str], &[&str]); 6] = [
             "when_full",
         ],
     ),
+    (TRACE, &[], &TRACE_KEYS),
 ];
 
 /// The names of the executors.
-pub(super) const EXECUTORS: [&str; 6] = [
+pub(super) const EXECUTORS: [&str; 7] = [
     SHAPES[0].0,
     SHAPES[1].0,
     SHAPES[2].0,
     SHAPES[3].0,
     SHAPES[4].0,
     SHAPES[5].0,
+    SHAPES[6].0,
 ];
 
 /// Tells whether the requests of an executor arrive at a rate.
@@ -95,6 +103,9 @@ fn read_executor(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Executor {
     if let Some(name) = chosen.filter(|name| is_open(name)) {
         let duration = reader.duration(fields, "duration", MILLISECOND..=DURATION_MAX);
         return read_open(reader, fields, name, duration.unwrap_or(SECOND));
+    }
+    if chosen == Some(TRACE) {
+        return read_trace(reader, fields);
     }
     let vus = reader.count(fields, "vus", 1..=VUS_MAX).unwrap_or(1);
     let start_vus = reader.count(fields, "start_vus", 0..=VUS_MAX).unwrap_or(1);

@@ -147,6 +147,9 @@ fn shaping_option(args: &RunArgs) -> Option<&'static str> {
     let options = [
         (args.stages.is_some(), "--stages"),
         (args.rate.is_some(), "--rate"),
+        (args.trace.trace_window.is_some(), "--trace-window"),
+        (args.trace.trace_loop.is_some(), "--trace-loop"),
+        (args.trace.replay, "--replay"),
         (args.iterations.is_some(), "--iterations"),
         (args.duration.is_some(), "--duration"),
         (args.vus.is_some(), "--vus"),

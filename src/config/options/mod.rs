@@ -11,6 +11,7 @@ pub(in crate::config) mod passes_and_files;
 mod rates;
 mod server_keys;
 mod settings;
+mod trace;
 
 pub use managed_server::{CommandSettings, SimulatorSettings};
 pub(in crate::config) use server_keys::{read_kind_keys, read_server_keys};

@@ -1,8 +1,10 @@
-//! Applies the options of an open loop: `--rate`, stages with rates, `--arrival`, `--max-in-flight`, `--when-full`.
+//! Applies the options of an open loop: `--rate`, stages with rates, `--replay`, `--arrival`, `--max-in-flight`,
+//! `--when-full`.
 
 use crate::cli::{RunArgs, StageList};
 use crate::config::Config;
 use crate::config::document::in_flight_default;
+use crate::config::options::trace::{overlay_trace, replayed, trace_contradictions};
 use crate::error::{Mistake, Reason};
 use crate::plan::{Executor, OpenLoop, VUS_MAX, WhenFull};
 use crate::units::{Rate, within};
@@ -12,6 +14,7 @@ use crate::units::{Rate, within};
 pub fn overlay_rates(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) -> bool {
     let before = mistakes.len();
     contradictions(config, args, mistakes);
+    trace_contradictions(config, args, mistakes);
     if mistakes.len() > before {
         return true;
     }
@@ -31,6 +34,10 @@ pub fn overlay_rates(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mis
             open,
         }),
         (None, Some(StageList::Vus(_))) => return false,
+        (None, None) if args.trace.replay => {
+            let trace = replayed(&config.executor, open);
+            trace.open_for(args.duration)
+        }
         (None, None) => config.executor.open_for(args.duration),
     };
     let Some(mut executor) = executor else {
@@ -42,6 +49,7 @@ pub fn overlay_rates(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mis
     if let Some(arrival) = args.arrival {
         executor.set_arrival(arrival);
     }
+    overlay_trace(&mut executor, &args.trace);
     config.executor = executor;
     true
 }
@@ -69,11 +77,15 @@ fn contradictions(config: &Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) 
         );
     }
     let has_rate_stages = matches!(args.stages, Some(StageList::Rates(_)));
+    if args.trace.replay && (args.rate.is_some() || args.stages.is_some()) {
+        return;
+    }
     if let Some(rates) = config.executor.rates_by_kind() {
         for (option, given) in [
             ("--rate", args.rate.is_some()),
             ("--stages", args.stages.is_some()),
             ("--iterations", args.iterations.is_some()),
+            ("--replay", args.trace.replay),
         ] {
             if given {
                 let names: Vec<&str> = rates.kinds().iter().map(|kind| kind.name.as_str()).collect();
@@ -87,14 +99,15 @@ fn contradictions(config: &Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) 
         }
         return;
     }
-    let becomes_open = args.rate.is_some() || has_rate_stages;
+    let becomes_open = args.rate.is_some() || has_rate_stages || args.trace.replay;
     let stays_open = config.executor.open_loop().is_some() && args.stages.is_none();
     if args.iterations.is_some() && (becomes_open || stays_open) {
         let what = "contradicts a rate: arrivals end by time, not by a count";
-        wrong(
-            "--iterations",
-            Reason::new(what).hint("use --duration; 1000 requests at 50/s take 20s"),
-        );
+        let hint = match args.trace.replay || config.executor.trace().is_some() {
+            true => "use --trace-window for a part of the trace, or --duration",
+            false => "use --duration; 1000 requests at 50/s take 20s",
+        };
+        wrong("--iterations", Reason::new(what).hint(hint));
     }
     if args.vus.is_some() && args.max_in_flight.is_some() {
         let what = "contradicts `--vus`: both limit the requests in flight at a rate";
@@ -117,7 +130,7 @@ fn contradictions(config: &Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) 
             let what = "has no effect: the load has no rate, and users wait for their answers";
             wrong(
                 option,
-                Reason::new(what).hint("add --rate, or --stages with rates"),
+                Reason::new(what).hint("add --rate, --stages with rates, or --replay"),
             );
         }
     }

@@ -2,7 +2,8 @@
 
 use super::page::Page;
 use super::{
-    Room, View, generator, groups, head, passes, phases, sessions, steps, thresholds, times, timings, volume,
+    Room, View, generator, groups, head, passes, phases, sessions, steps, thresholds, times, timings, trace,
+    volume,
 };
 use crate::output::numbers::{bytes, duration, grouped};
 use crate::result::{Layout, ManagedServerFigures, Pushes, RunResult, StampSource, TokenSources};
@@ -22,6 +23,7 @@ pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
     let is_profile = result.run.layout == Layout::Profile;
     if !is_profile {
         volume::arrivals(page, result);
+        trace::row(page, result);
         volume::goodput(page, result);
         volume::users(page, result);
     }
@@ -42,6 +44,8 @@ pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
         sessions::full(page, found);
         page.blank();
     }
+    trace::minutes(page, result);
+    page.blank();
     groups::servers(page, result, Room::ALL.servers);
     page.blank();
     groups::kinds(page, result, Room::ALL.kinds);

@@ -15,6 +15,7 @@ mod steps;
 mod thresholds;
 mod times;
 mod timings;
+mod trace;
 mod volume;
 mod workload;
 

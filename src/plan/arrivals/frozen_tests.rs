@@ -49,7 +49,7 @@ fn recorded(dues: &[Nanos], server: &Server, users: usize) -> Recorder {
         let sent = free[user].max(*due);
         free[user] = server.done(sent);
         recorder.started(0);
-        recorder.arrived(0);
+        recorder.arrived(0, *due);
         recorder.finish(&Sample {
             due: *due,
             sent: Some(sent),

@@ -1,14 +1,16 @@
-//! The instants at which an open loop sends its requests: one sequence for the whole run, or one for each kind of
-//! request. Each core of each shard generates all of them and takes its share, so that the arrivals do not depend on
-//! how many there are.
+//! The instants at which an open loop sends its requests, at a rate or as a trace has them: one sequence for the whole
+//! run, or one for each kind of request. Each core of each shard generates all of them and takes its share, so that the
+//! arrivals do not depend on how many there are.
 
 #[cfg(test)]
 mod frozen_tests;
 mod gaps;
 mod rate;
+mod trace;
 
 pub use gaps::{Arrival, GAMMA_SHAPE, parse_arrival, read_arrival};
 pub use rate::RateCurve;
+pub use trace::{Replay, TraceRows, TraceSequence, Window, scaled};
 
 use gaps::Gaps;
 
@@ -20,13 +22,13 @@ use crate::units::Nanos;
 pub struct Arriving {
     /// The sequence that it is from: 0, or the kind of request if each kind has its own.
     pub sequence: u16,
-    /// Its number in that sequence, from 0, which decides its content.
+    /// Its number in that sequence, from 0, which decides its content; of a trace, that of its row.
     pub number: u64,
     /// When it is due, since the start.
     pub due: Nanos,
 }
 
-/// One sequence of arrivals.
+/// One sequence of arrivals at a rate.
 #[derive(Clone, Debug)]
 pub struct Sequence {
     index: u16,
@@ -55,10 +57,6 @@ impl Sequence {
             piece: 0,
             number: 0,
         }
-    }
-
-    pub fn index(&self) -> u16 {
-        self.index
     }
 
     /// Makes it the sequence of one kind of request, which begins at `start`.
@@ -92,11 +90,39 @@ impl Iterator for Sequence {
     }
 }
 
+/// What says when the arrivals of a sequence are due.
+#[derive(Clone, Debug)]
+pub enum Source {
+    Rate(Sequence),
+    Trace(TraceSequence),
+}
+
+impl Source {
+    /// Returns the index of the sequence.
+    pub fn index(&self) -> u16 {
+        match self {
+            Source::Rate(sequence) => sequence.index,
+            Source::Trace(_) => 0,
+        }
+    }
+}
+
+impl Iterator for Source {
+    type Item = Arriving;
+
+    fn next(&mut self) -> Option<Arriving> {
+        match self {
+            Source::Rate(sequence) => sequence.next(),
+            Source::Trace(sequence) => sequence.next(),
+        }
+    }
+}
+
 /// The arrivals of one core, in the order of their instants.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
     /// Each sequence with its next arrival.
-    sequences: Vec<(Arriving, Sequence)>,
+    sequences: Vec<(Arriving, Source)>,
     stride: u64,
     offset: u64,
 }
@@ -107,7 +133,7 @@ impl Arrivals {
     ///
     /// # Panics
     /// Panics if `core` is not below `cores`.
-    pub fn new(sequences: Vec<Sequence>, shard: Shard, (core, cores): (u32, u32)) -> Arrivals {
+    pub fn new(sequences: Vec<Source>, shard: Shard, (core, cores): (u32, u32)) -> Arrivals {
         assert!(core < cores, "core {core} of {cores}");
         let begun = sequences.into_iter().filter_map(|mut sequence| {
             let first = sequence.next()?;

@@ -49,6 +49,7 @@ impl Executor {
                 wrong.extend(rate_stage_mistakes(*start_rate, stages));
                 wrong.extend(open.mistakes());
             }
+            Executor::Trace(trace) => wrong.extend(trace.mistakes()),
             Executor::RatesByKind(rates) => wrong.extend(rates.mistakes()),
         }
         // `duration` may overflow if the stages are wrong, so it is only called if they are right.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::by_kind::RatesByKind;
 use super::limits::length_mistakes;
 use crate::error::Reason;
-use crate::plan::arrivals::{Arrival, Arrivals, RateCurve, Sequence};
+use crate::plan::arrivals::{Arrival, Arrivals, RateCurve, Sequence, Source};
 use crate::plan::{Executor, ITERATIONS_MAX, Shard, StageAt, VUS_MAX};
 use crate::units::{Nanos, Rate, duration_text};
 
@@ -83,6 +83,7 @@ impl Executor {
                 Some(open)
             }
             Executor::RatesByKind(rates) => Some(&rates.open),
+            Executor::Trace(trace) => Some(&trace.open),
             _ => None,
         }
     }
@@ -112,6 +113,7 @@ impl Executor {
                 Some(open)
             }
             Executor::RatesByKind(rates) => Some(&mut rates.open),
+            Executor::Trace(trace) => Some(&mut trace.open),
             _ => None,
         }
     }
@@ -140,17 +142,19 @@ impl Executor {
             } => highest(*start_rate, stages),
             Executor::ConstantArrivalRate { rate, .. } => *rate,
             Executor::RatesByKind(rates) => return Some(Executor::RatesByKind(rates.until(duration))),
+            Executor::Trace(trace) => return Some(Executor::Trace(trace.until(duration))),
             _ => return None,
         };
         Some(Executor::ConstantArrivalRate { rate, duration, open })
     }
 
     /// Returns the load that warms a server up for this one: an open loop at its highest rate, with all kinds of
-    /// request from the start, and otherwise all users at once. An open loop keeps its limit of requests in flight and
-    /// does not start as many at once: they would be a load that the plan never has.
+    /// request from the start, a trace as it begins, and otherwise all users at once. An open loop keeps its limit of
+    /// requests in flight and does not start as many at once: they would be a load that the plan never has.
     pub fn warm_up(&self, duration: Nanos) -> Executor {
         let at_peak = match self {
             Executor::RatesByKind(rates) => Some(Executor::RatesByKind(rates.at_peak(duration))),
+            Executor::Trace(trace) => Some(Executor::Trace(trace.repeated_until(duration))),
             _ => self.open_for(Some(duration)),
         };
         let vus = self.vus_of_all();
@@ -173,6 +177,7 @@ impl Executor {
                 Some(RateCurve::new(start_rate.per_second(), stages))
             }
             Executor::RatesByKind(rates) => Some(rates.curve()),
+            Executor::Trace(trace) => Some(trace.curve()),
             _ => None,
         }
     }
@@ -193,6 +198,7 @@ impl Executor {
                 start_rate, stages, ..
             } => (*start_rate, stages),
             Executor::RatesByKind(rates) => return part_at(&rates.curve(), vus, elapsed),
+            Executor::Trace(trace) => return part_at(&trace.curve(), vus, elapsed),
             _ => return None,
         };
         let (mut found, mut ends_at) = (None, 0);
@@ -221,10 +227,14 @@ impl Executor {
     }
 
     /// Returns all sequences of arrivals, if the executor has any.
-    pub(super) fn all_sequences(&self, seed: u64) -> Option<Vec<Sequence>> {
+    pub(super) fn all_sequences(&self, seed: u64) -> Option<Vec<Source>> {
         let arrival = self.open_loop()?.arrival;
         Some(match self {
-            Executor::RatesByKind(rates) => rates.sequences(seed),
+            Executor::RatesByKind(rates) => {
+                let sequences = rates.sequences(seed).into_iter();
+                sequences.map(Source::Rate).collect()
+            }
+            Executor::Trace(trace) => vec![Source::Trace(trace.sequence())],
             _ => {
                 let period = match self {
                     Executor::ConstantArrivalRate { rate, .. } if arrival == Arrival::Constant => {
@@ -232,7 +242,8 @@ impl Executor {
                     }
                     _ => None,
                 };
-                vec![Sequence::new(self.rate_curve()?, period, (arrival, seed))]
+                let sequence = Sequence::new(self.rate_curve()?, period, (arrival, seed));
+                vec![Source::Rate(sequence)]
             }
         })
     }

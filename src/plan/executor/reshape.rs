@@ -30,6 +30,7 @@ impl Executor {
             Executor::ConstantArrivalRate { open, .. } | Executor::RampingArrivalRate { open, .. } => {
                 open.limit_vus(vus);
             }
+            Executor::Trace(trace) => trace.open.limit_vus(vus),
             Executor::RatesByKind(rates) => rates.open.limit_vus(vus),
         }
     }
@@ -55,6 +56,7 @@ impl Executor {
                     *duration = scale(*duration);
                 }
             }
+            Executor::Trace(trace) => trace.scale_time(factor),
             Executor::RatesByKind(rates) => rates.scale_time(scale),
             Executor::PerVuIterations { .. } | Executor::SharedIterations { .. } => {}
         }
@@ -66,10 +68,11 @@ impl Executor {
     }
 
     /// Returns arrivals at so many per second for `duration`, with the pattern and the users of this open loop, or of
-    /// none in particular. Kinds with rates of their own keep their proportions.
+    /// none in particular. Kinds with rates of their own keep their proportions, and a trace its rows and their rhythm.
     pub fn at_rate(&self, per_second: f64, duration: Nanos) -> Executor {
         match self {
             Executor::RatesByKind(rates) => Executor::RatesByKind(rates.at_total(per_second, duration)),
+            Executor::Trace(trace) => Executor::Trace(trace.at_rate(per_second).repeated_until(duration)),
             _ => Executor::ConstantArrivalRate {
                 rate: Rate::per_second_of(per_second),
                 duration,

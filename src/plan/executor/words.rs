@@ -39,6 +39,7 @@ impl Executor {
                 let arrival = open.arrival;
                 format!("{start_rate}, {stages}, {arrival} arrivals, {}", open.in_words())
             }
+            Executor::Trace(trace) => format!("{}, {}", trace.in_words(), trace.open.in_words()),
             Executor::RatesByKind(rates) => rates.in_words(),
         }
     }
@@ -96,6 +97,9 @@ impl Executor {
                     stages.iter().map(|stage| (stage.duration, stage.target)),
                 );
                 writeln!(out, "{}", open.as_profile())
+            }
+            Executor::Trace(trace) => {
+                writeln!(out, "{}{}", trace.as_profile(), trace.open.users_as_profile())
             }
             Executor::RatesByKind(rates) => writeln!(out, "{}", rates.open.users_as_profile()),
         };

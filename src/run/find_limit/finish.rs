@@ -168,6 +168,7 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran, before: &Before) -> V
         loaded: ran.took,
         phases: Default::default(),
         grouping: Grouping::from_plan(plan),
+        trace: None,
         generator: GeneratorFacts {
             throttled: before.quota.throttled().map(|t| (t.periods, t.throttled)),
             ..generator(ready, 0, before.suspended)

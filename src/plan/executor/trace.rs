@@ -1,0 +1,426 @@
+//! An open loop whose requests arrive when the rows of a trace say.
+
+use std::fmt::{self, Display, Write as _};
+use std::sync::Arc;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::error::{Reason, ValueError, quoted};
+use crate::plan::arrivals::{RateCurve, Replay, TraceRows, TraceSequence, Window, scaled};
+use crate::plan::limits::{DURATION_MAX, TRACE_ROUNDS_MAX, TRACE_SCALE};
+use crate::plan::{Executor, OpenLoop, check_run_length};
+use crate::units::{
+    MINUTE, Nanos, SECOND, bare, decimal, format_duration, grouped, parse_duration_up_to, within,
+};
+
+/// The most rows of a table of rates over time: a day of minutes.
+const PACE_ROWS_MAX: u64 = 1_440;
+
+/// How often a trace is replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounds {
+    Times(u32),
+    /// Until the run's `duration` is over.
+    UntilEnd,
+}
+
+/// What is asked for about a trace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TraceSettings {
+    /// Factor of the gaps between arrivals: 0.5 is twice as fast.
+    pub time_scale: f64,
+    /// Factor of the delays within a session.
+    pub delay_scale: f64,
+    pub window: Window,
+    pub rounds: Rounds,
+    /// The time within which arrivals are spread from their stamp on.
+    pub spread: Nanos,
+    /// Ends the load before the trace does.
+    pub duration: Option<Nanos>,
+}
+
+impl Default for TraceSettings {
+    fn default() -> TraceSettings {
+        TraceSettings {
+            time_scale: 1.0,
+            delay_scale: 1.0,
+            window: Window::default(),
+            rounds: Rounds::Times(1),
+            spread: 0,
+            duration: None,
+        }
+    }
+}
+
+/// Arrivals at the instants of a trace, and the users who take them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    pub settings: TraceSettings,
+    /// Its pattern has no meaning.
+    pub open: OpenLoop,
+    /// Empty until the dataset has been read.
+    rows: Arc<TraceRows>,
+}
+
+impl Trace {
+    /// Makes a trace whose rows are not known yet.
+    pub fn new(settings: TraceSettings, open: OpenLoop) -> Trace {
+        Trace {
+            settings,
+            open,
+            rows: Arc::default(),
+        }
+    }
+
+    /// Takes the instants of the dataset's `all` rows. `seed` decides the spread.
+    pub fn take_rows(&mut self, all: u32, at: &dyn Fn(u32) -> Nanos, seed: u64) {
+        let TraceSettings { window, spread, .. } = self.settings;
+        self.rows = Arc::new(TraceRows::new(all, at, window, (spread, seed)));
+    }
+
+    pub fn rows(&self) -> &TraceRows {
+        &self.rows
+    }
+
+    /// Returns how long all rounds last, or one of those that go on until the end.
+    fn length(&self) -> Nanos {
+        let rounds = match self.settings.rounds {
+            Rounds::Times(rounds) => u64::from(rounds),
+            Rounds::UntilEnd => 1,
+        };
+        let length = self.rows.length().saturating_mul(rounds);
+        scaled(length, self.settings.time_scale)
+    }
+
+    pub(super) fn duration(&self) -> Nanos {
+        match (self.settings.rounds, self.settings.duration) {
+            (Rounds::Times(_), Some(duration)) => duration.min(self.length()),
+            (Rounds::Times(_), None) => self.length(),
+            (Rounds::UntilEnd, duration) => duration.unwrap_or(0),
+        }
+    }
+
+    pub(super) fn sequence(&self) -> TraceSequence {
+        let replay = Replay {
+            scale: self.settings.time_scale,
+            rounds: match self.settings.rounds {
+                Rounds::Times(rounds) => Some(rounds),
+                Rounds::UntilEnd => None,
+            },
+            end: self.settings.duration.unwrap_or(Nanos::MAX),
+        };
+        TraceSequence::new(self.rows.clone(), replay)
+    }
+
+    /// Returns the trace with its load ended after `duration`.
+    pub(super) fn until(&self, duration: Nanos) -> Trace {
+        let settings = TraceSettings {
+            duration: Some(duration),
+            ..self.settings
+        };
+        Trace {
+            settings,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the trace, again and again for `duration`.
+    pub(super) fn repeated_until(&self, duration: Nanos) -> Trace {
+        let mut trace = self.until(duration);
+        trace.settings.rounds = Rounds::UntilEnd;
+        trace
+    }
+
+    /// Returns the trace at the scale at which so many requests arrive per second on average.
+    pub(super) fn at_rate(&self, per_second: f64) -> Trace {
+        let mut trace = self.clone();
+        trace.settings.time_scale = self.mean_rate() / per_second;
+        trace
+    }
+
+    /// Returns how many rows per second the trace has, in its own time.
+    pub fn mean_rate(&self) -> f64 {
+        match self.rows.length() {
+            0 => 0.0,
+            length => self.rows.len() as f64 * SECOND as f64 / length as f64,
+        }
+    }
+
+    /// Makes this the factor of the gaps, as the key of a document does; the time after which the load ends stays.
+    pub(super) fn scale_time(&mut self, factor: f64) {
+        self.settings.time_scale = factor;
+    }
+
+    /// Returns the length of a row in a table of rates over time, in the trace's time: a minute, or several if there
+    /// would be too many rows.
+    pub fn pace_row(&self) -> Nanos {
+        let minutes = self.duration() as f64 / (self.settings.time_scale * MINUTE as f64);
+        (minutes as u64 / PACE_ROWS_MAX + 1) * MINUTE
+    }
+
+    /// Returns the same length in the run's time, and the number of rows.
+    pub fn pace_rows(&self) -> (Nanos, usize) {
+        let length = scaled(self.pace_row(), self.settings.time_scale).max(1);
+        (length, self.duration().div_ceil(length).max(1) as usize)
+    }
+
+    /// Returns the planned rate over time: that of each minute of the trace, or that of all of it if there are too many
+    /// minutes.
+    pub(super) fn curve(&self) -> RateCurve {
+        let (length, bin) = (self.rows.length(), self.pace_row());
+        let end = self.duration();
+        let round = scaled(length, self.settings.time_scale).max(1);
+        let rounds = end.div_ceil(round);
+        let bins = length.div_ceil(bin).max(1);
+        if bins.saturating_mul(rounds) > 2 * PACE_ROWS_MAX {
+            let rate = self.mean_rate() / self.settings.time_scale;
+            return RateCurve::new(rate, [(end, rate)]);
+        }
+        let instants = self.rows.instants();
+        let mut stages: Vec<(Nanos, f64)> = Vec::new();
+        let mut elapsed = 0;
+        for round in 0..rounds {
+            for index in 0..bins {
+                let (from, to) = (index * bin, ((index + 1) * bin).min(length));
+                let before = |at: Nanos| instants.partition_point(|instant| *instant < at);
+                // What is spread beyond a window's end still belongs to its last minute.
+                let upper = if to == length { instants.len() } else { before(to) };
+                let count = upper - before(from);
+                let until = scaled(round * length + to, self.settings.time_scale).min(end);
+                let part = scaled(to - from, self.settings.time_scale).max(1);
+                let rate = count as f64 * SECOND as f64 / part as f64;
+                stages.extend([(0, rate), (until.saturating_sub(elapsed), rate)]);
+                elapsed = until.max(elapsed);
+            }
+        }
+        let first = stages.first().map_or(0.0, |(_, rate)| *rate);
+        RateCurve::new(first, stages)
+    }
+
+    pub(super) fn mistakes(&self) -> Vec<Reason> {
+        let mut wrong = Vec::new();
+        let TraceSettings {
+            time_scale,
+            window,
+            rounds,
+            duration,
+            ..
+        } = self.settings;
+        if let Err(reason) = within(Some(time_scale), &decimal(time_scale), &TRACE_SCALE) {
+            wrong.push(reason.within("the time scale"));
+        }
+        if let (Rounds::UntilEnd, None) = (rounds, duration) {
+            let what = "a trace that is repeated until the end needs one";
+            wrong.push(Reason::new(what).hint("add `duration` (`--duration 1h`), or say how often: 3"));
+        }
+        if self.rows.is_empty() && wrong.is_empty() {
+            wrong.push(match self.rows.all() {
+                0 => Reason::new("the trace has no row")
+                    .hint("name a dataset whose rows have instants, such as `--dataset mooncake:FILE`"),
+                _ => {
+                    let span = format_duration(self.rows.span());
+                    let what =
+                        format!("no row of the trace is within the window {window}: it ends after {span}");
+                    Reason::new(what).hint("use an earlier window; it counts from the first row")
+                }
+            });
+        }
+        if wrong.is_empty() && self.duration() > DURATION_MAX {
+            let too_long = check_run_length("a run", self.duration()).err();
+            let hint = "replay a part of the trace with `trace_window` (`--trace-window 0m..60m`), or use a lower time \
+                        scale";
+            wrong.extend(too_long.map(|reason| reason.hint(hint)));
+        }
+        wrong.extend(self.open.mistakes());
+        wrong
+    }
+
+    /// `2,000 requests as a trace has them, for 10m (window 10m..20m, time scale 0.5)`.
+    pub(super) fn in_words(&self) -> String {
+        let TraceSettings {
+            time_scale,
+            window,
+            rounds,
+            spread,
+            ..
+        } = self.settings;
+        let mut more: Vec<String> = Vec::new();
+        if window != Window::default() {
+            more.push(format!("window {window}"));
+        }
+        if time_scale != 1.0 {
+            more.push(format!("time scale {}", decimal(time_scale)));
+        }
+        match rounds {
+            Rounds::Times(1) => {}
+            Rounds::Times(rounds) => more.push(format!("{rounds} times")),
+            Rounds::UntilEnd => more.push("again and again".to_owned()),
+        }
+        if spread > 0 {
+            more.push(format!("spread within {}", format_duration(spread)));
+        }
+        let rows = grouped(self.rows.len() as u64);
+        let duration = format_duration(self.duration());
+        let mut out = format!("a trace of {rows} requests, for {duration}");
+        if !more.is_empty() {
+            // Writing to a string does not fail.
+            let _ = write!(out, " ({})", more.join(", "));
+        }
+        out
+    }
+
+    /// Writes the lines of a profile that make it, except for the dataset's.
+    pub(super) fn as_profile(&self) -> String {
+        let TraceSettings {
+            time_scale,
+            delay_scale,
+            window,
+            rounds,
+            spread,
+            duration,
+        } = self.settings;
+        let mut out = format!("time_scale: {time_scale}\ndelay_scale: {delay_scale}\ntrace_loop: {rounds}\n");
+        let mut line = |key: &str, value: String| {
+            // Writing to a string does not fail.
+            let _ = writeln!(out, "{key}: {value}");
+        };
+        if window != Window::default() {
+            line("trace_window", window.to_string());
+        }
+        if spread > 0 {
+            line("trace_spread", format_duration(spread));
+        }
+        if let Some(duration) = duration {
+            line("duration", format_duration(duration));
+        }
+        out
+    }
+}
+
+impl Executor {
+    /// Returns the trace whose rows arrive, if one is replayed.
+    pub fn trace(&self) -> Option<&Trace> {
+        match self {
+            Executor::Trace(trace) => Some(trace),
+            _ => None,
+        }
+    }
+
+    pub fn trace_mut(&mut self) -> Option<&mut Trace> {
+        match self {
+            Executor::Trace(trace) => Some(trace),
+            _ => None,
+        }
+    }
+}
+
+/// Serialises it as a document writes it. The rows are those of the dataset.
+impl Serialize for Trace {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let TraceSettings {
+            time_scale,
+            delay_scale,
+            window,
+            rounds,
+            spread,
+            duration,
+        } = &self.settings;
+        let OpenLoop {
+            arrival: _,
+            pre_allocated_vus,
+            max_vus,
+            when_full,
+        } = &self.open;
+        let mut fields = to.serialize_struct("Trace", 9)?;
+        fields.serialize_field("time_scale", time_scale)?;
+        fields.serialize_field("delay_scale", delay_scale)?;
+        if *window != Window::default() {
+            fields.serialize_field("trace_window", &window.to_string())?;
+        }
+        match rounds {
+            Rounds::Times(rounds) => fields.serialize_field("trace_loop", rounds)?,
+            Rounds::UntilEnd => fields.serialize_field("trace_loop", &true)?,
+        }
+        if *spread > 0 {
+            fields.serialize_field("trace_spread", &format_duration(*spread))?;
+        }
+        if let Some(duration) = duration {
+            fields.serialize_field("duration", &format_duration(*duration))?;
+        }
+        fields.serialize_field("pre_allocated_vus", pre_allocated_vus)?;
+        fields.serialize_field("max_vus", max_vus)?;
+        fields.serialize_field("when_full", when_full)?;
+        fields.end()
+    }
+}
+
+impl Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..", format_duration(self.from))?;
+        match self.to {
+            Some(to) => f.write_str(&format_duration(to)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Display for Rounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rounds::Times(rounds) => write!(f, "{rounds}"),
+            Rounds::UntilEnd => f.write_str("true"),
+        }
+    }
+}
+
+/// Reads a window: `10m..20m`, `10m..` or `..20m`.
+pub fn read_window(text: &str) -> Result<Window, ValueError> {
+    let hint = "write `10m..20m`, `10m..` or `..20m`: times of the trace, from its first row on";
+    let Some((from, to)) = text.split_once("..").or_else(|| text.split_once('-')) else {
+        let what = format!("{} is not a window of time", quoted(text));
+        return Err(Reason::new(what).hint(hint).into());
+    };
+    let end = |part: &str| match part.trim() {
+        "" => Ok(None),
+        part => parse_duration_up_to(part, bare::LOAD).map(Some),
+    };
+    let from = end(from)?.unwrap_or(0);
+    let to = end(to)?;
+    if to.is_some_and(|to| to <= from) {
+        let what = format!("{} ends before it has begun", quoted(text));
+        return Err(ValueError::Refused(Reason::new(what).hint(hint)));
+    }
+    Ok(Window { from, to })
+}
+
+/// Reads a window of a document.
+pub fn parse_window(text: &str) -> Result<Window, Reason> {
+    read_window(text).map_err(ValueError::into_reason)
+}
+
+/// Reads how often a trace is replayed: a number, or `true` for until the end.
+pub fn read_rounds(text: &str) -> Result<Rounds, ValueError> {
+    match text {
+        "true" => return Ok(Rounds::UntilEnd),
+        "false" => return Ok(Rounds::Times(1)),
+        _ => {}
+    }
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        let what = format!("{} is neither a number of times nor true", quoted(text));
+        let hint = "write `3` for three times, or `true` for until `duration` is over";
+        return Err(Reason::new(what).hint(hint).into());
+    }
+    within(text.parse().ok(), text, &(1..=TRACE_ROUNDS_MAX))
+        .map(Rounds::Times)
+        .map_err(ValueError::Refused)
+}
+
+/// Reads how often a trace is replayed in a document.
+pub fn parse_rounds(text: &str) -> Result<Rounds, Reason> {
+    read_rounds(text).map_err(ValueError::into_reason)
+}
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod tests;
