@@ -1,6 +1,6 @@
 //! The table of the formats, with one row for each.
 
-use super::formats::{aiperf, custom, evalscope, guidellm, lengths, openai, raw, sharegpt};
+use super::formats::{agents, aiperf, custom, evalscope, guidellm, lengths, openai, raw, sharegpt};
 use super::members::Members;
 use super::read::Sink;
 use super::source::{self, Container};
@@ -44,7 +44,7 @@ const LINES: FormatRow = FormatRow {
     typical: &[],
 };
 
-static FORMATS: [FormatRow; 15] = [
+static FORMATS: [FormatRow; 17] = [
     FormatRow {
         name: "sharegpt",
         aliases: &["share_gpt", "shareGPT"],
@@ -170,6 +170,23 @@ static FORMATS: [FormatRow; 15] = [
         ..LINES
     },
     FormatRow {
+        name: "weka",
+        aliases: &["weka_trace", "weka-trace", "cc_traces_weka"],
+        title: "Weka's traces of agents",
+        block: 64,
+        read: agents::read_weka,
+        typical: &[&["hash_id_scope"], &["block_size", "requests"]],
+        ..LINES
+    },
+    FormatRow {
+        name: "agentic_trace",
+        aliases: &["agentic-trace", "agentic"],
+        title: "SGLang's traces of agents",
+        read: agents::read_agentic,
+        typical: &[&["metadata", "conversations"]],
+        ..LINES
+    },
+    FormatRow {
         name: "workload_trace",
         aliases: &["workload-trace", "evalscope"],
         title: "evalscope's recorded requests",
@@ -244,6 +261,7 @@ pub fn looks_like(first: &str) -> Vec<&'static str> {
     // What a longer list of members is typical of is typical of the shorter ones as well.
     for (special, general) in [
         ("guidellm", "custom"),
+        ("agentic_trace", "sharegpt"),
         ("bailian", "mooncake"),
         ("bailian", "timed_trace"),
         ("bailian", "guidellm_trace"),

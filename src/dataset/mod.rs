@@ -25,6 +25,8 @@ pub use source::RECORD_BYTES_MAX;
 pub use store::{Dataset, MEMORY_BYTES_MAX, MakeFile, ROWS_MAX, RowBytes};
 
 #[cfg(test)]
+mod agent_tests;
+#[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
 mod sample_tests;

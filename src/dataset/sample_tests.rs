@@ -56,7 +56,7 @@ fn shown(found: &Found, index: u64) -> String {
     out
 }
 
-fn rows(format: &str, text: &str) -> Vec<String> {
+pub fn rows(format: &str, text: &str) -> Vec<String> {
     let found = read_text(format, text).unwrap_or_else(|e| panic!("{format}: {e:?}"));
     (0..found.dataset.len() as u64)
         .map(|i| shown(&found, i))

@@ -1,5 +1,6 @@
 //! The formats: what each record of a file means.
 
+pub mod agents;
 pub mod aiperf;
 pub mod custom;
 pub mod evalscope;
