@@ -120,7 +120,8 @@ fn whole(bytes: &[u8]) -> Option<Push> {
         headers: headers.collect(),
         body: String::new(),
     };
-    let length: usize = push.header("Content-Length").unwrap().parse().unwrap();
+    let length = push.header("Content-Length");
+    let length: usize = length.map_or(0, |length| length.parse().unwrap());
     let body = &bytes[at + 4..];
     assert!(body.len() <= length, "more than the length says");
     if body.len() < length {

@@ -15,6 +15,7 @@ mod compare;
 mod completions;
 mod connections;
 mod corpus;
+mod datasets;
 mod disk;
 mod documents;
 mod endpoints;
