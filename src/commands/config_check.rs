@@ -213,7 +213,7 @@ fn of_dataset(request: &RequestConfig, rows: &Rows) -> String {
         Sampling::Random => "any for each request",
     };
     let lengths = match rows.own_lengths {
-        true => "of their own length if they have one, ",
+        true => "or as many as the row says, ",
         false => "",
     };
     let count = grouped(rows.dataset.len() as u64);

@@ -320,6 +320,7 @@ fn a_file_of_another_format_says_so() {
         "custom",
         "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}\n{}\n",
     );
+    assert_eq!(all.len(), 1);
     assert!(
         all[0].contains("hint: the first record looks like `openai`, not like `custom`"),
         "{all:?}"

@@ -156,6 +156,10 @@ pub fn read(
         });
         if let Err(reason) = made {
             mistakes.push(reason.at(name, line));
+            // Every record of a file of another format is wrong: one of them says so.
+            if sink.builder.len() == 0 && is_of_another_format(options.format, first.as_deref()) {
+                return false;
+            }
         }
         mistakes.len() < MISTAKES_MAX && sink.failed.is_none() && !sink.too_many
     };
@@ -239,10 +243,16 @@ fn finish(
     })
 }
 
+/// Tells whether a record looks like other formats, and not like this one.
+fn is_of_another_format(format: Format, first: Option<&str>) -> bool {
+    let alike = first.map(looks_like).unwrap_or_default();
+    !alike.is_empty() && !alike.contains(&format.name())
+}
+
 /// Says at the first mistake which other format the file looks like, if it does not look like the one that was named.
 fn hint_at_the_format(mistakes: &mut [Mistake], format: Format, first: Option<&str>) {
     let alike = first.map(looks_like).unwrap_or_default();
-    if alike.is_empty() || alike.contains(&format.name()) {
+    if !is_of_another_format(format, first) {
         return;
     }
     let alike: Vec<String> = alike.iter().map(|name| format!("`{name}`")).collect();
