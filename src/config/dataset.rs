@@ -120,7 +120,12 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
                     false => read_one(&asked, options),
                 };
                 let found = match found {
-                    Ok(found) => Some(note(&asked, found, &mut config.notes)),
+                    Ok(found) => {
+                        let dataset = note(&asked, found, &mut config.notes);
+                        let more = note_use(config, &asked, &dataset);
+                        config.notes.extend(more);
+                        Some(dataset)
+                    }
                     Err(more) => {
                         mistakes.extend(more);
                         None
@@ -153,6 +158,30 @@ pub fn refused_contents(config: &Config, apis: &[Option<Api>]) -> Vec<Mistake> {
         mistakes.extend(mistake.filter(|mistake| !mistakes.contains(mistake)));
     }
     mistakes
+}
+
+/// Says what a load does with rows that may surprise: it has too few of them, or they belong to sessions.
+fn note_use(config: &Config, asked: &DatasetConfig, dataset: &Dataset) -> Vec<String> {
+    let shown = quoted(asked.shown());
+    let mut notes = Vec::new();
+    let rows = dataset.len() as u64;
+    if let Some(requests) = config.executor.iterations_of_all()
+        && requests > rows
+        && asked.sample != Sampling::Random
+    {
+        notes.push(format!(
+            "dataset {shown}: {} requests take its {} rows more than once",
+            grouped(requests),
+            grouped(rows)
+        ));
+    }
+    if !dataset.sessions().are_single() {
+        notes.push(format!(
+            "dataset {shown}: rows of {} sessions, each of which is sent without the turns before it",
+            grouped(u64::from(dataset.sessions().len()))
+        ));
+    }
+    notes
 }
 
 /// Returns the APIs of the servers, as far as the configuration says them.

@@ -86,7 +86,7 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
         }
         if matches!(prompts, Prompts::List(texts) if texts.is_empty()) {
             let what = format!("request `{name}` has no prompts");
-            wrong.push(Reason::new(what).hint("add `prompts:`, or `--prompt TEXT`"));
+            wrong.push(Reason::new(what).hint("add `prompts:` or `dataset:`, or `--prompt TEXT`"));
         }
         let header = conversation
             .as_ref()
