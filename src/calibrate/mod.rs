@@ -166,6 +166,7 @@ impl Bench<'_> {
             budget: None,
             capacity: Arc::default(),
             nagle: false,
+            record: 0,
             cpus: self.options.host.server_cpus.clone(),
             connections: self.connections(USERS[1]),
         };

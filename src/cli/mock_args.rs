@@ -21,6 +21,8 @@ const EVENTS_PER_WRITE_MAX: u32 = 256;
 const EVENT_BYTES_MAX: u32 = 16 << 10;
 const FAULT_CYCLE_MAX: u32 = 1_000_000;
 const PLACES_MAX: u32 = 1_000_000;
+/// The most requests that are kept.
+const RECORD_MAX: u32 = 1_000_000;
 const SECONDS_MAX: u64 = 24 * 3_600;
 
 #[derive(Clone, Debug, Args)]
@@ -105,6 +107,10 @@ pub struct MockArgs {
     #[arg(long)]
     pub nagle: bool,
 
+    /// Keep the last N requests, head and body, for `GET /mock/requests`
+    #[arg(long, value_name = "N", value_parser = count(0..=RECORD_MAX), default_value_t = 0)]
+    pub record: u32,
+
     /// CPUs to run on: 1-3,5
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<CpuList>,
@@ -153,6 +159,7 @@ impl MockArgs {
                 1,
                 u64::from(TOKEN_RATE_MAX),
             ),
+            ("--record", u64::from(self.record), 0, u64::from(RECORD_MAX)),
             places("--concurrency", self.concurrency, 1),
             places("--queue", self.queue, 0),
             places("--cliff", self.cliff, 1),

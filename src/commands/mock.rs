@@ -43,6 +43,7 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
         budget: args.token_rate.map(|rate| Arc::new(Budget::new(rate))),
         capacity: Arc::new(Capacity::new(args.capacity())),
         nagle: args.nagle,
+        record: args.record as usize,
         cpus,
         connections: CONNECTIONS_EXPECTED,
     };

@@ -5,6 +5,7 @@ pub mod budget;
 pub mod capacity;
 mod dialect;
 pub mod fault;
+mod received;
 mod request;
 mod script;
 mod serve;
@@ -30,6 +31,7 @@ use crate::units::{MICROSECOND, Nanos};
 use budget::Budget;
 use capacity::Capacity;
 use fault::FaultPlan;
+use received::ReceivedRequests;
 use script::Script;
 use serve::{MockCore, Shared, serve};
 use truth::Truth;
@@ -70,6 +72,8 @@ pub struct MockOptions {
     pub capacity: Arc<Capacity>,
     /// Leaves Nagle's algorithm on, as some servers do.
     pub nagle: bool,
+    /// Keeps this many of the newest requests, for `GET /mock/requests`.
+    pub record: usize,
     /// CPUs of the threads, one each; not empty.
     pub cpus: Vec<usize>,
     /// Expected number of connections.
@@ -102,6 +106,7 @@ impl Mock {
             faults: options.faults.clone(),
             completions: AtomicU64::new(0),
             connections: AtomicU64::new(0),
+            received: Mutex::new(ReceivedRequests::new(options.record)),
             truths: cpus.iter().map(|_| Mutex::new(Truth::default())).collect(),
             options,
         });

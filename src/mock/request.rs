@@ -21,6 +21,8 @@ pub enum Route {
     /// Ollama's list of models.
     Tags,
     Stats,
+    /// The newest requests.
+    Received,
     Unknown,
 }
 
@@ -83,6 +85,7 @@ fn route(method: &str, path: &str, body: &[u8]) -> Route {
         },
         ("GET", "/health") => Route::Health,
         ("GET", "/mock/stats") => Route::Stats,
+        ("GET", "/mock/requests") => Route::Received,
         ("GET", p) if p.ends_with("/v1/models") => Route::Models,
         ("GET", "/api/tags") => Route::Tags,
         _ => Route::Unknown,
@@ -154,6 +157,7 @@ mod tests {
         assert_eq!(get("/health"), Route::Health);
         assert_eq!(get("/openai/v1/models"), Route::Models);
         assert_eq!(get("/mock/stats?x=1"), Route::Stats);
+        assert_eq!(get("/mock/requests"), Route::Received);
         assert_eq!(get("/other"), Route::Unknown);
         let post = |path: &str| {
             parse(format!("POST {path} HTTP/1.1\r\nContent-Length: 0\r\n\r\n").as_bytes())

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::MockOptions;
 use super::capacity::Admission;
 use super::fault::{Fault, FaultPlan};
+use super::received::ReceivedRequests;
 use super::request::{self, Request, Route};
 use super::script::{self, AnswerTimes, Script};
 use super::told::Told;
@@ -28,6 +29,8 @@ pub struct Shared {
     pub completions: AtomicU64,
     /// Number of connections so far.
     pub connections: AtomicU64,
+    /// The newest requests, if any are kept.
+    pub received: Mutex<ReceivedRequests>,
     /// One record per core, so that no core waits for another.
     pub truths: Vec<Mutex<Truth>>,
 }
@@ -65,6 +68,17 @@ impl MockCore {
             .lock()
             .unwrap_or_else(PoisonError::into_inner));
     }
+
+    /// Keeps the request at the beginning of `input`, if requests are kept. Questions to the mock itself are not.
+    fn keep(&self, request: &Request, arrived: Nanos, input: &[u8]) {
+        let about_itself = matches!(request.route, Route::Stats | Route::Received);
+        if self.shared.options.record == 0 || about_itself {
+            return;
+        }
+        let (head, body) = input[..request.bytes].split_at(request.body_from);
+        let received = self.shared.received.lock();
+        received.unwrap_or_else(PoisonError::into_inner).push(arrived, head, body);
+    }
 }
 
 /// Returns a connection's phase within a gap. Multiples of the golden ratio spread any number of points evenly (Knuth,
@@ -96,6 +110,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
             Ok(Some(request)) => {
                 let body = &input[request.body_from..request.bytes];
                 let (digest, told) = (truth::hash(body), Told::in_body(body, &core.shared.answer));
+                core.keep(&request, arrived, &input);
                 input.drain(..request.bytes);
                 if let Route::Completion { .. } = request.route {
                     core.truth(|t| {
@@ -235,6 +250,11 @@ impl Connection<'_> {
                     sum.merge(&truth.lock().unwrap_or_else(PoisonError::into_inner));
                 }
                 script::json(200, &sum.to_json().to_string())
+            }
+            Route::Received => {
+                let received = self.core.shared.received.lock();
+                let told = received.unwrap_or_else(PoisonError::into_inner).to_json();
+                script::json(200, &told.to_string())
             }
             Route::Completion { .. } | Route::Unknown => script::json(404, r#"{"error":"no such path"}"#),
         };

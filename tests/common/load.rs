@@ -33,6 +33,7 @@ pub fn mock_options() -> MockOptions {
         budget: None,
         capacity: Arc::default(),
         nagle: false,
+        record: 0,
         cpus: vec![allowed_cpus()[0]],
         connections: 256,
     }

@@ -19,6 +19,7 @@ use llmload_uring::api::Api;
 use llmload_uring::engine::{Engine, EngineOptions};
 use llmload_uring::http1::HttpError;
 use llmload_uring::mock::fault::{Fault, FaultPlan};
+use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::plan::Plan;
 use llmload_uring::workload::Target;
 
@@ -60,6 +61,51 @@ pub fn get_json(address: SocketAddr, path: &str) -> serde_json::Value {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// A mock that keeps the requests that it gets, for [`received`].
+pub fn recording_mock() -> Mock {
+    mock(MockOptions {
+        record: 10_000,
+        ..mock_options()
+    })
+}
+
+/// A request as a recording mock got it.
+pub struct Got {
+    pub method: String,
+    pub path: String,
+    /// Names in lower case.
+    pub headers: serde_json::Value,
+    /// The exact text of its body.
+    pub body: String,
+    /// When its last bytes arrived, CLOCK_MONOTONIC.
+    pub arrived_ns: u64,
+}
+
+impl Got {
+    /// Returns the body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers[name].as_str()
+    }
+}
+
+/// Returns the requests for generated text that a recording mock got, in the order of their arrival.
+pub fn received(address: SocketAddr) -> Vec<Got> {
+    let told = get_json(address, "/mock/requests");
+    let text = |request: &serde_json::Value, key: &str| request[key].as_str().unwrap().to_owned();
+    let all = told["requests"].as_array().unwrap().iter().map(|request| Got {
+        method: text(request, "method"),
+        path: text(request, "path"),
+        headers: request["headers"].clone(),
+        body: text(request, "body"),
+        arrived_ns: request["arrived_ns"].as_u64().unwrap(),
+    });
+    all.filter(|got| got.method == "POST").collect()
 }
 
 /// The program, with nothing of our environment that could change what it does.
