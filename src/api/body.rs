@@ -2,6 +2,9 @@
 
 use std::io::Write;
 
+use super::Members;
+use super::members::Object;
+
 /// Says why writes into a body cannot fail: `Vec<u8>` takes any bytes, and a string is always valid JSON text.
 pub(in crate::api) const INFALLIBLE: &str = "writing JSON into memory does not fail";
 
@@ -78,6 +81,10 @@ pub struct Generation<'a> {
     pub cache_prompt: bool,
     /// Wording for OpenAI's older APIs; the others have their own.
     pub wording: Wording,
+    /// The system prompt. An API without a place for it gets it before the text, with a blank line between.
+    pub system: Option<&'a str>,
+    /// What the body has besides, in the words of its API.
+    pub members: &'a Members,
 }
 
 /// What a request gives the model to read.
@@ -92,26 +99,61 @@ pub enum Content<'a> {
 }
 
 impl Content<'_> {
-    /// Appends the content as an API writes it that has one prompt: a string, or a list of ids.
-    pub(in crate::api) fn write_prompt(&self, out: &mut Vec<u8>) {
-        match self {
-            Content::Text(prompt) | Content::Tokens(prompt) | Content::Messages(prompt) => {
-                prompt.write_json(out)
+    /// Appends the content as an API writes it that has one prompt: a string, or a list of ids. A system prompt goes
+    /// before a string.
+    pub(in crate::api) fn write_prompt(&self, out: &mut Vec<u8>, system: Option<&str>) {
+        match (self, system) {
+            (Content::Text(prompt), Some(system)) => {
+                write_string(out, system);
+                // The text goes on before the closing quote. Its own opening quote becomes the `n` of a line end.
+                out.pop();
+                out.extend_from_slice(br"\n\");
+                let joint = out.len();
+                prompt.write_json(out);
+                out[joint] = b'n';
+            }
+            (Content::Text(prompt) | Content::Tokens(prompt) | Content::Messages(prompt), _) => {
+                prompt.write_json(out);
             }
         }
     }
 
-    /// Appends the content as an API writes it that has a list of messages: a text is one message of the user.
-    pub(in crate::api) fn write_messages(&self, out: &mut Vec<u8>) {
-        match self {
-            Content::Messages(messages) => messages.write_json(out),
-            Content::Text(prompt) | Content::Tokens(prompt) => {
-                out.extend_from_slice(b"[{\"role\":\"user\",\"content\":");
-                prompt.write_json(out);
-                out.extend_from_slice(b"}]");
+    /// Appends the content as an API writes it that has a list of messages: a text is one message of the user. A system
+    /// prompt is the first message.
+    pub(in crate::api) fn write_messages(&self, out: &mut Vec<u8>, system: Option<&str>) {
+        match (self, system) {
+            (Content::Messages(messages), None) => messages.write_json(out),
+            (Content::Messages(messages), Some(system)) => {
+                out.push(b'[');
+                write_message(out, "system", &system);
+                let joint = out.len();
+                messages.write_json(out);
+                // The list goes on where its own would begin.
+                match out[joint + 1..].trim_ascii_start() == b"]" {
+                    true => drop(out.remove(joint)),
+                    false => out[joint] = b',',
+                }
+            }
+            (Content::Text(prompt) | Content::Tokens(prompt), system) => {
+                out.push(b'[');
+                if let Some(system) = system {
+                    write_message(out, "system", &system);
+                    out.push(b',');
+                }
+                write_message(out, "user", *prompt);
+                out.push(b']');
             }
         }
     }
+}
+
+/// Appends a message of a conversation.
+fn write_message(out: &mut Vec<u8>, role: &str, content: &dyn Prompt) {
+    out.extend_from_slice(b"{\"role\":\"");
+    out.extend_from_slice(role.as_bytes());
+    out.extend_from_slice(b"\",\"content\":");
+    content.write_json(out);
+    out.push(b'}');
 }
 
 /// The kinds of content, for the table of APIs.
@@ -150,22 +192,44 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect(INFALLIBLE);
 }
 
-/// Appends the beginning of a body, up to its model.
-pub(in crate::api) fn write_model(out: &mut Vec<u8>, model: &str) {
-    out.extend_from_slice(b"{\"model\":");
-    write_string(out, model);
+/// Begins a body with its model.
+pub(in crate::api) fn begin_body<'a>(out: &'a mut Vec<u8>, asked: &Generation<'a>) -> Object<'a> {
+    let mut body = Object::begin(out, asked.members);
+    body.member("model", |out| write_string(out, asked.model));
+    body
 }
 
 /// Appends the token limit and the `stream` flag as OpenAI's older APIs write them, and the end of the body. A stream
 /// is asked to report its token counts at its end, unless its wording says otherwise.
-pub(in crate::api) fn write_openai_end(out: &mut Vec<u8>, asked: &Generation) {
-    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
-    let key = asked.wording.token_limit_key().name();
-    write!(out, ",\"{key}\":{max_tokens},\"stream\":{stream}").expect(INFALLIBLE);
-    if stream && asked.wording.asks_usage() {
-        out.extend_from_slice(b",\"stream_options\":{\"include_usage\":true}");
+pub(in crate::api) fn write_openai_end(mut body: Object<'_>, asked: &Generation) {
+    let key = asked.wording.token_limit_key();
+    // A limit that is given under the other name replaces this one.
+    let is_replaced = TokenLimitKey::ALL
+        .iter()
+        .any(|other| *other != key && asked.members.has(other.name()));
+    if !is_replaced {
+        body.member(key.name(), |out| write_number(out, asked.max_tokens));
     }
-    out.push(b'}');
+    write_stream(&mut body, asked.stream);
+    if asked.stream && asked.wording.asks_usage() {
+        body.object("stream_options", |options| {
+            options.member("include_usage", |out| out.extend_from_slice(b"true"));
+        });
+    }
+    body.end();
+}
+
+/// Appends the `stream` flag, which nothing else may set: an answer is read as what was asked for.
+pub(in crate::api) fn write_stream(body: &mut Object<'_>, stream: bool) {
+    body.fixed("stream", |out| write_bool(out, stream));
+}
+
+pub(in crate::api) fn write_bool(out: &mut Vec<u8>, value: bool) {
+    out.extend_from_slice(if value { b"true" } else { b"false" });
+}
+
+pub(in crate::api) fn write_number(out: &mut Vec<u8>, number: u32) {
+    write!(out, "{number}").expect(INFALLIBLE);
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::Api;
+use crate::api::{Api, BodySettings, Setting, Texts};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ const WHOLE: Generation = Generation {
         token_limit: None,
         stream_options: None,
     },
+    system: None,
+    members: &Members::NONE,
 };
 const STREAM: Generation = Generation {
     content: Content::Text(&"é"),
@@ -260,4 +262,149 @@ fn seed() -> u64 {
     let seed = std::env::var("SEED").map_or(1, |text| text.parse().expect("SEED is a number"));
     println!("SEED={seed}");
     seed
+}
+
+/// Every setting and a further member, as a user gives them.
+fn every_setting() -> BodySettings {
+    let mut settings = BodySettings::default();
+    for (setting, json) in [
+        (Setting::IgnoreEos, "true"),
+        (Setting::MinTokens, "5"),
+        (Setting::Temperature, "0.70"),
+        (Setting::TopP, "0.9"),
+        (Setting::TopK, "-1"),
+        (Setting::Seed, "7"),
+        (Setting::Stop, r#"["END"]"#),
+        (Setting::N, "2"),
+        (Setting::Tools, r#"[{"type":"function"}]"#),
+    ] {
+        settings.set(setting, json.to_owned());
+    }
+    settings.set_extra(Members::parse(r#"{"priority":3,"model":"other"}"#).unwrap());
+    settings
+}
+
+#[test]
+fn every_setting_has_its_exact_text_in_every_api() {
+    let settings = every_setting();
+    for (api, text) in [
+        (
+            Api::Chat,
+            r#"{"model":"other","messages":[{"role":"system","content":"Be\n\"brief\"."},{"role":"user","content":"é"}],"max_tokens":20,"stream":true,"stream_options":{"include_usage":true},"ignore_eos":true,"min_tokens":5,"temperature":0.70,"top_p":0.9,"top_k":-1,"seed":7,"stop":["END"],"n":2,"tools":[{"type":"function"}],"priority":3}"#,
+        ),
+        (
+            Api::Completions,
+            r#"{"model":"other","prompt":"Be\n\"brief\".\n\né","max_tokens":20,"stream":true,"stream_options":{"include_usage":true},"ignore_eos":true,"min_tokens":5,"temperature":0.70,"top_p":0.9,"top_k":-1,"seed":7,"stop":["END"],"n":2,"priority":3}"#,
+        ),
+        (
+            Api::LlamaCpp,
+            r#"{"model":"other","prompt":"Be\n\"brief\".\n\né","n_predict":20,"stream":true,"cache_prompt":true,"ignore_eos":true,"temperature":0.70,"top_p":0.9,"top_k":-1,"seed":7,"stop":["END"],"priority":3}"#,
+        ),
+        (
+            Api::Responses,
+            r#"{"model":"other","input":"é","instructions":"Be\n\"brief\".","max_output_tokens":20,"stream":true,"ignore_eos":true,"temperature":0.70,"top_p":0.9,"tools":[{"type":"function"}],"priority":3}"#,
+        ),
+        (
+            Api::Messages,
+            r#"{"model":"other","max_tokens":20,"system":"Be\n\"brief\".","messages":[{"role":"user","content":"é"}],"stream":true,"temperature":0.70,"top_p":0.9,"top_k":-1,"stop_sequences":["END"],"tools":[{"type":"function"}],"priority":3}"#,
+        ),
+        (
+            Api::Ollama,
+            r#"{"model":"other","prompt":"é","system":"Be\n\"brief\".","stream":true,"options":{"num_predict":20,"temperature":0.70,"top_p":0.9,"top_k":-1,"seed":7,"stop":["END"]},"priority":3}"#,
+        ),
+        (
+            Api::OllamaChat,
+            r#"{"model":"other","messages":[{"role":"system","content":"Be\n\"brief\"."},{"role":"user","content":"é"}],"stream":true,"options":{"num_predict":20,"temperature":0.70,"top_p":0.9,"top_k":-1,"seed":7,"stop":["END"]},"tools":[{"type":"function"}],"priority":3}"#,
+        ),
+        (
+            Api::Tgi,
+            r#"{"inputs":"Be\n\"brief\".\n\né","parameters":{"max_new_tokens":20,"details":true,"temperature":0.70,"top_p":0.9,"top_k":-1,"seed":7,"stop":["END"]},"priority":3,"model":"other"}"#,
+        ),
+        (
+            Api::Sglang,
+            r#"{"text":"Be\n\"brief\".\n\né","sampling_params":{"max_new_tokens":20,"ignore_eos":true,"min_new_tokens":5,"temperature":0.70,"top_p":0.9,"top_k":-1,"sampling_seed":7,"stop":["END"]},"stream":true,"priority":3,"model":"other"}"#,
+        ),
+        (
+            Api::Triton,
+            r#"{"text_input":"Be\n\"brief\".\n\né","max_tokens":20,"stream":true,"temperature":0.70,"top_p":0.9,"top_k":-1,"priority":3,"model":"other"}"#,
+        ),
+    ] {
+        let asked = Generation {
+            max_tokens: 20,
+            system: Some("Be\n\"brief\"."),
+            members: settings.members(api),
+            ..STREAM
+        };
+        assert_eq!(body(api, asked), text);
+    }
+}
+
+#[test]
+fn every_api_carries_a_system_prompt_and_what_is_added() {
+    let mut settings = BodySettings::default();
+    settings.set_extra(Members::parse(r#"{"added":[1]}"#).unwrap());
+    for api in Api::ALL {
+        // What has no generation has no system prompt.
+        let generates = api.row().texts == Texts::One;
+        let asked = Generation {
+            system: Some("the system prompt"),
+            members: settings.members(api),
+            ..STREAM
+        };
+        let text = body(api, asked);
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["added"], json!([1]), "{api:?}");
+        assert_eq!(
+            text.matches("the system prompt").count(),
+            usize::from(generates),
+            "{api:?}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_system_prompt_goes_before_the_messages_of_a_conversation() {
+    struct Messages(&'static str);
+    impl Prompt for Messages {
+        fn write_json(&self, out: &mut Vec<u8>) {
+            out.extend_from_slice(self.0.as_bytes());
+        }
+    }
+    for (messages, expected) in [
+        (
+            r#"[{"role":"user","content":"a"}]"#,
+            r#"[{"role":"system","content":"s"},{"role":"user","content":"a"}]"#,
+        ),
+        ("[ ]", r#"[{"role":"system","content":"s"} ]"#),
+        ("[]", r#"[{"role":"system","content":"s"}]"#),
+    ] {
+        let mut out = b"x".to_vec();
+        Content::Messages(&Messages(messages)).write_messages(&mut out, Some("s"));
+        assert_eq!(String::from_utf8(out).unwrap(), format!("x{expected}"));
+    }
+}
+
+#[test]
+fn a_limit_that_is_given_as_a_member_is_the_only_one() {
+    for (key, other) in [
+        ("max_tokens", None),
+        ("max_completion_tokens", Some(TokenLimitKey::MaxCompletionTokens)),
+    ] {
+        for given in ["max_tokens", "max_completion_tokens"] {
+            let mut settings = BodySettings::default();
+            settings.set_extra(Members::parse(&format!("{{\"{given}\":3}}")).unwrap());
+            let wording = Wording {
+                token_limit: other,
+                ..Wording::default()
+            };
+            let asked = Generation {
+                wording,
+                members: settings.members(Api::Chat),
+                ..WHOLE
+            };
+            let text = body(Api::Chat, asked);
+            assert_eq!(text.matches("_tokens\"").count(), 1, "{key}: {text}");
+            assert!(text.contains(&format!("\"{given}\":3")), "{key}: {text}");
+        }
+    }
 }

@@ -2,11 +2,10 @@
 //! instead of `delta` or `message`, and no other difference matters here.
 
 use super::Generation;
-use super::body::{write_model, write_openai_end};
+use super::body::{begin_body, write_openai_end};
 
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
-    write_model(out, asked.model);
-    out.extend_from_slice(b",\"prompt\":");
-    asked.content.write_prompt(out);
-    write_openai_end(out, asked);
+    let mut body = begin_body(out, asked);
+    body.member("prompt", |out| asked.content.write_prompt(out, asked.system));
+    write_openai_end(body, asked);
 }

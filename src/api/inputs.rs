@@ -1,11 +1,9 @@
 //! The APIs whose answer is no text: OpenAI's embeddings, rerank as Jina, Cohere and most servers speak it, and vLLM's
 //! score. An answer comes in one piece and counts the tokens of the input.
 
-use std::io::Write;
-
 use serde_json::Value;
 
-use super::body::{INFALLIBLE, write_model};
+use super::body::{begin_body, write_string};
 use super::chat::fast::{Seen, counts, is_error as says_error};
 use super::chat::plain::{any_document, count, document, is_error};
 use super::scan::Scan;
@@ -13,10 +11,10 @@ use super::{BodyFacts, Generation, Malformed, Usage};
 use crate::metrics::FinishWord;
 
 pub(super) fn write_embeddings(out: &mut Vec<u8>, asked: &Generation) {
-    write_model(out, asked.model);
-    out.extend_from_slice(b",\"input\":");
-    asked.content.write_prompt(out);
-    out.extend_from_slice(b",\"encoding_format\":\"float\"}");
+    let mut body = begin_body(out, asked);
+    body.member("input", |out| asked.content.write_prompt(out, None));
+    body.member("encoding_format", |out| write_string(out, "float"));
+    body.end();
 }
 
 pub(super) fn write_rerank(out: &mut Vec<u8>, asked: &Generation) {
@@ -28,20 +26,18 @@ pub(super) fn write_score(out: &mut Vec<u8>, asked: &Generation) {
 }
 
 /// Writes a text, and those that it is compared with: itself if there are none.
-fn write_pair(out: &mut Vec<u8>, asked: &Generation, one: &str, many: &str) {
-    write_model(out, asked.model);
-    write!(out, ",\"{one}\":").expect(INFALLIBLE);
-    asked.content.write_prompt(out);
-    write!(out, ",\"{many}\":").expect(INFALLIBLE);
-    match asked.documents {
+fn write_pair(out: &mut Vec<u8>, asked: &Generation, one: &'static str, many: &'static str) {
+    let mut body = begin_body(out, asked);
+    body.member(one, |out| asked.content.write_prompt(out, None));
+    body.member(many, |out| match asked.documents {
         Some(documents) => documents.write_json(out),
         None => {
             out.push(b'[');
-            asked.content.write_prompt(out);
+            asked.content.write_prompt(out, None);
             out.push(b']');
         }
-    }
-    out.push(b'}');
+    });
+    body.end();
 }
 
 /// Reads an answer with an embedding in each entry of its `data`. Such a list is long and of numbers alone, so it is

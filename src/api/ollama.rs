@@ -10,39 +10,38 @@
 //! the text. `/api/chat` has a `message` in place of `response`, and differs in nothing else. Durations are
 //! nanoseconds.
 
-use std::io::Write;
-
 use serde_json::Value;
 
-use super::body::{INFALLIBLE, write_model};
+use super::body::{begin_body, write_number, write_stream, write_string};
 use super::chat::plain::{count, document, holds_text, is_error};
 use super::facts::{Piece, body_facts};
+use super::members::Object;
 use super::reply::{self, Reply};
 use super::{BodyFacts, EventFacts, Generation, Malformed, ServerTimes, Usage, facts_without_json};
 use crate::metrics::FinishWord;
 
 pub(super) fn write_generate(out: &mut Vec<u8>, asked: &Generation) {
-    write_model(out, asked.model);
-    out.extend_from_slice(b",\"prompt\":");
-    asked.content.write_prompt(out);
-    write_end(out, asked);
+    let mut body = begin_body(out, asked);
+    body.member("prompt", |out| asked.content.write_prompt(out, None));
+    if let Some(system) = asked.system {
+        body.member("system", |out| write_string(out, system));
+    }
+    write_end(body, asked);
 }
 
 pub(super) fn write_chat(out: &mut Vec<u8>, asked: &Generation) {
-    write_model(out, asked.model);
-    out.extend_from_slice(b",\"messages\":");
-    asked.content.write_messages(out);
-    write_end(out, asked);
+    let mut body = begin_body(out, asked);
+    body.member("messages", |out| asked.content.write_messages(out, asked.system));
+    write_end(body, asked);
 }
 
 /// Appends `stream`, which is true unless a request says otherwise, and the token limit, which is an option.
-fn write_end(out: &mut Vec<u8>, asked: &Generation) {
-    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
-    write!(
-        out,
-        ",\"stream\":{stream},\"options\":{{\"num_predict\":{max_tokens}}}}}"
-    )
-    .expect(INFALLIBLE);
+fn write_end(mut body: Object<'_>, asked: &Generation) {
+    write_stream(&mut body, asked.stream);
+    body.object("options", |options| {
+        options.member("num_predict", |out| write_number(out, asked.max_tokens));
+    });
+    body.end();
 }
 
 /// A line and a whole answer have their text in the same member.

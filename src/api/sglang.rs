@@ -10,27 +10,26 @@
 //! With the server's `--incremental-streaming-output` it has the new text alone, and counts in the same way. The last
 //! event has a finish reason, which is an object with a `type`. A whole answer looks like the last event.
 
-use std::io::Write;
-
-use super::body::INFALLIBLE;
+use super::body::{write_number, write_stream};
 use super::chat::plain::{count, document, finish, holds_text, is_error};
 use super::facts::{Piece, body_facts};
+use super::members::Object;
 use super::reply::{self, Reply};
 use super::{BodyFacts, Content, EventFacts, Generation, Malformed, Usage, facts_without_json};
 
 /// Writes a body. The model that is loaded answers, so none is named.
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
-    match asked.content {
-        Content::Tokens(_) => out.extend_from_slice(b"{\"input_ids\":"),
-        Content::Text(_) | Content::Messages(_) => out.extend_from_slice(b"{\"text\":"),
-    }
-    asked.content.write_prompt(out);
-    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
-    write!(
-        out,
-        ",\"sampling_params\":{{\"max_new_tokens\":{max_tokens}}},\"stream\":{stream}}}"
-    )
-    .expect(INFALLIBLE);
+    let mut body = Object::begin(out, asked.members);
+    let name = match asked.content {
+        Content::Tokens(_) => "input_ids",
+        Content::Text(_) | Content::Messages(_) => "text",
+    };
+    body.member(name, |out| asked.content.write_prompt(out, asked.system));
+    body.object("sampling_params", |params| {
+        params.member("max_new_tokens", |out| write_number(out, asked.max_tokens));
+    });
+    write_stream(&mut body, asked.stream);
+    body.end();
 }
 
 /// The text of an event replaces what it begins with, and otherwise follows it.

@@ -6,9 +6,10 @@
 
 use serde::{Serialize, Serializer};
 
+use super::settings;
 use super::{
-    BodyFacts, ContentKind, EventFacts, Generation, Malformed, Reply, chat, completions, inputs, llamacpp,
-    messages, ollama, responses, sglang, tgi, triton,
+    BodyFacts, ContentKind, EventFacts, Generation, Malformed, Reply, Setting, Words, chat, completions,
+    inputs, llamacpp, messages, ollama, responses, sglang, tgi, triton,
 };
 use crate::sse::Framing;
 
@@ -50,6 +51,8 @@ pub struct Row {
     pub write_body: WriteBody,
     /// What its requests can carry. Anything else is refused before the run.
     pub carries: &'static [ContentKind],
+    /// Its words for what a completion may be asked for besides.
+    pub words: Words,
     /// How many texts a request has.
     pub texts: Texts,
     /// How the events of its streams are told apart.
@@ -67,6 +70,15 @@ pub struct Row {
     pub has_usage: bool,
     /// A question that validation asks in addition to a whole answer and a stream.
     pub side_question: Option<SideQuestion>,
+}
+
+impl Row {
+    /// Returns the member of a body that holds the setting, with the names of inner objects and dots before it; `None`
+    /// if the API has none.
+    pub fn word_for(&self, setting: Setting) -> Option<&'static str> {
+        let found = self.words.iter().find(|(known, _)| *known == setting);
+        found.map(|(_, word)| *word)
+    }
 }
 
 /// How many texts a request has.
@@ -124,6 +136,7 @@ const OPENAI: Row = Row {
     key_header: None,
     write_body: chat::write_body,
     carries: &[ContentKind::Text],
+    words: &[],
     texts: Texts::One,
     framing: Framing::Events,
     read_event: None,
@@ -148,6 +161,7 @@ table! {
         title: "chat completions",
         end: "/chat/completions",
         carries: &[ContentKind::Text, ContentKind::Messages],
+        words: settings::CHAT,
         read_event: Some(chat::read_event),
         side_question: Some(responses::SIDE_QUESTION),
         ..OPENAI
@@ -159,6 +173,7 @@ table! {
         end: "/completions",
         write_body: completions::write_body,
         carries: &[ContentKind::Text, ContentKind::Tokens],
+        words: settings::COMPLETIONS,
         // The grammar is chat's, with `text` instead of `delta` and `message`.
         read_event: Some(chat::read_event),
         ..OPENAI
@@ -170,6 +185,7 @@ table! {
         end: "/completion",
         write_body: llamacpp::write_body,
         carries: &[ContentKind::Text, ContentKind::Tokens],
+        words: settings::LLAMA_CPP,
         read_event: Some(llamacpp::read_event),
         read_body: llamacpp::read_body,
         reply: llamacpp::REPLY,
@@ -183,6 +199,7 @@ table! {
         title: "OpenAI's responses",
         end: "/responses",
         write_body: responses::write_body,
+        words: settings::RESPONSES,
         carries: &[ContentKind::Text, ContentKind::Messages],
         read_event: Some(responses::read_event),
         read_body: responses::read_body,
@@ -199,6 +216,7 @@ table! {
         headers: &messages::HEADERS,
         key_header: Some("x-api-key"),
         write_body: messages::write_body,
+        words: settings::MESSAGES,
         carries: &[ContentKind::Text, ContentKind::Messages],
         read_event: Some(messages::read_event),
         read_body: messages::read_body,
@@ -214,6 +232,7 @@ table! {
         prefixes: &[""],
         models: Some("/api/tags"),
         write_body: ollama::write_generate,
+        words: settings::OLLAMA,
         framing: Framing::Lines,
         read_event: Some(ollama::read_event),
         read_body: ollama::read_body,
@@ -229,6 +248,7 @@ table! {
         prefixes: &[""],
         models: Some("/api/tags"),
         write_body: ollama::write_chat,
+        words: settings::OLLAMA_CHAT,
         carries: &[ContentKind::Text, ContentKind::Messages],
         framing: Framing::Lines,
         read_event: Some(ollama::read_event),
@@ -244,6 +264,7 @@ table! {
         end: "/generate",
         stream_end: Some("/generate_stream"),
         write_body: tgi::write_body,
+        words: settings::TGI,
         read_event: Some(tgi::read_event),
         read_body: tgi::read_body,
         reply: tgi::REPLY,
@@ -256,6 +277,7 @@ table! {
         title: "SGLang's generate",
         end: "/generate",
         write_body: sglang::write_body,
+        words: settings::SGLANG,
         carries: &[ContentKind::Text, ContentKind::Tokens],
         read_event: Some(sglang::read_event),
         read_body: sglang::read_body,
@@ -271,6 +293,7 @@ table! {
         stream_end: Some("/generate_stream"),
         within: Some("/v2/models/"),
         write_body: triton::write_body,
+        words: settings::TRITON,
         read_event: Some(triton::read_event),
         read_body: triton::read_body,
         reply: triton::REPLY,

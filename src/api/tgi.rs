@@ -8,25 +8,23 @@
 //! The last event has its `details`, which end the stream; there is no `[DONE]`. An end-of-sequence token is special
 //! and carries no text.
 
-use std::io::Write;
-
-use super::body::INFALLIBLE;
+use super::body::{write_bool, write_number};
 use super::chat::plain::{count, document, finish, holds_text, is_error};
 use super::facts::{Piece, body_facts};
+use super::members::Object;
 use super::reply::{self, Reply};
 use super::{BodyFacts, EventFacts, Generation, Malformed, Usage, facts_without_json};
 
 /// Writes a body. The model that is loaded answers, and the path says whether the answer is a stream. Without
 /// `details` a whole answer would not say why it ended.
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
-    out.extend_from_slice(b"{\"inputs\":");
-    asked.content.write_prompt(out);
-    let max_tokens = asked.max_tokens;
-    write!(
-        out,
-        ",\"parameters\":{{\"max_new_tokens\":{max_tokens},\"details\":true}}}}"
-    )
-    .expect(INFALLIBLE);
+    let mut body = Object::begin(out, asked.members);
+    body.member("inputs", |out| asked.content.write_prompt(out, asked.system));
+    body.object("parameters", |parameters| {
+        parameters.member("max_new_tokens", |out| write_number(out, asked.max_tokens));
+        parameters.member("details", |out| write_bool(out, true));
+    });
+    body.end();
 }
 
 /// A stream has its text in its tokens, of which special ones have none.

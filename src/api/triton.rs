@@ -8,11 +8,10 @@
 //! Nothing in an answer says that it is complete, and nothing counts its tokens: a stream is over when HTTP says so.
 //! So each document with a `text_output` counts as an end, and only a connection that breaks makes an answer truncated.
 
-use std::io::Write;
-
-use super::body::INFALLIBLE;
+use super::body::{write_number, write_stream};
 use super::chat::plain::{document, holds_text, is_error};
 use super::facts::{Piece, body_facts};
+use super::members::Object;
 use super::reply::{self, Reply};
 use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
 use crate::metrics::FinishWord;
@@ -20,10 +19,11 @@ use crate::metrics::FinishWord;
 /// Writes a body in the words of the TensorRT-LLM backend. The vLLM backend takes what is not an input of its model as
 /// a parameter. The path names the model.
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
-    out.extend_from_slice(b"{\"text_input\":");
-    asked.content.write_prompt(out);
-    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
-    write!(out, ",\"max_tokens\":{max_tokens},\"stream\":{stream}}}").expect(INFALLIBLE);
+    let mut body = Object::begin(out, asked.members);
+    body.member("text_input", |out| asked.content.write_prompt(out, asked.system));
+    body.member("max_tokens", |out| write_number(out, asked.max_tokens));
+    write_stream(&mut body, asked.stream);
+    body.end();
 }
 
 /// An event and a whole answer have their text in the same member.

@@ -3,6 +3,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod baseline_args;
+mod body_args;
 mod calibrate_args;
 mod compare_args;
 mod completions;
@@ -25,6 +26,7 @@ mod values;
 mod variables;
 
 pub use baseline_args::{BaselineAction, BaselineArgs};
+pub use body_args::BodyArgs;
 pub use calibrate_args::CalibrateArgs;
 pub use compare_args::{CompareArgs, CompareFormat};
 pub use completions::script as completions;
@@ -43,6 +45,7 @@ pub use server_args::ServerArgs;
 pub use shard_args::ShardArgs;
 pub use trace_args::TraceArgs;
 pub use values::faults::FaultSpec;
+pub use values::or_file::OrFile;
 pub use values::shard::ShardSpec;
 pub use values::stages::StageList;
 pub use values::start_at::StartAt;

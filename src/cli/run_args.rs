@@ -4,8 +4,8 @@ use crate::cli::values::number::{
     count, count_span, duration, lengths, number, part_of_load, pause, seed, short_time,
 };
 use crate::cli::{
-    ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs, StageList,
-    TraceArgs,
+    BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs,
+    StageList, TraceArgs,
 };
 use crate::host::CpuList;
 use crate::lengths::Lengths;
@@ -215,6 +215,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub datasets: DatasetArgs,
+
+    #[command(flatten)]
+    pub body: BodyArgs,
 
     #[command(flatten)]
     pub server: ServerArgs,

@@ -1,18 +1,22 @@
 //! The subcommand `config check`: prints the run that a document describes, as lines for people and as a document that
 //! can be read again.
 
+use crate::api::{BodySettings, Setting};
 use crate::cli::{ConfigAction, ConfigArgs};
 use crate::config::{
     Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, ThresholdConfig, load_plan,
 };
 use crate::discover::api_of;
-use crate::error::{Mistake, Mistakes, Reason, is_unsafe, one_line, shown_path, yaml_escaped};
+use crate::error::{Mistake, Mistakes, Reason, is_unsafe, one_line, printable, shown_path, yaml_escaped};
 use crate::plan::{Plan, Threshold, ThresholdMetric};
 use crate::units::Nanos;
 use crate::units::{bytes, format_duration, grouped, redact};
 use crate::workload::{Call, Chat, Prompts, Rows, Sampling};
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use std::fmt::Write;
+
+/// The characters of further members that are shown.
+const EXTRA_CHARS_MAX: usize = 200;
 
 pub fn check(args: &ConfigArgs) -> Result<String, Mistakes> {
     let ConfigAction::Check(run) = &args.action;
@@ -160,6 +164,7 @@ fn request(request: &RequestConfig, total: u64) -> String {
             stream,
             max_tokens,
             prompts,
+            settings,
             ..
         }) => {
             let kind = if *stream { "streamed" } else { "not streamed" };
@@ -171,7 +176,10 @@ fn request(request: &RequestConfig, total: u64) -> String {
                     format!("prompts of {} tokens made from the seed", tokens.in_words())
                 }
             };
-            format!("{kind}, answers of at most {tokens} tokens, {prompts}")
+            format!(
+                "{kind}, answers of at most {tokens} tokens, {prompts}{}",
+                body(settings)
+            )
         }
     };
     let timeout = format_duration(request.timeout);
@@ -219,6 +227,25 @@ fn of_dataset(request: &RequestConfig, rows: &Rows) -> String {
     let count = grouped(rows.dataset.len() as u64);
     let (file, format) = (dataset.shown(), dataset.format.name());
     format!("{lengths}{count} rows of {file} ({format}), {order}")
+}
+
+/// Returns what bodies have besides, if there is anything.
+fn body(settings: &BodySettings) -> String {
+    let mut text = String::new();
+    for (setting, json) in settings.values() {
+        let _ = match setting {
+            Setting::Tools => write!(text, ", tools"),
+            _ => write!(text, ", {} {}", setting.key(), one_line(json)),
+        };
+    }
+    if let Some(system) = settings.system() {
+        let _ = write!(text, ", a system prompt of {} bytes", system.text.len());
+    }
+    if !settings.extra().is_empty() {
+        let json = serde_json::to_string(settings.extra()).unwrap_or_default();
+        let _ = write!(text, ", extra_body {}", printable(&json, EXTRA_CHARS_MAX));
+    }
+    text
 }
 
 /// Returns a threshold as it was written, and a limit of time with its unit.

@@ -166,3 +166,33 @@ fn a_wrong_document_is_refused() {
             .contains("cannot be read")
     );
 }
+
+#[test]
+fn what_bodies_have_besides_is_shown_and_reads_back_as_it_was() {
+    let words = [
+        "smoke",
+        "--temperature",
+        "0.70",
+        "--ignore-eos",
+        "--stop",
+        "a\nb",
+        "--system",
+        "Be: \"brief\" #1",
+        "--extra-body",
+        r#"{"z":1.50,"a":{"y":["yes","010",null,true,"1e3"],"b":null},"t":"0x1F"}"#,
+        "--tools",
+        r#"[{"type":"function","function":{"name":"f"}}]"#,
+    ];
+    let printed = checked(&words).unwrap();
+    let shown = "ignore_eos true, temperature 0.70, stop [\"a\\nb\"], tools, a system prompt of 14 bytes, extra_body {";
+    assert!(printed.contains(shown), "{printed}");
+    let again = read_again(&printed, "smoke");
+    let bodies = |config: &Config| -> Vec<String> {
+        let chats = config.requests.iter().filter_map(|request| match &request.call {
+            Call::Chat(chat) => Some(&chat.settings),
+            _ => None,
+        });
+        chats.map(|settings| format!("{settings:?}")).collect()
+    };
+    assert_eq!(bodies(&again), bodies(&loaded(&words)));
+}

@@ -5,6 +5,7 @@
 //! document/  YAML -> Config      options/  the command line over it      to_plan/  Config -> Plan
 //! ```
 
+mod body_file;
 mod dataset;
 pub mod document;
 mod options;
@@ -17,7 +18,7 @@ mod which_server;
 pub use dataset::{DatasetConfig, refused_contents};
 pub use document::tree::DOCUMENT_BYTES_MAX;
 pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, Settings, SimulatorSettings};
-pub use to_plan::to_plan;
+pub use to_plan::{check_apis, to_plan};
 pub use types::{Config, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig};
 pub use which_server::{ServerChoice, local_url};
 
@@ -25,7 +26,7 @@ use crate::cli::{self, RunArgs};
 use crate::error::{Mistakes, Reason, nearest, quoted};
 use crate::plan::{Plan, Threshold};
 use crate::profiles;
-use options::{connections, load, passes_and_files, read_kind_keys, read_server_keys, settings};
+use options::{body, connections, load, passes_and_files, read_kind_keys, read_server_keys, settings};
 use std::io::Read;
 use to_plan::shard;
 use which_server::choose_server;
@@ -47,6 +48,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     load::overlay(&mut config, args, &mut mistakes);
     dataset::read_datasets(&mut config, source.is_standard, &mut mistakes);
     trace::take_rows(&mut config, &mut mistakes);
+    body::overlay_bodies(&mut config, &args.body, &mut mistakes);
     connections::overlay_connections(&mut config, &args.connections, &mut mistakes);
     passes_and_files::overlay_run(&mut config, args, &mut mistakes);
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);

@@ -1,6 +1,7 @@
 //! The configuration as types: the document with the options of the command line. `to_plan` gives its meaning.
 
 use crate::api::Api;
+use crate::config::document::serialize_body;
 use crate::config::which_server::{ServerChoice, choice_keys};
 use crate::config::{DatasetConfig, Header, Settings};
 use crate::error::Place;
@@ -271,6 +272,7 @@ fn serialize_chat<M: SerializeMap>(
         cache_prompt,
         wording,
         conversation,
+        settings,
     } = chat;
     map.serialize_entry("kind", "chat")?;
     map.serialize_entry("stream", stream)?;
@@ -304,7 +306,7 @@ fn serialize_chat<M: SerializeMap>(
     if let Some(asked) = wording.stream_options {
         map.serialize_entry("stream_options", &asked)?;
     }
-    Ok(())
+    serialize_body(settings, map)
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::api::{
-    Content, Generation, ReadEvent, ReadSide, Row, StreamEnd, StreamState, TokenLimitKey, Wording, WriteBody,
+    BodySettings, Content, Generation, Members, ReadEvent, ReadSide, Row, Setting, StreamEnd, StreamState,
+    TokenLimitKey, Wording, WriteBody,
 };
 use crate::blocking_http::{Answer, Peer};
 use crate::discover::access::{Access, Extent};
@@ -34,18 +35,25 @@ pub struct Question<'a> {
     pub prompt: &'a str,
     /// The wording in the configuration. The server's answers decide the rest.
     pub wording: Wording,
+    /// What the bodies of the load have besides.
+    pub settings: &'a BodySettings,
 }
 
 impl Question<'_> {
-    fn asked(&self, stream: bool) -> Generation<'_> {
+    /// Returns the request, with these members besides.
+    fn asked<'q>(&'q self, stream: bool, members: &'q Members) -> Generation<'q> {
+        let least = self.settings.value(Setting::MinTokens);
+        let least: u32 = least.and_then(|json| json.parse().ok()).unwrap_or(0);
         Generation {
             model: self.model,
             content: Content::Text(&self.prompt),
             documents: None,
-            max_tokens: TOKENS,
+            max_tokens: TOKENS.max(least),
             stream,
             cache_prompt: false,
             wording: self.wording,
+            system: self.settings.system().map(|system| system.text.as_ref()),
+            members,
         }
     }
 
@@ -223,15 +231,21 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>, extent: Ex
     if extent != Extent::All {
         checks.clear();
     }
+    let members = question.settings.members(target.api);
     let mut post = |path: String, write: WriteBody, stream: bool, judge: Judge| {
+        // What the load asks for besides is in its own API's words, not in those of a side question.
+        let members = match judge {
+            Judge::Side(_) => Members::none(),
+            _ => members,
+        };
         let mut body = Vec::new();
-        write(&mut body, &question.asked(stream));
+        write(&mut body, &question.asked(stream, members));
         checks.push(Check {
             method: Method::Post,
             path,
             note: if stream { " streaming" } else { "" },
             body: Some(body),
-            asks_usage: row.has_usage && question.wording.asks_usage(),
+            asks_usage: row.has_usage && question.wording.asks_usage() && !members.has("stream_options"),
             judge,
         });
     };

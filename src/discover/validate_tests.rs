@@ -152,6 +152,7 @@ fn run_asking(table: Vec<Says>, asked: Wording) -> Validated {
         model: "m",
         prompt: "Hi",
         wording: asked,
+        settings: &BodySettings::default(),
     };
     let result = validate(
         &target(address),
@@ -200,6 +201,7 @@ fn asked(row: &Row) -> Vec<String> {
         model: "m",
         prompt: "Hi",
         wording: Wording::default(),
+        settings: &BodySettings::default(),
     };
     let target = target(([127, 0, 0, 1], 1).into());
     let checks = checks(row, &target, Some(question), Extent::All);

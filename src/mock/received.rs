@@ -128,6 +128,9 @@ mod tests {
         let kept: Vec<_> = told["requests"].as_array().unwrap().iter().collect();
         let found: Vec<_> = kept.iter().map(|r| (&r["number"], &r["body"])).collect();
         assert_eq!(found, [(&json!(1), &json!("b")), (&json!(2), &json!("c"))]);
-        assert_eq!((&told["total"], received.bytes), (&json!(3), 2 * (HEAD.len() + 1)));
+        assert_eq!(
+            (&told["total"], received.bytes),
+            (&json!(3), 2 * (HEAD.len() + 1))
+        );
     }
 }

@@ -77,7 +77,9 @@ impl MockCore {
         }
         let (head, body) = input[..request.bytes].split_at(request.body_from);
         let received = self.shared.received.lock();
-        received.unwrap_or_else(PoisonError::into_inner).push(arrived, head, body);
+        received
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(arrived, head, body);
     }
 }
 

@@ -4,6 +4,7 @@
 mod analysis_limits;
 mod arrivals;
 mod assignment;
+mod body_settings;
 mod connection;
 mod executor;
 mod goodput;
@@ -22,6 +23,10 @@ pub use arrivals::{
     parse_arrival, read_arrival, scaled,
 };
 pub use assignment::{Assignment, PairedPrompts};
+pub use body_settings::{
+    MEMBERS_BYTES_MAX, STOP_MAX, SYSTEM_BYTES_MAX, WrongJson, check_system, read_members, read_setting,
+    read_tools, stop_json,
+};
 pub use connection::ConnectionUse;
 pub use executor::{
     Executor, KindArrivals, KindShape, Lane, Numbering, OpenLoop, Plateau, RateStage, RatesByKind, Rounds,

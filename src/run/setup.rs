@@ -2,7 +2,7 @@
 
 use crate::calibration;
 use crate::cli::{RunArgs, Stamp};
-use crate::config::{Config, ServerChoice, refused_contents};
+use crate::config::{Config, ServerChoice, check_apis, refused_contents};
 use crate::discover::{Approach, Discovery};
 use crate::engine::EngineOptions;
 use crate::host::preflight::ring_bytes;
@@ -111,6 +111,7 @@ pub fn set_up(
     for n in found.iter().flat_map(|found| &found.notes) {
         note(n);
     }
+    check_apis(config, found.iter().map(|found| found.target.api))?;
     let models = models::choose(config, args, &found, note)?;
     let unknown_bodies = found.iter().map(|found| !found.takes_usual_body).collect();
     let (mut targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =

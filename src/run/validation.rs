@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use crate::api::BodySettings;
 use crate::discover::{self, Access, Extent, Question, VALIDATION_LIMIT};
 use crate::error::Failure;
 use crate::plan::Plan;
@@ -67,8 +68,8 @@ impl Asked<'_> {
 }
 
 /// Asks a server, and gives the target the wording that it accepts. Its first kind of request for text shows whether it
-/// works at all. Each further one with headers of its own is asked once more: they may name a tenant or a key that the
-/// server does not know.
+/// works at all. Each further one with headers or members of its own is asked once more: they may name a tenant, a key
+/// or a setting that the server does not know.
 fn validate(
     plan: &Plan,
     server: u16,
@@ -86,12 +87,16 @@ fn validate(
     };
     let sent = first.map_or_else(|| target.clone(), |kind| with_headers(target, kind));
     target.wording = discover::validate(&sent, access, question, Extent::All, left(), say)?;
-    let mut seen: Vec<&[(String, String)]> = first.iter().map(|kind| kind.headers.as_slice()).collect();
+    let mut seen: Vec<(&RequestKind, Option<&BodySettings>)> = Vec::new();
+    let settings = question.map(|question| question.settings);
+    seen.extend(first.map(|kind| (kind, settings)));
     for (kind, question) in asked {
-        if seen.contains(&kind.headers.as_slice()) {
+        let settings = Some(question.settings);
+        let is_seen = |(other, same): &(&RequestKind, _)| other.headers == kind.headers && *same == settings;
+        if seen.iter().any(is_seen) {
             continue;
         }
-        seen.push(&kind.headers);
+        seen.push((kind, settings));
         let question = Question {
             wording: question.wording.or(target.wording),
             ..question
@@ -128,10 +133,12 @@ fn questions(plan: &Plan, endpoint: u16) -> impl Iterator<Item = (&RequestKind, 
             models,
             prompts,
             wording,
+            settings,
             ..
         }) => {
             let question = Question {
                 wording: *wording,
+                settings,
                 model: models.first()?,
                 prompt: match prompts {
                     Prompts::List(texts) => texts.first()?,

@@ -118,6 +118,8 @@ fn write_chat(
         stream: chat.stream && row.streams(),
         cache_prompt: chat.cache_prompt,
         wording: chat.wording.or(target.wording),
+        system: chat.settings.system().map(|system| system.text.as_ref()),
+        members: chat.settings.members(target.api),
     };
     if let Prompts::Rows(rows) = &chat.prompts {
         return encode_row(body, rows, draw.prompt, target, asked(Content::Text(&"")));

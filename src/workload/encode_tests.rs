@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::Api;
+use crate::api::{Api, Members};
 use crate::lengths::Lengths;
 use crate::units::SECOND;
 use crate::units::Span;
@@ -115,6 +115,8 @@ fn a_request_is_the_one_drawn() {
         stream: true,
         cache_prompt: false,
         wording: Default::default(),
+        system: None,
+        members: Members::none(),
     };
     (Api::Chat.row().write_body)(&mut wanted, &asked);
     assert_eq!(sent.as_bytes(), wanted);

@@ -231,7 +231,7 @@ fn write_payload(
     asked: &Generation<'_>,
     streams: bool,
 ) {
-    body.extend_from_slice(json.as_bytes());
+    asked.members.write_over(body, json);
     let stream = asked.stream.to_string();
     let model = dataset::json_string(asked.model);
     let limit = asked.max_tokens.to_string();

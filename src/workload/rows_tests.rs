@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::Wording;
+use crate::api::{Members, Wording};
 use crate::dataset::{Format, ReadOptions, read};
 use std::collections::HashSet;
 use std::io::Cursor;
@@ -36,6 +36,8 @@ fn body(rows: &Rows, index: u64, api: Api, stream: bool) -> String {
         stream,
         cache_prompt: false,
         wording: Wording::default(),
+        system: None,
+        members: Members::none(),
     };
     let mut body = Vec::new();
     write_row(&mut body, rows, (index, &row), asked, api);

@@ -1,7 +1,7 @@
 //! The validated request mix. The plan owns it, and every core reads it.
 
 use super::conversation::Conversation;
-use crate::api::{Api, Wording};
+use crate::api::{Api, BodySettings, Wording};
 use crate::lengths::Lengths;
 use crate::metrics::Goodput;
 use crate::units::{Nanos, Span};
@@ -44,6 +44,8 @@ pub struct Chat {
     pub wording: Wording,
     /// How its sessions go, if it is a conversation of several turns.
     pub conversation: Option<Box<Conversation>>,
+    /// What its bodies have besides.
+    pub settings: Box<BodySettings>,
 }
 
 /// The request of a document that says nothing about it. It has no models and no prompts yet.
@@ -57,6 +59,7 @@ impl Default for Chat {
             cache_prompt: false,
             wording: Wording::default(),
             conversation: None,
+            settings: Box::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod common;
 mod accounting;
 mod api_differential;
 mod api_vectors;
+mod bodies;
 mod calibrate;
 mod chaos;
 mod cli;

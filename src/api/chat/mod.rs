@@ -12,7 +12,7 @@ mod reply;
 
 pub(super) use reply::REPLY;
 
-use super::body::{write_model, write_openai_end};
+use super::body::{begin_body, write_openai_end};
 use super::facts::body_facts;
 use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
 
@@ -50,10 +50,9 @@ impl Part {
 
 /// Writes a body with its messages: of a text one, from the user.
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
-    write_model(out, asked.model);
-    out.extend_from_slice(b",\"messages\":");
-    asked.content.write_messages(out);
-    write_openai_end(out, asked);
+    let mut body = begin_body(out, asked);
+    body.member("messages", |out| asked.content.write_messages(out, asked.system));
+    write_openai_end(body, asked);
 }
 
 /// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.

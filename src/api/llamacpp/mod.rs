@@ -14,27 +14,17 @@ mod reply;
 
 pub(super) use reply::REPLY;
 
-use std::io::Write;
-
-use super::body::{INFALLIBLE, write_model};
+use super::body::{begin_body, write_bool, write_number, write_stream};
 use super::facts::body_facts;
 use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
 
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
-    write_model(out, asked.model);
-    out.extend_from_slice(b",\"prompt\":");
-    asked.content.write_prompt(out);
-    let Generation {
-        max_tokens,
-        stream,
-        cache_prompt,
-        ..
-    } = asked;
-    write!(
-        out,
-        ",\"n_predict\":{max_tokens},\"stream\":{stream},\"cache_prompt\":{cache_prompt}}}"
-    )
-    .expect(INFALLIBLE);
+    let mut body = begin_body(out, asked);
+    body.member("prompt", |out| asked.content.write_prompt(out, asked.system));
+    body.member("n_predict", |out| write_number(out, asked.max_tokens));
+    write_stream(&mut body, asked.stream);
+    body.member("cache_prompt", |out| write_bool(out, asked.cache_prompt));
+    body.end();
 }
 
 /// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.

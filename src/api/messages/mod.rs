@@ -15,11 +15,9 @@
 mod fast;
 mod plain;
 
-use std::io::Write;
-
 use serde_json::Value;
 
-use super::body::{INFALLIBLE, write_model};
+use super::body::{begin_body, write_number, write_stream, write_string};
 use super::chat::plain::document;
 use super::facts::{Piece, body_facts};
 use super::reply::{self, Reply};
@@ -29,11 +27,14 @@ use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
 pub(super) const HEADERS: [(&str, &str); 1] = [("anthropic-version", "2023-06-01")];
 
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
-    write_model(out, asked.model);
-    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
-    write!(out, ",\"max_tokens\":{max_tokens},\"messages\":").expect(INFALLIBLE);
-    asked.content.write_messages(out);
-    write!(out, ",\"stream\":{stream}}}").expect(INFALLIBLE);
+    let mut body = begin_body(out, asked);
+    body.member("max_tokens", |out| write_number(out, asked.max_tokens));
+    if let Some(system) = asked.system {
+        body.member("system", |out| write_string(out, system));
+    }
+    body.member("messages", |out| asked.content.write_messages(out, None));
+    write_stream(&mut body, asked.stream);
+    body.end();
 }
 
 /// Returns the member of a delta that holds its text, and what the text is. The signature of a thought is no text.

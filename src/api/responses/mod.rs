@@ -15,15 +15,13 @@
 mod fast;
 mod plain;
 
-use std::io::Write;
-
 use serde_json::Value;
 
-use super::body::{INFALLIBLE, write_model};
+use super::body::{begin_body, write_number, write_stream, write_string};
 use super::chat::plain::document;
 use super::facts::{Piece, body_facts};
 use super::reply::{self, Reply};
-use super::{BodyFacts, Content, EventFacts, Generation, Malformed, SideQuestion, facts_without_json};
+use super::{BodyFacts, EventFacts, Generation, Malformed, SideQuestion, facts_without_json};
 
 /// Validation asks a server of chat completions for this API as well.
 pub(super) const SIDE_QUESTION: SideQuestion = SideQuestion {
@@ -33,14 +31,14 @@ pub(super) const SIDE_QUESTION: SideQuestion = SideQuestion {
 };
 
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
-    write_model(out, asked.model);
-    out.extend_from_slice(b",\"input\":");
-    match asked.content {
-        Content::Messages(messages) => messages.write_json(out),
-        Content::Text(prompt) | Content::Tokens(prompt) => prompt.write_json(out),
+    let mut body = begin_body(out, asked);
+    body.member("input", |out| asked.content.write_prompt(out, None));
+    if let Some(system) = asked.system {
+        body.member("instructions", |out| write_string(out, system));
     }
-    let (max_tokens, stream) = (asked.max_tokens, asked.stream);
-    write!(out, ",\"max_output_tokens\":{max_tokens},\"stream\":{stream}}}").expect(INFALLIBLE);
+    body.member("max_output_tokens", |out| write_number(out, asked.max_tokens));
+    write_stream(&mut body, asked.stream);
+    body.end();
 }
 
 /// Returns what the `delta` of an event of this type is a piece of.

@@ -1,5 +1,9 @@
 //! Options of other load testers and clients, and what to type for them here.
 
+mod commands;
+
+use commands::{BASELINE, COMPARE, IMPORT_K6, MERGE, MOCK, OTHER, PROBE};
+
 /// The commands that have options of other programs under other names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -32,8 +36,11 @@ const TIMEOUT: &str = "limits of a request are set in a document, for each kind:
     `llmload-uring profiles show smoke` prints one";
 const KEY: &str = "every user of this host can read a command line: put the key in LLMLOAD_API_KEY, or in a file \
     for `--api-key-file`";
-const BODY: &str = "the program writes the body itself: `--model NAME`, `--prompt TEXT` and `--max-tokens N` set what \
-    is in it";
+const BODY: &str = "the program writes the body itself: `--model NAME`, `--prompt TEXT`, `--max-tokens N` and their \
+    like set what is in it, and `--extra-body JSON` adds any other member";
+const MEMBER: &str = "write `--extra-body '{ \"NAME\": VALUE}'`, with the name that the server has for it; a null removes a member";
+const EXACT: &str = "write `--ignore-eos`: every answer is as long as `--max-tokens`; `--min-tokens N` is for servers \
+    that take it";
 const DOCUMENT: &str = "a document is run by its path, `llmload-uring ./my.yaml`, or by `--config FILE`; \
     `llmload-uring import-k6 script.js` makes one from a k6 script";
 const VERBOSE: &str = "there is no log; `--details --output result.json` writes every request to the result, and \
@@ -217,10 +224,24 @@ const RUN: &[Row] = &[
         ALWAYS,
     ),
     (
-        "temperature top-p top-k min-p extra-body extra-inputs ignore-eos extra-args frequency-penalty \
-         presence-penalty repetition-penalty additional-sampling-params X method body D data-binary \
-         data-raw system-prompt use-beam-search logprobs request b",
-        BODY,
+        "extra-inputs extra-args extra-request-body additional-sampling-params min-p frequency-penalty \
+         presence-penalty repetition-penalty use-beam-search logprobs top-logprobs best-of request-params \
+         chat-template-kwargs response-format priority structured-outputs guided-json",
+        MEMBER,
+    ),
+    ("X method body D data-binary data-raw request b", BODY),
+    (
+        "system-prompt system-message system-prompt-file",
+        "write `--system TEXT`, or `--system @FILE`",
+    ),
+    ("force-min-tokens force-output-len min-new-tokens", EXACT),
+    (
+        "stop-sequences stop-words stop-strings",
+        "write `--stop {TEXT}`, once for each text",
+    ),
+    (
+        "num-choices num-return-sequences num-completions",
+        "write `--choices {N}`",
     ),
     (
         "e env include-system-env-vars",
@@ -320,99 +341,6 @@ const RUN: &[Row] = &[
         "write `--replay --trace-window 10m..20m`: the part of the trace to replay, since its first row",
     ),
 ];
-
-const MOCK: &[Row] = &[
-    (
-        "port p host address bind addr http-addr l",
-        "write `--listen 127.0.0.1:8080`",
-    ),
-    (
-        "delay latency first-token time-to-first-token prefill",
-        "write `--ttft {50ms}`",
-    ),
-    (
-        "itl tpot tbt inter-token-latency token-delay interval",
-        "write `--gap {10ms}`",
-    ),
-    (
-        "error-rate fail-rate errors chaos failure-rate",
-        "write `--faults 503=10`: 10 of 1000 requests fail",
-    ),
-    ("duration d timeout time max-time", "write `--max-seconds {60}`"),
-    ("max-tokens output-len n output-tokens", "write `--tokens {100}`"),
-    (
-        "model m model-name models",
-        "leave it out: the mock answers for every model",
-    ),
-    (
-        "rate tokens-per-second tps throughput",
-        "write `--token-rate {1000}`",
-    ),
-];
-
-const COMPARE: &[Row] = &[
-    (
-        "threshold thresholds fail-if max-regression rule tolerance fail-on-regression",
-        "write `--fail-on 'latency p95 > +10%'`",
-    ),
-    (
-        "json csv md markdown text html f",
-        "write `--format json`, `csv`, `md` or `text`",
-    ),
-    (
-        "output o out output-file",
-        "it prints to standard output: add `> FILE`; `--plot FILE.svg` writes a plot",
-    ),
-    (
-        "baseline base b",
-        "the first word is what the others are compared with, a file or @NAME of a baseline",
-    ),
-    ("new candidate", "write `llmload-uring compare BASE NEW`"),
-    ("svg graph chart", "write `--plot FILE.svg`"),
-];
-
-const IMPORT_K6: &[Row] = &[
-    (
-        "target url base-url",
-        "the target is given to the run of the profile: `llmload-uring ./mine.yaml --target {URL}`",
-    ),
-    ("profile requests", "write `--mix {PROFILE}`"),
-    (
-        "vus u duration d stages s iterations i",
-        "the script gives it; options of the run override it later",
-    ),
-];
-
-const PROBE: &[Row] = &[
-    (
-        "target url base-url",
-        "it only looks at this host; `llmload-uring quick-smoke --target {URL}` asks the server",
-    ),
-    ("users concurrency c connections", "write `--vus {N}`"),
-    ("format", "write `--json`"),
-];
-
-const MERGE: &[Row] = &[
-    (
-        "force f allow-missing",
-        "write `--partial` to merge although shards are missing",
-    ),
-    ("out output-file", "write `--output {FILE}`"),
-];
-
-const BASELINE: &[Row] = &[
-    (
-        "name n",
-        "the name is a word: `llmload-uring baseline save NAME FILE`",
-    ),
-    (
-        "file f output o",
-        "the file is a word: `llmload-uring baseline save NAME FILE`",
-    ),
-    ("dir path baselines", "write `--folder {FOLDER}`"),
-];
-
-const OTHER: &[Row] = &[("shell s", "the shell is a word: `llmload-uring completions bash`")];
 
 /// Returns the tip for `option`, typed with its dashes, if another program has it under this name.
 pub fn counterpart(place: Place, option: &str, value: Option<&str>) -> Option<String> {

@@ -5,6 +5,7 @@ pub mod expectation;
 pub mod faults;
 pub mod listen;
 pub mod number;
+pub mod or_file;
 pub mod shard;
 pub mod share;
 pub mod stages;

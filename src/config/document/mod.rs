@@ -4,10 +4,12 @@
 //! that only follow from it. A document with a mistake is never run.
 
 mod analysis;
+mod body;
 mod connections;
 mod conversation;
 mod dataset;
 mod goodput;
+mod json_text;
 mod kind_rates;
 mod lengths;
 mod load_profile;
@@ -24,6 +26,8 @@ pub mod tree;
 mod workload;
 
 use crate::config::document::analysis::read_analysis;
+use crate::config::document::body::BODY_KEYS;
+pub(in crate::config) use crate::config::document::body::serialize_body;
 use crate::config::document::connections::{read_connection, read_sources};
 pub(in crate::config) use crate::config::document::conversation::check_turns;
 use crate::config::document::kind_rates::{read_kind_defaults, read_rates_by_kind};
@@ -124,7 +128,7 @@ const THRESHOLDS: &str = "thresholds";
 pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, Vec<Mistake>), Mistakes> {
     let mut reader = Reader::new(file);
     let root = read_tree(file, text, &mut reader.mistakes)?;
-    let known: Vec<&str> = KEYS.into_iter().chain([THRESHOLDS]).collect();
+    let known: Vec<&str> = KEYS.into_iter().chain(BODY_KEYS).chain([THRESHOLDS]).collect();
     let Some(fields) = reader.mapping("", "document", &root, &known) else {
         return Err(Mistakes::new(reader.mistakes));
     };

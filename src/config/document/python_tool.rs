@@ -52,12 +52,9 @@ pub fn answer<'t>(path: &str, key: &str, value: &'t Node<'t>) -> Option<Answer> 
         ),
         ("", "load_profile") if is(&[]) => Some(Answer::Harmless),
         ("", "load_profile") => refused("has another form here", in_stages(value)),
-        ("", "ping" | "system") if is(&[]) || is_off(value) => Some(Answer::Harmless),
+        ("", "ping") if is(&[]) || is_off(value) => Some(Answer::Harmless),
         ("", "ping") => Some(Answer::NotCarried(
             "nothing is pinged; `connect` has the time of each connection",
-        )),
-        ("", "system") => Some(Answer::NotCarried(
-            "the figures of this host are in `client`, those of a server that the run starts in `managed_server`",
         )),
         ("workload.", "scenario" | "arrival_distribution") => Some(Answer::Harmless),
         ("workload.", "iterations") if is(&["1"]) => Some(Answer::Harmless),
@@ -93,6 +90,21 @@ pub fn answer<'t>(path: &str, key: &str, value: &'t Node<'t>) -> Option<Answer> 
 
 fn is_off<'t>(value: &'t Node<'t>) -> bool {
     member(value, "enabled").is_some_and(|text| matches!(text, "false" | "False" | "no" | "off"))
+}
+
+/// Answers the mapping `system` of the Python tool, which is about the figures of a host; here it is a system prompt.
+/// Returns false for any other mapping.
+pub fn answer_system(reader: &mut Reader<'_>, fields: &Fields<'_>) -> bool {
+    let Some(node) = fields.node("system") else {
+        return false;
+    };
+    let is_theirs = fields.path.is_empty() && member(node, "enabled").is_some();
+    if is_theirs && !is_off(node) {
+        let text = "`system` is not carried over: the figures of this host are in `client`, those of a server that the \
+                    run starts in `managed_server`";
+        reader.note(fields.line_of("system"), text);
+    }
+    is_theirs
 }
 
 /// The time limits that a document sets for requests that have none of their own.

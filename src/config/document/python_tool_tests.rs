@@ -1,3 +1,4 @@
+use crate::config::document::body::BODY_KEYS;
 use crate::config::document::read_document;
 use crate::config::{Config, to_plan};
 use crate::error::Mistake;
@@ -207,7 +208,8 @@ workload: {users: 2, duration_seconds: 5}
 
 #[test]
 fn null_in_a_request_is_as_good_as_absent() {
-    let keys = super::requests::REQUEST_KEYS.iter().filter(|key| **key != "name");
+    let keys = super::requests::REQUEST_KEYS.into_iter().chain(BODY_KEYS);
+    let keys = keys.filter(|key| *key != "name");
     let nulls: Vec<String> = keys.map(|key| format!("{key}: null")).collect();
     let text = |request: &str| {
         format!(

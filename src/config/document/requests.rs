@@ -1,6 +1,7 @@
 //! `requests`: the kinds of request in the mix, with what they inherit from the document.
 
-use crate::api::{TokenLimitKey, Wording};
+use crate::api::{BodySettings, TokenLimitKey, Wording};
+use crate::config::document::body::{BODY_KEYS, read_body};
 use crate::config::document::conversation::read_conversation;
 use crate::config::document::dataset::read_dataset;
 use crate::config::document::goodput::{read_goodput, read_light_goodput};
@@ -86,6 +87,7 @@ pub fn read_requests(
         client: read_client(reader, fields),
         wording: read_wording(reader, fields),
         conversation: read_conversation(reader, fields).map(Box::new),
+        settings: read_body(reader, fields),
         goodput: read_goodput(reader, fields).unwrap_or_default(),
         models: models.unwrap_or_else(|| placeholder_if(fields.meant("models"))),
         prompts: keys
@@ -166,6 +168,7 @@ struct Inherited {
     client: ClientTimeouts,
     wording: Wording,
     conversation: Option<Box<Conversation>>,
+    settings: BodySettings,
     goodput: Goodput,
     models: Vec<String>,
     prompts: Prompts,
@@ -232,6 +235,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
                 .unwrap_or(inherited.conversation.is_some()),
             wording: inherited.wording,
             conversation: inherited.conversation.clone(),
+            settings: Box::new(inherited.settings.clone()),
         }),
         prompts_file: inherited.keys.file.clone(),
         dataset: inherited.dataset.clone(),
@@ -261,7 +265,8 @@ fn read_request(
     file: &str,
 ) -> Option<RequestConfig> {
     let path = format!("requests[{index}].");
-    let fields = reader.mapping(&path, &format!("requests[{index}]"), node, &REQUEST_KEYS)?;
+    let known: Vec<&str> = REQUEST_KEYS.into_iter().chain(BODY_KEYS).collect();
+    let fields = reader.mapping(&path, &format!("requests[{index}]"), node, &known)?;
     reader.required(
         &fields,
         "name",
@@ -400,6 +405,7 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         cache_prompt: cache_prompt.unwrap_or(conversation.is_some()),
         wording: read_wording(reader, fields).or(inherited.wording),
         conversation,
+        settings: Box::new(inherited.settings.with(&read_body(reader, fields))),
     });
     (call, Origin { file, dataset })
 }
@@ -416,7 +422,7 @@ fn read_wording(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Wording {
 }
 
 fn refuse_chat_keys(reader: &mut Reader<'_>, fields: &Fields<'_>) {
-    for key in CHAT_ONLY {
+    for key in CHAT_ONLY.into_iter().chain(BODY_KEYS) {
         if fields.has(key) {
             let what = format!("key `{}{key}` has no effect with kind `light`", fields.path);
             let hint = "a light request is a GET without a body; write `kind: chat`";

@@ -1,5 +1,6 @@
 //! Applies the command line and the environment to the document.
 
+pub(in crate::config) mod body;
 mod calibration;
 pub(in crate::config) mod connections;
 mod dataset;

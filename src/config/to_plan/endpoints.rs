@@ -1,7 +1,9 @@
 //! Makes the servers of a plan from those of a document, each with the whole mix.
 
 use crate::config::to_plan::build_kind;
+use crate::config::to_plan::fit::unfit;
 use crate::config::{Config, RequestConfig, ServerEntry};
+use crate::discover::api_of;
 use crate::error::{Mistake, Reason, quoted};
 use crate::plan::{KINDS_MAX, SERVERS_MAX};
 use crate::workload::{Call, Chat, RequestKind, Server};
@@ -36,7 +38,13 @@ impl Built {
         let index = self.servers.len() as u16;
         for request in &config.requests {
             let asked = with_alias(request, server);
-            match build_kind(&asked) {
+            // An API that neither the document nor the URL names is known when the server has answered.
+            let api = server.and_then(|server| server.api.or_else(|| api_of(&server.base_url)));
+            let built = match api.and_then(|api| unfit(&asked, api)) {
+                Some(reason) => Err(vec![reason]),
+                None => build_kind(&asked),
+            };
+            match built {
                 Ok(kind) => self.kinds.push(RequestKind {
                     name: kind_name(config, server, request),
                     server: index,

@@ -1,9 +1,11 @@
 //! Makes a plan from a config, with the checks that need more than one value. All mistakes are reported at once.
 
 mod endpoints;
+mod fit;
 mod paired;
 pub(super) mod shard;
 
+use crate::api::Setting;
 use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Reason};
 use crate::plan::{
@@ -12,6 +14,7 @@ use crate::plan::{
 };
 use crate::workload::{Call, Chat, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
+pub use fit::check_apis;
 
 /// Makes the plan. Everything that the plan's types promise is checked here, wherever the config came from.
 pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
@@ -73,13 +76,14 @@ fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
 pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     let mut wrong = Vec::new();
     let name = &request.name;
-    if let Call::Chat(Chat {
-        models,
-        prompts,
-        conversation,
-        ..
-    }) = &request.call
-    {
+    if let Call::Chat(chat) = &request.call {
+        wrong.extend(check_min_tokens(name, chat));
+        let Chat {
+            models,
+            prompts,
+            conversation,
+            ..
+        } = chat;
         if models.is_empty() {
             let what = format!("request `{name}` has no models");
             wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
@@ -131,6 +135,17 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
             .collect(),
         server: 0,
     })
+}
+
+/// Refuses answers that would have to be longer than they may be.
+fn check_min_tokens(name: &str, chat: &Chat) -> Option<Reason> {
+    let least = chat.settings.value(Setting::MinTokens)?;
+    let limit = chat.max_tokens.min();
+    if least.parse().is_ok_and(|least: u32| least <= limit) {
+        return None;
+    }
+    let what = format!("request `{name}`: `min_tokens`, {least}, is above the lowest `max_tokens`, {limit}");
+    Some(Reason::new(what).hint("lower it, or raise `max_tokens` (`--max-tokens`)"))
 }
 
 fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>) -> Vec<Threshold> {
