@@ -175,7 +175,8 @@ fn note_use(config: &Config, asked: &DatasetConfig, dataset: &Dataset) -> Vec<St
             grouped(rows)
         ));
     }
-    if !dataset.sessions().are_single() {
+    // A trace says itself how it sends them.
+    if !dataset.sessions().are_single() && config.executor.trace().is_none() {
         notes.push(format!(
             "dataset {shown}: rows of {} sessions, each of which is sent without the turns before it",
             grouped(u64::from(dataset.sessions().len()))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config::{Config, RequestConfig};
 use crate::dataset::Dataset;
 use crate::error::{Mistake, Reason};
+use crate::plan::Follower;
 use crate::units::grouped;
 use crate::workload::{Call, Prompts, Rows, Sampling};
 
@@ -13,16 +14,16 @@ pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
     if config.executor.trace().is_none() {
         let is_timed = |request: &RequestConfig| rows_of(request).is_some_and(|rows| rows.dataset.is_timed());
         if config.requests.iter().any(is_timed) {
-            let note = "the rows of the dataset have timestamps, which are not used: --replay sends each row when they say";
+            let note = "the rows of the dataset have timestamps, which are not used: --replay sends each row when it says";
             config.notes.push(note.to_owned());
         }
         return;
     }
-    let found = dataset(config).and_then(|dataset| check(&dataset).map(|()| dataset));
-    let dataset = match found {
+    let found = dataset(config).and_then(|dataset| Ok((followers(&dataset)?, dataset)));
+    let found = match found {
         // A dataset that was not read stands in for one whose rows do not matter.
-        Ok(dataset) if dataset.is_empty() => None,
-        Ok(dataset) => Some(dataset),
+        Ok((_, dataset)) if dataset.is_empty() => None,
+        Ok(found) => Some(found),
         Err(reason) => {
             mistakes.push(config.shape_place.mistake(reason));
             None
@@ -32,15 +33,17 @@ pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
     let Some(trace) = config.executor.trace_mut() else {
         return;
     };
-    match dataset {
-        Some(dataset) => {
-            let at = |row: u32| dataset.at(u64::from(row)).unwrap_or(0);
+    match found {
+        Some((followers, dataset)) => {
+            let at = |row: u32| dataset.at(u64::from(row));
             trace.take_rows(dataset.len() as u32, &at, seed);
+            config.notes.extend(note_sessions(&dataset, followers.len()));
+            trace.take_followers(followers);
         }
         // One row within any window: the executor must not cause a second mistake.
         None => {
             trace.settings.window = Default::default();
-            trace.take_rows(1, &|_| 0, seed);
+            trace.take_rows(1, &|_| Some(0), seed);
         }
     }
     let unsorted = trace.rows().unsorted();
@@ -50,6 +53,23 @@ pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
             grouped(unsorted)
         ));
     }
+}
+
+/// Says how the rows of sessions are sent, if there are any.
+fn note_sessions(dataset: &Dataset, followers: usize) -> Option<String> {
+    if dataset.sessions().are_single() {
+        return None;
+    }
+    Some(match followers {
+        0 => "rows of sessions have timestamps of their own: each is sent when it says, whether or not the one before it \
+              has been answered"
+            .to_owned(),
+        some => format!(
+            "{} rows without a timestamp are sent after the answer to the row before them in their session, and their \
+             delay",
+            grouped(some as u64)
+        ),
+    })
 }
 
 /// Returns the dataset that all kinds of request take their rows from.
@@ -100,22 +120,55 @@ fn rows_of(request: &RequestConfig) -> Option<&Rows> {
     }
 }
 
-/// Checks that each row of a dataset has an instant.
-fn check(dataset: &Dataset) -> Result<(), Reason> {
+/// Returns the rows that have no instant and follow another one of their session. Each other row must have an instant.
+fn followers(dataset: &Dataset) -> Result<Vec<Follower>, Reason> {
+    let mut followers = Vec::new();
     if dataset.is_empty() {
-        return Ok(());
+        return Ok(followers);
     }
     if !dataset.is_timed() {
-        let what = "the rows of the dataset have no timestamps, so nothing says when to send them";
-        return Err(Reason::new(what).hint("send them at a rate instead: `--rate 10`"));
+        let (what, hint) = match dataset.sessions().are_single() {
+            true => (
+                "the rows of the dataset have no timestamps, so nothing says when to send them",
+                "send them at a rate instead: `--rate 10`",
+            ),
+            false => (
+                "the rows of the dataset have no timestamps, so nothing says when its sessions begin",
+                "send its rows by users or at a rate, `--rate 10`, each as a request of its own",
+            ),
+        };
+        return Err(Reason::new(what).hint(hint));
     }
-    let Some(first) = (0..dataset.len() as u64).find(|row| dataset.at(*row).is_none()) else {
-        return Ok(());
+    let wrong = |row: u64, what: &str, hint: &str| {
+        let (row, all) = (grouped(row + 1), grouped(dataset.len() as u64));
+        Err(Reason::new(format!("row {row} of {all} of the dataset {what}")).hint(hint))
     };
-    let (row, all) = (grouped(first + 1), grouped(dataset.len() as u64));
-    let what = format!("row {row} of {all} of the dataset has no timestamp");
-    Err(Reason::new(what).hint(match dataset.sessions().are_single() {
-        true => "add one to each row, or send them at a rate: `--rate 10`",
-        false => "a row that follows the one before it in its session after a `delay` cannot be replayed yet",
-    }))
+    let sessions = dataset.sessions();
+    for session in 0..sessions.len() {
+        for turn in 0..sessions.turns(session) {
+            let row = sessions.row(session, turn);
+            if dataset.at(row).is_some() {
+                continue;
+            }
+            if turn == 0 {
+                let hint = "add one to each row, or send them at a rate: `--rate 10`";
+                return wrong(row, "has no timestamp, and follows none of its session", hint);
+            }
+            let bytes = dataset
+                .bytes(row)
+                .map_err(|e| Reason::new(format!("the rows of the dataset cannot be read again: {e}")))?;
+            let found = bytes.row();
+            if found.is_delta {
+                let hint = "rows of a session can be replayed if each has all that was said before it";
+                return wrong(row, "has only what is new in its session", hint);
+            }
+            followers.push(Follower {
+                // A dataset has at most so many rows.
+                after: sessions.row(session, turn - 1) as u32,
+                row: row as u32,
+                delay: found.delay.unwrap_or(0),
+            });
+        }
+    }
+    Ok(followers)
 }

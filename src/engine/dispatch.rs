@@ -200,6 +200,7 @@ pub fn take_waiting(core: &CoreState) -> Option<Planned> {
         sequence,
         number,
         due,
+        ..
     } = dispatch.begin(lane, now)?;
     dispatch.note_waiting(core, now);
     Some(Planned {

@@ -12,6 +12,7 @@ mod exchange;
 mod expected;
 mod failing;
 mod finished;
+mod followers;
 mod kept;
 mod memory;
 mod paired;

@@ -9,6 +9,7 @@ use super::connections::VuConnections;
 use super::core::CoreState;
 use super::dispatch;
 use super::exchange::Planned;
+use super::followers;
 use super::paired;
 use super::session;
 use crate::engine::runtime::{catch_panic, spawn};
@@ -314,7 +315,7 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
 /// Makes the request of an iteration, whose content depends on `owner`, or the pair of requests, or all turns of a
 /// session. Returns the outcome, of a pair the worse one and of a session the last, and the pause that the plan has
 /// after it.
-async fn make(
+pub(super) async fn make(
     core: &CoreState,
     connections: &mut VuConnections,
     local: u32,
@@ -357,6 +358,19 @@ async fn serve(core: &Rc<CoreState>, local: u32, task: TaskId) {
         if let Some(planned) = take_arrival(core, local) {
             let owner = core.owner(planned.sequence);
             let (outcome, _) = make(core, &mut connections, local, owner, planned).await;
+            let outcome = match core.plan.executor.trace() {
+                Some(trace) if trace.follower(planned.iteration).is_some() => {
+                    // Boxed, so that users of other loads do not have the room for it.
+                    Box::pin(followers::make_all(
+                        core,
+                        &mut connections,
+                        local,
+                        (planned, outcome),
+                    ))
+                    .await
+                }
+                _ => outcome,
+            };
             dispatch::finished(core, planned.sequence);
             #[cfg(debug_assertions)]
             super::sabotage::panic_after(core, vu, planned.iteration);

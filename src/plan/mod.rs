@@ -19,7 +19,7 @@ mod threshold_words;
 
 pub use analysis_limits::AnalysisLimits;
 pub use arrivals::{
-    Arrival, Arrivals, Arriving, GAMMA_SHAPE, RateCurve, Replay, TraceRows, TraceSequence, Window,
+    Arrival, Arrivals, Arriving, Follower, GAMMA_SHAPE, RateCurve, Replay, TraceRows, TraceSequence, Window,
     parse_arrival, read_arrival, scaled,
 };
 pub use assignment::{Assignment, PairedPrompts};

@@ -143,6 +143,6 @@ pub(super) fn sample(load: &crate::report::Aggregator, runs: u64, loaded: Nanos)
         ..TraceSettings::default()
     };
     let mut trace = Trace::new(settings, OpenLoop::default());
-    trace.take_rows(100, &|number| u64::from(99 - number) * 3 * SECOND, 1);
+    trace.take_rows(100, &|number| Some(u64::from(99 - number) * 3 * SECOND), 1);
     TraceFigures::new(&Executor::Trace(trace), &load.merged().pace, runs * loaded, runs)
 }

@@ -158,11 +158,43 @@ fn a_duration_ends_a_trace_before_its_rows_do() {
     assert_eq!(run.count("requests"), 66 + 3);
 }
 
+/// A session whose second and third rows follow after a delay, and a row that is on its own.
+const SESSION: &str = r#"{"session_id": "s", "timestamp": 0, "input_length": 40, "output_length": 3}
+{"session_id": "s", "delay": 300, "input_length": 50, "output_length": 3}
+{"timestamp": 400, "input_length": 45, "output_length": 3}
+{"session_id": "s", "delay": 900, "input_length": 60, "output_length": 3}
+"#;
+
+#[test]
+fn rows_of_a_session_follow_the_answer_before_them_after_their_delay() {
+    for (scale, delays) in [("1", [300, 900]), ("0.1", [30, 90])] {
+        let options = ["--delay-scale", scale, "--cores", "2"];
+        let run = replay(SESSION, &options, mock_options(), 0);
+        let mut due = run.due();
+        due.sort_unstable();
+        let rows: Vec<u64> = due.iter().map(|(row, _)| *row).collect();
+        assert_eq!(rows, [0, 1, 2, 3]);
+        let at: Vec<u64> = due.iter().map(|(_, at)| *at).collect();
+        assert_eq!(at[2], 400);
+        // The answers take time as well.
+        assert!(at[1] >= delays[0], "{at:?}");
+        assert!(at[3] >= at[1] + delays[1], "{at:?}");
+        assert_eq!(run.minutes("arrivals"), [4.0]);
+        assert_eq!(run.minutes("sent"), [4.0]);
+    }
+}
+
 #[test]
 fn what_cannot_be_replayed_is_refused_before_anything_is_sent() {
     let dir = Dir::new();
     let trace = dir.write("trace.jsonl", TRACE);
     let dataset = format!("mooncake:{trace}");
+    let orphan =
+        "{\"timestamp\": 0, \"text_input\": \"a\"}\n{\"session_id\": \"s\", \"text_input\": \"b\"}\n";
+    let orphan = format!("mooncake:{}", dir.write("orphan.jsonl", orphan));
+    let delta = "{\"session_id\": \"s\", \"timestamp\": 0, \"text_input\": \"a\"}\n\
+                 {\"session_id\": \"s\", \"delay\": 5, \"text_input\": \"b\"}\n";
+    let delta = format!("mooncake:{}", dir.write("delta.jsonl", delta));
     let untimed = format!("custom:{}", dir.write("custom.jsonl", "{\"prompt\": \"Hi\"}\n"));
     for (words, part) in [
         (
@@ -172,6 +204,14 @@ fn what_cannot_be_replayed_is_refused_before_anything_is_sent() {
         (
             &["smoke", "--replay", "--dataset", &untimed],
             "have no timestamps",
+        ),
+        (
+            &["smoke", "--replay", "--dataset", &orphan],
+            "row 2 of 2 of the dataset has no timestamp",
+        ),
+        (
+            &["smoke", "--replay", "--dataset", &delta],
+            "row 2 of 2 of the dataset has only what is new in its session",
         ),
         (
             &["smoke", "--replay", "--dataset", &dataset, "--rate", "5"],

@@ -2,12 +2,14 @@
 //! run, or one for each kind of request. Each core of each shard generates all of them and takes its share, so that the
 //! arrivals do not depend on how many there are.
 
+mod chains;
 #[cfg(test)]
 mod frozen_tests;
 mod gaps;
 mod rate;
 mod trace;
 
+pub use chains::{Chains, Follower};
 pub use gaps::{Arrival, GAMMA_SHAPE, parse_arrival, read_arrival};
 pub use rate::RateCurve;
 pub use trace::{Replay, TraceRows, TraceSequence, Window, scaled};
@@ -26,6 +28,8 @@ pub struct Arriving {
     pub number: u64,
     /// When it is due, since the start.
     pub due: Nanos,
+    /// Its place in that sequence, from 0, which decides who sends it.
+    pub place: u64,
 }
 
 /// One sequence of arrivals at a rate.
@@ -84,6 +88,7 @@ impl Iterator for Sequence {
             sequence: self.index,
             number: self.number,
             due: self.start + due?,
+            place: self.number,
         };
         self.number += 1;
         Some(arriving)
@@ -167,7 +172,7 @@ impl Iterator for Arrivals {
         loop {
             let arriving = self.next_of_all()?;
             // Kinds with the same rate take turns, so they are given to the cores from different ones on.
-            if (arriving.number + u64::from(arriving.sequence)) % self.stride == self.offset {
+            if (arriving.place + u64::from(arriving.sequence)) % self.stride == self.offset {
                 return Some(arriving);
             }
         }

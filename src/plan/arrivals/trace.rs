@@ -46,14 +46,16 @@ pub struct TraceRows {
 
 impl TraceRows {
     /// Takes those of `all` rows whose instants are within `window`. `at` returns the instant of a row, from any
-    /// origin. Rows that were stamped alike are drawn anew, evenly within `spread` from their stamp on.
+    /// origin; `None` if it has none and is no arrival. Rows that were stamped alike are drawn anew, evenly within
+    /// `spread` from their stamp on.
     pub fn new(
         all: u32,
-        at: &dyn Fn(u32) -> Nanos,
+        at: &dyn Fn(u32) -> Option<Nanos>,
         window: Window,
         (spread, seed): (Nanos, u64),
     ) -> TraceRows {
-        let instants = || (0..all).map(at);
+        let numbered = || (0..all).filter_map(|number| Some((number, at(number)?)));
+        let instants = || numbered().map(|(_, at)| at);
         let (origin, last) = (instants().min().unwrap_or(0), instants().max().unwrap_or(0));
         let mut before = 0;
         let unsorted = instants()
@@ -62,8 +64,7 @@ impl TraceRows {
         let is_within = |at: Nanos| window.contains(at - origin);
         let mut rows = Vec::with_capacity(instants().filter(|at| is_within(*at)).count());
         rows.extend(
-            (0..all)
-                .zip(instants())
+            numbered()
                 .filter(|(_, at)| is_within(*at))
                 .map(|(number, at)| (at - origin - window.from, number)),
         );
@@ -134,7 +135,7 @@ impl TraceRows {
         &self.at
     }
 
-    fn number(&self, position: usize) -> u32 {
+    pub fn number(&self, position: usize) -> u32 {
         match self.numbers.get(position) {
             Some(number) => *number,
             None => self.first + position as u32,
@@ -210,11 +211,13 @@ impl Iterator for TraceSequence {
             return None;
         }
         let number = self.round * self.rows.all + u64::from(self.rows.number(self.position));
+        let place = self.round * self.rows.len() as u64 + self.position as u64;
         self.position += 1;
         Some(Arriving {
             sequence: 0,
             number,
             due,
+            place,
         })
     }
 }

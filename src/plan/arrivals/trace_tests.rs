@@ -22,7 +22,7 @@ fn seconds(instants: &[u64]) -> Vec<Nanos> {
 
 /// Makes the rows of a dataset that has these instants.
 fn rows_of(instants: &[Nanos], window: Window, spread: (Nanos, u64)) -> TraceRows {
-    let at = |number: u32| instants[number as usize];
+    let at = |number: u32| Some(instants[number as usize]);
     TraceRows::new(instants.len() as u32, &at, window, spread)
 }
 

@@ -7,7 +7,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::error::{Reason, ValueError, quoted};
-use crate::plan::arrivals::{RateCurve, Replay, TraceRows, TraceSequence, Window, scaled};
+use crate::plan::arrivals::{Chains, Follower, RateCurve, Replay, TraceRows, TraceSequence, Window, scaled};
 use crate::plan::limits::{DURATION_MAX, TRACE_ROUNDS_MAX, TRACE_SCALE};
 use crate::plan::{Executor, OpenLoop, check_run_length};
 use crate::units::{
@@ -61,6 +61,9 @@ pub struct Trace {
     pub open: OpenLoop,
     /// Empty until the dataset has been read.
     rows: Arc<TraceRows>,
+    chains: Arc<Chains>,
+    /// The arrivals that others follow: their instants, and the delays of all that follow together.
+    tails: Arc<[(Nanos, Nanos)]>,
 }
 
 impl Trace {
@@ -70,13 +73,39 @@ impl Trace {
             settings,
             open,
             rows: Arc::default(),
+            chains: Arc::default(),
+            tails: Arc::default(),
         }
     }
 
-    /// Takes the instants of the dataset's `all` rows. `seed` decides the spread.
-    pub fn take_rows(&mut self, all: u32, at: &dyn Fn(u32) -> Nanos, seed: u64) {
+    /// Takes the instants of those of the dataset's `all` rows that have one. `seed` decides the spread.
+    pub fn take_rows(&mut self, all: u32, at: &dyn Fn(u32) -> Option<Nanos>, seed: u64) {
         let TraceSettings { window, spread, .. } = self.settings;
         self.rows = Arc::new(TraceRows::new(all, at, window, (spread, seed)));
+    }
+
+    /// Takes the rows that follow others, once those that arrive are known.
+    pub fn take_followers(&mut self, followers: Vec<Follower>) {
+        let chains = Chains::new(followers);
+        let arrivals = self.rows.instants().iter().enumerate();
+        let tail = |(position, at): (usize, &Nanos)| {
+            let number = self.rows.number(position);
+            chains.after(number).map(|_| (*at, chains.delays_after(number)))
+        };
+        self.tails = arrivals.filter_map(tail).collect();
+        self.chains = Arc::new(chains);
+    }
+
+    /// Returns what follows the request with this number: its number, and the time after the end of the answer.
+    pub fn follower(&self, number: u64) -> Option<(u64, Nanos)> {
+        if self.chains.is_empty() {
+            return None;
+        }
+        let row = number % self.rows.all();
+        // A dataset has fewer rows than that.
+        let follower = self.chains.after(row as u32)?;
+        let delay = scaled(follower.delay, self.settings.delay_scale);
+        Some((number - row + u64::from(follower.row), delay))
     }
 
     pub fn rows(&self) -> &TraceRows {
@@ -89,8 +118,18 @@ impl Trace {
             Rounds::Times(rounds) => u64::from(rounds),
             Rounds::UntilEnd => 1,
         };
-        let length = self.rows.length().saturating_mul(rounds);
-        scaled(length, self.settings.time_scale)
+        let TraceSettings {
+            time_scale,
+            delay_scale,
+            ..
+        } = self.settings;
+        let length = scaled(self.rows.length().saturating_mul(rounds), time_scale);
+        // The last session of the last round may go on for longer than its rows arrive.
+        let before = self.rows.length().saturating_mul(rounds - 1);
+        let end = |(at, tail): &(Nanos, Nanos)| {
+            scaled(before.saturating_add(*at), time_scale).saturating_add(scaled(*tail, delay_scale))
+        };
+        length.max(self.tails.iter().map(end).max().unwrap_or(0))
     }
 
     pub(super) fn duration(&self) -> Nanos {
@@ -171,7 +210,10 @@ impl Trace {
         let (length, bin) = (self.rows.length(), self.pace_row());
         let end = self.duration();
         let round = scaled(length, self.settings.time_scale).max(1);
-        let rounds = end.div_ceil(round);
+        let rounds = match self.settings.rounds {
+            Rounds::Times(rounds) => end.div_ceil(round).min(u64::from(rounds)),
+            Rounds::UntilEnd => end.div_ceil(round),
+        };
         let bins = length.div_ceil(bin).max(1);
         if bins.saturating_mul(rounds) > 2 * PACE_ROWS_MAX {
             let rate = self.mean_rate() / self.settings.time_scale;

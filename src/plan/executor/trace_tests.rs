@@ -5,7 +5,7 @@ use crate::plan::{Arrival, Arriving, Shard};
 /// Makes a trace of these instants, in seconds.
 fn trace(instants: &[u64], settings: TraceSettings) -> Trace {
     let mut trace = Trace::new(settings, open(Arrival::Constant));
-    let at = |number: u32| instants[number as usize] * SECOND;
+    let at = |number: u32| Some(instants[number as usize] * SECOND);
     trace.take_rows(instants.len() as u32, &at, 1);
     trace
 }

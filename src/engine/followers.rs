@@ -1,0 +1,52 @@
+//! The rows of a trace that follow another one of their session, after its answer and a delay.
+
+use super::connections::VuConnections;
+use super::core::CoreState;
+use super::exchange::Planned;
+use super::vu::make;
+use crate::metrics::Outcome;
+use crate::net::{Signal, clock};
+
+/// Makes all requests that follow the one that was `planned`, whatever became of it, and returns the outcome of the
+/// last one. A session goes on after the end of the load for as long as requests may.
+pub(super) async fn make_all(
+    core: &CoreState,
+    connections: &mut VuConnections,
+    local: u32,
+    (mut planned, mut outcome): (Planned, Outcome),
+) -> Outcome {
+    let task = connections.task();
+    let mut is_stopping = false;
+    while outcome != Outcome::Interrupted
+        && let Some((number, delay)) = core
+            .plan
+            .executor
+            .trace()
+            .and_then(|trace| trace.follower(planned.iteration))
+    {
+        let due = clock::monotonic() + delay;
+        while core.net.now() < due {
+            match connections.pause_until(core, due).await {
+                Signal::None => break,
+                Signal::Soft => {
+                    // It would end every further pause at once.
+                    is_stopping = true;
+                    core.net.set_signal(task, Signal::None);
+                }
+                Signal::Hard => return Outcome::Interrupted,
+            }
+        }
+        planned = Planned {
+            iteration: number,
+            due,
+            ready: due,
+            ..planned
+        };
+        let owner = core.owner(planned.sequence);
+        (outcome, _) = make(core, connections, local, owner, planned).await;
+    }
+    if is_stopping && core.net.signal(task) == Signal::None {
+        core.net.set_signal(task, Signal::Soft);
+    }
+    outcome
+}
