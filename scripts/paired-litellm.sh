@@ -69,11 +69,7 @@ EOF
         >"$kept/$model.txt" 2>"$kept/$model.notes"
     sed -n '/=== Pairs ===/,/^$/p' "$kept/$model.txt"
 done
-python3 - "$kept" <<'EOF'
-import json, sys
-
-found = [json.load(open(f"{sys.argv[1]}/{model}.json"))["paired"]["differences"]["ttft"] for model in ("fast", "slow")]
-fast, slow = (f["median"] for f in found)
-half = sum((f["median_high"] - f["median_low"]) ** 2 for f in found) ** 0.5 / 2
-print(f"slow - fast: {slow - fast:.2f} ms +- {half:.2f}, and the truth is 20 ms")
-EOF
+echo
+echo "\$ llmload-uring compare fast.json slow.json"
+"$bin" compare "$kept/fast.json" "$kept/slow.json" | grep -E '^ +unit|^paired_(ttft|latency)' | sed 's/ \[.*//' | head -5
+echo "the truth: +20 ms"
