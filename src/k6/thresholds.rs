@@ -131,7 +131,7 @@ fn read_threshold(
     })?;
     parsed
         .selector
-        .check(context.kinds)
+        .check(context.kinds, &[])
         .map_err(|reason| format!("{}: {reason}", quoted(expression)))?;
     let (abort_on_fail, delay, lost) = fields.map_or((false, None, Vec::new()), abort_options);
     let is_renamed = key != metric.trim() || text != expression;

@@ -73,8 +73,8 @@ impl Selector {
         Err(Reason::new(what).hint("add a stage with the target of the one before it, or remove `steady`"))
     }
 
-    /// Refuses a selector that selects none of the kinds of a mix.
-    pub fn check(&self, kinds: &[RequestKind]) -> Result<(), Reason> {
+    /// Refuses a selector that selects none of the kinds of a mix on these servers.
+    pub fn check(&self, kinds: &[RequestKind], servers: &[Server]) -> Result<(), Reason> {
         if kinds.iter().any(|kind| self.selects(kind)) {
             return Ok(());
         }
@@ -84,7 +84,9 @@ impl Selector {
             names
         };
         let requests = of(&|kind| kind.name.clone());
-        let endpoints = of(&|kind| kind.call.endpoint().to_owned());
+        let servers = servers.iter().filter(|_| servers.len() > 1);
+        let mut endpoints: Vec<String> = servers.filter_map(|server| server.name.clone()).collect();
+        endpoints.extend(of(&|kind| kind.call.endpoint().to_owned()));
         let unknown = |tag: &str, asked: &Option<String>, known: &[String]| {
             let asked = asked.as_ref().filter(|asked| !known.contains(asked))?;
             let words: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -272,7 +274,7 @@ mod tests {
     fn tags_that_select_no_request_are_refused_with_the_requests_in_the_mix() {
         let check = |key: &str| {
             let (_, selector) = split_key(key).unwrap();
-            selector.check(&kinds()).map_err(|reason| reason.to_string())
+            selector.check(&kinds(), &[]).map_err(|reason| reason.to_string())
         };
         assert_eq!(check("latency{request:plain}"), Ok(()));
         assert!(

@@ -275,6 +275,20 @@ fn thresholds_on_pairs_decide_the_exit_code_also_of_merged_shards() {
     let file = dir.write("doc.yaml", &document_of(at, 4, 1.0, ""));
     let ended = ran(&["run", &file, "--threshold", "paired_ttft: med<5"]).expect(104);
     ended.one_error("`paired_ttft` compares two servers, and this run has no pairs");
+    let ended = ran(&[
+        "run",
+        &file,
+        "--paired",
+        "--threshold",
+        "ttft{server:gatewy}: med<5",
+    ])
+    .expect(104);
+    ended.one_error("no endpoint `gatewy` in the mix");
+    assert!(
+        ended.stderr.contains("did you mean `gateway`?"),
+        "{}",
+        ended.stderr
+    );
     let aborts = "paired: true\nthresholds:\n  paired_ttft: [{ threshold: med<5, abortOnFail: true }]\n";
     let file = dir.write("aborts.yaml", &document_of(at, 4, 1.0, aborts));
     let ended = ran(&["run", &file]).expect(104);

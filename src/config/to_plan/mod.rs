@@ -163,7 +163,7 @@ fn build_thresholds(config: &Config, built: &Built, mistakes: &mut Vec<Mistake>)
             threshold.selector.resolve(&built.servers);
             // If a kind is wrong and left out, a name that is not found may be its name.
             if built.complete {
-                threshold.selector.check(&built.kinds)?;
+                threshold.selector.check(&built.kinds, &built.servers)?;
                 check_goodput(&threshold, &built.kinds)?;
             }
             threshold.selector.check_phases(&config.executor)?;
