@@ -252,7 +252,12 @@ fn body(settings: &BodySettings) -> String {
 fn threshold(asked: &ThresholdConfig) -> String {
     let text = format!("threshold {}: {}", asked.metric, asked.expression);
     match Threshold::parse(&asked.metric, &asked.expression) {
-        Ok(parsed) if matches!(parsed.metric, ThresholdMetric::Trend(_)) => {
+        Ok(parsed)
+            if matches!(
+                parsed.metric,
+                ThresholdMetric::Trend(_) | ThresholdMetric::Paired(_)
+            ) =>
+        {
             format!("{text} ({})", parsed.says())
         }
         _ => text,

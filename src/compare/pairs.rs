@@ -124,7 +124,7 @@ pub fn difference(runs: &[Run]) -> Option<Difference> {
 mod tests {
     use super::*;
     use crate::compare::testing_tests::minute;
-    use crate::compare::{Comparison, Rule, RuleVerdict, judge};
+    use crate::compare::{Comparison, Rule, RuleVerdict, judge, text};
 
     fn run(label: &str, ttft: f64, half: f64) -> Run {
         let figure = |stat| PairedFigure {
@@ -171,6 +171,10 @@ mod tests {
         assert_eq!((back.change.change, back.word), (Some(-6.0), Word::Better));
         let (_, same) = cell(run("a", 3.0, 0.3), run("b", 3.4, 0.3), "paired_ttft");
         assert_eq!(same.word, Word::NoDifference);
+        let comparison = Comparison::new(&[run("a", 3.0, 0.3), run("b", 3.0042, 0.3)]);
+        let text = text::text(&comparison, &[], false);
+        let line = text.lines().find(|line| line.starts_with("paired_ttft p50"));
+        assert!(line.unwrap().contains("+0.004 ms -0.420 .. +0.428"), "{text}");
         let (_, few) = cell(run("a", 3.0, 0.0), run("b", 9.0, 0.3), "paired_ttft");
         assert_eq!(few.word, Word::Cannot(Why::TooFew));
         let (_, failed) = cell(run("a", 3.0, 0.3), run("b", 3.0, 0.3), PAIRED_FAILED);

@@ -280,9 +280,8 @@ pub fn value(row: &Row, x: f64) -> String {
 
 /// Formats a change, for example `+12.3 %`, or `+1.2 pp` for a share.
 pub fn change(row: &Row, cell: &Cell) -> String {
-    let (unit, scale) = row.change_unit();
     match cell.change.change {
-        Some(change) => format!("{} {unit}", signed(change * scale)),
+        Some(change) => format!("{} {}", signed(row, change), row.change_unit().0),
         None => NO_CHANGE.to_owned(),
     }
 }
@@ -290,11 +289,10 @@ pub fn change(row: &Row, cell: &Cell) -> String {
 /// Formats an interval, for example `-1.2 .. +3.4`, in the unit of the change.
 pub fn interval(row: &Row, cell: &Cell) -> Option<String> {
     let found = cell.change.shown_interval()?;
-    let (_, scale) = row.change_unit();
     Some(format!(
         "{} .. {}",
-        signed(found.low * scale),
-        signed(found.high * scale)
+        signed(row, found.low),
+        signed(row, found.high)
     ))
 }
 
@@ -303,8 +301,14 @@ pub fn range(row: &Row, [low, high]: [f64; 2]) -> String {
     format!("{} .. {}", value(row, low), value(row, high))
 }
 
-fn signed(x: f64) -> String {
+fn signed(row: &Row, change: f64) -> String {
+    let x = change * row.change_unit().1;
     match x.abs() {
+        // Gaps differ by microseconds.
+        a if row.kind == Some(Kind::Difference) && a < 0.995 => match format!("{x:+.3}") {
+            zero if zero == "-0.000" => "+0.000".to_owned(),
+            text => text,
+        },
         a if a >= 999.5 => format!("{x:+.0}"),
         a if a >= 9.95 => format!("{x:+.1}"),
         // A change that rounds to zero has no minus sign.
