@@ -118,7 +118,7 @@ impl Sink<'_> {
 /// Reads a dataset. `name` is what errors call the file.
 ///
 /// # Errors
-/// Returns all mistakes that were found, up to [`MISTAKES_MAX`].
+/// Returns all mistakes that were found, up to a hundred.
 pub fn read(
     input: Box<dyn BufRead + '_>,
     name: &str,

@@ -287,6 +287,12 @@ fn merge_members(body: &mut Vec<u8>, row: &Row<'_>, ours: &[Ours<'_>]) {
     let extra = row
         .extra
         .map(|json| dataset::members_of(json).expect("the members of a row are an object"));
+    // How an answer is read is the kind's decision.
+    let extra = extra.map(|list| {
+        list.into_iter()
+            .filter(|(key, _)| key != "stream")
+            .collect::<MemberList<'_>>()
+    });
     let rows = row.tools.map(|json| ("tools", json)).into_iter();
     for (key, json) in rows.chain(extra.iter().flatten().map(|(key, json)| (&**key, *json))) {
         set(&mut members, key, json);

@@ -171,6 +171,16 @@ fn whole_bodies_keep_their_bytes_but_what_the_run_decides() {
     );
 }
 
+#[test]
+fn members_of_a_row_go_into_the_body_but_for_what_says_how_answers_are_read() {
+    let text = "{\"text\":\"a\",\"extra\":{\"stream\":true,\"max_tokens\":9,\"seed\":1.0}}";
+    let turns = rows(Sampling::Sequential, "single_turn", text);
+    assert_eq!(
+        body(&turns, 0, api("completions"), false),
+        "{\"model\":\"m\",\"prompt\":\"a\",\"max_tokens\":9,\"stream\":false,\"seed\":1.0}"
+    );
+}
+
 const TRACE: &str = "\
     {\"timestamp\":0,\"input_length\":1200,\"output_length\":9,\"hash_ids\":[1,2,3]}\n\
     {\"timestamp\":1,\"input_length\":1100,\"output_length\":9,\"hash_ids\":[1,2,4]}\n\

@@ -1,6 +1,7 @@
 use crate::config::document::read_document;
 use crate::config::{Config, read_profile};
-use crate::dataset::Filter;
+use crate::dataset::{Filter, Format};
+use crate::documents_tests::{document, rows};
 use crate::workload::Sampling;
 
 fn read(text: &str) -> (Config, Vec<String>) {
@@ -104,4 +105,22 @@ fn mistakes_name_the_line_and_what_to_write() {
         all.contains("did you mean `shuffle`?") && all.contains("did you mean `block`?"),
         "{all}"
     );
+}
+
+#[test]
+fn the_page_has_every_format_under_each_of_its_names_and_every_key() {
+    let page = document("docs/DATASETS.md");
+    let first = |heading: &str| -> Vec<String> {
+        let cells = rows(&page, heading).into_iter();
+        cells.map(|row| row[0].replace('`', "")).collect()
+    };
+    assert_eq!(first("## Formats"), Format::names().collect::<Vec<_>>());
+    let keys = first("## Keys").join(", ");
+    assert_eq!(keys, super::KEYS.join(", "));
+    for row in rows(&page, "## Formats") {
+        let format = Format::from_name(&row[0].replace('`', "")).unwrap();
+        for name in row[1].split('`').filter(|name| !name.trim().is_empty()) {
+            assert_eq!(Format::from_name(name), Some(format), "{name}");
+        }
+    }
 }

@@ -70,7 +70,7 @@ pub fn read_multi_turn(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Re
 fn read_turn(turn: &Members<'_>, session: Option<&str>, to: &mut Sink<'_>) -> Result<(), Reason> {
     let When { at, delay } = when(turn)?;
     let output = output_tokens(turn, &["output_length"])?;
-    let extra = turn.object("extra")?.map(|(json, _)| json);
+    let extra = extra(turn, to)?;
     let role = turn.text("role")?;
     for key in MEDIA {
         if turn.has(key) {
@@ -114,6 +114,17 @@ fn read_turn(turn: &Members<'_>, session: Option<&str>, to: &mut Sink<'_>) -> Re
     };
     to.push(row, output, at);
     Ok(())
+}
+
+/// Returns further members of the body.
+fn extra<'a>(record: &Members<'a>, to: &mut Sink<'_>) -> Result<Option<&'a str>, Reason> {
+    let Some((json, members)) = record.object("extra")? else {
+        return Ok(None);
+    };
+    if members.has("stream") {
+        to.leave_out("`stream` in `extra`, which the kind of request says");
+    }
+    Ok(Some(json))
 }
 
 /// Returns a list of one chat message.
@@ -168,7 +179,7 @@ pub fn read_mooncake(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reas
         session: session.as_deref(),
         is_delta,
         tools: tools(record)?,
-        extra: record.object("extra")?.map(|(json, _)| json),
+        extra: extra(record, to)?,
         ..Row::of(Content::Text("\"\""))
     };
     push_content(record, key, (row, output, at), to)
