@@ -3,12 +3,13 @@
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::exchange::Planned;
-use super::vu::make;
+use super::vu::{is_closed, make};
 use crate::metrics::Outcome;
 use crate::net::{Signal, clock};
 
 /// Makes all requests that follow the one that was `planned`, whatever became of it, and returns the outcome of the
-/// last one. A session goes on after the end of the load for as long as requests may.
+/// last one. A session goes on after the end of the load for as long as requests may, unless the load was
+/// stopped before.
 pub(super) async fn make_all(
     core: &CoreState,
     connections: &mut VuConnections,
@@ -18,6 +19,7 @@ pub(super) async fn make_all(
     let task = connections.task();
     let mut is_stopping = false;
     while outcome != Outcome::Interrupted
+        && !is_closed(core)
         && let Some((number, delay)) = core
             .plan
             .executor
@@ -28,6 +30,7 @@ pub(super) async fn make_all(
         while core.net.now() < due {
             match connections.pause_until(core, due).await {
                 Signal::None => break,
+                Signal::Soft if is_closed(core) => return outcome,
                 Signal::Soft => {
                     // It would end every further pause at once.
                     is_stopping = true;

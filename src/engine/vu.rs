@@ -141,6 +141,11 @@ fn stop(core: &Rc<CoreState>, table: &mut VuTable, local: u32, cut_at: Nanos) {
     }
 }
 
+/// Tells whether the load was stopped, so that no further request may begin.
+pub(super) fn is_closed(core: &CoreState) -> bool {
+    core.vus.borrow().closed
+}
+
 /// Lets no VU start again. Those that still run are cut at `cut_at` at the latest.
 pub fn close(core: &Rc<CoreState>, cut_at: Nanos) {
     set_wanted(core, 0, cut_at);

@@ -12,6 +12,8 @@ pub struct TraceFigures {
     pub rows: u64,
     /// Those of them that are within the window.
     pub rows_in_window: u64,
+    /// Rows that follow one of these in its session, after a delay.
+    pub rows_following: u64,
     /// Rows that stand below one with a later instant; they arrived when they say.
     pub rows_out_of_order: u64,
     /// The time from the first row of the dataset to the last.
@@ -72,6 +74,7 @@ impl TraceFigures {
         Some(TraceFigures {
             rows: rows.all(),
             rows_in_window: rows.len() as u64,
+            rows_following: trace.following(),
             rows_out_of_order: rows.unsorted(),
             span_seconds: seconds(rows.span()),
             from_seconds: seconds(settings.window.from),

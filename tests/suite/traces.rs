@@ -94,6 +94,30 @@ fn each_row_is_sent_when_it_says_on_any_number_of_cores() {
 }
 
 #[test]
+fn the_server_gets_each_row_once_in_the_order_of_the_trace() {
+    let dir = Dir::new();
+    let dataset = format!("mooncake:{}", dir.write("trace.jsonl", TRACE));
+    let recording = mock(MockOptions {
+        record: 100,
+        ..mock_options()
+    });
+    let target = format!("http://{}/v1/completions", recording.address);
+    let words = ["smoke", "--target", &target, "--dataset", &dataset, "--replay"];
+    Live::spawn(
+        program()
+            .args(words)
+            .args(["--no-validate", "--time-scale", "0.5", "--cores", "2"]),
+    )
+    .wait()
+    .expect(0);
+    let length = |got: &Got| got.json()["prompt"].as_array().unwrap().len();
+    let mut lengths: Vec<usize> = received(recording.address).iter().map(length).collect();
+    // Two rows have the same timestamp.
+    lengths[1..3].sort_unstable();
+    assert_eq!(lengths, [40, 50, 60, 80, 70, 90]);
+}
+
+#[test]
 fn a_window_a_scale_and_a_loop_choose_what_is_sent_and_when() {
     let options = [
         "--trace-window",

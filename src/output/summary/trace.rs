@@ -22,14 +22,15 @@ const BEHIND: f64 = 0.01;
 /// Appends what of the trace was replayed, how fast, and where the load fell behind it.
 pub(super) fn row(page: &mut Page, result: &RunResult) {
     let Some(trace) = &result.trace else { return };
-    let rows = match trace.rows_in_window == trace.rows {
+    let replayed = trace.rows_in_window + trace.rows_following;
+    let mut rows = match replayed == trace.rows {
         true => format!("{} rows", grouped(trace.rows)),
-        false => format!(
-            "{} of {} rows",
-            grouped(trace.rows_in_window),
-            grouped(trace.rows)
-        ),
+        false => format!("{} of {} rows", grouped(replayed), grouped(trace.rows)),
     };
+    if trace.rows_following > 0 {
+        let following = grouped(trace.rows_following);
+        rows.push_str(&format!(" ({following} after the one before)"));
+    }
     let scale = match trace.time_scale {
         1.0 => "in its own time".to_owned(),
         scale => format!("time scale {}", decimal(scale)),

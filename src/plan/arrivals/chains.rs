@@ -37,15 +37,16 @@ impl Chains {
         found.ok().map(|index| self.followers[index])
     }
 
-    /// Returns the sum of the delays of all that follow a row, one after another.
-    pub fn delays_after(&self, row: u32) -> Nanos {
-        let mut sum: Nanos = 0;
+    /// Returns the number of rows that follow a row, one after another, and the sum of their delays.
+    pub fn all_after(&self, row: u32) -> (u64, Nanos) {
+        let (mut count, mut sum): (u64, Nanos) = (0, 0);
         let mut last = row;
         while let Some(follower) = self.after(last) {
+            count += 1;
             sum = sum.saturating_add(follower.delay);
             last = follower.row;
         }
-        sum
+        (count, sum)
     }
 }
 
@@ -59,7 +60,8 @@ mod tests {
         let chains = Chains::new(vec![follower(5, 6, 30), follower(0, 2, 10), follower(2, 5, 20)]);
         assert_eq!(chains.after(0), Some(follower(0, 2, 10)));
         assert_eq!((chains.after(1), chains.after(6)), (None, None));
-        assert_eq!([0, 2, 5, 6].map(|row| chains.delays_after(row)), [60, 50, 30, 0]);
+        let all = [0, 2, 5, 6].map(|row| chains.all_after(row));
+        assert_eq!(all, [(3, 60), (2, 50), (1, 30), (0, 0)]);
         assert!(Chains::default().is_empty() && !chains.is_empty());
     }
 }

@@ -64,6 +64,8 @@ pub struct Trace {
     chains: Arc<Chains>,
     /// The arrivals that others follow: their instants, and the delays of all that follow together.
     tails: Arc<[(Nanos, Nanos)]>,
+    /// The number of rows that follow one within the window.
+    following: u64,
 }
 
 impl Trace {
@@ -75,6 +77,7 @@ impl Trace {
             rows: Arc::default(),
             chains: Arc::default(),
             tails: Arc::default(),
+            following: 0,
         }
     }
 
@@ -87,13 +90,22 @@ impl Trace {
     /// Takes the rows that follow others, once those that arrive are known.
     pub fn take_followers(&mut self, followers: Vec<Follower>) {
         let chains = Chains::new(followers);
-        let arrivals = self.rows.instants().iter().enumerate();
-        let tail = |(position, at): (usize, &Nanos)| {
-            let number = self.rows.number(position);
-            chains.after(number).map(|_| (*at, chains.delays_after(number)))
-        };
-        self.tails = arrivals.filter_map(tail).collect();
+        let mut tails = Vec::new();
+        self.following = 0;
+        for (position, at) in self.rows.instants().iter().enumerate() {
+            let (count, delays) = chains.all_after(self.rows.number(position));
+            if count > 0 {
+                tails.push((*at, delays));
+                self.following += count;
+            }
+        }
+        self.tails = tails.into();
         self.chains = Arc::new(chains);
+    }
+
+    /// Returns how many rows follow one that arrives within the window.
+    pub fn following(&self) -> u64 {
+        self.following
     }
 
     /// Returns what follows the request with this number: its number, and the time after the end of the answer.
@@ -302,7 +314,7 @@ impl Trace {
         if spread > 0 {
             more.push(format!("spread within {}", format_duration(spread)));
         }
-        let rows = grouped(self.rows.len() as u64);
+        let rows = grouped(self.rows.len() as u64 + self.following);
         let duration = format_duration(self.duration());
         let mut out = format!("a trace of {rows} requests, for {duration}");
         if !more.is_empty() {
