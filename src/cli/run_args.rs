@@ -4,15 +4,15 @@ use crate::cli::values::number::{
     count, count_span, duration, lengths, number, part_of_load, pause, seed, short_time,
 };
 use crate::cli::{
-    BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, PushArgs, ServerArgs, ShardArgs,
-    StageList, TraceArgs,
+    BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, PushArgs, ServerArgs,
+    ShardArgs, StageList, TraceArgs,
 };
 use crate::host::CpuList;
 use crate::lengths::Lengths;
 use crate::metrics::Goodput;
 use crate::plan::{
-    Arrival, CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, PROMPT_TOKENS_MAX,
-    TARGET_WAIT_MIN, THINK_TIME_MAX, TIME_SCALE, TURNS_MAX, VUS_MAX, parse_goodput, read_arrival,
+    Arrival, CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN,
+    THINK_TIME_MAX, TIME_SCALE, TURNS_MAX, VUS_MAX, parse_goodput, read_arrival,
 };
 use crate::units::Nanos;
 use crate::units::Span;
@@ -192,10 +192,8 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_MAX_TOKENS", hide_env = true, value_name = "LENGTHS", value_parser = lengths(1..=MAX_TOKENS_MAX), help_heading = REQUESTS)]
     pub max_tokens: Option<Lengths>,
 
-    /// Make prompts of this many tokens from the seed, instead of the document's: 512, 50-200, or a distribution as for
-    /// --max-tokens
-    #[arg(long, env = "LLMLOAD_PROMPT_TOKENS", hide_env = true, value_name = "LENGTHS", value_parser = lengths(1..=PROMPT_TOKENS_MAX), conflicts_with = "prompts", help_heading = REQUESTS)]
-    pub prompt_tokens: Option<Lengths>,
+    #[command(flatten)]
+    pub lengths: LengthArgs,
 
     /// Member of the body that holds the token limit, for servers that refuse `max_tokens`
     #[arg(long, env = "LLMLOAD_MAX_TOKENS_KEY", hide_env = true, value_name = "KEY", value_parser = ["max_tokens", "max_completion_tokens"], help_heading = REQUESTS)]

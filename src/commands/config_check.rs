@@ -175,6 +175,13 @@ fn request(request: &RequestConfig, total: u64) -> String {
                 Prompts::Made { tokens, .. } => {
                     format!("prompts of {} tokens made from the seed", tokens.in_words())
                 }
+                Prompts::Ids { tokens, vocabulary } => format!(
+                    "prompts of {} token ids from {} to {} made from the seed",
+                    tokens.in_words(),
+                    vocabulary.min,
+                    vocabulary.max
+                ),
+                Prompts::Shared(shared) => shared.in_words(),
             };
             format!(
                 "{kind}, answers of at most {tokens} tokens, {prompts}{}",

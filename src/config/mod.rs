@@ -8,6 +8,7 @@
 mod body_file;
 mod dataset;
 pub mod document;
+mod made_form;
 mod options;
 mod push;
 mod to_plan;

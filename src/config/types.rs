@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::config::document::serialize_body;
+use crate::config::made_form::MadeForm;
 use crate::config::which_server::{ServerChoice, choice_keys};
 use crate::config::{DatasetConfig, Header, Settings};
 use crate::error::Place;
@@ -269,6 +270,7 @@ fn serialize_chat<M: SerializeMap>(
         max_tokens,
         models,
         prompts,
+        word_costs: _,
         cache_prompt,
         wording,
         conversation,
@@ -283,16 +285,7 @@ fn serialize_chat<M: SerializeMap>(
         (None, Prompts::Rows(_)) => {}
         (Some(file), _) => map.serialize_entry("prompts", file)?,
         (None, Prompts::List(texts)) => map.serialize_entry("prompts", texts)?,
-        (None, Prompts::Made { prefix, tokens }) => {
-            let prompt_tokens = tokens.to_string();
-            map.serialize_entry(
-                "prompts",
-                &MadeForm {
-                    prefix,
-                    prompt_tokens,
-                },
-            )?;
-        }
+        (None, made) => map.serialize_entry("prompts", &MadeForm(made))?,
     }
     if let Some(conversation) = conversation {
         map.serialize_entry("conversation", conversation)?;
@@ -307,12 +300,6 @@ fn serialize_chat<M: SerializeMap>(
         map.serialize_entry("stream_options", &asked)?;
     }
     serialize_body(settings, map)
-}
-
-#[derive(Serialize)]
-struct MadeForm<'a> {
-    prefix: &'a str,
-    prompt_tokens: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

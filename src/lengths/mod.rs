@@ -96,6 +96,17 @@ impl Lengths {
         self.ends.min == self.ends.max
     }
 
+    /// Returns the exponent, if it is a zipf distribution.
+    pub fn zipf_alpha(&self) -> Option<f64> {
+        match &self.form {
+            Form::Shaped {
+                shape: Shape::Zipf { alpha },
+                ..
+            } => Some(*alpha),
+            _ => None,
+        }
+    }
+
     /// Returns the length that 64 random bits choose.
     pub fn draw(&self, bits: u64) -> u32 {
         match &self.form {

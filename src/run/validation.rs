@@ -143,7 +143,7 @@ fn questions(plan: &Plan, endpoint: u16) -> impl Iterator<Item = (&RequestKind, 
                 prompt: match prompts {
                     Prompts::List(texts) => texts.first()?,
                     Prompts::Made { prefix, .. } => prefix,
-                    Prompts::Rows(_) => "Hi",
+                    Prompts::Ids { .. } | Prompts::Shared(_) | Prompts::Rows(_) => "Hi",
                 },
             };
             Some((kind, question))

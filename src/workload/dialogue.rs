@@ -3,8 +3,8 @@
 //! Of a session only the server's answers are kept. What the user and the system said is made again from the keys of
 //! their choices whenever it is sent, as every prompt is.
 
+use super::content::Spelled;
 use super::conversation::{Conversation, HistoryMode, SessionKey};
-use super::encode::prompt_of;
 use super::prompts::push_words;
 use super::types::{Chat, Draw, Workload};
 use crate::api::{Prompt, write_string};
@@ -82,7 +82,8 @@ impl Dialogue<'_> {
 
     /// Appends what the user said in a turn, as a JSON string.
     fn write_user(&self, draw: &Draw, out: &mut Vec<u8>) {
-        prompt_of(self.chat, draw).write_json(out);
+        // A server puts several messages together, so no count of one prompt fits.
+        Spelled::of(&self.chat.prompts, draw, None).write_json(out);
     }
 
     fn write_past(&self, turn: u16, out: &mut Vec<u8>) {

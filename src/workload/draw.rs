@@ -98,11 +98,15 @@ impl Workload {
                 key.index(Choice::Model, models.len()),
                 match prompts {
                     Prompts::List(texts) => (u64::from(key.index(Choice::Prompt, texts.len())), 0),
-                    Prompts::Made { tokens, .. } => (
+                    Prompts::Made { tokens, .. } | Prompts::Ids { tokens, .. } => (
                         prompt_key(seed, vu, iteration),
                         tokens.draw(key.bits(Choice::PromptTokens)),
                     ),
                     Prompts::Rows(rows) => (self.pick_row(rows, key, number), 0),
+                    Prompts::Shared(shared) => {
+                        let made_from = prompt_key(seed, vu, iteration);
+                        (made_from, shared.parts(made_from).tokens())
+                    }
                 },
                 max_tokens.draw(key.bits(Choice::MaxTokens)),
             ),
@@ -154,7 +158,7 @@ impl Workload {
     pub fn with_other_prompt(&self, draw: Draw, seed: u64, vu: u32, iteration: u64) -> Draw {
         match &self.kinds[usize::from(draw.kind)].call {
             Call::Chat(Chat {
-                prompts: Prompts::Made { .. },
+                prompts: Prompts::Made { .. } | Prompts::Ids { .. },
                 ..
             }) => Draw {
                 prompt: other_prompt_key(seed, vu, iteration),
@@ -217,7 +221,8 @@ impl Workload {
                 assert!(!models.is_empty(), "{}: models", kind.name);
                 match prompts {
                     Prompts::List(texts) => assert!(!texts.is_empty(), "{}: prompts", kind.name),
-                    Prompts::Made { .. } => {}
+                    Prompts::Made { .. } | Prompts::Ids { .. } => {}
+                    Prompts::Shared(shared) => assert!(!shared.buckets.is_empty(), "{}: prompts", kind.name),
                     // The plan of a configuration that was read again has no rows, and is not run.
                     Prompts::Rows(_) => {}
                 }

@@ -1,53 +1,18 @@
 //! The bytes of a request.
 
+use super::content::Spelled;
 use super::dialogue::{AsMessages, AsText, Dialogue, Turn};
-use super::prompts::push_words;
 use super::rows::{Rows, write_row};
 use super::types::{Call, Chat, Draw, Prompts, Target, Workload};
-use crate::api::{Content, ContentKind, Generation, Prompt, write_string};
+use crate::api::{Content, ContentKind, Generation};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
 
-pub(super) enum Text<'a> {
-    Given(&'a str),
-    /// `prefix`, then the words made from `key`.
-    Made {
-        prefix: &'a str,
-        key: u64,
-        tokens: u32,
-    },
-}
-
-impl Prompt for Text<'_> {
-    fn write_json(&self, out: &mut Vec<u8>) {
-        match *self {
-            Text::Given(given) => write_string(out, given),
-            Text::Made { prefix, key, tokens } => {
-                write_string(out, prefix);
-                // The words go before the closing quote.
-                out.pop();
-                if !prefix.is_empty() && !prefix.ends_with(char::is_whitespace) {
-                    out.push(b' ');
-                }
-                push_words(out, key, tokens);
-                out.push(b'"');
-            }
-        }
-    }
-}
-
-/// Returns the prompt of a request.
-pub(super) fn prompt_of<'a>(chat: &'a Chat, draw: &Draw) -> Text<'a> {
-    match &chat.prompts {
-        Prompts::List(texts) => Text::Given(&texts[draw.prompt as usize]),
-        Prompts::Made { prefix, .. } => Text::Made {
-            prefix,
-            key: draw.prompt,
-            tokens: draw.prompt_tokens,
-        },
-        // They write themselves, and are no part of conversations.
-        Prompts::Rows(_) => Text::Given(""),
-    }
+/// Returns the body of a request, as `encode_request` appends it.
+pub fn body_of(target: &Target, workload: &Workload, draw: &Draw) -> Vec<u8> {
+    let mut body = Vec::new();
+    encode_request(&mut Vec::new(), &mut body, target, workload, draw);
+    body
 }
 
 /// Appends the whole request, head and body. `body` is scratch space that the caller keeps, so that it grows once.
@@ -125,8 +90,8 @@ fn write_chat(
         return encode_row(body, rows, draw.prompt, target, asked(Content::Text(&"")));
     }
     let (Some(turn), Some(conversation)) = (turn, chat.conversation.as_deref()) else {
-        let prompt = prompt_of(chat, draw);
-        (row.write_body)(body, &asked(Content::Text(&prompt)));
+        let prompt = Spelled::of(&chat.prompts, draw, chat.word_costs.as_deref());
+        (row.write_body)(body, &asked(prompt.content()));
         return Vec::new();
     };
     let dialogue = Dialogue {

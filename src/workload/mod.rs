@@ -1,13 +1,17 @@
 //! The workload decides what request n of VU k is, and encodes its bytes: prompts, request mix, think time, bodies.
 
+mod content;
 mod conversation;
+mod costs;
 mod dialogue;
 mod draw;
 mod encode;
+mod ids;
 mod prompt_file;
 mod prompts;
 pub(crate) mod random;
 mod rows;
+mod shared;
 mod turns;
 mod types;
 mod words;
@@ -15,11 +19,15 @@ mod words;
 pub use conversation::{
     Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
 };
+pub use costs::WordCosts;
 pub use dialogue::{History, Turn};
-pub use encode::{encode_request, encode_turn};
+pub use encode::{body_of, encode_request, encode_turn};
+pub use ids::VOCABULARY_DEFAULT;
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
 pub use rows::{Rows, Sampling};
+pub use shared::{PrefixBucket, SharedPrefixes};
 pub use turns::{Shares, Turns, TurnsAt};
 pub use types::{
     Call, Chat, Draw, LightPath, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload,
 };
+pub use words::WORDS;

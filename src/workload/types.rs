@@ -1,12 +1,15 @@
 //! The validated request mix. The plan owns it, and every core reads it.
 
 use super::conversation::Conversation;
-use crate::api::{Api, BodySettings, Wording};
+use super::costs::WordCosts;
+use super::shared::SharedPrefixes;
+use crate::api::{Api, BodySettings, ContentKind, Wording};
 use crate::lengths::Lengths;
 use crate::metrics::Goodput;
 use crate::units::{Nanos, Span};
 use crate::workload::rows::Rows;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The time limits of a request's parts. `None` means that a part has no limit of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,33 @@ pub enum Prompts {
     Made { prefix: String, tokens: Lengths },
     /// Rows of a dataset.
     Rows(Rows),
+    /// Ids of tokens out of a vocabulary, made for each request from the seed: exactly as many as drawn.
+    Ids { tokens: Lengths, vocabulary: Span<u32> },
+    /// Prompts of which groups begin alike.
+    Shared(Box<SharedPrefixes>),
+}
+
+impl Prompts {
+    /// Returns what they give the model to read.
+    pub fn content(&self) -> ContentKind {
+        match self {
+            Prompts::List(_) | Prompts::Made { .. } | Prompts::Rows(_) => ContentKind::Text,
+            Prompts::Ids { .. } => ContentKind::Tokens,
+            Prompts::Shared(shared) => match shared.vocabulary {
+                Some(_) => ContentKind::Tokens,
+                None => ContentKind::Text,
+            },
+        }
+    }
+
+    /// Tells whether they are made of words, whose tokens only a tokenizer can count.
+    pub fn are_words(&self) -> bool {
+        match self {
+            Prompts::Made { .. } => true,
+            Prompts::Shared(shared) => shared.vocabulary.is_none(),
+            Prompts::List(_) | Prompts::Ids { .. } | Prompts::Rows(_) => false,
+        }
+    }
 }
 
 /// A request for generated text.
@@ -38,6 +68,8 @@ pub struct Chat {
     /// A list from which one is drawn. Not empty in a plan.
     pub models: Vec<String>,
     pub prompts: Prompts,
+    /// What the words of made prompts cost, once a tokenizer has counted them.
+    pub word_costs: Option<Arc<WordCosts>>,
     /// Allows llama.cpp to answer from its prompt cache.
     pub cache_prompt: bool,
     /// Wording that was configured; the target has the wording that was found out.
@@ -56,6 +88,7 @@ impl Default for Chat {
             max_tokens: Lengths::fixed(1),
             models: Vec::new(),
             prompts: Prompts::List(Vec::new()),
+            word_costs: None,
             cache_prompt: false,
             wording: Wording::default(),
             conversation: None,

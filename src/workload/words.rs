@@ -3,7 +3,7 @@
 /// 256 different common English words, one for each byte. All are short and in lower case, so that the usual
 /// vocabularies of byte pair encodings have each of them, with the blank before it, as one token.
 #[rustfmt::skip]
-pub(super) const WORDS: [&str; 256] = [
+pub const WORDS: [&str; 256] = [
     "the", "of", "and", "to", "in", "is", "that", "for", "it", "was", "on", "are", "as", "with", "they", "be",
     "at", "one", "have", "this", "from", "by", "hot", "word", "but", "what", "some", "we", "can", "out", "other",
     "were", "all", "there", "when", "up", "use", "your", "how", "said", "an", "each", "she", "which", "do",

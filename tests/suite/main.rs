@@ -33,6 +33,7 @@ mod http_vectors;
 mod import_k6;
 mod intervals;
 mod kinds;
+mod lengths;
 mod live;
 mod managed;
 #[allow(clippy::too_many_lines)] // Whole scenarios, told in one piece.

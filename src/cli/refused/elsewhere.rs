@@ -118,10 +118,29 @@ const RUN: &[Row] = &[
     ),
     (
         "random-input-len input-len isl synthetic-input-tokens-mean synthetic-input-tokens-stddev \
-         mean-input-tokens stddev-input-tokens random-prefix-len random-range-ratio \
-         input-tokens prompt-length max-prompt-length min-prompt-length prefix-length input-length \
-         input-tokens-mean isl-stddev num-prefix-prompts prefix-prompt-length prompt-tokens-mean",
+         mean-input-tokens stddev-input-tokens random-range-ratio \
+         input-tokens prompt-length max-prompt-length min-prompt-length input-length \
+         input-tokens-mean isl-stddev prompt-tokens-mean gsp-question-len \
+         prefix-repetition-suffix-len",
         INPUT,
+    ),
+    (
+        "gsp-num-groups num-prefix-prompts prefix-repetition-num-prefixes num-prefixes",
+        "write `--prefix-groups {N} --prefix-tokens 2048`: groups of prompts, each with a prefix of its own",
+    ),
+    (
+        "gsp-system-prompt-len random-prefix-len prefix-length prefix-prompt-length prefix-repetition-prefix-len \
+         prefix-len shared-system-prompt-length",
+        "write `--prefix-tokens {2048}` with `--prefix-groups 1`, or more groups",
+    ),
+    ("gsp-prompts-per-group", "write `--prompts-per-group {N}`"),
+    (
+        "gsp-output-len prefix-repetition-output-len",
+        "write `--max-tokens {N}`",
+    ),
+    (
+        "tokenize-prompt random-ids",
+        "write `--token-ids`, with a target whose path is `/v1/completions`",
     ),
     (
         "random-output-len output-len osl output-tokens-mean mean-output-tokens max-new-tokens \

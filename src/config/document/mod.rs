@@ -20,10 +20,13 @@ pub(in crate::config) mod reader;
 mod requests;
 pub mod servers;
 mod shape;
+mod shared;
 pub(in crate::config) mod thresholds;
 mod trace;
 pub mod tree;
 mod workload;
+
+pub use prompts::PROMPT_TOKENS_DEFAULT;
 
 use crate::config::document::analysis::read_analysis;
 use crate::config::document::body::BODY_KEYS;

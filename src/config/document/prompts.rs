@@ -3,10 +3,14 @@
 use crate::config::PromptsFile;
 use crate::config::document::lengths::read_lengths;
 use crate::config::document::reader::{Fields, Reader};
+use crate::config::document::shared::{SHARED_KEYS, asks_for_groups, read_shared};
 use crate::error::{Reason, quoted};
 use crate::lengths::Lengths;
 use crate::plan::{MAX_TOKENS_MAX, PROMPT_TOKENS_MAX};
-use crate::workload::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, Prompts, parse_prompts};
+use crate::units::{Span, parse_count_span};
+use crate::workload::{
+    PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, Prompts, VOCABULARY_DEFAULT, parse_prompts,
+};
 use saphyr::YamlData;
 use std::io::Read;
 
@@ -14,15 +18,32 @@ use std::io::Read;
 pub const PROMPT_TOKENS_DEFAULT: Lengths = Lengths::fixed(50);
 
 /// The keys of the document's own `prompts`. A request has fewer, because its limits are keys of its own.
-pub const KEYS: [&str; 6] = [
+pub const KEYS: [&str; 12] = [
     "min_tokens",
     "max_tokens",
     "prompt_tokens",
     "prefix",
     "file",
     "cache_prompt",
+    "token_ids",
+    SHARED_KEYS[0],
+    SHARED_KEYS[1],
+    SHARED_KEYS[2],
+    SHARED_KEYS[3],
+    SHARED_KEYS[4],
 ];
-const REQUEST_KEYS: [&str; 4] = ["min_tokens", "prompt_tokens", "prefix", "file"];
+const REQUEST_KEYS: [&str; 10] = [
+    "min_tokens",
+    "prompt_tokens",
+    "prefix",
+    "file",
+    "token_ids",
+    SHARED_KEYS[0],
+    SHARED_KEYS[1],
+    SHARED_KEYS[2],
+    SHARED_KEYS[3],
+    SHARED_KEYS[4],
+];
 
 #[derive(Default)]
 pub struct PromptsKeys {
@@ -89,10 +110,42 @@ fn read_prefix(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<String> {
 fn read_made(reader: &mut Reader<'_>, keys: &Fields<'_>, max_tokens: Option<&Lengths>) -> Option<Prompts> {
     let prefix = read_prefix(reader, keys);
     let tokens = read_length(reader, keys, max_tokens);
-    Some(Prompts::Made {
-        prefix: prefix?,
-        tokens: tokens?,
-    })
+    let vocabulary = read_vocabulary(reader, keys);
+    if asks_for_groups(keys) {
+        return read_shared(reader, keys, tokens?, vocabulary)
+            .map(|shared| Prompts::Shared(Box::new(shared)));
+    }
+    let (prefix, tokens) = (prefix?, tokens?);
+    let Some(vocabulary) = vocabulary else {
+        return Some(Prompts::Made { prefix, tokens });
+    };
+    if !prefix.is_empty() {
+        let what = format!("key `{}prefix` contradicts `token_ids`: it is a text", keys.path);
+        reader.mistake(
+            keys.line_of("prefix"),
+            Reason::new(what).hint("remove one of them"),
+        );
+    }
+    Some(Prompts::Ids { tokens, vocabulary })
+}
+
+/// Reads which ids prompts consist of; `None` if they are words.
+fn read_vocabulary(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<Span<u32>> {
+    let expected = "true, false or a range of ids";
+    reader
+        .parsed(keys, "token_ids", expected, parse_vocabulary)
+        .flatten()
+}
+
+/// Reads `token_ids`: whether prompts are ids of tokens, or which.
+pub fn parse_vocabulary(text: &str) -> Result<Option<Span<u32>>, Reason> {
+    match text {
+        "true" | "True" | "yes" | "on" => Ok(Some(VOCABULARY_DEFAULT)),
+        "false" | "False" | "no" | "off" => Ok(None),
+        text => parse_count_span(text).map(Some).map_err(|reason| {
+            reason.hint("write `true`, or the ids that prompts may have, lowest and highest: `1000-30000`")
+        }),
+    }
 }
 
 /// Reads how long made prompts are. `min_tokens` and `max_tokens` are the bounds of each length, as in the Python tool,
@@ -128,7 +181,10 @@ fn read_length(reader: &mut Reader<'_>, keys: &Fields<'_>, max_tokens: Option<&L
 }
 
 fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts, PromptsFile)> {
-    for key in ["min_tokens", "prompt_tokens"] {
+    for key in KEYS
+        .iter()
+        .filter(|key| !["max_tokens", "prefix", "file", "cache_prompt"].contains(key))
+    {
         if keys.has(key) {
             let line = keys.line_of("file");
             let what = format!("key `{}{key}` contradicts `file` of line {line}", keys.path);

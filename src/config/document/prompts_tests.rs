@@ -103,7 +103,7 @@ fn made_prompts_are_as_long_as_both_bounds_or_prompt_tokens_say() {
         };
         match prompts {
             Prompts::Made { tokens, .. } => (tokens.min(), tokens.max(), max_tokens.min(), max_tokens.max()),
-            Prompts::List(_) | Prompts::Rows(_) => panic!(),
+            other => panic!("{other:?}"),
         }
     };
     let cases = [
@@ -250,4 +250,82 @@ fn a_mistake_in_a_distribution_has_the_line_of_its_setting() {
         let found = refused(value);
         assert!(found.contains(wanted), "{value}: {found}");
     }
+}
+
+#[test]
+fn prompts_of_ids_and_with_shared_prefixes_read_back_as_written() {
+    let read_prompts = |keys: &str| {
+        let text = with(
+            "min_tokens: 50\n  max_tokens: 200\n  prefix: \"Please summarize the following text: \"",
+            keys,
+        );
+        let config = read(&text);
+        let Call::Chat(chat) = &config.requests[0].call else {
+            panic!("{config:?}");
+        };
+        (
+            serde_json::to_value(&config.requests[0]).unwrap()["prompts"].clone(),
+            chat.prompts.clone(),
+        )
+    };
+    for keys in [
+        r#"{"prompt_tokens":"512","token_ids":"1000-30000"}"#,
+        r#"{"prompt_tokens":"50-200","token_ids":"5-90"}"#,
+        r#"{"prompt_tokens":"100","prefix_groups":32,"prefix_tokens":"2048"}"#,
+        r#"{"prompt_tokens":"100","prompts_per_group":8,"token_ids":"1-9","prefix_groups":32,"prefix_tokens":"2-9","group_distribution":"zipf(alpha=1.5)"}"#,
+        r#"{"prompt_tokens":"9","prefix_buckets":[{"weight":80,"prefix_groups":2,"prefix_tokens":"1000"},{"weight":20,"prefix_groups":5,"prefix_tokens":"500"}]}"#,
+    ] {
+        let inside: serde_json::Map<String, serde_json::Value> = serde_json::from_str(keys).unwrap();
+        let lines: Vec<String> = inside
+            .iter()
+            .map(|(key, value)| format!("{key}: {value}"))
+            .collect();
+        let (written, prompts) = read_prompts(&lines.join("\n  "));
+        assert_eq!(written, serde_json::Value::Object(inside), "{keys}");
+        assert!(!matches!(prompts, Prompts::Made { .. }));
+    }
+    assert_eq!(
+        read_prompts("prompt_tokens: 5\n  token_ids: true").0["token_ids"],
+        "1000-30000"
+    );
+    assert!(matches!(read_prompts("token_ids: false").1, Prompts::Made { .. }));
+}
+
+#[test]
+fn names_of_other_programs_and_contradictions_are_answered() {
+    for (keys, wanted) in [
+        (
+            "num_groups: 5",
+            ":10: key `prompts.num_groups` has another name here; write `prefix_groups`",
+        ),
+        ("system_prompt_len: 5", "write `prefix_tokens`"),
+        ("prefix_groups: 5", "missing key `prompts.prefix_tokens`"),
+        (
+            "token_ids: maybe",
+            ":10: `prompts.token_ids`: `maybe` is not a whole number; write `true`, or the ids",
+        ),
+        ("token_ids: 9-5", "the first value is greater than the second"),
+        (
+            "prefix_groups: 5\n  prefix_tokens: 9\n  group_distribution: normal",
+            ":12: `prompts.group_distribution`: `normal` is neither `uniform` nor `zipf(alpha=1.2)`",
+        ),
+        (
+            "prefix_groups: 5\n  prefix_tokens: 999999\n  prompt_tokens: 5",
+            "prefix and question are up to 1000004 tokens, more than the limit of 1000000",
+        ),
+        ("prefix_buckets: []", "has 0 items"),
+        (
+            "prefix_groups: 1\n  prefix_buckets: [{prefix_groups: 2, prefix_tokens: 5}]",
+            "key `prompts.prefix_groups` contradicts `prefix_buckets`",
+        ),
+    ] {
+        let all = "min_tokens: 50\n  max_tokens: 200\n  prefix: \"Please summarize the following text: \"";
+        let found = mistakes(&with(all, keys)).join("\n").replace("\nhint: ", "; ");
+        assert!(found.contains(wanted), "{keys}: {found}");
+    }
+    let found = one(&with("min_tokens: 50\n  max_tokens: 200", "token_ids: true"));
+    assert!(
+        found.contains("key `prompts.prefix` contradicts `token_ids`"),
+        "{found}"
+    );
 }

@@ -4,6 +4,7 @@
 use crate::config::document::THINK_TIME_MAX;
 use crate::config::document::load_profile::in_stages;
 use crate::config::document::reader::{Fields, Node, Reader, is_empty, member, scalar};
+use crate::config::document::shared::other_name;
 use crate::error::{Reason, quoted};
 use crate::plan::DURATION_MAX;
 use crate::units::{MILLISECOND, Nanos, Span};
@@ -34,6 +35,13 @@ pub enum Answer {
     Refused(Reason),
 }
 
+fn other_name_of_prompts_key(path: &str, key: &str) -> Option<&'static str> {
+    match path.ends_with("prompts.") || path.contains("prefix_buckets[") {
+        true => other_name(key),
+        false => None,
+    }
+}
+
 /// Answers `key` of the mapping at `path` (`workload.`); `None` if the Python tool has no such key there.
 pub fn answer<'t>(path: &str, key: &str, value: &'t Node<'t>) -> Option<Answer> {
     let text = scalar(value).unwrap_or("");
@@ -44,6 +52,9 @@ pub fn answer<'t>(path: &str, key: &str, value: &'t Node<'t>) -> Option<Answer> 
             Reason::new(format!("key `{name}` {what}")).hint(hint),
         ))
     };
+    if let Some(ours) = other_name_of_prompts_key(path, key) {
+        return refused("has another name here", format!("write `{ours}`"));
+    }
     match (path, key) {
         ("", "comparison_mode") if is(&["false", "False", "no", "off"]) => Some(Answer::Harmless),
         ("", "comparison_mode") => refused(

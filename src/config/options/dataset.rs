@@ -12,7 +12,7 @@ pub(super) fn overlay_dataset(config: &mut Config, args: &RunArgs, mistakes: &mu
     let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     let others = [
         ("--prompt", !args.prompts.is_empty()),
-        ("--prompt-tokens", args.prompt_tokens.is_some()),
+        ("--prompt-tokens", args.lengths.prompt_tokens.is_some()),
     ];
     let other = others.into_iter().find(|(_, is_given)| *is_given);
     if let (Some(_), Some((other, _))) = (&options.dataset, other) {

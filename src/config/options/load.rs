@@ -190,7 +190,9 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
     let chat_options = [
         (!args.models.is_empty(), "--model"),
         (!args.prompts.is_empty(), "--prompt"),
-        (args.prompt_tokens.is_some(), "--prompt-tokens"),
+        (args.lengths.prompt_tokens.is_some(), "--prompt-tokens"),
+        (args.lengths.token_ids.is_some(), "--token-ids"),
+        (args.lengths.prefix_groups.is_some(), "--prefix-groups"),
         (args.max_tokens.is_some(), "--max-tokens"),
         (args.turns.is_some(), "--turns"),
         (args.max_tokens_key.is_some(), "--max-tokens-key"),

@@ -1,12 +1,13 @@
 //! Makes the servers of a plan from those of a document, each with the whole mix.
 
+use crate::api::Api;
 use crate::config::to_plan::build_kind;
 use crate::config::to_plan::fit::unfit;
 use crate::config::{Config, RequestConfig, ServerEntry};
 use crate::discover::api_of;
 use crate::error::{Mistake, Reason, quoted};
 use crate::plan::{KINDS_MAX, SERVERS_MAX};
-use crate::workload::{Call, Chat, RequestKind, Server};
+use crate::workload::{Call, Chat, Prompts, RequestKind, Server};
 
 /// The endpoints and kinds of request that servers and mix result in.
 pub(super) struct Built {
@@ -37,12 +38,12 @@ impl Built {
     fn add(&mut self, config: &Config, server: Option<&ServerEntry>, mistakes: &mut Vec<Mistake>) {
         let index = self.servers.len() as u16;
         for request in &config.requests {
-            let asked = with_alias(request, server);
+            let asked = with_alias(request, server, config.seed);
             // An API that neither the document nor the URL names is known when the server has answered.
             let api = server.and_then(|server| server.api.or_else(|| api_of(&server.base_url)));
             let built = match api.and_then(|api| unfit(&asked, api)) {
                 Some(reason) => Err(vec![reason]),
-                None => build_kind(&asked),
+                None => build_kind(&asked).and_then(|kind| carried(kind, api)),
             };
             match built {
                 Ok(kind) => self.kinds.push(RequestKind {
@@ -81,8 +82,44 @@ fn kind_name(config: &Config, server: Option<&ServerEntry>, request: &RequestCon
     }
 }
 
-fn with_alias(request: &RequestConfig, server: Option<&ServerEntry>) -> RequestConfig {
+/// Checks that the API of the server carries what the requests give the model to read.
+fn carried(kind: RequestKind, api: Option<Api>) -> Result<RequestKind, Vec<Reason>> {
+    let Call::Chat(chat) = &kind.call else {
+        return Ok(kind);
+    };
+    let api = api.unwrap_or(Api::DEFAULT);
+    let content = chat.prompts.content();
+    if api.row().carries.contains(&content) {
+        return Ok(kind);
+    }
+    let others = Api::ALL.iter().map(|api| api.row());
+    let others = others.filter(|row| row.carries.contains(&content));
+    let others: Vec<String> = others
+        .map(|row| format!("`{}` ({})", row.name, row.end))
+        .collect();
+    let what = format!(
+        "request `{}` sends {}, which {} do not take",
+        kind.name,
+        content.name(),
+        api.row().title
+    );
+    let hint = format!(
+        "name an API that does in the URL or with `api`: {}",
+        others.join(", ")
+    );
+    Err(vec![Reason::new(what).hint(hint)])
+}
+
+/// Returns the request as it goes to the server: with its model there, and the seed of the run.
+fn with_alias(request: &RequestConfig, server: Option<&ServerEntry>, seed: u64) -> RequestConfig {
     let mut request = request.clone();
+    if let Call::Chat(Chat {
+        prompts: Prompts::Shared(shared),
+        ..
+    }) = &mut request.call
+    {
+        shared.seed = seed;
+    }
     if let (Some(alias), Call::Chat(Chat { models, .. })) = (
         server.and_then(|server| server.model_alias.as_ref()),
         &mut request.call,

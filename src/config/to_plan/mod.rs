@@ -106,6 +106,15 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
             wrong.push(Reason::new(what).hint("remove one of them"));
         }
     }
+    if let Call::Chat(chat) = &request.call
+        && chat.conversation.is_some()
+        && matches!(chat.prompts, Prompts::Ids { .. } | Prompts::Shared(_))
+    {
+        let what = format!("request `{name}` is a conversation, whose turns are texts made for it alone");
+        wrong.push(
+            Reason::new(what).hint("remove `token_ids` and the keys of shared prefixes, or `conversation`"),
+        );
+    }
     if request.weight == 0 {
         wrong.push(Reason::new(format!("request `{name}` has weight 0")).hint("leave it out"));
     }

@@ -48,14 +48,14 @@ pub(super) fn assignment(config: &Config, mistakes: &mut Vec<Mistake>) -> Assign
             matches!(
                 call,
                 Call::Chat(Chat {
-                    prompts: Prompts::List(_) | Prompts::Rows(_),
+                    prompts: Prompts::List(_) | Prompts::Rows(_) | Prompts::Shared(_),
                     ..
                 })
             )
         });
         if let Some(request) = listed {
             let what = format!(
-                "`distinct` prompts must be made from the seed, but request `{}` has prompts of its own",
+                "`distinct` prompts must be made from the seed, but request `{}` has prompts that others have too",
                 request.name
             );
             wrong(
