@@ -160,6 +160,12 @@ pub fn refused_contents(config: &Config, apis: &[Option<Api>]) -> Vec<Mistake> {
     mistakes
 }
 
+/// Returns a number of things in words.
+fn counted(count: u64, thing: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", grouped(count))
+}
+
 /// Says what a load does with rows that may surprise: it has too few of them, or they belong to sessions.
 fn note_use(config: &Config, asked: &DatasetConfig, dataset: &Dataset) -> Vec<String> {
     let shown = quoted(asked.shown());
@@ -170,16 +176,16 @@ fn note_use(config: &Config, asked: &DatasetConfig, dataset: &Dataset) -> Vec<St
         && asked.sample != Sampling::Random
     {
         notes.push(format!(
-            "dataset {shown}: {} requests take its {} rows more than once",
-            grouped(requests),
-            grouped(rows)
+            "dataset {shown}: {} take its {} more than once",
+            counted(requests, "request"),
+            counted(rows, "row")
         ));
     }
     // A trace says itself how it sends them.
     if !dataset.sessions().are_single() && config.executor.trace().is_none() {
         notes.push(format!(
-            "dataset {shown}: rows of {} sessions, each of which is sent without the turns before it",
-            grouped(u64::from(dataset.sessions().len()))
+            "dataset {shown}: rows of {}, each of which is sent without the turns before it",
+            counted(u64::from(dataset.sessions().len()), "session")
         ));
     }
     notes
@@ -226,9 +232,9 @@ fn read_one(asked: &DatasetConfig, options: ReadOptions) -> Result<Found, Vec<Mi
 fn note(asked: &DatasetConfig, found: Found, notes: &mut Vec<String>) -> Arc<Dataset> {
     let Found { dataset, left_out } = found;
     let mut text = format!(
-        "dataset {}: {} rows, {}",
+        "dataset {}: {}, {}",
         quoted(asked.shown()),
-        grouped(dataset.len() as u64),
+        counted(dataset.len() as u64, "row"),
         asked.format.row().title
     );
     if !left_out.is_empty() {

@@ -304,6 +304,27 @@ fn a_line_beyond_the_limit_is_a_mistake_and_the_lines_behind_it_are_read() {
 }
 
 #[test]
+fn an_object_over_several_lines_is_one_mistake_that_says_what_to_do() {
+    let all = mistakes("custom", "{\n  \"prompt\": \"a\"\n}\n");
+    assert_eq!(all.len(), 1);
+    assert!(all[0].contains("f:1: ends within a JSON value"), "{all:?}");
+    assert!(all[0].contains("`jq -c . FILE`"), "{all:?}");
+    wrong("inputs", "{\n\"other\": []\n}", 3, "the object has no `data`");
+    wrong(
+        "inputs",
+        "{\"data\": [\n{\"payloads\": 3}]}",
+        2,
+        "`payloads` is a number",
+    );
+    wrong(
+        "inputs",
+        "{\"data\": [\n{\"payloads\": []}",
+        2,
+        "ends within the JSON array",
+    );
+}
+
+#[test]
 fn reading_ends_after_a_hundred_mistakes() {
     let all = mistakes("custom", &"{}\n".repeat(1_000));
     assert_eq!(all.len(), 101);

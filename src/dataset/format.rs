@@ -79,10 +79,11 @@ static FORMATS: [FormatRow; 17] = [
     },
     FormatRow {
         name: "inputs",
+        container: Container::Member("data"),
         aliases: &["inputs_json"],
         title: "AIPerf's inputs.json",
         read: raw::read_inputs,
-        typical: &[&["data"]],
+        typical: &[&["data"], &["payloads"]],
         ..LINES
     },
     FormatRow {

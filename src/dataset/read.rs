@@ -147,7 +147,7 @@ pub fn read(
             }
             let members = Members::read(record)?;
             let members = match format.container {
-                Container::Json => members,
+                Container::Json | Container::Member(_) => members,
                 Container::Csv | Container::JsonOrCsv => members.loose(),
             };
             (format.read)(&members, &mut sink)?;
@@ -157,7 +157,10 @@ pub fn read(
         if let Err(reason) = made {
             mistakes.push(reason.at(name, line));
             // Every record of a file of another format is wrong: one of them says so.
-            if sink.builder.len() == 0 && is_of_another_format(options.format, first.as_deref()) {
+            let is_first = sink.builder.len() == 0 && mistakes.len() == 1;
+            if is_first
+                && (is_over_lines(first.as_deref()) || is_of_another_format(options.format, first.as_deref()))
+            {
                 return false;
             }
         }
@@ -243,6 +246,12 @@ fn finish(
     })
 }
 
+/// Tells whether a record is only the beginning of an object, which may go on in the next line.
+fn is_over_lines(first: Option<&str>) -> bool {
+    let read = first.map(serde_json::from_str::<serde::de::IgnoredAny>);
+    matches!(read, Some(Err(e)) if e.is_eof())
+}
+
 /// Tells whether a record looks like other formats, and not like this one.
 fn is_of_another_format(format: Format, first: Option<&str>) -> bool {
     let alike = first.map(looks_like).unwrap_or_default();
@@ -251,6 +260,10 @@ fn is_of_another_format(format: Format, first: Option<&str>) -> bool {
 
 /// Says at the first mistake which other format the file looks like, if it does not look like the one that was named.
 fn hint_at_the_format(mistakes: &mut [Mistake], format: Format, first: Option<&str>) {
+    if let (Some(mistake), true) = (mistakes.first_mut(), is_over_lines(first)) {
+        let hint = "write one object a line, or one array of objects: `jq -c . FILE` does the first";
+        mistake.reason.hint.get_or_insert(hint.to_owned());
+    }
     let alike = first.map(looks_like).unwrap_or_default();
     if !is_of_another_format(format, first) {
         return;

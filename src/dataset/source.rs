@@ -20,6 +20,8 @@ const BUFFER_BYTES: usize = 128 << 10;
 pub enum Container {
     /// Objects, one a line, or in one array.
     Json,
+    /// Objects in the array that is this member of one object.
+    Member(&'static str),
     /// Rows below a line with the names of the columns.
     Csv,
     /// What the first character says.
@@ -49,13 +51,18 @@ pub fn read_records(
     let unreadable = |e: io::Error, line: &Cell<usize>| (line.get(), unreadable(&e, is_packed));
     let first = skip_blanks(&mut input).map_err(|e| unreadable(e, &line))?;
     let is_json = match container {
-        Container::Json => true,
+        Container::Json | Container::Member(_) => true,
         Container::Csv => false,
         Container::JsonOrCsv => matches!(first, Some(b'{' | b'[')),
     };
+    let member = match container {
+        Container::Member(key) => Some(key),
+        Container::Json | Container::Csv | Container::JsonOrCsv => None,
+    };
     match (first, is_json) {
         (None, _) => Ok(()),
-        (Some(b'['), true) => read_array(input, &line, is_packed, take),
+        (Some(b'{'), true) if member.is_some() => read_array(input, member, (&line, is_packed), take),
+        (Some(b'['), true) => read_array(input, None, (&line, is_packed), take),
         (Some(_), true) => read_lines(&mut input, &line, take).map_err(|e| unreadable(e, &line)),
         (Some(_), false) => read_csv(&mut input, columns, is_packed, take),
     }
@@ -213,24 +220,18 @@ impl From<JsonError> for Stop {
     }
 }
 
-fn read_array(input: Counted<'_>, line: &Cell<usize>, is_packed: bool, take: Take<'_>) -> Result<(), Fatal> {
+/// Reads the elements of an array: the file itself, or the member `key` of the object that it is.
+fn read_array(
+    input: Counted<'_>,
+    key: Option<&str>,
+    (line, is_packed): (&Cell<usize>, bool),
+    take: Take<'_>,
+) -> Result<(), Fatal> {
     let mut scanner = Scanner::new(input);
-    let mut bytes = Vec::new();
-    let walked = scanner.array(|scanner| {
-        scanner.peek()?;
-        let number = line.get();
-        bytes.clear();
-        scanner.copy(&mut bytes)?;
-        match take(number, as_text(&bytes)) {
-            true => Ok(()),
-            false => Err(Stop::Enough),
-        }
+    let ended = read_elements(&mut scanner, key, line, take).or_else(|stop| match stop {
+        Stop::Enough => Ok(()),
+        Stop::Wrong(e) => Err(e),
     });
-    let ended = match walked {
-        Err(Stop::Enough) => return Ok(()),
-        Err(Stop::Wrong(e)) => Err(e),
-        Ok(()) => scanner.end(),
-    };
     ended.map_err(|e| {
         let reason = match &e.fault {
             Fault::Io(cause) => unreadable(cause, is_packed),
@@ -240,6 +241,41 @@ fn read_array(input: Counted<'_>, line: &Cell<usize>, is_packed: bool, take: Tak
         };
         (line.get(), reason)
     })
+}
+
+fn read_elements(
+    scanner: &mut Scanner<'_>,
+    key: Option<&str>,
+    line: &Cell<usize>,
+    take: Take<'_>,
+) -> Result<(), Stop> {
+    let mut bytes = Vec::new();
+    let mut element = |scanner: &mut Scanner<'_>| {
+        scanner.peek()?;
+        let number = line.get();
+        bytes.clear();
+        scanner.copy(&mut bytes)?;
+        match take(number, as_text(&bytes)) {
+            true => Ok(()),
+            false => Err(Stop::Enough),
+        }
+    };
+    let Some(key) = key else {
+        scanner.array(&mut element)?;
+        return Ok(scanner.end()?);
+    };
+    let mut is_there = false;
+    scanner.object(|scanner, found| {
+        if found != key {
+            return Ok(scanner.skip()?);
+        }
+        is_there = true;
+        scanner.array(&mut element)
+    })?;
+    match is_there {
+        true => Ok(scanner.end()?),
+        false => Err(scanner.error(format!("the object has no `{key}`")).into()),
+    }
 }
 
 /// Reads CSV, and hands each row over as a JSON object of texts.

@@ -38,18 +38,8 @@ pub fn read(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Reads `{"data": [{"session_id": "...", "payloads": [{...}, ...]}, ...]}`.
-pub fn read_inputs(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> {
-    let data = record.list("data")?;
-    let (_, sessions) = record.required("data", data)?;
-    for (i, session) in sessions.into_iter().enumerate() {
-        read_session(session, to).map_err(|reason| reason.within(format!("`data[{i}]`")))?;
-    }
-    Ok(())
-}
-
-fn read_session(session: &str, to: &mut Sink<'_>) -> Result<(), Reason> {
-    let session = Members::read(session)?;
+/// Reads an element of `data`: `{"session_id": "...", "payloads": [{...}, ...]}`.
+pub fn read_inputs(session: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> {
     let payloads = session.list("payloads")?;
     let (_, payloads) = session.required("payloads", payloads)?;
     let name = session.name("session_id")?;
