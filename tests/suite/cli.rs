@@ -89,8 +89,8 @@ fn a_healthy_server_on_the_port_is_used_instead_of_a_simulator() {
     let port = mock.address.port().to_string();
     let ended = ran(&["quick-smoke", "--port", &port, "--think-time", "0"]).expect(0);
     assert!(!ended.stderr.contains("simulator"), "{}", ended.stderr);
-    // Three, and two of the validation before them.
-    assert_eq!(mock_requests(mock.address), 5);
+    // Three, and three of the validation before them: a whole answer, a stream, and `/v1/responses`.
+    assert_eq!(mock_requests(mock.address), 6);
 }
 
 #[test]
