@@ -129,6 +129,16 @@ pub struct BodyArgs {
         help_heading = REQUESTS
     )]
     pub extra_body: Option<OrFile<Members>>,
+
+    /// Header with an id of each request, which a server's log shows; `none` sends none [X-Request-Id]
+    #[arg(
+        long,
+        env = "LLMLOAD_REQUEST_ID_HEADER",
+        hide_env = true,
+        value_name = "NAME",
+        help_heading = REQUESTS
+    )]
+    pub request_id_header: Option<String>,
 }
 
 /// Returns the parser of a setting that is one word.

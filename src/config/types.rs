@@ -56,6 +56,9 @@ pub struct Config {
     #[serde(skip_serializing_if = "SourceList::is_empty")]
     pub source_address: SourceList,
     pub requests: Vec<RequestConfig>,
+    /// The header with each request's id; `None` sends none.
+    #[serde(serialize_with = "header_or_none", skip_serializing_if = "is_usual_id_header")]
+    pub request_id_header: Option<String>,
     /// Each user asks each kind of request once before kinds are drawn.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub each_kind_first: bool,
@@ -343,6 +346,19 @@ fn shown_url<S: Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
 /// Serialises a weight as in a document, for example 0.3.
 fn millionths_text<S: Serializer>(weight: &u32, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(f64::from(*weight) / f64::from(ServerEntry::WEIGHT_DEFAULT))
+}
+
+/// The header that most servers and gateways read an id from.
+pub const REQUEST_ID_HEADER: &str = "X-Request-Id";
+/// The word for no such header.
+pub const NO_HEADER: &str = "none";
+
+fn header_or_none<S: Serializer>(name: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(name.as_deref().unwrap_or(NO_HEADER))
+}
+
+fn is_usual_id_header(name: &Option<String>) -> bool {
+    name.as_deref() == Some(REQUEST_ID_HEADER)
 }
 
 fn is_zero(nanos: &Nanos) -> bool {

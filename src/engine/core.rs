@@ -15,11 +15,11 @@ use super::routes::Routes;
 use super::vu::VuTable;
 use super::{Command, CoreFailure, EngineOptions, Report};
 use crate::engine::runtime::{spawn, yield_now};
-use crate::metrics::{Recorder, Snapshot, TlsFailure};
+use crate::metrics::{NumberedBy, Recorder, RequestId, Snapshot, TlsFailure};
 use crate::net::{Net, NetCounters, Options, Route, TaskId, clock};
 use crate::plan::{Plan, WhenFull};
 use crate::units::{MILLISECOND, Nanos};
-use crate::workload::{Draw, RequestKind, Target};
+use crate::workload::{Draw, RequestKind, SentId, Target};
 
 /// Limit of concurrent connects per core: enough to keep both sides busy, but few enough that we measure the connect
 /// and not our own queue. 9,500 connects on one core take half a second with 16, 32 and 128 alike, but their median is
@@ -124,6 +124,22 @@ impl CoreState {
             }
             None => workload.draw(seed, owner, iteration, target, lights),
         }
+    }
+
+    /// Returns what numbers the requests of this VU and kind.
+    pub fn numbered_by(&self, vu: u32, kind: u16) -> NumberedBy {
+        let in_mix = kind % self.plan.workload.kinds_in_mix();
+        self.plan.executor.numbering().of(vu, in_mix)
+    }
+
+    /// Returns how a request tells its id, if it does.
+    pub fn sent_id(&self, id: RequestId) -> Option<SentId<'_>> {
+        let ids = self.options.request_ids.as_ref()?;
+        Some(SentId {
+            header: &ids.header,
+            prefix: &ids.prefix,
+            id,
+        })
     }
 
     /// Returns the series in which a request of this kind is recorded.

@@ -6,7 +6,7 @@ use super::memory::Held;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::read_encrypted;
 use super::witness::Witness;
-use crate::metrics::{Half, Outcome, Place, Recorder, Sample};
+use crate::metrics::{Half, NumberedBy, Outcome, Place, Recorder, RequestId, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
@@ -70,10 +70,11 @@ pub(super) struct RequestState {
     pub sent: Option<Nanos>,
     /// TLS has sent output of its own since the request, so `sent` must stay as it is.
     pub tls_output_sent: bool,
+    id: RequestId,
 }
 
 impl RequestState {
-    fn new(series: u16, slot: u16, planned: &Planned) -> RequestState {
+    fn new(series: u16, slot: u16, planned: &Planned, by: NumberedBy) -> RequestState {
         RequestState {
             series,
             slot,
@@ -82,6 +83,12 @@ impl RequestState {
             connecting: 0,
             sent: None,
             tls_output_sent: false,
+            id: RequestId {
+                by,
+                iteration: planned.iteration,
+                half: planned.half,
+                turn: planned.turn,
+            },
         }
     }
 }
@@ -132,7 +139,7 @@ impl VuConnection {
             }
             slot
         };
-        let mut request = RequestState::new(series, slot, &planned);
+        let mut request = RequestState::new(series, slot, &planned, core.numbered_by(self.vu, draw.kind));
         let (outcome, done) = self.attempts(core, (draw, turn), &mut request).await;
         core.net.clear_limit(self.task);
         if core.plan.connection.is_per_request() {
@@ -174,9 +181,10 @@ impl VuConnection {
                 let mut bytes = core.net.take_spare(conn);
                 let mut body = core.body_scratch.borrow_mut();
                 let (plan, target) = (&core.plan.workload, self.target);
+                let id = core.sent_id(request.id);
                 self.encrypt(core, &mut bytes, |out| {
                     let target = &core.targets[usize::from(target)];
-                    encode_turn(out, &mut body, target, plan, (draw, turn));
+                    encode_turn(out, &mut body, target, plan, (draw, turn), id.as_ref());
                 });
                 bytes
             };
@@ -211,7 +219,7 @@ impl VuConnection {
         }
         let series = core.series_of(draw.kind, planned.due);
         let slot = core.recorder.borrow().slot(series, planned.due);
-        let mut request = RequestState::new(series, slot, planned);
+        let mut request = RequestState::new(series, slot, planned, core.numbered_by(self.vu, draw.kind));
         let timeouts = &core.plan.workload.kinds[usize::from(draw.kind)].timeouts;
         if self.connection(core, timeouts, &mut request).await.is_ok() {
             planned.due = clock::monotonic();

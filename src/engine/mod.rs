@@ -75,6 +75,17 @@ pub struct EngineOptions {
     pub settle: Option<Nanos>,
     /// TLS settings of each target; `None` means plain text.
     pub tls: Vec<Option<TlsTarget>>,
+    /// The header with each request's id; `None` sends none.
+    pub request_ids: Option<RequestIds>,
+}
+
+/// How requests tell the server their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestIds {
+    /// Name of the header.
+    pub header: String,
+    /// What each id begins with, so that it is unique among all runs and passes.
+    pub prefix: String,
 }
 
 impl EngineOptions {

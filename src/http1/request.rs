@@ -26,6 +26,21 @@ pub fn encode(
     headers: &[(String, String)],
     body: Option<Body<'_>>,
 ) {
+    encode_with(out, method, path, authority, (headers, None), body);
+}
+
+/// A header whose value writes itself.
+pub type OwnHeader<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
+
+/// Does the same with one more header, unless `headers` has one of that name.
+pub fn encode_with(
+    out: &mut Vec<u8>,
+    method: Method,
+    path: &str,
+    authority: &str,
+    (headers, more): (&[(String, String)], Option<OwnHeader<'_>>),
+    body: Option<Body<'_>>,
+) {
     debug_assert!(check_path(path).is_ok(), "path passed check_path");
     debug_assert!(
         check_authority(authority).is_ok(),
@@ -53,6 +68,14 @@ pub fn encode(
     for (name, value) in headers {
         debug_assert!(check_header(name, value).is_ok(), "header passed check_header");
         push_header(out, name, value.as_bytes());
+    }
+    if let Some((name, write)) = more
+        && !headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        write(out);
+        out.extend_from_slice(b"\r\n");
     }
     let body_bytes = body.map_or(&[][..], |body| body.bytes);
     // RFC 9110, 8.6: a method that usually has a body announces when it has none.

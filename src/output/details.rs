@@ -1,7 +1,7 @@
 //! The spool of details: one JSON line per request, written to disk during the run.
 
 use crate::error::{Failure, safe_json, shown_path};
-use crate::metrics::{Outcome, Sample};
+use crate::metrics::{Outcome, RequestId, Sample};
 use crate::output::error::unwritten;
 use crate::output::place::{is_at, unnamed};
 use crate::output::spool_file;
@@ -33,6 +33,10 @@ pub struct DetailSpool {
     /// What ids are made from; see [`Self::with_ids`].
     numbering: Numbering,
     kinds: u16,
+    /// What the ids in headers begin with, before `prefix`.
+    tag: String,
+    /// For each series, whether its requests carry their ids in a header.
+    sent: Vec<bool>,
     /// CLOCK_REALTIME minus CLOCK_MONOTONIC at the start of the run. Times of day are labels only.
     realtime_offset: i128,
     /// Number of bytes of complete lines that are known to be written.
@@ -87,6 +91,8 @@ impl DetailSpool {
             prefix: String::new(),
             numbering: Numbering::ByVu,
             kinds: 1,
+            tag: String::new(),
+            sent: Vec::new(),
             realtime_offset,
             good: 0,
             lost: 0,
@@ -115,6 +121,12 @@ impl DetailSpool {
             kinds,
             ..self
         }
+    }
+
+    /// Writes the ids that requests carried in a header: `tag`, the pass's prefix, and the id. `sent` says for each
+    /// series whether its requests did.
+    pub fn with_sent_ids(self, tag: String, sent: Vec<bool>) -> DetailSpool {
+        DetailSpool { tag, sent, ..self }
     }
 
     /// Appends requests. An error is returned once; afterwards requests are only counted as lost.
@@ -167,26 +179,28 @@ impl DetailSpool {
     fn line(&mut self, s: &Sample) {
         let latency = s.done.saturating_sub(s.due);
         let out = &mut self.buffer;
-        let (prefix, n) = (&self.prefix, s.iteration);
-        let id = |out: &mut Vec<u8>| match self.numbering {
-            Numbering::ByVu => put(out, format_args!("{prefix}v{}-{n}", s.vu)),
-            Numbering::Together => put(out, format_args!("{prefix}i{n}")),
-            Numbering::ByKind => put(out, format_args!("{prefix}k{}-{n}", s.series % self.kinds)),
+        let prefix = &self.prefix;
+        let id = RequestId::of(s, self.numbering.of(s.vu, s.series % self.kinds));
+        put(out, format_args!("{{\"request_id\":\"{prefix}"));
+        id.append(out);
+        put(out, format_args!("\""));
+        let group = match (s.half, s.turn) {
+            (None, 0) => None,
+            (None, _) => Some("session"),
+            (Some(_), _) => Some("pair"),
         };
-        put(out, format_args!("{{\"request_id\":\""));
-        id(out);
-        match (s.half, s.turn) {
-            (None, 0) => put(out, format_args!("\"")),
-            (None, turn) => {
-                put(out, format_args!(".{turn}\",\"session\":\""));
-                id(out);
-                put(out, format_args!("\",\"turn\":{turn}"));
-            }
-            (Some(half), _) => {
-                put(out, format_args!(".{}\",\"pair\":\"", half as u8 + 1));
-                id(out);
-                put(out, format_args!("\""));
-            }
+        if let Some(group) = group {
+            put(out, format_args!(",\"{group}\":\"{prefix}"));
+            id.append_group(out);
+            put(out, format_args!("\""));
+        }
+        if group == Some("session") {
+            put(out, format_args!(",\"turn\":{}", s.turn));
+        }
+        if self.sent.get(usize::from(s.series)) == Some(&true) {
+            put(out, format_args!(",\"x_request_id\":\"{}{prefix}", self.tag));
+            id.append(out);
+            put(out, format_args!("\""));
         }
         put(
             out,

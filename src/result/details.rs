@@ -22,6 +22,9 @@ pub struct Detail {
     /// Number of the turn, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<u16>,
+    /// The id that the request carried in its header; absent if it carried none of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x_request_id: Option<String>,
     /// Name of the server if there are several, otherwise of the kind of request.
     pub endpoint: String,
     /// Instant at which it was due, seconds since 1970.

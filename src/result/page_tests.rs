@@ -133,6 +133,7 @@ fn mistakes(document: &Value, page: &str) -> Vec<String> {
 fn whole() -> Value {
     let mut document = serde_json::to_value(sample::full()).unwrap();
     let detail = Detail {
+        x_request_id: Some("5f0c21a97be4-v12-3".to_owned()),
         request_id: "v0-0.1".to_owned(),
         pair: Some("v0-0".to_owned()),
         session: Some("v0-0".to_owned()),

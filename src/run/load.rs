@@ -164,6 +164,15 @@ fn run_pass(
 ) -> Result<Listened, Failure> {
     let mut options = ready.engine.clone();
     options.details &= pass.role != Role::WarmUp;
+    let prefix = pass.id_prefix(repeats);
+    ready.loads += 1;
+    if let Some(ids) = &mut options.request_ids {
+        match pass.role {
+            // It is in no details. Several warm-ups may make the same requests.
+            Role::WarmUp => ids.prefix.push_str(&format!("w{}-", ready.loads)),
+            Role::Alone(_) | Role::Measured => ids.prefix.push_str(&prefix),
+        }
+    }
     let mut engine =
         Engine::start(pass.plan.clone(), ready.targets.clone(), options).map_err(start_failure)?;
     if books.origin.is_none() {
@@ -173,7 +182,7 @@ fn run_pass(
         context.signals.enter(Phase::Load);
     }
     if let Some(spool) = &mut books.spool {
-        spool.begin_pass(pass.id_prefix(repeats), i128::from(engine.wall_offset));
+        spool.begin_pass(prefix, i128::from(engine.wall_offset));
     }
     let cores = ready.cpus.workers.len();
     let view = LiveView::new(&ready.tested(), &ready.masks, cores, ready.engine.kernel_stamps);

@@ -184,8 +184,9 @@ fn spool(
         let kept = shown_path(kept);
         say(&format!("details of a run that was killed are kept: {kept}"));
     }
-    Ok(Some(spool.with_ids(
-        plan.executor.numbering(),
-        plan.workload.kinds_in_mix(),
-    )))
+    let spool = spool.with_ids(plan.executor.numbering(), plan.workload.kinds_in_mix());
+    Ok(Some(match setup::carry_ids(plan, ready) {
+        Some((tag, sent)) => spool.with_sent_ids(tag, sent),
+        None => spool,
+    }))
 }

@@ -4,7 +4,7 @@ use crate::calibration;
 use crate::cli::{RunArgs, Stamp};
 use crate::config::{Config, ServerChoice, check_apis, refused_contents};
 use crate::discover::{Approach, Discovery};
-use crate::engine::EngineOptions;
+use crate::engine::{EngineOptions, RequestIds};
 use crate::host::preflight::ring_bytes;
 use crate::host::{self, CpuPlan, CpuQuota, HostFacts, Need, plan_cpus};
 use crate::net;
@@ -14,6 +14,7 @@ use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::{MICROSECOND, Masks};
 use crate::workload::Target;
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub struct Ready {
     /// The target of each endpoint of the plan.
     pub targets: Arc<[Target]>,
     pub engine: EngineOptions,
+    /// The number of loads that this process has begun, passes and probes.
+    pub loads: u32,
     pub managed: Managed,
     /// What no text may show.
     pub masks: Masks,
@@ -84,9 +87,7 @@ pub fn set_up(
     // The notice comes after the check, so that nobody waits for a run that this host refuses, and before anything but
     // DNS is asked.
     notice::announce(config, plan, args, note)?;
-    if let (Some(key_note), false) = (&run.key_note, matches!(choice, ServerChoice::Simulator(_))) {
-        note(key_note);
-    }
+    note_key(config, &choice, note);
     let headers = headers(config);
     let tls = TlsOptions {
         cacert: run.cacert.clone(),
@@ -125,6 +126,7 @@ pub fn set_up(
     Ok(Ready {
         host,
         engine,
+        loads: 0,
         cpus,
         quota,
         targets: targets.into(),
@@ -133,6 +135,13 @@ pub fn set_up(
         models,
         unknown_bodies,
     })
+}
+
+/// Says whose key is sent, unless it goes to the simulator.
+fn note_key(config: &Config, choice: &ServerChoice, note: &mut dyn FnMut(&str)) {
+    if let (Some(key_note), false) = (&config.run.key_note, matches!(choice, ServerChoice::Simulator(_))) {
+        note(key_note);
+    }
 }
 
 /// Returns what the run needs of the host, as far as it is known before any name is looked up.
@@ -175,6 +184,7 @@ fn engine_options(
         source_addresses: config.source_address.addresses.clone(),
         settle: None,
         tls,
+        request_ids: request_ids(config),
     }
 }
 
@@ -185,6 +195,29 @@ fn check_contents(config: &Config, found: &[Discovery]) -> Result<(), Failure> {
         mistakes if mistakes.is_empty() => Ok(()),
         mistakes => Err(Mistakes::new(mistakes).into()),
     }
+}
+
+/// Returns how requests tell their ids: each begins with what no other run has, so it does not come from the seed.
+fn request_ids(config: &Config) -> Option<RequestIds> {
+    let header = config.request_id_header.clone()?;
+    let chance = RandomState::new().hash_one(std::process::id());
+    Some(RequestIds {
+        header,
+        prefix: format!("{:012x}-", chance >> 16),
+    })
+}
+
+/// Tells for each kind of request whether its requests carry ids of this header: not where a header of that name was
+/// configured.
+pub fn carry_ids(plan: &Plan, ready: &Ready) -> Option<(String, Vec<bool>)> {
+    let ids = ready.engine.request_ids.as_ref()?;
+    let kinds = plan.workload.kinds.iter();
+    let sent = kinds.map(|kind| {
+        let target = &ready.targets[usize::from(kind.server)];
+        let mut all = target.headers.iter().chain(&kind.headers);
+        !all.any(|(name, _)| name.eq_ignore_ascii_case(&ids.header))
+    });
+    Some((ids.prefix.clone(), sent.collect()))
 }
 
 /// Refuses a calibration of another host, whose errors would be stated as if they were this one's.

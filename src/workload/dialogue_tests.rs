@@ -45,7 +45,14 @@ fn sent(workload: &Workload, api: Api, turn: u16, answered: &[(u16, &str)]) -> (
         id: "3-v12-4",
     };
     let (mut out, mut body) = (Vec::new(), Vec::new());
-    encode_turn(&mut out, &mut body, &target(api), workload, (&draw, Some(&turn)));
+    encode_turn(
+        &mut out,
+        &mut body,
+        &target(api),
+        workload,
+        (&draw, Some(&turn)),
+        None,
+    );
     let text = String::from_utf8(out).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     (head.to_owned(), serde_json::from_str(body).unwrap())

@@ -7,6 +7,7 @@ use super::types::{Call, Chat, Draw, Prompts, Target, Workload};
 use crate::api::{Content, ContentKind, Generation};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
+use crate::metrics::RequestId;
 
 /// Returns the body of a request, as `encode_request` appends it.
 pub fn body_of(target: &Target, workload: &Workload, draw: &Draw) -> Vec<u8> {
@@ -23,16 +24,27 @@ pub fn encode_request(
     workload: &Workload,
     draw: &Draw,
 ) {
-    encode_turn(out, body, target, workload, (draw, None));
+    encode_turn(out, body, target, workload, (draw, None), None);
 }
 
-/// Does the same for a turn of a conversation, which also sends what was said before.
+/// The id that a request carries in a header.
+#[derive(Clone, Copy, Debug)]
+pub struct SentId<'a> {
+    /// Name of the header.
+    pub header: &'a str,
+    /// What makes the id unique among all runs and passes.
+    pub prefix: &'a str,
+    pub id: RequestId,
+}
+
+/// Does the same for a turn of a conversation, which also sends what was said before, and for a request with an id.
 pub fn encode_turn(
     out: &mut Vec<u8>,
     body: &mut Vec<u8>,
     target: &Target,
     workload: &Workload,
     (draw, turn): (&Draw, Option<&Turn<'_>>),
+    id: Option<&SentId<'_>>,
 ) {
     body.clear();
     let mut headers_of_row = Vec::new();
@@ -52,10 +64,18 @@ pub fn encode_turn(
         bytes: body,
         content_type: "application/json",
     });
+    let write_id = |out: &mut Vec<u8>| {
+        if let Some(sent) = id {
+            out.extend_from_slice(sent.prefix.as_bytes());
+            sent.id.append(out);
+        }
+    };
+    let id = id.map(|sent| (sent.header, &write_id as &dyn Fn(&mut Vec<u8>)));
     let kind = &workload.kinds[usize::from(draw.kind)];
     let affinity = turn.and_then(|turn| turn.affinity(workload));
     if kind.headers.is_empty() && affinity.is_none() && headers_of_row.is_empty() {
-        request::encode(out, method, path, &target.authority, &target.headers, body);
+        let headers = (target.headers.as_slice(), id);
+        request::encode_with(out, method, path, &target.authority, headers, body);
         return;
     }
     let mut headers = over(kind.headers_at(target), headers_of_row);
@@ -63,7 +83,7 @@ pub fn encode_turn(
         headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
         headers.push((name, value));
     }
-    request::encode(out, method, path, &target.authority, &headers, body);
+    request::encode_with(out, method, path, &target.authority, (&headers, id), body);
 }
 
 /// Appends the body of a request for text. Returns the headers that it has of its own.

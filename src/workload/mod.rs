@@ -21,7 +21,7 @@ pub use conversation::{
 };
 pub use costs::WordCosts;
 pub use dialogue::{History, Turn};
-pub use encode::{body_of, encode_request, encode_turn};
+pub use encode::{SentId, body_of, encode_request, encode_turn};
 pub use ids::VOCABULARY_DEFAULT;
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
 pub use rows::{Rows, Sampling};

@@ -148,6 +148,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         source_addresses: Vec::new(),
         settle: None,
         tls: vec![None],
+        request_ids: None,
     }
 }
 

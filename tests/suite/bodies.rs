@@ -314,3 +314,148 @@ fn a_kind_has_headers_and_members_of_its_own() {
     assert_eq!(seen.len(), 2, "both kinds were drawn");
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// The ids of all requests that the mock got, from header `name`.
+fn ids(address: SocketAddr, name: &str) -> Vec<String> {
+    let all = received(address);
+    let ids = all.iter().filter_map(|got| got.header(name).map(str::to_owned));
+    ids.collect()
+}
+
+#[test]
+fn every_request_has_an_id_that_is_its_own_and_stands_in_the_details() {
+    let mock = recording_mock();
+    let url = format!("http://{}/v1/chat/completions", mock.address);
+    let folder = tempfolder("bodies-ids");
+    let result = folder.join("r.json");
+    let file = result.to_str().unwrap();
+    let words = [
+        "smoke",
+        "--target",
+        &url,
+        "--no-validate",
+        "--vus",
+        "4",
+        "-i",
+        "20",
+        "--think-time",
+        "0",
+        "--warmup",
+        "100ms",
+        "--details",
+        "-o",
+        file,
+        "--seed",
+        "3",
+    ];
+    let mut listed = BTreeSet::new();
+    for part in [["--shard", "1/2"], ["--shard", "2/2"], ["--repeat", "2"]] {
+        let mut line = words.to_vec();
+        line.extend(part);
+        let out = run_program(&line);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let document: Value = serde_json::from_slice(&std::fs::read(&result).unwrap()).unwrap();
+        for detail in document["details"].as_array().unwrap() {
+            let id = detail["x_request_id"].as_str().unwrap().to_owned();
+            assert!(
+                id.ends_with(&format!("-{}", detail["request_id"].as_str().unwrap())),
+                "{detail}"
+            );
+            assert!(listed.insert(id), "{detail}");
+        }
+    }
+    assert_eq!(listed.len(), 60);
+    let all = ids(mock.address, "x-request-id");
+    assert_eq!(all.len(), received(mock.address).len(), "each has one");
+    let own: BTreeSet<String> = all.iter().cloned().collect();
+    assert_eq!(own.len(), all.len(), "no two are the same");
+    assert!(listed.is_subset(&own));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_header_of_ids_has_the_name_that_was_asked_for_and_a_configured_one_stays() {
+    let mock = recording_mock();
+    sent(
+        mock.address,
+        "/v1/chat/completions",
+        &["--request-id-header", "X-Trace"],
+    );
+    assert_eq!(
+        (
+            ids(mock.address, "x-trace").len(),
+            ids(mock.address, "x-request-id").len()
+        ),
+        (3, 0)
+    );
+    sent(
+        mock.address,
+        "/v1/chat/completions",
+        &["--request-id-header", "none"],
+    );
+    assert_eq!(ids(mock.address, "x-request-id").len(), 0);
+    sent(
+        mock.address,
+        "/v1/chat/completions",
+        &["--header", "x-request-id: mine"],
+    );
+    assert_eq!(ids(mock.address, "x-request-id"), ["mine"; 3]);
+    for wrong in ["", "a b", "Host"] {
+        let out = run_program(&["quick-smoke", "--request-id-header", wrong]);
+        let err = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(104), "{wrong}: {err}");
+        assert!(err.starts_with("error: --request-id-header: "), "{err}");
+    }
+}
+
+/// The recipe of the page for those who come from other tools, with a tenth of its requests.
+#[test]
+fn the_recipe_of_vllm_bench_sends_and_gets_what_it_says() {
+    let mock = recording_mock();
+    let url = format!("http://{}/v1/chat/completions", mock.address);
+    let folder = tempfolder("bodies-recipe");
+    let result = folder.join("r.json");
+    let out = run_program(&[
+        "load",
+        "--target",
+        &url,
+        "--model",
+        "M",
+        "--vus",
+        "5",
+        "--iterations",
+        "100",
+        "--prompt-tokens",
+        "100",
+        "--max-tokens",
+        "10",
+        "--ignore-eos",
+        "--streaming-ratio",
+        "1",
+        "--think-time",
+        "0",
+        "-o",
+        result.to_str().unwrap(),
+    ]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let document: Value = serde_json::from_slice(&std::fs::read(&result).unwrap()).unwrap();
+    assert_eq!(document["totals"]["requests"], 100);
+    assert_eq!(document["totals"]["output_tokens"], 1_000);
+    let all: Vec<Value> = received(mock.address).iter().map(Got::json).collect();
+    let load = &all[all.len() - 100..];
+    for body in load {
+        assert_eq!(body["model"], "M");
+        assert_eq!(
+            (&body["max_tokens"], &body["ignore_eos"]),
+            (&json!(10), &json!(true))
+        );
+        assert_eq!(
+            (&body["stream"], &body["messages"].as_array().unwrap().len()),
+            (&json!(true), &1)
+        );
+        // One common word is one token; the server's template comes on top.
+        let text = body["messages"][0]["content"].as_str().unwrap();
+        assert_eq!(text.split_whitespace().count(), 100, "{text}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -10,6 +10,8 @@ use crate::config::body_file::{read_body_file, read_json_file};
 use crate::config::document::json_text::json_text;
 use crate::config::document::python_tool::answer_system;
 use crate::config::document::reader::{Fields, Reader, is_mapping, line};
+use crate::config::options::parse_header;
+use crate::config::types::{NO_HEADER, REQUEST_ID_HEADER};
 use crate::error::Reason;
 use crate::plan::{
     MEMBERS_BYTES_MAX, STOP_MAX, SYSTEM_BYTES_MAX, check_system, read_members, read_setting, read_tools,
@@ -164,6 +166,22 @@ fn read_extra(reader: &mut Reader<'_>, fields: &Fields<'_>, settings: &mut BodyS
             };
             reader.mistake(at, wrong.reason.within(format!("`{name}`")));
         }
+    }
+}
+
+/// Reads `request_id_header`: the name of a header, or `none`.
+pub fn read_request_id_header(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<String> {
+    match fields.has("request_id_header") {
+        false => Some(REQUEST_ID_HEADER.to_owned()),
+        true => reader.parsed(fields, "request_id_header", "a header's name", id_header)?,
+    }
+}
+
+/// Returns the name of the header, or `None` for the word `none`.
+pub fn id_header(text: &str) -> Result<Option<String>, Reason> {
+    match text {
+        NO_HEADER => Ok(None),
+        _ => parse_header(&format!("{text}:")).map(|header| Some(header.name)),
     }
 }
 

@@ -29,8 +29,8 @@ mod workload;
 pub use prompts::PROMPT_TOKENS_DEFAULT;
 
 use crate::config::document::analysis::read_analysis;
-use crate::config::document::body::BODY_KEYS;
-pub(in crate::config) use crate::config::document::body::serialize_body;
+use crate::config::document::body::{BODY_KEYS, read_request_id_header};
+pub(in crate::config) use crate::config::document::body::{id_header, serialize_body};
 use crate::config::document::connections::{read_connection, read_sources};
 pub(in crate::config) use crate::config::document::conversation::check_turns;
 use crate::config::document::kind_rates::{read_kind_defaults, read_rates_by_kind};
@@ -68,7 +68,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 54] = [
+const KEYS: [&str; 55] = [
     "description",
     "validate",
     "require_fit",
@@ -98,6 +98,7 @@ const KEYS: [&str; 54] = [
     "think_time",
     "connection",
     "source_address",
+    "request_id_header",
     "models",
     "prompts",
     "dataset",
@@ -161,6 +162,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         think_time: read_think_time(&mut reader, holds_think, think),
         connection: read_connection(&mut reader, &fields),
         source_address: read_sources(&mut reader, &fields),
+        request_id_header: read_request_id_header(&mut reader, &fields),
         requests,
         each_kind_first: reader.boolean(&fields, "each_kind_first").unwrap_or(false),
         steps: reader.boolean(&fields, "steps").unwrap_or(false),

@@ -148,6 +148,7 @@ seed: null
 think_time: null
 connection: null
 source_address: null
+request_id_header: null
 models: null
 goodput: null
 max_tokens_key: null

@@ -4,12 +4,19 @@ use crate::api::{BodySettings, Setting, SystemPrompt};
 use crate::cli::{BodyArgs, OrFile};
 use crate::config::Config;
 use crate::config::body_file::{read_body_file, read_json_file};
+use crate::config::document::id_header;
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{MEMBERS_BYTES_MAX, SYSTEM_BYTES_MAX, check_system, read_members, read_tools, stop_json};
 use crate::workload::Call;
 
 /// Lays the options over the settings of every chat request.
 pub fn overlay_bodies(config: &mut Config, args: &BodyArgs, mistakes: &mut Vec<Mistake>) {
+    if let Some(name) = &args.request_id_header {
+        match id_header(name) {
+            Ok(header) => config.request_id_header = header,
+            Err(reason) => mistakes.push(reason.at("--request-id-header", 0)),
+        }
+    }
     let before = mistakes.len();
     let asked = read(args, mistakes);
     let any_chat = config.requests.iter().any(|request| request.call.is_chat());

@@ -15,6 +15,7 @@ pub use lanes::Lane;
 pub use open::{OpenLoop, RateStage, WhenFull};
 pub use trace::{Rounds, Trace, TraceSettings, parse_rounds, parse_window, read_rounds, read_window};
 
+use crate::metrics::NumberedBy;
 use crate::plan::VuSchedule;
 use crate::units::{Nanos, Rate, duration_text};
 use serde::Serialize;
@@ -88,6 +89,17 @@ pub enum Numbering {
     Together,
     /// Each kind of request by itself.
     ByKind,
+}
+
+impl Numbering {
+    /// Returns what numbers a request of this VU and this kind of the mix.
+    pub fn of(self, vu: u32, kind: u16) -> NumberedBy {
+        match self {
+            Numbering::ByVu => NumberedBy::Vu(vu),
+            Numbering::Together => NumberedBy::All,
+            Numbering::ByKind => NumberedBy::Kind(kind),
+        }
+    }
 }
 
 /// A period in which the planned number of VUs stays the same.

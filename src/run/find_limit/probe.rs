@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, after, never, select};
 
-use crate::engine::{Command, Engine, EngineOptions, Report};
+use crate::engine::{Command, Engine, EngineOptions, Report, RequestIds};
 use crate::error::Failure;
 use crate::limit::{Decision, Period, ProbeRules, ProbeWatch, Slo};
 use crate::metrics::{SeriesTotals, Snapshot};
@@ -95,7 +95,14 @@ pub fn run(
     ready: &mut Ready,
     say: &mut dyn FnMut(&str),
 ) -> Result<Ran, Failure> {
+    ready.loads += 1;
+    let probe = ready.loads;
+    let request_ids = ready.engine.request_ids.clone().map(|ids| RequestIds {
+        prefix: format!("{}p{probe}-", ids.prefix),
+        ..ids
+    });
     let options = EngineOptions {
+        request_ids,
         settle: Some(around.settle),
         details: false,
         ..ready.engine.clone()
