@@ -153,7 +153,7 @@ fn words_after<'t>(text: &'t str, prefix: &str, fits: impl Fn(char) -> bool) -> 
 /// Of the guide's table of flags, the left column is k6's.
 fn without_k6s_flags(path: &str, text: &str) -> String {
     let lines = text.lines().map(|line| match (path, line.split_once(" | ")) {
-        ("docs/FROM-K6.md", Some((_, ours))) => ours,
+        ("docs/FROM-K6.md" | "docs/COMING-FROM.md", Some((_, ours))) => ours,
         _ => line,
     });
     lines.collect::<Vec<_>>().join("\n")

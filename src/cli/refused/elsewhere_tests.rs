@@ -1,5 +1,6 @@
 use super::*;
 use crate::cli::refused::{Line, visible_options};
+use crate::documents_tests::{document, quoted_words, rows};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
@@ -59,4 +60,22 @@ fn tips_name_options_that_exist_and_no_name_has_two_tips() {
 fn options_of(command: &str) -> Vec<String> {
     let words = ["llmload-uring", command].map(OsString::from);
     visible_options(Line::new(&words).command())
+}
+
+/// An option of another tool in the page for those who come from it is one here as well, or is answered if it is typed.
+#[test]
+fn every_option_of_other_tools_on_the_page_is_answered() {
+    let page = document("docs/COMING-FROM.md");
+    let own = options_of("run");
+    let mut checked = 0;
+    for tool in ["vllm bench serve", "AIPerf", "guidellm", "SGLang's bench_serving"] {
+        for row in rows(&page, &format!("## {tool}")) {
+            for option in quoted_words(&row[0]) {
+                let is_answered = own.contains(&option) || counterpart(Place::Run, &option, None).is_some();
+                assert!(is_answered, "{tool}: {option}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 60, "{checked}");
 }
