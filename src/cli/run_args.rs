@@ -1,8 +1,6 @@
 //! Options of a run.
 
-use crate::cli::values::number::{
-    count, count_span, duration, lengths, number, part_of_load, pause, seed, short_time,
-};
+use crate::cli::values::number::{count, duration, lengths, number, part_of_load, pause, seed, short_time};
 use crate::cli::{
     BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, PushArgs, ServerArgs,
     ShardArgs, StageList, TraceArgs,
@@ -184,8 +182,8 @@ pub struct RunArgs {
 
     /// Make every chat request a conversation of so many turns, 5 or 3-8, each with what was said before [document's, or
     /// single requests]
-    #[arg(long, env = "LLMLOAD_TURNS", hide_env = true, value_name = "N", value_parser = count_span(1..=TURNS_MAX), help_heading = REQUESTS)]
-    pub turns: Option<Span<u32>>,
+    #[arg(long, env = "LLMLOAD_TURNS", hide_env = true, value_name = "LENGTHS", value_parser = lengths(1..=TURNS_MAX), help_heading = REQUESTS)]
+    pub turns: Option<Lengths>,
 
     /// Token limit of every chat request: 50, 50-200, or a distribution such as normal(mean=200,std=50),
     /// lognormal(median=200,sigma=0.5), zipf(alpha=1.2,min=16,max=4096) or empirical(file=lengths.csv)

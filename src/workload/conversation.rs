@@ -2,9 +2,11 @@
 //! conversation that is carried out.
 
 use super::draw::{Choice, Key};
+use super::pauses::Pauses;
 use super::random::{keyed, up_to};
 use super::types::{Call, Chat, Draw, Prompts, Workload};
-use crate::units::{Nanos, Span, format_duration_span, format_span};
+use crate::lengths::Lengths;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -74,27 +76,27 @@ impl OnFailure {
 }
 
 /// Turns that are the results of tools rather than the words of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tools {
     /// The share of the turns after the first, in millionths.
     pub share: u32,
     /// How long a tool takes.
-    pub time: Span<Nanos>,
+    pub time: Pauses,
 }
 
 /// How the sessions of a kind of request go. Documents and plans share this type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
-    pub turns: Span<u32>,
+    pub turns: Lengths,
     pub history: HistoryMode,
     /// Text that every session begins with, as the system's message; may be empty.
     pub system: String,
     /// Length of made text that every session of the run begins with; 0: none.
     pub system_tokens: u32,
     /// Length of made text that each session begins with and no other has; 0: none.
-    pub session_tokens: Span<u32>,
+    pub session_tokens: Lengths,
     /// The pause between an answer and the next turn; `None`: the think time of the load.
-    pub think: Option<Span<Nanos>>,
+    pub think: Option<Pauses>,
     pub tools: Option<Tools>,
     pub on_failure: OnFailure,
     /// The header that names the session to a load balancer.
@@ -104,11 +106,11 @@ pub struct Conversation {
 impl Default for Conversation {
     fn default() -> Conversation {
         Conversation {
-            turns: Span { min: 1, max: 1 },
+            turns: Lengths::fixed(1),
             history: HistoryMode::Full,
             system: String::new(),
             system_tokens: 0,
-            session_tokens: Span { min: 0, max: 0 },
+            session_tokens: Lengths::fixed(0),
             think: None,
             tools: None,
             on_failure: OnFailure::End,
@@ -120,15 +122,14 @@ impl Default for Conversation {
 impl Conversation {
     /// Returns true if a session begins with a message of the system.
     pub(super) fn has_system(&self) -> bool {
-        !self.system.is_empty() || self.system_tokens > 0 || self.session_tokens.max > 0
+        !self.system.is_empty() || self.system_tokens > 0 || self.session_tokens.max() > 0
     }
 }
 
 impl Conversation {
     /// Says in words how its sessions go.
     pub fn in_words(&self) -> String {
-        let counts = |span: Span<u32>| format_span(span, |count| count.to_string()).replace('-', " to ");
-        let mut words = vec![format!("{} turns", counts(self.turns))];
+        let mut words = vec![format!("{} turns", self.turns.in_words())];
         words.push(match self.history {
             HistoryMode::Full => "each with what was said before".to_owned(),
             HistoryMode::Delta => "each alone".to_owned(),
@@ -136,23 +137,20 @@ impl Conversation {
         if self.system_tokens > 0 {
             words.push(format!("all after {} tokens in common", self.system_tokens));
         }
-        if self.session_tokens.max > 0 {
+        if self.session_tokens.max() > 0 {
             words.push(format!(
                 "each session after {} of its own",
-                counts(self.session_tokens)
+                self.session_tokens.in_words()
             ));
         }
-        if let Some(think) = self.think {
-            words.push(format!(
-                "pauses of {}",
-                format_duration_span(think).replace('-', " to ")
-            ));
+        if let Some(think) = &self.think {
+            words.push(format!("pauses of {}", think.in_words()));
         }
-        if let Some(Tools { share, time }) = self.tools {
-            let time = format_duration_span(time).replace('-', " to ");
+        if let Some(Tools { share, time }) = &self.tools {
             words.push(format!(
-                "{} % of later turns after a tool of {time}",
-                f64::from(share) / 1e4
+                "{} % of later turns after a tool of {}",
+                f64::from(*share) / 1e4,
+                time.in_words()
             ));
         }
         words.push(match self.on_failure {
@@ -166,9 +164,8 @@ impl Conversation {
 /// Serialises the conversation as in a document: a mapping of the keys that say something.
 impl Serialize for Conversation {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let counts = |span: Span<u32>| format_span(span, |count| count.to_string());
         let mut map = to.serialize_map(None)?;
-        map.serialize_entry("turns", &counts(self.turns))?;
+        map.serialize_entry("turns", &self.turns)?;
         map.serialize_entry("history", &self.history)?;
         if !self.system.is_empty() {
             map.serialize_entry("system", &self.system)?;
@@ -176,15 +173,15 @@ impl Serialize for Conversation {
         if self.system_tokens > 0 {
             map.serialize_entry("system_tokens", &self.system_tokens)?;
         }
-        if self.session_tokens.max > 0 {
-            map.serialize_entry("session_tokens", &counts(self.session_tokens))?;
+        if self.session_tokens.max() > 0 {
+            map.serialize_entry("session_tokens", &self.session_tokens)?;
         }
-        if let Some(think) = self.think {
-            map.serialize_entry("think_time", &format_duration_span(think))?;
+        if let Some(think) = &self.think {
+            map.serialize_entry("think_time", think)?;
         }
-        if let Some(Tools { share, time }) = self.tools {
-            map.serialize_entry("tool_time", &format_duration_span(time))?;
-            map.serialize_entry("tool_share", &(f64::from(share) / 1e6))?;
+        if let Some(Tools { share, time }) = &self.tools {
+            map.serialize_entry("tool_time", time)?;
+            map.serialize_entry("tool_share", &(f64::from(*share) / 1e6))?;
         }
         map.serialize_entry("on_failure", &self.on_failure)?;
         if let Some(name) = &self.affinity_header {
@@ -236,8 +233,7 @@ impl SessionKey {
     /// Returns the key and the number of the words that this session begins with.
     pub(super) fn own_words(&self, conversation: &Conversation) -> (u64, u32) {
         let key = self.turn(0);
-        let Span { min, max } = conversation.session_tokens;
-        let tokens = min + key.up_to_u32(Choice::SessionTokens, max - min);
+        let tokens = conversation.session_tokens.draw(key.bits(Choice::SessionTokens));
         (
             keyed([key.seed, SYSTEM_SEED, u64::from(key.vu), key.iteration]),
             tokens,
@@ -259,9 +255,8 @@ impl Workload {
         let Some(conversation) = self.conversation(key.kind) else {
             return 1;
         };
-        let Span { min, max } = conversation.turns;
         // At most `TURNS_MAX`.
-        (min + key.turn(0).up_to_u32(Choice::Turns, max - min)) as u16
+        conversation.turns.draw(key.turn(0).bits(Choice::Turns)) as u16
     }
 
     /// Draws turn `turn` of a session, from 0. Its pause is the one before the next turn.
@@ -272,14 +267,13 @@ impl Workload {
             return draw;
         };
         let by_tool = |tools: &Tools| up_to(999_999, of_turn.bits(Choice::Tool)) < u64::from(tools.share);
-        let pause = match (&conversation.tools, conversation.think) {
-            (Some(tools), _) if by_tool(tools) => tools.time,
-            (_, Some(think)) => think,
-            (_, None) => self.think_time,
+        let pause = match (&conversation.tools, &conversation.think) {
+            (Some(tools), _) if by_tool(tools) => Some(&tools.time),
+            (_, think) => think.as_ref(),
         };
         Draw {
             model: key.model,
-            think: pause.min + of_turn.up_to(Choice::Think, pause.max - pause.min),
+            think: pause.map_or(draw.think, |pause| pause.draw(of_turn.bits(Choice::Think))),
             ..draw
         }
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::lengths::Lengths;
-use crate::units::{MILLISECOND, SECOND};
+use crate::units::{MILLISECOND, Nanos, SECOND, Span};
 use crate::workload::{Prompts, RequestKind, Server, Timeouts};
 use std::collections::HashSet;
 
@@ -49,7 +49,7 @@ pub fn workload(conversation: Conversation) -> Workload {
 
 fn three_to_eight() -> Conversation {
     Conversation {
-        turns: Span { min: 3, max: 8 },
+        turns: Lengths::range(3, 8),
         ..Conversation::default()
     }
 }
@@ -103,9 +103,11 @@ fn no_two_turns_of_a_run_are_the_same() {
 
 #[test]
 fn pauses_are_those_of_the_conversation_or_of_the_load() {
-    let span = |ms: u64| Span {
-        min: ms * MILLISECOND,
-        max: ms * MILLISECOND,
+    let span = |ms: u64| {
+        Pauses::Range(Span {
+            min: ms * MILLISECOND,
+            max: ms * MILLISECOND,
+        })
     };
     let pauses = |conversation: Conversation| -> Vec<Nanos> {
         let workload = workload(conversation);
@@ -138,7 +140,7 @@ fn pauses_are_those_of_the_conversation_or_of_the_load() {
 #[test]
 fn histories_are_planned_for_the_last_turn_of_every_session() {
     let fixed = Conversation {
-        turns: Span { min: 4, max: 4 },
+        turns: Lengths::range(4, 4),
         ..Conversation::default()
     };
     let mut workload = workload(fixed);
@@ -164,21 +166,21 @@ fn histories_are_planned_for_the_last_turn_of_every_session() {
 #[test]
 fn a_conversation_is_written_as_a_document_has_it() {
     let everything = Conversation {
-        turns: Span { min: 3, max: 8 },
+        turns: Lengths::range(3, 8),
         history: HistoryMode::Delta,
         system: "Be brief.".into(),
         system_tokens: 100,
-        session_tokens: Span { min: 5, max: 9 },
-        think: Some(Span {
+        session_tokens: Lengths::range(5, 9),
+        think: Some(Pauses::Range(Span {
             min: SECOND,
             max: 2 * SECOND,
-        }),
+        })),
         tools: Some(Tools {
             share: 300_000,
-            time: Span {
+            time: Pauses::Range(Span {
                 min: MILLISECOND,
                 max: MILLISECOND,
-            },
+            }),
         }),
         on_failure: OnFailure::Continue,
         affinity_header: Some("x-session".into()),

@@ -2,7 +2,6 @@ use super::super::conversation::tests::workload;
 use super::*;
 use crate::api::Api;
 use crate::lengths::Lengths;
-use crate::units::Span;
 use crate::workload::types::Call;
 use crate::workload::{NamedPaths, Prompts, Target, encode_turn};
 use serde_json::{Value, json};
@@ -72,7 +71,7 @@ fn talk(conversation: Conversation) -> Workload {
 
 fn five() -> Conversation {
     Conversation {
-        turns: Span { min: 5, max: 5 },
+        turns: Lengths::range(5, 5),
         ..Conversation::default()
     }
 }
@@ -147,7 +146,7 @@ fn a_delta_has_only_what_is_new_and_what_was_not_answered_is_left_out() {
 fn a_turn_is_made_of_the_same_words_whenever_it_is_sent() {
     let made = workload(Conversation {
         system_tokens: 20,
-        session_tokens: Span { min: 10, max: 10 },
+        session_tokens: Lengths::range(10, 10),
         ..five()
     });
     let (_, first) = sent(&made, Api::Chat, 0, &[]);

@@ -1,12 +1,12 @@
 //! `conversation` of a request: its sessions of several turns.
 
-use crate::config::document::reader::{Fields, Reader};
-use crate::error::{Reason, quoted};
+use crate::config::document::lengths::read_lengths;
+use crate::config::document::reader::{Fields, Reader, is_mapping};
+use crate::error::{Reason, ValueError, quoted};
 use crate::http1::request::check_header;
-use crate::plan::PROMPT_TOKENS_MAX;
-use crate::plan::THINK_TIME_MAX;
-use crate::units::{Nanos, Span, check_duration, parse_count_span, parse_duration_span, within};
-use crate::workload::{Conversation, HistoryMode, OnFailure, PROMPT_BYTES_MAX, TURNS_MAX, Tools};
+use crate::lengths::{Lengths, read_counts_file};
+use crate::plan::{PROMPT_TOKENS_MAX, THINK_TIME_MAX};
+use crate::workload::{Conversation, HistoryMode, OnFailure, PROMPT_BYTES_MAX, Pauses, TURNS_MAX, Tools};
 
 pub const KEYS: [&str; 10] = [
     "turns",
@@ -31,11 +31,11 @@ pub fn read_conversation(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option
         "turns",
         "add how many turns a session has, for example `5` or `3-8`",
     );
-    let turns = reader.parsed(&keys, "turns", "a whole number or a range", parse_turns);
+    let turns = read_lengths(reader, &keys, "turns", &(1..=TURNS_MAX));
     let history = reader.choice(&keys, "history", &HistoryMode::NAMES);
     let on_failure = reader.choice(&keys, "on_failure", &OnFailure::NAMES);
     Some(Conversation {
-        turns: turns.unwrap_or(Span { min: 1, max: 1 }),
+        turns: turns.unwrap_or(Lengths::fixed(1)),
         history: history.and_then(HistoryMode::of_name).unwrap_or_default(),
         system: reader
             .string(&keys, "system", PROMPT_BYTES_MAX)
@@ -43,48 +43,55 @@ pub fn read_conversation(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option
         system_tokens: reader
             .count(&keys, "system_tokens", 0..=PROMPT_TOKENS_MAX)
             .unwrap_or(0),
-        session_tokens: reader
-            .parsed(&keys, "session_tokens", "a whole number or a range", tokens)
-            .unwrap_or(Span { min: 0, max: 0 }),
-        think: read_pause(reader, &keys, "think_time"),
+        session_tokens: read_lengths(reader, &keys, "session_tokens", &(0..=PROMPT_TOKENS_MAX))
+            .unwrap_or(Lengths::fixed(0)),
+        think: read_pauses(reader, &keys, "think_time"),
         tools: read_tools(reader, &keys),
         on_failure: on_failure.and_then(OnFailure::of_name).unwrap_or_default(),
         affinity_header: reader.parsed(&keys, "affinity_header", "the name of a header", header_name),
     })
 }
 
-/// Reads how many turns a session has.
-fn parse_turns(text: &str) -> Result<Span<u32>, Reason> {
-    let span = parse_count_span(text)?;
-    check_turns(span)?;
-    Ok(span)
-}
-
-pub fn check_turns(span: Span<u32>) -> Result<(), Reason> {
-    for count in [span.min, span.max] {
-        within(Some(count), &count.to_string(), &(1..=TURNS_MAX))?;
+/// Reads pauses: a time, a range or a distribution, as a text or as a mapping of its settings.
+fn read_pauses(reader: &mut Reader<'_>, keys: &Fields<'_>, key: &str) -> Option<Pauses> {
+    let node = keys.node(key)?;
+    if !is_mapping(node) {
+        return reader.parsed(keys, key, "a time, a range or a distribution", pauses);
     }
-    Ok(())
+    let name = format!("{}{key}", keys.path);
+    let settings = reader.open_mapping(&format!("{name}."), &name, node)?;
+    reader.required(
+        &settings,
+        "distribution",
+        "add the kind of distribution, for example lognormal",
+    );
+    let form = reader.parsed(&settings, "distribution", "the name of a distribution", |text| {
+        Ok(text.to_owned())
+    })?;
+    let mut text = Vec::new();
+    for setting in settings.keys().filter(|setting| *setting != "distribution") {
+        let value = reader.parsed(&settings, setting, "a time or a number", |text| {
+            Ok(text.to_owned())
+        })?;
+        text.push(format!("{setting}={value}"));
+    }
+    match pauses(&format!("{form}({})", text.join(","))) {
+        Ok(pauses) => Some(pauses),
+        Err(reason) => {
+            reader.mistake(keys.line_of(key), reason.within(format!("`{name}`")));
+            None
+        }
+    }
 }
 
-fn tokens(text: &str) -> Result<Span<u32>, Reason> {
-    let span = parse_count_span(text)?;
-    within(Some(span.max), &span.max.to_string(), &(0..=PROMPT_TOKENS_MAX))?;
-    Ok(span)
-}
-
-fn read_pause(reader: &mut Reader<'_>, keys: &Fields<'_>, key: &str) -> Option<Span<Nanos>> {
-    reader.parsed(keys, key, "a duration or a range", |text| {
-        let span = parse_duration_span(text)?;
-        check_duration(span.max, &(0..=THINK_TIME_MAX))?;
-        Ok(span)
-    })
+fn pauses(text: &str) -> Result<Pauses, Reason> {
+    Pauses::parse(text, THINK_TIME_MAX, &read_counts_file).map_err(ValueError::into_reason)
 }
 
 /// Reads which turns are results of tools. Without a share, all turns after the first are, unless there is a think time
 /// as well: then nothing says which of the two a turn has.
 fn read_tools(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<Tools> {
-    let time = read_pause(reader, keys, "tool_time");
+    let time = read_pauses(reader, keys, "tool_time");
     let share = reader.parsed(
         keys,
         "tool_share",

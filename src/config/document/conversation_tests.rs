@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::document::read_document;
 use crate::config::{Config, to_plan};
-use crate::units::{MILLISECOND, SECOND};
+use crate::units::{MILLISECOND, SECOND, Span};
 use crate::workload::{Call, Chat};
 
 /// A document whose only kind has these keys in its conversation.
@@ -37,7 +37,7 @@ fn mistakes(keys: &str) -> Vec<String> {
 fn a_conversation_is_read_with_all_its_keys() {
     let simple = conversation(&read("turns: 5"));
     let expected = Conversation {
-        turns: Span { min: 5, max: 5 },
+        turns: Lengths::range(5, 5),
         ..Conversation::default()
     };
     assert_eq!(simple, expected);
@@ -46,26 +46,45 @@ fn a_conversation_is_read_with_all_its_keys() {
                 affinity_header: x-session-affinity";
     let all = conversation(&read(keys));
     let expected = Conversation {
-        turns: Span { min: 3, max: 8 },
+        turns: Lengths::range(3, 8),
         history: HistoryMode::Delta,
         system: "Be brief.".into(),
         system_tokens: 100,
-        session_tokens: Span { min: 10, max: 20 },
-        think: Some(Span {
+        session_tokens: Lengths::range(10, 20),
+        think: Some(Pauses::Range(Span {
             min: SECOND,
             max: 3 * SECOND,
-        }),
+        })),
         tools: Some(Tools {
             share: 300_000,
-            time: Span {
+            time: Pauses::Range(Span {
                 min: 200 * MILLISECOND,
                 max: 200 * MILLISECOND,
-            },
+            }),
         }),
         on_failure: OnFailure::Continue,
         affinity_header: Some("x-session-affinity".into()),
     };
     assert_eq!(all, expected);
+}
+
+#[test]
+fn turns_and_pauses_take_distributions() {
+    let keys = "turns: 'normal(mean=6,std=2,min=2,max=12)', think_time: { distribution: lognormal, median: 2s, sigma: \
+                0.5, max: 20s }, tool_time: 'normal(mean=300ms,std=50ms)', tool_share: 0.4";
+    let found = conversation(&read(keys));
+    assert_eq!((found.turns.min(), found.turns.max()), (2, 12));
+    let think = found.think.clone().unwrap();
+    assert_eq!(think.draw(1 << 63), 2 * SECOND);
+    assert_eq!(think.draw(u64::MAX), 20 * SECOND);
+    assert!(think.draw(0) < 100 * MILLISECOND);
+    // What a document is shown as reads back as the same.
+    let shown = serde_json::to_string(&found).unwrap();
+    let inside = shown
+        .trim_start_matches('{')
+        .trim_end_matches('}')
+        .replace("\":", "\": ");
+    assert_eq!(conversation(&read(&inside)), found);
 }
 
 #[test]
@@ -136,7 +155,7 @@ fn kinds_inherit_the_conversation_of_the_document_and_light_requests_have_none()
         .map(|kind| {
             plan.workload
                 .conversation(kind)
-                .map(|conversation| conversation.turns.max)
+                .map(|conversation| conversation.turns.max())
         })
         .collect();
     assert_eq!(turns, [Some(4), Some(2), None]);

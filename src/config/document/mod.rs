@@ -32,7 +32,6 @@ use crate::config::document::analysis::read_analysis;
 use crate::config::document::body::{BODY_KEYS, read_request_id_header};
 pub(in crate::config) use crate::config::document::body::{id_header, serialize_body};
 use crate::config::document::connections::{read_connection, read_sources};
-pub(in crate::config) use crate::config::document::conversation::check_turns;
 use crate::config::document::kind_rates::{read_kind_defaults, read_rates_by_kind};
 pub use crate::config::document::open_loop::in_flight_default;
 use crate::config::document::reader::{Fields, Reader, is_mapping};

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::config::document::PROMPT_TOKENS_DEFAULT;
 use crate::error::Mistake;
 use crate::lengths::Lengths;
-use crate::plan::{MAX_TOKENS_MAX, PROMPT_TOKENS_MAX};
+use crate::plan::{MAX_TOKENS_MAX, PROMPT_TOKENS_MAX, TURNS_MAX};
 use crate::units::{Span, within};
 use crate::workload::{Call, PrefixBucket, Prompts, SharedPrefixes};
 
@@ -27,6 +27,11 @@ pub fn overlay_lengths(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<M
         if let Some(lengths) = &args.max_tokens {
             chat.max_tokens.clone_from(lengths);
         }
+        if let Some(turns) = &args.turns {
+            // Who carries a conversation on wants the beginning of it to be read once.
+            chat.cache_prompt |= chat.conversation.is_none();
+            chat.conversation.get_or_insert_default().turns.clone_from(turns);
+        }
     }
 }
 
@@ -37,6 +42,7 @@ fn check(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
         ("--prompt-tokens", &asked.prompt_tokens, PROMPT_TOKENS_MAX),
         ("--prefix-tokens", &asked.prefix_tokens, PROMPT_TOKENS_MAX),
         ("--max-tokens", &args.max_tokens, MAX_TOKENS_MAX),
+        ("--turns", &args.turns, TURNS_MAX),
     ];
     let ends = lengths.iter().filter_map(|(option, lengths, most)| {
         let lengths = lengths.as_ref()?;

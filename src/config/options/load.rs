@@ -5,7 +5,7 @@ use crate::cli::{RunArgs, StageList};
 use crate::config::Config;
 use crate::config::document::reader::check_text;
 use crate::config::document::thresholds::read_options;
-use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX, check_turns};
+use crate::config::document::{GRACEFUL_DEFAULT, MAX_DURATION_DEFAULT, MODEL_BYTES_MAX};
 use crate::config::options::dataset::overlay_dataset;
 use crate::config::options::lengths::overlay_lengths;
 use crate::config::options::mix::set_streaming_ratio;
@@ -174,9 +174,6 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
     for prompt in &args.prompts {
         check("--prompt", check_text(prompt, PROMPT_BYTES_MAX).map(drop));
     }
-    if let Some(span) = args.turns {
-        check("--turns", check_turns(span));
-    }
     if let Some(ratio) = args.streaming_ratio {
         let set = match config.executor.rates_by_kind() {
             Some(_) => Err(Reason::new(
@@ -224,8 +221,6 @@ fn change_chats(config: &mut Config, args: &RunArgs) {
             models,
             prompts,
             wording,
-            conversation,
-            cache_prompt,
             ..
         }) = &mut request.call
         {
@@ -236,10 +231,6 @@ fn change_chats(config: &mut Config, args: &RunArgs) {
             if !args.prompts.is_empty() {
                 *prompts = Prompts::List(args.prompts.clone());
                 request.prompts_file = None;
-            }
-            if let Some(turns) = args.turns {
-                *cache_prompt |= conversation.is_none();
-                conversation.get_or_insert_default().turns = turns;
             }
         }
     }
