@@ -57,6 +57,7 @@ pub const SCALARS: [ScalarKind; 28] = [
     scalar("good", Kind::Count, UP),
     scalar("failed", Kind::Count, DOWN),
     scalar("interrupted", Kind::Count, DOWN),
+    scalar("cancelled", Kind::Count, None),
     scalar("dropped_iterations", Kind::Count, DOWN),
     scalar("queued", Kind::Count, DOWN),
     scalar("connection_errors", Kind::Count, DOWN),

@@ -202,7 +202,8 @@ impl Judge {
         for (index, is_steady, series) in snapshot.each() {
             // Where phases are not kept apart, there is only one.
             let is_steady = is_steady || !snapshot.phased;
-            self.completed += series.completed();
+            // A user who cancels has not waited in vain.
+            self.completed += series.completed() + series.cancelled();
             self.steps.append_series(series);
             for watch in &mut self.watches {
                 if is_steady || !watch.selector.steady {

@@ -1,6 +1,6 @@
 //! Tallies: what a threshold's metric counts of some requests in some period.
 
-use crate::metrics::{Distribution, MetricId, SeriesTotals};
+use crate::metrics::{Distribution, MetricId, Outcome, SeriesTotals};
 use crate::plan::{Aggregation, ThresholdMetric};
 use crate::stats::Clusters;
 use crate::units::{Nanos, millis, seconds};
@@ -32,6 +32,10 @@ impl Tally {
         } else {
             series.interrupted()
         };
+        let cancelled = match expected {
+            None => series.cancelled(),
+            Some(_) => 0,
+        };
         let if_failed = |n: u64| if expected == Some(true) { 0 } else { n };
         self.hits += match metric {
             ThresholdMetric::Trend(id) => return self.merge_values(id, expected, series),
@@ -39,12 +43,13 @@ impl Tally {
             ThresholdMetric::Checks => ok,
             ThresholdMetric::Outcome(outcome) if outcome.is_failure() => if_failed(series.outcome(outcome)),
             ThresholdMetric::Outcome(_) if expected == Some(false) => 0,
+            ThresholdMetric::Outcome(Outcome::Cancelled) => cancelled,
             ThresholdMetric::Outcome(outcome) => series.outcome(outcome),
             ThresholdMetric::ConnectionErrors => if_failed(series.connection_errors()),
             ThresholdMetric::Timeouts => if_failed(series.timeouts()),
-            ThresholdMetric::Requests => ok + failed + interrupted,
+            ThresholdMetric::Requests => ok + failed + interrupted + cancelled,
             // One request is one iteration, unless it was interrupted.
-            ThresholdMetric::Iterations => ok + failed,
+            ThresholdMetric::Iterations => ok + failed + cancelled,
             ThresholdMetric::DroppedIterations => series.dropped_iterations,
             // These metrics do not count requests.
             ThresholdMetric::ServerRssGrowth | ThresholdMetric::Paired(_) | ThresholdMetric::PairedFailed => {

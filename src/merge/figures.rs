@@ -101,6 +101,7 @@ fn counts(from: &Traffic) -> Result<SeriesCounts, String> {
     Ok(SeriesCounts {
         started: from.requests,
         dropped_iterations: from.dropped_iterations,
+        chosen_to_cancel: from.chosen_to_cancel,
         sending: Sending {
             offered: from.offered,
             late: from.late,

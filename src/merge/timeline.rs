@@ -17,6 +17,7 @@ struct Share {
     output_tokens: u64,
     goodput: GoodCounts,
     dropped: u64,
+    cancelled: u64,
     latency: Spread,
     ttft: Spread,
 }
@@ -66,6 +67,7 @@ fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> 
             output_tokens: row.output_tokens,
             goodput: row.goodput,
             dropped: row.dropped,
+            cancelled: row.cancelled,
             latency: row.latency.spread(),
             ttft: row.ttft.spread(),
         };
@@ -77,6 +79,7 @@ fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> 
                 output_tokens: before.output_tokens + share.output_tokens,
                 goodput: together(before.goodput, share.goodput),
                 dropped: before.dropped + share.dropped,
+                cancelled: before.cancelled + share.cancelled,
                 latency: before.latency.merge(share.latency),
                 ttft: before.ttft.merge(share.ttft),
                 ..share
@@ -106,6 +109,7 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         output_tokens: 0,
         goodput: GoodCounts::default(),
         dropped: 0,
+        cancelled: 0,
         waiting: 0,
         latency: Spread::default(),
         ttft: Spread::default(),
@@ -121,6 +125,7 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         output_tokens: row.output_tokens + share.output_tokens,
         goodput: together(row.goodput, share.goodput),
         dropped: row.dropped + share.dropped,
+        cancelled: row.cancelled + share.cancelled,
         waiting: row.waiting + waiting,
         latency: row.latency.merge(share.latency),
         ttft: row.ttft.merge(share.ttft),

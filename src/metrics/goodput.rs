@@ -54,14 +54,14 @@ impl Goodput {
         Goodput { limits }
     }
 
-    /// Returns whether a request that has ended is good; `None` if it has no limits or was interrupted. `streamed` says
+    /// Returns whether a request that has ended is good; `None` if it has no limits or we cut it. `streamed` says
     /// that the answer to it is a stream.
     ///
     /// The rules are those of `vllm bench serve`: a value at its limit is good, a failed request never is, a whole
     /// answer has its first token when it is there, and an answer of one token has no time per token that could be too
     /// long. An answer that lacks the text that a limit is about is not good.
     pub fn judge(&self, sample: &Sample, streamed: bool) -> Option<bool> {
-        if self.is_empty() || sample.outcome == Outcome::Interrupted {
+        if self.is_empty() || sample.outcome.is_cut() {
             return None;
         }
         let is_met = |(metric, at_most): &(MetricId, Nanos)| {
@@ -185,12 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn failed_requests_are_never_good_and_interrupted_ones_are_not_judged() {
+    fn failed_requests_are_never_good_and_those_that_we_cut_are_not_judged() {
         let easy = limits(&[(MetricId::Latency, 10_000)]);
         for outcome in Outcome::ALL {
             let expected = match outcome {
                 Outcome::Ok => Some(true),
-                Outcome::Interrupted => None,
+                Outcome::Interrupted | Outcome::Cancelled => None,
                 _ => Some(false),
             };
             let sample = Sample::ended(outcome, MILLISECOND);

@@ -10,6 +10,7 @@ pub struct Account {
     pub ok: u64,
     pub failed: u64,
     pub interrupted: u64,
+    pub cancelled: u64,
 }
 
 impl Account {
@@ -19,22 +20,24 @@ impl Account {
             ok,
             failed,
             interrupted,
+            cancelled,
         } = other;
         // A document may contain any figures; those of a run never come near the end of the range.
         self.started = self.started.saturating_add(*started);
         self.ok = self.ok.saturating_add(*ok);
         self.failed = self.failed.saturating_add(*failed);
         self.interrupted = self.interrupted.saturating_add(*interrupted);
+        self.cancelled = self.cancelled.saturating_add(*cancelled);
     }
 
     fn is_balanced(&self, in_flight: u64) -> bool {
-        let ended = [self.ok, self.failed, self.interrupted, in_flight];
+        let ended = [self.ok, self.failed, self.interrupted, self.cancelled, in_flight];
         let ended = ended.iter().try_fold(0u64, |sum, n| sum.checked_add(*n));
         ended == Some(self.started)
     }
 
     fn is_possible(&self) -> bool {
-        let ended = [self.ok, self.failed, self.interrupted];
+        let ended = [self.ok, self.failed, self.interrupted, self.cancelled];
         let ended = ended.iter().try_fold(0u64, |sum, n| sum.checked_add(*n));
         ended.is_some_and(|ended| ended <= self.started)
     }
@@ -47,11 +50,16 @@ impl fmt::Display for Account {
             ok,
             failed,
             interrupted,
+            cancelled,
         } = self;
         write!(
             f,
             "{started} started, {ok} ok, {failed} failed, {interrupted} interrupted"
-        )
+        )?;
+        match cancelled {
+            0 => Ok(()),
+            n => write!(f, ", {n} cancelled"),
+        }
     }
 }
 
@@ -134,6 +142,7 @@ mod tests {
             ok,
             failed,
             interrupted,
+            cancelled: 0,
         }
     }
 

@@ -30,6 +30,7 @@ mod sample;
 mod sending;
 mod series;
 mod session;
+mod status_counts;
 mod table;
 mod tls;
 
@@ -56,7 +57,8 @@ pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};
 pub use request_id::{NumberedBy, RequestId};
 pub use sample::{Answer, Sample, TokenSource};
 pub use sending::{LATE_AFTER, Sending};
-pub use series::{SeriesCounts, SeriesTotals, StatusCounts};
+pub use series::{SeriesCounts, SeriesTotals};
 pub use session::{SessionEnd, SessionEnded, Sessions, TURNS_PER_SNAPSHOT_MAX, TurnEnded};
+pub use status_counts::StatusCounts;
 pub use table::{Direction, METRICS, Metric, MetricId, Source};
 pub use tls::TlsFailure;

@@ -27,10 +27,11 @@ pub enum Outcome {
     UnsupportedEncoding,
     Http2Only,
     Interrupted,
+    Cancelled,
 }
 
 impl Outcome {
-    pub const COUNT: usize = 23;
+    pub const COUNT: usize = 24;
 
     pub const ALL: [Outcome; Self::COUNT] = [
         Outcome::Ok,
@@ -56,6 +57,7 @@ impl Outcome {
         Outcome::UnsupportedEncoding,
         Outcome::Http2Only,
         Outcome::Interrupted,
+        Outcome::Cancelled,
     ];
 
     /// Returns the key in the result document and in thresholds.
@@ -84,12 +86,19 @@ impl Outcome {
             Outcome::UnsupportedEncoding => "unsupported_encoding",
             Outcome::Http2Only => "http2_only",
             Outcome::Interrupted => "interrupted",
+            Outcome::Cancelled => "cancelled",
         }
     }
 
-    /// Returns true if the request failed: it was neither ok nor cut by the end of the run.
+    /// Returns true if the request failed: it was neither ok nor cut by us.
     pub fn is_failure(self) -> bool {
-        !matches!(self, Outcome::Ok | Outcome::Interrupted)
+        !matches!(self, Outcome::Ok | Outcome::Interrupted | Outcome::Cancelled)
+    }
+
+    /// Returns true if we ended the request before the server did: at the end of the run, or as a user who cancels it.
+    /// How long it would have taken is unknown.
+    pub fn is_cut(self) -> bool {
+        matches!(self, Outcome::Interrupted | Outcome::Cancelled)
     }
 
     pub fn is_timeout(self) -> bool {

@@ -66,7 +66,7 @@ pub struct Pairs {
 
 impl Pairs {
     pub(super) fn push(&mut self, pair: Pair) {
-        if pair.outcomes.contains(&Outcome::Interrupted) {
+        if pair.outcomes.iter().any(|outcome| outcome.is_cut()) {
             self.incomplete += 1;
         } else if self.ended.len() < PAIRS_PER_SNAPSHOT_MAX {
             self.ended.push(pair);

@@ -67,6 +67,8 @@ pub struct Sample {
     /// Time to generate the answer, as the server reports it (llama.cpp's `predicted_ms`, Ollama's `eval_duration`).
     pub server_decode: Option<Nanos>,
     pub answer: Answer,
+    /// Its user was to cancel it, which the answer may have forestalled.
+    pub chosen_to_cancel: bool,
     /// Whether it met the limits of its kind ([`Goodput::judge`](crate::metrics::Goodput::judge)); `None` if it was not
     /// judged.
     pub good: Option<bool>,
@@ -143,6 +145,7 @@ impl Sample {
             server_prompt: None,
             server_decode: None,
             answer: Answer::default(),
+            chosen_to_cancel: false,
             good: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::finish::FinishCounts;
 use super::sample::TwoClocks;
+use super::status_counts::StatusCounts;
 use crate::metrics::{
     Account, AfterLoad, Cause, Distribution, FinishWord, GoodCounts, METRICS, MetricId, Outcome, Sample,
     Sending, TokenSource, WithinLoad,
@@ -15,6 +16,8 @@ pub struct SeriesTotals {
     pub started: u64,
     /// Arrivals that no VU could take.
     pub dropped_iterations: u64,
+    /// Requests that were to be cancelled, whether or not the answer came first.
+    pub chosen_to_cancel: u64,
     pub sending: Sending,
     by_outcome: [u64; Outcome::COUNT],
     by_cause: [u64; Cause::COUNT],
@@ -50,6 +53,7 @@ pub struct SeriesTotals {
 pub struct SeriesCounts {
     pub started: u64,
     pub dropped_iterations: u64,
+    pub chosen_to_cancel: u64,
     pub sending: Sending,
     pub by_outcome: Vec<(String, u64)>,
     pub by_cause: Vec<(String, u64)>,
@@ -77,6 +81,7 @@ impl SeriesTotals {
         SeriesTotals {
             started: 0,
             dropped_iterations: 0,
+            chosen_to_cancel: 0,
             sending: Sending::default(),
             by_outcome: [0; Outcome::COUNT],
             by_cause: [0; Cause::COUNT],
@@ -107,6 +112,7 @@ impl SeriesTotals {
         self.output_tokens += u64::from(sample.output_tokens);
         self.gaps.add(u64::from(sample.gaps));
         self.goodput.count(sample.good);
+        self.chosen_to_cancel += u64::from(sample.chosen_to_cancel);
         self.sending.count(sample);
         self.by_token_source[sample.token_source as usize] += 1;
         if sample.outcome == Outcome::Interrupted {
@@ -156,6 +162,7 @@ impl SeriesTotals {
         let SeriesTotals {
             started,
             dropped_iterations,
+            chosen_to_cancel,
             sending,
             by_outcome,
             by_cause,
@@ -178,6 +185,7 @@ impl SeriesTotals {
         } = other;
         self.started += started;
         self.dropped_iterations += dropped_iterations;
+        self.chosen_to_cancel += chosen_to_cancel;
         self.sending.merge(sending);
         merge_each(&mut self.by_outcome, by_outcome);
         merge_each(&mut self.by_cause, by_cause);
@@ -207,6 +215,7 @@ impl SeriesTotals {
         let SeriesTotals {
             started,
             dropped_iterations,
+            chosen_to_cancel,
             sending,
             by_outcome,
             by_cause,
@@ -229,6 +238,7 @@ impl SeriesTotals {
         } = self;
         *started = 0;
         *dropped_iterations = 0;
+        *chosen_to_cancel = 0;
         *sending = Sending::default();
         by_outcome.fill(0);
         by_cause.fill(0);
@@ -257,6 +267,7 @@ impl SeriesTotals {
         let SeriesCounts {
             started,
             dropped_iterations,
+            chosen_to_cancel,
             sending,
             by_outcome,
             by_cause,
@@ -273,6 +284,7 @@ impl SeriesTotals {
         } = counts;
         self.started += started;
         self.dropped_iterations += dropped_iterations;
+        self.chosen_to_cancel += chosen_to_cancel;
         self.sending.merge(sending);
         for (name, n) in by_outcome {
             let outcome = Outcome::ALL.into_iter().find(|o| o.name() == name);
@@ -287,7 +299,7 @@ impl SeriesTotals {
             self.by_finish.add(FinishWord::of(word.as_bytes()), *n);
         }
         for (status, n) in by_status {
-            self.by_status.counts[usize::from(*status).min(STATUSES - 1)] += n;
+            self.by_status.add(*status, *n);
         }
         self.output_tokens += output_tokens;
         self.goodput.merge(goodput);
@@ -366,6 +378,11 @@ impl SeriesTotals {
         self.outcome(Outcome::Interrupted)
     }
 
+    /// Returns the number of requests that their users cancelled.
+    pub fn cancelled(&self) -> u64 {
+        self.outcome(Outcome::Cancelled)
+    }
+
     pub fn failed(&self) -> u64 {
         self.count_where(Outcome::is_failure)
     }
@@ -376,6 +393,7 @@ impl SeriesTotals {
             ok: self.ok(),
             failed: self.failed(),
             interrupted: self.interrupted(),
+            cancelled: self.cancelled(),
         }
     }
 
@@ -397,12 +415,12 @@ impl SeriesTotals {
         self.metric(MetricId::ScheduleLag).offered()
     }
 
-    /// Returns the number of requests that are ok, failed or interrupted.
+    /// Returns the number of requests that are ok, failed, interrupted or cancelled.
     pub fn finished(&self) -> u64 {
         self.by_outcome.iter().sum()
     }
 
-    /// Returns the number of requests that were not interrupted: ok and failed.
+    /// Returns the number of requests that came to their end: ok and failed.
     pub fn completed(&self) -> u64 {
         self.ok() + self.failed()
     }
@@ -436,55 +454,5 @@ impl SeriesTotals {
 fn merge_each(to: &mut [u64], from: &[u64]) {
     for (a, b) in to.iter_mut().zip(from) {
         *a += b;
-    }
-}
-
-/// Counts requests by HTTP status. It is a flat table of all three-digit statuses (8 KB), so that a server that invents
-/// hundreds of them takes no more memory, and merging does not depend on the order.
-#[derive(Clone)]
-pub struct StatusCounts {
-    counts: Box<[u64]>,
-}
-
-/// Number of entries: three digits, where 0 means no status.
-const STATUSES: usize = 1000;
-
-impl StatusCounts {
-    fn new() -> Self {
-        StatusCounts {
-            counts: vec![0; STATUSES].into_boxed_slice(),
-        }
-    }
-
-    /// Counts a status. 0 means that none arrived, and is not counted. A status above 999 is not valid in HTTP, and
-    /// counts as 999.
-    fn count(&mut self, status: u16) {
-        if status != 0 {
-            self.counts[usize::from(status).min(STATUSES - 1)] += 1;
-        }
-    }
-
-    fn merge(&mut self, other: &StatusCounts) {
-        let StatusCounts { counts } = other;
-        merge_each(&mut self.counts, counts);
-    }
-
-    fn reset(&mut self) {
-        self.counts.fill(0);
-    }
-
-    /// Iterates over the statuses that occurred with their counts, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
-        self.counts
-            .iter()
-            .enumerate()
-            .filter(|(_, n)| **n > 0)
-            .map(|(status, n)| (status as u16, *n))
-    }
-}
-
-impl std::fmt::Debug for StatusCounts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
     }
 }

@@ -220,14 +220,15 @@ const fn rare(id: MetricId, key: &'static str, source: Source, meaning: &'static
     }
 }
 
-/// Returns the latency, except for interrupted requests. They are right-censored: how long they would have taken is
-/// unknown, so their elapsed time is kept separately as a lower bound (`SeriesTotals::interrupted_elapsed_max`).
+/// Returns the latency, except for interrupted and cancelled requests. They are right-censored: how long they would have
+/// taken is unknown, so the elapsed time of interrupted ones is kept separately as a lower bound
+/// (`SeriesTotals::interrupted_elapsed_max`).
 fn latency(s: &Sample) -> Option<Nanos> {
-    (s.outcome != Outcome::Interrupted).then(|| s.done.saturating_sub(s.due))
+    (!s.outcome.is_cut()).then(|| s.done.saturating_sub(s.due))
 }
 
 fn service_time(s: &Sample) -> Option<Nanos> {
-    (s.outcome != Outcome::Interrupted).then_some(())?;
+    (!s.outcome.is_cut()).then_some(())?;
     Some(s.done.saturating_sub(s.sent?))
 }
 

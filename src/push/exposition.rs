@@ -77,11 +77,16 @@ const GAUGES: [Row<Gauge>; 12] = [
     }),
 ];
 
-const COUNTERS: [Row<Counter>; 5] = [
+const COUNTERS: [Row<Counter>; 6] = [
     ("llm_requests_total", "Requests that ended, ok and failed", |e| {
         e.requests
     }),
     ("llm_failed_requests_total", "Requests that failed", |e| e.failed),
+    (
+        "llm_cancelled_requests_total",
+        "Requests that their users cancelled, neither ok nor failed",
+        |e| e.cancelled,
+    ),
     (
         "llm_judged_requests_total",
         "Requests that ended and have limits of goodput",

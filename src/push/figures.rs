@@ -125,6 +125,7 @@ pub struct EndpointFigures {
     /// Ok and failed requests since the start, as are all figures below.
     pub requests: u64,
     pub failed: u64,
+    pub cancelled: u64,
     pub goodput: GoodCounts,
     pub output_tokens: u64,
     pub latency: Buckets,
@@ -290,6 +291,7 @@ impl PushView {
                 gauges: slots[group].gauges(span, Some(0)),
                 requests: 0,
                 failed: 0,
+                cancelled: 0,
                 goodput: GoodCounts::default(),
                 output_tokens: 0,
                 latency: Buckets::new(),
@@ -301,6 +303,7 @@ impl PushView {
                 figures.gauges.active_users = figures.gauges.active_users.map(|n| n + under_way);
                 figures.requests += series.completed();
                 figures.failed += series.failed();
+                figures.cancelled += series.cancelled();
                 figures.goodput.merge(&series.goodput);
                 figures.output_tokens += series.output_tokens;
                 figures.latency.merge(series.metric(MetricId::Latency));

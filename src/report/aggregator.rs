@@ -94,6 +94,7 @@ impl Aggregator {
             output_tokens: self.open.output_tokens,
             goodput: self.open.goodput,
             dropped: self.open.dropped,
+            cancelled: self.open.cancelled,
             waiting: counters.waiting,
             latency: Spread::from_distribution(&self.open.latency),
             ttft: Spread::from_distribution(&self.open.ttft),

@@ -79,7 +79,7 @@ pub struct LiveFigures {
     pub vus_planned: u64,
     pub vus_running: u64,
     pub connections: u64,
-    /// Requests finished since the start, including interrupted ones.
+    /// Requests finished since the start, including interrupted and cancelled ones.
     pub requests: u64,
     pub in_flight: u64,
     pub failed: u64,
@@ -95,6 +95,8 @@ pub struct LiveFigures {
     /// Arrivals that were dropped since the start, and those that wait for a free user now.
     pub dropped: u64,
     pub waiting: u64,
+    /// Requests that their users cancelled since the start.
+    pub cancelled: u64,
     /// Requests of the last ten seconds that have limits, and those that met all.
     pub goodput: GoodCounts,
     pub ttft: LiveSpread,
@@ -200,6 +202,7 @@ impl LiveView {
             output_tokens_per_second: window.output_tokens_per_second,
             dropped: total.dropped_iterations,
             waiting: counters.waiting,
+            cancelled: total.cancelled(),
             goodput: window.goodput,
             ttft: LiveSpread::from_distribution(&window.ttft),
             tbt: LiveSpread::from_distribution(&window.tbt),

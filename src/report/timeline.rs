@@ -49,7 +49,7 @@ pub struct Row<T, S> {
     pub vus_planned: u64,
     pub vus_running: u64,
     pub connections: u64,
-    /// Requests that finished in this row, including interrupted ones.
+    /// Requests that finished in this row, including interrupted and cancelled ones.
     pub requests: u64,
     pub errors: u64,
     pub output_tokens: u64,
@@ -59,6 +59,9 @@ pub struct Row<T, S> {
     /// Arrivals that were dropped in this row; absent if there were none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: u64,
+    /// Requests that their users cancelled in this row; absent if there were none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cancelled: u64,
     /// Arrivals that waited for a free user at its end; absent if there were none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waiting: u64,
@@ -86,6 +89,7 @@ impl<T: Copy, S: Copy> Row<T, S> {
             output_tokens,
             goodput,
             dropped,
+            cancelled,
             waiting,
             latency,
             ttft,
@@ -100,6 +104,7 @@ impl<T: Copy, S: Copy> Row<T, S> {
             output_tokens,
             goodput,
             dropped,
+            cancelled,
             waiting,
             latency: spread(latency),
             ttft: spread(ttft),
@@ -121,6 +126,7 @@ impl TimelineRow {
             errors: self.errors + later.errors,
             output_tokens: self.output_tokens + later.output_tokens,
             dropped: self.dropped + later.dropped,
+            cancelled: self.cancelled + later.cancelled,
             waiting: later.waiting,
             latency: self.latency.merge(later.latency),
             ttft: self.ttft.merge(later.ttft),
@@ -198,6 +204,7 @@ mod tests {
             errors: 1,
             output_tokens: 2,
             dropped: 3,
+            cancelled: 1,
             waiting: second,
             goodput: GoodCounts {
                 judged: requests,
@@ -225,6 +232,7 @@ mod tests {
         assert_eq!(timeline.rows().iter().map(|r| r.requests).sum::<u64>(), 230);
         assert_eq!(timeline.rows().iter().map(|r| r.goodput.good).sum::<u64>(), 23);
         assert_eq!(timeline.rows().iter().map(|r| r.dropped).sum::<u64>(), 69);
+        assert_eq!(timeline.rows().iter().map(|r| r.cancelled).sum::<u64>(), 23);
         assert_eq!(timeline.rows()[0].waiting, 8);
         assert_eq!(timeline.rows()[0].latency.p50, Some(8));
         assert_eq!(timeline.rows()[0].latency.sum_ns, 40);

@@ -13,6 +13,7 @@ pub(super) struct Slot {
     pub output_tokens: u64,
     pub goodput: GoodCounts,
     pub dropped: u64,
+    pub cancelled: u64,
     /// Counts of each series.
     pub series: Vec<SeriesSlot>,
     pub latency: Distribution,
@@ -72,6 +73,7 @@ impl Slot {
             output_tokens,
             goodput,
             dropped,
+            cancelled,
             series,
             latency,
             ttft,
@@ -79,7 +81,7 @@ impl Slot {
             send_delay,
             reap_lag,
         } = self;
-        for n in [requests, completed, errors, output_tokens, dropped] {
+        for n in [requests, completed, errors, output_tokens, dropped, cancelled] {
             *n = 0;
         }
         *goodput = GoodCounts::default();
@@ -100,6 +102,7 @@ impl Slot {
             self.output_tokens += series.output_tokens;
             self.goodput.merge(&series.goodput);
             self.dropped += series.dropped_iterations;
+            self.cancelled += series.cancelled();
             self.latency.merge(series.metric(MetricId::Latency));
             self.ttft.merge(series.metric(MetricId::Ttft));
             self.tbt.merge(series.metric(MetricId::Tbt));

@@ -232,10 +232,11 @@ impl RunResult {
     fn check_passes(&self) -> Result {
         if let Some(w) = &self.warmup {
             ensure_not_negative("warmup.duration_seconds", w.duration_seconds)?;
-            let ended = u128::from(w.ok) + u128::from(w.failed) + u128::from(w.interrupted);
+            let ended =
+                u128::from(w.ok) + u128::from(w.failed) + u128::from(w.interrupted) + u128::from(w.cancelled);
             ensure(ended <= u128::from(w.requests), "warmup.requests", || {
                 format!(
-                    "{} are fewer than ok, failed and interrupted, {ended}",
+                    "{} are fewer than ok, failed, interrupted and cancelled, {ended}",
                     w.requests
                 )
             })?;

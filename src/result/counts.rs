@@ -45,6 +45,12 @@ counts! {
         ok: u64,
         failed: u64,
         interrupted: u64,
+        /// Requests that their users cancelled; absent if nobody cancels any.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        cancelled: u64,
+        /// Requests that were chosen to be cancelled, whether or not the answer came first.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        chosen_to_cancel: u64,
         /// Requests by outcome; only the outcomes that occurred.
         by_outcome: Ordered<u64>,
         /// Failed requests by cause, for outcomes that have several.
@@ -101,21 +107,32 @@ counts! {
 
 impl Traffic {
     pub fn account(&self) -> Account {
-        account(self.requests, self.ok, self.failed, self.interrupted)
+        account(
+            self.requests,
+            [self.ok, self.failed, self.interrupted, self.cancelled],
+        )
     }
 }
 
 impl Totals {
     pub fn account(&self) -> Account {
-        account(self.requests, self.ok, self.failed, self.interrupted)
+        account(
+            self.requests,
+            [self.ok, self.failed, self.interrupted, self.cancelled],
+        )
     }
 }
 
-fn account(started: u64, ok: u64, failed: u64, interrupted: u64) -> Account {
+fn account(started: u64, [ok, failed, interrupted, cancelled]: [u64; 4]) -> Account {
     Account {
         started,
         ok,
         failed,
         interrupted,
+        cancelled,
     }
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }

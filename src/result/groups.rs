@@ -164,6 +164,8 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
         ok: series.ok(),
         failed: series.failed(),
         interrupted: series.interrupted(),
+        cancelled: series.cancelled(),
+        chosen_to_cancel: series.chosen_to_cancel,
         by_outcome: Outcome::ALL
             .into_iter()
             .map(|o| (o.name(), series.outcome(o)))

@@ -44,10 +44,13 @@ fn by_outcome(traffic: &Traffic) -> Account {
     let all = traffic.by_outcome.iter();
     let all = all.fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
     let (ok, interrupted) = (of(Outcome::Ok), of(Outcome::Interrupted));
+    let cancelled = of(Outcome::Cancelled);
+    let others = ok.saturating_add(interrupted).saturating_add(cancelled);
     Account {
         started: traffic.requests,
         ok,
-        failed: all.saturating_sub(ok.saturating_add(interrupted)),
+        failed: all.saturating_sub(others),
         interrupted,
+        cancelled,
     }
 }

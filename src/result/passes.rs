@@ -35,6 +35,8 @@ pub struct WarmUp {
     pub ok: u64,
     pub failed: u64,
     pub interrupted: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cancelled: u64,
 }
 
 impl WarmUp {
@@ -46,6 +48,7 @@ impl WarmUp {
         self.ok += total.ok();
         self.failed += total.failed();
         self.interrupted += total.interrupted();
+        self.cancelled += total.cancelled();
     }
 
     /// Merges the warm-up of another process, which ran at the same time.
@@ -56,6 +59,7 @@ impl WarmUp {
             ok,
             failed,
             interrupted,
+            cancelled,
         } = other;
         WarmUp {
             duration_seconds: self.duration_seconds.max(duration_seconds),
@@ -63,8 +67,13 @@ impl WarmUp {
             ok: self.ok + ok,
             failed: self.failed + failed,
             interrupted: self.interrupted + interrupted,
+            cancelled: self.cancelled + cancelled,
         }
     }
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// One repetition of a plan, in the shape of a document.

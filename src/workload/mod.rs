@@ -1,6 +1,7 @@
 //! The workload decides what request n of VU k is, and encodes its bytes: prompts, request mix, think time, bodies.
 
 mod content;
+mod cancel;
 mod conversation;
 mod costs;
 mod dialogue;
@@ -17,6 +18,7 @@ mod turns;
 mod types;
 mod words;
 
+pub use cancel::{Cancel, CancelAt, Chooser, Cut, Share};
 pub use conversation::{
     Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
 };

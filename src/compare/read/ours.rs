@@ -220,6 +220,7 @@ impl<'a> Section<'a> {
         let count = |metric, n: u64| scalar(metric, "", n as f64);
         let mut scalars = self.goodput();
         scalars.extend(self.sending());
+        scalars.extend((t.cancelled > 0).then(|| count("cancelled", t.cancelled)));
         scalars.extend([
             Scalar {
                 slices: self.amounts_of_rows(|row| row.requests),

@@ -246,6 +246,9 @@ fn done(f: &LiveFigures) -> Row {
     if f.waiting > 0 {
         cells.push(cell(1, format!("{} queued", grouped(f.waiting))));
     }
+    if f.cancelled > 0 {
+        cells.push(cell(1, format!("{} cancelled", grouped(f.cancelled))));
+    }
     if let Some(share) = f.goodput.share() {
         cells.push(cell(1, format!("{} good", percent(share))));
     }

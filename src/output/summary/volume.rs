@@ -26,17 +26,20 @@ fn requests(page: &mut Page, t: &Totals) {
         0 => String::new(),
         _ => format!(" ({})", success(t.ok, t.failed)),
     };
-    let ends = [
+    let mut ends = vec![
         format!("ok {}{share}", grouped(t.ok)),
         format!("failed {}", grouped(t.failed)),
     ];
+    if t.cancelled > 0 {
+        ends.push(format!("cancelled {}", grouped(t.cancelled)));
+    }
     match t.interrupted {
         0 => page.row(
             "requests",
-            &[vec![all], ends.to_vec(), vec!["interrupted 0".to_owned()]].concat(),
+            &[vec![all], ends, vec!["interrupted 0".to_owned()]].concat(),
         ),
         cut => {
-            let finished = grouped(t.ok + t.failed);
+            let finished = grouped(t.ok + t.failed + t.cancelled);
             let oldest = time(t.interrupted_elapsed_max_seconds * 1e3);
             let running = format!(
                 "{finished} of {all} finished, {} still running after up to {oldest}",

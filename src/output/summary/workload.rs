@@ -10,7 +10,7 @@ const GROUPS_MAX: usize = 16;
 pub(super) fn sections(page: &mut Page, result: &RunResult) {
     let (t, rates) = (&result.totals, &result.rates);
     page.line("=== Test Summary ===");
-    totals(page, "", [t.requests, t.ok, t.failed, t.interrupted]);
+    totals(page, "", [t.requests, t.ok, t.failed, t.interrupted, t.cancelled]);
     page.line(&format!("Duration: {:.2}s", result.run.duration_seconds));
     page.line(&format!("RPS: {:.2}", rates.ok_requests_per_second));
     page.line(&format!(
@@ -37,13 +37,16 @@ type Pick = fn(&MetricFigures) -> Option<f64>;
 
 const QUANTILES: [(&str, Pick); 3] = [("P50", |m| m.p50), ("P90", |m| m.p90), ("P99", |m| m.p99)];
 
-fn totals(page: &mut Page, indent: &str, [requests, ok, failed, interrupted]: [u64; 4]) {
+fn totals(page: &mut Page, indent: &str, [requests, ok, failed, interrupted, cancelled]: [u64; 5]) {
     page.line(&format!("{indent}Total Requests: {requests}"));
     page.line(&format!("{indent}Successful: {ok}"));
     page.line(&format!("{indent}Failed: {failed}"));
-    // The Python tool has no such line, because it waits for all requests.
+    // The Python tool has no such lines, because it waits for all requests.
     if interrupted > 0 {
         page.line(&format!("{indent}Interrupted: {interrupted}"));
+    }
+    if cancelled > 0 {
+        page.line(&format!("{indent}Cancelled: {cancelled}"));
     }
 }
 
@@ -75,7 +78,11 @@ fn breakdown(page: &mut Page, name: &str, group: &GroupFigures) {
         metrics,
     } = group;
     page.line(&format!("  {name}:"));
-    totals(page, "    ", [t.requests, t.ok, t.failed, t.interrupted]);
+    totals(
+        page,
+        "    ",
+        [t.requests, t.ok, t.failed, t.interrupted, t.cancelled],
+    );
     for (title, key) in [("Latency", "latency"), ("TTFT", "ttft")] {
         let values = QUANTILES.map(|(_, pick)| value(metrics, key, pick, "s"));
         page.line(&format!("    {title} P50/P90/P99: {}", values.join(" / ")));

@@ -14,6 +14,8 @@ pub(super) struct Counted<'a> {
     pub ok: u64,
     pub failed: u64,
     pub interrupted: u64,
+    pub cancelled: u64,
+    chosen_to_cancel: u64,
     /// Number of requests that may have no outcome.
     pub in_flight_max: u64,
     /// True if exactly that many have none.
@@ -36,6 +38,8 @@ impl<'a> Counted<'a> {
             ok: t.ok,
             failed: t.failed,
             interrupted: t.interrupted,
+            cancelled: t.cancelled,
+            chosen_to_cancel: t.chosen_to_cancel,
             in_flight_max: t.in_flight,
             is_exact: true,
             output_tokens: t.output_tokens,
@@ -56,6 +60,8 @@ impl<'a> Counted<'a> {
             ok: t.ok,
             failed: t.failed,
             interrupted: t.interrupted,
+            cancelled: t.cancelled,
+            chosen_to_cancel: t.chosen_to_cancel,
             in_flight_max,
             is_exact: false,
             output_tokens: t.output_tokens,
@@ -75,7 +81,7 @@ impl<'a> Counted<'a> {
 
     /// Returns the number of requests that have an outcome.
     pub fn ended(&self) -> u128 {
-        self.completed() + u128::from(self.interrupted)
+        self.completed() + u128::from(self.interrupted) + u128::from(self.cancelled)
     }
 
     fn outcome(&self, outcome: Outcome) -> u64 {
@@ -91,8 +97,8 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
     };
     ensure(adds_up, format!("{key}.requests"), || {
         format!(
-            "{requests} is not the sum of {} ok, {} failed, {} interrupted and {open} in flight",
-            c.ok, c.failed, c.interrupted
+            "{requests} is not the sum of {} ok, {} failed, {} interrupted, {} cancelled and {open} in flight",
+            c.ok, c.failed, c.interrupted, c.cancelled
         )
     })?;
     let sum = |counts: &Ordered<u64>| counts.iter().map(|(_, n)| u128::from(*n)).sum::<u128>();
@@ -103,6 +109,7 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
     for (name, n, outcome) in [
         ("ok", c.ok, Outcome::Ok),
         ("interrupted", c.interrupted, Outcome::Interrupted),
+        ("cancelled", c.cancelled, Outcome::Cancelled),
     ] {
         let of_outcome = c.outcome(outcome);
         ensure(n == of_outcome, format!("{key}.{name}"), || {
@@ -110,6 +117,17 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
         })?;
     }
     check_sending(key, c)?;
+    let chosen = c.chosen_to_cancel;
+    ensure(
+        c.cancelled <= chosen && chosen <= c.requests,
+        format!("{key}.chosen_to_cancel"),
+        || {
+            format!(
+                "{chosen} of {} requests, of which {} were cancelled",
+                c.requests, c.cancelled
+            )
+        },
+    )?;
     let GoodCounts { judged, good } = c.goodput;
     ensure(
         u128::from(judged) <= c.completed(),
@@ -166,12 +184,14 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     each: impl Fn() -> I,
 ) -> Result {
     type Pick = fn(&Counted<'_>) -> u64;
-    let counts: [(&str, Pick); 16] = [
+    let counts: [(&str, Pick); 18] = [
         ("requests", |c| c.requests),
         ("dropped_iterations", |c| c.dropped_iterations),
         ("ok", |c| c.ok),
         ("failed", |c| c.failed),
         ("interrupted", |c| c.interrupted),
+        ("cancelled", |c| c.cancelled),
+        ("chosen_to_cancel", |c| c.chosen_to_cancel),
         ("output_tokens", |c| c.output_tokens),
         ("offered", |c| c.sending[0]),
         ("sent", |c| c.sending[1]),
