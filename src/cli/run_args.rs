@@ -10,11 +10,12 @@ use crate::lengths::Lengths;
 use crate::metrics::Goodput;
 use crate::plan::{
     Arrival, CORES_MAX, DURATION_MAX, ITERATIONS_MAX, MAX_TOKENS_MAX, MIN_WAIT_MAX, TARGET_WAIT_MIN,
-    THINK_TIME_MAX, TIME_SCALE, TURNS_MAX, VUS_MAX, parse_goodput, read_arrival,
+    THINK_TIME_MAX, TIME_SCALE, TURNS_MAX, VUS_MAX, parse_cancel, parse_goodput, read_arrival,
 };
 use crate::units::Nanos;
 use crate::units::Span;
 use crate::units::{MILLISECOND, Rate, Secret, read_rate};
+use crate::workload::Cancel;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -208,6 +209,11 @@ pub struct RunArgs {
     /// Prompt of every chat request; repeat for a list
     #[arg(long = "prompt", env = "LLMLOAD_PROMPT", hide_env = true, value_name = "TEXT", help_heading = REQUESTS)]
     pub prompts: Vec<String>,
+
+    /// The share of requests that their users cancel, and when: '10% after 5 tokens', '10% after 500ms-2s', or 'none'.
+    /// These are neither ok nor failed [document's]
+    #[arg(long, env = "LLMLOAD_CANCEL", hide_env = true, value_name = "SHARE after POINT", value_parser = parse_cancel, help_heading = REQUESTS)]
+    pub cancel: Option<Cancel>,
 
     #[command(flatten)]
     pub datasets: DatasetArgs,

@@ -194,7 +194,13 @@ fn request(request: &RequestConfig, total: u64) -> String {
         true => String::new(),
         false => format!(", good if {}", request.goodput),
     };
-    format!("{name}: {share}, {what}, timeout {timeout}{good}")
+    let cancelled = match &request.call {
+        Call::Chat(Chat {
+            cancel: Some(cancel), ..
+        }) => format!(", {cancel} cancelled"),
+        _ => String::new(),
+    };
+    format!("{name}: {share}, {what}, timeout {timeout}{cancelled}{good}")
 }
 
 /// Returns how the sessions of each conversation go, and the memory that is planned for them.

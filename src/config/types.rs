@@ -278,6 +278,7 @@ fn serialize_chat<M: SerializeMap>(
         wording,
         conversation,
         settings,
+        cancel,
     } = chat;
     map.serialize_entry("kind", "chat")?;
     map.serialize_entry("stream", stream)?;
@@ -292,6 +293,9 @@ fn serialize_chat<M: SerializeMap>(
     }
     if let Some(conversation) = conversation {
         map.serialize_entry("conversation", conversation)?;
+    }
+    if let Some(cancel) = cancel {
+        map.serialize_entry("cancel", cancel)?;
     }
     if *cache_prompt {
         map.serialize_entry("cache_prompt", cache_prompt)?;

@@ -12,6 +12,8 @@ pub struct VuConnections {
     open: Vec<VuConnection>,
     /// Index in `open` of the connection used last.
     current: usize,
+    /// Requests of each kind in the mix so far, if it matters which of them it is.
+    pub made: Vec<u32>,
 }
 
 impl VuConnections {
@@ -21,6 +23,7 @@ impl VuConnections {
             vu,
             open: Vec::new(),
             current: 0,
+            made: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::cancel::Cancels;
 use super::conductor::conduct;
 use super::dispatch::{self, Dispatch};
 use super::memory::{AnswerMemory, HistoryMemory};
@@ -60,6 +61,8 @@ pub struct CoreState {
     pub vus: RefCell<VuTable>,
     /// The arrivals of an open loop that are still to come.
     pub dispatch: RefCell<Option<Dispatch>>,
+    /// Decides which requests are cancelled.
+    pub cancels: RefCell<Cancels>,
     pub shared_iterations: Arc<AtomicU64>,
     pub memory: Arc<AnswerMemory>,
     /// The memory for what the servers of all sessions have said so far, and this core's part of it.
@@ -304,6 +307,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         recorder: RefCell::new(recorder),
         vus: RefCell::new(VuTable::default()),
         dispatch: RefCell::new(None),
+        cancels: RefCell::new(Cancels::new(&plan)),
         body_scratch: RefCell::new(Vec::new()),
         plain_scratch: RefCell::new(Vec::new()),
         tls_pool: crate::tls::Pool::default(),

@@ -210,6 +210,7 @@ pub fn take_waiting(core: &CoreState) -> Option<Planned> {
         ready: now,
         half: None,
         turn: 0,
+        cut: None,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::metrics::{Half, NumberedBy, Outcome, Place, Recorder, RequestId, Samp
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
-use crate::workload::{Draw, Timeouts, Turn, encode_turn};
+use crate::workload::{Cut, Draw, Timeouts, Turn, encode_turn};
 
 /// A VU's connection to one target, with the reader of its responses.
 pub struct VuConnection {
@@ -56,6 +56,8 @@ pub struct Planned {
     pub half: Option<Half>,
     /// Its number in its session, from 1; 0 if it belongs to no conversation.
     pub turn: u16,
+    /// Where its user cancels it.
+    pub cut: Option<Cut>,
 }
 
 /// Facts for the sample, collected while the request is in flight.
@@ -68,6 +70,7 @@ pub(super) struct RequestState {
     /// Time spent on connecting, TLS included, over all attempts.
     pub connecting: Nanos,
     pub sent: Option<Nanos>,
+    cut: Option<Cut>,
     /// TLS has sent output of its own since the request, so `sent` must stay as it is.
     pub tls_output_sent: bool,
     id: RequestId,
@@ -82,6 +85,7 @@ impl RequestState {
             ready: planned.ready,
             connecting: 0,
             sent: None,
+            cut: planned.cut,
             tls_output_sent: false,
             id: RequestId {
                 by,
@@ -172,6 +176,7 @@ impl VuConnection {
         };
         loop {
             self.reader.begin(expected);
+            self.reader.cut_at_token(request.cut);
             self.witness = None;
             let (conn, reused) = match self.connection(core, &kind.timeouts, request).await {
                 Ok(found) => found,
@@ -285,8 +290,12 @@ impl VuConnection {
         request: &mut RequestState,
     ) -> Attempt {
         let start = clock::monotonic();
+        let cut_at = match request.cut {
+            Some(Cut::After(time)) => start + time,
+            Some(Cut::Tokens(_)) | None => Nanos::MAX,
+        };
         loop {
-            let deadline = self.deadline(timeouts, request.ready, start);
+            let deadline = self.deadline(timeouts, request.ready, start).min(cut_at);
             let received = core.net.receive(self.task, conn, deadline).await;
             if !request.tls_output_sent
                 && (request.sent.is_none() || self.reader.arrivals.first_byte.is_none())
@@ -329,7 +338,11 @@ impl VuConnection {
                 Received::SendFailed(errno) => (self.broken(errno), clock::monotonic()),
                 Received::Timeout => {
                     let now = clock::monotonic();
-                    (self.timed_out(timeouts, request.ready, start, now), now)
+                    let outcome = match now < cut_at {
+                        true => self.timed_out(timeouts, request.ready, start, now),
+                        false => self.reader.refusal().unwrap_or(Outcome::Cancelled),
+                    };
+                    (outcome, now)
                 }
                 Received::Stopped => (Outcome::Interrupted, clock::monotonic()),
             };
@@ -419,6 +432,7 @@ impl VuConnection {
             ready: request.ready,
             connecting: request.connecting,
             sent: request.sent,
+            chosen_to_cancel: request.cut.is_some(),
         };
         let mut sample = finished::sample(&asked, &self.reader, outcome, done);
         let wait = request.ready.saturating_sub(request.due);

@@ -22,6 +22,8 @@ pub struct Asked {
     /// Time spent on connecting, TLS included, over all attempts.
     pub connecting: Nanos,
     pub sent: Option<Nanos>,
+    /// Its user was to cancel it.
+    pub chosen_to_cancel: bool,
 }
 
 /// Returns the sample of a request that ended at `done`, without its wait for a user and not yet judged for goodput.
@@ -63,6 +65,7 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
         server_prompt: times.prompt,
         server_decode: times.decode,
         answer: reader.answer(outcome),
+        chosen_to_cancel: asked.chosen_to_cancel,
         good: None,
     }
 }

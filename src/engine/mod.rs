@@ -4,6 +4,7 @@
 //! The engine prints nothing, writes nothing and takes no lock. It talks to the reporter by messages only.
 
 mod body;
+mod cancel;
 mod conductor;
 mod connections;
 mod core;

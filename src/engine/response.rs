@@ -12,6 +12,7 @@ use crate::http1::{Head, Limits, ResponseParser, Step};
 use crate::metrics::{Answer, Cause, Evidence, FinishKind, FinishWord, Outcome, Place, TokenSource};
 use crate::sse::{EVENT_BYTES_MAX, EventParser, Framing, Item, begins_a_stream};
 use crate::units::Nanos;
+use crate::workload::Cut;
 use gathered::Gathered;
 
 /// Longest body that is read as one JSON document; a longer one is `too_large`.
@@ -29,6 +30,8 @@ pub struct ResponseReader {
     read_bytes: u64,
     body: Body,
     expected: Expected,
+    /// The response ends as cancelled with the token event that makes this 0; 0 from the start for never.
+    tokens_to_cut: u32,
     pub status: u16,
     pub arrivals: Arrivals,
     /// Token events at the instant of the first, and the server's count by then.
@@ -63,6 +66,7 @@ impl ResponseReader {
             read_bytes: 0,
             body: Body::Awaited,
             expected: Expected::Light,
+            tokens_to_cut: 0,
             status: 0,
             arrivals: Arrivals::default(),
             events_at_first: 0,
@@ -87,6 +91,7 @@ impl ResponseReader {
         self.stream = StreamState::default();
         self.body = Body::Awaited;
         self.expected = expected;
+        self.tokens_to_cut = 0;
         self.status = 0;
         self.arrivals = Arrivals::default();
         (self.events_at_first, self.counted_at_first) = (0, 0);
@@ -96,6 +101,13 @@ impl ResponseReader {
         (self.cause, self.untyped) = (None, false);
         if let Some(gathered) = &mut self.gathered {
             gathered.begin(expected);
+        }
+    }
+
+    /// Cancels the response at the token event that `cut` says, if it is one.
+    pub fn cut_at_token(&mut self, cut: Option<Cut>) {
+        if let Some(Cut::Tokens(count)) = cut {
+            self.tokens_to_cut = count;
         }
     }
 
@@ -350,6 +362,12 @@ impl ResponseReader {
                             sink.coalesced();
                         }
                         sink.token(event, arrived);
+                        if self.tokens_to_cut > 0 {
+                            self.tokens_to_cut -= 1;
+                            if self.tokens_to_cut == 0 {
+                                return Err(Outcome::Cancelled);
+                            }
+                        }
                     }
                 }
                 Some(Item::UnknownField { name, value }) => {

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use super::cancel;
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::dispatch;
@@ -232,6 +233,7 @@ fn take_arrival(core: &CoreState, local: u32) -> Option<Planned> {
         ready: arriving.due,
         half: None,
         turn: 0,
+        cut: None,
     };
 
     let mut table = core.vus.borrow_mut();
@@ -295,6 +297,7 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
             ready: due,
             half: None,
             turn: 0,
+            cut: None,
         };
         let (outcome, think) = make(core, &mut connections, local, owner, planned).await;
         #[cfg(debug_assertions)]
@@ -347,6 +350,10 @@ pub(super) async fn make(
         ))
         .await;
     }
+    let planned = Planned {
+        cut: cancel::cut(core, &mut connections.made, (owner, iteration), draw.kind),
+        ..planned
+    };
     let connection = connections.connection_to(core, target);
     let sample = connection.request(core, (&draw, None), planned).await;
     (sample.outcome, draw.think)

@@ -5,6 +5,7 @@ mod analysis_limits;
 mod arrivals;
 mod assignment;
 mod body_settings;
+mod cancel;
 mod connection;
 mod executor;
 mod goodput;
@@ -27,6 +28,7 @@ pub use body_settings::{
     MEMBERS_BYTES_MAX, STOP_MAX, SYSTEM_BYTES_MAX, WrongJson, check_system, read_members, read_setting,
     read_tools, stop_json,
 };
+pub use cancel::{parse_cancel, parse_cancel_time, parse_cancel_tokens, parse_share};
 pub use connection::ConnectionUse;
 pub use executor::{
     Executor, KindArrivals, KindShape, Lane, Numbering, OpenLoop, Plateau, RateStage, RatesByKind, Rounds,

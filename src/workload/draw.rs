@@ -75,6 +75,11 @@ impl Workload {
         self.draw_rest(key, kind, (iteration, light_paths))
     }
 
+    /// Returns the index in the mix of the kind that request `iteration` of VU `vu` is of, whichever server it goes to.
+    pub fn kind_in_mix(&self, seed: u64, vu: u32, iteration: u64) -> u16 {
+        self.pick_kind(Key { seed, vu, iteration }, 0)
+    }
+
     /// Returns the index of a server's kind, given its index in the mix: each server has the whole mix.
     pub fn kind_at(&self, server: u16, in_mix: u16) -> u16 {
         server * self.kinds_in_mix() + in_mix

@@ -1,5 +1,6 @@
 //! The validated request mix. The plan owns it, and every core reads it.
 
+use super::cancel::Cancel;
 use super::conversation::Conversation;
 use super::costs::WordCosts;
 use super::shared::SharedPrefixes;
@@ -78,6 +79,8 @@ pub struct Chat {
     pub conversation: Option<Box<Conversation>>,
     /// What its bodies have besides.
     pub settings: Box<BodySettings>,
+    /// Which of its requests their users cancel.
+    pub cancel: Option<Cancel>,
 }
 
 /// The request of a document that says nothing about it. It has no models and no prompts yet.
@@ -93,6 +96,7 @@ impl Default for Chat {
             wording: Wording::default(),
             conversation: None,
             settings: Box::default(),
+            cancel: None,
         }
     }
 }

@@ -82,6 +82,11 @@ const RUN: &[Row] = &[
         RATE_RAMP,
     ),
     (
+        "request-cancellation-rate request-cancellation-delay cancel-rate cancellation-rate cancel-after abort-after \
+         abort-rate",
+        "write `--cancel '10% after 2s'`, or `--cancel '10% after 5 tokens'`",
+    ),
+    (
         "rate-type burstiness arrival-pattern burst-delay burst-rate request-rate-mode",
         "write `--rate 10 --arrival poisson`, or `gamma:B` for a burstiness of B",
     ),

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod body;
+mod cancel;
 mod connections;
 mod conversation;
 mod dataset;
@@ -104,6 +105,7 @@ const KEYS: [&str; 55] = [
     "requests",
     "each_kind_first",
     "goodput",
+    "cancel",
     "max_tokens_key",
     "stream_options",
     "conversation",

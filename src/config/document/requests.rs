@@ -2,6 +2,7 @@
 
 use crate::api::{BodySettings, TokenLimitKey, Wording};
 use crate::config::document::body::{BODY_KEYS, read_body};
+use crate::config::document::cancel::{inherited_cancel, read_cancel, some_cancel};
 use crate::config::document::conversation::read_conversation;
 use crate::config::document::dataset::read_dataset;
 use crate::config::document::goodput::{read_goodput, read_light_goodput};
@@ -20,7 +21,7 @@ use crate::metrics::Goodput;
 use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
 use crate::profiles::MODEL_DEFAULT;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
-use crate::workload::{Call, Chat, Conversation, LightPath, Prompts};
+use crate::workload::{Call, Cancel, Chat, Conversation, LightPath, Prompts};
 
 /// The token limit of the request that is the mix if a document with servers lists none.
 const MAX_TOKENS_DEFAULT: Lengths = Lengths::fixed(200);
@@ -46,6 +47,7 @@ pub(super) const REQUEST_KEYS: [&str; 26] = [
     "max_tokens_key",
     "stream_options",
     "conversation",
+    "cancel",
     "headers",
     KIND_RATE_KEYS[0],
     KIND_RATE_KEYS[1],
@@ -68,6 +70,7 @@ const CHAT_ONLY: [&str; 11] = [
     "max_tokens_key",
     "stream_options",
     "conversation",
+    "cancel",
 ];
 
 /// Reads the mix. A document with servers or a `workload` needs no list; without one, the mix is one streaming
@@ -88,6 +91,7 @@ pub fn read_requests(
         wording: read_wording(reader, fields),
         conversation: read_conversation(reader, fields).map(Box::new),
         settings: read_body(reader, fields),
+        cancel: read_cancel(reader, fields),
         goodput: read_goodput(reader, fields).unwrap_or_default(),
         models: models.unwrap_or_else(|| placeholder_if(fields.meant("models"))),
         prompts: keys
@@ -169,6 +173,7 @@ struct Inherited {
     wording: Wording,
     conversation: Option<Box<Conversation>>,
     settings: BodySettings,
+    cancel: Option<Cancel>,
     goodput: Goodput,
     models: Vec<String>,
     prompts: Prompts,
@@ -237,6 +242,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             wording: inherited.wording,
             conversation: inherited.conversation.clone(),
             settings: Box::new(inherited.settings.clone()),
+            cancel: inherited_cancel(inherited.cancel, true).and_then(some_cancel),
         }),
         prompts_file: inherited.keys.file.clone(),
         dataset: inherited.dataset.clone(),
@@ -394,8 +400,13 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         true => read_conversation(reader, fields).map(Box::new),
         false => inherited.conversation.clone(),
     };
+    let stream = reader.boolean(fields, "stream").unwrap_or(false);
+    let cancel = match fields.has("cancel") {
+        true => read_cancel(reader, fields),
+        false => inherited_cancel(inherited.cancel, stream),
+    };
     let call = Call::Chat(Chat {
-        stream: reader.boolean(fields, "stream").unwrap_or(false),
+        stream,
         max_tokens: own.or(outer).unwrap_or(match dataset {
             Some(_) => MAX_TOKENS_DEFAULT,
             None => Lengths::fixed(1),
@@ -408,6 +419,7 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         wording: read_wording(reader, fields).or(inherited.wording),
         conversation,
         settings: Box::new(inherited.settings.with(&read_body(reader, fields))),
+        cancel: cancel.and_then(some_cancel),
     });
     (call, Origin { file, dataset })
 }

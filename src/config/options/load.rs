@@ -13,7 +13,7 @@ use crate::config::options::rates::overlay_rates;
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, THINK_TIME_MAX, TIME_SCALE, VUS_MAX};
 use crate::units::{MILLISECOND, check_duration, within};
-use crate::workload::{Call, Chat, PROMPT_BYTES_MAX, Prompts};
+use crate::workload::{Call, CancelAt, Chat, PROMPT_BYTES_MAX, Prompts, Share};
 
 /// Applies `args` to `config`. An option that cannot be applied is reported, and the document's value stays.
 pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
@@ -22,6 +22,7 @@ pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>)
     overlay_lengths(config, args, mistakes);
     overlay_dataset(config, args, mistakes);
     overlay_goodput(config, args, mistakes);
+    overlay_cancel(config, args, mistakes);
     config.validate &= !args.server.no_validate;
     config.require_fit |= args.require_fit;
     config.require_decided |= args.require_decided;
@@ -252,6 +253,28 @@ fn overlay_goodput(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mista
         let what = "the profile has no chat request, and only these have tokens";
         let hint = "use limits of latency, service_time or ttfb";
         mistakes.push(Reason::new(what).hint(hint).at("--goodput", 0));
+    }
+}
+
+/// Gives every kind of request the share of `--cancel`, in place of its own. One that is cancelled at a token must be
+/// streamed.
+fn overlay_cancel(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let Some(cancel) = args.cancel else {
+        return;
+    };
+    let by_token = matches!(cancel.at, CancelAt::Tokens(_));
+    let mut any = cancel.share == Share::NONE;
+    for request in &mut config.requests {
+        if let Call::Chat(chat) = &mut request.call {
+            let fits = cancel.share != Share::NONE && (chat.stream || !by_token);
+            chat.cancel = fits.then_some(cancel);
+            any |= fits;
+        }
+    }
+    if !any {
+        let what = "the profile has no streamed request, and only these have tokens on the way";
+        let hint = "cancel after a time: `10% after 500ms`";
+        mistakes.push(Reason::new(what).hint(hint).at("--cancel", 0));
     }
 }
 

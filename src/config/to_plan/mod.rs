@@ -12,7 +12,7 @@ use crate::plan::{
     Executor, Numbering, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
     ThresholdMetric, check_run_length,
 };
-use crate::workload::{Call, Chat, Prompts, RequestKind, Timeouts, Workload};
+use crate::workload::{Call, CancelAt, Chat, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
 pub use fit::check_apis;
 
@@ -82,8 +82,25 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
             models,
             prompts,
             conversation,
+            cancel,
+            stream,
             ..
         } = chat;
+        wrong.extend(cancel.and_then(|cancel| {
+            let (what, hint) = match cancel.at {
+                _ if conversation.is_some() => ("is a conversation", "remove `cancel`, or `conversation`"),
+                CancelAt::Tokens(_) if !stream => (
+                    "is not streamed, so that its tokens come together",
+                    "write `after: 500ms`, or `stream: true`",
+                ),
+                _ => return None,
+            };
+            let what = format!(
+                "request `{name}` {what}, and cannot be cancelled after {}",
+                cancel.at
+            );
+            Some(Reason::new(what).hint(hint))
+        }));
         if models.is_empty() {
             let what = format!("request `{name}` has no models");
             wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));

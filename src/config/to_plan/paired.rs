@@ -42,6 +42,17 @@ pub(super) fn assignment(config: &Config, mistakes: &mut Vec<Mistake>) -> Assign
         );
         wrong(what, "remove `conversation`, or `paired`");
     }
+    let cancelled = config.requests.iter().find(|request| {
+        let call = &request.call;
+        matches!(call, Call::Chat(chat) if chat.cancel.is_some())
+    });
+    if let Some(request) = cancelled {
+        let what = format!(
+            "pairs are whole requests, but some of request `{}` are cancelled",
+            request.name
+        );
+        wrong(what, "remove `cancel`, or `paired`");
+    }
     if distinct {
         let listed = config.requests.iter().find(|request| {
             let call = &request.call;
