@@ -68,6 +68,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                     without_text: small % 5 == 0,
                     untyped: small % 7 == 0,
                 },
+                chosen_to_cancel: false,
                 good: [None, Some(true), Some(false)][usize::from(small % 3)],
             },
             gaps,

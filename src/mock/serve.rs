@@ -99,6 +99,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
         conn,
         task,
         scratch: Vec::new(),
+        sent: 0,
         phase: if core.shared.options.spread {
             phase(number, core.shared.options.gap)
         } else {
@@ -188,6 +189,8 @@ struct Connection<'a> {
     scratch: Vec<u8>,
     /// Delay that is added to the timeline of each answer.
     phase: Nanos,
+    /// Tokens of the current answer that have been sent.
+    sent: u32,
 }
 
 impl Connection<'_> {
@@ -197,6 +200,7 @@ impl Connection<'_> {
             route => return self.answer_light(route).await,
         };
         let shared = &self.core.shared;
+        self.sent = 0;
         let index = shared.completions.fetch_add(1, Ordering::Relaxed);
         let fault = shared.faults.fault_for(index);
         self.core.truth(|t| {
@@ -227,7 +231,13 @@ impl Connection<'_> {
         };
         match (&result, fault) {
             (Ok(()), None | Some(Fault::Close)) => self.core.truth(|t| t.ok += 1),
-            (Err(ConnectionEnded), None) => self.core.truth(|t| t.abandoned += 1),
+            (Err(ConnectionEnded), None) => {
+                let sent = self.sent;
+                self.core.truth(|t| {
+                    t.abandoned += 1;
+                    *t.abandoned_after.entry(sent).or_default() += 1;
+                });
+            }
             _ => {}
         }
         match fault {
@@ -295,6 +305,7 @@ impl Connection<'_> {
                 t.late.record(now.saturating_sub(due));
             });
             writes.record(count, now);
+            self.sent = writes.tokens;
         }
         match fault {
             Some(fault) => self.break_off(fault, Some(script)).await,
@@ -330,7 +341,8 @@ impl Connection<'_> {
     }
 
     async fn wait(&self, until: Nanos) -> Result<(), ConnectionEnded> {
-        self.core.net.sleep_until(self.task, until).await;
+        let net = &self.core.net;
+        net.sleep_while_open(self.task, self.conn, until).await;
         self.check_connected()
     }
 

@@ -27,6 +27,8 @@ pub struct Truth {
     pub told: Told,
     /// Answers during which the client closed the connection.
     pub abandoned: u64,
+    /// These by the number of tokens that had been sent by then.
+    pub abandoned_after: BTreeMap<u32, u64>,
     /// Requests that were told that the queue is full.
     pub refused: u64,
     pub faults: BTreeMap<String, u64>,
@@ -70,6 +72,7 @@ impl Truth {
             bodies_digest,
             told,
             abandoned,
+            abandoned_after,
             refused,
             faults,
             ttft,
@@ -87,6 +90,9 @@ impl Truth {
         self.bodies_digest = self.bodies_digest.wrapping_add(*bodies_digest);
         self.told.merge(told);
         self.abandoned += abandoned;
+        for (tokens, count) in abandoned_after {
+            *self.abandoned_after.entry(*tokens).or_default() += count;
+        }
         self.refused += refused;
         for (name, count) in faults {
             *self.faults.entry(name.clone()).or_default() += count;
@@ -110,6 +116,7 @@ impl Truth {
             "answers_repeated": self.told.answers,
             "answers_repeated_wrong": self.told.wrong,
             "abandoned": self.abandoned,
+            "abandoned_after": self.abandoned_after,
             "refused": self.refused,
             "faults": self.faults,
             "ttft_ms": summary(&self.ttft),

@@ -324,6 +324,20 @@ impl Net {
         self.0.borrow_mut().set_idle(conn, idle);
     }
 
+    /// Waits until `until`, or until the peer has closed the connection.
+    pub async fn sleep_while_open(&self, task: TaskId, conn: ConnId, until: Nanos) {
+        poll_fn(|cx| {
+            let mut d = self.0.borrow_mut();
+            if d.now() >= until || d.ended(conn).is_some() || d.signal(task) != Signal::None {
+                return Poll::Ready(());
+            }
+            d.park(task, cx.waker());
+            d.sleep(task, until);
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Waits for the next bytes of the connection, in order, or its end.
     pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received<'_> {
         let driver: &RefCell<Driver> = &self.0;

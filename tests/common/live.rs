@@ -235,9 +235,11 @@ pub fn document(path: impl AsRef<Path>) -> Value {
     read_back(path);
     let document: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let count = |key: &str| document["totals"][key].as_u64().unwrap();
+    // Absent if nobody cancels.
+    let cancelled = document["totals"]["cancelled"].as_u64().unwrap_or(0);
     assert_eq!(
         count("requests"),
-        count("ok") + count("failed") + count("interrupted")
+        count("ok") + count("failed") + count("interrupted") + cancelled
     );
     assert_eq!(count("in_flight"), 0);
     let by_outcome = document["totals"]["by_outcome"].as_object().unwrap();

@@ -136,6 +136,7 @@ fn document(slower: u64) -> String {
                 server_prompt: None,
                 server_decode: None,
                 answer: Answer::default(),
+                chosen_to_cancel: false,
                 good: None,
             });
         }

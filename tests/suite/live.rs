@@ -52,6 +52,7 @@ pub fn figures() -> LiveFigures {
         requests_per_second: 325.44,
         output_tokens_per_second: 8_123.4,
         dropped: 0,
+        cancelled: 0,
         waiting: 0,
         goodput: Default::default(),
         ttft: LiveSpread {

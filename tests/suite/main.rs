@@ -10,6 +10,7 @@ mod api_differential;
 mod api_vectors;
 mod bodies;
 mod calibrate;
+mod cancel;
 mod chaos;
 mod cli;
 mod compare;

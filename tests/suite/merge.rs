@@ -83,6 +83,7 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         series: draw.kind,
         half: None,
         turn: 0,
+        chosen_to_cancel: false,
         outcome,
         status: if outcome == Outcome::Ok { 200 } else { 503 },
         due,

@@ -80,6 +80,7 @@ fn request(n: u64) -> Sample {
             finish: answered.then_some(FinishWord::STOP),
             ..Answer::default()
         },
+        chosen_to_cancel: false,
         good: None,
     }
 }
