@@ -196,7 +196,7 @@ proptest! {
             let in_steps: u64 = d.steps().iter().map(|(_, n)| n).sum();
             prop_assert_eq!(in_steps, d.offered());
         }
-        let finished = requests.iter().filter(|l| l.sample.outcome != Outcome::Interrupted).count();
+        let finished = requests.iter().filter(|l| !l.sample.outcome.is_cut()).count();
         prop_assert_eq!(merged.total.metric(METRICS[0].id).offered(), finished as u64);
     }
 }

@@ -117,7 +117,7 @@ mod tests {
             ("-1% after 5 tokens", false, "`-1%` is not between 0% and 100%"),
             ("10% after 0 tokens", false, "outside the limits, 1 to 10000000"),
             ("10% after 0ms", false, "shorter than the minimum of 1ms"),
-            ("10% after 25h", false, "longer than the maximum of 24h"),
+            ("10% after 25h", false, "longer than the limit of 24h"),
         ] {
             let error = parse_cancel(text).unwrap_err();
             let is_unreadable = matches!(error, ValueError::Unreadable(_));

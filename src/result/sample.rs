@@ -69,7 +69,7 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
         n if n % 29 == 28 => Outcome::Http503,
         n if n % 31 == 30 => Outcome::TimeoutTotal,
         89 => Outcome::Interrupted,
-        88 => Outcome::Cancelled,
+        10 | 50 => Outcome::Cancelled,
         _ => Outcome::Ok,
     };
     let due = n * 30 * MILLISECOND;
@@ -132,7 +132,7 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
             cause: outcome.is_failure().then_some(Cause::CutInBody),
             ..Answer::default()
         },
-        chosen_to_cancel: n == 87 || outcome == Outcome::Cancelled,
+        chosen_to_cancel: n == 52 || outcome == Outcome::Cancelled,
         good: (!outcome.is_cut()).then_some(outcome == Outcome::Ok && n.is_multiple_of(2)),
         ..Sample::ended(outcome, last + MILLISECOND)
     });

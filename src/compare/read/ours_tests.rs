@@ -52,7 +52,7 @@ fn a_result_document_gives_its_exact_figures_and_its_timeline() {
     let scalar = |metric| run.scalars.iter().find(|s| s.metric == metric).unwrap();
     assert_eq!(
         (scalar("error_rate").value, scalar("error_rate").of),
-        (document.rates.error_rate, Some(178))
+        (document.rates.error_rate, Some(174))
     );
     assert_eq!(
         scalar("requests").slices.iter().map(|s| s.sum).sum::<f64>(),

@@ -151,6 +151,7 @@ source_address: null
 request_id_header: null
 models: null
 goodput: null
+cancel: null
 max_tokens_key: null
 stream_options: null
 steps: null

@@ -28,7 +28,7 @@ const MAX_TOKENS_DEFAULT: Lengths = Lengths::fixed(200);
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-pub(super) const REQUEST_KEYS: [&str; 26] = [
+pub(super) const REQUEST_KEYS: [&str; 27] = [
     "name",
     "weight",
     "kind",
@@ -58,7 +58,7 @@ pub(super) const REQUEST_KEYS: [&str; 26] = [
     KIND_RATE_KEYS[6],
 ];
 /// Those of these keys that have no effect on a light GET.
-const CHAT_ONLY: [&str; 11] = [
+const CHAT_ONLY: [&str; 12] = [
     "stream",
     "max_tokens",
     "models",

@@ -5,8 +5,12 @@ use crate::error::Mistake;
 
 /// Each key that takes a time, in a document that is valid with `10s` in place of `TIME`; the largest number without a
 /// unit, if there is one; and what the key needs around it.
-const TIMES: [(&str, Option<&str>); 30] = [
+const TIMES: [(&str, Option<&str>); 31] = [
     ("executor: trace\ntrace_spread: TIME\n", Some("60")),
+    (
+        "executor: constant-vus\nduration: 1s\nrequests: [{name: a, max_tokens: 5, cancel: {share: 5%, after: TIME}}]\n",
+        Some("60"),
+    ),
     (
         "executor: constant-arrival-rate\nduration: 1s\nrate: 1\ntime_unit: TIME\n",
         Some("999"),
