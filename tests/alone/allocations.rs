@@ -137,6 +137,7 @@ fn exchange(
     assert_eq!(token_source, expected);
     let times = reader.server_times();
     recorder.finish(&Sample {
+        chosen_to_cancel: false,
         vu: 0,
         iteration,
         series: 0,
