@@ -1,7 +1,7 @@
 //! The workload decides what request n of VU k is, and encodes its bytes: prompts, request mix, think time, bodies.
 
-mod content;
 mod cancel;
+mod content;
 mod conversation;
 mod costs;
 mod dialogue;
