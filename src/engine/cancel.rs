@@ -22,7 +22,9 @@ impl Cancels {
             Call::Chat(chat) => {
                 // With several servers the server's name comes first, and each has the whole mix.
                 let name = kind.name.rsplit('/').next().unwrap_or_default();
-                chat.cancel.map(|cancel| Chooser::new(cancel, plan.seed, name))
+                chat.cancel
+                    .as_deref()
+                    .map(|cancel| Chooser::new(*cancel, plan.seed, name))
             }
             Call::Light | Call::Get { .. } => None,
         });

@@ -63,15 +63,19 @@ fn load(slower: u64) -> Aggregator {
     aggregator
 }
 
-fn request(recorder: &mut Recorder, n: u64, slower: u64) {
-    let series = (n % 3) as u16;
-    let outcome = match n {
+fn outcome_of(n: u64) -> Outcome {
+    match n {
         n if n % 29 == 28 => Outcome::Http503,
         n if n % 31 == 30 => Outcome::TimeoutTotal,
         89 => Outcome::Interrupted,
         10 | 50 => Outcome::Cancelled,
         _ => Outcome::Ok,
-    };
+    }
+}
+
+fn request(recorder: &mut Recorder, n: u64, slower: u64) {
+    let series = (n % 3) as u16;
+    let outcome = outcome_of(n);
     let due = n * 30 * MILLISECOND;
     let first = due + (5 + n % 7) * MILLISECOND * (100 + slower) / 100;
     let last = first + (20 + n % 50) * MILLISECOND * (100 + slower) / 100;

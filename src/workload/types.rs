@@ -80,7 +80,7 @@ pub struct Chat {
     /// What its bodies have besides.
     pub settings: Box<BodySettings>,
     /// Which of its requests their users cancel.
-    pub cancel: Option<Cancel>,
+    pub cancel: Option<Box<Cancel>>,
 }
 
 /// The request of a document that says nothing about it. It has no models and no prompts yet.

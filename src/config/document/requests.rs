@@ -242,7 +242,9 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             wording: inherited.wording,
             conversation: inherited.conversation.clone(),
             settings: Box::new(inherited.settings.clone()),
-            cancel: inherited_cancel(inherited.cancel, true).and_then(some_cancel),
+            cancel: inherited_cancel(inherited.cancel, true)
+                .and_then(some_cancel)
+                .map(Box::new),
         }),
         prompts_file: inherited.keys.file.clone(),
         dataset: inherited.dataset.clone(),
@@ -419,7 +421,7 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         wording: read_wording(reader, fields).or(inherited.wording),
         conversation,
         settings: Box::new(inherited.settings.with(&read_body(reader, fields))),
-        cancel: cancel.and_then(some_cancel),
+        cancel: cancel.and_then(some_cancel).map(Box::new),
     });
     (call, Origin { file, dataset })
 }

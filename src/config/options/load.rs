@@ -267,7 +267,7 @@ fn overlay_cancel(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistak
     for request in &mut config.requests {
         if let Call::Chat(chat) = &mut request.call {
             let fits = cancel.share != Share::NONE && (chat.stream || !by_token);
-            chat.cancel = fits.then_some(cancel);
+            chat.cancel = fits.then(|| Box::new(cancel));
             any |= fits;
         }
     }

@@ -72,6 +72,24 @@ fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
     levels.filter(|level| level.vus > 0).collect()
 }
 
+/// Refuses to cancel what cannot be cancelled.
+fn check_cancel(name: &str, chat: &Chat) -> Option<Reason> {
+    let cancel = chat.cancel.as_deref()?;
+    let (what, hint) = match cancel.at {
+        _ if chat.conversation.is_some() => ("is a conversation", "remove `cancel`, or `conversation`"),
+        CancelAt::Tokens(_) if !chat.stream => (
+            "is not streamed, so that its tokens come together",
+            "write `after: 500ms`, or `stream: true`",
+        ),
+        _ => return None,
+    };
+    let what = format!(
+        "request `{name}` {what}, and cannot be cancelled after {}",
+        cancel.at
+    );
+    Some(Reason::new(what).hint(hint))
+}
+
 /// Builds a kind of request, at endpoint 0.
 pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
     let mut wrong = Vec::new();
@@ -82,25 +100,9 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
             models,
             prompts,
             conversation,
-            cancel,
-            stream,
             ..
         } = chat;
-        wrong.extend(cancel.and_then(|cancel| {
-            let (what, hint) = match cancel.at {
-                _ if conversation.is_some() => ("is a conversation", "remove `cancel`, or `conversation`"),
-                CancelAt::Tokens(_) if !stream => (
-                    "is not streamed, so that its tokens come together",
-                    "write `after: 500ms`, or `stream: true`",
-                ),
-                _ => return None,
-            };
-            let what = format!(
-                "request `{name}` {what}, and cannot be cancelled after {}",
-                cancel.at
-            );
-            Some(Reason::new(what).hint(hint))
-        }));
+        wrong.extend(check_cancel(name, chat));
         if models.is_empty() {
             let what = format!("request `{name}` has no models");
             wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
