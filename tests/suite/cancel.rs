@@ -101,10 +101,10 @@ fn the_same_requests_are_cancelled_on_any_number_of_cores_and_shards() {
                 ran(&[&words[..], more].concat()).expect(0);
                 output
             };
-            let whole = cancelled(&document(&run("one.json", &["--cores", "1"])));
+            let whole = cancelled(&document(run("one.json", &["--cores", "1"])));
             assert!(whole.len() >= 30, "{}", whole.len());
             assert_eq!(
-                cancelled(&document(&run("two.json", &["--cores", "2"]))),
+                cancelled(&document(run("two.json", &["--cores", "2"]))),
                 whole,
                 "{shape}"
             );
