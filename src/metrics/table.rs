@@ -220,8 +220,8 @@ const fn rare(id: MetricId, key: &'static str, source: Source, meaning: &'static
     }
 }
 
-/// Returns the latency, except for interrupted and cancelled requests. They are right-censored: how long they would have
-/// taken is unknown, so the elapsed time of interrupted ones is kept separately as a lower bound
+/// Returns the latency, except for interrupted and cancelled requests. They are right-censored: how long they would
+/// have taken is unknown, so the elapsed time of interrupted ones is kept separately as a lower bound
 /// (`SeriesTotals::interrupted_elapsed_max`).
 fn latency(s: &Sample) -> Option<Nanos> {
     (!s.outcome.is_cut()).then(|| s.done.saturating_sub(s.due))

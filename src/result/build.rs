@@ -163,8 +163,8 @@ impl RunResult {
         self.run.verdict = verdict.to_owned();
     }
 
-    /// Returns true if no request succeeded, except in a shard without VUs, which has nothing to measure. A request that
-    /// was cancelled as planned did what was asked of it.
+    /// Returns true if no request succeeded, except in a shard without VUs, which has nothing to measure. A request
+    /// that was cancelled as planned did what was asked of it.
     fn nothing_succeeded(&self) -> bool {
         self.totals.ok + self.totals.cancelled == 0 && (self.totals.requests > 0 || self.run.shard.is_none())
     }
