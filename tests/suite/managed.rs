@@ -66,7 +66,7 @@ fn a_server_of_ones_own_is_started_sampled_and_stopped() {
     assert!(
         ended
             .stderr
-            .contains("validation: POST /v1/responses: not there (404)"),
+            .contains("validation: POST /v1/responses: 200, completed"),
         "{}",
         ended.stderr
     );
