@@ -6,7 +6,7 @@ use super::memory::Held;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::read_encrypted;
 use super::witness::Witness;
-use crate::metrics::{Half, NumberedBy, Outcome, Place, Recorder, RequestId, Sample};
+use crate::metrics::{AskedTokens, Half, NumberedBy, Outcome, Place, Recorder, RequestId, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
@@ -71,6 +71,7 @@ pub(super) struct RequestState {
     pub connecting: Nanos,
     pub sent: Option<Nanos>,
     cut: Option<Cut>,
+    asked: AskedTokens,
     /// TLS has sent output of its own since the request, so `sent` must stay as it is.
     pub tls_output_sent: bool,
     id: RequestId,
@@ -86,6 +87,7 @@ impl RequestState {
             connecting: 0,
             sent: None,
             cut: planned.cut,
+            asked: AskedTokens::default(),
             tls_output_sent: false,
             id: RequestId {
                 by,
@@ -144,6 +146,7 @@ impl VuConnection {
             slot
         };
         let mut request = RequestState::new(series, slot, &planned, core.numbered_by(self.vu, draw.kind));
+        request.asked = draw.asked();
         let (outcome, done) = self.attempts(core, (draw, turn), &mut request).await;
         core.net.clear_limit(self.task);
         if core.plan.connection.is_per_request() {
@@ -394,7 +397,7 @@ impl VuConnection {
 
     /// The connection broke with this errno. What the status had decided by then stays decided.
     fn broken(&mut self, errno: i32) -> Outcome {
-        let outcome = match outcome_of_errno(errno) {
+        let outcome = match finished::outcome_of_errno(errno) {
             Outcome::Reset => self.reader.refusal().unwrap_or(Outcome::Reset),
             outcome => outcome,
         };
@@ -433,6 +436,7 @@ impl VuConnection {
             connecting: request.connecting,
             sent: request.sent,
             chosen_to_cancel: request.cut.is_some(),
+            tokens: request.asked,
         };
         let mut sample = finished::sample(&asked, &self.reader, outcome, done);
         let wait = request.ready.saturating_sub(request.due);
@@ -461,15 +465,6 @@ impl VuConnection {
             core.send_snapshot();
         }
         sample
-    }
-}
-
-/// Returns the outcome of a connection that broke with this errno.
-fn outcome_of_errno(errno: i32) -> Outcome {
-    match errno {
-        libc::ETIMEDOUT => Outcome::TimeoutIdle,
-        libc::ENOBUFS | libc::ENOMEM => Outcome::ClientResource,
-        _ => Outcome::Reset,
     }
 }
 

@@ -2,7 +2,7 @@
 //! neither sockets nor clocks, so tests can tell the instants.
 
 use super::response::ResponseReader;
-use crate::metrics::{Half, Outcome, Sample};
+use crate::metrics::{AskedTokens, Half, Outcome, Sample};
 use crate::units::Nanos;
 
 /// What is known of a request besides its answer.
@@ -24,6 +24,8 @@ pub struct Asked {
     pub sent: Option<Nanos>,
     /// Its user was to cancel it.
     pub chosen_to_cancel: bool,
+    /// The lengths of prompt and answer.
+    pub tokens: AskedTokens,
 }
 
 /// Returns the sample of a request that ended at `done`, without its wait for a user and not yet judged for goodput.
@@ -59,6 +61,7 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
         tokens_at_first: reader.tokens_at_first(),
         gaps: arrivals.gaps,
         token_source,
+        asked: asked.tokens,
         prompt_tokens: reader.prompt_tokens(),
         cached_tokens: usage.and_then(|usage| usage.cached_tokens),
         reasoning_tokens: usage.and_then(|usage| usage.reasoning_tokens),
@@ -67,5 +70,14 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
         answer: reader.answer(outcome),
         chosen_to_cancel: asked.chosen_to_cancel,
         good: None,
+    }
+}
+
+/// Returns the outcome of a connection that broke with this errno.
+pub(super) fn outcome_of_errno(errno: i32) -> Outcome {
+    match errno {
+        libc::ETIMEDOUT => Outcome::TimeoutIdle,
+        libc::ENOBUFS | libc::ENOMEM => Outcome::ClientResource,
+        _ => Outcome::Reset,
     }
 }

@@ -113,6 +113,7 @@ fn counts(from: &Traffic) -> Result<SeriesCounts, String> {
         by_status: from.by_status.iter().map(status).collect::<Result<_, _>>()?,
         output_tokens: from.output_tokens,
         goodput: from.goodput,
+        lengths: from.lengths,
         after_load: from.after_load,
         ok_without_text: from.ok_without_text,
         tokens_without_text: from.tokens_without_text,

@@ -52,6 +52,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                 done: next(5) + if small % 17 == 0 { 4_000 * SECOND } else { 0 },
                 schedule_lag: u64::from(small),
                 queue_wait: (small % 3 == 0).then(|| u64::from(small % 5)),
+                asked: Default::default(),
                 prompt_tokens: (small % 2 == 0).then_some(small.into()),
                 cached_tokens: (small % 4 == 0).then_some(small.into()),
                 reasoning_tokens: None,

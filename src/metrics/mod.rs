@@ -11,6 +11,7 @@
 //! This module is pure: it has no clock, no socket, and no allocation per event. Times are nanoseconds.
 
 mod after_load;
+mod asked;
 mod cause;
 mod counters;
 mod differences;
@@ -38,6 +39,7 @@ mod tls;
 mod merge_tests;
 
 pub use after_load::{AfterLoad, WithinLoad};
+pub use asked::{AskedAndServed, AskedTokens, LengthCounts};
 pub use cause::Cause;
 pub use counters::CoreCounters;
 pub use differences::Differences;

@@ -1,6 +1,6 @@
 //! Describes one finished request, as the engine hands it to the recorder.
 
-use crate::metrics::{Cause, FinishWord, Half, Outcome};
+use crate::metrics::{AskedTokens, Cause, FinishWord, Half, Outcome};
 use crate::units::Nanos;
 
 /// The source of `output_tokens`.
@@ -60,6 +60,8 @@ pub struct Sample {
     pub cached_tokens: Option<u32>,
     /// Of its own count of the answer, those that are thoughts; `None` if it does not say.
     pub reasoning_tokens: Option<u32>,
+    /// The lengths that the request asked for.
+    pub asked: AskedTokens,
     /// How many values of `tbt` it gave.
     pub gaps: u32,
     /// Time to read the prompt, as the server reports it (llama.cpp's `prompt_ms`, Ollama's `prompt_eval_duration`).
@@ -138,6 +140,7 @@ impl Sample {
             output_tokens: 0,
             tokens_at_first: 0,
             token_source: TokenSource::None,
+            asked: AskedTokens::default(),
             prompt_tokens: None,
             cached_tokens: None,
             reasoning_tokens: None,

@@ -4,8 +4,8 @@ use super::finish::FinishCounts;
 use super::sample::TwoClocks;
 use super::status_counts::StatusCounts;
 use crate::metrics::{
-    Account, AfterLoad, Cause, Distribution, FinishWord, GoodCounts, METRICS, MetricId, Outcome, Sample,
-    Sending, TokenSource, WithinLoad,
+    Account, AfterLoad, AskedAndServed, Cause, Distribution, FinishWord, GoodCounts, METRICS, MetricId,
+    Outcome, Sample, Sending, TokenSource, WithinLoad,
 };
 use crate::stats::Clusters;
 use crate::units::Nanos;
@@ -31,6 +31,7 @@ pub struct SeriesTotals {
     pub output_tokens: u64,
     /// Requests that were compared with limits, and those that met all.
     pub goodput: GoodCounts,
+    pub lengths: AskedAndServed,
     pub after_load: AfterLoad,
     /// Number of requests by source of their token count: the server, events, or none.
     by_token_source: [u64; 3],
@@ -61,6 +62,7 @@ pub struct SeriesCounts {
     pub by_status: Vec<(u16, u64)>,
     pub output_tokens: u64,
     pub goodput: GoodCounts,
+    pub lengths: AskedAndServed,
     pub after_load: AfterLoad,
     pub ok_without_text: u64,
     pub tokens_without_text: u64,
@@ -92,6 +94,7 @@ impl SeriesTotals {
             failed_metrics: std::array::from_fn(|_| Distribution::new()),
             output_tokens: 0,
             goodput: GoodCounts::default(),
+            lengths: AskedAndServed::default(),
             after_load: AfterLoad::default(),
             by_token_source: [0; 3],
             ok_without_text: 0,
@@ -113,6 +116,7 @@ impl SeriesTotals {
         self.gaps.add(u64::from(sample.gaps));
         self.goodput.count(sample.good);
         self.chosen_to_cancel += u64::from(sample.chosen_to_cancel);
+        self.lengths.count(sample);
         self.sending.count(sample);
         self.by_token_source[sample.token_source as usize] += 1;
         if sample.outcome == Outcome::Interrupted {
@@ -173,6 +177,7 @@ impl SeriesTotals {
             failed_metrics,
             output_tokens,
             goodput,
+            lengths,
             after_load,
             by_token_source,
             ok_without_text,
@@ -200,6 +205,7 @@ impl SeriesTotals {
         }
         self.output_tokens += output_tokens;
         self.goodput.merge(goodput);
+        self.lengths.merge(lengths);
         self.after_load.merge(after_load);
         merge_each(&mut self.by_token_source, by_token_source);
         self.ok_without_text += ok_without_text;
@@ -226,6 +232,7 @@ impl SeriesTotals {
             failed_metrics,
             output_tokens,
             goodput,
+            lengths,
             after_load,
             by_token_source,
             ok_without_text,
@@ -249,6 +256,7 @@ impl SeriesTotals {
         failed_metrics.iter_mut().for_each(Distribution::reset);
         *output_tokens = 0;
         *goodput = GoodCounts::default();
+        *lengths = AskedAndServed::default();
         *after_load = AfterLoad::default();
         by_token_source.fill(0);
         *ok_without_text = 0;
@@ -275,6 +283,7 @@ impl SeriesTotals {
             by_status,
             output_tokens,
             goodput,
+            lengths,
             after_load,
             ok_without_text,
             tokens_without_text,
@@ -303,6 +312,7 @@ impl SeriesTotals {
         }
         self.output_tokens += output_tokens;
         self.goodput.merge(goodput);
+        self.lengths.merge(lengths);
         self.after_load.merge(after_load);
         self.ok_without_text += ok_without_text;
         self.tokens_without_text += tokens_without_text;

@@ -1,6 +1,6 @@
 //! The counts of a run and of its groups of requests.
 
-use crate::metrics::{Account, AfterLoad, GoodCounts};
+use crate::metrics::{Account, AfterLoad, AskedAndServed, GoodCounts};
 use crate::result::{Ordered, TokenSources};
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,9 @@ counts! {
         /// Requests that were compared with the limits of goodput, and those that met all; absent without limits.
         #[serde(default, skip_serializing_if = "GoodCounts::is_empty")]
         goodput: GoodCounts,
+        /// Lengths that were asked for, against those that the server counted; absent if there are none.
+        #[serde(default, skip_serializing_if = "AskedAndServed::is_empty")]
+        lengths: AskedAndServed,
         /// Counts of requests that ended after the load.
         #[serde(default)]
         after_load: AfterLoad,

@@ -192,6 +192,7 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
         late: series.sending.late,
         queued: series.sending.queued,
         goodput: series.goodput,
+        lengths: series.lengths,
         after_load: series.after_load,
         token_source: TokenSources::from_totals(series),
         ok_without_text: series.ok_without_text,

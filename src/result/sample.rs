@@ -3,8 +3,8 @@
 use crate::error::ExitCode;
 use crate::judge::{BreakingPoint, Judged, StepResult, StepTimes, StepsResult, ThresholdResult};
 use crate::metrics::{
-    Answer, Cause, FinishWord, Outcome, Pair, Pairs, Periods, Recorder, Sample, SessionEnd, SessionEnded,
-    Sessions, Snapshot, TlsFailure, TokenSource, TurnEnded,
+    Answer, AskedTokens, Cause, FinishWord, Outcome, Pair, Pairs, Periods, Recorder, Sample, SessionEnd,
+    SessionEnded, Sessions, Snapshot, TlsFailure, TokenSource, TurnEnded,
 };
 use crate::paired::PairTotals;
 use crate::plan::{AnalysisLimits, Hold, PairedPrompts};
@@ -119,6 +119,7 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
         queue_wait: Some(n % 3 * MILLISECOND),
         output_tokens: if streamed { 2 } else { 0 },
         gaps: if streamed { 2 } else { 0 },
+        asked: AskedTokens { prompt: 8, output: 2 },
         prompt_tokens: streamed.then_some(8),
         cached_tokens: streamed.then_some(3),
         reasoning_tokens: streamed.then_some(1),

@@ -1,6 +1,6 @@
 //! Warnings that a reader must know before believing the figures: a table of named rules.
 
-use crate::metrics::{FinishKind, FinishWord, LATE_AFTER, MetricId, Outcome};
+use crate::metrics::{FinishKind, FinishWord, LATE_AFTER, LengthCounts, MetricId, Outcome};
 use crate::result::{CoreFigures, RunResult, STARTED_LATE, StampSource, StartFigures};
 use crate::units::{decimal, millis, percent};
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ const BUFFER_SHORTAGE_SHARE_MAX: f64 = 0.001;
 /// Two clocks that are read one after the other never differ by this much.
 const SUSPENDED_SECONDS_MAX: f64 = 0.01;
 
-pub const RULES: [Rule; 24] = [
+pub const RULES: [Rule; 26] = [
     Rule {
         name: "no_text",
         finds: no_text,
@@ -66,6 +66,18 @@ pub const RULES: [Rule; 24] = [
         finds: unknown_finish,
         generator: false,
         advice: "they count as ok; check in the server's documentation whether they are",
+    },
+    Rule {
+        name: "prompt_lengths",
+        finds: |r| off("prompts", r.totals.lengths.prompt),
+        generator: false,
+        advice: "a tokenizer splits words and a chat template adds to them: --token-ids is exact, where the API takes ids",
+    },
+    Rule {
+        name: "output_lengths",
+        finds: |r| off("answers", r.totals.lengths.output),
+        generator: false,
+        advice: "the server ended answers by itself, or ignores the limit: `ignore_eos: true` makes them as long as asked",
     },
     Rule {
         name: "dropped",
@@ -273,6 +285,17 @@ fn weight(rule: &str, result: &RunResult) -> u8 {
 
 fn if_any(n: u64, what: &str) -> Option<String> {
     (n > 0).then(|| format!("{n} {what}"))
+}
+
+/// Says by how much lengths differ from what was asked for, if it is more than 1 %.
+fn off(what: &str, counts: LengthCounts) -> Option<String> {
+    let (asked, served) = counts.means().filter(|_| counts.is_off())?;
+    let close = percent(counts.close_share());
+    Some(format!(
+        "{what} of {} tokens were asked for, and the server counts {} on average: {close} of them are within 1 %",
+        decimal((asked * 10.0).round() / 10.0),
+        decimal((served * 10.0).round() / 10.0)
+    ))
 }
 
 fn no_text(r: &RunResult) -> Option<String> {

@@ -6,7 +6,7 @@ use super::costs::WordCosts;
 use super::shared::SharedPrefixes;
 use crate::api::{Api, BodySettings, ContentKind, Wording};
 use crate::lengths::Lengths;
-use crate::metrics::Goodput;
+use crate::metrics::{AskedTokens, Goodput};
 use crate::units::{Nanos, Span};
 use crate::workload::rows::Rows;
 use serde::Serialize;
@@ -266,6 +266,16 @@ pub struct Draw {
     pub max_tokens: u32,
     /// The pause after this request.
     pub think: Nanos,
+}
+
+impl Draw {
+    /// Returns the lengths that the request asks for.
+    pub fn asked(&self) -> AskedTokens {
+        AskedTokens {
+            prompt: self.prompt_tokens,
+            output: self.max_tokens,
+        }
+    }
 }
 
 /// An address and the API spoken there, fixed before the run.

@@ -158,6 +158,7 @@ fn exchange(
         schedule_lag: 1,
         queue_wait: None,
         output_tokens,
+        asked: Default::default(),
         tokens_at_first: reader.tokens_at_first(),
         gaps: arrivals.gaps,
         token_source,

@@ -107,6 +107,7 @@ fn document(slower: u64) -> String {
             let ms = 100 + (i * 37 + second * 11) % 100;
             recorder.started(0);
             recorder.finish(&Sample {
+                asked: Default::default(),
                 vu: 0,
                 iteration: second * 50 + i,
                 series: 0,

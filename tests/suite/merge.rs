@@ -7,7 +7,9 @@ use llmload_uring::cli::{Cli, MergeArgs, RunArgs, Summary};
 use llmload_uring::commands::merge;
 use llmload_uring::config::load_plan;
 use llmload_uring::judge::Judge;
-use llmload_uring::metrics::{Answer, Cause, FinishWord, Outcome, Recorder, Sample, Snapshot, TokenSource};
+use llmload_uring::metrics::{
+    Answer, AskedTokens, Cause, FinishWord, Outcome, Recorder, Sample, Snapshot, TokenSource,
+};
 use llmload_uring::output::{DetailSpool, OutputFile, View, summary};
 use llmload_uring::plan::{Executor, Phases, Plan};
 use llmload_uring::report::Aggregator;
@@ -99,6 +101,10 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         schedule_lag: sent - due,
         queue_wait: None,
         output_tokens: draw.max_tokens,
+        asked: AskedTokens {
+            prompt: draw.prompt_tokens,
+            output: draw.max_tokens,
+        },
         tokens_at_first: 0,
         gaps: u32::from(streamed),
         prompt_tokens: streamed.then_some(8),

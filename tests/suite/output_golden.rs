@@ -68,6 +68,7 @@ fn request(n: u64) -> Sample {
         schedule_lag: 20 * MICROSECOND + n % 13,
         queue_wait: None,
         output_tokens: if answered && series < 2 { 20 } else { 0 },
+        asked: Default::default(),
         tokens_at_first: 0,
         gaps: if answered && streamed { 19 } else { 0 },
         token_source: [TokenSource::Server, TokenSource::Events, TokenSource::None][usize::from(series)],

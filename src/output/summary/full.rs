@@ -27,6 +27,7 @@ pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
         volume::goodput(page, result);
         volume::users(page, result);
     }
+    volume::lengths(page, result);
     connections(page, result);
     if let Some(figures) = &result.managed_server {
         server(page, figures);

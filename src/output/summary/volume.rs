@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::trace;
-use crate::metrics::{Cause, FinishWord, Goodput, MetricId, Outcome};
+use crate::metrics::{Cause, FinishWord, Goodput, LengthCounts, MetricId, Outcome};
 use crate::output::numbers::{grouped, success};
 use crate::result::{GroupFigures, Ordered, RunResult, TokenSources, Totals};
 use crate::units::{elapsed, percent, rate, time};
@@ -177,6 +177,23 @@ fn limits_of(result: &RunResult) -> Vec<Option<String>> {
         }
     }
     all
+}
+
+/// Appends how long prompts and answers were on average, asked for and as the server counts them.
+pub(super) fn lengths(page: &mut Page, result: &RunResult) {
+    let found = result.totals.lengths;
+    let one = |name: &str, counts: LengthCounts| {
+        let (asked, served) = counts.means()?;
+        let close = percent(counts.close_share());
+        Some(format!(
+            "{name} {asked:.1} asked, {served:.1} served ({close} within 1 %)"
+        ))
+    };
+    let cells = [one("prompts", found.prompt), one("answers", found.output)];
+    let cells: Vec<String> = cells.into_iter().flatten().collect();
+    if !cells.is_empty() {
+        page.prose("lengths", &format!("mean tokens: {}", cells.join("; ")));
+    }
 }
 
 pub(super) fn users(page: &mut Page, result: &RunResult) {
