@@ -113,7 +113,8 @@ impl SharedPrefixes {
         }
         let (index, bucket) = chosen;
         let group = bucket.group.draw(keyed([key, GROUP, 0, 0]));
-        let prefix_key = permuted(self.seed, index << 32 | u64::from(group));
+        // Keys of their own: those of prompts are permuted under the seed alone.
+        let prefix_key = permuted(keyed([self.seed, PREFIX, 0, 0]), index << 32 | u64::from(group));
         let question_key = match self.prompts_per_group {
             None => key,
             Some(count) => {
@@ -123,7 +124,7 @@ impl SharedPrefixes {
         };
         Parts {
             prefix_key,
-            prefix_tokens: bucket.prefix_tokens.draw(keyed([prefix_key, PREFIX, 0, 0])),
+            prefix_tokens: bucket.prefix_tokens.draw(keyed([prefix_key, LENGTH, 0, 0])),
             question_key,
             question_tokens: self.question_tokens.draw(keyed([question_key, LENGTH, 0, 0])),
         }
