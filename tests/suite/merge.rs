@@ -697,11 +697,11 @@ fn shards_of_different_runs_are_refused_with_the_difference() {
         ),
         (
             changed(&two, "/totals/requests", json!(1)),
-            "part-1.json: `totals.requests`: 1 is not the sum of 9 ok, 1 failed, 0 interrupted and 0 in flight",
+            "part-1.json: `totals.requests`: 1 is not the sum of 9 ok, 1 failed, 0 interrupted, 0 cancelled and 0 in flight",
         ),
         (
             changed(&two, "/totals/in_flight", json!(1)),
-            "`totals.requests`: 10 is not the sum of 9 ok, 1 failed, 0 interrupted and 1 in flight",
+            "`totals.requests`: 10 is not the sum of 9 ok, 1 failed, 0 interrupted, 0 cancelled and 1 in flight",
         ),
         (
             changed(&two, "/kinds/plain/totals/ok", json!(7)),
