@@ -121,7 +121,7 @@ impl Default for Conversation {
 
 impl Conversation {
     /// Returns true if a session begins with a message of the system.
-    pub(super) fn has_system(&self) -> bool {
+    pub fn has_system(&self) -> bool {
         !self.system.is_empty() || self.system_tokens > 0 || self.session_tokens.max() > 0
     }
 }

@@ -51,6 +51,8 @@ pub fn encode_turn(
     let (method, path) = match &workload.kinds[usize::from(draw.kind)].call {
         Call::Chat(chat) => {
             headers_of_row = write_chat(body, target, workload, chat, (draw, turn));
+            // The details give the request's id, and a row may be sent more than once.
+            headers_of_row.retain(|(name, _)| id.is_none_or(|sent| !name.eq_ignore_ascii_case(sent.header)));
             let path = match chat.stream && target.api.row().streams() {
                 true => &target.stream_path,
                 false => &target.api_path,

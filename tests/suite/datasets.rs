@@ -275,8 +275,7 @@ fn headers_of_rows_replace_those_of_the_run_and_standard_input_is_read() {
     let (dir, mock) = (Dir::new(), keeping());
     let profile = dir.write("p.yaml", PROFILE);
     let target = format!("http://{}", mock.address);
-    let text =
-        "{\"body\":{\"messages\":[]},\"headers\":{\"X-Tenant\":\"row\"}}\n{\"body\":{\"messages\":[1]}}\n";
+    let text = "{\"body\":{\"messages\":[]},\"headers\":{\"X-Tenant\":\"row\",\"X-Request-Id\":\"row\"}}\n{\"body\":{\"messages\":[1]}}\n";
     let file = dir.write("in.jsonl", text);
     let mut command = program();
     command.args([
@@ -302,6 +301,9 @@ fn headers_of_rows_replace_those_of_the_run_and_standard_input_is_read() {
     let posts = posts(&mock);
     let tenants: Vec<&str> = posts.iter().map(|r| r.header("x-tenant").unwrap()).collect();
     assert_eq!(tenants, ["row", "run"]);
+    // The details give this one.
+    let ids: Vec<&str> = posts.iter().map(|r| r.header("x-request-id").unwrap()).collect();
+    assert!(!ids.contains(&"row") && ids[0] != ids[1], "{ids:?}");
 }
 
 #[test]

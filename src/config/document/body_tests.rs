@@ -303,3 +303,17 @@ fn the_documents_of_the_page_on_bodies_are_valid() {
         to_plan(&config).unwrap();
     }
 }
+
+#[test]
+fn a_system_prompt_is_sent_once_or_refused() {
+    let both = "    system: Outer\n    conversation: { turns: 2, system: Inner }\n";
+    let found = refused("", both);
+    assert!(
+        found.contains("of its own and one of its conversation"),
+        "{found}"
+    );
+    valid("", "    system: Outer\n    conversation: { turns: 2 }\n");
+    let ids = "    system: Outer\n    prompts: { prompt_tokens: 20, token_ids: true }\n";
+    let found = refused("", ids);
+    assert!(found.contains("sends token ids"), "{found}");
+}

@@ -1,9 +1,9 @@
 //! Refuses a request that an API has no words for.
 
-use crate::api::{Api, Setting, Texts};
+use crate::api::{Api, ContentKind, Setting, Texts};
 use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Reason};
-use crate::workload::Call;
+use crate::workload::{Call, Chat};
 
 /// Returns why the request cannot be made over the API.
 pub(super) fn unfit(request: &RequestConfig, api: Api) -> Option<Reason> {
@@ -23,6 +23,22 @@ pub(super) fn unfit(request: &RequestConfig, api: Api) -> Option<Reason> {
         _ => "leave it out, or put it into `extra_body` under the name that the server has for it",
     };
     Some(Reason::new(what).hint(hint))
+}
+
+/// Refuses a system prompt that would be sent twice, or not at all.
+pub(super) fn check_system(name: &str, chat: &Chat) -> Option<Reason> {
+    chat.settings.system()?;
+    if chat.conversation.as_ref().is_some_and(|own| own.has_system()) {
+        let what = format!("request `{name}` has a system prompt of its own and one of its conversation");
+        let hint =
+            "keep `system` or `conversation.system` (and its `system_tokens`, `session_tokens`), not both";
+        return Some(Reason::new(what).hint(hint));
+    }
+    if chat.prompts.content() == ContentKind::Tokens {
+        let what = format!("request `{name}` sends token ids, which no system prompt can stand before");
+        return Some(Reason::new(what).hint("leave `system` out, or `token_ids`"));
+    }
+    None
 }
 
 /// Checks the requests against the APIs that the servers turned out to speak. The configuration knows only those that

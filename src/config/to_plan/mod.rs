@@ -15,6 +15,7 @@ use crate::plan::{
 use crate::workload::{Call, CancelAt, Chat, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
 pub use fit::check_apis;
+use fit::check_system;
 
 /// Makes the plan. Everything that the plan's types promise is checked here, wherever the config came from.
 pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
@@ -95,7 +96,7 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
     let mut wrong = Vec::new();
     let name = &request.name;
     if let Call::Chat(chat) = &request.call {
-        wrong.extend(check_min_tokens(name, chat));
+        wrong.extend(check_settings(name, chat));
         let Chat {
             models,
             prompts,
@@ -163,6 +164,12 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
             .collect(),
         server: 0,
     })
+}
+
+/// Refuses settings of a body that contradict the rest of the request.
+fn check_settings(name: &str, chat: &Chat) -> Vec<Reason> {
+    let wrong = [check_min_tokens(name, chat), check_system(name, chat)];
+    wrong.into_iter().flatten().collect()
 }
 
 /// Refuses answers that would have to be longer than they may be.
