@@ -273,7 +273,6 @@ fn serialize_chat<M: SerializeMap>(
         max_tokens,
         models,
         prompts,
-        word_costs: _,
         cache_prompt,
         wording,
         conversation,

@@ -1,6 +1,5 @@
 //! What a drawn request gives the model to read, which writes itself into a body.
 
-use super::costs::WordCosts;
 use super::ids::{push_ids, push_more_ids};
 use super::prompts::{push_more_words, push_words};
 use super::shared::Parts;
@@ -12,12 +11,11 @@ use crate::units::Span;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Spelled<'a> {
     Given(&'a str),
-    /// `prefix`, then the words made from `key`; exactly as many tokens where their costs are known.
+    /// `prefix`, then the words made from `key`.
     Made {
         prefix: &'a str,
         key: u64,
         tokens: u32,
-        costs: Option<&'a WordCosts>,
     },
     Ids {
         key: u64,
@@ -28,22 +26,16 @@ pub(super) enum Spelled<'a> {
     Shared {
         parts: Parts,
         vocabulary: Option<Span<u32>>,
-        costs: Option<&'a WordCosts>,
     },
 }
 
 impl<'a> Spelled<'a> {
-    /// Returns the prompt that was drawn. `costs` are those of words to the model that is asked, if they are known.
-    pub(super) fn of(prompts: &'a Prompts, draw: &Draw, costs: Option<&'a WordCosts>) -> Spelled<'a> {
+    /// Returns the prompt that was drawn.
+    pub(super) fn of(prompts: &'a Prompts, draw: &Draw) -> Spelled<'a> {
         let (key, tokens) = (draw.prompt, draw.prompt_tokens);
         match prompts {
             Prompts::List(texts) => Spelled::Given(&texts[key as usize]),
-            Prompts::Made { prefix, .. } => Spelled::Made {
-                prefix,
-                key,
-                tokens,
-                costs,
-            },
+            Prompts::Made { prefix, .. } => Spelled::Made { prefix, key, tokens },
             Prompts::Ids { vocabulary, .. } => Spelled::Ids {
                 key,
                 tokens,
@@ -54,7 +46,6 @@ impl<'a> Spelled<'a> {
             Prompts::Shared(shared) => Spelled::Shared {
                 parts: shared.parts(key),
                 vocabulary: shared.vocabulary,
-                costs,
             },
         }
     }
@@ -74,22 +65,14 @@ impl Prompt for Spelled<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
         match *self {
             Spelled::Given(given) => write_string(out, given),
-            Spelled::Made {
-                prefix,
-                key,
-                tokens,
-                costs,
-            } => {
+            Spelled::Made { prefix, key, tokens } => {
                 write_string(out, prefix);
                 // The words go before the closing quote.
                 out.pop();
                 if !prefix.is_empty() && !prefix.ends_with(char::is_whitespace) {
                     out.push(b' ');
                 }
-                match costs {
-                    Some(costs) => costs.push_words(out, key, tokens),
-                    None => push_words(out, key, tokens),
-                }
+                push_words(out, key, tokens);
                 out.push(b'"');
             }
             Spelled::Ids {
@@ -107,25 +90,14 @@ impl Prompt for Spelled<'_> {
                 push_more_ids(out, parts.question_key, parts.question_tokens, vocabulary);
                 out.push(b']');
             }
-            Spelled::Shared { parts, costs, .. } => write_shared(out, &parts, costs),
+            Spelled::Shared { parts, .. } => {
+                out.push(b'"');
+                push_more_words(out, parts.prefix_key, parts.prefix_tokens);
+                push_more_words(out, parts.question_key, parts.question_tokens);
+                out.push(b'"');
+            }
         }
     }
-}
-
-/// Appends a shared prefix of words and the words of a question, as a JSON string.
-fn write_shared(out: &mut Vec<u8>, parts: &Parts, costs: Option<&WordCosts>) {
-    out.push(b'"');
-    match costs {
-        Some(costs) => {
-            costs.push_words(out, parts.prefix_key, parts.prefix_tokens);
-            costs.push_more_words(out, parts.question_key, parts.question_tokens);
-        }
-        None => {
-            push_more_words(out, parts.prefix_key, parts.prefix_tokens);
-            push_more_words(out, parts.question_key, parts.question_tokens);
-        }
-    }
-    out.push(b'"');
 }
 
 #[cfg(test)]

@@ -82,8 +82,7 @@ impl Dialogue<'_> {
 
     /// Appends what the user said in a turn, as a JSON string.
     fn write_user(&self, draw: &Draw, out: &mut Vec<u8>) {
-        // A server puts several messages together, so no count of one prompt fits.
-        Spelled::of(&self.chat.prompts, draw, None).write_json(out);
+        Spelled::of(&self.chat.prompts, draw).write_json(out);
     }
 
     fn write_past(&self, turn: u16, out: &mut Vec<u8>) {

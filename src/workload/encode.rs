@@ -9,13 +9,6 @@ use crate::http1::Method;
 use crate::http1::request::{self, Body};
 use crate::metrics::RequestId;
 
-/// Returns the body of a request, as `encode_request` appends it.
-pub fn body_of(target: &Target, workload: &Workload, draw: &Draw) -> Vec<u8> {
-    let mut body = Vec::new();
-    encode_request(&mut Vec::new(), &mut body, target, workload, draw);
-    body
-}
-
 /// Appends the whole request, head and body. `body` is scratch space that the caller keeps, so that it grows once.
 pub fn encode_request(
     out: &mut Vec<u8>,
@@ -112,7 +105,7 @@ fn write_chat(
         return encode_row(body, rows, draw.prompt, target, asked(Content::Text(&"")));
     }
     let (Some(turn), Some(conversation)) = (turn, chat.conversation.as_deref()) else {
-        let prompt = Spelled::of(&chat.prompts, draw, chat.word_costs.as_deref());
+        let prompt = Spelled::of(&chat.prompts, draw);
         (row.write_body)(body, &asked(prompt.content()));
         return Vec::new();
     };

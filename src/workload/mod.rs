@@ -3,7 +3,6 @@
 mod cancel;
 mod content;
 mod conversation;
-mod costs;
 mod dialogue;
 mod draw;
 mod encode;
@@ -22,9 +21,8 @@ pub use cancel::{Cancel, CancelAt, Chooser, Cut, Share};
 pub use conversation::{
     Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
 };
-pub use costs::WordCosts;
 pub use dialogue::{History, Turn};
-pub use encode::{SentId, body_of, encode_request, encode_turn};
+pub use encode::{SentId, encode_request, encode_turn};
 pub use ids::VOCABULARY_DEFAULT;
 pub use pauses::Pauses;
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};

@@ -11,13 +11,6 @@ const QUESTION: u64 = 3;
 const LENGTH: u64 = 4;
 const PREFIX: u64 = 5;
 
-impl Parts {
-    /// Returns the length of the whole prompt.
-    pub(super) fn tokens(&self) -> u32 {
-        self.prefix_tokens + self.question_tokens
-    }
-}
-
 /// How prompts are made that begin like others: a prefix, which all prompts of a group have, and a question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SharedPrefixes {
@@ -54,26 +47,14 @@ pub(super) struct Parts {
     pub question_tokens: u32,
 }
 
+impl Parts {
+    /// Returns the length of the whole prompt.
+    pub(super) fn tokens(&self) -> u32 {
+        self.prefix_tokens + self.question_tokens
+    }
+}
+
 impl SharedPrefixes {
-    /// Returns the number of different prefixes.
-    pub fn groups(&self) -> u64 {
-        self.buckets
-            .iter()
-            .map(|bucket| u64::from(bucket.group.max()))
-            .sum()
-    }
-
-    /// Returns the shortest and the longest prompt that can be made.
-    pub fn ends(&self) -> Span<u64> {
-        let ends =
-            |of: fn(&Lengths) -> u32| self.buckets.iter().map(move |b| u64::from(of(&b.prefix_tokens)));
-        let question = &self.question_tokens;
-        Span {
-            min: ends(Lengths::min).min().unwrap_or(0) + u64::from(question.min()),
-            max: ends(Lengths::max).max().unwrap_or(0) + u64::from(question.max()),
-        }
-    }
-
     /// Says for people what the prompts are.
     pub fn in_words(&self) -> String {
         let ids = match self.vocabulary {

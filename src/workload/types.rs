@@ -2,7 +2,6 @@
 
 use super::cancel::Cancel;
 use super::conversation::Conversation;
-use super::costs::WordCosts;
 use super::shared::SharedPrefixes;
 use crate::api::{Api, BodySettings, ContentKind, Wording};
 use crate::lengths::Lengths;
@@ -10,7 +9,6 @@ use crate::metrics::{AskedTokens, Goodput};
 use crate::units::{Nanos, Span};
 use crate::workload::rows::Rows;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// The time limits of a request's parts. `None` means that a part has no limit of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,15 +48,6 @@ impl Prompts {
             },
         }
     }
-
-    /// Tells whether they are made of words, whose tokens only a tokenizer can count.
-    pub fn are_words(&self) -> bool {
-        match self {
-            Prompts::Made { .. } => true,
-            Prompts::Shared(shared) => shared.vocabulary.is_none(),
-            Prompts::List(_) | Prompts::Ids { .. } | Prompts::Rows(_) => false,
-        }
-    }
 }
 
 /// A request for generated text.
@@ -69,8 +58,6 @@ pub struct Chat {
     /// A list from which one is drawn. Not empty in a plan.
     pub models: Vec<String>,
     pub prompts: Prompts,
-    /// What the words of made prompts cost, once a tokenizer has counted them.
-    pub word_costs: Option<Arc<WordCosts>>,
     /// Allows llama.cpp to answer from its prompt cache.
     pub cache_prompt: bool,
     /// Wording that was configured; the target has the wording that was found out.
@@ -91,7 +78,6 @@ impl Default for Chat {
             max_tokens: Lengths::fixed(1),
             models: Vec::new(),
             prompts: Prompts::List(Vec::new()),
-            word_costs: None,
             cache_prompt: false,
             wording: Wording::default(),
             conversation: None,

@@ -234,7 +234,6 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             max_tokens: inherited.keys.max_tokens.clone().unwrap_or(MAX_TOKENS_DEFAULT),
             models: inherited.models.clone(),
             prompts: inherited.prompts.clone(),
-            word_costs: None,
             cache_prompt: inherited
                 .keys
                 .cache_prompt
@@ -415,7 +414,6 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         }),
         models: filled(models, "models"),
         prompts,
-        word_costs: None,
         // Who carries a conversation on wants the beginning of it to be read once.
         cache_prompt: cache_prompt.unwrap_or(conversation.is_some()),
         wording: read_wording(reader, fields).or(inherited.wording),
