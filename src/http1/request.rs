@@ -33,12 +33,12 @@ pub fn encode(
 pub type OwnHeader<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
 
 /// Does the same with one more header, unless `headers` has one of that name.
-pub fn encode_with(
+pub fn encode_with<S: AsRef<str>>(
     out: &mut Vec<u8>,
     method: Method,
     path: &str,
     authority: &str,
-    (headers, more): (&[(String, String)], Option<OwnHeader<'_>>),
+    (headers, more): (&[(S, S)], Option<OwnHeader<'_>>),
     body: Option<Body<'_>>,
 ) {
     debug_assert!(check_path(path).is_ok(), "path passed check_path");
@@ -58,19 +58,25 @@ pub fn encode_with(
         ("Accept-Encoding", Some("identity")),
         ("Content-Type", body.map(|body| body.content_type)),
     ];
+    let has = |name: &str| {
+        headers
+            .iter()
+            .any(|(own, _)| own.as_ref().eq_ignore_ascii_case(name))
+    };
     for (name, value) in defaults {
         if let Some(value) = value
-            && !headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+            && !has(name)
         {
             push_header(out, name, value.as_bytes());
         }
     }
     for (name, value) in headers {
+        let (name, value) = (name.as_ref(), value.as_ref());
         debug_assert!(check_header(name, value).is_ok(), "header passed check_header");
         push_header(out, name, value.as_bytes());
     }
     if let Some((name, write)) = more
-        && !headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+        && !has(name)
     {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");

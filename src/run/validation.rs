@@ -116,7 +116,11 @@ fn validate(
 /// Returns the target with the headers that requests of a kind have there.
 fn with_headers(target: &Target, kind: &RequestKind) -> Target {
     Target {
-        headers: kind.headers_at(target),
+        headers: kind
+            .headers_at(target)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
         ..target.clone()
     }
 }

@@ -52,9 +52,9 @@ pub struct Turn<'a> {
 
 impl Turn<'_> {
     /// Returns the header that names the session.
-    pub(super) fn affinity(&self, workload: &Workload) -> Option<(String, String)> {
-        let name = workload.conversation(self.key.kind)?.affinity_header.clone()?;
-        Some((name, self.id.to_owned()))
+    pub(super) fn affinity<'w>(&'w self, workload: &'w Workload) -> Option<(&'w str, &'w str)> {
+        let name = workload.conversation(self.key.kind)?.affinity_header.as_deref()?;
+        Some((name, self.id))
     }
 }
 

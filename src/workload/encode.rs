@@ -2,9 +2,10 @@
 
 use super::content::Spelled;
 use super::dialogue::{AsMessages, AsText, Dialogue, Turn};
-use super::rows::{Rows, write_row};
-use super::types::{Call, Chat, Draw, Prompts, Target, Workload};
+use super::rows::write_row;
+use super::types::{Call, Chat, Draw, Prompts, Target, Workload, replace};
 use crate::api::{Content, ContentKind, Generation};
+use crate::dataset::{Row, RowBytes};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
 use crate::metrics::RequestId;
@@ -40,12 +41,12 @@ pub fn encode_turn(
     id: Option<&SentId<'_>>,
 ) {
     body.clear();
-    let mut headers_of_row = Vec::new();
-    let (method, path) = match &workload.kinds[usize::from(draw.kind)].call {
+    let kind = &workload.kinds[usize::from(draw.kind)];
+    let bytes = row_bytes(&kind.call, draw);
+    let mut row = bytes.as_ref().map(RowBytes::row);
+    let (method, path) = match &kind.call {
         Call::Chat(chat) => {
-            headers_of_row = write_chat(body, target, workload, chat, (draw, turn));
-            // The details give the request's id, and a row may be sent more than once.
-            headers_of_row.retain(|(name, _)| id.is_none_or(|sent| !name.eq_ignore_ascii_case(sent.header)));
+            write_chat(body, target, workload, chat, (draw, turn, row.as_ref()));
             let path = match chat.stream && target.api.row().streams() {
                 true => &target.stream_path,
                 false => &target.api_path,
@@ -55,6 +56,12 @@ pub fn encode_turn(
         Call::Light => (Method::Get, &target.light_paths[draw.prompt as usize]),
         Call::Get { path } => (Method::Get, target.named_paths.get(*path)),
     };
+    if let (Some(row), Some(sent)) = (&mut row, id) {
+        // The details give the request's id, and a row may be sent more than once.
+        row.headers
+            .retain(|(name, _)| !name.eq_ignore_ascii_case(sent.header));
+    }
+    let headers_of_row = row.map_or(Vec::new(), |row| row.headers);
     let body = (!body.is_empty()).then_some(Body {
         bytes: body,
         content_type: "application/json",
@@ -66,29 +73,40 @@ pub fn encode_turn(
         }
     };
     let id = id.map(|sent| (sent.header, &write_id as &dyn Fn(&mut Vec<u8>)));
-    let kind = &workload.kinds[usize::from(draw.kind)];
     let affinity = turn.and_then(|turn| turn.affinity(workload));
     if kind.headers.is_empty() && affinity.is_none() && headers_of_row.is_empty() {
         let headers = (target.headers.as_slice(), id);
         request::encode_with(out, method, path, &target.authority, headers, body);
         return;
     }
-    let mut headers = over(kind.headers_at(target), headers_of_row);
-    if let Some((name, value)) = affinity {
-        headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
-        headers.push((name, value));
-    }
+    let mut headers = kind.headers_at(target);
+    replace(&mut headers, headers_of_row.into_iter());
+    replace(&mut headers, affinity.into_iter());
     request::encode_with(out, method, path, &target.authority, (&headers, id), body);
 }
 
-/// Appends the body of a request for text. Returns the headers that it has of its own.
+/// Returns the row of a dataset that a draw has, if it has one.
+fn row_bytes<'w>(call: &'w Call, draw: &Draw) -> Option<RowBytes<'w>> {
+    let Call::Chat(Chat {
+        prompts: Prompts::Rows(rows),
+        ..
+    }) = call
+    else {
+        return None;
+    };
+    // The file is this process's own, and no name leads to it.
+    let bytes = rows.dataset.bytes(draw.prompt);
+    Some(bytes.expect("the rows of a dataset can be read back"))
+}
+
+/// Appends the body of a request for text. `of_dataset` is the row of its draw, where prompts are rows of a dataset.
 fn write_chat(
     body: &mut Vec<u8>,
     target: &Target,
     workload: &Workload,
     chat: &Chat,
-    (draw, turn): (&Draw, Option<&Turn<'_>>),
-) -> Vec<(String, String)> {
+    (draw, turn, of_dataset): (&Draw, Option<&Turn<'_>>, Option<&Row<'_>>),
+) {
     let row = target.api.row();
     let asked = |content| Generation {
         model: &chat.models[draw.model as usize],
@@ -101,13 +119,14 @@ fn write_chat(
         system: chat.settings.system().map(|system| system.text.as_ref()),
         members: chat.settings.members(target.api),
     };
-    if let Prompts::Rows(rows) = &chat.prompts {
-        return encode_row(body, rows, draw.prompt, target, asked(Content::Text(&"")));
+    if let (Prompts::Rows(rows), Some(found)) = (&chat.prompts, of_dataset) {
+        let asked = asked(Content::Text(&""));
+        return write_row(body, rows, (draw.prompt, found), asked, target.api);
     }
     let (Some(turn), Some(conversation)) = (turn, chat.conversation.as_deref()) else {
         let prompt = Spelled::of(&chat.prompts, draw);
         (row.write_body)(body, &asked(prompt.content()));
-        return Vec::new();
+        return;
     };
     let dialogue = Dialogue {
         workload,
@@ -120,35 +139,6 @@ fn write_chat(
         true => (row.write_body)(body, &asked(Content::Messages(&AsMessages(dialogue)))),
         false => (row.write_body)(body, &asked(Content::Text(&AsText(dialogue)))),
     }
-    Vec::new()
-}
-
-/// Appends the body of the request for a row, and returns the row's headers.
-fn encode_row(
-    body: &mut Vec<u8>,
-    rows: &Rows,
-    index: u64,
-    target: &Target,
-    asked: Generation<'_>,
-) -> Vec<(String, String)> {
-    // The file is this process's own, and no name leads to it.
-    let bytes = rows
-        .dataset
-        .bytes(index)
-        .expect("the rows of a dataset can be read back");
-    let row = bytes.row();
-    write_row(body, rows, (index, &row), asked, target.api);
-    row.headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
-}
-
-/// Adds headers in place of those of the same name.
-fn over(mut headers: Vec<(String, String)>, more: Vec<(String, String)>) -> Vec<(String, String)> {
-    headers.retain(|(name, _)| !more.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
-    headers.extend(more);
-    headers
 }
 
 #[cfg(test)]

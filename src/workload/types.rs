@@ -204,12 +204,26 @@ pub struct RequestKind {
 
 impl RequestKind {
     /// Returns the headers of its requests to a target: the target's, in which its own replace those of the same name.
-    pub fn headers_at(&self, target: &Target) -> Vec<(String, String)> {
-        let own = &self.headers;
-        let is_replaced = |name: &str| own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
-        let kept = target.headers.iter().filter(|(name, _)| !is_replaced(name));
-        kept.chain(own).cloned().collect()
+    pub fn headers_at<'a>(&'a self, target: &'a Target) -> Vec<(&'a str, &'a str)> {
+        let mut headers = pairs(&target.headers).collect();
+        replace(&mut headers, pairs(&self.headers));
+        headers
     }
+}
+
+fn pairs(headers: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> + Clone {
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// Adds headers in place of those of the same name.
+pub(super) fn replace<'a>(
+    headers: &mut Vec<(&'a str, &'a str)>,
+    by: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+) {
+    headers.retain(|(name, _)| !by.clone().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    headers.extend(by);
 }
 
 /// A server as the mix sees it: one of several, or the only one.
