@@ -218,10 +218,7 @@ impl<'a> Members<'a> {
         let Some(json) = self.json(key) else {
             return Ok(None);
         };
-        let members = Members::read(json).map_err(|reason| Reason {
-            what: format!("`{key}` {}", reason.what),
-            ..reason
-        })?;
+        let members = Members::read(json).map_err(|reason| reason.about(format!("`{key}`")))?;
         Ok(Some((json, members)))
     }
 

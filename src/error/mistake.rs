@@ -40,6 +40,14 @@ impl Reason {
         }
     }
 
+    /// Makes `part` the subject of the text: "has no `role`" becomes "`messages[0]` has no `role`".
+    pub fn about(self, part: impl fmt::Display) -> Reason {
+        Reason {
+            what: format!("{part} {}", self.what),
+            ..self
+        }
+    }
+
     /// Makes a mistake at a place: an option, or a line of a file. `line` is 0 outside files.
     pub fn at(self, name: impl Into<String>, line: usize) -> Mistake {
         let name = name.into();

@@ -70,10 +70,7 @@ fn read_agent(
     // When what came before had ended, in the session's time.
     let (mut ended, mut is_first) = (None::<Nanos>, true);
     for (i, request) in requests.into_iter().enumerate() {
-        let place = |reason: Reason| Reason {
-            what: format!("`requests[{i}]` {}", reason.what),
-            ..reason
-        };
+        let place = |reason: Reason| reason.about(format!("`requests[{i}]`"));
         let request = Members::read(request).map_err(place)?;
         let at = seconds(&request, "t")
             .and_then(|at| request.required("t", at))
@@ -180,10 +177,7 @@ pub fn read_agentic(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reaso
     let conversations = record.list("conversations")?;
     let (_, conversations) = record.required("conversations", conversations)?;
     for (i, conversation) in conversations.into_iter().enumerate() {
-        let place = |reason: Reason| Reason {
-            what: format!("`conversations[{i}]` {}", reason.what),
-            ..reason
-        };
+        let place = |reason: Reason| reason.about(format!("`conversations[{i}]`"));
         let turns = elements(conversation).map_err(|what| place(Reason::new(what)))?;
         read_conversation(&turns, to).map_err(place)?;
     }
@@ -193,10 +187,7 @@ pub fn read_agentic(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reaso
 fn read_conversation(turns: &[&str], to: &mut Sink<'_>) -> Result<(), Reason> {
     let session = to.own_session();
     for (i, turn) in turns.iter().enumerate() {
-        let place = |reason: Reason| Reason {
-            what: format!("turn {i} {}", reason.what),
-            ..reason
-        };
+        let place = |reason: Reason| reason.about(format!("turn {i}"));
         let turn = Members::read(turn).map_err(place)?;
         turn.ignore(&["prompt_tokens"]);
         let list = messages(&turn, "messages").map_err(place)?;

@@ -57,10 +57,7 @@ pub fn read_multi_turn(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Re
             }
             false => turn,
         };
-        let place = |reason: Reason| Reason {
-            what: format!("`turns[{i}]` {}", reason.what),
-            ..reason
-        };
+        let place = |reason: Reason| reason.about(format!("`turns[{i}]`"));
         let turn = Members::read(turn).map_err(place)?;
         read_turn(&turn, Some(&session), to).map_err(place)?;
     }

@@ -38,10 +38,7 @@ pub fn read(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> {
         true => string(body).map_err(|what| Reason::new(format!("`body` {what}")))?,
         false => Cow::Borrowed(body),
     };
-    let members = Members::read(&body).map_err(|reason| Reason {
-        what: format!("`body` {}", reason.what),
-        ..reason
-    })?;
+    let members = Members::read(&body).map_err(|reason| reason.about("`body`"))?;
     let output = output_tokens(&members, &LIMITS).map_err(|reason| reason.within("`body`"))?;
     let served = output_tokens(record, &["completion_tokens"])?;
     let at = match record.json("timestamp") {

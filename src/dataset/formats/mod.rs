@@ -49,10 +49,7 @@ fn messages<'a>(record: &Members<'a>, key: &str) -> Result<Option<&'a str>, Reas
         return Err(Reason::new(format!("`{key}` is empty")));
     }
     for (i, message) in list.into_iter().enumerate() {
-        let place = |reason: Reason| Reason {
-            what: format!("`{key}[{i}]` {}", reason.what),
-            ..reason
-        };
+        let place = |reason: Reason| reason.about(format!("`{key}[{i}]`"));
         let message = Members::read(message).map_err(place)?;
         let role = message.text("role").map_err(place)?;
         message.required("role", role).map_err(place)?;

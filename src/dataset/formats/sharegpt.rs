@@ -26,10 +26,7 @@ pub fn read(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> {
     let (_, list) = record.required(key, list)?;
     let mut turns = Vec::with_capacity(list.len());
     for (i, turn) in list.into_iter().enumerate() {
-        let turn = read_turn(turn).map_err(|reason| Reason {
-            what: format!("`{key}[{i}]` {}", reason.what),
-            ..reason
-        })?;
+        let turn = read_turn(turn).map_err(|reason| reason.about(format!("`{key}[{i}]`")))?;
         turns.push(turn);
     }
     match to.options.turns {
