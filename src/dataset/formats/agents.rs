@@ -1,16 +1,14 @@
 //! Traces of agents: Weka's sessions with subagents, and SGLang's conversations.
 
 use super::lengths::{blocks, hash_ids};
-use super::{messages, output_tokens};
+use super::{messages, millis, output_tokens};
 use crate::dataset::members::{Members, elements};
 use crate::dataset::read::{INPUT_TOKENS_MAX, OUTPUT_TOKENS_MAX, Sink};
 use crate::dataset::row::{Content, Row};
 use crate::dataset::store::hash;
 use crate::error::{Reason, quoted};
-use crate::units::{MILLISECOND, Nanos, SECOND};
+use crate::units::Nanos;
 
-/// The longest session: a year, in seconds.
-const TIME_MAX: f64 = 366.0 * 86_400.0;
 /// The deepest that subagents may have subagents.
 const DEPTH_MAX: usize = 8;
 
@@ -99,13 +97,7 @@ fn read_agent(
 
 /// Returns a time in seconds since the beginning of the session, or how long something took.
 fn seconds(record: &Members<'_>, key: &str) -> Result<Option<Nanos>, Reason> {
-    time(record, key, SECOND)
-}
-
-fn time(record: &Members<'_>, key: &str, unit: Nanos) -> Result<Option<Nanos>, Reason> {
-    let max = TIME_MAX * SECOND as f64 / unit as f64;
-    // It is not negative.
-    Ok(record.time(key, unit, max)?.map(|nanos| nanos as Nanos))
+    Ok(super::seconds(record, key)?.map(i64::unsigned_abs))
 }
 
 /// Reads one request, and returns when it had ended.
@@ -159,7 +151,7 @@ fn read_subagent(
     }
     let name = subagent.name("agent_id")?;
     let name = subagent.required("agent_id", name)?;
-    let took = time(subagent, "duration_ms", MILLISECOND)?;
+    let took = millis(subagent, "duration_ms")?.map(i64::unsigned_abs);
     let inner = Scope {
         depth: scope.depth + 1,
         ..scope
