@@ -62,7 +62,8 @@ pub struct Trace {
     /// Empty until the dataset has been read.
     rows: Arc<TraceRows>,
     chains: Arc<Chains>,
-    /// The arrivals that others follow: their instants, and the delays of all that follow together.
+    /// The arrivals that others follow: their instants, and the delays of all that follow together. Only those that may
+    /// be the last to end at some scale: no later one has as much delay.
     tails: Arc<[(Nanos, Nanos)]>,
     /// The number of rows that follow one within the window.
     following: u64,
@@ -95,6 +96,7 @@ impl Trace {
         for (position, at) in self.rows.instants().iter().enumerate() {
             let (count, delays) = chains.all_after(self.rows.number(position));
             if count > 0 {
+                while tails.pop_if(|(_, before)| *before <= delays).is_some() {}
                 tails.push((*at, delays));
                 self.following += count;
             }

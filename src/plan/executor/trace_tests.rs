@@ -114,6 +114,29 @@ fn a_rate_is_reached_by_the_time_scale() {
 }
 
 #[test]
+fn a_load_ends_with_the_session_that_goes_on_for_longest_at_each_scale() {
+    // Rows 3 to 5 follow the three that arrive.
+    let delays = [30, 5, 20];
+    let followers = (0..).zip(delays).map(|(after, delay)| Follower {
+        after,
+        row: after + 3,
+        delay: delay * SECOND,
+    });
+    for (time_scale, delay_scale, seconds) in [(1.0, 1.0, 40), (1.0, 3.0, 90), (10.0, 1.0, 220)] {
+        let settings = TraceSettings {
+            time_scale,
+            delay_scale,
+            window: parse_window("..21s").unwrap(),
+            ..TraceSettings::default()
+        };
+        let mut trace = trace(&[0, 10, 20], settings);
+        trace.take_followers(followers.clone().collect());
+        assert_eq!(trace.following(), 3);
+        assert_eq!(trace.duration(), seconds * SECOND, "{time_scale} {delay_scale}");
+    }
+}
+
+#[test]
 fn what_cannot_be_replayed_is_refused_with_what_to_change() {
     let wrong = |trace: &Trace| -> Vec<String> {
         let reasons = trace.mistakes().into_iter();
