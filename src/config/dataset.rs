@@ -6,7 +6,7 @@ use crate::dataset::{Dataset, Filter, Format, Found, ReadOptions, Turns, read};
 use crate::discover::api_of;
 use crate::error::{Mistake, Place, Reason, quoted};
 use crate::output::unnamed;
-use crate::units::grouped;
+use crate::units::{cannot_be_read, grouped};
 use crate::workload::{Call, Chat, Prompts, Rows, Sampling};
 use serde::Serialize;
 use std::fs::File;
@@ -217,11 +217,7 @@ fn read_one(asked: &DatasetConfig, options: ReadOptions) -> Result<Found, Vec<Mi
             });
             match opened {
                 Ok(file) => Box::new(BufReader::with_capacity(BUFFER_BYTES, file)),
-                Err(e) => {
-                    let reason = Reason::new(format!("{} cannot be read: {e}", quoted(path)))
-                        .hint("paths are relative to the directory that the program runs in");
-                    return Err(vec![asked.place.mistake(reason)]);
-                }
+                Err(e) => return Err(vec![asked.place.mistake(cannot_be_read(path, &e))]),
             }
         }
     };

@@ -1,4 +1,4 @@
-//! Units shared by every room: time, spans, secrets.
+//! Units shared by every room: time, spans, secrets, and the files of text that people name.
 
 mod duration;
 mod figures;
@@ -8,6 +8,7 @@ mod path;
 mod rate;
 mod secret;
 mod span;
+mod text_file;
 
 pub use duration::{
     bare, check_duration, duration_span_text, duration_text, format_duration, format_duration_span,
@@ -24,6 +25,7 @@ pub use path::optional_path_text;
 pub use rate::{RATE_MAX, Rate, parse_rate, parse_rate_per, read_rate};
 pub use secret::{Secret, redact};
 pub use span::{Span, up_to};
+pub use text_file::{cannot_be_read, read_text_file};
 
 /// Nanoseconds. An instant of this type is a reading of CLOCK_MONOTONIC; a duration is the difference of two.
 pub type Nanos = u64;

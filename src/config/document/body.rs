@@ -6,7 +6,7 @@ use serde::ser::{Error, SerializeMap};
 use serde_json::value::RawValue;
 
 use crate::api::{BodySettings, Setting, SystemPrompt};
-use crate::config::body_file::{read_body_file, read_json_file};
+use crate::config::body_file::read_json_file;
 use crate::config::document::json_text::json_text;
 use crate::config::document::python_tool::answer_system;
 use crate::config::document::reader::{Fields, Reader, is_mapping, line};
@@ -14,9 +14,9 @@ use crate::config::options::parse_header;
 use crate::config::types::{NO_HEADER, REQUEST_ID_HEADER};
 use crate::error::Reason;
 use crate::plan::{
-    MEMBERS_BYTES_MAX, STOP_MAX, SYSTEM_BYTES_MAX, check_system, read_members, read_setting, read_tools,
-    stop_json,
+    STOP_MAX, SYSTEM_BYTES_MAX, check_system, read_members, read_setting, read_tools, stop_json,
 };
+use crate::units::read_text_file;
 
 const SYSTEM: &str = "system";
 const EXTRA: &str = "extra_body";
@@ -103,7 +103,7 @@ fn read_system(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<SystemPro
         ),
         true => {
             let file = read_file_key(reader, fields, SYSTEM)?;
-            let read = read_body_file(&file, SYSTEM_BYTES_MAX);
+            let read = read_text_file(&file, SYSTEM_BYTES_MAX, None);
             let text = noted(reader, fields, SYSTEM, read)?;
             (text, Some(file))
         }
@@ -133,7 +133,7 @@ fn read_tools_of(reader: &mut Reader<'_>, fields: &Fields<'_>, settings: &mut Bo
             return;
         };
         let place = reader.place(fields.line_of(key));
-        match read_json_file(&file, MEMBERS_BYTES_MAX, &place, read_tools) {
+        match read_json_file(&file, &place, read_tools) {
             Ok(json) => settings.set_tools_of(&file, json),
             Err(mistake) => reader.mistakes.push(mistake),
         }

@@ -7,12 +7,11 @@ use crate::config::document::shared::{SHARED_KEYS, asks_for_groups, read_shared}
 use crate::error::{Reason, quoted};
 use crate::lengths::Lengths;
 use crate::plan::{MAX_TOKENS_MAX, PROMPT_TOKENS_MAX};
-use crate::units::{Span, parse_count_span};
+use crate::units::{Span, parse_count_span, read_text_file};
 use crate::workload::{
     PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, Prompts, VOCABULARY_DEFAULT, parse_prompts,
 };
 use saphyr::YamlData;
-use std::io::Read;
 
 /// The default length of generated prompts.
 pub const PROMPT_TOKENS_DEFAULT: Lengths = Lengths::fixed(50);
@@ -194,7 +193,7 @@ fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts
     }
     let prefix = read_prefix(reader, keys);
     let file = reader.parsed(keys, "file", "the path of a file", |path| {
-        read_text(path).map(|text| (path.to_owned(), text))
+        read_text_file(path, PROMPTS_BYTES_MAX, None).map(|text| (path.to_owned(), text))
     });
     let ((file, text), prefix) = (file?, prefix?);
     match parse_prompts(&text) {
@@ -212,25 +211,6 @@ fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts
         }
     }
     None
-}
-
-fn read_text(path: &str) -> Result<String, Reason> {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path)
-        .and_then(|file| file.take(PROMPTS_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
-    let shown = quoted(path);
-    if let Err(e) = read {
-        let hint = "paths are relative to the directory that the program runs in";
-        return Err(Reason::new(format!("{shown} cannot be read: {e}")).hint(hint));
-    }
-    if bytes.len() > PROMPTS_BYTES_MAX {
-        let what = format!("{shown} is larger than the limit of {PROMPTS_BYTES_MAX} bytes");
-        return Err(Reason::new(what));
-    }
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        Reason::new(format!("{shown} is not UTF-8 text: byte {at} is invalid"))
-    })
 }
 
 #[cfg(test)]

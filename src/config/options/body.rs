@@ -3,10 +3,11 @@
 use crate::api::{BodySettings, Setting, SystemPrompt};
 use crate::cli::{BodyArgs, OrFile};
 use crate::config::Config;
-use crate::config::body_file::{read_body_file, read_json_file};
+use crate::config::body_file::read_json_file;
 use crate::config::document::id_header;
 use crate::error::{Mistake, Place, Reason};
-use crate::plan::{MEMBERS_BYTES_MAX, SYSTEM_BYTES_MAX, check_system, read_members, read_tools, stop_json};
+use crate::plan::{SYSTEM_BYTES_MAX, check_system, read_members, read_tools, stop_json};
+use crate::units::read_text_file;
 use crate::workload::Call;
 
 /// Lays the options over the settings of every chat request.
@@ -84,7 +85,7 @@ fn read(args: &BodyArgs, mistakes: &mut Vec<Mistake>) -> BodySettings {
     match &args.tools {
         None => {}
         Some(OrFile::Given(json)) => asked.set(Setting::Tools, json.clone()),
-        Some(OrFile::File(file)) => match read_json_file(file, MEMBERS_BYTES_MAX, &place, read_tools) {
+        Some(OrFile::File(file)) => match read_json_file(file, &place, read_tools) {
             Ok(json) => asked.set_tools_of(file, json),
             Err(mistake) => mistakes.push(mistake),
         },
@@ -93,7 +94,7 @@ fn read(args: &BodyArgs, mistakes: &mut Vec<Mistake>) -> BodySettings {
     match &args.extra_body {
         None => {}
         Some(OrFile::Given(members)) => asked.set_extra(members.clone()),
-        Some(OrFile::File(file)) => match read_json_file(file, MEMBERS_BYTES_MAX, &place, read_members) {
+        Some(OrFile::File(file)) => match read_json_file(file, &place, read_members) {
             Ok(members) => asked.set_extra(members),
             Err(mistake) => mistakes.push(mistake),
         },
@@ -105,7 +106,7 @@ fn read_system(given: Option<&OrFile<String>>) -> Result<Option<SystemPrompt>, R
     let (text, file) = match given {
         None => return Ok(None),
         Some(OrFile::Given(text)) => (text.clone(), None),
-        Some(OrFile::File(file)) => (read_body_file(file, SYSTEM_BYTES_MAX)?, Some(file.clone())),
+        Some(OrFile::File(file)) => (read_text_file(file, SYSTEM_BYTES_MAX, None)?, Some(file.clone())),
     };
     check_system(&text)?;
     Ok(Some(SystemPrompt {
