@@ -52,11 +52,7 @@ impl Members {
 
     /// Reads a JSON object.
     pub fn parse(text: &str) -> Result<Members, NotMembers> {
-        let value: Value = serde_json::from_str(text).map_err(|e| NotMembers::Json {
-            what: json_error(&e),
-            line: e.line(),
-            column: e.column(),
-        })?;
+        let value: Value = serde_json::from_str(text).map_err(|e| NotMembers::not_json(&e))?;
         match value {
             Value::Object(_) => Members::of_object(text),
             other => Err(NotMembers::Kind(kind_of(&other))),
@@ -147,6 +143,17 @@ pub enum NotMembers {
 }
 
 impl NotMembers {
+    /// Says what is wrong with a text that is not JSON.
+    pub fn not_json(e: &serde_json::Error) -> NotMembers {
+        // `serde_json` puts the position behind it.
+        let told = e.to_string();
+        NotMembers::Json {
+            what: told.split(" at line ").next().unwrap_or_default().to_owned(),
+            line: e.line(),
+            column: e.column(),
+        }
+    }
+
     fn within(self, name: &str) -> NotMembers {
         match self {
             NotMembers::Twice(inner) => NotMembers::Twice(format!("{name}.{inner}")),
@@ -168,12 +175,6 @@ impl fmt::Display for NotMembers {
 }
 
 impl std::error::Error for NotMembers {}
-
-/// Returns what is wrong with a text, without the position that `serde_json` puts behind it.
-fn json_error(error: &serde_json::Error) -> String {
-    let told = error.to_string();
-    told.split(" at line ").next().unwrap_or_default().to_owned()
-}
 
 /// Returns a JSON text without the blanks between its tokens, which a server would only have to skip.
 fn compact(json: &str) -> String {

@@ -173,19 +173,8 @@ pub fn read_members(text: &str) -> Result<Members, WrongJson> {
 /// Reads tools: a JSON list of objects. Returns their JSON.
 pub fn read_tools(text: &str) -> Result<String, WrongJson> {
     let form = r#"write a JSON list, such as `[{"type": "function", "function": {"name": "f"}}]`"#;
-    let value: Value = match serde_json::from_str(text) {
-        Ok(value) => value,
-        Err(e) => {
-            let told = e.to_string();
-            let what = told.split(" at line ").next().unwrap_or_default();
-            let (line, column) = (e.line(), e.column());
-            return Err(WrongJson {
-                reason: Reason::new(format!("not JSON at line {line} column {column}: {what}")).hint(form),
-                line: Some(line),
-                is_unreadable: true,
-            });
-        }
-    };
+    let value: Value =
+        serde_json::from_str(text).map_err(|e| WrongJson::of(&NotMembers::not_json(&e), form))?;
     let wrong = |what: String| Err(WrongJson::content(Reason::new(what).hint(form)));
     let Value::Array(tools) = value else {
         return wrong("the tools are not a list".to_owned());
