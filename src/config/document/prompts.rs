@@ -16,8 +16,7 @@ use saphyr::YamlData;
 /// The default length of generated prompts.
 pub const PROMPT_TOKENS_DEFAULT: Lengths = Lengths::fixed(50);
 
-/// The keys of the document's own `prompts`. A request has fewer, because its limits are keys of its own.
-pub const KEYS: [&str; 12] = [
+const OWN_KEYS: [&str; 7] = [
     "min_tokens",
     "max_tokens",
     "prompt_tokens",
@@ -25,24 +24,14 @@ pub const KEYS: [&str; 12] = [
     "file",
     "cache_prompt",
     "token_ids",
-    SHARED_KEYS[0],
-    SHARED_KEYS[1],
-    SHARED_KEYS[2],
-    SHARED_KEYS[3],
-    SHARED_KEYS[4],
 ];
-const REQUEST_KEYS: [&str; 10] = [
-    "min_tokens",
-    "prompt_tokens",
-    "prefix",
-    "file",
-    "token_ids",
-    SHARED_KEYS[0],
-    SHARED_KEYS[1],
-    SHARED_KEYS[2],
-    SHARED_KEYS[3],
-    SHARED_KEYS[4],
-];
+/// Those that a request has outside its `prompts`.
+const OUTSIDE: [&str; 2] = ["max_tokens", "cache_prompt"];
+
+/// Returns the keys of the document's own `prompts`. A request has all but [`OUTSIDE`].
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    OWN_KEYS.into_iter().chain(SHARED_KEYS)
+}
 
 #[derive(Default)]
 pub struct PromptsKeys {
@@ -67,11 +56,11 @@ pub fn read_prompts(reader: &mut Reader<'_>, fields: &Fields<'_>) -> PromptsKeys
         };
     }
     let path = format!("{}prompts", fields.path);
-    let known: &[&str] = match fields.path.as_str() {
-        "" => &KEYS,
-        _ => &REQUEST_KEYS,
-    };
-    let Some(keys) = reader.mapping(&format!("{path}."), &path, node, known) else {
+    let is_document = fields.path.is_empty();
+    let known: Vec<&str> = keys()
+        .filter(|key| is_document || !OUTSIDE.contains(key))
+        .collect();
+    let Some(keys) = reader.mapping(&format!("{path}."), &path, node, &known) else {
         return PromptsKeys::default();
     };
     let max_tokens = read_max_tokens(reader, &keys);
@@ -180,16 +169,12 @@ fn read_length(reader: &mut Reader<'_>, keys: &Fields<'_>, max_tokens: Option<&L
 }
 
 fn read_from_file(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<(Prompts, PromptsFile)> {
-    for key in KEYS
-        .iter()
-        .filter(|key| !["max_tokens", "prefix", "file", "cache_prompt"].contains(key))
-    {
-        if keys.has(key) {
-            let line = keys.line_of("file");
-            let what = format!("key `{}{key}` contradicts `file` of line {line}", keys.path);
-            let hint = "prompts from a file keep their length: remove one of them";
-            reader.mistake(keys.line_of(key), Reason::new(what).hint(hint));
-        }
+    let of_made = self::keys().filter(|key| !OUTSIDE.contains(key) && !["prefix", "file"].contains(key));
+    for key in of_made.filter(|key| keys.has(key)) {
+        let line = keys.line_of("file");
+        let what = format!("key `{}{key}` contradicts `file` of line {line}", keys.path);
+        let hint = "prompts from a file keep their length: remove one of them";
+        reader.mistake(keys.line_of(key), Reason::new(what).hint(hint));
     }
     let prefix = read_prefix(reader, keys);
     let file = reader.parsed(keys, "file", "the path of a file", |path| {

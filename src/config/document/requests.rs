@@ -28,7 +28,7 @@ const MAX_TOKENS_DEFAULT: Lengths = Lengths::fixed(200);
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-pub(super) const REQUEST_KEYS: [&str; 27] = [
+const OWN_KEYS: [&str; 20] = [
     "name",
     "weight",
     "kind",
@@ -49,13 +49,6 @@ pub(super) const REQUEST_KEYS: [&str; 27] = [
     "conversation",
     "cancel",
     "headers",
-    KIND_RATE_KEYS[0],
-    KIND_RATE_KEYS[1],
-    KIND_RATE_KEYS[2],
-    KIND_RATE_KEYS[3],
-    KIND_RATE_KEYS[4],
-    KIND_RATE_KEYS[5],
-    KIND_RATE_KEYS[6],
 ];
 /// Those of these keys that have no effect on a light GET.
 const CHAT_ONLY: [&str; 12] = [
@@ -72,6 +65,11 @@ const CHAT_ONLY: [&str; 12] = [
     "conversation",
     "cancel",
 ];
+
+/// Returns the keys of a request, without [`BODY_KEYS`].
+pub(super) fn request_keys() -> impl Iterator<Item = &'static str> {
+    OWN_KEYS.into_iter().chain(KIND_RATE_KEYS)
+}
 
 /// Reads the mix. A document with servers or a `workload` needs no list; without one, the mix is one streaming
 /// completion.
@@ -273,7 +271,7 @@ fn read_request(
     file: &str,
 ) -> Option<RequestConfig> {
     let path = format!("requests[{index}].");
-    let known: Vec<&str> = REQUEST_KEYS.into_iter().chain(BODY_KEYS).collect();
+    let known: Vec<&str> = request_keys().chain(BODY_KEYS).collect();
     let fields = reader.mapping(&path, &format!("requests[{index}]"), node, &known)?;
     reader.required(
         &fields,

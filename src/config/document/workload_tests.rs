@@ -360,8 +360,10 @@ fn assert_table(manual: &str, heading: &str, keys: &[&str]) {
 fn the_manual_lists_exactly_the_keys_of_a_document() {
     let manual = document("docs/PROFILES.md");
     assert_table(&manual, "### `server`, `servers`", &super::super::servers::KEYS);
-    assert_table(&manual, "### `prompts`", &super::super::prompts::KEYS);
-    assert_table(&manual, "### `requests`", &super::super::requests::REQUEST_KEYS);
+    let keys: Vec<&str> = super::super::prompts::keys().collect();
+    assert_table(&manual, "### `prompts`", &keys);
+    let keys: Vec<&str> = super::super::requests::request_keys().collect();
+    assert_table(&manual, "### `requests`", &keys);
     let rows = rows(&manual, "### `workload`");
     let keys = rows.iter().filter(|row| row.len() == 4);
     let keys: Vec<String> = keys.flat_map(|row| quoted_words(&row[0])).collect();
