@@ -17,7 +17,7 @@ use super::chat::plain::{count, document, holds_text, is_error};
 use super::facts::{Piece, body_facts};
 use super::members::Object;
 use super::reply::{self, Reply};
-use super::{BodyFacts, EventFacts, Generation, Malformed, ServerTimes, Usage, facts_without_json};
+use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed, ServerTimes, Usage};
 use crate::metrics::FinishWord;
 
 pub(super) fn write_generate(out: &mut Vec<u8>, asked: &Generation) {
@@ -57,11 +57,12 @@ fn append_text(data: &[u8], out: &mut Vec<u8>) {
     });
 }
 
-/// Reads one line of a stream.
-pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match facts_without_json(name, data) {
-        Some(facts) => Ok(facts),
-        None => read(data),
+/// The lines of a stream.
+pub enum Ollama {}
+
+impl Grammar for Ollama {
+    fn plain(_name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+        read(data)
     }
 }
 

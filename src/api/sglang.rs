@@ -15,7 +15,7 @@ use super::chat::plain::{count, document, finish, holds_text, is_error};
 use super::facts::{Piece, body_facts};
 use super::members::Object;
 use super::reply::{self, Reply};
-use super::{BodyFacts, Content, EventFacts, Generation, Malformed, Usage, facts_without_json};
+use super::{BodyFacts, Content, EventFacts, Generation, Grammar, Malformed, Usage};
 
 /// Writes a body. The model that is loaded answers, so none is named.
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
@@ -45,11 +45,12 @@ pub(super) const REPLY: Reply = Reply {
     of_body: |data, out| reply::read_plain(data, out, |document| &document["text"]),
 };
 
-/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
-pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match facts_without_json(name, data) {
-        Some(facts) => Ok(facts),
-        None => read(data),
+/// The events of a stream.
+pub enum Sglang {}
+
+impl Grammar for Sglang {
+    fn plain(_name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+        read(data)
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::settings;
 use super::{
     BodyFacts, ContentKind, EventFacts, Generation, Malformed, Reply, Setting, Words, chat, completions,
-    inputs, llamacpp, messages, ollama, responses, sglang, tgi, triton,
+    inputs, llamacpp, messages, ollama, read_event, responses, sglang, tgi, triton,
 };
 use crate::sse::Framing;
 
@@ -162,7 +162,7 @@ table! {
         end: "/chat/completions",
         carries: &[ContentKind::Text, ContentKind::Messages],
         words: settings::CHAT,
-        read_event: Some(chat::read_event),
+        read_event: Some(read_event::<chat::Chat>),
         side_question: Some(responses::SIDE_QUESTION),
         ..OPENAI
     };
@@ -175,7 +175,7 @@ table! {
         carries: &[ContentKind::Text, ContentKind::Tokens],
         words: settings::COMPLETIONS,
         // The grammar is chat's, with `text` instead of `delta` and `message`.
-        read_event: Some(chat::read_event),
+        read_event: Some(read_event::<chat::Chat>),
         ..OPENAI
     };
     /// llama.cpp's own `/completion`.
@@ -186,7 +186,7 @@ table! {
         write_body: llamacpp::write_body,
         carries: &[ContentKind::Text, ContentKind::Tokens],
         words: settings::LLAMA_CPP,
-        read_event: Some(llamacpp::read_event),
+        read_event: Some(read_event::<llamacpp::LlamaCpp>),
         read_body: llamacpp::read_body,
         reply: llamacpp::REPLY,
         finish: Some("`stop` that is true"),
@@ -201,7 +201,7 @@ table! {
         write_body: responses::write_body,
         words: settings::RESPONSES,
         carries: &[ContentKind::Text, ContentKind::Messages],
-        read_event: Some(responses::read_event),
+        read_event: Some(read_event::<responses::Responses>),
         read_body: responses::read_body,
         reply: responses::REPLY,
         finish: Some("`status` that is `completed` or `incomplete`"),
@@ -218,7 +218,7 @@ table! {
         write_body: messages::write_body,
         words: settings::MESSAGES,
         carries: &[ContentKind::Text, ContentKind::Messages],
-        read_event: Some(messages::read_event),
+        read_event: Some(read_event::<messages::Messages>),
         read_body: messages::read_body,
         reply: messages::REPLY,
         finish: Some("stop_reason"),
@@ -234,7 +234,7 @@ table! {
         write_body: ollama::write_generate,
         words: settings::OLLAMA,
         framing: Framing::Lines,
-        read_event: Some(ollama::read_event),
+        read_event: Some(read_event::<ollama::Ollama>),
         read_body: ollama::read_body,
         reply: ollama::REPLY,
         finish: Some("`done` that is true"),
@@ -251,7 +251,7 @@ table! {
         words: settings::OLLAMA_CHAT,
         carries: &[ContentKind::Text, ContentKind::Messages],
         framing: Framing::Lines,
-        read_event: Some(ollama::read_event),
+        read_event: Some(read_event::<ollama::Ollama>),
         read_body: ollama::read_body,
         reply: ollama::REPLY,
         finish: Some("`done` that is true"),
@@ -265,7 +265,7 @@ table! {
         stream_end: Some("/generate_stream"),
         write_body: tgi::write_body,
         words: settings::TGI,
-        read_event: Some(tgi::read_event),
+        read_event: Some(read_event::<tgi::Tgi>),
         read_body: tgi::read_body,
         reply: tgi::REPLY,
         finish: Some("`details` with a `finish_reason`"),
@@ -279,7 +279,7 @@ table! {
         write_body: sglang::write_body,
         words: settings::SGLANG,
         carries: &[ContentKind::Text, ContentKind::Tokens],
-        read_event: Some(sglang::read_event),
+        read_event: Some(read_event::<sglang::Sglang>),
         read_body: sglang::read_body,
         reply: sglang::REPLY,
         finish: Some("`meta_info` with a `finish_reason`"),
@@ -294,7 +294,7 @@ table! {
         within: Some("/v2/models/"),
         write_body: triton::write_body,
         words: settings::TRITON,
-        read_event: Some(triton::read_event),
+        read_event: Some(read_event::<triton::Triton>),
         read_body: triton::read_body,
         reply: triton::REPLY,
         finish: None,

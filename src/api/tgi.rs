@@ -13,7 +13,7 @@ use super::chat::plain::{count, document, finish, holds_text, is_error};
 use super::facts::{Piece, body_facts};
 use super::members::Object;
 use super::reply::{self, Reply};
-use super::{BodyFacts, EventFacts, Generation, Malformed, Usage, facts_without_json};
+use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed, Usage};
 
 /// Writes a body. The model that is loaded answers, and the path says whether the answer is a stream. Without
 /// `details` a whole answer would not say why it ended.
@@ -38,20 +38,19 @@ pub(super) const REPLY: Reply = Reply {
     of_body: |data, out| reply::read_plain(data, out, |answer| &answer["generated_text"]),
 };
 
-/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
-pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match facts_without_json(name, data) {
-        Some(facts) => Ok(facts),
-        None => {
-            let document = document(data)?;
-            let mut facts = ended(&document);
-            let token = &document["token"];
-            facts.add(
-                Piece::Answer,
-                holds_text(&token["text"]) && token["special"] != true,
-            );
-            Ok(facts)
-        }
+/// The events of a stream.
+pub enum Tgi {}
+
+impl Grammar for Tgi {
+    fn plain(_name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+        let document = document(data)?;
+        let mut facts = ended(&document);
+        let token = &document["token"];
+        facts.add(
+            Piece::Answer,
+            holds_text(&token["text"]) && token["special"] != true,
+        );
+        Ok(facts)
     }
 }
 

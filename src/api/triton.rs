@@ -13,7 +13,7 @@ use super::chat::plain::{document, holds_text, is_error};
 use super::facts::{Piece, body_facts};
 use super::members::Object;
 use super::reply::{self, Reply};
-use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
+use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed};
 use crate::metrics::FinishWord;
 
 /// Writes a body in the words of the TensorRT-LLM backend. The vLLM backend takes what is not an input of its model as
@@ -36,11 +36,12 @@ fn append_text(data: &[u8], out: &mut Vec<u8>) {
     reply::read_plain(data, out, |document| &document["text_output"]);
 }
 
-/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
-pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match facts_without_json(name, data) {
-        Some(facts) => Ok(facts),
-        None => read(data),
+/// The events of a stream.
+pub enum Triton {}
+
+impl Grammar for Triton {
+    fn plain(_name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+        read(data)
     }
 }
 

@@ -3,11 +3,17 @@
 
 use crate::common::shared_material;
 use crate::corpus;
-use llmload_uring::api::chat::{read_body, read_body_plain, read_event, read_event_fast, read_event_plain};
+use llmload_uring::api::chat::{Chat, read_body, read_body_plain};
+use llmload_uring::api::llamacpp::{self, LlamaCpp};
+use llmload_uring::api::messages::Messages;
+use llmload_uring::api::responses::Responses;
 use llmload_uring::api::{
-    BodyFacts, EventFacts, Malformed, ServerTimes, inputs, llamacpp, messages, responses,
+    BodyFacts, EventFacts, Grammar, Malformed, ServerTimes, inputs, read_event, read_event_fast,
+    read_event_plain,
 };
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::borrow::Cow;
+use std::fmt::Debug;
 use std::path::Path;
 
 mod damage;
@@ -49,73 +55,45 @@ fn on_random_bytes(test: &str, cases: u32, bytes: usize, check: impl Fn(&[u8])) 
 /// `true` where the one for chat was sure.
 fn agree(name: &[u8], data: &[u8]) -> bool {
     agree_native(name, data);
-    agree_responses(name, data);
-    agree_messages(name, data);
+    agree_on::<Responses>(name, data);
+    agree_on::<Messages>(name, data);
     agree_embeddings(data);
-    let plain = read_event_plain(name, data);
-    let shown = || String::from_utf8_lossy(data).into_owned();
-    assert_eq!(read_event(name, data), plain, "{}", shown());
-    assert_eq!(read_body(data), read_body_plain(data), "{}", shown());
-    sure(read_event_fast(name, data), plain, data)
+    assert_eq!(read_body(data), read_body_plain(data), "{}", shown(data));
+    agree_on::<Chat>(name, data)
 }
 
 fn agree_native(name: &[u8], data: &[u8]) -> bool {
-    let plain = llamacpp::read_event_plain(name, data);
-    let shown = || String::from_utf8_lossy(data).into_owned();
-    assert_eq!(llamacpp::read_event(name, data), plain, "{}", shown());
     assert_eq!(
         llamacpp::read_body(data),
         llamacpp::read_body_plain(data),
         "{}",
-        shown()
+        shown(data)
     );
-    sure(llamacpp::read_event_fast(name, data), plain, data)
+    agree_on::<LlamaCpp>(name, data)
 }
 
-fn agree_responses(name: &[u8], data: &[u8]) -> bool {
-    let plain = responses::read_event_plain(name, data);
-    assert_eq!(
-        responses::read_event(name, data),
-        plain,
-        "{}",
-        String::from_utf8_lossy(data)
-    );
-    sure(responses::read_event_fast(name, data), plain, data)
-}
-
-fn agree_messages(name: &[u8], data: &[u8]) -> bool {
-    let plain = messages::read_event_plain(name, data);
-    assert_eq!(
-        messages::read_event(name, data),
-        plain,
-        "{}",
-        String::from_utf8_lossy(data)
-    );
-    sure(messages::read_event_fast(name, data), plain, data)
+/// `true` where the fast reading of this grammar was sure.
+fn agree_on<G: Grammar>(name: &[u8], data: &[u8]) -> bool {
+    let plain = read_event_plain::<G>(name, data);
+    assert_eq!(read_event::<G>(name, data), plain, "{}", shown(data));
+    sure(read_event_fast::<G>(name, data), plain, data)
 }
 
 fn agree_embeddings(data: &[u8]) -> bool {
-    let (fast, plain) = (
-        inputs::read_embeddings_fast(data),
-        inputs::read_embeddings_plain(data),
-    );
-    assert_eq!(
-        inputs::read_embeddings(data),
-        plain,
-        "{}",
-        String::from_utf8_lossy(data)
-    );
+    let plain = inputs::read_embeddings_plain(data);
+    assert_eq!(inputs::read_embeddings(data), plain, "{}", shown(data));
+    sure(inputs::read_embeddings_fast(data), plain, data)
+}
+
+fn sure<F: Copy + PartialEq + Debug>(fast: Option<F>, plain: Result<F, Malformed>, data: &[u8]) -> bool {
     if let Some(facts) = fast {
-        assert_eq!(Ok(facts), plain, "{}", String::from_utf8_lossy(data));
+        assert_eq!(Ok(facts), plain, "{}", shown(data));
     }
     fast.is_some()
 }
 
-fn sure(fast: Option<EventFacts>, plain: Result<EventFacts, Malformed>, data: &[u8]) -> bool {
-    if let Some(facts) = fast {
-        assert_eq!(Ok(facts), plain, "{}", String::from_utf8_lossy(data));
-    }
-    fast.is_some()
+fn shown(data: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(data)
 }
 
 /// What the project's own corpus holds, then the captures that stand beside the project.
@@ -197,11 +175,19 @@ fn the_fast_readers_of_responses_and_messages_read_every_recorded_piece_of_text(
     for data in &all {
         let whole = serde_json::from_slice::<serde_json::Value>(data).is_ok();
         if whole && has(data, "\"response.output_text.delta\"") {
-            assert!(agree_responses(b"", data), "{}", String::from_utf8_lossy(data));
+            assert!(
+                agree_on::<Responses>(b"", data),
+                "{}",
+                String::from_utf8_lossy(data)
+            );
             of_responses += 1;
         }
         if whole && has(data, "\"content_block_delta\"") && has(data, "\"text_delta\"") {
-            assert!(agree_messages(b"", data), "{}", String::from_utf8_lossy(data));
+            assert!(
+                agree_on::<Messages>(b"", data),
+                "{}",
+                String::from_utf8_lossy(data)
+            );
             of_messages += 1;
         }
         if whole && has(data, "\"embedding\"") {
@@ -242,7 +228,7 @@ fn both_readers_agree_on_generated_json() {
     on_random_bytes("both_readers_agree_on_generated_json", 60_000, 160, |choices| {
         let data = generator::document(choices);
         all.up();
-        good.up_if(read_event_plain(b"", &data).is_ok());
+        good.up_if(read_event_plain::<Chat>(b"", &data).is_ok());
         sure.up_if(agree(b"", &data));
         native.up_if(agree_native(b"", &data));
     });
@@ -311,7 +297,7 @@ fn deep_nesting_is_malformed_without_a_stack_overflow() {
     }
     let deep = format!("{{\"x\":{}", "[".repeat(100_000));
     assert!(matches!(
-        read_event(b"", deep.as_bytes()),
+        read_event::<Chat>(b"", deep.as_bytes()),
         Err(Malformed::Json { line: 1, .. })
     ));
 }
@@ -339,7 +325,7 @@ fn both_readers_agree_on_one_wrong_bracket_at_any_depth() {
 fn a_native_stream_ends_with_stop_and_gives_its_counts_and_times() {
     let read = |data: &str| {
         agree(b"", data.as_bytes());
-        llamacpp::read_event(b"", data.as_bytes()).expect("an object")
+        read_event::<LlamaCpp>(b"", data.as_bytes()).expect("an object")
     };
     let word = read(r#"{"index":0,"content":" the","stop":false,"tokens_predicted":2,"tokens_evaluated":4}"#);
     assert!(word.token && word.answer && word.finish.is_none());
@@ -433,7 +419,7 @@ fn both_readers_agree_on_long_numbers() {
 
 fn facts(data: &str) -> EventFacts {
     agree(b"", data.as_bytes());
-    read_event(b"", data.as_bytes()).expect("an object")
+    read_event::<Chat>(b"", data.as_bytes()).expect("an object")
 }
 
 #[test]
@@ -494,8 +480,8 @@ fn every_kind_of_text_is_a_token_but_only_an_answer_counts_as_one() {
 fn bytes_that_are_not_utf8_count_as_text() {
     let data = b"{\"choices\":[{\"delta\":{\"content\":\"\xe4\xb8\"}}]}";
     assert!(agree(b"", data));
-    assert!(read_event(b"", data).is_ok_and(|facts| facts.token));
-    assert!(read_event(b"", b"{\xff}").is_err());
+    assert!(read_event::<Chat>(b"", data).is_ok_and(|facts| facts.token));
+    assert!(read_event::<Chat>(b"", b"{\xff}").is_err());
 }
 
 #[test]
@@ -518,7 +504,7 @@ fn errors_are_seen_in_every_shape() {
         assert!(!facts(data).error, "{data}");
     }
     for data in ["plain words", "", "{}", "[DONE]"] {
-        assert!(read_event(b"error", data.as_bytes()).is_ok_and(|facts| facts.error));
+        assert!(read_event::<Chat>(b"error", data.as_bytes()).is_ok_and(|facts| facts.error));
     }
 }
 
@@ -535,16 +521,19 @@ fn json_that_is_not_an_object_is_malformed() {
         "[DONE",
         "\u{feff}{}",
     ] {
-        let read = read_event(b"", data.as_bytes());
+        let read = read_event::<Chat>(b"", data.as_bytes());
         assert!(read.is_err(), "{data}: {read:?}");
         agree(b"", data.as_bytes());
     }
-    let said = read_event(b"", b"{bad-json}").unwrap_err().to_string();
+    let said = read_event::<Chat>(b"", b"{bad-json}").unwrap_err().to_string();
     assert_eq!(said, "answer: not JSON at line 1 column 2");
     for data in ["", " ", "\n"] {
-        assert_eq!(read_event(b"", data.as_bytes()), Ok(EventFacts::default()));
+        assert_eq!(
+            read_event::<Chat>(b"", data.as_bytes()),
+            Ok(EventFacts::default())
+        );
     }
-    assert!(read_event(b"", b"[DONE] ").is_ok_and(|facts| facts.done));
+    assert!(read_event::<Chat>(b"", b"[DONE] ").is_ok_and(|facts| facts.done));
 }
 
 #[test]

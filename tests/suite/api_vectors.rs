@@ -3,7 +3,8 @@
 
 use crate::common::shared_material;
 use crate::corpus;
-use llmload_uring::api::{Api, EventFacts, StreamEnd, StreamState, chat};
+use llmload_uring::api::chat::Chat;
+use llmload_uring::api::{Api, EventFacts, StreamEnd, StreamState, read_event};
 use llmload_uring::metrics::{Outcome, TokenSource};
 use serde_json::Value;
 
@@ -181,7 +182,7 @@ fn state_of(events: &[&str]) -> StreamState {
     let mut state = StreamState::default();
     for event in events {
         state
-            .read(chat::read_event, b"message", event.as_bytes())
+            .read(read_event::<Chat>, b"message", event.as_bytes())
             .expect("an object");
     }
     state

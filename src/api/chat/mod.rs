@@ -14,7 +14,7 @@ pub(super) use reply::REPLY;
 
 use super::body::{begin_body, write_openai_end};
 use super::facts::body_facts;
-use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
+use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed};
 
 /// Members of a delta or a message that hold thoughts: DeepSeek's name, which most servers adopted, then those of
 /// vLLM and OpenRouter, and those of gateways to other vendors' models. A server may send the same text under two of
@@ -55,27 +55,16 @@ pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     write_openai_end(body, asked);
 }
 
-/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
-pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match read_event_fast(name, data) {
-        Some(facts) => Ok(facts),
-        None => read_event_plain(name, data),
-    }
-}
+/// The events of chat completions and text completions.
+pub enum Chat {}
 
-/// Reads with the fast reader alone; `None` if it is not sure. Allocates nothing.
-pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
-    if data.first() != Some(&b'{') || name == b"error" {
-        return None;
+impl Grammar for Chat {
+    fn fast(_name: &[u8], data: &[u8]) -> Option<EventFacts> {
+        fast::read(data, Part::Delta)
     }
-    fast::read(data, Part::Delta)
-}
 
-/// Reads with the plain reader alone.
-pub fn read_event_plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match facts_without_json(name, data) {
-        Some(facts) => Ok(facts),
-        None => plain::read(data, Part::Delta),
+    fn plain(_name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+        plain::read(data, Part::Delta)
     }
 }
 

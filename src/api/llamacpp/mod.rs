@@ -16,7 +16,7 @@ pub(super) use reply::REPLY;
 
 use super::body::{begin_body, write_bool, write_number, write_stream};
 use super::facts::body_facts;
-use super::{BodyFacts, EventFacts, Generation, Malformed, facts_without_json};
+use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed};
 
 pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     let mut body = begin_body(out, asked);
@@ -27,27 +27,16 @@ pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     body.end();
 }
 
-/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
-pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match read_event_fast(name, data) {
-        Some(facts) => Ok(facts),
-        None => read_event_plain(name, data),
-    }
-}
+/// The events of a stream.
+pub enum LlamaCpp {}
 
-/// Reads with the fast reader alone; `None` if it is not sure. Allocates nothing.
-pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
-    if data.first() != Some(&b'{') || name == b"error" {
-        return None;
+impl Grammar for LlamaCpp {
+    fn fast(_name: &[u8], data: &[u8]) -> Option<EventFacts> {
+        fast::read(data)
     }
-    fast::read(data)
-}
 
-/// Reads with the plain reader alone.
-pub fn read_event_plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match facts_without_json(name, data) {
-        Some(facts) => Ok(facts),
-        None => plain::read(data),
+    fn plain(_name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+        plain::read(data)
     }
 }
 

@@ -21,7 +21,7 @@ use super::body::{begin_body, write_number, write_stream, write_string};
 use super::chat::plain::document;
 use super::facts::{Piece, body_facts};
 use super::reply::{self, Reply};
-use super::{BodyFacts, EventFacts, Generation, Malformed, SideQuestion, facts_without_json};
+use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed, SideQuestion};
 
 /// Validation asks a server of chat completions for this API as well.
 pub(super) const SIDE_QUESTION: SideQuestion = SideQuestion {
@@ -74,27 +74,16 @@ pub(super) const REPLY: Reply = Reply {
     },
 };
 
-/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
-pub fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match read_event_fast(name, data) {
-        Some(facts) => Ok(facts),
-        None => read_event_plain(name, data),
-    }
-}
+/// The events of a stream.
+pub enum Responses {}
 
-/// Reads with the fast reader alone; `None` if it is not sure. Allocates nothing.
-pub fn read_event_fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
-    if data.first() != Some(&b'{') || name == b"error" {
-        return None;
+impl Grammar for Responses {
+    fn fast(_name: &[u8], data: &[u8]) -> Option<EventFacts> {
+        fast::read(data)
     }
-    fast::read(data)
-}
 
-/// Reads with the plain reader alone.
-pub fn read_event_plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match facts_without_json(name, data) {
-        Some(facts) => Ok(facts),
-        None => plain::read_event(name, data),
+    fn plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+        plain::read_event(name, data)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Streams and whole answers of each API: `tests/corpus/api.json`.
 
-use llmload_uring::api::{Api, ReadEvent, StreamState, chat, llamacpp, messages, responses};
+use llmload_uring::api::{
+    Api, ReadEvent, StreamState, chat, llamacpp, messages, read_event_plain, responses,
+};
 use llmload_uring::sse::{EVENT_BYTES_MAX, EventParser, Framing as Events, Item, begins_a_stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -124,10 +126,10 @@ pub fn documents() -> Vec<Vec<u8>> {
 /// The reader of an API that is based on `serde_json` alone.
 pub fn plain_reader(api: Api) -> ReadEvent {
     match api {
-        Api::Chat | Api::Completions => chat::read_event_plain,
-        Api::LlamaCpp => llamacpp::read_event_plain,
-        Api::Responses => responses::read_event_plain,
-        Api::Messages => messages::read_event_plain,
+        Api::Chat | Api::Completions => read_event_plain::<chat::Chat>,
+        Api::LlamaCpp => read_event_plain::<llamacpp::LlamaCpp>,
+        Api::Responses => read_event_plain::<responses::Responses>,
+        Api::Messages => read_event_plain::<messages::Messages>,
         // It has no other.
         _ => api.row().read_event.expect("it streams"),
     }

@@ -1,0 +1,57 @@
+//! Reads the events of every API in one order: those that need no JSON, those that a fast reader is sure of, the rest.
+
+use super::{EventFacts, Malformed};
+
+/// Names of events that keep a stream alive, whatever their data is.
+const SIGNS_OF_LIFE: [&[u8]; 4] = [b"ping", b"keepalive", b"keep-alive", b"heartbeat"];
+
+/// The grammar of an API's events, whose data are JSON objects.
+pub trait Grammar {
+    /// Reads one of the shapes that servers send, in one pass and without allocating; `None` means "not sure", never
+    /// "wrong". A grammar without such a reader is never sure.
+    fn fast(_name: &[u8], _data: &[u8]) -> Option<EventFacts> {
+        None
+    }
+
+    /// Builds the whole document and decides.
+    fn plain(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed>;
+}
+
+/// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
+pub fn read_event<G: Grammar>(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match read_event_fast::<G>(name, data) {
+        Some(facts) => Ok(facts),
+        None => read_event_plain::<G>(name, data),
+    }
+}
+
+/// Reads with the fast reader alone; `None` if it is not sure. Allocates nothing.
+pub fn read_event_fast<G: Grammar>(name: &[u8], data: &[u8]) -> Option<EventFacts> {
+    if data.first() != Some(&b'{') || name == b"error" {
+        return None;
+    }
+    G::fast(name, data)
+}
+
+/// Reads with the plain reader alone.
+pub fn read_event_plain<G: Grammar>(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+    match facts_without_json(name, data) {
+        Some(facts) => Ok(facts),
+        None => G::plain(name, data),
+    }
+}
+
+/// Returns the facts of an event whose data need not be read as JSON; `None` if they must be.
+fn facts_without_json(name: &[u8], data: &[u8]) -> Option<EventFacts> {
+    let said = data.trim_ascii();
+    // Some servers send an error as plain text, so the data of one is not read.
+    let error = name == b"error";
+    let done = !error && said == b"[DONE]";
+    // Some gateways keep a stream alive with empty events, or with a comment in a data line (`data: : keepalive`).
+    let alive = said.is_empty() || said[0] == b':' || SIGNS_OF_LIFE.contains(&name);
+    (error || done || alive).then_some(EventFacts {
+        error,
+        done,
+        ..EventFacts::default()
+    })
+}
