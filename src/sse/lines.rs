@@ -1,11 +1,6 @@
 //! Reads streams with one JSON document per line (NDJSON) from slices, cut anywhere.
 
-use super::{Item, SseError};
-
-/// Larger buffers are freed after their line.
-const KEPT_BYTES_MAX: usize = 4096;
-
-const BOM: &[u8] = b"\xef\xbb\xbf";
+use super::{BOM, Item, SseError, clear};
 
 /// Reads one stream of lines. A line that is complete in the input is returned from the input itself; only one that is
 /// cut is copied.
@@ -20,10 +15,7 @@ pub struct LineParser {
 impl LineParser {
     /// Prepares for another stream.
     pub fn reset(&mut self) {
-        if self.gathered.capacity() > KEPT_BYTES_MAX {
-            self.gathered = Vec::new();
-        }
-        self.gathered.clear();
+        clear(&mut self.gathered);
         self.is_lent = false;
     }
 

@@ -8,13 +8,27 @@ mod line;
 mod lines;
 mod parser;
 
+/// The byte order mark that may come before a stream.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Larger buffers are freed after their event. A token event with log-probabilities fits.
+const KEPT_BYTES_MAX: usize = 4096;
+
+/// Empties the buffer of a parser, and frees it if it is large.
+#[inline]
+fn clear(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT_BYTES_MAX {
+        *buffer = Vec::new();
+    }
+    buffer.clear();
+}
+
 /// Blanks and line ends before the first field: nobody sends more.
 const LEADING_BLANKS_MAX: usize = 64;
 
 /// Tells a stream of this framing by its first bytes, whatever its content type says; `None` means too few bytes. HTML
 /// and plain words begin otherwise, and a JSON document is no server-sent event.
 pub fn begins_a_stream(body: &[u8], framing: Framing) -> Option<bool> {
-    const BOM: &[u8] = b"\xef\xbb\xbf";
     let body = match BOM.starts_with(&body[..body.len().min(BOM.len())]) {
         true => body.get(BOM.len()..)?,
         false => body,

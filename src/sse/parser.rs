@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Framing;
 use super::line::{Line, classify};
+use super::{BOM, Framing, clear};
 
 /// An item of a stream. Bytes are as sent, neither decoded nor checked for UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +79,6 @@ pub struct SseParser {
 
 // There is one parser per connection, and a core may have 10,000 connections.
 const _: () = assert!(size_of::<SseParser>() <= 96);
-
-/// Larger buffers are freed after their event. A token event with log-probabilities fits.
-const KEPT_BYTES_MAX: usize = 4096;
-
-const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Returns the length of a comment's colon and what comes before it; `None` if the line is not a comment.
 fn comment_begin(line: &[u8], is_first: bool) -> Option<usize> {
@@ -196,12 +191,8 @@ impl SseParser {
     }
 
     fn drop_event(&mut self) {
-        for buffer in [&mut self.gathered, &mut self.name] {
-            if buffer.capacity() > KEPT_BYTES_MAX {
-                *buffer = Vec::new();
-            }
-            buffer.clear();
-        }
+        clear(&mut self.gathered);
+        clear(&mut self.name);
         self.data_bytes = 0;
         self.dropped_bytes = 0;
         self.has_data = false;
