@@ -63,12 +63,13 @@ impl Setting {
     }
 }
 
-/// The members of an API's body that hold settings; the names of inner objects come first, separated by dots. A setting
-/// that is not there cannot be sent.
-pub type Words = &'static [(Setting, &'static str)];
+/// The members of an API's body that hold settings, in lists that APIs share; the names of inner objects come first,
+/// separated by dots. A setting that is in none of the lists cannot be sent.
+pub type Words = &'static [WordList];
+pub(in crate::api) type WordList = &'static [(Setting, &'static str)];
 
-/// The words of OpenAI's older completions, with those that vLLM and SGLang add.
-pub(in crate::api) const COMPLETIONS: Words = &[
+/// The words of OpenAI's older APIs, with those that vLLM and SGLang add.
+pub(in crate::api) const OPENAI: WordList = &[
     (Setting::IgnoreEos, "ignore_eos"),
     (Setting::MinTokens, "min_tokens"),
     (Setting::Temperature, "temperature"),
@@ -79,21 +80,11 @@ pub(in crate::api) const COMPLETIONS: Words = &[
     (Setting::N, "n"),
 ];
 
-/// The same for chat completions, which have tools as well.
-pub(in crate::api) const CHAT: Words = &[
-    (Setting::IgnoreEos, "ignore_eos"),
-    (Setting::MinTokens, "min_tokens"),
-    (Setting::Temperature, "temperature"),
-    (Setting::TopP, "top_p"),
-    (Setting::TopK, "top_k"),
-    (Setting::Seed, "seed"),
-    (Setting::Stop, "stop"),
-    (Setting::N, "n"),
-    (Setting::Tools, "tools"),
-];
+/// The word of every API that has tools.
+pub(in crate::api) const TOOLS: WordList = &[(Setting::Tools, "tools")];
 
 /// The words of llama.cpp's own completions. Several answers would come as a list, which no reader expects.
-pub(in crate::api) const LLAMA_CPP: Words = &[
+pub(in crate::api) const LLAMA_CPP: WordList = &[
     (Setting::IgnoreEos, "ignore_eos"),
     (Setting::Temperature, "temperature"),
     (Setting::TopP, "top_p"),
@@ -103,43 +94,31 @@ pub(in crate::api) const LLAMA_CPP: Words = &[
 ];
 
 /// The words of OpenAI's responses. vLLM takes `ignore_eos` here as well.
-pub(in crate::api) const RESPONSES: Words = &[
+pub(in crate::api) const RESPONSES: WordList = &[
     (Setting::IgnoreEos, "ignore_eos"),
     (Setting::Temperature, "temperature"),
     (Setting::TopP, "top_p"),
-    (Setting::Tools, "tools"),
 ];
 
 /// The words of Anthropic's messages.
-pub(in crate::api) const MESSAGES: Words = &[
+pub(in crate::api) const MESSAGES: WordList = &[
     (Setting::Temperature, "temperature"),
     (Setting::TopP, "top_p"),
     (Setting::TopK, "top_k"),
     (Setting::Stop, "stop_sequences"),
-    (Setting::Tools, "tools"),
 ];
 
-/// The words of Ollama, most of them among its options.
-pub(in crate::api) const OLLAMA: Words = &[
+/// The words of Ollama, which has them among its options.
+pub(in crate::api) const OLLAMA: WordList = &[
     (Setting::Temperature, "options.temperature"),
     (Setting::TopP, "options.top_p"),
     (Setting::TopK, "options.top_k"),
     (Setting::Seed, "options.seed"),
     (Setting::Stop, "options.stop"),
-];
-
-/// The same for its chat, which has tools as well.
-pub(in crate::api) const OLLAMA_CHAT: Words = &[
-    (Setting::Temperature, "options.temperature"),
-    (Setting::TopP, "options.top_p"),
-    (Setting::TopK, "options.top_k"),
-    (Setting::Seed, "options.seed"),
-    (Setting::Stop, "options.stop"),
-    (Setting::Tools, "tools"),
 ];
 
 /// The words of Text Generation Inference.
-pub(in crate::api) const TGI: Words = &[
+pub(in crate::api) const TGI: WordList = &[
     (Setting::Temperature, "parameters.temperature"),
     (Setting::TopP, "parameters.top_p"),
     (Setting::TopK, "parameters.top_k"),
@@ -148,7 +127,7 @@ pub(in crate::api) const TGI: Words = &[
 ];
 
 /// The words of SGLang. Several answers would come as a list, which no reader expects.
-pub(in crate::api) const SGLANG: Words = &[
+pub(in crate::api) const SGLANG: WordList = &[
     (Setting::IgnoreEos, "sampling_params.ignore_eos"),
     (Setting::MinTokens, "sampling_params.min_new_tokens"),
     (Setting::Temperature, "sampling_params.temperature"),
@@ -159,7 +138,7 @@ pub(in crate::api) const SGLANG: Words = &[
 ];
 
 /// The words that Triton's back ends for TensorRT-LLM share.
-pub(in crate::api) const TRITON: Words = &[
+pub(in crate::api) const TRITON: WordList = &[
     (Setting::Temperature, "temperature"),
     (Setting::TopP, "top_p"),
     (Setting::TopK, "top_k"),

@@ -23,8 +23,9 @@ fn every_setting_has_a_place_of_its_own_and_a_word_in_some_api() {
         );
     }
     for api in Api::ALL {
-        for (index, (setting, word)) in api.row().words.iter().enumerate() {
-            let others = &api.row().words[..index];
+        let words = api.row().words.concat();
+        for (index, (setting, word)) in words.iter().enumerate() {
+            let others = &words[..index];
             assert!(
                 others
                     .iter()

@@ -76,8 +76,8 @@ impl Row {
     /// Returns the member of a body that holds the setting, with the names of inner objects and dots before it; `None`
     /// if the API has none.
     pub fn word_for(&self, setting: Setting) -> Option<&'static str> {
-        let found = self.words.iter().find(|(known, _)| *known == setting);
-        found.map(|(_, word)| *word)
+        let mut words = self.words.iter().copied().flatten();
+        words.find(|(known, _)| *known == setting).map(|(_, word)| *word)
     }
 }
 
@@ -161,7 +161,7 @@ table! {
         title: "chat completions",
         end: "/chat/completions",
         carries: &[ContentKind::Text, ContentKind::Messages],
-        words: settings::CHAT,
+        words: &[settings::OPENAI, settings::TOOLS],
         read_event: Some(read_event::<chat::Chat>),
         side_question: Some(responses::SIDE_QUESTION),
         ..OPENAI
@@ -173,7 +173,7 @@ table! {
         end: "/completions",
         write_body: completions::write_body,
         carries: &[ContentKind::Text, ContentKind::Tokens],
-        words: settings::COMPLETIONS,
+        words: &[settings::OPENAI],
         // The grammar is chat's, with `text` instead of `delta` and `message`.
         read_event: Some(read_event::<chat::Chat>),
         ..OPENAI
@@ -185,7 +185,7 @@ table! {
         end: "/completion",
         write_body: llamacpp::write_body,
         carries: &[ContentKind::Text, ContentKind::Tokens],
-        words: settings::LLAMA_CPP,
+        words: &[settings::LLAMA_CPP],
         read_event: Some(read_event::<llamacpp::LlamaCpp>),
         read_body: llamacpp::read_body,
         reply: llamacpp::REPLY,
@@ -199,7 +199,7 @@ table! {
         title: "OpenAI's responses",
         end: "/responses",
         write_body: responses::write_body,
-        words: settings::RESPONSES,
+        words: &[settings::RESPONSES, settings::TOOLS],
         carries: &[ContentKind::Text, ContentKind::Messages],
         read_event: Some(read_event::<responses::Responses>),
         read_body: responses::read_body,
@@ -216,7 +216,7 @@ table! {
         headers: &messages::HEADERS,
         key_header: Some("x-api-key"),
         write_body: messages::write_body,
-        words: settings::MESSAGES,
+        words: &[settings::MESSAGES, settings::TOOLS],
         carries: &[ContentKind::Text, ContentKind::Messages],
         read_event: Some(read_event::<messages::Messages>),
         read_body: messages::read_body,
@@ -232,7 +232,7 @@ table! {
         prefixes: &[""],
         models: Some("/api/tags"),
         write_body: ollama::write_generate,
-        words: settings::OLLAMA,
+        words: &[settings::OLLAMA],
         framing: Framing::Lines,
         read_event: Some(read_event::<ollama::Ollama>),
         read_body: ollama::read_body,
@@ -248,7 +248,7 @@ table! {
         prefixes: &[""],
         models: Some("/api/tags"),
         write_body: ollama::write_chat,
-        words: settings::OLLAMA_CHAT,
+        words: &[settings::OLLAMA, settings::TOOLS],
         carries: &[ContentKind::Text, ContentKind::Messages],
         framing: Framing::Lines,
         read_event: Some(read_event::<ollama::Ollama>),
@@ -264,7 +264,7 @@ table! {
         end: "/generate",
         stream_end: Some("/generate_stream"),
         write_body: tgi::write_body,
-        words: settings::TGI,
+        words: &[settings::TGI],
         read_event: Some(read_event::<tgi::Tgi>),
         read_body: tgi::read_body,
         reply: tgi::REPLY,
@@ -277,7 +277,7 @@ table! {
         title: "SGLang's generate",
         end: "/generate",
         write_body: sglang::write_body,
-        words: settings::SGLANG,
+        words: &[settings::SGLANG],
         carries: &[ContentKind::Text, ContentKind::Tokens],
         read_event: Some(read_event::<sglang::Sglang>),
         read_body: sglang::read_body,
@@ -293,7 +293,7 @@ table! {
         stream_end: Some("/generate_stream"),
         within: Some("/v2/models/"),
         write_body: triton::write_body,
-        words: settings::TRITON,
+        words: &[settings::TRITON],
         read_event: Some(read_event::<triton::Triton>),
         read_body: triton::read_body,
         reply: triton::REPLY,
