@@ -41,8 +41,8 @@ pub struct Row {
     /// Prefixes under which servers have it, the likeliest first. The first one whose models list answers is used.
     /// Empty if the API is directly below the path of the URL.
     pub prefixes: &'static [&'static str],
-    /// The path of the models list after the prefix. Without a list the model that is loaded answers, whatever model a
-    /// request names.
+    /// The path of the models list after the prefix. The list shows where the API is, which models there are, and where
+    /// light requests go. Without one the model that is loaded answers, whatever model a request names.
     pub models: Option<&'static str>,
     /// Headers that its requests have unless the user gives others.
     pub headers: &'static [(&'static str, &'static str)],
@@ -356,6 +356,11 @@ impl Row {
     /// Returns true if the API can answer in events.
     pub fn streams(&self) -> bool {
         self.read_event.is_some()
+    }
+
+    /// Returns the end of the path that streams.
+    pub fn end_of_streams(&self) -> &'static str {
+        self.stream_end.unwrap_or(self.end)
     }
 
     /// Returns the end of the path if it is a path of this API.

@@ -98,9 +98,9 @@ pub(super) fn find_api(
             Ok(given(Models::NoList, Some(note)))
         }
         Some((prefix, answer)) => Err(refused(url, &format!("{prefix}{list}"), answer, peer.headers)),
-        None if let Some(failure) = redirected(url, places, peer, &answers) => Err(failure),
+        None if let Some(failure) = redirected(url, places, list, peer, &answers) => Err(failure),
         None if places.given => Ok(given(Models::NoList, None)),
-        None => Err(no_models_list(url, places, &answers)),
+        None => Err(no_models_list(url, places, list, &answers)),
     }
 }
 
@@ -109,6 +109,7 @@ pub(super) fn find_api(
 fn redirected(
     url: &Url,
     places: &Places,
+    list: &str,
     peer: &Peer<'_>,
     answers: &[(&String, Result<Answer, ProbeError>)],
 ) -> Option<Failure> {
@@ -126,16 +127,12 @@ fn redirected(
     let (status, location, path) = (
         answer.status,
         answer.location.as_deref(),
-        format!("{prefix}{}", places.models()),
+        format!("{prefix}{list}"),
     );
     let meaning = redirected::meaning(location, &masks);
     let what = format!("target {origin}: GET {path}: status {status}: {meaning}");
     let next = match places.given {
-        true => redirected::next_step(
-            location.map(|l| l.trim_end_matches(places.models())),
-            &origin,
-            prefix,
-        ),
+        true => redirected::next_step(location.map(|l| l.trim_end_matches(list)), &origin, prefix),
         false => redirected::next_step(location, &origin, &path),
     };
     Some(unfit(what, hide(&next, &masks)))
@@ -222,12 +219,17 @@ pub(super) fn named_paths(service: Service, found: &Found, light: &str) -> Named
     }
 }
 
-fn no_models_list(url: &Url, places: &Places, answers: &[(&String, Result<Answer, ProbeError>)]) -> Failure {
+fn no_models_list(
+    url: &Url,
+    places: &Places,
+    list: &str,
+    answers: &[(&String, Result<Answer, ProbeError>)],
+) -> Failure {
     let tried: Vec<String> = answers
         .iter()
         .map(|(prefix, answer)| match answer {
-            Ok(answer) => format!("{prefix}{}: {}", places.models(), answer.status),
-            Err(e) => format!("{prefix}{}: {e}", places.models()),
+            Ok(answer) => format!("{prefix}{list}: {}", answer.status),
+            Err(e) => format!("{prefix}{list}: {e}"),
         })
         .collect();
     let message = format!(

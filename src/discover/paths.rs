@@ -31,7 +31,7 @@ impl Places {
             let row = api.row();
             // A path of another API is used as it is, for whole answers and for streams.
             let (end, ends) = match row.end_of(path) {
-                Some(end) => (end, (row.end, row.stream_end.unwrap_or(row.end))),
+                Some(end) => (end, (row.end, row.end_of_streams())),
                 None => {
                     let end = named.row().end_of(path).unwrap_or_default();
                     (end, (end, end))
@@ -57,21 +57,10 @@ impl Places {
             api,
             candidates: candidates(path, row.prefixes),
             end: row.end,
-            stream_end: row.stream_end.unwrap_or(row.end),
+            stream_end: row.end_of_streams(),
             given: row.prefixes.is_empty(),
             whole: false,
         })
-    }
-
-    /// Tells whether to ask for the models list, which shows where the API is, which models there are, and where light
-    /// requests go.
-    pub(super) fn asks_models(&self) -> bool {
-        self.api.row().models.is_some()
-    }
-
-    /// Returns the path of that list after the prefix.
-    pub(super) fn models(&self) -> &'static str {
-        self.api.row().models.unwrap_or("/models")
     }
 }
 
@@ -147,7 +136,7 @@ fn nameless(path: &str, row: &Row, part: &str) -> Reason {
         printable(path, 80),
         row.title
     );
-    let end = row.stream_end.unwrap_or(row.end);
+    let end = row.end_of_streams();
     Reason::new(what).hint(format!("give the whole path: http://HOST:PORT{part}MODEL{end}"))
 }
 

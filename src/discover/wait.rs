@@ -1,13 +1,12 @@
 //! Waits for a server that is starting or loading its model (`--wait-for-target`).
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::api::Api;
 use crate::blocking_http::{Answer, Peer, ProbeError};
 use crate::discover::next_step::without_secrets;
 use crate::discover::paths::Places;
-use crate::discover::{Approach, PROBE_LIMIT, Url, lookup, unfit};
+use crate::discover::{Access, Approach, PROBE_LIMIT, Url, lookup, unfit};
 use crate::error::{Failure, Place, lossless};
 use crate::http1::HttpError;
 use crate::tls::TlsTarget;
@@ -37,10 +36,14 @@ pub fn wait_until_ready(
         true => Some(TlsTarget::new(&url.host, approach.tls)?),
         false => None,
     };
+    let access = Access {
+        tls: tls.as_ref(),
+        sources: approach.sources,
+    };
     let begun = Instant::now();
     let mut told: Option<Instant> = None;
     loop {
-        let Err(why) = ready(&url, &places, (headers, approach.sources), tls.as_ref()) else {
+        let Err(why) = ready(&url, &places, headers, access) else {
             if told.is_some() {
                 let waited = begun.elapsed().as_secs_f32();
                 say(&format!("target {}: ready after {waited:.1} s", url.origin()));
@@ -69,12 +72,7 @@ pub fn wait_until_ready(
 }
 
 /// Asks whether the server is ready; the error is the reason why it is not.
-fn ready(
-    url: &Url,
-    places: &Places,
-    (headers, sources): (&[(String, String)], &[IpAddr]),
-    tls: Option<&TlsTarget>,
-) -> Result<(), String> {
+fn ready(url: &Url, places: &Places, headers: &[(String, String)], access: Access<'_>) -> Result<(), String> {
     let addresses = lookup(url).map_err(|e| e.to_string())?;
     let mut why = Ok(());
     for address in addresses {
@@ -83,8 +81,8 @@ fn ready(
             authority: &url.authority,
             headers,
             limit: PROBE_LIMIT,
-            tls,
-            sources,
+            tls: access.tls,
+            sources: access.sources,
         };
         why = ready_at(&peer, url, places);
         if why.is_ok() {
@@ -96,12 +94,12 @@ fn ready(
 
 fn ready_at(peer: &Peer<'_>, url: &Url, places: &Places) -> Result<(), String> {
     judge("/health", &peer.get("/health"), peer, url)?;
-    if !places.asks_models() {
+    let Some(list) = places.api.row().models else {
         return Ok(());
-    }
+    };
     let mut why = Ok(());
     for prefix in &places.candidates {
-        let path = format!("{prefix}{}", places.models());
+        let path = format!("{prefix}{list}");
         let answer = peer.get(&format!("{path}{}", url.query));
         if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
             return Ok(());
