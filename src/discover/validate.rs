@@ -141,20 +141,19 @@ pub fn validate(
         let left = deadline.saturating_duration_since(Instant::now());
         let answer =
             ask(target, access, check, left).map_err(|(answer, what)| check.error(target, &answer, &what))?;
-        let method = check.method.as_str();
-        let what = format!("{method} {}{}", check.shown_path(), check.note);
+        let what = check.shown("");
         if let Some(asked) = &mut question
             && let Some((wording, note)) = asked.reworded(check, &answer)
         {
-            say(&format!("validation: {what}: {}, {note}", answer.status));
+            say(&format!("{what}: {}, {note}", answer.status));
             asked.wording = wording;
             all = checks(row, target, question, extent);
             continue;
         }
         match check.judge.of(row, &answer, check.asks_usage) {
-            Good(found) if found.is_empty() => say(&format!("validation: {what}: {}", answer.status)),
-            Good(found) => say(&format!("validation: {what}: {}, {found}", answer.status)),
-            Absent => say(&format!("validation: {what}: not there ({})", answer.status)),
+            Good(found) if found.is_empty() => say(&format!("{what}: {}", answer.status)),
+            Good(found) => say(&format!("{what}: {}, {found}", answer.status)),
+            Absent => say(&format!("{what}: not there ({})", answer.status)),
             Bad(why) => return Err(check.error(target, &answer, &why)),
         }
         next += 1;
@@ -173,20 +172,13 @@ pub fn find_wording(
     mut question: Question<'_>,
     say: &mut dyn FnMut(&str),
 ) -> Wording {
+    let one = Extent::Completion { stream: true };
     // Each of the two members is changed once at most.
     for _ in 0..3 {
-        let all = checks(target.api.row(), target, Some(question), Extent::All);
-        let stream = all.iter().find(|check| matches!(check.judge, Judge::Stream(_)));
-        let Some(check) = stream.or(all.iter().find(|check| matches!(check.judge, Judge::Whole))) else {
-            break;
-        };
+        let all = checks(target.api.row(), target, Some(question), one);
+        let Some(check) = all.first() else { break };
         let (Ok(answer) | Err((answer, _))) = ask(target, access, check, WORDING_LIMIT);
-        let what = format!(
-            "validation: {} {}{}",
-            check.method.as_str(),
-            check.shown_path(),
-            check.note
-        );
+        let what = check.shown("");
         match question.reworded(check, &answer) {
             Some((wording, note)) => {
                 say(&format!("{what}: {}, {note}", answer.status));
@@ -321,15 +313,15 @@ impl Check {
         self.path.split('?').next().unwrap_or("")
     }
 
+    /// Returns the beginning of a message about the check, with `origin` before its path.
+    fn shown(&self, origin: &str) -> String {
+        let (method, path) = (self.method.as_str(), self.shown_path());
+        format!("validation: {method} {origin}{path}{}", self.note)
+    }
+
     fn error(&self, target: &Target, answer: &Answer, why: &str) -> Failure {
         let masks = masks_of(target);
-        let mut message = format!(
-            "validation: {} {}{}{}",
-            self.method.as_str(),
-            target.origin,
-            self.shown_path(),
-            self.note
-        );
+        let mut message = self.shown(&target.origin);
         if answer.status != 0 {
             message.push_str(&format!(": status {}", answer.status));
         }

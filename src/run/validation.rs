@@ -87,16 +87,16 @@ fn validate(
     };
     let sent = first.map_or_else(|| target.clone(), |kind| with_headers(target, kind));
     target.wording = discover::validate(&sent, access, question, Extent::All, left(), say)?;
-    let mut seen: Vec<(&RequestKind, Option<&BodySettings>)> = Vec::new();
-    let settings = question.map(|question| question.settings);
-    seen.extend(first.map(|kind| (kind, settings)));
+    let first = first.zip(question.map(|question| question.settings));
+    let mut seen: Vec<(&RequestKind, &BodySettings)> = first.into_iter().collect();
     for (kind, question) in asked {
-        let settings = Some(question.settings);
-        let is_seen = |(other, same): &(&RequestKind, _)| other.headers == kind.headers && *same == settings;
+        let is_seen = |(other, settings): &(&RequestKind, &BodySettings)| {
+            other.headers == kind.headers && *settings == question.settings
+        };
         if seen.iter().any(is_seen) {
             continue;
         }
-        seen.push((kind, settings));
+        seen.push((kind, question.settings));
         let question = Question {
             wording: question.wording.or(target.wording),
             ..question
