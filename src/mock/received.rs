@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
 
+use super::request::HEADERS_MAX;
 use crate::units::Nanos;
 
 /// The bytes of requests that are kept at most, whatever their number.
 const BYTES_MAX: usize = 256 << 20;
-/// No request has more headers: the mock refuses one that has.
-const HEADERS_MAX: usize = 64;
 
 /// The newest requests, oldest first, with the number of all that came.
 #[derive(Debug, Default)]

@@ -7,7 +7,8 @@ use crate::api::Api;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Largest request body in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
-const HEADERS_MAX: usize = 64;
+/// Most headers of a request.
+pub const HEADERS_MAX: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::dialect::{
     COUNT_KEY, COUNT_WIDTH, DECODE_KEY, DECODE_NS_KEY, Dialect, MS_WIDTH, NS_WIDTH, PROMPT_KEY,
-    PROMPT_NS_KEY, SGLANG_COUNT_KEY,
+    PROMPT_NS_KEY, SGLANG_COUNT_KEY, framed,
 };
 use crate::sse::Framing;
 use crate::units::Nanos;
@@ -18,6 +18,9 @@ pub struct AnswerTimes {
     /// Time from the first to the last token.
     pub decode: Nanos,
 }
+
+/// The error that a fault puts into a stream or an answer.
+const ERROR: &str = r#"{"error":{"message":"injected","type":"server_error"}}"#;
 
 /// A template with placeholders for the times.
 pub struct TimedTemplate {
@@ -100,10 +103,6 @@ impl Script {
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
         );
-        let framed = |data: &str| match framing {
-            Framing::Events => chunk(&format!("data: {data}\n\n")),
-            Framing::Lines => chunk(&format!("{data}\n")),
-        };
         let mut stream_head = head.into_bytes();
         let dialect = Dialect::for_api(api);
         if let Some(opening) = dialect.opening {
@@ -112,7 +111,7 @@ impl Script {
         let mut done = dialect.done.map_or(Vec::new(), chunk);
         done.extend_from_slice(b"0\r\n\r\n");
         let finish = chunk(&(dialect.finish)(tokens));
-        let error = framed(r#"{"error":{"message":"injected","type":"server_error"}}"#);
+        let error = chunk(&framed(framing, ERROR));
         let token = token(dialect, stamp, event_bytes);
         Script {
             stream_head,
@@ -122,10 +121,10 @@ impl Script {
             stream_end: TimedTemplate::new([finish, done.clone()].concat()),
             stream_unfinished: done.clone(),
             stream_error: [error, done].concat(),
-            stream_bad_json: framed("{\"choices\":[{\"delta\":"),
+            stream_bad_json: chunk(&framed(framing, "{\"choices\":[{\"delta\":")),
             answer: TimedTemplate::new(json(200, &(dialect.body)(tokens, true))),
             answer_unfinished: json(200, &(dialect.body)(tokens, false)),
-            answer_error: json(200, r#"{"error":{"message":"injected","type":"server_error"}}"#),
+            answer_error: json(200, ERROR),
             answer_bad_json: json(200, "{\"choices\":[{\"message\":"),
         }
     }

@@ -1,6 +1,6 @@
 //! Writes Anthropic's messages.
 
-use super::{Dialect, PROMPT_TOKENS, named_event, text};
+use super::{Dialect, PROMPT_TOKENS, text, typed_event};
 
 pub(super) const DIALECT: Dialect = Dialect {
     opening: Some(|| {
@@ -17,18 +17,18 @@ pub(super) const DIALECT: Dialect = Dialect {
             ),
             ("ping", ""),
         ]
-        .map(|(kind, rest)| typed(kind, rest))
+        .map(|(kind, rest)| typed_event(kind, rest))
         .concat()
     }),
     token: |extra| {
         let rest = format!(",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"tok \"}}{extra}");
-        typed("content_block_delta", &rest)
+        typed_event("content_block_delta", &rest)
     },
     finish: |tokens| {
         let delta = format!(
             ",\"delta\":{{\"stop_reason\":\"end_turn\",\"stop_sequence\":null}},\"usage\":{{\"output_tokens\":{tokens}}}"
         );
-        typed("content_block_stop", ",\"index\":0") + &typed("message_delta", &delta)
+        typed_event("content_block_stop", ",\"index\":0") + &typed_event("message_delta", &delta)
     },
     done: Some("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
     body: |tokens, finished| {
@@ -43,7 +43,3 @@ pub(super) const DIALECT: Dialect = Dialect {
     },
     ..Dialect::PLAIN
 };
-
-fn typed(kind: &str, rest: &str) -> String {
-    named_event(kind, &format!("{{\"type\":\"{kind}\"{rest}}}"))
-}

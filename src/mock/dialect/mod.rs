@@ -13,6 +13,7 @@ mod tgi;
 mod triton;
 
 use crate::api::Api;
+use crate::sse::Framing;
 
 /// Width of the placeholder for a time in milliseconds. It is filled with blanks, which JSON allows before a number.
 pub const MS_WIDTH: usize = 20;
@@ -85,14 +86,22 @@ fn event(data: &str) -> String {
     format!("data: {data}\n\n")
 }
 
-/// Returns an event with a name.
-fn named_event(name: &str, data: &str) -> String {
-    format!("event: {name}\ndata: {data}\n\n")
+/// Returns an event whose name is repeated as the `type` of its data. `rest` are its other members, each after a comma.
+fn typed_event(kind: &str, rest: &str) -> String {
+    format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{rest}}}\n\n")
 }
 
 /// Returns a line of a stream of lines.
 fn line(data: &str) -> String {
     format!("{data}\n")
+}
+
+/// Returns an event of a stream of this framing.
+pub fn framed(framing: Framing, data: &str) -> String {
+    match framing {
+        Framing::Events => event(data),
+        Framing::Lines => line(data),
+    }
 }
 
 /// Returns a text of this many tokens.

@@ -1,6 +1,6 @@
 //! Writes OpenAI's responses.
 
-use super::{Dialect, PROMPT_TOKENS, named_event, text};
+use super::{Dialect, PROMPT_TOKENS, text, typed_event};
 
 pub(super) const DIALECT: Dialect = Dialect {
     opening: Some(|| {
@@ -14,17 +14,17 @@ pub(super) const DIALECT: Dialect = Dialect {
                 format!(",\"output_index\":0,\"item\":{}", item("in_progress", "")),
             ),
         ]
-        .map(|(kind, rest)| typed(kind, &rest))
+        .map(|(kind, rest)| typed_event(kind, &rest))
         .concat()
     }),
     token: |extra| {
         let rest = format!(
             ",\"item_id\":\"msg_m\",\"output_index\":0,\"content_index\":0,\"delta\":\"tok \"{extra}"
         );
-        typed("response.output_text.delta", &rest)
+        typed_event("response.output_text.delta", &rest)
     },
     finish: |tokens| {
-        typed(
+        typed_event(
             "response.completed",
             &format!(",\"response\":{}", response(tokens, "completed")),
         )
@@ -32,10 +32,6 @@ pub(super) const DIALECT: Dialect = Dialect {
     body: |tokens, finished| response(tokens, if finished { "completed" } else { "in_progress" }),
     ..Dialect::PLAIN
 };
-
-fn typed(kind: &str, rest: &str) -> String {
-    named_event(kind, &format!("{{\"type\":\"{kind}\"{rest}}}"))
-}
 
 fn item(status: &str, text: &str) -> String {
     format!(
