@@ -1,5 +1,9 @@
 //! Parses the requests to the mock.
 
+use std::cell::LazyCell;
+
+use serde_json::Value;
+
 use super::dialect::Dialect;
 use crate::api::Api;
 
@@ -76,11 +80,13 @@ pub fn parse(input: &[u8]) -> Result<Option<Request>, BadRequest> {
 
 fn route(method: &str, path: &str, body: &[u8]) -> Route {
     let path = path.split('?').next().unwrap_or("");
+    // It is read once, and only for a path that leaves something open.
+    let body = LazyCell::new(|| serde_json::from_slice::<Value>(body).unwrap_or_default());
     match (method, path) {
-        ("POST", p) => match api_for(p, body) {
+        ("POST", p) => match api_for(p, |member| body.get(member).is_some()) {
             Some(api) => Route::Completion {
                 api,
-                stream: asks_for_stream(api, p, body),
+                stream: streams(api, p, || body["stream"].as_bool()),
             },
             None => Route::Unknown,
         },
@@ -93,19 +99,18 @@ fn route(method: &str, path: &str, body: &[u8]) -> Route {
     }
 }
 
-fn asks_for_stream(api: Api, path: &str, body: &[u8]) -> bool {
+/// Tells whether a request is answered with a stream: its path says so, or what is `asked` in its body.
+fn streams(api: Api, path: &str, asked: impl FnOnce() -> Option<bool>) -> bool {
     let row = api.row();
-    if let Some(end) = row.stream_end {
-        return path.ends_with(end);
+    match row.stream_end {
+        Some(end) => path.ends_with(end),
+        None => row.streams() && asked().unwrap_or(Dialect::for_api(api).streams_unless_told),
     }
-    let asked = serde_json::from_slice::<serde_json::Value>(body)
-        .ok()
-        .and_then(|v| v.get("stream").and_then(|s| s.as_bool()));
-    row.streams() && asked.unwrap_or(Dialect::for_api(api).streams_unless_told)
 }
 
-/// Returns the API of a request. Any path may precede the prefixes under which servers offer it.
-fn api_for(path: &str, body: &[u8]) -> Option<Api> {
+/// Returns the API of a request, whose body `has` members. Any path may precede the prefixes under which servers offer
+/// it.
+fn api_for(path: &str, has: impl Fn(&str) -> bool) -> Option<Api> {
     let api = Api::from_path(path)?;
     let end = api.row().end_of(path)?;
     let before = path.strip_suffix(end)?;
@@ -114,13 +119,10 @@ fn api_for(path: &str, body: &[u8]) -> Option<Api> {
         return None;
     }
     // Where two APIs have the same path, the body tells.
-    let has = |member: &str| {
-        serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|body| body.get(member).is_some())
-    };
     let others = Api::ALL
         .into_iter()
         .filter(|other| other.row().end_of(path) == Some(end));
-    let mut known = others.filter(|other| Dialect::for_api(*other).known_by.is_some_and(has));
+    let mut known = others.filter(|other| Dialect::for_api(*other).known_by.is_some_and(&has));
     Some(known.next().unwrap_or(api))
 }
 

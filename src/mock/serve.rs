@@ -111,16 +111,16 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
     loop {
         match request::parse(&input) {
             Ok(Some(request)) => {
-                let body = &input[request.body_from..request.bytes];
-                let (digest, told) = (truth::hash(body), Told::in_body(body, &core.shared.answer));
                 core.keep(&request, arrived, &input);
-                input.drain(..request.bytes);
                 if let Route::Completion { .. } = request.route {
+                    let body = &input[request.body_from..request.bytes];
+                    let (digest, told) = (truth::hash(body), Told::in_body(body, &core.shared.answer));
                     core.truth(|t| {
                         t.bodies_digest = t.bodies_digest.wrapping_add(digest);
                         t.told.merge(&told);
                     });
                 }
+                input.drain(..request.bytes);
                 let done = connection.answer(request, arrived).await;
                 if done.is_err() || !request.keep_alive {
                     break;
