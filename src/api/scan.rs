@@ -19,6 +19,14 @@ pub(in crate::api) struct Text<'a> {
     pub escaped: bool,
 }
 
+impl<'a> Text<'a> {
+    /// Returns the content if it was sent without escapes, so that it can be compared as it is.
+    #[inline(always)]
+    pub fn unescaped(self) -> Option<&'a [u8]> {
+        (!self.escaped).then_some(self.raw)
+    }
+}
+
 pub(in crate::api) struct Scan<'a> {
     data: &'a [u8],
     at: usize,

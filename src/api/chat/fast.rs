@@ -69,8 +69,7 @@ pub(super) fn read(data: &[u8], part: Part) -> Option<EventFacts> {
 
 /// Reads a value and returns true if it is the string `error`; for the member that says what a document is.
 pub(in crate::api) fn is_error(scan: &mut Scan) -> Option<bool> {
-    let kind = scan.string()?;
-    (!kind.escaped).then_some(kind.raw == b"error")
+    Some(scan.string()?.unescaped()? == b"error")
 }
 
 /// Reads a string or null; returns true if there is text in it.
@@ -117,12 +116,12 @@ fn finish(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     if scan.peek()? == b'n' {
         return scan.null();
     }
-    let word = scan.string()?;
-    if word.escaped || !word.raw.is_ascii() {
+    let word = scan.string()?.unescaped()?;
+    if !word.is_ascii() {
         return None;
     }
-    if !word.raw.is_empty() {
-        facts.finish_with(FinishWord::of(word.raw));
+    if !word.is_empty() {
+        facts.finish_with(FinishWord::of(word));
     }
     Some(())
 }

@@ -16,8 +16,7 @@ pub(super) fn read(data: &[u8]) -> Option<EventFacts> {
     scan.object(|scan, key| match key {
         b"type" => {
             seen.first(0)?;
-            let kind = scan.string()?;
-            is_delta = !kind.escaped && kind.raw == b"content_block_delta";
+            is_delta = scan.string()?.unescaped()? == b"content_block_delta";
             Some(())
         }
         b"delta" => {
@@ -39,8 +38,7 @@ fn delta(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     scan.object(|scan, key| {
         if key == b"type" {
             seen.first(0)?;
-            let found = scan.string()?;
-            kind = (!found.escaped).then_some(found.raw);
+            kind = scan.string()?.unescaped();
             return Some(());
         }
         match TEXTS.iter().position(|name| *name == key) {

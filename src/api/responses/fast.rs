@@ -12,8 +12,7 @@ pub(super) fn read(data: &[u8]) -> Option<EventFacts> {
     scan.object(|scan, key| match key {
         b"type" => {
             seen.first(0)?;
-            let found = scan.string()?;
-            kind = (!found.escaped).then_some(found.raw);
+            kind = scan.string()?.unescaped();
             Some(())
         }
         b"delta" => {
