@@ -210,8 +210,7 @@ fn answer(value: &Value, facts: &mut EventFacts) {
         Value::String(text) if !text.is_empty() => facts.add(Piece::Answer, true),
         Value::Array(parts) => {
             for part in parts {
-                let kind = part["type"].as_str().unwrap_or_default();
-                let is_thought = kind.starts_with("reasoning") || kind.starts_with("thinking");
+                let is_thought = is_thought(part);
                 let thought = holds_text(&part["thinking"]) || is_thought && holds_text(part);
                 facts.add(Piece::Thought, thought);
                 if !is_thought {
@@ -223,11 +222,22 @@ fn answer(value: &Value, facts: &mut EventFacts) {
     }
 }
 
+/// Tells whether a part of a content is a thought, by its type.
+pub(super) fn is_thought(part: &Value) -> bool {
+    let kind = part["type"].as_str().unwrap_or_default();
+    kind.starts_with("reasoning") || kind.starts_with("thinking")
+}
+
+/// Returns true for a string that is not empty.
+pub(in crate::api) fn is_text(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.is_empty())
+}
+
+/// Returns true if there is text in a string, in a list, or in the members of an object that hold it.
 pub(in crate::api) fn holds_text(value: &Value) -> bool {
     match value {
-        Value::String(text) => !text.is_empty(),
         Value::Array(parts) => parts.iter().any(holds_text),
         Value::Object(_) => TEXTS.iter().any(|name| holds_text(&value[*name])),
-        _ => false,
+        other => is_text(other),
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Part;
 use super::fast::Seen;
+use super::plain::is_thought;
 use crate::api::reply::{self, Reply};
 use crate::api::scan::Scan;
 
@@ -90,11 +91,8 @@ fn content(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::String(text) => reply::append(text, out),
         Value::Array(parts) => {
-            for part in parts {
-                let kind = part["type"].as_str().unwrap_or_default();
-                if !kind.starts_with("reasoning") && !kind.starts_with("thinking") {
-                    content(&part["text"], out);
-                }
+            for part in parts.iter().filter(|part| !is_thought(part)) {
+                content(&part["text"], out);
             }
         }
         _ => {}

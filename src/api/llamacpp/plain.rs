@@ -1,13 +1,12 @@
 //! The plain reader parses the whole document with `serde_json` and looks into it. Of equal keys the last counts.
 
-use crate::api::chat::plain::{count, document, is_error, times, timings, with_timings};
+use crate::api::chat::plain::{count, document, is_error, is_text, times, timings, with_timings};
 use crate::api::facts::Piece;
 use crate::api::{EventFacts, Malformed, Usage};
 use crate::metrics::FinishWord;
 
 pub(super) fn read(data: &[u8]) -> Result<EventFacts, Malformed> {
     let document = document(data)?;
-    let text = document["content"].as_str().is_some_and(|text| !text.is_empty());
     let counted = count(&document["tokens_predicted"]).map(|completion_tokens| Usage {
         completion_tokens,
         // This includes tokens from the prompt cache. `tokens_cached` is what the slot holds now, which is another
@@ -22,6 +21,6 @@ pub(super) fn read(data: &[u8]) -> Result<EventFacts, Malformed> {
         error: is_error(&document),
         ..EventFacts::default()
     };
-    facts.add(Piece::Answer, text);
+    facts.add(Piece::Answer, is_text(&document["content"]));
     Ok(facts)
 }

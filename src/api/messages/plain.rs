@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::text_of;
-use crate::api::chat::plain::{count, document, finish, holds_text, is_error};
+use crate::api::chat::plain::{count, document, finish, holds_text, is_error, is_text};
 use crate::api::facts::Piece;
 use crate::api::{EventFacts, Malformed, Usage};
 
@@ -27,7 +27,7 @@ pub(super) fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malform
             let delta = &document["delta"];
             let kind = delta["type"].as_str().unwrap_or_default();
             if let Some((member, piece)) = text_of(kind.as_bytes()) {
-                facts.add(piece, delta[member].as_str().is_some_and(|text| !text.is_empty()));
+                facts.add(piece, is_text(&delta[member]));
             }
         }
         b"message_delta" => {

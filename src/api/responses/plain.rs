@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::piece_of;
-use crate::api::chat::plain::{count, document, holds_text, is_error, is_set, times, timings, with_timings};
+use crate::api::chat::plain::{
+    count, document, holds_text, is_error, is_set, is_text, times, timings, with_timings,
+};
 use crate::api::facts::Piece;
 use crate::api::{EventFacts, Malformed, Usage};
 use crate::metrics::FinishWord;
@@ -12,24 +14,14 @@ use crate::metrics::FinishWord;
 pub(super) fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
     let document = document(data)?;
     let kind = document["type"].as_str().map_or(name, str::as_bytes);
-    let mut facts = EventFacts {
-        error: is_error(&document),
-        times: times(&document["timings"]),
-        ..EventFacts::default()
-    };
+    let mut facts = stated(&document, &document["response"]);
     if let Some(piece) = piece_of(kind) {
-        facts.add(
-            piece,
-            document["delta"].as_str().is_some_and(|text| !text.is_empty()),
-        );
+        facts.add(piece, is_text(&document["delta"]));
     }
     // A tool call begins with its name, which comes before any argument.
     if kind == b"response.output_item.added" {
         facts.add(Piece::Call, is_named_call(&document["item"]));
     }
-    let response = &document["response"];
-    state_of(response, &mut facts);
-    facts.usage = with_timings(facts.usage, timings(&document["timings"]));
     match kind {
         b"response.failed" => facts.error = true,
         // A server may leave the response out, or its status.
@@ -44,13 +36,7 @@ pub(super) fn read_event(name: &[u8], data: &[u8]) -> Result<EventFacts, Malform
 /// Reads a whole answer, which is the response alone.
 pub(super) fn read_body(body: &[u8]) -> Result<EventFacts, Malformed> {
     let document = document(body)?;
-    let mut facts = EventFacts {
-        error: is_error(&document),
-        times: times(&document["timings"]),
-        ..EventFacts::default()
-    };
-    state_of(&document, &mut facts);
-    facts.usage = with_timings(facts.usage, timings(&document["timings"]));
+    let mut facts = stated(&document, &document);
     for item in document["output"].as_array().into_iter().flatten() {
         match item["type"].as_str().unwrap_or_default() {
             "reasoning" => {
@@ -73,9 +59,15 @@ fn is_named_call(item: &Value) -> bool {
     kind.ends_with("_call") && holds_text(&item["name"])
 }
 
-/// Reads what a response says about its end and its tokens.
-fn state_of(response: &Value, facts: &mut EventFacts) {
-    facts.error |= is_set(&response["error"]);
+/// Reads what a document, and the response in it, say about its end, its tokens and its times.
+fn stated(document: &Value, response: &Value) -> EventFacts {
+    let timed = &document["timings"];
+    let mut facts = EventFacts {
+        error: is_error(document) || is_set(&response["error"]),
+        usage: with_timings(usage(&response["usage"]), timings(timed)),
+        times: times(timed),
+        ..EventFacts::default()
+    };
     match response["status"].as_str() {
         Some("failed") => facts.error = true,
         // The reason says more: `max_output_tokens`, `content_filter`.
@@ -86,7 +78,7 @@ fn state_of(response: &Value, facts: &mut EventFacts) {
         Some(status @ ("completed" | "cancelled")) => facts.finish_with(FinishWord::of(status.as_bytes())),
         _ => {}
     }
-    facts.usage = usage(&response["usage"]);
+    facts
 }
 
 fn usage(value: &Value) -> Option<Usage> {
