@@ -3,11 +3,10 @@
 use super::formats::{agents, aiperf, custom, evalscope, guidellm, lengths, openai, raw, sharegpt};
 use super::members::Members;
 use super::read::Sink;
-use super::source::{self, Container};
+use super::source::Container;
 use super::store::Zero;
 use crate::error::{Reason, nearest, quoted};
 use serde::{Serialize, Serializer};
-use std::io::BufRead;
 
 /// Makes rows of one record.
 pub type ReadRecord = fn(&Members<'_>, &mut Sink<'_>) -> Result<(), Reason>;
@@ -272,11 +271,6 @@ pub fn looks_like(first: &str) -> Vec<&'static str> {
         }
     }
     alike
-}
-
-/// Returns the first record of a file, for [`looks_like`].
-pub fn first_record(input: Box<dyn BufRead + '_>) -> Option<String> {
-    source::first_record(input)
 }
 
 impl PartialEq for Format {

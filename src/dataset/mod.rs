@@ -15,13 +15,13 @@ mod source;
 mod store;
 mod time_of_day;
 
-pub use format::{Format, first_record, looks_like};
+pub use format::Format;
 pub use formats::limit_of;
 pub use members::{MemberList, json_string, members_of, write_members};
 pub use read::{BLOCK_MAX, Filter, Found, ReadOptions, Turns, read};
 pub use row::{Blocks, Content, Ids, Row};
 pub use sessions::Sessions;
-pub use source::RECORD_BYTES_MAX;
+pub use source::{RECORD_BYTES_MAX, first_record};
 pub use store::{Dataset, MEMORY_BYTES_MAX, MakeFile, ROWS_MAX, RowBytes};
 
 #[cfg(test)]

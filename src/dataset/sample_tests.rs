@@ -1,6 +1,7 @@
 //! One sample of each format, as other tools and public traces write it.
 
 use super::*;
+use crate::dataset::format::looks_like;
 use crate::dataset::read::Found;
 use std::io::Cursor;
 
