@@ -89,13 +89,12 @@ impl Sink<'_> {
         self.options.block.unwrap_or(self.options.format.row().block)
     }
 
-    /// Adds a row. `at` is its instant in nanoseconds. Its turn is set to its number in its session.
-    pub fn push(&mut self, mut row: Row<'_>, output_tokens: Option<u32>, at: Option<i64>) {
+    /// Adds a row. `at` is its instant in nanoseconds.
+    pub fn push(&mut self, row: Row<'_>, output_tokens: Option<u32>, at: Option<i64>) {
         if self.builder.len() >= ROWS_MAX {
             self.too_many = true;
             return;
         }
-        row.turn = row.session.map_or(0, |session| self.builder.next_turn(session));
         if let Err(e) = self.builder.push(&row, output_tokens, at, self.make_file) {
             self.failed = Some(e);
         }

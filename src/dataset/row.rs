@@ -11,8 +11,6 @@ pub struct Row<'a> {
     pub delay: Option<Nanos>,
     /// The name of its session; `None` if it belongs to none.
     pub session: Option<&'a str>,
-    /// Its number in its session, from 0.
-    pub turn: u32,
     pub content: Content<'a>,
     /// The content is only what is new in its session; what came before, with the server's answers, goes before it.
     pub is_delta: bool,
@@ -135,7 +133,6 @@ impl<'a> Row<'a> {
         Row {
             delay: None,
             session: None,
-            turn: 0,
             content,
             is_delta: false,
             tools: None,
@@ -165,7 +162,6 @@ impl<'a> Row<'a> {
         }
         if let Some(session) = self.session {
             push_text(out, session);
-            push_count(out, u64::from(self.turn));
         }
         for json in [self.tools, self.extra].into_iter().flatten() {
             push_text(out, json);
@@ -193,7 +189,7 @@ impl<'a> Row<'a> {
         let mut from = Unpacker::new(rest);
         let has = |flag: u8| flags & flag != 0;
         let delay = has(HAS_DELAY).then(|| from.next_count());
-        let session = has(HAS_SESSION).then(|| Some((from.next_text()?, from.next_count()?)));
+        let session = has(HAS_SESSION).then(|| from.next_text());
         let tools = has(HAS_TOOLS).then(|| from.next_text());
         let extra = has(HAS_EXTRA).then(|| from.next_text());
         let mut headers = Vec::new();
@@ -215,18 +211,10 @@ impl<'a> Row<'a> {
                 },
             }),
         };
-        // The outer option says whether the row has one, the inner whether the bytes did.
-        let (session, turn) = match session {
-            Some(session) => {
-                let (name, turn) = session?;
-                (Some(name), turn as u32)
-            }
-            None => (None, 0),
-        };
         Some(Row {
+            // The outer option says whether the row has one, the inner whether the bytes did.
             delay: delay.map_or(Some(None), |delay| delay.map(Some))?,
-            session,
-            turn,
+            session: session.map_or(Some(None), |name| name.map(Some))?,
             content,
             is_delta: has(IS_DELTA),
             tools: tools.map_or(Some(None), |json| json.map(Some))?,
@@ -253,7 +241,6 @@ mod tests {
         round_trip(&Row {
             delay: Some(1_500_000_000),
             session: Some("s1"),
-            turn: 3,
             content: Content::Messages("[{\"role\":\"user\",\"content\":\"\\u00e9\"}]"),
             is_delta: true,
             tools: Some("[]"),

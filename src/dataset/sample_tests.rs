@@ -41,7 +41,8 @@ fn shown(found: &Found, index: u64) -> String {
         out += &format!(" after {}", delay as f64 / 1e9);
     }
     if let Some(session) = row.session {
-        out += &format!(" in {session}#{}", row.turn);
+        let is_earlier = |other: &u64| found.dataset.bytes(*other).unwrap().row().session == row.session;
+        out += &format!(" in {session}#{}", (0..index).filter(is_earlier).count());
     }
     if row.is_delta {
         out += " delta";

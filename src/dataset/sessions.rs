@@ -60,9 +60,9 @@ impl Sessions {
 /// Gathers which row belongs to which session.
 #[derive(Default)]
 pub struct SessionsBuilder {
-    /// The number of a session, and of its rows so far, by the hash of its name: two names with one hash are as
-    /// unlikely as one in 37 million among a million names.
-    known: HashMap<u64, (u32, u32)>,
+    /// The number of a session by the hash of its name: two names with one hash are as unlikely as one in 37 million
+    /// among a million names.
+    known: HashMap<u64, u32>,
     /// The session of each row, once a row has one; before, each row is its own.
     of_rows: Vec<u32>,
     rows: u32,
@@ -70,11 +70,6 @@ pub struct SessionsBuilder {
 }
 
 impl SessionsBuilder {
-    /// Returns how many rows of this session there are so far.
-    pub fn next_turn(&self, session: &str) -> u32 {
-        self.known.get(&hash(session)).map_or(0, |(_, rows)| *rows)
-    }
-
     pub fn push(&mut self, session: Option<&str>) {
         if session.is_some() && self.of_rows.is_empty() {
             self.of_rows.extend(0..self.rows);
@@ -82,11 +77,7 @@ impl SessionsBuilder {
         let next = self.sessions;
         let number = match session {
             None => next,
-            Some(name) => {
-                let (number, rows) = self.known.entry(hash(name)).or_insert((next, 0));
-                *rows += 1;
-                *number
-            }
+            Some(name) => *self.known.entry(hash(name)).or_insert(next),
         };
         self.sessions += u32::from(number == next);
         self.rows += 1;

@@ -32,6 +32,7 @@ pub struct Dataset {
     instants: Vec<i64>,
     sessions: Sessions,
     bytes: Bytes,
+    /// A number that differs between datasets with different rows.
     digest: u64,
     first_messages: Option<u64>,
 }
@@ -98,19 +99,9 @@ impl Dataset {
         &self.sessions
     }
 
-    /// Returns a number that differs between datasets with different rows.
-    pub fn digest(&self) -> u64 {
-        self.digest
-    }
-
     /// Returns the first row that is a list of chat messages, which not every API takes.
     pub fn first_messages(&self) -> Option<u64> {
         self.first_messages
-    }
-
-    /// Tells whether the rows are in a file instead of in memory.
-    pub fn is_in_a_file(&self) -> bool {
-        matches!(self.bytes, Bytes::File(_))
     }
 
     /// Returns a dataset whose rows were not read, for a configuration of which only the keys matter.
@@ -158,11 +149,6 @@ pub struct Builder {
 impl Builder {
     pub fn len(&self) -> usize {
         self.outputs.len()
-    }
-
-    /// Returns the number that the next row of a session gets in it.
-    pub fn next_turn(&self, session: &str) -> u32 {
-        self.sessions.next_turn(session)
     }
 
     /// Adds a row. `at` is its instant in nanoseconds.

@@ -34,7 +34,7 @@ fn rows_come_back_by_their_number() {
     assert_eq!(bytes.row().content, Content::Text("\"row 1\""));
     assert_eq!([0, 1, 2].map(|i| rows.output_tokens(i)), [Some(7), None, Some(9)]);
     assert_eq!([0, 1, 2].map(|i| rows.at(i)), [Some(2), Some(1), Some(0)]);
-    assert!(!rows.is_in_a_file());
+    assert!(matches!(rows.bytes, Bytes::Memory(_)));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn many_rows_go_to_a_file_and_are_the_same_there() {
     builder.flush().unwrap();
     assert!(builder.pending.is_empty());
     let rows = builder.finish(Zero::Own);
-    assert!(rows.is_in_a_file());
+    assert!(matches!(rows.bytes, Bytes::File(_)));
     assert_eq!(rows.len(), 2 * count);
     for i in [0, 1, count / 2, count - 1] {
         let text = format!("\"{i}\"");
