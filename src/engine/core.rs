@@ -172,6 +172,14 @@ impl CoreState {
         self.send(Report::Snapshot(full));
     }
 
+    /// Sends the figures since the last snapshot if there are so many details that one is due.
+    pub fn send_details(&self) {
+        let is_due = self.recorder.borrow().details_due();
+        if is_due {
+            self.send_snapshot();
+        }
+    }
+
     /// Sends all figures not yet sent, at the end of this core.
     pub fn send_last_snapshot(&self) {
         self.record_net_counters();

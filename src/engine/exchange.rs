@@ -459,11 +459,8 @@ impl VuConnection {
             }
             recorder.show_failure(self.target, &sample, &evidence);
         }
-        let is_due = recorder.details_due();
         drop(recorder);
-        if is_due {
-            core.send_snapshot();
-        }
+        core.send_details();
         sample
     }
 }

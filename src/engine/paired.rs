@@ -66,9 +66,7 @@ pub(super) async fn make(
         true => [&second, &first],
     };
     core.recorder.borrow_mut().pair(base, other, other_first);
-    if core.recorder.borrow().details_due() {
-        core.send_snapshot();
-    }
+    core.send_details();
     (worse(&first, &second), think)
 }
 

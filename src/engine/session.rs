@@ -173,13 +173,8 @@ impl<'a> Session<'a> {
             turns: self.made,
             duration,
         };
-        let mut recorder = self.core.recorder.borrow_mut();
-        recorder.session_ended(ended);
-        let is_due = recorder.details_due();
-        drop(recorder);
-        if is_due {
-            self.core.send_snapshot();
-        }
+        self.core.recorder.borrow_mut().session_ended(ended);
+        self.core.send_details();
     }
 }
 
