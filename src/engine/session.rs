@@ -3,7 +3,7 @@
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::exchange::Planned;
-use super::vu::CONNECT_BACKOFF;
+use super::vu::pause_after;
 use crate::metrics::{Outcome, Sample, SessionEnd, SessionEnded};
 use crate::net::{Signal, clock};
 use crate::plan::Numbering;
@@ -67,12 +67,7 @@ pub(super) async fn carry_out(
         if is_last || !goes_on {
             break;
         }
-        let pause = match outcome {
-            Outcome::ConnectFailed | Outcome::TlsFailed | Outcome::ClientResource => {
-                draw.think.max(CONNECT_BACKOFF)
-            }
-            _ => draw.think,
-        };
+        let pause = pause_after(outcome, draw.think);
         planned.due = clock::monotonic() + pause;
         planned.ready = planned.due;
         let signal = match pause {

@@ -20,7 +20,15 @@ use crate::plan::{Arriving, Assignment, DURATION_MAX, local_to_global};
 use crate::units::{MILLISECOND, Nanos};
 
 /// Shortest pause after a failed connect, so that a closed port does not cause a busy loop.
-pub(super) const CONNECT_BACKOFF: Nanos = 50 * MILLISECOND;
+const CONNECT_BACKOFF: Nanos = 50 * MILLISECOND;
+
+/// Returns the pause after a request, of which the plan says `think`.
+pub(super) fn pause_after(outcome: Outcome, think: Nanos) -> Nanos {
+    match outcome {
+        Outcome::ConnectFailed | Outcome::TlsFailed | Outcome::ClientResource => think.max(CONNECT_BACKOFF),
+        _ => think,
+    }
+}
 
 /// The state of a VU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,12 +313,7 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
         if outcome == Outcome::Interrupted {
             break;
         }
-        let pause = match outcome {
-            Outcome::ConnectFailed | Outcome::TlsFailed | Outcome::ClientResource => {
-                think.max(CONNECT_BACKOFF)
-            }
-            _ => think,
-        };
+        let pause = pause_after(outcome, think);
         let ready = clock::monotonic();
         due = ready + pause;
         if pause > 0 && connections.pause_until(core, due).await != Signal::None {
