@@ -9,7 +9,7 @@ use std::iter::Peekable;
 use std::rc::Rc;
 
 use super::core::CoreState;
-use super::exchange::Planned;
+use super::planned::Planned;
 use super::vu;
 use crate::plan::{Arrivals, Arriving, Plan, WhenFull};
 use crate::units::Nanos;
@@ -196,21 +196,11 @@ pub fn take_waiting(core: &CoreState) -> Option<Planned> {
     let now = core.net.now();
     dispatch.note_waiting(core, now);
     let lane = dispatch.next_lane(now)?;
-    let Arriving {
-        sequence,
-        number,
-        due,
-        ..
-    } = dispatch.begin(lane, now)?;
+    let arriving = dispatch.begin(lane, now)?;
     dispatch.note_waiting(core, now);
     Some(Planned {
-        iteration: number,
-        sequence,
-        due,
         ready: now,
-        half: None,
-        turn: 0,
-        cut: None,
+        ..Planned::at(arriving.due, (arriving.sequence, arriving.number))
     })
 }
 

@@ -3,10 +3,11 @@
 use super::core::CoreState;
 use super::finished::{self, Asked};
 use super::memory::Held;
+use super::planned::Planned;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::read_encrypted;
 use super::witness::Witness;
-use crate::metrics::{AskedTokens, Half, NumberedBy, Outcome, Place, Recorder, RequestId, Sample};
+use crate::metrics::{AskedTokens, NumberedBy, Outcome, Place, Recorder, RequestId, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
@@ -38,26 +39,6 @@ pub(super) enum Attempt {
     Finished(Outcome, Nanos),
     /// A reused connection was closed or reset before any response byte, which is not an answer of the server.
     Stale,
-}
-
-/// When a request was to begin.
-#[derive(Clone, Copy, Debug)]
-pub struct Planned {
-    /// Its number, which the details give.
-    pub iteration: u64,
-    /// The sequence of arrivals that it is from; 0 where users wait for their answers.
-    pub sequence: u16,
-    /// Latency counts from here.
-    pub due: Nanos,
-    /// A user was free for it: `due`, or later if it waited for one. Our own delay and the limits of time count from
-    /// here.
-    pub ready: Nanos,
-    /// Which of a pair it is, if requests come in pairs.
-    pub half: Option<Half>,
-    /// Its number in its session, from 1; 0 if it belongs to no conversation.
-    pub turn: u16,
-    /// Where its user cancels it.
-    pub cut: Option<Cut>,
 }
 
 /// Facts for the sample, collected while the request is in flight.

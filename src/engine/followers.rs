@@ -2,7 +2,7 @@
 
 use super::connections::VuConnections;
 use super::core::CoreState;
-use super::exchange::Planned;
+use super::planned::Planned;
 use super::vu::{is_closed, make};
 use crate::metrics::Outcome;
 use crate::net::{Signal, clock};

@@ -17,6 +17,7 @@ mod followers;
 mod kept;
 mod memory;
 mod paired;
+mod planned;
 pub mod response;
 mod routes;
 pub mod runtime;

@@ -3,7 +3,7 @@
 
 use super::connections::VuConnections;
 use super::core::CoreState;
-use super::exchange::Planned;
+use super::planned::Planned;
 use crate::metrics::{Half, Outcome, Sample};
 use crate::net::clock;
 use crate::plan::PairedPrompts;

@@ -2,7 +2,7 @@
 
 use super::connections::VuConnections;
 use super::core::CoreState;
-use super::exchange::Planned;
+use super::planned::Planned;
 use super::vu::pause_after;
 use crate::metrics::{Outcome, Sample, SessionEnd, SessionEnded};
 use crate::net::{Signal, clock};

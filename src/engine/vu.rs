@@ -9,9 +9,9 @@ use super::cancel;
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::dispatch;
-use super::exchange::Planned;
 use super::followers;
 use super::paired;
+use super::planned::Planned;
 use super::session;
 use crate::engine::runtime::{catch_panic, spawn};
 use crate::metrics::Outcome;
@@ -234,16 +234,7 @@ pub fn assign(core: &CoreState, local: u32, arriving: Arriving) {
 
 /// Returns the next arrival for this user: the one that it was given, or one that waits. `None` if there is none yet.
 fn take_arrival(core: &CoreState, local: u32) -> Option<Planned> {
-    let at_once = |arriving: Arriving| Planned {
-        iteration: arriving.number,
-        sequence: arriving.sequence,
-        due: arriving.due,
-        ready: arriving.due,
-        half: None,
-        turn: 0,
-        cut: None,
-    };
-
+    let at_once = |arriving: Arriving| Planned::at(arriving.due, (arriving.sequence, arriving.number));
     let mut table = core.vus.borrow_mut();
     let vu = &mut table.vus[local as usize];
     let State::Running(task) = vu.state else {
@@ -298,15 +289,7 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
             core.vus.borrow_mut().vus[local as usize].spent = true;
             break;
         };
-        let planned = Planned {
-            iteration,
-            sequence: 0,
-            due,
-            ready: due,
-            half: None,
-            turn: 0,
-            cut: None,
-        };
+        let planned = Planned::at(due, (0, iteration));
         let (outcome, think) = make(core, &mut connections, local, owner, planned).await;
         #[cfg(debug_assertions)]
         super::sabotage::panic_after(core, vu, iteration);
