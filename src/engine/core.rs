@@ -116,6 +116,13 @@ impl CoreState {
         rates.map_or(0, |rates| rates.owner(sequence))
     }
 
+    /// Returns the target of an iteration of user `local`, and what is asked there. Must be called once for each
+    /// request, in order.
+    pub fn next_request(&self, local: u32, owner: u32, (sequence, iteration): (u16, u64)) -> (u16, Draw) {
+        let target = self.routes.borrow_mut().next(sequence, local, iteration);
+        (target, self.draw(owner, (sequence, iteration), target))
+    }
+
     /// Draws the request of an iteration, if it goes to `target`. `sequence` is that of the arrival, if it is one.
     pub fn draw(&self, owner: u32, (sequence, iteration): (u16, u64), target: u16) -> Draw {
         let lights = self.targets[usize::from(target)].light_paths.len();

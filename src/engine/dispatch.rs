@@ -13,7 +13,6 @@ use super::planned::Planned;
 use super::vu;
 use crate::plan::{Arrivals, Arriving, Plan, WhenFull};
 use crate::units::Nanos;
-use crate::workload::Draw;
 
 /// The arrivals of one core that are still to come, and the users who wait for one.
 pub struct Dispatch {
@@ -236,21 +235,12 @@ pub fn end(core: &CoreState, now: Nanos) {
 
 /// Counts an arrival that no user took, with the kind of request that it would have been.
 fn drop_arrival(core: &CoreState, arriving: Arriving) {
-    let (_, draw) = content(core, 0, (arriving.sequence, arriving.number));
+    let (sequence, number) = (arriving.sequence, arriving.number);
+    let (_, draw) = core.next_request(0, core.owner(sequence), (sequence, number));
     let series = core.series_of(draw.kind, arriving.due);
     let mut recorder = core.recorder.borrow_mut();
     let slot = recorder.slot(series, arriving.due);
     recorder.dropped(slot, arriving.due);
-}
-
-/// Returns the server that arrival `number` of a sequence goes to, and what is asked there; `local` is the user who
-/// takes it.
-pub fn content(core: &CoreState, local: u32, (sequence, number): (u16, u64)) -> (u16, Draw) {
-    let target = core.routes.borrow_mut().next(sequence, local, number);
-    (
-        target,
-        core.draw(core.owner(sequence), (sequence, number), target),
-    )
 }
 
 /// Returns when the next arrival is due that does not wait already.

@@ -323,8 +323,7 @@ pub(super) async fn make(
     let Planned {
         sequence, iteration, ..
     } = planned;
-    let target = core.routes.borrow_mut().next(sequence, local, iteration);
-    let draw = core.draw(owner, (sequence, iteration), target);
+    let (target, draw) = core.next_request(local, owner, (sequence, iteration));
     if core.plan.workload.conversation(draw.kind).is_some() {
         // Boxed for the same reason.
         return Box::pin(session::carry_out(
