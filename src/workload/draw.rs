@@ -1,7 +1,7 @@
 //! Draws the request that a VU sends next.
 
 use super::prompts::{other_prompt_key, prompt_key};
-use super::random::{keyed, up_to};
+use super::random::{by_weight, keyed, up_to};
 use crate::units::Nanos;
 use crate::units::Span;
 use crate::workload::rows::Rows;
@@ -192,14 +192,8 @@ impl Workload {
         }
         let total: u64 = kinds().map(|(_, kind)| u64::from(kind.weight)).sum();
         debug_assert!(total > 0, "the weights of a server's kinds sum to more than 0");
-        let mut left = key.up_to(Choice::Kind, total.saturating_sub(1));
-        for (index, kind) in kinds() {
-            match left.checked_sub(u64::from(kind.weight)) {
-                Some(rest) => left = rest,
-                None => return index,
-            }
-        }
-        0
+        let at = key.up_to(Choice::Kind, total.saturating_sub(1));
+        by_weight(kinds().map(|(index, kind)| (index, kind.weight)), at).unwrap_or(0)
     }
 
     fn pick_think(&self, key: Key) -> Nanos {

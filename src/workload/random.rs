@@ -30,6 +30,18 @@ pub(crate) fn permuted(key: u64, word: u64) -> u64 {
     mix(mix(word ^ key).wrapping_add(key))
 }
 
+/// Returns the item whose weight `at` falls on when the weights lie one after the other; `None` if it is beyond them.
+pub(crate) fn by_weight<T>(weights: impl IntoIterator<Item = (T, u32)>, at: u64) -> Option<T> {
+    let mut left = at;
+    for (item, weight) in weights {
+        match left.checked_sub(u64::from(weight)) {
+            Some(rest) => left = rest,
+            None => return Some(item),
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +53,13 @@ mod tests {
         for (n, expected) in (1..).zip(expected) {
             assert_eq!(mix(GOLDEN_GAMMA.wrapping_mul(n).wrapping_add(1234567)), expected);
         }
+    }
+
+    #[test]
+    fn an_item_has_as_many_places_as_its_weight() {
+        let weights = || [('a', 2), ('b', 0), ('c', 1)];
+        let found: Vec<_> = (0..4).map(|at| by_weight(weights(), at)).collect();
+        assert_eq!(found, [Some('a'), Some('a'), Some('c'), None]);
     }
 
     #[test]

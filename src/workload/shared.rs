@@ -1,6 +1,6 @@
 //! Prompts whose beginnings are shared: groups of prompts, each with a prefix of its own, for prefix caches.
 
-use super::random::{keyed, permuted, up_to};
+use super::random::{by_weight, keyed, permuted, up_to};
 use crate::lengths::Lengths;
 use crate::units::Span;
 
@@ -83,19 +83,16 @@ impl SharedPrefixes {
     /// Returns the parts of the prompt that a key chooses. No two requests have the same key.
     pub(super) fn parts(&self, key: u64) -> Parts {
         let total: u64 = self.buckets.iter().map(|bucket| u64::from(bucket.weight)).sum();
-        let mut left = up_to(total.saturating_sub(1), keyed([key, BUCKET, 0, 0]));
-        let mut chosen = (0_u64, &self.buckets[0]);
-        for (index, bucket) in (0..).zip(&self.buckets) {
-            chosen = (index, bucket);
-            match left.checked_sub(u64::from(bucket.weight)) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-        }
-        let (index, bucket) = chosen;
+        let at = up_to(total.saturating_sub(1), keyed([key, BUCKET, 0, 0]));
+        let weights = self.buckets.iter().map(|bucket| bucket.weight);
+        let index = by_weight((0..).zip(weights), at).unwrap_or(0);
+        let bucket = &self.buckets[index];
         let group = bucket.group.draw(keyed([key, GROUP, 0, 0]));
         // Keys of their own: those of prompts are permuted under the seed alone.
-        let prefix_key = permuted(keyed([self.seed, PREFIX, 0, 0]), index << 32 | u64::from(group));
+        let prefix_key = permuted(
+            keyed([self.seed, PREFIX, 0, 0]),
+            (index as u64) << 32 | u64::from(group),
+        );
         let question_key = match self.prompts_per_group {
             None => key,
             Some(count) => {

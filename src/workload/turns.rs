@@ -11,7 +11,7 @@
 //! slot n are at most floor(n (1 - share)), which is below n and leaves one slot free. So users can be spread
 //! over the servers from their first request on, and each server still keeps the bounds.
 
-use super::random::{keyed, up_to};
+use super::random::{by_weight, keyed, up_to};
 use super::types::Server;
 
 /// The weights of a workload's servers in lowest terms, shared by all sequences of turns.
@@ -49,14 +49,8 @@ impl Shares {
 
     /// Chooses the server that begins the sequences that all users share: by weight, fixed by the seed.
     pub fn first(&self, seed: u64) -> u16 {
-        let mut left = up_to(self.period - 1, keyed([seed, u64::MAX, u64::MAX, FIRST_TURN]));
-        for (server, weight) in (0u16..).zip(&self.weights) {
-            match left.checked_sub(u64::from(*weight)) {
-                Some(rest) => left = rest,
-                None => return server,
-            }
-        }
-        0
+        let at = up_to(self.period - 1, keyed([seed, u64::MAX, u64::MAX, FIRST_TURN]));
+        by_weight((0..).zip(self.weights.iter().copied()), at).unwrap_or(0)
     }
 }
 
