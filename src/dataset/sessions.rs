@@ -1,6 +1,6 @@
 //! Which rows belong together: the sessions of a dataset, each with its rows in the order of the file.
 
-use super::store::hash;
+use crate::units::fnv;
 use std::collections::HashMap;
 
 /// The sessions of a dataset, numbered in the order in which they begin. A row without a session is one of its own.
@@ -77,7 +77,7 @@ impl SessionsBuilder {
         let next = self.sessions;
         let number = match session {
             None => next,
-            Some(name) => *self.known.entry(hash(name)).or_insert(next),
+            Some(name) => *self.known.entry(fnv(name.as_bytes())).or_insert(next),
         };
         self.sessions += u32::from(number == next);
         self.rows += 1;

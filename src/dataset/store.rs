@@ -2,7 +2,7 @@
 
 use super::row::{Content, Row};
 use super::sessions::{Sessions, SessionsBuilder};
-use crate::units::Nanos;
+use crate::units::{Fnv, Nanos};
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
@@ -223,34 +223,10 @@ impl Builder {
                 Some(file) => Bytes::File(file),
                 None => Bytes::Memory(self.pending),
             },
-            digest: self.digest.0,
+            digest: self.digest.value(),
             first_messages: self.first_messages,
         }
     }
-}
-
-/// FNV-1a, 64 bits: <https://datatracker.ietf.org/doc/html/rfc9923>. It recognises other rows, not an attack.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Fnv {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-}
-
-/// Returns the hash of a text.
-pub(super) fn hash(text: &str) -> u64 {
-    let mut fnv = Fnv::default();
-    fnv.add(text.as_bytes());
-    fnv.0
 }
 
 #[cfg(test)]

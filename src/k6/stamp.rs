@@ -1,12 +1,14 @@
 //! The checksum in the second line of a profile, over all lines below. It shows that nobody has edited the profile
 //! since it was written.
 
+use crate::units::fnv;
+
 const LABEL: &str = "# Checksum ";
 const MEANING: &str = " of the lines below: import-k6 replaces this file only while it is right.";
 
 /// Writes a profile with its checksum. `head` is the first line, `body` everything after the checksum.
 pub fn stamped(head: &str, body: &str) -> String {
-    format!("{head}\n{LABEL}{:016x}{MEANING}\n{body}", hash(body))
+    format!("{head}\n{LABEL}{:016x}{MEANING}\n{body}", fnv(body.as_bytes()))
 }
 
 /// Tells whether the text is unchanged since `stamped` made it.
@@ -21,24 +23,9 @@ pub fn is_as_written(text: &[u8]) -> bool {
     stamped(head, body) == text
 }
 
-/// Computes FNV-1a with 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>. It detects an edit, not an attack.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hash_is_fnv_1a() {
-        // These values are published with the algorithm.
-        assert_eq!(hash(""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(hash("a"), 0xaf63_dc4c_8601_ec8c);
-        assert_eq!(hash("foobar"), 0x8594_4171_f739_67e8);
-    }
 
     #[test]
     fn any_edit_of_the_checksum_or_below_it_is_detected() {

@@ -135,13 +135,6 @@ fn around(a: Option<(Nanos, Nanos)>, b: Option<(Nanos, Nanos)>) -> Option<(Nanos
     }
 }
 
-/// Computes the 64-bit FNV-1a hash: <http://www.isthe.com/chongo/tech/comp/fnv/>.
-pub fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
-        (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 fn summary(d: &Distribution) -> Value {
     let ms = |ns: Option<Nanos>| ns.map(crate::units::millis);
     json!({

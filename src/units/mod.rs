@@ -1,7 +1,8 @@
-//! Units shared by every room: time, spans, secrets, and the files of text that people name.
+//! Units shared by every room: time, spans, secrets, a hash, and the files of text that people name.
 
 mod duration;
 mod figures;
+mod hash;
 mod limits;
 mod masks;
 mod path;
@@ -19,6 +20,7 @@ pub use figures::{
     bytes, elapsed, grouped, grouped_decimals, percent, percent_with, rate, round_up, significant, time,
     time_unit,
 };
+pub use hash::{Fnv, fnv};
 pub use limits::{above, below, within};
 pub use masks::{Cut, Masks};
 pub use path::optional_path_text;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::random::{keyed, up_to};
-use crate::units::{Nanos, Span, format_duration, format_span};
+use crate::units::{Nanos, Span, fnv, format_duration, format_span};
 
 /// The parts of a share: it is kept in millionths.
 const WHOLE: u32 = 1_000_000;
@@ -103,12 +103,9 @@ pub struct Chooser {
 impl Chooser {
     /// Makes the choices for the kind called `name` of a run with this seed.
     pub fn new(cancel: Cancel, seed: u64, name: &str) -> Chooser {
-        let name = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
         Chooser {
             cancel,
-            key: keyed([seed, CANCEL_SEED, name, 0]),
+            key: keyed([seed, CANCEL_SEED, fnv(name.as_bytes()), 0]),
         }
     }
 

@@ -5,9 +5,8 @@ use super::{messages, millis, output_tokens};
 use crate::dataset::members::{Members, elements};
 use crate::dataset::read::{INPUT_TOKENS_MAX, OUTPUT_TOKENS_MAX, Sink};
 use crate::dataset::row::{Content, Row};
-use crate::dataset::store::hash;
 use crate::error::{Reason, quoted};
-use crate::units::Nanos;
+use crate::units::{Nanos, fnv};
 
 /// The deepest that subagents may have subagents.
 const DEPTH_MAX: usize = 8;
@@ -31,7 +30,7 @@ pub fn read_weka(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> 
     let id = record.required("id", id)?;
     let block = record.count("block_size", 1..=INPUT_TOKENS_MAX)?;
     let ids = match record.text("hash_id_scope")?.as_ref().map(|scope| &*scope.plain) {
-        None | Some("local") => hash(&id),
+        None | Some("local") => fnv(id.as_bytes()),
         Some("global") => 0,
         Some(other) => {
             let what = format!(

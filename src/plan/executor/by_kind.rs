@@ -7,7 +7,7 @@ use super::open::{highest, rate_stage_mistakes};
 use crate::error::Reason;
 use crate::plan::arrivals::{Arrival, RateCurve, Sequence};
 use crate::plan::{Hold, OpenLoop, RateStage, check_run_length};
-use crate::units::{Nanos, Rate, format_duration};
+use crate::units::{Nanos, Rate, fnv, format_duration};
 use crate::workload::random::keyed;
 
 /// Separates the seeds of kinds from each other and from the run's.
@@ -315,9 +315,7 @@ fn owners<'a>(names: impl Iterator<Item = &'a str>) -> Vec<u32> {
     let mask = (1u64 << OWNER_BITS) - 1;
     let mut taken: Vec<u32> = Vec::new();
     for name in names {
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = fnv(name.as_bytes());
         // Folding keeps all bits of the hash in those that are left.
         let mut owner = (hash ^ (hash >> OWNER_BITS) ^ (hash >> (2 * OWNER_BITS))) & mask;
         while taken.contains(&(owner as u32)) {
