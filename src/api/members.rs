@@ -100,8 +100,10 @@ impl Members {
 
     /// Appends a whole body, a JSON object, with these changes made to it.
     pub fn write_over(&self, out: &mut Vec<u8>, body: &str) {
-        match Members::parse(body) {
-            Ok(own) if !self.is_empty() => Object::begin(out, &own.with(self)).end(),
+        // Without changes nobody needs to read the body.
+        let own = (!self.is_empty()).then(|| Members::parse(body));
+        match own {
+            Some(Ok(own)) => Object::begin(out, &own.with(self)).end(),
             _ => out.extend_from_slice(body.as_bytes()),
         }
     }
