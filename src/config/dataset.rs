@@ -1,9 +1,8 @@
 //! The datasets of a configuration: what is asked for, and the rows that are read from the files.
 
 use crate::api::Api;
-use crate::config::Config;
+use crate::config::{Config, ServerEntry};
 use crate::dataset::{Dataset, Filter, Format, Found, ReadOptions, Turns, read};
-use crate::discover::api_of;
 use crate::error::{Mistake, Place, Reason, quoted};
 use crate::output::unnamed;
 use crate::units::{cannot_be_read, grouped};
@@ -139,12 +138,17 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
             *prompts = asked.prompts(dataset, config.seed);
         }
     }
-    mistakes.extend(refused_contents(config, &known_apis(config)));
+    let apis: Vec<Api> = config
+        .servers()
+        .iter()
+        .filter_map(ServerEntry::known_api)
+        .collect();
+    mistakes.extend(refused_contents(config, &apis));
 }
 
 /// Returns what the API of a server cannot carry of the rows, for each kind of request that has such rows. `apis` are
 /// those of the servers, as far as they are known.
-pub fn refused_contents(config: &Config, apis: &[Option<Api>]) -> Vec<Mistake> {
+pub fn refused_contents(config: &Config, apis: &[Api]) -> Vec<Mistake> {
     let mut mistakes: Vec<Mistake> = Vec::new();
     for request in &config.requests {
         let (Some(dataset), Call::Chat(chat)) = (&request.dataset, &request.call) else {
@@ -153,7 +157,7 @@ pub fn refused_contents(config: &Config, apis: &[Option<Api>]) -> Vec<Mistake> {
         let Prompts::Rows(rows) = &chat.prompts else {
             continue;
         };
-        let refused = apis.iter().flatten().find_map(|api| rows.refused_by(*api));
+        let refused = apis.iter().find_map(|api| rows.refused_by(*api));
         let mistake = refused.map(|reason| dataset.place.mistake(reason));
         mistakes.extend(mistake.filter(|mistake| !mistakes.contains(mistake)));
     }
@@ -189,14 +193,6 @@ fn note_use(config: &Config, asked: &DatasetConfig, dataset: &Dataset) -> Vec<St
         ));
     }
     notes
-}
-
-/// Returns the APIs of the servers, as far as the configuration says them.
-fn known_apis(config: &Config) -> Vec<Option<Api>> {
-    let servers = config.servers().iter();
-    servers
-        .map(|server| server.api.or_else(|| api_of(&server.base_url)))
-        .collect()
 }
 
 fn standard_is_taken(document_is_standard: bool) -> Reason {

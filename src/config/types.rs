@@ -5,6 +5,7 @@ use crate::config::document::serialize_body;
 use crate::config::made_form::MadeForm;
 use crate::config::which_server::{ServerChoice, choice_keys};
 use crate::config::{DatasetConfig, Header, Settings};
+use crate::discover::api_of;
 use crate::error::Place;
 use crate::host::SourceList;
 use crate::metrics::Goodput;
@@ -190,6 +191,11 @@ impl ServerEntry {
             sent: Vec::new(),
             place,
         }
+    }
+
+    /// Returns its API, if the document or the URL names one. That of any other is known when it has answered.
+    pub fn known_api(&self) -> Option<Api> {
+        self.api.or_else(|| api_of(&self.base_url))
     }
 }
 

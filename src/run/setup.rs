@@ -190,7 +190,7 @@ fn engine_options(
 
 /// Refuses rows of datasets that a server's API cannot carry, now that it is known.
 fn check_contents(config: &Config, found: &[Discovery]) -> Result<(), Failure> {
-    let apis: Vec<_> = found.iter().map(|server| Some(server.target.api)).collect();
+    let apis: Vec<_> = found.iter().map(|server| server.target.api).collect();
     match refused_contents(config, &apis) {
         mistakes if mistakes.is_empty() => Ok(()),
         mistakes => Err(Mistakes::new(mistakes).into()),

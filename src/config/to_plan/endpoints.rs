@@ -4,7 +4,6 @@ use crate::api::Api;
 use crate::config::to_plan::build_kind;
 use crate::config::to_plan::fit::unfit;
 use crate::config::{Config, RequestConfig, ServerEntry};
-use crate::discover::api_of;
 use crate::error::{Mistake, Reason, quoted};
 use crate::plan::{KINDS_MAX, SERVERS_MAX};
 use crate::workload::{Call, Chat, Prompts, RequestKind, Server};
@@ -39,8 +38,7 @@ impl Built {
         let index = self.servers.len() as u16;
         for request in &config.requests {
             let asked = with_alias(request, server, config.seed);
-            // An API that neither the document nor the URL names is known when the server has answered.
-            let api = server.and_then(|server| server.api.or_else(|| api_of(&server.base_url)));
+            let api = server.and_then(ServerEntry::known_api);
             let built = match api.and_then(|api| unfit(&asked, api)) {
                 Some(reason) => Err(vec![reason]),
                 None => build_kind(&asked).and_then(|kind| carried(kind, api)),
