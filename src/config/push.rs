@@ -30,7 +30,7 @@ const KEYS: [&str; 7] = [
 /// a URL enables it.
 pub(super) fn read_push(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<PushConfig> {
     let node = fields.node("prometheus")?;
-    let push = reader.mapping("prometheus.", "prometheus", node, &KEYS)?;
+    let push = reader.mapping("prometheus", node, &KEYS)?;
     let default = PushConfig::default();
     let enabled = reader.boolean(&push, "enabled");
     let url = reader.parsed(&push, "pushgateway_url", "the URL of a Pushgateway", gateway_url);

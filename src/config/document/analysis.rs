@@ -25,7 +25,7 @@ pub fn read_analysis(reader: &mut Reader<'_>, fields: &Fields<'_>) -> AnalysisLi
     let mut limits = AnalysisLimits::default();
     let open = fields
         .node("analysis")
-        .and_then(|node| reader.mapping("analysis.", "analysis", node, &KEYS));
+        .and_then(|node| reader.mapping("analysis", node, &KEYS));
     let Some(keys) = open else {
         return limits;
     };

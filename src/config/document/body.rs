@@ -84,7 +84,7 @@ fn read_stop(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<String> {
 /// Returns the path in `{ file: PATH }`.
 fn read_file_key(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<String> {
     let name = format!("{}{key}", fields.path);
-    let keys = reader.mapping(&format!("{name}."), &name, fields.node(key)?, &["file"])?;
+    let keys = reader.mapping(&name, fields.node(key)?, &["file"])?;
     reader.required(&keys, "file", "write `{ file: PATH }`");
     reader.parsed(&keys, "file", "the path of a file", |text| Ok(text.to_owned()))
 }
@@ -151,7 +151,7 @@ fn read_tools_of(reader: &mut Reader<'_>, fields: &Fields<'_>, settings: &mut Bo
 fn read_extra(reader: &mut Reader<'_>, fields: &Fields<'_>, settings: &mut BodySettings) {
     let Some(node) = fields.node(EXTRA) else { return };
     let name = format!("{}{EXTRA}", fields.path);
-    let Some(members) = reader.open_mapping(&format!("{name}."), &name, node) else {
+    let Some(members) = reader.open_mapping(&name, node) else {
         return;
     };
     let Some(json) = json_text(reader, &name, node) else {

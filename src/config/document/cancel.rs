@@ -17,8 +17,8 @@ pub fn read_cancel(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Cance
             parse_cancel(text).map_err(ValueError::into_reason)
         });
     }
-    let path = format!("{}cancel.", fields.path);
-    let own = reader.mapping(&path, &format!("{}cancel", fields.path), node, &KEYS)?;
+    let name = format!("{}cancel", fields.path);
+    let own = reader.mapping(&name, node, &KEYS)?;
     reader.required(&own, "share", EXAMPLE);
     let share = reader.parsed(&own, "share", "a share", |text| {
         parse_share(text).map_err(ValueError::into_reason)
@@ -31,11 +31,11 @@ pub fn read_cancel(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Cance
     });
     match (own.meant("after_tokens"), own.meant("after")) {
         (false, false) => {
-            let what = format!("`{}cancel` does not say after what", fields.path);
+            let what = format!("`{name}` does not say after what");
             reader.mistake(own.line, Reason::new(what).hint(EXAMPLE));
         }
         (true, true) => {
-            let what = format!("`{path}after` contradicts `{path}after_tokens`");
+            let what = format!("`{name}.after` contradicts `{name}.after_tokens`");
             reader.mistake(own.line_of("after"), Reason::new(what).hint("remove one of them"));
         }
         _ => {}

@@ -25,7 +25,7 @@ pub const KEYS: [&str; 10] = [
 pub fn read_conversation(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Conversation> {
     let node = fields.node("conversation")?;
     let path = format!("{}conversation", fields.path);
-    let keys = reader.mapping(&format!("{path}."), &path, node, &KEYS)?;
+    let keys = reader.mapping(&path, node, &KEYS)?;
     reader.required(
         &keys,
         "turns",
@@ -59,7 +59,7 @@ fn read_pauses(reader: &mut Reader<'_>, keys: &Fields<'_>, key: &str) -> Option<
         return reader.parsed(keys, key, "a time, a range or a distribution", pauses);
     }
     let name = format!("{}{key}", keys.path);
-    let settings = reader.open_mapping(&format!("{name}."), &name, node)?;
+    let settings = reader.open_mapping(&name, node)?;
     reader.required(
         &settings,
         "distribution",

@@ -38,7 +38,7 @@ pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Data
         return text.map(|(format, file)| DatasetConfig::new(format, file, place));
     }
     let path = format!("{}dataset", fields.path);
-    let keys = reader.mapping(&format!("{path}."), &path, node, &KEYS)?;
+    let keys = reader.mapping(&path, node, &KEYS)?;
     let names: Vec<&str> = Format::names().collect();
     reader.required(&keys, "format", &format!("formats are {}", names.join(", ")));
     reader.required(&keys, "file", "add the path of the file; `-` is standard input");

@@ -13,10 +13,10 @@ pub fn read_goodput(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Good
             parse_goodput(text).map_err(|e| e.reason().clone())
         });
     }
-    let path = format!("{}goodput.", fields.path);
-    let limits = reader.open_mapping(&path, &format!("{}goodput", fields.path), node)?;
+    let path = format!("{}goodput", fields.path);
+    let limits = reader.open_mapping(&path, node)?;
     if limits.keys().next().is_none() {
-        let what = format!("`{}goodput`: no limit is given", fields.path);
+        let what = format!("`{path}`: no limit is given");
         let hint = "write for example `goodput: { ttft: 500ms, tpot: 30ms }`, or leave it out";
         reader.mistake(fields.line_of("goodput"), Reason::new(what).hint(hint));
     }
@@ -25,10 +25,7 @@ pub fn read_goodput(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Good
         let metric = match good_metric(name) {
             Ok(metric) => metric,
             Err(reason) => {
-                reader.mistake(
-                    limits.line_of(name),
-                    reason.within(format!("`{}goodput`", fields.path)),
-                );
+                reader.mistake(limits.line_of(name), reason.within(format!("`{path}`")));
                 continue;
             }
         };
@@ -38,7 +35,7 @@ pub fn read_goodput(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Good
         if let Some(at_most) = limit
             && !goodput.limit(metric, at_most)
         {
-            let what = format!("`{path}{name}` is a second limit of `{}`", metric.key());
+            let what = format!("`{path}.{name}` is a second limit of `{}`", metric.key());
             reader.mistake(limits.line_of(name), Reason::new(what).hint("give it one"));
         }
     }

@@ -36,7 +36,7 @@ fn read_mapping(
     limits: &RangeInclusive<u32>,
 ) -> Option<Lengths> {
     let name = format!("{}{key}", fields.path);
-    let keys = reader.open_mapping(&format!("{name}."), &name, node)?;
+    let keys = reader.open_mapping(&name, node)?;
     let hint = "add the kind of distribution: fixed, uniform, normal, lognormal, zipf or empirical";
     reader.required(&keys, "distribution", hint);
     let distribution = reader.parsed(&keys, "distribution", "the name of a distribution", |text| {

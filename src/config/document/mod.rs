@@ -134,7 +134,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
     let mut reader = Reader::new(file);
     let root = read_tree(file, text, &mut reader.mistakes)?;
     let known: Vec<&str> = KEYS.into_iter().chain(BODY_KEYS).chain([THRESHOLDS]).collect();
-    let Some(fields) = reader.mapping("", "document", &root, &known) else {
+    let Some(fields) = reader.document(&root, &known) else {
         return Err(Mistakes::new(reader.mistakes));
     };
     let workload = open_workload(&mut reader, &fields);
@@ -246,7 +246,7 @@ fn read_simulator(
         reader.mistake(fields.line_of("simulator"), Reason::new(what).hint(hint));
     }
     let known = ["latency", "tokens"];
-    let simulator = reader.mapping("simulator.", "simulator", node, &known)?;
+    let simulator = reader.mapping("simulator", node, &known)?;
     let latency = reader.choice(&simulator, "latency", &LATENCY_PROFILES);
     Some(SimulatorConfig {
         latency: latency.map(str::to_owned),

@@ -60,7 +60,7 @@ pub fn read_prompts(reader: &mut Reader<'_>, fields: &Fields<'_>) -> PromptsKeys
     let known: Vec<&str> = keys()
         .filter(|key| is_document || !OUTSIDE.contains(key))
         .collect();
-    let Some(keys) = reader.mapping(&format!("{path}."), &path, node, &known) else {
+    let Some(keys) = reader.mapping(&path, node, &known) else {
         return PromptsKeys::default();
     };
     let max_tokens = read_max_tokens(reader, &keys);

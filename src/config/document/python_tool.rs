@@ -129,7 +129,7 @@ pub struct ClientTimeouts {
 pub fn read_client(reader: &mut Reader<'_>, fields: &Fields<'_>) -> ClientTimeouts {
     let open = fields
         .node("client")
-        .and_then(|node| reader.mapping("client.", "client", node, &CLIENT_KEYS));
+        .and_then(|node| reader.mapping("client", node, &CLIENT_KEYS));
     let Some(client) = open else {
         return ClientTimeouts::default();
     };
@@ -149,7 +149,7 @@ pub fn read_client(reader: &mut Reader<'_>, fields: &Fields<'_>) -> ClientTimeou
 /// Reads a `think_time` that is a mapping.
 pub fn read_think_time(reader: &mut Reader<'_>, node: &Node<'_>) -> Span<Nanos> {
     let none = Span { min: 0, max: 0 };
-    let Some(think) = reader.mapping("think_time.", "think_time", node, &THINK_TIME_KEYS) else {
+    let Some(think) = reader.mapping("think_time", node, &THINK_TIME_KEYS) else {
         return none;
     };
     let names = ["none", "fixed", "uniform", "exponential", "lognormal"];

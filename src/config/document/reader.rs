@@ -173,22 +173,55 @@ impl<'f> Reader<'f> {
         self.mistake(line, Reason::new(what));
     }
 
-    /// Reads a mapping. `what` is its name in errors. Keys that are not in `known` are reported with the nearest known
-    /// one.
-    pub fn mapping<'t>(
-        &mut self,
-        path: &str,
-        what: &str,
-        node: &'t Node<'t>,
-        known: &[&str],
-    ) -> Option<Fields<'t>> {
-        let mut fields = self.open_mapping(path, what, node)?;
+    /// Reads the document itself, whose keys have nothing before their names.
+    pub fn document<'t>(&mut self, node: &'t Node<'t>, known: &[&str]) -> Option<Fields<'t>> {
+        let fields = self.open("document", String::new(), node)?;
+        Some(self.check_keys(fields, known))
+    }
+
+    /// Reads the mapping called `name`, such as `requests[1].prompts`. Keys that are not in `known` are reported with
+    /// the nearest known one.
+    pub fn mapping<'t>(&mut self, name: &str, node: &'t Node<'t>, known: &[&str]) -> Option<Fields<'t>> {
+        let fields = self.open_mapping(name, node)?;
+        Some(self.check_keys(fields, known))
+    }
+
+    /// Reads a mapping whose keys are checked elsewhere.
+    pub fn open_mapping<'t>(&mut self, name: &str, node: &'t Node<'t>) -> Option<Fields<'t>> {
+        self.open(name, format!("{name}."), node)
+    }
+
+    fn open<'t>(&mut self, name: &str, path: String, node: &'t Node<'t>) -> Option<Fields<'t>> {
+        let YamlData::Mapping(map) = &node.data else {
+            self.wrong_type(name, line(node), "a mapping of keys and values", node);
+            return None;
+        };
+        let mut entries = Vec::with_capacity(map.len());
+        for (key, value) in map {
+            match scalar(key) {
+                Some(text) => entries.push(Entry {
+                    key: text,
+                    line: line(key),
+                    value,
+                }),
+                None => self.wrong_type(&format!("{path}key"), line(key), "a word", key),
+            }
+        }
+        Some(Fields {
+            path,
+            line: line(node),
+            entries,
+            mistyped: Vec::new(),
+        })
+    }
+
+    fn check_keys<'t>(&mut self, mut fields: Fields<'t>, known: &[&str]) -> Fields<'t> {
         for entry in &fields.entries {
             if known.contains(&entry.key) {
                 continue;
             }
-            let name = format!("{path}{}", entry.key);
-            match answer(path, entry.key, entry.value) {
+            let name = format!("{}{}", fields.path, entry.key);
+            match answer(&fields.path, entry.key, entry.value) {
                 Some(Answer::Harmless) => {}
                 Some(Answer::NotCarried(why)) => {
                     self.note(entry.line, &format!("`{name}` is not carried over: {why}"));
@@ -207,32 +240,7 @@ impl<'f> Reader<'f> {
                 }
             }
         }
-        Some(fields)
-    }
-
-    /// Reads a mapping whose keys are checked elsewhere.
-    pub fn open_mapping<'t>(&mut self, path: &str, what: &str, node: &'t Node<'t>) -> Option<Fields<'t>> {
-        let YamlData::Mapping(map) = &node.data else {
-            self.wrong_type(what, line(node), "a mapping of keys and values", node);
-            return None;
-        };
-        let mut fields = Fields {
-            path: path.to_owned(),
-            line: line(node),
-            entries: Vec::with_capacity(map.len()),
-            mistyped: Vec::new(),
-        };
-        for (key, value) in map {
-            match scalar(key) {
-                Some(text) => fields.entries.push(Entry {
-                    key: text,
-                    line: line(key),
-                    value,
-                }),
-                None => self.wrong_type(&format!("{path}key"), line(key), "a word", key),
-            }
-        }
-        Some(fields)
+        fields
     }
 
     pub fn required(&mut self, fields: &Fields<'_>, key: &str, hint: &str) {

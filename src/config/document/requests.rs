@@ -270,9 +270,8 @@ fn read_request(
     (inherited, rates): (&Inherited, Option<&KindDefaults>),
     file: &str,
 ) -> Option<RequestConfig> {
-    let path = format!("requests[{index}].");
     let known: Vec<&str> = request_keys().chain(BODY_KEYS).collect();
-    let fields = reader.mapping(&path, &format!("requests[{index}]"), node, &known)?;
+    let fields = reader.mapping(&format!("requests[{index}]"), node, &known)?;
     reader.required(
         &fields,
         "name",

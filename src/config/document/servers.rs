@@ -67,7 +67,7 @@ fn read_server(
     named: bool,
     file: &str,
 ) -> Option<ServerEntry> {
-    let fields = reader.mapping(&format!("{what}."), what, node, &KEYS)?;
+    let fields = reader.mapping(what, node, &KEYS)?;
     if named {
         reader.required(
             &fields,
@@ -139,7 +139,7 @@ pub(super) fn read_headers(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<
         return Vec::new();
     };
     let path = format!("{}headers", fields.path);
-    let Some(asked) = reader.open_mapping(&format!("{path}."), &path, node) else {
+    let Some(asked) = reader.open_mapping(&path, node) else {
         return Vec::new();
     };
     let mut headers: Vec<Header> = Vec::new();

@@ -190,7 +190,7 @@ pub(super) fn read_stage_list<T>(
     let mut stages = Vec::with_capacity(items.len());
     for (i, item) in items.iter().enumerate() {
         let name = format!("{}stages[{i}]", fields.path);
-        let Some(stage) = reader.mapping(&format!("{name}."), &name, item, &["duration", "target"]) else {
+        let Some(stage) = reader.mapping(&name, item, &["duration", "target"]) else {
             continue;
         };
         reader.required(&stage, "duration", "add the length of the stage");

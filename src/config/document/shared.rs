@@ -108,7 +108,7 @@ fn read_buckets(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<Vec<Prefix
     let mut buckets = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let name = format!("{}prefix_buckets[{index}]", keys.path);
-        let Some(bucket) = reader.mapping(&format!("{name}."), &name, item, &BUCKET_KEYS) else {
+        let Some(bucket) = reader.mapping(&name, item, &BUCKET_KEYS) else {
             continue;
         };
         let weight = reader.count(&bucket, "weight", 1..=WEIGHT_MAX);

@@ -18,7 +18,7 @@ pub fn read_thresholds(
     let Some(node) = fields.node(key) else {
         return Vec::new();
     };
-    let Some(thresholds) = reader.open_mapping("thresholds.", "thresholds", node) else {
+    let Some(thresholds) = reader.open_mapping("thresholds", node) else {
         return Vec::new();
     };
     let mut out = Vec::new();
@@ -77,7 +77,7 @@ fn read_long(
     node: &Node<'_>,
     file: &str,
 ) -> Option<ThresholdConfig> {
-    let fields = reader.mapping(&format!("{name}."), name, node, &LONG_KEYS)?;
+    let fields = reader.mapping(name, node, &LONG_KEYS)?;
     reader.required(&fields, "threshold", "add an expression such as `p(95)<500`");
     let expression = reader.parsed(&fields, "threshold", "an expression", |text| Ok(text.to_owned()));
     let abort = reader.boolean(&fields, "abortOnFail").unwrap_or(false);

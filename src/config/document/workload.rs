@@ -26,7 +26,7 @@ pub(super) const SHAPE_KEYS: [(&str, &str); 3] = [
 
 pub fn open_workload<'t>(reader: &mut Reader<'_>, fields: &Fields<'t>) -> Option<Fields<'t>> {
     let node = fields.node("workload")?;
-    reader.mapping("workload.", "workload", node, &KEYS)
+    reader.mapping("workload", node, &KEYS)
 }
 
 /// Returns where a value is given that may be in `fields` as `key` or in `workload` as `twin`.
