@@ -5,6 +5,7 @@ use crate::cli::{BodyArgs, OrFile};
 use crate::config::Config;
 use crate::config::body_file::read_json_file;
 use crate::config::document::id_header;
+use crate::config::options::refuse_without_chat;
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{SYSTEM_BYTES_MAX, check_system, read_members, read_tools, stop_json};
 use crate::units::read_text_file;
@@ -20,11 +21,8 @@ pub fn overlay_bodies(config: &mut Config, args: &BodyArgs, mistakes: &mut Vec<M
     }
     let before = mistakes.len();
     let asked = read(args, mistakes);
-    let any_chat = config.requests.iter().any(|request| request.call.is_chat());
-    for option in given(args).into_iter().filter(|_| !any_chat) {
-        let reason = Reason::new("the profile has no chat request that this could change");
-        mistakes.push(reason.at(format!("--{option}"), 0));
-    }
+    let options = given(args).into_iter().map(|option| format!("--{option}"));
+    refuse_without_chat(config, options, mistakes);
     if mistakes.len() > before || asked.is_empty() {
         return;
     }

@@ -1,6 +1,7 @@
 //! Applies the options about datasets to the kinds of request.
 
 use crate::cli::RunArgs;
+use crate::config::options::refuse_without_chat;
 use crate::config::{Config, DatasetConfig, RequestConfig};
 use crate::error::{Mistake, Place, Reason};
 use crate::workload::{Call, Chat, Sampling};
@@ -9,7 +10,6 @@ use crate::workload::{Call, Chat, Sampling};
 /// are. It reads no file.
 pub(super) fn overlay_dataset(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     let options = &args.datasets;
-    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     let others = [
         ("--prompt", !args.prompts.is_empty()),
         ("--prompt-tokens", args.lengths.prompt_tokens.is_some()),
@@ -18,31 +18,23 @@ pub(super) fn overlay_dataset(config: &mut Config, args: &RunArgs, mistakes: &mu
     if let (Some(_), Some((other, _))) = (&options.dataset, other) {
         let what = format!("contradicts `{other}`: prompts come from one of them");
         let hint = "remove one of them (check LLMLOAD_… variables as well)";
-        wrong("--dataset", Reason::new(what).hint(hint));
+        mistakes.push(Reason::new(what).hint(hint).at("--dataset", 0));
         return;
     }
     if let Some(asked) = &options.dataset {
         let place = Place::option("--dataset");
         let dataset = DatasetConfig::new(asked.format, asked.file.clone(), place);
-        let mut any = false;
-        for request in config
-            .requests
-            .iter_mut()
-            .filter(|request| request.call.is_chat())
-        {
+        for request in &mut config.requests {
             set(request, dataset.clone());
-            any = true;
         }
-        if !any {
-            let what = "the profile has no chat request that this could change";
-            wrong("--dataset", Reason::new(what));
-        }
+        refuse_without_chat(config, ["--dataset"], mistakes);
     } else if other.is_some() {
         config
             .requests
             .iter_mut()
             .for_each(|request| request.dataset = None);
     }
+    let mut wrong = |option: &str, reason: Reason| mistakes.push(reason.at(option, 0));
     for (option, is_given) in [
         ("--dataset-sample", options.dataset_sample.is_some()),
         ("--dataset-block", options.dataset_block.is_some()),
@@ -93,7 +85,7 @@ fn overlay_request(request: &mut RequestConfig, args: &RunArgs) {
     set(request, dataset);
 }
 
-/// Makes a dataset the prompts of a request.
+/// Makes a dataset the prompts of a chat request.
 fn set(request: &mut RequestConfig, dataset: DatasetConfig) {
     if let Call::Chat(Chat { prompts, .. }) = &mut request.call {
         *prompts = dataset.unread();

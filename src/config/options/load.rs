@@ -10,6 +10,7 @@ use crate::config::options::dataset::overlay_dataset;
 use crate::config::options::lengths::overlay_lengths;
 use crate::config::options::mix::set_streaming_ratio;
 use crate::config::options::rates::overlay_rates;
+use crate::config::options::refuse_without_chat;
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, THINK_TIME_MAX, TIME_SCALE, VUS_MAX};
 use crate::units::{MILLISECOND, check_duration, within};
@@ -196,15 +197,8 @@ fn overlay_requests(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mist
         (args.max_tokens_key.is_some(), "--max-tokens-key"),
         (args.stream_options.is_some(), "--stream-options"),
     ];
-    let any_chat = config.requests.iter().any(|request| request.call.is_chat());
-    for (_, option) in chat_options.into_iter().filter(|(given, _)| *given && !any_chat) {
-        check(
-            option,
-            Err(Reason::new(
-                "the profile has no chat request that this could change",
-            )),
-        );
-    }
+    let given = chat_options.into_iter().filter(|(given, _)| *given);
+    refuse_without_chat(config, given.map(|(_, option)| option), mistakes);
     if mistakes.len() > before {
         return;
     }
