@@ -194,24 +194,18 @@ fn request(request: &RequestConfig, total: u64) -> String {
         true => String::new(),
         false => format!(", good if {}", request.goodput),
     };
-    let cancelled = match &request.call {
-        Call::Chat(Chat {
-            cancel: Some(cancel), ..
-        }) => format!(", {cancel} cancelled"),
-        _ => String::new(),
-    };
+    let cancel = request.call.chat().and_then(|chat| chat.cancel.as_ref());
+    let cancelled = cancel.map_or(String::new(), |cancel| format!(", {cancel} cancelled"));
     format!("{name}: {share}, {what}, timeout {timeout}{cancelled}{good}")
 }
 
 /// Returns how the sessions of each conversation go, and the memory that is planned for them.
 fn sessions(config: &Config, plan: &Plan) -> Vec<String> {
-    let each = config.requests.iter().filter_map(|request| match &request.call {
-        Call::Chat(chat) => Some((&request.name, chat.conversation.as_ref()?)),
-        Call::Light | Call::Get { .. } => None,
+    let each = config.requests.iter().filter_map(|request| {
+        let conversation = request.call.conversation()?.in_words();
+        Some(format!("sessions  {}: {conversation}", request.name))
     });
-    let mut out: Vec<String> = each
-        .map(|(name, conversation)| format!("sessions  {name}: {}", conversation.in_words()))
-        .collect();
+    let mut out: Vec<String> = each.collect();
     if let Some(planned) = plan.planned_histories() {
         out.push(format!(
             "memory    histories of {} sessions at a time: {}, and {} for the requests that send them",

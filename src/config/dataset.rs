@@ -97,9 +97,7 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
         let Some(asked) = config.requests[index].dataset.clone() else {
             continue;
         };
-        if let Call::Chat(chat) = &config.requests[index].call
-            && chat.conversation.is_some()
-        {
+        if config.requests[index].call.conversation().is_some() {
             let what =
                 "each row of a dataset is a request of its own, so that a `conversation` cannot have them";
             let hint = "remove the one or the other";

@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::error::{Mistake, Reason};
 use crate::plan::Follower;
 use crate::units::grouped;
-use crate::workload::{Call, Prompts, Rows, Sampling};
+use crate::workload::{Prompts, Rows, Sampling};
 
 /// Takes the instants, if the executor needs some. The seed and the options are known by now.
 pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
@@ -111,11 +111,8 @@ fn dataset(config: &Config) -> Result<Arc<Dataset>, Reason> {
 }
 
 fn rows_of(request: &RequestConfig) -> Option<&Rows> {
-    match &request.call {
-        Call::Chat(chat) => match &chat.prompts {
-            Prompts::Rows(rows) => Some(rows),
-            _ => None,
-        },
+    match &request.call.chat()?.prompts {
+        Prompts::Rows(rows) => Some(rows),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{ExitCode, Failure, Mistakes, Reason};
 use crate::host::{self, HostFacts};
 use crate::plan::Plan;
 use crate::units::bytes;
-use crate::workload::{Call, PlannedHistories};
+use crate::workload::PlannedHistories;
 
 /// Refuses a plan whose sessions need more memory than there is.
 pub fn check(config: &Config, plan: &Plan, facts: &HostFacts) -> Result<(), Failure> {
@@ -16,11 +16,8 @@ pub fn check(config: &Config, plan: &Plan, facts: &HostFacts) -> Result<(), Fail
     let Some(reason) = available.and_then(|available| too_much(&planned, available)) else {
         return Ok(());
     };
-    let is_conversation = |call: &Call| matches!(call, Call::Chat(chat) if chat.conversation.is_some());
-    let request = config
-        .requests
-        .iter()
-        .find(|request| is_conversation(&request.call));
+    let mut requests = config.requests.iter();
+    let request = requests.find(|request| request.call.conversation().is_some());
     let place = request.map_or(&config.requests_place, |request| &request.place);
     let mistakes = Mistakes::new(vec![place.mistake(reason)]);
     Err(Failure::new(ExitCode::Host, mistakes))

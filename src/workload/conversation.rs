@@ -244,10 +244,7 @@ impl SessionKey {
 impl Workload {
     /// Returns how the sessions of a kind go; `None` if its requests are single ones.
     pub fn conversation(&self, kind: u16) -> Option<&Conversation> {
-        match &self.kinds[usize::from(kind)].call {
-            Call::Chat(Chat { conversation, .. }) => conversation.as_deref(),
-            Call::Light | Call::Get { .. } => None,
-        }
+        self.kinds[usize::from(kind)].call.conversation()
     }
 
     /// Draws the number of turns of a session.

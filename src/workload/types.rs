@@ -109,17 +109,27 @@ impl Call {
         }
     }
 
+    /// Returns what is asked for, if that is generated text.
+    pub fn chat(&self) -> Option<&Chat> {
+        match self {
+            Call::Chat(chat) => Some(chat),
+            Call::Light | Call::Get { .. } => None,
+        }
+    }
+
     /// Returns true if the call asks for generated text.
     pub fn is_chat(&self) -> bool {
-        matches!(self, Call::Chat(_))
+        self.chat().is_some()
+    }
+
+    /// Returns how its sessions go; `None` if its requests are single ones.
+    pub fn conversation(&self) -> Option<&Conversation> {
+        self.chat()?.conversation.as_deref()
     }
 
     /// Returns the value of the tag `stream`; a GET has none.
     pub fn stream(&self) -> Option<bool> {
-        match self {
-            Call::Chat(chat) => Some(chat.stream),
-            Call::Light | Call::Get { .. } => None,
-        }
+        self.chat().map(|chat| chat.stream)
     }
 }
 

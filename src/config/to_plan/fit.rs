@@ -3,13 +3,11 @@
 use crate::api::{Api, ContentKind, Setting, Texts};
 use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Reason};
-use crate::workload::{Call, Chat};
+use crate::workload::Chat;
 
 /// Returns why the request cannot be made over the API.
 pub(super) fn unfit(request: &RequestConfig, api: Api) -> Option<Reason> {
-    let Call::Chat(chat) = &request.call else {
-        return None;
-    };
+    let chat = request.call.chat()?;
     if chat.settings.system().is_some() && api.row().texts != Texts::One {
         let title = api.row().title;
         let what = format!("request `{}`: {title} has no system prompt", request.name);

@@ -12,7 +12,7 @@ use crate::plan::{
     Executor, Numbering, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
     ThresholdMetric, check_run_length,
 };
-use crate::workload::{Call, CancelAt, Chat, Prompts, RequestKind, Timeouts, Workload};
+use crate::workload::{CancelAt, Chat, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
 pub use fit::check_apis;
 use fit::check_system;
@@ -91,49 +91,47 @@ fn check_cancel(name: &str, chat: &Chat) -> Option<Reason> {
     Some(Reason::new(what).hint(hint))
 }
 
-/// Builds a kind of request, at endpoint 0.
-pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
-    let mut wrong = Vec::new();
+/// Refuses a conversation that contradicts the rest of the request.
+fn check_conversation(request: &RequestConfig, chat: &Chat) -> Vec<Reason> {
+    let Some(conversation) = &chat.conversation else {
+        return Vec::new();
+    };
     let name = &request.name;
-    if let Call::Chat(chat) = &request.call {
-        wrong.extend(check_settings(name, chat));
-        let Chat {
-            models,
-            prompts,
-            conversation,
-            ..
-        } = chat;
-        wrong.extend(check_cancel(name, chat));
-        if models.is_empty() {
-            let what = format!("request `{name}` has no models");
-            wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
-        }
-        if matches!(prompts, Prompts::List(texts) if texts.is_empty()) {
-            let what = format!("request `{name}` has no prompts");
-            wrong.push(Reason::new(what).hint("add `prompts:` or `dataset:`, or `--prompt TEXT`"));
-        }
-        let header = conversation
-            .as_ref()
-            .and_then(|conversation| conversation.affinity_header.as_deref());
-        let own = |name: &str| {
-            request
-                .sent
-                .iter()
-                .any(|sent| sent.name.eq_ignore_ascii_case(name))
-        };
-        if let Some(header) = header.filter(|header| own(header)) {
-            let what = format!("request `{name}` has `{header}` in its headers and as `affinity_header`");
-            wrong.push(Reason::new(what).hint("remove one of them"));
-        }
+    let mut wrong = Vec::new();
+    let header = conversation.affinity_header.as_ref();
+    let is_sent = |header: &&String| {
+        let mut sent = request.sent.iter();
+        sent.any(|sent| sent.name.eq_ignore_ascii_case(header))
+    };
+    if let Some(header) = header.filter(is_sent) {
+        let what = format!("request `{name}` has `{header}` in its headers and as `affinity_header`");
+        wrong.push(Reason::new(what).hint("remove one of them"));
     }
-    if let Call::Chat(chat) = &request.call
-        && chat.conversation.is_some()
-        && matches!(chat.prompts, Prompts::Ids { .. } | Prompts::Shared(_))
-    {
+    if matches!(chat.prompts, Prompts::Ids { .. } | Prompts::Shared(_)) {
         let what = format!("request `{name}` is a conversation, whose turns are texts made for it alone");
         wrong.push(
             Reason::new(what).hint("remove `token_ids` and the keys of shared prefixes, or `conversation`"),
         );
+    }
+    wrong
+}
+
+/// Builds a kind of request, at endpoint 0.
+pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Reason>> {
+    let mut wrong = Vec::new();
+    let name = &request.name;
+    if let Some(chat) = request.call.chat() {
+        wrong.extend(check_settings(name, chat));
+        wrong.extend(check_cancel(name, chat));
+        if chat.models.is_empty() {
+            let what = format!("request `{name}` has no models");
+            wrong.push(Reason::new(what).hint("add `models:`, or `--model NAME`"));
+        }
+        if matches!(&chat.prompts, Prompts::List(texts) if texts.is_empty()) {
+            let what = format!("request `{name}` has no prompts");
+            wrong.push(Reason::new(what).hint("add `prompts:` or `dataset:`, or `--prompt TEXT`"));
+        }
+        wrong.extend(check_conversation(request, chat));
     }
     if request.weight == 0 {
         wrong.push(Reason::new(format!("request `{name}` has weight 0")).hint("leave it out"));

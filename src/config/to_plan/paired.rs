@@ -1,6 +1,6 @@
 //! Pairs: whether every request goes to both of two servers, and what has to hold for that.
 
-use crate::config::Config;
+use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Reason};
 use crate::plan::{Assignment, PairedPrompts};
 use crate::workload::{Call, Chat, Prompts};
@@ -31,22 +31,18 @@ pub(super) fn assignment(config: &Config, mistakes: &mut Vec<Mistake>) -> Assign
         let what = "`paired` contradicts `contention`, which gives each server its own users".to_owned();
         wrong(what, "remove one of them");
     }
-    let talks = config.requests.iter().find(|request| {
-        let call = &request.call;
-        matches!(call, Call::Chat(chat) if chat.conversation.is_some())
-    });
-    if let Some(request) = talks {
+    let requests = &config.requests;
+    let talks = |request: &&RequestConfig| request.call.conversation().is_some();
+    if let Some(request) = requests.iter().find(talks) {
         let what = format!(
             "pairs are single requests, but request `{}` is a conversation, whose later turns depend on its answers",
             request.name
         );
         wrong(what, "remove `conversation`, or `paired`");
     }
-    let cancelled = config.requests.iter().find(|request| {
-        let call = &request.call;
-        matches!(call, Call::Chat(chat) if chat.cancel.is_some())
-    });
-    if let Some(request) = cancelled {
+    let cancels = |chat: &Chat| chat.cancel.is_some();
+    let cancelled = |request: &&RequestConfig| request.call.chat().is_some_and(cancels);
+    if let Some(request) = requests.iter().find(cancelled) {
         let what = format!(
             "pairs are whole requests, but some of request `{}` are cancelled",
             request.name
