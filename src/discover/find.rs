@@ -141,14 +141,15 @@ fn redirected(
 impl Found {
     /// `path` is that of the list after the prefix.
     fn of_list(url: &Url, prefix: &str, path: &str, list: &[u8]) -> Found {
-        let ids = model_ids(list);
+        let list: Value = serde_json::from_slice(list).unwrap_or_default();
+        let ids = model_ids(&list);
         let model = ids.first().filter(|id| is_plain(id));
         Found {
             prefix: prefix.to_owned(),
             model_path: model.map(|id| format!("{prefix}{path}/{id}{}", url.query)),
             models_path: Some(format!("{prefix}{path}{}", url.query)),
             models: Models::List(ids),
-            is_known: is_known(list),
+            is_known: is_known(&list),
             note: None,
         }
     }
@@ -158,17 +159,15 @@ impl Found {
 const OWNERS: [&str; 4] = ["vllm", "sglang", "llamacpp", "mock"];
 
 /// Returns true if a models list is that of a server that takes the usual members of a body.
-fn is_known(list: &[u8]) -> bool {
-    let list: Value = serde_json::from_slice(list).unwrap_or_default();
+fn is_known(list: &Value) -> bool {
     let first = list["data"][0]["owned_by"].as_str();
     first.is_some_and(|owner| OWNERS.contains(&owner))
 }
 
-/// Returns the models of a list, each once; none if it cannot be read.
-fn model_ids(list: &[u8]) -> Vec<String> {
-    let list: Value = serde_json::from_slice(list).unwrap_or_default();
+/// Returns the models of a list, each once; none if it is no list.
+fn model_ids(list: &Value) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
-    for model in entries(&list).into_iter().flatten() {
+    for model in entries(list).into_iter().flatten() {
         let id = model["id"]
             .as_str()
             .or(model["name"].as_str())
@@ -257,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_models_of_a_list_are_read_without_duplicates() {
-        let ids = |text: &str| model_ids(text.as_bytes());
+        let ids = |text: &str| model_ids(&serde_json::from_str(text).unwrap_or_default());
         assert_eq!(
             ids(r#"{"data":[{"id":"b"},{"id":"a/c","x":1},{"id":"b"}]}"#),
             ["b", "a/c"]
