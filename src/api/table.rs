@@ -154,6 +154,18 @@ const NATIVE: Row = Row {
     ..OPENAI
 };
 
+/// What Ollama's own APIs have in common.
+const OLLAMA: Row = Row {
+    prefixes: &[""],
+    models: Some("/api/tags"),
+    framing: Framing::Lines,
+    read_event: Some(read_event::<ollama::Ollama>),
+    read_body: ollama::read_body,
+    reply: ollama::REPLY,
+    finish: Some("`done` that is true"),
+    ..NATIVE
+};
+
 table! {
     /// OpenAI's `/v1/chat/completions`.
     Chat => Row {
@@ -229,33 +241,19 @@ table! {
         name: "ollama",
         title: "Ollama's generate",
         end: "/api/generate",
-        prefixes: &[""],
-        models: Some("/api/tags"),
         write_body: ollama::write_generate,
         words: &[settings::OLLAMA],
-        framing: Framing::Lines,
-        read_event: Some(read_event::<ollama::Ollama>),
-        read_body: ollama::read_body,
-        reply: ollama::REPLY,
-        finish: Some("`done` that is true"),
-        ..NATIVE
+        ..OLLAMA
     };
     /// Ollama's `/api/chat`.
     OllamaChat => Row {
         name: "ollama_chat",
         title: "Ollama's chat",
         end: "/api/chat",
-        prefixes: &[""],
-        models: Some("/api/tags"),
         write_body: ollama::write_chat,
         words: &[settings::OLLAMA, settings::TOOLS],
         carries: &[ContentKind::Text, ContentKind::Messages],
-        framing: Framing::Lines,
-        read_event: Some(read_event::<ollama::Ollama>),
-        read_body: ollama::read_body,
-        reply: ollama::REPLY,
-        finish: Some("`done` that is true"),
-        ..NATIVE
+        ..OLLAMA
     };
     /// Text Generation Inference's `/generate_stream` and `/generate`. The latter alone means SGLang.
     Tgi => Row {
