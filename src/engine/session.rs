@@ -4,9 +4,8 @@ use super::connections::VuConnections;
 use super::core::CoreState;
 use super::planned::Planned;
 use super::vu::pause_after;
-use crate::metrics::{Outcome, Sample, SessionEnd, SessionEnded};
+use crate::metrics::{Outcome, RequestId, Sample, SessionEnd, SessionEnded};
 use crate::net::{Signal, clock};
-use crate::plan::Numbering;
 use crate::units::Nanos;
 use crate::workload::{Conversation, Draw, History, HistoryMode, OnFailure, SessionKey, Turn};
 
@@ -175,10 +174,13 @@ impl<'a> Session<'a> {
 
 /// Returns the name of a session: the one that the details have, after the seed, so that a warm-up has other sessions.
 fn id(core: &CoreState, vu: u32, kind: u16, number: u64) -> String {
-    let seed = core.plan.seed;
-    match core.plan.executor.numbering() {
-        Numbering::ByVu => format!("{seed:x}-v{vu}-{number}"),
-        Numbering::Together => format!("{seed:x}-i{number}"),
-        Numbering::ByKind => format!("{seed:x}-k{}-{number}", kind % core.plan.workload.kinds_in_mix()),
-    }
+    let id = RequestId {
+        by: core.numbered_by(vu, kind),
+        iteration: number,
+        half: None,
+        turn: 0,
+    };
+    let mut out = format!("{:x}-", core.plan.seed).into_bytes();
+    id.append_group(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
