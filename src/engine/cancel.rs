@@ -20,8 +20,7 @@ impl Cancels {
         let mix = &plan.workload.kinds[..usize::from(plan.workload.kinds_in_mix())];
         let choosers = mix.iter().map(|kind| match &kind.call {
             Call::Chat(chat) => {
-                // With several servers the server's name comes first, and each has the whole mix.
-                let name = kind.name.rsplit('/').next().unwrap_or_default();
+                let name = kind.name_in_mix();
                 chat.cancel
                     .as_deref()
                     .map(|cancel| Chooser::new(*cancel, plan.seed, name))
@@ -62,7 +61,7 @@ pub fn cut(core: &CoreState, made: &mut Vec<u32>, (owner, iteration): (u32, u64)
         return None;
     }
     let plan = &core.plan;
-    let kind = usize::from(kind % plan.workload.kinds_in_mix());
+    let kind = usize::from(plan.workload.in_mix(kind));
     let (user, number) = match plan.executor.numbering() {
         Numbering::ByVu => {
             made.resize(cancels.choosers.len(), 0);

@@ -138,7 +138,7 @@ impl CoreState {
 
     /// Returns what numbers the requests of this VU and kind.
     pub fn numbered_by(&self, vu: u32, kind: u16) -> NumberedBy {
-        let in_mix = kind % self.plan.workload.kinds_in_mix();
+        let in_mix = self.plan.workload.in_mix(kind);
         self.plan.executor.numbering().of(vu, in_mix)
     }
 

@@ -101,7 +101,7 @@ fn validate(
             wording: question.wording.or(target.wording),
             ..question
         };
-        let name = kind.name.rsplit('/').next().unwrap_or(&kind.name);
+        let name = kind.name_in_mix();
         let mut say = |line: &str| say(&format!("request `{name}`, {line}"));
         let extent = Extent::Completion {
             stream: kind.call.stream() == Some(true),

@@ -85,6 +85,11 @@ impl Workload {
         server * self.kinds_in_mix() + in_mix
     }
 
+    /// Returns the index in the mix of a server's kind.
+    pub fn in_mix(&self, kind: u16) -> u16 {
+        kind % self.kinds_in_mix()
+    }
+
     /// Returns the number of kinds in the mix, which each server has.
     pub fn kinds_in_mix(&self) -> u16 {
         (self.kinds.len() / self.servers.len()) as u16

@@ -213,6 +213,11 @@ pub struct RequestKind {
 }
 
 impl RequestKind {
+    /// Returns its name in the mix. With several servers the server's name comes first, and each has the whole mix.
+    pub fn name_in_mix(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
+
     /// Returns the headers of its requests to a target: the target's, in which its own replace those of the same name.
     pub fn headers_at<'a>(&'a self, target: &'a Target) -> Vec<(&'a str, &'a str)> {
         let mut headers = pairs(&target.headers).collect();
