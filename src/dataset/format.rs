@@ -239,13 +239,15 @@ impl Format {
         match (alike.as_slice(), close) {
             ([], None) => list,
             ([], Some(close)) => format!("did you mean `{close}`? {list}"),
-            ([only], _) => format!("the first record looks like `{only}`; {list}"),
-            (several, _) => {
-                let several: Vec<String> = several.iter().map(|name| format!("`{name}`")).collect();
-                format!("the first record looks like {}; {list}", several.join(" or "))
-            }
+            (alike, _) => format!("{}; {list}", alike_in_words(alike)),
         }
     }
+}
+
+/// Says which formats, at least one, the first record of a file looks like.
+pub fn alike_in_words(alike: &[&str]) -> String {
+    let names: Vec<String> = alike.iter().map(|name| format!("`{name}`")).collect();
+    format!("the first record looks like {}", names.join(" or "))
 }
 
 /// Returns the names of the formats whose typical members the first record of a file has, or whose columns its first

@@ -1,6 +1,6 @@
 //! Reads a dataset: every record of a file into rows, or all its mistakes.
 
-use super::format::{Format, looks_like};
+use super::format::{Format, alike_in_words, looks_like};
 use super::members::Members;
 use super::row::Row;
 use super::source::{Container, read_records};
@@ -158,7 +158,8 @@ pub fn read(
             // Every record of a file of another format is wrong: one of them says so.
             let is_first = sink.builder.len() == 0 && mistakes.len() == 1;
             if is_first
-                && (is_over_lines(first.as_deref()) || is_of_another_format(options.format, first.as_deref()))
+                && (is_over_lines(first.as_deref())
+                    || !other_formats(options.format, first.as_deref()).is_empty())
             {
                 return false;
             }
@@ -251,10 +252,13 @@ fn is_over_lines(first: Option<&str>) -> bool {
     matches!(read, Some(Err(e)) if e.is_eof())
 }
 
-/// Tells whether a record looks like other formats, and not like this one.
-fn is_of_another_format(format: Format, first: Option<&str>) -> bool {
+/// Returns the formats that a record looks like; none if it looks like this one.
+fn other_formats(format: Format, first: Option<&str>) -> Vec<&'static str> {
     let alike = first.map(looks_like).unwrap_or_default();
-    !alike.is_empty() && !alike.contains(&format.name())
+    match alike.contains(&format.name()) {
+        true => Vec::new(),
+        false => alike,
+    }
 }
 
 /// Says at the first mistake which other format the file looks like, if it does not look like the one that was named.
@@ -263,17 +267,9 @@ fn hint_at_the_format(mistakes: &mut [Mistake], format: Format, first: Option<&s
         let hint = "write one object a line, or one array of objects: `jq -c . FILE` does the first";
         mistake.reason.hint.get_or_insert(hint.to_owned());
     }
-    let alike = first.map(looks_like).unwrap_or_default();
-    if !is_of_another_format(format, first) {
-        return;
-    }
-    let alike: Vec<String> = alike.iter().map(|name| format!("`{name}`")).collect();
-    let hint = format!(
-        "the first record looks like {}, not like `{}`",
-        alike.join(" or "),
-        format.name()
-    );
-    if let Some(mistake) = mistakes.first_mut() {
+    let others = other_formats(format, first);
+    if let (Some(mistake), false) = (mistakes.first_mut(), others.is_empty()) {
+        let hint = format!("{}, not like `{}`", alike_in_words(&others), format.name());
         mistake.reason.hint = Some(hint);
     }
 }
