@@ -11,7 +11,7 @@ use crate::metrics::{AskedTokens, NumberedBy, Outcome, Place, Recorder, RequestI
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
-use crate::workload::{Cut, Draw, Timeouts, Turn, encode_turn};
+use crate::workload::{Cut, Draw, Timeouts, Turn, encode_request};
 
 /// A VU's connection to one target, with the reader of its responses.
 pub struct VuConnection {
@@ -173,7 +173,7 @@ impl VuConnection {
                 let id = core.sent_id(request.id);
                 self.encrypt(core, &mut bytes, |out| {
                     let target = &core.targets[usize::from(target)];
-                    encode_turn(out, &mut body, target, plan, (draw, turn), id.as_ref());
+                    encode_request(out, &mut body, target, plan, (draw, turn), id.as_ref());
                 });
                 bytes
             };

@@ -3,7 +3,7 @@ use super::*;
 use crate::api::Api;
 use crate::lengths::Lengths;
 use crate::workload::types::Call;
-use crate::workload::{NamedPaths, Prompts, Target, encode_turn};
+use crate::workload::{NamedPaths, Prompts, Target, encode_request};
 use serde_json::{Value, json};
 
 fn target(api: Api) -> Target {
@@ -44,7 +44,7 @@ fn sent(workload: &Workload, api: Api, turn: u16, answered: &[(u16, &str)]) -> (
         id: "3-v12-4",
     };
     let (mut out, mut body) = (Vec::new(), Vec::new());
-    encode_turn(
+    encode_request(
         &mut out,
         &mut body,
         &target(api),

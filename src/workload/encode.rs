@@ -10,17 +10,6 @@ use crate::http1::Method;
 use crate::http1::request::{self, Body};
 use crate::metrics::RequestId;
 
-/// Appends the whole request, head and body. `body` is scratch space that the caller keeps, so that it grows once.
-pub fn encode_request(
-    out: &mut Vec<u8>,
-    body: &mut Vec<u8>,
-    target: &Target,
-    workload: &Workload,
-    draw: &Draw,
-) {
-    encode_turn(out, body, target, workload, (draw, None), None);
-}
-
 /// The id that a request carries in a header.
 #[derive(Clone, Copy, Debug)]
 pub struct SentId<'a> {
@@ -31,8 +20,9 @@ pub struct SentId<'a> {
     pub id: RequestId,
 }
 
-/// Does the same for a turn of a conversation, which also sends what was said before, and for a request with an id.
-pub fn encode_turn(
+/// Appends the whole request, head and body. A turn of a conversation also sends what was said before. `body` is
+/// scratch space that the caller keeps, so that it grows once.
+pub fn encode_request(
     out: &mut Vec<u8>,
     body: &mut Vec<u8>,
     target: &Target,

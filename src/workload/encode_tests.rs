@@ -71,7 +71,7 @@ fn a_request_is_the_one_drawn() {
         max_tokens: 7,
         think: 0,
     };
-    encode_request(&mut out, &mut scratch, &target, &workload, &draw);
+    encode_request(&mut out, &mut scratch, &target, &workload, (&draw, None), None);
     let text = String::from_utf8(out.clone()).unwrap();
     let (head, sent) = text.split_once("\r\n\r\n").unwrap();
     assert!(
@@ -108,7 +108,7 @@ fn a_request_is_the_one_drawn() {
         max_tokens: 0,
         think: 0,
     };
-    encode_request(&mut out, &mut scratch, &target, &workload, &light);
+    encode_request(&mut out, &mut scratch, &target, &workload, (&light, None), None);
     let text = String::from_utf8(out).unwrap();
     assert!(text.starts_with("GET /stats HTTP/1.1\r\n") && text.ends_with("\r\n\r\n"));
     assert!(!text.contains("Content-"));
@@ -131,7 +131,7 @@ fn a_get_that_names_its_path_goes_there() {
     {
         workload.kinds[1].call = Call::Get { path };
         let (mut out, mut scratch) = (Vec::new(), Vec::new());
-        encode_request(&mut out, &mut scratch, &target, &workload, &draw);
+        encode_request(&mut out, &mut scratch, &target, &workload, (&draw, None), None);
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with(&format!("GET {line} HTTP/1.1\r\n")), "{text}");
     }
@@ -152,7 +152,7 @@ fn encoding_further_requests_does_not_grow_the_buffers() {
             think: 0,
         };
         out.clear();
-        encode_request(&mut out, &mut scratch, &target, &workload, &draw);
+        encode_request(&mut out, &mut scratch, &target, &workload, (&draw, None), None);
         let now = (out.as_ptr(), out.capacity(), scratch.as_ptr(), scratch.capacity());
         assert_eq!(*grown.get_or_insert(now), now);
     }
@@ -173,7 +173,7 @@ fn the_headers_of_a_kind_replace_the_targets_of_the_same_name() {
             think: 0,
         };
         let mut out = Vec::new();
-        encode_request(&mut out, &mut Vec::new(), &target, &workload, &draw);
+        encode_request(&mut out, &mut Vec::new(), &target, &workload, (&draw, None), None);
         String::from_utf8(out).unwrap()
     };
     let own = head_of(0);

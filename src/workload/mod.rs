@@ -22,7 +22,7 @@ pub use conversation::{
     Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
 };
 pub use dialogue::{History, Turn};
-pub use encode::{SentId, encode_request, encode_turn};
+pub use encode::{SentId, encode_request};
 pub use ids::VOCABULARY_DEFAULT;
 pub use pauses::Pauses;
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};

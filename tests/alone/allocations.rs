@@ -249,7 +249,14 @@ fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
                 .workload
                 .draw(plan.seed, 3, iteration, 0, target.light_paths.len());
             bytes.clear();
-            encode_request(&mut bytes, &mut body, &target, &plan.workload, &draw);
+            encode_request(
+                &mut bytes,
+                &mut body,
+                &target,
+                &plan.workload,
+                (&draw, None),
+                None,
+            );
         }
     };
     let first = allocations(|| encode(0));
@@ -298,7 +305,8 @@ fn mock_per_request(tokens: u32) -> f64 {
         &mut body,
         &target(mock.address),
         &plan.workload,
-        &draw,
+        (&draw, None),
+        None,
     );
     let mut answer = vec![0; 1 << 20];
     let mut exchanges = || {
