@@ -7,7 +7,7 @@ use crate::error::{Mistake, Reason, quoted};
 use crate::http1::check_path;
 use crate::push::PushConfig;
 use crate::units::Secret;
-use crate::units::{MINUTE, Nanos, SECOND};
+use crate::units::{MINUTE, Nanos, SECOND, check_bytes};
 use std::ops::RangeInclusive;
 
 const INTERVAL: RangeInclusive<Nanos> = SECOND..=60 * MINUTE;
@@ -161,12 +161,7 @@ fn check_username(text: &str) -> Result<(), Reason> {
 
 /// Checks the length. Errors never repeat the text, which may be a password.
 fn check_length(text: &str) -> Result<(), Reason> {
-    match text.len() {
-        0..=NAME_BYTES_MAX => Ok(()),
-        n => Err(Reason::new(format!(
-            "the text has {n} bytes, more than the limit of {NAME_BYTES_MAX}"
-        ))),
-    }
+    check_bytes("the text has", text, NAME_BYTES_MAX)
 }
 
 #[cfg(test)]

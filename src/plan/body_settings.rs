@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use crate::api::{Members, NotMembers, Setting};
 use crate::error::{Reason, ValueError, quoted};
 use crate::plan::MAX_TOKENS_MAX;
-use crate::units::{above, below, within};
+use crate::units::{above, below, check_bytes, within};
 
 /// The longest system prompt: a megabyte, for the contexts of agents.
 pub const SYSTEM_BYTES_MAX: usize = 1 << 20;
@@ -53,12 +53,7 @@ pub fn check_system(text: &str) -> Result<(), Reason> {
     if text.trim().is_empty() {
         return Err(Reason::new("the text is blank").hint("leave it out for no system prompt"));
     }
-    if text.len() > SYSTEM_BYTES_MAX {
-        let bytes = text.len();
-        let what = format!("the text has {bytes} bytes, more than the limit of {SYSTEM_BYTES_MAX}");
-        return Err(Reason::new(what));
-    }
-    Ok(())
+    check_bytes("the text has", text, SYSTEM_BYTES_MAX)
 }
 
 /// Returns the JSON of the texts that end an answer.
@@ -72,11 +67,7 @@ pub fn stop_json(texts: &[String]) -> Result<String, Reason> {
             let hint = "leave it out, or write the text at which an answer ends";
             return Err(Reason::new("the text is empty").hint(hint));
         }
-        if text.len() > STOP_BYTES_MAX {
-            let bytes = text.len();
-            let what = format!("the text has {bytes} bytes, more than the limit of {STOP_BYTES_MAX}");
-            return Err(Reason::new(what));
-        }
+        check_bytes("the text has", text, STOP_BYTES_MAX)?;
     }
     Ok(Value::from(texts).to_string())
 }
@@ -162,11 +153,7 @@ pub fn read_members(text: &str) -> Result<Members, WrongJson> {
         let hint = "write `stream: true` in the kind of request, or `--streaming-ratio 1`";
         return Err(WrongJson::content(Reason::new(what).hint(hint)));
     }
-    if text.len() > MEMBERS_BYTES_MAX {
-        let bytes = text.len();
-        let what = format!("the members have {bytes} bytes, more than the limit of {MEMBERS_BYTES_MAX}");
-        return Err(WrongJson::content(Reason::new(what)));
-    }
+    check_bytes("the members have", text, MEMBERS_BYTES_MAX).map_err(WrongJson::content)?;
     Ok(members)
 }
 
@@ -185,12 +172,8 @@ pub fn read_tools(text: &str) -> Result<String, WrongJson> {
     if let Some(index) = tools.iter().position(|tool| !tool.is_object()) {
         return wrong(format!("tool {} of the list is not an object", index + 1));
     }
-    if text.len() > MEMBERS_BYTES_MAX {
-        let bytes = text.len();
-        return wrong(format!(
-            "the tools have {bytes} bytes, more than the limit of {MEMBERS_BYTES_MAX}"
-        ));
-    }
+    check_bytes("the tools have", text, MEMBERS_BYTES_MAX)
+        .map_err(|reason| WrongJson::content(reason.hint(form)))?;
     Ok(text.trim().to_owned())
 }
 

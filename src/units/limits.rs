@@ -18,6 +18,16 @@ where
     }
 }
 
+/// Checks the length of a text. `subject` begins the error, which never repeats the text: "the text has".
+pub fn check_bytes(subject: &str, text: &str, bytes_max: usize) -> Result<(), Reason> {
+    let bytes = text.len();
+    if bytes > bytes_max {
+        let what = format!("{subject} {bytes} bytes, more than the limit of {bytes_max}");
+        return Err(Reason::new(what));
+    }
+    Ok(())
+}
+
 pub fn below<T: Display>(text: &str, limits: &RangeInclusive<T>) -> Reason {
     let what = format!("{} is below the minimum of {}", quoted(text), limits.start());
     Reason::new(what).hint(next_step(limits))

@@ -7,7 +7,7 @@ use crate::config::document::shared::{SHARED_KEYS, asks_for_groups, read_shared}
 use crate::error::{Reason, quoted};
 use crate::lengths::Lengths;
 use crate::plan::{MAX_TOKENS_MAX, PROMPT_TOKENS_MAX};
-use crate::units::{Span, parse_count_span, read_text_file};
+use crate::units::{Span, check_bytes, parse_count_span, read_text_file};
 use crate::workload::{
     PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, Prompts, VOCABULARY_DEFAULT, parse_prompts,
 };
@@ -86,12 +86,9 @@ fn read_prefix(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<String> {
     if !keys.has("prefix") {
         return Some(String::new());
     }
-    reader.parsed(keys, "prefix", "a string", |text| match text.len() {
-        0..=PROMPT_BYTES_MAX => Ok(text.to_owned()),
-        bytes => {
-            let what = format!("the text has {bytes} bytes, more than the limit of {PROMPT_BYTES_MAX}");
-            Err(Reason::new(what))
-        }
+    reader.parsed(keys, "prefix", "a string", |text| {
+        check_bytes("the text has", text, PROMPT_BYTES_MAX)?;
+        Ok(text.to_owned())
     })
 }
 

@@ -4,8 +4,8 @@
 use crate::config::document::python_tool::{Answer, answer};
 use crate::error::{Mistake, Place, Reason, nearest, quoted};
 use crate::units::Nanos;
-use crate::units::check_duration;
 use crate::units::{bare, parse_duration_up_to, within};
+use crate::units::{check_bytes, check_duration};
 use saphyr::{MarkedYaml, YamlData};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -453,12 +453,6 @@ pub fn check_text(text: &str, bytes_max: usize) -> Result<String, Reason> {
     if text.trim().is_empty() {
         return Err(Reason::new("the text is blank"));
     }
-    if text.len() > bytes_max {
-        let what = format!(
-            "the text has {} bytes, more than the limit of {bytes_max}",
-            text.len()
-        );
-        return Err(Reason::new(what));
-    }
+    check_bytes("the text has", text, bytes_max)?;
     Ok(text.to_owned())
 }
