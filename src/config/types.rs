@@ -18,6 +18,7 @@ use crate::units::Span;
 use crate::units::duration_span_text;
 use crate::units::duration_text;
 use crate::units::format_duration;
+use crate::units::is_zero;
 use crate::units::optional_duration_text;
 use crate::units::optional_path_text;
 use crate::units::redact;
@@ -368,10 +369,6 @@ fn header_or_none<S: Serializer>(name: &Option<String>, to: S) -> Result<S::Ok, 
 
 fn is_usual_id_header(name: &Option<String>) -> bool {
     name.as_deref() == Some(REQUEST_ID_HEADER)
-}
-
-fn is_zero(nanos: &Nanos) -> bool {
-    *nanos == 0
 }
 
 fn is_same(prompts: &PairedPrompts) -> bool {

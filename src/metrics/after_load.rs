@@ -1,6 +1,7 @@
 //! Counts what ended after the load: it was measured, but is not part of the load's rates.
 
 use crate::metrics::{Outcome, Sample};
+use crate::units::is_zero;
 use serde::{Deserialize, Serialize};
 
 /// Requests that came to an end while the run wound down: after the planned load, or after the run was told to stop.
@@ -14,10 +15,6 @@ pub struct AfterLoad {
     pub good: u64,
     /// The output tokens of both.
     pub output_tokens: u64,
-}
-
-fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 /// What ended within the load: the counts that rates divide by its time.

@@ -1,7 +1,7 @@
 //! The timeline, with one row per second.
 
 use crate::metrics::{Distribution, GoodCounts};
-use crate::units::Nanos;
+use crate::units::{Nanos, is_zero};
 use serde::{Deserialize, Serialize};
 
 /// The most rows: one per second for 24 h, 14 MB. When a longer run reaches them, its rows are merged in pairs: two
@@ -67,10 +67,6 @@ pub struct Row<T, S> {
     pub waiting: u64,
     pub latency: S,
     pub ttft: S,
-}
-
-fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 /// A row while a run goes on.

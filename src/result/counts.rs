@@ -2,6 +2,7 @@
 
 use crate::metrics::{Account, AfterLoad, AskedAndServed, GoodCounts};
 use crate::result::{Ordered, TokenSources};
+use crate::units::is_zero;
 use serde::{Deserialize, Serialize};
 
 /// Defines both types from one list of fields. `Totals` does not hold a `Traffic` that serde flattens, because serde
@@ -134,8 +135,4 @@ fn account(started: u64, [ok, failed, interrupted, cancelled]: [u64; 4]) -> Acco
         interrupted,
         cancelled,
     }
-}
-
-fn is_zero(n: &u64) -> bool {
-    *n == 0
 }

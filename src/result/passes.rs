@@ -9,7 +9,7 @@ use crate::result::paired::Paired;
 use crate::result::{
     MetricFigures, Ordered, Rates, RowFigures, SessionFigures, StoppedBy, Totals, rfc3339, rows_of_document,
 };
-use crate::units::{Nanos, seconds};
+use crate::units::{Nanos, is_zero, seconds};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -70,10 +70,6 @@ impl WarmUp {
             cancelled: self.cancelled + cancelled,
         }
     }
-}
-
-fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 /// One repetition of a plan, in the shape of a document.

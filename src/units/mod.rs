@@ -37,6 +37,11 @@ pub const MILLISECOND: Nanos = 1_000_000;
 pub const SECOND: Nanos = 1_000_000_000;
 pub const MINUTE: Nanos = 60 * SECOND;
 
+/// Tells serde to leave out a count of 0.
+pub fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// Formats a number for people: at most four decimals, no trailing zeros.
 pub fn decimal(x: f64) -> String {
     let text = format!("{x:.4}");
