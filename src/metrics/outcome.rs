@@ -92,7 +92,7 @@ impl Outcome {
 
     /// Returns true if the request failed: it was neither ok nor cut by us.
     pub fn is_failure(self) -> bool {
-        !matches!(self, Outcome::Ok | Outcome::Interrupted | Outcome::Cancelled)
+        self != Outcome::Ok && !self.is_cut()
     }
 
     /// Returns true if we ended the request before the server did: at the end of the run, or as a user who cancels it.
