@@ -21,16 +21,16 @@ pub struct TurnEnded {
 }
 
 impl TurnEnded {
-    /// Returns the turn that a sample is of; `None` for a request that belongs to no conversation.
-    fn of(sample: &Sample) -> Option<TurnEnded> {
-        (sample.turn > 0).then(|| TurnEnded {
+    /// Returns the turn that a sample of a conversation is of.
+    fn of(sample: &Sample) -> TurnEnded {
+        TurnEnded {
             turn: sample.turn,
             outcome: sample.outcome,
             ttft: sample.first_token.map(|at| at.saturating_sub(sample.due)),
             latency: sample.done.saturating_sub(sample.due),
             prompt_tokens: sample.prompt_tokens,
             output_tokens: sample.output_tokens,
-        })
+        }
     }
 }
 
@@ -81,9 +81,9 @@ impl Sessions {
 
     #[cold]
     fn push(&mut self, sample: &Sample) {
-        match TurnEnded::of(sample) {
-            Some(turn) if self.turns.len() < TURNS_PER_SNAPSHOT_MAX => self.turns.push(turn),
-            _ => self.lost += 1,
+        match self.turns.len() < TURNS_PER_SNAPSHOT_MAX {
+            true => self.turns.push(TurnEnded::of(sample)),
+            false => self.lost += 1,
         }
     }
 
