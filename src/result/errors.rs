@@ -101,10 +101,7 @@ impl DifferenceFigures {
         let (Some(below), Some(above)) = (&self.below, &self.above) else {
             return Ok(None);
         };
-        Ok(Some(Differences {
-            below: below.distribution().map_err(|what| ("below", what))?,
-            above: above.distribution().map_err(|what| ("above", what))?,
-        }))
+        SizeFigures::differences(below, above).map(Some)
     }
 }
 

@@ -315,17 +315,22 @@ impl SignedFigures {
     }
 
     fn restored(&self) -> Result<Differences, (&'static str, String)> {
-        let of = |figures: &SizeFigures, key| -> Result<Distribution, (&'static str, String)> {
-            figures.distribution().map_err(|what| (key, what))
-        };
-        Ok(Differences {
-            below: of(&self.below, "below")?,
-            above: of(&self.above, "above")?,
-        })
+        SizeFigures::differences(&self.below, &self.above)
     }
 }
 
 impl SizeFigures {
+    /// Returns the differences of these sizes. The error is the key of a side and what is wrong with it.
+    pub(super) fn differences(
+        below: &SizeFigures,
+        above: &SizeFigures,
+    ) -> Result<Differences, (&'static str, String)> {
+        Ok(Differences {
+            below: below.distribution().map_err(|what| ("below", what))?,
+            above: above.distribution().map_err(|what| ("above", what))?,
+        })
+    }
+
     pub(super) fn new(sizes: &Distribution) -> SizeFigures {
         SizeFigures {
             count: sizes.offered(),
@@ -337,7 +342,7 @@ impl SizeFigures {
         }
     }
 
-    pub(super) fn distribution(&self) -> Result<Distribution, String> {
+    fn distribution(&self) -> Result<Distribution, String> {
         if self.count == 0 {
             return Ok(Distribution::new());
         }
