@@ -5,6 +5,7 @@ use crate::merge::{Part, timeline};
 use crate::metrics::{
     ByPhase, ClientErrors, Distribution, METRICS, Sending, SeriesCounts, SeriesTotals, TlsFailure,
 };
+use crate::paired::PairFindings;
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Client, CoreFigures, ErrorBudget, ErrorFigures, GroupFigures, ManagedServerFigures, MetricFigures,
@@ -293,8 +294,8 @@ pub fn pairs(parts: &[Part], plan: &Plan) -> Result<Option<PairEvidence>, Reason
     Ok(sum)
 }
 
-/// Returns the servers compared by these pairs.
-pub fn paired(pairs: &PairEvidence, plan: &Plan) -> Option<Paired> {
+/// Returns the servers compared by these pairs, in which this was found.
+pub fn paired(pairs: &PairEvidence, found: &PairFindings, plan: &Plan) -> Option<Paired> {
     let Assignment::Paired(prompts) = plan.assignment else {
         return None;
     };
@@ -302,7 +303,7 @@ pub fn paired(pairs: &PairEvidence, plan: &Plan) -> Option<Paired> {
     let [base, other] = names.as_slice() else {
         return None;
     };
-    Some(Paired::from_evidence([base, other], prompts, pairs))
+    Some(Paired::from_evidence([base, other], prompts, pairs, found))
 }
 
 /// Returns the figures of conversations, if a part has any.

@@ -35,8 +35,8 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let phases = figures::phases(parts, &plan)?;
     let steady = phases.as_ref().map_or(&series, |phases| &phases.steady);
     let pairs = figures::pairs(parts, &plan)?;
-    let findings = pairs.as_ref().map(PairEvidence::findings);
-    let thresholds = verdict::thresholds(&plan, parts, (&series, steady), duration, findings.as_ref());
+    let found = pairs.as_ref().map(PairEvidence::findings);
+    let thresholds = verdict::thresholds(&plan, parts, (&series, steady), duration, found.as_ref());
     let occurred = verdict::occurred(parts);
     let grouping = Grouping::from_plan(&plan);
     let warmups = parts.iter().filter_map(|part| part.document.warmup);
@@ -70,7 +70,9 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         spread: Vec::new(),
         repeats: Vec::new(),
         contention: None,
-        paired: pairs.and_then(|pairs| figures::paired(&pairs, &plan)),
+        paired: pairs
+            .zip(found)
+            .and_then(|(pairs, found)| figures::paired(&pairs, &found, &plan)),
         sessions: figures::sessions(parts, times.loaded)?,
         client: figures::client(parts)?,
         managed_server: figures::managed_server(parts),

@@ -17,7 +17,7 @@ mod totals;
 mod simulation_tests;
 
 pub use blocks::{BLOCK_FIRST, BLOCKS_MAX, BlockRows, ErrorRow, TimeRow};
-pub use estimate::{Difference, Estimate, PAIRS_MIN, Side, difference, errors};
+pub use estimate::{Difference, Estimate, PAIRS_MIN, Side};
 pub use findings::PairFindings;
 pub use points::{CONFIDENCE, INTERVALS};
 pub use totals::{Orders, PairCounts, PairTotals};

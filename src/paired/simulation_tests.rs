@@ -1,6 +1,7 @@
 //! What is said about simulated pairs, of which the truth is known: how often a difference is shown between two equal
 //! servers, how often an interval has the truth, and how often a difference is found.
 
+use super::estimate::{difference, errors};
 use super::*;
 use crate::metrics::{Outcome, Pair, Pairs, Recorder, Sample};
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};

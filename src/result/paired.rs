@@ -5,7 +5,7 @@ mod words;
 use crate::metrics::{Differences, Distribution, Exact, MetricId, PAIRED_METRICS};
 use crate::paired::{
     BlockRows, CONFIDENCE, Difference, ErrorRow, Estimate, Orders, PairCounts, PairFindings, PairTotals,
-    Side, TimeRow, difference, errors,
+    Side, TimeRow,
 };
 use crate::plan::PairedPrompts;
 use crate::result::Ordered;
@@ -171,16 +171,23 @@ impl Paired {
             differences: pairs.differences().clone(),
             rows: pairs.rows(),
         };
-        Paired::from_evidence(names, prompts, &evidence)
+        Paired::from_evidence(names, prompts, &evidence, &evidence.findings())
     }
 
+    /// Makes the section of what was found in the evidence.
     pub(crate) fn from_evidence(
         [base, other]: [&str; 2],
         prompts: PairedPrompts,
         from: &PairEvidence,
+        found: &PairFindings,
     ) -> Paired {
         let metrics = PAIRED_METRICS.iter().zip(&from.differences).zip(&from.rows.times);
-        let differences = metrics.map(|((id, orders), rows)| (id.key(), PairedFigures::new(orders, rows)));
+        let differences = metrics
+            .zip(found.differences)
+            .map(|(((id, orders), rows), found)| {
+                let figures = PairedFigures::new(orders, rows, found);
+                (id.key(), figures)
+            });
         let counts = &from.counts;
         let mut paired = Paired {
             base: base.to_owned(),
@@ -196,7 +203,7 @@ impl Paired {
             lost: counts.lost,
             confidence: CONFIDENCE,
             differences: differences.collect(),
-            errors: PairedErrors::new(counts, &from.rows.errors),
+            errors: PairedErrors::new(&from.rows.errors, found.errors),
             block_seconds: seconds(from.rows.length),
             difference_shown: false,
             verdict: String::new(),
@@ -269,8 +276,7 @@ impl Shown {
 }
 
 impl PairedFigures {
-    fn new(orders: &Orders, rows: &[[TimeRow; 2]]) -> PairedFigures {
-        let found: Option<Difference> = difference(orders, rows);
+    fn new(orders: &Orders, rows: &[[TimeRow; 2]], found: Option<Difference>) -> PairedFigures {
         let (median, mean) = (found.map(|found| found.median), found.map(|found| found.mean));
         let low = |estimate: Option<Estimate>| Some(millis(estimate?.interval?.0));
         let high = |estimate: Option<Estimate>| Some(millis(estimate?.interval?.1));
@@ -387,8 +393,7 @@ impl BlockFigures {
 }
 
 impl PairedErrors {
-    fn new(counts: &PairCounts, rows: &[ErrorRow]) -> PairedErrors {
-        let found = errors(counts, rows);
+    fn new(rows: &[ErrorRow], found: Option<Estimate>) -> PairedErrors {
         let block = |row: &ErrorRow| ErrorBlock {
             base: row.alone[0],
             other: row.alone[1],

@@ -125,12 +125,14 @@ fn shards_that_are_read_back_add_up_to_the_whole() {
     let text = serde_json::to_string(&whole).unwrap();
     let read: Paired = serde_json::from_str(&text).unwrap();
     let names = ["direct", "gateway"];
-    let again = Paired::from_evidence(names, PairedPrompts::Same, &read.evidence().unwrap());
-    assert_eq!(again.verdict, whole.verdict);
-
+    let again = |evidence: &PairEvidence| {
+        Paired::from_evidence(names, PairedPrompts::Same, evidence, &evidence.findings())
+    };
     let mut sum = read.evidence().unwrap();
+    assert_eq!(again(&sum).verdict, whole.verdict);
+
     sum.merge(&read.evidence().unwrap());
-    let twice = Paired::from_evidence(names, PairedPrompts::Same, &sum);
+    let twice = again(&sum);
     assert_eq!(
         (twice.pairs, twice.failed_at_other),
         (2 * whole.pairs, 2 * whole.failed_at_other)
