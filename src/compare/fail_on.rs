@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::compare::matching::{Kind, PAIRED_TIMES, SCALARS, letter, scalar_kind};
+use crate::compare::matching::{Kind, PAIRED_TIMES, SCALARS, Unit, letter, scalar_kind};
 use crate::compare::stats::Why;
 use crate::compare::{Cell, Comparison, Row, Statistic, Word};
 use crate::error::{Mistake, Reason, nearest, one_line, quoted};
@@ -23,40 +23,19 @@ pub struct Rule {
     pub text: String,
 }
 
-/// The unit of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    Percent,
-    /// Percentage points of a share.
-    Points,
-    /// Of a difference within pairs of requests.
-    Millis,
+/// Returns the unit of a metric's changes.
+fn unit_of(metric: &str) -> Unit {
+    match is_paired_time(metric) {
+        true => Unit::of(Kind::Difference),
+        false => Unit::of(scalar_kind(metric).1),
+    }
 }
 
-impl Unit {
-    fn of(metric: &str) -> Unit {
-        match scalar_kind(metric).1 {
-            Kind::Share => Unit::Points,
-            _ if is_paired_time(metric) => Unit::Millis,
-            _ => Unit::Percent,
-        }
-    }
-
-    /// Returns the unit as it is written, and how many of it one is.
-    fn sign(self) -> (&'static str, f64) {
-        match self {
-            Unit::Percent => ("%", 100.0),
-            Unit::Points => ("pp", 100.0),
-            Unit::Millis => ("ms", 1.0),
-        }
-    }
-
-    fn says(self) -> &'static str {
-        match self {
-            Unit::Percent => "percent: write `%`",
-            Unit::Points => "percentage points: write `pp`",
-            Unit::Millis => "milliseconds: write `ms`",
-        }
+fn says(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Percent => "percent: write `%`",
+        Unit::Points => "percentage points: write `pp`",
+        Unit::Millis => "milliseconds: write `ms`",
     }
 }
 
@@ -101,8 +80,8 @@ impl FromStr for Rule {
         }
         let stat = stat.map(parse_stat).transpose()?;
         check_metric(metric, stat)?;
-        if unit != Unit::of(metric) {
-            let says = Unit::of(metric).says();
+        if unit != unit_of(metric) {
+            let says = says(unit_of(metric));
             return Err(wrong(format!("the change of {metric} is in {says}")));
         }
         Ok(Rule {

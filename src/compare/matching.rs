@@ -19,6 +19,35 @@ pub enum Kind {
     Difference,
 }
 
+/// The unit of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Percent,
+    /// Percentage points of a share.
+    Points,
+    /// Of a difference within pairs of requests.
+    Millis,
+}
+
+impl Unit {
+    pub fn of(kind: Kind) -> Unit {
+        match kind {
+            Kind::Share => Unit::Points,
+            Kind::Difference => Unit::Millis,
+            Kind::Rate | Kind::Count => Unit::Percent,
+        }
+    }
+
+    /// Returns the unit as it is written, and how many of it one is.
+    pub fn sign(self) -> (&'static str, f64) {
+        match self {
+            Unit::Percent => ("%", 100.0),
+            Unit::Points => ("pp", 100.0),
+            Unit::Millis => ("ms", 1.0),
+        }
+    }
+}
+
 /// The metrics of pairs, each with its key in a document and its name here, which is that of a threshold.
 pub const PAIRED_TIMES: [(&str, &str); 3] = [
     ("ttft", "paired_ttft"),

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::compare::figures::{Prepared, Statistic};
-use crate::compare::matching::{self, Difference, Kind};
+use crate::compare::matching::{self, Difference, Kind, Unit};
 use crate::compare::stats::{Change, RateSample, ShareSample, Why, rate_change, share_change};
 use crate::compare::stats::{welch_change, welch_difference};
 use crate::compare::{Run, Scalar, pairs};
@@ -121,11 +121,7 @@ impl Row {
 
     /// Returns the unit of changes as they are shown, and how many of it one is.
     pub fn change_unit(&self) -> (&'static str, f64) {
-        match self.kind {
-            Some(Kind::Share) => ("pp", 100.0),
-            Some(Kind::Difference) => ("ms", 1.0),
-            _ => ("%", 100.0),
-        }
+        self.kind.map_or(Unit::Percent, Unit::of).sign()
     }
 }
 
