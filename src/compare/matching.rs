@@ -207,24 +207,24 @@ pub fn meanings<'s>(found: impl Iterator<Item = Option<(&'s str, Option<&'static
     noted.into_iter().map(text).collect()
 }
 
+/// Iterates over the metrics that a run has; one with several statistics may occur several times.
+fn metrics(run: &Run) -> impl Iterator<Item = &'static str> {
+    let trends = run.trends.iter().filter(|t| has_values(t)).map(|t| t.metric);
+    let paired = run.paired.iter().flat_map(|paired| &paired.figures);
+    let paired = paired.map(|figure| figure.metric);
+    run.scalars.iter().map(|s| s.metric).chain(trends).chain(paired)
+}
+
 /// Returns the metrics that at least one run does not have, with the runs that have them.
 pub fn unmatched(runs: &[Run]) -> Vec<(String, Vec<usize>)> {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
-        let trends = run.trends.iter().filter(|t| has_values(t)).map(|t| t.metric);
-        let paired = run.paired.iter().flat_map(|paired| &paired.figures);
-        let paired = paired.map(|figure| figure.metric);
-        names.extend(run.scalars.iter().map(|s| s.metric).chain(trends).chain(paired));
+        names.extend(metrics(run));
     }
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|name| seen.insert(*name));
     let runs_with = |name: &str| -> Vec<usize> {
-        let has = |run: &Run| {
-            let mut paired = run.paired.iter().flat_map(|paired| &paired.figures);
-            trend(run, name).is_some()
-                || run.scalars.iter().any(|s| s.metric == name)
-                || paired.any(|figure| figure.metric == name)
-        };
+        let has = |run: &Run| metrics(run).any(|metric| metric == name);
         (0..runs.len()).filter(|i| has(&runs[*i])).collect()
     };
     let named = names.into_iter().map(|name| (name.to_owned(), runs_with(name)));
