@@ -3,6 +3,7 @@
 use crate::compare::matching::{Difference, Kind, PAIRED_FAILED, PAIRED_TIMES, scalar_kind};
 use crate::compare::table::{Cell, Row, Word};
 use crate::compare::{Change, Interval, PairedFigure, PairedRun, Run, Statistic, Why};
+use crate::error::one_line;
 use crate::metrics::Direction;
 use crate::result::Paired;
 
@@ -105,7 +106,7 @@ fn change(a: &PairedFigure, b: &PairedFigure) -> Change {
     }
 }
 
-/// Returns the servers of each run, if they differ.
+/// Returns the servers of each run, safe for a terminal, if they differ.
 pub fn difference(runs: &[Run]) -> Option<Difference> {
     let servers = |run: &Run| {
         let paired = run.paired.as_ref()?;
@@ -114,9 +115,11 @@ pub fn difference(runs: &[Run]) -> Option<Difference> {
     let values: Vec<Option<String>> = runs.iter().map(servers).collect();
     let mut known = values.iter().flatten();
     let first = known.next()?;
-    known.any(|value| value != first).then_some(Difference {
+    let differ = known.any(|value| value != first);
+    let shown = |value: &Option<String>| value.as_deref().map(|text| one_line(text).into_owned());
+    differ.then(|| Difference {
         what: "servers of the pairs",
-        values,
+        values: values.iter().map(shown).collect(),
     })
 }
 

@@ -129,16 +129,7 @@ impl Comparison {
     /// Compares BASE, the first run, with at least one other.
     pub fn new(runs: &[Run]) -> Comparison {
         let (mut differences, unstated) = matching::differences(runs);
-        differences.extend(pairs::difference(runs).map(|difference| {
-            Difference {
-                values: difference
-                    .values
-                    .into_iter()
-                    .map(|value| value.map(clean))
-                    .collect(),
-                ..difference
-            }
-        }));
+        differences.extend(pairs::difference(runs));
         let repeats = runs.iter().all(|run| run.repeats.len() >= REPEATS_MIN);
         let mut table = Table {
             runs: runs.iter().map(|run| Prepared::new(run, repeats)).collect(),
@@ -161,6 +152,7 @@ impl Comparison {
 }
 
 fn head(run: &Run) -> Head {
+    let clean = |text: &String| one_line(text).into_owned();
     Head {
         label: clean(&run.label),
         tool: run.facts.tool.as_ref().map(clean),
@@ -170,10 +162,6 @@ fn head(run: &Run) -> Head {
         repeats: run.repeats.len(),
         notes: run.notes.iter().map(clean).collect(),
     }
-}
-
-fn clean(text: impl AsRef<str>) -> String {
-    one_line(text.as_ref()).into_owned()
 }
 
 struct Table<'a> {
