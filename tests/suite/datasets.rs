@@ -45,13 +45,25 @@ fn number(body: &Value) -> usize {
     text.strip_prefix("prompt ").unwrap().parse().unwrap()
 }
 
+/// Runs a profile against a target with the rows of a dataset.
+fn ran_rows(profile: &str, target: &str, dataset: &str, more: &[&str]) -> Ended {
+    ran(&[&[profile, "--target", target, "--dataset", dataset], more].concat())
+}
+
+/// The numbers of all prompts that a server received, in ascending order.
+fn numbers(server: &Gateway) -> Vec<usize> {
+    let mut numbers: Vec<usize> = bodies(server).iter().map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
 #[test]
 fn each_row_is_sent_once_in_order_with_its_own_length() {
     let (dir, mock) = (Dir::new(), keeping());
     let profile = dir.write("p.yaml", PROFILE);
     let dataset = format!("custom:{}", dir.write("d.jsonl", &prompts(30)));
     let target = format!("http://{}", mock.address);
-    let ended = ran(&[&profile, "--target", &target, "--dataset", &dataset, "-i", "30"]).expect(0);
+    let ended = ran_rows(&profile, &target, &dataset, &["-i", "30"]).expect(0);
     assert!(
         ended.stderr.contains("30 rows, vLLM's own prompts"),
         "{}",
@@ -78,19 +90,10 @@ fn an_option_for_the_length_and_the_model_wins_over_rows() {
     let text = "{\"payload\":{\"model\":\"own\",\"messages\":[],\"max_tokens\":3,\"seed\":1}}\n";
     let dataset = format!("raw:{}", dir.write("d.jsonl", text));
     let target = format!("http://{}", mock.address);
-    let common = [
-        &profile,
-        "--target",
-        &target,
-        "--dataset",
-        &dataset,
-        "-i",
-        "1",
-        "-u",
-        "1",
-    ];
-    ran(&common).expect(0);
-    ran(&[&common[..], &["--max-tokens", "9", "--model", "m"]].concat()).expect(0);
+    let one = ["-i", "1", "-u", "1"];
+    ran_rows(&profile, &target, &dataset, &one).expect(0);
+    let other = [&one[..], &["--max-tokens", "9", "--model", "m"]].concat();
+    ran_rows(&profile, &target, &dataset, &other).expect(0);
     let bodies: Vec<String> = bodies(&mock).iter().map(Value::to_string).collect();
     assert_eq!(
         bodies,
@@ -114,23 +117,11 @@ fn shuffled_rows_are_sent_once_each_over_users_cores_and_shards() {
     let run = |sample: &str, more: &[&[&str]]| -> Vec<usize> {
         let mock = keeping();
         let target = format!("http://{}", mock.address);
-        let common = [
-            &profile,
-            "--target",
-            &target,
-            "--dataset",
-            &dataset,
-            "--dataset-sample",
-            sample,
-            "-u",
-            "10",
-        ];
         for own in more {
-            ran(&[&common[..], own].concat()).expect(0);
+            let load = [&["--dataset-sample", sample, "-u", "10"], *own].concat();
+            ran_rows(&profile, &target, &dataset, &load).expect(0);
         }
-        let mut numbers: Vec<usize> = bodies(&mock).iter().map(number).collect();
-        numbers.sort_unstable();
-        numbers
+        numbers(&mock)
     };
     let all: Vec<usize> = (0..60).collect();
     for sample in ["sequential", "shuffle"] {
@@ -160,12 +151,9 @@ fn rows_of_a_rate_are_the_same_over_shards() {
         let target = format!("http://{}", mock.address);
         let load = ["--rate", "100", "-d", "500ms", "--dataset-sample", "shuffle"];
         for own in more {
-            let common = [&profile, "--target", &target, "--dataset", &dataset];
-            ran(&[&common[..], &load, own].concat()).expect(0);
+            ran_rows(&profile, &target, &dataset, &[&load[..], own].concat()).expect(0);
         }
-        let mut numbers: Vec<usize> = bodies(&mock).iter().map(number).collect();
-        numbers.sort_unstable();
-        numbers
+        numbers(&mock)
     };
     assert_eq!(run(&[&[]]), (0..50).collect::<Vec<_>>());
     assert_eq!(
@@ -184,18 +172,7 @@ fn token_ids_go_to_apis_that_take_them_and_words_to_others() {
     let run = |path: &str| {
         let mock = keeping();
         let target = format!("http://{}{path}", mock.address);
-        ran(&[
-            &profile,
-            "--target",
-            &target,
-            "--dataset",
-            &dataset,
-            "-i",
-            "2",
-            "-u",
-            "1",
-        ])
-        .expect(0);
+        ran_rows(&profile, &target, &dataset, &["-i", "2", "-u", "1"]).expect(0);
         bodies(&mock)
     };
     let ids = run("/v1/completions");
@@ -217,7 +194,7 @@ fn what_is_wrong_with_a_file_is_said_before_anything_is_sent() {
     let (dir, mock) = (Dir::new(), keeping());
     let profile = dir.write("p.yaml", PROFILE);
     let target = format!("http://{}", mock.address);
-    let run = |dataset: &str| ran(&[&profile, "--target", &target, "--dataset", dataset, "-i", "1"]);
+    let run = |dataset: &str| ran_rows(&profile, &target, dataset, &["-i", "1"]);
     let file = dir.write(
         "d.jsonl",
         "{\"prompt\":\"a\"}\n{\"prompt\":\n{\"prompt\":\"b\",\"output_tokens\":0}\n",
@@ -259,7 +236,7 @@ fn what_is_wrong_with_a_file_is_said_before_anything_is_sent() {
     );
     let target = format!("http://{}/v1/completions", mock.address);
     let dataset = format!("openai:{messages}");
-    let ended = ran(&[&profile, "--target", &target, "--dataset", &dataset, "-i", "1"]).expect(104);
+    let ended = ran_rows(&profile, &target, &dataset, &["-i", "1"]).expect(104);
     assert!(
         ended
             .stderr
@@ -315,18 +292,8 @@ fn shards_with_a_dataset_are_merged_without_it() {
     let target = format!("http://{}", mock.address);
     let parts = ["1/2", "2/2"].map(|shard| {
         let output = dir.path(&format!("{}.json", shard.replace('/', "-")));
-        let common = [
-            &profile,
-            "--target",
-            &target,
-            "--dataset",
-            &dataset,
-            "-i",
-            "8",
-            "-u",
-            "2",
-        ];
-        ran(&[&common[..], &["--shard", shard, "-o", &output]].concat()).expect(0);
+        let load = ["-i", "8", "-u", "2", "--shard", shard, "-o", &output];
+        ran_rows(&profile, &target, &dataset, &load).expect(0);
         output
     });
     std::fs::remove_file(&file).unwrap();

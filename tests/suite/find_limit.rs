@@ -3,14 +3,14 @@
 
 use crate::common::live::{Dir, mock_requests};
 use crate::common::*;
-use llmload_uring::mock::MockOptions;
 use llmload_uring::mock::capacity::{Capacity, CapacityOptions};
+use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::units::MILLISECOND;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Lines, Read};
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Child, ChildStderr, Output};
 use std::sync::Arc;
 
 /// A server that takes ten times as long for the first token when more than `at` requests are there.
@@ -121,30 +121,14 @@ fn not_even_one_user_holding_has_an_exit_code_of_its_own() {
     assert!(said.contains("broke first ttft: p(90)<1 at 1 user: "), "{said}");
 }
 
-#[test]
-fn ctrl_c_reports_the_probes_so_far() {
-    let mock = mock(cliff(5));
-    let (target, path) = (format!("http://{}", mock.address), document("signal"));
+/// Starts a search with probes of 5 s, and returns once the second counts requests; with it, the rest of what it says.
+fn within_second_probe(mock: &Mock, output: &PathBuf) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let target = format!("http://{}", mock.address);
     let mut child = program()
-        .args([
-            "find-limit",
-            "smoke",
-            "--no-validate",
-            "--think-time",
-            "0",
-            "--target",
-            &target,
-        ])
-        .args([
-            "--slo",
-            "ttft: p(90)<60",
-            "--settle",
-            "0",
-            "--probe-time",
-            "5s-5s",
-            "-o",
-        ])
-        .arg(&path)
+        .args(["find-limit", "smoke", "--no-validate", "--think-time", "0"])
+        .args(["--target", &target, "--slo", "ttft: p(90)<60"])
+        .args(["--settle", "0", "--probe-time", "5s-5s", "-o"])
+        .arg(output)
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -153,6 +137,14 @@ fn ctrl_c_reports_the_probes_so_far() {
     wait_until("the next probe counts requests", || {
         mock_requests(mock.address) > before + 20
     });
+    (child, lines)
+}
+
+#[test]
+fn ctrl_c_reports_the_probes_so_far() {
+    let mock = mock(cliff(5));
+    let path = document("signal");
+    let (mut child, lines) = within_second_probe(&mock, &path);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     lines.for_each(drop);
     let mut said = String::new();
@@ -172,20 +164,8 @@ fn ctrl_c_reports_the_probes_so_far() {
 #[test]
 fn a_server_that_ends_within_a_probe_ends_the_search_and_its_probe_decides_nothing() {
     let mock = mock(cliff(50));
-    let (target, path) = (format!("http://{}", mock.address), document("dies"));
-    let mut child = program()
-        .args(["find-limit", "smoke", "--no-validate", "--think-time", "0"])
-        .args(["--target", &target, "--slo", "ttft: p(90)<60"])
-        .args(["--settle", "0", "--probe-time", "5s-5s", "-o"])
-        .arg(&path)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().starts_with("probe 1: 1 user ")));
-    let before = mock_requests(mock.address);
-    wait_until("the next probe counts requests", || {
-        mock_requests(mock.address) > before + 20
-    });
+    let path = document("dies");
+    let (mut child, lines) = within_second_probe(&mock, &path);
     mock.stop();
     let warned: Vec<String> = lines.map(|line| line.unwrap()).collect();
     let mut said = String::new();
