@@ -91,8 +91,8 @@ impl Drop for Gateway {
     }
 }
 
-/// `None`: cut.
-fn read(stream: &mut TcpStream) -> Option<Push> {
+/// Reads a whole request; `None` if it is cut or none comes.
+pub fn read(stream: &mut TcpStream) -> Option<Push> {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 << 10];

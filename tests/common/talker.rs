@@ -1,13 +1,15 @@
 //! A server that remembers what it has said in each session, and checks that it is told so again.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
+
+use super::gateway;
 
 /// The header that names a session to this server.
 pub const AFFINITY: &str = "x-session-affinity";
@@ -52,7 +54,7 @@ impl Talker {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let memory = shared.clone();
-                thread::spawn(move || serve(&stream, &memory, manners));
+                thread::spawn(move || serve(stream, &memory, manners));
             }
         });
         Talker { address, memory }
@@ -70,23 +72,22 @@ impl Talker {
 }
 
 /// Answers the requests of a connection.
-fn serve(stream: &TcpStream, memory: &Memory, manners: Manners) {
-    let mut reader = BufReader::new(stream);
-    while let Some((session, body)) = read_request(&mut reader) {
-        let mut out = stream;
-        if session.is_empty() {
+fn serve(mut stream: TcpStream, memory: &Memory, manners: Manners) {
+    while let Some(request) = gateway::read(&mut stream) {
+        let Some(session) = request.header(AFFINITY) else {
             // Whoever asks what this server can do, before the load.
-            if out.write_all(&whole(404, "{}")).is_err() {
+            if stream.write_all(&whole(404, "{}")).is_err() {
                 return;
             }
             continue;
-        }
+        };
+        let body: Value = serde_json::from_str(&request.body).unwrap_or(Value::Null);
         let wants_stream = body["stream"] == true;
         let said = said_before(&body);
         let refused = manners.refuses_length == Some(said.len() * 2 + 1);
         let reply = match refused {
             true => String::new(),
-            false => remember(memory, &session, &body, said),
+            false => remember(memory, session, &body, said),
         };
         let bytes = match (refused, wants_stream) {
             (true, _) => whole(503, "{\"error\":{\"message\":\"busy\"}}"),
@@ -100,37 +101,10 @@ fn serve(stream: &TcpStream, memory: &Memory, manners: Manners) {
                 .to_string(),
             ),
         };
-        if out.write_all(&bytes).is_err() || manners.hangs_up {
+        if stream.write_all(&bytes).is_err() || manners.hangs_up {
             return;
         }
     }
-}
-
-/// Reads a request: the name of its session and its body. `None` at the end of the connection.
-fn read_request(reader: &mut impl BufRead) -> Option<(String, Value)> {
-    let (mut session, mut length) = (String::new(), 0);
-    let mut first = true;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let line = line.trim_end();
-        if line.is_empty() && !first {
-            break;
-        }
-        first = false;
-        if let Some((name, value)) = line.split_once(':') {
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.trim().parse().ok()?,
-                AFFINITY => session = value.trim().to_owned(),
-                _ => {}
-            }
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((session, serde_json::from_slice(&body).unwrap_or(Value::Null)))
 }
 
 /// Returns what the body says that this server has said.
