@@ -58,8 +58,6 @@ pub enum Ids<'a> {
 }
 
 impl<'a> Ids<'a> {
-    pub const NONE: Ids<'static> = Ids::List(&[]);
-
     pub fn len(&self) -> usize {
         match self {
             Ids::List(list) => list.len(),
