@@ -220,6 +220,25 @@ pub fn check_authority(authority: &str) -> Result<(), HeaderError> {
     }
 }
 
+/// The headers that the engine writes itself, or that must not be sent.
+const OURS: [&str; 10] = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "expect",
+    "te",
+    "trailer",
+];
+
+/// Tells whether a header belongs to the connection or to the encoding of the body, and so to nobody but the engine.
+pub fn is_ours(name: &str) -> bool {
+    OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name))
+}
+
 fn first_bad(text: &str, allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
     text.bytes().enumerate().find(|&(_, byte)| !allowed(byte))
 }

@@ -6,6 +6,7 @@ use crate::config::options::calibration::calibration;
 use crate::config::to_plan::shard::shard;
 use crate::error::{Mistake, Reason, quoted};
 use crate::host::CpuList;
+use crate::http1::request::is_ours;
 use crate::plan::{CORES_MAX, MIN_WAIT_MAX, Shard};
 use crate::units::{MILLISECOND, Nanos};
 use crate::units::{Secret, check_duration, duration_text, optional_path_text, within};
@@ -17,20 +18,6 @@ pub const MIN_WAIT_DEFAULT: Nanos = MILLISECOND;
 pub const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: usize = 8 << 10;
 const USUAL_KEY: &str = "OPENAI_API_KEY";
-
-/// The headers that the engine writes itself, or that must not be sent.
-const HEADERS_OURS: [&str; 10] = [
-    "host",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "upgrade",
-    "expect",
-    "te",
-    "trailer",
-];
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Settings {
@@ -223,7 +210,7 @@ pub fn parse_header(text: &str) -> Result<Header, Reason> {
     if name.is_empty() || !name.bytes().all(token) {
         return Err(Reason::new(format!("{} is not a valid header name", quoted(name))).hint(hint));
     }
-    if HEADERS_OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+    if is_ours(name) {
         let what = format!("header `{name}` is set by the program");
         return Err(Reason::new(what).hint("leave it out"));
     }

@@ -7,25 +7,12 @@ use crate::dataset::read::Sink;
 use crate::dataset::row::{Content, Row};
 use crate::dataset::time_of_day;
 use crate::error::{Reason, quoted};
-use crate::http1::request::check_header;
+use crate::http1::request::{check_header, is_ours};
 use crate::units::SECOND;
 use std::borrow::Cow;
 
-/// Headers that belong to the connection on which a request was recorded.
-const OF_THE_CONNECTION: [&str; 12] = [
-    "host",
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "transfer-encoding",
-    "accept-encoding",
-    "connection",
-    "keep-alive",
-    "upgrade",
-    "expect",
-    "te",
-    "trailer",
-];
+/// Headers that belong to the connection on which a request was recorded, besides those of the engine.
+const OF_THE_CONNECTION: [&str; 2] = ["content-encoding", "accept-encoding"];
 /// The latest count of seconds: the year 2200.
 const SECONDS_MAX: f64 = 7.3e9;
 
@@ -69,10 +56,8 @@ fn headers<'a>(record: &Members<'a>) -> Result<(Vec<Header<'a>>, usize), Reason>
     let mut out = Vec::new();
     let mut left_out = 0;
     for (name, value) in members.all() {
-        if OF_THE_CONNECTION
-            .iter()
-            .any(|ours| ours.eq_ignore_ascii_case(name))
-        {
+        let mut recorded = OF_THE_CONNECTION.iter();
+        if is_ours(name) || recorded.any(|theirs| theirs.eq_ignore_ascii_case(name)) {
             left_out += 1;
             continue;
         }
