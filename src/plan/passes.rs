@@ -2,7 +2,6 @@
 
 use crate::plan::{Assignment, Plan};
 use crate::units::Nanos;
-use crate::workload::Workload;
 use crate::workload::random::keyed;
 use std::sync::Arc;
 
@@ -94,17 +93,15 @@ impl Plan {
     /// Makes the plan of a warm-up: the plan's peak from the start, all users of it or its rate, with requests and
     /// arrivals of their own; nothing is judged.
     fn warm_up(&self, duration: Nanos) -> Plan {
-        Plan {
+        let mut warm_up = Plan {
             seed: keyed([self.seed, WARM_UP_SEED, 0, 0]),
             executor: self.executor.warm_up(duration),
-            workload: Workload {
-                is_warm_up: true,
-                ..self.workload.clone()
-            },
             thresholds: Vec::new(),
             steps: Vec::new(),
             ..self.clone()
-        }
+        };
+        warm_up.workload.is_warm_up = true;
+        warm_up
     }
 }
 
