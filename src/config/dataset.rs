@@ -6,7 +6,7 @@ use crate::dataset::{Dataset, Filter, Format, Found, ReadOptions, Turns, read};
 use crate::error::{Mistake, Place, Reason, quoted};
 use crate::output::unnamed;
 use crate::units::{cannot_be_read, grouped};
-use crate::workload::{Call, Chat, Prompts, Rows, Sampling};
+use crate::workload::{Call, Prompts, Rows, Sampling};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -89,10 +89,13 @@ impl DatasetConfig {
     }
 }
 
+/// How a file is read, and its name.
+type Source = (ReadOptions, String);
+
 /// Reads the files of all kinds of request, each once, and gives the kinds their rows. What is left out of a file is
 /// added to the notes.
 pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: &mut Vec<Mistake>) {
-    let mut known: Vec<(ReadOptions, String, Option<Arc<Dataset>>)> = Vec::new();
+    let mut known: Vec<(Source, Option<Arc<Dataset>>)> = Vec::new();
     for index in 0..config.requests.len() {
         let Some(asked) = config.requests[index].dataset.clone() else {
             continue;
@@ -104,36 +107,22 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
             mistakes.push(asked.place.mistake(Reason::new(what).hint(hint)));
             continue;
         }
-        let options = asked.options();
-        let found = match known
-            .iter()
-            .find(|(other, file, _)| (other, file) == (&options, &asked.file))
-        {
-            Some((.., found)) => found.clone(),
+        let key = (asked.options(), asked.file.clone());
+        let dataset = match known.iter().find(|(other, _)| *other == key) {
+            Some((_, dataset)) => dataset.clone(),
             None => {
-                let taken = document_is_standard || known.iter().any(|(_, file, _)| file == STANDARD);
-                let found = match asked.file == STANDARD && taken {
+                let taken = document_is_standard || known.iter().any(|((_, file), _)| file == STANDARD);
+                let dataset = match asked.file == STANDARD && taken {
                     true => Err(vec![asked.place.mistake(standard_is_taken(document_is_standard))]),
-                    false => read_one(&asked, options),
+                    false => read_noted(config, &asked),
                 };
-                let found = match found {
-                    Ok(found) => {
-                        let dataset = note(&asked, found, &mut config.notes);
-                        let more = note_use(config, &asked, &dataset);
-                        config.notes.extend(more);
-                        Some(dataset)
-                    }
-                    Err(more) => {
-                        mistakes.extend(more);
-                        None
-                    }
-                };
-                known.push((options, asked.file.clone(), found.clone()));
-                found
+                let dataset = dataset.map_err(|more| mistakes.extend(more)).ok();
+                known.push((key, dataset.clone()));
+                dataset
             }
         };
-        if let (Some(dataset), Call::Chat(Chat { prompts, .. })) = (found, &mut config.requests[index].call) {
-            *prompts = asked.prompts(dataset, config.seed);
+        if let (Some(dataset), Call::Chat(chat)) = (dataset, &mut config.requests[index].call) {
+            chat.prompts = asked.prompts(dataset, config.seed);
         }
     }
     let apis: Vec<Api> = config
@@ -142,6 +131,15 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
         .filter_map(ServerEntry::known_api)
         .collect();
     mistakes.extend(refused_contents(config, &apis));
+}
+
+/// Reads a file, and adds to the notes what a user should know of its rows.
+fn read_noted(config: &mut Config, asked: &DatasetConfig) -> Result<Arc<Dataset>, Vec<Mistake>> {
+    let Found { dataset, left_out } = read_one(asked)?;
+    config.notes.push(note(asked, &dataset, &left_out));
+    let more = note_use(config, asked, &dataset);
+    config.notes.extend(more);
+    Ok(Arc::new(dataset))
 }
 
 /// Returns what the API of a server cannot carry of the rows, for each kind of request that has such rows. `apis` are
@@ -201,7 +199,7 @@ fn standard_is_taken(document_is_standard: bool) -> Reason {
     Reason::new(what).hint("name a file")
 }
 
-fn read_one(asked: &DatasetConfig, options: ReadOptions) -> Result<Found, Vec<Mistake>> {
+fn read_one(asked: &DatasetConfig) -> Result<Found, Vec<Mistake>> {
     let input: Box<dyn BufRead> = match asked.file.as_str() {
         STANDARD => Box::new(io::stdin().lock()),
         path => {
@@ -215,12 +213,11 @@ fn read_one(asked: &DatasetConfig, options: ReadOptions) -> Result<Found, Vec<Mi
             }
         }
     };
-    read(input, asked.shown(), options, &mut unnamed)
+    read(input, asked.shown(), asked.options(), &mut unnamed)
 }
 
 /// Says how many rows there are, and what is left out.
-fn note(asked: &DatasetConfig, found: Found, notes: &mut Vec<String>) -> Arc<Dataset> {
-    let Found { dataset, left_out } = found;
+fn note(asked: &DatasetConfig, dataset: &Dataset, left_out: &[String]) -> String {
     let mut text = format!(
         "dataset {}: {}, {}",
         quoted(asked.shown()),
@@ -231,8 +228,7 @@ fn note(asked: &DatasetConfig, found: Found, notes: &mut Vec<String>) -> Arc<Dat
         text.push_str("; left out: ");
         text.push_str(&left_out.join("; "));
     }
-    notes.push(text);
-    Arc::new(dataset)
+    text
 }
 
 fn is_sequential(sample: &Sampling) -> bool {
