@@ -7,7 +7,7 @@ use crate::error::{Reason, ValueError, nearest, quoted};
 use crate::lengths::shape::{Centre, Shape, Spread};
 use crate::lengths::table::Table;
 use crate::lengths::{Form, Lengths};
-use crate::units::{Span, above, below, within};
+use crate::units::{Span, above, below, plain_number, within};
 
 /// Reads a file of counts as text.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, Reason>;
@@ -284,8 +284,7 @@ impl Given<'_> {
     fn number(&self, key: &str, max: f64) -> Result<f64, Wrong> {
         let text = self.text(key)?;
         let wrong = |error| Wrong::new(Some(key), error);
-        let plain = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-        match text.parse::<f64>().ok().filter(|x| plain && x.is_finite()) {
+        match plain_number(text).filter(|x| x.is_finite()) {
             None => {
                 let what = format!("{} is not a number", quoted(text));
                 Err(wrong(Reason::new(what).hint(usage(self.name)).into()))

@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use crate::api::{Members, NotMembers, Setting};
 use crate::error::{Reason, ValueError, quoted};
 use crate::plan::MAX_TOKENS_MAX;
-use crate::units::{above, below, check_bytes, within};
+use crate::units::{above, below, check_bytes, plain_number, within};
 
 /// The longest system prompt: a megabyte, for the contexts of agents.
 pub const SYSTEM_BYTES_MAX: usize = 1 << 20;
@@ -90,12 +90,7 @@ fn whole(text: &str, limits: &RangeInclusive<i64>) -> Result<String, ValueError>
 
 /// Reads a number with decimals. It is sent as it was written, if JSON has that form.
 fn decimal(text: &str, limits: &RangeInclusive<f64>) -> Result<String, ValueError> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-    let number = text
-        .parse::<f64>()
-        .ok()
-        .filter(|number| plain && number.is_finite());
-    let Some(number) = number else {
+    let Some(number) = plain_number(text).filter(|number| number.is_finite()) else {
         return Err(Reason::new(format!("{} is not a number", quoted(text))).into());
     };
     within(Some(number), text, limits).map_err(ValueError::Refused)?;

@@ -18,6 +18,13 @@ where
     }
 }
 
+/// Reads a number of digits, perhaps with a sign, a point and an exponent; `inf` and `nan` are none. A number that is
+/// too large for its type is infinite.
+pub fn plain_number(text: &str) -> Option<f64> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    text.parse().ok().filter(|_| is_plain)
+}
+
 /// Checks the length of a text. `subject` begins the error, which never repeats the text: "the text has".
 pub fn check_bytes(subject: &str, text: &str, bytes_max: usize) -> Result<(), Reason> {
     let bytes = text.len();

@@ -21,7 +21,7 @@ pub use figures::{
     time_unit,
 };
 pub use hash::{Fnv, fnv};
-pub use limits::{above, below, check_bytes, within};
+pub use limits::{above, below, check_bytes, plain_number, within};
 pub use masks::{Cut, Masks};
 pub use path::optional_path_text;
 pub use rate::{RATE_MAX, Rate, parse_rate, parse_rate_per, read_rate};

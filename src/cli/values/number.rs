@@ -8,7 +8,8 @@ use std::str::FromStr;
 use crate::error::{Reason, ValueError, quoted};
 use crate::lengths::{Lengths, read_counts_file};
 use crate::units::{
-    Nanos, Span, above, bare, below, parse_duration_up_to, parse_long_duration, too_long, too_short, within,
+    Nanos, Span, above, bare, below, parse_duration_up_to, parse_long_duration, plain_number, too_long,
+    too_short, within,
 };
 
 /// Returns the parser of a whole number.
@@ -54,8 +55,7 @@ pub fn seed(text: &str) -> Result<u64, ValueError> {
 /// Returns the parser of a number that may have decimals.
 pub fn number(limits: RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, ValueError> + Clone {
     move |text| {
-        let plain = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-        text.parse().ok().filter(|_| plain).ok_or_else(|| {
+        plain_number(text).ok_or_else(|| {
             let what = format!("{} is not a number", quoted(text));
             let hint = format!(
                 "write a number from {} to {}, such as `0.5`",
