@@ -10,7 +10,7 @@ use crate::units::Nanos;
 /// The bytes of requests that are kept at most, whatever their number.
 const BYTES_MAX: usize = 256 << 20;
 
-/// The newest requests, oldest first, with the number of all that came.
+/// The newest requests in the order in which they were read, with the number of all that came.
 #[derive(Debug, Default)]
 pub struct ReceivedRequests {
     /// The number of requests that are kept at most; 0 keeps none.
@@ -53,11 +53,14 @@ impl ReceivedRequests {
         }
     }
 
-    /// Returns all of them as the mock's answer to `GET /mock/requests`.
+    /// Returns all of them, in the order of their arrival, as the mock's answer to `GET /mock/requests`.
     pub fn to_json(&self) -> Value {
         let first = self.total - self.kept.len() as u64;
+        // Requests on several connections are not read in the order in which the kernel stamped them.
+        let mut kept: Vec<&ReceivedRequest> = self.kept.iter().collect();
+        kept.sort_by_key(|request| request.arrived);
         let requests: Vec<Value> = (first..)
-            .zip(&self.kept)
+            .zip(kept)
             .map(|(number, request)| request.to_json(number))
             .collect();
         json!({ "total": self.total, "requests": requests })
@@ -114,6 +117,25 @@ mod tests {
                 "headers": {"host": "a", "x-tag": "1, 2"},
                 "body": "{\"a\": 1.50}",
             }]})
+        );
+    }
+
+    #[test]
+    fn they_are_told_in_the_order_of_their_arrival() {
+        let mut received = ReceivedRequests::new(4);
+        for (arrived, body) in [(7, "b"), (9, "c"), (5, "a")] {
+            received.push(arrived, HEAD, body.as_bytes());
+        }
+        let told = received.to_json();
+        let all = told["requests"].as_array().unwrap();
+        let found: Vec<_> = all.iter().map(|r| (&r["number"], &r["body"])).collect();
+        assert_eq!(
+            found,
+            [
+                (&json!(0), &json!("a")),
+                (&json!(1), &json!("b")),
+                (&json!(2), &json!("c"))
+            ]
         );
     }
 
