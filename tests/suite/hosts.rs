@@ -40,7 +40,16 @@ os.execv(sys.argv[1], sys.argv[1:] + ['--target', 'http://127.0.0.1:50000'])
 fn short(tool: &[&str], mock: &Mock, more: &[&str]) -> Command {
     let mut command = Command::new(tool[0]);
     command.args(&tool[1..]).arg(EXE);
-    command.args(["high-concurrency", "--duration", "1s", "--graceful-stop", "5s"]);
+    // Every warning is shown: on a busy machine the one that a test looks for isn't always among the first.
+    command.args([
+        "high-concurrency",
+        "--duration",
+        "1s",
+        "--graceful-stop",
+        "5s",
+        "--summary",
+        "full",
+    ]);
     if !more.contains(&"--vus") {
         command.args(["--vus", "5"]);
     }
@@ -241,7 +250,15 @@ fn a_run_that_was_stopped_for_a_while_is_not_fit() {
         "--graceful-stop",
         "20s",
     ];
-    let more = ["--target", &target, "--require-fit", "-o", &output];
+    let more = [
+        "--target",
+        &target,
+        "--require-fit",
+        "--summary",
+        "full",
+        "-o",
+        &output,
+    ];
     let mut live = Live::start(&[&load[..], &more].concat());
     crate::common::wait_until("requests flow", || {
         mock_requests(mock.address) > 10 || live.is_over()
@@ -327,6 +344,8 @@ fn a_run_whose_cpu_is_used_by_others_is_not_fit() {
         "--target",
         &target,
         "--require-fit",
+        "--summary",
+        "full",
         "-o",
         &output,
     ];
