@@ -67,15 +67,19 @@ pub struct ScalarKind {
 const UP: Option<Direction> = Some(Direction::HigherIsBetter);
 const DOWN: Option<Direction> = Some(Direction::LowerIsBetter);
 
-pub const SCALARS: [ScalarKind; 29] = [
+pub const SCALARS: [ScalarKind; 36] = [
     scalar("requests_per_second", Kind::Rate, UP),
     scalar("ok_requests_per_second", Kind::Rate, UP),
     scalar("good_requests_per_second", Kind::Rate, UP),
     scalar("iterations_per_second", Kind::Rate, UP),
     scalar("output_tokens_per_second", Kind::Rate, UP),
+    scalar("input_tokens_per_second", Kind::Rate, UP),
+    scalar("total_tokens_per_second", Kind::Rate, UP),
     scalar("error_rate", Kind::Share, DOWN),
     scalar("goodput", Kind::Share, UP),
     scalar("late", Kind::Share, DOWN),
+    scalar("cached_share", Kind::Share, UP),
+    scalar("reasoning_share", Kind::Share, None),
     scalar(PAIRED_FAILED, Kind::Share, DOWN),
     scalar("checks", Kind::Share, UP),
     scalar("offered_per_second", Kind::Count, None),
@@ -92,6 +96,9 @@ pub const SCALARS: [ScalarKind; 29] = [
     scalar("connection_errors", Kind::Count, DOWN),
     scalar("timeouts", Kind::Count, DOWN),
     scalar("output_tokens", Kind::Count, None),
+    scalar("prompt_tokens", Kind::Count, None),
+    scalar("cached_tokens", Kind::Count, None),
+    scalar("reasoning_tokens", Kind::Count, None),
     scalar("bytes_sent", Kind::Count, None),
     scalar("bytes_received", Kind::Count, None),
     scalar("connections_opened", Kind::Count, None),

@@ -9,9 +9,9 @@ use crate::units::{Nanos, millis, seconds};
 /// are used.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Requests that the metric counts.
+    /// Requests, or tokens, that the metric counts.
     hits: u64,
-    /// Requests of which `hits` is a share, if the metric is a share.
+    /// Those of which `hits` is a share, if the metric is a share.
     base: u64,
     values: Distribution,
     /// Of `tbt`: its values by request.
@@ -60,10 +60,17 @@ impl Tally {
             ThresholdMetric::Sent => series.sent(),
             ThresholdMetric::Queued => series.sending.queued,
             ThresholdMetric::Late => series.sending.late,
+            ThresholdMetric::InputTokens => series.usage.prompt.tokens,
+            ThresholdMetric::OutputTokens => series.output_tokens,
+            ThresholdMetric::TotalTokens => series.usage.prompt.tokens + series.output_tokens,
+            ThresholdMetric::CachedShare => series.usage.cached.tokens,
+            ThresholdMetric::ReasoningShare => series.usage.reasoning.tokens,
         };
         self.base += match metric {
             ThresholdMetric::Goodput => series.goodput.judged,
             ThresholdMetric::Late => series.sent(),
+            ThresholdMetric::CachedShare => series.usage.cached.of,
+            ThresholdMetric::ReasoningShare => series.usage.reasoning.of,
             _ => ok + failed,
         };
     }
@@ -130,6 +137,9 @@ impl Tally {
         match (metric, aggregation) {
             (ThresholdMetric::Trend(_), _) => self.trend(aggregation),
             (metric, _) if metric.is_of_the_end() => None,
+            (metric, Aggregation::Value) if metric.is_share_of_tokens() => {
+                (self.base > 0).then(|| self.hits as f64 / self.base as f64)
+            }
             (metric, Aggregation::Rate) if metric.is_share() => {
                 (self.base > 0).then(|| self.hits as f64 / self.base as f64)
             }

@@ -126,3 +126,29 @@ fn the_tally_of_parts_is_that_of_the_whole() {
     parts.reset();
     assert_eq!(parts.figure(metric, Aggregation::Avg, SECOND), None);
 }
+
+#[test]
+fn tokens_are_counted_as_servers_state_them() {
+    let mut recorder = Recorder::new(0, 1, false);
+    for (prompt, cached) in [(Some(300), Some(150)), (Some(100), None), (None, None)] {
+        recorder.started(0);
+        recorder.finish(&Sample {
+            prompt_tokens: prompt,
+            cached_tokens: cached,
+            output_tokens: 20,
+            ..Sample::ended(Outcome::Ok, MILLISECOND)
+        });
+    }
+    let series = recorder.into_snapshot().series.remove(0);
+    for (key, text, expected) in [
+        ("cached_share", "rate>0.1", Some(0.5)),
+        ("cached_share", "value>10%", Some(0.5)),
+        ("reasoning_share", "rate<1", None),
+        ("input_tokens", "count>1", Some(400.0)),
+        ("input_tokens", "rate>1", Some(40.0)),
+        ("output_tokens", "count>1", Some(60.0)),
+        ("total_tokens", "rate>1", Some(46.0)),
+    ] {
+        assert_eq!(figure(key, text, &series), expected, "{key}: {text}");
+    }
+}

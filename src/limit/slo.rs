@@ -340,6 +340,10 @@ fn question(threshold: &Threshold) -> Result<Question, Reason> {
             "the growth of memory, which is seen over a whole run",
             "use --threshold in a run of that load",
         ),
+        (metric, _) if metric.is_share_of_tokens() => cannot(
+            "a share of tokens, whose chance is not that of requests",
+            "use --threshold in a run of that load",
+        ),
         (_, Aggregation::Count) if none_wanted => Ok(Question::None),
         (_, Aggregation::Count) => cannot(
             "a count, which depends on how long the load lasts",

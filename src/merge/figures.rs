@@ -115,6 +115,7 @@ fn counts(from: &Traffic) -> Result<SeriesCounts, String> {
         output_tokens: from.output_tokens,
         goodput: from.goodput,
         lengths: from.lengths,
+        usage: from.usage,
         after_load: from.after_load,
         ok_without_text: from.ok_without_text,
         tokens_without_text: from.tokens_without_text,

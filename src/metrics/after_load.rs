@@ -15,6 +15,9 @@ pub struct AfterLoad {
     pub good: u64,
     /// The output tokens of both.
     pub output_tokens: u64,
+    /// The tokens of their prompts, as far as servers state them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub prompt_tokens: u64,
 }
 
 /// What ended within the load: the counts that rates divide by its time.
@@ -24,6 +27,7 @@ pub struct WithinLoad {
     pub failed: u64,
     pub good: u64,
     pub output_tokens: u64,
+    pub prompt_tokens: u64,
 }
 
 impl WithinLoad {
@@ -31,16 +35,29 @@ impl WithinLoad {
     pub fn completed(&self) -> u64 {
         self.ok + self.failed
     }
+
+    /// Returns the tokens of prompts and answers together.
+    pub fn tokens(&self) -> u64 {
+        self.prompt_tokens.saturating_add(self.output_tokens)
+    }
 }
 
 impl AfterLoad {
-    /// Returns what is left of these counts of a whole run.
-    pub(super) fn rest_of(&self, ok: u64, failed: u64, good: u64, output_tokens: u64) -> WithinLoad {
+    /// Returns what is left of the counts of a whole run.
+    pub(super) fn rest_of(&self, run: WithinLoad) -> WithinLoad {
+        let WithinLoad {
+            ok,
+            failed,
+            good,
+            output_tokens,
+            prompt_tokens,
+        } = run;
         WithinLoad {
             ok: ok.saturating_sub(self.ok),
             failed: failed.saturating_sub(self.failed),
             good: good.saturating_sub(self.good),
             output_tokens: output_tokens.saturating_sub(self.output_tokens),
+            prompt_tokens: prompt_tokens.saturating_sub(self.prompt_tokens),
         }
     }
 
@@ -50,6 +67,7 @@ impl AfterLoad {
         self.failed += u64::from(sample.outcome.is_failure());
         self.good += u64::from(sample.good == Some(true));
         self.output_tokens += u64::from(sample.output_tokens);
+        self.prompt_tokens += u64::from(sample.prompt_tokens.unwrap_or(0));
     }
 
     pub(super) fn merge(&mut self, other: &AfterLoad) {
@@ -58,10 +76,12 @@ impl AfterLoad {
             failed,
             good,
             output_tokens,
+            prompt_tokens,
         } = other;
         self.ok += ok;
         self.failed += failed;
         self.good += good;
         self.output_tokens += output_tokens;
+        self.prompt_tokens += prompt_tokens;
     }
 }

@@ -34,6 +34,7 @@ mod session;
 mod status_counts;
 mod table;
 mod tls;
+mod usage;
 
 #[cfg(test)]
 mod merge_tests;
@@ -64,3 +65,4 @@ pub use session::{SessionEnd, SessionEnded, Sessions, TURNS_PER_SNAPSHOT_MAX, Tu
 pub use status_counts::StatusCounts;
 pub use table::{Direction, METRICS, Metric, MetricId, Source};
 pub use tls::TlsFailure;
+pub use usage::{PartOfTokens, StatedTokens, TokenUsage};

@@ -5,7 +5,7 @@ use super::sample::TwoClocks;
 use super::status_counts::StatusCounts;
 use crate::metrics::{
     Account, AfterLoad, AskedAndServed, Cause, Distribution, FinishWord, GoodCounts, METRICS, MetricId,
-    Outcome, Sample, Sending, TokenSource, WithinLoad,
+    Outcome, Sample, Sending, TokenSource, TokenUsage, WithinLoad,
 };
 use crate::stats::Clusters;
 use crate::units::Nanos;
@@ -32,6 +32,7 @@ pub struct SeriesTotals {
     /// Requests that were compared with limits, and those that met all.
     pub goodput: GoodCounts,
     pub lengths: AskedAndServed,
+    pub usage: TokenUsage,
     pub after_load: AfterLoad,
     /// Number of requests by source of their token count: the server, events, or none.
     by_token_source: [u64; 3],
@@ -63,6 +64,7 @@ pub struct SeriesCounts {
     pub output_tokens: u64,
     pub goodput: GoodCounts,
     pub lengths: AskedAndServed,
+    pub usage: TokenUsage,
     pub after_load: AfterLoad,
     pub ok_without_text: u64,
     pub tokens_without_text: u64,
@@ -95,6 +97,7 @@ impl SeriesTotals {
             output_tokens: 0,
             goodput: GoodCounts::default(),
             lengths: AskedAndServed::default(),
+            usage: TokenUsage::default(),
             after_load: AfterLoad::default(),
             by_token_source: [0; 3],
             ok_without_text: 0,
@@ -117,6 +120,7 @@ impl SeriesTotals {
         self.goodput.count(sample.good);
         self.chosen_to_cancel += u64::from(sample.chosen_to_cancel);
         self.lengths.count(sample);
+        self.usage.count(sample);
         self.sending.count(sample);
         self.by_token_source[sample.token_source as usize] += 1;
         if sample.outcome == Outcome::Interrupted {
@@ -178,6 +182,7 @@ impl SeriesTotals {
             output_tokens,
             goodput,
             lengths,
+            usage,
             after_load,
             by_token_source,
             ok_without_text,
@@ -206,6 +211,7 @@ impl SeriesTotals {
         self.output_tokens += output_tokens;
         self.goodput.merge(goodput);
         self.lengths.merge(lengths);
+        self.usage.merge(usage);
         self.after_load.merge(after_load);
         merge_each(&mut self.by_token_source, by_token_source);
         self.ok_without_text += ok_without_text;
@@ -233,6 +239,7 @@ impl SeriesTotals {
             output_tokens,
             goodput,
             lengths,
+            usage,
             after_load,
             by_token_source,
             ok_without_text,
@@ -257,6 +264,7 @@ impl SeriesTotals {
         *output_tokens = 0;
         *goodput = GoodCounts::default();
         *lengths = AskedAndServed::default();
+        *usage = TokenUsage::default();
         *after_load = AfterLoad::default();
         by_token_source.fill(0);
         *ok_without_text = 0;
@@ -284,6 +292,7 @@ impl SeriesTotals {
             output_tokens,
             goodput,
             lengths,
+            usage,
             after_load,
             ok_without_text,
             tokens_without_text,
@@ -313,6 +322,7 @@ impl SeriesTotals {
         self.output_tokens += output_tokens;
         self.goodput.merge(goodput);
         self.lengths.merge(lengths);
+        self.usage.merge(usage);
         self.after_load.merge(after_load);
         self.ok_without_text += ok_without_text;
         self.tokens_without_text += tokens_without_text;
@@ -437,8 +447,18 @@ impl SeriesTotals {
 
     /// Returns what ended within the load.
     pub fn within_load(&self) -> WithinLoad {
-        self.after_load
-            .rest_of(self.ok(), self.failed(), self.goodput.good, self.output_tokens)
+        self.after_load.rest_of(self.rated())
+    }
+
+    /// Returns what rates count, whenever it ended.
+    pub fn rated(&self) -> WithinLoad {
+        WithinLoad {
+            ok: self.ok(),
+            failed: self.failed(),
+            good: self.goodput.good,
+            output_tokens: self.output_tokens,
+            prompt_tokens: self.usage.prompt.tokens,
+        }
     }
 
     /// Returns failed / completed; `None` while nothing has completed.

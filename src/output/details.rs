@@ -12,9 +12,9 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// The longest line. Without the endpoint's name it is under 300 bytes, and the configuration bounds the name.
+/// The longest line. Without the endpoint's name it is under 600 bytes, and the configuration bounds the name.
 pub const SPOOL_LINE_BYTES_MAX: usize = 4096;
-/// The bytes written at once, about 400 lines. It makes the memory for a batch independent of the batch's length.
+/// The bytes written at once, about 200 lines. It makes the memory for a batch independent of the batch's length.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The file `<output>.details.jsonl`. After a kill -9 it is readable up to the last second; an orderly end moves its
@@ -217,10 +217,7 @@ impl DetailSpool {
             None => put(out, format_args!(",\"ttfa\":null")),
         }
         put_seconds(out, "latency", latency);
-        if let (Some(tokens), 1..) = (s.prompt_tokens, s.turn) {
-            put(out, format_args!(",\"prompt_tokens\":{tokens}"));
-        }
-        put(out, format_args!(",\"output_tokens\":{}", s.output_tokens));
+        put_tokens(out, s);
         let tps = if latency == 0 {
             0.0
         } else {
@@ -317,6 +314,23 @@ impl Spooled {
 
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments) {
     out.write_fmt(text).expect("writing to memory does not fail");
+}
+
+/// Writes the tokens: those that were asked for where that is known, those that the server states, and the output.
+fn put_tokens(out: &mut Vec<u8>, s: &Sample) {
+    let asked = |tokens: u32| Some(tokens).filter(|tokens| *tokens > 0);
+    for (key, tokens) in [
+        ("asked_prompt_tokens", asked(s.asked.prompt)),
+        ("prompt_tokens", s.prompt_tokens),
+        ("cached_tokens", s.cached_tokens),
+        ("asked_output_tokens", asked(s.asked.output)),
+        ("output_tokens", Some(s.output_tokens)),
+        ("reasoning_tokens", s.reasoning_tokens),
+    ] {
+        if let Some(tokens) = tokens {
+            put(out, format_args!(",\"{key}\":{tokens}"));
+        }
+    }
 }
 
 fn put_seconds(out: &mut Vec<u8>, key: &str, ns: Nanos) {

@@ -39,6 +39,16 @@ pub enum ThresholdMetric {
     Queued,
     /// Requests that went out late by our own delay over those that went out, 0 to 1.
     Late,
+    /// Tokens of prompts, as servers count them.
+    InputTokens,
+    /// Tokens of answers.
+    OutputTokens,
+    /// Tokens of prompts and of answers.
+    TotalTokens,
+    /// Cached tokens over those of prompts, in answers that state both, 0 to 1.
+    CachedShare,
+    /// Reasoning tokens over those of answers, in answers that state both, 0 to 1.
+    ReasoningShare,
     /// Growth of a managed server's memory, in KiB per minute; it does not concern requests.
     ServerRssGrowth,
     /// By how much the second of two servers is slower, within pairs of requests, in milliseconds.
@@ -64,6 +74,8 @@ const ALIASES: [(&str, ThresholdMetric); 6] = [
 enum MetricKind {
     Trend,
     Rate,
+    /// A share of tokens. They are not independent of each other as requests are.
+    TokenShare,
     Counter,
     Gauge,
     /// A difference of times between two servers.
@@ -91,6 +103,11 @@ impl ThresholdMetric {
             ThresholdMetric::Sent,
             ThresholdMetric::Queued,
             ThresholdMetric::Late,
+            ThresholdMetric::InputTokens,
+            ThresholdMetric::OutputTokens,
+            ThresholdMetric::TotalTokens,
+            ThresholdMetric::CachedShare,
+            ThresholdMetric::ReasoningShare,
             ThresholdMetric::ServerRssGrowth,
         ];
         let outcomes = Outcome::ALL.into_iter().map(ThresholdMetric::Outcome);
@@ -117,6 +134,11 @@ impl ThresholdMetric {
             ThresholdMetric::Sent => "sent",
             ThresholdMetric::Queued => "queued",
             ThresholdMetric::Late => "late",
+            ThresholdMetric::InputTokens => "input_tokens",
+            ThresholdMetric::OutputTokens => "output_tokens",
+            ThresholdMetric::TotalTokens => "total_tokens",
+            ThresholdMetric::CachedShare => "cached_share",
+            ThresholdMetric::ReasoningShare => "reasoning_share",
             ThresholdMetric::ServerRssGrowth => "server_rss_growth",
             ThresholdMetric::Paired(MetricId::Ttft) => "paired_ttft",
             ThresholdMetric::Paired(MetricId::Tpot) => "paired_tpot",
@@ -143,6 +165,7 @@ impl ThresholdMetric {
             | ThresholdMetric::Checks
             | ThresholdMetric::Goodput
             | ThresholdMetric::Late => MetricKind::Rate,
+            ThresholdMetric::CachedShare | ThresholdMetric::ReasoningShare => MetricKind::TokenShare,
             ThresholdMetric::ServerRssGrowth => MetricKind::Gauge,
             ThresholdMetric::Paired(_) => MetricKind::PairedTime,
             ThresholdMetric::PairedFailed => MetricKind::PairedShare,
@@ -156,13 +179,27 @@ impl ThresholdMetric {
             | ThresholdMetric::DroppedIterations
             | ThresholdMetric::Offered
             | ThresholdMetric::Sent
-            | ThresholdMetric::Queued => MetricKind::Counter,
+            | ThresholdMetric::Queued
+            | ThresholdMetric::InputTokens
+            | ThresholdMetric::OutputTokens
+            | ThresholdMetric::TotalTokens => MetricKind::Counter,
         }
     }
 
     /// Tells whether the metric is a share from 0 to 1.
     pub fn is_share(self) -> bool {
-        self.kind() == MetricKind::Rate
+        matches!(self.kind(), MetricKind::Rate | MetricKind::TokenShare)
+    }
+
+    /// Tells whether the metric is a share of tokens.
+    pub fn is_share_of_tokens(self) -> bool {
+        self.kind() == MetricKind::TokenShare
+    }
+
+    /// Tells whether the metric counts tokens, which are not kept apart by the outcome of their request.
+    fn is_of_tokens(self) -> bool {
+        use ThresholdMetric::{InputTokens, OutputTokens, TotalTokens};
+        self.is_share_of_tokens() || matches!(self, InputTokens | OutputTokens | TotalTokens)
     }
 
     /// Tells whether the metric compares the two requests of pairs.
@@ -203,6 +240,10 @@ impl ThresholdMetric {
         }
         if self.is_of_sending() && selector.expected_response.is_some() {
             let what = format!("`{name}` is about sending, whatever the response was");
+            return Err(Reason::new(what).hint("remove the tag `expected_response`"));
+        }
+        if self.is_of_tokens() && selector.expected_response.is_some() {
+            let what = format!("`{name}` counts the tokens of all requests, whatever the response was");
             return Err(Reason::new(what).hint("remove the tag `expected_response`"));
         }
         if self.is_of_goodput() && selector.expected_response.is_some() {
@@ -280,8 +321,8 @@ pub struct Threshold {
     pub selector: Selector,
     pub aggregation: Aggregation,
     pub op: Op,
-    /// Milliseconds for a trend, a share from 0 to 1 for `failed`, `checks` and `goodput`, KiB per minute for
-    /// `server_rss_growth`, else a count or a count per second.
+    /// Milliseconds for a trend, a share from 0 to 1 for `failed`, `checks`, `goodput` and shares of tokens, KiB per
+    /// minute for `server_rss_growth`, else a count or a count per second.
     pub value: f64,
     /// If it fails during the run, but not before this much time has passed, the run ends.
     pub abort_after: Option<Nanos>,
@@ -385,6 +426,7 @@ fn suits(kind: MetricKind, aggregation: Aggregation) -> bool {
             Aggregation::Count | Aggregation::Rate | Aggregation::Value
         ),
         MetricKind::Rate => aggregation == Aggregation::Rate,
+        MetricKind::TokenShare => matches!(aggregation, Aggregation::Rate | Aggregation::Value),
         MetricKind::Counter => matches!(aggregation, Aggregation::Count | Aggregation::Rate),
         MetricKind::Gauge => aggregation == Aggregation::Value,
         MetricKind::PairedTime => matches!(
@@ -399,6 +441,7 @@ fn forms(kind: MetricKind) -> &'static str {
     match kind {
         MetricKind::Trend => "avg, min, med, max or p(N), in ms or with a unit: `p(95)<15000`, `p(95)<15s`",
         MetricKind::Rate => "rate, a share from 0 to 1: `rate<0.10`",
+        MetricKind::TokenShare => "rate or value, a share from 0 to 1: `rate>0.5`, `value>50%`",
         MetricKind::Gauge => "value: `value<1024`",
         MetricKind::Counter => "count, or rate for a count per second: `count<100`",
         MetricKind::PairedTime => {
@@ -448,7 +491,12 @@ fn parse_value(kind: MetricKind, text: &str) -> Result<f64, String> {
         return Ok(sign * millis(nanos));
     }
     let (digits, unit) = match text.strip_suffix('%') {
-        Some(digits) if matches!(kind, MetricKind::Rate | MetricKind::PairedShare) => {
+        Some(digits)
+            if matches!(
+                kind,
+                MetricKind::Rate | MetricKind::TokenShare | MetricKind::PairedShare
+            ) =>
+        {
             (digits.trim_end(), 100.0)
         }
         _ => (text, 1.0),

@@ -265,3 +265,22 @@ fn the_differences_of_pairs_have_a_median_a_mean_and_a_share() {
     assert_eq!(threshold.shown(-2.0), "-2.00 ms");
     assert_eq!(parse("paired_failed", "rate<0.01").shown(-0.005), "-0.50 %");
 }
+
+#[test]
+fn a_share_of_tokens_is_a_rate_or_a_value_and_knows_no_outcomes() {
+    for text in ["rate>0.5", "value>0.5", "value>50%", "rate > 50 %"] {
+        let threshold = parse("cached_share", text);
+        assert_eq!(
+            (threshold.metric, threshold.value),
+            (ThresholdMetric::CachedShare, 0.5),
+            "{text}"
+        );
+        assert_eq!(threshold.says(), "cached_share > 50 %");
+        assert_eq!(threshold.shown(0.25), "25.00 %");
+    }
+    assert_eq!(parse("total_tokens", "rate>100").says(), "total_tokens > 100/s");
+    assert!(refused("cached_share", "p(95)>0.5").contains("rate or value"));
+    assert!(refused("failed", "value<0.5").contains("is not a figure of `failed`"));
+    let text = refused("input_tokens{expected_response:true}", "count>1");
+    assert!(text.contains("tokens of all requests"), "{text}");
+}

@@ -18,7 +18,7 @@ type Histogram = for<'a> fn(&'a EndpointFigures) -> &'a Buckets;
 
 /// The gauges; one without a value is left out. The names are those of the Python tool, in which
 /// `client_lag` is the latency.
-const GAUGES: [Row<Gauge>; 12] = [
+const GAUGES: [Row<Gauge>; 14] = [
     (
         "llm_client_lag_p50_seconds",
         "Latency from due to done, median",
@@ -53,6 +53,16 @@ const GAUGES: [Row<Gauge>; 12] = [
         |g| Some(g.output_tokens_per_second),
     ),
     (
+        "llm_input_tokens_per_second",
+        "Prompt tokens per second of finished requests, as the server counts them",
+        |g| g.input_tokens_per_second,
+    ),
+    (
+        "llm_cached_share",
+        "Share of cached among prompt tokens of the answers that state both, 0 to 1",
+        |g| g.cached_share,
+    ),
+    (
         "llm_request_rate_per_second",
         "Requests that ended per second, ok and failed",
         |g| Some(g.requests_per_second),
@@ -77,7 +87,7 @@ const GAUGES: [Row<Gauge>; 12] = [
     }),
 ];
 
-const COUNTERS: [Row<Counter>; 6] = [
+const COUNTERS: [Row<Counter>; 9] = [
     ("llm_requests_total", "Requests that ended, ok and failed", |e| {
         e.requests
     }),
@@ -101,6 +111,21 @@ const COUNTERS: [Row<Counter>; 6] = [
         "llm_output_tokens_total",
         "Output tokens of finished requests",
         |e| e.output_tokens,
+    ),
+    (
+        "llm_prompt_tokens_total",
+        "Prompt tokens of finished requests, as the server counts them",
+        |e| e.usage.prompt.tokens,
+    ),
+    (
+        "llm_cached_tokens_total",
+        "Prompt tokens that came from the server's cache, as it counts them",
+        |e| e.usage.cached.tokens,
+    ),
+    (
+        "llm_reasoning_tokens_total",
+        "Output tokens that are thoughts, as the server counts them",
+        |e| e.usage.reasoning.tokens,
     ),
 ];
 

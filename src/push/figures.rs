@@ -1,6 +1,8 @@
 //! The figures of a push, as numbers.
 
-use crate::metrics::{Distribution, GoodCounts, Merged, MetricId, SeriesTotals, Snapshot};
+use crate::metrics::{
+    Distribution, GoodCounts, Merged, MetricId, SeriesTotals, Snapshot, TokenUsage, WithinLoad,
+};
 use crate::report::Sliding;
 use crate::units::{MICROSECOND, Nanos, seconds};
 
@@ -81,6 +83,10 @@ pub struct Gauges {
     pub latency: Quantiles,
     pub ttft: Quantiles,
     pub output_tokens_per_second: f64,
+    /// `None` while no answer states its prompt tokens.
+    pub input_tokens_per_second: Option<f64>,
+    /// Share of cached among prompt tokens, of the answers that state both.
+    pub cached_share: Option<f64>,
     /// Rate of ok and failed requests.
     pub requests_per_second: f64,
     /// Share of failed among ok and failed requests; `None` while there are none.
@@ -128,6 +134,7 @@ pub struct EndpointFigures {
     pub cancelled: u64,
     pub goodput: GoodCounts,
     pub output_tokens: u64,
+    pub usage: TokenUsage,
     pub latency: Buckets,
     pub ttft: Buckets,
     pub tbt: Buckets,
@@ -153,19 +160,23 @@ struct Slot {
     /// The requests and tokens that rates count.
     rated_requests: u64,
     rated_tokens: u64,
+    rated_prompt_tokens: u64,
+    usage: TokenUsage,
     latency: Distribution,
     ttft: Distribution,
 }
 
 impl Slot {
-    /// Adds a series, of which rates count `rated_requests` and `rated_tokens`.
-    fn merge_series(&mut self, series: &SeriesTotals, rated_requests: u64, rated_tokens: u64) {
+    /// Adds a series, of which rates count what is `rated`.
+    fn merge_series(&mut self, series: &SeriesTotals, rated: WithinLoad) {
         self.completed += series.completed();
         self.failed += series.failed();
         self.contention += series.contention_errors();
         self.goodput.merge(&series.goodput);
-        self.rated_requests += rated_requests;
-        self.rated_tokens += rated_tokens;
+        self.rated_requests += rated.completed();
+        self.rated_tokens += rated.output_tokens;
+        self.rated_prompt_tokens += rated.prompt_tokens;
+        self.usage.merge(&series.usage);
         self.latency.merge(series.metric(MetricId::Latency));
         self.ttft.merge(series.metric(MetricId::Ttft));
     }
@@ -178,6 +189,8 @@ impl Slot {
             goodput,
             rated_requests,
             rated_tokens,
+            rated_prompt_tokens,
+            usage,
             latency,
             ttft,
         } = other;
@@ -187,6 +200,8 @@ impl Slot {
         self.goodput.merge(goodput);
         self.rated_requests += rated_requests;
         self.rated_tokens += rated_tokens;
+        self.rated_prompt_tokens += rated_prompt_tokens;
+        self.usage.merge(usage);
         self.latency.merge(latency);
         self.ttft.merge(ttft);
     }
@@ -199,11 +214,21 @@ impl Slot {
             goodput,
             rated_requests,
             rated_tokens,
+            rated_prompt_tokens,
+            usage,
             latency,
             ttft,
         } = self;
         *goodput = GoodCounts::default();
-        for n in [completed, failed, contention, rated_requests, rated_tokens] {
+        *usage = TokenUsage::default();
+        for n in [
+            completed,
+            failed,
+            contention,
+            rated_requests,
+            rated_tokens,
+            rated_prompt_tokens,
+        ] {
             *n = 0;
         }
         latency.reset();
@@ -212,11 +237,14 @@ impl Slot {
 
     fn gauges(&self, span: Nanos, active_users: Option<u64>) -> Gauges {
         let per_second = |n: u64| if span == 0 { 0.0 } else { n as f64 / seconds(span) };
+        let states_prompts = self.usage.prompt.requests > 0;
         let share = |n: u64| (self.completed > 0).then(|| n as f64 / self.completed as f64);
         Gauges {
             latency: Quantiles::from_distribution(&self.latency),
             ttft: Quantiles::from_distribution(&self.ttft),
             output_tokens_per_second: per_second(self.rated_tokens),
+            input_tokens_per_second: states_prompts.then(|| per_second(self.rated_prompt_tokens)),
+            cached_share: self.usage.cached.share(),
             requests_per_second: per_second(self.rated_requests),
             error_rate: share(self.failed),
             contention_error_rate: share(self.contention),
@@ -248,7 +276,7 @@ impl PushView {
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         for (index, _, series) in snapshot.each() {
             let group = self.grouping.of_series[index];
-            self.open[group].merge_series(series, series.completed(), series.output_tokens);
+            self.open[group].merge_series(series, series.rated());
         }
     }
 
@@ -275,8 +303,7 @@ impl PushView {
     pub fn last_figures(&self, merged: &Merged, loaded: Nanos) -> PushFigures {
         let mut slots = self.grouping.slots();
         for (series, group) in merged.series.iter().zip(&self.grouping.of_series) {
-            let within = series.within_load();
-            slots[*group].merge_series(series, within.completed(), within.output_tokens);
+            slots[*group].merge_series(series, series.within_load());
         }
         self.make(merged, &slots, loaded, 0, true)
     }
@@ -294,6 +321,7 @@ impl PushView {
                 cancelled: 0,
                 goodput: GoodCounts::default(),
                 output_tokens: 0,
+                usage: TokenUsage::default(),
                 latency: Buckets::new(),
                 ttft: Buckets::new(),
                 tbt: Buckets::new(),
@@ -306,6 +334,7 @@ impl PushView {
                 figures.cancelled += series.cancelled();
                 figures.goodput.merge(&series.goodput);
                 figures.output_tokens += series.output_tokens;
+                figures.usage.merge(&series.usage);
                 figures.latency.merge(series.metric(MetricId::Latency));
                 figures.ttft.merge(series.metric(MetricId::Ttft));
                 figures.tbt.merge(series.metric(MetricId::Tbt));

@@ -92,6 +92,8 @@ impl Aggregator {
             requests: self.open.requests,
             errors: self.open.errors,
             output_tokens: self.open.output_tokens,
+            prompt_tokens: self.open.prompt_tokens,
+            cached_tokens: self.open.cached_tokens,
             goodput: self.open.goodput,
             dropped: self.open.dropped,
             cancelled: self.open.cancelled,

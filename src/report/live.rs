@@ -89,9 +89,10 @@ pub struct LiveFigures {
     pub errors: Vec<(&'static str, u64)>,
     /// The newest kind of failure: its count, its name, and what the first such answer said.
     pub newest_failure: Option<String>,
-    /// Rate over the last ten seconds, like the next four figures.
+    /// Rate over the last ten seconds, like the next two figures.
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
+    pub input_tokens_per_second: f64,
     /// Arrivals that were dropped since the start, and those that wait for a free user now.
     pub dropped: u64,
     pub waiting: u64,
@@ -200,6 +201,7 @@ impl LiveView {
             newest_failure: self.newest(merged),
             requests_per_second: window.requests_per_second,
             output_tokens_per_second: window.output_tokens_per_second,
+            input_tokens_per_second: window.input_tokens_per_second,
             dropped: total.dropped_iterations,
             waiting: counters.waiting,
             cancelled: total.cancelled(),

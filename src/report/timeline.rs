@@ -53,6 +53,12 @@ pub struct Row<T, S> {
     pub requests: u64,
     pub errors: u64,
     pub output_tokens: u64,
+    /// Tokens of their prompts, as servers count them; absent if they state none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub prompt_tokens: u64,
+    /// Of these, tokens that came from a cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_tokens: u64,
     /// Requests that were compared with the limits of goodput, and those that met all; absent if there were none.
     #[serde(default, skip_serializing_if = "GoodCounts::is_empty")]
     pub goodput: GoodCounts,
@@ -83,6 +89,8 @@ impl<T: Copy, S: Copy> Row<T, S> {
             requests,
             errors,
             output_tokens,
+            prompt_tokens,
+            cached_tokens,
             goodput,
             dropped,
             cancelled,
@@ -98,6 +106,8 @@ impl<T: Copy, S: Copy> Row<T, S> {
             requests,
             errors,
             output_tokens,
+            prompt_tokens,
+            cached_tokens,
             goodput,
             dropped,
             cancelled,
@@ -121,6 +131,8 @@ impl TimelineRow {
             requests: self.requests + later.requests,
             errors: self.errors + later.errors,
             output_tokens: self.output_tokens + later.output_tokens,
+            prompt_tokens: self.prompt_tokens + later.prompt_tokens,
+            cached_tokens: self.cached_tokens + later.cached_tokens,
             dropped: self.dropped + later.dropped,
             cancelled: self.cancelled + later.cancelled,
             waiting: later.waiting,
@@ -199,6 +211,8 @@ mod tests {
             requests,
             errors: 1,
             output_tokens: 2,
+            prompt_tokens: 9,
+            cached_tokens: 4,
             dropped: 3,
             cancelled: 1,
             waiting: second,
@@ -229,6 +243,8 @@ mod tests {
         assert_eq!(timeline.rows().iter().map(|r| r.goodput.good).sum::<u64>(), 23);
         assert_eq!(timeline.rows().iter().map(|r| r.dropped).sum::<u64>(), 69);
         assert_eq!(timeline.rows().iter().map(|r| r.cancelled).sum::<u64>(), 23);
+        assert_eq!(timeline.rows().iter().map(|r| r.prompt_tokens).sum::<u64>(), 207);
+        assert_eq!(timeline.rows().iter().map(|r| r.cached_tokens).sum::<u64>(), 92);
         assert_eq!(timeline.rows()[0].waiting, 8);
         assert_eq!(timeline.rows()[0].latency.p50, Some(8));
         assert_eq!(timeline.rows()[0].latency.sum_ns, 40);

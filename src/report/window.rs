@@ -11,6 +11,8 @@ pub(super) struct Slot {
     pub completed: u64,
     pub errors: u64,
     pub output_tokens: u64,
+    pub prompt_tokens: u64,
+    pub cached_tokens: u64,
     pub goodput: GoodCounts,
     pub dropped: u64,
     pub cancelled: u64,
@@ -71,6 +73,8 @@ impl Slot {
             completed,
             errors,
             output_tokens,
+            prompt_tokens,
+            cached_tokens,
             goodput,
             dropped,
             cancelled,
@@ -81,7 +85,16 @@ impl Slot {
             send_delay,
             reap_lag,
         } = self;
-        for n in [requests, completed, errors, output_tokens, dropped, cancelled] {
+        for n in [
+            requests,
+            completed,
+            errors,
+            output_tokens,
+            prompt_tokens,
+            cached_tokens,
+            dropped,
+            cancelled,
+        ] {
             *n = 0;
         }
         *goodput = GoodCounts::default();
@@ -100,6 +113,8 @@ impl Slot {
             self.completed += series.completed();
             self.errors += series.failed();
             self.output_tokens += series.output_tokens;
+            self.prompt_tokens += series.usage.prompt.tokens;
+            self.cached_tokens += series.usage.cached.tokens;
             self.goodput.merge(&series.goodput);
             self.dropped += series.dropped_iterations;
             self.cancelled += series.cancelled();
@@ -119,6 +134,7 @@ pub struct WindowFigures {
     pub span: Nanos,
     pub requests_per_second: f64,
     pub output_tokens_per_second: f64,
+    pub input_tokens_per_second: f64,
     pub goodput: GoodCounts,
     /// Counts of each series.
     pub series: Vec<SeriesSlot>,
@@ -136,6 +152,7 @@ impl WindowFigures {
         for slot in window.slots() {
             all.completed += slot.completed;
             all.output_tokens += slot.output_tokens;
+            all.prompt_tokens += slot.prompt_tokens;
             all.goodput.merge(&slot.goodput);
             all.series
                 .resize(all.series.len().max(slot.series.len()), SeriesSlot::default());
@@ -155,6 +172,7 @@ impl WindowFigures {
             goodput: all.goodput,
             requests_per_second: rate(all.completed, span),
             output_tokens_per_second: rate(all.output_tokens, span),
+            input_tokens_per_second: rate(all.prompt_tokens, span),
             series: all.series,
             latency: all.latency,
             ttft: all.ttft,

@@ -291,3 +291,20 @@ fn a_list_of_requests_has_all_except_those_counted_as_lost() {
     merged.details = Some(181);
     assert!(merged.check().is_err());
 }
+
+#[test]
+fn what_servers_state_of_tokens_agrees_with_its_sums_and_rates() {
+    let usage = sample::full().totals.usage;
+    assert!(usage.cached.tokens > 0 && usage.reasoning.tokens > 0);
+    let text = set("/totals/usage/cached/of", json!(usage.prompt.tokens + 1));
+    assert!(text.starts_with("`totals.usage.cached`: "), "{text}");
+    let text = set("/totals/usage/prompt/requests", json!(usage.prompt.requests + 1));
+    assert!(text.starts_with("`totals.usage.prompt.requests`: "), "{text}");
+    let text = set("/rates/cached_share", json!(0.99));
+    assert!(
+        text.starts_with("`rates.cached_share`: 0.99 is not cached over prompt tokens"),
+        "{text}"
+    );
+    let text = set("/rates/total_tokens_per_second", json!(1.0));
+    assert!(text.starts_with("`rates.total_tokens_per_second`: "), "{text}");
+}

@@ -1,6 +1,6 @@
 //! The counts of a run and of its groups of requests.
 
-use crate::metrics::{Account, AfterLoad, AskedAndServed, GoodCounts};
+use crate::metrics::{Account, AfterLoad, AskedAndServed, GoodCounts, TokenUsage};
 use crate::result::{Ordered, TokenSources};
 use crate::units::is_zero;
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,9 @@ counts! {
         /// Lengths that were asked for, against those that the server counted; absent if there are none.
         #[serde(default, skip_serializing_if = "AskedAndServed::is_empty")]
         lengths: AskedAndServed,
+        /// Tokens as the servers count them; absent if no answer states any.
+        #[serde(default, skip_serializing_if = "TokenUsage::is_empty")]
+        usage: TokenUsage,
         /// Counts of requests that ended after the load.
         #[serde(default)]
         after_load: AfterLoad,

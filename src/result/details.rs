@@ -37,10 +37,23 @@ pub struct Detail {
     pub ttfa: Option<f64>,
     /// Time from due to the end in seconds.
     pub latency: f64,
-    /// Tokens that the server says it read; only of turns.
+    /// Tokens that the prompt was to have, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_prompt_tokens: Option<u64>,
+    /// Tokens that the server says it read, cached ones included; absent if it does not say, and in older documents of
+    /// all but turns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_tokens: Option<u64>,
+    /// Of these, those that it says it took from its cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_tokens: Option<u64>,
+    /// Limit of the answer, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_output_tokens: Option<u64>,
     pub output_tokens: u64,
+    /// Of these, those that the server says are thoughts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_tokens: Option<u64>,
     /// Output tokens over latency.
     pub tps: f64,
     /// Outcome; null for ok.

@@ -61,6 +61,18 @@ pub struct Rates {
     pub requests_per_second: f64,
     pub ok_requests_per_second: f64,
     pub output_tokens_per_second: f64,
+    /// Rate of prompt tokens, cached ones included, as servers count them; absent if no answer states them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens_per_second: Option<f64>,
+    /// Both together; absent if no answer states its prompt tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_tokens_per_second: Option<f64>,
+    /// Share of cached among prompt tokens, 0 to 1, over the answers that state both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_share: Option<f64>,
+    /// Share of reasoning among output tokens, 0 to 1, over the answers that state both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_share: Option<f64>,
     /// Share of failed among ok and failed requests, 0 to 1.
     pub error_rate: f64,
     /// Share of timeouts and 503s among ok and failed requests, 0 to 1.
@@ -193,6 +205,7 @@ pub(crate) fn traffic(series: &SeriesTotals) -> Traffic {
         queued: series.sending.queued,
         goodput: series.goodput,
         lengths: series.lengths,
+        usage: series.usage,
         after_load: series.after_load,
         token_source: TokenSources::from_totals(series),
         ok_without_text: series.ok_without_text,
@@ -212,6 +225,7 @@ pub(crate) fn rates(series: &SeriesTotals, loaded: Nanos) -> Rates {
         }
     };
     let within = series.within_load();
+    let states_prompts = series.usage.prompt.requests > 0;
     Rates {
         load_seconds: Some(seconds(loaded)),
         offered_per_second: (series.sending.offered > 0).then(|| per_second(series.sending.offered)),
@@ -220,6 +234,10 @@ pub(crate) fn rates(series: &SeriesTotals, loaded: Nanos) -> Rates {
         requests_per_second: per_second(within.completed()),
         ok_requests_per_second: per_second(within.ok),
         output_tokens_per_second: per_second(within.output_tokens),
+        input_tokens_per_second: states_prompts.then(|| per_second(within.prompt_tokens)),
+        total_tokens_per_second: states_prompts.then(|| per_second(within.tokens())),
+        cached_share: series.usage.cached.share(),
+        reasoning_share: series.usage.reasoning.share(),
         error_rate: series.failed_rate().unwrap_or(0.0),
         contention_error_rate: series.contention_error_rate().unwrap_or(0.0),
         goodput: series.goodput.share(),

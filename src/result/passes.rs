@@ -144,12 +144,20 @@ pub struct Spread {
 type Figure = (&'static str, &'static str, fn(&Repeat) -> Option<f64>);
 
 /// The figures that are compared across repetitions.
-const FIGURES: [Figure; 12] = [
+const FIGURES: [Figure; 16] = [
     ("requests_per_second", "/s", |r| Some(r.rates.requests_per_second)),
     ("output_tokens_per_second", "/s", |r| {
         Some(r.rates.output_tokens_per_second)
     }),
+    ("input_tokens_per_second", "/s", |r| {
+        r.rates.input_tokens_per_second
+    }),
+    ("total_tokens_per_second", "/s", |r| {
+        r.rates.total_tokens_per_second
+    }),
     ("error_rate", "", |r| Some(r.rates.error_rate)),
+    ("cached_share", "", |r| r.rates.cached_share),
+    ("reasoning_share", "", |r| r.rates.reasoning_share),
     ("goodput", "", |r| r.rates.goodput),
     ("good_requests_per_second", "/s", |r| {
         r.rates.good_requests_per_second

@@ -51,6 +51,7 @@ pub fn figures() -> LiveFigures {
         newest_failure: Some("11 x http_503: server overloaded, retry later".into()),
         requests_per_second: 325.44,
         output_tokens_per_second: 8_123.4,
+        input_tokens_per_second: 0.0,
         dropped: 0,
         cancelled: 0,
         waiting: 0,

@@ -220,6 +220,7 @@ impl<'a> Section<'a> {
         let count = |metric, n: u64| scalar(metric, "", n as f64);
         let mut scalars = self.goodput();
         scalars.extend(self.sending());
+        scalars.extend(self.usage());
         scalars.extend((t.cancelled > 0).then(|| count("cancelled", t.cancelled)));
         scalars.extend([
             Scalar {
@@ -276,6 +277,39 @@ impl<'a> Section<'a> {
             ]);
         }
         scalars
+    }
+
+    /// Returns the tokens as the servers count them, if they state any.
+    fn usage(&self) -> Vec<Scalar> {
+        let (u, r) = (&self.totals.usage, self.rates);
+        let per_second = |metric, rate: Option<f64>, of_row: fn(&RowFigures) -> u64| {
+            Some(Scalar {
+                slices: self.amounts_of_load(of_row),
+                ..scalar(metric, "/s", rate?)
+            })
+        };
+        // The tokens of a request are cached together: no more of them are independent than there are requests.
+        let share = |metric, share: Option<f64>, requests: u64| {
+            Some(Scalar {
+                of: Some(requests),
+                ..scalar(metric, "", share?)
+            })
+        };
+        let count = |metric, requests: u64, n: u64| (requests > 0).then(|| scalar(metric, "", n as f64));
+        let all = [
+            per_second("input_tokens_per_second", r.input_tokens_per_second, |row| {
+                row.prompt_tokens
+            }),
+            per_second("total_tokens_per_second", r.total_tokens_per_second, |row| {
+                row.prompt_tokens + row.output_tokens
+            }),
+            share("cached_share", r.cached_share, u.cached.requests),
+            share("reasoning_share", r.reasoning_share, u.reasoning.requests),
+            count("prompt_tokens", u.prompt.requests, u.prompt.tokens),
+            count("cached_tokens", u.cached.requests, u.cached.tokens),
+            count("reasoning_tokens", u.reasoning.requests, u.reasoning.tokens),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     /// Returns the figures of goodput, if requests had limits.

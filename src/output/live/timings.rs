@@ -65,10 +65,15 @@ fn shown(ns: Option<Nanos>) -> String {
 }
 
 fn rates(f: &LiveFigures) -> Row {
-    Row::new(
-        "last 10 s",
-        per_second(f.requests_per_second, f.output_tokens_per_second).into(),
-    )
+    let [requests, output] = per_second(f.requests_per_second, f.output_tokens_per_second);
+    // Embeddings and scores have no output, and their input is what counts.
+    let tokens = match f.input_tokens_per_second {
+        input if input > 0.0 && f.output_tokens_per_second == 0.0 => {
+            cell(0, format!("{} input tok/s", rate(input)))
+        }
+        _ => output,
+    };
+    Row::new("last 10 s", vec![requests, tokens])
 }
 
 fn per_second(requests: f64, tokens: f64) -> [Cell; 2] {

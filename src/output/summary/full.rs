@@ -24,6 +24,7 @@ pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
     if !is_profile {
         volume::arrivals(page, result);
         trace::row(page, result);
+        volume::tokens(page, result);
         volume::goodput(page, result);
         volume::users(page, result);
     }

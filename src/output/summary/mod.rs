@@ -286,6 +286,7 @@ fn of_workload(result: &RunResult, view: &View) -> String {
         return page.into_text();
     }
     volume::arrivals(&mut page, result);
+    volume::tokens(&mut page, result);
     volume::goodput(&mut page, result);
     volume::users(&mut page, result);
     times::brief(&mut page, result, (Room::ALL.times, true));

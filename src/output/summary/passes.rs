@@ -118,6 +118,8 @@ fn name(figure: &str) -> String {
     match figure {
         "requests_per_second" => "req/s".to_owned(),
         "output_tokens_per_second" => "output tok/s".to_owned(),
+        "input_tokens_per_second" => "input tok/s".to_owned(),
+        "total_tokens_per_second" => "total tok/s".to_owned(),
         "error_rate" => "failed".to_owned(),
         "good_requests_per_second" => "good req/s".to_owned(),
         other => other.replace('_', " "),

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::trace;
-use crate::metrics::{Cause, FinishWord, Goodput, LengthCounts, MetricId, Outcome};
+use crate::metrics::{Cause, FinishWord, Goodput, LengthCounts, MetricId, Outcome, PartOfTokens};
 use crate::output::numbers::{grouped, success};
 use crate::result::{GroupFigures, Ordered, RunResult, TokenSources, Totals};
 use crate::units::{elapsed, percent, rate, time};
@@ -12,6 +12,7 @@ pub(super) fn write(page: &mut Page, result: &RunResult, with_users: bool) {
     arrivals(page, result);
     trace::row(page, result);
     rates(page, result);
+    tokens(page, result);
     goodput(page, result);
     if with_users {
         users(page, result);
@@ -138,6 +139,31 @@ pub(super) fn rates(page: &mut Page, result: &RunResult) {
     let loaded = rates.load_seconds.unwrap_or(result.run.duration_seconds);
     cells.push(format!("over {} of load", elapsed(loaded)));
     page.row("rate", &cells);
+}
+
+/// Appends the tokens as the servers count them, and how many answers state what is a share of them. Without thoughts
+/// there is no word of them.
+pub(super) fn tokens(page: &mut Page, result: &RunResult) {
+    let (usage, rates) = (&result.totals.usage, &result.rates);
+    let mut cells = Vec::new();
+    if let (Some(input), Some(total)) = (rates.input_tokens_per_second, rates.total_tokens_per_second) {
+        cells.push(format!("{} input tok/s", rate(input)));
+        if result.totals.token_source != TokenSources::None {
+            cells.push(format!("{} total tok/s", rate(total)));
+        }
+    }
+    let part = |what: &str, counts: PartOfTokens| {
+        let (share, n) = (percent(counts.share()?), counts.requests);
+        let answers = if n == 1 { "answer" } else { "answers" };
+        Some(format!("{what} {share} (stated by {} {answers})", grouped(n)))
+    };
+    cells.extend(part("cached", usage.cached));
+    if usage.reasoning.tokens > 0 {
+        cells.extend(part("reasoning", usage.reasoning));
+    }
+    if !cells.is_empty() {
+        page.row("tokens", &cells);
+    }
 }
 
 /// Appends how many requests met the limits of goodput, with the limits if all requests have the same.

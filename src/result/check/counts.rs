@@ -1,7 +1,7 @@
 //! Checks counts of requests, and the rates that follow from them.
 
 use super::{Result, ensure, ensure_not_negative};
-use crate::metrics::{AfterLoad, GoodCounts, Outcome};
+use crate::metrics::{AfterLoad, GoodCounts, Outcome, TokenUsage};
 use crate::result::{Ordered, Rates, Totals, Traffic};
 
 /// The relative difference between a rate and its counts that counts as rounding.
@@ -22,6 +22,7 @@ pub(super) struct Counted<'a> {
     is_exact: bool,
     pub output_tokens: u64,
     pub goodput: GoodCounts,
+    usage: TokenUsage,
     /// Arrivals, requests that went out, late ones and queued ones.
     sending: [u64; 4],
     after_load: AfterLoad,
@@ -44,6 +45,7 @@ impl<'a> Counted<'a> {
             is_exact: true,
             output_tokens: t.output_tokens,
             goodput: t.goodput,
+            usage: t.usage,
             sending: [t.offered, t.sent, t.late, t.queued],
             after_load: t.after_load,
             by_outcome: &t.by_outcome,
@@ -66,6 +68,7 @@ impl<'a> Counted<'a> {
             is_exact: false,
             output_tokens: t.output_tokens,
             goodput: t.goodput,
+            usage: t.usage,
             sending: [t.offered, t.sent, t.late, t.queued],
             after_load: t.after_load,
             by_outcome: &t.by_outcome,
@@ -143,11 +146,13 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
         ("failed", after.failed, c.failed),
         ("good", after.good, good),
         ("output_tokens", after.output_tokens, c.output_tokens),
+        ("prompt_tokens", after.prompt_tokens, c.usage.prompt.tokens),
     ] {
         ensure(late <= all, format!("{key}.after_load.{name}"), || {
             format!("{late} of {all}")
         })?;
     }
+    check_usage(key, c)?;
     let answered = sum(c.by_status);
     ensure(answered <= requests, format!("{key}.by_status"), || {
         format!("{answered} statuses of {requests} requests")
@@ -177,6 +182,38 @@ fn check_sending(key: &str, c: &Counted<'_>) -> Result {
     Ok(())
 }
 
+/// Checks what servers state of tokens.
+fn check_usage(key: &str, c: &Counted<'_>) -> Result {
+    let TokenUsage {
+        prompt,
+        cached,
+        reasoning,
+    } = c.usage;
+    let all = (u64::MAX, c.requests);
+    let of_output = (c.output_tokens, c.requests);
+    let of_prompts = (prompt.tokens, prompt.requests);
+    for (name, tokens, requests, (tokens_most, requests_most)) in [
+        ("prompt", prompt.tokens, prompt.requests, all),
+        ("cached", cached.of, cached.requests, of_prompts),
+        ("reasoning", reasoning.of, reasoning.requests, of_output),
+    ] {
+        let fits = tokens <= tokens_most && requests <= requests_most && (tokens == 0 || requests > 0);
+        ensure(fits, format!("{key}.usage.{name}"), || {
+            format!(
+                "{tokens} tokens of {requests} requests, of {tokens_most} tokens of {requests_most} requests"
+            )
+        })?;
+    }
+    for (name, part) in [("cached", cached), ("reasoning", reasoning)] {
+        ensure(
+            part.requests > 0 || part.tokens == 0,
+            format!("{key}.usage.{name}"),
+            || format!("{} tokens of no requests", part.tokens),
+        )?;
+    }
+    Ok(())
+}
+
 /// Checks that the groups of `key` add up to all of the requests.
 pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     key: &str,
@@ -184,7 +221,7 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     each: impl Fn() -> I,
 ) -> Result {
     type Pick = fn(&Counted<'_>) -> u64;
-    let counts: [(&str, Pick); 18] = [
+    let counts: [(&str, Pick); 27] = [
         ("requests", |c| c.requests),
         ("dropped_iterations", |c| c.dropped_iterations),
         ("ok", |c| c.ok),
@@ -203,6 +240,15 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
         ("after_load.ok", |c| c.after_load.ok),
         ("after_load.failed", |c| c.after_load.failed),
         ("after_load.output_tokens", |c| c.after_load.output_tokens),
+        ("after_load.prompt_tokens", |c| c.after_load.prompt_tokens),
+        ("usage.prompt.requests", |c| c.usage.prompt.requests),
+        ("usage.prompt.tokens", |c| c.usage.prompt.tokens),
+        ("usage.cached.requests", |c| c.usage.cached.requests),
+        ("usage.cached.tokens", |c| c.usage.cached.tokens),
+        ("usage.cached.of", |c| c.usage.cached.of),
+        ("usage.reasoning.requests", |c| c.usage.reasoning.requests),
+        ("usage.reasoning.tokens", |c| c.usage.reasoning.tokens),
+        ("usage.reasoning.of", |c| c.usage.reasoning.of),
     ];
     for (name, pick) in counts {
         let sum: u128 = each().map(|c| u128::from(pick(&c))).sum();
@@ -296,6 +342,10 @@ fn check_optional(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Re
     let [offered, sent, late, _] = c.sending;
     let late = (sent > 0).then(|| late as f64 / sent as f64);
     let is_older = rates.sent_per_second.is_none();
+    let usage = &c.usage;
+    let states_prompts = usage.prompt.requests > 0;
+    let input = usage.prompt.tokens.saturating_sub(c.after_load.prompt_tokens);
+    let output = c.output_tokens.saturating_sub(c.after_load.output_tokens);
     for (name, said, meant, of) in [
         (
             "offered_per_second",
@@ -316,6 +366,30 @@ fn check_optional(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Re
             rates.good_requests_per_second,
             share.map(|_| within),
             "good ones within the load over its time",
+        ),
+        (
+            "input_tokens_per_second",
+            rates.input_tokens_per_second,
+            states_prompts.then(|| per_second(input)),
+            "prompt tokens within the load over its time",
+        ),
+        (
+            "total_tokens_per_second",
+            rates.total_tokens_per_second,
+            states_prompts.then(|| per_second(input.saturating_add(output))),
+            "prompt and output tokens within the load over its time",
+        ),
+        (
+            "cached_share",
+            rates.cached_share,
+            usage.cached.share(),
+            "cached over prompt tokens of the answers that state both",
+        ),
+        (
+            "reasoning_share",
+            rates.reasoning_share,
+            usage.reasoning.share(),
+            "reasoning over output tokens of the answers that state both",
         ),
     ] {
         let is_near = match (said, meant) {
