@@ -1,5 +1,7 @@
 //! Options of a run.
 
+use crate::api::Api;
+use crate::cli::values::api::api_name;
 use crate::cli::values::number::{count, duration, lengths, number, part_of_load, pause, seed, short_time};
 use crate::cli::{
     BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, PushArgs, ServerArgs,
@@ -75,6 +77,10 @@ pub struct RunArgs {
         hide = true
     )]
     pub k6_target_url: Option<String>,
+
+    /// API of the target, where the path of its URL does not say it: chat, completions, responses, ...
+    #[arg(long, env = "LLMLOAD_API", hide_env = true, value_name = "NAME", value_parser = api_name(), hide_possible_values = true, help_heading = TARGET)]
+    pub api: Option<Api>,
 
     /// Do not start a server; one is already running at --target or --port
     #[arg(long, env = "LLMLOAD_NO_SERVER", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = TARGET)]

@@ -3,6 +3,7 @@
 use crate::cli::RunArgs;
 use crate::config::options::{CommandSettings, SimulatorSettings};
 use crate::config::{ServerEntry, SimulatorConfig};
+use crate::discover::check_url;
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, TARGET_WAIT_MIN};
 use crate::units::check_duration;
@@ -82,6 +83,7 @@ pub fn choose_server(
         mistakes.push(reason.at("--no-server", 0));
     }
     check_wait(args, listed.is_some(), mistakes);
+    check_api(args, listed.as_ref(), mistakes);
     if mistakes.len() > before {
         // The run ends with these mistakes. What follows is checked with the document's servers alone.
         return ServerChoice::of_document(document, simulator);
@@ -91,6 +93,9 @@ pub fn choose_server(
         retarget(&mut servers, target, "--target");
     } else if let (Some(port), true) = (args.port, args.no_server) {
         retarget(&mut servers, &local_url(port), "--port");
+    }
+    if let (Some(api), Some(server)) = (args.api, servers.first_mut()) {
+        server.api = Some(api);
     }
     match command {
         Some(command) => ServerChoice::Command {
@@ -182,6 +187,28 @@ fn check_wait(args: &RunArgs, listed: bool, mistakes: &mut Vec<Mistake>) {
     } else if args.target().is_none() && !listed && args.port.is_none() {
         let what = "has no effect without a target, because the run starts the simulator itself";
         wrong(Reason::new(what).hint("add `--target URL`"));
+    }
+}
+
+/// Checks `--api`, which is for one server that the run has the address of.
+fn check_api(args: &RunArgs, listed: Option<&Listed>, mistakes: &mut Vec<Mistake>) {
+    let Some(api) = args.api else { return };
+    let wrong = |what: String, hint: &str| Reason::new(what).hint(hint.to_owned()).at("--api", 0);
+    if let Some(listed) = listed.filter(|listed| listed.count > 1) {
+        let what = format!(
+            "names the API of one server, but the load is for the {} servers of {}",
+            listed.count,
+            listed.named()
+        );
+        mistakes.push(wrong(what, "write `api` at each of them in the document"));
+        return;
+    }
+    let named = args.target().is_some() || listed.is_some() || (args.port.is_some() && args.no_server);
+    if !named {
+        let what = "has no effect without a target, because the run starts the simulator itself".to_owned();
+        mistakes.push(wrong(what, "add `--target URL`"));
+    } else if let Some(Err(reason)) = args.target().map(|url| check_url(url, Some(api))) {
+        mistakes.push(reason.at("--target", 0));
     }
 }
 

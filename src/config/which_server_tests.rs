@@ -101,7 +101,7 @@ fn each_contradiction_is_reported_once() {
     let two = [Some("a"), Some("b")];
     /// The options, the servers of the document, and the error.
     type Case<'a> = (&'a [&'a str], &'a [Option<&'a str>], &'a str);
-    let cases: [Case; 9] = [
+    let cases: [Case; 12] = [
         (&["--port", "0"], &[], "--port: `0` is below the minimum of 1"),
         (
             &["--no-server"],
@@ -135,6 +135,17 @@ fn each_contradiction_is_reported_once() {
             "--server-cmd: starts one server, but the load is for the 2 servers",
         ),
         (
+            &["--api", "chat"],
+            &two,
+            "--api: names the API of one server, but the load is for the 2 servers of d.yaml:3",
+        ),
+        (&["--api", "chat"], &[], "--api: has no effect without a target"),
+        (
+            &["--api", "triton", "--target", "http://127.0.0.1:2"],
+            &[],
+            "--target: ",
+        ),
+        (
             &["--target", "http://127.0.0.1:2", "--port", "81"],
             &[],
             "--port: contradicts `--target`, whose URL has the port",
@@ -147,6 +158,23 @@ fn each_contradiction_is_reported_once() {
     }
     let with_port = [&COMMAND[..], &["--port", "81"]].concat();
     assert!(mistakes(&with_port, &[])[0].contains("--port: is for the simulator; give your own server"));
+}
+
+#[test]
+fn the_api_of_an_option_is_that_of_the_only_server() {
+    use crate::api::Api;
+    let given: [(&[&str], &[Option<&str>]); 3] = [
+        (&["--api", "responses", "--target", "http://127.0.0.1:2"], &[]),
+        (&["--api", "responses", "--no-server", "--port", "81"], &[]),
+        (&["--api", "responses"], &[None]),
+    ];
+    for (words, names) in given {
+        assert_eq!(
+            chosen(words, names).servers()[0].api,
+            Some(Api::Responses),
+            "{words:?}"
+        );
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ const RATE: &str =
 const RATE_RAMP: &str =
     "a ramp of rates is `--stages 30s:20/s,2m:50/s`, one of users `--stages 30s:50,2m:50,10s:0`";
 const API: &str = "the path of the target says which API is asked: `--target http://HOST:PORT/v1/chat/completions`, \
-    `…/v1/completions` or `…/completion`; without a path it is detected";
+    `…/v1/completions`, `…/v1/responses`; where it does not, write `--api NAME` (docs/SERVERS.md has the names)";
 const TOKENIZER: &str = "leave it out: tokens are counted by the server's own `usage`, or one for each event";
 const PROMPTS: &str = "write `--dataset FORMAT:FILE`, for example `--dataset sharegpt:FILE` (docs/DATASETS.md has the \
     formats), or `--prompt TEXT`";
@@ -68,7 +68,7 @@ const RUN: &[Row] = &[
         "write `--target http://HOST:PORT`",
     ),
     (
-        "endpoint endpoint-type api api-type backend backend-type backend-kwargs llm-api request-type \
+        "endpoint endpoint-type api-type backend backend-type backend-kwargs llm-api request-type \
          request-format service-kind path openai-api",
         API,
     ),

@@ -1,5 +1,6 @@
 //! Values of options that are more than a number, each with its own parser and tests.
 
+pub mod api;
 pub mod dataset;
 pub mod expectation;
 pub mod faults;
