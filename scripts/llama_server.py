@@ -1,5 +1,6 @@
 """A real llama.cpp HTTP server on a free loopback port, from the wheel `xllamacpp`; prints its address when it is
-healthy, ends with its standard input. Called by scripts/llama-cpp.sh: MODEL NAME SLOTS CONTEXT"""
+healthy, ends with its standard input. It tells of its slots and metrics.
+Called by scripts/llama-cpp.sh and scripts/llamacpp-traffic.sh: MODEL NAME SLOTS CONTEXT [embeddings]"""
 
 import socket
 import sys
@@ -21,6 +22,11 @@ params.n_ctx = context
 params.cpuparams.n_threads = 1
 params.cpuparams_batch.n_threads = 1
 params.warmup = False
+params.endpoint_metrics = True
+params.endpoint_slots = True
+if "embeddings" in sys.argv[5:]:
+    params.embedding = True
+    params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
 server = xllamacpp.Server(params)
 until = time.monotonic() + 120
 while True:

@@ -26,8 +26,9 @@ pub struct LengthArgs {
     )]
     pub prompt_tokens: Option<Lengths>,
 
-    /// Send made prompts as ids of tokens, so that they are exactly as long as asked, where the API takes them
-    /// (completions, llama.cpp's own): the lowest and the highest id [1000-30000]
+    /// Send made prompts, and those of datasets that have only lengths, as ids of tokens, so that they are exactly as
+    /// long as asked, where the API takes them (completions, llama.cpp's own): the lowest and the highest id
+    /// [1000-30000]
     #[arg(
         long,
         env = "LLMLOAD_TOKEN_IDS",

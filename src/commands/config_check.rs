@@ -4,14 +4,14 @@
 use crate::api::{BodySettings, Setting};
 use crate::cli::{ConfigAction, ConfigArgs};
 use crate::config::{
-    Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, ThresholdConfig, load_plan,
+    Config, RequestConfig, ServerChoice, ServerEntry, SimulatorSettings, ThresholdConfig, ids_text, load_plan,
 };
 use crate::discover::api_of;
 use crate::error::{Mistake, Mistakes, Reason, is_unsafe, one_line, printable, shown_path, yaml_escaped};
 use crate::plan::{Plan, Threshold, ThresholdMetric};
 use crate::units::Nanos;
 use crate::units::{bytes, format_duration, grouped, redact};
-use crate::workload::{Call, Chat, Prompts, Rows, Sampling};
+use crate::workload::{Call, Chat, Prompts, Rows, Sampling, Tokens};
 use saphyr::{Mapping, Scalar, ScalarStyle, Yaml, YamlEmitter};
 use std::fmt::Write;
 
@@ -231,9 +231,14 @@ fn of_dataset(request: &RequestConfig, rows: &Rows) -> String {
         true => "or as many as the row says, ",
         false => "",
     };
+    let tokens = match rows.tokens {
+        Tokens::AsTaken => String::new(),
+        Tokens::Words => ", tokens as words".to_owned(),
+        Tokens::Ids(vocabulary) => format!(", tokens as ids {}", ids_text(vocabulary)),
+    };
     let count = grouped(rows.dataset.len() as u64);
     let (file, format) = (dataset.shown(), dataset.format.name());
-    format!("{lengths}{count} rows of {file} ({format}), {order}")
+    format!("{lengths}{count} rows of {file} ({format}), {order}{tokens}")
 }
 
 /// Returns what bodies have besides, if there is anything.

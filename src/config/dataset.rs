@@ -5,8 +5,8 @@ use crate::config::{Config, ServerEntry};
 use crate::dataset::{Dataset, Filter, Format, Found, ReadOptions, Turns, read};
 use crate::error::{Mistake, Place, Reason, quoted};
 use crate::output::unnamed;
-use crate::units::{cannot_be_read, grouped};
-use crate::workload::{Call, Prompts, Rows, Sampling};
+use crate::units::{Span, cannot_be_read, format_span, grouped};
+use crate::workload::{Call, Prompts, Rows, Sampling, Tokens};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -38,6 +38,15 @@ pub struct DatasetConfig {
     /// Whole bodies keep the model that they name.
     #[serde(skip)]
     pub own_model: bool,
+    #[serde(
+        rename = "token_ids",
+        serialize_with = "tokens_form",
+        skip_serializing_if = "are_as_taken"
+    )]
+    pub tokens: Tokens,
+    /// Where `tokens` was asked for.
+    #[serde(skip)]
+    pub tokens_place: Option<Place>,
     #[serde(skip)]
     pub place: Place,
 }
@@ -52,6 +61,8 @@ impl DatasetConfig {
             filter: Filter::None,
             own_lengths: true,
             own_model: true,
+            tokens: Tokens::AsTaken,
+            tokens_place: None,
             place,
         }
     }
@@ -67,6 +78,7 @@ impl DatasetConfig {
             sampling: self.sample,
             own_lengths: self.own_lengths,
             own_model: self.own_model,
+            tokens: self.tokens,
             seed,
         })
     }
@@ -121,6 +133,15 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
                 dataset
             }
         };
+        if let (Some(dataset), Some(place)) = (&dataset, &asked.tokens_place)
+            && !dataset.has_lengths()
+        {
+            let what = format!(
+                "`token_ids` has no effect: no row of {} has only a length, whose tokens would be made",
+                quoted(asked.shown())
+            );
+            mistakes.push(place.mistake(Reason::new(what).hint("leave it out (`--token-ids` as well)")));
+        }
         if let (Some(dataset), Call::Chat(chat)) = (dataset, &mut config.requests[index].call) {
             chat.prompts = asked.prompts(dataset, config.seed);
         }
@@ -241,6 +262,23 @@ fn is_unfiltered(filter: &Filter) -> bool {
 
 fn is_true(is: &bool) -> bool {
     *is
+}
+
+fn are_as_taken(tokens: &Tokens) -> bool {
+    *tokens == Tokens::AsTaken
+}
+
+fn tokens_form<S: serde::Serializer>(tokens: &Tokens, to: S) -> Result<S::Ok, S::Error> {
+    match tokens {
+        Tokens::AsTaken => to.serialize_none(),
+        Tokens::Words => to.serialize_bool(false),
+        Tokens::Ids(vocabulary) => to.serialize_str(&ids_text(*vocabulary)),
+    }
+}
+
+/// Returns ids as a document has them.
+pub fn ids_text(vocabulary: Span<u32>) -> String {
+    format_span(vocabulary, |id| id.to_string())
 }
 
 fn output_length_text<S: serde::Serializer>(own: &bool, to: S) -> Result<S::Ok, S::Error> {

@@ -1,6 +1,6 @@
 //! Made prompts as a document has them.
 
-use crate::units::{Span, format_span};
+use crate::config::dataset::ids_text;
 use crate::workload::{PrefixBucket, Prompts, SharedPrefixes};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -20,16 +20,12 @@ impl Serialize for MadeForm<'_> {
             }
             Prompts::Ids { tokens, vocabulary } => {
                 map.serialize_entry("prompt_tokens", tokens)?;
-                map.serialize_entry("token_ids", &ids(*vocabulary))?;
+                map.serialize_entry("token_ids", &ids_text(*vocabulary))?;
             }
             Prompts::Shared(shared) => serialize_shared(&mut map, shared)?,
         }
         map.end()
     }
-}
-
-fn ids(vocabulary: Span<u32>) -> String {
-    format_span(vocabulary, |id| id.to_string())
 }
 
 fn serialize_shared<M: SerializeMap>(map: &mut M, shared: &SharedPrefixes) -> Result<(), M::Error> {
@@ -38,7 +34,7 @@ fn serialize_shared<M: SerializeMap>(map: &mut M, shared: &SharedPrefixes) -> Re
         map.serialize_entry("prompts_per_group", &count)?;
     }
     if let Some(vocabulary) = shared.vocabulary {
-        map.serialize_entry("token_ids", &ids(vocabulary))?;
+        map.serialize_entry("token_ids", &ids_text(vocabulary))?;
     }
     match shared.buckets.as_slice() {
         [one] => serialize_bucket(map, one),

@@ -16,7 +16,7 @@ mod trace;
 mod types;
 mod which_server;
 
-pub use dataset::{DatasetConfig, refused_contents};
+pub use dataset::{DatasetConfig, ids_text, refused_contents};
 pub use document::tree::DOCUMENT_BYTES_MAX;
 pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, Settings, SimulatorSettings};
 pub use to_plan::{check_apis, to_plan};

@@ -35,6 +35,7 @@ pub struct Dataset {
     /// A number that differs between datasets with different rows.
     digest: u64,
     first_messages: Option<u64>,
+    has_lengths: bool,
 }
 
 enum Bytes {
@@ -104,6 +105,11 @@ impl Dataset {
         self.first_messages
     }
 
+    /// Tells whether any row says only how long its prompt is, so that its tokens are made here.
+    pub fn has_lengths(&self) -> bool {
+        self.has_lengths
+    }
+
     /// Returns a dataset whose rows were not read, for a configuration of which only the keys matter.
     pub fn unread() -> Dataset {
         Builder::default().finish(Zero::Own)
@@ -144,6 +150,7 @@ pub struct Builder {
     end: u64,
     digest: Fnv,
     first_messages: Option<u64>,
+    has_lengths: bool,
 }
 
 impl Builder {
@@ -170,6 +177,7 @@ impl Builder {
         if let Content::Messages(_) = row.content {
             self.first_messages.get_or_insert(self.outputs.len() as u64);
         }
+        self.has_lengths |= matches!(row.content, Content::Blocks(_));
         self.outputs.push(output_tokens.unwrap_or(0));
         if at.is_some() || !self.instants.is_empty() {
             // No row before the first one with an instant has one.
@@ -225,6 +233,7 @@ impl Builder {
             },
             digest: self.digest.value(),
             first_messages: self.first_messages,
+            has_lengths: self.has_lengths,
         }
     }
 }

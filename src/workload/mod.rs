@@ -26,7 +26,7 @@ pub use encode::{SentId, encode_request};
 pub use ids::VOCABULARY_DEFAULT;
 pub use pauses::Pauses;
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
-pub use rows::{Rows, Sampling};
+pub use rows::{Rows, Sampling, Tokens};
 pub use shared::{PrefixBucket, SharedPrefixes};
 pub use turns::{Shares, Turns, TurnsAt};
 pub use types::{

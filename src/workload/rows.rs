@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::ids::VOCABULARY_DEFAULT;
 use super::random::{keyed, permuted, up_to};
 use super::words::WORDS;
 use crate::api::{Api, Content, ContentKind, Generation, Prompt};
 use crate::dataset::{self, Blocks, Dataset, MemberList, Row};
 use crate::error::Reason;
+use crate::units::Span;
 use serde::Serialize;
 
 /// The order in which requests take the rows of a dataset.
@@ -39,6 +41,18 @@ impl Sampling {
     }
 }
 
+/// What the tokens of rows that have only a length are sent as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tokens {
+    /// Ids out of [`VOCABULARY_DEFAULT`] where the API takes them, and words elsewhere.
+    #[default]
+    AsTaken,
+    /// Words, whatever the API takes.
+    Words,
+    /// Ids out of this range, so the API has to take them.
+    Ids(Span<u32>),
+}
+
 /// The rows of a dataset as the prompts of a kind of request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
@@ -49,6 +63,7 @@ pub struct Rows {
     pub own_lengths: bool,
     /// A whole body keeps the model that it names.
     pub own_model: bool,
+    pub tokens: Tokens,
     /// What the tokens of blocks are made from.
     pub seed: u64,
 }
@@ -58,9 +73,6 @@ const SHUFFLE: u64 = 0x726f_7773;
 /// Keeps the tokens of blocks apart from the tokens at the ends of prompts.
 const BLOCK: u64 = 0x626c_6f63;
 const END: u64 = 0x656e_6473;
-/// Token ids that every model has as usual words: the first ones stand for bytes and marks, and small vocabularies end
-/// at 32,000.
-const IDS: [u32; 2] = [1_000, 30_000];
 
 impl Rows {
     /// Returns the index of the row that request `number` of all takes; `bits` are its own. It does not depend on
@@ -79,8 +91,18 @@ impl Rows {
 
     /// Returns what an API cannot carry of the rows, if there is such a thing.
     pub fn refused_by(&self, api: Api) -> Option<Reason> {
+        let carries = |kind| api.row().carries.contains(&kind);
+        if let Tokens::Ids(_) = self.tokens
+            && self.dataset.has_lengths()
+            && !carries(ContentKind::Tokens)
+        {
+            let what = format!("prompts are token ids, which {} cannot carry", api.row().title);
+            let hint = "use a path that takes them, such as /v1/completions, or leave `token_ids` (`--token-ids`) out: \
+                        the tokens are words then";
+            return Some(Reason::new(what).hint(hint));
+        }
         let row = self.dataset.first_messages()?;
-        if api.row().carries.contains(&ContentKind::Messages) {
+        if carries(ContentKind::Messages) {
             return None;
         }
         let (name, title) = (ContentKind::Messages.name(), api.row().title);
@@ -89,6 +111,15 @@ impl Rows {
             row + 1
         );
         Some(Reason::new(what).hint("use a path that takes them, such as /v1/chat/completions"))
+    }
+
+    /// Returns which ids the tokens of a row are sent as; `None` if they are words.
+    pub fn ids_for(&self, api: Api) -> Option<Span<u32>> {
+        match self.tokens {
+            Tokens::AsTaken if api.row().carries.contains(&ContentKind::Tokens) => Some(VOCABULARY_DEFAULT),
+            Tokens::AsTaken | Tokens::Words => None,
+            Tokens::Ids(vocabulary) => Some(vocabulary),
+        }
     }
 
     /// Returns how many tokens a row asks for, if the kind uses that.
@@ -127,13 +158,13 @@ impl Prompt for Json<'_> {
 
 /// The tokens of a prompt that is made of blocks. Equal ids give equal blocks; tokens beyond the last block are like no
 /// other row's.
-struct Tokens<'a> {
+struct MadeTokens<'a> {
     blocks: &'a Blocks<'a>,
     seed: u64,
     row: u64,
 }
 
-impl Tokens<'_> {
+impl MadeTokens<'_> {
     /// Calls `token` with 32 bits for each token.
     fn each(&self, mut token: impl FnMut(u32)) {
         let mut left = self.blocks.input_tokens;
@@ -158,16 +189,17 @@ fn each_of(key: u64, count: u32, token: &mut impl FnMut(u32)) {
     }
 }
 
-/// Tokens as a list of their ids.
-struct TokenIds<'a>(Tokens<'a>);
+/// Tokens as a list of their ids, which are out of the vocabulary.
+struct TokenIds<'a>(MadeTokens<'a>, Span<u32>);
 
 impl Prompt for TokenIds<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
-        let [from, to] = IDS;
+        let Span { min, max } = self.1;
+        let count = u64::from(max - min) + 1;
         let mut separator = b'[';
         self.0.each(|bits| {
             out.push(std::mem::replace(&mut separator, b','));
-            let id = from + ((u64::from(bits) * u64::from(to - from)) >> 32) as u32;
+            let id = min + ((u64::from(bits) * count) >> u32::BITS) as u32;
             out.extend_from_slice(id.to_string().as_bytes());
         });
         out.push(b']');
@@ -175,7 +207,7 @@ impl Prompt for TokenIds<'_> {
 }
 
 /// Tokens as words, each of which is a token to usual tokenizers.
-struct TokenWords<'a>(Tokens<'a>);
+struct TokenWords<'a>(MadeTokens<'a>);
 
 impl Prompt for TokenWords<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
@@ -197,6 +229,7 @@ pub(super) fn write_row(
     asked: Generation<'_>,
     api: Api,
 ) {
+    let vocabulary = rows.ids_for(api);
     let api = api.row();
     let write = |body: &mut Vec<u8>, content: Content<'_>| {
         (api.write_body)(body, &Generation { content, ..asked });
@@ -208,14 +241,14 @@ pub(super) fn write_row(
         dataset::Content::Text(json) => write(body, Content::Text(&Json(json))),
         dataset::Content::Messages(json) => write(body, Content::Messages(&Json(json))),
         dataset::Content::Blocks(blocks) => {
-            let tokens = Tokens {
+            let tokens = MadeTokens {
                 blocks,
                 seed: rows.seed,
                 row: index,
             };
-            match api.carries.contains(&ContentKind::Tokens) {
-                true => write(body, Content::Tokens(&TokenIds(tokens))),
-                false => write(body, Content::Text(&TokenWords(tokens))),
+            match vocabulary {
+                Some(ids) => write(body, Content::Tokens(&TokenIds(tokens, ids))),
+                None => write(body, Content::Text(&TokenWords(tokens))),
             }
         }
     }

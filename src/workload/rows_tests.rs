@@ -17,6 +17,7 @@ fn rows(sampling: Sampling, format: &str, text: &str) -> Rows {
         sampling,
         own_lengths: true,
         own_model: true,
+        tokens: Tokens::AsTaken,
         seed: 7,
     }
 }
@@ -211,7 +212,7 @@ fn equal_hash_ids_are_equal_blocks_of_exactly_the_tokens_that_the_trace_says() {
     let rows = rows(Sampling::Sequential, "mooncake", TRACE);
     let ids: Vec<Vec<u32>> = (0..5).map(|i| ids(&rows, i)).collect();
     assert_eq!(ids.each_ref_lens(), [1200, 1100, 1050, 700, 700]);
-    assert!(ids.concat().iter().all(|id| (IDS[0]..IDS[1]).contains(id)));
+    assert!(ids.concat().iter().all(|id| (1_000..=30_000).contains(id)));
     assert_eq!(shared(&ids[0], &ids[1]), 1024, "two blocks");
     assert_eq!(
         shared(&ids[0], &ids[2]),
@@ -228,11 +229,46 @@ fn equal_hash_ids_are_equal_blocks_of_exactly_the_tokens_that_the_trace_says() {
     assert_eq!(words.each_ref_lens(), [1200, 1100, 1050]);
     assert!((1024..1030).contains(&shared(&words[0], &words[1])));
     assert_eq!(shared(&words[0], &words[2]), 1050);
+    let small = Rows {
+        tokens: Tokens::Ids(Span { min: 3, max: 6 }),
+        ..rows.clone()
+    };
+    let few: Vec<Vec<u32>> = (0..2).map(|i| self::ids(&small, i)).collect();
+    assert_eq!(few.each_ref_lens(), [1200, 1100]);
+    assert!((1024..1040).contains(&shared(&few[0], &few[1])));
+    let all: HashSet<u32> = few.concat().into_iter().collect();
+    assert_eq!(all, HashSet::from([3, 4, 5, 6]), "each id of the vocabulary");
     let other = Rows { seed: 8, ..rows };
     assert!(
         shared(&self::ids(&other, 0), &ids[0]) < 3,
         "another seed, other tokens"
     );
+}
+
+#[test]
+fn tokens_are_ids_or_words_as_asked_and_refused_where_an_api_takes_no_ids() {
+    let asked = |tokens: Tokens, api: Api| {
+        let rows = Rows {
+            tokens,
+            ..rows(Sampling::Sequential, "mooncake", TRACE)
+        };
+        (
+            rows.refused_by(api).is_none(),
+            rows.ids_for(api).map(|ids| ids.max),
+        )
+    };
+    let ids = Tokens::Ids(Span { min: 3, max: 511 });
+    let (chat, completions) = (api("chat"), api("completions"));
+    assert_eq!(asked(Tokens::AsTaken, completions), (true, Some(30_000)));
+    assert_eq!(asked(Tokens::AsTaken, chat), (true, None));
+    assert_eq!(asked(Tokens::Words, completions), (true, None));
+    assert_eq!(asked(ids, completions), (true, Some(511)));
+    assert!(!asked(ids, chat).0);
+    let texts = Rows {
+        tokens: ids,
+        ..rows(Sampling::Sequential, "custom", &prompts(1))
+    };
+    assert!(texts.refused_by(chat).is_none(), "nothing is made");
 }
 
 trait Lengths {

@@ -190,6 +190,43 @@ fn token_ids_go_to_apis_that_take_them_and_words_to_others() {
 }
 
 #[test]
+fn the_ids_of_a_trace_are_those_of_the_vocabulary_that_is_named() {
+    let dir = Dir::new();
+    let profile = dir.write("p.yaml", PROFILE);
+    let trace = "{\"timestamp\":0,\"input_length\":600,\"output_length\":3,\"hash_ids\":[1,2]}\n";
+    let lengths = format!("mooncake:{}", dir.write("d.jsonl", trace));
+    let texts = format!("custom:{}", dir.write("t.jsonl", "{\"prompt\":\"a\"}\n"));
+    let mock = keeping();
+    let run = |path: &str, dataset: &str| {
+        let target = format!("http://{}{path}", mock.address);
+        ran_rows(
+            &profile,
+            &target,
+            dataset,
+            &["-i", "1", "-u", "1", "--token-ids=3-511"],
+        )
+    };
+    let refused = run("/v1/chat/completions", &lengths).expect(104);
+    let what =
+        "error: --dataset: prompts are token ids, which chat completions cannot carry\nhint: use a path";
+    assert!(refused.stderr.contains(what), "{}", refused.stderr);
+    let refused = run("/v1/completions", &texts).expect(104);
+    let what = "error: --token-ids: `token_ids` has no effect: no row of";
+    assert!(refused.stderr.contains(what), "{}", refused.stderr);
+    assert!(bodies(&mock).is_empty(), "nothing was sent");
+    run("/v1/completions", &lengths).expect(0);
+    let all = bodies(&mock);
+    let ids = all[0]["prompt"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_u64().unwrap());
+    let ids: Vec<u64> = ids.collect();
+    assert_eq!(ids.len(), 600);
+    assert!(ids.iter().all(|id| (3..=511).contains(id)), "{ids:?}");
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_said_before_anything_is_sent() {
     let (dir, mock) = (Dir::new(), keeping());
     let profile = dir.write("p.yaml", PROFILE);

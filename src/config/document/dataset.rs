@@ -2,12 +2,21 @@
 
 use crate::config::DatasetConfig;
 use crate::config::document::PATH_BYTES_MAX;
+use crate::config::document::prompts::{TOKEN_IDS_EXPECTED, parse_vocabulary};
 use crate::config::document::reader::{Fields, Reader, scalar};
 use crate::dataset::{BLOCK_MAX, Filter, Format};
 use crate::error::Reason;
-use crate::workload::Sampling;
+use crate::workload::{Sampling, Tokens};
 
-pub const KEYS: [&str; 6] = ["format", "file", "sample", "block", "filter", "output_length"];
+pub const KEYS: [&str; 7] = [
+    "format",
+    "file",
+    "sample",
+    "block",
+    "filter",
+    "output_length",
+    "token_ids",
+];
 
 /// Reads `dataset` of a document or of a request: a mapping, or `FORMAT:FILE` as on the command line.
 pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<DatasetConfig> {
@@ -50,6 +59,10 @@ pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Data
     let block = reader.count(&keys, "block", 1..=BLOCK_MAX);
     let filter = reader.choice(&keys, "filter", &["none", "vllm"]);
     let length = reader.choice(&keys, "output_length", &["row", "kind"]);
+    let token_ids = reader.parsed(&keys, "token_ids", TOKEN_IDS_EXPECTED, parse_vocabulary);
+    let tokens_place = keys
+        .has("token_ids")
+        .then(|| reader.place(keys.line_of("token_ids")));
     let (format, file) = (format?, file?);
     if block.is_some() && format.row().block == 0 {
         let what = format!("key `{path}.block` has no effect with format `{}`", format.name());
@@ -74,6 +87,8 @@ pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Data
             _ => Filter::None,
         },
         own_lengths: length != Some("kind"),
+        tokens: token_ids.map_or(Tokens::AsTaken, |ids| ids.map_or(Tokens::Words, Tokens::Ids)),
+        tokens_place,
         ..DatasetConfig::new(format, file, place)
     })
 }

@@ -44,12 +44,15 @@ fn a_dataset_of_the_document_is_that_of_its_kinds_unless_they_have_prompts_of_th
 #[test]
 fn a_configuration_with_datasets_reads_back_as_itself_without_its_files() {
     let text = format!(
-        "{HEAD}dataset: {{ format: bailian, file: no-such-file, sample: random }}\nrequests: [{{ name: a }}]\n"
+        "{HEAD}dataset: {{ format: bailian, file: no-such-file, sample: random, token_ids: 3-511 }}\n\
+         requests: [{{ name: a }}]\n"
     );
     let (config, _) = read(&text);
     let json = serde_json::to_string(&config.requests).unwrap();
     assert!(
-        json.contains("\"dataset\":{\"format\":\"bailian\",\"file\":\"no-such-file\",\"sample\":\"random\"}")
+        json.contains(
+            "\"dataset\":{\"format\":\"bailian\",\"file\":\"no-such-file\",\"sample\":\"random\",\"token_ids\":\"3-511\"}"
+        )
     );
     assert!(!json.contains("prompts"));
     let (again, mistakes) = read(&format!(
@@ -95,6 +98,8 @@ fn mistakes_name_the_line_and_what_to_write() {
         all.contains("`dataset.block` has no effect with format `custom`"),
         "{all}"
     );
+    let all = mistakes("dataset: { format: mooncake, file: x, token_ids: 9-3 }\n");
+    assert!(all.contains("p.yaml:5: `dataset.token_ids`"), "{all}");
     let all = mistakes("dataset: { format: custom, file: x, filter: vllm }\n");
     assert!(
         all.contains("`dataset.filter` has no effect with format `custom`"),

@@ -116,11 +116,12 @@ fn read_made(reader: &mut Reader<'_>, keys: &Fields<'_>, max_tokens: Option<&Len
 
 /// Reads which ids prompts consist of; `None` if they are words.
 fn read_vocabulary(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<Span<u32>> {
-    let expected = "true, false or a range of ids";
     reader
-        .parsed(keys, "token_ids", expected, parse_vocabulary)
+        .parsed(keys, "token_ids", TOKEN_IDS_EXPECTED, parse_vocabulary)
         .flatten()
 }
+
+pub const TOKEN_IDS_EXPECTED: &str = "true, false or a range of ids";
 
 /// Reads `token_ids`: whether prompts are ids of tokens, or which.
 pub fn parse_vocabulary(text: &str) -> Result<Option<Span<u32>>, Reason> {

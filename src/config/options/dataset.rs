@@ -4,7 +4,7 @@ use crate::cli::RunArgs;
 use crate::config::options::refuse_without_chat;
 use crate::config::{Config, DatasetConfig, RequestConfig};
 use crate::error::{Mistake, Place, Reason};
-use crate::workload::{Call, Chat, Sampling};
+use crate::workload::{Call, Chat, Sampling, Tokens};
 
 /// Gives every chat request the dataset of the command line, and lays the other options over the datasets that there
 /// are. It reads no file.
@@ -13,6 +13,7 @@ pub(super) fn overlay_dataset(config: &mut Config, args: &RunArgs, mistakes: &mu
     let others = [
         ("--prompt", !args.prompts.is_empty()),
         ("--prompt-tokens", args.lengths.prompt_tokens.is_some()),
+        ("--prefix-groups", args.lengths.prefix_groups.is_some()),
     ];
     let other = others.into_iter().find(|(_, is_given)| *is_given);
     if let (Some(_), Some((other, _))) = (&options.dataset, other) {
@@ -47,8 +48,11 @@ pub(super) fn overlay_dataset(config: &mut Config, args: &RunArgs, mistakes: &mu
     if let Some(place) = options.dataset_block.and_then(|_| without_blocks(config)) {
         wrong("--dataset-block", place);
     }
+    // Beside made prompts, a dataset of texts may ignore `--token-ids`.
+    let is_made = |request: &RequestConfig| request.call.chat().is_some() && request.dataset.is_none();
+    let only_datasets = !config.requests.iter().any(is_made);
     for request in &mut config.requests {
-        overlay_request(request, args);
+        overlay_request(request, args, only_datasets);
     }
 }
 
@@ -65,7 +69,7 @@ fn without_blocks(config: &Config) -> Option<Reason> {
     })
 }
 
-fn overlay_request(request: &mut RequestConfig, args: &RunArgs) {
+fn overlay_request(request: &mut RequestConfig, args: &RunArgs, only_datasets: bool) {
     let Some(mut dataset) = request.dataset.clone() else {
         return;
     };
@@ -79,6 +83,10 @@ fn overlay_request(request: &mut RequestConfig, args: &RunArgs) {
     }
     if dataset.format.row().block > 0 && args.datasets.dataset_block.is_some() {
         dataset.block = args.datasets.dataset_block;
+    }
+    if let Some(vocabulary) = args.lengths.token_ids {
+        dataset.tokens = Tokens::Ids(vocabulary);
+        dataset.tokens_place = only_datasets.then(|| Place::option("--token-ids"));
     }
     dataset.own_lengths &= args.max_tokens.is_none();
     dataset.own_model &= args.models.is_empty();

@@ -20,7 +20,9 @@ pub fn overlay_lengths(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<M
         let Call::Chat(chat) = &mut request.call else {
             continue;
         };
-        if asked.prompt_tokens.is_some() || asked.token_ids.is_some() || asked.prefix_groups.is_some() {
+        let replaces = asked.prompt_tokens.is_some() || asked.prefix_groups.is_some();
+        // The ids of a dataset's tokens are its own affair.
+        if replaces || asked.token_ids.is_some() && request.dataset.is_none() {
             chat.prompts = made(&chat.prompts, asked);
             request.prompts_file = None;
         }
