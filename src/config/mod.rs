@@ -19,7 +19,7 @@ mod which_server;
 pub use dataset::{DatasetConfig, ids_text, refused_contents};
 pub use document::tree::DOCUMENT_BYTES_MAX;
 pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, Settings, SimulatorSettings};
-pub use to_plan::{check_apis, to_plan};
+pub use to_plan::{check_apis, check_vocabularies, to_plan};
 pub use types::{Config, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig};
 pub use which_server::{ServerChoice, local_url};
 

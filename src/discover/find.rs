@@ -35,6 +35,8 @@ pub(super) struct Found {
     model_path: Option<String>,
     /// Its models list names a server that takes the usual members of a body.
     pub is_known: bool,
+    /// The number of tokens that its only model knows, if the list says so.
+    pub vocabulary: Option<u64>,
     /// A note for the user.
     pub note: Option<String>,
 }
@@ -59,6 +61,7 @@ pub(super) fn find_api(
         models_path: None,
         model_path: None,
         is_known: false,
+        vocabulary: None,
         note,
     };
     let Some(list) = places.api.row().models else {
@@ -150,6 +153,7 @@ impl Found {
             models_path: Some(format!("{prefix}{path}{}", url.query)),
             models: Models::List(ids),
             is_known: is_known(&list),
+            vocabulary: vocabulary(&list),
             note: None,
         }
     }
@@ -162,6 +166,14 @@ const OWNERS: [&str; 4] = ["vllm", "sglang", "llamacpp", "mock"];
 fn is_known(list: &Value) -> bool {
     let first = list["data"][0]["owned_by"].as_str();
     first.is_some_and(|owner| OWNERS.contains(&owner))
+}
+
+/// Returns how many tokens the only model of a list knows, in llama.cpp's words.
+fn vocabulary(list: &Value) -> Option<u64> {
+    match list["data"].as_array().map(Vec::as_slice) {
+        Some([only]) => only["meta"]["n_vocab"].as_u64(),
+        _ => None,
+    }
 }
 
 /// Returns the models of a list, each once; none if it is no list.
@@ -264,6 +276,16 @@ mod tests {
         for none in [r#"{"data":[{"id":""}]}"#, r#"{"data":[]}"#, "{}", "x", "[]"] {
             assert!(ids(none).is_empty(), "{none}");
         }
+    }
+
+    #[test]
+    fn the_vocabulary_is_that_of_the_only_model() {
+        let of = |text: &str| vocabulary(&serde_json::from_str(text).unwrap());
+        let one = r#"{"id":"a","meta":{"n_vocab":49152}}"#;
+        assert_eq!(of(&format!("{{\"data\":[{one}]}}")), Some(49_152));
+        assert_eq!(of(&format!("{{\"data\":[{one},{one}]}}")), None);
+        assert_eq!(of(r#"{"data":[{"id":"a","meta":null}]}"#), None);
+        assert_eq!(of("{}"), None);
     }
 
     #[test]

@@ -131,6 +131,8 @@ pub struct Discovery {
     pub takes_usual_body: bool,
     /// The models that the target has.
     pub models: Models,
+    /// The number of tokens that its only model knows, if it says so.
+    pub vocabulary: Option<u64>,
     /// Notes to print on what was chosen for the user.
     pub notes: Vec<String>,
 }
@@ -200,6 +202,7 @@ pub fn resolve(
         tls,
         takes_usual_body: service == Service::Llmsim || found.is_known,
         models: found.models,
+        vocabulary: found.vocabulary,
         notes,
     })
 }

@@ -55,6 +55,11 @@ pub(super) fn is_about_usage(says: &str) -> bool {
     says.contains("stream_options") || says.contains("include_usage")
 }
 
+/// Returns true if a body, in lower case, says that the model does not have a token: vLLM's words, then llama.cpp's.
+fn lacks_a_token(says: &str) -> bool {
+    says.contains("out of vocabulary") || says.contains("prompt contains invalid tokens")
+}
+
 /// Returns the next step after an answer with this status and body in validation.
 pub(super) fn hint(status: u16, says: &str, headers: &[(String, String)]) -> &'static str {
     known_step(status, says, headers).unwrap_or(match status {
@@ -68,6 +73,11 @@ pub(super) fn hint(status: u16, says: &str, headers: &[(String, String)]) -> &'s
 /// Returns the next step where the answer says which it is.
 fn known_step(status: u16, says: &str, headers: &[(String, String)]) -> Option<&'static str> {
     let says = says.to_lowercase();
+    if lacks_a_token(&says) {
+        return Some(
+            "name ids that the model has: --token-ids=LOWEST-HIGHEST, or `token_ids` in the document",
+        );
+    }
     Some(match status {
         401 | 403 => refused::next_step(headers),
         400 | 422 if refuses_limit(&says) => {
@@ -107,6 +117,12 @@ mod tests {
             "body.max_tokens: Extra inputs are not permitted",
         ] {
             assert!(after(says).contains("--max-tokens-key"), "{says}");
+        }
+        for says in [
+            "Token id 3000 is out of vocabulary",
+            "Prompt contains invalid tokens",
+        ] {
+            assert!(after(says).contains("--token-ids=LOWEST-HIGHEST"), "{says}");
         }
         assert!(after("Unknown parameter: 'stream_options'").contains("--stream-options false"));
         assert!(!after("max_tokens is too large: 9000").contains("--max-tokens-key"));

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::api::{
-    BodySettings, Content, Generation, Members, ReadEvent, ReadSide, Row, Setting, StreamEnd, StreamState,
-    TokenLimitKey, Wording, WriteBody,
+    BodySettings, Content, Generation, Members, Prompt, ReadEvent, ReadSide, Row, Setting, StreamEnd,
+    StreamState, TokenLimitKey, Wording, WriteBody,
 };
 use crate::blocking_http::{Answer, Peer};
 use crate::discover::access::{Access, Extent};
@@ -20,7 +20,7 @@ use crate::discover::unfit;
 use crate::error::{Failure, lossless};
 use crate::http1::{Body, Method};
 use crate::metrics::{FinishWord, Outcome};
-use crate::units::Masks;
+use crate::units::{Masks, Span};
 use crate::workload::Target;
 
 /// The time limit for all checks together. A smoke run of ten seconds with validation ends within thirty.
@@ -33,10 +33,19 @@ const TOKENS: u32 = 16;
 pub struct Question<'a> {
     pub model: &'a str,
     pub prompt: &'a str,
+    /// The ids out of which prompts are made, if they are no texts.
+    pub ids: Option<Span<u32>>,
     /// The wording in the configuration. The server's answers decide the rest.
     pub wording: Wording,
     /// What the bodies of the load have besides.
     pub settings: &'a BodySettings,
+}
+
+/// The lowest id and the highest, which show whether the model has all of them.
+impl Prompt for Span<u32> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("[{},{}]", self.min, self.max).as_bytes());
+    }
 }
 
 impl Question<'_> {
@@ -46,7 +55,10 @@ impl Question<'_> {
         let least: u32 = least.and_then(|json| json.parse().ok()).unwrap_or(0);
         Generation {
             model: self.model,
-            content: Content::Text(&self.prompt),
+            content: match &self.ids {
+                Some(ids) => Content::Tokens(ids),
+                None => Content::Text(&self.prompt),
+            },
             documents: None,
             max_tokens: TOKENS.max(least),
             stream,

@@ -149,6 +149,7 @@ fn run_asking(table: Vec<Says>, asked: Wording) -> Validated {
     let server = std::thread::spawn(move || serve(listener, table));
     let mut said = Vec::new();
     let question = Question {
+        ids: None,
         model: "m",
         prompt: "Hi",
         wording: asked,
@@ -198,6 +199,7 @@ fn a_good_server_is_asked_five_times_with_the_key_and_each_answer_is_printed() {
 /// Paths and notes of what is asked.
 fn asked(row: &Row) -> Vec<String> {
     let question = Question {
+        ids: None,
         model: "m",
         prompt: "Hi",
         wording: Wording::default(),

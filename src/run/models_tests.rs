@@ -35,6 +35,7 @@ fn tempfile_dir() -> std::path::PathBuf {
 fn server(models: Models, service: Service) -> Discovery {
     Discovery {
         takes_usual_body: false,
+        vocabulary: None,
         target: Target {
             origin: "http://h:1".into(),
             authority: "h:1".into(),

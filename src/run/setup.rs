@@ -2,7 +2,7 @@
 
 use crate::calibration;
 use crate::cli::{RunArgs, Stamp};
-use crate::config::{Config, ServerChoice, check_apis, refused_contents};
+use crate::config::{Config, ServerChoice, check_apis, check_vocabularies, refused_contents};
 use crate::discover::{Approach, Discovery};
 use crate::engine::{EngineOptions, RequestIds};
 use crate::host::preflight::ring_bytes;
@@ -113,6 +113,12 @@ pub fn set_up(
         note(n);
     }
     check_apis(config, found.iter().map(|found| found.target.api))?;
+    check_vocabularies(
+        config,
+        found
+            .iter()
+            .filter_map(|found| Some((found.target.api, found.vocabulary?))),
+    )?;
     let models = models::choose(config, args, &found, note)?;
     let unknown_bodies = found.iter().map(|found| !found.takes_usual_body).collect();
     let (mut targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::api::BodySettings;
+use crate::api::{Api, BodySettings};
 use crate::discover::{self, Access, Extent, Question, VALIDATION_LIMIT};
 use crate::error::Failure;
 use crate::plan::Plan;
@@ -54,7 +54,10 @@ impl Asked<'_> {
         let mut found = self.targets.to_vec();
         for (index, target) in (0u16..).zip(&mut found) {
             let place = usize::from(index);
-            let Some((kind, asked)) = questions(plan, index).next().filter(|_| unknown[place]) else {
+            let Some((kind, asked)) = questions(plan, index, self.targets[usize::from(index)].api)
+                .next()
+                .filter(|_| unknown[place])
+            else {
                 continue;
             };
             let wording = asked.wording.or(target.wording);
@@ -80,7 +83,7 @@ fn validate(
     let deadline = Instant::now() + VALIDATION_LIMIT;
     let left = || deadline.saturating_duration_since(Instant::now());
     let mut of_server = plan.workload.kinds.iter().filter(|kind| kind.server == server);
-    let mut asked = questions(plan, server);
+    let mut asked = questions(plan, server, target.api);
     let (first, question) = match asked.next() {
         Some((kind, question)) => (Some(kind), Some(question)),
         None => (of_server.next(), None),
@@ -126,13 +129,13 @@ fn with_headers(target: &Target, kind: &RequestKind) -> Target {
 }
 
 /// Returns the questions that validation asks an endpoint: one for each kind of completion in its mix.
-fn questions(plan: &Plan, endpoint: u16) -> impl Iterator<Item = (&RequestKind, Question<'_>)> {
+fn questions(plan: &Plan, endpoint: u16, api: Api) -> impl Iterator<Item = (&RequestKind, Question<'_>)> {
     let kinds = plan
         .workload
         .kinds
         .iter()
         .filter(move |kind| kind.server == endpoint);
-    kinds.filter_map(|kind| match &kind.call {
+    kinds.filter_map(move |kind| match &kind.call {
         Call::Chat(Chat {
             models,
             prompts,
@@ -144,6 +147,7 @@ fn questions(plan: &Plan, endpoint: u16) -> impl Iterator<Item = (&RequestKind, 
                 wording: *wording,
                 settings,
                 model: models.first()?,
+                ids: prompts.ids_at(api),
                 prompt: match prompts {
                     Prompts::List(texts) => texts.first()?,
                     Prompts::Made { prefix, .. } => prefix,

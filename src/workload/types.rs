@@ -48,6 +48,16 @@ impl Prompts {
             },
         }
     }
+
+    /// Returns which ids of tokens they are over an API; `None` if they are texts there.
+    pub fn ids_at(&self, api: Api) -> Option<Span<u32>> {
+        match self {
+            Prompts::List(_) | Prompts::Made { .. } => None,
+            Prompts::Ids { vocabulary, .. } => Some(*vocabulary),
+            Prompts::Shared(shared) => shared.vocabulary,
+            Prompts::Rows(rows) => rows.ids_for(api).filter(|_| rows.dataset.has_lengths()),
+        }
+    }
 }
 
 /// A request for generated text.

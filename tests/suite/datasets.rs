@@ -227,6 +227,18 @@ fn the_ids_of_a_trace_are_those_of_the_vocabulary_that_is_named() {
 }
 
 #[test]
+fn ids_that_the_model_does_not_have_are_refused_before_the_load() {
+    const MODEL: &str = r#"{"object":"list","data":[{"id":"m","meta":{"n_vocab":512}}]}"#;
+    let server = Gateway::start(Manner::Answers("200 OK\r\nContent-Type: application/json", MODEL));
+    let target = format!("http://{}/v1/completions", server.address);
+    let refused = ran(&["load", "--target", &target, "--token-ids", "-i", "1"]).expect(104);
+    let what = "sends token ids up to 30000, but the server's model has only 512, 0 to 511\nhint: write \
+                `--token-ids=51-511`";
+    assert!(refused.stderr.contains(what), "{}", refused.stderr);
+    assert!(posts(&server).is_empty());
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_said_before_anything_is_sent() {
     let (dir, mock) = (Dir::new(), keeping());
     let profile = dir.write("p.yaml", PROFILE);

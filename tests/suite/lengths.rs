@@ -202,3 +202,21 @@ fn an_api_that_takes_no_ids_is_refused_before_anything_is_sent() {
         ended.stderr
     );
 }
+
+#[test]
+fn validation_asks_with_the_lowest_and_the_highest_id() {
+    let counter = Counter::start();
+    let dir = Dir::new();
+    let text = format!(
+        "server: {{ base_url: 'http://{}/v1/completions' }}\nexecutor: shared-iterations\nvus: 1\niterations: 1\n\
+         models: [m]\nvalidate: true\nprompts: {{ token_ids: 7-4000 }}\n",
+        counter.address
+    );
+    // It streams nothing, so that validation fails and nothing of the load is sent.
+    ran(&["run", &dir.write("doc.yaml", &text)]).expect(114);
+    let prompts = counter.prompts();
+    assert!(
+        !prompts.is_empty() && prompts.iter().all(|prompt| *prompt == json!([7, 4000])),
+        "{prompts:?}"
+    );
+}

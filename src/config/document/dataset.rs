@@ -59,10 +59,7 @@ pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Data
     let block = reader.count(&keys, "block", 1..=BLOCK_MAX);
     let filter = reader.choice(&keys, "filter", &["none", "vllm"]);
     let length = reader.choice(&keys, "output_length", &["row", "kind"]);
-    let token_ids = reader.parsed(&keys, "token_ids", TOKEN_IDS_EXPECTED, parse_vocabulary);
-    let tokens_place = keys
-        .has("token_ids")
-        .then(|| reader.place(keys.line_of("token_ids")));
+    let token_ids = reader.parsed(&keys, "token_ids", TOKEN_IDS_EXPECTED, read_tokens);
     let (format, file) = (format?, file?);
     if block.is_some() && format.row().block == 0 {
         let what = format!("key `{path}.block` has no effect with format `{}`", format.name());
@@ -87,10 +84,15 @@ pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Data
             _ => Filter::None,
         },
         own_lengths: length != Some("kind"),
-        tokens: token_ids.map_or(Tokens::AsTaken, |ids| ids.map_or(Tokens::Words, Tokens::Ids)),
-        tokens_place,
+        tokens: token_ids.unwrap_or_default(),
+        tokens_place: token_ids.map(|_| reader.place(keys.line_of("token_ids"))),
         ..DatasetConfig::new(format, file, place)
     })
+}
+
+/// Reads `token_ids`.
+fn read_tokens(text: &str) -> Result<Tokens, Reason> {
+    parse_vocabulary(text).map(|ids| ids.map_or(Tokens::Words, Tokens::Ids))
 }
 
 #[cfg(test)]

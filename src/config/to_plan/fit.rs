@@ -3,6 +3,7 @@
 use crate::api::{Api, ContentKind, Setting, Texts};
 use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Reason};
+use crate::units::{Span, grouped};
 use crate::workload::Chat;
 
 /// Returns why the request cannot be made over the API.
@@ -37,6 +38,31 @@ pub(super) fn check_system(name: &str, chat: &Chat) -> Option<Reason> {
         return Some(Reason::new(what).hint("leave `system` out, or `token_ids`"));
     }
     None
+}
+
+/// Refuses ids of tokens that a model does not have, for servers that say how many it has.
+pub fn check_vocabularies(config: &Config, servers: impl Iterator<Item = (Api, u64)>) -> Result<(), Mistake> {
+    for (api, known) in servers {
+        for request in &config.requests {
+            let ids = request.call.chat().and_then(|chat| chat.prompts.ids_at(api));
+            let Some(Span { min, max }) = ids.filter(|ids| u64::from(ids.max) >= known) else {
+                continue;
+            };
+            let what = format!(
+                "request `{}` sends token ids up to {max}, but the server's model has only {}, 0 to {}",
+                request.name,
+                grouped(known),
+                known.saturating_sub(1)
+            );
+            let lowest = u64::from(min).min(known / 10);
+            let hint = format!(
+                "write `--token-ids={lowest}-{}`, or `token_ids` in the document",
+                known - 1
+            );
+            return Err(request.place.mistake(Reason::new(what).hint(hint)));
+        }
+    }
+    Ok(())
 }
 
 /// Checks the requests against the APIs that the servers turned out to speak. The configuration knows only those that

@@ -14,8 +14,8 @@ use crate::plan::{
 };
 use crate::workload::{CancelAt, Chat, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
-pub use fit::check_apis;
 use fit::check_system;
+pub use fit::{check_apis, check_vocabularies};
 
 /// Makes the plan. Everything that the plan's types promise is checked here, wherever the config came from.
 pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
