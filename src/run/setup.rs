@@ -115,9 +115,7 @@ pub fn set_up(
     check_apis(config, found.iter().map(|found| found.target.api))?;
     check_vocabularies(
         config,
-        found
-            .iter()
-            .filter_map(|found| Some((found.target.api, found.vocabulary?))),
+        found.iter().map(|found| (found.target.api, found.vocabulary)),
     )?;
     let models = models::choose(config, args, &found, note)?;
     let unknown_bodies = found.iter().map(|found| !found.takes_usual_body).collect();
