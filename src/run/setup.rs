@@ -115,6 +115,7 @@ pub fn set_up(
     check_apis(config, found.iter().map(|found| found.target.api))?;
     check_vocabularies(
         config,
+        args,
         found.iter().map(|found| (found.target.api, found.vocabulary)),
     )?;
     let models = models::choose(config, args, &found, note)?;

@@ -232,7 +232,7 @@ fn ids_that_the_model_does_not_have_are_refused_before_the_load() {
     let server = Gateway::start(Manner::Answers("200 OK\r\nContent-Type: application/json", MODEL));
     let target = format!("http://{}/v1/completions", server.address);
     let refused = ran(&["load", "--target", &target, "--token-ids", "-i", "1"]).expect(104);
-    let what = "sends token ids up to 30000, but the server's model has only 512, 0 to 511\nhint: write \
+    let what = "error: --token-ids: request `stream` sends token ids up to 30000, but the server's model has only 512, 0 to 511\nhint: write \
                 `--token-ids=51-511`";
     assert!(refused.stderr.contains(what), "{}", refused.stderr);
     assert!(posts(&server).is_empty());

@@ -1,8 +1,9 @@
 //! Refuses a request that an API has no words for.
 
 use crate::api::{Api, ContentKind, Setting, Texts};
+use crate::cli::RunArgs;
 use crate::config::{Config, RequestConfig};
-use crate::error::{Mistake, Reason};
+use crate::error::{Mistake, Place, Reason};
 use crate::units::{Span, grouped};
 use crate::workload::Chat;
 
@@ -41,8 +42,13 @@ pub(super) fn check_system(name: &str, chat: &Chat) -> Option<Reason> {
 }
 
 /// Refuses ids of tokens that a model does not have, for servers that say how many it has.
-pub fn check_vocabularies(config: &Config, servers: impl Iterator<Item = (Api, u64)>) -> Result<(), Mistake> {
+pub fn check_vocabularies(
+    config: &Config,
+    args: &RunArgs,
+    servers: impl Iterator<Item = (Api, Option<u64>)>,
+) -> Result<(), Mistake> {
     for (api, known) in servers {
+        let Some(known) = known else { continue };
         for request in &config.requests {
             let ids = request.call.chat().and_then(|chat| chat.prompts.ids_at(api));
             let Some(Span { min, max }) = ids.filter(|ids| u64::from(ids.max) >= known) else {
@@ -59,7 +65,11 @@ pub fn check_vocabularies(config: &Config, servers: impl Iterator<Item = (Api, u
                 "write `--token-ids={lowest}-{}`, or `token_ids` in the document",
                 known - 1
             );
-            return Err(request.place.mistake(Reason::new(what).hint(hint)));
+            let place = match args.lengths.token_ids {
+                Some(_) => Place::option("--token-ids"),
+                None => request.place.clone(),
+            };
+            return Err(place.mistake(Reason::new(what).hint(hint)));
         }
     }
     Ok(())
