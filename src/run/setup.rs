@@ -112,12 +112,7 @@ pub fn set_up(
     for n in found.iter().flat_map(|found| &found.notes) {
         note(n);
     }
-    check_apis(config, found.iter().map(|found| found.target.api))?;
-    check_vocabularies(
-        config,
-        args,
-        found.iter().map(|found| (found.target.api, found.vocabulary)),
-    )?;
+    check_requests(config, args, &found)?;
     let models = models::choose(config, args, &found, note)?;
     let unknown_bodies = found.iter().map(|found| !found.takes_usual_body).collect();
     let (mut targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
@@ -200,6 +195,13 @@ fn check_contents(config: &Config, found: &[Discovery]) -> Result<(), Failure> {
         mistakes if mistakes.is_empty() => Ok(()),
         mistakes => Err(Mistakes::new(mistakes).into()),
     }
+}
+
+/// Refuses requests that an API has no words for, or a model no tokens.
+fn check_requests(config: &Config, args: &RunArgs, found: &[Discovery]) -> Result<(), Failure> {
+    check_apis(config, found.iter().map(|found| found.target.api))?;
+    let known = found.iter().map(|found| (found.target.api, found.vocabulary));
+    Ok(check_vocabularies(config, args, known)?)
 }
 
 /// Returns how requests tell their ids: each begins with what no other run has, so it does not come from the seed.
