@@ -151,7 +151,8 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_RATE", hide_env = true, value_name = "RATE", value_parser = read_rate, help_heading = LOAD)]
     pub rate: Option<Rate>,
 
-    /// Pattern of arrivals at a rate: constant, uniform, poisson, or gamma:SHAPE (the burstiness of `vllm bench serve`)
+    /// Pattern of arrivals at a rate: constant, uniform, poisson, scattered (as many as the rate asks for, at random), or
+    /// gamma:SHAPE (the burstiness of `vllm bench serve`)
     /// [document's, or constant]
     #[arg(long, env = "LLMLOAD_ARRIVAL", hide_env = true, value_name = "PATTERN", value_parser = read_arrival, help_heading = LOAD)]
     pub arrival: Option<Arrival>,

@@ -20,6 +20,9 @@ pub enum Arrival {
     /// comes in bursts, more is more even. The coefficient of variation is 1/sqrt(shape). Unlike there, the gaps are
     /// not rescaled afterwards so that the last arrival falls on N/rate.
     Gamma(f64),
+    /// As many arrivals in each stage as its rate asks for, to the whole number, each at a random instant of it: what
+    /// Poisson arrivals are if their number is given, and what the `constant` load of inference-perf is.
+    Scattered,
 }
 
 /// The least and the largest shape of gamma arrivals. Below, nearly all arrivals come at one instant; above, they
@@ -46,6 +49,7 @@ impl std::fmt::Display for Arrival {
             Arrival::Uniform => f.write_str("uniform"),
             Arrival::Poisson => f.write_str("poisson"),
             Arrival::Gamma(shape) => write!(f, "gamma:{shape}"),
+            Arrival::Scattered => f.write_str("scattered"),
         }
     }
 }
@@ -56,7 +60,7 @@ impl From<Arrival> for String {
     }
 }
 
-/// Reads a pattern: `constant`, `uniform`, `poisson` or `gamma:SHAPE`.
+/// Reads a pattern: `constant`, `uniform`, `poisson`, `gamma:SHAPE` or `scattered`.
 pub fn parse_arrival(text: &str) -> Result<Arrival, Reason> {
     read_arrival(text).map_err(ValueError::into_reason)
 }
@@ -64,7 +68,8 @@ pub fn parse_arrival(text: &str) -> Result<Arrival, Reason> {
 /// Reads a pattern of the command line, where a wrong form and a shape beyond the limits are told apart.
 pub fn read_arrival(text: &str) -> Result<Arrival, ValueError> {
     let [min, max] = GAMMA_SHAPE;
-    let hint = format!("use constant, uniform, poisson, or gamma:SHAPE with a shape of {min} to {max}");
+    let hint =
+        format!("use constant, uniform, poisson, scattered, or gamma:SHAPE with a shape of {min} to {max}");
     let unreadable = || {
         let what = format!("{} is not a pattern of arrivals", quoted(text));
         ValueError::Unreadable(Reason::new(what).hint(hint.clone()))
@@ -73,6 +78,7 @@ pub fn read_arrival(text: &str) -> Result<Arrival, ValueError> {
         "constant" => Ok(Arrival::Constant),
         "uniform" => Ok(Arrival::Uniform),
         "poisson" => Ok(Arrival::Poisson),
+        "scattered" => Ok(Arrival::Scattered),
         _ => {
             let shape = text.strip_prefix("gamma:").ok_or_else(unreadable)?;
             let shape: f64 = shape.parse().map_err(|_| unreadable())?;
@@ -110,12 +116,24 @@ impl Gaps {
         }
     }
 
+    /// Tells whether arrivals are placed within each stage, so that no gap follows from the one before.
+    pub fn are_scattered(&self) -> bool {
+        self.arrival == Arrival::Scattered
+    }
+
+    /// Returns the part of what is left of a stage that lies before its next arrival, where `left` arrivals are still
+    /// to be placed: the least of `left` numbers drawn evenly from 0 to 1.
+    pub fn least_of(&mut self, left: u64) -> f64 {
+        1.0 - self.open_unit().powf(1.0 / left as f64)
+    }
+
     /// Returns the next gap, whose mean is 1.
     pub fn next_gap(&mut self) -> f64 {
         match self.arrival {
             Arrival::Constant => 1.0,
             Arrival::Uniform => 2.0 * self.open_unit(),
-            Arrival::Poisson => -self.open_unit().ln(),
+            // Scattered arrivals are placed in their stage; by themselves they have no gaps but these.
+            Arrival::Poisson | Arrival::Scattered => -self.open_unit().ln(),
             Arrival::Gamma(shape) => self.gamma(shape) / shape,
         }
     }

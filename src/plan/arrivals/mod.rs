@@ -45,6 +45,18 @@ pub struct Sequence {
     area: f64,
     piece: usize,
     number: u64,
+    stage: Stage,
+}
+
+/// The part of the curve that scattered arrivals are being placed in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stage {
+    /// The number of parts before and with it.
+    taken: usize,
+    /// The area under the curve up to its end.
+    end: f64,
+    /// How many arrivals are still to be placed in it.
+    left: u64,
 }
 
 impl Sequence {
@@ -60,7 +72,25 @@ impl Sequence {
             area: 0.0,
             piece: 0,
             number: 0,
+            stage: Stage::default(),
         }
+    }
+
+    /// Places the next of scattered arrivals. The instants of n arrivals in a stage are n draws in ascending order, each
+    /// made from the one before, so that none is kept.
+    fn scatter(&mut self) -> Option<Nanos> {
+        while self.stage.left == 0 {
+            let (before, end) = self.curve.areas(self.stage.taken)?;
+            self.area = before;
+            self.stage = Stage {
+                taken: self.stage.taken + 1,
+                end,
+                left: whole(end) - whole(before),
+            };
+        }
+        self.area += (self.stage.end - self.area) * self.gaps.least_of(self.stage.left);
+        self.stage.left -= 1;
+        self.curve.reaches(self.area, &mut self.piece)
     }
 
     /// Makes it the sequence of one kind of request, which begins at `start`.
@@ -79,6 +109,7 @@ impl Iterator for Sequence {
     fn next(&mut self) -> Option<Arriving> {
         let due = match self.period {
             Some(period) => Some(self.number * period).filter(|due| *due < self.curve.end()),
+            None if self.gaps.are_scattered() => self.scatter(),
             None => {
                 self.area += self.gaps.next_gap();
                 self.curve.reaches(self.area, &mut self.piece)
@@ -93,6 +124,11 @@ impl Iterator for Sequence {
         self.number += 1;
         Some(arriving)
     }
+}
+
+/// Returns the whole arrivals of an area, which rounding may have left a little below a whole number.
+fn whole(area: f64) -> u64 {
+    (area + area * 1e-12 + 1e-9) as u64
 }
 
 /// What says when the arrivals of a sequence are due.

@@ -135,6 +135,12 @@ impl RateCurve {
         self.pieces.last().map_or(0.0, |last| last.before + last.area())
     }
 
+    /// Returns the areas under the curve up to the beginning and to the end of its part number `index`.
+    pub fn areas(&self, index: usize) -> Option<(f64, f64)> {
+        let piece = self.pieces.get(index)?;
+        Some((piece.before, piece.before + piece.area()))
+    }
+
     /// Returns the planned rate at `elapsed`, in arrivals per second.
     pub fn rate_at(&self, elapsed: Nanos) -> f64 {
         let Some(piece) = self.pieces.iter().find(|piece| elapsed < piece.end()) else {
