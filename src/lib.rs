@@ -17,6 +17,8 @@ pub mod engine;
 pub mod error;
 pub mod host;
 pub mod http1;
+pub mod imports;
+pub mod inference_perf;
 pub mod json;
 pub mod judge;
 pub mod k6;

@@ -33,9 +33,19 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
     // A run says it by a thread of its own, and may be quiet; what other programs read is left as it is.
-    use Command::{Baseline, Calibrate, Compare, Config, ImportK6, Merge, Mock, Probe};
+    use Command::{Baseline, Calibrate, Compare, Config, Merge, Mock, Probe};
+    use Command::{Import, ImportInferencePerf, ImportK6};
     if let Some(
-        Baseline(_) | Calibrate(_) | Compare(_) | Config(_) | ImportK6(_) | Merge(_) | Mock(_) | Probe(_),
+        Baseline(_)
+        | Calibrate(_)
+        | Compare(_)
+        | Config(_)
+        | Merge(_)
+        | Mock(_)
+        | Probe(_)
+        | Import(_)
+        | ImportInferencePerf(_)
+        | ImportK6(_),
     ) = cli.command
     {
         warn_of_variables(&say);
@@ -56,7 +66,9 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
         Some(Command::Compare(args)) => compare(&args),
         Some(Command::Baseline(args)) => commands::compare::baseline(&args).and_then(|text| deliver(&text)),
         Some(Command::Merge(args)) => merge(&args),
-        Some(Command::ImportK6(args)) => import_k6(&args),
+        Some(Command::ImportK6(args)) => imported(commands::import::run_k6(&args)),
+        Some(Command::ImportInferencePerf(args)) => imported(commands::import::run_inference_perf(&args)),
+        Some(Command::Import(args)) => imported(commands::import::run(&args.action)),
         Some(Command::Mock(args)) => commands::mock::run(&args, &mut say),
         Some(Command::Run(args)) => run_load(&args, begun),
         Some(Command::FindLimit(args)) => load(args.run.quiet, |signals, console| {
@@ -212,8 +224,8 @@ fn calibrate(args: &cli::CalibrateArgs) -> Result<Exit, Failure> {
     Ok(Exit::combine(&[calibrated.exit, unwritten, delivered]))
 }
 
-fn import_k6(args: &cli::ImportK6Args) -> Result<Exit, Failure> {
-    let imported = commands::import_k6::run(args)?;
+fn imported(imported: Result<commands::import::Printed, Failure>) -> Result<Exit, Failure> {
+    let imported = imported?;
     imported.notes.iter().for_each(|note| say(note));
     deliver(&imported.profile)
 }

@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 22] = [
+const PURE_ROOMS: [&str; 24] = [
     "error",
     "units",
     "json",
@@ -41,6 +41,8 @@ const PURE_ROOMS: [&str; 22] = [
     "calibration",
     "tls",
     "merge",
+    "imports",
+    "inference_perf",
     "k6",
     "compare/stats",
     "stats",
@@ -66,12 +68,13 @@ const IMPURE_WORDS: [&str; 14] = [
 
 const EXECUTORS: [&str; 4] = ["ConstantVus", "RampingVus", "PerVuIterations", "SharedIterations"];
 /// Those that make an executor of what was asked for. All others ask it.
-const MAKERS_OF_EXECUTORS: [&str; 6] = [
+const MAKERS_OF_EXECUTORS: [&str; 7] = [
     "src/plan/executor/",
     "src/plan/passes.rs",
     "src/config/document/shape.rs",
     "src/config/document/workload.rs",
     "src/config/options/load.rs",
+    "src/inference_perf/load.rs",
     "src/k6/load.rs",
 ];
 

@@ -11,7 +11,7 @@ mod config_args;
 mod connection_args;
 mod dataset_args;
 mod find_limit_args;
-mod import_k6_args;
+mod import_args;
 mod length_args;
 mod merge_args;
 mod mock_args;
@@ -35,7 +35,7 @@ pub use config_args::{ConfigAction, ConfigArgs, DocumentArgs, FilesArgs};
 pub use connection_args::ConnectionArgs;
 pub use dataset_args::DatasetArgs;
 pub use find_limit_args::{FindLimitArgs, MAX_TIME, PROBE_TIME, RESOLUTION, SETTLE};
-pub use import_k6_args::ImportK6Args;
+pub use import_args::{ImportAction, ImportArgs, ImportInferencePerfArgs, ImportK6Args};
 pub use length_args::{LengthArgs, PREFIX_GROUPS_MAX, PROMPTS_PER_GROUP_MAX};
 pub use merge_args::MergeArgs;
 pub use mock_args::MockArgs;
@@ -96,6 +96,8 @@ Examples:
       join the two results into one
   llmload-uring import-k6 options.json -o mine.yaml
       make a profile from k6's stages and thresholds
+  llmload-uring import-inference-perf config.yml -o mine.yaml
+      make a profile from a configuration of inference-perf
   llmload-uring mock --ttft 20ms --gap 5ms
       start a fast server with a known timeline, to test against
   llmload-uring probe --vus 10000
@@ -186,6 +188,11 @@ pub enum Command {
     /// Turn k6 options (stages, scenarios, thresholds) into a profile
     #[command(name = "import-k6")]
     ImportK6(ImportK6Args),
+    /// Turn a configuration of inference-perf into a profile
+    #[command(name = "import-inference-perf")]
+    ImportInferencePerf(ImportInferencePerfArgs),
+    /// Turn the configuration of another tool into a profile: `import k6 FILE`, `import inference-perf FILE`
+    Import(ImportArgs),
     /// Start a fast SSE server with a known timeline, for tests and benchmarks
     Mock(Box<MockArgs>),
     /// List the built-in profiles, or print one as a document

@@ -4,7 +4,7 @@ pub mod calibrate;
 pub mod compare;
 pub mod config_check;
 mod held_input;
-pub mod import_k6;
+pub mod import;
 pub mod merge;
 pub mod mock;
 pub mod probe;

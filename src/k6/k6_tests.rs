@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::read_profile;
 use crate::error::Mistakes;
+use crate::imports::{Imported, is_as_written};
 use crate::plan::{ConnectionUse, Executor, Plan, Stage};
 use crate::units::{MILLISECOND, MINUTE, SECOND};
 use serde_json::json;

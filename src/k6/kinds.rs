@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::load::{Load, Reader, other_keys};
-use super::thresholds::yaml_text;
 use super::value::Object;
 use crate::error::Reason;
+use crate::imports::yaml_text;
 use crate::plan::{Arrival, Executor, KindArrivals, KindShape, OpenLoop, RatesByKind};
 use crate::units::{Nanos, format_duration};
 

@@ -6,15 +6,11 @@ mod load;
 mod names;
 mod script;
 mod source;
-mod stamp;
-mod text;
 mod thresholds;
 mod value;
 mod write;
 
-pub use stamp::is_as_written;
-pub use text::decode;
-pub use write::{Imported, Request, import};
+pub use write::{Request, import};
 
 #[cfg(test)]
 #[path = "k6_tests.rs"]

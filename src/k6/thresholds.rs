@@ -4,7 +4,8 @@ use super::load::duration;
 use super::names::{Meaning, meaning};
 use super::script::Declared;
 use super::value::{Object, Value};
-use crate::error::{Reason, quoted, yaml_escaped};
+use crate::error::{Reason, quoted};
+use crate::imports::yaml_text;
 use crate::plan::{THRESHOLDS_MAX, Threshold};
 use crate::units::Nanos;
 use crate::units::format_duration;
@@ -243,11 +244,6 @@ fn advice(name: &str) -> Option<&'static str> {
         "sse_event" => "events are counted in the result, and no threshold's",
         _ => return None,
     })
-}
-
-/// A text in a profile.
-pub fn yaml_text(text: &str) -> String {
-    format!("\"{}\"", yaml_escaped(text))
 }
 
 /// Writes a threshold as in a profile.

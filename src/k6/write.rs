@@ -3,11 +3,11 @@
 use super::kinds;
 use super::load::{Load, load, unknown};
 use super::source::{Found, find};
-use super::stamp::stamped;
-use super::thresholds::{Carried, Context, Thresholds, text, thresholds, yaml_text};
+use super::thresholds::{Carried, Context, Thresholds, text, thresholds};
 use super::value::{Object, Value};
 use crate::config::read_profile;
 use crate::error::{Mistakes, Reason, one_line, quoted};
+use crate::imports::{Imported, Importer, comments, stamped, yaml_text};
 use crate::plan::Executor;
 use crate::profiles;
 use crate::units::format_duration;
@@ -106,18 +106,6 @@ pub struct Request<'a> {
     pub env: &'a BTreeMap<String, String>,
 }
 
-/// A profile, with notes on how it differs from k6's options.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Imported {
-    pub profile: String,
-    /// Everything that is not carried over, each with the reason.
-    pub left_out: Vec<String>,
-    /// Thresholds that have another name or unit here.
-    pub renamed: Vec<String>,
-    /// The profile names its servers, so it can't be combined with a target.
-    pub names_servers: bool,
-}
-
 /// Imports k6's options as a profile.
 ///
 /// # Errors
@@ -178,9 +166,13 @@ pub fn import(request: &Request<'_>) -> Result<Imported, Mistakes> {
     below.push_str(&comments("Under another name or in another unit", &renamed));
     below.push_str(&body);
     Ok(Imported {
-        profile: stamped(&head, &below),
+        profile: stamped(Importer::K6, &head, &below),
         left_out,
         renamed,
+        notes: vec![format!(
+            "the requests are those of the profile {}, because k6's options contain none",
+            quoted(mix)
+        )],
         names_servers: !checked.server_names().is_empty(),
     })
 }
@@ -214,17 +206,6 @@ fn connections(options: &Object) -> String {
         && !addresses.trim().is_empty()
     {
         let _ = writeln!(out, "source_address: {}", yaml_text(addresses));
-    }
-    out
-}
-
-fn comments(title: &str, lines: &[String]) -> String {
-    let mut out = String::new();
-    if !lines.is_empty() {
-        let _ = writeln!(out, "# {title}:");
-    }
-    for line in lines {
-        let _ = writeln!(out, "#   {}", one_line(line));
     }
     out
 }

@@ -182,6 +182,9 @@ fn hostile_words_and_options_of_every_command_are_shown_escaped() {
         &["baseline", "save", "main", HOSTILE],
         &["merge", HOSTILE, HOSTILE],
         &["import-k6", HOSTILE],
+        &["import-inference-perf", HOSTILE],
+        &["import", HOSTILE, HOSTILE],
+        &["import", "inference-perf", HOSTILE],
         &["mock", HOSTILE],
         &["probe", HOSTILE],
         &["completions", HOSTILE],
@@ -578,6 +581,7 @@ fn hostile_texts_in_files_of_other_tools_are_shown_escaped() {
             &["compare", &hostile, &plain][..],
             &["merge", &hostile, &plain],
             &["import-k6", &hostile],
+            &["import-inference-perf", &hostile],
         ] {
             assert_ne!(run(&dir, words).status.code(), Some(0), "{words:?}");
         }

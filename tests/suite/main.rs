@@ -31,6 +31,7 @@ mod goodput;
 mod hostile;
 mod hosts;
 mod http_vectors;
+mod import_inference_perf;
 mod import_k6;
 mod intervals;
 mod kinds;

@@ -160,6 +160,8 @@ fn each_command_has_its_own_options() {
         assert_offered(shell, " mock --", &["--listen", "--ttft"], &["--vus", "--target"]);
         assert_only(shell, " baseline save main --fo", &["--folder", "--force"]);
         assert_only(shell, " import-k6 --m", &["--mix"]);
+        assert_only(shell, " import inf", &["inference-perf"]);
+        assert_only(shell, " import inference-perf --st", &["--strict"]);
     });
 }
 

@@ -363,6 +363,8 @@ fn what_contradicts_does_not_exist_or_cannot_be_read_is_104() {
         ),
         (&["merge", &missing], 104, "cannot be read"),
         (&["import-k6", &missing], 104, "cannot be read"),
+        (&["import-inference-perf", &missing], 104, "cannot be read"),
+        (&["import", "inference-perf", &missing], 104, "cannot be read"),
         (&["baseline", "show", "none"], 104, "`none`"),
         (&["baseline", "save", "a b", &missing], 104, "`a b`"),
     ]);

@@ -36,7 +36,7 @@ fn every_command_has_its_options_and_nothing_hidden() {
         ] {
             assert!(!script.contains(hidden), "{hidden} for {shell}");
         }
-        for shown in ["time-scale", "import-k6", "fail-on"] {
+        for shown in ["time-scale", "import-k6", "import-inference-perf", "fail-on"] {
             assert!(script.contains(shown), "{shown} for {shell}");
         }
     }

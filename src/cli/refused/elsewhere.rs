@@ -2,7 +2,7 @@
 
 mod commands;
 
-use commands::{BASELINE, COMPARE, IMPORT_K6, MERGE, MOCK, OTHER, PROBE};
+use commands::{BASELINE, COMPARE, IMPORT_INFERENCE_PERF, IMPORT_K6, MERGE, MOCK, OTHER, PROBE};
 
 /// The commands that have options of other programs under other names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,7 @@ pub enum Place {
     Compare,
     Merge,
     ImportK6,
+    ImportInferencePerf,
     Probe,
     Baseline,
     Other,
@@ -42,7 +43,8 @@ const MEMBER: &str = "write `--extra-body '{ \"NAME\": VALUE}'`, with the name t
 const EXACT: &str = "write `--ignore-eos`: every answer is as long as `--max-tokens`; `--min-tokens N` is for servers \
     that take it";
 const DOCUMENT: &str = "a document is run by its path, `llmload-uring ./my.yaml`, or by `--config FILE`; \
-    `llmload-uring import-k6 script.js` makes one from a k6 script";
+    `llmload-uring import-k6 script.js` makes one from a k6 script, and `import-inference-perf config.yml` from a \
+    configuration of inference-perf";
 const VERBOSE: &str = "there is no log; `--details --output result.json` writes every request to the result, and \
     `--progress plain` prints a line every 10 s";
 const LENGTH: &str =
@@ -374,6 +376,7 @@ pub fn counterpart(place: Place, option: &str, value: Option<&str>) -> Option<St
         Place::Compare => COMPARE,
         Place::Merge => MERGE,
         Place::ImportK6 => IMPORT_K6,
+        Place::ImportInferencePerf => IMPORT_INFERENCE_PERF,
         Place::Probe => PROBE,
         Place::Baseline => BASELINE,
         Place::Other => OTHER,

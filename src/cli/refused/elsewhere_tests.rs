@@ -25,12 +25,17 @@ fn a_tip_has_the_value_that_was_typed_where_it_fits() {
 /// Every option that a tip names has to be one, and no name may stand in two rows, or be an option here.
 #[test]
 fn tips_name_options_that_exist_and_no_name_has_two_tips() {
-    let tables: [(Place, &[Row], &[&str]); 7] = [
+    let tables: [(Place, &[Row], &[&str]); 8] = [
         (Place::Run, RUN, &["run"]),
         (Place::Mock, MOCK, &["mock"]),
         (Place::Compare, COMPARE, &["compare"]),
         (Place::Merge, MERGE, &["merge"]),
         (Place::ImportK6, IMPORT_K6, &["import-k6"]),
+        (
+            Place::ImportInferencePerf,
+            IMPORT_INFERENCE_PERF,
+            &["import-inference-perf"],
+        ),
         (Place::Probe, PROBE, &["probe"]),
         (Place::Baseline, BASELINE, &["baseline"]),
     ];

@@ -83,6 +83,11 @@ fn place(line: &Line) -> Place {
         Some("mock") => Place::Mock,
         Some("compare") => Place::Compare,
         Some("import-k6") => Place::ImportK6,
+        Some("import-inference-perf") => Place::ImportInferencePerf,
+        Some("import") => match line.commands.get(1).map(String::as_str) {
+            Some("k6") => Place::ImportK6,
+            _ => Place::ImportInferencePerf,
+        },
         Some("probe") => Place::Probe,
         Some("merge") => Place::Merge,
         Some("baseline") => Place::Baseline,

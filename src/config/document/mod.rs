@@ -17,7 +17,7 @@ mod load_profile;
 mod open_loop;
 mod prompts;
 mod python_tool;
-pub(in crate::config) mod reader;
+pub mod reader;
 mod requests;
 pub mod servers;
 mod shape;
@@ -27,6 +27,7 @@ mod trace;
 pub mod tree;
 mod workload;
 
+pub use json_text::json_text;
 pub use prompts::PROMPT_TOKENS_DEFAULT;
 
 use crate::config::document::analysis::read_analysis;

@@ -76,8 +76,8 @@ impl Sequence {
         }
     }
 
-    /// Places the next of scattered arrivals. The instants of n arrivals in a stage are n draws in ascending order, each
-    /// made from the one before, so that none is kept.
+    /// Places the next of scattered arrivals. The instants of n arrivals in a stage are n draws in ascending order,
+    /// each made from the one before, so that none is kept.
     fn scatter(&mut self) -> Option<Nanos> {
         while self.stage.left == 0 {
             let (before, end) = self.curve.areas(self.stage.taken)?;

@@ -64,6 +64,25 @@ pub const IMPORT_K6: &[Row] = &[
     ),
 ];
 
+pub const IMPORT_INFERENCE_PERF: &[Row] = &[
+    (
+        "target url base-url",
+        "the file names the server; `llmload-uring ./mine.yaml --target {URL}` loads another one",
+    ),
+    (
+        "config-file config c file f",
+        "the file is a word: `llmload-uring import-inference-perf config.yml`",
+    ),
+    (
+        "vus u duration d stages s iterations i rate",
+        "the file gives it; options of the run override it later",
+    ),
+    (
+        "analyze",
+        "reports of inference-perf are not read; `llmload-uring compare` reads results of this program, k6 and oha",
+    ),
+];
+
 pub const PROBE: &[Row] = &[
     (
         "target url base-url",

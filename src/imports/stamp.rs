@@ -4,14 +4,36 @@
 use crate::units::fnv;
 
 const LABEL: &str = "# Checksum ";
-const MEANING: &str = " of the lines below: import-k6 replaces this file only while it is right.";
 
-/// Writes a profile with its checksum. `head` is the first line, `body` everything after the checksum.
-pub fn stamped(head: &str, body: &str) -> String {
-    format!("{head}\n{LABEL}{:016x}{MEANING}\n{body}", fnv(body.as_bytes()))
+/// The commands that write profiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Importer {
+    K6,
+    InferencePerf,
 }
 
-/// Tells whether the text is unchanged since `stamped` made it.
+impl Importer {
+    const ALL: [Importer; 2] = [Importer::K6, Importer::InferencePerf];
+
+    /// Returns the command as it is typed.
+    pub fn command(self) -> &'static str {
+        match self {
+            Importer::K6 => "import-k6",
+            Importer::InferencePerf => "import-inference-perf",
+        }
+    }
+}
+
+/// Writes a profile with its checksum. `head` is the first line, `body` everything after the checksum.
+pub fn stamped(importer: Importer, head: &str, body: &str) -> String {
+    let command = importer.command();
+    let sum = fnv(body.as_bytes());
+    format!(
+        "{head}\n{LABEL}{sum:016x} of the lines below: {command} replaces this file only while it is right.\n{body}"
+    )
+}
+
+/// Tells whether the text is unchanged since an importer wrote it.
 pub fn is_as_written(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
@@ -20,7 +42,9 @@ pub fn is_as_written(text: &[u8]) -> bool {
     let (Some(head), Some(_), Some(body)) = (lines.next(), lines.next(), lines.next()) else {
         return false;
     };
-    stamped(head, body) == text
+    Importer::ALL
+        .into_iter()
+        .any(|importer| stamped(importer, head, body) == text)
 }
 
 #[cfg(test)]
@@ -29,7 +53,7 @@ mod tests {
 
     #[test]
     fn any_edit_of_the_checksum_or_below_it_is_detected() {
-        let text = stamped("# by me", "vus: 3\nduration: 1s\n");
+        let text = stamped(Importer::InferencePerf, "# by me", "vus: 3\nduration: 1s\n");
         assert!(is_as_written(text.as_bytes()));
         let (at, _) = text.match_indices('3').next_back().unwrap();
         let edits = [
