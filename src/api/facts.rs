@@ -59,6 +59,34 @@ pub(super) enum Piece {
     Call,
 }
 
+/// Several answers to one request (`n`): those that have been seen, and those of them that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// A bit for each number of a choice. OpenAI's APIs give 128 at most; choices beyond are not told apart.
+    seen: u128,
+    ended: u128,
+}
+
+impl Choices {
+    /// Takes in one choice.
+    #[inline(always)]
+    pub(super) fn add(&mut self, number: u64, has_ended: bool) {
+        let bit = 1u128.checked_shl(u32::try_from(number).unwrap_or(u32::MAX));
+        self.seen |= bit.unwrap_or(0);
+        self.ended |= bit.filter(|_| has_ended).unwrap_or(0);
+    }
+
+    pub(super) fn merge(&mut self, other: Choices) {
+        self.seen |= other.seen;
+        self.ended |= other.ended;
+    }
+
+    /// Tells whether one that has been seen has not ended.
+    pub(super) fn has_open(self) -> bool {
+        self.seen & !self.ended != 0
+    }
+}
+
 /// The facts stated by one event of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventFacts {
@@ -82,6 +110,8 @@ pub struct EventFacts {
     pub error: bool,
     /// The event says that nothing follows: the `[DONE]` sentinel, or Anthropic's `message_stop`.
     pub done: bool,
+    /// The choices that the event is about, where the API answers a request several times.
+    pub choices: Choices,
 }
 
 impl EventFacts {
@@ -118,6 +148,8 @@ pub struct BodyFacts {
     pub times: ServerTimes,
     /// The body of a 200 contains an error object.
     pub error: bool,
+    /// One of several answers in the body has not ended.
+    pub has_open_choice: bool,
 }
 
 impl BodyFacts {
@@ -125,8 +157,8 @@ impl BodyFacts {
         match self.finish.map(|word| word.kind()) {
             _ if self.error => Outcome::StreamError,
             Some(FinishKind::Failure) => Outcome::BadFinish,
-            Some(FinishKind::Success | FinishKind::Unknown) => Outcome::Ok,
-            None => Outcome::Truncated,
+            Some(FinishKind::Success | FinishKind::Unknown) if !self.has_open_choice => Outcome::Ok,
+            _ => Outcome::Truncated,
         }
     }
 
@@ -182,5 +214,6 @@ pub(super) fn body_facts(facts: EventFacts) -> BodyFacts {
         usage: facts.usage,
         times: facts.times,
         error: facts.error,
+        has_open_choice: facts.choices.has_open(),
     }
 }

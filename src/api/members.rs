@@ -43,6 +43,14 @@ impl Members {
         self.change(name).is_some()
     }
 
+    /// Returns the JSON text that a member is given, unless it is an object.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        match self.change(name)? {
+            Change::Set(json) => Some(json),
+            Change::Remove | Change::Merge(_) => None,
+        }
+    }
+
     fn change(&self, name: &str) -> Option<&Change> {
         self.0
             .iter()

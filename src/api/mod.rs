@@ -27,10 +27,10 @@ pub mod tgi;
 pub mod triton;
 
 pub use body::{Content, ContentKind, Generation, Prompt, TokenLimitKey, Wording, write_string};
-pub use facts::{BodyFacts, EventFacts, Malformed, ServerTimes, Usage};
+pub use facts::{BodyFacts, Choices, EventFacts, Malformed, ServerTimes, Usage};
 pub use grammar::{Grammar, read_event, read_event_fast, read_event_plain};
 pub use members::{Members, NotMembers};
-pub use reply::{ReadReply, Reply};
+pub use reply::{Reply, ReplyText};
 pub use settings::{BodySettings, Setting, SystemPrompt, Words};
 pub use stamp::{ARRIVAL_KEY, STAMP_DIGITS, STAMP_KEY, Stamps, find_stamps, write_stamp};
 pub use stream::{StreamEnd, StreamState};

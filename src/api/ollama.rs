@@ -16,7 +16,7 @@ use super::body::{begin_body, write_number, write_stream, write_string};
 use super::chat::plain::{count, document, holds_text, is_error};
 use super::facts::{Piece, body_facts};
 use super::members::Object;
-use super::reply::{self, Reply};
+use super::reply::{self, OfEvent, Reply};
 use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed, ServerTimes, Usage};
 use crate::metrics::FinishWord;
 
@@ -46,7 +46,7 @@ fn write_end(mut body: Object<'_>, asked: &Generation) {
 
 /// A line and a whole answer have their text in the same member.
 pub(super) const REPLY: Reply = Reply {
-    of_event: append_text,
+    of_event: OfEvent::New(append_text),
     of_body: append_text,
 };
 

@@ -10,23 +10,138 @@ use super::scan::{Scan, Text};
 
 /// Appends the text of the answer in an event, or in a body, to the inside of a JSON string. Thoughts, refusals and
 /// calls of tools are not carried on.
-pub type ReadReply = fn(&[u8], &mut Vec<u8>);
+pub(super) type ReadReply = fn(&[u8], &mut Vec<u8>);
+
+/// Does the same where an event may hold all of the text so far, and tells whether it does, if it says so itself.
+pub(super) type ReadRepeated = fn(&[u8], &mut Vec<u8>) -> Option<Holds>;
 
 /// The two readers of an API's texts.
 #[derive(Clone, Copy, Debug)]
 pub struct Reply {
     /// Reads the data of an event of a stream.
-    pub of_event: ReadReply,
+    pub(super) of_event: OfEvent,
     /// Reads the body of an answer that came in one piece.
-    pub of_body: ReadReply,
+    pub(super) of_body: ReadReply,
+}
+
+/// A reader of events, by what these hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OfEvent {
+    /// What is new.
+    New(ReadReply),
+    /// What is new, or all so far, as the server was told.
+    NewOrAll(ReadRepeated),
+}
+
+/// What the events of a stream hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    New,
+    All,
 }
 
 impl Reply {
     /// The reply of an API whose answers are no text.
     pub(super) const NONE: Reply = Reply {
-        of_event: |_, _| {},
+        of_event: OfEvent::New(|_, _| {}),
         of_body: |_, _| {},
     };
+
+    /// Takes in the data of an event of a stream.
+    pub fn event(&self, data: &[u8], said: &mut ReplyText) {
+        let start = said.text.len();
+        match self.of_event {
+            OfEvent::New(read) => read(data, &mut said.text),
+            OfEvent::NewOrAll(read) => {
+                let holds = read(data, &mut said.text);
+                said.settle(start, holds);
+            }
+        }
+    }
+
+    /// Takes in the body of an answer that came in one piece.
+    pub fn body(&self, data: &[u8], said: &mut ReplyText) {
+        (self.of_body)(data, &mut said.text);
+    }
+}
+
+/// The text of one answer so far, as the inside of a JSON string.
+#[derive(Debug, Default)]
+pub struct ReplyText {
+    text: Vec<u8>,
+    /// What the events hold, once it is known.
+    holds: Option<Holds>,
+    /// Until then each event began with the whole text of the one before: the lengths of these texts, and how many
+    /// events in a row had each.
+    runs: Vec<(usize, u32)>,
+}
+
+/// The growths after which a text is all of the text so far, if it began with what was there each time. Pieces that are
+/// new do that once by chance, as `1` and `10` do.
+const GROWTHS: usize = 3;
+
+impl ReplyText {
+    pub fn clear(&mut self) {
+        self.text.clear();
+        (self.holds, self.runs) = (None, Vec::new());
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Returns the memory that it takes, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.text.capacity() + self.runs.capacity() * size_of::<(usize, u32)>()
+    }
+
+    /// Puts what one event added from `start` on in its place: after the text, or instead of it. Events that are all
+    /// alike hold what is new.
+    fn settle(&mut self, start: usize, says: Option<Holds>) {
+        let (before, piece) = self.text.split_at(start);
+        let length = piece.len();
+        if length == 0 {
+            return;
+        }
+        let Some((last, count)) = self.runs.last_mut() else {
+            self.runs.push((length, 1));
+            return;
+        };
+        // The last text ends what is there, whichever they hold.
+        let begins_alike = piece.starts_with(&before[before.len().saturating_sub(*last)..]);
+        let holds = self.holds.or(says);
+        match holds.or((!begins_alike).then_some(Holds::New)) {
+            Some(Holds::New) => self.hold_new(start),
+            Some(Holds::All) => {
+                self.holds = Some(Holds::All);
+                self.text.drain(..start);
+            }
+            None if length == *last => {
+                *count += 1;
+                if self.runs.len() > 1 {
+                    self.text.truncate(start);
+                }
+            }
+            None => {
+                self.text.drain(..start);
+                self.runs.push((length, 1));
+                self.holds = (self.runs.len() > GROWTHS).then_some(Holds::All);
+            }
+        }
+    }
+
+    /// Makes the text what it is if each event so far held what is new.
+    fn hold_new(&mut self, start: usize) {
+        if self.holds.replace(Holds::New).is_some() || self.runs.len() < 2 {
+            return;
+        }
+        let piece = self.text.split_off(start);
+        let longest = std::mem::take(&mut self.text);
+        for (length, count) in &self.runs {
+            (0..*count).for_each(|_| self.text.extend_from_slice(&longest[..*length]));
+        }
+        self.text.extend_from_slice(&piece);
+    }
 }
 
 /// Appends the text that `text_of` finds in a document.
@@ -82,6 +197,7 @@ pub(super) fn read(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::api::Api;
 
     #[test]
@@ -146,14 +262,65 @@ mod tests {
             ),
         ] {
             let reply = api.row().reply;
-            let mut out = Vec::new();
+            let mut said = ReplyText::default();
             events
                 .iter()
-                .for_each(|event| (reply.of_event)(event.as_bytes(), &mut out));
-            assert_eq!(out, br#"a\"b"#, "{api:?}");
-            out.clear();
-            (reply.of_body)(body.as_bytes(), &mut out);
-            assert_eq!(out, br#"a\"b"#, "{api:?}");
+                .for_each(|event| reply.event(event.as_bytes(), &mut said));
+            assert_eq!(said.as_bytes(), br#"a\"b"#, "{api:?}");
+            said.clear();
+            reply.body(body.as_bytes(), &mut said);
+            assert_eq!(said.as_bytes(), br#"a\"b"#, "{api:?}");
         }
+    }
+
+    /// The events of a server that sends all of the text so far, or only what is new.
+    fn events(pieces: &[&str], is_whole: bool, with_ids: bool) -> Vec<String> {
+        let event = |n: usize| {
+            let (text, ids) = match is_whole {
+                true => (pieces[..n].concat(), vec!["7"; n].join(",")),
+                false => (pieces[n - 1].to_owned(), "7".to_owned()),
+            };
+            let ids = match with_ids {
+                true => format!("\"output_ids\":[{ids}],"),
+                false => String::new(),
+            };
+            format!("{{\"text\":\"{text}\",{ids}\"meta_info\":{{\"completion_tokens\":{n}}}}}")
+        };
+        (1..=pieces.len()).map(event).collect()
+    }
+
+    #[test]
+    fn a_text_in_events_of_sglang_is_the_same_however_the_server_streams_it() {
+        for pieces in [
+            &["tok ", "tok ", "tok ", "tok "][..],
+            &["a", "a", "b", "b", "a", "a"],
+            &["a", "ab", "abc", "c"],
+            &["1", "10", "0"],
+            &["1", "1", "10", "10", "1"],
+            &["a"],
+            &["ha", "haha", "!", "haha!"],
+            &["\\n", "\\n\\n", "\\\"", "x"],
+            &[" the", " cat", " sat", " on", " the", " mat"],
+        ] {
+            for (is_whole, with_ids) in [(false, false), (false, true), (true, true), (true, false)] {
+                let mut said = ReplyText::default();
+                for event in events(pieces, is_whole, with_ids) {
+                    Api::Sglang.row().reply.event(event.as_bytes(), &mut said);
+                }
+                let text = String::from_utf8_lossy(said.as_bytes());
+                assert_eq!(text, pieces.concat(), "{pieces:?} {is_whole} {with_ids}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_without_text_adds_none_where_events_hold_all_of_it() {
+        // A character of three tokens, whose text comes with the last of them.
+        let mut said = ReplyText::default();
+        for text in ["a", "a", "a", "a\u{1f389}", "a\u{1f389}", "a\u{1f389}!"] {
+            let event = format!("{{\"text\":\"{text}\"}}");
+            Api::Sglang.row().reply.event(event.as_bytes(), &mut said);
+        }
+        assert_eq!(String::from_utf8_lossy(said.as_bytes()), "a\u{1f389}!");
     }
 }

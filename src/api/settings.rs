@@ -242,6 +242,15 @@ impl BodySettings {
         self.by_api.get(api as usize).unwrap_or(Members::none())
     }
 
+    /// Returns the number of answers that a body asks for in an API because of them.
+    pub fn answers(&self, api: Api) -> u32 {
+        let json = api
+            .row()
+            .word_for(Setting::N)
+            .and_then(|word| self.members(api).value(word));
+        json.and_then(|json| json.parse().ok()).unwrap_or(1)
+    }
+
     /// Returns a setting that the API has no word for.
     pub fn unknown_to(&self, api: Api) -> Option<Setting> {
         let mut given = self.values().map(|(setting, _)| setting);

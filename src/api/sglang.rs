@@ -14,7 +14,7 @@ use super::body::{write_number, write_stream};
 use super::chat::plain::{count, document, finish, holds_text, is_error};
 use super::facts::{Piece, body_facts};
 use super::members::Object;
-use super::reply::{self, Reply};
+use super::reply::{self, Holds, OfEvent, Reply};
 use super::{BodyFacts, Content, EventFacts, Generation, Grammar, Malformed, Usage};
 
 /// Writes a body. The model that is loaded answers, so none is named.
@@ -32,16 +32,15 @@ pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
     body.end();
 }
 
-/// The text of an event replaces what it begins with, and otherwise follows it.
+/// An event says what it holds by its ids: as many as the tokens so far, or fewer. The first one may be either.
 pub(super) const REPLY: Reply = Reply {
-    of_event: |data, out| {
-        let mut text = Vec::new();
-        reply::read_plain(data, &mut text, |document| &document["text"]);
-        if text.starts_with(out) {
-            out.clear();
-        }
-        out.extend_from_slice(&text);
-    },
+    of_event: OfEvent::NewOrAll(|data, out| {
+        let document = document(data).ok()?;
+        reply::append(document["text"].as_str()?, out);
+        let ids = document["output_ids"].as_array()?.len() as u64;
+        let tokens = u64::from(count(&document["meta_info"]["completion_tokens"])?);
+        Some(if ids < tokens { Holds::New } else { Holds::All })
+    }),
     of_body: |data, out| reply::read_plain(data, out, |document| &document["text"]),
 };
 

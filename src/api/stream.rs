@@ -1,6 +1,6 @@
 //! The verdict on a whole stream, fed event by event.
 
-use super::{EventFacts, Malformed, ReadEvent, ServerTimes, Usage};
+use super::{Choices, EventFacts, Malformed, ReadEvent, ServerTimes, Usage};
 use crate::metrics::{FinishKind, FinishWord, Outcome, TokenSource};
 
 /// The ways in which a stream can end once its body is complete.
@@ -14,6 +14,8 @@ pub enum StreamEnd {
     BadFinish,
     /// It had events but not that end, with or without `[DONE]`, however cleanly the body ended.
     Truncated,
+    /// Several answers were asked for, and one that began has no end.
+    OpenChoice,
     /// It had no event at all.
     NoEvents,
 }
@@ -24,7 +26,7 @@ impl StreamEnd {
             StreamEnd::Ok => Outcome::Ok,
             StreamEnd::Error => Outcome::StreamError,
             StreamEnd::BadFinish => Outcome::BadFinish,
-            StreamEnd::Truncated => Outcome::Truncated,
+            StreamEnd::Truncated | StreamEnd::OpenChoice => Outcome::Truncated,
             StreamEnd::NoEvents => Outcome::NotStreamed,
         }
     }
@@ -40,9 +42,21 @@ pub struct StreamState {
     finish: Option<FinishWord>,
     error: bool,
     done: bool,
+    /// Several answers were asked for.
+    is_of_several: bool,
+    choices: Choices,
 }
 
 impl StreamState {
+    /// Begins the stream of so many answers to one request. Only of several is each one's end waited for: servers that
+    /// give one may number its tokens where others number answers (TGI 1.4).
+    pub fn of_answers(count: u32) -> StreamState {
+        StreamState {
+            is_of_several: count > 1,
+            ..StreamState::default()
+        }
+    }
+
     /// Reads one event as the stream's API does and adds its facts. After `[DONE]` the bytes are not read, because they
     /// need not be JSON.
     pub fn read(&mut self, read: ReadEvent, name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
@@ -73,6 +87,7 @@ impl StreamState {
         self.finish = FinishWord::worse_of(self.finish, facts.finish);
         self.error |= facts.error;
         self.done |= facts.done;
+        self.choices.merge(facts.choices);
         self.times = ServerTimes {
             prompt: facts.times.prompt.or(self.times.prompt),
             decode: facts.times.decode.or(self.times.decode),
@@ -93,6 +108,15 @@ impl StreamState {
         self.finish
     }
 
+    fn has_open_choice(&self) -> bool {
+        self.is_of_several && self.choices.has_open()
+    }
+
+    /// Returns true once every answer has ended.
+    pub fn is_complete(&self) -> bool {
+        self.finish.is_some() && !self.has_open_choice()
+    }
+
     /// Returns true after `[DONE]` and its like.
     pub fn is_done(&self) -> bool {
         self.done
@@ -104,8 +128,9 @@ impl StreamState {
             StreamEnd::Error
         } else if let Some(word) = self.finish {
             match word.kind() {
-                FinishKind::Success | FinishKind::Unknown => StreamEnd::Ok,
                 FinishKind::Failure => StreamEnd::BadFinish,
+                _ if self.has_open_choice() => StreamEnd::OpenChoice,
+                FinishKind::Success | FinishKind::Unknown => StreamEnd::Ok,
             }
         } else if self.any_event {
             StreamEnd::Truncated

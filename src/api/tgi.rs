@@ -12,7 +12,7 @@ use super::body::{write_bool, write_number};
 use super::chat::plain::{count, document, finish, holds_text, is_error};
 use super::facts::{Piece, body_facts};
 use super::members::Object;
-use super::reply::{self, Reply};
+use super::reply::{self, OfEvent, Reply};
 use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed, Usage};
 
 /// Writes a body. The model that is loaded answers, and the path says whether the answer is a stream. Without
@@ -29,12 +29,12 @@ pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
 
 /// A stream has its text in its tokens, of which special ones have none.
 pub(super) const REPLY: Reply = Reply {
-    of_event: |data, out| {
+    of_event: OfEvent::New(|data, out| {
         reply::read_plain(data, out, |event| match event["token"]["special"] == true {
             true => &serde_json::Value::Null,
             false => &event["token"]["text"],
         });
-    },
+    }),
     of_body: |data, out| reply::read_plain(data, out, |answer| &answer["generated_text"]),
 };
 

@@ -12,7 +12,7 @@ use super::body::{write_number, write_stream};
 use super::chat::plain::{document, holds_text, is_error};
 use super::facts::{Piece, body_facts};
 use super::members::Object;
-use super::reply::{self, Reply};
+use super::reply::{self, OfEvent, Reply};
 use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed};
 use crate::metrics::FinishWord;
 
@@ -28,7 +28,7 @@ pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
 
 /// An event and a whole answer have their text in the same member.
 pub(super) const REPLY: Reply = Reply {
-    of_event: append_text,
+    of_event: OfEvent::New(append_text),
     of_body: append_text,
 };
 

@@ -216,6 +216,8 @@ pub struct RequestConfig {
     pub prompts_file: Option<PromptsFile>,
     /// The dataset that they come from, if any.
     pub dataset: Option<DatasetConfig>,
+    /// Something says how long answers are: a key, an option, or the rows of a dataset. A light request needs nothing.
+    pub has_limit: bool,
     pub timeout: Nanos,
     pub connect_timeout: Nanos,
     pub first_token_timeout: Option<Nanos>,

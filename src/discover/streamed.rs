@@ -20,14 +20,15 @@ pub(super) fn framing_of(row: &Row, answer: &Answer) -> Result<Framing, &'static
     }
 }
 
-/// Reads a whole stream, and returns its state and the number of its events with text. Fails if an event is wrong.
+/// Reads a whole stream of so many answers, and returns its state and the number of its events with text. Fails if an event is wrong.
 pub(super) fn read_stream(
     read: ReadEvent,
     framing: Framing,
     body: &[u8],
+    answers: u32,
 ) -> Result<(StreamState, u32), String> {
     let mut events = EventParser::new(framing);
-    let mut stream = StreamState::default();
+    let mut stream = StreamState::of_answers(answers);
     let mut tokens = 0u32;
     let mut rest = body;
     while !rest.is_empty() {

@@ -108,6 +108,8 @@ struct Check {
     body: Option<Vec<u8>>,
     /// The check asks for token counts at the end of a stream.
     asks_usage: bool,
+    /// How many answers it asks for.
+    answers: u32,
     judge: Judge,
 }
 
@@ -162,7 +164,7 @@ pub fn validate(
             all = checks(row, target, question, extent);
             continue;
         }
-        match check.judge.of(row, &answer, check.asks_usage) {
+        match check.judge.of(row, &answer, check) {
             Good(found) if found.is_empty() => say(&format!("{what}: {}", answer.status)),
             Good(found) => say(&format!("{what}: {}, {found}", answer.status)),
             Absent => say(&format!("{what}: not there ({})", answer.status)),
@@ -225,6 +227,7 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>, extent: Ex
         note: "",
         body: None,
         asks_usage: false,
+        answers: 1,
         judge,
     };
     let mut checks = vec![get("/health".to_owned(), Judge::Health)];
@@ -250,6 +253,7 @@ fn checks(row: &Row, target: &Target, question: Option<Question<'_>>, extent: Ex
             note: if stream { " streaming" } else { "" },
             body: Some(body),
             asks_usage: row.has_usage && question.wording.asks_usage() && !members.has("stream_options"),
+            answers: question.settings.answers(target.api),
             judge,
         });
     };
@@ -367,12 +371,12 @@ fn masks_of(target: &Target) -> Masks {
 }
 
 impl Judge {
-    fn of(&self, row: &Row, answer: &Answer, asks_usage: bool) -> Judgement {
+    fn of(&self, row: &Row, answer: &Answer, check: &Check) -> Judgement {
         match self {
             Judge::Health => judge_health(answer),
             Judge::Models => judge_models(answer),
             Judge::Whole => judge_whole(row, answer),
-            Judge::Stream(read) => judge_stream(row, *read, answer, asks_usage),
+            Judge::Stream(read) => judge_stream(row, *read, answer, check),
             Judge::Side(read) => judge_side(*read, answer),
         }
     }
@@ -420,7 +424,7 @@ fn judge_whole(row: &Row, answer: &Answer) -> Judgement {
     }
 }
 
-fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer, asks_usage: bool) -> Judgement {
+fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer, check: &Check) -> Judgement {
     if answer.status != 200 {
         return Bad(String::new());
     }
@@ -428,8 +432,8 @@ fn judge_stream(row: &Row, read: ReadEvent, answer: &Answer, asks_usage: bool) -
         Ok(framing) => framing,
         Err(why) => return Bad(why.to_owned()),
     };
-    match read_stream(read, framing, &answer.body) {
-        Ok((stream, tokens)) => judge_end(row, &stream, tokens, asks_usage),
+    match read_stream(read, framing, &answer.body, check.answers) {
+        Ok((stream, tokens)) => judge_end(row, &stream, tokens, check.asks_usage),
         Err(why) => Bad(why),
     }
 }

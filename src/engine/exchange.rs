@@ -127,7 +127,7 @@ impl VuConnection {
             slot
         };
         let mut request = RequestState::new(series, slot, &planned, core.numbered_by(self.vu, draw.kind));
-        request.asked = draw.asked();
+        request.asked = draw.asked(1);
         let (outcome, done) = self.attempts(core, (draw, turn), &mut request).await;
         core.net.clear_limit(self.task);
         if core.plan.connection.is_per_request() {
@@ -166,17 +166,20 @@ impl VuConnection {
                 Ok(found) => found,
                 Err(outcome) => return (outcome, clock::monotonic()),
             };
-            let bytes = {
+            let (bytes, answers) = {
                 let mut bytes = core.net.take_spare(conn);
+                let mut answers = 1;
                 let mut body = core.body_scratch.borrow_mut();
                 let (plan, target) = (&core.plan.workload, self.target);
                 let id = core.sent_id(request.id);
                 self.encrypt(core, &mut bytes, |out| {
                     let target = &core.targets[usize::from(target)];
-                    encode_request(out, &mut body, target, plan, (draw, turn), id.as_ref());
+                    answers = encode_request(out, &mut body, target, plan, (draw, turn), id.as_ref());
                 });
-                bytes
+                (bytes, answers)
             };
+            self.reader.expect_answers(answers);
+            request.asked = draw.asked(answers);
             request.tls_output_sent = false;
             if core.net.send(conn, bytes).is_err() {
                 self.close(&core.net);

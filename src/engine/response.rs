@@ -104,6 +104,11 @@ impl ResponseReader {
         }
     }
 
+    /// Says how many answers the request asks for. A stream of several is complete once each has ended.
+    pub fn expect_answers(&mut self, count: u32) {
+        self.stream = StreamState::of_answers(count);
+    }
+
     /// Cancels the response at the token event that `cut` says, if it is one.
     pub fn cut_at_token(&mut self, cut: Option<Cut>) {
         if let Some(Cut::Tokens(count)) = cut {

@@ -37,6 +37,8 @@ causes! {
     DoneWithoutFinish => "done_without_finish", "[DONE] without a finish reason";
     /// HTTP ended well, and so did the last event.
     NoFinish => "no_finish", "ended without a finish reason";
+    /// HTTP ended well, and so did one answer of several.
+    OpenChoice => "open_choice", "one of several answers has no finish reason";
     /// HTTP ended well, in the middle of an event.
     CutInEvent => "cut_in_event", "ended inside an event";
     /// The answer was complete, and the end of its chunked body never came.

@@ -137,15 +137,11 @@ pub struct Budget {
 impl ErrorBudget {
     /// Returns what two calibrations say together about the parts of a run: of each figure the larger error.
     pub fn merge(self, other: &ErrorBudget) -> ErrorBudget {
-        let both = |mine: String, theirs: &str| match mine.split(", ").any(|one| one == theirs) {
-            true => mine,
-            false => format!("{mine}, {theirs}"),
-        };
         ErrorBudget {
-            host: both(self.host, &other.host),
+            host: both(&self.host, &other.host),
             // Dates of this form are ordered as texts.
             date: self.date.min(other.date.clone()),
-            condition: both(self.condition, &other.condition),
+            condition: both(&self.condition, &other.condition),
             busy_percent: self.busy_percent.max(other.busy_percent),
             covered: self.covered && other.covered,
             arrival: self.arrival.larger(other.arrival),
@@ -153,6 +149,16 @@ impl ErrorBudget {
             gap: self.gap.larger(other.gap),
             latency: self.latency.larger(other.latency),
         }
+    }
+}
+
+/// Returns two lists of names as one, without one that the other has already. Names may have commas of their own.
+fn both(mine: &str, theirs: &str) -> String {
+    let has = |list: &str, names: &str| format!(", {list}, ").contains(&format!(", {names}, "));
+    match (has(mine, theirs), has(theirs, mine)) {
+        (true, _) => mine.to_owned(),
+        (_, true) => theirs.to_owned(),
+        _ => format!("{mine}, {theirs}"),
     }
 }
 
@@ -169,6 +175,34 @@ impl Budget {
         Budget {
             p50: figures.within_p50,
             p99: figures.within_p99,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_two_calibrations_come_once_each_whatever_is_in_them() {
+        for (mine, theirs, joined) in [
+            ("a", "a", "a"),
+            ("a", "b", "a, b"),
+            (
+                "half busy, on battery",
+                "half busy, on battery",
+                "half busy, on battery",
+            ),
+            (
+                "idle, half busy, on battery",
+                "half busy, on battery",
+                "idle, half busy, on battery",
+            ),
+            ("half busy", "half busy, idle", "half busy, idle"),
+            ("busy", "half busy", "busy, half busy"),
+            ("a, b", "b", "a, b"),
+        ] {
+            assert_eq!(both(mine, theirs), joined);
         }
     }
 }

@@ -4,8 +4,8 @@ use super::content::Spelled;
 use super::dialogue::{AsMessages, AsText, Dialogue, Turn};
 use super::rows::write_row;
 use super::types::{Call, Chat, Draw, Prompts, Target, Workload, replace};
-use crate::api::{Content, ContentKind, Generation};
-use crate::dataset::{Row, RowBytes};
+use crate::api::{Content, ContentKind, Generation, Setting};
+use crate::dataset::{self, Row, RowBytes};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
 use crate::metrics::RequestId;
@@ -21,7 +21,7 @@ pub struct SentId<'a> {
 }
 
 /// Appends the whole request, head and body. A turn of a conversation also sends what was said before. `body` is
-/// scratch space that the caller keeps, so that it grows once.
+/// scratch space that the caller keeps, so that it grows once. Returns the number of answers that the request asks for.
 pub fn encode_request(
     out: &mut Vec<u8>,
     body: &mut Vec<u8>,
@@ -29,7 +29,7 @@ pub fn encode_request(
     workload: &Workload,
     (draw, turn): (&Draw, Option<&Turn<'_>>),
     id: Option<&SentId<'_>>,
-) {
+) -> u32 {
     body.clear();
     let kind = &workload.kinds[usize::from(draw.kind)];
     let bytes = row_bytes(&kind.call, draw);
@@ -52,6 +52,7 @@ pub fn encode_request(
             .retain(|(name, _)| !name.eq_ignore_ascii_case(sent.header));
     }
     let headers_of_row = row.map_or(Vec::new(), |row| row.headers);
+    let answers = kind.call.chat().map_or(1, |chat| answers(chat, target, body));
     let body = (!body.is_empty()).then_some(Body {
         bytes: body,
         content_type: "application/json",
@@ -67,12 +68,29 @@ pub fn encode_request(
     if kind.headers.is_empty() && affinity.is_none() && headers_of_row.is_empty() {
         let headers = (target.headers.as_slice(), id);
         request::encode_with(out, method, path, &target.authority, headers, body);
-        return;
+        return answers;
     }
     let mut headers = kind.headers_at(target);
     replace(&mut headers, headers_of_row.into_iter());
     replace(&mut headers, affinity.into_iter());
     request::encode_with(out, method, path, &target.authority, (&headers, id), body);
+    answers
+}
+
+/// Returns the number of answers that a body asks for.
+fn answers(chat: &Chat, target: &Target, body: &[u8]) -> u32 {
+    // A row may have it among its own members. The quotes within texts are escaped, so they are no members.
+    let is_of_row =
+        matches!(chat.prompts, Prompts::Rows(_)) && memchr::memmem::find(body, b"\"n\"").is_some();
+    match target.api.row().word_for(Setting::N) {
+        Some(word) if is_of_row => {
+            let members = std::str::from_utf8(body).map(dataset::members_of);
+            let members = members.ok().and_then(Result::ok).unwrap_or_default();
+            let found = members.iter().find(|(key, _)| key == word);
+            found.and_then(|(_, json)| json.parse().ok()).unwrap_or(1)
+        }
+        _ => chat.settings.answers(target.api),
+    }
 }
 
 /// Returns the row of a dataset that a draw has, if it has one.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::{Api, Members};
+use crate::api::{Api, BodySettings, Members, Setting};
 use crate::lengths::Lengths;
 use crate::units::SECOND;
 use crate::units::Span;
@@ -112,6 +112,48 @@ fn a_request_is_the_one_drawn() {
     let text = String::from_utf8(out).unwrap();
     assert!(text.starts_with("GET /stats HTTP/1.1\r\n") && text.ends_with("\r\n\r\n"));
     assert!(!text.contains("Content-"));
+}
+
+#[test]
+fn the_number_of_answers_is_that_of_the_settings_in_the_words_of_the_api() {
+    let (mut workload, mut target) = two_kinds();
+    let draw = Draw {
+        kind: 0,
+        model: 0,
+        prompt: 0,
+        prompt_tokens: 0,
+        max_tokens: 7,
+        think: 0,
+    };
+    let chat = |settings: BodySettings| {
+        Call::Chat(Chat {
+            models: vec!["a".to_string()],
+            prompts: Prompts::List(vec!["Hi \"n\": 5".to_string()]),
+            settings: Box::new(settings),
+            ..Chat::default()
+        })
+    };
+    let mut by_key = BodySettings::default();
+    by_key.set(Setting::N, "3".to_string());
+    let mut by_member = by_key.clone();
+    by_member.set_extra(Members::parse(r#"{"n": 2}"#).unwrap());
+    let mut removed = by_key.clone();
+    removed.set_extra(Members::parse(r#"{"n": null}"#).unwrap());
+    for (settings, api, answers) in [
+        (BodySettings::default(), Api::Chat, 1),
+        (by_key.clone(), Api::Chat, 3),
+        (by_key, Api::Completions, 3),
+        (by_member.clone(), Api::Chat, 2),
+        // It has no word for several answers, and what it makes of this is its own affair.
+        (by_member, Api::LlamaCpp, 1),
+        (removed, Api::Chat, 1),
+    ] {
+        workload.kinds[0].call = chat(settings);
+        target.api = api;
+        let (mut out, mut scratch) = (Vec::new(), Vec::new());
+        let asked = encode_request(&mut out, &mut scratch, &target, &workload, (&draw, None), None);
+        assert_eq!(asked, answers, "{}", String::from_utf8_lossy(&scratch));
+    }
 }
 
 #[test]

@@ -294,11 +294,11 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// Returns the lengths that the request asks for.
-    pub fn asked(&self) -> AskedTokens {
+    /// Returns the lengths that a request of so many answers asks for, all of these together.
+    pub fn asked(&self, answers: u32) -> AskedTokens {
         AskedTokens {
             prompt: self.prompt_tokens,
-            output: self.max_tokens,
+            output: self.max_tokens.saturating_mul(answers),
         }
     }
 }

@@ -8,7 +8,7 @@ use llmload_uring::api::llamacpp::{self, LlamaCpp};
 use llmload_uring::api::messages::Messages;
 use llmload_uring::api::responses::Responses;
 use llmload_uring::api::{
-    BodyFacts, EventFacts, Grammar, Malformed, ServerTimes, inputs, read_event, read_event_fast,
+    Api, BodyFacts, EventFacts, Grammar, Malformed, ServerTimes, inputs, read_event, read_event_fast,
     read_event_plain,
 };
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -198,6 +198,55 @@ fn the_fast_readers_of_responses_and_messages_read_every_recorded_piece_of_text(
     println!("{of_responses} of responses, {of_messages} of messages, {of_embeddings} of embeddings");
     let enough = if captured { (300, 150) } else { (10, 8) };
     assert!(of_responses > enough.0 && of_messages > enough.1 && of_embeddings > 2);
+}
+
+/// Every sample as an event of every API under every name that decides something, and some that do not.
+#[test]
+fn both_readers_agree_whatever_an_event_is_called() {
+    let names: [&[u8]; 13] = [
+        b"",
+        b"message",
+        b"ping",
+        b"keepalive",
+        b"keep-alive",
+        b"heartbeat",
+        b"error",
+        b"Ping",
+        b"ping ",
+        b"content_block_delta",
+        b"message_stop",
+        b"response.output_text.delta",
+        b"response.completed",
+    ];
+    let mut shapes = samples("both_readers_agree_whatever_an_event_is_called").all;
+    shapes.sort();
+    shapes.dedup();
+    shapes.retain(|data| data.len() < 3000);
+    let (mut tokens, mut signs_of_life) = (0, 0);
+    for api in Api::ALL {
+        let Some(read) = api.row().read_event else {
+            continue;
+        };
+        for data in &shapes {
+            for name in names {
+                let facts = read(name, data);
+                let called = String::from_utf8_lossy(name);
+                let plain = corpus::plain_reader(api)(name, data);
+                assert_eq!(facts, plain, "{api:?} {called} {}", shown(data));
+                tokens += u32::from(facts.is_ok_and(|facts| facts.token));
+                if matches!(name, b"ping" | b"keepalive" | b"keep-alive" | b"heartbeat") {
+                    let says_nothing =
+                        facts.is_ok_and(|facts| EventFacts { done: false, ..facts } == EventFacts::default());
+                    assert!(says_nothing, "{api:?} {called} {}", shown(data));
+                    signs_of_life += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        tokens > 5_000 && signs_of_life > 5_000,
+        "{tokens} {signs_of_life}"
+    );
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn outcome(told: &Told) -> &'static str {
         (false, StreamEnd::Ok) => "ok",
         (false, StreamEnd::Error) => "stream_error",
         (false, StreamEnd::BadFinish) => "bad_finish",
-        (false, StreamEnd::Truncated) => "truncated",
+        (false, StreamEnd::Truncated | StreamEnd::OpenChoice) => "truncated",
         (false, StreamEnd::NoEvents) => "no_events",
     }
 }

@@ -20,6 +20,20 @@ pub enum After {
     Eof,
 }
 
+/// What a request asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    pub expected: Expected,
+    /// The number of answers to it.
+    pub answers: u32,
+}
+
+impl From<Expected> for Asked {
+    fn from(expected: Expected) -> Asked {
+        Asked { expected, answers: 1 }
+    }
+}
+
 #[derive(Default)]
 struct Sink {
     tokens: Vec<Nanos>,
@@ -59,9 +73,11 @@ pub struct Seen {
 
 /// Reads `bytes` in parts that end before each of `cuts`. A part arrives at the offset of its last byte. What is left
 /// when it is over is not read: whoever owns the connection must close it.
-pub fn read(reader: &mut ResponseReader, expected: Expected, bytes: &[u8], cuts: &[usize]) -> Seen {
+pub fn read(reader: &mut ResponseReader, asked: impl Into<Asked>, bytes: &[u8], cuts: &[usize]) -> Seen {
     let mut sink = Sink::default();
-    reader.begin(expected);
+    let asked = asked.into();
+    reader.begin(asked.expected);
+    reader.expect_answers(asked.answers);
     let mut from = 0;
     let mut over = None;
     for &to in cuts.iter().chain([&bytes.len()]) {
@@ -126,17 +142,18 @@ fn moved(single: &Seen, bytes: usize, cuts: &[usize]) -> Seen {
 }
 
 /// Reads at all cuts and gives the byte-by-byte reading, for the caller to compare with what it expects.
-pub fn read_at_every_cut(name: &str, expected: Expected, bytes: &[u8]) -> Seen {
+pub fn read_at_every_cut(name: &str, asked: impl Into<Asked>, bytes: &[u8]) -> Seen {
+    let asked = asked.into();
     let mut reader = ResponseReader::new();
     let every: Vec<usize> = (1..bytes.len()).collect();
-    let single = read(&mut reader, expected, bytes, &every);
+    let single = read(&mut reader, asked, bytes, &every);
     assert_eq!(single, moved(&single, bytes.len(), &every), "{name}");
     let check = |reader: &mut ResponseReader, cuts: &[usize]| {
-        let seen = read(reader, expected, bytes, cuts);
+        let seen = read(reader, asked, bytes, cuts);
         assert_eq!(
             seen,
             moved(&single, bytes.len(), cuts),
-            "{name} as {expected:?} cut at {cuts:?}"
+            "{name} as {asked:?} cut at {cuts:?}"
         );
     };
     check(&mut reader, &[]);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::common::live::*;
 use crate::common::talker::{AFFINITY, Manners, Talk, Talker};
 use crate::common::*;
+use llmload_uring::api::Api;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -337,6 +338,34 @@ fn histories_that_do_not_fit_are_refused_before_anything_is_sent() {
         ended.stderr
     );
     assert!(talker.talks().is_empty());
+}
+
+#[test]
+fn answers_are_carried_on_whole_in_every_api_that_has_some() {
+    for api in Api::ALL.into_iter().filter(|api| api.row().streams()) {
+        let row = api.row();
+        for (stream, end) in [(true, row.end_of_streams()), (false, row.end)] {
+            let mock = mock(mock_options());
+            let prefix = row.prefixes.first().copied().unwrap_or_default();
+            let within = row.within.map_or(String::new(), |within| format!("{within}m"));
+            let url = format!("http://{}{within}{prefix}{end}", mock.address);
+            let dir = Dir::new();
+            let file = dir.write(
+                "doc.yaml",
+                &format!(
+                    "server: {{ base_url: '{url}', api: {} }}\nexecutor: per-vu-iterations\nvus: 2\niterations: 8\n\
+                     models: [m]\nrequests:\n  - {{ name: a, stream: {stream}, max_tokens: 9, prompts: [p], \
+                     conversation: {{ turns: 4 }} }}\n",
+                    row.name
+                ),
+            );
+            ran(&["run", &file]).expect(0);
+            let stats = get_json(mock.address, "/mock/stats");
+            // Sixteen sessions, whose turns repeat none, one, two and three answers.
+            let repeated = [&stats["answers_repeated"], &stats["answers_repeated_wrong"]];
+            assert_eq!(repeated, [96, 0], "{} stream {stream}", row.name);
+        }
+    }
 }
 
 #[test]

@@ -86,12 +86,21 @@ fn choices(scan: &mut Scan, part: Part, facts: &mut EventFacts, in_choice: &mut 
     if scan.peek()? == b'n' {
         return scan.null();
     }
+    let mut place = 0;
     scan.array(|scan| {
+        let (mut number, mut has_ended) = (place, false);
+        place += 1;
         let mut seen = Seen::default();
         scan.object(|scan, key| match key {
+            b"index" => {
+                seen.first(4)?;
+                number = u64::from(scan.count()?);
+                Some(())
+            }
             b"finish_reason" => {
                 seen.first(0)?;
-                finish(scan, facts)
+                has_ended = finish(scan, facts)?;
+                Some(())
             }
             b"text" => {
                 seen.first(1)?;
@@ -107,14 +116,16 @@ fn choices(scan: &mut Scan, part: Part, facts: &mut EventFacts, in_choice: &mut 
                 Some(())
             }
             _ => scan.skip(),
-        })
+        })?;
+        facts.choices.add(number, has_ended);
+        Some(())
     })
 }
 
-/// Reads a word in printable ASCII, or null; anything else is left to the plain reader.
-fn finish(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
+/// Reads a word in printable ASCII, or null; anything else is left to the plain reader. Returns true for a word.
+fn finish(scan: &mut Scan, facts: &mut EventFacts) -> Option<bool> {
     if scan.peek()? == b'n' {
-        return scan.null();
+        return scan.null().map(|()| false);
     }
     let word = scan.string()?.unescaped()?;
     if !word.is_ascii() {
@@ -123,7 +134,7 @@ fn finish(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     if !word.is_empty() {
         facts.finish_with(FinishWord::of(word));
     }
-    Some(())
+    Some(!word.is_empty())
 }
 
 #[inline(always)]

@@ -22,8 +22,11 @@ pub(super) fn read(data: &[u8], part: Part) -> Result<EventFacts, Malformed> {
         .or_else(|| choices.iter().find_map(|choice| usage(&choice["usage"])))
         .or_else(|| usage(&document["x_groq"]["usage"]));
     facts.usage = with_timings(facts.usage, timings(&document["timings"]));
-    for choice in choices {
-        if let Some(word) = finish(&choice["finish_reason"]) {
+    for (place, choice) in choices.iter().enumerate() {
+        let word = finish(&choice["finish_reason"]);
+        let number = choice["index"].as_u64().unwrap_or(place as u64);
+        facts.choices.add(number, word.is_some());
+        if let Some(word) = word {
             facts.finish_with(word);
         }
         // The older text completions have no delta.

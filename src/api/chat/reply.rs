@@ -5,11 +5,11 @@ use serde_json::Value;
 use super::Part;
 use super::fast::Seen;
 use super::plain::is_thought;
-use crate::api::reply::{self, Reply};
+use crate::api::reply::{self, OfEvent, Reply};
 use crate::api::scan::Scan;
 
 pub(in crate::api) const REPLY: Reply = Reply {
-    of_event: |data, out| read(data, Part::Delta, out),
+    of_event: OfEvent::New(|data, out| read(data, Part::Delta, out)),
     of_body: |data, out| read(data, Part::Message, out),
 };
 

@@ -1,12 +1,12 @@
 //! The text of llama.cpp's own completions.
 
 use crate::api::chat::fast::Seen;
-use crate::api::reply::{self, Reply};
+use crate::api::reply::{self, OfEvent, Reply};
 use crate::api::scan::Scan;
 
 /// An event and a whole answer have their text in the same member.
 pub(in crate::api) const REPLY: Reply = Reply {
-    of_event: read,
+    of_event: OfEvent::New(read),
     of_body: read,
 };
 

@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::body::{begin_body, write_number, write_stream, write_string};
 use super::chat::plain::document;
 use super::facts::{Piece, body_facts};
-use super::reply::{self, Reply};
+use super::reply::{self, OfEvent, Reply};
 use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed};
 
 /// The version of the API that requests ask for, without which Anthropic refuses them.
@@ -49,12 +49,12 @@ fn text_of(delta: &[u8]) -> Option<(&'static str, Piece)> {
 
 /// The text of a stream is in the deltas of its blocks, and that of a whole answer in its blocks.
 pub(super) const REPLY: Reply = Reply {
-    of_event: |data, out| {
+    of_event: OfEvent::New(|data, out| {
         reply::read_plain(data, out, |event| match event["delta"]["type"] == "text_delta" {
             true => &event["delta"]["text"],
             false => &Value::Null,
         });
-    },
+    }),
     of_body: |data, out| {
         if let Ok(message) = document(data) {
             reply::append_parts(&message["content"], "text", out);
@@ -66,10 +66,7 @@ pub(super) const REPLY: Reply = Reply {
 pub enum Messages {}
 
 impl Grammar for Messages {
-    fn fast(name: &[u8], data: &[u8]) -> Option<EventFacts> {
-        if name == b"ping" {
-            return None;
-        }
+    fn fast(_name: &[u8], data: &[u8]) -> Option<EventFacts> {
         fast::read(data)
     }
 

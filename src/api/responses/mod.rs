@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::body::{begin_body, write_number, write_stream, write_string};
 use super::chat::plain::document;
 use super::facts::{Piece, body_facts};
-use super::reply::{self, Reply};
+use super::reply::{self, OfEvent, Reply};
 use super::{BodyFacts, EventFacts, Generation, Grammar, Malformed, SideQuestion};
 
 /// Validation asks a server of chat completions for this API as well.
@@ -57,14 +57,14 @@ fn piece_of(kind: &[u8]) -> Option<Piece> {
 
 /// The text of a stream is in the pieces of its output, and that of a whole answer in its messages.
 pub(super) const REPLY: Reply = Reply {
-    of_event: |data, out| {
+    of_event: OfEvent::New(|data, out| {
         reply::read_plain(data, out, |event| {
             match event["type"] == "response.output_text.delta" {
                 true => &event["delta"],
                 false => &Value::Null,
             }
         });
-    },
+    }),
     of_body: |data, out| {
         if let Ok(response) = document(data) {
             for item in response["output"].as_array().into_iter().flatten() {

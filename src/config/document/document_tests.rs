@@ -131,7 +131,8 @@ fn missing_keys_are_reported_with_their_use() {
     let found = mistakes(&GOOD.replace("max_tokens: 20, ", "")).join("\n");
     assert_eq!(
         found,
-        "error: p.yaml:7: missing key `requests[0].max_tokens`\nhint: add a token limit, for example `50` or `50-200`"
+        "error: p.yaml:7: request `short` has no token limit\n\
+         hint: add `max_tokens:`, for example `50` or `50-200`, or `--max-tokens N`"
     );
 }
 

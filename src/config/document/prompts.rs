@@ -2,7 +2,7 @@
 
 use crate::config::PromptsFile;
 use crate::config::document::lengths::read_lengths;
-use crate::config::document::reader::{Fields, Reader};
+use crate::config::document::reader::{Fields, Reader, truth};
 use crate::config::document::shared::{SHARED_KEYS, asks_for_groups, read_shared};
 use crate::error::{Reason, quoted};
 use crate::lengths::Lengths;
@@ -125,10 +125,9 @@ pub const TOKEN_IDS_EXPECTED: &str = "true, false or a range of ids";
 
 /// Reads `token_ids`: whether prompts are ids of tokens, or which.
 pub fn parse_vocabulary(text: &str) -> Result<Option<Span<u32>>, Reason> {
-    match text {
-        "true" | "True" | "yes" | "on" => Ok(Some(VOCABULARY_DEFAULT)),
-        "false" | "False" | "no" | "off" => Ok(None),
-        text => parse_count_span(text).map(Some).map_err(|reason| {
+    match truth(text) {
+        Some(are_ids) => Ok(are_ids.then_some(VOCABULARY_DEFAULT)),
+        None => parse_count_span(text).map(Some).map_err(|reason| {
             reason.hint("write `true`, or the ids that prompts may have, lowest and highest: `1000-30000`")
         }),
     }

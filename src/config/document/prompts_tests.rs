@@ -288,7 +288,15 @@ fn prompts_of_ids_and_with_shared_prefixes_read_back_as_written() {
         read_prompts("prompt_tokens: 5\n  token_ids: true").0["token_ids"],
         "1000-30000"
     );
-    assert!(matches!(read_prompts("token_ids: false").1, Prompts::Made { .. }));
+    // The words of every key that is true or false.
+    for word in ["false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"] {
+        let made = read_prompts(&format!("token_ids: {word}")).1;
+        assert!(matches!(made, Prompts::Made { .. }), "{word}: {made:?}");
+    }
+    for word in ["true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"] {
+        let ids = read_prompts(&format!("token_ids: {word}")).1;
+        assert!(matches!(ids, Prompts::Ids { .. }), "{word}: {ids:?}");
+    }
 }
 
 #[test]

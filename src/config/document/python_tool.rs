@@ -3,7 +3,7 @@
 
 use crate::config::document::THINK_TIME_MAX;
 use crate::config::document::load_profile::in_stages;
-use crate::config::document::reader::{Fields, Node, Reader, is_empty, member, scalar};
+use crate::config::document::reader::{Fields, Node, Reader, is_empty, member, scalar, truth};
 use crate::config::document::shared::other_name;
 use crate::error::{Reason, quoted};
 use crate::plan::DURATION_MAX;
@@ -56,7 +56,7 @@ pub fn answer<'t>(path: &str, key: &str, value: &'t Node<'t>) -> Option<Answer> 
         return refused("has another name here", format!("write `{ours}`"));
     }
     match (path, key) {
-        ("", "comparison_mode") if is(&["false", "False", "no", "off"]) => Some(Answer::Harmless),
+        ("", "comparison_mode") if is_empty(value) || truth(text) == Some(false) => Some(Answer::Harmless),
         ("", "comparison_mode") => refused(
             "has another name here",
             "write `contention: true`: each server alone, then all together, compared".to_owned(),
@@ -100,7 +100,7 @@ pub fn answer<'t>(path: &str, key: &str, value: &'t Node<'t>) -> Option<Answer> 
 }
 
 fn is_off<'t>(value: &'t Node<'t>) -> bool {
-    member(value, "enabled").is_some_and(|text| matches!(text, "false" | "False" | "no" | "off"))
+    member(value, "enabled").is_some_and(|text| truth(text) == Some(false))
 }
 
 /// Answers the mapping `system` of the Python tool, which is about the figures of a host; here it is a system prompt.

@@ -292,11 +292,8 @@ impl<'f> Reader<'f> {
     }
 
     pub fn boolean(&mut self, fields: &Fields<'_>, key: &str) -> Option<bool> {
-        self.parsed(fields, key, "true or false", |text| match text {
-            // YAML 1.1 has more words for these two, and documents for PyYAML use them.
-            "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Ok(true),
-            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Ok(false),
-            _ => Err(Reason::new(format!("{} is neither true nor false", quoted(text)))),
+        self.parsed(fields, key, "true or false", |text| {
+            truth(text).ok_or_else(|| Reason::new(format!("{} is neither true nor false", quoted(text))))
         })
     }
 
@@ -455,4 +452,14 @@ pub fn check_text(text: &str, bytes_max: usize) -> Result<String, Reason> {
     }
     check_bytes("the text has", text, bytes_max)?;
     Ok(text.to_owned())
+}
+
+/// Returns what a word says where one of two is meant. YAML 1.1 has more words for these than 1.2, and documents for
+/// PyYAML use them.
+pub fn truth(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+        _ => None,
+    }
 }

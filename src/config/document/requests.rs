@@ -156,6 +156,7 @@ fn harmless_chat(stream: bool) -> RequestConfig {
         }),
         prompts_file: None,
         dataset: None,
+        has_limit: true,
         timeout: TIMEOUT_DEFAULT,
         connect_timeout: CONNECT_TIMEOUT_DEFAULT,
         first_token_timeout: None,
@@ -245,6 +246,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
         }),
         prompts_file: inherited.keys.file.clone(),
         dataset: inherited.dataset.clone(),
+        has_limit: true,
         timeout,
         connect_timeout: connect.min(timeout),
         first_token_timeout: None,
@@ -315,6 +317,7 @@ fn read_request(
         }
         Some(_) => {
             refuse_chat_keys(reader, &fields);
+            origin.has_limit = true;
             read_light(reader, &fields)
         }
         None => Call::Light,
@@ -330,6 +333,7 @@ fn read_request(
         call,
         prompts_file: origin.file,
         dataset: origin.dataset,
+        has_limit: origin.has_limit,
         timeout,
         connect_timeout: connect.min(timeout),
         first_token_timeout,
@@ -347,11 +351,12 @@ fn read_light(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Call {
     }
 }
 
-/// What the prompts of a request come from, if that is a file.
+/// What the prompts of a request come from, if that is a file, and whether something says how long answers are.
 #[derive(Default)]
 struct Origin {
     file: Option<PromptsFile>,
     dataset: Option<DatasetConfig>,
+    has_limit: bool,
 }
 
 /// Reads a chat request, and what its prompts come from.
@@ -362,13 +367,8 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
     let dataset = own_dataset.or(inherited.dataset.clone().filter(|_| inherits));
     // Rows have lengths of their own.
     let is_dataset_meant = fields.meant("dataset") || inherits && inherited.is_dataset_meant;
-    if outer.is_none() && !is_dataset_meant {
-        reader.required(
-            fields,
-            "max_tokens",
-            "add a token limit, for example `50` or `50-200`",
-        );
-    }
+    // Whether an option brings a limit, or a dataset, shows later.
+    let has_limit = outer.is_some() || is_dataset_meant || fields.meant("max_tokens");
     let own = read_max_tokens(reader, fields);
     let models = reader.strings(fields, "models", MODELS_MAX, MODEL_BYTES_MAX);
     let own_prompts = read_prompts(reader, fields);
@@ -405,10 +405,7 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
     };
     let call = Call::Chat(Chat {
         stream,
-        max_tokens: own.or(outer).unwrap_or(match dataset {
-            Some(_) => MAX_TOKENS_DEFAULT,
-            None => Lengths::fixed(1),
-        }),
+        max_tokens: own.or(outer).unwrap_or(MAX_TOKENS_DEFAULT),
         models: filled(models, "models"),
         prompts,
         // Who carries a conversation on wants the beginning of it to be read once.
@@ -418,7 +415,12 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         settings: Box::new(inherited.settings.with(&read_body(reader, fields))),
         cancel: cancel.and_then(some_cancel).map(Box::new),
     });
-    (call, Origin { file, dataset })
+    let origin = Origin {
+        file,
+        dataset,
+        has_limit,
+    };
+    (call, origin)
 }
 
 /// Reads how to word the members of a body in which servers differ, in a document or a request.

@@ -98,6 +98,8 @@ fn set(request: &mut RequestConfig, dataset: DatasetConfig) {
     if let Call::Chat(Chat { prompts, .. }) = &mut request.call {
         *prompts = dataset.unread();
         request.prompts_file = None;
+        // Its rows have lengths, or get the default.
+        request.has_limit = true;
         request.dataset = Some(dataset);
     }
 }

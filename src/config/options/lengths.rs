@@ -26,6 +26,7 @@ pub fn overlay_lengths(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<M
             chat.prompts = made(&chat.prompts, asked);
             request.prompts_file = None;
         }
+        request.has_limit |= args.max_tokens.is_some();
         if let Some(lengths) = &args.max_tokens {
             chat.max_tokens.clone_from(lengths);
         }

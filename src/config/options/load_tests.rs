@@ -236,3 +236,72 @@ fn lengths_on_the_command_line_replace_those_of_all_chat_requests() {
         assert!(found.contains(wanted), "{found}");
     }
 }
+
+/// Writes a document, and returns its path with the folder that holds it.
+fn document(name: &str, text: &str) -> String {
+    let path = std::env::temp_dir().join(format!("{name}-{}.yaml", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_kind_without_a_limit_takes_that_of_an_option_or_of_the_rows() {
+    let text = "executor: per-vu-iterations\nvus: 1\niterations: 1\nmodels: [m]\nprompts: [p]\n\
+                requests:\n  - { name: a, stream: true }\n  - { name: b, max_tokens: 7 }\n";
+    let file = document("no-limit", text);
+    let limits = |words: &str| {
+        let (config, _) = load(format!("{file} {words}").trim()).map_err(|e| e.replace(&file, "FILE"))?;
+        let chats = config.requests.iter().filter_map(|request| request.call.chat());
+        Ok::<_, String>(chats.map(|chat| chat.max_tokens.to_string()).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        limits("").unwrap_err().trim_end(),
+        "error: FILE:7: request `a` has no token limit\n\
+         hint: add `max_tokens:`, for example `50` or `50-200`, or `--max-tokens N`"
+    );
+    assert_eq!(limits("--max-tokens 5").unwrap(), ["5", "5"]);
+    let rows = document("rows", "{\"prompt\": \"p\", \"output_tokens\": 3}\n");
+    // What rows leave open is the default.
+    assert_eq!(limits(&format!("--dataset custom:{rows}")).unwrap(), ["200", "7"]);
+    assert_eq!(
+        limits(&format!("--dataset custom:{rows} --max-tokens 9")).unwrap(),
+        ["9", "9"]
+    );
+    assert!(
+        limits("--prompt hi")
+            .unwrap_err()
+            .contains("request `a` has no token limit")
+    );
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(&rows).unwrap();
+}
+
+#[test]
+fn a_dataset_and_what_prompts_are_made_of_exclude_each_other() {
+    let rows = document("more-rows", "{\"prompt\": \"p\", \"output_tokens\": 3}\n");
+    let text = format!(
+        "server: {{ base_url: 'http://h:1/v1/completions' }}\nexecutor: per-vu-iterations\nvus: 1\niterations: 1\n\
+         models: [m]\ndataset: {{ format: custom, file: '{rows}' }}\nrequests: [{{ name: a }}]\n"
+    );
+    let file = document("with-rows", &text);
+    for words in [
+        "--prompt hi",
+        "--prompt-tokens 5",
+        "--prefix-groups 2 --prefix-tokens 8",
+    ] {
+        let option = words.split(' ').next().unwrap();
+        let said = refused(&format!("quick-smoke --dataset custom:{rows} {words}"));
+        assert!(
+            said.contains(&format!("error: --dataset: contradicts `{option}`")),
+            "{said}"
+        );
+        // The option replaces the document's.
+        let (config, _) = load(format!("{file} {words}").trim()).unwrap();
+        let request = &config.requests[0];
+        assert_eq!(request.dataset, None, "{words}");
+        let prompts = &request.call.chat().unwrap().prompts;
+        assert!(!matches!(prompts, Prompts::Rows(_)), "{words}: {prompts:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(&rows).unwrap();
+}

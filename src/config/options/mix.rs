@@ -95,6 +95,7 @@ mod tests {
             call,
             prompts_file: None,
             dataset: None,
+            has_limit: true,
             timeout: 1,
             connect_timeout: 1,
             first_token_timeout: None,

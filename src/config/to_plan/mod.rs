@@ -131,6 +131,11 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
             let what = format!("request `{name}` has no prompts");
             wrong.push(Reason::new(what).hint("add `prompts:` or `dataset:`, or `--prompt TEXT`"));
         }
+        if !request.has_limit {
+            let what = format!("request `{name}` has no token limit");
+            let hint = "add `max_tokens:`, for example `50` or `50-200`, or `--max-tokens N`";
+            wrong.push(Reason::new(what).hint(hint));
+        }
         wrong.extend(check_conversation(request, chat));
     }
     if request.weight == 0 {

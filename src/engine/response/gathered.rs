@@ -1,14 +1,14 @@
 //! Gathers the text of an answer, for conversations that carry it on.
 
 use super::{Expected, ResponseReader};
-use crate::api::Reply;
+use crate::api::{Reply, ReplyText};
 
 /// The text of one answer so far, as the inside of a JSON string.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// How texts are read; `None` for a response that has none.
     reply: Option<Reply>,
-    text: Vec<u8>,
+    text: ReplyText,
 }
 
 impl Gathered {
@@ -22,18 +22,18 @@ impl Gathered {
 
     pub fn event(&mut self, data: &[u8]) {
         if let Some(reply) = self.reply {
-            (reply.of_event)(data, &mut self.text);
+            reply.event(data, &mut self.text);
         }
     }
 
     pub fn body(&mut self, data: &[u8]) {
         if let Some(reply) = self.reply {
-            (reply.of_body)(data, &mut self.text);
+            reply.body(data, &mut self.text);
         }
     }
 
     pub fn held_bytes(&self) -> usize {
-        self.text.capacity()
+        self.text.held_bytes()
     }
 }
 
@@ -48,6 +48,8 @@ impl ResponseReader {
 
     /// Returns the text of the last answer, as the inside of a JSON string; empty if none was gathered.
     pub fn gathered(&self) -> &[u8] {
-        self.gathered.as_ref().map_or(&[], |gathered| &gathered.text)
+        self.gathered
+            .as_ref()
+            .map_or(&[], |gathered| gathered.text.as_bytes())
     }
 }

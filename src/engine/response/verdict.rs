@@ -41,8 +41,10 @@ impl ResponseReader {
     /// The peer closed before the body's end.
     fn cause_of_cut(&self) -> Cause {
         let is_complete = match self.body {
-            Body::Events(..) => self.stream.finish().is_some() || self.stream.is_done(),
-            Body::Json(read) => read(&self.kept.bytes).is_ok_and(|facts| facts.finish.is_some()),
+            Body::Events(..) => self.stream.is_complete() || self.stream.is_done(),
+            Body::Json(read) => {
+                read(&self.kept.bytes).is_ok_and(|facts| facts.finish.is_some() && !facts.has_open_choice)
+            }
             _ => false,
         };
         match (is_complete, self.http.is_chunked()) {
@@ -90,11 +92,12 @@ impl ResponseReader {
         };
         self.cause = match end {
             StreamEnd::Truncated if self.stream.is_done() => Some(Cause::DoneWithoutFinish),
-            StreamEnd::Truncated if is_cut => {
+            StreamEnd::Truncated | StreamEnd::OpenChoice if is_cut => {
                 self.kept.cut_event(self.events.pending_bytes());
                 Some(Cause::CutInEvent)
             }
             StreamEnd::Truncated => Some(Cause::NoFinish),
+            StreamEnd::OpenChoice => Some(Cause::OpenChoice),
             StreamEnd::NoEvents => Some(Cause::NoEvents),
             StreamEnd::Ok | StreamEnd::Error | StreamEnd::BadFinish => None,
         };
@@ -111,7 +114,10 @@ impl ResponseReader {
                 if let Some(gathered) = &mut self.gathered {
                     gathered.body(&self.kept.bytes);
                 }
-                self.cause = (outcome == Outcome::Truncated).then_some(Cause::NoFinish);
+                self.cause = (outcome == Outcome::Truncated).then_some(match facts.finish {
+                    Some(_) => Cause::OpenChoice,
+                    None => Cause::NoFinish,
+                });
                 outcome
             }
             Err(e) => {

@@ -1,13 +1,13 @@
 //! Streams and whole answers of each API: `tests/corpus/api.json`.
 
 use llmload_uring::api::{
-    Api, ReadEvent, StreamState, chat, llamacpp, messages, read_event_plain, responses,
+    Api, EventFacts, ReadEvent, StreamState, chat, llamacpp, messages, read_event_plain, responses,
 };
 use llmload_uring::sse::{EVENT_BYTES_MAX, EventParser, Framing as Events, Item, begins_a_stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::reading::{After, read_at_every_cut};
+use crate::reading::{After, Asked, read_at_every_cut};
 
 use super::pieces::{Piece, Said, Tokens, Wire, asked, assert_caused, document, outcome, times};
 use super::{vector_of, vectors, vectors_to_check};
@@ -27,6 +27,9 @@ pub(super) struct Vector {
     stream: Vec<Piece>,
     #[serde(default)]
     whole: Option<Box<RawValue>>,
+    /// The number of answers that were asked for; 0 if the request did not say.
+    #[serde(default)]
+    answers: u32,
     /// The peer closes before HTTP's end.
     #[serde(default)]
     cut: bool,
@@ -48,8 +51,11 @@ impl Vector {
         Api::from_name(&self.api).unwrap_or_else(|| panic!("no API is called {}", self.api))
     }
 
-    fn asked(&self, how: &str) -> String {
-        format!("{how} {}", self.api)
+    fn asked(&self, how: &str) -> Asked {
+        Asked {
+            expected: asked(&format!("{how} {}", self.api)),
+            answers: self.answers.max(1),
+        }
     }
 }
 
@@ -159,7 +165,12 @@ fn both_readers_give_the_facts_of_the_vector_for_every_event() {
             Item::Event { name: event, data } => {
                 let plain = plain_reader(api)(event, data);
                 assert_eq!(read_event(event, data), plain, "{name}: fast and plain");
-                read.push(state.read(read_event, event, data).map_err(|_| ()));
+                let facts = state.read(read_event, event, data).map_err(|_| ());
+                // Which answers an event is about shows in the outcome.
+                read.push(facts.map(|facts| EventFacts {
+                    choices: Default::default(),
+                    ..facts
+                }));
             }
             Item::UnknownField { name, value } => state.unknown_field(name, value),
             Item::Comment | Item::Retry(_) => {}
@@ -206,7 +217,7 @@ fn every_stream_has_the_same_outcome_and_instants_in_any_framing_at_every_cut() 
             }
             let (wire, said) = response(vector, framing);
             let name = format!("{} ({}) as {framing:?}", vector.name, vector.why);
-            let seen = read_at_every_cut(&name, asked(&vector.asked("stream")), &wire.bytes);
+            let seen = read_at_every_cut(&name, vector.asked("stream"), &wire.bytes);
             assert_eq!(seen.outcome, outcome(&vector.outcome), "{name}");
             assert_eq!(seen.output_tokens, vector.tokens.expected(), "{name}");
             assert_eq!(seen.times, said.times(), "{name}");
@@ -237,7 +248,7 @@ fn every_whole_answer_has_the_outcome_of_its_vector_and_is_never_a_stream() {
         wire.framing(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
         wire.body(&body);
         let name = format!("{} ({})", vector.name, vector.why);
-        let seen = read_at_every_cut(&name, asked(&vector.asked("whole")), &wire.bytes);
+        let seen = read_at_every_cut(&name, vector.asked("whole"), &wire.bytes);
         let end = (seen.outcome, seen.after, seen.output_tokens);
         let expected = (outcome(&vector.outcome), After::Kept, vector.tokens.expected());
         assert_eq!(end, expected, "{name}");
@@ -248,7 +259,7 @@ fn every_whole_answer_has_the_outcome_of_its_vector_and_is_never_a_stream() {
             seen.tokens.is_empty() && seen.arrivals.first_event.is_none(),
             "{name}"
         );
-        let seen = read_at_every_cut(&name, asked(&vector.asked("stream")), &wire.bytes);
+        let seen = read_at_every_cut(&name, vector.asked("stream"), &wire.bytes);
         // Unless it is one: its type does not matter.
         let is_stream = begins_a_stream(&body, Events::Events) == Some(true);
         let expected = if is_stream { "ok" } else { "not_streamed" };
