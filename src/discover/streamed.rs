@@ -20,7 +20,8 @@ pub(super) fn framing_of(row: &Row, answer: &Answer) -> Result<Framing, &'static
     }
 }
 
-/// Reads a whole stream of so many answers, and returns its state and the number of its events with text. Fails if an event is wrong.
+/// Reads a whole stream of so many answers, and returns its state and the number of its events with text. Fails if an
+/// event is wrong.
 pub(super) fn read_stream(
     read: ReadEvent,
     framing: Framing,
