@@ -6,7 +6,7 @@ use crate::dataset::{Dataset, Filter, Format, Found, ReadOptions, Turns, read};
 use crate::error::{Mistake, Place, Reason, quoted};
 use crate::output::unnamed;
 use crate::units::{Span, cannot_be_read, format_span, grouped};
-use crate::workload::{Call, Prompts, Rows, Sampling, Tokens};
+use crate::workload::{Call, OnFailure, Prompts, Replaying, Rows, Sampling, Tokens};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -47,6 +47,12 @@ pub struct DatasetConfig {
     /// Where `tokens` was asked for.
     #[serde(skip)]
     pub tokens_place: Option<Place>,
+    /// Factor of the delays within a session, in formats that say which rows wait for which.
+    #[serde(skip_serializing_if = "is_one")]
+    pub delay_scale: f64,
+    /// What becomes of such a session when a request fails.
+    #[serde(skip_serializing_if = "is_end")]
+    pub on_failure: OnFailure,
     #[serde(skip)]
     pub place: Place,
 }
@@ -63,6 +69,8 @@ impl DatasetConfig {
             own_model: true,
             tokens: Tokens::AsTaken,
             tokens_place: None,
+            delay_scale: 1.0,
+            on_failure: OnFailure::default(),
             place,
         }
     }
@@ -80,6 +88,10 @@ impl DatasetConfig {
             own_model: self.own_model,
             tokens: self.tokens,
             seed,
+            replaying: Replaying {
+                delay_scale: self.delay_scale,
+                on_failure: self.on_failure,
+            },
         })
     }
 
@@ -191,16 +203,29 @@ fn counted(count: u64, thing: &str) -> String {
 fn note_use(config: &Config, asked: &DatasetConfig, dataset: &Dataset) -> Vec<String> {
     let shown = quoted(asked.shown());
     let mut notes = Vec::new();
-    let rows = dataset.len() as u64;
-    if let Some(requests) = config.executor.iterations_of_all()
-        && requests > rows
+    let (choices, [taker, choice]) = match dataset.graph() {
+        Some(graph) => (graph.len(), ["iteration", "session"]),
+        None => (dataset.len(), ["request", "row"]),
+    };
+    if let Some(takers) = config.executor.iterations_of_all()
+        && takers > choices as u64
         && asked.sample != Sampling::Random
     {
         notes.push(format!(
             "dataset {shown}: {} take its {} more than once",
-            counted(requests, "request"),
-            counted(rows, "row")
+            counted(takers, taker),
+            counted(choices as u64, choice)
         ));
+    }
+    if let Some(graph) = dataset.graph() {
+        notes.push(format!(
+            "dataset {shown}: {} of up to {}, of which up to {} are in flight at once: each iteration is a session, \
+             whose requests wait for one another as the trace has it",
+            counted(graph.len() as u64, "session"),
+            counted(u64::from(graph.nodes_max()), "request"),
+            graph.width()
+        ));
+        return notes;
     }
     // A trace says itself how it sends them.
     if !dataset.sessions().are_single() && config.executor.trace().is_none() {
@@ -258,6 +283,14 @@ fn is_sequential(sample: &Sampling) -> bool {
 
 fn is_unfiltered(filter: &Filter) -> bool {
     *filter == Filter::None
+}
+
+fn is_one(factor: &f64) -> bool {
+    *factor == 1.0
+}
+
+fn is_end(on_failure: &OnFailure) -> bool {
+    *on_failure == OnFailure::End
 }
 
 fn is_true(is: &bool) -> bool {

@@ -1,5 +1,7 @@
 //! Gives a load that arrives as a trace the instants of the rows of its dataset.
 
+mod agents;
+
 use std::sync::Arc;
 
 use crate::config::{Config, RequestConfig};
@@ -11,6 +13,7 @@ use crate::workload::{Prompts, Rows, Sampling};
 
 /// Takes the instants, if the executor needs some. The seed and the options are known by now.
 pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
+    agents::limit_sessions(config);
     if config.executor.trace().is_none() {
         let is_timed = |request: &RequestConfig| rows_of(request).is_some_and(|rows| rows.dataset.is_timed());
         if config.requests.iter().any(is_timed) {
@@ -19,7 +22,14 @@ pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
         }
         return;
     }
-    let found = dataset(config).and_then(|dataset| Ok((followers(&dataset)?, dataset)));
+    let found = dataset(config);
+    if let Ok(dataset) = &found
+        && let Some(graph) = dataset.graph()
+    {
+        agents::replay(config, graph, mistakes);
+        return;
+    }
+    let found = found.and_then(|dataset| Ok((followers(&dataset)?, dataset)));
     let found = match found {
         // A dataset that was not read stands in for one whose rows do not matter.
         Ok((_, dataset)) if dataset.is_empty() => None,

@@ -14,7 +14,7 @@ fn weka() -> String {
 }
 
 #[test]
-fn an_agent_is_a_session_whose_rows_follow_after_its_tools_and_a_subagent_is_one_of_its_own() {
+fn rows_follow_after_the_tools_of_their_agent_and_after_subagents() {
     let found = rows("weka", &weka());
     let parts = |row: &str| {
         let (tokens, rest) = row.split_once(" in [").unwrap();
@@ -31,10 +31,101 @@ fn an_agent_is_a_session_whose_rows_follow_after_its_tools_and_a_subagent_is_one
             // The subagent began 0.75 s after that answer.
             "70 tokens of 64 -> 9 after 0.75 in x/g1#0",
             "80 tokens of 64 -> 9 after 0.25 in x/g1#1",
-            // The subagent took 8 s, until 15.5.
-            "300 tokens of 64 -> 30 after 0.5 in x#2",
+            // The last request of the subagent ended at 10.
+            "300 tokens of 64 -> 30 after 6 in x#2",
         ]
     );
+}
+
+/// What each row of a file waits for, with the delay in seconds: `0,2+1.5`; a row that waits for none begins with `+`.
+fn waits(text: &str) -> Vec<String> {
+    let found = read_text("weka", text).unwrap();
+    let graph = found.dataset.graph().unwrap();
+    (0..found.dataset.len() as u32)
+        .map(|row| {
+            let (after, delay) = graph.waits(row);
+            let after: Vec<String> = after.iter().map(u16::to_string).collect();
+            format!("{}+{}", after.join(","), delay as f64 / 1e9)
+        })
+        .collect()
+}
+
+/// A session of these requests.
+fn session(requests: &[&str]) -> String {
+    format!(
+        r#"{{"id":"x","block_size":64,"requests":[{}]}}"#,
+        requests.join(",")
+    )
+}
+
+fn request(t: f64, took: f64) -> String {
+    format!(r#"{{"t":{t},"in":10,"out":5,"api_time":{took}}}"#)
+}
+
+fn subagent(t: f64, requests: &[&str]) -> String {
+    let all = requests.join(",");
+    format!(r#"{{"t":{t},"type":"subagent","agent_id":"g{t}","requests":[{all}]}}"#)
+}
+
+#[test]
+fn subagents_at_the_same_time_are_not_waited_for_by_each_other_but_by_what_comes_after_both() {
+    let all = session(&[
+        &request(0.0, 2.0),
+        &subagent(3.0, &[&request(3.0, 4.0), &request(8.0, 1.0)]),
+        &subagent(3.5, &[&request(4.0, 1.0)]),
+        &request(10.0, 1.0),
+        // Subagents that nobody waits for: what comes next began before they had ended.
+        &subagent(12.0, &[&request(12.0, 9.0)]),
+        &request(13.0, 1.0),
+    ]);
+    let expected = ["+0", "0+1", "1+1", "0+2", "2,3+1", "4+1", "4+2"];
+    assert_eq!(waits(&all), expected);
+    let found = read_text("weka", &all).unwrap();
+    let graph = found.dataset.graph().unwrap();
+    assert_eq!((graph.len(), graph.nodes(0), graph.width()), (1, 7, 2));
+    assert_eq!(graph.recorded(0), 21_000_000_000);
+    assert_eq!(found.left_out, [""; 0]);
+}
+
+#[test]
+fn a_subagent_may_count_from_its_own_beginning_and_have_subagents() {
+    let inner = subagent(2.0, &[&request(0.0, 1.0), &request(2.0, 1.0)]);
+    let all = session(&[
+        &request(0.0, 1.0),
+        &subagent(5.0, &[&request(0.0, 1.0), &inner]),
+        &request(20.0, 1.0),
+    ]);
+    assert_eq!(waits(&all), ["+0", "0+4", "1+1", "2+1", "3+10"]);
+}
+
+#[test]
+fn agents_that_begin_together_wait_for_the_beginning_of_the_session() {
+    let all = session(&[
+        &subagent(7.0, &[&request(7.0, 4.0)]),
+        &subagent(7.5, &[&request(8.0, 1.0)]),
+    ]);
+    assert_eq!(waits(&all), ["+0", "+1"]);
+    // Rows of several sessions are apart, and requests without a prompt are waited for by nobody.
+    let empty = r#"{"t":3,"in":0,"out":5,"api_time":1}"#;
+    let two = format!(
+        "{all}\n{}",
+        session(&[&request(0.0, 1.0), empty, &request(9.0, 1.0)])
+    );
+    assert_eq!(waits(&two), ["+0", "+1", "+0", "0+8"]);
+    let found = read_text("weka", &two).unwrap();
+    let graph = found.dataset.graph().unwrap();
+    let sessions: Vec<usize> = (0..4).map(|row| graph.session_of(row)).collect();
+    assert_eq!((sessions, graph.first_row(1)), (vec![0, 0, 1, 1], 2));
+}
+
+#[test]
+fn without_the_time_that_requests_took_they_follow_one_another_after_their_pauses() {
+    let all = session(&[
+        r#"{"t":0,"in":10,"out":5}"#,
+        r#"{"t":5,"in":10,"out":5,"think_time":1.5}"#,
+        r#"{"t":9,"in":10,"out":5}"#,
+    ]);
+    assert_eq!(waits(&all), ["+0", "0+1.5", "1+0"]);
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct FormatRow {
     pub block: u32,
     /// Where its instants count from.
     pub zero: Zero,
+    /// It says which rows of a session wait for which, so that a session is replayed as a whole.
+    pub is_graph: bool,
     pub read: ReadRecord,
     /// Groups of members, one of which a first record has that looks like this format; empty if nothing is typical.
     pub typical: &'static [&'static [&'static str]],
@@ -39,6 +41,7 @@ const LINES: FormatRow = FormatRow {
     columns: &[],
     block: 0,
     zero: Zero::Own,
+    is_graph: false,
     read: custom::read,
     typical: &[],
 };
@@ -174,6 +177,7 @@ static FORMATS: [FormatRow; 17] = [
         aliases: &["weka_trace", "weka-trace", "cc_traces_weka"],
         title: "Weka's traces of agents",
         block: 64,
+        is_graph: true,
         read: agents::read_weka,
         typical: &[&["hash_id_scope"], &["block_size", "requests"]],
         ..LINES

@@ -6,6 +6,7 @@
 
 mod format;
 mod formats;
+mod graph;
 mod members;
 mod packed;
 mod read;
@@ -17,6 +18,7 @@ mod time_of_day;
 
 pub use format::Format;
 pub use formats::limit_of;
+pub use graph::{Graph, Node, SessionGraph};
 pub use members::{MemberList, json_string, members_of, write_members};
 pub use read::{BLOCK_MAX, Filter, Found, ReadOptions, Turns, read};
 pub use row::{Blocks, Content, Ids, Row};

@@ -1,6 +1,7 @@
 //! Reads a dataset: every record of a file into rows, or all its mistakes.
 
 use super::format::{Format, alike_in_words, looks_like};
+use super::graph::SessionGraph;
 use super::members::Members;
 use super::row::Row;
 use super::source::{Container, read_records};
@@ -98,6 +99,11 @@ impl Sink<'_> {
         if let Err(e) = self.builder.push(&row, output_tokens, at, self.make_file) {
             self.failed = Some(e);
         }
+    }
+
+    /// Adds how the rows of a session wait for one another, once they were added.
+    pub fn push_session(&mut self, session: &SessionGraph) {
+        self.builder.push_session(session);
     }
 
     /// Counts something that the file has and the rows will not have.

@@ -1,5 +1,6 @@
 //! The rows of a dataset in memory that stays bounded: in compact form, in a file once there are many, with an index.
 
+use super::graph::{Graph, SessionGraph};
 use super::row::{Content, Row};
 use super::sessions::{Sessions, SessionsBuilder};
 use crate::units::{Fnv, Nanos};
@@ -31,6 +32,8 @@ pub struct Dataset {
     /// When each row is due, in nanoseconds since the trace's own beginning; empty if no row has an instant.
     instants: Vec<i64>,
     sessions: Sessions,
+    /// How the rows wait for one another, if the format says it.
+    graph: Option<Graph>,
     bytes: Bytes,
     /// A number that differs between datasets with different rows.
     digest: u64,
@@ -100,6 +103,11 @@ impl Dataset {
         &self.sessions
     }
 
+    /// Returns how the rows of each session wait for one another, if the format says it.
+    pub fn graph(&self) -> Option<&Graph> {
+        self.graph.as_ref()
+    }
+
     /// Returns the first row that is a list of chat messages, which not every API takes.
     pub fn first_messages(&self) -> Option<u64> {
         self.first_messages
@@ -144,6 +152,7 @@ pub struct Builder {
     outputs: Vec<u32>,
     instants: Vec<i64>,
     sessions: SessionsBuilder,
+    graph: Option<Graph>,
     /// What is not in the file yet.
     pending: Vec<u8>,
     file: Option<File>,
@@ -201,6 +210,17 @@ impl Builder {
         Ok(())
     }
 
+    /// Adds how the rows since the last session wait for one another.
+    pub fn push_session(&mut self, session: &SessionGraph) {
+        for node in &session.nodes {
+            self.digest.add(&node.delay.to_le_bytes());
+            for after in &node.after {
+                self.digest.add(&after.to_le_bytes());
+            }
+        }
+        self.graph.get_or_insert_default().push(session);
+    }
+
     /// Writes what is left to the file, if there is one.
     pub fn flush(&mut self) -> io::Result<()> {
         if let Some(file) = &mut self.file {
@@ -227,6 +247,7 @@ impl Builder {
             outputs: self.outputs,
             instants: self.instants,
             sessions: self.sessions.finish(),
+            graph: self.graph,
             bytes: match self.file {
                 Some(file) => Bytes::File(file),
                 None => Bytes::Memory(self.pending),

@@ -14,6 +14,8 @@ pub struct VuConnections {
     current: usize,
     /// Requests of each kind in the mix so far, if it matters which of them it is.
     pub made: Vec<u32>,
+    /// Those of its lanes, each with a task of its own, between two sessions whose requests go out side by side.
+    spare: Vec<VuConnections>,
 }
 
 impl VuConnections {
@@ -24,6 +26,7 @@ impl VuConnections {
             open: Vec::new(),
             current: 0,
             made: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -66,9 +69,38 @@ impl VuConnections {
         }
     }
 
+    /// Takes the lanes of the session before.
+    pub fn take_spare(&mut self) -> Vec<VuConnections> {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// Keeps lanes for the next session.
+    pub fn keep_spare(&mut self, lanes: Vec<VuConnections>) {
+        self.spare = lanes;
+    }
+
+    /// Makes the connection used last idle, so that data from it occupies no buffer.
+    pub fn set_idle(&mut self, core: &CoreState) {
+        if let Some(connection) = self.open.get_mut(self.current) {
+            connection.set_idle(core);
+        }
+    }
+
+    /// Makes it ready for the next request.
+    pub fn set_active(&mut self, core: &CoreState) {
+        if let Some(connection) = self.open.get_mut(self.current) {
+            connection.set_active(core);
+        }
+    }
+
+    /// Closes all connections and those of its lanes, whose tasks end with them.
     pub fn close(&mut self, net: &Net) {
         for connection in &mut self.open {
             connection.close(net);
+        }
+        for mut lane in self.spare.drain(..) {
+            lane.close(net);
+            net.free_task(lane.task);
         }
     }
 }

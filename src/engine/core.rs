@@ -272,7 +272,7 @@ fn net_options(plan: &Plan, targets: &[Target], options: &EngineOptions, vus: u3
             0
         },
         timer_slack: 0,
-        connections: vus.saturating_mul(plan.servers_per_user()),
+        connections: vus.saturating_mul(plan.connections_per_user()),
         addresses: targets
             .iter()
             .flat_map(|target| target.addresses.clone())

@@ -1,5 +1,7 @@
 //! The rows of a trace that follow another one of their session, after its answer and a delay.
 
+use std::rc::Rc;
+
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::planned::Planned;
@@ -11,7 +13,7 @@ use crate::net::{Signal, clock};
 /// last one. A session goes on after the end of the load for as long as requests may, unless the load was
 /// stopped before.
 pub(super) async fn make_all(
-    core: &CoreState,
+    core: &Rc<CoreState>,
     connections: &mut VuConnections,
     local: u32,
     (mut planned, mut outcome): (Planned, Outcome),

@@ -14,6 +14,7 @@ mod expected;
 mod failing;
 mod finished;
 mod followers;
+mod graph;
 mod kept;
 mod memory;
 mod paired;

@@ -166,6 +166,7 @@ impl<'a> Session<'a> {
             end: self.end,
             turns: self.made,
             duration,
+            graph: None,
         };
         self.core.recorder.borrow_mut().session_ended(ended);
         self.core.send_details();

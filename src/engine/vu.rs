@@ -10,6 +10,7 @@ use super::connections::VuConnections;
 use super::core::CoreState;
 use super::dispatch;
 use super::followers;
+use super::graph;
 use super::paired;
 use super::planned::Planned;
 use super::session;
@@ -52,6 +53,8 @@ struct Vu {
     arriving: Option<Arriving>,
     /// Its task was made and has not run yet, so it does not wait for an arrival yet but can be given one.
     is_new: bool,
+    /// Further tasks that make requests of its session. They get its signals.
+    lanes: Vec<TaskId>,
 }
 
 /// The VUs of one core, by local index.
@@ -101,6 +104,7 @@ pub fn set_wanted(core: &Rc<CoreState>, wanted: u32, cut_at: Nanos) {
             spent: !takes_part,
             arriving: None,
             is_new: false,
+            lanes: Vec::new(),
         });
     }
     let was = table.wanted;
@@ -134,7 +138,7 @@ fn start(core: &Rc<CoreState>, table: &mut VuTable, local: u32) {
         State::Running(_) => {}
         // Wanted again before it had stopped, so it simply continues.
         State::Stopping(task, _) => {
-            core.net.set_signal(task, Signal::None);
+            tell(core, task, &vu.lanes, Signal::None);
             vu.state = State::Running(task);
         }
     }
@@ -146,8 +150,39 @@ fn stop(core: &Rc<CoreState>, table: &mut VuTable, local: u32, cut_at: Nanos) {
     if let State::Running(task) = vu.state {
         vu.state = State::Stopping(task, cut_at);
         table.cuts.push(Reverse((cut_at, local)));
-        core.net.set_signal(task, Signal::Soft);
+        tell(core, task, &vu.lanes, Signal::Soft);
     }
+}
+
+/// Gives a signal to all tasks of a user.
+fn tell(core: &CoreState, task: TaskId, lanes: &[TaskId], signal: Signal) {
+    for task in [task].iter().chain(lanes) {
+        core.net.set_signal(*task, signal);
+    }
+}
+
+/// Adds a task to those of a user, with the user's signal.
+pub(super) fn add_lane(core: &CoreState, local: u32, lane: TaskId) {
+    let mut table = core.vus.borrow_mut();
+    let vu = &mut table.vus[local as usize];
+    vu.lanes.push(lane);
+    let signal = match vu.state {
+        State::Running(task) | State::Stopping(task, _) => core.net.signal(task),
+        State::Idle => Signal::None,
+    };
+    core.net.set_signal(lane, signal);
+}
+
+/// Takes a task away from those of a user.
+pub(super) fn remove_lane(core: &CoreState, local: u32, lane: TaskId) {
+    let mut table = core.vus.borrow_mut();
+    table.vus[local as usize].lanes.retain(|task| *task != lane);
+}
+
+/// Tells whether a user may begin no further request.
+pub(super) fn is_stopping(core: &CoreState, local: u32) -> bool {
+    let table = core.vus.borrow();
+    !matches!(table.vus[local as usize].state, State::Running(_))
 }
 
 /// Tells whether the load was stopped, so that no further request may begin.
@@ -183,7 +218,9 @@ pub fn cut_due(core: &Rc<CoreState>, now: Nanos) {
         }
         cuts.pop();
         match vus[local as usize].state {
-            State::Stopping(task, cut_at) if cut_at == at => core.net.set_signal(task, Signal::Hard),
+            State::Stopping(task, cut_at) if cut_at == at => {
+                tell(core, task, &vus[local as usize].lanes, Signal::Hard);
+            }
             _ => {}
         }
     }
@@ -310,7 +347,7 @@ async fn iterate(core: &Rc<CoreState>, local: u32, task: TaskId) {
 /// session. Returns the outcome, of a pair the worse one and of a session the last, and the pause that the plan has
 /// after it.
 pub(super) async fn make(
-    core: &CoreState,
+    core: &Rc<CoreState>,
     connections: &mut VuConnections,
     local: u32,
     owner: u32,
@@ -334,6 +371,10 @@ pub(super) async fn make(
             planned,
         ))
         .await;
+    }
+    if core.plan.workload.graph(draw.kind).is_some() {
+        let place = (local, target);
+        return Box::pin(graph::carry_out(core, connections, place, &draw, planned)).await;
     }
     let planned = Planned {
         cut: cancel::cut(core, &mut connections.made, (owner, iteration), draw.kind),

@@ -61,7 +61,7 @@ pub use request_id::{NumberedBy, RequestId};
 pub use sample::{Answer, Sample, TokenSource};
 pub use sending::{LATE_AFTER, Sending};
 pub use series::{SeriesCounts, SeriesTotals};
-pub use session::{SessionEnd, SessionEnded, Sessions, TURNS_PER_SNAPSHOT_MAX, TurnEnded};
+pub use session::{GraphEnded, SessionEnd, SessionEnded, Sessions, TURNS_PER_SNAPSHOT_MAX, TurnEnded};
 pub use status_counts::StatusCounts;
 pub use table::{Direction, METRICS, Metric, MetricId, Source};
 pub use tls::TlsFailure;

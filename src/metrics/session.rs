@@ -53,6 +53,18 @@ pub struct SessionEnded {
     pub turns: u16,
     /// From when the first turn was due to the end of the last, pauses included.
     pub duration: Nanos,
+    /// What else is known of a session whose requests wait for one another; `None` for a conversation.
+    pub graph: Option<GraphEnded>,
+}
+
+/// What is known of a session whose requests waited for one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GraphEnded {
+    /// How long it took in the trace.
+    pub recorded: Nanos,
+    /// The delays on its critical path, from one request to the next that waited for it. It spent the rest of its time
+    /// waiting for answers.
+    pub delays: Nanos,
 }
 
 /// The turns and sessions of one core since its previous snapshot.

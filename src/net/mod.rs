@@ -8,6 +8,7 @@ pub mod clock;
 mod conn;
 mod drive;
 mod driver;
+mod resting;
 mod ring;
 mod stamping;
 mod timers;

@@ -63,9 +63,16 @@ impl Plan {
         }
     }
 
+    /// Returns the most connections that one user has at once: one for each server, and for each request of a session
+    /// whose requests go out side by side.
+    pub fn connections_per_user(&self) -> u32 {
+        self.servers_per_user()
+            .saturating_mul(self.workload.requests_per_user())
+    }
+
     /// Returns the most connections at once, over all cores of this process.
     pub fn connections_max(&self) -> u32 {
-        self.vus_of_shard().saturating_mul(self.servers_per_user())
+        self.vus_of_shard().saturating_mul(self.connections_per_user())
     }
 
     /// Returns the planned number of this process's users, including those who take no part: the engine numbers them

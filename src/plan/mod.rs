@@ -101,8 +101,12 @@ impl Plan {
 
     /// Plans the memory of the histories of this process's sessions; `None` if no kind of request is a conversation.
     pub fn planned_histories(&self) -> Option<PlannedHistories> {
-        self.workload
-            .planned_histories(self.seed, u64::from(self.vus_of_shard()))
+        let sessions = u64::from(self.vus_of_shard());
+        let histories = self.workload.planned_histories(self.seed, sessions);
+        match (histories, self.workload.planned_graphs(sessions)) {
+            (Some(histories), Some(graphs)) => Some(histories.or_more(graphs)),
+            (histories, graphs) => histories.or(graphs),
+        }
     }
 
     /// Returns the servers' names; empty if there is only one server.

@@ -55,7 +55,7 @@ pub use pushes::Pushes;
 pub use read::{each_detail, read, schema_of};
 pub use rows::{ManagedServerRow, RowFigures, SpreadFigures, rows_of_document};
 pub use schema::{SCHEMA, Schema};
-pub use sessions::{HistoryFigures, SessionFigures, TurnFigures};
+pub use sessions::{GraphFigures, HistoryFigures, SessionFigures, TurnFigures};
 pub use sharded::{MergedFigures, STARTED_LATE, ShardFigures, StartFigures};
 pub use timings::{ServerTimings, TwoClocks};
 pub use trace::{PaceFigures, TraceFigures};

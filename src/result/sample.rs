@@ -3,8 +3,8 @@
 use crate::error::ExitCode;
 use crate::judge::{BreakingPoint, Judged, StepResult, StepTimes, StepsResult, ThresholdResult};
 use crate::metrics::{
-    Answer, AskedTokens, Cause, FinishWord, Outcome, Pair, Pairs, Periods, Recorder, Sample, SessionEnd,
-    SessionEnded, Sessions, Snapshot, TlsFailure, TokenSource, TurnEnded,
+    Answer, AskedTokens, Cause, FinishWord, GraphEnded, Outcome, Pair, Pairs, Periods, Recorder, Sample,
+    SessionEnd, SessionEnded, Sessions, Snapshot, TlsFailure, TokenSource, TurnEnded,
 };
 use crate::paired::PairTotals;
 use crate::plan::{AnalysisLimits, Hold, PairedPrompts};
@@ -307,19 +307,20 @@ fn sessions() -> SessionFigures {
         end,
         turns,
         duration: 700 * MILLISECOND,
+        graph: Some(GraphEnded {
+            recorded: SECOND,
+            delays: 300 * MILLISECOND,
+        }),
     };
     let mut totals = SessionTotals::default();
     let ok = |number| turn(number, Outcome::Ok);
     totals.add(&Sessions {
-        turns: vec![
-            ok(1),
-            ok(2),
-            ok(3),
-            ok(1),
-            ok(2),
-            ok(1),
-            turn(2, Outcome::Http503),
-        ],
+        turns: [[1, 2, 3], [1, 2, 1]]
+            .concat()
+            .into_iter()
+            .map(ok)
+            .chain([turn(2, Outcome::Http503)])
+            .collect(),
         ended: vec![
             ended(SessionEnd::Completed, 3),
             ended(SessionEnd::Incomplete, 2),

@@ -1,7 +1,9 @@
 //! Conversations: how sessions ended, what each turn took, and how much memory the histories took.
 
 use crate::result::MetricFigures;
-use crate::sessions::{Growth, GrowthPoint, SessionCounts, SessionTotals, TURN_ROWS_MAX, TurnTotals, growth};
+use crate::sessions::{
+    GraphTotals, Growth, GrowthPoint, SessionCounts, SessionTotals, TURN_ROWS_MAX, TurnTotals, growth,
+};
 use crate::workload::PlannedHistories;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +34,24 @@ pub struct SessionFigures {
     pub ttft_per_turn: Option<f64>,
     /// The same over what the server says that it read.
     pub ttft_per_1000_prompt_tokens: Option<f64>,
+    /// Of sessions whose requests wait for one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graphs: Option<GraphFigures>,
     pub histories: HistoryFigures,
+}
+
+/// What completed sessions waited for whose requests wait for one another. The critical path of a session leads from
+/// its beginning to its end: each request on it waited for the one before it, and a delay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GraphFigures {
+    /// How long the sessions took in the trace.
+    pub recorded: MetricFigures,
+    /// How long all took together, divided by how long they took in the trace; null if that is not known.
+    pub of_recorded: Option<f64>,
+    /// The delays on the critical path.
+    pub delays: MetricFigures,
+    /// The rest of the duration: waiting for the answers on it.
+    pub answers: MetricFigures,
 }
 
 /// The turns with one number.
@@ -110,6 +129,11 @@ impl SessionFigures {
             true => count as f64 / loaded_seconds,
             false => 0.0,
         };
+        let duration = figures(&totals.duration);
+        let graphs = totals
+            .graphs
+            .as_deref()
+            .map(|graphs| GraphFigures::from_totals(graphs, &duration));
         SessionFigures {
             started,
             completed,
@@ -120,10 +144,11 @@ impl SessionFigures {
             turns_made: turns,
             turns_max,
             lost,
-            duration: figures(&totals.duration),
+            duration,
             turns: rows,
             ttft_per_turn: per_turn,
             ttft_per_1000_prompt_tokens: per_1000_tokens,
+            graphs,
             histories: HistoryFigures {
                 sessions: planned.sessions,
                 planned_bytes_per_session: planned.each,
@@ -156,6 +181,7 @@ impl SessionFigures {
             });
         }
         let duration = self.duration.distribution();
+        let graphs = self.graphs.as_ref().map(GraphFigures::totals).transpose()?;
         Ok(SessionTotals {
             counts: SessionCounts {
                 started: self.started,
@@ -169,7 +195,37 @@ impl SessionFigures {
             },
             duration: duration.map_err(|what| ("duration".to_owned(), what))?,
             turns,
+            graphs: graphs.map(Box::new),
             history_peak: self.histories.peak_bytes,
+        })
+    }
+}
+
+impl GraphFigures {
+    fn from_totals(totals: &GraphTotals, duration: &MetricFigures) -> GraphFigures {
+        let recorded = figures(&totals.recorded);
+        let of_recorded = match (duration.mean, recorded.mean) {
+            (Some(took), Some(recorded)) if recorded > 0.0 => Some(took / recorded),
+            _ => None,
+        };
+        GraphFigures {
+            recorded,
+            of_recorded,
+            delays: figures(&totals.delays),
+            answers: figures(&totals.answers),
+        }
+    }
+
+    /// Returns what the figures are computed from, or the key of what is wrong, and what is wrong with it.
+    fn totals(&self) -> Result<GraphTotals, (String, String)> {
+        let read = |name: &str, figures: &MetricFigures| {
+            let read = figures.distribution();
+            read.map_err(|what| (format!("graphs.{name}"), what))
+        };
+        Ok(GraphTotals {
+            recorded: read("recorded", &self.recorded)?,
+            delays: read("delays", &self.delays)?,
+            answers: read("answers", &self.answers)?,
         })
     }
 }
@@ -217,7 +273,7 @@ fn figures(values: &crate::metrics::Distribution) -> MetricFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Outcome, SessionEnd, SessionEnded, Sessions, TurnEnded};
+    use crate::metrics::{GraphEnded, Outcome, SessionEnd, SessionEnded, Sessions, TurnEnded};
     use crate::units::MILLISECOND;
 
     fn totals() -> SessionTotals {
@@ -234,6 +290,10 @@ mod tests {
             end: SessionEnd::Completed,
             turns: 3,
             duration: 900 * MILLISECOND,
+            graph: Some(GraphEnded {
+                recorded: 1_800 * MILLISECOND,
+                delays: 300 * MILLISECOND,
+            }),
         };
         totals.add(&Sessions {
             turns: (0..2).flat_map(|_| (1..=3).map(turn)).collect(),
@@ -265,6 +325,10 @@ mod tests {
             (found.histories.planned_bytes, found.histories.peak_bytes),
             (6_000, 4_000)
         );
+        let graphs = found.graphs.unwrap();
+        assert!((graphs.of_recorded.unwrap() - 0.5).abs() < 0.01, "{graphs:?}");
+        assert!((graphs.delays.mean.unwrap() - 300.0).abs() < 3.0);
+        assert!((graphs.answers.mean.unwrap() - 600.0).abs() < 6.0);
     }
 
     #[test]
@@ -282,6 +346,7 @@ mod tests {
         );
         assert_eq!(whole.turns[1].ttft.p50, half.turns[1].ttft.p50);
         assert_eq!(whole.histories.peak_bytes, 8_000);
+        assert_eq!(whole.graphs.map(|graphs| graphs.delays.count), Some(4));
     }
 
     #[test]

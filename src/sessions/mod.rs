@@ -10,4 +10,4 @@ mod growth;
 mod totals;
 
 pub use growth::{Growth, GrowthPoint, growth};
-pub use totals::{SessionCounts, SessionTotals, TURN_ROWS_MAX, TurnTotals};
+pub use totals::{GraphTotals, SessionCounts, SessionTotals, TURN_ROWS_MAX, TurnTotals};

@@ -1,6 +1,6 @@
 //! Everything that is kept of the turns and sessions of a run.
 
-use crate::metrics::{Distribution, Outcome, SessionEnd, SessionEnded, Sessions, TurnEnded};
+use crate::metrics::{Distribution, GraphEnded, Outcome, SessionEnd, SessionEnded, Sessions, TurnEnded};
 
 /// The most turns that have a row of their own; those after them share the last one. A row takes 190 KB for each of its
 /// two distributions, with its first value.
@@ -124,6 +124,29 @@ impl SessionCounts {
     }
 }
 
+/// What else is known of sessions whose requests wait for one another, and of which all are ok.
+#[derive(Clone, Debug, Default)]
+pub struct GraphTotals {
+    /// How long they took in the trace.
+    pub recorded: Distribution,
+    /// How long the delays took on their critical paths, and how long the rest: waiting for answers.
+    pub delays: Distribution,
+    pub answers: Distribution,
+}
+
+impl GraphTotals {
+    pub fn merge(&mut self, other: &GraphTotals) {
+        let GraphTotals {
+            recorded,
+            delays,
+            answers,
+        } = other;
+        self.recorded.merge(recorded);
+        self.delays.merge(delays);
+        self.answers.merge(answers);
+    }
+}
+
 /// The turns and sessions of a run.
 #[derive(Clone, Debug, Default)]
 pub struct SessionTotals {
@@ -132,6 +155,8 @@ pub struct SessionTotals {
     pub duration: Distribution,
     /// Turn i + 1; the last of [`TURN_ROWS_MAX`] has all after it.
     pub turns: Vec<TurnTotals>,
+    /// `None` without such sessions.
+    pub graphs: Option<Box<GraphTotals>>,
     /// The most bytes that histories took: the sum over the cores of their peaks, an upper bound.
     pub history_peak: u64,
 }
@@ -145,11 +170,23 @@ impl SessionTotals {
         for turn in &sessions.turns {
             self.row(turn.turn).add(turn);
         }
-        for SessionEnded { end, turns, duration } in &sessions.ended {
+        for SessionEnded {
+            end,
+            turns,
+            duration,
+            graph,
+        } in &sessions.ended
+        {
+            let graphs = graph.map(|graph| (graph, self.graphs.get_or_insert_default()));
             match end {
                 SessionEnd::Completed => {
                     self.counts.completed += 1;
                     self.duration.record(*duration);
+                    if let Some((GraphEnded { recorded, delays }, totals)) = graphs {
+                        totals.recorded.record(recorded);
+                        totals.delays.record(delays);
+                        totals.answers.record(duration.saturating_sub(delays));
+                    }
                 }
                 SessionEnd::Failed => self.counts.failed += 1,
                 SessionEnd::Incomplete => self.counts.incomplete += 1,
@@ -184,10 +221,14 @@ impl SessionTotals {
             counts,
             duration,
             turns,
+            graphs,
             history_peak: _,
         } = other;
         self.counts.merge(counts);
         self.duration.merge(duration);
+        if let Some(graphs) = graphs {
+            self.graphs.get_or_insert_default().merge(graphs);
+        }
         if self.turns.len() < turns.len() {
             self.turns.resize_with(turns.len(), TurnTotals::default);
         }
@@ -222,6 +263,7 @@ mod tests {
             end,
             turns,
             duration: 9 * MILLISECOND,
+            graph: None,
         }
     }
 
@@ -259,6 +301,33 @@ mod tests {
             (counts.turns, counts.turns_max, totals.duration.offered()),
             (7, 5, 1)
         );
+    }
+
+    #[test]
+    fn only_completed_graphs_give_times_and_parts_add_up() {
+        let graph = |end| SessionEnded {
+            graph: Some(GraphEnded {
+                recorded: 12 * MILLISECOND,
+                delays: 4 * MILLISECOND,
+            }),
+            ..session(end, 2)
+        };
+        let mut part = SessionTotals::default();
+        part.add(&Sessions {
+            ended: vec![graph(SessionEnd::Completed), graph(SessionEnd::Failed)],
+            started: 2,
+            ..Sessions::default()
+        });
+        let mut sum = SessionTotals::default();
+        sum.merge(&part);
+        sum.merge(&part);
+        let found = sum.graphs.unwrap();
+        let [recorded, delays, answers] = [&found.recorded, &found.delays, &found.answers];
+        assert_eq!(
+            (recorded.offered(), delays.offered(), answers.offered()),
+            (2, 2, 2)
+        );
+        assert_eq!(sum.duration.offered(), 2);
     }
 
     #[test]

@@ -355,6 +355,12 @@ pub struct PlannedHistories {
 }
 
 impl PlannedHistories {
+    /// Returns the plan that takes more, where each session may be one of both.
+    pub fn or_more(self, other: PlannedHistories) -> PlannedHistories {
+        let [own, others] = [self, other].map(|plan| plan.all.saturating_add(plan.requests));
+        if others > own { other } else { self }
+    }
+
     /// Adds what another process plans for its part of the sessions.
     pub fn merge(self, other: PlannedHistories) -> PlannedHistories {
         let sessions = self.sessions.saturating_add(other.sessions);

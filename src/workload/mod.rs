@@ -6,6 +6,7 @@ mod conversation;
 mod dialogue;
 mod draw;
 mod encode;
+mod graph;
 mod ids;
 mod pauses;
 mod prompt_file;
@@ -23,6 +24,7 @@ pub use conversation::{
 };
 pub use dialogue::{History, Turn};
 pub use encode::{SentId, encode_request};
+pub use graph::{Progress, Ready, Replaying};
 pub use ids::VOCABULARY_DEFAULT;
 pub use pauses::Pauses;
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};

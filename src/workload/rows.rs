@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::graph::Replaying;
 use super::ids::VOCABULARY_DEFAULT;
 use super::random::{keyed, permuted, up_to};
 use super::words::WORDS;
 use crate::api::{Api, Content, ContentKind, Generation, Prompt};
-use crate::dataset::{self, Blocks, Dataset, MemberList, Row};
+use crate::dataset::{self, Blocks, Dataset, Graph, MemberList, Row};
 use crate::error::Reason;
 use crate::units::Span;
 use serde::Serialize;
@@ -66,6 +67,8 @@ pub struct Rows {
     pub tokens: Tokens,
     /// What the tokens of blocks are made from.
     pub seed: u64,
+    /// How sessions go whose rows wait for one another.
+    pub replaying: Replaying,
 }
 
 /// Keeps the orders of shuffled rows apart from other choices under the same seed.
@@ -75,11 +78,25 @@ const BLOCK: u64 = 0x626c_6f63;
 const END: u64 = 0x656e_6473;
 
 impl Rows {
-    /// Returns the index of the row that request `number` of all takes; `bits` are its own. It does not depend on
-    /// anything else, so any number of cores and shards takes the same rows. A warm-up takes the rows from the end
-    /// backwards, so that it does not fill a prompt cache with what is measured next.
+    /// Returns the index of the row that request `number` of all takes, or of the first row of the session if rows
+    /// wait for one another; `bits` are its own. It does not depend on anything else, so any number of cores and shards
+    /// takes the same rows. A warm-up takes the rows from the end backwards, so that it does not fill a prompt cache
+    /// with what is measured next.
     pub fn pick(&self, seed: u64, number: u64, bits: u64, is_warm_up: bool) -> u64 {
-        let count = (self.dataset.len() as u64).max(1);
+        let index = self.pick_of(self.choices(), (seed, number, bits), is_warm_up);
+        match self.dataset.graph() {
+            Some(graph) => u64::from(graph.first_row(index as usize)),
+            None => index,
+        }
+    }
+
+    /// Returns how many rows there are to choose from, or sessions.
+    pub fn choices(&self) -> u64 {
+        let count = self.dataset.graph().map_or(self.dataset.len(), Graph::len);
+        (count as u64).max(1)
+    }
+
+    fn pick_of(&self, count: u64, (seed, number, bits): (u64, u64, u64), is_warm_up: bool) -> u64 {
         let (pass, index) = (number / count, number % count);
         match self.sampling {
             Sampling::Sequential if is_warm_up => count - 1 - index,

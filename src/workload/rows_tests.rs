@@ -19,6 +19,7 @@ fn rows(sampling: Sampling, format: &str, text: &str) -> Rows {
         own_model: true,
         tokens: Tokens::AsTaken,
         seed: 7,
+        replaying: Replaying::default(),
     }
 }
 

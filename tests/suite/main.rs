@@ -6,6 +6,7 @@
 mod common;
 
 mod accounting;
+mod agents;
 mod api_differential;
 mod api_vectors;
 mod bodies;

@@ -6,9 +6,10 @@ use crate::config::document::prompts::{TOKEN_IDS_EXPECTED, parse_vocabulary};
 use crate::config::document::reader::{Fields, Reader, scalar};
 use crate::dataset::{BLOCK_MAX, Filter, Format};
 use crate::error::Reason;
-use crate::workload::{Sampling, Tokens};
+use crate::plan::TIME_SCALE;
+use crate::workload::{OnFailure, Sampling, Tokens};
 
-pub const KEYS: [&str; 7] = [
+pub const KEYS: [&str; 9] = [
     "format",
     "file",
     "sample",
@@ -16,6 +17,8 @@ pub const KEYS: [&str; 7] = [
     "filter",
     "output_length",
     "token_ids",
+    "delay_scale",
+    "on_failure",
 ];
 
 /// Reads `dataset` of a document or of a request: a mapping, or `FORMAT:FILE` as on the command line.
@@ -60,22 +63,10 @@ pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Data
     let filter = reader.choice(&keys, "filter", &["none", "vllm"]);
     let length = reader.choice(&keys, "output_length", &["row", "kind"]);
     let token_ids = reader.parsed(&keys, "token_ids", TOKEN_IDS_EXPECTED, read_tokens);
+    let delay_scale = reader.decimal(&keys, "delay_scale", 0.0..=*TIME_SCALE.end());
+    let on_failure = reader.choice(&keys, "on_failure", &OnFailure::NAMES);
     let (format, file) = (format?, file?);
-    if block.is_some() && format.row().block == 0 {
-        let what = format!("key `{path}.block` has no effect with format `{}`", format.name());
-        let hint = "its rows have no `hash_ids`: remove the key";
-        reader.mistake(keys.line_of("block"), Reason::new(what).hint(hint));
-    }
-    if filter == Some("vllm") && format.name() != "sharegpt" {
-        let what = format!(
-            "key `{path}.filter` has no effect with format `{}`",
-            format.name()
-        );
-        reader.mistake(
-            keys.line_of("filter"),
-            Reason::new(what).hint("only `sharegpt` has a filter"),
-        );
-    }
+    without_effect(reader, &keys, (&path, format), filter == Some("vllm"));
     Some(DatasetConfig {
         sample: sample.and_then(Sampling::from_name).unwrap_or_default(),
         block,
@@ -86,8 +77,40 @@ pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Data
         own_lengths: length != Some("kind"),
         tokens: token_ids.unwrap_or_default(),
         tokens_place: token_ids.map(|_| reader.place(keys.line_of("token_ids"))),
+        delay_scale: delay_scale.unwrap_or(1.0),
+        on_failure: on_failure.and_then(OnFailure::of_name).unwrap_or_default(),
         ..DatasetConfig::new(format, file, place)
     })
+}
+
+/// Reports keys that mean nothing to the format.
+fn without_effect(
+    reader: &mut Reader<'_>,
+    keys: &Fields<'_>,
+    (path, format): (&str, Format),
+    is_filtered: bool,
+) {
+    let (row, name) = (format.row(), format.name());
+    let of_graphs = "only traces that say which requests wait for which have it: `weka`";
+    for (key, is_wrong, hint) in [
+        (
+            "block",
+            row.block == 0,
+            "its rows have no `hash_ids`: remove the key",
+        ),
+        (
+            "filter",
+            is_filtered && name != "sharegpt",
+            "only `sharegpt` has a filter",
+        ),
+        ("delay_scale", !row.is_graph, of_graphs),
+        ("on_failure", !row.is_graph, of_graphs),
+    ] {
+        if keys.has(key) && is_wrong {
+            let what = format!("key `{path}.{key}` has no effect with format `{name}`");
+            reader.mistake(keys.line_of(key), Reason::new(what).hint(hint));
+        }
+    }
 }
 
 /// Reads `token_ids`.

@@ -88,6 +88,9 @@ fn overlay_request(request: &mut RequestConfig, args: &RunArgs, only_datasets: b
         dataset.tokens = Tokens::Ids(vocabulary);
         dataset.tokens_place = only_datasets.then(|| Place::option("--token-ids"));
     }
+    if let (true, Some(scale)) = (dataset.format.row().is_graph, args.trace.delay_scale) {
+        dataset.delay_scale = scale;
+    }
     dataset.own_lengths &= args.max_tokens.is_none();
     dataset.own_model &= args.models.is_empty();
     set(request, dataset);

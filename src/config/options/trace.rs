@@ -69,7 +69,16 @@ pub fn trace_contradictions(config: &Config, args: &RunArgs, mistakes: &mut Vec<
         }
         return;
     }
-    for option in args.trace.given() {
+    // The delays of agents are those of their sessions, whatever the load is.
+    let given = args.datasets.dataset.as_ref().map(|dataset| dataset.format);
+    let own = config
+        .requests
+        .iter()
+        .filter_map(|request| request.dataset.as_ref());
+    let formats = given.into_iter().chain(own.map(|dataset| dataset.format));
+    let has_graphs = formats.into_iter().any(|format| format.row().is_graph);
+    let is_used = |option: &str| option == "--delay-scale" && has_graphs;
+    for option in args.trace.given().into_iter().filter(|option| !is_used(option)) {
         let what = "has no effect: no trace is replayed";
         wrong(
             option,

@@ -78,6 +78,10 @@ fn check_cancel(name: &str, chat: &Chat) -> Option<Reason> {
     let cancel = chat.cancel.as_deref()?;
     let (what, hint) = match cancel.at {
         _ if chat.conversation.is_some() => ("is a conversation", "remove `cancel`, or `conversation`"),
+        _ if chat.is_graph() => (
+            "is a session of a trace, whose requests wait for one another",
+            "remove `cancel`",
+        ),
         CancelAt::Tokens(_) if !chat.stream => (
             "is not streamed, so that its tokens come together",
             "write `after: 500ms`, or `stream: true`",

@@ -31,24 +31,7 @@ pub(super) fn assignment(config: &Config, mistakes: &mut Vec<Mistake>) -> Assign
         let what = "`paired` contradicts `contention`, which gives each server its own users".to_owned();
         wrong(what, "remove one of them");
     }
-    let requests = &config.requests;
-    let talks = |request: &&RequestConfig| request.call.conversation().is_some();
-    if let Some(request) = requests.iter().find(talks) {
-        let what = format!(
-            "pairs are single requests, but request `{}` is a conversation, whose later turns depend on its answers",
-            request.name
-        );
-        wrong(what, "remove `conversation`, or `paired`");
-    }
-    let cancels = |chat: &Chat| chat.cancel.is_some();
-    let cancelled = |request: &&RequestConfig| request.call.chat().is_some_and(cancels);
-    if let Some(request) = requests.iter().find(cancelled) {
-        let what = format!(
-            "pairs are whole requests, but some of request `{}` are cancelled",
-            request.name
-        );
-        wrong(what, "remove `cancel`, or `paired`");
-    }
+    refuse_more_than_requests(config, &mut wrong);
     if distinct {
         let listed = config.requests.iter().find(|request| {
             let call = &request.call;
@@ -72,4 +55,34 @@ pub(super) fn assignment(config: &Config, mistakes: &mut Vec<Mistake>) -> Assign
         }
     }
     Assignment::Paired(config.paired_prompts)
+}
+
+/// Refuses kinds of request that are more, or less, than single requests.
+fn refuse_more_than_requests(config: &Config, wrong: &mut dyn FnMut(String, &str)) {
+    let requests = &config.requests;
+    let talks = |request: &&RequestConfig| request.call.conversation().is_some();
+    if let Some(request) = requests.iter().find(talks) {
+        let what = format!(
+            "pairs are single requests, but request `{}` is a conversation, whose later turns depend on its answers",
+            request.name
+        );
+        wrong(what, "remove `conversation`, or `paired`");
+    }
+    let is_replayed = |request: &&RequestConfig| request.call.chat().is_some_and(Chat::is_graph);
+    if let Some(request) = requests.iter().find(is_replayed) {
+        let what = format!(
+            "pairs are single requests, but those of request `{}` are sessions, whose requests wait for one another",
+            request.name
+        );
+        wrong(what, "use a dataset of another format, or remove `paired`");
+    }
+    let cancels = |chat: &Chat| chat.cancel.is_some();
+    let cancelled = |request: &&RequestConfig| request.call.chat().is_some_and(cancels);
+    if let Some(request) = requests.iter().find(cancelled) {
+        let what = format!(
+            "pairs are whole requests, but some of request `{}` are cancelled",
+            request.name
+        );
+        wrong(what, "remove `cancel`, or `paired`");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::lengths::{blocks, hash_ids};
 use super::{messages, millis, output_tokens};
+use crate::dataset::graph::{NODES_MAX, Node, Past, SessionGraph, Timeline};
 use crate::dataset::members::{Members, elements};
 use crate::dataset::read::{INPUT_TOKENS_MAX, OUTPUT_TOKENS_MAX, Sink};
 use crate::dataset::row::{Content, Row};
@@ -22,8 +23,7 @@ struct Scope {
 
 /// Reads `{"id": "x", "block_size": 64, "hash_id_scope": "local", "requests": [{"t": 0.0, "type": "s", "in": 3100,
 /// "out": 140, "hash_ids": [1, 2], "api_time": 4.1}, {"t": 9.8, "type": "subagent", "agent_id": "g1", "duration_ms":
-/// 8000, "requests": [...]}]}`. Each agent is a session whose rows follow one another after the time that its tools
-/// took.
+/// 8000, "requests": [...]}]}`: a session, whose requests wait for one another as they did.
 pub fn read_weka(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> {
     record.ignore(&["models", "tool_tokens", "system_tokens", "totals"]);
     let id = record.name("id")?;
@@ -50,39 +50,87 @@ pub fn read_weka(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> 
             .unwrap_or(to.block()),
         depth: 0,
     };
-    read_agent(record, &id, scope, None, to)
+    let mut session = Session::default();
+    let agent = read_agent(record, &id, (scope, None), &mut session, to)?;
+    if let Some(graph) = session.graph(agent.width) {
+        to.push_session(&graph);
+    }
+    Ok(())
 }
 
-/// Reads the requests of an agent. One that another agent started has the instants at which what came before it there
-/// had ended, and at which it was started.
+/// What is known of a session so far.
+#[derive(Default)]
+struct Session {
+    nodes: Vec<Node>,
+    /// When each of them began.
+    starts: Vec<Nanos>,
+    end: Nanos,
+    input_tokens: u32,
+}
+
+impl Session {
+    /// Returns the whole; `None` if it has no requests. Those that wait for nothing wait for the first of all.
+    fn graph(self, width: u32) -> Option<SessionGraph> {
+        let begun = *self.starts.iter().min()?;
+        let mut nodes = self.nodes;
+        for (node, start) in nodes.iter_mut().zip(&self.starts) {
+            if node.after.is_empty() {
+                node.delay = start - begun;
+            }
+        }
+        Some(SessionGraph {
+            nodes,
+            recorded: self.end.saturating_sub(begun),
+            width,
+            input_tokens: self.input_tokens,
+        })
+    }
+}
+
+/// The beginning of a subagent: what it waits for, and when it was started.
+#[derive(Clone, Copy)]
+struct Started<'a> {
+    before: &'a [Past],
+    at: Nanos,
+}
+
+/// What became of an agent.
+struct Ended {
+    /// When its last request had ended, if it had any and the trace says it.
+    at: Option<Nanos>,
+    last: Vec<Past>,
+    width: u32,
+}
+
+/// Reads the requests of an agent, or of a subagent that was started by another.
 fn read_agent(
     agent: &Members<'_>,
-    session: &str,
-    scope: Scope,
-    started: Option<(Nanos, Nanos)>,
+    name: &str,
+    (scope, started): (Scope, Option<Started<'_>>),
+    session: &mut Session,
     to: &mut Sink<'_>,
-) -> Result<(), Reason> {
-    let requests = agent.list("requests")?;
-    let (_, requests) = agent.required("requests", requests)?;
-    // When what came before had ended, in the session's time.
-    let (mut ended, mut is_first) = (None::<Nanos>, true);
-    for (i, request) in requests.into_iter().enumerate() {
+) -> Result<Ended, Reason> {
+    let requests = in_order(agent)?;
+    // Subagents count from their own beginning, where their first instant would be before it.
+    let first = requests.first().map_or(0, |(_, at, _)| *at);
+    let zero = started.map_or(0, |started| if first < started.at { started.at } else { 0 });
+    let mut timeline = Timeline::default();
+    let mut ended = None;
+    for (i, at, request) in &requests {
         let place = |reason: Reason| reason.about(format!("`requests[{i}]`"));
-        let request = Members::read(request).map_err(place)?;
-        let at = seconds(&request, "t")
-            .and_then(|at| request.required("t", at))
-            .map_err(place)?;
+        let at = zero.saturating_add(*at);
+        let mut before = timeline.before(at);
+        if let (true, Some(started)) = (before.is_empty(), started) {
+            before.extend_from_slice(started.before);
+        }
         let kind = request.text("type").map_err(place)?;
-        let end = match kind.as_ref().map(|kind| &*kind.plain) {
-            Some("subagent") => read_subagent(&request, session, (scope, ended, at), to).map_err(place)?,
+        let (end, last, width) = match kind.as_ref().map(|kind| &*kind.plain) {
+            Some("subagent") => {
+                let started = Started { before: &before, at };
+                read_subagent(request, name, (scope, started), session, to).map_err(place)?
+            }
             Some("n" | "s") | None => {
-                let delay = match (is_first, ended) {
-                    (true, _) => started.map(|(before, start)| at.max(start).saturating_sub(before)),
-                    (false, Some(ended)) => Some(at.saturating_sub(ended)),
-                    (false, None) => seconds(&request, "think_time").map_err(place)?,
-                };
-                is_first = false;
-                read_request(&request, session, (scope, at, delay), to).map_err(place)?
+                read_request(request, name, (scope, at), &before, session, to).map_err(place)?
             }
             Some(other) => {
                 let what = format!("`type`: {} is none of `n`, `s`, `subagent`", quoted(other));
@@ -90,8 +138,31 @@ fn read_agent(
             }
         };
         ended = ended.max(end);
+        timeline.push((at, end), last, width);
     }
-    Ok(())
+    let (last, width) = timeline.finish();
+    Ok(Ended {
+        at: ended,
+        last,
+        width,
+    })
+}
+
+/// Returns what an agent did in the order in which it began, each with its place in the file and its instant.
+fn in_order<'a>(agent: &Members<'a>) -> Result<Vec<(usize, Nanos, Members<'a>)>, Reason> {
+    let requests = agent.list("requests")?;
+    let (_, requests) = agent.required("requests", requests)?;
+    let mut found = Vec::with_capacity(requests.len());
+    for (i, request) in requests.into_iter().enumerate() {
+        let place = |reason: Reason| reason.about(format!("`requests[{i}]`"));
+        let request = Members::read(request).map_err(place)?;
+        let at = seconds(&request, "t")
+            .and_then(|at| request.required("t", at))
+            .map_err(place)?;
+        found.push((i, at, request));
+    }
+    found.sort_by_key(|(_, at, _)| *at);
+    Ok(found)
 }
 
 /// Returns a time in seconds since the beginning of the session, or how long something took.
@@ -99,23 +170,22 @@ fn seconds(record: &Members<'_>, key: &str) -> Result<Option<Nanos>, Reason> {
     Ok(super::seconds(record, key)?.map(i64::unsigned_abs))
 }
 
-/// Reads one request, and returns when it had ended.
+/// When something had ended, what follows it waits for, and how many of its requests can be in flight at once.
+type Done = (Option<Nanos>, Vec<Past>, u32);
+
+/// Reads one request, which waits for those `before` it.
 fn read_request(
     request: &Members<'_>,
-    session: &str,
-    (scope, at, delay): (Scope, Nanos, Option<Nanos>),
+    name: &str,
+    (scope, at): (Scope, Nanos),
+    before: &[Past],
+    session: &mut Session,
     to: &mut Sink<'_>,
-) -> Result<Option<Nanos>, Reason> {
-    request.ignore(&[
-        "model",
-        "input_types",
-        "output_types",
-        "stop",
-        "think_time",
-        "ttft",
-    ]);
+) -> Result<Done, Reason> {
+    request.ignore(&["model", "input_types", "output_types", "stop", "ttft"]);
     let took = seconds(request, "api_time")?;
-    let ended = took.map(|took| at.saturating_add(took));
+    let think = seconds(request, "think_time")?;
+    let end = took.map(|took| at.saturating_add(took));
     let input = request.count("in", 0..=INPUT_TOKENS_MAX)?;
     // Both limits fit.
     let input = request.required("in", input)? as u32;
@@ -125,40 +195,63 @@ fn read_request(
     ids.iter_mut().for_each(|id| *id ^= scope.ids);
     if input == 0 || output == 0 {
         to.leave_out("requests without a prompt or an answer (`in` or `out` is 0)");
-        return Ok(ended);
+        return Ok((end, Vec::new(), 0));
     }
-    let row = Row {
+    let number = session.nodes.len();
+    if number >= NODES_MAX {
+        return Err(
+            Reason::new(format!("is one of more than {NODES_MAX} requests of a session"))
+                .hint("cut the session into several"),
+        );
+    }
+    // Where the trace does not say when what came before had ended, it may say how long the pause was.
+    let waited = before.iter().filter_map(|past| past.end).max();
+    let delay = waited.map_or(think.unwrap_or(0), |end| at.saturating_sub(end));
+    session.nodes.push(Node {
+        after: before.iter().map(|past| past.node).collect(),
         delay,
-        session: Some(session),
+    });
+    session.starts.push(at);
+    session.end = session.end.max(end.unwrap_or(at));
+    session.input_tokens = session.input_tokens.max(input);
+    let row = Row {
+        delay: (!before.is_empty()).then_some(delay),
+        session: Some(name),
         ..Row::of(blocks(input, scope.block, &ids))
     };
     to.push(row, Some(output), None);
-    Ok(ended)
+    // Below `NODES_MAX`.
+    let past = Past {
+        node: number as u16,
+        end,
+    };
+    Ok((end, vec![past], 1))
 }
 
-/// Reads the requests of a subagent, and returns when it had ended.
+/// Reads the requests of a subagent.
 fn read_subagent(
     subagent: &Members<'_>,
-    session: &str,
-    (scope, ended, at): (Scope, Option<Nanos>, Nanos),
+    name: &str,
+    (scope, started): (Scope, Started<'_>),
+    session: &mut Session,
     to: &mut Sink<'_>,
-) -> Result<Option<Nanos>, Reason> {
+) -> Result<Done, Reason> {
     subagent.ignore(&["subagent_type", "total_tokens", "tool_use_count", "status"]);
     subagent.ignore(&["models", "tool_tokens", "system_tokens"]);
     if scope.depth >= DEPTH_MAX {
         return Err(Reason::new(format!("is a subagent more than {DEPTH_MAX} deep")));
     }
-    let name = subagent.name("agent_id")?;
-    let name = subagent.required("agent_id", name)?;
+    let own = subagent.name("agent_id")?;
+    let own = subagent.required("agent_id", own)?;
     let took = millis(subagent, "duration_ms")?.map(i64::unsigned_abs);
     let inner = Scope {
         depth: scope.depth + 1,
         ..scope
     };
-    to.leave_out("subagents, whose requests are sent as sessions of their own");
-    let started = ended.map(|ended| (ended, at));
-    read_agent(subagent, &format!("{session}/{name}"), inner, started, to)?;
-    Ok(took.map(|took| at.saturating_add(took)))
+    let name = format!("{name}/{own}");
+    let agent = read_agent(subagent, &name, (inner, Some(started)), session, to)?;
+    let end = took.map(|took| started.at.saturating_add(took)).or(agent.at);
+    Ok((end, agent.last, agent.width))
 }
 
 /// Reads `{"metadata": {}, "conversations": [[{"messages": [...], "prompt_tokens": 900}]]}`: conversations of turns,

@@ -2,7 +2,7 @@
 
 use super::page::{Page, Table};
 use crate::output::numbers::{bytes, duration, grouped};
-use crate::result::{SessionFigures, TurnFigures};
+use crate::result::{GraphFigures, SessionFigures, TurnFigures};
 use crate::units::rate;
 
 /// Appends at most `rows_max` turns: the first ones and the last.
@@ -29,8 +29,31 @@ pub(super) fn write(page: &mut Page, found: &SessionFigures, rows_max: usize) {
         ];
         page.row("took", &cells);
     }
+    if let Some(graphs) = &found.graphs {
+        waited(page, graphs);
+    }
     turns(page, found, rows_max);
     grows(page, found);
+}
+
+/// Appends how long the sessions took in the trace, and what they waited for in the run.
+fn waited(page: &mut Page, graphs: &GraphFigures) {
+    if graphs.recorded.count == 0 {
+        return;
+    }
+    let mut cells = vec![format!("p50 {}", duration(graphs.recorded.p50))];
+    if let Some(times) = graphs.of_recorded {
+        cells.push(format!("the run took {times:.2} times as long"));
+    }
+    page.row("in trace", &cells);
+    let cells = [
+        format!("{} for answers", duration(graphs.answers.mean)),
+        format!(
+            "{} for delays, mean of the critical paths",
+            duration(graphs.delays.mean)
+        ),
+    ];
+    page.row("waited", &cells);
 }
 
 /// Appends the whole section with its memory.

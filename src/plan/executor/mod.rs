@@ -7,6 +7,7 @@ mod lanes;
 mod limits;
 mod open;
 mod reshape;
+mod sessions;
 mod trace;
 mod words;
 

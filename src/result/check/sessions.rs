@@ -2,7 +2,25 @@
 
 use super::values::check_figures;
 use super::{Result, ensure, ensure_not_negative};
-use crate::result::SessionFigures;
+use crate::result::{GraphFigures, SessionFigures};
+
+/// Checks the figures of sessions whose requests wait for one another; other sessions of the run have none.
+fn check_graphs(graphs: &GraphFigures, completed: u64) -> Result {
+    let GraphFigures {
+        recorded,
+        of_recorded,
+        delays,
+        answers,
+    } = graphs;
+    for (name, figures) in [("recorded", recorded), ("delays", delays), ("answers", answers)] {
+        let key = format!("sessions.graphs.{name}");
+        ensure(figures.count <= completed, format!("{key}.count"), || {
+            format!("{} of {completed} completed sessions", figures.count)
+        })?;
+        check_figures(&key, figures)?;
+    }
+    ensure_not_negative("sessions.graphs.of_recorded", of_recorded.unwrap_or(0.0))
+}
 
 /// `requests`: all of the document.
 pub(super) fn check_sessions(sessions: &SessionFigures, requests: u64) -> Result {
@@ -30,6 +48,9 @@ pub(super) fn check_sessions(sessions: &SessionFigures, requests: u64) -> Result
         || format!("{} of {completed} completed sessions", sessions.duration.count),
     )?;
     check_figures("sessions.duration", &sessions.duration)?;
+    if let Some(graphs) = &sessions.graphs {
+        check_graphs(graphs, completed)?;
+    }
     let turns = sum(&sessions.turns.iter().map(|row| row.requests).collect::<Vec<_>>());
     ensure(turns <= u128::from(requests), "sessions.turns", || {
         format!("{turns} turns of {requests} requests")
