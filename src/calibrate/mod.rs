@@ -167,6 +167,8 @@ impl Bench<'_> {
             capacity: Arc::default(),
             nagle: false,
             record: 0,
+            prefix_cache: false,
+            reasoning: None,
             cpus: self.options.host.server_cpus.clone(),
             connections: self.connections(USERS[1]),
         };

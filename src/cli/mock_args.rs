@@ -111,6 +111,15 @@ pub struct MockArgs {
     #[arg(long, value_name = "N", value_parser = count(0..=RECORD_MAX), default_value_t = 0)]
     pub record: u32,
 
+    /// Count the tokens of prompts (words, or ids) and keep them as a prefix cache does, in blocks of 16, so that
+    /// answers state prompt and cached tokens
+    #[arg(long)]
+    pub prefix_cache: bool,
+
+    /// State that N tokens of each answer are thoughts
+    #[arg(long, value_name = "N", value_parser = count(0..=TOKENS_MAX))]
+    pub reasoning_tokens: Option<u32>,
+
     /// CPUs to run on: 1-3,5
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<CpuList>,
@@ -181,6 +190,11 @@ impl MockArgs {
             mistakes.push(Reason::new(what).hint(hint).at("--faults", 0));
         }
         self.check_capacity(&mut mistakes);
+        if let Some(thoughts) = self.reasoning_tokens.filter(|thoughts| *thoughts > self.tokens) {
+            let what = format!("{thoughts} are more than the {} tokens of an answer", self.tokens);
+            let hint = "raise `--tokens`, or state fewer";
+            mistakes.push(Reason::new(what).hint(hint).at("--reasoning-tokens", 0));
+        }
         if mistakes.is_empty() {
             Ok(())
         } else {

@@ -44,6 +44,8 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
         capacity: Arc::new(Capacity::new(args.capacity())),
         nagle: args.nagle,
         record: args.record as usize,
+        prefix_cache: args.prefix_cache,
+        reasoning: args.reasoning_tokens,
         cpus,
         connections: CONNECTIONS_EXPECTED,
     };

@@ -5,6 +5,7 @@ pub mod budget;
 pub mod capacity;
 mod dialect;
 pub mod fault;
+mod prefix_cache;
 mod received;
 mod request;
 mod script;
@@ -30,7 +31,9 @@ use crate::net::{Kick, Net, Options};
 use crate::units::{MICROSECOND, Nanos};
 use budget::Budget;
 use capacity::Capacity;
+use dialect::Counted;
 use fault::FaultPlan;
+use prefix_cache::PrefixCache;
 use received::ReceivedRequests;
 use script::Script;
 use serve::{MockCore, Shared, serve};
@@ -74,6 +77,10 @@ pub struct MockOptions {
     pub nagle: bool,
     /// Keeps this many of the newest requests, for `GET /mock/requests`.
     pub record: usize,
+    /// Counts the tokens of prompts, and states which of them a cache of prefixes has.
+    pub prefix_cache: bool,
+    /// States that this many tokens of each answer are thoughts.
+    pub reasoning: Option<u32>,
     /// CPUs of the threads, one each; not empty.
     pub cpus: Vec<usize>,
     /// Expected number of connections.
@@ -100,8 +107,14 @@ impl Mock {
         for _ in 1..cpus.len() {
             listeners.push(listener(address)?.into());
         }
+        let counted = Counted {
+            reasoning: options.reasoning,
+            ..Counted::plain(options.tokens)
+        };
         let shared = Arc::new(Shared {
-            scripts: Api::ALL.map(|api| Script::new(api, options.tokens, options.stamp, options.event_bytes)),
+            scripts: Api::ALL.map(|api| Script::new(api, &counted, options.stamp, options.event_bytes)),
+            counted,
+            prefixes: options.prefix_cache.then(PrefixCache::default),
             answer: dialect::text(options.tokens),
             faults: options.faults.clone(),
             completions: AtomicU64::new(0),

@@ -4,7 +4,7 @@ use crate::api::{ARRIVAL_KEY, Api, STAMP_DIGITS, STAMP_KEY, Stamps, write_stamp}
 use std::io::Write;
 
 use super::dialect::{
-    COUNT_KEY, COUNT_WIDTH, DECODE_KEY, DECODE_NS_KEY, Dialect, MS_WIDTH, NS_WIDTH, PROMPT_KEY,
+    COUNT_KEY, COUNT_WIDTH, Counted, DECODE_KEY, DECODE_NS_KEY, Dialect, MS_WIDTH, NS_WIDTH, PROMPT_KEY,
     PROMPT_NS_KEY, SGLANG_COUNT_KEY, framed,
 };
 use crate::sse::Framing;
@@ -94,7 +94,7 @@ pub struct Script {
 
 impl Script {
     /// Builds the templates. The chunk data of a token event is padded to `event_bytes` if it is shorter.
-    pub fn new(api: Api, tokens: u32, stamp: bool, event_bytes: usize) -> Script {
+    pub fn new(api: Api, counted: &Counted, stamp: bool, event_bytes: usize) -> Script {
         let framing = api.row().framing;
         let kind = match framing {
             Framing::Events => "text/event-stream",
@@ -106,13 +106,13 @@ impl Script {
         let mut stream_head = head.into_bytes();
         let dialect = Dialect::for_api(api);
         if let Some(opening) = dialect.opening {
-            stream_head.extend(chunk(&opening()));
+            stream_head.extend(chunk(&opening(counted)));
         }
         let mut done = dialect.done.map_or(Vec::new(), chunk);
         done.extend_from_slice(b"0\r\n\r\n");
-        let finish = chunk(&(dialect.finish)(tokens));
+        let finish = chunk(&(dialect.finish)(counted));
         let error = chunk(&framed(framing, ERROR));
-        let token = token(dialect, stamp, event_bytes);
+        let token = token(dialect, counted, stamp, event_bytes);
         Script {
             stream_head,
             stamp_at: value_offset(&token, STAMP_KEY),
@@ -122,8 +122,8 @@ impl Script {
             stream_unfinished: done.clone(),
             stream_error: [error, done].concat(),
             stream_bad_json: chunk(&framed(framing, "{\"choices\":[{\"delta\":")),
-            answer: TimedTemplate::new(json(200, &(dialect.body)(tokens, true))),
-            answer_unfinished: json(200, &(dialect.body)(tokens, false)),
+            answer: TimedTemplate::new(json(200, &(dialect.body)(counted, true))),
+            answer_unfinished: json(200, &(dialect.body)(counted, false)),
             answer_error: json(200, ERROR),
             answer_bad_json: json(200, "{\"choices\":[{\"message\":"),
         }
@@ -149,19 +149,19 @@ impl Script {
     }
 }
 
-fn token(dialect: &Dialect, stamp: bool, event_bytes: usize) -> Vec<u8> {
+fn token(dialect: &Dialect, counted: &Counted, stamp: bool, event_bytes: usize) -> Vec<u8> {
     let mut extra = String::new();
     if stamp {
         let digits = "0".repeat(STAMP_DIGITS);
         extra = format!(",{STAMP_KEY}{digits}{ARRIVAL_KEY}{digits}\"");
     }
-    let plain = (dialect.token)(&extra).len();
+    let plain = (dialect.token)(counted, &extra).len();
     let pad_frame = r#","pad":"""#.len();
     if plain + pad_frame < event_bytes {
         let pad = "x".repeat(event_bytes - plain - pad_frame);
         extra.push_str(&format!(",\"pad\":\"{pad}\""));
     }
-    chunk(&(dialect.token)(&extra))
+    chunk(&(dialect.token)(counted, &extra))
 }
 
 fn chunk(data: &str) -> Vec<u8> {
@@ -202,7 +202,7 @@ mod tests {
     fn an_event_has_the_requested_size_and_its_stamp_can_be_read() {
         for api in Api::ALL.into_iter().filter(|api| api.row().streams()) {
             for (stamp, size) in [(true, 400), (false, 300), (true, 0)] {
-                let script = Script::new(api, 3, stamp, size);
+                let script = Script::new(api, &Counted::plain(3), stamp, size);
                 let mut out = Vec::new();
                 script.tokens(&mut out, 0, 2, STAMPS);
                 assert_eq!(out.len(), 2 * script.token.len());
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn llama_cpps_events_count_tokens_and_its_end_reports_times() {
-        let script = Script::new(Api::LlamaCpp, 3, false, 0);
+        let script = Script::new(Api::LlamaCpp, &Counted::plain(3), false, 0);
         let mut out = Vec::new();
         script.tokens(&mut out, 2, 1, STAMPS);
         assert_eq!(data(&out)["tokens_predicted"], 3);
@@ -271,6 +271,7 @@ mod tests {
     fn the_client_reads_each_dialect() {
         for api in Api::ALL {
             let (row, dialect) = (api.row(), Dialect::for_api(api));
+            let three = Counted::plain(3);
             let source = if api != Api::Triton {
                 TokenSource::Server
             } else {
@@ -281,20 +282,20 @@ mod tests {
                 read_all(
                     api,
                     &mut stream,
-                    &dialect.opening.map_or(String::new(), |opening| opening()),
+                    &dialect.opening.map_or(String::new(), |opening| opening(&three)),
                 );
-                let tokens = (dialect.token)("").replace("         0", "         1");
+                let tokens = (dialect.token)(&three, "").replace("         0", "         1");
                 read_all(api, &mut stream, &tokens);
                 let unfinished = row.finish.map_or(StreamEnd::Ok, |_| StreamEnd::Truncated);
                 assert_eq!(stream.verdict_at_end(), unfinished, "{api:?}");
                 let tokens = if api != Api::Triton { 3 } else { 1 };
-                read_all(api, &mut stream, &(dialect.finish)(3));
+                read_all(api, &mut stream, &(dialect.finish)(&three));
                 read_all(api, &mut stream, dialect.done.unwrap_or_default());
                 assert_eq!(stream.verdict_at_end(), StreamEnd::Ok, "{api:?}");
                 assert_eq!(stream.output_tokens(), (tokens, source), "{api:?}");
             }
             for finished in [true, false] {
-                let body = (row.read_body)((dialect.body)(3, finished).as_bytes()).unwrap();
+                let body = (row.read_body)((dialect.body)(&three, finished).as_bytes()).unwrap();
                 assert_eq!(body.finish.is_some(), finished, "{api:?}");
                 let tokens = match ((api != Api::Triton), body.is_no_text) {
                     (true, false) => (3, TokenSource::Server),
@@ -312,7 +313,7 @@ mod tests {
             (Api::Completions, "/usage/completion_tokens"),
             (Api::LlamaCpp, "/tokens_predicted"),
         ] {
-            let script = Script::new(api, 3, false, 0);
+            let script = Script::new(api, &Counted::plain(3), false, 0);
             let mut bytes = Vec::new();
             script.answer.append(&mut bytes, TIMES);
             let text = String::from_utf8(bytes).unwrap();

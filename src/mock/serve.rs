@@ -6,13 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::MockOptions;
 use super::capacity::Admission;
+use super::dialect::Counted;
 use super::fault::{Fault, FaultPlan};
+use super::prefix_cache::{PrefixCache, prompts_of};
 use super::received::ReceivedRequests;
 use super::request::{self, Request, Route};
 use super::script::{self, AnswerTimes, Script};
 use super::told::Told;
 use super::truth::Truth;
-use crate::api::{Api, Stamps};
+use serde_json::Value;
+
+use crate::api::{Api, Stamps, Texts};
 use crate::engine::runtime::yield_now;
 use crate::net::{ConnId, Net, Received, TaskId, clock};
 use crate::units::{Nanos, fnv};
@@ -22,6 +26,10 @@ pub struct Shared {
     pub options: MockOptions,
     /// One script per API, indexed by `Api as usize`.
     pub scripts: [Script; Api::ALL.len()],
+    /// What an answer states of its tokens, unless they are counted.
+    pub counted: Counted,
+    /// What the mock has read, if it counts tokens.
+    pub prefixes: Option<PrefixCache>,
     /// The text of every answer.
     pub answer: String,
     pub faults: FaultPlan,
@@ -40,6 +48,29 @@ impl Shared {
     fn enter(&self, number: u64, arrived: Nanos) -> Option<Admission> {
         let times = (self.options.ttft, self.rest());
         self.options.capacity.enter(number, arrived, times)
+    }
+
+    /// Counts the tokens of a request; `None` if its answer is like all others.
+    fn count(&self, api: Api, body: &[u8]) -> Option<Counted> {
+        let has_one = api.row().texts == Texts::One;
+        if self.prefixes.is_none() && has_one {
+            return None;
+        }
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let prompts = prompts_of(api, &body);
+        let counted = Counted {
+            texts: if has_one { 1 } else { prompts.len() as u32 },
+            ..self.counted
+        };
+        let Some(prefixes) = &self.prefixes else {
+            return Some(counted);
+        };
+        let (prompt, cached) = prefixes.read(&prompts);
+        Some(Counted {
+            prompt,
+            cached: Some(cached),
+            ..counted
+        })
     }
 
     /// Returns the time from the first to the last token of an answer, without a budget.
@@ -112,8 +143,10 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
         match request::parse(&input) {
             Ok(Some(request)) => {
                 core.keep(&request, arrived, &input);
-                if let Route::Completion { .. } = request.route {
+                let mut counted = None;
+                if let Route::Completion { api, .. } = request.route {
                     let body = &input[request.body_from..request.bytes];
+                    counted = core.shared.count(api, body);
                     let (digest, told) = (fnv(body), Told::in_body(body, &core.shared.answer));
                     core.truth(|t| {
                         t.bodies_digest = t.bodies_digest.wrapping_add(digest);
@@ -121,7 +154,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
                     });
                 }
                 input.drain(..request.bytes);
-                let done = connection.answer(request, arrived).await;
+                let done = connection.answer(request, arrived, counted).await;
                 if done.is_err() || !request.keep_alive {
                     break;
                 }
@@ -194,12 +227,17 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    async fn answer(&mut self, request: Request, arrived: Nanos) -> Result<(), ConnectionEnded> {
+    async fn answer(
+        &mut self,
+        request: Request,
+        arrived: Nanos,
+        counted: Option<Counted>,
+    ) -> Result<(), ConnectionEnded> {
         let (api, stream) = match request.route {
             Route::Completion { api, stream } => (api, stream),
             route => return self.answer_light(route).await,
         };
-        let shared = &self.core.shared;
+        let shared = self.core.shared.clone();
         self.sent = 0;
         let index = shared.completions.fetch_add(1, Ordering::Relaxed);
         let fault = shared.faults.fault_for(index);
@@ -221,16 +259,22 @@ impl Connection<'_> {
                     return self.write(&script::json(503, BUSY)).await;
                 };
                 let writes = Writes::new(arrived, admitted.first_due);
+                let o = &shared.options;
+                let own = counted.map(|counted| Script::new(api, &counted, o.stamp, o.event_bytes));
+                let script = own.as_ref().unwrap_or(&shared.scripts[api as usize]);
                 let answered = match stream {
-                    true => self.answer_stream(api, writes, fault).await,
-                    false => self.answer_whole(api, writes, fault).await,
+                    true => self.answer_stream(script, writes, fault).await,
+                    false => self.answer_whole(script, writes, fault).await,
                 };
                 shared.options.capacity.leave();
                 answered
             }
         };
         match (&result, fault) {
-            (Ok(()), None | Some(Fault::Close)) => self.core.truth(|t| t.ok += 1),
+            (Ok(()), None | Some(Fault::Close)) => {
+                let counted = counted.unwrap_or(shared.counted);
+                self.core.truth(|t| t.answered(&counted));
+            }
             (Err(ConnectionEnded), None) => {
                 let sent = self.sent;
                 self.core.truth(|t| {
@@ -276,12 +320,12 @@ impl Connection<'_> {
     /// Sends a streamed answer: the head at once, the tokens on the timeline, and the end with the last token.
     async fn answer_stream(
         &mut self,
-        api: Api,
+        script: &Script,
         mut writes: Writes,
         fault: Option<Fault>,
     ) -> Result<(), ConnectionEnded> {
         let shared = self.core.shared.clone();
-        let (o, script) = (&shared.options, &shared.scripts[api as usize]);
+        let o = &shared.options;
         self.write(&script.stream_head).await?;
         if fault == Some(Fault::ErrorEvent) {
             return self.write(&script.stream_error).await;
@@ -380,12 +424,12 @@ impl Connection<'_> {
     /// Sends an answer in one piece, after the time that a stream would have taken.
     async fn answer_whole(
         &mut self,
-        api: Api,
+        s: &Script,
         mut writes: Writes,
         fault: Option<Fault>,
     ) -> Result<(), ConnectionEnded> {
         let shared = self.core.shared.clone();
-        let (o, s) = (&shared.options, &shared.scripts[api as usize]);
+        let o = &shared.options;
         if o.budget.is_some() {
             while writes.tokens < o.tokens {
                 let count = o.events_per_write.min(o.tokens - writes.tokens);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::dialect::Counted;
 use super::fault::Fault;
 use super::told::Told;
 use crate::metrics::Distribution;
@@ -20,6 +21,10 @@ pub struct Truth {
     /// Completions that were answered completely and correctly.
     pub ok: u64,
     pub tokens: u64,
+    /// What these answers stated of prompts, of the cache and of thoughts.
+    pub prompt_tokens: u64,
+    pub cached_tokens: u64,
+    pub reasoning_tokens: u64,
     pub connections: u64,
     /// Sum of the hashes of all completion request bodies. The same requests give the same sum in any order.
     pub bodies_digest: u64,
@@ -56,6 +61,14 @@ impl Truth {
         Some(self.requests.saturating_sub(1) as f64 / seconds(last - first))
     }
 
+    /// Counts a completion that was answered completely and correctly.
+    pub fn answered(&mut self, stated: &Counted) {
+        self.ok += 1;
+        self.prompt_tokens += u64::from(stated.prompt);
+        self.cached_tokens += u64::from(stated.cached.unwrap_or(0));
+        self.reasoning_tokens += u64::from(stated.reasoning.unwrap_or(0));
+    }
+
     pub fn fault(&mut self, fault: Fault) {
         *self.faults.entry(fault.name()).or_default() += 1;
     }
@@ -68,6 +81,9 @@ impl Truth {
             light,
             ok,
             tokens,
+            prompt_tokens,
+            cached_tokens,
+            reasoning_tokens,
             connections,
             bodies_digest,
             told,
@@ -86,6 +102,9 @@ impl Truth {
         self.light += light;
         self.ok += ok;
         self.tokens += tokens;
+        self.prompt_tokens += prompt_tokens;
+        self.cached_tokens += cached_tokens;
+        self.reasoning_tokens += reasoning_tokens;
         self.connections += connections;
         self.bodies_digest = self.bodies_digest.wrapping_add(*bodies_digest);
         self.told.merge(told);
@@ -111,6 +130,9 @@ impl Truth {
             "light": self.light,
             "ok": self.ok,
             "tokens": self.tokens,
+            "prompt_tokens": self.prompt_tokens,
+            "cached_tokens": self.cached_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
             "connections": self.connections,
             "bodies_digest": format!("{:016x}", self.bodies_digest),
             "answers_repeated": self.told.answers,

@@ -34,6 +34,8 @@ pub fn mock_options() -> MockOptions {
         capacity: Arc::default(),
         nagle: false,
         record: 0,
+        prefix_cache: false,
+        reasoning: None,
         cpus: vec![allowed_cpus()[0]],
         connections: 256,
     }

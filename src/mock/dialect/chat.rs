@@ -1,11 +1,11 @@
 //! Writes OpenAI's chat completions.
 
-use super::{DONE, Dialect, event, text, usage};
+use super::{Counted, DONE, Dialect, event, text, usage};
 
 pub(super) const DIALECT: Dialect = Dialect {
-    opening: Some(|| chunk(r#"{"role":"assistant","content":""}"#, "null", "")),
-    token: |extra| chunk(r#"{"content":"tok "}"#, "null", extra),
-    finish: |tokens| chunk("{}", "\"stop\"", &usage(tokens)),
+    opening: Some(|_| chunk(r#"{"role":"assistant","content":""}"#, "null", "")),
+    token: |_, extra| chunk(r#"{"content":"tok "}"#, "null", extra),
+    finish: |counted| chunk("{}", "\"stop\"", &usage(counted)),
     done: Some(DONE),
     body,
     ..Dialect::PLAIN
@@ -18,9 +18,9 @@ fn chunk(delta: &str, finish: &str, extra: &str) -> String {
     ))
 }
 
-fn body(tokens: u32, finished: bool) -> String {
+fn body(counted: &Counted, finished: bool) -> String {
     let finish = if finished { "\"stop\"" } else { "null" };
-    let (text, usage) = (text(tokens), usage(tokens));
+    let (text, usage) = (text(counted.output), usage(counted));
     format!(
         "{{\"id\":\"m\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"mock\",\"choices\":[{{\
          \"index\":0,\"message\":{{\"role\":\"assistant\",\"content\":\"{text}\"}},\"finish_reason\":{finish}}}]\

@@ -3,12 +3,12 @@
 use super::{DONE, Dialect, event, text, usage};
 
 pub(super) const DIALECT: Dialect = Dialect {
-    token: |extra| event(&answer("tok ", "null", extra)),
-    finish: |tokens| event(&answer("", "\"length\"", &usage(tokens))),
+    token: |_, extra| event(&answer("tok ", "null", extra)),
+    finish: |counted| event(&answer("", "\"length\"", &usage(counted))),
     done: Some(DONE),
-    body: |tokens, finished| {
+    body: |counted, finished| {
         let finish = if finished { "\"stop\"" } else { "null" };
-        answer(&text(tokens), finish, &usage(tokens))
+        answer(&text(counted.output), finish, &usage(counted))
     },
     ..Dialect::PLAIN
 };

@@ -28,20 +28,55 @@ pub const PROMPT_NS_KEY: &str = "\"prompt_eval_duration\":";
 pub const DECODE_NS_KEY: &str = "\"eval_duration\":";
 pub const SGLANG_COUNT_KEY: &str = "\"completion_tokens\":";
 
+/// Tokens of every prompt, where the mock does not count them.
 const PROMPT_TOKENS: u32 = 8;
+
+/// What an answer states of its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub output: u32,
+    pub prompt: u32,
+    /// Of the prompt, tokens from the cache; `None` if the mock has none.
+    pub cached: Option<u32>,
+    /// Of the output, tokens that are thoughts; `None` if it says nothing of them.
+    pub reasoning: Option<u32>,
+    /// The texts of the request that get a result each.
+    pub texts: u32,
+}
+
+impl Counted {
+    /// Returns the counts of an answer of this many tokens, where prompts are not counted.
+    pub fn plain(output: u32) -> Counted {
+        Counted {
+            output,
+            prompt: PROMPT_TOKENS,
+            cached: None,
+            reasoning: None,
+            texts: 1,
+        }
+    }
+
+    fn cached_or_none(&self) -> u32 {
+        self.cached.unwrap_or(0)
+    }
+
+    fn total(&self) -> u32 {
+        self.prompt.saturating_add(self.output)
+    }
+}
 
 /// The texts of an answer in one API. `api/table.rs` has the client's side of each API.
 pub struct Dialect {
     /// The events before the first token, if there are any.
-    pub opening: Option<fn() -> String>,
+    pub opening: Option<fn(&Counted) -> String>,
     /// A token event with additional members.
-    pub token: fn(&str) -> String,
-    /// The events that end a stream normally, with its count of tokens.
-    pub finish: fn(u32) -> String,
+    pub token: fn(&Counted, &str) -> String,
+    /// The events that end a stream normally, with its counts of tokens.
+    pub finish: fn(&Counted) -> String,
     /// The bytes after the last event, whether that was a finish or not.
     pub done: Option<&'static str>,
-    /// A whole answer with this many tokens, with or without a finish.
-    pub body: fn(u32, bool) -> String,
+    /// A whole answer with these counts of tokens, with or without a finish.
+    pub body: fn(&Counted, bool) -> String,
     /// A request streams unless it says otherwise.
     pub streams_unless_told: bool,
     /// A member that only requests of this API have, where another has the same path.
@@ -52,7 +87,7 @@ impl Dialect {
     /// A dialect without anything that is optional, and without streams.
     const PLAIN: Dialect = Dialect {
         opening: None,
-        token: |_| String::new(),
+        token: |_, _| String::new(),
         finish: |_| String::new(),
         done: None,
         body: |_, _| String::new(),
@@ -109,11 +144,17 @@ pub fn text(tokens: u32) -> String {
     "tok ".repeat(tokens as usize)
 }
 
-/// Returns OpenAI's count of tokens, as an additional member of an event or a body.
-fn usage(tokens: u32) -> String {
+/// Returns OpenAI's counts of tokens, as an additional member of an event or a body.
+fn usage(counted: &Counted) -> String {
+    let part = |member: &str, key: &str, tokens: Option<u32>| match tokens {
+        Some(tokens) => format!(",\"{member}\":{{\"{key}\":{tokens}}}"),
+        None => String::new(),
+    };
+    let (prompt, output, total) = (counted.prompt, counted.output, counted.total());
+    let cached = part("prompt_tokens_details", "cached_tokens", counted.cached);
+    let thoughts = part("completion_tokens_details", "reasoning_tokens", counted.reasoning);
     format!(
-        r#","usage":{{"prompt_tokens":{PROMPT_TOKENS},"completion_tokens":{tokens},"total_tokens":{}}}"#,
-        tokens + PROMPT_TOKENS
+        ",\"usage\":{{\"prompt_tokens\":{prompt},\"completion_tokens\":{output},\"total_tokens\":{total}{cached}{thoughts}}}"
     )
 }
 

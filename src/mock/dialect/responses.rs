@@ -1,13 +1,22 @@
 //! Writes OpenAI's responses.
 
-use super::{Dialect, PROMPT_TOKENS, text, typed_event};
+use super::{Counted, Dialect, text, typed_event};
 
 pub(super) const DIALECT: Dialect = Dialect {
-    opening: Some(|| {
+    opening: Some(|counted| {
         [
             (
                 "response.created",
-                format!(",\"response\":{}", response(0, "in_progress")),
+                format!(
+                    ",\"response\":{}",
+                    response(
+                        &Counted {
+                            output: 0,
+                            ..*counted
+                        },
+                        "in_progress"
+                    )
+                ),
             ),
             (
                 "response.output_item.added",
@@ -17,19 +26,19 @@ pub(super) const DIALECT: Dialect = Dialect {
         .map(|(kind, rest)| typed_event(kind, &rest))
         .concat()
     }),
-    token: |extra| {
+    token: |_, extra| {
         let rest = format!(
             ",\"item_id\":\"msg_m\",\"output_index\":0,\"content_index\":0,\"delta\":\"tok \"{extra}"
         );
         typed_event("response.output_text.delta", &rest)
     },
-    finish: |tokens| {
+    finish: |counted| {
         typed_event(
             "response.completed",
-            &format!(",\"response\":{}", response(tokens, "completed")),
+            &format!(",\"response\":{}", response(counted, "completed")),
         )
     },
-    body: |tokens, finished| response(tokens, if finished { "completed" } else { "in_progress" }),
+    body: |counted, finished| response(counted, if finished { "completed" } else { "in_progress" }),
     ..Dialect::PLAIN
 };
 
@@ -41,7 +50,9 @@ fn item(status: &str, text: &str) -> String {
 }
 
 /// Returns a response with this many tokens so far.
-fn response(tokens: u32, status: &str) -> String {
+fn response(counted: &Counted, status: &str) -> String {
+    let (tokens, prompt, total) = (counted.output, counted.prompt, counted.total());
+    let (cached, thoughts) = (counted.cached_or_none(), counted.reasoning.unwrap_or(0));
     let output = match tokens {
         0 => String::new(),
         _ => item(status, &text(tokens)),
@@ -49,9 +60,9 @@ fn response(tokens: u32, status: &str) -> String {
     let usage = match tokens {
         0 => "null".to_owned(),
         _ => format!(
-            "{{\"input_tokens\":{PROMPT_TOKENS},\"input_tokens_details\":{{\"cached_tokens\":0}},\
-             \"output_tokens\":{tokens},\"output_tokens_details\":{{\"reasoning_tokens\":0}},\"total_tokens\":{}}}",
-            tokens + PROMPT_TOKENS
+            "{{\"input_tokens\":{prompt},\"input_tokens_details\":{{\"cached_tokens\":{cached}}},\
+             \"output_tokens\":{tokens},\"output_tokens_details\":{{\"reasoning_tokens\":{thoughts}}},\
+             \"total_tokens\":{total}}}"
         ),
     };
     format!(

@@ -1,34 +1,40 @@
 //! Writes SGLang's own answers. As from a server that was told to stream increments, an event has its own text alone;
 //! its count of tokens grows.
 
-use super::{COUNT_WIDTH, DONE, Dialect, PROMPT_TOKENS, SGLANG_COUNT_KEY, event, placeholder, text};
+use super::{COUNT_WIDTH, Counted, DONE, Dialect, SGLANG_COUNT_KEY, event, placeholder, text};
 
 pub(super) const DIALECT: Dialect = Dialect {
-    token: |extra| event(&answer("tok ", "null", &placeholder(COUNT_WIDTH), extra)),
-    finish: |tokens| {
-        event(&answer(
-            "",
-            r#"{"type":"length","length":1}"#,
-            &tokens.to_string(),
-            "",
-        ))
+    token: |counted, extra| {
+        let so_far = placeholder(COUNT_WIDTH);
+        event(&answer("tok ", "null", counted, &so_far, extra))
+    },
+    finish: |counted| {
+        let all = counted.output.to_string();
+        event(&answer("", r#"{"type":"length","length":1}"#, counted, &all, ""))
     },
     done: Some(DONE),
-    body: |tokens, finished| {
+    body: |counted, finished| {
         let reason = if finished {
             r#"{"type":"length","length":1}"#
         } else {
             "null"
         };
-        answer(&text(tokens), reason, &tokens.to_string(), "")
+        answer(
+            &text(counted.output),
+            reason,
+            counted,
+            &counted.output.to_string(),
+            "",
+        )
     },
     ..Dialect::PLAIN
 };
 
-fn answer(text: &str, reason: &str, tokens: &str, extra: &str) -> String {
+fn answer(text: &str, reason: &str, counted: &Counted, tokens: &str, extra: &str) -> String {
+    let (prompt, cached) = (counted.prompt, counted.cached_or_none());
     format!(
         "{{\"text\":\"{text}\",\"output_ids\":[1],\"meta_info\":{{\"id\":\"m\",\"finish_reason\":{reason},\
-         \"prompt_tokens\":{PROMPT_TOKENS},\"cached_tokens\":0,{SGLANG_COUNT_KEY}{tokens},\
+         \"prompt_tokens\":{prompt},\"cached_tokens\":{cached},{SGLANG_COUNT_KEY}{tokens},\
          \"e2e_latency\":0.1}}{extra}}}"
     )
 }

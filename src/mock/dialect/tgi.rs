@@ -1,20 +1,20 @@
 //! Writes the answers of Text Generation Inference, whose last token comes with the details.
 
-use super::{Dialect, PROMPT_TOKENS, event, text};
+use super::{Counted, Dialect, event, text};
 
 pub(super) const DIALECT: Dialect = Dialect {
-    token: |extra| event(&token("tok ", false, "null", "null", extra)),
+    token: |_, extra| event(&token("tok ", false, "null", "null", extra)),
     // An end-of-sequence token, which is no text.
-    finish: |tokens| {
-        let all = format!("\"{}\"", text(tokens));
-        event(&token("</s>", true, &all, &details(tokens, "\"eos_token\""), ""))
+    finish: |counted| {
+        let all = format!("\"{}\"", text(counted.output));
+        event(&token("</s>", true, &all, &details(counted, "\"eos_token\""), ""))
     },
-    body: |tokens, finished| {
+    body: |counted, finished| {
         let reason = if finished { "\"eos_token\"" } else { "null" };
-        let details = details(tokens, reason);
+        let details = details(counted, reason);
         format!(
             "{{\"generated_text\":\"{}\",\"details\":{details}}}",
-            text(tokens)
+            text(counted.output)
         )
     },
     known_by: Some("inputs"),
@@ -28,9 +28,10 @@ fn token(text: &str, special: bool, all: &str, details: &str, extra: &str) -> St
     )
 }
 
-fn details(tokens: u32, reason: &str) -> String {
+fn details(counted: &Counted, reason: &str) -> String {
+    let (tokens, prompt) = (counted.output, counted.prompt);
     format!(
-        "{{\"finish_reason\":{reason},\"generated_tokens\":{tokens},\"input_length\":{PROMPT_TOKENS},\
+        "{{\"finish_reason\":{reason},\"generated_tokens\":{tokens},\"input_length\":{prompt},\
          \"seed\":null,\"prefill\":[],\"tokens\":[]}}"
     )
 }

@@ -3,10 +3,10 @@
 use super::{Dialect, event, text};
 
 pub(super) const DIALECT: Dialect = Dialect {
-    token: |extra| event(&answer("tok ", extra)),
+    token: |_, extra| event(&answer("tok ", extra)),
     finish: |_| event(&answer("", "")),
-    body: |tokens, finished| match finished {
-        true => answer(&text(tokens), ""),
+    body: |counted, finished| match finished {
+        true => answer(&text(counted.output), ""),
         false => "{\"model_name\":\"mock\",\"model_version\":\"1\"}".to_owned(),
     },
     ..Dialect::PLAIN
