@@ -61,6 +61,7 @@ mod standard_streams;
 mod summary;
 mod tls;
 mod traces;
+mod usage;
 mod validation;
 mod wire_samples;
 mod workloads;
