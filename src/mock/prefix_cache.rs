@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::dialect::Counted;
 use crate::api::{Api, Texts};
 use crate::units::fnv;
 
@@ -67,9 +68,32 @@ fn mixed(x: u64) -> u64 {
     (x ^ (x >> 31)).wrapping_add(0x9e37_79b9_7f4a_7c15)
 }
 
+/// Counts the tokens of a request, whose answer is otherwise `like` the others; `None` if it is as they are.
+pub fn count(prefixes: Option<&PrefixCache>, like: Counted, api: Api, body: &[u8]) -> Option<Counted> {
+    let has_one = api.row().texts == Texts::One;
+    if prefixes.is_none() && has_one {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let prompts = prompts_of(api, &body);
+    let counted = Counted {
+        texts: if has_one { 1 } else { prompts.len() as u32 },
+        ..like
+    };
+    let Some(prefixes) = prefixes else {
+        return Some(counted);
+    };
+    let (prompt, cached) = prefixes.read(&prompts);
+    Some(Counted {
+        prompt,
+        cached: Some(cached),
+        ..counted
+    })
+}
+
 /// Returns the tokens of each prompt of a request: words and ids. A request for generated text has one prompt, one for
 /// embeddings as many as it has texts, and one that ranks or scores a pair for each text that is compared.
-pub fn prompts_of(api: Api, body: &Value) -> Vec<Vec<u64>> {
+fn prompts_of(api: Api, body: &Value) -> Vec<Vec<u64>> {
     match api.row().texts {
         Texts::One => {
             let mut tokens = Vec::new();

@@ -8,15 +8,13 @@ use super::MockOptions;
 use super::capacity::Admission;
 use super::dialect::Counted;
 use super::fault::{Fault, FaultPlan};
-use super::prefix_cache::{PrefixCache, prompts_of};
+use super::prefix_cache::{PrefixCache, count};
 use super::received::ReceivedRequests;
 use super::request::{self, Request, Route};
 use super::script::{self, AnswerTimes, Script};
 use super::told::Told;
 use super::truth::Truth;
-use serde_json::Value;
-
-use crate::api::{Api, Stamps, Texts};
+use crate::api::{Api, Stamps};
 use crate::engine::runtime::yield_now;
 use crate::net::{ConnId, Net, Received, TaskId, clock};
 use crate::units::{Nanos, fnv};
@@ -48,29 +46,6 @@ impl Shared {
     fn enter(&self, number: u64, arrived: Nanos) -> Option<Admission> {
         let times = (self.options.ttft, self.rest());
         self.options.capacity.enter(number, arrived, times)
-    }
-
-    /// Counts the tokens of a request; `None` if its answer is like all others.
-    fn count(&self, api: Api, body: &[u8]) -> Option<Counted> {
-        let has_one = api.row().texts == Texts::One;
-        if self.prefixes.is_none() && has_one {
-            return None;
-        }
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let prompts = prompts_of(api, &body);
-        let counted = Counted {
-            texts: if has_one { 1 } else { prompts.len() as u32 },
-            ..self.counted
-        };
-        let Some(prefixes) = &self.prefixes else {
-            return Some(counted);
-        };
-        let (prompt, cached) = prefixes.read(&prompts);
-        Some(Counted {
-            prompt,
-            cached: Some(cached),
-            ..counted
-        })
     }
 
     /// Returns the time from the first to the last token of an answer, without a budget.
@@ -146,7 +121,8 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
                 let mut counted = None;
                 if let Route::Completion { api, .. } = request.route {
                     let body = &input[request.body_from..request.bytes];
-                    counted = core.shared.count(api, body);
+                    let shared = &core.shared;
+                    counted = count(shared.prefixes.as_ref(), shared.counted, api, body);
                     let (digest, told) = (fnv(body), Told::in_body(body, &core.shared.answer));
                     core.truth(|t| {
                         t.bodies_digest = t.bodies_digest.wrapping_add(digest);
