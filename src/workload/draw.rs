@@ -138,17 +138,18 @@ impl Workload {
         rows.pick(key.seed, number, key.bits(Choice::Prompt), self.is_warm_up)
     }
 
-    /// Takes over the token limit of the row of a dataset that the draw has, if it has one.
+    /// Takes over the lengths of the row of a dataset that the draw has, if it has one.
     fn with_lengths_of_row(&self, draw: Draw) -> Draw {
-        let own = match &self.kinds[usize::from(draw.kind)].call {
-            Call::Chat(Chat {
-                prompts: Prompts::Rows(rows),
-                ..
-            }) => rows.output_tokens(draw.prompt),
-            _ => None,
+        let Call::Chat(Chat {
+            prompts: Prompts::Rows(rows),
+            ..
+        }) = &self.kinds[usize::from(draw.kind)].call
+        else {
+            return draw;
         };
         Draw {
-            max_tokens: own.unwrap_or(draw.max_tokens),
+            prompt_tokens: rows.dataset.input_tokens(draw.prompt),
+            max_tokens: rows.output_tokens(draw.prompt).unwrap_or(draw.max_tokens),
             ..draw
         }
     }

@@ -196,15 +196,11 @@ fn the_ids_of_a_trace_are_those_of_the_vocabulary_that_is_named() {
     let trace = "{\"timestamp\":0,\"input_length\":600,\"output_length\":3,\"hash_ids\":[1,2]}\n";
     let lengths = format!("mooncake:{}", dir.write("d.jsonl", trace));
     let texts = format!("custom:{}", dir.write("t.jsonl", "{\"prompt\":\"a\"}\n"));
-    let mock = keeping();
+    let (mock, output) = (keeping(), dir.path("result.json"));
     let run = |path: &str, dataset: &str| {
         let target = format!("http://{}{path}", mock.address);
-        ran_rows(
-            &profile,
-            &target,
-            dataset,
-            &["-i", "1", "-u", "1", "--token-ids=3-511"],
-        )
+        let asked = ["-i", "1", "-u", "1", "--token-ids=3-511", "--output", &output];
+        ran_rows(&profile, &target, dataset, &asked)
     };
     let refused = run("/v1/chat/completions", &lengths).expect(104);
     let what =
@@ -224,6 +220,12 @@ fn the_ids_of_a_trace_are_those_of_the_vocabulary_that_is_named() {
     let ids: Vec<u64> = ids.collect();
     assert_eq!(ids.len(), 600);
     assert!(ids.iter().all(|id| (3..=511).contains(id)), "{ids:?}");
+    let lengths = &document(&output)["totals"]["lengths"]["prompt"];
+    assert_eq!(
+        (&lengths["asked"], &lengths["served"]),
+        (&600.into(), &1.into()),
+        "as the server states"
+    );
 }
 
 #[test]
@@ -232,8 +234,8 @@ fn ids_that_the_model_does_not_have_are_refused_before_the_load() {
     let server = Gateway::start(Manner::Answers("200 OK\r\nContent-Type: application/json", MODEL));
     let target = format!("http://{}/v1/completions", server.address);
     let refused = ran(&["load", "--target", &target, "--token-ids", "-i", "1"]).expect(104);
-    let what = "error: --token-ids: request `stream` sends token ids up to 30000, but the server's model has only 512, 0 to 511\nhint: write \
-                `--token-ids=51-511`";
+    let what = "error: --token-ids: request `stream` sends token ids up to 30000, but the server's model has only \
+                512, 0 to 511\nhint: write `--token-ids=51-511`";
     assert!(refused.stderr.contains(what), "{}", refused.stderr);
     assert!(posts(&server).is_empty());
 }
