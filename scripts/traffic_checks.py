@@ -2,10 +2,18 @@
 
 usage: traffic_checks.py SERVER CHECK RESULT.json METRICS_BEFORE METRICS_AFTER [TRACE.jsonl]
 
-SERVER is `vllm` or `llamacpp`. CHECK is `plain`, `ids` (made prompts of token ids), `groups:GROUPS:PREFIX_TOKENS` (prompts
-that share prefixes), `trace:BLOCK` (the rows of TRACE.jsonl, with hash ids for blocks of so many tokens),
-`cancel:MAX_TOKENS` (a share of the requests is cancelled), `turns:N` (conversations), or `inputs` (embeddings). The result has its details, and nothing but the run used the server between the two
-looks at its metrics.
+SERVER is `vllm` or `llamacpp`. CHECK is
+
+    plain              nothing but counts
+    ids                made prompts of token ids
+    groups:N:TOKENS    prompts of N groups with prefixes of so many tokens
+    trace:BLOCK        the rows of TRACE.jsonl, with hash ids for blocks of so many tokens
+    cancel:TOKENS      a fifth of the requests is cancelled, of answers of so many tokens
+    goes_on:TOKENS     the same, where the server notices late that a user has gone, or not at all
+    turns:N            conversations
+    inputs             embeddings, rerank and score
+
+The result has its details, and nothing but the run used the server between the two looks at its metrics.
 """
 
 import json
@@ -107,7 +115,8 @@ def common(report, totals, metrics):
         totals["requests"] == ok + cancelled and ok > 0,
         f"requests: {totals['requests']}, ok {ok}, cancelled {cancelled}, failed {totals['failed']}",
     )
-    if metrics.finished() is not None:
+    # A rerank is several requests to vLLM: one for each text.
+    if metrics.finished() is not None and totals["output_tokens"]:
         report.same("finished requests", ok, metrics.finished())
     report.check(metrics.in_flight() == 0, f"requests in flight on the server afterwards: {metrics.in_flight()}")
     if not cancelled:
@@ -176,24 +185,34 @@ def trace(report, document, metrics, block, path):
 
 
 def inputs(report, document, metrics):
-    """Embeddings read and make nothing."""
+    """Who reads alone makes no tokens."""
     totals = document["totals"]
     report.check(totals["output_tokens"] == 0 and totals["ok"] > 0, f"output tokens: {totals['output_tokens']}")
 
 
 def cancel(report, document, metrics, max_tokens):
     """A server that did not notice would have generated `max_tokens` for each request that was cancelled."""
+    wasted = made_for_nobody(report, document, metrics, max_tokens)
+    report.check(0 < wasted < max_tokens / 2, made_text(wasted, max_tokens))
+
+
+def goes_on(report, document, metrics, max_tokens):
+    wasted = made_for_nobody(report, document, metrics, max_tokens)
+    report.check(0 < wasted <= max_tokens, f"{made_text(wasted, max_tokens)}, since it hardly notices")
+
+
+def made_text(wasted, max_tokens):
+    return f"tokens that the server made for a cancelled request: {wasted:.1f} on average, of {max_tokens}"
+
+
+def made_for_nobody(report, document, metrics, max_tokens):
     totals = document["totals"]
     cancelled, chosen = totals["cancelled"], totals["chosen_to_cancel"]
     report.check(
         cancelled == chosen == totals["requests"] // 5,
         f"cancelled: {cancelled}, chosen {chosen}, 20 % of {totals['requests']}",
     )
-    wasted = (metrics.generated() - totals["ok"] * max_tokens) / cancelled
-    report.check(
-        0 < wasted < max_tokens / 2,
-        f"tokens that the server made for a cancelled request: {wasted:.1f} on average, of {max_tokens}",
-    )
+    return (metrics.generated() - totals["ok"] * max_tokens) / cancelled
 
 
 def turns(report, document, metrics, count):
@@ -215,14 +234,19 @@ def turns(report, document, metrics, count):
             least += (known - 1) // metrics.block * metrics.block
             most += (known + answer) // metrics.block * metrics.block
     report.check(grows, "prompts grow with every turn")
-    by_turn = [sum(session[turn].get("cached_tokens", 0) for session in sessions.values()) for turn in range(1, count + 1)]
+    by_turn = [0] * count
+    for request in details:
+        by_turn[request["turn"] - 1] += request.get("cached_tokens", 0)
     report.check(by_turn == sorted(by_turn), f"cached tokens of turns 1 to {count}: {by_turn}")
     # The first turns may share what a template puts before every chat.
     hits = metrics.cached_tokens() - by_turn[0]
-    report.check(least <= hits <= most and hits > 0, f"prefix cache: {hits} tokens hit by later turns, {least} to {most} expected")
+    report.check(
+        least <= hits <= most and hits > 0,
+        f"prefix cache: {hits} tokens hit by later turns, {least} to {most} expected",
+    )
 
 
-CHECKS = {"ids": ids, "groups": groups, "trace": trace, "cancel": cancel, "turns": turns, "inputs": inputs}
+CHECKS = {check.__name__: check for check in (ids, groups, trace, cancel, goes_on, turns, inputs)}
 
 
 def main(server, check, result, before, after, *more):

@@ -2,7 +2,7 @@
 
 usage: traffic_trace.py BLOCK LONGEST ROWS >trace.jsonl
 
-BLOCK is the number of tokens that a hash id stands for, LONGEST that of the longest prompt. Ten rows arrive in a second.
+BLOCK is the number of tokens that a hash id stands for, LONGEST that of the longest prompt. Ten rows a second arrive.
 """
 
 import json

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Sends each shape of traffic to a real vLLM on the CPU with a tiny model of random weights, and checks what the server
 # counted meanwhile: four APIs, prompts of token ids, prompts that share prefixes, a trace with hash ids, requests that
-# their users cancel, and conversations. Prints PASS or FAIL with the figures of each check; exit code 1 if one fails.
-# About a minute on two CPUs, 4 GB of memory; the first time it installs vLLM in target/vllm, which takes 6 GB and
-# 3 minutes more.
+# their users cancel, conversations, embeddings, rerank and score. Prints PASS or FAIL with the figures of each check;
+# exit code 1 if one fails. About 2 minutes on two CPUs, 4 GB of memory; the first time it installs vLLM in target/vllm,
+# which takes 6 GB and 3 minutes more.
 #
 #   [SKIP_BUILD=1] scripts/vllm-traffic.sh
 set -euo pipefail
@@ -18,34 +18,42 @@ scripts/install-vllm.sh "$home"
 
 work=$(mktemp -d)
 server_pid=
-finish() {
+stop() {
     if [ -n "$server_pid" ]; then
         kill "$server_pid" 2>/dev/null || true
         wait "$server_pid" 2>/dev/null || true
     fi
+}
+finish() {
+    stop
     rm -rf "$work"
 }
 trap finish EXIT
 
-port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-server=http://127.0.0.1:$port
 export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_CPU_KVCACHE_SPACE=1
-"$home/v/bin/vllm" serve "$home/tiny" --load-format dummy --served-model-name tiny-llama --host 127.0.0.1 \
-    --port "$port" --max-model-len 2048 --enforce-eager --enable-prompt-tokens-details >"$work/vllm.log" 2>&1 &
-server_pid=$!
-give_up=$((SECONDS + 300))
-until curl -sf --max-time 5 -o "$work/answer" "$server/health"; do
-    if ! kill -0 "$server_pid" 2>/dev/null || [ "$SECONDS" -ge "$give_up" ]; then
-        tail -20 "$work/vllm.log"
-        exit 1
-    fi
-    sleep 1
-done
+# OPTIONS...: starts the server in place of the one before; its origin goes to `server`.
+start() {
+    stop
+    local port give_up=$((SECONDS + 300))
+    port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    server=http://127.0.0.1:$port
+    "$home/v/bin/vllm" serve "$home/tiny" --load-format dummy --served-model-name tiny-llama --host 127.0.0.1 \
+        --port "$port" --max-model-len 2048 --enforce-eager "$@" >"$work/vllm.log" 2>&1 &
+    server_pid=$!
+    until curl -sf --max-time 5 -o "$work/answer" "$server/health"; do
+        if ! kill -0 "$server_pid" 2>/dev/null || [ "$SECONDS" -ge "$give_up" ]; then
+            tail -20 "$work/vllm.log"
+            exit 1
+        fi
+        sleep 1
+    done
+}
 
 kind=vllm busy='^vllm:num_requests_(running|waiting)'
 . scripts/traffic_lib.sh
 
 echo "$(date +%F)  kernel $(uname -r)  $(nproc) CPUs  vLLM $("$home/v/bin/vllm" --version 2>/dev/null | tail -1)"
+start --enable-prompt-tokens-details
 # The latencies of a tiny model on shared CPUs are no subject here: users do not pause, to save time.
 few=(--vus 4 --iterations 50 --think-time 0)
 traffic plain /v1/chat/completions "${few[@]}" --max-tokens 16-40
@@ -56,8 +64,8 @@ traffic plain /v1/messages "${few[@]}" --max-tokens 16-40
 # One user: with two, both may ask for a prefix before the server has it.
 traffic groups:4:512 /v1/completions --vus 1 --iterations 48 --think-time 0 --max-tokens 8 --token-ids=3-511 \
     --prefix-groups 4 --prefix-tokens 512 --prompt-tokens 32-96
-# The blocks of the server have 128 tokens: of what two prompts have in common, it finds whole ones. Ids for blocks of 512
-# lose nothing by that, ids for blocks of 16 a few percent.
+# The blocks of the server have 128 tokens: of what two prompts have in common, it finds whole ones. Hash ids for 512
+# tokens lose nothing by that, those for 16 do.
 for block in 512 16; do
     trace=$work/trace-$block.jsonl
     "$python" scripts/traffic_trace.py "$block" 2000 60 >"$trace"
@@ -71,4 +79,8 @@ traffic cancel:600 /v1/chat/completions "${few[@]}" --max-tokens 600 --ignore-eo
     --cancel '20% after 100ms'
 traffic turns:5 /v1/chat/completions --vus 2 --iterations 10 --turns 5 --think-time 0 --max-tokens 16 --ignore-eos \
     --streaming-ratio 1
+start --runner pooling --convert embed
+for path in /v1/embeddings /v1/rerank /v1/score; do
+    traffic inputs "$path" "${few[@]}" --prompt-tokens 16-99
+done
 verdict
