@@ -1,7 +1,9 @@
 //! Options of other load testers and clients, and what to type for them here.
 
+mod absent;
 mod commands;
 
+use absent::ABSENT;
 use commands::{BASELINE, COMPARE, IMPORT_INFERENCE_PERF, IMPORT_K6, MERGE, MOCK, OTHER, PROBE};
 
 /// The commands that have options of other programs under other names.
@@ -387,8 +389,13 @@ pub fn counterpart(place: Place, option: &str, value: Option<&str>) -> Option<St
         1 => name.to_owned(),
         _ => name.replace('_', "-").to_lowercase(),
     };
+    let absent = match place {
+        Place::Run => ABSENT,
+        _ => &[],
+    };
     let (_, tip) = rows
         .iter()
+        .chain(absent)
         .find(|(names, _)| names.split(' ').any(|known| known == name))?;
     Some(filled(tip, value))
 }
