@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llmload_uring::api::Api;
+use llmload_uring::engine::RequestIds;
 use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenSink};
 use llmload_uring::lengths::Lengths;
-use llmload_uring::metrics::{Outcome, Recorder, Sample, TokenSource};
+use llmload_uring::metrics::{NumberedBy, Outcome, Recorder, RequestId, Sample, TokenSource};
 use llmload_uring::mock::Mock;
 use llmload_uring::tls::{Pool, TlsConnection, TlsOptions, TlsTarget};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::{Call, Chat, Prompts, RequestKind, encode_request};
+use llmload_uring::workload::{Call, Chat, Prompts, RequestKind, SentId, encode_request};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
@@ -230,6 +231,7 @@ fn made() -> RequestKind {
     made
 }
 
+/// A request's id in its header is written into the request, and into nothing else.
 #[test]
 fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
     let _alone = alone();
@@ -248,6 +250,16 @@ fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
             let draw = plan
                 .workload
                 .draw(plan.seed, 3, iteration, 0, target.light_paths.len());
+            let sent = SentId {
+                header: "X-Request-Id",
+                prefix: "5f0c21a97be4-r2-",
+                id: RequestId {
+                    by: NumberedBy::Vu(3),
+                    iteration,
+                    half: None,
+                    turn: 0,
+                },
+            };
             bytes.clear();
             encode_request(
                 &mut bytes,
@@ -255,7 +267,7 @@ fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
                 &target,
                 &plan.workload,
                 (&draw, None),
-                None,
+                Some(&sent),
             );
         }
     };
@@ -267,6 +279,9 @@ fn drawing_and_encoding_requests_allocates_nothing_after_warm_up() {
     });
     println!("1000 requests: first {first}, later {later} allocations");
     assert_eq!(later, 0);
+    let line = format!("\r\nX-Request-Id: 5f0c21a97be4-r2-v3-{}\r\n", from + 999);
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains(&line), "{line}: {text}");
 }
 
 fn quick_mock(tokens: u32) -> Mock {
@@ -284,6 +299,10 @@ fn run_against_mock(tokens: u32, requests: u64) -> usize {
         let plan = plan(shared(20, requests), vec![kind("stream", 1, true, 60 * SECOND)]);
         let mut options = engine_options(1);
         options.details = false;
+        options.request_ids = Some(RequestIds {
+            header: "X-Request-Id".into(),
+            prefix: "5f0c21a97be4-".into(),
+        });
         let ran = load::run(plan, mock.address, options, |_| {});
         assert_eq!(ran.merged.total.ok(), requests);
         assert!(ran.samples.is_empty(), "no details were asked for");
