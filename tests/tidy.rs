@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 24] = [
+const PURE_ROOMS: [&str; 25] = [
     "error",
     "units",
     "json",
@@ -48,6 +48,7 @@ const PURE_ROOMS: [&str; 24] = [
     "stats",
     "lengths",
     "limit",
+    "prometheus",
 ];
 const IMPURE_WORDS: [&str; 14] = [
     "monotonic",

@@ -71,6 +71,10 @@ pub struct MockArgs {
     #[arg(long, value_name = "PERCENT", value_parser = share(0.0..=1.0), default_value = "0%")]
     pub jitter: f64,
 
+    /// Go on with a request for this long after its client has gone, as a server does that notices late
+    #[arg(long, value_name = "DURATION", value_parser = short_time(0..=WAIT_MAX), default_value = "0")]
+    pub goes_on: Nanos,
+
     /// Send tokens as fast as possible, without --ttft and --gap
     #[arg(long)]
     pub unpaced: bool,
@@ -137,6 +141,7 @@ impl MockArgs {
             ("--ttft", self.ttft),
             ("--gap", self.gap),
             ("--slope", self.slope),
+            ("--goes-on", self.goes_on),
         ] {
             if let Err(reason) = check_duration(nanos, &(0..=WAIT_MAX)) {
                 mistakes.push(reason.at(option, 0));
@@ -237,6 +242,7 @@ impl MockArgs {
             slope: self.slope,
             jitter: (self.jitter * 1e6).round() as u32,
             seed: self.seed,
+            goes_on: self.goes_on,
         }
     }
 }

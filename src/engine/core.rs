@@ -13,6 +13,7 @@ use super::conductor::conduct;
 use super::dispatch::{self, Dispatch};
 use super::memory::{AnswerMemory, HistoryMemory};
 use super::routes::Routes;
+use super::traffic::CoreTraffic;
 use super::vu::VuTable;
 use super::{Command, CoreFailure, EngineOptions, Report};
 use crate::engine::runtime::{spawn, yield_now};
@@ -40,6 +41,7 @@ pub struct CoreSetup {
     pub shared_iterations: Arc<AtomicU64>,
     pub memory: Arc<AnswerMemory>,
     pub histories: Arc<HistoryMemory>,
+    pub traffic: CoreTraffic,
     pub report: Sender<Report>,
     pub recycled: Receiver<Box<Snapshot>>,
     pub commands: Receiver<Command>,
@@ -68,6 +70,8 @@ pub struct CoreState {
     /// The memory for what the servers of all sessions have said so far, and this core's part of it.
     pub histories: Arc<HistoryMemory>,
     pub histories_here: Cell<usize>,
+    /// What this core has in flight.
+    pub traffic: CoreTraffic,
     /// Request bodies are built here, so that the buffer grows once per core and not per VU.
     pub body_scratch: RefCell<Vec<u8>>,
     /// A request before encryption, or a read after decryption.
@@ -298,6 +302,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         shared_iterations,
         memory,
         histories,
+        traffic,
         report,
         recycled,
         commands: _,
@@ -341,6 +346,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         memory,
         histories,
         histories_here: Cell::new(0),
+        traffic,
         conductor,
         report,
         recycled,

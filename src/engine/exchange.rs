@@ -6,6 +6,7 @@ use super::memory::Held;
 use super::planned::Planned;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
 use super::secure::read_encrypted;
+use super::traffic::Noted;
 use super::witness::Witness;
 use crate::metrics::{AskedTokens, NumberedBy, Outcome, Place, Recorder, RequestId, Sample};
 use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
@@ -55,6 +56,8 @@ pub(super) struct RequestState {
     asked: AskedTokens,
     /// TLS has sent output of its own since the request, so `sent` must stay as it is.
     pub tls_output_sent: bool,
+    /// What this core's account of its traffic has of the request.
+    noted: Noted,
     id: RequestId,
 }
 
@@ -70,6 +73,7 @@ impl RequestState {
             cut: planned.cut,
             asked: AskedTokens::default(),
             tls_output_sent: false,
+            noted: Noted::Nothing,
             id: RequestId {
                 by,
                 iteration: planned.iteration,
@@ -185,6 +189,7 @@ impl VuConnection {
                 self.close(&core.net);
                 return (Outcome::ClientResource, clock::monotonic());
             }
+            core.traffic.sent(self.target, &mut request.noted);
             let attempt = self
                 .read_response(core, conn, reused, &kind.timeouts, request)
                 .await;
@@ -339,7 +344,7 @@ impl VuConnection {
     }
 
     /// Reads a chunk, and counts everything that is counted per read.
-    fn read_chunk(&mut self, core: &CoreState, chunk: Chunk<'_>, request: &RequestState) -> Progress {
+    fn read_chunk(&mut self, core: &CoreState, chunk: Chunk<'_>, request: &mut RequestState) -> Progress {
         // This is the only place that decides when bytes arrived: not before the request went out, and not before
         // the previous read. The kernel's stamps use the wall clock, which may have been set in the meantime.
         let earliest = request.sent.unwrap_or(request.due).max(self.reader.arrivals.last);
@@ -362,6 +367,9 @@ impl VuConnection {
         };
         if sink.coalesced {
             core.net.note_coalesced();
+        }
+        if self.reader.arrivals.first_token.is_some() {
+            core.traffic.answering(self.target, &mut request.noted);
         }
         progress
     }
@@ -427,6 +435,7 @@ impl VuConnection {
         sample.queue_wait = core.may_queue().then_some(wait);
         let kind = core.kind_of(request.series);
         sample.good = kind.goodput.judge(&sample, kind.call.stream() == Some(true));
+        core.traffic.ended(self.target, request.noted, outcome);
         #[cfg(debug_assertions)]
         if super::sabotage::loses(self.vu, planned.iteration) {
             return sample;

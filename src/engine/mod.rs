@@ -26,6 +26,7 @@ pub mod runtime;
 mod sabotage;
 mod secure;
 mod session;
+mod traffic;
 mod vu;
 mod witness;
 
@@ -48,6 +49,7 @@ use crate::tls::TlsTarget;
 use crate::units::Nanos;
 use crate::workload::Target;
 use runtime::Core;
+pub use traffic::{CoreTraffic, Traffic, traffic_to};
 
 /// Number of snapshots per core: one being filled, one with the reporter, and one spare while the reporter is slow.
 const SNAPSHOTS_PER_CORE: usize = 3;
@@ -143,6 +145,8 @@ pub struct Engine {
     commands: Vec<(Sender<Command>, Kick)>,
     recycle: Vec<Sender<Box<Snapshot>>>,
     pub reports: Receiver<Report>,
+    /// What is in flight, by core.
+    pub traffic: Vec<CoreTraffic>,
     pub features: Features,
     /// CLOCK_REALTIME - CLOCK_MONOTONIC, for labels.
     pub wall_offset: i64,
@@ -178,6 +182,7 @@ impl Engine {
             commands: Vec::new(),
             recycle: Vec::new(),
             reports,
+            traffic: Vec::new(),
             features: Features {
                 defer_taskrun: false,
                 min_wait: false,
@@ -194,6 +199,8 @@ impl Engine {
             }
             let (command, commands) = bounded(4);
             let (kick, kick_end) = Kick::new().map_err(|e| CoreFailure::io("no eventfd", &e))?;
+            let traffic = CoreTraffic::new(targets.len());
+            engine.traffic.push(traffic.clone());
             let setup = CoreSetup {
                 index: index as u16,
                 plan: plan.clone(),
@@ -202,6 +209,7 @@ impl Engine {
                 shared_iterations: shared_iterations.clone(),
                 memory: memory.clone(),
                 histories: histories.clone(),
+                traffic,
                 report: report.clone(),
                 recycled,
                 commands,

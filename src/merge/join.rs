@@ -7,8 +7,8 @@ use crate::merge::{Part, figures, timeline, verdict};
 use crate::plan::{Phases, Plan};
 use crate::result::{
     FailureFigures, Grouping, Host, MergedFigures, PairEvidence, PhaseFigures, PhaseTimes, RULES, Required,
-    Run, RunResult, STARTED_LATE, Schema, ServerTimings, TraceFigures, WarmUp, Warning, by_weight, metrics,
-    rates, rfc3339, warnings_of,
+    Run, RunResult, STARTED_LATE, Schema, ServerTimings, SlotFreeFigures, TraceFigures, WarmUp, Warning,
+    by_weight, metrics, rates, rfc3339, warnings_of,
 };
 use crate::units::{Nanos, SECOND, seconds};
 use serde_json::Value;
@@ -74,6 +74,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
             .zip(found)
             .and_then(|(pairs, found)| figures::paired(&pairs, &found, &plan)),
         sessions: figures::sessions(parts, times.loaded)?,
+        slot_free: SlotFreeFigures::merge(parts.iter().flat_map(|part| &part.document.slot_free)),
         client: figures::client(parts)?,
         managed_server: figures::managed_server(parts),
         // Each process's own are in its part.

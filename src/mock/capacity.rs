@@ -29,6 +29,8 @@ pub struct CapacityOptions {
     pub jitter: u32,
     /// Seed of the jitter.
     pub seed: u64,
+    /// A request whose client has gone is there for so long after that.
+    pub goes_on: Nanos,
 }
 
 /// The requests that a mock has at the moment.
@@ -68,6 +70,7 @@ impl Capacity {
             slope,
             jitter,
             seed,
+            goes_on: _,
         } = self.options;
         let room = concurrency
             .zip(queue)
@@ -89,6 +92,21 @@ impl Capacity {
         Some(Admission {
             first_due: begins + ttft,
         })
+    }
+
+    /// Returns when a request whose client goes away at `now` ends.
+    pub fn ends_after(&self, now: Nanos) -> Nanos {
+        now + self.options.goes_on
+    }
+
+    /// Returns how many requests are served at the moment, and how many wait for a place.
+    pub fn gauges(&self) -> (u32, u32) {
+        let present = self.present.load(Ordering::Relaxed);
+        let running = self
+            .options
+            .concurrency
+            .map_or(present, |places| present.min(places));
+        (running, present - running)
     }
 
     /// Ends a request that was let in.
@@ -161,6 +179,7 @@ mod tests {
             ..CapacityOptions::default()
         });
         assert_eq!(firsts(&one, 3), [Some(10), Some(110), None]);
+        assert_eq!(one.gauges(), (1, 1));
         one.leave();
         assert_eq!(firsts(&one, 1), [Some(210)]);
     }

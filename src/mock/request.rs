@@ -28,6 +28,8 @@ pub enum Route {
     Stats,
     /// The newest requests.
     Received,
+    /// How many requests are there, as Prometheus reads it.
+    Metrics,
     Unknown,
 }
 
@@ -93,6 +95,7 @@ fn route(method: &str, path: &str, body: &[u8]) -> Route {
         ("GET", "/health") => Route::Health,
         ("GET", "/mock/stats") => Route::Stats,
         ("GET", "/mock/requests") => Route::Received,
+        ("GET", "/metrics") => Route::Metrics,
         ("GET", p) if p.ends_with("/v1/models") => Route::Models,
         ("GET", "/api/tags") => Route::Tags,
         _ => Route::Unknown,

@@ -77,7 +77,7 @@ impl MockCore {
 
     /// Keeps the request at the beginning of `input`, if requests are kept. Questions to the mock itself are not.
     fn keep(&self, request: &Request, arrived: Nanos, input: &[u8]) {
-        let about_itself = matches!(request.route, Route::Stats | Route::Received);
+        let about_itself = matches!(request.route, Route::Stats | Route::Received | Route::Metrics);
         if self.shared.options.record == 0 || about_itself {
             return;
         }
@@ -242,6 +242,10 @@ impl Connection<'_> {
                     true => self.answer_stream(script, writes, fault).await,
                     false => self.answer_whole(script, writes, fault).await,
                 };
+                if fault.is_none() && answered.is_err() {
+                    let until = shared.options.capacity.ends_after(clock::monotonic());
+                    self.core.net.sleep_until(self.task, until).await;
+                }
                 shared.options.capacity.leave();
                 answered
             }
@@ -268,7 +272,9 @@ impl Connection<'_> {
     }
 
     async fn answer_light(&mut self, route: Route) -> Result<(), ConnectionEnded> {
-        self.core.truth(|t| t.light += 1);
+        if route != Route::Metrics {
+            self.core.truth(|t| t.light += 1);
+        }
         let bytes = match route {
             Route::Health => script::json(200, r#"{"status":"ok","service":"llmload-mock"}"#),
             Route::Models => script::json(
@@ -287,6 +293,10 @@ impl Connection<'_> {
                 let received = self.core.shared.received.lock();
                 let told = received.unwrap_or_else(PoisonError::into_inner).to_json();
                 script::json(200, &told.to_string())
+            }
+            Route::Metrics => {
+                let (running, waiting) = self.core.shared.options.capacity.gauges();
+                script::metrics(running, waiting)
             }
             Route::Completion { .. } | Route::Unknown => script::json(404, r#"{"error":"no such path"}"#),
         };

@@ -8,8 +8,8 @@ use crate::result::analysis::analyse;
 use crate::result::groups::{Grouping, metrics, rates, traffic};
 use crate::result::{
     Client, FailureFigures, Finding, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow,
-    PassFigures, PhaseFigures, PhaseTimes, Pushes, Run, RunResult, Schema, ServerTimings, StoppedBy, Totals,
-    TraceFigures, rows_of_document, warnings,
+    PassFigures, PhaseFigures, PhaseTimes, Pushes, Run, RunResult, Schema, ServerTimings, SlotFreeFigures,
+    StoppedBy, Totals, TraceFigures, rows_of_document, warnings,
 };
 use crate::units::Nanos;
 use serde_json::Value;
@@ -37,6 +37,7 @@ pub struct RunFacts {
     /// Why requests failed.
     pub failures: Vec<FailureFigures>,
     pub passes: PassFigures,
+    pub slot_free: Vec<SlotFreeFigures>,
     pub managed_server: Option<ManagedServerFigures>,
     pub managed_server_timeline: Vec<ManagedServerRow>,
     pub pushes: Option<Pushes>,
@@ -67,6 +68,7 @@ impl RunResult {
             judged,
             failures,
             passes,
+            slot_free,
             managed_server,
             managed_server_timeline,
             pushes,
@@ -106,6 +108,7 @@ impl RunResult {
             contention,
             paired,
             sessions,
+            slot_free,
             client: Client::from_facts(&generator, merged, duration),
             managed_server,
             pushes,

@@ -11,7 +11,8 @@ use crate::result::details;
 use crate::result::{
     Client, Contention, FailureFigures, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow,
     MergedFigures, MetricFigures, Ordered, Paired, PhaseFigures, Pushes, Rates, Repeat, RowFigures, Schema,
-    ServerTimings, SessionFigures, ShardFigures, Spread, StartFigures, Totals, TraceFigures, WarmUp, Warning,
+    ServerTimings, SessionFigures, ShardFigures, SlotFreeFigures, Spread, StartFigures, Totals, TraceFigures,
+    WarmUp, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -73,6 +74,9 @@ pub struct RunResult {
     /// Present if a kind of request is a conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<SessionFigures>,
+    /// Present if requests were to be cancelled: how long each server went on with those that were cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slot_free: Vec<SlotFreeFigures>,
     pub client: Client,
     /// Present if the run started its server.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -442,6 +442,7 @@ fn make() -> RunResult {
         loaded: u64::from(REPEATS) * LOADED,
         phases: phase_times(),
         passes: passes(&loads, &together, &grouping),
+        slot_free: vec![super::slots::sample()],
         trace: super::trace::sample(&together, u64::from(REPEATS), LOADED),
         grouping,
         generator: GeneratorFacts {

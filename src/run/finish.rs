@@ -16,7 +16,7 @@ use crate::result::{
 use crate::units::{Nanos, seconds};
 
 use super::load::{Load, Total};
-use crate::run::{Finished, Ready, failures, servers, silence};
+use crate::run::{Finished, Ready, failures, servers, silence, slots};
 
 /// Facts known when the load began that the result needs.
 pub struct StartFacts {
@@ -67,6 +67,7 @@ pub fn finish(
         judged: load.judged.clone(),
         failures: failures::figures(&load.measured.load.merged().failures, &grouping, &ready),
         passes: pass_figures(plan, &load),
+        slot_free: slots::figures(plan, &load.slots),
         managed_server: servers::figures(plan, &load.sent(), server, &samples),
         managed_server_timeline: samples.rows.iter().map(ManagedServerRow::from_sample).collect(),
         pushes: started.pushes,

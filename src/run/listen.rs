@@ -17,6 +17,7 @@ use crate::push::Pusher;
 use crate::report::{Aggregator, LiveThresholds, LiveTick};
 use crate::result::{Grouping, StoppedBy};
 use crate::run::Ready;
+use crate::scrape::SlotAccount;
 use crate::signals::Signals;
 use crate::units::format_duration;
 use crate::units::{MILLISECOND, Nanos, SECOND};
@@ -83,6 +84,8 @@ pub struct Listened {
     /// When the load ended: requests in flight then had the rest of the time.
     pub load_ended: Nanos,
     pub wall_offset: i64,
+    /// What each server held beyond the requests in flight, if it was watched.
+    pub slots: Vec<SlotAccount>,
 }
 
 impl<'a> Listener<'a> {
@@ -287,6 +290,7 @@ impl<'a> Listener<'a> {
             ended,
             load_ended,
             wall_offset,
+            slots: Vec::new(),
         }
     }
 }

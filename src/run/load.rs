@@ -10,13 +10,14 @@ use crate::output::Screen;
 use crate::plan::{Assignment, Pass, Phases, Plan, Role};
 use crate::report::{Aggregator, LiveView};
 use crate::result::{Repeat, RepeatFacts, StoppedBy, WarmUp, judged_together};
+use crate::scrape::SlotAccount;
 use crate::units::Nanos;
 use crate::units::format_duration;
 
 use super::listen::{Books, Listened, Listener};
 use super::progress::Shown;
 use crate::error::{ExitCode, Failure, Reason, hint_for_shortage};
-use crate::run::{Ready, start};
+use crate::run::{Ready, slots, start};
 use crate::signals::{Phase, Signals};
 
 /// Everything that a pass needs from outside.
@@ -63,6 +64,8 @@ pub struct Load {
     pub judged: Judged,
     /// The requests outside the measured load: warm-ups, and each server alone.
     unmeasured: Option<Merged>,
+    /// What each server held beyond the requests in flight; empty if nothing was to be cancelled.
+    pub slots: Vec<SlotAccount>,
     pub books: Books,
     pub stopped_by: StoppedBy,
     /// A second signal came, so nothing is waited for.
@@ -81,6 +84,7 @@ struct Passes {
     repeats: Vec<Repeat>,
     judged: Vec<Judged>,
     unmeasured: Option<Merged>,
+    slots: Vec<SlotAccount>,
     begun: Option<(Nanos, i64)>,
 }
 
@@ -102,6 +106,7 @@ impl Load {
             repeats: Vec::new(),
             judged: Vec::new(),
             unmeasured: None,
+            slots: Vec::new(),
             begun: None,
         };
         let mut stopped_by = StoppedBy::Plan;
@@ -187,7 +192,12 @@ fn run_pass(
     let cores = ready.cpus.workers.len();
     let view = LiveView::new(&ready.tested(), &ready.masks, cores, ready.engine.kernel_stamps);
     let shown = Shown::new(context.args, context.screen, view);
-    Ok(Listener::new(pass, engine, books, shown, say).listen(ready, context.signals))
+    let watch = slots::watch(pass, ready, &engine.traffic);
+    let mut listened = Listener::new(pass, engine, books, shown, say).listen(ready, context.signals);
+    if let Some(watch) = watch {
+        slots::finish(watch, &mut listened, context.signals);
+    }
+    Ok(listened)
 }
 
 /// Returns the failure for a core that could not start: a shortage of this host if the operating system names one, or
@@ -211,6 +221,7 @@ impl Passes {
             ended,
             load_ended,
             wall_offset,
+            slots,
         } = listened;
         let (duration, loaded) = (ended - t0, load_ended.saturating_sub(t0));
         let total_of = |load| Total {
@@ -266,6 +277,7 @@ impl Passes {
                 }
                 self.judged.push(judged);
                 Total::append(&mut self.measured, total_of(aggregator));
+                slots::append(&mut self.slots, slots);
                 books.measured += duration;
             }
         }
@@ -288,6 +300,7 @@ impl Passes {
             warmup: self.warmup,
             repeats: self.repeats,
             unmeasured: self.unmeasured,
+            slots: self.slots,
             in_a_hurry: books.signals > 1,
             books,
             stopped_by,

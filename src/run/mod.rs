@@ -15,6 +15,7 @@ mod push;
 mod servers;
 mod setup;
 mod silence;
+mod slots;
 mod sources;
 mod start;
 mod validation;

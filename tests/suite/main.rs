@@ -58,6 +58,7 @@ mod shells;
 mod signals;
 mod simulator;
 mod skips;
+mod slot_free;
 mod sse_vectors;
 mod standard_streams;
 mod summary;

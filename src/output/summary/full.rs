@@ -2,8 +2,8 @@
 
 use super::page::Page;
 use super::{
-    Room, View, generator, groups, head, passes, phases, sessions, steps, thresholds, times, timings, trace,
-    volume,
+    Room, View, generator, groups, head, passes, phases, sessions, slots, steps, thresholds, times, timings,
+    trace, volume,
 };
 use crate::output::numbers::{bytes, duration, grouped};
 use crate::result::{Layout, ManagedServerFigures, Pushes, RunResult, StampSource, TokenSources};
@@ -27,7 +27,9 @@ pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
         volume::tokens(page, result);
         volume::goodput(page, result);
         volume::users(page, result);
+        slots::rows(page, result);
     }
+    slots::reasons(page, result);
     volume::lengths(page, result);
     connections(page, result);
     if let Some(figures) = &result.managed_server {

@@ -11,6 +11,7 @@ mod paired;
 mod passes;
 mod phases;
 mod sessions;
+mod slots;
 mod steps;
 mod thresholds;
 mod times;

@@ -1,7 +1,7 @@
 //! How many requests there were, how fast they went, and how they failed: the first figures of the summary.
 
 use super::page::Page;
-use super::trace;
+use super::{slots, trace};
 use crate::metrics::{Cause, FinishWord, Goodput, LengthCounts, MetricId, Outcome, PartOfTokens};
 use crate::output::numbers::{grouped, success};
 use crate::result::{GroupFigures, Ordered, RunResult, TokenSources, Totals};
@@ -9,6 +9,7 @@ use crate::units::{elapsed, percent, rate, time};
 
 pub(super) fn write(page: &mut Page, result: &RunResult, with_users: bool) {
     requests(page, &result.totals);
+    slots::rows(page, result);
     arrivals(page, result);
     trace::row(page, result);
     rates(page, result);
