@@ -154,6 +154,10 @@ pub struct Engine {
     _stamping: Option<Stamping>,
 }
 
+fn empty_snapshot(core: u16, plan: &Plan, options: &EngineOptions) -> Box<Snapshot> {
+    Snapshot::of_phases(core, options.series(plan), plan.is_phased(), options.details)
+}
+
 impl Engine {
     /// Starts the cores and waits until all are ready. Requests go out only after `begin`. `targets` has one entry for
     /// each server of the plan, in order.
@@ -182,7 +186,7 @@ impl Engine {
             commands: Vec::new(),
             recycle: Vec::new(),
             reports,
-            traffic: Vec::new(),
+            traffic: CoreTraffic::of_cores(options.cpus.len(), targets.len()),
             features: Features {
                 defer_taskrun: false,
                 min_wait: false,
@@ -193,14 +197,11 @@ impl Engine {
         for (index, cpu) in options.cpus.iter().enumerate() {
             let (recycle, recycled) = bounded(SNAPSHOTS_PER_CORE);
             for _ in 1..SNAPSHOTS_PER_CORE {
-                let series = options.series(&plan);
-                let empty = Snapshot::of_phases(index as u16, series, plan.is_phased(), options.details);
+                let empty = empty_snapshot(index as u16, &plan, &options);
                 recycle.send(empty).map_err(|e| CoreFailure::of(e.to_string()))?;
             }
             let (command, commands) = bounded(4);
             let (kick, kick_end) = Kick::new().map_err(|e| CoreFailure::io("no eventfd", &e))?;
-            let traffic = CoreTraffic::new(targets.len());
-            engine.traffic.push(traffic.clone());
             let setup = CoreSetup {
                 index: index as u16,
                 plan: plan.clone(),
@@ -209,7 +210,7 @@ impl Engine {
                 shared_iterations: shared_iterations.clone(),
                 memory: memory.clone(),
                 histories: histories.clone(),
-                traffic,
+                traffic: engine.traffic[index].clone(),
                 report: report.clone(),
                 recycled,
                 commands,

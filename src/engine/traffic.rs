@@ -39,7 +39,12 @@ pub struct Traffic {
 }
 
 impl CoreTraffic {
-    pub(super) fn new(targets: usize) -> CoreTraffic {
+    /// Returns the accounts of so many cores.
+    pub(super) fn of_cores(cores: usize, targets: usize) -> Vec<CoreTraffic> {
+        (0..cores).map(|_| CoreTraffic::new(targets)).collect()
+    }
+
+    fn new(targets: usize) -> CoreTraffic {
         CoreTraffic((0..targets).map(|_| Counts::default()).collect())
     }
 

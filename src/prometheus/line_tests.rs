@@ -1,6 +1,9 @@
 use super::*;
 
-fn samples(text: &str) -> Vec<(String, Vec<(String, String)>, f64)> {
+/// A name, labels, and a value.
+type Read = (String, Vec<(String, String)>, f64);
+
+fn samples(text: &str) -> Vec<Read> {
     let samples = lines(text.as_bytes()).map(|line| match line.unwrap() {
         Line::Sample(Sample { name, labels, value }) => {
             let labels = labels.iter().map(|(n, v)| (n.to_owned(), v.into_owned()));
@@ -11,7 +14,7 @@ fn samples(text: &str) -> Vec<(String, Vec<(String, String)>, f64)> {
     samples.collect()
 }
 
-fn one(text: &str) -> (String, Vec<(String, String)>, f64) {
+fn one(text: &str) -> Read {
     let mut all = samples(text);
     assert_eq!(all.len(), 1, "{text}");
     all.remove(0)

@@ -89,3 +89,19 @@ impl ServerCounts {
         self.pairs().into_iter().find(|(_, theirs, ours)| theirs != ours)
     }
 }
+
+/// Makes samples of a few seconds for the tests.
+#[cfg(test)]
+pub(super) fn samples() -> crate::server::ServerSamples {
+    use crate::server::{ServerSample, ServerSamples};
+    use crate::units::SECOND;
+    let mut samples = ServerSamples::default();
+    for second in 0..=3 {
+        samples.push(ServerSample {
+            elapsed: second * SECOND,
+            cpu_percent: (second > 0).then_some(40.0 + second as f64),
+            rss_bytes: (50 + second % 2) << 20,
+        });
+    }
+    samples
+}

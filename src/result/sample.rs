@@ -15,7 +15,6 @@ use crate::result::{
     PhaseTimes, Pushes, Repeat, RepeatFacts, Required, Run, RunFacts, RunResult, ServerCounts,
     SessionFigures, ShardFigures, StampSource, StartFigures, StoppedBy, WarmUp, spread,
 };
-use crate::server::{ServerSample, ServerSamples};
 use crate::sessions::SessionTotals;
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, seconds};
 use crate::workload::PlannedHistories;
@@ -398,18 +397,6 @@ fn error_budget() -> ErrorBudget {
     }
 }
 
-fn server_samples() -> ServerSamples {
-    let mut samples = ServerSamples::default();
-    for second in 0..=3 {
-        samples.push(ServerSample {
-            elapsed: second * SECOND,
-            cpu_percent: (second > 0).then_some(40.0 + second as f64),
-            rss_bytes: (50 + second % 2) << 20,
-        });
-    }
-    samples
-}
-
 /// Makes a document with every key that a document may have, even if they do not occur together in one.
 pub(crate) fn full() -> RunResult {
     static FULL: LazyLock<RunResult> = LazyLock::new(make);
@@ -424,16 +411,20 @@ fn phase_times() -> PhaseTimes {
     }
 }
 
+fn grouping() -> Grouping {
+    Grouping {
+        kinds: KINDS.map(str::to_owned).to_vec(),
+        servers: vec!["llama".to_owned(), "vllm".to_owned()],
+        server_of_kind: SERVER_OF_KIND.to_vec(),
+    }
+}
+
 fn make() -> RunResult {
     let loads = [load(0), load(10)];
     let mut together = load(0);
     together.append(&loads[1]);
-    let grouping = Grouping {
-        kinds: KINDS.map(str::to_owned).to_vec(),
-        servers: vec!["llama".to_owned(), "vllm".to_owned()],
-        server_of_kind: SERVER_OF_KIND.to_vec(),
-    };
-    let samples = server_samples();
+    let grouping = grouping();
+    let samples = super::managed_server::samples();
     let facts = RunFacts {
         config: json!({"profile": "sample", "servers": [{"name": "llama"}, {"name": "vllm"}], "seed": 7}),
         host: host(),
