@@ -120,7 +120,7 @@ fn sample(text: &str) -> Result<Sample<'_>, &'static str> {
     Ok(Sample { name, labels, value })
 }
 
-/// Splits a name off: letters, digits, `_`, `:` and, as some servers write, `.` and `-`. Before a brace it may be empty.
+/// Splits a name off: letters, digits, `_`, `:` and, as some servers write, `.` and `-`. It may be empty before `{`.
 fn name(text: &str) -> Result<(&str, &str), &'static str> {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '-');
     let end = text.find(|c: char| !is_of_name(c)).unwrap_or(text.len());

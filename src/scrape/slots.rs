@@ -159,9 +159,9 @@ impl SlotAccount {
     }
 
     /// Returns the error of the mean by the pace of the readings, at two standard deviations at most: between readings
-    /// at random a time is off by up to a half of the gap in which it begins or ends, either way. A long gap has
-    /// more of them, so each gap has the weight of its length. The errors of several requests average out, unless they are in
-    /// the same gap.
+    /// at random a time is off by up to a half of the gap in which it begins or ends, either way. A long gap has more
+    /// of them, so each gap has the weight of its length. The errors of several requests average out, unless they are
+    /// in the same gap.
     pub fn error(&self) -> Option<f64> {
         if self.cut == 0 || self.observed == 0 {
             return None;
