@@ -47,6 +47,7 @@ pub use server_args::ServerArgs;
 pub use shard_args::ShardArgs;
 pub use trace_args::TraceArgs;
 pub use values::faults::FaultSpec;
+pub use values::number::TurnsAsked;
 pub use values::or_file::OrFile;
 pub use values::shard::ShardSpec;
 pub use values::stages::StageList;

@@ -2,7 +2,9 @@
 
 use crate::api::Api;
 use crate::cli::values::api::api_name;
-use crate::cli::values::number::{count, duration, lengths, number, part_of_load, pause, seed, short_time};
+use crate::cli::values::number::{
+    TurnsAsked, count, duration, lengths, number, part_of_load, pause, seed, short_time, turns,
+};
 use crate::cli::{
     BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, PushArgs, ServerArgs,
     ShardArgs, StageList, TraceArgs,
@@ -188,10 +190,10 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_THINK_TIME", hide_env = true, value_name = "SPAN", value_parser = pause(0..=THINK_TIME_MAX), help_heading = REQUESTS)]
     pub think_time: Option<Span<Nanos>>,
 
-    /// Make every chat request a conversation of so many turns, 5 or 3-8, each with what was said before [document's, or
-    /// single requests]
-    #[arg(long, env = "LLMLOAD_TURNS", hide_env = true, value_name = "LENGTHS", value_parser = lengths(1..=TURNS_MAX), help_heading = REQUESTS)]
-    pub turns: Option<Lengths>,
+    /// Make every chat request a conversation of so many turns, 5 or 3-8, each with what was said before; `all` makes
+    /// conversations of the sessions of a --dataset [document's, or single requests]
+    #[arg(long, env = "LLMLOAD_TURNS", hide_env = true, value_name = "LENGTHS|all", value_parser = turns(1..=TURNS_MAX), help_heading = REQUESTS)]
+    pub turns: Option<TurnsAsked>,
 
     /// Token limit of every chat request: 50, 50-200, or a distribution such as normal(mean=200,std=50),
     /// lognormal(median=200,sigma=0.5), zipf(alpha=1.2,min=16,max=4096) or empirical(file=lengths.csv)

@@ -1,12 +1,15 @@
 //! The datasets of a configuration: what is asked for, and the rows that are read from the files.
 
 use crate::api::Api;
+use crate::config::row_sessions::{self, refused_form, refused_rows};
 use crate::config::{Config, ServerEntry};
 use crate::dataset::{Dataset, Filter, Format, Found, ReadOptions, Turns, read};
 use crate::error::{Mistake, Place, Reason, quoted};
 use crate::output::unnamed;
 use crate::units::{Span, cannot_be_read, format_span, grouped};
-use crate::workload::{Call, OnFailure, Prompts, Replaying, Rows, Sampling, Tokens};
+use crate::workload::{
+    Call, Conversation, HistoryMode, OnFailure, Prompts, Replaying, Rows, Sampling, Tokens,
+};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -95,12 +98,17 @@ impl DatasetConfig {
         })
     }
 
-    fn options(&self) -> ReadOptions {
+    fn options(&self, conversation: Option<&Conversation>) -> ReadOptions {
         ReadOptions {
             format: self.format,
             block: self.block,
             filter: self.filter,
-            turns: Turns::First,
+            turns: match conversation {
+                None => Turns::First,
+                Some(conversation) => Turns::All {
+                    answers: conversation.history == HistoryMode::Dataset,
+                },
+            },
         }
     }
 
@@ -124,27 +132,30 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
         let Some(asked) = config.requests[index].dataset.clone() else {
             continue;
         };
-        if config.requests[index].call.conversation().is_some() {
-            let what =
-                "each row of a dataset is a request of its own, so that a `conversation` cannot have them";
-            let hint = "remove the one or the other";
-            mistakes.push(asked.place.mistake(Reason::new(what).hint(hint)));
+        let conversation = config.requests[index].call.conversation().cloned();
+        let refused = conversation.as_ref().and_then(|_| refused_form(&asked));
+        if let Some(reason) = refused {
+            mistakes.push(asked.place.mistake(reason));
             continue;
         }
-        let key = (asked.options(), asked.file.clone());
+        let options = asked.options(conversation.as_ref());
+        let key = (options, asked.file.clone());
         let dataset = match known.iter().find(|(other, _)| *other == key) {
             Some((_, dataset)) => dataset.clone(),
             None => {
                 let taken = document_is_standard || known.iter().any(|((_, file), _)| file == STANDARD);
                 let dataset = match asked.file == STANDARD && taken {
                     true => Err(vec![asked.place.mistake(standard_is_taken(document_is_standard))]),
-                    false => read_noted(config, &asked),
+                    false => read_noted(config, &asked, options),
                 };
                 let dataset = dataset.map_err(|more| mistakes.extend(more)).ok();
                 known.push((key, dataset.clone()));
                 dataset
             }
         };
+        let refused = dataset.as_ref().zip(conversation.as_ref());
+        let refused = refused.and_then(|(dataset, own)| refused_rows(&asked, dataset, own));
+        mistakes.extend(refused.map(|reason| asked.place.mistake(reason)));
         if let (Some(dataset), Some(place)) = (&dataset, &asked.tokens_place)
             && !dataset.has_lengths()
         {
@@ -167,10 +178,15 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
 }
 
 /// Reads a file, and adds to the notes what a user should know of its rows.
-fn read_noted(config: &mut Config, asked: &DatasetConfig) -> Result<Arc<Dataset>, Vec<Mistake>> {
-    let Found { dataset, left_out } = read_one(asked)?;
+fn read_noted(
+    config: &mut Config,
+    asked: &DatasetConfig,
+    options: ReadOptions,
+) -> Result<Arc<Dataset>, Vec<Mistake>> {
+    let Found { dataset, left_out } = read_one(asked, options)?;
     config.notes.push(note(asked, &dataset, &left_out));
-    let more = note_use(config, asked, &dataset);
+    let are_conversations = options.turns != Turns::First;
+    let more = note_use(config, asked, &dataset, are_conversations);
     config.notes.extend(more);
     Ok(Arc::new(dataset))
 }
@@ -186,7 +202,9 @@ pub fn refused_contents(config: &Config, apis: &[Api]) -> Vec<Mistake> {
         let Prompts::Rows(rows) = &chat.prompts else {
             continue;
         };
-        let refused = apis.iter().find_map(|api| rows.refused_by(*api));
+        let has_system = chat.settings.system().is_some()
+            || chat.conversation.as_ref().is_some_and(|own| own.has_system());
+        let refused = apis.iter().find_map(|api| rows.refused_by(*api, has_system));
         let mistake = refused.map(|reason| dataset.place.mistake(reason));
         mistakes.extend(mistake.filter(|mistake| !mistakes.contains(mistake)));
     }
@@ -200,11 +218,17 @@ fn counted(count: u64, thing: &str) -> String {
 }
 
 /// Says what a load does with rows that may surprise: it has too few of them, or they belong to sessions.
-fn note_use(config: &Config, asked: &DatasetConfig, dataset: &Dataset) -> Vec<String> {
+fn note_use(
+    config: &Config,
+    asked: &DatasetConfig,
+    dataset: &Dataset,
+    are_conversations: bool,
+) -> Vec<String> {
     let shown = quoted(asked.shown());
     let mut notes = Vec::new();
     let (choices, [taker, choice]) = match dataset.graph() {
         Some(graph) => (graph.len(), ["iteration", "session"]),
+        None if are_conversations => (dataset.sessions().len() as usize, ["conversation", "session"]),
         None => (dataset.len(), ["request", "row"]),
     };
     if let Some(takers) = config.executor.iterations_of_all()
@@ -227,10 +251,15 @@ fn note_use(config: &Config, asked: &DatasetConfig, dataset: &Dataset) -> Vec<St
         ));
         return notes;
     }
+    if are_conversations {
+        notes.push(row_sessions::note(asked, dataset));
+        return notes;
+    }
     // A trace says itself how it sends them.
     if !dataset.sessions().are_single() && config.executor.trace().is_none() {
         notes.push(format!(
-            "dataset {shown}: rows of {}, each of which is sent without the turns before it",
+            "dataset {shown}: rows of {}, each of which is sent without the turns before it: --turns all makes them \
+             conversations",
             counted(u64::from(dataset.sessions().len()), "session")
         ));
     }
@@ -245,7 +274,7 @@ fn standard_is_taken(document_is_standard: bool) -> Reason {
     Reason::new(what).hint("name a file")
 }
 
-fn read_one(asked: &DatasetConfig) -> Result<Found, Vec<Mistake>> {
+fn read_one(asked: &DatasetConfig, options: ReadOptions) -> Result<Found, Vec<Mistake>> {
     let input: Box<dyn BufRead> = match asked.file.as_str() {
         STANDARD => Box::new(io::stdin().lock()),
         path => {
@@ -259,7 +288,7 @@ fn read_one(asked: &DatasetConfig) -> Result<Found, Vec<Mistake>> {
             }
         }
     };
-    read(input, asked.shown(), asked.options(), &mut unnamed)
+    read(input, asked.shown(), options, &mut unnamed)
 }
 
 /// Says how many rows there are, and what is left out.

@@ -11,6 +11,7 @@ pub mod document;
 mod made_form;
 mod options;
 mod push;
+mod row_sessions;
 mod to_plan;
 mod trace;
 mod types;

@@ -4,6 +4,7 @@ mod agents;
 
 use std::sync::Arc;
 
+use crate::config::row_sessions::{refused_beginnings, take_sessions};
 use crate::config::{Config, RequestConfig};
 use crate::dataset::Dataset;
 use crate::error::{Mistake, Reason};
@@ -29,7 +30,16 @@ pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
         agents::replay(config, graph, mistakes);
         return;
     }
-    let found = found.and_then(|dataset| Ok((followers(&dataset)?, dataset)));
+    let found = found.and_then(|dataset| {
+        let followers = match has_conversations(config)? {
+            true => match refused_beginnings(&dataset) {
+                Some(reason) if !dataset.is_empty() => return Err(reason),
+                _ => Followers::OfConversations,
+            },
+            false => Followers::Rows(followers(&dataset)?),
+        };
+        Ok((followers, dataset))
+    });
     let found = match found {
         // A dataset that was not read stands in for one whose rows do not matter.
         Ok((_, dataset)) if dataset.is_empty() => None,
@@ -44,12 +54,13 @@ pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
         return;
     };
     match found {
-        Some((followers, dataset)) => {
+        Some((Followers::Rows(followers), dataset)) => {
             let at = |row: u32| dataset.at(u64::from(row));
             trace.take_rows(dataset.len() as u32, &at, seed);
             config.notes.extend(note_sessions(&dataset, followers.len()));
             trace.take_followers(followers);
         }
+        Some((Followers::OfConversations, dataset)) => take_sessions(trace, &dataset, seed),
         // One row within any window: the executor must not cause a second mistake.
         None => {
             trace.settings.window = Default::default();
@@ -63,6 +74,28 @@ pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
             grouped(unsorted)
         ));
     }
+}
+
+/// What is sent after the rows that arrive.
+enum Followers {
+    /// Rows that follow others, each as it is.
+    Rows(Vec<Follower>),
+    /// The later turns of the conversations that arrive.
+    OfConversations,
+}
+
+/// Tells whether what arrives are conversations, which all kinds of request must agree on.
+fn has_conversations(config: &Config) -> Result<bool, Reason> {
+    let talks = |request: &&RequestConfig| request.call.conversation().is_some();
+    let (with, without): (Vec<_>, Vec<_>) = config.requests.iter().partition(talks);
+    let (Some(one), Some(other)) = (with.first(), without.first()) else {
+        return Ok(without.is_empty());
+    };
+    let what = format!(
+        "request `{}` is a conversation and request `{}` is none, but a trace has one kind of arrival",
+        one.name, other.name
+    );
+    Err(Reason::new(what).hint("give both a `conversation`, or none"))
 }
 
 /// Says how the rows of sessions are sent, if there are any.
@@ -166,7 +199,7 @@ fn followers(dataset: &Dataset) -> Result<Vec<Follower>, Reason> {
                 .map_err(|e| Reason::new(format!("the rows of the dataset cannot be read again: {e}")))?;
             let found = bytes.row();
             if found.is_delta {
-                let hint = "rows of a session can be replayed if each has all that was said before it";
+                let hint = "make conversations of them: `--turns all`, or `conversation: {}` in the document";
                 return wrong(row, "has only what is new in its session", hint);
             }
             followers.push(Follower {

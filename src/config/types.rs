@@ -305,8 +305,9 @@ fn serialize_chat<M: SerializeMap>(
     if let Some(cancel) = cancel {
         map.serialize_entry("cancel", cancel)?;
     }
-    if *cache_prompt {
-        map.serialize_entry("cache_prompt", cache_prompt)?;
+    // A document that is read again must not take another default.
+    if chat.caches_prompt() || cache_prompt.is_some() {
+        map.serialize_entry("cache_prompt", &chat.caches_prompt())?;
     }
     if let Some(key) = wording.token_limit {
         map.serialize_entry("max_tokens_key", &key)?;

@@ -17,7 +17,7 @@ mod store;
 mod time_of_day;
 
 pub use format::Format;
-pub use formats::limit_of;
+pub use formats::{begins_with_system, limit_of};
 pub use graph::{Graph, Node, SessionGraph};
 pub use members::{MemberList, json_string, members_of, write_members};
 pub use read::{BLOCK_MAX, Filter, Found, ReadOptions, Turns, read};

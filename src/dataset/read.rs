@@ -58,8 +58,8 @@ pub enum Filter {
 pub enum Turns {
     /// Its first question, as in `vllm bench serve`.
     First,
-    /// A row for each question, all of one session.
-    All,
+    /// A row for each question, all of one session, with the answer that the file has if `answers` says so.
+    All { answers: bool },
 }
 
 /// A dataset that was read.
@@ -88,6 +88,16 @@ impl Sink<'_> {
     /// Returns the number of tokens that a hash id stands for.
     pub fn block(&self) -> u32 {
         self.options.block.unwrap_or(self.options.format.row().block)
+    }
+
+    /// Tells whether a conversation becomes a row for each question.
+    pub fn takes_all_turns(&self) -> bool {
+        matches!(self.options.turns, Turns::All { .. })
+    }
+
+    /// Tells whether rows keep the answers that the file has.
+    pub fn keeps_answers(&self) -> bool {
+        self.options.turns == Turns::All { answers: true }
     }
 
     /// Adds a row. `at` is its instant in nanoseconds.

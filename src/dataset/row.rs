@@ -14,6 +14,9 @@ pub struct Row<'a> {
     pub content: Content<'a>,
     /// The content is only what is new in its session; what came before, with the server's answers, goes before it.
     pub is_delta: bool,
+    /// What the dataset has as the answer to it: a JSON string, or messages as they stand in a JSON array, without its
+    /// brackets. Kept only where it is asked for.
+    pub answer: Option<&'a str>,
     /// A JSON array.
     pub tools: Option<&'a str>,
     /// A JSON object, whose members go into the body.
@@ -124,6 +127,7 @@ const IS_DELTA: u8 = 4;
 const HAS_TOOLS: u8 = 8;
 const HAS_EXTRA: u8 = 16;
 const HAS_HEADERS: u8 = 32;
+const HAS_ANSWER: u8 = 64;
 
 impl<'a> Row<'a> {
     /// Returns a row that has nothing but its content.
@@ -133,6 +137,7 @@ impl<'a> Row<'a> {
             session: None,
             content,
             is_delta: false,
+            answer: None,
             tools: None,
             extra: None,
             headers: Vec::new(),
@@ -147,7 +152,8 @@ impl<'a> Row<'a> {
             | flag(self.is_delta, IS_DELTA)
             | flag(self.tools.is_some(), HAS_TOOLS)
             | flag(self.extra.is_some(), HAS_EXTRA)
-            | flag(!self.headers.is_empty(), HAS_HEADERS);
+            | flag(!self.headers.is_empty(), HAS_HEADERS)
+            | flag(self.answer.is_some(), HAS_ANSWER);
         let tag = match self.content {
             Content::Text(_) => TEXT,
             Content::Messages(_) => MESSAGES,
@@ -161,7 +167,7 @@ impl<'a> Row<'a> {
         if let Some(session) = self.session {
             push_text(out, session);
         }
-        for json in [self.tools, self.extra].into_iter().flatten() {
+        for json in [self.answer, self.tools, self.extra].into_iter().flatten() {
             push_text(out, json);
         }
         if !self.headers.is_empty() {
@@ -188,6 +194,7 @@ impl<'a> Row<'a> {
         let has = |flag: u8| flags & flag != 0;
         let delay = has(HAS_DELAY).then(|| from.next_count());
         let session = has(HAS_SESSION).then(|| from.next_text());
+        let answer = has(HAS_ANSWER).then(|| from.next_text());
         let tools = has(HAS_TOOLS).then(|| from.next_text());
         let extra = has(HAS_EXTRA).then(|| from.next_text());
         let mut headers = Vec::new();
@@ -215,6 +222,7 @@ impl<'a> Row<'a> {
             session: session.map_or(Some(None), |name| name.map(Some))?,
             content,
             is_delta: has(IS_DELTA),
+            answer: answer.map_or(Some(None), |json| json.map(Some))?,
             tools: tools.map_or(Some(None), |json| json.map(Some))?,
             extra: extra.map_or(Some(None), |json| json.map(Some))?,
             headers,
@@ -241,6 +249,7 @@ mod tests {
             session: Some("s1"),
             content: Content::Messages("[{\"role\":\"user\",\"content\":\"\\u00e9\"}]"),
             is_delta: true,
+            answer: Some("\"Well\""),
             tools: Some("[]"),
             extra: Some("{\"temperature\":0}"),
             headers: vec![("x-tenant", "a"), ("x-empty", "")],

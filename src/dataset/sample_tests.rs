@@ -339,14 +339,14 @@ fn sharegpt_with_the_filter_of_vllm_and_with_all_turns() {
     assert!(
         mistakes[0].contains("contains no rows that can be sent") && mistakes[0].contains("below 4 tokens")
     );
-    let all = of(Filter::None, Turns::All).unwrap();
+    let all = of(Filter::None, Turns::All { answers: false }).unwrap();
     let shown: Vec<String> = (0..3).map(|i| shown(&all, i)).collect();
     assert_eq!(
         shown,
         [
-            "text \"q\" -> 5 in a_0#0 delta",
-            "text \"q2\" in a_0#1 delta",
-            "text \"alone\" in b#0 delta"
+            "text \"q\" -> 5 in #0#0 delta",
+            "text \"q2\" in #0#1 delta",
+            "text \"alone\" in #2#0 delta"
         ]
     );
     let sessions = all.dataset.sessions();

@@ -12,6 +12,7 @@ pub struct Sessions {
     order: Vec<u32>,
     /// Where each session begins in `order`; the last one is its end.
     starts: Vec<u32>,
+    are_named: bool,
 }
 
 impl Sessions {
@@ -30,6 +31,11 @@ impl Sessions {
     /// Tells whether no session has more than one row.
     pub fn are_single(&self) -> bool {
         self.order.is_empty()
+    }
+
+    /// Tells whether any row says which session it belongs to.
+    pub fn are_named(&self) -> bool {
+        self.are_named
     }
 
     /// Returns how many rows a session has; at least one.
@@ -59,10 +65,12 @@ pub struct SessionsBuilder {
     of_rows: Vec<u32>,
     rows: u32,
     sessions: u32,
+    are_named: bool,
 }
 
 impl SessionsBuilder {
     pub fn push(&mut self, session: Option<&str>) {
+        self.are_named |= session.is_some();
         if session.is_some() && self.of_rows.is_empty() {
             self.of_rows.extend(0..self.rows);
         }
@@ -83,6 +91,7 @@ impl SessionsBuilder {
         if self.sessions == rows {
             return Sessions {
                 rows,
+                are_named: self.are_named,
                 ..Sessions::default()
             };
         }
@@ -101,7 +110,12 @@ impl SessionsBuilder {
             order[*place as usize] = row;
             *place += 1;
         }
-        Sessions { rows, order, starts }
+        Sessions {
+            rows,
+            order,
+            starts,
+            are_named: self.are_named,
+        }
     }
 }
 
@@ -128,6 +142,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(found.len(), 4);
+        assert!(found.are_named() && !sessions(&[None, None]).are_named());
         assert_eq!(
             (0..4).map(rows).collect::<Vec<_>>(),
             [vec![0], vec![1, 3, 6], vec![2, 5], vec![4]]

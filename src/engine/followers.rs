@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::planned::Planned;
+use super::rest::Rest;
 use super::vu::{is_closed, make};
 use crate::metrics::Outcome;
 use crate::net::{Signal, clock};
@@ -18,8 +19,7 @@ pub(super) async fn make_all(
     local: u32,
     (mut planned, mut outcome): (Planned, Outcome),
 ) -> Outcome {
-    let task = connections.task();
-    let mut is_stopping = false;
+    let mut rest = Rest::new(core);
     while outcome != Outcome::Interrupted
         && !is_closed(core)
         && let Some((number, delay)) = core
@@ -29,17 +29,11 @@ pub(super) async fn make_all(
             .and_then(|trace| trace.follower(planned.iteration))
     {
         let due = clock::monotonic() + delay;
-        while core.net.now() < due {
-            match connections.pause_until(core, due).await {
-                Signal::None => break,
-                Signal::Soft if is_closed(core) => return outcome,
-                Signal::Soft => {
-                    // It would end every further pause at once.
-                    is_stopping = true;
-                    core.net.set_signal(task, Signal::None);
-                }
-                Signal::Hard => return Outcome::Interrupted,
+        if !rest.until(core, connections, due).await {
+            if core.net.signal(connections.task()) == Signal::Hard {
+                outcome = Outcome::Interrupted;
             }
+            break;
         }
         planned = Planned {
             iteration: number,
@@ -50,8 +44,6 @@ pub(super) async fn make_all(
         let owner = core.owner(planned.sequence);
         (outcome, _) = make(core, connections, local, owner, planned).await;
     }
-    if is_stopping && core.net.signal(task) == Signal::None {
-        core.net.set_signal(task, Signal::Soft);
-    }
+    rest.end(core, connections);
     outcome
 }

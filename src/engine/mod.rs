@@ -20,6 +20,7 @@ mod memory;
 mod paired;
 mod planned;
 pub mod response;
+mod rest;
 mod routes;
 pub mod runtime;
 #[cfg(debug_assertions)]

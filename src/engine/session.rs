@@ -3,9 +3,10 @@
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::planned::Planned;
+use super::rest::Rest;
 use super::vu::pause_after;
 use crate::metrics::{Outcome, RequestId, Sample, SessionEnd, SessionEnded};
-use crate::net::{Signal, clock};
+use crate::net::clock;
 use crate::units::Nanos;
 use crate::workload::{Conversation, Draw, History, HistoryMode, OnFailure, SessionKey, Turn};
 
@@ -47,6 +48,7 @@ pub(super) async fn carry_out(
     let Some(mut session) = Session::begin(core, connections.vu(), owner, first, &planned) else {
         return (Outcome::Interrupted, 0);
     };
+    let mut rest = Rest::new(core);
     let (begun, mut planned) = (planned.due, planned);
     let (mut outcome, mut done) = (Outcome::Interrupted, begun);
     for number in 0..session.turns {
@@ -57,8 +59,10 @@ pub(super) async fn carry_out(
             connection.replace_stale(core, &draw, &mut planned).await;
         }
         let is_last = planned.turn == session.turns;
-        connection.reader.gather(session.keeps_answers() && !is_last);
-        let turn = session.turn();
+        connection
+            .reader
+            .gather(session.keeps_answers() && !is_last && session.keeps_answer(number));
+        let turn = session.turn(number);
         let sample = connection.request(core, (&draw, Some(&turn)), planned).await;
         (outcome, done) = (sample.outcome, sample.done);
         let goes_on = session.heard(&sample, connection.reader.gathered());
@@ -66,19 +70,20 @@ pub(super) async fn carry_out(
         if is_last || !goes_on {
             break;
         }
-        let pause = pause_after(outcome, draw.think);
-        planned.due = clock::monotonic() + pause;
+        let now = clock::monotonic();
+        let pause = core
+            .plan
+            .pause_before((session.key, number + 1), now.saturating_sub(begun), draw.think);
+        let pause = pause_after(outcome, pause);
+        planned.due = now + pause;
         planned.ready = planned.due;
-        let signal = match pause {
-            0 => core.net.signal(connections.task()),
-            _ => connections.pause_until(core, planned.due).await,
-        };
-        if signal != Signal::None {
+        if !rest.until(core, connections, planned.due).await {
             session.cut();
             break;
         }
     }
     session.record(done.saturating_sub(begun));
+    rest.end(core, connections);
     (outcome, first.think)
 }
 
@@ -111,9 +116,15 @@ impl<'a> Session<'a> {
         self.conversation.history == HistoryMode::Full
     }
 
-    fn turn(&self) -> Turn<'_> {
+    /// Tells whether a later turn repeats the answer to this one.
+    fn keeps_answer(&self, number: u16) -> bool {
+        self.core.plan.workload.keeps_answer(self.key, number)
+    }
+
+    fn turn(&self, number: u16) -> Turn<'_> {
         Turn {
             key: self.key,
+            number,
             history: &self.history,
             id: &self.id,
         }
@@ -124,7 +135,9 @@ impl<'a> Session<'a> {
         let turn = self.made;
         self.made += 1;
         match sample.outcome {
-            Outcome::Ok if self.keeps_answers() && self.made < self.turns => self.keep(turn, reply),
+            Outcome::Ok if self.keeps_answers() && self.made < self.turns && self.keeps_answer(turn) => {
+                self.keep(turn, reply)
+            }
             Outcome::Interrupted => {
                 self.cut();
                 false

@@ -346,7 +346,13 @@ fn conversations_are_carried_over_with_their_pauses_and_their_header() {
         }
     ));
     let conversation = chat(&plan).conversation.as_ref().unwrap();
-    assert_eq!((conversation.system_tokens, conversation.turns.max()), (1000, 4));
+    assert_eq!(
+        (
+            conversation.system_tokens,
+            conversation.turns.as_ref().unwrap().max()
+        ),
+        (1000, 4)
+    );
     assert_eq!(conversation.affinity_header.as_deref(), Some("x-session"));
     assert_eq!(plan.seed, 42);
     assert!(

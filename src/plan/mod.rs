@@ -17,6 +17,7 @@ mod selector;
 mod split;
 mod threshold;
 mod threshold_words;
+mod turns;
 
 pub use analysis_limits::AnalysisLimits;
 pub use arrivals::{
@@ -32,7 +33,8 @@ pub use cancel::{parse_cancel, parse_cancel_time, parse_cancel_tokens, parse_sha
 pub use connection::ConnectionUse;
 pub use executor::{
     Executor, KindArrivals, KindShape, Lane, Numbering, OpenLoop, Plateau, RateStage, RatesByKind, Rounds,
-    Stage, StageAt, Trace, TraceSettings, WhenFull, parse_rounds, parse_window, read_rounds, read_window,
+    Stage, StageAt, Tail, Trace, TraceSettings, WhenFull, parse_rounds, parse_window, read_rounds,
+    read_window,
 };
 pub use goodput::{good_metric, parse_goodput, parse_limit};
 pub use limits::{
@@ -101,12 +103,28 @@ impl Plan {
 
     /// Plans the memory of the histories of this process's sessions; `None` if no kind of request is a conversation.
     pub fn planned_histories(&self) -> Option<PlannedHistories> {
-        let sessions = u64::from(self.vus_of_shard());
+        let sessions = self.sessions_at_a_time();
         let histories = self.workload.planned_histories(self.seed, sessions);
         match (histories, self.workload.planned_graphs(sessions)) {
             (Some(histories), Some(graphs)) => Some(histories.or_more(graphs)),
             (histories, graphs) => histories.or(graphs),
         }
+    }
+
+    /// Returns the most sessions of this process's part that there can be at a time: one for each user, and no more
+    /// than are begun at all.
+    fn sessions_at_a_time(&self) -> u64 {
+        let users = u64::from(self.vus_of_shard());
+        let begun = match (self.iterations_of_shard(), self.executor.rate_curve()) {
+            (Some(iterations), _) => iterations,
+            // By chance there may be more; six standard deviations are as good as certain.
+            (None, Some(curve)) => {
+                let mean = curve.area() / f64::from(self.shard.count());
+                (mean + 6.0 * mean.sqrt()).ceil() as u64 + 1
+            }
+            (None, None) => users,
+        };
+        users.min(begun)
     }
 
     /// Returns the servers' names; empty if there is only one server.

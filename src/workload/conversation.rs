@@ -12,6 +12,8 @@ use serde::{Serialize, Serializer};
 
 /// The most turns of a session.
 pub const TURNS_MAX: u32 = 1_000;
+/// The word for as many turns as the sessions of a dataset have.
+pub const ALL_TURNS: &str = "all";
 /// The bits of a turn's number in the key of its choices. 2^30 sessions of a user are left, and no run has more.
 const TURN_BITS: u32 = 10;
 /// Separates the choices of turns from those of requests that belong to no conversation.
@@ -38,14 +40,17 @@ pub enum HistoryMode {
     Full,
     /// Nothing: the server keeps the conversation, or a gateway does.
     Delta,
+    /// Everything, with the answers that a dataset has.
+    Dataset,
 }
 
 impl HistoryMode {
-    pub const NAMES: [&'static str; 2] = ["full", "delta"];
+    pub const NAMES: [&'static str; 3] = ["full", "delta", "dataset"];
 
     pub fn of_name(name: &str) -> Option<HistoryMode> {
         match name {
             "full" => Some(HistoryMode::Full),
+            "dataset" => Some(HistoryMode::Dataset),
             "delta" => Some(HistoryMode::Delta),
             _ => None,
         }
@@ -87,7 +92,8 @@ pub struct Tools {
 /// How the sessions of a kind of request go. Documents and plans share this type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
-    pub turns: Lengths,
+    /// The most turns of a session; `None`: as many as the session of the dataset has, from which they are.
+    pub turns: Option<Lengths>,
     pub history: HistoryMode,
     /// Text that every session begins with, as the system's message; may be empty.
     pub system: String,
@@ -97,6 +103,8 @@ pub struct Conversation {
     pub session_tokens: Lengths,
     /// The pause between an answer and the next turn; `None`: the think time of the load.
     pub think: Option<Pauses>,
+    /// Factor of the delays that the rows of a dataset have; `None`: that of the trace, or 1.
+    pub delay_scale: Option<f64>,
     pub tools: Option<Tools>,
     pub on_failure: OnFailure,
     /// The header that names the session to a load balancer.
@@ -106,12 +114,13 @@ pub struct Conversation {
 impl Default for Conversation {
     fn default() -> Conversation {
         Conversation {
-            turns: Lengths::fixed(1),
+            turns: None,
             history: HistoryMode::Full,
             system: String::new(),
             system_tokens: 0,
             session_tokens: Lengths::fixed(0),
             think: None,
+            delay_scale: None,
             tools: None,
             on_failure: OnFailure::End,
             affinity_header: None,
@@ -129,9 +138,13 @@ impl Conversation {
 impl Conversation {
     /// Says in words how its sessions go.
     pub fn in_words(&self) -> String {
-        let mut words = vec![format!("{} turns", self.turns.in_words())];
+        let mut words = vec![match &self.turns {
+            Some(turns) => format!("{} turns", turns.in_words()),
+            None => "all turns of the dataset".to_owned(),
+        }];
         words.push(match self.history {
             HistoryMode::Full => "each with what was said before".to_owned(),
+            HistoryMode::Dataset => "each with what was said before, and the dataset's answers".to_owned(),
             HistoryMode::Delta => "each alone".to_owned(),
         });
         if self.system_tokens > 0 {
@@ -165,7 +178,10 @@ impl Conversation {
 impl Serialize for Conversation {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
-        map.serialize_entry("turns", &self.turns)?;
+        match &self.turns {
+            Some(turns) => map.serialize_entry("turns", turns)?,
+            None => map.serialize_entry("turns", ALL_TURNS)?,
+        }
         map.serialize_entry("history", &self.history)?;
         if !self.system.is_empty() {
             map.serialize_entry("system", &self.system)?;
@@ -178,6 +194,9 @@ impl Serialize for Conversation {
         }
         if let Some(think) = &self.think {
             map.serialize_entry("think_time", think)?;
+        }
+        if let Some(scale) = self.delay_scale {
+            map.serialize_entry("delay_scale", &scale)?;
         }
         if let Some(Tools { share, time }) = &self.tools {
             map.serialize_entry("tool_time", time)?;
@@ -202,6 +221,8 @@ pub struct SessionKey {
     pub kind: u16,
     /// The model that all its turns ask for.
     pub model: u32,
+    /// The session of the dataset whose rows are its turns; 0 if its turns are drawn.
+    pub of_dataset: u32,
 }
 
 impl SessionKey {
@@ -213,6 +234,8 @@ impl SessionKey {
             session,
             kind: draw.kind,
             model: draw.model,
+            // The draw that begins a session of a dataset has its number, and no other uses this.
+            of_dataset: draw.prompt as u32,
         }
     }
 
@@ -252,8 +275,15 @@ impl Workload {
         let Some(conversation) = self.conversation(key.kind) else {
             return 1;
         };
-        // At most `TURNS_MAX`.
-        conversation.turns.draw(key.turn(0).bits(Choice::Turns)) as u16
+        let most = conversation.turns.as_ref();
+        let most = most.map(|turns| turns.draw(key.turn(0).bits(Choice::Turns)));
+        let of_dataset = self.turns_of_dataset(key);
+        let turns = match (most, of_dataset) {
+            (Some(most), Some(own)) => most.min(own),
+            (most, own) => most.or(own).unwrap_or(1),
+        };
+        // Drawn ones are at most so many, and a plan has no longer ones of a dataset.
+        turns.min(TURNS_MAX) as u16
     }
 
     /// Draws turn `turn` of a session, from 0. Its pause is the one before the next turn.
@@ -263,6 +293,7 @@ impl Workload {
         let Some(conversation) = self.conversation(key.kind) else {
             return draw;
         };
+        let draw = self.with_row_of_turn(draw, key, turn);
         let by_tool = |tools: &Tools| up_to(999_999, of_turn.bits(Choice::Tool)) < u64::from(tools.share);
         let pause = match (&conversation.tools, &conversation.think) {
             (Some(tools), _) if by_tool(tools) => Some(&tools.time),
@@ -286,10 +317,10 @@ impl Workload {
         for turn in 0..turns {
             let draw = self.draw_turn(key, turn);
             let is_last = turn + 1 == turns;
-            if conversation.history == HistoryMode::Full || is_last {
+            if conversation.history != HistoryMode::Delta || is_last {
                 said += MESSAGE_BYTES + self.said_bytes(&draw);
             }
-            if conversation.history == HistoryMode::Full && !is_last {
+            if conversation.history == HistoryMode::Full && !is_last && self.keeps_answer(key, turn) {
                 replies += u64::from(draw.max_tokens) * BYTES_PER_TOKEN;
             }
         }
@@ -305,6 +336,10 @@ impl Workload {
             }) => texts
                 .get(draw.prompt as usize)
                 .map_or(0, |text| text.len() as u64),
+            Call::Chat(Chat {
+                prompts: Prompts::Rows(rows),
+                ..
+            }) => rows.request_bytes(draw.prompt),
             _ => u64::from(draw.prompt_tokens) * BYTES_PER_TOKEN,
         }
     }
@@ -325,6 +360,7 @@ impl Workload {
                     session: 0,
                     kind,
                     model: 0,
+                    of_dataset: self.any_of_dataset(kind, (owner, drawn)),
                 };
                 Some(self.session_bytes(key, self.conversation(kind)?))
             });

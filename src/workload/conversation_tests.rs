@@ -49,7 +49,7 @@ pub fn workload(conversation: Conversation) -> Workload {
 
 fn three_to_eight() -> Conversation {
     Conversation {
-        turns: Lengths::range(3, 8),
+        turns: Some(Lengths::range(3, 8)),
         ..Conversation::default()
     }
 }
@@ -61,6 +61,7 @@ fn key(owner: u32, session: u64) -> SessionKey {
         session,
         kind: 0,
         model: 1,
+        of_dataset: 0,
     }
 }
 
@@ -140,7 +141,7 @@ fn pauses_are_those_of_the_conversation_or_of_the_load() {
 #[test]
 fn histories_are_planned_for_the_last_turn_of_every_session() {
     let fixed = Conversation {
-        turns: Lengths::range(4, 4),
+        turns: Some(Lengths::range(4, 4)),
         ..Conversation::default()
     };
     let mut workload = workload(fixed);
@@ -166,7 +167,7 @@ fn histories_are_planned_for_the_last_turn_of_every_session() {
 #[test]
 fn a_conversation_is_written_as_a_document_has_it() {
     let everything = Conversation {
-        turns: Lengths::range(3, 8),
+        turns: Some(Lengths::range(3, 8)),
         history: HistoryMode::Delta,
         system: "Be brief.".into(),
         system_tokens: 100,
@@ -175,6 +176,7 @@ fn a_conversation_is_written_as_a_document_has_it() {
             min: SECOND,
             max: 2 * SECOND,
         })),
+        delay_scale: Some(0.5),
         tools: Some(Tools {
             share: 300_000,
             time: Pauses::Range(Span {
@@ -186,6 +188,6 @@ fn a_conversation_is_written_as_a_document_has_it() {
         affinity_header: Some("x-session".into()),
     };
     let written = serde_json::to_string(&everything).unwrap();
-    let wanted = r#"{"turns":"3-8","history":"delta","system":"Be brief.","system_tokens":100,"session_tokens":"5-9","think_time":"1s-2s","tool_time":"1ms","tool_share":0.3,"on_failure":"continue","affinity_header":"x-session"}"#;
+    let wanted = r#"{"turns":"3-8","history":"delta","system":"Be brief.","system_tokens":100,"session_tokens":"5-9","think_time":"1s-2s","delay_scale":0.5,"tool_time":"1ms","tool_share":0.3,"on_failure":"continue","affinity_header":"x-session"}"#;
     assert_eq!(written, wanted);
 }

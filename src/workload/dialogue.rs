@@ -31,7 +31,7 @@ impl History {
     }
 
     /// Iterates over the turns that were answered, with the answers.
-    fn each(&self) -> impl Iterator<Item = (u16, &[u8])> {
+    pub(super) fn each(&self) -> impl Iterator<Item = (u16, &[u8])> {
         let mut from = 0;
         self.answered.iter().map(move |&(turn, to)| {
             let reply = &self.replies[from..to];
@@ -45,6 +45,8 @@ impl History {
 #[derive(Clone, Copy)]
 pub struct Turn<'a> {
     pub key: SessionKey,
+    /// Its number in its session, from 0.
+    pub number: u16,
     pub history: &'a History,
     /// Names the session in the affinity header.
     pub id: &'a str,
@@ -89,28 +91,32 @@ impl Dialogue<'_> {
         self.write_user(&self.workload.draw_turn(self.turn.key, turn), out);
     }
 
-    /// Appends the message of the system, as a JSON string.
     fn write_system(&self, out: &mut Vec<u8>) {
-        let Conversation {
-            system,
-            system_tokens,
-            ..
-        } = self.conversation;
-        let begin = out.len() + 1;
-        write_string(out, system);
-        out.pop();
-        let (own, own_tokens) = self.turn.key.own_words(self.conversation);
-        for (key, tokens) in [(self.turn.key.common_words(), *system_tokens), (own, own_tokens)] {
-            if tokens == 0 {
-                continue;
-            }
-            if out.len() > begin {
-                out.push(b' ');
-            }
-            push_words(out, key, tokens);
-        }
-        out.push(b'"');
+        write_system(self.turn.key, self.conversation, out);
     }
+}
+
+/// Appends the message of the system that a session begins with, as a JSON string.
+pub(super) fn write_system(session: SessionKey, conversation: &Conversation, out: &mut Vec<u8>) {
+    let Conversation {
+        system,
+        system_tokens,
+        ..
+    } = conversation;
+    let begin = out.len() + 1;
+    write_string(out, system);
+    out.pop();
+    let (own, own_tokens) = session.own_words(conversation);
+    for (key, tokens) in [(session.common_words(), *system_tokens), (own, own_tokens)] {
+        if tokens == 0 {
+            continue;
+        }
+        if out.len() > begin {
+            out.push(b' ');
+        }
+        push_words(out, key, tokens);
+    }
+    out.push(b'"');
 }
 
 impl Prompt for AsMessages<'_> {
@@ -165,4 +171,4 @@ impl Prompt for AsText<'_> {
 
 #[cfg(test)]
 #[path = "dialogue_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -6,7 +6,7 @@ use crate::workload::types::Call;
 use crate::workload::{NamedPaths, Prompts, Target, encode_request};
 use serde_json::{Value, json};
 
-fn target(api: Api) -> Target {
+pub fn target(api: Api) -> Target {
     Target {
         origin: "http://127.0.0.1:1".into(),
         authority: "127.0.0.1:1".into(),
@@ -28,6 +28,7 @@ fn key() -> SessionKey {
         session: 4,
         kind: 0,
         model: 0,
+        of_dataset: 0,
     }
 }
 
@@ -40,6 +41,7 @@ fn sent(workload: &Workload, api: Api, turn: u16, answered: &[(u16, &str)]) -> (
     let draw = workload.draw_turn(key(), turn);
     let turn = Turn {
         key: key(),
+        number: turn,
         history: &history,
         id: "3-v12-4",
     };
@@ -71,7 +73,7 @@ fn talk(conversation: Conversation) -> Workload {
 
 fn five() -> Conversation {
     Conversation {
-        turns: Lengths::range(5, 5),
+        turns: Some(Lengths::range(5, 5)),
         ..Conversation::default()
     }
 }

@@ -112,7 +112,7 @@ impl Workload {
                         prompt_key(seed, vu, iteration),
                         tokens.draw(key.bits(Choice::PromptTokens)),
                     ),
-                    Prompts::Rows(rows) => (self.pick_row(rows, key, number), 0),
+                    Prompts::Rows(rows) => (self.pick_row(rows, key, (kind, number)), 0),
                     Prompts::Shared(shared) => {
                         let made_from = prompt_key(seed, vu, iteration);
                         (made_from, shared.parts(made_from).tokens())
@@ -134,14 +134,23 @@ impl Workload {
         self.with_lengths_of_row(draw)
     }
 
-    fn pick_row(&self, rows: &Rows, key: Key, number: u64) -> u64 {
-        rows.pick(key.seed, number, key.bits(Choice::Prompt), self.is_warm_up)
+    /// Returns the row that a request takes, or the number of the session, if its rows are turns of a conversation.
+    fn pick_row(&self, rows: &Rows, key: Key, (kind, number): (u16, u64)) -> u64 {
+        let bits = key.bits(Choice::Prompt);
+        match self.conversation(kind) {
+            Some(_) => {
+                let sessions = u64::from(rows.dataset.sessions().len());
+                rows.pick_of(sessions.max(1), (key.seed, number, bits), self.is_warm_up)
+            }
+            None => rows.pick(key.seed, number, bits, self.is_warm_up),
+        }
     }
 
     /// Takes over the lengths of the row of a dataset that the draw has, if it has one.
     fn with_lengths_of_row(&self, draw: Draw) -> Draw {
         let Call::Chat(Chat {
             prompts: Prompts::Rows(rows),
+            conversation: None,
             ..
         }) = &self.kinds[usize::from(draw.kind)].call
         else {

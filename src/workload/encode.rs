@@ -2,7 +2,8 @@
 
 use super::content::Spelled;
 use super::dialogue::{AsMessages, AsText, Dialogue, Turn};
-use super::rows::write_row;
+use super::row_dialogue::RowDialogue;
+use super::rows::{write_row, write_turn};
 use super::types::{Call, Chat, Draw, Prompts, Target, Workload, replace};
 use crate::api::{Content, ContentKind, Generation, Setting};
 use crate::dataset::{self, Row, RowBytes};
@@ -102,9 +103,7 @@ fn row_bytes<'w>(call: &'w Call, draw: &Draw) -> Option<RowBytes<'w>> {
     else {
         return None;
     };
-    // The file is this process's own, and no name leads to it.
-    let bytes = rows.dataset.bytes(draw.prompt);
-    Some(bytes.expect("the rows of a dataset can be read back"))
+    Some(rows.packed(draw.prompt))
 }
 
 /// Appends the body of a request for text. `of_dataset` is the row of its draw, where prompts are rows of a dataset.
@@ -122,16 +121,27 @@ fn write_chat(
         documents: None,
         max_tokens: draw.max_tokens,
         stream: chat.stream && row.streams(),
-        cache_prompt: chat.cache_prompt,
+        cache_prompt: chat.caches_prompt(),
         wording: chat.wording.or(target.wording),
         system: chat.settings.system().map(|system| system.text.as_ref()),
         members: chat.settings.members(target.api),
     };
+    let of_session = turn.zip(chat.conversation.as_deref());
     if let (Prompts::Rows(rows), Some(found)) = (&chat.prompts, of_dataset) {
-        let asked = asked(Content::Text(&""));
-        return write_row(body, rows, (draw.prompt, found), asked, target.api);
+        let (asked, found) = (asked(Content::Text(&"")), (draw.prompt, found));
+        return match of_session {
+            Some((turn, conversation)) => {
+                let dialogue = RowDialogue {
+                    rows,
+                    conversation,
+                    turn: *turn,
+                };
+                write_turn(body, dialogue, found, asked, target.api);
+            }
+            None => write_row(body, rows, found, asked, target.api),
+        };
     }
-    let (Some(turn), Some(conversation)) = (turn, chat.conversation.as_deref()) else {
+    let Some((turn, conversation)) = of_session else {
         let prompt = Spelled::of(&chat.prompts, draw);
         (row.write_body)(body, &asked(prompt.content()));
         return;

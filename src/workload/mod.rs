@@ -12,6 +12,8 @@ mod pauses;
 mod prompt_file;
 mod prompts;
 pub(crate) mod random;
+mod row_dialogue;
+mod row_sessions;
 mod rows;
 mod shared;
 mod turns;
@@ -20,7 +22,7 @@ mod words;
 
 pub use cancel::{Cancel, CancelAt, Chooser, Cut, Share};
 pub use conversation::{
-    Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
+    ALL_TURNS, Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
 };
 pub use dialogue::{History, Turn};
 pub use encode::{SentId, encode_request};
@@ -28,6 +30,7 @@ pub use graph::{Progress, Ready, Replaying};
 pub use ids::VOCABULARY_DEFAULT;
 pub use pauses::Pauses;
 pub use prompt_file::{PROMPT_BYTES_MAX, PROMPTS_BYTES_MAX, PROMPTS_MAX, parse_prompts};
+pub use row_sessions::Follows;
 pub use rows::{Rows, Sampling, Tokens};
 pub use shared::{PrefixBucket, SharedPrefixes};
 pub use turns::{Shares, Turns, TurnsAt};

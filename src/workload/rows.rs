@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::graph::Replaying;
 use super::ids::VOCABULARY_DEFAULT;
 use super::random::{keyed, permuted, up_to};
+use super::row_dialogue::{RowDialogue, RowMessages, RowText};
 use super::words::WORDS;
 use crate::api::{Api, Content, ContentKind, Generation, Prompt};
 use crate::dataset::{self, Blocks, Dataset, Graph, MemberList, Row};
@@ -96,7 +97,8 @@ impl Rows {
         (count as u64).max(1)
     }
 
-    fn pick_of(&self, count: u64, (seed, number, bits): (u64, u64, u64), is_warm_up: bool) -> u64 {
+    /// The same of `count` things.
+    pub(super) fn pick_of(&self, count: u64, (seed, number, bits): (u64, u64, u64), is_warm_up: bool) -> u64 {
         let (pass, index) = (number / count, number % count);
         match self.sampling {
             Sampling::Sequential if is_warm_up => count - 1 - index,
@@ -106,9 +108,33 @@ impl Rows {
         }
     }
 
-    /// Returns what an API cannot carry of the rows, if there is such a thing.
-    pub fn refused_by(&self, api: Api) -> Option<Reason> {
+    /// Says which row has no room for a system prompt before it, if there is one.
+    pub fn without_room_for_system(&self) -> Option<String> {
+        let named = |row: u64, what: &str| format!("row {} of the dataset {what}", row + 1);
+        (0..self.dataset.len() as u64).find_map(|index| {
+            let packed = self.dataset.bytes(index).ok()?;
+            match packed.row().content {
+                dataset::Content::Payload(_) => Some(named(index, "is a whole body, which is sent as it is")),
+                dataset::Content::Messages(json) if dataset::begins_with_system(json) => {
+                    Some(named(index, "begins with a message of the system already"))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// Returns what an API cannot carry of the rows, if there is such a thing: `has_system` says that a system prompt
+    /// goes before them.
+    pub fn refused_by(&self, api: Api, has_system: bool) -> Option<Reason> {
         let carries = |kind| api.row().carries.contains(&kind);
+        if has_system && self.dataset.has_lengths() && self.ids_for(api).is_some() {
+            let what = format!(
+                "prompts are sent as token ids to {}, which no system prompt can stand before",
+                api.row().title
+            );
+            let hint = "leave `system` out, or send words: `token_ids: false`";
+            return Some(Reason::new(what).hint(hint));
+        }
         if let Tokens::Ids(_) = self.tokens
             && self.dataset.has_lengths()
             && !carries(ContentKind::Tokens)
@@ -175,10 +201,10 @@ impl Prompt for Json<'_> {
 
 /// The tokens of a prompt that is made of blocks. Equal ids give equal blocks; tokens beyond the last block are like no
 /// other row's.
-struct MadeTokens<'a> {
-    blocks: &'a Blocks<'a>,
-    seed: u64,
-    row: u64,
+pub(super) struct MadeTokens<'a> {
+    pub blocks: &'a Blocks<'a>,
+    pub seed: u64,
+    pub row: u64,
 }
 
 impl MadeTokens<'_> {
@@ -224,7 +250,7 @@ impl Prompt for TokenIds<'_> {
 }
 
 /// Tokens as words, each of which is a token to usual tokenizers.
-struct TokenWords<'a>(MadeTokens<'a>);
+pub(super) struct TokenWords<'a>(pub MadeTokens<'a>);
 
 impl Prompt for TokenWords<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
@@ -235,6 +261,33 @@ impl Prompt for TokenWords<'_> {
         });
         out.push(b'"');
     }
+}
+
+/// Appends the body of a turn of a session, which is `row`. Of `asked` everything but the content counts.
+pub(super) fn write_turn(
+    body: &mut Vec<u8>,
+    dialogue: RowDialogue<'_>,
+    (index, row): (u64, &Row<'_>),
+    asked: Generation<'_>,
+    api: Api,
+) {
+    let is_whole = match row.content {
+        dataset::Content::Payload(_) => true,
+        // It may be ids of tokens, to which no text can be added.
+        dataset::Content::Blocks(_) => !row.is_delta,
+        dataset::Content::Text(_) | dataset::Content::Messages(_) => false,
+    };
+    if is_whole {
+        return write_row(body, dialogue.rows, (index, row), asked, api);
+    }
+    let write = |body: &mut Vec<u8>, content: Content<'_>| {
+        (api.row().write_body)(body, &Generation { content, ..asked });
+    };
+    match api.row().carries.contains(&ContentKind::Messages) {
+        true => write(body, Content::Messages(&RowMessages(dialogue))),
+        false => write(body, Content::Text(&RowText(dialogue))),
+    }
+    merge_members(body, row, &[]);
 }
 
 /// Appends the body of the request that takes row `index`, which is `row`. Of `asked` everything but the content

@@ -50,6 +50,10 @@ fn api(name: &str) -> Api {
     Api::from_name(name).unwrap()
 }
 
+fn pick(rows: &Rows, seed: u64, number: u64, bits: u64) -> u64 {
+    rows.pick(seed, number, bits, false)
+}
+
 #[test]
 fn shuffling_takes_each_row_once_before_any_again_and_then_in_another_order() {
     for count in [1, 2, 3, 5, 16, 17, 1000] {
@@ -57,7 +61,7 @@ fn shuffling_takes_each_row_once_before_any_again_and_then_in_another_order() {
         let pass = |pass: u64| -> Vec<u64> {
             let first = pass * count as u64;
             (first..first + count as u64)
-                .map(|n| rows.pick(1, n, 0, false))
+                .map(|n| pick(&rows, 1, n, 0))
                 .collect()
         };
         for p in 0..3 {
@@ -68,7 +72,7 @@ fn shuffling_takes_each_row_once_before_any_again_and_then_in_another_order() {
         if count > 10 {
             assert_ne!(pass(0), pass(1));
             assert_ne!(pass(0), (0..count as u64).collect::<Vec<_>>());
-            let other: Vec<u64> = (0..count as u64).map(|n| rows.pick(2, n, 0, false)).collect();
+            let other: Vec<u64> = (0..count as u64).map(|n| pick(&rows, 2, n, 0)).collect();
             assert_ne!(pass(0), other, "another seed");
         }
     }
@@ -82,7 +86,7 @@ fn each_row_is_as_likely_at_each_place() {
     let mut seen = [0u32; 16];
     let seeds = 16_000;
     for seed in 0..seeds {
-        seen[rows.pick(seed, 0, 0, false) as usize] += 1;
+        seen[pick(&rows, seed, 0, 0) as usize] += 1;
     }
     let expected = seeds as f64 / count as f64;
     let chi: f64 = seen
@@ -96,7 +100,7 @@ fn each_row_is_as_likely_at_each_place() {
 #[test]
 fn rows_in_order_begin_again_and_a_warm_up_comes_from_the_end() {
     let rows = rows(Sampling::Sequential, "custom", &prompts(3));
-    let taken: Vec<u64> = (0..7).map(|n| rows.pick(9, n, 5, false)).collect();
+    let taken: Vec<u64> = (0..7).map(|n| pick(&rows, 9, n, 5)).collect();
     assert_eq!(taken, [0, 1, 2, 0, 1, 2, 0]);
     let warm_up: Vec<u64> = (0..4).map(|n| rows.pick(9, n, 5, true)).collect();
     assert_eq!(warm_up, [2, 1, 0, 2]);
@@ -105,8 +109,8 @@ fn rows_in_order_begin_again_and_a_warm_up_comes_from_the_end() {
 #[test]
 fn random_rows_depend_on_their_bits_alone() {
     let rows = rows(Sampling::Random, "custom", &prompts(10));
-    assert_eq!(rows.pick(1, 3, 0, false), 0);
-    assert_eq!(rows.pick(2, 9, u64::MAX, false), 9);
+    assert_eq!(pick(&rows, 1, 3, 0), 0);
+    assert_eq!(pick(&rows, 2, 9, u64::MAX), 9);
 }
 
 #[test]
@@ -254,7 +258,7 @@ fn tokens_are_ids_or_words_as_asked_and_refused_where_an_api_takes_no_ids() {
             ..rows(Sampling::Sequential, "mooncake", TRACE)
         };
         (
-            rows.refused_by(api).is_none(),
+            rows.refused_by(api, false).is_none(),
             rows.ids_for(api).map(|ids| ids.max),
         )
     };
@@ -269,7 +273,7 @@ fn tokens_are_ids_or_words_as_asked_and_refused_where_an_api_takes_no_ids() {
         tokens: ids,
         ..rows(Sampling::Sequential, "custom", &prompts(1))
     };
-    assert!(texts.refused_by(chat).is_none(), "nothing is made");
+    assert!(texts.refused_by(chat, false).is_none(), "nothing is made");
 }
 
 trait Lengths {

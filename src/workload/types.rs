@@ -68,8 +68,9 @@ pub struct Chat {
     /// A list from which one is drawn. Not empty in a plan.
     pub models: Vec<String>,
     pub prompts: Prompts,
-    /// Allows llama.cpp to answer from its prompt cache.
-    pub cache_prompt: bool,
+    /// Allows llama.cpp to answer from its prompt cache; `None`: conversations do, because who carries one on wants the
+    /// beginning of it to be read once.
+    pub cache_prompt: Option<bool>,
     /// Wording that was configured; the target has the wording that was found out.
     pub wording: Wording,
     /// How its sessions go, if it is a conversation of several turns.
@@ -80,6 +81,13 @@ pub struct Chat {
     pub cancel: Option<Box<Cancel>>,
 }
 
+impl Chat {
+    /// Tells whether llama.cpp may answer from its prompt cache.
+    pub fn caches_prompt(&self) -> bool {
+        self.cache_prompt.unwrap_or(self.conversation.is_some())
+    }
+}
+
 /// The request of a document that says nothing about it. It has no models and no prompts yet.
 impl Default for Chat {
     fn default() -> Chat {
@@ -88,7 +96,7 @@ impl Default for Chat {
             max_tokens: Lengths::fixed(1),
             models: Vec::new(),
             prompts: Prompts::List(Vec::new()),
-            cache_prompt: false,
+            cache_prompt: None,
             wording: Wording::default(),
             conversation: None,
             settings: Box::default(),

@@ -52,6 +52,7 @@ mod profiles;
 mod push;
 mod reading;
 mod real_servers;
+mod row_sessions;
 mod secrets;
 mod sessions;
 mod shells;

@@ -11,6 +11,7 @@ use crate::units::{
     Nanos, Span, above, bare, below, parse_duration_up_to, parse_long_duration, plain_number, too_long,
     too_short, within,
 };
+use crate::workload::ALL_TURNS;
 
 /// Returns the parser of a whole number.
 pub fn count<T>(limits: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, ValueError> + Clone
@@ -90,6 +91,23 @@ pub fn lengths(limits: RangeInclusive<u32>) -> impl Fn(&str) -> Result<Lengths, 
             }
             other => other,
         }
+    }
+}
+
+/// How many turns sessions are to have.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TurnsAsked {
+    /// As many as the sessions of a dataset have.
+    All,
+    Drawn(Lengths),
+}
+
+/// Returns the parser of a number of turns: lengths, or `all`.
+pub fn turns(limits: RangeInclusive<u32>) -> impl Fn(&str) -> Result<TurnsAsked, ValueError> + Clone {
+    let drawn = lengths(limits);
+    move |text| match text {
+        ALL_TURNS => Ok(TurnsAsked::All),
+        text => drawn(text).map(TurnsAsked::Drawn),
     }
 }
 

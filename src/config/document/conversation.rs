@@ -1,20 +1,23 @@
 //! `conversation` of a request: its sessions of several turns.
 
 use crate::config::document::lengths::read_lengths;
-use crate::config::document::reader::{Fields, Reader, is_mapping};
+use crate::config::document::reader::{Fields, Reader, is_mapping, scalar};
 use crate::error::{Reason, ValueError, quoted};
 use crate::http1::request::check_header;
 use crate::lengths::{Lengths, read_counts_file};
-use crate::plan::{PROMPT_TOKENS_MAX, THINK_TIME_MAX};
-use crate::workload::{Conversation, HistoryMode, OnFailure, PROMPT_BYTES_MAX, Pauses, TURNS_MAX, Tools};
+use crate::plan::{PROMPT_TOKENS_MAX, THINK_TIME_MAX, TIME_SCALE};
+use crate::workload::{
+    ALL_TURNS, Conversation, HistoryMode, OnFailure, PROMPT_BYTES_MAX, Pauses, TURNS_MAX, Tools,
+};
 
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 11] = [
     "turns",
     "history",
     "system",
     "system_tokens",
     "session_tokens",
     "think_time",
+    "delay_scale",
     "tool_time",
     "tool_share",
     "on_failure",
@@ -26,16 +29,15 @@ pub fn read_conversation(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option
     let node = fields.node("conversation")?;
     let path = format!("{}conversation", fields.path);
     let keys = reader.mapping(&path, node, &KEYS)?;
-    reader.required(
-        &keys,
-        "turns",
-        "add how many turns a session has, for example `5` or `3-8`",
-    );
-    let turns = read_lengths(reader, &keys, "turns", &(1..=TURNS_MAX));
+    let is_all = keys.node("turns").and_then(scalar) == Some(ALL_TURNS);
+    let turns = match is_all {
+        true => None,
+        false => read_lengths(reader, &keys, "turns", &(1..=TURNS_MAX)),
+    };
     let history = reader.choice(&keys, "history", &HistoryMode::NAMES);
     let on_failure = reader.choice(&keys, "on_failure", &OnFailure::NAMES);
     Some(Conversation {
-        turns: turns.unwrap_or(Lengths::fixed(1)),
+        turns,
         history: history.and_then(HistoryMode::of_name).unwrap_or_default(),
         system: reader
             .string(&keys, "system", PROMPT_BYTES_MAX)
@@ -46,6 +48,7 @@ pub fn read_conversation(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option
         session_tokens: read_lengths(reader, &keys, "session_tokens", &(0..=PROMPT_TOKENS_MAX))
             .unwrap_or(Lengths::fixed(0)),
         think: read_pauses(reader, &keys, "think_time"),
+        delay_scale: reader.decimal(&keys, "delay_scale", 0.0..=*TIME_SCALE.end()),
         tools: read_tools(reader, &keys),
         on_failure: on_failure.and_then(OnFailure::of_name).unwrap_or_default(),
         affinity_header: reader.parsed(&keys, "affinity_header", "the name of a header", header_name),

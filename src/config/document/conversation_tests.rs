@@ -37,7 +37,7 @@ fn mistakes(keys: &str) -> Vec<String> {
 fn a_conversation_is_read_with_all_its_keys() {
     let simple = conversation(&read("turns: 5"));
     let expected = Conversation {
-        turns: Lengths::range(5, 5),
+        turns: Some(Lengths::range(5, 5)),
         ..Conversation::default()
     };
     assert_eq!(simple, expected);
@@ -46,7 +46,7 @@ fn a_conversation_is_read_with_all_its_keys() {
                 affinity_header: x-session-affinity";
     let all = conversation(&read(keys));
     let expected = Conversation {
-        turns: Lengths::range(3, 8),
+        turns: Some(Lengths::range(3, 8)),
         history: HistoryMode::Delta,
         system: "Be brief.".into(),
         system_tokens: 100,
@@ -55,6 +55,7 @@ fn a_conversation_is_read_with_all_its_keys() {
             min: SECOND,
             max: 3 * SECOND,
         })),
+        delay_scale: None,
         tools: Some(Tools {
             share: 300_000,
             time: Pauses::Range(Span {
@@ -73,7 +74,8 @@ fn turns_and_pauses_take_distributions() {
     let keys = "turns: 'normal(mean=6,std=2,min=2,max=12)', think_time: { distribution: lognormal, median: 2s, sigma: \
                 0.5, max: 20s }, tool_time: 'normal(mean=300ms,std=50ms)', tool_share: 0.4";
     let found = conversation(&read(keys));
-    assert_eq!((found.turns.min(), found.turns.max()), (2, 12));
+    let turns = found.turns.clone().unwrap();
+    assert_eq!((turns.min(), turns.max()), (2, 12));
     let think = found.think.clone().unwrap();
     assert_eq!(think.draw(1 << 63), 2 * SECOND);
     assert_eq!(think.draw(u64::MAX), 20 * SECOND);
@@ -90,7 +92,6 @@ fn turns_and_pauses_take_distributions() {
 #[test]
 fn a_wrong_conversation_is_refused_with_its_place() {
     for (keys, wanted) in [
-        ("history: full", "missing key `requests[0].conversation.turns`"),
         (
             "turns: 0",
             "`requests[0].conversation.turns`: `0` is below the minimum of 1",
@@ -155,7 +156,7 @@ fn kinds_inherit_the_conversation_of_the_document_and_light_requests_have_none()
         .map(|kind| {
             plan.workload
                 .conversation(kind)
-                .map(|conversation| conversation.turns.max())
+                .and_then(|conversation| Some(conversation.turns.as_ref()?.max()))
         })
         .collect();
     assert_eq!(turns, [Some(4), Some(2), None]);

@@ -57,7 +57,7 @@ fn a_good_document_is_read_with_its_defaults() {
     else {
         panic!("{short:?}");
     };
-    assert!(!cache_prompt);
+    assert_eq!(*cache_prompt, None);
     assert_eq!((*stream, max_tokens.min(), max_tokens.max()), (false, 20, 20));
     assert_eq!(
         (models.len(), prompts),

@@ -233,10 +233,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             max_tokens: inherited.keys.max_tokens.clone().unwrap_or(MAX_TOKENS_DEFAULT),
             models: inherited.models.clone(),
             prompts: inherited.prompts.clone(),
-            cache_prompt: inherited
-                .keys
-                .cache_prompt
-                .unwrap_or(inherited.conversation.is_some()),
+            cache_prompt: inherited.keys.cache_prompt,
             wording: inherited.wording,
             conversation: inherited.conversation.clone(),
             settings: Box::new(inherited.settings.clone()),
@@ -408,8 +405,7 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         max_tokens: own.or(outer).unwrap_or(MAX_TOKENS_DEFAULT),
         models: filled(models, "models"),
         prompts,
-        // Who carries a conversation on wants the beginning of it to be read once.
-        cache_prompt: cache_prompt.unwrap_or(conversation.is_some()),
+        cache_prompt,
         wording: read_wording(reader, fields).or(inherited.wording),
         conversation,
         settings: Box::new(inherited.settings.with(&read_body(reader, fields))),

@@ -321,9 +321,12 @@ thresholds:
         prefix: prefix.to_owned(),
         tokens: Lengths::fixed(tokens),
     };
-    assert_eq!(chat(0), (30, "m", made("", 10), true));
-    assert_eq!(chat(1), (7, "x", Prompts::List(vec!["Hi".to_owned()]), false));
-    assert_eq!(chat(2), (30, "m", made("Say ", 3), true));
+    assert_eq!(chat(0), (30, "m", made("", 10), Some(true)));
+    assert_eq!(
+        chat(1),
+        (7, "x", Prompts::List(vec!["Hi".to_owned()]), Some(false))
+    );
+    assert_eq!(chat(2), (30, "m", made("Say ", 3), Some(true)));
 }
 
 #[test]

@@ -54,6 +54,34 @@ pub(super) fn overlay_dataset(config: &mut Config, args: &RunArgs, mistakes: &mu
     for request in &mut config.requests {
         overlay_request(request, args, only_datasets);
     }
+    let scaled = overlay_delay_scale(config, args);
+    if args.trace.delay_scale.is_some() && !scaled && config.executor.trace().is_none() {
+        let what = "has no effect: neither a trace nor a conversation has the delays of a dataset";
+        let hint = "add --replay, or --turns all, and --dataset FORMAT:FILE";
+        mistakes.push(Reason::new(what).hint(hint).at("--delay-scale", 0));
+    }
+}
+
+/// Lays the scale of delays over the conversations whose turns are rows. Returns true if there are any.
+fn overlay_delay_scale(config: &mut Config, args: &RunArgs) -> bool {
+    let mut any = false;
+    for request in &mut config.requests {
+        // Those of graphs are scaled where they are read.
+        any |= request
+            .dataset
+            .as_ref()
+            .is_some_and(|dataset| dataset.format.row().is_graph);
+        let Call::Chat(chat) = &mut request.call else {
+            continue;
+        };
+        if let (Some(_), Some(own), Some(scale)) =
+            (&request.dataset, &mut chat.conversation, args.trace.delay_scale)
+        {
+            own.delay_scale = Some(scale);
+            any = true;
+        }
+    }
+    any
 }
 
 /// Says which dataset has no hash ids, if all have none.

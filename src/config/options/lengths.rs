@@ -1,6 +1,6 @@
 //! Applies the options about lengths and made prompts to the requests of the document.
 
-use crate::cli::{LengthArgs, PREFIX_GROUPS_MAX, PROMPTS_PER_GROUP_MAX, RunArgs};
+use crate::cli::{LengthArgs, PREFIX_GROUPS_MAX, PROMPTS_PER_GROUP_MAX, RunArgs, TurnsAsked};
 use crate::config::Config;
 use crate::config::document::PROMPT_TOKENS_DEFAULT;
 use crate::error::Mistake;
@@ -31,9 +31,10 @@ pub fn overlay_lengths(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<M
             chat.max_tokens.clone_from(lengths);
         }
         if let Some(turns) = &args.turns {
-            // Who carries a conversation on wants the beginning of it to be read once.
-            chat.cache_prompt |= chat.conversation.is_none();
-            chat.conversation.get_or_insert_default().turns.clone_from(turns);
+            chat.conversation.get_or_insert_default().turns = match turns {
+                TurnsAsked::All => None,
+                TurnsAsked::Drawn(turns) => Some(turns.clone()),
+            };
         }
     }
 }
@@ -41,11 +42,15 @@ pub fn overlay_lengths(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<M
 /// Checks the limits of numbers, which the command line does not.
 fn check(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     let asked = &args.lengths;
+    let turns = match &args.turns {
+        Some(TurnsAsked::Drawn(turns)) => Some(turns.clone()),
+        Some(TurnsAsked::All) | None => None,
+    };
     let lengths = [
         ("--prompt-tokens", &asked.prompt_tokens, PROMPT_TOKENS_MAX),
         ("--prefix-tokens", &asked.prefix_tokens, PROMPT_TOKENS_MAX),
         ("--max-tokens", &args.max_tokens, MAX_TOKENS_MAX),
-        ("--turns", &args.turns, TURNS_MAX),
+        ("--turns", &turns, TURNS_MAX),
     ];
     let ends = lengths.iter().filter_map(|(option, lengths, most)| {
         let lengths = lengths.as_ref()?;

@@ -1,7 +1,7 @@
 //! Applies the options of a trace that is replayed: `--replay`, `--trace-window` and those next to it.
 
 use crate::cli::{RunArgs, TraceArgs};
-use crate::config::Config;
+use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Reason};
 use crate::plan::{Executor, OpenLoop, TIME_SCALE, TRACE_SPREAD_MAX, Trace, TraceSettings};
 use crate::units::{check_duration, within};
@@ -77,7 +77,10 @@ pub fn trace_contradictions(config: &Config, args: &RunArgs, mistakes: &mut Vec<
         .filter_map(|request| request.dataset.as_ref());
     let formats = given.into_iter().chain(own.map(|dataset| dataset.format));
     let has_graphs = formats.into_iter().any(|format| format.row().is_graph);
-    let is_used = |option: &str| option == "--delay-scale" && has_graphs;
+    // Those of conversations are laid over them later.
+    let talks = |request: &RequestConfig| request.call.conversation().is_some();
+    let has_sessions = has_graphs || args.turns.is_some() || config.requests.iter().any(talks);
+    let is_used = |option: &str| option == "--delay-scale" && has_sessions;
     for option in args.trace.given().into_iter().filter(|option| !is_used(option)) {
         let what = "has no effect: no trace is replayed";
         wrong(

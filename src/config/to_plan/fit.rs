@@ -5,7 +5,7 @@ use crate::cli::RunArgs;
 use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Place, Reason};
 use crate::units::{Span, grouped};
-use crate::workload::Chat;
+use crate::workload::{Chat, Prompts};
 
 /// Returns why the request cannot be made over the API.
 pub(super) fn unfit(request: &RequestConfig, api: Api) -> Option<Reason> {
@@ -27,6 +27,17 @@ pub(super) fn unfit(request: &RequestConfig, api: Api) -> Option<Reason> {
 
 /// Refuses a system prompt that would be sent twice, or not at all.
 pub(super) fn check_system(name: &str, chat: &Chat) -> Option<Reason> {
+    let of_conversation = chat.conversation.as_ref().is_some_and(|own| own.has_system());
+    if let (Prompts::Rows(rows), true) = (&chat.prompts, of_conversation || chat.settings.system().is_some())
+        && let Some(why) = rows.without_room_for_system()
+    {
+        let what = format!("request `{name}` has a system prompt, but {why}");
+        let hint = match of_conversation {
+            true => "leave `system`, `system_tokens` and `session_tokens` of `conversation` out",
+            false => "leave `system` (`--system`) out",
+        };
+        return Some(Reason::new(what).hint(hint));
+    }
     chat.settings.system()?;
     if chat.conversation.as_ref().is_some_and(|own| own.has_system()) {
         let what = format!("request `{name}` has a system prompt of its own and one of its conversation");

@@ -12,7 +12,7 @@ use crate::plan::{
     Executor, Numbering, Plan, Plateau, Selector, Shard, THRESHOLD_TRENDS_MAX, THRESHOLDS_MAX, Threshold,
     ThresholdMetric, check_run_length,
 };
-use crate::workload::{CancelAt, Chat, Prompts, RequestKind, Timeouts, Workload};
+use crate::workload::{CancelAt, Chat, Conversation, HistoryMode, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
 use fit::check_system;
 pub use fit::{check_apis, check_vocabularies};
@@ -27,6 +27,7 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
         mistakes.push(config.shape_place.mistake(reason));
     }
     let built = endpoints::build(config, &mut mistakes);
+    mistakes.extend(two_ids(config));
     let assignment = paired::assignment(config, &mut mistakes);
     let thresholds = build_thresholds(config, &built, &mut mistakes);
     if !mistakes.is_empty() {
@@ -102,6 +103,9 @@ fn check_conversation(request: &RequestConfig, chat: &Chat) -> Vec<Reason> {
     };
     let name = &request.name;
     let mut wrong = Vec::new();
+    if request.dataset.is_none() {
+        wrong.extend(needs_dataset(name, conversation));
+    }
     let header = conversation.affinity_header.as_ref();
     let is_sent = |header: &&String| {
         let mut sent = request.sent.iter();
@@ -116,6 +120,48 @@ fn check_conversation(request: &RequestConfig, chat: &Chat) -> Vec<Reason> {
         wrong.push(
             Reason::new(what).hint("remove `token_ids` and the keys of shared prefixes, or `conversation`"),
         );
+    }
+    wrong
+}
+
+/// Refuses conversations that name their session in the header that the ids of requests have.
+fn two_ids(config: &Config) -> Vec<Mistake> {
+    let Some(ids) = &config.request_id_header else {
+        return Vec::new();
+    };
+    let both = config.requests.iter().filter(|request| {
+        let own = request.call.conversation();
+        let header = own.and_then(|own| own.affinity_header.as_ref());
+        header.is_some_and(|header| header.eq_ignore_ascii_case(ids))
+    });
+    both.map(|request| {
+        let what = format!(
+            "request `{}` names its sessions in `{ids}`, in which each request has its id",
+            request.name
+        );
+        let hint = "use another `affinity_header`, or another header for ids (`request_id_header`, --request-id-header)";
+        request.place.mistake(Reason::new(what).hint(hint))
+    })
+    .collect()
+}
+
+/// Returns what a conversation without a dataset lacks.
+fn needs_dataset(name: &str, conversation: &Conversation) -> Vec<Reason> {
+    let mut wrong = Vec::new();
+    if conversation.turns.is_none() {
+        let what =
+            format!("request `{name}` is a conversation, and nothing says how many turns a session has");
+        let hint = "add `turns: 5` (`--turns 5`), or take sessions from a dataset, with as many turns as they have: \
+                    `dataset: multi_turn:FILE` (`--dataset multi_turn:FILE`)";
+        wrong.push(Reason::new(what).hint(hint));
+    }
+    let keys = [
+        ("history: dataset", conversation.history == HistoryMode::Dataset),
+        ("delay_scale", conversation.delay_scale.is_some()),
+    ];
+    for (key, _) in keys.into_iter().filter(|(_, is_given)| *is_given) {
+        let what = format!("request `{name}` has `conversation.{key}` and no `dataset`");
+        wrong.push(Reason::new(what).hint("remove it, or add `dataset: FORMAT:FILE`"));
     }
     wrong
 }

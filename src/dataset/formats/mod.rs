@@ -57,6 +57,14 @@ fn messages<'a>(record: &Members<'a>, key: &str) -> Result<Option<&'a str>, Reas
     Ok(Some(json))
 }
 
+/// Tells whether a list of chat messages begins with one of the system, which some call the developer.
+pub fn begins_with_system(json: &str) -> bool {
+    let first = elements(json).ok().and_then(|list| list.first().copied());
+    let members = first.and_then(|first| Members::read(first).ok());
+    let role = members.and_then(|members| members.name("role").ok().flatten().map(Cow::into_owned));
+    matches!(role.as_deref(), Some("system" | "developer"))
+}
+
 /// Returns a list of tools as it was written.
 fn tools<'a>(record: &Members<'a>) -> Result<Option<&'a str>, Reason> {
     let Some((json, list)) = record.list("tools")? else {

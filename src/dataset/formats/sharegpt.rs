@@ -9,9 +9,17 @@ use std::borrow::Cow;
 /// Bytes of UTF-8 text that count as a token, where no tokenizer is at hand. English is at 4 to 5.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// Who said something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    User,
+    System,
+    Other,
+}
+
 /// One turn of a conversation.
 struct Turn<'a> {
-    is_users: bool,
+    from: Speaker,
     json: &'a str,
     plain: Cow<'a, str>,
 }
@@ -26,24 +34,30 @@ pub fn read(record: &Members<'_>, to: &mut Sink<'_>) -> Result<(), Reason> {
     let (_, list) = record.required(key, list)?;
     let mut turns = Vec::with_capacity(list.len());
     for (i, turn) in list.into_iter().enumerate() {
-        let turn = read_turn(turn).map_err(|reason| reason.about(format!("`{key}[{i}]`")))?;
+        let turn = read_turn(turn, i).map_err(|reason| reason.about(format!("`{key}[{i}]`")))?;
         turns.push(turn);
     }
     match to.options.turns {
         Turns::First => push_first(&turns, to),
-        Turns::All => push_all(record, &turns, to)?,
+        Turns::All { .. } => push_all(&turns, to),
     }
     Ok(())
 }
 
-fn read_turn(json: &str) -> Result<Turn<'_>, Reason> {
+/// Reads turn number `i`. Where turns do not say who speaks, the user begins, and they alternate.
+fn read_turn(json: &str, i: usize) -> Result<Turn<'_>, Reason> {
     let turn = Members::read(json)?;
     let from = turn.name(turn.first_of(&["from", "role"]).unwrap_or("from"))?;
     let key = turn.first_of(&["value", "content"]).unwrap_or("value");
     let json = turn.required(key, turn.json(key))?;
     let plain = string(json).map_err(|what| Reason::new(format!("has a `{key}` that {what}")))?;
     Ok(Turn {
-        is_users: matches!(from.as_deref(), Some("human" | "user")),
+        from: match from.as_deref() {
+            Some("human" | "user") => Speaker::User,
+            Some("system") => Speaker::System,
+            None if i % 2 == 0 => Speaker::User,
+            _ => Speaker::Other,
+        },
         json,
         plain,
     })
@@ -80,30 +94,43 @@ fn push_first(turns: &[Turn<'_>], to: &mut Sink<'_>) {
     );
 }
 
-/// Makes a row of each question, with the length of the answer that follows it.
-fn push_all(record: &Members<'_>, turns: &[Turn<'_>], to: &mut Sink<'_>) -> Result<(), Reason> {
-    let session = match record.name("id")? {
-        Some(id) => id.into_owned(),
-        None => to.own_session(),
-    };
+/// Makes a row of each question, with the length of the answer that follows it. What the system says goes with the
+/// question after it.
+fn push_all(turns: &[Turn<'_>], to: &mut Sink<'_>) {
+    let session = to.own_session();
+    let mut system: Option<&Turn<'_>> = None;
     let mut any = false;
-    for (i, question) in turns.iter().enumerate().filter(|(_, turn)| turn.is_users) {
-        if question.plain.trim().is_empty() {
-            to.leave_out("empty turns");
-            continue;
+    for (i, turn) in turns.iter().enumerate() {
+        match turn.from {
+            Speaker::System => system = Some(turn),
+            Speaker::User if turn.plain.trim().is_empty() => to.leave_out("empty turns"),
+            Speaker::User => {
+                let answer = turns.get(i + 1).filter(|turn| turn.from == Speaker::Other);
+                let output = answer.map(|answer| estimated_tokens(&answer.plain));
+                let messages = system.take().map(|system| {
+                    format!(
+                        "[{{\"role\":\"system\",\"content\":{}}},{{\"role\":\"user\",\"content\":{}}}]",
+                        system.json, turn.json
+                    )
+                });
+                let content = match &messages {
+                    Some(messages) => Content::Messages(messages),
+                    None => Content::Text(turn.json),
+                };
+                let row = Row {
+                    session: Some(&session),
+                    is_delta: true,
+                    answer: answer.map(|answer| answer.json).filter(|_| to.keeps_answers()),
+                    ..Row::of(content)
+                };
+                to.push(row, output.filter(|n| *n > 0), None);
+                any = true;
+            }
+            Speaker::Other if !any => to.leave_out("answers before the first question"),
+            Speaker::Other => {}
         }
-        let answer = turns.get(i + 1).filter(|turn| !turn.is_users);
-        let output = answer.map(|answer| estimated_tokens(&answer.plain));
-        let row = Row {
-            session: Some(&session),
-            is_delta: true,
-            ..Row::of(Content::Text(question.json))
-        };
-        to.push(row, output.filter(|n| *n > 0), None);
-        any = true;
     }
     if !any {
         to.leave_out("conversations without a question");
     }
-    Ok(())
 }

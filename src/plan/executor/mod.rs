@@ -9,12 +9,14 @@ mod open;
 mod reshape;
 mod sessions;
 mod trace;
+mod trace_text;
 mod words;
 
 pub use by_kind::{KindArrivals, KindShape, RatesByKind};
 pub use lanes::Lane;
 pub use open::{OpenLoop, RateStage, WhenFull};
-pub use trace::{Rounds, Trace, TraceSettings, parse_rounds, parse_window, read_rounds, read_window};
+pub use trace::{Rounds, Tail, Trace, TraceSettings};
+pub use trace_text::{parse_rounds, parse_window, read_rounds, read_window};
 
 use crate::metrics::NumberedBy;
 use crate::plan::VuSchedule;

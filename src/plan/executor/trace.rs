@@ -1,18 +1,16 @@
 //! An open loop whose requests arrive when the rows of a trace say.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::error::{Reason, ValueError, quoted};
+use crate::error::Reason;
 use crate::plan::arrivals::{Chains, Follower, RateCurve, Replay, TraceRows, TraceSequence, Window, scaled};
-use crate::plan::limits::{DURATION_MAX, TRACE_ROUNDS_MAX, TRACE_SCALE};
+use crate::plan::limits::{DURATION_MAX, TRACE_SCALE};
 use crate::plan::{Executor, OpenLoop, check_run_length};
-use crate::units::{
-    MINUTE, Nanos, SECOND, bare, decimal, format_duration, grouped, parse_duration_up_to, within,
-};
+use crate::units::{MINUTE, Nanos, SECOND, decimal, format_duration, grouped, within};
 
 /// The most rows of a table of rates over time: a day of minutes.
 const PACE_ROWS_MAX: u64 = 1_440;
@@ -53,6 +51,17 @@ impl Default for TraceSettings {
     }
 }
 
+/// What follows an arrival in its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The number of rows.
+    pub following: u64,
+    /// The time from the arrival to the last of them that has an instant.
+    pub until: Nanos,
+    /// The delays after that, all together.
+    pub delays: Nanos,
+}
+
 /// Arrivals at the instants of a trace, and the users who take them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
@@ -91,18 +100,39 @@ impl Trace {
     /// Takes the rows that follow others, once those that arrive are known.
     pub fn take_followers(&mut self, followers: Vec<Follower>) {
         let chains = Chains::new(followers);
-        let mut tails = Vec::new();
+        self.take_tails(&|number| {
+            let (following, delays) = chains.all_after(number);
+            Tail {
+                following,
+                until: 0,
+                delays,
+            }
+        });
+        self.chains = Arc::new(chains);
+    }
+
+    /// Takes what follows each arrival, once those are known. `tail` returns it for an arrival's number.
+    pub fn take_tails(&mut self, tail: &dyn Fn(u32) -> Tail) {
+        let mut tails: Vec<(Nanos, Nanos)> = Vec::new();
         self.following = 0;
         for (position, at) in self.rows.instants().iter().enumerate() {
-            let (count, delays) = chains.all_after(self.rows.number(position));
-            if count > 0 {
-                while tails.pop_if(|(_, before)| *before <= delays).is_some() {}
-                tails.push((*at, delays));
-                self.following += count;
+            let Tail {
+                following,
+                until,
+                delays,
+            } = tail(self.rows.number(position));
+            if following > 0 {
+                tails.push((at.saturating_add(until), delays));
+                self.following += following;
             }
         }
-        self.tails = tails.into();
-        self.chains = Arc::new(chains);
+        tails.sort_unstable();
+        let mut last: Vec<(Nanos, Nanos)> = Vec::new();
+        for (at, delays) in tails {
+            while last.pop_if(|(_, before)| *before <= delays).is_some() {}
+            last.push((at, delays));
+        }
+        self.tails = last.into();
     }
 
     /// Returns how many rows follow one that arrives within the window.
@@ -409,72 +439,6 @@ impl Serialize for Trace {
         fields.serialize_field("when_full", when_full)?;
         fields.end()
     }
-}
-
-impl Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}..", format_duration(self.from))?;
-        match self.to {
-            Some(to) => f.write_str(&format_duration(to)),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Display for Rounds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Rounds::Times(rounds) => write!(f, "{rounds}"),
-            Rounds::UntilEnd => f.write_str("true"),
-        }
-    }
-}
-
-/// Reads a window: `10m..20m`, `10m..` or `..20m`.
-pub fn read_window(text: &str) -> Result<Window, ValueError> {
-    let hint = "write `10m..20m`, `10m..` or `..20m`: times of the trace, from its first row on";
-    let Some((from, to)) = text.split_once("..").or_else(|| text.split_once('-')) else {
-        let what = format!("{} is not a window of time", quoted(text));
-        return Err(Reason::new(what).hint(hint).into());
-    };
-    let end = |part: &str| match part.trim() {
-        "" => Ok(None),
-        part => parse_duration_up_to(part, bare::LOAD).map(Some),
-    };
-    let from = end(from)?.unwrap_or(0);
-    let to = end(to)?;
-    if to.is_some_and(|to| to <= from) {
-        let what = format!("{} ends before it has begun", quoted(text));
-        return Err(ValueError::Refused(Reason::new(what).hint(hint)));
-    }
-    Ok(Window { from, to })
-}
-
-/// Reads a window of a document.
-pub fn parse_window(text: &str) -> Result<Window, Reason> {
-    read_window(text).map_err(ValueError::into_reason)
-}
-
-/// Reads how often a trace is replayed: a number, or `true` for until the end.
-pub fn read_rounds(text: &str) -> Result<Rounds, ValueError> {
-    match text {
-        "true" => return Ok(Rounds::UntilEnd),
-        "false" => return Ok(Rounds::Times(1)),
-        _ => {}
-    }
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        let what = format!("{} is neither a number of times nor true", quoted(text));
-        let hint = "write `3` for three times, or `true` for until `duration` is over";
-        return Err(Reason::new(what).hint(hint).into());
-    }
-    within(text.parse().ok(), text, &(1..=TRACE_ROUNDS_MAX))
-        .map(Rounds::Times)
-        .map_err(ValueError::Refused)
-}
-
-/// Reads how often a trace is replayed in a document.
-pub fn parse_rounds(text: &str) -> Result<Rounds, Reason> {
-    read_rounds(text).map_err(ValueError::into_reason)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::plan::executor::tests::open;
-use crate::plan::{Arrival, Arriving, Shard};
+use crate::plan::{Arrival, Arriving, Shard, parse_rounds, parse_window};
 
 /// Makes a trace of these instants, in seconds.
 fn trace(instants: &[u64], settings: TraceSettings) -> Trace {
