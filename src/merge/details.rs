@@ -11,12 +11,14 @@ use std::collections::HashMap;
 const MARKED_MAX: u64 = 1 << 30;
 
 /// Checks the requests of one part in the order in which its document lists them. It remembers one number per VU or,
-/// if the VUs share the iterations, one bit per request.
+/// if the VUs share the iterations, one bit per request, and one number per session or pair.
 pub struct DetailCheck<'a> {
     part: &'a Part,
     count: u64,
-    /// The next iteration of each VU.
-    next: HashMap<u32, u64>,
+    /// The last request of each VU: its iteration, and which turn or half of that it is.
+    last: HashMap<u32, (u64, u16)>,
+    /// The last turn or half of each of those that have some and are numbered over all VUs, by kind and number.
+    last_parts: HashMap<(usize, u64), u16>,
     /// One bit for each request that is numbered over all VUs, by its kind if each kind has numbers of its own.
     marked: Vec<Vec<u64>>,
 }
@@ -26,7 +28,8 @@ impl<'a> DetailCheck<'a> {
         DetailCheck {
             part,
             count: 0,
-            next: HashMap::new(),
+            last: HashMap::new(),
+            last_parts: HashMap::new(),
             marked: Vec::new(),
         }
     }
@@ -34,15 +37,23 @@ impl<'a> DetailCheck<'a> {
     /// Takes the next request. Fails if it is not one of this part's, or was listed before.
     pub fn take(&mut self, detail: &Detail) -> Result<(), Reason> {
         let id = &detail.request_id;
-        let is_new = match self.part.request(id) {
-            Some(Request::ByVu { vu, iteration }) => {
+        // The turns of a session and the halves of a pair are numbered from 1, and come one after the other.
+        let (group, part) = match id.split_once('.') {
+            Some((group, part)) => (group, part.parse::<u16>().ok().filter(|part| *part > 0)),
+            None => (id.as_str(), Some(0)),
+        };
+        let is_new = match self.part.request(group).zip(part) {
+            Some((Request::ByVu { vu, iteration }, part)) => {
                 // A VU makes one request after the other, and one core records them all.
-                let next = self.next.entry(vu).or_default();
-                let is_new = iteration >= *next;
-                *next = iteration.saturating_add(1);
-                is_new
+                let now = (iteration, part);
+                let before = self.last.insert(vu, now);
+                before.is_none_or(|before| before < now)
             }
-            Some(Request::Shared { kind, index }) => self.mark(kind, index),
+            Some((Request::Shared { kind, index }, 0)) => self.mark(kind, index),
+            Some((Request::Shared { kind, index }, part)) => {
+                let before = self.last_parts.insert((kind, index), part);
+                before.is_none_or(|before| before < part)
+            }
             None => {
                 let what = format!("request `{id}` is not one of shard {}", self.part.shard);
                 return Err(self.part.bad_figure(&self.key(), &what));
