@@ -140,7 +140,7 @@ impl Prompt for RowText<'_> {
         dialogue.each(&mut |said| {
             let is_answer = matches!(said, Said::ServersAnswer(_) | Said::OwnAnswer(_));
             // A question after one that has no answer is a paragraph of its own as well.
-            if out.len() > begin && !(is_answer && !follows_answer) {
+            if out.len() > begin && (!is_answer || follows_answer) {
                 out.extend_from_slice(BLANK_LINE);
             }
             follows_answer = is_answer;

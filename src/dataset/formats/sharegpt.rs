@@ -55,7 +55,7 @@ fn read_turn(json: &str, i: usize) -> Result<Turn<'_>, Reason> {
         from: match from.as_deref() {
             Some("human" | "user") => Speaker::User,
             Some("system") => Speaker::System,
-            None if i % 2 == 0 => Speaker::User,
+            None if i.is_multiple_of(2) => Speaker::User,
             _ => Speaker::Other,
         },
         json,
