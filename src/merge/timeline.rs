@@ -22,6 +22,7 @@ struct Share {
     cancelled: u64,
     latency: Spread,
     ttft: Spread,
+    tbt: Spread,
 }
 
 /// Merges the timelines. `offsets` says how many seconds after the first each process began. Rows are moved by the
@@ -74,6 +75,7 @@ fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> 
             cancelled: row.cancelled,
             latency: row.latency.spread(),
             ttft: row.ttft.spread(),
+            tbt: row.tbt.spread(),
         };
         let merged = match out.get(&number) {
             None => share,
@@ -88,6 +90,7 @@ fn shares(rows: &[RowFigures], shift: f64, period: u64) -> BTreeMap<u64, Share> 
                 cancelled: before.cancelled + share.cancelled,
                 latency: before.latency.merge(share.latency),
                 ttft: before.ttft.merge(share.ttft),
+                tbt: before.tbt.merge(share.tbt),
                 ..share
             },
         };
@@ -121,6 +124,7 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         waiting: 0,
         latency: Spread::default(),
         ttft: Spread::default(),
+        tbt: Spread::default(),
     };
     let row = row.unwrap_or(&zero);
     TimelineRow {
@@ -139,6 +143,7 @@ fn merge_share(row: Option<&TimelineRow>, share: &Share) -> TimelineRow {
         waiting: row.waiting + waiting,
         latency: row.latency.merge(share.latency),
         ttft: row.ttft.merge(share.ttft),
+        tbt: row.tbt.merge(share.tbt),
     }
 }
 

@@ -100,6 +100,7 @@ impl Aggregator {
             waiting: counters.waiting,
             latency: Spread::from_distribution(&self.open.latency),
             ttft: Spread::from_distribution(&self.open.ttft),
+            tbt: Spread::from_distribution(&self.open.tbt),
         });
         let closed = std::mem::take(&mut self.open);
         self.open = self.window.push(closed, elapsed).unwrap_or_default();

@@ -4,17 +4,19 @@ use crate::metrics::{Distribution, GoodCounts};
 use crate::units::{Nanos, is_zero};
 use serde::{Deserialize, Serialize};
 
-/// The most rows: one per second for 24 h, 14 MB. When a longer run reaches them, its rows are merged in pairs: two
+/// The most rows: one per second for 24 h, 36 MB. When a longer run reaches them, its rows are merged in pairs: two
 /// seconds per row up to 48 h, and so on.
 pub const TIMELINE_ROWS_MAX: usize = 24 * 3600;
 
-/// Count, sum and two quantiles of a metric within a row.
+/// Count, sum, three quantiles and the maximum of a metric within a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spread {
     pub count: u64,
     pub sum_ns: u128,
     pub p50: Option<Nanos>,
+    pub p90: Option<Nanos>,
     pub p99: Option<Nanos>,
+    pub max: Option<Nanos>,
 }
 
 impl Spread {
@@ -23,18 +25,22 @@ impl Spread {
             count: d.offered(),
             sum_ns: d.sum_ns(),
             p50: d.quantile(0.5),
+            p90: d.quantile(0.9),
             p99: d.quantile(0.99),
+            max: d.max(),
         }
     }
 
-    /// Merges two rows. Counts and sums stay exact; a quantile is the larger of the two, an upper bound of the true
-    /// one.
+    /// Merges two rows. Counts, sums and maxima stay exact; a quantile is the larger of the two, an upper bound of the
+    /// true one.
     pub fn merge(self, other: Spread) -> Spread {
         Spread {
             count: self.count + other.count,
             sum_ns: self.sum_ns + other.sum_ns,
             p50: self.p50.max(other.p50),
+            p90: self.p90.max(other.p90),
             p99: self.p99.max(other.p99),
+            max: self.max.max(other.max),
         }
     }
 }
@@ -73,6 +79,9 @@ pub struct Row<T, S> {
     pub waiting: u64,
     pub latency: S,
     pub ttft: S,
+    /// Of streams, the times between their tokens; absent in documents of earlier versions.
+    #[serde(default)]
+    pub tbt: S,
 }
 
 /// A row while a run goes on.
@@ -97,6 +106,7 @@ impl<T: Copy, S: Copy> Row<T, S> {
             waiting,
             latency,
             ttft,
+            tbt,
         } = *self;
         Row {
             elapsed: time(elapsed),
@@ -114,6 +124,7 @@ impl<T: Copy, S: Copy> Row<T, S> {
             waiting,
             latency: spread(latency),
             ttft: spread(ttft),
+            tbt: spread(tbt),
         }
     }
 }
@@ -138,6 +149,7 @@ impl TimelineRow {
             waiting: later.waiting,
             latency: self.latency.merge(later.latency),
             ttft: self.ttft.merge(later.ttft),
+            tbt: self.tbt.merge(later.tbt),
         }
     }
 }
@@ -224,9 +236,12 @@ mod tests {
                 count: requests,
                 sum_ns: 5,
                 p50: Some(second),
+                p90: None,
                 p99: None,
+                max: Some(second + 1),
             },
             ttft: Spread::default(),
+            tbt: Spread::default(),
         }
     }
 
@@ -247,6 +262,7 @@ mod tests {
         assert_eq!(timeline.rows().iter().map(|r| r.cached_tokens).sum::<u64>(), 92);
         assert_eq!(timeline.rows()[0].waiting, 8);
         assert_eq!(timeline.rows()[0].latency.p50, Some(8));
+        assert_eq!(timeline.rows()[0].latency.max, Some(9));
         assert_eq!(timeline.rows()[0].latency.sum_ns, 40);
     }
 }

@@ -14,7 +14,12 @@ pub struct SpreadFigures {
     pub count: u64,
     pub sum: f64,
     pub p50: Option<f64>,
+    /// Absent in documents of earlier versions, as `max` is.
+    #[serde(default)]
+    pub p90: Option<f64>,
     pub p99: Option<f64>,
+    #[serde(default)]
+    pub max: Option<f64>,
 }
 
 /// Returns the rows as the document has them.
@@ -29,18 +34,23 @@ impl SpreadFigures {
             count: spread.count,
             sum: spread.sum_ns as f64 / MILLISECOND as f64,
             p50: spread.p50.map(millis),
+            p90: spread.p90.map(millis),
             p99: spread.p99.map(millis),
+            max: spread.max.map(millis),
         }
     }
 
     /// Converts back to nanoseconds, to which the sum is rounded.
     pub fn spread(self) -> Spread {
         let ns = |ms: f64| (ms * MILLISECOND as f64).round();
+        let time = |ms: f64| ns(ms) as Nanos;
         Spread {
             count: self.count,
             sum_ns: ns(self.sum) as u128,
-            p50: self.p50.map(|ms| ns(ms) as Nanos),
-            p99: self.p99.map(|ms| ns(ms) as Nanos),
+            p50: self.p50.map(time),
+            p90: self.p90.map(time),
+            p99: self.p99.map(time),
+            max: self.max.map(time),
         }
     }
 }

@@ -176,6 +176,7 @@ pub(super) fn check_timeline(
         end = row.elapsed;
         check_spread(&format!("{key}.latency"), &row.latency, row.requests)?;
         check_spread(&format!("{key}.ttft"), &row.ttft, row.requests)?;
+        check_spread(&format!("{key}.tbt"), &row.tbt, u64::MAX)?;
     }
     let sum = |pick: fn(&RowFigures) -> u64| rows.iter().map(|row| u128::from(pick(row))).sum::<u128>();
     for (name, sum, all) in [
@@ -206,7 +207,11 @@ pub(super) fn check_timeline(
     })?;
     check_rows_of(&format!("{key}[].ttft"), metrics.get("ttft"), rows, |row| {
         row.ttft
-    })
+    })?;
+    // Documents of earlier versions have no such times in their rows.
+    let any = rows.iter().any(|row| row.tbt.count > 0);
+    let tbt = metrics.get("tbt").filter(|_| any);
+    check_rows_of(&format!("{key}[].tbt"), tbt, rows, |row| row.tbt)
 }
 
 fn check_spread(key: &str, spread: &SpreadFigures, requests: u64) -> Result {
@@ -228,7 +233,23 @@ fn check_spread(key: &str, spread: &SpreadFigures, requests: u64) -> Result {
             )
         },
     )?;
-    check_pair(&format!("{key}."), spread.p50, spread.p99)
+    check_pair(&format!("{key}."), spread.p50, spread.p99)?;
+    let known = [
+        ("p50", spread.p50),
+        ("p90", spread.p90),
+        ("p99", spread.p99),
+        ("max", spread.max),
+    ];
+    let known: Vec<(&str, f64)> = known
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
+    known.windows(2).try_for_each(|pair| {
+        let [(lower, low), (upper, high)] = [pair[0], pair[1]];
+        ensure(low <= high, format!("{key}.{upper}"), || {
+            format!("{high} is below {lower}, {low}")
+        })
+    })
 }
 
 /// Checks that the values in all rows add up to those of the metric, in number and sum.
