@@ -43,8 +43,8 @@ pub struct ImportK6Args {
 
 const INFERENCE_PERF_EXAMPLES: &str = "\
 Examples:
-  llmload-uring import-inference-perf config.yml -o mine.yaml && llmload-uring mine.yaml
-      make a profile from a configuration of inference-perf, and run it
+  llmload-uring import-inference-perf config.yml -o mine.yaml
+      make a profile from a configuration of inference-perf, to run by its path
   llmload-uring import inference-perf config.yml --strict > /dev/null
       check that the profile carries everything in the configuration";
 
