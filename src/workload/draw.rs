@@ -147,7 +147,7 @@ impl Workload {
     }
 
     /// Takes over the lengths of the row of a dataset that the draw has, if it has one.
-    fn with_lengths_of_row(&self, draw: Draw) -> Draw {
+    pub(super) fn with_lengths_of_row(&self, draw: Draw) -> Draw {
         let Call::Chat(Chat {
             prompts: Prompts::Rows(rows),
             conversation: None,

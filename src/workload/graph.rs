@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use super::conversation::{BYTES_PER_TOKEN, OnFailure, PlannedHistories};
 use super::random::keyed;
-use super::types::{Call, Chat, Draw, Prompts, Workload};
+use super::types::{Chat, Draw, Prompts, Workload};
 use crate::dataset::Graph;
 use crate::units::Nanos;
 
@@ -81,22 +81,16 @@ impl Workload {
     /// Draws request `node` of the session that `first` begins.
     pub fn draw_node(&self, seed: u64, first: &Draw, node: u16) -> Draw {
         let row = first.prompt + u64::from(node);
-        let max_tokens = match &self.kinds[usize::from(first.kind)].call {
-            Call::Chat(Chat {
-                prompts: Prompts::Rows(rows),
-                max_tokens,
-                ..
-            }) => rows
-                .output_tokens(row)
-                .unwrap_or_else(|| max_tokens.draw(keyed([seed, NODE, row, 0]))),
-            _ => first.max_tokens,
+        let max_tokens = match self.kinds[usize::from(first.kind)].call.chat() {
+            Some(chat) => chat.max_tokens.draw(keyed([seed, NODE, row, 0])),
+            None => first.max_tokens,
         };
-        Draw {
+        self.with_lengths_of_row(Draw {
             prompt: row,
             max_tokens,
             think: 0,
             ..*first
-        }
+        })
     }
 }
 

@@ -132,6 +132,12 @@ fn each_session_is_replayed_once_and_each_request_waits_for_those_before_it() {
         lengths.sort_unstable();
         let expected: Vec<u64> = WAITS.iter().flat_map(|(length, _)| [*length; 4]).collect();
         assert_eq!(lengths, expected);
+        let details = document["details"].as_array().unwrap().iter();
+        let mut asked: Vec<u64> = details
+            .map(|detail| detail["asked_prompt_tokens"].as_u64().unwrap())
+            .collect();
+        asked.sort_unstable();
+        assert_eq!(asked, expected);
         let sessions = &document["sessions"];
         assert_eq!(
             (&sessions["started"], &sessions["completed"]),
