@@ -3,6 +3,9 @@
 use crate::config::document::reader::{Fields, Node, Reader};
 use crate::error::{Mistake, Mistakes, Reason};
 
+/// What stands for all keys of the profile whose origin is not known: most follow from the load.
+pub const ANYTHING: &str = "";
+
 /// A key of the profile, and the key of the configuration that its value comes from.
 struct Origin {
     ours: &'static str,
@@ -84,10 +87,12 @@ impl<'f> Draft<'f> {
     pub fn at_origins(&self, found: &Mistakes) -> Mistakes {
         let placed = found.iter().map(|mistake| {
             let reason = mistake.reason.clone();
-            let origin = self.origins.iter().find(|origin| {
+            let known = self.origins.iter().filter(|origin| origin.ours != ANYTHING);
+            let origin = known.into_iter().find(|origin| {
                 let key = origin.ours;
                 reason.what.contains(&format!("{key}`")) || reason.what.contains(&format!("{key}."))
             });
+            let origin = origin.or_else(|| self.origins.iter().find(|origin| origin.ours == ANYTHING));
             let (line, within) = match origin {
                 Some(origin) => (origin.line, format!("`{}`", origin.theirs)),
                 None => (0, "the profile is beyond the limits of this program".to_owned()),

@@ -237,6 +237,12 @@ fn messages_have_no_ignore_eos_and_completions_have_it_unless_it_is_off() {
         plain.profile.contains("http://h:8000/v1/completions\"")
             && plain.profile.contains("ignore_eos: true")
     );
+    let (_, query) = imported(&with("server", "{base_url: \"http://h:8000/v1/?a=b\"}"));
+    assert!(
+        query.profile.contains("http://h:8000/v1/completions?a=b\""),
+        "{}",
+        query.profile
+    );
     let (_, off) = imported(&with(
         "server",
         "{base_url: \"http://h:8000/v1\", ignore_eos: false}",

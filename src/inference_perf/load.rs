@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::data::{Data, read_trace};
-use super::draft::Draft;
+use super::draft::{ANYTHING, Draft};
 use crate::config::document::in_flight_default;
 use crate::config::document::reader::{Fields, Node, Reader, scalar};
 use crate::error::{Reason, quoted};
@@ -51,6 +51,7 @@ pub struct Load {
 pub fn open_load<'t>(draft: &mut Draft<'_>, root: &Fields<'t>) -> Option<Fields<'t>> {
     let hint = "inference-perf requires its stages: `load: { stages: [{ rate: 1, duration: 30 }] }`";
     draft.reader.required(root, "load", hint);
+    draft.comes_from(ANYTHING, root, "load");
     draft.section(root, "load", &KEYS)
 }
 

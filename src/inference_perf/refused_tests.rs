@@ -119,7 +119,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "load",
         "{stages: [{rate: 1, duration: 80000}, {rate: 1, duration: 80000}]}",
-        "longer than the limit of 24h",
+        "config.yml:3: `load`: a run of 44h26m41s is longer than the limit of 24h",
     ),
     ("data", "{type: random}", "missing key `data.input_distribution`"),
     (

@@ -80,7 +80,10 @@ pub fn read_server(draft: &mut Draft<'_>, root: &Fields<'_>, api: ApiType, has_a
 
 /// Returns the URL with the path that inference-perf asks there.
 fn with_route(base: &str, api: ApiType) -> String {
+    // A query belongs behind the path.
+    let at = base.find('?').unwrap_or(base.len());
+    let (base, query) = base.split_at(at);
     let base = base.trim_end_matches('/');
     let base = base.strip_suffix("/v1").unwrap_or(base);
-    format!("{base}{}", api.route())
+    format!("{base}{}{query}", api.route())
 }
