@@ -75,7 +75,7 @@ const MAKERS_OF_EXECUTORS: [&str; 7] = [
     "src/config/document/shape.rs",
     "src/config/document/workload.rs",
     "src/config/options/load.rs",
-    "src/inference_perf/load.rs",
+    "src/inference_perf/",
     "src/k6/load.rs",
 ];
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::api::ApiType;
 use super::draft::Draft;
 use super::lengths::{Sampler, mean_of, read_lengths, read_times};
+use super::sessions::read_weka;
 use crate::config::document::reader::{Fields, scalar};
 use crate::error::Reason;
 use crate::imports::yaml_text;
@@ -64,7 +65,7 @@ const CONVERSATION_KEYS: [&str; 9] = [
     "tool_call_latency_sec",
     "max_model_len",
 ];
-const PATH_BYTES_MAX: usize = 4_096;
+pub(super) const PATH_BYTES_MAX: usize = 4_096;
 /// What inference-perf's own default of an answer's length is.
 const ANSWER_TOKENS: u32 = 30;
 const SHAREGPT: &str = "download ShareGPT_V3_unfiltered_cleaned_split.json from Hugging Face \
@@ -84,6 +85,10 @@ pub struct Data {
     pub seed: Option<u64>,
     /// The trace that lengths come from.
     pub trace: Option<String>,
+    /// The rows are sessions of agents.
+    pub has_sessions: bool,
+    /// The model that every request asks for, whatever the server section says.
+    pub model: Option<String>,
 }
 
 /// Reads the section. An absent one asks for a few words.
@@ -116,6 +121,7 @@ pub fn read_data(draft: &mut Draft<'_>, root: &Fields<'_>, api: ApiType) -> Data
         "synthetic" | "random" => read_made(draft, &keys),
         "shared_prefix" => read_prefix(draft, &keys),
         "conversation_replay" => read_conversation(draft, &keys),
+        "weka_trace_replay" => read_weka(draft, &keys),
         other => {
             refuse(draft, &keys, other);
             Data::default()
@@ -134,10 +140,6 @@ fn mock() -> Data {
 fn refuse(draft: &mut Draft<'_>, keys: &Fields<'_>, kind: &str) {
     let hint = match kind {
         "otel_trace_replay" => "no format of docs/DATASETS.md has the spans of OpenTelemetry",
-        "weka_trace_replay" => {
-            "the sessions of agents are not replayed with their subagents; `--dataset weka:FILE` sends each row of such \
-             a trace as a request of its own"
-        }
         "visionarena" => "requests have texts alone",
         _ => {
             "nothing is downloaded: save its prompts, one `{\"prompt\": …, \"output_tokens\": N}` a line, and write \
@@ -176,7 +178,7 @@ fn read_sharegpt(draft: &mut Draft<'_>, keys: &Fields<'_>) -> Data {
     }
 }
 
-fn dataset(format: &str, file: &str) -> String {
+pub(super) fn dataset(format: &str, file: &str) -> String {
     format!("dataset:\n  format: {format}\n  file: {}\n", yaml_text(file))
 }
 

@@ -390,6 +390,46 @@ fn adapters_are_kinds_of_request_by_their_shares() {
     assert!(!imported.profile.contains("model_alias"), "{}", imported.profile);
 }
 
+#[test]
+fn sessions_of_agents_are_carried_over_by_their_number_rate_or_all_of_them() {
+    let data = "{type: weka_trace_replay, weka_trace_replay: {trace_files: [t.jsonl], use_static_model: true, \
+                static_model_name: s, ignore_trace_delays: true, max_wait_ms: 5000}}";
+    for (stage, lines) in [
+        (
+            "{concurrent_sessions: 2, num_sessions: 5, timeout: 90}",
+            "executor: shared-iterations\nvus: 2\niterations: 5\nmax_duration: 1m30s\n",
+        ),
+        (
+            "{concurrent_sessions: 0, num_sessions: 5}",
+            "vus: 5\niterations: 5\n",
+        ),
+        ("{concurrent_sessions: 3}", "executor: trace\nmax_vus: 3\n"),
+        (
+            "{concurrent_sessions: 4, num_sessions: 5, session_rate: 0.5}",
+            "executor: constant-arrival-rate\nrate: 0.5/s\nduration: 10s\narrival: constant\n",
+        ),
+    ] {
+        let load = format!("{{type: trace_session_replay, stages: [{stage}]}}");
+        let text = with("data", data).replace("{stages: [{rate: 1, duration: 30}]}", &load);
+        let (_, imported) = imported(&text);
+        assert!(imported.profile.contains(lines), "{stage}: {}", imported.profile);
+        assert!(
+            imported
+                .profile
+                .contains("dataset:\n  format: weka\n  file: \"t.jsonl\"\n  delay_scale: 0\n"),
+            "{}",
+            imported.profile
+        );
+        assert!(
+            imported.profile.contains("model_alias: \"s\""),
+            "{}",
+            imported.profile
+        );
+        assert_eq!(imported.left_out.len(), 1, "{:?}", imported.left_out);
+        assert!(imported.left_out[0].starts_with("`data.weka_trace_replay.max_wait_ms`: "));
+    }
+}
+
 /// Every key that is read has a row on the page, and every key on the page is read.
 #[test]
 fn the_page_lists_exactly_the_keys() {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::data::{Data, read_trace};
 use super::draft::{ANYTHING, Draft};
+use super::sessions::read_sessions;
 use crate::config::document::in_flight_default;
 use crate::config::document::reader::{Fields, Node, Reader, scalar};
 use crate::error::{Reason, quoted};
@@ -32,9 +33,10 @@ pub(super) const TYPES: [&str; 5] = [
     "trace_session_replay",
 ];
 const STAGE_KEYS: [&str; 4] = ["rate", "duration", "num_requests", "concurrency_level"];
-const STAGES_MAX: usize = 300;
+pub(super) const STAGES_MAX: usize = 300;
 /// The most seconds of a stage.
 const SECONDS_MAX: u64 = DURATION_MAX / SECOND;
+pub(super) const MAX_SECONDS: f64 = SECONDS_MAX as f64;
 const ADAPTERS_MAX: usize = 64;
 /// aiohttp's limit of a whole request, which is in force there if the configuration has none.
 const TIMEOUT: Nanos = 5 * MINUTE;
@@ -106,9 +108,18 @@ pub fn read_load(draft: &mut Draft<'_>, keys: &Fields<'_>, data: &Data, root: &F
     let block = match kind {
         "concurrent" => concurrent(draft, keys, data),
         "trace_replay" => replay(draft, keys, data),
+        "trace_session_replay" if data.has_sessions => read_sessions(draft, keys),
+        _ if data.has_sessions => {
+            let what = "is not `trace_session_replay`, as sessions of agents require";
+            let hint = "inference-perf requires it as well: `{ type: trace_session_replay, stages: \
+                        [{ concurrent_sessions: 2, num_sessions: 5 }] }`";
+            draft.refuse(keys, "type", what, hint);
+            String::new()
+        }
         "trace_session_replay" => {
-            let what = "is `trace_session_replay`, which has no counterpart";
-            let hint = "sessions come from `data.type: conversation_replay` with `load.type: concurrent`";
+            let what = "is `trace_session_replay`, which has no counterpart with these data";
+            let hint = "sessions come from `data.type: weka_trace_replay`, or from `conversation_replay` with \
+                        `load.type: concurrent`";
             draft.refuse(keys, "type", what, hint);
             String::new()
         }

@@ -11,6 +11,7 @@ mod lengths;
 mod load;
 mod report;
 mod server;
+mod sessions;
 mod write;
 
 pub use write::import;

@@ -25,14 +25,28 @@ fn what_has_no_counterpart_is_refused_by_its_name_with_its_line() {
         (
             "load",
             "{type: trace_session_replay, stages: []}",
-            "config.yml:3: `load.type` is `trace_session_replay`, which has no counterpart",
+            "config.yml:3: `load.type` is `trace_session_replay`, which has no counterpart with these data",
         ),
         (
             "data",
             "{type: otel_trace_replay}",
             "config.yml:4: `data.type` is `otel_trace_replay`",
         ),
-        ("data", "{type: weka_trace_replay}", "--dataset weka:FILE"),
+        (
+            "data",
+            "{type: weka_trace_replay, weka_trace_replay: {trace_files: [a.json]}}",
+            "config.yml:3: `load.type` is not `trace_session_replay`",
+        ),
+        (
+            "data",
+            "{type: weka_trace_replay, weka_trace_replay: {hf_dataset_path: a/b}}",
+            "config.yml:4: `data.weka_trace_replay.hf_dataset_path` names a data set to download",
+        ),
+        (
+            "data",
+            "{type: weka_trace_replay, weka_trace_replay: {trace_files: [a.json, b.json]}}",
+            "jq -c . traces/*.json > traces.jsonl",
+        ),
         ("data", "{type: cnn_dailymail}", "--dataset custom:FILE"),
         (
             "data",

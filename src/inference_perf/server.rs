@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::api::ApiType;
+use super::data::Data;
 use super::draft::Draft;
 use crate::config::document::reader::Fields;
 use crate::imports::yaml_text;
@@ -27,7 +28,12 @@ pub struct Server {
 }
 
 /// Reads the section. `has_adapters` says that each kind of request has a model of its own.
-pub fn read_server(draft: &mut Draft<'_>, root: &Fields<'_>, api: ApiType, has_adapters: bool) -> Server {
+pub fn read_server(
+    draft: &mut Draft<'_>,
+    root: &Fields<'_>,
+    (api, data): (ApiType, &Data),
+    has_adapters: bool,
+) -> Server {
     let mut server = Server {
         block: String::new(),
         ignore_eos: true,
@@ -52,7 +58,8 @@ pub fn read_server(draft: &mut Draft<'_>, root: &Fields<'_>, api: ApiType, has_a
         "server:\n  base_url: {}",
         yaml_text(&with_route(&base, api))
     );
-    if let Some(model) = draft.reader.string(&keys, "model_name", TEXT_BYTES_MAX) {
+    let named = draft.reader.string(&keys, "model_name", TEXT_BYTES_MAX);
+    if let Some(model) = data.model.clone().or(named) {
         match has_adapters {
             true => draft.renamed(
                 &keys,

@@ -81,7 +81,7 @@ fn read_body(draft: &mut Draft<'_>, root: &Fields<'_>) -> String {
         Some(keys) => read_adapters(draft, keys),
         None => Vec::new(),
     };
-    let server = read_server(draft, root, part.api, !adapters.is_empty());
+    let server = read_server(draft, root, (part.api, &data), !adapters.is_empty());
     let load = load_keys.map(|keys| read_load(draft, &keys, &data, root));
     if part.affinity.is_some() && data.conversation.is_empty() {
         draft.left_out.push(

@@ -212,3 +212,75 @@ fn a_file_that_another_import_wrote_is_replaced_and_an_edited_one_is_not() {
     ran(&["import-inference-perf", &file, "-o", &profile, "--force"]).expect(0);
     assert_eq!(std::fs::read_to_string(&profile).unwrap(), text);
 }
+
+/// The part of a configuration that says which server is asked.
+fn server(address: std::net::SocketAddr) -> String {
+    format!("server: {{ base_url: \"http://{address}\", model_name: m }}\napi: {{ streaming: true }}\n")
+}
+
+/// The lengths of the prompts that the mock got, with the limits of their answers, in order.
+fn lengths(mock: &llmload_uring::mock::Mock) -> Vec<(usize, u64)> {
+    let all = received(mock.address);
+    let one = |got: &Got| {
+        let body = got.json();
+        (
+            body["prompt"].as_array().unwrap().len(),
+            body["max_tokens"].as_u64().unwrap(),
+        )
+    };
+    all.iter().map(one).collect()
+}
+
+#[test]
+fn the_rows_of_a_trace_are_sent_when_they_say_and_as_long_as_they_say() {
+    let mock = recording_mock();
+    let dir = Dir::new();
+    let trace = dir.write(
+        "trace.csv",
+        "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:15:46.6805900,374,44\r\n\
+         2023-11-16 18:15:46.7951690,396,109\r\n2023-11-16 18:15:47.2,12,3",
+    );
+    let file = dir.write(
+        "config.yml",
+        &format!(
+            "load: {{ type: trace_replay, trace: {{ file: {trace}, format: AzurePublicDataset }}, stages: [{{ rate: 1, \
+             duration: 30 }}] }}\ndata: {{ type: random, trace: {{ file: {trace} }} }}\n{}",
+            server(mock.address)
+        ),
+    );
+    let profile = dir.path("mine.yaml");
+    ran(&["import-inference-perf", &file, "-o", &profile, "--strict"]).expect(0);
+    ran(&["config", "check", &profile]).expect(0);
+    ran(&[&profile]).expect(0);
+    assert_eq!(lengths(&mock), [(374, 44), (396, 109), (12, 3)]);
+}
+
+#[test]
+fn sessions_of_agents_are_carried_out_as_often_as_the_stage_says() {
+    let mock = recording_mock();
+    let dir = Dir::new();
+    let session = |id: u32, length: u32| {
+        format!(
+            "{{\"id\":\"s{id}\",\"block_size\":16,\"hash_id_scope\":\"local\",\"requests\":[{{\"t\":0,\"in\":{length},\
+             \"out\":2,\"api_time\":0.1}},{{\"t\":0.15,\"in\":{},\"out\":3,\"api_time\":0.1}}]}}\n",
+            length + 1
+        )
+    };
+    let trace = dir.write("traces.jsonl", &[session(1, 30), session(2, 40)].concat());
+    let file = dir.write(
+        "config.yml",
+        &format!(
+            "load: {{ type: trace_session_replay, stages: [{{ concurrent_sessions: 1, num_sessions: 3 }}] }}\ndata: {{ \
+             type: weka_trace_replay, weka_trace_replay: {{ trace_files: [{trace}] }} }}\n{}",
+            server(mock.address)
+        ),
+    );
+    let profile = dir.path("mine.yaml");
+    ran(&["import-inference-perf", &file, "-o", &profile, "--strict"]).expect(0);
+    ran(&["config", "check", &profile]).expect(0);
+    let result = dir.path("result.json");
+    ran(&[&profile, "-o", &result]).expect(0);
+    let expected = [(30, 2), (31, 3), (40, 2), (41, 3), (30, 2), (31, 3)];
+    assert_eq!(lengths(&mock), expected);
+    assert_eq!(document(&result)["sessions"]["completed"], 3);
+}
