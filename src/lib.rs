@@ -47,5 +47,6 @@ mod skipped;
 pub mod sse;
 pub mod stats;
 pub mod tls;
+pub mod tokenizer;
 pub mod units;
 pub mod workload;

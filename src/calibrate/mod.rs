@@ -169,6 +169,7 @@ impl Bench<'_> {
             record: 0,
             prefix_cache: false,
             reasoning: None,
+            tokenize: None,
             cpus: self.options.host.server_cpus.clone(),
             connections: self.connections(USERS[1]),
         };

@@ -43,6 +43,18 @@ pub struct LengthArgs {
     )]
     pub token_ids: Option<Span<u32>>,
 
+    /// Count the tokens of words before the load, so that made prompts of text are exactly as long as asked: `server`
+    /// asks the server's /tokenize (vLLM, SGLang, llama.cpp, TGI), a path is the model's tokenizer.json or its folder,
+    /// `none` takes a word for a token [none]
+    #[arg(
+        long,
+        env = "LLMLOAD_TOKENIZER",
+        hide_env = true,
+        value_name = "server|FILE|none",
+        help_heading = REQUESTS
+    )]
+    pub tokenizer: Option<String>,
+
     /// Make prompts in this many groups, each with a prefix of its own that its prompts share (with --prefix-tokens)
     #[arg(
         long,

@@ -7,6 +7,7 @@ use crate::cli::values::share::share;
 use crate::error::{Mistake, Mistakes, Reason};
 use crate::host::CpuList;
 use crate::mock::capacity::CapacityOptions;
+use crate::mock::tokens::TokenizeForm;
 use crate::units::{MINUTE, Nanos};
 use crate::units::{check_duration, within};
 use clap::Args;
@@ -123,6 +124,11 @@ pub struct MockArgs {
     /// State that N tokens of each answer are thoughts
     #[arg(long, value_name = "N", value_parser = count(0..=TOKENS_MAX))]
     pub reasoning_tokens: Option<u32>,
+
+    /// Have a /tokenize like this server's, and count the tokens of prompts with it: words are one to three tokens
+    /// [none; prompts count as 8 tokens]
+    #[arg(long, value_name = "SERVER", value_enum)]
+    pub tokenize: Option<TokenizeForm>,
 
     /// CPUs to run on: 1-3,5
     #[arg(long, value_name = "LIST")]

@@ -46,6 +46,7 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
         record: args.record as usize,
         prefix_cache: args.prefix_cache,
         reasoning: args.reasoning_tokens,
+        tokenize: args.tokenize,
         cpus,
         connections: CONNECTIONS_EXPECTED,
     };

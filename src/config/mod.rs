@@ -13,6 +13,7 @@ mod options;
 mod push;
 mod row_sessions;
 mod to_plan;
+mod tokenizer;
 mod trace;
 mod types;
 mod which_server;
@@ -21,6 +22,7 @@ pub use dataset::{DatasetConfig, ids_text, refused_contents};
 pub use document::tree::DOCUMENT_BYTES_MAX;
 pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, Settings, SimulatorSettings};
 pub use to_plan::{check_apis, check_vocabularies, to_plan};
+pub use tokenizer::{TokenizerChoice, TokenizerConfig};
 pub use types::{Config, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig};
 pub use which_server::{ServerChoice, local_url};
 
@@ -49,6 +51,7 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     config.run = settings(args, &mut mistakes);
     load::overlay(&mut config, args, &mut mistakes);
     dataset::read_datasets(&mut config, source.is_standard, &mut mistakes);
+    tokenizer::overlay_tokenizer(&mut config, args, &mut mistakes);
     trace::take_rows(&mut config, &mut mistakes);
     body::overlay_bodies(&mut config, &args.body, &mut mistakes);
     connections::overlay_connections(&mut config, &args.connections, &mut mistakes);

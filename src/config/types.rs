@@ -4,7 +4,7 @@ use crate::api::Api;
 use crate::config::document::serialize_body;
 use crate::config::made_form::MadeForm;
 use crate::config::which_server::{ServerChoice, choice_keys};
-use crate::config::{DatasetConfig, Header, Settings};
+use crate::config::{DatasetConfig, Header, Settings, TokenizerConfig};
 use crate::discover::api_of;
 use crate::error::Place;
 use crate::host::SourceList;
@@ -58,6 +58,9 @@ pub struct Config {
     #[serde(skip_serializing_if = "SourceList::is_empty")]
     pub source_address: SourceList,
     pub requests: Vec<RequestConfig>,
+    /// Who counts the tokens of made prompts before the load.
+    #[serde(skip_serializing_if = "TokenizerConfig::is_none")]
+    pub tokenizer: TokenizerConfig,
     /// The header with each request's id; `None` sends none.
     #[serde(serialize_with = "header_or_none", skip_serializing_if = "is_usual_id_header")]
     pub request_id_header: Option<String>,
@@ -282,6 +285,7 @@ fn serialize_chat<M: SerializeMap>(
         max_tokens,
         models,
         prompts,
+        word_costs: _,
         cache_prompt,
         wording,
         conversation,

@@ -41,6 +41,7 @@ pub struct Dataset {
     /// A number that differs between datasets with different rows.
     digest: u64,
     first_messages: Option<u64>,
+    first_blocks: Option<u64>,
 }
 
 enum Bytes {
@@ -125,6 +126,11 @@ impl Dataset {
         !self.inputs.is_empty()
     }
 
+    /// Returns the first row that is made of blocks of tokens.
+    pub fn first_blocks(&self) -> Option<u64> {
+        self.first_blocks
+    }
+
     /// Returns a dataset whose rows were not read, for a configuration of which only the keys matter.
     pub fn unread() -> Dataset {
         Builder::default().finish(Zero::Own)
@@ -167,6 +173,7 @@ pub struct Builder {
     end: u64,
     digest: Fnv,
     first_messages: Option<u64>,
+    first_blocks: Option<u64>,
 }
 
 impl Builder {
@@ -190,8 +197,13 @@ impl Builder {
         self.digest.add(packed);
         self.digest.add(&output_tokens.unwrap_or(0).to_le_bytes());
         self.digest.add(&at.unwrap_or(0).to_le_bytes());
-        if let Content::Messages(_) = row.content {
-            self.first_messages.get_or_insert(self.outputs.len() as u64);
+        let first = match row.content {
+            Content::Messages(_) => Some(&mut self.first_messages),
+            Content::Blocks(_) => Some(&mut self.first_blocks),
+            Content::Text(_) | Content::Payload(_) => None,
+        };
+        if let Some(first) = first {
+            first.get_or_insert(self.outputs.len() as u64);
         }
         self.outputs.push(output_tokens.unwrap_or(0));
         let made = match &row.content {
@@ -270,6 +282,7 @@ impl Builder {
             },
             digest: self.digest.value(),
             first_messages: self.first_messages,
+            first_blocks: self.first_blocks,
         }
     }
 }

@@ -489,4 +489,4 @@ fn judge_side(read: ReadSide, answer: &Answer) -> Judgement {
 
 #[cfg(test)]
 #[path = "validate_tests.rs"]
-mod tests;
+pub(in crate::discover) mod tests;

@@ -124,7 +124,7 @@ struct Validated {
     requests: Vec<String>,
 }
 
-fn target(address: SocketAddr) -> Target {
+pub(in crate::discover) fn target(address: SocketAddr) -> Target {
     Target {
         origin: format!("http://{address}"),
         authority: address.to_string(),

@@ -10,8 +10,10 @@ mod received;
 mod request;
 mod script;
 mod serve;
+pub mod tokens;
 mod told;
 mod truth;
+mod writes;
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,6 +39,7 @@ use prefix_cache::PrefixCache;
 use received::ReceivedRequests;
 use script::Script;
 use serve::{MockCore, Shared, serve};
+use tokens::TokenizeForm;
 use truth::Truth;
 
 /// Longest listen queue that the kernel accepts, so that 10,000 connects at once do not lead to SYN retransmits after a
@@ -79,6 +82,8 @@ pub struct MockOptions {
     pub record: usize,
     /// Counts the tokens of prompts, and states which of them a cache of prefixes has.
     pub prefix_cache: bool,
+    /// Has a `/tokenize` like this server's, and counts the tokens of prompts by it.
+    pub tokenize: Option<TokenizeForm>,
     /// States that this many tokens of each answer are thoughts.
     pub reasoning: Option<u32>,
     /// CPUs of the threads, one each; not empty.

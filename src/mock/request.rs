@@ -30,6 +30,7 @@ pub enum Route {
     Received,
     /// How many requests are there, as Prometheus reads it.
     Metrics,
+    Tokenize,
     Unknown,
 }
 
@@ -85,6 +86,7 @@ fn route(method: &str, path: &str, body: &[u8]) -> Route {
     // It is read once, and only for a path that leaves something open.
     let body = LazyCell::new(|| serde_json::from_slice::<Value>(body).unwrap_or_default());
     match (method, path) {
+        ("POST", p) if p.ends_with("/tokenize") => Route::Tokenize,
         ("POST", p) => match api_for(p, |member| body.get(member).is_some()) {
             Some(api) => Route::Completion {
                 api,

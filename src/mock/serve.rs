@@ -11,9 +11,11 @@ use super::fault::{Fault, FaultPlan};
 use super::prefix_cache::{PrefixCache, count};
 use super::received::ReceivedRequests;
 use super::request::{self, Request, Route};
-use super::script::{self, AnswerTimes, Script};
+use super::script::{self, Script};
+use super::tokens;
 use super::told::Told;
 use super::truth::Truth;
+use super::writes::Writes;
 use crate::api::{Api, Stamps};
 use crate::engine::runtime::yield_now;
 use crate::net::{ConnId, Net, Received, TaskId, clock};
@@ -118,19 +120,27 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
         match request::parse(&input) {
             Ok(Some(request)) => {
                 core.keep(&request, arrived, &input);
+                let tokenize = core.shared.options.tokenize;
                 let mut counted = None;
                 if let Route::Completion { api, .. } = request.route {
                     let body = &input[request.body_from..request.bytes];
                     let shared = &core.shared;
-                    counted = count(shared.prefixes.as_ref(), shared.counted, api, body);
+                    counted = count(shared.prefixes.as_ref(), shared.counted, api, body)
+                        .or_else(|| tokenize.and_then(|_| tokens::counted(shared.counted, body)));
                     let (digest, told) = (fnv(body), Told::in_body(body, &core.shared.answer));
                     core.truth(|t| {
                         t.bodies_digest = t.bodies_digest.wrapping_add(digest);
                         t.told.merge(&told);
                     });
                 }
+                let body = &input[request.body_from..request.bytes];
+                let told = tokenize.filter(|_| request.route == Route::Tokenize);
+                let told = told.map(|form| tokens::answer(form, body));
                 input.drain(..request.bytes);
-                let done = connection.answer(request, arrived, counted).await;
+                let done = match told {
+                    Some((status, told)) => connection.write(&script::json(status, &told)).await,
+                    None => connection.answer(request, arrived, counted).await,
+                };
                 if done.is_err() || !request.keep_alive {
                     break;
                 }
@@ -152,43 +162,6 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
     }
     core.net.close(conn);
     core.net.free_task(task);
-}
-
-/// The progress of an answer.
-struct Writes {
-    arrived: Nanos,
-    /// When the first token is due, apart from the connection's phase.
-    first_due: Nanos,
-    tokens: u32,
-    first: Option<Nanos>,
-    last: Option<Nanos>,
-}
-
-impl Writes {
-    fn new(arrived: Nanos, first_due: Nanos) -> Writes {
-        Writes {
-            arrived,
-            first_due,
-            tokens: 0,
-            first: None,
-            last: None,
-        }
-    }
-
-    fn record(&mut self, tokens: u32, now: Nanos) {
-        self.tokens += tokens;
-        self.first.get_or_insert(now);
-        self.last = Some(now);
-    }
-
-    /// Returns the times as a llama.cpp server measures them, with the last token at `now`.
-    fn times_at(&self, now: Nanos) -> AnswerTimes {
-        let first = self.first.unwrap_or(now);
-        AnswerTimes {
-            prompt: first.saturating_sub(self.arrived),
-            decode: now.saturating_sub(first),
-        }
-    }
 }
 
 struct Connection<'a> {
@@ -298,7 +271,9 @@ impl Connection<'_> {
                 let (running, waiting) = self.core.shared.options.capacity.gauges();
                 script::metrics(running, waiting)
             }
-            Route::Completion { .. } | Route::Unknown => script::json(404, r#"{"error":"no such path"}"#),
+            Route::Completion { .. } | Route::Tokenize | Route::Unknown => {
+                script::json(404, r#"{"error":"no such path"}"#)
+            }
         };
         self.write(&bytes).await
     }

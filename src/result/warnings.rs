@@ -71,7 +71,7 @@ pub const RULES: [Rule; 26] = [
         name: "prompt_lengths",
         finds: |r| off("prompts", r.totals.lengths.prompt),
         generator: false,
-        advice: "a tokenizer splits words and a chat template adds to them: --token-ids is exact, where the API takes ids",
+        advice: "a tokenizer splits words and a chat template adds to them: --tokenizer server (or a tokenizer.json) is exact, and so is --token-ids where the API takes ids",
     },
     Rule {
         name: "output_lengths",

@@ -18,6 +18,7 @@ mod silence;
 mod slots;
 mod sources;
 mod start;
+mod tokenizer;
 mod validation;
 
 pub use find_limit::find_limit;
@@ -79,8 +80,9 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     if models::adopt(&mut config, &ready.models) {
         plan = to_plan(&config).map_err(Mistakes::new)?;
     }
-    let plan = Arc::new(plan);
     validate(&config, args, &plan, &mut ready, &mut note)?;
+    tokenizer::measure(&config, &mut plan, &mut ready, &mut note)?;
+    let plan = Arc::new(plan);
     setup::pin_to(ready.cpus.reporter);
     let pusher = push::start(gateway, &config, &plan, args.quiet)?;
     console.pin_to(ready.cpus.reporter);

@@ -241,10 +241,16 @@ impl Managed {
             self.check()?;
         }
         let validated = validated?;
-        if let Some(server) = &mut self.server {
-            server.reset_baseline()?;
-        }
+        self.reset_baseline()?;
         Ok(validated)
+    }
+
+    /// Resets the count that a managed server keeps: what came before is no part of the load.
+    pub fn reset_baseline(&mut self) -> Result<(), Failure> {
+        match &mut self.server {
+            Some(server) => server.reset_baseline(),
+            None => Ok(()),
+        }
     }
 
     /// Asks each target of which `unknown` is true for the wording that it takes, before a load that is not validated.

@@ -117,7 +117,7 @@ fn validate(
 }
 
 /// Returns the target with the headers that requests of a kind have there.
-fn with_headers(target: &Target, kind: &RequestKind) -> Target {
+pub(super) fn with_headers(target: &Target, kind: &RequestKind) -> Target {
     Target {
         headers: kind
             .headers_at(target)

@@ -12,6 +12,7 @@ fn a_made_prompt_is_its_prefix_and_words() {
             prefix,
             key: 99,
             tokens: 20,
+            counted: Counted::No,
         };
         let mut out = Vec::new();
         text.write_json(&mut out);

@@ -3,8 +3,9 @@
 //! Of a session only the server's answers are kept. What the user and the system said is made again from the keys of
 //! their choices whenever it is sent, as every prompt is.
 
-use super::content::Spelled;
+use super::content::{Counted, Spelled};
 use super::conversation::{Conversation, HistoryMode, SessionKey};
+use super::costs::WordCosts;
 use super::prompts::push_words;
 use super::types::{Chat, Draw, Workload};
 use crate::api::{Prompt, write_string};
@@ -84,7 +85,8 @@ impl Dialogue<'_> {
 
     /// Appends what the user said in a turn, as a JSON string.
     fn write_user(&self, draw: &Draw, out: &mut Vec<u8>) {
-        Spelled::of(&self.chat.prompts, draw).write_json(out);
+        let counted = self.chat.costs(draw).map_or(Counted::No, Counted::Part);
+        Spelled::of(&self.chat.prompts, draw, counted).write_json(out);
     }
 
     fn write_past(&self, turn: u16, out: &mut Vec<u8>) {
@@ -92,12 +94,16 @@ impl Dialogue<'_> {
     }
 
     fn write_system(&self, out: &mut Vec<u8>) {
-        write_system(self.turn.key, self.conversation, out);
+        write_system((self.turn.key, self.conversation), self.chat.costs(self.now), out);
     }
 }
 
 /// Appends the message of the system that a session begins with, as a JSON string.
-pub(super) fn write_system(session: SessionKey, conversation: &Conversation, out: &mut Vec<u8>) {
+pub(super) fn write_system(
+    (session, conversation): (SessionKey, &Conversation),
+    costs: Option<&WordCosts>,
+    out: &mut Vec<u8>,
+) {
     let Conversation {
         system,
         system_tokens,
@@ -111,7 +117,12 @@ pub(super) fn write_system(session: SessionKey, conversation: &Conversation, out
         if tokens == 0 {
             continue;
         }
-        if out.len() > begin {
+        let is_begin = out.len() == begin;
+        if let Some(costs) = costs {
+            costs.push_text(out, key, tokens, is_begin);
+            continue;
+        }
+        if !is_begin {
             out.push(b' ');
         }
         push_words(out, key, tokens);

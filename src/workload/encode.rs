@@ -1,11 +1,11 @@
 //! The bytes of a request.
 
-use super::content::Spelled;
+use super::content::{Counted, Spelled};
 use super::dialogue::{AsMessages, AsText, Dialogue, Turn};
 use super::row_dialogue::RowDialogue;
-use super::rows::{write_row, write_turn};
+use super::rows::{write_row, write_turn, write_words};
 use super::types::{Call, Chat, Draw, Prompts, Target, Workload, replace};
-use crate::api::{Content, ContentKind, Generation, Setting};
+use crate::api::{Content, ContentKind, Generation, Prompt, Setting};
 use crate::dataset::{self, Row, RowBytes};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
@@ -19,6 +19,30 @@ pub struct SentId<'a> {
     /// What makes the id unique among all runs and passes.
     pub prefix: &'a str,
     pub id: RequestId,
+}
+
+/// Returns the body of a request, as [`encode_request`] appends it.
+pub fn body_of(target: &Target, workload: &Workload, draw: &Draw) -> Vec<u8> {
+    let mut body = Vec::new();
+    encode_request(&mut Vec::new(), &mut body, target, workload, (draw, None), None);
+    body
+}
+
+/// Returns the text that a draw of counted words makes, and the tokens that are asked for; `None` if it makes none.
+pub fn made_text(chat: &Chat, draw: &Draw) -> Option<(String, u32)> {
+    let mut json = Vec::new();
+    let asked = match &chat.prompts {
+        Prompts::Rows(rows) => {
+            let bytes = rows.dataset.bytes(draw.prompt).ok()?;
+            write_words(&mut json, rows, (draw.prompt, &bytes.row(), chat.costs(draw)))?
+        }
+        prompts if prompts.are_words() => {
+            Spelled::of(prompts, draw, Counted::whole(chat.costs(draw))).write_json(&mut json);
+            draw.prompt_tokens
+        }
+        _ => return None,
+    };
+    Some((serde_json::from_slice(&json).ok()?, asked))
 }
 
 /// Appends the whole request, head and body. A turn of a conversation also sends what was said before. `body` is
@@ -128,21 +152,23 @@ fn write_chat(
     };
     let of_session = turn.zip(chat.conversation.as_deref());
     if let (Prompts::Rows(rows), Some(found)) = (&chat.prompts, of_dataset) {
-        let (asked, found) = (asked(Content::Text(&"")), (draw.prompt, found));
+        let costs = chat.costs(draw);
+        let asked = asked(Content::Text(&""));
         return match of_session {
             Some((turn, conversation)) => {
                 let dialogue = RowDialogue {
                     rows,
                     conversation,
                     turn: *turn,
+                    costs,
                 };
-                write_turn(body, dialogue, found, asked, target.api);
+                write_turn(body, dialogue, (draw.prompt, found), asked, target.api);
             }
-            None => write_row(body, rows, found, asked, target.api),
+            None => write_row(body, rows, (draw.prompt, found, costs), asked, target.api),
         };
     }
     let Some((turn, conversation)) = of_session else {
-        let prompt = Spelled::of(&chat.prompts, draw);
+        let prompt = Spelled::of(&chat.prompts, draw, Counted::whole(chat.costs(draw)));
         (row.write_body)(body, &asked(prompt.content()));
         return;
     };

@@ -3,6 +3,7 @@
 mod cancel;
 mod content;
 mod conversation;
+mod costs;
 mod dialogue;
 mod draw;
 mod encode;
@@ -24,8 +25,9 @@ pub use cancel::{Cancel, CancelAt, Chooser, Cut, Share};
 pub use conversation::{
     ALL_TURNS, Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
 };
+pub use costs::WordCosts;
 pub use dialogue::{History, Turn};
-pub use encode::{SentId, encode_request};
+pub use encode::{SentId, body_of, encode_request, made_text};
 pub use graph::{Progress, Ready, Replaying};
 pub use ids::VOCABULARY_DEFAULT;
 pub use pauses::Pauses;

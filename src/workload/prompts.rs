@@ -44,7 +44,7 @@ pub(super) fn push_more_words(out: &mut Vec<u8>, key: u64, tokens: u32) {
 }
 
 /// Returns the bytes that choose the words of a prompt: first those of its key, which spell it, then others.
-fn word_bytes(key: u64) -> impl Iterator<Item = u8> {
+pub(super) fn word_bytes(key: u64) -> impl Iterator<Item = u8> {
     let eights = (0_u64..).step_by(KEY_WORDS);
     eights.flat_map(move |i| match i {
         0 => key.to_le_bytes(),

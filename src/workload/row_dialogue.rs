@@ -1,6 +1,7 @@
 //! What a turn sends that is a row of a dataset: the rows before it and their answers, if the row has only what is new.
 
 use super::conversation::{Conversation, HistoryMode};
+use super::costs::WordCosts;
 use super::dialogue::{Turn, write_system};
 use super::rows::{MadeTokens, Rows, TokenWords};
 use crate::api::Prompt;
@@ -11,6 +12,8 @@ pub(super) struct RowDialogue<'a> {
     pub rows: &'a Rows,
     pub conversation: &'a Conversation,
     pub turn: Turn<'a>,
+    /// What words are in tokens, if they are counted.
+    pub costs: Option<&'a WordCosts>,
 }
 
 /// Writes rows as messages, for APIs that have them.
@@ -76,7 +79,7 @@ impl RowDialogue<'_> {
     }
 
     fn write_system(&self, out: &mut Vec<u8>) {
-        write_system(self.turn.key, self.conversation, out);
+        write_system((self.turn.key, self.conversation), self.costs, out);
     }
 
     /// Appends the tokens of a row as words.
@@ -87,7 +90,7 @@ impl RowDialogue<'_> {
                 seed: self.rows.seed,
                 row: index,
             };
-            TokenWords(tokens).write_json(out);
+            TokenWords(tokens, self.costs).write_json(out);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::costs::WordCosts;
 use super::graph::Replaying;
 use super::ids::VOCABULARY_DEFAULT;
 use super::random::{keyed, permuted, up_to};
@@ -218,6 +219,33 @@ impl MadeTokens<'_> {
         }
         each_of(keyed([self.seed, END, self.row, 0]), left, &mut token);
     }
+
+    /// Appends the words of the blocks, so that the prompt has its tokens with what the server adds. That is taken from
+    /// the end, because equal blocks are equal texts.
+    fn write_counted(&self, costs: &WordCosts, out: &mut Vec<u8>) {
+        out.push(b'"');
+        costs.push_prompt(out, 0, 0);
+        let mut left = self.blocks.input_tokens.saturating_sub(costs.base());
+        let push = |out: &mut Vec<u8>, key: u64, tokens: u32| {
+            let words = bits_of(key).map(|bits| (bits & 0xff) as u8);
+            costs.push_chosen(out, words, tokens);
+        };
+        for id in self.blocks.ids.iter() {
+            let size = left.min(self.blocks.block);
+            push(out, keyed([self.seed, BLOCK, id, 0]), size);
+            left -= size;
+        }
+        push(out, keyed([self.seed, END, self.row, 0]), left);
+        out.push(b'"');
+    }
+}
+
+/// Iterates without end over 32 bits for each token under one key, of which a count takes the beginning.
+fn bits_of(key: u64) -> impl Iterator<Item = u32> {
+    (0u64..).flat_map(move |pair| {
+        let bits = permuted(key, pair);
+        [bits as u32, (bits >> 32) as u32]
+    })
 }
 
 /// Calls `token` with 32 bits for each of `count` tokens under one key. Of two counts the smaller gives the beginning
@@ -249,11 +277,14 @@ impl Prompt for TokenIds<'_> {
     }
 }
 
-/// Tokens as words, each of which is a token to usual tokenizers.
-pub(super) struct TokenWords<'a>(pub MadeTokens<'a>);
+/// Tokens as words, each of which is a token to usual tokenizers unless they are counted.
+pub(super) struct TokenWords<'a>(pub MadeTokens<'a>, pub Option<&'a WordCosts>);
 
 impl Prompt for TokenWords<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
+        if let Some(costs) = self.1 {
+            return self.0.write_counted(costs, out);
+        }
         let mut separator = b'"';
         self.0.each(|bits| {
             out.push(std::mem::replace(&mut separator, b' '));
@@ -278,7 +309,7 @@ pub(super) fn write_turn(
         dataset::Content::Text(_) | dataset::Content::Messages(_) => false,
     };
     if is_whole {
-        return write_row(body, dialogue.rows, (index, row), asked, api);
+        return write_row(body, dialogue.rows, (index, row, dialogue.costs), asked, api);
     }
     let write = |body: &mut Vec<u8>, content: Content<'_>| {
         (api.row().write_body)(body, &Generation { content, ..asked });
@@ -290,12 +321,30 @@ pub(super) fn write_turn(
     merge_members(body, row, &[]);
 }
 
+/// Appends the prompt of row `index`, if it is made of blocks, as words. Returns the tokens that it asks for.
+pub(super) fn write_words(
+    out: &mut Vec<u8>,
+    rows: &Rows,
+    (index, row, costs): (u64, &Row<'_>, Option<&WordCosts>),
+) -> Option<u32> {
+    let dataset::Content::Blocks(blocks) = &row.content else {
+        return None;
+    };
+    let tokens = MadeTokens {
+        blocks,
+        seed: rows.seed,
+        row: index,
+    };
+    TokenWords(tokens, costs).write_json(out);
+    Some(blocks.input_tokens)
+}
+
 /// Appends the body of the request that takes row `index`, which is `row`. Of `asked` everything but the content
 /// counts.
 pub(super) fn write_row(
     body: &mut Vec<u8>,
     rows: &Rows,
-    (index, row): (u64, &Row<'_>),
+    (index, row, costs): (u64, &Row<'_>, Option<&WordCosts>),
     asked: Generation<'_>,
     api: Api,
 ) {
@@ -318,7 +367,7 @@ pub(super) fn write_row(
             };
             match vocabulary {
                 Some(ids) => write(body, Content::Tokens(&TokenIds(tokens, ids))),
-                None => write(body, Content::Text(&TokenWords(tokens))),
+                None => write(body, Content::Text(&TokenWords(tokens, costs))),
             }
         }
     }

@@ -55,6 +55,12 @@ impl Parts {
 }
 
 impl SharedPrefixes {
+    /// Returns the tokens of the shortest prompt.
+    pub fn shortest(&self) -> u32 {
+        let prefixes = self.buckets.iter().map(|bucket| bucket.prefix_tokens.min());
+        prefixes.min().unwrap_or(0) + self.question_tokens.min()
+    }
+
     /// Says for people what the prompts are.
     pub fn in_words(&self) -> String {
         let ids = match self.vocabulary {

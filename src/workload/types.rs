@@ -2,6 +2,7 @@
 
 use super::cancel::Cancel;
 use super::conversation::Conversation;
+use super::costs::WordCosts;
 use super::shared::SharedPrefixes;
 use crate::api::{Api, BodySettings, ContentKind, Wording};
 use crate::lengths::Lengths;
@@ -9,6 +10,7 @@ use crate::metrics::{AskedTokens, Goodput};
 use crate::units::{Nanos, Span};
 use crate::workload::rows::Rows;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The time limits of a request's parts. `None` means that a part has no limit of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,15 @@ impl Prompts {
             Prompts::Rows(rows) => rows.ids_for(api).filter(|_| rows.dataset.has_lengths()),
         }
     }
+
+    /// Tells whether they are made of words, whose tokens only a tokenizer can count.
+    pub fn are_words(&self) -> bool {
+        match self {
+            Prompts::Made { .. } => true,
+            Prompts::Shared(shared) => shared.vocabulary.is_none(),
+            Prompts::List(_) | Prompts::Ids { .. } | Prompts::Rows(_) => false,
+        }
+    }
 }
 
 /// A request for generated text.
@@ -68,6 +79,9 @@ pub struct Chat {
     /// A list from which one is drawn. Not empty in a plan.
     pub models: Vec<String>,
     pub prompts: Prompts,
+    /// What the words of made prompts are in tokens to each of the models, once a tokenizer has counted them; else
+    /// empty.
+    pub word_costs: Vec<Arc<WordCosts>>,
     /// Allows llama.cpp to answer from its prompt cache; `None`: conversations do, because who carries one on wants the
     /// beginning of it to be read once.
     pub cache_prompt: Option<bool>,
@@ -86,6 +100,11 @@ impl Chat {
     pub fn caches_prompt(&self) -> bool {
         self.cache_prompt.unwrap_or(self.conversation.is_some())
     }
+
+    /// Returns what words are in tokens to the model of a draw, if that is known.
+    pub fn costs(&self, draw: &Draw) -> Option<&WordCosts> {
+        self.word_costs.get(draw.model as usize).map(Arc::as_ref)
+    }
 }
 
 /// The request of a document that says nothing about it. It has no models and no prompts yet.
@@ -96,6 +115,7 @@ impl Default for Chat {
             max_tokens: Lengths::fixed(1),
             models: Vec::new(),
             prompts: Prompts::List(Vec::new()),
+            word_costs: Vec::new(),
             cache_prompt: None,
             wording: Wording::default(),
             conversation: None,

@@ -36,6 +36,7 @@ pub fn mock_options() -> MockOptions {
         record: 0,
         prefix_cache: false,
         reasoning: None,
+        tokenize: None,
         cpus: vec![allowed_cpus()[0]],
         connections: 256,
     }

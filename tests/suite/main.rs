@@ -64,6 +64,7 @@ mod sse_vectors;
 mod standard_streams;
 mod summary;
 mod tls;
+mod tokenizers;
 mod traces;
 mod usage;
 mod validation;

@@ -30,7 +30,8 @@ const RATE_RAMP: &str =
     "a ramp of rates is `--stages 30s:20/s,2m:50/s`, one of users `--stages 30s:50,2m:50,10s:0`";
 const API: &str = "the path of the target says which API is asked: `--target http://HOST:PORT/v1/chat/completions`, \
     `…/v1/completions`, `…/v1/responses`; where it does not, write `--api NAME` (docs/SERVERS.md has the names)";
-const TOKENIZER: &str = "leave it out: tokens are counted by the server's own `usage`, or one for each event";
+const TOKENIZER: &str = "tokens are counted by the server's own `usage`; `--tokenizer server` or `--tokenizer \
+                         tokenizer.json` makes prompts exactly as long as asked";
 const PROMPTS: &str = "write `--dataset FORMAT:FILE`, for example `--dataset sharegpt:FILE` (docs/DATASETS.md has the \
     formats), or `--prompt TEXT`";
 const INPUT: &str = "write `--prompt-tokens {512}`; a spread is a range or a distribution, `--prompt-tokens \
@@ -121,7 +122,7 @@ const RUN: &[Row] = &[
         "write `--model {NAME}`",
     ),
     (
-        "tokenizer tokenizer-mode processor processor-args trust-remote-code tokenizer-revision \
+        "tokenizer-mode processor processor-args trust-remote-code tokenizer-revision \
          tokenizer-trust-remote-code tokenizer-name tokenizer-path",
         TOKENIZER,
     ),

@@ -178,7 +178,7 @@ fn options_of_other_programs_are_answered_with_ours() {
         ("smoke --VUS 3", "write `--vus`"),
         ("smoke --vsu 3", "did you mean `--vus`?"),
         ("smoke --conifg x", "did you mean `--config`?"),
-        ("smoke --tokenizer x", "leave it out"),
+        ("smoke --tokenizer-mode x", "`--tokenizer server`"),
         (
             "config check smoke --url http://h:1",
             "write `--target http://h:1`",

@@ -44,6 +44,7 @@ use crate::config::document::thresholds::read_thresholds;
 use crate::config::document::tree::read_tree;
 use crate::config::document::workload::{open_workload, place_of};
 use crate::config::push::read_push;
+use crate::config::tokenizer::read_tokenizer;
 use crate::config::{Config, RequestConfig, ServerChoice, ServerEntry, Settings, SimulatorConfig};
 use crate::error::{Mistake, Mistakes, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, PairedPrompts, REPEAT_MAX, THINK_TIME_MAX};
@@ -69,7 +70,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 56] = [
+const KEYS: [&str; 57] = [
     "description",
     "validate",
     "require_fit",
@@ -103,6 +104,7 @@ const KEYS: [&str; 56] = [
     "models",
     "prompts",
     "dataset",
+    "tokenizer",
     "requests",
     "each_kind_first",
     "goodput",
@@ -166,6 +168,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         source_address: read_sources(&mut reader, &fields),
         request_id_header: read_request_id_header(&mut reader, &fields),
         requests,
+        tokenizer: read_tokenizer(&mut reader, &fields),
         each_kind_first: reader.boolean(&fields, "each_kind_first").unwrap_or(false),
         steps: reader.boolean(&fields, "steps").unwrap_or(false),
         simulator,

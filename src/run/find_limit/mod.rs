@@ -16,7 +16,7 @@ use crate::limit::{Decision, End, Next, ProbeRow, ProbeRules, Purpose, Search, l
 use crate::net::clock;
 use crate::output::{Console, OutputFile, OutputFiles};
 use crate::plan::Plan;
-use crate::run::{Finished, Ready, models, setup, validate};
+use crate::run::{Finished, Ready, models, setup, tokenizer, validate};
 use crate::signals::{Phase, Signals};
 use crate::units::{Nanos, SECOND, seconds};
 use asked::{Asked, first_settling};
@@ -96,6 +96,7 @@ fn prepare(asked: &mut Asked, args: &FindLimitArgs, note: &mut dyn FnMut(&str)) 
     }
     let plan = asked.plan.clone();
     validate(&asked.config, &args.run, &plan, &mut ready, note)?;
+    tokenizer::measure(&asked.config, &mut asked.plan, &mut ready, note)?;
     setup::pin_to(ready.cpus.reporter);
     Ok(ready)
 }
