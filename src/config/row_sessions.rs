@@ -117,12 +117,8 @@ pub fn take_sessions(trace: &mut Trace, dataset: &Dataset, seed: u64) {
     });
 }
 
-/// Returns why the sessions of a dataset cannot begin as a trace has them, if they cannot.
+/// Returns why the sessions of a dataset that has timestamps cannot begin as a trace has them, if they cannot.
 pub fn refused_beginnings(dataset: &Dataset) -> Option<Reason> {
-    if !dataset.is_timed() {
-        let what = "the rows of the dataset have no timestamps, so nothing says when its sessions begin";
-        return Some(Reason::new(what).hint("begin sessions at a rate instead: `--rate 10`"));
-    }
     let sessions = dataset.sessions();
     let mut first = (0..sessions.len()).map(|session| sessions.row(session, 0));
     let row = first.find(|row| dataset.at(*row).is_none())?;

@@ -25,9 +25,9 @@ pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
     }
     let found = dataset(config);
     if let Ok(dataset) = &found
-        && let Some(graph) = dataset.graph()
+        && let Some(sessions) = untimed_sessions(config, dataset)
     {
-        agents::replay(config, graph, mistakes);
+        agents::replay(config, sessions, mistakes);
         return;
     }
     let found = found.and_then(|dataset| {
@@ -74,6 +74,16 @@ pub fn take_rows(config: &mut Config, mistakes: &mut Vec<Mistake>) {
             grouped(unsorted)
         ));
     }
+}
+
+/// Returns how many sessions there are, if they are carried out as wholes and nothing says when they began.
+fn untimed_sessions(config: &Config, dataset: &Dataset) -> Option<u64> {
+    if let Some(graph) = dataset.graph() {
+        return Some(graph.len() as u64);
+    }
+    let are_wholes =
+        !dataset.is_empty() && !dataset.is_timed() && matches!(has_conversations(config), Ok(true));
+    are_wholes.then(|| u64::from(dataset.sessions().len()))
 }
 
 /// What is sent after the rows that arrive.
@@ -174,7 +184,7 @@ fn followers(dataset: &Dataset) -> Result<Vec<Follower>, Reason> {
             ),
             false => (
                 "the rows of the dataset have no timestamps, so nothing says when its sessions begin",
-                "send its rows by users or at a rate, `--rate 10`, each as a request of its own",
+                "carry each session out as a conversation: `--turns all`, with `--vus` at a time",
             ),
         };
         return Err(Reason::new(what).hint(hint));

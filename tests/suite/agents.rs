@@ -342,3 +342,51 @@ fn what_cannot_be_done_with_agents_is_refused_by_name() {
         assert!(ended.stderr.contains(part), "{words:?}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn conversations_of_sglang_are_replayed_once_with_the_answers_of_the_server() {
+    let dir = Dir::new();
+    let turn =
+        |role: &str, text: String| format!(r#"{{"messages":[{{"role":"{role}","content":"{text}"}}]}}"#);
+    let one = |i: usize| {
+        format!(
+            "[{},{}]",
+            turn("user", format!("ask {i}")),
+            turn("tool", format!("found {i}"))
+        )
+    };
+    let text = format!(
+        r#"{{"metadata":{{}},"conversations":[{}]}}"#,
+        (0..3).map(one).collect::<Vec<_>>().join(",")
+    );
+    let dataset = format!("agentic_trace:{}", dir.write("trace.json", &text));
+    let mock = recording_mock();
+    let (profile, output) = (dir.write("p.yaml", PROFILE), dir.path("r.json"));
+    let target = format!("http://{}", mock.address);
+    let words = [
+        &profile,
+        "--target",
+        &target,
+        "--dataset",
+        &dataset,
+        "--replay",
+        "--output",
+        &output,
+    ];
+    let more = ["--turns", "all", "--vus", "2", "--cores", "2"];
+    ran(&[&words[..], &more].concat()).expect(0);
+    let all = received(mock.address);
+    assert_eq!(all.len(), 6);
+    let words = |got: &Got| -> Vec<String> {
+        let body = got.json();
+        let messages = body["messages"].as_array().unwrap().iter();
+        messages
+            .map(|one| one["role"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let mut roles: Vec<Vec<String>> = all.iter().map(words).collect();
+    roles.sort();
+    assert_eq!(roles[0], ["user"]);
+    assert_eq!(roles[5], ["user", "assistant", "tool"]);
+    assert_eq!(document(&output)["sessions"]["completed"], 3);
+}

@@ -298,8 +298,20 @@ fn what_rows_lack_for_conversations_is_refused_by_name() {
     check(&["--dataset", &custom, "--turns", "all"], "belong to no sessions");
     check(&["--turns", "all"], "nothing says how many turns a session has");
     check(
-        &["--dataset", &talks, "--turns", "all", "--replay"],
+        &["--dataset", &talks, "--replay"],
         "have no timestamps, so nothing says when its sessions begin",
+    );
+    check(
+        &[
+            "--dataset",
+            &talks,
+            "--turns",
+            "all",
+            "--replay",
+            "--trace-window",
+            "1m..",
+        ],
+        "the window 1m.. has no effect",
     );
     check(&["--dataset", &talks, "--delay-scale", "2"], "has no effect");
     check(

@@ -1,9 +1,9 @@
-//! Replays traces of agents: each session once, as many at a time as users, for nothing says when a session began.
+//! Replays traces of agents, and other sessions of which nothing says when they began: each once, as many at a time as
+//! users.
 
 use super::rows_of;
 use crate::config::Config;
 use crate::config::document::in_flight_default;
-use crate::dataset::Graph;
 use crate::error::{Mistake, Reason};
 use crate::plan::{Rounds, TraceSettings, Window};
 use crate::units::{format_duration, grouped};
@@ -28,13 +28,13 @@ pub(super) fn limit_sessions(config: &mut Config) {
     }
 }
 
-/// Makes the replay of a trace that of the graph's sessions. What a trace with instants can do and this one cannot is
-/// refused.
-pub(super) fn replay(config: &mut Config, graph: &Graph, mistakes: &mut Vec<Mistake>) {
+/// Makes the replay of a trace that of its sessions, graphs or conversations. What a trace with instants can do and
+/// this one cannot is refused.
+pub(super) fn replay(config: &mut Config, sessions: u64, mistakes: &mut Vec<Mistake>) {
     let Some(trace) = config.executor.trace() else {
         return;
     };
-    let (settings, sessions) = (trace.settings, graph.len() as u64);
+    let settings = trace.settings;
     let executor = trace.of_sessions(sessions);
     let wrong: Vec<Reason> = refused(&settings).collect();
     if !wrong.is_empty() {
@@ -59,8 +59,13 @@ fn scale_delays(config: &mut Config, scale: f64) {
         if let (Some(dataset), Call::Chat(chat)) = (&mut request.dataset, &mut request.call)
             && let Prompts::Rows(rows) = &mut chat.prompts
         {
-            dataset.delay_scale = scale;
-            rows.replaying.delay_scale = scale;
+            match &mut chat.conversation {
+                Some(conversation) => drop(conversation.delay_scale.get_or_insert(scale)),
+                None => {
+                    dataset.delay_scale = scale;
+                    rows.replaying.delay_scale = scale;
+                }
+            }
         }
     }
 }
