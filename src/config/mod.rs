@@ -21,7 +21,7 @@ mod which_server;
 pub use dataset::{DatasetConfig, ids_text, refused_contents};
 pub use document::tree::DOCUMENT_BYTES_MAX;
 pub use options::{CommandSettings, Header, MIN_WAIT_DEFAULT, Settings, SimulatorSettings};
-pub use to_plan::{check_apis, check_vocabularies, to_plan};
+pub use to_plan::{check_apis, check_options, check_vocabularies, to_plan};
 pub use tokenizer::{TokenizerChoice, TokenizerConfig};
 pub use types::{Config, PromptsFile, RequestConfig, ServerEntry, SimulatorConfig, ThresholdConfig};
 pub use which_server::{ServerChoice, local_url};
@@ -30,7 +30,10 @@ use crate::cli::{self, RunArgs};
 use crate::error::{Mistakes, Reason, nearest, quoted};
 use crate::plan::{Plan, Threshold};
 use crate::profiles;
-use options::{body, connections, load, passes_and_files, read_kind_keys, read_server_keys, settings};
+use options::{
+    body, connections, load, passes_and_files, read_kind_keys, read_server_keys, refuse_for_whole_bodies,
+    settings,
+};
 use std::io::Read;
 use to_plan::shard;
 use which_server::choose_server;
@@ -52,12 +55,16 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     load::overlay(&mut config, args, &mut mistakes);
     dataset::read_datasets(&mut config, source.is_standard, &mut mistakes);
     tokenizer::overlay_tokenizer(&mut config, args, &mut mistakes);
+    refuse_for_whole_bodies(&config, args, &mut mistakes);
     trace::take_rows(&mut config, &mut mistakes);
     body::overlay_bodies(&mut config, &args.body, &mut mistakes);
     connections::overlay_connections(&mut config, &args.connections, &mut mistakes);
     passes_and_files::overlay_run(&mut config, args, &mut mistakes);
     push::overlay_push(&mut config.push, &args.push, &mut mistakes);
     shard::check_shard(&config, &mut mistakes);
+    let known: Option<Vec<_>> = config.servers().iter().map(ServerEntry::known_api).collect();
+    let unused = known.map(|apis| check_options(args, apis.into_iter()));
+    mistakes.extend(unused.and_then(Result::err).into_iter().flatten());
     let plan = match to_plan(&config) {
         Ok(plan) if mistakes.is_empty() => {
             config

@@ -42,6 +42,7 @@ pub struct Dataset {
     digest: u64,
     first_messages: Option<u64>,
     first_blocks: Option<u64>,
+    first_payload: Option<u64>,
 }
 
 enum Bytes {
@@ -121,6 +122,11 @@ impl Dataset {
         self.first_messages
     }
 
+    /// Returns the first row that is a whole body, into which nothing is written but its model and its limit.
+    pub fn first_payload(&self) -> Option<u64> {
+        self.first_payload
+    }
+
     /// Tells whether any row says only how long its prompt is, so that its tokens are made here.
     pub fn has_lengths(&self) -> bool {
         !self.inputs.is_empty()
@@ -174,6 +180,7 @@ pub struct Builder {
     digest: Fnv,
     first_messages: Option<u64>,
     first_blocks: Option<u64>,
+    first_payload: Option<u64>,
 }
 
 impl Builder {
@@ -200,7 +207,8 @@ impl Builder {
         let first = match row.content {
             Content::Messages(_) => Some(&mut self.first_messages),
             Content::Blocks(_) => Some(&mut self.first_blocks),
-            Content::Text(_) | Content::Payload(_) => None,
+            Content::Payload(_) => Some(&mut self.first_payload),
+            Content::Text(_) => None,
         };
         if let Some(first) = first {
             first.get_or_insert(self.outputs.len() as u64);
@@ -283,6 +291,7 @@ impl Builder {
             digest: self.digest.value(),
             first_messages: self.first_messages,
             first_blocks: self.first_blocks,
+            first_payload: self.first_payload,
         }
     }
 }

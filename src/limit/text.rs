@@ -104,6 +104,13 @@ fn not_found(answer: &Answer, over: Over) -> String {
     }
 }
 
+/// Tells whether the search knows what limits the server: a load that holds next to one that does not, or that not even
+/// the lowest one holds.
+fn found_an_edge(answer: &Answer) -> bool {
+    let is_edge = answer.limit.is_some() || answer.ended_by == End::NothingHolds;
+    is_edge && answer.broke_first.is_some()
+}
+
 /// Returns how much confidence there is, in words.
 fn with(confidence: f64) -> String {
     format!("with {} % confidence", decimal(confidence * 100.0))
@@ -194,7 +201,8 @@ fn facts(result: &LimitResult) -> Vec<(&'static str, String)> {
     }
     facts.extend(answer.knee.map(|knee| ("knee", in_words(knee, over))));
     let generator = match &answer.generator_first {
-        None => "fit at the edge: the limit is the server's".to_owned(),
+        None if found_an_edge(answer) => "fit at the edge: the limit is the server's".to_owned(),
+        None => "fit in every probe".to_owned(),
         Some(first) => {
             let reasons: Vec<String> = first
                 .reasons

@@ -125,3 +125,31 @@ fn what_broke_has_its_unit_and_what_is_not_in_the_figure() {
          end, 41.24 % violate it"
     );
 }
+
+#[test]
+fn the_limit_is_the_servers_only_if_one_was_found() {
+    let broke = || {
+        Some(BrokeFirst {
+            level: 46.0,
+            slos: Vec::new(),
+            failure: None,
+        })
+    };
+    for (limit, ended_by, broke_first, found) in [
+        (Some(31.0), End::Found, broke(), true),
+        (Some(31.0), End::MaxTime, broke(), true),
+        (Some(31.0), End::MaxTime, None, false),
+        (Some(31.0), End::ReachedTo, None, false),
+        (None, End::NothingHolds, broke(), true),
+        (None, End::MaxTime, broke(), false),
+        (None, End::MaxTime, None, false),
+        (None, End::Interrupted, None, false),
+    ] {
+        let answer = Answer {
+            ended_by,
+            broke_first,
+            ..answer(limit, None, None)
+        };
+        assert_eq!(found_an_edge(&answer), found, "{limit:?} {ended_by:?}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::calibration;
 use crate::cli::{RunArgs, Stamp};
-use crate::config::{Config, ServerChoice, check_apis, check_vocabularies, refused_contents};
+use crate::config::{Config, ServerChoice, check_apis, check_options, check_vocabularies, refused_contents};
 use crate::discover::{Approach, Discovery};
 use crate::engine::{EngineOptions, RequestIds};
 use crate::host::preflight::ring_bytes;
@@ -199,7 +199,9 @@ fn check_contents(config: &Config, found: &[Discovery]) -> Result<(), Failure> {
 
 /// Refuses requests that an API has no words for, or a model no tokens.
 fn check_requests(config: &Config, args: &RunArgs, found: &[Discovery]) -> Result<(), Failure> {
-    check_apis(config, found.iter().map(|found| found.target.api))?;
+    let apis = || found.iter().map(|found| found.target.api);
+    check_apis(config, apis())?;
+    check_options(args, apis()).map_err(Mistakes::new)?;
     let known = found.iter().map(|found| (found.target.api, found.vocabulary));
     Ok(check_vocabularies(config, args, known)?)
 }

@@ -15,6 +15,7 @@ mod calibrate;
 mod cancel;
 mod chaos;
 mod cli;
+mod combinations;
 mod compare;
 mod completions;
 mod connections;

@@ -4,7 +4,7 @@ use crate::cli::RunArgs;
 use crate::config::options::refuse_without_chat;
 use crate::config::{Config, DatasetConfig, RequestConfig};
 use crate::error::{Mistake, Place, Reason};
-use crate::workload::{Call, Chat, Sampling, Tokens};
+use crate::workload::{Call, Chat, Prompts, Sampling, Tokens};
 
 /// Gives every chat request the dataset of the command line, and lays the other options over the datasets that there
 /// are. It reads no file.
@@ -82,6 +82,32 @@ fn overlay_delay_scale(config: &mut Config, args: &RunArgs) -> bool {
         }
     }
     any
+}
+
+/// Reports options about the wording of bodies, if the rows of datasets, which have been read, are whole bodies.
+pub fn refuse_for_whole_bodies(config: &Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let mut chats = config
+        .requests
+        .iter()
+        .filter_map(|request| request.call.chat())
+        .peekable();
+    let is_of_bodies = |chat: &Chat| match &chat.prompts {
+        Prompts::Rows(rows) => rows.dataset.first_payload().is_some(),
+        _ => false,
+    };
+    if chats.peek().is_none() || !chats.all(is_of_bodies) {
+        return;
+    }
+    for (option, is_given) in [
+        ("--max-tokens-key", args.max_tokens_key.is_some()),
+        ("--stream-options", args.stream_options.is_some()),
+    ] {
+        if is_given {
+            let what = "has no effect: the rows of the dataset are whole bodies, in which it is said already";
+            let hint = "leave it out; `--extra-body` changes members of all bodies";
+            mistakes.push(Reason::new(what).hint(hint).at(option, 0));
+        }
+    }
 }
 
 /// Says which dataset has no hash ids, if all have none.

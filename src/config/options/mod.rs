@@ -14,6 +14,7 @@ mod server_keys;
 mod settings;
 mod trace;
 
+pub(in crate::config) use dataset::refuse_for_whole_bodies;
 pub use managed_server::{CommandSettings, SimulatorSettings};
 pub(in crate::config) use server_keys::{read_kind_keys, read_server_keys};
 pub(in crate::config) use settings::settings;

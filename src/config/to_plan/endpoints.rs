@@ -1,6 +1,6 @@
 //! Makes the servers of a plan from those of a document, each with the whole mix.
 
-use crate::api::Api;
+use crate::api::{Api, Texts};
 use crate::config::to_plan::build_kind;
 use crate::config::to_plan::fit::unfit;
 use crate::config::{Config, RequestConfig, ServerEntry};
@@ -37,8 +37,10 @@ impl Built {
     fn add(&mut self, config: &Config, server: Option<&ServerEntry>, mistakes: &mut Vec<Mistake>) {
         let index = self.servers.len() as u16;
         for request in &config.requests {
-            let asked = with_alias(request, server, config.seed);
+            let mut asked = with_alias(request, server, config.seed);
             let api = server.and_then(ServerEntry::known_api);
+            // Answers that are no text have no length.
+            asked.has_limit |= api.is_some_and(|api| api.row().texts != Texts::One);
             let built = match api.and_then(|api| unfit(&asked, api)) {
                 Some(reason) => Err(vec![reason]),
                 None => build_kind(&asked).and_then(|kind| carried(kind, api)),

@@ -5,15 +5,17 @@ use crate::cli::RunArgs;
 use crate::config::{Config, RequestConfig};
 use crate::error::{Mistake, Place, Reason};
 use crate::units::{Span, grouped};
-use crate::workload::{Chat, Prompts};
+use crate::workload::{CancelAt, Chat, Prompts};
 
 /// Returns why the request cannot be made over the API.
 pub(super) fn unfit(request: &RequestConfig, api: Api) -> Option<Reason> {
     let chat = request.call.chat()?;
-    if chat.settings.system().is_some() && api.row().texts != Texts::One {
-        let title = api.row().title;
-        let what = format!("request `{}`: {title} has no system prompt", request.name);
-        return Some(Reason::new(what).hint("leave `system` out"));
+    if let Some((what, hint)) = beyond(chat, api) {
+        let what = format!("request `{}`: {} have no {what}", request.name, api.row().title);
+        return Some(Reason::new(what).hint(hint));
+    }
+    if chat.settings.system().is_some() && chat.prompts.ids_at(api).is_some() {
+        return Some(ids_with_system(&request.name));
     }
     let setting = chat.settings.unknown_to(api)?;
     let key = setting.key();
@@ -23,6 +25,59 @@ pub(super) fn unfit(request: &RequestConfig, api: Api) -> Option<Reason> {
         _ => "leave it out, or put it into `extra_body` under the name that the server has for it",
     };
     Some(Reason::new(what).hint(hint))
+}
+
+/// Returns what a request has that belongs to answers of generated text alone, or to streams of it, and what to do.
+fn beyond(chat: &Chat, api: Api) -> Option<(&'static str, &'static str)> {
+    let at_token = chat
+        .cancel
+        .as_ref()
+        .is_some_and(|cancel| matches!(cancel.at, CancelAt::Tokens(_)));
+    match api.row().texts {
+        Texts::One => None,
+        _ if chat.settings.system().is_some() => Some(("system prompt", "leave `system` out")),
+        _ if chat.conversation.is_some() => {
+            Some(("conversations", "leave `conversation` out (`--turns` as well)"))
+        }
+        _ if at_token => Some((
+            "tokens on the way, after which a request could be cancelled",
+            "cancel after a time: `10% after 500ms`",
+        )),
+        _ => None,
+    }
+}
+
+/// Reports options about generated text, if none of the servers generates any.
+pub fn check_options(args: &RunArgs, spoken: impl Iterator<Item = Api>) -> Result<(), Vec<Mistake>> {
+    let mut spoken = spoken.peekable();
+    let Some(first) = spoken.peek().copied() else {
+        return Ok(());
+    };
+    if spoken.any(|api| api.row().texts == Texts::One) {
+        return Ok(());
+    }
+    let given = [
+        ("--max-tokens", args.max_tokens.is_some()),
+        ("--max-tokens-key", args.max_tokens_key.is_some()),
+        ("--stream-options", args.stream_options.is_some()),
+        ("--streaming-ratio", args.streaming_ratio.is_some()),
+    ];
+    let given = given.into_iter().filter(|(_, is_given)| *is_given);
+    let wrong: Vec<Mistake> = given
+        .map(|(option, _)| {
+            let what = format!("has no effect: {} generate no text", first.row().title);
+            Reason::new(what).hint("leave it out").at(option, 0)
+        })
+        .collect();
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong),
+    }
+}
+
+fn ids_with_system(name: &str) -> Reason {
+    let what = format!("request `{name}` sends token ids, which no system prompt can stand before");
+    Reason::new(what).hint("leave `system` out, or send texts: `token_ids: false`, or another API")
 }
 
 /// Refuses a system prompt that would be sent twice, or not at all.
@@ -45,11 +100,7 @@ pub(super) fn check_system(name: &str, chat: &Chat) -> Option<Reason> {
             "keep `system` or `conversation.system` (and its `system_tokens`, `session_tokens`), not both";
         return Some(Reason::new(what).hint(hint));
     }
-    if chat.prompts.content() == ContentKind::Tokens {
-        let what = format!("request `{name}` sends token ids, which no system prompt can stand before");
-        return Some(Reason::new(what).hint("leave `system` out, or `token_ids`"));
-    }
-    None
+    (chat.prompts.content() == ContentKind::Tokens).then(|| ids_with_system(name))
 }
 
 /// Refuses ids of tokens that a model does not have, for servers that say how many it has.

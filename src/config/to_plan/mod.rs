@@ -15,7 +15,7 @@ use crate::plan::{
 use crate::workload::{CancelAt, Chat, Conversation, HistoryMode, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
 use fit::check_system;
-pub use fit::{check_apis, check_vocabularies};
+pub use fit::{check_apis, check_options, check_vocabularies};
 
 /// Makes the plan. Everything that the plan's types promise is checked here, wherever the config came from.
 pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
