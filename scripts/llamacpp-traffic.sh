@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Sends each shape of traffic to a real llama.cpp server with a tiny model of random weights, and checks what the server
-# counted meanwhile: five APIs, prompts of token ids, prompts that share prefixes, a trace with hash ids, requests that
-# their users cancel, conversations, and embeddings. Prints PASS or FAIL with the figures of each check; exit code 1 if
-# one fails. About a minute on two CPUs; the first time it installs the server in target/llama-cpp, 300 MB from PyPI.
+# counted meanwhile: five APIs, prompts of token ids and of counted words, prompts that share prefixes, requests that
+# their users cancel and when their slots are free, conversations, and embeddings. Prints PASS or FAIL with the figures
+# of each check; exit code 1 if one fails. About a minute on two CPUs; the first time it installs the server in
+# target/llama-cpp, 300 MB from PyPI.
 #
 #   [SKIP_BUILD=1] scripts/llamacpp-traffic.sh
 set -euo pipefail
@@ -48,6 +49,15 @@ traffic ids /completion "${few[@]}" --max-tokens 16-40 --token-ids --prompt-toke
 traffic ids /v1/completions "${few[@]}" --max-tokens 16-40 --token-ids --prompt-tokens 16-99 --seed 2
 traffic plain /v1/responses "${few[@]}" --max-tokens 16-40 --seed 3
 traffic plain /v1/messages "${few[@]}" --max-tokens 16-40 --seed 4
+# A tokenizer makes prompts of text as long as asked too. It asks the server twice for each kind of request, streams and
+# whole answers: what the server adds to a prompt, and whether it counts a whole one as asked.
+words=(--max-tokens 8 --tokenizer server --prompt-tokens 64-300)
+for path in /v1/chat/completions /completion /v1/completions /v1/responses /v1/messages; do
+    traffic words:4 "$path" "${few[@]}" "${words[@]}"
+done
+traffic words:4 /v1/chat/completions "${few[@]}" "${words[@]}" --system 'Be terse.'
+traffic words:4 /v1/chat/completions "${few[@]}" --max-tokens 8 --tokenizer server --prefix-groups 4 \
+    --prefix-tokens 200 --prompt-tokens 'lognormal(median=120,sigma=0.4,max=400)'
 # One user: with two, both may ask for a prefix before the server has it.
 traffic groups:4:512 /completion --vus 1 --iterations 48 --think-time 0 --max-tokens 8 --token-ids --seed 5 \
     --prefix-groups 4 --prefix-tokens 512 --prompt-tokens 32-96 --extra-body '{"cache_prompt": true}'

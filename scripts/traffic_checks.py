@@ -6,6 +6,8 @@ SERVER is `vllm` or `llamacpp`. CHECK is
 
     plain              nothing but counts
     ids                made prompts of token ids
+    words:QUESTIONS    made prompts of words that a tokenizer has counted, for which the server completed so many
+                       prompts before the load
     groups:N:TOKENS    prompts of N groups with prefixes of so many tokens
     trace:BLOCK        the rows of TRACE.jsonl, with hash ids for blocks of so many tokens
     cancel:TOKENS      a fifth of the requests is cancelled, of answers of so many tokens
@@ -108,8 +110,8 @@ class Report:
         self.check(ours == theirs, f"{what}: ours {ours}, the server's {theirs}")
 
 
-def common(report, totals, metrics):
-    """What holds of every run: nothing failed, and both sides count the same."""
+def common(report, totals, metrics, questions):
+    """What holds of every run: nothing failed, and both sides count the same, but for questions before the load."""
     ok, cancelled = totals["ok"], totals.get("cancelled", 0)
     report.check(
         totals["requests"] == ok + cancelled and ok > 0,
@@ -117,9 +119,10 @@ def common(report, totals, metrics):
     )
     # A rerank is several requests to vLLM: one for each text.
     if metrics.finished() is not None and totals["output_tokens"]:
-        report.same("finished requests", ok, metrics.finished())
+        before = f", with {questions} before the load" if questions else ""
+        report.same(f"finished requests{before}", ok + questions, metrics.finished())
     report.check(metrics.in_flight() == 0, f"requests in flight on the server afterwards: {metrics.in_flight()}")
-    if not cancelled:
+    if not cancelled and not questions:
         report.same("output tokens", totals["output_tokens"], metrics.generated())
         usage(report, totals, metrics)
 
@@ -141,6 +144,11 @@ def ids(report, document, metrics):
         exact == len(details) == document["totals"]["ok"],
         f"prompt tokens: asked {asked}, `usage` says {served}, the same in {exact} of {len(details)} requests",
     )
+
+
+def words(report, document, metrics, questions):
+    """What a server adds to a prompt is part of the length that was asked for."""
+    ids(report, document, metrics)
 
 
 def hit_rate(report, metrics, expected, tokens):
@@ -194,11 +202,13 @@ def cancel(report, document, metrics, max_tokens):
     """A server that did not notice would have generated `max_tokens` for each request that was cancelled."""
     wasted = made_for_nobody(report, document, metrics, max_tokens)
     report.check(0 < wasted < max_tokens / 2, made_text(wasted, max_tokens))
+    slot_free(report, document, wasted)
 
 
 def goes_on(report, document, metrics, max_tokens):
     wasted = made_for_nobody(report, document, metrics, max_tokens)
     report.check(0 < wasted <= max_tokens, f"{made_text(wasted, max_tokens)}, since it hardly notices")
+    slot_free(report, document, wasted)
 
 
 def made_text(wasted, max_tokens):
@@ -213,6 +223,36 @@ def made_for_nobody(report, document, metrics, max_tokens):
         f"cancelled: {cancelled}, chosen {chosen}, 20 % of {totals['requests']}",
     )
     return (metrics.generated() - totals["ok"] * max_tokens) / cancelled
+
+
+def slot_free(report, document, made):
+    """The time for which the server's gauges show it with a cancelled request is the one in which it made the tokens
+    that came after the cut, at the pace of those requests that it finished."""
+    figures = document["slot_free"][0]
+    cut, held, reason = figures["cut"], figures["still_held"], figures.get("not_judged")
+    report.check(
+        reason is None and cut == document["totals"]["cancelled"] and held == 0,
+        f"slot_free: {cut} cut, {held} still held, {figures['readings']} readings of {' and '.join(figures['gauges'])}"
+        + (f"; not judged: {reason}" if reason else ""),
+    )
+    if reason:
+        return
+    details = document["details"]
+    ok = [request for request in details if not request["error"]]
+    cancelled = [request for request in details if request["error"] == "cancelled"]
+
+    # Of a stream the time from its first token on, else all of it.
+    def life(request):
+        return request["latency"] - (request["ttft"] or 0)
+
+    pace = sum(map(life, ok)) / sum(request["output_tokens"] for request in ok)
+    expected = max(made * pace - sum(map(life, cancelled)) / len(cancelled), 0) * 1000
+    least, most, error = figures["mean"], figures["mean_at_most"], figures["error"]
+    report.check(
+        least - error <= expected <= most + error,
+        f"slot_free: {least:.0f} to {most:.0f} ms after the cut, error {error:.0f} ms; the tokens made took until"
+        f" {expected:.0f} ms after it, at {pace * 1000:.2f} ms each",
+    )
 
 
 def turns(report, document, metrics, count):
@@ -246,7 +286,7 @@ def turns(report, document, metrics, count):
     )
 
 
-CHECKS = {check.__name__: check for check in (ids, groups, trace, cancel, goes_on, turns, inputs)}
+CHECKS = {check.__name__: check for check in (ids, words, groups, trace, cancel, goes_on, turns, inputs)}
 
 
 def main(server, check, result, before, after, *more):
@@ -255,7 +295,8 @@ def main(server, check, result, before, after, *more):
     metrics = {"vllm": Vllm, "llamacpp": LlamaCpp}[server](before, after)
     report = Report()
     kind, *numbers = check.split(":")
-    common(report, document["totals"], metrics)
+    questions = int(numbers[0]) if kind == "words" else 0
+    common(report, document["totals"], metrics, questions)
     if kind != "plain":
         CHECKS[kind](report, document, metrics, *[int(number) for number in numbers], *more)
     return 1 if report.failed else 0

