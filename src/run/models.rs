@@ -42,7 +42,12 @@ pub fn choose(
             None => format!("target {origin}"),
         };
         let models = match &server.models {
-            Models::NotAsked => continue,
+            // No request names a model there, so those of a profile would only split the figures.
+            Models::NotAsked => {
+                let is_open = asked != [profiles::MODEL_DEFAULT];
+                chosen[index] = is_open.then(|| profiles::MODEL_DEFAULT.to_owned());
+                continue;
+            }
             Models::NoList => &[][..],
             Models::List(models) => models,
         };

@@ -123,7 +123,7 @@ fn the_models_of_a_profile_are_kept_for_the_simulator_and_a_server_that_has_them
 }
 
 #[test]
-fn a_missing_list_of_models_is_noted_unless_the_api_has_none() {
+fn a_missing_list_of_models_is_noted() {
     for models in [Models::NoList, list(&[])] {
         let found = [server(models, Service::Other)];
         let (models, said) = asked(loaded(&["throughput", "--target", "http://h:1"]), &found).unwrap();
@@ -134,13 +134,23 @@ fn a_missing_list_of_models_is_noted_unless_the_api_has_none() {
             "{said:?}"
         );
     }
+}
+
+#[test]
+fn an_api_whose_requests_name_no_model_has_one() {
     let found = [server(Models::NotAsked, Service::Other)];
-    assert_eq!(
-        asked(loaded(&["load", "--target", "http://h:1/completion"]), &found)
-            .unwrap()
-            .1,
-        Vec::<String>::new()
-    );
+    let url = ["--target", "http://h:1/completion"];
+    for (profile, more) in [
+        ("load", vec![]),
+        ("throughput", vec![]),
+        ("load", vec!["--model", "mine"]),
+    ] {
+        let words = [&[profile][..], &url, &more].concat();
+        let (models, said) = asked(loaded(&words), &found).unwrap();
+        let expected = *more.last().unwrap_or(&"default");
+        assert!(models.iter().all(|of_kind| of_kind == &[expected]), "{models:?}");
+        assert_eq!(said, Vec::<String>::new());
+    }
 }
 
 #[test]
