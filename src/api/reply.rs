@@ -273,6 +273,65 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_fast_readers_of_the_newer_apis_append_what_the_plain_ones_do() {
+        let plain = |api, data: &str| {
+            let mut said = ReplyText::default();
+            // A key with an escape is left to the plain reader.
+            let again = format!("{{\"\\u0061\":0,{}", &data[1..]);
+            api_reply(api).event(again.as_bytes(), &mut said);
+            said.text
+        };
+        for (api, data) in [
+            (
+                Api::Messages,
+                r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\n é"}}"#,
+            ),
+            (
+                Api::Messages,
+                r#"{"delta":{"text":"b","type":"text_delta"},"type":"content_block_delta"}"#,
+            ),
+            (
+                Api::Messages,
+                r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"hm"}}"#,
+            ),
+            (
+                Api::Messages,
+                r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":null}}"#,
+            ),
+            (
+                Api::Messages,
+                r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
+            ),
+            (Api::Messages, r#"{"type":"ping"}"#),
+            (
+                Api::Responses,
+                r#"{"type":"response.output_text.delta","item_id":"m","delta":"a\" b"}"#,
+            ),
+            (
+                Api::Responses,
+                r#"{"delta":"x","type":"response.output_text.delta"}"#,
+            ),
+            (
+                Api::Responses,
+                r#"{"type":"response.reasoning_text.delta","delta":"hm"}"#,
+            ),
+            (
+                Api::Responses,
+                r#"{"type":"response.output_text.delta","delta":{"text":"x"}}"#,
+            ),
+            (Api::Responses, r#"{"type":"response.created","response":{}}"#),
+        ] {
+            let mut said = ReplyText::default();
+            api_reply(api).event(data.as_bytes(), &mut said);
+            assert_eq!(said.text, plain(api, data), "{data}");
+        }
+    }
+
+    fn api_reply(api: Api) -> Reply {
+        api.row().reply
+    }
+
     /// The events of a server that sends all of the text so far, or only what is new.
     fn events(pieces: &[&str], is_whole: bool, with_ids: bool) -> Vec<String> {
         let event = |n: usize| {

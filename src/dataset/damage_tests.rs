@@ -26,6 +26,17 @@ fn wrong(format: &str, text: &str, line: usize, words: &str) {
 }
 
 #[test]
+fn a_record_that_is_no_json_is_not_taken_for_the_value_that_it_begins_like() {
+    for text in ["nonsense", "true-ish", "-", "12 apples", "[1", "\"open"] {
+        let all = mistakes("custom", text);
+        assert!(!all[0].contains("not an object"), "{text}: {all:?}");
+    }
+    for text in ["null", "true", "-1e3", "\"text\""] {
+        wrong("custom", text, 1, ", not an object");
+    }
+}
+
+#[test]
 fn a_wrong_record_is_named_with_its_line_and_all_of_them_are() {
     let text = "{\"prompt\":\"a\"}\n{\"prompt\":\n\n{\"prompt\":3}\n[]\n{\"output_tokens\":4}\n{\"prompt\":\"b\",\"output_tokens\":-2}\n";
     assert_eq!(

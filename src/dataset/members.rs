@@ -2,7 +2,7 @@
 
 use crate::error::{Reason, quoted};
 use crate::units::{decimal, within};
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -33,6 +33,7 @@ impl<'a> Members<'a> {
     /// Reads an object. Its members' values are not looked at yet.
     pub fn read(json: &'a str) -> Result<Members<'a>, Reason> {
         if !json.trim_start().starts_with('{') {
+            serde_json::from_str::<IgnoredAny>(json).map_err(|e| not_json(&e))?;
             return Err(Reason::new(format!("is {}, not an object", kind_of(json))));
         }
         let mut from = serde_json::Deserializer::from_str(json);

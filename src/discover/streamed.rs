@@ -51,7 +51,7 @@ pub(super) fn read_stream(
     }
     // Some servers omit the blank line after the last event. If the data cannot be read, the event was cut off.
     if let Some(data) = events.pending_data() {
-        let _ = stream.read(read, b"", data);
+        let _ = stream.read(read, events.pending_name(), data);
     }
     Ok((stream, tokens))
 }

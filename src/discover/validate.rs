@@ -100,6 +100,8 @@ impl Question<'_> {
     }
 }
 
+const OPEN_CHOICE: &str = "one of several answers has no finish reason";
+
 struct Check {
     method: Method,
     path: String,
@@ -418,6 +420,7 @@ fn judge_whole(row: &Row, answer: &Answer) -> Judgement {
             }),
             Outcome::StreamError => Bad("an error object instead of an answer".to_owned()),
             Outcome::BadFinish => Bad(given_up(facts.finish)),
+            _ if facts.finish.is_some() => Bad(OPEN_CHOICE.to_owned()),
             _ => Bad(format!("no {}", row.finish.unwrap_or("text"))),
         },
         Err(e) => Bad(e.to_string()),
@@ -442,6 +445,9 @@ fn judge_end(row: &Row, stream: &StreamState, tokens: u32, asks_usage: bool) -> 
     let end = stream.verdict_at_end();
     if end == StreamEnd::Error {
         return Bad("an error in the stream".to_owned());
+    }
+    if end == StreamEnd::OpenChoice {
+        return Bad(OPEN_CHOICE.to_owned());
     }
     if end == StreamEnd::BadFinish {
         return Bad(given_up(stream.finish()));

@@ -82,6 +82,14 @@ impl EventParser {
         }
     }
 
+    /// Returns the name of that event.
+    pub fn pending_name(&self) -> &[u8] {
+        match self {
+            EventParser::Events(events) => events.pending_name(),
+            EventParser::Lines(_) => b"message",
+        }
+    }
+
     /// Returns what has arrived of an event that is not complete.
     pub fn pending_bytes(&self) -> &[u8] {
         match self {

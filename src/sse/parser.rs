@@ -171,6 +171,15 @@ impl SseParser {
         is_open.then(|| &self.gathered[..self.data_bytes])
     }
 
+    /// Returns the name of the event whose data [`pending_data`](Self::pending_data) has.
+    pub fn pending_name(&self) -> &[u8] {
+        if self.name.is_empty() {
+            b"message"
+        } else {
+            &self.name
+        }
+    }
+
     /// Returns what has arrived of an event that is not complete: its data lines, then the line that was cut.
     pub fn pending_bytes(&self) -> &[u8] {
         match self.lent {

@@ -3,6 +3,7 @@
 use super::text_of;
 use crate::api::EventFacts;
 use crate::api::chat::fast::{Seen, has_text};
+use crate::api::reply;
 use crate::api::scan::Scan;
 
 /// The members of a delta that hold text.
@@ -54,4 +55,34 @@ fn delta(scan: &mut Scan, facts: &mut EventFacts) -> Option<()> {
     let number = TEXTS.iter().position(|name| *name == member.as_bytes())?;
     facts.add(piece, texts[number]);
     Some(())
+}
+
+/// Appends the text of an event that carries a piece of the answer.
+pub(super) fn append_text(scan: &mut Scan, out: &mut Vec<u8>) -> Option<()> {
+    let mut seen = Seen::default();
+    scan.object(|scan, key| match key {
+        b"delta" => {
+            seen.first(0)?;
+            let (mut kind, mut text) = (None, None);
+            let mut seen = Seen::default();
+            scan.object(|scan, key| match key {
+                b"type" => {
+                    seen.first(0)?;
+                    kind = scan.string()?.unescaped();
+                    Some(())
+                }
+                b"text" => {
+                    seen.first(1)?;
+                    text = Some(scan.string()?);
+                    Some(())
+                }
+                _ => scan.skip(),
+            })?;
+            match (kind?, text) {
+                (b"text_delta", Some(text)) => reply::append_raw(text, out),
+                _ => Some(()),
+            }
+        }
+        _ => scan.skip(),
+    })
 }

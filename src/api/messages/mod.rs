@@ -15,8 +15,6 @@
 mod fast;
 mod plain;
 
-use serde_json::Value;
-
 use super::body::{begin_body, write_number, write_stream, write_string};
 use super::chat::plain::document;
 use super::facts::{Piece, body_facts};
@@ -50,9 +48,10 @@ fn text_of(delta: &[u8]) -> Option<(&'static str, Piece)> {
 /// The text of a stream is in the deltas of its blocks, and that of a whole answer in its blocks.
 pub(super) const REPLY: Reply = Reply {
     of_event: OfEvent::New(|data, out| {
-        reply::read_plain(data, out, |event| match event["delta"]["type"] == "text_delta" {
-            true => &event["delta"]["text"],
-            false => &Value::Null,
+        reply::read(data, out, fast::append_text, |event, out| {
+            if event["delta"]["type"] == "text_delta" {
+                reply::append(event["delta"]["text"].as_str().unwrap_or_default(), out);
+            }
         });
     }),
     of_body: |data, out| {

@@ -58,10 +58,9 @@ fn piece_of(kind: &[u8]) -> Option<Piece> {
 /// The text of a stream is in the pieces of its output, and that of a whole answer in its messages.
 pub(super) const REPLY: Reply = Reply {
     of_event: OfEvent::New(|data, out| {
-        reply::read_plain(data, out, |event| {
-            match event["type"] == "response.output_text.delta" {
-                true => &event["delta"],
-                false => &Value::Null,
+        reply::read(data, out, fast::append_text, |event, out| {
+            if event["type"] == "response.output_text.delta" {
+                reply::append(event["delta"].as_str().unwrap_or_default(), out);
             }
         });
     }),

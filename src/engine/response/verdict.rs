@@ -62,9 +62,13 @@ impl ResponseReader {
                 if let Some(data) = self.events.pending_data()
                     && !self.stream.is_done()
                 {
-                    // An error means that this is the rest of a cut event.
-                    let facts = self.stream.read(read, b"", data);
-                    if let (Some(gathered), Ok(true)) = (&mut self.gathered, facts.map(|facts| facts.token)) {
+                    // An event that cannot be read is the rest of a cut one.
+                    let name = self.events.pending_name();
+                    let facts = self.stream.read(read, name, data).unwrap_or_default();
+                    if facts.error {
+                        self.kept.event(data);
+                    }
+                    if let Some(gathered) = self.gathered.as_mut().filter(|_| facts.token) {
                         gathered.event(data);
                     }
                 }
