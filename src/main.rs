@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
     // A run says it by a thread of its own, and may be quiet; what other programs read is left as it is.
-    use Command::{Baseline, Calibrate, Compare, Config, Merge, Mock, Probe};
+    use Command::{Baseline, Calibrate, Compare, Config, Merge, Mock, Probe, Report};
     use Command::{Import, ImportInferencePerf, ImportK6};
     if let Some(
         Baseline(_)
@@ -43,6 +43,7 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
         | Merge(_)
         | Mock(_)
         | Probe(_)
+        | Report(_)
         | Import(_)
         | ImportInferencePerf(_)
         | ImportK6(_),
@@ -66,6 +67,9 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
         Some(Command::Compare(args)) => compare(&args),
         Some(Command::Baseline(args)) => commands::compare::baseline(&args).and_then(|text| deliver(&text)),
         Some(Command::Merge(args)) => merge(&args),
+        Some(Command::Report(args)) => {
+            commands::report::run(&args).and_then(|line| line.map_or(Ok(Exit::Ok), |line| deliver(&line)))
+        }
         Some(Command::ImportK6(args)) => imported(commands::import::run_k6(&args)),
         Some(Command::ImportInferencePerf(args)) => imported(commands::import::run_inference_perf(&args)),
         Some(Command::Import(args)) => imported(commands::import::run(&args.action)),

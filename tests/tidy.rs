@@ -23,7 +23,9 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 25] = [
+const PURE_ROOMS: [&str; 27] = [
+    "chart",
+    "page",
     "error",
     "units",
     "json",

@@ -14,6 +14,10 @@ pub struct MergeArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Also write the merged result as one page of HTML with charts; `-` is standard output
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+
     /// How much the summary shows
     #[arg(long, value_enum, default_value_t = Summary::Brief)]
     pub summary: Summary,

@@ -19,6 +19,7 @@ mod probe_args;
 mod profiles_args;
 mod push_args;
 mod refused;
+mod report_args;
 mod run_args;
 mod server_args;
 mod shard_args;
@@ -42,6 +43,7 @@ pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};
 pub use push_args::PushArgs;
+pub use report_args::ReportArgs;
 pub use run_args::{Progress, RunArgs, Stamp, Summary};
 pub use server_args::ServerArgs;
 pub use shard_args::ShardArgs;
@@ -107,6 +109,8 @@ Examples:
       measure in 20 s how far this host's figures can be trusted
   llmload-uring compare base.json new.json --fail-on 'latency p95 > +10%'
       fail if the p95 latency rose by more than 10 %, and not by chance
+  llmload-uring report result.json -o page.html
+      make one page of a result, with charts, to send to a colleague
   source <(llmload-uring completions bash)
       let the shell complete commands, options and values; also for zsh and fish
 
@@ -182,6 +186,8 @@ pub enum Command {
     FindLimit(Box<FindLimitArgs>),
     /// Compare runs of llmload-uring, k6 and oha, and detect regressions
     Compare(CompareArgs),
+    /// Make one page of HTML from saved results, with charts
+    Report(ReportArgs),
     /// Save runs under a name, to compare later runs with
     Baseline(BaselineArgs),
     /// Join the result documents of a run that was split over several processes (--shard)

@@ -291,6 +291,10 @@ pub struct RunArgs {
     #[arg(short, long, env = "LLMLOAD_OUTPUT", hide_env = true, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
 
+    /// Also write the result as one page of HTML with charts (`-`: standard output)
+    #[arg(long, env = "LLMLOAD_REPORT", hide_env = true, value_name = "FILE.html", help_heading = OUTPUT)]
+    pub report: Option<PathBuf>,
+
     #[command(flatten)]
     pub files: FilesArgs,
 

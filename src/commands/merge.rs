@@ -6,6 +6,7 @@ use crate::error::{ExitCode, Failure, Reason, lossless, shown_path};
 use crate::json::JsonError;
 use crate::merge::{DetailCheck, Part, imbalance, merge};
 use crate::output::{self, DetailSpool, OutputFile, Spooled, View};
+use crate::page::{Loaded, page};
 use crate::result::{RunResult, Warning, each_detail};
 use std::fs::File;
 use std::io::BufReader;
@@ -53,6 +54,16 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         Some(path) => Some(OutputFile::prepare(path)?),
         None => None,
     };
+    let report = match &args.report {
+        Some(path) => Some(OutputFile::prepare(path)?),
+        None => None,
+    };
+    let taken = [&file, &report].map(|file| file.as_ref().is_some_and(OutputFile::is_standard_output));
+    if taken == [true, true] {
+        let what = "standard output is given twice, for the document and for its page";
+        let hint = "name a file for one of them: `--report page.html`";
+        return Err(refused(Reason::new(what).hint(hint)));
+    }
     let mut notes = Vec::new();
     let spooled = match &file {
         Some(file) => {
@@ -62,13 +73,17 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         None => None,
     };
     let full = args.summary == Summary::Full;
-    let saved: Vec<String> = file.iter().map(OutputFile::name).collect();
+    let mut saved: Vec<String> = file.iter().map(OutputFile::name).collect();
     result.summary = output::summary(&result, &View::plain(full).saved_as(saved.clone()));
-    let standard_output_taken = file.as_ref().is_some_and(OutputFile::is_standard_output);
+    let standard_output_taken = taken.contains(&true);
     if let Some(file) = file {
         file.write(&result, spooled.as_ref())?;
         // Its lines are in the document.
         spooled.as_ref().map_or(Ok(()), Spooled::remove)?;
+    }
+    if let Some(report) = report {
+        report.write_text(&page(&[Loaded::of_run(&result.run.profile, &result)], None))?;
+        saved.push(report.name());
     }
     let view = View::of_terminal(full, !standard_output_taken).saved_as(saved);
     Ok(Merged {

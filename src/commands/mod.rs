@@ -9,3 +9,4 @@ pub mod merge;
 pub mod mock;
 pub mod probe;
 pub mod profiles;
+pub mod report;

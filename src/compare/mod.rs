@@ -26,7 +26,7 @@ pub mod verdict;
 
 pub use fail_on::{Judged, Rule, RuleVerdict, judge};
 pub use figures::Statistic;
-pub use matching::Difference;
+pub use matching::{Difference, letter};
 pub use model::{
     Figure, Format, Other, PairedFigure, PairedRun, RAW_VALUES_MAX, Run, RunFacts, Scalar, Slice, Stat,
     Trend, Values, Verdict,

@@ -6,7 +6,8 @@ use crate::calibration::budget;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::net::clock;
-use crate::output::{self, DetailSpool, OutputFiles, View};
+use crate::output::{self, DetailSpool, OutputFile, OutputFiles, View};
+use crate::page::Loaded;
 use crate::plan::{Assignment, Plan};
 use crate::result::{
     Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, Paired,
@@ -16,7 +17,7 @@ use crate::result::{
 use crate::units::{Nanos, seconds};
 
 use super::load::{Load, Total};
-use crate::run::{Finished, Ready, failures, servers, silence, slots};
+use crate::run::{Finished, Ready, failures, report, servers, silence, slots};
 
 /// Facts known when the load began that the result needs.
 pub struct StartFacts {
@@ -36,7 +37,7 @@ pub fn finish(
     config: &Config,
     plan: &Plan,
     mut ready: Ready,
-    files: &OutputFiles,
+    (files, page): (&OutputFiles, Option<&OutputFile>),
     mut load: Load,
     started: StartFacts,
 ) -> Finished {
@@ -86,8 +87,10 @@ pub fn finish(
         load.books.failures.extend(result.failure());
     }
     result.summary = output::summary(&result, &View::plain(full).saved_as(files.names()));
-    let (saved, unwritten) = files.write(&result, spooled.as_ref());
+    let (mut saved, unwritten) = files.write(&result, spooled.as_ref());
     load.books.failures.extend(unwritten);
+    let of_page = || Loaded::of_run(&result.run.profile, &result);
+    report::write(page, of_page, &mut saved, &mut load.books.failures);
     match load.in_a_hurry {
         true => ready.managed.kill(),
         false => ready.managed.stop(&mut load.books.failures),
@@ -95,7 +98,7 @@ pub fn finish(
     let mut exits: Vec<ExitCode> = load.books.failures.iter().map(|f| f.exit).collect();
     exits.push(result.run.exit_code);
     let exit = ExitCode::combine(&exits);
-    let standard_output_taken = files.use_standard_output();
+    let standard_output_taken = files.use_standard_output() || report::uses_standard_output(page);
     let view = View {
         exit: Some(exit),
         saved,

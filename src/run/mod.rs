@@ -12,6 +12,7 @@ mod models;
 mod notice;
 mod progress;
 mod push;
+mod report;
 mod servers;
 mod setup;
 mod silence;
@@ -32,7 +33,7 @@ use crate::config::{Config, load_plan, to_plan};
 use crate::error::{ExitCode, Failure, Mistakes, Reason, shown_path};
 use crate::host::CpuQuota;
 use crate::net::clock;
-use crate::output::{Console, DetailSpool, OutputFiles};
+use crate::output::{Console, DetailSpool, OutputFile, OutputFiles};
 use crate::plan::Plan;
 use crate::profiles;
 use crate::result::Grouping;
@@ -64,7 +65,9 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     let now = OffsetDateTime::now_utc();
     let results = config.results_dir.as_deref().map(|folder| (folder, now));
     let files = OutputFiles::prepare(config.run.output.as_deref(), results)?;
-    signals.remove_on_exit(files.temporaries());
+    let page = report::prepare(args.report.as_deref(), &files)?;
+    let pages = page.iter().flat_map(OutputFile::temporaries);
+    signals.remove_on_exit(files.temporaries().into_iter().chain(pages).collect());
     let mut note = |note: &str| {
         if !args.quiet {
             say(note);
@@ -114,7 +117,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
         suspended,
         full_summary: args.summary == Summary::Full,
     };
-    let mut finished = finish::finish(&config, &plan, ready, &files, load, start_facts);
+    let mut finished = finish::finish(&config, &plan, ready, (&files, page.as_ref()), load, start_facts);
     if args.quiet {
         finished.summary.clear();
     }

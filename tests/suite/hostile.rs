@@ -181,6 +181,7 @@ fn hostile_words_and_options_of_every_command_are_shown_escaped() {
         &["baseline", "save", HOSTILE, HOSTILE],
         &["baseline", "save", "main", HOSTILE],
         &["merge", HOSTILE, HOSTILE],
+        &["report", HOSTILE, "-o", HOSTILE],
         &["import-k6", HOSTILE],
         &["import-inference-perf", HOSTILE],
         &["import", HOSTILE, HOSTILE],
@@ -203,6 +204,9 @@ fn hostile_words_and_options_of_every_command_are_shown_escaped() {
                     &dir,
                     &[name, "--listen=127.0.0.1:0", "--max-seconds=1", &option],
                 )),
+                "report" if arg.get_long() != Some("output") => {
+                    drop(run(&dir, &[name, &kept, "--output", "page.html", &option]));
+                }
                 "compare" | "merge" => drop(run(&dir, &[name, &kept, &kept, &option])),
                 _ => drop(run(&dir, &[name, &kept, &option])),
             }

@@ -53,6 +53,7 @@ mod profiles;
 mod push;
 mod reading;
 mod real_servers;
+mod report_page;
 mod row_sessions;
 mod secrets;
 mod sessions;

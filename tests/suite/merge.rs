@@ -332,6 +332,7 @@ require_fit: true
 
 fn merged(documents: &[PathBuf], output: &Path) -> merge::Merged {
     merge::run(&MergeArgs {
+        report: None,
         documents: documents.to_vec(),
         output: Some(output.to_path_buf()),
         partial: false,
@@ -638,6 +639,7 @@ fn refused(dir: &Dir, documents: &[Value], partial: bool) -> String {
 
 fn refused_paths(documents: &[PathBuf], partial: bool) -> String {
     let args = MergeArgs {
+        report: None,
         documents: documents.to_vec(),
         output: None,
         partial,
@@ -813,6 +815,7 @@ fn with_partial_the_shards_that_exist_are_joined_and_missing_ones_listed() {
     std::fs::write(&paths[1], late.to_string()).unwrap();
     let output = PathBuf::from(dir.path("merged.json"));
     let shown = merge::run(&MergeArgs {
+        report: None,
         documents: paths.to_vec(),
         output: Some(output.clone()),
         partial: true,

@@ -274,6 +274,7 @@ fn words_that_are_none_are_2_and_numbers_beyond_their_limits_104_wherever() {
         (&["run"], 2, "a profile is missing"),
         (&["compare", "a.json"], 2, "NEW is missing"),
         (&["merge"], 2, "FILE is missing"),
+        (&["report", "-o", "page.html"], 2, "FILE is missing"),
         (
             &["config", "chek"],
             2,
@@ -379,6 +380,7 @@ fn an_unknown_variable_is_named_by_every_command_that_somebody_reads() {
         &["compare", "a", "b"],
         &["baseline", "list"],
         &["merge", "a"],
+        &["report", "a", "-o", "b"],
         &["import-k6", "a"],
         &["mock", "--max-seconds", "1"],
         &["run", "smoke", "--vus", "0"],

@@ -4,6 +4,7 @@ mod axes;
 
 use std::fmt::Write as _;
 
+use crate::chart::{COLOURS, quantile_line};
 use crate::compare::Run;
 use crate::compare::figures::{Curve, Prepared};
 use crate::compare::matching::letter;
@@ -19,8 +20,6 @@ const PANEL_GAP: f64 = 96.0;
 /// Points that are closer than this are drawn as one.
 const PIXEL: f64 = 0.4;
 const LABEL_CHARS_MAX: usize = 90;
-/// Okabe and Ito's colours, which people with any colour vision can tell apart. Further runs are dashed.
-const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
 macro_rules! put {
     ($text:expr, $($arg:tt)*) => {
@@ -112,6 +111,7 @@ fn panel(title: &'static str, metrics: &[&'static str], runs: &[Prepared]) -> Pa
     panel
 }
 
+/// The colour of a run, and its dashes: there are more runs than colours.
 fn colour(run: usize) -> (&'static str, &'static str) {
     let dash = if run < COLOURS.len() {
         ""
@@ -203,28 +203,18 @@ fn line(out: &mut String, axes: &Axes, drawn: &Drawn) {
     }
 }
 
-/// Returns the path of the quantile function: each value is drawn from the share before it to its own.
+/// Returns the path of the quantile function.
 fn path(axes: &Axes, points: &[(f64, f64)]) -> String {
     let mut path = String::new();
-    let mut before = 0.0;
     let mut last: Option<(f64, f64)> = None;
-    for (ms, share) in points {
-        // The largest value has a share of 1, which lies at infinity, so it is drawn at half of the rest.
-        let end = if *share >= 1.0 {
-            1.0 - (1.0 - before) / 2.0
-        } else {
-            *share
-        };
-        for at in [before, end] {
-            let (x, y) = (axes.x(at), axes.y(*ms));
-            let close = last.is_some_and(|(a, b)| (a - x).abs() < PIXEL && (b - y).abs() < PIXEL);
-            if !close {
-                let to = if last.is_none() { 'M' } else { 'L' };
-                write!(path, "{to}{x:.1} {y:.1}").expect("writing to a string does not fail");
-                last = Some((x, y));
-            }
+    for (place, ms) in quantile_line(points, axes.nines()) {
+        let (x, y) = (axes.x_of(place), axes.y(ms));
+        let close = last.is_some_and(|(a, b)| (a - x).abs() < PIXEL && (b - y).abs() < PIXEL);
+        if !close {
+            let to = if last.is_none() { 'M' } else { 'L' };
+            write!(path, "{to}{x:.1} {y:.1}").expect("writing to a string does not fail");
+            last = Some((x, y));
         }
-        before = *share;
     }
     path
 }

@@ -16,7 +16,7 @@ use crate::limit::{Decision, End, Next, ProbeRow, ProbeRules, Purpose, Search, l
 use crate::net::clock;
 use crate::output::{Console, OutputFile, OutputFiles};
 use crate::plan::Plan;
-use crate::run::{Finished, Ready, models, setup, tokenizer, validate};
+use crate::run::{Finished, Ready, models, report, setup, tokenizer, validate};
 use crate::signals::{Phase, Signals};
 use crate::units::{Nanos, SECOND, seconds};
 use asked::{Asked, first_settling};
@@ -57,7 +57,8 @@ pub fn find_limit(
     let results = asked.config.results_dir.as_deref().map(|folder| (folder, now));
     let files = OutputFiles::prepare(asked.config.run.output.as_deref(), results)?;
     let picture = args.svg.as_deref().map(OutputFile::prepare).transpose()?;
-    let pictures = picture.iter().flat_map(OutputFile::temporaries);
+    let page = report::prepare(args.run.report.as_deref(), &files)?;
+    let pictures = picture.iter().chain(&page).flat_map(OutputFile::temporaries);
     signals.remove_on_exit(files.temporaries().into_iter().chain(pictures).collect());
     asked.config.notes.iter().for_each(|text| note(text));
     let ready = prepare(&mut asked, args, &mut note)?;
@@ -79,6 +80,7 @@ pub fn find_limit(
     let to = Destinations {
         files: &files,
         picture: picture.as_ref(),
+        page: page.as_ref(),
     };
     Ok(finish::finish(args, hunt, end, to, begun, now))
 }
