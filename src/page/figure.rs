@@ -1,7 +1,7 @@
 //! A chart: a plot that stretches with the page, with texts that do not, and a table of the figures behind it.
 //!
-//! The lines are an SVG of 1000 by 1000 units that is stretched to the width there is; strokes keep their width. Numbers
-//! and names are HTML, so that they are as large on a phone as the text around them.
+//! The lines are an SVG of 1000 by 1000 units that is stretched to the width there is; strokes keep their width.
+//! Numbers and names are HTML, so that they are as large on a phone as the text around them.
 
 use super::html::{escaped, put};
 use crate::chart::{Scale, path, thinned};

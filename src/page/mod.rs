@@ -1,7 +1,7 @@
 //! One page for one run, or for several: a file of HTML without a script, a font, or anything loaded from elsewhere.
 //!
-//! Every figure on it carries its path in the document (`data-path`, RFC 6901) and its full value, so that a program can
-//! check it. The charts are drawn here, over `chart/`: docs/REPORT.md says why.
+//! Every figure on it carries its path in the document (`data-path`, RFC 6901) and its full value, so that a program
+//! can check it. The charts are drawn here, over `chart/`: docs/REPORT.md says why.
 
 mod curves;
 mod doc;

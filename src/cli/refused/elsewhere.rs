@@ -174,7 +174,7 @@ const RUN: &[Row] = &[
     ),
     (
         "save-result output-file output-path result-filename out outputs summary-export json j json-file \
-         json-output profile-export-file export report O output-format save output-json \
+         json-output profile-export-file export O output-format save output-json \
          output-token-throughput w result-file export-json",
         OUTPUT,
     ),
@@ -183,7 +183,11 @@ const RUN: &[Row] = &[
         "write `--output result.json --details`",
     ),
     (
-        "result-dir output-artifact-dir artifact-dir output-dir export-dir csv html artifacts results",
+        "html html-report report-html html-output",
+        "write `--report page.html`",
+    ),
+    (
+        "result-dir output-artifact-dir artifact-dir output-dir export-dir csv artifacts results",
         "write `--results-dir {DIR}`: each run gets its own file there",
     ),
     (
