@@ -246,6 +246,7 @@ pub(super) fn steps(out: &mut String, doc: &Doc) {
 
 /// Writes what pairs of requests and servers alone and together show.
 pub(super) fn paired(out: &mut String, doc: &Doc) {
+    objects(out, doc, "/server_metrics", "The server\u{2019}s own account");
     objects(out, doc, "/paired", "Two servers compared request by request");
     objects(out, doc, "/contention", "Each server alone and all together");
     objects(out, doc, "/trace", "The trace that was replayed");

@@ -111,10 +111,13 @@ fn budget(out: &mut String, doc: &Doc) {
     );
 }
 
+/// A chart of the server: its id, its title, the key of its figure, and how that is shown.
+type OfServer = (&'static str, &'static str, &'static str, fn(f64) -> String);
+
 /// Draws CPU and memory of the server that the run started, on the axis of the run.
 pub(super) fn server(out: &mut String, doc: &Doc, axis: &Axis) {
     let rows = items(doc.at("/managed_server_timeline"));
-    let charts: [(&str, &str, &str, fn(f64) -> String); 2] = [
+    let charts: [OfServer; 2] = [
         (
             "server-cpu",
             "CPU of the server that the run started, % of one CPU",

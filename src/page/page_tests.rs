@@ -230,7 +230,7 @@ fn balanced(html: &str) {
             assert!(ids.insert(id.clone()), "the id {id} is there twice");
         }
         match tag.strip_prefix('/') {
-            Some(closed) if closed == "html" => assert!(open.is_empty(), "{open:?}"),
+            Some("html") => assert!(open.is_empty(), "{open:?}"),
             Some(closed) => assert_eq!(open.pop(), Some(closed), "{tag}"),
             None if VOID.contains(&name) => {}
             None => open.push(name),

@@ -14,6 +14,9 @@ const TICKS_APART: f64 = 0.09;
 /// A curve: its name, its colour, and the path of its value below that of a point.
 type Of = (&'static str, usize, &'static str);
 
+/// Points of one kind: its name, its colour, and which they are.
+type Dots = (&'static str, usize, fn(&Value) -> bool);
+
 /// What a chart over levels shows.
 struct Over<'a> {
     id: &'a str,
@@ -100,8 +103,7 @@ fn over(out: &mut String, doc: &Doc, of: &Over, levels: &[(f64, &Value)], curves
 /// What a chart has besides its lines.
 #[derive(Clone, Copy, Default)]
 struct Extra<'a> {
-    /// Points by their kind: its name, its colour, and which they are.
-    dots: &'a [(&'static str, usize, fn(&Value) -> bool)],
+    dots: &'a [Dots],
     mark: Option<(f64, &'a str)>,
 }
 
@@ -178,7 +180,7 @@ pub(super) fn steps(out: &mut String, doc: &Doc, table: impl FnOnce(&mut String)
     let steps = levels(items(doc.at("/steps/judged")), "vus");
     const HOLDS: fn(&Value) -> bool = |step| step["ok"] == true;
     const FAILS: fn(&Value) -> bool = |step| step["ok"] == false;
-    let dots: [(&str, usize, fn(&Value) -> bool); 2] = [("holds", 0, HOLDS), ("fails", 1, FAILS)];
+    let dots: [Dots; 2] = [("holds", 0, HOLDS), ("fails", 1, FAILS)];
     let extra = Extra {
         dots: &dots,
         mark: doc.float("/steps/peak_vus").map(|at| (at, "peak")),
@@ -272,8 +274,7 @@ pub(super) fn probes(out: &mut String, doc: &Doc) {
         Some("rate") => "requests per second, logarithmic",
         _ => "users, logarithmic",
     };
-    let dots: [(&str, usize, fn(&Value) -> bool); 3] =
-        [("holds", 0, HOLDS), ("fails", 1, FAILS), ("undecided", 6, OPEN)];
+    let dots: [Dots; 3] = [("holds", 0, HOLDS), ("fails", 1, FAILS), ("undecided", 6, OPEN)];
     let extra = Extra {
         dots: &dots,
         mark: doc.float("/answer/limit").map(|at| (at, "limit")),

@@ -253,9 +253,12 @@ fn points(
         .collect()
 }
 
+/// A metric of the timeline: its key, its title, and its figures in a row.
+type OfMetric = (&'static str, &'static str, fn(&RowFigures) -> SpreadFigures);
+
 /// Writes latency, TTFT and the time between tokens over time.
 pub(super) fn times(out: &mut String, doc: &Doc, axis: &Axis) {
-    let metrics: [(&str, &str, fn(&RowFigures) -> SpreadFigures); 3] = [
+    let metrics: [OfMetric; 3] = [
         ("latency", "Latency of the requests that ended", |row| row.latency),
         ("ttft", "Time to the first token (TTFT)", |row| row.ttft),
         ("tbt", "Time between tokens", |row| row.tbt),
