@@ -37,6 +37,6 @@ pub struct ReportArgs {
     pub documents: Vec<OsString>,
 
     /// File to write the page to; `-` is standard output
-    #[arg(short, long, value_name = "FILE.html", required = true)]
+    #[arg(short, long, value_name = "PAGE", required = true)]
     pub output: PathBuf,
 }

@@ -101,7 +101,9 @@ fn wrong_files_and_places_are_refused_by_name() {
     }
     let nowhere = dir.path("no/such/folder.html");
     ran(&["report", GOLDEN, "-o", &nowhere]).expect(112);
-    ran(&["report", GOLDEN]).expect(2);
+    ran(&["report", GOLDEN])
+        .expect(2)
+        .one_error("--output PAGE is missing");
     ran(&["report", "-o", &page])
         .expect(2)
         .one_error("FILE is missing");
