@@ -174,9 +174,9 @@ fn missing(error: &Error, line: &Line) -> Mistake {
         );
         return Reason::new(what).hint(hint).into();
     }
-    let shown: Vec<&str> = names
+    let shown: Vec<String> = names
         .iter()
-        .map(|name| name.trim_matches(['<', '>', '.']))
+        .map(|name| name.trim_matches('.').replace(['<', '>'], ""))
         .collect();
     let verb = if shown.len() == 1 { "is" } else { "are" };
     let what = format!("{} {verb} missing", shown.join(" and "));

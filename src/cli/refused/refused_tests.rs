@@ -331,6 +331,7 @@ fn what_is_missing_is_named_with_the_form() {
         &["NEW is missing", "write `llmload-uring compare "],
     );
     says("merge", 2, &["FILE is missing"]);
+    says("report a.json", 2, &["report: --output PAGE is missing"]);
     says("profiles show", 2, &["NAME is missing"]);
 }
 
