@@ -11,14 +11,14 @@ use std::collections::HashMap;
 const MARKED_MAX: u64 = 1 << 30;
 
 /// Checks the requests of one part in the order in which its document lists them. It remembers one number per VU or,
-/// if the VUs share the iterations, one bit per request, and one number per session or pair.
+/// if the VUs share the iterations, one bit per request, and for each session or pair which of its requests were listed.
 pub struct DetailCheck<'a> {
     part: &'a Part,
     count: u64,
-    /// The last request of each VU: its iteration, and which turn or half of that it is.
-    last: HashMap<u32, (u64, u16)>,
-    /// The last turn or half of each of those that have some and are numbered over all VUs, by kind and number.
-    last_parts: HashMap<(usize, u64), u16>,
+    /// The last iteration of each VU, and which of its requests were listed.
+    last: HashMap<u32, (u64, Parts)>,
+    /// The requests of each session or pair that is numbered over all VUs, by kind and number.
+    parts: HashMap<(usize, u64), Parts>,
     /// One bit for each request that is numbered over all VUs, by its kind if each kind has numbers of its own.
     marked: Vec<Vec<u64>>,
 }
@@ -29,7 +29,7 @@ impl<'a> DetailCheck<'a> {
             part,
             count: 0,
             last: HashMap::new(),
-            last_parts: HashMap::new(),
+            parts: HashMap::new(),
             marked: Vec::new(),
         }
     }
@@ -37,22 +37,24 @@ impl<'a> DetailCheck<'a> {
     /// Takes the next request. Fails if it is not one of this part's, or was listed before.
     pub fn take(&mut self, detail: &Detail) -> Result<(), Reason> {
         let id = &detail.request_id;
-        // The turns of a session and the halves of a pair are numbered from 1, and come one after the other.
+        // The requests of a session or pair are numbered from 1. Those of a session may be in flight side by side, so
+        // they need not end in that order.
         let (group, part) = match id.split_once('.') {
             Some((group, part)) => (group, part.parse::<u16>().ok().filter(|part| *part > 0)),
             None => (id.as_str(), Some(0)),
         };
         let is_new = match self.part.request(group).zip(part) {
             Some((Request::ByVu { vu, iteration }, part)) => {
-                // A VU makes one request after the other, and one core records them all.
-                let now = (iteration, part);
-                let before = self.last.insert(vu, now);
-                before.is_none_or(|before| before < now)
+                // A VU makes one iteration after the other, and one core records them all.
+                let (last, parts) = self.last.entry(vu).or_default();
+                if iteration > *last {
+                    (*last, *parts) = (iteration, Parts::default());
+                }
+                iteration == *last && parts.take(part)
             }
             Some((Request::Shared { kind, index }, 0)) => self.mark(kind, index),
             Some((Request::Shared { kind, index }, part)) => {
-                let before = self.last_parts.insert((kind, index), part);
-                before.is_none_or(|before| before < part)
+                self.parts.entry((kind, index)).or_default().take(part)
             }
             None => {
                 let what = format!("request `{id}` is not one of shard {}", self.part.shard);
@@ -105,6 +107,41 @@ impl<'a> DetailCheck<'a> {
     }
 }
 
+/// Which requests of an iteration were listed, by their numbers in it.
+#[derive(Default)]
+struct Parts {
+    /// So many of the first ones were: of a session whose turns come one after the other, all.
+    first: u16,
+    /// The others, of which there are at most as many as are in flight side by side.
+    others: Vec<u16>,
+    /// It was listed as one request without a number.
+    whole: bool,
+}
+
+impl Parts {
+    /// Takes the request with this number, 0 for one that has none; returns false if it was listed before.
+    fn take(&mut self, part: u16) -> bool {
+        if part == 0 {
+            let is_new = !self.whole && self.first == 0 && self.others.is_empty();
+            self.whole = true;
+            return is_new;
+        }
+        if self.whole || part <= self.first || self.others.contains(&part) {
+            return false;
+        }
+        self.others.push(part);
+        while let Some(next) = self
+            .others
+            .iter()
+            .position(|other| Some(*other) == self.first.checked_add(1))
+        {
+            self.others.swap_remove(next);
+            self.first += 1;
+        }
+        true
+    }
+}
+
 /// The identity of a request within its part.
 pub(super) enum Request {
     ByVu {
@@ -143,5 +180,40 @@ impl Part {
         let (vu, iteration) = id.strip_prefix('v')?.split_once('-')?;
         let (vu, iteration) = (vu.parse().ok()?, iteration.parse().ok()?);
         self.shard.has_vu(vu).then_some(Request::ByVu { vu, iteration })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(parts: &[u16]) -> Vec<bool> {
+        let mut seen = Parts::default();
+        parts.iter().map(|part| seen.take(*part)).collect()
+    }
+
+    #[test]
+    fn requests_of_a_session_are_listed_once_each_in_any_order() {
+        assert_eq!(taken(&[1, 2, 3]), [true; 3]);
+        assert_eq!(taken(&[1, 3, 4, 2, 5]), [true; 5]);
+        assert_eq!(
+            taken(&[2, 3, 2, 1, 3, 1]),
+            [true, true, false, true, false, false]
+        );
+        assert_eq!(taken(&[u16::MAX, 1, u16::MAX]), [true, true, false]);
+    }
+
+    #[test]
+    fn an_iteration_is_one_request_or_has_numbered_ones() {
+        assert_eq!(taken(&[0, 0]), [true, false]);
+        assert_eq!(taken(&[0, 1]), [true, false]);
+        assert_eq!(taken(&[1, 0]), [true, false]);
+    }
+
+    #[test]
+    fn what_came_in_order_takes_no_memory() {
+        let mut seen = Parts::default();
+        assert!((1..=u16::MAX).all(|part| seen.take(part)));
+        assert!(seen.others.is_empty() && !seen.take(u16::MAX));
     }
 }

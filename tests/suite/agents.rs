@@ -185,6 +185,27 @@ fn the_same_seed_sends_the_same_on_any_number_of_cores_and_shards() {
 }
 
 #[test]
+fn shards_that_list_their_requests_are_merged_although_subagents_end_in_any_order() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let profile = dir.write("profile.yaml", PROFILE);
+    let dataset = format!("weka:{}", dir.write("trace.jsonl", &sessions(5)));
+    let target = format!("http://{}/v1/completions", mock.address);
+    let files = ["1/2", "2/2"].map(|part| {
+        let file = dir.path(&format!("{}.json", &part[..1]));
+        let words = [&profile, "--target", &target, "--dataset", &dataset, "--replay"];
+        let more = ["--delay-scale", "0", "--vus", "4", "--shard", part];
+        ran(&[&words[..], &more, &["--details", "--output", &file]].concat()).expect(0);
+        file
+    });
+    let output = dir.path("merged.json");
+    ran(&["merge", &files[0], &files[1], "--output", &output]).expect(0);
+    let merged = document(&output);
+    assert_eq!(merged["details"].as_array().unwrap().len(), 45);
+    assert_eq!(merged["sessions"]["completed"], 5);
+}
+
+#[test]
 fn equal_ids_are_equal_blocks_within_a_session_and_not_beyond() {
     let ran = replay(
         &sessions(2),

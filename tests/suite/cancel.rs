@@ -76,10 +76,15 @@ fn the_share_is_cut_at_its_token_and_counts_as_neither_ok_nor_failed() {
         assert_eq!(count("tbt"), 210 * 9 + 30 * 2);
         assert_eq!(cancelled(&document).len(), 30);
         assert!(cancelled(&document).iter().all(|one| one.ends_with(" 3")));
-        // The server saw as many cut, each at that token.
+        // The server saw as many cut, none before that token. On a busy machine it has sent more before it notices.
+        wait_until("the mock has noticed all", || stats(&mock)["abandoned"] == 30);
         let server = stats(&mock);
-        assert_eq!((&server["abandoned"], &server["ok"]), (&json!(30), &json!(210)));
-        assert_eq!(server["abandoned_after"], json!({ "3": 30 }), "{server}");
+        assert_eq!(server["ok"], 210, "{server}");
+        let after = server["abandoned_after"].as_object().unwrap();
+        assert!(
+            after.keys().all(|sent| sent.parse::<u32>().unwrap() >= 3),
+            "{server}"
+        );
         assert!(ended.stdout.contains("cancelled 30"), "{}", ended.stdout);
     }
 }

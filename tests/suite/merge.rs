@@ -374,8 +374,9 @@ fn sums(timeline: &Value) -> Value {
     for row in rows.as_array_mut().unwrap() {
         for metric in ["latency", "ttft"] {
             let spread = row[metric].as_object_mut().unwrap();
-            spread.remove("p50");
-            spread.remove("p99");
+            for quantile in ["p50", "p90", "p99"] {
+                spread.remove(quantile);
+            }
         }
     }
     rows
