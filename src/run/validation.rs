@@ -150,8 +150,11 @@ fn questions(plan: &Plan, endpoint: u16, api: Api) -> impl Iterator<Item = (&Req
                 ids: prompts.ids_at(api),
                 prompt: match prompts {
                     Prompts::List(texts) => texts.first()?,
-                    Prompts::Made { prefix, .. } => prefix,
-                    Prompts::Ids { .. } | Prompts::Shared(_) | Prompts::Rows(_) => "Hi",
+                    Prompts::Made { prefix, .. } if !prefix.is_empty() => prefix,
+                    // An empty prompt is refused by vLLM.
+                    Prompts::Made { .. } | Prompts::Ids { .. } | Prompts::Shared(_) | Prompts::Rows(_) => {
+                        "Hi"
+                    }
                 },
             };
             Some((kind, question))
