@@ -332,6 +332,11 @@ fn a_ramp_is_held_at_each_load_so_that_its_steady_part_may_be_asked_of() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let result = read(&path);
     assert_eq!(result["answer"]["limit"], 2.0);
+    let said = text(&output.stdout);
+    assert!(
+        !said.contains("the limit is the server's"),
+        "no load failed: {said}"
+    );
     assert!(result["probes"][0]["slos"][0]["observed"].is_number(), "{result}");
 }
 
