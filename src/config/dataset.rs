@@ -135,7 +135,7 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
         let conversation = config.requests[index].call.conversation().cloned();
         let refused = conversation.as_ref().and_then(|_| refused_form(&asked));
         if let Some(reason) = refused {
-            mistakes.push(asked.place.mistake(reason));
+            report(mistakes, asked.place.mistake(reason));
             continue;
         }
         let options = asked.options(conversation.as_ref());
@@ -155,7 +155,9 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
         };
         let refused = dataset.as_ref().zip(conversation.as_ref());
         let refused = refused.and_then(|(dataset, own)| refused_rows(&asked, dataset, own));
-        mistakes.extend(refused.map(|reason| asked.place.mistake(reason)));
+        if let Some(reason) = refused {
+            report(mistakes, asked.place.mistake(reason));
+        }
         if let (Some(dataset), Some(place)) = (&dataset, &asked.tokens_place)
             && !dataset.has_lengths()
         {
@@ -175,6 +177,13 @@ pub fn read_datasets(config: &mut Config, document_is_standard: bool, mistakes: 
         .filter_map(ServerEntry::known_api)
         .collect();
     mistakes.extend(refused_contents(config, &apis));
+}
+
+/// Reports a mistake once, however many kinds of request have it.
+fn report(mistakes: &mut Vec<Mistake>, mistake: Mistake) {
+    if !mistakes.contains(&mistake) {
+        mistakes.push(mistake);
+    }
 }
 
 /// Reads a file, and adds to the notes what a user should know of its rows.
@@ -212,7 +221,7 @@ pub fn refused_contents(config: &Config, apis: &[Api]) -> Vec<Mistake> {
 }
 
 /// Returns a number of things in words.
-fn counted(count: u64, thing: &str) -> String {
+pub(super) fn counted(count: u64, thing: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {thing}{s}", grouped(count))
 }

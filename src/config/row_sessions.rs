@@ -1,11 +1,12 @@
 //! Conversations whose turns are the rows of a dataset: what such a dataset must have.
 
 use crate::config::DatasetConfig;
+use crate::config::dataset::counted;
 use crate::dataset::{Content, Dataset, Filter};
 use crate::error::{Reason, quoted};
 use crate::plan::{TURNS_MAX, Tail, Trace};
 use crate::units::grouped;
-use crate::workload::{Conversation, HistoryMode};
+use crate::workload::{Conversation, HistoryMode, Tokens};
 
 /// Returns why a dataset cannot be carried out as conversations, if it cannot. Nothing of it was read yet.
 pub fn refused_form(asked: &DatasetConfig) -> Option<Reason> {
@@ -49,28 +50,9 @@ pub fn refused_rows(asked: &DatasetConfig, dataset: &Dataset, conversation: &Con
             let hint = "take the first turns of each session: `turns: 1000` (`--turns 1000`)";
             return Some(Reason::new(what).hint(hint));
         }
-        let mut after_body = false;
-        for turn in 0..turns {
-            let index = sessions.row(session, turn);
-            let packed = match dataset.bytes(index) {
-                Ok(packed) => packed,
-                Err(e) => {
-                    let what = format!("the rows of {shown} cannot be read again: {e}");
-                    return Some(Reason::new(what));
-                }
-            };
-            let row = packed.row();
-            answers |= row.answer.is_some();
-            let is_body = matches!(row.content, Content::Payload(_));
-            if after_body && row.is_delta && !is_body && conversation.history != HistoryMode::Delta {
-                let what = format!(
-                    "row {} of {shown} has only what is new in its session, but the row before it is a whole body, \
-                     to which nothing can be added",
-                    grouped(index + 1)
-                );
-                return Some(Reason::new(what).hint("`history: delta` sends each row alone"));
-            }
-            after_body = is_body || (after_body && row.is_delta);
+        let refused = refused_session((asked, dataset), conversation, session, &mut answers);
+        if refused.is_some() {
+            return refused;
         }
     }
     (!answers).then(|| {
@@ -79,15 +61,60 @@ pub fn refused_rows(asked: &DatasetConfig, dataset: &Dataset, conversation: &Con
     })
 }
 
+/// Returns why the rows of one session cannot be the turns of a conversation, if they cannot. Sets `answers` if one has
+/// an answer.
+fn refused_session(
+    (asked, dataset): (&DatasetConfig, &Dataset),
+    conversation: &Conversation,
+    session: u32,
+    answers: &mut bool,
+) -> Option<Reason> {
+    let shown = quoted(asked.shown());
+    let sessions = dataset.sessions();
+    let mut after_body = false;
+    for turn in 0..sessions.turns(session) {
+        let index = sessions.row(session, turn);
+        let packed = match dataset.bytes(index) {
+            Ok(packed) => packed,
+            Err(e) => {
+                let what = format!("the rows of {shown} cannot be read again: {e}");
+                return Some(Reason::new(what));
+            }
+        };
+        let row = packed.row();
+        *answers |= row.answer.is_some();
+        let is_body = matches!(row.content, Content::Payload(_));
+        if after_body && row.is_delta && !is_body && conversation.history != HistoryMode::Delta {
+            let what = format!(
+                "row {} of {shown} has only what is new in its session, but the row before it is a whole body, \
+                 to which nothing can be added",
+                grouped(index + 1)
+            );
+            return Some(Reason::new(what).hint("`history: delta` sends each row alone"));
+        }
+        let is_ids = matches!((&row.content, asked.tokens), (Content::Blocks(_), Tokens::Ids(_)));
+        if is_ids && row.is_delta {
+            let what = format!(
+                "row {} of {shown} has only what is new in its session, which goes after answers that are text: it \
+                 cannot be ids of tokens",
+                grouped(index + 1)
+            );
+            return Some(Reason::new(what).hint("leave `token_ids` (`--token-ids`) out"));
+        }
+        after_body = is_body || (after_body && row.is_delta);
+    }
+    None
+}
+
 /// Says what sessions a dataset has.
 pub fn note(asked: &DatasetConfig, dataset: &Dataset) -> String {
     let sessions = dataset.sessions();
     let longest = (0..sessions.len()).map(|session| sessions.turns(session)).max();
     format!(
-        "dataset {}: its rows are the turns of {} conversations, of up to {} turns",
+        "dataset {}: its rows are the turns of {}, of up to {}",
         quoted(asked.shown()),
-        grouped(u64::from(sessions.len())),
-        grouped(u64::from(longest.unwrap_or(0)))
+        counted(u64::from(sessions.len()), "conversation"),
+        counted(u64::from(longest.unwrap_or(0)), "turn")
     )
 }
 
@@ -96,6 +123,7 @@ pub fn take_sessions(trace: &mut Trace, dataset: &Dataset, seed: u64) {
     let sessions = dataset.sessions();
     let at = |session: u32| dataset.at(sessions.row(session, 0));
     trace.take_rows(sessions.len(), &at, seed);
+    trace.take_count(dataset.len() as u64);
     trace.take_tails(&|session| {
         let turns = sessions.turns(session);
         let first = at(session).unwrap_or(0);

@@ -120,3 +120,24 @@ fn a_trace_needs_the_instant_at_which_each_session_begins() {
     let what = of(&[first, later, other].concat()).unwrap();
     assert!(what.contains("row 3 of 3"), "{what}");
 }
+
+#[test]
+fn graphs_of_agents_are_no_conversations_and_ids_are_no_words_after_an_answer() {
+    let of = |format: &str| {
+        let format = Format::from_name(format).unwrap();
+        refused_form(&DatasetConfig::new(
+            format,
+            "t".into(),
+            Place::option("--dataset"),
+        ))
+    };
+    assert!(of("weka").unwrap().what.contains("graphs of agents"));
+    assert_eq!(of("agentic_trace").map(|reason| reason.what), None);
+    let new = "{\"session_id\":\"s\",\"timestamp\":0,\"input_length\":4,\"output_length\":2,\"message_mode\":\"delta\"}";
+    let talk = Conversation::default();
+    assert_eq!(refused("mooncake", new, &talk), None);
+    let (mut asked, dataset) = found("mooncake", new, &talk);
+    asked.tokens = Tokens::Ids(crate::units::Span { min: 1, max: 9 });
+    let reason = refused_rows(&asked, &dataset, &talk).unwrap();
+    assert!(reason.what.contains("cannot be ids of tokens"), "{}", reason.what);
+}

@@ -72,7 +72,7 @@ impl TraceFigures {
             )
         });
         Some(TraceFigures {
-            rows: rows.all(),
+            rows: trace.dataset_rows(),
             rows_in_window: rows.len() as u64,
             rows_following: trace.following(),
             rows_out_of_order: rows.unsorted(),

@@ -1,6 +1,6 @@
 //! Applies the options about datasets to the kinds of request.
 
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, TurnsAsked};
 use crate::config::options::refuse_without_chat;
 use crate::config::{Config, DatasetConfig, RequestConfig};
 use crate::error::{Mistake, Place, Reason};
@@ -54,11 +54,36 @@ pub(super) fn overlay_dataset(config: &mut Config, args: &RunArgs, mistakes: &mu
     for request in &mut config.requests {
         overlay_request(request, args, only_datasets);
     }
+    if args.turns == Some(TurnsAsked::All) {
+        refuse_turns_of_nothing(config, mistakes);
+    }
     let scaled = overlay_delay_scale(config, args);
-    if args.trace.delay_scale.is_some() && !scaled && config.executor.trace().is_none() {
+    // Without a conversation it was refused as an option of a trace.
+    let talks = config
+        .requests
+        .iter()
+        .any(|request| request.call.conversation().is_some());
+    if talks && args.trace.delay_scale.is_some() && !scaled && config.executor.trace().is_none() {
         let what = "has no effect: neither a trace nor a conversation has the delays of a dataset";
         let hint = "add --replay, or --turns all, and --dataset FORMAT:FILE";
         mistakes.push(Reason::new(what).hint(hint).at("--delay-scale", 0));
+    }
+}
+
+/// Refuses `--turns all` where requests have no dataset whose sessions could say how many turns there are.
+fn refuse_turns_of_nothing(config: &mut Config, mistakes: &mut Vec<Mistake>) {
+    let mut first = None;
+    for request in &mut config.requests {
+        if let (None, Call::Chat(chat)) = (&request.dataset, &mut request.call) {
+            // It must not cause a second mistake.
+            chat.conversation = None;
+            first.get_or_insert_with(|| request.name.clone());
+        }
+    }
+    if let Some(name) = first {
+        let what = format!("takes the turns of a dataset, and request `{name}` has none");
+        let hint = "add `--dataset FORMAT:FILE`, or say how many turns a session has: `--turns 5`";
+        mistakes.push(Reason::new(what).hint(hint).at("--turns", 0));
     }
 }
 

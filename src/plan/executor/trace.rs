@@ -76,6 +76,7 @@ pub struct Trace {
     tails: Arc<[(Nanos, Nanos)]>,
     /// The number of rows that follow one within the window.
     following: u64,
+    dataset_rows: u64,
 }
 
 impl Trace {
@@ -88,6 +89,7 @@ impl Trace {
             chains: Arc::default(),
             tails: Arc::default(),
             following: 0,
+            dataset_rows: 0,
         }
     }
 
@@ -95,6 +97,17 @@ impl Trace {
     pub fn take_rows(&mut self, all: u32, at: &dyn Fn(u32) -> Option<Nanos>, seed: u64) {
         let TraceSettings { window, spread, .. } = self.settings;
         self.rows = Arc::new(TraceRows::new(all, at, window, (spread, seed)));
+        self.dataset_rows = u64::from(all);
+    }
+
+    /// Takes the number of the dataset's rows, where each arrival is a session of several.
+    pub fn take_count(&mut self, rows: u64) {
+        self.dataset_rows = rows;
+    }
+
+    /// Returns the number of rows of the dataset, within the window or not.
+    pub fn dataset_rows(&self) -> u64 {
+        self.dataset_rows
     }
 
     /// Takes the rows that follow others, once those that arrive are known.
