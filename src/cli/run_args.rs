@@ -19,7 +19,7 @@ use crate::plan::{
 use crate::units::Nanos;
 use crate::units::Span;
 use crate::units::{MILLISECOND, Rate, Secret, read_rate};
-use crate::workload::Cancel;
+use crate::workload::{BATCH_MAX, Cancel};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -223,6 +223,10 @@ pub struct RunArgs {
     /// These are neither ok nor failed [document's]
     #[arg(long, env = "LLMLOAD_CANCEL", hide_env = true, value_name = "SHARE after POINT", value_parser = parse_cancel, help_heading = REQUESTS)]
     pub cancel: Option<Cancel>,
+
+    /// Texts of a request that embeds, or documents of one that ranks or scores [1]
+    #[arg(long, env = "LLMLOAD_BATCH_SIZE", hide_env = true, value_name = "N", value_parser = count(1..=BATCH_MAX), help_heading = REQUESTS)]
+    pub batch_size: Option<u32>,
 
     #[command(flatten)]
     pub datasets: DatasetArgs,

@@ -67,7 +67,7 @@ pub struct ScalarKind {
 const UP: Option<Direction> = Some(Direction::HigherIsBetter);
 const DOWN: Option<Direction> = Some(Direction::LowerIsBetter);
 
-pub const SCALARS: [ScalarKind; 36] = [
+pub const SCALARS: [ScalarKind; 37] = [
     scalar("requests_per_second", Kind::Rate, UP),
     scalar("ok_requests_per_second", Kind::Rate, UP),
     scalar("good_requests_per_second", Kind::Rate, UP),
@@ -75,6 +75,7 @@ pub const SCALARS: [ScalarKind; 36] = [
     scalar("output_tokens_per_second", Kind::Rate, UP),
     scalar("input_tokens_per_second", Kind::Rate, UP),
     scalar("total_tokens_per_second", Kind::Rate, UP),
+    scalar("texts_per_second", Kind::Rate, UP),
     scalar("error_rate", Kind::Share, DOWN),
     scalar("goodput", Kind::Share, UP),
     scalar("late", Kind::Share, DOWN),

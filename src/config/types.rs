@@ -291,6 +291,7 @@ fn serialize_chat<M: SerializeMap>(
         conversation,
         settings,
         cancel,
+        batch_size,
     } = chat;
     map.serialize_entry("kind", "chat")?;
     map.serialize_entry("stream", stream)?;
@@ -308,6 +309,9 @@ fn serialize_chat<M: SerializeMap>(
     }
     if let Some(cancel) = cancel {
         map.serialize_entry("cancel", cancel)?;
+    }
+    if let Some(texts) = batch_size {
+        map.serialize_entry("batch_size", texts)?;
     }
     // A document that is read again must not take another default.
     if chat.caches_prompt() || cache_prompt.is_some() {

@@ -131,7 +131,8 @@ impl VuConnection {
             slot
         };
         let mut request = RequestState::new(series, slot, &planned, core.numbered_by(self.vu, draw.kind));
-        request.asked = draw.asked(1);
+        let api = core.targets[usize::from(self.target)].api;
+        request.asked = core.plan.workload.asked(draw, api, 1);
         let (outcome, done) = self.attempts(core, (draw, turn), &mut request).await;
         core.net.clear_limit(self.task);
         if core.plan.connection.is_per_request() {
@@ -183,7 +184,7 @@ impl VuConnection {
                 (bytes, answers)
             };
             self.reader.expect_answers(answers);
-            request.asked = draw.asked(answers);
+            request.asked = core.plan.workload.asked(draw, api, answers);
             request.tls_output_sent = false;
             if core.net.send(conn, bytes).is_err() {
                 self.close(&core.net);

@@ -1,5 +1,6 @@
 //! Counts what ended after the load: it was measured, but is not part of the load's rates.
 
+use crate::metrics::usage::texts_of;
 use crate::metrics::{Outcome, Sample};
 use crate::units::is_zero;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub struct AfterLoad {
     /// The tokens of their prompts, as far as servers state them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub prompt_tokens: u64,
+    /// The texts that they have embedded, ranked or scored.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub texts: u64,
 }
 
 /// What ended within the load: the counts that rates divide by its time.
@@ -28,6 +32,7 @@ pub struct WithinLoad {
     pub good: u64,
     pub output_tokens: u64,
     pub prompt_tokens: u64,
+    pub texts: u64,
 }
 
 impl WithinLoad {
@@ -51,6 +56,7 @@ impl AfterLoad {
             good,
             output_tokens,
             prompt_tokens,
+            texts,
         } = run;
         WithinLoad {
             ok: ok.saturating_sub(self.ok),
@@ -58,6 +64,7 @@ impl AfterLoad {
             good: good.saturating_sub(self.good),
             output_tokens: output_tokens.saturating_sub(self.output_tokens),
             prompt_tokens: prompt_tokens.saturating_sub(self.prompt_tokens),
+            texts: texts.saturating_sub(self.texts),
         }
     }
 
@@ -68,6 +75,7 @@ impl AfterLoad {
         self.good += u64::from(sample.good == Some(true));
         self.output_tokens += u64::from(sample.output_tokens);
         self.prompt_tokens += u64::from(sample.prompt_tokens.unwrap_or(0));
+        self.texts += texts_of(sample);
     }
 
     pub(super) fn merge(&mut self, other: &AfterLoad) {
@@ -77,11 +85,13 @@ impl AfterLoad {
             good,
             output_tokens,
             prompt_tokens,
+            texts,
         } = other;
         self.ok += ok;
         self.failed += failed;
         self.good += good;
         self.output_tokens += output_tokens;
         self.prompt_tokens += prompt_tokens;
+        self.texts += texts;
     }
 }

@@ -12,6 +12,8 @@ pub struct AskedTokens {
     pub prompt: u32,
     /// The limit of the answer.
     pub output: u32,
+    /// How many texts are embedded, ranked or scored; 0 for requests for generated text.
+    pub texts: u32,
 }
 
 /// How many tokens were asked for and how many there were, over ok requests whose server counts them.
@@ -126,7 +128,7 @@ mod tests {
             let sample = Sample {
                 asked: AskedTokens {
                     prompt: *asked,
-                    output: 0,
+                    ..AskedTokens::default()
                 },
                 prompt_tokens: Some(*served),
                 ..Sample::ended(Outcome::Ok, 1)
@@ -157,6 +159,7 @@ mod tests {
             asked: AskedTokens {
                 prompt: 0,
                 output: 20,
+                texts: 0,
             },
             output_tokens: 15,
             token_source,

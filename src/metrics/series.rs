@@ -458,6 +458,7 @@ impl SeriesTotals {
             good: self.goodput.good,
             output_tokens: self.output_tokens,
             prompt_tokens: self.usage.prompt.tokens,
+            texts: self.usage.texts,
         }
     }
 

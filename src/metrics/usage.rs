@@ -1,6 +1,7 @@
 //! The tokens of requests as their servers count them, added up over the answers that state them.
 
-use crate::metrics::{Sample, TokenSource};
+use crate::metrics::{Outcome, Sample, TokenSource};
+use crate::units::is_zero;
 use serde::{Deserialize, Serialize};
 
 /// Tokens over those answers that state how many there were. What an answer does not state is unknown and no 0.
@@ -79,6 +80,9 @@ pub struct TokenUsage {
     /// Output tokens that are thoughts.
     #[serde(default, skip_serializing_if = "PartOfTokens::is_empty")]
     pub reasoning: PartOfTokens,
+    /// Texts that ok answers have embedded, ranked or scored.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub texts: u64,
 }
 
 impl TokenUsage {
@@ -91,6 +95,7 @@ impl TokenUsage {
         self.prompt.count(sample.prompt_tokens);
         self.cached.count(sample.cached_tokens, sample.prompt_tokens);
         self.reasoning.count(sample.reasoning_tokens, output);
+        self.texts += texts_of(sample);
     }
 
     pub fn merge(&mut self, other: &TokenUsage) {
@@ -98,17 +103,26 @@ impl TokenUsage {
             prompt,
             cached,
             reasoning,
+            texts,
         } = other;
         self.prompt.merge(prompt);
         self.cached.merge(cached);
         self.reasoning.merge(reasoning);
+        self.texts = self.texts.saturating_add(*texts);
+    }
+}
+
+/// Returns how many texts an answer has embedded, ranked or scored.
+pub(super) fn texts_of(sample: &Sample) -> u64 {
+    match sample.outcome {
+        Outcome::Ok => u64::from(sample.asked.texts),
+        _ => 0,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Outcome;
 
     fn stated(prompt: Option<u32>, cached: Option<u32>, reasoning: Option<u32>) -> Sample {
         Sample {

@@ -67,6 +67,9 @@ pub struct Rates {
     /// Both together; absent if no answer states its prompt tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_tokens_per_second: Option<f64>,
+    /// Rate of texts that were embedded, ranked or scored; absent if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts_per_second: Option<f64>,
     /// Share of cached among prompt tokens, 0 to 1, over the answers that state both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_share: Option<f64>,
@@ -236,6 +239,7 @@ pub(crate) fn rates(series: &SeriesTotals, loaded: Nanos) -> Rates {
         output_tokens_per_second: per_second(within.output_tokens),
         input_tokens_per_second: states_prompts.then(|| per_second(within.prompt_tokens)),
         total_tokens_per_second: states_prompts.then(|| per_second(within.tokens())),
+        texts_per_second: (series.usage.texts > 0).then(|| per_second(within.texts)),
         cached_share: series.usage.cached.share(),
         reasoning_share: series.usage.reasoning.share(),
         error_rate: series.failed_rate().unwrap_or(0.0),

@@ -144,7 +144,7 @@ pub struct Spread {
 type Figure = (&'static str, &'static str, fn(&Repeat) -> Option<f64>);
 
 /// The figures that are compared across repetitions.
-const FIGURES: [Figure; 16] = [
+const FIGURES: [Figure; 17] = [
     ("requests_per_second", "/s", |r| Some(r.rates.requests_per_second)),
     ("output_tokens_per_second", "/s", |r| {
         Some(r.rates.output_tokens_per_second)
@@ -155,6 +155,7 @@ const FIGURES: [Figure; 16] = [
     ("total_tokens_per_second", "/s", |r| {
         r.rates.total_tokens_per_second
     }),
+    ("texts_per_second", "/s", |r| r.rates.texts_per_second),
     ("error_rate", "", |r| Some(r.rates.error_rate)),
     ("cached_share", "", |r| r.rates.cached_share),
     ("reasoning_share", "", |r| r.rates.reasoning_share),

@@ -118,7 +118,11 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
         queue_wait: Some(n % 3 * MILLISECOND),
         output_tokens: if streamed { 2 } else { 0 },
         gaps: if streamed { 2 } else { 0 },
-        asked: AskedTokens { prompt: 8, output: 2 },
+        asked: AskedTokens {
+            prompt: 8,
+            output: 2,
+            texts: 3,
+        },
         prompt_tokens: streamed.then_some(8),
         cached_tokens: streamed.then_some(3),
         reasoning_tokens: streamed.then_some(1),

@@ -1,11 +1,12 @@
 //! The bytes of a request.
 
+use super::batch::Batch;
 use super::content::{Counted, Spelled};
 use super::dialogue::{AsMessages, AsText, Dialogue, Turn};
 use super::row_dialogue::RowDialogue;
 use super::rows::{write_row, write_turn, write_words};
 use super::types::{Call, Chat, Draw, Prompts, Target, Workload, replace};
-use crate::api::{Content, ContentKind, Generation, Prompt, Setting};
+use crate::api::{Content, ContentKind, Generation, Prompt, Setting, Texts};
 use crate::dataset::{self, Row, RowBytes};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
@@ -169,7 +170,22 @@ fn write_chat(
     }
     let Some((turn, conversation)) = of_session else {
         let prompt = Spelled::of(&chat.prompts, draw, Counted::whole(chat.costs(draw)));
-        (row.write_body)(body, &asked(prompt.content()));
+        let batch = |numbers| Batch { chat, draw, numbers };
+        match (row.texts, chat.batch_size) {
+            (Texts::Many, Some(texts @ 2..)) => {
+                (row.write_body)(body, &asked(Content::Text(&batch(0..texts))));
+            }
+            (Texts::OneAndMany, Some(texts)) => {
+                let documents = batch(1..texts + 1);
+                let asked = asked(prompt.content());
+                let asked = Generation {
+                    documents: Some(&documents),
+                    ..asked
+                };
+                (row.write_body)(body, &asked);
+            }
+            _ => (row.write_body)(body, &asked(prompt.content())),
+        }
         return;
     };
     let dialogue = Dialogue {

@@ -1,5 +1,6 @@
 //! The workload decides what request n of VU k is, and encodes its bytes: prompts, request mix, think time, bodies.
 
+mod batch;
 mod cancel;
 mod content;
 mod conversation;
@@ -21,6 +22,7 @@ mod turns;
 mod types;
 mod words;
 
+pub use batch::BATCH_MAX;
 pub use cancel::{Cancel, CancelAt, Chooser, Cut, Share};
 pub use conversation::{
     ALL_TURNS, Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,

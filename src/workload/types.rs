@@ -93,6 +93,8 @@ pub struct Chat {
     pub settings: Box<BodySettings>,
     /// Which of its requests their users cancel.
     pub cancel: Option<Box<Cancel>>,
+    /// How many texts a request has, over APIs that embed, rank or score; `None` is one.
+    pub batch_size: Option<u32>,
 }
 
 impl Chat {
@@ -121,6 +123,7 @@ impl Default for Chat {
             conversation: None,
             settings: Box::default(),
             cancel: None,
+            batch_size: None,
         }
     }
 }
@@ -327,6 +330,7 @@ impl Draw {
         AskedTokens {
             prompt: self.prompt_tokens,
             output: self.max_tokens.saturating_mul(answers),
+            texts: 0,
         }
     }
 }

@@ -242,12 +242,12 @@ const WRONG: &[(&[&str], i32, &str)] = &[
     (
         &["--min-tokens", "5"],
         104,
-        "llama.cpp's own completions have no `min_tokens`",
+        "`min_tokens` has no place in llama.cpp's own completions",
     ),
     (
         &["--choices", "2"],
         104,
-        "llama.cpp's own completions have no `n`",
+        "`n` has no place in llama.cpp's own completions",
     ),
     (
         &["--extra-inputs", "ignore_eos:true"],

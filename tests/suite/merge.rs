@@ -104,6 +104,7 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         asked: AskedTokens {
             prompt: draw.prompt_tokens,
             output: draw.max_tokens,
+            texts: 0,
         },
         tokens_at_first: 0,
         gaps: u32::from(streamed),

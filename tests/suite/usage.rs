@@ -5,6 +5,7 @@ use crate::common::*;
 use llmload_uring::api::{Api, Texts};
 use llmload_uring::mock::{Mock, MockOptions};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn counting_mock(reasoning: Option<u32>) -> Mock {
     mock(MockOptions {
@@ -181,8 +182,9 @@ fn what_embeds_and_scores_has_input_and_no_output() {
     for api in Api::ALL.into_iter().filter(|api| api.row().texts != Texts::One) {
         let mock = counting_mock(None);
         let name = api.row().name;
+        let batch = if api == Api::Score { "" } else { "batch_size: 3\n" };
         let text = format!(
-            "executor: per-vu-iterations\nvus: 2\niterations: 10\nmodels: [m]\nprompts: {{ prompt_tokens: 40 }}\n\
+            "{batch}executor: per-vu-iterations\nvus: 2\niterations: 10\nmodels: [m]\nprompts: {{ prompt_tokens: 40 }}\n\
              server: {{ base_url: 'http://{}', api: {name} }}\n\
              requests: [{{ name: e, stream: false, max_tokens: 1 }}]\n",
             mock.address
@@ -194,10 +196,80 @@ fn what_embeds_and_scores_has_input_and_no_output() {
         assert_eq!(usage["prompt"]["tokens"], server["prompt_tokens"], "{name}");
         assert!(document["rates"]["input_tokens_per_second"].as_f64() > Some(0.0));
         assert!(usage.get("cached").is_none(), "{name}");
+        assert_eq!(usage["texts"], if batch.is_empty() { 20 } else { 60 }, "{name}");
+        assert!(document["rates"]["texts_per_second"].as_f64() > Some(0.0));
         let text = shown.stdout;
         assert!(
             text.contains("input tok/s") && !text.contains("output tok/s"),
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_batch_is_what_the_server_receives_and_the_same_over_cores_and_shards() {
+    let dir = Dir::new();
+    let bodies = |api: Api, more: &[&str]| -> BTreeSet<String> {
+        let mock = recording_mock();
+        let base = format!("http://{}", mock.address);
+        let text = format!(
+            "executor: per-vu-iterations\nvus: 4\niterations: 5\nmodels: [m]\nseed: 3\n\
+             prompts: {{ prompt_tokens: 10-20 }}\nserver: {{ base_url: '{base}', api: {} }}\n\
+             requests: [{{ name: e, batch_size: 4, max_tokens: 1 }}]\n",
+            api.row().name
+        );
+        let file = dir.write("b.yaml", &text);
+        let args: Vec<&str> = [file.as_str()].into_iter().chain(more.iter().copied()).collect();
+        ran(&args).expect(0);
+        received(mock.address).into_iter().map(|got| got.body).collect()
+    };
+    for (api, one, many) in [
+        (Api::Embeddings, None, "input"),
+        (Api::Rerank, Some("query"), "documents"),
+        (Api::Score, Some("text_1"), "text_2"),
+    ] {
+        let whole = bodies(api, &["--cores", "1"]);
+        // One question of the validation besides the 20 of the load.
+        let batches: Vec<Value> = whole
+            .iter()
+            .map(|body| serde_json::from_str::<Value>(body).unwrap())
+            .filter(|body| body[many].as_array().is_some_and(|list| list.len() == 4))
+            .collect();
+        assert_eq!(batches.len(), 20, "{api:?}");
+        for body in &batches {
+            let mut texts: BTreeSet<&str> = body[many]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|t| t.as_str().unwrap())
+                .collect();
+            texts.extend(one.map(|one| body[one].as_str().unwrap()));
+            assert_eq!(texts.len(), 4 + usize::from(one.is_some()), "{body}");
+        }
+        assert_eq!(whole, bodies(api, &["--cores", "2"]), "{api:?}");
+        let shards: BTreeSet<String> = ["1/2", "2/2"]
+            .iter()
+            .flat_map(|shard| bodies(api, &["--shard", shard]))
+            .collect();
+        assert_eq!(whole, shards, "{api:?}");
+    }
+}
+
+#[test]
+fn a_batch_is_refused_where_it_means_nothing() {
+    let mock = counting_mock(None);
+    let base = format!("http://{}", mock.address);
+    let ended = ran(&["--target", &base, "--batch-size", "4", "--iterations", "2"]).expect(104);
+    let text = &ended.stderr;
+    assert!(
+        text.contains("`batch_size` means nothing to chat completions"),
+        "{text}"
+    );
+    assert_eq!(stats(&mock)["requests"], 0);
+    let ended = ran(&["--target", &base, "--batch-size", "0"]).expect(104);
+    assert!(
+        ended.stderr.contains("below the minimum of 1"),
+        "{}",
+        ended.stderr
+    );
 }

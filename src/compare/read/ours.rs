@@ -303,6 +303,8 @@ impl<'a> Section<'a> {
             per_second("total_tokens_per_second", r.total_tokens_per_second, |row| {
                 row.prompt_tokens + row.output_tokens
             }),
+            r.texts_per_second
+                .map(|rate| scalar("texts_per_second", "/s", rate)),
             share("cached_share", r.cached_share, u.cached.requests),
             share("reasoning_share", r.reasoning_share, u.reasoning.requests),
             count("prompt_tokens", u.prompt.requests, u.prompt.tokens),

@@ -219,12 +219,12 @@ fn what_the_api_has_no_word_for_is_refused_where_the_document_names_it() {
         (
             "/completion",
             "min_tokens: 5",
-            "request `a`: llama.cpp's own completions have no `min_tokens`",
+            "request `a`: `min_tokens` has no place in llama.cpp's own completions",
         ),
         (
             "/v1/completions",
             "tools: [{}]",
-            "request `a`: completions have no `tools`",
+            "request `a`: `tools` has no place in completions",
         ),
     ] {
         let found = refused(&server(end), &format!("    {line}\n"));

@@ -109,6 +109,7 @@ const KEYS: [&str; 57] = [
     "each_kind_first",
     "goodput",
     "cancel",
+    "batch_size",
     "max_tokens_key",
     "stream_options",
     "conversation",

@@ -21,14 +21,14 @@ use crate::metrics::Goodput;
 use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
 use crate::profiles::MODEL_DEFAULT;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
-use crate::workload::{Call, Cancel, Chat, Conversation, LightPath, Prompts};
+use crate::workload::{BATCH_MAX, Call, Cancel, Chat, Conversation, LightPath, Prompts};
 
 /// The token limit of the request that is the mix if a document with servers lists none.
 const MAX_TOKENS_DEFAULT: Lengths = Lengths::fixed(200);
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-const OWN_KEYS: [&str; 20] = [
+const OWN_KEYS: [&str; 21] = [
     "name",
     "weight",
     "kind",
@@ -48,10 +48,11 @@ const OWN_KEYS: [&str; 20] = [
     "stream_options",
     "conversation",
     "cancel",
+    "batch_size",
     "headers",
 ];
 /// Those of these keys that have no effect on a light GET.
-const CHAT_ONLY: [&str; 12] = [
+const CHAT_ONLY: [&str; 13] = [
     "stream",
     "max_tokens",
     "models",
@@ -64,6 +65,7 @@ const CHAT_ONLY: [&str; 12] = [
     "stream_options",
     "conversation",
     "cancel",
+    "batch_size",
 ];
 
 /// Returns the keys of a request, without [`BODY_KEYS`].
@@ -90,6 +92,7 @@ pub fn read_requests(
         conversation: read_conversation(reader, fields).map(Box::new),
         settings: read_body(reader, fields),
         cancel: read_cancel(reader, fields),
+        batch_size: read_batch_size(reader, fields),
         goodput: read_goodput(reader, fields).unwrap_or_default(),
         models: models.unwrap_or_else(|| placeholder_if(fields.meant("models"))),
         prompts: keys
@@ -173,6 +176,7 @@ struct Inherited {
     conversation: Option<Box<Conversation>>,
     settings: BodySettings,
     cancel: Option<Cancel>,
+    batch_size: Option<u32>,
     goodput: Goodput,
     models: Vec<String>,
     prompts: Prompts,
@@ -241,6 +245,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             cancel: inherited_cancel(inherited.cancel, true)
                 .and_then(some_cancel)
                 .map(Box::new),
+            batch_size: inherited.batch_size,
         }),
         prompts_file: inherited.keys.file.clone(),
         dataset: inherited.dataset.clone(),
@@ -412,6 +417,7 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         conversation,
         settings: Box::new(inherited.settings.with(&read_body(reader, fields))),
         cancel: cancel.and_then(some_cancel).map(Box::new),
+        batch_size: read_batch_size(reader, fields).or(inherited.batch_size),
     });
     let origin = Origin {
         file,
@@ -419,6 +425,11 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         has_limit,
     };
     (call, origin)
+}
+
+/// Reads how many texts a request has.
+fn read_batch_size(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<u32> {
+    reader.count(fields, "batch_size", 1..=BATCH_MAX)
 }
 
 /// Reads how to word the members of a body in which servers differ, in a document or a request.

@@ -24,6 +24,7 @@ pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>)
     overlay_dataset(config, args, mistakes);
     overlay_goodput(config, args, mistakes);
     overlay_cancel(config, args, mistakes);
+    overlay_batch_size(config, args);
     config.validate &= !args.server.no_validate;
     config.require_fit |= args.require_fit;
     config.require_decided |= args.require_decided;
@@ -269,6 +270,15 @@ fn overlay_cancel(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistak
         let what = "the profile has no streamed request, and only these have tokens on the way";
         let hint = "cancel after a time: `10% after 500ms`";
         mistakes.push(Reason::new(what).hint(hint).at("--cancel", 0));
+    }
+}
+
+/// Gives every chat request the number of texts of `--batch-size`.
+fn overlay_batch_size(config: &mut Config, args: &RunArgs) {
+    for request in &mut config.requests {
+        if let Call::Chat(chat) = &mut request.call {
+            chat.batch_size = args.batch_size.or(chat.batch_size);
+        }
     }
 }
 

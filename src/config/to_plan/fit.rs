@@ -17,9 +17,22 @@ pub(super) fn unfit(request: &RequestConfig, api: Api) -> Option<Reason> {
     if chat.settings.system().is_some() && chat.prompts.ids_at(api).is_some() {
         return Some(ids_with_system(&request.name));
     }
+    if chat.batch_size.is_some() && api.row().texts == Texts::One {
+        let title = api.row().title;
+        let what = format!(
+            "request `{}`: `batch_size` means nothing to {title}",
+            request.name
+        );
+        let hint = "leave it out (`--batch-size`), or name `api: embeddings`, `rerank` or `score`";
+        return Some(Reason::new(what).hint(hint));
+    }
     let setting = chat.settings.unknown_to(api)?;
     let key = setting.key();
-    let what = format!("request `{}`: {} have no `{key}`", request.name, api.row().title);
+    let what = format!(
+        "request `{}`: `{key}` has no place in {}",
+        request.name,
+        api.row().title
+    );
     let hint = match setting {
         Setting::MinTokens => "`ignore_eos: true` makes answers as long as `max_tokens`",
         _ => "leave it out, or put it into `extra_body` under the name that the server has for it",
@@ -78,6 +91,18 @@ pub fn check_options(args: &RunArgs, spoken: impl Iterator<Item = Api>) -> Resul
 fn ids_with_system(name: &str) -> Reason {
     let what = format!("request `{name}` sends token ids, which no system prompt can stand before");
     Reason::new(what).hint("leave `system` out, or send texts: `token_ids: false`, or another API")
+}
+
+/// Refuses several texts where requests are whole ones of a dataset, or turns.
+pub(super) fn check_batch_size(name: &str, chat: &Chat) -> Option<Reason> {
+    chat.batch_size?;
+    let what = match chat.prompts {
+        _ if chat.conversation.is_some() => "is a conversation, whose turns have one text",
+        Prompts::Rows(_) => "takes whole rows of a dataset",
+        _ => return None,
+    };
+    let what = format!("request `{name}` {what}, and has a `batch_size`");
+    Some(Reason::new(what).hint("leave `batch_size` (`--batch-size`) out"))
 }
 
 /// Refuses a system prompt that would be sent twice, or not at all.

@@ -14,8 +14,8 @@ use crate::plan::{
 };
 use crate::workload::{CancelAt, Chat, Conversation, HistoryMode, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
-use fit::check_system;
 pub use fit::{check_apis, check_options, check_vocabularies};
+use fit::{check_batch_size, check_system};
 
 /// Makes the plan. Everything that the plan's types promise is checked here, wherever the config came from.
 pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
@@ -221,7 +221,11 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
 
 /// Refuses settings of a body that contradict the rest of the request.
 fn check_settings(name: &str, chat: &Chat) -> Vec<Reason> {
-    let wrong = [check_min_tokens(name, chat), check_system(name, chat)];
+    let wrong = [
+        check_min_tokens(name, chat),
+        check_system(name, chat),
+        check_batch_size(name, chat),
+    ];
     wrong.into_iter().flatten().collect()
 }
 

@@ -153,6 +153,11 @@ pub(super) fn tokens(page: &mut Page, result: &RunResult) {
             cells.push(format!("{} total tok/s", rate(total)));
         }
     }
+    cells.extend(
+        rates
+            .texts_per_second
+            .map(|texts| format!("{} texts/s", rate(texts))),
+    );
     let part = |what: &str, counts: PartOfTokens| {
         let (share, n) = (percent(counts.share()?), counts.requests);
         let answers = if n == 1 { "answer" } else { "answers" };

@@ -147,6 +147,7 @@ pub(super) fn check_counts(key: &str, c: &Counted<'_>) -> Result {
         ("good", after.good, good),
         ("output_tokens", after.output_tokens, c.output_tokens),
         ("prompt_tokens", after.prompt_tokens, c.usage.prompt.tokens),
+        ("texts", after.texts, c.usage.texts),
     ] {
         ensure(late <= all, format!("{key}.after_load.{name}"), || {
             format!("{late} of {all}")
@@ -188,6 +189,7 @@ fn check_usage(key: &str, c: &Counted<'_>) -> Result {
         prompt,
         cached,
         reasoning,
+        texts: _,
     } = c.usage;
     let all = (u64::MAX, c.requests);
     let of_output = (c.output_tokens, c.requests);
@@ -221,7 +223,7 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
     each: impl Fn() -> I,
 ) -> Result {
     type Pick = fn(&Counted<'_>) -> u64;
-    let counts: [(&str, Pick); 27] = [
+    let counts: [(&str, Pick); 29] = [
         ("requests", |c| c.requests),
         ("dropped_iterations", |c| c.dropped_iterations),
         ("ok", |c| c.ok),
@@ -241,6 +243,8 @@ pub(super) fn check_sum<'a, I: Iterator<Item = Counted<'a>>>(
         ("after_load.failed", |c| c.after_load.failed),
         ("after_load.output_tokens", |c| c.after_load.output_tokens),
         ("after_load.prompt_tokens", |c| c.after_load.prompt_tokens),
+        ("after_load.texts", |c| c.after_load.texts),
+        ("usage.texts", |c| c.usage.texts),
         ("usage.prompt.requests", |c| c.usage.prompt.requests),
         ("usage.prompt.tokens", |c| c.usage.prompt.tokens),
         ("usage.cached.requests", |c| c.usage.cached.requests),
@@ -378,6 +382,12 @@ fn check_optional(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Re
             rates.total_tokens_per_second,
             states_prompts.then(|| per_second(input.saturating_add(output))),
             "prompt and output tokens within the load over its time",
+        ),
+        (
+            "texts_per_second",
+            rates.texts_per_second,
+            (usage.texts > 0).then(|| per_second(usage.texts.saturating_sub(c.after_load.texts))),
+            "texts within the load over its time",
         ),
         (
             "cached_share",
