@@ -70,7 +70,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 57] = [
+const KEYS: [&str; 58] = [
     "description",
     "validate",
     "require_fit",

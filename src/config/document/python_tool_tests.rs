@@ -151,6 +151,7 @@ source_address: null
 request_id_header: null
 models: null
 goodput: null
+batch_size: null
 cancel: null
 max_tokens_key: null
 stream_options: null
