@@ -373,7 +373,7 @@ fn same(place: &str, wanted: &Value, found: &Value) {
 fn sums(timeline: &Value) -> Value {
     let mut rows = timeline.clone();
     for row in rows.as_array_mut().unwrap() {
-        for metric in ["latency", "ttft"] {
+        for metric in ["latency", "ttft", "tbt"] {
             let spread = row[metric].as_object_mut().unwrap();
             for quantile in ["p50", "p90", "p99"] {
                 spread.remove(quantile);
