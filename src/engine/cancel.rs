@@ -2,17 +2,35 @@
 
 use super::core::CoreState;
 use crate::plan::{Numbering, Plan};
-use crate::workload::{Call, Chooser, Cut};
+use crate::workload::{Call, Chooser, Cut, SessionKey};
 
 /// The choices of a core. Each kind of request has its share of its own requests, so they are counted: by user where
-/// users count their own, and otherwise over all cores of all processes.
+/// users count their own, and otherwise over all cores of all processes. A session counts as the turns that it is
+/// planned to have, however many are made, so that what a server answers changes no choice.
 #[derive(Default)]
 pub struct Cancels {
     /// By the kind's index in the mix; empty if no request is cancelled.
     choosers: Vec<Option<Chooser>>,
-    /// Of requests that are numbered together: how many of each kind come before number `next`.
+    /// Of requests that are numbered together: how many of each kind come before number `next`. Of requests that each
+    /// kind numbers by itself: how many come before its number in `next_of_kind`.
     before: Vec<u64>,
     next: u64,
+    next_of_kind: Vec<u64>,
+}
+
+/// Where the requests of a session, or a single one, are cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Cuts {
+    chooser: Chooser,
+    user: u32,
+    first: u64,
+}
+
+impl Cuts {
+    /// Returns where turn `turn` is cut, from 0, if it is to be cancelled.
+    pub fn of(&self, turn: u16) -> Option<Cut> {
+        self.chooser.cut(self.user, self.first + u64::from(turn))
+    }
 }
 
 impl Cancels {
@@ -31,6 +49,7 @@ impl Cancels {
         match choosers.iter().any(Option::is_some) {
             true => Cancels {
                 before: vec![0; choosers.len()],
+                next_of_kind: vec![0; choosers.len()],
                 choosers,
                 next: 0,
             },
@@ -39,37 +58,85 @@ impl Cancels {
     }
 
     /// Returns how many requests of a kind come before `number`, where all are numbered together. The numbers of a core
-    /// ascend.
-    fn before(&mut self, plan: &Plan, number: u64, kind: usize) -> u64 {
-        if self.before.len() == 1 {
+    /// ascend, but those of a trace, whose rows count as they are.
+    fn before(&mut self, plan: &Plan, owner: u32, number: u64, kind: usize) -> u64 {
+        let single = self.before.len() == 1 && planned(plan, kind, None).is_some();
+        if single || plan.executor.trace().is_some() {
             return number;
         }
         while self.next < number {
-            let drawn = plan.workload.kind_in_mix(plan.seed, 0, self.next);
-            self.before[usize::from(drawn)] += 1;
+            let drawn = usize::from(plan.workload.kind_in_mix(plan.seed, 0, self.next));
+            self.before[drawn] += turns(plan, (owner, self.next), drawn);
             self.next += 1;
+        }
+        self.before[kind]
+    }
+
+    /// Returns how many requests of a kind come before its `number`, where each kind numbers its own.
+    fn before_of_kind(&mut self, plan: &Plan, owner: u32, number: u64, kind: usize) -> u64 {
+        if planned(plan, kind, None).is_some() {
+            return number;
+        }
+        while self.next_of_kind[kind] < number {
+            self.before[kind] += turns(plan, (owner, self.next_of_kind[kind]), kind);
+            self.next_of_kind[kind] += 1;
         }
         self.before[kind]
     }
 }
 
-/// Returns where request `iteration` of `owner` is cut, if it is to be cancelled. It is of kind `kind`, and `made` is
-/// how many of each kind in the mix its user has made. Must be called once for each request, in order.
-pub fn cut(core: &CoreState, made: &mut Vec<u32>, (owner, iteration): (u32, u64), kind: u16) -> Option<Cut> {
+/// Returns how many requests session `key` of a kind is planned to make. Without a key: the number that all have, if
+/// they are single requests.
+fn planned(plan: &Plan, kind: usize, key: Option<(u32, u64)>) -> Option<u64> {
+    // At most `KINDS_MAX` kinds.
+    let kind = kind as u16;
+    if plan.workload.conversation(kind).is_none() {
+        return Some(1);
+    }
+    let (owner, session) = key?;
+    let key = SessionKey {
+        seed: plan.seed,
+        owner,
+        session,
+        kind,
+        model: 0,
+    };
+    Some(u64::from(plan.workload.turns(key)))
+}
+
+fn turns(plan: &Plan, session: (u32, u64), kind: usize) -> u64 {
+    planned(plan, kind, Some(session)).unwrap_or(1)
+}
+
+/// Returns where the requests of iteration `iteration` of `owner` are cut, if its kind has any that are cancelled. `made`
+/// is how many of each kind in the mix its user has planned so far. Must be called once for each iteration, in order.
+pub fn cuts(
+    core: &CoreState,
+    made: &mut Vec<u64>,
+    (owner, iteration): (u32, u64),
+    kind: u16,
+) -> Option<Cuts> {
     let mut cancels = core.cancels.borrow_mut();
     if cancels.choosers.is_empty() {
         return None;
     }
     let plan = &core.plan;
     let kind = usize::from(plan.workload.in_mix(kind));
-    let (user, number) = match plan.executor.numbering() {
+    let (user, first) = match plan.executor.numbering() {
         Numbering::ByVu => {
             made.resize(cancels.choosers.len(), 0);
-            made[kind] += 1;
-            (owner, u64::from(made[kind] - 1))
+            let first = made[kind];
+            made[kind] += turns(plan, (owner, iteration), kind);
+            (owner, first)
         }
-        Numbering::Together => (0, cancels.before(plan, iteration, kind)),
-        Numbering::ByKind => (0, iteration),
+        Numbering::Together => (0, cancels.before(plan, owner, iteration, kind)),
+        Numbering::ByKind => (0, cancels.before_of_kind(plan, owner, iteration, kind)),
     };
-    cancels.choosers[kind]?.cut(user, number)
+    let chooser = cancels.choosers[kind]?;
+    Some(Cuts { chooser, user, first })
+}
+
+/// Returns where a single request is cut. See [`cuts`].
+pub fn cut(core: &CoreState, made: &mut Vec<u64>, of: (u32, u64), kind: u16) -> Option<Cut> {
+    cuts(core, made, of, kind)?.of(0)
 }

@@ -13,7 +13,7 @@ pub struct VuConnections {
     /// Index in `open` of the connection used last.
     current: usize,
     /// Requests of each kind in the mix so far, if it matters which of them it is.
-    pub made: Vec<u32>,
+    pub made: Vec<u64>,
     /// Those of its lanes, each with a task of its own, between two sessions whose requests go out side by side.
     spare: Vec<VuConnections>,
 }

@@ -1,6 +1,7 @@
 //! Makes pairs of requests: each for the same thing at both servers, one after the other, so that they do not slow each
 //! other down.
 
+use super::cancel;
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::planned::Planned;
@@ -32,6 +33,9 @@ pub(super) async fn make(
 
     let draw = core.draw(owner, (planned.sequence, iteration), now);
     let think = draw.think;
+    // Both are cut at the same point, or neither.
+    let cut = cancel::cut(core, &mut connections.made, (owner, iteration), draw.kind);
+    let planned = Planned { cut, ..planned };
     let first = Planned {
         half: Some(Half::First),
         ..planned

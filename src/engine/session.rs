@@ -1,5 +1,6 @@
 //! Carries out a session: all turns of a conversation, one after another, each with what was said before it.
 
+use super::cancel;
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::planned::Planned;
@@ -8,7 +9,7 @@ use super::vu::pause_after;
 use crate::metrics::{Outcome, RequestId, Sample, SessionEnd, SessionEnded};
 use crate::net::clock;
 use crate::units::Nanos;
-use crate::workload::{Conversation, Draw, History, HistoryMode, OnFailure, SessionKey, Turn};
+use crate::workload::{Conversation, Draw, History, HistoryMode, OnCancel, OnFailure, SessionKey, Turn};
 
 /// What a session has said and heard so far. Its memory is given back when it ends, however it ends.
 struct Session<'a> {
@@ -49,11 +50,14 @@ pub(super) async fn carry_out(
         return (Outcome::Interrupted, 0);
     };
     let mut rest = Rest::new(core);
+    let of = (owner, planned.iteration);
+    let cuts = cancel::cuts(core, &mut connections.made, of, first.kind);
     let (begun, mut planned) = (planned.due, planned);
     let (mut outcome, mut done) = (Outcome::Interrupted, begun);
     for number in 0..session.turns {
         let draw = core.plan.workload.draw_turn(session.key, number);
         planned.turn = number + 1;
+        planned.cut = cuts.and_then(|cuts| cuts.of(number));
         let connection = connections.connection_to(core, target);
         if number > 0 {
             connection.replace_stale(core, &draw, &mut planned).await;
@@ -138,6 +142,7 @@ impl<'a> Session<'a> {
             Outcome::Ok if self.keeps_answers() && self.made < self.turns && self.keeps_answer(turn) => {
                 self.keep(turn, reply)
             }
+            Outcome::Cancelled => self.cancelled(turn, reply),
             Outcome::Interrupted => {
                 self.cut();
                 false
@@ -148,6 +153,20 @@ impl<'a> Session<'a> {
             }
             _ => true,
         }
+    }
+
+    /// Takes a turn that its user cancelled. What had arrived of the answer belongs to what was said, if the session goes
+    /// on; a turn without any is left out, as one that failed.
+    fn cancelled(&mut self, turn: u16, reply: &[u8]) -> bool {
+        if self.conversation.on_cancel == OnCancel::End {
+            if self.end == SessionEnd::Completed {
+                self.end = SessionEnd::Cancelled;
+            }
+            return false;
+        }
+        let is_said = self.keeps_answers() && self.keeps_answer(turn);
+        let keeps = is_said && self.made < self.turns && !reply.is_empty();
+        !keeps || self.keep(turn, reply)
     }
 
     /// Keeps an answer. Returns false if there is no memory for it.

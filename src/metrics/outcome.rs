@@ -101,6 +101,11 @@ impl Outcome {
         matches!(self, Outcome::Interrupted | Outcome::Cancelled)
     }
 
+    /// Returns true if the request went as planned: it is ok, or its user cancelled it.
+    pub fn is_as_planned(self) -> bool {
+        matches!(self, Outcome::Ok | Outcome::Cancelled)
+    }
+
     pub fn is_timeout(self) -> bool {
         matches!(
             self,

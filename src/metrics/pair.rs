@@ -25,8 +25,8 @@ pub struct Pair {
     pub other_first: bool,
     /// The outcome at the base and at the other.
     pub outcomes: [Outcome; 2],
-    /// The other's value minus the base's, in nanoseconds, for each of `PAIRED_METRICS`; only if both requests are ok
-    /// and have one.
+    /// The other's value minus the base's, in nanoseconds, for each of `PAIRED_METRICS`; only if both requests are ok or
+    /// cancelled and have one.
     pub differences: [Option<i64>; PAIRED_METRICS.len()],
     /// Both answers have the same number of tokens.
     pub same_length: bool,
@@ -35,14 +35,14 @@ pub struct Pair {
 impl Pair {
     /// Compares the request at the other server with that at the base. `begun` is the start of the load.
     pub fn of(base: &Sample, other: &Sample, other_first: bool, begun: Nanos) -> Pair {
-        let both_ok = base.outcome == Outcome::Ok && other.outcome == Outcome::Ok;
+        let as_planned = base.outcome.is_as_planned() && other.outcome.is_as_planned();
         let difference = |id: MetricId| {
             let Source::Sample(value) = METRICS[id as usize].source else {
                 return None;
             };
             let (base, other) = (value(base)?, value(other)?);
             // Lossless: a request takes less than 292 years.
-            both_ok.then_some(other as i64 - base as i64)
+            as_planned.then_some(other as i64 - base as i64)
         };
         Pair {
             ended: base.done.max(other.done).saturating_sub(begun),
@@ -66,7 +66,7 @@ pub struct Pairs {
 
 impl Pairs {
     pub(super) fn push(&mut self, pair: Pair) {
-        if pair.outcomes.iter().any(|outcome| outcome.is_cut()) {
+        if pair.outcomes.contains(&Outcome::Interrupted) {
             self.incomplete += 1;
         } else if self.ended.len() < PAIRS_PER_SNAPSHOT_MAX {
             self.ended.push(pair);

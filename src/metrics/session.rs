@@ -37,12 +37,14 @@ impl TurnEnded {
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// All its turns are ok.
+    /// All its turns are ok, or were cancelled and carried on.
     Completed,
     /// A turn failed.
     Failed,
     /// The load ended first.
     Incomplete,
+    /// Its user cancelled a turn and went away.
+    Cancelled,
 }
 
 /// One session that has ended.

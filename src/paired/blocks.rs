@@ -146,7 +146,7 @@ impl Blocks {
             values[order].sum_ns += i128::from(ns);
             *values[order].buckets.entry(bucket(ns)).or_default() += 1;
         }
-        match pair.outcomes.map(|outcome| outcome == Outcome::Ok) {
+        match pair.outcomes.map(Outcome::is_as_planned) {
             [false, true] => block.errors.alone[0] += 1,
             [true, false] => block.errors.alone[1] += 1,
             _ => {}

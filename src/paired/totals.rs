@@ -12,11 +12,13 @@ pub type Orders = [Differences; 2];
 /// Counts of pairs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PairCounts {
-    /// Pairs of which both requests are ok or failed.
+    /// Pairs of which neither request was interrupted.
     pub ended: u64,
     pub both_ok: u64,
     /// Of these, those whose answers have the same number of tokens.
     pub same_length: u64,
+    /// Pairs of which neither request failed and at least one was cancelled.
+    pub cancelled: u64,
     /// Pairs that failed at the base alone, and at the other alone.
     pub failed_alone: [u64; 2],
     pub both_failed: u64,
@@ -32,6 +34,7 @@ impl PairCounts {
             ended,
             both_ok,
             same_length,
+            cancelled,
             failed_alone,
             both_failed,
             incomplete,
@@ -40,6 +43,7 @@ impl PairCounts {
         self.ended += ended;
         self.both_ok += both_ok;
         self.same_length += same_length;
+        self.cancelled += cancelled;
         self.failed_alone[0] += failed_alone[0];
         self.failed_alone[1] += failed_alone[1];
         self.both_failed += both_failed;
@@ -65,7 +69,8 @@ impl PairTotals {
         counts.lost += pairs.lost;
         for pair in &pairs.ended {
             counts.ended += 1;
-            match pair.outcomes.map(|outcome| outcome == Outcome::Ok) {
+            match pair.outcomes.map(Outcome::is_as_planned) {
+                [true, true] if pair.outcomes.contains(&Outcome::Cancelled) => counts.cancelled += 1,
                 [true, true] => {
                     counts.both_ok += 1;
                     counts.same_length += u64::from(pair.same_length);

@@ -50,7 +50,10 @@ pub fn parse_share(text: &str) -> Result<Share, ValueError> {
     };
     if whole == 1.0 && number >= 1.0 {
         let what = format!("{} may be a share or a percentage", quoted(text));
-        let hint = format!("write `{number}%`");
+        let hint = match number == 1.0 {
+            true => "write `100%` for all, or `1%`".to_owned(),
+            false => format!("write `{number}%`"),
+        };
         return Err(ValueError::Refused(Reason::new(what).hint(hint)));
     }
     Share::of(number / whole).ok_or_else(|| {

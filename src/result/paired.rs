@@ -9,7 +9,7 @@ use crate::paired::{
 };
 use crate::plan::PairedPrompts;
 use crate::result::Ordered;
-use crate::units::{Nanos, SECOND, seconds};
+use crate::units::{Nanos, SECOND, is_zero, seconds};
 use serde::{Deserialize, Serialize};
 
 /// The section of the document, if every request went to both of two servers. A difference is the other's value minus
@@ -21,11 +21,14 @@ pub struct Paired {
     /// Name of the second.
     pub other: String,
     pub prompts: PairedPrompts,
-    /// Pairs of which both requests are ok or failed.
+    /// Pairs of which neither request was interrupted.
     pub pairs: u64,
     pub both_ok: u64,
     /// Of these, those whose answers have the same number of tokens.
     pub same_length: u64,
+    /// Pairs of which neither request failed and at least one was cancelled, as planned.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cancelled: u64,
     pub failed_at_base: u64,
     pub failed_at_other: u64,
     pub failed_at_both: u64,
@@ -35,7 +38,7 @@ pub struct Paired {
     pub lost: u64,
     /// The confidence with which all intervals hold together, 0 to 1.
     pub confidence: f64,
-    /// By the key of the metric, of the pairs that are ok on both sides.
+    /// By the key of the metric, of the pairs that failed on neither side.
     pub differences: Ordered<PairedFigures>,
     pub errors: PairedErrors,
     /// Length of the blocks of time.
@@ -196,6 +199,7 @@ impl Paired {
             pairs: counts.ended,
             both_ok: counts.both_ok,
             same_length: counts.same_length,
+            cancelled: counts.cancelled,
             failed_at_base: counts.failed_alone[0],
             failed_at_other: counts.failed_alone[1],
             failed_at_both: counts.both_failed,
@@ -227,6 +231,7 @@ impl Paired {
                 ended: self.pairs,
                 both_ok: self.both_ok,
                 same_length: self.same_length,
+                cancelled: self.cancelled,
                 failed_alone: [self.failed_at_base, self.failed_at_other],
                 both_failed: self.failed_at_both,
                 incomplete: self.incomplete,

@@ -4,11 +4,12 @@ use crate::result::MetricFigures;
 use crate::sessions::{
     GraphTotals, Growth, GrowthPoint, SessionCounts, SessionTotals, TURN_ROWS_MAX, TurnTotals, growth,
 };
+use crate::units::is_zero;
 use crate::workload::PlannedHistories;
 use serde::{Deserialize, Serialize};
 
 /// The section of the document, if a kind of request is a conversation. `started` is the sum of the sessions that were
-/// completed, failed, or were cut by the end of the load.
+/// completed, failed, cancelled, or were cut by the end of the load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionFigures {
     pub started: u64,
@@ -18,6 +19,9 @@ pub struct SessionFigures {
     pub failed: u64,
     /// Sessions that the end of the load cut.
     pub incomplete: u64,
+    /// Sessions of which the user cancelled a turn and went away.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cancelled: u64,
     /// Sessions per second of the load.
     pub started_per_second: f64,
     pub completed_per_second: f64,
@@ -66,6 +70,8 @@ pub struct TurnFigures {
     pub ok: u64,
     pub failed: u64,
     pub interrupted: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cancelled: u64,
     pub output_tokens: u64,
     /// Mean of what the server says that it read; null if it says nothing.
     pub prompt_tokens_mean: Option<f64>,
@@ -112,6 +118,7 @@ impl SessionFigures {
             completed,
             failed,
             incomplete,
+            cancelled,
             turns,
             turns_max,
             lost,
@@ -139,6 +146,7 @@ impl SessionFigures {
             completed,
             failed,
             incomplete,
+            cancelled,
             started_per_second: per_second(started),
             completed_per_second: per_second(completed),
             turns_made: turns,
@@ -173,6 +181,7 @@ impl SessionFigures {
                 ok: row.ok,
                 failed: row.failed,
                 interrupted: row.interrupted,
+                cancelled: row.cancelled,
                 output_tokens: row.output_tokens,
                 prompt_tokens: row.prompt_tokens_sum(),
                 prompt_counts: row.prompt_tokens_known,
@@ -188,6 +197,7 @@ impl SessionFigures {
                 completed: self.completed,
                 failed: self.failed,
                 incomplete: self.incomplete,
+                cancelled: self.cancelled,
                 turns: self.turns_made,
                 turns_max: self.turns_max,
                 lost: self.lost,
@@ -239,6 +249,7 @@ impl TurnFigures {
             ok: row.ok,
             failed: row.failed,
             interrupted: row.interrupted,
+            cancelled: row.cancelled,
             output_tokens: row.output_tokens,
             prompt_tokens_mean: row.prompt_tokens_mean(),
             prompt_tokens_known: row.prompt_counts,

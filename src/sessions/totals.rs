@@ -13,6 +13,8 @@ pub struct TurnTotals {
     pub ok: u64,
     pub failed: u64,
     pub interrupted: u64,
+    /// Turns that their users cancelled.
+    pub cancelled: u64,
     pub output_tokens: u64,
     /// What the server says that it read, and of how many turns it says so.
     pub prompt_tokens: u64,
@@ -40,6 +42,7 @@ impl TurnTotals {
                 }
                 self.latency.record(turn.latency);
             }
+            Outcome::Cancelled => self.cancelled += 1,
             outcome if outcome.is_failure() => self.failed += 1,
             _ => self.interrupted += 1,
         }
@@ -51,6 +54,7 @@ impl TurnTotals {
             ok,
             failed,
             interrupted,
+            cancelled,
             output_tokens,
             prompt_tokens,
             prompt_counts,
@@ -63,6 +67,7 @@ impl TurnTotals {
             (&mut self.ok, ok),
             (&mut self.failed, failed),
             (&mut self.interrupted, interrupted),
+            (&mut self.cancelled, cancelled),
             (&mut self.output_tokens, output_tokens),
             (&mut self.prompt_tokens, prompt_tokens),
             (&mut self.prompt_counts, prompt_counts),
@@ -87,6 +92,8 @@ pub struct SessionCounts {
     pub failed: u64,
     /// Sessions that the end of the load cut.
     pub incomplete: u64,
+    /// Sessions of which the user cancelled a turn and went away.
+    pub cancelled: u64,
     /// Turns of sessions that have ended.
     pub turns: u64,
     /// The most turns of a session that has ended.
@@ -104,6 +111,7 @@ impl SessionCounts {
             completed,
             failed,
             incomplete,
+            cancelled,
             turns,
             turns_max,
             lost,
@@ -114,6 +122,7 @@ impl SessionCounts {
             (&mut self.completed, completed),
             (&mut self.failed, failed),
             (&mut self.incomplete, incomplete),
+            (&mut self.cancelled, cancelled),
             (&mut self.turns, turns),
             (&mut self.lost, lost),
             (&mut self.full, full),
@@ -190,6 +199,7 @@ impl SessionTotals {
                 }
                 SessionEnd::Failed => self.counts.failed += 1,
                 SessionEnd::Incomplete => self.counts.incomplete += 1,
+                SessionEnd::Cancelled => self.counts.cancelled += 1,
             }
             self.counts.turns += u64::from(*turns);
             self.counts.turns_max = self.counts.turns_max.max(*turns);

@@ -21,6 +21,11 @@ pub struct Share(u32);
 
 impl Share {
     pub const NONE: Share = Share(0);
+    pub const WHOLE: Share = Share(WHOLE);
+
+    pub fn millionths(self) -> u64 {
+        u64::from(self.0)
+    }
 
     /// Rounds to a millionth; `None` outside of 0 to 1.
     pub fn of(share: f64) -> Option<Share> {

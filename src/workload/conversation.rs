@@ -1,6 +1,7 @@
 //! Conversations: kinds of request that are a sequence of turns, each with what was said before. A session is one
 //! conversation that is carried out.
 
+use super::cancel::Share;
 use super::draw::{Choice, Key};
 use super::pauses::Pauses;
 use super::random::{keyed, up_to};
@@ -80,11 +81,34 @@ impl OnFailure {
     }
 }
 
+/// What becomes of a session when its user cancels a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnCancel {
+    /// It ends: the user goes away.
+    #[default]
+    End,
+    /// The next turn follows, after what had arrived of the answer: the user had read enough.
+    Continue,
+}
+
+impl OnCancel {
+    pub const NAMES: [&'static str; 2] = ["end", "continue"];
+
+    pub fn of_name(name: &str) -> Option<OnCancel> {
+        match name {
+            "end" => Some(OnCancel::End),
+            "continue" => Some(OnCancel::Continue),
+            _ => None,
+        }
+    }
+}
+
 /// Turns that are the results of tools rather than the words of a user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tools {
-    /// The share of the turns after the first, in millionths.
-    pub share: u32,
+    /// The share of the turns after the first.
+    pub share: Share,
     /// How long a tool takes.
     pub time: Pauses,
 }
@@ -107,6 +131,7 @@ pub struct Conversation {
     pub delay_scale: Option<f64>,
     pub tools: Option<Tools>,
     pub on_failure: OnFailure,
+    pub on_cancel: OnCancel,
     /// The header that names the session to a load balancer.
     pub affinity_header: Option<String>,
 }
@@ -123,6 +148,7 @@ impl Default for Conversation {
             delay_scale: None,
             tools: None,
             on_failure: OnFailure::End,
+            on_cancel: OnCancel::End,
             affinity_header: None,
         }
     }
@@ -161,8 +187,7 @@ impl Conversation {
         }
         if let Some(Tools { share, time }) = &self.tools {
             words.push(format!(
-                "{} % of later turns after a tool of {}",
-                f64::from(*share) / 1e4,
+                "{share} of later turns after a tool of {}",
                 time.in_words()
             ));
         }
@@ -200,9 +225,12 @@ impl Serialize for Conversation {
         }
         if let Some(Tools { share, time }) = &self.tools {
             map.serialize_entry("tool_time", time)?;
-            map.serialize_entry("tool_share", &(f64::from(*share) / 1e6))?;
+            map.serialize_entry("tool_share", &share.to_string())?;
         }
         map.serialize_entry("on_failure", &self.on_failure)?;
+        if self.on_cancel != OnCancel::End {
+            map.serialize_entry("on_cancel", &self.on_cancel)?;
+        }
         if let Some(name) = &self.affinity_header {
             map.serialize_entry("affinity_header", name)?;
         }
@@ -294,7 +322,7 @@ impl Workload {
             return draw;
         };
         let draw = self.with_row_of_turn(draw, key, turn);
-        let by_tool = |tools: &Tools| up_to(999_999, of_turn.bits(Choice::Tool)) < u64::from(tools.share);
+        let by_tool = |tools: &Tools| up_to(999_999, of_turn.bits(Choice::Tool)) < tools.share.millionths();
         let pause = match (&conversation.tools, &conversation.think) {
             (Some(tools), _) if by_tool(tools) => Some(&tools.time),
             (_, think) => think.as_ref(),

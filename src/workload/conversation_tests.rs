@@ -127,7 +127,7 @@ fn pauses_are_those_of_the_conversation_or_of_the_load() {
     assert!(pauses(think.clone()).iter().all(|ms| *ms == 30));
     let mixed = pauses(Conversation {
         tools: Some(Tools {
-            share: 250_000,
+            share: Share::of(0.25).unwrap(),
             time: span(4),
         }),
         ..think
@@ -178,7 +178,7 @@ fn a_conversation_is_written_as_a_document_has_it() {
         })),
         delay_scale: Some(0.5),
         tools: Some(Tools {
-            share: 300_000,
+            share: Share::of(0.3).unwrap(),
             time: Pauses::Range(Span {
                 min: MILLISECOND,
                 max: MILLISECOND,
@@ -188,6 +188,6 @@ fn a_conversation_is_written_as_a_document_has_it() {
         affinity_header: Some("x-session".into()),
     };
     let written = serde_json::to_string(&everything).unwrap();
-    let wanted = r#"{"turns":"3-8","history":"delta","system":"Be brief.","system_tokens":100,"session_tokens":"5-9","think_time":"1s-2s","delay_scale":0.5,"tool_time":"1ms","tool_share":0.3,"on_failure":"continue","affinity_header":"x-session"}"#;
+    let wanted = r#"{"turns":"3-8","history":"delta","system":"Be brief.","system_tokens":100,"session_tokens":"5-9","think_time":"1s-2s","delay_scale":0.5,"tool_time":"1ms","tool_share":"30%","on_failure":"continue","affinity_header":"x-session"}"#;
     assert_eq!(written, wanted);
 }

@@ -25,7 +25,7 @@ mod words;
 pub use batch::BATCH_MAX;
 pub use cancel::{Cancel, CancelAt, Chooser, Cut, Share};
 pub use conversation::{
-    ALL_TURNS, Conversation, HistoryMode, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
+    ALL_TURNS, Conversation, HistoryMode, OnCancel, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,
 };
 pub use costs::WordCosts;
 pub use dialogue::{History, Turn};

@@ -13,6 +13,7 @@ mod apis;
 mod bodies;
 mod calibrate;
 mod cancel;
+mod cancel_turns;
 mod chaos;
 mod cli;
 mod combinations;

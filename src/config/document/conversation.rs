@@ -5,9 +5,9 @@ use crate::config::document::reader::{Fields, Reader, is_mapping, scalar};
 use crate::error::{Reason, ValueError, quoted};
 use crate::http1::request::check_header;
 use crate::lengths::{Lengths, read_counts_file};
-use crate::plan::{PROMPT_TOKENS_MAX, THINK_TIME_MAX, TIME_SCALE};
+use crate::plan::{PROMPT_TOKENS_MAX, THINK_TIME_MAX, TIME_SCALE, parse_share};
 use crate::workload::{
-    ALL_TURNS, Conversation, HistoryMode, OnFailure, PROMPT_BYTES_MAX, Pauses, TURNS_MAX, Tools,
+    ALL_TURNS, Conversation, HistoryMode, OnCancel, OnFailure, PROMPT_BYTES_MAX, Pauses, Share, TURNS_MAX, Tools,
 };
 
 pub const KEYS: [&str; 11] = [
@@ -21,6 +21,7 @@ pub const KEYS: [&str; 11] = [
     "tool_time",
     "tool_share",
     "on_failure",
+    "on_cancel",
     "affinity_header",
 ];
 
@@ -36,6 +37,7 @@ pub fn read_conversation(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option
     };
     let history = reader.choice(&keys, "history", &HistoryMode::NAMES);
     let on_failure = reader.choice(&keys, "on_failure", &OnFailure::NAMES);
+    let on_cancel = reader.choice(&keys, "on_cancel", &OnCancel::NAMES);
     Some(Conversation {
         turns,
         history: history.and_then(HistoryMode::of_name).unwrap_or_default(),
@@ -51,6 +53,7 @@ pub fn read_conversation(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option
         delay_scale: reader.decimal(&keys, "delay_scale", 0.0..=*TIME_SCALE.end()),
         tools: read_tools(reader, &keys),
         on_failure: on_failure.and_then(OnFailure::of_name).unwrap_or_default(),
+        on_cancel: on_cancel.and_then(OnCancel::of_name).unwrap_or_default(),
         affinity_header: reader.parsed(&keys, "affinity_header", "the name of a header", header_name),
     })
 }
@@ -99,7 +102,7 @@ fn read_tools(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<Tools> {
         keys,
         "tool_share",
         "a share, for example `0.3` or `30%`",
-        share_millionths,
+        |text| parse_share(text).map_err(ValueError::into_reason),
     );
     let alone = match (keys.meant("tool_time"), keys.meant("tool_share")) {
         (true, false) if keys.meant("think_time") => Some((
@@ -119,29 +122,9 @@ fn read_tools(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<Tools> {
         reader.mistake(keys.line_of(key), Reason::new(what).hint(hint));
     }
     Some(Tools {
-        share: share.unwrap_or(1_000_000),
+        share: share.unwrap_or(Share::WHOLE),
         time: time?,
     })
-}
-
-/// Parses a share into millionths, rounded.
-fn share_millionths(text: &str) -> Result<u32, Reason> {
-    let (number, scale) = match text.strip_suffix('%') {
-        Some(percent) => (percent.trim_end(), 10_000.0),
-        None => (text, 1_000_000.0),
-    };
-    let number: Option<f64> = number.parse().ok();
-    match number.map(|number| number * scale) {
-        Some(millionths) if (0.0..=1_000_000.0).contains(&millionths) => Ok(millionths.round() as u32),
-        Some(_) => {
-            let what = format!("{} is not a share from 0 to 1", quoted(text));
-            Err(Reason::new(what).hint("write a number from 0 to 1, or from 0% to 100%"))
-        }
-        None => {
-            let what = format!("{} is not a number", quoted(text));
-            Err(Reason::new(what).hint("write a share, for example `0.3` or `30%`"))
-        }
-    }
 }
 
 fn header_name(text: &str) -> Result<String, Reason> {

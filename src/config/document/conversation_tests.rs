@@ -57,7 +57,7 @@ fn a_conversation_is_read_with_all_its_keys() {
         })),
         delay_scale: None,
         tools: Some(Tools {
-            share: 300_000,
+            share: Share::of(0.3).unwrap(),
             time: Pauses::Range(Span {
                 min: 200 * MILLISECOND,
                 max: 200 * MILLISECOND,
@@ -101,6 +101,7 @@ fn a_wrong_conversation_is_refused_with_its_place() {
         ("turns: many", "`many` is not a whole number"),
         ("turns: 5, history: half", "unknown value `half`"),
         ("turns: 5, on_failure: retry", "unknown value `retry`"),
+        ("turns: 5, on_cancel: pause", "unknown value `pause`"),
         (
             "turns: 5, think: 1s",
             "unknown key `requests[0].conversation.think`",
@@ -120,11 +121,11 @@ fn a_wrong_conversation_is_refused_with_its_place() {
         ),
         (
             "turns: 5, tool_time: 1s, tool_share: 1.5",
-            "`1.5` is not a share from 0 to 1",
+            "`1.5` may be a share or a percentage",
         ),
         (
             "turns: 5, tool_time: 1s, tool_share: some",
-            "`some` is not a number",
+            "`some` is not a share",
         ),
         (
             "turns: 5, affinity_header: 'x y'",

@@ -78,7 +78,6 @@ fn plateaus(executor: &Executor, shard: Shard) -> Vec<Plateau> {
 fn check_cancel(name: &str, chat: &Chat) -> Option<Reason> {
     let cancel = chat.cancel.as_deref()?;
     let (what, hint) = match cancel.at {
-        _ if chat.conversation.is_some() => ("is a conversation", "remove `cancel`, or `conversation`"),
         _ if chat.is_graph() => (
             "is a session of a trace, whose requests wait for one another",
             "remove `cancel`",

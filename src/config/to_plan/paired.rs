@@ -76,13 +76,4 @@ fn refuse_more_than_requests(config: &Config, wrong: &mut dyn FnMut(String, &str
         );
         wrong(what, "use a dataset of another format, or remove `paired`");
     }
-    let cancels = |chat: &Chat| chat.cancel.is_some();
-    let cancelled = |request: &&RequestConfig| request.call.chat().is_some_and(cancels);
-    if let Some(request) = requests.iter().find(cancelled) {
-        let what = format!(
-            "pairs are whole requests, but some of request `{}` are cancelled",
-            request.name
-        );
-        wrong(what, "remove `cancel`, or `paired`");
-    }
 }

@@ -17,6 +17,9 @@ pub(super) fn write(page: &mut Page, found: &SessionFigures, rows_max: usize) {
         format!("{} failed", grouped(found.failed)),
         format!("{} cut by the end", grouped(found.incomplete)),
     ];
+    if found.cancelled > 0 {
+        cells.push(format!("{} cancelled", grouped(found.cancelled)));
+    }
     if found.completed > 0 {
         cells.push(format!("{} completed/s", rate(found.completed_per_second)));
     }
@@ -74,7 +77,7 @@ pub(super) fn full(page: &mut Page, found: &SessionFigures) {
 }
 
 fn mean_turns(found: &SessionFigures) -> f64 {
-    let ended = found.completed + found.failed + found.incomplete;
+    let ended = found.completed + found.failed + found.incomplete + found.cancelled;
     found.turns_made as f64 / ended.max(1) as f64
 }
 

@@ -9,14 +9,21 @@ pub(super) fn check_paired(paired: &Paired, requests: u64) -> Result {
     let Paired {
         pairs,
         both_ok,
+        cancelled,
         failed_at_base,
         failed_at_other,
         failed_at_both,
         ..
     } = *paired;
-    let ended = sum(&[both_ok, failed_at_base, failed_at_other, failed_at_both]);
+    let ended = sum(&[
+        both_ok,
+        cancelled,
+        failed_at_base,
+        failed_at_other,
+        failed_at_both,
+    ]);
     ensure(ended == u128::from(pairs), "paired.pairs", || {
-        format!("{pairs} is not the sum of ok and failed ones, {ended}")
+        format!("{pairs} is not the sum of ok, cancelled and failed ones, {ended}")
     })?;
     ensure(
         2 * u128::from(pairs) <= u128::from(requests),
@@ -27,7 +34,8 @@ pub(super) fn check_paired(paired: &Paired, requests: u64) -> Result {
         format!("{} of {both_ok} pairs", paired.same_length)
     })?;
     for (name, figures) in paired.differences.iter() {
-        check_difference(&format!("paired.differences.{name}"), figures, both_ok)?;
+        let comparable = both_ok.saturating_add(cancelled);
+        check_difference(&format!("paired.differences.{name}"), figures, comparable)?;
     }
     let errors = &paired.errors;
     let blocks = |pick: fn(&ErrorBlock) -> u64| sum(&errors.blocks.iter().map(pick).collect::<Vec<u64>>());
@@ -47,10 +55,10 @@ pub(super) fn check_paired(paired: &Paired, requests: u64) -> Result {
     )
 }
 
-fn check_difference(key: &str, figures: &PairedFigures, both_ok: u64) -> Result {
+fn check_difference(key: &str, figures: &PairedFigures, comparable: u64) -> Result {
     let pairs = figures.pairs;
-    ensure(pairs <= both_ok, format!("{key}.pairs"), || {
-        format!("{pairs} of {both_ok} pairs that are ok")
+    ensure(pairs <= comparable, format!("{key}.pairs"), || {
+        format!("{pairs} of {comparable} pairs that failed at neither server")
     })?;
     let orders = [&figures.base_first, &figures.other_first];
     let counted = orders

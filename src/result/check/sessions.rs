@@ -29,16 +29,17 @@ pub(super) fn check_sessions(sessions: &SessionFigures, requests: u64) -> Result
         completed,
         failed,
         incomplete,
+        cancelled,
         lost,
         ..
     } = *sessions;
     let sum = |counts: &[u64]| counts.iter().map(|n| u128::from(*n)).sum::<u128>();
-    let ended = sum(&[completed, failed, incomplete]);
+    let ended = sum(&[completed, failed, incomplete, cancelled]);
     // What there was no room for is a turn or a session.
     ensure(
         (ended..=ended + u128::from(lost)).contains(&u128::from(started)),
         "sessions.started",
-        || format!("{started} is not the sum of completed, failed and incomplete ones, {ended}"),
+        || format!("{started} is not the sum of completed, failed, incomplete and cancelled ones, {ended}"),
     )?;
     ensure_not_negative("sessions.started_per_second", sessions.started_per_second)?;
     ensure_not_negative("sessions.completed_per_second", sessions.completed_per_second)?;
@@ -57,13 +58,13 @@ pub(super) fn check_sessions(sessions: &SessionFigures, requests: u64) -> Result
     })?;
     for (i, row) in sessions.turns.iter().enumerate() {
         let key = format!("sessions.turns[{i}]");
-        let ended = sum(&[row.ok, row.failed, row.interrupted]);
+        let ended = sum(&[row.ok, row.failed, row.interrupted, row.cancelled]);
         ensure(
             ended == u128::from(row.requests),
             format!("{key}.requests"),
             || {
                 format!(
-                    "{} is not the sum of ok, failed and interrupted ones, {ended}",
+                    "{} is not the sum of ok, failed, interrupted and cancelled ones, {ended}",
                     row.requests
                 )
             },
