@@ -272,7 +272,7 @@ fn passes(loads: &[Aggregator], together: &Aggregator, grouping: &Grouping) -> P
     }
 }
 
-/// Makes pairs at both servers, of which the second is slower and fails at times.
+/// Makes pairs at both servers, of which the second is slower and fails at times. One pair is cancelled.
 fn paired() -> Paired {
     let mut pairs = Pairs {
         incomplete: 1,
@@ -280,14 +280,17 @@ fn paired() -> Paired {
         ..Pairs::default()
     };
     for n in 0..60u64 {
-        let fails = n % 20 == 19;
+        let (fails, cancelled) = (n % 20 == 19, n == 7);
         let ns = |ms: i64| Some((ms + n as i64 % 5 - 2) * MILLISECOND as i64).filter(|_| !fails);
         pairs.ended.push(Pair {
             // As few blocks as an interval takes, because tests look at each of their members.
             ended: n * 3 * MILLISECOND,
             other_first: n / 2 % 2 == 1,
-            outcomes: [Outcome::Ok, if fails { Outcome::Http503 } else { Outcome::Ok }],
-            differences: [ns(3), ns(0), ns(9)],
+            outcomes: match cancelled {
+                true => [Outcome::Cancelled; 2],
+                false => [Outcome::Ok, if fails { Outcome::Http503 } else { Outcome::Ok }],
+            },
+            differences: [ns(3), ns(0), ns(9).filter(|_| !cancelled)],
             same_length: true,
         });
     }
@@ -296,7 +299,7 @@ fn paired() -> Paired {
     Paired::from_pairs(["llama", "vllm"], PairedPrompts::Same, &totals)
 }
 
-/// Makes three sessions of up to three turns, of which one failed.
+/// Makes four sessions of up to three turns, of which one failed and one was cancelled.
 fn sessions() -> SessionFigures {
     let turn = |turn: u16, outcome| TurnEnded {
         turn,
@@ -322,14 +325,15 @@ fn sessions() -> SessionFigures {
             .concat()
             .into_iter()
             .map(ok)
-            .chain([turn(2, Outcome::Http503)])
+            .chain([turn(2, Outcome::Http503), turn(1, Outcome::Cancelled)])
             .collect(),
         ended: vec![
             ended(SessionEnd::Completed, 3),
             ended(SessionEnd::Incomplete, 2),
             ended(SessionEnd::Failed, 2),
+            ended(SessionEnd::Cancelled, 1),
         ],
-        started: 3,
+        started: 4,
         ..Sessions::default()
     });
     totals.history_peak = 5_000;
