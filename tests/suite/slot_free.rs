@@ -8,8 +8,16 @@ use crate::common::live::*;
 use crate::common::*;
 use llmload_uring::mock::capacity::{Capacity, CapacityOptions};
 use llmload_uring::mock::{Mock, MockOptions};
+use llmload_uring::prometheus::{Line, lines};
+use llmload_uring::scrape::held;
 use llmload_uring::units::{MILLISECOND, MINUTE, Nanos};
 use serde_json::{Value, json};
+
+/// Answers to `GET /metrics`: how many samples and types they have, and the gauge of running requests.
+const SHOWN: [(&str, usize, usize, &str); 2] = [
+    ("vllm/metrics.raw", 522, 92, "vllm:num_requests_running"),
+    ("llamacpp/get_metrics.raw", 15, 15, "llamacpp:requests_processing"),
+];
 
 /// About 120 streams, of which a half is cut at the third of ten tokens.
 const LOAD: &str = "\
@@ -151,4 +159,23 @@ fn a_load_that_cancels_nothing_asks_for_no_metrics() {
     });
     let (found, _) = cancelled(recording.address, &["--cancel", "none"]);
     assert_eq!(found["slot_free"], Value::Null);
+}
+
+/// What real servers show is read line by line, and their gauges are known.
+#[test]
+fn the_metrics_of_real_servers_are_read() {
+    let name = "the_metrics_of_real_servers_are_read";
+    for (file, samples, types, running) in SHOWN {
+        let Some(path) = shared_material(name, &format!("wire-samples/{file}")) else {
+            return;
+        };
+        let answer = std::fs::read(path).unwrap();
+        let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let body = &answer[head + 4..];
+        let all: Vec<Line<'_>> = lines(body).map(Result::unwrap).collect();
+        let of_samples = all.iter().filter(|line| matches!(line, Line::Sample(_))).count();
+        assert_eq!((of_samples, all.len() - of_samples), (samples, types), "{file}");
+        let found = held(body).unwrap();
+        assert_eq!((found.gauges.running, found.all()), (running, 0.0), "{file}");
+    }
 }
