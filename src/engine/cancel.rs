@@ -2,7 +2,7 @@
 
 use super::core::CoreState;
 use crate::plan::{Numbering, Plan};
-use crate::workload::{Call, Chooser, Cut, SessionKey};
+use crate::workload::{Call, Chooser, Cut, Prompts, SessionKey, TURNS_MAX};
 
 /// The choices of a core. Each kind of request has its share of its own requests, so they are counted: by user where
 /// users count their own, and otherwise over all cores of all processes. A session counts as the turns that it is
@@ -61,8 +61,11 @@ impl Cancels {
     /// ascend, but those of a trace, whose rows count as they are.
     fn before(&mut self, plan: &Plan, owner: u32, number: u64, kind: usize) -> u64 {
         let single = self.before.len() == 1 && planned(plan, kind, None).is_some();
-        if single || plan.executor.trace().is_some() {
+        if single {
             return number;
+        }
+        if plan.executor.trace().is_some() {
+            return number * turns(plan, (owner, number), kind);
         }
         while self.next < number {
             let drawn = usize::from(plan.workload.kind_in_mix(plan.seed, 0, self.next));
@@ -94,14 +97,25 @@ fn planned(plan: &Plan, kind: usize, key: Option<(u32, u64)>) -> Option<u64> {
         return Some(1);
     }
     let (owner, session) = key?;
+    if has_rows(plan, kind) {
+        // How many rows its session has depends on what is drawn for it; room for all leaves the share what it is.
+        return Some(u64::from(TURNS_MAX));
+    }
     let key = SessionKey {
         seed: plan.seed,
         owner,
         session,
         kind,
         model: 0,
+        of_dataset: 0,
     };
     Some(u64::from(plan.workload.turns(key)))
+}
+
+/// Tells whether the turns of a kind are rows of a dataset.
+fn has_rows(plan: &Plan, kind: u16) -> bool {
+    let call = &plan.workload.kinds[usize::from(kind)].call;
+    call.chat().is_some_and(|chat| matches!(chat.prompts, Prompts::Rows(_)))
 }
 
 fn turns(plan: &Plan, session: (u32, u64), kind: usize) -> u64 {

@@ -62,8 +62,8 @@ fn sessions_that_do_not_add_up_are_reported() {
     for (pointer, value, said) in [
         (
             "/sessions/started",
-            json!(4),
-            "`sessions.started`: 4 is not the sum of completed, failed and incomplete ones, 3",
+            json!(5),
+            "`sessions.started`: 5 is not the sum of completed, failed, incomplete and cancelled ones, 4",
         ),
         (
             "/sessions/duration/count",
@@ -78,7 +78,7 @@ fn sessions_that_do_not_add_up_are_reported() {
         (
             "/sessions/turns/1/failed",
             json!(0),
-            "`sessions.turns[1].requests`: 3 is not the sum of ok, failed and interrupted ones, 2",
+            "`sessions.turns[1].requests`: 3 is not the sum of ok, failed, interrupted and cancelled ones, 2",
         ),
         (
             "/sessions/turns/1/latency/count",
@@ -96,12 +96,12 @@ fn pairs_that_do_not_add_up_are_reported() {
         (
             "/paired/pairs",
             json!(61),
-            "`paired.pairs`: 61 is not the sum of ok and failed ones, 60",
+            "`paired.pairs`: 61 is not the sum of ok, cancelled and failed ones, 60",
         ),
         (
             "/paired/same_length",
             json!(58),
-            "`paired.same_length`: 58 of 57 pairs",
+            "`paired.same_length`: 58 of 56 pairs",
         ),
         (
             "/paired/differences/ttft/blocks/0/base_first/pairs",
@@ -111,7 +111,7 @@ fn pairs_that_do_not_add_up_are_reported() {
         (
             "/paired/differences/latency/base_first/above/count",
             json!(0),
-            "`paired.differences.latency.pairs`: 57 is not the sum over its histograms, ",
+            "`paired.differences.latency.pairs`: 56 is not the sum over its histograms, ",
         ),
         (
             "/paired/differences/ttft/median",

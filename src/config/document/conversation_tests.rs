@@ -42,7 +42,7 @@ fn a_conversation_is_read_with_all_its_keys() {
     };
     assert_eq!(simple, expected);
     let keys = "turns: 3-8, history: delta, system: 'Be brief.', system_tokens: 100, session_tokens: 10-20, \
-                think_time: 1s-3s, tool_time: 200ms, tool_share: 30%, on_failure: continue, \
+                think_time: 1s-3s, tool_time: 200ms, tool_share: 30%, on_failure: continue, on_cancel: continue, \
                 affinity_header: x-session-affinity";
     let all = conversation(&read(keys));
     let expected = Conversation {
@@ -64,6 +64,7 @@ fn a_conversation_is_read_with_all_its_keys() {
             }),
         }),
         on_failure: OnFailure::Continue,
+        on_cancel: OnCancel::Continue,
         affinity_header: Some("x-session-affinity".into()),
     };
     assert_eq!(all, expected);
