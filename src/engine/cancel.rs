@@ -115,7 +115,8 @@ fn planned(plan: &Plan, kind: usize, key: Option<(u32, u64)>) -> Option<u64> {
 /// Tells whether the turns of a kind are rows of a dataset.
 fn has_rows(plan: &Plan, kind: u16) -> bool {
     let call = &plan.workload.kinds[usize::from(kind)].call;
-    call.chat().is_some_and(|chat| matches!(chat.prompts, Prompts::Rows(_)))
+    call.chat()
+        .is_some_and(|chat| matches!(chat.prompts, Prompts::Rows(_)))
 }
 
 fn turns(plan: &Plan, session: (u32, u64), kind: usize) -> u64 {

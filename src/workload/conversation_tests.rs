@@ -189,10 +189,6 @@ fn a_conversation_is_written_as_a_document_has_it() {
         affinity_header: Some("x-session".into()),
     };
     let written = serde_json::to_string(&everything).unwrap();
-<<<<<<< HEAD
-    let wanted = r#"{"turns":"3-8","history":"delta","system":"Be brief.","system_tokens":100,"session_tokens":"5-9","think_time":"1s-2s","delay_scale":0.5,"tool_time":"1ms","tool_share":"30%","on_failure":"continue","affinity_header":"x-session"}"#;
-=======
-    let wanted = r#"{"turns":"3-8","history":"delta","system":"Be brief.","system_tokens":100,"session_tokens":"5-9","think_time":"1s-2s","tool_time":"1ms","tool_share":"30%","on_failure":"continue","on_cancel":"continue","affinity_header":"x-session"}"#;
->>>>>>> cf879a3 (Details of conversations and pairs merge, and shares are read by one reader)
+    let wanted = r#"{"turns":"3-8","history":"delta","system":"Be brief.","system_tokens":100,"session_tokens":"5-9","think_time":"1s-2s","delay_scale":0.5,"tool_time":"1ms","tool_share":"30%","on_failure":"continue","on_cancel":"continue","affinity_header":"x-session"}"#;
     assert_eq!(written, wanted);
 }

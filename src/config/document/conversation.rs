@@ -7,10 +7,11 @@ use crate::http1::request::check_header;
 use crate::lengths::{Lengths, read_counts_file};
 use crate::plan::{PROMPT_TOKENS_MAX, THINK_TIME_MAX, TIME_SCALE, parse_share};
 use crate::workload::{
-    ALL_TURNS, Conversation, HistoryMode, OnCancel, OnFailure, PROMPT_BYTES_MAX, Pauses, Share, TURNS_MAX, Tools,
+    ALL_TURNS, Conversation, HistoryMode, OnCancel, OnFailure, PROMPT_BYTES_MAX, Pauses, Share, TURNS_MAX,
+    Tools,
 };
 
-pub const KEYS: [&str; 11] = [
+pub const KEYS: [&str; 12] = [
     "turns",
     "history",
     "system",
