@@ -1,6 +1,6 @@
 //! Turns of conversations and pairs of requests that their users cancel.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::common::live::*;
 use crate::common::*;
@@ -158,7 +158,7 @@ fn both_requests_of_a_pair_are_cut_at_the_same_point() {
         base.address, other.address
     );
     let (file, output) = (dir.write("c.yaml", &text), dir.path("r.json"));
-    ran(&["run", &file, "-o", &output]).expect(0);
+    ran(&["run", &file, "--details", "-o", &output]).expect(0);
     let found = document(&output);
     let paired = &found["paired"];
     assert_eq!(
@@ -169,7 +169,19 @@ fn both_requests_of_a_pair_are_cut_at_the_same_point() {
     // The time to the first token was seen in all pairs, the whole time in those that came to their end.
     let pairs = |metric: &str| paired["differences"][metric]["pairs"].clone();
     assert_eq!((pairs("ttft"), pairs("latency")), (json!(20), json!(10)));
-    let [at_base, at_other] = [&base, &other].map(|mock| get_json(mock.address, "/mock/stats"));
-    assert_eq!(at_base["abandoned"], 10);
-    assert_eq!(at_base["abandoned_after"], at_other["abandoned_after"]);
+    let mut cut: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for one in found["details"].as_array().unwrap() {
+        if one["error"] == "cancelled" {
+            cut.entry(one["pair"].as_str().unwrap())
+                .or_default()
+                .push(&one["output_tokens"]);
+        }
+    }
+    assert_eq!(cut.len(), 10);
+    assert!(cut.values().all(|at| at.len() == 2 && at[0] == at[1]), "{cut:?}");
+    for mock in [&base, &other] {
+        wait_until("the mock has noticed all", || {
+            get_json(mock.address, "/mock/stats")["abandoned"] == 10
+        });
+    }
 }

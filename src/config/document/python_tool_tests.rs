@@ -121,6 +121,7 @@ fn wrong_values_of_the_client_are_mistakes() {
 const NULLS: &str = "\
 description: ~
 validate: null
+tokenizer: null
 require_fit: null
 require_decided: null
 executor: null
