@@ -72,6 +72,18 @@ fn outcome_of(n: u64) -> Outcome {
     }
 }
 
+/// Records what is known of a stream's events besides its gaps.
+fn events(recorder: &mut Recorder, due: Nanos, first: Nanos, last: Nanos) {
+    recorder.counters().token_events += 3;
+    recorder.counters().coalesced_events += 1;
+    recorder.reap_lag(40 * MICROSECOND);
+    recorder.stamp_lag(MICROSECOND);
+    recorder.error(|errors| &mut errors.arrival, due + 30 * MICROSECOND, due);
+    recorder.error(|errors| &mut errors.ttft, first, first - 40 * MICROSECOND);
+    recorder.error(|errors| &mut errors.gap, last - first, last - first + MICROSECOND);
+    recorder.error(|errors| &mut errors.latency, last, last - 50 * MICROSECOND);
+}
+
 fn request(recorder: &mut Recorder, n: u64, slower: u64) {
     let series = (n % 3) as u16;
     let outcome = outcome_of(n);
@@ -90,14 +102,7 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
     if streamed {
         recorder.gap(slot, last - first);
         recorder.gap(slot, 0);
-        recorder.counters().token_events += 3;
-        recorder.counters().coalesced_events += 1;
-        recorder.reap_lag(40 * MICROSECOND);
-        recorder.stamp_lag(MICROSECOND);
-        recorder.error(|errors| &mut errors.arrival, due + 30 * MICROSECOND, due);
-        recorder.error(|errors| &mut errors.ttft, first, first - 40 * MICROSECOND);
-        recorder.error(|errors| &mut errors.gap, last - first, last - first + MICROSECOND);
-        recorder.error(|errors| &mut errors.latency, last, last - 50 * MICROSECOND);
+        events(recorder, due, first, last);
     }
     recorder.finish(&Sample {
         vu: (n % 5) as u32,

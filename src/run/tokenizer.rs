@@ -126,7 +126,7 @@ fn measure_kinds(
             };
             of_models.push(Arc::new(asked.fit(&mut counter, costs, note)?));
         }
-        set_costs(&mut plan.workload, index, of_models);
+        set_costs(&mut plan.workload, index, of_models.into());
     }
     Ok(())
 }
@@ -143,7 +143,7 @@ fn is_made(chat: &Chat, target: &Target) -> bool {
     has_words || has_system
 }
 
-fn set_costs(workload: &mut Workload, index: usize, costs: Vec<Arc<WordCosts>>) {
+fn set_costs(workload: &mut Workload, index: usize, costs: Box<[Arc<WordCosts>]>) {
     if let Call::Chat(Chat { word_costs, .. }) = &mut workload.kinds[index].call {
         *word_costs = costs;
     }
@@ -354,7 +354,7 @@ impl Asked<'_> {
 fn counted(chat: &Chat, costs: WordCosts, model: u32) -> Chat {
     let costs = Arc::new(costs);
     Chat {
-        word_costs: vec![costs; model as usize + 1],
+        word_costs: vec![costs; model as usize + 1].into(),
         ..chat.clone()
     }
 }

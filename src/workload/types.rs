@@ -81,7 +81,7 @@ pub struct Chat {
     pub prompts: Prompts,
     /// What the words of made prompts are in tokens to each of the models, once a tokenizer has counted them; else
     /// empty.
-    pub word_costs: Vec<Arc<WordCosts>>,
+    pub word_costs: Box<[Arc<WordCosts>]>,
     /// Allows llama.cpp to answer from its prompt cache; `None`: conversations do, because who carries one on wants the
     /// beginning of it to be read once.
     pub cache_prompt: Option<bool>,
@@ -117,7 +117,7 @@ impl Default for Chat {
             max_tokens: Lengths::fixed(1),
             models: Vec::new(),
             prompts: Prompts::List(Vec::new()),
-            word_costs: Vec::new(),
+            word_costs: Box::default(),
             cache_prompt: None,
             wording: Wording::default(),
             conversation: None,

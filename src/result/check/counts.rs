@@ -338,39 +338,16 @@ pub(super) fn check_rates(key: &str, c: &Counted<'_>, rates: &Rates, duration: f
     check_optional(key, c, rates, seconds)
 }
 
-/// Checks the rates that a document may omit; `seconds` is the time of the load.
-fn check_optional(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Result {
-    let share = c.goodput.share();
-    let per_second = |n: u64| if seconds > 0.0 { n as f64 / seconds } else { 0.0 };
-    let within = per_second(c.goodput.good.saturating_sub(c.after_load.good));
-    let [offered, sent, late, _] = c.sending;
-    let late = (sent > 0).then(|| late as f64 / sent as f64);
-    let is_older = rates.sent_per_second.is_none();
+/// A rate or share: its key, what the document says, what it has to be, and what that is.
+type RateOf = (&'static str, Option<f64>, Option<f64>, &'static str);
+
+/// Returns the rates and shares of tokens and texts, as servers count them.
+fn token_rates(c: &Counted<'_>, rates: &Rates, per_second: impl Fn(u64) -> f64) -> [RateOf; 5] {
     let usage = &c.usage;
     let states_prompts = usage.prompt.requests > 0;
     let input = usage.prompt.tokens.saturating_sub(c.after_load.prompt_tokens);
     let output = c.output_tokens.saturating_sub(c.after_load.output_tokens);
-    for (name, said, meant, of) in [
-        (
-            "offered_per_second",
-            rates.offered_per_second,
-            (offered > 0).then(|| per_second(offered)),
-            "arrivals over the time of the load",
-        ),
-        (
-            "sent_per_second",
-            rates.sent_per_second,
-            (!is_older).then(|| per_second(sent)),
-            "sent requests over the time of the load",
-        ),
-        ("late", rates.late, late, "late over sent requests"),
-        ("goodput", rates.goodput, share, "good over judged requests"),
-        (
-            "good_requests_per_second",
-            rates.good_requests_per_second,
-            share.map(|_| within),
-            "good ones within the load over its time",
-        ),
+    [
         (
             "input_tokens_per_second",
             rates.input_tokens_per_second,
@@ -401,7 +378,40 @@ fn check_optional(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Re
             usage.reasoning.share(),
             "reasoning over output tokens of the answers that state both",
         ),
-    ] {
+    ]
+}
+
+/// Checks the rates that a document may omit; `seconds` is the time of the load.
+fn check_optional(key: &str, c: &Counted<'_>, rates: &Rates, seconds: f64) -> Result {
+    let share = c.goodput.share();
+    let per_second = |n: u64| if seconds > 0.0 { n as f64 / seconds } else { 0.0 };
+    let within = per_second(c.goodput.good.saturating_sub(c.after_load.good));
+    let [offered, sent, late, _] = c.sending;
+    let late = (sent > 0).then(|| late as f64 / sent as f64);
+    let is_older = rates.sent_per_second.is_none();
+    let others = [
+        (
+            "offered_per_second",
+            rates.offered_per_second,
+            (offered > 0).then(|| per_second(offered)),
+            "arrivals over the time of the load",
+        ),
+        (
+            "sent_per_second",
+            rates.sent_per_second,
+            (!is_older).then(|| per_second(sent)),
+            "sent requests over the time of the load",
+        ),
+        ("late", rates.late, late, "late over sent requests"),
+        ("goodput", rates.goodput, share, "good over judged requests"),
+        (
+            "good_requests_per_second",
+            rates.good_requests_per_second,
+            share.map(|_| within),
+            "good ones within the load over its time",
+        ),
+    ];
+    for (name, said, meant, of) in others.into_iter().chain(token_rates(c, rates, per_second)) {
         let is_near = match (said, meant) {
             (Some(said), Some(meant)) => (said - meant).abs() <= meant * ROUNDING,
             (said, meant) => said.is_none() && meant.is_none(),
