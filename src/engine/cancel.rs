@@ -123,8 +123,8 @@ fn turns(plan: &Plan, session: (u32, u64), kind: usize) -> u64 {
     planned(plan, kind, Some(session)).unwrap_or(1)
 }
 
-/// Returns where the requests of iteration `iteration` of `owner` are cut, if its kind has any that are cancelled. `made`
-/// is how many of each kind in the mix its user has planned so far. Must be called once for each iteration, in order.
+/// Returns where the requests of iteration `iteration` of `owner` are cut, if its kind has any that are cancelled.
+/// `made` is how many of each kind in the mix its user has planned so far. Must be called once for each iteration, in order.
 pub fn cuts(
     core: &CoreState,
     made: &mut Vec<u64>,

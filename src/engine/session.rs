@@ -155,8 +155,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes a turn that its user cancelled. What had arrived of the answer belongs to what was said, if the session goes
-    /// on; a turn without any is left out, as one that failed.
+    /// Takes a turn that its user cancelled. What had arrived of the answer belongs to what was said, if the session
+    /// goes on; a turn without any is left out, as one that failed.
     fn cancelled(&mut self, turn: u16, reply: &[u8]) -> bool {
         if self.conversation.on_cancel == OnCancel::End {
             if self.end == SessionEnd::Completed {

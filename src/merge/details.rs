@@ -11,7 +11,7 @@ use std::collections::HashMap;
 const MARKED_MAX: u64 = 1 << 30;
 
 /// Checks the requests of one part in the order in which its document lists them. It remembers one number per VU or,
-/// if the VUs share the iterations, one bit per request, and for each session or pair which of its requests were listed.
+/// if the VUs share the iterations, one bit per request, and for each session or pair which of its requests came.
 pub struct DetailCheck<'a> {
     part: &'a Part,
     count: u64,

@@ -25,8 +25,8 @@ pub struct Pair {
     pub other_first: bool,
     /// The outcome at the base and at the other.
     pub outcomes: [Outcome; 2],
-    /// The other's value minus the base's, in nanoseconds, for each of `PAIRED_METRICS`; only if both requests are ok or
-    /// cancelled and have one.
+    /// The other's value minus the base's, in nanoseconds, for each of `PAIRED_METRICS`; only if both requests are ok
+    /// or cancelled and have one.
     pub differences: [Option<i64>; PAIRED_METRICS.len()],
     /// Both answers have the same number of tokens.
     pub same_length: bool,

@@ -131,10 +131,7 @@ fn request(recorder: &mut Recorder, n: u64, slower: u64) {
         prompt_tokens: streamed.then_some(8),
         cached_tokens: streamed.then_some(3),
         reasoning_tokens: streamed.then_some(1),
-        token_source: match streamed {
-            true => TokenSource::Server,
-            false => TokenSource::None,
-        },
+        token_source: [TokenSource::None, TokenSource::Server][usize::from(streamed)],
         server_prompt: streamed.then_some(4 * MILLISECOND),
         server_decode: streamed.then_some(last - first),
         first_answer: streamed.then_some(first),
