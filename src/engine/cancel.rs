@@ -124,7 +124,8 @@ fn turns(plan: &Plan, session: (u32, u64), kind: usize) -> u64 {
 }
 
 /// Returns where the requests of iteration `iteration` of `owner` are cut, if its kind has any that are cancelled.
-/// `made` is how many of each kind in the mix its user has planned so far. Must be called once for each iteration, in order.
+/// `made` is how many of each kind in the mix its user has planned so far. Must be called once for each iteration,
+/// in order.
 pub fn cuts(
     core: &CoreState,
     made: &mut Vec<u64>,
